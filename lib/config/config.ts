@@ -1,0 +1,188 @@
+/** The whole configuration, checked, with every default filled in, frozen. Sizes are bytes and times milliseconds. */
+export interface Config {
+  readonly server: ServerConfig;
+  readonly admin: AdminConfig;
+  readonly logging: LoggingConfig;
+  readonly cache: CacheConfig;
+  readonly pools: readonly PoolConfig[];
+  readonly listeners: readonly ListenerConfig[];
+}
+
+/** An address to listen on. */
+export interface ListenAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** `server:` */
+export interface ServerConfig {
+  /** Pseudonym in `Via` and `Cache-Status`, key `name`. */
+  readonly name: string;
+  /** Serving workers; `auto` has become the number of cores. */
+  readonly workers: number;
+  /** Absolute path. */
+  readonly dataDir: string;
+  readonly shutdownGraceMs: number;
+  /** How long a worker may stay silent before it is replaced, key `worker_timeout`. */
+  readonly workerTimeoutMs: number;
+  /** CIDR blocks whose `Forwarded` and `X-Forwarded-*` fields are believed, key `trusted_proxies`. */
+  readonly trustedProxies: readonly string[];
+  /** Largest request body that is passed on, key `max_request_body`. */
+  readonly maxRequestBodyBytes: number;
+}
+
+/** `admin:` */
+export interface AdminConfig {
+  readonly listen: ListenAddress;
+  /** `null` where none is set. */
+  readonly token: string | null;
+}
+
+/** `logging:` */
+export interface LoggingConfig {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly format: "text" | "json";
+  /** Which requests get an access line: all, those with status >= 500 or a failed attempt, or none. */
+  readonly access: "all" | "errors" | "off";
+}
+
+/** `cache:` at the top level. */
+export interface CacheConfig {
+  /** Held by each serving worker, key `memory`. */
+  readonly memoryBytes: number;
+  /** Deno KV tier; 0 turns it off, key `disk`. */
+  readonly diskBytes: number;
+  /** Largest body that is stored, key `max_entry`. */
+  readonly maxEntryBytes: number;
+  /** Bodies on their way into the cache, all together, per worker, key `fill_memory`. */
+  readonly fillMemoryBytes: number;
+  /** How long a request waits for another's fetch of the same key to answer before it goes on its own, key `collapse_timeout`. */
+  readonly collapseTimeoutMs: number;
+  /** Go on filling the cache when the client that asked has left, key `background_fill`. */
+  readonly backgroundFill: boolean;
+}
+
+/** One entry of `pools:`; the map's key is `name`. */
+export interface PoolConfig {
+  readonly name: string;
+  readonly type: string;
+  readonly strategy: string;
+  readonly upstreams: readonly UpstreamConfig[];
+  readonly timeouts: TimeoutsConfig;
+  readonly retry: RetryConfig;
+  readonly health: HealthConfig;
+  /** Keys of TMDB types; empty on others. */
+  readonly apiKeys: readonly string[];
+  readonly keyMode: "inject-missing" | "replace" | "pass";
+  /** `null` where the type's own rule holds. */
+  readonly contentTypes: ContentTypesConfig | null;
+  /** Send the client's `Host` instead of the upstream's, key `preserve_host`. */
+  readonly preserveHost: boolean;
+  /** Which forwarding fields an upstream is told, key `forwarded`; `null` is the type's default. */
+  readonly forwarded: "x-forwarded" | "forwarded" | "both" | "off" | null;
+}
+
+/** One upstream; a bare URL in the file is `{ url }`. */
+export interface UpstreamConfig {
+  /** Scheme, authority and optional base path, without a slash at its end. */
+  readonly url: string;
+  readonly weight: number;
+  /** PEM text of extra certificate authorities, key `ca` (a path in the file). */
+  readonly ca: string | null;
+  /** `Host` field sent, and TLS name asked for; `null` is the URL's own, key `host`. */
+  readonly host: string | null;
+  /** Address to connect to instead of looking the name up, key `resolve`. */
+  readonly resolve: string | null;
+  /** Connections at most, key `max_connections`. */
+  readonly maxConnections: number;
+}
+
+/** `timeouts:` of a pool. */
+export interface TimeoutsConfig {
+  readonly connectMs: number;
+  readonly firstByteMs: number;
+  readonly idleMs: number;
+  /** All tries of one request together, until the response's field section. */
+  readonly totalMs: number;
+}
+
+/** `retry:` of a pool. */
+export interface RetryConfig {
+  /** Tries at most, the first included, key `attempts`. */
+  readonly attempts: number;
+}
+
+/** `health:` of a pool; `null` in a key is the type's default. */
+export interface HealthConfig {
+  readonly enabled: boolean;
+  readonly method: string | null;
+  readonly path: string | null;
+  readonly fields: Readonly<Record<string, string>>;
+  /** Status ranges, such as [[200, 299]], key `status` (`200-299` or a list). */
+  readonly status: ReadonlyArray<readonly [from: number, to: number]> | null;
+  /** Text that the body must contain, key `contains`. */
+  readonly contains: string | null;
+  readonly intervalMs: number;
+  /** Interval while the upstream is out, key `unhealthy_interval`. */
+  readonly unhealthyIntervalMs: number;
+  readonly timeoutMs: number;
+  /** Good checks in a row that bring it back. */
+  readonly rise: number;
+  /** Failed checks in a row that take it out. */
+  readonly fall: number;
+  /** Failed requests in a row that take it out, key `max_failures`. */
+  readonly maxFailures: number;
+}
+
+/** `content_types:` — media ranges such as `image/*`. */
+export interface ContentTypesConfig {
+  /** Empty allows all. */
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+}
+
+/** One entry of `listeners:`. */
+export interface ListenerConfig {
+  readonly name: string;
+  readonly listen: ListenAddress;
+  /** Exact names and `*.example.com`; empty is any host. */
+  readonly hosts: readonly string[];
+  /** Begins with `/`, no slash at its end unless it is `/`. */
+  readonly prefix: string;
+  readonly stripPrefix: boolean;
+  readonly pool: string;
+  readonly cache: ListenerCacheConfig;
+}
+
+/** `cache:` of a listener. */
+export interface ListenerCacheConfig {
+  /** `null` is the type's default. */
+  readonly mode: "rfc9111" | "ttl" | "off" | null;
+  readonly rules: readonly CacheRuleConfig[];
+  readonly query: QueryKeyConfig;
+}
+
+/** One rule; the first whose conditions all hold decides, keys it leaves out fall to the type's default. */
+export interface CacheRuleConfig {
+  /** Glob over the path as the upstream sees it: `*` within a segment, `**` across. */
+  readonly path: string | null;
+  /** Media range. */
+  readonly contentType: string | null;
+  readonly status: ReadonlyArray<readonly [from: number, to: number]> | null;
+  readonly ttlMs: number | null;
+  readonly minTtlMs: number | null;
+  readonly maxTtlMs: number | null;
+  readonly staleWhileRevalidateMs: number | null;
+  readonly staleIfErrorMs: number | null;
+  readonly memory: boolean;
+  readonly disk: boolean;
+}
+
+/** Which query parameters are part of the cache key. */
+export interface QueryKeyConfig {
+  /** `null` takes all; names, `*` at the end allowed. */
+  readonly include: readonly string[] | null;
+  readonly exclude: readonly string[];
+  /** Order does not matter. */
+  readonly sort: boolean;
+}

@@ -1,0 +1,70 @@
+/**
+ * Names of everything that the gateway itself answers with an error. They are stable: logs, metrics,
+ * `Proxy-Status` (RFC 9209) and the error bodies carry them.
+ */
+export type ErrorCode =
+  | "bad_request"
+  | "no_listener"
+  | "unauthorized"
+  | "method_not_supported"
+  | "request_too_large"
+  | "upgrade_not_supported"
+  | "loop_detected"
+  | "only_if_cached"
+  | "rate_limited"
+  | "overloaded"
+  | "no_healthy_upstream"
+  | "upstream_unreachable"
+  | "upstream_timeout"
+  | "upstream_invalid_response"
+  | "upstream_wrong_content"
+  | "stopping"
+  | "internal";
+
+/** The status each code answers with (RFC 9110 §15). */
+const STATUS: Readonly<Record<ErrorCode, number>> = {
+  bad_request: 400,
+  no_listener: 404,
+  unauthorized: 401,
+  method_not_supported: 501,
+  request_too_large: 413,
+  upgrade_not_supported: 501,
+  loop_detected: 508,
+  only_if_cached: 504,
+  rate_limited: 429,
+  overloaded: 503,
+  no_healthy_upstream: 503,
+  upstream_unreachable: 502,
+  upstream_timeout: 504,
+  upstream_invalid_response: 502,
+  upstream_wrong_content: 502,
+  stopping: 503,
+  internal: 500,
+};
+
+/** What a {@linkcode GatewayError} carries beside its code and message. */
+export interface GatewayErrorOptions {
+  /** What the reader can do about it, one sentence. */
+  hint?: string;
+  /** Seconds for the `Retry-After` field. */
+  retryAfterSeconds?: number;
+  /** The error below; goes to the log, never to the client. */
+  cause?: unknown;
+}
+
+/** An error that the gateway answers with; its message is safe to show to a client. */
+export class GatewayError extends Error {
+  override readonly name = "GatewayError";
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly hint: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: GatewayErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.status = STATUS[code];
+    this.hint = options.hint;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}

@@ -1,0 +1,110 @@
+import type { Fields } from "../http/fields.ts";
+
+/** The body of a request on its way to an upstream. */
+export interface RequestBody {
+  readonly stream: ReadableStream<Uint8Array>;
+  /** From the client's `Content-Length`; `null` sends it chunked. */
+  readonly lengthBytes: number | null;
+}
+
+/** One request as it goes on the wire. */
+export interface UpstreamRequest {
+  readonly method: string;
+  /** Path and query, sent byte for byte. */
+  readonly target: string;
+  /** End-to-end fields with `host`, without framing fields: the transport frames the body itself. */
+  readonly fields: Readonly<Fields>;
+  readonly body: RequestBody | null;
+}
+
+/** How long each step of one try may take, in milliseconds. */
+export interface Deadlines {
+  /** Name look-up, TCP and TLS together. */
+  readonly connectMs: number;
+  /** From the request's last byte sent to the response's field section. */
+  readonly firstByteMs: number;
+  /** Between two chunks of a body, either way. */
+  readonly idleMs: number;
+}
+
+/** What one try may do and for how long. */
+export interface SendOptions {
+  readonly deadlines: Deadlines;
+  /** Ends the try: the connection is closed, the promise rejects with a failure of kind `aborted`. */
+  readonly signal?: AbortSignal;
+}
+
+/** A response body, read once from front to end. */
+export interface UpstreamBody {
+  /** From `Content-Length`; `null` when chunked or ended by the connection's close; 0 where the status allows no content. */
+  readonly lengthBytes: number | null;
+  /**
+   * The next chunk, or `null` after a complete end. The chunk is the caller's: its memory is not used again.
+   *
+   * @throws {UpstreamFailure} `truncated`, `idle_timeout`, `reset`, `protocol` or `aborted`
+   */
+  read(): Promise<Uint8Array | null>;
+  /**
+   * The whole body in one array of its exact size.
+   *
+   * @throws {UpstreamFailure} as {@linkcode read}; `too_large` when it holds more than `limitBytes`
+   */
+  readAll(limitBytes: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Gives up the rest and the connection with it. Safe to call twice and after the end. */
+  cancel(): void;
+}
+
+/** A response whose field section has arrived and whose body has not been read. */
+export interface UpstreamResponse {
+  readonly status: number;
+  /** As received, names in lower case, values as Latin-1 text, hop-by-hop fields included. */
+  readonly fields: Fields;
+  readonly body: UpstreamBody;
+  /** Milliseconds since the Unix epoch at which the field section was complete. */
+  readonly receivedAtMs: number;
+}
+
+/** What went wrong in a try, from the first look-up to the body's last byte. */
+export type FailureKind =
+  | "resolve"
+  | "refused_address"
+  | "connect"
+  | "tls"
+  | "connect_timeout"
+  | "first_byte_timeout"
+  | "idle_timeout"
+  | "reset"
+  | "truncated"
+  | "protocol"
+  | "too_large"
+  | "aborted";
+
+/** A try that failed below HTTP. */
+export class UpstreamFailure extends Error {
+  override readonly name = "UpstreamFailure";
+
+  constructor(
+    readonly kind: FailureKind,
+    message: string,
+    /** Whether the upstream may have seen the request: `false` means that not one byte of it was written. */
+    readonly requestSent: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** What a transport holds at this moment. */
+export interface TransportStats {
+  readonly open: number;
+  readonly idle: number;
+}
+
+/** Sends requests to one upstream; owns its connections. */
+export interface Transport {
+  /** @throws {UpstreamFailure} */
+  send(request: UpstreamRequest, options: SendOptions): Promise<UpstreamResponse>;
+  stats(): TransportStats;
+  /** Closes idle connections now and the others as they finish; later `send` calls fail. */
+  close(): void;
+}

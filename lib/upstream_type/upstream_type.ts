@@ -1,0 +1,117 @@
+import type { GatewayError } from "../errors.ts";
+import type { Fields } from "../http/fields.ts";
+
+/** A client's request as a type sees it: the path after `strip_prefix`, the query without `?`, both raw. */
+export interface TypedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  /** A field's value by its lower-case name; repeated lines are joined. */
+  header(name: string): string | null;
+}
+
+/** Default times of a route class; configured rules come before them. */
+export interface RouteTtl {
+  readonly ttlMs: number;
+  readonly staleWhileRevalidateMs: number;
+  readonly staleIfErrorMs: number;
+}
+
+/** What a type says about a request before any store is asked. */
+export interface RequestClass {
+  /** Name of the route class (`details`, `search`, `image`, `any`), for the log, the metrics and `explain`. */
+  readonly name: string;
+  /**
+   * Why the response belongs to one user or changes something, so that it is never stored, collapsed, hedged, retried
+   * after it was sent, or prewarmed; `null` where it may be shared.
+   */
+  readonly private: string | null;
+  /** An `Authorization` field on it names an application, not a user: it does not keep the response from being shared. */
+  readonly sharedAuthorization: boolean;
+  /** `null` leaves freshness to the origin. */
+  readonly ttl: RouteTtl | null;
+}
+
+/** What a type changes in a request on its way to an upstream. */
+export interface Outgoing {
+  /** Raw query without `?`. */
+  readonly query: string;
+  /** Replaces lines of the same name; a value of `null` removes them. */
+  readonly set: ReadonlyArray<readonly [name: string, value: string | null]>;
+  /** Which credential was put in, for {@linkcode UpstreamType.judge}; never the credential itself. */
+  readonly credential: number | null;
+}
+
+/** A response's status and fields, as a type judges them. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly fields: Readonly<Fields>;
+}
+
+/** What a type makes of an upstream's answer. */
+export type Judgement =
+  /** Serve it. */
+  | "ok"
+  /** The credential was refused or is limited: try again with another; the host is well. */
+  | "credential"
+  /** 429 from the host. */
+  | "limited"
+  /** 5xx. */
+  | "failed"
+  /** A type of content that the pool does not carry (a block page). */
+  | "wrong_content";
+
+/** An error response in the shape that clients of the type understand. */
+export interface ErrorBody {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** A health check of the type, where the configuration does not give its own. */
+export interface DefaultCheck {
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  readonly fields: Readonly<Fields>;
+  readonly status: ReadonlyArray<readonly [from: number, to: number]>;
+}
+
+/** Options that a type is built with, from its pool's configuration. */
+export interface TypeOptions {
+  readonly apiKeys: readonly string[];
+  readonly keyMode: "inject-missing" | "replace" | "pass";
+  readonly contentTypes: { readonly allow: readonly string[]; readonly deny: readonly string[] } | null;
+  readonly now: () => number;
+}
+
+/** All that is special about one type of upstream. The rest of the gateway knows types only through this. */
+export interface UpstreamType {
+  readonly name: string;
+  /** Cache mode where the listener does not choose. */
+  readonly cacheMode: "rfc9111" | "ttl";
+  /** Forwarding fields where the pool does not choose. */
+  readonly forwarded: "x-forwarded" | "off";
+  /** Whether the client's authority is part of the cache key: it must be wherever an upstream is told of it. */
+  readonly hostInKey: boolean;
+  /**
+   * What to ask an upstream for when the response may be stored: a fixed `Accept-Encoding`, or `null` to pass the client's.
+   * Where it is not `null` and the response comes encoded, the gateway decodes it before it is stored.
+   */
+  readonly acceptEncoding: "gzip" | "identity" | null;
+  /** Response fields that never leave the gateway, lower case (the origin's CORS fields on TMDB types). */
+  readonly dropFields: ReadonlySet<string>;
+  classify(request: TypedRequest): RequestClass;
+  /** The part of the cache key that the request target gives: canonical, collision-free, without credentials. */
+  keyTarget(request: TypedRequest): string;
+  /** The path as an upstream gets it (double slashes of image paths are collapsed here). */
+  upstreamPath(path: string): string;
+  /** Puts credentials in and takes out what the upstream must not see. Called once per try. */
+  outgoing(request: TypedRequest): Outgoing;
+  /** Judges an answer and takes note of what it says about the credential. */
+  judge(head: ResponseHead, credential: number | null): Judgement;
+  /** Names of the `Vary` list that select nothing here, because the gateway itself decides those fields. */
+  readonly ignoreVary: ReadonlySet<string>;
+  error(error: GatewayError, requestId: string): ErrorBody;
+  readonly check: DefaultCheck | null;
+}
