@@ -4,6 +4,7 @@
  */
 export type ErrorCode =
   | "bad_request"
+  | "uri_too_long"
   | "no_listener"
   | "unauthorized"
   | "method_not_supported"
@@ -24,6 +25,7 @@ export type ErrorCode =
 /** The status each code answers with (RFC 9110 §15). */
 const STATUS: Readonly<Record<ErrorCode, number>> = {
   bad_request: 400,
+  uri_too_long: 414,
   no_listener: 404,
   unauthorized: 401,
   method_not_supported: 501,

@@ -1,0 +1,41 @@
+/** Collects lines and writes them together, so that an access line costs a string, not a system call. */
+export class LineBuffer {
+  readonly #write: (bytes: Uint8Array) => void;
+  readonly #limitChars: number;
+  #pending = "";
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `write` takes the bytes of whole lines and returns when they are written. */
+  constructor(write: (bytes: Uint8Array) => void, limitChars = 16_384) {
+    this.#write = write;
+    this.#limitChars = limitChars;
+  }
+
+  /** Takes a line with its line feed; it is written within 20 ms. */
+  readonly push = (line: string): void => {
+    this.#pending += line;
+    if (this.#pending.length >= this.#limitChars) return this.flush();
+    this.#timer ??= setTimeout(() => this.flush(), 20);
+  };
+
+  /** Writes what is pending now. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#pending === "") return;
+    const bytes = new TextEncoder().encode(this.#pending);
+    this.#pending = "";
+    this.#write(bytes);
+  }
+}
+
+/** A line buffer over the process's standard output; a closed pipe is not an error of the gateway. */
+export function standardOutput(): LineBuffer {
+  return new LineBuffer((bytes) => {
+    try {
+      for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe) && !(error instanceof Deno.errors.WouldBlock)) throw error;
+    }
+  });
+}

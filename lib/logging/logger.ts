@@ -1,0 +1,87 @@
+import { redact } from "./redact.ts";
+
+/** From the least to the most important. */
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** Plain values that go beside a message. */
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+/** Writes structured lines; every value is redacted on its way out. */
+export interface Logger {
+  /** Ask before building fields that cost something. */
+  enabled(level: LogLevel): boolean;
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** A line that is not a message, such as an access line: written whatever the level. */
+  write(fields: LogFields): void;
+  /** A logger whose lines all carry these fields. */
+  with(fields: LogFields): Logger;
+}
+
+/** What a logger is made of. */
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: "text" | "json";
+  /** Takes finished lines, each with its line feed. */
+  readonly sink: (line: string) => void;
+  readonly now: () => number;
+}
+
+const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+
+/** A logger over a sink. */
+export function createLogger(options: LoggerOptions, base: LogFields = {}): Logger {
+  const rank = RANK[options.level];
+  const line = options.format === "json" ? jsonLine : textLine;
+  const write = (level: LogLevel | null, message: string | null, fields: LogFields) =>
+    options.sink(line(new Date(options.now()).toISOString(), level, message, { ...base, ...fields }));
+  const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
+    if (RANK[level] >= rank) write(level, message, fields);
+  };
+  return {
+    enabled: (level) => RANK[level] >= rank,
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    write: (fields) => write(null, null, fields),
+    with: (fields) => createLogger(options, { ...base, ...fields }),
+  };
+}
+
+function jsonLine(time: string, level: LogLevel | null, message: string | null, fields: LogFields): string {
+  const record: Record<string, unknown> = { time };
+  if (level !== null) record["level"] = level;
+  if (message !== null) record["message"] = redact(message);
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined) record[name] = typeof value === "string" ? redact(value) : value;
+  }
+  return JSON.stringify(record) + "\n";
+}
+
+function textLine(time: string, level: LogLevel | null, message: string | null, fields: LogFields): string {
+  let text = time;
+  if (level !== null) text += ` ${level.toUpperCase().padEnd(5)}`;
+  if (message !== null) text += ` ${oneLine(redact(message))}`;
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined) text += ` ${name}=${textValue(value)}`;
+  }
+  return text + "\n";
+}
+
+function textValue(value: string | number | boolean | null): string {
+  if (typeof value !== "string") return String(value);
+  const safe = redact(value);
+  return /^[\w./:@%+*?&=,;~()[\]-]+$/.test(safe) ? safe : JSON.stringify(safe);
+}
+
+/** Control characters escaped, so that no request can forge a line or move a terminal's cursor. Line feeds of our own stay. */
+function oneLine(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g,
+    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}

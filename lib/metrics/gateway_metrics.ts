@@ -1,0 +1,123 @@
+/** How the cache took part in a response. */
+export const CACHE_RESULTS = [
+  "hit_memory",
+  "hit_disk",
+  "stale",
+  "revalidated",
+  "collapsed",
+  "miss",
+  "bypass",
+  "none",
+] as const;
+
+/** One of {@linkcode CACHE_RESULTS}. */
+export type CacheResult = typeof CACHE_RESULTS[number];
+
+/** Upper bounds of the duration histogram, in milliseconds. */
+export const DURATION_BUCKETS_MS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000] as const;
+
+/** Counters of one listener in one worker; plain numbers, so that counting costs an addition. */
+export interface ListenerCounts {
+  requests: number;
+  /** By first digit of the status: index 1 to 5; index 0 counts requests whose client left before the response. */
+  byClass: number[];
+  responseBytes: number;
+  /** By {@linkcode CACHE_RESULTS}. */
+  byCache: number[];
+  /** By {@linkcode DURATION_BUCKETS_MS}, with one more at the end for longer ones. Not cumulative. */
+  durations: number[];
+  durationSumMs: number;
+  inFlight: number;
+}
+
+/** Counters of one upstream in one worker. */
+export interface UpstreamCounts {
+  /** Tries by outcome name. */
+  outcomes: Record<string, number>;
+  latencySumMs: number;
+}
+
+/** Everything that one worker counts: plain data, sent to the supervisor as it is. */
+export interface WorkerCounts {
+  listeners: Record<string, ListenerCounts>;
+  /** By pool, then upstream id. */
+  upstreams: Record<string, Record<string, UpstreamCounts>>;
+}
+
+/** Empty counters of a listener. */
+export function newListenerCounts(): ListenerCounts {
+  return {
+    requests: 0,
+    byClass: [0, 0, 0, 0, 0, 0],
+    responseBytes: 0,
+    byCache: CACHE_RESULTS.map(() => 0),
+    durations: [...DURATION_BUCKETS_MS.map(() => 0), 0],
+    durationSumMs: 0,
+    inFlight: 0,
+  };
+}
+
+/** Index of a cache result in {@linkcode ListenerCounts.byCache}. */
+export const CACHE_RESULT_INDEX: Readonly<Record<CacheResult, number>> = Object.fromEntries(
+  CACHE_RESULTS.map((name, index) => [name, index]),
+) as Record<CacheResult, number>;
+
+/** One finished request, as it is counted. */
+export interface CountedRequest {
+  readonly status: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly cache: CacheResult;
+}
+
+/** Counts a finished request. */
+export function countRequest(counts: ListenerCounts, request: CountedRequest): void {
+  counts.requests++;
+  counts.byClass[(request.status / 100) | 0]!++;
+  counts.responseBytes += request.bytes;
+  counts.byCache[CACHE_RESULT_INDEX[request.cache]]!++;
+  counts.durationSumMs += request.durationMs;
+  let bucket = 0;
+  while (bucket < DURATION_BUCKETS_MS.length && request.durationMs > DURATION_BUCKETS_MS[bucket]!) bucket++;
+  counts.durations[bucket]!++;
+}
+
+/** Counts a try at an upstream. */
+export function countTry(counts: UpstreamCounts, outcome: string, latencyMs: number): void {
+  counts.outcomes[outcome] = (counts.outcomes[outcome] ?? 0) + 1;
+  counts.latencySumMs += latencyMs;
+}
+
+/** Adds one worker's counters to a sum, in place. */
+export function addCounts(sum: WorkerCounts, counts: WorkerCounts): void {
+  for (const [name, listener] of Object.entries(counts.listeners)) {
+    addListener(sum.listeners[name] ??= newListenerCounts(), listener);
+  }
+  for (const [pool, upstreams] of Object.entries(counts.upstreams)) {
+    const pools = sum.upstreams[pool] ??= {};
+    for (const [id, upstream] of Object.entries(upstreams)) {
+      addUpstream(pools[id] ??= { outcomes: {}, latencySumMs: 0 }, upstream);
+    }
+  }
+}
+
+function addListener(sum: ListenerCounts, counts: ListenerCounts): void {
+  sum.requests += counts.requests;
+  sum.responseBytes += counts.responseBytes;
+  sum.durationSumMs += counts.durationSumMs;
+  sum.inFlight += counts.inFlight;
+  addEach(sum.byClass, counts.byClass);
+  addEach(sum.byCache, counts.byCache);
+  addEach(sum.durations, counts.durations);
+}
+
+function addUpstream(sum: UpstreamCounts, counts: UpstreamCounts): void {
+  sum.latencySumMs += counts.latencySumMs;
+  for (const [outcome, count] of Object.entries(counts.outcomes)) {
+    sum.outcomes[outcome] = (sum.outcomes[outcome] ?? 0) + count;
+  }
+}
+
+function addEach(sum: number[], values: readonly number[]): void {
+  for (let index = 0; index < values.length; index++) sum[index] = (sum[index] ?? 0) + values[index]!;
+}
