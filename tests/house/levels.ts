@@ -1,0 +1,104 @@
+/** Rooms of `lib/` by level. A new room is one line here and one row in ARCHITECTURE.md. */
+const ROOM_LEVELS: Readonly<Record<string, number>> = {
+  http: 1,
+  config: 1,
+  logging: 1,
+  metrics: 1,
+  listener: 2,
+  cache: 2,
+  pool: 2,
+  upstream_type: 2,
+  health: 3,
+  upstream_client: 3,
+  proxy: 4,
+  admin: 6,
+  workers: 6,
+};
+
+/** Files that stand in no room. */
+const FILE_LEVELS: Readonly<Record<string, number>> = {
+  "lib/errors.ts": 0,
+  "lib/clock.ts": 0,
+  "lib/gateway.ts": 5,
+  "main.ts": 8,
+};
+
+const ROUTES_LEVEL = 7;
+
+/** Rooms that never import each other, in either direction and not even for a type: `proxy/` and `gateway.ts` bring them together. */
+const STRANGERS: ReadonlySet<string> = new Set(["cache", "pool", "listener", "upstream_type"]);
+
+/** From this level up a file may know the configuration; below it each room declares its own options. */
+const CONFIG_READERS_FROM_LEVEL = 5;
+
+/** Where a source file stands: its room (or itself, where it stands alone) and its level. */
+export interface Place {
+  readonly room: string;
+  readonly level: number;
+}
+
+/** Finds the place of a path relative to the repository's root; `undefined` for what is no product source (tests, data, scripts). */
+export function placeOf(path: string): Place | undefined {
+  const alone = FILE_LEVELS[path];
+  if (alone !== undefined) return { room: path, level: alone };
+  const parts = path.split("/");
+  if (parts[0] === "routes" && parts.length > 1) return { room: "routes", level: ROUTES_LEVEL };
+  if (parts[0] !== "lib" || parts.length < 3) return undefined;
+  const room = parts[1] ?? "";
+  const level = ROOM_LEVELS[room];
+  return level === undefined ? undefined : { room, level };
+}
+
+/** Says why `from` must not import `to` (both relative to the root, with `/`) and where the thing belongs; `undefined` where it may. */
+export function judgeImport(from: string, to: string): string | undefined {
+  return judgePrivate(from, to) ?? (isProduct(from) ? judgeProduct(from, to) : undefined);
+}
+
+/** Says what is wrong with where a product file stands; `undefined` where nothing is, and for all other files. */
+export function judgePlace(path: string): string | undefined {
+  if (!isProduct(path) || placeOf(path) !== undefined) return undefined;
+  return `${path} stands in no known room: move it into one of ${Object.keys(ROOM_LEVELS).join("/ ")}/, ` +
+    "or give its room a level in tests/house/levels.ts and a row in ARCHITECTURE.md";
+}
+
+function isProduct(path: string): boolean {
+  return path === "main.ts" || path.startsWith("lib/") || path.startsWith("routes/");
+}
+
+function judgePrivate(from: string, to: string): string | undefined {
+  const folder = to.slice(0, to.lastIndexOf("/") + 1);
+  if (!to.slice(folder.length).startsWith("_")) return undefined;
+  if (from.startsWith(folder) || from.startsWith(folder.replace(/^lib\//, "tests/"))) return undefined;
+  return `${from} imports ${to}, which is private to ${folder}: use what a file without the underscore exports, ` +
+    "or move the part that others need into one";
+}
+
+function judgeProduct(from: string, to: string): string | undefined {
+  if (to.startsWith("tests/")) {
+    return `${from} imports ${to}: the product never imports its tests; move the shared part into lib/`;
+  }
+  const source = placeOf(from);
+  const target = placeOf(to);
+  if (source === undefined || target === undefined || source.room === target.room) return undefined;
+  return judgeConfig(from, to, source, target) ?? judgeLevels(from, to, source, target);
+}
+
+function judgeConfig(from: string, to: string, source: Place, target: Place): string | undefined {
+  if (target.room !== "config" || source.level >= CONFIG_READERS_FROM_LEVEL) return undefined;
+  return `${from} (level ${source.level}) imports ${to}: only lib/gateway.ts and above know the configuration; ` +
+    `declare an options interface in ${ownFolder(from)} and let lib/gateway.ts fill it`;
+}
+
+function judgeLevels(from: string, to: string, source: Place, target: Place): string | undefined {
+  if (STRANGERS.has(source.room) && STRANGERS.has(target.room)) {
+    return `${from} imports ${to}: ${source.room}/ and ${target.room}/ never meet; pass the value or the function in ` +
+      "from lib/proxy/ or lib/gateway.ts, or move pure grammar down to lib/http/";
+  }
+  if (target.level < source.level) return undefined;
+  return `${from} (level ${source.level}) imports ${to} (level ${target.level}): move what it needs ` +
+    (source.level === 0 ? "into the file itself" : `down to level ${source.level - 1} or below`) + ", or pass it in";
+}
+
+function ownFolder(path: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1);
+}
