@@ -1,0 +1,167 @@
+import { LRUCache } from "lru-cache";
+import type { Clock } from "../clock.ts";
+import { Flight, type FlightResult } from "./flight.ts";
+import type { Lease, LeaseTable } from "./lease_table.ts";
+import { PeerFlights } from "./peer_flights.ts";
+import { heldBytes, type StoredResponse } from "./stored_response.ts";
+
+/** How long after a flight this worker still answers the others for its key, so that the disk tier's write can come down. */
+const LINGER_MS = 1_000;
+/** What may linger at most; older ones make room. */
+const MAX_LINGERING = 1_000;
+const MAX_LINGERING_BYTES = 32 * 1024 * 1024;
+/** Keys that are remembered as not to be shared. */
+const MAX_SOLO_KEYS = 10_000;
+
+/** What a collapse is made of. */
+export interface CollapseOptions {
+  readonly leases: LeaseTable;
+  readonly clock: Clock;
+  /** How long a request waits for another's fetch before it goes on its own. */
+  readonly timeoutMs: number;
+}
+
+/** What a request that needs an upstream is to do. */
+export type Entry =
+  /** Fetch, and tell the flight. */
+  | { readonly role: "leader"; readonly flight: Flight }
+  /** Wait for the result; `solo` when it takes too long. */
+  | { readonly role: "follower"; readonly result: Promise<FlightResult> }
+  /** Fetch for itself: the key is known not to be shared. */
+  | { readonly role: "solo" };
+
+interface Lingering {
+  readonly lease: Lease;
+  readonly response: StoredResponse;
+  readonly bytes: number;
+  readonly untilMs: number;
+}
+
+/** One flight per key: within the worker by a map, across workers by leases and peers. */
+export class Collapse {
+  /** The way to the other workers. */
+  readonly peers: PeerFlights;
+  readonly #options: CollapseOptions;
+  readonly #flights = new Map<string, Flight>();
+  readonly #leases = new Map<Flight, Lease>();
+  /** By key, oldest first. */
+  readonly #lingering = new Map<string, Lingering>();
+  #lingeringBytes = 0;
+  readonly #soloUntilMs = new LRUCache<string, number>({ max: MAX_SOLO_KEYS });
+  #sweep: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: CollapseOptions) {
+    this.#options = options;
+    this.peers = new PeerFlights({
+      flightOf: (key) => this.#flights.get(key),
+      heldOf: (key) => this.#lingering.get(key)?.response,
+      timeoutMs: options.timeoutMs,
+    });
+  }
+
+  /** Flights under way in this worker. */
+  get size(): number {
+    return this.#flights.size;
+  }
+
+  /** Joins the key's flight or begins one. */
+  enter(key: string): Entry {
+    if (this.#isSolo(key)) return { role: "solo" };
+    const own = this.#flights.get(key);
+    if (own !== undefined) return { role: "follower", result: this.#within(own) };
+    const lingering = this.#dropLingering(key);
+    const answer = lingering === undefined
+      ? this.#options.leases.acquire(key)
+      : { kind: "held", lease: lingering.lease } as const;
+    if (answer.kind === "taken") return { role: "follower", result: this.#joinPeer(answer.owner, key) };
+    const flight = new Flight(key);
+    this.#flights.set(key, flight);
+    if (answer.kind === "held") this.#leases.set(flight, answer.lease);
+    return { role: "leader", flight };
+  }
+
+  /** Ends a flight that this worker led. Call it when `stored` is in the store, or with `null` when nothing will be. */
+  finish(flight: Flight, stored: StoredResponse | null): void {
+    flight.land({ kind: "solo" });
+    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
+    const lease = this.#leases.get(flight);
+    if (lease === undefined) return;
+    this.#leases.delete(flight);
+    if (stored === null) this.#options.leases.release(lease);
+    else this.#linger(flight.key, lease, stored);
+  }
+
+  /** Remembers that the key's response is not to be shared (hit-for-miss). */
+  rememberSolo(key: string, forMs: number): void {
+    if (forMs > 0) this.#soloUntilMs.set(key, this.#options.clock.now() + forMs);
+  }
+
+  /** Releases every lease and leaves the other workers. */
+  close(): void {
+    clearTimeout(this.#sweep);
+    for (const key of [...this.#lingering.keys()]) this.#release(key);
+    for (const lease of this.#leases.values()) this.#options.leases.release(lease);
+    this.#leases.clear();
+    this.peers.close();
+  }
+
+  #isSolo(key: string): boolean {
+    const untilMs = this.#soloUntilMs.get(key);
+    if (untilMs === undefined) return false;
+    if (untilMs > this.#options.clock.now()) return true;
+    this.#soloUntilMs.delete(key);
+    return false;
+  }
+
+  #joinPeer(owner: number, key: string): Promise<FlightResult> {
+    const flight = this.peers.join(owner, key);
+    this.#flights.set(key, flight);
+    const done = () => void (this.#flights.get(key) === flight && this.#flights.delete(key));
+    flight.result.then((landed) => landed.kind === "shared" ? landed.fill.whole().then(done, done) : done());
+    return flight.result;
+  }
+
+  #within(flight: Flight): Promise<FlightResult> {
+    if (flight.landed) return flight.result;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve({ kind: "solo" }), this.#options.timeoutMs);
+      flight.result.then((result) => {
+        clearTimeout(timer);
+        resolve(result);
+      });
+    });
+  }
+
+  #linger(key: string, lease: Lease, response: StoredResponse): void {
+    const bytes = heldBytes(response);
+    if (bytes > MAX_LINGERING_BYTES) return this.#options.leases.release(lease);
+    this.#lingering.set(key, { lease, response, bytes, untilMs: this.#options.clock.now() + LINGER_MS });
+    this.#lingeringBytes += bytes;
+    while (this.#lingering.size > MAX_LINGERING || this.#lingeringBytes > MAX_LINGERING_BYTES) {
+      this.#release(this.#lingering.keys().next().value!);
+    }
+    this.#sweep ??= setTimeout(() => this.#releaseOld(), LINGER_MS);
+  }
+
+  #dropLingering(key: string): Lingering | undefined {
+    const lingering = this.#lingering.get(key);
+    if (lingering === undefined) return undefined;
+    this.#lingering.delete(key);
+    this.#lingeringBytes -= lingering.bytes;
+    return lingering;
+  }
+
+  #release(key: string): void {
+    const lingering = this.#dropLingering(key);
+    if (lingering !== undefined) this.#options.leases.release(lingering.lease);
+  }
+
+  #releaseOld(): void {
+    const now = this.#options.clock.now();
+    for (const [key, lingering] of this.#lingering) {
+      if (lingering.untilMs > now) break;
+      this.#release(key);
+    }
+    this.#sweep = this.#lingering.size === 0 ? undefined : setTimeout(() => this.#releaseOld(), LINGER_MS / 4);
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * A body on its way into the cache, of known length. One writer fills it; any number of readers follow along from its start.
+ * The bytes lie in one array from the beginning, so that readers and the stored response share them without a copy.
+ */
+export class Fill {
+  readonly #body: Uint8Array<ArrayBuffer>;
+  #writtenBytes: number;
+  #error: Error | null = null;
+  #wake: (() => void)[] = [];
+
+  private constructor(body: Uint8Array<ArrayBuffer>, writtenBytes: number) {
+    this.#body = body;
+    this.#writtenBytes = writtenBytes;
+  }
+
+  /** An empty fill of a body of `lengthBytes`. */
+  static ofLength(lengthBytes: number): Fill {
+    return new Fill(new Uint8Array(lengthBytes), 0);
+  }
+
+  /** A fill that is complete already. */
+  static ofBody(body: Uint8Array<ArrayBuffer>): Fill {
+    return new Fill(body, body.byteLength);
+  }
+
+  /** The length that the whole body has. */
+  get lengthBytes(): number {
+    return this.#body.byteLength;
+  }
+
+  /** The whole body once it is complete, else `null`. */
+  get body(): Uint8Array<ArrayBuffer> | null {
+    return this.#error === null && this.#writtenBytes === this.#body.byteLength ? this.#body : null;
+  }
+
+  /**
+   * Appends a chunk.
+   *
+   * @throws {RangeError} when it goes beyond the length
+   */
+  push(chunk: Uint8Array): void {
+    if (this.#writtenBytes + chunk.byteLength > this.#body.byteLength) {
+      throw new RangeError(`Cannot fill beyond ${this.#body.byteLength} bytes`);
+    }
+    this.#body.set(chunk, this.#writtenBytes);
+    this.#writtenBytes += chunk.byteLength;
+    this.#notify();
+  }
+
+  /** Ends the fill for all readers with an error, unless it is complete. */
+  fail(error: Error): void {
+    if (this.body !== null) return;
+    this.#error ??= error;
+    this.#notify();
+  }
+
+  /** The whole body, when it is complete; rejects when the fill fails. */
+  async whole(): Promise<Uint8Array<ArrayBuffer>> {
+    while (this.body === null) {
+      if (this.#error !== null) throw this.#error;
+      await this.#progress();
+    }
+    return this.#body;
+  }
+
+  /** Reads from the front: each call answers what has come since the last, `null` at the complete end; throws when the fill fails. */
+  reader(): () => Promise<Uint8Array<ArrayBuffer> | null> {
+    let at = 0;
+    return async () => {
+      while (at === this.#writtenBytes) {
+        if (this.body !== null) return null;
+        if (this.#error !== null) throw this.#error;
+        await this.#progress();
+      }
+      const chunk = this.#body.subarray(at, this.#writtenBytes);
+      at = this.#writtenBytes;
+      return chunk;
+    };
+  }
+
+  #progress(): Promise<void> {
+    return new Promise((resolve) => this.#wake.push(resolve));
+  }
+
+  #notify(): void {
+    const wake = this.#wake;
+    this.#wake = [];
+    for (const resolve of wake) resolve();
+  }
+}
+
+/** Bytes that all fills of a worker may hold together; what does not fit is served without being stored. */
+export class FillBudget {
+  readonly #limitBytes: number;
+  #usedBytes = 0;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  /** Bytes reserved at this moment. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Takes `bytes` from the budget, or answers `false` and takes nothing. */
+  reserve(bytes: number): boolean {
+    if (this.#usedBytes + bytes > this.#limitBytes) return false;
+    this.#usedBytes += bytes;
+    return true;
+  }
+
+  /** Gives `bytes` back. */
+  release(bytes: number): void {
+    this.#usedBytes -= bytes;
+  }
+}

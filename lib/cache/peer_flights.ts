@@ -1,0 +1,142 @@
+import { Fill } from "./fill.ts";
+import { Flight, type FlightResult, type StoredHead } from "./flight.ts";
+import type { StoredResponse } from "./stored_response.ts";
+
+/** What workers say to each other about flights; `id` is chosen by the worker that joins. */
+type PeerMessage =
+  | { readonly type: "join"; readonly id: number; readonly key: string }
+  | { readonly type: "head"; readonly id: number; readonly head: StoredHead; readonly lengthBytes: number }
+  | { readonly type: "chunk"; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly type: "solo"; readonly id: number }
+  | { readonly type: "failed"; readonly id: number; readonly message: string };
+
+/** What a worker needs to answer the others. */
+export interface PeerFlightsOptions {
+  /** The flight of a key in this worker, if one is under way. */
+  readonly flightOf: (key: string) => Flight | undefined;
+  /** A response that this worker holds in memory. */
+  readonly heldOf: (key: string) => StoredResponse | undefined;
+  /** How long a join waits for the first answer, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+interface Joined {
+  readonly flight: Flight;
+  readonly peer: number;
+  readonly timer: ReturnType<typeof setTimeout>;
+  fill: Fill | null;
+}
+
+/**
+ * Flights across workers: a worker that finds a key's lease taken asks the owner over a message port, and the owner streams the
+ * response along as it comes in. The asking worker sees a flight like its own.
+ */
+export class PeerFlights {
+  readonly #options: PeerFlightsOptions;
+  readonly #ports = new Map<number, MessagePort>();
+  readonly #joined = new Map<number, Joined>();
+  #nextId = 1;
+
+  constructor(options: PeerFlightsOptions) {
+    this.#options = options;
+  }
+
+  /** Takes the port to a worker; a worker that was restarted comes with a new one. */
+  connect(peer: number, port: MessagePort): void {
+    this.#ports.get(peer)?.close();
+    this.#failAll(peer);
+    this.#ports.set(peer, port);
+    port.onmessage = (event: MessageEvent<PeerMessage>) => this.#receive(peer, port, event.data);
+  }
+
+  /** A flight led by another worker. Without an answer in time it lands as `solo`. */
+  join(peer: number, key: string): Flight {
+    const flight = new Flight(key);
+    const port = this.#ports.get(peer);
+    if (port === undefined) {
+      flight.land({ kind: "solo" });
+      return flight;
+    }
+    const id = this.#nextId++;
+    const timer = setTimeout(() => this.#land(id, { kind: "solo" }), this.#options.timeoutMs);
+    this.#joined.set(id, { flight, peer, timer, fill: null });
+    port.postMessage({ type: "join", id, key } satisfies PeerMessage);
+    return flight;
+  }
+
+  /** Closes every port. */
+  close(): void {
+    for (const [peer, port] of this.#ports) {
+      port.close();
+      this.#failAll(peer);
+    }
+    this.#ports.clear();
+  }
+
+  #receive(peer: number, port: MessagePort, message: PeerMessage): void {
+    if (message.type === "join") return void this.#answer(port, message.id, message.key);
+    const joined = this.#joined.get(message.id);
+    if (joined === undefined || joined.peer !== peer) return;
+    switch (message.type) {
+      case "head":
+        joined.fill = Fill.ofLength(message.lengthBytes);
+        clearTimeout(joined.timer);
+        joined.flight.land({ kind: "shared", head: message.head, fill: joined.fill });
+        if (message.lengthBytes === 0) this.#joined.delete(message.id);
+        break;
+      case "chunk":
+        joined.fill?.push(message.bytes);
+        if (joined.fill?.body !== null) this.#joined.delete(message.id);
+        break;
+      case "solo":
+        this.#land(message.id, { kind: "solo" });
+        break;
+      case "failed":
+        this.#land(message.id, { kind: "failed", error: new Error(message.message) });
+    }
+  }
+
+  #land(id: number, result: FlightResult): void {
+    const joined = this.#joined.get(id);
+    if (joined === undefined) return;
+    this.#joined.delete(id);
+    clearTimeout(joined.timer);
+    if (result.kind === "failed") joined.fill?.fail(result.error);
+    joined.flight.land(result);
+  }
+
+  #failAll(peer: number): void {
+    for (const [id, joined] of this.#joined) {
+      if (joined.peer !== peer) continue;
+      joined.fill?.fail(new Error("The worker that fetched the response has stopped"));
+      this.#land(id, { kind: "solo" });
+    }
+  }
+
+  /** Answers a join: with the flight's result as it comes in, or with what this worker holds, or with `solo`. */
+  async #answer(port: MessagePort, id: number, key: string): Promise<void> {
+    const send = (message: PeerMessage) => port.postMessage(message);
+    try {
+      const result = await this.#resultOf(key);
+      if (result.kind === "solo") return send({ type: "solo", id });
+      if (result.kind === "failed") return send({ type: "failed", id, message: result.error.message });
+      send({ type: "head", id, head: result.head, lengthBytes: result.fill.lengthBytes });
+      const read = result.fill.reader();
+      for (let chunk = await read(); chunk !== null; chunk = await read()) {
+        // A view would be sent with the whole array that it looks into.
+        send({ type: "chunk", id, bytes: chunk.slice() });
+      }
+    } catch (error) {
+      send({ type: "failed", id, message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  #resultOf(key: string): FlightResult | Promise<FlightResult> {
+    const flight = this.#options.flightOf(key);
+    if (flight !== undefined) return flight.result;
+    const held = this.#options.heldOf(key);
+    if (held === undefined) return { kind: "solo" };
+    const { body, ...head } = held;
+    return { kind: "shared", head, fill: Fill.ofBody(body) };
+  }
+}
