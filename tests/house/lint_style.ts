@@ -171,21 +171,23 @@ function hasDocstring(context: Deno.lint.RuleContext, node: Deno.lint.Node): boo
 }
 
 function checkKeywords(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
-  const refusePrivate = (node: Deno.lint.Node & { accessibility?: string }): void => {
-    if (node.accessibility === undefined) return;
+  // Read from the text: the tree has no `accessibility` on parameter properties (Deno 2.9.6).
+  const refuseWord = (node: Deno.lint.Node): void => {
+    const word = /^(private|protected|public)\b(?!\s*[(=;:?])/.exec(context.sourceCode.getText(node))?.[1];
+    if (word === undefined) return;
     context.report({
       node,
       message:
-        `"${node.accessibility}" holds only for the type checker: use a #name for what is private, and no word for what is public`,
+        `"${word}" holds only for the type checker: use a #name for what is private, and no word for what is public`,
     });
   };
   return {
     Program(node) {
       for (const statement of node.body) refuseTopLevelArrow(context, statement);
     },
-    MethodDefinition: refusePrivate,
-    PropertyDefinition: refusePrivate,
-    TSParameterProperty: refusePrivate,
+    MethodDefinition: refuseWord,
+    PropertyDefinition: refuseWord,
+    TSParameterProperty: refuseWord,
   };
 }
 

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { judgeImport, judgePlace, placeOf } from "./levels.ts";
+
+const ALLOWED: ReadonlyArray<readonly [from: string, to: string, why: string]> = [
+  ["lib/cache/key.ts", "lib/cache/store.ts", "its own room"],
+  ["lib/cache/key.ts", "lib/http/fields.ts", "a lower level"],
+  ["lib/cache/kv_tier.ts", "lib/cache/_chunks.ts", "private to its own room"],
+  ["lib/health/weights.ts", "lib/pool/upstream.ts", "one level down"],
+  ["lib/gateway.ts", "lib/config/config.ts", "the gateway knows the configuration"],
+  ["lib/admin/status.ts", "lib/config/config.ts", "above the gateway"],
+  ["routes/proxy.ts", "routes/health.ts", "routes are one room"],
+  ["main.ts", "routes/proxy.ts", "main is on top"],
+  ["tests/gateway_test.ts", "lib/cache/key.ts", "tests stand outside the levels"],
+  ["tests/cache/_chunks_test.ts", "lib/cache/_chunks.ts", "a room's tests may see what is private to it"],
+  ["lib/config/schema.ts", "config.schema.json", "data stands in no level"],
+];
+
+const REFUSED: ReadonlyArray<readonly [from: string, to: string, says: RegExp]> = [
+  [
+    "lib/cache/x.ts",
+    "lib/health/y.ts",
+    /^lib\/cache\/x\.ts \(level 2\) imports lib\/health\/y\.ts \(level 3\): .*level 1 or below.*pass it in/,
+  ],
+  ["lib/cache/key.ts", "lib/pool/upstream.ts", /cache\/ and pool\/ never meet/],
+  ["lib/listener/route_table.ts", "lib/upstream_type/custom.ts", /listener\/ and upstream_type\/ never meet/],
+  ["lib/http/fields.ts", "lib/logging/logger.ts", /\(level 1\).*\(level 1\)/],
+  ["lib/health/weights.ts", "lib/upstream_client/send.ts", /\(level 3\).*\(level 3\)/],
+  ["lib/admin/status.ts", "lib/workers/messages.ts", /\(level 6\).*\(level 6\)/],
+  ["lib/errors.ts", "lib/clock.ts", /into the file itself/],
+  ["lib/gateway.ts", "lib/workers/supervisor.ts", /\(level 5\).*\(level 6\)/],
+  ["lib/workers/supervisor.ts", "routes/admin.ts", /\(level 6\).*\(level 7\)/],
+  ["routes/admin.ts", "main.ts", /\(level 7\).*\(level 8\)/],
+  [
+    "lib/proxy/pipeline.ts",
+    "lib/config/config.ts",
+    /only lib\/gateway\.ts and above know the configuration.*lib\/proxy\//,
+  ],
+  ["lib/pool/pool.ts", "lib/cache/_chunks.ts", /private to lib\/cache\//],
+  ["tests/pool/pool_test.ts", "lib/cache/_chunks.ts", /private to lib\/cache\//],
+  ["lib/gateway.ts", "tests/origins/tmdb.ts", /never imports its tests/],
+];
+
+Deno.test("judgeImport() lets an import go down or stay in its room", () => {
+  for (const [from, to, why] of ALLOWED) assert.equal(judgeImport(from, to), undefined, `${from} -> ${to}: ${why}`);
+});
+
+Deno.test("judgeImport() refuses every other import and says where the thing belongs", () => {
+  for (const [from, to, says] of REFUSED) assert.match(judgeImport(from, to) ?? "(allowed)", says, `${from} -> ${to}`);
+});
+
+Deno.test("judgePlace() refuses a room that has no level", () => {
+  assert.match(judgePlace("lib/magic/wand.ts") ?? "", /no known room.*tests\/house\/levels\.ts/);
+  assert.match(judgePlace("lib/wand.ts") ?? "", /no known room/);
+  assert.equal(judgePlace("lib/cache/key.ts"), undefined);
+  assert.equal(judgePlace("tests/house/levels.ts"), undefined);
+});
+
+Deno.test("placeOf() gives leaves, rooms, the gateway, routes and main their levels", () => {
+  const paths = [
+    "lib/clock.ts",
+    "lib/http/a.ts",
+    "lib/pool/a.ts",
+    "lib/health/a.ts",
+    "lib/proxy/a.ts",
+    "lib/gateway.ts",
+  ];
+  assert.deepEqual(paths.map((path) => placeOf(path)?.level), [0, 1, 2, 3, 4, 5]);
+  assert.deepEqual(["lib/workers/a.ts", "routes/a.ts", "main.ts"].map((path) => placeOf(path)?.level), [6, 7, 8]);
+});
