@@ -173,7 +173,8 @@ function hasDocstring(context: Deno.lint.RuleContext, node: Deno.lint.Node): boo
 function checkKeywords(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   // Read from the text: the tree has no `accessibility` on parameter properties (Deno 2.9.6).
   const refuseWord = (node: Deno.lint.Node): void => {
-    const word = /^(private|protected|public)\b(?!\s*[(=;:?])/.exec(context.sourceCode.getText(node))?.[1];
+    const word = /^(private|protected|public)\b(?!\s*(?:[(=;:?]|constructor\b))/.exec(context.sourceCode.getText(node))
+      ?.[1];
     if (word === undefined) return;
     context.report({
       node,

@@ -86,7 +86,7 @@ Deno.test("lint_style refuses private and public words and top-level arrow funct
   assert.deepEqual(
     messages(
       "lib/http/a.ts",
-      "class C { readonly x = 1; #y = 2; private = 3; constructor(readonly z: number) {} }\nconst t = { f: () => 1 };",
+      "class C { readonly x = 1; #y = 2; private = 3; private constructor(readonly z: number) {} }\nconst t = { f: () => 1 };",
     ),
     [],
   );

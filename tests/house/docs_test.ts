@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { listFiles, readText } from "./source_tree.ts";
+import { ROOT_URL } from "./syntax.ts";
+
+const files = listFiles();
+const pages = files.filter((path) => path.endsWith(".md"));
+
+/** Text of a page without its code blocks, which hold examples and not links. */
+function proseOf(page: string): string {
+  return readText(page).replaceAll(/^(```|~~~)[\s\S]*?^\1/gm, "");
+}
+
+/** Anchors that a page's headings have on the forge. */
+function anchorsOf(page: string): Set<string> {
+  const headings = [...proseOf(page).matchAll(/^#{1,6} (.+)$/gm)].map((match) => match[1] ?? "");
+  return new Set(
+    headings.map((text) => text.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").trim().replaceAll(/\s/g, "-")),
+  );
+}
+
+function linksOf(page: string): Array<{ path: string; anchor: string | undefined }> {
+  const targets = [...proseOf(page).matchAll(/\]\(<?([^)\s>]+)>?(?:\s+"[^"]*")?\)/g)].map((match) => match[1] ?? "");
+  return targets.filter((target) => !/^[a-z][a-z0-9+.-]*:/i.test(target)).map((target) => {
+    const [file = "", anchor] = target.split("#");
+    const path = file === "" ? page : new URL(file, new URL(page, ROOT_URL)).href.slice(ROOT_URL.href.length);
+    return { path: decodeURI(path).replace(/\/$/, ""), anchor };
+  });
+}
+
+Deno.test("docs: relative links lead to files that exist, and to headings in them", () => {
+  const broken = pages.flatMap((page) =>
+    linksOf(page).filter(({ path, anchor }) => {
+      const exists = files.some((file) => file === path || file.startsWith(`${path}/`));
+      return !exists || (anchor !== undefined && path.endsWith(".md") && !anchorsOf(path).has(anchor));
+    }).map(({ path, anchor }) => `${page} -> ${path}${anchor === undefined ? "" : `#${anchor}`}`)
+  );
+  assert.deepEqual(broken, []);
+});
+
+Deno.test("docs: every task that a page names exists", () => {
+  const tasks = Object.keys(JSON.parse(readText("deno.json")).tasks);
+  const named = pages.flatMap((page) =>
+    [...readText(page).matchAll(/\bdeno(?:@[\d.]+)? task ([a-z][a-z-]*)/g)].map((match) => ({
+      page,
+      task: match[1] ?? "",
+    }))
+  );
+  assert.deepEqual(named.filter(({ task }) => !tasks.includes(task)), []);
+});
+
+Deno.test("docs: no file holds a path of somebody's machine", () => {
+  const checkout = decodeURI(ROOT_URL.pathname).replace(/\/$/, "");
+  const home = /(?<![\w.$}~-])(\/(home|Users)\/[a-z][\w.-]*\/|\/root\/|[A-Z]:\\Users\\)/;
+  const found = files.filter((path) => !/\.(png|jpe?g|webp|avif|ico|woff2?|gz|sqlite3?)$/.test(path)).flatMap((path) =>
+    readText(path).split("\n").map((line, index) => ({ line, where: `${path}:${index + 1}` }))
+      .filter(({ line }) => (checkout.length > 1 && line.includes(checkout)) || home.test(line)).map(({ where }) =>
+        where
+      )
+  );
+  assert.deepEqual(found.filter((where) => !where.startsWith("tests/house/docs_test.ts:")), []);
+});

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { findCycles, listFiles, readSource, readText } from "./source_tree.ts";
+import levels from "./lint_levels.ts";
+import style from "./lint_style.ts";
+
+const files = listFiles();
+const productFiles = files.filter((path) => /^(lib|routes)\/.*\.tsx?$/.test(path) || path === "main.ts");
+
+Deno.test("house: every file with code in lib/ has its mirrored test", () => {
+  const missing = productFiles.filter((path) => path.startsWith("lib/"))
+    .map((path) => ({ path, test: path.replace(/^lib\//, "tests/").replace(/\.ts$/, "_test.ts") }))
+    .filter(({ path, test }) => !files.includes(test) && !readSource(path).isTypeOnly)
+    .map(({ path, test }) => `${path} has code but no ${test}`);
+  assert.deepEqual(missing, []);
+});
+
+Deno.test("house: every *_test.ts registers a test", () => {
+  const empty = files.filter((path) => path.endsWith("_test.ts")).filter((path) =>
+    !/\bDeno\.test\(|\b\w*[sS]uite\(/.test(readText(path))
+  );
+  assert.deepEqual(empty, []);
+});
+
+Deno.test("house: no file imports itself by a detour", () => {
+  const cycles = findCycles(files.filter((path) => path.endsWith(".ts")).map(readSource));
+  assert.deepEqual(cycles.map((cycle) => cycle.join(" -> ")), []);
+});
+
+Deno.test("house: what a source imports exists", () => {
+  const broken = files.filter((path) => path.endsWith(".ts")).map(readSource)
+    .flatMap(({ path, imports }) =>
+      imports.filter((target) => !files.includes(target)).map((target) => `${path} -> ${target}`)
+    )
+    .filter((line) => !line.startsWith("tests/house/"));
+  assert.deepEqual(broken, []);
+});
+
+Deno.test("house: levels and style hold, as `deno lint` says it", () => {
+  const found = productFiles.flatMap((path) => {
+    const text = readText(path);
+    return [levels, style].flatMap((plugin) => Deno.lint.runPlugin(plugin, path, text))
+      .map(({ id, range, message }) => `${path}:${text.slice(0, range[0]).split("\n").length} [${id}] ${message}`);
+  });
+  assert.deepEqual(found, []);
+});
+
+Deno.test("house: half of the files of lib/ have at most 150 lines", () => {
+  const lengths = productFiles.map((path) => readText(path).trimEnd().split("\n").length).sort((a, b) => a - b);
+  const medianLines = lengths[Math.floor(lengths.length / 2)] ?? 0;
+  assert.ok(medianLines <= 150, `the median is ${medianLines} lines`);
+});
