@@ -1,0 +1,63 @@
+/**
+ * Runs the tests and ends with a plain line, `N passed, N failed`: first those that may run side by side, with the doc examples,
+ * then `tests/system/` one after the other, since those measure whole processes. With arguments it hands them to one `deno test`.
+ */
+import { addCounts, countTests, summaryLine, type TestCounts } from "./house/test_summary.ts";
+
+/** A run that takes longer than this hangs. */
+const DEADLINE_MS = 12 * 60_000;
+
+/** The part of the output that is kept to read the counts from. */
+const TAIL_CHARACTERS = 64 * 1024;
+
+const scratch = await Deno.makeTempDir({ prefix: "usher-tests-" });
+const deadline = AbortSignal.timeout(DEADLINE_MS);
+
+try {
+  const counts = addCounts(Deno.args.length > 0 ? [await runTests(Deno.args)] : await runAll());
+  await Deno.stdout.write(new TextEncoder().encode(`\n${summaryLine(counts)}\n`));
+  Deno.exitCode = counts.failed > 0 ? 1 : 0;
+} finally {
+  await Deno.remove(scratch, { recursive: true });
+}
+
+async function runAll(): Promise<TestCounts[]> {
+  const sideBySide = await runTests(["--doc", "--parallel", "--ignore=tests/system", "lib", "routes", "tests"]);
+  return [sideBySide, await runTests(["tests/system"])];
+}
+
+/** One `deno test`: it may write only below a scratch folder and start only Deno itself. */
+async function runTests(args: readonly string[]): Promise<TestCounts> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["test", ...permissions(), ...args],
+    env: { TMPDIR: scratch, ...(Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : {}) },
+    stdout: "piped",
+    signal: deadline,
+  }).spawn();
+  const output = await passOn(child.stdout);
+  const { success } = await child.status;
+  return countTests({ output, isSuccess: success });
+}
+
+function permissions(): string[] {
+  return [
+    "--no-prompt",
+    "--allow-net",
+    "--allow-read",
+    "--allow-env",
+    "--allow-sys",
+    `--allow-write=${scratch}`,
+    `--allow-run=${Deno.execPath()}`,
+  ];
+}
+
+/** Prints what comes, as it comes, and answers the end of it. */
+async function passOn(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let tail = "";
+  for await (const chunk of stream) {
+    for (let written = 0; written < chunk.length;) written += await Deno.stdout.write(chunk.subarray(written));
+    tail = (tail + decoder.decode(chunk, { stream: true })).slice(-TAIL_CHARACTERS);
+  }
+  return tail;
+}
