@@ -1,0 +1,87 @@
+import { filePath } from "./artwork.ts";
+import { demoApiKey, startTmdbOrigin, type TmdbOrigin } from "./tmdb_origin.ts";
+
+/** Where the demo's gateway listens and keeps its data. */
+export interface DemoOptions {
+  readonly port: number;
+  readonly adminPort: number;
+  readonly dataDir: string;
+}
+
+/** Everything of the demo but the gateway. */
+export interface Demo {
+  readonly origin: TmdbOrigin;
+  /** The configuration file, in a directory of its own that `close` removes. */
+  readonly configPath: string;
+  close(): Promise<void>;
+}
+
+const poster = filePath("poster", "movie/550");
+
+/** The demo's configuration: both TMDB types and a custom pool, all with the embedded origin behind them. */
+export function demoConfig(originUrl: string, { port, adminPort, dataDir }: DemoOptions): string {
+  const listen = `127.0.0.1:${port}`;
+  return `# The demo: everything on loopback, the origin embedded.
+server:
+  data_dir: ${JSON.stringify(dataDir)}
+admin:
+  listen: 127.0.0.1:${adminPort}
+logging:
+  access: all
+cache:
+  memory: 64MiB
+  disk: 512MiB
+pools:
+  tmdb-api:
+    type: tmdb-api
+    api_keys: [ "${demoApiKey}" ]
+    upstreams: [ "${originUrl}" ]
+  tmdb-image:
+    type: tmdb-image
+    health: { path: "/t/p/w92${poster}" }
+    upstreams: [ "${originUrl}" ]
+  pictures:
+    type: custom
+    content_types: { allow: [ "image/*" ] }
+    health: { path: "/t/p/w92${poster}", interval: 10s }
+    upstreams: [ "${originUrl}" ]
+listeners:
+  - { name: api, listen: "${listen}", prefix: /3, pool: tmdb-api }
+  - { name: api-v4, listen: "${listen}", prefix: /4, pool: tmdb-api }
+  - { name: images, listen: "${listen}", prefix: /t/p, pool: tmdb-image }
+  - name: pictures
+    listen: "${listen}"
+    prefix: /pictures
+    strip_prefix: true
+    pool: pictures
+    cache: { mode: rfc9111, rules: [ { content_type: "image/*", ttl: 30d, memory: false } ] }
+`;
+}
+
+/** Three lines to try, and what to look for in what they print. */
+export function demoBanner(baseUrl: string): string {
+  return `Usher is serving an embedded copy of TMDB's manners at ${baseUrl}. Try each line twice and watch Cache-Status:
+
+  curl -i '${baseUrl}/3/movie/550?append_to_response=credits'
+  curl -i '${baseUrl}/3/search/movie?query=inception'
+  curl -sD- '${baseUrl}/t/p/w342${poster}' -o poster.jpg
+
+Press Ctrl-C to stop.
+`;
+}
+
+/** Starts the demo's origin and writes its configuration; the gateway is started by who asks. */
+export async function prepareDemo(ports: { readonly port: number; readonly adminPort: number }): Promise<Demo> {
+  const origin = await startTmdbOrigin({ latencyMs: 60 });
+  const directory = await Deno.makeTempDir({ prefix: "usher-demo-" });
+  const configPath = `${directory}/config.yaml`;
+  await Deno.writeTextFile(configPath, demoConfig(origin.url, { ...ports, dataDir: `${directory}/data` }));
+  return {
+    origin,
+    configPath,
+    async close() {
+      await origin.close();
+      await Deno.remove(directory, { recursive: true });
+    },
+  };
+}
