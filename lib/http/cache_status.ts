@@ -1,0 +1,79 @@
+import { serializeString, tokenOrString } from "./structured_fields.ts";
+
+/** Why a request went to an upstream (RFC 9211 §2.2). */
+export type FwdReason = "bypass" | "method" | "uri-miss" | "vary-miss" | "miss" | "request" | "stale" | "partial";
+
+/** What `Cache-Status` says of a request that went to an upstream. */
+export interface ForwardedStatus {
+  readonly fwd: FwdReason;
+  /** Status that the upstream answered, where it differs from the one sent (RFC 9211 §2.3). */
+  readonly fwdStatus?: number | null;
+  /** Remaining freshness lifetime in seconds; negative where stale (RFC 9211 §2.4). */
+  readonly ttlSeconds?: number | null;
+  readonly stored?: boolean;
+  readonly collapsed?: boolean;
+  readonly key?: string | null;
+  readonly detail?: string | null;
+}
+
+/**
+ * The name that stands first in our member of `Cache-Status`: a token where the name can be one (RFC 9211 §2).
+ * Made once, when the configuration is compiled.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { cacheName } from "./cache_status.ts";
+ * assert.equal(cacheName("usher"), "usher");
+ * assert.equal(cacheName("10.0.0.1:80"), '"10.0.0.1:80"');
+ * ```
+ */
+export function cacheName(name: string): string {
+  return tokenOrString(name);
+}
+
+/**
+ * Our member for a response that came from the cache (RFC 9211 §2.1). `name` is what {@linkcode cacheName} made.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { hitStatus } from "./cache_status.ts";
+ * assert.equal(hitStatus("usher", 30, "memory"), "usher; hit; ttl=30; detail=memory");
+ * assert.equal(hitStatus("usher", -4, null), "usher; hit; ttl=-4");
+ * ```
+ */
+export function hitStatus(name: string, ttlSeconds: number, detail: string | null): string {
+  const status = `${name}; hit; ttl=${Math.trunc(ttlSeconds)}`;
+  return detail === null ? status : `${status}; detail=${tokenOrString(detail)}`;
+}
+
+/**
+ * Our member for a request that went to an upstream (RFC 9211 §2.2 – §2.8).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { forwardedStatus } from "./cache_status.ts";
+ * assert.equal(forwardedStatus("usher", { fwd: "uri-miss", stored: true, ttlSeconds: 60 }), "usher; fwd=uri-miss; stored; ttl=60");
+ * assert.equal(
+ *   forwardedStatus("usher", { fwd: "stale", fwdStatus: 304, collapsed: true, key: "/a b", detail: "went \"away\"" }),
+ *   'usher; fwd=stale; fwd-status=304; collapsed; key="/a b"; detail="went \\"away\\""',
+ * );
+ * ```
+ */
+export function forwardedStatus(name: string, status: ForwardedStatus): string {
+  let text = `${name}; fwd=${status.fwd}`;
+  if (status.fwdStatus != null) text += `; fwd-status=${status.fwdStatus}`;
+  if (status.stored === true) text += "; stored";
+  if (status.collapsed === true) text += "; collapsed";
+  if (status.ttlSeconds != null) text += `; ttl=${Math.trunc(status.ttlSeconds)}`;
+  if (status.key != null) text += `; key=${serializeString(status.key)}`;
+  if (status.detail != null) text += `; detail=${tokenOrString(status.detail)}`;
+  return text;
+}
+
+/** The field's value: our member behind those of caches nearer to the origin (RFC 9211 §2). */
+export function appendCacheStatus(received: string | null, ours: string): string {
+  return received === null || received === "" ? ours : `${received}, ${ours}`;
+}

@@ -1,0 +1,43 @@
+/**
+ * The members of a comma-separated list, trimmed, without the empty ones (RFC 9110 §5.6.1). Commas inside quoted strings do not
+ * separate; a string that is never closed reaches to the end. At most `limit` members are read.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { splitList } from "./list.ts";
+ * assert.deepEqual(splitList('a, , b="1, 2" ,c', 8), ["a", 'b="1, 2"', "c"]);
+ * ```
+ */
+export function splitList(value: string, limit: number): string[] {
+  if (!value.includes('"')) return splitPlain(value, limit);
+  const members: string[] = [];
+  let from = 0;
+  let quoted = false;
+  for (let at = 0; at <= value.length && members.length < limit; at++) {
+    const character = value[at];
+    if (quoted && character === "\\") at++;
+    else if (character === '"') quoted = !quoted;
+    else if (at >= value.length || character === "," && !quoted) {
+      pushMember(members, value.slice(from, at));
+      from = at + 1;
+    }
+  }
+  // An escape at the very end steps over the end.
+  if (from < value.length && members.length < limit) pushMember(members, value.slice(from));
+  return members;
+}
+
+function splitPlain(value: string, limit: number): string[] {
+  const members: string[] = [];
+  for (const part of value.split(",")) {
+    pushMember(members, part);
+    if (members.length >= limit) break;
+  }
+  return members;
+}
+
+function pushMember(members: string[], text: string): void {
+  const trimmed = text.trim();
+  if (trimmed !== "") members.push(trimmed);
+}

@@ -1,0 +1,112 @@
+import { splitList } from "./list.ts";
+
+/** A response that depends on more request fields than this is not worth storing. */
+export const MAX_VARY_NAMES = 16;
+
+/** Names (lower case) and normalised values of request fields; `null` where the request had none. */
+export type SelectingFields = ReadonlyArray<readonly [name: string, value: string | null]>;
+
+/** Fields that are lists of choices with a weight, where order says nothing (RFC 9110 §12.4.2, §12.5). */
+const WEIGHTED: ReadonlySet<string> = new Set(["accept", "accept-charset", "accept-encoding", "accept-language"]);
+
+/**
+ * The request fields that a `Vary` names, in lower case, sorted, each once; `null` where it has `*` or more names than
+ * {@linkcode MAX_VARY_NAMES}: no later request can be known to match (RFC 9110 §12.5.5).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { varyNames } from "./vary.ts";
+ * assert.deepEqual(varyNames("Accept-Language, , ACCEPT"), ["accept", "accept-language"]);
+ * assert.deepEqual(varyNames(null), []);
+ * assert.equal(varyNames("accept, *"), null);
+ * ```
+ */
+export function varyNames(vary: string | null): readonly string[] | null {
+  if (vary === null) return [];
+  const names = new Set(splitList(vary.toLowerCase(), MAX_VARY_NAMES + 1));
+  if (names.has("*") || names.size > MAX_VARY_NAMES) return null;
+  return [...names].sort();
+}
+
+/**
+ * What a request says in the fields `names`: the secondary key of the variant it selects (RFC 9111 §4.1).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { selectingFields } from "./vary.ts";
+ * const header = (name: string) => name === "accept-language" ? "de, EN;q=0.5" : null;
+ * assert.deepEqual(selectingFields(["accept-language", "x"], header), [["accept-language", "de,en;q=0.5"], ["x", null]]);
+ * ```
+ */
+export function selectingFields(names: readonly string[], header: (name: string) => string | null): SelectingFields {
+  return names.map((name) => [name, normalizeSelecting(name, header(name))] as const);
+}
+
+/** Normalised values by name and raw value: clients send the same few over and over. */
+const normalized = new Map<string, string>();
+const MAX_REMEMBERED = 512;
+const MAX_REMEMBERED_LENGTH = 256;
+
+/**
+ * A request field's value in the form in which equal meanings are equal texts: lists without needless space, and for the
+ * `Accept` family lower case, ordered by weight and then by name, with `q=1` left out (RFC 9111 §4.1).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { normalizeSelecting } from "./vary.ts";
+ * assert.equal(normalizeSelecting("accept-language", "fr;q=0.50 , De;q=1.0,en"), "de,en,fr;q=0.5");
+ * assert.equal(normalizeSelecting("x-any", ' B , "a, b" ,c'), 'B,"a, b",c');
+ * ```
+ */
+export function normalizeSelecting(name: string, value: string | null): string | null {
+  if (value === null) return null;
+  if (value.length > MAX_REMEMBERED_LENGTH) return normalizeValue(name, value);
+  const memoKey = `${name}:${value}`;
+  const known = normalized.get(memoKey);
+  if (known !== undefined) return known;
+  const result = normalizeValue(name, value);
+  // Starting over is cheaper than keeping an order, and a full map means that the values do not repeat.
+  if (normalized.size >= MAX_REMEMBERED) normalized.clear();
+  normalized.set(memoKey, result);
+  return result;
+}
+
+function normalizeValue(name: string, value: string): string {
+  const members = splitList(value, Infinity);
+  if (!WEIGHTED.has(name)) return members.join(",");
+  const weighted = members.map(parseWeighted);
+  weighted.sort((a, b) => b.weight - a.weight || (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
+  const texts = weighted.map(({ text, weight }) => weight === 1 ? text : `${text};q=${weight}`);
+  return [...new Set(texts)].join(",");
+}
+
+/** One member of a weighted list. */
+export interface Weighted {
+  /** Lower case, without needless space, without its weight. */
+  readonly text: string;
+  /** 0 to 1; 1 where none is given or it is malformed. */
+  readonly weight: number;
+}
+
+const WEIGHT = /^q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/;
+
+/**
+ * Reads a member of an `Accept` field: its text and its weight (RFC 9110 §12.4.2).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseWeighted } from "./vary.ts";
+ * assert.deepEqual(parseWeighted("Text/HTML; level=1 ; Q=0.5"), { text: "text/html;level=1", weight: 0.5 });
+ * ```
+ */
+export function parseWeighted(member: string): Weighted {
+  const parts = member.toLowerCase().split(";").map((part) => part.trim());
+  const at = parts.findIndex((part, index) => index > 0 && part.startsWith("q="));
+  if (at < 0) return { text: parts.join(";"), weight: 1 };
+  const weight = WEIGHT.exec(parts[at] ?? "");
+  return { text: parts.filter((_, index) => index !== at).join(";"), weight: weight === null ? 1 : Number(weight[1]) };
+}
