@@ -99,6 +99,11 @@ export interface UpstreamType {
    * Where it is not `null` and the response comes encoded, the gateway decodes it before it is stored.
    */
   readonly acceptEncoding: "gzip" | "identity" | null;
+  /**
+   * Whether responses are documents, read whole (up to a bound) before they are passed on, so that one that breaks off can be
+   * fetched from another upstream; streams of unknown length must not wait, so a general type says no.
+   */
+  readonly wholeBodies: boolean;
   /** Response fields that never leave the gateway, lower case (the origin's CORS fields on TMDB types). */
   readonly dropFields: ReadonlySet<string>;
   classify(request: TypedRequest): RequestClass;

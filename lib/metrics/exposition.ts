@@ -1,0 +1,118 @@
+import { Registry } from "prom-client";
+import {
+  CACHE_RESULTS,
+  DURATION_BUCKETS_MS,
+  type ListenerCounts,
+  type UpstreamCounts,
+  type WorkerCounts,
+} from "./gateway_metrics.ts";
+
+/** One value with its labels. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+  /** Where it is not the metric's own name: `…_bucket`, `…_sum`, `…_count`. */
+  readonly metricName?: string;
+}
+
+/** A metric with its values at one moment. */
+export interface Metric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly values: readonly Sample[];
+}
+
+/**
+ * All counters and further metrics in the Prometheus text format. Counting is our own (an addition on the request's path);
+ * `prom-client` writes the format.
+ */
+export function prometheusText(counts: WorkerCounts, further: readonly Metric[]): Promise<string> {
+  const registry = new Registry();
+  for (const metric of [...listenerMetrics(counts), ...upstreamMetrics(counts), ...further]) {
+    // The registry asks a metric for nothing but its name and what `get` answers.
+    registry.registerMetric(
+      { name: metric.name, get: () => Promise.resolve({ ...metric, aggregator: "sum" }) } as never,
+    );
+  }
+  return registry.metrics();
+}
+
+function listenerMetrics({ listeners }: WorkerCounts): Metric[] {
+  const entries = Object.entries(listeners);
+  const samples = (of: (listener: string, counts: ListenerCounts) => Sample[]) =>
+    entries.flatMap(([name, counts]) => of(name, counts));
+  return [
+    {
+      name: "usher_requests_total",
+      help: "Requests by listener and class of status; class 499 counts those whose client left first",
+      type: "counter",
+      values: samples((listener, counts) =>
+        counts.byClass.map((value, index) => ({
+          labels: { listener, status: index === 0 ? "499" : `${index}xx` },
+          value,
+        }))
+      ),
+    },
+    {
+      name: "usher_cache_results_total",
+      help: "Requests by listener and how the cache took part",
+      type: "counter",
+      values: samples((listener, counts) =>
+        counts.byCache.map((value, index) => ({ labels: { listener, result: CACHE_RESULTS[index]! }, value }))
+      ),
+    },
+    {
+      name: "usher_response_bytes_total",
+      help: "Content bytes sent to clients",
+      type: "counter",
+      values: samples((listener, counts) => [{ labels: { listener }, value: counts.responseBytes }]),
+    },
+    {
+      name: "usher_request_duration_seconds",
+      help: "Time from a request's arrival to its response",
+      type: "histogram",
+      values: samples(durationSamples),
+    },
+  ];
+}
+
+function durationSamples(listener: string, counts: ListenerCounts): Sample[] {
+  const name = "usher_request_duration_seconds";
+  let total = 0;
+  const buckets = counts.durations.map((value, index): Sample => {
+    total += value;
+    const bound = DURATION_BUCKETS_MS[index];
+    const le = bound === undefined ? "+Inf" : String(bound / 1000);
+    return { labels: { listener, le }, value: total, metricName: `${name}_bucket` };
+  });
+  return [
+    ...buckets,
+    { labels: { listener }, value: counts.durationSumMs / 1000, metricName: `${name}_sum` },
+    { labels: { listener }, value: total, metricName: `${name}_count` },
+  ];
+}
+
+function upstreamMetrics({ upstreams }: WorkerCounts): Metric[] {
+  const all = Object.entries(upstreams).flatMap(([pool, counts]) =>
+    Object.entries(counts).map((
+      [upstream, count],
+    ): [Record<string, string>, UpstreamCounts] => [{ pool, upstream }, count])
+  );
+  return [
+    {
+      name: "usher_upstream_tries_total",
+      help: "Tries at upstreams by outcome",
+      type: "counter",
+      values: all.flatMap(([labels, counts]) =>
+        Object.entries(counts.outcomes).map(([outcome, value]) => ({ labels: { ...labels, outcome }, value }))
+      ),
+    },
+    {
+      name: "usher_upstream_latency_seconds_total",
+      help: "Sum of response times of tries at upstreams",
+      type: "counter",
+      values: all.map(([labels, counts]) => ({ labels, value: counts.latencySumMs / 1000 })),
+    },
+  ];
+}

@@ -1,0 +1,75 @@
+import type { UpstreamBody } from "../upstream_client/transport.ts";
+
+/** What is told of a stream's end. */
+export interface StreamEnd {
+  readonly bytes: number;
+  /** The reader left before the end. */
+  readonly aborted: boolean;
+  /** Why it broke off; `null` where it did not. */
+  readonly error: unknown;
+}
+
+/**
+ * A stream of what `read` gives, chunk by chunk as the client takes them. `onEnd` is called exactly once. An error breaks the
+ * stream off, which the client sees as a failure, never as a short success.
+ */
+export function bodyStream(
+  read: () => Promise<Uint8Array | null>,
+  onEnd: (end: StreamEnd) => void,
+): ReadableStream<Uint8Array> {
+  let bytes = 0;
+  let ended = false;
+  const end = (aborted: boolean, error: unknown) => {
+    if (ended) return;
+    ended = true;
+    onEnd({ bytes, aborted, error });
+  };
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const chunk = await read();
+        if (ended) return;
+        if (chunk === null) {
+          end(false, null);
+          return controller.close();
+        }
+        bytes += chunk.byteLength;
+        controller.enqueue(chunk);
+      } catch (error) {
+        end(false, error);
+        controller.error(error);
+      }
+    },
+    cancel: () => end(true, null),
+  }, { highWaterMark: 0 });
+}
+
+/** Collects a body that may turn out too large: then what was read is given back and the rest stays in the body. */
+export async function gather(body: UpstreamBody, limitBytes: number): Promise<Gathered> {
+  if (body.lengthBytes !== null && body.lengthBytes <= limitBytes) return { whole: await body.readAll(limitBytes) };
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  while (bytes <= limitBytes) {
+    const chunk = await body.read();
+    if (chunk === null) return { whole: concat(chunks, bytes) };
+    chunks.push(chunk);
+    bytes += chunk.byteLength;
+  }
+  return { whole: null, chunks };
+}
+
+/** The whole of a body, or the beginning of one that is larger than the limit. */
+export type Gathered =
+  | { readonly whole: Uint8Array<ArrayBuffer> }
+  | { readonly whole: null; readonly chunks: readonly Uint8Array[] };
+
+/** One array of all chunks. */
+export function concat(chunks: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return whole;
+}

@@ -1,0 +1,173 @@
+import { cacheKey } from "../cache/key.ts";
+import type { Target } from "../http/target.ts";
+import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
+import { type CacheResult, countRequest } from "../metrics/gateway_metrics.ts";
+import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
+import type { Services } from "./services.ts";
+import type { Tenant } from "./snapshot.ts";
+
+const REQUEST_ID = /^[\w.:-]{1,128}$/;
+
+/** What the server knows of a connection. */
+export interface ConnectionFacts {
+  readonly remoteAddr: Deno.Addr;
+}
+
+/** What is handed to an exchange. */
+export interface ExchangeOptions {
+  readonly services: Services;
+  readonly tenant: Tenant;
+  readonly request: Request;
+  readonly target: Target;
+  readonly connection: ConnectionFacts;
+}
+
+/** How a response went out, for the log and the counters. */
+export interface Finish {
+  readonly status: number;
+  readonly bytes: number;
+  readonly cache: CacheResult;
+  /** The `Cache-Status` value. */
+  readonly cacheStatus: string;
+  readonly error?: string;
+  /** The client left before the end. */
+  readonly aborted?: boolean;
+}
+
+/** One request and all that is known of it while it is served; also what upstream types and the cache policy see of it. */
+export class Exchange implements TypedRequest {
+  readonly services: Services;
+  readonly tenant: Tenant;
+  readonly request: Request;
+  readonly method: string;
+  readonly authority: string;
+  /** As the upstream sees it: without the listener's prefix where that is stripped; raw. */
+  readonly path: string;
+  readonly query: string;
+  readonly class: RequestClass;
+  readonly requestId: string;
+  readonly startedAtMs: number;
+  /** Tries at upstreams so far. */
+  tries = 0;
+  /** The upstream that answered last. */
+  upstream: string | null = null;
+  readonly #headers: Headers;
+  readonly #connection: ConnectionFacts;
+  #key: string | null = null;
+
+  constructor(options: ExchangeOptions) {
+    const { services, tenant, request, target } = options;
+    this.services = services;
+    this.tenant = tenant;
+    this.request = request;
+    this.#headers = request.headers;
+    this.#connection = options.connection;
+    this.startedAtMs = performance.now();
+    this.method = request.method;
+    this.authority = target.authority;
+    this.path = tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path;
+    this.query = target.query;
+    this.requestId = requestIdOf(this.#headers.get("x-request-id"), services.nextRequestId);
+    this.class = tenant.type.classify(this);
+  }
+
+  header(name: string): string | null {
+    return this.#headers.get(name);
+  }
+
+  /** See {@linkcode RequestClass.sharedAuthorization}. */
+  get sharedAuthorization(): boolean {
+    return this.class.sharedAuthorization;
+  }
+
+  /** See {@linkcode RequestClass.private}. */
+  get private(): string | null {
+    return this.class.private;
+  }
+
+  /** See {@linkcode RequestClass.ttl}. */
+  get routeTtl(): RequestClass["ttl"] {
+    return this.class.ttl;
+  }
+
+  /** The primary cache key. */
+  get key(): string {
+    return this.#key ??= this.#makeKey();
+  }
+
+  /** What the request is about, 32 bits, for strategies that keep a target at one upstream. */
+  get keyHash(): number {
+    let hash = 0x811c9dc5;
+    for (let index = 0; index < this.path.length; index++) {
+      hash = Math.imul(hash ^ this.path.charCodeAt(index), 0x01000193);
+    }
+    return hash >>> 0;
+  }
+
+  /** Address of the connection's other end. */
+  get peer(): string {
+    const address = this.#connection.remoteAddr;
+    return "hostname" in address ? address.hostname : "unix";
+  }
+
+  /** Address of the client: the peer, or what a trusted proxy says. */
+  get client(): string {
+    const peer = this.peer;
+    if (!this.services.settings.isTrusted(peer)) return peer;
+    const said = this.header("x-forwarded-for")?.split(",").map((part) => part.trim()) ?? [];
+    // The rightmost address that is not a proxy of ours is the last one that somebody we trust has seen.
+    return said.findLast((address) => !this.services.settings.isTrusted(address)) ?? peer;
+  }
+
+  /** Counts the request and writes its access line. */
+  finish(finish: Finish): void {
+    const durationMs = performance.now() - this.startedAtMs;
+    countRequest(this.tenant.counts, {
+      status: finish.aborted ? 0 : finish.status,
+      bytes: finish.bytes,
+      durationMs,
+      cache: finish.cache,
+    });
+    if (!wantsAccessLine(this.services.settings.access, finish.status, this.tries)) return;
+    writeAccessLine(this.services.logger, {
+      requestId: this.requestId,
+      listener: this.tenant.name,
+      client: this.client,
+      method: this.method,
+      target: rawTarget(this),
+      status: finish.aborted ? 499 : finish.status,
+      bytes: finish.bytes,
+      durationMs,
+      cache: finish.cacheStatus,
+      upstream: this.upstream,
+      tries: this.tries,
+      error: finish.error ?? null,
+    });
+  }
+
+  #makeKey(): string {
+    const { tenant } = this;
+    const filter = tenant.filterQuery;
+    const view: TypedRequest = filter === null
+      ? this
+      : { method: this.method, path: this.path, query: filter(this.query), header: (name) => this.header(name) };
+    const host = tenant.hostInKey ? this.authority.toLowerCase() : "";
+    return cacheKey({ listener: tenant.name, host, target: tenant.type.keyTarget(view) });
+  }
+}
+
+function rawTarget(exchange: Exchange): string {
+  const prefix = exchange.tenant.stripPrefix && exchange.tenant.prefix !== "/" ? exchange.tenant.prefix : "";
+  return prefix + exchange.path + (exchange.query === "" ? "" : `?${exchange.query}`);
+}
+
+function withoutPrefix(path: string, prefix: string): string {
+  if (prefix === "/") return path;
+  const rest = path.slice(prefix.length);
+  return rest === "" ? "/" : rest;
+}
+
+/** The client's own id where it is usable, so that one id can be followed through several systems. */
+function requestIdOf(given: string | null, next: () => string): string {
+  return given !== null && REQUEST_ID.test(given) ? given : next();
+}

@@ -1,0 +1,82 @@
+import { endToEndFields, type Field, type Fields } from "../http/fields.ts";
+import { FORWARDING_FIELDS, forwardingFields } from "../http/forwarded.ts";
+import type { RequestBody, UpstreamRequest } from "../upstream_client/transport.ts";
+import type { Outgoing } from "../upstream_type/upstream_type.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Endpoint } from "./snapshot.ts";
+
+/** What is to be asked of an upstream. */
+export interface Ask {
+  readonly method: string;
+  /** The response may be stored: the client's conditions and ranges stay here, and the type chooses the encoding. */
+  readonly forCache: boolean;
+  /** Validators of a stored response. */
+  readonly conditions: Readonly<Fields>;
+  readonly body: RequestBody | null;
+}
+
+/** Fields about the message's frame or its way here; the gateway makes its own. */
+const OWN_FIELDS: ReadonlySet<string> = new Set([
+  "host",
+  "content-length",
+  "expect",
+  "via",
+  "x-request-id",
+  ...FORWARDING_FIELDS,
+]);
+
+/** Fields that ask for less than a whole representation (RFC 9110 §13.1, §14.2). */
+const PARTIAL_FIELDS: ReadonlySet<string> = new Set([
+  "range",
+  "if-range",
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+]);
+
+/** The request as it goes to one upstream. */
+export function outgoingRequest(exchange: Exchange, endpoint: Endpoint, ask: Ask, outgoing: Outgoing): UpstreamRequest {
+  const { type } = exchange.tenant;
+  const query = outgoing.query === "" ? "" : `?${outgoing.query}`;
+  return {
+    method: ask.method,
+    target: endpoint.basePath + type.upstreamPath(exchange.path) + query,
+    fields: outgoingFields(exchange, endpoint, ask, outgoing),
+    body: ask.body,
+  };
+}
+
+function outgoingFields(exchange: Exchange, endpoint: Endpoint, ask: Ask, outgoing: Outgoing): Fields {
+  const { tenant, request } = exchange;
+  const fixedEncoding = ask.forCache ? tenant.type.acceptEncoding : null;
+  const replaced = new Set(outgoing.set.map(([name]) => name));
+  if (fixedEncoding !== null) replaced.add("accept-encoding");
+  const kept = endToEndFields(request.headers, exchange.header("connection")).filter(([name]) =>
+    !OWN_FIELDS.has(name) && !replaced.has(name) && !(ask.forCache && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop"
+  );
+  const host: Field = ["host", tenant.pool.preserveHost ? exchange.authority : endpoint.host];
+  const fields: Fields = [host, ...kept, ...ownFields(exchange), ...ask.conditions];
+  if (fixedEncoding !== null) fields.push(["accept-encoding", fixedEncoding]);
+  for (const [name, value] of outgoing.set) if (value !== null) fields.push([name, value]);
+  return fields;
+}
+
+function ownFields(exchange: Exchange): Fields {
+  const { services, tenant } = exchange;
+  const via = exchange.header("via");
+  const loop = exchange.header("cdn-loop");
+  const ownVia = `1.1 ${services.settings.name}`;
+  return [
+    ["via", via === null ? ownVia : `${via}, ${ownVia}`],
+    ["cdn-loop", loop === null ? services.instanceId : `${loop}, ${services.instanceId}`],
+    ["x-request-id", exchange.requestId],
+    ...forwardingFields(tenant.forwarded, {
+      peer: exchange.peer,
+      authority: exchange.authority,
+      scheme: "http",
+      trusted: services.settings.isTrusted(exchange.peer),
+      header: (name) => exchange.header(name),
+    }),
+  ];
+}

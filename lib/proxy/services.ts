@@ -1,0 +1,34 @@
+import type { Collapse } from "../cache/collapse.ts";
+import type { FillBudget } from "../cache/fill.ts";
+import type { Store } from "../cache/store.ts";
+import type { Clock } from "../clock.ts";
+import type { AccessPolicy } from "../logging/access_log.ts";
+import type { Logger } from "../logging/logger.ts";
+import type { BackgroundTasks } from "./background_tasks.ts";
+
+/** What the pipeline works with beside the snapshot; made once per worker, settings swapped with the snapshot. */
+export interface Services {
+  readonly store: Store;
+  readonly collapse: Collapse;
+  readonly budget: FillBudget;
+  readonly background: BackgroundTasks;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Makes ids for requests that bring none. */
+  readonly nextRequestId: () => string;
+  /** This process in `CDN-Loop` (RFC 8586): a request that carries it has been here before. */
+  readonly instanceId: string;
+  settings: Settings;
+}
+
+/** The part of the configuration that the pipeline reads itself. */
+export interface Settings {
+  /** Pseudonym in `Via` and `Cache-Status`. */
+  readonly name: string;
+  readonly access: AccessPolicy;
+  /** Whether an address belongs to a trusted proxy. */
+  readonly isTrusted: (address: string) => boolean;
+  readonly maxEntryBytes: number;
+  readonly maxRequestBodyBytes: number;
+  readonly backgroundFill: boolean;
+}

@@ -1,0 +1,61 @@
+import type { PolicyOptions } from "../cache/policy.ts";
+import type { Field } from "../http/fields.ts";
+import type { ForwardedPolicy } from "../http/forwarded.ts";
+import type { RouteTable } from "../listener/route_table.ts";
+import type { ListenerCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Transport } from "../upstream_client/transport.ts";
+import type { UpstreamType } from "../upstream_type/upstream_type.ts";
+
+/** One upstream as a request is sent to it. */
+export interface Endpoint {
+  readonly transport: Transport;
+  /** Base path of the upstream's URL, without a slash at its end; often empty. */
+  readonly basePath: string;
+  /** `Host` field, where the client's is not kept. */
+  readonly host: string;
+  readonly counts: UpstreamCounts;
+}
+
+/** A pool with what is needed to use it. */
+export interface PoolRuntime {
+  readonly name: string;
+  readonly pool: Pool;
+  /** By upstream id. */
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
+  readonly connectMs: number;
+  readonly firstByteMs: number;
+  readonly idleMs: number;
+  /** All tries of a request together, until a response's field section. */
+  readonly totalMs: number;
+  /** Tries at most. */
+  readonly attempts: number;
+  readonly preserveHost: boolean;
+}
+
+/** A listener, compiled: everything a request needs that does not change from one to the next. */
+export interface Tenant {
+  readonly name: string;
+  readonly prefix: string;
+  readonly stripPrefix: boolean;
+  readonly pool: PoolRuntime;
+  readonly type: UpstreamType;
+  /** `null` where nothing is cached. */
+  readonly policy: PolicyOptions | null;
+  /** Leaves of a query what is part of the key; `null` keeps all. */
+  readonly filterQuery: ((query: string) => string) | null;
+  readonly hostInKey: boolean;
+  readonly forwarded: ForwardedPolicy;
+  /** Fields that every response of this listener gets. */
+  readonly responseFields: readonly Field[];
+  readonly counts: ListenerCounts;
+}
+
+/** The compiled configuration that requests are served by: immutable, swapped as a whole. */
+export interface Snapshot {
+  readonly generation: number;
+  /** By listen address, `host:port`. */
+  readonly tables: ReadonlyMap<string, RouteTable<Tenant>>;
+  readonly tenants: readonly Tenant[];
+  readonly pools: readonly PoolRuntime[];
+}

@@ -1,0 +1,252 @@
+import { sweepLeases } from "../cache/lease_table.ts";
+import type { Logger } from "../logging/logger.ts";
+import { addCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
+import type { ConfigGeneration, FromWorker, InitMessage } from "./messages.ts";
+import { RestartPolicy } from "./restart_policy.ts";
+import { WorkerHandle } from "./worker_handle.ts";
+
+const START_TIMEOUT_MS = 30_000;
+const RELOAD_TIMEOUT_MS = 15_000;
+const HEARTBEAT_MS = 1_000;
+const PING_TIMEOUT_MS = 500;
+
+/** What a fleet is made of. */
+export interface FleetOptions {
+  readonly url: URL;
+  /** Serving workers; one health worker comes beside them. */
+  readonly servingWorkers: number;
+  /** Silence after which a worker is replaced. */
+  readonly silenceMs: number;
+  readonly leaseMemory: SharedArrayBuffer;
+  readonly kvPath: string | null;
+  readonly instanceId: string;
+  readonly logger: Logger;
+  /** No worker lives and none can be started. */
+  readonly onLost: () => void;
+}
+
+/** One place for a worker; the worker in it may change. */
+export interface Slot {
+  readonly name: string;
+  readonly role: "serving" | "health";
+  readonly index: number;
+  readonly policy: RestartPolicy;
+  handle: WorkerHandle | null;
+  /** What the workers before the current one had counted. */
+  readonly retired: WorkerCounts;
+}
+
+/** All workers: started, watched, replaced, told of each other and of new configurations. */
+export class Fleet {
+  readonly slots: readonly Slot[];
+  readonly #options: FleetOptions;
+  #current: ConfigGeneration;
+  #heartbeat: ReturnType<typeof setInterval> | undefined;
+  #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
+  #stopping = false;
+
+  constructor(options: FleetOptions, first: ConfigGeneration) {
+    this.#options = options;
+    this.#current = first;
+    const serving = Array.from({ length: options.servingWorkers }, (_, index) => newSlot("serving", index));
+    this.slots = [...serving, newSlot("health", options.servingWorkers)];
+  }
+
+  /** The configuration that all workers serve by. */
+  get current(): ConfigGeneration {
+    return this.#current;
+  }
+
+  /** Workers that are up. */
+  get live(): readonly WorkerHandle[] {
+    return this.slots.flatMap((slot) => slot.handle?.alive ? [slot.handle] : []);
+  }
+
+  /** Serving workers that are up. */
+  get liveServing(): number {
+    return this.slots.filter((slot) => slot.role === "serving" && slot.handle !== null).length;
+  }
+
+  /**
+   * Starts every worker.
+   *
+   * @throws {Error} when no serving worker starts; says why the first one did not
+   */
+  async start(): Promise<void> {
+    const outcomes = await Promise.allSettled(this.slots.map((slot) => this.#startSlot(slot)));
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    if (this.liveServing === 0) throw failed?.reason ?? new Error("No worker could be started");
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+  }
+
+  /** Brings a new configuration into every worker, or into none; answers why not, or `null`. */
+  async reload(next: ConfigGeneration): Promise<string | null> {
+    const handles = this.live;
+    const generation = next.generation;
+    const isPrepared = (message: FromWorker) => message.type === "prepared" && message.generation === generation;
+    const prepared = await Promise.allSettled(
+      handles.map((handle) => handle.call({ type: "prepare", ...next }, isPrepared, RELOAD_TIMEOUT_MS)),
+    );
+    const problem = firstProblem(handles, prepared);
+    if (problem !== null) {
+      for (const handle of handles) handle.post({ type: "abort", generation });
+      return problem;
+    }
+    this.#current = next;
+    await Promise.allSettled(handles.map((handle) => this.#commit(handle, generation)));
+    return null;
+  }
+
+  /** Asks every worker for a fresh report. */
+  async refresh(): Promise<void> {
+    await Promise.all(this.live.map((handle) => handle.ping(PING_TIMEOUT_MS)));
+  }
+
+  /** Everything that serving workers have counted since the start, replaced ones included. */
+  counts(): WorkerCounts {
+    const sum: WorkerCounts = { listeners: {}, upstreams: {} };
+    for (const slot of this.slots) {
+      addCounts(sum, slot.retired);
+      if (slot.handle?.report) addCounts(sum, slot.handle.report.counts);
+    }
+    return sum;
+  }
+
+  /** Lets every worker finish what it has begun, at most `graceMs`, and ends it. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#heartbeat);
+    for (const timer of this.#restarts.values()) clearTimeout(timer);
+    await Promise.all(this.live.map(async (handle) => {
+      await handle.call({ type: "stop", graceMs }, (message) => message.type === "stopped", graceMs + 1_000).catch(
+        () => {},
+      );
+      handle.terminate();
+    }));
+  }
+
+  async #startSlot(slot: Slot): Promise<void> {
+    const handle = new WorkerHandle({
+      url: this.#options.url,
+      name: slot.name,
+      onDeath: (reason) => this.#died(slot, handle, reason),
+    });
+    const init: InitMessage = {
+      type: "init",
+      index: slot.index,
+      kvPath: this.#options.kvPath,
+      leaseMemory: this.#options.leaseMemory,
+      instanceId: this.#options.instanceId,
+      ...this.#current,
+    };
+    try {
+      await handle.call(init, (message) => message.type === "ready", START_TIMEOUT_MS);
+      await this.#catchUp(handle, init.generation);
+    } catch (error) {
+      handle.kill(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+    slot.handle = handle;
+    this.#introduce(slot);
+  }
+
+  /** A reload may have gone through while the worker was starting. */
+  async #catchUp(handle: WorkerHandle, generation: number): Promise<void> {
+    while (generation !== this.#current.generation) {
+      const next = this.#current;
+      await handle.call({ type: "prepare", ...next }, (message) => message.type === "prepared", RELOAD_TIMEOUT_MS);
+      await this.#commit(handle, next.generation);
+      generation = next.generation;
+    }
+  }
+
+  async #commit(handle: WorkerHandle, generation: number): Promise<void> {
+    const isCommitted = (message: FromWorker) => message.type === "committed" && message.generation === generation;
+    await handle.call({ type: "commit", generation }, isCommitted, RELOAD_TIMEOUT_MS);
+  }
+
+  /** Gives the worker a port to each other one. */
+  #introduce(slot: Slot): void {
+    for (const other of this.slots) {
+      if (other === slot || other.handle === null || slot.handle === null) continue;
+      const channel = new MessageChannel();
+      slot.handle.post({ type: "peer", peer: peerName(other) }, [channel.port1]);
+      other.handle.post({ type: "peer", peer: peerName(slot) }, [channel.port2]);
+    }
+  }
+
+  #died(slot: Slot, handle: WorkerHandle, reason: string): void {
+    const wasUp = slot.handle === handle;
+    if (wasUp) slot.handle = null;
+    if (this.#stopping) return;
+    if (handle.report !== null) {
+      addCounts(slot.retired, { ...handle.report.counts, listeners: settled(handle.report.counts.listeners) });
+    }
+    if (slot.role === "serving") sweepLeases(this.#options.leaseMemory, slot.index);
+    const pauseMs = slot.policy.died(Date.now() - handle.startedAtMs);
+    this.#options.logger.error("A worker has stopped", {
+      worker: slot.name,
+      reason,
+      restart_in_ms: pauseMs,
+      deaths: slot.policy.total,
+    });
+    if (slot.policy.isLoop) this.#reportLoop(slot);
+    this.#restarts.set(slot, setTimeout(() => this.#restart(slot), pauseMs));
+  }
+
+  #reportLoop(slot: Slot): void {
+    this.#options.logger.error("A worker stops again and again", {
+      worker: slot.name,
+      hint: "The lines above say why; the other workers go on serving",
+    });
+    const serving = this.slots.filter((other) => other.role === "serving");
+    if (serving.every((other) => other.handle === null && other.policy.isLoop)) this.#options.onLost();
+  }
+
+  #restart(slot: Slot): void {
+    this.#restarts.delete(slot);
+    if (this.#stopping) return;
+    this.#startSlot(slot).then(
+      () => this.#options.logger.info("A worker was restarted", { worker: slot.name }),
+      () => {}, // its death was reported and the next start is on its way
+    );
+  }
+
+  #beat(): void {
+    for (const slot of this.slots) {
+      const handle = slot.handle;
+      if (handle === null) continue;
+      const silentMs = handle.unansweredBeats * HEARTBEAT_MS;
+      if (silentMs >= this.#options.silenceMs) handle.kill(`silent for ${silentMs} ms`);
+      else handle.beat(HEARTBEAT_MS);
+    }
+  }
+}
+
+function newSlot(role: Slot["role"], index: number): Slot {
+  const name = role === "health" ? "health" : `serving-${index}`;
+  return { name, role, index, policy: new RestartPolicy(), handle: null, retired: { listeners: {}, upstreams: {} } };
+}
+
+function peerName(slot: Slot): number | "health" {
+  return slot.role === "health" ? "health" : slot.index;
+}
+
+/** The counters of a worker that has died: nothing of it is in flight any more. */
+function settled(listeners: WorkerCounts["listeners"]): WorkerCounts["listeners"] {
+  return Object.fromEntries(Object.entries(listeners).map(([name, counts]) => [name, { ...counts, inFlight: 0 }]));
+}
+
+function firstProblem(
+  handles: readonly WorkerHandle[],
+  answers: readonly PromiseSettledResult<FromWorker>[],
+): string | null {
+  for (const [index, answer] of answers.entries()) {
+    // A worker that died meanwhile comes back with whatever is current then.
+    if (answer.status === "rejected" && handles[index]!.alive) return String(answer.reason.message ?? answer.reason);
+    if (answer.status === "fulfilled" && answer.value.type === "prepared" && answer.value.error !== null) {
+      return answer.value.error;
+    }
+  }
+  return null;
+}

@@ -1,0 +1,61 @@
+import type { TierStats } from "../cache/store.ts";
+import type { Config } from "../config/config.ts";
+import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
+import type { HealthTable } from "../pool/upstream_health.ts";
+
+/** A configuration and which one it is: 1 at the start, one more with each reload. */
+export interface ConfigGeneration {
+  readonly generation: number;
+  readonly config: Config;
+}
+
+/** First message to a worker. */
+export interface InitMessage extends ConfigGeneration {
+  readonly type: "init";
+  readonly index: number;
+  /** Path of the Deno KV file; `null` where it cannot be used. */
+  readonly kvPath: string | null;
+  readonly leaseMemory: SharedArrayBuffer;
+  /** This process in `CDN-Loop`. */
+  readonly instanceId: string;
+}
+
+/** What the supervisor says to a worker. */
+export type ToWorker =
+  | InitMessage
+  /** The port that comes along leads to the worker of this index; the health worker's is `health`. */
+  | { readonly type: "peer"; readonly peer: number | "health" }
+  | (ConfigGeneration & { readonly type: "prepare" })
+  | { readonly type: "commit"; readonly generation: number }
+  | { readonly type: "abort"; readonly generation: number }
+  | { readonly type: "ping"; readonly sequence: number }
+  | { readonly type: "stop"; readonly graceMs: number }
+  /** Test hooks, refused unless the supervisor was started with them. */
+  | { readonly type: "fault"; readonly fault: "throw" | "hang" };
+
+/** What a worker says to the supervisor. */
+export type FromWorker =
+  | { readonly type: "ready" }
+  | { readonly type: "prepared"; readonly generation: number; readonly error: string | null }
+  | { readonly type: "committed"; readonly generation: number }
+  | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }
+  | { readonly type: "stopped" };
+
+/** What a worker says of itself with each heartbeat: plain data. */
+export interface WorkerReport {
+  readonly generation: number;
+  readonly counts: WorkerCounts;
+  readonly memory: TierStats | null;
+  readonly disk: TierStats | null;
+  /** Fetches under way that others may wait for. */
+  readonly flights: number;
+  readonly backgroundTasks: number;
+  readonly fillBytes: number;
+  /** Open connections to upstreams, by pool. */
+  readonly connections: Readonly<Record<string, number>>;
+  /** How late timers fire, in milliseconds, the worst since the last report. */
+  readonly loopLagMs: number;
+  readonly heapBytes: number;
+  /** The health worker's tables, from the health worker alone. */
+  readonly health: readonly HealthTable[] | null;
+}

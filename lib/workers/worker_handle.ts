@@ -1,0 +1,138 @@
+import type { FromWorker, ToWorker, WorkerReport } from "./messages.ts";
+
+/** What a handle is made of. */
+export interface WorkerHandleOptions {
+  readonly url: URL;
+  /** Tells the worker's role: `serving-0`, `health`. */
+  readonly name: string;
+  /** The worker has thrown, could not be loaded, or was silent for too long. Called once. */
+  readonly onDeath: (reason: string) => void;
+}
+
+interface Waiting {
+  readonly matches: (message: FromWorker) => boolean;
+  readonly resolve: (message: FromWorker) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** One worker as the supervisor holds it. */
+export class WorkerHandle {
+  readonly name: string;
+  readonly startedAtMs = Date.now();
+  #worker: Worker | null;
+  #waiting = new Set<Waiting>();
+  #onDeath: ((reason: string) => void) | null;
+  #sequence = 0;
+  #unansweredBeats = 0;
+  #report: WorkerReport | null = null;
+
+  constructor(options: WorkerHandleOptions) {
+    this.name = options.name;
+    this.#onDeath = options.onDeath;
+    const worker = new Worker(options.url, { type: "module", name: options.name });
+    this.#worker = worker;
+    worker.onmessage = (event: MessageEvent<FromWorker>) => this.#receive(event.data);
+    worker.onmessageerror = () => this.#die("sent a message that cannot be read");
+    worker.onerror = (event) => {
+      // Without this the error would end the whole process.
+      event.preventDefault();
+      this.#die(event.message || "threw an error");
+    };
+  }
+
+  /** Whether messages still reach it. */
+  get alive(): boolean {
+    return this.#worker !== null;
+  }
+
+  /** What it last said of itself. */
+  get report(): WorkerReport | null {
+    return this.#report;
+  }
+
+  /**
+   * Heartbeats since its last sign of life. Counted in beats, not in time, so that a pause of the whole process (a suspended
+   * machine) is not held against it.
+   */
+  get unansweredBeats(): number {
+    return this.#unansweredBeats;
+  }
+
+  /** Sends a message; a dead worker takes none. */
+  post(message: ToWorker, transfer: Transferable[] = []): void {
+    this.#worker?.postMessage(message, transfer);
+  }
+
+  /**
+   * Sends a message and waits for the answer that `matches`.
+   *
+   * @throws {Error} when it dies or does not answer within `timeoutMs`
+   */
+  call(message: ToWorker, matches: (message: FromWorker) => boolean, timeoutMs: number): Promise<FromWorker> {
+    return new Promise((resolve, reject) => {
+      if (this.#worker === null) return reject(new Error(`Worker "${this.name}" has stopped`));
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(waiting);
+      };
+      const waiting: Waiting = {
+        matches,
+        resolve: (answer) => (done(), resolve(answer)),
+        reject: (error) => (done(), reject(error)),
+      };
+      const timer = setTimeout(() => {
+        waiting.reject(new Error(`Worker "${this.name}" did not answer "${message.type}" within ${timeoutMs} ms`));
+      }, timeoutMs);
+      this.#waiting.add(waiting);
+      this.post(message);
+    });
+  }
+
+  /** One heartbeat: asks for a report and counts the asking. */
+  beat(timeoutMs: number): void {
+    this.#unansweredBeats++;
+    this.ping(timeoutMs);
+  }
+
+  /** Asks for a fresh report; the last known one when none comes in time. */
+  async ping(timeoutMs: number): Promise<WorkerReport | null> {
+    const sequence = ++this.#sequence;
+    try {
+      await this.call(
+        { type: "ping", sequence },
+        (message) => message.type === "pong" && message.sequence === sequence,
+        timeoutMs,
+      );
+    } catch {
+      // Silence is judged by the supervisor, by `unansweredBeats`.
+    }
+    return this.#report;
+  }
+
+  /** Ends it at once. No death is reported. */
+  terminate(): void {
+    this.#onDeath = null;
+    this.#die("terminated");
+  }
+
+  /** Ends it and reports its death. */
+  kill(reason: string): void {
+    this.#die(reason);
+  }
+
+  #receive(message: FromWorker): void {
+    this.#unansweredBeats = 0;
+    if (message.type === "pong") this.#report = message.report;
+    for (const waiting of this.#waiting) if (waiting.matches(message)) waiting.resolve(message);
+  }
+
+  #die(reason: string): void {
+    if (this.#worker === null) return;
+    this.#worker.terminate();
+    this.#worker = null;
+    for (const waiting of this.#waiting) waiting.reject(new Error(`Worker "${this.name}" has stopped: ${reason}`));
+    const onDeath = this.#onDeath;
+    this.#onDeath = null;
+    onDeath?.(reason);
+  }
+}
