@@ -1,0 +1,188 @@
+import { Buffer } from "node:buffer";
+import type { Deadlines, Expirable } from "./_deadlines.ts";
+import { MAX_HEAD_BYTES, protocolFailure } from "./_response_head.ts";
+import { type FailureKind, UpstreamFailure } from "./transport.ts";
+
+/** Holds most JSON answers with their field section, so that they cost one read. */
+const READ_BUFFER_BYTES = 32 * 1024;
+const WRITE_BUFFER_BYTES = 4 * 1024;
+
+const encoder = new TextEncoder();
+
+/** What a connection is made of. */
+export interface ConnectionOptions {
+  readonly socket: Deno.Conn;
+  /** Host and port, for messages. */
+  readonly authority: string;
+  readonly deadlines: Deadlines;
+  /** Called once, when the connection has been closed for whatever reason. */
+  readonly onClose: (connection: Connection) => void;
+}
+
+/** Writes text of Latin-1 characters as bytes. ASCII, nearly always all there is, goes the fast way. */
+function encodeLatin1(text: string, into: Uint8Array): void {
+  const { read, written } = encoder.encodeInto(text, into);
+  if (read === text.length && written === text.length) return;
+  for (let at = 0; at < text.length; at++) into[at] = text.charCodeAt(at);
+}
+
+/** One socket to an upstream with its buffers, its deadline and the reason for which it ended. */
+export class Connection implements Expirable {
+  deadlineMs = Infinity;
+  /** Unread bytes are `bytes[start, end)`. */
+  bytes = new Uint8Array(READ_BUFFER_BYTES);
+  start = 0;
+  end = 0;
+  /** Whether a byte of the present request has been handed to the socket. */
+  requestSent = false;
+  /** Whether the connection has carried a request before the present one. */
+  isReused = false;
+
+  readonly #socket: Deno.Conn;
+  readonly #options: ConnectionOptions;
+  #text = Buffer.from(this.bytes.buffer);
+  #head = new Uint8Array(WRITE_BUFFER_BYTES);
+  #parked: Promise<number | null> | null = null;
+  #isIdle = false;
+  #isClosed = false;
+  #failure: UpstreamFailure | null = null;
+  #deadlineKind: FailureKind = "idle_timeout";
+
+  constructor(options: ConnectionOptions) {
+    this.#socket = options.socket;
+    this.#options = options;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Sets what is to happen, and when, unless {@linkcode disarm} comes first. */
+  arm(kind: FailureKind, durationMs: number): void {
+    this.#deadlineKind = kind;
+    this.#options.deadlines.arm(this, durationMs);
+  }
+
+  disarm(): void {
+    this.#options.deadlines.disarm(this);
+  }
+
+  expire(): void {
+    if (this.#isIdle) return this.close();
+    const message = `Cannot complete the request to ${this.#options.authority}: no progress in time`;
+    this.fail(new UpstreamFailure(this.#deadlineKind, message, this.requestSent));
+  }
+
+  /** Closes the connection and makes every operation on it fail with `failure`. */
+  fail(failure: UpstreamFailure): void {
+    this.#failure ??= failure;
+    this.close();
+  }
+
+  /** Safe to call twice. An operation under way rejects. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#isIdle = false;
+    this.#options.deadlines.remove(this);
+    this.#socket.close();
+    this.#options.onClose(this);
+  }
+
+  /**
+   * Makes the connection wait for its next request. A read stays open meanwhile: it is how a close by the upstream is
+   * noticed at once, and it becomes the first read of the next response. It does not keep the process alive.
+   */
+  park(idleMs: number): void {
+    this.start = this.end = 0;
+    this.#isIdle = true;
+    this.arm("idle_timeout", idleMs);
+    this.#parked = this.#socket.read(this.bytes);
+    this.#socket.unref();
+    const onRead = () => {
+      // Nothing may arrive between two requests: what does is a close, or bytes that nobody asked for.
+      if (this.#isIdle) this.close();
+    };
+    this.#parked.then(onRead, onRead);
+  }
+
+  /** Takes the connection out of its wait. */
+  unpark(): void {
+    this.#isIdle = false;
+    this.disarm();
+    this.#socket.ref();
+  }
+
+  /** Reads more bytes behind the unread ones. `false` at the end of the stream. */
+  async fill(): Promise<boolean> {
+    if (this.#parked === null) this.#makeRoom();
+    try {
+      const count = await (this.#parked ?? this.#socket.read(this.bytes.subarray(this.end)));
+      this.#parked = null;
+      if (count === null) return false;
+      this.end += count;
+      return true;
+    } catch (error) {
+      throw this.failureOf(error);
+    }
+  }
+
+  /** Reads straight into `target`, past the buffer, which must be empty. `null` at the end of the stream. */
+  async readInto(target: Uint8Array): Promise<number | null> {
+    try {
+      return await this.#socket.read(target);
+    } catch (error) {
+      throw this.failureOf(error);
+    }
+  }
+
+  /** Latin-1 text of `bytes[start, end)` of the buffer. */
+  latin1(start: number, end: number): string {
+    return this.#text.toString("latin1", start, end);
+  }
+
+  /** Writes all of `bytes`. */
+  async write(bytes: Uint8Array): Promise<void> {
+    this.requestSent = true;
+    try {
+      let written = await this.#socket.write(bytes);
+      while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
+    } catch (error) {
+      throw this.failureOf(error);
+    }
+  }
+
+  /** Writes text of Latin-1 characters. */
+  writeText(text: string): Promise<void> {
+    if (text.length > this.#head.length) this.#head = new Uint8Array(text.length * 2);
+    encodeLatin1(text, this.#head);
+    return this.write(this.#head.subarray(0, text.length));
+  }
+
+  /** The failure that an operation's error stands for: our own reason where we closed the socket, else what the upstream did. */
+  failureOf(error: unknown): UpstreamFailure {
+    if (this.#failure !== null) return this.#failure;
+    if (error instanceof UpstreamFailure) return error;
+    const [kind, what]: [FailureKind, string] = this.#isClosed
+      ? ["aborted", "the response was given up"]
+      : ["reset", "connection reset"];
+    const message = `Cannot complete the request to ${this.#options.authority}: ${what}`;
+    return new UpstreamFailure(kind, message, this.requestSent, { cause: error });
+  }
+
+  #makeRoom(): void {
+    if (this.start === this.end) this.start = this.end = 0;
+    if (this.end < this.bytes.length) return;
+    if (this.start > 0) {
+      this.bytes.copyWithin(0, this.start, this.end);
+      this.end -= this.start;
+      this.start = 0;
+      return;
+    }
+    if (this.bytes.length >= MAX_HEAD_BYTES) throw protocolFailure(`field section over ${MAX_HEAD_BYTES} bytes`);
+    const larger = new Uint8Array(MAX_HEAD_BYTES);
+    larger.set(this.bytes);
+    this.bytes = larger;
+    this.#text = Buffer.from(larger.buffer);
+  }
+}

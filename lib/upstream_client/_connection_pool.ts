@@ -1,0 +1,206 @@
+import { Connection } from "./_connection.ts";
+import type { Deadlines, Expirable } from "./_deadlines.ts";
+import { UpstreamFailure } from "./transport.ts";
+
+/** What a {@linkcode ConnectionPool} is made of. */
+export interface ConnectionPoolOptions {
+  /** Opens a socket. Rejects with an `UpstreamFailure`, and soon after `signal` has aborted. */
+  readonly open: (signal: AbortSignal) => Promise<Deno.Conn>;
+  /** Host and port, for messages. */
+  readonly authority: string;
+  readonly deadlines: Deadlines;
+  /** Open and opening connections together. */
+  readonly maxConnections: number;
+  readonly maxIdle: number;
+  /** Requests that may wait for a connection. */
+  readonly maxWaiting: number;
+  /** After so long without a request a connection is closed. */
+  readonly idleTimeoutMs: number;
+}
+
+/** How one request wants its connection. */
+export interface AcquireOptions {
+  readonly connectMs: number;
+  readonly signal?: AbortSignal;
+  /** Not one that has lain idle. */
+  readonly isFresh: boolean;
+}
+
+/** The wait of one request for its connection: first for a free place, then for the opening. */
+class Acquisition implements Expirable {
+  deadlineMs = Infinity;
+  isSettled = false;
+  readonly #opening = new AbortController();
+  readonly #result = Promise.withResolvers<Connection>();
+
+  constructor(readonly authority: string, readonly options: AcquireOptions, readonly onSettled: () => void) {
+    options.signal?.addEventListener("abort", this.#onAbort);
+  }
+
+  get connection(): Promise<Connection> {
+    return this.#result.promise;
+  }
+
+  get openingSignal(): AbortSignal {
+    return this.#opening.signal;
+  }
+
+  succeed(connection: Connection): void {
+    this.#settle();
+    this.#result.resolve(connection);
+  }
+
+  fail(failure: UpstreamFailure): void {
+    if (this.isSettled) return;
+    this.#settle();
+    this.#result.reject(failure);
+    this.#opening.abort();
+  }
+
+  expire(): void {
+    const message = `Cannot connect to ${this.authority}: no connection within ${this.options.connectMs} ms`;
+    this.fail(new UpstreamFailure("connect_timeout", message, false));
+  }
+
+  #settle(): void {
+    this.isSettled = true;
+    this.options.signal?.removeEventListener("abort", this.#onAbort);
+    this.onSettled();
+  }
+
+  readonly #onAbort = () => {
+    this.fail(new UpstreamFailure("aborted", "Request aborted", false, { cause: this.options.signal?.reason }));
+  };
+}
+
+/**
+ * The connections to one upstream. The one used last is used first, so that the others may age away; those who find none
+ * wait in order.
+ */
+export class ConnectionPool {
+  readonly #options: ConnectionPoolOptions;
+  readonly #open = new Set<Connection>();
+  readonly #idle: Connection[] = [];
+  readonly #waiting: Acquisition[] = [];
+  #openingCount = 0;
+  #isClosed = false;
+
+  constructor(options: ConnectionPoolOptions) {
+    this.#options = options;
+  }
+
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  get idleCount(): number {
+    return this.#idle.length;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  /** The idle connection used last, where there is one. */
+  takeIdle(): Connection | undefined {
+    const connection = this.#idle.pop();
+    connection?.unpark();
+    return connection;
+  }
+
+  /**
+   * A connection, opened or handed on by another request.
+   *
+   * @throws {UpstreamFailure} as opening does; `connect_timeout`, `aborted`, or `connect` where too many wait already
+   */
+  acquire(options: AcquireOptions): Promise<Connection> {
+    const idle = options.isFresh ? undefined : this.takeIdle();
+    if (idle !== undefined) return Promise.resolve(idle);
+    if (!this.#hasPlace()) this.#idle[0]?.close();
+    if (!this.#hasPlace() && this.#waiting.length >= this.#options.maxWaiting) return Promise.reject(this.#crowded());
+    const acquisition = this.#createAcquisition(options);
+    if (this.#hasPlace()) this.#openFor(acquisition);
+    else this.#waiting.push(acquisition);
+    return acquisition.connection;
+  }
+
+  /** Takes a connection back whose response has been read to its end. */
+  release(connection: Connection, keepAliveMs: number | null): void {
+    const next = this.#waiting[0];
+    connection.isReused = true;
+    if (next !== undefined) return next.succeed(connection);
+    const idleMs = Math.min(
+      this.#options.idleTimeoutMs,
+      keepAliveMs === null ? Infinity : keepAliveMs - KEEP_ALIVE_MARGIN_MS,
+    );
+    if (this.#isClosed || idleMs <= 0 || this.#options.maxIdle === 0) return connection.close();
+    if (this.#idle.length >= this.#options.maxIdle) this.#idle[0]?.close();
+    this.#idle.push(connection);
+    connection.park(idleMs);
+  }
+
+  /** Closes the idle connections; the others close as their responses end, or go to those who wait already. */
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of this.#idle.slice()) connection.close();
+  }
+
+  #hasPlace(): boolean {
+    return this.#open.size + this.#openingCount < this.#options.maxConnections;
+  }
+
+  #crowded(): UpstreamFailure {
+    const { authority, maxWaiting } = this.#options;
+    const message = `Cannot connect to ${authority}: ${maxWaiting} requests wait for a connection already`;
+    return new UpstreamFailure("connect", message, false);
+  }
+
+  #createAcquisition(options: AcquireOptions): Acquisition {
+    const acquisition: Acquisition = new Acquisition(this.#options.authority, options, () => {
+      this.#options.deadlines.remove(acquisition);
+      const place = this.#waiting.indexOf(acquisition);
+      if (place >= 0) this.#waiting.splice(place, 1);
+    });
+    this.#options.deadlines.arm(acquisition, options.connectMs);
+    return acquisition;
+  }
+
+  async #openFor(acquisition: Acquisition): Promise<void> {
+    this.#openingCount++;
+    try {
+      const socket = await this.#options.open(acquisition.openingSignal);
+      this.#openingCount--;
+      if (acquisition.isSettled) socket.close();
+      else acquisition.succeed(this.#createConnection(socket));
+    } catch (error) {
+      this.#openingCount--;
+      acquisition.fail(error as UpstreamFailure);
+    }
+    this.#serveWaiting();
+  }
+
+  #createConnection(socket: Deno.Conn): Connection {
+    const { authority, deadlines } = this.#options;
+    const connection = new Connection({ socket, authority, deadlines, onClose: (closed) => this.#forget(closed) });
+    this.#open.add(connection);
+    return connection;
+  }
+
+  #forget(connection: Connection): void {
+    this.#open.delete(connection);
+    const place = this.#idle.indexOf(connection);
+    if (place >= 0) this.#idle.splice(place, 1);
+    this.#serveWaiting();
+  }
+
+  /** A place has become free: the one who waits longest opens a connection in it. */
+  #serveWaiting(): void {
+    while (this.#waiting.length > 0 && this.#hasPlace()) {
+      const next = this.#waiting.shift();
+      if (next !== undefined) this.#openFor(next);
+    }
+  }
+}
+
+/** An upstream that closes after five seconds may do so just as a request arrives: leave it alone a little earlier. */
+const KEEP_ALIVE_MARGIN_MS = 500;

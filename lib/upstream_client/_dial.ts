@@ -1,0 +1,167 @@
+import { promises as dns } from "node:dns";
+import { isIpLiteral, isPrivateAddress, isPublicName } from "./_address.ts";
+import { type FailureKind, UpstreamFailure } from "./transport.ts";
+
+/** The addresses of a name, the preferred one first. May stop when `signal` aborts. */
+export type Lookup = (name: string, signal: AbortSignal) => Promise<string[]>;
+
+/** Where and how to open a socket. */
+export interface Endpoint {
+  readonly isTls: boolean;
+  /** Name or address, IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** The name for SNI and for the certificate. */
+  readonly tlsName: string;
+  /** To connect to in place of a look-up. */
+  readonly address: string | null;
+  /** PEM texts, beside the built-in ones. */
+  readonly caCerts: string[];
+  /** Whether a public name may have a private address. */
+  readonly allowPrivate: boolean;
+  readonly lookup: Lookup;
+}
+
+/** Addresses tried for one connection. */
+const MAX_ADDRESSES = 8;
+/** RFC 8305 §5: how long an attempt is alone before the next one starts beside it. */
+const ATTEMPT_DELAY_MS = 250;
+
+/** The system's look-up: it honours the hosts file, which people use to reach upstreams whose DNS answers are forged. */
+export async function systemLookup(name: string): Promise<string[]> {
+  const found = await dns.lookup(name, { all: true });
+  return found.map(({ address }) => address);
+}
+
+function failure(kind: FailureKind, what: string, cause?: unknown): UpstreamFailure {
+  return new UpstreamFailure(kind, `Cannot connect: ${what}`, false, cause === undefined ? undefined : { cause });
+}
+
+/** The families in turn, beginning with the preferred one (RFC 8305 §4). */
+function interleaved(addresses: readonly string[]): string[] {
+  const isFirstFamily = (address: string) => address.includes(":") === addresses[0]?.includes(":");
+  const first = addresses.filter(isFirstFamily);
+  const second = addresses.filter((address) => !isFirstFamily(address));
+  return first.flatMap((address, at) => [address, ...second.slice(at, at + 1)]).concat(second.slice(first.length));
+}
+
+/** Rejects when `signal` aborts; the work goes on unheard where it cannot be stopped. */
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort);
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+async function resolveHost(endpoint: Endpoint, signal: AbortSignal): Promise<string[]> {
+  const { host } = endpoint;
+  if (endpoint.address !== null) return [endpoint.address];
+  if (isIpLiteral(host)) return [host];
+  let found: string[];
+  try {
+    found = await unlessAborted(signal, endpoint.lookup(host, signal));
+  } catch (error) {
+    throw failure("resolve", `name "${host}" not resolved`, error);
+  }
+  if (found.length === 0) throw failure("resolve", `name "${host}" has no address`);
+  if (endpoint.allowPrivate || !isPublicName(host)) return found;
+  const allowed = found.filter((address) => !isPrivateAddress(address));
+  if (allowed.length > 0) return allowed;
+  throw failure("refused_address", `public name "${host}" has the private address ${found[0]}`);
+}
+
+/** Attempts at several addresses, of which the first to succeed wins (RFC 8305 §5). */
+class ConnectRace {
+  readonly #attempts = new AbortController();
+  readonly #result = Promise.withResolvers<Deno.TcpConn>();
+  readonly #addresses: string[];
+  readonly #port: number;
+  #running = 0;
+  #isOver = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(addresses: string[], port: number) {
+    this.#addresses = addresses;
+    this.#port = port;
+  }
+
+  async run(signal: AbortSignal): Promise<Deno.TcpConn> {
+    const onAbort = () => this.#result.reject(signal.reason);
+    signal.addEventListener("abort", onAbort);
+    this.#startNext();
+    try {
+      return await this.#result.promise;
+    } finally {
+      this.#isOver = true;
+      clearTimeout(this.#timer);
+      signal.removeEventListener("abort", onAbort);
+      this.#attempts.abort();
+    }
+  }
+
+  #startNext(): void {
+    clearTimeout(this.#timer);
+    const hostname = this.#addresses.shift();
+    if (hostname === undefined || this.#isOver) return;
+    if (this.#addresses.length > 0) this.#timer = setTimeout(() => this.#startNext(), ATTEMPT_DELAY_MS);
+    this.#attempt(hostname);
+  }
+
+  async #attempt(hostname: string): Promise<void> {
+    this.#running++;
+    try {
+      const socket = await Deno.connect({ hostname, port: this.#port, signal: this.#attempts.signal });
+      if (this.#isOver) return socket.close();
+      this.#isOver = true;
+      this.#result.resolve(socket);
+    } catch (error) {
+      this.#running--;
+      if (this.#addresses.length > 0) this.#startNext();
+      else if (this.#running === 0) this.#result.reject(error);
+    }
+  }
+}
+
+async function connect(endpoint: Endpoint, addresses: string[], signal: AbortSignal): Promise<Deno.TcpConn> {
+  try {
+    const race = new ConnectRace(interleaved(addresses).slice(0, MAX_ADDRESSES), endpoint.port);
+    const socket = await race.run(signal);
+    socket.setNoDelay(true);
+    return socket;
+  } catch (error) {
+    const what = error instanceof Deno.errors.ConnectionRefused ? "refused" : "failed";
+    throw failure("connect", `${what} by ${addresses.join(", ")} port ${endpoint.port}`, error);
+  }
+}
+
+async function secure(endpoint: Endpoint, socket: Deno.TcpConn, signal: AbortSignal): Promise<Deno.TlsConn> {
+  let open: Deno.Conn = socket;
+  const onAbort = () => open[Symbol.dispose]();
+  signal.addEventListener("abort", onAbort);
+  try {
+    const { tlsName, caCerts } = endpoint;
+    const secured = await Deno.startTls(socket, { hostname: tlsName, caCerts, alpnProtocols: ["http/1.1"] });
+    open = secured;
+    signal.throwIfAborted();
+    await secured.handshake();
+    return secured;
+  } catch (error) {
+    open[Symbol.dispose]();
+    throw failure("tls", error instanceof Error ? error.message : "handshake failed", error);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * Opens a socket to an endpoint: look-up, TCP, TLS.
+ *
+ * @throws {UpstreamFailure} `resolve`, `refused_address`, `connect` or `tls`; soon after `signal` has aborted too, whose reader
+ * knows better why
+ */
+export async function openSocket(endpoint: Endpoint, signal: AbortSignal): Promise<Deno.Conn> {
+  const addresses = await resolveHost(endpoint, signal);
+  const socket = await connect(endpoint, addresses, signal);
+  return endpoint.isTls ? await secure(endpoint, socket, signal) : socket;
+}

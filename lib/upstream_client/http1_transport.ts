@@ -1,0 +1,143 @@
+import type { Clock } from "../clock.ts";
+import type { Connection } from "./_connection.ts";
+import { ConnectionPool } from "./_connection_pool.ts";
+import { Deadlines } from "./_deadlines.ts";
+import { type Endpoint, type Lookup, openSocket, systemLookup } from "./_dial.ts";
+import { Exchange } from "./_exchange.ts";
+import { formatRequestHead } from "./_request_head.ts";
+import {
+  type SendOptions,
+  type Transport,
+  type TransportStats,
+  UpstreamFailure,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from "./transport.ts";
+
+const IDLE_TIMEOUT_MS = 55_000;
+const MAX_WAITING = 1024;
+
+/** Safe methods of which a server does not mind one more (RFC 9110 §9.2.2). */
+const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** How {@linkcode createHttp1Transport} reaches its upstream. */
+export interface Http1TransportOptions {
+  /** Scheme (`http` or `https`), host and port; the rest is not looked at. */
+  readonly url: URL;
+  /** For SNI and the certificate in place of the URL's host. */
+  readonly tlsName?: string | null;
+  /** An IP address to connect to in place of a look-up; not subject to `allowPrivate`. */
+  readonly address?: string | null;
+  /** Certificates in PEM form that are trusted beside the built-in ones. */
+  readonly caCerts: readonly string[];
+  /** Whether a public name may resolve to a loopback, private or link-local address. Addresses in the URL always may. */
+  readonly allowPrivate: boolean;
+  /** Connections open at a time; further requests wait in order, up to their `connectMs`. */
+  readonly maxConnections: number;
+  /** Idle connections kept. @default {maxConnections} */
+  readonly maxIdle?: number;
+  /** Requests that may wait for a connection. @default {1024} */
+  readonly maxWaiting?: number;
+  /** After so long without use a connection is closed, earlier where the upstream's `Keep-Alive` says so. @default {55000} */
+  readonly idleTimeoutMs?: number;
+  /** @default the system's look-up, hosts file included */
+  readonly lookup?: Lookup;
+  readonly clock: Clock;
+}
+
+function endpointOf(options: Http1TransportOptions): Endpoint {
+  const { url } = options;
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new RangeError(`Cannot create a transport: scheme must be http or https: received "${url.protocol}"`);
+  }
+  const isTls = url.protocol === "https:";
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  return {
+    isTls,
+    host,
+    port: url.port === "" ? (isTls ? 443 : 80) : Number(url.port),
+    tlsName: options.tlsName ?? host,
+    address: options.address ?? null,
+    caCerts: [...options.caCerts],
+    allowPrivate: options.allowPrivate,
+    lookup: options.lookup ?? systemLookup,
+  };
+}
+
+function isRepeatable(request: UpstreamRequest): boolean {
+  return request.body === null && REPEATABLE.has(request.method);
+}
+
+/** HTTP/1.1 over sockets of its own (RFC 9112). */
+class Http1Transport implements Transport {
+  readonly #pool: ConnectionPool;
+  readonly #clock: Clock;
+  #isClosed = false;
+
+  constructor(options: Http1TransportOptions) {
+    const endpoint = endpointOf(options);
+    this.#clock = options.clock;
+    this.#pool = new ConnectionPool({
+      open: (signal) => openSocket(endpoint, signal),
+      authority: `${endpoint.host}:${endpoint.port}`,
+      deadlines: new Deadlines(),
+      maxConnections: options.maxConnections,
+      maxIdle: options.maxIdle ?? options.maxConnections,
+      maxWaiting: options.maxWaiting ?? MAX_WAITING,
+      idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
+    });
+  }
+
+  async send(request: UpstreamRequest, options: SendOptions): Promise<UpstreamResponse> {
+    const head = formatRequestHead(request);
+    if (this.#isClosed) throw new UpstreamFailure("aborted", "Cannot send: the transport is closed", false);
+    if (options.signal?.aborted) {
+      throw new UpstreamFailure("aborted", "Request aborted", false, { cause: options.signal.reason });
+    }
+    const connection = this.#pool.takeIdle() ?? await this.#acquire(options, false);
+    const exchange = this.#exchange(connection, { request, head, ...options });
+    try {
+      return await exchange.run();
+    } catch (failure) {
+      // A connection that died while it lay idle says nothing of the upstream, and a request without effect may go again.
+      const isStale = connection.isReused && !exchange.hasResponseBytes &&
+        (failure as UpstreamFailure).kind === "reset";
+      if (!isStale || !isRepeatable(request)) throw failure;
+    }
+    return await this.#exchange(await this.#acquire(options, true), { request, head, ...options }).run();
+  }
+
+  stats(): TransportStats {
+    return { open: this.#pool.openCount, idle: this.#pool.idleCount };
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#pool.close();
+  }
+
+  #acquire(options: SendOptions, isFresh: boolean): Promise<Connection> {
+    return this.#pool.acquire({ connectMs: options.deadlines.connectMs, signal: options.signal, isFresh });
+  }
+
+  #exchange(connection: Connection, what: { request: UpstreamRequest; head: string } & SendOptions): Exchange {
+    connection.requestSent = false;
+    return new Exchange({ ...what, connection, clock: this.#clock, release: this.#release });
+  }
+
+  readonly #release = (connection: Connection, keepAliveMs: number | null) =>
+    this.#pool.release(connection, keepAliveMs);
+}
+
+/**
+ * A transport that speaks HTTP/1.1 to one upstream over connections of its own: paths go byte for byte, bodies are not
+ * decoded, and SNI, `Host` and address are chosen apart. What it takes from an upstream is bounded and parsed strictly.
+ *
+ * A request without a body by GET, HEAD or OPTIONS is sent once more, on a fresh connection, when the reused connection it
+ * went out on turns out to be dead before one byte of a response.
+ *
+ * @throws {RangeError} where the URL's scheme is neither http nor https
+ */
+export function createHttp1Transport(options: Http1TransportOptions): Transport {
+  return new Http1Transport(options);
+}
