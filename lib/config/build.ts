@@ -1,0 +1,151 @@
+import { resolve } from "node:path";
+import { cleanApiKey } from "./api_key.ts";
+import type {
+  CacheConfig,
+  CacheRuleConfig,
+  Config,
+  HealthConfig,
+  ListenerConfig,
+  PoolConfig,
+  ServerConfig,
+  UpstreamConfig,
+} from "./config.ts";
+import type { FileValues } from "./schema.ts";
+
+type PoolValues = FileValues["pools"][string];
+type ListenerValues = FileValues["listeners"][number];
+
+/** What a configuration takes from the machine. */
+export interface BuildOptions {
+  readonly cores: number;
+  /** Directory that relative paths start from, absolute. */
+  readonly cwd: string;
+  /** The text of each file that an upstream's `ca` names. */
+  readonly authorities: ReadonlyMap<string, string>;
+}
+
+/** Freezes a value and all that it holds. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const item of Object.values(value)) deepFreeze(item);
+  }
+  return value;
+}
+
+function buildServer(server: FileValues["server"], { cores, cwd }: BuildOptions): ServerConfig {
+  return {
+    name: server.name,
+    workers: server.workers === "auto" ? Math.max(1, cores) : server.workers,
+    dataDir: resolve(cwd, server.data_dir),
+    shutdownGraceMs: server.shutdown_grace,
+    workerTimeoutMs: server.worker_timeout,
+    trustedProxies: server.trusted_proxies,
+    maxRequestBodyBytes: server.max_request_body,
+  };
+}
+
+function buildCache(cache: FileValues["cache"]): CacheConfig {
+  return {
+    memoryBytes: cache.memory,
+    diskBytes: cache.disk,
+    // The default shrinks with the tiers; a value from the file has been checked against them.
+    maxEntryBytes: Math.min(cache.max_entry, Math.max(cache.memory, cache.disk)),
+    fillMemoryBytes: cache.fill_memory,
+    collapseTimeoutMs: cache.collapse_timeout,
+    backgroundFill: cache.background_fill,
+  };
+}
+
+/** The least time that a check and the interval of an upstream that is out have by default. */
+const DEFAULT_CHECK_MS = 5000;
+
+function buildHealth(health: PoolValues["health"]): HealthConfig {
+  return {
+    enabled: health.enabled,
+    method: health.method ?? null,
+    path: health.path ?? null,
+    fields: { ...health.fields },
+    status: health.status ?? null,
+    contains: health.contains ?? null,
+    intervalMs: health.interval,
+    unhealthyIntervalMs: health.unhealthy_interval ?? Math.min(DEFAULT_CHECK_MS, health.interval),
+    timeoutMs: health.timeout ?? Math.min(DEFAULT_CHECK_MS, Math.ceil(health.interval / 2)),
+    rise: health.rise,
+    fall: health.fall,
+    maxFailures: health.max_failures,
+  };
+}
+
+function buildUpstream(upstream: PoolValues["upstreams"][number], { authorities }: BuildOptions): UpstreamConfig {
+  return {
+    url: upstream.url,
+    weight: upstream.weight,
+    ca: upstream.ca === undefined ? null : authorities.get(upstream.ca) ?? null,
+    host: upstream.host ?? null,
+    resolve: upstream.resolve ?? null,
+    maxConnections: upstream.max_connections,
+  };
+}
+
+function buildPool(name: string, pool: PoolValues, options: BuildOptions): PoolConfig {
+  const { connect, first_byte, idle, total } = pool.timeouts;
+  return {
+    name,
+    type: pool.type,
+    strategy: pool.strategy,
+    upstreams: pool.upstreams.map((upstream) => buildUpstream(upstream, options)),
+    timeouts: { connectMs: connect, firstByteMs: first_byte, idleMs: idle, totalMs: total },
+    retry: { attempts: pool.retry.attempts },
+    health: buildHealth(pool.health),
+    apiKeys: [...new Set(pool.api_keys.map(cleanApiKey))].filter((key) => key !== ""),
+    keyMode: pool.key_mode,
+    contentTypes: pool.content_types ?? null,
+    preserveHost: pool.preserve_host,
+    forwarded: pool.forwarded ?? null,
+  };
+}
+
+function buildRule(rule: ListenerValues["cache"]["rules"][number]): CacheRuleConfig {
+  return {
+    path: rule.path ?? null,
+    contentType: rule.content_type ?? null,
+    status: rule.status ?? null,
+    ttlMs: rule.ttl ?? null,
+    minTtlMs: rule.min_ttl ?? null,
+    maxTtlMs: rule.max_ttl ?? null,
+    staleWhileRevalidateMs: rule.stale_while_revalidate ?? null,
+    staleIfErrorMs: rule.stale_if_error ?? null,
+    memory: rule.memory,
+    disk: rule.disk,
+  };
+}
+
+function buildListener(listener: ListenerValues): ListenerConfig {
+  const { mode, rules, query } = listener.cache;
+  return {
+    name: listener.name,
+    listen: listener.listen,
+    hosts: [...new Set(listener.host)],
+    prefix: listener.prefix,
+    stripPrefix: listener.strip_prefix,
+    pool: listener.pool,
+    cache: {
+      mode: mode ?? null,
+      rules: rules.map(buildRule),
+      query: { include: query.include ?? null, exclude: query.exclude, sort: query.sort },
+    },
+  };
+}
+
+/** The configuration that the values of a sound file mean, frozen. */
+export function buildConfig(values: FileValues, options: BuildOptions): Config {
+  return deepFreeze({
+    server: buildServer(values.server, options),
+    admin: { listen: values.admin.listen, token: values.admin.token ?? null },
+    logging: values.logging,
+    cache: buildCache(values.cache),
+    pools: Object.entries(values.pools).map(([name, pool]) => buildPool(name, pool, options)),
+    listeners: values.listeners.map(buildListener),
+  });
+}

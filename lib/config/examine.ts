@@ -1,0 +1,27 @@
+import { buildConfig } from "./build.ts";
+import { reportIssues } from "./issues.ts";
+import type { LoadDependencies, LoadResult } from "./load_result.ts";
+import { listeningPlaces } from "./ports.ts";
+import { Problems } from "./problems.ts";
+import { fileSchemas } from "./schema.ts";
+import type { Tree } from "./tree.ts";
+import { validate } from "./validate.ts";
+
+/** A tree of values and the file that it came from. */
+export interface TreeOfFile {
+  readonly file: string;
+  readonly tree: Tree;
+}
+
+/** Checks a file's values: the schema, then on what is sound what no key can tell alone. Makes the configuration of them. */
+export async function examine({ file, tree }: TreeOfFile, deps: LoadDependencies): Promise<LoadResult> {
+  const problems = new Problems(file, tree);
+  const schemas = fileSchemas(deps);
+  const result = schemas.file.safeParse(tree.root);
+  if (!result.success) reportIssues(result.error.issues, problems);
+  const authorities = await validate(schemas.draft, { problems, read: deps.readTextFile });
+  const found = problems.list();
+  if (found.length > 0 || !result.success) return { ok: false, file, problems: found };
+  const config = buildConfig(result.data, { cores: deps.cores, cwd: deps.cwd, authorities });
+  return { ok: true, file, config, warnings: problems.warnings(), listening: listeningPlaces(config, problems) };
+}

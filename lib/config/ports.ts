@@ -1,0 +1,53 @@
+import { formatListenAddress } from "./addresses.ts";
+import type { Config, ListenAddress } from "./config.ts";
+import type { Located } from "./located.ts";
+import type { Problems } from "./problems.ts";
+
+/** An address that the configuration asks to listen on, with its place in the file. */
+export interface ListeningPlace extends Omit<Located, "message"> {
+  readonly address: ListenAddress;
+  /** What stands in the file, as a message may show it. */
+  readonly found: string;
+}
+
+/** Every address of a configuration once, the admin address first. */
+export function listeningPlaces(config: Config, problems: Problems): ListeningPlace[] {
+  const places = new Map<string, ListeningPlace>();
+  const note = (address: ListenAddress, path: readonly PropertyKey[]) => {
+    const key = formatListenAddress(address);
+    const found = problems.given(path).length === path.length ? problems.found(path) : `${key} (the default)`;
+    if (!places.has(key)) places.set(key, { ...problems.locate(path), address, found });
+  };
+  note(config.admin.listen, ["admin", "listen"]);
+  for (const [index, listener] of config.listeners.entries()) note(listener.listen, ["listeners", index, "listen"]);
+  return [...places.values()];
+}
+
+/** What keeps an address from being listened on; `null` where nothing does. */
+function bindProblem(address: ListenAddress): string | null {
+  try {
+    Deno.listen({ hostname: address.hostname, port: address.port }).close();
+    return null;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return "a free port: another process listens on it";
+    if (error instanceof Deno.errors.AddrNotAvailable) return "an address of this machine";
+    if (error instanceof Deno.errors.NotCapable) return "an address that Deno may listen on (--allow-net)";
+    if (error instanceof Deno.errors.PermissionDenied) {
+      return "a port that this user may listen on (most often 1024 or more)";
+    }
+    return "an address that can be listened on";
+  }
+}
+
+/**
+ * Tries to listen on every address for a moment, and says which cannot be had. `held` are addresses that this process
+ * listens on already (at a reload): they are not tried.
+ */
+export function portsInUse(places: readonly ListeningPlace[], held: readonly ListenAddress[] = []): Located[] {
+  const skip = new Set(held.map(formatListenAddress));
+  return places.filter(({ address }) => !skip.has(formatListenAddress(address))).flatMap((place) => {
+    const problem = bindProblem(place.address);
+    const { file, line, column, path } = place;
+    return problem === null ? [] : [{ file, line, column, path, message: `found ${place.found} expected ${problem}` }];
+  });
+}

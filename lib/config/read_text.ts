@@ -1,0 +1,46 @@
+/** Bytes of a file that are read at most: a configuration, a secret or a list of authorities is far smaller. */
+export const MAX_FILE_BYTES = 4 * 1024 ** 2;
+
+/** A file that cannot be used as text; the message says why, without the file's name. */
+export class UnusableFile extends Error {
+  override readonly name = "UnusableFile";
+}
+
+/** Everything up to the limit, and one byte more where there is more. */
+async function readBytes(file: Deno.FsFile): Promise<Uint8Array> {
+  const bytes = new Uint8Array(MAX_FILE_BYTES + 1);
+  let length = 0;
+  while (length < bytes.length) {
+    const count = await file.read(bytes.subarray(length));
+    if (count === null) break;
+    length += count;
+  }
+  return bytes.subarray(0, length);
+}
+
+/**
+ * The text of a file, at most {@linkcode MAX_FILE_BYTES} of it.
+ *
+ * @throws {UnusableFile} where it is too large or not UTF-8
+ * @throws {Deno.errors.NotFound} and the other errors of opening and reading a file
+ */
+export async function readText(path: string): Promise<string> {
+  using file = await Deno.open(path);
+  const bytes = await readBytes(file);
+  if (bytes.length > MAX_FILE_BYTES) throw new UnusableFile(`it is larger than ${MAX_FILE_BYTES / 1024 ** 2}MiB`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new UnusableFile("it is not UTF-8 text");
+  }
+}
+
+/** What kept a file from being read, and what to do, for the end of a sentence about the file. */
+export function explainReadError(error: unknown): string {
+  if (error instanceof UnusableFile) return error.message;
+  if (error instanceof Deno.errors.NotFound) return "there is no such file";
+  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
+  if (error instanceof Deno.errors.NotCapable) return "Deno was not given the permission to read it (--allow-read)";
+  if (error instanceof Deno.errors.PermissionDenied) return "this user may not read it";
+  return "it cannot be read";
+}

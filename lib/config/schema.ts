@@ -1,0 +1,348 @@
+import { z } from "zod";
+import { Interpolated } from "./interpolate.ts";
+import {
+  autoOrInteger,
+  choice,
+  cidr,
+  duration,
+  flag,
+  hostField,
+  hostPattern,
+  integer,
+  ipAddress,
+  listenAddress,
+  mediaRange,
+  pathPrefix,
+  positiveNumber,
+  size,
+  statusRange,
+  text,
+  upstreamUrl,
+} from "./scalars.ts";
+
+/** Names that the rooms of the gateway register and the configuration may use. */
+export interface RegisteredNames {
+  /** Upstream types, key `type` of a pool. */
+  readonly types: readonly string[];
+  /** Balancing strategies, key `strategy` of a pool. */
+  readonly strategies: readonly string[];
+}
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const YEAR = 365 * DAY;
+const MiB = 1024 ** 2;
+const PiB = 1024 ** 5;
+
+/** A mapping with these keys and no others. Its unknown-key issue lists the known ones. */
+function section<S extends z.ZodRawShape>(shape: S) {
+  const known = Object.keys(shape).join(", ");
+  return z.strictObject(shape, {
+    error: (issue) => issue.code === "unrecognized_keys" ? known : `a mapping with ${known}`,
+  });
+}
+
+/** Lets `normalize` turn a short form into the long one; `shorthand` is the short form's JSON Schema. */
+function short<S extends z.ZodType>(schema: S, shorthand: object, normalize: (value: unknown) => unknown) {
+  return z.preprocess(normalize, schema).meta({ shorthand });
+}
+
+/** `${…}` is never a mapping, although it is an object to JavaScript. */
+function asMapping<S extends z.ZodType>(schema: S) {
+  return z.preprocess((value) => value instanceof Interpolated ? value.value() : value, schema);
+}
+
+/** A list of at most `max` items. */
+function list<S extends z.ZodType>(item: S, max = 1000, expected = "a list") {
+  const error = (issue: { code?: string }) =>
+    issue.code === "too_big" ? `${expected} of at most ${max} items` : expected;
+  return z.array(item, { error }).max(max, { error });
+}
+
+/** A list of which one item alone may stand without brackets. */
+function oneOrMany<S extends z.ZodType>(item: S) {
+  const isAlone = (value: unknown) =>
+    value !== undefined && (value instanceof Interpolated || typeof value !== "object");
+  return z.preprocess((value) => isAlone(value) ? [value] : value, list(item, 100)).meta({ shorthand: "item" });
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+function name(what: string) {
+  return text({ title: "name", pattern: NAME, maxLength: 64, expected: `a ${what} of letters, digits, _ . and -` });
+}
+
+/** Text without control characters, of at most `maxLength` characters. */
+function line(title: string, maxLength = 2000) {
+  return text({ title, pattern: /^[^\p{Cc}]+$/u, maxLength, expected: `a ${title}, one line` });
+}
+
+const serverSection = section({
+  name: name("name").prefault("usher").describe("Pseudonym in `Via` and `Cache-Status`."),
+  workers: autoOrInteger(1, 256).prefault("auto").describe("Serving workers; `auto` is one per core."),
+  data_dir: line("path").prefault("./data").describe(
+    "Directory of the gateway's own data (Deno KV); relative to the working directory.",
+  ),
+  shutdown_grace: duration(0, HOUR).prefault("30s").describe("How long requests may go on after the signal to stop."),
+  worker_timeout: duration(SECOND, HOUR).prefault("10s").describe(
+    "How long a worker may stay silent before it is replaced.",
+  ),
+  trusted_proxies: list(cidr()).prefault([]).describe(
+    "CIDR blocks whose `Forwarded` and `X-Forwarded-*` fields are believed; those of others are replaced.",
+  ),
+  max_request_body: size(0, PiB).prefault("100MiB").describe(
+    "Largest request body that is passed on; larger ones get 413.",
+  ),
+});
+
+const adminSection = section({
+  listen: listenAddress().prefault("127.0.0.1:6636").describe("Address of health, status and metrics."),
+  token: text({ title: "secret", pattern: /^[\x21-\x7e]+$/, maxLength: 1024, expected: "visible ASCII characters" })
+    .optional().describe("Bearer token that the admin address asks for; required when `listen` is not loopback."),
+});
+
+const loggingSection = section({
+  level: choice(["debug", "info", "warn", "error"]).prefault("info").describe(
+    "Least important lines that are written.",
+  ),
+  format: choice(["text", "json"]).prefault("text").describe("`text` for people, `json` for machines, one line each."),
+  access: choice(["all", "errors", "off"]).prefault("errors").describe(
+    "Which requests get an access line: all, those with a status of 500 or more or a failed attempt, or none.",
+  ),
+});
+
+const cacheSection = section({
+  memory: size(64 * 1024, PiB).prefault("256MiB").describe("Stored responses held in memory, by each serving worker."),
+  disk: size(0, PiB).prefault("10GiB").describe(
+    "Stored responses held on disk (Deno KV); `0` turns the disk tier off.",
+  ),
+  max_entry: size(1, PiB).prefault("16MiB").describe("Largest body that is stored; larger ones are passed on only."),
+  fill_memory: size(MiB, PiB).prefault("64MiB").describe(
+    "Bodies on their way into the cache, all together, in each serving worker.",
+  ),
+  collapse_timeout: duration(0, HOUR).prefault("5s").describe(
+    "How long a request waits for another's fetch of the same key before it goes on its own.",
+  ),
+  background_fill: flag().prefault(true).describe("Go on filling the cache when the client that asked has left."),
+});
+
+const timeoutsSection = section({
+  connect: duration(1, HOUR).prefault("3s").describe("Name look-up, TCP and TLS together."),
+  first_byte: duration(1, HOUR).prefault("10s").describe("From the request sent to the response's field section."),
+  idle: duration(1, HOUR).prefault("30s").describe("Between two chunks of a body, either way."),
+  total: duration(1, HOUR).prefault("30s").describe(
+    "All tries of one request together, until the response's field section.",
+  ),
+});
+
+const retrySection = section({
+  attempts: integer(1, 20).prefault(3).describe(
+    "Tries at most, the first included; each at another upstream if there is one.",
+  ),
+});
+
+const fieldName = text({
+  title: "field name",
+  pattern: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/,
+  maxLength: 256,
+  expected: "a field name (RFC 9110 §5.1)",
+});
+
+const healthSection = section({
+  enabled: flag().prefault(true).describe("Active checks; `health: false` is short for `health: { enabled: false }`."),
+  method: choice(["GET", "HEAD", "OPTIONS"]).optional().describe(
+    "Method of the check; default: the type's own, else GET.",
+  ),
+  path: text({ title: "path", pattern: /^\/[^\s#\p{Cc}]*$/u, maxLength: 2000, expected: "a path that begins with /" })
+    .optional().describe("Path and query of the check; default: the type's own, else `/`."),
+  fields: z.record(
+    fieldName,
+    text({ title: "field value", pattern: /^[^\r\n\0]*$/, maxLength: 8192, expected: "a text" }),
+    {
+      error: "a mapping of field names and texts",
+    },
+  ).prefault({}).describe("Request fields of the check."),
+  status: oneOrMany(statusRange()).optional().describe(
+    "Statuses of a good check; default: the type's own, else `200-299`.",
+  ),
+  contains: line("text").optional().describe("Text that the body of a good check contains."),
+  interval: duration(10, DAY).prefault("30s").describe("Time between two checks of an upstream."),
+  unhealthy_interval: duration(10, DAY).optional().describe(
+    "Time between two checks while the upstream is out; default: 5s, at most `interval`.",
+  ),
+  timeout: duration(1, HOUR).optional().describe("Time a check may take; default: 5s, at most half of `interval`."),
+  rise: integer(1, 100).prefault(2).describe("Good checks in a row that bring an upstream back."),
+  fall: integer(1, 100).prefault(2).describe("Failed checks in a row that take an upstream out."),
+  max_failures: integer(1, 10_000).prefault(5).describe("Failed requests in a row that take an upstream out."),
+});
+
+const contentTypesSection = section({
+  allow: list(mediaRange(), 100).prefault([]).describe(
+    "Media ranges that upstreams may answer with; empty allows all.",
+  ),
+  deny: list(mediaRange(), 100).prefault([]).describe("Media ranges that upstreams must not answer with."),
+});
+
+const upstreamSection = section({
+  url: upstreamUrl().describe(
+    "Scheme, authority and optional base path: `http` or `https`, no credentials, query or fragment.",
+  ),
+  weight: positiveNumber(1_000_000).prefault(1).describe("Share of the requests, in proportion to the other weights."),
+  ca: line("path").optional().describe(
+    "PEM file of extra certificate authorities for this upstream; relative to the working directory.",
+  ),
+  host: hostField().optional().describe("`Host` field sent and TLS name asked for; default: the URL's own."),
+  resolve: ipAddress().optional().describe("Address to connect to instead of looking the name up."),
+  max_connections: integer(1, 65_535).prefault(256).describe("Connections at most, in each serving worker."),
+});
+
+const ruleSection = section({
+  path: text({
+    title: "glob",
+    pattern: /^[/*][^\s?#\p{Cc}]*$/u,
+    maxLength: 2000,
+    expected: "a glob such as /a/*/c or /a/**",
+  })
+    .optional().describe(
+      "Condition: glob over the path as the upstream sees it; `*` within a segment, `**` across segments.",
+    ),
+  content_type: mediaRange().optional().describe("Condition: media range of the response."),
+  status: oneOrMany(statusRange()).optional().describe("Condition: status of the response."),
+  ttl: duration(0, 10 * YEAR).optional().describe("Freshness lifetime."),
+  min_ttl: duration(0, 10 * YEAR).optional().describe("Least freshness lifetime, whatever the origin says."),
+  max_ttl: duration(0, 10 * YEAR).optional().describe("Greatest freshness lifetime, whatever the origin says."),
+  stale_while_revalidate: duration(0, 10 * YEAR).optional().describe(
+    "How long a stale response is served while a new one is fetched (RFC 5861).",
+  ),
+  stale_if_error: duration(0, 10 * YEAR).optional().describe(
+    "How long a stale response is served when no upstream answers (RFC 5861).",
+  ),
+  memory: flag().prefault(true).describe("Store in memory."),
+  disk: flag().prefault(true).describe("Store on disk."),
+});
+
+/** The name of a query parameter, or the beginning of names. */
+function queryName() {
+  const pattern = /^(?:[^*\s]+\*?|\*)$/;
+  return text({ title: "parameter", pattern, maxLength: 256, expected: "a parameter's name, * at its end allowed" });
+}
+
+const querySection = section({
+  include: list(queryName(), 200).optional().describe("Parameters that are part of the cache key; default: all."),
+  exclude: list(queryName(), 200).prefault([]).describe(
+    "Parameters that are not part of the cache key, such as `utm_*`.",
+  ),
+  sort: flag().prefault(false).describe("The order of parameters does not matter."),
+});
+
+const listenerCacheSection = section({
+  mode: choice(["rfc9111", "ttl", "off"]).optional().describe(
+    "`rfc9111` obeys the origin, `ttl` lets rules override its freshness, `off` stores nothing; default: the type's own.",
+  ),
+  rules: list(asMapping(ruleSection), 200).prefault([]).describe(
+    "The first rule whose conditions all hold decides; keys it leaves out fall to the type's default.",
+  ),
+  query: asMapping(querySection).prefault({}).describe("Which query parameters are part of the cache key."),
+});
+
+const listenerSection = section({
+  name: name("name").describe("Name in logs, metrics and cache keys; its own."),
+  listen: listenAddress().prefault("0.0.0.0:6635").describe("Address and port; several listeners may share one."),
+  host: oneOrMany(hostPattern()).prefault([]).describe(
+    "Hosts that are served: exact names and `*.example.com`; empty is any.",
+  ),
+  prefix: pathPrefix().prefault("/").describe("Paths that are served, on segment boundaries; the longest prefix wins."),
+  strip_prefix: flag().prefault(false).describe("Take the prefix off before the upstream sees the path."),
+  pool: name("pool's name").describe("The pool that answers."),
+  cache: asMapping(listenerCacheSection).prefault({}).describe("How responses of this listener are stored."),
+});
+
+/** A boolean stands for `{ enabled }`. */
+function healthShorthand(value: unknown): unknown {
+  const plain = value instanceof Interpolated ? value.value() : value;
+  return typeof plain === "boolean" ? { enabled: plain } : plain;
+}
+
+/** A URL stands for `{ url }`. */
+function upstreamShorthand(value: unknown): unknown {
+  return typeof value === "string" || value instanceof Interpolated ? { url: value } : value;
+}
+
+/** `upstreams:` of a pool, its items of the given form. */
+function upstreamList<S extends z.ZodType>(item: S) {
+  const url = { type: "string", pattern: "^[Hh][Tt][Tt][Pp][Ss]?://|\\$\\{", title: "URL" };
+  return list(short(item, url, upstreamShorthand), 1000, "a list of upstreams");
+}
+
+function poolSection(names: RegisteredNames) {
+  return section({
+    type: choice(names.types).describe("What the upstreams carry: decides the defaults of nearly everything else."),
+    strategy: choice(names.strategies).prefault("weighted-ewma").describe("How an upstream is chosen for a request."),
+    upstreams: upstreamList(upstreamSection).min(1, { error: "a list of at least one upstream" }).describe(
+      "Where requests go; a URL alone is short for `{ url: … }`.",
+    ),
+    timeouts: asMapping(timeoutsSection).prefault({}).describe("How long each step may take."),
+    retry: asMapping(retrySection).prefault({}).describe("What happens after a failed try."),
+    health: short(healthSection, { type: "boolean" }, healthShorthand).prefault({}).describe(
+      "Active checks and isolation of upstreams; `false` turns the checks off.",
+    ),
+    api_keys: list(
+      text({ title: "secret", pattern: /^[^]*$/, maxLength: 4096, expected: "an API key" }),
+      100,
+    ).prefault([]).describe("TMDB API keys (32 hex digits) or read access tokens; empty ones are ignored."),
+    key_mode: choice(["inject-missing", "replace", "pass"]).prefault("inject-missing").describe(
+      "Whose key an upstream sees: the client's own if it has one, always the gateway's, or always the client's.",
+    ),
+    content_types: asMapping(contentTypesSection).optional().describe(
+      "Media types that upstreams may answer with, another is a failed try; default: the type's own.",
+    ),
+    preserve_host: flag().prefault(false).describe("Send the client's `Host` instead of the upstream's."),
+    forwarded: choice(["x-forwarded", "forwarded", "both", "off"]).optional().describe(
+      "Fields that tell upstreams of the client; default: the type's own.",
+    ),
+  });
+}
+
+/** Schema of a whole file, and the form of it that needs no key, to check what is sound in a file with mistakes. */
+export function fileSchemas(names: RegisteredNames) {
+  const pool = poolSection(names);
+  const draftPool = pool.partial({ type: true }).extend({
+    upstreams: upstreamList(asMapping(upstreamSection.partial({ url: true }))).optional(),
+  });
+  const poolMap = <S extends z.ZodType>(item: S) =>
+    z.record(name("pool's name"), item, { error: "a mapping of pool names and pools" });
+  const sections = {
+    server: asMapping(serverSection).prefault({}).describe("The process."),
+    admin: asMapping(adminSection).prefault({}).describe("The operator's own address."),
+    logging: asMapping(loggingSection).prefault({}).describe("What is written to standard output."),
+    cache: asMapping(cacheSection).prefault({}).describe(
+      "Where stored responses are kept, for all listeners together.",
+    ),
+  };
+  const file = section({
+    ...sections,
+    pools: asMapping(poolMap(asMapping(pool))).describe("Groups of upstreams, by name."),
+    listeners: list(asMapping(listenerSection), 1000, "a list of listeners").min(1, {
+      error: "a list of at least one listener",
+    }).describe(
+      "What is served: each binds an address, hosts and a path prefix to a pool.",
+    ),
+  });
+  const draft = section({
+    ...sections,
+    pools: asMapping(poolMap(asMapping(draftPool))).prefault({}),
+    listeners: list(asMapping(listenerSection.partial({ name: true, pool: true }))).prefault([]),
+  });
+  return { file, draft };
+}
+
+/** A file's values, checked one by one, with defaults; keys as in the file. */
+export type FileValues = z.output<ReturnType<typeof fileSchemas>["file"]>;
+
+/** The schema that takes a file with mistakes once they are gone. */
+export type DraftSchema = ReturnType<typeof fileSchemas>["draft"];
+
+/** As {@linkcode FileValues}, of a file with mistakes: what is unusable is absent. */
+export type DraftValues = z.output<DraftSchema>;

@@ -1,0 +1,62 @@
+import { isLoopback } from "./addresses.ts";
+import { readAuthorities } from "./authorities.ts";
+import { salvage } from "./issues.ts";
+import type { Problems } from "./problems.ts";
+import type { DraftSchema } from "./schema.ts";
+import { validateListeners } from "./validate_listeners.ts";
+import { validatePools } from "./validate_pools.ts";
+import type { ValidationContext } from "./validation_context.ts";
+
+/** An admin address that others can reach needs a token. */
+function validateAdmin({ values, problems }: ValidationContext): void {
+  const { listen, token } = values.admin;
+  if (isLoopback(listen) || token !== undefined || problems.has(["admin", "token"])) return;
+  problems.expect(["admin", "listen"], "a loopback address such as 127.0.0.1:6636, or a secret in admin.token");
+}
+
+/** Sizes that make each other meaningless. */
+function validateCache({ values, problems }: ValidationContext): void {
+  const { memory, disk, max_entry, fill_memory } = values.cache;
+  if (problems.has(["cache"])) return;
+  const isGiven = problems.given(["cache", "max_entry"]).length === 2;
+  if (isGiven && max_entry > memory && max_entry > disk) {
+    problems.expect(["cache", "max_entry"], "a size that cache.memory or cache.disk can hold");
+  } else if (Math.min(max_entry, Math.max(memory, disk)) > fill_memory) {
+    problems.warn(
+      ["cache", "fill_memory"],
+      "it is smaller than cache.max_entry: bodies larger than it are never stored",
+    );
+  }
+}
+
+/** Port 0 gives each worker a port of its own. */
+function validateWorkers({ values, original, problems }: ValidationContext): void {
+  if (values.server.workers === 1) return;
+  for (const [index, listener] of values.listeners.entries()) {
+    const path = original(["listeners", index, "listen"]);
+    if (listener.listen.port === 0) problems.expect(path, "a port, because 0 works with `server.workers: 1` only");
+  }
+}
+
+/** Where problems are noted, and how files are read. */
+export interface ValidateOptions {
+  readonly problems: Problems;
+  readonly read: (path: string) => Promise<string>;
+}
+
+/**
+ * Checks what no key can tell alone on the part of the file that `schema` accepts, and notes every problem and warning. Answers
+ * with the text of each file of certificate authorities.
+ */
+export async function validate(schema: DraftSchema, options: ValidateOptions): Promise<ReadonlyMap<string, string>> {
+  const { problems, read } = options;
+  const salvaged = salvage(schema, problems.tree.root);
+  if (salvaged === null) return new Map();
+  const context = { values: salvaged.values, original: salvaged.original, problems };
+  validateAdmin(context);
+  validateCache(context);
+  validateWorkers(context);
+  validatePools(context);
+  validateListeners(context);
+  return await readAuthorities(context, read);
+}

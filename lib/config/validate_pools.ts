@@ -1,0 +1,86 @@
+import { cleanApiKey, isApiKey } from "./api_key.ts";
+import { formatDurationMs } from "./units.ts";
+import type { Path } from "./located.ts";
+import type { DraftValues } from "./schema.ts";
+import type { ValidationContext } from "./validation_context.ts";
+
+type DraftPool = DraftValues["pools"][string];
+
+/** Whether upstreams of this type take API keys. */
+function takesApiKeys(type: string | undefined): boolean {
+  return type === undefined || type.startsWith("tmdb-");
+}
+
+function validateApiKeys(pool: DraftPool, path: Path, context: ValidationContext): void {
+  const { problems, original } = context;
+  const keys = pool.api_keys.map(cleanApiKey);
+  if (keys.every((key) => key === "")) return;
+  if (!takesApiKeys(pool.type)) {
+    problems.add(
+      [...path, "api_keys"],
+      `found api_keys expected none on a pool of type ${problems.found([...path, "type"])}`,
+      {
+        atKey: true,
+      },
+    );
+    return;
+  }
+  for (const [index, key] of keys.entries()) {
+    const at = original([...path, "api_keys", index]);
+    if (key === "") continue;
+    if (!isApiKey(key)) {
+      problems.expect(at, "a TMDB API key (32 hex digits) or a read access token (three parts with dots)");
+    } else if (keys.indexOf(key) < index) problems.warn(at, "this key is in the list already");
+  }
+  if (pool.key_mode === "pass") problems.warn([...path, "key_mode"], "api_keys are not used with `key_mode: pass`");
+}
+
+/** No two upstreams of a pool are the same: the shares would not be what the weights say. */
+function validateUpstreams(pool: DraftPool, path: Path, { problems, original }: ValidationContext): void {
+  const seen = new Map<string, Path>();
+  for (const [index, upstream] of (pool.upstreams ?? []).entries()) {
+    if (upstream.url === undefined) continue;
+    const at = original([...path, "upstreams", index]);
+    const identity = JSON.stringify([upstream.url, upstream.host ?? null, upstream.resolve ?? null]);
+    const first = seen.get(identity);
+    if (first === undefined) {
+      seen.set(identity, at);
+    } else {
+      const { path: where, line } = problems.locate(first);
+      problems.expect([...at, "url"], `an upstream that the pool does not have already (${where} in line ${line})`);
+    }
+  }
+}
+
+function validateHealth(pool: DraftPool, path: Path, { problems }: ValidationContext): void {
+  const { interval, timeout } = pool.health;
+  if (problems.has([...path, "health"]) || timeout === undefined || timeout < interval) return;
+  problems.expect(
+    [...path, "health", "timeout"],
+    `a duration shorter than health.interval (${intervalText(path, problems)})`,
+  );
+}
+
+/** The interval as the file gives it, else its default. */
+function intervalText(path: Path, problems: ValidationContext["problems"]): string {
+  const at = [...path, "health", "interval"];
+  return problems.given(at).length === at.length ? problems.found(at) : `${formatDurationMs(30_000)}, the default`;
+}
+
+/** A pool that no listener names does nothing. */
+function warnUnused(name: string, { values, problems }: ValidationContext): void {
+  // A listener whose pool is wrong may have meant this one.
+  const isUsed = values.listeners.some((listener) => listener.pool === name) || problems.has(["listeners"]);
+  if (!isUsed) problems.warn(["pools", name], "no listener uses this pool", { atKey: true });
+}
+
+/** Checks the pools: keys, upstreams, health checks. */
+export function validatePools(context: ValidationContext): void {
+  for (const [name, pool] of Object.entries(context.values.pools)) {
+    const path = ["pools", name];
+    validateApiKeys(pool, path, context);
+    validateUpstreams(pool, path, context);
+    validateHealth(pool, path, context);
+    warnUnused(name, context);
+  }
+}

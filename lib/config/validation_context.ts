@@ -1,0 +1,11 @@
+import type { Path } from "./located.ts";
+import type { Problems } from "./problems.ts";
+import type { DraftValues } from "./schema.ts";
+
+/** What the semantic checks work on: the sound part of the file, where it stood, and where to say what is wrong. */
+export interface ValidationContext {
+  readonly values: DraftValues;
+  /** The path in the file of what stands at `path` in `values`. */
+  original(path: Path): Path;
+  readonly problems: Problems;
+}
