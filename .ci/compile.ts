@@ -1,0 +1,110 @@
+/**
+ * Compiles Usher to one program an architecture, below `dist/`: `deno task compile [--target TRIPLE]… [--out FOLDER]`.
+ * `main.ts` is the entry of the supervisor and of every worker, so what it imports, also by `import()`, is embedded with it.
+ */
+import { parseArgs } from "node:util";
+
+/** Targets that Deno can compile for; all of them are built where none is named. */
+export const TARGETS = [
+  "x86_64-unknown-linux-gnu",
+  "aarch64-unknown-linux-gnu",
+  "x86_64-apple-darwin",
+  "aarch64-apple-darwin",
+  "x86_64-pc-windows-msvc",
+] as const;
+
+/** Files that are read at run time and not imported. */
+export const ASSETS = ["config.example.yaml", "config.schema.json"] as const;
+
+/**
+ * What the program may do. A compiled program cannot be given more when it is started, and `data_dir` may be anywhere, so writing
+ * is not limited to a folder here, as it is in `deno task start`.
+ */
+const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-read", "--allow-env", "--allow-write"];
+
+const ROOT = new URL("../", import.meta.url);
+
+/** Builds the arguments of `deno compile` for one target. */
+export function compileArguments(target: string, out: string): string[] {
+  const includes = ASSETS.flatMap((asset) => ["--include", asset]);
+  const output = ["--output", `${out}/usher-${target}`];
+  return [
+    "compile",
+    "--frozen",
+    "--exclude-unused-npm",
+    ...PERMISSIONS,
+    ...includes,
+    "--target",
+    target,
+    ...output,
+    "main.ts",
+  ];
+}
+
+/** Says plainly what is missing where `deno compile` could not get its base binary; `undefined` for other failures. */
+export function explainFailure(target: string, stderr: string): string | undefined {
+  const url = /https?:\/\/[^\s)]*denort[^\s)]*\.zip/.exec(stderr)?.[0];
+  if (url === undefined) return undefined;
+  const causes = stderr.split("Stack backtrace:")[0] ?? "";
+  const reasons = [...causes.matchAll(/^ +\d+: (.+)$/gm)].map((match) => match[1] ?? "");
+  return [
+    `Cannot compile for ${target}: the base binary could not be downloaded`,
+    `  file    ${url.slice(url.lastIndexOf("/") + 1)} of Deno ${Deno.version.deno}`,
+    `  from    ${url}`,
+    `  reason  ${reasons.at(-1) ?? "not said"}`,
+    `  hint    open the way to ${
+      new URL(url).host
+    }, or fetch that file elsewhere, unpack it and name the program in it:`,
+    `          DENORT_BIN=<path of denort> deno task compile --target ${target}`,
+  ].join("\n");
+}
+
+/** Reads the command line. @throws {TypeError} on an unknown option or target. */
+export function readCommandLine(args: string[]): { targets: readonly string[]; out: string } {
+  const options = { target: { type: "string", multiple: true }, out: { type: "string", default: "dist" } } as const;
+  const { values } = parseArgs({ args, options });
+  const targets = values.target ?? TARGETS;
+  const unknown = targets.find((target) => !(TARGETS as readonly string[]).includes(target));
+  if (unknown !== undefined) throw new TypeError(`Unknown target "${unknown}": expected one of ${TARGETS.join(", ")}`);
+  if (Deno.env.has("DENORT_BIN") && targets.length !== 1) {
+    throw new TypeError("DENORT_BIN names the base binary of one target: say which with --target");
+  }
+  return { targets, out: values.out };
+}
+
+/** Compiles for one target, passing on what Deno prints; answers whether it went well. */
+async function compile(target: string, out: string): Promise<boolean> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: compileArguments(target, out),
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = new TextDecoder().decode(stderr);
+  const explanation = code === 0 ? undefined : explainFailure(target, text);
+  await print(explanation ?? (new TextDecoder().decode(stdout) + text).trim());
+  return code === 0;
+}
+
+async function print(text: string): Promise<void> {
+  await Deno.stderr.write(new TextEncoder().encode(`${text}\n\n`));
+}
+
+async function main(): Promise<void> {
+  try {
+    const { targets, out } = readCommandLine(Deno.args);
+    const failed: string[] = [];
+    for (const target of targets) if (!await compile(target, out)) failed.push(target);
+    await print(
+      `compiled ${targets.length - failed.length} of ${targets.length} targets${
+        failed.length > 0 ? `, not: ${failed.join(", ")}` : ""
+      }`,
+    );
+    Deno.exitCode = failed.length > 0 ? 1 : 0;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    await print(error.message);
+    Deno.exitCode = 2;
+  }
+}
+
+if (import.meta.main) await main();

@@ -1,0 +1,41 @@
+# syntax=docker/dockerfile:1
+# Builds for linux/amd64 and linux/arm64 (Deno has no 32-bit ARM build):
+#   docker buildx build --platform linux/amd64,linux/arm64 -t usher .
+
+FROM node:24-trixie-slim AS build
+ARG DENO_VERSION=2.9.6
+RUN npm install --global --no-fund --no-audit "deno@${DENO_VERSION}" \
+ && cp "$(npm root --global)/deno/deno" /usr/local/bin/deno-runtime
+WORKDIR /usher
+ENV DENO_DIR=/deno-dir
+COPY deno.json deno.lock ./
+COPY main.ts config.example.yaml config.schema.json ./
+COPY routes/ routes/
+COPY lib/ lib/
+# Fetches the pinned dependencies of main.ts into DENO_DIR and refuses a lock file that does not fit.
+RUN deno install --frozen --entrypoint main.ts \
+ && install -d -o 10001 -g 10001 /data
+
+FROM debian:trixie-slim
+LABEL org.opencontainers.image.title="usher" \
+      org.opencontainers.image.description="Caching gateway in front of TMDB and other HTTP upstreams" \
+      org.opencontainers.image.licenses="MIT"
+COPY --from=build /usr/local/bin/deno-runtime /usr/local/bin/deno
+COPY --from=build /deno-dir /deno-dir
+COPY --from=build /usher /usher
+COPY --from=build --chown=10001:10001 /data /data
+# Everything but /data may be read-only: nothing is downloaded, compiled into a cache or asked for at run time.
+ENV DENO_DIR=/deno-dir \
+    DENO_NO_UPDATE_CHECK=1 \
+    USHER_DATA_DIR=/data \
+    NO_COLOR=1
+WORKDIR /usher
+USER 10001:10001
+VOLUME /data
+EXPOSE 6635
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
+  CMD ["deno", "eval", "--no-config", "--no-lock", "const r = await fetch('http://127.0.0.1:6636/health'); await r.body?.cancel(); Deno.exit(r.ok ? 0 : 1)"]
+ENTRYPOINT ["deno", "run", "--cached-only", "--frozen", "--no-code-cache", "--no-prompt", \
+  "--allow-net", "--allow-read", "--allow-env", "--allow-write=/data", "main.ts"]
+CMD ["start"]

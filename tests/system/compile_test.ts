@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { ASSETS, compileArguments, explainFailure, readCommandLine, TARGETS } from "../../.ci/compile.ts";
+import { listFiles, readSource, readText } from "../house/source_tree.ts";
+import { relativeToRoot, ROOT_URL } from "../house/syntax.ts";
+
+async function deno(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    env: { NO_COLOR: "1", ...env },
+    cwd: ROOT_URL,
+  }).output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+Deno.test("main.ts reaches every file of lib/ and routes/, so that each role of a worker is embedded and none is dead", async () => {
+  const { stdout } = await deno(["info", "--json", "--frozen", "main.ts"]);
+  const modules: Array<{ local?: string; error?: string }> = JSON.parse(stdout).modules;
+  assert.deepEqual(modules.filter(({ error }) => error !== undefined), []);
+  const reached = new Set(modules.map(({ local }) => relativeToRoot(local ?? "")));
+  const sources = listFiles().filter((path) => /^(lib|routes)\/.*\.tsx?$/.test(path) && !readSource(path).isTypeOnly);
+  assert.deepEqual(sources.filter((path) => !reached.has(path)), []);
+  assert.deepEqual([...reached].filter((path) => path.startsWith("tests/")), []);
+});
+
+Deno.test("main.ts and its workers load code only by names that can be embedded", () => {
+  const sources = listFiles().filter((path) => /^(lib|routes)\/.*\.ts$/.test(path) || path === "main.ts");
+  const computed = sources.filter((path) =>
+    /\bimport\((?!\s*["'])/.test(readText(path).replaceAll(/^\s*(\/\/|\/?\*).*$/gm, ""))
+  );
+  assert.deepEqual(computed, []);
+  const blobWorkers = sources.filter((path) => /createObjectURL|new Worker\(\s*`?"?data:/.test(readText(path)));
+  assert.deepEqual(blobWorkers, []);
+});
+
+Deno.test("compile embeds the sources and the assets, and no test and no test package", async () => {
+  const out = await Deno.makeTempDir();
+  const permissions = ["--allow-read", "--allow-env", "--allow-run"];
+  const target = Deno.build.target;
+  // The program itself stands in for the base binary, so nothing is downloaded; the result would not run, but the listing is true.
+  const { code, stderr } = await deno(["run", ...permissions, ".ci/compile.ts", "--target", target, "--out", out], {
+    DENORT_BIN: Deno.execPath(),
+  });
+  assert.equal(code, 0, stderr);
+  const listing = stderr.slice(stderr.indexOf("Embedded Files"));
+  for (const asset of [...ASSETS, "main.ts", "lib", "routes", "hono", "yaml", "lru-cache"]) {
+    assert.ok(listing.includes(asset), `${asset} in\n${listing}`);
+  }
+  assert.doesNotMatch(listing, /tests|moviedb|axios/);
+  const { size } = await Deno.stat(`${out}/usher-${target}${Deno.build.os === "windows" ? ".exe" : ""}`);
+  assert.ok(size > 1e6);
+  await Deno.remove(out, { recursive: true });
+});
+
+Deno.test("readCommandLine() builds all targets or those named, and refuses others", () => {
+  assert.deepEqual(readCommandLine([]), { targets: TARGETS, out: "dist" });
+  assert.deepEqual(readCommandLine(["--target", "aarch64-apple-darwin", "--out", "x"]), {
+    targets: ["aarch64-apple-darwin"],
+    out: "x",
+  });
+  assert.throws(() => readCommandLine(["--target", "sparc"]), /Unknown target "sparc": expected one of x86_64/);
+  assert.throws(() => readCommandLine(["--tarjet"]), TypeError);
+});
+
+Deno.test("compileArguments() fixes the lock file and names the assets that are read at run time", () => {
+  const args = compileArguments("aarch64-apple-darwin", "dist");
+  assert.equal(args.at(-1), "main.ts");
+  assert.ok(args.includes("--frozen") && args.includes("dist/usher-aarch64-apple-darwin"));
+  for (const asset of ASSETS) assert.equal(args[args.indexOf(asset) - 1], "--include");
+});
+
+Deno.test("explainFailure() names the file, the host and the way round where the base binary cannot be downloaded", () => {
+  const url = "https://dl.deno.land/release/v2.9.6/denort-x86_64-pc-windows-msvc.zip";
+  const said = explainFailure(
+    "x86_64-pc-windows-msvc",
+    [
+      "Compile main.ts to dist/u.exe",
+      `Download ${url}`,
+      "error: Writing deno compile executable to temporary file 'dist/u.exe.tmp-2aa7b6cc2bc6571e'",
+      "",
+      "Caused by:",
+      "    0: Setting up base binary.",
+      `    1: error sending request for url (${url}): client error (Connect): dns error: failed to lookup address information`,
+      "    2: client error (Connect)",
+      "    3: dns error",
+      "    4: failed to lookup address information: Name or service not known",
+      "",
+      "Stack backtrace:",
+      "   0: <unknown>",
+    ].join("\n"),
+  ) ?? "";
+  for (
+    const part of [
+      url,
+      "denort-x86_64-pc-windows-msvc.zip of Deno",
+      "open the way to dl.deno.land",
+      "DENORT_BIN=",
+      "Name or service not known",
+    ]
+  ) {
+    assert.ok(said.includes(part), `${part} in\n${said}`);
+  }
+  assert.doesNotMatch(said, /backtrace|<unknown>|tmp-/);
+  assert.equal(explainFailure("x86_64-pc-windows-msvc", "TS2322 [ERROR]: Type 'string' is not assignable"), undefined);
+});
