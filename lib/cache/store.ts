@@ -1,3 +1,4 @@
+import { KEY_SEPARATOR } from "./key.ts";
 import type { StoredResponse, Tier } from "./stored_response.ts";
 
 /** What a look-up found and where. */
@@ -35,4 +36,33 @@ export interface Store {
   stats(): { readonly memory: TierStats; readonly disk: TierStats | null };
   /** Waits until queued writes are down, at most `graceMs`, then lets go of what the store owns. */
   close(graceMs: number): Promise<void>;
+}
+
+/** The listener that a key belongs to: its text up to the first separator; all of it where there is none. */
+export function listenerOfKey(key: string): string {
+  const end = key.indexOf(KEY_SEPARATOR);
+  return end < 0 ? key : key.slice(0, end);
+}
+
+/** How long after its stale windows a response with a validator is kept on disk, where nothing else is said: seven days. */
+export const DEFAULT_KEEP_MS = 7 * 24 * 3_600_000;
+
+/**
+ * When a stored response is of no more use, in milliseconds since the epoch: past its freshness lifetime, past the longer of
+ * its stale windows (RFC 5861), and, where it has a validator, past `keepMs` more in which it can still be validated.
+ */
+export function deadAtMs(response: StoredResponse, keepMs: number): number {
+  const { initialAgeMs, lifetimeMs, staleWhileRevalidateMs, staleIfErrorMs, mustRevalidate } = response.freshness;
+  const stale = mustRevalidate ? 0 : Math.max(staleWhileRevalidateMs, staleIfErrorMs);
+  const fresh = Math.max(0, lifetimeMs - initialAgeMs);
+  return response.responseTimeMs + fresh + stale + (hasValidator(response) ? keepMs : 0);
+}
+
+function hasValidator(response: StoredResponse): boolean {
+  return response.fields.some(([name]) => name === "etag" || name === "last-modified");
+}
+
+/** Where a store says what went wrong; a logger fits. */
+export interface StoreLog {
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }

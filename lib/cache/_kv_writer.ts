@@ -1,0 +1,337 @@
+import type { Clock } from "../clock.ts";
+import {
+  bodyDigest,
+  chunkCount,
+  type EncodedResponse,
+  encodeResponse,
+  readHeader,
+  type RecordHeader,
+  withBucket,
+} from "./_kv_record.ts";
+import {
+  bucketAt,
+  bucketStartMs,
+  BYTES_ROW,
+  CALIBRATION_ROW,
+  chunkRow,
+  chunksCostBytes,
+  decodeUse,
+  encodeUse,
+  ENTRIES_ROW,
+  entryCostBytes,
+  hashOfKey,
+  newId,
+  OLDEST_ROW,
+  recordRow,
+  transitRow,
+  useRow,
+} from "./_kv_rows.ts";
+import { SumChanges, sumOf } from "./_kv_sums.ts";
+import { CHUNKS_WITH_ENTRY, evict, removeBody, type Transit } from "./_kv_evictor.ts";
+import { deadAtMs, listenerOfKey } from "./store.ts";
+import type { WriteOp } from "./_write_queue.ts";
+
+/** What a writer works with. */
+export interface KvWriterOptions {
+  readonly kv: Deno.Kv;
+  readonly clock: Clock;
+  /** Bytes of the file that the entries may take, by the tier's own count times its calibration. */
+  readonly limitBytes: number;
+  /** How long an entry with a validator is kept past its stale windows. */
+  readonly keepMs: number;
+  readonly guaranteedShare: number;
+}
+
+/** What came of a batch. */
+export interface WriteReport {
+  readonly evicted: number;
+  /** Puts that could not be made: too large for the tier, or out of room. */
+  readonly dropped: number;
+}
+
+/** The sums as last read. */
+export interface DiskSums {
+  readonly bytes: number;
+  readonly entries: number;
+  readonly limitBytes: number;
+  /** An entry whose use was noted longer ago than this is worth a note of its next use. */
+  readonly touchEveryMs: number;
+}
+
+interface Change {
+  readonly op: WriteOp;
+  readonly listener: string;
+  readonly hash: Uint8Array<ArrayBuffer>;
+  readonly versionstamp: string | null;
+  readonly record: Uint8Array<ArrayBuffer> | null;
+  readonly current: RecordHeader | null;
+  /** What the rows of `current` are counted with. */
+  readonly currentCostBytes: number;
+  readonly encoded: Encoded | null;
+}
+
+interface Encoded extends EncodedResponse {
+  readonly header: RecordHeader;
+  readonly costBytes: number;
+}
+
+/** Chunks of one commit: within Deno KV's 819,200 bytes. */
+const CHUNKS_AT_ONCE = 12;
+const KEYS_AT_ONCE = 10;
+/** Largest part of the limit that one entry may take. */
+const MAX_ENTRY_SHARE = 0.25;
+const TRIES = 3;
+/** Uses are noted four times in the time that an entry takes from its last use to its eviction, within these bounds. */
+const TOUCHES_PER_TURNOVER = 4;
+const MIN_TOUCH_MS = 1000;
+const MAX_TOUCH_MS = 12 * 3_600_000;
+
+/** Writes batches of changes, each in one commit that also keeps the sums; makes room before it writes. */
+export class KvWriter {
+  readonly #options: KvWriterOptions;
+  #sums: DiskSums;
+
+  constructor(options: KvWriterOptions) {
+    this.#options = options;
+    this.#sums = { bytes: 0, entries: 0, limitBytes: options.limitBytes, touchEveryMs: MAX_TOUCH_MS };
+  }
+
+  /** The sums as last read. */
+  get sums(): DiskSums {
+    return this.#sums;
+  }
+
+  /** Writes the ops. @throws what Deno KV throws; then some of them may not be written, each wholly or not at all. */
+  async write(ops: readonly WriteOp[]): Promise<WriteReport> {
+    let { changes, dropped } = await this.#prepare(ops);
+    const evicted = await this.#makeRoom(changes);
+    if (!evicted.roomy) {
+      dropped += changes.filter((change) => change.op.kind === "put").length;
+      changes = changes.filter((change) => change.op.kind !== "put");
+    }
+    for (const change of changes) {
+      if (isLarge(change)) await this.#writeChunksAhead(change);
+    }
+    for (const group of groupsOf(changes)) {
+      if (!await this.#commit(group)) dropped += await this.#commitEach(group);
+    }
+    return { evicted: evicted.removed, dropped };
+  }
+
+  /** Reads the sums anew. @throws what Deno KV throws */
+  async readSums(): Promise<DiskSums> {
+    const rows = await this.#options.kv.getMany([BYTES_ROW, ENTRIES_ROW, CALIBRATION_ROW, OLDEST_ROW]);
+    const [bytes, entries, calibration, oldest] = rows.map(({ value }) => sumOf(value));
+    const perByte = Math.max(0.5, (calibration || 1_000_000) / 1_000_000);
+    const ageMs = oldest ? this.#options.clock.now() - bucketStartMs(oldest) : MAX_TOUCH_MS;
+    this.#sums = {
+      bytes: bytes ?? 0,
+      entries: entries ?? 0,
+      limitBytes: Math.floor(this.#options.limitBytes / perByte),
+      touchEveryMs: Math.min(MAX_TOUCH_MS, Math.max(MIN_TOUCH_MS, ageMs / TOUCHES_PER_TURNOVER)),
+    };
+    if (!oldest) await this.#options.kv.set(OLDEST_ROW, new Deno.KvU64(BigInt(bucketAt(this.#options.clock.now()))));
+    return this.#sums;
+  }
+
+  async #prepare(ops: readonly WriteOp[]): Promise<{ changes: Change[]; dropped: number }> {
+    const hashes = ops.map((op) => hashOfKey(op.key));
+    const [records] = await Promise.all([this.#readRecords(hashes), this.readSums()]);
+    const changes: Change[] = [];
+    let dropped = 0;
+    for (const [at, op] of ops.entries()) {
+      const change = await this.#changeOf(op, hashes[at]!, records[at]!);
+      if (change === null) continue;
+      if (op.kind === "put" && change.encoded === null) dropped++;
+      changes.push(change);
+    }
+    return { changes, dropped };
+  }
+
+  async #readRecords(hashes: readonly Uint8Array<ArrayBuffer>[]): Promise<Deno.KvEntryMaybe<unknown>[]> {
+    const reads: Promise<Deno.KvEntryMaybe<unknown>[]>[] = [];
+    for (let from = 0; from < hashes.length; from += KEYS_AT_ONCE) {
+      reads.push(this.#options.kv.getMany(hashes.slice(from, from + KEYS_AT_ONCE).map(recordRow)));
+    }
+    return (await Promise.all(reads)).flat();
+  }
+
+  /** `null` where there is nothing to do. A put that cannot be encoded removes what its key holds. */
+  async #changeOf(
+    op: WriteOp,
+    hash: Uint8Array<ArrayBuffer>,
+    read: Deno.KvEntryMaybe<unknown>,
+  ): Promise<Change | null> {
+    const listener = listenerOfKey(op.key);
+    const record = read.value instanceof Uint8Array ? new Uint8Array(read.value) : null;
+    let current = record === null ? null : readHeader(record);
+    if (op.kind === "delete" && read.versionstamp === null) return null;
+    if (op.kind === "delete" && op.suspect) current = await this.#trusted(current, listener, read.versionstamp);
+    if (op.kind === "touch" && (current === null || current.bucket >= bucketAt(this.#options.clock.now()))) return null;
+    const currentCostBytes = current === null || record === null
+      ? 0
+      : entryCostBytes(listener, record.byteLength, current.bodyLength);
+    const encoded = op.kind === "put" ? await this.#encode(op, listener) : null;
+    return { op, listener, hash, versionstamp: read.versionstamp, record, current, currentCostBytes, encoded };
+  }
+
+  /** The header of a damaged record, where the use row written with it says the same; else `null`: eviction cleans up. */
+  async #trusted(
+    header: RecordHeader | null,
+    listener: string,
+    versionstamp: string | null,
+  ): Promise<RecordHeader | null> {
+    if (header === null) return null;
+    const use = await this.#options.kv.get(useRow(listener, header.bucket, header.id));
+    if (use.versionstamp !== versionstamp) return null;
+    return decodeUse(use.value)?.bodyLength === header.bodyLength ? header : null;
+  }
+
+  async #encode(op: WriteOp & { kind: "put" }, listener: string): Promise<Encoded | null> {
+    const { response } = op;
+    const encoded = encodeResponse(response, {
+      id: newId(this.#options.clock.now()),
+      bucket: bucketAt(this.#options.clock.now()),
+      deadAtMs: deadAtMs(response, this.#options.keepMs),
+      bodyDigest: await bodyDigest(response.body),
+    });
+    const header = encoded === null ? null : readHeader(encoded.record);
+    if (encoded === null || header === null) return null;
+    const costBytes = entryCostBytes(listener, encoded.record.byteLength, header.bodyLength);
+    return costBytes > this.#sums.limitBytes * MAX_ENTRY_SHARE ? null : { ...encoded, header, costBytes };
+  }
+
+  async #makeRoom(changes: readonly Change[]): Promise<{ roomy: boolean; removed: number }> {
+    const added = changes.reduce((sum, { encoded }) => sum + (encoded?.costBytes ?? 0), 0);
+    const over = this.#sums.bytes + added - this.#sums.limitBytes;
+    if (added === 0 || over <= 0) return { roomy: true, removed: 0 };
+    const freed = await evict(this.#options, over);
+    return { roomy: freed.freedBytes >= over, removed: freed.removed };
+  }
+
+  /** A body too large for one commit goes ahead of its record, noted in transit so that none of it is ever lost sight of. */
+  async #writeChunksAhead(change: Change): Promise<void> {
+    const { encoded, listener } = change;
+    if (encoded === null) return;
+    let countedBytes = 0;
+    for (let from = 0; from < encoded.chunks.length; from += CHUNKS_AT_ONCE) {
+      const atomic = this.#options.kv.atomic();
+      const sums = new SumChanges();
+      for (const [n, chunk] of encoded.chunks.slice(from, from + CHUNKS_AT_ONCE).entries()) {
+        atomic.set(chunkRow(encoded.header.id, from + n), chunk);
+        sums.add(listener, chunksCostBytes(chunk.byteLength), 0);
+      }
+      countedBytes += sums.bytes;
+      const timeMs = this.#options.clock.now();
+      const transit: Transit = { listener, chunks: encoded.chunks.length, countedBytes, timeMs };
+      atomic.set(transitRow(encoded.header.id), transit);
+      sums.addTo(atomic);
+      await atomic.commit();
+    }
+  }
+
+  async #commit(changes: readonly Change[]): Promise<boolean> {
+    if (changes.length === 0) return true;
+    const atomic = this.#options.kv.atomic();
+    const sums = new SumChanges();
+    for (const change of changes) this.#add(change, atomic, sums);
+    sums.addTo(atomic);
+    return (await atomic.commit()).ok;
+  }
+
+  /** After a conflict with another worker: each op by itself, read anew. Answers the puts given up. */
+  async #commitEach(changes: readonly Change[]): Promise<number> {
+    let dropped = 0;
+    for (const change of changes) {
+      let written = false;
+      for (let tried = 0; tried < TRIES && !written; tried++) written = await this.#commitAgain(change);
+      if (!written && change.op.kind === "put") dropped++;
+    }
+    return dropped;
+  }
+
+  async #commitAgain(change: Change): Promise<boolean> {
+    const read = await this.#options.kv.get(recordRow(change.hash));
+    const anew = await this.#changeOf(change.op, change.hash, read);
+    // The chunks of a large body are there already, under the id of the first try.
+    return anew === null || await this.#commit([{ ...anew, encoded: change.encoded }]);
+  }
+
+  #add(change: Change, atomic: Deno.AtomicOperation, sums: SumChanges): void {
+    atomic.check({ key: recordRow(change.hash), versionstamp: change.versionstamp });
+    if (change.op.kind === "touch") return this.#addTouch(change, atomic);
+    this.#addRemoval(change, atomic, sums);
+    if (change.encoded === null) atomic.delete(recordRow(change.hash));
+    else this.#addPut(change, change.encoded, { atomic, sums });
+  }
+
+  /** Removes what belongs to the current record. One that cannot be read keeps its use row: eviction finds its chunks there. */
+  #addRemoval({ current, currentCostBytes, listener }: Change, atomic: Deno.AtomicOperation, sums: SumChanges): void {
+    if (current === null) return;
+    atomic.delete(useRow(listener, current.bucket, current.id));
+    const body = removeBody(atomic, { id: current.id, bodyLength: current.bodyLength, listener });
+    sums.add(listener, -(currentCostBytes - chunksCostBytes(current.bodyLength) + body.freedBytes), -1);
+  }
+
+  #addPut(
+    change: Change,
+    encoded: Encoded,
+    to: { readonly atomic: Deno.AtomicOperation; readonly sums: SumChanges },
+  ): void {
+    const { header, record, chunks, costBytes } = encoded;
+    to.atomic.set(recordRow(change.hash), record);
+    to.atomic.set(useRow(change.listener, header.bucket, header.id), encodeUse(change.hash, { ...header, costBytes }));
+    if (isLarge(change)) {
+      to.atomic.delete(transitRow(header.id));
+      to.sums.add(change.listener, costBytes - chunksCostBytes(header.bodyLength), 1);
+      return;
+    }
+    for (const [n, chunk] of chunks.entries()) to.atomic.set(chunkRow(header.id, n), chunk);
+    to.sums.add(change.listener, costBytes, 1);
+  }
+
+  #addTouch({ hash, listener, record, current, currentCostBytes }: Change, atomic: Deno.AtomicOperation): void {
+    if (record === null || current === null) return;
+    const bucket = bucketAt(this.#options.clock.now());
+    atomic.delete(useRow(listener, current.bucket, current.id));
+    atomic.set(recordRow(hash), withBucket(record, bucket));
+    atomic.set(useRow(listener, bucket, current.id), encodeUse(hash, { ...current, costBytes: currentCostBytes }));
+  }
+}
+
+function isLarge(change: Change): boolean {
+  return (change.encoded?.chunks.length ?? 0) > CHUNKS_AT_ONCE;
+}
+
+/** What one commit may hold, below Deno KV's limits: 819,200 bytes, 1,000 mutations, 81,920 bytes of keys. */
+const GROUP_BYTES = 770_000;
+const GROUP_MUTATIONS = 800;
+
+/** The changes in groups that one commit can take. */
+function groupsOf(changes: readonly Change[]): Change[][] {
+  const groups: Change[][] = [];
+  let bytes = Infinity;
+  let mutations = 0;
+  for (const change of changes) {
+    const weight = weightOf(change);
+    if (bytes + weight.bytes > GROUP_BYTES || mutations + weight.mutations > GROUP_MUTATIONS) {
+      groups.push([]);
+      bytes = 0;
+      mutations = 0;
+    }
+    groups.at(-1)!.push(change);
+    bytes += weight.bytes;
+    mutations += weight.mutations;
+  }
+  return groups;
+}
+
+/** Bytes and mutations of one change; the sums and the keys are counted with their most. */
+function weightOf(change: Change): { readonly bytes: number; readonly mutations: number } {
+  const { op, encoded, record, current } = change;
+  const removed = current === null ? 0 : Math.min(chunkCount(current.bodyLength), CHUNKS_WITH_ENTRY);
+  const chunks = encoded === null || isLarge(change) ? [] : encoded.chunks;
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, encoded?.record.byteLength ?? 0) +
+    (op.kind === "touch" ? record?.byteLength ?? 0 : 0);
+  return { bytes: bytes + 500 + 30 * (removed + chunks.length), mutations: 6 + removed + chunks.length };
+}

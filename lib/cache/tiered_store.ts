@@ -1,0 +1,80 @@
+import type { Clock } from "../clock.ts";
+import { systemClock } from "../clock.ts";
+import type { KvTier } from "./kv_tier.ts";
+import type { MemoryEntry, MemoryTier } from "./memory_tier.ts";
+import type { Found, Store, TierStats } from "./store.ts";
+import type { StoredResponse } from "./stored_response.ts";
+
+/** What a tiered store is made of. */
+export interface TieredStoreOptions {
+  readonly memory: MemoryTier;
+  /** `null` keeps responses in memory only. */
+  readonly disk: KvTier | null;
+  /** @default the machine's clock */
+  readonly clock?: Clock;
+}
+
+class TieredStore implements Store {
+  readonly #memory: MemoryTier;
+  readonly #disk: KvTier | null;
+  readonly #clock: Clock;
+
+  constructor(options: TieredStoreOptions) {
+    this.#memory = options.memory;
+    this.#disk = options.disk;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  get(key: string): Found | undefined | Promise<Found | undefined> {
+    const entry = this.#memory.get(key);
+    if (entry !== undefined) {
+      if (this.#disk !== null) this.#tellUse(entry, this.#disk);
+      return entry.found;
+    }
+    const onDisk = this.#disk?.get(key);
+    if (onDisk === undefined) return undefined;
+    return onDisk instanceof Promise ? onDisk.then((response) => this.#fromDisk(response)) : this.#fromDisk(onDisk);
+  }
+
+  put(response: StoredResponse): void {
+    if (response.tiers.memory) this.#memory.put(response, this.#clock.now());
+    else this.#memory.delete(response.key);
+    if (response.tiers.disk) this.#disk?.put(response);
+    else this.#disk?.delete(response.key);
+  }
+
+  delete(key: string): void {
+    this.#memory.delete(key);
+    this.#disk?.delete(key);
+  }
+
+  stats(): { readonly memory: TierStats; readonly disk: TierStats | null } {
+    return { memory: this.#memory.stats(), disk: this.#disk?.stats() ?? null };
+  }
+
+  async close(graceMs: number): Promise<void> {
+    await this.#disk?.close(graceMs);
+  }
+
+  /** What is hot in memory never reaches the disk tier's own look-ups; without this it would be evicted there first. */
+  #tellUse(entry: MemoryEntry, disk: KvTier): void {
+    const nowMs = this.#clock.now();
+    if (nowMs - entry.touchedAtMs < disk.touchEveryMs) return;
+    entry.touchedAtMs = nowMs;
+    if (entry.found.response.tiers.disk) disk.touch(entry.key);
+  }
+
+  /** What was put or deleted while the disk was read has the last word. */
+  #fromDisk(response: StoredResponse | undefined): Found | undefined {
+    if (response === undefined) return undefined;
+    const newer = this.#memory.peek(response.key);
+    if (newer !== undefined) return newer.found;
+    if (response.tiers.memory) this.#memory.put(response, this.#clock.now());
+    return { response, tier: "disk" };
+  }
+}
+
+/** A store over the memory tier and, where there is one, the disk tier. */
+export function createTieredStore(options: TieredStoreOptions): Store {
+  return new TieredStore(options);
+}

@@ -1,0 +1,75 @@
+import type { Clock } from "../../lib/clock.ts";
+import { createKvTier, type KvTier, type KvTierOptions } from "../../lib/cache/kv_tier.ts";
+import type { StoreLog } from "../../lib/cache/store.ts";
+
+/** A clock that a test moves. */
+export class HandClock implements Clock {
+  #nowMs: number;
+
+  constructor(nowMs = 1_000_000_000_100) {
+    this.#nowMs = nowMs;
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  advance(ms: number): void {
+    this.#nowMs += ms;
+  }
+}
+
+/** A log that keeps what it is told. */
+export class KeptLog implements StoreLog {
+  readonly lines: { message: string; fields: Readonly<Record<string, unknown>> }[] = [];
+
+  warn(message: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    this.lines.push({ message, fields });
+  }
+}
+
+/** A KV file of its own in a directory of its own, with a tier over it. */
+export interface OpenedKv extends AsyncDisposable {
+  readonly kv: Deno.Kv;
+  readonly path: string;
+  readonly tier: KvTier;
+  readonly clock: HandClock;
+  readonly log: KeptLog;
+  /** Another tier over the same file, as another worker has it; closed with this one. */
+  another(options?: Partial<KvTierOptions>): Promise<KvTier>;
+}
+
+export async function openKvForTest(options: Partial<KvTierOptions> = {}): Promise<OpenedKv> {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/cache.kv`;
+  const clock = new HandClock();
+  const log = new KeptLog();
+  const opened: { kv: Deno.Kv; tier: KvTier }[] = [];
+  const open = async (changes: Partial<KvTierOptions> = {}): Promise<KvTier> => {
+    const kv = await Deno.openKv(path);
+    const tier = createKvTier({ kv, clock, log, limitBytes: 64 * 1024 * 1024, ...options, ...changes });
+    opened.push({ kv, tier });
+    return tier;
+  };
+  const tier = await open();
+  return {
+    kv: opened[0]!.kv,
+    path,
+    tier,
+    clock,
+    log,
+    another: open,
+    async [Symbol.asyncDispose]() {
+      for (const { tier } of opened) await tier.close(5000);
+      for (const { kv } of opened) kv.close();
+      await Deno.remove(directory, { recursive: true });
+    },
+  };
+}
+
+/** All rows of a KV file by the first part of their key. */
+export async function rowCounts(kv: Deno.Kv): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for await (const { key } of kv.list({ prefix: [] })) counts[String(key[0])] = (counts[String(key[0])] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
+import { createTieredStore } from "../../lib/cache/tiered_store.ts";
+import type { StoredResponse } from "../../lib/cache/stored_response.ts";
+import { openKvForTest, rowCounts } from "./_opened_kv.ts";
+import { assertNothing, assertSameResponse, sampleResponse, storeSuite } from "./store_suite.ts";
+
+storeSuite({
+  name: "KV tier",
+  open: async (limitBytes) => {
+    const opened = await openKvForTest({ limitBytes });
+    return {
+      store: createTieredStore({ memory: createMemoryTier({ limitBytes: 0 }), disk: opened.tier }),
+      settle: () => opened.tier.flush(),
+      heldBytes: async () => {
+        await opened.tier.refresh();
+        return opened.tier.stats().bytes;
+      },
+      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+    };
+  },
+});
+
+async function found(got: StoredResponse | undefined | Promise<StoredResponse | undefined>) {
+  return await got;
+}
+
+Deno.test("KvTier.get() finds after reopening what was written before", async () => {
+  await using opened = await openKvForTest();
+  const response = sampleResponse("api\0\0/a", { bodyLength: 300_000 });
+  opened.tier.put(response);
+  await opened.tier.close(5000);
+  const second = await opened.another();
+  assertSameResponse(await found(second.get("api\0\0/a")), response);
+});
+
+Deno.test("KvTier.get() does not answer an entry past its stale windows and keep time, and removes it", async () => {
+  await using opened = await openKvForTest({ keepMs: 5000 });
+  const freshness = { ...sampleResponse("").freshness, lifetimeMs: 1000, initialAgeMs: 0, staleIfErrorMs: 2000 };
+  opened.tier.put(sampleResponse("api\0\0/a", { freshness, responseTimeMs: opened.clock.now() }));
+  await opened.tier.flush();
+  opened.clock.advance(7999);
+  assert.ok(await found(opened.tier.get("api\0\0/a")));
+  opened.clock.advance(1);
+  assertNothing(await found(opened.tier.get("api\0\0/a")));
+  await opened.tier.flush();
+  assert.deepEqual(await rowCounts(opened.kv), { n: 3, l: 1 });
+});
+
+Deno.test("KvTier.get() takes any changed byte for damage: a miss, counted, its space freed", async () => {
+  await using opened = await openKvForTest();
+  const lengths = [500, 100_000];
+  for (const bodyLength of lengths) {
+    const response = sampleResponse("api\0\0/a", { bodyLength });
+    opened.tier.put(response);
+    await opened.tier.flush();
+    for await (const { key, value } of opened.kv.list<Uint8Array>({ prefix: bodyLength > 16_000 ? ["b"] : ["r"] })) {
+      const damaged = new Uint8Array(value);
+      damaged[damaged.length >> 1]! ^= 1;
+      await opened.kv.set(key, damaged);
+      break;
+    }
+    const corrupt = opened.tier.stats().corrupt;
+    assertNothing(await found(opened.tier.get("api\0\0/a")));
+    assert.equal(opened.tier.stats().corrupt, corrupt + 1);
+    await opened.tier.flush();
+    assert.equal((await rowCounts(opened.kv)).r, undefined);
+  }
+  assert.equal(opened.log.lines.length, 1, "one warning a minute at most");
+});
+
+Deno.test("KvTier.get() takes a missing chunk for damage", async () => {
+  await using opened = await openKvForTest();
+  opened.tier.put(sampleResponse("api\0\0/a", { bodyLength: 200_000 }));
+  await opened.tier.flush();
+  for await (const { key } of opened.kv.list({ prefix: ["b"] }, { limit: 1 })) await opened.kv.delete(key);
+  assertNothing(await found(opened.tier.get("api\0\0/a")));
+  await opened.tier.flush();
+  assert.deepEqual(await rowCounts(opened.kv), { n: 3, l: 1 });
+});
+
+Deno.test("KvTier.get() takes a record of another version for a miss, and a put replaces it", async () => {
+  await using opened = await openKvForTest();
+  opened.tier.put(sampleResponse("api\0\0/a"));
+  await opened.tier.flush();
+  for await (const { key, value } of opened.kv.list<Uint8Array>({ prefix: ["r"] })) {
+    const other = new Uint8Array(value);
+    other[0] = 99;
+    await opened.kv.set(key, other);
+  }
+  assertNothing(await found(opened.tier.get("api\0\0/a")));
+  assert.equal(opened.tier.stats().corrupt, 0);
+  opened.tier.put(sampleResponse("api\0\0/a", { version: 2 }));
+  await opened.tier.flush();
+  assertSameResponse(await found(opened.tier.get("api\0\0/a")), sampleResponse("api\0\0/a", { version: 2 }));
+});
+
+Deno.test("KvTier shows one worker what another wrote, replaced and deleted", async () => {
+  await using opened = await openKvForTest();
+  const other = await opened.another();
+  opened.tier.put(sampleResponse("api\0\0/a", { bodyLength: 900_000 }));
+  await opened.tier.flush();
+  assert.ok(await found(other.get("api\0\0/a")));
+  other.put(sampleResponse("api\0\0/a", { version: 2, bodyLength: 70_000 }));
+  await other.flush();
+  assertSameResponse(
+    await found(opened.tier.get("api\0\0/a")),
+    sampleResponse("api\0\0/a", { version: 2, bodyLength: 70_000 }),
+  );
+  opened.tier.delete("api\0\0/a");
+  await opened.tier.flush();
+  assertNothing(await found(other.get("api\0\0/a")));
+});
+
+Deno.test("KvTier of several workers keep one limit and one set of sums", async () => {
+  const limitBytes = 4 * 1024 * 1024;
+  await using opened = await openKvForTest({ limitBytes });
+  const tiers = [opened.tier, await opened.another(), await opened.another()];
+  for (let n = 0; n < 100; n++) {
+    for (const [worker, tier] of tiers.entries()) {
+      tier.put(
+        sampleResponse(`api\0\0/${n % 40}/${n % 2 === 0 ? worker : "same"}`, { bodyLength: 30_000, version: worker }),
+      );
+    }
+    if (n % 10 === 0) await Promise.all(tiers.map((tier) => tier.flush()));
+  }
+  await Promise.all(tiers.map((tier) => tier.flush()));
+  await opened.tier.refresh();
+  assert.ok(opened.tier.stats().bytes <= limitBytes * 1.1, `${opened.tier.stats().bytes} bytes held`);
+  let listed = 0;
+  for await (const { value } of opened.kv.list<Uint8Array>({ prefix: ["x"] })) {
+    listed += new DataView(value.buffer).getFloat64(16);
+  }
+  assert.equal(opened.tier.stats().bytes, listed);
+});
+
+Deno.test("KvTier evicts what was used longest ago, and a touch counts as a use", async () => {
+  const limitBytes = 2 * 1024 * 1024;
+  await using opened = await openKvForTest({ limitBytes });
+  for (let n = 0; n < 30; n++) opened.tier.put(sampleResponse(`api\0\0/${n}`, { bodyLength: 30_000 }));
+  await opened.tier.flush();
+  opened.clock.advance(5000);
+  for (let n = 0; n < 10; n++) opened.tier.touch(`api\0\0/${n}`);
+  await opened.tier.flush();
+  for (let n = 100; n < 148; n++) opened.tier.put(sampleResponse(`api\0\0/${n}`, { bodyLength: 30_000 }));
+  await opened.tier.flush();
+  for (let n = 0; n < 10; n++) assert.ok(await found(opened.tier.get(`api\0\0/${n}`)), `entry ${n} was in use`);
+  for (let n = 10; n < 22; n++) assertNothing(await found(opened.tier.get(`api\0\0/${n}`)));
+  assert.ok(opened.tier.stats().evictions >= 10);
+});
+
+Deno.test("KvTier.put() drops writes over the queue's bounds, and what they replace", async () => {
+  await using opened = await openKvForTest({ queueBytes: 100_000 });
+  opened.tier.put(sampleResponse("api\0\0/big", { bodyLength: 10 }));
+  await opened.tier.flush();
+  for (let n = 0; n < 20; n++) opened.tier.put(sampleResponse(`api\0\0/${n}`, { bodyLength: 10_000 }));
+  opened.tier.put(sampleResponse("api\0\0/big", { bodyLength: 200_000 }));
+  assert.ok(opened.tier.stats().droppedWrites >= 10);
+  await opened.tier.flush();
+  assertNothing(await found(opened.tier.get("api\0\0/big")));
+});
+
+Deno.test("KvTier answers a miss and warns once when KV fails", async () => {
+  await using opened = await openKvForTest();
+  const closed = await Deno.openKv(opened.path);
+  const tier = await opened.another({ kv: closed });
+  closed.close();
+  for (let n = 0; n < 5; n++) {
+    assertNothing(await found(tier.get(`api\0\0/${n}`)));
+    tier.put(sampleResponse(`api\0\0/${n}`));
+  }
+  await tier.flush();
+  assert.equal(opened.log.lines.length, 1);
+  assert.equal(tier.stats().droppedWrites, 5);
+});

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
+import { createTieredStore } from "../../lib/cache/tiered_store.ts";
+import { openKvForTest } from "./_opened_kv.ts";
+import { assertNothing, assertSameResponse, sampleResponse, storeSuite } from "./store_suite.ts";
+
+storeSuite({
+  name: "tiered store",
+  open: async (limitBytes) => {
+    const opened = await openKvForTest({ limitBytes });
+    const memory = createMemoryTier({ limitBytes: limitBytes / 4 });
+    return {
+      store: createTieredStore({ memory, disk: opened.tier, clock: opened.clock }),
+      settle: async () => {
+        await opened.tier.flush();
+        for (const entry of [...memory.entries()]) memory.delete(entry.key);
+      },
+      heldBytes: async () => {
+        await opened.tier.refresh();
+        return opened.tier.stats().bytes;
+      },
+      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+    };
+  },
+});
+
+async function openTiers(limitBytes = 1024 * 1024) {
+  const opened = await openKvForTest();
+  const memory = createMemoryTier({ limitBytes });
+  const store = createTieredStore({ memory, disk: opened.tier, clock: opened.clock });
+  return { ...opened, memory, store, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+}
+
+Deno.test("createTieredStore() answers a memory hit at once, without a promise", async () => {
+  await using opened = await openTiers();
+  opened.store.put(sampleResponse("api\0\0/a"));
+  const got = opened.store.get("api\0\0/a");
+  assert.ok(got !== undefined && !(got instanceof Promise));
+  assert.equal(got.tier, "memory");
+});
+
+Deno.test("createTieredStore() brings a disk hit into memory", async () => {
+  await using opened = await openTiers();
+  opened.store.put(sampleResponse("api\0\0/a"));
+  await opened.tier.flush();
+  opened.memory.delete("api\0\0/a");
+  assert.equal((await opened.store.get("api\0\0/a"))?.tier, "disk");
+  assert.equal((await opened.store.get("api\0\0/a"))?.tier, "memory");
+});
+
+Deno.test("createTieredStore() keeps a response only in the tiers that it may stay in", async () => {
+  await using opened = await openTiers();
+  opened.store.put(sampleResponse("api\0\0/disk", { tiers: { memory: false, disk: true } }));
+  opened.store.put(sampleResponse("api\0\0/memory", { tiers: { memory: true, disk: false } }));
+  await opened.tier.flush();
+  assert.equal((await opened.store.get("api\0\0/disk"))?.tier, "disk");
+  assert.equal((await opened.store.get("api\0\0/disk"))?.tier, "disk");
+  assertNothing(await opened.tier.get("api\0\0/memory"));
+  assert.equal((await opened.store.get("api\0\0/memory"))?.tier, "memory");
+});
+
+Deno.test("createTieredStore() leaves no older copy in a tier that the new response may not stay in", async () => {
+  await using opened = await openTiers();
+  opened.store.put(sampleResponse("api\0\0/a"));
+  await opened.tier.flush();
+  opened.store.put(sampleResponse("api\0\0/a", { version: 2, tiers: { memory: true, disk: false } }));
+  opened.memory.delete("api\0\0/a");
+  assertNothing(await opened.store.get("api\0\0/a"));
+});
+
+Deno.test("createTieredStore() tells the disk tier of entries in use in memory", async () => {
+  await using opened = await openTiers();
+  opened.store.put(sampleResponse("api\0\0/a"));
+  await opened.tier.flush();
+  const bucket = async () => {
+    for await (const { key } of opened.kv.list({ prefix: ["x"] })) return key[2];
+  };
+  const before = await bucket();
+  opened.store.get("api\0\0/a");
+  await opened.tier.flush();
+  assert.equal(await bucket(), before);
+  opened.clock.advance(4000);
+  await opened.tier.refresh();
+  opened.store.get("api\0\0/a");
+  await opened.tier.flush();
+  assert.equal(await bucket(), Number(before) + 4);
+  assertSameResponse(await opened.tier.get("api\0\0/a"), sampleResponse("api\0\0/a"));
+});
