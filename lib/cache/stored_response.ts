@@ -40,6 +40,19 @@ export interface StoredResponse {
   readonly tiers: Tiers;
 }
 
+/** What a stored response is put together from, once its whole body is there. */
+export interface StoredParts extends Omit<StoredResponse, "fields"> {
+  /** Without `content-length`. */
+  readonly fields: Readonly<Fields>;
+}
+
+/** A stored response of its parts: the length of its body becomes its `content-length`, where the status allows content. */
+export function storedResponse(parts: StoredParts): StoredResponse {
+  const fields = parts.fields.filter(([name]) => name !== "content-length");
+  if (parts.status !== 204) fields.push(["content-length", String(parts.body.byteLength)]);
+  return { ...parts, fields };
+}
+
 /** Which tiers a response may be kept in. */
 export interface Tiers {
   readonly memory: boolean;

@@ -76,8 +76,9 @@ export interface Validators {
 }
 
 /** The validators in `fields`; a `Last-Modified` that is no date is none. */
-export function validatorsOf(fields: Readonly<Fields>, nowMs: number): Validators {
+export function validatorsOf(fields: Readonly<Fields>): Validators {
   const lastModified = fieldValue(fields, "last-modified");
-  const usable = lastModified !== null && parseHttpDate(lastModified, nowMs) !== null;
+  // The time only decides the century of two-digit years, not whether it is a date.
+  const usable = lastModified !== null && parseHttpDate(lastModified, 0) !== null;
   return { etag: fieldValue(fields, "etag") || null, lastModified: usable ? lastModified : null };
 }

@@ -1,0 +1,46 @@
+import type { Fields } from "../http/fields.ts";
+import { validatorsOf } from "../http/validators.ts";
+import { normalizeSelecting } from "../http/vary.ts";
+import type { CacheRequest } from "./policy_options.ts";
+import type { StoredResponse } from "./stored_response.ts";
+
+/** Current age in milliseconds (RFC 9111 §4.2.3). A clock that was set back makes nothing younger than it came. */
+export function ageMs(stored: StoredResponse, nowMs: number): number {
+  return stored.freshness.initialAgeMs + Math.max(0, nowMs - stored.responseTimeMs);
+}
+
+/** Current age in whole seconds: the `Age` field (RFC 9111 §5.1). */
+export function ageSeconds(stored: StoredResponse, nowMs: number): number {
+  return Math.floor(ageMs(stored, nowMs) / 1000);
+}
+
+/** What is left of the freshness lifetime, in milliseconds; negative when stale (RFC 9111 §4.2). */
+export function ttlMs(stored: StoredResponse, nowMs: number): number {
+  return stored.freshness.lifetimeMs - ageMs(stored, nowMs);
+}
+
+/** What is left of the freshness lifetime in whole seconds, negative when stale: `ttl` of `Cache-Status` (RFC 9211 §2.4). */
+export function ttlSeconds(stored: StoredResponse, nowMs: number): number {
+  return Math.floor(ttlMs(stored, nowMs) / 1000);
+}
+
+/** Whether a request selects the stored response: it says the same in every field that its `Vary` names (RFC 9111 §4.1). */
+export function selects(stored: StoredResponse, request: Pick<CacheRequest, "header">): boolean {
+  for (const [name, value] of stored.selectedBy) {
+    const asked = request.header(name);
+    if (asked !== value && normalizeSelecting(name, asked) !== value) return false;
+  }
+  return true;
+}
+
+/**
+ * The conditions of a validation request (RFC 9111 §4.3.1): both validators where there are both, each exactly as the origin
+ * sent it. Empty where the stored response has none.
+ */
+export function validationFields(stored: StoredResponse): Fields {
+  const { etag, lastModified } = validatorsOf(stored.fields);
+  const fields: Fields = [];
+  if (etag !== null) fields.push(["if-none-match", etag]);
+  if (lastModified !== null) fields.push(["if-modified-since", lastModified]);
+  return fields;
+}
