@@ -41,7 +41,8 @@ function orReference(json: Json): Json {
   if (json.type === "string" && json.enum === undefined) {
     return json.pattern === undefined ? json : { ...json, pattern: `${json.pattern}|\\$\\{` };
   }
-  return { anyOf: [json, REFERENCE] };
+  const { anyOf, ...rest } = json;
+  return Array.isArray(anyOf) ? { ...rest, anyOf: [...anyOf, REFERENCE] } : { anyOf: [json, REFERENCE] };
 }
 
 /** A scalar as a zod schema; its issues carry {@linkcode Unusable} texts. */

@@ -169,10 +169,14 @@ const healthSection = section({
   ),
   contains: line("text").optional().describe("Text that the body of a good check contains."),
   interval: duration(10, DAY).prefault("30s").describe("Time between two checks of an upstream."),
-  unhealthy_interval: duration(10, DAY).optional().describe(
-    "Time between two checks while the upstream is out; default: 5s, at most `interval`.",
-  ),
-  timeout: duration(1, HOUR).optional().describe("Time a check may take; default: 5s, at most half of `interval`."),
+  unhealthy_interval: duration(10, DAY).optional().meta({
+    description: "Time between two checks while the upstream is out; the default is never longer than `interval`.",
+    usual: "5s",
+  }),
+  timeout: duration(1, HOUR).optional().meta({
+    description: "Time a check may take; the default is never longer than half of `interval`.",
+    usual: "5s",
+  }),
   rise: integer(1, 100).prefault(2).describe("Good checks in a row that bring an upstream back."),
   fall: integer(1, 100).prefault(2).describe("Failed checks in a row that take an upstream out."),
   max_failures: integer(1, 10_000).prefault(5).describe("Failed requests in a row that take an upstream out."),
