@@ -1,0 +1,169 @@
+import type { Balancer } from "./balancer.ts";
+import { createBalancer } from "./balancer_registry.ts";
+import type { BreakerOptions } from "./local_breaker.ts";
+import type { OutcomeBatch } from "./outcome.ts";
+import { Upstream, type UpstreamOptions } from "./upstream.ts";
+import { type HealthTable, SLOW_START_DEFAULTS, slowStartFactor, type SlowStartOptions } from "./upstream_health.ts";
+
+/** A pool as it is built from its configuration. */
+export interface PoolOptions {
+  readonly name: string;
+  /** One of `balancerNames`. */
+  readonly strategy: string;
+  readonly upstreams: readonly UpstreamOptions[];
+  /** What to do when too few upstreams are in: use the others too, or only those that are in; `serve-all` by default. */
+  readonly panic?: "serve-all" | "fail";
+  /** The share of upstreams below which too few are in; 0.5 by default. */
+  readonly panicThreshold?: number;
+  readonly slowStart?: SlowStartOptions;
+  readonly breaker?: BreakerOptions;
+  /** Requests at a time, in this worker, to an upstream that is half-open; 1 by default. */
+  readonly halfOpenLimit?: number;
+  /** Called when this worker takes an upstream out by itself, or in again: the time to send reports at once. */
+  readonly onBreaker?: (upstream: Upstream) => void;
+  /** In [0, 1); `Math.random` by default. */
+  readonly random?: () => number;
+}
+
+/** What an upstream that is out counts for in a panic: it is tried, but one that is in gets ten times as much. */
+const PANIC_SHARE = 0.1;
+
+/** Steps in which a ramp is climbed; each rebuilds the balancer. */
+const RAMP_STEPS = 100;
+
+/** One pool in one serving worker: who is in, and who is next. */
+export class Pool {
+  readonly name: string;
+  readonly upstreams: readonly Upstream[];
+  readonly #balancer: Balancer;
+  readonly #servesAll: boolean;
+  readonly #panicThreshold: number;
+  readonly #slowStart: SlowStartOptions;
+  readonly #halfOpenLimit: number;
+  readonly #onBreaker: ((upstream: Upstream) => void) | undefined;
+  #panicking = false;
+  #version = -1;
+  /** When weights are next to be worked out: at once after a change, at the next step of a ramp, when a breaker's time is up. */
+  #rebuildAtMs = 0;
+
+  /** @throws {RangeError} there is no such strategy */
+  constructor(options: PoolOptions) {
+    this.name = options.name;
+    const deps = { breaker: options.breaker, random: options.random };
+    this.upstreams = options.upstreams.map((upstream) => new Upstream(upstream, deps));
+    this.#balancer = createBalancer(options.strategy, { random: options.random });
+    this.#servesAll = options.panic !== "fail";
+    this.#panicThreshold = options.panicThreshold ?? 0.5;
+    this.#slowStart = options.slowStart ?? SLOW_START_DEFAULTS;
+    this.#halfOpenLimit = options.halfOpenLimit ?? 1;
+    this.#onBreaker = options.onBreaker;
+    this.#watch();
+  }
+
+  /** Whether too few upstreams are in, so that the others are used too. */
+  get panicking(): boolean {
+    return this.#panicking;
+  }
+
+  /**
+   * The upstream for one try. One that was tried comes again only where no other is in; `null` where none may be used.
+   *
+   * @param hash what the request is about, 32 bits, for `consistent-hash`
+   */
+  select(tried: ReadonlySet<Upstream> | null, hash: number, nowMs: number): Upstream | null {
+    if (nowMs >= this.#rebuildAtMs) this.#rebuild(nowMs);
+    const picked = this.#balancer.pick(tried, hash, nowMs);
+    if (picked !== null || tried === null || tried.size === 0) return picked;
+    return this.#balancer.pick(null, hash, nowMs);
+  }
+
+  /** Takes over what the health worker says; an older table than the last is ignored. */
+  apply(table: HealthTable): void {
+    if (table.version <= this.#version) return;
+    this.#version = table.version;
+    for (const upstream of this.upstreams) {
+      const health = Object.hasOwn(table.upstreams, upstream.id) ? table.upstreams[upstream.id] : undefined;
+      if (health !== undefined) upstream.tell(health);
+    }
+    this.#rebuildAtMs = 0;
+  }
+
+  /**
+   * Goes on where the pool before a reload stands: upstreams of the same id keep all they know, new ones begin a slow
+   * start. Call it when this pool takes over, not before.
+   */
+  carryOver(before: Pool, nowMs: number): void {
+    const known = new Map(before.upstreams.map((upstream) => [upstream.id, upstream]));
+    for (const upstream of this.upstreams) {
+      const same = known.get(upstream.id);
+      if (same === undefined) upstream.ramp(nowMs);
+      else upstream.adopt(same);
+    }
+    this.#version = before.#version;
+    this.#watch();
+  }
+
+  /** What became of tries since the last call, one batch for each upstream that had any. */
+  drainReports(): OutcomeBatch[] {
+    const batches: OutcomeBatch[] = [];
+    for (const upstream of this.upstreams) {
+      const batch = upstream.drain();
+      if (batch !== null) batches.push(batch);
+    }
+    return batches;
+  }
+
+  #watch(): void {
+    for (const upstream of this.upstreams) {
+      upstream.watchTransitions(() => {
+        this.#rebuildAtMs = 0;
+        this.#onBreaker?.(upstream);
+      });
+    }
+    this.#rebuildAtMs = 0;
+  }
+
+  #rebuild(nowMs: number): void {
+    this.#rebuildAtMs = Infinity;
+    const weighted = this.upstreams.filter((upstream) => upstream.weight > 0);
+    const inside = weighted.filter((upstream) => upstream.circuit(nowMs) !== "open");
+    this.#panicking = inside.length < weighted.length * this.#panicThreshold;
+    const meanRatio = this.#meanRatio();
+    for (const upstream of this.upstreams) this.#weigh(upstream, nowMs, meanRatio);
+    this.#balancer.rebuild(this.upstreams);
+  }
+
+  #weigh(upstream: Upstream, nowMs: number, meanRatio: number): void {
+    const circuit = upstream.circuit(nowMs);
+    const out = circuit === "open";
+    const part = out ? (this.#panicking && this.#servesAll ? PANIC_SHARE : 0) : this.#ramped(upstream, nowMs);
+    upstream.nominalWeight = upstream.weight * part;
+    upstream.effectiveWeight = (upstream.health?.weight ?? upstream.weight * meanRatio) * part;
+    upstream.inFlightLimit = circuit === "half_open" ? this.#halfOpenLimit : Infinity;
+    if (upstream.breakerOpenUntilMs > nowMs) this.#rebuildBy(upstream.breakerOpenUntilMs);
+  }
+
+  /** The slow start's factor; asks for the next step while it climbs. */
+  #ramped(upstream: Upstream, nowMs: number): number {
+    if (upstream.circuit(nowMs) === "half_open") return this.#slowStart.floor;
+    const factor = slowStartFactor(nowMs, upstream.rampFromMs, this.#slowStart);
+    if (factor < 1) this.#rebuildBy(nowMs + this.#slowStart.windowMs / RAMP_STEPS);
+    return factor;
+  }
+
+  #rebuildBy(atMs: number): void {
+    this.#rebuildAtMs = Math.min(this.#rebuildAtMs, atMs);
+  }
+
+  /** What the health table gives for each unit of configured weight: for upstreams it does not know yet. */
+  #meanRatio(): number {
+    let told = 0;
+    let configured = 0;
+    for (const upstream of this.upstreams) {
+      if (upstream.health === null || upstream.weight <= 0) continue;
+      told += upstream.health.weight;
+      configured += upstream.weight;
+    }
+    return configured > 0 && told > 0 ? told / configured : 1;
+  }
+}

@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { Pool, type PoolOptions } from "../../lib/pool/pool.ts";
+import type { Report, Upstream } from "../../lib/pool/upstream.ts";
+import { healthRow, healthTable } from "./health_rows.ts";
+import { seededRandom } from "./seeded_random.ts";
+
+const FAILED: Report = { outcome: "unreachable", latencyMs: 1, retryAfterMs: 0 };
+const OK: Report = { outcome: "ok", latencyMs: 1, retryAfterMs: 0 };
+const NOW_MS = 1_000_000;
+
+function pool(ids: readonly string[], options: Partial<PoolOptions> = {}): Pool {
+  const upstreams = ids.map((id) => ({ id, url: `http://${id}.test`, weight: 1 }));
+  return new Pool({ name: "p", strategy: "weighted-ewma", upstreams, random: seededRandom(11), ...options });
+}
+
+function shares(target: Pool, nowMs = NOW_MS, picks = 2_000): Record<string, number> {
+  const counts: Record<string, number> = Object.fromEntries(target.upstreams.map(({ id }) => [id, 0]));
+  for (let i = 0; i < picks; i++) {
+    const picked = target.select(null, i, nowMs);
+    if (picked !== null) counts[picked.id]!++;
+  }
+  for (const id of Object.keys(counts)) counts[id]! /= picks;
+  return counts;
+}
+
+function byId(target: Pool, id: string): Upstream {
+  return target.upstreams.find((upstream) => upstream.id === id)!;
+}
+
+function fail(target: Upstream, times: number, nowMs = NOW_MS): void {
+  for (let i = 0; i < times; i++) {
+    target.begin(nowMs);
+    target.end(FAILED, nowMs);
+  }
+}
+
+Deno.test("Pool.select() shares by the weights of the health table", () => {
+  const target = pool(["a", "b"]);
+  target.apply(healthTable(1, { a: healthRow("healthy", { weight: 9 }), b: healthRow("healthy", { weight: 1 }) }));
+  const { a } = shares(target);
+  assert.ok(a! > 0.87 && a! < 0.93, `${a}`);
+});
+
+Deno.test("Pool.select() gives nothing to one that the table says is out", () => {
+  const target = pool(["a", "b", "c"]);
+  target.apply(healthTable(1, { a: healthRow("unhealthy"), b: healthRow("healthy"), c: healthRow("unknown") }));
+  assert.equal(shares(target).a, 0);
+});
+
+Deno.test("Pool.select() gives nothing more to one whose breaker opened, within one outcome", () => {
+  const target = pool(["a", "b", "c"]);
+  shares(target);
+  fail(byId(target, "a"), 5);
+  assert.equal(shares(target).a, 0);
+});
+
+Deno.test("Pool.select() takes one with an open breaker up again for a probe, one at a time", () => {
+  const target = pool(["a", "b"], { breaker: { maxFailures: 1, openMs: 1_000, maxOpenMs: 1_000 } });
+  const a = byId(target, "a");
+  fail(a, 1);
+  assert.equal(shares(target).a, 0);
+  const later = NOW_MS + 1_001;
+  assert.ok(shares(target, later).a! > 0);
+  a.begin(later);
+  assert.equal(shares(target, later).a, 0);
+  a.end(OK, later);
+  assert.ok(shares(target, later).a! > 0.4);
+});
+
+Deno.test("Pool.select() never gives a tried one while another is in, and gives it again when none is", () => {
+  const target = pool(["a", "b"]);
+  const a = byId(target, "a");
+  for (let i = 0; i < 50; i++) assert.equal(target.select(new Set([a]), i, NOW_MS)!.id, "b");
+  assert.ok(target.select(new Set(target.upstreams), 1, NOW_MS));
+});
+
+Deno.test("Pool panics below the threshold: those that are out get a tenth of a share", () => {
+  const target = pool(["a", "b", "c"]);
+  target.apply(healthTable(1, { a: healthRow("healthy"), b: healthRow("unhealthy"), c: healthRow("ejected") }));
+  const { a, b, c } = shares(target, NOW_MS, 10_000);
+  assert.equal(target.panicking, true);
+  assert.ok(a! > 0.8 && a! < 0.87, `${a}`);
+  assert.ok(b! > 0.05 && c! > 0.05);
+});
+
+Deno.test("Pool does not panic at the threshold: one of two is enough", () => {
+  const target = pool(["a", "b"]);
+  target.apply(healthTable(1, { a: healthRow("healthy"), b: healthRow("unhealthy") }));
+  assert.deepEqual(shares(target), { a: 1, b: 0 });
+  assert.equal(target.panicking, false);
+});
+
+Deno.test("Pool serves all when all are out, or none with `panic: fail`", () => {
+  const out = healthTable(1, { a: healthRow("unhealthy"), b: healthRow("ejected") });
+  const all = pool(["a", "b"]);
+  all.apply(out);
+  const { a, b } = shares(all);
+  assert.ok(a! > 0.4 && b! > 0.4);
+  const none = pool(["a", "b"], { panic: "fail" });
+  none.apply(out);
+  assert.equal(none.select(null, 0, NOW_MS), null);
+  none.apply(healthTable(2, { a: healthRow("healthy"), b: healthRow("ejected") }));
+  assert.deepEqual(shares(none), { a: 1, b: 0 });
+});
+
+Deno.test("Pool in panic: a good answer brings an upstream back in this worker's own breaker", () => {
+  const target = pool(["a"]);
+  fail(byId(target, "a"), 5);
+  assert.equal(target.select(null, 0, NOW_MS)!.id, "a");
+  assert.equal(target.panicking, true);
+  byId(target, "a").begin(NOW_MS);
+  byId(target, "a").end(OK, NOW_MS);
+  target.select(null, 0, NOW_MS);
+  assert.equal(target.panicking, false);
+});
+
+Deno.test("Pool ramps a recovered upstream over the window", () => {
+  const target = pool(["a", "b"], { slowStart: { windowMs: 10_000, floor: 0.1 } });
+  target.apply(healthTable(1, { a: healthRow("healthy", { rampFromMs: NOW_MS }), b: healthRow("healthy") }));
+  const steps = [0, 2_500, 5_000, 7_500, 10_000].map((passed) => shares(target, NOW_MS + passed, 5_000).a!);
+  const expected = [0.1, 0.325, 0.55, 0.775, 1].map((factor) => factor / (1 + factor));
+  steps.forEach((share, i) => assert.ok(Math.abs(share - expected[i]!) < 0.03, `${steps}`));
+});
+
+Deno.test("Pool.apply() ignores a table older than the last, and rows of upstreams it does not have", () => {
+  const target = pool(["a", "b"]);
+  target.apply(healthTable(5, { a: healthRow("unhealthy"), zzz: healthRow("healthy") }));
+  target.apply(healthTable(4, { a: healthRow("healthy") }));
+  assert.equal(shares(target).a, 0);
+});
+
+Deno.test("Pool.carryOver() keeps what is known of unchanged upstreams and ramps new ones", () => {
+  const before = pool(["a", "b", "gone"]);
+  before.apply(
+    healthTable(3, { a: healthRow("healthy", { weight: 5 }), b: healthRow("unhealthy"), gone: healthRow("healthy") }),
+  );
+  fail(byId(before, "a"), 2);
+  const after = pool(["a", "b", "new"], { slowStart: { windowMs: 10_000, floor: 0.1 } });
+  after.carryOver(before, NOW_MS);
+  const first = shares(after);
+  assert.equal(first.b, 0);
+  assert.ok(first.new! > 0.02 && first.new! < 0.15, `${first.new}`);
+  assert.ok(shares(after, NOW_MS + 10_000).new! > 0.3);
+  assert.equal(byId(after, "a").drain()!.counts.unreachable, 2);
+  after.apply(healthTable(2, { b: healthRow("healthy") }));
+  assert.equal(shares(after).b, 0, "an older table than the old pool's was applied");
+});
+
+Deno.test("Pool.carryOver() is told of breakers that requests of the old pool open", () => {
+  const before = pool(["a", "b"]);
+  const after = pool(["a", "b"]);
+  after.carryOver(before, NOW_MS);
+  shares(after);
+  fail(byId(before, "a"), 5);
+  assert.equal(shares(after).a, 0);
+});
+
+Deno.test("Pool tells when this worker takes an upstream out by itself", () => {
+  const told: string[] = [];
+  const target = pool(["a", "b"], { onBreaker: (upstream) => told.push(upstream.id) });
+  fail(byId(target, "b"), 5);
+  assert.deepEqual(told, ["b"]);
+});
+
+Deno.test("Pool.drainReports() has a batch for each upstream that had tries", () => {
+  const target = pool(["a", "b"]);
+  fail(byId(target, "b"), 3);
+  const batches = target.drainReports();
+  assert.deepEqual(batches.map(({ id, counts }) => [id, counts.unreachable]), [["b", 3]]);
+  assert.deepEqual(target.drainReports(), []);
+});
+
+Deno.test("Pool refuses a strategy that there is not", () => {
+  assert.throws(() => pool(["a"], { strategy: "best" }), /name must be one of .*weighted-ewma.*received "best"/);
+});
