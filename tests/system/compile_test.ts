@@ -54,6 +54,24 @@ Deno.test("compile embeds the sources and the assets, and no test and no test pa
   await Deno.remove(out, { recursive: true });
 });
 
+Deno.test("compile says plainly that the base binary cannot be downloaded, without a stack", async () => {
+  const out = await Deno.makeTempDir();
+  // A port that nobody listens on stands for a network that does not let Deno out.
+  const closedPort = { HTTPS_PROXY: "http://127.0.0.1:9", https_proxy: "http://127.0.0.1:9" };
+  const args = ["run", "--allow-read", "--allow-env", "--allow-run", ".ci/compile.ts"];
+  const { code, stderr } = await deno([...args, "--target", "aarch64-apple-darwin", "--out", out], closedPort);
+  await Deno.remove(out, { recursive: true });
+  const wasDownloadedBefore = code === 0;
+  if (wasDownloadedBefore) return;
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^Cannot compile for aarch64-apple-darwin: the base binary could not be downloaded\n +file +denort-/,
+  );
+  assert.match(stderr, /compiled 0 of 1 targets, not: aarch64-apple-darwin\s*$/);
+  assert.doesNotMatch(stderr, /backtrace|<unknown>/);
+});
+
 Deno.test("readCommandLine() builds all targets or those named, and refuses others", () => {
   assert.deepEqual(readCommandLine([]), { targets: TARGETS, out: "dist" });
   assert.deepEqual(readCommandLine(["--target", "aarch64-apple-darwin", "--out", "x"]), {
@@ -65,10 +83,11 @@ Deno.test("readCommandLine() builds all targets or those named, and refuses othe
 });
 
 Deno.test("compileArguments() fixes the lock file and names the assets that are read at run time", () => {
-  const args = compileArguments("aarch64-apple-darwin", "dist");
+  const args = compileArguments({ target: "aarch64-apple-darwin", out: "dist", excluded: ["cache/x/test"] });
   assert.equal(args.at(-1), "main.ts");
   assert.ok(args.includes("--frozen") && args.includes("dist/usher-aarch64-apple-darwin"));
   for (const asset of ASSETS) assert.equal(args[args.indexOf(asset) - 1], "--include");
+  assert.equal(args[args.indexOf("cache/x/test") - 1], "--exclude");
 });
 
 Deno.test("explainFailure() names the file, the host and the way round where the base binary cannot be downloaded", () => {
