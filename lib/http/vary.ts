@@ -9,9 +9,11 @@ export type SelectingFields = ReadonlyArray<readonly [name: string, value: strin
 /** Fields that are lists of choices with a weight, where order says nothing (RFC 9110 §12.4.2, §12.5). */
 const WEIGHTED: ReadonlySet<string> = new Set(["accept", "accept-charset", "accept-encoding", "accept-language"]);
 
+const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+
 /**
- * The request fields that a `Vary` names, in lower case, sorted, each once; `null` where it has `*` or more names than
- * {@linkcode MAX_VARY_NAMES}: no later request can be known to match (RFC 9110 §12.5.5).
+ * The request fields that a `Vary` names, in lower case, sorted, each once; `null` where it has `*`, something that no field can be
+ * named, or more names than {@linkcode MAX_VARY_NAMES}: no later request can be known to match (RFC 9110 §12.5.5).
  *
  * @example
  * ```ts
@@ -26,7 +28,8 @@ export function varyNames(vary: string | null): readonly string[] | null {
   if (vary === null) return [];
   const names = new Set(splitList(vary.toLowerCase(), MAX_VARY_NAMES + 1));
   if (names.has("*") || names.size > MAX_VARY_NAMES) return null;
-  return [...names].sort();
+  const sorted = [...names].sort();
+  return sorted.every((name) => TOKEN.test(name)) ? sorted : null;
 }
 
 /**
@@ -64,7 +67,7 @@ const MAX_REMEMBERED_LENGTH = 256;
 export function normalizeSelecting(name: string, value: string | null): string | null {
   if (value === null) return null;
   if (value.length > MAX_REMEMBERED_LENGTH) return normalizeValue(name, value);
-  const memoKey = `${name}:${value}`;
+  const memoKey = `${name}\0${value}`;
   const known = normalized.get(memoKey);
   if (known !== undefined) return known;
   const result = normalizeValue(name, value);

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { splitList } from "../../lib/http/list.ts";
+
+Deno.test("splitList() separates at commas outside quoted strings (RFC 9110 §5.6.1, §5.6.4)", () => {
+  const cases: [text: string, members: string[]][] = [
+    ["", []],
+    [", ,\t,", []],
+    ["a", ["a"]],
+    ["a,b ,\tc", ["a", "b", "c"]],
+    ['a="1,2", b', ['a="1,2"', "b"]],
+    ['a="\\",", b', ['a="\\","', "b"]],
+    ['a="1,2', ['a="1,2']],
+    ['a="1\\', ['a="1\\']],
+    ['"a","b"', ['"a"', '"b"']],
+    ['x, "', ["x", '"']],
+  ];
+  for (const [text, members] of cases) assert.deepEqual(splitList(text, 100), members, text);
+});
+
+Deno.test("splitList() reads no more members than it is told", () => {
+  assert.deepEqual(splitList("a,".repeat(100_000), 3), ["a", "a", "a"]);
+  assert.deepEqual(splitList('"a",'.repeat(100_000), 2), ['"a"', '"a"']);
+});
