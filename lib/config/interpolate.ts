@@ -134,8 +134,8 @@ function partText(part: TemplatePart | MalformedPart, lookup: Lookup): { text: s
   if (part.kind === "file") {
     const file = lookup.file(part.path);
     return "text" in file
-      ? { text: file.text.replace(/\r?\n$/, "") }
-      : { problem: `found ${shown} but ${file.problem}` };
+      ? { text: file.text.replace(/[\r\n]+$/, "") }
+      : { problem: `found ${shown} (${file.problem}) expected a file that can be read` };
   }
   const value = lookup.env(part.name);
   if (part.fallback !== null) return { text: value === undefined || value === "" ? part.fallback : value };

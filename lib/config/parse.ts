@@ -47,7 +47,8 @@ const SYNTAX: Readonly<Record<string, string>> = {
   BAD_SCALAR_START: "found a reserved character at the start of a value expected quotes around it",
   BLOCK_AS_IMPLICIT_KEY: 'found a second ": " in one line expected one (put quotes around a value that holds ": ")',
   BLOCK_IN_FLOW: "found an indented block inside [ ] or { } expected the flow form",
-  MISSING_CHAR: "found the text goes on or ends expected a comma, a bracket or a closing quote",
+  MISSING_CHAR:
+    "found no end of a list, a mapping or a text before this expected a comma, a bracket or a closing quote",
   MULTILINE_IMPLICIT_KEY: "found a line that is no `key: value` expected one (is a colon or an indentation missing?)",
   MULTIPLE_DOCS: "found a second document expected one (remove the line ---)",
   RESOURCE_EXHAUSTION: "found too many levels of nesting expected a flat file",
@@ -57,7 +58,8 @@ const SYNTAX: Readonly<Record<string, string>> = {
 };
 
 /** The message for a mistake, with a hint where an unquoted `${…}` is the likely reason. */
-function syntaxMessage(code: string, line: string): string {
+function syntaxMessage(error: YAMLError, line: string): string {
+  const code = error.code === "BAD_INDENT" && error.message.startsWith("Flow ") ? "MISSING_CHAR" : error.code;
   const message = SYNTAX[code] ?? "found text that is not YAML 1.2 expected `key: value`";
   const isFlow = /[[{,]\s*[^"']*\$\{/.test(line);
   return isFlow ? `${message}; put quotes around \${…} inside [ ] and { }` : message;
@@ -71,12 +73,12 @@ function syntaxProblems(text: string, errors: readonly YAMLError[], lines: LineC
     if (problems.has(line) || problems.size === MAX_SYNTAX_PROBLEMS) continue;
     const start = lines.lineStarts[line - 1] ?? 0;
     const source = text.slice(start, start + 1000).split("\n", 1)[0] ?? "";
-    problems.set(line, { line, column: Math.max(1, col), message: syntaxMessage(error.code, source) });
+    problems.set(line, { line, column: Math.max(1, col), message: syntaxMessage(error, source) });
   }
   return [...problems.values()];
 }
 
-/** Parses without ever throwing: what the library throws becomes one more error. */
+/** Parses: what the library throws about a text becomes one more error. */
 function parseSafely(text: string, lineCounter: LineCounter): Document | YAMLError {
   const options = {
     version: "1.2",
@@ -85,12 +87,13 @@ function parseSafely(text: string, lineCounter: LineCounter): Document | YAMLErr
     // Looked for when the tree is built, where the first place is known too.
     uniqueKeys: false,
     prettyErrors: false,
-    logLevel: "silent",
     lineCounter,
   } as const;
   try {
     return parseDocument(text, options);
-  } catch {
+  } catch (error) {
+    // The library reads two environment variables; without the permission for that nothing can be parsed.
+    if (error instanceof Deno.errors.NotCapable) throw error;
     return new YAMLParseError([0, 0], "RESOURCE_EXHAUSTION", "The parser gave up");
   }
 }
@@ -110,7 +113,7 @@ function aliasTargets(document: Document): ReadonlyMap<Alias, Node> {
   return targets;
 }
 
-/** Reads YAML 1.2 text: a document that is sound, or every mistake in its syntax with its place. Never throws. */
+/** Reads YAML 1.2 text: a document that is sound, or the mistakes in its syntax with their places. */
 export function parseText(text: string): ParsedText | { readonly ok: false; readonly problems: SyntaxProblem[] } {
   if (text.length > MAX_TEXT_LENGTH) {
     const message = `found more than ${MAX_TEXT_LENGTH} characters expected a smaller file`;

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import type { Config } from "../../lib/config/config.ts";
+import { loadConfig, type LoadDependencies, type LoadResult } from "../../lib/config/load.ts";
+import { formatLocated } from "../../lib/config/located.ts";
+
+/** What a test's file finds around it. */
+export interface Surroundings {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Files beside the configuration, by absolute path. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+export const names = { types: ["tmdb-api", "tmdb-image", "custom"], strategies: ["weighted-ewma", "round-robin"] };
+
+/** A pool and a listener that are sound, to put a test's own lines before. */
+export const SOUND = `
+pools:
+  a: { type: custom, upstreams: [https://one.example] }
+listeners:
+  - { name: a, pool: a }
+`;
+
+/** Loads `text` as config.yaml in the directory /etc/usher. */
+export function loadText(text: string, { env = {}, files = {} }: Surroundings = {}): Promise<LoadResult> {
+  const all: Record<string, string> = { ...files, "/etc/usher/config.yaml": text };
+  const deps: LoadDependencies = {
+    ...names,
+    readTextFile(path) {
+      const found = all[path];
+      return found === undefined ? Promise.reject(new Deno.errors.NotFound(path)) : Promise.resolve(found);
+    },
+    env: (name) => Object.hasOwn(env, name) ? env[name] : undefined,
+    cores: 4,
+    cwd: "/etc/usher",
+  };
+  return loadConfig("config.yaml", deps);
+}
+
+/** The configuration of a sound file. */
+export async function configOf(text: string, around?: Surroundings): Promise<Config> {
+  const result = await loadText(text, around);
+  assert.ok(result.ok, result.ok ? "" : result.problems.map(formatLocated).join("\n"));
+  return result.config;
+}
+
+/** The lines that a file with mistakes gives, without the file's name. */
+export async function problemsOf(text: string, around?: Surroundings): Promise<string[]> {
+  const result = await loadText(text, around);
+  return result.ok ? [] : result.problems.map((problem) => formatLocated(problem).replace(/^config\.yaml:/, ""));
+}
+
+/** The warnings of a sound file, without the file's name. */
+export async function warningsOf(text: string): Promise<string[]> {
+  const result = await loadText(text);
+  assert.ok(result.ok, result.ok ? "" : result.problems.map(formatLocated).join("\n"));
+  return result.warnings.map((warning) => formatLocated(warning).replace(/^config\.yaml:/, ""));
+}
