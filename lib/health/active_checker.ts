@@ -1,0 +1,138 @@
+import {
+  assertSafeCheck,
+  type CheckResult,
+  type CheckSpec,
+  type CheckTransport,
+  runCheck,
+  type Schedule,
+} from "./check.ts";
+
+/** What active checks say of an upstream. */
+export type CheckedState = "unknown" | "up" | "down";
+
+/** What a checker needs from outside. */
+export interface CheckerDeps {
+  readonly now: () => number;
+  readonly schedule: Schedule;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Called after each check, with the state that it led to. */
+  readonly onResult: (result: CheckResult, state: CheckedState, before: CheckedState) => void;
+}
+
+/** The first checks of all upstreams are spread over this time. */
+const FIRST_SPREAD_MS = 250;
+
+/** Share by which an interval is longer or shorter, by chance. */
+const JITTER = 0.1;
+
+/**
+ * Checks one upstream again and again, one check at a time. The first check alone decides where it begins; from then on
+ * `rise` and `fall` do.
+ */
+export class ActiveChecker {
+  #spec: CheckSpec;
+  #transport: CheckTransport;
+  readonly #deps: CheckerDeps;
+  #state: CheckedState = "unknown";
+  /** Checks in a row that speak against the present state. */
+  #against = 0;
+  #checks = 0;
+  #failedChecks = 0;
+  #running = false;
+  #closed = false;
+  #hurried = false;
+  #cancel: () => void;
+
+  /** @throws {RangeError} the check's method is not a safe one */
+  constructor(spec: CheckSpec, transport: CheckTransport, deps: CheckerDeps) {
+    assertSafeCheck(spec);
+    this.#spec = spec;
+    this.#transport = transport;
+    this.#deps = deps;
+    this.#cancel = this.#scheduleIn(deps.random() * Math.min(FIRST_SPREAD_MS, spec.intervalMs));
+  }
+
+  get state(): CheckedState {
+    return this.#state;
+  }
+
+  /** Checks run so far. */
+  get checks(): number {
+    return this.#checks;
+  }
+
+  /** Checks failed so far. */
+  get failedChecks(): number {
+    return this.#failedChecks;
+  }
+
+  /**
+   * Goes on with another check or transport from the next check on; the state stays.
+   *
+   * @throws {RangeError} the check's method is not a safe one
+   */
+  configure(spec: CheckSpec, transport: CheckTransport): void {
+    assertSafeCheck(spec);
+    const sooner = spec.intervalMs < this.#spec.intervalMs;
+    this.#spec = spec;
+    this.#transport = transport;
+    if (sooner) this.#reschedule();
+  }
+
+  /** Whether to use the shorter interval although checks pass: requests fail. */
+  hurry(hurried: boolean): void {
+    if (hurried === this.#hurried) return;
+    this.#hurried = hurried;
+    if (hurried) this.#reschedule();
+  }
+
+  /** No more checks; the result of a running one is dropped. */
+  close(): void {
+    this.#closed = true;
+    this.#cancel();
+  }
+
+  #reschedule(): void {
+    if (this.#running || this.#closed) return;
+    this.#cancel();
+    this.#cancel = this.#scheduleIn(this.#nextDelayMs());
+  }
+
+  #scheduleIn(delayMs: number): () => void {
+    return this.#deps.schedule(() => void this.#run(), delayMs);
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    const result = await runCheck(this.#spec, this.#transport, this.#deps);
+    this.#running = false;
+    if (this.#closed) return;
+    const before = this.#state;
+    this.#count(result);
+    this.#deps.onResult(result, this.#state, before);
+    if (!this.#closed) this.#cancel = this.#scheduleIn(this.#nextDelayMs());
+  }
+
+  #count(result: CheckResult): void {
+    const passed = result.verdict !== "fail";
+    this.#checks++;
+    if (!passed) this.#failedChecks++;
+    if (this.#state === "unknown") this.#enter(passed ? "up" : "down");
+    else if (passed === (this.#state === "up")) this.#against = 0;
+    else if (++this.#against >= (passed ? this.#spec.rise : this.#spec.fall)) this.#enter(passed ? "up" : "down");
+  }
+
+  #enter(state: CheckedState): void {
+    this.#state = state;
+    this.#against = 0;
+  }
+
+  /** The shorter interval while it is out, about to be, or requests fail. */
+  #nextDelayMs(): number {
+    const { intervalMs, unhealthyIntervalMs } = this.#spec;
+    const troubled = this.#state !== "up" || this.#against > 0 || this.#hurried;
+    const baseMs = troubled ? Math.min(unhealthyIntervalMs, intervalMs) : intervalMs;
+    return baseMs * (1 - JITTER + 2 * JITTER * this.#deps.random());
+  }
+}

@@ -1,0 +1,210 @@
+import type { BreakerState } from "../pool/local_breaker.ts";
+import type { OutcomeBatch } from "../pool/outcome.ts";
+import { FailureWindow } from "./failure_window.ts";
+
+/** When an upstream's answers to requests take it out, and for how long. */
+export interface OutlierOptions {
+  /** Failures in a row; 0 turns this rule off. */
+  readonly consecutiveFailures: number;
+  /** Share of failures over the window, 0 to 1; above 1 turns this rule off. */
+  readonly failureRatio: number;
+  readonly windowMs: number;
+  /** Tries in the window below which the share says nothing. */
+  readonly minVolume: number;
+  /** The first ejection; each further one is twice as long. */
+  readonly ejectionMs: number;
+  readonly maxEjectionMs: number;
+  /** Share of an ejection that chance adds to it, so that many do not return at once. */
+  readonly jitter: number;
+  /** Share of the pool that may be out, checks included; one always may. */
+  readonly maxEjected: number;
+  /** Good answers or checks, in a row, that close a half-open circuit. */
+  readonly halfOpenSuccesses: number;
+}
+
+/** Defaults of {@linkcode OutlierOptions}. */
+export const OUTLIER_DEFAULTS: OutlierOptions = {
+  consecutiveFailures: 5,
+  failureRatio: 0.5,
+  windowMs: 10_000,
+  minVolume: 20,
+  ejectionMs: 10_000,
+  maxEjectionMs: 300_000,
+  jitter: 0.2,
+  maxEjected: 0.5,
+  halfOpenSuccesses: 3,
+};
+
+/** Ejections are counted up to here; the time's own limit is reached long before. */
+const EJECTIONS_LIMIT = 20;
+
+/** A circuit per upstream. */
+interface Circuit {
+  state: BreakerState;
+  reason: string;
+  /** Failures since the last good answer. */
+  consecutive: number;
+  /** Good answers since it became half-open. */
+  successes: number;
+  /** Ejections that good behaviour has not made up for. */
+  ejections: number;
+  /** End of the ejection. */
+  untilMs: number;
+  /** When the last ejection ended or was made up for. */
+  goodSinceMs: number;
+  readonly window: FailureWindow;
+}
+
+/** What the detector is built with. */
+export interface OutlierDeps {
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Whether one more upstream of the pool may be taken out. */
+  readonly mayEject: (id: string) => boolean;
+}
+
+/**
+ * Passive health of one pool: watches what becomes of requests and runs a circuit breaker for each upstream.
+ * Answers with a 4xx status and 429 are not failures.
+ */
+export class OutlierDetector {
+  #options: OutlierOptions;
+  readonly #deps: OutlierDeps;
+  readonly #circuits = new Map<string, Circuit>();
+
+  constructor(options: OutlierOptions, deps: OutlierDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** Changes the limits. Circuits stay as they are; windows begin anew if their length changed. */
+  configure(options: OutlierOptions): void {
+    const windowChanged = options.windowMs !== this.#options.windowMs;
+    this.#options = options;
+    if (!windowChanged) return;
+    for (const [id, circuit] of this.#circuits) {
+      this.#circuits.set(id, { ...circuit, window: new FailureWindow(options.windowMs) });
+    }
+  }
+
+  /** Forgets an upstream. */
+  remove(id: string): void {
+    this.#circuits.delete(id);
+  }
+
+  state(id: string): BreakerState {
+    return this.#circuits.get(id)?.state ?? "closed";
+  }
+
+  /** Why the circuit is not closed; empty where it is. */
+  reason(id: string): string {
+    return this.#circuits.get(id)?.reason ?? "";
+  }
+
+  /** Takes in what a serving worker saw. */
+  record(batch: OutcomeBatch, nowMs: number): void {
+    const { ok, failed, unreachable } = batch.counts;
+    const failures = failed + unreachable;
+    if (ok + failures === 0) return;
+    const circuit = this.#circuit(batch.id, nowMs);
+    circuit.window.add(ok, failures, nowMs);
+    circuit.consecutive = ok > 0 ? batch.trailingFailures : circuit.consecutive + failures;
+    if (circuit.state === "half_open") this.#probed(circuit, { ok, failures }, nowMs);
+    else if (circuit.state === "closed") this.#judge(batch.id, circuit, nowMs);
+  }
+
+  /** An active check passed: counts as a good answer while half-open. */
+  checkPassed(id: string, nowMs: number): void {
+    const circuit = this.#circuits.get(id);
+    if (circuit?.state === "half_open") this.#probed(circuit, { ok: 1, failures: 0 }, nowMs);
+  }
+
+  /** Active checks have found it recovered: its ejection need not run out, and what it did before is no longer held against it. */
+  recovered(id: string): void {
+    const circuit = this.#circuits.get(id);
+    if (circuit === undefined) return;
+    circuit.consecutive = 0;
+    circuit.window.clear();
+    if (circuit.state === "open") halfOpen(circuit);
+  }
+
+  /** Lets time pass: ejections run out, good behaviour is made up for. */
+  tick(nowMs: number): void {
+    for (const circuit of this.#circuits.values()) {
+      if (circuit.state === "open" && nowMs >= circuit.untilMs) halfOpen(circuit);
+      if (circuit.state === "closed") this.#forgive(circuit, nowMs);
+    }
+  }
+
+  /** Milliseconds since the Unix epoch at which the next ejection runs out; `Infinity` where there is none. */
+  nextEventMs(): number {
+    let next = Infinity;
+    for (const circuit of this.#circuits.values()) {
+      if (circuit.state === "open") next = Math.min(next, circuit.untilMs);
+    }
+    return next;
+  }
+
+  #circuit(id: string, nowMs: number): Circuit {
+    let circuit = this.#circuits.get(id);
+    if (circuit === undefined) {
+      const window = new FailureWindow(this.#options.windowMs);
+      circuit = { ...CLOSED, goodSinceMs: nowMs, window };
+      this.#circuits.set(id, circuit);
+    }
+    return circuit;
+  }
+
+  #judge(id: string, circuit: Circuit, nowMs: number): void {
+    const reason = this.#fault(circuit, nowMs);
+    if (reason !== null && this.#deps.mayEject(id)) this.#eject(circuit, reason, nowMs);
+  }
+
+  /** Which rule it breaks, in words; `null` where none. */
+  #fault(circuit: Circuit, nowMs: number): string | null {
+    const { consecutiveFailures, failureRatio, minVolume, windowMs } = this.#options;
+    if (consecutiveFailures > 0 && circuit.consecutive >= consecutiveFailures) {
+      return `${circuit.consecutive} failures in a row`;
+    }
+    if (circuit.window.volume(nowMs) < minVolume) return null;
+    const ratio = circuit.window.failureRatio(nowMs);
+    return ratio < failureRatio ? null : `${Math.round(ratio * 100)} % failures in ${Math.round(windowMs / 1000)} s`;
+  }
+
+  #probed(circuit: Circuit, seen: { ok: number; failures: number }, nowMs: number): void {
+    if (seen.failures > 0) {
+      this.#eject(circuit, "a probe failed", nowMs);
+      return;
+    }
+    circuit.successes += seen.ok;
+    if (circuit.successes < this.#options.halfOpenSuccesses) return;
+    Object.assign(circuit, { ...CLOSED, ejections: circuit.ejections, goodSinceMs: nowMs });
+    circuit.window.clear();
+  }
+
+  #eject(circuit: Circuit, reason: string, nowMs: number): void {
+    const { ejectionMs, maxEjectionMs, jitter } = this.#options;
+    const lengthMs = Math.min(ejectionMs * 2 ** circuit.ejections, maxEjectionMs);
+    circuit.untilMs = nowMs + lengthMs * (1 + jitter * this.#deps.random());
+    circuit.ejections = Math.min(circuit.ejections + 1, EJECTIONS_LIMIT);
+    circuit.state = "open";
+    circuit.reason = reason;
+    circuit.successes = 0;
+  }
+
+  /** One ejection is made up for by as much good time as the first ejection lasts, twice over. */
+  #forgive(circuit: Circuit, nowMs: number): void {
+    const eachMs = 2 * this.#options.ejectionMs;
+    while (circuit.ejections > 0 && nowMs - circuit.goodSinceMs >= eachMs) {
+      circuit.ejections--;
+      circuit.goodSinceMs += eachMs;
+    }
+  }
+}
+
+const CLOSED = { state: "closed", reason: "", consecutive: 0, successes: 0, ejections: 0, untilMs: 0 } as const;
+
+function halfOpen(circuit: Circuit): void {
+  circuit.state = "half_open";
+  circuit.successes = 0;
+}

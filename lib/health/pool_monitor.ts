@@ -1,0 +1,309 @@
+import type { OutcomeBatch } from "../pool/outcome.ts";
+import type { HealthState, HealthTable, UpstreamHealth } from "../pool/upstream_health.ts";
+import { ActiveChecker } from "./active_checker.ts";
+import type { CheckResult, CheckSpec, CheckTransport, Schedule } from "./check.ts";
+import { OUTLIER_DEFAULTS, OutlierDetector, type OutlierOptions } from "./outlier_detector.ts";
+import { combinedWeight, type Measured, UpstreamWeight, WEIGHT_DEFAULTS, type WeightOptions } from "./weights.ts";
+
+/** One upstream that the health worker looks after. */
+export interface MonitoredUpstream {
+  /** The same as in the serving workers. */
+  readonly id: string;
+  readonly weight: number;
+  /** `null` leaves its health to requests alone. */
+  readonly check: CheckSpec | null;
+  /** How checks reach it. */
+  readonly transport: CheckTransport;
+}
+
+/** One pool that the health worker looks after. */
+export interface MonitoredPool {
+  readonly name: string;
+  readonly upstreams: readonly MonitoredUpstream[];
+  readonly outliers?: OutlierOptions;
+  readonly weights?: WeightOptions;
+}
+
+/** A change of an upstream's state, for the log and the metrics. */
+export interface Transition {
+  readonly pool: string;
+  readonly id: string;
+  readonly from: HealthState;
+  readonly to: HealthState;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
+/** What monitoring needs from outside. */
+export interface MonitorDeps {
+  readonly now: () => number;
+  readonly schedule: Schedule;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly onTransition: (transition: Transition) => void;
+}
+
+/** All that is kept of one upstream. */
+interface Watched {
+  configuredWeight: number;
+  checker: ActiveChecker | null;
+  readonly weight: UpstreamWeight;
+  checkReason: string;
+  credential: string;
+  heard: boolean;
+  row: UpstreamHealth;
+  /** The weight that serving workers were last told. */
+  toldWeight: number;
+}
+
+/** A change of weight by less than this share is not worth telling. */
+const WEIGHT_CHANGE = 0.02;
+
+/** What an upstream whose response time is unknown gets at least, as a share of the others' mean, however it fails. */
+const UNKNOWN_FLOOR = 0.05;
+
+const NEW_ROW: UpstreamHealth = {
+  state: "unknown",
+  reason: "",
+  sinceMs: 0,
+  weight: 1,
+  rampFromMs: 0,
+  fastMs: 0,
+  slowMs: 0,
+  successRate: 1,
+  checks: 0,
+  failedChecks: 0,
+  credential: "",
+};
+
+/** The health of one pool: active checks, outlier detection and weights, made into one table. */
+export class PoolMonitor {
+  readonly name: string;
+  readonly #deps: MonitorDeps;
+  /** Called when a check has changed something. */
+  readonly #onChange: () => void;
+  readonly #detector: OutlierDetector;
+  readonly #watched = new Map<string, Watched>();
+  #outliers: OutlierOptions = OUTLIER_DEFAULTS;
+  #stateChanged = true;
+
+  constructor(name: string, deps: MonitorDeps, onChange: () => void) {
+    this.name = name;
+    this.#deps = deps;
+    this.#onChange = onChange;
+    this.#detector = new OutlierDetector(this.#outliers, { random: deps.random, mayEject: () => this.#mayEject() });
+  }
+
+  /** Whether something has changed that serving workers should know at once. */
+  get stateChanged(): boolean {
+    return this.#stateChanged;
+  }
+
+  /** Whether a weight has changed enough to be told. */
+  get weightChanged(): boolean {
+    for (const watched of this.#watched.values()) {
+      const change = Math.abs(watched.row.weight - watched.toldWeight);
+      if (change > WEIGHT_CHANGE * watched.toldWeight) return true;
+    }
+    return false;
+  }
+
+  /** When an ejection runs out next, in milliseconds since the Unix epoch. */
+  nextEventMs(): number {
+    return this.#detector.nextEventMs();
+  }
+
+  /**
+   * Looks after these upstreams from now on. Those it knows keep their state; new ones begin, with a slow start unless
+   * the pool itself is new; those that are gone are forgotten.
+   *
+   * @throws {RangeError} a check's method is not a safe one
+   */
+  reconfigure(pool: MonitoredPool): void {
+    const isNew = this.#watched.size === 0;
+    this.#outliers = pool.outliers ?? OUTLIER_DEFAULTS;
+    this.#detector.configure(this.#outliers);
+    const ids = new Set(pool.upstreams.map((upstream) => upstream.id));
+    for (const id of [...this.#watched.keys()]) if (!ids.has(id)) this.#remove(id);
+    for (const upstream of pool.upstreams) {
+      const watched = this.#watched.get(upstream.id) ?? this.#add(upstream.id, pool.weights, isNew);
+      watched.configuredWeight = upstream.weight;
+      watched.weight.configure(pool.weights ?? WEIGHT_DEFAULTS);
+      this.#configureChecker(upstream, watched);
+    }
+    this.#stateChanged = true;
+  }
+
+  /** Takes in what a serving worker saw; upstreams that are not of the pool any more are ignored. */
+  record(batches: readonly OutcomeBatch[]): void {
+    const nowMs = this.#deps.now();
+    for (const batch of batches) {
+      const watched = this.#watched.get(batch.id);
+      if (watched === undefined) continue;
+      if (batch.counts.ok + batch.counts.failed + batch.counts.unreachable > 0) watched.heard = true;
+      watched.weight.record(batch, nowMs);
+      this.#detector.record(batch, nowMs);
+    }
+  }
+
+  /** Goes on from what a health worker before this one told. States are found anew; response times are kept. */
+  restore(table: HealthTable): void {
+    for (const [id, watched] of this.#watched) {
+      const row = Object.hasOwn(table.upstreams, id) ? table.upstreams[id] : undefined;
+      if (row !== undefined) watched.weight.restore(row.fastMs, row.slowMs, this.#deps.now());
+    }
+  }
+
+  /** Works out every row as it is now, and reports what has changed. */
+  survey(): void {
+    const nowMs = this.#deps.now();
+    this.#detector.tick(nowMs);
+    const measured = new Map([...this.#watched].map(([id, watched]) => [id, watched.weight.measure(nowMs)]));
+    const meanWeight = this.#meanWeight(measured);
+    for (const [id, watched] of this.#watched) this.#surveyOne(id, watched, { nowMs, measured, meanWeight });
+  }
+
+  /** The table as last surveyed. */
+  peek(version: number): HealthTable {
+    const upstreams = Object.fromEntries([...this.#watched].map(([id, watched]) => [id, watched.row]));
+    return { pool: this.name, version, atMs: this.#deps.now(), upstreams };
+  }
+
+  /** The same, to be told to the serving workers: what has changed up to now counts as told. */
+  take(version: number): HealthTable {
+    for (const watched of this.#watched.values()) watched.toldWeight = watched.row.weight;
+    this.#stateChanged = false;
+    return this.peek(version);
+  }
+
+  /** Stops all checks. */
+  close(): void {
+    for (const watched of this.#watched.values()) watched.checker?.close();
+  }
+
+  #add(id: string, weights: WeightOptions | undefined, poolIsNew: boolean): Watched {
+    const nowMs = this.#deps.now();
+    const watched: Watched = {
+      configuredWeight: 1,
+      checker: null,
+      weight: new UpstreamWeight(weights),
+      checkReason: "",
+      credential: "",
+      heard: false,
+      row: { ...NEW_ROW, sinceMs: nowMs, rampFromMs: poolIsNew ? 0 : nowMs },
+      toldWeight: 0,
+    };
+    this.#watched.set(id, watched);
+    return watched;
+  }
+
+  #remove(id: string): void {
+    this.#watched.get(id)?.checker?.close();
+    this.#watched.delete(id);
+    this.#detector.remove(id);
+  }
+
+  #configureChecker(upstream: MonitoredUpstream, watched: Watched): void {
+    const { id, check, transport } = upstream;
+    if (check === null) {
+      watched.checker?.close();
+      watched.checker = null;
+    } else if (watched.checker !== null) watched.checker.configure(check, transport);
+    else {
+      watched.checker = new ActiveChecker(check, transport, {
+        ...this.#deps,
+        onResult: (result, state, before) =>
+          this.#checked(id, watched, { result, recovered: before === "down" && state === "up" }),
+      });
+    }
+  }
+
+  #checked(id: string, watched: Watched, check: { result: CheckResult; recovered: boolean }): void {
+    const { verdict, reason, latencyMs } = check.result;
+    watched.checkReason = verdict === "fail" ? `check: ${reason}` : "";
+    watched.credential = verdict === "credential" ? reason : "";
+    const nowMs = this.#deps.now();
+    if (verdict === "pass") watched.weight.recordCheck(latencyMs, nowMs);
+    if (check.recovered) this.#detector.recovered(id);
+    else if (verdict !== "fail") this.#detector.checkPassed(id, nowMs);
+    this.#onChange();
+  }
+
+  /** Whether one more upstream may be ejected: those that checks have taken out count too. */
+  #mayEject(): boolean {
+    let out = 0;
+    for (const [id, watched] of this.#watched) {
+      if (watched.checker?.state === "down" || this.#detector.state(id) === "open") out++;
+    }
+    return out + 1 <= Math.max(1, Math.floor(this.#watched.size * this.#outliers.maxEjected));
+  }
+
+  #surveyOne(
+    id: string,
+    watched: Watched,
+    survey: { nowMs: number; measured: ReadonlyMap<string, Measured>; meanWeight: number },
+  ): void {
+    const { nowMs } = survey;
+    const state = this.#stateOf(id, watched);
+    const before = watched.row;
+    const measured = survey.measured.get(id)!;
+    const perUnit = watched.weight.known
+      ? combinedWeight(measured, watched.weight.options)
+      : survey.meanWeight * Math.max(measured.successRate, UNKNOWN_FLOOR);
+    watched.row = {
+      state,
+      reason: this.#reasonOf(id, watched, state),
+      sinceMs: state === before.state ? before.sinceMs : nowMs,
+      weight: round(watched.configuredWeight * perUnit),
+      rampFromMs: state === "healthy" && isOut(before.state) ? nowMs : before.rampFromMs,
+      fastMs: round(measured.fastMs),
+      slowMs: round(measured.slowMs),
+      successRate: round(measured.successRate),
+      checks: watched.checker?.checks ?? 0,
+      failedChecks: watched.checker?.failedChecks ?? 0,
+      credential: watched.credential,
+    };
+    if (watched.row.credential !== before.credential) this.#stateChanged = true;
+    if (state !== before.state) this.#changed(id, watched, before.state);
+  }
+
+  #changed(id: string, watched: Watched, from: HealthState): void {
+    const { state: to, reason, sinceMs: atMs } = watched.row;
+    this.#stateChanged = true;
+    watched.checker?.hurry(to === "ejected" || to === "half_open");
+    this.#deps.onTransition({ pool: this.name, id, from, to, reason, atMs });
+  }
+
+  #stateOf(id: string, watched: Watched): HealthState {
+    if (watched.checker?.state === "down") return "unhealthy";
+    const circuit = this.#detector.state(id);
+    if (circuit !== "closed") return circuit === "open" ? "ejected" : "half_open";
+    return watched.checker?.state === "up" || watched.heard ? "healthy" : "unknown";
+  }
+
+  #reasonOf(id: string, watched: Watched, state: HealthState): string {
+    if (state === "unhealthy") return watched.checkReason === "" ? watched.row.reason : watched.checkReason;
+    return this.#detector.reason(id);
+  }
+
+  /** The mean weight for each unit of configured weight of those whose response time is known; 1 where none is. */
+  #meanWeight(measured: ReadonlyMap<string, Measured>): number {
+    let sum = 0;
+    let known = 0;
+    for (const [id, watched] of this.#watched) {
+      if (!watched.weight.known) continue;
+      sum += combinedWeight(measured.get(id)!, watched.weight.options);
+      known++;
+    }
+    return known === 0 ? 1 : sum / known;
+  }
+}
+
+function isOut(state: HealthState): boolean {
+  return state === "unhealthy" || state === "ejected" || state === "half_open";
+}
+
+/** To four digits: enough to choose by, and a table that has not changed looks the same. */
+function round(value: number): number {
+  return Number(value.toPrecision(4));
+}

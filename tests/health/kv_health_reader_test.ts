@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { watchHealth } from "../../lib/health/kv_health_reader.ts";
+import { KvHealthWriter } from "../../lib/health/kv_health_writer.ts";
+import { Inbox, READER_DEPS, tableOf, withKv } from "./kv_kit.ts";
+
+Deno.test("watchHealth() has all tables at once, then each change within 100 ms", async () => {
+  await withKv(async (kv, other) => {
+    const writer = new KvHealthWriter(kv);
+    await writer.publish([tableOf("p", 1), tableOf("q", 1)]);
+    const inbox = new Inbox();
+    const watch = watchHealth(other, inbox.take, READER_DEPS);
+    await inbox.until(() => inbox.tables.length === 2);
+    let slowestMs = 0;
+    for (let version = 2; version <= 10; version++) {
+      const beganMs = performance.now();
+      await writer.publish([tableOf("p", version)]);
+      await inbox.until(() => inbox.versions("p").includes(version));
+      slowestMs = Math.max(slowestMs, performance.now() - beganMs);
+    }
+    assert.ok(slowestMs < 100, `${slowestMs} ms`);
+    assert.deepEqual(inbox.versions("q"), [1]);
+    await watch.close();
+  });
+});
+
+Deno.test("watchHealth() ends with the newest table when many are written at once", async () => {
+  await withKv(async (kv, other) => {
+    const inbox = new Inbox();
+    const watch = watchHealth(other, inbox.take, READER_DEPS);
+    const writer = new KvHealthWriter(kv);
+    for (let version = 1; version <= 100; version++) await writer.publish([tableOf("p", version)]);
+    await inbox.until(() => inbox.versions("p").at(-1) === 100);
+    await watch.close();
+  });
+});
+
+Deno.test("load() and watchHealth() pass over tables of a health worker that is long gone", async () => {
+  await withKv(async (kv, other) => {
+    const writer = new KvHealthWriter(kv);
+    await writer.publish([tableOf("old", 1, { atMs: Date.now() - 200_000 }), tableOf("p", 1)]);
+    const stored = await writer.load(Date.now());
+    assert.deepEqual(stored.tables.map(({ pool }) => pool), ["p"]);
+    assert.deepEqual(stored.pools, ["old", "p"]);
+    const inbox = new Inbox();
+    const watch = watchHealth(other, inbox.take, READER_DEPS);
+    await inbox.until(() => inbox.tables.length > 0);
+    assert.deepEqual(inbox.tables.map(({ pool }) => pool), ["p"]);
+    await watch.close();
+  });
+});
+
+Deno.test("watchHealth() is not harmed by values that are not tables", async () => {
+  await withKv(async (kv, other) => {
+    await kv.set(["health", "index"], "nonsense");
+    await kv.set(["health", "pool", "bad", 0], { version: 3, parts: 1, bytes: new Uint8Array([1, 2]) });
+    await kv.set(["health", "pool", "worse", 0], 42);
+    const inbox = new Inbox();
+    const watch = watchHealth(other, inbox.take, READER_DEPS);
+    const writer = new KvHealthWriter(kv);
+    await writer.load(Date.now());
+    await writer.publish([tableOf("p", 5)]);
+    await inbox.until(() => inbox.tables.length > 0);
+    assert.deepEqual(inbox.tables.map(({ pool }) => pool), ["p"]);
+    await watch.close();
+  });
+});
+
+Deno.test("watchHealth() reports KV trouble once, tries again, and ends when it is closed", async () => {
+  const folder = await Deno.makeTempDir();
+  const kv = await Deno.openKv(`${folder}/kv`);
+  kv.close();
+  const troubles: unknown[] = [];
+  const retries: (() => void)[] = [];
+  const watch = watchHealth(kv, () => {}, {
+    now: Date.now,
+    schedule: (call) => {
+      retries.push(call);
+      return () => {};
+    },
+    onTrouble: (error) => void troubles.push(error),
+  });
+  while (retries.length < 3) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    retries.at(-1)?.();
+  }
+  assert.equal(troubles.length, 1);
+  await watch.close();
+  await Deno.remove(folder, { recursive: true });
+});
