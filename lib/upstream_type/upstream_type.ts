@@ -83,6 +83,17 @@ export interface TypeOptions {
   readonly keyMode: "inject-missing" | "replace" | "pass";
   readonly contentTypes: { readonly allow: readonly string[]; readonly deny: readonly string[] } | null;
   readonly now: () => number;
+  /** Told when a key is limited, refused or taken again, for the log and the metrics. */
+  readonly onKeyEvent?: (event: KeyEvent) => void;
+}
+
+/** What happened to a key of a pool; it names the key by its place, never by its text. */
+export interface KeyEvent {
+  /** Place in the configuration, from 1. */
+  readonly key: number;
+  readonly event: "limited" | "refused" | "recovered";
+  /** Milliseconds since the Unix epoch until which it is not used; 0 when recovered. */
+  readonly untilMs: number;
 }
 
 /** All that is special about one type of upstream. The rest of the gateway knows types only through this. */
@@ -104,6 +115,8 @@ export interface UpstreamType {
    * fetched from another upstream; streams of unknown length must not wait, so a general type says no.
    */
   readonly wholeBodies: boolean;
+  /** Fields that every response to a client gets, the gateway's own errors included. */
+  readonly responseFields: Readonly<Fields>;
   /** Response fields that never leave the gateway, lower case (the origin's CORS fields on TMDB types). */
   readonly dropFields: ReadonlySet<string>;
   classify(request: TypedRequest): RequestClass;

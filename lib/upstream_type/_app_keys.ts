@@ -1,0 +1,93 @@
+import { hasApiKey, withoutApiKey } from "./_canonical_query.ts";
+import { classifyAuthorization } from "./_credentials.ts";
+import { KeyPool, type KeyState } from "./_key_pool.ts";
+import type { FieldChange } from "./_tmdb_fields.ts";
+import type { TypedRequest, TypeOptions } from "./upstream_type.ts";
+
+/** An application key as it is put into requests. */
+interface AppKey {
+  readonly place: "query" | "authorization";
+  /** Query pair or field value. */
+  readonly text: string;
+}
+
+/** What a request is, as far as its key matters. */
+export interface KeyUse {
+  /** The response may be shared: any key will do. */
+  readonly shared: boolean;
+  /** A 401 would speak of the key alone. */
+  readonly provesKey: boolean;
+}
+
+/** A request with its key. */
+export interface Keyed {
+  /** Raw query without `?`. */
+  readonly query: string;
+  readonly change: FieldChange | null;
+  /** The key's place, and in the lowest bit whether a 401 counts against it; `null` where the client's own went along. */
+  readonly credential: number | null;
+}
+
+/** Puts a pool's keys into requests, as its `key_mode` says, and learns from the answers which of them are good. */
+export class AppKeys {
+  readonly #mode: TypeOptions["keyMode"];
+  readonly #keys: readonly AppKey[];
+  readonly #pool: KeyPool;
+
+  constructor({ apiKeys, keyMode, now, onKeyEvent }: TypeOptions) {
+    this.#mode = keyMode;
+    this.#keys = keyMode === "pass" ? [] : apiKeys.map(appKey);
+    this.#pool = new KeyPool({ count: this.#keys.length, now, onEvent: onKeyEvent });
+  }
+
+  /** How the keys stand, by their place in the configuration. */
+  get states(): readonly KeyState[] {
+    return this.#pool.states();
+  }
+
+  /** The query and the field of a request with a key in it. Beside the key no byte of the query changes. */
+  put(request: TypedRequest, { shared, provesKey }: KeyUse): Keyed {
+    // A session belongs to the key that it was made with, so requests of users all go out with one key.
+    const index = this.#needsKey(request) ? this.#pool.take(!shared) : null;
+    if (index === null) return { query: request.query, change: null, credential: null };
+    const credential = index * 2 + (provesKey ? 1 : 0);
+    const query = withoutApiKey(request.query);
+    const key = this.#keys[index]!;
+    if (key.place === "authorization") return { query, change: ["authorization", key.text], credential };
+    const change: FieldChange | null = this.#mode === "replace" ? ["authorization", null] : null;
+    return { query: query === "" ? key.text : `${query}&${key.text}`, change, credential };
+  }
+
+  /** The upstream answered 429. Says whether another key is worth a try. */
+  limited(credential: number, retryAfter: string | null): boolean {
+    return this.#pool.limited(credential >> 1, retryAfter);
+  }
+
+  /**
+   * The upstream answered 401. Says whether another key is worth a try. Where a session may be what was missing, the answer says
+   * nothing about the key: else anybody could have all keys ejected.
+   */
+  refused(credential: number): boolean {
+    return (credential & 1) === 1 && this.#pool.refused(credential >> 1);
+  }
+
+  /** The upstream took the key. */
+  accepted(credential: number): void {
+    this.#pool.accepted(credential >> 1);
+  }
+
+  #needsKey(request: TypedRequest): boolean {
+    if (this.#keys.length === 0) return false;
+    const bearer = classifyAuthorization(request.header("authorization"));
+    // No key stands in for a user's own token, and a user's token needs none beside it.
+    if (bearer === "user") return false;
+    return this.#mode === "replace" || (bearer !== "app" && !hasApiKey(request.query));
+  }
+}
+
+/** Clients and operators paste keys with spaces and invisible characters. */
+function appKey(pasted: string): AppKey {
+  const key = pasted.replaceAll(/[\p{Cf}\p{Cc}\s]/gu, "");
+  if (key.split(".").length === 3) return { place: "authorization", text: `Bearer ${key}` };
+  return { place: "query", text: `api_key=${encodeURIComponent(key)}` };
+}

@@ -1,0 +1,70 @@
+import { decodeBytes } from "./_tmdb_routes.ts";
+
+/**
+ * Whom an `Authorization` field speaks for: nobody, an application (a read token), a user (any other bearer token), or
+ * something that TMDB does not use (`other`).
+ */
+export type Bearer = "none" | "app" | "user" | "other";
+
+const MAX_TOKEN_LENGTH = 4096;
+const REMEMBERED = 1024;
+
+/** Verdicts on fields seen before. Taking a token apart costs more than all else that is done for a hit. */
+const verdicts = new Map<string, Bearer>();
+
+/** Classifies an `Authorization` field. Tokens are read, not verified: that is for TMDB to do. */
+export function classifyAuthorization(authorization: string | null): Bearer {
+  if (authorization === null) return "none";
+  const known = verdicts.get(authorization);
+  if (known !== undefined) return known;
+  const verdict = judge(authorization);
+  if (authorization.length > MAX_TOKEN_LENGTH) return verdict;
+  if (verdicts.size >= REMEMBERED) verdicts.clear();
+  verdicts.set(authorization, verdict);
+  return verdict;
+}
+
+function judge(authorization: string): Bearer {
+  const trimmed = authorization.trim();
+  if (trimmed === "") return "none";
+  const token = /^bearer +(\S+)$/i.exec(trimmed)?.[1];
+  if (token === undefined) return "other";
+  return isReadToken(token) ? "app" : "user";
+}
+
+/** Whether a text is a JSON web token of an application that may only read: an `aud`, and `api_read` as its only scope. */
+export function isReadToken(token: string): boolean {
+  const claims = readClaims(token);
+  if (claims === null) return false;
+  const { aud, scopes } = claims;
+  return typeof aud === "string" && aud !== "" && Array.isArray(scopes) && scopes.length === 1 &&
+    scopes[0] === "api_read";
+}
+
+function readClaims(token: string): Record<string, unknown> | null {
+  if (token.length > MAX_TOKEN_LENGTH) return null;
+  const match = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(token);
+  if (match === null) return null;
+  try {
+    const claims: unknown = JSON.parse(atob(match[1]!.replaceAll("-", "+").replaceAll("_", "/")));
+    return typeof claims === "object" && claims !== null ? claims as Record<string, unknown> : null;
+  } catch {
+    return null;
+  }
+}
+
+const USER_WORDS = /session_id|account_states|request_token|access_token/i;
+/** A key where no name of a parameter begins: it would end up in the cache key. */
+const HIDDEN_KEY = /[^&]api_key/i;
+
+/**
+ * Why a raw query makes a response one user's; `null` where it does not. The words count wherever they stand and whatever
+ * separates them, because upstreams differ in how they cut a query up (`;`, `[]`), and a false alarm costs no more than a miss.
+ */
+export function userQuery(query: string): string | null {
+  if (query === "") return null;
+  // An escaped `&` separates nothing, so what follows it does not stand where keys stand.
+  const text = decodeBytes(query.replaceAll("%26", ";"));
+  if (USER_WORDS.test(text)) return "names a session or asks for account states";
+  return HIDDEN_KEY.test(text) ? "holds a key in an unusual place" : null;
+}

@@ -1,0 +1,54 @@
+import type { ErrorCode, GatewayError } from "../errors.ts";
+import type { ErrorBody } from "./upstream_type.ts";
+
+/** TMDB's own code for each error: clients decide by it, some of them without a look at the status. */
+const TMDB_CODES: Readonly<Record<ErrorCode, number>> = {
+  bad_request: 18,
+  uri_too_long: 18,
+  no_listener: 34,
+  unauthorized: 3,
+  method_not_supported: 2,
+  request_too_large: 18,
+  upgrade_not_supported: 2,
+  loop_detected: 43,
+  only_if_cached: 24,
+  rate_limited: 25,
+  overloaded: 9,
+  no_healthy_upstream: 9,
+  upstream_unreachable: 43,
+  upstream_timeout: 24,
+  upstream_invalid_response: 43,
+  upstream_wrong_content: 43,
+  stopping: 9,
+  internal: 11,
+};
+
+/** An error as TMDB words its own; `error` and `request_id` are added and harm no client. */
+export function tmdbError(error: GatewayError, requestId: string): ErrorBody {
+  const body = {
+    success: false,
+    status_code: TMDB_CODES[error.code],
+    status_message: sentences(error),
+    error: error.code,
+    request_id: requestId,
+  };
+  return { status: error.status, contentType: "application/json;charset=utf-8", body: JSON.stringify(body) };
+}
+
+/** An error as problem details (RFC 9457). */
+export function problemDetails(error: GatewayError, requestId: string): ErrorBody {
+  const body = {
+    type: `urn:usher:error:${error.code}`,
+    title: error.message,
+    status: error.status,
+    detail: error.hint,
+    code: error.code,
+    request_id: requestId,
+  };
+  return { status: error.status, contentType: "application/problem+json", body: JSON.stringify(body) };
+}
+
+function sentences(error: GatewayError): string {
+  const parts = error.hint === undefined ? [error.message] : [error.message, error.hint];
+  return parts.map((part) => part.endsWith(".") ? part : `${part}.`).join(" ");
+}

@@ -1,0 +1,28 @@
+import { Custom } from "./custom.ts";
+import { TmdbApi } from "./tmdb_api.ts";
+import { TmdbImage } from "./tmdb_image.ts";
+import type { TypeOptions, UpstreamType } from "./upstream_type.ts";
+
+/** A new type is one file and one line here. */
+const FACTORIES: ReadonlyMap<string, (options: TypeOptions) => UpstreamType> = new Map([
+  ["tmdb-api", (options: TypeOptions): UpstreamType => new TmdbApi(options)],
+  ["tmdb-image", (options: TypeOptions): UpstreamType => new TmdbImage(options)],
+  ["custom", (options: TypeOptions): UpstreamType => new Custom(options)],
+]);
+
+/** Names that a pool's `type` may have. */
+export const upstreamTypeNames: readonly string[] = [...FACTORIES.keys()];
+
+/**
+ * Makes a type for one pool.
+ *
+ * @throws {RangeError} when there is none of that name
+ * @throws {TypeError} when `contentTypes` holds a text that is no media range
+ */
+export function createUpstreamType(name: string, options: TypeOptions): UpstreamType {
+  const factory = FACTORIES.get(name);
+  if (factory === undefined) {
+    throw new RangeError(`Cannot create an upstream type: "${name}" is none of ${upstreamTypeNames.join(", ")}`);
+  }
+  return factory(options);
+}

@@ -1,0 +1,116 @@
+import { fieldValue } from "../http/fields.ts";
+import { AppKeys } from "./_app_keys.ts";
+import { canonicalQuery } from "./_canonical_query.ts";
+import { ContentRule, hasContent, isBlockPage, isPage, mediaTypeOf } from "./_content.ts";
+import { tmdbError } from "./_errors.ts";
+import { classifyTmdb, provesKey } from "./_tmdb_classes.ts";
+import { type FieldChange, removedFromAll, tmdbDropFields, tmdbResponseFields } from "./_tmdb_fields.ts";
+import type {
+  DefaultCheck,
+  Judgement,
+  Outgoing,
+  RequestClass,
+  ResponseHead,
+  TypedRequest,
+  TypeOptions,
+  UpstreamType,
+} from "./upstream_type.ts";
+
+/** JSON, and the script that TMDB wraps it in for `callback`. */
+const CONTENT = {
+  allow: ["application/json", "application/*+json", "text/json", "application/javascript", "text/javascript"],
+  deny: [],
+};
+
+/** What selects nothing here: the gateway fixes or removes these request fields where a response is shared. */
+const IGNORED_VARY = ["accept", "accept-encoding", "accept-language", "authorization", "cookie", "origin"];
+
+/** A response that is shared must not depend on fields that are not in its key; TMDB chooses the language by query. */
+const SHARED_CHANGES: readonly FieldChange[] = [
+  ...removedFromAll,
+  ["accept", "application/json"],
+  ["accept-language", null],
+];
+
+/**
+ * TMDB's API, v3 and v4.
+ *
+ * Requests of applications share responses, whatever their keys, in every key mode, `pass` included: what TMDB answers an
+ * application is public, and a cache a key would be cold for each. So a client with a wrong key gets what is stored, and TMDB's own
+ * 401 for all else, which is never stored. Requests that name a user are never shared.
+ */
+export class TmdbApi implements UpstreamType {
+  readonly name = "tmdb-api";
+  readonly cacheMode = "ttl";
+  readonly forwarded = "off";
+  readonly hostInKey = false;
+  readonly acceptEncoding = "gzip";
+  readonly wholeBodies = true;
+  readonly responseFields = tmdbResponseFields;
+  readonly dropFields = tmdbDropFields;
+  readonly ignoreVary: ReadonlySet<string> = new Set(IGNORED_VARY);
+  /** Asked as any request, through {@linkcode outgoing} and {@linkcode judge}: a refused or limited key is no fault of the host. */
+  readonly check: DefaultCheck = {
+    method: "GET",
+    target: "/3/configuration",
+    fields: [["accept", "application/json"]],
+    status: [[200, 299], [401, 401], [429, 429]],
+  };
+  readonly error: UpstreamType["error"] = tmdbError;
+  readonly #keys: AppKeys;
+  readonly #content: ContentRule;
+
+  constructor(options: TypeOptions) {
+    this.#keys = new AppKeys(options);
+    this.#content = new ContentRule(options.contentTypes ?? CONTENT);
+  }
+
+  /** How the keys stand, by their place in the configuration. */
+  get keyStates(): AppKeys["states"] {
+    return this.#keys.states;
+  }
+
+  classify(request: TypedRequest): RequestClass {
+    return classifyTmdb(request);
+  }
+
+  keyTarget(request: TypedRequest): string {
+    const query = canonicalQuery(request.query);
+    return query === "" ? request.path : `${request.path}?${query}`;
+  }
+
+  upstreamPath(path: string): string {
+    return path;
+  }
+
+  outgoing(request: TypedRequest): Outgoing {
+    const shared = classifyTmdb(request).private === null;
+    const use = { shared, provesKey: shared && provesKey(request.path) };
+    const { query, change, credential } = this.#keys.put(request, use);
+    const changes = shared ? SHARED_CHANGES : removedFromAll;
+    return { query, set: change === null ? changes : [...changes, change], credential };
+  }
+
+  judge({ status, fields }: ResponseHead, credential: number | null): Judgement {
+    const mediaType = mediaTypeOf(fieldValue(fields, "content-type"));
+    if (status === 429) return this.#limited(fieldValue(fields, "retry-after"), credential);
+    if (hasContent(status, fieldValue(fields, "content-length")) && this.#isWrong(status, mediaType)) {
+      return "wrong_content";
+    }
+    if (status >= 500) return "failed";
+    if (credential === null) return "ok";
+    if (status === 401) return this.#keys.refused(credential) ? "credential" : "ok";
+    if (status !== 403) this.#keys.accepted(credential);
+    return "ok";
+  }
+
+  #isWrong(status: number, mediaType: string): boolean {
+    if (this.#content.isWrong(status, mediaType)) return true;
+    // TMDB's own 404 is JSON; a page says that something else sits at this address.
+    return isBlockPage(status, mediaType) || (isPage(mediaType) && (status === 404 || status === 410 || status >= 500));
+  }
+
+  #limited(retryAfter: string | null, credential: number | null): Judgement {
+    return credential !== null && this.#keys.limited(credential, retryAfter) ? "credential" : "limited";
+  }
+}

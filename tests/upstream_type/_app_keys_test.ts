@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { AppKeys } from "../../lib/upstream_type/_app_keys.ts";
+import { readToken, requestFor, typeOptions, userToken } from "./_requests.ts";
+
+const HEX = "0123456789abcdef0123456789abcdef";
+const USE = { shared: true, provesKey: true };
+
+function put(keyMode: "inject-missing" | "replace" | "pass", key: string, target: string, authorization?: string) {
+  const keys = new AppKeys(typeOptions({ keyMode, apiKeys: [key] }));
+  const request = requestFor(target, { fields: authorization === undefined ? {} : { authorization } });
+  const { query, change } = keys.put(request, USE);
+  return [query, change] as const;
+}
+
+Deno.test("AppKeys.put() injects a key where the client sends none", () => {
+  assert.deepEqual(put("inject-missing", HEX, "/3/movie/550"), [`api_key=${HEX}`, null]);
+  assert.deepEqual(put("inject-missing", HEX, "/3/a?b=%zz&&c=+"), [`b=%zz&&c=+&api_key=${HEX}`, null]);
+  assert.deepEqual(put("inject-missing", HEX, "/3/a?api_key=&b=1"), [`b=1&api_key=${HEX}`, null]);
+  assert.deepEqual(put("inject-missing", readToken, "/3/a?b=1"), ["b=1", ["authorization", `Bearer ${readToken}`]]);
+  assert.deepEqual(put("inject-missing", ` \u200b${HEX}\n`, "/3/a"), [`api_key=${HEX}`, null]);
+});
+
+Deno.test("AppKeys.put() leaves a client's own credential alone where it injects", () => {
+  assert.deepEqual(put("inject-missing", HEX, "/3/a?api_key=mine&b=1"), ["api_key=mine&b=1", null]);
+  assert.deepEqual(put("inject-missing", HEX, "/3/a?b=1", `Bearer ${readToken}`), ["b=1", null]);
+  assert.deepEqual(put("inject-missing", HEX, "/3/a?b=1", `Bearer ${userToken}`), ["b=1", null]);
+});
+
+Deno.test("AppKeys.put() replaces an application's credential, never a user's", () => {
+  assert.deepEqual(put("replace", HEX, "/3/a?api_key=mine&&b=%zz"), [`&b=%zz&api_key=${HEX}`, ["authorization", null]]);
+  assert.deepEqual(put("replace", HEX, "/3/a", `Bearer ${readToken}`), [`api_key=${HEX}`, ["authorization", null]]);
+  assert.deepEqual(put("replace", readToken, "/3/a?api_key=mine"), ["", ["authorization", `Bearer ${readToken}`]]);
+  assert.deepEqual(put("replace", HEX, "/3/a?api_key=mine", `Bearer ${userToken}`), ["api_key=mine", null]);
+});
+
+Deno.test("AppKeys.put() puts nothing in where credentials pass, or where there is no key", () => {
+  assert.deepEqual(put("pass", HEX, "/3/a?b=1"), ["b=1", null]);
+  const none = new AppKeys(typeOptions());
+  assert.deepEqual(none.put(requestFor("/3/a?b=1"), USE), { query: "b=1", change: null, credential: null });
+});
+
+Deno.test("AppKeys keeps requests of users with one key and learns nothing from their 401s", () => {
+  const keys = new AppKeys(typeOptions({ apiKeys: [HEX, "b".repeat(32)] }));
+  const user = { shared: false, provesKey: false };
+  const credentials = [1, 2, 3].map(() => keys.put(requestFor("/3/account"), user).credential!);
+  assert.equal(new Set(credentials).size, 1);
+  assert.equal(keys.refused(credentials[0]!), false);
+  assert.deepEqual(keys.states.map(({ state }) => state), ["ready", "ready"]);
+  assert.equal(keys.limited(credentials[0]!, "5"), true);
+  assert.notEqual(keys.put(requestFor("/3/account"), user).credential, credentials[0]);
+});
+
+Deno.test("AppKeys turns to another key when one is refused", () => {
+  const keys = new AppKeys(typeOptions({ apiKeys: [HEX, "b".repeat(32)] }));
+  const first = keys.put(requestFor("/3/movie/1"), USE);
+  assert.equal(keys.refused(first.credential!), true);
+  const second = keys.put(requestFor("/3/movie/1"), USE);
+  assert.equal(second.query, `api_key=${"b".repeat(32)}`);
+  keys.accepted(second.credential!);
+  assert.deepEqual(keys.states.map(({ state }) => state), ["refused", "ready"]);
+});

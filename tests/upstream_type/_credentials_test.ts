@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { classifyAuthorization, isReadToken, userQuery } from "../../lib/upstream_type/_credentials.ts";
+import { readToken, tokenWith, userToken } from "./_requests.ts";
+
+Deno.test("classifyAuthorization() tells applications from users", () => {
+  const rows: Array<readonly [authorization: string | null, verdict: string]> = [
+    [null, "none"],
+    ["", "none"],
+    [`Bearer ${readToken}`, "app"],
+    [`bearer  ${readToken}`, "app"],
+    [`Bearer ${userToken}`, "user"],
+    [`Bearer ${readToken}, Bearer ${userToken}`, "other"],
+    ["Bearer 0123456789abcdef", "user"],
+    ["Bearer", "other"],
+    ["Basic YTpi", "other"],
+    [readToken, "other"],
+  ];
+  for (const [authorization, verdict] of rows) {
+    assert.equal(classifyAuthorization(authorization), verdict, String(authorization));
+    assert.equal(classifyAuthorization(authorization), verdict, "remembered");
+  }
+});
+
+Deno.test("classifyAuthorization() stays right when more tokens come than it remembers", () => {
+  for (let index = 0; index < 3000; index++) {
+    const token = tokenWith({ aud: String(index), scopes: index % 2 === 0 ? ["api_read"] : ["api_write"] });
+    assert.equal(classifyAuthorization(`Bearer ${token}`), index % 2 === 0 ? "app" : "user");
+  }
+});
+
+Deno.test("isReadToken() takes exactly one scope, an audience, and nothing that is malformed or huge", () => {
+  assert.ok(isReadToken(readToken));
+  const bad = [
+    userToken,
+    tokenWith({ aud: "k", scopes: [] }),
+    tokenWith({ aud: "k", scopes: ["api_read", "api_read"] }),
+    tokenWith({ aud: "k", scopes: "api_read" }),
+    tokenWith({ aud: "", scopes: ["api_read"] }),
+    tokenWith({ aud: ["k"], scopes: ["api_read"] }),
+    tokenWith({ scopes: ["api_read"] }),
+    tokenWith({ aud: "k", scopes: ["api_read"], more: "x".repeat(5000) }),
+    tokenWith(null),
+    tokenWith("text"),
+    "a.b.c",
+    "a.!.c",
+    `${readToken}.more`,
+    "",
+  ];
+  for (const token of bad) assert.ok(!isReadToken(token), token.slice(0, 80));
+});
+
+Deno.test("userQuery() finds users however the query spells them", () => {
+  const users = [
+    "session_id=1",
+    "a=1&guest_session_id=2",
+    "Session_Id=1",
+    "a=1;session_id=2",
+    "session_id[]=1",
+    "s%65ssion%5Fid=1",
+    "append_to_response=credits,account_states",
+    "append_to_response=credits%2Caccount%5fstates",
+    "append_to_response[]=account_states",
+    "request_token=0",
+    "a=1;api_key=0",
+    "q=1%26api_key=0",
+  ];
+  for (const query of users) assert.notEqual(userQuery(query), null, query);
+  for (
+    const query of ["", "api_key=0", "a=1&api_key=0&language=de", "append_to_response=credits,images", "query=session"]
+  ) {
+    assert.equal(userQuery(query), null, query);
+  }
+});

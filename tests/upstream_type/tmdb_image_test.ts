@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import type { Fields } from "../../lib/http/fields.ts";
+import { TmdbImage } from "../../lib/upstream_type/tmdb_image.ts";
+import { requestFor, typeOptions } from "./_requests.ts";
+
+const type = new TmdbImage(typeOptions());
+
+Deno.test("TmdbImage.keyTarget() and upstreamPath() collapse duplicate slashes and change nothing else", () => {
+  const doubled = "/t/p//original//abc.jpg";
+  assert.equal(type.upstreamPath(doubled), "/t/p/original/abc.jpg");
+  assert.equal(type.keyTarget(requestFor(doubled)), type.keyTarget(requestFor("/t/p/original/abc.jpg")));
+  const odd = "/t/p/w780_filter(duotone,ffffff,bababa)/%41%zz.jpg";
+  assert.equal(type.upstreamPath(odd), odd);
+});
+
+Deno.test("TmdbImage.keyTarget() tells names, sizes, extensions and queries apart, and spellings not", () => {
+  const apart = [
+    ...[
+      "/t/p/w500/a.jpg",
+      "/t/p/w500/a.png",
+      "/t/p/w500/a.svg",
+      "/t/p/w342/a.jpg",
+      "/t/p/w500/A.jpg",
+      "/t/p/w500/a.jpg?v=1",
+    ],
+    ...["/t/p/w500/%2Fa.jpg", "/t/p/w500/%.jpg", "/t/p/w500/%25.jpg", "/t/p/w500/%%2F.jpg"],
+  ];
+  assert.equal(new Set(apart.map((target) => type.keyTarget(requestFor(target)))).size, apart.length);
+  const one = ["/t/p/w780_filter(duotone,fff,bab)/a.jpg", "/t/p/w780_filter%28duotone%2Cfff%2cbab%29/%61.jpg"];
+  assert.equal(new Set(one.map((target) => type.keyTarget(requestFor(target)))).size, 1);
+});
+
+Deno.test("TmdbImage.classify() shares images of any size and extension for about four months", () => {
+  for (
+    const target of [
+      "/t/p/w500/a.jpg",
+      "/t/p/w600_and_h900_bestv2//a.png",
+      "/t/p/original/a.svg",
+      "/t/p/x/a.webp",
+      "/t/p/x/a.avif",
+    ]
+  ) {
+    const found = type.classify(requestFor(target, { fields: { authorization: "Bearer x", cookie: "a=b" } }));
+    assert.deepEqual([found.name, found.private, found.ttl?.ttlMs], ["image", null, 120 * 86_400_000], target);
+  }
+  assert.equal(type.classify(requestFor("/t/p/w500/")).ttl, null);
+  assert.notEqual(type.classify(requestFor("/t/p/w500/a.jpg", { method: "POST" })).private, null);
+});
+
+Deno.test("TmdbImage.outgoing() sends no credentials and always the same Accept", () => {
+  const { query, set, credential } = type.outgoing(requestFor("/t/p/w500/a.jpg?v=%zz&api_key=k"));
+  const fields = new Map(set);
+  assert.deepEqual([query, credential, fields.get("accept")], ["v=%zz", null, "*/*"]);
+  for (const name of ["authorization", "cookie", "referer", "origin", "sec-fetch-dest"]) {
+    assert.equal(fields.get(name), null);
+  }
+  assert.ok(type.ignoreVary.has("accept"));
+});
+
+Deno.test("TmdbImage.judge() wants images", () => {
+  const rows: Array<readonly [status: number, type: string | null, judgement: string]> = [
+    [200, "image/jpeg", "ok"],
+    [206, "image/png", "ok"],
+    [200, "image/svg+xml", "ok"],
+    [200, "text/html", "wrong_content"],
+    [200, "application/json", "wrong_content"],
+    [200, null, "wrong_content"],
+    [304, null, "ok"],
+    [404, "text/html", "ok"],
+    [403, "text/html", "wrong_content"],
+    [429, "text/html", "limited"],
+    [428, null, "limited"],
+    [500, "text/html", "failed"],
+  ];
+  for (const [status, contentType, judgement] of rows) {
+    const fields: Fields = contentType === null ? [] : [["content-type", contentType]];
+    assert.equal(type.judge({ status, fields }), judgement, `${status} ${contentType}`);
+  }
+});
