@@ -4,6 +4,9 @@
  */
 import { addCounts, countTests, summaryLine, type TestCounts } from "./house/test_summary.ts";
 
+/** Tests of whole processes. */
+const SYSTEM = "tests/system";
+
 /** A run that takes longer than this hangs. */
 const DEADLINE_MS = 12 * 60_000;
 
@@ -22,8 +25,15 @@ try {
 }
 
 async function runAll(): Promise<TestCounts[]> {
-  const sideBySide = await runTests(["--doc", "--parallel", "--ignore=tests/system", "lib", "routes", "tests"]);
-  return [sideBySide, await runTests(["tests/system"])];
+  return [await runTests(["--doc", "--parallel", ...sideBySide()]), await runTests([SYSTEM])];
+}
+
+/** Everything but the system tests. It is listed, since `--ignore` counts only for the first of several folders (Deno 2.9.6). */
+function sideBySide(): string[] {
+  const entries = [...Deno.readDirSync("tests")].filter(({ isDirectory, name }) =>
+    isDirectory || name.endsWith("_test.ts")
+  );
+  return ["lib", "routes", ...entries.map(({ name }) => `tests/${name}`).filter((path) => path !== SYSTEM).sort()];
 }
 
 /** One `deno test`: it may write only below a scratch folder and start only Deno itself. */
