@@ -1,4 +1,4 @@
-import { deltaSeconds, type ResponseDirectives, responseDirectives } from "../http/cache_control.ts";
+import { deltaSeconds, type Qualified, type ResponseDirectives, responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { parseHttpDate } from "../http/http_date.ts";
 import { surrogateDirectives, targetedDirectives } from "../http/targeted_cache_control.ts";
@@ -22,6 +22,29 @@ export const MAX_SHIELD_TTL_MS = 1000;
 /** Share of the time since the last change that is guessed to be fresh, and the most of it (RFC 9111 §4.2.2). */
 const HEURISTIC_SHARE = 0.1;
 const MAX_HEURISTIC_MS = 24 * 3_600_000;
+
+/** Fields that make sense of the body or steer its caching: a response cannot be kept without them. */
+const ESSENTIAL: ReadonlySet<string> = new Set([
+  "cache-control",
+  "content-encoding",
+  "content-range",
+  "content-type",
+  "date",
+  "etag",
+  "expires",
+  "last-modified",
+  "vary",
+]);
+
+/** Whether a response is of no use without this field: its name in lower case. */
+export function isEssential(name: string): boolean {
+  return ESSENTIAL.has(name);
+}
+
+/** Whether a directive names a field that cannot be left out, so that it is to be taken as if it named all. */
+export function namesEssential(names: Qualified): boolean {
+  return typeof names !== "boolean" && names.some(isEssential);
+}
 
 /** The directives that decide, and whether they come from a field that targets this cache. */
 export interface Applicable {
@@ -142,7 +165,7 @@ function originFreshness(subject: FreshnessSubject, ageMs: number, configuredMs:
   // In mode rfc9111 what the origin states is not prolonged, in mode ttl a rule may.
   const mayProlong = explicitMs === null || options.mode === "ttl";
   const atLeastMs = mayProlong && rule?.minTtlMs != null ? Math.max(lifetimeMs, ageMs + rule.minTtlMs) : lifetimeMs;
-  const alwaysValidate = directives.noCache === true;
+  const alwaysValidate = directives.noCache === true || namesEssential(directives.noCache);
   const freshness = {
     initialAgeMs: ageMs,
     lifetimeMs: Math.min(atLeastMs, rule?.maxTtlMs ?? Infinity, options.maxTtlMs ?? Infinity),

@@ -93,19 +93,6 @@ const ONE_CLIENTS_STATUSES: ReadonlySet<number> = new Set([401, 403, 407]);
 /** Request fields that are credentials: their values must not become part of a key. */
 const CREDENTIALS: ReadonlySet<string> = new Set(["authorization", "cookie", "proxy-authorization", "x-api-key"]);
 
-/** Fields that make sense of the body or steer its caching: a response cannot be kept without them. */
-const ESSENTIAL: ReadonlySet<string> = new Set([
-  "cache-control",
-  "content-encoding",
-  "content-range",
-  "content-type",
-  "date",
-  "etag",
-  "expires",
-  "last-modified",
-  "vary",
-]);
-
 /** Fields that are written anew, or speak to this gateway alone. */
 const NOT_KEPT: ReadonlySet<string> = new Set(["age", "content-length", "surrogate-control"]);
 const COOKIES: ReadonlySet<string> = new Set(["set-cookie", "set-cookie2"]);
@@ -193,10 +180,6 @@ export function allowsAuthorized(directives: ResponseDirectives): boolean {
   return directives.public || directives.mustRevalidate || directives.sMaxageSeconds !== null;
 }
 
-function namesEssential(names: Qualified): boolean {
-  return typeof names !== "boolean" && names.some((name) => ESSENTIAL.has(name));
-}
-
 /** RFC 9111 §3: a stated lifetime, `public`, or a status that allows a guess; in mode `ttl` failures only where a rule names them. */
 function isAllowedStatus(
   { head: { status }, options }: StorableSubject,
@@ -217,7 +200,7 @@ function isOfUse(freshness: Freshness, fields: Readonly<Fields>): boolean {
 function keptFields({ head, times, options }: StorableSubject, directives: ResponseDirectives): Fields {
   const named = new Set([...namesOf(directives.private), ...namesOf(directives.noCache)]);
   const isKept = ([name]: Field): boolean =>
-    !NOT_KEPT.has(name) && !(named.has(name) && !ESSENTIAL.has(name)) &&
+    !NOT_KEPT.has(name) && !(named.has(name) && !isEssential(name)) &&
     !(options.setCookie === "strip" && COOKIES.has(name));
   const fields = endToEndFields(head.fields, fieldValue(head.fields, "connection")).filter(isKept);
   return withDate(fields, times.responseTimeMs);
