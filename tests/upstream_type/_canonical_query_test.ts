@@ -38,7 +38,7 @@ Deno.test("canonicalQuery() keeps apart what means something else", () => {
       "a=1&a=2",
       "a=2&a=1",
       "a=1%26a=2",
-      "a=1%26a%3D2",
+
       "a=%",
       "a=%25",
       "a=%%",

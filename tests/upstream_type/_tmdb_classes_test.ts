@@ -5,7 +5,8 @@ import { readToken, requestFor, userToken } from "./_requests.ts";
 
 /** Real paths of every pattern of the table. */
 function pathsOf(pattern: string): string[] {
-  const filled = pattern.replaceAll("**", "x").replaceAll("*", "1");
+  if (pattern.endsWith("/**")) return ["", "/x", "/x/y"].flatMap((rest) => pathsOf(pattern.slice(0, -3) + rest));
+  const filled = pattern.replaceAll("*", "1");
   const choice = /\{([^}]*)\}/.exec(filled);
   if (choice === null) return [filled];
   return choice[1]!.split(",").flatMap((word) => pathsOf(filled.replace(choice[0], word)));
