@@ -7,7 +7,9 @@ import {
   freshnessOf,
   type FreshnessResult,
   HEURISTIC_STATUSES,
+  isEssential,
   isShielded,
+  namesEssential,
 } from "./freshness.ts";
 import {
   type CacheRequest,
