@@ -5,7 +5,7 @@
 FROM node:24-trixie-slim AS build
 ARG DENO_VERSION=2.9.6
 RUN npm install --global --no-fund --no-audit "deno@${DENO_VERSION}" \
- && cp "$(npm root --global)/deno/deno" /usr/local/bin/deno-runtime
+ && cp "$(deno eval --print 'Deno.execPath()')" /usr/local/bin/deno-runtime
 WORKDIR /usher
 ENV DENO_DIR=/deno-dir
 COPY deno.json deno.lock ./
@@ -27,9 +27,9 @@ COPY --from=build --chown=10001:10001 /data /data
 # Everything but /data may be read-only: nothing is downloaded, compiled into a cache or asked for at run time.
 ENV DENO_DIR=/deno-dir \
     DENO_NO_UPDATE_CHECK=1 \
-    USHER_DATA_DIR=/data \
     NO_COLOR=1
-WORKDIR /usher
+# Here `data_dir: ./data`, the default, is /data.
+WORKDIR /
 USER 10001:10001
 VOLUME /data
 EXPOSE 6635
@@ -37,5 +37,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
   CMD ["deno", "eval", "--no-config", "--no-lock", "const r = await fetch('http://127.0.0.1:6636/health'); await r.body?.cancel(); Deno.exit(r.ok ? 0 : 1)"]
 ENTRYPOINT ["deno", "run", "--cached-only", "--frozen", "--no-code-cache", "--no-prompt", \
-  "--allow-net", "--allow-read", "--allow-env", "--allow-write=/data", "main.ts"]
-CMD ["start"]
+  "--allow-net", "--allow-read", "--allow-env", "--allow-write=/data", "/usher/main.ts"]
+CMD ["start", "--config", "/usher/config.example.yaml"]

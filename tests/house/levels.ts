@@ -11,6 +11,7 @@ const ROOM_LEVELS: Readonly<Record<string, number>> = {
   health: 3,
   upstream_client: 3,
   proxy: 4,
+  gateway: 5,
   admin: 6,
   workers: 6,
 };
@@ -19,7 +20,6 @@ const ROOM_LEVELS: Readonly<Record<string, number>> = {
 const FILE_LEVELS: Readonly<Record<string, number>> = {
   "lib/errors.ts": 0,
   "lib/clock.ts": 0,
-  "lib/gateway.ts": 5,
   "main.ts": 8,
 };
 
@@ -85,14 +85,14 @@ function judgeProduct(from: string, to: string): string | undefined {
 
 function judgeConfig(from: string, to: string, source: Place, target: Place): string | undefined {
   if (target.room !== "config" || source.level >= CONFIG_READERS_FROM_LEVEL) return undefined;
-  return `${from} (level ${source.level}) imports ${to}: only lib/gateway.ts and above know the configuration; ` +
-    `declare an options interface in ${ownFolder(from)} and let lib/gateway.ts fill it`;
+  return `${from} (level ${source.level}) imports ${to}: only lib/gateway/ and above know the configuration; ` +
+    `declare an options interface in ${ownFolder(from)} and let lib/gateway/ fill it`;
 }
 
 function judgeLevels(from: string, to: string, source: Place, target: Place): string | undefined {
   if (STRANGERS.has(source.room) && STRANGERS.has(target.room)) {
     return `${from} imports ${to}: ${source.room}/ and ${target.room}/ never meet; pass the value or the function in ` +
-      "from lib/proxy/ or lib/gateway.ts, or move pure grammar down to lib/http/";
+      "from lib/proxy/ or lib/gateway/, or move pure grammar down to lib/http/";
   }
   if (target.level < source.level) return undefined;
   return `${from} (level ${source.level}) imports ${to} (level ${target.level}): move what it needs ` +

@@ -6,7 +6,7 @@ const ALLOWED: ReadonlyArray<readonly [from: string, to: string, why: string]> =
   ["lib/cache/key.ts", "lib/http/fields.ts", "a lower level"],
   ["lib/cache/kv_tier.ts", "lib/cache/_chunks.ts", "private to its own room"],
   ["lib/health/weights.ts", "lib/pool/upstream.ts", "one level down"],
-  ["lib/gateway.ts", "lib/config/config.ts", "the gateway knows the configuration"],
+  ["lib/gateway/gateway.ts", "lib/config/config.ts", "the gateway knows the configuration"],
   ["lib/admin/status.ts", "lib/config/config.ts", "above the gateway"],
   ["routes/proxy.ts", "routes/health.ts", "routes are one room"],
   ["main.ts", "routes/proxy.ts", "main is on top"],
@@ -27,7 +27,7 @@ const REFUSED: ReadonlyArray<readonly [from: string, to: string, says: RegExp]> 
   ["lib/health/weights.ts", "lib/upstream_client/send.ts", /\(level 3\).*\(level 3\)/],
   ["lib/admin/status.ts", "lib/workers/messages.ts", /\(level 6\).*\(level 6\)/],
   ["lib/errors.ts", "lib/clock.ts", /into the file itself/],
-  ["lib/gateway.ts", "lib/workers/supervisor.ts", /\(level 5\).*\(level 6\)/],
+  ["lib/gateway/gateway.ts", "lib/workers/supervisor.ts", /\(level 5\).*\(level 6\)/],
   ["lib/workers/supervisor.ts", "routes/admin.ts", /\(level 6\).*\(level 7\)/],
   ["routes/admin.ts", "main.ts", /\(level 7\).*\(level 8\)/],
   [
@@ -37,7 +37,7 @@ const REFUSED: ReadonlyArray<readonly [from: string, to: string, says: RegExp]> 
   ],
   ["lib/pool/pool.ts", "lib/cache/_chunks.ts", /private to lib\/cache\//],
   ["tests/pool/pool_test.ts", "lib/cache/_chunks.ts", /private to lib\/cache\//],
-  ["lib/gateway.ts", "tests/origins/tmdb.ts", /never imports its tests/],
+  ["lib/gateway/gateway.ts", "tests/origins/tmdb.ts", /never imports its tests/],
 ];
 
 Deno.test("judgeImport() lets an import go down or stay in its room", () => {
@@ -62,7 +62,7 @@ Deno.test("placeOf() gives leaves, rooms, the gateway, routes and main their lev
     "lib/pool/a.ts",
     "lib/health/a.ts",
     "lib/proxy/a.ts",
-    "lib/gateway.ts",
+    "lib/gateway/gateway.ts",
   ];
   assert.deepEqual(paths.map((path) => placeOf(path)?.level), [0, 1, 2, 3, 4, 5]);
   assert.deepEqual(["lib/workers/a.ts", "routes/a.ts", "main.ts"].map((path) => placeOf(path)?.level), [6, 7, 8]);
