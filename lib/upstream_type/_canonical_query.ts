@@ -8,6 +8,9 @@ const UNRESERVED = /[A-Za-z0-9_.~,-]/;
  */
 export function canonicalText(text: string): string {
   if (PLAIN.test(text)) return text;
+  // What most clients escape without need, and far cheaper than the expression below.
+  const commas = text.replaceAll("%2C", ",");
+  if (PLAIN.test(commas)) return commas;
   return text.replace(/%([0-9A-Fa-f]{2})|[^A-Za-z0-9_.~,-]/gu, (match, hex) => {
     if (hex !== undefined) return canonicalByte(hex);
     if (match === "+") return "%20";
@@ -54,7 +57,9 @@ function byName(a: readonly [string, string], b: readonly [string, string]): num
 function canonicalValue(name: string, value: string): string {
   const text = canonicalText(value);
   if (name !== "append_to_response" || !text.includes(",")) return text;
-  return [...new Set(text.split(","))].filter((item) => item !== "").sort().join(",");
+  const items = text.split(",");
+  if (items.every((item, index) => item !== "" && (index === 0 || items[index - 1]! < item))) return text;
+  return [...new Set(items)].filter((item) => item !== "").sort().join(",");
 }
 
 /** Whether a canonical name is that of the application key; upstreams may not care for case. */

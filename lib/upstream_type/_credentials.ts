@@ -53,9 +53,11 @@ function readClaims(token: string): Record<string, unknown> | null {
   }
 }
 
-const USER_WORDS = /session_id|account_states|request_token|access_token/i;
-/** A key where no name of a parameter begins: it would end up in the cache key. */
-const HIDDEN_KEY = /[^&]api_key/i;
+/** Words of users, and a key where no name of a parameter begins: that one would end up in the cache key. */
+const USER_WORDS = /session_id|account_states|request_token|access_token|[^&]api_key/i;
+
+/** An escape that may stand for a letter of those words or for their `_`. */
+const ESCAPED_LETTER = /%[4-7]/;
 
 /**
  * Why a raw query makes a response one user's; `null` where it does not. The words count wherever they stand and whatever
@@ -64,7 +66,6 @@ const HIDDEN_KEY = /[^&]api_key/i;
 export function userQuery(query: string): string | null {
   if (query === "") return null;
   // An escaped `&` separates nothing, so what follows it does not stand where keys stand.
-  const text = decodeBytes(query.replaceAll("%26", ";"));
-  if (USER_WORDS.test(text)) return "names a session or asks for account states";
-  return HIDDEN_KEY.test(text) ? "holds a key in an unusual place" : null;
+  const text = ESCAPED_LETTER.test(query) ? decodeBytes(query.replaceAll("%26", ";")) : query;
+  return USER_WORDS.test(text) ? "names a session, asks for account states or hides a key" : null;
 }
