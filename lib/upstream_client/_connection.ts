@@ -59,6 +59,7 @@ export class Connection implements Expirable {
 
   /** Sets what is to happen, and when, unless {@linkcode disarm} comes first. */
   arm(kind: FailureKind, durationMs: number): void {
+    if (this.#isClosed) return;
     this.#deadlineKind = kind;
     this.#options.deadlines.arm(this, durationMs);
   }

@@ -61,7 +61,7 @@ export class Exchange implements BodyOwner {
     if (this.#isOver) return;
     this.#end();
     const { connection } = this;
-    const isClean = connection.start === connection.end && this.#canWrite && (this.#upload?.isDone ?? true);
+    const isClean = connection.start === connection.end && this.#canWrite && (this.#upload?.isSent ?? true);
     if (isClean && this.#framing?.isPersistent) this.#options.release(connection, this.#framing.keepAliveMs);
     else connection.close();
   }

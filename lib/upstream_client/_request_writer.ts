@@ -23,16 +23,20 @@ function feederFailure(what: string, cause?: unknown): UpstreamFailure {
 
 /** Sends a request body, chunk by chunk as the socket takes it. */
 export class Upload {
-  /** Whether the whole body has been written. */
-  isDone = false;
   readonly #options: UploadOptions;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #isSent = false;
   #isStopped = false;
-  #sentBytes = 0;
+  #takenBytes = 0;
 
   constructor(options: UploadOptions) {
     this.#options = options;
     this.#reader = options.body.stream.getReader();
+  }
+
+  /** Whether the request is complete on the wire. Its source is read to the end all the same, to leave nothing behind there. */
+  get isSent(): boolean {
+    return this.#isSent;
   }
 
   /**
@@ -43,6 +47,7 @@ export class Upload {
     try {
       await this.#pump();
     } catch (error) {
+      if (this.#isStopped) return;
       if (error instanceof UpstreamFailure && error.kind === "aborted") this.#options.connection.fail(error);
       this.stop();
     }
@@ -51,33 +56,43 @@ export class Upload {
 
   /** Sends no more and lets go of the body's source. Safe to call at any time. */
   stop(): void {
-    if (this.isDone || this.#isStopped) return;
+    if (this.#isStopped) return;
     this.#isStopped = true;
+    if (!this.#isSent) this.#letGo();
+  }
+
+  #letGo(): void {
     this.#reader.cancel().catch(() => {});
   }
 
   async #pump(): Promise<void> {
+    const { connection, body, arm } = this.#options;
     for (let chunk = await this.#next(); chunk !== null; chunk = await this.#next()) {
+      // An empty chunk would end a chunked body.
       if (chunk.length === 0) continue;
-      this.#options.arm("idle_timeout");
+      arm("idle_timeout");
       await this.#send(chunk);
+      this.#isSent = this.#takenBytes === body.lengthBytes;
     }
     if (this.#isStopped) return;
-    if (this.#options.body.lengthBytes === null) await this.#options.connection.write(LAST_CHUNK);
-    this.isDone = true;
+    if (body.lengthBytes === null) await connection.write(LAST_CHUNK);
+    this.#isSent = true;
   }
 
   /** The next chunk, checked against the announced length; `null` at the end or once stopped. */
   async #next(): Promise<Uint8Array | null> {
     if (this.#isStopped) return null;
-    this.#options.arm("aborted");
+    this.#options.arm(this.#isSent ? "first_byte_timeout" : "aborted");
     const chunk = await this.#read();
-    if (this.#isStopped) return null;
-    this.#sentBytes += chunk?.length ?? 0;
+    if (this.#isStopped) {
+      this.#letGo();
+      return null;
+    }
+    this.#takenBytes += chunk?.length ?? 0;
     const { lengthBytes } = this.#options.body;
     if (lengthBytes === null) return chunk;
-    if (this.#sentBytes > lengthBytes) throw feederFailure(`longer than its ${lengthBytes} bytes`);
-    if (chunk === null && this.#sentBytes < lengthBytes) throw feederFailure(`shorter than its ${lengthBytes} bytes`);
+    if (this.#takenBytes > lengthBytes) throw feederFailure(`longer than its ${lengthBytes} bytes`);
+    if (chunk === null && this.#takenBytes < lengthBytes) throw feederFailure(`shorter than its ${lengthBytes} bytes`);
     return chunk;
   }
 
@@ -90,7 +105,6 @@ export class Upload {
     }
   }
 
-  /** An empty chunk would end the body, which is why {@linkcode run} passes none on. */
   async #send(chunk: Uint8Array): Promise<void> {
     const { connection, body } = this.#options;
     if (body.lengthBytes !== null) return await connection.write(chunk);

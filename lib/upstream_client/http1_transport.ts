@@ -75,6 +75,11 @@ class Http1Transport implements Transport {
   #isClosed = false;
 
   constructor(options: Http1TransportOptions) {
+    if (!(options.maxConnections >= 1)) {
+      throw new RangeError(
+        `Cannot create a transport: maxConnections must be >= 1: received ${options.maxConnections}`,
+      );
+    }
     const endpoint = endpointOf(options);
     this.#clock = options.clock;
     this.#pool = new ConnectionPool({
@@ -136,7 +141,7 @@ class Http1Transport implements Transport {
  * A request without a body by GET, HEAD or OPTIONS is sent once more, on a fresh connection, when the reused connection it
  * went out on turns out to be dead before one byte of a response.
  *
- * @throws {RangeError} where the URL's scheme is neither http nor https
+ * @throws {RangeError} where the URL's scheme is neither http nor https, or not one connection is allowed
  */
 export function createHttp1Transport(options: Http1TransportOptions): Transport {
   return new Http1Transport(options);

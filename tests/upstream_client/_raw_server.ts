@@ -1,4 +1,9 @@
-const decoder = new TextDecoder("latin1");
+import { Buffer } from "node:buffer";
+
+/** Bytes as Latin-1 text; a `TextDecoder` of that name would read windows-1252. */
+export function latin1Text(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+}
 
 /** Latin-1 text as bytes. */
 export function latin1(text: string): Uint8Array<ArrayBuffer> {
@@ -30,7 +35,7 @@ export class RawConnection {
     const bytes = new Uint8Array(65536);
     try {
       const count = await this.socket.read(bytes);
-      return count === null ? null : decoder.decode(bytes.subarray(0, count));
+      return count === null ? null : latin1Text(bytes.subarray(0, count));
     } catch {
       return null;
     }

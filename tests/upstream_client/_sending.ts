@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { latin1Text } from "./_raw_server.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { createHttp1Transport, type Http1TransportOptions } from "../../lib/upstream_client/http1_transport.ts";
 import {
@@ -45,7 +46,7 @@ export function streamed(chunks: Uint8Array[], lengthBytes: number | null): Requ
 export async function exchange(transport: Transport, what = request()): Promise<[status: number, text: string]> {
   const response = await transport.send(what, { deadlines: PATIENT });
   const bytes = await response.body.readAll(1 << 24);
-  return [response.status, new TextDecoder("latin1").decode(bytes)];
+  return [response.status, latin1Text(bytes)];
 }
 
 /** The failure that `action` ends with; any other error, and success, fail the test. */
@@ -67,4 +68,9 @@ export async function eventually(isTrue: () => boolean): Promise<void> {
     assert.ok(performance.now() < deadlineMs, "Expected it to come true within five seconds");
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+
+/** A test that also fails when it leaves an operation, a timer or a socket behind; Deno does not look by itself. */
+export function leakless(name: string, fn: () => Promise<void>): Deno.TestDefinition {
+  return { name, fn, sanitizeOps: true, sanitizeResources: true };
 }

@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { latin1, RawServer } from "./_raw_server.ts";
+import { eventually, exchange, failureOf, leakless, PATIENT, request, streamed, transportTo } from "./_sending.ts";
+
+const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/** A body that gives chunks as long as it is asked, and tells how many were taken and whether it was cancelled. */
+function endless(chunkBytes: number) {
+  const seen = { pulled: 0, isCancelled: false };
+  const stream = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      seen.pulled++;
+      controller.enqueue(new Uint8Array(chunkBytes));
+    },
+    cancel() {
+      seen.isCancelled = true;
+    },
+  }, { highWaterMark: 0 });
+  return { seen, stream };
+}
+
+Deno.test(leakless("run() sends large bodies whole, whatever the size of the chunks", async () => {
+  let received = 0;
+  await using server = new RawServer(async (connection) => {
+    const { head, body } = await connection.readRequest() ?? { head: "", body: "" };
+    const chunked = head.includes("chunked")
+      ? await connection.readUntil((text) => text.endsWith("\r\n0\r\n\r\n"))
+      : null;
+    received = (chunked ?? body).replace(/[0-9a-f]+\r\n(x+)\r\n/g, "$1").replace("0\r\n\r\n", "").length;
+    await connection.write(OK);
+  });
+  for (const lengthBytes of [300_003, null]) {
+    const transport = transportTo(server.url);
+    const chunks = [1, 2, 100_000, 200_000].map((size) => new Uint8Array(size).fill(120));
+    await exchange(transport, request("PUT", "/", streamed(chunks, lengthBytes)));
+    assert.equal(received, 300_003);
+    transport.close();
+  }
+}));
+
+Deno.test(leakless("run() takes from the source no faster than the upstream reads", async () => {
+  const isRead = Promise.withResolvers<void>();
+  await using server = new RawServer(async (connection) => {
+    await connection.readUntil((text) => text.includes("\r\n\r\n"));
+    await isRead.promise;
+    await connection.drain();
+  });
+  const transport = transportTo(server.url);
+  const { seen, stream } = endless(65_536);
+  const controller = new AbortController();
+  const sending = transport.send(request("POST", "/", { stream, lengthBytes: null }), {
+    deadlines: PATIENT,
+    signal: controller.signal,
+  });
+  let pulled = -1;
+  // Kernel buffers take a few megabytes; then the count stands still.
+  await eventually(() => pulled === (pulled = seen.pulled) && pulled > 4);
+  assert.ok(pulled < 1_000, `${pulled} chunks taken`);
+  isRead.resolve();
+  await eventually(() => seen.pulled > pulled + 100);
+  controller.abort();
+  assert.equal((await failureOf(sending, "aborted")).requestSent, true);
+  assert.equal(seen.isCancelled, true);
+  transport.close();
+}));
+
+Deno.test(leakless("run() fails as idle_timeout when the upstream reads no more", async () => {
+  const isOver = Promise.withResolvers<void>();
+  await using server = new RawServer(() => isOver.promise);
+  const transport = transportTo(server.url);
+  const { seen, stream } = endless(1 << 20);
+  const deadlines = { ...PATIENT, idleMs: 50 };
+  const failure = await failureOf(
+    transport.send(request("POST", "/", { stream, lengthBytes: null }), { deadlines }),
+    "idle_timeout",
+  );
+  assert.equal(failure.requestSent, true);
+  assert.equal(seen.isCancelled, true);
+  isOver.resolve();
+  transport.close();
+}));
+
+Deno.test(
+  leakless(
+    "run() ends as aborted, which blames nobody, when the source stalls, fails or disagrees with its length",
+    async () => {
+      await using server = new RawServer((connection) => connection.drain());
+      const transport = transportTo(server.url);
+      const failing = new ReadableStream<Uint8Array>({
+        pull: (controller) => controller.error(new Error("left")),
+      });
+      const stalling = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });
+      const bodies = [
+        { stream: failing, lengthBytes: null },
+        { stream: stalling, lengthBytes: 4 },
+        streamed([latin1("abc")], 4),
+        streamed([latin1("abc"), latin1("de")], 4),
+      ];
+      for (const body of bodies) {
+        const sending = transport.send(request("POST", "/", body), { deadlines: { ...PATIENT, idleMs: 50 } });
+        assert.equal((await failureOf(sending, "aborted")).requestSent, true);
+        assert.equal(transport.stats().open, 0);
+      }
+      transport.close();
+    },
+  ),
+);
+
+Deno.test(leakless("run() never writes more than the announced length", async () => {
+  let received = "";
+  await using server = new RawServer(async (connection) => {
+    for (let text = await connection.readSome(); text !== null; text = await connection.readSome()) received += text;
+  });
+  const transport = transportTo(server.url);
+  const body = streamed([latin1("abc"), latin1("dGET / HTTP/1.1\r\n\r\n")], 4);
+  await failureOf(transport.send(request("POST", "/", body), { deadlines: PATIENT }), "aborted");
+  transport.close();
+  await eventually(() => server.openCount === 0);
+  assert.ok(received === "" || received.endsWith("\r\n\r\nabc") || received.endsWith("\r\n\r\n"), received);
+}));
+
+for (const [status, extra] of [[413, ""], [401, ""], [200, "connection: close\r\n"]] as const) {
+  Deno.test(leakless(`run() stops for an early ${status} that ends the exchange`, async () => {
+    await using server = new RawServer(async (connection) => {
+      await connection.readUntil((text) => text.includes("\r\n\r\n"));
+      await connection.write(`HTTP/1.1 ${status} Early\r\n${extra}content-length: 2\r\n\r\nno`);
+      await connection.drain();
+    });
+    const transport = transportTo(server.url);
+    const { seen, stream } = endless(1024);
+    const slow = stream.pipeThrough(
+      new TransformStream({
+        transform: async (chunk, out) => {
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          out.enqueue(chunk);
+        },
+      }),
+    );
+    const response = await transport.send(request("POST", "/", { stream: slow, lengthBytes: null }), {
+      deadlines: PATIENT,
+    });
+    assert.equal(response.status, status);
+    assert.equal(new TextDecoder().decode(await response.body.readAll(10)), "no");
+    await eventually(() => seen.isCancelled);
+    assert.deepEqual(transport.stats(), { open: 0, idle: 0 });
+    transport.close();
+  }));
+}
+
+Deno.test(leakless("run() goes on beside a response that has begun, so that an upstream may echo", async () => {
+  await using server = new RawServer(async (connection) => {
+    await connection.readUntil((text) => text.includes("\r\n\r\n"));
+    await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n");
+    for (let got = ""; got.length < 6;) {
+      const more = await connection.readSome() ?? "......";
+      got += more;
+      await connection.write(more);
+    }
+  });
+  const transport = transportTo(server.url);
+  const pipe = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = pipe.writable.getWriter();
+  const response = await transport.send(request("POST", "/", { stream: pipe.readable, lengthBytes: 6 }), {
+    deadlines: PATIENT,
+  });
+  const decoder = new TextDecoder();
+  for (const part of ["abc", "def"]) {
+    await writer.write(latin1(part));
+    assert.equal(decoder.decode(await response.body.read() ?? undefined), part);
+  }
+  await writer.close();
+  assert.equal(await response.body.read(), null);
+  transport.close();
+}));
+
+Deno.test(leakless("run() takes the answer of an upstream that stopped reading", async () => {
+  await using server = new RawServer(async (connection) => {
+    await connection.readUntil((text) => text.includes("\r\n\r\n"));
+    await connection.write("HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy");
+    await (connection.socket as Deno.TcpConn).closeWrite();
+    await connection.drain();
+  });
+  const transport = transportTo(server.url);
+  const { stream } = endless(64);
+  const response = await transport.send(request("PUT", "/", { stream, lengthBytes: 1 << 30 }), { deadlines: PATIENT });
+  assert.equal(response.status, 503);
+  assert.equal(new TextDecoder().decode(await response.body.readAll(10)), "busy");
+  transport.close();
+}));
