@@ -23,6 +23,7 @@ LABEL org.opencontainers.image.title="usher" \
 COPY --from=build /usr/local/bin/deno-runtime /usr/local/bin/deno
 COPY --from=build /deno-dir /deno-dir
 COPY --from=build /usher /usher
+COPY config.example.yaml /etc/usher/config.yaml
 COPY --from=build --chown=10001:10001 /data /data
 # Everything but /data may be read-only: nothing is downloaded, compiled into a cache or asked for at run time.
 ENV DENO_DIR=/deno-dir \
@@ -35,7 +36,9 @@ VOLUME /data
 EXPOSE 6635
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
-  CMD ["deno", "eval", "--no-config", "--no-lock", "const r = await fetch('http://127.0.0.1:6636/health'); await r.body?.cancel(); Deno.exit(r.ok ? 0 : 1)"]
+  CMD ["deno", "run", "--cached-only", "--frozen", "--no-code-cache", "--no-prompt", \
+  "--allow-net", "--allow-read", "--allow-env", \
+  "/usher/main.ts", "health", "--config", "/etc/usher/config.yaml"]
 ENTRYPOINT ["deno", "run", "--cached-only", "--frozen", "--no-code-cache", "--no-prompt", \
   "--allow-net", "--allow-read", "--allow-env", "--allow-write=/data", "/usher/main.ts"]
-CMD ["start", "--config", "/usher/config.example.yaml"]
+CMD ["start", "--config", "/etc/usher/config.yaml"]

@@ -33,7 +33,7 @@ const REFUSED: ReadonlyArray<readonly [from: string, to: string, says: RegExp]> 
   [
     "lib/proxy/pipeline.ts",
     "lib/config/config.ts",
-    /only lib\/gateway\.ts and above know the configuration.*lib\/proxy\//,
+    /only lib\/gateway\/ and above know the configuration.*lib\/proxy\//,
   ],
   ["lib/pool/pool.ts", "lib/cache/_chunks.ts", /private to lib\/cache\//],
   ["tests/pool/pool_test.ts", "lib/cache/_chunks.ts", /private to lib\/cache\//],

@@ -8,6 +8,7 @@ const MAX_PARAMETERS = 3;
 /** Files that may import more than {@linkcode MAX_IMPORTS} modules, and why. */
 const WIDE_FILES: ReadonlyMap<string, string> = new Map([
   ["main.ts", "hands routes, gateway and workers to each other"],
+  ["routes/command_line.ts", "one command a line, each with the module that carries it out"],
   ["lib/proxy/pipeline.ts", "the conductor: one line of it for every room that a request passes"],
   ["lib/gateway/gateway.ts", "alone knows both the configuration and all rooms"],
   ["lib/workers/supervisor.ts", "runs every part of the process"],

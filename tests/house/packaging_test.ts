@@ -53,11 +53,16 @@ Deno.test("Dockerfile starts Deno itself as process 1, offline, frozen, writing 
     "--allow-read",
     "--allow-write",
   ]);
-  assert.equal(execForm("CMD")[0], "start");
+  assert.deepEqual(execForm("CMD").slice(0, 2), ["start", "--config"]);
 });
 
 Deno.test("Dockerfile has a health check without extra programs, SIGTERM as stop signal and the port of the old system", () => {
   assert.match(only("HEALTHCHECK"), /^--interval=\d+s --timeout=\d+s --start-period=\d+s --retries=\d+ CMD \["deno"/);
+  assert.deepEqual(
+    execForm("HEALTHCHECK").slice(-3),
+    ["health", ...execForm("CMD").slice(1)],
+    "it asks about the same configuration",
+  );
   assert.equal(only("STOPSIGNAL"), "SIGTERM");
   assert.equal(only("EXPOSE"), "6635");
 });
@@ -68,7 +73,7 @@ Deno.test("Dockerfile names no architecture, so that it builds for amd64 and arm
 
 Deno.test("Dockerfile copies everything that main.ts may need, and .dockerignore lets it through", () => {
   const copied = instructions.filter(({ name, value }) => name === "COPY" && !value.startsWith("--from"))
-    .flatMap(({ value }) => value.split(/\s+/).slice(0, -1));
+    .flatMap(({ value }) => value.split(/\s+/).slice(0, -1)).filter((path, index, all) => all.indexOf(path) === index);
   const letThrough = readText(".dockerignore").split("\n").filter((line) => line.startsWith("!")).map((line) =>
     line.slice(1)
   );
