@@ -1,11 +1,17 @@
 import type { Balancer, BalancerOptions } from "./balancer.ts";
+import { ConsistentHash } from "./consistent_hash.ts";
+import { LeastInflight } from "./least_inflight.ts";
+import { P2cEwma } from "./p2c_ewma.ts";
 import { RoundRobin } from "./round_robin.ts";
 import { WeightedEwma } from "./weighted_ewma.ts";
 
 /** Every strategy by the name that a configuration gives it. A new one is one file and one line here. */
 const STRATEGIES: Readonly<Record<string, new (options: BalancerOptions) => Balancer>> = {
   "weighted-ewma": WeightedEwma,
+  "p2c-ewma": P2cEwma,
+  "least-inflight": LeastInflight,
   "round-robin": RoundRobin,
+  "consistent-hash": ConsistentHash,
 };
 
 /** The names of all strategies; the first is the default. */

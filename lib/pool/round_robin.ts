@@ -1,3 +1,4 @@
+import { Turn, TurnHeap } from "./_turn_heap.ts";
 import { type Balancer, type BalancerOptions, eligible } from "./balancer.ts";
 import { leastLoaded, nominalWeightOf } from "./least_loaded.ts";
 import type { Upstream } from "./upstream.ts";
@@ -5,20 +6,14 @@ import type { Upstream } from "./upstream.ts";
 /** Turns passed over before the way out. */
 const SKIPS = 16;
 
-/** One upstream and the virtual time of its next turn. */
-interface Turn {
-  readonly upstream: Upstream;
-  dueAt: number;
-}
-
 /**
  * Smooth weighted round robin: each upstream's turns are 1 / weight apart in virtual time, the earliest is next (an
  * earliest-deadline-first heap, O(log n)). One that cannot take its turn loses it; it does not save turns up.
  */
 export class RoundRobin implements Balancer {
   readonly #random: () => number;
+  readonly #heap = new TurnHeap((a, b) => a.dueAt < b.dueAt);
   #upstreams: readonly Upstream[] = [];
-  #heap: Turn[] = [];
   #now = 0;
 
   constructor(options: BalancerOptions = {}) {
@@ -26,41 +21,26 @@ export class RoundRobin implements Balancer {
   }
 
   rebuild(upstreams: readonly Upstream[]): void {
-    const before = new Map(this.#heap.map((turn) => [turn.upstream, turn.dueAt]));
+    const before = new Map(this.#heap.turns.map((turn) => [turn.upstream, turn.dueAt]));
     this.#upstreams = upstreams.filter((upstream) => upstream.nominalWeight > 0);
-    this.#heap = this.#upstreams.map((upstream) => {
+    this.#heap.fill(this.#upstreams.map((upstream) => {
       const gap = 1 / upstream.nominalWeight;
       // A newcomer begins at a random point of its first gap: not all of them, in every worker, at once.
       const dueAt = before.get(upstream) ?? this.#now + gap * this.#random();
-      return { upstream, dueAt: Math.min(dueAt, this.#now + gap) };
-    });
-    this.#heap.sort((a, b) => a.dueAt - b.dueAt);
+      return new Turn(upstream, Math.min(dueAt, this.#now + gap));
+    }));
   }
 
   pick(tried: ReadonlySet<Upstream> | null, _hash: number, nowMs: number): Upstream | null {
-    if (this.#heap.length === 0) return null;
-    for (let skip = 0; skip < SKIPS; skip++) {
-      const turn = this.#heap[0]!;
+    const count = this.#upstreams.length;
+    for (let skip = 0; skip < SKIPS && count > 0; skip++) {
+      const turn = this.#heap.first!;
       this.#now = Math.max(this.#now, turn.dueAt);
       turn.dueAt = this.#now + 1 / turn.upstream.nominalWeight;
-      this.#siftDown();
+      this.#heap.moved(turn);
       if (eligible(turn.upstream, tried, nowMs)) return turn.upstream;
     }
-    const start = Math.floor(this.#random() * this.#upstreams.length);
+    const start = Math.floor(this.#random() * count);
     return leastLoaded(this.#upstreams, nominalWeightOf, { tried, nowMs, start });
-  }
-
-  /** Puts the first turn where it belongs. */
-  #siftDown(): void {
-    const heap = this.#heap;
-    const moving = heap[0]!;
-    let hole = 0;
-    for (let child = 1; child < heap.length; child = 2 * hole + 1) {
-      if (child + 1 < heap.length && heap[child + 1]!.dueAt < heap[child]!.dueAt) child++;
-      if (heap[child]!.dueAt >= moving.dueAt) break;
-      heap[hole] = heap[child]!;
-      hole = child;
-    }
-    heap[hole] = moving;
   }
 }

@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { hash32, mix32 } from "../../lib/pool/hash.ts";
+import { chiSquared, chiSquaredLimit } from "./chi_squared.ts";
+
+Deno.test("hash32() is the same everywhere: workers and gateways must agree", () => {
+  assert.equal(hash32(""), mix32(0x811c9dc5));
+  assert.equal(hash32("/3/movie/550"), hash32("/3/movie/550"));
+  assert.notEqual(hash32("/3/movie/550"), hash32("/3/movie/551"));
+});
+
+Deno.test("hash32() spreads texts that differ little (χ²)", () => {
+  const counts = Array.from({ length: 64 }, () => 0);
+  for (let i = 0; i < 10_000; i++) counts[hash32(`/3/movie/${i}`) % 64]!++;
+  assert.ok(chiSquared(counts, counts.map(() => 1)) < chiSquaredLimit(63));
+});
+
+Deno.test("mix32() is a permutation of small numbers and gives 32 bits without a sign", () => {
+  const seen = new Set<number>();
+  for (let i = 0; i < 10_000; i++) seen.add(mix32(i));
+  assert.equal(seen.size, 10_000);
+  for (const value of seen) assert.ok(Number.isInteger(value) && value >= 0 && value < 2 ** 32);
+});
