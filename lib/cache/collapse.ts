@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import { Flight, type FlightResult } from "./flight.ts";
 import type { Lease, LeaseTable } from "./lease_table.ts";
 import { PeerFlights } from "./peer_flights.ts";
+import { varyMarker } from "./variants.ts";
 import { heldBytes, type StoredResponse } from "./stored_response.ts";
 
 /** How long after a flight this worker still answers the others for its key, so that the disk tier's write can come down. */
@@ -19,6 +20,8 @@ export interface CollapseOptions {
   readonly clock: Clock;
   /** How long a request waits for another's fetch before it goes on its own. */
   readonly timeoutMs: number;
+  /** Takes over a response that another worker has fetched and stored. */
+  readonly adopt: (response: StoredResponse) => void;
 }
 
 /** What a request that needs an upstream is to do. */
@@ -116,9 +119,19 @@ export class Collapse {
   #joinPeer(owner: number, key: string): Promise<FlightResult> {
     const flight = this.peers.join(owner, key);
     this.#flights.set(key, flight);
-    const done = () => void (this.#flights.get(key) === flight && this.#flights.delete(key));
-    flight.result.then((landed) => landed.kind === "shared" ? landed.fill.whole().then(done, done) : done());
+    this.#adoptWhole(flight).catch(() => {}).finally(() => {
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
+    });
     return flight.result;
+  }
+
+  /** Waits until another worker's response has come over whole, and keeps it. Rejects when it breaks off. */
+  async #adoptWhole(flight: Flight): Promise<void> {
+    const landed = await flight.result;
+    if (landed.kind !== "shared") return;
+    const response: StoredResponse = { ...landed.head, body: await landed.fill.whole() };
+    if (response.selectedBy.length > 0) this.#options.adopt(varyMarker(flight.key, response));
+    this.#options.adopt(response);
   }
 
   #within(flight: Flight): Promise<FlightResult> {

@@ -4,23 +4,26 @@ import { normalizeSelecting } from "../http/vary.ts";
 import type { CacheRequest } from "./policy_options.ts";
 import type { StoredResponse } from "./stored_response.ts";
 
+/** What age and remaining life are worked out from: a stored response, with its body or before it has come in. */
+export type Aged = Pick<StoredResponse, "freshness" | "responseTimeMs">;
+
 /** Current age in milliseconds (RFC 9111 §4.2.3). A clock that was set back makes nothing younger than it came. */
-export function ageMs(stored: StoredResponse, nowMs: number): number {
+export function ageMs(stored: Aged, nowMs: number): number {
   return stored.freshness.initialAgeMs + Math.max(0, nowMs - stored.responseTimeMs);
 }
 
 /** Current age in whole seconds: the `Age` field (RFC 9111 §5.1). */
-export function ageSeconds(stored: StoredResponse, nowMs: number): number {
+export function ageSeconds(stored: Aged, nowMs: number): number {
   return Math.floor(ageMs(stored, nowMs) / 1000);
 }
 
 /** What is left of the freshness lifetime, in milliseconds; negative when stale (RFC 9111 §4.2). */
-export function ttlMs(stored: StoredResponse, nowMs: number): number {
+export function ttlMs(stored: Aged, nowMs: number): number {
   return stored.freshness.lifetimeMs - ageMs(stored, nowMs);
 }
 
 /** What is left of the freshness lifetime in whole seconds, negative when stale: `ttl` of `Cache-Status` (RFC 9211 §2.4). */
-export function ttlSeconds(stored: StoredResponse, nowMs: number): number {
+export function ttlSeconds(stored: Aged, nowMs: number): number {
   return Math.floor(ttlMs(stored, nowMs) / 1000);
 }
 

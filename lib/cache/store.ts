@@ -31,6 +31,8 @@ export interface Store {
   get(key: string): Found | undefined | Promise<Found | undefined>;
   /** Takes the response; persistence follows in the background. Replaces what the key held. */
   put(response: StoredResponse): void;
+  /** Takes over, into memory alone, what another worker has put. */
+  adopt(response: StoredResponse): void;
   /** Removes what the key holds, in every tier. */
   delete(key: string): void;
   stats(): { readonly memory: TierStats; readonly disk: TierStats | null };

@@ -43,6 +43,10 @@ class TieredStore implements Store {
     else this.#disk?.delete(response.key);
   }
 
+  adopt(response: StoredResponse): void {
+    if (response.tiers.memory) this.#memory.put(response, this.#clock.now());
+  }
+
   delete(key: string): void {
     this.#memory.delete(key);
     this.#disk?.delete(key);

@@ -73,3 +73,41 @@ export function concat(chunks: readonly Uint8Array[], bytes: number): Uint8Array
   }
   return whole;
 }
+
+/** A body of which the beginning has been read: gives that again, then the rest. */
+export function resumed(chunks: readonly Uint8Array[], body: UpstreamBody): UpstreamBody {
+  const ahead = [...chunks];
+  return {
+    lengthBytes: body.lengthBytes,
+    read: () => ahead.length > 0 ? Promise.resolve(ahead.shift()!) : body.read(),
+    readAll: () => Promise.reject(new RangeError("Cannot read a resumed body whole: it is larger than the limit")),
+    cancel: () => body.cancel(),
+  };
+}
+
+/** A copy of a stream that is dropped when it grows beyond a limit. */
+export class BoundedCopy {
+  readonly #limitBytes: number;
+  #chunks: Uint8Array[] | null = [];
+  #bytes = 0;
+  #complete = false;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  /** Takes the next chunk, or `null` for the end; `false` once the limit is passed. */
+  add(chunk: Uint8Array | null): boolean {
+    if (this.#chunks === null) return false;
+    if (chunk === null) return this.#complete = true;
+    this.#bytes += chunk.byteLength;
+    this.#chunks.push(chunk);
+    if (this.#bytes > this.#limitBytes) this.#chunks = null;
+    return this.#chunks !== null;
+  }
+
+  /** Everything, or `null` where the end or the limit says no. */
+  whole(): Uint8Array<ArrayBuffer> | null {
+    return this.#complete && this.#chunks !== null ? concat(this.#chunks, this.#bytes) : null;
+  }
+}

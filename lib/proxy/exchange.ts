@@ -51,12 +51,16 @@ export class Exchange implements TypedRequest {
   tries = 0;
   /** The upstream that answered last. */
   upstream: string | null = null;
+  readonly #options: ExchangeOptions;
   readonly #headers: Headers;
+  /** Its response goes to nobody. */
+  #quiet = false;
   readonly #connection: ConnectionFacts;
   #key: string | null = null;
 
   constructor(options: ExchangeOptions) {
     const { services, tenant, request, target } = options;
+    this.#options = options;
     this.services = services;
     this.tenant = tenant;
     this.request = request;
@@ -119,8 +123,16 @@ export class Exchange implements TypedRequest {
     return said.findLast((address) => !this.services.settings.isTrusted(address)) ?? peer;
   }
 
+  /** The same request once more, for work that goes on after its response: it is not counted. */
+  inBackground(): Exchange {
+    const quiet = new Exchange(this.#options);
+    quiet.#quiet = true;
+    return quiet;
+  }
+
   /** Counts the request and writes its access line. */
   finish(finish: Finish): void {
+    if (this.#quiet) return;
     const durationMs = performance.now() - this.startedAtMs;
     countRequest(this.tenant.counts, {
       status: finish.aborted ? 0 : finish.status,

@@ -1,4 +1,4 @@
-import type { PolicyOptions } from "../cache/policy.ts";
+import type { PolicyOptions } from "../cache/policy_options.ts";
 import type { Field } from "../http/fields.ts";
 import type { ForwardedPolicy } from "../http/forwarded.ts";
 import type { RouteTable } from "../listener/route_table.ts";

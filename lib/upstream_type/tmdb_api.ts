@@ -53,7 +53,7 @@ export class TmdbApi implements UpstreamType {
   readonly check: DefaultCheck = {
     method: "GET",
     target: "/3/configuration",
-    fields: [["accept", "application/json"]],
+    fields: [],
     status: [[200, 299], [401, 401], [429, 429]],
   };
   readonly error: UpstreamType["error"] = tmdbError;

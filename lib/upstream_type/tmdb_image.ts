@@ -56,7 +56,7 @@ export class TmdbImage implements UpstreamType {
   readonly check: DefaultCheck = {
     method: "HEAD",
     target: "/t/p/w92/pB8BM7pdSp6B6Ih7QZ4DrQ3PmJK.jpg",
-    fields: [["accept", "*/*"]],
+    fields: [],
     status: [[200, 299], [404, 404], [429, 429]],
   };
   readonly #content: ContentRule;

@@ -35,6 +35,8 @@ export type ToWorker =
 
 /** What a worker says to the supervisor. */
 export type FromWorker =
+  /** It listens now; what was posted before may be lost. */
+  | { readonly type: "hello" }
   | { readonly type: "ready" }
   | { readonly type: "prepared"; readonly generation: number; readonly error: string | null }
   | { readonly type: "committed"; readonly generation: number }

@@ -1,9 +1,9 @@
+import type { PreparedKvFile } from "../cache/kv_open.ts";
 import type { TierStats } from "../cache/store.ts";
 import type { Metric, Sample } from "../metrics/exposition.ts";
 import { CACHE_RESULTS, type ListenerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Slot } from "./fleet.ts";
-import type { KvFile } from "./kv_file.ts";
 import type { ConfigGeneration, WorkerReport } from "./messages.ts";
 
 /** What the supervisor knows, for whoever asks. */
@@ -18,7 +18,7 @@ export interface StatusFacts {
 export interface StatusDetails extends StatusFacts {
   readonly configFile: string;
   readonly counts: WorkerCounts;
-  readonly kvFile: KvFile;
+  readonly kvFile: PreparedKvFile;
   readonly lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null;
 }
 

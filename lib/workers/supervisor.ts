@@ -1,11 +1,11 @@
 import { newLeaseMemory } from "../cache/lease_table.ts";
+import type { PreparedKvFile } from "../cache/kv_open.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
 import type { Logger } from "../logging/logger.ts";
 import { prometheusText } from "../metrics/exposition.ts";
 import { Fleet } from "./fleet.ts";
-import type { KvFile } from "./kv_file.ts";
 import { gauges, statusOf } from "./status.ts";
 
 /** What a supervisor is made of. */
@@ -18,7 +18,7 @@ export interface SupervisorOptions {
   readonly config: Config;
   /** Module that every worker is started from. */
   readonly workerUrl: URL;
-  readonly kvFile: KvFile;
+  readonly kvFile: PreparedKvFile;
   readonly logger: Logger;
   /** The admin surface over what the supervisor shows. */
   readonly adminHandler: (supervisor: Supervisor) => (request: Request) => Response | Promise<Response>;

@@ -20,6 +20,8 @@ export class WorkerHandle {
   readonly name: string;
   readonly startedAtMs = Date.now();
   #worker: Worker | null;
+  /** What waits until the worker listens; `null` once it does. */
+  #outbox: [ToWorker, Transferable[]][] | null = [];
   #waiting = new Set<Waiting>();
   #onDeath: ((reason: string) => void) | null;
   #sequence = 0;
@@ -60,7 +62,8 @@ export class WorkerHandle {
 
   /** Sends a message; a dead worker takes none. */
   post(message: ToWorker, transfer: Transferable[] = []): void {
-    this.#worker?.postMessage(message, transfer);
+    if (this.#outbox !== null) this.#outbox.push([message, transfer]);
+    else this.#worker?.postMessage(message, transfer);
   }
 
   /**
@@ -122,8 +125,15 @@ export class WorkerHandle {
 
   #receive(message: FromWorker): void {
     this.#unansweredBeats = 0;
+    if (message.type === "hello") this.#flushOutbox();
     if (message.type === "pong") this.#report = message.report;
     for (const waiting of this.#waiting) if (waiting.matches(message)) waiting.resolve(message);
+  }
+
+  #flushOutbox(): void {
+    const waiting = this.#outbox ?? [];
+    this.#outbox = null;
+    for (const [message, transfer] of waiting) this.post(message, transfer);
   }
 
   #die(reason: string): void {

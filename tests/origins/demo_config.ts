@@ -73,7 +73,9 @@ Press Ctrl-C to stop.
 /** Starts the demo's origin and writes its configuration; the gateway is started by who asks. */
 export async function prepareDemo(ports: { readonly port: number; readonly adminPort: number }): Promise<Demo> {
   const origin = await startTmdbOrigin({ latencyMs: 60 });
-  const directory = await Deno.makeTempDir({ prefix: "usher-demo-" });
+  // Below the folder that the gateway may write to anyway.
+  await Deno.mkdir("data", { recursive: true });
+  const directory = await Deno.makeTempDir({ dir: "data", prefix: "demo-" });
   const configPath = `${directory}/config.yaml`;
   await Deno.writeTextFile(configPath, demoConfig(origin.url, { ...ports, dataDir: `${directory}/data` }));
   return {

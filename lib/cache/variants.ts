@@ -1,0 +1,30 @@
+import { variantKey } from "./key.ts";
+import type { StoredResponse } from "./stored_response.ts";
+
+/**
+ * Stands at a primary key whose responses have a `Vary`: it holds no response, but the names of the request fields that select
+ * one (RFC 9111 §4.1). The responses stand at their variant keys.
+ */
+export function varyMarker(primaryKey: string, variant: StoredResponse): StoredResponse {
+  return {
+    ...variant,
+    key: primaryKey,
+    status: 0,
+    fields: [],
+    body: new Uint8Array(0),
+    selectedBy: variant.selectedBy.map(([name]) => [name, null]),
+  };
+}
+
+/** Whether what a primary key holds is a {@linkcode varyMarker}. */
+export function isVaryMarker(stored: StoredResponse): boolean {
+  return stored.status === 0;
+}
+
+/** The key of the variant that a request selects, by the names in a marker; `selecting` gives the request's normalised values. */
+export function selectedKey(
+  marker: StoredResponse,
+  selecting: (names: readonly string[]) => StoredResponse["selectedBy"],
+): string {
+  return variantKey(marker.key, selecting(marker.selectedBy.map(([name]) => name)));
+}

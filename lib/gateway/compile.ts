@@ -1,0 +1,90 @@
+import type { Clock } from "../clock.ts";
+import { queryFilter } from "../cache/key.ts";
+import type { Config, ListenerConfig } from "../config/config.ts";
+import { type Route, RouteTable } from "../listener/route_table.ts";
+import { type ListenerCounts, newListenerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
+import type { PoolRuntime, Snapshot, Tenant } from "../proxy/snapshot.ts";
+import { createUpstreamType } from "../upstream_type/registry.ts";
+import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
+import { compilePolicy } from "./cache_policy.ts";
+import { compilePool, type PoolDeps } from "./compile_pool.ts";
+
+/** What compiling takes from outside. */
+export interface CompileDeps extends Pick<PoolDeps, "transportOf"> {
+  readonly clock: Clock;
+  /** Counters live through reloads: those of a name that is known are used on. */
+  readonly counts: WorkerCounts;
+  readonly onKeyEvent: (pool: string, event: KeyEvent) => void;
+}
+
+/** Key of a listen address in {@linkcode Snapshot.tables}. */
+export function addressKey(address: { readonly hostname: string; readonly port: number }): string {
+  return `${address.hostname}:${address.port}`;
+}
+
+/** Compiles a configuration into the snapshot that requests are served by. */
+export function compileSnapshot(config: Config, generation: number, deps: CompileDeps): Snapshot {
+  const runtimes = new Map<string, { runtime: PoolRuntime; type: UpstreamType }>();
+  for (const pool of config.pools) {
+    const type = createUpstreamType(pool.type, {
+      apiKeys: pool.apiKeys,
+      keyMode: pool.keyMode,
+      contentTypes: pool.contentTypes,
+      now: () => deps.clock.now(),
+      onKeyEvent: (event) => deps.onKeyEvent(pool.name, event),
+    });
+    const countsOf = (name: string, upstream: string) =>
+      (deps.counts.upstreams[name] ??= {})[upstream] ??= { outcomes: {}, latencySumMs: 0 };
+    runtimes.set(pool.name, { runtime: compilePool(pool, { ...deps, countsOf }), type });
+  }
+  const tenants = new Map<ListenerConfig, Tenant>(config.listeners.map((listener) => {
+    const { runtime, type } = runtimes.get(listener.pool)!;
+    return [listener, compileTenant(config, listener, { runtime, type, counts: countsOf(deps.counts, listener.name) })];
+  }));
+  return Object.freeze({
+    generation,
+    tables: tablesOf(tenants),
+    tenants: [...tenants.values()],
+    pools: [...runtimes.values()].map(({ runtime }) => runtime),
+  });
+}
+
+interface TenantParts {
+  readonly runtime: PoolRuntime;
+  readonly type: UpstreamType;
+  readonly counts: ListenerCounts;
+}
+
+function compileTenant(config: Config, listener: ListenerConfig, { runtime, type, counts }: TenantParts): Tenant {
+  const pool = config.pools.find(({ name }) => name === listener.pool)!;
+  const forwarded = pool.forwarded ?? type.forwarded;
+  return Object.freeze({
+    name: listener.name,
+    prefix: listener.prefix,
+    stripPrefix: listener.stripPrefix,
+    pool: runtime,
+    type,
+    policy: compilePolicy(listener.cache, type),
+    filterQuery: queryFilter(listener.cache.query),
+    // An upstream that is told of the client's host may answer by it.
+    hostInKey: type.hostInKey || pool.preserveHost || forwarded !== "off",
+    forwarded,
+    responseFields: type.responseFields,
+    counts,
+  });
+}
+
+function countsOf(counts: WorkerCounts, listener: string): ListenerCounts {
+  return counts.listeners[listener] ??= newListenerCounts();
+}
+
+function tablesOf(tenants: ReadonlyMap<ListenerConfig, Tenant>): Map<string, RouteTable<Tenant>> {
+  const routes = new Map<string, Route<Tenant>[]>();
+  for (const [listener, tenant] of tenants) {
+    const key = addressKey(listener.listen);
+    const list = routes.get(key) ?? [];
+    list.push({ hosts: listener.hosts, prefix: listener.prefix, value: tenant });
+    routes.set(key, list);
+  }
+  return new Map([...routes].map(([key, list]) => [key, new RouteTable(list)]));
+}

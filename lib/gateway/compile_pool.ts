@@ -1,0 +1,71 @@
+import type { PoolConfig, UpstreamConfig } from "../config/config.ts";
+import type { UpstreamCounts } from "../metrics/gateway_metrics.ts";
+import { Pool } from "../pool/pool.ts";
+import type { Endpoint, PoolRuntime } from "../proxy/snapshot.ts";
+import { createHttp1Transport } from "../upstream_client/http1_transport.ts";
+import type { Transport } from "../upstream_client/transport.ts";
+import type { Clock } from "../clock.ts";
+
+/** A transport and what it was made from: it is used on for as long as that stays the same. */
+export interface OwnedTransport {
+  readonly signature: string;
+  readonly transport: Transport;
+}
+
+/** What a pool's compilation takes from outside. */
+export interface PoolDeps {
+  readonly clock: Clock;
+  /** The transport for an upstream: one that is in use already, or a new one. */
+  readonly transportOf: (upstream: UpstreamConfig) => Transport;
+  /** Counters for an upstream of the pool; the same object through all reloads. */
+  readonly countsOf: (pool: string, upstream: string) => UpstreamCounts;
+}
+
+/** Compiles a pool. */
+export function compilePool(config: PoolConfig, deps: PoolDeps): PoolRuntime {
+  const pool = new Pool({
+    name: config.name,
+    strategy: config.strategy,
+    upstreams: config.upstreams.map(({ url, weight }) => ({ id: url, url, weight })),
+    breaker: { maxFailures: config.health.maxFailures, openMs: 5_000, maxOpenMs: 60_000 },
+  });
+  return {
+    name: config.name,
+    pool,
+    endpoints: new Map(config.upstreams.map((upstream) => [upstream.url, endpointOf(config.name, upstream, deps)])),
+    connectMs: config.timeouts.connectMs,
+    firstByteMs: config.timeouts.firstByteMs,
+    idleMs: config.timeouts.idleMs,
+    totalMs: config.timeouts.totalMs,
+    attempts: config.retry.attempts,
+    preserveHost: config.preserveHost,
+  };
+}
+
+/** The transport that an upstream's configuration asks for. */
+export function createTransport(config: UpstreamConfig, clock: Clock): Transport {
+  return createHttp1Transport({
+    url: new URL(config.url),
+    tlsName: config.host === null ? null : new URL(`http://${config.host}`).hostname,
+    address: config.resolve,
+    caCerts: config.ca === null ? [] : [config.ca],
+    allowPrivate: false,
+    maxConnections: config.maxConnections,
+    clock,
+  });
+}
+
+/** What of an upstream's configuration makes its transport another one. */
+export function transportSignature({ url, host, resolve, ca, maxConnections }: UpstreamConfig): string {
+  return JSON.stringify([new URL(url).origin, host, resolve, ca, maxConnections]);
+}
+
+/** Authority and base path of an upstream, as requests name it. */
+export function requestBase(upstream: UpstreamConfig): { readonly host: string; readonly basePath: string } {
+  const url = new URL(upstream.url);
+  return { host: upstream.host ?? url.host, basePath: url.pathname.replace(/\/$/, "") };
+}
+
+function endpointOf(pool: string, upstream: UpstreamConfig, deps: PoolDeps): Endpoint {
+  return { transport: deps.transportOf(upstream), ...requestBase(upstream), counts: deps.countsOf(pool, upstream.url) };
+}

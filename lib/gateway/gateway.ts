@@ -1,0 +1,190 @@
+import type { Clock } from "../clock.ts";
+import { Collapse } from "../cache/collapse.ts";
+import { FillBudget } from "../cache/fill.ts";
+import { LeaseTable } from "../cache/lease_table.ts";
+import type { Store } from "../cache/store.ts";
+import type { Config, UpstreamConfig } from "../config/config.ts";
+import { addressMatcher } from "../http/forwarded.ts";
+import type { Logger } from "../logging/logger.ts";
+import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
+import type { OutcomeBatch } from "../pool/outcome.ts";
+import type { HealthTable } from "../pool/upstream_health.ts";
+import { BackgroundTasks } from "../proxy/background_tasks.ts";
+import type { Services, Settings } from "../proxy/services.ts";
+import type { Snapshot } from "../proxy/snapshot.ts";
+import type { Transport } from "../upstream_client/transport.ts";
+import { compileSnapshot } from "./compile.ts";
+import { createTransport, transportSignature } from "./compile_pool.ts";
+
+/** Background tasks at a time; beyond it optional ones (revalidation) are left out. */
+const MAX_BACKGROUND_TASKS = 1_000;
+
+/** What a gateway is made of. */
+export interface GatewayOptions {
+  readonly store: Store;
+  readonly leaseMemory: SharedArrayBuffer;
+  /** Index of this worker. */
+  readonly worker: number;
+  readonly instanceId: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly config: Config;
+}
+
+/** A snapshot that is ready to take over, and the transports it needs. */
+export interface Prepared {
+  readonly snapshot: Snapshot;
+  readonly settings: Settings;
+  readonly transports: ReadonlyMap<string, Transport>;
+}
+
+/** One worker's gateway: holds the snapshot in force, makes the next one, and swaps them. */
+export class Gateway {
+  readonly services: Services;
+  readonly #options: GatewayOptions;
+  readonly #counts: WorkerCounts = { listeners: {}, upstreams: {} };
+  /** By signature; shared by all pools with the same upstream. */
+  #transports: ReadonlyMap<string, Transport> = new Map();
+  #snapshot: Snapshot;
+  /** Health as last told, for pools that a reload adds again. */
+  readonly #health = new Map<string, HealthTable>();
+
+  constructor(options: GatewayOptions, generation: number) {
+    this.#options = options;
+    const { store, clock, logger, config } = options;
+    this.services = {
+      store,
+      collapse: new Collapse({
+        leases: new LeaseTable(options.leaseMemory, options.worker),
+        clock,
+        timeoutMs: config.cache.collapseTimeoutMs,
+        adopt: (response) => store.adopt(response),
+      }),
+      budget: new FillBudget(config.cache.fillMemoryBytes),
+      background: new BackgroundTasks(MAX_BACKGROUND_TASKS, (error) => this.#backgroundFailed(error)),
+      clock,
+      logger,
+      nextRequestId: requestIds(),
+      instanceId: options.instanceId,
+      settings: settingsOf(config),
+    };
+    const prepared = this.prepare(config, generation);
+    this.#snapshot = prepared.snapshot;
+    this.#transports = prepared.transports;
+  }
+
+  /** The snapshot in force. A request takes it once and keeps it to its end. */
+  get snapshot(): Snapshot {
+    return this.#snapshot;
+  }
+
+  /** What this worker has counted. */
+  get counts(): WorkerCounts {
+    return this.#counts;
+  }
+
+  /**
+   * Compiles a configuration beside the one in force.
+   *
+   * @throws {Error} when it cannot be compiled; nothing has changed then
+   */
+  prepare(config: Config, generation: number): Prepared {
+    const transports = new Map<string, Transport>();
+    const transportOf = (upstream: UpstreamConfig) => {
+      const signature = transportSignature(upstream);
+      const transport = transports.get(signature) ?? this.#transports.get(signature) ??
+        createTransport(upstream, this.#options.clock);
+      transports.set(signature, transport);
+      return transport;
+    };
+    const snapshot = compileSnapshot(config, generation, {
+      clock: this.#options.clock,
+      counts: this.#counts,
+      transportOf,
+      onKeyEvent: (pool, event) => this.services.logger.warn("An API key changed its state", { pool, ...event }),
+    });
+    return { snapshot, settings: settingsOf(config), transports };
+  }
+
+  /** Puts a prepared snapshot in force. Requests under way end on the one they began with. */
+  commit(prepared: Prepared): void {
+    const nowMs = this.#options.clock.now();
+    const before = new Map(this.#snapshot.pools.map((runtime) => [runtime.name, runtime.pool]));
+    for (const { name, pool } of prepared.snapshot.pools) {
+      const same = before.get(name);
+      if (same !== undefined) pool.carryOver(same, nowMs);
+      const table = this.#health.get(name);
+      if (table !== undefined) pool.apply(table);
+    }
+    this.#snapshot = prepared.snapshot;
+    this.services.settings = prepared.settings;
+    for (const [signature, transport] of this.#transports) {
+      if (!prepared.transports.has(signature)) transport.close();
+    }
+    this.#transports = prepared.transports;
+  }
+
+  /** Gives up a prepared snapshot. */
+  abort(prepared: Prepared): void {
+    for (const [signature, transport] of prepared.transports) {
+      if (!this.#transports.has(signature)) transport.close();
+    }
+  }
+
+  /** Takes in what the health worker says. */
+  applyHealth(tables: readonly HealthTable[]): void {
+    const pools = new Map(this.#snapshot.pools.map((runtime) => [runtime.name, runtime.pool]));
+    for (const table of tables) {
+      this.#health.set(table.pool, table);
+      pools.get(table.pool)?.apply(table);
+    }
+  }
+
+  /** What became of tries since the last call, by pool. */
+  drainReports(): { readonly pool: string; readonly batches: readonly OutcomeBatch[] }[] {
+    return this.#snapshot.pools
+      .map(({ name, pool }) => ({ pool: name, batches: pool.drainReports() }))
+      .filter(({ batches }) => batches.length > 0);
+  }
+
+  /** Open connections to upstreams, by pool. */
+  connections(): Record<string, number> {
+    return Object.fromEntries(this.#snapshot.pools.map(({ name, endpoints }) => {
+      const transports = new Set([...endpoints.values()].map((endpoint) => endpoint.transport));
+      return [name, [...transports].reduce((sum, transport) => sum + transport.stats().open, 0)];
+    }));
+  }
+
+  /** Waits for background work, at most `graceMs`, writes down what is queued and lets go of everything. */
+  async close(graceMs: number): Promise<void> {
+    const untilMs = performance.now() + graceMs;
+    await this.services.background.drain(graceMs);
+    await this.services.store.close(Math.max(0, untilMs - performance.now()));
+    this.services.collapse.close();
+    for (const transport of this.#transports.values()) transport.close();
+  }
+
+  #backgroundFailed(error: unknown): void {
+    this.#options.logger.debug("Background work failed", {
+      problem: error instanceof Error ? error.message : String(error),
+    });
+  }
+}
+
+function settingsOf(config: Config): Settings {
+  return {
+    name: config.server.name,
+    access: config.logging.access,
+    isTrusted: addressMatcher(config.server.trustedProxies),
+    maxEntryBytes: config.cache.maxEntryBytes,
+    maxRequestBodyBytes: config.server.maxRequestBodyBytes,
+    backgroundFill: config.cache.backgroundFill,
+  };
+}
+
+/** Ids that are unique in practice and cost next to nothing: a random beginning for each worker, then a count. */
+function requestIds(): () => string {
+  const beginning = crypto.randomUUID().replaceAll("-", "").slice(0, 12);
+  let count = 0;
+  return () => `${beginning}-${(count++).toString(36)}`;
+}

@@ -1,0 +1,57 @@
+import type { StoredHead } from "../cache/flight.ts";
+import { ageSeconds, ttlSeconds } from "../cache/reuse.ts";
+import { forwardedStatus, type FwdReason, hitStatus } from "../http/cache_status.ts";
+import type { CacheResult } from "../metrics/gateway_metrics.ts";
+import type { Exchange } from "./exchange.ts";
+
+/** How the cache took part in a response: for the `Cache-Status` and `Age` fields, the log and the counters. */
+export interface CacheNote {
+  readonly result: CacheResult;
+  /** Our member of `Cache-Status` (RFC 9211). */
+  readonly status: string;
+  /** Current age in seconds; `null` for a response that comes straight from an upstream. */
+  readonly ageSeconds: number | null;
+}
+
+/** The note of a response that comes from the cache. */
+export function hitNote(exchange: Exchange, stored: StoredHead, result: CacheResult): CacheNote {
+  const nowMs = exchange.services.clock.now();
+  const detail = result === "hit_memory" ? "memory" : result === "hit_disk" ? "kv" : null;
+  return {
+    result,
+    status: hitStatus(exchange.services.settings.name, ttlSeconds(stored, nowMs), detail),
+    ageSeconds: ageSeconds(stored, nowMs),
+  };
+}
+
+/** What is said of a request that went to an upstream. */
+export interface ForwardFacts {
+  readonly fwd: FwdReason;
+  readonly fwdStatus?: number | null;
+  /** The response that was stored with it. */
+  readonly stored?: StoredHead;
+  /** A stored response that is served in place of the upstream's. */
+  readonly served?: StoredHead;
+  readonly collapsed?: boolean;
+  readonly detail?: string | null;
+  /** `miss` where nothing is said. */
+  readonly result?: CacheResult;
+}
+
+/** The note of a response for which an upstream was asked. */
+export function forwardNote(exchange: Exchange, facts: ForwardFacts): CacheNote {
+  const nowMs = exchange.services.clock.now();
+  const kept = facts.stored ?? facts.served;
+  return {
+    result: facts.result ?? "miss",
+    status: forwardedStatus(exchange.services.settings.name, {
+      fwd: facts.fwd,
+      fwdStatus: facts.fwdStatus ?? null,
+      ttlSeconds: kept === undefined ? null : ttlSeconds(kept, nowMs),
+      stored: facts.stored !== undefined,
+      collapsed: facts.collapsed ?? false,
+      detail: facts.detail ?? null,
+    }),
+    ageSeconds: kept === undefined ? null : ageSeconds(kept, nowMs),
+  };
+}

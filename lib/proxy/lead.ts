@@ -1,0 +1,155 @@
+import type { Flight } from "../cache/flight.ts";
+import { allowsStaleIfError, freshen, storable, validationFields } from "../cache/policy.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
+import type { FwdReason } from "../http/cache_status.ts";
+import { UpstreamFailure } from "../upstream_client/transport.ts";
+import { forwardNote } from "./cache_note.ts";
+import { decodedResponse } from "./decode.ts";
+import type { Exchange } from "./exchange.ts";
+import { type Answer, asFailure, askUpstreams, gatewayError } from "./forward.ts";
+import type { Ask } from "./outgoing.ts";
+import { respondDirect } from "./respond_direct.ts";
+import { clientFields, respondStored } from "./respond.ts";
+import { landWhole, storeBody, type Storing } from "./store_body.ts";
+
+/** What a leader starts from. */
+export interface Lead {
+  readonly flight: Flight;
+  readonly fwd: FwdReason;
+  /** A stored response that can be validated, or served if no upstream answers. */
+  readonly stale: StoredResponse | null;
+}
+
+/**
+ * Fetches for everyone who waits for a key: asks upstreams, stores what may be stored, and answers its own request.
+ *
+ * @throws {GatewayError} when no upstream answers and no stored response may stand in
+ */
+export async function lead(exchange: Exchange, task: Lead): Promise<Response> {
+  try {
+    return await take(exchange, task, await askUpstreams(exchange, askFor(task)));
+  } catch (error) {
+    return standIn(exchange, task, error instanceof UpstreamFailure ? gatewayError(error) : error as Error);
+  }
+}
+
+function askFor(task: Lead): Ask {
+  return {
+    method: "GET",
+    forCache: true,
+    conditions: task.stale === null ? [] : validationFields(task.stale),
+    body: null,
+  };
+}
+
+/** What to do with an answer. */
+async function take(exchange: Exchange, task: Lead, answer: Answer): Promise<Response> {
+  const { settings, collapse } = exchange.services;
+  const { stale, flight, fwd } = task;
+  const { status } = answer.response;
+  if (status === 304 && stale !== null) return await revalidated(exchange, task, { stale, answer });
+  if (stale !== null && mayStandIn(exchange, stale, status)) {
+    discard(answer);
+    return serveStale(exchange, task, { stale, fwdStatus: status });
+  }
+  const response = exchange.tenant.type.acceptEncoding === "gzip"
+    ? decodedResponse(answer.response, settings.maxEntryBytes)
+    : answer.response;
+  const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };
+  const decision = storable({ request: exchange, head: response, times, options: exchange.tenant.policy! });
+  if (!decision.store) {
+    collapse.rememberSolo(exchange.key, decision.hitForMissMs);
+    collapse.finish(flight, null);
+    return respondDirect(exchange, { ...answer, response }, {
+      note: forwardNote(exchange, { fwd, detail: decision.reason }),
+    });
+  }
+  const storing: Storing = { flight, fwd, decision, answer: { ...answer, response } };
+  try {
+    return await storeBody(exchange, storing);
+  } catch (error) {
+    return await again(exchange, task, { answer, failure: asFailure(error) });
+  }
+}
+
+/** A body that broke off before any of it was passed on is fetched once more, from another upstream if there is one. */
+async function again(
+  exchange: Exchange,
+  task: Lead,
+  broken: { answer: Answer; failure: UpstreamFailure },
+): Promise<Response> {
+  const { answer, failure } = broken;
+  const { logger } = exchange.services;
+  logger.warn("A response broke off", {
+    id: exchange.requestId,
+    upstream: answer.upstream.id,
+    problem: failure.message,
+  });
+  if (exchange.tries >= exchange.tenant.pool.attempts || failure.kind === "too_large") throw failure;
+  return await take(exchange, task, await askUpstreams(exchange, askFor(task), { avoid: answer.upstream }));
+}
+
+/** The stored response is still good: its fields are renewed (RFC 9111 §4.3.4). A 304 about another response is worth nothing. */
+async function revalidated(
+  exchange: Exchange,
+  task: Lead,
+  found: { stale: StoredResponse; answer: Answer },
+): Promise<Response> {
+  const { stale, answer } = found;
+  const { store, collapse } = exchange.services;
+  discard(answer);
+  const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: answer.response.receivedAtMs };
+  const head = { ...answer.response, fields: clientFields(exchange, answer.response.fields) };
+  const freshened = freshen(stale, head, { request: exchange, times, options: exchange.tenant.policy! });
+  if (freshened === null) {
+    const unconditional = { ...task, stale: null };
+    return await take(exchange, unconditional, await askUpstreams(exchange, askFor(unconditional)));
+  }
+  const { response: fresh, keep, ownFields } = freshened;
+  if (keep === "replace") store.put(fresh);
+  if (keep === "delete") store.delete(stale.key);
+  const shared = keep === "replace" ? fresh : null;
+  if (shared !== null) landWhole(task.flight, shared);
+  collapse.finish(task.flight, shared);
+  const note = forwardNote(exchange, { fwd: task.fwd, fwdStatus: 304, stored: fresh, result: "revalidated" });
+  return respondStored(exchange, { ...fresh, fields: [...fresh.fields, ...ownFields] }, note);
+}
+
+function mayStandIn(exchange: Exchange, stale: StoredResponse, cause: "unreachable" | number): boolean {
+  const nowMs = exchange.services.clock.now();
+  return allowsStaleIfError(exchange, stale, { options: exchange.tenant.policy!, nowMs, cause });
+}
+
+/** No upstream answered: the stored response where it may be served stale, else the error, to everyone who waits. */
+function standIn(exchange: Exchange, task: Lead, error: Error): Response {
+  const { stale, flight } = task;
+  if (stale !== null && mayStandIn(exchange, stale, "unreachable")) {
+    return serveStale(exchange, task, { stale, fwdStatus: null });
+  }
+  flight.land({ kind: "failed", error });
+  exchange.services.collapse.finish(flight, null);
+  throw error;
+}
+
+function serveStale(
+  exchange: Exchange,
+  task: Lead,
+  found: { stale: StoredResponse; fwdStatus: number | null },
+): Response {
+  const { stale, fwdStatus } = found;
+  landWhole(task.flight, stale);
+  exchange.services.collapse.finish(task.flight, null);
+  const note = forwardNote(exchange, {
+    fwd: task.fwd,
+    fwdStatus,
+    served: stale,
+    result: "stale",
+    detail: "stale-if-error",
+  });
+  return respondStored(exchange, stale, note);
+}
+
+function discard(answer: Answer): void {
+  answer.response.body.cancel();
+  answer.release();
+}

@@ -1,0 +1,44 @@
+import { UpstreamFailure } from "../upstream_client/transport.ts";
+import { bodyStream } from "./body_stream.ts";
+import type { CacheNote } from "./cache_note.ts";
+import type { Exchange } from "./exchange.ts";
+import { type Answer, asFailure } from "./forward.ts";
+import { clientFields, respondStreaming } from "./respond.ts";
+
+/** How an answer is passed on. */
+export interface DirectOptions {
+  readonly note: CacheNote;
+  /** Reads the body in place of the answer's own `read`. */
+  readonly read?: () => Promise<Uint8Array | null>;
+  /** The body has ended or, with a failure, broken off. */
+  readonly onEnd?: (failure?: UpstreamFailure) => void;
+  /** The client has left; without this the body is given up. */
+  readonly onLeave?: () => void;
+}
+
+/** Passes an upstream's answer on to the client as it comes in, with back-pressure. */
+export function respondDirect(exchange: Exchange, answer: Answer, options: DirectOptions): Response {
+  const { response, release } = answer;
+  const ended = (failure?: UpstreamFailure) => {
+    release(failure);
+    options.onEnd?.(failure);
+  };
+  const giveUp = () => {
+    response.body.cancel();
+    ended(new UpstreamFailure("aborted", "The client has left", true));
+  };
+  const head = { status: response.status, fields: clientFields(exchange, response.fields) };
+  return respondStreaming(exchange, head, {
+    note: options.note,
+    body: {
+      // A response without content is complete with its fields.
+      cancel: () => (response.body.cancel(), ended()),
+      stream: (onEnd) =>
+        bodyStream(options.read ?? (() => response.body.read()), (end) => {
+          onEnd(end);
+          if (end.aborted) return options.onLeave === undefined ? giveUp() : options.onLeave();
+          ended(end.error === null ? undefined : asFailure(end.error));
+        }),
+    },
+  });
+}

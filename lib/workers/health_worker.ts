@@ -1,0 +1,146 @@
+import { createKvJanitor } from "../cache/kv_janitor.ts";
+import { openKvFile } from "../cache/kv_open.ts";
+import { systemClock } from "../clock.ts";
+import type { Config, UpstreamConfig } from "../config/config.ts";
+import { createTransport, transportSignature } from "../gateway/compile_pool.ts";
+import { monitoredPools } from "../gateway/health_targets.ts";
+import { HealthMonitor, type MonitoredPool, type PoolReport } from "../health/health_monitor.ts";
+import { KvHealthWriter } from "../health/kv_health_writer.ts";
+import type { Transition } from "../health/health_monitor.ts";
+import type { Logger } from "../logging/logger.ts";
+import type { Transport } from "../upstream_client/transport.ts";
+import { LoopMonitor } from "./loop_monitor.ts";
+import type { InitMessage, WorkerReport } from "./messages.ts";
+import { schedule } from "./schedule.ts";
+import { runWorker, type WorkerRole } from "./worker_runtime.ts";
+
+/** Pause between two steps of the disk tier's janitor. */
+const JANITOR_EVERY_MS = 1_000;
+
+/** Runs this worker as the health worker, until the supervisor ends it. */
+export function runHealthWorker(): void {
+  runWorker((init, logger) => HealthWorker.open(init, logger));
+}
+
+/** A configuration's pools, and the transports that their checks use. */
+interface Targets {
+  readonly generation: number;
+  readonly pools: readonly MonitoredPool[];
+  readonly transports: ReadonlyMap<string, Transport>;
+}
+
+class HealthWorker implements WorkerRole {
+  readonly #monitor: HealthMonitor;
+  readonly #kv: Deno.Kv | null;
+  readonly #loop = new LoopMonitor();
+  readonly #ports = new Map<number | "health", MessagePort>();
+  readonly #ending = new AbortController();
+  #janitor: Promise<void> = Promise.resolve();
+  #targets: Targets;
+  #prepared: Targets | null = null;
+
+  private constructor(parts: { monitor: HealthMonitor; kv: Deno.Kv | null; targets: Targets }) {
+    this.#monitor = parts.monitor;
+    this.#kv = parts.kv;
+    this.#targets = parts.targets;
+  }
+
+  static async open(init: InitMessage, logger: Logger): Promise<HealthWorker> {
+    const kv = init.kvPath === null ? null : await openKvFile(init.kvPath, { clock: systemClock, log: logger });
+    const writer = kv === null ? null : new KvHealthWriter(kv);
+    const stored = writer === null ? null : await writer.load(systemClock.now());
+    const monitor = new HealthMonitor({
+      now: () => systemClock.now(),
+      schedule,
+      random: Math.random,
+      publish: async (tables, removed) => await writer?.publish(tables, removed),
+      onTransition: (transition) => logTransition(logger, transition),
+    });
+    const targets = targetsOf(init.generation, init.config, new Map());
+    monitor.reconfigure(targets.pools);
+    if (stored !== null) monitor.restore(stored);
+    const worker = new HealthWorker({ monitor, kv, targets });
+    worker.#keepHouse(init, logger);
+    return worker;
+  }
+
+  /** The disk tier's janitor works here, off the requests' way, and alone. */
+  #keepHouse({ kvPath, config }: InitMessage, logger: Logger): void {
+    const limitBytes = config.cache.diskBytes;
+    if (this.#kv === null || limitBytes === 0) return;
+    const janitor = createKvJanitor({ kv: this.#kv, path: kvPath, clock: systemClock, log: logger, limitBytes });
+    this.#janitor = janitor.run(this.#ending.signal, JANITOR_EVERY_MS);
+  }
+
+  peer(peer: number | "health", port: MessagePort): void {
+    this.#ports.get(peer)?.close();
+    this.#ports.set(peer, port);
+    port.onmessage = (event: MessageEvent<readonly PoolReport[]>) => this.#monitor.report(event.data);
+  }
+
+  prepare(generation: number, config: Config): void {
+    this.#prepared = targetsOf(generation, config, this.#targets.transports);
+  }
+
+  commit(): void {
+    if (this.#prepared === null) return;
+    const before = this.#targets;
+    this.#targets = this.#prepared;
+    this.#prepared = null;
+    this.#monitor.reconfigure(this.#targets.pools);
+    closeOthers(before, this.#targets);
+  }
+
+  abort(): void {
+    if (this.#prepared !== null) closeOthers(this.#prepared, this.#targets);
+    this.#prepared = null;
+  }
+
+  report(): WorkerReport {
+    return {
+      generation: this.#targets.generation,
+      counts: { listeners: {}, upstreams: {} },
+      memory: null,
+      disk: null,
+      flights: 0,
+      backgroundTasks: 0,
+      fillBytes: 0,
+      connections: {},
+      loopLagMs: this.#loop.takeWorstMs(),
+      heapBytes: Deno.memoryUsage().heapUsed,
+      health: this.#monitor.tables(),
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    await this.#janitor;
+    this.#monitor.close();
+    this.#loop.close();
+    for (const port of this.#ports.values()) port.close();
+    for (const transport of this.#targets.transports.values()) transport.close();
+    this.#kv?.close();
+  }
+}
+
+function targetsOf(generation: number, config: Config, known: ReadonlyMap<string, Transport>): Targets {
+  const transports = new Map<string, Transport>();
+  const transportOf = (upstream: UpstreamConfig) => {
+    const signature = transportSignature(upstream);
+    const transport = transports.get(signature) ?? known.get(signature) ?? createTransport(upstream, systemClock);
+    transports.set(signature, transport);
+    return transport;
+  };
+  return { generation, pools: monitoredPools(config, { clock: systemClock, transportOf }), transports };
+}
+
+/** Closes the transports of `given` that `kept` does not use. */
+function closeOthers(given: Targets, kept: Targets): void {
+  for (const [signature, transport] of given.transports) if (!kept.transports.has(signature)) transport.close();
+}
+
+function logTransition(logger: Logger, transition: Transition): void {
+  const { pool, id, from, to, reason } = transition;
+  const isGood = to === "healthy" || to === "half_open" || to === "unknown";
+  logger[isGood ? "info" : "warn"]("An upstream changed its state", { pool, upstream: id, from, to, reason });
+}

@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { prepareKvFile } from "../cache/kv_open.ts";
+import { systemClock } from "../clock.ts";
+import type { Config } from "../config/config.ts";
+import type { LoadResult } from "../config/load.ts";
+import { formatLocated } from "../config/located.ts";
+import { portsInUse } from "../config/ports.ts";
+import { standardOutput } from "../logging/line_buffer.ts";
+import { createLogger, type Logger } from "../logging/logger.ts";
+import { onSignals } from "./signals.ts";
+import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
+
+/** What a run is told. */
+export interface RunOptions extends Pick<SupervisorOptions, "version" | "configFile" | "workerUrl" | "adminHandler"> {
+  /** Reads and checks the configuration; called at the start and at each reload. */
+  readonly source: () => Promise<LoadResult>;
+  readonly testHooks: boolean;
+}
+
+/**
+ * Runs the gateway until a signal ends it. Answers the process's exit status: 0 after a stop that was asked for, 1 when it could not
+ * start or lost all its workers.
+ */
+export async function runGateway(options: RunOptions): Promise<number> {
+  const output = standardOutput();
+  const stop = Promise.withResolvers<void>();
+  let supervisor: Supervisor | null = null;
+  // First of all: without a listener SIGHUP ends the process.
+  const removeListeners = onSignals({ stop: () => stop.resolve(), reload: () => void supervisor?.reload() });
+  try {
+    const loaded = await options.source();
+    if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
+    const busy = portsInUse(loaded.listening).map(formatLocated);
+    if (busy.length > 0) return refuse(busy, options.configFile);
+    const { level, format } = loaded.config.logging;
+    const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
+    for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
+    const kvFile = await prepareKvFile(join(loaded.config.server.dataDir, "usher.kv"), {
+      clock: systemClock,
+      log: logger,
+    });
+    supervisor = new Supervisor({ ...options, config: loaded.config, kvFile, logger });
+    return await serveUntil(stop.promise, supervisor, logger);
+  } finally {
+    removeListeners();
+    output.flush();
+  }
+}
+
+async function serveUntil(stopAsked: Promise<void>, supervisor: Supervisor, logger: Logger): Promise<number> {
+  try {
+    await supervisor.start();
+  } catch (error) {
+    logger.error("Usher cannot start", { reason: error instanceof Error ? error.message : String(error) });
+    await supervisor.stop();
+    return 1;
+  }
+  announce(supervisor.config, logger);
+  const lost = await Promise.race([stopAsked.then(() => false), supervisor.lost.then(() => true)]);
+  if (lost) logger.error("No worker can be started: giving up");
+  await supervisor.stop();
+  return lost ? 1 : 0;
+}
+
+function announce(config: Config, logger: Logger): void {
+  for (const { name, listen, hosts, prefix, pool } of config.listeners) {
+    const host = hosts.length === 0 ? undefined : hosts.join(",");
+    logger.info("Listening", { listener: name, address: `${listen.hostname}:${listen.port}`, host, prefix, pool });
+  }
+  const { hostname, port } = config.admin.listen;
+  logger.info("Usher is ready", {
+    pid: Deno.pid,
+    workers: config.server.workers,
+    admin: `http://${hostname}:${port}/status`,
+  });
+}
+
+/** Nothing was started: what is wrong goes to standard error, as `check` prints it. */
+function refuse(problems: readonly string[], file: string): number {
+  const text = [
+    ...problems,
+    `Usher cannot start: ${problems.length} problem${problems.length === 1 ? "" : "s"} in ${file}`,
+  ];
+  Deno.stderr.writeSync(new TextEncoder().encode(text.join("\n") + "\n"));
+  return 1;
+}

@@ -1,0 +1,107 @@
+import type { Config } from "../config/config.ts";
+import { standardOutput } from "../logging/line_buffer.ts";
+import { createLogger, type Logger } from "../logging/logger.ts";
+import type { FromWorker, InitMessage, ToWorker, WorkerReport } from "./messages.ts";
+
+/** What a worker does when the supervisor says so; one for each role. */
+export interface WorkerRole {
+  /** Takes the port to another worker. */
+  peer(peer: number | "health", port: MessagePort): void;
+  /** @throws {Error} when the configuration cannot be used; nothing has changed then */
+  prepare(generation: number, config: Config): void;
+  commit(): void;
+  abort(): void;
+  report(): WorkerReport;
+  stop(graceMs: number): Promise<void>;
+}
+
+/** As much of the worker's global scope as is used. */
+interface WorkerScope {
+  readonly name: string;
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  postMessage(message: FromWorker): void;
+  addEventListener(type: "unhandledrejection", listener: (event: PromiseRejectionEvent) => void): void;
+}
+
+const scope = globalThis as unknown as WorkerScope;
+
+/** Takes the supervisor's messages for a role that `open` makes of the first of them. */
+export function runWorker(open: (init: InitMessage, logger: Logger) => Promise<WorkerRole>): void {
+  const output = standardOutput();
+  let role: WorkerRole | null = null;
+  let logger: Logger | null = null;
+  // A rejection that nobody took is a bug, but no reason to drop the requests of this worker.
+  scope.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    logger?.error("A promise was rejected and nobody took it", { cause: textOf(event.reason) });
+  });
+  scope.onmessage = async ({ data, ports }) => {
+    if (data.type === "init") {
+      logger = loggerOf(data.config, output.push);
+      role = await open(data, logger);
+      return scope.postMessage({ type: "ready" });
+    }
+    if (role === null) return;
+    const answer = await obey(role, data, ports[0]);
+    if (data.type === "stop") output.flush();
+    if (answer !== null) scope.postMessage(answer);
+  };
+  scope.postMessage({ type: "hello" });
+}
+
+/** Does what a message says; the answer to it, if it has one. */
+async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | undefined): Promise<FromWorker | null> {
+  switch (message.type) {
+    case "peer":
+      if (port !== undefined) role.peer(message.peer, port);
+      return null;
+    case "prepare":
+      return {
+        type: "prepared",
+        generation: message.generation,
+        error: problemOf(() => role.prepare(message.generation, message.config)),
+      };
+    case "commit":
+      role.commit();
+      return { type: "committed", generation: message.generation };
+    case "abort":
+      role.abort();
+      return null;
+    case "ping":
+      return { type: "pong", sequence: message.sequence, report: role.report() };
+    case "stop":
+      await role.stop(message.graceMs);
+      return { type: "stopped" };
+    case "fault":
+      return fail(message.fault);
+    default:
+      return null;
+  }
+}
+
+function problemOf(action: () => void): string | null {
+  try {
+    action();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Breaks this worker, for tests: an error outside of any promise, or a loop without end. */
+function fail(fault: "throw" | "hang"): null {
+  if (fault === "hang") { while (true); }
+  setTimeout(() => {
+    throw new Error("A test asked for this error");
+  }, 0);
+  return null;
+}
+
+function loggerOf(config: Config, sink: (line: string) => void): Logger {
+  const { level, format } = config.logging;
+  return createLogger({ level, format, sink, now: () => Date.now() }, { worker: scope.name });
+}
+
+function textOf(reason: unknown): string {
+  return reason instanceof Error ? reason.stack ?? reason.message : String(reason);
+}

@@ -1,0 +1,22 @@
+/**
+ * The command line, and the module that every worker starts from: a worker is told its role by its name.
+ *
+ * @module
+ */
+
+/** Set in a worker only. */
+const workerName = "WorkerGlobalScope" in globalThis ? (globalThis as { readonly name?: string }).name : undefined;
+
+if (workerName === "health") {
+  const { runHealthWorker } = await import("./lib/workers/health_worker.ts");
+  runHealthWorker();
+} else if (workerName !== undefined) {
+  const [{ runServingWorker }, { proxyHandler }] = await Promise.all([
+    import("./lib/workers/serving_worker.ts"),
+    import("./routes/proxy.ts"),
+  ]);
+  runServingWorker(proxyHandler);
+} else if (import.meta.main) {
+  const { commandLine } = await import("./routes/command_line.ts");
+  Deno.exit(await commandLine(Deno.args, new URL(import.meta.url)));
+}

@@ -1,0 +1,1 @@
+export { handle as proxyHandler } from "../lib/proxy/pipeline.ts";
