@@ -11,6 +11,7 @@ const WIDE_FILES: ReadonlyMap<string, string> = new Map([
   ["routes/command_line.ts", "one command a line, each with the module that carries it out"],
   ["lib/proxy/pipeline.ts", "the conductor: one line of it for every room that a request passes"],
   ["lib/gateway/gateway.ts", "alone knows both the configuration and all rooms"],
+  ["lib/workers/run_gateway.ts", "puts the parts of the main thread together"],
   ["lib/workers/supervisor.ts", "runs every part of the process"],
   ["lib/workers/serving_worker.ts", "puts the parts of one worker together"],
   ["lib/workers/health_worker.ts", "puts the parts of one worker together"],
