@@ -70,14 +70,21 @@ Press Ctrl-C to stop.
 `;
 }
 
+/** Options of {@linkcode prepareDemo}. */
+export interface DemoPlaces {
+  readonly port: number;
+  readonly adminPort: number;
+  /** Folder that the demo makes its own one in; `data`, where the gateway may write anyway, unless given. */
+  readonly parentDir?: string;
+}
+
 /** Starts the demo's origin and writes its configuration; the gateway is started by who asks. */
-export async function prepareDemo(ports: { readonly port: number; readonly adminPort: number }): Promise<Demo> {
+export async function prepareDemo({ port, adminPort, parentDir = "data" }: DemoPlaces): Promise<Demo> {
   const origin = await startTmdbOrigin({ latencyMs: 60 });
-  // Below the folder that the gateway may write to anyway.
-  await Deno.mkdir("data", { recursive: true });
-  const directory = await Deno.makeTempDir({ dir: "data", prefix: "demo-" });
+  await Deno.mkdir(parentDir, { recursive: true });
+  const directory = await Deno.makeTempDir({ dir: parentDir, prefix: "demo-" });
   const configPath = `${directory}/config.yaml`;
-  await Deno.writeTextFile(configPath, demoConfig(origin.url, { ...ports, dataDir: `${directory}/data` }));
+  await Deno.writeTextFile(configPath, demoConfig(origin.url, { port, adminPort, dataDir: `${directory}/data` }));
   return {
     origin,
     configPath,

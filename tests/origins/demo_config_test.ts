@@ -11,7 +11,8 @@ Deno.test("demoConfig() is YAML with pools for every listener", () => {
 });
 
 Deno.test("demoBanner() names targets that the origin answers", async () => {
-  const demo = await prepareDemo({ port: 6635, adminPort: 6636 });
+  const parentDir = await Deno.makeTempDir();
+  const demo = await prepareDemo({ port: 6635, adminPort: 6636, parentDir });
   try {
     const urls = [...demoBanner(demo.origin.url).matchAll(/'(http[^']+)'/g)].map((match) => match[1]!);
     assert.equal(urls.length, 3);
@@ -27,5 +28,7 @@ Deno.test("demoBanner() names targets that the origin answers", async () => {
     assert.match(await Deno.readTextFile(demo.configPath), /access: all/);
   } finally {
     await demo.close();
+    // Fails unless the demo took everything away with it.
+    await Deno.remove(parentDir);
   }
 });
