@@ -3,7 +3,7 @@ import type { Field } from "../../lib/http/fields.ts";
 import { fieldValue } from "../../lib/http/fields.ts";
 import { type CacheRequest, freshen, type Freshened, headUpdate, type PolicyOptions } from "../../lib/cache/policy.ts";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
-import { at, NOW_MS, request, RFC9111, store, TTL } from "./_policy_case.ts";
+import { at, NOW_MS, request, RFC9111, store, TTL } from "./policy_case.ts";
 
 const ETAG: Field = ["etag", '"1"'];
 const SHORT: Field = ["cache-control", "max-age=2"];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { applicableDirectives, initialAgeMs } from "../../lib/cache/freshness.ts";
 import type { Field } from "../../lib/http/fields.ts";
-import { at, decideStored, NOW_MS, request, RFC9111, rule, TTL } from "./_policy_case.ts";
+import { at, decideStored, NOW_MS, request, RFC9111, rule, TTL } from "./policy_case.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

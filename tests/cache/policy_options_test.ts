@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Field } from "../../lib/http/fields.ts";
 import { matchingRule } from "../../lib/cache/policy_options.ts";
-import { rule } from "./_policy_case.ts";
+import { rule } from "./policy_case.ts";
 
 const PNG: Field[] = [["content-type", "Image/PNG; charset=x"]];
 

@@ -9,7 +9,7 @@ import {
   type Verdict,
 } from "../../lib/cache/policy.ts";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
-import { NOW_MS, request, RFC9111, store, TTL } from "./_policy_case.ts";
+import { NOW_MS, request, RFC9111, store, TTL } from "./policy_case.ts";
 
 const ETAG: Field = ["etag", '"1"'];
 

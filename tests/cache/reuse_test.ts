@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ageMs, ageSeconds, ttlMs, ttlSeconds, validationFields } from "../../lib/cache/reuse.ts";
 import { selects } from "../../lib/cache/reuse.ts";
-import { at, NOW_MS, request, store } from "./_policy_case.ts";
+import { at, NOW_MS, request, store } from "./policy_case.ts";
 
 Deno.test("ageMs() grows from the age it came with, and never backwards (RFC 9111 §4.2.3)", () => {
   const stored = store({ fields: [["cache-control", "max-age=60"], ["age", "30"]], delayMs: 500 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Field } from "../../lib/http/fields.ts";
 import type { PolicyOptions, RefusalReason } from "../../lib/cache/policy.ts";
-import { at, decide, decideStored, request, type Response, RFC9111, rule, TTL } from "./_policy_case.ts";
+import { at, decide, decideStored, request, type Response, RFC9111, rule, TTL } from "./policy_case.ts";
 
 const FRESH: Field = ["cache-control", "max-age=3600"];
 const cacheControl = (value: string): Field => ["cache-control", value];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Field } from "../../lib/http/fields.ts";
 import { heldBytes, storedResponse } from "../../lib/cache/stored_response.ts";
-import { store } from "./_policy_case.ts";
+import { store } from "./policy_case.ts";
 
 Deno.test("storedResponse() says the length of the body it holds, once", () => {
   const parts = store({ fields: [["cache-control", "max-age=1"]] }, "12345");
