@@ -143,10 +143,10 @@ export async function evict(
   let freedBytes = 0;
   let removed = 0;
   for (let idle = 0; freedBytes < bytes && idle < 3;) {
-    const victims = await oldestEntries(options);
-    if (victims.length === 0) break;
-    await options.kv.set(OLDEST_ROW, new Deno.KvU64(BigInt(bucketOf(victims[0]!))));
-    const step = await removeEntries(options.kv, victims, bytes - freedBytes);
+    const { entries, spareBytes } = await oldestEntries(options);
+    if (entries.length === 0) break;
+    await options.kv.set(OLDEST_ROW, new Deno.KvU64(BigInt(bucketOf(entries[0]!))));
+    const step = await removeEntries(options.kv, entries, Math.min(bytes - freedBytes, spareBytes));
     freedBytes += step.freedBytes;
     removed += step.removed;
     // Another worker may be evicting the same entries: then nothing of ours went through, and we look again.
@@ -155,14 +155,16 @@ export async function evict(
   return { freedBytes, removed };
 }
 
-async function oldestEntries(options: EvictorOptions): Promise<UseEntry[]> {
+/** The oldest entries of the listener that gives way, and how many bytes it has above its guarantee. */
+async function oldestEntries(options: EvictorOptions): Promise<{ entries: readonly UseEntry[]; spareBytes: number }> {
   const held = await listenerBytes(options.kv);
   const total = [...held.values()].reduce((sum, bytes) => sum + bytes, 0);
-  const guaranteed = total * options.guaranteedShare / Math.max(1, held.size);
-  const above = [...held].filter(([, bytes]) => bytes > guaranteed || held.size === 1).sort((a, b) => b[1] - a[1]);
+  const guaranteed = held.size === 1 ? 0 : total * options.guaranteedShare / Math.max(1, held.size);
+  const above = [...held].filter(([, bytes]) => bytes > guaranteed).sort((a, b) => b[1] - a[1]);
   const lists = await Promise.all(above.slice(0, LISTENERS_COMPARED).map(([name]) => usesOf(options.kv, name)));
-  const oldest = lists.filter((list) => list.length > 0).sort((a, b) => bucketOf(a[0]!) - bucketOf(b[0]!));
-  return oldest[0] ?? [];
+  const [oldest] = lists.filter((list) => list.length > 0).sort((a, b) => bucketOf(a[0]!) - bucketOf(b[0]!));
+  if (oldest === undefined) return { entries: [], spareBytes: 0 };
+  return { entries: oldest, spareBytes: (held.get(oldest[0]!.listener) ?? 0) - guaranteed };
 }
 
 async function usesOf(kv: Deno.Kv, listener: string): Promise<UseEntry[]> {

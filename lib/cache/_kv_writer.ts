@@ -13,6 +13,7 @@ import {
   bucketStartMs,
   BYTES_ROW,
   CALIBRATION_ROW,
+  chunkCostBytes,
   chunkRow,
   chunksCostBytes,
   decodeUse,
@@ -73,6 +74,8 @@ interface Change {
 interface Encoded extends EncodedResponse {
   readonly header: RecordHeader;
   readonly costBytes: number;
+  /** Of the note of its chunks in transit, where they were written ahead. */
+  readonly transit: string | null;
 }
 
 /** Chunks of one commit: within Deno KV's 819,200 bytes. */
@@ -109,10 +112,8 @@ export class KvWriter {
       dropped += changes.filter((change) => change.op.kind === "put").length;
       changes = changes.filter((change) => change.op.kind !== "put");
     }
-    for (const change of changes) {
-      if (isLarge(change)) await this.#writeChunksAhead(change);
-    }
-    for (const group of groupsOf(changes)) {
+    const ready = await Promise.all(changes.map((change) => isLarge(change) ? this.#writeAhead(change) : change));
+    for (const group of groupsOf(ready)) {
       if (!await this.#commit(group)) dropped += await this.#commitEach(group);
     }
     return { evicted: evicted.removed, dropped };
@@ -198,7 +199,9 @@ export class KvWriter {
     const header = encoded === null ? null : readHeader(encoded.record);
     if (encoded === null || header === null) return null;
     const costBytes = entryCostBytes(listener, encoded.record.byteLength, header.bodyLength);
-    return costBytes > this.#sums.limitBytes * MAX_ENTRY_SHARE ? null : { ...encoded, header, costBytes };
+    return costBytes > this.#sums.limitBytes * MAX_ENTRY_SHARE
+      ? null
+      : { ...encoded, header, costBytes, transit: null };
   }
 
   async #makeRoom(changes: readonly Change[]): Promise<{ roomy: boolean; removed: number }> {
@@ -209,25 +212,31 @@ export class KvWriter {
     return { roomy: freed.freedBytes >= over, removed: freed.removed };
   }
 
-  /** A body too large for one commit goes ahead of its record, noted in transit so that none of it is ever lost sight of. */
-  async #writeChunksAhead(change: Change): Promise<void> {
+  /**
+   * A body too large for one commit goes ahead of its record, noted in transit so that none of it is ever lost sight of. Each
+   * step holds the note to be its own: where the janitor took it for left behind, the put fails as a whole.
+   */
+  async #writeAhead(change: Change): Promise<Change> {
     const { encoded, listener } = change;
-    if (encoded === null) return;
+    if (encoded === null) return change;
     let countedBytes = 0;
+    let transit: string | null = null;
     for (let from = 0; from < encoded.chunks.length; from += CHUNKS_AT_ONCE) {
-      const atomic = this.#options.kv.atomic();
+      const atomic = this.#options.kv.atomic().check({ key: transitRow(encoded.header.id), versionstamp: transit });
       const sums = new SumChanges();
       for (const [n, chunk] of encoded.chunks.slice(from, from + CHUNKS_AT_ONCE).entries()) {
         atomic.set(chunkRow(encoded.header.id, from + n), chunk);
-        sums.add(listener, chunksCostBytes(chunk.byteLength), 0);
+        sums.add(listener, chunkCostBytes(chunk.byteLength), 0);
       }
       countedBytes += sums.bytes;
       const timeMs = this.#options.clock.now();
-      const transit: Transit = { listener, chunks: encoded.chunks.length, countedBytes, timeMs };
-      atomic.set(transitRow(encoded.header.id), transit);
-      sums.addTo(atomic);
-      await atomic.commit();
+      const note: Transit = { listener, chunks: encoded.chunks.length, countedBytes, timeMs };
+      sums.addTo(atomic.set(transitRow(encoded.header.id), note));
+      const commit = await atomic.commit();
+      if (!commit.ok) throw new Error("the janitor took a body in writing for one left behind");
+      transit = commit.versionstamp;
     }
+    return { ...change, encoded: { ...encoded, transit } };
   }
 
   async #commit(changes: readonly Change[]): Promise<boolean> {
@@ -282,7 +291,7 @@ export class KvWriter {
     to.atomic.set(recordRow(change.hash), record);
     to.atomic.set(useRow(change.listener, header.bucket, header.id), encodeUse(change.hash, { ...header, costBytes }));
     if (isLarge(change)) {
-      to.atomic.delete(transitRow(header.id));
+      to.atomic.check({ key: transitRow(header.id), versionstamp: encoded.transit }).delete(transitRow(header.id));
       to.sums.add(change.listener, costBytes - chunksCostBytes(header.bodyLength), 1);
       return;
     }

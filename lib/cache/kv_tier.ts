@@ -1,11 +1,13 @@
 import type { Clock } from "../clock.ts";
+import { KvLookUps } from "./_kv_look_ups.ts";
+import type { ReadOutcome } from "./_kv_reader.ts";
 import { bucketStartMs } from "./_kv_rows.ts";
-import { readEntry } from "./_kv_reader.ts";
+import { KvTrouble } from "./_kv_trouble.ts";
+import { KvWriteLoop } from "./_kv_write_loop.ts";
 import { KvWriter } from "./_kv_writer.ts";
-import { WriteQueue } from "./_write_queue.ts";
-import type { StoreLog, TierStats } from "./store.ts";
-import { DEFAULT_KEEP_MS } from "./store.ts";
+import { DEFAULT_KEEP_MS, listenerOfKey, type StoreLog, type TierStats } from "./store.ts";
 import type { StoredResponse } from "./stored_response.ts";
+import { WriteQueue } from "./_write_queue.ts";
 
 /** What a KV tier works with. */
 export interface KvTierOptions {
@@ -40,51 +42,55 @@ export interface KvTierOptions {
    * @default 4096
    */
   readonly queueOps?: number;
+  /**
+   * A read that takes longer is a miss.
+   * @default two seconds
+   */
+  readonly readTimeoutMs?: number;
+  /**
+   * Free bytes of the disk below which nothing more is stored.
+   * @default 256 MiB
+   */
+  readonly minFreeBytes?: number;
+  /** Free bytes of the disk, or `null` where that is not known; see `freeBytesBeside`. Without it there is no such guard. */
+  readonly freeBytes?: () => number | null;
+  /** Called when KV says that the file is damaged; see `markDamaged`. */
+  readonly onDamage?: () => void;
 }
 
-/** A look-up under way. */
-interface Reading {
-  readonly response: Promise<StoredResponse | undefined>;
-  /** Set when its key is put or deleted: what it finds is old then. */
-  superseded: boolean;
-}
-
-/** Of one commit: what it may hold in all stays within Deno KV's 819,200 bytes, and in checks within 100. */
-const BATCH_BYTES = 560_000;
-const BATCH_OPS = 40;
-/** Troubles of the store are logged this often at most. */
-const WARN_EVERY_MS = 60_000;
+/** Reads under way at most; more are misses. */
+const MAX_READS = 512;
+const MIB = 1024 * 1024;
 
 /**
  * Keeps stored responses in Deno KV. A read answers what was verified, or nothing. Writes wait in a bounded queue and are made
  * in the background, one batch at a time; a look-up sees what waits. Nothing here throws: trouble is a miss and a warning.
  */
 export class KvTier {
-  readonly #options: KvTierOptions;
+  readonly #trouble: KvTrouble;
+  readonly #lookUps: KvLookUps;
   readonly #queue: WriteQueue;
   readonly #writer: KvWriter;
-  readonly #reading = new Map<string, Reading>();
-  #pump: Promise<void> | null = null;
+  readonly #loop: KvWriteLoop;
+  readonly #clock: Clock;
   #closed = false;
-  #evictions = 0;
-  #dropped = 0;
   #corrupt = 0;
-  #failures = 0;
-  #warnedAtMs = -Infinity;
 
   constructor(options: KvTierOptions) {
-    this.#options = options;
-    this.#queue = new WriteQueue({
-      maxBytes: options.queueBytes ?? 32 * 1024 * 1024,
-      maxOps: options.queueOps ?? 4096,
-    });
+    const { kv, clock, limitBytes, log, freeBytes = () => null, minFreeBytes = 256 * MIB } = options;
+    this.#clock = clock;
+    this.#trouble = new KvTrouble({ clock, log, onDamage: options.onDamage ?? (() => {}) });
+    this.#lookUps = new KvLookUps({ kv, clock, timeoutMs: options.readTimeoutMs ?? 2000, maxReads: MAX_READS });
+    this.#queue = new WriteQueue({ maxBytes: options.queueBytes ?? 32 * MIB, maxOps: options.queueOps ?? 4096 });
     this.#writer = new KvWriter({
-      kv: options.writeKv ?? options.kv,
-      clock: options.clock,
-      limitBytes: options.limitBytes,
+      kv: options.writeKv ?? kv,
+      clock,
+      limitBytes,
       keepMs: options.keepMs ?? DEFAULT_KEEP_MS,
       guaranteedShare: options.guaranteedShare ?? 0.5,
     });
+    const { queue, writer, trouble } = { queue: this.#queue, writer: this.#writer, trouble: this.#trouble };
+    this.#loop = new KvWriteLoop({ queue, writer, trouble, clock, freeBytes, minFreeBytes });
   }
 
   /** The response that `key` holds, complete and verified. Look-ups of one key at one time share one read. */
@@ -92,23 +98,25 @@ export class KvTier {
     const waiting = this.#queue.find(key);
     if (waiting?.kind === "put") return waiting.response;
     if (waiting?.kind === "delete" || this.#closed) return undefined;
-    return this.#reading.get(key)?.response ?? this.#startReading(key);
+    const joined = this.#lookUps.joined(key);
+    if (joined !== undefined) return joined.then((outcome) => this.#responseIn(key, outcome), () => undefined);
+    return this.#lookUps.hasRoom && !this.#trouble.isSuspended ? this.#read(key) : undefined;
   }
 
   /** Takes a response to be written. */
   put(response: StoredResponse): void {
     if (this.#closed) return;
-    this.#supersede(response.key);
+    this.#lookUps.supersede(response.key);
     this.#queue.put(response);
-    this.#wake();
+    this.#loop.wake();
   }
 
   /** Takes a removal; what the key held is not answered from now on. */
   delete(key: string): void {
     if (this.#closed) return;
-    this.#supersede(key);
+    this.#lookUps.supersede(key);
     this.#queue.delete(key);
-    this.#wake();
+    this.#loop.wake();
   }
 
   /** An entry in use is worth a `touch` once in such a time: a part of the time that entries live here. */
@@ -120,7 +128,7 @@ export class KvTier {
   touch(key: string): void {
     if (this.#closed) return;
     this.#queue.touch(key);
-    this.#wake();
+    this.#loop.wake();
   }
 
   /** Figures of the tier: of all workers for entries and bytes, as last read; of this worker for the rest. */
@@ -130,107 +138,68 @@ export class KvTier {
       entries,
       bytes,
       limitBytes,
-      evictions: this.#evictions,
+      evictions: this.#loop.evictions,
       queuedWrites: this.#queue.size,
-      droppedWrites: this.#dropped + this.#queue.dropped,
+      droppedWrites: this.#loop.dropped + this.#queue.dropped,
       corrupt: this.#corrupt,
     };
   }
 
+  /** What is wrong with the disk now; `null` where nothing is. */
+  get problem(): string | null {
+    return this.#loop.isDiskLow ? "Cannot store on disk: free space is below its floor" : this.#trouble.problem;
+  }
+
   /** Reads the sums of all workers, so that `stats` tells them. */
   async refresh(): Promise<void> {
-    await this.#guard("read the figures", async () => void await this.#writer.readSums());
+    await this.#trouble.guard("read the figures", () => this.#writer.readSums());
   }
 
   /** Waits until all that waits now is written or given up. */
   async flush(): Promise<void> {
-    while (this.#pump !== null) await this.#pump;
+    await this.#loop.idle();
   }
 
   /** Takes nothing more and waits at most `graceMs` for what is queued. The connection stays the caller's. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
+    this.#loop.close();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));
     await Promise.race([this.flush(), deadline]);
     clearTimeout(timer);
   }
 
-  #startReading(key: string): Promise<StoredResponse | undefined> {
-    const state = { superseded: false };
-    const response = this.#read(key, state).finally(() => {
-      if (this.#reading.get(key)?.response === response) this.#reading.delete(key);
-    });
-    this.#reading.set(key, Object.assign(state, { response }));
-    return response;
-  }
-
-  #supersede(key: string): void {
-    const reading = this.#reading.get(key);
-    if (reading === undefined) return;
-    reading.superseded = true;
-    this.#reading.delete(key);
-  }
-
-  async #read(key: string, state: { readonly superseded: boolean }): Promise<StoredResponse | undefined> {
-    const nowMs = this.#options.clock.now();
-    const outcome = await this.#guard("read an entry", () => readEntry(this.#options.kv, key, nowMs));
-    if (state.superseded) return this.#queued(key);
-    if (outcome === undefined || outcome.kind === "absent") return undefined;
-    if (outcome.kind === "found") {
-      if (nowMs - bucketStartMs(outcome.bucket) >= this.touchEveryMs) this.touch(key);
-      return outcome.response;
+  async #read(key: string): Promise<StoredResponse | undefined> {
+    const outcome = await this.#trouble.guard("read an entry", () => this.#lookUps.read(key));
+    if (outcome === undefined) return undefined;
+    if (outcome.kind === "found" && this.#clock.now() - bucketStartMs(outcome.bucket) >= this.touchEveryMs) {
+      this.touch(key);
     }
     if (outcome.kind === "corrupt") this.#reportCorrupt(key);
-    this.#queue.delete(key, outcome.kind === "corrupt");
-    this.#wake();
-    return undefined;
+    if (outcome.kind === "corrupt" || outcome.kind === "dead") this.#remove(key, outcome.kind === "corrupt");
+    return this.#responseIn(key, outcome);
   }
 
-  #queued(key: string): StoredResponse | undefined {
+  /** What was put while disk was read has the last word. */
+  #responseIn(key: string, outcome: ReadOutcome): StoredResponse | undefined {
     const waiting = this.#queue.find(key);
-    return waiting?.kind === "put" ? waiting.response : undefined;
+    if (waiting?.kind === "put") return waiting.response;
+    return outcome.kind === "found" && waiting?.kind !== "delete" ? outcome.response : undefined;
+  }
+
+  #remove(key: string, suspect: boolean): void {
+    if (this.#closed || this.#queue.find(key) !== undefined) return;
+    this.#queue.delete(key, suspect);
+    this.#loop.wake();
   }
 
   #reportCorrupt(key: string): void {
     this.#corrupt++;
-    this.#warn("Removed a stored response that is not as it was written", { keyLength: key.length });
-  }
-
-  #wake(): void {
-    if (this.#pump !== null) return;
-    this.#pump = this.#writeAll();
-  }
-
-  async #writeAll(): Promise<void> {
-    // What comes in the same turn goes down in one commit.
-    await Promise.resolve();
-    while (this.#queue.size > 0) {
-      const ops = this.#queue.take(BATCH_BYTES, BATCH_OPS);
-      const report = await this.#guard("write entries", () => this.#writer.write(ops));
-      this.#queue.done();
-      this.#evictions += report?.evicted ?? 0;
-      this.#dropped += report === undefined ? ops.filter((op) => op.kind === "put").length : report.dropped;
-    }
-    // In the same turn as the look at the queue: an op that comes later wakes a new run.
-    this.#pump = null;
-  }
-
-  async #guard<Result>(action: string, work: () => Promise<Result>): Promise<Result | undefined> {
-    try {
-      return await work();
-    } catch (error) {
-      this.#failures++;
-      this.#warn(`Cannot ${action} on disk: ${error instanceof Error ? error.message : String(error)}`, {});
-      return undefined;
-    }
-  }
-
-  #warn(message: string, fields: Readonly<Record<string, unknown>>): void {
-    const nowMs = this.#options.clock.now();
-    if (nowMs - this.#warnedAtMs < WARN_EVERY_MS) return;
-    this.#warnedAtMs = nowMs;
-    this.#options.log.warn(message, { ...fields, failures: this.#failures, corrupt: this.#corrupt });
+    this.#trouble.warn("corrupt", "Removed a stored response that is not as it was written", {
+      listener: listenerOfKey(key),
+      corrupt: this.#corrupt,
+    });
   }
 }
 

@@ -37,6 +37,8 @@ export interface OpenedKv extends AsyncDisposable {
   readonly log: KeptLog;
   /** Another tier over the same file, as another worker has it; closed with this one. */
   another(options?: Partial<KvTierOptions>): Promise<KvTier>;
+  /** Waits for what happens on its own, at most ten seconds. */
+  until(isSo: () => boolean): Promise<void>;
 }
 
 export async function openKvForTest(options: Partial<KvTierOptions> = {}): Promise<OpenedKv> {
@@ -59,12 +61,50 @@ export async function openKvForTest(options: Partial<KvTierOptions> = {}): Promi
     clock,
     log,
     another: open,
+    until,
     async [Symbol.asyncDispose]() {
       for (const { tier } of opened) await tier.close(5000);
       for (const { kv } of opened) kv.close();
       await Deno.remove(directory, { recursive: true });
     },
   };
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (const endMs = performance.now() + 10_000; performance.now() < endMs && !isSo();) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  if (!isSo()) throw new Error("It did not happen within ten seconds");
+}
+
+/** A connection that a test can make fail or hang, as a full disk or a locked file does. */
+export class FaultyKv {
+  readonly kv: Deno.Kv;
+  fault: Error | "hang" | null = null;
+
+  constructor(real: Deno.Kv) {
+    this.kv = new Proxy(real, {
+      get: (target, name) => {
+        if (name === "atomic") return () => this.#atomic(target.atomic());
+        const member = Reflect.get(target, name, target);
+        return typeof member === "function"
+          ? (...args: unknown[]) => this.#call(() => member.apply(target, args))
+          : member;
+      },
+    });
+  }
+
+  #atomic(atomic: Deno.AtomicOperation): Deno.AtomicOperation {
+    const commit = atomic.commit.bind(atomic);
+    atomic.commit = () => this.#call(commit);
+    return atomic;
+  }
+
+  #call<Result>(work: () => Result): Result {
+    if (this.fault === "hang") return new Promise(() => {}) as Result;
+    if (this.fault !== null) return Promise.reject(this.fault) as Result;
+    return work();
+  }
 }
 
 /** All rows of a KV file by the first part of their key. */

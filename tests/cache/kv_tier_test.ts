@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
-import { openKvForTest, rowCounts } from "./_opened_kv.ts";
+import { FaultyKv, openKvForTest, rowCounts } from "./_opened_kv.ts";
 import { assertNothing, assertSameResponse, sampleResponse, storeSuite } from "./store_suite.ts";
 
 storeSuite({
@@ -160,16 +160,101 @@ Deno.test("KvTier.put() drops writes over the queue's bounds, and what they repl
   assertNothing(await found(opened.tier.get("api\0\0/big")));
 });
 
-Deno.test("KvTier answers a miss and warns once when KV fails", async () => {
+Deno.test("KvTier answers a miss and warns once while KV fails, and stores again when it works", async () => {
   await using opened = await openKvForTest();
-  const closed = await Deno.openKv(opened.path);
-  const tier = await opened.another({ kv: closed });
-  closed.close();
-  for (let n = 0; n < 5; n++) {
-    assertNothing(await found(tier.get(`api\0\0/${n}`)));
-    tier.put(sampleResponse(`api\0\0/${n}`));
-  }
+  const faulty = new FaultyKv(opened.kv);
+  const tier = await opened.another({ kv: faulty.kv });
+  tier.put(sampleResponse("api\0\0/old"));
+  await tier.flush();
+  faulty.fault = new Error("database or disk is full");
+  for (let n = 0; n < 5; n++) assertNothing(await found(tier.get(`api\0\0/${n}`)));
+  tier.put(sampleResponse("api\0\0/old", { version: 2 }));
   await tier.flush();
   assert.equal(opened.log.lines.length, 1);
-  assert.equal(tier.stats().droppedWrites, 5);
+  assert.match(tier.problem ?? "", /disk is full/);
+  assert.equal(tier.stats().droppedWrites, 1);
+  faulty.fault = null;
+  opened.clock.advance(60_000);
+  assertNothing(await found(tier.get("api\0\0/old")));
+  await opened.until(() => tier.stats().queuedWrites === 0);
+  assertNothing(await found(tier.get("api\0\0/old")));
+  assert.equal(tier.problem, null);
+  tier.put(sampleResponse("api\0\0/new"));
+  await tier.flush();
+  assertSameResponse(await found(opened.tier.get("api\0\0/new")), sampleResponse("api\0\0/new"));
+});
+
+Deno.test("KvTier.get() is a miss where KV does not answer in time, and leaves KV alone after a few of these", async () => {
+  await using opened = await openKvForTest();
+  const faulty = new FaultyKv(opened.kv);
+  const tier = await opened.another({ kv: faulty.kv, readTimeoutMs: 20 });
+  faulty.fault = "hang";
+  for (let n = 0; n < 3; n++) assertNothing(await found(tier.get(`api\0\0/${n}`)));
+  assert.equal(tier.get("api\0\0/3"), undefined, "still asks");
+  faulty.fault = null;
+  opened.clock.advance(1000);
+  opened.tier.put(sampleResponse("api\0\0/3"));
+  await opened.tier.flush();
+  assertSameResponse(await found(tier.get("api\0\0/3")), sampleResponse("api\0\0/3"));
+});
+
+Deno.test("KvTier stops storing while the disk is nearly full, and goes on serving", async () => {
+  await using opened = await openKvForTest();
+  let free = 1_000_000_000;
+  const tier = await opened.another({ freeBytes: () => free, minFreeBytes: 500_000_000 });
+  tier.put(sampleResponse("api\0\0/a"));
+  tier.put(sampleResponse("api\0\0/b"));
+  await tier.flush();
+  free = 400_000_000;
+  opened.clock.advance(5000);
+  tier.put(sampleResponse("api\0\0/b", { version: 2 }));
+  tier.put(sampleResponse("api\0\0/c"));
+  await tier.flush();
+  assertSameResponse(await found(tier.get("api\0\0/a")), sampleResponse("api\0\0/a"));
+  assertNothing(await found(tier.get("api\0\0/b")));
+  assertNothing(await found(tier.get("api\0\0/c")));
+  assert.equal(tier.stats().droppedWrites, 2);
+  assert.match(tier.problem ?? "", /free space/);
+  assert.equal(opened.log.lines.length, 1);
+  free = 600_000_000;
+  opened.clock.advance(5000);
+  tier.put(sampleResponse("api\0\0/c"));
+  await tier.flush();
+  assertSameResponse(await found(tier.get("api\0\0/c")), sampleResponse("api\0\0/c"));
+});
+
+Deno.test("KvTier says once it finds out that the file is damaged", async () => {
+  await using opened = await openKvForTest();
+  const faulty = new FaultyKv(opened.kv);
+  let damages = 0;
+  const tier = await opened.another({ kv: faulty.kv, onDamage: () => damages++ });
+  faulty.fault = new Error("database disk image is malformed");
+  assertNothing(await found(tier.get("api\0\0/a")));
+  assert.equal(damages, 1);
+});
+
+Deno.test("KvTier.close() does not wait longer than its grace", async () => {
+  await using opened = await openKvForTest();
+  const faulty = new FaultyKv(opened.kv);
+  const tier = await opened.another({ kv: faulty.kv });
+  faulty.fault = "hang";
+  tier.put(sampleResponse("api\0\0/a"));
+  const startedMs = performance.now();
+  await tier.close(50);
+  assert.ok(performance.now() - startedMs < 2000);
+});
+
+Deno.test("KvTier leaves each listener its guaranteed share", async () => {
+  await using opened = await openKvForTest({ limitBytes: 4 * 1024 * 1024 });
+  for (let n = 0; n < 40; n++) opened.tier.put(sampleResponse(`quiet\0\0/${n}`, { bodyLength: 30_000 }));
+  await opened.tier.flush();
+  opened.clock.advance(10_000);
+  for (let n = 0; n < 300; n++) {
+    opened.tier.put(sampleResponse(`busy\0\0/${n}`, { bodyLength: 30_000 }));
+    if (n % 50 === 0) await opened.tier.flush();
+  }
+  await opened.tier.flush();
+  let kept = 0;
+  for (let n = 0; n < 40; n++) if (await found(opened.tier.get(`quiet\0\0/${n}`)) !== undefined) kept++;
+  assert.ok(kept >= 28 && kept <= 34, `${kept} entries are left of a guaranteed 1 MiB`);
 });

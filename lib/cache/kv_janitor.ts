@@ -1,0 +1,199 @@
+import type { Clock } from "../clock.ts";
+import { evict, listenerBytes, removeEntries, type Transit, type UseEntry, useEntryOf } from "./_kv_evictor.ts";
+import { KvGauge } from "./_kv_gauge.ts";
+import { BYTES_ROW, CALIBRATION_ROW, chunkRow, OLDEST_ROW } from "./_kv_rows.ts";
+import { SumChanges, sumOf } from "./_kv_sums.ts";
+import type { StoreLog } from "./store.ts";
+
+/** What a janitor works with. */
+export interface KvJanitorOptions {
+  readonly kv: Deno.Kv;
+  /** The file behind `kv`, for measuring it; `null` where it cannot be measured. */
+  readonly path: string | null;
+  readonly clock: Clock;
+  readonly log: StoreLog;
+  /** The same as every worker's KV tier has. */
+  readonly limitBytes: number;
+  /** @default 0.5 */
+  readonly guaranteedShare?: number;
+}
+
+/** What one step came to. */
+export interface JanitorReport {
+  /** Entries removed because they were past their time. */
+  readonly expired: number;
+  /** Entries removed to keep room for the workers' writes. */
+  readonly evicted: number;
+  /** Bodies removed that a killed writer left, or that were replaced. */
+  readonly collected: number;
+  /** The file and its log, as measured; 0 where that is not possible. */
+  readonly fileBytes: number;
+}
+
+/** Entries looked at in one step. */
+const SWEPT_AT_ONCE = 500;
+const TRANSITS_AT_ONCE = 20;
+const CHUNKS_AT_ONCE = 200;
+/** A writer that made no progress for so long is gone. */
+const TRANSIT_GRACE_MS = 10 * 60_000;
+/** The janitor keeps the sum below this part of the limit, so that writers seldom have to make room themselves. */
+const HIGH_SHARE = 0.98;
+const LOW_SHARE = 0.96;
+/** What one step evicts at most. */
+const EVICTED_AT_ONCE_BYTES = 32 * 1024 * 1024;
+/** Below so many bytes a measure says more about SQLite than about the entries. */
+const CALIBRATE_FROM_BYTES = 8 * 1024 * 1024;
+/** A log above this is written back: readers that never pause keep SQLite from doing it itself. */
+const LOG_BYTES = 8 * 1024 * 1024;
+const MILLION = 1_000_000;
+
+/**
+ * Keeps the KV tier tidy, in small bounded steps, from one worker alone: removes what is past its time, collects what killed
+ * writers left, evicts ahead of the writers, and measures the file, so that the tier's own count is held against what the disk
+ * really gives.
+ */
+export class KvJanitor {
+  readonly #options: KvJanitorOptions;
+  readonly #gauge: KvGauge | null;
+  #cursor = "";
+
+  constructor(options: KvJanitorOptions) {
+    this.#options = options;
+    this.#gauge = options.path === null ? null : new KvGauge(options.path);
+  }
+
+  /** One step of everything. @throws what Deno KV throws */
+  async step(): Promise<JanitorReport> {
+    const collected = await this.#collect();
+    const expired = await this.#sweep();
+    const fileBytes = await this.#calibrate();
+    const evicted = await this.#evictAhead();
+    await this.#noteOldest();
+    return { expired, evicted, collected, fileBytes };
+  }
+
+  /** Steps until the signal aborts, one each `everyMs`; trouble is logged and tried again, a minute later. */
+  async run(signal: AbortSignal, everyMs: number): Promise<void> {
+    while (!signal.aborted) {
+      let pauseMs = everyMs;
+      try {
+        await this.step();
+      } catch (error) {
+        pauseMs = 60_000;
+        this.#options.log.warn("Cannot tidy the disk cache", {
+          error: error instanceof Error ? error.message : String(error),
+        });
+      }
+      await pause(pauseMs, signal);
+    }
+  }
+
+  /** Lets go of the file. The connection stays the caller's. */
+  close(): void {
+    this.#gauge?.close();
+  }
+
+  /** Bodies on their way that nobody brings any further, and those of replaced entries. */
+  async #collect(): Promise<number> {
+    const { kv, clock } = this.#options;
+    const longAgoMs = clock.now() - TRANSIT_GRACE_MS;
+    let collected = 0;
+    for await (const entry of kv.list<Transit>({ prefix: ["w"] }, { limit: TRANSITS_AT_ONCE })) {
+      if (entry.value.timeMs <= longAgoMs && await this.#collectBody(entry)) collected++;
+    }
+    return collected;
+  }
+
+  async #collectBody(entry: Deno.KvEntry<Transit>): Promise<boolean> {
+    const { kv } = this.#options;
+    const { listener, chunks, countedBytes } = entry.value;
+    const id = new Uint8Array(entry.key[1] as Uint8Array);
+    for (let from = 0; from < chunks; from += CHUNKS_AT_ONCE) {
+      const atomic = kv.atomic().check(entry);
+      for (let n = from; n < Math.min(chunks, from + CHUNKS_AT_ONCE); n++) atomic.delete(chunkRow(id, n));
+      const isLast = from + CHUNKS_AT_ONCE >= chunks;
+      if (isLast) {
+        const sums = new SumChanges();
+        sums.add(listener, -countedBytes, 0);
+        sums.addTo(atomic.delete(entry.key));
+      }
+      // Its writer lives after all: it goes on, and what it has lost shows when the body is read.
+      if (!(await atomic.commit()).ok) return false;
+    }
+    return true;
+  }
+
+  /** The next entries in turn; those past their time go. */
+  async #sweep(): Promise<number> {
+    const { kv, clock } = this.#options;
+    const nowMs = clock.now();
+    const dead: UseEntry[] = [];
+    let seen = 0;
+    const list = kv.list({ prefix: ["x"] }, { limit: SWEPT_AT_ONCE, batchSize: SWEPT_AT_ONCE, cursor: this.#cursor });
+    for await (const entry of list) {
+      seen++;
+      const use = useEntryOf(entry);
+      if (use !== null && use.use.deadAtMs <= nowMs) dead.push(use);
+    }
+    this.#cursor = seen < SWEPT_AT_ONCE ? "" : list.cursor;
+    return (await removeEntries(kv, dead, Infinity)).removed;
+  }
+
+  /** Holds the tier's count against the file: what is counted as a byte takes so many bytes of it. */
+  async #calibrate(): Promise<number> {
+    if (this.#gauge === null) return 0;
+    const size = this.#gauge.measure();
+    if (size.walBytes > LOG_BYTES) this.#gauge.emptyLog();
+    const { kv } = this.#options;
+    const [bytes, before] = await kv.getMany([BYTES_ROW, CALIBRATION_ROW]);
+    const counted = sumOf(bytes.value);
+    if (counted < CALIBRATE_FROM_BYTES) return size.fileBytes;
+    const measured = Math.round(size.liveBytes / counted * MILLION);
+    const known = sumOf(before.value) || MILLION;
+    // Half-way each time: a commit between the two measures makes no leap.
+    const next = Math.round((known + measured) / 2);
+    if (Math.abs(next - known) > MILLION / 200) await kv.set(CALIBRATION_ROW, new Deno.KvU64(BigInt(next)));
+    return size.fileBytes;
+  }
+
+  async #evictAhead(): Promise<number> {
+    const { kv, limitBytes, guaranteedShare = 0.5 } = this.#options;
+    const [bytes, calibration] = (await kv.getMany([BYTES_ROW, CALIBRATION_ROW])).map(({ value }) => sumOf(value));
+    const limit = limitBytes * MILLION / (calibration || MILLION);
+    if ((bytes ?? 0) <= limit * HIGH_SHARE) return 0;
+    const wanted = Math.min(EVICTED_AT_ONCE_BYTES, (bytes ?? 0) - limit * LOW_SHARE);
+    return (await evict({ kv, guaranteedShare }, wanted)).removed;
+  }
+
+  /** Tells the workers how long entries live here, by which they judge how often a use is worth a note. */
+  async #noteOldest(): Promise<void> {
+    const { kv } = this.#options;
+    let oldest = Infinity;
+    for (const listener of [...(await listenerBytes(kv)).keys()].slice(0, 64)) {
+      for await (const { key } of kv.list({ prefix: ["x", listener] }, { limit: 1 })) {
+        oldest = Math.min(oldest, Number(key[2]));
+      }
+    }
+    const [before] = await kv.getMany([OLDEST_ROW]);
+    if (!Number.isFinite(oldest) || sumOf(before.value) === oldest) return;
+    await kv.set(OLDEST_ROW, new Deno.KvU64(BigInt(oldest)));
+  }
+}
+
+/** A janitor; see {@linkcode KvJanitor}. One for a file is enough. */
+export function createKvJanitor(options: KvJanitorOptions): KvJanitor {
+  return new KvJanitor(options);
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+  });
+}

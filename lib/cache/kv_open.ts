@@ -1,0 +1,172 @@
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Clock } from "../clock.ts";
+import { inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
+import type { StoreLog } from "./store.ts";
+
+/** What opening a KV file needs. */
+export interface KvOpenOptions {
+  readonly clock: Clock;
+  readonly log: StoreLog;
+  /**
+   * How long an open may take: Deno KV waits without end for a file that another process has locked.
+   * @default 10 seconds
+   */
+  readonly deadlineMs?: number;
+}
+
+/** A KV file as it was found, or why there is none. */
+export interface PreparedKvFile {
+  /** `null` where no file can be used: the gateway goes on with memory alone. */
+  readonly path: string | null;
+  /** What was wrong; `null` where nothing was. */
+  readonly problem: string | null;
+  /** Where a damaged file was put. */
+  readonly setAside: string | null;
+}
+
+/** Files that belong to a KV file. */
+const COMPANIONS = ["-wal", "-shm"];
+const DEFAULT_DEADLINE_MS = 10_000;
+
+/**
+ * Makes a KV file ready, once, before any worker opens it: looks it over, puts a damaged one aside under a name with the time
+ * (`cache.kv.corrupt-20260102T030405Z`; an older one of these is removed), and makes a new one in its place. A locked file
+ * belongs to someone: it is left alone. Never throws: what cannot be mended is told, and memory has to do.
+ */
+export async function prepareKvFile(path: string, options: KvOpenOptions): Promise<PreparedKvFile> {
+  const failed = await attempt(() => Deno.mkdir(dirname(path), { recursive: true }));
+  if (failed !== null) return unusable(failed, options.log);
+  const verdict = await isMarkedDamaged(path) ? damagedBefore : inspectKvFile(path);
+  if (verdict.kind === "locked" || verdict.kind === "full") return unusable(verdict.problem, options.log);
+  if (verdict.kind === "damaged") return await replace(path, verdict.problem, options);
+  const problem = await tryOut(path, options);
+  if (problem === null) return { path, problem: null, setAside: null };
+  return isTransient(problem) ? unusable(problem, options.log) : await replace(path, problem, options);
+}
+
+/** Opens a KV file that was made ready; `null`, with a warning, where that fails or takes too long. */
+export async function openKvFile(path: string, options: KvOpenOptions): Promise<Deno.Kv | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const opening = Deno.openKv(path);
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), options.deadlineMs ?? DEFAULT_DEADLINE_MS);
+  });
+  try {
+    const opened = await Promise.race([opening, late]);
+    if (opened !== "late") return opened;
+    // It may still open one day: nobody would close it then.
+    opening.then((kv) => kv.close(), () => {});
+    options.log.warn("Cannot open the disk cache in time: serving from memory alone", { path });
+  } catch (error) {
+    options.log.warn("Cannot open the disk cache: serving from memory alone", { path, error: messageOf(error) });
+  } finally {
+    clearTimeout(timer);
+  }
+  return null;
+}
+
+/** Notes that a file turned out damaged while in use, so that the next start puts it aside. */
+export function markDamaged(path: string): void {
+  try {
+    Deno.writeTextFileSync(markerOf(path), "damaged\n");
+  } catch {
+    // The note is a help, not a need: the next start finds out by itself.
+  }
+}
+
+/** Whether what Deno KV threw says that the file itself is damaged. */
+export function saysDamaged(error: unknown): boolean {
+  return /malformed|not a database/.test(messageOf(error));
+}
+
+/** Free bytes of the disk that a file lies on; `null` where they cannot be told (`--allow-sys=statfs` is needed). */
+export function freeBytesBeside(path: string): number | null {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(path));
+    return bavail * bsize;
+  } catch {
+    return null;
+  }
+}
+
+const damagedBefore: KvFileVerdict = { kind: "damaged", problem: "was found damaged while in use" };
+
+/** Another process holds the file, or the disk has no room: neither says anything about the file. */
+function isTransient(problem: string): boolean {
+  return /locked|busy|disk is full|in time/.test(problem);
+}
+
+async function replace(path: string, problem: string, options: KvOpenOptions): Promise<PreparedKvFile> {
+  const setAside = await putAside(path, options.clock.now());
+  if (setAside instanceof Error) return unusable(`${problem}; cannot be put aside: ${setAside.message}`, options.log);
+  const again = await tryOut(path, options);
+  if (again !== null) return { ...unusable(again, options.log), setAside };
+  options.log.warn("Put a damaged disk cache aside and began a new one; the old file may be deleted", {
+    problem,
+    setAside,
+  });
+  return { path, problem, setAside };
+}
+
+function unusable(problem: string, log: StoreLog): PreparedKvFile {
+  log.warn("Cannot use the disk cache: serving from memory alone", { problem });
+  return { path: null, problem, setAside: null };
+}
+
+/** Opens the file, writes and reads one row; answers what failed, or `null`. */
+async function tryOut(path: string, options: KvOpenOptions): Promise<string | null> {
+  let problem: string | null = null;
+  const log: StoreLog = { warn: (message, fields) => problem = String(fields?.error ?? `${message} in time`) };
+  const kv = await openKvFile(path, { ...options, log });
+  if (kv === null) return problem ?? "cannot be opened";
+  const failed = await attempt(async () => {
+    await kv.set(["n", "tried"], options.clock.now());
+    await kv.get(["n", "tried"]);
+  });
+  kv.close();
+  return failed;
+}
+
+async function putAside(path: string, nowMs: number): Promise<string | Error> {
+  const aside = `${path}.corrupt-${new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, "")}`;
+  try {
+    await removeOlder(path);
+    await Deno.rename(path, aside);
+    for (const suffix of COMPANIONS) await attempt(() => Deno.remove(path + suffix));
+    await attempt(() => Deno.remove(markerOf(path)));
+    return aside;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** One damaged file is kept for a look at it; more would fill the disk. */
+async function removeOlder(path: string): Promise<void> {
+  const beginning = `${path}.corrupt-`;
+  for await (const { name } of Deno.readDir(dirname(path))) {
+    const older = `${dirname(path)}/${name}`;
+    if (older.startsWith(beginning)) await Deno.remove(older, { recursive: true });
+  }
+}
+
+function markerOf(path: string): string {
+  return `${path}.damaged`;
+}
+
+async function isMarkedDamaged(path: string): Promise<boolean> {
+  return await attempt(() => Deno.stat(markerOf(path))) === null;
+}
+
+async function attempt(work: () => Promise<unknown>): Promise<string | null> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
