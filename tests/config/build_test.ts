@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { configOf, SOUND } from "./_load_text.ts";
+
+Deno.test("buildConfig() fills every default", async () => {
+  assert.deepEqual(await configOf(SOUND), {
+    server: {
+      name: "usher",
+      workers: 4,
+      dataDir: "/etc/usher/data",
+      shutdownGraceMs: 30_000,
+      workerTimeoutMs: 10_000,
+      trustedProxies: [],
+      maxRequestBodyBytes: 100 * 1024 ** 2,
+    },
+    admin: { listen: { hostname: "127.0.0.1", port: 6636 }, token: null },
+    logging: { level: "info", format: "text", access: "errors" },
+    cache: {
+      memoryBytes: 256 * 1024 ** 2,
+      diskBytes: 10 * 1024 ** 3,
+      maxEntryBytes: 16 * 1024 ** 2,
+      fillMemoryBytes: 64 * 1024 ** 2,
+      collapseTimeoutMs: 5000,
+      backgroundFill: true,
+    },
+    pools: [{
+      name: "a",
+      type: "custom",
+      strategy: "weighted-ewma",
+      upstreams: [{ url: "https://one.example", weight: 1, ca: null, host: null, resolve: null, maxConnections: 256 }],
+      timeouts: { connectMs: 3000, firstByteMs: 10_000, idleMs: 30_000, totalMs: 30_000 },
+      retry: { attempts: 3 },
+      health: {
+        enabled: true,
+        method: null,
+        path: null,
+        fields: {},
+        status: null,
+        contains: null,
+        intervalMs: 30_000,
+        unhealthyIntervalMs: 5000,
+        timeoutMs: 5000,
+        rise: 2,
+        fall: 2,
+        maxFailures: 5,
+      },
+      apiKeys: [],
+      keyMode: "inject-missing",
+      contentTypes: null,
+      preserveHost: false,
+      forwarded: null,
+    }],
+    listeners: [{
+      name: "a",
+      listen: { hostname: "0.0.0.0", port: 6635 },
+      hosts: [],
+      prefix: "/",
+      stripPrefix: false,
+      pool: "a",
+      cache: { mode: null, rules: [], query: { include: null, exclude: [], sort: false } },
+    }],
+  });
+});
+
+Deno.test("buildConfig() carries every key over", async () => {
+  const config = await configOf(`
+server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, worker_timeout: 5s,
+  trusted_proxies: [10.0.0.0/8], max_request_body: 1MB }
+admin: { listen: "[::1]:1", token: s3cret }
+logging: { level: debug, format: json, access: all }
+cache: { memory: 1MiB, disk: 2MiB, max_entry: 3KiB, fill_memory: 4MiB, collapse_timeout: 5ms, background_fill: false }
+pools:
+  p:
+    type: custom
+    strategy: round-robin
+    upstreams: [{ url: http://a.example/x, weight: 2.5, host: b.example, resolve: "::1", max_connections: 7 }]
+    timeouts: { connect: 1ms, first_byte: 2ms, idle: 3ms, total: 4ms }
+    retry: { attempts: 1 }
+    health: { enabled: false, method: HEAD, path: /h?x, fields: { accept: "*/*" }, status: [200, 300-399], contains: ok,
+      interval: 10s, unhealthy_interval: 2s, timeout: 1s, rise: 3, fall: 4, max_failures: 6 }
+    key_mode: pass
+    content_types: { allow: [Image/*], deny: [text/html] }
+    preserve_host: true
+    forwarded: both
+listeners:
+  - name: l
+    listen: 127.0.0.1:2
+    host: ["*.a.example", "*.A.example"]
+    prefix: /x/
+    strip_prefix: true
+    pool: p
+    cache:
+      mode: "off"
+      query: { include: [q], exclude: [utm_*], sort: true }
+      rules:
+        - { path: /a/**, content_type: image/*, status: 404, ttl: 1s, min_ttl: 2s, max_ttl: 3s,
+            stale_while_revalidate: 4s, stale_if_error: 5s, memory: false, disk: false }
+`);
+  assert.deepEqual(config, {
+    server: {
+      name: "edge",
+      workers: 2,
+      dataDir: "/var/usher",
+      shutdownGraceMs: 60_000,
+      workerTimeoutMs: 5000,
+      trustedProxies: ["10.0.0.0/8"],
+      maxRequestBodyBytes: 1_000_000,
+    },
+    admin: { listen: { hostname: "::1", port: 1 }, token: "s3cret" },
+    logging: { level: "debug", format: "json", access: "all" },
+    cache: {
+      memoryBytes: 1024 ** 2,
+      diskBytes: 2 * 1024 ** 2,
+      maxEntryBytes: 3072,
+      fillMemoryBytes: 4 * 1024 ** 2,
+      collapseTimeoutMs: 5,
+      backgroundFill: false,
+    },
+    pools: [{
+      name: "p",
+      type: "custom",
+      strategy: "round-robin",
+      upstreams: [{
+        url: "http://a.example/x",
+        weight: 2.5,
+        ca: null,
+        host: "b.example",
+        resolve: "::1",
+        maxConnections: 7,
+      }],
+      timeouts: { connectMs: 1, firstByteMs: 2, idleMs: 3, totalMs: 4 },
+      retry: { attempts: 1 },
+      health: {
+        enabled: false,
+        method: "HEAD",
+        path: "/h?x",
+        fields: { accept: "*/*" },
+        status: [[200, 200], [300, 399]],
+        contains: "ok",
+        intervalMs: 10_000,
+        unhealthyIntervalMs: 2000,
+        timeoutMs: 1000,
+        rise: 3,
+        fall: 4,
+        maxFailures: 6,
+      },
+      apiKeys: [],
+      keyMode: "pass",
+      contentTypes: { allow: ["image/*"], deny: ["text/html"] },
+      preserveHost: true,
+      forwarded: "both",
+    }],
+    listeners: [{
+      name: "l",
+      listen: { hostname: "127.0.0.1", port: 2 },
+      hosts: ["*.a.example"],
+      prefix: "/x",
+      stripPrefix: true,
+      pool: "p",
+      cache: {
+        mode: "off",
+        rules: [{
+          path: "/a/**",
+          contentType: "image/*",
+          status: [[404, 404]],
+          ttlMs: 1000,
+          minTtlMs: 2000,
+          maxTtlMs: 3000,
+          staleWhileRevalidateMs: 4000,
+          staleIfErrorMs: 5000,
+          memory: false,
+          disk: false,
+        }],
+        query: { include: ["q"], exclude: ["utm_*"], sort: true },
+      },
+    }],
+  });
+});
+
+Deno.test("buildConfig() freezes all of it, and structuredClone() carries it to a worker", async () => {
+  const config = await configOf(SOUND);
+  const thawed: string[] = [];
+  const visit = (value: unknown, path: string): void => {
+    if (typeof value !== "object" || value === null) return;
+    if (!Object.isFrozen(value)) thawed.push(path);
+    for (const [key, item] of Object.entries(value)) visit(item, `${path}.${key}`);
+  };
+  visit(config, "config");
+  assert.deepEqual(thawed, []);
+  assert.deepEqual(structuredClone(config), config);
+});

@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
+import { type JsonSchema, jsonSchema } from "../../lib/config/json_schema.ts";
+import { formatLocated } from "../../lib/config/located.ts";
+import { parseText } from "../../lib/config/parse.ts";
+import { buildTree, isMapping, type TreeValue } from "../../lib/config/tree.ts";
+import { balancerNames } from "../../lib/pool/balancer_registry.ts";
+import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { CERTIFICATE } from "./_certificate.ts";
+import { pick, seededRandom } from "./_random.ts";
+import { configOf, SOUND } from "./_load_text.ts";
+
+const names = { types: upstreamTypeNames, strategies: balancerNames };
+const example = await Deno.readTextFile(new URL("../../config.example.yaml", import.meta.url));
+
+/** The example with every line that is switched off (`#key`, no space between) switched on. */
+const everything = example.replaceAll(/^( *)#(?=[^ \n]| {2})/gm, "$1");
+
+function load(text: string): Promise<LoadResult> {
+  const files: Record<string, string> = { "/x/config.yaml": text, "/x/ca.pem": CERTIFICATE };
+  const readTextFile = (path: string) => {
+    const found = files[path];
+    return found === undefined ? Promise.reject(new Deno.errors.NotFound()) : Promise.resolve(found);
+  };
+  return loadConfig("config.yaml", { ...names, readTextFile, env: () => undefined, cores: 2, cwd: "/x" });
+}
+
+/** The problems of a text as lines. */
+function lines(result: LoadResult): string[] {
+  return result.ok ? result.warnings.map(formatLocated) : result.problems.map(formatLocated);
+}
+
+/** One key of the example where it stands first. */
+interface Shown {
+  readonly value: TreeValue;
+  /** The line that it stands in, with its comment. */
+  readonly line: string;
+}
+
+/** Every key of the example with what is shown for it first; indices and names of pools are left out of its path. */
+function shownKeys(text: string): Map<string, Shown> {
+  const parsed = parseText(text);
+  assert.ok(parsed.ok);
+  const tree = buildTree(parsed, { env: () => "set", file: () => ({ problem: "" }) });
+  const shown = new Map<string, Shown>();
+  const visit = (value: TreeValue, path: readonly (string | number)[]): void => {
+    const isPool = path[0] === "pools" && path.length === 2;
+    const key = path.filter((step, depth) => typeof step === "string" && !(path[0] === "pools" && depth === 1)).join(
+      ".",
+    );
+    const position = tree.keyPosition(path);
+    if (position !== undefined && !isPool && !shown.has(key)) {
+      shown.set(key, { value, line: text.split("\n")[position.line - 1] ?? "" });
+    }
+    if (Array.isArray(value)) value.forEach((item, index) => visit(item, [...path, index]));
+    else if (isMapping(value)) { for (const [name, item] of Object.entries(value)) visit(item, [...path, name]); }
+  };
+  visit(tree.root, []);
+  return shown;
+}
+
+/** Every key of the schema by its path. */
+function schemaKeys(schema: JsonSchema, path = "", found = new Map<string, JsonSchema>()): Map<string, JsonSchema> {
+  for (const form of [schema, ...schema.anyOf ?? []]) {
+    for (const [key, value] of Object.entries(form.properties ?? {})) {
+      found.set(path + key, value);
+      schemaKeys(value, `${path}${key}.`, found);
+    }
+    if (form.items !== undefined) schemaKeys(form.items, path, found);
+    if (typeof form.additionalProperties === "object") schemaKeys(form.additionalProperties, path, found);
+  }
+  return found;
+}
+
+Deno.test("config.example.yaml works as it is, with nothing set, on the seed's port", async () => {
+  const result = await load(example);
+  assert.deepEqual(lines(result), []);
+  assert.ok(result.ok);
+  assert.deepEqual(result.config.listeners.map(({ listen, prefix }) => [listen.port, prefix]), [[6635, "/3"], [
+    6635,
+    "/t/p",
+  ]]);
+  assert.deepEqual(result.config.pools[0]?.apiKeys, []);
+  assert.equal(example.split("\n")[0], "# yaml-language-server: $schema=./config.schema.json");
+});
+
+Deno.test("config.example.yaml works with everything in it switched on", async () => {
+  assert.notEqual(everything, example);
+  const result = await load(everything);
+  assert.deepEqual(lines(result), []);
+  assert.ok(result.ok && result.config.pools.some(({ type }) => type === "custom"));
+});
+
+Deno.test("config.example.yaml shows every key of the schema and no other", () => {
+  const shown = [...shownKeys(everything).keys()].filter((key) => !key.startsWith("pools.health.fields."));
+  assert.deepEqual(shown.sort(), [...schemaKeys(jsonSchema(names)).keys()].sort());
+});
+
+Deno.test("config.example.yaml shows each default, or says it beside the value", () => {
+  const shown = shownKeys(everything);
+  for (const [key, schema] of schemaKeys(jsonSchema(names))) {
+    const { value, line } = shown.get(key) ?? assert.fail(`${key} is not shown`);
+    const isMappingDefault = isMapping(schema.default) && isMapping(value) && key !== "pools.health.fields";
+    if (schema.default === undefined || isMappingDefault) continue;
+    const text = typeof schema.default === "string" ? schema.default : JSON.stringify(schema.default);
+    const isShown = JSON.stringify(value) === JSON.stringify(schema.default);
+    assert.ok(isShown || line.includes(`default ${text}`), `${key}: the default is ${text}, the example says: ${line}`);
+  }
+});
+
+Deno.test("config.example.yaml means the defaults wherever it does not say otherwise", async () => {
+  const result = await load(example);
+  assert.ok(result.ok);
+  const standard = await configOf(SOUND);
+  const { config } = result;
+  assert.deepEqual(config.server, { ...standard.server, workers: 2, dataDir: "/x/data" });
+  assert.deepEqual([config.admin, config.logging, config.cache], [standard.admin, standard.logging, standard.cache]);
+  for (const pool of config.pools) {
+    const { name, type, upstreams } = pool;
+    assert.deepEqual(pool, { ...standard.pools[0], name, type, upstreams });
+    for (const upstream of upstreams) {
+      assert.deepEqual(upstream, { ...standard.pools[0]?.upstreams[0], url: upstream.url });
+    }
+  }
+  for (const listener of config.listeners) {
+    const { name, pool, prefix } = listener;
+    assert.deepEqual(listener, { ...standard.listeners[0], name, pool, prefix });
+  }
+});
+
+/** One random change of a text: characters or lines lost, doubled, swapped or replaced by something else. */
+function mutate(text: string, random: () => number): string {
+  const odd = [
+    "5",
+    "-1",
+    "~",
+    "[]",
+    "{}",
+    "${X}",
+    "${file:/x}",
+    "${X:-9}",
+    "&a",
+    "*a",
+    "<<: *a",
+    "__proto__: 1",
+    "\t",
+    "\0",
+    "'",
+    '"',
+    "30",
+    "1e99",
+  ];
+  const at = pick(random, text.length);
+  const lines = text.split("\n");
+  const line = pick(random, lines.length);
+  const [key = ""] = (lines[line] ?? "").split(":");
+  switch (pick(random, 6)) {
+    case 0:
+      return text.slice(0, at) + text.slice(at + 1 + pick(random, 20));
+    case 1:
+      return text.slice(0, at) + odd[pick(random, odd.length)] + text.slice(at);
+    case 2:
+      return lines.toSpliced(line, 1).join("\n");
+    case 3:
+      return lines.toSpliced(line, 0, lines[pick(random, lines.length)] ?? "").join("\n");
+    case 4:
+      return lines.toSpliced(line, 1, `${key}: ${odd[pick(random, odd.length)]}`).join("\n");
+    default:
+      return text.slice(0, at) + String.fromCharCode(pick(random, 128)) + text.slice(at + 1);
+  }
+}
+
+Deno.test("loadConfig() never throws on a mutated file: it gives a configuration or located problems (seeded)", async () => {
+  const random = seededRandom(3);
+  const counts = { sound: 0, refused: 0 };
+  for (let round = 0; round < 400; round++) {
+    let text = everything;
+    for (let change = pick(random, 4); change >= 0; change--) text = mutate(text, random);
+    const result = await load(text);
+    counts[result.ok ? "sound" : "refused"]++;
+    if (result.ok) continue;
+    assert.ok(result.problems.length > 0, text);
+    const last = text.split("\n").length;
+    for (const { line, column, message } of result.problems) {
+      assert.ok(line >= 1 && line <= last && column >= 1, `${line}:${column} of ${last} lines`);
+      assert.match(message, /^found [^]* expected /);
+    }
+  }
+  assert.ok(counts.sound > 20 && counts.refused > 100, JSON.stringify(counts));
+});

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { type JsonSchema, jsonSchema, jsonSchemaText } from "../../lib/config/json_schema.ts";
+import { balancerNames } from "../../lib/pool/balancer_registry.ts";
+import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+
+const names = { types: upstreamTypeNames, strategies: balancerNames };
+
+/** Every key of a schema, with its path. */
+function* keysOf(schema: JsonSchema, path = ""): Generator<[path: string, schema: JsonSchema]> {
+  for (const form of [schema, ...schema.anyOf ?? []]) {
+    for (const [key, value] of Object.entries(form.properties ?? {})) {
+      yield [`${path}${key}`, value];
+      yield* keysOf(value, `${path}${key}.`);
+    }
+    if (form.items !== undefined) yield* keysOf(form.items, path);
+    if (typeof form.additionalProperties === "object") yield* keysOf(form.additionalProperties, path);
+  }
+}
+
+Deno.test("config.schema.json is what jsonSchema() makes (`deno task schema > config.schema.json`)", async () => {
+  const committed = await Deno.readTextFile(new URL("../../config.schema.json", import.meta.url));
+  assert.equal(committed, jsonSchemaText(names));
+});
+
+Deno.test("jsonSchema() describes every key, and has a default for it or says what stands in its place", () => {
+  const keys = [...keysOf(jsonSchema(names))];
+  assert.ok(keys.length > 70, String(keys.length));
+  for (const [path, schema] of keys) assert.ok((schema.description ?? "").length > 10, `${path} has no description`);
+  const without = keys.filter(([, schema]) => schema.default === undefined).map(([path]) => path);
+  const required = [
+    "pools",
+    "listeners",
+    "pools.type",
+    "pools.upstreams",
+    "pools.upstreams.url",
+    "listeners.name",
+    "listeners.pool",
+  ];
+  const optional = without.filter((path) => !required.includes(path));
+  assert.deepEqual(optional, [
+    "admin.token",
+    "pools.upstreams.ca",
+    "pools.upstreams.host",
+    "pools.upstreams.resolve",
+    "pools.health.method",
+    "pools.health.path",
+    "pools.health.status",
+    "pools.health.contains",
+    "pools.content_types",
+    "pools.forwarded",
+    "listeners.cache.mode",
+    "listeners.cache.rules.path",
+    "listeners.cache.rules.content_type",
+    "listeners.cache.rules.status",
+    "listeners.cache.rules.ttl",
+    "listeners.cache.rules.min_ttl",
+    "listeners.cache.rules.max_ttl",
+    "listeners.cache.rules.stale_while_revalidate",
+    "listeners.cache.rules.stale_if_error",
+    "listeners.cache.query.include",
+  ]);
+});
+
+Deno.test("jsonSchema() takes the short forms and the registered names", () => {
+  const schema = jsonSchema({ types: ["x", "y"], strategies: ["z"] });
+  const pools = schema.properties?.pools?.additionalProperties;
+  assert.ok(typeof pools === "object");
+  const forms = (key: string) => pools.properties?.[key]?.anyOf?.map((form) => form.type);
+  assert.deepEqual(forms("health"), ["boolean", "object"]);
+  assert.deepEqual(pools.properties?.upstreams?.items?.anyOf?.map((form) => form.type), ["string", "object"]);
+  assert.deepEqual(pools.properties?.type?.anyOf?.[0]?.enum, ["x", "y"]);
+  assert.deepEqual(schema.required, ["pools", "listeners"]);
+  assert.equal(schema.additionalProperties, false);
+  assert.doesNotMatch(JSON.stringify(schema), /shorthand|usual|params/);
+});

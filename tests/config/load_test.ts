@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { loadConfig } from "../../lib/config/load.ts";
+import { formatLocated } from "../../lib/config/located.ts";
+import { readText } from "../../lib/config/read_text.ts";
+import { configOf, loadText, names, problemsOf, SOUND } from "./_load_text.ts";
+
+const TEN_MISTAKES = `server:
+  workers: many
+  shutdown_grase: 30s
+admin:
+  listen: 0.0.0.0:6636
+pools:
+  tmdb-api:
+    type: tmdb-apy
+    upstreams: [ftp://one.example]
+  fanart:
+    type: custom
+    timeouts: { connect: 3 }
+    upstreams: [https://two.example]
+listeners:
+  - { name: api, prefx: /3, pool: tmdb-api }
+  - { name: api, prefix: /b, pool: fanrt }
+  - { name: c, prefix: /b, pool: fanart }
+`;
+
+Deno.test("loadConfig() gives ten located messages for ten mistakes", async () => {
+  assert.deepEqual(await problemsOf(TEN_MISTAKES), [
+    '2:12 server.workers: found "many" expected auto, or a whole number from 1 to 256',
+    '3:3 server.shutdown_grase: found unknown key "shutdown_grase" expected one of name, workers, data_dir, shutdown_grace, worker_timeout, trusted_proxies, max_request_body; did you mean "shutdown_grace"?',
+    '5:11 admin.listen: found "0.0.0.0:6636" expected a loopback address such as 127.0.0.1:6636, or a secret in admin.token',
+    '8:11 pools.tmdb-api.type: found "tmdb-apy" expected one of tmdb-api, tmdb-image, custom; did you mean "tmdb-api"?',
+    '9:17 pools.tmdb-api.upstreams[0]: found "ftp://one.example" expected a URL with the scheme http or https',
+    "12:26 pools.fanart.timeouts.connect: found 3 expected a duration with its unit, such as 500ms, 30s, 5m, 1h or 30d, from 1ms to 1h",
+    '15:18 listeners[0].prefx: found unknown key "prefx" expected one of name, listen, host, prefix, strip_prefix, pool, cache; did you mean "prefix"?',
+    '16:13 listeners[1].name: found "api" expected a name of its own (listeners[0] in line 15 has it too)',
+    '16:36 listeners[1].pool: found "fanrt" expected the name of a pool: tmdb-api, fanart; did you mean "fanart"?',
+    '17:24 listeners[2].prefix: found "/b" expected a prefix that no other listener has on this address and host (listeners[1] in line 16 has it)',
+  ]);
+});
+
+Deno.test("loadConfig() gives all mistakes of a syntactically broken file their places", async () => {
+  const lines = await problemsOf("server:\n\tname: x\npools: [\nlisteners: }\n");
+  assert.ok(lines.length >= 2);
+  for (const line of lines) assert.match(line, /^\d+:\d+: found .* expected /);
+});
+
+Deno.test("loadConfig() says what is wrong with the file itself", async () => {
+  const table: ReadonlyArray<readonly [string, RegExp]> = [
+    ["", /^config\.yaml: the file is empty or holds only comments: expected `pools` and `listeners`$/],
+    ["# nothing\n", /only comments/],
+    ["a\ufffdb", /^config\.yaml: cannot read the configuration: it is not UTF-8 text$/],
+    ["- a\n", /^config\.yaml:1:1: found a list expected a mapping with server, /],
+    ["text\n", /^config\.yaml:1:1: found "text" expected a mapping with server, /],
+    ["${NONE}\n", /^config\.yaml:1:1: found \$\{NONE\}/],
+    ["~\n", /^config\.yaml:1:1: found nothing expected a mapping with server, /],
+  ];
+  for (const [text, expected] of table) {
+    const result = await loadText(text);
+    assert.ok(!result.ok, text);
+    assert.match(result.problems.map(formatLocated)[0] ?? "", expected, text);
+  }
+});
+
+Deno.test("loadConfig() reads real files: missing, a directory, not UTF-8, relative to the working directory", async () => {
+  const cwd = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(join(cwd, "good.yaml"), SOUND.replace("https://one.example", '"${file:url}"'));
+    await Deno.writeTextFile(join(cwd, "url"), "https://two.example\r\n");
+    await Deno.writeFile(join(cwd, "latin1.yaml"), new Uint8Array([0x61, 0x3a, 0x20, 0xfc]));
+    const deps = { ...names, readTextFile: readText, env: () => undefined, cores: 2, cwd };
+    const message = async (path: string) => {
+      const result = await loadConfig(path, deps);
+      return result.ok ? result.config.pools[0]?.upstreams[0]?.url : result.problems.map(formatLocated).join("\n");
+    };
+    assert.equal(await message("good.yaml"), "https://two.example");
+    assert.equal(await message("none.yaml"), "none.yaml: cannot read the configuration: there is no such file");
+    assert.equal(await message("."), ".: cannot read the configuration: it is a directory");
+    assert.equal(await message("latin1.yaml"), "latin1.yaml: cannot read the configuration: it is not UTF-8 text");
+    const lossy = await loadConfig("latin1.yaml", { ...deps, readTextFile: (path) => Deno.readTextFile(path) });
+    assert.ok(!lossy.ok);
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+Deno.test("loadConfig() retypes what comes from outside, in every kind of value", async () => {
+  const text = `server: { workers: "\${W}", name: "\${N}" }
+cache: { memory: \${M}MiB, disk: \${D:-0}, background_fill: \${B} }
+pools: { a: { type: "\${T:-custom}", upstreams: ["\${SCHEME:-https}://\${HOST}"], health: \${HEALTH} } }
+listeners: [{ name: a, pool: a, cache: { rules: [{ status: "\${S}", ttl: "\${TTL}" }] } }]
+`.replaceAll(/: (\$\{\w+(?::-\w*)?\}(?:MiB)?)/g, ': "$1"');
+  const env = { W: "3", N: "007", M: "64", B: "false", HOST: "one.example", HEALTH: "false", S: "404", TTL: "0" };
+  const config = await configOf(text, { env });
+  assert.deepEqual([config.server.workers, config.server.name, config.cache.memoryBytes], [3, "007", 64 * 1024 ** 2]);
+  assert.deepEqual([config.cache.diskBytes, config.cache.backgroundFill], [0, false]);
+  assert.deepEqual([config.pools[0]?.upstreams[0]?.url, config.pools[0]?.health.enabled], [
+    "https://one.example",
+    false,
+  ]);
+  assert.deepEqual(config.listeners[0]?.cache.rules[0]?.status, [[404, 404]]);
+  assert.equal(config.listeners[0]?.cache.rules[0]?.ttlMs, 0);
+});
+
+Deno.test("loadConfig() takes what comes to nothing as absent", async () => {
+  const config = await configOf(`admin: { token: "\${TOKEN:-}" }\nserver: { name: "\${NAME:-}" }\ncache:\n${SOUND}`);
+  assert.deepEqual([config.admin.token, config.server.name, config.cache.diskBytes], [null, "usher", 10 * 1024 ** 3]);
+  const lines = await problemsOf(SOUND.replace("pool: a", 'pool: "${POOL:-}"'));
+  assert.match(
+    lines[0] ?? "",
+    /^5:22 listeners\[0\]\.pool: found nothing \(\$\{POOL\} is empty\) expected a pool's name/,
+  );
+});
+
+Deno.test("loadConfig() never shows a value that came from outside, wherever it is wrong", async () => {
+  const secret = "hunter2-must-not-show";
+  const lines = await problemsOf(
+    `server: { name: "\${S} x", workers: "\${S}", data_dir: "\${S}\${NONE}", trusted_proxies: ["\${S}"], max_request_body: "\${S}" }
+admin: { listen: "\${S}", token: "\${S} \${S}" }
+logging: { level: "\${S}" }
+cache: { memory: "\${S}", background_fill: "\${S}" }
+pools:
+  a:
+    type: "\${S}"
+    strategy: "\${S}"
+    upstreams: ["\${S}", "https://u:\${S}@one.example", { url: "\${S}", weight: "\${S}", resolve: "\${S}", ca: "\${S}" }, "\${F}"]
+    timeouts: "\${S}"
+    health: { fields: { authorization: "\${file:/s}" , "\${S}": x }, status: "\${S}" }
+    api_keys: ["\${S}", "\${file:/s}"]
+    content_types: { allow: ["\${S}"] }
+  b: "\${S}"
+listeners:
+  - { name: "\${S}", pool: "\${S}", listen: "\${S}", prefix: "\${S}", host: "\${S}" }
+  - { name: "\${S}", pool: a, cache: { rules: [{ ttl: "\${S}" }, "\${S}"], query: "\${S}" } }
+  - "\${S}"
+`,
+    { env: { S: secret, F: `https://${secret}@one.example` }, files: { "/s": `${secret}\n\0x` } },
+  );
+  assert.ok(lines.length > 25, lines.join("\n"));
+  assert.doesNotMatch(lines.join("\n"), /hunter2/);
+});
+
+Deno.test("loadConfig() never shows a secret that stands in the file itself", async () => {
+  const lines = await problemsOf(`admin: { token: "hunter2 hunter2", listen: 5 }
+pools:
+  a:
+    type: tmdb-api
+    api_keys: [hunter2, 2]
+    upstreams: [https://u:hunter2@one.example]
+    health: { fields: { authorization: [hunter2] } }
+listeners: [{ name: a, pool: a }]
+`);
+  assert.equal(lines.length, 6, lines.join("\n"));
+  assert.doesNotMatch(lines.join("\n"), /hunter2/);
+});
+
+Deno.test("loadConfig() takes anchors and merge keys", async () => {
+  const config = await configOf(`
+pools:
+  a: &defaults
+    type: custom
+    timeouts: &slow { connect: 9s }
+    upstreams: [https://one.example]
+  b: { <<: *defaults, upstreams: [https://two.example] }
+listeners:
+  - &listener { name: a, pool: a }
+  - { <<: *listener, name: b, prefix: /b, pool: b }
+`);
+  assert.deepEqual(config.pools.map(({ timeouts }) => timeouts.connectMs), [9000, 9000]);
+  assert.deepEqual(config.listeners.map(({ name }) => name), ["a", "b"]);
+});

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import type { z } from "zod";
+import { Interpolated } from "../../lib/config/interpolate.ts";
+import * as scalars from "../../lib/config/scalars.ts";
+
+/** What `schema` makes of `value`: the value read, or what it expected. */
+function read(schema: z.ZodType, value: unknown): unknown {
+  const result = schema.safeParse(value);
+  return result.success ? result.data : new Error(result.error.issues[0]?.message);
+}
+
+/** A value as the environment gives it. */
+function outside(text: string): Interpolated {
+  return new Interpolated(text, [{ kind: "env", name: "X", fallback: null }]);
+}
+
+const day = 86_400_000;
+
+const ACCEPTED: ReadonlyArray<readonly [z.ZodType, unknown, unknown]> = [
+  [scalars.flag(), false, false],
+  [scalars.flag(), outside("true"), true],
+  [scalars.choice(["a", "b"]), "b", "b"],
+  [scalars.choice(["a", "b"]), outside("b"), "b"],
+  [scalars.integer(1, 20), 20, 20],
+  [scalars.integer(1, 20), outside(" 7 "), 7],
+  [scalars.positiveNumber(10), 0.5, 0.5],
+  [scalars.autoOrInteger(1, 8), "auto", "auto"],
+  [scalars.autoOrInteger(1, 8), outside("8"), 8],
+  [scalars.duration(0, day), 0, 0],
+  [scalars.duration(0, day), "30s", 30_000],
+  [scalars.duration(0, day), outside("0"), 0],
+  [scalars.duration(0, day), outside("5m"), 300_000],
+  [scalars.size(0, 2 ** 50), 4096, 4096],
+  [scalars.size(0, 2 ** 50), "10MiB", 10_485_760],
+  [scalars.size(0, 2 ** 50), outside("4096"), 4096],
+  [scalars.listenAddress(), ":80", { hostname: "0.0.0.0", port: 80 }],
+  [scalars.upstreamUrl(), outside("HTTPS://One.Example/"), "https://one.example"],
+  [scalars.cidr(), "10.0.0.0/8", "10.0.0.0/8"],
+  [scalars.ipAddress(), "[::1]", "::1"],
+  [scalars.hostPattern(), "*.A.example", "*.a.example"],
+  [scalars.hostField(), "a.example:81", "a.example:81"],
+  [scalars.statusRange(), 404, [404, 404]],
+  [scalars.statusRange(), "200-299", [200, 299]],
+  [scalars.statusRange(), outside("404"), [404, 404]],
+  [scalars.mediaRange(), "Image/*", "image/*"],
+  [scalars.mediaRange(), "*/*", "*/*"],
+  [scalars.pathPrefix(), "/", "/"],
+  [scalars.pathPrefix(), "/t/p/", "/t/p"],
+];
+
+const REFUSED: ReadonlyArray<readonly [z.ZodType, unknown, RegExp]> = [
+  [scalars.flag(), "yes", /^true or false$/],
+  [scalars.flag(), 1, /^true or false$/],
+  [scalars.flag(), undefined, /^true or false$/],
+  [scalars.choice(["a", "b"]), "c", /^one of a, b$/],
+  [scalars.choice(["a"]), "toString", /^"a"$/],
+  [scalars.integer(1, 20), 0, /from 1 to 20/],
+  [scalars.integer(1, 20), 1.5, /whole number/],
+  [scalars.integer(1, 20), "7", /whole number/],
+  [scalars.integer(1, 20), Infinity, /whole number/],
+  [scalars.integer(1, 20), outside("many"), /whole number/],
+  [scalars.positiveNumber(10), 0, /greater than 0/],
+  [scalars.positiveNumber(10), -1, /greater than 0/],
+  [scalars.positiveNumber(10), NaN, /greater than 0/],
+  [scalars.positiveNumber(10), Infinity, /at most 10/],
+  [scalars.autoOrInteger(1, 8), 9, /auto, or a whole number from 1 to 8/],
+  [scalars.duration(1000, day), 30, /with its unit/],
+  [scalars.duration(1000, day), "30", /with its unit/],
+  [scalars.duration(1000, day), "999ms", /from 1s to 1d/],
+  [scalars.duration(1000, day), "25h", /from 1s to 1d/],
+  [scalars.duration(1000, day), true, /with its unit/],
+  [scalars.size(1024, 2 ** 40), 1023, /from 1KiB to 1TiB/],
+  [scalars.size(1024, 2 ** 40), 2000.5, /a size such as/],
+  [scalars.size(1024, 2 ** 40), "10 GB", /a size such as/],
+  [scalars.listenAddress(), 80, /such as 0\.0\.0\.0:6635/],
+  [scalars.upstreamUrl(), "ftp://a", /http or https/],
+  [scalars.upstreamUrl(), "x".repeat(3000), /a URL/],
+  [scalars.cidr(), "10.0.0.1/8", /CIDR/],
+  [scalars.ipAddress(), "one.example", /an IP address/],
+  [scalars.hostPattern(), "a:80", /without a port/],
+  [scalars.statusRange(), 99, /a status/],
+  [scalars.statusRange(), 600, /a status/],
+  [scalars.statusRange(), "299-200", /a range/],
+  [scalars.statusRange(), "2xx", /a range/],
+  [scalars.mediaRange(), "image", /media range/],
+  [scalars.mediaRange(), "*/png", /media range/],
+  [scalars.mediaRange(), "text/html; charset=utf-8", /media range/],
+  [scalars.pathPrefix(), "3", /a path/],
+  [scalars.pathPrefix(), "//a", /a path/],
+  [scalars.pathPrefix(), "/a//b", /a path/],
+  [scalars.pathPrefix(), "/a?b", /a path/],
+  [scalars.pathPrefix(), "/a b", /a path/],
+];
+
+Deno.test("every scalar reads what is right, also from outside", () => {
+  for (const [schema, value, expected] of ACCEPTED) assert.deepEqual(read(schema, value), expected);
+});
+
+Deno.test("every scalar refuses the rest and says what is due", () => {
+  for (const [schema, value, expected] of REFUSED) {
+    const result = read(schema, value);
+    assert.ok(result instanceof Error, `${String(value)} was read as ${JSON.stringify(result)}`);
+    assert.match(result.message, expected);
+  }
+});
+
+Deno.test("text() refuses what YAML may have changed, but takes digits from outside as they are", () => {
+  const digits = scalars.text({ title: "name", pattern: /^\w+$/, maxLength: 5, expected: "a name" });
+  assert.equal(read(digits, outside("007")), "007");
+  assert.match(String(read(digits, 7)), /put quotes around it/);
+  assert.match(String(read(digits, true)), /put quotes around it/);
+  assert.match(String(read(digits, "abcdef")), /5 characters at most/);
+  assert.match(String(read(digits, "a b")), /a name$/);
+});
+
+Deno.test("every scalar takes ${…} in its JSON Schema", () => {
+  for (const [schema] of ACCEPTED) {
+    const json = schema.meta() ?? {};
+    const forms = [json, ...(Array.isArray(json.anyOf) ? json.anyOf : [])];
+    const accepts = forms.some((form) =>
+      form.type === "string" && form.enum === undefined &&
+      (form.pattern === undefined || new RegExp(String(form.pattern), "u").test("${NAME}"))
+    );
+    assert.ok(accepts, JSON.stringify(json));
+  }
+});
