@@ -60,12 +60,12 @@ const USER_WORDS = /session_id|account_states|request_token|access_token|[^&]api
 const ESCAPED_LETTER = /%[4-7]/;
 
 /**
- * Why a raw query makes a response one user's; `null` where it does not. The words count wherever they stand and whatever
- * separates them, because upstreams differ in how they cut a query up (`;`, `[]`), and a false alarm costs no more than a miss.
+ * Whether a raw query makes a response one user's: it names a session, asks for account states, or hides a key. The words count
+ * wherever they stand and whatever separates them, because upstreams differ in how they cut a query up (`;`, `[]`), and a false
+ * alarm costs no more than a miss.
  */
-export function userQuery(query: string): string | null {
-  if (query === "") return null;
+export function isUserQuery(query: string): boolean {
+  if (query === "") return false;
   // An escaped `&` separates nothing, so what follows it does not stand where keys stand.
-  const text = ESCAPED_LETTER.test(query) ? decodeBytes(query.replaceAll("%26", ";")) : query;
-  return USER_WORDS.test(text) ? "names a session, asks for account states or hides a key" : null;
+  return USER_WORDS.test(ESCAPED_LETTER.test(query) ? decodeBytes(query.replaceAll("%26", ";")) : query);
 }

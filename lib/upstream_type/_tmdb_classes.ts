@@ -1,4 +1,4 @@
-import { classifyAuthorization, userQuery } from "./_credentials.ts";
+import { classifyAuthorization, isUserQuery } from "./_credentials.ts";
 import { findTmdbRoute, type TmdbRoute, tmdbRoutes, unlistedRoute } from "./_tmdb_routes.ts";
 import type { RequestClass, TypedRequest } from "./upstream_type.ts";
 
@@ -10,7 +10,7 @@ export function classifyTmdb(request: TypedRequest): RequestClass {
   if (request.method !== "GET" && request.method !== "HEAD") return classes.byMethod;
   const bearer = classifyAuthorization(request.header("authorization"));
   if (bearer === "user" || bearer === "other") return classes.byAuthorization;
-  return userQuery(request.query) === null ? classes.shared : classes.byQuery;
+  return isUserQuery(request.query) ? classes.byQuery : classes.shared;
 }
 
 /** Whether a 401 on a path speaks of the application key alone, and not of a missing session. */
@@ -33,13 +33,14 @@ const CLASSES: ReadonlyMap<TmdbRoute, RouteClasses> = new Map(
 
 function routeClasses(route: TmdbRoute): RouteClasses {
   const { name } = route;
+  // Reasons are words: they stand in `Cache-Status` and in the log, and never hold anything of the request.
   const unshared = (reason: string): RequestClass =>
     Object.freeze({ name, private: reason, sharedAuthorization: false, ttl: null });
   return {
     shared: Object.freeze({ name, private: null, sharedAuthorization: true, ttl: route.ttl }),
-    byRoute: unshared(`The path ${route.private}`),
-    byMethod: unshared("The method may change something"),
-    byAuthorization: unshared("Authorization names a user"),
-    byQuery: unshared("The query names a session, asks for account states or hides a key"),
+    byRoute: unshared(route.private ?? ""),
+    byMethod: unshared("method"),
+    byAuthorization: unshared("user-authorization"),
+    byQuery: unshared("user-query"),
   };
 }

@@ -7,7 +7,7 @@ export interface TmdbRoute {
   readonly name: string;
   /** Patterns as {@linkcode RouteTrie} takes them. */
   readonly paths: readonly string[];
-  /** Why no response on these paths is shared; `null` where `GET` and `HEAD` may be. */
+  /** Why no response on these paths is shared, in a word; `null` where `GET` and `HEAD` may be. */
   readonly private: string | null;
   /** Whether a 401 here speaks of the key alone. On other paths it may as well speak of a missing session. */
   readonly provesKey: boolean;
@@ -92,12 +92,12 @@ export const tmdbRoutes: readonly TmdbRoute[] = [
   ]),
   // A list can be its owner's alone, and then a 401 is about the user.
   { ...shared("user_list", LISTS, ["/3/list/*", "/4/list/*"]), provesKey: false },
-  unshared("mutating_get", "changes state with GET", [
+  unshared("mutating_get", "mutating-get", [
     "/3/authentication/token/new",
     "/3/authentication/guest_session/new",
     "/4/list/*/clear",
   ]),
-  unshared("user_state", "belongs to a user", [
+  unshared("user_state", "user-state", [
     "/3/account/**",
     "/3/authentication/**",
     "/3/guest_session/**",
@@ -114,7 +114,7 @@ export const tmdbRoutes: readonly TmdbRoute[] = [
 ];
 
 /** The class of a path that the table does not know. */
-export const unlistedRoute: TmdbRoute = unshared("other", "is no path known to be public", []);
+export const unlistedRoute: TmdbRoute = unshared("other", "unlisted-path", []);
 
 function shared(name: string, times: Times, paths: readonly string[]): TmdbRoute {
   return { name, paths, private: null, provesKey: true, ttl: ttl(times) };

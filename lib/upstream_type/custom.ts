@@ -17,7 +17,7 @@ import type {
 const ANY: RequestClass = Object.freeze({ name: "any", private: null, sharedAuthorization: false, ttl: null });
 const UNSHARED: RequestClass = Object.freeze({
   name: "any",
-  private: "The method may change something",
+  private: "method",
   sharedAuthorization: false,
   ttl: null,
 });

@@ -34,7 +34,7 @@ const IMAGE: RequestClass = Object.freeze({ name: "image", private: null, shared
 const OTHER: RequestClass = Object.freeze({ name: "other", private: null, sharedAuthorization: true, ttl: null });
 const UNSHARED: RequestClass = Object.freeze({
   name: "other",
-  private: "The method may change something",
+  private: "method",
   sharedAuthorization: false,
   ttl: null,
 });

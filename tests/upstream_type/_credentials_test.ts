@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { classifyAuthorization, isReadToken, userQuery } from "../../lib/upstream_type/_credentials.ts";
+import { classifyAuthorization, isReadToken, isUserQuery } from "../../lib/upstream_type/_credentials.ts";
 import { readToken, tokenWith, userToken } from "./_requests.ts";
 
 Deno.test("classifyAuthorization() tells applications from users", () => {
@@ -49,7 +49,7 @@ Deno.test("isReadToken() takes exactly one scope, an audience, and nothing that 
   for (const token of bad) assert.ok(!isReadToken(token), token.slice(0, 80));
 });
 
-Deno.test("userQuery() finds users however the query spells them", () => {
+Deno.test("isUserQuery() finds users however the query spells them", () => {
   const users = [
     "session_id=1",
     "a=1&guest_session_id=2",
@@ -64,10 +64,10 @@ Deno.test("userQuery() finds users however the query spells them", () => {
     "a=1;api_key=0",
     "q=1%26api_key=0",
   ];
-  for (const query of users) assert.notEqual(userQuery(query), null, query);
+  for (const query of users) assert.ok(isUserQuery(query), query);
   for (
     const query of ["", "api_key=0", "a=1&api_key=0&language=de", "append_to_response=credits,images", "query=session"]
   ) {
-    assert.equal(userQuery(query), null, query);
+    assert.ok(!isUserQuery(query), query);
   }
 });
