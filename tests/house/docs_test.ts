@@ -37,6 +37,12 @@ Deno.test("docs: relative links lead to files that exist, and to headings in the
   assert.deepEqual(broken, []);
 });
 
+Deno.test("docs: README.md opens with the commands that start and test everything on a machine with only Node and npm", () => {
+  const firstBlock = /^```\w*\n([\s\S]*?)^```/m.exec(readText("README.md"))?.[1] ?? "";
+  assert.match(firstBlock, /^npx --yes deno@[\d.]+ task start\b/m);
+  assert.match(firstBlock, /^npx --yes deno@[\d.]+ task test\b/m);
+});
+
 Deno.test("docs: every task that a page names exists", () => {
   const tasks = Object.keys(JSON.parse(readText("deno.json")).tasks);
   const named = pages.flatMap((page) =>
