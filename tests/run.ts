@@ -14,7 +14,9 @@ const DEADLINE_MS = 12 * 60_000;
 const TAIL_CHARACTERS = 64 * 1024;
 
 const scratch = await Deno.makeTempDir({ prefix: "usher-tests-" });
-const deadline = AbortSignal.timeout(DEADLINE_MS);
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => interrupted.abort());
+const stop = AbortSignal.any([interrupted.signal, AbortSignal.timeout(DEADLINE_MS)]);
 
 try {
   const counts = addCounts(Deno.args.length > 0 ? [await runTests(Deno.args)] : await runAll());
@@ -42,7 +44,7 @@ async function runTests(args: readonly string[]): Promise<TestCounts> {
     args: ["test", ...permissions(), ...args],
     env: { TMPDIR: scratch, ...(Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : {}) },
     stdout: "piped",
-    signal: deadline,
+    signal: stop,
   }).spawn();
   const output = await passOn(child.stdout);
   const { success } = await child.status;
