@@ -53,7 +53,8 @@ function scalar<T>(options: ScalarOptions<T>) {
       : options.interpolated === "text"
       ? input.text()
       : input.value();
-    const result = value === undefined || value === null ? options.expected : options.read(value);
+    const isScalar = value !== undefined && typeof value !== "object";
+    const result = isScalar ? options.read(value) : options.expected;
     if (!(result instanceof Unusable)) return result;
     context.addIssue({ code: "custom", message: result.expected, params: { choices: result.choices } });
     return z.NEVER;

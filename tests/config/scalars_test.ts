@@ -81,6 +81,8 @@ const REFUSED: ReadonlyArray<readonly [z.ZodType, unknown, RegExp]> = [
   [scalars.statusRange(), 99, /a status/],
   [scalars.statusRange(), 600, /a status/],
   [scalars.statusRange(), "299-200", /a range/],
+  [scalars.statusRange(), Object.create(null), /a range/],
+  [scalars.statusRange(), [404], /a range/],
   [scalars.statusRange(), "2xx", /a range/],
   [scalars.mediaRange(), "image", /media range/],
   [scalars.mediaRange(), "*/png", /media range/],
