@@ -99,9 +99,11 @@ function updated(stored: StoredResponse, head: ResponseHead, { request, times, o
     return { response: storedResponse({ ...stored, ...times, fields: served }), keep, ownFields };
   }
   const { freshness, selectedBy, tiers } = decision;
+  // What was stored was for all until now; only the update's own lines can be this client's.
+  const own = [...ownFields, ...decision.ownFields.filter(([name]) => fieldValue(head.fields, name) !== null)];
   const tags = [...new Set([...stored.tags, ...decision.tags])].sort().slice(0, MAX_TAGS);
   const parts = { ...stored, ...times, fields: decision.fields, freshness, selectedBy, tiers, tags };
-  return { response: storedResponse(parts), keep: "replace", ownFields };
+  return { response: storedResponse(parts), keep: "replace", ownFields: own };
 }
 
 /** The stored fields, replaced by the update's of the same name; its age and date count, not the stored ones (RFC 9111 §3.2). */

@@ -1,5 +1,5 @@
 import { type Qualified, requestDirectives, type ResponseDirectives } from "../http/cache_control.ts";
-import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
+import { endToEndFields, type Fields, fieldValue } from "../http/fields.ts";
 import { formatHttpDate, parseHttpDate } from "../http/http_date.ts";
 import { type SelectingFields, selectingFields, varyNames } from "../http/vary.ts";
 import {
@@ -52,6 +52,8 @@ export interface Storable {
   readonly tiers: Tiers;
   /** To be stored: end-to-end, without what belongs to one client, with `date`, without `age` and `content-length`. */
   readonly fields: Fields;
+  /** End-to-end fields that only the client gets whose request brought the response (`Set-Cookie`, what `private` names). */
+  readonly ownFields: Fields;
   /** From `Surrogate-Key` and `Cache-Tag`, sorted. */
   readonly tags: readonly string[];
 }
@@ -126,7 +128,7 @@ export function storable(subject: StorableSubject): Storable | NotStorable {
   const refusal = refusedByRequest(request, options) ?? refusedByStatus(head.status, options) ??
     refusedByDirectives(subject, directives);
   if (refusal !== null) return notStorable(refusal, head.status);
-  const fields = keptFields(subject, directives);
+  const { fields, ownFields } = dividedFields(subject, directives);
   if (options.setCookie === "bypass" && fields.some(([name]) => COOKIES.has(name))) return notStorable("set-cookie");
   const selectedBy = selection(subject);
   if (selectedBy === null) return notStorable("vary");
@@ -140,6 +142,7 @@ export function storable(subject: StorableSubject): Storable | NotStorable {
     selectedBy,
     tiers: rule?.tiers ?? { memory: true, disk: true },
     fields,
+    ownFields,
     tags: purgeTags(head.fields),
   };
 }
@@ -199,13 +202,21 @@ function isOfUse(freshness: Freshness, fields: Readonly<Fields>): boolean {
   return fields.some(([name, value]) => (name === "etag" || name === "last-modified") && value !== "");
 }
 
-function keptFields({ head, times, options }: StorableSubject, directives: ResponseDirectives): Fields {
+/** Fields for the store, and those that belong to one client. */
+function dividedFields(
+  { head, times, options }: StorableSubject,
+  directives: ResponseDirectives,
+): { fields: Fields; ownFields: Fields } {
   const named = new Set([...namesOf(directives.private), ...namesOf(directives.noCache)]);
-  const isKept = ([name]: Field): boolean =>
-    !NOT_KEPT.has(name) && !(named.has(name) && !isEssential(name)) &&
-    !(options.setCookie === "strip" && COOKIES.has(name));
-  const fields = endToEndFields(head.fields, fieldValue(head.fields, "connection")).filter(isKept);
-  return withDate(fields, times.responseTimeMs);
+  const isOwn = (name: string): boolean =>
+    named.has(name) && !isEssential(name) || options.setCookie === "strip" && COOKIES.has(name);
+  const fields: Fields = [];
+  const ownFields: Fields = [];
+  for (const field of endToEndFields(head.fields, fieldValue(head.fields, "connection"))) {
+    if (NOT_KEPT.has(field[0])) continue;
+    (isOwn(field[0]) ? ownFields : fields).push(field);
+  }
+  return { fields: withDate(fields, times.responseTimeMs), ownFields };
 }
 
 function namesOf(names: Qualified): readonly string[] {

@@ -138,6 +138,18 @@ Deno.test("freshen() hands a Set-Cookie of the 304 to its client and not to the 
   assert.deepEqual(kept.ownFields, []);
 });
 
+Deno.test("freshen() hands what private names to its client and not to the store (RFC 9111 §5.2.2.7)", () => {
+  const stored = store({ fields: [SHORT, ETAG] });
+  const fields: Field[] = [ETAG, ["cache-control", 'max-age=9, private="x"'], ["x", "1"]];
+  const { response, ownFields } = freshened(stored, { fields });
+  assert.equal(fieldValue(response.fields, "x"), null);
+  assert.deepEqual(ownFields, [["x", "1"]]);
+  const shared = store({ fields: [SHORT, ETAG, ["x", "of another client"]] });
+  const late = freshened(shared, { fields: [ETAG, ["cache-control", 'max-age=9, private="x"']] });
+  assert.equal(fieldValue(late.response.fields, "x"), null);
+  assert.deepEqual(late.ownFields, []);
+});
+
 Deno.test("freshen() keeps tags that were not the origin's, adds new ones, and stays bounded", () => {
   const stored = { ...store({ fields: [SHORT, ETAG] }), tags: ["movie:550"] };
   const { response } = freshened(stored, { fields: [ETAG, ["cache-tag", "a"]] });

@@ -83,6 +83,15 @@ Deno.test("storable() leaves out the fields that private and no-cache name (RFC 
   assert.deepEqual(fieldNames({ fields: cookie }), ["cache-control", "date"], "what is left may be shared");
 });
 
+Deno.test("storable() hands what it leaves out to the client whose request brought the response", () => {
+  const fields: Field[] = [["set-cookie", "id=1"], ["a", "1"], ["connection", "b"], ["b", "2"], ["age", "1"], FRESH];
+  const own = (response: Response) => decideStored(response).ownFields;
+  assert.deepEqual(own({ fields, options: { ...RFC9111, setCookie: "strip" } }), [["set-cookie", "id=1"]]);
+  const named: Field[] = [...fields, cacheControl('private="set-cookie, b, age", no-cache="a"')];
+  assert.deepEqual(own({ fields: named }), [["set-cookie", "id=1"], ["a", "1"]]);
+  assert.deepEqual(own({ fields: [FRESH] }), []);
+});
+
 Deno.test("storable() takes a private that names what the body needs for a plain private", () => {
   for (const name of ["content-type", "content-encoding", "Vary", "cache-control"]) {
     assert.equal(refusal({ fields: [cacheControl(`private="${name}", max-age=60`)] }), "private", name);
