@@ -101,7 +101,7 @@ Deno.test("every scalar reads what is right, also from outside", () => {
 Deno.test("every scalar refuses the rest and says what is due", () => {
   for (const [schema, value, expected] of REFUSED) {
     const result = read(schema, value);
-    assert.ok(result instanceof Error, `${String(value)} was read as ${JSON.stringify(result)}`);
+    assert.ok(result instanceof Error, `${Deno.inspect(value)} was read as ${JSON.stringify(result)}`);
     assert.match(result.message, expected);
   }
 });
