@@ -30,12 +30,12 @@ every key with its default. \`config.schema.json\` is the same reference for edi
 
 ## Values from outside
 
-| written                  | becomes                                                                    |
-| ------------------------ | -------------------------------------------------------------------------- |
-| \`\${NAME}\`                | the environment variable; it must be set                                   |
-| \`\${NAME:-default}\`       | the variable, or \`default\` where it is not set or empty                    |
+| written                  | becomes                                                                 |
+| ------------------------ | ----------------------------------------------------------------------- |
+| \`\${NAME}\`                | the environment variable; it must be set                                |
+| \`\${NAME:-default}\`       | the variable, or \`default\` where it is not set or empty                 |
 | \`\${file:/run/secrets/x}\` | the file's text without line feeds at its end, 64 Ki characters at most |
-| \`$\${\`                    | a plain \`\${\`                                                               |
+| \`$\${\`                    | a plain \`\${\`                                                            |
 
 They work inside every value, also several in one (\`http://\${HOST}:\${PORT}\`), not in keys. What results is read as YAML
 reads a plain scalar: \`workers: \${WORKERS}\` is a number. What results empty is as good as absent. Inside \`[ ]\` and \`{ }\`
