@@ -1,0 +1,32 @@
+import type { GatewayPlaces } from "./_gateway.ts";
+
+/** A mapping as it stands in a configuration file. */
+type Mapping = Readonly<Record<string, unknown>>;
+
+/** The parts of a configuration that a test decides; the rest is made for tests: two workers, small caches, every request logged. */
+export interface TestConfig {
+  readonly server?: Mapping;
+  readonly admin?: Mapping;
+  readonly logging?: Mapping;
+  readonly cache?: Mapping;
+  readonly pools: Readonly<Record<string, Mapping>>;
+  /** They listen on the test's port unless they say otherwise. */
+  readonly listeners: readonly Mapping[];
+}
+
+/** A configuration file; YAML takes JSON as it is. */
+export function testConfig({ port, adminPort, dataDir }: GatewayPlaces, parts: TestConfig): string {
+  return JSON.stringify({
+    server: { data_dir: dataDir, workers: 2, ...parts.server },
+    admin: { listen: `127.0.0.1:${adminPort}`, ...parts.admin },
+    logging: { access: "all", ...parts.logging },
+    cache: { memory: "32MiB", disk: "128MiB", ...parts.cache },
+    pools: parts.pools,
+    listeners: parts.listeners.map((listener) => ({ listen: `127.0.0.1:${port}`, ...listener })),
+  });
+}
+
+/** A pool of a general type without checks, so that an origin sees only what a test asks for. */
+export function customPool(upstreams: readonly unknown[], more: Mapping = {}): Mapping {
+  return { type: "custom", health: false, upstreams, ...more };
+}
