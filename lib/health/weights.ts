@@ -44,6 +44,9 @@ const FLOOR_MS = 1;
 /** What a response time of 0 is kept as: 0 means that none is known. */
 const SMALLEST_MS = 0.001;
 
+/** Response times until the averages are those of time alone. */
+const WARM_UP = 20;
+
 /** Recent and long-term response time disagree when one is this many times the other. */
 const DISAGREEMENT = 1.5;
 
@@ -90,6 +93,8 @@ export class UpstreamWeight {
   #penaltyMs = 0;
   #successRate = 1;
   #alpha: number;
+  /** Response times taken in. */
+  #samples = 0;
   #sampledAtMs = 0;
   #penaltyAtMs = 0;
   #mixedAtMs = 0;
@@ -149,6 +154,7 @@ export class UpstreamWeight {
     if (fastMs <= 0 || slowMs <= 0) return;
     this.#fastMs = fastMs;
     this.#slowMs = slowMs;
+    this.#samples = WARM_UP;
     this.#sampledAtMs = nowMs;
   }
 
@@ -157,14 +163,15 @@ export class UpstreamWeight {
   }
 
   #answers(latenciesMs: readonly number[], elapsedMs: number): void {
+    const { fastHalfLifeMs, slowHalfLifeMs } = this.#options;
+    const eachMs = elapsedMs / latenciesMs.length;
     for (const latencyMs of latenciesMs) {
-      if (this.#fastMs === 0) {
-        this.#fastMs = this.#slowMs = Math.max(latencyMs, SMALLEST_MS);
-        continue;
-      }
-      const eachMs = elapsedMs / latenciesMs.length;
-      this.#fastMs = towards(this.#fastMs, latencyMs, ewmaStep(eachMs, this.#options.fastHalfLifeMs));
-      this.#slowMs = towards(this.#slowMs, latencyMs, ewmaStep(eachMs, this.#options.slowHalfLifeMs));
+      if (this.#fastMs === 0) this.#fastMs = this.#slowMs = Math.max(latencyMs, SMALLEST_MS);
+      // The first few count as in a plain mean: the very first includes a handshake, and says little alone.
+      const least = this.#samples < WARM_UP ? Math.min(MAX_STEP, 1 / (this.#samples + 1)) : 0;
+      this.#fastMs = towards(this.#fastMs, latencyMs, Math.max(least, ewmaStep(eachMs, fastHalfLifeMs)));
+      this.#slowMs = towards(this.#slowMs, latencyMs, Math.max(least, ewmaStep(eachMs, slowHalfLifeMs)));
+      this.#samples++;
     }
   }
 

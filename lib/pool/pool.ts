@@ -31,6 +31,9 @@ const PANIC_SHARE = 0.1;
 /** Steps in which a ramp is climbed; each rebuilds the balancer. */
 const RAMP_STEPS = 100;
 
+/** While requests wait for answers, weights are worked out this often: they may be late. */
+const WAITING_STEP_MS = 50;
+
 /** One pool in one serving worker: who is in, and who is next. */
 export class Pool {
   readonly name: string;
@@ -115,9 +118,12 @@ export class Pool {
 
   #watch(): void {
     for (const upstream of this.upstreams) {
-      upstream.watchTransitions(() => {
-        this.#rebuildAtMs = 0;
-        this.#onBreaker?.(upstream);
+      upstream.watch({
+        onTransition: () => {
+          this.#rebuildAtMs = 0;
+          this.#onBreaker?.(upstream);
+        },
+        onWait: (nowMs) => this.#rebuildBy(nowMs + WAITING_STEP_MS),
       });
     }
     this.#rebuildAtMs = 0;
@@ -138,7 +144,9 @@ export class Pool {
     const out = circuit === "open";
     const part = out ? (this.#panicking && this.#servesAll ? PANIC_SHARE : 0) : this.#ramped(upstream, nowMs);
     upstream.nominalWeight = upstream.weight * part;
-    upstream.effectiveWeight = (upstream.health?.weight ?? upstream.weight * meanRatio) * part;
+    upstream.effectiveWeight = (upstream.health?.weight ?? upstream.weight * meanRatio) * part *
+      upstream.promptness(nowMs);
+    if (upstream.waiting > 0) this.#rebuildBy(nowMs + WAITING_STEP_MS);
     upstream.inFlightLimit = circuit === "half_open" ? this.#halfOpenLimit : Infinity;
     if (upstream.breakerOpenUntilMs > nowMs) this.#rebuildBy(upstream.breakerOpenUntilMs);
   }

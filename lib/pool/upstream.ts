@@ -1,8 +1,10 @@
 import { type BreakerOptions, type BreakerState, LocalBreaker } from "./local_breaker.ts";
 import { type OutcomeBatch, OutcomeRecorder, type Report } from "./outcome.ts";
 import { PeakEwma } from "./peak_ewma.ts";
+import { type Waiting, WaitingRequests } from "./waiting_requests.ts";
 import { admits, type HealthState, type UpstreamHealth } from "./upstream_health.ts";
 
+export type { Waiting } from "./waiting_requests.ts";
 export type { Outcome, OutcomeBatch, Report } from "./outcome.ts";
 
 /** A limit on what an upstream is given, shared by whoever holds it (for instance across workers). */
@@ -33,12 +35,15 @@ class UpstreamState {
   /** Milliseconds since the Unix epoch at which a ramp began that the health table does not know of; 0 for none. */
   rampFromMs = 0;
   readonly latency = new PeakEwma();
+  readonly waiting = new WaitingRequests();
   readonly breaker: LocalBreaker;
   readonly recorder: OutcomeRecorder;
   /** Called when `inFlight` has changed: the balancer of the newest pool. */
   onLoad: (() => void) | null = null;
   /** Called when the breaker has changed: the newest pool. */
   onTransition: (() => void) | null = null;
+  /** Called when a request begins to wait: the newest pool. */
+  onWait: ((nowMs: number) => void) | null = null;
 
   constructor(breaker: BreakerOptions | undefined, random: (() => number) | undefined) {
     this.breaker = new LocalBreaker(breaker);
@@ -140,6 +145,26 @@ export class Upstream {
     if (state.breaker.record(report.outcome, nowMs)) state.onTransition?.();
   }
 
+  /**
+   * A request waits for its answer from now on; `settle` ends that, when the response's field section has come or the try
+   * has failed. Says, while it lasts, that an upstream stalls, which {@linkcode end} can say only afterwards.
+   */
+  expectAnswer(nowMs: number): Waiting {
+    this.#state.onWait?.(nowMs);
+    return this.#state.waiting.add(nowMs);
+  }
+
+  /** Requests that wait for their answer. */
+  get waiting(): number {
+    return this.#state.waiting.size;
+  }
+
+  /** How much of its weight is left while requests are late, above 0 to 1. */
+  promptness(nowMs: number): number {
+    const expectedMs = this.#state.health?.fastMs ?? 0;
+    return (expectedMs + 1) / (this.#state.waiting.expectedMs(nowMs, expectedMs) + 1);
+  }
+
   /** What the health worker says of it now. A recovery that it has seen closes this worker's own breaker. */
   tell(health: UpstreamHealth): void {
     const before = this.#state.health;
@@ -162,9 +187,10 @@ export class Upstream {
     this.#state.onLoad = listener;
   }
 
-  /** Who is to be called when this worker's own breaker changes; one at a time. */
-  watchTransitions(listener: (() => void) | null): void {
-    this.#state.onTransition = listener;
+  /** Who is to be called when this worker's own breaker changes, and when a request begins to wait; one at a time. */
+  watch(listener: { readonly onTransition: () => void; readonly onWait: (nowMs: number) => void }): void {
+    this.#state.onTransition = listener.onTransition;
+    this.#state.onWait = listener.onWait;
   }
 
   /** What became of its tries since the last call; `null` where none ended. */

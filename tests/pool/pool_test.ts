@@ -173,3 +173,16 @@ Deno.test("Pool.drainReports() has a batch for each upstream that had tries", ()
 Deno.test("Pool refuses a strategy that there is not", () => {
   assert.throws(() => pool(["a"], { strategy: "best" }), /name must be one of .*weighted-ewma.*received "best"/);
 });
+
+Deno.test("Pool.select() turns away from an upstream whose requests are late, before any of them has ended", () => {
+  const target = pool(["fast", "slow"]);
+  const row = (ms: number) => healthRow("healthy", { weight: 1_000 / (ms + 1), fastMs: ms });
+  target.apply(healthTable(1, { fast: row(5), slow: row(400) }));
+  assert.ok(shares(target).fast! > 0.95);
+  const fast = byId(target, "fast");
+  const waiting = Array.from({ length: 40 }, (_, i) => fast.expectAnswer(NOW_MS + i * 25));
+  const during = shares(target, NOW_MS + 1_000).fast!;
+  assert.ok(during < 0.5, `${during}`);
+  for (const one of waiting) one.settle(NOW_MS + 1_000);
+  assert.ok(shares(target, NOW_MS + 1_050).fast! > 0.95);
+});

@@ -92,10 +92,12 @@ Deno.test("Upstream tells its watchers of load and of its breaker", () => {
   const target = upstream();
   const seen: string[] = [];
   target.watchLoad(() => seen.push("load"));
-  target.watchTransitions(() => seen.push("breaker"));
+  target.watch({ onTransition: () => seen.push("breaker"), onWait: () => seen.push("wait") });
+  target.expectAnswer(0);
   fail(target, 5);
   assert.equal(seen.filter((what) => what === "load").length, 10);
   assert.equal(seen.filter((what) => what === "breaker").length, 1);
+  assert.equal(seen[0], "wait");
 });
 
 Deno.test("Upstream.costMs() begins with what the health table says", () => {
