@@ -1,3 +1,4 @@
+import { commitPatiently } from "./_kv_commit.ts";
 import { chunkCount } from "./_kv_record.ts";
 import { chunkRow, chunksCostBytes, decodeUse, OLDEST_ROW, recordRow, transitRow, type Use } from "./_kv_rows.ts";
 import { SumChanges, sumOf } from "./_kv_sums.ts";
@@ -119,7 +120,7 @@ async function commitRemoval(kv: Deno.Kv, step: readonly UseEntry[], withRecord:
     sums.add(listener, -(use.costBytes - chunksCostBytes(use.bodyLength) + body.freedBytes), -1);
   }
   sums.addTo(atomic);
-  return (await atomic.commit()).ok ? -sums.bytes : null;
+  return (await commitPatiently(atomic)).ok ? -sums.bytes : null;
 }
 
 /** What each listener holds on disk. */
@@ -145,7 +146,7 @@ export async function evict(
   for (let idle = 0; freedBytes < bytes && idle < 3;) {
     const { entries, spareBytes } = await oldestEntries(options);
     if (entries.length === 0) break;
-    await options.kv.set(OLDEST_ROW, new Deno.KvU64(BigInt(bucketOf(entries[0]!))));
+    await commitPatiently(options.kv.atomic().set(OLDEST_ROW, new Deno.KvU64(BigInt(bucketOf(entries[0]!)))));
     const step = await removeEntries(options.kv, entries, Math.min(bytes - freedBytes, spareBytes));
     freedBytes += step.freedBytes;
     removed += step.removed;

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { commitPatiently } from "./_kv_commit.ts";
 import {
   bodyDigest,
   chunkCount,
@@ -27,17 +28,15 @@ import {
   transitRow,
   useRow,
 } from "./_kv_rows.ts";
-import { SumChanges, sumOf } from "./_kv_sums.ts";
+import { allowedSumBytes, type DiskLimit, SumChanges, sumOf } from "./_kv_sums.ts";
 import { CHUNKS_WITH_ENTRY, evict, removeBody, type Transit } from "./_kv_evictor.ts";
 import { deadAtMs, listenerOfKey } from "./store.ts";
 import type { WriteOp } from "./_write_queue.ts";
 
 /** What a writer works with. */
-export interface KvWriterOptions {
+export interface KvWriterOptions extends DiskLimit {
   readonly kv: Deno.Kv;
   readonly clock: Clock;
-  /** Bytes of the file that the entries may take, by the tier's own count times its calibration. */
-  readonly limitBytes: number;
   /** How long an entry with a validator is kept past its stale windows. */
   readonly keepMs: number;
   readonly guaranteedShare: number;
@@ -96,7 +95,12 @@ export class KvWriter {
 
   constructor(options: KvWriterOptions) {
     this.#options = options;
-    this.#sums = { bytes: 0, entries: 0, limitBytes: options.limitBytes, touchEveryMs: MAX_TOUCH_MS };
+    this.#sums = {
+      bytes: 0,
+      entries: 0,
+      limitBytes: allowedSumBytes(options, 0),
+      touchEveryMs: MAX_TOUCH_MS,
+    };
   }
 
   /** The sums as last read. */
@@ -123,15 +127,18 @@ export class KvWriter {
   async readSums(): Promise<DiskSums> {
     const rows = await this.#options.kv.getMany([BYTES_ROW, ENTRIES_ROW, CALIBRATION_ROW, OLDEST_ROW]);
     const [bytes, entries, calibration, oldest] = rows.map(({ value }) => sumOf(value));
-    const perByte = Math.max(0.5, (calibration || 1_000_000) / 1_000_000);
     const ageMs = oldest ? this.#options.clock.now() - bucketStartMs(oldest) : MAX_TOUCH_MS;
     this.#sums = {
       bytes: bytes ?? 0,
       entries: entries ?? 0,
-      limitBytes: Math.floor(this.#options.limitBytes / perByte),
+      limitBytes: allowedSumBytes(this.#options, calibration ?? 0),
       touchEveryMs: Math.min(MAX_TOUCH_MS, Math.max(MIN_TOUCH_MS, ageMs / TOUCHES_PER_TURNOVER)),
     };
-    if (!oldest) await this.#options.kv.set(OLDEST_ROW, new Deno.KvU64(BigInt(bucketAt(this.#options.clock.now()))));
+    if (!oldest) {
+      await commitPatiently(
+        this.#options.kv.atomic().set(OLDEST_ROW, new Deno.KvU64(BigInt(bucketAt(this.#options.clock.now())))),
+      );
+    }
     return this.#sums;
   }
 
@@ -232,7 +239,7 @@ export class KvWriter {
       const timeMs = this.#options.clock.now();
       const note: Transit = { listener, chunks: encoded.chunks.length, countedBytes, timeMs };
       sums.addTo(atomic.set(transitRow(encoded.header.id), note));
-      const commit = await atomic.commit();
+      const commit = await commitPatiently(atomic);
       if (!commit.ok) throw new Error("the janitor took a body in writing for one left behind");
       transit = commit.versionstamp;
     }
@@ -245,7 +252,7 @@ export class KvWriter {
     const sums = new SumChanges();
     for (const change of changes) this.#add(change, atomic, sums);
     sums.addTo(atomic);
-    return (await atomic.commit()).ok;
+    return (await commitPatiently(atomic)).ok;
   }
 
   /** After a conflict with another worker: each op by itself, read anew. Answers the puts given up. */

@@ -1,8 +1,9 @@
 import type { Clock } from "../clock.ts";
+import { commitPatiently } from "./_kv_commit.ts";
 import { evict, listenerBytes, removeEntries, type Transit, type UseEntry, useEntryOf } from "./_kv_evictor.ts";
 import { KvGauge } from "./_kv_gauge.ts";
 import { BYTES_ROW, CALIBRATION_ROW, chunkRow, OLDEST_ROW } from "./_kv_rows.ts";
-import { SumChanges, sumOf } from "./_kv_sums.ts";
+import { allowedSumBytes, LOG_RESERVE_BYTES, SumChanges, sumOf } from "./_kv_sums.ts";
 import type { StoreLog } from "./store.ts";
 
 /** What a janitor works with. */
@@ -16,6 +17,8 @@ export interface KvJanitorOptions {
   readonly limitBytes: number;
   /** @default 0.5 */
   readonly guaranteedShare?: number;
+  /** @default 12 MiB */
+  readonly logReserveBytes?: number;
 }
 
 /** What one step came to. */
@@ -118,7 +121,7 @@ export class KvJanitor {
         sums.addTo(atomic.delete(entry.key));
       }
       // Its writer lives after all: it goes on, and what it has lost shows when the body is read.
-      if (!(await atomic.commit()).ok) return false;
+      if (!(await commitPatiently(atomic)).ok) return false;
     }
     return true;
   }
@@ -152,14 +155,16 @@ export class KvJanitor {
     const known = sumOf(before.value) || MILLION;
     // Half-way each time: a commit between the two measures makes no leap.
     const next = Math.round((known + measured) / 2);
-    if (Math.abs(next - known) > MILLION / 200) await kv.set(CALIBRATION_ROW, new Deno.KvU64(BigInt(next)));
+    if (Math.abs(next - known) > MILLION / 200) {
+      await commitPatiently(kv.atomic().set(CALIBRATION_ROW, new Deno.KvU64(BigInt(next))));
+    }
     return size.fileBytes;
   }
 
   async #evictAhead(): Promise<number> {
-    const { kv, limitBytes, guaranteedShare = 0.5 } = this.#options;
+    const { kv, limitBytes, guaranteedShare = 0.5, logReserveBytes = LOG_RESERVE_BYTES } = this.#options;
     const [bytes, calibration] = (await kv.getMany([BYTES_ROW, CALIBRATION_ROW])).map(({ value }) => sumOf(value));
-    const limit = limitBytes * MILLION / (calibration || MILLION);
+    const limit = allowedSumBytes({ limitBytes, logReserveBytes }, calibration ?? 0);
     if ((bytes ?? 0) <= limit * HIGH_SHARE) return 0;
     const wanted = Math.min(EVICTED_AT_ONCE_BYTES, (bytes ?? 0) - limit * LOW_SHARE);
     return (await evict({ kv, guaranteedShare }, wanted)).removed;
@@ -176,7 +181,7 @@ export class KvJanitor {
     }
     const [before] = await kv.getMany([OLDEST_ROW]);
     if (!Number.isFinite(oldest) || sumOf(before.value) === oldest) return;
-    await kv.set(OLDEST_ROW, new Deno.KvU64(BigInt(oldest)));
+    await commitPatiently(kv.atomic().set(OLDEST_ROW, new Deno.KvU64(BigInt(oldest))));
   }
 }
 

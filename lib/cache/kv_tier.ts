@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { KvLookUps } from "./_kv_look_ups.ts";
 import type { ReadOutcome } from "./_kv_reader.ts";
 import { bucketStartMs } from "./_kv_rows.ts";
+import { LOG_RESERVE_BYTES } from "./_kv_sums.ts";
 import { KvTrouble } from "./_kv_trouble.ts";
 import { KvWriteLoop } from "./_kv_write_loop.ts";
 import { KvWriter } from "./_kv_writer.ts";
@@ -20,8 +21,15 @@ export interface KvTierOptions {
   readonly writeKv?: Deno.Kv;
   readonly clock: Clock;
   readonly log: StoreLog;
-  /** Bytes that the file may take; the workers on one file must be told the same. */
+  /**
+   * The file and its log take 1.2 times as much at most, all workers together; they must all be told the same.
+   */
   readonly limitBytes: number;
+  /**
+   * Left to SQLite's write-ahead log; it matters where the limit is small.
+   * @default 12 MiB
+   */
+  readonly logReserveBytes?: number;
   /**
    * How long an entry with a validator is kept past its stale windows.
    * @default seven days
@@ -86,6 +94,7 @@ export class KvTier {
       kv: options.writeKv ?? kv,
       clock,
       limitBytes,
+      logReserveBytes: options.logReserveBytes ?? LOG_RESERVE_BYTES,
       keepMs: options.keepMs ?? DEFAULT_KEEP_MS,
       guaranteedShare: options.guaranteedShare ?? 0.5,
     });

@@ -49,7 +49,15 @@ export async function openKvForTest(options: Partial<KvTierOptions> = {}): Promi
   const opened: { kv: Deno.Kv; tier: KvTier }[] = [];
   const open = async (changes: Partial<KvTierOptions> = {}): Promise<KvTier> => {
     const kv = await Deno.openKv(path);
-    const tier = createKvTier({ kv, clock, log, limitBytes: 64 * 1024 * 1024, ...options, ...changes });
+    const tier = createKvTier({
+      kv,
+      clock,
+      log,
+      limitBytes: 64 * 1024 * 1024,
+      logReserveBytes: 0,
+      ...options,
+      ...changes,
+    });
     opened.push({ kv, tier });
     return tier;
   };

@@ -7,7 +7,7 @@ type Opened = Awaited<ReturnType<typeof openKvForTest>>;
 
 function janitorOf(opened: Opened, limitBytes = 64 * 1024 * 1024) {
   const { kv, path, clock, log } = opened;
-  return createKvJanitor({ kv, path, clock, log, limitBytes });
+  return createKvJanitor({ kv, path, clock, log, limitBytes, logReserveBytes: 0 });
 }
 
 async function heldBytes(opened: Opened): Promise<number> {
