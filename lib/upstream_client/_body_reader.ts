@@ -204,7 +204,7 @@ class ChunkedSource implements Source {
   }
 
   get isComplete(): boolean {
-    return this.#decoder.isDone && this.#ready === null;
+    return this.#decoder.isDone;
   }
 
   /** The whole content, where it came with the field section. */

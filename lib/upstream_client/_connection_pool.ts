@@ -128,6 +128,7 @@ export class ConnectionPool {
   release(connection: Connection, keepAliveMs: number | null): void {
     const next = this.#waiting[0];
     connection.isReused = true;
+    connection.requestSent = false;
     if (next !== undefined) return next.succeed(connection);
     const idleMs = Math.min(
       this.#options.idleTimeoutMs,

@@ -126,7 +126,6 @@ class Http1Transport implements Transport {
   }
 
   #exchange(connection: Connection, what: { request: UpstreamRequest; head: string } & SendOptions): Exchange {
-    connection.requestSent = false;
     return new Exchange({ ...what, connection, clock: this.#clock, release: this.#release });
   }
 

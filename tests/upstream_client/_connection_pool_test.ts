@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import type { Transport } from "../../lib/upstream_client/transport.ts";
+import { type AcquireOptions, ConnectionPool } from "../../lib/upstream_client/_connection_pool.ts";
+import { Deadlines } from "../../lib/upstream_client/_deadlines.ts";
+import type { Transport, UpstreamFailure } from "../../lib/upstream_client/transport.ts";
 import { answering, RawServer } from "./_raw_server.ts";
 import { eventually, exchange, failureOf, leakless, PATIENT, request, transportTo } from "./_sending.ts";
 
@@ -170,6 +172,113 @@ Deno.test(
     assert.deepEqual(await Promise.all([running, waiting]), [1, 1]);
     assert.deepEqual(transport.stats(), { open: 0, idle: 0 });
   }),
+);
+
+/** A pool over sockets to a server that says nothing; the test decides when an opening succeeds. */
+async function withPool(
+  maxConnections: number,
+  action: (pool: ConnectionPool, openings: Opening[]) => Promise<void>,
+): Promise<void> {
+  await using server = new RawServer((connection) => connection.drain());
+  const openings: Opening[] = [];
+  const open = (signal: AbortSignal) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Deno.Conn>();
+    const succeed = async () => resolve(await Deno.connect({ hostname: "127.0.0.1", port: server.port }));
+    openings.push({ signal, succeed, reject });
+    return promise;
+  };
+  const deadlines = new Deadlines();
+  const limits = { maxConnections, maxIdle: 10, maxWaiting: 10, idleTimeoutMs: 10_000 };
+  const pool = new ConnectionPool({ open, authority: "upstream.example:80", deadlines, ...limits });
+  await action(pool, openings);
+  pool.close();
+  assert.equal(pool.openCount, 0);
+  await eventually(() => server.openCount === 0);
+}
+
+interface Opening {
+  readonly signal: AbortSignal;
+  readonly succeed: () => Promise<void>;
+  readonly reject: (failure: UpstreamFailure) => void;
+}
+
+const NOW: AcquireOptions = { connectMs: 10_000, isFresh: false };
+
+Deno.test(
+  leakless(
+    "acquire() stops the opening of one who leaves, and closes a socket that comes too late",
+    () =>
+      withPool(1, async (pool, openings) => {
+        const controller = new AbortController();
+        const leaves = pool.acquire({ ...NOW, signal: controller.signal });
+        const waits = pool.acquire(NOW);
+        controller.abort();
+        await failureOf(leaves, "aborted");
+        assert.equal(openings[0]?.signal.aborted, true);
+        await openings[0]?.succeed();
+        await eventually(() => openings.length === 2);
+        assert.equal(pool.openCount, 0);
+        await openings[1]?.succeed();
+        (await waits).close();
+      }),
+  ),
+);
+
+Deno.test(
+  leakless("acquire() opens for those who wait in the order they came", () =>
+    withPool(1, async (pool, openings) => {
+      const order: number[] = [];
+      const all = [1, 2, 3].map((number) =>
+        pool.acquire(NOW).then((connection) => {
+          order.push(number);
+          connection.close();
+        })
+      );
+      for (let at = 0; at < 3; at++) {
+        await eventually(() => openings.length > at);
+        await openings[at]?.succeed();
+      }
+      await Promise.all(all);
+      assert.deepEqual(order, [1, 2, 3]);
+    })),
+);
+
+Deno.test(
+  leakless(
+    "acquire() of a fresh connection gives up the one that has lain idle longest",
+    () =>
+      withPool(2, async (pool, openings) => {
+        const both = [pool.acquire(NOW), pool.acquire(NOW)];
+        for (const opening of openings) {
+          await opening.succeed();
+        }
+        const [older, newer] = await Promise.all(both);
+        assert.ok(older && newer);
+        pool.release(older, null);
+        pool.release(newer, null);
+        const fresh = pool.acquire({ ...NOW, isFresh: true });
+        assert.deepEqual([older.isClosed, newer.isClosed, openings.length], [true, false, 3]);
+        await openings[2]?.succeed();
+        const connection = await fresh;
+        assert.equal(connection.isReused, false);
+        connection.close();
+      }),
+  ),
+);
+
+Deno.test(
+  leakless("release() makes a connection look unused to the next request", () =>
+    withPool(1, async (pool, openings) => {
+      const first = pool.acquire(NOW);
+      const second = pool.acquire(NOW);
+      await openings[0]?.succeed();
+      const connection = await first;
+      await connection.writeText("GET");
+      pool.release(connection, null);
+      assert.equal(await second, connection);
+      assert.deepEqual([connection.requestSent, connection.isReused], [false, true]);
+      connection.close();
+    })),
 );
 
 Deno.test("a pooled connection does not keep the process alive", async () => {

@@ -39,7 +39,7 @@ Deno.test(leakless("openSocket() connects to what the look-up says", async () =>
 
 Deno.test(leakless("openSocket() tries the next address when one refuses", async () => {
   await using server = answering(OK);
-  const lookup = () => Promise.resolve(["127.0.0.9", "127.0.0.8", "127.0.0.1"]);
+  const lookup = () => Promise.resolve(["127.0.0.9", "127.0.0.8", "127.0.0.1", "127.0.0.7"]);
   assert.deepEqual(await send(server, "http://upstream.example", { lookup }), [200, "ok"]);
 }));
 

@@ -179,3 +179,36 @@ Deno.test(leakless("run() lets a request body be sent again elsewhere when nothi
   assert.deepEqual(await exchange(other, request("POST", "/", body)), [200, "ok"]);
   other.close();
 }));
+
+Deno.test(leakless("run() takes its listener off the signal when the exchange is over", async () => {
+  await using server = new RawServer(async (connection) => {
+    while (await connection.readRequest() !== null) {
+      await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc");
+      await connection.write("def");
+    }
+  });
+  const transport = transportTo(server.url, { maxConnections: 1 });
+  const { signal } = new AbortController();
+  let listeners = 0;
+  for (const [name, by] of [["addEventListener", 1], ["removeEventListener", -1]] as const) {
+    const method = signal[name] as unknown as (...args: unknown[]) => void;
+    Reflect.set(signal, name, (...args: unknown[]) => {
+      listeners += by;
+      method.apply(signal, args);
+    });
+  }
+  const both = [get(transport, {}, signal), get(transport, {}, signal)];
+  for (const response of both) await (await response).body.readAll(6);
+  (await get(transport, {}, signal)).body.cancel();
+  assert.equal(listeners, 0);
+  transport.close();
+}));
+
+Deno.test(leakless("run() has no deadline left while the caller looks at the response", async () => {
+  await using server = saying("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", "hello");
+  const transport = transportTo(server.url);
+  const { body } = await get(transport, { firstByteMs: 40, idleMs: 40 });
+  await new Promise((resolve) => setTimeout(resolve, 100)); // more than twice the deadlines
+  assert.equal((await body.readAll(5)).length, 5);
+  transport.close();
+}));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { latin1, RawServer } from "./_raw_server.ts";
+import { answering, latin1, RawServer } from "./_raw_server.ts";
 import { eventually, exchange, failureOf, leakless, PATIENT, request, streamed, transportTo } from "./_sending.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -185,5 +185,96 @@ Deno.test(leakless("run() takes the answer of an upstream that stopped reading",
   const response = await transport.send(request("PUT", "/", { stream, lengthBytes: 1 << 30 }), { deadlines: PATIENT });
   assert.equal(response.status, 503);
   assert.equal(new TextDecoder().decode(await response.body.readAll(10)), "busy");
+  transport.close();
+}));
+
+/** A body whose source the test feeds by hand. */
+function fed(lengthBytes: number | null) {
+  let feed: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const state = { isCancelled: false };
+  const stream = new ReadableStream<Uint8Array>({
+    start: (controller) => void (feed = controller),
+    cancel: () => void (state.isCancelled = true),
+  });
+  return { body: { stream, lengthBytes }, state, feed: feed as ReadableStreamDefaultController<Uint8Array> };
+}
+
+Deno.test(leakless("stop() lets go of a source that says nothing when the request is aborted", async () => {
+  await using server = new RawServer((connection) => connection.drain());
+  const transport = transportTo(server.url);
+  const { body, state } = fed(4);
+  const controller = new AbortController();
+  const sending = transport.send(request("POST", "/", body), { deadlines: PATIENT, signal: controller.signal });
+  await eventually(() => transport.stats().open === 1);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  controller.abort();
+  await failureOf(sending, "aborted");
+  await eventually(() => state.isCancelled);
+  transport.close();
+}));
+
+Deno.test(leakless("stop() comes with an early refusal, before its body has been read", async () => {
+  await using server = new RawServer(async (connection) => {
+    await connection.readUntil((text) => text.includes("\r\n\r\n"));
+    await connection.write("HTTP/1.1 413 Large\r\ncontent-length: 9\r\n\r\npart");
+    await connection.drain();
+  });
+  const transport = transportTo(server.url);
+  const { body, state } = fed(1000);
+  const response = await transport.send(request("POST", "/", body), { deadlines: PATIENT });
+  await eventually(() => state.isCancelled);
+  response.body.cancel();
+  transport.close();
+}));
+
+Deno.test(leakless("run() sets no deadline beside a response that has begun", async () => {
+  await using server = new RawServer(async (connection) => {
+    await connection.readUntil((text) => text.includes("\r\n\r\n"));
+    await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc");
+    await connection.readUntil((text) => text.includes("last"));
+    await connection.write("def");
+    await connection.drain();
+  });
+  const transport = transportTo(server.url);
+  const { body, feed } = fed(10);
+  const deadlines = { ...PATIENT, idleMs: 40 };
+  const response = await transport.send(request("POST", "/", body), { deadlines });
+  feed.enqueue(latin1("first,"));
+  await new Promise((resolve) => setTimeout(resolve, 100)); // more than twice idleMs
+  feed.enqueue(latin1("last"));
+  feed.close();
+  assert.equal(new TextDecoder().decode(await response.body.readAll(6)), "abcdef");
+  assert.equal(transport.stats().idle, 1);
+  transport.close();
+}));
+
+Deno.test(
+  leakless("run() waits by firstByteMs once the request is complete, whether its source has ended or not", async () => {
+    await using server = new RawServer((connection) => connection.drain());
+    const transport = transportTo(server.url);
+    const deadlines = { connectMs: 10_000, firstByteMs: 30, idleMs: 10_000 };
+    const unended = fed(3);
+    unended.feed.enqueue(latin1("abc"));
+    for (const body of [unended.body, streamed([latin1("abc")], null), streamed([latin1("abc")], 3), streamed([], 0)]) {
+      await failureOf(transport.send(request("POST", "/", body), { deadlines }), "first_byte_timeout");
+    }
+    unended.feed.close();
+    transport.close();
+  }),
+);
+
+Deno.test(leakless("run() does no harm to the next request on its connection when its source fails late", async () => {
+  await using server = answering(OK);
+  const transport = transportTo(server.url);
+  for (const end of ["error", "enqueue"] as const) {
+    const { body, feed, state } = fed(3);
+    feed.enqueue(latin1("abc"));
+    assert.deepEqual(await exchange(transport, request("POST", "/", body)), [200, "ok"]);
+    assert.deepEqual(transport.stats(), { open: 1, idle: 1 });
+    feed[end](latin1("too much"));
+    if (end === "enqueue") await eventually(() => state.isCancelled);
+    assert.deepEqual(await exchange(transport), [200, "ok"]);
+  }
+  assert.equal(server.accepted, 1);
   transport.close();
 }));

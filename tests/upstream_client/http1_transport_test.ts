@@ -139,6 +139,41 @@ Deno.test(leakless("send() sends a GET again when its reused connection has died
   transport.close();
 }));
 
+Deno.test(leakless("send() goes again on a fresh connection, not on one that has lain idle as long", async () => {
+  await using server = new RawServer(async (connection) => {
+    await connection.readRequest();
+    await connection.write(OK);
+    await connection.readRequest(); // and closes without an answer
+  });
+  const transport = transportTo(server.url);
+  await Promise.all([exchange(transport), exchange(transport), exchange(transport)]);
+  assert.equal(transport.stats().idle, 3);
+  assert.deepEqual(await exchange(transport), [200, "ok"]);
+  assert.equal(server.accepted, 4);
+  transport.close();
+}));
+
+Deno.test(
+  leakless("send() does not go again once a response has begun, nor after a fresh connection failed", async () => {
+    await using server = new RawServer(async (connection) => {
+      await connection.readRequest();
+      await connection.write(OK);
+      await connection.readRequest();
+      await connection.write("HTTP/1.1 200 O");
+    });
+    const transport = transportTo(server.url);
+    await exchange(transport);
+    await failureOf(transport.send(request(), { deadlines: PATIENT }), "reset");
+    assert.equal(server.accepted, 1);
+    transport.close();
+    await using silent = new RawServer(async (connection) => void await connection.readRequest());
+    const other = transportTo(silent.url);
+    await failureOf(other.send(request(), { deadlines: PATIENT }), "reset");
+    assert.equal(silent.accepted, 1);
+    other.close();
+  }),
+);
+
 Deno.test(leakless("send() notices at once that an idle connection was closed", async () => {
   await using server = answering(OK);
   const transport = transportTo(server.url);
