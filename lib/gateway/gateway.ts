@@ -46,6 +46,8 @@ export class Gateway {
   /** By signature; shared by all pools with the same upstream. */
   #transports: ReadonlyMap<string, Transport> = new Map();
   #snapshot: Snapshot;
+  /** Transports of snapshots before, until they are closed. */
+  readonly #retired = new Map<Transport, ReturnType<typeof setTimeout>>();
   /** Health as last told, for pools that a reload adds again. */
   readonly #health = new Map<string, HealthTable>();
 
@@ -116,10 +118,11 @@ export class Gateway {
       const table = this.#health.get(name);
       if (table !== undefined) pool.apply(table);
     }
+    const patienceMs = longestWaitMs(this.#snapshot, this.#options.config);
     this.#snapshot = prepared.snapshot;
     this.services.settings = prepared.settings;
     for (const [signature, transport] of this.#transports) {
-      if (!prepared.transports.has(signature)) transport.close();
+      if (!prepared.transports.has(signature)) this.#retire(transport, patienceMs);
     }
     this.#transports = prepared.transports;
   }
@@ -162,6 +165,19 @@ export class Gateway {
     await this.services.store.close(Math.max(0, untilMs - performance.now()));
     this.services.collapse.close();
     for (const transport of this.#transports.values()) transport.close();
+    for (const [transport, timer] of this.#retired) {
+      clearTimeout(timer);
+      transport.close();
+    }
+  }
+
+  /** Closes a transport when no request can be left that would begin a try with it: those under way end on the old snapshot. */
+  #retire(transport: Transport, afterMs: number): void {
+    const timer = setTimeout(() => {
+      this.#retired.delete(transport);
+      transport.close();
+    }, afterMs);
+    this.#retired.set(transport, timer);
   }
 
   #backgroundFailed(error: unknown): void {
@@ -169,6 +185,11 @@ export class Gateway {
       problem: error instanceof Error ? error.message : String(error),
     });
   }
+}
+
+/** How long after it was received a request may begin its last try: it may have waited for another's fetch before. */
+function longestWaitMs(snapshot: Snapshot, config: Config): number {
+  return config.cache.collapseTimeoutMs + Math.max(0, ...snapshot.pools.map(({ totalMs }) => totalMs));
 }
 
 function settingsOf(config: Config): Settings {
