@@ -93,7 +93,12 @@ export class Fleet {
       return problem;
     }
     this.#current = next;
-    await Promise.allSettled(handles.map((handle) => this.#commit(handle, generation)));
+    // A worker that came up while the others prepared has the configuration before and was not asked.
+    const late = this.live.filter((handle) => !handles.includes(handle));
+    await Promise.allSettled([
+      ...handles.map((handle) => this.#commit(handle, generation)),
+      ...late.map((handle) => this.#catchUp(handle)),
+    ]);
     return null;
   }
 
@@ -141,7 +146,7 @@ export class Fleet {
     };
     try {
       await handle.call(init, (message) => message.type === "ready", START_TIMEOUT_MS);
-      await this.#catchUp(handle, init.generation);
+      for (let known = init.generation; known !== this.#current.generation;) known = await this.#catchUp(handle);
     } catch (error) {
       handle.kill(error instanceof Error ? error.message : String(error));
       throw error;
@@ -150,14 +155,12 @@ export class Fleet {
     this.#introduce(slot);
   }
 
-  /** A reload may have gone through while the worker was starting. */
-  async #catchUp(handle: WorkerHandle, generation: number): Promise<void> {
-    while (generation !== this.#current.generation) {
-      const next = this.#current;
-      await handle.call({ type: "prepare", ...next }, (message) => message.type === "prepared", RELOAD_TIMEOUT_MS);
-      await this.#commit(handle, next.generation);
-      generation = next.generation;
-    }
+  /** A reload may have gone through while the worker was starting; the generation that it has now. */
+  async #catchUp(handle: WorkerHandle): Promise<number> {
+    const next = this.#current;
+    await handle.call({ type: "prepare", ...next }, (message) => message.type === "prepared", RELOAD_TIMEOUT_MS);
+    await this.#commit(handle, next.generation);
+    return next.generation;
   }
 
   async #commit(handle: WorkerHandle, generation: number): Promise<void> {
