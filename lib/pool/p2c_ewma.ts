@@ -46,5 +46,5 @@ export class P2cEwma implements Balancer {
 
 /** How long a request given now would take, for a unit of weight. A millisecond is added: an unknown time is not none. */
 function waitMs(upstream: Upstream, nowMs: number): number {
-  return (upstream.costMs(nowMs) + 1) * (upstream.inFlight + 1) / upstream.weight;
+  return (upstream.costMs(nowMs) + 1) * (upstream.inFlight + 1) / (upstream.weight * upstream.promptness);
 }

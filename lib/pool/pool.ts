@@ -143,9 +143,10 @@ export class Pool {
     const circuit = upstream.circuit(nowMs);
     const out = circuit === "open";
     const part = out ? (this.#panicking && this.#servesAll ? PANIC_SHARE : 0) : this.#ramped(upstream, nowMs);
+    upstream.promptness = upstream.waiting === 0 ? 1 : upstream.measurePromptness(nowMs);
     upstream.nominalWeight = upstream.weight * part;
     upstream.effectiveWeight = (upstream.health?.weight ?? upstream.weight * meanRatio) * part *
-      upstream.promptness(nowMs);
+      upstream.promptness;
     if (upstream.waiting > 0) this.#rebuildBy(nowMs + WAITING_STEP_MS);
     upstream.inFlightLimit = circuit === "half_open" ? this.#halfOpenLimit : Infinity;
     if (upstream.breakerOpenUntilMs > nowMs) this.#rebuildBy(upstream.breakerOpenUntilMs);

@@ -70,6 +70,8 @@ export class Upstream {
   nominalWeight: number;
   /** Weight by configuration, measured response time and slow start, set by the pool; 0 takes it out of the choice. */
   effectiveWeight: number;
+  /** What {@linkcode measurePromptness} last said, set by the pool; part of `effectiveWeight` already. */
+  promptness = 1;
   /** Requests in flight at most, set by the pool: few while half-open. */
   inFlightLimit = Infinity;
   #state: UpstreamState;
@@ -160,7 +162,7 @@ export class Upstream {
   }
 
   /** How much of its weight is left while requests are late, above 0 to 1. */
-  promptness(nowMs: number): number {
+  measurePromptness(nowMs: number): number {
     const expectedMs = this.#state.health?.fastMs ?? 0;
     return (expectedMs + 1) / (this.#state.waiting.expectedMs(nowMs, expectedMs) + 1);
   }
