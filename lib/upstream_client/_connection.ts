@@ -29,6 +29,8 @@ function encodeLatin1(text: string, into: Uint8Array): void {
 /** One socket to an upstream with its buffers, its deadline and the reason for which it ended. */
 export class Connection implements Expirable {
   deadlineMs = Infinity;
+  /** On the clock of `performance.now()`. */
+  readonly openedAtMs = performance.now();
   /** Unread bytes are `bytes[start, end)`. */
   bytes = new Uint8Array(READ_BUFFER_BYTES);
   start = 0;

@@ -2,6 +2,9 @@ import { Connection } from "./_connection.ts";
 import type { Deadlines, Expirable } from "./_deadlines.ts";
 import { UpstreamFailure } from "./transport.ts";
 
+/** An upstream that closes after five seconds may do so just as a request arrives: leave it alone a little earlier. */
+const KEEP_ALIVE_MARGIN_MS = 500;
+
 /** What a {@linkcode ConnectionPool} is made of. */
 export interface ConnectionPoolOptions {
   /** Opens a socket. Rejects with an `UpstreamFailure`, and soon after `signal` has aborted. */
@@ -16,6 +19,8 @@ export interface ConnectionPoolOptions {
   readonly maxWaiting: number;
   /** After so long without a request a connection is closed. */
   readonly idleTimeoutMs: number;
+  /** Older connections are closed as they are released. */
+  readonly maxAgeMs: number;
 }
 
 /** How one request wants its connection. */
@@ -126,14 +131,12 @@ export class ConnectionPool {
 
   /** Takes a connection back whose response has been read to its end. */
   release(connection: Connection, keepAliveMs: number | null): void {
-    const next = this.#waiting[0];
     connection.isReused = true;
     connection.requestSent = false;
+    if (performance.now() - connection.openedAtMs >= this.#options.maxAgeMs) return connection.close();
+    const next = this.#waiting[0];
     if (next !== undefined) return next.succeed(connection);
-    const idleMs = Math.min(
-      this.#options.idleTimeoutMs,
-      keepAliveMs === null ? Infinity : keepAliveMs - KEEP_ALIVE_MARGIN_MS,
-    );
+    const idleMs = this.#idleMs(keepAliveMs);
     if (this.#isClosed || idleMs <= 0 || this.#options.maxIdle === 0) return connection.close();
     if (this.#idle.length >= this.#options.maxIdle) this.#idle[0]?.close();
     this.#idle.push(connection);
@@ -144,6 +147,11 @@ export class ConnectionPool {
   close(): void {
     this.#isClosed = true;
     for (const connection of this.#idle.slice()) connection.close();
+  }
+
+  #idleMs(keepAliveMs: number | null): number {
+    const { idleTimeoutMs } = this.#options;
+    return keepAliveMs === null ? idleTimeoutMs : Math.min(idleTimeoutMs, keepAliveMs - KEEP_ALIVE_MARGIN_MS);
   }
 
   #hasPlace(): boolean {
@@ -202,6 +210,3 @@ export class ConnectionPool {
     }
   }
 }
-
-/** An upstream that closes after five seconds may do so just as a request arrives: leave it alone a little earlier. */
-const KEEP_ALIVE_MARGIN_MS = 500;

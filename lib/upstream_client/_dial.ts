@@ -2,8 +2,8 @@ import { promises as dns } from "node:dns";
 import { isIpLiteral, isPrivateAddress, isPublicName } from "./_address.ts";
 import { type FailureKind, UpstreamFailure } from "./transport.ts";
 
-/** The addresses of a name, the preferred one first. May stop when `signal` aborts. */
-export type Lookup = (name: string, signal: AbortSignal) => Promise<string[]>;
+/** The addresses of a name, the preferred one first. */
+export type Lookup = (name: string) => Promise<string[]>;
 
 /** Where and how to open a socket. */
 export interface Endpoint {
@@ -33,6 +33,21 @@ export async function systemLookup(name: string): Promise<string[]> {
   return found.map(({ address }) => address);
 }
 
+/**
+ * The same look-up, but one at a time: those who ask for a name that is being looked up share the answer. A look-up cannot be
+ * stopped and keeps a thread; behind a dead name server there would soon be none left.
+ */
+export function sharedLookup(lookup: Lookup): Lookup {
+  const running = new Map<string, Promise<string[]>>();
+  return (name) => {
+    const known = running.get(name);
+    if (known !== undefined) return known;
+    const answer = lookup(name).finally(() => running.delete(name));
+    running.set(name, answer);
+    return answer;
+  };
+}
+
 function failure(kind: FailureKind, what: string, cause?: unknown): UpstreamFailure {
   return new UpstreamFailure(kind, `Cannot connect: ${what}`, false, cause === undefined ? undefined : { cause });
 }
@@ -60,7 +75,7 @@ async function resolveHost(endpoint: Endpoint, signal: AbortSignal): Promise<str
   if (isIpLiteral(host)) return [host];
   let found: string[];
   try {
-    found = await unlessAborted(signal, endpoint.lookup(host, signal));
+    found = await unlessAborted(signal, endpoint.lookup(host));
   } catch (error) {
     throw failure("resolve", `name "${host}" not resolved`, error);
   }

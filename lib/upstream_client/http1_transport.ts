@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Connection } from "./_connection.ts";
 import { ConnectionPool } from "./_connection_pool.ts";
 import { Deadlines } from "./_deadlines.ts";
-import { type Endpoint, type Lookup, openSocket, systemLookup } from "./_dial.ts";
+import { type Endpoint, type Lookup, openSocket, sharedLookup, systemLookup } from "./_dial.ts";
 import { Exchange } from "./_exchange.ts";
 import { formatRequestHead } from "./_request_head.ts";
 import {
@@ -15,6 +15,8 @@ import {
 } from "./transport.ts";
 
 const IDLE_TIMEOUT_MS = 55_000;
+/** An upstream that has moved to another address is followed after so long. */
+const MAX_AGE_MS = 10 * 60_000;
 const MAX_WAITING = 1024;
 
 /** Safe methods of which a server does not mind one more (RFC 9110 §9.2.2). */
@@ -40,6 +42,8 @@ export interface Http1TransportOptions {
   readonly maxWaiting?: number;
   /** After so long without use a connection is closed, earlier where the upstream's `Keep-Alive` says so. @default {55000} */
   readonly idleTimeoutMs?: number;
+  /** So long after its opening a connection is not used again, so that a new address is noticed. @default {600000} */
+  readonly maxAgeMs?: number;
   /** @default the system's look-up, hosts file included */
   readonly lookup?: Lookup;
   readonly clock: Clock;
@@ -60,7 +64,7 @@ function endpointOf(options: Http1TransportOptions): Endpoint {
     address: options.address ?? null,
     caCerts: [...options.caCerts],
     allowPrivate: options.allowPrivate,
-    lookup: options.lookup ?? systemLookup,
+    lookup: sharedLookup(options.lookup ?? systemLookup),
   };
 }
 
@@ -90,6 +94,7 @@ class Http1Transport implements Transport {
       maxIdle: options.maxIdle ?? options.maxConnections,
       maxWaiting: options.maxWaiting ?? MAX_WAITING,
       idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
+      maxAgeMs: options.maxAgeMs ?? MAX_AGE_MS,
     });
   }
 

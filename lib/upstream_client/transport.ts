@@ -36,7 +36,10 @@ export interface SendOptions {
 
 /** A response body, read once from front to end. */
 export interface UpstreamBody {
-  /** From `Content-Length`; `null` when chunked or ended by the connection's close; 0 where the status allows no content. */
+  /**
+   * From `Content-Length`; `null` when chunked or ended by the connection's close; 0 where there is no content, as after
+   * HEAD and with 204 and 304, whatever their fields say.
+   */
   readonly lengthBytes: number | null;
   /**
    * The next chunk, or `null` after a complete end. The chunk is the caller's: its memory is not used again.
@@ -66,17 +69,27 @@ export interface UpstreamResponse {
 
 /** What went wrong in a try, from the first look-up to the body's last byte. */
 export type FailureKind =
+  /** The name has no address. */
   | "resolve"
+  /** A public name resolved to private addresses only. */
   | "refused_address"
+  /** No address took the connection, or too many requests wait for one already. */
   | "connect"
   | "tls"
+  /** No connection within `connectMs`, the wait for a free one included. */
   | "connect_timeout"
   | "first_byte_timeout"
+  /** The upstream sent, or took, nothing within `idleMs`. */
   | "idle_timeout"
+  /** The connection broke, or closed before the field section was complete. */
   | "reset"
+  /** The connection closed before the end of the body. */
   | "truncated"
+  /** The response breaks the grammar; with `requestSent` false, the request would have. */
   | "protocol"
+  /** The body is over the limit of `readAll`. */
   | "too_large"
+  /** On our side: by the signal, by `cancel`, by a request body that failed, stalled or was not of its length. */
   | "aborted";
 
 /** A try that failed below HTTP. */

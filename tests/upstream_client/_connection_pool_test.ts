@@ -143,6 +143,18 @@ Deno.test(
   ),
 );
 
+Deno.test(
+  leakless("release() closes a connection that has reached maxAgeMs, and those who wait open another", async () => {
+    await using server = answering(OK);
+    const transport = transportTo(server.url, { maxConnections: 1, maxAgeMs: 0 });
+    const both = [exchange(transport), exchange(transport)];
+    assert.deepEqual(await Promise.all(both), [[200, "ok"], [200, "ok"]]);
+    assert.equal(server.accepted, 2);
+    assert.deepEqual(transport.stats(), { open: 0, idle: 0 });
+    transport.close();
+  }),
+);
+
 Deno.test(leakless("release() drops a connection on which bytes come that nobody asked for", async () => {
   let later: (() => Promise<void>) | undefined;
   await using server = new RawServer(async (connection) => {
@@ -188,7 +200,7 @@ async function withPool(
     return promise;
   };
   const deadlines = new Deadlines();
-  const limits = { maxConnections, maxIdle: 10, maxWaiting: 10, idleTimeoutMs: 10_000 };
+  const limits = { maxConnections, maxIdle: 10, maxWaiting: 10, idleTimeoutMs: 10_000, maxAgeMs: 10_000 };
   const pool = new ConnectionPool({ open, authority: "upstream.example:80", deadlines, ...limits });
   await action(pool, openings);
   pool.close();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { sharedLookup } from "../../lib/upstream_client/_dial.ts";
 import type { Http1TransportOptions } from "../../lib/upstream_client/http1_transport.ts";
 import { UpstreamFailure } from "../../lib/upstream_client/transport.ts";
 import { answering, RawServer } from "./_raw_server.ts";
@@ -36,6 +37,20 @@ Deno.test(leakless("openSocket() connects to what the look-up says", async () =>
   assert.deepEqual(await send(server, "http://upstream.example", { lookup }), [200, "ok"]);
   assert.deepEqual(asked, ["upstream.example"]);
 }));
+
+Deno.test("sharedLookup() has one look-up of a name under way, and asks again afterwards", async () => {
+  const asked: ((addresses: string[]) => void)[] = [];
+  const lookup = sharedLookup(() => new Promise((resolve) => asked.push(resolve)));
+  const both = [lookup("a"), lookup("a")];
+  assert.equal(asked.length, 1);
+  asked[0]?.(["192.0.2.1"]);
+  assert.deepEqual(await Promise.all(both), [["192.0.2.1"], ["192.0.2.1"]]);
+  lookup("a");
+  lookup("b");
+  assert.equal(asked.length, 3);
+  const failing = sharedLookup(() => Promise.reject(new Error("NXDOMAIN")));
+  for (let turn = 0; turn < 2; turn++) await assert.rejects(failing("a"), /NXDOMAIN/);
+});
 
 Deno.test(leakless("openSocket() tries the next address when one refuses", async () => {
   await using server = answering(OK);
