@@ -15,7 +15,8 @@ export function compilePolicy(config: ListenerCacheConfig, type: UpstreamType): 
     rules: config.rules.map(compileRule),
     targetedFields: ["cdn-cache-control"],
     ignoreVary: type.ignoreVary,
-    setCookie: "bypass",
+    // Where the type drops the field anyway, it is the origin's edge that sets it, for itself.
+    setCookie: type.dropFields.has("set-cookie") ? "strip" : "bypass",
     // A general origin may answer by cookie without saying so in Vary.
     cookies: type.name === "custom" ? "bypass" : "ignore",
     maxTtlMs: type.name === "custom" ? null : TMDB_MAX_TTL_MS,

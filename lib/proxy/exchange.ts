@@ -1,4 +1,5 @@
 import { cacheKey } from "../cache/key.ts";
+import { type Fields, singleValue } from "../http/fields.ts";
 import type { Target } from "../http/target.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
 import { type CacheResult, countRequest } from "../metrics/gateway_metrics.ts";
@@ -18,6 +19,8 @@ export interface ExchangeOptions {
   readonly services: Services;
   readonly tenant: Tenant;
   readonly request: Request;
+  /** The request's fields, from `requestFields`. */
+  readonly fields: Fields;
   readonly target: Target;
   readonly connection: ConnectionFacts;
 }
@@ -51,11 +54,10 @@ export class Exchange implements TypedRequest {
   tries = 0;
   /** The upstream that answered last. */
   upstream: string | null = null;
+  readonly fields: Readonly<Fields>;
   readonly #options: ExchangeOptions;
-  readonly #headers: Headers;
   /** Its response goes to nobody. */
   #quiet = false;
-  readonly #connection: ConnectionFacts;
   #key: string | null = null;
 
   constructor(options: ExchangeOptions) {
@@ -64,19 +66,18 @@ export class Exchange implements TypedRequest {
     this.services = services;
     this.tenant = tenant;
     this.request = request;
-    this.#headers = request.headers;
-    this.#connection = options.connection;
-    this.startedAtMs = performance.now();
+    this.fields = options.fields;
+    this.startedAtMs = services.clock.now();
     this.method = request.method;
     this.authority = target.authority;
     this.path = tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path;
     this.query = target.query;
-    this.requestId = requestIdOf(this.#headers.get("x-request-id"), services.nextRequestId);
+    this.requestId = requestIdOf(singleValue(this.fields, "x-request-id"), services.nextRequestId);
     this.class = tenant.type.classify(this);
   }
 
   header(name: string): string | null {
-    return this.#headers.get(name);
+    return singleValue(this.fields, name);
   }
 
   /** See {@linkcode RequestClass.sharedAuthorization}. */
@@ -110,7 +111,7 @@ export class Exchange implements TypedRequest {
 
   /** Address of the connection's other end. */
   get peer(): string {
-    const address = this.#connection.remoteAddr;
+    const address = this.#options.connection.remoteAddr;
     return "hostname" in address ? address.hostname : "unix";
   }
 
@@ -133,7 +134,7 @@ export class Exchange implements TypedRequest {
   /** Counts the request and writes its access line. */
   finish(finish: Finish): void {
     if (this.#quiet) return;
-    const durationMs = performance.now() - this.startedAtMs;
+    const durationMs = Math.max(0, this.services.clock.now() - this.startedAtMs);
     countRequest(this.tenant.counts, {
       status: finish.aborted ? 0 : finish.status,
       bytes: finish.bytes,

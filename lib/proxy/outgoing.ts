@@ -48,11 +48,11 @@ export function outgoingRequest(exchange: Exchange, endpoint: Endpoint, ask: Ask
 }
 
 function outgoingFields(exchange: Exchange, endpoint: Endpoint, ask: Ask, outgoing: Outgoing): Fields {
-  const { tenant, request } = exchange;
+  const { tenant } = exchange;
   const fixedEncoding = ask.forCache ? tenant.type.acceptEncoding : null;
   const replaced = new Set(outgoing.set.map(([name]) => name));
   if (fixedEncoding !== null) replaced.add("accept-encoding");
-  const kept = endToEndFields(request.headers, exchange.header("connection")).filter(([name]) =>
+  const kept = endToEndFields(exchange.fields, exchange.header("connection")).filter(([name]) =>
     !OWN_FIELDS.has(name) && !replaced.has(name) && !(ask.forCache && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop"
   );
   const host: Field = ["host", tenant.pool.preserveHost ? exchange.authority : endpoint.host];

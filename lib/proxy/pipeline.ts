@@ -2,6 +2,7 @@ import { isVaryMarker, selectedKey } from "../cache/variants.ts";
 import type { Found } from "../cache/store.ts";
 import { evaluate, type Verdict } from "../cache/policy.ts";
 import { GatewayError } from "../errors.ts";
+import { requestFields } from "../http/fields.ts";
 import { selectingFields } from "../http/vary.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import { forwardNote, hitNote } from "./cache_note.ts";
@@ -25,11 +26,12 @@ export function handle(
   connection: ConnectionFacts,
 ): Response | Promise<Response> {
   const target = splitTarget(request.url);
-  const refused = refusal(request, target);
+  const fields = requestFields(request.headers);
+  const refused = refusal(request, target, fields);
   if (refused !== null || target === null) return refuse(services, refused!);
   const tenant = table?.match(target.authority, target.path);
   if (tenant === undefined) return refuse(services, noListener(target.path));
-  const exchange = new Exchange({ services, tenant, request, target, connection });
+  const exchange = new Exchange({ services, tenant, request, fields, target, connection });
   try {
     const response = serve(exchange);
     return response instanceof Promise ? response.catch((error) => failed(exchange, error)) : response;

@@ -130,9 +130,18 @@ export function respondStreaming(
 
 /** Fields of an upstream's response as a client gets them. */
 export function clientFields(exchange: Exchange, fields: Readonly<Fields>): Fields {
-  const { dropFields } = exchange.tenant.type;
+  const { dropFields, ignoreVary } = exchange.tenant.type;
   const kept = endToEndFields(fields, fieldValue(fields, "connection")).filter(([name]) => !dropFields.has(name));
-  return withVia(kept, exchange.services.settings.name);
+  return withVia(ignoreVary.size === 0 ? kept : withoutVary(kept, ignoreVary), exchange.services.settings.name);
+}
+
+/** `Vary` without the names that select nothing here: caches behind this one would keep a copy for each value in vain. */
+function withoutVary(fields: Fields, ignored: ReadonlySet<string>): Fields {
+  return fields.flatMap(([name, value]): Fields => {
+    if (name !== "vary") return [[name, value]];
+    const names = value.split(",").map((part) => part.trim()).filter((part) => !ignored.has(part.toLowerCase()));
+    return names.length === 0 ? [] : [[name, names.join(", ")]];
+  });
 }
 
 /** Adds this gateway to `Via` (RFC 9110 §7.6.3), behind those that the response came through before. */

@@ -1,5 +1,6 @@
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { bodyStream } from "./body_stream.ts";
+import type { Fields } from "../http/fields.ts";
 import type { CacheNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Answer, asFailure } from "./forward.ts";
@@ -27,7 +28,7 @@ export function respondDirect(exchange: Exchange, answer: Answer, options: Direc
     response.body.cancel();
     ended(new UpstreamFailure("aborted", "The client has left", true));
   };
-  const head = { status: response.status, fields: clientFields(exchange, response.fields) };
+  const head = { status: response.status, fields: ownersFields(exchange, clientFields(exchange, response.fields)) };
   return respondStreaming(exchange, head, {
     note: options.note,
     body: {
@@ -41,4 +42,14 @@ export function respondDirect(exchange: Exchange, answer: Answer, options: Direc
         }),
     },
   });
+}
+
+/**
+ * Fields of an answer to one user: where the gateway decides what is cached, it also tells the caches behind it to keep their hands
+ * off (TMDB marks even a user's own data `public`).
+ */
+function ownersFields(exchange: Exchange, fields: Fields): Fields {
+  if (exchange.private === null || exchange.tenant.type.cacheMode !== "ttl") return fields;
+  const kept = fields.filter(([name]) => name !== "cache-control" && name !== "expires");
+  return [...kept, ["cache-control", "private, no-store"]];
 }
