@@ -1,3 +1,5 @@
+import { relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { checkReport } from "../lib/config/check.ts";
 import { jsonSchema } from "../lib/config/json_schema.ts";
@@ -118,7 +120,11 @@ function parse(args: readonly string[]): Arguments | string {
     });
     if (positionals.length > 1) return `Unexpected argument "${positionals[1]}"\n\n${USAGE}`;
     const command = values.help ? "help" : positionals[0] ?? "help";
-    return { command, config: values.config ?? defaultConfig(command), skipPorts: values["skip-ports"] ?? false };
+    return {
+      command,
+      config: values.config === undefined ? defaultConfig(command) : shown(typedPath(values.config)),
+      skipPorts: values["skip-ports"] ?? false,
+    };
   } catch (error) {
     return `${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`;
   }
@@ -130,7 +136,20 @@ function defaultConfig(command: string): string {
   if (command === "start") {
     fail("There is no config.yaml: using config.example.yaml. Copy it to config.yaml and make it yours.");
   }
-  return "config.example.yaml";
+  if (exists("config.example.yaml")) return "config.example.yaml";
+  // A compiled program carries the example along.
+  return fileURLToPath(new URL("../config.example.yaml", import.meta.url));
+}
+
+/** `deno task` runs in the project's folder; a path that the user typed means the folder they typed it in. */
+function typedPath(path: string): string {
+  return resolve(Deno.env.get("INIT_CWD") ?? Deno.cwd(), path);
+}
+
+/** Below the working directory a short path reads better in messages. */
+function shown(path: string): string {
+  const short = relative(Deno.cwd(), path);
+  return short.startsWith("..") ? path : short;
 }
 
 function exists(path: string): boolean {
