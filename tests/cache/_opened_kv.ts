@@ -71,7 +71,7 @@ export async function openKvForTest(options: Partial<KvTierOptions> = {}): Promi
     another: open,
     until,
     async [Symbol.asyncDispose]() {
-      for (const { tier } of opened) await tier.close(5000);
+      for (const { tier } of opened) await tier.close(300);
       for (const { kv } of opened) kv.close();
       await Deno.remove(directory, { recursive: true });
     },

@@ -14,6 +14,7 @@ storeSuite({
       store: createTieredStore({ memory, disk: null }),
       settle: () => Promise.resolve(),
       heldBytes: () => Promise.resolve(countedBytes(memory)),
+      audit: () => Promise.resolve(void countedBytes(memory)),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     });
   },

@@ -10,6 +10,8 @@ export interface OpenedStore extends AsyncDisposable {
   settle(): Promise<void>;
   /** Bytes really held, counted from the entries themselves. */
   heldBytes(): Promise<number>;
+  /** Fails where the store's own books disagree with what it holds. */
+  audit(): Promise<void>;
 }
 
 /** How a store is opened for a test. */
@@ -227,6 +229,7 @@ async function randomSchedule(opened: OpenedStore, seed: number): Promise<void> 
     }
   }
   await opened.settle();
+  await opened.audit();
   for (const [key, response] of last) assertCurrent(await opened.store.get(key), response);
   for (const key of last.keys()) opened.store.delete(key);
   await opened.settle();

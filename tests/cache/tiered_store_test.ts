@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { auditRows } from "./_audited_rows.ts";
 import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { openKvForTest } from "./_opened_kv.ts";
@@ -19,6 +20,7 @@ storeSuite({
         await opened.tier.refresh();
         return opened.tier.stats().bytes;
       },
+      audit: () => auditRows(opened.kv),
       [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
     };
   },
