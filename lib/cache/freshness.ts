@@ -1,13 +1,14 @@
 import { deltaSeconds, type Qualified, type ResponseDirectives, responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { parseHttpDate } from "../http/http_date.ts";
+import { trimSpace } from "../http/list.ts";
 import { surrogateDirectives, targetedDirectives } from "../http/targeted_cache_control.ts";
 import type { CacheRule, PolicyOptions, ResponseHead, ResponseTimes, RouteTimes } from "./policy_options.ts";
 import type { Freshness } from "./stored_response.ts";
 
 /** Statuses whose responses may be given a lifetime by guess (RFC 9110 §15.1). */
 export const HEURISTIC_STATUSES: ReadonlySet<number> = new Set(
-  [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501],
+  [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501],
 );
 
 /** Statuses that a configured time is meant for without being named: whole answers and lasting redirects. */
@@ -86,7 +87,7 @@ export function initialAgeMs(fields: Readonly<Fields>, times: ResponseTimes): nu
   const dateMs = dateIn(fields, "date", times.responseTimeMs);
   const apparentAgeMs = dateMs === null ? 0 : Math.floor((times.responseTimeMs - dateMs) / 1000) * 1000;
   const age = fieldValue(fields, "age");
-  const ageSeconds = age === null ? 0 : deltaSeconds((age.split(",", 1)[0] ?? "").trim()) ?? 0;
+  const ageSeconds = age === null ? 0 : deltaSeconds(trimSpace(age.split(",", 1)[0] ?? "")) ?? 0;
   const responseDelayMs = Math.max(0, times.responseTimeMs - times.requestTimeMs);
   return Math.max(0, apparentAgeMs, ageSeconds * 1000 + responseDelayMs);
 }

@@ -123,6 +123,9 @@ function judge(request: CacheRequest, stored: StoredResponse | undefined, contex
   return stored === undefined ? URI_MISS : judgeStored(request, stored, context);
 }
 
+/** A response from further in the future says that the clock was set back: its age is unknown, so it counts as stale. */
+const MAX_CLOCK_STEP_MS = 10_000;
+
 /** Judges a request against the response that is stored for its key. */
 function judgeStored(request: CacheRequest, stored: StoredResponse, { options, nowMs }: EvaluationContext): Prepared {
   const asked = askedOf(request, options);
@@ -130,7 +133,7 @@ function judgeStored(request: CacheRequest, stored: StoredResponse, { options, n
   if (!mayShare(request, stored, options)) return AUTHORIZATION;
   if (asked !== null && refuses(asked, stored, nowMs)) return VALIDATE_ASKED;
   const { freshness } = stored;
-  if (freshness.alwaysValidate) return VALIDATE_STALE;
+  if (freshness.alwaysValidate || nowMs < stored.responseTimeMs - MAX_CLOCK_STEP_MS) return VALIDATE_STALE;
   const leftMs = ttlMs(stored, nowMs);
   if (leftMs > 0) return HIT;
   if (freshness.mustRevalidate) return VALIDATE_STALE;

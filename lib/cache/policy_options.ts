@@ -20,6 +20,11 @@ export interface PolicyOptions {
   readonly cookies: "bypass" | "ignore";
   /** Longest freshness lifetime of any response, in milliseconds; `null` has no limit. */
   readonly maxTtlMs: number | null;
+  /**
+   * Store a 206 for requests with the very same `Range`. It stands beside the whole response as a variant does; nothing is ever put
+   * together of parts. Off where it is left out.
+   */
+  readonly storePartial?: boolean;
 }
 
 /** One rule of a listener, compiled. A condition of `null` always holds; a value of `null` leaves the default. */

@@ -125,7 +125,7 @@ export function storable(subject: StorableSubject): Storable | NotStorable {
   const { request, head, options, times } = subject;
   const applicable = applicableDirectives(head.fields, options.targetedFields);
   const { directives } = applicable;
-  const refusal = refusedByRequest(request, options) ?? refusedByStatus(head.status, options) ??
+  const refusal = refusedByRequest(request, options) ?? refusedByStatus(subject) ??
     refusedByDirectives(subject, directives);
   if (refusal !== null) return notStorable(refusal, head.status);
   const { fields, ownFields } = dividedFields(subject, directives);
@@ -160,11 +160,21 @@ function refusedByRequest(request: CacheRequest, options: PolicyOptions): Refusa
   return requestDirectives(request.header("cache-control")).noStore ? "request-no-store" : null;
 }
 
-function refusedByStatus(status: number, options: PolicyOptions): RefusalReason | null {
+function refusedByStatus(subject: StorableSubject): RefusalReason | null {
+  const { head: { status }, options } = subject;
   if (status < 200) return "status";
   // A part is not the whole, and a 304 has no content of its own (RFC 9111 §3.3, §4.3.4).
-  if (status === 206 || status === 304) return "partial";
+  if (status === 304 || status === 206 && !isLonePart(subject)) return "partial";
   return options.mode === "ttl" && ONE_CLIENTS_STATUSES.has(status) ? "status" : null;
+}
+
+/** Whether a 206 is one range that this very request asked for, so that it can answer the same request again. */
+function isLonePart({ request, head, options }: StorableSubject): boolean {
+  if (options.storePartial !== true || request.header("range") === null || request.header("if-range") !== null) {
+    return false;
+  }
+  const contentRange = fieldValue(head.fields, "content-range");
+  return contentRange !== null && /^bytes \d+-\d+\/(?:\d+|\*)$/.test(contentRange);
 }
 
 /** RFC 9111 §5.2.2.3 (`must-understand`), §5.2.2.5 (`no-store`), §5.2.2.7 (`private`), §3.5 (`Authorization`). */
@@ -234,8 +244,10 @@ function withDate(fields: Fields, responseTimeMs: number): Fields {
 
 /** The request's values of what `Vary` names; `null` where they cannot be part of a key. */
 function selection({ request, head, options }: StorableSubject): SelectingFields | null {
-  const names = varyNames(fieldValue(head.fields, "vary"))?.filter((name) => !options.ignoreVary.has(name));
-  if (names === undefined) return null;
+  const varying = varyNames(fieldValue(head.fields, "vary"))?.filter((name) => !options.ignoreVary.has(name));
+  if (varying === undefined) return null;
+  // A part answers only who asks for the same part.
+  const names = head.status === 206 ? [...new Set([...varying, "range"])].sort() : varying;
   const selectedBy = selectingFields(names, (name) => request.header(name));
   return selectedBy.some(([name, value]) => value !== null && CREDENTIALS.has(name)) ? null : selectedBy;
 }

@@ -1,4 +1,4 @@
-import { splitList } from "./list.ts";
+import { splitList, trimSpace } from "./list.ts";
 
 /** Largest delta-seconds that is told apart; anything above counts as this (RFC 9111 §1.2.2). */
 export const MAX_DELTA_SECONDS = 2_147_483_648;
@@ -137,7 +137,7 @@ function parseDirective(text: string): Directive {
   const quoted = QUOTED.exec(raw);
   const argument = quoted === null ? raw : (quoted[1] ?? "").replace(/\\(.)/gs, "$1");
   return {
-    name: name.trim().toLowerCase(),
+    name: trimSpace(name).toLowerCase(),
     argument,
     wellFormed: TOKEN.test(name) && (quoted !== null || TOKEN.test(raw)),
   };
@@ -173,7 +173,7 @@ function qualified(list: readonly Directive[], name: string): Qualified {
   if (lines.length === 0) return false;
   const names: string[] = [];
   for (const { argument } of lines) {
-    const listed = argument === null ? [] : argument.split(",").map((part) => part.trim().toLowerCase());
+    const listed = argument === null ? [] : argument.split(",").map((part) => trimSpace(part).toLowerCase());
     if (listed.length === 0 || !listed.every((part) => TOKEN.test(part))) return true;
     names.push(...listed);
   }

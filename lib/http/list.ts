@@ -38,6 +38,30 @@ function splitPlain(value: string, limit: number): string[] {
 }
 
 function pushMember(members: string[], text: string): void {
-  const trimmed = text.trim();
+  const trimmed = trimSpace(text);
   if (trimmed !== "") members.push(trimmed);
+}
+
+/**
+ * A text without the spaces and tabs at its ends (RFC 9110 §5.6.3). Unlike `trim` it takes nothing else away: what HTTP does not
+ * call space is part of a value. A loop, since an expression for it takes quadratic time on long runs of spaces.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { trimSpace } from "./list.ts";
+ * assert.equal(trimSpace(" \t a b "), "a b");
+ * assert.equal(trimSpace("a\u00a0"), "a\u00a0");
+ * ```
+ */
+export function trimSpace(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && isSpace(text.charCodeAt(from))) from++;
+  while (to > from && isSpace(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }

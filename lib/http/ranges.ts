@@ -1,3 +1,4 @@
+import { trimSpace } from "./list.ts";
 import { type Fields, fieldValue } from "./fields.ts";
 import { type ConditionalRequest, rangeApplies, type SelectedResponse } from "./conditional.ts";
 
@@ -43,8 +44,8 @@ const RANGE = /^(\d*)-(\d*)$/;
  */
 export function parseRange(value: string, lengthBytes: number): RangeRequest {
   const equals = value.indexOf("=");
-  if (value.slice(0, equals).trim().toLowerCase() !== "bytes") return WHOLE;
-  const specs = value.slice(equals + 1).split(",").map((spec) => spec.trim()).filter((spec) => spec !== "");
+  if (trimSpace(value.slice(0, equals)).toLowerCase() !== "bytes") return WHOLE;
+  const specs = value.slice(equals + 1).split(",").map(trimSpace).filter((spec) => spec !== "");
   if (specs.length === 0) return WHOLE;
   if (specs.length > MAX_ASKED) return UNSATISFIABLE;
   const ranges: ByteRange[] = [];

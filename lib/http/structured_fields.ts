@@ -78,7 +78,10 @@ class Parser {
   #at = 0;
 
   constructor(text: string) {
-    this.#text = text.replace(/^ +| +$/g, "");
+    let to = text.length;
+    while (text[to - 1] === " ") to--;
+    this.#text = text.slice(0, to);
+    this.#skip(" ");
   }
 
   dictionary(): Map<string, SfItem | SfInnerList> {

@@ -1,4 +1,5 @@
 import { MAX_DELTA_SECONDS, type Qualified, type ResponseDirectives, responseDirectives } from "./cache_control.ts";
+import { trimSpace } from "./list.ts";
 import { parseDictionary, type SfInnerList, type SfItem, SfToken } from "./structured_fields.ts";
 
 type Members = ReadonlyMap<string, SfItem | SfInnerList>;
@@ -60,7 +61,7 @@ function qualified(members: Members, name: string): Qualified {
   for (const { value } of items) {
     if (typeof value !== "string" && !(value instanceof SfToken)) return true;
     const text = typeof value === "string" ? value : value.value;
-    names.push(...text.split(",").map((part) => part.trim().toLowerCase()).filter((part) => part !== ""));
+    names.push(...text.split(",").map((part) => trimSpace(part).toLowerCase()).filter((part) => part !== ""));
   }
   return names.length === 0 ? true : names;
 }
@@ -83,7 +84,7 @@ export function surrogateDirectives(text: string | null): ResponseDirectives | n
   if (text === null) return null;
   let staleSeconds: number | null = null;
   const parts = text.split(",").map((part) => {
-    const [name = "", argument = ""] = splitOnce(part.trim());
+    const [name = "", argument = ""] = splitOnce(trimSpace(part));
     const extension = STALE_EXTENSION.exec(argument);
     if (name.toLowerCase() !== "max-age" || extension === null) return part;
     staleSeconds = Math.min(Number(extension[2]), MAX_DELTA_SECONDS);

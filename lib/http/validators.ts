@@ -1,6 +1,6 @@
 import { type Fields, fieldValue } from "./fields.ts";
 import { parseHttpDate } from "./http_date.ts";
-import { splitList } from "./list.ts";
+import { splitList, trimSpace } from "./list.ts";
 
 /** Members of an `If-None-Match` past this many are not compared. */
 const MAX_TAGS = 128;
@@ -63,7 +63,7 @@ export function listMatches(
   etag: string | null,
   match: (left: string, right: string) => boolean,
 ): boolean {
-  if (list.trim() === "*") return true;
+  if (trimSpace(list) === "*") return true;
   if (etag === null) return false;
   return splitList(list, MAX_TAGS).some((member) => match(member, etag));
 }

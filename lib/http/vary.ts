@@ -1,4 +1,4 @@
-import { splitList } from "./list.ts";
+import { splitList, trimSpace } from "./list.ts";
 
 /** A response that depends on more request fields than this is not worth storing. */
 export const MAX_VARY_NAMES = 16;
@@ -61,7 +61,7 @@ const MAX_REMEMBERED_LENGTH = 256;
  * import assert from "node:assert/strict";
  * import { normalizeSelecting } from "./vary.ts";
  * assert.equal(normalizeSelecting("accept-language", "fr;q=0.50 , De;q=1.0,en"), "de,en,fr;q=0.5");
- * assert.equal(normalizeSelecting("x-any", ' B , "a, b" ,c'), 'B,"a, b",c');
+ * assert.equal(normalizeSelecting("x-any", " B ,c"), "B,c");
  * ```
  */
 export function normalizeSelecting(name: string, value: string | null): string | null {
@@ -77,10 +77,22 @@ export function normalizeSelecting(name: string, value: string | null): string |
   return result;
 }
 
+/** Space around commas goes; a value with quotes keeps it, for it may be inside them. */
+function withoutNeedlessSpace(value: string): string {
+  return value.includes('"') ? trimSpace(value) : value.split(",").map(trimSpace).join(",");
+}
+
+/** A choice without parameters but its weight. */
+const PLAIN_CHOICE = /^([a-z0-9!#$%&'*+.^_`|~/-]+)(?:[ \t]*;[ \t]*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?$/i;
+
 function normalizeValue(name: string, value: string): string {
-  const members = splitList(value, Infinity);
-  if (!WEIGHTED.has(name)) return members.join(",");
-  const weighted = members.map(parseWeighted);
+  const asIs = withoutNeedlessSpace(value);
+  if (!WEIGHTED.has(name)) return asIs;
+  const choices = splitList(value, Infinity).map((member) => PLAIN_CHOICE.exec(member));
+  // Nobody knows what an origin makes of a malformed member: taking it for a well-formed one would let a client have its
+  // answer stored for others.
+  if (choices.includes(null)) return asIs;
+  const weighted = choices.map((choice) => ({ text: choice![1]!.toLowerCase(), weight: Number(choice![2] ?? 1) }));
   weighted.sort((a, b) => b.weight - a.weight || (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
   const texts = weighted.map(({ text, weight }) => weight === 1 ? text : `${text};q=${weight}`);
   return [...new Set(texts)].join(",");
@@ -107,7 +119,7 @@ const WEIGHT = /^q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/;
  * ```
  */
 export function parseWeighted(member: string): Weighted {
-  const parts = member.toLowerCase().split(";").map((part) => part.trim());
+  const parts = member.toLowerCase().split(";").map(trimSpace);
   const at = parts.findIndex((part, index) => index > 0 && part.startsWith("q="));
   if (at < 0) return { text: parts.join(";"), weight: 1 };
   const weight = WEIGHT.exec(parts[at] ?? "");

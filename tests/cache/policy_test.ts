@@ -46,6 +46,11 @@ Deno.test("evaluate() a fresh response is a hit, a stale one is validated (RFC 9
   assert.equal(verdict(stored("max-age=99999999999"), { afterSeconds: 86_400 * 365 }), "hit");
 });
 
+Deno.test("evaluate() validates what the clock says is from the future", () => {
+  assert.equal(verdict(stored("max-age=60"), { afterSeconds: -5 }), "hit");
+  assert.equal(verdict(stored("max-age=60"), { afterSeconds: -11 }), "validate stale");
+});
+
 Deno.test("evaluate() serves a fresh must-revalidate response (RFC 9111 §5.2.2.2)", () => {
   for (const directive of ["must-revalidate", "proxy-revalidate"]) {
     assert.equal(verdict(stored(`max-age=60, ${directive}`)), "hit", directive);

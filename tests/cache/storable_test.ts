@@ -35,6 +35,24 @@ Deno.test("storable() never an interim response, a part or a 304 (RFC 9111 §3, 
   for (const status of [206, 304]) assert.equal(refusal({ status, fields: [FRESH] }), "partial");
 });
 
+Deno.test("storable() a part, where told to, for the same Range only (RFC 9111 §3.3)", () => {
+  const options = { ...RFC9111, storePartial: true };
+  const part: Field[] = [FRESH, ["content-range", "bytes 4-8/10"], ["vary", "foo"]];
+  const asked = request({ range: "bytes=-5", foo: "1" });
+  const decision = decideStored({ status: 206, fields: part, request: asked, options });
+  assert.deepEqual(decision.selectedBy, [["foo", "1"], ["range", "bytes=-5"]]);
+  assert.ok(decision.fields.some(([name]) => name === "content-range"));
+  const refused: Response[] = [
+    { status: 206, fields: part, request: asked },
+    { status: 206, fields: part, options },
+    { status: 206, fields: part, request: request({ range: "bytes=-5", "if-range": '"1"' }), options },
+    { status: 206, fields: [FRESH, ["content-type", "multipart/byteranges; boundary=x"]], request: asked, options },
+    { status: 206, fields: [FRESH, ["content-range", "bytes */10"]], request: asked, options },
+    { status: 304, fields: part, request: asked, options },
+  ];
+  for (const response of refused) assert.equal(refusal(response), "partial", JSON.stringify(response));
+});
+
 Deno.test("storable() without a stated lifetime only what may be guessed (RFC 9111 §3, §4.2.2)", () => {
   const guess: Field[] = [["last-modified", at(-86_400)], ["date", at(0)]];
   for (const status of [200, 203, 204, 404, 405, 410, 414, 501]) assert.equal(refusal({ status, fields: guess }), null);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { splitList } from "../../lib/http/list.ts";
+import { splitList, trimSpace } from "../../lib/http/list.ts";
 
 Deno.test("splitList() separates at commas outside quoted strings (RFC 9110 §5.6.1, §5.6.4)", () => {
   const cases: [text: string, members: string[]][] = [
@@ -20,4 +20,15 @@ Deno.test("splitList() separates at commas outside quoted strings (RFC 9110 §5.
 Deno.test("splitList() reads no more members than it is told", () => {
   assert.deepEqual(splitList("a,".repeat(100_000), 3), ["a", "a", "a"]);
   assert.deepEqual(splitList('"a",'.repeat(100_000), 2), ['"a"', '"a"']);
+});
+
+Deno.test("trimSpace() takes spaces and tabs away and nothing else (RFC 9110 §5.6.3)", () => {
+  const cases: [text: string, trimmed: string][] = [
+    ["", ""],
+    [" \t ", ""],
+    ["\ta b\t", "a b"],
+    ["\u00a0a\u000b", "\u00a0a\u000b"],
+    ["\ra\n", "\ra\n"],
+  ];
+  for (const [text, trimmed] of cases) assert.equal(trimSpace(text), trimmed, JSON.stringify(text));
 });

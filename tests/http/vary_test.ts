@@ -28,7 +28,7 @@ Deno.test("normalizeSelecting() gives equal meanings equal texts (RFC 9111 §4.1
   const equal: [name: string, left: string, right: string][] = [
     ["foo", "1, 2", "1,2"],
     ["foo", " 1, 2 ", "1,2"],
-    ["foo", "1,,2", "1, 2"],
+    ["foo", "1 ,\t2", "1,2"],
     ["accept-language", "en, de", "de, en"],
     ["accept-language", "en, de", "eN, De"],
     ["accept-language", "en, de", " en ,   de"],
@@ -49,6 +49,7 @@ Deno.test("normalizeSelecting() keeps apart what differs (RFC 9111 §4.1)", () =
     ["foo", "1, 2", "2, 1"],
     ["foo", "1 2", "12"],
     ["foo", '"1, 2"', '"1,2"'],
+    ["foo", "1,,2", "1,2"],
     ["foo", null, ""],
     ["foo", null, "1"],
     ["user-agent", "A (b; c)", "A (b;c)"],
@@ -56,9 +57,33 @@ Deno.test("normalizeSelecting() keeps apart what differs (RFC 9111 §4.1)", () =
     ["accept-language", "en", "en;q=0"],
     ["accept-encoding", "gzip", "gzip;q=0"],
     ["accept", "text/html;level=1", "text/html"],
+    ["accept", "text/html;charset=A", "text/html;charset=a"],
   ];
   for (const [name, left, right] of different) {
     assert.notEqual(normalizeSelecting(name, left), normalizeSelecting(name, right), `${name}: ${left} | ${right}`);
+  }
+});
+
+Deno.test("normalizeSelecting() takes nothing malformed for something well formed, whose answer others would get", () => {
+  const malformed = [
+    "de;q=abc",
+    "de;q=2",
+    "de;q=",
+    "de;q",
+    "de;q=1;x",
+    "de;;q=1",
+    "de;q=0.5;q=1",
+    '"de"',
+    "de fr",
+    "de;x",
+    ";q=1",
+    "dé",
+  ];
+  for (const value of malformed) {
+    for (const plain of ["de", "de;q=0.5", "de,fr", "", "fr"]) {
+      const name = "accept-language";
+      assert.notEqual(normalizeSelecting(name, value), normalizeSelecting(name, plain), `${value} | ${plain}`);
+    }
   }
 });
 
