@@ -80,6 +80,17 @@ export class Pool {
     return this.#balancer.pick(null, hash, nowMs);
   }
 
+  /** Whether upstreams are in, but none may be given another request now: it is worth waiting for one that ends. */
+  saturated(nowMs: number): boolean {
+    let full = false;
+    for (const upstream of this.upstreams) {
+      if (upstream.weight <= 0 || upstream.circuit(nowMs) === "open") continue;
+      if (upstream.hasRoom(nowMs)) return false;
+      full = true;
+    }
+    return full;
+  }
+
   /** Takes over what the health worker says; an older table than the last is ignored. */
   apply(table: HealthTable): void {
     if (table.version <= this.#version) return;
@@ -132,7 +143,7 @@ export class Pool {
   #rebuild(nowMs: number): void {
     this.#rebuildAtMs = Infinity;
     const weighted = this.upstreams.filter((upstream) => upstream.weight > 0);
-    const inside = weighted.filter((upstream) => upstream.circuit(nowMs) !== "open");
+    const inside = weighted.filter((upstream) => upstream.circuit(nowMs) === "closed");
     this.#panicking = inside.length < weighted.length * this.#panicThreshold;
     const meanRatio = this.#meanRatio();
     for (const upstream of this.upstreams) this.#weigh(upstream, nowMs, meanRatio);
@@ -148,7 +159,9 @@ export class Pool {
     upstream.effectiveWeight = (upstream.health?.weight ?? upstream.weight * meanRatio) * part *
       upstream.promptness;
     if (upstream.waiting > 0) this.#rebuildBy(nowMs + WAITING_STEP_MS);
-    upstream.inFlightLimit = circuit === "half_open" ? this.#halfOpenLimit : Infinity;
+    // In a panic requests are served, not counted out one by one: there may be no other upstream to send them to.
+    const probing = circuit === "half_open" && !(this.#panicking && this.#servesAll);
+    upstream.inFlightLimit = probing ? this.#halfOpenLimit : Infinity;
     if (upstream.breakerOpenUntilMs > nowMs) this.#rebuildBy(upstream.breakerOpenUntilMs);
   }
 

@@ -186,3 +186,31 @@ Deno.test("Pool.select() turns away from an upstream whose requests are late, be
   for (const one of waiting) one.settle(NOW_MS + 1_000);
   assert.ok(shares(target, NOW_MS + 1_050).fast! > 0.95);
 });
+
+Deno.test("Pool does not count requests out to an only upstream that is half-open, unless told to fail", () => {
+  for (const [panic, expected] of [["serve-all", 5], ["fail", 1]] as const) {
+    const target = pool(["a"], { panic });
+    target.apply(healthTable(1, { a: healthRow("half_open") }));
+    let served = 0;
+    for (let i = 0; i < 5; i++) {
+      const upstream = target.select(null, 0, NOW_MS);
+      upstream?.begin(NOW_MS);
+      if (upstream !== null) served++;
+    }
+    assert.equal(served, expected);
+  }
+});
+
+Deno.test("Pool.saturated() tells a full pool from one that is out", () => {
+  const gate = { hasRoom: () => false, enter: () => {}, leave: () => {} };
+  const target = new Pool({
+    name: "p",
+    strategy: "round-robin",
+    upstreams: [{ id: "a", url: "http://a.test", weight: 1, gate }, { id: "b", url: "http://b.test", weight: 1 }],
+  });
+  assert.equal(target.saturated(NOW_MS), false);
+  target.apply(healthTable(1, { b: healthRow("unhealthy") }));
+  assert.equal(target.saturated(NOW_MS), true);
+  target.apply(healthTable(2, { a: healthRow("ejected"), b: healthRow("unhealthy") }));
+  assert.equal(target.saturated(NOW_MS), false);
+});
