@@ -1,6 +1,7 @@
 import { type Qualified, requestDirectives, type ResponseDirectives } from "../http/cache_control.ts";
 import { endToEndFields, type Fields, fieldValue } from "../http/fields.ts";
 import { formatHttpDate, parseHttpDate } from "../http/http_date.ts";
+import { splitList } from "../http/list.ts";
 import { type SelectingFields, selectingFields, varyNames } from "../http/vary.ts";
 import {
   applicableDirectives,
@@ -248,6 +249,9 @@ function selection({ request, head, options }: StorableSubject): SelectingFields
   if (varying === undefined) return null;
   // A part answers only who asks for the same part.
   const names = head.status === 206 ? [...new Set([...varying, "range"])].sort() : varying;
+  // A field that the client's Connection names was not sent on: the origin answered without it.
+  const withheld = new Set(splitList((request.header("connection") ?? "").toLowerCase(), Infinity));
+  if (names.some((name) => withheld.has(name))) return null;
   const selectedBy = selectingFields(names, (name) => request.header(name));
   return selectedBy.some(([name, value]) => value !== null && CREDENTIALS.has(name)) ? null : selectedBy;
 }

@@ -244,6 +244,13 @@ Deno.test("storable() Vary selects by the request's fields, * never (RFC 9111 §
   assert.equal(refusal({ fields: lines }), "vary");
 });
 
+Deno.test("storable() nothing selected by a field that the origin never saw (RFC 9110 §7.6.1)", () => {
+  const fields: Field[] = [FRESH, ["vary", "Accept-Language"]];
+  const asking = (connection: string) => request({ "accept-language": "de", connection });
+  assert.equal(refusal({ fields, request: asking("close, Accept-Language") }), "vary");
+  assert.equal(refusal({ fields, request: asking("keep-alive, foo") }), null);
+});
+
 Deno.test("storable() keeps credentials out of what selects a response", () => {
   for (const name of ["cookie", "authorization", "x-api-key"]) {
     const fields: Field[] = [cacheControl("public, max-age=60"), ["vary", name]];
