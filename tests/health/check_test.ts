@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { assertSafeCheck, type CheckSpec, runCheck } from "../../lib/health/check.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { assertSafeCheck, type CheckDeps, type CheckSpec, runCheck } from "../../lib/health/check.ts";
+import { createHttp1Transport } from "../../lib/upstream_client/http1_transport.ts";
 import { checkSpec } from "./check_specs.ts";
 import { FakeTime } from "./fake_time.ts";
 import { type Answer, ScriptedTransport } from "./scripted_transport.ts";
@@ -52,4 +54,48 @@ Deno.test("assertSafeCheck() refuses a method that might change something", () =
     assert.throws(() => assertSafeCheck(checkSpec({ method })), /method must be GET, HEAD or OPTIONS/);
   }
   assertSafeCheck(checkSpec({ method: "HEAD" }));
+});
+
+/** A transport to a real server on loopback. */
+function transportTo(port: number) {
+  return createHttp1Transport({
+    url: new URL(`http://127.0.0.1:${port}`),
+    tlsName: null,
+    address: null,
+    caCerts: [],
+    allowPrivate: true,
+    maxConnections: 2,
+    clock: systemClock,
+  });
+}
+
+const MACHINE_TIME: CheckDeps = {
+  now: Date.now,
+  schedule: (call, delayMs) => {
+    const timer = setTimeout(call, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+Deno.test("runCheck() asks a real server over one connection, and sees it hang and die", async () => {
+  let connections = 0;
+  const ports = new Set<number>();
+  const hanging = Promise.withResolvers<Response>();
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request, info) => {
+    if (!ports.has(info.remoteAddr.port)) connections++;
+    ports.add(info.remoteAddr.port);
+    return new URL(request.url).pathname === "/hang" ? hanging.promise : new Response("all ok");
+  });
+  const transport = transportTo(server.addr.port);
+  const run = (target: string) =>
+    runCheck(checkSpec({ target, contains: "ok", timeoutMs: 300 }), transport, MACHINE_TIME);
+  for (let i = 0; i < 3; i++) assert.equal((await run("/healthz")).verdict, "pass");
+  assert.equal(connections, 1);
+  assert.equal((await run("/hang")).reason, "no answer within 300 ms");
+  hanging.resolve(new Response("late"));
+  await server.shutdown();
+  const dead = await run("/healthz");
+  assert.equal(dead.verdict, "fail");
+  assert.ok(["connect", "reset"].includes(dead.reason), dead.reason);
+  transport.close();
 });

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { HealthMonitor } from "../../lib/health/health_monitor.ts";
 import { watchHealth } from "../../lib/health/kv_health_reader.ts";
 import { KvHealthWriter } from "../../lib/health/kv_health_writer.ts";
+import { Pool, type PoolOptions } from "../../lib/pool/pool.ts";
+import { ScriptedTransport } from "./scripted_transport.ts";
 import { Inbox, READER_DEPS, tableOf, withKv } from "./kv_kit.ts";
 
 Deno.test("watchHealth() has all tables at once, then each change within 100 ms", async () => {
@@ -86,4 +89,46 @@ Deno.test("watchHealth() reports KV trouble once, tries again, and ends when it 
   assert.equal(troubles.length, 1);
   await watch.close();
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("health: failures in one worker take the upstream out in another within 100 ms", async () => {
+  await withKv(async (kv, other) => {
+    const options: PoolOptions = {
+      name: "p",
+      strategy: "weighted-ewma",
+      upstreams: ["a", "b"].map((id) => ({ id, url: `http://${id}.test`, weight: 1 })),
+    };
+    const [here, there] = [new Pool(options), new Pool(options)];
+    const writer = new KvHealthWriter(kv);
+    const monitor = new HealthMonitor({
+      ...READER_DEPS,
+      random: Math.random,
+      onTransition: () => {},
+      publish: (tables, removed) => writer.publish(tables, removed),
+    });
+    const transport = new ScriptedTransport();
+    monitor.reconfigure([{
+      name: "p",
+      upstreams: ["a", "b"].map((id) => ({ id, weight: 1, check: null, transport })),
+    }]);
+    const inbox = new Inbox();
+    const watch = watchHealth(other, (tables) => {
+      for (const one of tables) there.apply(one);
+      inbox.take(tables);
+    }, READER_DEPS);
+    await inbox.until(() => inbox.tables.length > 0);
+    const beganMs = performance.now();
+    const failing = here.upstreams[0]!;
+    for (let i = 0; i < 5; i++) {
+      failing.begin(Date.now());
+      failing.end({ outcome: "unreachable", latencyMs: 1, retryAfterMs: 0 }, Date.now());
+    }
+    monitor.report([{ pool: "p", batches: here.drainReports() }]);
+    await inbox.until(() => there.upstreams[0]!.health?.state === "ejected");
+    const tookMs = performance.now() - beganMs;
+    assert.ok(tookMs < 100, `${tookMs} ms`);
+    for (let i = 0; i < 100; i++) assert.equal(there.select(null, i, Date.now())!.id, "b");
+    monitor.close();
+    await watch.close();
+  });
 });
