@@ -1,3 +1,4 @@
+import { type ErrorCode, GatewayError, type GatewayErrorOptions } from "../errors.ts";
 import { Fill } from "./fill.ts";
 import { Flight, type FlightResult, type StoredHead } from "./flight.ts";
 import type { StoredResponse } from "./stored_response.ts";
@@ -8,7 +9,10 @@ type PeerMessage =
   | { readonly type: "head"; readonly id: number; readonly head: StoredHead; readonly lengthBytes: number }
   | { readonly type: "chunk"; readonly id: number; readonly bytes: Uint8Array }
   | { readonly type: "solo"; readonly id: number }
-  | { readonly type: "failed"; readonly id: number; readonly message: string };
+  | { readonly type: "failed"; readonly id: number; readonly failure: PeerFailure };
+
+/** An error on its way between workers: messages carry no classes, and clients are answered by the code. */
+type PeerFailure = { readonly message: string; readonly code: ErrorCode | null; readonly options: GatewayErrorOptions };
 
 /** What a worker needs to answer the others. */
 export interface PeerFlightsOptions {
@@ -92,7 +96,7 @@ export class PeerFlights {
         this.#land(message.id, { kind: "solo" });
         break;
       case "failed":
-        this.#land(message.id, { kind: "failed", error: new Error(message.message) });
+        this.#land(message.id, { kind: "failed", error: revived(message.failure) });
     }
   }
 
@@ -119,7 +123,7 @@ export class PeerFlights {
     try {
       const result = await this.#resultOf(key);
       if (result.kind === "solo") return send({ type: "solo", id });
-      if (result.kind === "failed") return send({ type: "failed", id, message: result.error.message });
+      if (result.kind === "failed") return send({ type: "failed", id, failure: portable(result.error) });
       send({ type: "head", id, head: result.head, lengthBytes: result.fill.lengthBytes });
       const read = result.fill.reader();
       for (let chunk = await read(); chunk !== null; chunk = await read()) {
@@ -127,7 +131,7 @@ export class PeerFlights {
         send({ type: "chunk", id, bytes: chunk.slice() });
       }
     } catch (error) {
-      send({ type: "failed", id, message: error instanceof Error ? error.message : String(error) });
+      send({ type: "failed", id, failure: portable(error) });
     }
   }
 
@@ -139,4 +143,15 @@ export class PeerFlights {
     const { body, ...head } = held;
     return { kind: "shared", head, fill: Fill.ofBody(body) };
   }
+}
+
+function portable(error: unknown): PeerFailure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof GatewayError)) return { message, code: null, options: {} };
+  const { code, hint, retryAfterSeconds } = error;
+  return { message, code, options: { hint, retryAfterSeconds } };
+}
+
+function revived({ message, code, options }: PeerFailure): Error {
+  return code === null ? new Error(message) : new GatewayError(code, message, options);
 }
