@@ -13,14 +13,6 @@ export function fieldValue(fields: Readonly<Fields>, name: string): string | nul
   return joined;
 }
 
-/**
- * The fields of a request as a list, names in lower case, repeated lines joined. One pass: each `get` on `Headers` costs several
- * times what looking through a short list does.
- */
-export function requestFields(headers: Headers): Fields {
-  return [...headers];
-}
-
 /** The first value called `name` (lower case) in a list that has no repeated names; `null` where there is none. */
 export function singleValue(fields: Readonly<Fields>, name: string): string | null {
   for (let index = 0; index < fields.length; index++) {

@@ -1,5 +1,6 @@
 import { cacheKey } from "../cache/key.ts";
-import { type Fields, singleValue } from "../http/fields.ts";
+import type { RequestFields } from "../http/field_source.ts";
+import type { Fields } from "../http/fields.ts";
 import type { Target } from "../http/target.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
 import { type CacheResult, countRequest } from "../metrics/gateway_metrics.ts";
@@ -19,8 +20,7 @@ export interface ExchangeOptions {
   readonly services: Services;
   readonly tenant: Tenant;
   readonly request: Request;
-  /** The request's fields, from `requestFields`. */
-  readonly fields: Fields;
+  readonly fields: RequestFields;
   readonly target: Target;
   readonly connection: ConnectionFacts;
 }
@@ -54,8 +54,9 @@ export class Exchange implements TypedRequest {
   tries = 0;
   /** The upstream that answered last. */
   upstream: string | null = null;
-  readonly fields: Readonly<Fields>;
+  readonly #fields: RequestFields;
   readonly #options: ExchangeOptions;
+  #peer: string | null = null;
   /** Its response goes to nobody. */
   #quiet = false;
   #key: string | null = null;
@@ -66,18 +67,18 @@ export class Exchange implements TypedRequest {
     this.services = services;
     this.tenant = tenant;
     this.request = request;
-    this.fields = options.fields;
+    this.#fields = options.fields;
     this.startedAtMs = services.clock.now();
     this.method = request.method;
     this.authority = target.authority;
     this.path = tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path;
     this.query = target.query;
-    this.requestId = requestIdOf(singleValue(this.fields, "x-request-id"), services.nextRequestId);
+    this.requestId = requestIdOf(this.#fields.header("x-request-id"), services.nextRequestId);
     this.class = tenant.type.classify(this);
   }
 
   header(name: string): string | null {
-    return singleValue(this.fields, name);
+    return this.#fields.header(name);
   }
 
   /** See {@linkcode RequestClass.sharedAuthorization}. */
@@ -111,8 +112,18 @@ export class Exchange implements TypedRequest {
 
   /** Address of the connection's other end. */
   get peer(): string {
-    const address = this.#options.connection.remoteAddr;
-    return "hostname" in address ? address.hostname : "unix";
+    return this.#peer ??= peerOf(this.#options.connection.remoteAddr);
+  }
+
+  /** Every field of the request, names in lower case. */
+  get fields(): Readonly<Fields> {
+    return this.#fields.list();
+  }
+
+  /** Reads now what the server forgets once the response is handed over: call it before any work that may go on after that. */
+  outliveResponse(): void {
+    this.#fields.list();
+    this.#peer = this.peer;
   }
 
   /** Address of the client: the peer, or what a trusted proxy says. */
@@ -126,7 +137,9 @@ export class Exchange implements TypedRequest {
 
   /** The same request once more, for work that goes on after its response: it is not counted. */
   inBackground(): Exchange {
+    this.outliveResponse();
     const quiet = new Exchange(this.#options);
+    quiet.#peer = this.#peer;
     quiet.#quiet = true;
     return quiet;
   }
@@ -172,6 +185,10 @@ export class Exchange implements TypedRequest {
 function rawTarget(exchange: Exchange): string {
   const prefix = exchange.tenant.stripPrefix && exchange.tenant.prefix !== "/" ? exchange.tenant.prefix : "";
   return prefix + exchange.path + (exchange.query === "" ? "" : `?${exchange.query}`);
+}
+
+function peerOf(address: Deno.Addr): string {
+  return "hostname" in address ? address.hostname : "unix";
 }
 
 function withoutPrefix(path: string, prefix: string): string {

@@ -6,6 +6,7 @@ import type { Judgement } from "../upstream_type/upstream_type.ts";
 import { countTry } from "../metrics/gateway_metrics.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
+import { refuseUpgrade } from "./refusal.ts";
 import type { Endpoint } from "./snapshot.ts";
 
 /** An upstream's answer, its body not read yet. Whoever takes it reads or cancels the body, and calls `release`. */
@@ -44,6 +45,7 @@ export interface AskOptions {
  */
 export async function askUpstreams(exchange: Exchange, ask: Ask, options: AskOptions = {}): Promise<Answer> {
   refuseLoop(exchange);
+  refuseUpgrade(exchange);
   const { signal } = options;
   const runtime = exchange.tenant.pool;
   const tried = new Set<Upstream>(options.avoid === undefined ? [] : [options.avoid]);

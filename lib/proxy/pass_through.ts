@@ -14,6 +14,7 @@ import { respondDirect } from "./respond_direct.ts";
  * @throws {GatewayError} when no upstream answers
  */
 export async function passThrough(exchange: Exchange, fwd: FwdReason, detail: string | null): Promise<Response> {
+  exchange.outliveResponse();
   const body = requestBody(exchange);
   try {
     const ask = { method: exchange.method, forCache: false, conditions: [], body };

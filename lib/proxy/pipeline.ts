@@ -2,7 +2,7 @@ import { isVaryMarker, selectedKey } from "../cache/variants.ts";
 import type { Found } from "../cache/store.ts";
 import { evaluate, type Verdict } from "../cache/policy.ts";
 import { GatewayError } from "../errors.ts";
-import { requestFields } from "../http/fields.ts";
+import { RequestFields } from "../http/field_source.ts";
 import { selectingFields } from "../http/vary.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import { forwardNote, hitNote } from "./cache_note.ts";
@@ -26,7 +26,7 @@ export function handle(
   connection: ConnectionFacts,
 ): Response | Promise<Response> {
   const target = splitTarget(request.url);
-  const fields = requestFields(request.headers);
+  const fields = new RequestFields(request);
   const refused = refusal(request, target, fields);
   if (refused !== null || target === null) return refuse(services, refused!);
   const tenant = table?.match(target.authority, target.path);

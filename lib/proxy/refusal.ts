@@ -1,23 +1,23 @@
 import { GatewayError } from "../errors.ts";
-import { type Fields, singleValue } from "../http/fields.ts";
+import type { FieldSource } from "../http/field_source.ts";
 import { hasDotSegment, isAuthority, MAX_TARGET_LENGTH, type Target } from "../http/target.ts";
 
 /** Why a request is refused before it is routed; `null` where it is not (RFC 9112 §3.2). */
-export function refusal(request: Request, target: Target | null, fields: Readonly<Fields>): GatewayError | null {
+export function refusal(request: Request, target: Target | null, fields: FieldSource): GatewayError | null {
   const { method } = request;
   // TRACE would show the client what the gateway adds, credentials included; CONNECT would open tunnels.
   if (method === "CONNECT" || method === "TRACE") {
     return new GatewayError("method_not_supported", `Method ${method} is not served here`);
   }
   if (target === null) return new GatewayError("bad_request", "The request target is not one that a gateway serves");
-  if (!singleValue(fields, "host")) return new GatewayError("bad_request", "The request has no Host field");
+  if (!fields.header("host")) return new GatewayError("bad_request", "The request has no Host field");
   if (request.url.length > MAX_TARGET_LENGTH) {
     return new GatewayError("uri_too_long", `The request target is longer than ${MAX_TARGET_LENGTH} characters`);
   }
   if (!isAuthority(target.authority)) {
     return new GatewayError("bad_request", "The Host field is not a host with an optional port");
   }
-  return refusedTarget(target) ?? refusedUpgrade(fields);
+  return refusedTarget(target);
 }
 
 function refusedTarget({ path, query }: Target): GatewayError | null {
@@ -30,10 +30,14 @@ function refusedTarget({ path, query }: Target): GatewayError | null {
   });
 }
 
-function refusedUpgrade(fields: Readonly<Fields>): GatewayError | null {
-  const upgrade = singleValue(fields, "upgrade");
-  if (upgrade === null || !/\bwebsocket\b/i.test(upgrade)) return null;
-  return new GatewayError("upgrade_not_supported", "WebSocket connections are not served here", {
+/**
+ * Refuses to take a WebSocket handshake to an upstream. Asked only where an upstream is: a stored response answers it as it does any GET.
+ *
+ * @throws {GatewayError} `upgrade_not_supported`
+ */
+export function refuseUpgrade(fields: FieldSource): void {
+  if (!/\bwebsocket\b/i.test(fields.header("upgrade") ?? "")) return;
+  throw new GatewayError("upgrade_not_supported", "WebSocket connections are not served here", {
     hint: "Connect to the upstream directly, or through a proxy that carries WebSocket",
   });
 }

@@ -17,6 +17,7 @@ export interface SharedFetch {
 
 /** Fetches a response that may be shared: at most one request for a key is under way, in all workers together. */
 export async function fetchShared(exchange: Exchange, { fwd, stale }: SharedFetch): Promise<Response> {
+  exchange.outliveResponse();
   const entry = exchange.services.collapse.enter(exchange.key);
   if (entry.role === "leader") return await lead(exchange, { flight: entry.flight, fwd, stale });
   if (entry.role === "solo") return await passThrough(exchange, fwd, "hit-for-miss");
