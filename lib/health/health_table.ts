@@ -3,7 +3,7 @@ import type { HealthState, HealthTable, UpstreamHealth } from "../pool/upstream_
 export type { HealthState, HealthTable, UpstreamHealth } from "../pool/upstream_health.ts";
 
 /** Changes with the encoding; a table of another one is not read. */
-const ENCODING = 1;
+const ENCODING = 2;
 
 /** Longest id and reason that are kept, in UTF-16 units: both come from configuration and upstreams. */
 const TEXT_LIMIT = 256;
@@ -13,6 +13,7 @@ const STATES: readonly HealthState[] = ["unknown", "healthy", "unhealthy", "ejec
 /** The fields of a row, in the order that they are written in. */
 const NUMBERS = [
   "sinceMs",
+  "weightFactor",
   "weight",
   "rampFromMs",
   "fastMs",

@@ -52,8 +52,8 @@ interface Watched {
   credential: string;
   heard: boolean;
   row: UpstreamHealth;
-  /** The weight that serving workers were last told. */
-  toldWeight: number;
+  /** The weight factor that serving workers were last told. */
+  toldFactor: number;
 }
 
 /** A change of weight by less than this share is not worth telling. */
@@ -66,6 +66,7 @@ const NEW_ROW: UpstreamHealth = {
   state: "unknown",
   reason: "",
   sinceMs: 0,
+  weightFactor: 1,
   weight: 1,
   rampFromMs: 0,
   fastMs: 0,
@@ -102,8 +103,8 @@ export class PoolMonitor {
   /** Whether a weight has changed enough to be told. */
   get weightChanged(): boolean {
     for (const watched of this.#watched.values()) {
-      const change = Math.abs(watched.row.weight - watched.toldWeight);
-      if (change > WEIGHT_CHANGE * watched.toldWeight) return true;
+      const change = Math.abs(watched.row.weightFactor - watched.toldFactor);
+      if (change > WEIGHT_CHANGE * watched.toldFactor) return true;
     }
     return false;
   }
@@ -171,7 +172,7 @@ export class PoolMonitor {
 
   /** The same, to be told to the serving workers: what has changed up to now counts as told. */
   take(version: number): HealthTable {
-    for (const watched of this.#watched.values()) watched.toldWeight = watched.row.weight;
+    for (const watched of this.#watched.values()) watched.toldFactor = watched.row.weightFactor;
     this.#stateChanged = false;
     return this.peek(version);
   }
@@ -191,7 +192,7 @@ export class PoolMonitor {
       credential: "",
       heard: false,
       row: { ...NEW_ROW, sinceMs: nowMs, rampFromMs: poolIsNew ? 0 : nowMs },
-      toldWeight: 0,
+      toldFactor: 0,
     };
     this.#watched.set(id, watched);
     return watched;
@@ -254,6 +255,7 @@ export class PoolMonitor {
       state,
       reason: this.#reasonOf(id, watched, state),
       sinceMs: state === before.state ? before.sinceMs : nowMs,
+      weightFactor: round(perUnit),
       weight: round(watched.configuredWeight * perUnit),
       rampFromMs: state === "healthy" && isOut(before.state) ? nowMs : before.rampFromMs,
       fastMs: round(measured.fastMs),

@@ -145,18 +145,18 @@ export class Pool {
     const weighted = this.upstreams.filter((upstream) => upstream.weight > 0);
     const inside = weighted.filter((upstream) => upstream.circuit(nowMs) === "closed");
     this.#panicking = inside.length < weighted.length * this.#panicThreshold;
-    const meanRatio = this.#meanRatio();
-    for (const upstream of this.upstreams) this.#weigh(upstream, nowMs, meanRatio);
+    const meanFactor = this.#meanFactor();
+    for (const upstream of this.upstreams) this.#weigh(upstream, nowMs, meanFactor);
     this.#balancer.rebuild(this.upstreams);
   }
 
-  #weigh(upstream: Upstream, nowMs: number, meanRatio: number): void {
+  #weigh(upstream: Upstream, nowMs: number, meanFactor: number): void {
     const circuit = upstream.circuit(nowMs);
     const out = circuit === "open";
     const part = out ? (this.#panicking && this.#servesAll ? PANIC_SHARE : 0) : this.#ramped(upstream, nowMs);
     upstream.promptness = upstream.waiting === 0 ? 1 : upstream.measurePromptness(nowMs);
     upstream.nominalWeight = upstream.weight * part;
-    upstream.effectiveWeight = (upstream.health?.weight ?? upstream.weight * meanRatio) * part *
+    upstream.effectiveWeight = upstream.weight * (upstream.health?.weightFactor ?? meanFactor) * part *
       upstream.promptness;
     if (upstream.waiting > 0) this.#rebuildBy(nowMs + WAITING_STEP_MS);
     // In a panic requests are served, not counted out one by one: there may be no other upstream to send them to.
@@ -177,15 +177,15 @@ export class Pool {
     this.#rebuildAtMs = Math.min(this.#rebuildAtMs, atMs);
   }
 
-  /** What the health table gives for each unit of configured weight: for upstreams it does not know yet. */
-  #meanRatio(): number {
-    let told = 0;
-    let configured = 0;
-    for (const upstream of this.upstreams) {
-      if (upstream.health === null || upstream.weight <= 0) continue;
-      told += upstream.health.weight;
-      configured += upstream.weight;
+  /** The mean of what the health table gives: for upstreams that it does not know yet. */
+  #meanFactor(): number {
+    let sum = 0;
+    let known = 0;
+    for (const { health } of this.upstreams) {
+      if (health === null) continue;
+      sum += health.weightFactor;
+      known++;
     }
-    return configured > 0 && told > 0 ? told / configured : 1;
+    return sum > 0 ? sum / known : 1;
   }
 }

@@ -17,7 +17,9 @@ export interface UpstreamHealth {
   readonly reason: string;
   /** Milliseconds since the Unix epoch at which `state` began. */
   readonly sinceMs: number;
-  /** Effective weight, slow start not yet applied. Only its proportion to the others of the pool means anything. */
+  /** What response times make of each unit of configured weight. Only its proportion to the others means anything. */
+  readonly weightFactor: number;
+  /** The same times the configured weight, for people; slow start is not in it. */
   readonly weight: number;
   /** Milliseconds since the Unix epoch at which its slow start began; 0 where it has none. */
   readonly rampFromMs: number;

@@ -8,7 +8,17 @@ const NOW_MS = 1_700_000_000_000;
 
 function healthy(weight: number): UpstreamHealth {
   const times = { sinceMs: 0, rampFromMs: 0, fastMs: 1_000 / weight, slowMs: 1_000 / weight };
-  return { state: "healthy", reason: "", weight, ...times, successRate: 1, checks: 1, failedChecks: 0, credential: "" };
+  return {
+    state: "healthy",
+    reason: "",
+    weightFactor: weight,
+    weight,
+    ...times,
+    successRate: 1,
+    checks: 1,
+    failedChecks: 0,
+    credential: "",
+  };
 }
 
 function build(strategy: string, count: number): Pool {

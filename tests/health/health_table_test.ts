@@ -25,7 +25,7 @@ Deno.test("decodeHealthTable() answers null to anything else", () => {
     "[]",
     "[1]",
     text.slice(0, -1),
-    text.replace("[1,", "[2,"),
+    text.replace("[2,", "[3,"),
     text.replace("12.5", '"12.5"'),
   ];
   for (const bytes of broken) assert.equal(decodeHealthTable(new TextEncoder().encode(bytes)), null, bytes);

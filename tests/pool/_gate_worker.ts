@@ -13,8 +13,8 @@ interface Task {
 /** The worker's side of `postMessage`. */
 const parent = self as unknown as { postMessage(message: unknown): void };
 
-addEventListener("message", async (event: MessageEvent<Task>) => {
-  const { cells, worker, workers, maxPerSecond, maxInFlight, untilMs } = event.data;
+addEventListener("message", async (event) => {
+  const { cells, worker, workers, maxPerSecond, maxInFlight, untilMs } = (event as MessageEvent<Task>).data;
   const gate = new SharedGate(cells, { maxPerSecond, maxInFlight }, { worker, workers });
   let entered = 0;
   let most = 0;

@@ -6,6 +6,7 @@ export function healthRow(state: HealthState, over: Partial<UpstreamHealth> = {}
     state,
     reason: "",
     sinceMs: 0,
+    weightFactor: 1,
     weight: 1,
     rampFromMs: 0,
     fastMs: 0,

@@ -36,7 +36,9 @@ function fail(target: Upstream, times: number, nowMs = NOW_MS): void {
 
 Deno.test("Pool.select() shares by the weights of the health table", () => {
   const target = pool(["a", "b"]);
-  target.apply(healthTable(1, { a: healthRow("healthy", { weight: 9 }), b: healthRow("healthy", { weight: 1 }) }));
+  target.apply(
+    healthTable(1, { a: healthRow("healthy", { weightFactor: 9 }), b: healthRow("healthy", { weightFactor: 1 }) }),
+  );
   const { a } = shares(target);
   assert.ok(a! > 0.87 && a! < 0.93, `${a}`);
 });
@@ -132,7 +134,11 @@ Deno.test("Pool.apply() ignores a table older than the last, and rows of upstrea
 Deno.test("Pool.carryOver() keeps what is known of unchanged upstreams and ramps new ones", () => {
   const before = pool(["a", "b", "gone"]);
   before.apply(
-    healthTable(3, { a: healthRow("healthy", { weight: 5 }), b: healthRow("unhealthy"), gone: healthRow("healthy") }),
+    healthTable(3, {
+      a: healthRow("healthy", { weightFactor: 5 }),
+      b: healthRow("unhealthy"),
+      gone: healthRow("healthy"),
+    }),
   );
   fail(byId(before, "a"), 2);
   const after = pool(["a", "b", "new"], { slowStart: { windowMs: 10_000, floor: 0.1 } });
@@ -176,7 +182,7 @@ Deno.test("Pool refuses a strategy that there is not", () => {
 
 Deno.test("Pool.select() turns away from an upstream whose requests are late, before any of them has ended", () => {
   const target = pool(["fast", "slow"]);
-  const row = (ms: number) => healthRow("healthy", { weight: 1_000 / (ms + 1), fastMs: ms });
+  const row = (ms: number) => healthRow("healthy", { weightFactor: 1_000 / (ms + 1), fastMs: ms });
   target.apply(healthTable(1, { fast: row(5), slow: row(400) }));
   assert.ok(shares(target).fast! > 0.95);
   const fast = byId(target, "fast");
