@@ -1,10 +1,11 @@
 import { LRUCache } from "lru-cache";
 import type { Found } from "./store.ts";
 
-/** One entry of the memory tier. `found` is made once, so that a hit allocates nothing. */
+/** One entry of the memory tier. */
 export interface MemoryEntry {
   readonly key: string;
-  readonly found: Found;
+  /** Made once, so that a hit allocates nothing; replaced only by a response of the same size. */
+  found: Found;
   /** What it is counted with; fixed when it is put. */
   readonly bytes: number;
   /** Number of the tier's last use of it, for comparing listeners. */

@@ -4,6 +4,7 @@ import { evict, listenerBytes, removeEntries, type Transit, type UseEntry, useEn
 import { KvGauge } from "./_kv_gauge.ts";
 import { BYTES_ROW, CALIBRATION_ROW, chunkRow, OLDEST_ROW } from "./_kv_rows.ts";
 import { allowedSumBytes, LOG_RESERVE_BYTES, SumChanges, sumOf } from "./_kv_sums.ts";
+import { tidyPurges } from "./purge_table.ts";
 import type { StoreLog } from "./store.ts";
 
 /** What a janitor works with. */
@@ -39,6 +40,8 @@ const TRANSITS_AT_ONCE = 20;
 const CHUNKS_AT_ONCE = 200;
 /** A writer that made no progress for so long is gone. */
 const TRANSIT_GRACE_MS = 10 * 60_000;
+/** A response that was asked for longer ago than this is stored, or never will be. */
+const FILL_GRACE_MS = 3_600_000;
 /** The janitor keeps the sum below this part of the limit, so that writers seldom have to make room themselves. */
 const HIGH_SHARE = 0.98;
 const LOW_SHARE = 0.96;
@@ -59,6 +62,8 @@ export class KvJanitor {
   readonly #options: KvJanitorOptions;
   readonly #gauge: KvGauge | null;
   #cursor = "";
+  /** Of the sweep under way: when it began, and when the oldest entry it saw was asked for. */
+  #sweep = { startedMs: 0, oldestMs: Infinity };
 
   constructor(options: KvJanitorOptions) {
     this.#options = options;
@@ -68,7 +73,7 @@ export class KvJanitor {
   /** One step of everything. @throws what Deno KV throws */
   async step(): Promise<JanitorReport> {
     const collected = await this.#collect();
-    const expired = await this.#sweep();
+    const expired = await this.#sweepOn();
     const fileBytes = await this.#calibrate();
     const evicted = await this.#evictAhead();
     await this.#noteOldest();
@@ -127,19 +132,29 @@ export class KvJanitor {
   }
 
   /** The next entries in turn; those past their time go. */
-  async #sweep(): Promise<number> {
+  async #sweepOn(): Promise<number> {
     const { kv, clock } = this.#options;
     const nowMs = clock.now();
+    if (this.#cursor === "") this.#sweep = { startedMs: nowMs, oldestMs: Infinity };
     const dead: UseEntry[] = [];
     let seen = 0;
     const list = kv.list({ prefix: ["x"] }, { limit: SWEPT_AT_ONCE, batchSize: SWEPT_AT_ONCE, cursor: this.#cursor });
     for await (const entry of list) {
       seen++;
       const use = useEntryOf(entry);
-      if (use !== null && use.use.deadAtMs <= nowMs) dead.push(use);
+      if (use === null) continue;
+      if (use.use.deadAtMs <= nowMs) dead.push(use);
+      else this.#sweep.oldestMs = Math.min(this.#sweep.oldestMs, use.use.storedAtMs);
     }
     this.#cursor = seen < SWEPT_AT_ONCE ? "" : list.cursor;
+    if (this.#cursor === "") await this.#tidyPurges();
     return (await removeEntries(kv, dead, Infinity)).removed;
+  }
+
+  /** After a whole sweep: a purge older than all that is stored, and than all that may be on its way, has done its work. */
+  async #tidyPurges(): Promise<void> {
+    const { startedMs, oldestMs } = this.#sweep;
+    await tidyPurges(this.#options.kv, Math.min(oldestMs, startedMs - FILL_GRACE_MS));
   }
 
   /** Holds the tier's count against the file: what is counted as a byte takes so many bytes of it. */

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
 import type { KvTier } from "./kv_tier.ts";
 import type { MemoryEntry, MemoryTier } from "./memory_tier.ts";
+import { PurgeTable } from "./purge_table.ts";
 import type { Found, Store, TierStats } from "./store.ts";
 import type { StoredResponse } from "./stored_response.ts";
 
@@ -12,22 +13,30 @@ export interface TieredStoreOptions {
   readonly disk: KvTier | null;
   /** @default the machine's clock */
   readonly clock?: Clock;
+  /**
+   * The purges that look-ups are held against; whoever owns it adds to it.
+   * @default none
+   */
+  readonly purges?: PurgeTable;
 }
 
 class TieredStore implements Store {
   readonly #memory: MemoryTier;
   readonly #disk: KvTier | null;
   readonly #clock: Clock;
+  readonly #purges: PurgeTable;
 
   constructor(options: TieredStoreOptions) {
     this.#memory = options.memory;
     this.#disk = options.disk;
     this.#clock = options.clock ?? systemClock;
+    this.#purges = options.purges ?? new PurgeTable();
   }
 
   get(key: string): Found | undefined | Promise<Found | undefined> {
     const entry = this.#memory.get(key);
     if (entry !== undefined) {
+      if (entry.purgeGeneration !== this.#purges.generation) return this.#purged(entry);
       if (this.#disk !== null) this.#tellUse(entry, this.#disk);
       return entry.found;
     }
@@ -68,13 +77,34 @@ class TieredStore implements Store {
     if (entry.found.response.tiers.disk) disk.touch(entry.key);
   }
 
-  /** What was put or deleted while the disk was read has the last word. */
+  /** The entry held against the rules that came since it was last; the next hits pay a comparison of two numbers. */
+  #purged(entry: MemoryEntry): Found | undefined {
+    const { response } = entry.found;
+    const left = this.#purges.apply(response);
+    if (left === undefined) {
+      this.delete(entry.key);
+      return undefined;
+    }
+    entry.purgeGeneration = this.#purges.generation;
+    if (left !== response) entry.found = { response: left, tier: "memory" };
+    return entry.found;
+  }
+
+  /** What was put while the disk was read has the last word. */
   #fromDisk(response: StoredResponse | undefined): Found | undefined {
     if (response === undefined) return undefined;
     const newer = this.#memory.peek(response.key);
-    if (newer !== undefined) return newer.found;
-    if (response.tiers.memory) this.#memory.put(response, this.#clock.now());
-    return { response, tier: "disk" };
+    if (newer !== undefined) return this.#purged(newer);
+    const left = this.#purges.apply(response);
+    if (left === undefined) {
+      this.#disk?.delete(response.key);
+      return undefined;
+    }
+    if (left.tiers.memory) {
+      const entry = this.#memory.put(left, this.#clock.now());
+      if (entry !== undefined) entry.purgeGeneration = this.#purges.generation;
+    }
+    return { response: left, tier: "disk" };
   }
 }
 

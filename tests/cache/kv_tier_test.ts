@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { auditRows } from "./_audited_rows.ts";
 import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
+import { PurgeTable } from "../../lib/cache/purge_table.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
 import { FaultyKv, openKvForTest, rowCounts } from "./_opened_kv.ts";
@@ -10,8 +11,10 @@ storeSuite({
   name: "KV tier",
   open: async (limitBytes) => {
     const opened = await openKvForTest({ limitBytes });
+    const purges = new PurgeTable();
     return {
-      store: createTieredStore({ memory: createMemoryTier({ limitBytes: 0 }), disk: opened.tier }),
+      store: createTieredStore({ memory: createMemoryTier({ limitBytes: 0 }), disk: opened.tier, purges }),
+      purges,
       settle: () => opened.tier.flush(),
       heldBytes: async () => {
         await opened.tier.refresh();

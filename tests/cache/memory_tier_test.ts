@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createMemoryTier, type MemoryTier } from "../../lib/cache/memory_tier.ts";
 import { heldBytes } from "../../lib/cache/stored_response.ts";
+import { PurgeTable } from "../../lib/cache/purge_table.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { sampleResponse, seededRandom, storeSuite } from "./store_suite.ts";
 
@@ -10,8 +11,10 @@ storeSuite({
   name: "memory tier",
   open: (limitBytes) => {
     const memory = createMemoryTier({ limitBytes });
+    const purges = new PurgeTable();
     return Promise.resolve({
-      store: createTieredStore({ memory, disk: null }),
+      store: createTieredStore({ memory, disk: null, purges }),
+      purges,
       settle: () => Promise.resolve(),
       heldBytes: () => Promise.resolve(countedBytes(memory)),
       audit: () => Promise.resolve(void countedBytes(memory)),

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { newPurge, type PurgeTable } from "../../lib/cache/purge_table.ts";
 import type { Found, Store } from "../../lib/cache/store.ts";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
 
 /** A store opened for a test. */
 export interface OpenedStore extends AsyncDisposable {
   readonly store: Store;
+  /** The rules that the store's look-ups are held against. */
+  readonly purges: PurgeTable;
   /** Waits until what was put can be read from the lowest tier, and forgets what higher tiers hold, where there are any. */
   settle(): Promise<void>;
   /** Bytes really held, counted from the entries themselves. */
@@ -22,6 +25,7 @@ export interface StoreUnderTest {
 }
 
 const MIB = 1024 * 1024;
+const NOW_MS = 1_000_000_000_000;
 
 /** A response for tests: its body is filled from its key and `version`, so that a mixed or foreign body shows. */
 export function sampleResponse(
@@ -34,8 +38,8 @@ export function sampleResponse(
     status: 200,
     fields: [["content-type", "application/json"], ["etag", `"${version}"`], ["x-repeated", "a"], ["x-repeated", "ü"]],
     body: sampleBody(key, version, bodyLength),
-    requestTimeMs: 1_000_000_000_000,
-    responseTimeMs: 1_000_000_000_010,
+    requestTimeMs: NOW_MS,
+    responseTimeMs: NOW_MS + 10,
     freshness: {
       initialAgeMs: 5,
       lifetimeMs: 365 * 24 * 3_600_000,
@@ -199,29 +203,67 @@ export function storeSuite(under: StoreUnderTest): void {
     assert.ok(await opened.store.get("api\0\0/small"));
   }, 4 * MIB);
 
+  test("answers as stale what a soft purge names, and nothing that a hard one does", async (opened) => {
+    for (const path of ["/soft", "/hard", "/other"]) {
+      opened.store.put(sampleResponse(`api\0\0${path}`, { bodyLength: 20_000 }));
+    }
+    const purge = (target: string, soft: boolean) =>
+      opened.purges.add(newPurge({ kind: "url", listener: "api", target }, { soft, nowMs: NOW_MS + 1000 }));
+    purge("/soft", true);
+    purge("/hard", false);
+    for (let time = 0; time < 2; time++) {
+      assert.equal((await opened.store.get("api\0\0/soft"))?.response.freshness.lifetimeMs, 995);
+      assertNothing(await opened.store.get("api\0\0/hard"));
+      assertSameResponse(
+        (await opened.store.get("api\0\0/other"))?.response,
+        sampleResponse("api\0\0/other", { bodyLength: 20_000 }),
+      );
+      await opened.settle();
+    }
+  });
+
   for (const seed of [1, 2, 3]) {
     test(`keeps its promises over a random schedule, seed ${seed}`, (opened) => randomSchedule(opened, seed), 3 * MIB);
   }
 }
 
-/** Puts, gets and deletes at random; checks that nothing is torn, foreign, older than its key's last change, or over the limit. */
+/** What a random schedule knows of a key: the response put last, and whether it was purged since. */
+interface Known {
+  readonly response: StoredResponse | null;
+  readonly purge: "none" | "soft" | "hard";
+}
+
+/**
+ * Puts, gets, deletes and purges at random; checks that nothing is torn, foreign, purged, older than its key's last change, or over
+ * the limit.
+ */
 async function randomSchedule(opened: OpenedStore, seed: number): Promise<void> {
   const random = seededRandom(seed);
-  const last = new Map<string, StoredResponse | null>();
+  const last = new Map<string, Known>();
   const lengths = [0, 500, 15_000, 17_000, 60_000, 150_000, 900_000];
   for (let step = 0; step < 600; step++) {
-    const key = `listener${Math.floor(random() * 3)}\0\0/${Math.floor(random() * 60)}`;
+    const [listener, path] = [`listener${Math.floor(random() * 3)}`, `/${Math.floor(random() * 60)}`];
+    const key = `${listener}\0\0${path}`;
     const dice = random();
     if (dice < 0.45) {
       const bodyLength = lengths[Math.floor(random() * (dice < 0.02 ? lengths.length : lengths.length - 1))]!;
-      const response = sampleResponse(key, { version: step, bodyLength });
+      const response = sampleResponse(key, { version: step, bodyLength, requestTimeMs: NOW_MS + step });
       opened.store.put(response);
-      last.set(key, response);
-    } else if (dice < 0.55) {
+      last.set(key, { response, purge: "none" });
+    } else if (dice < 0.53) {
       opened.store.delete(key);
-      last.set(key, null);
+      last.set(key, { response: null, purge: "none" });
+    } else if (dice < 0.56) {
+      const soft = dice < 0.545;
+      const all = dice < 0.532;
+      const scope = all ? { kind: "all", listener } as const : { kind: "url", listener, target: path } as const;
+      opened.purges.add(newPurge(scope, { soft, nowMs: NOW_MS + step }));
+      for (const [held, known] of last) {
+        if (!held.startsWith(`${listener}\0`) || (!all && held !== key)) continue;
+        last.set(held, { ...known, purge: soft && known.purge !== "hard" ? "soft" : "hard" });
+      }
     } else {
-      assertCurrent(await opened.store.get(key), last.get(key) ?? null);
+      assertCurrent(await opened.store.get(key), last.get(key));
     }
     if (step % 25 === 24) {
       await opened.settle();
@@ -230,14 +272,17 @@ async function randomSchedule(opened: OpenedStore, seed: number): Promise<void> 
   }
   await opened.settle();
   await opened.audit();
-  for (const [key, response] of last) assertCurrent(await opened.store.get(key), response);
+  for (const [key, known] of last) assertCurrent(await opened.store.get(key), known);
   for (const key of last.keys()) opened.store.delete(key);
   await opened.settle();
   assert.equal(await opened.heldBytes(), 0, "bytes are left after everything was deleted");
 }
 
-function assertCurrent(found: Found | undefined, last: StoredResponse | null): void {
+function assertCurrent(found: Found | undefined, known: Known | undefined): void {
   if (found === undefined) return;
-  assert.ok(last !== null, "a deleted response was found");
-  assertSameResponse(found.response, last);
+  assert.ok(known !== undefined && known.response !== null, "a deleted response was found");
+  assert.ok(known.purge !== "hard", "a purged response was found");
+  const { freshness } = found.response;
+  assert.equal(freshness.lifetimeMs < known.response.freshness.lifetimeMs, known.purge === "soft", "staleness");
+  assertSameResponse({ ...found.response, freshness: known.response.freshness }, known.response);
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { auditRows } from "./_audited_rows.ts";
 import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
+import { PurgeTable } from "../../lib/cache/purge_table.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { openKvForTest } from "./_opened_kv.ts";
 import { assertNothing, assertSameResponse, sampleResponse, storeSuite } from "./store_suite.ts";
@@ -10,8 +11,10 @@ storeSuite({
   open: async (limitBytes) => {
     const opened = await openKvForTest({ limitBytes });
     const memory = createMemoryTier({ limitBytes: limitBytes / 4 });
+    const purges = new PurgeTable();
     return {
-      store: createTieredStore({ memory, disk: opened.tier, clock: opened.clock }),
+      store: createTieredStore({ memory, disk: opened.tier, clock: opened.clock, purges }),
+      purges,
       settle: async () => {
         await opened.tier.flush();
         for (const entry of [...memory.entries()]) memory.delete(entry.key);

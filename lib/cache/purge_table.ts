@@ -1,0 +1,92 @@
+import { commitPatiently } from "./_kv_commit.ts";
+import {
+  FOLDED,
+  foldRules,
+  type PurgeRule,
+  PurgeRules,
+  type PurgeScope,
+  type PurgeVerdict,
+  staleSince,
+} from "./purge_rules.ts";
+import type { StoredResponse } from "./stored_response.ts";
+
+/** Rules held at most; see `foldRules`. */
+const MAX_RULES = 10_000;
+
+/** The purges that one worker knows of. Its `generation` tells whether there are any since a response was last looked up. */
+export class PurgeTable {
+  #byId = new Map<string, PurgeRule>();
+  #compiled = new PurgeRules();
+  #generation = 0;
+
+  constructor(rules: Iterable<PurgeRule> = []) {
+    for (const rule of rules) this.add(rule);
+  }
+
+  /** Changes with every rule. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Rules held. */
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** Takes a rule; from now on no look-up answers what it purges. One that is known already changes nothing. */
+  add(rule: PurgeRule): void {
+    if (this.#byId.has(rule.id)) return;
+    this.#byId.set(rule.id, rule);
+    this.#generation++;
+    if (this.#byId.size <= MAX_RULES) return this.#compiled.add(rule);
+    const folded = foldRules([...this.#byId.values()], MAX_RULES);
+    this.#byId = new Map(folded.map((kept) => [kept.id, kept]));
+    this.#compiled = new PurgeRules(folded);
+  }
+
+  /** The response as the rules leave it; `undefined` where it is gone. */
+  apply(response: StoredResponse): StoredResponse | undefined {
+    const verdict: PurgeVerdict = this.#compiled.verdict(response);
+    if (verdict.kind === "keep") return response;
+    return verdict.kind === "stale" ? staleSince(response, verdict.atMs) : undefined;
+  }
+}
+
+/** A new rule over what was asked for until now. */
+export function newPurge(scope: PurgeScope, options: { readonly soft: boolean; readonly nowMs: number }): PurgeRule {
+  return { id: crypto.randomUUID(), scope, soft: options.soft, timeMs: options.nowMs };
+}
+
+/**
+ * Writes a rule down, so that it holds after a restart too. Do this before telling the workers: one that starts meanwhile reads it.
+ *
+ * @throws {Error} what Deno KV throws
+ */
+export async function savePurge(kv: Deno.Kv, rule: PurgeRule): Promise<void> {
+  await commitPatiently(kv.atomic().set(["p", rule.id], rule));
+}
+
+/** The rules that were written down. @throws {Error} what Deno KV throws */
+export async function loadPurges(kv: Deno.Kv): Promise<PurgeRule[]> {
+  const rules: PurgeRule[] = [];
+  for await (const { value } of kv.list<PurgeRule>({ prefix: ["p"] })) rules.push(value);
+  return rules;
+}
+
+/**
+ * Removes the rules made before `timeMs`, when nothing older than that is stored any more, and folds the rest where they are too
+ * many. Answers how many are left.
+ *
+ * @throws {Error} what Deno KV throws
+ */
+export async function tidyPurges(kv: Deno.Kv, timeMs: number, max = MAX_RULES): Promise<number> {
+  const rules = await loadPurges(kv);
+  const kept = foldRules(rules.filter((rule) => rule.timeMs >= timeMs), max);
+  const keptIds = new Set(kept.map(({ id }) => id));
+  // The folded rules first: at no moment may less be purged.
+  if (kept.length < rules.length) {
+    for (const rule of kept) if (rule.id.startsWith(FOLDED)) await savePurge(kv, rule);
+  }
+  for (const { id } of rules) if (!keptIds.has(id)) await commitPatiently(kv.atomic().delete(["p", id]));
+  return kept.length;
+}

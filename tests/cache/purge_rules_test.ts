@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import {
+  foldRules,
+  globMatcher,
+  type PurgeRule,
+  PurgeRules,
+  type PurgeScope,
+  staleSince,
+} from "../../lib/cache/purge_rules.ts";
+import { sampleResponse, seededRandom } from "./store_suite.ts";
+
+function rule(scope: PurgeScope, timeMs: number, soft = false): PurgeRule {
+  return { id: `${timeMs} ${JSON.stringify(scope)}`, scope, soft, timeMs };
+}
+
+const stored = sampleResponse("api\0host.example\0/3/movie/550?language=de\0accept:json", {
+  requestTimeMs: 1000,
+  tags: ["lang:de", "movie:550"],
+});
+
+const CASES: ReadonlyArray<readonly [scope: PurgeScope, isPurged: boolean]> = [
+  [{ kind: "url", listener: "api", target: "/3/movie/550?language=de" }, true],
+  [{ kind: "url", listener: null, target: "/3/movie/550?language=de" }, true],
+  [{ kind: "url", listener: "images", target: "/3/movie/550?language=de" }, false],
+  [{ kind: "url", listener: "api", target: "/3/movie/550" }, false],
+  [{ kind: "url", listener: "api", target: "/3/movie/550?language=de\0accept" }, false],
+  [{ kind: "prefix", listener: "api", prefix: "/3/movie/" }, true],
+  [{ kind: "prefix", listener: null, prefix: "/3/movie/55" }, true],
+  [{ kind: "prefix", listener: "api", prefix: "/3/tv/" }, false],
+  [{ kind: "prefix", listener: "ap", prefix: "/3/movie/" }, false],
+  [{ kind: "glob", listener: "api", pattern: "/3/movie/*" }, true],
+  [{ kind: "glob", listener: "api", pattern: "/3/*" }, false],
+  [{ kind: "glob", listener: "api", pattern: "/3/**" }, true],
+  [{ kind: "glob", listener: null, pattern: "**?language=de" }, true],
+  [{ kind: "glob", listener: "images", pattern: "**" }, false],
+  [{ kind: "tag", listener: "api", tag: "movie:550" }, true],
+  [{ kind: "tag", listener: null, tag: "lang:de" }, true],
+  [{ kind: "tag", listener: "images", tag: "movie:550" }, false],
+  [{ kind: "tag", listener: "api", tag: "movie:55" }, false],
+  [{ kind: "all", listener: "api" }, true],
+  [{ kind: "all", listener: null }, true],
+  [{ kind: "all", listener: "images" }, false],
+];
+
+for (const [scope, isPurged] of CASES) {
+  Deno.test(`PurgeRules.verdict() ${isPurged ? "purges by" : "keeps what is not named by"} ${JSON.stringify(scope)}`, () => {
+    assert.equal(new PurgeRules([rule(scope, 1000)]).verdict(stored).kind, isPurged ? "gone" : "keep");
+    assert.equal(new PurgeRules([rule(scope, 1000, true)]).verdict(stored).kind, isPurged ? "stale" : "keep");
+    assert.equal(new PurgeRules([rule(scope, 999)]).verdict(stored).kind, "keep", "asked for after the purge");
+  });
+}
+
+Deno.test("PurgeRules.verdict() puts a hard purge above a soft one, and the newest soft one first", () => {
+  const scope = { kind: "all", listener: null } as const;
+  assert.equal(new PurgeRules([rule(scope, 1001), rule(scope, 1002, true)]).verdict(stored).kind, "gone");
+  assert.deepEqual(new PurgeRules([rule(scope, 999), rule(scope, 1002, true)]).verdict(stored), {
+    kind: "stale",
+    atMs: 1002,
+  });
+});
+
+Deno.test("staleSince() ends the freshness with the purge, and never makes a response fresher", () => {
+  const freshness = { ...stored.freshness, initialAgeMs: 100, lifetimeMs: 60_000 };
+  const response = { ...stored, responseTimeMs: 1000, freshness };
+  assert.equal(staleSince(response, 3000).freshness.lifetimeMs, 2100);
+  assert.equal(staleSince(response, 500).freshness.lifetimeMs, 100);
+  assert.equal(staleSince(response, 3000).freshness.staleIfErrorMs, freshness.staleIfErrorMs);
+  assert.equal(staleSince(response, 100_000), response);
+});
+
+Deno.test("globMatcher() tells what matches", () => {
+  const cases: ReadonlyArray<readonly [pattern: string, target: string, matches: boolean]> = [
+    ["", "", true],
+    ["", "/", false],
+    ["/a", "/a", true],
+    ["/a", "/a?b", true],
+    ["/a*", "/a", true],
+    ["/a*c", "/abbc", true],
+    ["/a*c", "/ab/c", false],
+    ["/a**c", "/ab/c", true],
+    ["/*/b", "//b", true],
+    ["**/x/**", "/a/b/x/c", true],
+    ["**/x/**", "/a/b/y/c", false],
+    ["/a?b=*", "/a?b=1", true],
+    ["/a?b=*", "/a?b=1&c=/", false],
+    ["/a.c", "/abc", false],
+  ];
+  for (const [pattern, target, matches] of cases) {
+    assert.equal(globMatcher(pattern)(target), matches, `${pattern} on ${target}`);
+  }
+});
+
+Deno.test("globMatcher() does not take for ever over a hostile target", () => {
+  const startedMs = performance.now();
+  assert.ok(!globMatcher("**a**a**a**a**a**a**a**b")("a".repeat(16_000)));
+  assert.ok(performance.now() - startedMs < 1000);
+});
+
+Deno.test("foldRules() purges at least as much as before, with no more rules than asked for", () => {
+  const random = seededRandom(5);
+  const scopes = (n: number): PurgeScope => {
+    const listener = random() < 0.1 ? null : `listener${Math.floor(random() * 4)}`;
+    return n % 2 === 0
+      ? { kind: "url", listener, target: `/${n % 30}` }
+      : { kind: "tag", listener, tag: `tag${n % 9}` };
+  };
+  const rules = Array.from({ length: 500 }, (_, n) => rule(scopes(n), 1000 + n, random() < 0.5));
+  const folded = foldRules(rules, 40);
+  assert.ok(folded.length <= 40, `${folded.length} rules`);
+  const [before, after] = [new PurgeRules(rules), new PurgeRules(folded)];
+  const strength = { keep: 0, stale: 1, gone: 2 };
+  for (let n = 0; n < 2000; n++) {
+    const key = `listener${n % 5}\0\0/${n % 31}`;
+    const response = { ...stored, key, tags: [`tag${n % 10}`], requestTimeMs: 900 + Math.floor(random() * 700) };
+    assert.ok(strength[after.verdict(response).kind] >= strength[before.verdict(response).kind]);
+  }
+  assert.equal(foldRules(rules, 500), rules);
+});
