@@ -10,11 +10,13 @@ export function refusal(request: Request, target: Target | null, fields: FieldSo
     return new GatewayError("method_not_supported", `Method ${method} is not served here`);
   }
   if (target === null) return new GatewayError("bad_request", "The request target is not one that a gateway serves");
-  if (!fields.header("host")) return new GatewayError("bad_request", "The request has no Host field");
+  const host = fields.header("host");
+  if (!host) return new GatewayError("bad_request", "The request has no Host field");
   if (request.url.length > MAX_TARGET_LENGTH) {
     return new GatewayError("uri_too_long", `The request target is longer than ${MAX_TARGET_LENGTH} characters`);
   }
-  if (!isAuthority(target.authority)) {
+  // The server builds its URL of Host and target, so that a path in Host would stand before the target's own.
+  if (!isAuthority(host) || (target.authority !== host && !isAuthority(target.authority))) {
     return new GatewayError("bad_request", "The Host field is not a host with an optional port");
   }
   return refusedTarget(target);
