@@ -7,6 +7,7 @@ import type { ErrorBody } from "../upstream_type/upstream_type.ts";
 import type { StreamEnd } from "./body_stream.ts";
 import type { CacheNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
+import { templateFields } from "./field_template.ts";
 
 /** Statuses whose responses have no content (RFC 9110 §6.4.1). */
 const NO_CONTENT: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -28,12 +29,18 @@ export function respondStored(exchange: Exchange, stored: StoredResponse, note: 
 
 function whole(exchange: Exchange, stored: StoredResponse, note: CacheNote): Response {
   const empty = exchange.method === "HEAD" || NO_CONTENT.has(stored.status);
-  return send(exchange, {
-    status: stored.status,
-    fields: stored.fields.slice(),
-    body: empty ? null : stored.body,
-    bytes: empty ? 0 : stored.body.byteLength,
-  }, note);
+  const body = empty ? null : stored.body;
+  const bytes = empty ? 0 : stored.body.byteLength;
+  const { ageSeconds, status: cacheStatus } = note;
+  const headers = ageSeconds === null
+    ? null
+    : templateFields(stored, exchange.tenant, { ageSeconds, cacheStatus, requestId: exchange.requestId });
+  if (headers === null) {
+    return send(exchange, { status: stored.status, fields: stored.fields.slice(), body, bytes }, note);
+  }
+  const response = new Response(body, { status: stored.status, headers });
+  exchange.finish({ status: stored.status, bytes, cache: note.result, cacheStatus });
+  return response;
 }
 
 /** Whether a request asks for the whole, without conditions: the case that has to be fast. */
@@ -131,7 +138,10 @@ export function respondStreaming(
 /** Fields of an upstream's response as a client gets them. */
 export function clientFields(exchange: Exchange, fields: Readonly<Fields>): Fields {
   const { dropFields, ignoreVary } = exchange.tenant.type;
-  const kept = endToEndFields(fields, fieldValue(fields, "connection")).filter(([name]) => !dropFields.has(name));
+  const kept = endToEndFields(fields, fieldValue(fields, "connection")).filter(([name]) =>
+    // The exchange has one id; the origin's own would stand beside it.
+    name !== "x-request-id" && !dropFields.has(name)
+  );
   return withVia(ignoreVary.size === 0 ? kept : withoutVary(kept, ignoreVary), exchange.services.settings.name);
 }
 
