@@ -35,10 +35,13 @@ export class FailureWindow {
     this.#failed.fill(0);
   }
 
-  /** Empties the parts that time has passed; the place of the present one. A clock that went back stays in its part. */
+  /**
+   * Empties the parts that time has passed; the place of the present one. A clock that goes back a little stays in its
+   * part, one that was set back far begins anew.
+   */
   #advance(nowMs: number): number {
     const part = Math.floor(nowMs / this.#partMs);
-    const passed = Math.min(part - this.#part, PARTS);
+    const passed = part < this.#part - PARTS ? PARTS : Math.min(part - this.#part, PARTS);
     for (let step = 1; step <= passed; step++) {
       const place = (this.#part + step) % PARTS;
       this.#good[place] = this.#failed[place] = 0;

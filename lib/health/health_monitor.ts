@@ -15,6 +15,8 @@ export interface PoolReport {
 export interface HealthMonitorDeps extends MonitorDeps {
   /** Tells the serving workers; a rejection is tried again with the tables of that time. */
   readonly publish: (tables: readonly HealthTable[], removedPools: readonly string[]) => Promise<void>;
+  /** Called when a publication fails, once until one succeeds again. */
+  readonly onTrouble?: (error: unknown) => void;
 }
 
 /** How often tables are told. */
@@ -47,6 +49,7 @@ export class HealthMonitor {
   #surveyedAtMs = 0;
   #publishing = false;
   #closed = false;
+  #wasTroubled = false;
   #wakeAtMs = Infinity;
   #cancelWake: () => void = () => {};
 
@@ -121,7 +124,13 @@ export class HealthMonitor {
 
   #touch(entry: Entry): void {
     entry.touched = true;
-    this.#wakeBy(Math.max(this.#deps.now(), this.#publishedAtMs + this.#options.stateIntervalMs));
+    this.#wakeBy(this.#after(this.#publishedAtMs, this.#options.stateIntervalMs));
+  }
+
+  /** So long after `sinceMs`, but not before now, nor later than so long after now: the clock may have been set back. */
+  #after(sinceMs: number, intervalMs: number): number {
+    const nowMs = this.#deps.now();
+    return Math.min(Math.max(sinceMs + intervalMs, nowMs), nowMs + intervalMs);
   }
 
   /** Wakes at `atMs` or before. */
@@ -135,7 +144,7 @@ export class HealthMonitor {
   #wake(): void {
     this.#wakeAtMs = Infinity;
     const nowMs = this.#deps.now();
-    const all = nowMs - this.#surveyedAtMs >= this.#options.surveyIntervalMs;
+    const all = Math.abs(nowMs - this.#surveyedAtMs) >= this.#options.surveyIntervalMs;
     if (all) this.#surveyedAtMs = nowMs;
     const due: Entry[] = [];
     for (const entry of this.#pools.values()) {
@@ -148,7 +157,7 @@ export class HealthMonitor {
   }
 
   #isDue(entry: Entry, nowMs: number): boolean {
-    const sinceMs = nowMs - entry.toldAtMs;
+    const sinceMs = Math.abs(nowMs - entry.toldAtMs);
     if (entry.monitor.stateChanged || sinceMs >= this.#options.refreshMs) return true;
     return sinceMs >= this.#options.weightIntervalMs && entry.monitor.weightChanged;
   }
@@ -164,8 +173,11 @@ export class HealthMonitor {
     this.#publishing = true;
     try {
       await this.#deps.publish(tables, removed);
-    } catch {
-      // Told again after a second; who publishes has said what the trouble is.
+      this.#wasTroubled = false;
+    } catch (error) {
+      if (!this.#wasTroubled) this.#deps.onTrouble?.(error);
+      this.#wasTroubled = true;
+      // Told again after a second.
       const againAtMs = this.#deps.now() - this.#options.refreshMs + 1_000;
       for (const entry of due) entry.toldAtMs = againAtMs;
       this.#removed.push(...removed.filter((name) => !this.#pools.has(name)));
@@ -176,12 +188,10 @@ export class HealthMonitor {
 
   /** Until the next survey, ejection's end or touched pool. */
   #sleep(): void {
-    let untilMs = this.#surveyedAtMs + this.#options.surveyIntervalMs;
+    const { surveyIntervalMs, stateIntervalMs } = this.#options;
+    let untilMs = this.#after(this.#surveyedAtMs, surveyIntervalMs);
     for (const { monitor, touched } of this.#pools.values()) {
-      untilMs = Math.min(
-        untilMs,
-        touched ? this.#publishedAtMs + this.#options.stateIntervalMs : monitor.nextEventMs(),
-      );
+      untilMs = Math.min(untilMs, touched ? this.#after(this.#publishedAtMs, stateIntervalMs) : monitor.nextEventMs());
     }
     this.#wakeBy(Math.max(untilMs, this.#deps.now()));
   }

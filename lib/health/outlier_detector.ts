@@ -128,10 +128,19 @@ export class OutlierDetector {
     if (circuit.state === "open") halfOpen(circuit);
   }
 
+  /** Goes on from an ejection that a detector before this one told: it is to be probed. */
+  restore(id: string, reason: string, nowMs: number): void {
+    const circuit = this.#circuit(id, nowMs);
+    if (circuit.state !== "closed") return;
+    circuit.reason = reason;
+    circuit.ejections = Math.max(1, circuit.ejections);
+    halfOpen(circuit);
+  }
+
   /** Lets time pass: ejections run out, good behaviour is made up for. */
   tick(nowMs: number): void {
     for (const circuit of this.#circuits.values()) {
-      if (circuit.state === "open" && nowMs >= circuit.untilMs) halfOpen(circuit);
+      if (circuit.state === "open" && this.#isOver(circuit, nowMs)) halfOpen(circuit);
       if (circuit.state === "closed") this.#forgive(circuit, nowMs);
     }
   }
@@ -143,6 +152,12 @@ export class OutlierDetector {
       if (circuit.state === "open") next = Math.min(next, circuit.untilMs);
     }
     return next;
+  }
+
+  /** Whether an ejection has run out, or ends further off than it can: then the clock was set back. */
+  #isOver(circuit: Circuit, nowMs: number): boolean {
+    const { maxEjectionMs, jitter } = this.#options;
+    return nowMs >= circuit.untilMs || circuit.untilMs - nowMs > maxEjectionMs * (1 + jitter);
   }
 
   #circuit(id: string, nowMs: number): Circuit {

@@ -50,7 +50,10 @@ interface Watched {
   readonly weight: UpstreamWeight;
   checkReason: string;
   credential: string;
+  /** Whether requests were answered or failed. */
   heard: boolean;
+  /** A health worker before this one had it out: it stays out until a check has run. */
+  held: boolean;
   row: UpstreamHealth;
   /** The weight factor that serving workers were last told. */
   toldFactor: number;
@@ -147,11 +150,19 @@ export class PoolMonitor {
     }
   }
 
-  /** Goes on from what a health worker before this one told. States are found anew; response times are kept. */
+  /**
+   * Goes on from what a health worker before this one told: response times are kept, what was unhealthy stays so until a
+   * check has run, what was ejected is probed.
+   */
   restore(table: HealthTable): void {
+    const nowMs = this.#deps.now();
     for (const [id, watched] of this.#watched) {
       const row = Object.hasOwn(table.upstreams, id) ? table.upstreams[id] : undefined;
-      if (row !== undefined) watched.weight.restore(row.fastMs, row.slowMs, this.#deps.now());
+      if (row === undefined) continue;
+      watched.weight.restore(row.fastMs, row.slowMs, nowMs);
+      watched.checkReason = row.state === "unhealthy" ? row.reason : "";
+      watched.held = row.state === "unhealthy" && watched.checker?.state === "unknown";
+      if (row.state === "ejected" || row.state === "half_open") this.#detector.restore(id, row.reason, nowMs);
     }
   }
 
@@ -191,6 +202,7 @@ export class PoolMonitor {
       checkReason: "",
       credential: "",
       heard: false,
+      held: false,
       row: { ...NEW_ROW, sinceMs: nowMs, rampFromMs: poolIsNew ? 0 : nowMs },
       toldFactor: 0,
     };
@@ -209,6 +221,7 @@ export class PoolMonitor {
     if (check === null) {
       watched.checker?.close();
       watched.checker = null;
+      watched.held = false;
     } else if (watched.checker !== null) watched.checker.configure(check, transport);
     else {
       watched.checker = new ActiveChecker(check, transport, {
@@ -221,6 +234,7 @@ export class PoolMonitor {
 
   #checked(id: string, watched: Watched, check: { result: CheckResult; recovered: boolean }): void {
     const { verdict, reason, latencyMs } = check.result;
+    watched.held = false;
     watched.checkReason = verdict === "fail" ? `check: ${reason}` : "";
     watched.credential = verdict === "credential" ? reason : "";
     const nowMs = this.#deps.now();
@@ -277,7 +291,7 @@ export class PoolMonitor {
   }
 
   #stateOf(id: string, watched: Watched): HealthState {
-    if (watched.checker?.state === "down") return "unhealthy";
+    if (watched.checker?.state === "down" || watched.held) return "unhealthy";
     const circuit = this.#detector.state(id);
     if (circuit !== "closed") return circuit === "open" ? "ejected" : "half_open";
     return watched.checker?.state === "up" || watched.heard ? "healthy" : "unknown";

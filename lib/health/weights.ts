@@ -195,6 +195,8 @@ export class UpstreamWeight {
 
   #penaltyAt(nowMs: number): number {
     if (this.#penaltyMs === 0) return 0;
+    // Held longer than Retry-After can ask for: the clock was set back.
+    if (this.#penaltyAtMs - nowMs > RETRY_AFTER_LIMIT_MS) this.#penaltyAtMs = nowMs;
     return this.#penaltyMs * 2 ** (-Math.max(0, nowMs - this.#penaltyAtMs) / this.#options.fastHalfLifeMs);
   }
 

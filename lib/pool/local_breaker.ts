@@ -37,6 +37,8 @@ export class LocalBreaker {
 
   state(nowMs: number): BreakerState {
     if (this.#openUntilMs === 0) return "closed";
+    // Further off than it can be: the clock was set back.
+    if (this.#openUntilMs - nowMs > this.#options.maxOpenMs) return "half_open";
     return nowMs < this.#openUntilMs ? "open" : "half_open";
   }
 

@@ -70,6 +70,7 @@ export const SLOW_START_DEFAULTS: SlowStartOptions = { windowMs: 30_000, floor: 
 export function slowStartFactor(nowMs: number, fromMs: number, options: SlowStartOptions): number {
   if (fromMs === 0 || options.windowMs <= 0) return 1;
   const done = (nowMs - fromMs) / options.windowMs;
-  if (done >= 1) return 1;
+  // Begun long after now: the clock was set back.
+  if (done >= 1 || done < -1) return 1;
   return options.floor + (1 - options.floor) * Math.max(0, done);
 }

@@ -21,7 +21,9 @@ Deno.test("FailureWindow forgets part by part", () => {
 Deno.test("FailureWindow is empty after a long silence, and a clock that goes back harms nothing", () => {
   const window = new FailureWindow(10_000);
   window.add(5, 5, 100_000);
-  window.add(1, 0, 90_000);
+  window.add(1, 0, 95_000);
   assert.equal(window.volume(100_000), 11);
   assert.equal(window.volume(10_000_000), 0);
+  window.add(5, 5, 10_000_000);
+  assert.equal(window.volume(5_000_000), 0);
 });

@@ -16,6 +16,12 @@ export class FakeTime {
     return this.#timers.length;
   }
 
+  /** Sets the clock, as an administrator does; timers are not of the clock and keep their delays. */
+  set(nowMs: number): void {
+    for (const timer of this.#timers) timer.atMs += nowMs - this.#nowMs;
+    this.#nowMs = nowMs;
+  }
+
   /** Lets this much time pass, timer by timer, each with what it sets off. */
   async advance(byMs: number): Promise<void> {
     const endMs = this.#nowMs + byMs;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { HealthMonitor, type HealthMonitorDeps } from "../../lib/health/health_monitor.ts";
 import type { HealthTable } from "../../lib/health/health_table.ts";
 import type { MonitoredUpstream, Transition } from "../../lib/health/pool_monitor.ts";
+import { healthRow, healthTable } from "../pool/health_rows.ts";
 import { checkSpec } from "./check_specs.ts";
 import { FakeTime } from "./fake_time.ts";
 import { batchOf } from "./outcome_batches.ts";
@@ -13,7 +14,7 @@ interface Published {
   readonly removed: readonly string[];
 }
 
-function start(publish?: HealthMonitorDeps["publish"]) {
+function start(publish?: HealthMonitorDeps["publish"], onTrouble?: HealthMonitorDeps["onTrouble"]) {
   const time = new FakeTime();
   const published: Published[] = [];
   const transitions: Transition[] = [];
@@ -21,6 +22,7 @@ function start(publish?: HealthMonitorDeps["publish"]) {
     now: time.now,
     schedule: time.schedule,
     random: () => 0.5,
+    onTrouble,
     onTransition: (transition) => transitions.push(transition),
     publish: publish ?? ((tables, removed) => {
       published.push({ atMs: time.now(), tables, removed });
@@ -152,15 +154,17 @@ Deno.test("HealthMonitor.reconfigure() drops removed pools, keeps the others, an
 
 Deno.test("HealthMonitor goes on after a publication failed, and tells again what was lost", async () => {
   let failures = 3;
+  const troubles: unknown[] = [];
   const told: string[] = [];
   const { time, monitor } = start((tables) => {
     if (failures-- > 0) return Promise.reject(new Error("locked"));
     told.push(...tables.map((table) => table.upstreams.a!.state));
     return Promise.resolve();
-  });
+  }, (error) => troubles.push(error));
   monitor.reconfigure([POOL]);
   monitor.report([{ pool: "p", batches: [batchOf("a", { unreachable: 5 })] }]);
   await time.advance(5_000);
+  assert.equal(troubles.length, 1);
   assert.deepEqual(told.slice(0, 1), ["ejected"]);
   monitor.close();
 });
@@ -199,4 +203,40 @@ Deno.test("HealthMonitor tells every table at least twice a minute", async () =>
   assert.equal(published.length, 4);
   monitor.close();
   assert.equal(time.pending, 0);
+});
+
+Deno.test("HealthMonitor.restore() lets nobody back in who was out, until checks or probes have seen to it", async () => {
+  const table = healthTable(1, {
+    a: healthRow("unhealthy", { reason: "check: connect" }),
+    b: healthRow("ejected", { reason: "5 failures in a row" }),
+    c: healthRow("healthy"),
+  });
+  const transport = new ScriptedTransport("never");
+  const { time, monitor } = start();
+  monitor.reconfigure([{ name: "p", upstreams: [upstream("a", transport), upstream("b"), upstream("c")] }]);
+  monitor.restore({ version: 1, tables: [table], pools: ["p"] });
+  await time.advance(10);
+  const states = () => Object.values(monitor.tables()[0]!.upstreams).map(({ state }) => state);
+  assert.deepEqual(states(), ["unhealthy", "half_open", "unknown"]);
+  assert.equal(monitor.tables()[0]!.upstreams.a!.reason, "check: connect");
+  await time.advance(1_000);
+  transport.answer = { status: 200 };
+  await time.advance(5_000);
+  assert.equal(states()[0], "healthy");
+  monitor.close();
+});
+
+Deno.test("HealthMonitor goes on when the clock is set back", async () => {
+  const { time, monitor, published } = start();
+  monitor.reconfigure([POOL]);
+  await time.advance(5_000);
+  monitor.report([{ pool: "p", batches: [batchOf("a", { unreachable: 5 })] }]);
+  await time.advance(100);
+  time.set(time.now() - 3_600_000);
+  const before = published.length;
+  monitor.report([{ pool: "p", batches: [batchOf("b", { ok: 5 })] }]);
+  await time.advance(2_000);
+  assert.ok(published.length > before);
+  assert.equal(published.at(-1)!.tables[0]!.upstreams.a!.state, "half_open");
+  monitor.close();
 });

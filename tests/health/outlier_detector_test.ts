@@ -136,3 +136,11 @@ Deno.test("OutlierDetector.configure() keeps circuits and begins windows of anot
   assert.equal(target.state("a"), "closed");
   assert.equal(target.nextEventMs(), Infinity);
 });
+
+Deno.test("OutlierDetector.restore() probes what was ejected before", () => {
+  const target = detector();
+  target.restore("a", "5 failures in a row", T);
+  assert.equal(target.state("a"), "half_open");
+  target.record(batchOf("a", { failed: 1 }), T);
+  assert.equal(target.nextEventMs() - T, 20_000);
+});

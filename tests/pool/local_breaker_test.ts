@@ -63,3 +63,10 @@ Deno.test("LocalBreaker.reset() forgets its openings and says whether it was ope
   for (let i = 0; i < 3; i++) breaker.record("failed", 5_000);
   assert.equal(breaker.openUntilMs, 6_000);
 });
+
+Deno.test("LocalBreaker is half-open when the clock was set back, not open for an hour", () => {
+  const breaker = new LocalBreaker(OPTIONS);
+  for (let i = 0; i < 3; i++) breaker.record("failed", 10_000_000);
+  assert.equal(breaker.state(10_000_000), "open");
+  assert.equal(breaker.state(1_000_000), "half_open");
+});
