@@ -211,6 +211,8 @@ const TIMEOUTS: ReadonlySet<FailureKind> = new Set(["connect_timeout", "first_by
 
 /** The error that a client gets for a failed try. */
 export function gatewayError(failure: UpstreamFailure): GatewayError {
+  // The client's body was refused on its way: that is no failure of the upstream.
+  if (failure.cause instanceof GatewayError) return failure.cause;
   const options = { cause: failure };
   if (TIMEOUTS.has(failure.kind)) {
     return new GatewayError("upstream_timeout", "The upstream did not answer in time", options);
