@@ -1,6 +1,15 @@
-import { commitPatiently } from "./_kv_commit.ts";
+import { commitPatiently } from "./kv_commit.ts";
 import { chunkCount } from "./_kv_record.ts";
-import { chunkRow, chunksCostBytes, decodeUse, OLDEST_ROW, recordRow, transitRow, type Use } from "./_kv_rows.ts";
+import {
+  chunkRow,
+  chunksCostBytes,
+  decodeUse,
+  encodeTransit,
+  OLDEST_ROW,
+  recordRow,
+  transitRow,
+  type Use,
+} from "./_kv_rows.ts";
 import { SumChanges, sumOf } from "./_kv_sums.ts";
 
 /** How entries give way on disk. */
@@ -8,15 +17,6 @@ export interface EvictorOptions {
   readonly kv: Deno.Kv;
   /** Part of the limit guaranteed to the listeners, split evenly; what was used in the last buckets only. */
   readonly guaranteedShare: number;
-}
-
-/** Chunks in transit: on their way in (`timeMs` is the last progress) or out (`timeMs` is 0). */
-export interface Transit {
-  readonly listener: string;
-  readonly chunks: number;
-  /** Part of the sums that goes with the chunks. */
-  readonly countedBytes: number;
-  readonly timeMs: number;
 }
 
 /** An entry's use row as it was read. */
@@ -55,8 +55,7 @@ export function removeBody(
     return { freedBytes: chunksCostBytes(body.bodyLength), mutations: chunks };
   }
   const countedBytes = chunksCostBytes(body.bodyLength);
-  const transit: Transit = { listener: body.listener, chunks, countedBytes, timeMs: 0 };
-  atomic.set(transitRow(body.id), transit);
+  atomic.set(transitRow(body.id), encodeTransit({ listener: body.listener, chunks, countedBytes, timeMs: 0 }));
   return { freedBytes: 0, mutations: 1 };
 }
 
@@ -113,10 +112,12 @@ async function commitRemoval(kv: Deno.Kv, step: readonly UseEntry[], withRecord:
   const atomic = kv.atomic();
   const sums = new SumChanges();
   for (const { row, listener, id, versionstamp, use } of step) {
-    atomic.check({ key: row, versionstamp }).delete(row);
     const record = recordRow(use.hash);
+    atomic.check({ key: row, versionstamp });
     if (withRecord) atomic.check({ key: record, versionstamp }).delete(record);
+    // The use row last: what it names can be found as long as it is there.
     const body = removeBody(atomic, { id, bodyLength: use.bodyLength, listener });
+    atomic.delete(row);
     sums.add(listener, -(use.costBytes - chunksCostBytes(use.bodyLength) + body.freedBytes), -1);
   }
   sums.addTo(atomic);

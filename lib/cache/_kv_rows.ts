@@ -118,6 +118,30 @@ export function decodeUse(value: unknown): Use | null {
   };
 }
 
+/** Chunks in transit: on their way in (`timeMs` is the last progress) or out (`timeMs` is 0). */
+export interface Transit {
+  readonly listener: string;
+  readonly chunks: number;
+  /** Part of the sums that goes with the chunks. */
+  readonly countedBytes: number;
+  readonly timeMs: number;
+}
+
+/** The transit row's value. */
+export function encodeTransit(transit: Transit): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(JSON.stringify(transit));
+}
+
+/** Reads a transit row's value; `null` where it is none. */
+export function decodeTransit(value: unknown): Transit | null {
+  if (!(value instanceof Uint8Array)) return null;
+  try {
+    return JSON.parse(new TextDecoder().decode(value));
+  } catch {
+    return null;
+  }
+}
+
 /** Bytes of a SQLite page, and of an overflow page's part that is ours. */
 const PAGE_BYTES = 4096;
 const OVERFLOW_BYTES = PAGE_BYTES - 4;

@@ -44,6 +44,17 @@ export class SumChanges {
     this.#listeners.set(listener, (this.#listeners.get(listener) ?? 0) + bytes);
   }
 
+  /** Changes the sums over all listeners alone. */
+  correct(bytes: number, entries: number): void {
+    this.#bytes += bytes;
+    this.#entries += entries;
+  }
+
+  /** Whether there is nothing to change. */
+  get isEmpty(): boolean {
+    return this.#bytes === 0 && this.#entries === 0 && [...this.#listeners.values()].every((bytes) => bytes === 0);
+  }
+
   /** Puts the sums into the commit. */
   addTo(atomic: Deno.AtomicOperation): void {
     if (this.#bytes !== 0) atomic.sum(BYTES_ROW, wrapped(this.#bytes));

@@ -1,14 +1,6 @@
 import type { Clock } from "../clock.ts";
-import { commitPatiently } from "./_kv_commit.ts";
-import {
-  bodyDigest,
-  chunkCount,
-  type EncodedResponse,
-  encodeResponse,
-  readHeader,
-  type RecordHeader,
-  withBucket,
-} from "./_kv_record.ts";
+import { commitPatiently } from "./kv_commit.ts";
+import { bodyDigest, encodeResponse, readHeader, type RecordHeader } from "./_kv_record.ts";
 import {
   bucketAt,
   bucketStartMs,
@@ -16,9 +8,8 @@ import {
   CALIBRATION_ROW,
   chunkCostBytes,
   chunkRow,
-  chunksCostBytes,
   decodeUse,
-  encodeUse,
+  encodeTransit,
   ENTRIES_ROW,
   entryCostBytes,
   hashOfKey,
@@ -29,7 +20,8 @@ import {
   useRow,
 } from "./_kv_rows.ts";
 import { allowedSumBytes, type DiskLimit, SumChanges, sumOf } from "./_kv_sums.ts";
-import { CHUNKS_WITH_ENTRY, evict, removeBody, type Transit } from "./_kv_evictor.ts";
+import { addChange, type Change, CHUNKS_AT_ONCE, type Encoded, groupsOf, isLarge } from "./_kv_change.ts";
+import { evict, listenerBytes } from "./_kv_evictor.ts";
 import { deadAtMs, listenerOfKey } from "./store.ts";
 import type { WriteOp } from "./_write_queue.ts";
 
@@ -58,27 +50,6 @@ export interface DiskSums {
   readonly touchEveryMs: number;
 }
 
-interface Change {
-  readonly op: WriteOp;
-  readonly listener: string;
-  readonly hash: Uint8Array<ArrayBuffer>;
-  readonly versionstamp: string | null;
-  readonly record: Uint8Array<ArrayBuffer> | null;
-  readonly current: RecordHeader | null;
-  /** What the rows of `current` are counted with. */
-  readonly currentCostBytes: number;
-  readonly encoded: Encoded | null;
-}
-
-interface Encoded extends EncodedResponse {
-  readonly header: RecordHeader;
-  readonly costBytes: number;
-  /** Of the note of its chunks in transit, where they were written ahead. */
-  readonly transit: string | null;
-}
-
-/** Chunks of one commit: within Deno KV's 819,200 bytes. */
-const CHUNKS_AT_ONCE = 12;
 const KEYS_AT_ONCE = 10;
 /** Largest part of the limit that one entry may take. */
 const MAX_ENTRY_SHARE = 0.25;
@@ -110,13 +81,12 @@ export class KvWriter {
 
   /** Writes the ops. @throws what Deno KV throws; then some of them may not be written, each wholly or not at all. */
   async write(ops: readonly WriteOp[]): Promise<WriteReport> {
-    let { changes, dropped } = await this.#prepare(ops);
+    const changes = await this.#prepare(ops);
     const evicted = await this.#makeRoom(changes);
-    if (!evicted.roomy) {
-      dropped += changes.filter((change) => change.op.kind === "put").length;
-      changes = changes.filter((change) => change.op.kind !== "put");
-    }
-    const ready = await Promise.all(changes.map((change) => isLarge(change) ? this.#writeAhead(change) : change));
+    // Without room the puts only remove what their keys hold: an old response is not taken for the new one.
+    const roomy = evicted.roomy ? changes : changes.map((change) => ({ ...change, encoded: null }));
+    let dropped = roomy.filter(({ op, encoded }) => op.kind === "put" && encoded === null).length;
+    const ready = await Promise.all(roomy.map((change) => isLarge(change) ? this.#writeAhead(change) : change));
     for (const group of groupsOf(ready)) {
       if (!await this.#commit(group)) dropped += await this.#commitEach(group);
     }
@@ -142,18 +112,20 @@ export class KvWriter {
     return this.#sums;
   }
 
-  async #prepare(ops: readonly WriteOp[]): Promise<{ changes: Change[]; dropped: number }> {
+  /** What each listener holds, of all workers. @throws what Deno KV throws */
+  listenerBytes(): Promise<Map<string, number>> {
+    return listenerBytes(this.#options.kv);
+  }
+
+  async #prepare(ops: readonly WriteOp[]): Promise<Change[]> {
     const hashes = ops.map((op) => hashOfKey(op.key));
     const [records] = await Promise.all([this.#readRecords(hashes), this.readSums()]);
     const changes: Change[] = [];
-    let dropped = 0;
     for (const [at, op] of ops.entries()) {
       const change = await this.#changeOf(op, hashes[at]!, records[at]!);
-      if (change === null) continue;
-      if (op.kind === "put" && change.encoded === null) dropped++;
-      changes.push(change);
+      if (change !== null) changes.push(change);
     }
-    return { changes, dropped };
+    return changes;
   }
 
   async #readRecords(hashes: readonly Uint8Array<ArrayBuffer>[]): Promise<Deno.KvEntryMaybe<unknown>[]> {
@@ -171,7 +143,7 @@ export class KvWriter {
     read: Deno.KvEntryMaybe<unknown>,
   ): Promise<Change | null> {
     const listener = listenerOfKey(op.key);
-    const record = read.value instanceof Uint8Array ? new Uint8Array(read.value) : null;
+    const record = read.value instanceof Uint8Array ? read.value as Uint8Array<ArrayBuffer> : null;
     let current = record === null ? null : readHeader(record);
     if (op.kind === "delete" && read.versionstamp === null) return null;
     if (op.kind === "delete" && op.suspect) current = await this.#trusted(current, listener, read.versionstamp);
@@ -231,14 +203,14 @@ export class KvWriter {
     for (let from = 0; from < encoded.chunks.length; from += CHUNKS_AT_ONCE) {
       const atomic = this.#options.kv.atomic().check({ key: transitRow(encoded.header.id), versionstamp: transit });
       const sums = new SumChanges();
-      for (const [n, chunk] of encoded.chunks.slice(from, from + CHUNKS_AT_ONCE).entries()) {
-        atomic.set(chunkRow(encoded.header.id, from + n), chunk);
-        sums.add(listener, chunkCostBytes(chunk.byteLength), 0);
-      }
+      const chunks = encoded.chunks.slice(from, from + CHUNKS_AT_ONCE);
+      for (const chunk of chunks) sums.add(listener, chunkCostBytes(chunk.byteLength), 0);
       countedBytes += sums.bytes;
       const timeMs = this.#options.clock.now();
-      const note: Transit = { listener, chunks: encoded.chunks.length, countedBytes, timeMs };
-      sums.addTo(atomic.set(transitRow(encoded.header.id), note));
+      const note = encodeTransit({ listener, chunks: encoded.chunks.length, countedBytes, timeMs });
+      atomic.set(transitRow(encoded.header.id), note);
+      for (const [n, chunk] of chunks.entries()) atomic.set(chunkRow(encoded.header.id, from + n), chunk);
+      sums.addTo(atomic);
       const commit = await commitPatiently(atomic);
       if (!commit.ok) throw new Error("the janitor took a body in writing for one left behind");
       transit = commit.versionstamp;
@@ -250,7 +222,8 @@ export class KvWriter {
     if (changes.length === 0) return true;
     const atomic = this.#options.kv.atomic();
     const sums = new SumChanges();
-    for (const change of changes) this.#add(change, atomic, sums);
+    const bucket = bucketAt(this.#options.clock.now());
+    for (const change of changes) addChange(change, { atomic, sums, bucket });
     sums.addTo(atomic);
     return (await commitPatiently(atomic)).ok;
   }
@@ -272,82 +245,4 @@ export class KvWriter {
     // The chunks of a large body are there already, under the id of the first try.
     return anew === null || await this.#commit([{ ...anew, encoded: change.encoded }]);
   }
-
-  #add(change: Change, atomic: Deno.AtomicOperation, sums: SumChanges): void {
-    atomic.check({ key: recordRow(change.hash), versionstamp: change.versionstamp });
-    if (change.op.kind === "touch") return this.#addTouch(change, atomic);
-    this.#addRemoval(change, atomic, sums);
-    if (change.encoded === null) atomic.delete(recordRow(change.hash));
-    else this.#addPut(change, change.encoded, { atomic, sums });
-  }
-
-  /** Removes what belongs to the current record. One that cannot be read keeps its use row: eviction finds its chunks there. */
-  #addRemoval({ current, currentCostBytes, listener }: Change, atomic: Deno.AtomicOperation, sums: SumChanges): void {
-    if (current === null) return;
-    atomic.delete(useRow(listener, current.bucket, current.id));
-    const body = removeBody(atomic, { id: current.id, bodyLength: current.bodyLength, listener });
-    sums.add(listener, -(currentCostBytes - chunksCostBytes(current.bodyLength) + body.freedBytes), -1);
-  }
-
-  #addPut(
-    change: Change,
-    encoded: Encoded,
-    to: { readonly atomic: Deno.AtomicOperation; readonly sums: SumChanges },
-  ): void {
-    const { header, record, chunks, costBytes } = encoded;
-    to.atomic.set(recordRow(change.hash), record);
-    to.atomic.set(useRow(change.listener, header.bucket, header.id), encodeUse(change.hash, { ...header, costBytes }));
-    if (isLarge(change)) {
-      to.atomic.check({ key: transitRow(header.id), versionstamp: encoded.transit }).delete(transitRow(header.id));
-      to.sums.add(change.listener, costBytes - chunksCostBytes(header.bodyLength), 1);
-      return;
-    }
-    for (const [n, chunk] of chunks.entries()) to.atomic.set(chunkRow(header.id, n), chunk);
-    to.sums.add(change.listener, costBytes, 1);
-  }
-
-  #addTouch({ hash, listener, record, current, currentCostBytes }: Change, atomic: Deno.AtomicOperation): void {
-    if (record === null || current === null) return;
-    const bucket = bucketAt(this.#options.clock.now());
-    atomic.delete(useRow(listener, current.bucket, current.id));
-    atomic.set(recordRow(hash), withBucket(record, bucket));
-    atomic.set(useRow(listener, bucket, current.id), encodeUse(hash, { ...current, costBytes: currentCostBytes }));
-  }
-}
-
-function isLarge(change: Change): boolean {
-  return (change.encoded?.chunks.length ?? 0) > CHUNKS_AT_ONCE;
-}
-
-/** What one commit may hold, below Deno KV's limits: 819,200 bytes, 1,000 mutations, 81,920 bytes of keys. */
-const GROUP_BYTES = 770_000;
-const GROUP_MUTATIONS = 800;
-
-/** The changes in groups that one commit can take. */
-function groupsOf(changes: readonly Change[]): Change[][] {
-  const groups: Change[][] = [];
-  let bytes = Infinity;
-  let mutations = 0;
-  for (const change of changes) {
-    const weight = weightOf(change);
-    if (bytes + weight.bytes > GROUP_BYTES || mutations + weight.mutations > GROUP_MUTATIONS) {
-      groups.push([]);
-      bytes = 0;
-      mutations = 0;
-    }
-    groups.at(-1)!.push(change);
-    bytes += weight.bytes;
-    mutations += weight.mutations;
-  }
-  return groups;
-}
-
-/** Bytes and mutations of one change; the sums and the keys are counted with their most. */
-function weightOf(change: Change): { readonly bytes: number; readonly mutations: number } {
-  const { op, encoded, record, current } = change;
-  const removed = current === null ? 0 : Math.min(chunkCount(current.bodyLength), CHUNKS_WITH_ENTRY);
-  const chunks = encoded === null || isLarge(change) ? [] : encoded.chunks;
-  const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, encoded?.record.byteLength ?? 0) +
-    (op.kind === "touch" ? record?.byteLength ?? 0 : 0);
-  return { bytes: bytes + 500 + 30 * (removed + chunks.length), mutations: 6 + removed + chunks.length };
 }

@@ -1,8 +1,9 @@
 import type { Clock } from "../clock.ts";
-import { commitPatiently } from "./_kv_commit.ts";
-import { evict, listenerBytes, removeEntries, type Transit, type UseEntry, useEntryOf } from "./_kv_evictor.ts";
+import { commitPatiently } from "./kv_commit.ts";
+import { evict, listenerBytes, removeEntries, type UseEntry, useEntryOf } from "./_kv_evictor.ts";
+import { recount } from "./_kv_recount.ts";
 import { KvGauge } from "./_kv_gauge.ts";
-import { BYTES_ROW, CALIBRATION_ROW, chunkRow, OLDEST_ROW } from "./_kv_rows.ts";
+import { BYTES_ROW, CALIBRATION_ROW, chunkRow, decodeTransit, OLDEST_ROW, type Transit } from "./_kv_rows.ts";
 import { allowedSumBytes, LOG_RESERVE_BYTES, SumChanges, sumOf } from "./_kv_sums.ts";
 import { tidyPurges } from "./purge_table.ts";
 import type { StoreLog } from "./store.ts";
@@ -42,6 +43,7 @@ const CHUNKS_AT_ONCE = 200;
 const TRANSIT_GRACE_MS = 10 * 60_000;
 /** A response that was asked for longer ago than this is stored, or never will be. */
 const FILL_GRACE_MS = 3_600_000;
+const RECOUNT_EVERY_MS = 6 * 3_600_000;
 /** The janitor keeps the sum below this part of the limit, so that writers seldom have to make room themselves. */
 const HIGH_SHARE = 0.98;
 const LOW_SHARE = 0.96;
@@ -61,6 +63,7 @@ const MILLION = 1_000_000;
 export class KvJanitor {
   readonly #options: KvJanitorOptions;
   readonly #gauge: KvGauge | null;
+  #recountedAtMs = -Infinity;
   #cursor = "";
   /** Of the sweep under way: when it began, and when the oldest entry it saw was asked for. */
   #sweep = { startedMs: 0, oldestMs: Infinity };
@@ -72,6 +75,7 @@ export class KvJanitor {
 
   /** One step of everything. @throws what Deno KV throws */
   async step(): Promise<JanitorReport> {
+    await this.#recountNowAndThen();
     const collected = await this.#collect();
     const expired = await this.#sweepOn();
     const fileBytes = await this.#calibrate();
@@ -101,20 +105,34 @@ export class KvJanitor {
     this.#gauge?.close();
   }
 
+  /** Puts the sums right, should they be off; see `recount`. */
+  async #recountNowAndThen(): Promise<void> {
+    const { kv, path, clock, log } = this.#options;
+    if (path === null || clock.now() - this.#recountedAtMs < RECOUNT_EVERY_MS) return;
+    this.#recountedAtMs = clock.now();
+    const off = await recount(path);
+    if (off.isEmpty) return;
+    const atomic = kv.atomic();
+    off.addTo(atomic);
+    await commitPatiently(atomic);
+    log.warn("Put the sums of the disk cache right", { offByBytes: off.bytes });
+  }
+
   /** Bodies on their way that nobody brings any further, and those of replaced entries. */
   async #collect(): Promise<number> {
     const { kv, clock } = this.#options;
     const longAgoMs = clock.now() - TRANSIT_GRACE_MS;
     let collected = 0;
-    for await (const entry of kv.list<Transit>({ prefix: ["w"] }, { limit: TRANSITS_AT_ONCE })) {
-      if (entry.value.timeMs <= longAgoMs && await this.#collectBody(entry)) collected++;
+    for await (const entry of kv.list({ prefix: ["w"] }, { limit: TRANSITS_AT_ONCE })) {
+      const transit = decodeTransit(entry.value);
+      if (transit !== null && transit.timeMs <= longAgoMs && await this.#collectBody(entry, transit)) collected++;
     }
     return collected;
   }
 
-  async #collectBody(entry: Deno.KvEntry<Transit>): Promise<boolean> {
+  async #collectBody(entry: Deno.KvEntry<unknown>, transit: Transit): Promise<boolean> {
     const { kv } = this.#options;
-    const { listener, chunks, countedBytes } = entry.value;
+    const { listener, chunks, countedBytes } = transit;
     const id = new Uint8Array(entry.key[1] as Uint8Array);
     for (let from = 0; from < chunks; from += CHUNKS_AT_ONCE) {
       const atomic = kv.atomic().check(entry);

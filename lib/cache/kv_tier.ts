@@ -154,6 +154,11 @@ export class KvTier {
     };
   }
 
+  /** Bytes that each listener holds on disk, of all workers; empty where KV fails. */
+  async usage(): Promise<Map<string, number>> {
+    return await this.#trouble.guard("read the figures", () => this.#writer.listenerBytes()) ?? new Map();
+  }
+
   /** What is wrong with the disk now; `null` where nothing is. */
   get problem(): string | null {
     return this.#loop.isDiskLow ? "Cannot store on disk: free space is below its floor" : this.#trouble.problem;

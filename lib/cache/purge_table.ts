@@ -1,4 +1,4 @@
-import { commitPatiently } from "./_kv_commit.ts";
+import { commitPatiently } from "./kv_commit.ts";
 import {
   FOLDED,
   foldRules,

@@ -18,19 +18,29 @@ export interface TieredStoreOptions {
    * @default none
    */
   readonly purges?: PurgeTable;
+  /** Told of each `delete`, so that the other workers can `forget` the key. */
+  readonly onDelete?: (key: string) => void;
 }
 
-class TieredStore implements Store {
+/** A store over both tiers. */
+export interface TieredStore extends Store {
+  /** Removes what the key holds as `delete` does, at another worker's word: nobody is told. */
+  forget(key: string): void;
+}
+
+class Tiers implements TieredStore {
   readonly #memory: MemoryTier;
   readonly #disk: KvTier | null;
   readonly #clock: Clock;
   readonly #purges: PurgeTable;
+  readonly #onDelete: TieredStoreOptions["onDelete"];
 
   constructor(options: TieredStoreOptions) {
     this.#memory = options.memory;
     this.#disk = options.disk;
     this.#clock = options.clock ?? systemClock;
     this.#purges = options.purges ?? new PurgeTable();
+    this.#onDelete = options.onDelete;
   }
 
   get(key: string): Found | undefined | Promise<Found | undefined> {
@@ -57,6 +67,11 @@ class TieredStore implements Store {
   }
 
   delete(key: string): void {
+    this.forget(key);
+    this.#onDelete?.(key);
+  }
+
+  forget(key: string): void {
     this.#memory.delete(key);
     this.#disk?.delete(key);
   }
@@ -82,7 +97,7 @@ class TieredStore implements Store {
     const { response } = entry.found;
     const left = this.#purges.apply(response);
     if (left === undefined) {
-      this.delete(entry.key);
+      this.forget(entry.key);
       return undefined;
     }
     entry.purgeGeneration = this.#purges.generation;
@@ -109,6 +124,6 @@ class TieredStore implements Store {
 }
 
 /** A store over the memory tier and, where there is one, the disk tier. */
-export function createTieredStore(options: TieredStoreOptions): Store {
-  return new TieredStore(options);
+export function createTieredStore(options: TieredStoreOptions): TieredStore {
+  return new Tiers(options);
 }

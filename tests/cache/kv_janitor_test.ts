@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { encodeTransit } from "../../lib/cache/_kv_rows.ts";
 import { createKvJanitor } from "../../lib/cache/kv_janitor.ts";
+import { auditRows } from "./_audited_rows.ts";
 import { KeptLog, openKvForTest, rowCounts } from "./_opened_kv.ts";
 import { assertSameResponse, sampleResponse } from "./store_suite.ts";
 
@@ -59,7 +61,7 @@ Deno.test("KvJanitor.step() collects what a killed writer left, but not what one
   await using opened = await openKvForTest();
   const id = new Uint8Array(14).fill(9);
   const cut = { listener: "api", chunks: 40, countedBytes: 700_000, timeMs: opened.clock.now() };
-  const atomic = opened.kv.atomic().set(["w", id], cut);
+  const atomic = opened.kv.atomic().set(["w", id], encodeTransit(cut));
   for (let n = 0; n < 12; n++) atomic.set(["b", id, n], new Uint8Array(50_000));
   await atomic.sum(["n", "bytes"], 700_000n).sum(["l", "api"], 700_000n).commit();
   const janitor = janitorOf(opened);
@@ -102,4 +104,26 @@ Deno.test("KvJanitor.run() tells what fails and ends with its signal", async () 
   ending.abort();
   await running;
   assert.equal(log.lines.length, 1);
+});
+
+Deno.test("KvJanitor.step() puts sums right that a commit cut short has left wrong", async () => {
+  await using opened = await openKvForTest();
+  for (let n = 0; n < 30; n++) opened.tier.put(sampleResponse(`listener\0x${n % 3}\0/${n}`, { bodyLength: n * 1000 }));
+  opened.tier.put(sampleResponse("ünï\0\0/large", { bodyLength: 4_500_000 }));
+  await opened.tier.flush();
+  opened.tier.delete("ünï\0\0/large");
+  await opened.tier.flush();
+  const right = await heldBytes(opened);
+  const off = (2n ** 64n) - 5_000_000n;
+  await opened.kv.atomic().sum(["n", "bytes"], off).sum(["n", "entries"], 7n).sum(["l", "listener"], 1234n).commit();
+  await opened.kv.set(["l", "gone"], new Deno.KvU64(99n));
+  const janitor = janitorOf(opened);
+  await janitor.step();
+  assert.equal(opened.log.lines.length, 1);
+  await auditRows(opened.kv);
+  assert.ok(await heldBytes(opened) < right - 4_000_000, "the large body is collected");
+  opened.clock.advance(7 * 3_600_000);
+  await janitor.step();
+  assert.equal(opened.log.lines.length, 1, "nothing is off any more");
+  janitor.close();
 });

@@ -259,3 +259,14 @@ Deno.test("KvTier leaves each listener its guaranteed share", async () => {
   for (let n = 0; n < 40; n++) if (await found(opened.tier.get(`quiet\0\0/${n}`)) !== undefined) kept++;
   assert.ok(kept >= 28 && kept <= 34, `${kept} entries are left of a guaranteed 1 MiB`);
 });
+
+Deno.test("KvTier.usage() tells what each listener holds", async () => {
+  await using opened = await openKvForTest();
+  opened.tier.put(sampleResponse("one\0\0/a", { bodyLength: 50_000 }));
+  opened.tier.put(sampleResponse("two\0\0/a", { bodyLength: 10 }));
+  await opened.tier.flush();
+  const usage = await opened.tier.usage();
+  await opened.tier.refresh();
+  assert.deepEqual([...usage.keys()].sort(), ["one", "two"]);
+  assert.equal(usage.get("one")! + usage.get("two")!, opened.tier.stats().bytes);
+});

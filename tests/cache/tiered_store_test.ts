@@ -91,3 +91,24 @@ Deno.test("createTieredStore() tells the disk tier of entries in use in memory",
   assert.equal(await bucket(), Number(before) + 4);
   assertSameResponse(await opened.tier.get("api\0\0/a"), sampleResponse("api\0\0/a"));
 });
+
+Deno.test("TieredStore.delete() tells the other workers, which forget the key in every tier and tell nobody", async () => {
+  await using opened = await openKvForTest();
+  const other = await opened.another();
+  const told: string[] = [];
+  const open = (disk: typeof other) =>
+    createTieredStore({
+      memory: createMemoryTier({ limitBytes: 1024 * 1024 }),
+      disk,
+      onDelete: (key) => told.push(key),
+    });
+  const [here, there] = [open(opened.tier), open(other)];
+  here.put(sampleResponse("api\0\0/a"));
+  await opened.tier.flush();
+  assert.ok(await there.get("api\0\0/a"));
+  here.delete("api\0\0/a");
+  assert.deepEqual(told, ["api\0\0/a"]);
+  there.forget("api\0\0/a");
+  assertNothing(await there.get("api\0\0/a"));
+  assert.equal(told.length, 1);
+});
