@@ -8,6 +8,8 @@ import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
 
+/** What the log says where a client did not wait for the end. */
+const CLIENT_LEFT = 499;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /** What the server knows of a connection. */
@@ -23,6 +25,8 @@ export interface ExchangeOptions {
   readonly fields: RequestFields;
   readonly target: Target;
   readonly connection: ConnectionFacts;
+  /** In place of the request's own. */
+  readonly method?: string;
 }
 
 /** How a response went out, for the log and the counters. */
@@ -69,7 +73,7 @@ export class Exchange implements TypedRequest {
     this.request = request;
     this.#fields = options.fields;
     this.startedAtMs = services.clock.now();
-    this.method = request.method;
+    this.method = options.method ?? request.method;
     this.authority = target.authority;
     this.path = tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path;
     this.query = target.query;
@@ -135,10 +139,10 @@ export class Exchange implements TypedRequest {
     return said.findLast((address) => !this.services.settings.isTrusted(address)) ?? peer;
   }
 
-  /** The same request once more, for work that goes on after its response: it is not counted. */
+  /** The same request once more, for a fetch that goes on after its response: with GET whatever it was, and not counted. */
   inBackground(): Exchange {
     this.outliveResponse();
-    const quiet = new Exchange(this.#options);
+    const quiet = new Exchange({ ...this.#options, method: "GET" });
     quiet.#peer = this.#peer;
     quiet.#quiet = true;
     return quiet;
@@ -148,20 +152,21 @@ export class Exchange implements TypedRequest {
   finish(finish: Finish): void {
     if (this.#quiet) return;
     const durationMs = Math.max(0, this.services.clock.now() - this.startedAtMs);
+    const status = finish.aborted ? CLIENT_LEFT : finish.status;
     countRequest(this.tenant.counts, {
-      status: finish.aborted ? 0 : finish.status,
+      status: finish.aborted ? 0 : status,
       bytes: finish.bytes,
       durationMs,
       cache: finish.cache,
     });
-    if (!wantsAccessLine(this.services.settings.access, finish.status, this.tries)) return;
+    if (!wantsAccessLine(this.services.settings.access, status, this.tries)) return;
     writeAccessLine(this.services.logger, {
       requestId: this.requestId,
       listener: this.tenant.name,
       client: this.client,
       method: this.method,
       target: rawTarget(this),
-      status: finish.aborted ? 499 : finish.status,
+      status,
       bytes: finish.bytes,
       durationMs,
       cache: finish.cacheStatus,

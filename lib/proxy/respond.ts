@@ -87,6 +87,8 @@ function send(exchange: Exchange, outgoing: Outgoing, note: CacheNote): Response
     cache: note.result,
     cacheStatus: note.status,
     error: outgoing.error,
+    // Nobody is there to get the error: most likely it came of that.
+    aborted: outgoing.error !== undefined && exchange.request.signal.aborted,
   });
   return response;
 }
