@@ -75,7 +75,9 @@ const MIB = 1024 * 1024;
  * in the background, one batch at a time; a look-up sees what waits. Nothing here throws: trouble is a miss and a warning.
  */
 export class KvTier {
-  readonly #trouble: KvTrouble;
+  /** Apart, because a connection that hangs for reading may well go on writing, and the other way round. */
+  readonly #readTrouble: KvTrouble;
+  readonly #writeTrouble: KvTrouble;
   readonly #lookUps: KvLookUps;
   readonly #queue: WriteQueue;
   readonly #writer: KvWriter;
@@ -87,7 +89,9 @@ export class KvTier {
   constructor(options: KvTierOptions) {
     const { kv, clock, limitBytes, log, freeBytes = () => null, minFreeBytes = 256 * MIB } = options;
     this.#clock = clock;
-    this.#trouble = new KvTrouble({ clock, log, onDamage: options.onDamage ?? (() => {}) });
+    const onDamage = options.onDamage ?? (() => {});
+    this.#readTrouble = new KvTrouble({ clock, log, onDamage });
+    this.#writeTrouble = new KvTrouble({ clock, log, onDamage });
     this.#lookUps = new KvLookUps({ kv, clock, timeoutMs: options.readTimeoutMs ?? 2000, maxReads: MAX_READS });
     this.#queue = new WriteQueue({ maxBytes: options.queueBytes ?? 32 * MIB, maxOps: options.queueOps ?? 4096 });
     this.#writer = new KvWriter({
@@ -98,7 +102,7 @@ export class KvTier {
       keepMs: options.keepMs ?? DEFAULT_KEEP_MS,
       guaranteedShare: options.guaranteedShare ?? 0.5,
     });
-    const { queue, writer, trouble } = { queue: this.#queue, writer: this.#writer, trouble: this.#trouble };
+    const { queue, writer, trouble } = { queue: this.#queue, writer: this.#writer, trouble: this.#writeTrouble };
     this.#loop = new KvWriteLoop({ queue, writer, trouble, clock, freeBytes, minFreeBytes });
   }
 
@@ -109,7 +113,7 @@ export class KvTier {
     if (waiting?.kind === "delete" || this.#closed) return undefined;
     const joined = this.#lookUps.joined(key);
     if (joined !== undefined) return joined.then((outcome) => this.#responseIn(key, outcome), () => undefined);
-    return this.#lookUps.hasRoom && !this.#trouble.isSuspended ? this.#read(key) : undefined;
+    return this.#lookUps.hasRoom && !this.#readTrouble.isSuspended ? this.#read(key) : undefined;
   }
 
   /** Takes a response to be written. */
@@ -156,17 +160,19 @@ export class KvTier {
 
   /** Bytes that each listener holds on disk, of all workers; empty where KV fails. */
   async usage(): Promise<Map<string, number>> {
-    return await this.#trouble.guard("read the figures", () => this.#writer.listenerBytes()) ?? new Map();
+    return await this.#writeTrouble.guard("read the figures", () => this.#writer.listenerBytes()) ?? new Map();
   }
 
   /** What is wrong with the disk now; `null` where nothing is. */
   get problem(): string | null {
-    return this.#loop.isDiskLow ? "Cannot store on disk: free space is below its floor" : this.#trouble.problem;
+    return this.#loop.isDiskLow
+      ? "Cannot store on disk: free space is below its floor"
+      : this.#readTrouble.problem ?? this.#writeTrouble.problem;
   }
 
   /** Reads the sums of all workers, so that `stats` tells them. */
   async refresh(): Promise<void> {
-    await this.#trouble.guard("read the figures", () => this.#writer.readSums());
+    await this.#writeTrouble.guard("read the figures", () => this.#writer.readSums());
   }
 
   /** Waits until all that waits now is written or given up. */
@@ -185,7 +191,7 @@ export class KvTier {
   }
 
   async #read(key: string): Promise<StoredResponse | undefined> {
-    const outcome = await this.#trouble.guard("read an entry", () => this.#lookUps.read(key));
+    const outcome = await this.#readTrouble.guard("read an entry", () => this.#lookUps.read(key));
     if (outcome === undefined) return undefined;
     if (outcome.kind === "found" && this.#clock.now() - bucketStartMs(outcome.bucket) >= this.touchEveryMs) {
       this.touch(key);
@@ -210,7 +216,7 @@ export class KvTier {
 
   #reportCorrupt(key: string): void {
     this.#corrupt++;
-    this.#trouble.warn("corrupt", "Removed a stored response that is not as it was written", {
+    this.#readTrouble.warn("corrupt", "Removed a stored response that is not as it was written", {
       listener: listenerOfKey(key),
       corrupt: this.#corrupt,
     });

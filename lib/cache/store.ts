@@ -1,5 +1,6 @@
 import { KEY_SEPARATOR } from "./key.ts";
 import type { StoredResponse, Tier } from "./stored_response.ts";
+import { isVaryMarker } from "./variants.ts";
 
 /** What a look-up found and where. */
 export interface Found {
@@ -61,7 +62,8 @@ export function deadAtMs(response: StoredResponse, keepMs: number): number {
 }
 
 function hasValidator(response: StoredResponse): boolean {
-  return response.fields.some(([name]) => name === "etag" || name === "last-modified");
+  // A marker has no fields of its own, and has to outlive the variants that it leads to.
+  return isVaryMarker(response) || response.fields.some(([name]) => name === "etag" || name === "last-modified");
 }
 
 /** Where a store says what went wrong; a logger fits. */
