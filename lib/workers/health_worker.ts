@@ -7,6 +7,7 @@ import { monitoredPools } from "../gateway/health_targets.ts";
 import { HealthMonitor, type MonitoredPool, type PoolReport } from "../health/health_monitor.ts";
 import { KvHealthWriter } from "../health/kv_health_writer.ts";
 import type { Transition } from "../health/health_monitor.ts";
+import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
@@ -29,37 +30,48 @@ interface Targets {
   readonly transports: ReadonlyMap<string, Transport>;
 }
 
+/** What the worker is put together from. */
+interface Parts {
+  readonly monitor: HealthMonitor;
+  readonly kv: Deno.Kv | null;
+  readonly targets: Targets;
+  readonly ports: Map<number | "health", MessagePort>;
+}
+
 class HealthWorker implements WorkerRole {
   readonly #monitor: HealthMonitor;
   readonly #kv: Deno.Kv | null;
   readonly #loop = new LoopMonitor();
-  readonly #ports = new Map<number | "health", MessagePort>();
+  readonly #ports: Map<number | "health", MessagePort>;
   readonly #ending = new AbortController();
   #janitor: Promise<void> = Promise.resolve();
   #targets: Targets;
   #prepared: Targets | null = null;
 
-  private constructor(parts: { monitor: HealthMonitor; kv: Deno.Kv | null; targets: Targets }) {
+  private constructor(parts: Parts) {
     this.#monitor = parts.monitor;
     this.#kv = parts.kv;
     this.#targets = parts.targets;
+    this.#ports = parts.ports;
   }
 
   static async open(init: InitMessage, logger: Logger): Promise<HealthWorker> {
     const kv = init.kvPath === null ? null : await openKvFile(init.kvPath, { clock: systemClock, log: logger });
     const writer = kv === null ? null : new KvHealthWriter(kv);
     const stored = writer === null ? null : await writer.load(systemClock.now());
+    const ports = new Map<number | "health", MessagePort>();
     const monitor = new HealthMonitor({
       now: () => systemClock.now(),
       schedule,
       random: Math.random,
-      publish: async (tables, removed) => await writer?.publish(tables, removed),
+      publish: (tables, removed) => writer === null ? tell(ports, tables) : writer.publish(tables, removed),
+      onTrouble: (error) => logger.warn("Health cannot be written to Deno KV", { problem: String(error) }),
       onTransition: (transition) => logTransition(logger, transition),
     });
     const targets = targetsOf(init.generation, init.config, new Map());
     monitor.reconfigure(targets.pools);
     if (stored !== null) monitor.restore(stored);
-    const worker = new HealthWorker({ monitor, kv, targets });
+    const worker = new HealthWorker({ monitor, kv, targets, ports });
     worker.#keepHouse(init, logger);
     return worker;
   }
@@ -76,6 +88,7 @@ class HealthWorker implements WorkerRole {
     this.#ports.get(peer)?.close();
     this.#ports.set(peer, port);
     port.onmessage = (event: MessageEvent<readonly PoolReport[]>) => this.#monitor.report(event.data);
+    if (this.#kv === null) port.postMessage(this.#monitor.tables());
   }
 
   prepare(generation: number, config: Config): void {
@@ -121,6 +134,12 @@ class HealthWorker implements WorkerRole {
     for (const transport of this.#targets.transports.values()) transport.close();
     this.#kv?.close();
   }
+}
+
+/** Without Deno KV the serving workers are told over their ports. */
+function tell(ports: ReadonlyMap<number | "health", MessagePort>, tables: readonly HealthTable[]): Promise<void> {
+  for (const port of ports.values()) port.postMessage(tables);
+  return Promise.resolve();
 }
 
 function targetsOf(generation: number, config: Config, known: ReadonlyMap<string, Transport>): Targets {

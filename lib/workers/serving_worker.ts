@@ -7,6 +7,7 @@ import { Gateway, type Prepared } from "../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../health/kv_health_reader.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { RouteTable } from "../listener/route_table.ts";
+import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Services } from "../proxy/services.ts";
 import type { Snapshot, Tenant } from "../proxy/snapshot.ts";
 import { ListenSet } from "./listen_set.ts";
@@ -75,6 +76,8 @@ class ServingWorker implements WorkerRole {
     if (peer !== "health") return this.#gateway.services.collapse.peers.connect(peer, port);
     this.#health?.close();
     this.#health = port;
+    // Only where Deno KV cannot be used: else tables come by watching it.
+    port.onmessage = (event: MessageEvent<readonly HealthTable[]>) => this.#gateway.applyHealth(event.data);
   }
 
   prepare(generation: number, config: InitMessage["config"]): void {
