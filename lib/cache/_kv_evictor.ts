@@ -17,6 +17,8 @@ export interface EvictorOptions {
   readonly kv: Deno.Kv;
   /** Part of the limit guaranteed to the listeners, split evenly; what was used in the last buckets only. */
   readonly guaranteedShare: number;
+  /** Whose entries alone give way; where it is left out, any listener's. */
+  readonly listener?: string;
 }
 
 /** An entry's use row as it was read. */
@@ -159,6 +161,9 @@ export async function evict(
 
 /** The oldest entries of the listener that gives way, and how many bytes it has above its guarantee. */
 async function oldestEntries(options: EvictorOptions): Promise<{ entries: readonly UseEntry[]; spareBytes: number }> {
+  if (options.listener !== undefined) {
+    return { entries: await usesOf(options.kv, options.listener), spareBytes: Infinity };
+  }
   const held = await listenerBytes(options.kv);
   const total = [...held.values()].reduce((sum, bytes) => sum + bytes, 0);
   const guaranteed = held.size === 1 ? 0 : total * options.guaranteedShare / Math.max(1, held.size);

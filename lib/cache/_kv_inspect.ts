@@ -15,8 +15,8 @@ const SOUND: KvFileVerdict = { kind: "sound" };
 const BUSY = 5;
 const LOCKED = 6;
 const FULL = 13;
-/** Files up to this size are read whole; it takes about a second. */
-const WHOLE_CHECK_BYTES = 256 * 1024 * 1024;
+/** Files up to this size are read whole; it takes a fraction of a second. */
+const WHOLE_CHECK_BYTES = 128 * 1024 * 1024;
 const LOCK_WAIT_MS = 2000;
 
 /**

@@ -9,6 +9,8 @@ export interface KvLookUpOptions {
   readonly timeoutMs: number;
   /** Reads under way at most. */
   readonly maxReads: number;
+  /** Bytes of bodies that reads under way may bring into memory. */
+  readonly maxReadBytes: number;
 }
 
 interface LookUp {
@@ -24,6 +26,7 @@ export class KvLookUps {
   readonly #options: KvLookUpOptions;
   readonly #underWay = new Map<string, LookUp>();
   #reads = 0;
+  #readBytes = 0;
 
   constructor(options: KvLookUpOptions) {
     this.#options = options;
@@ -60,19 +63,37 @@ export class KvLookUps {
 
   async #current(key: string, self: () => LookUp): Promise<ReadOutcome> {
     try {
-      const outcome = await this.#timed(readEntry(this.#options.kv, key, this.#options.clock.now()));
+      const outcome = await this.#timed(this.#bounded(key));
       return self().superseded ? ABSENT : outcome;
     } finally {
       if (this.#underWay.get(key) === self()) this.#underWay.delete(key);
     }
   }
 
+  /** Counted until it settles: a read that hangs takes a place of the bounds. */
+  async #bounded(key: string): Promise<ReadOutcome> {
+    const { kv, clock, maxReadBytes } = this.#options;
+    let ownBytes = 0;
+    const hasRoomFor = (bytes: number) => {
+      if (this.#readBytes + bytes > maxReadBytes) return false;
+      this.#readBytes += bytes;
+      ownBytes += bytes;
+      return true;
+    };
+    this.#reads++;
+    try {
+      return await readEntry(kv, { key, nowMs: clock.now(), hasRoomFor });
+    } finally {
+      this.#reads--;
+      this.#readBytes -= ownBytes;
+    }
+  }
+
   async #timed(work: Promise<ReadOutcome>): Promise<ReadOutcome> {
     const { timeoutMs } = this.#options;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    this.#reads++;
-    // Counted until it settles: a read that hangs takes a place of the bound.
-    work.finally(() => this.#reads--).catch(() => {});
+    // Nobody waits for one that failed after its time.
+    work.catch(() => {});
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
     });

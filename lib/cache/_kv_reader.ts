@@ -15,28 +15,33 @@ const ABSENT: ReadOutcome = { kind: "absent" };
 /** Keys that Deno KV takes in one `getMany`. */
 const KEYS_AT_ONCE = 10;
 
-/** Reads what `key` holds on disk and verifies all of it before anything is answered. */
-export async function readEntry(kv: Deno.Kv, key: string, nowMs: number): Promise<ReadOutcome> {
-  const row = recordRow(hashOfKey(key));
-  const first = await readOnce(kv, row, { key, nowMs });
+/** What is asked for. */
+export interface ReadRequest {
+  readonly key: string;
+  readonly nowMs: number;
+  /** Asked before a body in chunks is brought into memory; where there is no room for it, the entry is not answered. */
+  readonly hasRoomFor: (bytes: number) => boolean;
+}
+
+/** Reads what a key holds on disk and verifies all of it before anything is answered. */
+export async function readEntry(kv: Deno.Kv, asked: ReadRequest): Promise<ReadOutcome> {
+  const row = recordRow(hashOfKey(asked.key));
+  const first = await readOnce(kv, row, asked);
   if (first.kind !== "corrupt") return first;
   // A writer may have replaced the entry between our reads of its record and its chunks: that is no damage.
   const again = await kv.get(row);
   if (again.versionstamp === first.versionstamp) return first;
-  return await readOnce(kv, row, { key, nowMs });
+  return await readOnce(kv, row, asked);
 }
 
-async function readOnce(
-  kv: Deno.Kv,
-  row: Deno.KvKey,
-  asked: { readonly key: string; readonly nowMs: number },
-): Promise<ReadOutcome> {
+async function readOnce(kv: Deno.Kv, row: Deno.KvKey, asked: ReadRequest): Promise<ReadOutcome> {
   const { value: record, versionstamp } = await kv.get(row);
   if (versionstamp === null || !(record instanceof Uint8Array)) return ABSENT;
   const header = readHeader(record);
   if (header === null) return isOtherVersion(record) ? ABSENT : { kind: "corrupt", versionstamp };
   if (header.deadAtMs <= asked.nowMs) return { kind: "dead" };
   const chunked = chunkCount(header.bodyLength) > 0;
+  if (chunked && !asked.hasRoomFor(header.bodyLength)) return ABSENT;
   const body = chunked ? await readChunks(kv, header) : null;
   const response = chunked && body === null ? null : await decodeResponse(record, header, body);
   if (response === null) return { kind: "corrupt", versionstamp };

@@ -13,6 +13,7 @@ import {
   ENTRIES_ROW,
   entryCostBytes,
   hashOfKey,
+  listenerRow,
   newId,
   OLDEST_ROW,
   recordRow,
@@ -32,6 +33,8 @@ export interface KvWriterOptions extends DiskLimit {
   /** How long an entry with a validator is kept past its stale windows. */
   readonly keepMs: number;
   readonly guaranteedShare: number;
+  /** Bytes that a listener may hold at most; `null` where only the limit of all counts. */
+  readonly quotaBytes: (listener: string) => number | null;
 }
 
 /** What came of a batch. */
@@ -81,16 +84,13 @@ export class KvWriter {
 
   /** Writes the ops. @throws what Deno KV throws; then some of them may not be written, each wholly or not at all. */
   async write(ops: readonly WriteOp[]): Promise<WriteReport> {
-    const changes = await this.#prepare(ops);
-    const evicted = await this.#makeRoom(changes);
-    // Without room the puts only remove what their keys hold: an old response is not taken for the new one.
-    const roomy = evicted.roomy ? changes : changes.map((change) => ({ ...change, encoded: null }));
-    let dropped = roomy.filter(({ op, encoded }) => op.kind === "put" && encoded === null).length;
-    const ready = await Promise.all(roomy.map((change) => isLarge(change) ? this.#writeAhead(change) : change));
+    const { changes, evicted } = await this.#withRoom(await this.#prepare(ops));
+    let dropped = changes.filter(({ op, encoded }) => op.kind === "put" && encoded === null).length;
+    const ready = await Promise.all(changes.map((change) => isLarge(change) ? this.#writeAhead(change) : change));
     for (const group of groupsOf(ready)) {
       if (!await this.#commit(group)) dropped += await this.#commitEach(group);
     }
-    return { evicted: evicted.removed, dropped };
+    return { evicted, dropped };
   }
 
   /** Reads the sums anew. @throws what Deno KV throws */
@@ -183,12 +183,35 @@ export class KvWriter {
       : { ...encoded, header, costBytes, transit: null };
   }
 
-  async #makeRoom(changes: readonly Change[]): Promise<{ roomy: boolean; removed: number }> {
-    const added = changes.reduce((sum, { encoded }) => sum + (encoded?.costBytes ?? 0), 0);
-    const over = this.#sums.bytes + added - this.#sums.limitBytes;
-    if (added === 0 || over <= 0) return { roomy: true, removed: 0 };
-    const freed = await evict(this.#options, over);
-    return { roomy: freed.freedBytes >= over, removed: freed.removed };
+  /** Makes room within the quotas of the listeners and the limit of all. Without room, the puts only remove what their keys hold. */
+  async #withRoom(changes: readonly Change[]): Promise<{ changes: readonly Change[]; evicted: number }> {
+    const within = await this.#withinQuotas(changes);
+    const over = this.#sums.bytes + addedBytes(within.changes) - this.#sums.limitBytes;
+    if (addedBytes(within.changes) === 0 || over <= 0) return within;
+    const { kv, guaranteedShare } = this.#options;
+    const freed = await evict({ kv, guaranteedShare }, over);
+    const roomy = freed.freedBytes >= over;
+    return {
+      changes: roomy ? within.changes : within.changes.map(withoutPut),
+      evicted: within.evicted + freed.removed,
+    };
+  }
+
+  async #withinQuotas(changes: readonly Change[]): Promise<{ changes: readonly Change[]; evicted: number }> {
+    const { kv, guaranteedShare, quotaBytes } = this.#options;
+    const refused = new Set<string>();
+    let evicted = 0;
+    for (const listener of new Set(changes.map((change) => change.listener))) {
+      const quota = quotaBytes(listener);
+      if (quota === null) continue;
+      const added = addedBytes(changes.filter((change) => change.listener === listener));
+      const over = sumOf((await kv.get(listenerRow(listener))).value) + added - quota;
+      if (added === 0 || over <= 0) continue;
+      const freed = await evict({ kv, guaranteedShare, listener }, over);
+      evicted += freed.removed;
+      if (freed.freedBytes < over) refused.add(listener);
+    }
+    return { changes: changes.map((change) => refused.has(change.listener) ? withoutPut(change) : change), evicted };
   }
 
   /**
@@ -245,4 +268,13 @@ export class KvWriter {
     // The chunks of a large body are there already, under the id of the first try.
     return anew === null || await this.#commit([{ ...anew, encoded: change.encoded }]);
   }
+}
+
+function addedBytes(changes: readonly Change[]): number {
+  return changes.reduce((sum, { encoded }) => sum + (encoded?.costBytes ?? 0), 0);
+}
+
+/** An old response must not be taken for one that found no room. */
+function withoutPut(change: Change): Change {
+  return { ...change, encoded: null };
 }

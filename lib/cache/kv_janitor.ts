@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { commitPatiently } from "./kv_commit.ts";
 import { evict, listenerBytes, removeEntries, type UseEntry, useEntryOf } from "./_kv_evictor.ts";
 import { recount } from "./_kv_recount.ts";
-import { KvGauge } from "./_kv_gauge.ts";
+import { type KvFileSize, KvGauge } from "./_kv_gauge.ts";
 import { BYTES_ROW, CALIBRATION_ROW, chunkRow, decodeTransit, OLDEST_ROW, type Transit } from "./_kv_rows.ts";
 import { allowedSumBytes, LOG_RESERVE_BYTES, SumChanges, sumOf } from "./_kv_sums.ts";
 import { tidyPurges } from "./purge_table.ts";
@@ -177,9 +177,8 @@ export class KvJanitor {
 
   /** Holds the tier's count against the file: what is counted as a byte takes so many bytes of it. */
   async #calibrate(): Promise<number> {
-    if (this.#gauge === null) return 0;
-    const size = this.#gauge.measure();
-    if (size.walBytes > LOG_BYTES) this.#gauge.emptyLog();
+    const size = this.#measure();
+    if (size === null) return 0;
     const { kv } = this.#options;
     const [bytes, before] = await kv.getMany([BYTES_ROW, CALIBRATION_ROW]);
     const counted = sumOf(bytes.value);
@@ -192,6 +191,17 @@ export class KvJanitor {
       await commitPatiently(kv.atomic().set(CALIBRATION_ROW, new Deno.KvU64(BigInt(next))));
     }
     return size.fileBytes;
+  }
+
+  /** `null` where the file cannot be measured just now: it is measured again with the next step. */
+  #measure(): KvFileSize | null {
+    try {
+      const size = this.#gauge?.measure() ?? null;
+      if (size !== null && size.walBytes > LOG_BYTES) this.#gauge?.emptyLog();
+      return size;
+    } catch {
+      return null;
+    }
   }
 
   async #evictAhead(): Promise<number> {

@@ -56,6 +56,13 @@ export interface KvTierOptions {
    */
   readonly readTimeoutMs?: number;
   /**
+   * Bytes of bodies that reads under way may bring into memory; where there is no room, a look-up is a miss.
+   * @default 64 MiB
+   */
+  readonly readBytes?: number;
+  /** Bytes that a listener may hold on disk at most; `null` where only the limit of all counts. */
+  readonly quotaBytes?: (listener: string) => number | null;
+  /**
    * Free bytes of the disk below which nothing more is stored.
    * @default 256 MiB
    */
@@ -92,7 +99,13 @@ export class KvTier {
     const onDamage = options.onDamage ?? (() => {});
     this.#readTrouble = new KvTrouble({ clock, log, onDamage });
     this.#writeTrouble = new KvTrouble({ clock, log, onDamage });
-    this.#lookUps = new KvLookUps({ kv, clock, timeoutMs: options.readTimeoutMs ?? 2000, maxReads: MAX_READS });
+    this.#lookUps = new KvLookUps({
+      kv,
+      clock,
+      timeoutMs: options.readTimeoutMs ?? 2000,
+      maxReads: MAX_READS,
+      maxReadBytes: options.readBytes ?? 64 * MIB,
+    });
     this.#queue = new WriteQueue({ maxBytes: options.queueBytes ?? 32 * MIB, maxOps: options.queueOps ?? 4096 });
     this.#writer = new KvWriter({
       kv: options.writeKv ?? kv,
@@ -101,6 +114,7 @@ export class KvTier {
       logReserveBytes: options.logReserveBytes ?? LOG_RESERVE_BYTES,
       keepMs: options.keepMs ?? DEFAULT_KEEP_MS,
       guaranteedShare: options.guaranteedShare ?? 0.5,
+      quotaBytes: options.quotaBytes ?? (() => null),
     });
     const { queue, writer, trouble } = { queue: this.#queue, writer: this.#writer, trouble: this.#writeTrouble };
     this.#loop = new KvWriteLoop({ queue, writer, trouble, clock, freeBytes, minFreeBytes });

@@ -63,7 +63,7 @@ export class MemoryTier {
         `Cannot make a memory tier: guaranteedShare must be in [0, 0.8]: received ${guaranteedShare}`,
       );
     }
-    this.#limitBytes = limitBytes;
+    this.#limitBytes = Math.floor(limitBytes);
     this.#maxEntryBytes = Math.floor(limitBytes * maxEntryShare);
     this.#guaranteedBytes = limitBytes * guaranteedShare;
   }
@@ -81,7 +81,8 @@ export class MemoryTier {
   }
 
   /** Keeps a response in place of what its key held. Answers whether it was kept: one that is too large is not. */
-  put(response: StoredResponse, nowMs: number): MemoryEntry | undefined {
+  put(given: StoredResponse, nowMs: number): MemoryEntry | undefined {
+    const response = withOwnBuffer(given);
     const bytes = heldBytes(response);
     const replaced = this.#take(response.key);
     if (bytes > this.#maxEntryBytes) return undefined;
@@ -198,6 +199,12 @@ export class MemoryTier {
     this.#order = this.#order.filter((other) => other !== tenant);
     if (this.#last === tenant) this.#last = undefined;
   }
+}
+
+/** A view would keep the whole buffer behind it in memory, uncounted. */
+function withOwnBuffer(response: StoredResponse): StoredResponse {
+  const { body } = response;
+  return body.byteLength === body.buffer.byteLength ? response : { ...response, body: body.slice() };
 }
 
 /** A memory tier; see {@linkcode MemoryTier}. @throws {RangeError} when a limit makes no sense */

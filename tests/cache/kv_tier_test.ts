@@ -270,3 +270,32 @@ Deno.test("KvTier.usage() tells what each listener holds", async () => {
   assert.deepEqual([...usage.keys()].sort(), ["one", "two"]);
   assert.equal(usage.get("one")! + usage.get("two")!, opened.tier.stats().bytes);
 });
+
+Deno.test("KvTier keeps a listener within its quota, at its own cost", async () => {
+  await using opened = await openKvForTest();
+  const tier = await opened.another({ quotaBytes: (listener) => listener === "small" ? 500_000 : null });
+  for (let n = 0; n < 30; n++) tier.put(sampleResponse(`large\0\0/${n}`, { bodyLength: 30_000 }));
+  await tier.flush();
+  for (let n = 0; n < 60; n++) {
+    tier.put(sampleResponse(`small\0\0/${n}`, { bodyLength: 30_000 }));
+    if (n % 7 === 0) await tier.flush();
+  }
+  await tier.flush();
+  const usage = await tier.usage();
+  assert.ok(usage.get("small")! <= 500_000 && usage.get("small")! > 400_000, `${usage.get("small")} bytes held`);
+  assert.ok(await found(tier.get("small\0\0/59")));
+  for (let n = 0; n < 30; n++) assert.ok(await found(tier.get(`large\0\0/${n}`)));
+  tier.put(sampleResponse("small\0\0/59", { version: 2, bodyLength: 600_000 }));
+  await tier.flush();
+  assertNothing(await found(tier.get("small\0\0/59")));
+  await auditRows(opened.kv);
+});
+
+Deno.test("KvTier.get() brings no more bytes of bodies into memory at once than it may", async () => {
+  await using opened = await openKvForTest({ readBytes: 1_000_000 });
+  for (let n = 0; n < 5; n++) opened.tier.put(sampleResponse(`api\0\0/${n}`, { bodyLength: 400_000 }));
+  await opened.tier.flush();
+  const read = await Promise.all([0, 1, 2, 3, 4].map((n) => opened.tier.get(`api\0\0/${n}`)));
+  assert.equal(read.filter((response) => response !== undefined).length, 2);
+  assert.ok(await found(opened.tier.get("api\0\0/4")), "the room is given back");
+});

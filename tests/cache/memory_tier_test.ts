@@ -104,3 +104,10 @@ Deno.test("createMemoryTier() refuses limits that make no sense", () => {
   assert.throws(() => createMemoryTier({ limitBytes: 1, maxEntryShare: 2 }), RangeError);
   assert.throws(() => createMemoryTier({ limitBytes: 1, guaranteedShare: 1 }), RangeError);
 });
+
+Deno.test("MemoryTier.put() does not keep the buffer behind a view of it", () => {
+  const memory = createMemoryTier({ limitBytes: 1000 * KIB });
+  const body = new Uint8Array(10_000_000).subarray(5, 1005);
+  const entry = memory.put(sampleResponse("a\0\0/", { body }), 0);
+  assert.equal(entry?.found.response.body.buffer.byteLength, 1000);
+});
