@@ -24,9 +24,18 @@ export interface RunOptions extends Pick<SupervisorOptions, "version" | "configF
 export async function runGateway(options: RunOptions): Promise<number> {
   const output = standardOutput();
   const stop = Promise.withResolvers<void>();
+  let stopAsked = false;
   let supervisor: Supervisor | null = null;
   // First of all: without a listener SIGHUP ends the process.
-  const removeListeners = onSignals({ stop: () => stop.resolve(), reload: () => void supervisor?.reload() });
+  const removeListeners = onSignals({
+    stop: () => {
+      // Whoever asks twice does not want to wait for what is under way.
+      if (stopAsked) Deno.exit(1);
+      stopAsked = true;
+      stop.resolve();
+    },
+    reload: () => void supervisor?.reload(),
+  });
   try {
     const loaded = await options.source();
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
