@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { freePort, type GatewayPlaces, startGateway } from "./_gateway.ts";
+import { rawRequest, requestText, textOf } from "./_raw_client.ts";
+import { customPool, testConfig } from "./_test_config.ts";
+
+const UPSTREAM = `http://127.0.0.1:${freePort()}`;
+
+function configOf(places: GatewayPlaces, admin: Readonly<Record<string, unknown>> = {}): string {
+  return testConfig(places, {
+    admin,
+    pools: { any: customPool([UPSTREAM]) },
+    listeners: [{ name: "any", prefix: "/", pool: "any" }],
+  });
+}
+
+function admin(port: number, first: string, fields: Readonly<Record<string, string>>) {
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  return rawRequest(port, `${first} HTTP/1.1\r\nconnection: close\r\n${lines}\r\n`);
+}
+
+Deno.test("the admin address without a token serves local names and no page of another origin", async () => {
+  await using stack = new AsyncDisposableStack();
+  const gateway = stack.adopt(
+    await startGateway({ config: configOf, env: { USHER_TEST_HOOKS: "0" } }),
+    (running) => running.close(),
+  );
+  const port = Number(new URL(gateway.adminUrl).port);
+  const local = `127.0.0.1:${port}`;
+  const table: ReadonlyArray<readonly [string, Record<string, string>, number]> = [
+    ["GET /health", { host: local }, 200],
+    ["GET /ready", { host: local }, 200],
+    ["GET /status", { host: local }, 200],
+    ["GET /status", { host: `localhost:${port}` }, 200],
+    ["GET /status", { host: `[::1]:${port}` }, 200],
+    ["GET /metrics", { host: local }, 200],
+    ["GET /status", { host: "rebound.example" }, 403],
+    ["GET /metrics", { host: `rebound.example:${port}` }, 403],
+    ["POST /reload", { host: "rebound.example" }, 403],
+    ["POST /reload", { host: local, origin: "https://evil.example" }, 403],
+    ["POST /reload", { host: local, origin: "null" }, 403],
+    ["GET /status", { host: local, origin: "https://evil.example" }, 403],
+    ["GET /nothing", { host: local }, 404],
+    ["GET /reload", { host: local }, 404],
+    ["POST /test/fault/0/throw", { host: local }, 404],
+    ["POST /reload", { host: local }, 200],
+    ["POST /reload", { host: local, origin: `http://${local}` }, 200],
+  ];
+  for (const [first, fields, status] of table) {
+    const response = await admin(port, first, fields);
+    assert.equal(response.status, status, `${first} ${JSON.stringify(fields)}`);
+    if (status >= 400) {
+      assert.equal(response.field("content-type"), "application/problem+json");
+      assert.equal(JSON.parse(textOf(response.body)).status, status);
+    }
+    assert.equal(response.field("access-control-allow-origin"), null);
+  }
+  assert.equal((await gateway.status()).workers.every(({ restarts }) => restarts === 0), true);
+  // The data plane knows nothing of it.
+  assert.equal((await rawRequest(gateway.port, requestText("GET /status"))).status, 502);
+});
+
+Deno.test("with a token the admin address asks for it, whatever the Host, and stays closed to all else", async () => {
+  await using stack = new AsyncDisposableStack();
+  const gateway = stack.adopt(
+    await startGateway({
+      config: (places) => configOf(places, { token: "right-token-0123456789", listen: `0.0.0.0:${places.adminPort}` }),
+    }),
+    (running) => running.close(),
+  );
+  const port = Number(new URL(gateway.adminUrl).port);
+  const right = { authorization: "Bearer right-token-0123456789" };
+  const table: ReadonlyArray<readonly [string, Record<string, string>, number]> = [
+    ["GET /health", {}, 200],
+    ["GET /ready", {}, 200],
+    ["GET /status", {}, 401],
+    ["GET /metrics", {}, 401],
+    ["POST /reload", {}, 401],
+    ["POST /test/fault/0/throw", {}, 401],
+    ["GET /nothing", {}, 401],
+    ["GET /status", { authorization: "Bearer right-token-012345678" }, 401],
+    ["GET /status", { authorization: "Basic right-token-0123456789" }, 401],
+    ["GET /status?token=right-token-0123456789", {}, 401],
+    ["GET /status", right, 200],
+    ["GET /metrics", right, 200],
+    ["GET /status", { ...right, origin: "https://evil.example" }, 403],
+  ];
+  for (const [first, fields, status] of table) {
+    const response = await admin(port, first, { host: "usher.example", ...fields });
+    assert.equal(response.status, status, `${first} ${JSON.stringify(fields)}`);
+    if (status === 401) assert.match(response.field("www-authenticate") ?? "", /^Bearer/);
+  }
+});
+
+Deno.test("status and metrics say what goes on", async () => {
+  await using stack = new AsyncDisposableStack();
+  const gateway = stack.adopt(
+    await startGateway({ config: (places) => configOf(places) }),
+    (running) => running.close(),
+  );
+  await (await fetch(`${gateway.url}/x`)).body?.cancel();
+  const status = await gateway.status();
+  assert.equal(status.pid, gateway.pid);
+  assert.equal(status.config.generation, 1);
+  assert.deepEqual(status.workers.map(({ name, state }) => [name, state]), [["serving-0", "up"], ["serving-1", "up"], [
+    "health",
+    "up",
+  ]]);
+  assert.deepEqual(status.listeners.map(({ name, requests }) => [name, requests]), [["any", 1]]);
+  assert.equal(status.pools[0]!.upstreams[0]!.url, UPSTREAM);
+  const text = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+  for (const line of text.trimEnd().split("\n")) {
+    assert.match(line, /^(#|[a-z_]+(\{[^}]*\})? [-+0-9.eE]+$|[a-z_]+(\{[^}]*\})? (NaN|\+Inf)$)/);
+  }
+  assert.match(text, /^usher_config_generation 1$/m);
+  assert.match(text, /^usher_\w*requests_total\{[^}]*listener="any"[^}]*\} 1$/m);
+});

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import type { ScriptedHandler } from "../origins/scripted_origin.ts";
+import { eventually } from "./_eventually.ts";
+import { fetched } from "./_gateway.ts";
+import { startScriptedGateway } from "./_scripted_gateway.ts";
+
+const BODY = "0123456789".repeat(50_000);
+const slowly: ScriptedHandler = async (exchange) => {
+  await exchange.write(`HTTP/1.1 200 OK\r\ncontent-length: ${BODY.length}\r\n\r\n${BODY.slice(0, 100_000)}`);
+  await exchange.wait(1_500);
+  await exchange.write(BODY.slice(100_000));
+};
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`${signal} lets a slow response end, takes no new request, and ends with 0`, async () => {
+    await using stack = new AsyncDisposableStack();
+    const { origin, gateway } = await startScriptedGateway(
+      stack,
+      slowly,
+      () => ({ server: { shutdown_grace: "10s" } }),
+    );
+    const idle = await Deno.connect({ hostname: "127.0.0.1", port: gateway.port });
+    const slow = [1, 2, 3, 4].map((n) => fetched(`${gateway.url}/slow${n}`));
+    await eventually("the origin has begun", () => origin.heads.length === 4);
+    const startedMs = performance.now();
+    gateway.signal(signal);
+    await gateway.logged("Usher is stopping");
+    for (const { bytes } of await Promise.all(slow)) assert.equal(new TextDecoder().decode(bytes), BODY);
+    assert.equal(await gateway.ended(), 0);
+    assert.ok(performance.now() - startedMs < 6_000, "idle connections hold nothing up");
+    idle.close();
+    await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: gateway.port }));
+  });
+}
+
+Deno.test("SIGTERM ends the process within the grace time where a response hangs", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway } = await startScriptedGateway(stack, async (exchange) => {
+    await exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n123");
+    await exchange.hang();
+  }, () => ({ server: { shutdown_grace: "1s" } }));
+  const hanging = fetched(`${gateway.url}/hang`).then(() => "whole", () => "cut");
+  await eventually("the origin has begun", () => origin.heads.length === 1);
+  const startedMs = performance.now();
+  gateway.signal("SIGTERM");
+  assert.equal(await gateway.ended(), 0);
+  assert.ok(performance.now() - startedMs < 3_500, `${performance.now() - startedMs} ms`);
+  assert.equal(await hanging, "cut");
+});
+
+Deno.test("signals in a row do not confuse it: reloads during a stop, and a second stop", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway } = await startScriptedGateway(stack, slowly, () => ({ server: { shutdown_grace: "10s" } }));
+  const slow = fetched(`${gateway.url}/slow`);
+  await eventually("the origin has begun", () => origin.heads.length === 1);
+  for (const signal of ["SIGHUP", "SIGTERM", "SIGHUP", "SIGTERM", "SIGHUP"] as const) gateway.signal(signal);
+  assert.equal((await slow).bytes.length, BODY.length);
+  assert.equal(await gateway.ended(), 0);
+});
