@@ -51,8 +51,10 @@ export async function askUpstreams(exchange: Exchange, ask: Ask, options: AskOpt
   const tried = new Set<Upstream>(options.avoid === undefined ? [] : [options.avoid]);
   const untilMs = performance.now() + runtime.totalMs;
   let last: Try | null = null;
-  while (exchange.tries < runtime.attempts) {
-    const upstream = await nextUpstream(exchange, tried, last);
+  // Whoever asks once more, because an answer turned out to be of no use, is given one try at least.
+  const lastTry = Math.max(runtime.attempts, exchange.tries + 1);
+  while (exchange.tries < lastTry) {
+    const upstream = await nextUpstream(exchange, { tried, last, untilMs });
     if (upstream === null) break;
     if (last?.kind === "answer") discard(last.answer);
     last = await tryUpstream(exchange, { ask, upstream, remainingMs: untilMs - performance.now(), signal });
@@ -71,21 +73,26 @@ function refuseLoop(exchange: Exchange): void {
   });
 }
 
+/** What was tried so far. */
+interface Tried {
+  readonly tried: ReadonlySet<Upstream>;
+  readonly last: Try | null;
+  /** By `performance.now()`. */
+  readonly untilMs: number;
+}
+
 /**
  * An upstream not tried yet. When all were tried, one of them again after a pause if no answer came; an upstream that did
  * answer, if badly, is left alone.
  */
-async function nextUpstream(
-  exchange: Exchange,
-  tried: ReadonlySet<Upstream>,
-  last: Try | null,
-): Promise<Upstream | null> {
+async function nextUpstream(exchange: Exchange, { tried, last, untilMs }: Tried): Promise<Upstream | null> {
   const { pool } = exchange.tenant.pool;
   const { clock } = exchange.services;
   const upstream = pool.select(tried, exchange.keyHash, clock.now());
   if (upstream === null || last === null || !tried.has(upstream)) return upstream;
   if (last.kind === "answer") return null;
-  await new Promise((resolve) => setTimeout(resolve, Math.random() * FIRST_PAUSE_MS * 2 ** exchange.tries));
+  const pauseMs = Math.random() * FIRST_PAUSE_MS * 2 ** exchange.tries;
+  await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, Math.max(0, untilMs - performance.now()))));
   return upstream;
 }
 
@@ -110,46 +117,35 @@ async function tryUpstream(exchange: Exchange, options: TryOptions): Promise<Try
   exchange.tries++;
   exchange.upstream = upstream.id;
   upstream.begin(requestTimeMs);
+  const end = bookkeeper(exchange, endpoint, upstream);
   try {
-    const request = outgoingRequest(exchange, endpoint, ask, outgoing);
+    const request = outgoingRequest(exchange, { endpoint, ask, outgoing });
     const response = await endpoint.transport.send(request, {
       deadlines: deadlines(exchange, options.remainingMs),
       signal,
     });
     const judgement = tenant.type.judge(response, outgoing.credential);
-    const end = bookkeeper(exchange, endpoint, upstream, startedAtMs);
+    const ended = answerReport(response, judgement, performance.now() - startedAtMs);
+    const release = (failure?: UpstreamFailure) => end(failure ? failureReport(failure, ended.latencyMs) : ended);
     logTry(exchange, upstream, judgement === "ok" ? null : `${response.status} (${judgement})`);
-    return {
-      kind: "answer",
-      answer: { response, judgement, requestTimeMs, upstream, release: end(response, judgement) },
-    };
+    return { kind: "answer", answer: { response, judgement, requestTimeMs, upstream, release } };
   } catch (error) {
     const failure = asFailure(error);
-    report(exchange, endpoint, upstream, failureReport(failure, performance.now() - startedAtMs));
+    end(failureReport(failure, performance.now() - startedAtMs));
     logTry(exchange, upstream, `${failure.kind}: ${failure.message}`);
     return { kind: "failure", failure };
   }
 }
 
-/** Ends a try in the books exactly once: its latency is that of the field section, its outcome also counts the body. */
-function bookkeeper(exchange: Exchange, endpoint: Endpoint, upstream: Upstream, startedAtMs: number) {
-  const latencyMs = performance.now() - startedAtMs;
-  return (response: UpstreamResponse, judgement: Judgement) => {
-    let open = true;
-    return (failure?: UpstreamFailure) => {
-      if (!open) return;
-      open = false;
-      const ended = failure === undefined
-        ? answerReport(response, judgement, latencyMs)
-        : failureReport(failure, latencyMs);
-      report(exchange, endpoint, upstream, ended);
-    };
+/** Ends a try in the books, exactly once: its latency is that of the field section, its outcome also counts the body. */
+function bookkeeper({ services }: Exchange, endpoint: Endpoint, upstream: Upstream): (ended: Report) => void {
+  let open = true;
+  return (ended) => {
+    if (!open) return;
+    open = false;
+    upstream.end(ended, services.clock.now());
+    countTry(endpoint.counts, ended.outcome, ended.latencyMs);
   };
-}
-
-function report(exchange: Exchange, endpoint: Endpoint, upstream: Upstream, ended: Report): void {
-  upstream.end(ended, exchange.services.clock.now());
-  countTry(endpoint.counts, ended.outcome, ended.latencyMs);
 }
 
 function answerReport(response: UpstreamResponse, judgement: Judgement, latencyMs: number): Report {
@@ -222,6 +218,12 @@ export function gatewayError(failure: UpstreamFailure): GatewayError {
   }
   if (failure.kind === "truncated") {
     return new GatewayError("upstream_invalid_response", "The upstream's answer broke off", options);
+  }
+  if (failure.kind === "too_large") {
+    return new GatewayError("upstream_invalid_response", "The upstream's answer is larger than the gateway takes", {
+      ...options,
+      hint: "Its content decodes to more than cache.max_entry",
+    });
   }
   return new GatewayError("upstream_unreachable", "The upstream cannot be reached", options);
 }

@@ -35,19 +35,27 @@ const PARTIAL_FIELDS: ReadonlySet<string> = new Set([
   "if-unmodified-since",
 ]);
 
+/** Where a request goes, for what, and what the type changes in it. */
+export interface Sending {
+  readonly endpoint: Endpoint;
+  readonly ask: Ask;
+  readonly outgoing: Outgoing;
+}
+
 /** The request as it goes to one upstream. */
-export function outgoingRequest(exchange: Exchange, endpoint: Endpoint, ask: Ask, outgoing: Outgoing): UpstreamRequest {
+export function outgoingRequest(exchange: Exchange, sending: Sending): UpstreamRequest {
+  const { endpoint, ask, outgoing } = sending;
   const { type } = exchange.tenant;
   const query = outgoing.query === "" ? "" : `?${outgoing.query}`;
   return {
     method: ask.method,
     target: endpoint.basePath + type.upstreamPath(exchange.path) + query,
-    fields: outgoingFields(exchange, endpoint, ask, outgoing),
+    fields: outgoingFields(exchange, sending),
     body: ask.body,
   };
 }
 
-function outgoingFields(exchange: Exchange, endpoint: Endpoint, ask: Ask, outgoing: Outgoing): Fields {
+function outgoingFields(exchange: Exchange, { endpoint, ask, outgoing }: Sending): Fields {
   const { tenant } = exchange;
   const fixedEncoding = ask.forCache ? tenant.type.acceptEncoding : null;
   const replaced = new Set(outgoing.set.map(([name]) => name));

@@ -200,7 +200,7 @@ Deno.test("handle() logs a client that leaves before the answer as 499, and not 
     while (origin.heads.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     client.abort();
     await (await answer).body?.cancel();
-    assert.equal(gateway.access[0]!["status"], 499);
+    assert.equal(gateway.access()[0]!["status"], 499);
     assert.deepEqual(gateway.gateway.counts.listeners["l"]!.byClass, [1, 0, 0, 0, 0, 0]);
   }));
 
