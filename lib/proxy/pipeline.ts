@@ -15,13 +15,19 @@ import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
 import { splitTarget } from "../http/target.ts";
 
+/** Where a request came in: the worker's services, and the routes of the address. */
+export interface Entrance {
+  readonly services: Services;
+  /** `undefined` where the address has just left the configuration. */
+  readonly table: RouteTable<Tenant> | undefined;
+}
+
 /**
  * The whole life of a request: route it, look for a stored response, judge it, and answer from the store or from an upstream.
  * With a response in memory nothing is awaited.
  */
 export function handle(
-  services: Services,
-  table: RouteTable<Tenant> | undefined,
+  { services, table }: Entrance,
   request: Request,
   connection: ConnectionFacts,
 ): Response | Promise<Response> {

@@ -18,8 +18,7 @@ import { runWorker, type WorkerRole } from "./worker_runtime.ts";
 
 /** Serves one request; `table` is that of the address it came to. */
 export type RequestHandler = (
-  services: Services,
-  table: RouteTable<Tenant> | undefined,
+  entrance: { readonly services: Services; readonly table: RouteTable<Tenant> | undefined },
   request: Request,
   connection: Deno.ServeHandlerInfo<Deno.NetAddr>,
 ) => Response | Promise<Response>;
@@ -66,7 +65,7 @@ class ServingWorker implements WorkerRole {
     );
     const watch = kvs[0] === undefined ? null : watchTables(kvs[0], gateway, logger);
     const listen = new ListenSet((address) => (request, connection) =>
-      handler(gateway.services, gateway.snapshot.tables.get(address), request, connection)
+      handler({ services: gateway.services, table: gateway.snapshot.tables.get(address) }, request, connection)
     );
     listen.open(gateway.snapshot.tables.keys());
     return new ServingWorker({ gateway, listen, kvs, watch });

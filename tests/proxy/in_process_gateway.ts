@@ -11,7 +11,7 @@ import { Gateway } from "../../lib/gateway/gateway.ts";
 import { createLogger } from "../../lib/logging/logger.ts";
 import { CACHE_RESULTS } from "../../lib/metrics/gateway_metrics.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { handle } from "../../lib/proxy/pipeline.ts";
+import { type Entrance, handle } from "../../lib/proxy/pipeline.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { type ScriptedHandler, type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
 
@@ -77,6 +77,8 @@ export interface InProcessGateway {
   readonly clock: HandClock;
   /** What was logged, each line parsed. */
   readonly lines: Readonly<Record<string, unknown>>[];
+  /** What {@linkcode handle} takes for its listeners' address. */
+  entrance(): Entrance;
   /** Access lines only. */
   access(): Readonly<Record<string, unknown>>[];
   /** Hands a request to the pipeline. */
@@ -166,24 +168,25 @@ interface Parts {
 }
 
 function over({ gateway, clock, lines, servers }: Parts): InProcessGateway {
-  const table = () => gateway.snapshot.tables.get(ADDRESS);
+  const entrance = () => ({ services: gateway.services, table: gateway.snapshot.tables.get(ADDRESS) });
   const send = async (target: string, { from = "192.0.2.9", ...init }: AskOptions = {}) => {
     const headers = new Headers(init.headers);
     if (!headers.has("host")) headers.set("host", "gateway.test");
     const url = /^https?:/.test(target) ? target : `http://${headers.get("host")}${target}`;
     const remoteAddr = { transport: "tcp", hostname: from, port: 50_000 } as const;
-    return await handle(gateway.services, table(), new Request(url, { ...init, headers }), { remoteAddr });
+    return await handle(entrance(), new Request(url, { ...init, headers }), { remoteAddr });
   };
   return {
     gateway,
     clock,
     lines,
+    entrance,
     access: () => lines.filter((line) => line["access"] !== undefined),
     send,
     ask: async (target, options) => await answered(await send(target, options)),
     serve() {
       const options = { hostname: "127.0.0.1", port: 0, automaticCompression: false, onListen: () => {} };
-      const server = Deno.serve(options, (request, info) => handle(gateway.services, table(), request, info));
+      const server = Deno.serve(options, (request, info) => handle(entrance(), request, info));
       servers.push(server);
       return `http://127.0.0.1:${server.addr.port}`;
     },

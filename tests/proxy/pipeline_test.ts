@@ -20,11 +20,11 @@ Deno.test("handle() answers the second request from memory, with age and without
   }));
 
 Deno.test("handle() answers a memory hit without a promise", () =>
-  withOrigin((exchange) => exchange.reply(fresh), async ({ ask, gateway }) => {
+  withOrigin((exchange) => exchange.reply(fresh), async ({ ask, entrance }) => {
     await ask("/a");
     const request = new Request("http://gateway.test/a", { headers: { host: "gateway.test" } });
     const remoteAddr = { transport: "tcp", hostname: "192.0.2.1", port: 1 } as const;
-    const response = handle(gateway.services, gateway.snapshot.tables.get("127.0.0.1:6635"), request, { remoteAddr });
+    const response = handle(entrance(), request, { remoteAddr });
     assert.ok(response instanceof Response);
     assert.equal(await response.text(), "body");
   }));
@@ -185,8 +185,8 @@ Deno.test("handle() answers with an error of the gateway's own where the type fa
     };
     const request = new Request("http://gateway.test/a", { headers: { host: "gateway.test" } });
     const remoteAddr = { transport: "tcp", hostname: "192.0.2.1", port: 1 } as const;
-    const table = gateway.gateway.snapshot.tables.get("127.0.0.1:6635");
-    const response = await handle(failing, table, request, { remoteAddr });
+    const { table } = gateway.entrance();
+    const response = await handle({ services: failing, table }, request, { remoteAddr });
     assert.equal(response.status, 500);
     assert.ok(!(await response.text()).includes("broken store"));
     const logged = gateway.lines.splice(0).find((line) => line["message"] === "A request failed inside the gateway");
