@@ -35,8 +35,10 @@ const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, e
 export function createLogger(options: LoggerOptions, base: LogFields = {}): Logger {
   const rank = RANK[options.level];
   const line = options.format === "json" ? jsonLine : textLine;
-  const write = (level: LogLevel | null, message: string | null, fields: LogFields) =>
-    options.sink(line(new Date(options.now()).toISOString(), level, message, { ...base, ...fields }));
+  const write = (level: LogLevel | null, message: string | null, fields: LogFields) => {
+    const time = new Date(options.now()).toISOString();
+    options.sink(line({ time, level, message, fields: { ...base, ...fields } }));
+  };
   const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
     if (RANK[level] >= rank) write(level, message, fields);
   };
@@ -51,7 +53,16 @@ export function createLogger(options: LoggerOptions, base: LogFields = {}): Logg
   };
 }
 
-function jsonLine(time: string, level: LogLevel | null, message: string | null, fields: LogFields): string {
+/** All that one line says. */
+interface Line {
+  readonly time: string;
+  /** `null`, as the message, on lines that are no messages. */
+  readonly level: LogLevel | null;
+  readonly message: string | null;
+  readonly fields: LogFields;
+}
+
+function jsonLine({ time, level, message, fields }: Line): string {
   const record: Record<string, unknown> = { time };
   if (level !== null) record["level"] = level;
   if (message !== null) record["message"] = redact(message);
@@ -61,7 +72,7 @@ function jsonLine(time: string, level: LogLevel | null, message: string | null, 
   return JSON.stringify(record) + "\n";
 }
 
-function textLine(time: string, level: LogLevel | null, message: string | null, fields: LogFields): string {
+function textLine({ time, level, message, fields }: Line): string {
   let text = time;
   if (level !== null) text += ` ${level.toUpperCase().padEnd(5)}`;
   if (message !== null) text += ` ${oneLine(redact(message))}`;
@@ -77,11 +88,10 @@ function textValue(value: string | number | boolean | null): string {
   return /^[\w./:@%+*?&=,;~()[\]-]+$/.test(safe) ? safe : JSON.stringify(safe);
 }
 
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g;
+
 /** Control characters escaped, so that no request can forge a line or move a terminal's cursor. Line feeds of our own stay. */
 function oneLine(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(
-    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  return text.replace(CONTROL, (found) => `\\x${found.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
