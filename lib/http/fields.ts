@@ -4,7 +4,16 @@ export type Field = [name: string, value: string];
 /** Field lines in the order received. A list, not `Headers`: it keeps repeated lines apart and costs nothing to read. */
 export type Fields = Field[];
 
-/** The values of every line called `name` (lower case), joined as a list (RFC 9110 §5.3); `null` where there is none. */
+/**
+ * The values of every line called `name` (lower case), joined as a list (RFC 9110 §5.3); `null` where there is none.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { fieldValue } from "./fields.ts";
+ * assert.equal(fieldValue([["vary", "accept"], ["age", "3"], ["vary", "cookie"]], "vary"), "accept, cookie");
+ * ```
+ */
 export function fieldValue(fields: Readonly<Fields>, name: string): string | null {
   let joined: string | null = null;
   for (const field of fields) {
@@ -13,7 +22,16 @@ export function fieldValue(fields: Readonly<Fields>, name: string): string | nul
   return joined;
 }
 
-/** The first value called `name` (lower case) in a list that has no repeated names; `null` where there is none. */
+/**
+ * The first value called `name` (lower case) in a list that has no repeated names; `null` where there is none.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { singleValue } from "./fields.ts";
+ * assert.equal(singleValue([["age", "3"]], "age"), "3");
+ * ```
+ */
 export function singleValue(fields: Readonly<Fields>, name: string): string | null {
   for (let index = 0; index < fields.length; index++) {
     const field = fields[index]!;
@@ -48,6 +66,13 @@ function namedByConnection(connection: string | null): ReadonlySet<string> | nul
 /**
  * A copy of `fields` without what belongs to the connection alone: the known hop-by-hop fields and those that
  * `Connection` names (RFC 9110 §7.6.1). `Content-Length` stays: it describes the content.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { endToEndFields } from "./fields.ts";
+ * assert.deepEqual(endToEndFields([["te", "trailers"], ["x-hop", "1"], ["accept", "*" + "/*"]], "x-hop"), [["accept", "*" + "/*"]]);
+ * ```
  */
 export function endToEndFields(fields: Iterable<Field>, connection: string | null): Fields {
   const named = namedByConnection(connection);

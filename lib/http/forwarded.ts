@@ -47,12 +47,7 @@ export interface ForwardingFacts {
 export function addressMatcher(blocks: readonly string[]): (address: string) => boolean {
   if (blocks.length === 0) return () => false;
   const list = new BlockList();
-  for (const block of blocks) {
-    const [address = "", bits] = block.split("/");
-    const family = isIP(address);
-    if (family === 0) throw new RangeError(`Cannot use CIDR block "${block}": the address is not an IP address`);
-    list.addSubnet(address, Number(bits ?? (family === 4 ? 32 : 128)), family === 4 ? "ipv4" : "ipv6");
-  }
+  for (const block of blocks) addBlock(list, block);
   return (address) => {
     const plain = address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
     const family = isIP(plain);
@@ -60,7 +55,30 @@ export function addressMatcher(blocks: readonly string[]): (address: string) => 
   };
 }
 
-/** The fields that tell an upstream of the client; the request's own fields of these names are removed by the caller. */
+function addBlock(list: BlockList, block: string): void {
+  const [, address = "", bits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(block) ?? [];
+  const family = isIP(address);
+  const widest = family === 4 ? 32 : 128;
+  // Read leniently, `10.0.0.0/` would be the block of all addresses.
+  if (family === 0 || Number(bits ?? 0) > widest) {
+    throw new RangeError(`Cannot use CIDR block "${block}": it is not an IP address or address/bits`);
+  }
+  list.addSubnet(address, Number(bits ?? widest), family === 4 ? "ipv4" : "ipv6");
+}
+
+/**
+ * The fields that tell an upstream of the client; the request's own fields of these names are removed by the caller.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { forwardingFields } from "./forwarded.ts";
+ * const facts = { peer: "2001:db8::1", authority: "a.example", scheme: "http", trusted: false, header: () => null } as const;
+ * assert.deepEqual(forwardingFields("forwarded", facts), [
+ *   ["forwarded", 'for="[2001:db8::1]";host="a.example";proto=http'],
+ * ]);
+ * ```
+ */
 export function forwardingFields(policy: ForwardedPolicy, facts: ForwardingFacts): Fields {
   const fields: Fields = [];
   if (policy === "x-forwarded" || policy === "both") {

@@ -28,19 +28,35 @@ export function mediaMatcher(ranges: readonly string[]): MediaMatcher {
   if (tops.has("*")) return () => true;
   return (mediaType) => {
     if (exact.has(mediaType)) return true;
-    const top = mediaType.slice(0, mediaType.indexOf("/"));
+    const slash = mediaType.indexOf("/");
+    if (slash < 0) return false;
+    const top = mediaType.slice(0, slash);
     if (tops.has(top)) return true;
     return suffixes.some(([wanted, end]) => (wanted === "*" || wanted === top) && mediaType.endsWith(end));
   };
 }
 
+/** An asterisk stands for a whole type, a whole subtype, or all of a subtype before `+` (RFC 9110 §12.5.1, RFC 6838 §4.2.8). */
+const RANGE = /^(?:(\*)\/(\*|\*\+[\w!#$&^.+-]+)|([\w!#$&^.+-]+)\/(\*|(?:\*\+)?[\w!#$&^.+-]+))$/;
+
 function splitRange(range: string): [top: string, sub: string] {
-  const match = /^([\w!#$&^.+*-]+)\/([\w!#$&^.+*-]+)$/.exec(range.trim().toLowerCase());
-  if (match === null) throw new TypeError(`Cannot use the media range "${range}": it has no type/subtype`);
-  return [match[1]!, match[2]!];
+  const match = RANGE.exec(range.trim().toLowerCase());
+  if (match === null) {
+    throw new TypeError(`Cannot use the media range "${range}": it must be type/subtype, type/* or type/*+suffix`);
+  }
+  return [match[1] ?? match[3]!, match[2] ?? match[4]!];
 }
 
-/** The media type of a `Content-Type` value in lower case, without parameters; empty where there is none. */
+/**
+ * The media type of a `Content-Type` value in lower case, without parameters; empty where there is none.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { mediaTypeOf } from "./media_range.ts";
+ * assert.equal(mediaTypeOf("Text/HTML; charset=utf-8"), "text/html");
+ * ```
+ */
 export function mediaTypeOf(contentType: string | null): string {
   if (contentType === null) return "";
   const end = contentType.indexOf(";");

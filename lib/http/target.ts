@@ -11,7 +11,8 @@ export interface Target {
 /** Longest target that is taken on, in characters. */
 export const MAX_TARGET_LENGTH = 16_384;
 
-const SCHEME = "://";
+const PLAIN = "http://";
+const HTTP = /^https?:\/\//i;
 
 /**
  * Splits the URL that the server shows for a request. It holds the raw request target behind the scheme and the authority.
@@ -25,9 +26,8 @@ const SCHEME = "://";
  * ```
  */
 export function splitTarget(url: string): Target | null {
-  const schemeEnd = url.indexOf(SCHEME);
-  if (schemeEnd !== 4 && schemeEnd !== 5) return null;
-  const from = schemeEnd + SCHEME.length;
+  const from = url.startsWith(PLAIN) ? PLAIN.length : HTTP.exec(url)?.[0].length;
+  if (from === undefined) return null;
   const question = url.indexOf("?", from);
   const end = question < 0 ? url.length : question;
   const slash = url.indexOf("/", from);
@@ -59,7 +59,17 @@ export function hasDotSegment(path: string): boolean {
 
 const AUTHORITY = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._~!$&'()*+,;=-]+)(?::\d{1,5})?$/i;
 
-/** Whether a text is an authority without user information (RFC 3986 §3.2); a gateway answers 400 to any other. */
+/**
+ * Whether a text is an authority without user information (RFC 3986 §3.2); a gateway answers 400 to any other.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { isAuthority } from "./target.ts";
+ * assert.equal(isAuthority("api.example:8080"), true);
+ * assert.equal(isAuthority("user@api.example"), false);
+ * ```
+ */
 export function isAuthority(text: string): boolean {
   return text.length <= 261 && AUTHORITY.test(text);
 }

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { hasDotSegment, hostOf, isAuthority, splitTarget } from "../../lib/http/target.ts";
+import { seededRandom } from "../pool/seeded_random.ts";
+
+function oneOf<T>(random: () => number, values: readonly T[]): T {
+  return values[Math.floor(random() * values.length)]!;
+}
+
+const SPLITS: ReadonlyArray<readonly [url: string, authority: string, path: string, query: string]> = [
+  ["http://h/", "h", "/", ""],
+  ["http://h", "h", "/", ""],
+  ["http://h?a=/b", "h", "/", "a=/b"],
+  ["http://h/a?", "h", "/a", ""],
+  ["http://h/a??b=?", "h", "/a", "?b=?"],
+  ["https://h:8443/a/b", "h:8443", "/a/b", ""],
+  ["HTTP://H/a", "H", "/a", ""],
+  ["HtTpS://h/a", "h", "/a", ""],
+  ["http://h//a//b/", "h", "//a//b/", ""],
+  ["http://h/a%2Fb%zz?x=%41+%20'\"", "h", "/a%2Fb%zz", "x=%41+%20'\""],
+  ["http://h/http://other/", "h", "/http://other/", ""],
+  ["http://[::1]:80/a", "[::1]:80", "/a", ""],
+];
+
+for (const [url, authority, path, query] of SPLITS) {
+  Deno.test(`splitTarget() splits ${url} and changes no byte`, () => {
+    assert.deepEqual(splitTarget(url), { authority, path, query });
+  });
+}
+
+Deno.test("splitTarget() refuses what is no URL of http", () => {
+  for (const url of ["", "h:80", "/a", "*", "ftps://h/a", "wss://h/a", "htt://h/", "httpx://h/", "http:/h/", "://h"]) {
+    assert.equal(splitTarget(url), null, url);
+  }
+});
+
+Deno.test("splitTarget() takes what a real server shows of absolute-form, origin-form and other schemes", async () => {
+  const urls: string[] = [];
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
+    urls.push(request.url);
+    return new Response();
+  });
+  for (const target of ["/3/a%2fb?q=o's", "http://other.example/x?y", "HTTP://Other/", "ftps://other.example/x"]) {
+    using connection = await Deno.connect({ port: server.addr.port, hostname: "127.0.0.1" });
+    const request = `GET ${target} HTTP/1.1\r\nHost: own.example\r\nConnection: close\r\n\r\n`;
+    await connection.write(new TextEncoder().encode(request));
+    for await (const _ of connection.readable) { /* to the end */ }
+  }
+  assert.deepEqual(urls.map(splitTarget), [
+    { authority: "own.example", path: "/3/a%2fb", query: "q=o's" },
+    { authority: "other.example", path: "/x", query: "y" },
+    { authority: "Other", path: "/", query: "" },
+    null,
+  ]);
+});
+
+Deno.test("hasDotSegment() finds every spelling of a dot segment between every spelling of its ends", () => {
+  const dots = [".", "..", "%2e", "%2E", "%2e.", ".%2E", "%2e%2E"];
+  const slashes = ["/", "\\", "%2f", "%2F", "%5c", "%5C"];
+  for (const dot of dots) {
+    for (const before of slashes) {
+      assert.ok(hasDotSegment(`/3${before}${dot}`), `${before}${dot} at the end`);
+      for (const after of [...slashes, ";", ";jsessionid=1/"]) {
+        assert.ok(hasDotSegment(`/3${before}${dot}${after}x`), `${before}${dot}${after}`);
+      }
+    }
+  }
+});
+
+Deno.test("hasDotSegment() lets names with dots pass", () => {
+  const fine = [
+    "/",
+    "/3/movie/550",
+    "/.well-known/x",
+    "/...",
+    "/a..b",
+    "/a../b",
+    "/..a",
+    "/%2e%2e%2e",
+    "/a%2e%2e",
+    "/a;..",
+    "/a%20b",
+    "/100%",
+  ];
+  for (const path of fine) assert.equal(hasDotSegment(path), false, path);
+});
+
+Deno.test("hasDotSegment() agrees with decoding and splitting (200,000 random paths)", () => {
+  const random = seededRandom(3986);
+  const pieces = [".", ".", "%2e", "%2E", "/", "/", "%2f", "\\", "%5C", ";", "a", "%", "%2", "2e", "%252e", "é"];
+  const naive = (path: string) =>
+    path.replaceAll(/%2e/gi, ".").replaceAll(/%2f|%5c|\\/gi, "/").split("/")
+      .map((segment) => segment.split(";")[0]).some((segment) => segment === "." || segment === "..");
+  let found = 0;
+  for (let run = 0; run < 200_000; run++) {
+    const path = "/" + Array.from({ length: 1 + Math.floor(random() * 9) }, () => oneOf(random, pieces)).join("");
+    const expected = naive(path);
+    if (expected) found++;
+    if (hasDotSegment(path) !== expected) assert.fail(`${path}: expected ${expected}`);
+  }
+  assert.ok(found > 10_000, `${found} of them had one`);
+});
+
+Deno.test("hasDotSegment() takes time that grows with the length alone", () => {
+  for (const piece of ["/.", "%2e", "%2", "/%2e%2", "\\."]) {
+    const path = "/" + piece.repeat(16_384 / piece.length) + "x";
+    const startedMs = performance.now();
+    for (let run = 0; run < 20; run++) hasDotSegment(path);
+    assert.ok(performance.now() - startedMs < 500, piece);
+  }
+});
+
+Deno.test("isAuthority() takes names, addresses and ports, and nothing that ends or begins another part", () => {
+  for (
+    const text of [
+      "h",
+      "a.example",
+      "A-b_c.example.:80",
+      "127.0.0.1:1",
+      "[::1]",
+      "[2001:db8::1]:65535",
+      "[::ffff:1.2.3.4]",
+    ]
+  ) {
+    assert.equal(isAuthority(text), true, text);
+  }
+  const bad = [
+    "",
+    ":80",
+    "a b",
+    "a/b",
+    "a\\b",
+    "user@a",
+    "a?b",
+    "a#b",
+    "a:b",
+    "a:123456",
+    "a:80:80",
+    "::1",
+    "[::1",
+    "[x]",
+    'a"',
+    "a\n",
+    "é",
+    "a%2fb",
+  ];
+  for (const text of [...bad, "a".repeat(262)]) assert.equal(isAuthority(text), false, text);
+});
+
+Deno.test("hostOf() is the name in lower case, without port and root dot", () => {
+  const hosts: Record<string, string> = {
+    "API.Example": "api.example",
+    "api.example.": "api.example",
+    "api.example.:80": "api.example",
+    "[2001:DB8::1]:80": "[2001:db8::1]",
+    "[::1]": "[::1]",
+    "127.0.0.1:80": "127.0.0.1",
+    "": "",
+  };
+  for (const [authority, host] of Object.entries(hosts)) assert.equal(hostOf(authority), host, authority);
+});
