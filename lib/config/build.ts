@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { cleanApiKey } from "./api_key.ts";
+import { buildLimits, buildResilience } from "./build_resilience.ts";
 import type {
   CacheConfig,
   CacheRuleConfig,
@@ -85,6 +86,8 @@ function buildUpstream(upstream: PoolValues["upstreams"][number], { authorities 
     host: upstream.host ?? null,
     resolve: upstream.resolve ?? null,
     maxConnections: upstream.max_connections,
+    maxInFlight: upstream.max_in_flight ?? null,
+    maxPerSecond: upstream.max_rps ?? null,
   };
 }
 
@@ -96,7 +99,7 @@ function buildPool(name: string, pool: PoolValues, options: BuildOptions): PoolC
     strategy: pool.strategy,
     upstreams: pool.upstreams.map((upstream) => buildUpstream(upstream, options)),
     timeouts: { connectMs: connect, firstByteMs: first_byte, idleMs: idle, totalMs: total },
-    retry: { attempts: pool.retry.attempts },
+    resilience: buildResilience(pool),
     health: buildHealth(pool.health),
     apiKeys: [...new Set(pool.api_keys.map(cleanApiKey))].filter((key) => key !== ""),
     keyMode: pool.key_mode,
@@ -135,6 +138,8 @@ function buildListener(listener: ListenerValues): ListenerConfig {
       rules: rules.map(buildRule),
       query: { include: query.include ?? null, exclude: query.exclude, sort: query.sort },
     },
+    limits: buildLimits(listener),
+    offline: listener.offline,
   };
 }
 

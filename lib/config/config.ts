@@ -1,3 +1,5 @@
+import type { ListenerLimitsConfig, PoolResilienceConfig } from "./resilience_config.ts";
+
 /** The whole configuration, checked, with every default filled in, frozen. Sizes are bytes and times milliseconds. */
 export interface Config {
   readonly server: ServerConfig;
@@ -69,7 +71,7 @@ export interface PoolConfig {
   readonly strategy: string;
   readonly upstreams: readonly UpstreamConfig[];
   readonly timeouts: TimeoutsConfig;
-  readonly retry: RetryConfig;
+  readonly resilience: PoolResilienceConfig;
   readonly health: HealthConfig;
   /** Keys of TMDB types; empty on others. */
   readonly apiKeys: readonly string[];
@@ -95,6 +97,10 @@ export interface UpstreamConfig {
   readonly resolve: string | null;
   /** Connections at most, key `max_connections`. */
   readonly maxConnections: number;
+  /** Requests at a time, of all workers; `null` for no limit, key `max_in_flight`. */
+  readonly maxInFlight: number | null;
+  /** Requests per second, of all workers; `null` for no limit, key `max_rps`. */
+  readonly maxPerSecond: number | null;
 }
 
 /** `timeouts:` of a pool. */
@@ -104,12 +110,6 @@ export interface TimeoutsConfig {
   readonly idleMs: number;
   /** All tries of one request together, until the response's field section. */
   readonly totalMs: number;
-}
-
-/** `retry:` of a pool. */
-export interface RetryConfig {
-  /** Tries at most, the first included, key `attempts`. */
-  readonly attempts: number;
 }
 
 /** `health:` of a pool; `null` in a key is the type's default. */
@@ -152,6 +152,9 @@ export interface ListenerConfig {
   readonly stripPrefix: boolean;
   readonly pool: string;
   readonly cache: ListenerCacheConfig;
+  readonly limits: ListenerLimitsConfig;
+  /** Serve any stored response: never, while no upstream can answer, or always. */
+  readonly offline: boolean | "auto";
 }
 
 /** `cache:` of a listener. */

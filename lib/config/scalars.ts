@@ -165,6 +165,53 @@ export function autoOrInteger(min: number, max: number) {
   });
 }
 
+/** `auto`, `true` or `false`. */
+export function autoOrFlag() {
+  const expected = new Unusable("auto, true or false", ["auto", "true", "false"]);
+  return scalar<boolean | "auto">({
+    title: "auto or boolean",
+    json: { anyOf: [{ const: "auto" }, { type: "boolean" }] },
+    expected,
+    interpolated: "value",
+    read: (value) => value === "auto" || typeof value === "boolean" ? value : expected,
+  });
+}
+
+/** A part of a whole, 0 to 1: a number, or a percentage such as `5%`. */
+export function share() {
+  const expected = new Unusable("a share such as 5% or 0.05, from 0 to 1");
+  return scalar<number>({
+    title: "share",
+    json: {
+      anyOf: [{ type: "string", pattern: "^[0-9]{1,3}(\\.[0-9]+)?%$" }, { type: "number", minimum: 0, maximum: 1 }],
+    },
+    expected,
+    interpolated: "value",
+    read(value) {
+      const percent = typeof value === "string" ? /^(\d{1,3}(?:\.\d+)?)%$/.exec(value)?.[1] : undefined;
+      const part = percent === undefined ? value : Number(percent) / 100;
+      return typeof part === "number" && part >= 0 && part <= 1 ? part : expected;
+    },
+  });
+}
+
+/** A word, or a duration within limits in milliseconds. */
+export function durationOr<const T extends string>(word: T, minMs: number, maxMs: number) {
+  const limits = `from ${formatDurationMs(minMs)} to ${formatDurationMs(maxMs)}`;
+  const expected = new Unusable(`${word}, or a duration such as 300ms, ${limits}`, [word]);
+  return scalar<number | T>({
+    title: `${word} or duration`,
+    json: { anyOf: [{ const: word }, { type: "string", pattern: "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$" }] },
+    expected,
+    interpolated: "value",
+    read(value) {
+      if (value === word) return word;
+      const durationMs = typeof value === "string" ? parseDurationMs(value) : null;
+      return durationMs !== null && durationMs >= minMs && durationMs <= maxMs ? durationMs : expected;
+    },
+  });
+}
+
 /** A duration within limits, in milliseconds. */
 export function duration(minMs: number, maxMs: number) {
   const limits = `from ${formatDurationMs(minMs)} to ${formatDurationMs(maxMs)}`;

@@ -19,6 +19,8 @@ import {
   text,
   upstreamUrl,
 } from "./scalars.ts";
+import { asMapping, section } from "./section.ts";
+import { listenerLimitKeys, resilienceKeys, upstreamLimitKeys } from "./resilience_sections.ts";
 
 /** Names that the rooms of the gateway register and the configuration may use. */
 export interface RegisteredNames {
@@ -36,22 +38,9 @@ const YEAR = 365 * DAY;
 const MiB = 1024 ** 2;
 const PiB = 1024 ** 5;
 
-/** A mapping with these keys and no others. Its unknown-key issue lists the known ones. */
-function section<S extends z.ZodRawShape>(shape: S) {
-  const known = Object.keys(shape).join(", ");
-  return z.strictObject(shape, {
-    error: (issue) => issue.code === "unrecognized_keys" ? known : `a mapping with ${known}`,
-  });
-}
-
 /** Lets `normalize` turn a short form into the long one; `shorthand` is the short form's JSON Schema. */
 function short<S extends z.ZodType>(schema: S, shorthand: object, normalize: (value: unknown) => unknown) {
   return z.preprocess(normalize, schema).meta({ shorthand });
-}
-
-/** `${…}` is never a mapping, although it is an object to JavaScript. */
-function asMapping<S extends z.ZodType>(schema: S) {
-  return z.preprocess((value) => value instanceof Interpolated ? value.value() : value, schema);
 }
 
 /** A list of at most `max` items. */
@@ -137,12 +126,6 @@ const timeoutsSection = section({
   ),
 });
 
-const retrySection = section({
-  attempts: integer(1, 20).prefault(3).describe(
-    "Tries at most, the first included; each at another upstream if there is one.",
-  ),
-});
-
 const fieldName = text({
   title: "field name",
   pattern: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/,
@@ -200,6 +183,7 @@ const upstreamSection = section({
   host: hostField().optional().describe("`Host` field sent and TLS name asked for; default: the URL's own."),
   resolve: ipAddress().optional().describe("Address to connect to instead of looking the name up."),
   max_connections: integer(1, 65_535).prefault(256).describe("Connections at most, in each serving worker."),
+  ...upstreamLimitKeys,
 });
 
 const ruleSection = section({
@@ -261,6 +245,7 @@ const listenerSection = section({
   strip_prefix: flag().prefault(false).describe("Take the prefix off before the upstream sees the path."),
   pool: name("pool's name").describe("The pool that answers."),
   cache: asMapping(listenerCacheSection).prefault({}).describe("How responses of this listener are stored."),
+  ...listenerLimitKeys,
 });
 
 /** A boolean stands for `{ enabled }`. */
@@ -288,7 +273,7 @@ function poolSection(names: RegisteredNames) {
       "Where requests go; a URL alone is short for `{ url: … }`.",
     ),
     timeouts: asMapping(timeoutsSection).prefault({}).describe("How long each step may take."),
-    retry: asMapping(retrySection).prefault({}).describe("What happens after a failed try."),
+    ...resilienceKeys,
     health: short(healthSection, { type: "boolean" }, healthShorthand).prefault({}).describe(
       "Active checks and isolation of upstreams; `false` turns the checks off.",
     ),

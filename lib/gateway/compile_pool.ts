@@ -1,6 +1,8 @@
 import type { PoolConfig, UpstreamConfig } from "../config/config.ts";
 import type { UpstreamCounts } from "../metrics/gateway_metrics.ts";
+import { BREAKER_DEFAULTS } from "../pool/local_breaker.ts";
 import { Pool } from "../pool/pool.ts";
+import { SLOW_START_DEFAULTS } from "../pool/upstream_health.ts";
 import type { Endpoint, PoolRuntime } from "../proxy/snapshot.ts";
 import { createHttp1Transport } from "../upstream_client/http1_transport.ts";
 import type { Transport } from "../upstream_client/transport.ts";
@@ -23,11 +25,15 @@ export interface PoolDeps {
 
 /** Compiles a pool. */
 export function compilePool(config: PoolConfig, deps: PoolDeps): PoolRuntime {
+  const { resilience } = config;
   const pool = new Pool({
     name: config.name,
     strategy: config.strategy,
     upstreams: config.upstreams.map(({ url, weight }) => ({ id: url, url, weight })),
-    breaker: { maxFailures: config.health.maxFailures, openMs: 5_000, maxOpenMs: 60_000 },
+    breaker: { ...BREAKER_DEFAULTS, maxFailures: config.health.maxFailures },
+    panic: resilience.panic,
+    panicThreshold: resilience.panicThreshold,
+    slowStart: { ...SLOW_START_DEFAULTS, windowMs: resilience.slowStartMs },
   });
   return {
     name: config.name,
@@ -37,7 +43,7 @@ export function compilePool(config: PoolConfig, deps: PoolDeps): PoolRuntime {
     firstByteMs: config.timeouts.firstByteMs,
     idleMs: config.timeouts.idleMs,
     totalMs: config.timeouts.totalMs,
-    attempts: config.retry.attempts,
+    attempts: resilience.retry.attempts,
     preserveHost: config.preserveHost,
   };
 }

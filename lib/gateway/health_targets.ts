@@ -3,6 +3,7 @@ import type { Config, HealthConfig, PoolConfig, UpstreamConfig } from "../config
 import type { CheckSpec } from "../health/check.ts";
 import type { MonitoredPool } from "../health/health_monitor.ts";
 import { OUTLIER_DEFAULTS } from "../health/outlier_detector.ts";
+import { WEIGHT_DEFAULTS } from "../health/weights.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
@@ -26,7 +27,12 @@ export function monitoredPools(config: Config, deps: HealthTargetDeps): Monitore
     });
     return {
       name: pool.name,
-      outliers: { ...OUTLIER_DEFAULTS, consecutiveFailures: pool.health.maxFailures },
+      outliers: {
+        ...OUTLIER_DEFAULTS,
+        ...pool.resilience.outliers,
+        consecutiveFailures: pool.health.maxFailures,
+      },
+      weights: { ...WEIGHT_DEFAULTS, ...pool.resilience.weights },
       upstreams: pool.upstreams.map((upstream) => ({
         id: upstream.url,
         weight: upstream.weight,

@@ -1,6 +1,32 @@
 import assert from "node:assert/strict";
 import { configOf, SOUND } from "./_load_text.ts";
 
+const DEFAULT_RESILIENCE = {
+  panic: "serve-all",
+  panicThreshold: 0.5,
+  slowStartMs: 30_000,
+  weights: {
+    baseMultiplier: 1,
+    dynamicMultiplier: 1,
+    alphaInitial: 0.5,
+    alphaStep: 0.05,
+    fastHalfLifeMs: 5000,
+    slowHalfLifeMs: 120_000,
+    failurePenaltyMs: 5000,
+  },
+  outliers: {
+    failureRatio: 0.5,
+    windowMs: 10_000,
+    minVolume: 20,
+    ejectionMs: 10_000,
+    maxEjectionMs: 300_000,
+    maxEjected: 0.5,
+    halfOpenSuccesses: 3,
+  },
+  retry: { attempts: 3, backoffMs: 50, maxBackoffMs: 2000, budget: 0.2, budgetFloor: 3 },
+  hedge: null,
+};
+
 Deno.test("buildConfig() fills every default", async () => {
   assert.deepEqual(await configOf(SOUND), {
     server: {
@@ -26,9 +52,18 @@ Deno.test("buildConfig() fills every default", async () => {
       name: "a",
       type: "custom",
       strategy: "weighted-ewma",
-      upstreams: [{ url: "https://one.example", weight: 1, ca: null, host: null, resolve: null, maxConnections: 256 }],
+      upstreams: [{
+        url: "https://one.example",
+        weight: 1,
+        ca: null,
+        host: null,
+        resolve: null,
+        maxConnections: 256,
+        maxInFlight: null,
+        maxPerSecond: null,
+      }],
       timeouts: { connectMs: 3000, firstByteMs: 10_000, idleMs: 30_000, totalMs: 30_000 },
-      retry: { attempts: 3 },
+      resilience: DEFAULT_RESILIENCE,
       health: {
         enabled: true,
         method: null,
@@ -57,6 +92,8 @@ Deno.test("buildConfig() fills every default", async () => {
       stripPrefix: false,
       pool: "a",
       cache: { mode: null, rules: [], query: { include: null, exclude: [], sort: false } },
+      limits: { maxInFlight: null, queueSize: 256, queueTimeoutMs: 2000, rate: null },
+      offline: false,
     }],
   });
 });
@@ -72,7 +109,8 @@ pools:
   p:
     type: custom
     strategy: round-robin
-    upstreams: [{ url: http://a.example/x, weight: 2.5, host: b.example, resolve: "::1", max_connections: 7 }]
+    upstreams: [{ url: http://a.example/x, weight: 2.5, host: b.example, resolve: "::1", max_connections: 7,
+      max_in_flight: 8, max_rps: 1.5 }]
     timeouts: { connect: 1ms, first_byte: 2ms, idle: 3ms, total: 4ms }
     retry: { attempts: 1 }
     health: { enabled: false, method: HEAD, path: /h?x, fields: { accept: "*/*" }, status: [200, 300-399], contains: ok,
@@ -88,6 +126,9 @@ listeners:
     prefix: /x/
     strip_prefix: true
     pool: p
+    max_in_flight: 9
+    queue: { size: 10, timeout: 11ms }
+    offline: auto
     cache:
       mode: "off"
       query: { include: [q], exclude: [utm_*], sort: true }
@@ -126,9 +167,14 @@ listeners:
         host: "b.example",
         resolve: "::1",
         maxConnections: 7,
+        maxInFlight: 8,
+        maxPerSecond: 1.5,
       }],
       timeouts: { connectMs: 1, firstByteMs: 2, idleMs: 3, totalMs: 4 },
-      retry: { attempts: 1 },
+      resilience: {
+        ...DEFAULT_RESILIENCE,
+        retry: { ...DEFAULT_RESILIENCE.retry, attempts: 1 },
+      },
       health: {
         enabled: false,
         method: "HEAD",
@@ -172,6 +218,8 @@ listeners:
         }],
         query: { include: ["q"], exclude: ["utm_*"], sort: true },
       },
+      limits: { maxInFlight: 9, queueSize: 10, queueTimeoutMs: 11, rate: null },
+      offline: "auto",
     }],
   });
 });

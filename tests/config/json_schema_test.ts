@@ -35,6 +35,7 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "pools.upstreams.url",
     "listeners.name",
     "listeners.pool",
+    "listeners.rate_limit.requests",
   ];
   const optional = without.filter((path) => !required.includes(path));
   assert.deepEqual(optional, [
@@ -42,6 +43,9 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "pools.upstreams.ca",
     "pools.upstreams.host",
     "pools.upstreams.resolve",
+    "pools.upstreams.max_in_flight",
+    "pools.upstreams.max_rps",
+    "pools.hedge",
     "pools.health.method",
     "pools.health.path",
     "pools.health.status",
@@ -58,6 +62,9 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.cache.rules.stale_while_revalidate",
     "listeners.cache.rules.stale_if_error",
     "listeners.cache.query.include",
+    "listeners.max_in_flight",
+    "listeners.rate_limit",
+    "listeners.rate_limit.burst",
   ]);
 });
 

@@ -1,0 +1,114 @@
+import { autoOrFlag, choice, duration, durationOr, integer, positiveNumber, share, text } from "./scalars.ts";
+import { asMapping, section } from "./section.ts";
+
+const SECOND = 1000;
+const HOUR = 3600 * SECOND;
+const DAY = 24 * HOUR;
+
+/** `weights:` of a pool. */
+const weightsSection = section({
+  base_weight_multiplier: positiveNumber(1000).prefault(1).describe("Trust in the long-term response time."),
+  dynamic_weight_multiplier: positiveNumber(1000).prefault(1).describe("Trust in the recent response time."),
+  alpha_initial: share().prefault(0.5).describe("Where the mix of the two begins: 0 all long term, 1 all recent."),
+  alpha_adjustment_step: share().prefault(0.05).describe(
+    "How far the mix moves in a second while recent and long term disagree.",
+  ),
+  fast_half_life: duration(100, HOUR).prefault("5s").describe("Time after which a recent measurement counts half."),
+  slow_half_life: duration(SECOND, DAY).prefault("2m").describe("The same for the long-term measurement."),
+  failure_penalty: duration(0, HOUR).prefault("5s").describe("What a failed try counts as, before `Retry-After`."),
+});
+
+/** `outliers:` of a pool. */
+const outliersSection = section({
+  failure_ratio: share().prefault("50%").describe("Share of failed requests over the window that takes one out."),
+  window: duration(SECOND, HOUR).prefault("10s").describe("Time over which failures are counted."),
+  min_volume: integer(1, 1_000_000).prefault(20).describe("Requests in the window below which the share says nothing."),
+  ejection_time: duration(100, DAY).prefault("10s").describe("The first ejection; each further one is twice as long."),
+  max_ejection_time: duration(100, DAY).prefault("5m").describe("The longest ejection."),
+  max_ejected: share().prefault("50%").describe("Share of the pool that may be out; one always may."),
+  probes: integer(1, 1000).prefault(3).describe("Good answers in a row that end a trial after an ejection."),
+});
+
+/** `retry:` of a pool. */
+const retrySection = section({
+  attempts: integer(1, 20).prefault(3).describe(
+    "Tries at most, the first included; each at another upstream if there is one.",
+  ),
+  backoff: duration(1, HOUR).prefault("50ms").describe(
+    "Longest first pause before the same upstream is asked again; doubles, and chance shortens it.",
+  ),
+  max_backoff: duration(1, HOUR).prefault("2s").describe(
+    "Longest pause, one that `Retry-After` asks for included: what asks for more is not waited for.",
+  ),
+  budget: share().prefault("20%").describe("Retries at a time, as a share of the requests under way, in each worker."),
+  budget_floor: integer(1, 10_000).prefault(3).describe("Retries that may run however few requests are under way."),
+});
+
+/** `hedge:` of a pool. */
+const hedgeSection = section({
+  after: durationOr("p95", 1, HOUR).prefault("p95").describe(
+    "Time without an answer after which a second upstream is asked; `p95` is what 95 % of the answers stay below.",
+  ),
+  max_extra: share().prefault("5%").describe("Share of the requests that may be asked twice."),
+});
+
+/** Keys of a pool that say what it does when upstreams are slow or fail. */
+export const resilienceKeys = {
+  panic: choice(["serve-all", "fail"]).prefault("serve-all").describe(
+    "What to do when too few upstreams are in: use the others too, or only those that are in.",
+  ),
+  panic_threshold: share().prefault("50%").describe("Share of the upstreams below which too few are in."),
+  slow_start: duration(0, DAY).prefault("30s").describe(
+    "Time over which an upstream that was added or has recovered climbs to its share; `0` turns it off.",
+  ),
+  weights: asMapping(weightsSection).prefault({}).describe("How measured response times become weights."),
+  outliers: asMapping(outliersSection).prefault({}).describe(
+    "When failed requests take an upstream out, beside `health.max_failures`, and for how long.",
+  ),
+  retry: asMapping(retrySection).prefault({}).describe("What happens after a failed try."),
+  hedge: asMapping(hedgeSection).optional().describe(
+    "Asks a second upstream when the first is late, for GET requests that are shared; default: never.",
+  ),
+};
+
+/** Limits of an upstream, held by all workers together. */
+export const upstreamLimitKeys = {
+  max_in_flight: integer(1, 1_000_000).optional().describe("Requests at a time, of all workers; default: no limit."),
+  max_rps: positiveNumber(1_000_000).optional().describe("Requests per second, of all workers; default: no limit."),
+};
+
+/** `queue:` of a listener. */
+const queueSection = section({
+  size: integer(0, 100_000).prefault(256).describe("Requests that may wait, in each serving worker."),
+  timeout: duration(1, HOUR).prefault("2s").describe("How long one waits at most before it gets 503."),
+});
+
+/** `rate_limit:` of a listener. */
+const rateLimitSection = section({
+  requests: integer(1, 10_000_000).describe("Requests that a client may make in `per`."),
+  per: duration(100, DAY).prefault("1s").describe("The time that `requests` is for."),
+  burst: integer(1, 10_000_000).optional().describe("Requests at once after a pause; default: as many as `requests`."),
+  by: choice(["ip", "header"]).prefault("ip").describe("What tells clients apart: their address, or a request field."),
+  header: text({
+    title: "field name",
+    pattern: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/,
+    maxLength: 256,
+    expected: "a field name (RFC 9110 §5.1)",
+  }).prefault("authorization").describe("The field, with `by: header`; requests without it are told apart by address."),
+  ipv4_prefix: integer(8, 32).prefault(32).describe("Leading bits of an IPv4 address that make one client."),
+  ipv6_prefix: integer(16, 128).prefault(64).describe("Leading bits of an IPv6 address that make one client."),
+});
+
+/** Keys of a listener that bound what it takes, and say what it does when every upstream is out. */
+export const listenerLimitKeys = {
+  max_in_flight: integer(1, 1_000_000).optional().describe(
+    "Requests at upstreams at a time, of all workers, until their bodies have ended; default: no limit.",
+  ),
+  queue: asMapping(queueSection).prefault({}).describe("Where requests over `max_in_flight` wait."),
+  rate_limit: asMapping(rateLimitSection).optional().describe(
+    "Requests of one client, at all workers, hits included; default: no limit.",
+  ),
+  offline: autoOrFlag().prefault(false).describe(
+    "Serve any stored response whatever its age: `auto` while no upstream can answer, `true` always and ask none.",
+  ),
+};

@@ -1,0 +1,15 @@
+import { z } from "zod";
+import { Interpolated } from "./interpolate.ts";
+
+/** A mapping with these keys and no others. Its unknown-key issue lists the known ones. */
+export function section<S extends z.ZodRawShape>(shape: S) {
+  const known = Object.keys(shape).join(", ");
+  return z.strictObject(shape, {
+    error: (issue) => issue.code === "unrecognized_keys" ? known : `a mapping with ${known}`,
+  });
+}
+
+/** Lets a section stand where `${…}` may: that is never a mapping, although it is an object to JavaScript. */
+export function asMapping<S extends z.ZodType>(schema: S) {
+  return z.preprocess((value) => value instanceof Interpolated ? value.value() : value, schema);
+}

@@ -1,0 +1,94 @@
+import { queryFilter } from "../cache/key.ts";
+import type { PurgeScope } from "../cache/purge_rules.ts";
+import type { Config, ListenerConfig } from "../config/config.ts";
+import { nearest } from "../config/nearest.ts";
+import { splitTarget } from "../http/target.ts";
+import { RouteTable } from "../listener/route_table.ts";
+import { keyTargetOf, withoutPrefix } from "../proxy/tenant_key.ts";
+import { createUpstreamType } from "../upstream_type/registry.ts";
+import { addressKey } from "./compile.ts";
+
+/** What an operator asks to be purged, in the words of clients: URLs and paths as they send them. */
+export interface PurgeOrder {
+  readonly by: "url" | "prefix" | "glob" | "tag" | "all";
+  /** URL or path, beginning of paths, pattern, or tag; nothing for `all`. */
+  readonly value: string;
+  /** `null` is every listener. */
+  readonly listener: string | null;
+  /** Gone at once; else stale, to be validated at the next use. */
+  readonly hard: boolean;
+}
+
+/** The scopes that an order comes to, or why it comes to none. */
+export type PurgePlan =
+  | { readonly ok: true; readonly scopes: readonly PurgeScope[] }
+  | { readonly ok: false; readonly problem: string };
+
+/** What an order means to the listeners of a configuration: which of them, and which targets as their cache keys hold them. */
+export function purgeScopes(config: Config, order: PurgeOrder): PurgePlan {
+  const { listener, by, value } = order;
+  const asked = listener === null ? config.listeners : config.listeners.filter(({ name }) => name === listener);
+  if (asked.length === 0) return unknownListener(config, listener!);
+  if (by === "all") return { ok: true, scopes: [{ kind: "all", listener }] };
+  if (by === "tag") return { ok: true, scopes: [{ kind: "tag", listener, tag: value }] };
+  const scopes = by === "url"
+    ? urlScopes(config, asked, value)
+    : asked.flatMap((one) => by === "prefix" ? prefixScopes(one, value) : globScopes(one, value));
+  if (scopes.length > 0) return { ok: true, scopes };
+  return { ok: false, problem: `No listener${listener === null ? "" : ` "${listener}"`} serves "${value}"` };
+}
+
+function unknownListener(config: Config, name: string): PurgePlan {
+  const near = nearest(name, config.listeners.map((known) => known.name));
+  return { ok: false, problem: `There is no listener "${name}"${near === null ? "" : `; did you mean "${near}"?`}` };
+}
+
+/** One target on each listener that a request for it could come to. */
+function urlScopes(config: Config, asked: readonly ListenerConfig[], url: string): PurgeScope[] {
+  const target = splitTarget(url.startsWith("/") ? `http://${url}` : url.replace(/#.*$/s, ""));
+  if (target === null) return [];
+  const serving = target.authority === "" ? asked : routed(asked, target.authority, target.path);
+  return serving.filter(({ prefix }) => covers(prefix, target.path)).map((listener) => {
+    const path = listener.stripPrefix ? withoutPrefix(target.path, listener.prefix) : target.path;
+    const type = typeOf(config, listener);
+    const request = { method: "GET", path, query: target.query, header: () => null };
+    const keyed = keyTargetOf({ filterQuery: queryFilter(listener.cache.query), type }, request);
+    return { kind: "url", listener: listener.name, target: keyed };
+  });
+}
+
+/** The listeners that requests for an authority and a path come to, one an address. */
+function routed(listeners: readonly ListenerConfig[], authority: string, path: string): ListenerConfig[] {
+  const byAddress = Map.groupBy(listeners, ({ listen }) => addressKey(listen));
+  return [...byAddress.values()].flatMap((here) => {
+    const table = new RouteTable(here.map((value) => ({ hosts: value.hosts, prefix: value.prefix, value })));
+    return table.match(authority, path) ?? [];
+  });
+}
+
+function prefixScopes({ name, prefix, stripPrefix }: ListenerConfig, asked: string): PurgeScope[] {
+  const whole = prefix === "/" ? "/" : `${prefix}/`;
+  if (asked === prefix || whole.startsWith(asked)) return [{ kind: "all", listener: name }];
+  if (!covers(prefix, asked)) return [];
+  const rest = stripPrefix ? withoutPrefix(asked, prefix) : asked;
+  return [{ kind: "prefix", listener: name, prefix: rest.startsWith("?") ? `/${rest}` : rest }];
+}
+
+function globScopes({ name, prefix, stripPrefix }: ListenerConfig, pattern: string): PurgeScope[] {
+  const head = pattern.slice(0, (pattern + "*").indexOf("*"));
+  if (!head.startsWith(prefix) && !prefix.startsWith(head)) return [];
+  const scope = { kind: "glob", listener: name, pattern } as const;
+  return [stripPrefix && prefix !== "/" ? { ...scope, base: prefix } : scope];
+}
+
+/** Whether a path lies under a listener's prefix, on segment boundaries. */
+function covers(prefix: string, path: string): boolean {
+  if (prefix === "/") return path.startsWith("/");
+  return path.startsWith(prefix) && ["", "/", "?"].includes(path.charAt(prefix.length));
+}
+
+function typeOf(config: Config, { pool: name }: ListenerConfig) {
+  const pool = config.pools.find((known) => known.name === name)!;
+  const { keyMode } = pool;
+  return createUpstreamType(pool.type, { apiKeys: [], keyMode, contentTypes: null, now: () => 0 });
+}
