@@ -339,7 +339,7 @@ Deno.test("requests that a gateway must not serve are refused and never reach th
     ["a long target", requestText(`GET /${"x".repeat(20_000)}`), 414],
     [
       "WebSocket",
-      "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n",
+      "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade, close\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n",
       501,
     ],
   ];
