@@ -3,7 +3,7 @@ import { decodeTransit, decodeUse } from "./_kv_rows.ts";
 import { SumChanges } from "./_kv_sums.ts";
 
 /** Rows counted in one go; then others get their turn. */
-const ROWS_AT_ONCE = 4000;
+const ROWS_AT_ONCE = 500;
 const STRING = 0x02;
 const END = 0x00;
 const ESCAPED = 0xff;
