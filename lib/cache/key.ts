@@ -25,7 +25,17 @@ export function cacheKey(parts: KeyParts): string {
   return parts.listener + KEY_SEPARATOR + parts.host + KEY_SEPARATOR + parts.target;
 }
 
-/** The key of one variant: the primary key and the request's values of the fields that `Vary` names (RFC 9111 §4.1). */
+/**
+ * The key of one variant: the primary key and the request's values of the fields that `Vary` names (RFC 9111 §4.1). A value of
+ * `null` says that the request has no such field, which is not the same as an empty one.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { variantKey } from "./key.ts";
+ * assert.equal(variantKey("api\0\0/x", [["accept-language", "de"], ["dnt", null]]), "api\0\0/x\0accept-language:de\0dnt");
+ * ```
+ */
 export function variantKey(
   primary: string,
   selectedBy: ReadonlyArray<readonly [name: string, value: string | null]>,
