@@ -1,6 +1,8 @@
 const SLOTS = 65_536;
-const TAG_BITS = 24;
+const TAG_BITS = 23;
 const TAG_MASK = (1 << TAG_BITS) - 1;
+/** Indices of workers that fit above the tag; zero stands for nobody. */
+const MAX_OWNERS = (1 << (32 - TAG_BITS)) - 1;
 
 /** Memory of a lease table, to be handed to every worker. */
 export function newLeaseMemory(): SharedArrayBuffer {
@@ -24,15 +26,22 @@ export interface Lease {
 
 /**
  * Who of all workers fetches a key: one slot of shared memory per key hash, taken by compare-and-exchange, so that an uncontended
- * miss pays about a microsecond and no message. A slot holds the owner's index and 24 more bits of the hash; two keys that share
+ * miss pays about a microsecond and no message. A slot holds the owner's index and 23 more bits of the hash; two keys that share
  * a slot simply don't collapse across workers.
  */
 export class LeaseTable {
   readonly #slots: Int32Array;
   readonly #self: number;
 
-  /** `self` is this worker's index, 0 to 126. */
+  /**
+   * `self` is this worker's index.
+   *
+   * @throws {RangeError} when it is not a whole number from 0 to 510
+   */
   constructor(memory: SharedArrayBuffer, self: number) {
+    if (!Number.isInteger(self) || self < 0 || self >= MAX_OWNERS) {
+      throw new RangeError(`Cannot use worker index ${self}: it must be a whole number from 0 to ${MAX_OWNERS - 1}`);
+    }
     this.#slots = new Int32Array(memory);
     this.#self = self;
   }
@@ -62,7 +71,7 @@ export function sweepLeases(memory: SharedArrayBuffer, owner: number): void {
   }
 }
 
-/** Two multiplicative hashes over the key's code units: 16 bits for the slot, 24 for the tag. */
+/** Two multiplicative hashes over the key's code units: 16 bits for the slot, 23 for the tag. */
 function hashKey(key: string): [slot: number, tag: number] {
   let a = 0x811c9dc5;
   let b = 0x9e3779b9;
