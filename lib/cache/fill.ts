@@ -7,6 +7,9 @@ export class Fill {
   #writtenBytes: number;
   #error: Error | null = null;
   #wake: (() => void)[] = [];
+  #readers = 0;
+  /** Called when the last reader leaves before the body is complete. */
+  onAbandoned: (() => void) | null = null;
 
   private constructor(body: Uint8Array<ArrayBuffer>, writtenBytes: number) {
     this.#body = body;
@@ -65,6 +68,7 @@ export class Fill {
 
   /** Reads from the front: each call answers what has come since the last, `null` at the complete end; throws when the fill fails. */
   reader(): () => Promise<Uint8Array<ArrayBuffer> | null> {
+    this.#readers++;
     let at = 0;
     return async () => {
       while (at === this.#writtenBytes) {
@@ -76,6 +80,12 @@ export class Fill {
       at = this.#writtenBytes;
       return chunk;
     };
+  }
+
+  /** A reader will not read on. Those that read to the end need not say so. */
+  leave(): void {
+    this.#readers--;
+    if (this.#readers === 0 && this.body === null && this.#error === null) this.onAbandoned?.();
   }
 
   #progress(): Promise<void> {

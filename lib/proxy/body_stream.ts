@@ -44,24 +44,41 @@ export function bodyStream(
   }, { highWaterMark: 0 });
 }
 
+/** How much of a body may be collected. */
+export interface GatherLimits {
+  readonly limitBytes: number;
+  /** Takes note of bytes before they are held; `false` where there is no room for them. Asked only where no length is stated. */
+  readonly admit: (bytes: number) => boolean;
+}
+
 /** Collects a body that may turn out too large: then what was read is given back and the rest stays in the body. */
-export async function gather(body: UpstreamBody, limitBytes: number): Promise<Gathered> {
+export async function gather(body: UpstreamBody, { limitBytes, admit }: GatherLimits): Promise<Gathered> {
   if (body.lengthBytes !== null && body.lengthBytes <= limitBytes) return { whole: await body.readAll(limitBytes) };
   const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  while (bytes <= limitBytes) {
+  for (let bytes = 0;;) {
     const chunk = await body.read();
     if (chunk === null) return { whole: concat(chunks, bytes) };
     chunks.push(chunk);
     bytes += chunk.byteLength;
+    if (bytes > limitBytes) return { whole: null, chunks, reason: "too-large" };
+    if (!admit(chunk.byteLength)) return { whole: null, chunks, reason: "fill-memory-full" };
   }
-  return { whole: null, chunks };
 }
 
-/** The whole of a body, or the beginning of one that is larger than the limit. */
+/** The whole of a body, or the beginning of one that is too large. */
 export type Gathered =
   | { readonly whole: Uint8Array<ArrayBuffer> }
-  | { readonly whole: null; readonly chunks: readonly Uint8Array[] };
+  | { readonly whole: null; readonly chunks: readonly Uint8Array[]; readonly reason: string };
+
+/** The same reads, each begun when the one before has ended. */
+export function inTurn<T>(read: () => Promise<T>): () => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return () => {
+    const next = last.then(read, read);
+    last = next;
+    return next;
+  };
+}
 
 /** One array of all chunks. */
 export function concat(chunks: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {

@@ -148,6 +148,11 @@ export class Exchange implements TypedRequest {
     return quiet;
   }
 
+  /** Whether its response goes on into the cache when its client has left, or never was. */
+  get fillsToTheEnd(): boolean {
+    return this.#quiet || this.services.settings.backgroundFill;
+  }
+
   /** Counts the request and writes its access line. */
   finish(finish: Finish): void {
     if (this.#quiet) return;

@@ -6,7 +6,7 @@ import { forwardNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
 import { lead } from "./lead.ts";
 import { passThrough } from "./pass_through.ts";
-import { respondFill } from "./store_body.ts";
+import { respondFill } from "./respond_fill.ts";
 
 /** Why an upstream is asked, and what there is to fall back on. */
 export interface SharedFetch {

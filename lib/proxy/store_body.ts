@@ -1,27 +1,24 @@
 import { Fill } from "../cache/fill.ts";
-import type { Flight, StoredHead } from "../cache/flight.ts";
-import { variantKey } from "../cache/key.ts";
-import type { Storable } from "../cache/storable.ts";
-import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
-import { varyMarker } from "../cache/variants.ts";
+import type { Flight } from "../cache/flight.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import type { UpstreamBody, UpstreamFailure } from "../upstream_client/transport.ts";
-import { bodyStream, BoundedCopy, gather, resumed } from "./body_stream.ts";
-import { type CacheNote, forwardNote } from "./cache_note.ts";
+import { BoundedCopy, gather, inTurn, resumed } from "./body_stream.ts";
+import { forwardNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
-import { type Answer, asFailure } from "./forward.ts";
-import { clientFields, respondStored, respondStreaming } from "./respond.ts";
+import { asFailure } from "./forward.ts";
+import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
 import { respondDirect } from "./respond_direct.ts";
+import { respondFill } from "./respond_fill.ts";
+import { respondStored } from "./respond.ts";
 
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
 const WHOLE_BYTES = 262_144;
 
 /** A response that is about to be stored. */
-export interface Storing {
+export interface Storing extends Keepable {
   readonly flight: Flight;
   readonly fwd: FwdReason;
-  readonly answer: Answer;
-  readonly decision: Storable;
 }
 
 /**
@@ -47,14 +44,6 @@ export function landWhole(flight: Flight, stored: StoredResponse): void {
   flight.land({ kind: "shared", head, fill: Fill.ofBody(body) });
 }
 
-/** Answers from a fill, as far as it has come and on. */
-export function respondFill(exchange: Exchange, filled: { head: StoredHead; fill: Fill }, note: CacheNote): Response {
-  const { head, fill } = filled;
-  if (fill.body !== null) return respondStored(exchange, { ...head, body: fill.body }, note);
-  const body = { stream: bodyStream.bind(null, fill.reader()), cancel: () => {} };
-  return respondStreaming(exchange, { status: head.status, fields: head.fields.slice() }, { body, note });
-}
-
 function unstored(exchange: Exchange, storing: Storing, detail: string): Response {
   exchange.services.collapse.finish(storing.flight, null);
   return respondDirect(exchange, storing.answer, { note: forwardNote(exchange, { fwd: storing.fwd, detail }) });
@@ -62,26 +51,32 @@ function unstored(exchange: Exchange, storing: Storing, detail: string): Respons
 
 /** Reads the body whole before it answers. */
 async function storeWhole(exchange: Exchange, storing: Storing): Promise<Response> {
-  const { flight, answer, fwd } = storing;
-  const { settings, collapse } = exchange.services;
-  const gathered = await gather(answer.response.body, settings.maxEntryBytes).catch((error) => {
+  const { flight, answer, fwd, decision } = storing;
+  const { settings, collapse, budget } = exchange.services;
+  let reservedBytes = 0;
+  const admit = (bytes: number) => {
+    if (!budget.reserve(bytes)) return false;
+    reservedBytes += bytes;
+    return true;
+  };
+  const gathered = await gather(answer.response.body, { limitBytes: settings.maxEntryBytes, admit }).catch((error) => {
     answer.release(asFailure(error));
     throw error;
-  });
+  }).finally(() => budget.release(reservedBytes));
   if (gathered.whole === null) {
     const response = { ...answer.response, body: resumed(gathered.chunks, answer.response.body) };
-    return unstored(exchange, { ...storing, answer: { ...answer, response } }, "too-large");
+    return unstored(exchange, { ...storing, answer: { ...answer, response } }, gathered.reason);
   }
   answer.release();
   const stored = keep(exchange, storedHead(exchange, storing, gathered.whole.byteLength), gathered.whole);
   landWhole(flight, stored);
   collapse.finish(flight, stored);
-  return respondStored(exchange, stored, forwardNote(exchange, { fwd, stored }));
+  return respondStored(exchange, withOwnFields(exchange, stored, decision), forwardNote(exchange, { fwd, stored }));
 }
 
 /** A large body of known length: stored as it comes in, while this client and all who join read along. */
 function storeAlong(exchange: Exchange, storing: Storing, lengthBytes: number): Response {
-  const { flight, answer, fwd } = storing;
+  const { flight, answer, fwd, decision } = storing;
   const { collapse, budget, background } = exchange.services;
   const head = storedHead(exchange, storing, lengthBytes);
   const fill = Fill.ofLength(lengthBytes);
@@ -92,8 +87,16 @@ function storeAlong(exchange: Exchange, storing: Storing, lengthBytes: number): 
     collapse.finish(flight, failure === null ? keep(exchange, head, fill.body!) : null);
     budget.release(lengthBytes);
   };
+  if (!exchange.fillsToTheEnd) {
+    fill.onAbandoned = () => {
+      // Before the body breaks off, so that nobody joins what will fail.
+      collapse.finish(flight, null);
+      answer.response.body.cancel();
+    };
+  }
   background.add(pump(answer.response.body, fill).then(() => finish(null), (error) => finish(asFailure(error))));
-  return respondFill(exchange, { head, fill }, forwardNote(exchange, { fwd, stored: head }));
+  const own = withOwnFields(exchange, head, decision);
+  return respondFill(exchange, { head: own, fill }, forwardNote(exchange, { fwd, stored: head }));
 }
 
 async function pump(body: UpstreamBody, fill: Fill): Promise<void> {
@@ -105,12 +108,13 @@ function storeBeside(exchange: Exchange, storing: Storing): Response {
   const { flight, answer, fwd } = storing;
   const { settings, collapse, budget, background } = exchange.services;
   const copy = new BoundedCopy(settings.maxEntryBytes);
-  const read = async () => {
+  // The client may leave while a read of its stream is under way: the next one, in the background, has to wait for that.
+  const read = inTurn(async () => {
     const chunk = await answer.response.body.read();
     // Others cannot follow a body that will not be stored.
     if (!copy.add(chunk)) flight.land({ kind: "solo" });
     return chunk;
-  };
+  });
   const onEnd = (failure?: UpstreamFailure) => {
     answer.release(failure);
     budget.release(settings.maxEntryBytes);
@@ -121,36 +125,9 @@ function storeBeside(exchange: Exchange, storing: Storing): Response {
   };
   const goOn = () => background.add(drain(read).then(() => onEnd(), (error) => onEnd(asFailure(error))));
   const note = forwardNote(exchange, { fwd, stored: storedHead(exchange, storing, null) });
-  return respondDirect(exchange, answer, { note, read, onEnd, onLeave: settings.backgroundFill ? goOn : undefined });
+  return respondDirect(exchange, answer, { note, read, onEnd, onLeave: exchange.fillsToTheEnd ? goOn : undefined });
 }
 
 async function drain(read: () => Promise<Uint8Array | null>): Promise<void> {
   while (await read() !== null);
-}
-
-/** Everything of the response that is to be stored but its body. */
-function storedHead(exchange: Exchange, { answer, decision }: Storing, lengthBytes: number | null): StoredHead {
-  const fields = clientFields(exchange, decision.fields);
-  if (lengthBytes !== null) fields.push(["content-length", String(lengthBytes)]);
-  const { freshness, selectedBy, tiers, tags } = decision;
-  return {
-    key: selectedBy.length === 0 ? exchange.key : variantKey(exchange.key, selectedBy),
-    status: answer.response.status,
-    fields,
-    requestTimeMs: answer.requestTimeMs,
-    responseTimeMs: answer.response.receivedAtMs,
-    freshness,
-    selectedBy,
-    tags,
-    tiers,
-  };
-}
-
-/** Puts a complete response into the store, with the marker that leads to it where it is one of several variants. */
-function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<ArrayBuffer>): StoredResponse {
-  const { store } = exchange.services;
-  const stored = storedResponse({ ...head, body });
-  if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored));
-  store.put(stored);
-  return stored;
 }

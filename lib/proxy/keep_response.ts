@@ -1,0 +1,56 @@
+import type { StoredHead } from "../cache/flight.ts";
+import { variantKey } from "../cache/key.ts";
+import type { Storable } from "../cache/storable.ts";
+import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
+import { varyMarker } from "../cache/variants.ts";
+import type { Fields } from "../http/fields.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Answer } from "./forward.ts";
+import { clientFields } from "./respond.ts";
+
+/** An answer, and the form in which it may be stored. */
+export interface Keepable {
+  readonly answer: Answer;
+  readonly decision: Storable;
+}
+
+/** Everything of the response that is to be stored but its body; `null` is a length that is not known yet. */
+export function storedHead(
+  exchange: Exchange,
+  { answer, decision }: Keepable,
+  lengthBytes: number | null,
+): StoredHead {
+  const fields = clientFields(exchange, decision.fields);
+  if (lengthBytes !== null) fields.push(["content-length", String(lengthBytes)]);
+  const { freshness, selectedBy, tiers, tags } = decision;
+  return {
+    key: selectedBy.length === 0 ? exchange.key : variantKey(exchange.key, selectedBy),
+    status: answer.response.status,
+    fields,
+    requestTimeMs: answer.requestTimeMs,
+    responseTimeMs: answer.response.receivedAtMs,
+    freshness,
+    selectedBy,
+    tags,
+    tiers,
+  };
+}
+
+/** Puts a complete response into the store, with the marker that leads to it where it is one of several variants. */
+export function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<ArrayBuffer>): StoredResponse {
+  const { store } = exchange.services;
+  const stored = storedResponse({ ...head, body });
+  if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored));
+  store.put(stored);
+  return stored;
+}
+
+/** The response as the client gets it whose request brought it: with the fields that belong to that client alone. */
+export function withOwnFields<T extends { readonly fields: Readonly<Fields> }>(
+  exchange: Exchange,
+  response: T,
+  { ownFields }: Storable,
+): T {
+  const own = ownFields.filter(([name]) => !exchange.tenant.type.dropFields.has(name));
+  return own.length === 0 ? response : { ...response, fields: [...response.fields, ...own] };
+}
