@@ -85,7 +85,7 @@ function textLine({ time, level, message, fields }: Line): string {
 function textValue(value: string | number | boolean | null): string {
   if (typeof value !== "string") return String(value);
   const safe = redact(value);
-  return /^[\w./:@%+*?&=,;~()[\]-]+$/.test(safe) ? safe : JSON.stringify(safe);
+  return /^[\w./:@%+*?&=,;~()[\]-]+$/.test(safe) ? safe : oneLine(JSON.stringify(safe));
 }
 
 // deno-lint-ignore no-control-regex
