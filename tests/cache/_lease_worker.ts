@@ -1,19 +1,27 @@
 import { LeaseTable } from "../../lib/cache/lease_table.ts";
 
-/** Races for every key of a list as soon as all racers have come, and answers which it got. Keeps what it got. */
-self.onmessage = (
-  event: MessageEvent<
-    { memory: SharedArrayBuffer; gate: SharedArrayBuffer; index: number; racers: number; keys: string[] }
-  >,
-) => {
-  const { memory, gate, index, racers, keys } = event.data;
+/** What the worker is told: its index, the shared memories, and what to race for. */
+interface Race {
+  readonly memory: SharedArrayBuffer;
+  /** One cell a key: how many racers have come to it. */
+  readonly gate: SharedArrayBuffer;
+  readonly index: number;
+  readonly racers: number;
+  readonly keys: readonly string[];
+}
+
+/** The worker's side of `postMessage`. */
+const parent = self as unknown as { postMessage(message: unknown): void };
+
+/** Asks for every key at the same moment as the others, answers what it got, and keeps it. */
+addEventListener("message", (event) => {
+  const { memory, gate, index, racers, keys } = (event as MessageEvent<Race>).data;
   const table = new LeaseTable(memory, index);
   const arrived = new Int32Array(gate);
-  const kinds = keys.map((key, at) => {
+  parent.postMessage(keys.map((key, at) => {
     Atomics.add(arrived, at, 1);
     while (Atomics.load(arrived, at) < racers);
     const answer = table.acquire(key);
     return answer.kind === "taken" ? `taken by ${answer.owner}` : answer.kind;
-  });
-  self.postMessage(kinds);
-};
+  }));
+});
