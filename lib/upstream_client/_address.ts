@@ -39,6 +39,14 @@ function parseIpv6(text: string): number[] | null {
   return missing < 1 ? null : [...head, ...Array<number>(missing).fill(0), ...tail];
 }
 
+/** The 4 or 16 bytes of an IP address (IPv6 without brackets), or `null` where `host` is a name. */
+export function ipBytes(host: string): Uint8Array | null {
+  const octets = parseIpv4(host);
+  if (octets !== null) return Uint8Array.from(octets);
+  const groups = parseIpv6(host);
+  return groups === null ? null : Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 255]));
+}
+
 /** Whether `host` is an IP address rather than a name; IPv6 without brackets. */
 export function isIpLiteral(host: string): boolean {
   return parseIpv4(host) !== null || parseIpv6(host) !== null;

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Deadlines, Expirable } from "./_deadlines.ts";
 import { MAX_HEAD_BYTES, protocolFailure } from "./_response_head.ts";
+import type { Socket } from "./_socket.ts";
 import { type FailureKind, UpstreamFailure } from "./transport.ts";
 
 /** Holds most JSON answers with their field section, so that they cost one read. */
@@ -11,7 +12,7 @@ const encoder = new TextEncoder();
 
 /** What a connection is made of. */
 export interface ConnectionOptions {
-  readonly socket: Deno.Conn;
+  readonly socket: Socket;
   /** Host and port, for messages. */
   readonly authority: string;
   readonly deadlines: Deadlines;
@@ -40,7 +41,7 @@ export class Connection implements Expirable {
   /** Whether the connection has carried a request before the present one. */
   isReused = false;
 
-  readonly #socket: Deno.Conn;
+  readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   #text = Buffer.from(this.bytes.buffer);
   #head = new Uint8Array(WRITE_BUFFER_BYTES);

@@ -1,5 +1,6 @@
 import { Connection } from "./_connection.ts";
 import type { Deadlines, Expirable } from "./_deadlines.ts";
+import type { Socket } from "./_socket.ts";
 import { UpstreamFailure } from "./transport.ts";
 
 /** An upstream that closes after five seconds may do so just as a request arrives: leave it alone a little earlier. */
@@ -8,7 +9,7 @@ const KEEP_ALIVE_MARGIN_MS = 500;
 /** What a {@linkcode ConnectionPool} is made of. */
 export interface ConnectionPoolOptions {
   /** Opens a socket. Rejects with an `UpstreamFailure`, and soon after `signal` has aborted. */
-  readonly open: (signal: AbortSignal) => Promise<Deno.Conn>;
+  readonly open: (signal: AbortSignal) => Promise<Socket>;
   /** Host and port, for messages. */
   readonly authority: string;
   readonly deadlines: Deadlines;
@@ -88,7 +89,7 @@ export class ConnectionPool {
   readonly #idle: Connection[] = [];
   readonly #waiting: Acquisition[] = [];
   #openingCount = 0;
-  #isClosed = false;
+  #keepsIdle = true;
 
   constructor(options: ConnectionPoolOptions) {
     this.#options = options;
@@ -137,7 +138,7 @@ export class ConnectionPool {
     const next = this.#waiting[0];
     if (next !== undefined) return next.succeed(connection);
     const idleMs = this.#idleMs(keepAliveMs);
-    if (this.#isClosed || idleMs <= 0 || this.#options.maxIdle === 0) return connection.close();
+    if (!this.#keepsIdle || idleMs <= 0 || this.#options.maxIdle === 0) return connection.close();
     if (this.#idle.length >= this.#options.maxIdle) this.#idle[0]?.close();
     this.#idle.push(connection);
     connection.park(idleMs);
@@ -145,7 +146,7 @@ export class ConnectionPool {
 
   /** Closes the idle connections; the others close as their responses end, or go to those who wait already. */
   close(): void {
-    this.#isClosed = true;
+    this.#keepsIdle = false;
     for (const connection of this.#idle.slice()) connection.close();
   }
 
@@ -188,7 +189,7 @@ export class ConnectionPool {
     this.#serveWaiting();
   }
 
-  #createConnection(socket: Deno.Conn): Connection {
+  #createConnection(socket: Socket): Connection {
     const { authority, deadlines } = this.#options;
     const connection = new Connection({ socket, authority, deadlines, onClose: (closed) => this.#forget(closed) });
     this.#open.add(connection);

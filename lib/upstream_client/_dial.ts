@@ -1,5 +1,10 @@
 import { promises as dns } from "node:dns";
 import { isIpLiteral, isPrivateAddress, isPublicName } from "./_address.ts";
+import { type EgressProxy, proxyFailure, type TunnelTarget } from "./_egress_proxy.ts";
+import { openHttpTunnel } from "./_http_tunnel.ts";
+import { secure, secureThroughTls } from "./_secure.ts";
+import { openingStep, type Socket } from "./_socket.ts";
+import { openSocks5Tunnel } from "./_socks5.ts";
 import { type FailureKind, UpstreamFailure } from "./transport.ts";
 
 /** The addresses of a name, the preferred one first. */
@@ -19,8 +24,15 @@ export interface Endpoint {
   readonly caCerts: string[];
   /** Whether a public name may have a private address. */
   readonly allowPrivate: boolean;
+  /** Through which to connect; the names of upstreams are then resolved there and not here. */
+  readonly proxy: EgressProxy | null;
+  /** Whether a plain HTTP upstream is asked for in the proxy's own connection, without a tunnel. */
+  readonly isForwarded: boolean;
   readonly lookup: Lookup;
 }
+
+/** What of an {@linkcode Endpoint} a TCP connection needs. */
+type Hop = Pick<Endpoint, "host" | "port" | "address" | "allowPrivate" | "lookup">;
 
 /** Addresses tried for one connection. */
 const MAX_ADDRESSES = 8;
@@ -69,7 +81,7 @@ function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   });
 }
 
-async function resolveHost(endpoint: Endpoint, signal: AbortSignal): Promise<string[]> {
+async function resolveHost(endpoint: Hop, signal: AbortSignal): Promise<string[]> {
   const { host } = endpoint;
   if (endpoint.address !== null) return [endpoint.address];
   if (isIpLiteral(host)) return [host];
@@ -138,45 +150,81 @@ class ConnectRace {
   }
 }
 
-async function connect(endpoint: Endpoint, addresses: string[], signal: AbortSignal): Promise<Deno.TcpConn> {
+async function connect(hop: Hop, signal: AbortSignal): Promise<Deno.TcpConn> {
+  const addresses = await resolveHost(hop, signal);
   try {
-    const race = new ConnectRace(interleaved(addresses).slice(0, MAX_ADDRESSES), endpoint.port);
+    const race = new ConnectRace(interleaved(addresses).slice(0, MAX_ADDRESSES), hop.port);
     const socket = await race.run(signal);
     socket.setNoDelay(true);
     return socket;
   } catch (error) {
     const what = error instanceof Deno.errors.ConnectionRefused ? "refused" : "failed";
-    throw failure("connect", `${what} by ${addresses.join(", ")} port ${endpoint.port}`, error);
+    throw failure("connect", `${what} by ${addresses.join(", ")} port ${hop.port}`, error);
   }
 }
 
-async function secure(endpoint: Endpoint, socket: Deno.TcpConn, signal: AbortSignal): Promise<Deno.TlsConn> {
-  let open: Deno.Conn = socket;
-  const onAbort = () => open[Symbol.dispose]();
-  signal.addEventListener("abort", onAbort);
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : "handshake failed";
+}
+
+/** Runs a TLS handshake with the upstream. */
+async function withTls<T>(handshake: () => Promise<T>): Promise<T> {
   try {
-    const { tlsName, caCerts } = endpoint;
-    const secured = await Deno.startTls(socket, { hostname: tlsName, caCerts, alpnProtocols: ["http/1.1"] });
-    open = secured;
-    signal.throwIfAborted();
-    await secured.handshake();
-    return secured;
+    return await handshake();
   } catch (error) {
-    open[Symbol.dispose]();
-    throw failure("tls", error instanceof Error ? error.message : "handshake failed", error);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
+    throw failure("tls", reasonOf(error), error);
   }
+}
+
+/** A connection to the proxy; its name is the operator's own and may have any address. */
+async function reachProxy(
+  endpoint: Endpoint,
+  proxy: EgressProxy,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn | Deno.TlsConn> {
+  const { host, port } = proxy;
+  try {
+    const hop = { host, port, address: null, allowPrivate: true, lookup: endpoint.lookup };
+    const socket = await connect(hop, signal);
+    if (proxy.scheme !== "https") return socket;
+    return await secure(socket, { name: host, caCerts: endpoint.caCerts }, signal);
+  } catch (error) {
+    const what = error instanceof UpstreamFailure ? error.message.replace("Cannot connect: ", "") : reasonOf(error);
+    throw proxyFailure(proxy, what, error);
+  }
+}
+
+async function openTunnel(socket: Deno.Conn, proxy: EgressProxy, target: TunnelTarget): Promise<void> {
+  try {
+    if (proxy.scheme === "socks5") await openSocks5Tunnel(socket, proxy, target);
+    else await openHttpTunnel(socket, proxy, target);
+  } catch (error) {
+    if (!(error instanceof UpstreamFailure)) throw proxyFailure(proxy, "connection broke in the handshake", error);
+    throw error.kind === "protocol" ? proxyFailure(proxy, "its answer to CONNECT is not HTTP", error) : error;
+  }
+}
+
+async function openThroughProxy(endpoint: Endpoint, proxy: EgressProxy, signal: AbortSignal): Promise<Socket> {
+  const socket = await reachProxy(endpoint, proxy, signal);
+  if (endpoint.isForwarded) return socket;
+  const target = { host: endpoint.address ?? endpoint.host, port: endpoint.port };
+  await openingStep(socket, signal, () => openTunnel(socket, proxy, target));
+  if (!endpoint.isTls) return socket;
+  const peer = { name: endpoint.tlsName, caCerts: endpoint.caCerts };
+  return await withTls<Socket>(() =>
+    "handshake" in socket ? secureThroughTls(socket, peer, signal) : secure(socket, peer, signal)
+  );
 }
 
 /**
- * Opens a socket to an endpoint: look-up, TCP, TLS.
+ * Opens a socket to an endpoint: look-up, TCP, TLS, or the same to the endpoint's proxy and from there on.
  *
- * @throws {UpstreamFailure} `resolve`, `refused_address`, `connect` or `tls`; soon after `signal` has aborted too, whose reader
- * knows better why
+ * @throws {UpstreamFailure} `resolve`, `refused_address`, `connect`, `tls` or `proxy`; soon after `signal` has aborted too, whose
+ * reader knows better why
  */
-export async function openSocket(endpoint: Endpoint, signal: AbortSignal): Promise<Deno.Conn> {
-  const addresses = await resolveHost(endpoint, signal);
-  const socket = await connect(endpoint, addresses, signal);
-  return endpoint.isTls ? await secure(endpoint, socket, signal) : socket;
+export async function openSocket(endpoint: Endpoint, signal: AbortSignal): Promise<Socket> {
+  if (endpoint.proxy !== null) return await openThroughProxy(endpoint, endpoint.proxy, signal);
+  const socket = await connect(endpoint, signal);
+  if (!endpoint.isTls) return socket;
+  return await withTls(() => secure(socket, { name: endpoint.tlsName, caCerts: endpoint.caCerts }, signal));
 }

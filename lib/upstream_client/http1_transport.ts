@@ -3,8 +3,9 @@ import type { Connection } from "./_connection.ts";
 import { ConnectionPool } from "./_connection_pool.ts";
 import { Deadlines } from "./_deadlines.ts";
 import { type Endpoint, type Lookup, openSocket, sharedLookup, systemLookup } from "./_dial.ts";
+import { type EgressProxy, parseEgressProxy, proxyAuthorization } from "./_egress_proxy.ts";
 import { Exchange } from "./_exchange.ts";
-import { formatRequestHead } from "./_request_head.ts";
+import { formatRequestHead, type ForwardProxy } from "./_request_head.ts";
 import {
   type SendOptions,
   type Transport,
@@ -30,6 +31,11 @@ export interface Http1TransportOptions {
   readonly tlsName?: string | null;
   /** An IP address to connect to in place of a look-up; not subject to `allowPrivate`. */
   readonly address?: string | null;
+  /**
+   * URL of a proxy to connect through: `http`, `https` or `socks5`, user and password percent-encoded. Names are resolved there.
+   * An `http` upstream is asked for in absolute form, unless it needs a name or an address of its own.
+   */
+  readonly proxy?: URL | null;
   /** Certificates in PEM form that are trusted beside the built-in ones. */
   readonly caCerts: readonly string[];
   /** Whether a public name may resolve to a loopback, private or link-local address. Addresses in the URL always may. */
@@ -56,6 +62,7 @@ function endpointOf(options: Http1TransportOptions): Endpoint {
   }
   const isTls = url.protocol === "https:";
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const proxy = options.proxy == null ? null : parseEgressProxy(options.proxy);
   return {
     isTls,
     host,
@@ -64,8 +71,21 @@ function endpointOf(options: Http1TransportOptions): Endpoint {
     address: options.address ?? null,
     caCerts: [...options.caCerts],
     allowPrivate: options.allowPrivate,
+    proxy,
+    isForwarded: !isTls && proxy !== null && proxy.scheme !== "socks5" && options.address == null &&
+      options.tlsName == null,
     lookup: sharedLookup(options.lookup ?? systemLookup),
   };
+}
+
+function forwardProxyOf(endpoint: Endpoint, url: URL): ForwardProxy | null {
+  if (endpoint.proxy === null || !endpoint.isForwarded) return null;
+  return { authority: url.host, authorization: proxyAuthorization(endpoint.proxy) };
+}
+
+/** Where requests are said to go, in messages. */
+function authorityLabel({ host, port, proxy }: Endpoint): string {
+  return proxy === null ? `${host}:${port}` : `${host}:${port} through proxy ${proxy.label}`;
 }
 
 function isRepeatable(request: UpstreamRequest): boolean {
@@ -76,6 +96,8 @@ function isRepeatable(request: UpstreamRequest): boolean {
 class Http1Transport implements Transport {
   readonly #pool: ConnectionPool;
   readonly #clock: Clock;
+  readonly #proxy: EgressProxy | null;
+  readonly #forwardProxy: ForwardProxy | null;
   #isClosed = false;
 
   constructor(options: Http1TransportOptions) {
@@ -86,9 +108,11 @@ class Http1Transport implements Transport {
     }
     const endpoint = endpointOf(options);
     this.#clock = options.clock;
+    this.#proxy = endpoint.proxy;
+    this.#forwardProxy = forwardProxyOf(endpoint, options.url);
     this.#pool = new ConnectionPool({
       open: (signal) => openSocket(endpoint, signal),
-      authority: `${endpoint.host}:${endpoint.port}`,
+      authority: authorityLabel(endpoint),
       deadlines: new Deadlines(),
       maxConnections: options.maxConnections,
       maxIdle: options.maxIdle ?? options.maxConnections,
@@ -99,7 +123,19 @@ class Http1Transport implements Transport {
   }
 
   async send(request: UpstreamRequest, options: SendOptions): Promise<UpstreamResponse> {
-    const head = formatRequestHead(request);
+    const response = await this.#send(request, options);
+    if (this.#forwardProxy === null || response.status !== 407) return response;
+    // It is the proxy that wants something, of the gateway: the client has nothing to do with it (RFC 9110 §15.5.8).
+    response.body.cancel();
+    throw new UpstreamFailure(
+      "proxy",
+      `Proxy ${this.#proxy?.label} refuses the credentials, or their lack (407)`,
+      true,
+    );
+  }
+
+  async #send(request: UpstreamRequest, options: SendOptions): Promise<UpstreamResponse> {
+    const head = formatRequestHead(request, this.#forwardProxy);
     if (this.#isClosed) throw new UpstreamFailure("aborted", "Cannot send: the transport is closed", false);
     if (options.signal?.aborted) {
       throw new UpstreamFailure("aborted", "Request aborted", false, { cause: options.signal.reason });
@@ -119,6 +155,10 @@ class Http1Transport implements Transport {
 
   stats(): TransportStats {
     return { open: this.#pool.openCount, idle: this.#pool.idleCount };
+  }
+
+  retire(): void {
+    this.#pool.close();
   }
 
   close(): void {
@@ -145,7 +185,7 @@ class Http1Transport implements Transport {
  * A request without a body by GET, HEAD or OPTIONS is sent once more, on a fresh connection, when the reused connection it
  * went out on turns out to be dead before one byte of a response.
  *
- * @throws {RangeError} where the URL's scheme is neither http nor https, or not one connection is allowed
+ * @throws {RangeError} where the URL's scheme is neither http nor https, the proxy's is unknown, or not one connection is allowed
  */
 export function createHttp1Transport(options: Http1TransportOptions): Transport {
   return new Http1Transport(options);

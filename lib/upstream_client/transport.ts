@@ -76,6 +76,8 @@ export type FailureKind =
   /** No address took the connection, or too many requests wait for one already. */
   | "connect"
   | "tls"
+  /** The egress proxy cannot be reached, refuses, or does not speak its protocol. */
+  | "proxy"
   /** No connection within `connectMs`, the wait for a free one included. */
   | "connect_timeout"
   | "first_byte_timeout"
@@ -118,6 +120,11 @@ export interface Transport {
   /** @throws {UpstreamFailure} */
   send(request: UpstreamRequest, options: SendOptions): Promise<UpstreamResponse>;
   stats(): TransportStats;
+  /**
+   * Closes idle connections now and the others as they finish, for an upstream that is leaving; `send` goes on working for
+   * requests that began with it.
+   */
+  retire(): void;
   /** Closes idle connections now and the others as they finish; later `send` calls fail. */
   close(): void;
 }

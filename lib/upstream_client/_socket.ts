@@ -1,0 +1,38 @@
+/** What a connection needs of its socket, whatever layers that has: TCP, TLS, TLS through TLS. */
+export type Socket = Pick<Deno.Conn, "read" | "write" | "close" | "ref" | "unref">;
+
+/** A socket's two directions. */
+export type Duplex = Pick<Deno.Conn, "read" | "write">;
+
+/**
+ * Runs a step of opening a connection. When it fails, or `signal` aborts, the socket is closed, which ends whatever is under
+ * way on it.
+ */
+export async function openingStep<T>(socket: Disposable, signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+  const close = () => socket[Symbol.dispose]();
+  signal.addEventListener("abort", close);
+  try {
+    signal.throwIfAborted();
+    return await step();
+  } catch (error) {
+    close();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", close);
+  }
+}
+
+/** Writes all of `bytes`. */
+export async function writeAll(socket: Duplex, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await socket.write(bytes.subarray(at));
+}
+
+/** Reads until `target` is full and not one byte more; `false` where the stream ends before. */
+export async function readFull(socket: Duplex, target: Uint8Array): Promise<boolean> {
+  for (let at = 0; at < target.length;) {
+    const count = await socket.read(target.subarray(at));
+    if (count === null) return false;
+    at += count;
+  }
+  return true;
+}
