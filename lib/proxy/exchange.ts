@@ -1,4 +1,3 @@
-import { cacheKey } from "../cache/key.ts";
 import type { RequestFields } from "../http/field_source.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Target } from "../http/target.ts";
@@ -7,6 +6,7 @@ import { type CacheResult, countRequest } from "../metrics/gateway_metrics.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
+import { tenantKey, withoutPrefix } from "./tenant_key.ts";
 
 /** What the log says where a client did not wait for the end. */
 const CLIENT_LEFT = 499;
@@ -100,9 +100,14 @@ export class Exchange implements TypedRequest {
     return this.class.ttl;
   }
 
+  /** The target ends with a lone `?`: another URI than the one without (RFC 3986 §6.2.3). */
+  get hasEmptyQuery(): boolean {
+    return this.query === "" && this.request.url.endsWith("?");
+  }
+
   /** The primary cache key. */
   get key(): string {
-    return this.#key ??= this.#makeKey();
+    return this.#key ??= tenantKey(this.tenant, this, this.authority) + (this.hasEmptyQuery ? "?" : "");
   }
 
   /** What the request is about, 32 bits, for strategies that keep a target at one upstream. */
@@ -180,16 +185,6 @@ export class Exchange implements TypedRequest {
       error: finish.error ?? null,
     });
   }
-
-  #makeKey(): string {
-    const { tenant } = this;
-    const filter = tenant.filterQuery;
-    const view: TypedRequest = filter === null
-      ? this
-      : { method: this.method, path: this.path, query: filter(this.query), header: (name) => this.header(name) };
-    const host = tenant.hostInKey ? this.authority.toLowerCase() : "";
-    return cacheKey({ listener: tenant.name, host, target: tenant.type.keyTarget(view) });
-  }
 }
 
 function rawTarget(exchange: Exchange): string {
@@ -199,12 +194,6 @@ function rawTarget(exchange: Exchange): string {
 
 function peerOf(address: Deno.Addr): string {
   return "hostname" in address ? address.hostname : "unix";
-}
-
-function withoutPrefix(path: string, prefix: string): string {
-  if (prefix === "/") return path;
-  const rest = path.slice(prefix.length);
-  return rest === "" ? "/" : rest;
 }
 
 /** The client's own id where it is usable, so that one id can be followed through several systems. */

@@ -46,7 +46,7 @@ export interface Sending {
 export function outgoingRequest(exchange: Exchange, sending: Sending): UpstreamRequest {
   const { endpoint, ask, outgoing } = sending;
   const { type } = exchange.tenant;
-  const query = outgoing.query === "" ? "" : `?${outgoing.query}`;
+  const query = outgoing.query === "" ? (exchange.hasEmptyQuery ? "?" : "") : `?${outgoing.query}`;
   return {
     method: ask.method,
     target: endpoint.basePath + type.upstreamPath(exchange.path) + query,

@@ -1,4 +1,5 @@
 import { sweepLeases } from "../cache/lease_table.ts";
+import type { PurgeRule } from "../cache/purge_rules.ts";
 import type { Logger } from "../logging/logger.ts";
 import { addCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { ConfigGeneration, FromWorker, InitMessage } from "./messages.ts";
@@ -19,6 +20,8 @@ export interface FleetOptions {
   readonly silenceMs: number;
   readonly leaseMemory: SharedArrayBuffer;
   readonly kvPath: string | null;
+  /** The purges in force, for a worker that starts. */
+  readonly purges: () => readonly PurgeRule[];
   readonly instanceId: string;
   readonly logger: Logger;
   /** No worker lives and none can be started. */
@@ -42,6 +45,9 @@ export class Fleet {
   readonly #options: FleetOptions;
   #current: ConfigGeneration;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
+  /** Workers on their way up. */
+  readonly #starting = new Set<WorkerHandle>();
+  #purgeId = 0;
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
 
@@ -102,6 +108,27 @@ export class Fleet {
     return null;
   }
 
+  /**
+   * Brings rules that the supervisor has recorded into every serving worker, those that are starting included. When it returns, none
+   * serves what they purge: a worker that does not answer is replaced. Answers how many took them.
+   */
+  async purge(rules: readonly PurgeRule[]): Promise<number> {
+    const id = ++this.#purgeId;
+    const serving = this.slots.flatMap((slot) => slot.role === "serving" && slot.handle?.alive ? [slot.handle] : []);
+    const took = await Promise.all([...serving, ...this.#starting].map(async (handle) => {
+      const isDone = (message: FromWorker) => message.type === "purged" && message.id === id;
+      try {
+        const timeoutMs = this.#starting.has(handle) ? START_TIMEOUT_MS : this.#options.silenceMs;
+        await handle.call({ type: "purge", id, rules }, isDone, timeoutMs);
+        return true;
+      } catch {
+        handle.kill("did not take a purge");
+        return false;
+      }
+    }));
+    return took.filter(Boolean).length;
+  }
+
   /** Asks every worker for a fresh report. */
   async refresh(): Promise<void> {
     await Promise.all(this.live.map((handle) => handle.ping(PING_TIMEOUT_MS)));
@@ -142,14 +169,19 @@ export class Fleet {
       kvPath: this.#options.kvPath,
       leaseMemory: this.#options.leaseMemory,
       instanceId: this.#options.instanceId,
+      purges: this.#options.purges(),
       ...this.#current,
     };
+    // In the same turn as the rules were read: a purge that comes from now on is told to this worker too.
+    if (slot.role === "serving") this.#starting.add(handle);
     try {
       await handle.call(init, (message) => message.type === "ready", START_TIMEOUT_MS);
       for (let known = init.generation; known !== this.#current.generation;) known = await this.#catchUp(handle);
     } catch (error) {
       handle.kill(error instanceof Error ? error.message : String(error));
       throw error;
+    } finally {
+      this.#starting.delete(handle);
     }
     slot.handle = handle;
     this.#introduce(slot);
@@ -158,7 +190,9 @@ export class Fleet {
   /** A reload may have gone through while the worker was starting; the generation that it has now. */
   async #catchUp(handle: WorkerHandle): Promise<number> {
     const next = this.#current;
-    await handle.call({ type: "prepare", ...next }, (message) => message.type === "prepared", RELOAD_TIMEOUT_MS);
+    const isPrepared = (message: FromWorker) => message.type === "prepared" && message.generation === next.generation;
+    const prepared = await handle.call({ type: "prepare", ...next }, isPrepared, RELOAD_TIMEOUT_MS);
+    if (prepared.type === "prepared" && prepared.error !== null) throw new Error(prepared.error);
     await this.#commit(handle, next.generation);
     return next.generation;
   }

@@ -1,3 +1,4 @@
+import type { PurgeRule } from "../cache/purge_rules.ts";
 import type { TierStats } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
@@ -16,6 +17,8 @@ export interface InitMessage extends ConfigGeneration {
   /** Path of the Deno KV file; `null` where it cannot be used. */
   readonly kvPath: string | null;
   readonly leaseMemory: SharedArrayBuffer;
+  /** Purges that were made before this worker starts. */
+  readonly purges: readonly PurgeRule[];
   /** This process in `CDN-Loop`. */
   readonly instanceId: string;
 }
@@ -28,6 +31,8 @@ export type ToWorker =
   | (ConfigGeneration & { readonly type: "prepare" })
   | { readonly type: "commit"; readonly generation: number }
   | { readonly type: "abort"; readonly generation: number }
+  /** From its answer on, the worker serves nothing that the rules purge. */
+  | { readonly type: "purge"; readonly id: number; readonly rules: readonly PurgeRule[] }
   | { readonly type: "ping"; readonly sequence: number }
   | { readonly type: "stop"; readonly graceMs: number }
   /** Test hooks, refused unless the supervisor was started with them. */
@@ -38,8 +43,11 @@ export type FromWorker =
   /** It listens now; what was posted before may be lost. */
   | { readonly type: "hello" }
   | { readonly type: "ready" }
+  /** It cannot be what it was asked to be. */
+  | { readonly type: "failed"; readonly reason: string }
   | { readonly type: "prepared"; readonly generation: number; readonly error: string | null }
   | { readonly type: "committed"; readonly generation: number }
+  | { readonly type: "purged"; readonly id: number }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }
   | { readonly type: "stopped" };
 

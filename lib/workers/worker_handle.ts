@@ -126,6 +126,7 @@ export class WorkerHandle {
   #receive(message: FromWorker): void {
     this.#unansweredBeats = 0;
     if (message.type === "hello") this.#flushOutbox();
+    if (message.type === "failed") return this.#die(message.reason);
     if (message.type === "pong") this.#report = message.report;
     for (const waiting of this.#waiting) if (waiting.matches(message)) waiting.resolve(message);
   }

@@ -1,3 +1,4 @@
+import type { PurgeRule } from "../cache/purge_rules.ts";
 import type { Config } from "../config/config.ts";
 import { standardOutput } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
@@ -11,6 +12,8 @@ export interface WorkerRole {
   prepare(generation: number, config: Config): void;
   commit(): void;
   abort(): void;
+  /** From its return on, nothing is served that the rules purge. */
+  purge(rules: readonly PurgeRule[]): void;
   report(): WorkerReport;
   stop(graceMs: number): Promise<void>;
 }
@@ -28,7 +31,7 @@ const scope = globalThis as unknown as WorkerScope;
 /** Takes the supervisor's messages for a role that `open` makes of the first of them. */
 export function runWorker(open: (init: InitMessage, logger: Logger) => Promise<WorkerRole>): void {
   const output = standardOutput();
-  let role: WorkerRole | null = null;
+  let opened: Promise<WorkerRole> | null = null;
   let logger: Logger | null = null;
   // A rejection that nobody took is a bug, but no reason to drop the requests of this worker.
   scope.addEventListener("unhandledrejection", (event) => {
@@ -38,15 +41,22 @@ export function runWorker(open: (init: InitMessage, logger: Logger) => Promise<W
   scope.onmessage = async ({ data, ports }) => {
     if (data.type === "init") {
       logger = loggerOf(data.config, output.push);
-      role = await open(data, logger);
-      return scope.postMessage({ type: "ready" });
+      opened = open(data, logger);
+      return scope.postMessage(await opened.then(() => READY, failure));
     }
-    if (role === null) return;
-    const answer = await obey(role, data, ports[0]);
+    if (opened === null) return;
+    // What comes while it opens is done afterwards, in order: no purge may be missed.
+    const answer = await obey(await opened, data, ports[0]);
     if (data.type === "stop") output.flush();
     if (answer !== null) scope.postMessage(answer);
   };
   scope.postMessage({ type: "hello" });
+}
+
+const READY: FromWorker = { type: "ready" };
+
+function failure(error: unknown): FromWorker {
+  return { type: "failed", reason: error instanceof Error ? error.message : String(error) };
 }
 
 /** Does what a message says; the answer to it, if it has one. */
@@ -67,6 +77,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
     case "abort":
       role.abort();
       return null;
+    case "purge":
+      role.purge(message.rules);
+      return { type: "purged", id: message.id };
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
     case "stop":

@@ -27,6 +27,7 @@ Deno.test("requests and responses pass through as they are", async (t) => {
         "/?a=?b/c/../d",
         "/%41%2e%2Ehidden",
         "/x?&&&",
+        "/x?",
       ]
     ) {
       const { status } = await rawRequest(port, requestText(`GET ${target}`));
