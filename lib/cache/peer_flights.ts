@@ -89,14 +89,23 @@ export class PeerFlights {
         if (message.lengthBytes === 0) this.#joined.delete(message.id);
         break;
       case "chunk":
-        joined.fill?.push(message.bytes);
-        if (joined.fill?.body !== null) this.#joined.delete(message.id);
+        this.#take(message.id, joined, message.bytes);
         break;
       case "solo":
         this.#land(message.id, { kind: "solo" });
         break;
       case "failed":
         this.#land(message.id, { kind: "failed", error: revived(message.failure) });
+    }
+  }
+
+  #take(id: number, { fill }: Joined, bytes: Uint8Array): void {
+    try {
+      fill?.push(bytes);
+      if (fill?.body !== null) this.#joined.delete(id);
+    } catch (error) {
+      // Thrown on in a message handler, it would end this worker for what another one sent.
+      this.#land(id, { kind: "failed", error: error as Error });
     }
   }
 
