@@ -11,6 +11,7 @@ import type {
   ServerConfig,
   UpstreamConfig,
 } from "./config.ts";
+import { buildStoring } from "./build_storing.ts";
 import type { FileValues } from "./schema.ts";
 
 type PoolValues = FileValues["pools"][string];
@@ -137,6 +138,7 @@ function buildListener(listener: ListenerValues): ListenerConfig {
       mode: mode ?? null,
       rules: rules.map(buildRule),
       query: { include: query.include ?? null, exclude: query.exclude, sort: query.sort },
+      ...buildStoring(listener.cache),
     },
     limits: buildLimits(listener),
     offline: listener.offline,

@@ -1,3 +1,4 @@
+import type { StoringConfig } from "./storing_config.ts";
 import type { ListenerLimitsConfig, PoolResilienceConfig } from "./resilience_config.ts";
 
 /** The whole configuration, checked, with every default filled in, frozen. Sizes are bytes and times milliseconds. */
@@ -158,7 +159,7 @@ export interface ListenerConfig {
 }
 
 /** `cache:` of a listener. */
-export interface ListenerCacheConfig {
+export interface ListenerCacheConfig extends StoringConfig {
   /** `null` is the type's default. */
   readonly mode: "rfc9111" | "ttl" | "off" | null;
   readonly rules: readonly CacheRuleConfig[];

@@ -19,7 +19,8 @@ import {
   text,
   upstreamUrl,
 } from "./scalars.ts";
-import { asMapping, section } from "./section.ts";
+import { asMapping, list, section, short } from "./section.ts";
+import { storingKeys } from "./storing_sections.ts";
 import { listenerLimitKeys, resilienceKeys, upstreamLimitKeys } from "./resilience_sections.ts";
 
 /** Names that the rooms of the gateway register and the configuration may use. */
@@ -37,18 +38,6 @@ const DAY = 24 * HOUR;
 const YEAR = 365 * DAY;
 const MiB = 1024 ** 2;
 const PiB = 1024 ** 5;
-
-/** Lets `normalize` turn a short form into the long one; `shorthand` is the short form's JSON Schema. */
-function short<S extends z.ZodType>(schema: S, shorthand: object, normalize: (value: unknown) => unknown) {
-  return z.preprocess(normalize, schema).meta({ shorthand });
-}
-
-/** A list of at most `max` items. */
-function list<S extends z.ZodType>(item: S, max = 1000, expected = "a list") {
-  const error = (issue: { code?: string }) =>
-    issue.code === "too_big" ? `${expected} of at most ${max} items` : expected;
-  return z.array(item, { error }).max(max, { error });
-}
 
 /** A list of which one item alone may stand without brackets. */
 function oneOrMany<S extends z.ZodType>(item: S) {
@@ -233,6 +222,7 @@ const listenerCacheSection = section({
     "The first rule whose conditions all hold decides; keys it leaves out fall to the type's default.",
   ),
   query: asMapping(querySection).prefault({}).describe("Which query parameters are part of the cache key."),
+  ...storingKeys,
 });
 
 const listenerSection = section({

@@ -13,3 +13,15 @@ export function section<S extends z.ZodRawShape>(shape: S) {
 export function asMapping<S extends z.ZodType>(schema: S) {
   return z.preprocess((value) => value instanceof Interpolated ? value.value() : value, schema);
 }
+
+/** Lets `normalize` turn a short form into the long one; `shorthand` is the short form's JSON Schema. */
+export function short<S extends z.ZodType>(schema: S, shorthand: object, normalize: (value: unknown) => unknown) {
+  return z.preprocess(normalize, schema).meta({ shorthand });
+}
+
+/** A list of at most `max` items. */
+export function list<S extends z.ZodType>(item: S, max = 1000, expected = "a list") {
+  const error = (issue: { code?: string }) =>
+    issue.code === "too_big" ? `${expected} of at most ${max} items` : expected;
+  return z.array(item, { error }).max(max, { error });
+}

@@ -13,14 +13,19 @@ export function compilePolicy(config: ListenerCacheConfig, type: UpstreamType): 
   return {
     mode,
     rules: config.rules.map(compileRule),
-    targetedFields: ["cdn-cache-control"],
+    targetedFields: config.targetedFields,
     ignoreVary: type.ignoreVary,
     // Where the type drops the field anyway, it is the origin's edge that sets it, for itself.
-    setCookie: type.dropFields.has("set-cookie") ? "strip" : "bypass",
-    // A general origin may answer by cookie without saying so in Vary.
-    cookies: type.name === "custom" ? "bypass" : "ignore",
+    setCookie: config.setCookie ?? (type.dropFields.has("set-cookie") ? "strip" : "bypass"),
+    cookies: cookieUse(config, type),
     maxTtlMs: type.name === "custom" ? null : TMDB_MAX_TTL_MS,
   };
+}
+
+/** A general origin may answer by cookie without saying so in Vary. Cookies that are part of the key keep such answers apart. */
+function cookieUse({ cookies }: ListenerCacheConfig, type: UpstreamType): "bypass" | "ignore" {
+  if (cookies === null) return type.name === "custom" ? "bypass" : "ignore";
+  return typeof cookies === "string" ? cookies : "ignore";
 }
 
 function compileRule(rule: CacheRuleConfig): CacheRule {

@@ -91,7 +91,32 @@ Deno.test("buildConfig() fills every default", async () => {
       prefix: "/",
       stripPrefix: false,
       pool: "a",
-      cache: { mode: null, rules: [], query: { include: null, exclude: [], sort: false } },
+      cache: {
+        mode: null,
+        rules: [],
+        query: { include: null, exclude: [], sort: false },
+        setCookie: null,
+        cookies: null,
+        range: null,
+        targetedFields: ["cdn-cache-control"],
+        compress: {
+          enabled: null,
+          minBytes: 1024,
+          types: [
+            "text/*",
+            "application/json",
+            "application/ld+json",
+            "application/manifest+json",
+            "application/problem+json",
+            "application/javascript",
+            "application/xml",
+            "application/atom+xml",
+            "application/rss+xml",
+            "image/svg+xml",
+          ],
+          codings: ["br", "zstd", "gzip"],
+        },
+      },
       limits: { maxInFlight: null, queueSize: 256, queueTimeoutMs: 2000, rate: null },
       offline: false,
     }],
@@ -132,6 +157,11 @@ listeners:
     cache:
       mode: "off"
       query: { include: [q], exclude: [utm_*], sort: true }
+      set_cookie: strip
+      cookies: { key: [b, a, b] }
+      range: fetch-full
+      targeted_fields: [My-Cache-Control]
+      compress: { enabled: true, min_size: 2KiB, types: [text/html], codings: [gzip] }
       rules:
         - { path: /a/**, content_type: image/*, status: 404, ttl: 1s, min_ttl: 2s, max_ttl: 3s,
             stale_while_revalidate: 4s, stale_if_error: 5s, memory: false, disk: false }
@@ -217,6 +247,11 @@ listeners:
           disk: false,
         }],
         query: { include: ["q"], exclude: ["utm_*"], sort: true },
+        setCookie: "strip",
+        cookies: { key: ["a", "b"] },
+        range: "fetch-full",
+        targetedFields: ["my-cache-control"],
+        compress: { enabled: true, minBytes: 2048, types: ["text/html"], codings: ["gzip"] },
       },
       limits: { maxInFlight: 9, queueSize: 10, queueTimeoutMs: 11, rate: null },
       offline: "auto",

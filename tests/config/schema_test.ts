@@ -16,7 +16,13 @@ Deno.test("fileSchemas() fills every default of a file with pools and listeners 
   assert.deepEqual(values.pools.a?.upstreams, [{ url: "https://one.example", weight: 1, max_connections: 256 }]);
   assert.equal(values.pools.a?.strategy, "weighted-ewma");
   assert.deepEqual(values.listeners[0]?.listen, { hostname: "0.0.0.0", port: 6635 });
-  assert.deepEqual(values.listeners[0]?.cache, { rules: [], query: { exclude: [], sort: false } });
+  const { compress, ...cache } = values.listeners[0]!.cache;
+  assert.deepEqual(cache, {
+    rules: [],
+    query: { exclude: [], sort: false },
+    targeted_fields: ["CDN-Cache-Control"],
+  });
+  assert.deepEqual([compress.enabled, compress.min_size, compress.codings], [undefined, 1024, ["br", "zstd", "gzip"]]);
 });
 
 Deno.test("fileSchemas() takes the short forms", () => {

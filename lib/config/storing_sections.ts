@@ -1,0 +1,81 @@
+import { Interpolated } from "./interpolate.ts";
+import { choice, flag, mediaRange, size, text } from "./scalars.ts";
+import { asMapping, list, section, short } from "./section.ts";
+
+const PiB = 1024 ** 5;
+
+/** Types that compress well, and seldom come compressed already. */
+const COMPRESSIBLE = [
+  "text/*",
+  "application/json",
+  "application/ld+json",
+  "application/manifest+json",
+  "application/problem+json",
+  "application/javascript",
+  "application/xml",
+  "application/atom+xml",
+  "application/rss+xml",
+  "image/svg+xml",
+];
+
+const CODINGS = ["br", "gzip", "zstd"] as const;
+const COOKIE_USES = ["bypass", "ignore"] as const;
+
+/** The name of a field or a cookie. */
+function token(what: string) {
+  const pattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+  return text({ title: "name", pattern, maxLength: 128, expected: `a ${what}'s name` });
+}
+
+function plain(value: unknown): unknown {
+  return value instanceof Interpolated ? value.value() : value;
+}
+
+const cookiesSection = section({
+  use: choice(COOKIE_USES).optional().describe(
+    "`bypass`: the cache has no part in requests with cookies; `ignore`: it pays no heed to them.",
+  ),
+  key: list(token("cookie"), 16).optional().describe(
+    "Cookies whose values are part of the cache key, as hashes; all others are ignored.",
+  ),
+});
+
+const compressSection = section({
+  enabled: flag().optional().describe(
+    "Serve stored responses compressed to clients that take it; default: the type's own.",
+  ),
+  min_size: size(1, PiB).prefault("1KiB").describe("Smaller bodies are served as they are."),
+  types: list(mediaRange(), 100).prefault(COMPRESSIBLE).describe("Media ranges that are compressed."),
+  codings: list(choice(CODINGS), CODINGS.length).prefault(["br", "zstd", "gzip"]).describe(
+    "Codings, best first; of those that a client likes equally the first is taken.",
+  ),
+});
+
+/** Keys of a listener's `cache:` that say what is stored and in what form it is served. */
+export const storingKeys = {
+  set_cookie: choice(["bypass", "strip", "store"]).optional().describe(
+    "What `Set-Cookie` does to a response: not stored, stored without the field, or stored with it; " +
+      "default: `bypass`, on TMDB types `strip`.",
+  ),
+  cookies: short(
+    cookiesSection,
+    { type: "string", enum: [...COOKIE_USES] },
+    (value) => typeof plain(value) === "string" ? { use: plain(value) } : plain(value),
+  ).optional().describe(
+    "What `Cookie` does to a request: `bypass`, `ignore` or `{ key: [names] }`; default: `bypass`, on TMDB types `ignore`.",
+  ),
+  range: choice(["pass", "fetch-full"]).optional().describe(
+    "A range of what is not stored: `pass` forwards it, `fetch-full` fetches and stores the whole; " +
+      "default: `pass`, on TMDB types `fetch-full`.",
+  ),
+  targeted_fields: list(token("field"), 8).prefault(["CDN-Cache-Control"]).describe(
+    "Response fields that speak to this cache before `Cache-Control` does (RFC 9213), most important first.",
+  ),
+  compress: asMapping(
+    short(
+      compressSection,
+      { type: "boolean" },
+      (value) => typeof plain(value) === "boolean" ? { enabled: plain(value) } : plain(value),
+    ),
+  ).prefault({}).describe("Stored responses in compressed form, made once each; `true` or `false` alone is `enabled`."),
+};

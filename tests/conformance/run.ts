@@ -1,0 +1,70 @@
+/**
+ * Holds the gateway against the public HTTP cache suite: `deno task conformance [--base URL]`. It starts the suite's origin and a
+ * gateway in front of it, runs every case, and prints what was passed and each case that was not. The reasons are in
+ * `docs/conformance.md`. With `--base` another cache is judged, which has to stand in front of the origin already.
+ */
+import { parseArgs } from "node:util";
+import { freePort, startGateway } from "../system/_gateway.ts";
+import { customPool, testConfig } from "../system/_test_config.ts";
+import { type CaseResult, type Kind, runSuite, SUITE } from "./suite.ts";
+
+const { values } = parseArgs({ options: { base: { type: "string" } } });
+await using stack = new AsyncDisposableStack();
+const results = await runSuite(values.base ?? await startJudged(stack));
+print(`${SUITE}\n${countLine(results, "required")}\n${countLine(results, "optional")}\n`);
+for (const kind of ["required", "optional"] as const) {
+  for (const { id, problem } of failures(results, kind)) print(`${kind} ${id}: ${problem}\n`);
+}
+
+/** The suite's origin and a gateway that obeys it; answers the gateway's address. */
+async function startJudged(stack: AsyncDisposableStack): Promise<string> {
+  const port = freePort();
+  const origin = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-lock", "--allow-all", "tests/conformance/suite_origin.ts"],
+    env: { npm_config_port: String(port), npm_config_protocol: "http", npm_config_pidfile: "/dev/null" },
+    stdout: "null",
+  }).spawn();
+  stack.defer(async () => {
+    origin.kill("SIGKILL");
+    await origin.status;
+  });
+  await listening(port);
+  const gateway = stack.adopt(
+    await startGateway({
+      config: (places) =>
+        testConfig(places, {
+          logging: { access: "off" },
+          pools: { suite: customPool([`http://127.0.0.1:${port}`]) },
+          listeners: [{ name: "suite", pool: "suite", cache: { mode: "rfc9111", set_cookie: "store" } }],
+        }),
+    }),
+    (running) => running.close(),
+  );
+  return gateway.url;
+}
+
+async function listening(port: number): Promise<void> {
+  const untilMs = performance.now() + 60_000;
+  for (;;) {
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      return;
+    } catch (error) {
+      if (performance.now() > untilMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+function failures(all: readonly CaseResult[], kind: Kind): readonly CaseResult[] {
+  return all.filter((result) => result.kind === kind && !result.passed);
+}
+
+function countLine(all: readonly CaseResult[], kind: Kind): string {
+  const total = all.filter((result) => result.kind === kind).length;
+  return `${kind} ${total - failures(all, kind).length}/${total}`;
+}
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+}
