@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { KvGauge } from "../../lib/cache/_kv_gauge.ts";
+import { openKvForTest } from "./_opened_kv.ts";
+
+Deno.test("KvGauge.measure() tells the file with its log, and of it what is in use", async () => {
+  await using opened = await openKvForTest();
+  const gauge = new KvGauge(opened.path);
+  for (let n = 0; n < 60; n++) await opened.kv.set(["row", n], new Uint8Array(60_000));
+  const full = gauge.measure();
+  assert.ok(full.liveBytes > 3_600_000 && full.liveBytes < 4_000_000, `${full.liveBytes} bytes in use`);
+  assert.ok(full.fileBytes >= full.liveBytes && full.walBytes > 0);
+  for (let n = 0; n < 60; n++) await opened.kv.delete(["row", n]);
+  const freed = gauge.measure();
+  assert.ok(freed.liveBytes < 200_000, `${freed.liveBytes} bytes in use after all was deleted`);
+  assert.ok(freed.fileBytes >= full.liveBytes, "the file does not shrink");
+  gauge.close();
+});
+
+Deno.test("KvGauge.emptyLog() writes the log back", async () => {
+  await using opened = await openKvForTest();
+  for (let n = 0; n < 20; n++) await opened.kv.set(["row", n], new Uint8Array(60_000));
+  const gauge = new KvGauge(opened.path);
+  gauge.emptyLog();
+  assert.equal(gauge.measure().walBytes, 0);
+  gauge.close();
+  assert.ok((await opened.kv.get(["row", 19])).value);
+});

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import {
+  bodyDigest,
+  CHUNK_BYTES,
+  chunkCount,
+  decodeResponse,
+  encodeResponse,
+  INLINE_BODY_BYTES,
+  readHeader,
+  withBucket,
+} from "../../lib/cache/_kv_record.ts";
+import type { StoredResponse } from "../../lib/cache/stored_response.ts";
+import { assertSameResponse, sampleResponse } from "./store_suite.ts";
+
+async function encode(response: StoredResponse) {
+  const id = new Uint8Array(14).fill(3);
+  return encodeResponse(response, { id, bucket: 77, deadAtMs: 12345, bodyDigest: await bodyDigest(response.body) });
+}
+
+async function decode(record: Uint8Array, body: Uint8Array<ArrayBuffer> | null) {
+  const header = readHeader(record);
+  return header === null ? null : await decodeResponse(record, header, body);
+}
+
+Deno.test("encodeResponse() lays a small body into the record and a large one into chunks", async () => {
+  for (
+    const [bodyLength, chunks] of [[0, 0], [INLINE_BODY_BYTES, 0], [INLINE_BODY_BYTES + 1, 1], [
+      CHUNK_BYTES * 2 + 1,
+      3,
+    ]] as const
+  ) {
+    const response = sampleResponse("api\0\0/a", { bodyLength });
+    const encoded = (await encode(response))!;
+    assert.equal(encoded.chunks.length, chunks);
+    assert.equal(chunkCount(bodyLength), chunks);
+    const { bucket, deadAtMs, storedAtMs, bodyLength: length } = readHeader(encoded.record)!;
+    assert.deepEqual([bucket, deadAtMs, storedAtMs, length], [77, 12345, response.requestTimeMs, bodyLength]);
+    const body = chunks === 0 ? null : new Uint8Array(await new Blob([...encoded.chunks]).arrayBuffer());
+    assertSameResponse((await decode(encoded.record, body)) ?? undefined, response);
+  }
+});
+
+Deno.test("encodeResponse() refuses metadata that no value of KV can hold", async () => {
+  assert.equal(await encode(sampleResponse("api\0\0/a", { fields: [["x-long", "y".repeat(50_000)]] })), null);
+});
+
+Deno.test("encodeResponse() keeps numbers that JSON does not know", async () => {
+  const freshness = { ...sampleResponse("").freshness, lifetimeMs: Infinity };
+  const encoded = (await encode(sampleResponse("api\0\0/a", { freshness })))!;
+  assert.equal((await decode(encoded.record, null))?.freshness.lifetimeMs, Number.MAX_SAFE_INTEGER);
+});
+
+Deno.test("decodeResponse() refuses a record with any byte changed, but for its bucket", async () => {
+  const { record } = (await encode(sampleResponse("api\0\0/a", { bodyLength: 300 })))!;
+  for (let at = 0; at < record.byteLength; at++) {
+    const changed = new Uint8Array(record);
+    changed[at]! ^= 0x40;
+    const isBucket = at >= 1 && at < 5;
+    assert.equal(await decode(changed, null) !== null, isBucket, `byte ${at}`);
+  }
+});
+
+Deno.test("decodeResponse() refuses another body, a shorter and a longer one", async () => {
+  const response = sampleResponse("api\0\0/a", { bodyLength: 20_000 });
+  const { record } = (await encode(response))!;
+  assert.ok(await decode(record, response.body));
+  assert.equal(await decode(record, response.body.slice(1)), null);
+  assert.equal(await decode(record, new Uint8Array(20_001)), null);
+  assert.equal(await decode(record, new Uint8Array(20_000)), null);
+});
+
+Deno.test("readHeader() refuses what is cut off, too long or of another version", async () => {
+  const { record } = (await encode(sampleResponse("api\0\0/a")))!;
+  for (const length of [0, 1, 40, record.byteLength - 1]) assert.equal(readHeader(record.subarray(0, length)), null);
+  assert.equal(readHeader(new Uint8Array([...record, 0])), null);
+  assert.equal(readHeader(new Uint8Array([9, ...record.subarray(1)])), null);
+});
+
+Deno.test("withBucket() changes the bucket of a copy", async () => {
+  const { record } = (await encode(sampleResponse("api\0\0/a")))!;
+  const moved = withBucket(record, 4_000_000_000);
+  assert.equal(readHeader(moved)?.bucket, 4_000_000_000);
+  assert.equal(readHeader(record)?.bucket, 77);
+  assert.ok(await decode(moved, null));
+});
+
+Deno.test("bodyDigest() is the same however long the body", async () => {
+  for (const length of [20_000, 300_000]) {
+    const body = sampleResponse("api\0\0/a", { bodyLength: length }).body;
+    assert.deepEqual([...(await bodyDigest(body))!], [...new Uint8Array(await crypto.subtle.digest("SHA-256", body))]);
+  }
+  assert.equal(await bodyDigest(new Uint8Array(10)), null);
+});
