@@ -25,12 +25,12 @@ export class BackgroundTasks {
     this.#running.add(running);
   }
 
-  /** Waits for what is under way, at most `graceMs`. */
+  /** Waits for what is under way, and what begins meanwhile, at most `graceMs`. */
   async drain(graceMs: number): Promise<void> {
-    if (this.#running.size === 0) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const expiry = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));
-    await Promise.race([Promise.all(this.#running), expiry]);
+    let isOver = false;
+    const expiry = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs)).then(() => isOver = true);
+    while (this.#running.size > 0 && !isOver) await Promise.race([Promise.all(this.#running), expiry]);
     clearTimeout(timer);
   }
 }
