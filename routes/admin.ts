@@ -1,8 +1,10 @@
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { AdminView } from "../lib/admin/admin_view.ts";
 import { authorize } from "../lib/admin/auth.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
+import { problem } from "./problem.ts";
+import { purgeRoutes } from "./purge.ts";
 
 /** The admin surface: liveness and readiness for everyone, the rest for whoever {@linkcode authorize} lets in. */
 export function adminApp(view: AdminView): Hono {
@@ -13,6 +15,7 @@ export function adminApp(view: AdminView): Hono {
     return refusal === null ? await next() : problem(context, refusal.status, refusal.detail);
   });
   app.route("/", metricsRoutes(view));
+  app.route("/", purgeRoutes(view));
   app.get("/status", async (context) => context.json(await view.status()));
   app.post("/reload", async (context) => {
     const result = await view.reload();
@@ -27,11 +30,4 @@ export function adminApp(view: AdminView): Hono {
   app.notFound((context) => problem(context, 404, `There is nothing at ${context.req.method} ${context.req.path}`));
   app.onError((error, context) => problem(context, 500, error.message));
   return app;
-}
-
-/** Problem details (RFC 9457). */
-function problem(context: Context, status: 401 | 403 | 404 | 500, detail: string): Response {
-  const fields: Record<string, string> = { "content-type": "application/problem+json" };
-  if (status === 401) fields["www-authenticate"] = 'Bearer realm="usher admin"';
-  return context.body(JSON.stringify({ type: "about:blank", status, detail }), status, fields);
 }

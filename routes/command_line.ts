@@ -1,17 +1,14 @@
-import { relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { checkReport } from "../lib/config/check.ts";
 import { jsonSchema } from "../lib/config/json_schema.ts";
-import { loadConfig, type LoadResult } from "../lib/config/load.ts";
 import { formatLocated } from "../lib/config/located.ts";
 import { portsInUse } from "../lib/config/ports.ts";
-import { readText } from "../lib/config/read_text.ts";
-import { balancerNames } from "../lib/pool/balancer_registry.ts";
-import { upstreamTypeNames } from "../lib/upstream_type/registry.ts";
 import { runGateway } from "../lib/workers/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
+import { defaultConfig, load, NAMES, shown, typedPath } from "./commands/config_file.ts";
+import { purgeCommand } from "./commands/purge.ts";
+import { fail, print } from "./commands/terminal.ts";
 
 const USAGE = `Usher ${manifest.version}: a caching gateway, configured by one YAML file
 
@@ -21,13 +18,15 @@ usage: usher COMMAND [--config FILE]
   check     say what is wrong with a configuration; exits with 0 or 1
               --skip-ports   the gateway that uses these ports is running
   schema    print the JSON Schema of the configuration
+  purge     remove stored responses of the running gateway, or mark them stale
+              --url U | --prefix P | --glob G | --tag T | --listener L | --all   what to purge
+              --hard         remove: without it they are stale, and validated at their next use
+              --admin URL --token T   where the gateway is, if the configuration does not say
   health    ask the running gateway whether it is ready; exits with 0 or 1
   version   print the version
 
 FILE is config.yaml unless it is given, else config.example.yaml.
 `;
-
-const NAMES = { types: upstreamTypeNames, strategies: balancerNames };
 
 /** The command line's arguments. */
 interface Arguments {
@@ -38,6 +37,7 @@ interface Arguments {
 
 /** Runs a command; answers the process's exit status. `workerUrl` is the module that workers start from. */
 export async function commandLine(args: readonly string[], workerUrl: URL): Promise<number> {
+  if (args[0] === "purge") return await purgeCommand(args.slice(1));
   const parsed = parse(args);
   if (typeof parsed === "string") return fail(parsed);
   switch (parsed.command) {
@@ -66,7 +66,7 @@ async function start({ config }: Arguments, workerUrl: URL): Promise<number> {
     workerUrl,
     adminHandler: (supervisor) => {
       const app = adminApp(supervisor);
-      return (request) => app.fetch(request);
+      return (request, { remoteAddr }) => app.fetch(request, { remote: remoteAddr.hostname });
     },
     testHooks: Deno.env.get("USHER_TEST_HOOKS") === "1",
   });
@@ -97,16 +97,6 @@ async function health({ config }: Arguments): Promise<number> {
   }
 }
 
-function load(path: string): Promise<LoadResult> {
-  return loadConfig(path, {
-    ...NAMES,
-    readTextFile: readText,
-    env: (name) => Deno.env.get(name),
-    cores: navigator.hardwareConcurrency,
-    cwd: Deno.cwd(),
-  });
-}
-
 function parse(args: readonly string[]): Arguments | string {
   try {
     const { values, positionals } = parseArgs({
@@ -128,44 +118,4 @@ function parse(args: readonly string[]): Arguments | string {
   } catch (error) {
     return `${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`;
   }
-}
-
-/** The file that is used where none is named. */
-function defaultConfig(command: string): string {
-  if (!["start", "check", "health"].includes(command) || exists("config.yaml")) return "config.yaml";
-  if (command === "start") {
-    fail("There is no config.yaml: using config.example.yaml. Copy it to config.yaml and make it yours.");
-  }
-  if (exists("config.example.yaml")) return "config.example.yaml";
-  // A compiled program carries the example along.
-  return fileURLToPath(new URL("../config.example.yaml", import.meta.url));
-}
-
-/** `deno task` runs in the project's folder; a path that the user typed means the folder they typed it in. */
-function typedPath(path: string): string {
-  return resolve(Deno.env.get("INIT_CWD") ?? Deno.cwd(), path);
-}
-
-/** Below the working directory a short path reads better in messages. */
-function shown(path: string): string {
-  const short = relative(Deno.cwd(), path);
-  return short.startsWith("..") ? path : short;
-}
-
-function exists(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-function print(text: string): number {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
-  return 0;
-}
-
-function fail(text: string): number {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${text.trimEnd()}\n`));
-  return 1;
 }

@@ -83,14 +83,24 @@ export class Collapse {
     return { role: "leader", flight };
   }
 
+  /**
+   * Lets no further request join what is under way or has just ended: after a purge it is too old for those who come now. The
+   * flights go on for those who wait already.
+   */
+  detach(): void {
+    this.#flights.clear();
+    for (const key of [...this.#lingering.keys()]) this.#release(key);
+  }
+
   /** Ends a flight that this worker led. Call it when `stored` is in the store, or with `null` when nothing will be. */
   finish(flight: Flight, stored: StoredResponse | null): void {
     flight.land({ kind: "solo" });
-    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
+    const isCurrent = this.#flights.get(flight.key) === flight;
+    if (isCurrent) this.#flights.delete(flight.key);
     const lease = this.#leases.get(flight);
     if (lease === undefined) return;
     this.#leases.delete(flight);
-    if (stored === null) this.#options.leases.release(lease);
+    if (stored === null || !isCurrent) this.#options.leases.release(lease);
     else this.#linger(flight.key, lease, stored);
   }
 

@@ -7,8 +7,11 @@ export type PurgeScope =
   | { readonly kind: "url"; readonly listener: string | null; readonly target: string }
   /** Targets that begin so. */
   | { readonly kind: "prefix"; readonly listener: string | null; readonly prefix: string }
-  /** Targets that match: `*` within a segment, `**` across; a pattern without `?` is held against the path alone. */
-  | { readonly kind: "glob"; readonly listener: string | null; readonly pattern: string }
+  /**
+   * Targets that match: `*` within a segment, `**` across; a pattern without `?` is held against the path alone. `base` is put
+   * before the target, where a listener strips it from what clients ask for.
+   */
+  | { readonly kind: "glob"; readonly listener: string | null; readonly pattern: string; readonly base?: string }
   /** Responses with this tag. */
   | { readonly kind: "tag"; readonly listener: string | null; readonly tag: string }
   /** Everything of a listener, or everything. */
@@ -109,8 +112,13 @@ export class PurgeRules {
       case "prefix":
         return this.#patternOf(`prefix ${scope.prefix}`, scope.listener, (target) => target.startsWith(scope.prefix));
       case "glob":
-        return this.#patternOf(`glob ${scope.pattern}`, scope.listener, globMatcher(scope.pattern));
+        return this.#globOf(scope);
     }
+  }
+
+  #globOf({ listener, pattern, base = "" }: Extract<PurgeScope, { kind: "glob" }>): Mark {
+    const matches = globMatcher(pattern);
+    return this.#patternOf(`glob ${base} ${pattern}`, listener, (target) => matches(base + target));
   }
 
   #patternOf(name: string, listener: string | null, matches: Pattern["matches"]): Mark {

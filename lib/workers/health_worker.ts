@@ -104,6 +104,9 @@ class HealthWorker implements WorkerRole {
     closeOthers(before, this.#targets);
   }
 
+  /** It serves nothing. */
+  purge(): void {}
+
   abort(): void {
     if (this.#prepared !== null) closeOthers(this.#prepared, this.#targets);
     this.#prepared = null;
@@ -115,6 +118,8 @@ class HealthWorker implements WorkerRole {
       counts: { listeners: {}, upstreams: {} },
       memory: null,
       disk: null,
+      diskProblem: null,
+      byListener: {},
       flights: 0,
       backgroundTasks: 0,
       fillBytes: 0,

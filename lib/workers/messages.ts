@@ -57,6 +57,10 @@ export interface WorkerReport {
   readonly counts: WorkerCounts;
   readonly memory: TierStats | null;
   readonly disk: TierStats | null;
+  /** Why the disk tier does not work as it should; `null` where it does. */
+  readonly diskProblem: string | null;
+  /** What each listener holds: in this worker's memory, and on the disk that all share. */
+  readonly byListener: Readonly<Record<string, ListenerHolding>>;
   /** Fetches under way that others may wait for. */
   readonly flights: number;
   readonly backgroundTasks: number;
@@ -68,4 +72,11 @@ export interface WorkerReport {
   readonly heapBytes: number;
   /** The health worker's tables, from the health worker alone. */
   readonly health: readonly HealthTable[] | null;
+}
+
+/** What a listener holds in the tiers, as one worker sees it. */
+export interface ListenerHolding {
+  readonly memoryEntries: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
 }

@@ -1,7 +1,7 @@
 import { systemClock } from "../clock.ts";
-import { createMemoryTier } from "../cache/memory_tier.ts";
-import { createKvTier, type KvTier } from "../cache/kv_tier.ts";
-import { openKvFile } from "../cache/kv_open.ts";
+import { createMemoryTier, type MemoryTier } from "../cache/memory_tier.ts";
+import type { PurgeRule } from "../cache/purge_rules.ts";
+import { PurgeTable } from "../cache/purge_table.ts";
 import { createTieredStore } from "../cache/tiered_store.ts";
 import { Gateway, type Prepared } from "../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../health/kv_health_reader.ts";
@@ -10,9 +10,10 @@ import type { RouteTable } from "../listener/route_table.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Services } from "../proxy/services.ts";
 import type { Snapshot, Tenant } from "../proxy/snapshot.ts";
+import { Disk } from "./disk.ts";
 import { ListenSet } from "./listen_set.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
-import type { InitMessage, WorkerReport } from "./messages.ts";
+import type { InitMessage, ListenerHolding, WorkerReport } from "./messages.ts";
 import { schedule } from "./schedule.ts";
 import { runWorker, type WorkerRole } from "./worker_runtime.ts";
 
@@ -34,41 +35,55 @@ export function runServingWorker(handler: RequestHandler): void {
 class ServingWorker implements WorkerRole {
   readonly #gateway: Gateway;
   readonly #listen: ListenSet;
-  readonly #kvs: readonly Deno.Kv[];
+  readonly #disk: Disk;
+  readonly #memory: MemoryTier;
   readonly #watch: HealthWatch | null;
+  readonly #purges: PurgeTable;
   readonly #loop = new LoopMonitor();
   readonly #reporter: ReturnType<typeof setInterval>;
   #health: MessagePort | null = null;
   #prepared: Prepared | null = null;
 
   private constructor(
-    parts: { gateway: Gateway; listen: ListenSet; kvs: readonly Deno.Kv[]; watch: HealthWatch | null },
+    parts: {
+      gateway: Gateway;
+      listen: ListenSet;
+      disk: Disk;
+      memory: MemoryTier;
+      watch: HealthWatch | null;
+      purges: PurgeTable;
+    },
   ) {
+    this.#purges = parts.purges;
     this.#gateway = parts.gateway;
     this.#listen = parts.listen;
-    this.#kvs = parts.kvs;
+    this.#disk = parts.disk;
+    this.#memory = parts.memory;
     this.#watch = parts.watch;
     this.#reporter = setInterval(() => this.#report(), REPORT_EVERY_MS);
   }
 
   static async open(init: InitMessage, logger: Logger, handler: RequestHandler): Promise<ServingWorker> {
     const { config } = init;
-    const kvs = await openKvs(init.kvPath, logger);
+    const disk = await Disk.open(init, logger);
+    const memory = createMemoryTier({ limitBytes: config.cache.memoryBytes });
+    const purges = new PurgeTable(init.purges);
     const store = createTieredStore({
-      memory: createMemoryTier({ limitBytes: config.cache.memoryBytes }),
-      disk: diskTier(init, kvs, logger),
+      purges,
+      memory,
+      disk: disk.tier,
     });
     const { leaseMemory, instanceId, index, generation } = init;
     const gateway = new Gateway(
       { store, leaseMemory, worker: index, instanceId, clock: systemClock, logger, config },
       generation,
     );
-    const watch = kvs[0] === undefined ? null : watchTables(kvs[0], gateway, logger);
+    const watch = disk.kv === undefined ? null : watchTables(disk.kv, gateway, logger);
     const listen = new ListenSet((address) => (request, connection) =>
       handler({ services: gateway.services, table: gateway.snapshot.tables.get(address) }, request, connection)
     );
     listen.open(gateway.snapshot.tables.keys());
-    return new ServingWorker({ gateway, listen, kvs, watch });
+    return new ServingWorker({ gateway, listen, disk, memory, watch, purges });
   }
 
   peer(peer: number | "health", port: MessagePort): void {
@@ -98,6 +113,11 @@ class ServingWorker implements WorkerRole {
     this.#listen.keepOnly(this.#addresses(this.#gateway.snapshot));
   }
 
+  purge(rules: readonly PurgeRule[]): void {
+    for (const rule of rules) this.#purges.add(rule);
+    this.#gateway.services.collapse.detach();
+  }
+
   report(): WorkerReport {
     const { services, snapshot, counts } = this.#gateway;
     const { memory, disk } = services.store.stats();
@@ -106,6 +126,8 @@ class ServingWorker implements WorkerRole {
       counts,
       memory,
       disk,
+      diskProblem: this.#disk.tier?.problem ?? null,
+      byListener: listenerUsage(this.#memory, this.#disk),
       flights: services.collapse.size,
       backgroundTasks: services.background.size,
       fillBytes: services.budget.usedBytes,
@@ -123,7 +145,7 @@ class ServingWorker implements WorkerRole {
     this.#loop.close();
     await this.#gateway.close(Math.max(500, untilMs - performance.now()));
     await this.#watch?.close();
-    for (const kv of this.#kvs) kv.close();
+    this.#disk.close();
     this.#health?.close();
   }
 
@@ -138,23 +160,16 @@ class ServingWorker implements WorkerRole {
   }
 }
 
-/** One connection to read by and one to write by, so that reads don't wait behind writes; none where the file cannot be opened. */
-async function openKvs(path: string | null, logger: Logger): Promise<Deno.Kv[]> {
-  if (path === null) return [];
-  const options = { clock: systemClock, log: logger };
-  const opened = await Promise.all([openKvFile(path, options), openKvFile(path, options)]);
-  return opened.flatMap((kv) => kv ?? []);
-}
-
-function diskTier(init: InitMessage, kvs: readonly Deno.Kv[], logger: Logger): KvTier | null {
-  const [kv, writeKv] = kvs;
-  const limitBytes = init.config.cache.diskBytes;
-  if (kv === undefined || limitBytes === 0) return null;
-  const log = {
-    warn: (message: string, fields?: Readonly<Record<string, unknown>>) =>
-      logger.warn(message, fields as Record<string, string>),
-  };
-  return createKvTier({ kv, writeKv, clock: systemClock, log, limitBytes });
+/** What each listener holds. */
+function listenerUsage(memory: MemoryTier, disk: Disk): Record<string, ListenerHolding> {
+  const holdings: Record<string, ListenerHolding> = {};
+  for (const [name, { entries, bytes }] of memory.usage()) {
+    holdings[name] = { memoryEntries: entries, memoryBytes: bytes, diskBytes: 0 };
+  }
+  for (const [name, diskBytes] of Object.entries(disk.listenerBytes)) {
+    holdings[name] = { ...holdings[name] ?? { memoryEntries: 0, memoryBytes: 0 }, diskBytes };
+  }
+  return holdings;
 }
 
 function watchTables(kv: Deno.Kv, gateway: Gateway, logger: Logger): HealthWatch {

@@ -1,11 +1,15 @@
 import { newLeaseMemory } from "../cache/lease_table.ts";
-import type { PreparedKvFile } from "../cache/kv_open.ts";
+import { openKvFile, type PreparedKvFile } from "../cache/kv_open.ts";
+import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
+import type { PurgeOrder } from "../gateway/purge_scopes.ts";
 import type { Logger } from "../logging/logger.ts";
 import { prometheusText } from "../metrics/exposition.ts";
 import { Fleet } from "./fleet.ts";
+import { PurgeDesk, type PurgeOutcome } from "./purge_desk.ts";
+import { PurgeLedger } from "./purge_ledger.ts";
 import { gauges, statusOf } from "./status.ts";
 
 /** What a supervisor is made of. */
@@ -21,10 +25,16 @@ export interface SupervisorOptions {
   readonly kvFile: PreparedKvFile;
   readonly logger: Logger;
   /** The admin surface over what the supervisor shows. */
-  readonly adminHandler: (supervisor: Supervisor) => (request: Request) => Response | Promise<Response>;
+  readonly adminHandler: (supervisor: Supervisor) => AdminHandler;
   /** Lets tests break workers. */
   readonly testHooks: boolean;
 }
+
+/** Answers a request to the admin surface. */
+export type AdminHandler = (
+  request: Request,
+  connection: Deno.ServeHandlerInfo<Deno.NetAddr>,
+) => Response | Promise<Response>;
 
 /** What came of a reload. */
 export type ReloadResult =
@@ -48,6 +58,9 @@ export class Supervisor {
   readonly #fleet: Fleet;
   readonly #lost = Promise.withResolvers<void>();
   #admin: Deno.HttpServer | null = null;
+  #kv: Deno.Kv | null = null;
+  #ledger: PurgeLedger | null = null;
+  #purgeDesk: PurgeDesk | null = null;
   #reloading: Promise<ReloadResult> | null = null;
   #reloadAgain = false;
   #lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null = null;
@@ -60,6 +73,7 @@ export class Supervisor {
       silenceMs: options.config.server.workerTimeoutMs,
       leaseMemory: newLeaseMemory(),
       kvPath: options.kvFile.path,
+      purges: () => this.#ledger?.rules ?? [],
       instanceId: `usher-${crypto.randomUUID().slice(0, 13)}`,
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
@@ -87,6 +101,7 @@ export class Supervisor {
    * @throws {Error} when no worker starts or the admin address cannot be used
    */
   async start(): Promise<void> {
+    await this.#openLedger();
     await this.#fleet.start();
     const { hostname, port } = this.config.admin.listen;
     this.#admin = Deno.serve({ hostname, port, onListen: () => {} }, this.#options.adminHandler(this));
@@ -132,6 +147,12 @@ export class Supervisor {
     return this.#reloading;
   }
 
+  /** Purges stored responses in all workers, for `actor`; see {@linkcode PurgeDesk.take}. */
+  async purge(order: PurgeOrder, actor: string): Promise<PurgeOutcome> {
+    if (this.#purgeDesk === null) return { ok: false, problem: "The gateway is still starting" };
+    return await this.#purgeDesk.take(order, this.config, actor);
+  }
+
   /** Breaks a worker, for tests; `false` where that is not allowed. */
   fault(worker: number, fault: "throw" | "hang"): boolean {
     const handle = this.#options.testHooks ? this.#fleet.slots[worker]?.handle : null;
@@ -145,6 +166,18 @@ export class Supervisor {
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     await this.#fleet.stop(graceMs);
     await this.#admin?.shutdown();
+    this.#kv?.close();
+  }
+
+  async #openLedger(): Promise<void> {
+    const { kvFile, logger } = this.#options;
+    this.#kv = kvFile.path === null ? null : await openKvFile(kvFile.path, { clock: systemClock, log: logger });
+    this.#ledger = await PurgeLedger.open(this.#kv, logger);
+    this.#purgeDesk = new PurgeDesk({
+      ledger: this.#ledger,
+      logger,
+      spread: (rules) => this.#fleet.purge(rules),
+    });
   }
 
   async #reloadUntilCurrent(): Promise<ReloadResult> {

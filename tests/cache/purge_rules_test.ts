@@ -33,6 +33,8 @@ const CASES: ReadonlyArray<readonly [scope: PurgeScope, isPurged: boolean]> = [
   [{ kind: "glob", listener: "api", pattern: "/3/**" }, true],
   [{ kind: "glob", listener: null, pattern: "**?language=de" }, true],
   [{ kind: "glob", listener: "images", pattern: "**" }, false],
+  [{ kind: "glob", listener: "api", pattern: "/tmdb/3/movie/*", base: "/tmdb" }, true],
+  [{ kind: "glob", listener: "api", pattern: "/3/movie/*", base: "/tmdb" }, false],
   [{ kind: "tag", listener: "api", tag: "movie:550" }, true],
   [{ kind: "tag", listener: null, tag: "lang:de" }, true],
   [{ kind: "tag", listener: "images", tag: "movie:550" }, false],

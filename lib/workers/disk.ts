@@ -1,0 +1,77 @@
+import { createKvTier, type KvTier } from "../cache/kv_tier.ts";
+import { freeBytesBeside, markDamaged, openKvFile } from "../cache/kv_open.ts";
+import { systemClock } from "../clock.ts";
+import type { Logger } from "../logging/logger.ts";
+import type { InitMessage } from "./messages.ts";
+
+/** How often the figures of all workers together are read. */
+const FIGURES_EVERY_MS = 2_000;
+
+/** One worker's way to the disk: its connections to Deno KV, and the tier over them. */
+export class Disk {
+  /** `null` where there is no disk tier. */
+  readonly tier: KvTier | null;
+  readonly #kvs: readonly Deno.Kv[];
+  readonly #timer: ReturnType<typeof setInterval> | undefined;
+  #listenerBytes: Readonly<Record<string, number>> = {};
+
+  private constructor(tier: KvTier | null, kvs: readonly Deno.Kv[]) {
+    this.tier = tier;
+    this.#kvs = kvs;
+    if (tier !== null) this.#timer = setInterval(() => void this.#readFigures(), FIGURES_EVERY_MS);
+  }
+
+  /** Opens what there is; a file that cannot be used is logged and leaves the memory tier alone. */
+  static async open(init: InitMessage, logger: Logger): Promise<Disk> {
+    const kvs = await openKvs(init.kvPath, logger);
+    return new Disk(createTier(init, kvs, logger), kvs);
+  }
+
+  /** A connection for other uses than the cache; `undefined` where there is none. */
+  get kv(): Deno.Kv | undefined {
+    return this.#kvs[0];
+  }
+
+  /** Bytes on disk by listener, as last read. */
+  get listenerBytes(): Readonly<Record<string, number>> {
+    return this.#listenerBytes;
+  }
+
+  /** Closes the connections; the tier is closed by its store. */
+  close(): void {
+    clearInterval(this.#timer);
+    for (const kv of this.#kvs) kv.close();
+  }
+
+  async #readFigures(): Promise<void> {
+    await this.tier?.refresh();
+    this.#listenerBytes = Object.fromEntries(await this.tier?.usage() ?? []);
+  }
+}
+
+/** One connection to read by and one to write by, so that reads don't wait behind writes; none where the file cannot be opened. */
+async function openKvs(path: string | null, logger: Logger): Promise<Deno.Kv[]> {
+  if (path === null) return [];
+  const options = { clock: systemClock, log: logger };
+  const opened = await Promise.all([openKvFile(path, options), openKvFile(path, options)]);
+  return opened.flatMap((kv) => kv ?? []);
+}
+
+function createTier({ config, kvPath }: InitMessage, kvs: readonly Deno.Kv[], logger: Logger): KvTier | null {
+  const [kv, writeKv] = kvs;
+  const limitBytes = config.cache.diskBytes;
+  if (kv === undefined || kvPath === null || limitBytes === 0) return null;
+  const log = {
+    warn: (message: string, fields?: Readonly<Record<string, unknown>>) =>
+      logger.warn(message, fields as Record<string, string>),
+  };
+  return createKvTier({
+    kv,
+    writeKv,
+    clock: systemClock,
+    log,
+    limitBytes,
+    freeBytes: () => freeBytesBeside(kvPath),
+    onDamage: () => markDamaged(kvPath),
+  });
+}

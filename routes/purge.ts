@@ -1,0 +1,22 @@
+import { Hono } from "hono";
+import type { AdminView } from "../lib/admin/admin_view.ts";
+import { readPurge } from "../lib/admin/purge_request.ts";
+import { readJson } from "../lib/admin/read_json.ts";
+import { actorOf } from "./actor.ts";
+import { problem } from "./problem.ts";
+
+/** `POST /purge`: removes stored responses, or marks them stale, in every worker. */
+export function purgeRoutes(view: AdminView): Hono {
+  const app = new Hono();
+  app.post("/purge", async (context) => {
+    const body = await readJson(context.req.raw);
+    if (!body.ok) return problem(context, body.status, body.problem);
+    const reading = readPurge(body.value);
+    if (!reading.ok) return problem(context, 422, reading.problems.join("; "));
+    const answer = await view.purge(reading.order, actorOf(context));
+    if (!answer.ok) return problem(context, 422, answer.problem);
+    const { soft, listeners, workers, persisted, durationMs } = answer;
+    return context.json({ soft, listeners, workers, persisted, duration_ms: durationMs });
+  });
+  return app;
+}

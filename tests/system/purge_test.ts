@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { runMain } from "./_command.ts";
+import { eventually } from "./_eventually.ts";
+import { startGateway } from "./_gateway.ts";
+import { ask, postAdmin, startVersioned, startVersionedOrigin, versionedConfig, warm } from "./_versioned_origin.ts";
+
+/** Orders, what they purge, and what they must leave alone. */
+const ORDERS: ReadonlyArray<
+  readonly [order: Record<string, unknown>, purged: readonly string[], kept: readonly string[]]
+> = [
+  [{ url: "/a/1?x=1" }, ["/a/1?x=1"], ["/a/1", "/a/1?x=2", "/s/a/1?x=1"]],
+  [{ url: "http://gateway.test/s/a/1" }, ["/s/a/1"], ["/a/1", "/s/a/2"]],
+  [{ prefix: "/a/" }, ["/a/1", "/a/1?x=1"], ["/b/1", "/s/a/1"]],
+  [{ prefix: "/s/a" }, ["/s/a/1", "/s/a/2"], ["/a/1", "/s/b"]],
+  [{ glob: "/*/1" }, ["/a/1", "/b/1"], ["/b/2", "/s/a/1"]],
+  [{ glob: "/s/**/1" }, ["/s/a/1"], ["/s/a/2", "/a/1"]],
+  [{ tag: "page/tagged/1" }, ["/tagged/1", "/s/tagged/1"], ["/tagged/2", "/a/1"]],
+  [{ tag: "all", listener: "any" }, ["/tagged/1", "/tagged/2"], ["/s/tagged/1", "/a/1"]],
+  [{ listener: "stripped" }, ["/s/a/1", "/s/b"], ["/a/1", "/b/1"]],
+  [{ all: true }, ["/a/1", "/s/a/1", "/tagged/1"], []],
+];
+
+Deno.test("POST /purge is effective in every worker when it returns, for what it names and nothing else", async (test) => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway } = await startVersioned(stack);
+  const age = (text: string) => Number(/v(\d+)$/.exec(text)?.[1]);
+  for (const [order, purged, kept] of ORDERS) {
+    for (const hard of [true, false]) {
+      await test.step(`${JSON.stringify(order)}${hard ? " hard" : ""}`, async () => {
+        for (const target of [...purged, ...kept]) await warm(gateway, target);
+        origin.version++;
+        const { status, value } = await postAdmin(gateway, "/purge", { ...order, hard });
+        assert.equal(status, 200, JSON.stringify(value));
+        assert.equal(value["workers"], 3);
+        assert.equal(value["persisted"], true);
+        for (const target of purged) {
+          for (let n = 0; n < 12; n++) {
+            const { text, cacheStatus } = await ask(gateway, target);
+            assert.equal(age(text), origin.version, `${target} is as before the purge: ${cacheStatus}`);
+          }
+        }
+        for (const target of kept) assert.match((await ask(gateway, target)).cacheStatus, /; hit/, target);
+      });
+    }
+  }
+  await gateway.logged("by=all value=\"\" hard=false");
+  const lines = gateway.log().split("\n").filter((line) => line.includes("audit=purge"));
+  assert.equal(lines.length, ORDERS.length * 2);
+  assert.match(
+    lines[0]!,
+    /actor=127\.0\.0\.1 by=url value=\/a\/1\?x=1 .*hard=true outcome=done workers=3 persisted=true/,
+  );
+});
+
+Deno.test("a soft purge validates at the next use, and what is stale may stand in when no upstream answers", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway } = await startVersioned(stack);
+  origin.control = "max-age=600, stale-if-error=600";
+  await warm(gateway, "/a");
+  const asked = origin.heads.length;
+  await postAdmin(gateway, "/purge", { url: "/a" });
+  origin.isBroken = true;
+  const standIn = await ask(gateway, "/a");
+  assert.equal(standIn.text, "/a v1");
+  assert.match(standIn.cacheStatus, /stale-if-error/);
+  origin.isBroken = false;
+  const validated = await ask(gateway, "/a");
+  assert.match(validated.cacheStatus, /fwd=stale; fwd-status=304/);
+  assert.match(origin.heads.slice(asked).map(({ raw }) => raw).join(), /if-none-match: "v1"/);
+  await eventually("every worker serves it again", async () => /; hit/.test((await ask(gateway, "/a")).cacheStatus));
+  origin.isBroken = true;
+  await postAdmin(gateway, "/purge", { url: "/a", hard: true });
+  assert.equal((await ask(gateway, "/a")).status, 503, "after a hard purge there is nothing to stand in");
+});
+
+Deno.test("a purge holds after kill -9, and in a worker that comes up while it is made", async () => {
+  await using stack = new AsyncDisposableStack();
+  const origin = stack.adopt(await startVersionedOrigin(), (running) => running.close());
+  const config = (places: Parameters<typeof versionedConfig>[1]) => versionedConfig(origin, places);
+  const first = await startGateway({ config });
+  for (const target of ["/a", "/b", "/tagged/1"]) await warm(first, target);
+  await eventually(
+    "they are on disk",
+    async () => (await (await fetch(`${first.adminUrl}/status`)).json()).cache.disk.entries >= 3,
+  );
+  origin.version = 2;
+  await postAdmin(first, "/purge", { tag: "all", hard: true });
+  await postAdmin(first, "/purge", { url: "/a" });
+  first.signal("SIGKILL");
+  await first.ended();
+  const second = stack.adopt(await startGateway({ config, directory: first.directory }), (running) => running.close());
+  assert.equal((await ask(second, "/tagged/1")).text, "/tagged/1 v2");
+  assert.equal((await ask(second, "/a")).text, "/a v2");
+  const kept = await ask(second, "/b");
+  assert.deepEqual([kept.text, /; hit/.test(kept.cacheStatus)], ["/b v1", true]);
+  origin.version = 3;
+  for (const worker of [0, 1, 2]) {
+    await fetch(`${second.adminUrl}/test/fault/${worker}/throw`, { method: "POST" });
+    await second.logged(`worker=serving-${worker} reason`);
+    const { value } = await postAdmin(second, "/purge", { url: "/b", hard: true });
+    assert.ok(value["ok"] !== false);
+    for (let n = 0; n < 12; n++) assert.equal((await ask(second, "/b")).text, `/b v${origin.version}`);
+    await eventually(
+      "the worker is back",
+      async () => (await second.status()).workers.every(({ state }) => state === "up"),
+    );
+    for (let n = 0; n < 12; n++) assert.equal((await ask(second, "/b")).text, `/b v${origin.version}`);
+    origin.version++;
+  }
+});
+
+Deno.test("a request after a purge does not join a fetch from before it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway } = await startVersioned(stack);
+  origin.latencyMs = 700;
+  const before = ask(gateway, "/slow");
+  await eventually("the origin is asked", () => origin.heads.some(({ target }) => target === "/slow"));
+  origin.version = 2;
+  await postAdmin(gateway, "/purge", { all: true });
+  const after = await Promise.all(Array.from({ length: 12 }, () => ask(gateway, "/slow")));
+  assert.equal((await before).text, "/slow v1");
+  for (const { text } of after) assert.equal(text, "/slow v2");
+  for (let n = 0; n < 12; n++) assert.equal((await ask(gateway, "/slow")).text, "/slow v2");
+});
+
+Deno.test("POST /purge says what is wrong with an order, as problem details", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { gateway } = await startVersioned(stack, {
+    listeners: [{ name: "films", prefix: "/films", pool: "any" }],
+    admin: { token: "t0ken" },
+  });
+  const send = (init: RequestInit) => fetch(`${gateway.adminUrl}/purge`, { method: "POST", ...init });
+  const authorization = "Bearer t0ken";
+  const json = { authorization, "content-type": "application/json" };
+  const cases: ReadonlyArray<readonly [init: RequestInit, status: number, detail: RegExp]> = [
+    [{ headers: { "content-type": "application/json" }, body: '{"all":true}' }, 401, /token/],
+    [{ headers: { authorization, "content-type": "text/plain" }, body: '{"all":true}' }, 415, /application\/json/],
+    [{ headers: json, body: "{" }, 400, /JSON/],
+    [{ headers: json, body: "x".repeat(1_100_000) }, 413, /larger/],
+    [{ headers: json, body: "{}" }, 422, /Give one of url, prefix, glob, tag, all/],
+    [{ headers: json, body: '{"tag":"a","url":"/b"}' }, 422, /found url and tag/],
+    [{ headers: json, body: '{"urll":"/b"}' }, 422, /urll/],
+    [{ headers: json, body: '{"glob":"/*a*b*c*d*e*f*g*h*i"}' }, 422, /wildcards/],
+    [{ headers: json, body: '{"tag":"a\\u0000b"}' }, 422, /control characters/],
+    [{ headers: json, body: '{"listener":"film"}' }, 422, /did you mean "films"/],
+    [{ headers: json, body: '{"url":"/elsewhere"}' }, 422, /No listener serves "\/elsewhere"/],
+  ];
+  for (const [init, status, detail] of cases) {
+    const response = await send(init);
+    assert.equal(response.headers.get("content-type"), "application/problem+json");
+    const problem = await response.json();
+    assert.equal(response.status, status, problem.detail);
+    assert.match(problem.detail, detail);
+  }
+});
+
+Deno.test("usher purge asks the running gateway and prints what happened", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway } = await startVersioned(stack, { admin: { token: "t0ken" } });
+  await warm(gateway, "/a");
+  origin.version = 2;
+  const done = await runMain(["purge", "--prefix", "/a", "--hard", "--config", gateway.configPath]);
+  assert.equal(done.stderr, "");
+  assert.match(done.stdout, /^Purged prefix \/a of listener any \(removed\) in 3 workers, [\d.]+ ms\n$/);
+  assert.equal(done.code, 0);
+  assert.equal((await ask(gateway, "/a")).text, "/a v2");
+  const token = ["--admin", gateway.adminUrl, "--token"];
+  assert.match((await runMain(["purge", "--all", ...token, "wrong"])).stderr, /refused \(401\).*--token/);
+  assert.match((await runMain(["purge", ...token, "t0ken"])).stderr, /Give one of url, prefix/);
+  assert.match((await runMain(["purge", "--all", "--admin", "http://127.0.0.1:1"])).stderr, /No gateway answers at/);
+  assert.match(gateway.log(), /audit=purge actor="127\.0\.0\.1 with a token" by=prefix/);
+});
