@@ -258,6 +258,8 @@ Deno.test("KvTier leaves each listener its guaranteed share", async () => {
   let kept = 0;
   for (let n = 0; n < 40; n++) if (await found(opened.tier.get(`quiet\0\0/${n}`)) !== undefined) kept++;
   assert.ok(kept >= 28 && kept <= 34, `${kept} entries are left of a guaranteed 1 MiB`);
+  assert.ok(await found(opened.tier.get("busy\0\0/299")), "the busy listener makes room at its own cost");
+  assert.equal(opened.tier.stats().droppedWrites, 0);
 });
 
 Deno.test("KvTier.usage() tells what each listener holds", async () => {
