@@ -40,5 +40,5 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
   "--allow-net", "--allow-read", "--allow-env", \
   "/usher/main.ts", "health", "--config", "/etc/usher/config.yaml"]
 ENTRYPOINT ["deno", "run", "--cached-only", "--frozen", "--no-code-cache", "--no-prompt", \
-  "--allow-net", "--allow-read", "--allow-env", "--allow-write=/data", "/usher/main.ts"]
+  "--allow-net", "--allow-read", "--allow-env", "--allow-write=/data", "--allow-sys=statfs", "/usher/main.ts"]
 CMD ["start", "--config", "/etc/usher/config.yaml"]

@@ -20,7 +20,14 @@ export const ASSETS = ["config.example.yaml", "config.schema.json"] as const;
  * What the program may do. A compiled program cannot be given more when it is started, and `data_dir` may be anywhere, so writing
  * is not limited to a folder here, as it is in `deno task start`.
  */
-const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-read", "--allow-env", "--allow-write"];
+const PERMISSIONS = [
+  "--no-prompt",
+  "--allow-net",
+  "--allow-read",
+  "--allow-env",
+  "--allow-write",
+  "--allow-sys=statfs",
+];
 
 const ROOT = new URL("../", import.meta.url);
 

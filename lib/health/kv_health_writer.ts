@@ -1,3 +1,4 @@
+import { commitPatiently } from "../cache/kv_commit.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import {
   type Index,
@@ -80,7 +81,7 @@ export class KvHealthWriter {
     for (const { entries } of batch) for (const [key, part] of entries) atomic.set(key, part);
     const index = announced.length > 0 ? nextIndex(this.#index, announced) : this.#index;
     if (announced.length > 0) atomic.set(INDEX_KEY, index);
-    await atomic.commit();
+    await commitPatiently(atomic);
     this.#index = index;
   }
 
