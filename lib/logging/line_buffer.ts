@@ -29,13 +29,16 @@ export class LineBuffer {
   }
 }
 
-/** A line buffer over the process's standard output; a closed pipe is not an error of the gateway. */
+/**
+ * A line buffer over the process's standard output. Lines that it does not take (a closed pipe, a full disk) are lost: that nobody
+ * can read the log is no reason to stop serving, and there is nowhere to say so.
+ */
 export function standardOutput(): LineBuffer {
   return new LineBuffer((bytes) => {
     try {
       for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.BrokenPipe) && !(error instanceof Deno.errors.WouldBlock)) throw error;
+    } catch {
+      // See above.
     }
   });
 }

@@ -69,7 +69,7 @@ function jsonLine({ time, level, message, fields }: Line): string {
   for (const [name, value] of Object.entries(fields)) {
     if (value !== undefined) record[name] = typeof value === "string" ? redact(value) : value;
   }
-  return JSON.stringify(record) + "\n";
+  return oneLine(JSON.stringify(record)) + "\n";
 }
 
 function textLine({ time, level, message, fields }: Line): string {
@@ -88,10 +88,14 @@ function textValue(value: string | number | boolean | null): string {
   return /^[\w./:@%+*?&=,;~()[\]-]+$/.test(safe) ? safe : oneLine(JSON.stringify(safe));
 }
 
+/** Control characters, line ends of Unicode, and what turns the direction of writing. */
 // deno-lint-ignore no-control-regex
-const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g;
+const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 
-/** Control characters escaped, so that no request can forge a line or move a terminal's cursor. Line feeds of our own stay. */
+/**
+ * Control characters escaped as JSON escapes them, so that no request can forge a line, move a terminal's cursor or make a line read
+ * as another. Line feeds of our own stay.
+ */
 function oneLine(text: string): string {
-  return text.replace(CONTROL, (found) => `\\x${found.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return text.replace(CONTROL, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
