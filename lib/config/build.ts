@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { cleanApiKey } from "./api_key.ts";
+import { buildConnection } from "./build_connection.ts";
 import { buildLimits, buildResilience } from "./build_resilience.ts";
 import type {
   CacheConfig,
@@ -87,6 +88,7 @@ function buildUpstream(upstream: PoolValues["upstreams"][number], { authorities 
     host: upstream.host ?? null,
     resolve: upstream.resolve ?? null,
     maxConnections: upstream.max_connections,
+    ...buildConnection(upstream),
     maxInFlight: upstream.max_in_flight ?? null,
     maxPerSecond: upstream.max_rps ?? null,
   };

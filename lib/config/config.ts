@@ -1,3 +1,4 @@
+import type { ConnectionConfig } from "./connection_config.ts";
 import type { StoringConfig } from "./storing_config.ts";
 import type { ListenerLimitsConfig, PoolResilienceConfig } from "./resilience_config.ts";
 
@@ -86,7 +87,7 @@ export interface PoolConfig {
 }
 
 /** One upstream; a bare URL in the file is `{ url }`. */
-export interface UpstreamConfig {
+export interface UpstreamConfig extends ConnectionConfig {
   /** Scheme, authority and optional base path, without a slash at its end. */
   readonly url: string;
   readonly weight: number;

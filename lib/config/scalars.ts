@@ -8,6 +8,7 @@ import {
   parseUpstreamUrl,
 } from "./addresses.ts";
 import { Interpolated } from "./interpolate.ts";
+import { parseProxyUrl } from "./proxy_url.ts";
 import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from "./units.ts";
 
 /** A range of status codes, both ends included. */
@@ -274,6 +275,23 @@ export function upstreamUrl() {
       if (typeof value !== "string" || value.length > 2000) return new Unusable("a URL such as https://one.example");
       const result = parseUpstreamUrl(value);
       return "url" in result ? result.url : new Unusable(result.expected);
+    },
+  });
+}
+
+/** The URL of a proxy, credentials included. */
+export function proxyUrl() {
+  const unusable = (expected: string) => new Unusable(expected);
+  const usual = unusable("a proxy's URL such as http://10.0.0.1:3128 or socks5://10.0.0.1:1080");
+  return scalar<string>({
+    title: "proxy URL",
+    json: { type: "string", pattern: "^([Hh][Tt][Tt][Pp][Ss]?|[Ss][Oo][Cc][Kk][Ss]5[Hh]?)://" },
+    expected: usual,
+    interpolated: "text",
+    read(value) {
+      if (typeof value !== "string" || value.length > 2000) return usual;
+      const result = parseProxyUrl(value);
+      return "url" in result ? result.url : unusable(result.expected);
     },
   });
 }

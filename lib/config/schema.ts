@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { connectionKeys } from "./connection_sections.ts";
 import { Interpolated } from "./interpolate.ts";
 import {
   autoOrInteger,
@@ -172,6 +173,7 @@ const upstreamSection = section({
   host: hostField().optional().describe("`Host` field sent and TLS name asked for; default: the URL's own."),
   resolve: ipAddress().optional().describe("Address to connect to instead of looking the name up."),
   max_connections: integer(1, 65_535).prefault(256).describe("Connections at most, in each serving worker."),
+  ...connectionKeys,
   ...upstreamLimitKeys,
 });
 

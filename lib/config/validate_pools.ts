@@ -2,6 +2,7 @@ import { cleanApiKey, isApiKey } from "./api_key.ts";
 import { formatDurationMs } from "./units.ts";
 import type { Path } from "./located.ts";
 import type { DraftValues } from "./schema.ts";
+import { validateConnections } from "./validate_connections.ts";
 import type { ValidationContext } from "./validation_context.ts";
 
 type DraftPool = DraftValues["pools"][string];
@@ -80,6 +81,7 @@ export function validatePools(context: ValidationContext): void {
     const path = ["pools", name];
     validateApiKeys(pool, path, context);
     validateUpstreams(pool, path, context);
+    validateConnections(pool, path, context);
     validateHealth(pool, path, context);
     warnUnused(name, context);
   }

@@ -54,16 +54,32 @@ export function createTransport(config: UpstreamConfig, clock: Clock): Transport
     url: new URL(config.url),
     tlsName: config.host === null ? null : new URL(`http://${config.host}`).hostname,
     address: config.resolve,
+    proxy: config.proxy === null ? null : new URL(config.proxy),
     caCerts: config.ca === null ? [] : [config.ca],
-    allowPrivate: false,
+    allowPrivate: config.allowPrivate,
     maxConnections: config.maxConnections,
+    maxIdle: config.maxIdle ?? config.maxConnections,
+    idleTimeoutMs: config.idleTimeoutMs,
     clock,
   });
 }
 
 /** What of an upstream's configuration makes its transport another one. */
-export function transportSignature({ url, host, resolve, ca, maxConnections }: UpstreamConfig): string {
-  return JSON.stringify([new URL(url).origin, host, resolve, ca, maxConnections]);
+export function transportSignature(config: UpstreamConfig): string {
+  const { url, host, resolve, ca, maxConnections, proxy, allowPrivate, http2, maxIdle, idleTimeoutMs } = config;
+  const origin = new URL(url).origin;
+  return JSON.stringify([
+    origin,
+    host,
+    resolve,
+    ca,
+    maxConnections,
+    proxy,
+    allowPrivate,
+    http2,
+    maxIdle,
+    idleTimeoutMs,
+  ]);
 }
 
 /** Authority and base path of an upstream, as requests name it. */

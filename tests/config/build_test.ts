@@ -59,6 +59,12 @@ Deno.test("buildConfig() fills every default", async () => {
         host: null,
         resolve: null,
         maxConnections: 256,
+        proxy: null,
+        allowPrivate: false,
+        http2: false,
+        usher: false,
+        maxIdle: null,
+        idleTimeoutMs: 55_000,
         maxInFlight: null,
         maxPerSecond: null,
       }],
@@ -135,6 +141,7 @@ pools:
     type: custom
     strategy: round-robin
     upstreams: [{ url: http://a.example/x, weight: 2.5, host: b.example, resolve: "::1", max_connections: 7,
+      proxy: "socks5h://me:p%40ss@proxy.example", allow_private: true, usher: true, max_idle: 3, idle_timeout: 5s,
       max_in_flight: 8, max_rps: 1.5 }]
     timeouts: { connect: 1ms, first_byte: 2ms, idle: 3ms, total: 4ms }
     retry: { attempts: 1 }
@@ -197,6 +204,12 @@ listeners:
         host: "b.example",
         resolve: "::1",
         maxConnections: 7,
+        proxy: "socks5://me:p%40ss@proxy.example:1080",
+        allowPrivate: true,
+        http2: false,
+        usher: true,
+        maxIdle: 3,
+        idleTimeoutMs: 5000,
         maxInFlight: 8,
         maxPerSecond: 1.5,
       }],

@@ -43,6 +43,8 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "pools.upstreams.ca",
     "pools.upstreams.host",
     "pools.upstreams.resolve",
+    "pools.upstreams.proxy",
+    "pools.upstreams.max_idle",
     "pools.upstreams.max_in_flight",
     "pools.upstreams.max_rps",
     "pools.hedge",

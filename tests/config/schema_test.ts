@@ -13,7 +13,15 @@ Deno.test("fileSchemas() fills every default of a file with pools and listeners 
   const values = file.parse(SMALLEST);
   assert.equal(values.server.shutdown_grace, 30_000);
   assert.equal(values.cache.disk, 10 * 1024 ** 3);
-  assert.deepEqual(values.pools.a?.upstreams, [{ url: "https://one.example", weight: 1, max_connections: 256 }]);
+  assert.deepEqual(values.pools.a?.upstreams, [{
+    url: "https://one.example",
+    weight: 1,
+    max_connections: 256,
+    idle_timeout: 55_000,
+    allow_private: false,
+    http2: false,
+    usher: false,
+  }]);
   assert.equal(values.pools.a?.strategy, "weighted-ewma");
   assert.deepEqual(values.listeners[0]?.listen, { hostname: "0.0.0.0", port: 6635 });
   const { compress, ...cache } = values.listeners[0]!.cache;
