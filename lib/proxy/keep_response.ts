@@ -22,7 +22,7 @@ export function storedHead(
 ): StoredHead {
   const fields = clientFields(exchange, decision.fields);
   if (lengthBytes !== null) fields.push(["content-length", String(lengthBytes)]);
-  const { freshness, selectedBy, tiers, tags } = decision;
+  const { freshness, selectedBy, tiers } = decision;
   return {
     key: selectedBy.length === 0 ? exchange.key : variantKey(exchange.key, selectedBy),
     status: answer.response.status,
@@ -31,7 +31,7 @@ export function storedHead(
     responseTimeMs: answer.response.receivedAtMs,
     freshness,
     selectedBy,
-    tags,
+    tags: allTags(decision.tags, exchange.tenant.type.tags(exchange)),
     tiers,
   };
 }
@@ -53,4 +53,9 @@ export function withOwnFields<T extends { readonly fields: Readonly<Fields> }>(
 ): T {
   const own = ownFields.filter(([name]) => !exchange.tenant.type.dropFields.has(name));
   return own.length === 0 ? response : { ...response, fields: [...response.fields, ...own] };
+}
+
+/** The origin's tags and the type's, sorted, each once. */
+function allTags(given: readonly string[], derived: readonly string[]): readonly string[] {
+  return derived.length === 0 ? given : [...new Set([...given, ...derived])].sort();
 }

@@ -136,8 +136,12 @@ const NEEDS_CARE = /[%.;\\A-Z]|\/\/|\/$/;
 
 /** The route of a raw path. */
 export function findTmdbRoute(path: string): TmdbRoute {
-  const segments = NEEDS_CARE.test(path) ? carefulSegments(path) : path.split("/").slice(1);
-  return trie.match(segments) ?? unlistedRoute;
+  return trie.match(tmdbSegments(path)) ?? unlistedRoute;
+}
+
+/** The segments of a raw path as {@linkcode findTmdbRoute} reads them. */
+export function tmdbSegments(path: string): readonly string[] {
+  return NEEDS_CARE.test(path) ? carefulSegments(path) : path.split("/").slice(1);
 }
 
 /** Segments as the most lenient upstream reads them: decoded, in lower case, without empty ones, formats and parameters. */

@@ -49,6 +49,11 @@ export class Custom implements UpstreamType {
     return request.query === "" ? request.path : `${request.path}?${request.query}`;
   }
 
+  /** Nothing is known of it: the origin tags its responses itself. */
+  tags(): readonly string[] {
+    return [];
+  }
+
   upstreamPath(path: string): string {
     return path;
   }

@@ -4,6 +4,7 @@ import { canonicalQuery } from "./_canonical_query.ts";
 import { ContentRule, hasContent, isBlockPage, isPage, mediaTypeOf } from "./_content.ts";
 import { tmdbError } from "./_errors.ts";
 import { classifyTmdb, provesKey } from "./_tmdb_classes.ts";
+import { apiTags } from "./_tmdb_tags.ts";
 import { type FieldChange, removedFromAll, tmdbDropFields, tmdbResponseFields } from "./_tmdb_fields.ts";
 import type {
   DefaultCheck,
@@ -77,6 +78,10 @@ export class TmdbApi implements UpstreamType {
   keyTarget(request: TypedRequest): string {
     const query = canonicalQuery(request.query);
     return query === "" ? request.path : `${request.path}?${query}`;
+  }
+
+  tags(request: TypedRequest): readonly string[] {
+    return apiTags(request);
   }
 
   upstreamPath(path: string): string {

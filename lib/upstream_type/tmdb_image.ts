@@ -4,6 +4,7 @@ import { canonicalQuery, withoutApiKey } from "./_canonical_query.ts";
 import { ContentRule, hasContent, isBlockPage, mediaTypeOf } from "./_content.ts";
 import { tmdbError } from "./_errors.ts";
 import { type FieldChange, removedFromAll, tmdbDropFields, tmdbResponseFields } from "./_tmdb_fields.ts";
+import { imageTags } from "./_tmdb_tags.ts";
 import { IMAGE_TTL } from "./_tmdb_routes.ts";
 import type {
   DefaultCheck,
@@ -74,6 +75,10 @@ export class TmdbImage implements UpstreamType {
     const path = canonicalPath(collapseSlashes(request.path));
     const query = canonicalQuery(request.query);
     return query === "" ? path : `${path}?${query}`;
+  }
+
+  tags(request: TypedRequest): readonly string[] {
+    return imageTags(collapseSlashes(request.path));
   }
 
   upstreamPath(path: string): string {

@@ -122,6 +122,8 @@ export interface UpstreamType {
   classify(request: TypedRequest): RequestClass;
   /** The part of the cache key that the request target gives: canonical, collision-free, without credentials. */
   keyTarget(request: TypedRequest): string;
+  /** Purge tags of the response to a request, beside those that the origin gives it; a few short ones, made when it is stored. */
+  tags(request: TypedRequest): readonly string[];
   /** The path as an upstream gets it (double slashes of image paths are collapsed here). */
   upstreamPath(path: string): string;
   /** Puts credentials in and takes out what the upstream must not see. Called once per try. */

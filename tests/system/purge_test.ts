@@ -43,7 +43,7 @@ Deno.test("POST /purge is effective in every worker when it returns, for what it
       });
     }
   }
-  await gateway.logged("by=all value=\"\" hard=false");
+  await gateway.logged("by=all value=\"\" listener=null hard=false");
   const lines = gateway.log().split("\n").filter((line) => line.includes("audit=purge"));
   assert.equal(lines.length, ORDERS.length * 2);
   assert.match(
