@@ -3,6 +3,7 @@ import { GatewayError } from "../errors.ts";
 import { evaluatePreconditions } from "../http/conditional.ts";
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
 import { rangeReply } from "../http/ranges.ts";
+import { UpstreamFailure } from "../upstream_client/transport.ts";
 import type { ErrorBody } from "../upstream_type/upstream_type.ts";
 import type { StreamEnd } from "./body_stream.ts";
 import type { CacheNote } from "./cache_note.ts";
@@ -77,6 +78,8 @@ interface Outgoing {
   /** Content bytes of a body that is not counted at its end. */
   readonly bytes: number;
   readonly error?: string;
+  /** Nobody is there to get the error: it came of that. */
+  readonly isUnheard?: boolean;
 }
 
 function send(exchange: Exchange, outgoing: Outgoing, note: CacheNote): Response {
@@ -87,8 +90,7 @@ function send(exchange: Exchange, outgoing: Outgoing, note: CacheNote): Response
     cache: note.result,
     cacheStatus: note.status,
     error: outgoing.error,
-    // Nobody is there to get the error: most likely it came of that.
-    aborted: outgoing.error !== undefined && exchange.request.signal.aborted,
+    aborted: outgoing.isUnheard ?? false,
   });
   return response;
 }
@@ -177,7 +179,13 @@ export function respondError(exchange: Exchange, error: GatewayError, note: Cach
     body: empty ? null : body,
     bytes: empty ? 0 : body.byteLength,
     error: error.code,
+    isUnheard: exchange.request.signal.aborted || isAbort(error.cause),
   }, note);
+}
+
+/** Whether a try ended on the client's side: it left, or its body broke off. */
+function isAbort(cause: unknown): boolean {
+  return cause instanceof UpstreamFailure && cause.kind === "aborted";
 }
 
 /** Answers a request that belongs to no listener, with problem details (RFC 9457). */
