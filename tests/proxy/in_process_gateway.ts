@@ -53,6 +53,8 @@ export interface GatewayParts {
   readonly cache?: Mapping;
   readonly pools: Readonly<Record<string, Mapping>>;
   readonly listeners: readonly Mapping[];
+  /** Which requests are logged; all unless said. */
+  readonly access?: "all" | "errors" | "off";
   /** In place of a memory tier alone. */
   readonly store?: Store;
 }
@@ -97,7 +99,7 @@ export interface InProcessGateway {
 export async function configFor(parts: GatewayParts): Promise<Config> {
   const text = JSON.stringify({
     server: { workers: 1, ...parts.server },
-    logging: { access: "all" },
+    logging: { access: parts.access ?? "all" },
     cache: { memory: "32MiB", ...parts.cache },
     pools: parts.pools,
     listeners: parts.listeners.map((listener) => ({ listen: ADDRESS, ...listener })),
