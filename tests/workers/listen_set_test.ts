@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type AddressHandler, ListenSet } from "../../lib/workers/listen_set.ts";
+import { eventually } from "./eventually.ts";
 import { freeAddress } from "./free_port.ts";
 
 /** Answers with the address that a request came to. */
@@ -95,6 +96,7 @@ Deno.test("open() takes an address again that was given up", async () => {
   const address = freeAddress();
   set.open([address]);
   set.keepOnly(new Set());
+  await eventually("the address is given up", async () => !(await isOpen(address)));
   set.open([address]);
   assert.equal(await ask(address), address);
   await set.close(1_000);

@@ -1,0 +1,14 @@
+const POLL_MS = 10;
+
+/** Waits until a condition holds. @throws {Error} when it does not in time */
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  timeoutMs = 10_000,
+): Promise<void> {
+  const untilMs = performance.now() + timeoutMs;
+  while (!(await holds())) {
+    if (performance.now() > untilMs) throw new Error(`Waited ${timeoutMs} ms in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
