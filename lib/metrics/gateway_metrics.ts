@@ -44,6 +44,11 @@ export interface WorkerCounts {
   upstreams: Record<string, Record<string, UpstreamCounts>>;
 }
 
+/** No counters yet. The records inherit nothing: a listener or pool may be called `constructor`. */
+export function newWorkerCounts(): WorkerCounts {
+  return { listeners: Object.create(null), upstreams: Object.create(null) };
+}
+
 /** Empty counters of a listener. */
 export function newListenerCounts(): ListenerCounts {
   return {
@@ -73,7 +78,7 @@ export interface CountedRequest {
 /** Counts a finished request. */
 export function countRequest(counts: ListenerCounts, request: CountedRequest): void {
   counts.requests++;
-  counts.byClass[(request.status / 100) | 0]!++;
+  counts.byClass[Math.min(5, (request.status / 100) | 0)]!++;
   counts.responseBytes += request.bytes;
   counts.byCache[CACHE_RESULT_INDEX[request.cache]]!++;
   counts.durationSumMs += request.durationMs;
@@ -88,13 +93,13 @@ export function countTry(counts: UpstreamCounts, outcome: string, latencyMs: num
   counts.latencySumMs += latencyMs;
 }
 
-/** Adds one worker's counters to a sum, in place. */
+/** Adds one worker's counters to a sum, in place; the sum began as {@linkcode newWorkerCounts}. */
 export function addCounts(sum: WorkerCounts, counts: WorkerCounts): void {
   for (const [name, listener] of Object.entries(counts.listeners)) {
     addListener(sum.listeners[name] ??= newListenerCounts(), listener);
   }
   for (const [pool, upstreams] of Object.entries(counts.upstreams)) {
-    const pools = sum.upstreams[pool] ??= {};
+    const pools = sum.upstreams[pool] ??= Object.create(null) as Record<string, UpstreamCounts>;
     for (const [id, upstream] of Object.entries(upstreams)) {
       addUpstream(pools[id] ??= { outcomes: {}, latencySumMs: 0 }, upstream);
     }

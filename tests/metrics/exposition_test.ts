@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { type Metric, prometheusText } from "../../lib/metrics/exposition.ts";
+import {
+  CACHE_RESULTS,
+  countRequest,
+  countTry,
+  DURATION_BUCKETS_MS,
+  newListenerCounts,
+  newWorkerCounts,
+  type WorkerCounts,
+} from "../../lib/metrics/gateway_metrics.ts";
+import { type ReadExposition, readExposition } from "./exposition_text.ts";
+
+function counted(): WorkerCounts {
+  const counts = newWorkerCounts();
+  const api = counts.listeners["api"] = newListenerCounts();
+  countRequest(api, { status: 200, bytes: 100, durationMs: 4, cache: "hit_memory" });
+  countRequest(api, { status: 404, bytes: 20, durationMs: 40, cache: "miss" });
+  countRequest(api, { status: 0, bytes: 3, durationMs: 99_000, cache: "miss" });
+  counts.listeners["images"] = newListenerCounts();
+  const upstream = { outcomes: {}, latencySumMs: 0 };
+  countTry(upstream, "ok", 1_500);
+  countTry(upstream, "timeout", 500);
+  counts.upstreams["films"] = { "http://one.example": upstream };
+  return counts;
+}
+
+function valueOf({ samples }: ReadExposition, name: string, labels: Record<string, string>): number | undefined {
+  const found = samples.filter((sample) =>
+    sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value)
+  );
+  assert.ok(found.length <= 1, `${name} is not one sample`);
+  return found[0]?.value;
+}
+
+Deno.test("prometheusText() says every counter with its labels, in base units", async () => {
+  const read = readExposition(await prometheusText(counted(), []));
+  const listener = "api";
+  assert.equal(valueOf(read, "usher_requests_total", { listener, status: "2xx" }), 1);
+  assert.equal(valueOf(read, "usher_requests_total", { listener, status: "4xx" }), 1);
+  assert.equal(valueOf(read, "usher_requests_total", { listener, status: "499" }), 1);
+  assert.equal(valueOf(read, "usher_requests_total", { listener: "images", status: "2xx" }), 0);
+  assert.equal(valueOf(read, "usher_cache_results_total", { listener, result: "miss" }), 2);
+  assert.equal(valueOf(read, "usher_response_bytes_total", { listener }), 123);
+  const upstream = { pool: "films", upstream: "http://one.example" };
+  assert.equal(valueOf(read, "usher_upstream_tries_total", { ...upstream, outcome: "timeout" }), 1);
+  assert.equal(valueOf(read, "usher_upstream_latency_seconds_total", upstream), 2);
+});
+
+Deno.test("prometheusText() writes a histogram that adds up: cumulative buckets, +Inf equal to the count", async () => {
+  const read = readExposition(await prometheusText(counted(), []));
+  const name = "usher_request_duration_seconds";
+  const buckets = read.samples.filter((sample) =>
+    sample.name === `${name}_bucket` && sample.labels["listener"] === "api"
+  );
+  assert.deepEqual(buckets.map(({ labels }) => labels["le"]), [
+    ...DURATION_BUCKETS_MS.map((bound) => String(bound / 1_000)),
+    "+Inf",
+  ]);
+  for (const { labels, value } of buckets) {
+    const bound = labels["le"] === "+Inf" ? Infinity : Number(labels["le"]);
+    assert.equal(value, [0.004, 0.04, 99].filter((seconds) => seconds <= bound).length, `le ${bound}`);
+  }
+  assert.equal(valueOf(read, `${name}_count`, { listener: "api" }), 3);
+  assert.equal(valueOf(read, `${name}_sum`, { listener: "api" }), 99.044);
+  assert.equal(read.types.get(name), "histogram");
+});
+
+Deno.test("prometheusText() gives every metric its help and type", async () => {
+  const further: Metric[] = [{
+    name: "usher_workers",
+    help: "Workers",
+    type: "gauge",
+    values: [{ labels: { role: "serving" }, value: 2 }],
+  }];
+  const { samples, help, types } = readExposition(await prometheusText(counted(), further));
+  for (const { name } of samples) {
+    const base = types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, "");
+    assert.ok(help.get(base), `help of ${name}`);
+    assert.equal(types.get(base), name.endsWith("_total") ? "counter" : base === name ? "gauge" : "histogram", name);
+  }
+});
+
+Deno.test("prometheusText() has as many samples as listeners and upstreams make, however many requests came", async () => {
+  const counts = counted();
+  const size = readExposition(await prometheusText(counts, [])).samples.length;
+  for (let at = 0; at < 1_000; at++) {
+    countRequest(counts.listeners["api"]!, {
+      status: 100 + at % 500,
+      bytes: at,
+      durationMs: at,
+      cache: CACHE_RESULTS[at % 8]!,
+    });
+  }
+  assert.equal(readExposition(await prometheusText(counts, [])).samples.length, size);
+});
+
+Deno.test("prometheusText() escapes labels: no value of one can add a sample", async () => {
+  const hostile = 'a"} 1\nusher_requests_total{listener="b\\';
+  const further: Metric[] = [{
+    name: "usher_x",
+    help: "X",
+    type: "gauge",
+    values: [{ labels: { name: hostile }, value: 1 }],
+  }];
+  const { samples } = readExposition(await prometheusText(newWorkerCounts(), further));
+  assert.deepEqual(samples, [{ name: "usher_x", labels: { name: hostile }, value: 1 }]);
+});
+
+Deno.test("prometheusText() of a gateway that has served nothing is an exposition without samples", async () => {
+  assert.deepEqual(readExposition(await prometheusText(newWorkerCounts(), [])).samples, []);
+});

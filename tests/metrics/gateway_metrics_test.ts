@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import {
+  addCounts,
+  CACHE_RESULT_INDEX,
+  CACHE_RESULTS,
+  countRequest,
+  countTry,
+  DURATION_BUCKETS_MS,
+  newListenerCounts,
+  newWorkerCounts,
+} from "../../lib/metrics/gateway_metrics.ts";
+import { seededRandom } from "../pool/seeded_random.ts";
+
+Deno.test("countRequest() counts a request once in each of its rows", () => {
+  const counts = newListenerCounts();
+  countRequest(counts, { status: 200, bytes: 100, durationMs: 0.4, cache: "hit_memory" });
+  countRequest(counts, { status: 304, bytes: 0, durationMs: 1, cache: "revalidated" });
+  countRequest(counts, { status: 502, bytes: 50, durationMs: 60_000, cache: "none" });
+  countRequest(counts, { status: 0, bytes: 7, durationMs: 3, cache: "miss" });
+  assert.equal(counts.requests, 4);
+  assert.deepEqual(counts.byClass, [1, 0, 1, 1, 0, 1]);
+  assert.equal(counts.responseBytes, 157);
+  assert.deepEqual(CACHE_RESULTS.filter((name) => counts.byCache[CACHE_RESULT_INDEX[name]] === 1), [
+    "hit_memory",
+    "revalidated",
+    "miss",
+    "none",
+  ]);
+  assert.equal(counts.durationSumMs, 60_004.4);
+});
+
+Deno.test("countRequest() puts a duration into the first bucket that is not below it", () => {
+  const bounds = [...DURATION_BUCKETS_MS];
+  const cases = bounds.flatMap((bound, index) => [[bound, index], [bound + 0.001, index + 1]] as const);
+  for (const [durationMs, bucket] of [[0, 0] as const, ...cases, [1e9, bounds.length] as const]) {
+    const counts = newListenerCounts();
+    countRequest(counts, { status: 200, bytes: 0, durationMs, cache: "miss" });
+    assert.equal(counts.durations.indexOf(1), bucket, `${durationMs} ms`);
+  }
+});
+
+Deno.test("countRequest() counts a status beyond all classes as 5xx, as RFC 9110 §15 reads it", () => {
+  const counts = newListenerCounts();
+  countRequest(counts, { status: 799, bytes: 0, durationMs: 0, cache: "miss" });
+  assert.deepEqual(counts.byClass, [0, 0, 0, 0, 0, 1]);
+});
+
+Deno.test("countTry() counts outcomes by their names and adds latencies up", () => {
+  const counts = { outcomes: {}, latencySumMs: 0 };
+  countTry(counts, "ok", 10);
+  countTry(counts, "timeout", 500);
+  countTry(counts, "ok", 5);
+  assert.deepEqual(counts, { outcomes: { ok: 2, timeout: 1 }, latencySumMs: 515 });
+});
+
+Deno.test("addCounts() gives the same sums in any order of workers, and changes none of them", () => {
+  const random = seededRandom(4);
+  const workers = Array.from({ length: 6 }, () => {
+    const worker = newWorkerCounts();
+    for (let request = 0; request < 200; request++) {
+      const listener = worker.listeners[`l${Math.floor(random() * 3)}`] ??= newListenerCounts();
+      const cache = CACHE_RESULTS[Math.floor(random() * CACHE_RESULTS.length)]!;
+      const status = 100 * Math.floor(random() * 6);
+      countRequest(listener, {
+        status,
+        bytes: Math.floor(random() * 1e6),
+        durationMs: Math.floor(random() * 1e5),
+        cache,
+      });
+      const pool = worker.upstreams[`p${Math.floor(random() * 2)}`] ??= {};
+      countTry(pool["http://one.example"] ??= { outcomes: {}, latencySumMs: 0 }, random() < 0.5 ? "ok" : "timeout", 3);
+    }
+    return worker;
+  });
+  const before = structuredClone(workers);
+  const sumOf = (order: typeof workers) => {
+    const sum = newWorkerCounts();
+    for (const worker of order) addCounts(sum, worker);
+    return sum;
+  };
+  const sum = sumOf(workers);
+  const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
+  const sorted = (value: unknown): unknown =>
+    typeof value !== "object" || value === null || Array.isArray(value)
+      ? value
+      : Object.fromEntries(Object.entries(value).sort().map(([name, inner]) => [name, sorted(inner)]));
+  assert.deepEqual(sorted(plain(sumOf(workers.toReversed()))), sorted(plain(sum)));
+  assert.deepEqual(structuredClone(workers), before);
+  assert.equal(Object.values(sum.listeners).reduce((total, { requests }) => total + requests, 0), 1_200);
+  for (const { requests, byClass, byCache, durations } of Object.values(sum.listeners)) {
+    for (const row of [byClass, byCache, durations]) assert.equal(row.reduce((a, b) => a + b), requests);
+  }
+});
+
+Deno.test("addCounts() counts what is called like something that objects inherit", () => {
+  const inherited = ["constructor", "toString", "hasOwnProperty", "valueOf"];
+  const worker = newWorkerCounts();
+  for (const name of inherited) {
+    countRequest(worker.listeners[name] ??= newListenerCounts(), {
+      status: 200,
+      bytes: 1,
+      durationMs: 1,
+      cache: "miss",
+    });
+    countTry((worker.upstreams[name] ??= {})["http://one.example"] ??= { outcomes: {}, latencySumMs: 0 }, "ok", 2);
+  }
+  // As it comes from a worker, by a message.
+  const sum = newWorkerCounts();
+  for (let time = 0; time < 2; time++) addCounts(sum, structuredClone(worker));
+  for (const name of inherited) {
+    assert.equal(sum.listeners[name]?.requests, 2, name);
+    assert.equal(sum.upstreams[name]?.["http://one.example"]?.outcomes["ok"], 2, name);
+  }
+  assert.equal("requests" in Object, false);
+});
