@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import type { ScriptedHandler } from "../origins/scripted_origin.ts";
+import { eventually, plainParts, plainPool, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
+
+const counting: ScriptedHandler = (exchange) =>
+  exchange.reply({
+    fields: [["cache-control", "max-age=60"]],
+    body: `${exchange.head.method} ${exchange.head.target}`,
+  });
+
+/** What a GET for a target says of the store. */
+const isHit = async (ask: (target: string) => Promise<{ cacheStatus: string }>, target: string) =>
+  (await ask(target)).cacheStatus.includes("hit");
+
+for (const method of ["POST", "PUT", "DELETE", "PATCH", "MYMETHOD"]) {
+  Deno.test(`passThrough() invalidates the target of a successful ${method}`, () =>
+    withOrigin(counting, async ({ ask }) => {
+      await ask("/a?q=1");
+      await ask("/b");
+      await ask("/a?q=1", { method });
+      assert.equal(await isHit(ask, "/a?q=1"), false);
+      assert.equal(await isHit(ask, "/b"), true);
+    }));
+}
+
+Deno.test("passThrough() invalidates what Location and Content-Location name, by the client's or the upstream's authority", () =>
+  withOrigin(counting, async ({ ask }, origin) => {
+    for (const target of ["/a", "/b", "/c", "/d"]) await ask(target);
+    origin.handle((exchange) =>
+      exchange.reply({
+        status: 201,
+        fields: exchange.head.method === "POST"
+          ? [["location", `${origin.url}/b`], ["content-location", "/c"]]
+          : [["cache-control", "max-age=60"]],
+      })
+    );
+    await ask("/a", { method: "POST" });
+    const hits = [];
+    for (const target of ["/a", "/b", "/c", "/d"]) hits.push(await isHit(ask, target));
+    assert.deepEqual(hits, [false, false, false, true]);
+  }));
+
+Deno.test("passThrough() invalidates nothing after an error, a safe method or in another listener", () =>
+  withOrigins([counting], (origin) =>
+    withGateway({
+      pools: { p: plainPool([origin!.url]) },
+      listeners: [{ name: "one", prefix: "/one", pool: "p", strip_prefix: true }, {
+        name: "two",
+        prefix: "/two",
+        pool: "p",
+        strip_prefix: true,
+      }],
+    }, async ({ ask }) => {
+      await ask("/one/a");
+      await ask("/two/a", { method: "POST" });
+      await ask("/one/a", { method: "OPTIONS" });
+      await ask("/one/a", { method: "HEAD", headers: { "cache-control": "no-cache" } });
+      assert.equal(await isHit(ask, "/one/a"), true);
+      origin!.handle((exchange) => exchange.reply({ status: exchange.head.method === "PUT" ? 403 : 200 }));
+      await ask("/one/a", { method: "PUT" });
+      assert.equal(await isHit(ask, "/one/a"), true);
+    })));
+
+Deno.test("passThrough() streams a response as it comes, with back-pressure to the origin", () => {
+  let sentBytes = 0;
+  return withOrigin(async (exchange) => {
+    await exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 200000000\r\n\r\n");
+    while (exchange.isOpen && sentBytes < 200_000_000) {
+      await Promise.race([exchange.write(new Uint8Array(1_000_000)), exchange.left]);
+      sentBytes += 1_000_000;
+    }
+  }, async (gateway) => {
+    const response = await gateway.send("/a", { method: "POST" });
+    const reader = response.body!.getReader();
+    assert.ok((await reader.read()).value!.length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.ok(sentBytes < 50_000_000, `${sentBytes} bytes were taken that nobody asked for`);
+    await reader.cancel();
+  });
+});
+
+for (const moment of ["before the answer", "in the middle of the body"]) {
+  Deno.test(`passThrough() ends the upstream's request when the client leaves ${moment}`, () =>
+    withOrigin(async (exchange) => {
+      if (moment !== "before the answer") await exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
+      await exchange.hang();
+    }, async (gateway, origin) => {
+      const client = new AbortController();
+      const response = fetch(`${gateway.serve()}/a`, { method: "POST", signal: client.signal });
+      if (moment !== "before the answer") await (await response).body!.getReader().read();
+      await eventually("the request is at the origin", () => origin.heads.length === 1);
+      client.abort();
+      await response.catch(() => {});
+      await eventually("the origin's connection is closed", () => origin.open === 0);
+      await gateway.idle();
+      assert.deepEqual(gateway.gateway.counts.upstreams["p"]![origin.url]!.outcomes, { cancelled: 1 });
+      assert.equal(gateway.access()[0]!["status"], 499);
+    }));
+}
+
+Deno.test("passThrough() breaks off where the upstream does, and says so in the log", () =>
+  withOrigin(async (exchange) => {
+    await exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
+    await exchange.wait(20);
+    exchange.end();
+  }, async (gateway, origin) => {
+    const response = await gateway.send("/a", { method: "POST" });
+    await assert.rejects(response.text());
+    assert.equal(gateway.access()[0]!["error"], "body_broke_off");
+    assert.deepEqual(gateway.gateway.counts.upstreams["p"]![origin.url]!.outcomes, { unreachable: 1 });
+  }));
+
+Deno.test("passThrough() keeps answers to one user out of the caches behind, whatever TMDB says", () =>
+  withOrigins([
+    (exchange) =>
+      exchange.reply({
+        fields: [["cache-control", "public, max-age=60"], ["content-type", "application/json"], [
+          "expires",
+          "Fri, 02 Jan 2026 04:00:00 GMT",
+        ]],
+        body: "{}",
+      }),
+  ], (origin) =>
+    withGateway(plainParts([origin!.url], { pool: { type: "tmdb-api" } }), async ({ ask }) => {
+      for (let turn = 0; turn < 2; turn++) {
+        const { headers, cacheStatus } = await ask("/3/account?session_id=alice");
+        assert.deepEqual([headers.get("cache-control"), headers.get("expires")], ["private, no-store", null]);
+        assert.match(cacheStatus, /^usher; fwd=bypass; detail=/);
+      }
+      assert.equal(origin!.heads.length, 2);
+    })));
