@@ -1,0 +1,38 @@
+import { newLeaseMemory } from "../../lib/cache/lease_table.ts";
+import { newSharedLimits } from "../../lib/gateway/limits.ts";
+import type { ConfigGeneration, InitMessage, WorkerReport } from "../../lib/workers/messages.ts";
+
+/** A first message to a worker that is alone and has no disk, but for what the test says. */
+export function initMessage(init: ConfigGeneration & Partial<InitMessage>): InitMessage {
+  return {
+    type: "init",
+    index: 0,
+    kvPath: null,
+    leaseMemory: newLeaseMemory(),
+    sharedLimits: newSharedLimits(1),
+    purges: [],
+    instanceId: "usher-test",
+    ...init,
+  };
+}
+
+/** What a worker says that has done nothing yet, but for what the test says. */
+export function plainReport(report: Partial<WorkerReport>): WorkerReport {
+  return {
+    generation: 1,
+    counts: { listeners: {}, upstreams: {} },
+    memory: null,
+    disk: null,
+    diskProblem: null,
+    purgeRules: 0,
+    byListener: {},
+    flights: 0,
+    backgroundTasks: 0,
+    fillBytes: 0,
+    connections: {},
+    loopLagMs: 0,
+    heapBytes: 0,
+    health: null,
+    ...report,
+  };
+}
