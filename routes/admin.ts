@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { AdminView } from "../lib/admin/admin_view.ts";
 import { authorize } from "../lib/admin/auth.ts";
+import { redact } from "../lib/logging/redact.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { problem } from "./problem.ts";
@@ -28,6 +29,6 @@ export function adminApp(view: AdminView): Hono {
       : problem(context, 404, "There is nothing here");
   });
   app.notFound((context) => problem(context, 404, `There is nothing at ${context.req.method} ${context.req.path}`));
-  app.onError((error, context) => problem(context, 500, error.message));
+  app.onError((error, context) => problem(context, 500, redact(error.message)));
   return app;
 }

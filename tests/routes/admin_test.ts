@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import type { AdminView } from "../../lib/admin/admin_view.ts";
+import { adminApp } from "../../routes/admin.ts";
+import { plainView } from "./plain_view.ts";
+
+const LOCAL = { host: "127.0.0.1:6636" };
+
+/** Paths that only whoever may come in gets to. */
+const GUARDED = [["GET", "/status"], ["GET", "/metrics"], ["POST", "/reload"], ["POST", "/purge"], [
+  "POST",
+  "/test/fault/0/throw",
+]];
+
+async function ask(view: AdminView, path: string, init: RequestInit = {}): Promise<Response> {
+  return await adminApp(view).request(path, { headers: LOCAL, ...init });
+}
+
+async function assertProblem(response: Response, status: number): Promise<void> {
+  assert.equal(response.status, status);
+  assert.equal(response.headers.get("content-type"), "application/problem+json");
+  const body = await response.json();
+  assert.equal(body.status, status);
+  assert.equal(body.type, "about:blank");
+  assert.ok(body.detail.length > 10, body.detail);
+}
+
+Deno.test("adminApp() shows the status and the metrics", async () => {
+  assert.deepEqual(await (await ask(plainView(), "/status")).json(), { version: "0.0.0" });
+  assert.equal(await (await ask(plainView(), "/metrics")).text(), "# HELP x X\n");
+});
+
+Deno.test("adminApp() reloads at POST, and says why it cannot", async () => {
+  const view = plainView();
+  const done = await ask(view, "/reload", { method: "POST" });
+  assert.equal(done.status, 200);
+  assert.deepEqual(await done.json(), { ok: true, generation: 2 });
+  assert.deepEqual(view.asked, ["reload"]);
+  const problems = ["config.yaml:2:3 server.workers: found 0"];
+  const refused = await ask(plainView({ reload: () => Promise.resolve({ ok: false, problems }) }), "/reload", {
+    method: "POST",
+  });
+  assert.equal(refused.status, 422);
+  assert.deepEqual(await refused.json(), { ok: false, problems });
+});
+
+Deno.test("adminApp() changes nothing at GET", async () => {
+  const view = plainView();
+  for (const path of ["/reload", "/purge", "/test/fault/0/throw"]) await assertProblem(await ask(view, path), 404);
+  assert.deepEqual(view.asked, []);
+});
+
+Deno.test("adminApp() purges what a request names", async () => {
+  const view = plainView();
+  const headers = { ...LOCAL, "content-type": "application/json" };
+  const body = JSON.stringify({ tag: "movie:550", listener: "api", hard: true });
+  const response = await ask(view, "/purge", { method: "POST", headers, body });
+  assert.equal(response.status, 200);
+  assert.deepEqual(await response.json(), {
+    soft: false,
+    listeners: ["api"],
+    workers: 2,
+    persisted: true,
+    duration_ms: 3,
+  });
+  assert.deepEqual(view.asked, ["purge tag movie:550 of api hard=true by unknown"]);
+});
+
+Deno.test("adminApp() refuses a purge that is none, and passes on why there is nothing to purge", async () => {
+  const view = plainView({ purge: () => Promise.resolve({ ok: false, problem: "There is no listener called x" }) });
+  const json = { ...LOCAL, "content-type": "application/json" };
+  const post = (headers: Record<string, string>, body: string) =>
+    ask(view, "/purge", { method: "POST", headers, body });
+  await assertProblem(await post(LOCAL, "{}"), 415);
+  await assertProblem(await post(json, "{"), 400);
+  await assertProblem(await post(json, JSON.stringify({ tag: "x".repeat(1_100_000) })), 413);
+  await assertProblem(await post(json, "{}"), 422);
+  await assertProblem(await post(json, '{"listener":"x"}'), 422);
+});
+
+Deno.test("adminApp() breaks a worker where that is allowed, and else knows nothing of it", async () => {
+  const view = plainView();
+  assert.equal((await ask(view, "/test/fault/1/hang", { method: "POST" })).status, 204);
+  assert.deepEqual(view.asked, ["hang in 1"]);
+  await assertProblem(await ask(plainView({ fault: () => false }), "/test/fault/1/hang", { method: "POST" }), 404);
+  await assertProblem(await ask(view, "/test/fault/1/melt", { method: "POST" }), 404);
+});
+
+Deno.test("adminApp() shows liveness and readiness to everyone, and nothing else", async () => {
+  const view = plainView({ token: "t" });
+  const headers = { host: "any.example", origin: "https://evil.example" };
+  for (const path of ["/health", "/ready"]) assert.equal((await ask(view, path, { headers })).status, 200, path);
+  for (const [method, path] of GUARDED) {
+    await assertProblem(await ask(view, path!, { method, headers }), 403);
+    const anonymous = await ask(view, path!, { method, headers: { host: "any.example" } });
+    assert.equal(anonymous.headers.get("www-authenticate"), 'Bearer realm="usher admin"');
+    await assertProblem(anonymous, 401);
+  }
+  await assertProblem(await ask(view, "/nothing", { headers: { host: "any.example" } }), 401);
+  assert.deepEqual(view.asked, []);
+});
+
+Deno.test("adminApp() lets the token in", async () => {
+  const headers = { host: "any.example", authorization: "Bearer t" };
+  assert.equal((await ask(plainView({ token: "t" }), "/status", { headers })).status, 200);
+});
+
+Deno.test("adminApp() answers problem details for what is not there and for what goes wrong, without a stack", async () => {
+  await assertProblem(await ask(plainView(), "/nothing"), 404);
+  const broken = plainView({ status: () => Promise.reject(new Error("No worker answers at /3?api_key=0123")) });
+  const response = await ask(broken, "/status");
+  const text = await response.clone().text();
+  await assertProblem(response, 500);
+  assert.doesNotMatch(text, /\bat .*:\d+:\d+|0123/);
+});

@@ -1,0 +1,33 @@
+import type { AdminView } from "../../lib/admin/admin_view.ts";
+
+/** A supervisor's view that answers what it is told to, and keeps what it was asked. */
+export interface PlainView extends AdminView {
+  readonly asked: string[];
+}
+
+/** A view of a gateway that is ready and has nothing to say. */
+export function plainView(over: Partial<AdminView> = {}): PlainView {
+  const asked: string[] = [];
+  return {
+    asked,
+    token: null,
+    isReady: () => true,
+    status: () => Promise.resolve({ version: "0.0.0" }),
+    metrics: () => Promise.resolve("# HELP x X\n"),
+    reload: () => {
+      asked.push("reload");
+      return Promise.resolve({ ok: true, generation: 2 });
+    },
+    purge: (order, actor) => {
+      asked.push(`purge ${order.by} ${order.value} of ${order.listener} hard=${order.hard} by ${actor}`);
+      const { listener } = order;
+      const listeners = listener === null ? null : [listener];
+      return Promise.resolve({ ok: true, soft: !order.hard, listeners, workers: 2, persisted: true, durationMs: 3 });
+    },
+    fault: (worker, fault) => {
+      asked.push(`${fault} in ${worker}`);
+      return true;
+    },
+    ...over,
+  };
+}
