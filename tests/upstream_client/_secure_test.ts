@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { secure, secureThroughTls } from "../../lib/upstream_client/_secure.ts";
+import { caCert, httpProxy, serverTls } from "./_egress_servers.ts";
+import { latin1, latin1Text, RawServer } from "./_raw_server.ts";
+import { eventually, leakless } from "./_sending.ts";
+
+const peer = { name: "upstream.example", caCerts: [caCert] };
+const { signal } = new AbortController();
+
+function dial(port: number): Promise<Deno.TcpConn> {
+  return Deno.connect({ hostname: "127.0.0.1", port });
+}
+
+function echoServer(): RawServer {
+  return new RawServer(async (connection) => {
+    for (let text = await connection.readSome(); text !== null; text = await connection.readSome()) {
+      await connection.write(text);
+    }
+  }, serverTls);
+}
+
+Deno.test(leakless("secure() checks name and issuer, and closes what it was given when they are wrong", async () => {
+  await using server = echoServer();
+  const socket = await secure(await dial(server.port), peer, signal);
+  await socket.write(latin1("hello"));
+  const buffer = new Uint8Array(100);
+  assert.equal(latin1Text(buffer.subarray(0, await socket.read(buffer) ?? 0)), "hello");
+  socket.close();
+  await assert.rejects(dial(server.port).then((tcp) => secure(tcp, { ...peer, name: "wrong.example" }, signal)));
+  await assert.rejects(dial(server.port).then((tcp) => secure(tcp, { ...peer, caCerts: [] }, signal)));
+  await eventually(() => server.openCount === 0);
+}));
+
+Deno.test(leakless("secureThroughTls() speaks TLS inside TLS and closes every layer", async () => {
+  await using server = echoServer();
+  await using proxy = httpProxy({ isSecure: true });
+  const outer = await secure(await dial(proxy.port), peer, signal);
+  await outer.write(latin1(`CONNECT 127.0.0.1:${server.port} HTTP/1.1\r\n\r\n`));
+  const buffer = new Uint8Array(100_000);
+  await outer.read(buffer);
+  const socket = await secureThroughTls(outer, peer, signal);
+  const sent = latin1("x".repeat(50_000));
+  await Promise.all([
+    socket.write(sent),
+    (async () => {
+      for (let received = 0; received < 50_000;) received += await socket.read(buffer) ?? assert.fail("closed");
+    })(),
+  ]);
+  socket.close();
+  await eventually(() => server.openCount === 0 && proxy.openCount === 0);
+}));
