@@ -84,12 +84,13 @@ export class Collapse {
   }
 
   /**
-   * Lets no further request join what is under way or has just ended: after a purge it is too old for those who come now. The
-   * flights go on for those who wait already.
+   * Lets no further request join what is under way or has just ended, for a key or for all: after a purge it is too old for those
+   * who come now. The flights go on for those who wait already.
    */
-  detach(): void {
-    this.#flights.clear();
-    for (const key of [...this.#lingering.keys()]) this.#release(key);
+  detach(key?: string): void {
+    if (key === undefined) this.#flights.clear();
+    else this.#flights.delete(key);
+    for (const lingering of key === undefined ? [...this.#lingering.keys()] : [key]) this.#release(lingering);
   }
 
   /** Ends a flight that this worker led. Call it when `stored` is in the store, or with `null` when nothing will be. */
@@ -140,6 +141,8 @@ export class Collapse {
     const landed = await flight.result;
     if (landed.kind !== "shared") return;
     const response: StoredResponse = { ...landed.head, body: await landed.fill.whole() };
+    // Detached meanwhile: what it brings was purged or invalidated.
+    if (this.#flights.get(flight.key) !== flight) return;
     if (response.selectedBy.length > 0) this.#options.adopt(varyMarker(flight.key, response));
     this.#options.adopt(response);
   }
