@@ -1,0 +1,37 @@
+import { join } from "node:path";
+
+/** What a scripted worker can be told to do; it does everything else well. */
+export type Part =
+  | "slow"
+  | "never-ready"
+  | "fails"
+  | "throws-later"
+  | "rejects"
+  | "refuses"
+  | "dies-preparing"
+  | "hangs"
+  | "hangs-purging"
+  | "never-stops";
+
+/** Where scripted workers look up what to do, each by its name. */
+export interface Stage extends AsyncDisposable {
+  /** Module that they are started from. */
+  readonly url: URL;
+  /** Tells each worker its parts, from now on. */
+  direct(parts: Readonly<Record<string, readonly Part[]>>): void;
+}
+
+/** A stage of its own for a test. */
+export async function setStage(parts: Readonly<Record<string, readonly Part[]>> = {}): Promise<Stage> {
+  const directory = await Deno.makeTempDir({ prefix: "usher-stage-" });
+  const path = join(directory, "parts.json");
+  const url = new URL("./fixtures/scripted_role.ts", import.meta.url);
+  url.searchParams.set("stage", path);
+  const direct: Stage["direct"] = (next) => {
+    // In one step: a worker may look at any moment.
+    Deno.writeTextFileSync(`${path}.new`, JSON.stringify(next));
+    Deno.renameSync(`${path}.new`, path);
+  };
+  direct(parts);
+  return { url, direct, [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }) };
+}
