@@ -3,8 +3,9 @@ import type { Clock } from "../clock.ts";
 import { Flight, type FlightResult } from "./flight.ts";
 import type { Lease, LeaseTable } from "./lease_table.ts";
 import { PeerFlights } from "./peer_flights.ts";
-import { varyMarker } from "./variants.ts";
+import { ttlMs } from "./reuse.ts";
 import { heldBytes, type StoredResponse } from "./stored_response.ts";
+import { varyMarker } from "./variants.ts";
 
 /** How long after a flight this worker still answers the others for its key, so that the disk tier's write can come down. */
 const LINGER_MS = 1_000;
@@ -57,7 +58,7 @@ export class Collapse {
     this.#options = options;
     this.peers = new PeerFlights({
       flightOf: (key) => this.#flights.get(key),
-      heldOf: (key) => this.#lingering.get(key)?.response,
+      heldOf: (key) => this.#heldOf(key),
       timeoutMs: options.timeoutMs,
     });
   }
@@ -158,15 +159,27 @@ export class Collapse {
     });
   }
 
+  #heldOf(key: string): StoredResponse | undefined {
+    const lingering = this.#lingering.get(key);
+    return lingering !== undefined && lingering.untilMs > this.#options.clock.now() ? lingering.response : undefined;
+  }
+
   #linger(key: string, lease: Lease, response: StoredResponse): void {
     const bytes = heldBytes(response);
-    if (bytes > MAX_LINGERING_BYTES) return this.#options.leases.release(lease);
-    this.#lingering.set(key, { lease, response, bytes, untilMs: this.#options.clock.now() + LINGER_MS });
+    const forMs = this.#lingerMs(response);
+    if (forMs <= 0 || bytes > MAX_LINGERING_BYTES) return this.#options.leases.release(lease);
+    this.#lingering.set(key, { lease, response, bytes, untilMs: this.#options.clock.now() + forMs });
     this.#lingeringBytes += bytes;
     while (this.#lingering.size > MAX_LINGERING || this.#lingeringBytes > MAX_LINGERING_BYTES) {
       this.#release(this.#lingering.keys().next().value!);
     }
     this.#sweep ??= setTimeout(() => this.#releaseOld(), LINGER_MS);
+  }
+
+  /** A request that comes after the response may use it only as long as it is fresh: nobody evaluates it again. */
+  #lingerMs(response: StoredResponse): number {
+    if (response.freshness.alwaysValidate) return 0;
+    return Math.min(LINGER_MS, ttlMs(response, this.#options.clock.now()));
   }
 
   #dropLingering(key: string): Lingering | undefined {
@@ -185,8 +198,7 @@ export class Collapse {
   #releaseOld(): void {
     const now = this.#options.clock.now();
     for (const [key, lingering] of this.#lingering) {
-      if (lingering.untilMs > now) break;
-      this.#release(key);
+      if (lingering.untilMs <= now) this.#release(key);
     }
     this.#sweep = this.#lingering.size === 0 ? undefined : setTimeout(() => this.#releaseOld(), LINGER_MS / 4);
   }
