@@ -51,8 +51,10 @@ Deno.test("Dockerfile starts Deno itself as process 1, offline, frozen, writing 
     "--allow-env",
     "--allow-net",
     "--allow-read",
+    "--allow-sys",
     "--allow-write",
   ]);
+  assert.ok(entry.includes("--allow-sys=statfs"), "for the low-disk guard, and nothing else");
   assert.deepEqual(execForm("CMD").slice(0, 2), ["start", "--config"]);
 });
 
