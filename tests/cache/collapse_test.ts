@@ -317,3 +317,12 @@ Deno.test("close() frees every lease and lets others go on", async () => {
   await turns();
   workers.lead(1);
 });
+
+Deno.test("detach() of one key leaves the others as they are", () => {
+  using workers = new Workers(1);
+  workers.lead(0, "a");
+  workers.lead(0, "b");
+  workers.collapses[0]!.detach("a");
+  assert.equal(workers.enter(0, "a").role, "leader");
+  assert.equal(workers.enter(0, "b").role, "follower");
+});

@@ -112,3 +112,31 @@ Deno.test("reserve() takes nothing beyond the limit, and release() makes room", 
   assert.equal(budget.usedBytes, 40);
   assert.equal(budget.reserve(60), true);
 });
+
+Deno.test("leave() says so once the last reader is gone before the end, and not before", () => {
+  const fill = Fill.ofLength(10);
+  let abandoned = 0;
+  fill.onAbandoned = () => void abandoned++;
+  fill.reader();
+  fill.reader();
+  fill.leave();
+  assert.equal(abandoned, 0);
+  fill.reader();
+  fill.leave();
+  assert.equal(abandoned, 0);
+  fill.leave();
+  assert.equal(abandoned, 1);
+});
+
+Deno.test("leave() of a body that is complete or has failed gives nothing up", () => {
+  const complete = Fill.ofLength(1);
+  const failed = Fill.ofLength(1);
+  for (const fill of [complete, failed]) {
+    fill.onAbandoned = () => assert.fail("there is nothing to give up");
+    fill.reader();
+  }
+  complete.push(new Uint8Array(1));
+  failed.fail(new Error("broken"));
+  complete.leave();
+  failed.leave();
+});
