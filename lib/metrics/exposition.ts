@@ -2,6 +2,7 @@ import { Registry } from "prom-client";
 import {
   CACHE_RESULTS,
   DURATION_BUCKETS_MS,
+  FORWARD_REASONS,
   type ListenerCounts,
   type UpstreamCounts,
   type WorkerCounts,
@@ -60,6 +61,14 @@ function listenerMetrics({ listeners }: WorkerCounts): Metric[] {
       type: "counter",
       values: samples((listener, counts) =>
         counts.byCache.map((value, index) => ({ labels: { listener, result: CACHE_RESULTS[index]! }, value }))
+      ),
+    },
+    {
+      name: "usher_forwarded_requests_total",
+      help: "Requests not answered from the store, by listener and reason (RFC 9211)",
+      type: "counter",
+      values: samples((listener, counts) =>
+        counts.byReason.map((value, index) => ({ labels: { listener, reason: FORWARD_REASONS[index]! }, value }))
       ),
     },
     {

@@ -13,6 +13,21 @@ export const CACHE_RESULTS = [
 /** One of {@linkcode CACHE_RESULTS}. */
 export type CacheResult = typeof CACHE_RESULTS[number];
 
+/** Why an upstream was asked: the reasons of RFC 9211 §2.2. */
+export const FORWARD_REASONS = [
+  "bypass",
+  "method",
+  "uri-miss",
+  "vary-miss",
+  "miss",
+  "request",
+  "stale",
+  "partial",
+] as const;
+
+/** One of {@linkcode FORWARD_REASONS}. */
+export type ForwardReason = typeof FORWARD_REASONS[number];
+
 /** Upper bounds of the duration histogram, in milliseconds. */
 export const DURATION_BUCKETS_MS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000] as const;
 
@@ -24,6 +39,8 @@ export interface ListenerCounts {
   responseBytes: number;
   /** By {@linkcode CACHE_RESULTS}. */
   byCache: number[];
+  /** Requests for which an upstream was asked, or another request's answer awaited, by {@linkcode FORWARD_REASONS}. */
+  byReason: number[];
   /** By {@linkcode DURATION_BUCKETS_MS}, with one more at the end for longer ones. Not cumulative. */
   durations: number[];
   durationSumMs: number;
@@ -56,6 +73,7 @@ export function newListenerCounts(): ListenerCounts {
     byClass: [0, 0, 0, 0, 0, 0],
     responseBytes: 0,
     byCache: CACHE_RESULTS.map(() => 0),
+    byReason: FORWARD_REASONS.map(() => 0),
     durations: [...DURATION_BUCKETS_MS.map(() => 0), 0],
     durationSumMs: 0,
     inFlight: 0,
@@ -67,12 +85,18 @@ export const CACHE_RESULT_INDEX: Readonly<Record<CacheResult, number>> = Object.
   CACHE_RESULTS.map((name, index) => [name, index]),
 ) as Record<CacheResult, number>;
 
+const FORWARD_REASON_INDEX = Object.fromEntries(
+  FORWARD_REASONS.map((name, index) => [name, index]),
+) as Readonly<Record<ForwardReason, number>>;
+
 /** One finished request, as it is counted. */
 export interface CountedRequest {
   readonly status: number;
   readonly bytes: number;
   readonly durationMs: number;
   readonly cache: CacheResult;
+  /** Why it was not answered from the store; nothing where it was. */
+  readonly fwd?: ForwardReason | null;
 }
 
 /** Counts a finished request. */
@@ -81,6 +105,7 @@ export function countRequest(counts: ListenerCounts, request: CountedRequest): v
   counts.byClass[Math.min(5, (request.status / 100) | 0)]!++;
   counts.responseBytes += request.bytes;
   counts.byCache[CACHE_RESULT_INDEX[request.cache]]!++;
+  if (request.fwd !== undefined && request.fwd !== null) counts.byReason[FORWARD_REASON_INDEX[request.fwd]]!++;
   counts.durationSumMs += request.durationMs;
   let bucket = 0;
   while (bucket < DURATION_BUCKETS_MS.length && request.durationMs > DURATION_BUCKETS_MS[bucket]!) bucket++;
@@ -113,6 +138,7 @@ function addListener(sum: ListenerCounts, counts: ListenerCounts): void {
   sum.inFlight += counts.inFlight;
   addEach(sum.byClass, counts.byClass);
   addEach(sum.byCache, counts.byCache);
+  addEach(sum.byReason, counts.byReason);
   addEach(sum.durations, counts.durations);
 }
 

@@ -40,6 +40,7 @@ export interface ForwardFacts {
 
 /** The note of a response for which an upstream was asked. */
 export function forwardNote(exchange: Exchange, facts: ForwardFacts): CacheNote {
+  exchange.fwd = facts.fwd;
   const nowMs = exchange.services.clock.now();
   const kept = facts.stored ?? facts.served;
   return {

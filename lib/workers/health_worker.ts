@@ -120,6 +120,7 @@ class HealthWorker implements WorkerRole {
       disk: null,
       diskProblem: null,
       byListener: {},
+      purgeRules: 0,
       flights: 0,
       backgroundTasks: 0,
       fillBytes: 0,

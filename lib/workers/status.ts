@@ -1,8 +1,15 @@
 import type { PreparedKvFile } from "../cache/kv_open.ts";
-import type { TierStats } from "../cache/store.ts";
 import type { Metric, Sample } from "../metrics/exposition.ts";
-import { CACHE_RESULTS, type ListenerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
+import type { ListenerCounts, WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
+import {
+  cacheMetrics,
+  diskProblem,
+  listenerCache,
+  purgeRules,
+  type StatisticsFacts,
+  tierFigures,
+} from "./cache_statistics.ts";
 import type { Slot } from "./fleet.ts";
 import type { ConfigGeneration, WorkerReport } from "./messages.ts";
 
@@ -12,6 +19,8 @@ export interface StatusFacts {
   readonly startedAtMs: number;
   readonly current: ConfigGeneration;
   readonly slots: readonly Slot[];
+  readonly rates: StatisticsFacts["rates"];
+  readonly purges: StatisticsFacts["purges"];
 }
 
 /** What `/status` needs beside that. */
@@ -45,6 +54,7 @@ export function statusOf(details: StatusDetails): unknown {
       prefix: listener.prefix,
       pool: listener.pool,
       ...listenerFigures(counts.listeners[listener.name]),
+      cache: listenerCache(listener.name, counts.listeners[listener.name], statisticsOf(details)),
     })),
     pools: current.config.pools.map((pool) => ({
       name: pool.name,
@@ -54,20 +64,17 @@ export function statusOf(details: StatusDetails): unknown {
         upstreamStatus(upstream.url, healthOf(slots, pool.name), counts.upstreams[pool.name])
       ),
     })),
-    cache: { kv_file: details.kvFile, ...cacheFigures(slots) },
+    cache: {
+      kv_file: details.kvFile,
+      ...tierFigures(slots),
+      disk_problem: diskProblem(slots),
+      purge_rules: purgeRules(slots),
+    },
   };
 }
 
 /** Metrics beside the counters: what is so at this moment. */
 export function gauges(facts: StatusFacts): Metric[] {
-  const { memory, disk } = cacheFigures(facts.slots);
-  const tiers = [["memory", memory], ["disk", disk]] as const;
-  const perTier = (name: string, help: string, of: (stats: TierStats) => number): Metric => ({
-    name,
-    help,
-    type: "gauge",
-    values: tiers.flatMap(([tier, stats]) => stats === null ? [] : [{ labels: { tier }, value: of(stats) }]),
-  });
   return [
     single("usher_build_info", "Always 1", [{ labels: { version: facts.version }, value: 1 }]),
     single("usher_config_generation", "Configurations loaded since the start", [{
@@ -77,11 +84,7 @@ export function gauges(facts: StatusFacts): Metric[] {
     single("usher_start_time_seconds", "When the process began", [{ labels: {}, value: facts.startedAtMs / 1000 }]),
     single("usher_resident_bytes", "Memory of the whole process", [{ labels: {}, value: Deno.memoryUsage().rss }]),
     ...workerGauges(facts.slots),
-    perTier("usher_cache_bytes", "Bytes held", (stats) => stats.bytes),
-    perTier("usher_cache_entries", "Responses held", (stats) => stats.entries),
-    perTier("usher_cache_limit_bytes", "Bytes that may be held", (stats) => stats.limitBytes),
-    perTier("usher_cache_evictions", "Responses evicted by the current workers", (stats) => stats.evictions),
-    perTier("usher_cache_queued_writes", "Writes waiting", (stats) => stats.queuedWrites),
+    ...cacheMetrics(statisticsOf(facts)),
     ...healthGauges(facts),
   ];
 }
@@ -159,10 +162,7 @@ function workerStatus(slot: Slot): unknown {
 }
 
 function listenerFigures(counts: ListenerCounts | undefined): Record<string, unknown> {
-  if (counts === undefined) return { requests: 0, in_flight: 0, cache: { hit_rate: null } };
-  const byResult = Object.fromEntries(CACHE_RESULTS.map((name, index) => [name, counts.byCache[index]!]));
-  const asked = sum(counts.byCache) - byResult["bypass"]! - byResult["none"]!;
-  const served = byResult["hit_memory"]! + byResult["hit_disk"]! + byResult["stale"]! + byResult["collapsed"]!;
+  if (counts === undefined) return { requests: 0, in_flight: 0 };
   return {
     requests: counts.requests,
     in_flight: counts.inFlight,
@@ -170,8 +170,11 @@ function listenerFigures(counts: ListenerCounts | undefined): Record<string, unk
     by_status: Object.fromEntries(
       counts.byClass.map((count, index) => [index === 0 ? "client_left" : `${index}xx`, count]),
     ),
-    cache: { ...byResult, hit_rate: asked === 0 ? null : Math.round(served / asked * 10_000) / 10_000 },
   };
+}
+
+function statisticsOf({ slots, current, rates, purges }: StatusFacts): StatisticsFacts {
+  return { slots, listeners: current.config.listeners.map(({ name }) => name), rates, purges };
 }
 
 function upstreamStatus(
@@ -200,41 +203,6 @@ function upstreamStatus(
 function healthOf(slots: readonly Slot[], pool: string): HealthTable | null {
   const tables = slots.find((slot) => slot.role === "health")?.handle?.report?.health;
   return tables?.find((table) => table.pool === pool) ?? null;
-}
-
-/** Memory of all workers together; the disk tier is one for all. */
-function cacheFigures(slots: readonly Slot[]): { memory: TierStats | null; disk: TierStats | null } {
-  const reports = slots.flatMap((slot) => slot.role === "serving" && slot.handle?.report ? [slot.handle.report] : []);
-  const memories = reports.flatMap((report) => report.memory ?? []);
-  const disks = reports.flatMap((report) => report.disk ?? []);
-  return {
-    memory: memories.length === 0 ? null : memories.reduce(addTiers),
-    disk: disks.length === 0 ? null : disks.reduce(sameDisk),
-  };
-}
-
-function addTiers(a: TierStats, b: TierStats): TierStats {
-  return {
-    ...addWrites(a, b),
-    entries: a.entries + b.entries,
-    bytes: a.bytes + b.bytes,
-    limitBytes: a.limitBytes + b.limitBytes,
-  };
-}
-
-/** Every worker sees the whole disk tier but only its own writes. */
-function sameDisk(a: TierStats, b: TierStats): TierStats {
-  return { ...addWrites(a, b), entries: Math.max(a.entries, b.entries), bytes: Math.max(a.bytes, b.bytes) };
-}
-
-function addWrites(a: TierStats, b: TierStats): TierStats {
-  return {
-    ...a,
-    evictions: a.evictions + b.evictions,
-    queuedWrites: a.queuedWrites + b.queuedWrites,
-    droppedWrites: a.droppedWrites + b.droppedWrites,
-    corrupt: a.corrupt + b.corrupt,
-  };
 }
 
 function sum(values: readonly number[]): number {

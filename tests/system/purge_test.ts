@@ -43,7 +43,7 @@ Deno.test("POST /purge is effective in every worker when it returns, for what it
       });
     }
   }
-  await gateway.logged("by=all value=\"\" listener=null hard=false");
+  await gateway.logged('by=all value="" listener=null hard=false');
   const lines = gateway.log().split("\n").filter((line) => line.includes("audit=purge"));
   assert.equal(lines.length, ORDERS.length * 2);
   assert.match(
@@ -169,4 +169,39 @@ Deno.test("usher purge asks the running gateway and prints what happened", async
   assert.match((await runMain(["purge", ...token, "t0ken"])).stderr, /Give one of url, prefix/);
   assert.match((await runMain(["purge", "--all", "--admin", "http://127.0.0.1:1"])).stderr, /No gateway answers at/);
   assert.match(gateway.log(), /audit=purge actor="127\.0\.0\.1 with a token" by=prefix/);
+});
+
+Deno.test("what an unsafe method has changed is served by no worker once it is answered", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway } = await startVersioned(stack);
+  const languages = ["de", "en"].map((language) => ({ fields: [["accept-language", language]] as const }));
+  for (let round = 0; round < 10; round++) {
+    await warm(gateway, "/a");
+    for (const options of languages) for (let n = 0; n < 12; n++) await ask(gateway, "/vary", options);
+    origin.version++;
+    for (const target of ["/a", "/vary"]) assert.equal((await ask(gateway, target, { method: "POST" })).status, 200);
+    for (let n = 0; n < 9; n++) {
+      assert.equal((await ask(gateway, "/a")).text, `/a v${origin.version}`);
+      for (const options of languages) {
+        const { text } = await ask(gateway, "/vary", options);
+        assert.equal(text, `/vary ${options.fields[0][1]} v${origin.version}`);
+      }
+    }
+  }
+});
+
+Deno.test("what was on its way when an unsafe method changed it is not stored, in whatever worker it was", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway } = await startVersioned(stack);
+  for (let round = 0; round < 4; round++) {
+    const target = `/slow/${round}`;
+    origin.latencyMs = 300;
+    const before = ask(gateway, target);
+    await eventually("the origin is asked", () => origin.heads.some((head) => head.target === target));
+    origin.version++;
+    origin.latencyMs = 0;
+    await ask(gateway, target, { method: "POST" });
+    await before;
+    for (let n = 0; n < 9; n++) assert.equal((await ask(gateway, target)).text, `${target} v${origin.version}`);
+  }
 });

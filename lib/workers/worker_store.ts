@@ -1,0 +1,81 @@
+import { createMemoryTier, type MemoryTier } from "../cache/memory_tier.ts";
+import { PeerNotices } from "../cache/peer_notices.ts";
+import type { PurgeRule } from "../cache/purge_rules.ts";
+import { PurgeTable } from "../cache/purge_table.ts";
+import { createTieredStore, type TieredStore } from "../cache/tiered_store.ts";
+import type { Logger } from "../logging/logger.ts";
+import { Disk } from "./disk.ts";
+import type { InitMessage, WorkerReport } from "./messages.ts";
+
+/** How long an unsafe request's response waits for the other workers; they answer within a millisecond unless they are stuck. */
+const NOTICE_TIMEOUT_MS = 500;
+
+/** One worker's store with all that keeps it in step with the other workers'. */
+export class WorkerStore {
+  readonly store: TieredStore;
+  readonly disk: Disk;
+  readonly #memory: MemoryTier;
+  readonly #purges: PurgeTable;
+  readonly #peers: PeerNotices;
+  #onForget: (key: string) => void = () => {};
+
+  private constructor(disk: Disk, init: InitMessage) {
+    this.disk = disk;
+    this.#purges = new PurgeTable(init.purges);
+    this.#memory = createMemoryTier({ limitBytes: init.config.cache.memoryBytes });
+    this.#peers = new PeerNotices({ timeoutMs: NOTICE_TIMEOUT_MS, onForget: (key) => this.#forget(key) });
+    this.store = createTieredStore({
+      memory: this.#memory,
+      disk: disk.tier,
+      purges: this.#purges,
+      onDelete: (key) => this.#peers.forget(key),
+    });
+  }
+
+  /** Opens the tiers. */
+  static async open(init: InitMessage, logger: Logger): Promise<WorkerStore> {
+    return new WorkerStore(await Disk.open(init, logger), init);
+  }
+
+  /** Settles when the other workers have forgotten what was deleted here so far, or do not answer. */
+  forgotten(): Promise<void> {
+    return this.#peers.settled();
+  }
+
+  /** Takes the port to another worker; `onForget` is told of the keys that it has deleted. */
+  connect(peer: number, port: MessagePort, onForget: (key: string) => void): void {
+    this.#onForget = onForget;
+    this.#peers.connect(peer, port);
+  }
+
+  /** From its return on, nothing is answered that the rules purge. */
+  purge(rules: readonly PurgeRule[]): void {
+    for (const rule of rules) this.#purges.add(rule);
+  }
+
+  /** The store's part of a report. */
+  figures(): Pick<WorkerReport, "memory" | "disk" | "diskProblem" | "byListener" | "purgeRules"> {
+    return {
+      ...this.store.stats(),
+      diskProblem: this.disk.tier?.problem ?? null,
+      byListener: this.#holdings(),
+      purgeRules: this.#purges.size,
+    };
+  }
+
+  #holdings(): WorkerReport["byListener"] {
+    const holdings: Record<string, WorkerReport["byListener"][string]> = {};
+    for (const [name, { entries, bytes }] of this.#memory.usage()) {
+      holdings[name] = { memoryEntries: entries, memoryBytes: bytes, diskBytes: 0 };
+    }
+    for (const [name, diskBytes] of Object.entries(this.disk.listenerBytes)) {
+      holdings[name] = { ...holdings[name] ?? { memoryEntries: 0, memoryBytes: 0 }, diskBytes };
+    }
+    return holdings;
+  }
+
+  #forget(key: string): void {
+    this.#onForget(key);
+    this.store.forget(key);
+  }
+}
