@@ -46,7 +46,7 @@ export class Fleet {
   #current: ConfigGeneration;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   /** Workers on their way up. */
-  readonly #starting = new Set<WorkerHandle>();
+  readonly #starting = new Map<Slot, WorkerHandle>();
   #purgeId = 0;
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
@@ -82,7 +82,7 @@ export class Fleet {
     const outcomes = await Promise.allSettled(this.slots.map((slot) => this.#startSlot(slot)));
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (this.liveServing === 0) throw failed?.reason ?? new Error("No worker could be started");
-    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    if (!this.#stopping) this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
   }
 
   /** Brings a new configuration into every worker, or into none; answers why not, or `null`. */
@@ -101,9 +101,9 @@ export class Fleet {
     this.#current = next;
     // A worker that came up while the others prepared has the configuration before and was not asked.
     const late = this.live.filter((handle) => !handles.includes(handle));
-    await Promise.allSettled([
-      ...handles.map((handle) => this.#commit(handle, generation)),
-      ...late.map((handle) => this.#catchUp(handle)),
+    await Promise.all([
+      ...handles.map((handle) => replaceUnless(handle, this.#commit(handle, generation))),
+      ...late.map((handle) => replaceUnless(handle, this.#catchUp(handle))),
     ]);
     return null;
   }
@@ -114,11 +114,13 @@ export class Fleet {
    */
   async purge(rules: readonly PurgeRule[]): Promise<number> {
     const id = ++this.#purgeId;
-    const serving = this.slots.flatMap((slot) => slot.role === "serving" && slot.handle?.alive ? [slot.handle] : []);
-    const took = await Promise.all([...serving, ...this.#starting].map(async (handle) => {
+    const serving = this.slots.filter(({ role }) => role === "serving");
+    const live = serving.flatMap(({ handle }) => handle?.alive ? [handle] : []);
+    const starting = serving.flatMap((slot) => this.#starting.get(slot) ?? []);
+    const took = await Promise.all([...live, ...starting].map(async (handle) => {
       const isDone = (message: FromWorker) => message.type === "purged" && message.id === id;
       try {
-        const timeoutMs = this.#starting.has(handle) ? START_TIMEOUT_MS : this.#options.silenceMs;
+        const timeoutMs = starting.includes(handle) ? START_TIMEOUT_MS : this.#options.silenceMs;
         await handle.call({ type: "purge", id, rules }, isDone, timeoutMs);
         return true;
       } catch {
@@ -149,6 +151,7 @@ export class Fleet {
     this.#stopping = true;
     clearInterval(this.#heartbeat);
     for (const timer of this.#restarts.values()) clearTimeout(timer);
+    for (const handle of this.#starting.values()) handle.terminate();
     await Promise.all(this.live.map(async (handle) => {
       await handle.call({ type: "stop", graceMs }, (message) => message.type === "stopped", graceMs + 1_000).catch(
         () => {},
@@ -173,7 +176,7 @@ export class Fleet {
       ...this.#current,
     };
     // In the same turn as the rules were read: a purge that comes from now on is told to this worker too.
-    if (slot.role === "serving") this.#starting.add(handle);
+    this.#starting.set(slot, handle);
     try {
       await handle.call(init, (message) => message.type === "ready", START_TIMEOUT_MS);
       for (let known = init.generation; known !== this.#current.generation;) known = await this.#catchUp(handle);
@@ -181,7 +184,7 @@ export class Fleet {
       handle.kill(error instanceof Error ? error.message : String(error));
       throw error;
     } finally {
-      this.#starting.delete(handle);
+      this.#starting.delete(slot);
     }
     slot.handle = handle;
     this.#introduce(slot);
@@ -272,6 +275,15 @@ function peerName(slot: Slot): number | "health" {
 /** The counters of a worker that has died: nothing of it is in flight any more. */
 function settled(listeners: WorkerCounts["listeners"]): WorkerCounts["listeners"] {
   return Object.fromEntries(Object.entries(listeners).map(([name, counts]) => [name, { ...counts, inFlight: 0 }]));
+}
+
+/** A worker that does not take the configuration in force would go on serving by the one before. */
+async function replaceUnless(handle: WorkerHandle, taken: Promise<unknown>): Promise<void> {
+  try {
+    await taken;
+  } catch (error) {
+    handle.kill(`did not take the configuration: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function firstProblem(
