@@ -5,10 +5,10 @@ export type Part =
   | "slow"
   | "never-ready"
   | "fails"
-  | "throws-later"
   | "rejects"
   | "refuses"
   | "dies-preparing"
+  | "slow-preparing"
   | "hangs"
   | "hangs-purging"
   | "never-stops";
