@@ -32,7 +32,7 @@ export interface Endpoint {
 }
 
 /** What of an {@linkcode Endpoint} a TCP connection needs. */
-type Hop = Pick<Endpoint, "host" | "port" | "address" | "allowPrivate" | "lookup">;
+export type Hop = Pick<Endpoint, "host" | "port" | "address" | "allowPrivate" | "lookup">;
 
 /** Addresses tried for one connection. */
 const MAX_ADDRESSES = 8;
@@ -81,7 +81,12 @@ function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   });
 }
 
-async function resolveHost(endpoint: Hop, signal: AbortSignal): Promise<string[]> {
+/**
+ * The addresses that a connection may be tried to, at least one.
+ *
+ * @throws {UpstreamFailure} `resolve`, `refused_address`
+ */
+export async function resolveHost(endpoint: Hop, signal: AbortSignal): Promise<string[]> {
   const { host } = endpoint;
   if (endpoint.address !== null) return [endpoint.address];
   if (isIpLiteral(host)) return [host];

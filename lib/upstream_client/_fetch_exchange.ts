@@ -1,0 +1,169 @@
+import type { Clock } from "../clock.ts";
+import type { Fields } from "../http/fields.ts";
+import { FetchBody, type FetchBodyOwner } from "./_fetch_body.ts";
+import {
+  type FailureKind,
+  type RequestBody,
+  type SendOptions,
+  type UpstreamBody,
+  UpstreamFailure,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from "./transport.ts";
+
+/** One request by `fetch`. */
+export interface FetchExchangeOptions extends SendOptions {
+  readonly client: Deno.HttpClient;
+  readonly url: string;
+  /** Host and port, for messages. */
+  readonly authority: string;
+  readonly request: UpstreamRequest;
+  readonly clock: Clock;
+  /** Called once, when nothing more will come of the exchange. */
+  readonly onEnd: () => void;
+}
+
+/**
+ * What a client's error means. Its own words hold the URL, and that may hold a key: only what it begins with is used.
+ */
+function meaningOf(error: unknown): { kind: FailureKind; what: string; requestSent: boolean } {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : "";
+  const text = error instanceof Error ? `${error.message} ${cause}` : "";
+  if (!text.includes("client error (Connect)")) return { kind: "reset", what: "connection reset", requestSent: true };
+  if (text.includes("dns error")) return { kind: "resolve", what: "name not resolved", requestSent: false };
+  const isTls = /certificate|handshake|alert|tls/i.test(text.slice(text.indexOf("client error (Connect)")));
+  return isTls
+    ? { kind: "tls", what: "handshake failed", requestSent: false }
+    : { kind: "connect", what: "no connection", requestSent: false };
+}
+
+/** Fields that are not passed on: `fetch` takes the host from the URL. */
+const CHOSEN_HERE: ReadonlySet<string> = new Set(["host", "accept-encoding"]);
+
+const EMPTY: UpstreamBody = {
+  lengthBytes: 0,
+  read: () => Promise.resolve(null),
+  readAll: () => Promise.resolve(new Uint8Array(0)),
+  cancel: () => {},
+};
+
+function announcedBytes(headers: Headers): number | null {
+  const value = headers.get("content-length");
+  return value !== null && /^\d{1,15}$/.test(value) ? Number(value) : null;
+}
+
+/** Sends one request and reads its response. */
+export class FetchExchange implements FetchBodyOwner {
+  readonly #options: FetchExchangeOptions;
+  readonly #controller = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #ended: UpstreamFailure | "well" | null = null;
+
+  constructor(options: FetchExchangeOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {UpstreamFailure} */
+  async run(): Promise<UpstreamResponse> {
+    const { signal, deadlines, clock, request } = this.#options;
+    signal?.addEventListener("abort", this.#onAbort);
+    if (request.body === null) this.#armFor("first_byte_timeout", deadlines.connectMs + deadlines.firstByteMs);
+    try {
+      const response = await this.#fetch();
+      this.disarm();
+      const fields: Fields = [...response.headers];
+      return { status: response.status, fields, body: this.#body(response), receivedAtMs: clock.now() };
+    } catch (error) {
+      throw this.fail(error);
+    }
+  }
+
+  arm(): void {
+    this.#armFor("idle_timeout", this.#options.deadlines.idleMs);
+  }
+
+  disarm(): void {
+    clearTimeout(this.#timer);
+  }
+
+  finish(): void {
+    if (this.#ended === null) this.#end("well");
+  }
+
+  fail(error: unknown): UpstreamFailure {
+    if (this.#ended instanceof UpstreamFailure) return this.#ended;
+    const failure = error instanceof UpstreamFailure ? error : this.#failureOf(error);
+    if (this.#ended === null) this.#end(failure);
+    this.#controller.abort(failure);
+    return failure;
+  }
+
+  #fetch(): Promise<Response> {
+    const { client, url, request } = this.#options;
+    const headers = request.fields.filter(([name]) => !CHOSEN_HERE.has(name.toLowerCase()));
+    // Asked for any coding, the client decodes what comes and keeps the label and length of what came. Not so with this one.
+    headers.push(["accept-encoding", "identity"]);
+    return fetch(url, {
+      client,
+      method: request.method,
+      headers,
+      body: request.body === null ? null : this.#checkedBody(request.body),
+      redirect: "manual",
+      signal: this.#controller.signal,
+    });
+  }
+
+  #body(response: Response): UpstreamBody {
+    const isEmpty = this.#options.request.method === "HEAD" || response.status === 204 || response.status === 304;
+    if (!isEmpty && response.body !== null) return new FetchBody(this, response.body, announcedBytes(response.headers));
+    response.body?.cancel().catch(() => {});
+    this.finish();
+    return EMPTY;
+  }
+
+  /** HTTP/2 does not tell the length of what is sent: a body that ends early would look whole. */
+  #checkedBody({ stream, lengthBytes }: RequestBody): ReadableStream<Uint8Array> {
+    const reader = stream.getReader();
+    const refuse = (what: string, cause?: unknown) =>
+      this.fail(new UpstreamFailure("aborted", `Cannot send the request body: ${what}`, true, { cause }));
+    let takenBytes = 0;
+    return new ReadableStream<Uint8Array>({
+      pull: async (controller) => {
+        this.arm();
+        const { done, value } = await reader.read().catch((error) => {
+          throw refuse("its source failed", error);
+        });
+        takenBytes += value?.length ?? 0;
+        const isWrong = lengthBytes !== null && (done ? takenBytes < lengthBytes : takenBytes > lengthBytes);
+        if (isWrong) throw refuse(`not of its ${lengthBytes} bytes`);
+        if (!done) return controller.enqueue(value);
+        controller.close();
+        this.#armFor("first_byte_timeout", this.#options.deadlines.firstByteMs);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    }, { highWaterMark: 0 });
+  }
+
+  #armFor(kind: FailureKind, durationMs: number): void {
+    clearTimeout(this.#timer);
+    if (this.#ended !== null) return;
+    const message = `Cannot complete the request to ${this.#options.authority}: no progress in time`;
+    this.#timer = setTimeout(() => this.fail(new UpstreamFailure(kind, message, true)), durationMs);
+  }
+
+  #failureOf(error: unknown): UpstreamFailure {
+    const { kind, what, requestSent } = meaningOf(error);
+    return new UpstreamFailure(kind, `Cannot complete the request to ${this.#options.authority}: ${what}`, requestSent);
+  }
+
+  #end(how: UpstreamFailure | "well"): void {
+    this.#ended = how;
+    this.disarm();
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#options.onEnd();
+  }
+
+  readonly #onAbort = () => {
+    this.fail(new UpstreamFailure("aborted", "Request aborted", true, { cause: this.#options.signal?.reason }));
+  };
+}

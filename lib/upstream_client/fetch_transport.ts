@@ -1,0 +1,155 @@
+import type { Clock } from "../clock.ts";
+import { type Hop, type Lookup, resolveHost, sharedLookup, systemLookup } from "./_dial.ts";
+import { FetchExchange } from "./_fetch_exchange.ts";
+import { fetchUrl } from "./_fetch_url.ts";
+import { formatRequestHead } from "./_request_head.ts";
+import {
+  type SendOptions,
+  type Transport,
+  type TransportStats,
+  UpstreamFailure,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from "./transport.ts";
+
+/** How long a name's addresses count as looked at. */
+const LOOK_UP_EVERY_MS = 30_000;
+
+/** How {@linkcode createFetchTransport} reaches its upstream. */
+export interface FetchTransportOptions {
+  /** Scheme `https`, host and port; the rest is not looked at. */
+  readonly url: URL;
+  /** Certificates in PEM form that are trusted beside the built-in ones. */
+  readonly caCerts: readonly string[];
+  /** As of the other transport; checked every 30 seconds by a look-up of its own, as the client does not tell its addresses. */
+  readonly allowPrivate: boolean;
+  /** Requests under way at a time; further ones fail as `connect`. */
+  readonly maxRequests: number;
+  /** @default the system's look-up, hosts file included */
+  readonly lookup?: Lookup;
+  readonly clock: Clock;
+}
+
+/** HTTP/2 through the runtime's own client. */
+class FetchTransport implements Transport {
+  readonly #options: FetchTransportOptions;
+  readonly #hop: Hop;
+  #client: Deno.HttpClient | null = null;
+  #requests = 0;
+  #keepsIdle = true;
+  #isClosed = false;
+  /** By `performance.now()`. */
+  #lookedUpAtMs = -Infinity;
+
+  constructor(options: FetchTransportOptions) {
+    const { url, allowPrivate, maxRequests } = options;
+    if (url.protocol !== "https:") {
+      throw new RangeError(`Cannot create a transport: scheme must be https: received "${url.protocol}"`);
+    }
+    if (!(maxRequests >= 1)) {
+      throw new RangeError(`Cannot create a transport: maxRequests must be >= 1: received ${maxRequests}`);
+    }
+    const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+    const lookup = sharedLookup(options.lookup ?? systemLookup);
+    this.#options = options;
+    this.#hop = { host, port: Number(url.port || 443), address: null, allowPrivate, lookup };
+  }
+
+  async send(request: UpstreamRequest, options: SendOptions): Promise<UpstreamResponse> {
+    const url = this.#urlOf(request);
+    if (this.#isClosed) throw new UpstreamFailure("aborted", "Cannot send: the transport is closed", false);
+    if (options.signal?.aborted) {
+      throw new UpstreamFailure("aborted", "Request aborted", false, { cause: options.signal.reason });
+    }
+    const { maxRequests, clock, url: { host: authority } } = this.#options;
+    if (this.#requests >= maxRequests) {
+      const message = `Cannot connect to ${authority}: ${maxRequests} requests are under way already`;
+      throw new UpstreamFailure("connect", message, false);
+    }
+    this.#requests++;
+    try {
+      await this.#checkAddresses(options);
+    } catch (error) {
+      this.#onEnd();
+      throw error;
+    }
+    const client = this.#client ??= this.#createClient();
+    const onEnd = () => this.#onEnd();
+    return await new FetchExchange({ ...options, client, url, authority, request, clock, onEnd }).run();
+  }
+
+  stats(): TransportStats {
+    return { open: this.#requests, idle: 0 };
+  }
+
+  retire(): void {
+    this.#keepsIdle = false;
+    this.#letGo();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.retire();
+  }
+
+  #urlOf(request: UpstreamRequest): string {
+    formatRequestHead(request);
+    const { url } = this.#options;
+    const host = request.fields.find(([name]) => name.toLowerCase() === "host")?.[1].toLowerCase();
+    if (host === url.host) return fetchUrl(url.origin, request.target);
+    throw new UpstreamFailure("protocol", "Cannot write the request: HTTP/2 upstreams get the URL's host only", false);
+  }
+
+  async #checkAddresses({ deadlines, signal }: SendOptions): Promise<void> {
+    if (this.#options.allowPrivate || performance.now() - this.#lookedUpAtMs < LOOK_UP_EVERY_MS) return;
+    const limit = new AbortController();
+    const giveUp = () => limit.abort();
+    const timer = setTimeout(giveUp, deadlines.connectMs);
+    signal?.addEventListener("abort", giveUp);
+    try {
+      await resolveHost(this.#hop, limit.signal);
+      this.#lookedUpAtMs = performance.now();
+    } catch (error) {
+      if (signal?.aborted) throw new UpstreamFailure("aborted", "Request aborted", false, { cause: signal.reason });
+      if (!limit.signal.aborted) throw error;
+      const message = `Cannot connect to ${this.#options.url.host}: name not resolved within ${deadlines.connectMs} ms`;
+      throw new UpstreamFailure("connect_timeout", message, false);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", giveUp);
+    }
+  }
+
+  #createClient(): Deno.HttpClient {
+    // No poolIdleTimeout: given as a number it keeps the event loop spinning.
+    return Deno.createHttpClient({
+      http1: true,
+      http2: true,
+      caCerts: [...this.#options.caCerts],
+      poolMaxIdlePerHost: 8,
+    });
+  }
+
+  #onEnd(): void {
+    this.#requests--;
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    if (this.#keepsIdle || this.#requests > 0) return;
+    this.#client?.close();
+    this.#client = null;
+  }
+}
+
+/**
+ * A transport that speaks HTTP/2, or HTTP/1.1 where the upstream does not, through the runtime's `fetch`. What that client does
+ * not leave to its user is the price: it writes paths through a URL parser, sends bodies without their length, adds `Accept`,
+ * `Accept-Language` and `User-Agent` where they are missing, and joins repeated response fields except `Set-Cookie`. Responses
+ * are asked for without a coding, because it would decode them and keep their labels.
+ *
+ * @throws {RangeError} where the URL's scheme is not https, or not one request is allowed
+ */
+export function createFetchTransport(options: FetchTransportOptions): Transport {
+  return new FetchTransport(options);
+}

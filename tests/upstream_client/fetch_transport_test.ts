@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { createFetchTransport } from "../../lib/upstream_client/fetch_transport.ts";
+import { caCert, serverTls } from "./_egress_servers.ts";
+import { fetchServer } from "./_fetch_server.ts";
+import { answering, RawServer } from "./_raw_server.ts";
+import { eventually, failureOf, PATIENT } from "./_sending.ts";
+
+const options = { deadlines: PATIENT };
+
+Deno.test("createFetchTransport() speaks HTTP/2 where the upstream does", async () => {
+  const preface = Promise.withResolvers<string | null>();
+  const tls = { ...serverTls, alpnProtocols: ["h2", "http/1.1"] };
+  await using server = new RawServer(async (connection) => preface.resolve(await connection.readSome()), tls);
+  const transport = createFetchTransport({
+    url: new URL(`https://localhost:${server.port}`),
+    caCerts: [caCert],
+    allowPrivate: false,
+    maxRequests: 1,
+    clock: systemClock,
+  });
+  const request = { method: "GET", target: "/", fields: [["host", `localhost:${server.port}`]] as [string, string][] };
+  await assert.rejects(transport.send({ ...request, body: null }, options), { name: "UpstreamFailure" });
+  assert.match(await preface.promise ?? "", /^PRI \* HTTP\/2\.0/);
+  transport.close();
+});
+
+Deno.test("createFetchTransport() carries many requests on few connections, bounded", async () => {
+  const release: (() => void)[] = [];
+  await using server = fetchServer(() => new Promise((resolve) => release.push(() => resolve(new Response("ok")))));
+  const send = () => server.transport.send(server.request("GET", "/"), options);
+  const sent = [send(), send(), send(), send()];
+  await eventually(() => release.length === 4);
+  const failure = await failureOf(send(), "connect");
+  assert.equal(failure.requestSent, false);
+  assert.equal(server.transport.stats().open, 4);
+  for (const answer of release) answer();
+  for (const response of await Promise.all(sent)) assert.equal((await response.body.readAll(10)).length, 2);
+  assert.equal(server.transport.stats().open, 0);
+});
+
+Deno.test("createFetchTransport() refuses private addresses of public names, and looks again in time only", async () => {
+  let lookups = 0;
+  const lookup = () => Promise.resolve([lookups++ === 0 ? "127.0.0.1" : "127.0.0.2"]);
+  const url = new URL("https://api.themoviedb.org");
+  const made = { url, caCerts: [], maxRequests: 1, clock: systemClock, lookup };
+  const transport = createFetchTransport({ ...made, allowPrivate: false });
+  const request = { method: "GET", target: "/?api_key=hunter2", fields: [["host", url.host]], body: null };
+  const failure = await failureOf(transport.send(request as never, options), "refused_address");
+  assert.match(failure.message, /127\.0\.0\.1/);
+  assert.deepEqual([failure.requestSent, lookups], [false, 1]);
+  assert.equal(transport.stats().open, 0);
+  transport.close();
+  await failureOf(transport.send(request as never, options), "aborted");
+});
+
+Deno.test("createFetchTransport() says what failed without the URL, which may hold a key", async () => {
+  await using plain = answering("HTTP/1.1 400 Bad Request\r\n\r\n");
+  await using strange = fetchServer(() => new Response("ok"), { caCerts: [] });
+  const tls = await failureOf(strange.transport.send(strange.request("GET", "/?api_key=hunter2"), options), "tls");
+  const transport = createFetchTransport({
+    url: new URL(`https://localhost:${plain.port}`),
+    caCerts: [],
+    allowPrivate: false,
+    maxRequests: 1,
+    clock: systemClock,
+  });
+  const fields: [string, string][] = [["host", `localhost:${plain.port}`]];
+  const request = { method: "GET", target: "/?api_key=hunter2", fields, body: null };
+  const failure = await transport.send(request, { deadlines: { ...PATIENT, connectMs: 50, firstByteMs: 50 } }).catch((
+    error,
+  ) => error);
+  for (const error of [tls, failure]) {
+    assert.equal(error.name, "UpstreamFailure");
+    assert.doesNotMatch(`${error.message} ${error.stack} ${error.cause}`, /hunter2/);
+  }
+  transport.close();
+});
+
+Deno.test("createFetchTransport() refuses another Host, schemes without TLS and no room at all", async () => {
+  await using server = fetchServer(() => new Response("ok"));
+  const request = { ...server.request("GET", "/"), fields: [["host", "other.example"]] as [string, string][] };
+  assert.equal((await failureOf(server.transport.send(request, options), "protocol")).requestSent, false);
+  const made = { caCerts: [], allowPrivate: false, clock: systemClock };
+  assert.throws(() => createFetchTransport({ ...made, url: new URL("http://x"), maxRequests: 1 }), RangeError);
+  assert.throws(() => createFetchTransport({ ...made, url: new URL("https://x"), maxRequests: 0 }), RangeError);
+});
+
+Deno.test("createFetchTransport() goes on after retire() with nothing kept, and ends what runs at close()", async () => {
+  const release: (() => void)[] = [];
+  await using server = fetchServer((request) =>
+    request.url.endsWith("/slow")
+      ? new Promise((resolve) => release.push(() => resolve(new Response("slow"))))
+      : new Response("ok")
+  );
+  const slow = server.transport.send(server.request("GET", "/slow"), options);
+  await eventually(() => release.length === 1);
+  server.transport.retire();
+  const quick = await server.transport.send(server.request("GET", "/"), options);
+  assert.equal((await quick.body.readAll(10)).length, 2);
+  server.transport.close();
+  release[0]?.();
+  assert.equal((await (await slow).body.readAll(10)).length, 4);
+  assert.equal(server.transport.stats().open, 0);
+});
