@@ -13,6 +13,7 @@ import type {
   UpstreamConfig,
 } from "./config.ts";
 import { buildStoring } from "./build_storing.ts";
+import { buildPrewarm } from "./build_prewarm.ts";
 import type { FileValues } from "./schema.ts";
 
 type PoolValues = FileValues["pools"][string];
@@ -52,6 +53,7 @@ function buildCache(cache: FileValues["cache"]): CacheConfig {
   return {
     memoryBytes: cache.memory,
     diskBytes: cache.disk,
+    minFreeDiskBytes: cache.min_free_disk,
     // The default shrinks with the tiers; a value from the file has been checked against them.
     maxEntryBytes: Math.min(cache.max_entry, Math.max(cache.memory, cache.disk)),
     fillMemoryBytes: cache.fill_memory,
@@ -127,7 +129,7 @@ function buildRule(rule: ListenerValues["cache"]["rules"][number]): CacheRuleCon
   };
 }
 
-function buildListener(listener: ListenerValues): ListenerConfig {
+function buildListener(listener: ListenerValues, { cwd }: BuildOptions): ListenerConfig {
   const { mode, rules, query } = listener.cache;
   return {
     name: listener.name,
@@ -144,6 +146,7 @@ function buildListener(listener: ListenerValues): ListenerConfig {
     },
     limits: buildLimits(listener),
     offline: listener.offline,
+    prewarm: buildPrewarm(listener, cwd),
   };
 }
 
@@ -155,6 +158,6 @@ export function buildConfig(values: FileValues, options: BuildOptions): Config {
     logging: values.logging,
     cache: buildCache(values.cache),
     pools: Object.entries(values.pools).map(([name, pool]) => buildPool(name, pool, options)),
-    listeners: values.listeners.map(buildListener),
+    listeners: values.listeners.map((listener) => buildListener(listener, options)),
   });
 }

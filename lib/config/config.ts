@@ -1,3 +1,4 @@
+import type { PrewarmConfig } from "./prewarm_config.ts";
 import type { ConnectionConfig } from "./connection_config.ts";
 import type { StoringConfig } from "./storing_config.ts";
 import type { ListenerLimitsConfig, PoolResilienceConfig } from "./resilience_config.ts";
@@ -56,6 +57,8 @@ export interface CacheConfig {
   readonly memoryBytes: number;
   /** Deno KV tier; 0 turns it off, key `disk`. */
   readonly diskBytes: number;
+  /** Free bytes of the disk below which nothing more is stored on it, key `min_free_disk`. */
+  readonly minFreeDiskBytes: number;
   /** Largest body that is stored, key `max_entry`. */
   readonly maxEntryBytes: number;
   /** Bodies on their way into the cache, all together, per worker, key `fill_memory`. */
@@ -157,6 +160,7 @@ export interface ListenerConfig {
   readonly limits: ListenerLimitsConfig;
   /** Serve any stored response: never, while no upstream can answer, or always. */
   readonly offline: boolean | "auto";
+  readonly prewarm: PrewarmConfig;
 }
 
 /** `cache:` of a listener. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { connectionKeys } from "./connection_sections.ts";
 import { Interpolated } from "./interpolate.ts";
+import { prewarmKeys } from "./prewarm_sections.ts";
 import {
   autoOrInteger,
   choice,
@@ -96,6 +97,9 @@ const cacheSection = section({
   memory: size(64 * 1024, PiB).prefault("256MiB").describe("Stored responses held in memory, by each serving worker."),
   disk: size(0, PiB).prefault("10GiB").describe(
     "Stored responses held on disk (Deno KV); `0` turns the disk tier off.",
+  ),
+  min_free_disk: size(0, PiB).prefault("256MiB").describe(
+    "Free space of the disk below which nothing more is stored on it; what is stored is still served.",
   ),
   max_entry: size(1, PiB).prefault("16MiB").describe("Largest body that is stored; larger ones are passed on only."),
   fill_memory: size(MiB, PiB).prefault("64MiB").describe(
@@ -238,6 +242,7 @@ const listenerSection = section({
   pool: name("pool's name").describe("The pool that answers."),
   cache: asMapping(listenerCacheSection).prefault({}).describe("How responses of this listener are stored."),
   ...listenerLimitKeys,
+  ...prewarmKeys,
 });
 
 /** A boolean stands for `{ enabled }`. */

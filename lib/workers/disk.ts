@@ -71,6 +71,7 @@ function createTier({ config, kvPath }: InitMessage, kvs: readonly Deno.Kv[], lo
     clock: systemClock,
     log,
     limitBytes,
+    minFreeBytes: config.cache.minFreeDiskBytes,
     freeBytes: () => freeBytesBeside(kvPath),
     onDamage: () => markDamaged(kvPath),
   });

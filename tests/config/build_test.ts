@@ -43,6 +43,7 @@ Deno.test("buildConfig() fills every default", async () => {
     cache: {
       memoryBytes: 256 * 1024 ** 2,
       diskBytes: 10 * 1024 ** 3,
+      minFreeDiskBytes: 256 * 1024 ** 2,
       maxEntryBytes: 16 * 1024 ** 2,
       fillMemoryBytes: 64 * 1024 ** 2,
       collapseTimeoutMs: 5000,
@@ -125,6 +126,7 @@ Deno.test("buildConfig() fills every default", async () => {
       },
       limits: { maxInFlight: null, queueSize: 256, queueTimeoutMs: 2000, rate: null },
       offline: false,
+      prewarm: { targets: [], file: null, concurrency: 2, ratePerSecond: 10, atStart: true, everyMs: null },
     }],
   });
 });
@@ -135,7 +137,7 @@ server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, work
   trusted_proxies: [10.0.0.0/8], max_request_body: 1MB }
 admin: { listen: "[::1]:1", token: s3cret }
 logging: { level: debug, format: json, access: all }
-cache: { memory: 1MiB, disk: 2MiB, max_entry: 3KiB, fill_memory: 4MiB, collapse_timeout: 5ms, background_fill: false }
+cache: { memory: 1MiB, disk: 2MiB, min_free_disk: 7MiB, max_entry: 3KiB, fill_memory: 4MiB, collapse_timeout: 5ms, background_fill: false }
 pools:
   p:
     type: custom
@@ -161,6 +163,7 @@ listeners:
     max_in_flight: 9
     queue: { size: 10, timeout: 11ms }
     offline: auto
+    prewarm: { paths: [/a, "http://h/b?c", /a], file: list.txt, concurrency: 3, rate: 4, at_start: false, every: 5m }
     cache:
       mode: "off"
       query: { include: [q], exclude: [utm_*], sort: true }
@@ -188,6 +191,7 @@ listeners:
     cache: {
       memoryBytes: 1024 ** 2,
       diskBytes: 2 * 1024 ** 2,
+      minFreeDiskBytes: 7 * 1024 ** 2,
       maxEntryBytes: 3072,
       fillMemoryBytes: 4 * 1024 ** 2,
       collapseTimeoutMs: 5,
@@ -268,6 +272,14 @@ listeners:
       },
       limits: { maxInFlight: 9, queueSize: 10, queueTimeoutMs: 11, rate: null },
       offline: "auto",
+      prewarm: {
+        targets: ["/a", "http://h/b?c"],
+        file: "/etc/usher/list.txt",
+        concurrency: 3,
+        ratePerSecond: 4,
+        atStart: false,
+        everyMs: 300_000,
+      },
     }],
   });
 });

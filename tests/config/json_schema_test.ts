@@ -73,6 +73,8 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.max_in_flight",
     "listeners.rate_limit",
     "listeners.rate_limit.burst",
+    "listeners.prewarm.file",
+    "listeners.prewarm.every",
   ]);
 });
 
