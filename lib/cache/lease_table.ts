@@ -1,12 +1,17 @@
+import { INVALIDATION_BYTES } from "./invalidation_table.ts";
+
 const SLOTS = 65_536;
 const TAG_BITS = 23;
 const TAG_MASK = (1 << TAG_BITS) - 1;
 /** Indices of workers that fit above the tag; zero stands for nobody. */
 const MAX_OWNERS = (1 << (32 - TAG_BITS)) - 1;
 
-/** Memory of a lease table, to be handed to every worker. */
+/** What a lease table takes of shared memory, in bytes. */
+export const LEASE_BYTES = SLOTS * Int32Array.BYTES_PER_ELEMENT;
+
+/** Memory of a lease table, and behind it of an invalidation table, to be handed to every worker. */
 export function newLeaseMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(SLOTS * Int32Array.BYTES_PER_ELEMENT);
+  return new SharedArrayBuffer(LEASE_BYTES + INVALIDATION_BYTES);
 }
 
 /** What asking for a lease gave. */
@@ -42,7 +47,7 @@ export class LeaseTable {
     if (!Number.isInteger(self) || self < 0 || self >= MAX_OWNERS) {
       throw new RangeError(`Cannot use worker index ${self}: it must be a whole number from 0 to ${MAX_OWNERS - 1}`);
     }
-    this.#slots = new Int32Array(memory);
+    this.#slots = new Int32Array(memory, 0, SLOTS);
     this.#self = self;
   }
 
@@ -64,7 +69,7 @@ export class LeaseTable {
 
 /** Frees every slot of a worker that has died; called by the supervisor. */
 export function sweepLeases(memory: SharedArrayBuffer, owner: number): void {
-  const slots = new Int32Array(memory);
+  const slots = new Int32Array(memory, 0, SLOTS);
   for (let slot = 0; slot < slots.length; slot++) {
     const value = Atomics.load(slots, slot);
     if (value !== 0 && (value >>> TAG_BITS) - 1 === owner) Atomics.compareExchange(slots, slot, value, 0);

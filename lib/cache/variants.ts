@@ -3,12 +3,18 @@ import type { StoredResponse } from "./stored_response.ts";
 
 /**
  * Stands at a primary key whose responses have a `Vary`: it holds no response, but the names of the request fields that select
- * one (RFC 9111 §4.1). The responses stand at their variant keys.
+ * one (RFC 9111 §4.1). The responses stand at their variant keys. Those asked for before `sinceMs`, or before this variant, do not count:
+ * when a marker is deleted (RFC 9111 §4.4) the next one must not lead to what was there before.
  */
-export function varyMarker(primaryKey: string, variant: StoredResponse): StoredResponse {
+export function varyMarker(
+  primaryKey: string,
+  variant: StoredResponse,
+  sinceMs: number | null = null,
+): StoredResponse {
   return {
     ...variant,
     key: primaryKey,
+    requestTimeMs: sinceMs ?? variant.requestTimeMs,
     status: 0,
     fields: [],
     body: new Uint8Array(0),
@@ -19,6 +25,11 @@ export function varyMarker(primaryKey: string, variant: StoredResponse): StoredR
 /** Whether what a primary key holds is a {@linkcode varyMarker}. */
 export function isVaryMarker(stored: StoredResponse): boolean {
   return stored.status === 0;
+}
+
+/** Whether a marker leads to a variant, or to one of the same key from before an earlier marker was deleted. */
+export function leadsTo(marker: StoredResponse, variant: StoredResponse): boolean {
+  return variant.requestTimeMs >= marker.requestTimeMs;
 }
 
 /** The key of the variant that a request selects, by the names in a marker; `selecting` gives the request's normalised values. */

@@ -62,7 +62,7 @@ export const storingKeys = {
     { type: "string", enum: [...COOKIE_USES] },
     (value) => typeof plain(value) === "string" ? { use: plain(value) } : plain(value),
   ).optional().describe(
-    "What `Cookie` does to a request: `bypass`, `ignore` or `{ key: [names] }`; default: `bypass`, on TMDB types `ignore`.",
+    "What `Cookie` does to a request: `bypass`, `ignore` or `{ key: [names] }`; default: `bypass`; on TMDB types, and where `set_cookie` is `store`, `ignore`.",
   ),
   range: choice(["pass", "fetch-full"]).optional().describe(
     "A range of what is not stored: `pass` forwards it, `fetch-full` fetches and stores the whole; " +

@@ -1,6 +1,7 @@
 import type { CacheRule, PolicyOptions } from "../cache/policy_options.ts";
 import type { CacheRuleConfig, ListenerCacheConfig } from "../config/config.ts";
 import { mediaMatcher } from "../http/media_range.ts";
+import type { StoringOptions } from "../proxy/storing_options.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 
 /** Longest lifetime on TMDB types: its terms let nothing be kept for longer than six months. */
@@ -18,13 +19,29 @@ export function compilePolicy(config: ListenerCacheConfig, type: UpstreamType): 
     // Where the type drops the field anyway, it is the origin's edge that sets it, for itself.
     setCookie: config.setCookie ?? (type.dropFields.has("set-cookie") ? "strip" : "bypass"),
     cookies: cookieUse(config, type),
+    // Where ranges are passed on, a part that was asked for is worth keeping; elsewhere the whole is there.
+    storePartial: mode === "rfc9111" && compileStoring(config, type).range === "pass",
     maxTtlMs: type.name === "custom" ? null : TMDB_MAX_TTL_MS,
   };
 }
 
+/** Compiles how a listener stores and serves beside its policy. */
+export function compileStoring(config: ListenerCacheConfig, type: UpstreamType): StoringOptions {
+  const { enabled, minBytes, types, codings } = config.compress;
+  const compress = { minBytes, isCompressible: mediaMatcher(types), codings };
+  return {
+    // Documents and images are small, and wanted whole by the next client.
+    range: config.range ?? (type.wholeBodies ? "fetch-full" : "pass"),
+    cookieKey: typeof config.cookies === "object" && config.cookies !== null ? config.cookies.key : [],
+    // What a general origin does not compress it may have a reason for.
+    compress: (enabled ?? type.acceptEncoding === "gzip") && codings.length > 0 ? compress : null,
+  };
+}
+
 /** A general origin may answer by cookie without saying so in Vary. Cookies that are part of the key keep such answers apart. */
-function cookieUse({ cookies }: ListenerCacheConfig, type: UpstreamType): "bypass" | "ignore" {
-  if (cookies === null) return type.name === "custom" ? "bypass" : "ignore";
+function cookieUse({ cookies, setCookie }: ListenerCacheConfig, type: UpstreamType): "bypass" | "ignore" {
+  // Who lets every client have the same Set-Cookie has said that cookies tell nobody apart.
+  if (cookies === null) return type.name === "custom" && setCookie !== "store" ? "bypass" : "ignore";
   return typeof cookies === "string" ? cookies : "ignore";
 }
 

@@ -6,7 +6,7 @@ import { type ListenerCounts, newListenerCounts, type WorkerCounts } from "../me
 import type { PoolRuntime, Snapshot, Tenant } from "../proxy/snapshot.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
-import { compilePolicy } from "./cache_policy.ts";
+import { compilePolicy, compileStoring } from "./cache_policy.ts";
 import { compilePool, type PoolDeps } from "./compile_pool.ts";
 
 /** What compiling takes from outside. */
@@ -65,6 +65,7 @@ function compileTenant(config: Config, listener: ListenerConfig, { runtime, type
     pool: runtime,
     type,
     policy: compilePolicy(listener.cache, type),
+    storing: compileStoring(listener.cache, type),
     filterQuery: queryFilter(listener.cache.query),
     // An upstream that is told of the client's host may answer by it.
     hostInKey: type.hostInKey || pool.preserveHost || forwarded !== "off",

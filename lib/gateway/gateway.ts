@@ -1,7 +1,8 @@
 import type { Clock } from "../clock.ts";
 import { Collapse } from "../cache/collapse.ts";
 import { FillBudget } from "../cache/fill.ts";
-import { LeaseTable } from "../cache/lease_table.ts";
+import { InvalidationTable } from "../cache/invalidation_table.ts";
+import { LEASE_BYTES, LeaseTable } from "../cache/lease_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Config, UpstreamConfig } from "../config/config.ts";
 import { addressMatcher } from "../http/forwarded.ts";
@@ -64,6 +65,7 @@ export class Gateway {
       }),
       budget: new FillBudget(config.cache.fillMemoryBytes),
       background: new BackgroundTasks(MAX_BACKGROUND_TASKS, (error) => this.#backgroundFailed(error)),
+      invalidations: new InvalidationTable(options.leaseMemory, LEASE_BYTES),
       clock,
       logger,
       nextRequestId: requestIds(),

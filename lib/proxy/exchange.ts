@@ -1,15 +1,19 @@
+import type { FwdReason } from "../http/cache_status.ts";
 import type { RequestFields } from "../http/field_source.ts";
-import type { Fields } from "../http/fields.ts";
+import type { Field, Fields } from "../http/fields.ts";
 import type { Target } from "../http/target.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
 import { type CacheResult, countRequest } from "../metrics/gateway_metrics.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
+import { cookieKey } from "./cookie_key.ts";
 import { tenantKey, withoutPrefix } from "./tenant_key.ts";
 
 /** What the log says where a client did not wait for the end. */
 const CLIENT_LEFT = 499;
+/** Fields that ask for less than a whole representation (RFC 9110 §13.1, §14.2). */
+const CONDITIONS = ["if-none-match", "if-modified-since", "range", "if-match", "if-unmodified-since"] as const;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /** What the server knows of a connection. */
@@ -58,12 +62,19 @@ export class Exchange implements TypedRequest {
   tries = 0;
   /** The upstream that answered last. */
   upstream: string | null = null;
+  /** Why an upstream was asked; `null` where none was. */
+  fwd: FwdReason | null = null;
+  /** Response fields about the client's quota; `null` where clients are not limited. */
+  quotaFields: readonly Field[] | null = null;
+  /** Since when the key's variants count, where a marker was found; see `varyMarker`. */
+  variantsSinceMs: number | null = null;
   readonly #fields: RequestFields;
   readonly #options: ExchangeOptions;
   #peer: string | null = null;
   /** Its response goes to nobody. */
   #quiet = false;
   #key: string | null = null;
+  #plain: boolean | null = null;
 
   constructor(options: ExchangeOptions) {
     const { services, tenant, request, target } = options;
@@ -107,7 +118,18 @@ export class Exchange implements TypedRequest {
 
   /** The primary cache key. */
   get key(): string {
-    return this.#key ??= tenantKey(this.tenant, this, this.authority) + (this.hasEmptyQuery ? "?" : "");
+    return this.#key ??= tenantKey(this.tenant, this, this.authority) + (this.hasEmptyQuery ? "?" : "") +
+      cookieKey(this.tenant.storing.cookieKey, () => this.header("cookie"));
+  }
+
+  /** Whether it asks for the whole, without conditions: the case that has to be fast. */
+  get isPlain(): boolean {
+    return this.#plain ??= CONDITIONS.every((name) => this.header(name) === null);
+  }
+
+  /** Whether the client wants a part of the representation only; nobody does in the background. */
+  get wantsPart(): boolean {
+    return !this.#quiet && this.header("range") !== null;
   }
 
   /** What the request is about, 32 bits, for strategies that keep a target at one upstream. */
@@ -168,6 +190,7 @@ export class Exchange implements TypedRequest {
       bytes: finish.bytes,
       durationMs,
       cache: finish.cache,
+      fwd: this.fwd,
     });
     if (!wantsAccessLine(this.services.settings.access, status, this.tries)) return;
     writeAccessLine(this.services.logger, {

@@ -198,7 +198,8 @@ function settle(exchange: Exchange, last: Try | null): Answer {
   return last.answer;
 }
 
-function discard(answer: Answer): void {
+/** Gives an answer up: its body is not read. */
+export function discard(answer: Answer): void {
   answer.response.body.cancel();
   answer.release();
 }

@@ -7,6 +7,7 @@ import type { Fields } from "../http/fields.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Answer } from "./forward.ts";
 import { clientFields } from "./respond.ts";
+import { sentCacheControl } from "./sent_cache_control.ts";
 
 /** An answer, and the form in which it may be stored. */
 export interface Keepable {
@@ -20,7 +21,7 @@ export function storedHead(
   { answer, decision }: Keepable,
   lengthBytes: number | null,
 ): StoredHead {
-  const fields = clientFields(exchange, decision.fields);
+  const fields = sentCacheControl(exchange.tenant, clientFields(exchange, decision.fields), decision.freshness);
   if (lengthBytes !== null) fields.push(["content-length", String(lengthBytes)]);
   const { freshness, selectedBy, tiers } = decision;
   return {
@@ -36,11 +37,15 @@ export function storedHead(
   };
 }
 
-/** Puts a complete response into the store, with the marker that leads to it where it is one of several variants. */
+/**
+ * Puts a complete response into the store, with the marker that leads to it where it is one of several variants. What was asked for
+ * before an unsafe request changed it is not kept (RFC 9111 §4.4).
+ */
 export function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<ArrayBuffer>): StoredResponse {
-  const { store } = exchange.services;
+  const { store, invalidations } = exchange.services;
   const stored = storedResponse({ ...head, body });
-  if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored));
+  if (invalidations.since(exchange.key, stored.requestTimeMs)) return stored;
+  if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored, exchange.variantsSinceMs));
   store.put(stored);
   return stored;
 }

@@ -6,10 +6,13 @@ import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { forwardNote } from "./cache_note.ts";
 import { decodedResponse } from "./decode.ts";
 import type { Exchange } from "./exchange.ts";
-import { type Answer, asFailure, askUpstreams, gatewayError } from "./forward.ts";
+import { type Answer, asFailure, askUpstreams, discard, gatewayError } from "./forward.ts";
 import type { Ask } from "./outgoing.ts";
 import { respondDirect } from "./respond_direct.ts";
-import { clientFields, respondStored } from "./respond.ts";
+import { passThrough } from "./pass_through.ts";
+import { clientFields } from "./respond.ts";
+import { respondForm } from "./respond_form.ts";
+import { sentCacheControl } from "./sent_cache_control.ts";
 import { landWhole, storeBody, type Storing } from "./store_body.ts";
 
 /** What a leader starts from. */
@@ -60,13 +63,17 @@ async function take(exchange: Exchange, task: Lead, answer: Answer): Promise<Res
   if (!decision.store) {
     collapse.rememberSolo(exchange.key, decision.hitForMissMs);
     collapse.finish(flight, null);
+    if (exchange.wantsPart) {
+      discard(answer);
+      return await passThrough(exchange, { fwd, detail: decision.reason });
+    }
     return respondDirect(exchange, { ...answer, response }, {
       note: forwardNote(exchange, { fwd, detail: decision.reason }),
     });
   }
   const storing: Storing = { flight, fwd, decision, answer: { ...answer, response } };
   try {
-    return await storeBody(exchange, storing);
+    return await storeBody(exchange, storing) ?? await passThrough(exchange, { fwd, detail: "not-stored" });
   } catch (error) {
     return await again(exchange, task, { answer, failure: asFailure(error) });
   }
@@ -105,14 +112,17 @@ async function revalidated(
     const unconditional = { ...task, stale: null };
     return await take(exchange, unconditional, await askUpstreams(exchange, askFor(unconditional)));
   }
-  const { response: fresh, keep, ownFields } = freshened;
+  const { keep, ownFields } = freshened;
+  const { fields, freshness } = freshened.response;
+  const fresh = { ...freshened.response, fields: sentCacheControl(exchange.tenant, fields.slice(), freshness) };
   if (keep === "replace") store.put(fresh);
   if (keep === "delete") store.delete(stale.key);
   const shared = keep === "replace" ? fresh : null;
   if (shared !== null) landWhole(task.flight, shared);
   collapse.finish(task.flight, shared);
   const note = forwardNote(exchange, { fwd: task.fwd, fwdStatus: 304, stored: fresh, result: "revalidated" });
-  return respondStored(exchange, { ...fresh, fields: [...fresh.fields, ...ownFields] }, note);
+  const own = ownFields.length === 0 ? fresh : { ...fresh, fields: [...fresh.fields, ...ownFields] };
+  return await respondForm(exchange, own, note);
 }
 
 function mayStandIn(exchange: Exchange, stale: StoredResponse, cause: "unreachable" | number): boolean {
@@ -121,7 +131,7 @@ function mayStandIn(exchange: Exchange, stale: StoredResponse, cause: "unreachab
 }
 
 /** No upstream answered: the stored response where it may be served stale, else the error, to everyone who waits. */
-function standIn(exchange: Exchange, task: Lead, error: Error): Response {
+function standIn(exchange: Exchange, task: Lead, error: Error): Response | Promise<Response> {
   const { stale, flight } = task;
   if (stale !== null && mayStandIn(exchange, stale, "unreachable")) {
     return serveStale(exchange, task, { stale, fwdStatus: null });
@@ -135,7 +145,7 @@ function serveStale(
   exchange: Exchange,
   task: Lead,
   found: { stale: StoredResponse; fwdStatus: number | null },
-): Response {
+): Response | Promise<Response> {
   const { stale, fwdStatus } = found;
   landWhole(task.flight, stale);
   exchange.services.collapse.finish(task.flight, null);
@@ -146,10 +156,5 @@ function serveStale(
     result: "stale",
     detail: "stale-if-error",
   });
-  return respondStored(exchange, stale, note);
-}
-
-function discard(answer: Answer): void {
-  answer.response.body.cancel();
-  answer.release();
+  return respondForm(exchange, stale, note);
 }

@@ -1,16 +1,19 @@
-import { isVaryMarker, selectedKey } from "../cache/variants.ts";
+import { isVaryMarker, leadsTo, selectedKey } from "../cache/variants.ts";
 import type { Found } from "../cache/store.ts";
-import { evaluate, type Verdict } from "../cache/policy.ts";
+import { evaluate } from "../cache/policy.ts";
 import { GatewayError } from "../errors.ts";
 import { RequestFields } from "../http/field_source.ts";
 import { selectingFields } from "../http/vary.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import { forwardNote, hitNote } from "./cache_note.ts";
 import { type ConnectionFacts, Exchange } from "./exchange.ts";
+import { limitClient } from "./limit_client.ts";
+import { fetchMissing, needsOrigin } from "./miss.ts";
 import { passThrough } from "./pass_through.ts";
 import { refusal } from "./refusal.ts";
-import { respondError, respondRefusal, respondStored } from "./respond.ts";
-import { fetchShared, revalidateInBackground } from "./shared_fetch.ts";
+import { respondError, respondRefusal } from "./respond.ts";
+import { respondForm } from "./respond_form.ts";
+import { revalidateInBackground } from "./shared_fetch.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
 import { splitTarget } from "../http/target.ts";
@@ -39,6 +42,7 @@ export function handle(
   if (tenant === undefined) return refuse(services, noListener(target.path));
   const exchange = new Exchange({ services, tenant, request, fields, target, connection });
   try {
+    if (tenant.clientRate !== null) limitClient(exchange, tenant.clientRate);
     const response = serve(exchange);
     return response instanceof Promise ? response.catch((error) => failed(exchange, error)) : response;
   } catch (error) {
@@ -49,54 +53,54 @@ export function handle(
 /** Serves a routed request: past the cache, or by what it holds. */
 export function serve(exchange: Exchange): Response | Promise<Response> {
   const { tenant, services, method } = exchange;
-  if (tenant.policy === null) return passThrough(exchange, "bypass", null);
-  if (method !== "GET" && method !== "HEAD") return passThrough(exchange, "method", null);
-  if (exchange.private !== null) return passThrough(exchange, "bypass", exchange.private);
+  if (tenant.policy === null) return passThrough(exchange, { fwd: "bypass", detail: null });
+  if (method !== "GET" && method !== "HEAD") return passThrough(exchange, { fwd: "method", detail: null });
+  if (exchange.private !== null) return passThrough(exchange, { fwd: "bypass", detail: exchange.private });
   const found = services.store.get(exchange.key);
   return found instanceof Promise ? found.then((late) => select(exchange, late)) : select(exchange, found);
 }
 
 /** Goes on to the variant that the request selects, where the key has several. */
 function select(exchange: Exchange, found: Found | undefined): Response | Promise<Response> {
-  if (found === undefined || !isVaryMarker(found.response)) return decide(exchange, found, false);
+  if (found === undefined || !isVaryMarker(found.response)) return decide(exchange, valid(exchange, found), false);
+  const marker = found.response;
+  exchange.variantsSinceMs = marker.requestTimeMs;
   const header = (name: string) => exchange.header(name);
-  const key = selectedKey(found.response, (names) => selectingFields(names, header));
+  const key = selectedKey(marker, (names) => selectingFields(names, header));
+  const go = (variant: Found | undefined) =>
+    decide(
+      exchange,
+      variant !== undefined && leadsTo(marker, variant.response) ? valid(exchange, variant) : undefined,
+      true,
+    );
   const variant = exchange.services.store.get(key);
-  return variant instanceof Promise
-    ? variant.then((late) => decide(exchange, late, true))
-    : decide(exchange, variant, true);
+  return variant instanceof Promise ? variant.then(go) : go(variant);
+}
+
+/** What was found, unless an unsafe request has changed it since, in any worker (RFC 9111 §4.4). */
+function valid(exchange: Exchange, found: Found | undefined): Found | undefined {
+  if (found === undefined) return undefined;
+  const { key, requestTimeMs } = found.response;
+  return exchange.services.invalidations.since(key, requestTimeMs) ? undefined : found;
 }
 
 function decide(exchange: Exchange, found: Found | undefined, isVariant: boolean): Response | Promise<Response> {
   const context = { options: exchange.tenant.policy!, nowMs: exchange.services.clock.now() };
   const verdict = evaluate(exchange, found?.response, context);
-  switch (verdict.kind) {
-    case "hit":
-      return respondStored(
-        exchange,
-        found!.response,
-        hitNote(exchange, found!.response, found!.tier === "memory" ? "hit_memory" : "hit_disk"),
-      );
-    case "stale_while_revalidate":
-      revalidateInBackground(exchange, found!.response);
-      return respondStored(exchange, found!.response, hitNote(exchange, found!.response, "stale"));
-    case "bypass":
-      return passThrough(exchange, verdict.fwd ?? "bypass", verdict.detail);
-    default:
-      return fetch(exchange, found, isVariant && found === undefined ? { ...verdict, fwd: "vary-miss" } : verdict);
+  if (verdict.kind === "bypass") {
+    return passThrough(exchange, { fwd: verdict.fwd ?? "bypass", detail: verdict.detail });
   }
-}
-
-function fetch(exchange: Exchange, found: Found | undefined, verdict: Verdict): Promise<Response> {
-  if (verdict.onlyIfCached) {
-    throw new GatewayError("only_if_cached", "The request wants a stored response only, and none can be used");
+  if (verdict.kind !== "hit" && verdict.kind !== "stale_while_revalidate") {
+    const isVaryMiss = isVariant && found === undefined;
+    return fetchMissing(exchange, found, isVaryMiss ? { ...verdict, fwd: "vary-miss" } : verdict);
   }
-  const fwd = verdict.fwd ?? "miss";
-  // A part of what is not stored, and HEAD, go to the upstream as they are: nothing whole comes back that could be stored.
-  if (exchange.method === "HEAD" || exchange.header("range") !== null) {
-    return passThrough(exchange, fwd, verdict.detail);
+  const { response, tier } = found!;
+  if (needsOrigin(exchange, response)) return passThrough(exchange, { fwd: "request", detail: "precondition" });
+  if (verdict.kind === "hit") {
+    return respondForm(exchange, response, hitNote(exchange, response, tier === "memory" ? "hit_memory" : "hit_disk"));
   }
-  return fetchShared(exchange, { fwd, stale: verdict.kind === "validate" ? found!.response : null });
+  revalidateInBackground(exchange, response);
+  return respondForm(exchange, response, hitNote(exchange, response, "stale"));
 }
 
 function failed(exchange: Exchange, thrown: unknown): Response {

@@ -15,7 +15,7 @@ const NO_CONTENT: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** Answers from a stored response: whole, or 304, or the ranges asked for. */
 export function respondStored(exchange: Exchange, stored: StoredResponse, note: CacheNote): Response {
-  if (isPlain(exchange)) return whole(exchange, stored, note);
+  if (exchange.isPlain) return whole(exchange, stored, note);
   if (evaluatePreconditions(exchange, stored) === "not_modified") {
     return send(exchange, { status: 304, fields: fieldsOf304(stored.fields), body: null, bytes: 0 }, note);
   }
@@ -33,7 +33,7 @@ function whole(exchange: Exchange, stored: StoredResponse, note: CacheNote): Res
   const body = empty ? null : stored.body;
   const bytes = empty ? 0 : stored.body.byteLength;
   const { ageSeconds, status: cacheStatus } = note;
-  const headers = ageSeconds === null
+  const headers = ageSeconds === null || exchange.quotaFields !== null
     ? null
     : templateFields(stored, exchange.tenant, { ageSeconds, cacheStatus, requestId: exchange.requestId });
   if (headers === null) {
@@ -44,11 +44,14 @@ function whole(exchange: Exchange, stored: StoredResponse, note: CacheNote): Res
   return response;
 }
 
-/** Whether a request asks for the whole, without conditions: the case that has to be fast. */
-function isPlain(exchange: Exchange): boolean {
-  return exchange.header("if-none-match") === null && exchange.header("if-modified-since") === null &&
-    exchange.header("range") === null && exchange.header("if-match") === null &&
-    exchange.header("if-unmodified-since") === null;
+/** Answers a range request from a stored part of the target that holds just this range. */
+export function respondPart(exchange: Exchange, part: StoredResponse, note: CacheNote): Response {
+  return send(exchange, {
+    status: part.status,
+    fields: part.fields.slice(),
+    body: part.body,
+    bytes: part.body.byteLength,
+  }, note);
 }
 
 /** Fields that a 304 repeats (RFC 9110 §15.4.5), and those that tell how it came about. */
@@ -100,6 +103,7 @@ function build(exchange: Exchange, outgoing: Outgoing, note: CacheNote): Respons
   if (note.ageSeconds !== null) fields.push(["age", String(note.ageSeconds)]);
   fields.push(["cache-status", note.status], ["x-request-id", exchange.requestId]);
   for (const field of exchange.tenant.responseFields) fields.push(field);
+  if (exchange.quotaFields !== null) fields.push(...exchange.quotaFields);
   return new Response(outgoing.body as BodyInit | null, { status: outgoing.status, headers: fields });
 }
 
@@ -143,8 +147,9 @@ export function respondStreaming(
 export function clientFields(exchange: Exchange, fields: Readonly<Fields>): Fields {
   const { dropFields, ignoreVary } = exchange.tenant.type;
   const kept = endToEndFields(fields, fieldValue(fields, "connection")).filter(([name]) =>
-    // The exchange has one id; the origin's own would stand beside it.
-    name !== "x-request-id" && !dropFields.has(name)
+    // The exchange has one id; the origin's own would stand beside it. Surrogate-Control speaks to this cache alone.
+    name !== "x-request-id" && !dropFields.has(name) &&
+    (name !== "surrogate-control" || exchange.tenant.policy === null)
   );
   return withVia(ignoreVary.size === 0 ? kept : withoutVary(kept, ignoreVary), exchange.services.settings.name);
 }

@@ -9,6 +9,8 @@ import { clientFields, respondStreaming } from "./respond.ts";
 /** How an answer is passed on. */
 export interface DirectOptions {
   readonly note: CacheNote;
+  /** In place of the answer's own fields. */
+  readonly fields?: Fields;
   /** Reads the body in place of the answer's own `read`. */
   readonly read?: () => Promise<Uint8Array | null>;
   /** The body has ended or, with a failure, broken off. */
@@ -28,7 +30,10 @@ export function respondDirect(exchange: Exchange, answer: Answer, options: Direc
     response.body.cancel();
     ended(new UpstreamFailure("aborted", "The client has left", true));
   };
-  const head = { status: response.status, fields: ownersFields(exchange, clientFields(exchange, response.fields)) };
+  const fields = clientFields(exchange, response.fields);
+  const isAged = options.note.ageSeconds !== null;
+  const sent = options.fields ?? (isAged ? fields.filter(([name]) => name !== "age") : fields);
+  const head = { status: response.status, fields: ownersFields(exchange, sent) };
   return respondStreaming(exchange, head, {
     note: options.note,
     body: {

@@ -1,9 +1,13 @@
 import type { Fill } from "../cache/fill.ts";
 import type { StoredHead } from "../cache/flight.ts";
+import { rangeApplies } from "../http/conditional.ts";
+import type { Fields } from "../http/fields.ts";
+import { type ByteRange, parseRange } from "../http/ranges.ts";
 import { bodyStream, type StreamEnd } from "./body_stream.ts";
 import type { CacheNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
-import { respondStored, respondStreaming } from "./respond.ts";
+import { respondStreaming } from "./respond.ts";
+import { respondForm } from "./respond_form.ts";
 
 /** A response whose body is in a fill. */
 export interface Filled {
@@ -12,14 +16,53 @@ export interface Filled {
 }
 
 /** Answers from a fill, as far as it has come and on. */
-export function respondFill(exchange: Exchange, { head, fill }: Filled, note: CacheNote): Response {
-  if (fill.body !== null) return respondStored(exchange, { ...head, body: fill.body }, note);
-  const read = fill.reader();
+export function respondFill(
+  exchange: Exchange,
+  { head, fill }: Filled,
+  note: CacheNote,
+): Response | Promise<Response> {
+  if (fill.body !== null) return respondForm(exchange, { ...head, body: fill.body }, note);
+  const range = rangeOf(exchange, head, fill.lengthBytes);
+  const read = range === null ? fill.reader() : within(fill.reader(), range);
   const stream = (onEnd: (end: StreamEnd) => void) =>
     bodyStream(read, (end) => {
       onEnd(end);
       if (end.aborted) fill.leave();
     });
   const body = { stream, cancel: () => fill.leave() };
-  return respondStreaming(exchange, { status: head.status, fields: head.fields.slice() }, { body, note });
+  const sent = range === null
+    ? { status: head.status, fields: head.fields.slice() }
+    : { status: 206, fields: partialFields(head.fields, range, fill.lengthBytes) };
+  return respondStreaming(exchange, sent, { body, note });
+}
+
+/** The one range that a client wants of a body that is still coming in; `null` sends the whole (RFC 9110 §14.2). */
+function rangeOf(exchange: Exchange, head: StoredHead, lengthBytes: number): ByteRange | null {
+  const asked = exchange.header("range");
+  if (asked === null || exchange.method !== "GET" || head.status !== 200) return null;
+  if (!rangeApplies(exchange.header("if-range"), head)) return null;
+  const parsed = parseRange(asked, lengthBytes);
+  return parsed.kind === "ranges" && parsed.ranges.length === 1 ? parsed.ranges[0]! : null;
+}
+
+function partialFields(fields: Readonly<Fields>, { first, last }: ByteRange, lengthBytes: number): Fields {
+  const kept = fields.filter(([name]) => name !== "content-length");
+  kept.push(["content-range", `bytes ${first}-${last}/${lengthBytes}`], ["content-length", String(last - first + 1)]);
+  return kept;
+}
+
+/** What of a body lies within a range, as it comes. */
+function within(read: () => Promise<Uint8Array | null>, { first, last }: ByteRange): () => Promise<Uint8Array | null> {
+  let at = 0;
+  return async () => {
+    while (at <= last) {
+      const chunk = await read();
+      if (chunk === null) return null;
+      const from = Math.max(0, first - at);
+      const part = chunk.subarray(from, last + 1 - at);
+      at += chunk.byteLength;
+      if (part.byteLength > 0) return part;
+    }
+    return null;
+  };
 }

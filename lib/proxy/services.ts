@@ -1,5 +1,6 @@
 import type { Collapse } from "../cache/collapse.ts";
 import type { FillBudget } from "../cache/fill.ts";
+import type { InvalidationTable } from "../cache/invalidation_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Clock } from "../clock.ts";
 import type { AccessPolicy } from "../logging/access_log.ts";
@@ -10,8 +11,11 @@ import type { BackgroundTasks } from "./background_tasks.ts";
 export interface Services {
   readonly store: Store;
   readonly collapse: Collapse;
+  /** Settles when the other workers have forgotten what was deleted here so far, or do not answer. */
+  readonly forgotten: () => Promise<void>;
   readonly budget: FillBudget;
   readonly background: BackgroundTasks;
+  readonly invalidations: InvalidationTable;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Makes ids for requests that bring none. */

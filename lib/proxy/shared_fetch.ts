@@ -1,12 +1,15 @@
-import type { FlightResult } from "../cache/flight.ts";
-import { selects } from "../cache/reuse.ts";
+import { Flight, type FlightResult } from "../cache/flight.ts";
+import { evaluate, selects, type Verdict } from "../cache/policy.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import { requestDirectives } from "../http/cache_control.ts";
 import type { FwdReason } from "../http/cache_status.ts";
-import { forwardNote } from "./cache_note.ts";
+import { forwardNote, hitNote } from "./cache_note.ts";
+import { refuseLoop } from "./chain.ts";
 import type { Exchange } from "./exchange.ts";
 import { lead } from "./lead.ts";
 import { passThrough } from "./pass_through.ts";
-import { respondFill } from "./respond_fill.ts";
+import { type Filled, respondFill } from "./respond_fill.ts";
+import { respondForm } from "./respond_form.ts";
 
 /** Why an upstream is asked, and what there is to fall back on. */
 export interface SharedFetch {
@@ -18,24 +21,80 @@ export interface SharedFetch {
 /** Fetches a response that may be shared: at most one request for a key is under way, in all workers together. */
 export async function fetchShared(exchange: Exchange, { fwd, stale }: SharedFetch): Promise<Response> {
   exchange.outliveResponse();
+  refuseLoop(exchange);
+  // What comes back may be for this request alone, which the next one cannot know before: nobody waits for it.
+  if (mayBeAlone(exchange)) return await lead(exchange, { flight: new Flight(exchange.key), fwd, stale });
   const entry = exchange.services.collapse.enter(exchange.key);
   if (entry.role === "leader") return await lead(exchange, { flight: entry.flight, fwd, stale });
-  if (entry.role === "solo") return await passThrough(exchange, fwd, "hit-for-miss");
+  if (entry.role === "solo") return await passThrough(exchange, { fwd, detail: "hit-for-miss" });
   const result = await entry.result;
   return follow(exchange, { fwd, result });
 }
 
+/** Requests whose answer is stored only if it says so (RFC 9111 §3.5), or never (RFC 9111 §5.2.1.5). */
+function mayBeAlone(exchange: Exchange): boolean {
+  if (!exchange.sharedAuthorization && exchange.header("authorization") !== null) return true;
+  return requestDirectives(exchange.header("cache-control")).noStore;
+}
+
+/** Bodies up to this size are waited for: they are on their way from the worker next door. */
+const SMALL_BYTES = 262_144;
+
+/**
+ * A response that another worker has just stored and the disk tier does not have yet; `null` where there is none, or it is still
+ * coming in.
+ */
+export async function heldElsewhere(exchange: Exchange, key: string): Promise<StoredResponse | null> {
+  const { collapse, invalidations } = exchange.services;
+  const entry = collapse.enter(key);
+  if (entry.role === "leader") collapse.finish(entry.flight, null);
+  if (entry.role !== "follower") return null;
+  const result = await entry.result;
+  if (result.kind !== "shared" || invalidations.since(key, result.head.requestTimeMs)) return null;
+  return await whole(result);
+}
+
 /** Answers from what another request fetched, where it is meant for this one too. */
-function follow(
+async function follow(
   exchange: Exchange,
   { fwd, result }: { fwd: FwdReason; result: FlightResult },
-): Response | Promise<Response> {
+): Promise<Response> {
   if (result.kind === "failed") throw result.error;
-  if (result.kind === "solo" || !selects({ ...result.head, body: new Uint8Array() }, exchange)) {
-    return passThrough(exchange, fwd, "not-shared");
+  if (result.kind === "solo" || !isUsable(exchange, result)) {
+    return await passThrough(exchange, { fwd, detail: "not-shared" });
   }
+  const stored = await whole(result);
+  if (stored !== null && result.head.responseTimeMs < exchange.startedAtMs) return await followLate(exchange, stored);
   const note = forwardNote(exchange, { fwd, served: result.head, collapsed: true, result: "collapsed" });
-  return respondFill(exchange, result, note);
+  return stored === null ? await respondFill(exchange, result, note) : await respondForm(exchange, stored, note);
+}
+
+/** A response that came before this request did is a stored one, whoever holds it: it serves as far as it is fresh. */
+async function followLate(exchange: Exchange, stored: StoredResponse): Promise<Response> {
+  const { kind, fwd } = judged(exchange, stored);
+  if (kind === "hit" || kind === "stale_while_revalidate") {
+    const result = kind === "hit" ? "hit_memory" : "stale";
+    return await respondForm(exchange, stored, hitNote(exchange, stored, result));
+  }
+  const stale = kind === "validate" ? stored : null;
+  return await lead(exchange, { flight: new Flight(exchange.key), fwd: fwd ?? "stale", stale });
+}
+
+/** Whether this request selects it too, and no unsafe request has changed it since it was asked for. */
+function isUsable(exchange: Exchange, { head }: Filled): boolean {
+  if (exchange.services.invalidations.since(head.key, head.requestTimeMs)) return false;
+  return selects({ ...head, body: new Uint8Array() }, exchange);
+}
+
+/** How a stored response is to be used for this request. */
+export function judged(exchange: Exchange, stored: StoredResponse): Verdict {
+  return evaluate(exchange, stored, { options: exchange.tenant.policy!, nowMs: exchange.services.clock.now() });
+}
+
+/** The response as it will be stored; `null` while a large body is still coming in. */
+async function whole({ head, fill }: Filled): Promise<StoredResponse | null> {
+  const body = fill.body ?? (fill.lengthBytes <= SMALL_BYTES ? await fill.whole() : null);
+  return body === null ? null : { ...head, body };
 }
 
 /** Validates a stale response while it is being served; does nothing when that is under way or too much is. */

@@ -5,6 +5,7 @@ import type { RouteTable } from "../listener/route_table.ts";
 import type { ListenerCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Transport } from "../upstream_client/transport.ts";
+import type { StoringOptions } from "./storing_options.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 
 /** One upstream as a request is sent to it. */
@@ -42,6 +43,7 @@ export interface Tenant {
   readonly type: UpstreamType;
   /** `null` where nothing is cached. */
   readonly policy: PolicyOptions | null;
+  readonly storing: StoringOptions;
   /** Leaves of a query what is part of the key; `null` keeps all. */
   readonly filterQuery: ((query: string) => string) | null;
   readonly hostInKey: boolean;

@@ -6,14 +6,17 @@ import type { UpstreamBody, UpstreamFailure } from "../upstream_client/transport
 import { BoundedCopy, gather, inTurn, resumed } from "./body_stream.ts";
 import { forwardNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
-import { asFailure } from "./forward.ts";
+import { asFailure, discard } from "./forward.ts";
 import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
 import { respondDirect } from "./respond_direct.ts";
 import { respondFill } from "./respond_fill.ts";
-import { respondStored } from "./respond.ts";
+import { respondForm } from "./respond_form.ts";
 
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
 const WHOLE_BYTES = 262_144;
+
+/** How long a target is taken for too large to store: its requests need not wait for each other, and ranges are passed on. */
+const TOO_LARGE_MS = 30_000;
 
 /** A response that is about to be stored. */
 export interface Storing extends Keepable {
@@ -23,10 +26,11 @@ export interface Storing extends Keepable {
 
 /**
  * Takes a body in, stores it and answers the request that fetched it: whole, along with its readers, or beside the client's stream.
+ * `null` says that it cannot be stored, and that the client wants a part only: the body is given up.
  *
  * @throws {UpstreamFailure} when the body breaks off before any of it was passed on
  */
-export async function storeBody(exchange: Exchange, storing: Storing): Promise<Response> {
+export async function storeBody(exchange: Exchange, storing: Storing): Promise<Response | null> {
   const { settings, budget } = exchange.services;
   const { lengthBytes } = storing.answer.response.body;
   if (lengthBytes === null ? exchange.tenant.type.wholeBodies : lengthBytes <= WHOLE_BYTES) {
@@ -44,13 +48,19 @@ export function landWhole(flight: Flight, stored: StoredResponse): void {
   flight.land({ kind: "shared", head, fill: Fill.ofBody(body) });
 }
 
-function unstored(exchange: Exchange, storing: Storing, detail: string): Response {
-  exchange.services.collapse.finish(storing.flight, null);
+function unstored(exchange: Exchange, storing: Storing, detail: string): Response | null {
+  const { collapse } = exchange.services;
+  if (detail === "too-large") collapse.rememberSolo(exchange.key, TOO_LARGE_MS);
+  collapse.finish(storing.flight, null);
+  if (exchange.wantsPart) {
+    discard(storing.answer);
+    return null;
+  }
   return respondDirect(exchange, storing.answer, { note: forwardNote(exchange, { fwd: storing.fwd, detail }) });
 }
 
 /** Reads the body whole before it answers. */
-async function storeWhole(exchange: Exchange, storing: Storing): Promise<Response> {
+async function storeWhole(exchange: Exchange, storing: Storing): Promise<Response | null> {
   const { flight, answer, fwd, decision } = storing;
   const { settings, collapse, budget } = exchange.services;
   let reservedBytes = 0;
@@ -71,11 +81,16 @@ async function storeWhole(exchange: Exchange, storing: Storing): Promise<Respons
   const stored = keep(exchange, storedHead(exchange, storing, gathered.whole.byteLength), gathered.whole);
   landWhole(flight, stored);
   collapse.finish(flight, stored);
-  return respondStored(exchange, withOwnFields(exchange, stored, decision), forwardNote(exchange, { fwd, stored }));
+  const own = withOwnFields(exchange, stored, decision);
+  return await respondForm(exchange, own, forwardNote(exchange, { fwd, stored }));
 }
 
 /** A large body of known length: stored as it comes in, while this client and all who join read along. */
-function storeAlong(exchange: Exchange, storing: Storing, lengthBytes: number): Response {
+function storeAlong(
+  exchange: Exchange,
+  storing: Storing,
+  lengthBytes: number,
+): Response | Promise<Response> {
   const { flight, answer, fwd, decision } = storing;
   const { collapse, budget, background } = exchange.services;
   const head = storedHead(exchange, storing, lengthBytes);
@@ -105,7 +120,7 @@ async function pump(body: UpstreamBody, fill: Fill): Promise<void> {
 
 /** A body of unknown length: what the client is sent is copied aside, and stored if it ends within the limit. */
 function storeBeside(exchange: Exchange, storing: Storing): Response {
-  const { flight, answer, fwd } = storing;
+  const { flight, answer, fwd, decision } = storing;
   const { settings, collapse, budget, background } = exchange.services;
   const copy = new BoundedCopy(settings.maxEntryBytes);
   // The client may leave while a read of its stream is under way: the next one, in the background, has to wait for that.
@@ -124,8 +139,16 @@ function storeBeside(exchange: Exchange, storing: Storing): Response {
     collapse.finish(flight, stored);
   };
   const goOn = () => background.add(drain(read).then(() => onEnd(), (error) => onEnd(asFailure(error))));
-  const note = forwardNote(exchange, { fwd, stored: storedHead(exchange, storing, null) });
-  return respondDirect(exchange, answer, { note, read, onEnd, onLeave: exchange.fillsToTheEnd ? goOn : undefined });
+  const head = storedHead(exchange, storing, null);
+  const { fields } = withOwnFields(exchange, { ...head, fields: head.fields.slice() }, decision);
+  const onLeave = exchange.fillsToTheEnd ? goOn : undefined;
+  return respondDirect(exchange, answer, {
+    note: forwardNote(exchange, { fwd, stored: head }),
+    fields,
+    read,
+    onEnd,
+    onLeave,
+  });
 }
 
 async function drain(read: () => Promise<Uint8Array | null>): Promise<void> {

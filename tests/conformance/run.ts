@@ -4,11 +4,10 @@
  * `docs/conformance.md`. With `--base` another cache is judged, which has to stand in front of the origin already.
  */
 import { parseArgs } from "node:util";
-import { freePort, startGateway } from "../system/_gateway.ts";
-import { customPool, testConfig } from "../system/_test_config.ts";
+import { startListenerGateway } from "../system/listener_gateway.ts";
 import { type CaseResult, type Kind, runSuite, SUITE } from "./suite.ts";
 
-const { values } = parseArgs({ options: { base: { type: "string" } } });
+const { values } = parseArgs({ options: { base: { type: "string" }, log: { type: "boolean" } } });
 await using stack = new AsyncDisposableStack();
 const results = await runSuite(values.base ?? await startJudged(stack));
 print(`${SUITE}\n${countLine(results, "required")}\n${countLine(results, "optional")}\n`);
@@ -29,18 +28,18 @@ async function startJudged(stack: AsyncDisposableStack): Promise<string> {
     await origin.status;
   });
   await listening(port);
+  const judged = { mode: "rfc9111", set_cookie: "store" };
   const gateway = stack.adopt(
-    await startGateway({
-      config: (places) =>
-        testConfig(places, {
-          logging: { access: "off" },
-          pools: { suite: customPool([`http://127.0.0.1:${port}`]) },
-          listeners: [{ name: "suite", pool: "suite", cache: { mode: "rfc9111", set_cookie: "store" } }],
-        }),
-    }),
+    await startListenerGateway(`http://127.0.0.1:${port}`, judged),
     (running) => running.close(),
   );
+  if (values.log) stack.defer(() => print(gateway.log()));
   return gateway.url;
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
 }
 
 async function listening(port: number): Promise<void> {

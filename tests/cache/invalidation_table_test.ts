@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { INVALIDATION_BYTES, InvalidationTable } from "../../lib/cache/invalidation_table.ts";
+import { LEASE_BYTES, LeaseTable, newLeaseMemory, sweepLeases } from "../../lib/cache/lease_table.ts";
+
+Deno.test("InvalidationTable tells every worker what was asked for too early", () => {
+  const memory = newLeaseMemory();
+  const [one, two] = [new InvalidationTable(memory, LEASE_BYTES), new InvalidationTable(memory, LEASE_BYTES)];
+  assert.equal(one.since("l\0\0/a", 0), false);
+  one.add("l\0\0/a", 1000);
+  assert.deepEqual([999, 1000, 1001].map((atMs) => two.since("l\0\0/a", atMs)), [true, false, false]);
+  assert.equal(two.since("l\0\0/b", 999), false);
+});
+
+Deno.test("InvalidationTable concerns all variants of a target", () => {
+  const table = new InvalidationTable(new SharedArrayBuffer(INVALIDATION_BYTES), 0);
+  table.add("l\0\0/a\0accept:x", 1000);
+  assert.ok(table.since("l\0\0/a", 999) && table.since("l\0\0/a\0~cookie:1", 999));
+});
+
+Deno.test("InvalidationTable and LeaseTable leave each other's memory alone", () => {
+  const memory = newLeaseMemory();
+  const table = new InvalidationTable(memory, LEASE_BYTES);
+  for (let index = 0; index < 1000; index++) table.add(`l\0\0/${index}`, 1000);
+  sweepLeases(memory, 0);
+  assert.ok(table.since("l\0\0/7", 999));
+  assert.equal(new LeaseTable(memory, 0).acquire("l\0\0/7").kind, "held");
+});
