@@ -2,6 +2,7 @@ import { endToEndFields, type Field, type Fields } from "../http/fields.ts";
 import { FORWARDING_FIELDS, forwardingFields } from "../http/forwarded.ts";
 import type { RequestBody, UpstreamRequest } from "../upstream_client/transport.ts";
 import type { Outgoing } from "../upstream_type/upstream_type.ts";
+import { ATTEMPT_FIELD, attemptFields } from "./chain.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Endpoint } from "./snapshot.ts";
 
@@ -22,6 +23,7 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   "expect",
   "via",
   "x-request-id",
+  ATTEMPT_FIELD,
   ...FORWARDING_FIELDS,
 ]);
 
@@ -55,7 +57,8 @@ export function outgoingRequest(exchange: Exchange, sending: Sending): UpstreamR
   };
 }
 
-function outgoingFields(exchange: Exchange, { endpoint, ask, outgoing }: Sending): Fields {
+function outgoingFields(exchange: Exchange, sending: Sending): Fields {
+  const { endpoint, ask, outgoing } = sending;
   const { tenant } = exchange;
   const fixedEncoding = ask.forCache ? tenant.type.acceptEncoding : null;
   const replaced = new Set(outgoing.set.map(([name]) => name));
@@ -64,7 +67,7 @@ function outgoingFields(exchange: Exchange, { endpoint, ask, outgoing }: Sending
     !OWN_FIELDS.has(name) && !replaced.has(name) && !(ask.forCache && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop"
   );
   const host: Field = ["host", tenant.pool.preserveHost ? exchange.authority : endpoint.host];
-  const fields: Fields = [host, ...kept, ...ownFields(exchange), ...ask.conditions];
+  const fields: Fields = [host, ...kept, ...ownFields(exchange), ...attemptFields(exchange, sending), ...ask.conditions];
   if (fixedEncoding !== null) fields.push(["accept-encoding", fixedEncoding]);
   for (const [name, value] of outgoing.set) if (value !== null) fields.push([name, value]);
   return fields;
