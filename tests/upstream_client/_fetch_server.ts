@@ -2,7 +2,7 @@ import type { FetchTransportOptions } from "../../lib/upstream_client/fetch_tran
 import { createFetchTransport } from "../../lib/upstream_client/fetch_transport.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { RequestBody, Transport, UpstreamRequest } from "../../lib/upstream_client/transport.ts";
-import { caCert, serverTls } from "./_egress_servers.ts";
+import { caCert, serverTls } from "./egress_servers.ts";
 
 /** An HTTPS server that speaks HTTP/2 and HTTP/1.1, and a transport to it. */
 export interface FetchServer extends AsyncDisposable {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Http1TransportOptions } from "../../lib/upstream_client/http1_transport.ts";
 import type { FailureKind, UpstreamFailure } from "../../lib/upstream_client/transport.ts";
-import { caCert, httpProxy, serverTls } from "./_egress_servers.ts";
+import { caCert, httpProxy, serverTls } from "./egress_servers.ts";
 import { answering, latin1, RawServer } from "./_raw_server.ts";
 import { eventually, exchange, failureOf, leakless, PATIENT, request, streamed, transportTo } from "./_sending.ts";
 

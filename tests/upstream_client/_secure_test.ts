@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { secure, secureThroughTls } from "../../lib/upstream_client/_secure.ts";
-import { caCert, httpProxy, serverTls } from "./_egress_servers.ts";
+import { caCert, httpProxy, serverTls } from "./egress_servers.ts";
 import { latin1, latin1Text, RawServer } from "./_raw_server.ts";
 import { eventually, leakless } from "./_sending.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Http1TransportOptions } from "../../lib/upstream_client/http1_transport.ts";
 import type { FailureKind } from "../../lib/upstream_client/transport.ts";
-import { caCert, serverTls, socks5Proxy } from "./_egress_servers.ts";
+import { caCert, serverTls, socks5Proxy } from "./egress_servers.ts";
 import { answering, RawServer } from "./_raw_server.ts";
 import { seededRandom } from "./_random.ts";
 import { eventually, exchange, failureOf, leakless, PATIENT, request, transportTo } from "./_sending.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { createFetchTransport } from "../../lib/upstream_client/fetch_transport.ts";
-import { caCert, serverTls } from "./_egress_servers.ts";
+import { caCert, serverTls } from "./egress_servers.ts";
 import { fetchServer } from "./_fetch_server.ts";
 import { answering, RawServer } from "./_raw_server.ts";
 import { eventually, failureOf, PATIENT } from "./_sending.ts";
