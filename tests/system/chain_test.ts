@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { fieldValue } from "../../lib/http/fields.ts";
+import { type ScriptedHandler, type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
+import { fetched, freePort, type RunningGateway, startGateway } from "./_gateway.ts";
+import { customPool, testConfig } from "./_test_config.ts";
+
+/** What differs between the gateways of a chain. */
+interface Link {
+  readonly name: string;
+  readonly upstreams: readonly unknown[];
+  /** A port that is known before, for gateways that lead to each other. */
+  readonly port?: number;
+  readonly listeners?: readonly Readonly<Record<string, unknown>>[];
+  readonly trusts?: readonly string[];
+  readonly attempts?: number;
+}
+
+async function startLink(stack: AsyncDisposableStack, link: Link): Promise<RunningGateway> {
+  return stack.adopt(
+    await startGateway({
+      config: (places) =>
+        testConfig(link.port === undefined ? places : { ...places, port: link.port }, {
+          server: { name: link.name, workers: 1, trusted_proxies: link.trusts ?? [] },
+          pools: { p: customPool(link.upstreams, { retry: { attempts: link.attempts ?? 3, backoff: "1ms" } }) },
+          listeners: link.listeners ?? [{ name: "l", prefix: "/", pool: "p" }],
+        }),
+    }),
+    (running) => running.close(),
+  );
+}
+
+async function startOrigin(stack: AsyncDisposableStack, handler: ScriptedHandler): Promise<ScriptedOrigin> {
+  return stack.adopt(await startScriptedOrigin(handler), (origin) => origin.close());
+}
+
+Deno.test("two gateways that lead to each other answer 508 at once, also for requests that would wait for one another", async () => {
+  await using stack = new AsyncDisposableStack();
+  const [portA, portB] = [freePort(), freePort()];
+  await startLink(stack, { name: "a", port: portA, upstreams: [{ url: `http://127.0.0.1:${portB}`, usher: true }] });
+  await startLink(stack, { name: "b", port: portB, upstreams: [{ url: `http://127.0.0.1:${portA}`, usher: true }] });
+  const startedAtMs = performance.now();
+  const answers = await Promise.all([
+    fetched(`http://127.0.0.1:${portA}/same`),
+    fetched(`http://127.0.0.1:${portA}/same`),
+    fetched(`http://127.0.0.1:${portB}/other`),
+    fetched(`http://127.0.0.1:${portA}/posted`, { method: "POST", body: "x" }),
+  ]);
+  const tookMs = performance.now() - startedAtMs;
+  assert.deepEqual(answers.map(({ status }) => status), [508, 508, 508, 508]);
+  assert.ok(tookMs < 3_000, `${Math.round(tookMs)} ms`);
+});
+
+Deno.test("Via and Cache-Status of a chain list every gateway, the origin's side first, on misses and on hits", async () => {
+  await using stack = new AsyncDisposableStack();
+  const origin = await startOrigin(
+    stack,
+    (exchange) => exchange.reply({ body: "film", fields: [["cache-control", "max-age=60"], ["etag", '"1"']] }),
+  );
+  const inner = await startLink(stack, { name: "inner", upstreams: [origin.url] });
+  const outer = await startLink(stack, { name: "outer", upstreams: [{ url: inner.url, usher: true }] });
+  const miss = await fetched(`${outer.url}/film`);
+  assert.match(miss.cacheStatus, /^inner; fwd=uri-miss; stored[^,]*, outer; fwd=uri-miss; stored[^,]*$/);
+  assert.equal(miss.headers.get("via"), "1.1 inner, 1.1 outer");
+  for (let turn = 0; turn < 2; turn++) {
+    const hit = await fetched(`${outer.url}/film`);
+    assert.match(hit.cacheStatus, /^inner; fwd=uri-miss; stored[^,]*, outer; hit; ttl=\d+; detail=memory$/);
+    assert.equal(hit.headers.get("via"), "1.1 inner, 1.1 outer");
+  }
+  const near = await fetched(`${inner.url}/film`);
+  assert.match(near.cacheStatus, /^inner; hit; [^,]*$/);
+  assert.equal(origin.heads.length, 1);
+  assert.equal(fieldValue(origin.heads[0]!.fields, "via"), "1.1 outer, 1.1 inner");
+  assert.equal(fieldValue(origin.heads[0]!.fields, "cdn-loop")?.split(",").length, 2);
+  assert.equal(fieldValue(origin.heads[0]!.fields, "x-usher-attempt"), null);
+});
+
+/** Two ways into one inner gateway, which has two upstreams that fail, and an outer one in front of both. */
+async function failingChain(stack: AsyncDisposableStack, trusts: readonly string[]) {
+  const fail: ScriptedHandler = (exchange) => exchange.reply({ status: 500, body: "broken" });
+  const origins = [await startOrigin(stack, fail), await startOrigin(stack, fail)];
+  const inner = await startLink(stack, {
+    name: "inner",
+    upstreams: origins.map(({ url }) => url),
+    attempts: 2,
+    trusts,
+    listeners: ["one", "two"].map((name) => ({ name, prefix: `/${name}`, strip_prefix: true, pool: "p" })),
+  });
+  const upstreams = ["one", "two"].map((name) => ({ url: `${inner.url}/${name}`, usher: true }));
+  const outer = await startLink(stack, { name: "outer", upstreams, attempts: 2 });
+  return { outer, inner, asked: () => origins.reduce((sum, { heads }) => sum + heads.length, 0) };
+}
+
+Deno.test("a failure is not tried again by each gateway of a chain, if the inner one trusts the outer one", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { outer, inner, asked } = await failingChain(stack, ["127.0.0.0/8"]);
+  assert.equal((await fetched(`${outer.url}/x`)).status, 500);
+  // Once for the outer gateway's first try, and all that the inner one can do for its last.
+  assert.equal(asked(), 3);
+  assert.equal((await fetched(`${inner.url}/one/y`)).status, 500);
+  assert.equal(asked(), 5);
+  const forged = await fetched(`${inner.url}/one/z`, { headers: { "x-usher-attempt": "1" } });
+  assert.equal(forged.status, 500);
+  assert.equal(asked(), 6);
+});
+
+Deno.test("what an address says that is not trusted changes nothing of the tries", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { inner, asked } = await failingChain(stack, []);
+  assert.equal((await fetched(`${inner.url}/one/x`, { headers: { "x-usher-attempt": "1" } })).status, 500);
+  assert.equal(asked(), 2);
+});
+
+Deno.test("an outer gateway with no other upstream leaves the trying to the inner one", async () => {
+  await using stack = new AsyncDisposableStack();
+  const bad = await startOrigin(stack, (exchange) => exchange.reply({ status: 503, body: "broken" }));
+  const good = await startOrigin(stack, (exchange) => exchange.reply({ body: "fine" }));
+  const inner = await startLink(stack, { name: "inner", upstreams: [bad.url, good.url], trusts: ["127.0.0.0/8"] });
+  const outer = await startLink(stack, { name: "outer", upstreams: [{ url: inner.url, usher: true }] });
+  for (let n = 0; n < 6; n++) assert.equal((await fetched(`${outer.url}/${n}`)).status, 200);
+  assert.ok(bad.heads.length > 0);
+  assert.ok([...bad.heads, ...good.heads].every(({ fields }) => fieldValue(fields, "x-usher-attempt") === null));
+});
