@@ -1,5 +1,5 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
-import type { Field } from "../http/fields.ts";
+import { type Field, fieldValue } from "../http/fields.ts";
 import type { Tenant } from "./snapshot.ts";
 
 /** A stored response's fields in the form that a response takes most cheaply: one object with a place for those of each request. */
@@ -7,6 +7,8 @@ export interface FieldTemplate {
   readonly tenant: Tenant;
   /** `null` where a name repeats, which an object cannot say. */
   readonly fields: Record<string, string> | null;
+  /** Members of caches nearer to the origin, with a comma behind; empty where there are none (RFC 9211 §2). */
+  readonly cacheStatusBefore: string;
 }
 
 const templates = new WeakMap<StoredResponse, FieldTemplate>();
@@ -29,15 +31,26 @@ export function templateFields(
 ): Record<string, string> | null {
   let template = templates.get(stored);
   if (template?.tenant !== tenant) {
-    template = { tenant, fields: objectOf([...stored.fields, ...OWN, ...tenant.responseFields]) };
+    template = templateOf(stored, tenant);
     templates.set(stored, template);
   }
-  const { fields } = template;
+  const { fields, cacheStatusBefore } = template;
   if (fields === null) return null;
   fields["age"] = String(values.ageSeconds);
-  fields["cache-status"] = values.cacheStatus;
+  fields["cache-status"] = cacheStatusBefore + values.cacheStatus;
   fields["x-request-id"] = values.requestId;
   return fields;
+}
+
+/** Behind another cache a response has a `Cache-Status` of its own, to which the object's one line is added. */
+function templateOf(stored: StoredResponse, tenant: Tenant): FieldTemplate {
+  const before = fieldValue(stored.fields, "cache-status");
+  const others = before === null ? stored.fields : stored.fields.filter(([name]) => name !== "cache-status");
+  return {
+    tenant,
+    fields: objectOf([...others, ...OWN, ...tenant.responseFields]),
+    cacheStatusBefore: before === null ? "" : `${before}, `,
+  };
 }
 
 const OWN: readonly Field[] = [["age", ""], ["cache-status", ""], ["x-request-id", ""]];
