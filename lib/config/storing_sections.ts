@@ -46,7 +46,7 @@ const compressSection = section({
   ),
   min_size: size(1, PiB).prefault("1KiB").describe("Smaller bodies are served as they are."),
   types: list(mediaRange(), 100).prefault(COMPRESSIBLE).describe("Media ranges that are compressed."),
-  codings: list(choice(CODINGS), CODINGS.length).prefault(["br", "zstd", "gzip"]).describe(
+  codings: list(choice(CODINGS), CODINGS.length).prefault(["zstd", "br", "gzip"]).describe(
     "Codings, best first; of those that a client likes equally the first is taken.",
   ),
 });

@@ -1,9 +1,92 @@
+import { LRUCache } from "lru-cache";
+import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import { evaluatePreconditions } from "../http/conditional.ts";
+import { negotiateCoding } from "../http/content_coding.ts";
 import type { CacheNote } from "./cache_note.ts";
+import { Forms, isCodable } from "./coded_form.ts";
+import { type Coding, compressed } from "./compress.ts";
 import type { Exchange } from "./exchange.ts";
 import { respondStored } from "./respond.ts";
+import type { Services } from "./services.ts";
+import type { CompressOptions } from "./storing_options.ts";
 
-/** Answers from a stored response, in the form that suits the client best. */
+/** Answers from a stored response, in the content coding that suits the client best. */
 export function respondForm(exchange: Exchange, stored: StoredResponse, note: CacheNote): Response | Promise<Response> {
-  return respondStored(exchange, stored, note);
+  const { compress } = exchange.tenant.storing;
+  if (compress === null) return respondStored(exchange, stored, note);
+  const form = chosenForm(exchange, stored, compress);
+  return form instanceof Promise
+    ? form.then((late) => respondStored(exchange, late, note))
+    : respondStored(exchange, form, note);
 }
+
+/** What a stored response may be served as, by the options of its listener; `null` where it is served as it is. */
+const forms = new WeakMap<StoredResponse, { readonly options: CompressOptions; readonly forms: Forms | null }>();
+
+function formsOf(stored: StoredResponse, options: CompressOptions): Forms | null {
+  const known = forms.get(stored);
+  if (known?.options === options) return known.forms;
+  const made = isCodable(stored, options) ? new Forms(stored) : null;
+  forms.set(stored, { options, forms: made });
+  return made;
+}
+
+function chosenForm(
+  exchange: Exchange,
+  stored: StoredResponse,
+  options: CompressOptions,
+): StoredResponse | Promise<StoredResponse> {
+  const known = formsOf(stored, options);
+  if (known === null) return stored;
+  const coding = wantedCoding(exchange.header("accept-encoding"), options.codings);
+  if (coding === null || exchange.header("range") !== null) return known.identity;
+  const head = known.head(coding);
+  if (!exchange.isPlain && evaluatePreconditions(exchange, head) === "not_modified") return head;
+  const held = exchange.services.store.get(known.key(coding));
+  const choose = (found: Found | undefined): StoredResponse => {
+    const coded = found === undefined ? null : known.with(coding, found.response);
+    if (coded === null) makeInBackground(exchange.services, stored, { known, coding });
+    return coded ?? known.identity;
+  };
+  return held instanceof Promise ? held.then(choose) : choose(held);
+}
+
+/** What clients say, read once: they say the same few things over and over. */
+const wanted = new Map<string, Coding | null>();
+const MAX_REMEMBERED = 512;
+
+function wantedCoding(acceptEncoding: string | null, offered: readonly Coding[]): Coding | null {
+  if (acceptEncoding === null) return null;
+  const key = `${offered.join()} ${acceptEncoding}`;
+  const known = wanted.get(key);
+  if (known !== undefined) return known;
+  const coding = negotiateCoding(acceptEncoding, offered);
+  const result = offered.find((name) => name === coding) ?? null;
+  if (wanted.size >= MAX_REMEMBERED) wanted.clear();
+  wanted.set(key, result);
+  return result;
+}
+
+/** Makes a coded body for the requests to come; this one is not kept waiting. Once for each stored response and coding. */
+function makeInBackground(
+  { background, store, logger }: Services,
+  stored: StoredResponse,
+  { known, coding }: { known: Forms; coding: Coding },
+): void {
+  if (known.settled.has(coding) || background.isFull || fruitless.has(known.key(coding))) return;
+  known.settled.add(coding);
+  background.add(
+    compressed(stored.body, coding).then((body) => {
+      // A few bytes less are not worth a second copy.
+      if (body.byteLength < stored.body.byteLength * WORTH_SHARE) store.put(known.holding(coding, body));
+      else fruitless.set(known.key(coding), true);
+    }, (error) => logger.warn("Cannot compress a response", { key: stored.key, coding, cause: String(error) })),
+  );
+}
+
+/** Share of the original size that a coded body must stay below. */
+const WORTH_SHARE = 0.9;
+
+/** Keys of codings that were not worth it: a response that is on disk only comes as a new one each time. */
+const fruitless = new LRUCache<string, true>({ max: 4_096, ttl: 600_000 });

@@ -121,7 +121,7 @@ Deno.test("buildConfig() fills every default", async () => {
             "application/rss+xml",
             "image/svg+xml",
           ],
-          codings: ["br", "zstd", "gzip"],
+          codings: ["zstd", "br", "gzip"],
         },
       },
       limits: { maxInFlight: null, queueSize: 256, queueTimeoutMs: 2000, rate: null },

@@ -30,7 +30,7 @@ Deno.test("fileSchemas() fills every default of a file with pools and listeners 
     query: { exclude: [], sort: false },
     targeted_fields: ["CDN-Cache-Control"],
   });
-  assert.deepEqual([compress.enabled, compress.min_size, compress.codings], [undefined, 1024, ["br", "zstd", "gzip"]]);
+  assert.deepEqual([compress.enabled, compress.min_size, compress.codings], [undefined, 1024, ["zstd", "br", "gzip"]]);
 });
 
 Deno.test("fileSchemas() takes the short forms", () => {
