@@ -5,18 +5,12 @@ import { systemClock } from "../../lib/clock.ts";
 import { KvHealthWriter } from "../../lib/health/kv_health_writer.ts";
 import type { PoolReport } from "../../lib/health/health_monitor.ts";
 import type { HealthTable, UpstreamHealth } from "../../lib/pool/upstream_health.ts";
-import type { FromWorker, ToWorker } from "../../lib/workers/messages.ts";
-import { WorkerHandle } from "../../lib/workers/worker_handle.ts";
 import { configOf, type Mapping } from "../gateway/config_of.ts";
-import { type ScriptedHandler, startScriptedOrigin } from "../origins/scripted_origin.ts";
+import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { eventually } from "./eventually.ts";
 import { freeAddress } from "./free_port.ts";
 import { initMessage } from "./messages.ts";
-
-const PATIENCE_MS = 20_000;
-
-/** The module that the product starts its workers from. */
-const MAIN = new URL("../../main.ts", import.meta.url);
+import { newWorker, originWith, PATIENCE_MS, readyWorker } from "./product_worker.ts";
 
 /** A pool over these upstreams with a listener on each address. */
 function filmsAt(addresses: readonly string[], upstreams: readonly string[]) {
@@ -25,36 +19,6 @@ function filmsAt(addresses: readonly string[], upstreams: readonly string[]) {
     pools: { films: { type: "custom", strategy: "round-robin", health: false, upstreams } },
     listeners: addresses.map((listen, index): Mapping => ({ name: `films-${index}`, listen, pool: "films" })),
   });
-}
-
-/** A real serving worker, not yet told what to be. */
-function newWorker() {
-  const died = Promise.withResolvers<string>();
-  const handle = new WorkerHandle({ url: MAIN, name: "serving-0", onDeath: died.resolve });
-  const ask = (message: ToWorker, type: FromWorker["type"]) =>
-    handle.call(message, (it) => it.type === type, PATIENCE_MS);
-  return {
-    handle,
-    died: died.promise,
-    ask,
-    async [Symbol.asyncDispose]() {
-      if (handle.alive) await ask({ type: "stop", graceMs: 1_000 }, "stopped");
-      handle.terminate();
-    },
-  };
-}
-
-/** One that serves. */
-async function serving(init: Parameters<typeof initMessage>[0]) {
-  const worker = newWorker();
-  await worker.ask(initMessage(init), "ready");
-  return worker;
-}
-
-/** An origin that ends with its scope. */
-async function originWith(handler: ScriptedHandler) {
-  const origin = await startScriptedOrigin(handler);
-  return { url: origin.url, heads: origin.heads, [Symbol.asyncDispose]: () => origin.close() };
 }
 
 /** Body and cache status of an answer, over a connection of its own; `null` where nobody listens. */
@@ -91,7 +55,10 @@ function healthOf(upstreams: Readonly<Record<string, UpstreamHealth["state"]>>, 
 Deno.test("a serving worker listens as soon as it is ready, serves, and counts what it served", async () => {
   await using origin = await originWith(fresh);
   const address = freeAddress();
-  await using worker = await serving({ generation: 7, config: await filmsAt([address], [origin.url]) });
+  await using worker = await readyWorker("serving-0", {
+    generation: 7,
+    config: await filmsAt([address], [origin.url]),
+  });
   assert.equal((await get(address))!.text, "film");
   assert.match((await get(address))!.cache, /hit/);
   assert.equal(origin.heads.length, 1);
@@ -105,7 +72,7 @@ Deno.test("a serving worker listens as soon as it is ready, serves, and counts w
 Deno.test("a serving worker that cannot listen says why and on what", async () => {
   const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const address = `127.0.0.1:${(taken.addr as Deno.NetAddr).port}`;
-  const worker = newWorker();
+  const worker = newWorker("serving-0");
   worker.handle.post(initMessage({ generation: 1, config: await filmsAt([address], ["http://127.0.0.1:9"]) }));
   assert.match(await worker.died, new RegExp(`Cannot listen on ${address}`));
   taken.close();
@@ -114,7 +81,10 @@ Deno.test("a serving worker that cannot listen says why and on what", async () =
 Deno.test("a serving worker listens on new addresses before the commit, and leaves old ones after it", async () => {
   await using origin = await originWith(fresh);
   const [kept, left, added] = [freeAddress(), freeAddress(), freeAddress()];
-  await using worker = await serving({ generation: 1, config: await filmsAt([kept, left], [origin.url]) });
+  await using worker = await readyWorker("serving-0", {
+    generation: 1,
+    config: await filmsAt([kept, left], [origin.url]),
+  });
   const config = await filmsAt([kept, added], [origin.url]);
   const prepared = await worker.ask({ type: "prepare", generation: 2, config }, "prepared");
   assert.deepEqual(prepared, { type: "prepared", generation: 2, error: null });
@@ -136,7 +106,7 @@ Deno.test("a serving worker that cannot use a configuration goes on as if it had
   const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const busy = `127.0.0.1:${(taken.addr as Deno.NetAddr).port}`;
   const [kept, added] = [freeAddress(), freeAddress()];
-  await using worker = await serving({ generation: 1, config: await filmsAt([kept], [origin.url]) });
+  await using worker = await readyWorker("serving-0", { generation: 1, config: await filmsAt([kept], [origin.url]) });
   const config = await filmsAt([added, busy], [origin.url]);
   const prepared = await worker.ask({ type: "prepare", generation: 2, config }, "prepared");
   assert.match((prepared as { readonly error: string }).error, new RegExp(`Cannot listen on ${busy}`));
@@ -150,7 +120,10 @@ Deno.test("a serving worker that cannot use a configuration goes on as if it had
 Deno.test("a serving worker serves nothing that was purged, once it has answered", async () => {
   await using origin = await originWith(fresh);
   const address = freeAddress();
-  await using worker = await serving({ generation: 1, config: await filmsAt([address], [origin.url]) });
+  await using worker = await readyWorker("serving-0", {
+    generation: 1,
+    config: await filmsAt([address], [origin.url]),
+  });
   await get(address, "/1");
   await get(address, "/2");
   const scope = { kind: "url", listener: "films-0", target: "/1" } as const;
@@ -165,7 +138,10 @@ Deno.test("a serving worker tells the health worker what became of tries, and go
   await using one = await originWith((exchange) => exchange.reply({ body: "one" }));
   await using two = await originWith((exchange) => exchange.reply({ body: "two" }));
   const address = freeAddress();
-  await using worker = await serving({ generation: 1, config: await filmsAt([address], [one.url, two.url]) });
+  await using worker = await readyWorker("serving-0", {
+    generation: 1,
+    config: await filmsAt([address], [one.url, two.url]),
+  });
   const { port1, port2 } = new MessageChannel();
   const reports: PoolReport[] = [];
   port2.onmessage = ({ data }: MessageEvent<PoolReport[]>) => void reports.push(...data);
@@ -196,7 +172,7 @@ Deno.test("a serving worker keeps responses and reads health in Deno KV", async 
   {
     using kv = await Deno.openKv(kvFile.path!);
     await new KvHealthWriter(kv).publish([healthOf({ [one.url]: "unhealthy", [two.url]: "healthy" }, 1)], []);
-    await using worker = await serving(init);
+    await using worker = await readyWorker("serving-0", init);
     await eventually("only the healthy one is asked", async () => {
       const asked = await Promise.all(
         Array.from({ length: 8 }, (_, n) => get(address, `/x${crypto.randomUUID()}${n}`)),
@@ -208,7 +184,7 @@ Deno.test("a serving worker keeps responses and reads health in Deno KV", async 
   }
   const asked = two.heads.length;
   {
-    await using _again = await serving(init);
+    await using _again = await readyWorker("serving-0", init);
     const found = await get(address, "/kept");
     assert.deepEqual([found!.text, two.heads.length], ["film", asked]);
     assert.match(found!.cache, /hit/);
@@ -225,7 +201,7 @@ Deno.test("a serving worker finishes what is under way before it stops", async (
     await exchange.reply({ body: "late" });
   });
   const address = freeAddress();
-  const worker = await serving({ generation: 1, config: await filmsAt([address], [origin.url]) });
+  const worker = await readyWorker("serving-0", { generation: 1, config: await filmsAt([address], [origin.url]) });
   const asking = get(address);
   await arrived.promise;
   const stopping = worker.ask({ type: "stop", graceMs: 10_000 }, "stopped");
