@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { storedResponse } from "../../lib/cache/stored_response.ts";
+import type { Fields } from "../../lib/http/fields.ts";
+import { fieldValue } from "../../lib/http/fields.ts";
+import { Forms, isCodable } from "../../lib/proxy/coded_form.ts";
+
+const freshness = {
+  initialAgeMs: 0,
+  lifetimeMs: 60_000,
+  staleWhileRevalidateMs: 0,
+  staleIfErrorMs: 0,
+  mustRevalidate: false,
+  alwaysValidate: false,
+};
+const options = { minBytes: 10, isCompressible: (type: string) => type === "text/plain", codings: ["gzip"] } as const;
+
+function response(fields: Fields, body = "x".repeat(100), status = 200) {
+  return storedResponse({
+    key: "l\0\0/a",
+    status,
+    fields: [["content-type", "Text/Plain; charset=utf-8"], ...fields],
+    body: new TextEncoder().encode(body),
+    requestTimeMs: 0,
+    responseTimeMs: 0,
+    freshness,
+    selectedBy: [["accept", "x"]],
+    tags: ["t"],
+    tiers: { memory: true, disk: true },
+  });
+}
+
+Deno.test("isCodable() wants a whole, plain response of a type and size that pay", () => {
+  assert.ok(isCodable(response([]), options));
+  assert.ok(!isCodable(response([], "x"), options));
+  assert.ok(!isCodable(response([], "x".repeat(100), 404), options));
+  assert.ok(!isCodable(response([], "x".repeat(9 * 1024 * 1024)), options));
+  for (
+    const field of [["content-encoding", "br"], ["set-cookie", "a=b"], ["cache-control", "max-age=9, no-transform"]]
+  ) {
+    assert.ok(!isCodable(response([field as [string, string]]), options), field.join());
+  }
+  assert.ok(!isCodable({ ...response([]), fields: [["content-type", "image/png"]] }, options));
+});
+
+Deno.test("Forms.head() has a tag of its own, strong or weak as the stored one, and tells that it was chosen", () => {
+  const tag = (etag: string) => fieldValue(new Forms(response([["etag", etag]])).head("gzip").fields, "etag");
+  assert.deepEqual(['"a"', 'W/"a"', "a", '"'].map(tag), ['"a-gzip"', 'W/"a-gzip"', "a", '"']);
+  const { fields } = new Forms(response([["vary", "Origin"], ["accept-ranges", "bytes"]])).head("gzip");
+  assert.equal(fieldValue(fields, "vary"), "Origin, Accept-Encoding");
+  assert.equal(fieldValue(fields, "content-encoding"), "gzip");
+  assert.equal(fieldValue(fields, "accept-ranges"), null);
+});
+
+Deno.test("Forms.identity names Accept-Encoding in Vary, once", () => {
+  const vary = (value: string) => fieldValue(new Forms(response([["vary", value]])).identity.fields, "vary");
+  assert.deepEqual(["a, accept-encoding", "*", "x"].map(vary), ["a, accept-encoding", "*", "x, Accept-Encoding"]);
+});
+
+Deno.test("Forms.with() takes a stored coding of the same body only", () => {
+  const forms = new Forms(response([]));
+  const held = forms.holding("gzip", new Uint8Array([1, 2, 3]));
+  assert.deepEqual([held.key, held.tags, held.selectedBy], ["l\0\0/a\0~gzip", ["t"], []]);
+  const coded = forms.with("gzip", held)!;
+  assert.deepEqual(coded.body, new Uint8Array([1, 2, 3]));
+  assert.equal(fieldValue(coded.fields, "content-length"), "3");
+  assert.equal(fieldValue(coded.fields, "x-usher-source"), null);
+  assert.equal(forms.with("gzip", held), coded);
+  assert.ok(new Forms(response([])).with("gzip", held) !== null);
+  assert.equal(new Forms(response([], "y".repeat(100))).with("gzip", held), null);
+});
