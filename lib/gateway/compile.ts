@@ -8,9 +8,10 @@ import { createUpstreamType } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { compilePolicy, compileStoring } from "./cache_policy.ts";
 import { compilePool, type PoolDeps } from "./compile_pool.ts";
+import type { Limits } from "./limits.ts";
 
 /** What compiling takes from outside. */
-export interface CompileDeps extends Pick<PoolDeps, "transportOf"> {
+export interface CompileDeps extends Pick<PoolDeps, "transportOf" | "limits"> {
   readonly clock: Clock;
   /** Counters live through reloads: those of a name that is known are used on. */
   readonly counts: WorkerCounts;
@@ -39,7 +40,8 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
   }
   const tenants = new Map<ListenerConfig, Tenant>(config.listeners.map((listener) => {
     const { runtime, type } = runtimes.get(listener.pool)!;
-    return [listener, compileTenant(config, listener, { runtime, type, counts: countsOf(deps.counts, listener.name) })];
+    const counts = countsOf(deps.counts, listener.name);
+    return [listener, compileTenant(config, listener, { runtime, type, counts, limits: deps.limits })];
   }));
   return Object.freeze({
     generation,
@@ -53,9 +55,11 @@ interface TenantParts {
   readonly runtime: PoolRuntime;
   readonly type: UpstreamType;
   readonly counts: ListenerCounts;
+  readonly limits: Limits;
 }
 
-function compileTenant(config: Config, listener: ListenerConfig, { runtime, type, counts }: TenantParts): Tenant {
+function compileTenant(config: Config, listener: ListenerConfig, parts: TenantParts): Tenant {
+  const { runtime, type, counts, limits } = parts;
   const pool = config.pools.find(({ name }) => name === listener.pool)!;
   const forwarded = pool.forwarded ?? type.forwarded;
   return Object.freeze({
@@ -72,6 +76,9 @@ function compileTenant(config: Config, listener: ListenerConfig, { runtime, type
     forwarded,
     responseFields: type.responseFields,
     counts,
+    admission: limits.admission(listener),
+    clientRate: limits.clientRate(listener),
+    offline: listener.offline,
   });
 }
 

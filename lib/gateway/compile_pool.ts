@@ -4,9 +4,11 @@ import { BREAKER_DEFAULTS } from "../pool/local_breaker.ts";
 import { Pool } from "../pool/pool.ts";
 import { SLOW_START_DEFAULTS } from "../pool/upstream_health.ts";
 import type { Endpoint, PoolRuntime } from "../proxy/snapshot.ts";
+import { createFetchTransport } from "../upstream_client/fetch_transport.ts";
 import { createHttp1Transport } from "../upstream_client/http1_transport.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import type { Clock } from "../clock.ts";
+import type { Limits } from "./limits.ts";
 
 /** A transport and what it was made from: it is used on for as long as that stays the same. */
 export interface OwnedTransport {
@@ -21,6 +23,7 @@ export interface PoolDeps {
   readonly transportOf: (upstream: UpstreamConfig) => Transport;
   /** Counters for an upstream of the pool; the same object through all reloads. */
   readonly countsOf: (pool: string, upstream: string) => UpstreamCounts;
+  readonly limits: Limits;
 }
 
 /** Compiles a pool. */
@@ -29,7 +32,10 @@ export function compilePool(config: PoolConfig, deps: PoolDeps): PoolRuntime {
   const pool = new Pool({
     name: config.name,
     strategy: config.strategy,
-    upstreams: config.upstreams.map(({ url, weight }) => ({ id: url, url, weight })),
+    upstreams: config.upstreams.map((upstream) => {
+      const { url, weight } = upstream;
+      return { id: url, url, weight, gate: deps.limits.gate(config.name, upstream) };
+    }),
     breaker: { ...BREAKER_DEFAULTS, maxFailures: config.health.maxFailures },
     panic: resilience.panic,
     panicThreshold: resilience.panicThreshold,
@@ -44,21 +50,31 @@ export function compilePool(config: PoolConfig, deps: PoolDeps): PoolRuntime {
     idleMs: config.timeouts.idleMs,
     totalMs: config.timeouts.totalMs,
     attempts: resilience.retry.attempts,
+    backoff: { baseMs: resilience.retry.backoffMs, maxMs: resilience.retry.maxBackoffMs },
+    retries: deps.limits.retries(config),
+    hedge: deps.limits.hedge(config),
+    room: deps.limits.room(config),
+    // A general pool that says nothing of its content carries whatever its upstreams send.
+    inspectsContent: config.type !== "custom" || config.contentTypes !== null,
     preserveHost: config.preserveHost,
   };
 }
 
 /** The transport that an upstream's configuration asks for. */
 export function createTransport(config: UpstreamConfig, clock: Clock): Transport {
+  const { allowPrivate, maxConnections } = config;
+  const url = new URL(config.url);
+  const caCerts = config.ca === null ? [] : [config.ca];
+  if (config.http2) return createFetchTransport({ url, caCerts, allowPrivate, maxRequests: maxConnections, clock });
   return createHttp1Transport({
-    url: new URL(config.url),
+    url,
     tlsName: config.host === null ? null : new URL(`http://${config.host}`).hostname,
     address: config.resolve,
     proxy: config.proxy === null ? null : new URL(config.proxy),
-    caCerts: config.ca === null ? [] : [config.ca],
-    allowPrivate: config.allowPrivate,
-    maxConnections: config.maxConnections,
-    maxIdle: config.maxIdle ?? config.maxConnections,
+    caCerts,
+    allowPrivate,
+    maxConnections,
+    maxIdle: config.maxIdle ?? maxConnections,
     idleTimeoutMs: config.idleTimeoutMs,
     clock,
   });
@@ -89,5 +105,10 @@ export function requestBase(upstream: UpstreamConfig): { readonly host: string; 
 }
 
 function endpointOf(pool: string, upstream: UpstreamConfig, deps: PoolDeps): Endpoint {
-  return { transport: deps.transportOf(upstream), ...requestBase(upstream), counts: deps.countsOf(pool, upstream.url) };
+  return {
+    transport: deps.transportOf(upstream),
+    ...requestBase(upstream),
+    usher: upstream.usher,
+    counts: deps.countsOf(pool, upstream.url),
+  };
 }

@@ -7,7 +7,7 @@ import type { Store } from "../cache/store.ts";
 import type { Config, UpstreamConfig } from "../config/config.ts";
 import { addressMatcher } from "../http/forwarded.ts";
 import type { Logger } from "../logging/logger.ts";
-import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
+import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { OutcomeBatch } from "../pool/outcome.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import { BackgroundTasks } from "../proxy/background_tasks.ts";
@@ -16,6 +16,7 @@ import type { Snapshot } from "../proxy/snapshot.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { compileSnapshot } from "./compile.ts";
 import { createTransport, transportSignature } from "./compile_pool.ts";
+import { Limits, newSharedLimits, type SharedLimits } from "./limits.ts";
 
 /** Background tasks at a time; beyond it optional ones (revalidation) are left out. */
 const MAX_BACKGROUND_TASKS = 1_000;
@@ -23,6 +24,11 @@ const MAX_BACKGROUND_TASKS = 1_000;
 /** What a gateway is made of. */
 export interface GatewayOptions {
   readonly store: Store;
+  /**
+   * Settles when the other workers have forgotten what was deleted from the store so far.
+   * @default there are no others
+   */
+  readonly forgotten?: () => Promise<void>;
   readonly leaseMemory: SharedArrayBuffer;
   /** Index of this worker. */
   readonly worker: number;
@@ -30,6 +36,8 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly config: Config;
+  /** What limits are counted in, shared by all workers; its own where this worker is alone. */
+  readonly sharedLimits?: SharedLimits;
 }
 
 /** A snapshot that is ready to take over, and the transports it needs. */
@@ -37,16 +45,18 @@ export interface Prepared {
   readonly snapshot: Snapshot;
   readonly settings: Settings;
   readonly transports: ReadonlyMap<string, Transport>;
+  readonly limits: Limits;
 }
 
 /** One worker's gateway: holds the snapshot in force, makes the next one, and swaps them. */
 export class Gateway {
   readonly services: Services;
   readonly #options: GatewayOptions;
-  readonly #counts: WorkerCounts = { listeners: {}, upstreams: {} };
+  readonly #counts: WorkerCounts = newWorkerCounts();
   /** By signature; shared by all pools with the same upstream. */
   #transports: ReadonlyMap<string, Transport> = new Map();
   #snapshot: Snapshot;
+  #limits: Limits;
   /** Transports of snapshots before, until they are closed. */
   readonly #retired = new Map<Transport, ReturnType<typeof setTimeout>>();
   /** Health as last told, for pools that a reload adds again. */
@@ -63,6 +73,7 @@ export class Gateway {
         timeoutMs: config.cache.collapseTimeoutMs,
         adopt: (response) => store.adopt(response),
       }),
+      forgotten: options.forgotten ?? (() => Promise.resolve()),
       budget: new FillBudget(config.cache.fillMemoryBytes),
       background: new BackgroundTasks(MAX_BACKGROUND_TASKS, (error) => this.#backgroundFailed(error)),
       invalidations: new InvalidationTable(options.leaseMemory, LEASE_BYTES),
@@ -72,7 +83,9 @@ export class Gateway {
       instanceId: options.instanceId,
       settings: settingsOf(config),
     };
+    this.#limits = new Limits(options.sharedLimits ?? newSharedLimits(options.worker + 1), options.worker);
     const prepared = this.prepare(config, generation);
+    this.#limits = prepared.limits;
     this.#snapshot = prepared.snapshot;
     this.#transports = prepared.transports;
   }
@@ -101,13 +114,15 @@ export class Gateway {
       transports.set(signature, transport);
       return transport;
     };
+    const limits = this.#limits.next();
     const snapshot = compileSnapshot(config, generation, {
+      limits,
       clock: this.#options.clock,
       counts: this.#counts,
       transportOf,
       onKeyEvent: (pool, event) => this.services.logger.warn("An API key changed its state", { pool, ...event }),
     });
-    return { snapshot, settings: settingsOf(config), transports };
+    return { snapshot, settings: settingsOf(config), transports, limits };
   }
 
   /** Puts a prepared snapshot in force. Requests under way end on the one they began with. */
@@ -127,6 +142,7 @@ export class Gateway {
       if (!prepared.transports.has(signature)) this.#retire(transport, patienceMs);
     }
     this.#transports = prepared.transports;
+    this.#limits = prepared.limits;
   }
 
   /** Gives up a prepared snapshot. */
@@ -143,6 +159,11 @@ export class Gateway {
       this.#health.set(table.pool, table);
       pools.get(table.pool)?.apply(table);
     }
+  }
+
+  /** Forgets at another worker's word what a key holds, and what is on its way to it. */
+  forget(key: string): void {
+    this.services.collapse.detach(key);
   }
 
   /** What became of tries since the last call, by pool. */
@@ -175,6 +196,7 @@ export class Gateway {
 
   /** Closes a transport when no request can be left that would begin a try with it: those under way end on the old snapshot. */
   #retire(transport: Transport, afterMs: number): void {
+    transport.retire();
     const timer = setTimeout(() => {
       this.#retired.delete(transport);
       transport.close();

@@ -4,9 +4,15 @@ import type { ForwardedPolicy } from "../http/forwarded.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import type { ListenerCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { HedgePolicy } from "../upstream_client/hedge.ts";
+import type { BackoffOptions } from "../upstream_client/retry.ts";
+import type { RetryBudget } from "../upstream_client/retry_budget.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import type { StoringOptions } from "./storing_options.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
+import type { Admission } from "./admission.ts";
+import type { ClientRate } from "./client_rate.ts";
+import type { TurnQueue } from "./turn_queue.ts";
 
 /** One upstream as a request is sent to it. */
 export interface Endpoint {
@@ -15,6 +21,8 @@ export interface Endpoint {
   readonly basePath: string;
   /** `Host` field, where the client's is not kept. */
   readonly host: string;
+  /** It is another Usher: what tries again, it or this one, is agreed on. */
+  readonly usher: boolean;
   readonly counts: UpstreamCounts;
 }
 
@@ -31,6 +39,15 @@ export interface PoolRuntime {
   readonly totalMs: number;
   /** Tries at most. */
   readonly attempts: number;
+  /** Pauses before the same upstream is asked again; `maxMs` bounds what `Retry-After` asks for too. */
+  readonly backoff: BackoffOptions;
+  readonly retries: RetryBudget;
+  /** `null` where nothing is hedged. */
+  readonly hedge: HedgePolicy | null;
+  /** Where requests wait while every upstream that is in has as many as it may. */
+  readonly room: TurnQueue;
+  /** Whether first bytes are held against the content type: the pool says what it carries. */
+  readonly inspectsContent: boolean;
   readonly preserveHost: boolean;
 }
 
@@ -51,6 +68,12 @@ export interface Tenant {
   /** Fields that every response of this listener gets. */
   readonly responseFields: readonly Field[];
   readonly counts: ListenerCounts;
+  /** `null` where requests at upstreams are not limited. */
+  readonly admission: Admission | null;
+  /** `null` where clients are not limited. */
+  readonly clientRate: ClientRate | null;
+  /** Serve any stored response: never, while no upstream can answer, or always. */
+  readonly offline: boolean | "auto";
 }
 
 /** The compiled configuration that requests are served by: immutable, swapped as a whole. */

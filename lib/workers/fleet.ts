@@ -1,14 +1,17 @@
 import { sweepLeases } from "../cache/lease_table.ts";
 import type { PurgeRule } from "../cache/purge_rules.ts";
+import type { SharedLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
-import { addCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
-import type { ConfigGeneration, FromWorker, InitMessage } from "./messages.ts";
+import { addCounts, newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
+import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult } from "./messages.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 import { WorkerHandle } from "./worker_handle.ts";
 
 const START_TIMEOUT_MS = 30_000;
 const RELOAD_TIMEOUT_MS = 15_000;
 const HEARTBEAT_MS = 1_000;
+/** Longer than a fetch and its wait may take in the worker. */
+const PREWARM_TIMEOUT_MS = 130_000;
 const PING_TIMEOUT_MS = 500;
 
 /** What a fleet is made of. */
@@ -19,6 +22,7 @@ export interface FleetOptions {
   /** Silence after which a worker is replaced. */
   readonly silenceMs: number;
   readonly leaseMemory: SharedArrayBuffer;
+  readonly sharedLimits: SharedLimits;
   readonly kvPath: string | null;
   /** The purges in force, for a worker that starts. */
   readonly purges: () => readonly PurgeRule[];
@@ -48,6 +52,7 @@ export class Fleet {
   /** Workers on their way up. */
   readonly #starting = new Map<Slot, WorkerHandle>();
   #purgeId = 0;
+  #prewarmId = 0;
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
 
@@ -131,6 +136,22 @@ export class Fleet {
     return took.filter(Boolean).length;
   }
 
+  /** Has one of the serving workers, in turn, fetch a target into the cache. */
+  async prewarm(listener: string, url: string): Promise<PrewarmResult> {
+    const id = ++this.#prewarmId;
+    const serving = this.slots.flatMap((slot) => slot.role === "serving" && slot.handle?.alive ? [slot.handle] : []);
+    const handle = serving[id % Math.max(1, serving.length)];
+    if (handle === undefined) return { outcome: "busy", detail: null, bytes: 0 };
+    const isDone = (message: FromWorker) => message.type === "prewarmed" && message.id === id;
+    try {
+      const answer = await handle.call({ type: "prewarm", id, listener, url }, isDone, PREWARM_TIMEOUT_MS);
+      return (answer as Extract<FromWorker, { type: "prewarmed" }>).result;
+    } catch (error) {
+      // The worker has died: whether or not this fetch was the reason, it is not tried again for ever.
+      return { outcome: "failed", detail: error instanceof Error ? error.message : String(error), bytes: 0 };
+    }
+  }
+
   /** Asks every worker for a fresh report. */
   async refresh(): Promise<void> {
     await Promise.all(this.live.map((handle) => handle.ping(PING_TIMEOUT_MS)));
@@ -138,7 +159,7 @@ export class Fleet {
 
   /** Everything that serving workers have counted since the start, replaced ones included. */
   counts(): WorkerCounts {
-    const sum: WorkerCounts = { listeners: {}, upstreams: {} };
+    const sum = newWorkerCounts();
     for (const slot of this.slots) {
       addCounts(sum, slot.retired);
       if (slot.handle?.report) addCounts(sum, slot.handle.report.counts);
@@ -171,6 +192,7 @@ export class Fleet {
       index: slot.index,
       kvPath: this.#options.kvPath,
       leaseMemory: this.#options.leaseMemory,
+      sharedLimits: this.#options.sharedLimits,
       instanceId: this.#options.instanceId,
       purges: this.#options.purges(),
       ...this.#current,
@@ -265,7 +287,7 @@ export class Fleet {
 
 function newSlot(role: Slot["role"], index: number): Slot {
   const name = role === "health" ? "health" : `serving-${index}`;
-  return { name, role, index, policy: new RestartPolicy(), handle: null, retired: { listeners: {}, upstreams: {} } };
+  return { name, role, index, policy: new RestartPolicy(), handle: null, retired: newWorkerCounts() };
 }
 
 function peerName(slot: Slot): number | "health" {

@@ -1,6 +1,7 @@
 import type { PurgeRule } from "../cache/purge_rules.ts";
 import type { TierStats } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
+import type { SharedLimits } from "../gateway/limits.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 
@@ -17,6 +18,8 @@ export interface InitMessage extends ConfigGeneration {
   /** Path of the Deno KV file; `null` where it cannot be used. */
   readonly kvPath: string | null;
   readonly leaseMemory: SharedArrayBuffer;
+  /** What limits are counted in, by all workers. */
+  readonly sharedLimits: SharedLimits;
   /** Purges that were made before this worker starts. */
   readonly purges: readonly PurgeRule[];
   /** This process in `CDN-Loop`. */
@@ -33,6 +36,8 @@ export type ToWorker =
   | { readonly type: "abort"; readonly generation: number }
   /** From its answer on, the worker serves nothing that the rules purge. */
   | { readonly type: "purge"; readonly id: number; readonly rules: readonly PurgeRule[] }
+  /** To be fetched into the cache, for nobody. */
+  | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
   | { readonly type: "ping"; readonly sequence: number }
   | { readonly type: "stop"; readonly graceMs: number }
   /** Test hooks, refused unless the supervisor was started with them. */
@@ -48,6 +53,7 @@ export type FromWorker =
   | { readonly type: "prepared"; readonly generation: number; readonly error: string | null }
   | { readonly type: "committed"; readonly generation: number }
   | { readonly type: "purged"; readonly id: number }
+  | { readonly type: "prewarmed"; readonly id: number; readonly result: PrewarmResult }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }
   | { readonly type: "stopped" };
 
@@ -59,6 +65,8 @@ export interface WorkerReport {
   readonly disk: TierStats | null;
   /** Why the disk tier does not work as it should; `null` where it does. */
   readonly diskProblem: string | null;
+  /** Purge rules that look-ups are held against. */
+  readonly purgeRules: number;
   /** What each listener holds: in this worker's memory, and on the disk that all share. */
   readonly byListener: Readonly<Record<string, ListenerHolding>>;
   /** Fetches under way that others may wait for. */
@@ -79,4 +87,22 @@ export interface ListenerHolding {
   readonly memoryEntries: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
+}
+
+/** What became of a target that was to be prewarmed. */
+export interface PrewarmResult {
+  readonly outcome:
+    /** It is stored now, or was validated. */
+    | "fetched"
+    /** It was stored already. */
+    | "fresh"
+    /** It is not to be fetched, or cannot be stored. */
+    | "skipped"
+    | "failed"
+    /** Clients need the room: ask again later. */
+    | "busy";
+  /** Why, where it was skipped or failed. */
+  readonly detail: string | null;
+  /** Of its body. */
+  readonly bytes: number;
 }

@@ -1,8 +1,5 @@
 import { systemClock } from "../clock.ts";
-import { createMemoryTier, type MemoryTier } from "../cache/memory_tier.ts";
 import type { PurgeRule } from "../cache/purge_rules.ts";
-import { PurgeTable } from "../cache/purge_table.ts";
-import { createTieredStore } from "../cache/tiered_store.ts";
 import { Gateway, type Prepared } from "../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../health/kv_health_reader.ts";
 import type { Logger } from "../logging/logger.ts";
@@ -10,12 +7,13 @@ import type { RouteTable } from "../listener/route_table.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Services } from "../proxy/services.ts";
 import type { Snapshot, Tenant } from "../proxy/snapshot.ts";
-import { Disk } from "./disk.ts";
 import { ListenSet } from "./listen_set.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
-import type { InitMessage, ListenerHolding, WorkerReport } from "./messages.ts";
+import type { InitMessage, PrewarmResult, WorkerReport } from "./messages.ts";
+import { PrewarmFetcher } from "./prewarm_fetch.ts";
 import { schedule } from "./schedule.ts";
 import { runWorker, type WorkerRole } from "./worker_runtime.ts";
+import { WorkerStore } from "./worker_store.ts";
 
 /** Serves one request; `table` is that of the address it came to. */
 export type RequestHandler = (
@@ -35,59 +33,53 @@ export function runServingWorker(handler: RequestHandler): void {
 class ServingWorker implements WorkerRole {
   readonly #gateway: Gateway;
   readonly #listen: ListenSet;
-  readonly #disk: Disk;
-  readonly #memory: MemoryTier;
+  readonly #store: WorkerStore;
   readonly #watch: HealthWatch | null;
-  readonly #purges: PurgeTable;
+  readonly #prewarm = new PrewarmFetcher();
   readonly #loop = new LoopMonitor();
   readonly #reporter: ReturnType<typeof setInterval>;
   #health: MessagePort | null = null;
   #prepared: Prepared | null = null;
 
   private constructor(
-    parts: {
-      gateway: Gateway;
-      listen: ListenSet;
-      disk: Disk;
-      memory: MemoryTier;
-      watch: HealthWatch | null;
-      purges: PurgeTable;
-    },
+    parts: { gateway: Gateway; listen: ListenSet; store: WorkerStore; watch: HealthWatch | null },
   ) {
-    this.#purges = parts.purges;
     this.#gateway = parts.gateway;
     this.#listen = parts.listen;
-    this.#disk = parts.disk;
-    this.#memory = parts.memory;
+    this.#store = parts.store;
     this.#watch = parts.watch;
     this.#reporter = setInterval(() => this.#report(), REPORT_EVERY_MS);
   }
 
   static async open(init: InitMessage, logger: Logger, handler: RequestHandler): Promise<ServingWorker> {
     const { config } = init;
-    const disk = await Disk.open(init, logger);
-    const memory = createMemoryTier({ limitBytes: config.cache.memoryBytes });
-    const purges = new PurgeTable(init.purges);
-    const store = createTieredStore({
-      purges,
-      memory,
-      disk: disk.tier,
-    });
-    const { leaseMemory, instanceId, index, generation } = init;
+    const store = await WorkerStore.open(init, logger);
+    const { leaseMemory, sharedLimits, instanceId, index, generation } = init;
     const gateway = new Gateway(
-      { store, leaseMemory, worker: index, instanceId, clock: systemClock, logger, config },
+      {
+        ...{
+          store: store.store,
+          forgotten: () => store.forgotten(),
+          leaseMemory,
+          sharedLimits,
+          worker: index,
+          instanceId,
+        },
+        ...{ clock: systemClock, logger, config },
+      },
       generation,
     );
-    const watch = disk.kv === undefined ? null : watchTables(disk.kv, gateway, logger);
+    const { kv } = store.disk;
+    const watch = kv === undefined ? null : watchTables(kv, gateway, logger);
     const listen = new ListenSet((address) => (request, connection) =>
       handler({ services: gateway.services, table: gateway.snapshot.tables.get(address) }, request, connection)
     );
     listen.open(gateway.snapshot.tables.keys());
-    return new ServingWorker({ gateway, listen, disk, memory, watch, purges });
+    return new ServingWorker({ gateway, listen, store, watch });
   }
 
   peer(peer: number | "health", port: MessagePort): void {
-    if (peer !== "health") return this.#gateway.services.collapse.peers.connect(peer, port);
+    if (peer !== "health") return this.#meet(peer, port);
     this.#health?.close();
     this.#health = port;
     // Only where Deno KV cannot be used: else tables come by watching it.
@@ -114,20 +106,21 @@ class ServingWorker implements WorkerRole {
   }
 
   purge(rules: readonly PurgeRule[]): void {
-    for (const rule of rules) this.#purges.add(rule);
+    this.#store.purge(rules);
     this.#gateway.services.collapse.detach();
+  }
+
+  prewarm(listener: string, url: string): Promise<PrewarmResult> {
+    const { services, snapshot } = this.#gateway;
+    return this.#prewarm.fetch({ services, snapshot }, listener, url);
   }
 
   report(): WorkerReport {
     const { services, snapshot, counts } = this.#gateway;
-    const { memory, disk } = services.store.stats();
     return {
       generation: snapshot.generation,
       counts,
-      memory,
-      disk,
-      diskProblem: this.#disk.tier?.problem ?? null,
-      byListener: listenerUsage(this.#memory, this.#disk),
+      ...this.#store.figures(),
       flights: services.collapse.size,
       backgroundTasks: services.background.size,
       fillBytes: services.budget.usedBytes,
@@ -145,8 +138,13 @@ class ServingWorker implements WorkerRole {
     this.#loop.close();
     await this.#gateway.close(Math.max(500, untilMs - performance.now()));
     await this.#watch?.close();
-    this.#disk.close();
+    this.#store.disk.close();
     this.#health?.close();
+  }
+
+  #meet(peer: number, port: MessagePort): void {
+    this.#gateway.services.collapse.peers.connect(peer, port);
+    this.#store.connect(peer, port, (key) => this.#gateway.forget(key));
   }
 
   #report(): void {
@@ -158,18 +156,6 @@ class ServingWorker implements WorkerRole {
   #addresses(snapshot: Snapshot): ReadonlySet<string> {
     return new Set(snapshot.tables.keys());
   }
-}
-
-/** What each listener holds. */
-function listenerUsage(memory: MemoryTier, disk: Disk): Record<string, ListenerHolding> {
-  const holdings: Record<string, ListenerHolding> = {};
-  for (const [name, { entries, bytes }] of memory.usage()) {
-    holdings[name] = { memoryEntries: entries, memoryBytes: bytes, diskBytes: 0 };
-  }
-  for (const [name, diskBytes] of Object.entries(disk.listenerBytes)) {
-    holdings[name] = { ...holdings[name] ?? { memoryEntries: 0, memoryBytes: 0 }, diskBytes };
-  }
-  return holdings;
 }
 
 function watchTables(kv: Deno.Kv, gateway: Gateway, logger: Logger): HealthWatch {

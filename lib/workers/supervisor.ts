@@ -1,15 +1,16 @@
 import { newLeaseMemory } from "../cache/lease_table.ts";
-import { openKvFile, type PreparedKvFile } from "../cache/kv_open.ts";
-import { systemClock } from "../clock.ts";
+import type { PreparedKvFile } from "../cache/kv_open.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
 import type { PurgeOrder } from "../gateway/purge_scopes.ts";
+import { newSharedLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
 import { prometheusText } from "../metrics/exposition.ts";
 import { Fleet } from "./fleet.ts";
-import { PurgeDesk, type PurgeOutcome } from "./purge_desk.ts";
-import { PurgeLedger } from "./purge_ledger.ts";
+import { Operations } from "./operations.ts";
+import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "./prewarmer.ts";
+import type { PurgeOutcome } from "./purge_desk.ts";
 import { gauges, statusOf } from "./status.ts";
 
 /** What a supervisor is made of. */
@@ -48,6 +49,7 @@ const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config
   ["admin.listen", (config) => `${config.admin.listen.hostname}:${config.admin.listen.port}`],
   ["cache.memory", (config) => config.cache.memoryBytes],
   ["cache.disk", (config) => config.cache.diskBytes],
+  ["cache.min_free_disk", (config) => config.cache.minFreeDiskBytes],
   ["cache.fill_memory", (config) => config.cache.fillMemoryBytes],
 ];
 
@@ -58,9 +60,7 @@ export class Supervisor {
   readonly #fleet: Fleet;
   readonly #lost = Promise.withResolvers<void>();
   #admin: Deno.HttpServer | null = null;
-  #kv: Deno.Kv | null = null;
-  #ledger: PurgeLedger | null = null;
-  #purgeDesk: PurgeDesk | null = null;
+  #operations: Operations | null = null;
   #reloading: Promise<ReloadResult> | null = null;
   #reloadAgain = false;
   #lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null = null;
@@ -72,8 +72,9 @@ export class Supervisor {
       servingWorkers: options.config.server.workers,
       silenceMs: options.config.server.workerTimeoutMs,
       leaseMemory: newLeaseMemory(),
+      sharedLimits: newSharedLimits(options.config.server.workers),
       kvPath: options.kvFile.path,
-      purges: () => this.#ledger?.rules ?? [],
+      purges: () => this.#operations?.purges ?? [],
       instanceId: `usher-${crypto.randomUUID().slice(0, 13)}`,
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
@@ -101,10 +102,13 @@ export class Supervisor {
    * @throws {Error} when no worker starts or the admin address cannot be used
    */
   async start(): Promise<void> {
-    await this.#openLedger();
+    const { kvFile, logger } = this.#options;
+    const operations = { kvFile, logger, config: () => this.config, fleet: this.#fleet };
+    this.#operations = await Operations.open(operations);
     await this.#fleet.start();
     const { hostname, port } = this.config.admin.listen;
     this.#admin = Deno.serve({ hostname, port, onListen: () => {} }, this.#options.adminHandler(this));
+    this.#operations.begin();
   }
 
   /** Whether requests can be served. */
@@ -121,6 +125,7 @@ export class Supervisor {
       startedAtMs: this.startedAtMs,
       current: this.#fleet.current,
       slots: this.#fleet.slots,
+      ...this.#ready.statistics(),
       counts: this.#fleet.counts(),
       kvFile: this.#options.kvFile,
       lastReload: this.#lastReload,
@@ -131,9 +136,10 @@ export class Supervisor {
   async metrics(): Promise<string> {
     await this.#fleet.refresh();
     const { version } = this.#options;
+    const { current, slots } = this.#fleet;
     return prometheusText(
       this.#fleet.counts(),
-      gauges({ version, startedAtMs: this.startedAtMs, current: this.#fleet.current, slots: this.#fleet.slots }),
+      gauges({ version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() }),
     );
   }
 
@@ -149,8 +155,22 @@ export class Supervisor {
 
   /** Purges stored responses in all workers, for `actor`; see {@linkcode PurgeDesk.take}. */
   async purge(order: PurgeOrder, actor: string): Promise<PurgeOutcome> {
-    if (this.#purgeDesk === null) return { ok: false, problem: "The gateway is still starting" };
-    return await this.#purgeDesk.take(order, this.config, actor);
+    return await this.#ready.purge(order, actor);
+  }
+
+  /** Fetches targets into the cache, in the background; see {@linkcode Prewarmer.begin}. */
+  async prewarm(order: PrewarmOrder, actor: string): Promise<PrewarmAnswer> {
+    return await this.#ready.prewarm(order, actor);
+  }
+
+  /** Stops a listener's prewarm; `false` where none is under way. */
+  async stopPrewarm(listener: string, actor: string): Promise<boolean> {
+    return await this.#ready.prewarmer.stop(listener, actor);
+  }
+
+  /** How the last prewarm of each listener stands. */
+  prewarms(): readonly PrewarmStatus[] {
+    return this.#ready.prewarmer.status();
   }
 
   /** Breaks a worker, for tests; `false` where that is not allowed. */
@@ -164,20 +184,17 @@ export class Supervisor {
   async stop(): Promise<void> {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
+    const closing = this.#operations?.close();
     await this.#fleet.stop(graceMs);
+    await closing;
     await this.#admin?.shutdown();
-    this.#kv?.close();
+    this.#operations?.release();
   }
 
-  async #openLedger(): Promise<void> {
-    const { kvFile, logger } = this.#options;
-    this.#kv = kvFile.path === null ? null : await openKvFile(kvFile.path, { clock: systemClock, log: logger });
-    this.#ledger = await PurgeLedger.open(this.#kv, logger);
-    this.#purgeDesk = new PurgeDesk({
-      ledger: this.#ledger,
-      logger,
-      spread: (rules) => this.#fleet.purge(rules),
-    });
+  /** The admin surface is served only once they are there. */
+  get #ready(): Operations {
+    if (this.#operations === null) throw new Error("The gateway is still starting");
+    return this.#operations;
   }
 
   async #reloadUntilCurrent(): Promise<ReloadResult> {
@@ -203,6 +220,7 @@ export class Supervisor {
         logger.warn("A changed setting takes effect at the next start", { setting: path });
       }
     }
+    this.#operations?.prewarmer.reconfigure();
     this.#lastReload = { atMs: Date.now(), problems: [] };
     logger.info("Configuration reloaded", { generation, file: this.#options.configFile });
     return { ok: true, generation };

@@ -1,0 +1,55 @@
+/** Limits that are counted at a time; beyond them each worker counts for itself. */
+const SLOTS = 2_048;
+/** Cells of a slot beside those that a worker counts in: its tag, and what a gate needs. */
+const HEAD_CELLS = 4;
+/** Cells that each worker may have in a slot. */
+const CELLS_PER_WORKER = 2;
+
+/** Cells of one slot. */
+function stride(workers: number): number {
+  return HEAD_CELLS + CELLS_PER_WORKER * workers;
+}
+
+/** Memory of the limits that all workers hold together, to be handed to every worker. */
+export function newLimitMemory(workers: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(SLOTS * stride(workers) * Int32Array.BYTES_PER_ELEMENT);
+}
+
+/** Where the counters of a limit are: a slot for each, found by name, so that workers need not agree on places. */
+export class LimitMemory {
+  readonly #memory: SharedArrayBuffer;
+  readonly #tags: Int32Array;
+  readonly #stride: number;
+
+  constructor(memory: SharedArrayBuffer, workers: number) {
+    this.#memory = memory;
+    this.#tags = new Int32Array(memory);
+    this.#stride = stride(workers);
+  }
+
+  /**
+   * The counters of the limit of this name, the same ones in every worker: all 0 at first. A name has them for as long as the
+   * process lives. Where there are no more, counters of this worker's own.
+   */
+  cells(name: string): Int32Array {
+    const tag = tagOf(name);
+    for (let probe = 0; probe < SLOTS; probe++) {
+      const at = ((tag >>> 0) + probe) % SLOTS * this.#stride;
+      const before = Atomics.compareExchange(this.#tags, at, 0, tag);
+      if (before === 0 || before === tag) {
+        return new Int32Array(this.#memory, (at + 1) * Int32Array.BYTES_PER_ELEMENT, this.#stride - 1);
+      }
+    }
+    return new Int32Array(this.#stride - 1);
+  }
+}
+
+/** 32 bits of a name, never 0. Two names in some 4 billion share a limit's counters. */
+function tagOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < name.length; index++) {
+    hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193);
+    hash ^= hash >>> 15;
+  }
+  return hash | 0 || 1;
+}

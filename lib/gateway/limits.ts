@@ -1,0 +1,104 @@
+import type { ListenerConfig, PoolConfig, UpstreamConfig } from "../config/config.ts";
+import { SharedGate } from "../pool/shared_gate.ts";
+import { Admission } from "../proxy/admission.ts";
+import { ClientRate, newClientMemory } from "../proxy/client_rate.ts";
+import { TurnQueue } from "../proxy/turn_queue.ts";
+import { HedgePolicy } from "../upstream_client/hedge.ts";
+import { RETRY_BUDGET_DEFAULTS, RetryBudget } from "../upstream_client/retry_budget.ts";
+import { LimitMemory, newLimitMemory } from "./limit_memory.ts";
+
+/** What all workers hold their limits in. */
+export interface SharedLimits {
+  readonly limits: SharedArrayBuffer;
+  readonly clients: SharedArrayBuffer;
+  /** Serving workers. */
+  readonly workers: number;
+}
+
+/** Memory of all limits, to be handed to every worker. */
+export function newSharedLimits(workers: number): SharedLimits {
+  return { limits: newLimitMemory(workers), clients: newClientMemory(), workers };
+}
+
+/** Requests that may wait for an upstream with room, for each pool and worker. */
+const ROOM_QUEUE = 1_024;
+
+/**
+ * Everything of a snapshot that counts requests under way. What has the same name and limits in the snapshot after it is used on,
+ * because requests under way end in what they began in.
+ */
+export class Limits {
+  readonly #shared: SharedLimits;
+  readonly #worker: number;
+  readonly #memory: LimitMemory;
+  readonly #before: ReadonlyMap<string, unknown>;
+  readonly #kept = new Map<string, unknown>();
+
+  constructor(shared: SharedLimits, worker: number, before: ReadonlyMap<string, unknown> = new Map()) {
+    this.#shared = shared;
+    this.#worker = worker;
+    this.#memory = new LimitMemory(shared.limits, shared.workers);
+    this.#before = before;
+  }
+
+  /** Those of the next snapshot. */
+  next(): Limits {
+    return new Limits(this.#shared, this.#worker, this.#kept);
+  }
+
+  /** What an upstream is given by all workers; nothing where it has no limits. */
+  gate(pool: string, { url, maxInFlight, maxPerSecond }: UpstreamConfig): SharedGate | undefined {
+    if (maxInFlight === null && maxPerSecond === null) return undefined;
+    return this.#keep(
+      ["gate", pool, url, maxInFlight, maxPerSecond],
+      (name) => new SharedGate(this.#memory.cells(name), { maxInFlight, maxPerSecond }, this.#place),
+    );
+  }
+
+  /** What of a listener may be at upstreams; `null` where that has no limit. */
+  admission({ name: listener, limits }: ListenerConfig): Admission | null {
+    const { maxInFlight, queueSize, queueTimeoutMs } = limits;
+    if (maxInFlight === null) return null;
+    return this.#keep(
+      ["admission", listener, maxInFlight, queueSize, queueTimeoutMs],
+      (name) => new Admission(this.#memory.cells(name), { maxInFlight, queueSize, queueTimeoutMs }, this.#place),
+    );
+  }
+
+  /** What each client of a listener may ask; `null` where that has no limit. */
+  clientRate({ name: listener, limits: { rate } }: ListenerConfig): ClientRate | null {
+    return rate === null ? null : new ClientRate(this.#shared.clients, { listener, ...rate });
+  }
+
+  /** A pool's retry budget. */
+  retries({ name, resilience: { retry } }: PoolConfig): RetryBudget {
+    const options = { ...RETRY_BUDGET_DEFAULTS, share: retry.budget, floor: retry.budgetFloor };
+    return this.#keep(["retries", name, options.share, options.floor], () => new RetryBudget(options));
+  }
+
+  /** When a pool's requests are hedged; `null` for never. */
+  hedge({ name, resilience: { hedge } }: PoolConfig): HedgePolicy | null {
+    if (hedge === null) return null;
+    const after = hedge.after === "p95" ? hedge.after : { delayMs: hedge.after };
+    return this.#keep(
+      ["hedge", name, hedge.after, hedge.maxExtra],
+      () => new HedgePolicy({ after, maxExtra: hedge.maxExtra }),
+    );
+  }
+
+  /** Where requests of a pool wait for an upstream with room. */
+  room({ name }: PoolConfig): TurnQueue {
+    return this.#keep(["room", name], () => new TurnQueue(ROOM_QUEUE));
+  }
+
+  get #place() {
+    return { worker: this.#worker, workers: this.#shared.workers };
+  }
+
+  #keep<T>(facts: readonly unknown[], make: (name: string) => T): T {
+    const name = JSON.stringify(facts);
+    const kept = (this.#kept.get(name) ?? this.#before.get(name) ?? make(name)) as T;
+    this.#kept.set(name, kept);
+    return kept;
+  }
+}

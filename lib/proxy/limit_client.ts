@@ -1,0 +1,19 @@
+import { GatewayError } from "../errors.ts";
+import type { ClientRate } from "./client_rate.ts";
+import type { Exchange } from "./exchange.ts";
+
+/**
+ * Takes a request from its client's quota and has the response say how that stands (`RateLimit`, `RateLimit-Policy`).
+ *
+ * @throws {GatewayError} `rate_limited` when nothing is left
+ */
+export function limitClient(exchange: Exchange, rate: ClientRate): void {
+  const header = (name: string) => exchange.header(name);
+  const verdict = rate.take(exchange.client, header, exchange.services.clock.now());
+  exchange.quotaFields = [["ratelimit-policy", rate.policyField], ["ratelimit", rate.field(verdict)]];
+  if (verdict.allowed) return;
+  throw new GatewayError("rate_limited", "Too many requests", {
+    hint: "Wait as long as Retry-After says; the operator's limit is rate_limit of the listener",
+    retryAfterSeconds: verdict.resetSeconds,
+  });
+}

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { Limits, newSharedLimits } from "../../lib/gateway/limits.ts";
+import { configFor, plainPool } from "../proxy/in_process_gateway.ts";
+
+async function parts(limit: number) {
+  const config = await configFor({
+    pools: {
+      p: plainPool([], {
+        upstreams: [{ url: "http://192.0.2.1", max_in_flight: limit }, "http://192.0.2.2"],
+        hedge: {},
+      }),
+    },
+    listeners: [{ name: "l", pool: "p", max_in_flight: limit, rate_limit: { requests: 1 } }, {
+      name: "m",
+      prefix: "/m",
+      pool: "p",
+    }],
+  });
+  return { pool: config.pools[0]!, listener: config.listeners[0]!, free: config.listeners[1]! };
+}
+
+Deno.test("Limits are used on by the next snapshot where nothing changed, and begin anew where a limit did", async () => {
+  const { pool, listener } = await parts(5);
+  const changed = await parts(6);
+  const before = new Limits(newSharedLimits(2), 0);
+  const gate = before.gate("p", pool.upstreams[0]!);
+  const admission = before.admission(listener);
+  const made = [before.retries(pool), before.hedge(pool), before.room(pool)];
+  const after = before.next();
+  assert.equal(after.gate("p", pool.upstreams[0]!), gate);
+  assert.equal(after.admission(listener), admission);
+  assert.deepEqual([after.retries(pool), after.hedge(pool), after.room(pool)].map((one, i) => one === made[i]), [
+    true,
+    true,
+    true,
+  ]);
+  assert.notEqual(after.gate("p", changed.pool.upstreams[0]!), gate);
+  assert.notEqual(after.admission(changed.listener), admission);
+});
+
+Deno.test("Limits of two workers count together, and a worker that was replaced counts anew", async () => {
+  const { pool, listener } = await parts(2);
+  const shared = newSharedLimits(2);
+  const [one, two] = [0, 1].map((worker) => new Limits(shared, worker));
+  const gates = [one!, two!].map((limits) => limits.gate("p", pool.upstreams[0]!)!);
+  gates[0]!.enter(0);
+  gates[0]!.enter(0);
+  assert.equal(gates[1]!.hasRoom(0), false);
+  const admissions = [one!, two!].map((limits) => limits.admission(listener)!);
+  await admissions[0]!.enter(undefined);
+  assert.equal(admissions[1]!.inFlight, 1);
+  const again = new Limits(shared, 0);
+  again.gate("p", pool.upstreams[0]!);
+  again.admission(listener);
+  assert.equal(gates[1]!.hasRoom(0), true);
+  assert.equal(admissions[1]!.inFlight, 0);
+});
+
+Deno.test("Limits are nothing where none is configured", async () => {
+  const { pool, free } = await parts(1);
+  const limits = new Limits(newSharedLimits(1), 0);
+  assert.equal(limits.gate("p", pool.upstreams[1]!), undefined);
+  assert.equal(limits.admission(free), null);
+  assert.equal(limits.clientRate(free), null);
+});
