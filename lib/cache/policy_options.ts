@@ -27,10 +27,15 @@ export interface PolicyOptions {
   readonly storePartial?: boolean;
 }
 
+/** Says whether a path is meant; an expression does, and a compiled glob. */
+export interface PathPattern {
+  test(path: string): boolean;
+}
+
 /** One rule of a listener, compiled. A condition of `null` always holds; a value of `null` leaves the default. */
 export interface CacheRule {
   /** Over the path as the upstream sees it. */
-  readonly path: RegExp | null;
+  readonly path: PathPattern | null;
   /** Over the response's media type: lower case, without parameters, empty where it has none. */
   readonly contentType: ((type: string) => boolean) | null;
   readonly status: ReadonlyArray<readonly [from: number, to: number]> | null;

@@ -3,6 +3,7 @@ import type { CacheRuleConfig, ListenerCacheConfig } from "../config/config.ts";
 import { mediaMatcher } from "../http/media_range.ts";
 import type { StoringOptions } from "../proxy/storing_options.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
+import { pathGlob } from "./path_glob.ts";
 
 /** Longest lifetime on TMDB types: its terms let nothing be kept for longer than six months. */
 const TMDB_MAX_TTL_MS = 180 * 24 * 3_600_000;
@@ -47,7 +48,7 @@ function cookieUse({ cookies, setCookie }: ListenerCacheConfig, type: UpstreamTy
 
 function compileRule(rule: CacheRuleConfig): CacheRule {
   return {
-    path: rule.path === null ? null : globPattern(rule.path),
+    path: rule.path === null ? null : pathGlob(rule.path),
     contentType: rule.contentType === null ? null : mediaMatcher([rule.contentType]),
     status: rule.status,
     ttlMs: rule.ttlMs,
@@ -57,14 +58,4 @@ function compileRule(rule: CacheRuleConfig): CacheRule {
     staleIfErrorMs: rule.staleIfErrorMs,
     tiers: { memory: rule.memory, disk: rule.disk },
   };
-}
-
-/** A path glob as an expression: `*` stays within a segment, `**` goes across. */
-export function globPattern(glob: string): RegExp {
-  const source = glob.replace(/\*\*|\*|[^*]+/g, (part) => {
-    if (part === "**") return ".*";
-    if (part === "*") return "[^/]*";
-    return part.replace(/[\\^$.|?+()[\]{}]/g, "\\$&");
-  });
-  return new RegExp(`^${source}$`);
 }
