@@ -5,6 +5,7 @@ import { redact } from "../lib/logging/redact.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { problem } from "./problem.ts";
+import { prewarmRoutes } from "./prewarm.ts";
 import { purgeRoutes } from "./purge.ts";
 
 /** The admin surface: liveness and readiness for everyone, the rest for whoever {@linkcode authorize} lets in. */
@@ -17,6 +18,7 @@ export function adminApp(view: AdminView): Hono {
   });
   app.route("/", metricsRoutes(view));
   app.route("/", purgeRoutes(view));
+  app.route("/", prewarmRoutes(view));
   app.get("/status", async (context) => context.json(await view.status()));
   app.post("/reload", async (context) => {
     const result = await view.reload();

@@ -7,6 +7,7 @@ import { runGateway } from "../lib/workers/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
 import { defaultConfig, load, NAMES, shown, typedPath } from "./commands/config_file.ts";
+import { prewarmCommand } from "./commands/prewarm.ts";
 import { purgeCommand } from "./commands/purge.ts";
 import { fail, print } from "./commands/terminal.ts";
 
@@ -22,6 +23,9 @@ usage: usher COMMAND [--config FILE]
               --url U | --prefix P | --glob G | --tag T | --listener L | --all   what to purge
               --hard         remove: without it they are stale, and validated at their next use
               --admin URL --token T   where the gateway is, if the configuration does not say
+  prewarm   have the running gateway fetch paths into its cache, behind real requests
+              --listener L [PATH…] [--file F]   what to fetch; as configured where neither is given
+              --concurrency N --rate N --no-wait --admin URL --token T
   health    ask the running gateway whether it is ready; exits with 0 or 1
   version   print the version
 
@@ -38,6 +42,7 @@ interface Arguments {
 /** Runs a command; answers the process's exit status. `workerUrl` is the module that workers start from. */
 export async function commandLine(args: readonly string[], workerUrl: URL): Promise<number> {
   if (args[0] === "purge") return await purgeCommand(args.slice(1));
+  if (args[0] === "prewarm") return await prewarmCommand(args.slice(1));
   const parsed = parse(args);
   if (typeof parsed === "string") return fail(parsed);
   switch (parsed.command) {

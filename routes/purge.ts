@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import type { AdminView } from "../lib/admin/admin_view.ts";
+import { PURGE_VIA_FIELD, readVia } from "../lib/admin/purge_peers.ts";
 import { readPurge } from "../lib/admin/purge_request.ts";
 import { readJson } from "../lib/admin/read_json.ts";
 import { actorOf } from "./actor.ts";
@@ -13,10 +14,12 @@ export function purgeRoutes(view: AdminView): Hono {
     if (!body.ok) return problem(context, body.status, body.problem);
     const reading = readPurge(body.value);
     if (!reading.ok) return problem(context, 422, reading.problems.join("; "));
-    const answer = await view.purge(reading.order, actorOf(context));
+    const via = readVia(context.req.header(PURGE_VIA_FIELD) ?? null);
+    if (via === null) return problem(context, 422, `${PURGE_VIA_FIELD}: must be a list of a few gateways`);
+    const answer = await view.purge(reading.order, actorOf(context), via);
     if (!answer.ok) return problem(context, 422, answer.problem);
-    const { soft, listeners, workers, persisted, durationMs } = answer;
-    return context.json({ soft, listeners, workers, persisted, duration_ms: durationMs });
+    const { soft, listeners, workers, persisted, durationMs, peers } = answer;
+    return context.json({ soft, listeners, workers, persisted, duration_ms: durationMs, peers });
   });
   return app;
 }

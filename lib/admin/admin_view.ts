@@ -1,4 +1,5 @@
 import type { PurgeOrder } from "../gateway/purge_scopes.ts";
+import type { PeerAnswer } from "./purge_peers.ts";
 
 /** What the admin surface shows and does; the supervisor stands behind it. */
 export interface AdminView {
@@ -14,8 +15,17 @@ export interface AdminView {
   reload(): Promise<
     { readonly ok: true; readonly generation: number } | { readonly ok: false; readonly problems: readonly string[] }
   >;
-  /** Purges stored responses in every worker before it returns; `actor` stands in the audit line. */
-  purge(order: PurgeOrder, actor: string): Promise<PurgeAnswer>;
+  /**
+   * Purges stored responses in every worker, and before that at the configured peers, before it returns; `actor` stands in the
+   * audit line, `via` names the gateways that the order came through.
+   */
+  purge(order: PurgeOrder, actor: string, via?: readonly string[]): Promise<PurgeAnswer>;
+  /** Begins to fetch targets into the cache. */
+  prewarm(order: PrewarmAsked, actor: string): Promise<PrewarmReply>;
+  /** Ends a listener's prewarm; `false` where none is under way. */
+  stopPrewarm(listener: string, actor: string): Promise<boolean>;
+  /** How the last prewarm of each listener stands. */
+  prewarms(): readonly PrewarmProgress[];
   /** Breaks a worker, for tests; `false` where that is not allowed. */
   fault(worker: number, fault: "throw" | "hang"): boolean;
 }
@@ -31,5 +41,45 @@ export type PurgeAnswer =
     /** Whether it outlives the process. */
     readonly persisted: boolean;
     readonly durationMs: number;
+    /** What the configured peers made of it; absent where there are none. */
+    readonly peers?: readonly PeerAnswer[];
   }
   | { readonly ok: false; readonly problem: string };
+
+/** What is to be prewarmed; what is `null` is as configured. */
+export interface PrewarmAsked {
+  readonly listener: string;
+  /** Paths and URLs as clients send them. */
+  readonly targets: readonly string[] | null;
+  readonly concurrency: number | null;
+  readonly ratePerSecond: number | null;
+}
+
+/** Whether a prewarm was begun, or why not. */
+export type PrewarmReply =
+  | { readonly ok: true; readonly total: number }
+  | {
+    readonly ok: false;
+    /** One of this listener is under way. */
+    readonly isBusy: boolean;
+    readonly problem: string;
+  };
+
+/** How a prewarm stands. */
+export interface PrewarmProgress {
+  readonly listener: string;
+  /** `running`, `paused` while clients need the room, `done` or `stopped`. */
+  readonly state: string;
+  readonly total: number;
+  /** Targets behind it. */
+  readonly done: number;
+  readonly fetched: number;
+  readonly fresh: number;
+  readonly skipped: number;
+  readonly failed: number;
+  /** Of all bodies. */
+  readonly bytes: number;
+  readonly startedAtMs: number;
+  readonly finishedAtMs: number | null;
+  readonly lastProblem: string | null;
+}

@@ -4,6 +4,7 @@ import { CACHE_RESULTS, FORWARD_REASONS, type ListenerCounts, newListenerCounts 
 import type { Slot } from "./fleet.ts";
 import type { HitRates } from "./hit_history.ts";
 import type { ListenerHolding, WorkerReport } from "./messages.ts";
+import type { PrewarmStatus } from "./prewarmer.ts";
 
 /** What the cache statistics are made of. */
 export interface StatisticsFacts {
@@ -12,6 +13,8 @@ export interface StatisticsFacts {
   readonly rates: (listener: string) => HitRates;
   /** Purges since the start, by kind. */
   readonly purges: Readonly<Record<string, number>>;
+  /** The last prewarm of each listener. */
+  readonly prewarms: readonly PrewarmStatus[];
 }
 
 /** Memory of all workers together; the disk tier is one for all. */
@@ -80,6 +83,11 @@ export function cacheMetrics(facts: StatisticsFacts): Metric[] {
       type: "counter",
       values: Object.entries(facts.purges).map(([kind, value]) => ({ labels: { kind }, value })),
     },
+    gauge(
+      "usher_prewarm_paths",
+      "Paths of the last prewarm by listener and outcome; `waiting` are still to come",
+      facts.prewarms.flatMap(prewarmSamples),
+    ),
     ...listenerMetrics(facts),
   ];
 }
@@ -107,6 +115,14 @@ function listenerMetrics({ listeners, rates, slots }: StatisticsFacts): Metric[]
       held.map(({ listener, memoryEntries }) => ({ labels: { listener, tier: "memory" }, value: memoryEntries })),
     ),
   ];
+}
+
+function prewarmSamples({ listener, total, fetched, fresh, skipped, failed }: PrewarmStatus): Sample[] {
+  const waiting = Math.max(0, total - fetched - fresh - skipped - failed);
+  return Object.entries({ fetched, fresh, skipped, failed, waiting }).map(([outcome, value]) => ({
+    labels: { listener, outcome },
+    value,
+  }));
 }
 
 function gauge(name: string, help: string, values: readonly Sample[]): Metric {

@@ -11,7 +11,7 @@ import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
-import type { InitMessage, WorkerReport } from "./messages.ts";
+import type { InitMessage, PrewarmResult, WorkerReport } from "./messages.ts";
 import { schedule } from "./schedule.ts";
 import { runWorker, type WorkerRole } from "./worker_runtime.ts";
 
@@ -106,6 +106,11 @@ class HealthWorker implements WorkerRole {
 
   /** It serves nothing. */
   purge(): void {}
+
+  /** It serves nothing. */
+  prewarm(): Promise<PrewarmResult> {
+    return Promise.resolve({ outcome: "busy", detail: null, bytes: 0 });
+  }
 
   abort(): void {
     if (this.#prepared !== null) closeOthers(this.#prepared, this.#targets);

@@ -21,6 +21,7 @@ export interface StatusFacts {
   readonly slots: readonly Slot[];
   readonly rates: StatisticsFacts["rates"];
   readonly purges: StatisticsFacts["purges"];
+  readonly prewarms: StatisticsFacts["prewarms"];
 }
 
 /** What `/status` needs beside that. */
@@ -173,8 +174,8 @@ function listenerFigures(counts: ListenerCounts | undefined): Record<string, unk
   };
 }
 
-function statisticsOf({ slots, current, rates, purges }: StatusFacts): StatisticsFacts {
-  return { slots, listeners: current.config.listeners.map(({ name }) => name), rates, purges };
+function statisticsOf({ slots, current, rates, purges, prewarms }: StatusFacts): StatisticsFacts {
+  return { slots, listeners: current.config.listeners.map(({ name }) => name), rates, purges, prewarms };
 }
 
 function upstreamStatus(

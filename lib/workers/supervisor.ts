@@ -3,14 +3,15 @@ import type { PreparedKvFile } from "../cache/kv_open.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
-import type { PurgeOrder } from "../gateway/purge_scopes.ts";
+import type { PurgeAnswer } from "../admin/admin_view.ts";
+import { forwardPurge, type PeerAnswer } from "../admin/purge_peers.ts";
+import { type PurgeOrder, purgeScopes } from "../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
 import { prometheusText } from "../metrics/exposition.ts";
 import { Fleet } from "./fleet.ts";
 import { Operations } from "./operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "./prewarmer.ts";
-import type { PurgeOutcome } from "./purge_desk.ts";
 import { gauges, statusOf } from "./status.ts";
 
 /** What a supervisor is made of. */
@@ -53,12 +54,24 @@ const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config
   ["cache.fill_memory", (config) => config.cache.fillMemoryBytes],
 ];
 
+/** The answer to an order that has been here before. */
+const NOTHING_TO_PURGE: PurgeAnswer = {
+  ok: true,
+  soft: true,
+  listeners: [],
+  workers: 0,
+  persisted: false,
+  durationMs: 0,
+};
+
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
   readonly startedAtMs = Date.now();
   readonly #options: SupervisorOptions;
   readonly #fleet: Fleet;
   readonly #lost = Promise.withResolvers<void>();
+  /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
+  readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
   #admin: Deno.HttpServer | null = null;
   #operations: Operations | null = null;
   #reloading: Promise<ReloadResult> | null = null;
@@ -75,7 +88,7 @@ export class Supervisor {
       sharedLimits: newSharedLimits(options.config.server.workers),
       kvPath: options.kvFile.path,
       purges: () => this.#operations?.purges ?? [],
-      instanceId: `usher-${crypto.randomUUID().slice(0, 13)}`,
+      instanceId: this.#instanceId,
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
     }, { generation: 1, config: options.config });
@@ -153,9 +166,16 @@ export class Supervisor {
     return this.#reloading;
   }
 
-  /** Purges stored responses in all workers, for `actor`; see {@linkcode PurgeDesk.take}. */
-  async purge(order: PurgeOrder, actor: string): Promise<PurgeOutcome> {
-    return await this.#ready.purge(order, actor);
+  /**
+   * Purges stored responses in all workers, for `actor`; see {@linkcode PurgeDesk.take}. Peers come first: what is fetched from
+   * them again would be what they still hold. An order that came through here before ends.
+   */
+  async purge(order: PurgeOrder, actor: string, via: readonly string[] = []): Promise<PurgeAnswer> {
+    if (via.includes(this.#instanceId)) return NOTHING_TO_PURGE;
+    const isSound = purgeScopes(this.config, order).ok;
+    const peers = isSound ? await this.#tellPeers(order, [...via, this.#instanceId]) : [];
+    const outcome = await this.#ready.purge(order, actor);
+    return outcome.ok && peers.length > 0 ? { ...outcome, peers } : outcome;
   }
 
   /** Fetches targets into the cache, in the background; see {@linkcode Prewarmer.begin}. */
@@ -171,6 +191,14 @@ export class Supervisor {
   /** How the last prewarm of each listener stands. */
   prewarms(): readonly PrewarmStatus[] {
     return this.#ready.prewarmer.status();
+  }
+
+  async #tellPeers(order: PurgeOrder, via: readonly string[]): Promise<PeerAnswer[]> {
+    const answers = await forwardPurge(order, { peers: this.config.admin.peers, via });
+    for (const { peer, problem } of answers) {
+      if (problem !== null) this.#options.logger.warn("A peer did not purge", { peer, problem });
+    }
+    return answers;
   }
 
   /** Breaks a worker, for tests; `false` where that is not allowed. */

@@ -2,7 +2,7 @@ import type { PurgeRule } from "../cache/purge_rules.ts";
 import type { Config } from "../config/config.ts";
 import { standardOutput } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
-import type { FromWorker, InitMessage, ToWorker, WorkerReport } from "./messages.ts";
+import type { FromWorker, InitMessage, PrewarmResult, ToWorker, WorkerReport } from "./messages.ts";
 
 /** What a worker does when the supervisor says so; one for each role. */
 export interface WorkerRole {
@@ -14,6 +14,8 @@ export interface WorkerRole {
   abort(): void;
   /** From its return on, nothing is served that the rules purge. */
   purge(rules: readonly PurgeRule[]): void;
+  /** Fetches a target into the cache. */
+  prewarm(listener: string, url: string): Promise<PrewarmResult>;
   report(): WorkerReport;
   stop(graceMs: number): Promise<void>;
 }
@@ -80,6 +82,8 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
     case "purge":
       role.purge(message.rules);
       return { type: "purged", id: message.id };
+    case "prewarm":
+      return { type: "prewarmed", id: message.id, result: await role.prewarm(message.listener, message.url) };
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
     case "stop":

@@ -24,6 +24,15 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
       const listeners = listener === null ? null : [listener];
       return Promise.resolve({ ok: true, soft: !order.hard, listeners, workers: 2, persisted: true, durationMs: 3 });
     },
+    prewarm: (order, actor) => {
+      asked.push(`prewarm ${order.listener} ${order.targets?.join(" ") ?? "as configured"} by ${actor}`);
+      return Promise.resolve({ ok: true, total: order.targets?.length ?? 5 });
+    },
+    stopPrewarm: (listener, actor) => {
+      asked.push(`stop prewarm ${listener} by ${actor}`);
+      return Promise.resolve(true);
+    },
+    prewarms: () => [],
     fault: (worker, fault) => {
       asked.push(`${fault} in ${worker}`);
       return true;

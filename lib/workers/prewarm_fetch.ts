@@ -1,0 +1,109 @@
+import { RequestFields } from "../http/field_source.ts";
+import { splitTarget, type Target } from "../http/target.ts";
+import { Exchange } from "../proxy/exchange.ts";
+import { serve } from "../proxy/pipeline.ts";
+import { refusal } from "../proxy/refusal.ts";
+import type { Services } from "../proxy/services.ts";
+import type { Snapshot, Tenant } from "../proxy/snapshot.ts";
+import type { PrewarmResult } from "./messages.ts";
+
+/** A fetch that takes longer is given up. */
+const FETCH_TIMEOUT_MS = 120_000;
+/** Requests of clients at the pool's upstreams, in this worker, above which a fetch waits. */
+const BUSY_IN_FLIGHT = 16;
+/** A timer that is so late says that this worker has more to do than it can. */
+const BUSY_LATENESS_MS = 40;
+const POLL_MS = 25;
+/** A fetch that has waited for so long goes back to the supervisor. */
+const PATIENCE_MS = 1_000;
+const NOBODY: Deno.NetAddr = { transport: "tcp", hostname: "127.0.0.1", port: 0 };
+
+/** Where fetches run. */
+export interface PrewarmPlace {
+  readonly services: Services;
+  readonly snapshot: Snapshot;
+}
+
+/**
+ * Fetches targets into the cache as requests of nobody: through the pipeline as any other, but not counted, and only while clients
+ * leave room for it.
+ */
+export class PrewarmFetcher {
+  #active = 0;
+
+  /** Fetches one target of a listener; `busy` where clients need the room. */
+  async fetch(place: PrewarmPlace, listener: string, url: string): Promise<PrewarmResult> {
+    const tenant = place.snapshot.tenants.find(({ name }) => name === listener);
+    if (tenant === undefined) return skipped("there is no such listener");
+    const exchange = exchangeFor(place, tenant, url);
+    if (typeof exchange === "string") return skipped(exchange);
+    if (!await this.#isQuiet(tenant)) return { outcome: "busy", detail: null, bytes: 0 };
+    this.#active++;
+    try {
+      return await resultOf(await serve(exchange));
+    } catch (error) {
+      return { outcome: "failed", detail: error instanceof Error ? error.message : String(error), bytes: 0 };
+    } finally {
+      this.#active--;
+    }
+  }
+
+  /** Waits until clients leave room, but not for long; answers whether they do. */
+  async #isQuiet({ pool: { pool } }: Tenant): Promise<boolean> {
+    const untilMs = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const inFlight = pool.upstreams.reduce((sum, upstream) => sum + upstream.inFlight, 0) - this.#active;
+      const latenessMs = await lateness();
+      if (inFlight < BUSY_IN_FLIGHT && latenessMs < BUSY_LATENESS_MS) return true;
+      if (performance.now() > untilMs) return false;
+    }
+  }
+}
+
+/** The exchange of a target, or why it is not to be fetched: never what belongs to one user or changes something. */
+function exchangeFor({ services, snapshot }: PrewarmPlace, tenant: Tenant, asked: string): Exchange | string {
+  if (tenant.policy === null) return "the listener stores nothing";
+  if (asked.startsWith("/") && tenant.hostInKey) return "the host is part of its cache key: give it as a URL";
+  const url = asked.startsWith("/") ? `http://localhost${asked}` : asked;
+  const target = splitTarget(url);
+  if (target === null) return "it is no target of a request";
+  if (![...snapshot.tables.values()].some((table) => table.match(target.authority, target.path) === tenant)) {
+    return "the listener does not serve it";
+  }
+  const request = requestFor(url, target);
+  if (typeof request === "string") return request;
+  const parts = { services, tenant, request, fields: new RequestFields(request), target };
+  const exchange = new Exchange({ ...parts, connection: { remoteAddr: NOBODY } }).inBackground();
+  return exchange.private === null ? exchange : `its response belongs to one user (${exchange.private})`;
+}
+
+function requestFor(url: string, target: Target): Request | string {
+  try {
+    const headers = { host: target.authority };
+    const request = new Request(url, { headers, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
+    return refusal(request, target, new RequestFields(request))?.message ?? request;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Reads the response to its end: only then it is stored. */
+async function resultOf(response: Response): Promise<PrewarmResult> {
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) bytes += chunk.byteLength;
+  const status = response.headers.get("cache-status") ?? "";
+  if (response.status >= 400) return { outcome: "failed", detail: `status ${response.status}`, bytes };
+  if (/;\s*hit\b/.test(status)) return { outcome: "fresh", detail: null, bytes };
+  if (/;\s*(?:stored|fwd-status=304)\b/.test(status)) return { outcome: "fetched", detail: null, bytes };
+  return { outcome: "skipped", detail: "it was not stored", bytes };
+}
+
+function skipped(detail: string): PrewarmResult {
+  return { outcome: "skipped", detail, bytes: 0 };
+}
+
+async function lateness(): Promise<number> {
+  const startedMs = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  return performance.now() - startedMs - POLL_MS;
+}
