@@ -15,12 +15,24 @@ export type FlightResult =
 
 /** One fetch that several requests wait for. */
 export class Flight {
-  readonly result: Promise<FlightResult>;
+  readonly #result: Promise<FlightResult>;
   #resolve!: (result: FlightResult) => void;
   #landed = false;
+  #isFollowed = false;
 
   constructor(readonly key: string) {
-    this.result = new Promise((resolve) => this.#resolve = resolve);
+    this.#result = new Promise((resolve) => this.#resolve = resolve);
+  }
+
+  /** The result, for one more that waits for it. */
+  get result(): Promise<FlightResult> {
+    this.#isFollowed = true;
+    return this.#result;
+  }
+
+  /** Whether anyone has ever waited for the result. */
+  get isFollowed(): boolean {
+    return this.#isFollowed;
   }
 
   /** Whether a result is known. */

@@ -8,6 +8,7 @@ import { refuseLoop, triesAllowed } from "./chain.ts";
 import type { Exchange } from "./exchange.ts";
 import { attemptHedged } from "./hedge.ts";
 import { type Next, nextUpstream } from "./next_upstream.ts";
+import { refuseOffline } from "./offline.ts";
 import type { Ask } from "./outgoing.ts";
 import { refuseUpgrade } from "./refusal.ts";
 
@@ -32,6 +33,7 @@ export interface AskOptions {
 export async function askUpstreams(exchange: Exchange, ask: Ask, options: AskOptions = {}): Promise<Answer> {
   refuseLoop(exchange);
   refuseUpgrade(exchange);
+  refuseOffline(exchange);
   const { retries } = exchange.tenant.pool;
   const leave = exchange.tenant.admission === null ? null : await takePlace(exchange, options.signal);
   retries.requestBegan();

@@ -1,12 +1,14 @@
 import type { Flight } from "../cache/flight.ts";
 import { allowsStaleIfError, freshen, storable, validationFields } from "../cache/policy.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import { GatewayError } from "../errors.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { forwardNote } from "./cache_note.ts";
 import { decodedResponse } from "./decode.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Answer, asFailure, askUpstreams, discard, gatewayError } from "./forward.ts";
+import { isOffline, servesOffline } from "./offline.ts";
 import type { Ask } from "./outgoing.ts";
 import { respondDirect } from "./respond_direct.ts";
 import { passThrough } from "./pass_through.ts";
@@ -30,10 +32,21 @@ export interface Lead {
  */
 export async function lead(exchange: Exchange, task: Lead): Promise<Response> {
   try {
-    return await take(exchange, task, await askUpstreams(exchange, askFor(task)));
+    if (task.stale !== null && exchange.tenant.offline !== false && isOffline(exchange)) throw allOut(exchange);
+    const isWanted = () => wanted(exchange, task);
+    return await take(exchange, task, await askUpstreams(exchange, askFor(task), { isWanted }));
   } catch (error) {
     return standIn(exchange, task, error instanceof UpstreamFailure ? gatewayError(error) : error as Error);
   }
+}
+
+function allOut({ tenant }: Exchange): GatewayError {
+  return new GatewayError("no_healthy_upstream", `Every upstream of pool "${tenant.pool.name}" is out`);
+}
+
+/** Whether an answer is still of use: to the client, to others who wait, or to the cache. */
+function wanted(exchange: Exchange, { flight }: Lead): boolean {
+  return exchange.services.settings.backgroundFill || flight.isFollowed || !exchange.request.signal.aborted;
 }
 
 function askFor(task: Lead): Ask {
@@ -53,7 +66,11 @@ async function take(exchange: Exchange, task: Lead, answer: Answer): Promise<Res
   if (status === 304 && stale !== null) return await revalidated(exchange, task, { stale, answer });
   if (stale !== null && mayStandIn(exchange, stale, status)) {
     discard(answer);
-    return serveStale(exchange, task, { stale, fwdStatus: status });
+    return serveStale(exchange, task, { stale, fwdStatus: status, detail: "stale-if-error" });
+  }
+  if (stale !== null && servesOffline(exchange, stale, status)) {
+    discard(answer);
+    return serveStale(exchange, task, { stale, fwdStatus: status, detail: "offline" });
   }
   const response = exchange.tenant.type.acceptEncoding === "gzip"
     ? decodedResponse(answer.response, settings.maxEntryBytes)
@@ -134,7 +151,10 @@ function mayStandIn(exchange: Exchange, stale: StoredResponse, cause: "unreachab
 function standIn(exchange: Exchange, task: Lead, error: Error): Response | Promise<Response> {
   const { stale, flight } = task;
   if (stale !== null && mayStandIn(exchange, stale, "unreachable")) {
-    return serveStale(exchange, task, { stale, fwdStatus: null });
+    return serveStale(exchange, task, { stale, fwdStatus: null, detail: "stale-if-error" });
+  }
+  if (stale !== null && servesOffline(exchange, stale, error)) {
+    return serveStale(exchange, task, { stale, fwdStatus: null, detail: "offline" });
   }
   flight.land({ kind: "failed", error });
   exchange.services.collapse.finish(flight, null);
@@ -144,9 +164,9 @@ function standIn(exchange: Exchange, task: Lead, error: Error): Response | Promi
 function serveStale(
   exchange: Exchange,
   task: Lead,
-  found: { stale: StoredResponse; fwdStatus: number | null },
+  found: { stale: StoredResponse; fwdStatus: number | null; detail: "stale-if-error" | "offline" },
 ): Response | Promise<Response> {
-  const { stale, fwdStatus } = found;
+  const { stale, fwdStatus, detail } = found;
   landWhole(task.flight, stale);
   exchange.services.collapse.finish(task.flight, null);
   const note = forwardNote(exchange, {
@@ -154,7 +174,7 @@ function serveStale(
     fwdStatus,
     served: stale,
     result: "stale",
-    detail: "stale-if-error",
+    detail,
   });
   return respondForm(exchange, stale, note);
 }
