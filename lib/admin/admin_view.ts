@@ -1,5 +1,4 @@
 import type { PurgeOrder } from "../gateway/purge_scopes.ts";
-import type { PeerAnswer } from "./purge_peers.ts";
 
 /** What the admin surface shows and does; the supervisor stands behind it. */
 export interface AdminView {
@@ -28,6 +27,15 @@ export interface AdminView {
   prewarms(): readonly PrewarmProgress[];
   /** Breaks a worker, for tests; `false` where that is not allowed. */
   fault(worker: number, fault: "throw" | "hang"): boolean;
+}
+
+/** What a peer made of a purge. */
+export interface PeerAnswer {
+  /** URL of its admin address. */
+  readonly peer: string;
+  readonly ok: boolean;
+  /** Why not; `null` where it did. */
+  readonly problem: string | null;
 }
 
 /** What came of a purge. */

@@ -154,7 +154,11 @@ function buildListener(listener: ListenerValues, { cwd }: BuildOptions): Listene
 export function buildConfig(values: FileValues, options: BuildOptions): Config {
   return deepFreeze({
     server: buildServer(values.server, options),
-    admin: { listen: values.admin.listen, token: values.admin.token ?? null },
+    admin: {
+      listen: values.admin.listen,
+      token: values.admin.token ?? null,
+      peers: values.admin.peers.map(({ url, token }) => ({ url, token: token ?? null })),
+    },
     logging: values.logging,
     cache: buildCache(values.cache),
     pools: Object.entries(values.pools).map(([name, pool]) => buildPool(name, pool, options)),

@@ -41,6 +41,16 @@ export interface AdminConfig {
   readonly listen: ListenAddress;
   /** `null` where none is set. */
   readonly token: string | null;
+  /** Gateways that purges are passed on to. */
+  readonly peers: readonly PeerConfig[];
+}
+
+/** One entry of `admin.peers`: another gateway's admin address. */
+export interface PeerConfig {
+  /** Without a slash at its end. */
+  readonly url: string;
+  /** `null` where it asks for none. */
+  readonly token: string | null;
 }
 
 /** `logging:` */

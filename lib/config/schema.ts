@@ -77,10 +77,24 @@ const serverSection = section({
   ),
 });
 
+/** A secret that is sent as a bearer token. */
+function bearerToken() {
+  return text({ title: "secret", pattern: /^[\x21-\x7e]+$/, maxLength: 1024, expected: "visible ASCII characters" });
+}
+
+const peerSection = section({
+  url: upstreamUrl().describe("Its admin address, such as `http://10.0.0.2:6636`."),
+  token: bearerToken().optional().describe("Bearer token that it asks for; sent to it alone."),
+});
+
 const adminSection = section({
   listen: listenAddress().prefault("127.0.0.1:6636").describe("Address of health, status and metrics."),
-  token: text({ title: "secret", pattern: /^[\x21-\x7e]+$/, maxLength: 1024, expected: "visible ASCII characters" })
-    .optional().describe("Bearer token that the admin address asks for; required when `listen` is not loopback."),
+  token: bearerToken().optional().describe(
+    "Bearer token that the admin address asks for; required when `listen` is not loopback.",
+  ),
+  peers: list(asMapping(peerSection), 16).prefault([]).describe(
+    "Other gateways that purges are passed on to, before this one purges itself.",
+  ),
 });
 
 const loggingSection = section({

@@ -3,8 +3,6 @@ import type { PreparedKvFile } from "../cache/kv_open.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
-import type { PurgeAnswer } from "../admin/admin_view.ts";
-import { forwardPurge, type PeerAnswer } from "../admin/purge_peers.ts";
 import { type PurgeOrder, purgeScopes } from "../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
@@ -12,6 +10,8 @@ import { prometheusText } from "../metrics/exposition.ts";
 import { Fleet } from "./fleet.ts";
 import { Operations } from "./operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "./prewarmer.ts";
+import type { PurgeOutcome } from "./purge_desk.ts";
+import { forwardPurge, type PeerAnswer } from "./purge_peers.ts";
 import { gauges, statusOf } from "./status.ts";
 
 /** What a supervisor is made of. */
@@ -54,8 +54,11 @@ const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config
   ["cache.fill_memory", (config) => config.cache.fillMemoryBytes],
 ];
 
+/** What came of a purge here, and at the peers where there are any. */
+export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
+
 /** The answer to an order that has been here before. */
-const NOTHING_TO_PURGE: PurgeAnswer = {
+const NOTHING_TO_PURGE: LinkedPurge = {
   ok: true,
   soft: true,
   listeners: [],
@@ -170,7 +173,7 @@ export class Supervisor {
    * Purges stored responses in all workers, for `actor`; see {@linkcode PurgeDesk.take}. Peers come first: what is fetched from
    * them again would be what they still hold. An order that came through here before ends.
    */
-  async purge(order: PurgeOrder, actor: string, via: readonly string[] = []): Promise<PurgeAnswer> {
+  async purge(order: PurgeOrder, actor: string, via: readonly string[] = []): Promise<LinkedPurge> {
     if (via.includes(this.#instanceId)) return NOTHING_TO_PURGE;
     const isSound = purgeScopes(this.config, order).ok;
     const peers = isSound ? await this.#tellPeers(order, [...via, this.#instanceId]) : [];

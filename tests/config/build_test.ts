@@ -38,7 +38,7 @@ Deno.test("buildConfig() fills every default", async () => {
       trustedProxies: [],
       maxRequestBodyBytes: 100 * 1024 ** 2,
     },
-    admin: { listen: { hostname: "127.0.0.1", port: 6636 }, token: null },
+    admin: { listen: { hostname: "127.0.0.1", port: 6636 }, token: null, peers: [] },
     logging: { level: "info", format: "text", access: "errors" },
     cache: {
       memoryBytes: 256 * 1024 ** 2,
@@ -135,7 +135,7 @@ Deno.test("buildConfig() carries every key over", async () => {
   const config = await configOf(`
 server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, worker_timeout: 5s,
   trusted_proxies: [10.0.0.0/8], max_request_body: 1MB }
-admin: { listen: "[::1]:1", token: s3cret }
+admin: { listen: "[::1]:1", token: s3cret, peers: [{ url: "http://b.example:6636/", token: t }, { url: "https://c.example" }] }
 logging: { level: debug, format: json, access: all }
 cache: { memory: 1MiB, disk: 2MiB, min_free_disk: 7MiB, max_entry: 3KiB, fill_memory: 4MiB, collapse_timeout: 5ms, background_fill: false }
 pools:
@@ -186,7 +186,11 @@ listeners:
       trustedProxies: ["10.0.0.0/8"],
       maxRequestBodyBytes: 1_000_000,
     },
-    admin: { listen: { hostname: "::1", port: 1 }, token: "s3cret" },
+    admin: {
+      listen: { hostname: "::1", port: 1 },
+      token: "s3cret",
+      peers: [{ url: "http://b.example:6636", token: "t" }, { url: "https://c.example", token: null }],
+    },
     logging: { level: "debug", format: "json", access: "all" },
     cache: {
       memoryBytes: 1024 ** 2,

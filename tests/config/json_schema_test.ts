@@ -36,10 +36,12 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.name",
     "listeners.pool",
     "listeners.rate_limit.requests",
+    "admin.peers.url",
   ];
   const optional = without.filter((path) => !required.includes(path));
   assert.deepEqual(optional, [
     "admin.token",
+    "admin.peers.token",
     "pools.upstreams.ca",
     "pools.upstreams.host",
     "pools.upstreams.resolve",
