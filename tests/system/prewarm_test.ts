@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { startTmdbOrigin } from "../origins/tmdb_origin.ts";
+import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { runMain } from "./_command.ts";
 import { eventually } from "./_eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
@@ -65,7 +65,7 @@ Deno.test("what is configured is prewarmed at the start, from the list and the f
   for (const target of ["/p/7", "/f/1", "/f/2"]) {
     assert.match((await ask(gateway, target)).cacheStatus, /; hit/, target);
   }
-  assert.match(gateway.log(), /Prewarmed listener=any done=22 total=22 fetched=22/);
+  await gateway.logged("Prewarmed listener=any done=22 total=22 fetched=22");
   assert.equal((await gateway.status()).listeners[0]!.requests, 3, "what nobody asked for is not counted");
   const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
   assert.match(metrics, /usher_prewarm_paths\{listener="any",outcome="fetched"\} 22/);
@@ -78,7 +78,7 @@ Deno.test("prewarm asks TMDB for nothing that belongs to a user or changes somet
     await startGateway({
       config: (places) =>
         testConfig(places, {
-          pools: { api: { type: "tmdb-api", health: false, upstreams: [origin.url] } },
+          pools: { api: { type: "tmdb-api", api_keys: [demoApiKey], health: false, upstreams: [origin.url] } },
           listeners: [{ name: "api", prefix: "/3", pool: "api" }],
         }),
     }),
