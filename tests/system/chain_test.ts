@@ -13,6 +13,7 @@ interface Link {
   readonly listeners?: readonly Readonly<Record<string, unknown>>[];
   readonly trusts?: readonly string[];
   readonly attempts?: number;
+  readonly admin?: Readonly<Record<string, unknown>>;
 }
 
 async function startLink(stack: AsyncDisposableStack, link: Link): Promise<RunningGateway> {
@@ -21,6 +22,7 @@ async function startLink(stack: AsyncDisposableStack, link: Link): Promise<Runni
       config: (places) =>
         testConfig(link.port === undefined ? places : { ...places, port: link.port }, {
           server: { name: link.name, workers: 1, trusted_proxies: link.trusts ?? [] },
+          admin: link.admin,
           pools: { p: customPool(link.upstreams, { retry: { attempts: link.attempts ?? 3, backoff: "1ms" } }) },
           listeners: link.listeners ?? [{ name: "l", prefix: "/", pool: "p" }],
         }),
@@ -119,4 +121,74 @@ Deno.test("an outer gateway with no other upstream leaves the trying to the inne
   for (let n = 0; n < 6; n++) assert.equal((await fetched(`${outer.url}/${n}`)).status, 200);
   assert.ok(bad.heads.length > 0);
   assert.ok([...bad.heads, ...good.heads].every(({ fields }) => fieldValue(fields, "x-usher-attempt") === null));
+});
+
+Deno.test("a purge reaches the gateways behind before this one, with their own credentials, and ends in a ring", async () => {
+  await using stack = new AsyncDisposableStack();
+  const state = { version: 1 };
+  const origin = await startOrigin(
+    stack,
+    (exchange) => exchange.reply({ body: `v${state.version}`, fields: [["cache-control", "max-age=600"]] }),
+  );
+  const [outerAdmin, innerAdmin] = [freePort(), freePort()];
+  const at = (port: number) => `http://127.0.0.1:${port}`;
+  const inner = await startLink(stack, {
+    name: "inner",
+    upstreams: [origin.url],
+    admin: {
+      listen: `127.0.0.1:${innerAdmin}`,
+      token: "inner-secret",
+      peers: [{ url: at(outerAdmin), token: "outer-secret" }],
+    },
+  });
+  const outer = await startLink(stack, {
+    name: "outer",
+    upstreams: [{ url: inner.url, usher: true }],
+    admin: {
+      listen: `127.0.0.1:${outerAdmin}`,
+      token: "outer-secret",
+      peers: [{ url: at(innerAdmin), token: "inner-secret" }],
+    },
+  });
+  const film = async () => new TextDecoder().decode((await fetched(`${outer.url}/film`)).bytes);
+  assert.equal(await film(), "v1");
+  state.version = 2;
+  assert.equal(await film(), "v1");
+  const purge = await fetch(`${at(outerAdmin)}/purge`, {
+    method: "POST",
+    headers: { authorization: "Bearer outer-secret", "content-type": "application/json" },
+    body: JSON.stringify({ prefix: "/", hard: true }),
+  });
+  const told = await purge.json();
+  assert.deepEqual([purge.status, told.peers], [200, [{ peer: at(innerAdmin), ok: true, problem: null }]]);
+  assert.equal(await film(), "v2");
+  for (const link of [inner, outer]) {
+    await link.logged("audit=purge");
+    assert.equal(link.log().split("audit=purge").length - 1, 1, link.log());
+    assert.doesNotMatch(link.log(), /-secret/);
+  }
+});
+
+Deno.test("a purge is done here also where a peer refuses or is gone, and says so", async () => {
+  await using stack = new AsyncDisposableStack();
+  const origin = await startOrigin(stack, (exchange) => exchange.reply({ body: "x" }));
+  const stranger = await startOrigin(stack, (exchange) => exchange.reply({ status: 401 }));
+  const gone = freePort();
+  const adminPort = freePort();
+  const peers = [{ url: stranger.url, token: "wrong" }, { url: `http://127.0.0.1:${gone}` }];
+  const link = await startLink(stack, {
+    name: "l",
+    upstreams: [origin.url],
+    admin: { listen: `127.0.0.1:${adminPort}`, peers },
+  });
+  const purge = await fetch(`http://127.0.0.1:${adminPort}/purge`, {
+    method: "POST",
+    body: '{"all":true}',
+    headers: { "content-type": "application/json" },
+  });
+  const told = await purge.json();
+  assert.equal(purge.status, 200);
+  assert.deepEqual(told.peers.map(({ problem }: { problem: string }) => problem), ["status 401", "cannot be reached"]);
+  await link.logged("A peer did not purge");
+  assert.match(link.log(), /audit=purge .*outcome=done/);
 });
