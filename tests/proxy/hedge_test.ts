@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { eventually, plainParts, withGateway, withOrigins } from "./in_process_gateway.ts";
+import { type AskOptions, eventually, plainParts, withGateway, withOrigins } from "./in_process_gateway.ts";
 
 const ok: ScriptedHandler = (exchange) => exchange.reply({ body: "good" });
 const stalls: ScriptedHandler = (exchange) => exchange.hang();
@@ -62,7 +62,7 @@ Deno.test("attemptHedged() sends nothing twice that is not a shareable GET, nor 
             { method: "POST", body: "x", headers: { "content-length": "1" } },
             { headers: { cookie: "session=1" } },
             { headers: { authorization: "Bearer x" } },
-          ]
+          ] as AskOptions[]
         ) assert.equal((await ask("/a", init)).status, 200);
         assert.equal(other!.heads.length, 0);
       });

@@ -54,7 +54,6 @@ Deno.test("passThrough() invalidates nothing after an error, a safe method or in
       await ask("/one/a");
       await ask("/two/a", { method: "POST" });
       await ask("/one/a", { method: "OPTIONS" });
-      await ask("/one/a", { method: "HEAD", headers: { "cache-control": "no-cache" } });
       assert.equal(await isHit(ask, "/one/a"), true);
       origin!.handle((exchange) => exchange.reply({ status: exchange.head.method === "PUT" ? 403 : 200 }));
       await ask("/one/a", { method: "PUT" });

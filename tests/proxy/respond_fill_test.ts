@@ -7,7 +7,7 @@ import { type InProcessGateway, plainParts, withGateway } from "./in_process_gat
 
 const note = { result: "collapsed", status: "usher; fwd=miss; collapsed", ageSeconds: 0 } as const;
 
-function respond({ entrance, clock }: InProcessGateway, fill: Fill, init: RequestInit = {}): Response {
+async function respond({ entrance, clock }: InProcessGateway, fill: Fill, init: RequestInit = {}): Promise<Response> {
   const { services, table } = entrance();
   const request = new Request("http://gateway.test/a", init);
   const exchange = new Exchange({
@@ -19,7 +19,7 @@ function respond({ entrance, clock }: InProcessGateway, fill: Fill, init: Reques
     connection: { remoteAddr: { transport: "tcp", hostname: "192.0.2.1", port: 1 } },
   });
   const times = { initialAgeMs: 0, lifetimeMs: 1, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 };
-  return respondFill(exchange, {
+  return await respondFill(exchange, {
     fill,
     head: {
       key: exchange.key,
@@ -42,16 +42,16 @@ const withAny = (run: (gateway: InProcessGateway) => Promise<void>) =>
 Deno.test("respondFill() serves a complete fill as a stored response, ranges included", () =>
   withAny(async (gateway) => {
     const fill = Fill.ofBody(new TextEncoder().encode("complete"));
-    assert.equal(await respond(gateway, fill).text(), "complete");
-    assert.equal(await respond(gateway, fill, { headers: { range: "bytes=0-2" } }).text(), "com");
+    assert.equal(await (await respond(gateway, fill)).text(), "complete");
+    assert.equal(await (await respond(gateway, fill, { headers: { range: "bytes=0-2" } })).text(), "com");
   }));
 
 Deno.test("respondFill() follows a fill to its end, each reader from the front at its own pace", () =>
   withAny(async (gateway) => {
     const fill = Fill.ofLength(4);
-    const early = respond(gateway, fill).text();
+    const early = respond(gateway, fill).then((response) => response.text());
     fill.push(new TextEncoder().encode("ab"));
-    const late = respond(gateway, fill).text();
+    const late = respond(gateway, fill).then((response) => response.text());
     fill.push(new TextEncoder().encode("cd"));
     assert.deepEqual(await Promise.all([early, late]), ["abcd", "abcd"]);
     assert.deepEqual(gateway.results(), { collapsed: 2 });
@@ -60,7 +60,7 @@ Deno.test("respondFill() follows a fill to its end, each reader from the front a
 Deno.test("respondFill() breaks off with the fill", () =>
   withAny(async (gateway) => {
     const fill = Fill.ofLength(4);
-    const reading = respond(gateway, fill).text();
+    const reading = (await respond(gateway, fill)).text();
     fill.push(new TextEncoder().encode("ab"));
     fill.fail(new Error("cut"));
     await assert.rejects(reading, /cut/);
@@ -72,7 +72,11 @@ Deno.test("respondFill() tells the fill when the last reader has left, and not b
     const fill = Fill.ofLength(4);
     let abandoned = 0;
     fill.onAbandoned = () => void abandoned++;
-    const responses = [respond(gateway, fill), respond(gateway, fill), respond(gateway, fill, { method: "HEAD" })];
+    const responses = [
+      await respond(gateway, fill),
+      await respond(gateway, fill),
+      await respond(gateway, fill, { method: "HEAD" }),
+    ];
     await responses[0]!.body!.cancel();
     assert.equal(abandoned, 0);
     await responses[1]!.body!.cancel();
