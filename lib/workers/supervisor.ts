@@ -67,6 +67,9 @@ const NOTHING_TO_PURGE: LinkedPurge = {
   durationMs: 0,
 };
 
+/** How long admin requests may take to end when the gateway stops. */
+const ADMIN_GRACE_MS = 1_000;
+
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
   readonly startedAtMs = Date.now();
@@ -79,6 +82,7 @@ export class Supervisor {
   #operations: Operations | null = null;
   #reloading: Promise<ReloadResult> | null = null;
   #reloadAgain = false;
+  #stopping: Promise<void> | null = null;
   #lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null = null;
 
   constructor(options: SupervisorOptions) {
@@ -127,9 +131,9 @@ export class Supervisor {
     this.#operations.begin();
   }
 
-  /** Whether requests can be served. */
+  /** Whether requests can be served, and will be: not any more once it is stopping. */
   isReady(): boolean {
-    return this.#fleet.liveServing > 0;
+    return this.#stopping === null && this.#fleet.liveServing > 0;
   }
 
   /** Plain data for `/status`, without secrets. */
@@ -212,13 +216,17 @@ export class Supervisor {
   }
 
   /** Stops taking connections, lets what is under way finish within `shutdown_grace`, and ends the workers. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return this.#stopping ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     const closing = this.#operations?.close();
     await this.#fleet.stop(graceMs);
     await closing;
-    await this.#admin?.shutdown();
+    await this.#closeAdmin();
     this.#operations?.release();
   }
 
@@ -226,6 +234,14 @@ export class Supervisor {
   get #ready(): Operations {
     if (this.#operations === null) throw new Error("The gateway is still starting");
     return this.#operations;
+  }
+
+  /** An admin request that does not end is left: nothing that it asks for can be done any more. */
+  async #closeAdmin(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ADMIN_GRACE_MS));
+    await Promise.race([this.#admin?.shutdown(), late]);
+    clearTimeout(timer);
   }
 
   async #reloadUntilCurrent(): Promise<ReloadResult> {
@@ -239,7 +255,8 @@ export class Supervisor {
 
   async #reloadOnce(): Promise<ReloadResult> {
     const { logger, source } = this.#options;
-    const loaded = await source();
+    const loaded = await source().catch((error: unknown) => messageOf(error));
+    if (typeof loaded === "string") return this.#reloadFailed([loaded]);
     if (!loaded.ok) return this.#reloadFailed(loaded.problems.map(formatLocated));
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
     const before = this.config;
@@ -267,4 +284,8 @@ export class Supervisor {
     this.#lastReload = { atMs: Date.now(), problems };
     return { ok: false, problems };
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
