@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { eventually } from "./_eventually.ts";
+import { fetched, type RunningGateway, startGateway } from "./_gateway.ts";
+import { customPool, testConfig } from "./_test_config.ts";
+
+const MIB = 1024 * 1024;
+const LIMIT_BYTES = 64 * MIB;
+/** `USHER_SOAK=1` asks for a GiB. */
+const WRITTEN_BYTES = (Deno.env.get("USHER_SOAK") === "1" ? 1024 : 256) * MIB;
+
+/** Between two MiB: uses are noted by the second, so the disk's whole content must not turn over within one. */
+const BATCH_MS = 45;
+
+/** An origin whose bodies follow from their targets; `/x?bytes=N`. */
+function startBodyOrigin() {
+  const asked = new Map<string, number>();
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: ({ port }) => resolve(port) }, (request) => {
+    const url = new URL(request.url);
+    asked.set(url.pathname, (asked.get(url.pathname) ?? 0) + 1);
+    const body = bodyOf(url.pathname, Number(url.searchParams.get("bytes")));
+    return new Response(body, { headers: { "cache-control": "max-age=86400", etag: `"${url.pathname}"` } });
+  });
+  return promise.then((port) => ({ url: `http://127.0.0.1:${port}`, asked, close: () => server.shutdown() }));
+}
+
+/** Bytes that tell which target they belong to, at every place. */
+function bodyOf(path: string, lengthBytes: number): Uint8Array<ArrayBuffer> {
+  let state = 17;
+  for (const letter of path) state = Math.imul(state ^ letter.charCodeAt(0), 0x01000193);
+  const words = new Uint32Array(Math.ceil(lengthBytes / 4));
+  for (let index = 0; index < words.length; index++) words[index] = state = Math.imul(state, 1664525) + 1013904223;
+  return new Uint8Array(words.buffer, 0, lengthBytes);
+}
+
+async function start(stack: AsyncDisposableStack, cache: Record<string, unknown> = {}) {
+  const origin = stack.adopt(await startBodyOrigin(), (running) => running.close());
+  const gateway = stack.adopt(
+    await startGateway({
+      config: (places) =>
+        testConfig(places, {
+          logging: { access: "errors" },
+          cache: { memory: "4MiB", disk: "64MiB", ...cache },
+          pools: { any: customPool([origin.url]) },
+          listeners: [{ name: "busy", prefix: "/busy", pool: "any" }, { name: "calm", prefix: "/calm", pool: "any" }],
+        }),
+    }),
+    (running) => running.close(),
+  );
+  return { origin, gateway };
+}
+
+async function get(gateway: RunningGateway, path: string, lengthBytes: number): Promise<string> {
+  const { status, bytes, cacheStatus } = await fetched(`${gateway.url}${path}?bytes=${lengthBytes}`);
+  assert.equal(status, 200);
+  assert.deepEqual(bytes, bodyOf(path, lengthBytes), `the body of ${path} is another's`);
+  return cacheStatus;
+}
+
+/** The file and its companions. */
+function diskBytes(gateway: RunningGateway): number {
+  const directory = join(gateway.directory, "data");
+  let bytes = 0;
+  for (const { name } of Deno.readDirSync(directory)) {
+    try {
+      bytes += Deno.statSync(join(directory, name)).size;
+    } catch {
+      // Gone since it was listed.
+    }
+  }
+  return bytes;
+}
+
+async function diskStatus(gateway: RunningGateway) {
+  const { cache, listeners } = await (await fetch(`${gateway.adminUrl}/status`)).json();
+  return { ...cache.disk, problem: cache.disk_problem, listeners };
+}
+
+async function written(gateway: RunningGateway): Promise<void> {
+  await eventually("the write queue is empty", async () => (await diskStatus(gateway)).queuedWrites === 0, 20_000);
+}
+
+Deno.test(`${WRITTEN_BYTES / MIB} MiB through 64 MiB of disk: the file keeps its limit, the hot set stays`, async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway } = await start(stack);
+  const bodyBytes = 128 * 1024;
+  const hot = Array.from({ length: 80 }, (_, n) => `/busy/hot/${n}`);
+  for (const path of hot) await get(gateway, path, bodyBytes);
+  let largest = 0;
+  const watch = setInterval(() => largest = Math.max(largest, diskBytes(gateway)), 50);
+  try {
+    const total = WRITTEN_BYTES / bodyBytes;
+    for (let n = 0; n < total; n += 8) {
+      const paced = new Promise((resolve) => setTimeout(resolve, BATCH_MS));
+      await Promise.all(Array.from({ length: 8 }, (_, index) => get(gateway, `/busy/cold/${n + index}`, bodyBytes)));
+      await Promise.all([0, 1, 2, 3].map((index) => get(gateway, hot[(n / 2 + index) % hot.length]!, bodyBytes)));
+      await paced;
+    }
+    await written(gateway);
+  } finally {
+    clearInterval(watch);
+  }
+  assert.ok(largest <= LIMIT_BYTES * 1.2, `the file took ${(largest / MIB).toFixed(1)} MiB`);
+  assert.ok(largest >= LIMIT_BYTES * 0.6, `the disk was hardly used: ${(largest / MIB).toFixed(1)} MiB`);
+  const { corrupt, droppedWrites, evictions } = await diskStatus(gateway);
+  assert.equal(corrupt, 0);
+  let kept = 0;
+  for (const path of hot) if (/; hit/.test(await get(gateway, path, bodyBytes))) kept++;
+  assert.ok(kept >= hot.length * 0.95, `${kept} of ${hot.length} hot responses are still there`);
+  const again = hot.reduce((sum, path) => sum + (origin.asked.get(path) ?? 0), 0) - hot.length;
+  assert.ok(again < hot.length, `hot responses were fetched ${again} times more`);
+  assert.ok(evictions > 0 || droppedWrites > 0);
+});
+
+Deno.test("one listener's flood leaves another's responses in both tiers", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway } = await start(stack);
+  const calm = Array.from({ length: 40 }, (_, n) => `/calm/${n}`);
+  for (const path of calm) await get(gateway, path, 20_000);
+  await written(gateway);
+  for (let n = 0; n < 800; n += 8) {
+    await Promise.all(Array.from({ length: 8 }, (_, index) => get(gateway, `/busy/${n + index}`, 150_000)));
+  }
+  await written(gateway);
+  for (const path of calm) assert.match(await get(gateway, path, 20_000), /; hit/, path);
+  for (const path of calm) assert.equal(origin.asked.get(path), 1, path);
+});
+
+Deno.test("with little free disk nothing more is stored there, and everyone is still served", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { gateway } = await start(stack, { min_free_disk: "1000000GiB" });
+  for (let n = 0; n < 20; n++) await get(gateway, `/busy/${n}`, 10_000);
+  await eventually("the guard is seen", async () => (await diskStatus(gateway)).problem !== null);
+  const { problem, entries, droppedWrites } = await diskStatus(gateway);
+  assert.match(problem, /free space/);
+  assert.equal(entries, 0);
+  assert.ok(droppedWrites > 0);
+  const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+  assert.match(metrics, /usher_cache_disk_problem 1/);
+  let hits = 0;
+  for (let n = 0; n < 20; n++) if (/; hit/.test(await get(gateway, `/busy/${n}`, 10_000))) hits++;
+  assert.ok(hits > 0, "memory goes on serving");
+});
+
+Deno.test("a file that is no database is put aside at the start, told, and replaced", async () => {
+  await using stack = new AsyncDisposableStack();
+  const origin = stack.adopt(await startBodyOrigin(), (running) => running.close());
+  const directory = await Deno.makeTempDir({ prefix: "usher-test-" });
+  await Deno.mkdir(join(directory, "data"));
+  await Deno.writeTextFile(join(directory, "data", "usher.kv"), "this is no database\n".repeat(1000));
+  const gateway = stack.adopt(
+    await startGateway({
+      directory,
+      config: (places) =>
+        testConfig(places, {
+          pools: { any: customPool([origin.url]) },
+          listeners: [{ name: "busy", prefix: "/", pool: "any" }],
+        }),
+    }),
+    (running) => running.close(),
+  );
+  await get(gateway, "/a", 1000);
+  const { cache } = await (await fetch(`${gateway.adminUrl}/status`)).json();
+  assert.match(cache.kv_file.setAside, /usher\.kv\.corrupt-/);
+  await gateway.logged("Put a damaged disk cache aside");
+  await eventually("the new file is used", async () => (await diskStatus(gateway)).entries === 1);
+});
