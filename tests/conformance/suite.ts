@@ -10,6 +10,8 @@ export type Kind = "required" | "optional" | "check";
 /** One case and how it ended. */
 export interface CaseResult {
   readonly id: string;
+  /** `surrogate`: not HTTP itself but Surrogate-Control, which later editions have no more. */
+  readonly part: "http" | "surrogate";
   readonly kind: Kind;
   readonly passed: boolean;
   /** What was wrong; empty where it passed. */
@@ -20,7 +22,6 @@ interface SuiteCase {
   readonly id: string;
   readonly kind?: string;
   readonly browser_only?: boolean;
-  readonly depends_on?: readonly string[];
 }
 
 interface SuiteGroup {
@@ -39,14 +40,15 @@ export async function runSuite(base: string): Promise<CaseResult[]> {
   const { default: groups } = await load<{ default: SuiteGroup[] }>(`${SUITE}/tests/index.mjs`);
   const { default: surrogate } = await load<{ default: SuiteGroup }>(`${SUITE}/tests/surrogate-control.mjs`);
   const { default: fetch } = await load<{ default: unknown }>(FETCH);
-  const all = [...groups, surrogate];
-  await runTests(all, fetch, false, base);
+  await runTests([...groups, surrogate], fetch, false, base);
   const results = getResults();
-  return all.flatMap(({ tests }) => tests).filter((test) => test.browser_only !== true).map((test) => {
-    const result = results[test.id];
-    const problem = result === true ? "" : result === undefined ? "not run" : `${result[0]}: ${result[1]}`;
-    return { id: test.id, kind: kindOf(test), passed: result === true, problem };
-  });
+  const told = (group: SuiteGroup, part: CaseResult["part"]) =>
+    group.tests.filter((test) => test.browser_only !== true).map((test): CaseResult => {
+      const result = results[test.id];
+      const problem = result === true ? "" : result === undefined ? "not run" : `${result[0]}: ${result[1]}`;
+      return { id: test.id, part, kind: kindOf(test), passed: result === true, problem };
+    });
+  return [...groups.flatMap((group) => told(group, "http")), ...told(surrogate, "surrogate")];
 }
 
 /** Starts the suite's origin in this process; where it listens is in the environment. */
