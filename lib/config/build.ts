@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { cleanApiKey } from "./api_key.ts";
-import { buildConnection } from "./build_connection.ts";
+import { buildConnection, upstreamId } from "./build_connection.ts";
 import { buildLimits, buildResilience } from "./build_resilience.ts";
 import type {
   CacheConfig,
@@ -82,7 +82,10 @@ function buildHealth(health: PoolValues["health"]): HealthConfig {
   };
 }
 
-function buildUpstream(upstream: PoolValues["upstreams"][number], { authorities }: BuildOptions): UpstreamConfig {
+function buildUpstream(
+  upstream: PoolValues["upstreams"][number],
+  { authorities }: BuildOptions,
+): Omit<UpstreamConfig, "id"> {
   return {
     url: upstream.url,
     weight: upstream.weight,
@@ -102,7 +105,10 @@ function buildPool(name: string, pool: PoolValues, options: BuildOptions): PoolC
     name,
     type: pool.type,
     strategy: pool.strategy,
-    upstreams: pool.upstreams.map((upstream) => buildUpstream(upstream, options)),
+    upstreams: pool.upstreams.map((upstream) => ({
+      ...buildUpstream(upstream, options),
+      id: upstreamId(upstream, pool.upstreams),
+    })),
     timeouts: { connectMs: connect, firstByteMs: first_byte, idleMs: idle, totalMs: total },
     resilience: buildResilience(pool),
     health: buildHealth(pool.health),

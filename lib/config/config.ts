@@ -101,6 +101,8 @@ export interface PoolConfig {
 
 /** One upstream; a bare URL in the file is `{ url }`. */
 export interface UpstreamConfig extends ConnectionConfig {
+  /** Name in status, logs and metrics, unique in its pool: the URL, and how it is reached where the pool has it twice. */
+  readonly id: string;
   /** Scheme, authority and optional base path, without a slash at its end. */
   readonly url: string;
   readonly weight: number;

@@ -1,5 +1,6 @@
 import { cleanApiKey, isApiKey } from "./api_key.ts";
 import { formatDurationMs } from "./units.ts";
+import { reachedBy } from "./build_connection.ts";
 import type { Path } from "./located.ts";
 import type { DraftValues } from "./schema.ts";
 import { validateConnections } from "./validate_connections.ts";
@@ -42,7 +43,7 @@ function validateUpstreams(pool: DraftPool, path: Path, { problems, original }: 
   for (const [index, upstream] of (pool.upstreams ?? []).entries()) {
     if (upstream.url === undefined) continue;
     const at = original([...path, "upstreams", index]);
-    const identity = JSON.stringify([upstream.url, upstream.host ?? null, upstream.resolve ?? null]);
+    const identity = upstream.url + reachedBy(upstream);
     const first = seen.get(identity);
     if (first === undefined) {
       seen.set(identity, at);

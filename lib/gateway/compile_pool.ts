@@ -33,8 +33,8 @@ export function compilePool(config: PoolConfig, deps: PoolDeps): PoolRuntime {
     name: config.name,
     strategy: config.strategy,
     upstreams: config.upstreams.map((upstream) => {
-      const { url, weight } = upstream;
-      return { id: url, url, weight, gate: deps.limits.gate(config.name, upstream) };
+      const { id, url, weight } = upstream;
+      return { id, url, weight, gate: deps.limits.gate(config.name, upstream) };
     }),
     breaker: { ...BREAKER_DEFAULTS, maxFailures: config.health.maxFailures },
     panic: resilience.panic,
@@ -44,7 +44,7 @@ export function compilePool(config: PoolConfig, deps: PoolDeps): PoolRuntime {
   return {
     name: config.name,
     pool,
-    endpoints: new Map(config.upstreams.map((upstream) => [upstream.url, endpointOf(config.name, upstream, deps)])),
+    endpoints: new Map(config.upstreams.map((upstream) => [upstream.id, endpointOf(config.name, upstream, deps)])),
     connectMs: config.timeouts.connectMs,
     firstByteMs: config.timeouts.firstByteMs,
     idleMs: config.timeouts.idleMs,
@@ -109,6 +109,6 @@ function endpointOf(pool: string, upstream: UpstreamConfig, deps: PoolDeps): End
     transport: deps.transportOf(upstream),
     ...requestBase(upstream),
     usher: upstream.usher,
-    counts: deps.countsOf(pool, upstream.url),
+    counts: deps.countsOf(pool, upstream.id),
   };
 }

@@ -34,7 +34,7 @@ export function monitoredPools(config: Config, deps: HealthTargetDeps): Monitore
       },
       weights: { ...WEIGHT_DEFAULTS, ...pool.resilience.weights },
       upstreams: pool.upstreams.map((upstream) => ({
-        id: upstream.url,
+        id: upstream.id,
         weight: upstream.weight,
         check: checkOf(pool, upstream, type),
         transport: deps.transportOf(upstream),

@@ -47,10 +47,10 @@ export class Limits {
   }
 
   /** What an upstream is given by all workers; nothing where it has no limits. */
-  gate(pool: string, { url, maxInFlight, maxPerSecond }: UpstreamConfig): SharedGate | undefined {
+  gate(pool: string, { id, maxInFlight, maxPerSecond }: UpstreamConfig): SharedGate | undefined {
     if (maxInFlight === null && maxPerSecond === null) return undefined;
     return this.#keep(
-      ["gate", pool, url, maxInFlight, maxPerSecond],
+      ["gate", pool, id, maxInFlight, maxPerSecond],
       (name) => new SharedGate(this.#memory.cells(name), { maxInFlight, maxPerSecond }, this.#place),
     );
   }

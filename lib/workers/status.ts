@@ -62,7 +62,7 @@ export function statusOf(details: StatusDetails): unknown {
       type: pool.type,
       strategy: pool.strategy,
       upstreams: pool.upstreams.map((upstream) =>
-        upstreamStatus(upstream.url, healthOf(slots, pool.name), counts.upstreams[pool.name])
+        upstreamStatus(upstream.id, healthOf(slots, pool.name), counts.upstreams[pool.name])
       ),
     })),
     cache: {

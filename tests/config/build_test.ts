@@ -54,6 +54,7 @@ Deno.test("buildConfig() fills every default", async () => {
       type: "custom",
       strategy: "weighted-ewma",
       upstreams: [{
+        id: "https://one.example",
         url: "https://one.example",
         weight: 1,
         ca: null,
@@ -206,6 +207,7 @@ listeners:
       type: "custom",
       strategy: "round-robin",
       upstreams: [{
+        id: "http://a.example/x",
         url: "http://a.example/x",
         weight: 2.5,
         ca: null,

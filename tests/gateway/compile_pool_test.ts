@@ -32,10 +32,25 @@ Deno.test("transportSignature() differs where connections do, and only there", a
     assert.equal(transportSignature(await upstreamOf(same)), plain);
   }
   for (
-    const other of [{ url: "https://one.example:444" }, { url: "http://one.example" }, { url, host: "two.example" }, {
-      url,
-      resolve: "192.0.2.7",
-    }, { url, max_connections: 3 }]
+    const other of [
+      { url: "https://one.example:444" },
+      { url: "http://one.example" },
+      { url, host: "two.example" },
+      {
+        url,
+        resolve: "192.0.2.7",
+      },
+      { url, max_connections: 3 },
+      { url, proxy: "http://p.example" },
+      { url, proxy: "http://me:x@p.example" },
+      {
+        url,
+        allow_private: true,
+      },
+      { url, http2: true },
+      { url, max_idle: 1 },
+      { url, idle_timeout: "1s" },
+    ]
   ) {
     assert.notEqual(transportSignature(await upstreamOf(other)), plain, JSON.stringify(other));
   }

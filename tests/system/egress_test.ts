@@ -112,6 +112,23 @@ Deno.test("a proxy that refuses costs a 502 and a log line that names the hop; t
   for (let turn = 0; turn < 6; turn++) assert.equal((await fetched(`${both.url}/${turn}`)).status, 200);
 });
 
+Deno.test("one URL may stand twice in a pool, with and without a proxy: what cannot be reached directly goes through it", async () => {
+  await using stack = new AsyncDisposableStack();
+  await using proxy = socks5Proxy({ hosts: HOSTS });
+  const origin = stack.adopt(
+    await startScriptedOrigin((exchange) => exchange.reply({ body: "here" })),
+    (o) => o.close(),
+  );
+  const url = `http://origin.egress.example:${origin.port}`;
+  const gateway = await gatewayTo(stack, [url, { url, proxy: `socks5://127.0.0.1:${proxy.port}` }]);
+  for (let turn = 0; turn < 6; turn++) assert.equal((await fetched(`${gateway.url}/${turn}`)).status, 200);
+  const { pools } = await gateway.status();
+  assert.deepEqual(pools[0]?.upstreams.map((upstream) => upstream.url), [
+    url,
+    `${url} via socks5://127.0.0.1:${proxy.port}`,
+  ]);
+});
+
 /** Open file descriptors of a process. */
 async function openFiles(pid: number): Promise<number> {
   let count = 0;
