@@ -2,76 +2,72 @@ import assert from "node:assert/strict";
 import { type PurgeOrder, purgeScopes } from "../../lib/gateway/purge_scopes.ts";
 import { configOf } from "./config_of.ts";
 
+const upstreams = ["http://127.0.0.1:9"];
 const config = await configOf({
   pools: {
-    p: { type: "custom", upstreams: ["http://127.0.0.1:9"] },
-    tmdb: { type: "tmdb-api", upstreams: ["http://127.0.0.1:9"] },
+    api: { type: "tmdb-api", health: false, upstreams },
+    art: { type: "custom", health: false, upstreams },
   },
   listeners: [
-    { name: "kept", listen: "127.0.0.1:6635", prefix: "/kept", pool: "p" },
-    { name: "stripped", listen: "127.0.0.1:6635", prefix: "/stripped", strip_prefix: true, pool: "p" },
-    { name: "hosted", listen: "127.0.0.1:6635", host: "films.test", pool: "tmdb" },
+    { name: "api", listen: "127.0.0.1:1", prefix: "/3", pool: "api" },
+    {
+      name: "art",
+      listen: "127.0.0.1:1",
+      prefix: "/art",
+      strip_prefix: true,
+      pool: "art",
+      cache: { query: { exclude: ["utm_*"] } },
+    },
+    { name: "site", listen: "127.0.0.1:2", host: ["site.example", "*.site.example"], pool: "art" },
+    { name: "rest", listen: "127.0.0.1:2", pool: "art" },
   ],
 });
 
-function planOf(order: Partial<PurgeOrder>) {
-  return purgeScopes(config, { by: "all", value: "", listener: null, hard: true, ...order });
+function planOf(order: Partial<PurgeOrder>): unknown {
+  const plan = purgeScopes(config, { by: "all", value: "", listener: null, hard: false, ...order });
+  return plan.ok ? plan.scopes : plan.problem;
 }
 
-function scopesOf(order: Partial<PurgeOrder>) {
-  const plan = planOf(order);
-  assert.ok(plan.ok, JSON.stringify(plan));
-  return plan.scopes;
-}
-
-Deno.test("purgeScopes() takes a URL as clients send it to the listener that serves it", () => {
-  assert.deepEqual(scopesOf({ by: "url", value: "http://any.test/kept/a?q=1" }), [{
-    kind: "url",
-    listener: "kept",
-    target: "/kept/a?q=1",
-  }]);
-  assert.deepEqual(scopesOf({ by: "url", value: "http://any.test/stripped/a#part" }), [{
-    kind: "url",
-    listener: "stripped",
-    target: "/a",
-  }]);
-});
-
-Deno.test("purgeScopes() keys a URL as the type does: credentials and the order of parameters do not matter", () => {
-  const [one] = scopesOf({ by: "url", value: "http://films.test/3/movie/1?language=de&api_key=x&page=2" });
-  const [two] = scopesOf({ by: "url", value: "http://films.test/3/movie/1?page=2&language=de" });
-  assert.deepEqual(one, two);
-  assert.equal(one!.listener, "hosted");
-});
-
-Deno.test("purgeScopes() takes a path to every listener that could serve it", () => {
-  assert.deepEqual(scopesOf({ by: "url", value: "/kept/a" }).map(({ listener }) => listener), ["kept", "hosted"]);
-});
-
-Deno.test("purgeScopes() takes a beginning of paths to what lies under it, on segment boundaries", () => {
-  const of = (value: string, listener: string) => scopesOf({ by: "prefix", value, listener });
-  assert.deepEqual(of("/kept", "kept"), [{ kind: "all", listener: "kept" }]);
-  assert.deepEqual(of("/", "kept"), [{ kind: "all", listener: "kept" }]);
-  assert.deepEqual(of("/kept/a", "kept"), [{ kind: "prefix", listener: "kept", prefix: "/kept/a" }]);
-  assert.deepEqual(of("/stripped/a", "stripped"), [{ kind: "prefix", listener: "stripped", prefix: "/a" }]);
-  assert.equal(planOf({ by: "prefix", value: "/keptnot", listener: "kept" }).ok, false);
-});
-
-Deno.test("purgeScopes() takes patterns, tags and everything", () => {
-  assert.deepEqual(scopesOf({ by: "glob", value: "/stripped/*", listener: "stripped" }), [
-    { kind: "glob", listener: "stripped", pattern: "/stripped/*", base: "/stripped" },
+Deno.test("purgeScopes() finds the listeners that a URL's request would come to, and its key there", () => {
+  const url = (value: string, listener: string | null = null) => planOf({ by: "url", value, listener });
+  assert.deepEqual(url("/3/movie/550?language=de&api_key=secret&a=%62"), [
+    { kind: "url", listener: "api", target: "/3/movie/550?a=b&language=de" },
+    { kind: "url", listener: "site", target: "/3/movie/550?language=de&api_key=secret&a=%62" },
+    { kind: "url", listener: "rest", target: "/3/movie/550?language=de&api_key=secret&a=%62" },
   ]);
-  assert.deepEqual(scopesOf({ by: "tag", value: "film", listener: "kept" }), [{
-    kind: "tag",
-    listener: "kept",
-    tag: "film",
-  }]);
-  assert.deepEqual(scopesOf({ by: "all" }), [{ kind: "all", listener: null }]);
+  assert.deepEqual(url("http://anything:8080/art/a.jpg?utm_source=x&v=1#top", "art"), [
+    { kind: "url", listener: "art", target: "/a.jpg?v=1" },
+  ]);
+  const names = (scopes: unknown) => (scopes as { listener: string }[]).map(({ listener }) => listener);
+  assert.deepEqual(names(url("http://www.site.example/a")), ["site"]);
+  assert.deepEqual(names(url("http://other.example/a")), ["rest"]);
+  assert.equal(url("/artful", "art"), 'No listener "art" serves "/artful"');
 });
 
-Deno.test("purgeScopes() says which listener may be meant, and that none serves a path", () => {
-  const unknown = planOf({ by: "all", listener: "keptt" });
-  assert.deepEqual(unknown, { ok: false, problem: 'There is no listener "keptt"; did you mean "kept"?' });
-  const unserved = planOf({ by: "url", value: "/other", listener: "kept" });
-  assert.deepEqual(unserved, { ok: false, problem: 'No listener "kept" serves "/other"' });
+Deno.test("purgeScopes() reads prefixes as clients do, where the listener strips its own too", () => {
+  const prefix = (value: string, listener: string | null = null) => planOf({ by: "prefix", value, listener });
+  assert.deepEqual(prefix("/art/posters/", "art"), [{ kind: "prefix", listener: "art", prefix: "/posters/" }]);
+  assert.deepEqual(prefix("/art?v=", "art"), [{ kind: "prefix", listener: "art", prefix: "/?v=" }]);
+  for (const whole of ["/", "/ar", "/art", "/art/"]) {
+    assert.deepEqual(prefix(whole, "art"), [{ kind: "all", listener: "art" }], whole);
+  }
+  assert.equal(prefix("/artful/", "art"), 'No listener "art" serves "/artful/"');
+  assert.deepEqual(prefix("/3/movie/5", "api"), [{ kind: "prefix", listener: "api", prefix: "/3/movie/5" }]);
+});
+
+Deno.test("purgeScopes() holds patterns against what clients ask for", () => {
+  const glob = (value: string, listener: string | null = null) => planOf({ by: "glob", value, listener });
+  assert.deepEqual(glob("/art/*.jpg", "art"), [{ kind: "glob", listener: "art", pattern: "/art/*.jpg", base: "/art" }]);
+  assert.deepEqual(glob("/3/**/images", "api"), [{ kind: "glob", listener: "api", pattern: "/3/**/images" }]);
+  assert.equal(glob("/4/**", "api"), 'No listener "api" serves "/4/**"');
+  assert.equal((glob("**/a") as unknown[]).length, 4);
+});
+
+Deno.test("purgeScopes() leaves tags and everything to the rules, and knows a listener's name from a slip", () => {
+  assert.deepEqual(planOf({ by: "tag", value: "movie:550", listener: "api" }), [
+    { kind: "tag", listener: "api", tag: "movie:550" },
+  ]);
+  assert.deepEqual(planOf({}), [{ kind: "all", listener: null }]);
+  assert.equal(planOf({ listener: "sites" }), 'There is no listener "sites"; did you mean "site"?');
+  assert.equal(planOf({ listener: "xyzzy" }), 'There is no listener "xyzzy"');
 });
