@@ -1,16 +1,15 @@
 import { GatewayError } from "../errors.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { retryable, type TryEnd } from "../upstream_client/retry.ts";
-import type { FailureKind, UpstreamFailure } from "../upstream_client/transport.ts";
-import { takePlace } from "./admission.ts";
+import { type FailureKind, UpstreamFailure } from "../upstream_client/transport.ts";
 import { type Answer, type Attempt, discard } from "./attempt.ts";
-import { refuseLoop, triesAllowed } from "./chain.ts";
+import { triesAllowed } from "./chain.ts";
 import type { Exchange } from "./exchange.ts";
 import { attemptHedged } from "./hedge.ts";
 import { type Next, nextUpstream } from "./next_upstream.ts";
-import { refuseOffline } from "./offline.ts";
 import type { Ask } from "./outgoing.ts";
-import { refuseUpgrade } from "./refusal.ts";
+import { refuseForwarding } from "./refuse_forwarding.ts";
+import { takePlace } from "./take_place.ts";
 
 export { type Answer, asFailure, discard } from "./attempt.ts";
 
@@ -31,9 +30,7 @@ export interface AskOptions {
  * @throws {GatewayError} when none does
  */
 export async function askUpstreams(exchange: Exchange, ask: Ask, options: AskOptions = {}): Promise<Answer> {
-  refuseLoop(exchange);
-  refuseUpgrade(exchange);
-  refuseOffline(exchange);
+  refuseForwarding(exchange);
   const { retries } = exchange.tenant.pool;
   const leave = exchange.tenant.admission === null ? null : await takePlace(exchange, options.signal);
   retries.requestBegan();
@@ -159,7 +156,22 @@ function settle(exchange: Exchange, last: Attempt | null): Answer {
   return last.answer;
 }
 
+/** What a client is told of whatever went wrong on the way to an upstream and back. */
+export function clientError(error: unknown): unknown {
+  return error instanceof UpstreamFailure ? gatewayError(error) : error;
+}
+
 const TIMEOUTS: ReadonlySet<FailureKind> = new Set(["connect_timeout", "first_byte_timeout", "idle_timeout"]);
+
+/** What can be done where it is the way to the upstream that fails; docs/networking.md says how. */
+const UNREACHABLE_HINTS: Readonly<Partial<Record<FailureKind, string>>> = {
+  resolve: "The upstream's name has no address here: pin one with resolve, or use a proxy",
+  refused_address:
+    "The upstream's public name was answered with a private address, as blocked names are: pin one with " +
+    "resolve, use a proxy, or set allow_private if the answer is right",
+  tls: "The handshake with the upstream failed; the log says why",
+  proxy: "The upstream's proxy cannot be used; the log says why",
+};
 
 /** The error that a client gets for a failed try. */
 export function gatewayError(failure: UpstreamFailure): GatewayError {
@@ -181,5 +193,8 @@ export function gatewayError(failure: UpstreamFailure): GatewayError {
       hint: "Its content decodes to more than cache.max_entry",
     });
   }
-  return new GatewayError("upstream_unreachable", "The upstream cannot be reached", options);
+  return new GatewayError("upstream_unreachable", "The upstream cannot be reached", {
+    ...options,
+    hint: UNREACHABLE_HINTS[failure.kind],
+  });
 }

@@ -119,7 +119,8 @@ Deno.test("config.example.yaml means the defaults wherever it does not say other
     const { name, type, upstreams } = pool;
     assert.deepEqual(pool, { ...standard.pools[0], name, type, upstreams });
     for (const upstream of upstreams) {
-      assert.deepEqual(upstream, { ...standard.pools[0]?.upstreams[0], url: upstream.url });
+      const { url } = upstream;
+      assert.deepEqual(upstream, { ...standard.pools[0]?.upstreams[0], url, id: url });
     }
   }
   for (const listener of config.listeners) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../lib/errors.ts";
 import { asFailure, gatewayError } from "../../lib/proxy/forward.ts";
-import { UpstreamFailure } from "../../lib/upstream_client/transport.ts";
+import { type FailureKind, UpstreamFailure } from "../../lib/upstream_client/transport.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { eventually, plainParts, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
@@ -313,4 +313,16 @@ Deno.test("asFailure() keeps a transport's failure and takes anything else for a
   assert.equal(asFailure(failure), failure);
   const other = asFailure("odd");
   assert.deepEqual([other.kind, other.message, other.requestSent], ["protocol", "odd", true]);
+});
+
+Deno.test("gatewayError() says what can be done where the way to the upstream fails, and nothing of the failure's text", () => {
+  const of = (kind: FailureKind) => gatewayError(new UpstreamFailure(kind, "secret detail", false));
+  for (const kind of ["resolve", "refused_address", "tls", "proxy"] as const) {
+    const { code, hint, message } = of(kind);
+    assert.equal(code, "upstream_unreachable");
+    assert.ok((hint ?? "").length > 20, kind);
+    assert.doesNotMatch(`${hint} ${message}`, /secret/);
+  }
+  assert.match(of("refused_address").hint ?? "", /allow_private/);
+  assert.equal(of("reset").hint, undefined);
 });
