@@ -39,10 +39,16 @@ export interface CaseOptions {
   readonly cache?: Readonly<Record<string, unknown>>;
 }
 
-/** Defines one test of one requirement: the steps, one after the other, through a served gateway with a clock of its own. */
-export function conforms(requirement: string, steps: readonly Step[], options: CaseOptions = {}): void {
+/** One test of one requirement: the steps, one after the other, through a served gateway with a clock of its own. */
+export function conformance(
+  requirement: string,
+  steps: readonly Step[],
+  options: CaseOptions = {},
+): Deno.TestDefinition {
   const cache = { mode: "rfc9111", set_cookie: "store", ...options.cache };
-  Deno.test(`conformance ${requirement}`, async () => {
+  return { name: `conformance ${requirement}`, fn: run };
+
+  async function run(): Promise<void> {
     let current: Step | undefined;
     let nowMs = 0;
     const handler: ScriptedHandler = (exchange) => answer(exchange, current?.reply ?? {}, nowMs);
@@ -67,7 +73,7 @@ export function conforms(requirement: string, steps: readonly Step[], options: C
         for (const [name, value] of Object.entries(step.sent ?? {})) assert.equal(sentField(origin, name), value, name);
       }
     }, { listeners: [{ name: "l", pool: "p", cache }] });
-  });
+  }
 }
 
 function compare(actual: string | null, expected: string | RegExp | null, name: string): void {
