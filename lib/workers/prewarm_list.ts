@@ -26,7 +26,7 @@ export function withHost(targets: readonly string[], hosts: readonly string[]): 
 /** The targets in a text, one a line; `#` begins a comment. @throws {Error} naming the line that is none */
 export function targetsIn(text: string, name: string): readonly string[] {
   const targets: string[] = [];
-  for (const [index, line] of text.split("\n").entries()) {
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
     const target = line.replace(/(?:^|\s)#.*$/, "").trim();
     if (target === "") continue;
     if (!TARGET.test(target) || target.length > 8192) {

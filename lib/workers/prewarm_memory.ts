@@ -55,9 +55,10 @@ export class PrewarmMemory {
     for await (const { key, value } of this.#kv.list<Cursor>({ prefix: ["prewarm"] })) {
       if (key[2] !== "cursor") continue;
       const listener = String(key[1]);
-      const targets = await this.#pages(listener, value.pages);
-      this.#pageCounts.set(listener, value.pages);
-      if (targets !== null) found.push({ ...value, listener, targets });
+      const { pages, ...kept } = value;
+      const targets = await this.#pages(listener, pages);
+      this.#pageCounts.set(listener, pages);
+      if (targets !== null) found.push({ ...kept, listener, targets });
     }
     return found;
   }
