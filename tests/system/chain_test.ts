@@ -190,5 +190,5 @@ Deno.test("a purge is done here also where a peer refuses or is gone, and says s
   assert.equal(purge.status, 200);
   assert.deepEqual(told.peers.map(({ problem }: { problem: string }) => problem), ["status 401", "cannot be reached"]);
   await link.logged("A peer did not purge");
-  assert.match(link.log(), /audit=purge .*outcome=done/);
+  await link.logged("outcome=done");
 });
