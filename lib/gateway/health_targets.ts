@@ -1,13 +1,13 @@
 import type { Clock } from "../clock.ts";
 import type { Config, HealthConfig, PoolConfig, UpstreamConfig } from "../config/config.ts";
-import type { CheckSpec } from "../health/check.ts";
+import type { CheckRequest, CheckResponse, CheckSendOptions, CheckSpec, CheckTransport } from "../health/check.ts";
 import type { MonitoredPool } from "../health/health_monitor.ts";
 import { OUTLIER_DEFAULTS } from "../health/outlier_detector.ts";
 import { WEIGHT_DEFAULTS } from "../health/weights.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
-import type { DefaultCheck, UpstreamType } from "../upstream_type/upstream_type.ts";
+import type { DefaultCheck, Judgement, ResponseHead, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { requestBase } from "./compile_pool.ts";
 
 /** What is taken from outside. */
@@ -36,8 +36,7 @@ export function monitoredPools(config: Config, deps: HealthTargetDeps): Monitore
       upstreams: pool.upstreams.map((upstream) => ({
         id: upstream.id,
         weight: upstream.weight,
-        check: checkOf(pool, upstream, type),
-        transport: deps.transportOf(upstream),
+        ...checkOf(pool, upstream, { type, transport: deps.transportOf(upstream) }),
       })),
     };
   });
@@ -45,21 +44,30 @@ export function monitoredPools(config: Config, deps: HealthTargetDeps): Monitore
 
 const ANY_ANSWER: DefaultCheck = { method: "GET", target: "/", fields: [], status: [[200, 399]] };
 
-function checkOf(pool: PoolConfig, upstream: UpstreamConfig, type: UpstreamType): CheckSpec | null {
+/** How an upstream is reached, and what its type makes of requests and answers. */
+interface CheckParts {
+  readonly type: UpstreamType;
+  readonly transport: Transport;
+}
+
+/** How an upstream is checked, if it is, and by what. */
+function checkOf(
+  pool: PoolConfig,
+  upstream: UpstreamConfig,
+  parts: CheckParts,
+): { check: CheckSpec | null; transport: CheckTransport } {
   const { health } = pool;
+  const { type, transport } = parts;
   // A path of one's own is asked for as it stands: nothing of the type's default check fits it.
   const base = health.path === null ? type.check : { ...ANY_ANSWER, target: health.path };
-  if (!health.enabled || base === null) return null;
+  if (!health.enabled || base === null) return { check: null, transport };
   const { host, basePath } = requestBase(upstream);
-  const method = health.method ?? base.method;
-  const [path = "/", query = ""] = base.target.split("?");
-  const outgoing = type.outgoing({ method, path, query, header: () => null });
-  const added: Fields = outgoing.set.flatMap(([name, value]) => value === null ? [] : [[name, value]]);
   const own: Fields = Object.entries(health.fields).map(([name, value]) => [name.toLowerCase(), value]);
-  return {
-    method,
-    target: basePath + path + (outgoing.query === "" ? "" : `?${outgoing.query}`),
-    fields: [["host", host], ["user-agent", "usher-health"], ...base.fields, ...added, ...own],
+  const credentials = new CheckCredentials(parts, basePath);
+  const check: CheckSpec = {
+    method: health.method ?? base.method,
+    target: base.target,
+    fields: [["host", host], ["user-agent", "usher-health"], ...base.fields, ...own],
     status: health.status ?? base.status,
     contains: health.contains,
     intervalMs: health.intervalMs,
@@ -67,15 +75,52 @@ function checkOf(pool: PoolConfig, upstream: UpstreamConfig, type: UpstreamType)
     timeoutMs: health.timeoutMs,
     rise: health.rise,
     fall: health.fall,
-    judge: judgeWith(type, health, base),
+    judge: judgeWith(health, base, (head) => credentials.judge(head)),
   };
+  return { check, transport: credentials };
+}
+
+/** Puts a credential into each check as into each request, and has its answer judged with it. One check is under way at a time. */
+class CheckCredentials implements CheckTransport {
+  readonly #parts: CheckParts;
+  readonly #basePath: string;
+  #credential: number | null = null;
+
+  constructor(parts: CheckParts, basePath: string) {
+    this.#parts = parts;
+    this.#basePath = basePath;
+  }
+
+  send(request: CheckRequest, options: CheckSendOptions): Promise<CheckResponse> {
+    const { type, transport } = this.#parts;
+    const [path = "/", query = ""] = request.target.split("?");
+    const { query: ownQuery, set, credential } = type.outgoing({
+      method: request.method,
+      path,
+      query,
+      header: () => null,
+    });
+    this.#credential = credential;
+    const given = new Set(request.fields.map(([name]) => name));
+    const added: Fields = set.flatMap(([name, value]) => value === null || given.has(name) ? [] : [[name, value]]);
+    const target = this.#basePath + path + (ownQuery === "" ? "" : `?${ownQuery}`);
+    return transport.send({ ...request, target, fields: [...request.fields, ...added] }, options);
+  }
+
+  judge(head: ResponseHead): Judgement {
+    return this.#parts.type.judge(head, this.#credential);
+  }
 }
 
 /** A refused key says nothing bad of the host, nor does a limit; a block page does. */
-function judgeWith(type: UpstreamType, health: HealthConfig, base: DefaultCheck): CheckSpec["judge"] {
+function judgeWith(
+  health: HealthConfig,
+  base: DefaultCheck,
+  judge: (head: ResponseHead) => Judgement,
+): CheckSpec["judge"] {
   const ranges = health.status ?? base.status;
   return (status, fields, bodyText) => {
-    const judgement = type.judge({ status, fields }, null);
+    const judgement = judge({ status, fields });
     if (judgement === "credential") return "credential";
     if (judgement === "limited") return "pass";
     const isExpected = ranges.some(([from, to]) => status >= from && status <= to);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { monitoredPools } from "../../lib/gateway/health_targets.ts";
-import type { CheckSpec } from "../../lib/health/check.ts";
-import type { Transport } from "../../lib/upstream_client/transport.ts";
+import { type CheckSpec, runCheck } from "../../lib/health/check.ts";
+import { OUTLIER_DEFAULTS } from "../../lib/health/outlier_detector.ts";
+import { WEIGHT_DEFAULTS } from "../../lib/health/weights.ts";
+import type { Transport, UpstreamRequest } from "../../lib/upstream_client/transport.ts";
 import { configOf, type Mapping } from "./config_of.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
@@ -21,6 +23,19 @@ async function targetsOf(pool: Mapping) {
   return { pools: monitoredPools(config, { clock: { now: () => 0 }, transportOf }), transports };
 }
 
+/** The request that a check of the pool's first upstream sends. */
+async function requestOf(pool: Mapping): Promise<UpstreamRequest> {
+  const { pools, transports } = await targetsOf(pool);
+  const { id, check, transport } = pools[0]!.upstreams[0]!;
+  const sent: UpstreamRequest[] = [];
+  transports.get(id)!.send = (request) => {
+    sent.push(request);
+    return Promise.reject(new Error("There is no host"));
+  };
+  await runCheck(check!, transport, { now: () => 0, schedule: () => () => {} });
+  return sent[0]!;
+}
+
 async function checkOf(pool: Mapping): Promise<CheckSpec | null> {
   return (await targetsOf(pool)).pools[0]!.upstreams[0]!.check;
 }
@@ -29,7 +44,7 @@ Deno.test("monitoredPools() names every upstream with its weight and the transpo
   const { pools, transports } = await targetsOf({
     type: "custom",
     upstreams: ["https://one.example", { url: "https://two.example/base", weight: 3 }],
-    health: { max_failures: 7 },
+    health: { enabled: false, max_failures: 7 },
   });
   assert.deepEqual(pools.map(({ name }) => name), ["p"]);
   const { upstreams, outliers } = pools[0]!;
@@ -42,17 +57,17 @@ Deno.test("monitoredPools() names every upstream with its weight and the transpo
 });
 
 Deno.test("monitoredPools() asks as requests are asked: base path, host, the type's own path, its key and fields", async () => {
-  const custom = await checkOf({
+  const custom = await requestOf({
     type: "custom",
     upstreams: [{ url: "https://one.example/base", host: "films.example" }],
   });
-  assert.deepEqual([custom?.method, custom?.target], ["HEAD", "/base/"]);
-  assert.deepEqual(custom?.fields.filter(([name]) => name === "host"), [["host", "films.example"]]);
+  assert.deepEqual([custom.method, custom.target], ["HEAD", "/base/"]);
+  assert.deepEqual(custom.fields.filter(([name]) => name === "host"), [["host", "films.example"]]);
 
-  const tmdb = await checkOf({ type: "tmdb-api", api_keys: [KEY] });
-  assert.equal(tmdb?.method, "GET");
-  assert.ok(tmdb?.target.startsWith("/3/configuration"));
-  assert.ok(tmdb!.target.includes(`api_key=${KEY}`));
+  const tmdb = await requestOf({ type: "tmdb-api", api_keys: [KEY] });
+  assert.equal(tmdb.method, "GET");
+  assert.ok(tmdb.target.startsWith("/3/configuration"));
+  assert.ok(tmdb.target.includes(`api_key=${KEY}`));
 });
 
 Deno.test("monitoredPools() takes what the configuration says before what the type does", async () => {
@@ -102,4 +117,36 @@ Deno.test("monitoredPools() wants the text that the configuration names", async 
   assert.equal(judge!(200, [], "all is fine"), "pass");
   assert.equal(judge!(200, [], "not well"), "fail");
   assert.equal(judge!(404, [], "fine"), "fail");
+});
+
+Deno.test("monitoredPools() has the modules' own limits and weights where nothing is configured, else the configured ones", async () => {
+  const standard = (await targetsOf({ type: "custom" })).pools[0]!;
+  assert.deepEqual(standard.outliers, OUTLIER_DEFAULTS);
+  assert.deepEqual(standard.weights, WEIGHT_DEFAULTS);
+  const own = (await targetsOf({
+    type: "custom",
+    outliers: { min_volume: 7 },
+    weights: { base_weight_multiplier: 3 },
+  })).pools[0]!;
+  assert.deepEqual([own.outliers!.minVolume, own.weights!.baseMultiplier], [7, 3]);
+});
+
+Deno.test("a check brings a key of its own each time: a refused one is not the host's fault, the next check has another", async () => {
+  const good = "f".repeat(32);
+  const { pools, transports } = await targetsOf({ type: "tmdb-api", api_keys: [KEY, good] });
+  const { id, check, transport } = pools[0]!.upstreams[0]!;
+  const answers: number[] = [];
+  transports.get(id)!.send = ({ target }) => {
+    const status = target.includes(good) ? 200 : 401;
+    answers.push(status);
+    const fields: [string, string][] = [["content-type", "application/json"]];
+    const body = { lengthBytes: 0, read: () => Promise.resolve(null), readAll: () => Promise.reject(), cancel() {} };
+    return Promise.resolve({ status, fields, body, receivedAtMs: 0 });
+  };
+  const verdicts = [];
+  for (let turn = 0; turn < 3; turn++) {
+    verdicts.push((await runCheck(check!, transport, { now: () => 0, schedule: () => () => {} })).verdict);
+  }
+  assert.deepEqual(answers, [401, 200, 200]);
+  assert.deepEqual(verdicts, ["credential", "pass", "pass"]);
 });
