@@ -6,7 +6,8 @@ import { Fleet, type FleetOptions } from "../../lib/workers/fleet.ts";
 import type { WorkerHandle } from "../../lib/workers/worker_handle.ts";
 import { ANY_CONFIG, configOf } from "../gateway/config_of.ts";
 import { eventually } from "./eventually.ts";
-import { type Part, setStage } from "./stage.ts";
+import type { Part } from "./part.ts";
+import { setStage } from "./stage.ts";
 
 const config = await configOf(ANY_CONFIG);
 const RULE = { id: "rule", scope: { kind: "all", listener: null }, soft: false, timeMs: 1 } as const;

@@ -1,17 +1,5 @@
 import { join } from "node:path";
-
-/** What a scripted worker can be told to do; it does everything else well. */
-export type Part =
-  | "slow"
-  | "never-ready"
-  | "fails"
-  | "rejects"
-  | "refuses"
-  | "dies-preparing"
-  | "slow-preparing"
-  | "hangs"
-  | "hangs-purging"
-  | "never-stops";
+import type { Part } from "./part.ts";
 
 /** Where scripted workers look up what to do, each by its name. */
 export interface Stage extends AsyncDisposable {

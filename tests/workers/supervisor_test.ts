@@ -9,7 +9,8 @@ import { Supervisor, type SupervisorOptions } from "../../lib/workers/supervisor
 import { ANY_CONFIG, loadOf, type Mapping } from "../gateway/config_of.ts";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./free_port.ts";
-import { type Part, setStage } from "./stage.ts";
+import type { Part } from "./part.ts";
+import { setStage } from "./stage.ts";
 
 /** A configuration file for a gateway whose admin surface is at a port. */
 function fileFor(adminPort: number, server: Mapping = {}): Mapping {

@@ -3,7 +3,8 @@ import type { FromWorker, ToWorker } from "../../lib/workers/messages.ts";
 import { WorkerHandle } from "../../lib/workers/worker_handle.ts";
 import { ANY_CONFIG, configOf } from "../gateway/config_of.ts";
 import { initMessage } from "./messages.ts";
-import { type Part, setStage } from "./stage.ts";
+import type { Part } from "./part.ts";
+import { setStage } from "./stage.ts";
 
 const PATIENCE_MS = 20_000;
 const config = await configOf(ANY_CONFIG);
