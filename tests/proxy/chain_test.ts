@@ -12,10 +12,15 @@ interface Facts {
   readonly attempts?: number;
   /** For each upstream of the pool whether it takes requests. */
   readonly upstreams?: readonly boolean[];
+  readonly method?: string;
+  readonly private?: string | null;
 }
 
-function exchangeOf({ fields = {}, isTrusted = false, tries = 1, attempts = 3, upstreams = [true, true] }: Facts) {
+function exchangeOf(facts: Facts) {
+  const { fields = {}, isTrusted = false, tries = 1, attempts = 3, upstreams = [true, true] } = facts;
   return {
+    method: facts.method ?? "GET",
+    private: facts.private ?? null,
     header: (name: string) => fields[name] ?? null,
     peer: "192.0.2.1",
     tries,
@@ -55,6 +60,8 @@ Deno.test("attemptFields() tells another Usher only while somebody else can be a
   assert.deepEqual(told({}), [[ATTEMPT_FIELD, "1"]]);
   assert.deepEqual(told({}, sendingTo(false)), []);
   assert.deepEqual(told({}, sendingTo(true, {})), []);
+  assert.deepEqual(told({ method: "DELETE" }), []);
+  assert.deepEqual(told({ private: "session" }), []);
   assert.deepEqual(told({ tries: 2 }), []);
   assert.deepEqual(told({ tries: 2, upstreams: [true, true, true] }), [[ATTEMPT_FIELD, "2"]]);
   assert.deepEqual(told({ upstreams: [true] }), []);
