@@ -1,7 +1,6 @@
 import { KEY_SEPARATOR } from "./key.ts";
 
 const SLOTS = 32_768;
-/** The counter stands before the slots, with a slot's room for itself. */
 const SLOT_BYTES = BigInt64Array.BYTES_PER_ELEMENT;
 
 /** What an invalidation table takes of shared memory, in bytes. */
@@ -13,21 +12,24 @@ export const INVALIDATION_BYTES = (SLOTS + 1) * SLOT_BYTES;
  */
 export class InvalidationTable {
   readonly #slots: BigInt64Array;
+  /** Whether there was any change, in the first slot: read on every hit, so a plain number. */
+  readonly #changes: Int32Array;
 
   /** `byteOffset` is where in `memory` the table lies; a multiple of 8. */
   constructor(memory: SharedArrayBuffer, byteOffset: number) {
     this.#slots = new BigInt64Array(memory, byteOffset, SLOTS + 1);
+    this.#changes = new Int32Array(memory, byteOffset, 1);
   }
 
   /** Notes that what a key's target stands for has changed, in milliseconds since the Unix epoch. */
   add(key: string, nowMs: number): void {
     Atomics.store(this.#slots, slotOf(key), BigInt(Math.ceil(nowMs)));
-    Atomics.add(this.#slots, 0, 1n);
+    Atomics.store(this.#changes, 0, 1);
   }
 
   /** Whether that came after `requestTimeMs`, when an upstream was asked. While there was no change at all, it costs one read. */
   since(key: string, requestTimeMs: number): boolean {
-    if (Atomics.load(this.#slots, 0) === 0n) return false;
+    if (Atomics.load(this.#changes, 0) === 0) return false;
     return requestTimeMs < Number(Atomics.load(this.#slots, slotOf(key)));
   }
 }

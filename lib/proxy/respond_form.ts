@@ -40,9 +40,12 @@ function chosenForm(
   const known = formsOf(stored, options);
   if (known === null) return stored;
   const coding = wantedCoding(exchange.header("accept-encoding"), options.codings);
-  if (coding === null || exchange.header("range") !== null) return known.identity;
-  const head = known.head(coding);
-  if (!exchange.isPlain && evaluatePreconditions(exchange, head) === "not_modified") return head;
+  if (coding === null) return known.identity;
+  if (!exchange.isPlain) {
+    if (exchange.header("range") !== null) return known.identity;
+    const head = known.head(coding);
+    if (evaluatePreconditions(exchange, head) === "not_modified") return head;
+  }
   const held = exchange.services.store.get(known.key(coding));
   const choose = (found: Found | undefined): StoredResponse => {
     const coded = found === undefined ? null : known.with(coding, found.response);
@@ -53,18 +56,18 @@ function chosenForm(
 }
 
 /** What clients say, read once: they say the same few things over and over. */
-const wanted = new Map<string, Coding | null>();
+const wanted = new WeakMap<readonly Coding[], Map<string, Coding | null>>();
 const MAX_REMEMBERED = 512;
 
 function wantedCoding(acceptEncoding: string | null, offered: readonly Coding[]): Coding | null {
   if (acceptEncoding === null) return null;
-  const key = `${offered.join()} ${acceptEncoding}`;
-  const known = wanted.get(key);
+  let remembered = wanted.get(offered);
+  if (remembered === undefined || remembered.size >= MAX_REMEMBERED) wanted.set(offered, remembered = new Map());
+  const known = remembered.get(acceptEncoding);
   if (known !== undefined) return known;
   const coding = negotiateCoding(acceptEncoding, offered);
   const result = offered.find((name) => name === coding) ?? null;
-  if (wanted.size >= MAX_REMEMBERED) wanted.clear();
-  wanted.set(key, result);
+  remembered.set(acceptEncoding, result);
   return result;
 }
 
