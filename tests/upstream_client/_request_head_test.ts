@@ -62,3 +62,19 @@ Deno.test("formatRequestHead() does not put a refused value, which may be a secr
     return !error.message.includes("s3cr");
   });
 });
+
+Deno.test("formatRequestHead() writes the absolute form and the credentials for a proxy (RFC 9112 §3.2.2)", () => {
+  const proxy = { authority: "upstream.example", authorization: "Basic eA==" };
+  const head = (method: string, target: string) => formatRequestHead(request(method, target), proxy);
+  assert.equal(
+    head("GET", "/a?b"),
+    "GET http://upstream.example/a?b HTTP/1.1\r\nhost: upstream.example\r\nproxy-authorization: Basic eA==\r\n\r\n",
+  );
+  assert.match(head("OPTIONS", "*"), /^OPTIONS http:\/\/upstream\.example HTTP\/1\.1\r\n/);
+  assert.throws(() => formatRequestHead(request(), { ...proxy, authority: "other.example" }), /another Host/);
+  const own = {
+    ...request(),
+    fields: [["host", "upstream.example"], ["proxy-authorization", "x"]] as [string, string][],
+  };
+  assert.throws(() => formatRequestHead(own, proxy), /belongs to the connection/);
+});

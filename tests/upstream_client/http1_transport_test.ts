@@ -288,3 +288,25 @@ Deno.test("createHttp1Transport() refuses what it cannot reach", () => {
     assert.throws(() => transportTo(new URL("http://upstream.example"), { maxConnections }), RangeError);
   }
 });
+
+Deno.test(leakless("retire() closes what is idle, lets the rest finish, and keeps nothing from then on", async () => {
+  const release = Promise.withResolvers<void>();
+  await using server = new RawServer(async (connection) => {
+    for (let got = await connection.readRequest(); got !== null; got = await connection.readRequest()) {
+      if (got.head.startsWith("GET /slow")) await release.promise;
+      await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    }
+  });
+  const transport = transportTo(server.url);
+  const slow = exchange(transport, request("GET", "/slow"));
+  assert.deepEqual(await exchange(transport), [200, "ok"]);
+  assert.deepEqual(transport.stats(), { open: 2, idle: 1 });
+  transport.retire();
+  assert.deepEqual(transport.stats(), { open: 1, idle: 0 });
+  assert.deepEqual(await exchange(transport), [200, "ok"]);
+  release.resolve();
+  assert.deepEqual(await slow, [200, "ok"]);
+  assert.deepEqual(transport.stats(), { open: 0, idle: 0 });
+  await eventually(() => server.openCount === 0);
+  transport.close();
+}));
