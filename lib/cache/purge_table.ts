@@ -12,12 +12,18 @@ import type { StoredResponse } from "./stored_response.ts";
 
 /** Rules held at most; see `foldRules`. */
 const MAX_RULES = 10_000;
+/**
+ * Prefixes and patterns held at most: a response is held against each of them, once after each purge, and 256 patterns take some
+ * 50 microseconds. URLs and tags are found by a look-up, however many there are.
+ */
+const MAX_PATTERNS = 256;
 
 /** The purges that one worker knows of. Its `generation` tells whether there are any since a response was last looked up. */
 export class PurgeTable {
   #byId = new Map<string, PurgeRule>();
   #compiled = new PurgeRules();
   #generation = 0;
+  #patterns = 0;
 
   constructor(rules: Iterable<PurgeRule> = []) {
     for (const rule of rules) this.add(rule);
@@ -38,10 +44,18 @@ export class PurgeTable {
     if (this.#byId.has(rule.id)) return;
     this.#byId.set(rule.id, rule);
     this.#generation++;
-    if (this.#byId.size <= MAX_RULES) return this.#compiled.add(rule);
-    const folded = foldRules([...this.#byId.values()], MAX_RULES);
-    this.#byId = new Map(folded.map((kept) => [kept.id, kept]));
-    this.#compiled = new PurgeRules(folded);
+    if (isPattern(rule)) this.#patterns++;
+    if (this.#byId.size <= MAX_RULES && this.#patterns <= MAX_PATTERNS) return this.#compiled.add(rule);
+    const rules = [...this.#byId.values()];
+    // Folded rules of before are folded again with them: there is one a listener.
+    const [patterns, others] = [rules.filter(mayFoldEarly), rules.filter((kept) => !mayFoldEarly(kept))];
+    this.#compile(foldRules([...others, ...foldRules(patterns, MAX_PATTERNS)], MAX_RULES));
+  }
+
+  #compile(rules: readonly PurgeRule[]): void {
+    this.#byId = new Map(rules.map((kept) => [kept.id, kept]));
+    this.#patterns = rules.filter(isPattern).length;
+    this.#compiled = new PurgeRules(rules);
   }
 
   /** The response as the rules leave it; `undefined` where it is gone. */
@@ -50,6 +64,14 @@ export class PurgeTable {
     if (verdict.kind === "keep") return response;
     return verdict.kind === "stale" ? staleSince(response, verdict.atMs) : undefined;
   }
+}
+
+function isPattern({ scope }: PurgeRule): boolean {
+  return scope.kind === "prefix" || scope.kind === "glob";
+}
+
+function mayFoldEarly(rule: PurgeRule): boolean {
+  return isPattern(rule) || rule.id.startsWith(FOLDED);
 }
 
 /** A new rule over what was asked for until now. */

@@ -36,6 +36,28 @@ Deno.test("PurgeTable.add() holds a bounded number of rules and goes on purging"
   assert.ok(table.apply(sampleResponse("other\0\0/0")));
 });
 
+Deno.test("PurgeTable.add() holds fewer patterns than other rules, since each of them is held against each response", () => {
+  const table = new PurgeTable();
+  const rule = (n: number, kind: "glob" | "tag") => ({
+    id: `${kind} ${n}`,
+    scope: kind === "glob"
+      ? { kind, listener: "api", pattern: `/${n}/*` } as const
+      : { kind, listener: "other", tag: `t${n}` } as const,
+    soft: false,
+    timeMs: 1e13 + n,
+  });
+  for (let n = 0; n < 2_000; n++) {
+    table.add(rule(n, "glob"));
+    table.add(rule(n, "tag"));
+  }
+  assert.ok(table.size <= 2_000 + 256 + 1, `${table.size} rules`);
+  for (const n of [0, 1_000, 1_999]) {
+    assert.equal(table.apply(sampleResponse(`api\0\0/${n}/a`)), undefined);
+    assert.equal(table.apply(sampleResponse("other\0\0/a", { tags: [`t${n}`] })), undefined);
+  }
+  assert.ok(table.apply(sampleResponse("other\0\0/a", { tags: ["t"] })));
+});
+
 Deno.test("savePurge() writes a rule down for those who come later", async () => {
   await using opened = await openKvForTest();
   const rule = newPurge({ kind: "prefix", listener: "api", prefix: "/" + "x".repeat(9000) }, { soft: false, nowMs: 5 });
