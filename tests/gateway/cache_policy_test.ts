@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { compilePolicy } from "../../lib/gateway/cache_policy.ts";
+import { compilePolicy, compileStoring } from "../../lib/gateway/cache_policy.ts";
 import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
 import { configFor, plainParts } from "../proxy/in_process_gateway.ts";
 
@@ -52,4 +52,40 @@ Deno.test("compilePolicy() compiles rules in their order, with what they leave o
     null,
     3_600_000,
   ]);
+});
+
+/** How a listener in a pool of a type stores and serves. */
+async function storingOf(type: string, cache: Record<string, unknown> = {}) {
+  const config = await configFor({
+    ...plainParts(["https://one.example"], { pool: { type } }),
+    listeners: [{ name: "l", pool: "p", cache }],
+  });
+  const options = { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 } as const;
+  return compileStoring(config.listeners[0]!.cache, createUpstreamType(type, options));
+}
+
+Deno.test("compileStoring() takes ranges and compression from the type", async () => {
+  const of = async (type: string, cache?: Record<string, unknown>) => {
+    const { range, compress } = await storingOf(type, cache);
+    return [range, compress !== null];
+  };
+  assert.deepEqual(await of("custom"), ["pass", false]);
+  assert.deepEqual(await of("tmdb-api"), ["fetch-full", true]);
+  assert.deepEqual(await of("tmdb-image"), ["fetch-full", false]);
+  assert.deepEqual(await of("custom", { range: "fetch-full", compress: true }), ["fetch-full", true]);
+  assert.deepEqual(await of("custom", { compress: { enabled: true, codings: [] } }), ["pass", false]);
+  assert.deepEqual((await storingOf("custom", { cookies: { key: ["b", "a"] } })).cookieKey, ["a", "b"]);
+});
+
+Deno.test("compilePolicy() heeds cookies unless they are in the key, or Set-Cookie is for everyone", async () => {
+  assert.equal((await policyOf("custom", { cookies: { key: ["a"] } }))?.cookies, "ignore");
+  assert.equal((await policyOf("custom", { set_cookie: "store" }))?.cookies, "ignore");
+  assert.equal((await policyOf("custom", { set_cookie: "store", cookies: "bypass" }))?.cookies, "bypass");
+  assert.equal((await policyOf("custom", { set_cookie: "strip" }))?.cookies, "bypass");
+});
+
+Deno.test("compilePolicy() keeps parts where ranges are passed on and the origin is obeyed", async () => {
+  assert.equal((await policyOf("custom"))?.storePartial, true);
+  assert.equal((await policyOf("custom", { range: "fetch-full" }))?.storePartial, false);
+  assert.equal((await policyOf("tmdb-api"))?.storePartial, false);
 });
