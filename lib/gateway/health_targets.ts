@@ -93,7 +93,9 @@ class CheckCredentials implements CheckTransport {
 
   send(request: CheckRequest, options: CheckSendOptions): Promise<CheckResponse> {
     const { type, transport } = this.#parts;
-    const [path = "/", query = ""] = request.target.split("?");
+    const mark = request.target.indexOf("?");
+    const path = mark < 0 ? request.target : request.target.slice(0, mark);
+    const query = mark < 0 ? "" : request.target.slice(mark + 1);
     const { query: ownQuery, set, credential } = type.outgoing({
       method: request.method,
       path,

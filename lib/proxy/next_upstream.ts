@@ -51,12 +51,23 @@ function grant(exchange: Exchange, so: Tried): Upstream | null {
 
 /** Waits until an upstream that is in has room for one more request; `null` where none is in. */
 async function room(exchange: Exchange, so: Tried): Promise<Upstream | null> {
-  const { pool, room: queue } = exchange.tenant.pool;
-  if (!pool.saturated(exchange.services.clock.now())) return null;
-  return await queue.take(() => grant(exchange, { ...so, last: null }), {
+  if (!mayGetRoom(exchange)) return null;
+  return await exchange.tenant.pool.room.take(() => grant(exchange, { ...so, last: null }), {
     waitMs: so.untilMs - performance.now(),
     signal: so.signal,
   });
+}
+
+/**
+ * Whether an upstream is in that has a limit, so that it may have room again. It may have some already: other workers give back
+ * what they took at any moment.
+ */
+export function mayGetRoom({ tenant, services }: Exchange): boolean {
+  const nowMs = services.clock.now();
+  return tenant.pool.pool.upstreams.some((upstream) =>
+    upstream.weight > 0 && upstream.circuit(nowMs) !== "open" &&
+    (upstream.gate !== null || upstream.inFlightLimit !== Infinity)
+  );
 }
 
 /** How long to wait before the same upstream is asked again; `null` where it had better be left alone. */

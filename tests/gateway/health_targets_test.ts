@@ -64,6 +64,9 @@ Deno.test("monitoredPools() asks as requests are asked: base path, host, the typ
   assert.deepEqual([custom.method, custom.target], ["HEAD", "/base/"]);
   assert.deepEqual(custom.fields.filter(([name]) => name === "host"), [["host", "films.example"]]);
 
+  const own = await requestOf({ type: "custom", health: { path: "/healthz?of=a?b&c" } });
+  assert.equal(own.target, "/healthz?of=a?b&c");
+
   const tmdb = await requestOf({ type: "tmdb-api", api_keys: [KEY] });
   assert.equal(tmdb.method, "GET");
   assert.ok(tmdb.target.startsWith("/3/configuration"));
