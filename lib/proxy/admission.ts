@@ -1,5 +1,3 @@
-import { GatewayError } from "../errors.ts";
-import type { Exchange } from "./exchange.ts";
 import { TurnQueue } from "./turn_queue.ts";
 
 /** How many requests of a listener may be at upstreams, and how long others wait. */
@@ -110,26 +108,4 @@ export class Admission {
 /** A time's low 32 bits, never 0: differences are right across their overflow. */
 function lowBits(timeMs: number): number {
   return (timeMs | 0) || 1;
-}
-
-/**
- * Takes a place among the listener's requests at upstreams; the answer gives it back. `null` where the listener has no limit.
- *
- * @throws {GatewayError} `overloaded` when it has waited in vain
- */
-export async function takePlace(
-  { tenant, services }: Exchange,
-  signal: AbortSignal | undefined,
-): Promise<(() => void) | null> {
-  const { admission } = tenant;
-  if (admission === null) return null;
-  if (await admission.enter(signal)) return () => admission.leave();
-  services.logger.warn("A request was turned away: too many are under way", {
-    listener: tenant.name,
-    waiting: admission.waiting,
-  });
-  throw new GatewayError("overloaded", "Too many requests are under way", {
-    hint: "Try again in a moment; the operator's limit is max_in_flight of the listener",
-    retryAfterSeconds: 1,
-  });
 }

@@ -32,6 +32,17 @@ export function isOffline({ tenant, services }: Exchange): boolean {
 }
 
 /**
+ * Refuses to validate a stored response where there is nobody to ask, and what is stored may stand in.
+ *
+ * @throws {GatewayError} `no_healthy_upstream`
+ */
+export function refuseOutage(exchange: Exchange): void {
+  const { tenant } = exchange;
+  if (tenant.offline === false || !isOffline(exchange)) return;
+  throw new GatewayError("no_healthy_upstream", `Every upstream of pool "${tenant.pool.name}" is out`);
+}
+
+/**
  * Whether a stored response may answer whatever its age, because no upstream did: `cause` is the error, or the status of the last
  * answer. A response that must be validated each time, or is not for this request, never does (RFC 9111 §4.2.4).
  */

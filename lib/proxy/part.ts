@@ -1,6 +1,5 @@
 import { KEY_SEPARATOR } from "../cache/key.ts";
-import { evaluate } from "../cache/policy.ts";
-import { storable } from "../cache/storable.ts";
+import { evaluate, storable } from "../cache/policy.ts";
 import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
 import { rangeApplies } from "../http/conditional.ts";
 import { fieldValue } from "../http/fields.ts";

@@ -1,18 +1,12 @@
-import { invalidates } from "../cache/invalidation.ts";
-import { headUpdate } from "../cache/policy.ts";
-import { staleSince } from "../cache/purge_rules.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { FwdReason } from "../http/cache_status.ts";
-import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { forwardNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
-import { type Answer, askUpstreams, gatewayError } from "./forward.ts";
-import { keepPart, partKey } from "./part.ts";
+import { type Answer, askUpstreams, clientError, discard } from "./forward.ts";
+import { learn } from "./learn.ts";
+import { keepPart } from "./part.ts";
 import { requestBody } from "./request_body.ts";
-import { clientFields } from "./respond.ts";
 import { respondDirect } from "./respond_direct.ts";
-import { sentCacheControl } from "./sent_cache_control.ts";
-import { tenantKey } from "./tenant_key.ts";
 
 /** Why a request goes past the cache, and what the cache still learns of it. */
 export interface Passing {
@@ -32,15 +26,17 @@ export interface Passing {
 export async function passThrough(exchange: Exchange, passing: Passing): Promise<Response> {
   exchange.outliveResponse();
   const body = requestBody(exchange);
+  const ask = { method: exchange.method, forCache: false, conditions: [], body };
+  let answer: Answer | null = null;
   try {
-    const ask = { method: exchange.method, forCache: false, conditions: [], body };
-    const answer = await askUpstreams(exchange, ask, { signal: exchange.request.signal });
+    answer = await askUpstreams(exchange, ask, { signal: exchange.request.signal });
     learn(exchange, answer, passing.held);
     // Whoever sees this response may ask another worker next.
     if (passing.fwd === "method") await exchange.services.forgotten();
     return respond(exchange, answer, passing);
   } catch (error) {
-    throw error instanceof UpstreamFailure ? gatewayError(error) : error;
+    if (answer !== null) discard(answer);
+    throw clientError(error);
   }
 }
 
@@ -54,47 +50,6 @@ function respond(exchange: Exchange, answer: Answer, { fwd, detail, keepsPart }:
     read: part.read,
     onEnd: (failure) => part.onEnd(failure === undefined),
   });
-}
-
-/** What the cache learns of an answer that it will not store. */
-function learn(exchange: Exchange, answer: Answer, held: StoredResponse | undefined): void {
-  if (exchange.tenant.policy === null) return;
-  if (exchange.method === "HEAD" && held !== undefined) renew(exchange, answer, held);
-  else if (exchange.method !== "GET" && exchange.method !== "HEAD") invalidate(exchange, answer);
-}
-
-/** A `HEAD` that was forwarded brings a stored response up to date, or shows that it has changed (RFC 9111 §4.3.5). */
-function renew(exchange: Exchange, { requestTimeMs, response }: Answer, held: StoredResponse): void {
-  const { store, clock } = exchange.services;
-  const times = { requestTimeMs, responseTimeMs: response.receivedAtMs };
-  const head = { status: response.status, fields: clientFields(exchange, response.fields) };
-  const update = headUpdate(held, head, { request: exchange, times, options: exchange.tenant.policy! });
-  if (update.kind === "none") return;
-  if (update.kind === "changed") return store.put(staleSince(held, clock.now()));
-  const { response: renewed, keep } = update.freshened;
-  if (keep === "delete") store.delete(held.key);
-  if (keep !== "replace") return;
-  store.put({ ...renewed, fields: sentCacheControl(exchange.tenant, renewed.fields.slice(), renewed.freshness) });
-}
-
-/** What an unsafe request changed is not served from the store any more (RFC 9111 §4.4). */
-function invalidate(exchange: Exchange, answer: Answer): void {
-  const { tenant, services, method } = exchange;
-  const { authority, path, query } = exchange;
-  const upstreamAuthority = tenant.pool.endpoints.get(answer.upstream.id)?.host ?? null;
-  for (const target of invalidates(method, answer.response, { authority, path, query, upstreamAuthority })) {
-    const request = { method: "GET", path: target.path, query: target.query, header: () => null };
-    const key = tenantKey(tenant, request, target.authority);
-    const keys = target.path === path && target.query === query ? [key, exchange.key] : [key];
-    for (const changed of keys) forget(services, changed);
-  }
-}
-
-function forget({ store, invalidations, collapse, clock }: Exchange["services"], key: string): void {
-  invalidations.add(key, clock.now());
-  collapse.detach(key);
-  store.delete(key);
-  store.delete(partKey(key));
 }
 
 /** Reasons are words; as a detail of `Cache-Status` they read better joined. */

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { GatewayError } from "../../lib/errors.ts";
-import { asFailure, gatewayError } from "../../lib/proxy/forward.ts";
-import { type FailureKind, UpstreamFailure } from "../../lib/upstream_client/transport.ts";
+import { asFailure } from "../../lib/proxy/forward.ts";
+import { UpstreamFailure } from "../../lib/upstream_client/transport.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { eventually, plainParts, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
@@ -278,51 +277,9 @@ Deno.test("askUpstreams() takes note of Retry-After, and turns to the other upst
       }),
   ));
 
-Deno.test("gatewayError() names timeouts, bad grammar, what is too large and the rest", () => {
-  const codes = ([
-    "connect_timeout",
-    "first_byte_timeout",
-    "idle_timeout",
-    "protocol",
-    "truncated",
-    "too_large",
-    "reset",
-    "tls",
-  ] as const)
-    .map((kind) => gatewayError(new UpstreamFailure(kind, "secret detail", true)))
-    .map(({ code, status, message }) => `${code} ${status} ${message.includes("secret")}`);
-  assert.deepEqual(codes, [
-    "upstream_timeout 504 false",
-    "upstream_timeout 504 false",
-    "upstream_timeout 504 false",
-    "upstream_invalid_response 502 false",
-    "upstream_invalid_response 502 false",
-    "upstream_invalid_response 502 false",
-    "upstream_unreachable 502 false",
-    "upstream_unreachable 502 false",
-  ]);
-});
-
-Deno.test("gatewayError() gives back an error of the gateway's own that ended the try", () => {
-  const cause = new GatewayError("request_too_large", "too large");
-  assert.equal(gatewayError(new UpstreamFailure("aborted", "x", true, { cause })), cause);
-});
-
 Deno.test("asFailure() keeps a transport's failure and takes anything else for a broken answer", () => {
   const failure = new UpstreamFailure("reset", "x", false);
   assert.equal(asFailure(failure), failure);
   const other = asFailure("odd");
   assert.deepEqual([other.kind, other.message, other.requestSent], ["protocol", "odd", true]);
-});
-
-Deno.test("gatewayError() says what can be done where the way to the upstream fails, and nothing of the failure's text", () => {
-  const of = (kind: FailureKind) => gatewayError(new UpstreamFailure(kind, "secret detail", false));
-  for (const kind of ["resolve", "refused_address", "tls", "proxy"] as const) {
-    const { code, hint, message } = of(kind);
-    assert.equal(code, "upstream_unreachable");
-    assert.ok((hint ?? "").length > 20, kind);
-    assert.doesNotMatch(`${hint} ${message}`, /secret/);
-  }
-  assert.match(of("refused_address").hint ?? "", /allow_private/);
-  assert.equal(of("reset").hint, undefined);
 });
