@@ -1,5 +1,7 @@
 import { gunzipSync } from "node:zlib";
 import { type Fields, fieldValue } from "../http/fields.ts";
+import { belies } from "../http/content_signature.ts";
+import { mediaTypeOf } from "../http/media_range.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 
 /** Bodies up to this size are decoded in one call; larger ones as a stream. */
@@ -17,7 +19,8 @@ export function decodedResponse(response: UpstreamResponse, limitBytes: number):
     .map(([name, value]): [string, string] =>
       name === "etag" && value.startsWith('"') ? [name, `W/${value}`] : [name, value]
     );
-  return { ...response, fields: fields as Fields, body: new DecodedBody(response.body, limitBytes) };
+  const mediaType = mediaTypeOf(fieldValue(response.fields, "content-type"));
+  return { ...response, fields: fields as Fields, body: new DecodedBody(response.body, { limitBytes, mediaType }) };
 }
 
 /** A gzip body, decoded as it is read; a body that decodes to more than the limit is refused (a bomb, or no document). */
@@ -25,17 +28,29 @@ class DecodedBody implements UpstreamBody {
   readonly lengthBytes = null;
   readonly #body: UpstreamBody;
   readonly #limitBytes: number;
+  /** Until the first bytes were held against it. */
+  #mediaType: string | null;
   #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | null = null;
   #small: Uint8Array<ArrayBuffer> | null | "read" = null;
   #bytes = 0;
 
-  constructor(body: UpstreamBody, limitBytes: number) {
+  constructor(body: UpstreamBody, { limitBytes, mediaType }: { limitBytes: number; mediaType: string }) {
     this.#body = body;
     this.#limitBytes = limitBytes;
+    this.#mediaType = mediaType;
   }
 
   async read(): Promise<Uint8Array<ArrayBuffer> | null> {
-    if (this.#isSmall) return await this.#readSmall();
+    const chunk = this.#isSmall ? await this.#readSmall() : await this.#readNext();
+    if (chunk !== null && this.#mediaType !== null && belies(this.#mediaType, chunk)) {
+      this.cancel();
+      throw new UpstreamFailure("protocol", "The body is not what Content-Type says", true);
+    }
+    this.#mediaType = null;
+    return chunk;
+  }
+
+  async #readNext(): Promise<Uint8Array<ArrayBuffer> | null> {
     this.#reader ??= this.#decoded().getReader();
     const { done, value } = await this.#reader.read().catch(asFailure);
     if (done) return null;

@@ -122,3 +122,18 @@ Deno.test("decodedResponse() lets go of the body below when it is cancelled, bef
     assert.ok(begun.body.cancels > 0);
   }
 });
+
+Deno.test("decodedResponse() refuses a page that calls itself JSON, small or chunked", async () => {
+  const page = gzipSync("<!doctype html><title>Blocked</title>");
+  const fields: Fields = [["content-encoding", "gzip"], ["content-type", "application/json"]];
+  for (const chunked of [false, true]) {
+    const { body, response } = responseOf(page, { fields, chunked });
+    await assert.rejects(decodedResponse(response, LIMIT_BYTES).body.readAll(LIMIT_BYTES), {
+      kind: "protocol",
+      message: "The body is not what Content-Type says",
+    });
+    assert.ok(body.cancels > 0);
+    const good = decodedResponse(responseOf(gzipSync(small), { fields, chunked }).response, LIMIT_BYTES);
+    assert.deepEqual(await readAll(good.body), small);
+  }
+});
