@@ -92,3 +92,26 @@ Deno.test("range: fetch-full passes a range on where the whole cannot be stored"
     }
   }, { cache: { max_entry: "50B" }, listeners: [{ name: "l", pool: "p", cache: { range: "fetch-full" } }] });
 });
+
+Deno.test("range: fetch-full serves a range of a large body while the rest is still coming, and stores the whole", async () => {
+  const large = "0123456789".repeat(50_000);
+  let goOn = () => {};
+  const handler: ScriptedHandler = async (exchange) => {
+    await exchange.write(
+      `HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ncontent-length: ${large.length}\r\n\r\n${large.slice(0, 1_000)}`,
+    );
+    await new Promise<void>((resolve) => goOn = resolve);
+    await exchange.write(large.slice(1_000));
+  };
+  await withOrigin(handler, async (gateway, origin) => {
+    const early = await gateway.ask("/a", { headers: { range: "bytes=500-599" } });
+    assert.deepEqual([early.status, early.text], [206, large.slice(500, 600)]);
+    assert.equal(early.headers.get("content-range"), `bytes 500-599/${large.length}`);
+    assert.equal(early.headers.get("content-length"), "100");
+    goOn();
+    await gateway.idle();
+    assert.equal((await gateway.ask("/a", { headers: { range: "bytes=-5" } })).text, "56789");
+    assert.equal((await gateway.ask("/a")).text, large);
+    assert.equal(origin.heads.length, 1);
+  }, { listeners: [{ name: "l", pool: "p", cache: { range: "fetch-full" } }] });
+});
