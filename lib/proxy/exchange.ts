@@ -71,6 +71,7 @@ export class Exchange implements TypedRequest {
   #peer: string | null = null;
   /** Its response goes to nobody. */
   #quiet = false;
+  #isUnderWay = false;
   #key: string | null = null;
   #plain: boolean | null = null;
 
@@ -179,9 +180,17 @@ export class Exchange implements TypedRequest {
     return this.#quiet || this.services.settings.backgroundFill;
   }
 
+  /** Counts the request as under way, until {@linkcode finish}. */
+  begin(): void {
+    this.#isUnderWay = true;
+    this.tenant.counts.inFlight++;
+  }
+
   /** Counts the request and writes its access line. */
   finish(finish: Finish): void {
     if (this.#quiet) return;
+    if (this.#isUnderWay) this.tenant.counts.inFlight--;
+    this.#isUnderWay = false;
     const durationMs = Math.max(0, this.services.clock.now() - this.startedAtMs);
     const status = finish.aborted ? CLIENT_LEFT : finish.status;
     countRequest(this.tenant.counts, {

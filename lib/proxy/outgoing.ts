@@ -67,7 +67,13 @@ function outgoingFields(exchange: Exchange, sending: Sending): Fields {
     !OWN_FIELDS.has(name) && !replaced.has(name) && !(ask.forCache && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop"
   );
   const host: Field = ["host", tenant.pool.preserveHost ? exchange.authority : endpoint.host];
-  const fields: Fields = [host, ...kept, ...ownFields(exchange), ...attemptFields(exchange, sending), ...ask.conditions];
+  const fields: Fields = [
+    host,
+    ...kept,
+    ...ownFields(exchange),
+    ...attemptFields(exchange, sending),
+    ...ask.conditions,
+  ];
   if (fixedEncoding !== null) fields.push(["accept-encoding", fixedEncoding]);
   for (const [name, value] of outgoing.set) if (value !== null) fields.push([name, value]);
   return fields;

@@ -41,6 +41,7 @@ export function handle(
   const tenant = table?.match(target.authority, target.path);
   if (tenant === undefined) return refuse(services, noListener(target.path));
   const exchange = new Exchange({ services, tenant, request, fields, target, connection });
+  exchange.begin();
   try {
     if (tenant.clientRate !== null) limitClient(exchange, tenant.clientRate);
     const response = serve(exchange);

@@ -155,3 +155,16 @@ Deno.test("Exchange passes the same request id to the origin, the client and the
         assert.deepEqual([sentField(origin!, "x-request-id"), access()[0]!["id"]], [id, id]);
       }),
   ));
+
+Deno.test("Exchange.begin() counts a request as under way until it has finished, once", () =>
+  withGateway(partsOf(), (gateway) => {
+    const counts = gateway.gateway.counts.listeners["l"]!;
+    const exchange = exchangeOf(gateway, "/a");
+    exchange.begin();
+    assert.equal(counts.inFlight, 1);
+    exchange.inBackground().finish({ status: 200, bytes: 0, cache: "none", cacheStatus: "" });
+    assert.equal(counts.inFlight, 1);
+    for (let turn = 0; turn < 2; turn++) exchange.finish({ status: 200, bytes: 0, cache: "none", cacheStatus: "" });
+    assert.equal(counts.inFlight, 0);
+    return Promise.resolve();
+  }));

@@ -201,11 +201,12 @@ function over({ gateway, clock, lines, servers }: Parts): InProcessGateway {
 }
 
 /** What is still under way. */
-function unrest({ services, snapshot }: Gateway): string[] {
+function unrest({ services, snapshot, counts }: Gateway): string[] {
   const held = [
     ["flights", services.collapse.size],
     ["tasks", services.background.size],
     ["reserved bytes", services.budget.usedBytes],
+    ...Object.entries(counts.listeners).map(([name, { inFlight }]) => [`requests to ${name}`, inFlight] as const),
     ...snapshot.pools.flatMap(({ pool }) => pool.upstreams.map((one) => [`tries at ${one.id}`, one.inFlight] as const)),
   ] as const;
   return held.filter(([, count]) => count !== 0).map(([what, count]) => `${count} ${what}`);
@@ -259,4 +260,10 @@ export async function withOrigin(
 export function sentField(origin: ScriptedOrigin, name: string, index = -1): string | null {
   const found = origin.heads.at(index)?.fields.filter(([field]) => field === name).map(([, value]) => value) ?? [];
   return found.length === 0 ? null : found.join(", ");
+}
+
+/** An origin that plays one part after the other, the last one for ever. */
+export function inParts(...handlers: ScriptedHandler[]): ScriptedHandler {
+  let turn = 0;
+  return (exchange) => handlers[Math.min(turn++, handlers.length - 1)]!(exchange);
 }

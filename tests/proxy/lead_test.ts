@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { plainParts, sentField, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
+import { inParts, plainParts, sentField, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
 
 const old = [["cache-control", "max-age=10"], ["etag", '"v1"'], ["x-turn", "1"]] as [string, string][];
 
-/** An origin that plays one part after the other, the last one for ever. */
-function parts(...handlers: ScriptedHandler[]): ScriptedHandler {
-  let turn = 0;
-  return (exchange) => handlers[Math.min(turn++, handlers.length - 1)]!(exchange);
-}
-
 const first: ScriptedHandler = (exchange) => exchange.reply({ fields: old, body: "old" });
 Deno.test("lead() replaces a stale response with what came in its place", () =>
-  withOrigin(parts(first, (exchange) => exchange.reply({ fields: old, body: "new" })), async (gateway) => {
+  withOrigin(inParts(first, (exchange) => exchange.reply({ fields: old, body: "new" })), async (gateway) => {
     await gateway.ask("/a");
     gateway.clock.advance(20_000);
     assert.deepEqual([(await gateway.ask("/a")).text, (await gateway.ask("/a")).text], ["new", "new"]);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { handle } from "../../lib/proxy/pipeline.ts";
 import { eventually, plainParts, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
 
 Deno.test("passThrough() streams a response as it comes, with back-pressure to the origin", () => {
@@ -69,3 +70,20 @@ Deno.test("passThrough() keeps answers to one user out of the caches behind, wha
       }
       assert.equal(origin!.heads.length, 2);
     })));
+
+Deno.test("passThrough() gives the answer back when something fails behind it", () =>
+  withOrigin(async (exchange) => {
+    await exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
+    await exchange.hang();
+  }, async (gateway, origin) => {
+    const { services, table } = gateway.entrance();
+    const failing = { ...services, forgotten: () => Promise.reject(new Error("the others cannot be told")) };
+    const request = new Request("http://gateway.test/a", { method: "POST", headers: { host: "gateway.test" } });
+    const remoteAddr = { transport: "tcp", hostname: "192.0.2.1", port: 1 } as const;
+    const response = await handle({ services: failing, table }, request, { remoteAddr });
+    assert.equal(response.status, 500);
+    await response.body?.cancel();
+    await eventually("the origin's connection is closed", () => origin.open === 0);
+    await gateway.idle();
+    gateway.lines.splice(0);
+  }));

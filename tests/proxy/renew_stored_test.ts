@@ -1,14 +1,8 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { sentField, withOrigin } from "./in_process_gateway.ts";
+import { inParts, sentField, withOrigin } from "./in_process_gateway.ts";
 
 const old = [["cache-control", "max-age=10"], ["etag", '"v1"'], ["x-turn", "1"]] as [string, string][];
-
-/** An origin that plays one part after the other, the last one for ever. */
-function parts(...handlers: ScriptedHandler[]): ScriptedHandler {
-  let turn = 0;
-  return (exchange) => handlers[Math.min(turn++, handlers.length - 1)]!(exchange);
-}
 
 const first: ScriptedHandler = (exchange) => exchange.reply({ fields: old, body: "old" });
 const notModified = (fields: [string, string][]): ScriptedHandler => (exchange) =>
@@ -16,7 +10,7 @@ const notModified = (fields: [string, string][]): ScriptedHandler => (exchange) 
 
 Deno.test("renewStored() renews a stale response with a 304: the body stays, the fields and the lifetime are new", () =>
   withOrigin(
-    parts(first, notModified([["cache-control", "max-age=100"], ["etag", '"v1"'], ["x-turn", "2"]])),
+    inParts(first, notModified([["cache-control", "max-age=100"], ["etag", '"v1"'], ["x-turn", "2"]])),
     async (gateway, origin) => {
       await gateway.ask("/a");
       gateway.clock.advance(20_000);
@@ -31,7 +25,7 @@ Deno.test("renewStored() renews a stale response with a 304: the body stays, the
   ));
 
 Deno.test("renewStored() answers a client's own condition from the renewed response", () =>
-  withOrigin(parts(first, notModified([["etag", '"v1"']])), async (gateway) => {
+  withOrigin(inParts(first, notModified([["etag", '"v1"']])), async (gateway) => {
     await gateway.ask("/a");
     gateway.clock.advance(20_000);
     const answer = await gateway.ask("/a", { headers: { "if-none-match": '"v1"' } });
@@ -41,7 +35,7 @@ Deno.test("renewStored() answers a client's own condition from the renewed respo
 for (const attempts of [3, 1]) {
   Deno.test(`renewStored() asks again without conditions when a 304 speaks of another response, with ${attempts} attempts`, () =>
     withOrigin(
-      parts(first, notModified([["etag", '"v2"']]), (exchange) => exchange.reply({ fields: old, body: "new" })),
+      inParts(first, notModified([["etag", '"v2"']]), (exchange) => exchange.reply({ fields: old, body: "new" })),
       async (gateway, origin) => {
         await gateway.ask("/a");
         gateway.clock.advance(20_000);

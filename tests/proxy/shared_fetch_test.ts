@@ -60,3 +60,21 @@ Deno.test("revalidateInBackground() keeps serving stale while the origin fails, 
     },
     { pool: { retry: { attempts: 1 } } },
   ));
+
+Deno.test("revalidateInBackground() goes on for the cache when the client that found it stale has left", () =>
+  withOrigin(async (exchange) => {
+    await exchange.reply({ fields: [["cache-control", "max-age=10, stale-while-revalidate=600"]], body: "old" });
+    exchange.end();
+  }, async (gateway, origin) => {
+    const client = new AbortController();
+    await gateway.ask("/a");
+    gateway.clock.advance(20_000);
+    let tries = 0;
+    origin.handle((exchange) =>
+      tries++ === 0 ? exchange.reset() : exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "new" })
+    );
+    assert.equal((await gateway.ask("/a", { signal: client.signal })).text, "old");
+    client.abort();
+    await gateway.idle();
+    assert.equal((await gateway.ask("/a")).text, "new");
+  }, { cache: { background_fill: false } }));

@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { withOrigin } from "./in_process_gateway.ts";
-
-/** An origin that plays one part after the other, the last one for ever. */
-function parts(...handlers: ScriptedHandler[]): ScriptedHandler {
-  let turn = 0;
-  return (exchange) => handlers[Math.min(turn++, handlers.length - 1)]!(exchange);
-}
+import { inParts, withOrigin } from "./in_process_gateway.ts";
 
 const lasting = [["cache-control", "max-age=10, stale-if-error=60"], ["etag", '"v1"']] as [string, string][];
 const failures: [string, ScriptedHandler][] = [
@@ -23,7 +17,7 @@ const failures: [string, ScriptedHandler][] = [
 for (const [what, failure] of failures) {
   Deno.test(`standIn() serves a stale response within stale-if-error after ${what}, and an error past it`, () =>
     withOrigin(
-      parts(
+      inParts(
         (exchange) => exchange.reply({ fields: [...lasting, ["content-type", "text/plain"]], body: "old" }),
         failure,
       ),
@@ -46,7 +40,7 @@ for (const [what, failure] of failures) {
 
 Deno.test("standIn() never serves what must be revalidated stale", () =>
   withOrigin(
-    parts(
+    inParts(
       (exchange) =>
         exchange.reply({
           fields: [["cache-control", "max-age=10, must-revalidate, stale-if-error=60"], ["etag", '"1"']],
