@@ -45,6 +45,7 @@ const facts: StatisticsFacts = {
       : { lastMinute: null, lastHour: null, sinceStart: null };
   },
   purges: { url: 2, all: 0 },
+  prewarms: [],
 };
 
 Deno.test("tierFigures() adds up memories, and takes the disk for the one that it is", () => {

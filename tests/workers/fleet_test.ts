@@ -9,7 +9,6 @@ import { eventually } from "./eventually.ts";
 import type { Part } from "./part.ts";
 import { setStage } from "./stage.ts";
 
-const config = await configOf(ANY_CONFIG);
 const RULE = { id: "rule", scope: { kind: "all", listener: null }, soft: false, timeMs: 1 } as const;
 const ALL_FAIL: Readonly<Record<string, readonly Part[]>> = {
   "serving-0": ["fails"],
@@ -23,6 +22,7 @@ async function fleetOf(parts: Readonly<Record<string, readonly Part[]>> = {}, mo
   const lines: Record<string, unknown>[] = [];
   const lost = Promise.withResolvers<void>();
   const leaseMemory = newLeaseMemory();
+  const configNamed = (name: string) => configOf({ ...ANY_CONFIG, server: { name, data_dir: stage.directory } });
   const fleet = new Fleet({
     url: stage.url,
     servingWorkers: 2,
@@ -40,11 +40,13 @@ async function fleetOf(parts: Readonly<Record<string, readonly Part[]>> = {}, mo
     }),
     onLost: () => lost.resolve(),
     ...more,
-  }, { generation: 1, config });
+  }, { generation: 1, config: await configNamed("first") });
   return {
     fleet,
     lines,
     leaseMemory,
+    /** A configuration to go on with. */
+    next: async (name = "next") => ({ generation: 2, config: await configNamed(name) }),
     lost: lost.promise,
     direct: stage.direct,
     slot: (name: string) => fleet.slots.find((slot) => slot.name === name)!,
@@ -57,7 +59,7 @@ async function fleetOf(parts: Readonly<Record<string, readonly Part[]>> = {}, mo
 
 /** What a worker has seen since it began. */
 async function seenBy(handle: WorkerHandle | null): Promise<Record<string, number>> {
-  return { ...(await handle!.ping(20_000))!.connections };
+  return { ...(await handle!.ping(60_000))!.connections };
 }
 
 /** Waits until the place has another worker, and it is up. */
@@ -126,7 +128,7 @@ Deno.test("a worker that dies is replaced; what it counted stays, what it had in
 });
 
 Deno.test("a worker that is silent for too long is replaced", async () => {
-  await using set = await fleetOf({}, { silenceMs: 1_000 });
+  await using set = await fleetOf({}, { silenceMs: 3_000 });
   await set.fleet.start();
   const first = set.slot("serving-1").handle!;
   set.direct({ "serving-1": ["hangs"] });
@@ -156,7 +158,7 @@ Deno.test("workers that die again and again are lost when no serving worker is l
 Deno.test("reload() brings a configuration into every worker", async () => {
   await using set = await fleetOf();
   await set.fleet.start();
-  const next = { generation: 2, config: await configOf({ ...ANY_CONFIG, server: { name: "next" } }) };
+  const next = await set.next();
   assert.equal(await set.fleet.reload(next), null);
   assert.equal(set.fleet.current, next);
   await set.fleet.refresh();
@@ -167,8 +169,7 @@ Deno.test("reload() brings it into none where one cannot use it, and says why", 
   await using set = await fleetOf();
   await set.fleet.start();
   set.direct({ "serving-1": ["refuses"] });
-  const next = { generation: 2, config: await configOf({ ...ANY_CONFIG, server: { name: "bad" } }) };
-  assert.equal(await set.fleet.reload(next), 'serving-1 cannot use "bad"');
+  assert.equal(await set.fleet.reload(await set.next("bad")), 'serving-1 cannot use "bad"');
   assert.equal(set.fleet.current.generation, 1);
   await set.fleet.refresh();
   assert.deepEqual(set.fleet.live.map(({ report }) => report!.generation), [1, 1, 1]);
@@ -180,10 +181,10 @@ Deno.test("reload() does not wait for a worker that dies meanwhile; it comes bac
   await set.fleet.start();
   const first = set.slot("serving-0").handle;
   set.direct({ "serving-0": ["dies-preparing"] });
-  assert.equal(await set.fleet.reload({ generation: 2, config }), null);
+  assert.equal(await set.fleet.reload(await set.next()), null);
   set.direct({});
   const second = await replaced(set.slot("serving-0"), first);
-  assert.equal((await second.ping(20_000))!.generation, 2);
+  assert.equal((await second.ping(60_000))!.generation, 2);
 });
 
 Deno.test("a worker that starts during a reload comes up with the new configuration", async () => {
@@ -194,9 +195,9 @@ Deno.test("a worker that starts during a reload comes up with the new configurat
   first.kill("a test");
   // Longer than the pause before a restart, shorter than the slow start.
   await new Promise((resolve) => setTimeout(resolve, 150));
-  assert.equal(await set.fleet.reload({ generation: 2, config }), null);
+  assert.equal(await set.fleet.reload(await set.next()), null);
   const second = await replaced(set.slot("serving-0"), first);
-  assert.equal((await second.ping(20_000))!.generation, 2);
+  assert.equal((await second.ping(60_000))!.generation, 2);
 });
 
 Deno.test("a worker that came up while the others prepared gets the new configuration, or is replaced", async () => {
@@ -205,13 +206,13 @@ Deno.test("a worker that came up while the others prepared gets the new configur
   const first = set.slot("serving-0").handle!;
   set.direct({ "serving-1": ["slow-preparing"], "serving-0": ["refuses"] });
   first.kill("a test");
-  const reloading = set.fleet.reload({ generation: 2, config });
+  const reloading = set.fleet.reload(await set.next());
   const second = await replaced(set.slot("serving-0"), first);
   assert.equal(set.fleet.current.generation, 1, "it is up before the others have prepared");
   assert.equal(await reloading, null);
   // It was asked to prepare and refused.
   const third = await replaced(set.slot("serving-0"), second);
-  assert.equal((await third.ping(20_000))!.generation, 2);
+  assert.equal((await third.ping(60_000))!.generation, 2);
   assert.ok(set.lines.some(({ reason }) => /^did not take the configuration: serving-0 cannot/.test(String(reason))));
 });
 
@@ -232,7 +233,7 @@ Deno.test("purge() reaches every serving worker and those that are starting, bef
 
 Deno.test("purge() replaces a worker that does not take it; the next one begins with it", async () => {
   const purges: (typeof RULE)[] = [];
-  await using set = await fleetOf({}, { silenceMs: 300, purges: () => purges });
+  await using set = await fleetOf({}, { silenceMs: 1_500, purges: () => purges });
   await set.fleet.start();
   const first = set.slot("serving-0").handle!;
   set.direct({ "serving-0": ["hangs-purging"] });

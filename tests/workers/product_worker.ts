@@ -4,7 +4,7 @@ import { type ScriptedHandler, startScriptedOrigin } from "../origins/scripted_o
 import { initMessage } from "./messages.ts";
 
 /** Long enough for any answer on a busy machine. */
-export const PATIENCE_MS = 20_000;
+export const PATIENCE_MS = 60_000;
 
 /** The module that the product starts its workers from. */
 export const MAIN = new URL("../../main.ts", import.meta.url);

@@ -12,21 +12,27 @@ import { freePort } from "./free_port.ts";
 import type { Part } from "./part.ts";
 import { setStage } from "./stage.ts";
 
-/** A configuration file for a gateway whose admin surface is at a port. */
-function fileFor(adminPort: number, server: Mapping = {}): Mapping {
+/** Where a test's gateway has its admin surface and its data. */
+interface Places {
+  readonly port: number;
+  readonly dataDir: string;
+}
+
+/** A configuration file for a gateway at these places. */
+function fileFor({ port, dataDir }: Places, server: Mapping = {}): Mapping {
   return {
     ...ANY_CONFIG,
-    server: { workers: 2, shutdown_grace: "1s", ...server },
-    admin: { listen: `127.0.0.1:${adminPort}` },
+    server: { workers: 2, shutdown_grace: "1s", data_dir: dataDir, ...server },
+    admin: { listen: `127.0.0.1:${port}` },
   };
 }
 
 /** A supervisor over real workers in roles that the test directs, with a configuration file that the test writes. */
 async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping } = {}) {
   const stage = await setStage();
-  const port = freePort();
+  const places: Places = { port: freePort(), dataDir: stage.directory };
   const lines: Record<string, unknown>[] = [];
-  let file = fileFor(port, more.server);
+  let file = fileFor(places, more.server);
   let reads = 0;
   const read = () => (reads++, loadOf(file));
   const loaded = await loadOf(file) as LoadResult & { ok: true };
@@ -50,10 +56,10 @@ async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping 
   return {
     supervisor,
     lines,
-    admin: `http://127.0.0.1:${port}/`,
-    port,
+    admin: `http://127.0.0.1:${places.port}/`,
+    port: places.port,
     reads: () => reads,
-    write: (server: Mapping, rest: Mapping = {}) => file = { ...fileFor(port, server), ...rest },
+    write: (server: Mapping, rest: Mapping = {}) => file = { ...fileFor(places, server), ...rest },
     direct: (parts: Readonly<Record<string, readonly Part[]>>) => stage.direct(parts),
     async [Symbol.asyncDispose]() {
       await supervisor.stop();

@@ -6,23 +6,25 @@ import { initMessage } from "./messages.ts";
 import type { Part } from "./part.ts";
 import { setStage } from "./stage.ts";
 
-const PATIENCE_MS = 20_000;
-const config = await configOf(ANY_CONFIG);
-const init = initMessage({ generation: 1, config });
+const PATIENCE_MS = 60_000;
 const RULE = { id: "rule", scope: { kind: "all", listener: null }, soft: false, timeMs: 1 } as const;
 
 /** A real worker over the runtime, in a role that plays these parts, and all that it says. */
 async function started(...parts: Part[]) {
   const stage = await setStage({ "serving-0": parts });
+  const config = await configOf({ ...ANY_CONFIG, server: { data_dir: stage.directory } });
   const said: FromWorker[] = [];
   const died = Promise.withResolvers<string>();
   const handle = new WorkerHandle({ url: stage.url, name: "serving-0", onDeath: died.resolve });
   const ask = (message: ToWorker, type: FromWorker["type"]) =>
     handle.call(message, (it) => it.type === type, PATIENCE_MS);
   // It sees everything and takes nothing.
-  handle.call(init, (message) => (said.push(message), false), PATIENCE_MS).catch(() => {});
+  handle.call(initMessage({ generation: 1, config }), (message) => (said.push(message), false), PATIENCE_MS).catch(
+    () => {},
+  );
   return {
     handle,
+    config,
     said,
     died: died.promise,
     ask,
@@ -37,7 +39,7 @@ async function started(...parts: Part[]) {
 
 Deno.test("runWorker() says hello, then that its role is ready, and answers each message", async () => {
   await using worker = await started();
-  await worker.ask({ type: "prepare", generation: 2, config }, "prepared");
+  await worker.ask({ type: "prepare", generation: 2, config: worker.config }, "prepared");
   await worker.ask({ type: "commit", generation: 2 }, "committed");
   await worker.ask({ type: "purge", id: 5, rules: [RULE] }, "purged");
   const report = await worker.handle.ping(PATIENCE_MS);
@@ -69,14 +71,14 @@ Deno.test("runWorker() does what comes while the role opens afterwards, so that 
 
 Deno.test("runWorker() answers why a configuration cannot be used, and goes on with the one before", async () => {
   await using worker = await started("refuses");
-  const answer = await worker.ask({ type: "prepare", generation: 2, config }, "prepared");
-  const error = `serving-0 cannot use "${config.server.name}"`;
+  const answer = await worker.ask({ type: "prepare", generation: 2, config: worker.config }, "prepared");
+  const error = `serving-0 cannot use "${worker.config.server.name}"`;
   assert.deepEqual(answer, { type: "prepared", generation: 2, error });
   worker.handle.post({ type: "abort", generation: 2 });
   const report = await worker.handle.ping(PATIENCE_MS);
   assert.deepEqual([report!.generation, report!.connections], [1, { aborted: 1 }]);
   worker.direct();
-  await worker.ask({ type: "prepare", generation: 3, config }, "prepared");
+  await worker.ask({ type: "prepare", generation: 3, config: worker.config }, "prepared");
   await worker.ask({ type: "commit", generation: 3 }, "committed");
   assert.equal((await worker.handle.ping(PATIENCE_MS))!.generation, 3);
 });
