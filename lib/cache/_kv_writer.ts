@@ -146,6 +146,7 @@ export class KvWriter {
     const record = read.value instanceof Uint8Array ? read.value as Uint8Array<ArrayBuffer> : null;
     let current = record === null ? null : readHeader(record);
     if (op.kind === "delete" && read.versionstamp === null) return null;
+    if (op.kind === "delete" && current !== null && current.storedAtMs > (op.untilMs ?? Infinity)) return null;
     if (op.kind === "delete" && op.suspect) current = await this.#trusted(current, listener, read.versionstamp);
     if (op.kind === "touch" && (current === null || current.bucket >= bucketAt(this.#options.clock.now()))) return null;
     const currentCostBytes = current === null || record === null

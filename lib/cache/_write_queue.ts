@@ -3,8 +3,14 @@ import { heldBytes, type StoredResponse } from "./stored_response.ts";
 /** One change that waits to be written. */
 export type WriteOp =
   | { readonly kind: "put"; readonly key: string; readonly bytes: number; readonly response: StoredResponse }
-  /** `suspect` says that what the key holds was found damaged. */
-  | { readonly kind: "delete"; readonly key: string; readonly bytes: number; readonly suspect: boolean }
+  /** `suspect` says that what the key holds was found damaged; what was asked for after `untilMs` stays. */
+  | {
+    readonly kind: "delete";
+    readonly key: string;
+    readonly bytes: number;
+    readonly suspect: boolean;
+    readonly untilMs?: number;
+  }
   | { readonly kind: "touch"; readonly key: string; readonly bytes: number };
 
 /** How much may wait. */
@@ -60,9 +66,9 @@ export class WriteQueue {
   }
 
   /** Adds a removal. Where even that has no room, the oldest op that waits is dropped for it. */
-  delete(key: string, suspect = false): void {
+  delete(key: string, suspect = false, untilMs = Infinity): void {
     this.#remove(key);
-    const op: WriteOp = { kind: "delete", key, bytes: OP_BYTES + key.length * 2, suspect };
+    const op: WriteOp = { kind: "delete", key, bytes: OP_BYTES + key.length * 2, suspect, untilMs };
     while (!this.#hasRoom(op.bytes) && this.#waiting.size > 0) this.#dropOldest();
     this.#add(op);
   }

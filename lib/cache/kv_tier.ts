@@ -138,11 +138,16 @@ export class KvTier {
     this.#loop.wake();
   }
 
-  /** Takes a removal; what the key held is not answered from now on. */
-  delete(key: string): void {
+  /**
+   * Takes a removal; what the key held is not answered from now on. What was asked for after `untilMs` stays: another worker may
+   * have fetched it since.
+   */
+  delete(key: string, untilMs = Infinity): void {
     if (this.#closed) return;
+    const waiting = this.#queue.find(key);
+    if (waiting?.kind === "put" && waiting.response.requestTimeMs > untilMs) return;
     this.#lookUps.supersede(key);
-    this.#queue.delete(key);
+    this.#queue.delete(key, false, untilMs);
     this.#loop.wake();
   }
 

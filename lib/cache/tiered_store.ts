@@ -46,13 +46,11 @@ class Tiers implements TieredStore {
   get(key: string): Found | undefined | Promise<Found | undefined> {
     const entry = this.#memory.get(key);
     if (entry !== undefined) {
-      if (entry.purgeGeneration !== this.#purges.generation) return this.#purged(entry);
+      if (entry.purgeGeneration !== this.#purges.generation) return this.#judged(entry);
       if (this.#disk !== null) this.#tellUse(entry, this.#disk);
       return entry.found;
     }
-    const onDisk = this.#disk?.get(key);
-    if (onDisk === undefined) return undefined;
-    return onDisk instanceof Promise ? onDisk.then((response) => this.#fromDisk(response)) : this.#fromDisk(onDisk);
+    return this.#getFromDisk(key, -Infinity);
   }
 
   put(response: StoredResponse): void {
@@ -92,12 +90,27 @@ class Tiers implements TieredStore {
     if (entry.found.response.tiers.disk) disk.touch(entry.key);
   }
 
+  /** What is asked for before `sinceMs` does not count: what memory held in its place was newer, and is purged. */
+  #getFromDisk(key: string, sinceMs: number): Found | undefined | Promise<Found | undefined> {
+    const onDisk = this.#disk?.get(key);
+    if (onDisk === undefined) return undefined;
+    return onDisk instanceof Promise
+      ? onDisk.then((response) => this.#fromDisk(response, sinceMs))
+      : this.#fromDisk(onDisk, sinceMs);
+  }
+
+  /** Where the rules that came since leave nothing of an entry, the disk may hold what another worker has fetched meanwhile. */
+  #judged(entry: MemoryEntry): Found | undefined | Promise<Found | undefined> {
+    const { requestTimeMs } = entry.found.response;
+    return this.#purged(entry) ?? this.#getFromDisk(entry.key, requestTimeMs);
+  }
+
   /** The entry held against the rules that came since it was last; the next hits pay a comparison of two numbers. */
   #purged(entry: MemoryEntry): Found | undefined {
     const { response } = entry.found;
     const left = this.#purges.apply(response);
     if (left === undefined) {
-      this.forget(entry.key);
+      this.#memory.delete(entry.key);
       return undefined;
     }
     entry.purgeGeneration = this.#purges.generation;
@@ -106,13 +119,13 @@ class Tiers implements TieredStore {
   }
 
   /** What was put while the disk was read has the last word. */
-  #fromDisk(response: StoredResponse | undefined): Found | undefined {
+  #fromDisk(response: StoredResponse | undefined, sinceMs: number): Found | undefined {
     if (response === undefined) return undefined;
     const newer = this.#memory.peek(response.key);
     if (newer !== undefined) return this.#purged(newer);
-    const left = this.#purges.apply(response);
+    const left = response.requestTimeMs < sinceMs ? undefined : this.#purges.apply(response);
     if (left === undefined) {
-      this.#disk?.delete(response.key);
+      this.#disk?.delete(response.key, response.requestTimeMs);
       return undefined;
     }
     if (left.tiers.memory) {

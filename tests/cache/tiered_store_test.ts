@@ -112,3 +112,63 @@ Deno.test("TieredStore.delete() tells the other workers, which forget the key in
   assertNothing(await there.get("api\0\0/a"));
   assert.equal(told.length, 1);
 });
+
+Deno.test("createTieredStore() finds on disk what another worker has fetched since a purge of its own copy", async () => {
+  await using opened = await openKvForTest();
+  const purges = new PurgeTable();
+  const { clock } = opened;
+  const storeOver = (disk: typeof opened.tier) =>
+    createTieredStore({ memory: createMemoryTier({ limitBytes: 1024 * 1024 }), disk, clock, purges });
+  const one = storeOver(opened.tier);
+  const two = storeOver(await opened.another());
+  const at = (requestTimeMs: number, version: number) =>
+    sampleResponse("api\0\0/a", { requestTimeMs, responseTimeMs: requestTimeMs, version });
+  const nowMs = clock.now();
+  one.put(at(nowMs, 1));
+  await opened.tier.flush();
+  assertSameResponse((await two.get("api\0\0/a"))!.response, at(nowMs, 1));
+  purges.add({ id: "1", scope: { kind: "all", listener: null }, soft: false, timeMs: nowMs + 1 });
+  one.put(at(nowMs + 2, 2));
+  await opened.tier.flush();
+  const found = await two.get("api\0\0/a");
+  assertSameResponse(found!.response, at(nowMs + 2, 2));
+  assert.equal((await two.get("api\0\0/a"))?.tier, "memory");
+  assertSameResponse((await one.get("api\0\0/a"))!.response, at(nowMs + 2, 2));
+});
+
+Deno.test("createTieredStore() answers nothing from disk that is older than what was purged in memory", async () => {
+  await using opened = await openTiers();
+  const { store, memory, tier, clock } = opened;
+  const nowMs = clock.now();
+  const purges = new PurgeTable();
+  const purging = createTieredStore({ memory, disk: tier, clock, purges });
+  store.put(sampleResponse("api\0\0/a", { requestTimeMs: nowMs - 10, responseTimeMs: nowMs - 10 }));
+  await tier.flush();
+  purging.adopt(sampleResponse("api\0\0/a", { requestTimeMs: nowMs, responseTimeMs: nowMs, tags: ["x"] }));
+  purges.add({ id: "1", scope: { kind: "tag", listener: null, tag: "x" }, soft: false, timeMs: nowMs + 1 });
+  assertNothing(await purging.get("api\0\0/a"));
+});
+
+Deno.test("createTieredStore() removes what it finds purged on disk, and nothing that another worker put there since", async () => {
+  await using opened = await openKvForTest();
+  const { clock } = opened;
+  const purges = new PurgeTable();
+  const another = await opened.another();
+  const store = createTieredStore({
+    memory: createMemoryTier({ limitBytes: 1024 * 1024 }),
+    disk: opened.tier,
+    clock,
+    purges,
+  });
+  const at = (requestTimeMs: number) => sampleResponse("api\0\0/a", { requestTimeMs, responseTimeMs: requestTimeMs });
+  const nowMs = clock.now();
+  another.put(at(nowMs));
+  await another.flush();
+  opened.tier.delete("api\0\0/a", nowMs - 1);
+  await opened.tier.flush();
+  assertSameResponse((await another.get("api\0\0/a"))!, at(nowMs));
+  purges.add({ id: "1", scope: { kind: "all", listener: null }, soft: false, timeMs: nowMs });
+  assertNothing(await store.get("api\0\0/a"));
+  await opened.tier.flush();
+  assertNothing(await another.get("api\0\0/a"));
+});

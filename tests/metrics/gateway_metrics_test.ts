@@ -6,6 +6,7 @@ import {
   countRequest,
   countTry,
   DURATION_BUCKETS_MS,
+  FORWARD_REASONS,
   newListenerCounts,
   newWorkerCounts,
 } from "../../lib/metrics/gateway_metrics.ts";
@@ -112,4 +113,19 @@ Deno.test("addCounts() counts what is called like something that objects inherit
     assert.equal(sum.upstreams[name]?.["http://one.example"]?.outcomes["ok"], 2, name);
   }
   assert.equal("requests" in Object, false);
+});
+
+Deno.test("countRequest() counts why an upstream was asked, where one was", () => {
+  const counts = newListenerCounts();
+  const request = { status: 200, bytes: 1, durationMs: 1, cache: "miss" } as const;
+  countRequest(counts, { ...request, fwd: "uri-miss" });
+  countRequest(counts, { ...request, fwd: "vary-miss" });
+  countRequest(counts, { ...request, cache: "hit_memory", fwd: null });
+  countRequest(counts, request);
+  const counted = Object.fromEntries(FORWARD_REASONS.map((reason, index) => [reason, counts.byReason[index]]));
+  assert.deepEqual(counted, {
+    ...Object.fromEntries(FORWARD_REASONS.map((reason) => [reason, 0])),
+    "uri-miss": 1,
+    "vary-miss": 1,
+  });
 });

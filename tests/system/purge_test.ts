@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { filePath } from "../origins/artwork.ts";
+import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { runMain } from "./_command.ts";
 import { eventually } from "./_eventually.ts";
 import { startGateway } from "./_gateway.ts";
+import { testConfig } from "./_test_config.ts";
 import { ask, postAdmin, startVersioned, startVersionedOrigin, versionedConfig, warm } from "./_versioned_origin.ts";
 
 /** Orders, what they purge, and what they must leave alone. */
@@ -204,4 +207,49 @@ Deno.test("what was on its way when an unsafe method changed it is not stored, i
     await before;
     for (let n = 0; n < 9; n++) assert.equal((await ask(gateway, target)).text, `${target} v${origin.version}`);
   }
+});
+
+Deno.test("a title of TMDB is purged with one tag: its details, its parts, in every language, and nothing else", async () => {
+  await using stack = new AsyncDisposableStack();
+  const origin = stack.adopt(await startTmdbOrigin(), (running) => running.close());
+  const gateway = stack.adopt(
+    await startGateway({
+      config: (places) =>
+        testConfig(places, {
+          pools: {
+            api: { type: "tmdb-api", api_keys: [demoApiKey], health: false, upstreams: [origin.url] },
+            image: { type: "tmdb-image", health: false, upstreams: [origin.url] },
+          },
+          listeners: [{ name: "api", prefix: "/3", pool: "api" }, { name: "image", prefix: "/t/p", pool: "image" }],
+        }),
+    }),
+    (running) => running.close(),
+  );
+  const poster = /[A-Za-z0-9]+/.exec(filePath("poster", "movie/550"))![0];
+  const fights = ["/3/movie/550", "/3/movie/550?language=de-DE", "/3/movie/550/credits"];
+  const others = ["/3/movie/603", "/3/movie/603?language=de-DE", "/3/tv/1399"];
+  const images = [`/t/p/w500/${poster}.jpg`, `/t/p/w342/${poster}.jpg`];
+  const all = [...fights, ...others, ...images];
+  /** Those of the targets that the origin is asked for again. */
+  const fetchedAgain = async () => {
+    const before = origin.requests.length;
+    await Promise.all(all.map((target) => ask(gateway, target)));
+    const asked = new Set(origin.requests.slice(before).map(({ target }) => target.replace(/[?&]api_key=[^&]*/, "")));
+    return all.filter((target) => asked.has(target));
+  };
+  for (const target of all) assert.equal((await ask(gateway, target)).status, 200, target);
+  await postAdmin(gateway, "/purge", { tag: "movie:550", hard: true });
+  assert.deepEqual(await fetchedAgain(), fights);
+  await postAdmin(gateway, "/purge", { tag: "lang:de", hard: true });
+  assert.deepEqual(await fetchedAgain(), all.filter((target) => target.includes("language=de")));
+  await postAdmin(gateway, "/purge", { tag: `img:${poster}`, hard: true });
+  assert.deepEqual(await fetchedAgain(), images);
+});
+
+Deno.test("the audit line of a purge holds no credential", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { gateway } = await startVersioned(stack);
+  await postAdmin(gateway, "/purge", { url: "/a?api_key=0123456789abcdef0123456789abcdef&session_id=5e55104" });
+  await gateway.logged("audit=purge");
+  assert.doesNotMatch(gateway.log(), /0123456789abcdef|5e55104/);
 });
