@@ -5,6 +5,13 @@ const HEAD_CELLS = 4;
 /** Cells that each worker may have in a slot. */
 const CELLS_PER_WORKER = 2;
 
+/** What counts in a slot: an upstream's gate, or a listener's admission. */
+export type LimitKind = "gate" | "admission";
+
+function kindOf(tag: number): LimitKind {
+  return (tag & 1) === 0 ? "gate" : "admission";
+}
+
 /** Cells of one slot. */
 function stride(workers: number): number {
   return HEAD_CELLS + CELLS_PER_WORKER * workers;
@@ -28,11 +35,23 @@ export class LimitMemory {
   }
 
   /**
+   * Takes back what a worker that has died had under way: its places are free at once, not only when it is replaced. Called by the
+   * supervisor.
+   */
+  sweep(worker: number, cellsOf: Readonly<Record<LimitKind, (worker: number) => readonly number[]>>): void {
+    for (let at = 0; at < this.#tags.length; at += this.#stride) {
+      const tag = Atomics.load(this.#tags, at);
+      if (tag === 0) continue;
+      for (const cell of cellsOf[kindOf(tag)](worker)) Atomics.store(this.#tags, at + 1 + cell, 0);
+    }
+  }
+
+  /**
    * The counters of the limit of this name, the same ones in every worker: all 0 at first. A name has them for as long as the
    * process lives. Where there are no more, counters of this worker's own.
    */
-  cells(name: string): Int32Array {
-    const tag = tagOf(name);
+  cells(name: string, kind: LimitKind): Int32Array {
+    const tag = tagOf(name, kind);
     for (let probe = 0; probe < SLOTS; probe++) {
       const at = ((tag >>> 0) + probe) % SLOTS * this.#stride;
       const before = Atomics.compareExchange(this.#tags, at, 0, tag);
@@ -44,12 +63,12 @@ export class LimitMemory {
   }
 }
 
-/** 32 bits of a name, never 0. Two names in some 4 billion share a limit's counters. */
-function tagOf(name: string): number {
+/** 31 bits of a name and one of its kind, never 0. Two names in some 2 billion share a limit's counters. */
+function tagOf(name: string, kind: LimitKind): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < name.length; index++) {
     hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193);
     hash ^= hash >>> 15;
   }
-  return hash | 0 || 1;
+  return kind === "gate" ? hash & ~1 || 2 : hash | 1;
 }

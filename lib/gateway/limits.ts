@@ -1,5 +1,5 @@
 import type { ListenerConfig, PoolConfig, UpstreamConfig } from "../config/config.ts";
-import { SharedGate } from "../pool/shared_gate.ts";
+import { gateCells, SharedGate } from "../pool/shared_gate.ts";
 import { Admission } from "../proxy/admission.ts";
 import { ClientRate, newClientMemory } from "../proxy/client_rate.ts";
 import { TurnQueue } from "../proxy/turn_queue.ts";
@@ -18,6 +18,15 @@ export interface SharedLimits {
 /** Memory of all limits, to be handed to every worker. */
 export function newSharedLimits(workers: number): SharedLimits {
   return { limits: newLimitMemory(workers), clients: newClientMemory(), workers };
+}
+
+/** Gives back what a worker that has died had under way; called by the supervisor. */
+export function sweepLimits({ limits, workers }: SharedLimits, worker: number): void {
+  new LimitMemory(limits, workers).sweep(worker, {
+    // As many cells as a gate needs for the workers before it stand before its own.
+    gate: (index) => [gateCells(index)],
+    admission: (index) => [index, workers + index],
+  });
 }
 
 /** Requests that may wait for an upstream with room, for each pool and worker. */
@@ -51,7 +60,7 @@ export class Limits {
     if (maxInFlight === null && maxPerSecond === null) return undefined;
     return this.#keep(
       ["gate", pool, id, maxInFlight, maxPerSecond],
-      (name) => new SharedGate(this.#memory.cells(name), { maxInFlight, maxPerSecond }, this.#place),
+      (name) => new SharedGate(this.#memory.cells(name, "gate"), { maxInFlight, maxPerSecond }, this.#place),
     );
   }
 
@@ -61,7 +70,8 @@ export class Limits {
     if (maxInFlight === null) return null;
     return this.#keep(
       ["admission", listener, maxInFlight, queueSize, queueTimeoutMs],
-      (name) => new Admission(this.#memory.cells(name), { maxInFlight, queueSize, queueTimeoutMs }, this.#place),
+      (name) =>
+        new Admission(this.#memory.cells(name, "admission"), { maxInFlight, queueSize, queueTimeoutMs }, this.#place),
     );
   }
 

@@ -1,6 +1,6 @@
 import { sweepLeases } from "../cache/lease_table.ts";
 import type { PurgeRule } from "../cache/purge_rules.ts";
-import type { SharedLimits } from "../gateway/limits.ts";
+import { type SharedLimits, sweepLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult } from "./messages.ts";
@@ -244,7 +244,10 @@ export class Fleet {
     if (handle.report !== null) {
       addCounts(slot.retired, { ...handle.report.counts, listeners: settled(handle.report.counts.listeners) });
     }
-    if (slot.role === "serving") sweepLeases(this.#options.leaseMemory, slot.index);
+    if (slot.role === "serving") {
+      sweepLeases(this.#options.leaseMemory, slot.index);
+      sweepLimits(this.#options.sharedLimits, slot.index);
+    }
     const pauseMs = slot.policy.died(Date.now() - handle.startedAtMs);
     this.#options.logger.error("A worker has stopped", {
       worker: slot.name,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Limits, newSharedLimits } from "../../lib/gateway/limits.ts";
+import { Limits, newSharedLimits, sweepLimits } from "../../lib/gateway/limits.ts";
 import { configFor, plainPool } from "../proxy/in_process_gateway.ts";
 
 async function parts(limit: number) {
@@ -62,4 +62,18 @@ Deno.test("Limits are nothing where none is configured", async () => {
   assert.equal(limits.gate("p", pool.upstreams[1]!), undefined);
   assert.equal(limits.admission(free), null);
   assert.equal(limits.clientRate(free), null);
+});
+
+Deno.test("sweepLimits() frees the places of a worker that has died, and no other's", async () => {
+  const { pool, listener } = await parts(2);
+  const shared = newSharedLimits(2);
+  const [one, two] = [0, 1].map((worker) => new Limits(shared, worker));
+  const gates = [one!, two!].map((limits) => limits.gate("p", pool.upstreams[0]!)!);
+  const admissions = [one!, two!].map((limits) => limits.admission(listener)!);
+  for (const gate of gates) gate.enter(0);
+  for (const admission of admissions) await admission.enter(undefined);
+  sweepLimits(shared, 0);
+  assert.deepEqual([gates[1]!.inFlight, admissions[1]!.inFlight], [1, 1]);
+  sweepLimits(shared, 1);
+  assert.deepEqual([gates[1]!.inFlight, admissions[1]!.inFlight], [0, 0]);
 });
