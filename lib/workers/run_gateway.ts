@@ -10,6 +10,9 @@ import { createLogger, type Logger } from "../logging/logger.ts";
 import { onSignals } from "./signals.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 
+/** Signals within this time are one request to stop: a terminal and a program between may both pass on the same Ctrl+C. */
+const SAME_STOP_MS = 500;
+
 /** What a run is told. */
 export interface RunOptions extends Pick<SupervisorOptions, "version" | "configFile" | "workerUrl" | "adminHandler"> {
   /** Reads and checks the configuration; called at the start and at each reload. */
@@ -24,14 +27,15 @@ export interface RunOptions extends Pick<SupervisorOptions, "version" | "configF
 export async function runGateway(options: RunOptions): Promise<number> {
   const output = standardOutput();
   const stop = Promise.withResolvers<void>();
-  let stopAsked = false;
+  let stopAskedAtMs: number | null = null;
   let supervisor: Supervisor | null = null;
   // First of all: without a listener SIGHUP ends the process.
   const removeListeners = onSignals({
     stop: () => {
-      // Whoever asks twice does not want to wait for what is under way.
-      if (stopAsked) Deno.exit(1);
-      stopAsked = true;
+      const nowMs = performance.now();
+      stopAskedAtMs ??= nowMs;
+      // Whoever asks again does not want to wait for what is under way.
+      if (nowMs - stopAskedAtMs > SAME_STOP_MS) Deno.exit(1);
       stop.resolve();
     },
     reload: () => void supervisor?.reload(),

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Mapping } from "../gateway/config_of.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { eventually } from "./eventually.ts";
-import { freePort } from "./free_port.ts";
+import { freePort } from "../free_port.ts";
 import { MAIN, originWith } from "./product_worker.ts";
 
 const PROGRAM = new URL("./fixtures/run_gateway.ts", import.meta.url);
@@ -33,6 +33,7 @@ async function running(file: (dataDir: string) => Mapping | string, worker = MAI
     write,
     path,
     signal: (signal: Deno.Signal) => child.kill(signal),
+    isOver: () => isOver,
     status: async () => (await over).code,
     said: (text: string) => eventually(`it says "${text}"`, () => out.stdout.includes(text), 20_000),
     async [Symbol.asyncDispose]() {
@@ -45,7 +46,7 @@ async function running(file: (dataDir: string) => Mapping | string, worker = MAI
 
 function fileFor(port: number, upstream = "http://127.0.0.1:9") {
   return (dataDir: string): Mapping => ({
-    server: { workers: 1, data_dir: dataDir, shutdown_grace: "5s" },
+    server: { workers: 1, data_dir: dataDir, shutdown_grace: "10s" },
     admin: { listen: `127.0.0.1:${freePort()}` },
     pools: { films: { type: "custom", health: false, upstreams: [upstream] } },
     listeners: [{ name: "films", listen: `127.0.0.1:${port}`, prefix: "/films", pool: "films" }],
@@ -114,6 +115,10 @@ Deno.test({
     await asked.promise;
     gateway.signal("SIGTERM");
     await gateway.said("Usher is stopping");
+    // The same request, come by another way.
+    gateway.signal("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    assert.equal(gateway.isOver(), false);
     const startedMs = performance.now();
     gateway.signal("SIGINT");
     assert.equal(await gateway.status(), 1);
