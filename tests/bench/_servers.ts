@@ -1,4 +1,4 @@
-import { freePort } from "../system/_gateway.ts";
+import { freePort } from "../free_port.ts";
 import type { Target } from "./_load.ts";
 
 /** The servers of one comparison. */

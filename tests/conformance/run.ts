@@ -3,6 +3,7 @@
  * gateway in front of it, runs every case, and prints what was passed and each case that was not. The reasons are in
  * `docs/conformance.md`; a case without one fails the run. With `--base` another cache is judged, which has to stand in front of the origin already.
  */
+import { freePort } from "../free_port.ts";
 import { parseArgs } from "node:util";
 import { startListenerGateway } from "../system/listener_gateway.ts";
 import { runSuite, SUITE } from "./suite.ts";
@@ -44,11 +45,6 @@ async function startJudged(stack: AsyncDisposableStack): Promise<string> {
   );
   if (values.log) stack.defer(() => print(gateway.log()));
   return gateway.url;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 async function listening(port: number): Promise<void> {

@@ -1,4 +1,7 @@
 import { join } from "node:path";
+import { freePort } from "../free_port.ts";
+
+export { freePort } from "../free_port.ts";
 
 /** A gateway that runs as a process of its own, the way `deno task start` runs it. */
 export interface RunningGateway {
@@ -159,14 +162,6 @@ async function waitForText(output: Output, text: string, timeoutMs: number): Pro
     });
     clearTimeout(timer);
   }
-}
-
-/** A port that was free a moment ago. */
-export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
 }
 
 /** One response, with its body. */

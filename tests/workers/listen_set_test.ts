@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type AddressHandler, ListenSet } from "../../lib/workers/listen_set.ts";
 import { eventually } from "./eventually.ts";
-import { freeAddress } from "./free_port.ts";
+import { freeAddress } from "../free_port.ts";
 
 /** Answers with the address that a request came to. */
 const sayAddress = (address: string): AddressHandler => () => new Response(address);

@@ -8,7 +8,7 @@ import type { HealthTable, UpstreamHealth } from "../../lib/pool/upstream_health
 import { configOf, type Mapping } from "../gateway/config_of.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { eventually } from "./eventually.ts";
-import { freeAddress } from "./free_port.ts";
+import { freeAddress } from "../free_port.ts";
 import { initMessage } from "./messages.ts";
 import { newWorker, originWith, PATIENCE_MS, readyWorker } from "./product_worker.ts";
 
