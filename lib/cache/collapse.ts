@@ -85,13 +85,21 @@ export class Collapse {
   }
 
   /**
-   * Lets no further request join what is under way or has just ended, for a key or for all: after a purge it is too old for those
-   * who come now. The flights go on for those who wait already.
+   * Lets no further request join what is under way for a key, or has just ended: it is too old for those who come now. The flight
+   * goes on for those who wait already.
    */
-  detach(key?: string): void {
-    if (key === undefined) this.#flights.clear();
-    else this.#flights.delete(key);
-    for (const lingering of key === undefined ? [...this.#lingering.keys()] : [key]) this.#release(lingering);
+  detach(key: string): void {
+    this.#flights.delete(key);
+    this.#release(key);
+  }
+
+  /**
+   * The same for all keys, after a purge, but for what has just ended and is not purged: `keeps` tells. What is under way is not known
+   * yet, so that all of it goes.
+   */
+  detachAll(keeps: (response: StoredResponse) => boolean): void {
+    this.#flights.clear();
+    for (const [key, { response }] of [...this.#lingering]) if (!keeps(response)) this.#release(key);
   }
 
   /** Ends a flight that this worker led. Call it when `stored` is in the store, or with `null` when nothing will be. */

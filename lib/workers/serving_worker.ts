@@ -107,7 +107,7 @@ class ServingWorker implements WorkerRole {
 
   purge(rules: readonly PurgeRule[]): void {
     this.#store.purge(rules);
-    this.#gateway.services.collapse.detach();
+    this.#gateway.services.collapse.detachAll((response) => this.#store.keeps(response));
   }
 
   prewarm(listener: string, url: string): Promise<PrewarmResult> {

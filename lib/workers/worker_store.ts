@@ -2,6 +2,7 @@ import { createMemoryTier, type MemoryTier } from "../cache/memory_tier.ts";
 import { PeerNotices } from "../cache/peer_notices.ts";
 import type { PurgeRule } from "../cache/purge_rules.ts";
 import { PurgeTable } from "../cache/purge_table.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
 import { createTieredStore, type TieredStore } from "../cache/tiered_store.ts";
 import type { Logger } from "../logging/logger.ts";
 import { Disk } from "./disk.ts";
@@ -51,6 +52,11 @@ export class WorkerStore {
   /** From its return on, nothing is answered that the rules purge. */
   purge(rules: readonly PurgeRule[]): void {
     for (const rule of rules) this.#purges.add(rule);
+  }
+
+  /** Whether the rules leave a response as it is. */
+  keeps(response: StoredResponse): boolean {
+    return this.#purges.apply(response) === response;
   }
 
   /** The store's part of a report. */

@@ -290,18 +290,19 @@ Deno.test("lingering is bounded: at most 1,000 responses and 32 MiB, and none th
   assert.equal(workers.leases, 8);
 });
 
-Deno.test("detach() lets nobody join what is under way, and lets those who wait have it", async () => {
+Deno.test("detachAll() lets nobody join what is under way, and lets those who wait have it", async () => {
   using workers = new Workers();
   const flight = workers.lead(0);
   const waiting = workers.enter(0);
-  workers.finish(0, workers.lead(0, "done"), sample("done", 1));
-  workers.collapses[0]!.detach();
+  for (const key of ["done", "kept"]) workers.finish(0, workers.lead(0, key), sample(key, 1));
+  workers.collapses[0]!.detachAll(({ key }) => key === "kept");
   const next = workers.lead(0);
   land(flight, sample(KEY, 10));
   workers.finish(0, flight, sample(KEY, 10));
   assert.deepEqual(await wholeOf(waiting), patterned(10));
   assert.equal(workers.enter(0).role, "follower", "of the new flight");
   assert.equal(workers.enter(1, "done").role, "leader");
+  assert.equal(workers.enter(1, "kept").role, "follower");
   workers.finish(0, next, null);
 });
 
