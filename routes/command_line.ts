@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { checkReport } from "../lib/config/check.ts";
+import { configReference } from "../lib/config/reference.ts";
 import { jsonSchema } from "../lib/config/json_schema.ts";
 import { formatLocated } from "../lib/config/located.ts";
 import { portsInUse } from "../lib/config/ports.ts";
@@ -19,6 +20,7 @@ usage: usher COMMAND [--config FILE]
   check     say what is wrong with a configuration; exits with 0 or 1
               --skip-ports   the gateway that uses these ports is running
   schema    print the JSON Schema of the configuration
+  reference print the reference of the configuration, as in docs/config.md
   purge     remove stored responses of the running gateway, or mark them stale
               --url U | --prefix P | --glob G | --tag T | --listener L | --all   what to purge
               --hard         remove: without it they are stale, and validated at their next use
@@ -52,6 +54,8 @@ export async function commandLine(args: readonly string[], workerUrl: URL): Prom
       return await check(parsed);
     case "schema":
       return print(JSON.stringify(jsonSchema(NAMES), null, 2));
+    case "reference":
+      return print(configReference(NAMES));
     case "health":
       return await health(parsed);
     case "version":
