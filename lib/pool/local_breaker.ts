@@ -21,13 +21,18 @@ export const BREAKER_DEFAULTS: BreakerOptions = { maxFailures: 5, openMs: 5_000,
  * answer to a probe, or when the health worker says that the upstream has recovered.
  */
 export class LocalBreaker {
-  readonly #options: BreakerOptions;
+  #options: BreakerOptions;
   #failures = 0;
   #openings = 0;
   #openUntilMs = 0;
 
   constructor(options: BreakerOptions = BREAKER_DEFAULTS) {
     this.#options = options;
+  }
+
+  /** Goes by the options of another breaker from now on; what it has counted stays. */
+  goBy(other: LocalBreaker): void {
+    this.#options = other.#options;
   }
 
   /** Milliseconds since the Unix epoch until which it is open; 0 when it is closed. */

@@ -106,6 +106,11 @@ export class Upstream {
     return this.#state.breaker.openUntilMs;
   }
 
+  /** This worker's own breaker. */
+  breakerState(nowMs: number): BreakerState {
+    return this.#state.breaker.state(nowMs);
+  }
+
   /** The health table's word and this worker's own breaker together. */
   circuit(nowMs: number): BreakerState {
     const told: HealthState = this.#state.health?.state ?? "unknown";
@@ -171,7 +176,8 @@ export class Upstream {
   tell(health: UpstreamHealth): void {
     const before = this.#state.health;
     this.#state.health = health;
-    if (before !== null && !admits(before.state) && admits(health.state)) this.#state.breaker.reset();
+    if (before === null || admits(before.state) || !admits(health.state)) return;
+    if (this.#state.breaker.reset()) this.#state.onTransition?.();
   }
 
   /** Begins a slow start of which the health table does not know yet. */
@@ -179,8 +185,9 @@ export class Upstream {
     this.#state.rampFromMs = nowMs;
   }
 
-  /** Goes on with the state of the same upstream in the pool before a reload. Both share it from now on. */
+  /** Goes on with the state of the same upstream in the pool before a reload, under its own options. Both share it from now on. */
   adopt(before: Upstream): void {
+    before.#state.breaker.goBy(this.#state.breaker);
     this.#state = before.#state;
   }
 

@@ -56,6 +56,14 @@ Deno.test("LocalBreaker is not prolonged by failures of requests from before it 
   assert.equal(breaker.openUntilMs, 1_000);
 });
 
+Deno.test("LocalBreaker.goBy() takes over another's options and keeps what was counted", () => {
+  const breaker = new LocalBreaker(OPTIONS);
+  breaker.record("failed", 0);
+  breaker.goBy(new LocalBreaker({ maxFailures: 2, openMs: 50, maxOpenMs: 50 }));
+  assert.equal(breaker.record("failed", 0), true);
+  assert.equal(breaker.openUntilMs, 50);
+});
+
 Deno.test("LocalBreaker.reset() forgets its openings and says whether it was open", () => {
   const breaker = opened();
   assert.equal(breaker.reset(), true);

@@ -161,6 +161,28 @@ Deno.test("Pool.carryOver() is told of breakers that requests of the old pool op
   assert.equal(shares(after).a, 0);
 });
 
+Deno.test("Pool.carryOver() holds unchanged upstreams to the new pool's breaker options", () => {
+  const before = pool(["a", "b"], { breaker: { maxFailures: 5, openMs: 1_000, maxOpenMs: 1_000 } });
+  fail(byId(before, "a"), 2);
+  const after = pool(["a", "b"], { breaker: { maxFailures: 3, openMs: 200, maxOpenMs: 200 } });
+  assert.equal(byId(before, "a").breakerState(NOW_MS), "closed");
+  after.carryOver(before, NOW_MS);
+  fail(byId(after, "a"), 1);
+  assert.equal(byId(after, "a").breakerOpenUntilMs, NOW_MS + 200);
+});
+
+Deno.test("Pool tells when the health worker's word closes this worker's own breaker, once", () => {
+  const told: string[] = [];
+  const target = pool(["a", "b"], { onBreaker: ({ id }) => told.push(id) });
+  target.apply(healthTable(1, { a: healthRow("ejected"), b: healthRow("healthy") }));
+  fail(byId(target, "a"), 5);
+  for (const version of [2, 3]) {
+    target.apply(healthTable(version, { a: healthRow("healthy"), b: healthRow("healthy") }));
+  }
+  assert.deepEqual(told, ["a", "a"]);
+  assert.equal(byId(target, "a").breakerState(NOW_MS), "closed");
+});
+
 Deno.test("Pool tells when this worker takes an upstream out by itself", () => {
   const told: string[] = [];
   const target = pool(["a", "b"], { onBreaker: (upstream) => told.push(upstream.id) });
