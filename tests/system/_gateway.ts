@@ -46,7 +46,12 @@ export interface GatewayStatus {
   }[];
   readonly pools: readonly {
     readonly name: string;
-    readonly upstreams: readonly { readonly url: string; readonly state: string; readonly weight: number | null }[];
+    readonly upstreams: readonly {
+      readonly url: string;
+      readonly state: string;
+      readonly weight: number | null;
+      readonly slow_ms: number | null;
+    }[];
   }[];
   readonly cache: { readonly memory: { readonly entries: number; readonly bytes: number } };
 }

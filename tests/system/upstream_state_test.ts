@@ -89,6 +89,35 @@ Deno.test("a reload keeps an unchanged upstream ejected, gives a removed one not
   assert.equal(good!.heads.length, atSwap, "the removed upstream gets nothing");
 });
 
+Deno.test("a reload keeps the weights that response times gave to unchanged upstreams", async () => {
+  await using stack = new AsyncDisposableStack();
+  const slow: ScriptedHandler = async (exchange) => {
+    await exchange.wait(30);
+    await exchange.reply({ body: "x" });
+  };
+  const { origins: [fast, late], gateway, places } = await start(stack, [well, slow]);
+  const urls = [fast!.url, late!.url];
+  await ask(gateway, 60);
+  const figures = async () =>
+    (await gateway.status()).pools[0]!.upstreams.map(({ weight, slow_ms }) => ({ weight: weight!, slowMs: slow_ms! }));
+  await eventually("the weights tell them apart", async () => {
+    const [one, two] = await figures();
+    return one!.weight > 3 * two!.weight && two!.slowMs > 20;
+  });
+  const before = await figures();
+
+  await reload(gateway, configOf(places, urls, { strategy: "weighted-ewma" }));
+  const after = await figures();
+  for (const [index, { weight, slowMs }] of after.entries()) {
+    const was = before[index]!;
+    assert.ok(Math.abs(weight - was.weight) < 0.25 * was.weight, `weight ${was.weight} became ${weight}`);
+    assert.ok(Math.abs(slowMs - was.slowMs) < 0.25 * was.slowMs, `${was.slowMs} ms became ${slowMs}`);
+  }
+  const atReload = late!.heads.length;
+  assert.ok((await ask(gateway, 40)).every((status) => status === 200));
+  assert.ok(late!.heads.length - atReload < 14, `the slower one was given ${late!.heads.length - atReload} of 40`);
+});
+
 Deno.test("a storm of 404s changes the state of no upstream", async () => {
   await using stack = new AsyncDisposableStack();
   const missing: ScriptedHandler = (exchange) => exchange.reply({ status: 404 });
