@@ -130,24 +130,29 @@ Deno.test("a client gets no more than its rate limit, over eight workers, and on
   );
   const lengthMs = 3_000;
   const allowed = await Promise.all(["one", "two"].map((name) => floodAs(gateway.url, name, lengthMs)));
-  const expected = 50 + 100 * lengthMs / 1_000;
-  for (const count of allowed) {
-    assert.ok(Math.abs(count - expected) <= expected * TOLERANCE, `${count}, ${expected} are allowed`);
+  for (const { served, lastMs } of allowed) {
+    // By the time that it really took: a busy machine answers the last requests late.
+    const expected = 50 + 100 * lastMs / 1_000;
+    assert.ok(Math.abs(served - expected) <= expected * TOLERANCE, `${served}, ${expected} are allowed`);
   }
 });
 
-/** Asks as one client on several connections; how many requests were served. */
-async function floodAs(url: string, name: string, forMs: number): Promise<number> {
-  const untilMs = performance.now() + forMs;
+/** Asks as one client on several connections; how many requests were served, and when the last was. */
+async function floodAs(url: string, name: string, forMs: number): Promise<{ served: number; lastMs: number }> {
+  const startMs = performance.now();
+  const untilMs = startMs + forMs;
   let served = 0;
+  let lastMs = 0;
   await Promise.all(Array.from({ length: 12 }, async () => {
     using client = Deno.createHttpClient({ poolMaxIdlePerHost: 1 });
     while (performance.now() < untilMs) {
       const response = await fetch(`${url}/same`, { client, headers: { "x-client": name } });
       await response.body?.cancel();
-      if (response.status === 200) served++;
-      else await new Promise((resolve) => setTimeout(resolve, 5));
+      if (response.status === 200) {
+        served++;
+        lastMs = performance.now() - startMs;
+      } else await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }));
-  return served;
+  return { served, lastMs };
 }
