@@ -2,7 +2,12 @@ import type { Clock } from "../clock.ts";
 import { queryFilter } from "../cache/key.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { type Route, RouteTable } from "../listener/route_table.ts";
-import { type ListenerCounts, newListenerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
+import {
+  type ListenerCounts,
+  newListenerCounts,
+  newPoolCounts,
+  type WorkerCounts,
+} from "../metrics/gateway_metrics.ts";
 import type { PoolRuntime, Snapshot, Tenant } from "../proxy/snapshot.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
@@ -11,7 +16,7 @@ import { compilePool, type PoolDeps } from "./compile_pool.ts";
 import type { Limits } from "./limits.ts";
 
 /** What compiling takes from outside. */
-export interface CompileDeps extends Pick<PoolDeps, "transportOf" | "limits"> {
+export interface CompileDeps extends Pick<PoolDeps, "transportOf" | "limits" | "onBreaker"> {
   readonly clock: Clock;
   /** Counters live through reloads: those of a name that is known are used on. */
   readonly counts: WorkerCounts;
@@ -36,7 +41,8 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
     });
     const countsOf = (name: string, upstream: string) =>
       (deps.counts.upstreams[name] ??= {})[upstream] ??= { outcomes: {}, latencySumMs: 0 };
-    runtimes.set(pool.name, { runtime: compilePool(pool, { ...deps, countsOf }), type });
+    const poolCountsOf = (name: string) => deps.counts.pools[name] ??= newPoolCounts();
+    runtimes.set(pool.name, { runtime: compilePool(pool, { ...deps, countsOf, poolCountsOf }), type });
   }
   const tenants = new Map<ListenerConfig, Tenant>(config.listeners.map((listener) => {
     const { runtime, type } = runtimes.get(listener.pool)!;

@@ -1,7 +1,8 @@
 import type { PoolConfig, UpstreamConfig } from "../config/config.ts";
-import type { UpstreamCounts } from "../metrics/gateway_metrics.ts";
+import type { PoolCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
 import { BREAKER_DEFAULTS } from "../pool/local_breaker.ts";
 import { Pool } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
 import { SLOW_START_DEFAULTS } from "../pool/upstream_health.ts";
 import type { Endpoint, PoolRuntime } from "../proxy/snapshot.ts";
 import { createFetchTransport } from "../upstream_client/fetch_transport.ts";
@@ -23,7 +24,11 @@ export interface PoolDeps {
   readonly transportOf: (upstream: UpstreamConfig) => Transport;
   /** Counters for an upstream of the pool; the same object through all reloads. */
   readonly countsOf: (pool: string, upstream: string) => UpstreamCounts;
+  /** Counters for the pool itself; the same object through all reloads. */
+  readonly poolCountsOf: (pool: string) => PoolCounts;
   readonly limits: Limits;
+  /** Called when this worker takes an upstream out by itself, or in again. */
+  readonly onBreaker: (pool: string, upstream: Upstream) => void;
 }
 
 /** Compiles a pool. */
@@ -40,6 +45,7 @@ export function compilePool(config: PoolConfig, deps: PoolDeps): PoolRuntime {
     panic: resilience.panic,
     panicThreshold: resilience.panicThreshold,
     slowStart: { ...SLOW_START_DEFAULTS, windowMs: resilience.slowStartMs },
+    onBreaker: (upstream) => deps.onBreaker(config.name, upstream),
   });
   return {
     name: config.name,
@@ -54,6 +60,7 @@ export function compilePool(config: PoolConfig, deps: PoolDeps): PoolRuntime {
     retries: deps.limits.retries(config),
     hedge: deps.limits.hedge(config),
     room: deps.limits.room(config),
+    counts: deps.poolCountsOf(config.name),
     // A general pool that says nothing of its content carries whatever its upstreams send.
     inspectsContent: config.type !== "custom" || config.contentTypes !== null,
     preserveHost: config.preserveHost,

@@ -9,6 +9,7 @@ import { addressMatcher } from "../http/forwarded.ts";
 import type { Logger } from "../logging/logger.ts";
 import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { OutcomeBatch } from "../pool/outcome.ts";
+import type { Upstream } from "../pool/upstream.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import { BackgroundTasks } from "../proxy/background_tasks.ts";
 import type { Services, Settings } from "../proxy/services.ts";
@@ -16,6 +17,7 @@ import type { Snapshot } from "../proxy/snapshot.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { compileSnapshot } from "./compile.ts";
 import { createTransport, transportSignature } from "./compile_pool.ts";
+import { type ResilienceState, resilienceState } from "./resilience_state.ts";
 import { Limits, newSharedLimits, type SharedLimits } from "./limits.ts";
 
 /** Background tasks at a time; beyond it optional ones (revalidation) are left out. */
@@ -61,6 +63,8 @@ export class Gateway {
   readonly #retired = new Map<Transport, ReturnType<typeof setTimeout>>();
   /** Health as last told, for pools that a reload adds again. */
   readonly #health = new Map<string, HealthTable>();
+  /** Called when this worker takes an upstream out by itself, or in again: {@linkcode drainReports} is not to wait. */
+  onBreaker: (() => void) | null = null;
 
   constructor(options: GatewayOptions, generation: number) {
     this.#options = options;
@@ -120,6 +124,7 @@ export class Gateway {
       clock: this.#options.clock,
       counts: this.#counts,
       transportOf,
+      onBreaker: (pool, upstream) => this.#breakerChanged(pool, upstream),
       onKeyEvent: (pool, event) => this.services.logger.warn("An API key changed its state", { pool, ...event }),
     });
     return { snapshot, settings: settingsOf(config), transports, limits };
@@ -173,6 +178,11 @@ export class Gateway {
       .filter(({ batches }) => batches.length > 0);
   }
 
+  /** How pools and queues stand in this worker. */
+  resilience(): ResilienceState {
+    return resilienceState(this.#snapshot, this.#options.clock.now());
+  }
+
   /** Open connections to upstreams, by pool. */
   connections(): Record<string, number> {
     return Object.fromEntries(this.#snapshot.pools.map(({ name, endpoints }) => {
@@ -202,6 +212,13 @@ export class Gateway {
       transport.close();
     }, afterMs);
     this.#retired.set(transport, timer);
+  }
+
+  #breakerChanged(pool: string, upstream: Upstream): void {
+    const to = upstream.breakerState(this.#options.clock.now());
+    const level = to === "open" ? "warn" : "info";
+    this.services.logger[level]("This worker's breaker changed its state", { pool, upstream: upstream.id, to });
+    this.onBreaker?.();
   }
 
   #backgroundFailed(error: unknown): void {

@@ -4,6 +4,7 @@ import {
   DURATION_BUCKETS_MS,
   FORWARD_REASONS,
   type ListenerCounts,
+  type PoolCounts,
   type UpstreamCounts,
   type WorkerCounts,
 } from "./gateway_metrics.ts";
@@ -30,7 +31,7 @@ export interface Metric {
  */
 export function prometheusText(counts: WorkerCounts, further: readonly Metric[]): Promise<string> {
   const registry = new Registry();
-  for (const metric of [...listenerMetrics(counts), ...upstreamMetrics(counts), ...further]) {
+  for (const metric of [...listenerMetrics(counts), ...poolMetrics(counts), ...upstreamMetrics(counts), ...further]) {
     // The registry asks a metric for nothing but its name and what `get` answers.
     registry.registerMetric(
       { name: metric.name, get: () => Promise.resolve({ ...metric, aggregator: "sum" }) } as never,
@@ -83,6 +84,20 @@ function listenerMetrics({ listeners }: WorkerCounts): Metric[] {
       type: "histogram",
       values: samples(durationSamples),
     },
+    {
+      name: "usher_listener_queue_total",
+      help: "Requests that waited under max_in_flight, and those refused with 503",
+      type: "counter",
+      values: samples((listener, { queued, turnedAway }) =>
+        results({ listener }, { waited: queued, refused: turnedAway })
+      ),
+    },
+    {
+      name: "usher_rate_limited_total",
+      help: "Requests refused with 429: their client's quota was spent",
+      type: "counter",
+      values: samples((listener, { rateLimited }) => [{ labels: { listener }, value: rateLimited }]),
+    },
   ];
 }
 
@@ -99,6 +114,36 @@ function durationSamples(listener: string, counts: ListenerCounts): Sample[] {
     ...buckets,
     { labels: { listener }, value: counts.durationSumMs / 1000, metricName: `${name}_sum` },
     { labels: { listener }, value: total, metricName: `${name}_count` },
+  ];
+}
+
+function results(labels: Readonly<Record<string, string>>, values: Readonly<Record<string, number>>): Sample[] {
+  return Object.entries(values).map(([result, value]) => ({ labels: { ...labels, result }, value }));
+}
+
+function poolMetrics({ pools }: WorkerCounts): Metric[] {
+  const counter = (name: string, help: string, of: (counts: PoolCounts) => Record<string, number>): Metric => ({
+    name,
+    help,
+    type: "counter",
+    values: Object.entries(pools).flatMap(([pool, counts]) => results({ pool }, of(counts))),
+  });
+  return [
+    counter(
+      "usher_retries_total",
+      "Tries after a request's first, and those that the retry budget refused",
+      ({ retries, retriesRefused }) => ({ made: retries, refused: retriesRefused }),
+    ),
+    counter(
+      "usher_hedges_total",
+      "Second tries beside a late first one, and those that brought the answer",
+      ({ hedges, hedgesWon }) => ({ sent: hedges, won: hedgesWon }),
+    ),
+    counter(
+      "usher_pool_queue_total",
+      "Requests that waited for an upstream with room, and those that did so in vain",
+      ({ queued, turnedAway }) => ({ waited: queued, refused: turnedAway }),
+    ),
   ];
 }
 

@@ -45,6 +45,28 @@ export interface ListenerCounts {
   durations: number[];
   durationSumMs: number;
   inFlight: number;
+  /** Requests that waited for their turn under `max_in_flight`. */
+  queued: number;
+  /** Requests answered 503 because they waited in vain or too many waited. */
+  turnedAway: number;
+  /** Requests answered 429 because their client's quota was spent. */
+  rateLimited: number;
+}
+
+/** Counters of one pool in one worker. */
+export interface PoolCounts {
+  /** Tries after a request's first. */
+  retries: number;
+  /** Tries that were not made because the retry budget was spent until the request's time was up. */
+  retriesRefused: number;
+  /** Second tries beside a late first one. */
+  hedges: number;
+  /** Those that brought the answer. */
+  hedgesWon: number;
+  /** Requests that waited for an upstream with room. */
+  queued: number;
+  /** Those that waited in vain, or could not wait because too many did. */
+  turnedAway: number;
 }
 
 /** Counters of one upstream in one worker. */
@@ -57,13 +79,15 @@ export interface UpstreamCounts {
 /** Everything that one worker counts: plain data, sent to the supervisor as it is. */
 export interface WorkerCounts {
   listeners: Record<string, ListenerCounts>;
+  /** By pool. */
+  pools: Record<string, PoolCounts>;
   /** By pool, then upstream id. */
   upstreams: Record<string, Record<string, UpstreamCounts>>;
 }
 
 /** No counters yet. The records inherit nothing: a listener or pool may be called `constructor`. */
 export function newWorkerCounts(): WorkerCounts {
-  return { listeners: Object.create(null), upstreams: Object.create(null) };
+  return { listeners: Object.create(null), pools: Object.create(null), upstreams: Object.create(null) };
 }
 
 /** Empty counters of a listener. */
@@ -77,7 +101,15 @@ export function newListenerCounts(): ListenerCounts {
     durations: [...DURATION_BUCKETS_MS.map(() => 0), 0],
     durationSumMs: 0,
     inFlight: 0,
+    queued: 0,
+    turnedAway: 0,
+    rateLimited: 0,
   };
+}
+
+/** Empty counters of a pool. */
+export function newPoolCounts(): PoolCounts {
+  return { retries: 0, retriesRefused: 0, hedges: 0, hedgesWon: 0, queued: 0, turnedAway: 0 };
 }
 
 /** Index of a cache result in {@linkcode ListenerCounts.byCache}. */
@@ -123,6 +155,7 @@ export function addCounts(sum: WorkerCounts, counts: WorkerCounts): void {
   for (const [name, listener] of Object.entries(counts.listeners)) {
     addListener(sum.listeners[name] ??= newListenerCounts(), listener);
   }
+  for (const [name, pool] of Object.entries(counts.pools)) addPool(sum.pools[name] ??= newPoolCounts(), pool);
   for (const [pool, upstreams] of Object.entries(counts.upstreams)) {
     const pools = sum.upstreams[pool] ??= Object.create(null) as Record<string, UpstreamCounts>;
     for (const [id, upstream] of Object.entries(upstreams)) {
@@ -136,10 +169,22 @@ function addListener(sum: ListenerCounts, counts: ListenerCounts): void {
   sum.responseBytes += counts.responseBytes;
   sum.durationSumMs += counts.durationSumMs;
   sum.inFlight += counts.inFlight;
+  sum.queued += counts.queued;
+  sum.turnedAway += counts.turnedAway;
+  sum.rateLimited += counts.rateLimited;
   addEach(sum.byClass, counts.byClass);
   addEach(sum.byCache, counts.byCache);
   addEach(sum.byReason, counts.byReason);
   addEach(sum.durations, counts.durations);
+}
+
+function addPool(sum: PoolCounts, counts: PoolCounts): void {
+  sum.retries += counts.retries;
+  sum.retriesRefused += counts.retriesRefused;
+  sum.hedges += counts.hedges;
+  sum.hedgesWon += counts.hedgesWon;
+  sum.queued += counts.queued;
+  sum.turnedAway += counts.turnedAway;
 }
 
 function addUpstream(sum: UpstreamCounts, counts: UpstreamCounts): void {

@@ -73,6 +73,7 @@ async function askInTurn(exchange: Exchange, ask: Ask, options: AskOptions): Pro
     if (takesBudget && !(await takeRetry(exchange, { untilMs, signal }))) break;
     const { upstream, last: before }: Next = await nextUpstream(exchange, { tried, last, untilMs, signal });
     if (upstream !== null && before?.kind === "answer") discard(before.answer);
+    if (upstream !== null && exchange.tries > 0) runtime.counts.retries++;
     last = upstream === null ? before : await attemptHedged(exchange, { ask, upstream, untilMs, signal, tried });
     if (takesBudget) runtime.retries.release();
     if (last === null || upstream === null) break;
@@ -91,14 +92,16 @@ async function takeRetry(
   exchange: Exchange,
   { untilMs, signal }: { untilMs: number; signal: AbortSignal | undefined },
 ): Promise<boolean> {
-  const { retries } = exchange.tenant.pool;
+  const { retries, counts } = exchange.tenant.pool;
   if (retries.tryTake()) return true;
   const ending = new AbortController();
   const end = () => ending.abort();
   const timer = setTimeout(end, untilMs - performance.now());
   signal?.addEventListener("abort", end, { once: true });
   try {
-    return await retries.take(ending.signal);
+    const taken = await retries.take(ending.signal);
+    if (!taken && signal?.aborted !== true) counts.retriesRefused++;
+    return taken;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", end);

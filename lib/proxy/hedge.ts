@@ -28,11 +28,15 @@ function isHedgeable(exchange: Exchange, { ask }: AttemptOptions): boolean {
 }
 
 /** The first is late. */
-function hedged(exchange: Exchange, first: Runner, options: HedgeableAttempt): Promise<Attempt> {
+async function hedged(exchange: Exchange, first: Runner, options: HedgeableAttempt): Promise<Attempt> {
   const upstream = secondUpstream(exchange, options);
   if (upstream === null) return first.result;
+  const { counts } = exchange.tenant.pool;
+  counts.hedges++;
   options.tried.add(upstream);
-  return firstGood(first, new Runner(exchange, { ...options, upstream }));
+  const ended = await firstGood(first, new Runner(exchange, { ...options, upstream }));
+  if (ended.upstream === upstream && isGood(ended)) counts.hedgesWon++;
+  return ended;
 }
 
 /** Another upstream that may be given a request at once, if one more hedge was earned. */

@@ -12,6 +12,7 @@ export function limitClient(exchange: Exchange, rate: ClientRate): void {
   const verdict = rate.take(exchange.client, header, exchange.services.clock.now());
   exchange.quotaFields = [["ratelimit-policy", rate.policyField], ["ratelimit", rate.field(verdict)]];
   if (verdict.allowed) return;
+  exchange.tenant.counts.rateLimited++;
   throw new GatewayError("rate_limited", "Too many requests", {
     hint: "Wait as long as Retry-After says; the operator's limit is rate_limit of the listener",
     retryAfterSeconds: verdict.resetSeconds,

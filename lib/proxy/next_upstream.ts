@@ -52,10 +52,16 @@ function grant(exchange: Exchange, so: Tried): Upstream | null {
 /** Waits until an upstream that is in has room for one more request; `null` where none is in. */
 async function room(exchange: Exchange, so: Tried): Promise<Upstream | null> {
   if (!mayGetRoom(exchange)) return null;
-  return await exchange.tenant.pool.room.take(() => grant(exchange, { ...so, last: null }), {
+  const { room, counts } = exchange.tenant.pool;
+  const before = room.size;
+  const turn = room.take(() => grant(exchange, { ...so, last: null }), {
     waitMs: so.untilMs - performance.now(),
     signal: so.signal,
   });
+  if (room.size > before) counts.queued++;
+  const upstream = await turn;
+  if (upstream === null && so.signal?.aborted !== true) counts.turnedAway++;
+  return upstream;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { PolicyOptions } from "../cache/policy_options.ts";
 import type { Field } from "../http/fields.ts";
 import type { ForwardedPolicy } from "../http/forwarded.ts";
 import type { RouteTable } from "../listener/route_table.ts";
-import type { ListenerCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
+import type { ListenerCounts, PoolCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { HedgePolicy } from "../upstream_client/hedge.ts";
 import type { BackoffOptions } from "../upstream_client/retry.ts";
@@ -46,6 +46,7 @@ export interface PoolRuntime {
   readonly hedge: HedgePolicy | null;
   /** Where requests wait while every upstream that is in has as many as it may. */
   readonly room: TurnQueue;
+  readonly counts: PoolCounts;
   /** Whether first bytes are held against the content type: the pool says what it carries. */
   readonly inspectsContent: boolean;
   readonly preserveHost: boolean;

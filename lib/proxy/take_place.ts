@@ -10,9 +10,13 @@ export async function takePlace(
   { tenant, services }: Exchange,
   signal: AbortSignal | undefined,
 ): Promise<(() => void) | null> {
-  const { admission } = tenant;
+  const { admission, counts } = tenant;
   if (admission === null) return null;
-  if (await admission.enter(signal)) return () => admission.leave();
+  const before = admission.waiting;
+  const entering = admission.enter(signal);
+  if (admission.waiting > before) counts.queued++;
+  if (await entering) return () => admission.leave();
+  if (signal?.aborted !== true) counts.turnedAway++;
   services.logger.warn("A request was turned away: too many are under way", {
     listener: tenant.name,
     waiting: admission.waiting,

@@ -120,7 +120,7 @@ class HealthWorker implements WorkerRole {
   report(): WorkerReport {
     return {
       generation: this.#targets.generation,
-      counts: { listeners: {}, upstreams: {} },
+      counts: { listeners: {}, pools: {}, upstreams: {} },
       memory: null,
       disk: null,
       diskProblem: null,
@@ -130,6 +130,7 @@ class HealthWorker implements WorkerRole {
       backgroundTasks: 0,
       fillBytes: 0,
       connections: {},
+      resilience: null,
       loopLagMs: this.#loop.takeWorstMs(),
       heapBytes: Deno.memoryUsage().heapUsed,
       health: this.#monitor.tables(),

@@ -2,6 +2,7 @@ import type { PurgeRule } from "../cache/purge_rules.ts";
 import type { TierStats } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
 import type { SharedLimits } from "../gateway/limits.ts";
+import type { ResilienceState } from "../gateway/resilience_state.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 
@@ -75,6 +76,8 @@ export interface WorkerReport {
   readonly fillBytes: number;
   /** Open connections to upstreams, by pool. */
   readonly connections: Readonly<Record<string, number>>;
+  /** How its pools and queues stand; `null` from the health worker. */
+  readonly resilience: ResilienceState | null;
   /** How late timers fire, in milliseconds, the worst since the last report. */
   readonly loopLagMs: number;
   readonly heapBytes: number;

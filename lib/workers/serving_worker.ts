@@ -22,7 +22,7 @@ export type RequestHandler = (
   connection: Deno.ServeHandlerInfo<Deno.NetAddr>,
 ) => Response | Promise<Response>;
 
-/** How often the health worker is told what became of tries; a failure is told at once, by the batch that is due next. */
+/** How often the health worker is told what became of tries; at once when this worker takes an upstream out by itself. */
 const REPORT_EVERY_MS = 20;
 
 /** Runs this worker as a serving worker, until the supervisor ends it. */
@@ -49,6 +49,7 @@ class ServingWorker implements WorkerRole {
     this.#store = parts.store;
     this.#watch = parts.watch;
     this.#reporter = setInterval(() => this.#report(), REPORT_EVERY_MS);
+    this.#gateway.onBreaker = () => this.#report();
   }
 
   static async open(init: InitMessage, logger: Logger, handler: RequestHandler): Promise<ServingWorker> {
@@ -125,6 +126,7 @@ class ServingWorker implements WorkerRole {
       backgroundTasks: services.background.size,
       fillBytes: services.budget.usedBytes,
       connections: this.#gateway.connections(),
+      resilience: this.#gateway.resilience(),
       loopLagMs: this.#loop.takeWorstMs(),
       heapBytes: Deno.memoryUsage().heapUsed,
       health: null,

@@ -1,7 +1,6 @@
 import type { PreparedKvFile } from "../cache/kv_open.ts";
 import type { Metric, Sample } from "../metrics/exposition.ts";
 import type { ListenerCounts, WorkerCounts } from "../metrics/gateway_metrics.ts";
-import type { HealthTable } from "../pool/upstream_health.ts";
 import {
   cacheMetrics,
   diskProblem,
@@ -12,6 +11,7 @@ import {
 } from "./cache_statistics.ts";
 import type { Slot } from "./fleet.ts";
 import type { ConfigGeneration, WorkerReport } from "./messages.ts";
+import { listenerLimits, poolStatus, resilienceMetrics } from "./resilience_figures.ts";
 
 /** What the supervisor knows, for whoever asks. */
 export interface StatusFacts {
@@ -55,16 +55,10 @@ export function statusOf(details: StatusDetails): unknown {
       prefix: listener.prefix,
       pool: listener.pool,
       ...listenerFigures(counts.listeners[listener.name]),
+      ...listenerLimits(listener.name, slots, counts.listeners[listener.name]),
       cache: listenerCache(listener.name, counts.listeners[listener.name], statisticsOf(details)),
     })),
-    pools: current.config.pools.map((pool) => ({
-      name: pool.name,
-      type: pool.type,
-      strategy: pool.strategy,
-      upstreams: pool.upstreams.map((upstream) =>
-        upstreamStatus(upstream.id, healthOf(slots, pool.name), counts.upstreams[pool.name])
-      ),
-    })),
+    pools: current.config.pools.map((pool) => poolStatus(pool, slots, counts)),
     cache: {
       kv_file: details.kvFile,
       ...tierFigures(slots),
@@ -86,7 +80,11 @@ export function gauges(facts: StatusFacts): Metric[] {
     single("usher_resident_bytes", "Memory of the whole process", [{ labels: {}, value: Deno.memoryUsage().rss }]),
     ...workerGauges(facts.slots),
     ...cacheMetrics(statisticsOf(facts)),
-    ...healthGauges(facts),
+    ...resilienceMetrics({
+      slots: facts.slots,
+      pools: facts.current.config.pools,
+      listeners: facts.current.config.listeners.map(({ name }) => name),
+    }),
   ];
 }
 
@@ -115,31 +113,6 @@ function workerGauges(slots: readonly Slot[]): Metric[] {
       "usher_worker_upstream_connections",
       "Open connections to upstreams",
       each((_, report) => sum(Object.values(report?.connections ?? {}))),
-    ),
-  ];
-}
-
-function healthGauges(facts: StatusFacts): Metric[] {
-  const rows = facts.current.config.pools.flatMap((pool) => {
-    const table = healthOf(facts.slots, pool.name);
-    return pool.upstreams.map(({ url }) => ({
-      labels: { pool: pool.name, upstream: url },
-      health: table?.upstreams[url],
-    }));
-  });
-  return [
-    single(
-      "usher_upstream_healthy",
-      "1 while the upstream is given requests",
-      rows.map(({ labels, health }) => ({
-        labels,
-        value: health?.state === "unhealthy" || health?.state === "ejected" ? 0 : 1,
-      })),
-    ),
-    single(
-      "usher_upstream_weight",
-      "Effective weight",
-      rows.map(({ labels, health }) => ({ labels, value: health?.weight ?? 0 })),
     ),
   ];
 }
@@ -176,34 +149,6 @@ function listenerFigures(counts: ListenerCounts | undefined): Record<string, unk
 
 function statisticsOf({ slots, current, rates, purges, prewarms }: StatusFacts): StatisticsFacts {
   return { slots, listeners: current.config.listeners.map(({ name }) => name), rates, purges, prewarms };
-}
-
-function upstreamStatus(
-  url: string,
-  table: HealthTable | null,
-  counts: WorkerCounts["upstreams"][string] | undefined,
-): unknown {
-  const health = table?.upstreams[url];
-  return {
-    url,
-    state: health?.state ?? "unknown",
-    healthy: health === undefined ? null : health.state !== "unhealthy" && health.state !== "ejected",
-    reason: health?.reason ?? "",
-    since: health === undefined ? null : new Date(health.sinceMs).toISOString(),
-    weight: health?.weight ?? null,
-    fast_ms: health?.fastMs ?? null,
-    slow_ms: health?.slowMs ?? null,
-    success_rate: health?.successRate ?? null,
-    checks: health?.checks ?? 0,
-    failed_checks: health?.failedChecks ?? 0,
-    credential: health?.credential ?? "",
-    tries: counts?.[url]?.outcomes ?? {},
-  };
-}
-
-function healthOf(slots: readonly Slot[], pool: string): HealthTable | null {
-  const tables = slots.find((slot) => slot.role === "health")?.handle?.report?.health;
-  return tables?.find((table) => table.pool === pool) ?? null;
 }
 
 function sum(values: readonly number[]): number {

@@ -142,6 +142,42 @@ Deno.test("Gateway.drainReports() hands out what became of tries, once, by pool"
     assert.deepEqual(gateway.drainReports(), []);
   }));
 
+Deno.test("Gateway.onBreaker is called with the failure ready to be reported, and the log says what changed", () =>
+  withGateway(
+    plainParts([A], { pool: { health: { enabled: false, max_failures: 3 } } }),
+    ({ gateway, clock, lines }) => {
+      const unreachable: number[] = [];
+      gateway.onBreaker = () => {
+        const [report] = gateway.drainReports();
+        unreachable.push(report!.batches[0]!.counts.unreachable);
+      };
+      const upstream = gateway.snapshot.pools[0]!.pool.upstreams[0]!;
+      const end = (outcome: "unreachable" | "ok") => {
+        upstream.begin(clock.now());
+        upstream.end({ outcome, latencyMs: 1, retryAfterMs: 0 }, clock.now());
+      };
+      for (let time = 0; time < 3; time++) end("unreachable");
+      assert.deepEqual(unreachable, [3]);
+      assert.equal(gateway.resilience().pools["p"]!.upstreams[A]!.breaker, "open");
+      end("ok");
+      const told = lines.filter(({ message }) => message === "This worker's breaker changed its state");
+      assert.deepEqual(told.map(({ level, pool, upstream, to }) => [level, pool, upstream, to]), [
+        ["warn", "p", A, "open"],
+        ["info", "p", A, "closed"],
+      ]);
+      return Promise.resolve();
+    },
+  ));
+
+Deno.test("Gateway.commit() holds an upstream that stays to the new max_failures", () =>
+  withGateway(plainParts([A]), async ({ gateway, clock }) => {
+    await reload(gateway, plainParts([A], { pool: { health: { enabled: false, max_failures: 1 } } }));
+    const upstream = gateway.snapshot.pools[0]!.pool.upstreams[0]!;
+    upstream.begin(clock.now());
+    upstream.end({ outcome: "unreachable", latencyMs: 1, retryAfterMs: 0 }, clock.now());
+    assert.equal(upstream.breakerState(clock.now()), "open");
+  }));
+
 Deno.test("Gateway.connections() counts a transport once, whatever pools share it", () =>
   withOrigins([(exchange) => exchange.reply()], (origin) =>
     withGateway({

@@ -17,7 +17,8 @@ function counted(): WorkerCounts {
   countRequest(api, { status: 200, bytes: 100, durationMs: 4, cache: "hit_memory" });
   countRequest(api, { status: 404, bytes: 20, durationMs: 40, cache: "miss" });
   countRequest(api, { status: 0, bytes: 3, durationMs: 99_000, cache: "miss" });
-  counts.listeners["images"] = newListenerCounts();
+  counts.listeners["images"] = { ...newListenerCounts(), queued: 3, turnedAway: 2, rateLimited: 5 };
+  counts.pools["films"] = { retries: 6, retriesRefused: 1, hedges: 4, hedgesWon: 3, queued: 8, turnedAway: 7 };
   const upstream = { outcomes: {}, latencySumMs: 0 };
   countTry(upstream, "ok", 1_500);
   countTry(upstream, "timeout", 500);
@@ -45,6 +46,19 @@ Deno.test("prometheusText() says every counter with its labels, in base units", 
   const upstream = { pool: "films", upstream: "http://one.example" };
   assert.equal(valueOf(read, "usher_upstream_tries_total", { ...upstream, outcome: "timeout" }), 1);
   assert.equal(valueOf(read, "usher_upstream_latency_seconds_total", upstream), 2);
+});
+
+Deno.test("prometheusText() says what retries, hedges, queues and limits have done", async () => {
+  const read = readExposition(await prometheusText(counted(), []));
+  const values = (name: string, results: readonly string[], labels: Record<string, string>) =>
+    results.map((result) => valueOf(read, name, { ...labels, result }));
+  const pool = { pool: "films" };
+  assert.deepEqual(values("usher_retries_total", ["made", "refused"], pool), [6, 1]);
+  assert.deepEqual(values("usher_hedges_total", ["sent", "won"], pool), [4, 3]);
+  assert.deepEqual(values("usher_pool_queue_total", ["waited", "refused"], pool), [8, 7]);
+  assert.deepEqual(values("usher_listener_queue_total", ["waited", "refused"], { listener: "images" }), [3, 2]);
+  assert.equal(valueOf(read, "usher_rate_limited_total", { listener: "images" }), 5);
+  assert.equal(valueOf(read, "usher_rate_limited_total", { listener: "api" }), 0);
 });
 
 Deno.test("prometheusText() writes a histogram that adds up: cumulative buckets, +Inf equal to the count", async () => {

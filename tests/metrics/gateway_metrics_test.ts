@@ -93,6 +93,26 @@ Deno.test("addCounts() gives the same sums in any order of workers, and changes 
   }
 });
 
+Deno.test("addCounts() adds what pools and limits have counted, each to its own", () => {
+  const worker = newWorkerCounts();
+  const pool = { retries: 1, retriesRefused: 2, hedges: 3, hedgesWon: 4, queued: 5, turnedAway: 6 };
+  worker.pools["p"] = pool;
+  worker.listeners["l"] = { ...newListenerCounts(), queued: 7, turnedAway: 8, rateLimited: 9 };
+  const sum = newWorkerCounts();
+  for (let time = 0; time < 2; time++) addCounts(sum, worker);
+  assert.deepEqual(sum.pools["p"], {
+    retries: 2,
+    retriesRefused: 4,
+    hedges: 6,
+    hedgesWon: 8,
+    queued: 10,
+    turnedAway: 12,
+  });
+  const { queued, turnedAway, rateLimited } = sum.listeners["l"]!;
+  assert.deepEqual([queued, turnedAway, rateLimited], [14, 16, 18]);
+  assert.equal(pool.retries, 1);
+});
+
 Deno.test("addCounts() counts what is called like something that objects inherit", () => {
   const inherited = ["constructor", "toString", "hasOwnProperty", "valueOf"];
   const worker = newWorkerCounts();

@@ -141,6 +141,20 @@ Deno.test("askUpstreams() gives up when all tries together took too long", () =>
       },
     )));
 
+Deno.test("askUpstreams() counts tries after the first, and those that the retry budget refused", () =>
+  withOrigins([(exchange) => exchange.reply({ status: 500 }), ok], async (bad, good) => {
+    const pool = { retry: { budget: "0%", budget_floor: 1 }, timeouts: { total: "300ms" } };
+    await withGateway(plainParts([bad!.url, good!.url], { pool }), async ({ ask, gateway }) => {
+      const { retries, counts } = gateway.snapshot.pools[0]!;
+      assert.equal((await ask("/a")).status, 200);
+      assert.deepEqual([counts.retries, counts.retriesRefused], [1, 0]);
+      assert.ok(retries.tryTake(), "the only place is taken");
+      assert.equal((await ask("/b")).status, 500);
+      assert.deepEqual([counts.retries, counts.retriesRefused], [1, 1]);
+      retries.release();
+    });
+  }));
+
 Deno.test("askUpstreams() does not pause past the time that all tries have", async () => {
   const { random } = Math;
   Math.random = () => 0.999;

@@ -17,6 +17,8 @@ Deno.test("attemptHedged() asks another upstream when the first is late, and can
         await eventually("the loser's connection is closed", () => slow!.open === 0);
         const outcomes = Object.values(gateway.counts.upstreams["p"]!).map((counts) => counts.outcomes);
         assert.deepEqual(outcomes, [{ cancelled: 1 }, { ok: 1 }]);
+        const { hedges, hedgesWon } = gateway.counts.pools["p"]!;
+        assert.deepEqual([hedges, hedgesWon], [1, 1]);
         assert.equal(access()[0]!["upstream"], good!.url);
       }),
   ));
@@ -28,8 +30,10 @@ Deno.test("attemptHedged() takes the first answer where it comes before the seco
       await exchange.reply({ body: "late" });
     }, stalls],
     (late, slow) =>
-      withGateway(plainParts([late!.url, slow!.url], { pool: HEDGE }), async ({ ask }) => {
+      withGateway(plainParts([late!.url, slow!.url], { pool: HEDGE }), async ({ ask, gateway }) => {
         assert.equal((await ask("/a")).text, "late");
+        const { hedges, hedgesWon } = gateway.counts.pools["p"]!;
+        assert.deepEqual([hedges, hedgesWon], [1, 0]);
         await eventually("the hedge was sent and given up", () => slow!.heads.length === 1 && slow!.open === 0);
       }),
   ));

@@ -9,7 +9,7 @@ function limited(rate: Readonly<Record<string, unknown>>) {
 Deno.test("limitClient() answers 429 over the limit, hits included, and says how the quota stands", () =>
   withOrigin(
     (exchange) => exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "x" }),
-    async ({ ask, clock }, origin) => {
+    async ({ ask, clock, gateway }, origin) => {
       const answers = [];
       for (let turn = 0; turn < 3; turn++) answers.push(await ask("/a"));
       assert.deepEqual(answers.map(({ status }) => status), [200, 200, 429]);
@@ -24,6 +24,7 @@ Deno.test("limitClient() answers 429 over the limit, hits included, and says how
       assert.equal(answers[2]!.headers.get("content-type"), "application/problem+json");
       for (const { headers } of answers) assert.ok(![...headers.keys()].some((name) => name.startsWith("x-ratelimit")));
       assert.equal(origin.heads.length, 1);
+      assert.equal(gateway.counts.listeners["l"]!.rateLimited, 1);
       assert.equal((await ask("/a", { from: "192.0.2.77" })).status, 200, "another client");
       clock.advance(30_000);
       assert.equal((await ask("/a")).status, 200);

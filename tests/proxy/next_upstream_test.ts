@@ -39,7 +39,7 @@ Deno.test("nextUpstream() lets requests wait while the upstream has as many as i
   }], (origin) =>
     withGateway(
       plainParts([], { pool: { upstreams: [{ url: origin!.url, max_in_flight: 1 }] } }),
-      async ({ ask }) => {
+      async ({ ask, gateway }) => {
         const answers = ["/a", "/b", "/c"].map((target) => ask(target));
         for (const [index, target] of ["/a", "/b", "/c"].entries()) {
           await eventually(`${target} is at the origin`, () => origin!.heads.length === index + 1);
@@ -49,6 +49,8 @@ Deno.test("nextUpstream() lets requests wait while the upstream has as many as i
           held[index]!();
         }
         for (const [index, answer] of answers.entries()) assert.equal((await answer).text, ["/a", "/b", "/c"][index]);
+        const { queued, turnedAway } = gateway.counts.pools["p"]!;
+        assert.deepEqual([queued, turnedAway], [2, 0]);
       },
     ));
 });
@@ -60,11 +62,13 @@ Deno.test("nextUpstream() gives up with 503 and Retry-After when no upstream get
   }], (origin) =>
     withGateway(
       plainParts([], { pool: { upstreams: [{ url: origin!.url, max_in_flight: 1 }], timeouts: { total: "150ms" } } }),
-      async ({ ask, send }) => {
+      async ({ ask, send, gateway }) => {
         const first = await send("/a");
         const second = await ask("/b");
         assert.deepEqual([second.status, second.headers.get("retry-after")], [503, "1"]);
         assert.match(second.headers.get("proxy-status")!, /overloaded/);
+        const { queued, turnedAway } = gateway.counts.pools["p"]!;
+        assert.deepEqual([queued, turnedAway], [1, 1]);
         await first.body!.cancel();
       },
     )));

@@ -10,7 +10,7 @@ Deno.test("takePlace() answers 503 where too many requests of the listener are u
     withGateway({
       ...plainParts([origin!.url]),
       listeners: [{ name: "l", pool: "p", max_in_flight: 1, queue: { size: 0 } }],
-    }, async ({ ask }) => {
+    }, async ({ ask, gateway }) => {
       const first = ask("/a", { method: "POST" });
       await eventually("the first is under way", () => origin!.heads.length === 1);
       const second = await ask("/b", { method: "POST" });
@@ -19,8 +19,32 @@ Deno.test("takePlace() answers 503 where too many requests of the listener are u
       assert.equal((await first).text, "well");
       assert.equal((await ask("/c", { method: "POST" })).text, "well");
       assert.equal(origin!.heads.length, 2);
+      const { queued, turnedAway } = gateway.counts.listeners["l"]!;
+      assert.deepEqual([queued, turnedAway], [0, 1]);
     }));
 });
+
+Deno.test("takePlace() counts who waits, and as turned away not who leaves while waiting", () =>
+  withOrigins([async (exchange) => {
+    await exchange.wait(80);
+    await exchange.reply({ body: "well" });
+  }], (origin) =>
+    withGateway({
+      ...plainParts([origin!.url]),
+      listeners: [{ name: "l", pool: "p", max_in_flight: 1, queue: { size: 2, timeout: "2s" } }],
+    }, async ({ ask, gateway }) => {
+      const { counts, admission } = gateway.snapshot.tenants[0]!;
+      const client = new AbortController();
+      const first = ask("/a", { method: "POST" });
+      await eventually("the first is under way", () => origin!.heads.length === 1);
+      const leaves = ask("/b", { method: "POST", signal: client.signal });
+      const second = ask("/c", { method: "POST" });
+      await eventually("two wait", () => admission!.waiting === 2);
+      client.abort();
+      await leaves;
+      assert.deepEqual([(await first).status, (await second).status], [200, 200]);
+      assert.deepEqual([counts.queued, counts.turnedAway], [2, 0]);
+    })));
 
 Deno.test("takePlace() gives the place back of clients that leave, of failures and of hits alike", () =>
   withOrigins([async (exchange) => {

@@ -1,5 +1,6 @@
 import { newLeaseMemory } from "../../lib/cache/lease_table.ts";
 import { newSharedLimits } from "../../lib/gateway/limits.ts";
+import { newWorkerCounts } from "../../lib/metrics/gateway_metrics.ts";
 import type { ConfigGeneration, InitMessage, WorkerReport } from "../../lib/workers/messages.ts";
 
 /** A first message to a worker that is alone and has no disk, but for what the test says. */
@@ -20,7 +21,7 @@ export function initMessage(init: ConfigGeneration & Partial<InitMessage>): Init
 export function plainReport(report: Partial<WorkerReport>): WorkerReport {
   return {
     generation: 1,
-    counts: { listeners: {}, upstreams: {} },
+    counts: newWorkerCounts(),
     memory: null,
     disk: null,
     diskProblem: null,
@@ -30,6 +31,7 @@ export function plainReport(report: Partial<WorkerReport>): WorkerReport {
     backgroundTasks: 0,
     fillBytes: 0,
     connections: {},
+    resilience: null,
     loopLagMs: 0,
     heapBytes: 0,
     health: null,

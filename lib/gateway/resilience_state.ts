@@ -1,0 +1,51 @@
+import type { BreakerState } from "../pool/local_breaker.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { PoolRuntime, Snapshot } from "../proxy/snapshot.ts";
+
+/** How one worker's pools and listeners stand at this moment: plain data. */
+export interface ResilienceState {
+  /** By pool. */
+  readonly pools: Readonly<Record<string, PoolState>>;
+  /** Requests that wait for their turn under `max_in_flight`, by listener. */
+  readonly waiting: Readonly<Record<string, number>>;
+}
+
+/** How one pool stands in one worker. */
+export interface PoolState {
+  /** Retries under way. */
+  readonly retrying: number;
+  /** Retries that wait for the budget. */
+  readonly retriesWaiting: number;
+  /** Requests that wait for an upstream with room. */
+  readonly waiting: number;
+  /** By upstream id. */
+  readonly upstreams: Readonly<Record<string, UpstreamState>>;
+}
+
+/** How one upstream stands in one worker. */
+export interface UpstreamState {
+  readonly inFlight: number;
+  /** This worker's own breaker. */
+  readonly breaker: BreakerState;
+}
+
+/** How a worker's pools and listeners stand. */
+export function resilienceState({ pools, tenants }: Snapshot, nowMs: number): ResilienceState {
+  return {
+    pools: Object.fromEntries(pools.map((runtime) => [runtime.name, poolState(runtime, nowMs)])),
+    waiting: Object.fromEntries(tenants.map(({ name, admission }) => [name, admission?.waiting ?? 0])),
+  };
+}
+
+function poolState({ pool, retries, room }: PoolRuntime, nowMs: number): PoolState {
+  return {
+    retrying: retries.retrying,
+    retriesWaiting: retries.waiting,
+    waiting: room.size,
+    upstreams: Object.fromEntries(pool.upstreams.map((upstream) => [upstream.id, upstreamState(upstream, nowMs)])),
+  };
+}
+
+function upstreamState(upstream: Upstream, nowMs: number): UpstreamState {
+  return { inFlight: upstream.inFlight, breaker: upstream.breakerState(nowMs) };
+}
