@@ -10,6 +10,7 @@ import { type ConnectionFacts, Exchange } from "./exchange.ts";
 import { limitClient } from "./limit_client.ts";
 import { fetchMissing, needsOrigin } from "./miss.ts";
 import { passThrough } from "./pass_through.ts";
+import { isPreflight, respondPreflight } from "./preflight.ts";
 import { refusal } from "./refusal.ts";
 import { respondError, respondRefusal } from "./respond.ts";
 import { respondForm } from "./respond_form.ts";
@@ -54,6 +55,7 @@ export function handle(
 /** Serves a routed request: past the cache, or by what it holds. */
 export function serve(exchange: Exchange): Response | Promise<Response> {
   const { tenant, services, method } = exchange;
+  if (method === "OPTIONS" && isPreflight(exchange)) return respondPreflight(exchange);
   if (tenant.policy === null) return passThrough(exchange, { fwd: "bypass", detail: null });
   if (method !== "GET" && method !== "HEAD") return passThrough(exchange, { fwd: "method", detail: null });
   if (exchange.private !== null) return passThrough(exchange, { fwd: "bypass", detail: exchange.private });
