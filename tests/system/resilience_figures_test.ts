@@ -48,6 +48,7 @@ Deno.test("/metrics and the log tell of a dead upstream: retries made, the worke
   assert.equal(await sample(gateway, "usher_upstream_breakers_open", dead), 1);
   assert.equal(await sample(gateway, "usher_upstream_breakers_open", { pool: "p", upstream: origin.url }), 0);
   assert.ok((await sample(gateway, "usher_retries_total", { pool: "p", result: "made" }))! >= 3);
+  await gateway.logged('"to":"ejected"');
   const lines = gateway.log().split("\n").filter((line) => line.includes(DEAD)).map((line) => JSON.parse(line));
   const timeOf = (message: string, to: string) =>
     Date.parse(lines.find((line) => line.message === message && line.to === to)?.time);
