@@ -114,11 +114,15 @@ export class ClientRate {
     return this.#claim(victim, key, nowUs);
   }
 
-  /** Takes an entry over for a client. Where another worker is faster, the two share it until one of them moves on. */
+  /**
+   * Takes an entry over for a client. Where another worker is faster, the two share it until one of them moves on. The time is
+   * begun anew only if it is still the one before: other workers may have spent all of the burst since the entry was taken.
+   */
   #claim(entry: number, key: bigint, nowUs: bigint): number {
     const owner = Atomics.load(this.#table, entry);
+    const timeUs = Atomics.load(this.#table, entry + 1);
     if (owner !== key && Atomics.compareExchange(this.#table, entry, owner, key) === owner) {
-      Atomics.store(this.#table, entry + 1, nowUs);
+      Atomics.compareExchange(this.#table, entry + 1, timeUs, nowUs);
     }
     return entry + 1;
   }
