@@ -41,6 +41,9 @@ export function newClientMemory(): SharedArrayBuffer {
   return memory;
 }
 
+/** A time that lies further ahead than a full bucket and this says that the clock was set back; in microseconds. */
+const SET_BACK_US = 10_000_000n;
+
 /**
  * Token buckets of clients, one bounded table of shared memory for all workers. A client is a hash under a secret seed: no
  * address and no credential is kept. A bucket is one number, the time until which it is spoken for (GCRA), so that a request is
@@ -86,8 +89,9 @@ export class ClientRate {
     const nowUs = BigInt(Math.round(nowMs)) * 1_000n;
     for (;;) {
       const before = Atomics.load(this.#table, cell);
-      // Further off than it can be: the clock was set back.
-      const from = before > nowUs && before - nowUs <= this.#burstUs ? before : nowUs;
+      // Much further off than it can be: the clock was set back. A little further only means that this worker read it a while ago.
+      const isSetBack = before - nowUs > this.#burstUs + SET_BACK_US;
+      const from = before > nowUs && !isSetBack ? before : nowUs;
       const after = from + this.#eachUs;
       const spokenUs = after - nowUs;
       if (spokenUs > this.#burstUs) {

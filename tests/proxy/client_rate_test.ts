@@ -34,6 +34,7 @@ Deno.test("ClientRate saves no more than the burst, and survives a clock that is
     return count;
   };
   assert.equal(all(T), 3);
+  assert.equal(all(T - 5), 0, "a worker that read the clock a moment ago gets no second burst");
   assert.equal(all(T + 3_600_000), 3);
   assert.equal(all(T - 3_600_000), 3);
 });
