@@ -86,9 +86,11 @@ Deno.test("attemptHedged() keeps to its share of the requests", () =>
     (late, other) =>
       withGateway(
         plainParts([late!.url, other!.url], { pool: { ...HEDGE, hedge: { after: "5ms", max_extra: "10%" } } }),
-        async ({ ask }) => {
+        async ({ ask, gateway }) => {
           for (let turn = 0; turn < 40; turn++) await ask(`/${turn}`);
-          assert.equal(other!.heads.length, 4);
+          // The other may also have been picked first, while a cancelled try was still in flight: that is no hedge.
+          assert.equal(gateway.counts.pools["p"]!.hedges, 4);
+          assert.ok(other!.heads.length >= 4);
         },
       ),
   ));
