@@ -1,0 +1,40 @@
+/** A generator of numbers from 0 to 1 that gives the same ones for the same seed. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+const SCALARS = [
+  "0",
+  "-0",
+  "7.0",
+  "1e+3",
+  "-12.50E-2",
+  "12345678901234567890",
+  "true",
+  "false",
+  "null",
+  '""',
+  '"\\u00e9\\ud83d\\ude00\\n"',
+  '"},{[\\"\\\\"',
+  '"é😀 日本"',
+];
+const NAMES = ["a", "b", "id", "title", "é", "\\u0061", "a b", "constructor", "toString"];
+
+/** The text of a random JSON value, with white space in odd places and each name once an object at most. */
+export function randomJson(random: () => number, depth = 0): string {
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+  const space = () => pick(["", "", "", " ", "\n\t"]);
+  const kind = depth > 4 ? 0 : random();
+  if (kind < 0.5) return space() + pick(SCALARS) + space();
+  const items = Array.from({ length: Math.floor(random() * 4) }, () => randomJson(random, depth + 1));
+  if (kind < 0.7) return `${space()}[${items.join(",") || space()}]${space()}`;
+  const offset = Math.floor(random() * NAMES.length);
+  const named = items.map((item, index) => `${space()}"${NAMES[(offset + index) % NAMES.length]}"${space()}:${item}`);
+  return `${space()}{${named.join(",") || space()}}${space()}`;
+}
