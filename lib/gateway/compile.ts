@@ -84,6 +84,7 @@ function compileTenant(config: Config, listener: ListenerConfig, parts: TenantPa
     counts,
     admission: limits.admission(listener),
     clientRate: limits.clientRate(listener),
+    deriver: null,
     offline: listener.offline,
   });
 }

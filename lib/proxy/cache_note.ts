@@ -24,6 +24,20 @@ export function hitNote(exchange: Exchange, stored: StoredHead, result: CacheRes
   };
 }
 
+/** The note of a response that was made of one in a tier; `detail` says how. */
+export function derivedNote(
+  exchange: Exchange,
+  stored: StoredHead,
+  { tier, detail }: { readonly tier: "memory" | "disk"; readonly detail: string },
+): CacheNote {
+  const nowMs = exchange.services.clock.now();
+  return {
+    result: tier === "memory" ? "hit_memory" : "hit_disk",
+    status: hitStatus(exchange.services.settings.name, ttlSeconds(stored, nowMs), detail),
+    ageSeconds: ageSeconds(stored, nowMs),
+  };
+}
+
 /** What is said of a request that went to an upstream. */
 export interface ForwardFacts {
   readonly fwd: FwdReason;

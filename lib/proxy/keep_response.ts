@@ -47,6 +47,7 @@ export function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<Arra
   if (invalidations.since(exchange.key, stored.requestTimeMs)) return stored;
   if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored, exchange.variantsSinceMs));
   store.put(stored);
+  exchange.tenant.deriver?.kept?.(exchange, stored);
   return stored;
 }
 

@@ -6,6 +6,7 @@ import { RequestFields } from "../http/field_source.ts";
 import { selectingFields } from "../http/vary.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import { forwardNote, hitNote } from "./cache_note.ts";
+import { deriveMissing } from "./derive_missing.ts";
 import { type ConnectionFacts, Exchange } from "./exchange.ts";
 import { limitClient } from "./limit_client.ts";
 import { fetchMissing, needsOrigin } from "./miss.ts";
@@ -95,7 +96,9 @@ function decide(exchange: Exchange, found: Found | undefined, isVariant: boolean
   }
   if (verdict.kind !== "hit" && verdict.kind !== "stale_while_revalidate") {
     const isVaryMiss = isVariant && found === undefined;
-    return fetchMissing(exchange, found, isVaryMiss ? { ...verdict, fwd: "vary-miss" } : verdict);
+    const fetch = () => fetchMissing(exchange, found, isVaryMiss ? { ...verdict, fwd: "vary-miss" } : verdict);
+    const { deriver } = exchange.tenant;
+    return deriver === null ? fetch() : deriveMissing(exchange, deriver, fetch);
   }
   const { response, tier } = found!;
   if (needsOrigin(exchange, response)) return passThrough(exchange, { fwd: "request", detail: "precondition" });

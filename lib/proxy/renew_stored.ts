@@ -30,7 +30,10 @@ export async function renewStored(exchange: Exchange, task: Lead, found: NotModi
   const { keep, ownFields } = freshened;
   const { fields, freshness } = freshened.response;
   const fresh = { ...freshened.response, fields: sentCacheControl(exchange.tenant, fields.slice(), freshness) };
-  if (keep === "replace") store.put(fresh);
+  if (keep === "replace") {
+    store.put(fresh);
+    exchange.tenant.deriver?.kept?.(exchange, fresh);
+  }
   if (keep === "delete") store.delete(stale.key);
   const shared = keep === "replace" ? fresh : null;
   if (shared !== null) landWhole(task.flight, shared);

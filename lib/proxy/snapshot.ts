@@ -12,6 +12,7 @@ import type { StoringOptions } from "./storing_options.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
 import type { ClientRate } from "./client_rate.ts";
+import type { Deriver } from "./derive_missing.ts";
 import type { TurnQueue } from "./turn_queue.ts";
 
 /** One upstream as a request is sent to it. */
@@ -73,6 +74,8 @@ export interface Tenant {
   readonly admission: Admission | null;
   /** `null` where clients are not limited. */
   readonly clientRate: ClientRate | null;
+  /** Makes responses of others that are stored, before an upstream is asked; `null` where nothing does. */
+  readonly deriver: Deriver | null;
   /** Serve any stored response: never, while no upstream can answer, or always. */
   readonly offline: boolean | "auto";
 }
