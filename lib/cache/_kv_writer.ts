@@ -54,7 +54,7 @@ export interface DiskSums {
 }
 
 const KEYS_AT_ONCE = 10;
-/** Largest part of the limit that one entry may take. */
+/** Largest part of the limit, or of its listener's quota, that one entry may take. */
 const MAX_ENTRY_SHARE = 0.25;
 const TRIES = 3;
 /** Uses are noted four times in the time that an entry takes from its last use to its eviction, within these bounds. */
@@ -179,9 +179,9 @@ export class KvWriter {
     const header = encoded === null ? null : readHeader(encoded.record);
     if (encoded === null || header === null) return null;
     const costBytes = entryCostBytes(listener, encoded.record.byteLength, header.bodyLength);
-    return costBytes > this.#sums.limitBytes * MAX_ENTRY_SHARE
-      ? null
-      : { ...encoded, header, costBytes, transit: null };
+    // One entry must not flush all others, neither the tier's nor its own listener's.
+    const limitBytes = Math.min(this.#sums.limitBytes, this.#options.quotaBytes(listener) ?? Infinity);
+    return costBytes > limitBytes * MAX_ENTRY_SHARE ? null : { ...encoded, header, costBytes, transit: null };
   }
 
   /** Makes room within the quotas of the listeners and the limit of all. Without room, the puts only remove what their keys hold. */

@@ -21,6 +21,8 @@ export interface KvJanitorOptions {
   readonly guaranteedShare?: number;
   /** @default 12 MiB */
   readonly logReserveBytes?: number;
+  /** Bytes that a listener may hold at most; `null` where only the limit of all counts. */
+  readonly quotaBytes?: (listener: string) => number | null;
 }
 
 /** What one step came to. */
@@ -79,7 +81,7 @@ export class KvJanitor {
     const collected = await this.#collect();
     const expired = await this.#sweepOn();
     const fileBytes = await this.#calibrate();
-    const evicted = await this.#evictAhead();
+    const evicted = await this.#evictOverQuota() + await this.#evictAhead();
     await this.#noteOldest();
     return { expired, evicted, collected, fileBytes };
   }
@@ -202,6 +204,18 @@ export class KvJanitor {
     } catch {
       return null;
     }
+  }
+
+  /** A quota that a reload made smaller, and what workers wrote at once beyond one. */
+  async #evictOverQuota(): Promise<number> {
+    const { kv, quotaBytes, guaranteedShare = 0.5 } = this.#options;
+    if (quotaBytes === undefined) return 0;
+    let removed = 0;
+    for (const [listener, bytes] of await listenerBytes(kv)) {
+      const over = Math.min(EVICTED_AT_ONCE_BYTES, bytes - (quotaBytes(listener) ?? Infinity));
+      if (over > 0) removed += (await evict({ kv, guaranteedShare, listener }, over)).removed;
+    }
+    return removed;
   }
 
   async #evictAhead(): Promise<number> {

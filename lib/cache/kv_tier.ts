@@ -60,7 +60,7 @@ export interface KvTierOptions {
    * @default 64 MiB
    */
   readonly readBytes?: number;
-  /** Bytes that a listener may hold on disk at most; `null` where only the limit of all counts. */
+  /** Bytes that a listener may hold on disk at most, asked for each write; `null` where only the limit of all counts. */
   readonly quotaBytes?: (listener: string) => number | null;
   /**
    * Free bytes of the disk below which nothing more is stored.

@@ -12,6 +12,7 @@ export function buildStoring(cache: CacheValues): StoringConfig {
     range: cache.range ?? null,
     targetedFields: [...new Set(cache.targeted_fields.map((name) => name.toLowerCase()))],
     compress: { enabled: enabled ?? null, minBytes: min_size, types, codings: [...new Set(codings)] },
+    diskQuotaBytes: cache.disk_quota ?? null,
   };
 }
 

@@ -8,6 +8,8 @@ export interface StoringConfig {
   /** Fields that speak to this cache before `Cache-Control` does, in lower case, key `targeted_fields` (RFC 9213). */
   readonly targetedFields: readonly string[];
   readonly compress: CompressConfig;
+  /** Bytes that the listener may hold on disk; `null` where only the limit of all counts, key `disk_quota`. */
+  readonly diskQuotaBytes: number | null;
 }
 
 /** `cookies:`: the cache has no part in requests with cookies, pays no heed to them, or keeps a response for each value of some. */

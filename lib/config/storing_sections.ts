@@ -2,6 +2,7 @@ import { Interpolated } from "./interpolate.ts";
 import { choice, flag, mediaRange, size, text } from "./scalars.ts";
 import { asMapping, list, section, short } from "./section.ts";
 
+const MiB = 1024 ** 2;
 const PiB = 1024 ** 5;
 
 /** Types that compress well, and seldom come compressed already. */
@@ -53,6 +54,9 @@ const compressSection = section({
 
 /** Keys of a listener's `cache:` that say what is stored and in what form it is served. */
 export const storingKeys = {
+  disk_quota: size(MiB, PiB).optional().describe(
+    "The most that this listener may hold on disk; it then gives way to itself. Default: no limit but `cache.disk`.",
+  ),
   set_cookie: choice(["bypass", "strip", "store"]).optional().describe(
     "What `Set-Cookie` does to a response: not stored, stored without the field, or stored with it; " +
       "default: `bypass`, on TMDB types `strip`.",

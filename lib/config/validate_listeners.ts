@@ -110,6 +110,19 @@ function validateRules(listener: DraftListener, path: Path, { problems, original
   }
 }
 
+/** Bytes for a listener on a disk tier that gives fewer, or none, to all together. */
+function validateQuota(listener: DraftListener, path: Path, { values, problems, original }: ValidationContext): void {
+  const quota = listener.cache.disk_quota;
+  const at = original([...path, "cache", "disk_quota"]);
+  if (quota === undefined || problems.has(at) || problems.has(["cache", "disk"]) || quota <= values.cache.disk) return;
+  problems.warn(
+    at,
+    values.cache.disk === 0
+      ? "it has no effect: `cache.disk: 0` turns the disk tier off"
+      : "it has no effect: it is larger than cache.disk, which holds for all listeners together",
+  );
+}
+
 /** Checks the listeners: names, pools, what they answer for, addresses, rules. */
 export function validateListeners(context: ValidationContext): void {
   validateNames(context);
@@ -118,5 +131,6 @@ export function validateListeners(context: ValidationContext): void {
   for (const [index, listener] of context.values.listeners.entries()) {
     validatePoolName(listener, context.original(["listeners", index]), context);
     validateRules(listener, ["listeners", index], context);
+    validateQuota(listener, ["listeners", index], context);
   }
 }

@@ -10,6 +10,8 @@ import type { PrewarmStatus } from "./prewarmer.ts";
 export interface StatisticsFacts {
   readonly slots: readonly Slot[];
   readonly listeners: readonly string[];
+  /** Bytes that a listener may hold on disk, where the configuration says so. */
+  readonly diskQuotas: ReadonlyMap<string, number>;
   readonly rates: (listener: string) => HitRates;
   /** Purges since the start, by kind. */
   readonly purges: Readonly<Record<string, number>>;
@@ -53,7 +55,7 @@ export function listenerCache(name: string, counts: ListenerCounts | undefined, 
     hit_rate_1h: lastHour,
     forwarded: Object.fromEntries(FORWARD_REASONS.map((reason, index) => [reason, byReason[index]!])),
     memory: { entries: held.memoryEntries, bytes: held.memoryBytes },
-    disk: { bytes: held.diskBytes },
+    disk: { bytes: held.diskBytes, quota_bytes: facts.diskQuotas.get(name) ?? null },
   };
 }
 
@@ -92,7 +94,7 @@ export function cacheMetrics(facts: StatisticsFacts): Metric[] {
   ];
 }
 
-function listenerMetrics({ listeners, rates, slots }: StatisticsFacts): Metric[] {
+function listenerMetrics({ listeners, diskQuotas, rates, slots }: StatisticsFacts): Metric[] {
   const ratios = listeners.flatMap((listener): Sample[] => {
     const { lastMinute, lastHour, sinceStart } = rates(listener);
     const windows = [["1m", lastMinute], ["1h", lastHour], ["start", sinceStart]] as const;
@@ -108,6 +110,11 @@ function listenerMetrics({ listeners, rates, slots }: StatisticsFacts): Metric[]
         { labels: { listener, tier: "memory" }, value: memoryBytes },
         { labels: { listener, tier: "disk" }, value: diskBytes },
       ]),
+    ),
+    gauge(
+      "usher_cache_listener_quota_bytes",
+      "Bytes that a listener may hold on disk, where that is limited",
+      [...diskQuotas].map(([listener, value]) => ({ labels: { listener, tier: "disk" }, value })),
     ),
     gauge(
       "usher_cache_listener_entries",

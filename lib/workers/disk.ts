@@ -1,7 +1,9 @@
 import { createKvTier, type KvTier } from "../cache/kv_tier.ts";
 import { freeBytesBeside, markDamaged, openKvFile } from "../cache/kv_open.ts";
 import { systemClock } from "../clock.ts";
+import type { Config } from "../config/config.ts";
 import type { Logger } from "../logging/logger.ts";
+import { DiskQuotas } from "./disk_quotas.ts";
 import type { InitMessage } from "./messages.ts";
 
 /** How often the figures of all workers together are read. */
@@ -12,19 +14,21 @@ export class Disk {
   /** `null` where there is no disk tier. */
   readonly tier: KvTier | null;
   readonly #kvs: readonly Deno.Kv[];
+  readonly #quotas: DiskQuotas;
   readonly #timer: ReturnType<typeof setInterval> | undefined;
   #listenerBytes: Readonly<Record<string, number>> = {};
 
-  private constructor(tier: KvTier | null, kvs: readonly Deno.Kv[]) {
-    this.tier = tier;
+  private constructor(init: InitMessage, kvs: readonly Deno.Kv[], logger: Logger) {
+    this.#quotas = new DiskQuotas(init.config);
+    this.tier = createTier(init, kvs, { logger, quotas: this.#quotas });
     this.#kvs = kvs;
-    if (tier !== null) this.#timer = setInterval(() => void this.#readFigures(), FIGURES_EVERY_MS);
+    if (this.tier !== null) this.#timer = setInterval(() => void this.#readFigures(), FIGURES_EVERY_MS);
   }
 
   /** Opens what there is; a file that cannot be used is logged and leaves the memory tier alone. */
   static async open(init: InitMessage, logger: Logger): Promise<Disk> {
     const kvs = await openKvs(init.kvPath, logger);
-    return new Disk(createTier(init, kvs, logger), kvs);
+    return new Disk(init, kvs, logger);
   }
 
   /** A connection for other uses than the cache; `undefined` where there is none. */
@@ -35,6 +39,11 @@ export class Disk {
   /** Bytes on disk by listener, as last read. */
   get listenerBytes(): Readonly<Record<string, number>> {
     return this.#listenerBytes;
+  }
+
+  /** Takes what a reload changes: the quotas of the listeners. */
+  reconfigure(config: Config): void {
+    this.#quotas.reconfigure(config);
   }
 
   /** Closes the connections; the tier is closed by its store. */
@@ -57,7 +66,11 @@ async function openKvs(path: string | null, logger: Logger): Promise<Deno.Kv[]> 
   return opened.flatMap((kv) => kv ?? []);
 }
 
-function createTier({ config, kvPath }: InitMessage, kvs: readonly Deno.Kv[], logger: Logger): KvTier | null {
+function createTier(
+  { config, kvPath }: InitMessage,
+  kvs: readonly Deno.Kv[],
+  { logger, quotas }: { readonly logger: Logger; readonly quotas: DiskQuotas },
+): KvTier | null {
   const [kv, writeKv] = kvs;
   const limitBytes = config.cache.diskBytes;
   if (kv === undefined || kvPath === null || limitBytes === 0) return null;
@@ -71,6 +84,7 @@ function createTier({ config, kvPath }: InitMessage, kvs: readonly Deno.Kv[], lo
     clock: systemClock,
     log,
     limitBytes,
+    quotaBytes: quotas.of,
     minFreeBytes: config.cache.minFreeDiskBytes,
     freeBytes: () => freeBytesBeside(kvPath),
     onDamage: () => markDamaged(kvPath),

@@ -11,6 +11,7 @@ import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
+import { DiskQuotas } from "./disk_quotas.ts";
 import type { InitMessage, PrewarmResult, WorkerReport } from "./messages.ts";
 import { schedule } from "./schedule.ts";
 import { runWorker, type WorkerRole } from "./worker_runtime.ts";
@@ -26,6 +27,7 @@ export function runHealthWorker(): void {
 /** A configuration's pools, and the transports that their checks use. */
 interface Targets {
   readonly generation: number;
+  readonly config: Config;
   readonly pools: readonly MonitoredPool[];
   readonly transports: ReadonlyMap<string, Transport>;
 }
@@ -44,6 +46,7 @@ class HealthWorker implements WorkerRole {
   readonly #loop = new LoopMonitor();
   readonly #ports: Map<number | "health", MessagePort>;
   readonly #ending = new AbortController();
+  readonly #quotas: DiskQuotas;
   #janitor: Promise<void> = Promise.resolve();
   #targets: Targets;
   #prepared: Targets | null = null;
@@ -52,6 +55,7 @@ class HealthWorker implements WorkerRole {
     this.#monitor = parts.monitor;
     this.#kv = parts.kv;
     this.#targets = parts.targets;
+    this.#quotas = new DiskQuotas(parts.targets.config);
     this.#ports = parts.ports;
   }
 
@@ -80,7 +84,10 @@ class HealthWorker implements WorkerRole {
   #keepHouse({ kvPath, config }: InitMessage, logger: Logger): void {
     const limitBytes = config.cache.diskBytes;
     if (this.#kv === null || limitBytes === 0) return;
-    const janitor = createKvJanitor({ kv: this.#kv, path: kvPath, clock: systemClock, log: logger, limitBytes });
+    const janitor = createKvJanitor({
+      ...{ kv: this.#kv, path: kvPath, clock: systemClock, log: logger, limitBytes },
+      quotaBytes: this.#quotas.of,
+    });
     this.#janitor = janitor.run(this.#ending.signal, JANITOR_EVERY_MS);
   }
 
@@ -101,6 +108,7 @@ class HealthWorker implements WorkerRole {
     this.#targets = this.#prepared;
     this.#prepared = null;
     this.#monitor.reconfigure(this.#targets.pools);
+    this.#quotas.reconfigure(this.#targets.config);
     closeOthers(before, this.#targets);
   }
 
@@ -162,7 +170,7 @@ function targetsOf(generation: number, config: Config, known: ReadonlyMap<string
     transports.set(signature, transport);
     return transport;
   };
-  return { generation, pools: monitoredPools(config, { clock: systemClock, transportOf }), transports };
+  return { generation, config, pools: monitoredPools(config, { clock: systemClock, transportOf }), transports };
 }
 
 /** Closes the transports of `given` that `kept` does not use. */

@@ -1,5 +1,6 @@
 import { systemClock } from "../clock.ts";
 import type { PurgeRule } from "../cache/purge_rules.ts";
+import type { Config } from "../config/config.ts";
 import { Gateway, type Prepared } from "../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../health/kv_health_reader.ts";
 import type { Logger } from "../logging/logger.ts";
@@ -39,7 +40,7 @@ class ServingWorker implements WorkerRole {
   readonly #loop = new LoopMonitor();
   readonly #reporter: ReturnType<typeof setInterval>;
   #health: MessagePort | null = null;
-  #prepared: Prepared | null = null;
+  #prepared: { readonly gateway: Prepared; readonly config: Config } | null = null;
 
   private constructor(
     parts: { gateway: Gateway; listen: ListenSet; store: WorkerStore; watch: HealthWatch | null },
@@ -87,21 +88,22 @@ class ServingWorker implements WorkerRole {
     port.onmessage = (event: MessageEvent<readonly HealthTable[]>) => this.#gateway.applyHealth(event.data);
   }
 
-  prepare(generation: number, config: InitMessage["config"]): void {
-    this.#prepared = this.#gateway.prepare(config, generation);
-    this.#listen.open(this.#prepared.snapshot.tables.keys());
+  prepare(generation: number, config: Config): void {
+    this.#prepared = { gateway: this.#gateway.prepare(config, generation), config };
+    this.#listen.open(this.#prepared.gateway.snapshot.tables.keys());
   }
 
   commit(): void {
     if (this.#prepared === null) return;
-    this.#gateway.commit(this.#prepared);
+    this.#gateway.commit(this.#prepared.gateway);
+    this.#store.reconfigure(this.#prepared.config);
     this.#prepared = null;
     this.#listen.keepOnly(this.#addresses(this.#gateway.snapshot));
   }
 
   abort(): void {
     if (this.#prepared === null) return;
-    this.#gateway.abort(this.#prepared);
+    this.#gateway.abort(this.#prepared.gateway);
     this.#prepared = null;
     this.#listen.keepOnly(this.#addresses(this.#gateway.snapshot));
   }

@@ -9,6 +9,7 @@ import {
   type StatisticsFacts,
   tierFigures,
 } from "./cache_statistics.ts";
+import { diskQuotasOf } from "./disk_quotas.ts";
 import type { Slot } from "./fleet.ts";
 import type { ConfigGeneration, WorkerReport } from "./messages.ts";
 import { listenerLimits, poolStatus, resilienceMetrics } from "./resilience_figures.ts";
@@ -148,7 +149,8 @@ function listenerFigures(counts: ListenerCounts | undefined): Record<string, unk
 }
 
 function statisticsOf({ slots, current, rates, purges, prewarms }: StatusFacts): StatisticsFacts {
-  return { slots, listeners: current.config.listeners.map(({ name }) => name), rates, purges, prewarms };
+  const listeners = current.config.listeners.map(({ name }) => name);
+  return { slots, listeners, diskQuotas: diskQuotasOf(current.config), rates, purges, prewarms };
 }
 
 function sum(values: readonly number[]): number {

@@ -4,6 +4,7 @@ import type { PurgeRule } from "../cache/purge_rules.ts";
 import { PurgeTable } from "../cache/purge_table.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { createTieredStore, type TieredStore } from "../cache/tiered_store.ts";
+import type { Config } from "../config/config.ts";
 import type { Logger } from "../logging/logger.ts";
 import { Disk } from "./disk.ts";
 import type { InitMessage, WorkerReport } from "./messages.ts";
@@ -41,6 +42,11 @@ export class WorkerStore {
   /** Settles when the other workers have forgotten what was deleted here so far, or do not answer. */
   forgotten(): Promise<void> {
     return this.#peers.settled();
+  }
+
+  /** Takes what a reload changes. */
+  reconfigure(config: Config): void {
+    this.disk.reconfigure(config);
   }
 
   /** Takes the port to another worker; `onForget` is told of the keys that it has deleted. */

@@ -42,6 +42,28 @@ Deno.test("KvJanitor.step() removes what is past its time, in bounded steps, and
   assert.deepEqual({ r, x, b, w }, { r: 1, x: 1, b: 2, w: undefined });
 });
 
+Deno.test("KvJanitor.step() brings a listener down to a quota that was made smaller, and no other", async () => {
+  await using opened = await openKvForTest();
+  const { kv, path, clock, log, tier } = opened;
+  for (const listener of ["small", "large"]) {
+    for (let n = 0; n < 30; n++) tier.put(sampleResponse(`${listener}\0\0/${n}`, { bodyLength: 30_000 }));
+  }
+  await tier.flush();
+  const before = (await tier.usage()).get("large");
+  let quota = 2_000_000;
+  const quotaBytes = (listener: string) => listener === "small" ? quota : null;
+  const options = { kv, path, clock, log, limitBytes: 64 * 1024 * 1024, logReserveBytes: 0 };
+  const janitor = createKvJanitor({ ...options, quotaBytes });
+  assert.equal((await janitor.step()).evicted, 0);
+  quota = 300_000;
+  assert.ok((await janitor.step()).evicted > 0);
+  const usage = await tier.usage();
+  assert.ok(usage.get("small")! <= 300_000 && usage.get("small")! > 200_000, `${usage.get("small")} bytes held`);
+  assert.equal(usage.get("large"), before);
+  janitor.close();
+  await auditRows(kv);
+});
+
 Deno.test("KvJanitor.step() collects a large body that was replaced, and frees its bytes", async () => {
   await using opened = await openKvForTest();
   opened.tier.put(sampleResponse("api\0\0/a", { bodyLength: 5_000_000 }));

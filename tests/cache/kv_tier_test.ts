@@ -290,6 +290,7 @@ Deno.test("KvTier keeps a listener within its quota, at its own cost", async () 
   tier.put(sampleResponse("small\0\0/59", { version: 2, bodyLength: 600_000 }));
   await tier.flush();
   assertNothing(await found(tier.get("small\0\0/59")));
+  assert.ok(await found(tier.get("small\0\0/58")), "what can never fit does not flush the rest");
   await auditRows(opened.kv);
 });
 

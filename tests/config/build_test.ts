@@ -124,6 +124,7 @@ Deno.test("buildConfig() fills every default", async () => {
           ],
           codings: ["zstd", "br", "gzip"],
         },
+        diskQuotaBytes: null,
       },
       limits: { maxInFlight: null, queueSize: 256, queueTimeoutMs: 2000, rate: null },
       offline: false,
@@ -168,6 +169,7 @@ listeners:
     cache:
       mode: "off"
       query: { include: [q], exclude: [utm_*], sort: true }
+      disk_quota: 1MiB
       set_cookie: strip
       cookies: { key: [b, a, b] }
       range: fetch-full
@@ -275,6 +277,7 @@ listeners:
         range: "fetch-full",
         targetedFields: ["my-cache-control"],
         compress: { enabled: true, minBytes: 2048, types: ["text/html"], codings: ["gzip"] },
+        diskQuotaBytes: 1024 ** 2,
       },
       limits: { maxInFlight: 9, queueSize: 10, queueTimeoutMs: 11, rate: null },
       offline: "auto",

@@ -66,6 +66,7 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.cache.rules.stale_while_revalidate",
     "listeners.cache.rules.stale_if_error",
     "listeners.cache.query.include",
+    "listeners.cache.disk_quota",
     "listeners.cache.set_cookie",
     "listeners.cache.cookies",
     "listeners.cache.cookies.use",

@@ -7,6 +7,7 @@ listeners:
   - name: l
     pool: p
     cache:
+      disk_quota: 1KiB
       set_cookie: keep
       cookies: all
       range: some
@@ -16,12 +17,13 @@ listeners:
   assert.deepEqual(
     problems.map((problem) => problem.split(": ")[0]).sort(),
     [
-      "6:19 listeners[0].cache.set_cookie",
-      "7:16 listeners[0].cache.cookies",
-      "8:14 listeners[0].cache.range",
-      "9:25 listeners[0].cache.targeted_fields[0]",
-      "10:29 listeners[0].cache.compress.codings[0]",
-      "10:49 listeners[0].cache.compress.min_size",
+      "6:19 listeners[0].cache.disk_quota",
+      "7:19 listeners[0].cache.set_cookie",
+      "8:16 listeners[0].cache.cookies",
+      "9:14 listeners[0].cache.range",
+      "10:25 listeners[0].cache.targeted_fields[0]",
+      "11:29 listeners[0].cache.compress.codings[0]",
+      "11:49 listeners[0].cache.compress.min_size",
     ].sort(),
   );
 });

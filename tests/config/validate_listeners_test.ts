@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { problemsOf } from "./_load_text.ts";
+import { problemsOf, warningsOf } from "./_load_text.ts";
 
 const POOLS = "pools: { tmdb: { type: custom, upstreams: [https://one.example] } }\nlisteners:\n";
 
@@ -90,4 +90,12 @@ Deno.test("validateListeners() wants min_ttl to be at most max_ttl", async () =>
       '3:86 listeners[0].cache.rules[1].min_ttl: found "2m" expected at most max_ttl ("1m")',
     ],
   );
+});
+
+Deno.test("validateListeners() warns of a disk quota that cannot matter", async () => {
+  const warned = (disk: string) =>
+    warningsOf(`cache: { disk: ${disk} }\n${POOLS}  - { name: a, pool: tmdb, cache: { disk_quota: 2MiB } }\n`);
+  assert.match((await warned("1MiB"))[0] ?? "", /listeners\[0\]\.cache\.disk_quota: it has no effect: it is larger/);
+  assert.match((await warned("0"))[0] ?? "", /listeners\[0\]\.cache\.disk_quota: it has no effect: .*off/);
+  assert.deepEqual(await warned("2MiB"), []);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { eventually } from "./_eventually.ts";
-import { fetched, type RunningGateway, startGateway } from "./_gateway.ts";
+import { fetched, type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { customPool, testConfig } from "./_test_config.ts";
 
 const MIB = 1024 * 1024;
@@ -34,21 +34,26 @@ function bodyOf(path: string, lengthBytes: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(words.buffer, 0, lengthBytes);
 }
 
-async function start(stack: AsyncDisposableStack, cache: Record<string, unknown> = {}) {
+type Mapping = Record<string, unknown>;
+
+async function start(stack: AsyncDisposableStack, cache: Mapping = {}, ofBusy: Mapping = {}) {
   const origin = stack.adopt(await startBodyOrigin(), (running) => running.close());
+  let places: GatewayPlaces | null = null;
+  const config = (busy: Mapping) =>
+    testConfig(places!, {
+      logging: { access: "errors" },
+      cache: { memory: "4MiB", disk: "64MiB", ...cache },
+      pools: { any: customPool([origin.url]) },
+      listeners: [
+        { name: "busy", prefix: "/busy", pool: "any", cache: busy },
+        { name: "calm", prefix: "/calm", pool: "any" },
+      ],
+    });
   const gateway = stack.adopt(
-    await startGateway({
-      config: (places) =>
-        testConfig(places, {
-          logging: { access: "errors" },
-          cache: { memory: "4MiB", disk: "64MiB", ...cache },
-          pools: { any: customPool([origin.url]) },
-          listeners: [{ name: "busy", prefix: "/busy", pool: "any" }, { name: "calm", prefix: "/calm", pool: "any" }],
-        }),
-    }),
+    await startGateway({ config: (given) => (places = given, config(ofBusy)) }),
     (running) => running.close(),
   );
-  return { origin, gateway };
+  return { origin, gateway, config };
 }
 
 async function get(gateway: RunningGateway, path: string, lengthBytes: number): Promise<string> {
@@ -70,6 +75,11 @@ function diskBytes(gateway: RunningGateway): number {
     }
   }
   return bytes;
+}
+
+/** What `/status` says of a listener, as far as a test looks. */
+interface Listed {
+  readonly cache: { readonly disk: { readonly quota_bytes: number | null } };
 }
 
 async function diskStatus(gateway: RunningGateway) {
@@ -124,6 +134,42 @@ Deno.test("one listener's flood leaves another's responses in both tiers", async
   }
   await written(gateway);
   for (const path of calm) assert.match(await get(gateway, path, 20_000), /; hit/, path);
+  for (const path of calm) assert.equal(origin.asked.get(path), 1, path);
+});
+
+/** Bytes of a listener's bodies that the file really holds, found by the rows that tell what belongs to whom. */
+async function bodyBytesIn(gateway: RunningGateway, listener: string): Promise<number> {
+  using kv = await Deno.openKv(join(gateway.directory, "data", "usher.kv"));
+  let bytes = 0;
+  for await (const use of kv.list({ prefix: ["x", listener] })) {
+    const id = use.key[3]!;
+    for await (const { value } of kv.list<Uint8Array>({ prefix: ["b", id] })) bytes += value.byteLength;
+  }
+  return bytes;
+}
+
+Deno.test("a listener keeps its disk quota, at its own cost, and a reload changes it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway, config } = await start(stack, {}, { disk_quota: "3MiB" });
+  const calm = Array.from({ length: 40 }, (_, n) => `/calm/${n}`);
+  for (const path of calm) await get(gateway, path, 100_000);
+  for (let n = 0; n < 100; n += 4) {
+    await Promise.all([0, 1, 2, 3].map((index) => get(gateway, `/busy/${n + index}`, 100_000)));
+  }
+  await written(gateway);
+  // The workers hold it as they write, what two of them write at once is put right by the janitor.
+  const isWithin = (quota: number) => async () => await bodyBytesIn(gateway, "busy") <= quota;
+  await eventually("it holds its quota", isWithin(3 * MIB), 30_000);
+  assert.ok(await bodyBytesIn(gateway, "busy") > MIB, "it makes use of its quota");
+  const figures = async () => (await diskStatus(gateway)).listeners.map(({ cache }: Listed) => cache.disk.quota_bytes);
+  assert.deepEqual(await figures(), [3 * MIB, null]);
+  await gateway.writeConfig(config({ disk_quota: "1MiB" }));
+  gateway.signal("SIGHUP");
+  await gateway.logged("Configuration reloaded");
+  await eventually("it gives back what is too much now", isWithin(MIB), 30_000);
+  assert.deepEqual(await figures(), [MIB, null]);
+  assert.ok(await bodyBytesIn(gateway, "calm") >= calm.length * 100_000);
+  for (const path of calm) assert.match(await get(gateway, path, 100_000), /; hit/, path);
   for (const path of calm) assert.equal(origin.asked.get(path), 1, path);
 });
 

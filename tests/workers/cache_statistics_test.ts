@@ -39,6 +39,7 @@ const facts: StatisticsFacts = {
     slotOf("health", { memory: { ...MEMORY, entries: 1_000 }, diskProblem: "none of its business" }),
   ],
   listeners: ["films", "api"],
+  diskQuotas: new Map([["films", 6_000]]),
   rates: (listener) => {
     return listener === "films"
       ? { lastMinute: 0.5, lastHour: 0, sinceStart: 0.25 }
@@ -77,7 +78,7 @@ Deno.test("listenerCache() tells results, rates, reasons and what is held", () =
   assert.deepEqual([shown["hit_rate"], shown["hit_rate_1m"], shown["hit_rate_1h"]], [0.25, 0.5, 0]);
   assert.equal((shown["forwarded"] as Record<string, number>)["stale"], 2);
   assert.deepEqual(shown["memory"], { entries: 3, bytes: 250 });
-  assert.deepEqual(shown["disk"], { bytes: 4_100 });
+  assert.deepEqual(shown["disk"], { bytes: 4_100, quota_bytes: 6_000 });
 });
 
 Deno.test("listenerCache() tells of a listener that nobody asked, and of one called like what objects inherit", () => {
@@ -85,6 +86,7 @@ Deno.test("listenerCache() tells of a listener that nobody asked, and of one cal
     const shown = listenerCache(name, undefined, facts) as Record<string, unknown>;
     assert.deepEqual([shown["hit_memory"], shown["memory"], shown["disk"]], [0, { entries: 0, bytes: 0 }, {
       bytes: 0,
+      quota_bytes: null,
     }]);
   }
 });
@@ -108,6 +110,7 @@ Deno.test("cacheMetrics() labels by tier, listener, window and kind, and leaves 
     ["api", "memory", 0],
     ["api", "disk", 0],
   ]);
+  assert.deepEqual(values("usher_cache_listener_quota_bytes"), [["films", "disk", 6_000]]);
   const quiet = cacheMetrics({ ...facts, slots: [slotOf("serving-0", { memory: MEMORY })] });
   const bytes = quiet.find(({ name }) => name === "usher_cache_bytes")!;
   assert.deepEqual(bytes.values, [{ labels: { tier: "memory" }, value: 200 }]);

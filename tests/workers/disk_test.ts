@@ -53,6 +53,29 @@ Deno.test("Disk tells what each listener holds", () =>
     opened.close();
   }));
 
+Deno.test("Disk.reconfigure() holds writes to the quotas of the configuration in force", () =>
+  withFile(async (kvPath) => {
+    const withQuota = (disk_quota?: string) =>
+      configOf({
+        ...disk,
+        listeners: [{ name: "films", listen: "127.0.0.1:6635", pool: "films", cache: { disk_quota } }],
+      });
+    const opened = await Disk.open(initMessage({ generation: 1, config: await withQuota("1MiB"), kvPath }), quiet);
+    const tier = opened.tier!;
+    const heldAfter = async (from: number) => {
+      for (let n = from; n < from + 30; n++) tier.put(fresh(`films\0/${n}`, 100_000));
+      await tier.flush();
+      return (await tier.usage()).get("films")!;
+    };
+    assert.ok(await heldAfter(0) <= 1024 ** 2);
+    opened.reconfigure(await withQuota());
+    assert.ok(await heldAfter(100) > 3_000_000);
+    opened.reconfigure(await withQuota("2MiB"));
+    assert.ok(await heldAfter(200) <= 2 * 1024 ** 2);
+    await tier.close(5_000);
+    opened.close();
+  }));
+
 Deno.test("Disk is a connection without a tier where the configuration wants none", () =>
   withFile(async (kvPath) => {
     const config = await configOf({ ...ANY_CONFIG, cache: { disk: 0 } });
