@@ -79,15 +79,15 @@ Deno.test("mergePatched() leaves alone what is no JSON object", () => {
 Deno.test("mergePatched() agrees with RFC 7396 on random documents and patches", () => {
   const random = seededRandom(7_396);
   for (let round = 0; round < 3_000; round++) {
-    const json = `{"a":${randomJson(random)},"id":${randomJson(random)},"b":{"a":${randomJson(random)}}}`;
+    const untouched = `{"a":${randomJson(random)}`;
+    const json = `${untouched},"id":${randomJson(random)},"b":{"a":${randomJson(random)}}}`;
     const source = JSON.parse(`{"id":${randomJson(random)},"b":${randomJson(random)},"x":${randomJson(random)}}`);
     // Without -0, which JSON.stringify() does not know.
     const patch = JSON.parse(JSON.stringify(source));
     const result = patched(json, patch)!;
     assert.deepEqual(JSON.parse(result), reference(JSON.parse(json), patch), `${json} ${JSON.stringify(patch)}`);
     // What the patch does not name stands there as it stood.
-    const untouched = json.slice(0, json.indexOf(',"id":'));
-    assert.ok(result.startsWith(untouched), result);
+    assert.ok(result.startsWith(untouched.trimEnd()), result);
   }
 });
 
