@@ -1,5 +1,6 @@
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
 import { isStrongTag, strongMatch, type Validators, validatorsOf, weakMatch } from "../http/validators.ts";
+import { ORIGIN_TAG, originValidators } from "./origin_tag.ts";
 import type { CacheRequest, PolicyOptions, ResponseHead, ResponseTimes } from "./policy_options.ts";
 import { OF_REQUEST, storable } from "./storable.ts";
 import { type StoredResponse, storedResponse } from "./stored_response.ts";
@@ -55,7 +56,7 @@ export function headUpdate(stored: StoredResponse, head: ResponseHead, context: 
  * is about the only response that was asked for.
  */
 function speaksOf(stored: StoredResponse, head: ResponseHead): boolean {
-  const ours = validatorsOf(stored.fields);
+  const ours = originValidators(stored.fields);
   const theirs = validatorsOf(head.fields);
   if (theirs.etag !== null && ours.etag !== null) {
     return isStrongTag(theirs.etag) && isStrongTag(ours.etag)
@@ -67,7 +68,7 @@ function speaksOf(stored: StoredResponse, head: ResponseHead): boolean {
 }
 
 function agreesWith(stored: StoredResponse, head: ResponseHead): boolean {
-  const ours = validatorsOf(stored.fields);
+  const ours = originValidators(stored.fields);
   const theirs = validatorsOf(head.fields);
   return agrees(theirs, ours, "etag") && agrees(theirs, ours, "lastModified") && lengthAgrees(stored, head);
 }
@@ -108,7 +109,10 @@ function updated(stored: StoredResponse, head: ResponseHead, { request, times, o
 
 /** The stored fields, replaced by the update's of the same name; its age and date count, not the stored ones (RFC 9111 §3.2). */
 function mergedFields(stored: StoredResponse, head: ResponseHead, withoutCookies: boolean): Fields {
-  const isNews = ([name]: Field): boolean => !NOT_UPDATED.has(name) && !(withoutCookies && COOKIES.has(name));
+  // Where clients get a tag of the gateway's own it stays: what it names has not changed.
+  const keepsTag = fieldValue(stored.fields, ORIGIN_TAG) !== null;
+  const isNews = ([name]: Field): boolean =>
+    !NOT_UPDATED.has(name) && !(withoutCookies && COOKIES.has(name)) && !(keepsTag && name === "etag");
   const news = endToEndFields(head.fields, fieldValue(head.fields, "connection")).filter(isNews);
   const replaced = new Set(news.map(([name]) => name)).add("date");
   return [...stored.fields.filter(([name]) => !replaced.has(name)), ...news];

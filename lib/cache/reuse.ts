@@ -1,6 +1,6 @@
 import type { Fields } from "../http/fields.ts";
-import { validatorsOf } from "../http/validators.ts";
 import { normalizeSelecting } from "../http/vary.ts";
+import { originValidators } from "./origin_tag.ts";
 import type { CacheRequest } from "./policy_options.ts";
 import type { StoredResponse } from "./stored_response.ts";
 
@@ -41,7 +41,7 @@ export function selects(stored: StoredResponse, request: Pick<CacheRequest, "hea
  * sent it. Empty where the stored response has none.
  */
 export function validationFields(stored: StoredResponse): Fields {
-  const { etag, lastModified } = validatorsOf(stored.fields);
+  const { etag, lastModified } = originValidators(stored.fields);
   const fields: Fields = [];
   if (etag !== null) fields.push(["if-none-match", etag]);
   if (lastModified !== null) fields.push(["if-modified-since", lastModified]);

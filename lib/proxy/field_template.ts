@@ -1,3 +1,4 @@
+import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { type Field, fieldValue } from "../http/fields.ts";
 import type { Tenant } from "./snapshot.ts";
@@ -45,7 +46,7 @@ export function templateFields(
 /** Behind another cache a response has a `Cache-Status` of its own, to which the object's one line is added. */
 function templateOf(stored: StoredResponse, tenant: Tenant): FieldTemplate {
   const before = fieldValue(stored.fields, "cache-status");
-  const others = before === null ? stored.fields : stored.fields.filter(([name]) => name !== "cache-status");
+  const others = stored.fields.filter(([name]) => name !== "cache-status" && name !== ORIGIN_TAG);
   return {
     tenant,
     fields: objectOf([...others, ...OWN, ...tenant.responseFields]),

@@ -8,6 +8,7 @@ import type { Exchange } from "./exchange.ts";
 import type { Answer } from "./forward.ts";
 import { clientFields } from "./respond.ts";
 import { sentCacheControl } from "./sent_cache_control.ts";
+import { withBodyTag, withSimpleTag } from "./simple_tag.ts";
 
 /** An answer, and the form in which it may be stored. */
 export interface Keepable {
@@ -21,7 +22,9 @@ export function storedHead(
   { answer, decision }: Keepable,
   lengthBytes: number | null,
 ): StoredHead {
-  const fields = sentCacheControl(exchange.tenant, clientFields(exchange, decision.fields), decision.freshness);
+  const given = clientFields(exchange, decision.fields);
+  const own = exchange.tenant.type.simpleTags ? withSimpleTag(given, answer.response.fields) : given;
+  const fields = sentCacheControl(exchange.tenant, own, decision.freshness);
   if (lengthBytes !== null) fields.push(["content-length", String(lengthBytes)]);
   const { freshness, selectedBy, tiers } = decision;
   return {
@@ -43,7 +46,8 @@ export function storedHead(
  */
 export function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<ArrayBuffer>): StoredResponse {
   const { store, invalidations } = exchange.services;
-  const stored = storedResponse({ ...head, body });
+  const isToTag = exchange.tenant.type.simpleTags && head.status === 200;
+  const stored = storedResponse({ ...head, fields: isToTag ? withBodyTag(head.fields, body) : head.fields, body });
   if (invalidations.since(exchange.key, stored.requestTimeMs)) return stored;
   if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored, exchange.variantsSinceMs));
   store.put(stored);

@@ -1,3 +1,4 @@
+import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { GatewayError } from "../errors.ts";
 import { evaluatePreconditions } from "../http/conditional.ts";
@@ -99,7 +100,8 @@ function send(exchange: Exchange, outgoing: Outgoing, note: CacheNote): Response
 }
 
 function build(exchange: Exchange, outgoing: Outgoing, note: CacheNote): Response {
-  const { fields } = outgoing;
+  const { simpleTags } = exchange.tenant.type;
+  const fields = simpleTags ? outgoing.fields.filter(([name]) => name !== ORIGIN_TAG) : outgoing.fields;
   if (note.ageSeconds !== null) fields.push(["age", String(note.ageSeconds)]);
   fields.push(["cache-status", note.status], ["x-request-id", exchange.requestId]);
   for (const field of exchange.tenant.responseFields) fields.push(field);
@@ -148,7 +150,7 @@ export function clientFields(exchange: Exchange, fields: Readonly<Fields>): Fiel
   const { dropFields, ignoreVary } = exchange.tenant.type;
   const kept = endToEndFields(fields, fieldValue(fields, "connection")).filter(([name]) =>
     // The exchange has one id; the origin's own would stand beside it. Surrogate-Control speaks to this cache alone.
-    name !== "x-request-id" && !dropFields.has(name) &&
+    name !== "x-request-id" && name !== ORIGIN_TAG && !dropFields.has(name) &&
     (name !== "surrogate-control" || exchange.tenant.policy === null)
   );
   return withVia(ignoreVary.size === 0 ? kept : withoutVary(kept, ignoreVary), exchange.services.settings.name);

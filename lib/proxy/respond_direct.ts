@@ -5,6 +5,7 @@ import type { CacheNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Answer, asFailure } from "./forward.ts";
 import { clientFields, respondStreaming } from "./respond.ts";
+import { withSimpleTag } from "./simple_tag.ts";
 
 /** How an answer is passed on. */
 export interface DirectOptions {
@@ -30,7 +31,8 @@ export function respondDirect(exchange: Exchange, answer: Answer, options: Direc
     response.body.cancel();
     ended(new UpstreamFailure("aborted", "The client has left", true));
   };
-  const fields = clientFields(exchange, response.fields);
+  const given = clientFields(exchange, response.fields);
+  const fields = exchange.tenant.type.simpleTags ? withSimpleTag(given, response.fields) : given;
   const isAged = options.note.ageSeconds !== null;
   const sent = options.fields ?? (isAged ? fields.filter(([name]) => name !== "age") : fields);
   const head = { status: response.status, fields: ownersFields(exchange, sent) };

@@ -30,6 +30,7 @@ export class Custom implements UpstreamType {
   readonly hostInKey = true;
   readonly acceptEncoding = null;
   readonly wholeBodies = false;
+  readonly simpleTags = false;
   readonly responseFields: Readonly<Fields> = [];
   readonly dropFields: ReadonlySet<string> = new Set();
   readonly ignoreVary: ReadonlySet<string> = new Set();

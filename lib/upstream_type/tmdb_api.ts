@@ -1,13 +1,15 @@
 import { fieldValue } from "../http/fields.ts";
 import { AppKeys } from "./_app_keys.ts";
-import { canonicalQuery } from "./_canonical_query.ts";
 import { ContentRule, hasContent, isBlockPage, isPage, mediaTypeOf } from "./_content.ts";
 import { tmdbError } from "./_errors.ts";
 import { classifyTmdb, provesKey } from "./_tmdb_classes.ts";
+import { tmdbLinks } from "./_tmdb_links.ts";
 import { apiTags } from "./_tmdb_tags.ts";
+import { tmdbDocuments, tmdbTarget } from "./_tmdb_targets.ts";
 import { type FieldChange, removedFromAll, tmdbDropFields, tmdbResponseFields } from "./_tmdb_fields.ts";
 import type {
   DefaultCheck,
+  Held,
   Judgement,
   Outgoing,
   RequestClass,
@@ -47,6 +49,9 @@ export class TmdbApi implements UpstreamType {
   readonly hostInKey = false;
   readonly acceptEncoding = "gzip";
   readonly wholeBodies = true;
+  readonly links = tmdbLinks;
+  readonly simpleTags = false;
+  readonly documents = tmdbDocuments;
   readonly responseFields = tmdbResponseFields;
   readonly dropFields = tmdbDropFields;
   readonly ignoreVary: ReadonlySet<string> = new Set(IGNORED_VARY);
@@ -67,7 +72,7 @@ export class TmdbApi implements UpstreamType {
   }
 
   /** How the keys stand, by their place in the configuration. */
-  get keyStates(): AppKeys["states"] {
+  credentials(): AppKeys["states"] {
     return this.#keys.states;
   }
 
@@ -76,8 +81,7 @@ export class TmdbApi implements UpstreamType {
   }
 
   keyTarget(request: TypedRequest): string {
-    const query = canonicalQuery(request.query);
-    return query === "" ? request.path : `${request.path}?${query}`;
+    return tmdbTarget(request);
   }
 
   tags(request: TypedRequest): readonly string[] {
@@ -88,10 +92,12 @@ export class TmdbApi implements UpstreamType {
     return path;
   }
 
-  outgoing(request: TypedRequest): Outgoing {
+  outgoing(request: TypedRequest): Outgoing | Held {
     const shared = classifyTmdb(request).private === null;
     const use = { shared, provesKey: shared && provesKey(request.path) };
-    const { query, change, credential } = this.#keys.put(request, use);
+    const keyed = this.#keys.put(request, use);
+    if ("heldMs" in keyed) return keyed;
+    const { query, change, credential } = keyed;
     const changes = shared ? SHARED_CHANGES : removedFromAll;
     return { query, set: change === null ? changes : [...changes, change], credential };
   }
@@ -104,7 +110,8 @@ export class TmdbApi implements UpstreamType {
     }
     if (status >= 500) return "failed";
     if (credential === null) return "ok";
-    if (status === 401) return this.#keys.refused(credential) ? "credential" : "ok";
+    // TMDB says so in JSON; what else says it is not TMDB.
+    if (status === 401) return mediaType === "application/json" && this.#keys.refused(credential) ? "credential" : "ok";
     if (status !== 403) this.#keys.accepted(credential);
     return "ok";
   }
@@ -112,7 +119,8 @@ export class TmdbApi implements UpstreamType {
   #isWrong(status: number, mediaType: string): boolean {
     if (this.#content.isWrong(status, mediaType)) return true;
     // TMDB's own 404 is JSON; a page says that something else sits at this address.
-    return isBlockPage(status, mediaType) || (isPage(mediaType) && (status === 404 || status === 410 || status >= 500));
+    return isBlockPage(status, mediaType) ||
+      (isPage(mediaType) && (status === 401 || status === 404 || status === 410 || status >= 500));
   }
 
   #limited(retryAfter: string | null, credential: number | null): Judgement {

@@ -1,5 +1,6 @@
 import type { GatewayError } from "../errors.ts";
-import { fieldValue } from "../http/fields.ts";
+import { namesMediaType } from "../http/accept.ts";
+import { type Fields, fieldValue } from "../http/fields.ts";
 import { canonicalQuery, withoutApiKey } from "./_canonical_query.ts";
 import { ContentRule, hasContent, isBlockPage, mediaTypeOf } from "./_content.ts";
 import { tmdbError } from "./_errors.ts";
@@ -21,13 +22,29 @@ import type {
 /** Images, and several ranges of one at once. */
 const CONTENT = { allow: ["image/*", "multipart/byteranges"], deny: [] };
 
-/** With another `Accept` the origin sends WebP for a name that says `.jpg`; media servers keep the bytes under that name. */
-const CHANGES: readonly FieldChange[] = [
-  ...removedFromAll,
-  ["accept", "*/*"],
-  ["accept-language", null],
-  ["authorization", null],
+/**
+ * Nothing that comes from here runs in a browser that opens it, an SVG with scripts no more than a page in the place of a picture:
+ * they stand on every response, so that they hold whatever the origin calls its content.
+ */
+const SAFE: Readonly<Fields> = [
+  ["content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox"],
+  ["x-content-type-options", "nosniff"],
 ];
+
+/** What upstreams are asked for by clients that name WebP, and by all others: the client's own `Accept` never goes up. */
+const ACCEPT = { webp: "image/webp,*/*;q=0.8", named: "*/*" } as const;
+
+/** Behind the target in the key of the WebP class; no target can hold the separator, so that purges find the target before it. */
+const WEBP_KEY = "\0accept:webp";
+
+function changesFor(accept: string): readonly FieldChange[] {
+  return [...removedFromAll, ["accept", accept], ["accept-language", null], ["authorization", null]];
+}
+
+/** With another `Accept` the origin sends WebP for a name that says `.jpg`; media servers keep the bytes under that name. */
+const CHANGES = { webp: changesFor(ACCEPT.webp), named: changesFor(ACCEPT.named) } as const;
+
+const VARY: Readonly<Fields> = [["vary", "Accept"]];
 
 const IMAGE_NAME = /\.[A-Za-z0-9]{2,5}$/;
 
@@ -48,8 +65,9 @@ export class TmdbImage implements UpstreamType {
   readonly hostInKey = false;
   readonly acceptEncoding = "identity";
   readonly wholeBodies = true;
-  readonly responseFields = tmdbResponseFields;
-  readonly dropFields = tmdbDropFields;
+  readonly simpleTags = true;
+  readonly responseFields: Readonly<Fields>;
+  readonly dropFields: ReadonlySet<string> = new Set([...tmdbDropFields, ...SAFE.map(([name]) => name)]);
   readonly ignoreVary: ReadonlySet<string> = new Set([
     ...["accept", "accept-encoding", "accept-language", "authorization", "cookie", "origin"],
   ]);
@@ -61,8 +79,11 @@ export class TmdbImage implements UpstreamType {
     status: [[200, 299], [404, 404], [429, 429]],
   };
   readonly #content: ContentRule;
+  readonly #negotiates: boolean;
 
   constructor(options: TypeOptions) {
+    this.#negotiates = options.imageAccept === "negotiate";
+    this.responseFields = [...tmdbResponseFields, ...SAFE, ...(this.#negotiates ? VARY : [])];
     this.#content = new ContentRule(options.contentTypes ?? CONTENT);
   }
 
@@ -74,7 +95,8 @@ export class TmdbImage implements UpstreamType {
   keyTarget(request: TypedRequest): string {
     const path = canonicalPath(collapseSlashes(request.path));
     const query = canonicalQuery(request.query);
-    return query === "" ? path : `${path}?${query}`;
+    const target = query === "" ? path : `${path}?${query}`;
+    return this.#classOf(request) === "webp" ? target + WEBP_KEY : target;
   }
 
   tags(request: TypedRequest): readonly string[] {
@@ -86,7 +108,7 @@ export class TmdbImage implements UpstreamType {
   }
 
   outgoing(request: TypedRequest): Outgoing {
-    return { query: withoutApiKey(request.query), set: CHANGES, credential: null };
+    return { query: withoutApiKey(request.query), set: CHANGES[this.#classOf(request)], credential: null };
   }
 
   judge({ status, fields }: ResponseHead): Judgement {
@@ -100,6 +122,10 @@ export class TmdbImage implements UpstreamType {
 
   error(error: GatewayError, requestId: string): ErrorBody {
     return tmdbError(error, requestId);
+  }
+
+  #classOf(request: TypedRequest): keyof typeof CHANGES {
+    return this.#negotiates && namesMediaType(request.header("accept"), "image/webp") ? "webp" : "named";
   }
 }
 

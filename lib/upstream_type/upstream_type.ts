@@ -1,5 +1,7 @@
 import type { GatewayError } from "../errors.ts";
 import type { Fields } from "../http/fields.ts";
+import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
+import type { PartedDocuments } from "./parted_documents.ts";
 
 /** A client's request as a type sees it: the path after `strip_prefix`, the query without `?`, both raw. */
 export interface TypedRequest {
@@ -42,6 +44,23 @@ export interface Outgoing {
   readonly credential: number | null;
 }
 
+/** In place of {@linkcode Outgoing}: every credential that would do is at its limit. */
+export interface Held {
+  /** Milliseconds until one may have room again, above 0; others may be waiting for it too. */
+  readonly heldMs: number;
+}
+
+/** How a credential of a pool stands; it is named by its place, never by its text. */
+export interface CredentialState {
+  /** Place among those of the configuration that are not empty, from 1. */
+  readonly place: number;
+  readonly state: "ready" | "limited" | "refused";
+  /** Milliseconds since the Unix epoch until which it is not used; 0 where it is. */
+  readonly untilMs: number;
+  /** Requests per second that it may be given now; `null` for no limit. */
+  readonly ratePerSecond: number | null;
+}
+
 /** A response's status and fields, as a type judges them. */
 export interface ResponseHead {
   readonly status: number;
@@ -82,9 +101,29 @@ export interface TypeOptions {
   readonly apiKeys: readonly string[];
   readonly keyMode: "inject-missing" | "replace" | "pass";
   readonly contentTypes: { readonly allow: readonly string[]; readonly deny: readonly string[] } | null;
+  /**
+   * Types that carry images: the format that the name says, or what the origin makes of a fixed `Accept` for each class of clients.
+   * @default "named"
+   */
+  readonly imageAccept?: "named" | "negotiate";
   readonly now: () => number;
   /** Told when a key is limited, refused or taken again, for the log and the metrics. */
   readonly onKeyEvent?: (event: KeyEvent) => void;
+  readonly credentials?: CredentialOptions;
+}
+
+/** How a type's credentials are used, and where what is known of them is kept; each part has a default. */
+export interface CredentialOptions {
+  /** What each may be given; no limit by default. */
+  readonly limits?: { readonly maxPerSecond: number; readonly burst: number } | null;
+  /** Cells of 32 bits for a credential's standing, all 0 at first, by a digest of it; shared by all workers, or this one's own. */
+  readonly cellsOf?: (digest: string) => Int32Array;
+  /** Counters by place, from 1; no one counts by default. */
+  readonly countsOf?: (place: number) => CredentialCounts;
+  /** Whether {@linkcode UpstreamType.outgoing} may say that a request is to wait; by default a limit is overstepped rather. */
+  readonly holds?: boolean;
+  /** Whether the pool has more than one upstream, so that a limit may be that of one of them. */
+  readonly hasOtherUpstreams?: boolean;
 }
 
 /** What happened to a key of a pool; it names the key by its place, never by its text. */
@@ -94,6 +133,19 @@ export interface KeyEvent {
   readonly event: "limited" | "refused" | "recovered";
   /** Milliseconds since the Unix epoch until which it is not used; 0 when recovered. */
   readonly untilMs: number;
+}
+
+/** Addresses in a type's documents of what upstreams of another type serve. */
+export interface DocumentLinks {
+  /** The other type's name. */
+  readonly type: string;
+  /** Path that the addresses lead to, as an upstream of that type sees it, without a slash at its end. */
+  readonly path: string;
+  /**
+   * The strings of a response's JSON document that are such addresses, each by the names that lead to it from the document's root;
+   * `null` where it has none. Asked for each request.
+   */
+  places(request: TypedRequest): readonly (readonly string[])[] | null;
 }
 
 /** All that is special about one type of upstream. The rest of the gateway knows types only through this. */
@@ -115,6 +167,11 @@ export interface UpstreamType {
    * fetched from another upstream; streams of unknown length must not wait, so a general type says no.
    */
   readonly wholeBodies: boolean;
+  /**
+   * Whether clients of the type take only strong entity tags of letters, digits, `_` and `-`: they get one in the place of another
+   * that the origin gives, or of none.
+   */
+  readonly simpleTags: boolean;
   /** Fields that every response to a client gets, the gateway's own errors included. */
   readonly responseFields: Readonly<Fields>;
   /** Response fields that never leave the gateway, lower case (the origin's CORS fields on TMDB types). */
@@ -124,14 +181,20 @@ export interface UpstreamType {
   keyTarget(request: TypedRequest): string;
   /** Purge tags of the response to a request, beside those that the origin gives it; a few short ones, made when it is stored. */
   tags(request: TypedRequest): readonly string[];
+  /** Not there where no document of the type is made of parts. */
+  readonly documents?: PartedDocuments;
+  /** Not there where the type's documents have no addresses of another type's. */
+  readonly links?: DocumentLinks;
   /** The path as an upstream gets it (double slashes of image paths are collapsed here). */
   upstreamPath(path: string): string;
-  /** Puts credentials in and takes out what the upstream must not see. Called once per try. */
-  outgoing(request: TypedRequest): Outgoing;
+  /** Puts credentials in and takes out what the upstream must not see. Called once per try; again after it said to wait. */
+  outgoing(request: TypedRequest): Outgoing | Held;
   /** Judges an answer and takes note of what it says about the credential. */
   judge(head: ResponseHead, credential: number | null): Judgement;
   /** Names of the `Vary` list that select nothing here, because the gateway itself decides those fields. */
   readonly ignoreVary: ReadonlySet<string>;
   error(error: GatewayError, requestId: string): ErrorBody;
   readonly check: DefaultCheck | null;
+  /** How the pool's credentials stand; left out by types that have none. */
+  readonly credentials?: () => readonly CredentialState[];
 }

@@ -57,6 +57,27 @@ Deno.test("TmdbImage.outgoing() sends no credentials and always the same Accept"
   assert.ok(type.ignoreVary.has("accept"));
 });
 
+Deno.test("TmdbImage lets nothing it carries run in a browser, whatever the origin says of it", () => {
+  const fields = new Map(type.responseFields);
+  assert.match(fields.get("content-security-policy")!, /^default-src 'none';.*\bsandbox$/);
+  assert.equal(fields.get("x-content-type-options"), "nosniff");
+  for (const name of ["content-security-policy", "x-content-type-options"]) assert.ok(type.dropFields.has(name), name);
+  assert.equal(fields.has("vary"), false);
+});
+
+Deno.test("TmdbImage with accept negotiate keeps two classes of clients apart, by a fixed Accept each", () => {
+  const negotiating = new TmdbImage(typeOptions({ imageAccept: "negotiate" }));
+  const asked = (accept: string | null) => {
+    const request = requestFor("/t/p/w500/a.jpg?v=1", { fields: accept === null ? {} : { accept } });
+    return [negotiating.keyTarget(request), new Map(negotiating.outgoing(request).set).get("accept")];
+  };
+  const named = ["/t/p/w500/a.jpg?v=1", "*/*"];
+  for (const accept of [null, "*/*", "image/*", "image/webp;q=0", "image/jpeg"]) assert.deepEqual(asked(accept), named);
+  const webp = ["/t/p/w500/a.jpg?v=1\0accept:webp", "image/webp,*/*;q=0.8"];
+  for (const accept of ["image/webp", "image/avif,image/webp,*/*;q=0.8"]) assert.deepEqual(asked(accept), webp);
+  assert.equal(new Map(negotiating.responseFields).get("vary"), "Accept");
+});
+
 Deno.test("TmdbImage.judge() wants images", () => {
   const rows: Array<readonly [status: number, type: string | null, judgement: string]> = [
     [200, "image/jpeg", "ok"],
