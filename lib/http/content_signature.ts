@@ -21,15 +21,26 @@ export const SIGNATURE_BYTES = 256;
 export function belies(mediaType: string, head: Uint8Array): boolean {
   if (head.length === 0) return false;
   if (mediaType.startsWith("image/")) return isImageDue(mediaType) ? !isImage(head) : isMarkup(head) && !isSvg(head);
-  return isJson(mediaType) && isMarkup(head);
+  return isJsonType(mediaType) && isMarkup(head);
 }
 
 /** Whether a body of this media type has a beginning that says whether it is one. */
 export function hasSignature(mediaType: string): boolean {
-  return mediaType.startsWith("image/") || isJson(mediaType);
+  return mediaType.startsWith("image/") || isJsonType(mediaType);
 }
 
-function isJson(mediaType: string): boolean {
+/**
+ * Whether a media type, in lower case and without parameters, is JSON (RFC 6839 §3.1).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { isJsonType } from "./content_signature.ts";
+ * assert.equal(isJsonType("application/problem+json"), true);
+ * assert.equal(isJsonType("application/javascript"), false);
+ * ```
+ */
+export function isJsonType(mediaType: string): boolean {
   return mediaType === "application/json" || mediaType.endsWith("+json") || mediaType === "text/json";
 }
 

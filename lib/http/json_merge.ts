@@ -1,4 +1,4 @@
-import { type JsonMember, jsonMembers } from "./json_members.ts";
+import { isJsonText, type JsonMember, jsonMembers } from "./json_members.ts";
 
 /** A JSON value that was read already. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | {
@@ -16,8 +16,8 @@ const encoder = new TextEncoder();
 
 /**
  * A JSON text with a merge patch applied (RFC 7396). What the patch does not name keeps its bytes: numbers are not read and written
- * again, so `7.0` stays `7.0` and a long integer keeps its digits. Names that an object has twice are patched twice. `null` where the
- * text is no object and the patch is one, or is not well-formed.
+ * again, so `7.0` stays `7.0` and a long integer keeps its digits. Names that an object has twice are patched twice. The text itself where
+ * nothing changes; `null` where it is not well-formed, or no object while the patch is one.
  *
  * @example
  * ```ts
@@ -28,8 +28,8 @@ const encoder = new TextEncoder();
  * assert.equal(new TextDecoder().decode(patched), '{ "id": 2, "vote": 7.0,"note":["x"] }');
  * ```
  */
-export function mergePatched(json: Uint8Array, patch: JsonValue): Uint8Array<ArrayBuffer> | null {
-  if (!isObject(patch)) return encoder.encode(JSON.stringify(patch));
+export function mergePatched(json: Uint8Array<ArrayBuffer>, patch: JsonValue): Uint8Array<ArrayBuffer> | null {
+  if (!isObject(patch)) return isJsonText(json) ? encoder.encode(JSON.stringify(patch)) : null;
   const edits: Edit[] = [];
   return mergeInto({ json, base: 0 }, patch, edits) ? spliced(json, edits) : null;
 }
@@ -91,7 +91,7 @@ function serialized(value: JsonValue): string {
 
 /**
  * A JSON text with other strings in the given places; places are names from the document's root on. Only strings that are there are
- * replaced, and every other byte stays. `null` where the text is no object or is not well-formed.
+ * replaced, and every other byte stays. The text itself where nothing changes; `null` where it is no object or is not well-formed.
  *
  * @example
  * ```ts
@@ -103,7 +103,7 @@ function serialized(value: JsonValue): string {
  * ```
  */
 export function withStrings(
-  json: Uint8Array,
+  json: Uint8Array<ArrayBuffer>,
   places: readonly (readonly string[])[],
   text: string,
 ): Uint8Array<ArrayBuffer> | null {
@@ -133,7 +133,8 @@ function replaceStrings(
 const QUOTE = 0x22;
 
 /** The text with its edits made. */
-function spliced(json: Uint8Array, edits: readonly Edit[]): Uint8Array<ArrayBuffer> {
+function spliced(json: Uint8Array<ArrayBuffer>, edits: readonly Edit[]): Uint8Array<ArrayBuffer> {
+  if (edits.length === 0) return json;
   const parts: Uint8Array[] = [];
   let at = 0;
   for (const { start, end, text } of edits) {

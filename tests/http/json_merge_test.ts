@@ -74,6 +74,7 @@ Deno.test("mergePatched() takes names for names only", () => {
 
 Deno.test("mergePatched() leaves alone what is no JSON object", () => {
   for (const json of ["[1]", "1", "", "{", '{"a":1', "<html>"]) assert.equal(patched(json, { a: 1 }), null);
+  for (const json of ["", "{", "<html>"]) assert.equal(patched(json, ["a"]), null);
 });
 
 Deno.test("mergePatched() agrees with RFC 7396 on random documents and patches", () => {
