@@ -17,6 +17,11 @@ export interface KvJanitorOptions {
   readonly log: StoreLog;
   /** The same as every worker's KV tier has. */
   readonly limitBytes: number;
+  /**
+   * Keep the purges that have done their work here: another file, which stands still meanwhile, holds responses from before them.
+   * @default false
+   */
+  readonly keepPurges?: boolean;
   /** @default 0.5 */
   readonly guaranteedShare?: number;
   /** @default 12 MiB */
@@ -174,7 +179,8 @@ export class KvJanitor {
   /** After a whole sweep: a purge older than all that is stored, and than all that may be on its way, has done its work. */
   async #tidyPurges(): Promise<void> {
     const { startedMs, oldestMs } = this.#sweep;
-    await tidyPurges(this.#options.kv, Math.min(oldestMs, startedMs - FILL_GRACE_MS));
+    const { kv, keepPurges = false } = this.#options;
+    await tidyPurges(kv, keepPurges ? -Infinity : Math.min(oldestMs, startedMs - FILL_GRACE_MS));
   }
 
   /** Holds the tier's count against the file: what is counted as a byte takes so many bytes of it. */

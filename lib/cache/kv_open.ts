@@ -27,6 +27,7 @@ export interface PreparedKvFile {
 
 /** Files that belong to a KV file. */
 const COMPANIONS = ["-wal", "-shm"];
+const DAMAGED = ".damaged";
 const DEFAULT_DEADLINE_MS = 10_000;
 
 /**
@@ -80,6 +81,19 @@ export function saysDamaged(error: unknown): boolean {
   return /malformed|not a database/.test(messageOf(error));
 }
 
+/** Whether what SQLite or Deno KV says of a file means that another process has it: what cannot be opened in time waits for one. */
+export function saysLocked(problem: string): boolean {
+  return /locked|busy|in time/.test(problem);
+}
+
+/** Removes a KV file and all that belongs to it, a damaged one before it included. @throws {Error} where that is not possible */
+export async function removeKvFile(path: string): Promise<void> {
+  await removeOlder(path);
+  // The file first: without its log it could be half of what it was.
+  await Deno.remove(path, { recursive: true });
+  for (const suffix of [...COMPANIONS, DAMAGED]) await attempt(() => Deno.remove(path + suffix));
+}
+
 /** Free bytes of the disk that a file lies on; `null` where they cannot be told (`--allow-sys=statfs` is needed). */
 export function freeBytesBeside(path: string): number | null {
   try {
@@ -94,7 +108,7 @@ const damagedBefore: KvFileVerdict = { kind: "damaged", problem: "was found dama
 
 /** Another process holds the file, or the disk has no room: neither says anything about the file. */
 function isTransient(problem: string): boolean {
-  return /locked|busy|disk is full|in time/.test(problem);
+  return saysLocked(problem) || /disk is full/.test(problem);
 }
 
 async function replace(path: string, problem: string, options: KvOpenOptions): Promise<PreparedKvFile> {
@@ -151,7 +165,7 @@ async function removeOlder(path: string): Promise<void> {
 }
 
 function markerOf(path: string): string {
-  return `${path}.damaged`;
+  return path + DAMAGED;
 }
 
 async function isMarkedDamaged(path: string): Promise<boolean> {

@@ -24,6 +24,7 @@ export interface FleetOptions {
   readonly leaseMemory: SharedArrayBuffer;
   readonly sharedLimits: SharedLimits;
   readonly kvPath: string | null;
+  readonly kvBeside: InitMessage["kvBeside"];
   /** The purges in force, for a worker that starts. */
   readonly purges: () => readonly PurgeRule[];
   readonly instanceId: string;
@@ -191,6 +192,7 @@ export class Fleet {
       type: "init",
       index: slot.index,
       kvPath: this.#options.kvPath,
+      kvBeside: this.#options.kvBeside,
       leaseMemory: this.#options.leaseMemory,
       sharedLimits: this.#options.sharedLimits,
       instanceId: this.#options.instanceId,

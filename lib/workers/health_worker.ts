@@ -11,6 +11,7 @@ import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
+import { diskLimitBytes } from "./disk.ts";
 import { DiskQuotas } from "./disk_quotas.ts";
 import type { InitMessage, PrewarmResult, WorkerReport } from "./messages.ts";
 import { schedule } from "./schedule.ts";
@@ -81,12 +82,13 @@ class HealthWorker implements WorkerRole {
   }
 
   /** The disk tier's janitor works here, off the requests' way, and alone. */
-  #keepHouse({ kvPath, config }: InitMessage, logger: Logger): void {
-    const limitBytes = config.cache.diskBytes;
+  #keepHouse({ kvPath, kvBeside, config }: InitMessage, logger: Logger): void {
+    const limitBytes = diskLimitBytes({ config, kvBeside });
     if (this.#kv === null || limitBytes === 0) return;
     const janitor = createKvJanitor({
       ...{ kv: this.#kv, path: kvPath, clock: systemClock, log: logger, limitBytes },
       quotaBytes: this.#quotas.of,
+      keepPurges: kvBeside !== null,
     });
     this.#janitor = janitor.run(this.#ending.signal, JANITOR_EVERY_MS);
   }

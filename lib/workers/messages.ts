@@ -1,3 +1,4 @@
+import type { StandInKvFile } from "../cache/kv_claim.ts";
 import type { PurgeRule } from "../cache/purge_rules.ts";
 import type { TierStats } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
@@ -18,6 +19,8 @@ export interface InitMessage extends ConfigGeneration {
   readonly index: number;
   /** Path of the Deno KV file; `null` where it cannot be used. */
   readonly kvPath: string | null;
+  /** Whether that file stands in for the usual one, and what is to be known of it then. */
+  readonly kvBeside: StandInKvFile | null;
   readonly leaseMemory: SharedArrayBuffer;
   /** What limits are counted in, by all workers. */
   readonly sharedLimits: SharedLimits;

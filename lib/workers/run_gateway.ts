@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { prepareKvFile } from "../cache/kv_open.ts";
+import { claimKvFile, type ClaimedKvFile } from "../cache/kv_claim.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
@@ -29,6 +29,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
   const stop = Promise.withResolvers<void>();
   let stopAskedAtMs: number | null = null;
   let supervisor: Supervisor | null = null;
+  let kv: ClaimedKvFile | null = null;
   // First of all: without a listener SIGHUP ends the process.
   const removeListeners = onSignals({
     stop: () => {
@@ -48,14 +49,15 @@ export async function runGateway(options: RunOptions): Promise<number> {
     const { level, format } = loaded.config.logging;
     const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
-    const kvFile = await prepareKvFile(join(loaded.config.server.dataDir, "usher.kv"), {
+    kv = await claimKvFile(join(loaded.config.server.dataDir, "usher.kv"), {
       clock: systemClock,
       log: logger,
     });
-    supervisor = new Supervisor({ ...options, config: loaded.config, kvFile, logger });
+    supervisor = new Supervisor({ ...options, config: loaded.config, kvFile: kv.file, kvBeside: kv.beside, logger });
     return await serveUntil(stop.promise, supervisor, logger);
   } finally {
     removeListeners();
+    kv?.release();
     output.flush();
   }
 }

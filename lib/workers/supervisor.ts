@@ -1,4 +1,5 @@
 import { newLeaseMemory } from "../cache/lease_table.ts";
+import type { StandInKvFile } from "../cache/kv_claim.ts";
 import type { PreparedKvFile } from "../cache/kv_open.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
@@ -25,6 +26,8 @@ export interface SupervisorOptions {
   /** Module that every worker is started from. */
   readonly workerUrl: URL;
   readonly kvFile: PreparedKvFile;
+  /** Of a file that stands in for the usual one. */
+  readonly kvBeside: StandInKvFile | null;
   readonly logger: Logger;
   /** The admin surface over what the supervisor shows. */
   readonly adminHandler: (supervisor: Supervisor) => AdminHandler;
@@ -94,6 +97,7 @@ export class Supervisor {
       leaseMemory: newLeaseMemory(),
       sharedLimits: newSharedLimits(options.config.server.workers),
       kvPath: options.kvFile.path,
+      kvBeside: options.kvBeside,
       purges: () => this.#operations?.purges ?? [],
       instanceId: this.#instanceId,
       logger: options.logger,

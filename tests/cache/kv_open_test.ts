@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { freeBytesBeside, markDamaged, openKvFile, prepareKvFile, saysDamaged } from "../../lib/cache/kv_open.ts";
+import {
+  freeBytesBeside,
+  markDamaged,
+  openKvFile,
+  prepareKvFile,
+  removeKvFile,
+  saysDamaged,
+  saysLocked,
+} from "../../lib/cache/kv_open.ts";
 import { HandClock, KeptLog } from "./_opened_kv.ts";
 
 async function withPath(body: (path: string, log: KeptLog) => Promise<void>): Promise<void> {
@@ -144,4 +152,21 @@ Deno.test("freeBytesBeside() tells the free space of a disk, and null where ther
     assert.ok((freeBytesBeside(parent) ?? 0) > 0);
     assert.equal(freeBytesBeside("/nowhere/at/all"), null);
     return Promise.resolve();
+  }));
+
+Deno.test("saysLocked() tells a file in use from other trouble", () => {
+  assert.ok(saysLocked("database is locked"));
+  assert.ok(saysLocked("Cannot open the disk cache in time"));
+  assert.ok(!saysLocked("database or disk is full"));
+  assert.ok(!saysLocked("file is not a database"));
+});
+
+Deno.test("removeKvFile() leaves nothing of a file", () =>
+  withPath(async (path) => {
+    await fill(path);
+    for (const suffix of ["-wal", "-shm", ".corrupt-20260102T030405Z"]) await Deno.writeTextFile(path + suffix, "x");
+    markDamaged(path);
+    await removeKvFile(path);
+    assert.deepEqual([...Deno.readDirSync(path.slice(0, path.lastIndexOf("/")))], []);
+    await assert.rejects(removeKvFile(path));
   }));

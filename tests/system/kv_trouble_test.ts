@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
+import { eventually } from "./_eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
 import { rawRequest, type RawResponse, requestText, textOf } from "./_raw_client.ts";
 import { customPool, testConfig } from "./_test_config.ts";
@@ -55,6 +56,27 @@ async function servesFromCache(gateway: RunningGateway, path: string): Promise<v
   assert.ok(hits >= 4, `${hits} hits`);
 }
 
+async function diskOf(gateway: RunningGateway): Promise<{ entries: number; limitBytes: number }> {
+  return (await (await fetch(`${gateway.adminUrl}/status`)).json()).cache.disk;
+}
+
+/** Purges one target for good. */
+async function purge(gateway: RunningGateway, target: string): Promise<void> {
+  const body = JSON.stringify({ url: target, hard: true });
+  const response = await fetch(`${gateway.adminUrl}/purge`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body,
+  });
+  assert.equal(response.status, 200);
+  assert.equal((await response.json()).persisted, true);
+}
+
+function kvFiles(directory: string): string[] {
+  return [...Deno.readDirSync(join(directory, "data"))].map(({ name }) => name).filter((name) => /\.kv$/.test(name))
+    .sort();
+}
+
 Deno.test("a data directory that cannot be written leaves memory to serve from, with a warning", async () => {
   await using stack = new AsyncDisposableStack();
   const directory = await Deno.makeTempDir({ prefix: "usher-test-" });
@@ -90,35 +112,45 @@ Deno.test("a damaged file is put aside and a new one begun, and nothing fails", 
   await servesFromCache(second, "/c");
 });
 
-Deno.test("a file that another program has locked is left alone, and memory serves", async () => {
+Deno.test("a file that another program has locked is left alone, and a new one beside it stands in until the next start", async () => {
   await using stack = new AsyncDisposableStack();
   const origin = await startOrigin(stack);
   const directory = await Deno.makeTempDir({ prefix: "usher-test-" });
   const first = await start(stack, origin, { directory });
-  await servesFromCache(first, "/d");
+  for (const path of ["/d", "/gone"]) await servesFromCache(first, path);
   first.signal("SIGTERM");
   await first.ended();
   using database = new DatabaseSync(join(directory, "data/usher.kv"));
   database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
   const second = await start(stack, origin, { directory });
-  assert.match(second.log(), /WARN.*serving from memory alone/);
+  assert.match(second.log(), /WARN.*new one beside it is used.*usher-2\.kv/);
   await servesFromCache(second, "/e");
+  await eventually("it is on disk", async () => (await diskOf(second)).entries === 1);
+  assert.ok((await diskOf(second)).limitBytes < 128 * 1024 ** 2, "the locked file counts too");
+  await purge(second, "/gone");
   second.signal("SIGTERM");
   assert.equal(await second.ended(), 0);
   database.exec("ROLLBACK; PRAGMA locking_mode = NORMAL");
   database.close();
   const third = await start(stack, origin, { directory });
   assert.match(cacheStatusOf(await ask(third, "/d")), /hit; .*detail=kv/, "the file kept what it held");
+  assert.match(cacheStatusOf(await ask(third, "/gone")), /fwd=/, "what was purged meanwhile stays purged");
+  assert.deepEqual(kvFiles(directory), ["usher.kv"]);
 });
 
-Deno.test("a second gateway on the same directory does no harm to the first one's file", async () => {
+Deno.test("a second gateway on the same directory has a file of its own, and does no harm to the first one's", async () => {
   await using stack = new AsyncDisposableStack();
   const origin = await startOrigin(stack);
   const directory = await Deno.makeTempDir({ prefix: "usher-test-" });
   const first = await start(stack, origin, { directory });
   await servesFromCache(first, "/f");
-  const second = await start(stack, origin, { dataDir: join(directory, "data") });
+  const second = await start(stack, origin, { directory });
+  assert.match(second.log(), /WARN.*new one beside it is used.*another gateway uses it/);
   await servesFromCache(second, "/g");
+  await eventually("each has its own on disk", async () => {
+    return (await diskOf(first)).entries === 1 && (await diskOf(second)).entries === 1;
+  });
+  assert.deepEqual(kvFiles(directory), ["usher-2.kv", "usher.kv"]);
   second.signal("SIGKILL");
   await second.ended();
   await servesFromCache(first, "/h");
@@ -127,4 +159,5 @@ Deno.test("a second gateway on the same directory does no harm to the first one'
   assert.equal(await first.ended(), 0);
   const third = await start(stack, origin, { directory });
   for (const path of ["/f", "/h"]) assert.match(cacheStatusOf(await ask(third, path)), /hit; .*detail=kv/);
+  assert.deepEqual(kvFiles(directory), ["usher.kv"], "the killed one's file is removed");
 });

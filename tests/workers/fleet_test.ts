@@ -30,6 +30,7 @@ async function fleetOf(parts: Readonly<Record<string, readonly Part[]>> = {}, mo
     leaseMemory,
     sharedLimits: newSharedLimits(2),
     kvPath: null,
+    kvBeside: null,
     purges: () => [],
     instanceId: "usher-test",
     logger: createLogger({

@@ -9,6 +9,7 @@ export function initMessage(init: ConfigGeneration & Partial<InitMessage>): Init
     type: "init",
     index: 0,
     kvPath: null,
+    kvBeside: null,
     leaseMemory: newLeaseMemory(),
     sharedLimits: newSharedLimits(1),
     purges: [],

@@ -43,6 +43,7 @@ async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping 
     config: loaded.config,
     workerUrl: stage.url,
     kvFile: { path: null, problem: null, setAside: null },
+    kvBeside: null,
     logger: createLogger({
       level: "info",
       format: "json",
