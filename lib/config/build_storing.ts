@@ -11,6 +11,7 @@ export function buildStoring(cache: CacheValues): StoringConfig {
     cookies: buildCookies(cache.cookies),
     range: cache.range ?? null,
     targetedFields: [...new Set(cache.targeted_fields.map((name) => name.toLowerCase()))],
+    reuseAppends: cache.reuse_appends,
     compress: { enabled: enabled ?? null, minBytes: min_size, types, codings: [...new Set(codings)] },
     diskQuotaBytes: cache.disk_quota ?? null,
   };

@@ -8,6 +8,8 @@ export interface StoringConfig {
   /** Fields that speak to this cache before `Cache-Control` does, in lower case, key `targeted_fields` (RFC 9213). */
   readonly targetedFields: readonly string[];
   readonly compress: CompressConfig;
+  /** Serve a document from a stored one with more `append_to_response` parts, key `reuse_appends`. */
+  readonly reuseAppends: boolean;
   /** Bytes that the listener may hold on disk; `null` where only the limit of all counts, key `disk_quota`. */
   readonly diskQuotaBytes: number | null;
 }

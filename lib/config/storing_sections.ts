@@ -75,6 +75,9 @@ export const storingKeys = {
   targeted_fields: list(token("field"), 8).prefault(["CDN-Cache-Control"]).describe(
     "Response fields that speak to this cache before `Cache-Control` does (RFC 9213), most important first.",
   ),
+  reuse_appends: flag().prefault(false).describe(
+    "Serve `append_to_response=credits`, or none, from a fresh stored `credits,images` of the same request (type `tmdb-api`).",
+  ),
   compress: asMapping(
     short(
       compressSection,

@@ -3,6 +3,7 @@ import { readAuthorities } from "./authorities.ts";
 import { salvage } from "./issues.ts";
 import type { Problems } from "./problems.ts";
 import type { DraftSchema } from "./schema.ts";
+import { validateAppends } from "./validate_appends.ts";
 import { validateListeners } from "./validate_listeners.ts";
 import { validatePools } from "./validate_pools.ts";
 import type { ValidationContext } from "./validation_context.ts";
@@ -58,5 +59,6 @@ export async function validate(schema: DraftSchema, options: ValidateOptions): P
   validateWorkers(context);
   validatePools(context);
   validateListeners(context);
+  validateAppends(context);
   return await readAuthorities(context, read);
 }

@@ -8,6 +8,7 @@ import {
   newPoolCounts,
   type WorkerCounts,
 } from "../metrics/gateway_metrics.ts";
+import { SupersetCutter } from "../proxy/cut_superset.ts";
 import type { PoolRuntime, Snapshot, Tenant } from "../proxy/snapshot.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
@@ -84,7 +85,7 @@ function compileTenant(config: Config, listener: ListenerConfig, parts: TenantPa
     counts,
     admission: limits.admission(listener),
     clientRate: limits.clientRate(listener),
-    deriver: null,
+    deriver: listener.cache.reuseAppends && type.documents !== undefined ? new SupersetCutter(type.documents) : null,
     offline: listener.offline,
   });
 }

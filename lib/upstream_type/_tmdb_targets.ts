@@ -1,0 +1,153 @@
+import { type JsonMember, jsonMembers } from "../http/json_members.ts";
+import { canonicalQuery, canonicalText } from "./_canonical_query.ts";
+import type { PartedDocuments, PartedTarget } from "./parted_documents.ts";
+import type { TypedRequest } from "./upstream_type.ts";
+
+const APPEND = "append_to_response";
+/** TMDB refuses more than 20 parts. */
+const MAX_PARTS = 20;
+/** Larger documents are not cut: 4 MiB take some 20 milliseconds. */
+const MAX_BYTES = 4 * 1024 * 1024;
+
+const ID = "/\\d+(?:-[^/?]*)?";
+const TITLE = "alternative_titles,changes,credits,external_ids,images,keywords,lists,recommendations,reviews,similar," +
+  "translations,videos,watch/providers";
+
+/**
+ * Parts that TMDB appends under their own name to the documents of a path, and that are no members of the document itself: only these
+ * are cut out. What is not listed stays where it is: `season/1`, `account_states`, and whatever TMDB comes to append.
+ */
+const PARTS: ReadonlyArray<readonly [path: RegExp, parts: ReadonlyMap<string, string>]> = [
+  documents(`/3/movie${ID}`, `${TITLE},release_dates`),
+  documents(`/3/tv${ID}`, `${TITLE},aggregate_credits,content_ratings,episode_groups,screened_theatrically`),
+  documents(`/3/tv${ID}/season/\\d+`, "aggregate_credits,credits,external_ids,images,translations,videos"),
+  documents(`/3/tv${ID}/season/\\d+/episode/\\d+`, "credits,external_ids,images,translations,videos"),
+  documents(
+    `/3/person${ID}`,
+    "changes,combined_credits,external_ids,images,movie_credits,tagged_images,translations,tv_credits",
+  ),
+  documents(`/3/collection${ID}`, "images,translations"),
+];
+
+function documents(path: string, parts: string): readonly [RegExp, ReadonlyMap<string, string>] {
+  return [new RegExp(`^${path}$`), new Map(parts.split(",").map((name) => [canonicalText(name), name]))];
+}
+
+/** Parts that may be cut, by their text in a key; `null` on other paths. */
+function cuttable(base: string): ReadonlyMap<string, string> | null {
+  const path = base.split("?", 1)[0]!;
+  return PARTS.find(([pattern]) => pattern.test(path))?.[1] ?? null;
+}
+
+/** The part of a cache key that a request's target gives. */
+export function tmdbTarget({ path, query }: TypedRequest): string {
+  const canonical = canonicalQuery(query);
+  return canonical === "" ? path : `${path}?${canonical}`;
+}
+
+/** How `append_to_response` makes documents of TMDB's API out of parts. */
+export const tmdbDocuments: PartedDocuments = { read, write, mayCut, cut };
+
+function read(target: string): PartedTarget | null {
+  const start = target.indexOf("?");
+  if (start < 0) return cuttable(target) === null ? null : { base: target, parts: [] };
+  const path = target.slice(0, start);
+  const pairs = target.slice(start + 1).split("&");
+  const appending = pairs.filter((pair) => pair.toLowerCase().startsWith(APPEND));
+  const value = appending.length === 0 ? "" : valueOf(appending);
+  if (value === null || cuttable(path) === null || pairs.includes("")) return null;
+  const others = pairs.filter((pair) => !appending.includes(pair));
+  const parts = value === "" ? [] : value.split(",");
+  if (parts.length > MAX_PARTS) return null;
+  return { base: others.length === 0 ? path : `${path}?${others.join("&")}`, parts };
+}
+
+/** The list of parts; `null` where it is given twice, or by a name that upstreams may or may not take for the same. */
+function valueOf(appending: readonly string[]): string | null {
+  const [pair = "", second] = appending;
+  return second === undefined && pair.startsWith(`${APPEND}=`) ? pair.slice(APPEND.length + 1) : null;
+}
+
+/** Names stand in order in a key. */
+function write({ base, parts }: PartedTarget): string {
+  if (parts.length === 0) return base;
+  const [path = "", query = ""] = base.split("?", 2);
+  const pairs = query === "" ? [] : query.split("&");
+  const at = pairs.findIndex((pair) => nameOf(pair) > APPEND);
+  pairs.splice(at < 0 ? pairs.length : at, 0, `${APPEND}=${parts.join(",")}`);
+  return `${path}?${pairs.join("&")}`;
+}
+
+function nameOf(pair: string): string {
+  return pair.split("=", 1)[0]!;
+}
+
+/** Every part too many is known, and every other one is wanted too. */
+function mayCut(held: PartedTarget, wanted: PartedTarget): boolean {
+  if (held.base !== wanted.base || held.parts.length <= wanted.parts.length) return false;
+  const known = cuttable(held.base);
+  return known !== null && wanted.parts.every((part) => held.parts.includes(part)) &&
+    held.parts.every((part) => wanted.parts.includes(part) || known.has(part));
+}
+
+function cut(body: Uint8Array, held: PartedTarget, wanted: PartedTarget): Uint8Array<ArrayBuffer> | null {
+  const known = cuttable(held.base);
+  const members = body.byteLength > MAX_BYTES ? null : jsonMembers(body);
+  if (known === null || members === null) return null;
+  const unwanted = new Set(held.parts.filter((part) => !wanted.parts.includes(part)).map((part) => known.get(part)!));
+  if (
+    !isAppended(members, new Set(held.parts.map((part) => known.get(part) ?? decoded(part)))) ||
+    !holdsOnce(members, unwanted)
+  ) {
+    return null;
+  }
+  return without(body, members, unwanted);
+}
+
+/** A part's name as a member would have it. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** Whether the parts stand behind the document itself: one that stands within it may be a member of its own by the same name. */
+function isAppended(members: readonly JsonMember[], parts: ReadonlySet<string>): boolean {
+  const first = members.findIndex(({ name }) => parts.has(name));
+  return first > 0 && members.slice(first).every(({ name }) => parts.has(name));
+}
+
+/** Whether each of them is there, once. A part that is missing says that the document is not what its target promises. */
+function holdsOnce(members: readonly JsonMember[], names: ReadonlySet<string>): boolean {
+  const found = members.filter(({ name }) => names.has(name));
+  return found.length === names.size && new Set(found.map(({ name }) => name)).size === names.size;
+}
+
+/** The first member is never cut, so that each cut reaches from the end of the member before to its own end. */
+function without(
+  body: Uint8Array,
+  members: readonly JsonMember[],
+  names: ReadonlySet<string>,
+): Uint8Array<ArrayBuffer> {
+  const kept: Uint8Array[] = [];
+  let from = 0;
+  for (const [index, { name, end }] of members.entries()) {
+    if (!names.has(name)) continue;
+    kept.push(body.subarray(from, members[index - 1]!.end));
+    from = end;
+  }
+  kept.push(body.subarray(from));
+  return joined(kept);
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.byteLength;
+  }
+  return whole;
+}
