@@ -8,6 +8,7 @@ import { runGateway } from "../lib/workers/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
 import { defaultConfig, load, NAMES, shown, typedPath } from "./commands/config_file.ts";
+import { explainCommand } from "./commands/explain.ts";
 import { prewarmCommand } from "./commands/prewarm.ts";
 import { purgeCommand } from "./commands/purge.ts";
 import { fail, print } from "./commands/terminal.ts";
@@ -28,6 +29,8 @@ usage: usher COMMAND [--config FILE]
   prewarm   have the running gateway fetch paths into its cache, behind real requests
               --listener L [PATH…] [--file F]   what to fetch; as configured where neither is given
               --concurrency N --rate N --no-wait --admin URL --token T
+  explain   say what the gateway would do with a request, without sending anything: explain URL
+              --method M  -H 'Name: value'  --json
   health    ask the running gateway whether it is ready; exits with 0 or 1
   version   print the version
 
@@ -45,6 +48,7 @@ interface Arguments {
 export async function commandLine(args: readonly string[], workerUrl: URL): Promise<number> {
   if (args[0] === "purge") return await purgeCommand(args.slice(1));
   if (args[0] === "prewarm") return await prewarmCommand(args.slice(1));
+  if (args[0] === "explain") return await explainCommand(args.slice(1));
   const parsed = parse(args);
   if (typeof parsed === "string") return fail(parsed);
   switch (parsed.command) {

@@ -23,5 +23,12 @@ export async function examine({ file, tree }: TreeOfFile, deps: LoadDependencies
   const found = problems.list();
   if (found.length > 0 || !result.success) return { ok: false, file, problems: found };
   const config = buildConfig(result.data, { cores: deps.cores, cwd: deps.cwd, authorities });
-  return { ok: true, file, config, warnings: problems.warnings(), listening: listeningPlaces(config, problems) };
+  return {
+    ok: true,
+    file,
+    config,
+    warnings: problems.warnings(),
+    listening: listeningPlaces(config, problems),
+    placeOf: (path) => problems.locate(path),
+  };
 }

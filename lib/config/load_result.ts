@@ -1,5 +1,5 @@
 import type { Config } from "./config.ts";
-import type { Located } from "./located.ts";
+import type { Located, Path } from "./located.ts";
 import type { ListeningPlace } from "./ports.ts";
 import type { RegisteredNames } from "./schema.ts";
 
@@ -24,6 +24,8 @@ export interface Loaded {
   readonly warnings: readonly Located[];
   /** Every address to listen on with its place, for `portsInUse`. */
   readonly listening: readonly ListeningPlace[];
+  /** Where a value stands in the file. */
+  readonly placeOf: (path: Path) => Omit<Located, "message">;
 }
 
 /** A file with mistakes. */

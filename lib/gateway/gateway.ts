@@ -40,6 +40,11 @@ export interface GatewayOptions {
   readonly config: Config;
   /** What limits are counted in, shared by all workers; its own where this worker is alone. */
   readonly sharedLimits?: SharedLimits;
+  /**
+   * How upstreams are reached.
+   * @default by the transport that their configuration asks for
+   */
+  readonly transportTo?: (upstream: UpstreamConfig) => Transport;
 }
 
 /** A snapshot that is ready to take over, and the transports it needs. */
@@ -114,7 +119,7 @@ export class Gateway {
     const transportOf = (upstream: UpstreamConfig) => {
       const signature = transportSignature(upstream);
       const transport = transports.get(signature) ?? this.#transports.get(signature) ??
-        createTransport(upstream, this.#options.clock);
+        (this.#options.transportTo?.(upstream) ?? createTransport(upstream, this.#options.clock));
       transports.set(signature, transport);
       return transport;
     };

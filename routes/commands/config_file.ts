@@ -22,7 +22,9 @@ export function load(path: string): Promise<LoadResult> {
 
 /** The file that is used where none is named. */
 export function defaultConfig(command: string): string {
-  if (!["start", "check", "health", "purge", "prewarm"].includes(command) || exists("config.yaml")) {
+  if (
+    !["start", "check", "doctor", "explain", "health", "purge", "prewarm"].includes(command) || exists("config.yaml")
+  ) {
     return "config.yaml";
   }
   if (command === "start") {

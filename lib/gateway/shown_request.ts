@@ -1,0 +1,42 @@
+import type { Fields } from "../http/fields.ts";
+import { redact } from "../logging/redact.ts";
+
+/** Fields whose values are credentials as a whole. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set([
+  "authorization",
+  "cookie",
+  "proxy-authorization",
+  "set-cookie",
+  "x-api-key",
+]);
+
+/**
+ * A text of a request as it may be shown: a key of the pool as its place among them, any other credential as `[redacted]`.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { shownTarget } from "./shown_request.ts";
+ * assert.equal(shownTarget("/3/movie/1?api_key=abc&token=x", ["abc", "def"]), "/3/movie/1?api_key=<key 1 of 2>&token=[redacted]");
+ * ```
+ */
+export function shownTarget(target: string, keys: readonly string[]): string {
+  return target.split(/(?=[?&])/).map((piece) => withPlace(piece, keys) ?? redact(piece)).join("");
+}
+
+/** Fields as they may be shown. */
+export function shownFields(fields: Readonly<Fields>, keys: readonly string[]): Fields {
+  return fields.map(([name, value]) => {
+    const placed = withPlace(value, keys);
+    return [name, placed ?? (SECRET_FIELDS.has(name) ? "[redacted]" : redact(value))];
+  });
+}
+
+/** The text with the pool's key in it replaced; `null` where it has none. */
+function withPlace(text: string, keys: readonly string[]): string | null {
+  const place = keys.findIndex((key) => key !== "" && text.includes(key));
+  if (place < 0) return null;
+  const [before = "", ...after] = text.split(keys[place]!);
+  // Whatever else there is beside the key is not shown.
+  return after.join("") === "" ? `${before}<key ${place + 1} of ${keys.length}>` : "[redacted]";
+}

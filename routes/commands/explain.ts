@@ -1,0 +1,115 @@
+import { parseArgs } from "node:util";
+import { checkReport } from "../../lib/config/check.ts";
+import type { Loaded } from "../../lib/config/load_result.ts";
+import { explain, type ExplainRequest } from "../../lib/gateway/explain.ts";
+import { redact } from "../../lib/logging/redact.ts";
+import { defaultConfig, load, shown, typedPath } from "./config_file.ts";
+import { explanationReport } from "./explain_report.ts";
+import { fail, print } from "./terminal.ts";
+import { painter } from "./text_layout.ts";
+
+/** How `usher explain` is called. */
+export const EXPLAIN_USAGE = `usage: usher explain URL [--config FILE] [--method M] [-H 'Name: value']… [--json]
+
+  URL is http://host:port/path as a client sends it, or a path alone: then all listen addresses are looked at.
+  Nothing is sent to anybody. Exits with 0 where a listener takes the request, with 1 where none does.
+`;
+
+/** Exit status of a command line that cannot be understood. */
+const MISUSED = 2;
+const METHOD = /^[A-Za-z!#$%&'*+.^_`|~0-9-]{1,32}$/;
+
+/** `usher explain`: prints what the gateway would do with a request, without sending anything. */
+export async function explainCommand(args: readonly string[]): Promise<number> {
+  let asked: ReturnType<typeof readArguments>;
+  try {
+    asked = readArguments(args);
+  } catch (error) {
+    fail(`${error instanceof Error ? redact(error.message) : String(error)}\n\n${EXPLAIN_USAGE}`);
+    return MISUSED;
+  }
+  if (asked === null) return print(EXPLAIN_USAGE.trimEnd());
+  const file = asked.config === undefined ? defaultConfig("explain") : shown(typedPath(asked.config));
+  const loaded = await load(file);
+  if (!loaded.ok) return fail(checkReport(loaded));
+  const explanation = await explain(loaded.config, asked.request, (...places) => ruleName(loaded, ...places));
+  print(asked.json ? JSON.stringify(explanation, null, 2) : explanationReport(explanation, painter()));
+  return explanation.served.length > 0 ? 0 : 1;
+}
+
+function ruleName({ placeOf }: Loaded, listener: number, rule: number): string {
+  return `rule ${rule + 1}, line ${placeOf(["listeners", listener, "cache", "rules", rule]).line}`;
+}
+
+/** The command line; `null` where it asks for help. @throws {TypeError} where it cannot be understood */
+function readArguments(args: readonly string[]) {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      config: { type: "string", short: "c" },
+      method: { type: "string", short: "X" },
+      header: { type: "string", short: "H", multiple: true },
+      json: { type: "boolean" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help) return null;
+  const [url, ...more] = positionals;
+  if (url === undefined) throw new TypeError("There is no URL to explain");
+  if (more.length > 0) throw new TypeError(`Unexpected argument "${more[0]}": quote a URL that holds & or ?`);
+  const { method = "GET", header = [], config, json = false } = values;
+  if (!METHOD.test(method)) throw new TypeError(`--method wants a method such as GET, found "${method}"`);
+  return { config, json, request: explainRequest(url, method.toUpperCase(), fieldsOf(header)) };
+}
+
+/** Fields as they are typed, `Name: value`. @throws {TypeError} */
+function fieldsOf(lines: readonly string[]): Headers {
+  const fields = new Headers();
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    try {
+      fields.append(line.slice(0, Math.max(0, colon)).trim(), line.slice(colon + 1).trim());
+    } catch {
+      throw new TypeError("-H wants 'Name: value', such as -H 'Accept-Language: de'");
+    }
+  }
+  return fields;
+}
+
+/**
+ * The request that a URL or a path stands for.
+ *
+ * @throws {TypeError} it is neither
+ */
+export function explainRequest(typed: string, method: string, fields: Headers): ExplainRequest {
+  const url = typed.trim().replace(/#.*$/s, "").toWellFormed().replace(/[^\x21-\x7e]/gu, encodeURIComponent);
+  const named = fields.get("host");
+  const rest = [...fields].filter(([name]) => name !== "host");
+  if (url.startsWith("/")) return { method, to: null, authority: named, target: url, fields: rest };
+  const match = /^(https?):\/\/([^/?#]*)(.*)$/i.exec(url);
+  const to = match === null ? null : URL.parse(`${match[1]}://${match[2]}/`);
+  if (match === null || to === null) throw new TypeError(notUrl(url));
+  if (to.username !== "" || to.password !== "") {
+    throw new TypeError("The URL has a user and a password: leave them out");
+  }
+  const [, scheme = "", , target = ""] = match;
+  return {
+    method,
+    to: {
+      hostname: to.hostname.replace(/^\[|\]$/g, ""),
+      port: Number(to.port || (scheme.toLowerCase() === "https" ? 443 : 80)),
+    },
+    authority: named ?? to.host,
+    target: target.startsWith("/") ? target : `/${target}`,
+    fields: rest,
+  };
+}
+
+function notUrl(typed: string): string {
+  const shown = typed.length > 100 ? `${typed.slice(0, 100)}…` : typed;
+  const hint = /^[a-z0-9.-]+(:\d+)?(\/|$)/i.test(typed) && !typed.includes("://")
+    ? `: did you mean http://${shown}, or the path /${shown}?`
+    : "";
+  return `Found "${shown}", expected http://host:port/path or a path that begins with /${hint}`;
+}

@@ -1,0 +1,108 @@
+import { formatDurationMs } from "../../lib/config/units.ts";
+import type { AnswerView, CacheView, Explanation, ServedView, UpstreamView } from "../../lib/gateway/explanation.ts";
+import { aligned, type Paint } from "./text_layout.ts";
+
+/** An explanation for people: listeners first, then what the one that takes the request does. */
+export function explanationReport(explanation: Explanation, paint: Paint): string {
+  const { request: { method, authority, target }, note, listeners, nearest, refused, served } = explanation;
+  const lines = [
+    paint("strong", `${method} ${authority === null ? "" : `http://${authority}`}${target}`),
+    ...(note === null ? [] : aligned([["note", note]], 0)),
+    "",
+    paint("strong", "Listeners"),
+    ...aligned(
+      listeners.map(({ listener, address, hosts, prefix, takes, reason, pool }) => [
+        takes ? "takes it" : "no",
+        listener,
+        [address, ...hosts].join(" "),
+        prefix,
+        takes ? `pool ${pool}` : reason ?? "",
+      ]),
+      2,
+    ).map((line, index) => paint(listeners[index]!.takes ? "good" : "faint", line)),
+  ];
+  if (nearest !== null) lines.push("", ...aligned([[paint("bad", "No listener takes it."), nearest]], 0));
+  if (refused !== null) {
+    const { status, code, message, hint } = refused;
+    lines.push("", paint("bad", `The gateway refuses it: ${status} ${code}`), ...aligned([[message]], 2));
+    if (hint !== null) lines.push(...aligned([[hint]], 2));
+  }
+  return [...lines, ...served.flatMap((one) => servedReport(one, paint))].join("\n");
+}
+
+function servedReport(served: ServedView, paint: Paint): string[] {
+  const { listener, address, pool, type, cache, upstreams, settings, own_answer: own } = served;
+  const facts = [
+    ["pool", `${pool} (${type})`],
+    ["class", `${served.class}: ${sharing(served)}`],
+    ...(own === null ? [] : [["answer", `${own.status} by the gateway itself: ${own.text}`]]),
+    ...(cache === null ? [["cache", "off for this listener"]] : cacheFacts(cache)),
+    ...Object.entries(settings),
+  ];
+  return [
+    "",
+    paint("strong", `Listener ${listener} on ${address}`),
+    ...aligned(facts, 2),
+    ...(cache === null || cache.answers.length === 0 ? [] : answersReport(cache.answers, paint)),
+    "",
+    paint("strong", "Upstreams, and what each would be sent"),
+    ...upstreams.flatMap(upstreamReport),
+  ];
+}
+
+function sharing({ private: reason }: ServedView): string {
+  if (reason === null) return "may be shared";
+  return `private (${reason}): never stored, shared, hedged, or sent again once it was sent`;
+}
+
+function cacheFacts({ mode, bypass, key, vary_ignored: ignored, tags }: CacheView): string[][] {
+  if (bypass !== null) return [["cache", `mode ${mode}, passed by: ${bypass}`]];
+  const [listener = "", host = "", target = "", ...more] = key ?? [];
+  const variants = `by the upstream's Vary${ignored.length === 0 ? "" : `, but never by ${ignored.join(", ")}`}`;
+  return [
+    ["cache", `mode ${mode}`],
+    ["key", [listener, host === "" ? "(any host)" : host, target, ...more].join(" | ")],
+    ["variants", variants],
+    ["tags", tags.length === 0 ? "those that the upstream gives" : tags.join(" ")],
+  ];
+}
+
+function answersReport(answers: readonly AnswerView[], paint: Paint): string[] {
+  const rows = answers.map((answer) => [
+    `${answer.status} ${answer.content_type}${answer.cache_control === null ? "" : `, ${answer.cache_control}`}`,
+    ...(answer.stored
+      ? storedCells(answer)
+      : ["not stored", "", "", "", /detail=(\S+)/.exec(answer.sent_cache_status ?? "")?.[1] ?? ""]),
+  ]);
+  const heads = ["if the upstream answers", "fresh", "revalidated", "on errors", "kept in", "decided by"];
+  return ["", paint("strong", "What would be stored"), ...aligned([heads, ...rows], 2)];
+}
+
+function storedCells(answer: AnswerView): string[] {
+  const tiers = [...(answer.memory ? ["memory"] : []), ...(answer.disk ? ["disk"] : [])];
+  return [
+    shortly(answer.fresh_ms),
+    `+${shortly(answer.stale_while_revalidate_ms)}`,
+    `+${shortly(answer.stale_if_error_ms)}`,
+    tiers.join("+"),
+    answer.decided_by,
+  ];
+}
+
+/** A duration to the second. */
+function shortly(ms: number): string {
+  return formatDurationMs(ms < 1_000 ? ms : Math.round(ms / 1_000) * 1_000);
+}
+
+function upstreamReport({ id, weight, proxy, resolve, request }: UpstreamView): string[] {
+  const way = [
+    `weight ${weight}`,
+    ...(proxy === null ? [] : [`through ${proxy}`]),
+    ...(resolve === null ? [] : [`at ${resolve}`]),
+  ];
+  const host = request?.fields.find(([name]) => name === "host")?.[1] ?? "";
+  return [
+    ...aligned([[`${id} (${way.join(", ")})`]], 2),
+    ...aligned([request === null ? ["not asked"] : [request.method, `${request.target}  (Host: ${host})`]], 4),
+  ];
+}
