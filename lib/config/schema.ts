@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { connectionKeys } from "./connection_sections.ts";
+import { imageWorkerSection, listenerImageKeys } from "./images_sections.ts";
 import { Interpolated } from "./interpolate.ts";
 import { prewarmKeys } from "./prewarm_sections.ts";
 import {
@@ -173,6 +174,14 @@ const healthSection = section({
   max_failures: integer(1, 10_000).prefault(5).describe("Failed requests in a row that take an upstream out."),
 });
 
+const keyLimitsSection = section({
+  enabled: flag().prefault(true).describe("Hold each key to the limit."),
+  max_rps: positiveNumber(1_000_000).prefault(35).describe(
+    "Requests per second with one key, of all workers; halved after a 429, and raised again with each good answer.",
+  ),
+  burst: integer(1, 1_000_000).prefault(10).describe("Requests at once with one key after a pause."),
+});
+
 const contentTypesSection = section({
   allow: list(mediaRange(), 100).prefault([]).describe(
     "Media ranges that upstreams may answer with; empty allows all.",
@@ -260,7 +269,7 @@ const listenerSection = section({
 });
 
 /** A boolean stands for `{ enabled }`. */
-function healthShorthand(value: unknown): unknown {
+function enabledShorthand(value: unknown): unknown {
   const plain = value instanceof Interpolated ? value.value() : value;
   return typeof plain === "boolean" ? { enabled: plain } : plain;
 }
@@ -285,8 +294,15 @@ function poolSection(names: RegisteredNames) {
     ),
     timeouts: asMapping(timeoutsSection).prefault({}).describe("How long each step may take."),
     ...resilienceKeys,
-    health: short(healthSection, { type: "boolean" }, healthShorthand).prefault({}).describe(
+    health: short(healthSection, { type: "boolean" }, enabledShorthand).prefault({}).describe(
       "Active checks and isolation of upstreams; `false` turns the checks off.",
+    ),
+    image_accept: choice(["named", "negotiate"]).prefault("named").describe(
+      "What upstreams of type `tmdb-image` are asked for: the format that the name says, or WebP for clients that name it.",
+    ),
+    key_limits: short(keyLimitsSection, { type: "boolean" }, enabledShorthand).prefault({}).describe(
+      "What each of the pool's keys is given; requests over it use another key, or wait within `timeouts.total`. " +
+        "`false` turns the limit off.",
     ),
     api_keys: list(
       text({ title: "secret", pattern: /^[^]*$/, maxLength: 4096, expected: "an API key" }),

@@ -3,6 +3,7 @@ import { queryFilter } from "../cache/key.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { type Route, RouteTable } from "../listener/route_table.ts";
 import {
+  credentialCounts,
   type ListenerCounts,
   newListenerCounts,
   newPoolCounts,
@@ -14,6 +15,7 @@ import { createUpstreamType } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { compilePolicy, compileStoring } from "./cache_policy.ts";
 import { compilePool, type PoolDeps } from "./compile_pool.ts";
+import { compileConvert } from "./compile_images.ts";
 import type { Limits } from "./limits.ts";
 
 /** What compiling takes from outside. */
@@ -41,9 +43,16 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
       onKeyEvent: (event) => deps.onKeyEvent(pool.name, event),
     });
     const countsOf = (name: string, upstream: string) =>
+      credentials: {
+        limits: pool.keyLimits,
+        cellsOf: (digest) => deps.limits.keyCells(pool.name, digest),
+        countsOf: (place) => credentialCounts(deps.counts, pool.name, place),
+        holds: true,
+        hasOtherUpstreams: pool.upstreams.length > 1,
+      },
       (deps.counts.upstreams[name] ??= {})[upstream] ??= { outcomes: {}, latencySumMs: 0 };
     const poolCountsOf = (name: string) => deps.counts.pools[name] ??= newPoolCounts();
-    runtimes.set(pool.name, { runtime: compilePool(pool, { ...deps, countsOf, poolCountsOf }), type });
+    runtimes.set(pool.name, { runtime: compilePool(pool, type, { ...deps, countsOf, poolCountsOf }), type });
   }
   const tenants = new Map<ListenerConfig, Tenant>(config.listeners.map((listener) => {
     const { runtime, type } = runtimes.get(listener.pool)!;

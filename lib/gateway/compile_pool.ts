@@ -8,6 +8,7 @@ import type { Endpoint, PoolRuntime } from "../proxy/snapshot.ts";
 import { createFetchTransport } from "../upstream_client/fetch_transport.ts";
 import { createHttp1Transport } from "../upstream_client/http1_transport.ts";
 import type { Transport } from "../upstream_client/transport.ts";
+import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Clock } from "../clock.ts";
 import type { Limits } from "./limits.ts";
 
@@ -32,7 +33,7 @@ export interface PoolDeps {
 }
 
 /** Compiles a pool. */
-export function compilePool(config: PoolConfig, deps: PoolDeps): PoolRuntime {
+export function compilePool(config: PoolConfig, type: UpstreamType, deps: PoolDeps): PoolRuntime {
   const { resilience } = config;
   const pool = new Pool({
     name: config.name,
@@ -60,6 +61,8 @@ export function compilePool(config: PoolConfig, deps: PoolDeps): PoolRuntime {
     retries: deps.limits.retries(config),
     hedge: deps.limits.hedge(config),
     room: deps.limits.room(config),
+    keyRoom: deps.limits.keyRoom(config),
+    credentials: () => type.credentials?.() ?? [],
     counts: deps.poolCountsOf(config.name),
     // A general pool that says nothing of its content carries whatever its upstreams send.
     inspectsContent: config.type !== "custom" || config.contentTypes !== null,

@@ -5,6 +5,7 @@ import { InvalidationTable } from "../cache/invalidation_table.ts";
 import { LEASE_BYTES, LeaseTable } from "../cache/lease_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Config, UpstreamConfig } from "../config/config.ts";
+import type { ImageConverter } from "../image/conversion.ts";
 import { addressMatcher } from "../http/forwarded.ts";
 import type { Logger } from "../logging/logger.ts";
 import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
@@ -18,6 +19,7 @@ import type { Transport } from "../upstream_client/transport.ts";
 import { compileSnapshot } from "./compile.ts";
 import { createTransport, transportSignature } from "./compile_pool.ts";
 import { type ResilienceState, resilienceState } from "./resilience_state.ts";
+import { logKeyEvent } from "./key_event.ts";
 import { Limits, newSharedLimits, type SharedLimits } from "./limits.ts";
 
 /** Background tasks at a time; beyond it optional ones (revalidation) are left out. */
@@ -130,7 +132,7 @@ export class Gateway {
       counts: this.#counts,
       transportOf,
       onBreaker: (pool, upstream) => this.#breakerChanged(pool, upstream),
-      onKeyEvent: (pool, event) => this.services.logger.warn("An API key changed its state", { pool, ...event }),
+      onKeyEvent: (pool, event) => logKeyEvent(this.services.logger, pool, event),
     });
     return { snapshot, settings: settingsOf(config), transports, limits };
   }

@@ -7,13 +7,16 @@ import { WEIGHT_DEFAULTS } from "../health/weights.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
-import type { DefaultCheck, Judgement, ResponseHead, UpstreamType } from "../upstream_type/upstream_type.ts";
+import type { DefaultCheck, Judgement, KeyEvent, ResponseHead, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { requestBase } from "./compile_pool.ts";
 
 /** What is taken from outside. */
 export interface HealthTargetDeps {
   readonly clock: Clock;
   readonly transportOf: (upstream: UpstreamConfig) => Transport;
+  /** What all workers know of a pool's key, by its digest; what checks find out is theirs alone where it is left out. */
+  readonly keyCells?: (pool: string, digest: string) => Int32Array;
+  readonly onKeyEvent?: (pool: string, event: KeyEvent) => void;
 }
 
 /** What the health worker is to look after: every pool, its upstreams and how each is checked. */
@@ -24,6 +27,8 @@ export function monitoredPools(config: Config, deps: HealthTargetDeps): Monitore
       keyMode: pool.keyMode,
       contentTypes: pool.contentTypes,
       now: () => deps.clock.now(),
+      onKeyEvent: (event) => deps.onKeyEvent?.(pool.name, event),
+      credentials: deps.keyCells === undefined ? {} : { cellsOf: deps.keyCells.bind(deps, pool.name) },
     });
     return {
       name: pool.name,
@@ -96,12 +101,9 @@ class CheckCredentials implements CheckTransport {
     const mark = request.target.indexOf("?");
     const path = mark < 0 ? request.target : request.target.slice(0, mark);
     const query = mark < 0 ? "" : request.target.slice(mark + 1);
-    const { query: ownQuery, set, credential } = type.outgoing({
-      method: request.method,
-      path,
-      query,
-      header: () => null,
-    });
+    const outgoing = type.outgoing({ method: request.method, path, query, header: () => null });
+    // A check waits for nothing: its type was told so.
+    const { query: ownQuery, set, credential } = "heldMs" in outgoing ? { query, set: [], credential: null } : outgoing;
     this.#credential = credential;
     const given = new Set(request.fields.map(([name]) => name));
     const added: Fields = set.flatMap(([name, value]) => value === null || given.has(name) ? [] : [[name, value]]);

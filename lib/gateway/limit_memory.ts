@@ -1,15 +1,18 @@
 /** Limits that are counted at a time; beyond them each worker counts for itself. */
 const SLOTS = 2_048;
-/** Cells of a slot beside those that a worker counts in: its tag, and what a gate needs. */
-const HEAD_CELLS = 4;
+/** Cells of a slot beside those that a worker counts in: its tag, and what a gate or a key needs. */
+const HEAD_CELLS = 7;
 /** Cells that each worker may have in a slot. */
 const CELLS_PER_WORKER = 2;
 
-/** What counts in a slot: an upstream's gate, or a listener's admission. */
-export type LimitKind = "gate" | "admission";
+/** What counts in a slot: an upstream's gate, a listener's admission, or what is known of a key. */
+export type LimitKind = "gate" | "admission" | "key";
+
+/** By the two lowest bits of a tag. */
+const KINDS: readonly LimitKind[] = ["gate", "admission", "key"];
 
 function kindOf(tag: number): LimitKind {
-  return (tag & 1) === 0 ? "gate" : "admission";
+  return KINDS[tag & 3]!;
 }
 
 /** Cells of one slot. */
@@ -63,12 +66,12 @@ export class LimitMemory {
   }
 }
 
-/** 31 bits of a name and one of its kind, never 0. Two names in some 2 billion share a limit's counters. */
+/** 30 bits of a name and two of its kind, never 0. Two names in some billion share a limit's counters. */
 function tagOf(name: string, kind: LimitKind): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < name.length; index++) {
     hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193);
     hash ^= hash >>> 15;
   }
-  return kind === "gate" ? hash & ~1 || 2 : hash | 1;
+  return (hash & ~3) | KINDS.indexOf(kind) || 4;
 }

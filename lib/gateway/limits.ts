@@ -26,10 +26,12 @@ export function sweepLimits({ limits, workers }: SharedLimits, worker: number): 
     // As many cells as a gate needs for the workers before it stand before its own.
     gate: (index) => [gateCells(index)],
     admission: (index) => [index, workers + index],
+    // What is known of a key is nobody's own.
+    key: () => [],
   });
 }
 
-/** Requests that may wait for an upstream with room, for each pool and worker. */
+/** Requests that may wait for an upstream with room, or for a key, for each pool and worker. */
 const ROOM_QUEUE = 1_024;
 
 /**
@@ -112,3 +114,13 @@ export class Limits {
     return kept;
   }
 }
+  /** Where requests of a pool wait for a key with room. */
+  keyRoom({ name }: PoolConfig): TurnQueue {
+    return this.#keep(["key room", name], () => new TurnQueue(ROOM_QUEUE));
+  }
+
+  /** What all workers know of a pool's key, by its digest; it outlives reloads. */
+  keyCells(pool: string, digest: string): Int32Array {
+    return this.#memory.cells(JSON.stringify(["key", pool, digest]), "key");
+  }
+

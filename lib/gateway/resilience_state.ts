@@ -1,6 +1,7 @@
 import type { BreakerState } from "../pool/local_breaker.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { PoolRuntime, Snapshot } from "../proxy/snapshot.ts";
+import type { CredentialState } from "../upstream_type/upstream_type.ts";
 
 /** How one worker's pools and listeners stand at this moment: plain data. */
 export interface ResilienceState {
@@ -20,6 +21,10 @@ export interface PoolState {
   readonly waiting: number;
   /** By upstream id. */
   readonly upstreams: Readonly<Record<string, UpstreamState>>;
+  /** Requests that wait for a credential with room. */
+  readonly waitingForKey: number;
+  /** As all workers know them. */
+  readonly credentials: readonly CredentialState[];
 }
 
 /** How one upstream stands in one worker. */
@@ -37,12 +42,14 @@ export function resilienceState({ pools, tenants }: Snapshot, nowMs: number): Re
   };
 }
 
-function poolState({ pool, retries, room }: PoolRuntime, nowMs: number): PoolState {
+function poolState({ pool, retries, room, keyRoom, credentials }: PoolRuntime, nowMs: number): PoolState {
   return {
     retrying: retries.retrying,
     retriesWaiting: retries.waiting,
     waiting: room.size,
     upstreams: Object.fromEntries(pool.upstreams.map((upstream) => [upstream.id, upstreamState(upstream, nowMs)])),
+    waitingForKey: keyRoom.size,
+    credentials: credentials(),
   };
 }
 

@@ -31,7 +31,10 @@ export interface Metric {
  */
 export function prometheusText(counts: WorkerCounts, further: readonly Metric[]): Promise<string> {
   const registry = new Registry();
-  for (const metric of [...listenerMetrics(counts), ...poolMetrics(counts), ...upstreamMetrics(counts), ...further]) {
+  const counters = [listenerMetrics, accessMetrics, poolMetrics, upstreamMetrics, keyMetrics].flatMap((metrics) =>
+    metrics(counts)
+  );
+  for (const metric of [...counters, ...further]) {
     // The registry asks a metric for nothing but its name and what `get` answers.
     registry.registerMetric(
       { name: metric.name, get: () => Promise.resolve({ ...metric, aggregator: "sum" }) } as never,
@@ -98,6 +101,34 @@ function listenerMetrics({ listeners }: WorkerCounts): Metric[] {
       type: "counter",
       values: samples((listener, { rateLimited }) => [{ labels: { listener }, value: rateLimited }]),
     },
+    {
+      name: "usher_image_conversions_total",
+      help: "Conversions of pictures by what became of them; what is not done is served as it is",
+      type: "counter",
+      values: samples((listener, { conversions }) => results({ listener }, conversions)),
+    },
+  ];
+}
+
+function accessMetrics({ listeners }: WorkerCounts): Metric[] {
+  const entries = Object.entries(listeners);
+  return [
+    {
+      name: "usher_client_requests_total",
+      help: "Requests with a valid token, by listener and the name of the client",
+      type: "counter",
+      values: entries.flatMap(([listener, { clients }]) =>
+        Object.entries(clients).map(([client, value]) => ({ labels: { listener, client }, value }))
+      ),
+    },
+    {
+      name: "usher_auth_failures_total",
+      help: "Requests without a valid token (401), and those of addresses that tried too many wrong ones (429)",
+      type: "counter",
+      values: entries.flatMap(([listener, { unauthorized, authBlocked }]) =>
+        results({ listener }, { refused: unauthorized, blocked: authBlocked })
+      ),
+    },
   ];
 }
 
@@ -144,6 +175,33 @@ function poolMetrics({ pools }: WorkerCounts): Metric[] {
       "Requests that waited for an upstream with room, and those that did so in vain",
       ({ queued, turnedAway }) => ({ waited: queued, refused: turnedAway }),
     ),
+    counter(
+      "usher_key_queue_total",
+      "Requests that waited for a key with room, and those that did so in vain",
+      ({ credentialQueued, credentialTurnedAway }) => ({ waited: credentialQueued, refused: credentialTurnedAway }),
+    ),
+  ];
+}
+
+function keyMetrics({ credentials }: WorkerCounts): Metric[] {
+  const all = Object.entries(credentials).flatMap(([pool, counts]) =>
+    Object.entries(counts).map(([key, count]) => ({ labels: { pool, key }, ...count }))
+  );
+  return [
+    {
+      name: "usher_key_requests_total",
+      help: "Tries at upstreams that a key of the pool was put into, by its place",
+      type: "counter",
+      values: all.map(({ labels, requests }) => ({ labels, value: requests })),
+    },
+    {
+      name: "usher_key_rejections_total",
+      help: "Answers that said that a key is at its limit (429), or refused it (401)",
+      type: "counter",
+      values: all.flatMap(({ labels, limited, refused }) =>
+        Object.entries({ limited, refused }).map(([reason, value]) => ({ labels: { ...labels, reason }, value }))
+      ),
+    },
   ];
 }
 

@@ -51,6 +51,14 @@ export interface ListenerCounts {
   turnedAway: number;
   /** Requests answered 429 because their client's quota was spent. */
   rateLimited: number;
+  /** Conversions of pictures by what became of them; empty where the listener converts none. */
+  conversions: Record<string, number>;
+  /** Requests answered 401 because they showed no valid token. */
+  unauthorized: number;
+  /** Requests answered 429 because their address had tried too many wrong tokens. */
+  authBlocked: number;
+  /** Requests by the name of their client; the configuration bounds the names. */
+  clients: Record<string, number>;
 }
 
 /** Counters of one pool in one worker. */
@@ -67,6 +75,20 @@ export interface PoolCounts {
   queued: number;
   /** Those that waited in vain, or could not wait because too many did. */
   turnedAway: number;
+  /** Requests that waited for a credential that was at its limit. */
+  credentialQueued: number;
+  /** Those that waited in vain, or could not wait because too many did. */
+  credentialTurnedAway: number;
+}
+
+/** Counters of one credential of a pool in one worker. */
+export interface CredentialCounts {
+  /** Tries that it was put into. */
+  requests: number;
+  /** Answers that said that it is at its limit (429). */
+  limited: number;
+  /** Answers that refused it (401). */
+  refused: number;
 }
 
 /** Counters of one upstream in one worker. */
@@ -83,11 +105,18 @@ export interface WorkerCounts {
   pools: Record<string, PoolCounts>;
   /** By pool, then upstream id. */
   upstreams: Record<string, Record<string, UpstreamCounts>>;
+  /** By pool, then the credential's place, from 1. */
+  credentials: Record<string, Record<number, CredentialCounts>>;
 }
 
 /** No counters yet. The records inherit nothing: a listener or pool may be called `constructor`. */
 export function newWorkerCounts(): WorkerCounts {
-  return { listeners: Object.create(null), pools: Object.create(null), upstreams: Object.create(null) };
+  return {
+    listeners: Object.create(null),
+    pools: Object.create(null),
+    upstreams: Object.create(null),
+    credentials: Object.create(null),
+  };
 }
 
 /** Empty counters of a listener. */
@@ -104,12 +133,31 @@ export function newListenerCounts(): ListenerCounts {
     queued: 0,
     turnedAway: 0,
     rateLimited: 0,
+    conversions: Object.create(null),
+    unauthorized: 0,
+    authBlocked: 0,
+    clients: Object.create(null),
   };
 }
 
 /** Empty counters of a pool. */
 export function newPoolCounts(): PoolCounts {
-  return { retries: 0, retriesRefused: 0, hedges: 0, hedgesWon: 0, queued: 0, turnedAway: 0 };
+  return {
+    retries: 0,
+    retriesRefused: 0,
+    hedges: 0,
+    hedgesWon: 0,
+    queued: 0,
+    turnedAway: 0,
+    credentialQueued: 0,
+    credentialTurnedAway: 0,
+  };
+}
+
+/** Counters of a credential, by its place; made at the first call. */
+export function credentialCounts(counts: WorkerCounts, pool: string, place: number): CredentialCounts {
+  const ofPool = counts.credentials[pool] ??= Object.create(null) as Record<number, CredentialCounts>;
+  return ofPool[place] ??= { requests: 0, limited: 0, refused: 0 };
 }
 
 /** Index of a cache result in {@linkcode ListenerCounts.byCache}. */
@@ -144,6 +192,11 @@ export function countRequest(counts: ListenerCounts, request: CountedRequest): v
   counts.durations[bucket]!++;
 }
 
+/** Counts a finished request of a client with a name. */
+export function countClient({ clients }: ListenerCounts, name: string): void {
+  clients[name] = (clients[name] ?? 0) + 1;
+}
+
 /** Counts a try at an upstream. */
 export function countTry(counts: UpstreamCounts, outcome: string, latencyMs: number): void {
   counts.outcomes[outcome] = (counts.outcomes[outcome] ?? 0) + 1;
@@ -162,6 +215,11 @@ export function addCounts(sum: WorkerCounts, counts: WorkerCounts): void {
       addUpstream(pools[id] ??= { outcomes: {}, latencySumMs: 0 }, upstream);
     }
   }
+  for (const [pool, credentials] of Object.entries(counts.credentials)) {
+    for (const [place, credential] of Object.entries(credentials)) {
+      addCredential(credentialCounts(sum, pool, Number(place)), credential);
+    }
+  }
 }
 
 function addListener(sum: ListenerCounts, counts: ListenerCounts): void {
@@ -172,6 +230,14 @@ function addListener(sum: ListenerCounts, counts: ListenerCounts): void {
   sum.queued += counts.queued;
   sum.turnedAway += counts.turnedAway;
   sum.rateLimited += counts.rateLimited;
+  for (const [result, count] of Object.entries(counts.conversions)) {
+    sum.conversions[result] = (sum.conversions[result] ?? 0) + count;
+  }
+  sum.unauthorized += counts.unauthorized;
+  sum.authBlocked += counts.authBlocked;
+  for (const [name, requests] of Object.entries(counts.clients)) {
+    sum.clients[name] = (sum.clients[name] ?? 0) + requests;
+  }
   addEach(sum.byClass, counts.byClass);
   addEach(sum.byCache, counts.byCache);
   addEach(sum.byReason, counts.byReason);
@@ -185,6 +251,14 @@ function addPool(sum: PoolCounts, counts: PoolCounts): void {
   sum.hedgesWon += counts.hedgesWon;
   sum.queued += counts.queued;
   sum.turnedAway += counts.turnedAway;
+  sum.credentialQueued += counts.credentialQueued;
+  sum.credentialTurnedAway += counts.credentialTurnedAway;
+}
+
+function addCredential(sum: CredentialCounts, counts: CredentialCounts): void {
+  sum.requests += counts.requests;
+  sum.limited += counts.limited;
+  sum.refused += counts.refused;
 }
 
 function addUpstream(sum: UpstreamCounts, counts: UpstreamCounts): void {

@@ -3,7 +3,7 @@ import { countTry } from "../metrics/gateway_metrics.ts";
 import type { Report, Upstream } from "../pool/upstream.ts";
 import { retryAfterMs } from "../upstream_client/retry.ts";
 import { UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
-import type { Judgement } from "../upstream_type/upstream_type.ts";
+import type { Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { inspectedResponse } from "./inspect.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
@@ -30,6 +30,8 @@ export interface AttemptOptions {
   readonly ask: Ask;
   /** Chosen, and told so (`begin`). */
   readonly upstream: Upstream;
+  /** What the type sends, with its credential. */
+  readonly outgoing: Outgoing;
   /** By `performance.now()`: no step goes on for longer. */
   readonly untilMs: number;
   readonly signal: AbortSignal | undefined;
@@ -37,7 +39,7 @@ export interface AttemptOptions {
 
 /** Asks one upstream once. Never throws: a failure is a result. */
 export async function attempt(exchange: Exchange, options: AttemptOptions): Promise<Attempt> {
-  const { upstream, ask, signal } = options;
+  const { upstream, ask, outgoing, signal } = options;
   const { tenant, services } = exchange;
   const endpoint = tenant.pool.endpoints.get(upstream.id)!;
   const requestTimeMs = services.clock.now();
@@ -46,7 +48,6 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   const waiting = upstream.expectAnswer(requestTimeMs);
   const end = bookkeeper(exchange, upstream);
   try {
-    const outgoing = tenant.type.outgoing(exchange);
     const sending = { deadlines: deadlines(exchange, options.untilMs - startedAtMs), signal };
     const received = await endpoint.transport.send(outgoingRequest(exchange, { endpoint, ask, outgoing }), sending);
     const latencyMs = performance.now() - startedAtMs;

@@ -8,6 +8,7 @@ import { type Next, nextUpstream } from "./next_upstream.ts";
 import type { Ask } from "./outgoing.ts";
 import { refuseForwarding } from "./refuse_forwarding.ts";
 import { settle } from "./settle.ts";
+import { takeCredential } from "./take_credential.ts";
 import { takePlace } from "./take_place.ts";
 
 export { type Answer, asFailure, discard } from "./attempt.ts";
@@ -68,13 +69,16 @@ async function askInTurn(exchange: Exchange, ask: Ask, options: AskOptions): Pro
   let last: Attempt | null = null;
   let takesBudget = avoid !== undefined;
   // Whoever asks once more, because an answer turned out to be of no use, is given one try at least.
-  const lastTry = Math.max(triesAllowed(exchange), exchange.tries + 1);
+  let lastTry = Math.max(triesAllowed(exchange), exchange.tries + 1);
   while (exchange.tries < lastTry) {
+    const { outgoing, last: answered } = await takeCredential(exchange, { last, untilMs, signal });
+    last = answered;
+    if (outgoing === null) break;
     if (takesBudget && !(await takeRetry(exchange, { untilMs, signal }))) break;
     const { upstream, last: before }: Next = await nextUpstream(exchange, { tried, last, untilMs, signal });
     if (upstream !== null && before?.kind === "answer") discard(before.answer);
     if (upstream !== null && exchange.tries > 0) runtime.counts.retries++;
-    last = upstream === null ? before : await attemptHedged(exchange, { ask, upstream, untilMs, signal, tried });
+    last = upstream === null ? before : await attemptHedged(exchange, { ask, upstream, outgoing, untilMs, signal, tried });
     if (takesBudget) runtime.retries.release();
     if (last === null || upstream === null) break;
     exchange.upstream = last.upstream.id;
@@ -82,7 +86,9 @@ async function askInTurn(exchange: Exchange, ask: Ask, options: AskOptions): Pro
     if (!mayTryAgain(exchange, ask, last) || performance.now() >= untilMs || options.isWanted?.() === false) break;
     // A connection that was refused put no load on anyone.
     takesBudget = last.kind === "answer" || last.failure.requestSent;
-    if (!isCredential(last)) tried.add(last.upstream);
+    // Each key is refused once only: no request fails because several of them are bad.
+    if (isCredential(last)) lastTry++;
+    else tried.add(last.upstream);
   }
   return settle(exchange, last);
 }

@@ -29,24 +29,30 @@ function isHedgeable(exchange: Exchange, { ask }: AttemptOptions): boolean {
 
 /** The first is late. */
 async function hedged(exchange: Exchange, first: Runner, options: HedgeableAttempt): Promise<Attempt> {
-  const upstream = secondUpstream(exchange, options);
-  if (upstream === null) return first.result;
+  const second = secondTry(exchange, options);
+  if (second === null) return first.result;
+  const { upstream } = second;
   const { counts } = exchange.tenant.pool;
   counts.hedges++;
   options.tried.add(upstream);
-  const ended = await firstGood(first, new Runner(exchange, { ...options, upstream }));
+  const ended = await firstGood(first, new Runner(exchange, { ...options, ...second }));
   if (ended.upstream === upstream && isGood(ended)) counts.hedgesWon++;
   return ended;
 }
 
-/** Another upstream that may be given a request at once, if one more hedge was earned. */
-function secondUpstream(exchange: Exchange, { upstream, tried }: HedgeableAttempt): Upstream | null {
-  const { pool, hedge } = exchange.tenant.pool;
+/** Another upstream that may be given a request at once, if one more hedge was earned and a credential has room for it. */
+function secondTry(
+  exchange: Exchange,
+  { upstream, tried }: HedgeableAttempt,
+): Pick<AttemptOptions, "upstream" | "outgoing"> | null {
+  const { pool: { pool, hedge, keyRoom }, type } = exchange.tenant;
   const taken = new Set(tried).add(upstream);
   const second = pool.select(taken, exchange.keyHash, exchange.services.clock.now());
-  if (second === null || taken.has(second) || !hedge!.take()) return null;
+  if (second === null || taken.has(second) || keyRoom.size > 0 || !hedge!.take()) return null;
+  const outgoing = type.outgoing(exchange);
+  if ("heldMs" in outgoing) return null;
   second.begin(exchange.services.clock.now());
-  return second;
+  return { upstream: second, outgoing };
 }
 
 /** The try that answers well first; the other is cancelled. Where neither does, the one that ended last. */

@@ -8,8 +8,9 @@ import type { HedgePolicy } from "../upstream_client/hedge.ts";
 import type { BackoffOptions } from "../upstream_client/retry.ts";
 import type { RetryBudget } from "../upstream_client/retry_budget.ts";
 import type { Transport } from "../upstream_client/transport.ts";
+import type { ConvertOptions } from "./image_form.ts";
 import type { StoringOptions } from "./storing_options.ts";
-import type { UpstreamType } from "../upstream_type/upstream_type.ts";
+import type { CredentialState, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
 import type { ClientRate } from "./client_rate.ts";
 import type { Deriver } from "./derive_missing.ts";
@@ -50,6 +51,10 @@ export interface PoolRuntime {
   readonly counts: PoolCounts;
   /** Whether first bytes are held against the content type: the pool says what it carries. */
   readonly inspectsContent: boolean;
+  /** Where requests wait while every credential is at its limit. */
+  readonly keyRoom: TurnQueue;
+  /** How the pool's credentials stand. */
+  readonly credentials: () => readonly CredentialState[];
   readonly preserveHost: boolean;
 }
 

@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { hasApiKey, withoutApiKey } from "./_canonical_query.ts";
 import { classifyAuthorization } from "./_credentials.ts";
-import { KeyPool, type KeyState } from "./_key_pool.ts";
+import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
+import { KeyPool, placeOf } from "./_key_pool.ts";
 import type { FieldChange } from "./_tmdb_fields.ts";
-import type { TypedRequest, TypeOptions } from "./upstream_type.ts";
+import type { CredentialState, Held, TypedRequest, TypeOptions } from "./upstream_type.ts";
 
 /** An application key as it is put into requests. */
 interface AppKey {
@@ -24,7 +26,7 @@ export interface Keyed {
   /** Raw query without `?`. */
   readonly query: string;
   readonly change: FieldChange | null;
-  /** The key's place, and in the lowest bit whether a 401 counts against it; `null` where the client's own went along. */
+  /** The key's ticket, and in the lowest bit whether a 401 counts against it; `null` where the client's own went along. */
   readonly credential: number | null;
 }
 
@@ -33,26 +35,37 @@ export class AppKeys {
   readonly #mode: TypeOptions["keyMode"];
   readonly #keys: readonly AppKey[];
   readonly #pool: KeyPool;
+  readonly #countsOf: (place: number) => CredentialCounts | undefined;
 
-  constructor({ apiKeys, keyMode, now, onKeyEvent }: TypeOptions) {
+  constructor({ apiKeys, keyMode, now, onKeyEvent, credentials = {} }: TypeOptions) {
+    const { cellsOf, countsOf, limits, holds, hasOtherUpstreams: probesLimited } = credentials;
+    const keys = keyMode === "pass" ? [] : apiKeys.map(appKey);
     this.#mode = keyMode;
-    this.#keys = keyMode === "pass" ? [] : apiKeys.map(appKey);
-    this.#pool = new KeyPool({ count: this.#keys.length, now, onEvent: onKeyEvent });
+    this.#keys = keys;
+    this.#countsOf = countsOf ?? (() => undefined);
+    this.#pool = new KeyPool({
+      ...{ count: keys.length, now, onEvent: onKeyEvent, limits, holds, probesLimited },
+      ...(cellsOf === undefined ? {} : { cellsOf: (index) => cellsOf(digest(keys[index]!.text)) }),
+    });
+    // A key that was not used yet is counted all the same.
+    for (let place = 1; place <= keys.length; place++) this.#countsOf(place);
   }
 
   /** How the keys stand, by their place in the configuration. */
-  get states(): readonly KeyState[] {
+  get states(): readonly CredentialState[] {
     return this.#pool.states();
   }
 
   /** The query and the field of a request with a key in it. Beside the key no byte of the query changes. */
-  put(request: TypedRequest, { shared, provesKey }: KeyUse): Keyed {
+  put(request: TypedRequest, { shared, provesKey }: KeyUse): Keyed | Held {
     // A session belongs to the key that it was made with, so requests of users all go out with one key.
-    const index = this.#needsKey(request) ? this.#pool.take(!shared) : null;
-    if (index === null) return { query: request.query, change: null, credential: null };
-    const credential = index * 2 + (provesKey ? 1 : 0);
+    const ticket = this.#needsKey(request) ? this.#pool.take(!shared) : null;
+    if (ticket === null) return { query: request.query, change: null, credential: null };
+    if (typeof ticket !== "number") return ticket;
+    this.#count(ticket, "requests");
+    const credential = ticket * 2 + (provesKey ? 1 : 0);
     const query = withoutApiKey(request.query);
-    const key = this.#keys[index]!;
+    const key = this.#keys[placeOf(ticket)]!;
     if (key.place === "authorization") return { query, change: ["authorization", key.text], credential };
     const change: FieldChange | null = this.#mode === "replace" ? ["authorization", null] : null;
     return { query: query === "" ? key.text : `${query}&${key.text}`, change, credential };
@@ -60,6 +73,7 @@ export class AppKeys {
 
   /** The upstream answered 429. Says whether another key is worth a try. */
   limited(credential: number, retryAfter: string | null): boolean {
+    this.#count(credential >> 1, "limited");
     return this.#pool.limited(credential >> 1, retryAfter);
   }
 
@@ -68,12 +82,19 @@ export class AppKeys {
    * nothing about the key: else anybody could have all keys ejected.
    */
   refused(credential: number): boolean {
-    return (credential & 1) === 1 && this.#pool.refused(credential >> 1);
+    if ((credential & 1) === 0) return false;
+    this.#count(credential >> 1, "refused");
+    return this.#pool.refused(credential >> 1);
   }
 
   /** The upstream took the key. */
   accepted(credential: number): void {
     this.#pool.accepted(credential >> 1);
+  }
+
+  #count(ticket: number, what: keyof CredentialCounts): void {
+    const counts = this.#countsOf(placeOf(ticket) + 1);
+    if (counts !== undefined) counts[what]++;
   }
 
   #needsKey(request: TypedRequest): boolean {
@@ -90,4 +111,9 @@ function appKey(pasted: string): AppKey {
   const key = pasted.replaceAll(/[\p{Cf}\p{Cc}\s]/gu, "");
   if (key.split(".").length === 3) return { place: "authorization", text: `Bearer ${key}` };
   return { place: "query", text: `api_key=${encodeURIComponent(key)}` };
+}
+
+/** What a key is known by among workers. */
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }

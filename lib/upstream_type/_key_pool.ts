@@ -1,138 +1,171 @@
 import { parseHttpDate } from "../http/http_date.ts";
-import type { KeyEvent } from "./upstream_type.ts";
-
-/** How a key stands, for the operator. */
-export interface KeyState {
-  /** Place in the configuration, from 1. */
-  readonly key: number;
-  readonly state: "ready" | "limited" | "refused";
-  readonly uses: number;
-}
+import { KEY_CELLS, type KeyLimits, SharedKey } from "./_shared_key.ts";
+import type { CredentialState, Held, KeyEvent } from "./upstream_type.ts";
 
 /** Options of {@linkcode KeyPool}. */
 export interface KeyPoolOptions {
   readonly count: number;
   readonly now: () => number;
   readonly onEvent?: (event: KeyEvent) => void;
-}
-
-interface Key {
-  uses: number;
-  /** Balanced against the other keys; unlike `uses` it is raised when the key comes back. */
-  share: number;
-  state: "ready" | "limited" | "refused";
-  untilMs: number;
-  /** Limits or refusals in a row. */
-  streak: number;
+  /** Where a key's standing is kept, by its index: {@linkcode KEY_CELLS} cells; memory of its own unless given. */
+  readonly cellsOf?: (index: number) => Int32Array;
+  /** `null` for no limit. */
+  readonly limits?: KeyLimits | null;
+  /** Whether requests wait while no key may be used; else the least bad one is used all the same. */
+  readonly holds?: boolean;
+  /** Whether a limit may be that of one upstream of several, so that a key at its limit is tried now and then. */
+  readonly probesLimited?: boolean;
 }
 
 const MIN_COOL_DOWN_MS = 1000;
 const MAX_COOL_DOWN_MS = 300_000;
 const FIRST_EJECTION_MS = 60_000;
 const MAX_EJECTION_MS = 3_600_000;
+/** Between two tries of a key that was refused, once its ejection is over, and of one at its limit, while all are. */
+const REFUSED_PROBE_MS = 10_000;
+const LIMITED_PROBE_MS = 1000;
+/** Keys that a ticket can tell apart. */
+const INDEX_BITS = 10;
 
-/** Which of several keys to use: the least used one that is neither limited nor refused at the moment. */
+/**
+ * Which of several keys to use: the least used one that has room and is neither limited nor refused at the moment. What it knows
+ * of them is shared by all workers.
+ *
+ * A key that is given out is named by a ticket: its place, and which of its rests it was given out after.
+ */
 export class KeyPool {
-  readonly #keys: readonly Key[];
-  readonly #now: () => number;
-  readonly #onEvent: (event: KeyEvent) => void;
+  readonly #keys: readonly SharedKey[];
+  readonly #options: KeyPoolOptions;
   #floor = 0;
 
-  constructor({ count, now, onEvent }: KeyPoolOptions) {
-    this.#keys = Array.from({ length: count }, () => ({ uses: 0, share: 0, state: "ready", untilMs: 0, streak: 0 }));
-    this.#now = now;
-    this.#onEvent = onEvent ?? (() => {});
+  constructor(options: KeyPoolOptions) {
+    const { count, cellsOf = () => new Int32Array(KEY_CELLS), limits = null } = options;
+    this.#keys = Array.from({ length: count }, (_, index) => new SharedKey(cellsOf(index), limits));
+    this.#options = options;
   }
 
   /**
-   * Index of the key to use, `null` where there is none. With all keys out it is the one that is back first, a limited one before
-   * a refused one. `sticky` asks for the first that can be used instead: sessions belong to the key that they were made with.
+   * A ticket for the key to use; `null` where there is none. Where none may be used it says for how long, or, if it does not hold
+   * requests, gives the key that is back first, a limited one before a refused one. `sticky` asks for the first that is in
+   * instead: sessions belong to the key that they were made with.
    */
-  take(sticky: boolean): number | null {
+  take(sticky: boolean): number | Held | null {
     if (this.#keys.length === 0) return null;
-    const nowMs = this.#now();
-    let best = -1;
-    for (let index = 0; index < this.#keys.length; index++) {
-      if (!this.#isReady(index, nowMs)) continue;
-      if (best < 0 || this.#keys[index]!.share < this.#keys[best]!.share) best = index;
-      if (sticky) break;
-    }
-    if (best < 0) best = this.#leastBad();
-    const key = this.#keys[best]!;
-    key.uses++;
-    this.#floor = key.share++;
-    return best;
+    const nowMs = this.#options.now();
+    const probe = sticky ? -1 : this.#keys.findIndex((key) => this.#mayProbe(key, nowMs));
+    if (probe >= 0) return this.#given(probe);
+    const inside = this.#keys.filter((key) => this.#isIn(key, nowMs));
+    if (inside.length === 0) return this.#takeResting(nowMs);
+    const first = sticky ? inside[0]! : leastUsed(inside.filter((key) => key.hasRoom(nowMs)));
+    if (first?.tryTake(nowMs) || !this.#options.holds) return this.#given(this.#keys.indexOf(first ?? inside[0]!));
+    const candidates = sticky ? [inside[0]!] : inside;
+    return { heldMs: Math.max(1, Math.min(...candidates.map((key) => key.roomInMs(nowMs)))) };
   }
 
   /** The upstream answered 429 to a key. Says whether there is another one to try. */
-  limited(index: number, retryAfter: string | null): boolean {
-    const key = this.#keys[index]!;
-    const nowMs = this.#now();
-    const askedMs = retryAfterMs(retryAfter, nowMs) ?? MIN_COOL_DOWN_MS * 2 ** key.streak;
-    this.#out(index, "limited", nowMs + clamp(askedMs, MIN_COOL_DOWN_MS, MAX_COOL_DOWN_MS));
-    return this.#isAnyReady(nowMs);
+  limited(ticket: number, retryAfter: string | null): boolean {
+    const key = this.#keys[placeOf(ticket)]!;
+    const nowMs = this.#options.now();
+    const askedMs = retryAfterMs(retryAfter, nowMs) ?? MIN_COOL_DOWN_MS * 2 ** streakBefore(key, nowMs);
+    this.#out(ticket, "limited", nowMs + clamp(askedMs, MIN_COOL_DOWN_MS, MAX_COOL_DOWN_MS));
+    return this.#isAnyIn(nowMs);
   }
 
   /** The upstream refused a key (401). Says whether there is another one to try. */
-  refused(index: number): boolean {
-    const nowMs = this.#now();
-    const ejectionMs = FIRST_EJECTION_MS * 2 ** this.#keys[index]!.streak;
-    this.#out(index, "refused", nowMs + Math.min(ejectionMs, MAX_EJECTION_MS));
-    return this.#isAnyReady(nowMs);
+  refused(ticket: number): boolean {
+    const nowMs = this.#options.now();
+    const ejectionMs = FIRST_EJECTION_MS * 2 ** streakBefore(this.#keys[placeOf(ticket)]!, nowMs);
+    this.#out(ticket, "refused", nowMs + Math.min(ejectionMs, MAX_EJECTION_MS));
+    return this.#isAnyIn(nowMs);
   }
 
-  /** The upstream took a key. */
-  accepted(index: number): void {
-    const key = this.#keys[index]!;
-    if (key.streak === 0 && key.state === "ready") return;
-    // A late answer to a request from before the limit says nothing about now.
-    if (key.state !== "ready" && this.#now() < key.untilMs && this.#isAnyReady(this.#now())) return;
-    key.streak = 0;
-    key.state = "ready";
-    key.untilMs = 0;
-    this.#onEvent({ key: index + 1, event: "recovered", untilMs: 0 });
+  /** The upstream took a key. An answer to a request from before its last rest says nothing about now. */
+  accepted(ticket: number): void {
+    const key = this.#keys[placeOf(ticket)]!;
+    if (key.rests !== ticket >>> INDEX_BITS || !key.recover()) return;
+    this.#options.onEvent?.({ key: placeOf(ticket) + 1, event: "recovered", untilMs: 0 });
   }
 
   /** How the keys stand now. */
-  states(): KeyState[] {
-    const nowMs = this.#now();
+  states(): CredentialState[] {
+    const nowMs = this.#options.now();
     return this.#keys.map((key, index) => {
-      const isBack = nowMs >= key.untilMs;
-      return { key: index + 1, state: isBack ? "ready" : key.state, uses: key.uses };
+      const leftMs = key.restMs(nowMs);
+      return {
+        place: index + 1,
+        // One that was refused is believed to be well only when an upstream has taken it.
+        state: leftMs > 0 || key.standing === "refused" ? key.standing : "ready",
+        untilMs: leftMs > 0 ? nowMs + leftMs : 0,
+        ratePerSecond: key.ratePerSecond(),
+      };
     });
   }
 
-  #out(index: number, state: "limited" | "refused", untilMs: number): void {
+  #given(index: number): number {
     const key = this.#keys[index]!;
-    // Answers to requests that were under way together count as one.
-    const isNews = key.state !== state || key.untilMs <= this.#now();
-    key.state = state;
-    key.untilMs = isNews ? untilMs : Math.max(key.untilMs, untilMs);
-    if (!isNews) return;
-    key.streak = Math.min(key.streak + 1, 16);
-    this.#onEvent({ key: index + 1, event: state, untilMs });
+    this.#floor = key.share++;
+    return (key.rests << INDEX_BITS) | index;
   }
 
-  #isReady(index: number, nowMs: number): boolean {
+  #out(ticket: number, standing: "limited" | "refused", untilMs: number): void {
+    const index = placeOf(ticket);
     const key = this.#keys[index]!;
-    if (key.state === "ready") return true;
-    if (nowMs < key.untilMs) return false;
-    key.state = "ready";
+    const nowMs = this.#options.now();
+    // It is over what the answer to so old a request is about.
+    if (standing === "limited" && key.rests !== ticket >>> INDEX_BITS && key.restMs(nowMs) === 0) return;
+    if (key.rest(standing, nowMs, untilMs)) this.#options.onEvent?.({ key: index + 1, event: standing, untilMs });
+  }
+
+  /** Whether a key is neither limited nor refused. */
+  #isIn(key: SharedKey, nowMs: number): boolean {
+    if (key.standing === "ready") return true;
+    if (key.standing === "refused" || key.restMs(nowMs) > 0) return false;
+    key.wake();
     // Else it would get all requests until it has caught up with the others.
     key.share = Math.max(key.share, this.#floor);
     return true;
   }
 
-  #isAnyReady(nowMs: number): boolean {
-    return this.#keys.some((key) => key.state === "ready" || nowMs >= key.untilMs);
+  /** A refused key whose ejection is over is tried by one request at a time. */
+  #mayProbe(key: SharedKey, nowMs: number): boolean {
+    if (key.standing !== "refused" || key.restMs(nowMs) > 0 || !key.claimProbe(nowMs, REFUSED_PROBE_MS)) return false;
+    key.share = Math.max(key.share, this.#floor);
+    return true;
   }
 
-  #leastBad(): number {
-    const limited = this.#keys.filter((key) => key.state === "limited");
-    const candidates = limited.length > 0 ? limited : this.#keys;
-    const best = candidates.reduce((one, other) => other.untilMs < one.untilMs ? other : one);
-    return this.#keys.indexOf(best);
+  #isAnyIn(nowMs: number): boolean {
+    return this.#keys.some((key) =>
+      key.standing === "ready" || (key.standing === "limited" && key.restMs(nowMs) === 0)
+    );
   }
+
+  /** All are out. A limited one is worth waiting for; where all were refused the client had better see what the upstream says. */
+  #takeResting(nowMs: number): number | Held {
+    const limited = this.#keys.filter((key) => key.standing === "limited");
+    const soonest = (limited.length > 0 ? limited : this.#keys).reduce((one, other) =>
+      other.restMs(nowMs) < one.restMs(nowMs) ? other : one
+    );
+    const { holds, probesLimited } = this.#options;
+    const isUsed = !holds || limited.length === 0 || (probesLimited && soonest.claimProbe(nowMs, LIMITED_PROBE_MS));
+    if (isUsed) return this.#given(this.#keys.indexOf(soonest));
+    return { heldMs: Math.max(1, soonest.restMs(nowMs)) };
+  }
+}
+
+/** Index of the key that a ticket names. */
+export function placeOf(ticket: number): number {
+  return ticket & ((1 << INDEX_BITS) - 1);
+}
+
+/** Limits or refusals in a row before the rest that is under way: several answers make it no longer than one. */
+function streakBefore(key: SharedKey, nowMs: number): number {
+  return key.restMs(nowMs) > 0 ? key.streak - 1 : key.streak;
+}
+
+function leastUsed(keys: readonly SharedKey[]): SharedKey | undefined {
+  let best: SharedKey | undefined;
+  for (const key of keys) if (best === undefined || key.share < best.share) best = key;
+  return best;
 }
 
 function clamp(value: number, low: number, high: number): number {

@@ -1,4 +1,4 @@
-import { fieldValue } from "../http/fields.ts";
+import { type Fields, fieldValue } from "../http/fields.ts";
 import { AppKeys } from "./_app_keys.ts";
 import { ContentRule, hasContent, isBlockPage, isPage, mediaTypeOf } from "./_content.ts";
 import { tmdbError } from "./_errors.ts";
@@ -6,7 +6,7 @@ import { classifyTmdb, provesKey } from "./_tmdb_classes.ts";
 import { tmdbLinks } from "./_tmdb_links.ts";
 import { apiTags } from "./_tmdb_tags.ts";
 import { tmdbDocuments, tmdbTarget } from "./_tmdb_targets.ts";
-import { type FieldChange, removedFromAll, tmdbDropFields, tmdbResponseFields } from "./_tmdb_fields.ts";
+import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
 import type {
   DefaultCheck,
   Held,

@@ -174,7 +174,7 @@ export interface UpstreamType {
   readonly simpleTags: boolean;
   /** Fields that every response to a client gets, the gateway's own errors included. */
   readonly responseFields: Readonly<Fields>;
-  /** Response fields that never leave the gateway, lower case (the origin's CORS fields on TMDB types). */
+  /** Response fields that never leave the gateway, lower case (the origin's cookies on TMDB types). */
   readonly dropFields: ReadonlySet<string>;
   classify(request: TypedRequest): RequestClass;
   /** The part of the cache key that the request target gives: canonical, collision-free, without credentials. */

@@ -3,7 +3,9 @@ import { openKvFile } from "../cache/kv_open.ts";
 import { systemClock } from "../clock.ts";
 import type { Config, UpstreamConfig } from "../config/config.ts";
 import { createTransport, transportSignature } from "../gateway/compile_pool.ts";
-import { monitoredPools } from "../gateway/health_targets.ts";
+import { type HealthTargetDeps, monitoredPools } from "../gateway/health_targets.ts";
+import { logKeyEvent } from "../gateway/key_event.ts";
+import { Limits } from "../gateway/limits.ts";
 import { HealthMonitor, type MonitoredPool, type PoolReport } from "../health/health_monitor.ts";
 import { KvHealthWriter } from "../health/kv_health_writer.ts";
 import type { Transition } from "../health/health_monitor.ts";
@@ -13,7 +15,7 @@ import type { Transport } from "../upstream_client/transport.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
 import { diskLimitBytes } from "./disk.ts";
 import { DiskQuotas } from "./disk_quotas.ts";
-import type { InitMessage, PrewarmResult, WorkerReport } from "./messages.ts";
+import type { ConfigGeneration, InitMessage, PrewarmResult, WorkerReport } from "./messages.ts";
 import { schedule } from "./schedule.ts";
 import { runWorker, type WorkerRole } from "./worker_runtime.ts";
 
@@ -33,12 +35,15 @@ interface Targets {
   readonly transports: ReadonlyMap<string, Transport>;
 }
 
+type CheckedKeys = Pick<HealthTargetDeps, "keyCells" | "onKeyEvent">;
+
 /** What the worker is put together from. */
 interface Parts {
   readonly monitor: HealthMonitor;
   readonly kv: Deno.Kv | null;
   readonly targets: Targets;
   readonly ports: Map<number | "health", MessagePort>;
+  readonly keys: CheckedKeys;
 }
 
 class HealthWorker implements WorkerRole {
@@ -48,6 +53,7 @@ class HealthWorker implements WorkerRole {
   readonly #ports: Map<number | "health", MessagePort>;
   readonly #ending = new AbortController();
   readonly #quotas: DiskQuotas;
+  readonly #keys: CheckedKeys;
   #janitor: Promise<void> = Promise.resolve();
   #targets: Targets;
   #prepared: Targets | null = null;
@@ -58,6 +64,7 @@ class HealthWorker implements WorkerRole {
     this.#targets = parts.targets;
     this.#quotas = new DiskQuotas(parts.targets.config);
     this.#ports = parts.ports;
+    this.#keys = parts.keys;
   }
 
   static async open(init: InitMessage, logger: Logger): Promise<HealthWorker> {
@@ -73,10 +80,11 @@ class HealthWorker implements WorkerRole {
       onTrouble: (error) => logger.warn("Health cannot be written to Deno KV", { problem: String(error) }),
       onTransition: (transition) => logTransition(logger, transition),
     });
-    const targets = targetsOf(init.generation, init.config, new Map());
+    const keys = keysOf(init, logger);
+    const targets = targetsOf(init, keys, new Map());
     monitor.reconfigure(targets.pools);
     if (stored !== null) monitor.restore(stored);
-    const worker = new HealthWorker({ monitor, kv, targets, ports });
+    const worker = new HealthWorker({ monitor, kv, targets, ports, keys });
     worker.#keepHouse(init, logger);
     return worker;
   }
@@ -101,7 +109,7 @@ class HealthWorker implements WorkerRole {
   }
 
   prepare(generation: number, config: Config): void {
-    this.#prepared = targetsOf(generation, config, this.#targets.transports);
+    this.#prepared = targetsOf({ generation, config }, this.#keys, this.#targets.transports);
   }
 
   commit(): void {
@@ -130,7 +138,7 @@ class HealthWorker implements WorkerRole {
   report(): WorkerReport {
     return {
       generation: this.#targets.generation,
-      counts: { listeners: {}, pools: {}, upstreams: {} },
+      counts: { listeners: {}, pools: {}, upstreams: {}, credentials: {} },
       memory: null,
       disk: null,
       diskProblem: null,
@@ -164,7 +172,20 @@ function tell(ports: ReadonlyMap<number | "health", MessagePort>, tables: readon
   return Promise.resolve();
 }
 
-function targetsOf(generation: number, config: Config, known: ReadonlyMap<string, Transport>): Targets {
+/** What checks find out about keys holds for all workers. */
+function keysOf({ sharedLimits, index }: InitMessage, logger: Logger): CheckedKeys {
+  const limits = new Limits(sharedLimits, index);
+  return {
+    keyCells: (pool, digest) => limits.keyCells(pool, digest),
+    onKeyEvent: (pool, event) => logKeyEvent(logger, pool, event),
+  };
+}
+
+function targetsOf(
+  { generation, config }: ConfigGeneration,
+  keys: CheckedKeys,
+  known: ReadonlyMap<string, Transport>,
+): Targets {
   const transports = new Map<string, Transport>();
   const transportOf = (upstream: UpstreamConfig) => {
     const signature = transportSignature(upstream);
@@ -172,7 +193,7 @@ function targetsOf(generation: number, config: Config, known: ReadonlyMap<string
     transports.set(signature, transport);
     return transport;
   };
-  return { generation, config, pools: monitoredPools(config, { clock: systemClock, transportOf }), transports };
+  return { generation, config, pools: monitoredPools(config, { clock: systemClock, transportOf, ...keys }), transports };
 }
 
 /** Closes the transports of `given` that `kept` does not use. */

@@ -10,6 +10,7 @@ import {
 import type { BreakerState } from "../pool/local_breaker.ts";
 import { admits, type UpstreamHealth } from "../pool/upstream_health.ts";
 import type { Slot } from "./fleet.ts";
+import { keyGauges, keyStatus } from "./key_figures.ts";
 
 /** What pools' figures are made from. */
 export interface ResilienceFacts {
@@ -37,6 +38,7 @@ export function poolStatus(pool: PoolConfig, slots: readonly Slot[], counts: Wor
     },
     hedges: { sent: counted.hedges, won: counted.hedgesWon },
     queue: { waiting: sum(states, ({ waiting }) => waiting), waited: counted.queued, refused: counted.turnedAway },
+    ...keyStatus(pool, slots, counts),
     upstreams: pool.upstreams.map((upstream) => ({
       ...healthStatus(upstream.id, healthOf(slots, pool.name, upstream.id)),
       ...loadStatus(upstream, upstreamStates(pool.name, upstream.id, slots)),
@@ -66,6 +68,7 @@ export function resilienceMetrics({ slots, pools, listeners }: ResilienceFacts):
     gauge("usher_retries_in_flight", "Retries under way", poolSamples(({ retrying }) => retrying)),
     gauge("usher_retries_waiting", "Retries that wait for the budget", poolSamples((state) => state.retriesWaiting)),
     gauge("usher_pool_waiting", "Requests that wait for an upstream with room", poolSamples((state) => state.waiting)),
+    ...keyGauges(slots, pools),
     gauge(
       "usher_listener_waiting",
       "Requests that wait under max_in_flight",

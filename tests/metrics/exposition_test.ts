@@ -4,6 +4,7 @@ import {
   CACHE_RESULTS,
   countRequest,
   countTry,
+  credentialCounts,
   DURATION_BUCKETS_MS,
   newListenerCounts,
   newWorkerCounts,
@@ -18,7 +19,11 @@ function counted(): WorkerCounts {
   countRequest(api, { status: 404, bytes: 20, durationMs: 40, cache: "miss" });
   countRequest(api, { status: 0, bytes: 3, durationMs: 99_000, cache: "miss" });
   counts.listeners["images"] = { ...newListenerCounts(), queued: 3, turnedAway: 2, rateLimited: 5 };
-  counts.pools["films"] = { retries: 6, retriesRefused: 1, hedges: 4, hedgesWon: 3, queued: 8, turnedAway: 7 };
+  counts.pools["films"] = {
+    ...{ retries: 6, retriesRefused: 1, hedges: 4, hedgesWon: 3, queued: 8, turnedAway: 7 },
+    ...{ credentialQueued: 9, credentialTurnedAway: 2 },
+  };
+  Object.assign(credentialCounts(counts, "films", 2), { requests: 30, limited: 4, refused: 5 });
   const upstream = { outcomes: {}, latencySumMs: 0 };
   countTry(upstream, "ok", 1_500);
   countTry(upstream, "timeout", 500);
@@ -56,6 +61,10 @@ Deno.test("prometheusText() says what retries, hedges, queues and limits have do
   assert.deepEqual(values("usher_retries_total", ["made", "refused"], pool), [6, 1]);
   assert.deepEqual(values("usher_hedges_total", ["sent", "won"], pool), [4, 3]);
   assert.deepEqual(values("usher_pool_queue_total", ["waited", "refused"], pool), [8, 7]);
+  assert.deepEqual(values("usher_key_queue_total", ["waited", "refused"], pool), [9, 2]);
+  assert.equal(valueOf(read, "usher_key_requests_total", { ...pool, key: "2" }), 30);
+  assert.equal(valueOf(read, "usher_key_rejections_total", { ...pool, key: "2", reason: "limited" }), 4);
+  assert.equal(valueOf(read, "usher_key_rejections_total", { ...pool, key: "2", reason: "refused" }), 5);
   assert.deepEqual(values("usher_listener_queue_total", ["waited", "refused"], { listener: "images" }), [3, 2]);
   assert.equal(valueOf(read, "usher_rate_limited_total", { listener: "images" }), 5);
   assert.equal(valueOf(read, "usher_rate_limited_total", { listener: "api" }), 0);

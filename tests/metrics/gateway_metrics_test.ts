@@ -5,6 +5,7 @@ import {
   CACHE_RESULTS,
   countRequest,
   countTry,
+  credentialCounts,
   DURATION_BUCKETS_MS,
   FORWARD_REASONS,
   newListenerCounts,
@@ -95,7 +96,11 @@ Deno.test("addCounts() gives the same sums in any order of workers, and changes 
 
 Deno.test("addCounts() adds what pools and limits have counted, each to its own", () => {
   const worker = newWorkerCounts();
-  const pool = { retries: 1, retriesRefused: 2, hedges: 3, hedgesWon: 4, queued: 5, turnedAway: 6 };
+  const pool = {
+    ...{ retries: 1, retriesRefused: 2, hedges: 3, hedgesWon: 4, queued: 5, turnedAway: 6 },
+    ...{ credentialQueued: 7, credentialTurnedAway: 8 },
+  };
+  Object.assign(credentialCounts(worker, "p", 3), { requests: 1, limited: 2, refused: 3 });
   worker.pools["p"] = pool;
   worker.listeners["l"] = { ...newListenerCounts(), queued: 7, turnedAway: 8, rateLimited: 9 };
   const sum = newWorkerCounts();
@@ -107,7 +112,10 @@ Deno.test("addCounts() adds what pools and limits have counted, each to its own"
     hedgesWon: 8,
     queued: 10,
     turnedAway: 12,
+    credentialQueued: 14,
+    credentialTurnedAway: 16,
   });
+  assert.deepEqual({ ...sum.credentials["p"] }, { 3: { requests: 2, limited: 4, refused: 6 } });
   const { queued, turnedAway, rateLimited } = sum.listeners["l"]!;
   assert.deepEqual([queued, turnedAway, rateLimited], [14, 16, 18]);
   assert.equal(pool.retries, 1);

@@ -101,7 +101,8 @@ export async function configFor(parts: GatewayParts): Promise<Config> {
     server: { workers: 1, ...parts.server },
     logging: { access: parts.access ?? "all" },
     cache: { memory: "32MiB", ...parts.cache },
-    pools: parts.pools,
+    // While the clock stands still a rate gives no more than its burst.
+    pools: Object.fromEntries(Object.entries(parts.pools).map(([name, pool]) => [name, { key_limits: false, ...pool }])),
     listeners: parts.listeners.map((listener) => ({ listen: ADDRESS, ...listener })),
   });
   const loaded = await loadConfig("config.yaml", {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { AppKeys } from "../../lib/upstream_type/_app_keys.ts";
-import { readToken, requestFor, typeOptions, userToken } from "./_requests.ts";
+import { KEY_CELLS } from "../../lib/upstream_type/_shared_key.ts";
+import type { CredentialCounts } from "../../lib/metrics/gateway_metrics.ts";
+import { readToken, requestFor, typeOptions, unheld, userToken } from "./_requests.ts";
 
 const HEX = "0123456789abcdef0123456789abcdef";
 const USE = { shared: true, provesKey: true };
@@ -8,7 +10,7 @@ const USE = { shared: true, provesKey: true };
 function put(keyMode: "inject-missing" | "replace" | "pass", key: string, target: string, authorization?: string) {
   const keys = new AppKeys(typeOptions({ keyMode, apiKeys: [key] }));
   const request = requestFor(target, { fields: authorization === undefined ? {} : { authorization } });
-  const { query, change } = keys.put(request, USE);
+  const { query, change } = unheld(keys.put(request, USE));
   return [query, change] as const;
 }
 
@@ -42,20 +44,57 @@ Deno.test("AppKeys.put() puts nothing in where credentials pass, or where there 
 Deno.test("AppKeys keeps requests of users with one key and learns nothing from their 401s", () => {
   const keys = new AppKeys(typeOptions({ apiKeys: [HEX, "b".repeat(32)] }));
   const user = { shared: false, provesKey: false };
-  const credentials = [1, 2, 3].map(() => keys.put(requestFor("/3/account"), user).credential!);
+  const credentials = [1, 2, 3].map(() => unheld(keys.put(requestFor("/3/account"), user)).credential!);
   assert.equal(new Set(credentials).size, 1);
   assert.equal(keys.refused(credentials[0]!), false);
   assert.deepEqual(keys.states.map(({ state }) => state), ["ready", "ready"]);
   assert.equal(keys.limited(credentials[0]!, "5"), true);
-  assert.notEqual(keys.put(requestFor("/3/account"), user).credential, credentials[0]);
+  assert.notEqual(unheld(keys.put(requestFor("/3/account"), user)).credential, credentials[0]);
 });
 
 Deno.test("AppKeys turns to another key when one is refused", () => {
   const keys = new AppKeys(typeOptions({ apiKeys: [HEX, "b".repeat(32)] }));
-  const first = keys.put(requestFor("/3/movie/1"), USE);
+  const first = unheld(keys.put(requestFor("/3/movie/1"), USE));
   assert.equal(keys.refused(first.credential!), true);
-  const second = keys.put(requestFor("/3/movie/1"), USE);
+  const second = unheld(keys.put(requestFor("/3/movie/1"), USE));
   assert.equal(second.query, `api_key=${"b".repeat(32)}`);
   keys.accepted(second.credential!);
   assert.deepEqual(keys.states.map(({ state }) => state), ["refused", "ready"]);
+});
+
+Deno.test("AppKeys counts by place what keys were used for and how they were taken, and never by their text", () => {
+  const counts = new Map<number, CredentialCounts>();
+  const digests: string[] = [];
+  const keys = new AppKeys(typeOptions({
+    apiKeys: [HEX, "b".repeat(32)],
+    credentials: {
+      countsOf(place) {
+        if (!counts.has(place)) counts.set(place, { requests: 0, limited: 0, refused: 0 });
+        return counts.get(place)!;
+      },
+      cellsOf(digest) {
+        digests.push(digest);
+        return new Int32Array(KEY_CELLS);
+      },
+    },
+  }));
+  assert.deepEqual([...counts.keys()], [1, 2]);
+  keys.refused(unheld(keys.put(requestFor("/3/movie/1"), USE)).credential!);
+  keys.limited(unheld(keys.put(requestFor("/3/movie/1"), USE)).credential!, "5");
+  assert.deepEqual([...counts.values()], [{ requests: 1, limited: 0, refused: 1 }, {
+    requests: 1,
+    limited: 1,
+    refused: 0,
+  }]);
+  assert.equal(new Set(digests).size, 2);
+  assert.ok(digests.every((digest) => !digest.includes(HEX.slice(0, 8)) && !digest.includes("bbbb")));
+});
+
+Deno.test("AppKeys.put() says how long to wait where every key is at its limit", () => {
+  const credentials = { limits: { maxPerSecond: 10, burst: 1 }, holds: true };
+  const keys = new AppKeys(typeOptions({ apiKeys: [HEX], credentials, now: () => 1_000_000 }));
+  unheld(keys.put(requestFor("/3/movie/1"), USE));
+  assert.deepEqual(keys.put(requestFor("/3/movie/2"), USE), { heldMs: 100 });
+  const own = unheld(keys.put(requestFor("/3/movie/2?api_key=mine"), USE));
+  assert.equal(own.credential, null);
 });

@@ -1,21 +1,36 @@
 import assert from "node:assert/strict";
-import { KeyPool } from "../../lib/upstream_type/_key_pool.ts";
+import { KeyPool, type KeyPoolOptions, placeOf } from "../../lib/upstream_type/_key_pool.ts";
+import { KEY_CELLS } from "../../lib/upstream_type/_shared_key.ts";
 import type { KeyEvent } from "../../lib/upstream_type/upstream_type.ts";
 
-function makePool(count: number) {
+function makePool(count: number, more: Partial<KeyPoolOptions> = {}) {
   const clock = { nowMs: 1_000_000 };
   const events: KeyEvent[] = [];
-  const pool = new KeyPool({ count, now: () => clock.nowMs, onEvent: (event) => events.push(event) });
-  const takes = (times: number) => Array.from({ length: times }, () => pool.take(false));
-  return { pool, clock, events, takes };
+  const pool = new KeyPool({ count, now: () => clock.nowMs, onEvent: (event) => events.push(event), ...more });
+  const ticket = (sticky = false) => {
+    const taken = pool.take(sticky);
+    assert.ok(typeof taken === "number", JSON.stringify(taken));
+    return taken;
+  };
+  const take = (sticky = false) => placeOf(ticket(sticky));
+  const takes = (times: number) => Array.from({ length: times }, () => take());
+  return { pool, clock, events, ticket, take, takes };
+}
+
+/** Pools of two workers over the same memory, on one clock. */
+function makePair(count: number, more: Partial<KeyPoolOptions> = {}) {
+  const cells = Array.from({ length: count }, () => new Int32Array(new SharedArrayBuffer(4 * KEY_CELLS)));
+  const one = makePool(count, { ...more, cellsOf: (index) => cells[index]! });
+  const other = makePool(count, { ...more, cellsOf: (index) => cells[index]!, now: () => one.clock.nowMs });
+  return [one, other] as const;
 }
 
 Deno.test("KeyPool.take() takes the least used key, and the first usable one where it must stay", () => {
-  const { pool, takes } = makePool(3);
+  const { pool, take, takes } = makePool(3);
   assert.deepEqual(takes(6), [0, 1, 2, 0, 1, 2]);
-  assert.deepEqual([pool.take(true), pool.take(true)], [0, 0]);
+  assert.deepEqual([take(true), take(true)], [0, 0]);
   assert.deepEqual(takes(4), [1, 2, 1, 2]);
-  assert.deepEqual(pool.states().map(({ uses }) => uses), [4, 4, 4]);
+  assert.deepEqual(pool.states().map(({ place, state }) => [place, state]), [[1, "ready"], [2, "ready"], [3, "ready"]]);
   assert.equal(makePool(0).pool.take(false), null);
 });
 
@@ -31,20 +46,20 @@ Deno.test("KeyPool.limited() rests a key for Retry-After, at least 1 s and at mo
     [new Date(0).toUTCString(), 1000],
   ];
   for (const [retryAfter, restMs] of rows) {
-    const { pool, clock, takes } = makePool(2);
+    const { pool, clock, take, takes } = makePool(2);
     assert.equal(pool.limited(0, retryAfter), true);
     assert.deepEqual(takes(2), [1, 1]);
     clock.nowMs += restMs - 1;
-    assert.equal(pool.take(false), 1, String(retryAfter));
+    assert.equal(take(), 1, String(retryAfter));
     clock.nowMs += 1;
-    assert.equal(pool.take(false), 0, String(retryAfter));
+    assert.equal(take(), 0, String(retryAfter));
   }
 });
 
 Deno.test("KeyPool.limited() backs off longer each time where Retry-After is missing", () => {
-  const { pool, clock, events } = makePool(1);
+  const { pool, clock, events, ticket } = makePool(1);
   for (let round = 0; round < 12; round++) {
-    pool.limited(0, null);
+    pool.limited(ticket(), null);
     clock.nowMs = events.at(-1)!.untilMs;
   }
   const rests = events.map(({ untilMs }, index) => untilMs - (events[index - 1]?.untilMs ?? 1_000_000));
@@ -53,43 +68,66 @@ Deno.test("KeyPool.limited() backs off longer each time where Retry-After is mis
 });
 
 Deno.test("KeyPool.limited() counts answers to requests that were under way together as one", () => {
-  const { pool, events } = makePool(2);
+  const { pool, events, clock, takes } = makePool(2);
   for (let answer = 0; answer < 10; answer++) pool.limited(0, null);
   assert.deepEqual(events, [{ key: 1, event: "limited", untilMs: 1_001_000 }]);
+  clock.nowMs += 1000;
+  assert.equal(takes(2).includes(0), true);
+  // One that was begun before that rest comes late.
+  pool.limited(0, "60");
+  assert.equal(events.length, 1);
+  assert.equal(pool.states()[0]!.state, "ready");
 });
 
 Deno.test("KeyPool.refused() ejects a key, longer each time, until it is taken again", () => {
-  const { pool, clock, events, takes } = makePool(2);
+  const { pool, clock, events, takes, ticket } = makePool(2);
   assert.equal(pool.refused(0), true);
   assert.deepEqual(takes(3), [1, 1, 1]);
   clock.nowMs += 60_000;
-  assert.equal(pool.take(false), 0);
-  pool.refused(0);
+  const probe = ticket();
+  assert.equal(placeOf(probe), 0);
+  pool.refused(probe);
   assert.equal(events.at(-1)!.untilMs - clock.nowMs, 120_000);
   clock.nowMs += 120_000;
-  assert.equal(pool.take(false), 0);
-  pool.accepted(0);
+  const again = ticket();
+  assert.equal(placeOf(again), 0);
+  pool.accepted(again);
   assert.deepEqual(events.at(-1), { key: 1, event: "recovered", untilMs: 0 });
   assert.deepEqual(pool.states().map(({ state }) => state), ["ready", "ready"]);
 });
 
+Deno.test("KeyPool.take() tries a key that was refused with one request at a time, and never with a user's", () => {
+  const [one, other] = makePair(2);
+  one.pool.refused(one.ticket());
+  one.clock.nowMs += 60_000;
+  assert.equal(one.take(true), 1);
+  assert.equal(one.take(), 0);
+  assert.deepEqual(one.takes(3), [1, 1, 1]);
+  assert.deepEqual(other.takes(3), [1, 1, 1]);
+  assert.equal(one.pool.states()[0]!.state, "refused");
+  one.clock.nowMs += 10_000;
+  assert.equal(other.take(), 0);
+});
+
 Deno.test("KeyPool.take() uses the least bad key when all are out, and says that no other is worth a try", () => {
-  const { pool } = makePool(3);
+  const { pool, take } = makePool(3);
   pool.refused(0);
   assert.equal(pool.limited(1, "200"), true);
   assert.equal(pool.limited(2, "100"), false);
-  assert.equal(pool.take(false), 2);
+  assert.equal(take(), 2);
   const alone = makePool(1);
   assert.equal(alone.pool.refused(0), false);
-  assert.equal(alone.pool.take(false), 0);
-  alone.pool.accepted(0);
+  const ticket = alone.ticket();
+  assert.equal(placeOf(ticket), 0);
+  alone.pool.accepted(ticket);
   assert.equal(alone.pool.states()[0]!.state, "ready");
 });
 
 Deno.test("KeyPool.accepted() does not end a rest because of an answer from before it", () => {
-  const { pool, takes } = makePool(2);
+  const { pool, takes, ticket } = makePool(2);
+  const early = ticket();
   pool.limited(0, "30");
-  pool.accepted(0);
+  pool.accepted(early);
   assert.deepEqual(takes(2), [1, 1]);
 });
 
@@ -100,4 +138,54 @@ Deno.test("KeyPool.take() does not flood a key that comes back", () => {
   clock.nowMs += 10_000;
   const after = takes(100);
   assert.ok(after.filter((key) => key === 0).length <= 51);
+});
+
+Deno.test("KeyPool shares with other workers what it learns of a key, and one of them tells the log", () => {
+  const [one, other] = makePair(3);
+  const tickets = [one.ticket(), other.ticket()];
+  assert.equal(one.pool.refused(tickets[0]!), true);
+  assert.equal(other.pool.refused(tickets[1]!), true);
+  one.pool.limited(1, "5");
+  assert.deepEqual(other.takes(2), [2, 2]);
+  assert.deepEqual(other.pool.states(), one.pool.states());
+  assert.deepEqual(other.events, []);
+  assert.deepEqual(one.events.map(({ key, event }) => [key, event]), [[1, "refused"], [2, "limited"]]);
+  // A pool that is made anew, by a reload, knows it too.
+  assert.equal(one.pool.states()[0]!.untilMs, 1_060_000);
+});
+
+Deno.test("KeyPool.take() holds requests while every key is at its limit, of all workers, and uses a key with room", () => {
+  const limits = { maxPerSecond: 10, burst: 2 };
+  const [one, other] = makePair(2, { limits, holds: true });
+  assert.deepEqual([...one.takes(2), ...other.takes(2)], [0, 1, 0, 1]);
+  assert.deepEqual(one.pool.take(false), { heldMs: 100 });
+  assert.deepEqual(other.pool.take(true), { heldMs: 100 });
+  one.clock.nowMs += 100;
+  assert.deepEqual([...one.takes(1), ...other.takes(1)], [0, 1]);
+  assert.deepEqual(other.pool.take(false), { heldMs: 100 });
+});
+
+Deno.test("KeyPool.take() holds requests for the rest of a pool's only key, and never for one that was refused", () => {
+  const { pool, clock, take } = makePool(1, { holds: true });
+  pool.limited(0, "5");
+  assert.deepEqual(pool.take(false), { heldMs: 5000 });
+  clock.nowMs += 4_990;
+  assert.deepEqual(pool.take(true), { heldMs: 10 });
+  clock.nowMs += 10;
+  assert.equal(take(), 0);
+  pool.refused(1 << 10);
+  assert.deepEqual([take(), take(true)], [0, 0]);
+});
+
+Deno.test("KeyPool.take() tries a limited key once a second where the limit may be one upstream's", () => {
+  const { pool, clock, take, ticket } = makePool(1, { holds: true, probesLimited: true });
+  pool.limited(0, "60");
+  assert.equal(take(), 0);
+  assert.deepEqual(pool.take(false), { heldMs: 60_000 });
+  clock.nowMs += 1000;
+  const probe = ticket();
+  assert.deepEqual(pool.take(false), { heldMs: 59_000 });
+  pool.accepted(probe);
+  assert.equal(pool.states()[0]!.state, "ready");
+  assert.equal(take(), 0);
 });

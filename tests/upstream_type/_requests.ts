@@ -1,4 +1,4 @@
-import type { TypedRequest, TypeOptions } from "../../lib/upstream_type/upstream_type.ts";
+import type { Held, Outgoing, TypedRequest, TypeOptions, UpstreamType } from "../../lib/upstream_type/upstream_type.ts";
 
 /** A request by its target, as types see it. */
 export function requestFor(
@@ -17,6 +17,17 @@ export function requestFor(
 /** Options of a type, with a clock that stands still unless told otherwise. */
 export function typeOptions(options: Partial<TypeOptions> = {}): TypeOptions {
   return { apiKeys: [], keyMode: "inject-missing", contentTypes: null, now: () => 0, ...options };
+}
+
+/** What goes out for a request. @throws {Error} where it is to wait */
+export function outgoing(type: UpstreamType, request: TypedRequest): Outgoing {
+  return unheld(type.outgoing(request));
+}
+
+/** What was taken. @throws {Error} where the request is to wait */
+export function unheld<T extends object>(taken: T | Held): T {
+  if ("heldMs" in taken) throw new Error(`The request is to wait for ${taken.heldMs} ms`);
+  return taken;
 }
 
 /** A JSON web token with these claims, its signature worthless. */

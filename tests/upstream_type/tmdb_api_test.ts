@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Fields } from "../../lib/http/fields.ts";
 import { TmdbApi } from "../../lib/upstream_type/tmdb_api.ts";
 import type { KeyEvent } from "../../lib/upstream_type/upstream_type.ts";
-import { readToken, requestFor, typeOptions, userToken } from "./_requests.ts";
+import { outgoing, readToken, requestFor, typeOptions, userToken } from "./_requests.ts";
 
 const KEYS = ["a".repeat(32), "b".repeat(32), "c".repeat(32)];
 const JSON_TYPE: Fields = [["content-type", "application/json;charset=utf-8"]];
@@ -45,21 +45,21 @@ Deno.test("TmdbApi.keyTarget() never holds a credential of a request that may be
 
 Deno.test("TmdbApi.outgoing() fixes what a shared response must not depend on, and leaves users' requests", () => {
   const type = new TmdbApi(typeOptions({ apiKeys: [KEYS[0]!] }));
-  const shared = new Map(type.outgoing(requestFor("/3/movie/550")).set);
+  const shared = new Map(outgoing(type, requestFor("/3/movie/550")).set);
   assert.equal(shared.get("accept"), "application/json");
   for (const name of ["cookie", "accept-language", "origin", "x-http-method-override"]) {
     assert.equal(shared.get(name), null);
   }
-  const user = type.outgoing(requestFor("/3/account?session_id=1"));
+  const user = outgoing(type, requestFor("/3/account?session_id=1"));
   assert.equal(user.query, `session_id=1&api_key=${KEYS[0]}`);
   assert.equal(new Map(user.set).get("accept"), undefined);
-  const token = type.outgoing(requestFor("/4/account/1/lists", { fields: { authorization: `Bearer ${userToken}` } }));
+  const token = outgoing(type, requestFor("/4/account/1/lists", { fields: { authorization: `Bearer ${userToken}` } }));
   assert.deepEqual([token.query, token.credential, new Map(token.set).get("authorization")], ["", null, undefined]);
 });
 
 Deno.test("TmdbApi.outgoing() gives a read token as Authorization", () => {
   const type = new TmdbApi(typeOptions({ apiKeys: [readToken] }));
-  const { query, set } = type.outgoing(requestFor("/3/movie/550?language=de"));
+  const { query, set } = outgoing(type, requestFor("/3/movie/550?language=de"));
   assert.equal(query, "language=de");
   assert.equal(new Map(set).get("authorization"), `Bearer ${readToken}`);
 });
@@ -85,6 +85,8 @@ Deno.test("TmdbApi.judge() tells answers, limits, failures and block pages apart
     [500, JSON_TYPE, "failed"],
     [503, HTML, "wrong_content"],
     [504, [], "failed"],
+    [401, HTML, "wrong_content"],
+    [401, JSON_TYPE, "ok"],
   ];
   for (const [status, fields, judgement] of rows) {
     assert.equal(type.judge({ status, fields }, null), judgement, `${status} ${fields}`);
@@ -96,7 +98,7 @@ Deno.test("TmdbApi takes a revoked and a limited key out of use and says so with
   const type = new TmdbApi(typeOptions({ apiKeys: KEYS, onKeyEvent: (event) => events.push(event) }));
   const answers = new Map([[KEYS[0], 401], [KEYS[1], 429], [KEYS[2], 200]]);
   const ask = () => {
-    const { query, credential } = type.outgoing(requestFor("/3/movie/550"));
+    const { query, credential } = outgoing(type, requestFor("/3/movie/550"));
     const status = answers.get(new URLSearchParams(query).get("api_key")!)!;
     return type.judge({ status, fields: [...JSON_TYPE, ["retry-after", "5"]] }, credential);
   };
@@ -106,13 +108,13 @@ Deno.test("TmdbApi takes a revoked and a limited key out of use and says so with
     event: "limited",
     untilMs: 5000,
   }]);
-  assert.deepEqual(type.keyStates.map(({ state }) => state), ["refused", "limited", "ready"]);
+  assert.deepEqual(type.credentials().map(({ state }) => state), ["refused", "limited", "ready"]);
 });
 
 Deno.test("TmdbApi.judge() passes TMDB's own answer on when no key is left to try", () => {
   const type = new TmdbApi(typeOptions({ apiKeys: [KEYS[0]!] }));
   const judge = (status: number) =>
-    type.judge({ status, fields: JSON_TYPE }, type.outgoing(requestFor("/3/movie/1")).credential);
+    type.judge({ status, fields: JSON_TYPE }, outgoing(type, requestFor("/3/movie/1")).credential);
   assert.equal(judge(401), "ok");
   assert.equal(judge(429), "limited");
 });
@@ -122,10 +124,21 @@ Deno.test("TmdbApi.judge() lets nobody eject keys by asking for what needs a ses
   for (
     const target of ["/3/account", "/3/movie/550/account_states", "/4/list/1", "/3/movie/1?session_id=x", "/3/unknown"]
   ) {
-    const { credential } = type.outgoing(requestFor(target));
+    const { credential } = outgoing(type, requestFor(target));
     assert.equal(type.judge({ status: 401, fields: JSON_TYPE }, credential), "ok", target);
   }
-  assert.ok(type.keyStates.every(({ state }) => state === "ready"));
+  assert.ok(type.credentials().every(({ state }) => state === "ready"));
+});
+
+Deno.test("TmdbApi.judge() does not take what something on the way says for TMDB's word on a key", () => {
+  const type = new TmdbApi(typeOptions({ apiKeys: KEYS }));
+  const judge = (fields: Fields) =>
+    type.judge({ status: 401, fields }, outgoing(type, requestFor("/3/movie/1")).credential);
+  assert.equal(judge(HTML), "wrong_content");
+  assert.equal(judge([["content-type", "text/plain"]]), "ok");
+  assert.equal(judge([]), "ok");
+  assert.ok(type.credentials().every(({ state }) => state === "ready"));
+  assert.equal(judge(JSON_TYPE), "credential");
 });
 
 Deno.test("TmdbApi takes content types from its options", () => {
@@ -137,5 +150,5 @@ Deno.test("TmdbApi takes content types from its options", () => {
 Deno.test("TmdbApi.check goes out with a key like any request", () => {
   const type = new TmdbApi(typeOptions({ apiKeys: [KEYS[0]!] }));
   assert.ok(!type.check.target.includes("api_key"));
-  assert.equal(type.outgoing(requestFor(type.check.target)).query, `api_key=${KEYS[0]}`);
+  assert.equal(outgoing(type, requestFor(type.check.target)).query, `api_key=${KEYS[0]}`);
 });

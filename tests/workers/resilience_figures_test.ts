@@ -23,6 +23,8 @@ function stateOf(retrying: number, breaker: BreakerState): PoolState {
     retrying,
     retriesWaiting: 1,
     waiting: 2,
+    waitingForKey: 0,
+    credentials: [],
     upstreams: { [ONE]: { inFlight: 3, breaker }, [TWO]: { inFlight: 0, breaker: "closed" } },
   };
 }
@@ -45,7 +47,10 @@ const slots = [
 // deno-lint-ignore no-explicit-any
 function shown(pool: typeof films): any {
   const counts = newWorkerCounts();
-  counts.pools["films"] = { retries: 6, retriesRefused: 5, hedges: 4, hedgesWon: 3, queued: 2, turnedAway: 1 };
+  counts.pools["films"] = {
+    ...{ retries: 6, retriesRefused: 5, hedges: 4, hedgesWon: 3, queued: 2, turnedAway: 1 },
+    ...{ credentialQueued: 0, credentialTurnedAway: 0 },
+  };
   return poolStatus(pool, slots, counts);
 }
 

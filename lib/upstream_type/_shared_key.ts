@@ -1,0 +1,191 @@
+/** How a key stands: usable, resting after a 429, or out after a 401. */
+export type KeyStanding = "ready" | "limited" | "refused";
+
+/** How many requests one key is given. */
+export interface KeyLimits {
+  readonly maxPerSecond: number;
+  /** Requests at once after a pause. */
+  readonly burst: number;
+}
+
+const READY = 0;
+const LIMITED = 1;
+const REFUSED = 2;
+const STANDINGS: readonly KeyStanding[] = ["ready", "limited", "refused"];
+
+/** Milliseconds since the Unix epoch, of which the low 32 bits are kept: a difference is right across their overflow. */
+const UNTIL_MS = 0;
+/** Two bits of standing, five of limits or refusals in a row, the rest counts rests. */
+const STANDING = 1;
+/** Thousandths of a request that may be sent now. */
+const TOKENS = 2;
+const FILLED_AT_MS = 3;
+/** Thousandths of a request per second; 0 is all that is allowed. */
+const RATE = 4;
+const PROBED_AT_MS = 5;
+
+/** How many 32-bit cells a key's standing takes. */
+export const KEY_CELLS = 6;
+
+const ONE = 1000;
+const MAX_STREAK = 16;
+/** Of the count of rests as much as a credential's number has room for. */
+const RESTS_MASK = 0xffff;
+/** Longer than any rest: what seems to lie further ahead lies behind. */
+const HORIZON_MS = 86_400_000;
+const CLOCK_SET_BACK_MS = 1000;
+/** What of the rate is left after a 429, and what of the allowed rate each good answer gives back. */
+const SLOWER = 0.5;
+const FASTER = 0.01;
+
+/**
+ * One key, as all workers know it: its standing, and a token bucket for its rate, in shared memory. No locks: whoever changes the
+ * standing first is told so, and tells the log.
+ */
+export class SharedKey {
+  readonly #cells: Int32Array;
+  readonly #limits: KeyLimits | null;
+  /** Requests that this worker gave it, for balance with others; raised when it comes back. */
+  share = 0;
+
+  /** @param cells {@linkcode KEY_CELLS} of them, all 0 at first */
+  constructor(cells: Int32Array, limits: KeyLimits | null) {
+    this.#cells = cells;
+    this.#limits = limits;
+  }
+
+  /** As last heard: a rest that is over is still named until the key is used again. */
+  get standing(): KeyStanding {
+    return STANDINGS[this.#word & 3] ?? "ready";
+  }
+
+  /** Limits or refusals in a row. */
+  get streak(): number {
+    return (this.#word >> 2) & 31;
+  }
+
+  /** How many rests it has had, 16 bits: a request that was begun before the last one says nothing about now. */
+  get rests(): number {
+    return (this.#word >>> 7) & RESTS_MASK;
+  }
+
+  /** Milliseconds that are left of its rest. */
+  restMs(nowMs: number): number {
+    if ((this.#word & 3) === READY) return 0;
+    const leftMs = (Atomics.load(this.#cells, UNTIL_MS) - (nowMs | 0)) | 0;
+    return leftMs < 0 || leftMs > HORIZON_MS ? 0 : leftMs;
+  }
+
+  /** Requests per second that it may be given now; `null` for no limit. */
+  ratePerSecond(): number | null {
+    if (this.#limits === null) return null;
+    const rate = Atomics.load(this.#cells, RATE) / ONE;
+    return rate === 0 ? this.#limits.maxPerSecond : Math.min(rate, this.#limits.maxPerSecond);
+  }
+
+  /** Takes what one request costs, if it is there. */
+  tryTake(nowMs: number): boolean {
+    if (this.#limits === null) return true;
+    this.#refill(nowMs, this.#limits.burst * ONE);
+    if (Atomics.sub(this.#cells, TOKENS, ONE) >= ONE) return true;
+    Atomics.add(this.#cells, TOKENS, ONE);
+    return false;
+  }
+
+  /** Whether one more request may be sent now. */
+  hasRoom(nowMs: number): boolean {
+    return this.#missing(nowMs) <= 0;
+  }
+
+  /** Milliseconds until one more request may be sent, if nobody else sends one. */
+  roomInMs(nowMs: number): number {
+    const missing = this.#missing(nowMs);
+    return missing <= 0 ? 0 : Math.ceil(missing / this.ratePerSecond()!);
+  }
+
+  /** Of all workers one at a time is told to try a key that may be well again. */
+  claimProbe(nowMs: number, everyMs: number): boolean {
+    const last = Atomics.load(this.#cells, PROBED_AT_MS);
+    const now = lowBits(nowMs);
+    const elapsedMs = (now - last) | 0;
+    if (last !== 0 && elapsedMs >= 0 && elapsedMs < everyMs) return false;
+    return Atomics.compareExchange(this.#cells, PROBED_AT_MS, last, now) === last;
+  }
+
+  /** A rest begins, or goes on for longer. Says whether it is news: answers to requests that were under way together count as one. */
+  rest(standing: "limited" | "refused", nowMs: number, untilMs: number): boolean {
+    const word = this.#word;
+    const to = standing === "limited" ? LIMITED : REFUSED;
+    const leftMs = this.restMs(nowMs);
+    if (to === LIMITED && (word & 3) === REFUSED && leftMs > 0) return false;
+    const isNews = (word & 3) !== to || leftMs === 0;
+    if (isNews || untilMs - nowMs > leftMs) Atomics.store(this.#cells, UNTIL_MS, untilMs | 0);
+    if (!isNews) return false;
+    const streak = Math.min(this.streak + 1, MAX_STREAK);
+    const next = to | (streak << 2) | (((this.rests + 1) & RESTS_MASK) << 7);
+    if (Atomics.compareExchange(this.#cells, STANDING, word, next) !== word) return false;
+    Atomics.store(this.#cells, PROBED_AT_MS, 0);
+    if (to === LIMITED) this.#slowDown(nowMs);
+    return true;
+  }
+
+  /** Its rest is over and it may be used by all; what it has suffered is not forgotten yet. */
+  wake(): void {
+    const word = this.#word;
+    Atomics.compareExchange(this.#cells, STANDING, word, word & ~3);
+  }
+
+  /** An upstream took it. Says whether that is news. */
+  recover(): boolean {
+    this.#speedUp();
+    const word = this.#word;
+    if ((word & 127) === 0) return false;
+    return Atomics.compareExchange(this.#cells, STANDING, word, word & ~127) === word;
+  }
+
+  get #word(): number {
+    return Atomics.load(this.#cells, STANDING);
+  }
+
+  /** Thousandths of a request that are missing to one. */
+  #missing(nowMs: number): number {
+    if (this.#limits === null) return 0;
+    this.#refill(nowMs, this.#limits.burst * ONE);
+    return ONE - Atomics.load(this.#cells, TOKENS);
+  }
+
+  /** Adds what time has earned. The worker that moves the clock on is the one that adds. */
+  #refill(nowMs: number, fullTokens: number): void {
+    const now = lowBits(nowMs);
+    const last = Atomics.load(this.#cells, FILLED_AT_MS);
+    const elapsedMs = (now - last) | 0;
+    const earned = last === 0 ? fullTokens : Math.floor(Math.max(0, elapsedMs) * this.ratePerSecond()!);
+    // Another worker's reading may be a moment ahead; a clock that was set back begins anew, with nothing earned.
+    if (earned === 0 && elapsedMs > -CLOCK_SET_BACK_MS) return;
+    if (Atomics.compareExchange(this.#cells, FILLED_AT_MS, last, now) !== last) return;
+    const tokens = Atomics.load(this.#cells, TOKENS);
+    Atomics.add(this.#cells, TOKENS, Math.max(0, Math.min(earned, fullTokens - tokens)));
+  }
+
+  /** The limit is lower than was thought. */
+  #slowDown(nowMs: number): void {
+    const rate = this.ratePerSecond();
+    if (rate === null) return;
+    Atomics.store(this.#cells, RATE, Math.max(ONE, Math.round(rate * SLOWER * ONE)));
+    Atomics.store(this.#cells, FILLED_AT_MS, lowBits(nowMs));
+    Atomics.store(this.#cells, TOKENS, 0);
+  }
+
+  #speedUp(): void {
+    const rate = Atomics.load(this.#cells, RATE);
+    if (rate === 0 || this.#limits === null) return;
+    const { maxPerSecond } = this.#limits;
+    const next = rate + Math.max(1, Math.round(maxPerSecond * FASTER * ONE));
+    Atomics.compareExchange(this.#cells, RATE, rate, next >= maxPerSecond * ONE ? 0 : next);
+  }
+}
+
+/** A time's low 32 bits, never 0: that says that there was none. */
+function lowBits(timeMs: number): number {
+  return (timeMs | 0) || 1;
+}
