@@ -114,6 +114,7 @@ function buildPool(name: string, pool: PoolValues, options: BuildOptions): PoolC
     health: buildHealth(pool.health),
     apiKeys: [...new Set(pool.api_keys.map(cleanApiKey))].filter((key) => key !== ""),
     keyMode: pool.key_mode,
+    keyLimits: pool.key_limits.enabled ? { maxPerSecond: pool.key_limits.max_rps, burst: pool.key_limits.burst } : null,
     contentTypes: pool.content_types ?? null,
     preserveHost: pool.preserve_host,
     forwarded: pool.forwarded ?? null,

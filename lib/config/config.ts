@@ -91,6 +91,8 @@ export interface PoolConfig {
   /** Keys of TMDB types; empty on others. */
   readonly apiKeys: readonly string[];
   readonly keyMode: "inject-missing" | "replace" | "pass";
+  /** What each key may be given, by all workers; `null` for no limit, key `key_limits`. */
+  readonly keyLimits: { readonly maxPerSecond: number; readonly burst: number } | null;
   /** `null` where the type's own rule holds. */
   readonly contentTypes: ContentTypesConfig | null;
   /** Send the client's `Host` instead of the upstream's, key `preserve_host`. */
