@@ -46,7 +46,7 @@ export function tmdbTarget({ path, query }: TypedRequest): string {
 }
 
 /** How `append_to_response` makes documents of TMDB's API out of parts. */
-export const tmdbDocuments: PartedDocuments = { read, write, mayCut, cut };
+export const tmdbDocuments: PartedDocuments = { read, mayCut, cut };
 
 function read(target: string): PartedTarget | null {
   const start = target.indexOf("?");
@@ -66,20 +66,6 @@ function read(target: string): PartedTarget | null {
 function valueOf(appending: readonly string[]): string | null {
   const [pair = "", second] = appending;
   return second === undefined && pair.startsWith(`${APPEND}=`) ? pair.slice(APPEND.length + 1) : null;
-}
-
-/** Names stand in order in a key. */
-function write({ base, parts }: PartedTarget): string {
-  if (parts.length === 0) return base;
-  const [path = "", query = ""] = base.split("?", 2);
-  const pairs = query === "" ? [] : query.split("&");
-  const at = pairs.findIndex((pair) => nameOf(pair) > APPEND);
-  pairs.splice(at < 0 ? pairs.length : at, 0, `${APPEND}=${parts.join(",")}`);
-  return `${path}?${pairs.join("&")}`;
-}
-
-function nameOf(pair: string): string {
-  return pair.split("=", 1)[0]!;
 }
 
 /** Every part too many is known, and every other one is wanted too. */

@@ -10,8 +10,6 @@ export interface PartedTarget {
 export interface PartedDocuments {
   /** Takes a target apart; `null` where its document is never cut, nor made by cutting. */
   read(target: string): PartedTarget | null;
-  /** The target that {@linkcode read} takes apart so. */
-  write(parted: PartedTarget): string;
   /** Whether a document with some parts may be made of one with others, as far as the targets say. */
   mayCut(held: PartedTarget, wanted: PartedTarget): boolean;
   /**
