@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../clock.ts";
+import type { FillBudget } from "./fill.ts";
 import { Flight, type FlightResult } from "./flight.ts";
 import type { Lease, LeaseTable } from "./lease_table.ts";
 import { PeerFlights } from "./peer_flights.ts";
@@ -21,6 +22,8 @@ export interface CollapseOptions {
   readonly clock: Clock;
   /** How long a request waits for another's fetch before it goes on its own. */
   readonly timeoutMs: number;
+  /** What bodies on their way from other workers are held against. */
+  readonly budget: FillBudget;
   /** Takes over a response that another worker has fetched and stored. */
   readonly adopt: (response: StoredResponse) => void;
 }
@@ -60,6 +63,7 @@ export class Collapse {
       flightOf: (key) => this.#flights.get(key),
       heldOf: (key) => this.#heldOf(key),
       timeoutMs: options.timeoutMs,
+      budget: options.budget,
     });
   }
 

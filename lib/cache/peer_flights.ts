@@ -1,15 +1,22 @@
 import { type ErrorCode, GatewayError, type GatewayErrorOptions } from "../errors.ts";
-import { Fill } from "./fill.ts";
+import { Fill, type FillBudget } from "./fill.ts";
 import { Flight, type FlightResult, type StoredHead } from "./flight.ts";
 import type { StoredResponse } from "./stored_response.ts";
 
 /** What workers say to each other about flights; `id` is chosen by the worker that joins. */
 type PeerMessage =
   | { readonly type: "join"; readonly id: number; readonly key: string }
-  | { readonly type: "head"; readonly id: number; readonly head: StoredHead; readonly lengthBytes: number }
+  | HeadMessage
   | { readonly type: "chunk"; readonly id: number; readonly bytes: Uint8Array }
   | { readonly type: "solo"; readonly id: number }
   | { readonly type: "failed"; readonly id: number; readonly failure: PeerFailure };
+
+type HeadMessage = {
+  readonly type: "head";
+  readonly id: number;
+  readonly head: StoredHead;
+  readonly lengthBytes: number;
+};
 
 /** An error on its way between workers: messages carry no classes, and clients are answered by the code. */
 type PeerFailure = { readonly message: string; readonly code: ErrorCode | null; readonly options: GatewayErrorOptions };
@@ -22,6 +29,8 @@ export interface PeerFlightsOptions {
   readonly heldOf: (key: string) => StoredResponse | undefined;
   /** How long a join waits for the first answer, in milliseconds. */
   readonly timeoutMs: number;
+  /** What bodies on their way from other workers are held against; where there is no room, a join lands as `solo`. */
+  readonly budget: FillBudget;
 }
 
 interface Joined {
@@ -51,6 +60,13 @@ export class PeerFlights {
     this.#failAll(peer);
     this.#ports.set(peer, port);
     port.onmessage = (event: MessageEvent<PeerMessage>) => this.#receive(peer, port, event.data);
+  }
+
+  /** The worker is gone: nothing more comes from it, so that those who wait for it go on their own at once. */
+  disconnect(peer: number): void {
+    this.#ports.get(peer)?.close();
+    this.#ports.delete(peer);
+    this.#failAll(peer);
   }
 
   /** A flight led by another worker. Without an answer in time it lands as `solo`. */
@@ -83,10 +99,7 @@ export class PeerFlights {
     if (joined === undefined || joined.peer !== peer) return;
     switch (message.type) {
       case "head":
-        joined.fill = Fill.ofLength(message.lengthBytes);
-        clearTimeout(joined.timer);
-        joined.flight.land({ kind: "shared", head: message.head, fill: joined.fill });
-        if (message.lengthBytes === 0) this.#joined.delete(message.id);
+        this.#begin(message.id, joined, message);
         break;
       case "chunk":
         this.#take(message.id, joined, message.bytes);
@@ -99,10 +112,18 @@ export class PeerFlights {
     }
   }
 
+  #begin(id: number, joined: Joined, { head, lengthBytes }: Pick<HeadMessage, "head" | "lengthBytes">): void {
+    if (!this.#options.budget.reserve(lengthBytes)) return this.#land(id, { kind: "solo" });
+    joined.fill = Fill.ofLength(lengthBytes);
+    clearTimeout(joined.timer);
+    joined.flight.land({ kind: "shared", head, fill: joined.fill });
+    if (lengthBytes === 0) this.#end(id);
+  }
+
   #take(id: number, { fill }: Joined, bytes: Uint8Array): void {
     try {
       fill?.push(bytes);
-      if (fill?.body !== null) this.#joined.delete(id);
+      if (fill?.body !== null) this.#end(id);
     } catch (error) {
       // Thrown on in a message handler, it would end this worker for what another one sent.
       this.#land(id, { kind: "failed", error: error as Error });
@@ -110,12 +131,20 @@ export class PeerFlights {
   }
 
   #land(id: number, result: FlightResult): void {
-    const joined = this.#joined.get(id);
+    const joined = this.#end(id);
     if (joined === undefined) return;
-    this.#joined.delete(id);
-    clearTimeout(joined.timer);
     if (result.kind === "failed") joined.fill?.fail(result.error);
     joined.flight.land(result);
+  }
+
+  /** Nothing more is taken for this join; what its body had reserved is given back. */
+  #end(id: number): Joined | undefined {
+    const joined = this.#joined.get(id);
+    if (joined === undefined) return undefined;
+    this.#joined.delete(id);
+    clearTimeout(joined.timer);
+    if (joined.fill !== null) this.#options.budget.release(joined.fill.lengthBytes);
+    return joined;
   }
 
   #failAll(peer: number): void {

@@ -42,6 +42,12 @@ export class PeerNotices {
     port.start();
   }
 
+  /** The worker is gone, and what it held in memory with it. */
+  disconnect(peer: number): void {
+    this.#ports.delete(peer);
+    for (const id of [...this.#waiting.keys()]) this.#confirm(peer, id);
+  }
+
   /** Tells every other worker that a key was deleted. */
   forget(key: string): void {
     if (this.#ports.size === 0) return;

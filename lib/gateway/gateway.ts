@@ -76,16 +76,18 @@ export class Gateway {
   constructor(options: GatewayOptions, generation: number) {
     this.#options = options;
     const { store, clock, logger, config } = options;
+    const budget = new FillBudget(config.cache.fillMemoryBytes);
     this.services = {
       store,
       collapse: new Collapse({
         leases: new LeaseTable(options.leaseMemory, options.worker),
         clock,
         timeoutMs: config.cache.collapseTimeoutMs,
+        budget,
         adopt: (response) => store.adopt(response),
       }),
       forgotten: options.forgotten ?? (() => Promise.resolve()),
-      budget: new FillBudget(config.cache.fillMemoryBytes),
+      budget,
       background: new BackgroundTasks(MAX_BACKGROUND_TASKS, (error) => this.#backgroundFailed(error)),
       invalidations: new InvalidationTable(options.leaseMemory, LEASE_BYTES),
       clock,

@@ -122,17 +122,25 @@ async function pump(body: UpstreamBody, fill: Fill): Promise<void> {
 function storeBeside(exchange: Exchange, storing: Storing): Response {
   const { flight, answer, fwd, decision } = storing;
   const { settings, collapse, budget, background } = exchange.services;
-  const copy = new BoundedCopy(settings.maxEntryBytes);
+  let reservedBytes = settings.maxEntryBytes;
+  const copy = new BoundedCopy(reservedBytes);
+  const giveBack = () => {
+    budget.release(reservedBytes);
+    reservedBytes = 0;
+  };
   // The client may leave while a read of its stream is under way: the next one, in the background, has to wait for that.
   const read = inTurn(async () => {
     const chunk = await answer.response.body.read();
-    // Others cannot follow a body that will not be stored.
-    if (!copy.add(chunk)) flight.land({ kind: "solo" });
+    if (!copy.add(chunk)) {
+      // Others cannot follow a body that will not be stored, and nothing of it is held any more.
+      flight.land({ kind: "solo" });
+      giveBack();
+    }
     return chunk;
   });
   const onEnd = (failure?: UpstreamFailure) => {
     answer.release(failure);
-    budget.release(settings.maxEntryBytes);
+    giveBack();
     const whole = failure === undefined ? copy.whole() : null;
     const stored = whole === null ? null : keep(exchange, storedHead(exchange, storing, whole.byteLength), whole);
     if (stored !== null) landWhole(flight, stored);

@@ -249,6 +249,7 @@ export class Fleet {
     if (slot.role === "serving") {
       sweepLeases(this.#options.leaseMemory, slot.index);
       sweepLimits(this.#options.sharedLimits, slot.index);
+      if (wasUp) { for (const other of this.live) other.post({ type: "peer-gone", peer: slot.index }); }
     }
     const pauseMs = slot.policy.died(Date.now() - handle.startedAtMs);
     this.#options.logger.error("A worker has stopped", {

@@ -108,6 +108,11 @@ class HealthWorker implements WorkerRole {
     if (this.#kv === null) port.postMessage(this.#monitor.tables());
   }
 
+  peerGone(peer: number): void {
+    this.#ports.get(peer)?.close();
+    this.#ports.delete(peer);
+  }
+
   prepare(generation: number, config: Config): void {
     this.#prepared = targetsOf({ generation, config }, this.#keys, this.#targets.transports);
   }

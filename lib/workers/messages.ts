@@ -35,6 +35,8 @@ export type ToWorker =
   | InitMessage
   /** The port that comes along leads to the worker of this index; the health worker's is `health`. */
   | { readonly type: "peer"; readonly peer: number | "health" }
+  /** The worker of this index has died: nothing more comes from it. */
+  | { readonly type: "peer-gone"; readonly peer: number }
   | (ConfigGeneration & { readonly type: "prepare" })
   | { readonly type: "commit"; readonly generation: number }
   | { readonly type: "abort"; readonly generation: number }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { claimKvFile, type ClaimedKvFile } from "../cache/kv_claim.ts";
+import { type ClaimedKvFile, claimKvFile } from "../cache/kv_claim.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";

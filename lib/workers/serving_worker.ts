@@ -88,6 +88,11 @@ class ServingWorker implements WorkerRole {
     port.onmessage = (event: MessageEvent<readonly HealthTable[]>) => this.#gateway.applyHealth(event.data);
   }
 
+  peerGone(peer: number): void {
+    this.#gateway.services.collapse.peers.disconnect(peer);
+    this.#store.disconnect(peer);
+  }
+
   prepare(generation: number, config: Config): void {
     this.#prepared = { gateway: this.#gateway.prepare(config, generation), config };
     this.#listen.open(this.#prepared.gateway.snapshot.tables.keys());

@@ -8,6 +8,8 @@ import type { FromWorker, InitMessage, PrewarmResult, ToWorker, WorkerReport } f
 export interface WorkerRole {
   /** Takes the port to another worker. */
   peer(peer: number | "health", port: MessagePort): void;
+  /** Another worker has died. */
+  peerGone(peer: number): void;
   /** @throws {Error} when the configuration cannot be used; nothing has changed then */
   prepare(generation: number, config: Config): void;
   commit(): void;
@@ -66,6 +68,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
   switch (message.type) {
     case "peer":
       if (port !== undefined) role.peer(message.peer, port);
+      return null;
+    case "peer-gone":
+      role.peerGone(message.peer);
       return null;
     case "prepare":
       return {

@@ -55,6 +55,11 @@ export class WorkerStore {
     this.#peers.connect(peer, port);
   }
 
+  /** Waits for that worker no more. */
+  disconnect(peer: number): void {
+    this.#peers.disconnect(peer);
+  }
+
   /** From its return on, nothing is answered that the rules purge. */
   purge(rules: readonly PurgeRule[]): void {
     for (const rule of rules) this.#purges.add(rule);

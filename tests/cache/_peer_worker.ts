@@ -1,4 +1,4 @@
-import { Fill } from "../../lib/cache/fill.ts";
+import { Fill, FillBudget } from "../../lib/cache/fill.ts";
 import { Flight } from "../../lib/cache/flight.ts";
 import { PeerFlights } from "../../lib/cache/peer_flights.ts";
 import { patterned, sample } from "./stored_sample.ts";
@@ -15,6 +15,7 @@ addEventListener("message", (event) => {
     flightOf: (asked) => asked === key ? flight : undefined,
     heldOf: () => undefined,
     timeoutMs: 10_000,
+    budget: new FillBudget(0),
   });
   peers.connect(0, port);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Collapse, type Entry } from "../../lib/cache/collapse.ts";
-import { Fill } from "../../lib/cache/fill.ts";
+import { Fill, FillBudget } from "../../lib/cache/fill.ts";
 import type { Flight, FlightResult } from "../../lib/cache/flight.ts";
 import { variantKey } from "../../lib/cache/key.ts";
 import { LeaseTable, newLeaseMemory } from "../../lib/cache/lease_table.ts";
@@ -25,6 +25,7 @@ class Workers implements Disposable {
         leases: new LeaseTable(this.memory, index),
         clock: { now: () => this.nowMs },
         timeoutMs,
+        budget: new FillBudget(64e6),
         adopt: (response) => void adopted.push(response),
       })
     );

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { Fill } from "../../lib/cache/fill.ts";
+import { Fill, FillBudget } from "../../lib/cache/fill.ts";
 import { Flight, type FlightResult } from "../../lib/cache/flight.ts";
 import { PeerFlights } from "../../lib/cache/peer_flights.ts";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
@@ -16,12 +16,15 @@ class Side implements Disposable {
   readonly flights = new Map<string, Flight>();
   readonly held = new Map<string, StoredResponse>();
   readonly peers: PeerFlights;
+  readonly budget: FillBudget;
 
-  constructor(timeoutMs = LONG_MS) {
+  constructor(timeoutMs = LONG_MS, budgetBytes = 64e6) {
+    this.budget = new FillBudget(budgetBytes);
     this.peers = new PeerFlights({
       flightOf: (key) => this.flights.get(key),
       heldOf: (key) => this.held.get(key),
       timeoutMs,
+      budget: this.budget,
     });
   }
 
@@ -253,9 +256,8 @@ Deno.test("connect() again, after a worker was restarted, ends what the old one 
   assert.deepEqual(await (await shared(untouched)).fill.whole(), patterned(20));
 });
 
-Deno.test("a worker that dies in the middle of a body: its followers fail when it is replaced, and none gets a torn body", async () => {
+Deno.test("a worker that dies in the middle of a body: its followers fail when that is told, and none gets a torn body", async () => {
   using asking = new Side();
-  using renewed = new Side();
   const worker = new Worker(new URL("./_peer_worker.ts", import.meta.url), { type: "module" });
   const { port1, port2 } = new MessageChannel();
   worker.postMessage({ port: port1, key: KEY, bytes: 100_000 }, [port1]);
@@ -264,9 +266,36 @@ Deno.test("a worker that dies in the middle of a body: its followers fail when i
   const read = fill.reader();
   assert.equal((await read())?.byteLength, 50_000);
   worker.terminate();
-  connect(renewed, asking);
+  const unanswered = asking.peers.join(0, "other");
+  asking.peers.disconnect(0);
   await assert.rejects(read(), /has stopped/);
   assert.equal(fill.body, null);
+  assert.deepEqual(await unanswered.result, { kind: "solo" });
+  assert.deepEqual(await asking.peers.join(0, KEY).result, { kind: "solo" }, "nobody asks the dead");
+  assert.equal(asking.budget.usedBytes, 0);
+});
+
+Deno.test("join() counts bodies against the budget while they come over, and goes alone where there is no room", async () => {
+  using owner = new Side();
+  using asking = new Side(LONG_MS, 1_500);
+  connect(owner, asking);
+  const fills = ["a", "b"].map((key) => {
+    const fill = Fill.ofLength(1_000);
+    owner.lead(key).land(sharedOf(sample(key, 1_000), fill));
+    return fill;
+  });
+  const first = await shared(asking.peers.join(0, "a"));
+  assert.equal(asking.budget.usedBytes, 1_000);
+  assert.deepEqual(await asking.peers.join(0, "b").result, { kind: "solo" });
+  for (const fill of fills) fill.push(patterned(1_000));
+  assert.deepEqual(await first.fill.whole(), patterned(1_000));
+  assert.equal(asking.budget.usedBytes, 0);
+  const broken = Fill.ofLength(1_200);
+  owner.lead("c").land(sharedOf(sample("c", 1_200), broken));
+  const half = await shared(asking.peers.join(0, "c"));
+  broken.fail(new Error("broke off"));
+  await assert.rejects(half.fill.whole());
+  assert.equal(asking.budget.usedBytes, 0);
 });
 
 Deno.test("a join that a dead worker never answers goes alone in time", async () => {

@@ -38,3 +38,15 @@ Deno.test("PeerNotices.settled() does not wait for a worker that is silent for t
   await settled;
   for (const port of [...ports, ...patient.ports, next.port1, next.port2]) port.close();
 });
+
+Deno.test("PeerNotices.settled() does not wait for a worker that has died, nor for what is deleted after that", async () => {
+  const { ports, workers: [one] } = pair(60_000);
+  one.connect(1, ports[0]);
+  one.forget("before");
+  const settled = one.settled();
+  one.disconnect(1);
+  await settled;
+  one.forget("after");
+  await one.settled();
+  for (const port of ports) port.close();
+});

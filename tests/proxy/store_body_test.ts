@@ -281,3 +281,24 @@ Deno.test("storeBody() gives back every answer to clients that leave at any mome
     assert.equal(await wholeOf(await gateway.send("/length1")), LARGE_HASH);
     await answered(await gateway.send("/chunked0"));
   }));
+
+Deno.test("storeBody() gives its room back as soon as a body of unknown length is too large, not when it ends", () => {
+  const { promise, resolve: goOn } = Promise.withResolvers<void>();
+  return withOrigin(async (exchange) => {
+    await exchange.write("HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ntransfer-encoding: chunked\r\n\r\n");
+    await send(exchange, "chunked", large);
+    await promise;
+    await exchange.write("0\r\n\r\n");
+  }, async (gateway) => {
+    const response = await gateway.send("/a");
+    const { budget } = gateway.gateway.services;
+    assert.equal(budget.usedBytes, 500 * 1024);
+    const reader = response.body!.getReader();
+    for (let bytes = 0; bytes < LARGE_BYTES;) bytes += (await reader.read()).value!.length;
+    assert.equal(budget.usedBytes, 0);
+    goOn();
+    assert.equal((await reader.read()).done, true);
+    await gateway.idle();
+    assert.equal(budget.usedBytes, 0);
+  }, { cache: { max_entry: "500KiB" } });
+});

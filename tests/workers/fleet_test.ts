@@ -126,6 +126,7 @@ Deno.test("a worker that dies is replaced; what it counted stays, what it had in
   assert.equal(counts.upstreams["films"]!["http://127.0.0.1:9"]!.outcomes["ok"], 12);
   assert.equal(new LeaseTable(set.leaseMemory, 1).acquire("films\0/").kind, "held");
   assert.equal(new LeaseTable(set.leaseMemory, 0).acquire("films\0/other").kind, "taken");
+  for (const name of ["serving-1", "health"]) assert.equal((await seenBy(set.slot(name).handle))["lost 0"], 1, name);
 });
 
 Deno.test("a worker that is silent for too long is replaced", async () => {

@@ -83,7 +83,7 @@ Deno.test("runWorker() answers why a configuration cannot be used, and goes on w
   assert.equal((await worker.handle.ping(PATIENCE_MS))!.generation, 3);
 });
 
-Deno.test("runWorker() hands a peer's port to the role; a peer without one is nobody", async () => {
+Deno.test("runWorker() hands a peer's port to the role, and tells it when the peer has died; one without a port is nobody", async () => {
   await using worker = await started();
   const { port1, port2 } = new MessageChannel();
   const heard = new Promise((resolve) => port2.onmessage = ({ data }) => resolve(data));
@@ -91,6 +91,8 @@ Deno.test("runWorker() hands a peer's port to the role; a peer without one is no
   worker.handle.post({ type: "peer", peer: 4 });
   assert.equal(await heard, "serving-0");
   assert.deepEqual(await worker.seen(), { "met 3": 1 });
+  worker.handle.post({ type: "peer-gone", peer: 3 });
+  assert.deepEqual(await worker.seen(), { "met 3": 1, "lost 3": 1 });
   port2.close();
 });
 
