@@ -101,6 +101,7 @@ function compileTenant(config: Config, listener: ListenerConfig, parts: TenantPa
 
 function countsOf(counts: WorkerCounts, listener: string): ListenerCounts {
   return counts.listeners[listener] ??= newListenerCounts();
+    rewriting: null,
 }
 
 function tablesOf(tenants: ReadonlyMap<ListenerConfig, Tenant>): Map<string, RouteTable<Tenant>> {

@@ -17,6 +17,11 @@ export interface SelectedResponse {
   readonly responseTimeMs: number;
 }
 
+/** A response whose dates say nothing of its content, because the gateway changed that: only its entity tag counts. */
+export interface UndatedResponse {
+  readonly isUndated: true;
+}
+
 /**
  * What a cache makes of a request's preconditions: send the response, answer 304, or leave the question to the origin.
  * A cache never answers 412: `If-Match` and `If-Unmodified-Since` are the origin's to refuse (RFC 9111 §4.3.2).
@@ -37,7 +42,10 @@ export type Precondition = "proceed" | "not_modified" | "forward";
  * assert.equal(evaluatePreconditions(asking({ "if-match": '"2"' }), stored), "forward");
  * ```
  */
-export function evaluatePreconditions(request: ConditionalRequest, selected: SelectedResponse): Precondition {
+export function evaluatePreconditions(
+  request: ConditionalRequest,
+  selected: SelectedResponse & Partial<UndatedResponse>,
+): Precondition {
   if (request.method !== "GET" && request.method !== "HEAD") return "forward";
   // Preconditions count only where the response without them would be a success (RFC 9110 §13.2.1).
   if (selected.status < 200 || selected.status > 299) return "proceed";
@@ -49,7 +57,9 @@ export function evaluatePreconditions(request: ConditionalRequest, selected: Sel
   if (ifNoneMatch !== null) {
     return listMatches(ifNoneMatch, fieldValue(selected.fields, "etag"), weakMatch) ? "not_modified" : "proceed";
   }
-  return isNotModifiedSince(request.header("if-modified-since"), selected) ? "not_modified" : "proceed";
+  return !selected.isUndated && isNotModifiedSince(request.header("if-modified-since"), selected)
+    ? "not_modified"
+    : "proceed";
 }
 
 function isUnmodified(ifUnmodifiedSince: string | null, selected: SelectedResponse): boolean {

@@ -97,7 +97,11 @@ export function resumed(chunks: readonly Uint8Array[], body: UpstreamBody): Upst
   return {
     lengthBytes: body.lengthBytes,
     read: () => ahead.length > 0 ? Promise.resolve(ahead.shift()!) : body.read(),
-    readAll: () => Promise.reject(new RangeError("Cannot read a resumed body whole: it is larger than the limit")),
+    async readAll(limitBytes) {
+      const gathered = await gather({ ...this, lengthBytes: null }, { limitBytes, admit: () => true });
+      if (gathered.whole === null) throw new RangeError(`Cannot read more than ${limitBytes} bytes of a resumed body`);
+      return gathered.whole;
+    },
     cancel: () => body.cancel(),
   };
 }

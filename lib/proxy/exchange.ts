@@ -8,6 +8,7 @@ import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
 import { cookieKey } from "./cookie_key.ts";
+import { type Rewrite, rewriteOf } from "./rewriting.ts";
 import { tenantKey, withoutPrefix } from "./tenant_key.ts";
 
 /** What the log says where a client did not wait for the end. */
@@ -78,6 +79,8 @@ export class Exchange implements TypedRequest {
   constructor(options: ExchangeOptions) {
     const { services, tenant, request, target } = options;
     this.#options = options;
+  /** `undefined` until somebody asks. */
+  #rewrite: Rewrite | null | undefined = undefined;
     this.services = services;
     this.tenant = tenant;
     this.request = request;
@@ -130,6 +133,23 @@ export class Exchange implements TypedRequest {
   /** Whether the client wants a part of the representation only; nobody does in the background. */
   get wantsPart(): boolean {
     return !this.#quiet && this.header("range") !== null;
+  }
+
+  /** What is changed in the document of the response; `null` where nothing is. */
+  get rewrite(): Rewrite | null {
+    const { rewriting } = this.tenant;
+    if (rewriting === null || (this.method !== "GET" && this.method !== "HEAD")) return null;
+    return this.#rewrite === undefined ? this.#rewrite = rewriteOf(rewriting, this) : this.#rewrite;
+  }
+
+  /** The scheme that the client used on its connection to this gateway, or to a proxy before it that passed the whole target on. */
+  get scheme(): "http" | "https" {
+    return this.request.url.startsWith("https:") ? "https" : "http";
+  }
+
+  /** Whether the connection's other end is a trusted proxy. */
+  isTrusted(): boolean {
+    return this.services.settings.isTrusted(this.peer);
   }
 
   /** What the request is about, 32 bits, for strategies that keep a target at one upstream. */

@@ -1,9 +1,7 @@
 import type { Verdict } from "../cache/policy.ts";
 import type { Found } from "../cache/store.ts";
-import type { StoredResponse } from "../cache/stored_response.ts";
 import { GatewayError } from "../errors.ts";
 import type { FwdReason } from "../http/cache_status.ts";
-import { evaluatePreconditions } from "../http/conditional.ts";
 import { hitNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
 import { fromPart, partKey } from "./part.ts";
@@ -11,14 +9,6 @@ import { passThrough } from "./pass_through.ts";
 import { respondPart } from "./respond.ts";
 import { respondForm } from "./respond_form.ts";
 import { fetchShared, heldElsewhere, judged } from "./shared_fetch.ts";
-
-/**
- * Whether the origin has to judge a request's preconditions itself: `If-Match` and `If-Unmodified-Since` that a stored response
- * does not meet (RFC 9111 §4.3.2).
- */
-export function needsOrigin(exchange: Exchange, stored: StoredResponse): boolean {
-  return !exchange.isPlain && evaluatePreconditions(exchange, stored) === "forward";
-}
 
 /**
  * Answers a request that no stored response answers as it is: by an upstream, on its own or for everyone who asks the same.
@@ -35,6 +25,8 @@ export function fetchMissing(
   }
   const { detail } = verdict;
   const fwd = verdict.fwd ?? "miss";
+  // What is changed in a document depends on the whole of it, whatever is asked for.
+  if (exchange.rewrite !== null) return shared(exchange, found, verdict);
   // Nothing whole comes back that could be stored.
   if (exchange.method === "HEAD") return passThrough(exchange, { fwd, detail, held: found?.response });
   if (exchange.header("if-match") !== null || exchange.header("if-unmodified-since") !== null) {
@@ -43,7 +35,11 @@ export function fetchMissing(
   if (exchange.header("range") !== null && exchange.tenant.storing.range === "pass") {
     return missingRange(exchange, fwd, detail);
   }
-  return fetchShared(exchange, { fwd, stale: verdict.kind === "validate" ? found!.response : null });
+  return shared(exchange, found, verdict);
+}
+
+function shared(exchange: Exchange, found: Found | undefined, { fwd, kind }: Verdict): Promise<Response> {
+  return fetchShared(exchange, { fwd: fwd ?? "miss", stale: kind === "validate" ? found!.response : null });
 }
 
 /** A range of what is not stored: from a part that is, or from an upstream, whose answer becomes the part. */

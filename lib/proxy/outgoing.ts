@@ -60,11 +60,14 @@ export function outgoingRequest(exchange: Exchange, sending: Sending): UpstreamR
 function outgoingFields(exchange: Exchange, sending: Sending): Fields {
   const { endpoint, ask, outgoing } = sending;
   const { tenant } = exchange;
-  const fixedEncoding = ask.forCache ? tenant.type.acceptEncoding : null;
+  const isRewritten = exchange.rewrite !== null;
+  // What is changed has to be there whole, and not coded.
+  const fixedEncoding = (ask.forCache ? tenant.type.acceptEncoding : null) ?? (isRewritten ? "identity" : null);
+  const isForWhole = ask.forCache || isRewritten;
   const replaced = new Set(outgoing.set.map(([name]) => name));
   if (fixedEncoding !== null) replaced.add("accept-encoding");
   const kept = endToEndFields(exchange.fields, exchange.header("connection")).filter(([name]) =>
-    !OWN_FIELDS.has(name) && !replaced.has(name) && !(ask.forCache && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop"
+    !OWN_FIELDS.has(name) && !replaced.has(name) && !(isForWhole && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop"
   );
   const host: Field = ["host", tenant.pool.preserveHost ? exchange.authority : endpoint.host];
   const fields: Fields = [

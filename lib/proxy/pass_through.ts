@@ -6,7 +6,7 @@ import { type Answer, askUpstreams, clientError, discard } from "./forward.ts";
 import { learn } from "./learn.ts";
 import { keepPart } from "./part.ts";
 import { requestBody } from "./request_body.ts";
-import { respondDirect } from "./respond_direct.ts";
+import { respondAnswer, respondDirect } from "./respond_answer.ts";
 
 /** Why a request goes past the cache, and what the cache still learns of it. */
 export interface Passing {
@@ -33,18 +33,22 @@ export async function passThrough(exchange: Exchange, passing: Passing): Promise
     learn(exchange, answer, passing.held);
     // Whoever sees this response may ask another worker next.
     if (passing.fwd === "method") await exchange.services.forgotten();
-    return respond(exchange, answer, passing);
+    return await respond(exchange, answer, passing);
   } catch (error) {
     if (answer !== null) discard(answer);
     throw clientError(error);
   }
 }
 
-function respond(exchange: Exchange, answer: Answer, { fwd, detail, keepsPart }: Passing): Response {
+function respond(
+  exchange: Exchange,
+  answer: Answer,
+  { fwd, detail, keepsPart }: Passing,
+): Response | Promise<Response> {
   const part = keepsPart === true ? keepPart(exchange, answer) : null;
   const result = fwd === "bypass" || fwd === "method" ? "bypass" : "miss";
   const note = forwardNote(exchange, { fwd, detail: token(detail), result });
-  if (part === null) return respondDirect(exchange, answer, { note });
+  if (part === null) return respondAnswer(exchange, answer, { note, method: exchange.method });
   return respondDirect(exchange, answer, {
     note,
     read: part.read,

@@ -17,7 +17,9 @@ const NO_CONTENT: ReadonlySet<number> = new Set([204, 205, 304]);
 /** Answers from a stored response: whole, or 304, or the ranges asked for. */
 export function respondStored(exchange: Exchange, stored: StoredResponse, note: CacheNote): Response {
   if (exchange.isPlain) return whole(exchange, stored, note);
-  if (evaluatePreconditions(exchange, stored) === "not_modified") {
+  const precondition = evaluatePreconditions(exchange, stored);
+  if (precondition === "forward" && "isUndated" in stored) return failedPrecondition(exchange, note);
+  if (precondition === "not_modified") {
     return send(exchange, { status: 304, fields: fieldsOf304(stored.fields), body: null, bytes: 0 }, note);
   }
   const reply = rangeReply(exchange, stored, exchange.services.nextRequestId());
@@ -30,6 +32,12 @@ export function respondStored(exchange: Exchange, stored: StoredResponse, note: 
 }
 
 function whole(exchange: Exchange, stored: StoredResponse, note: CacheNote): Response {
+/** Only the gateway can judge what it changed itself (RFC 9110 §13.1.1). */
+function failedPrecondition(exchange: Exchange, note: CacheNote): Response {
+  const fields: Fields = [["cache-control", "no-store"], ["content-length", "0"]];
+  return send(exchange, { status: 412, fields, body: null, bytes: 0 }, note);
+}
+
   const empty = exchange.method === "HEAD" || NO_CONTENT.has(stored.status);
   const body = empty ? null : stored.body;
   const bytes = empty ? 0 : stored.body.byteLength;

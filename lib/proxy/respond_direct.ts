@@ -31,11 +31,10 @@ export function respondDirect(exchange: Exchange, answer: Answer, options: Direc
     response.body.cancel();
     ended(new UpstreamFailure("aborted", "The client has left", true));
   };
-  const given = clientFields(exchange, response.fields);
-  const fields = exchange.tenant.type.simpleTags ? withSimpleTag(given, response.fields) : given;
-  const isAged = options.note.ageSeconds !== null;
-  const sent = options.fields ?? (isAged ? fields.filter(([name]) => name !== "age") : fields);
-  const head = { status: response.status, fields: ownersFields(exchange, sent) };
+  const fields = options.fields === undefined
+    ? directFields(exchange, answer, options.note)
+    : ownersFields(exchange, options.fields);
+  const head = { status: response.status, fields };
   return respondStreaming(exchange, head, {
     note: options.note,
     body: {
@@ -52,6 +51,13 @@ export function respondDirect(exchange: Exchange, answer: Answer, options: Direc
 }
 
 /**
+/** Fields of an answer that is passed on, as its client gets them. */
+export function directFields(exchange: Exchange, { response }: Answer, note: CacheNote): Fields {
+  const given = clientFields(exchange, response.fields);
+  const fields = exchange.tenant.type.simpleTags ? withSimpleTag(given, response.fields) : given;
+  return ownersFields(exchange, note.ageSeconds === null ? fields : fields.filter(([name]) => name !== "age"));
+}
+
  * Fields of an answer to one user: where the gateway decides what is cached, it also tells the caches behind it to keep their hands
  * off (TMDB marks even a user's own data `public`).
  */

@@ -5,10 +5,12 @@ import type { Fields } from "../http/fields.ts";
 import { type ByteRange, parseRange } from "../http/ranges.ts";
 import { bodyStream, type StreamEnd } from "./body_stream.ts";
 import type { CacheNote } from "./cache_note.ts";
+import { clientError } from "./client_error.ts";
 import type { Exchange } from "./exchange.ts";
 import { respondStreaming } from "./respond.ts";
 import { respondForm } from "./respond_form.ts";
 
+import { isDocument } from "./rewritten_form.ts";
 /** A response whose body is in a fill. */
 export interface Filled {
   readonly head: StoredHead;
@@ -23,6 +25,9 @@ export function respondFill(
 ): Response | Promise<Response> {
   if (fill.body !== null) return respondForm(exchange, { ...head, body: fill.body }, note);
   const range = rangeOf(exchange, head, fill.lengthBytes);
+  if (exchange.rewrite !== null && isDocument(head, fill.lengthBytes)) {
+    return respondWhole(exchange, { head, fill }, note);
+  }
   const read = range === null ? fill.reader() : within(fill.reader(), range);
   const stream = (onEnd: (end: StreamEnd) => void) =>
     bodyStream(read, (end) => {
@@ -37,6 +42,14 @@ export function respondFill(
 }
 
 /** The one range that a client wants of a body that is still coming in; `null` sends the whole (RFC 9110 §14.2). */
+/** Waits for a document that is to be changed. */
+async function respondWhole(exchange: Exchange, { head, fill }: Filled, note: CacheNote): Promise<Response> {
+  const body = await fill.whole().catch((error) => {
+    throw clientError(error);
+  });
+  return await respondForm(exchange, { ...head, body }, note);
+}
+
 function rangeOf(exchange: Exchange, head: StoredHead, lengthBytes: number): ByteRange | null {
   const asked = exchange.header("range");
   if (asked === null || exchange.method !== "GET" || head.status !== 200) return null;

@@ -8,17 +8,29 @@ import { Forms, isCodable } from "./coded_form.ts";
 import { type Coding, compressed } from "./compress.ts";
 import type { Exchange } from "./exchange.ts";
 import { respondStored } from "./respond.ts";
+import { rewrittenForm } from "./rewritten_form.ts";
 import type { Services } from "./services.ts";
 import type { CompressOptions } from "./storing_options.ts";
 
-/** Answers from a stored response, in the content coding that suits the client best. */
-export function respondForm(exchange: Exchange, stored: StoredResponse, note: CacheNote): Response | Promise<Response> {
+/** Answers from a stored response, with what its listener changes in documents, in the content coding that suits the client best. */
+export function respondForm(exchange: Exchange, found: StoredResponse, note: CacheNote): Response | Promise<Response> {
   const { compress } = exchange.tenant.storing;
+  const stored = exchange.rewrite === null ? found : rewrittenForm(exchange, found);
   if (compress === null) return respondStored(exchange, stored, note);
   const form = chosenForm(exchange, stored, compress);
   return form instanceof Promise
     ? form.then((late) => respondStored(exchange, late, note))
     : respondStored(exchange, form, note);
+}
+
+/**
+ * Whether the origin has to judge a request's preconditions itself: `If-Match` and `If-Unmodified-Since` that a stored response
+ * does not meet (RFC 9111 §4.3.2).
+ */
+export function needsOrigin(exchange: Exchange, stored: StoredResponse): boolean {
+  if (exchange.isPlain || evaluatePreconditions(exchange, stored) !== "forward") return false;
+  // The origin does not know the entity tag of what was changed here.
+  return rewrittenForm(exchange, stored) === stored;
 }
 
 /** What a stored response may be served as, by the options of its listener; `null` where it is served as it is. */

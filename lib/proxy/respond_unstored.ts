@@ -5,7 +5,7 @@ import { forwardNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Answer, discard } from "./forward.ts";
 import { passThrough } from "./pass_through.ts";
-import { respondDirect } from "./respond_direct.ts";
+import { respondAnswer } from "./respond_answer.ts";
 
 /** An answer that may not be stored, and why. */
 export interface Unstorable {
@@ -22,7 +22,9 @@ export async function respondUnstored(exchange: Exchange, unstorable: Unstorable
   collapse.rememberSolo(exchange.key, decision.hitForMissMs);
   collapse.finish(flight, null);
   const detail = decision.reason;
-  if (!exchange.wantsPart) return respondDirect(exchange, answer, { note: forwardNote(exchange, { fwd, detail }) });
+  if (!exchange.wantsPart || exchange.rewrite !== null) {
+    return await respondAnswer(exchange, answer, { note: forwardNote(exchange, { fwd, detail }), method: "GET" });
+  }
   discard(answer);
   return await passThrough(exchange, { fwd, detail });
 }

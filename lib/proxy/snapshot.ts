@@ -9,6 +9,7 @@ import type { BackoffOptions } from "../upstream_client/retry.ts";
 import type { RetryBudget } from "../upstream_client/retry_budget.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import type { ConvertOptions } from "./image_form.ts";
+import type { Rewriting } from "./rewriting.ts";
 import type { StoringOptions } from "./storing_options.ts";
 import type { CredentialState, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
@@ -89,6 +90,8 @@ export interface Tenant {
 export interface Snapshot {
   readonly generation: number;
   /** By listen address, `host:port`. */
+  /** What is changed in documents when they are served; `null` where nothing is. */
+  readonly rewriting: Rewriting | null;
   readonly tables: ReadonlyMap<string, RouteTable<Tenant>>;
   readonly tenants: readonly Tenant[];
   readonly pools: readonly PoolRuntime[];

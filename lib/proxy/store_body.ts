@@ -8,7 +8,7 @@ import { forwardNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
 import { asFailure, discard } from "./forward.ts";
 import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
-import { respondDirect } from "./respond_direct.ts";
+import { isDocument, respondAnswer, respondDirect } from "./respond_answer.ts";
 import { respondFill } from "./respond_fill.ts";
 import { respondForm } from "./respond_form.ts";
 
@@ -33,7 +33,8 @@ export interface Storing extends Keepable {
 export async function storeBody(exchange: Exchange, storing: Storing): Promise<Response | null> {
   const { settings, budget } = exchange.services;
   const { lengthBytes } = storing.answer.response.body;
-  if (lengthBytes === null ? exchange.tenant.type.wholeBodies : lengthBytes <= WHOLE_BYTES) {
+  const isWhole = lengthBytes === null ? exchange.tenant.type.wholeBodies : lengthBytes <= WHOLE_BYTES;
+  if (isWhole || (exchange.rewrite !== null && isDocument(storing.answer.response, lengthBytes))) {
     return await storeWhole(exchange, storing);
   }
   const reservedBytes = lengthBytes ?? settings.maxEntryBytes;
@@ -48,15 +49,20 @@ export function landWhole(flight: Flight, stored: StoredResponse): void {
   flight.land({ kind: "shared", head, fill: Fill.ofBody(body) });
 }
 
-function unstored(exchange: Exchange, storing: Storing, detail: string): Response | null {
+function unstored(
+  exchange: Exchange,
+  storing: Storing,
+  detail: string,
+): Response | null | Promise<Response> {
   const { collapse } = exchange.services;
   if (detail === "too-large") collapse.rememberSolo(exchange.key, TOO_LARGE_MS);
   collapse.finish(storing.flight, null);
-  if (exchange.wantsPart) {
+  if (exchange.wantsPart && exchange.rewrite === null) {
     discard(storing.answer);
     return null;
   }
-  return respondDirect(exchange, storing.answer, { note: forwardNote(exchange, { fwd: storing.fwd, detail }) });
+  const note = forwardNote(exchange, { fwd: storing.fwd, detail });
+  return respondAnswer(exchange, storing.answer, { note, method: "GET" });
 }
 
 /** Reads the body whole before it answers. */

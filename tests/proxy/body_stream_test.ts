@@ -113,9 +113,14 @@ Deno.test("resumed() gives the beginning again, then the rest, and cancels the b
   const read = [];
   for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) read.push(...chunk);
   assert.deepEqual(read, [1, 2, 3]);
-  await assert.rejects(body.readAll(1), RangeError);
   body.cancel();
   assert.equal(under.isCancelled, true);
+});
+
+Deno.test("resumed() can be read whole, up to a limit", async () => {
+  const body = () => resumed([bytes(1), bytes(2)], bodyOf([bytes(3)]));
+  assert.deepEqual(await body().readAll(3), bytes(1, 2, 3));
+  await assert.rejects(body().readAll(2), RangeError);
 });
 
 Deno.test("inTurn() begins a read when the one before has ended, with or without success", async () => {

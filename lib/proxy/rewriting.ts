@@ -1,0 +1,112 @@
+import type { PathPattern } from "../cache/policy_options.ts";
+import { type JsonValue, mergePatched, withStrings } from "../http/json_merge.ts";
+import { type PublicOrigin, publicOrigin } from "../http/public_origin.ts";
+import { hostOf } from "../http/target.ts";
+import type { DocumentLinks, TypedRequest } from "../upstream_type/upstream_type.ts";
+
+/** What a listener changes in the JSON documents that it serves, compiled once; what is stored stays as the upstream gave it. */
+export interface Rewriting {
+  /** `null` where addresses stay as they are. */
+  readonly links: LinkRewriting | null;
+  /** In the order in which they are applied. */
+  readonly overrides: readonly Override[];
+}
+
+/** Addresses in documents that are to lead to a listener of this gateway. */
+export interface LinkRewriting {
+  readonly places: DocumentLinks["places"];
+  readonly target: LinkTarget;
+}
+
+/** Where such addresses lead: to a fixed place, or to one that depends on how the client came. */
+export type LinkTarget =
+  /** With a slash at its end. */
+  | { readonly address: string }
+  | {
+    /** With slashes at both ends. */
+    readonly path: string;
+    /** The other listener is at another host; `null` where it is at the client's. */
+    readonly host: string | null;
+    /** The other listener is at another port; `null` where it is at the client's. */
+    readonly port: number | null;
+    /** Whether a host that a proxy names is one of this listener's. */
+    readonly isServed: (host: string) => boolean;
+  };
+
+/** A merge patch for some documents. */
+export interface Override {
+  readonly path: PathPattern;
+  /** Parameters that the query must have, decoded. */
+  readonly query: ReadonlyArray<readonly [name: string, value: string]>;
+  readonly patch: JsonValue;
+  /** Tells patches apart. */
+  readonly digest: string;
+}
+
+/** A request as its document's changes depend on it. */
+export interface RewrittenRequest extends TypedRequest {
+  readonly authority: string;
+  readonly scheme: "http" | "https";
+  /** Whether the peer is a trusted proxy; asked only where it matters. */
+  readonly isTrusted: () => boolean;
+}
+
+/** What is changed in the document of one request. */
+export interface Rewrite {
+  /** The same for requests whose documents are changed in the same way. */
+  readonly name: string;
+  /** The changed document; the very same bytes where nothing changes, or they are no JSON. */
+  apply(json: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+}
+
+/** What is to be changed in the response to a request; `null` where nothing is. */
+export function rewriteOf(rewriting: Rewriting, request: RewrittenRequest): Rewrite | null {
+  const places = rewriting.links?.places(request) ?? null;
+  const overrides = rewriting.overrides.length === 0 ? NONE : matching(rewriting.overrides, request);
+  if (places === null && overrides.length === 0) return null;
+  const address = places === null ? "" : linkAddress(rewriting.links!.target, request);
+  return {
+    name: [address, ...overrides.map(({ digest }) => digest)].join(" "),
+    apply(json) {
+      const linked = places === null ? json : withStrings(json, places, address) ?? json;
+      return overrides.reduce((document, { patch }) => mergePatched(document, patch) ?? document, linked);
+    },
+  };
+}
+
+const NONE: readonly Override[] = [];
+
+function matching(overrides: readonly Override[], { path, query }: TypedRequest): readonly Override[] {
+  let parameters: URLSearchParams | null = null;
+  const has = ([name, value]: readonly [string, string]) =>
+    (parameters ??= new URLSearchParams(query)).getAll(name).includes(value);
+  return overrides.filter((override) => override.path.test(path) && override.query.every(has));
+}
+
+function linkAddress(target: LinkTarget, request: RewrittenRequest): string {
+  if ("address" in target) return target.address;
+  const { scheme, authority } = clientOrigin(target, request);
+  const port = target.port ?? portOf(authority);
+  const isUsual = port === null || port === (scheme === "http" ? 80 : 443);
+  return `${scheme}://${target.host ?? hostOf(authority)}${isUsual ? "" : `:${port}`}${target.path}`;
+}
+
+/** How the client came, as far as that can be: a proxy may name any host, of which the listener may serve some only. */
+function clientOrigin(
+  { isServed }: Extract<LinkTarget, { path: string }>,
+  request: RewrittenRequest,
+): PublicOrigin {
+  const { authority, scheme } = request;
+  const origin = publicOrigin({
+    authority,
+    scheme,
+    trusted: request.isTrusted(),
+    header: (name) => request.header(name),
+  });
+  return isServed(hostOf(origin.authority)) ? origin : { scheme: origin.scheme, authority };
+}
+
+function portOf(authority: string): number | null {
+  const port = /:(\d{1,5})$/.exec(authority)?.[1];
+  return port === undefined ? null : Number(port);
+}
