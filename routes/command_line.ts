@@ -9,6 +9,7 @@ import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
 import { defaultConfig, load, NAMES, shown, typedPath } from "./commands/config_file.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { migrateEnvCommand } from "./commands/migrate_env.ts";
 import { prewarmCommand } from "./commands/prewarm.ts";
 import { purgeCommand } from "./commands/purge.ts";
 import { fail, print } from "./commands/terminal.ts";
@@ -31,6 +32,8 @@ usage: usher COMMAND [--config FILE]
               --concurrency N --rate N --no-wait --admin URL --token T
   explain   say what the gateway would do with a request, without sending anything: explain URL
               --method M  -H 'Name: value'  --json
+  migrate-env [FILE | - | --from-env]   make a configuration of the seed system's environment: docs/migrating.md
+              --service NAME --output FILE --force
   health    ask the running gateway whether it is ready; exits with 0 or 1
   version   print the version
 
@@ -48,6 +51,7 @@ interface Arguments {
 export async function commandLine(args: readonly string[], workerUrl: URL): Promise<number> {
   if (args[0] === "purge") return await purgeCommand(args.slice(1));
   if (args[0] === "prewarm") return await prewarmCommand(args.slice(1));
+  if (args[0] === "migrate-env") return await migrateEnvCommand(args.slice(1));
   if (args[0] === "explain") return await explainCommand(args.slice(1));
   const parsed = parse(args);
   if (typeof parsed === "string") return fail(parsed);
