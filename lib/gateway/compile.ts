@@ -95,13 +95,13 @@ function compileTenant(config: Config, listener: ListenerConfig, parts: TenantPa
     admission: limits.admission(listener),
     clientRate: limits.clientRate(listener),
     deriver: listener.cache.reuseAppends && type.documents !== undefined ? new SupersetCutter(type.documents) : null,
+    rewriting: null,
     offline: listener.offline,
   });
 }
 
 function countsOf(counts: WorkerCounts, listener: string): ListenerCounts {
   return counts.listeners[listener] ??= newListenerCounts();
-    rewriting: null,
 }
 
 function tablesOf(tenants: ReadonlyMap<ListenerConfig, Tenant>): Map<string, RouteTable<Tenant>> {

@@ -75,12 +75,12 @@ export class Exchange implements TypedRequest {
   #isUnderWay = false;
   #key: string | null = null;
   #plain: boolean | null = null;
+  /** `undefined` until somebody asks. */
+  #rewrite: Rewrite | null | undefined = undefined;
 
   constructor(options: ExchangeOptions) {
     const { services, tenant, request, target } = options;
     this.#options = options;
-  /** `undefined` until somebody asks. */
-  #rewrite: Rewrite | null | undefined = undefined;
     this.services = services;
     this.tenant = tenant;
     this.request = request;
@@ -130,11 +130,6 @@ export class Exchange implements TypedRequest {
       this.header("range") === null && this.header("if-match") === null && this.header("if-unmodified-since") === null;
   }
 
-  /** Whether the client wants a part of the representation only; nobody does in the background. */
-  get wantsPart(): boolean {
-    return !this.#quiet && this.header("range") !== null;
-  }
-
   /** What is changed in the document of the response; `null` where nothing is. */
   get rewrite(): Rewrite | null {
     const { rewriting } = this.tenant;
@@ -150,6 +145,11 @@ export class Exchange implements TypedRequest {
   /** Whether the connection's other end is a trusted proxy. */
   isTrusted(): boolean {
     return this.services.settings.isTrusted(this.peer);
+  }
+
+  /** Whether the client wants a part of the representation only; nobody does in the background. */
+  get wantsPart(): boolean {
+    return !this.#quiet && this.header("range") !== null;
   }
 
   /** What the request is about, 32 bits, for strategies that keep a target at one upstream. */

@@ -31,13 +31,13 @@ export function respondStored(exchange: Exchange, stored: StoredResponse, note: 
   return send(exchange, { status: reply.status, fields: reply.fields, body, bytes }, note);
 }
 
-function whole(exchange: Exchange, stored: StoredResponse, note: CacheNote): Response {
 /** Only the gateway can judge what it changed itself (RFC 9110 §13.1.1). */
 function failedPrecondition(exchange: Exchange, note: CacheNote): Response {
   const fields: Fields = [["cache-control", "no-store"], ["content-length", "0"]];
   return send(exchange, { status: 412, fields, body: null, bytes: 0 }, note);
 }
 
+function whole(exchange: Exchange, stored: StoredResponse, note: CacheNote): Response {
   const empty = exchange.method === "HEAD" || NO_CONTENT.has(stored.status);
   const body = empty ? null : stored.body;
   const bytes = empty ? 0 : stored.body.byteLength;

@@ -50,7 +50,6 @@ export function respondDirect(exchange: Exchange, answer: Answer, options: Direc
   });
 }
 
-/**
 /** Fields of an answer that is passed on, as its client gets them. */
 export function directFields(exchange: Exchange, { response }: Answer, note: CacheNote): Fields {
   const given = clientFields(exchange, response.fields);
@@ -58,6 +57,7 @@ export function directFields(exchange: Exchange, { response }: Answer, note: Cac
   return ownersFields(exchange, note.ageSeconds === null ? fields : fields.filter(([name]) => name !== "age"));
 }
 
+/**
  * Fields of an answer to one user: where the gateway decides what is cached, it also tells the caches behind it to keep their hands
  * off (TMDB marks even a user's own data `public`).
  */

@@ -9,8 +9,8 @@ import { clientError } from "./client_error.ts";
 import type { Exchange } from "./exchange.ts";
 import { respondStreaming } from "./respond.ts";
 import { respondForm } from "./respond_form.ts";
-
 import { isDocument } from "./rewritten_form.ts";
+
 /** A response whose body is in a fill. */
 export interface Filled {
   readonly head: StoredHead;
@@ -24,10 +24,10 @@ export function respondFill(
   note: CacheNote,
 ): Response | Promise<Response> {
   if (fill.body !== null) return respondForm(exchange, { ...head, body: fill.body }, note);
-  const range = rangeOf(exchange, head, fill.lengthBytes);
   if (exchange.rewrite !== null && isDocument(head, fill.lengthBytes)) {
     return respondWhole(exchange, { head, fill }, note);
   }
+  const range = rangeOf(exchange, head, fill.lengthBytes);
   const read = range === null ? fill.reader() : within(fill.reader(), range);
   const stream = (onEnd: (end: StreamEnd) => void) =>
     bodyStream(read, (end) => {
@@ -41,7 +41,6 @@ export function respondFill(
   return respondStreaming(exchange, sent, { body, note });
 }
 
-/** The one range that a client wants of a body that is still coming in; `null` sends the whole (RFC 9110 §14.2). */
 /** Waits for a document that is to be changed. */
 async function respondWhole(exchange: Exchange, { head, fill }: Filled, note: CacheNote): Promise<Response> {
   const body = await fill.whole().catch((error) => {
@@ -50,6 +49,7 @@ async function respondWhole(exchange: Exchange, { head, fill }: Filled, note: Ca
   return await respondForm(exchange, { ...head, body }, note);
 }
 
+/** The one range that a client wants of a body that is still coming in; `null` sends the whole (RFC 9110 §14.2). */
 function rangeOf(exchange: Exchange, head: StoredHead, lengthBytes: number): ByteRange | null {
   const asked = exchange.header("range");
   if (asked === null || exchange.method !== "GET" || head.status !== 200) return null;

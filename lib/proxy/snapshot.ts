@@ -82,6 +82,8 @@ export interface Tenant {
   readonly clientRate: ClientRate | null;
   /** Makes responses of others that are stored, before an upstream is asked; `null` where nothing does. */
   readonly deriver: Deriver | null;
+  /** What is changed in documents when they are served; `null` where nothing is. */
+  readonly rewriting: Rewriting | null;
   /** Serve any stored response: never, while no upstream can answer, or always. */
   readonly offline: boolean | "auto";
 }
@@ -90,8 +92,6 @@ export interface Tenant {
 export interface Snapshot {
   readonly generation: number;
   /** By listen address, `host:port`. */
-  /** What is changed in documents when they are served; `null` where nothing is. */
-  readonly rewriting: Rewriting | null;
   readonly tables: ReadonlyMap<string, RouteTable<Tenant>>;
   readonly tenants: readonly Tenant[];
   readonly pools: readonly PoolRuntime[];
