@@ -68,13 +68,15 @@ const PREFIXES: Readonly<Record<SeedType, ReadonlyArray<readonly [name: string, 
  * passes the check. Secrets are referred to, never copied. `source` names the environment in the file's first lines.
  */
 export function migrateEnv({ services, problems }: Environments, source: string): Migration {
-  const warnings = [...problems];
   const all = services.length === 0 ? [NO_SERVICE] : services;
+  const found = [...problems];
   const warn = (path: string, message: string) => {
-    warnings.push({ file: source, line: 0, column: 0, path, message });
+    found.push({ file: source, line: 0, column: 0, path, message });
   };
-  const placed = place(all.map((service) => readSeedSettings(service, warnings)), warn);
+  const placed = place(all.map((service) => readSeedSettings(service, found)), warn);
   for (const { settings } of placed) noteUpstreams(settings, warn);
+  // Services that share a part of a file would say the same of it.
+  const warnings = [...new Map(found.map((one) => [formatLocated(one), one])).values()];
   const sections = [
     block("server:", serverLines(placed)),
     block("admin:", adminLines(placed)),

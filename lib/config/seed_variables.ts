@@ -27,9 +27,7 @@ export const seedVariables: readonly SeedVariable[] = [
     name: "TMDB_API_KEY",
     usual: "",
     key: "pools.<name>.api_keys",
-    note:
-      "is not copied: the configuration refers to it, so have it in the gateway's environment too. There it served " +
-      "health checks alone; here it goes out with requests that bring no key",
+    note: null,
   },
   { name: "TMDB_IMAGE_TEST_URL", usual: "/t/p/original/….png", key: "pools.<name>.health.path", note: null },
   { name: "UPSTREAM_SERVERS", usual: "https://…,https://…", key: "pools.<name>.upstreams", note: null },

@@ -12,6 +12,8 @@ export interface CommandOptions {
   /** @default the project's root */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** @default nothing to read */
+  readonly stdin?: "piped" | "null";
 }
 
 /** The command that runs `main.ts` with arguments, in another directory if wanted. */
@@ -21,6 +23,7 @@ export function mainCommand(args: readonly string[], options: CommandOptions = {
     args: ["run", "--no-prompt", "--allow-net", "--allow-read", "--allow-env", "--allow-write", main.href, ...args],
     cwd: options.cwd ?? ROOT_URL,
     env: { NO_COLOR: "1", ...options.env },
+    stdin: options.stdin ?? "null",
     stdout: "piped",
     stderr: "piped",
   });
