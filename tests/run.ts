@@ -58,6 +58,8 @@ function permissions(): string[] {
     "--allow-read",
     "--allow-env",
     "--allow-sys",
+    // For `sharp`, which is native code.
+    "--allow-ffi",
     `--allow-write=${scratch}`,
     `--allow-run=${Deno.execPath()}`,
   ];

@@ -13,6 +13,7 @@ import type {
   UpstreamConfig,
 } from "./config.ts";
 import { buildStoring } from "./build_storing.ts";
+import { buildImageWorker, buildListenerImages } from "./build_images.ts";
 import { buildPrewarm } from "./build_prewarm.ts";
 import type { FileValues } from "./schema.ts";
 
@@ -114,6 +115,7 @@ function buildPool(name: string, pool: PoolValues, options: BuildOptions): PoolC
     health: buildHealth(pool.health),
     apiKeys: [...new Set(pool.api_keys.map(cleanApiKey))].filter((key) => key !== ""),
     keyMode: pool.key_mode,
+    imageAccept: pool.image_accept,
     keyLimits: pool.key_limits.enabled ? { maxPerSecond: pool.key_limits.max_rps, burst: pool.key_limits.burst } : null,
     contentTypes: pool.content_types ?? null,
     preserveHost: pool.preserve_host,
@@ -154,6 +156,7 @@ function buildListener(listener: ListenerValues, { cwd }: BuildOptions): Listene
     limits: buildLimits(listener),
     offline: listener.offline,
     prewarm: buildPrewarm(listener, cwd),
+    images: buildListenerImages(listener),
   };
 }
 
@@ -168,6 +171,7 @@ export function buildConfig(values: FileValues, options: BuildOptions): Config {
     },
     logging: values.logging,
     cache: buildCache(values.cache),
+    images: buildImageWorker(values.images, options.cores),
     pools: Object.entries(values.pools).map(([name, pool]) => buildPool(name, pool, options)),
     listeners: values.listeners.map((listener) => buildListener(listener, options)),
   });

@@ -1,3 +1,4 @@
+import type { ImageWorkerConfig, ListenerImagesConfig } from "./images_config.ts";
 import type { PrewarmConfig } from "./prewarm_config.ts";
 import type { ConnectionConfig } from "./connection_config.ts";
 import type { StoringConfig } from "./storing_config.ts";
@@ -9,6 +10,7 @@ export interface Config {
   readonly admin: AdminConfig;
   readonly logging: LoggingConfig;
   readonly cache: CacheConfig;
+  readonly images: ImageWorkerConfig;
   readonly pools: readonly PoolConfig[];
   readonly listeners: readonly ListenerConfig[];
 }
@@ -91,6 +93,8 @@ export interface PoolConfig {
   /** Keys of TMDB types; empty on others. */
   readonly apiKeys: readonly string[];
   readonly keyMode: "inject-missing" | "replace" | "pass";
+  /** What upstreams of type `tmdb-image` are asked for, key `image_accept`. */
+  readonly imageAccept: "named" | "negotiate";
   /** What each key may be given, by all workers; `null` for no limit, key `key_limits`. */
   readonly keyLimits: { readonly maxPerSecond: number; readonly burst: number } | null;
   /** `null` where the type's own rule holds. */
@@ -175,6 +179,7 @@ export interface ListenerConfig {
   /** Serve any stored response: never, while no upstream can answer, or always. */
   readonly offline: boolean | "auto";
   readonly prewarm: PrewarmConfig;
+  readonly images: ListenerImagesConfig;
 }
 
 /** `cache:` of a listener. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { connectionKeys } from "./connection_sections.ts";
 import { imageWorkerSection, listenerImageKeys } from "./images_sections.ts";
+import { imageWorkerSection, listenerImageKeys } from "./images_sections.ts";
 import { Interpolated } from "./interpolate.ts";
 import { prewarmKeys } from "./prewarm_sections.ts";
 import {
@@ -264,6 +265,7 @@ const listenerSection = section({
   strip_prefix: flag().prefault(false).describe("Take the prefix off before the upstream sees the path."),
   pool: name("pool's name").describe("The pool that answers."),
   cache: asMapping(listenerCacheSection).prefault({}).describe("How responses of this listener are stored."),
+  ...listenerImageKeys,
   ...listenerLimitKeys,
   ...prewarmKeys,
 });
@@ -311,6 +313,9 @@ function poolSection(names: RegisteredNames) {
     key_mode: choice(["inject-missing", "replace", "pass"]).prefault("inject-missing").describe(
       "Whose key an upstream sees: the client's own if it has one, always the gateway's, or always the client's.",
     ),
+    image_accept: choice(["named", "negotiate"]).prefault("named").describe(
+      "What upstreams of type `tmdb-image` are asked for: the format that the name says, or WebP for clients that name it.",
+    ),
     content_types: asMapping(contentTypesSection).optional().describe(
       "Media types that upstreams may answer with, another is a failed try; default: the type's own.",
     ),
@@ -335,6 +340,9 @@ export function fileSchemas(names: RegisteredNames) {
     logging: asMapping(loggingSection).prefault({}).describe("What is written to standard output."),
     cache: asMapping(cacheSection).prefault({}).describe(
       "Where stored responses are kept, for all listeners together.",
+    ),
+    images: asMapping(imageWorkerSection).prefault({}).describe(
+      "The worker that converts pictures, where a listener wants that.",
     ),
   };
   const file = section({

@@ -14,6 +14,7 @@ import type { PoolRuntime, Snapshot, Tenant } from "../proxy/snapshot.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { compilePolicy, compileStoring } from "./cache_policy.ts";
+import { compileConvert } from "./compile_images.ts";
 import { compilePool, type PoolDeps } from "./compile_pool.ts";
 import { compileConvert } from "./compile_images.ts";
 import type { Limits } from "./limits.ts";
@@ -39,6 +40,7 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
       apiKeys: pool.apiKeys,
       keyMode: pool.keyMode,
       contentTypes: pool.contentTypes,
+      imageAccept: pool.imageAccept,
       now: () => deps.clock.now(),
       onKeyEvent: (event) => deps.onKeyEvent(pool.name, event),
     });
@@ -86,6 +88,7 @@ function compileTenant(config: Config, listener: ListenerConfig, parts: TenantPa
     type,
     policy: compilePolicy(listener.cache, type),
     storing: compileStoring(listener.cache, type),
+    images: compileConvert(config, listener, counts),
     filterQuery: queryFilter(listener.cache.query),
     // An upstream that is told of the client's host may answer by it.
     hostInKey: type.hostInKey || pool.preserveHost || forwarded !== "off",

@@ -6,6 +6,7 @@ import { LEASE_BYTES, LeaseTable } from "../cache/lease_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Config, UpstreamConfig } from "../config/config.ts";
 import type { ImageConverter } from "../image/conversion.ts";
+import type { ImageConverter } from "../image/conversion.ts";
 import { addressMatcher } from "../http/forwarded.ts";
 import type { Logger } from "../logging/logger.ts";
 import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
@@ -42,6 +43,11 @@ export interface GatewayOptions {
   readonly config: Config;
   /** What limits are counted in, shared by all workers; its own where this worker is alone. */
   readonly sharedLimits?: SharedLimits;
+  /**
+   * Converts pictures for listeners that want it.
+   * @default nobody does
+   */
+  readonly images?: ImageConverter;
   /**
    * How upstreams are reached.
    * @default by the transport that their configuration asks for
@@ -90,6 +96,7 @@ export class Gateway {
       budget,
       background: new BackgroundTasks(MAX_BACKGROUND_TASKS, (error) => this.#backgroundFailed(error)),
       invalidations: new InvalidationTable(options.leaseMemory, LEASE_BYTES),
+      images: options.images ?? { convert: () => Promise.resolve({ kind: "unavailable", detail: "nobody converts" }) },
       clock,
       logger,
       nextRequestId: requestIds(),

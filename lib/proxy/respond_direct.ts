@@ -4,6 +4,7 @@ import type { Fields } from "../http/fields.ts";
 import type { CacheNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Answer, asFailure } from "./forward.ts";
+import { pictureFields } from "./image_form.ts";
 import { clientFields, respondStreaming } from "./respond.ts";
 import { withSimpleTag } from "./simple_tag.ts";
 
@@ -62,7 +63,8 @@ export function directFields(exchange: Exchange, { response }: Answer, note: Cac
  * off (TMDB marks even a user's own data `public`).
  */
 function ownersFields(exchange: Exchange, fields: Fields): Fields {
-  if (exchange.private === null || exchange.tenant.type.cacheMode !== "ttl") return fields;
+  const { type, images } = exchange.tenant;
+  if (exchange.private === null || type.cacheMode !== "ttl") return pictureFields(fields, images);
   const kept = fields.filter(([name]) => name !== "cache-control" && name !== "expires");
   return [...kept, ["cache-control", "private, no-store"]];
 }

@@ -7,6 +7,7 @@ import { bodyStream, type StreamEnd } from "./body_stream.ts";
 import type { CacheNote } from "./cache_note.ts";
 import { clientError } from "./client_error.ts";
 import type { Exchange } from "./exchange.ts";
+import { pictureFields } from "./image_form.ts";
 import { respondStreaming } from "./respond.ts";
 import { respondForm } from "./respond_form.ts";
 import { isDocument } from "./rewritten_form.ts";
@@ -36,7 +37,7 @@ export function respondFill(
     });
   const body = { stream, cancel: () => fill.leave() };
   const sent = range === null
-    ? { status: head.status, fields: head.fields.slice() }
+    ? { status: head.status, fields: pictureFields(head.fields.slice(), exchange.tenant.images) }
     : { status: 206, fields: partialFields(head.fields, range, fill.lengthBytes) };
   return respondStreaming(exchange, sent, { body, note });
 }

@@ -9,12 +9,15 @@ import { type Coding, compressed } from "./compress.ts";
 import type { Exchange } from "./exchange.ts";
 import { respondStored } from "./respond.ts";
 import { rewrittenForm } from "./rewritten_form.ts";
+import { imageForms, respondImage } from "./respond_image.ts";
 import type { Services } from "./services.ts";
 import type { CompressOptions } from "./storing_options.ts";
 
 /** Answers from a stored response, with what its listener changes in documents, in the content coding that suits the client best. */
 export function respondForm(exchange: Exchange, found: StoredResponse, note: CacheNote): Response | Promise<Response> {
-  const { compress } = exchange.tenant.storing;
+  const { images, storing: { compress } } = exchange.tenant;
+  const picture = images === null ? null : imageForms(stored, images);
+  if (picture !== null) return respondImage(exchange, picture, { options: images!, note });
   const stored = exchange.rewrite === null ? found : rewrittenForm(exchange, found);
   if (compress === null) return respondStored(exchange, stored, note);
   const form = chosenForm(exchange, stored, compress);

@@ -3,6 +3,7 @@ import type { FillBudget } from "../cache/fill.ts";
 import type { InvalidationTable } from "../cache/invalidation_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Clock } from "../clock.ts";
+import type { ImageConverter } from "../image/conversion.ts";
 import type { AccessPolicy } from "../logging/access_log.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { BackgroundTasks } from "./background_tasks.ts";
@@ -16,6 +17,7 @@ export interface Services {
   readonly budget: FillBudget;
   readonly background: BackgroundTasks;
   readonly invalidations: InvalidationTable;
+  readonly images: ImageConverter;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Makes ids for requests that bring none. */

@@ -10,6 +10,7 @@ import type { RetryBudget } from "../upstream_client/retry_budget.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import type { ConvertOptions } from "./image_form.ts";
 import type { Rewriting } from "./rewriting.ts";
+import type { ConvertOptions } from "./image_form.ts";
 import type { StoringOptions } from "./storing_options.ts";
 import type { CredentialState, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
@@ -69,6 +70,8 @@ export interface Tenant {
   /** `null` where nothing is cached. */
   readonly policy: PolicyOptions | null;
   readonly storing: StoringOptions;
+  /** `null` where pictures are served as they are. */
+  readonly images: ConvertOptions | null;
   /** Leaves of a query what is part of the key; `null` keeps all. */
   readonly filterQuery: ((query: string) => string) | null;
   readonly hostInKey: boolean;

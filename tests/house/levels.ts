@@ -6,6 +6,7 @@ const ROOM_LEVELS: Readonly<Record<string, number>> = {
   metrics: 1,
   listener: 2,
   cache: 2,
+  image: 2,
   pool: 2,
   upstream_type: 2,
   health: 3,

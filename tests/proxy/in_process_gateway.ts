@@ -8,6 +8,7 @@ import type { Config } from "../../lib/config/config.ts";
 import { loadConfig } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/located.ts";
 import { Gateway } from "../../lib/gateway/gateway.ts";
+import type { ImageConverter } from "../../lib/image/conversion.ts";
 import { createLogger } from "../../lib/logging/logger.ts";
 import { CACHE_RESULTS } from "../../lib/metrics/gateway_metrics.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
@@ -57,6 +58,8 @@ export interface GatewayParts {
   readonly access?: "all" | "errors" | "off";
   /** In place of a memory tier alone. */
   readonly store?: Store;
+  /** Who converts pictures; nobody unless said. */
+  readonly images?: ImageConverter;
 }
 
 /** How a request is put to the gateway without a server between. */
@@ -149,6 +152,7 @@ export async function withGateway(
     instanceId: "usher-test",
     clock,
     logger: createLogger({ level: "debug", format: "json", sink, now: () => clock.now() }),
+    images: parts.images,
     config: await configFor(parts),
   }, 1);
   const servers: Deno.HttpServer[] = [];

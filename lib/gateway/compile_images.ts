@@ -1,0 +1,37 @@
+import type { Config, ListenerConfig } from "../config/config.ts";
+import { MEDIA_TYPES } from "../image/conversion.ts";
+import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
+import type { ConversionCounts, ConvertOptions, FormRecipe } from "../proxy/image_form.ts";
+
+/** Compiles how a listener converts pictures; `null` where it does not. Conversions are counted in `counts`. */
+export function compileConvert(
+  config: Config,
+  { images: { convert } }: ListenerConfig,
+  counts: ListenerCounts,
+): ConvertOptions | null {
+  if (convert === null) return null;
+  return {
+    recipes: convert.formats.map((format): FormRecipe => {
+      const quality = convert.quality[format];
+      const effort = convert.effort[format];
+      return { format, quality, effort, id: `${format}-${quality}-${effort}`, mediaType: MEDIA_TYPES[format] };
+    }),
+    minBytes: convert.minBytes,
+    maxBytes: config.images.maxBytes,
+    waitMs: convert.waitMs,
+    counts: conversionCounts(counts),
+  };
+}
+
+/** All of them from the start, so that a metric that stays at 0 is there to be seen. */
+function conversionCounts({ conversions }: ListenerCounts): ConversionCounts {
+  for (const kind of ["done", "unsuitable", "refused", "timeout", "failed", "unavailable"] as const) {
+    conversions[kind] ??= 0;
+  }
+  return conversions as ConversionCounts;
+}
+
+/** Whether any listener has work for an image worker. */
+export function wantsImageWorker(config: Config): boolean {
+  return config.listeners.some(({ images }) => images.convert !== null || images.derive !== null);
+}

@@ -1,0 +1,105 @@
+import type { Conversion, Recipe } from "./conversion.ts";
+import { isAnimatedPng, pictureFormat } from "./picture_format.ts";
+
+/** As much of `sharp` as is used: its own types would make it part of every program that is built from these sources. */
+interface Sharp {
+  (body: Uint8Array, options: Readonly<Record<string, unknown>>): Picture;
+  concurrency(threads: number): number;
+  cache(options: boolean): unknown;
+  block(options: { readonly operation: readonly string[] }): void;
+  unblock(options: { readonly operation: readonly string[] }): void;
+}
+
+interface Picture {
+  metadata(): Promise<Metadata>;
+  timeout(options: { readonly seconds: number }): Picture;
+  resize(options: Readonly<Record<string, unknown>>): Picture;
+  toFormat(format: string, options: Readonly<Record<string, unknown>>): Picture;
+  toBuffer(): Promise<Uint8Array>;
+}
+
+interface Metadata {
+  readonly width?: number;
+  readonly height?: number;
+  readonly pages?: number;
+  readonly orientation?: number;
+}
+
+/** What one conversion may use. */
+export interface CodecLimits {
+  /** Of the picture that is taken in, decoded. */
+  readonly maxPixels: number;
+  readonly timeoutMs: number;
+}
+
+/** Converts pictures in this thread's process. */
+export interface Codec {
+  /** Converts a whole picture. @throws {Error} what sharp says of it */
+  convert(body: Uint8Array<ArrayBuffer>, recipe: Recipe, limits: CodecLimits): Promise<Conversion>;
+}
+
+/** Not written into the import itself: `sharp` is not part of the program, and is looked for only where it is wanted. */
+const SHARP = "sharp";
+
+/** The loaders for the formats that are taken in; all others of libvips stay shut, so that no file reaches them. */
+const LOADERS = ["VipsForeignLoadJpegBuffer", "VipsForeignLoadPngBuffer", "VipsForeignLoadWebpBuffer"];
+
+/**
+ * Loads `sharp`.
+ *
+ * @throws {Error} when it is not installed, or may not be loaded (`--allow-ffi`)
+ */
+export async function loadSharpCodec(): Promise<Codec> {
+  const { default: sharp } = await import(SHARP) as { readonly default: Sharp };
+  // One thread for a picture: several pictures at a time are what keeps cores busy.
+  sharp.concurrency(1);
+  sharp.cache(false);
+  sharp.block({ operation: ["VipsForeignLoad"] });
+  sharp.unblock({ operation: LOADERS });
+  return { convert: (body, recipe, limits) => convert(sharp, { body, recipe, limits }) };
+}
+
+interface Task {
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly recipe: Recipe;
+  readonly limits: CodecLimits;
+}
+
+async function convert(sharp: Sharp, { body, recipe, limits }: Task): Promise<Conversion> {
+  const format = pictureFormat(body);
+  if (format === null) return unsuitable("no JPEG, PNG or WebP");
+  if (format === "png" && isAnimatedPng(body)) return unsuitable("animated");
+  const options = { limitInputPixels: limits.maxPixels, failOn: "warning", sequentialRead: true };
+  // Only the header is read for that, so that the limit can be held against what it says.
+  const metadata = await sharp(body, { ...options, limitInputPixels: false }).metadata();
+  const reason = refusal(metadata, recipe, limits);
+  if (reason !== null) return unsuitable(reason);
+  const { quality, effort } = recipe;
+  const seconds = Math.max(1, Math.ceil(limits.timeoutMs / 1000));
+  const picture = sharp(body, options).timeout({ seconds });
+  const fitted = recipe.fit === undefined ? picture : picture.resize({ ...recipe.fit, withoutEnlargement: true });
+  const coded = await fitted.toFormat(recipe.format, hasEffort(recipe) ? { quality, effort } : { quality }).toBuffer();
+  // A copy of its own: what sharp hands out may be a part of something larger.
+  const result = new Uint8Array(coded);
+  if (recipe.fit === undefined && result.byteLength >= body.byteLength) return unsuitable("no smaller");
+  return { kind: "done", body: result };
+}
+
+/** Why a picture is left as it is; `null` where it is not. */
+function refusal({ width, height, pages, orientation }: Metadata, { fit }: Recipe, limits: CodecLimits): string | null {
+  if (width === undefined || height === undefined) return "without dimensions";
+  if (width * height > limits.maxPixels) return `${width} × ${height} pixels`;
+  if ((pages ?? 1) > 1) return "animated";
+  // What says how it is to be turned is not carried over, and turning would change what it measures.
+  if ((orientation ?? 1) > 1) return "turned by its metadata";
+  if (fit === undefined) return null;
+  return ("width" in fit ? fit.width > width : fit.height > height) ? "too small" : null;
+}
+
+function hasEffort({ format }: Recipe): boolean {
+  return format === "avif" || format === "webp";
+}
+
+function unsuitable(detail: string): Conversion {
+  return { kind: "unsuitable", detail };
+}

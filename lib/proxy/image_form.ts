@@ -1,0 +1,131 @@
+import { createHash } from "node:crypto";
+import { KEY_SEPARATOR } from "../cache/key.ts";
+import { ORIGIN_TAG } from "../cache/origin_tag.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
+import { responseDirectives } from "../http/cache_control.ts";
+import { type Fields, fieldValue } from "../http/fields.ts";
+import { mediaTypeOf } from "../http/media_range.ts";
+import type { Recipe } from "../image/conversion.ts";
+import { tagOf } from "./simple_tag.ts";
+
+/** A form that pictures are served in beside their own. */
+export interface FormRecipe extends Recipe {
+  /** What the form's key ends in: it says all that decides the bytes. */
+  readonly id: string;
+  readonly mediaType: string;
+}
+
+/** How a listener converts pictures; compiled once from its configuration. */
+export interface ConvertOptions {
+  /** Best first. */
+  readonly recipes: readonly FormRecipe[];
+  /** Smaller and larger ones are served as they are. */
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  /** How long a request waits for a conversion that is under way. */
+  readonly waitMs: number;
+  readonly counts: ConversionCounts;
+}
+
+/** Conversions by what became of them; plain numbers. */
+export type ConversionCounts = Record<"done" | "unsuitable" | "refused" | "timeout" | "failed" | "unavailable", number>;
+
+/** The field of a stored form that says what it was made of; it is never sent. */
+const SOURCE = "x-usher-source";
+
+/** Media types of pictures that can be converted. */
+const CONVERTIBLE: ReadonlySet<string> = new Set(["image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/webp"]);
+
+/** Fields that speak of the original's bytes. */
+const OF_BYTES: ReadonlySet<string> = new Set([
+  "content-digest",
+  "content-disposition",
+  "content-length",
+  "content-md5",
+  "content-type",
+  "digest",
+  "etag",
+  // Without it no date tells the forms apart: a client that has one of them must not be told that it has the other.
+  "last-modified",
+  "repr-digest",
+  ORIGIN_TAG,
+]);
+
+/** Whether a response is a picture whose form may be chosen by `Accept` (RFC 9111 §5.2.2.6). */
+export function isConvertible({ status, fields, body }: StoredResponse, options: ConvertOptions): boolean {
+  if (status !== 200 || body.byteLength < options.minBytes || body.byteLength > options.maxBytes) return false;
+  return isPicture(fields) && fieldValue(fields, "set-cookie") === null;
+}
+
+function isPicture(fields: Readonly<Fields>): boolean {
+  return CONVERTIBLE.has(mediaTypeOf(fieldValue(fields, "content-type"))) &&
+    fieldValue(fields, "content-encoding") === null &&
+    !responseDirectives(fieldValue(fields, "cache-control")).noTransform;
+}
+
+/** Fields of a response that is sent while its body comes in, and that will be served by `Accept` once it is stored. */
+export function pictureFields(fields: Fields, options: ConvertOptions | null): Fields {
+  if (options === null || !isPicture(fields)) return fields;
+  const lengthBytes = Number(fieldValue(fields, "content-length") ?? NaN);
+  return lengthBytes < options.minBytes || lengthBytes > options.maxBytes ? fields : varying(fields);
+}
+
+/** What a stored picture may be served as: itself, or converted. Worked out once for each stored response. */
+export class ImageForms {
+  /** As it is, with the `Vary` that a choice of forms makes necessary (RFC 9110 §12.5.5). */
+  readonly original: StoredResponse;
+  readonly mediaType: string;
+  readonly #stored: StoredResponse;
+  readonly #forms = new WeakMap<StoredResponse, StoredResponse | null>();
+  #source: string | null = null;
+
+  constructor(stored: StoredResponse) {
+    this.#stored = stored;
+    this.original = { ...stored, fields: varying(stored.fields) };
+    this.mediaType = mediaTypeOf(fieldValue(stored.fields, "content-type"));
+  }
+
+  /** The key of a form. Purges see the original's target in it. */
+  key(recipe: FormRecipe): string {
+    return `${this.#stored.key}${KEY_SEPARATOR}~${recipe.id}`;
+  }
+
+  /** The form with a stored body; `null` where none is of use, `undefined` where that was made of another original. */
+  with(recipe: FormRecipe, held: StoredResponse): StoredResponse | null | undefined {
+    const known = this.#forms.get(held);
+    if (known !== undefined) return known;
+    if (fieldValue(held.fields, SOURCE) !== this.#sourceHash()) return undefined;
+    const form = held.body.byteLength === 0 ? null : this.#served(recipe, held);
+    this.#forms.set(held, form);
+    return form;
+  }
+
+  /**
+   * A form as it is stored: it lives no longer than what it was made of, and goes with the same purges. Without a body it says that
+   * there is no such form.
+   */
+  holding(recipe: FormRecipe, body: Uint8Array<ArrayBuffer> | null): StoredResponse {
+    const fields: Fields = [[SOURCE, this.#sourceHash()]];
+    if (body !== null) fields.push(["etag", tagOf(body)]);
+    return { ...this.#stored, key: this.key(recipe), fields, selectedBy: [], body: body ?? new Uint8Array(0) };
+  }
+
+  #served(recipe: FormRecipe, { fields: own, body }: StoredResponse): StoredResponse {
+    const fields = varying(this.#stored.fields).filter(([name]) => !OF_BYTES.has(name));
+    fields.push(["content-type", recipe.mediaType], ["content-length", String(body.byteLength)]);
+    const etag = fieldValue(own, "etag");
+    if (etag !== null) fields.push(["etag", etag]);
+    return { ...this.#stored, fields, body };
+  }
+
+  #sourceHash(): string {
+    return this.#source ??= createHash("sha256").update(this.#stored.body).digest("base64url");
+  }
+}
+
+function varying(fields: Readonly<Fields>): Fields {
+  const vary = fieldValue(fields, "vary");
+  if (vary === null) return [...fields, ["vary", "Accept"]];
+  if (/(?:^|,)[ \t]*(?:\*|accept)[ \t]*(?:,|$)/i.test(vary)) return fields.slice();
+  return [...fields.filter(([name]) => name !== "vary"), ["vary", `${vary}, Accept`]];
+}

@@ -1,0 +1,178 @@
+import { LRUCache } from "lru-cache";
+import { Fill } from "../cache/fill.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
+import { type Accepted, accepted } from "../http/accept.ts";
+import type { Conversion } from "../image/conversion.ts";
+import type { CacheNote } from "./cache_note.ts";
+import type { Exchange } from "./exchange.ts";
+import { type ConvertOptions, type FormRecipe, ImageForms, isConvertible } from "./image_form.ts";
+import { respondStored } from "./respond.ts";
+import type { Services } from "./services.ts";
+
+/** Forms that a conversion has failed on, or run out of time with: they rest for a while, here; other workers have to learn it too. */
+const resting = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
+
+/** Forms of each stored response by the options that they were worked out for; `null` where it is served as it is. */
+const known = new WeakMap<StoredResponse, { readonly options: ConvertOptions; readonly forms: ImageForms | null }>();
+
+/** The forms that a stored response may be served in; `null` where it is no picture to convert. */
+export function imageForms(stored: StoredResponse, options: ConvertOptions): ImageForms | null {
+  const before = known.get(stored);
+  if (before?.options === options) return before.forms;
+  const forms = isConvertible(stored, options) ? new ImageForms(stored) : null;
+  known.set(stored, { options, forms });
+  return forms;
+}
+
+/** Answers with a picture in the best form that the client takes and that there is; begins to make what is missing. */
+export function respondImage(
+  exchange: Exchange,
+  forms: ImageForms,
+  { options, note }: { readonly options: ConvertOptions; readonly note: CacheNote },
+): Response | Promise<Response> {
+  const recipes = wantedForms(exchange, forms, options);
+  for (const recipe of recipes) {
+    const key = forms.key(recipe);
+    if (resting.has(key)) continue;
+    const found = exchange.services.store.get(key);
+    const form = found === undefined || found instanceof Promise ? undefined : forms.with(recipe, found.response);
+    if (form === undefined) {
+      // The look-up is done once more there: it is rare, and memory has answered that it holds nothing.
+      return chosenLate(exchange, forms, { recipes, options }).then((chosen) => respondStored(exchange, chosen, note));
+    }
+    if (form !== null) return respondStored(exchange, form, note);
+  }
+  return respondStored(exchange, forms.original, note);
+}
+
+/** What clients want of each listener, by what they say: they say the same few things over and over. */
+const wanted = new WeakMap<readonly FormRecipe[], WeakMap<Accepted, Map<string, readonly FormRecipe[]>>>();
+
+/** Recipes for a request, best first: formats that it names in full and likes no less than the original's. */
+function wantedForms(exchange: Exchange, forms: ImageForms, { recipes }: ConvertOptions): readonly FormRecipe[] {
+  // A part that a client has is one of the form that its tag names; without a tag it is taken for the original's.
+  if (exchange.header("range") !== null && exchange.header("if-range") === null) return [];
+  const accept = accepted(exchange.header("accept"));
+  let byAccept = wanted.get(recipes);
+  if (byAccept === undefined) wanted.set(recipes, byAccept = new WeakMap());
+  let byType = byAccept.get(accept);
+  if (byType === undefined) byAccept.set(accept, byType = new Map());
+  let chosen = byType.get(forms.mediaType);
+  if (chosen === undefined) byType.set(forms.mediaType, chosen = choose(accept, forms.mediaType, recipes));
+  return chosen;
+}
+
+function choose(accept: Accepted, mediaType: string, recipes: readonly FormRecipe[]): readonly FormRecipe[] {
+  const least = accept.weightOf(mediaType);
+  const liked = recipes.filter((recipe) => {
+    const weight = accept.named(recipe.mediaType);
+    return weight > 0 && weight >= least && recipe.mediaType !== mediaType;
+  });
+  // Of forms that are liked equally the listener's order decides, which a stable sort keeps.
+  return liked.toSorted((a, b) => accept.named(b.mediaType) - accept.named(a.mediaType));
+}
+
+interface Choice {
+  readonly recipes: readonly FormRecipe[];
+  readonly options: ConvertOptions;
+}
+
+/** The best form that is stored, or is made in time; else the original. What is not made in time is still stored. */
+async function chosenLate(
+  exchange: Exchange,
+  forms: ImageForms,
+  { recipes, options }: Choice,
+): Promise<StoredResponse> {
+  exchange.outliveResponse();
+  const { services } = exchange;
+  const untilMs = performance.now() + options.waitMs;
+  let mayMake = exchange.method === "GET" && exchange.header("range") === null;
+  for (const recipe of recipes) {
+    const key = forms.key(recipe);
+    if (resting.has(key)) continue;
+    const found = await services.store.get(key);
+    const held = found === undefined ? undefined : forms.with(recipe, found.response);
+    if (held === null) continue;
+    if (held !== undefined) return held;
+    if (!mayMake || services.background.isFull) continue;
+    const made = obtain(services, forms, { recipe, options }).catch(() => null);
+    services.background.add(made);
+    const inTime = await within(made, untilMs - performance.now());
+    if (inTime === undefined) mayMake = false;
+    else if (inTime !== null) return inTime;
+  }
+  return forms.original;
+}
+
+/** What a promise gives in time; `undefined` where that takes longer. */
+async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) =>
+    timer = setTimeout(() => resolve(undefined), Math.max(0, timeoutMs))
+  );
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+interface Making {
+  readonly recipe: FormRecipe;
+  readonly options: ConvertOptions;
+}
+
+/** Makes a form, once in all workers together, and stores it; `null` where there is none. */
+async function obtain(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
+  const { collapse, store } = services;
+  const entry = collapse.enter(forms.key(making.recipe));
+  if (entry.role === "solo") return null;
+  if (entry.role === "follower") {
+    const result = await entry.result;
+    if (result.kind !== "shared") return null;
+    return forms.with(making.recipe, { ...result.head, body: await result.fill.whole() }) ?? null;
+  }
+  let held: StoredResponse | null = null;
+  try {
+    held = await converted(services, forms, making);
+    if (held === null) return null;
+    store.put(held);
+    const { body, ...head } = held;
+    entry.flight.land({ kind: "shared", head, fill: Fill.ofBody(body) });
+    return forms.with(making.recipe, held) ?? null;
+  } finally {
+    collapse.finish(entry.flight, held);
+  }
+}
+
+/** The form as it is to be stored, one without a body included; `null` where it is worth another try. */
+async function converted(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
+  const { recipe, options } = making;
+  const conversion = await services.images.convert(forms.original.body, recipe);
+  options.counts[conversion.kind]++;
+  if (conversion.kind === "done") return forms.holding(recipe, conversion.body);
+  if (conversion.kind === "unsuitable") return forms.holding(recipe, null);
+  if (conversion.kind === "failed" || conversion.kind === "timeout") {
+    resting.set(forms.key(recipe), true);
+    report(services, forms.key(recipe), conversion);
+  }
+  return null;
+}
+
+/** Lines that are not written, since the last one that was: a flood of broken pictures is told in a few lines. */
+let silenced = 0;
+let nextLineMs = 0;
+const LINE_EVERY_MS = 10_000;
+
+function report({ logger }: Services, key: string, { kind, detail }: Exclude<Conversion, { kind: "done" }>): void {
+  const nowMs = performance.now();
+  if (nowMs < nextLineMs) return void silenced++;
+  nextLineMs = nowMs + LINE_EVERY_MS;
+  logger.warn("A picture could not be converted: its original is served", {
+    key: key.replaceAll("\0", " "),
+    result: kind,
+    problem: detail,
+    more: silenced > 0 ? silenced : undefined,
+  });
+  silenced = 0;
+}

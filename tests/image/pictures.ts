@@ -1,0 +1,55 @@
+/** As much of `sharp` as tests use. */
+interface Sharp {
+  (input: unknown, options?: unknown): Drawing;
+  unblock(options: { operation: string[] }): void;
+}
+
+interface Drawing {
+  blur(sigma: number): Drawing;
+  withMetadata(options: unknown): Drawing;
+  toFormat(format: string, options?: unknown): Drawing;
+  raw(): Drawing;
+  toBuffer(): Promise<Uint8Array>;
+  metadata(): Promise<{ format?: string; width?: number; height?: number; pages?: number; compression?: string }>;
+}
+
+const { default: sharp } = await import("sharp") as unknown as { default: Sharp };
+
+/** What a drawn picture is like. */
+export interface Drawn {
+  readonly width: number;
+  readonly height: number;
+  /** `noise` hardly gets smaller, `soft` does. */
+  readonly look?: "soft" | "noise";
+  readonly orientation?: number;
+  readonly quality?: number;
+}
+
+/** Draws a picture in a format; not the same bytes each time. */
+export async function drawn(format: "jpeg" | "png" | "webp" | "gif", picture: Drawn): Promise<Uint8Array<ArrayBuffer>> {
+  const { width, height, look = "soft", orientation, quality = 90 } = picture;
+  const noise = { type: "gaussian", mean: 128, sigma: 60 };
+  const canvas = sharp({ create: { width, height, channels: 3, background: "#000", noise } });
+  const shaped = look === "soft" ? canvas.blur(4) : canvas;
+  const marked = orientation === undefined ? shaped : shaped.withMetadata({ orientation });
+  return new Uint8Array(await marked.toFormat(format, { quality }).toBuffer());
+}
+
+/** An animated WebP or GIF of two frames. */
+export async function animated(format: "webp" | "gif"): Promise<Uint8Array<ArrayBuffer>> {
+  const [width, height] = [60, 60];
+  const noise = { type: "gaussian", mean: 128, sigma: 60 };
+  const create = { width, height: height * 2, channels: 3, background: "#000", noise };
+  const pixels = await sharp({ create }).raw().toBuffer();
+  const raw = { width, height: height * 2, channels: 3, pageHeight: height };
+  return new Uint8Array(await sharp(pixels, { raw }).toFormat(format, { delay: [100, 100] }).toBuffer());
+}
+
+/** What a picture is, by decoding all of it. @throws {Error} when it is broken */
+export async function decoded(bytes: Uint8Array): Promise<{ format: string; width: number; height: number }> {
+  // The gateway shuts what it does not take in, for its whole process.
+  sharp.unblock({ operation: ["VipsForeignLoadHeif"] });
+  const { format, width, height, compression } = await sharp(bytes, { failOn: "truncated" }).metadata();
+  await sharp(bytes, { failOn: "truncated" }).raw().toBuffer();
+  return { format: format === "heif" && compression === "av1" ? "avif" : format!, width: width!, height: height! };
+}
