@@ -30,8 +30,9 @@ export function takeCredential(
   wait: CredentialWait,
 ): TakenCredential | Promise<TakenCredential> {
   const { pool, type } = exchange.tenant;
-  // Those that wait already come first.
-  const taken = pool.keyRoom.size > 0 ? { heldMs: 1 } : type.outgoing(exchange);
+  // Those that wait already come first; one that brings its own credential waits for nobody.
+  if (pool.keyRoom.size > 0) pool.keyRoom.advance();
+  const taken = type.outgoing(exchange);
   return "heldMs" in taken ? waitForRoom(exchange, taken, wait) : { outgoing: taken, last: wait.last };
 }
 

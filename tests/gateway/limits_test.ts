@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Limits, newSharedLimits, sweepLimits } from "../../lib/gateway/limits.ts";
+import { KEY_CELLS } from "../../lib/upstream_type/_shared_key.ts";
 import { configFor, plainPool } from "../proxy/in_process_gateway.ts";
 
 async function parts(limit: number) {
@@ -76,4 +77,15 @@ Deno.test("sweepLimits() frees the places of a worker that has died, and no othe
   assert.deepEqual([gates[1]!.inFlight, admissions[1]!.inFlight], [1, 1]);
   sweepLimits(shared, 1);
   assert.deepEqual([gates[1]!.inFlight, admissions[1]!.inFlight], [0, 0]);
+});
+
+Deno.test("Limits keep what is known of a key for all workers, through reloads and a worker's death, and each pool's apart", () => {
+  const shared = newSharedLimits(2);
+  const [one, two] = [0, 1].map((worker) => new Limits(shared, worker));
+  one!.keyCells("p", "digest")[0] = 7;
+  sweepLimits(shared, 0);
+  assert.equal(two!.keyCells("p", "digest")[0], 7);
+  assert.equal(two!.next().keyCells("p", "digest")[0], 7);
+  assert.equal(two!.keyCells("q", "digest")[0], 0);
+  assert.ok(new Limits(newSharedLimits(1), 0).keyCells("p", "digest").length >= KEY_CELLS);
 });

@@ -30,6 +30,8 @@ function tokenClaims(token: string): { aud: string; sub: string; scopes: string[
 /** Sessions, ratings and lists that users have made, and who may ask at all. */
 export class TmdbAccounts {
   readonly keys: Map<string, KeyState>;
+  /** What an answer to a limited key says; tests change it as they go. */
+  retryAfterSeconds = 1;
   readonly #sessions: Set<string>;
   readonly #ratings = new Map<string, Map<string, number>>();
   #made = 0;

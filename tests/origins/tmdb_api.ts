@@ -7,7 +7,7 @@ import { answerAccount } from "./tmdb_account_paths.ts";
 export function answerApi(path: string, parts: Omit<ApiRequest, "segments" | "caller">, authorization: string | null) {
   const [version, ...segments] = path.split("/").filter((segment) => segment !== "");
   const caller = parts.accounts.identify(parts.query, authorization);
-  if (caller === 25) return coded(25, [["retry-after", "1"]]);
+  if (caller === 25) return coded(25, [["retry-after", String(parts.accounts.retryAfterSeconds)]]);
   if (typeof caller === "number") return coded(caller);
   const request = { ...parts, segments, caller };
   if (version !== "3" && version !== "4") return coded(34);
