@@ -152,6 +152,12 @@ export async function decodeResponse(
   return responseOf(meta, body ?? new Uint8Array(record.subarray(HEADER_LENGTH + header.metaLength)));
 }
 
+/** The purge tags of a record, without a look at the rest of it; none where it cannot be read. */
+export function readTags(record: Uint8Array, header: RecordHeader): readonly string[] {
+  const tags: unknown = metaIn(record, header)?.t;
+  return Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string") : [];
+}
+
 function metaIn(record: Uint8Array, header: RecordHeader): Meta | null {
   try {
     return JSON.parse(decoder.decode(record.subarray(HEADER_LENGTH, HEADER_LENGTH + header.metaLength)));

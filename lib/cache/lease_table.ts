@@ -1,4 +1,5 @@
 import { INVALIDATION_BYTES } from "./invalidation_table.ts";
+import { TAG_FILTER_BYTES } from "./tag_filter.ts";
 
 const SLOTS = 65_536;
 const TAG_BITS = 23;
@@ -9,9 +10,12 @@ const MAX_OWNERS = (1 << (32 - TAG_BITS)) - 1;
 /** What a lease table takes of shared memory, in bytes. */
 export const LEASE_BYTES = SLOTS * Int32Array.BYTES_PER_ELEMENT;
 
-/** Memory of a lease table, and behind it of an invalidation table, to be handed to every worker. */
+/** Where in the memory of {@linkcode newLeaseMemory} the tag filter lies, in bytes. */
+export const TAG_FILTER_AT = LEASE_BYTES + INVALIDATION_BYTES;
+
+/** Memory of a lease table, and behind it of an invalidation table and a tag filter, to be handed to every worker. */
 export function newLeaseMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(LEASE_BYTES + INVALIDATION_BYTES);
+  return new SharedArrayBuffer(TAG_FILTER_AT + TAG_FILTER_BYTES);
 }
 
 /** What asking for a lease gave. */

@@ -14,6 +14,8 @@ export type PurgeScope =
   | { readonly kind: "glob"; readonly listener: string | null; readonly pattern: string; readonly base?: string }
   /** Responses with this tag. */
   | { readonly kind: "tag"; readonly listener: string | null; readonly tag: string }
+  /** Responses with one of these tags: one rule for many, as a list of changes brings them. */
+  | { readonly kind: "tags"; readonly listener: string | null; readonly tags: readonly string[] }
   /** Everything of a listener, or everything. */
   | { readonly kind: "all"; readonly listener: string | null };
 
@@ -67,9 +69,10 @@ export class PurgeRules {
 
   /** Adds a rule. */
   add(rule: PurgeRule): void {
-    const mark = this.#markOf(rule.scope);
-    if (rule.soft) mark.softMs = Math.max(mark.softMs, rule.timeMs);
-    else mark.hardMs = Math.max(mark.hardMs, rule.timeMs);
+    for (const mark of this.#marksOf(rule.scope)) {
+      if (rule.soft) mark.softMs = Math.max(mark.softMs, rule.timeMs);
+      else mark.hardMs = Math.max(mark.hardMs, rule.timeMs);
+    }
     this.#newestMs = Math.max(this.#newestMs, rule.timeMs);
   }
 
@@ -101,7 +104,12 @@ export class PurgeRules {
     }
   }
 
-  #markOf(scope: PurgeScope): Mark {
+  #marksOf(scope: PurgeScope): Mark[] {
+    if (scope.kind !== "tags") return [this.#markOf(scope)];
+    return scope.tags.map((tag) => markIn(this.#tags, scoped(scope.listener, tag)));
+  }
+
+  #markOf(scope: Exclude<PurgeScope, { kind: "tags" }>): Mark {
     switch (scope.kind) {
       case "all":
         return markIn(this.#listeners, scoped(scope.listener, ""));
@@ -155,14 +163,35 @@ export function staleSince(response: StoredResponse, atMs: number): StoredRespon
   return { ...response, freshness: { ...freshness, lifetimeMs: ageThenMs } };
 }
 
+/** Tags of one rule that weigh as much as a rule of another kind. */
+const TAGS_A_RULE = 20;
+
 /**
- * At most `max` rules that purge at least what these do: where there are more, the older half becomes one rule for each of their
- * listeners, over all that it holds, hard where one of them was.
+ * What a rule counts for where rules are bounded: a rule over many tags takes the room of several.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { weightOf } from "./purge_rules.ts";
+ * const scope = { kind: "tags", listener: null, tags: Array.from({ length: 41 }, String) } as const;
+ * assert.equal(weightOf({ id: "1", scope, soft: true, timeMs: 0 }), 3);
+ * ```
+ */
+export function weightOf({ scope }: PurgeRule): number {
+  return scope.kind === "tags" ? Math.max(1, Math.ceil(scope.tags.length / TAGS_A_RULE)) : 1;
+}
+
+/**
+ * Rules of a weight of at most `max` that purge at least what these do: where there are more, the older half becomes one rule for each
+ * of their listeners, over all that it holds, hard where one of them was.
  */
 export function foldRules(rules: readonly PurgeRule[], max: number): readonly PurgeRule[] {
-  if (rules.length <= max) return rules;
+  let weight = rules.reduce((sum, rule) => sum + weightOf(rule), 0);
+  if (weight <= max) return rules;
   const byTime = [...rules].sort((a, b) => a.timeMs - b.timeMs);
-  const folded = byTime.splice(0, byTime.length - Math.floor(max / 2));
+  let count = 0;
+  while (weight > Math.floor(max / 2)) weight -= weightOf(byTime[count++]!);
+  const folded = byTime.splice(0, count);
   const listeners = new Map<string, PurgeRule>();
   for (const rule of folded) {
     const { listener } = rule.scope;

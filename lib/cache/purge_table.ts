@@ -7,10 +7,11 @@ import {
   type PurgeScope,
   type PurgeVerdict,
   staleSince,
+  weightOf,
 } from "./purge_rules.ts";
 import type { StoredResponse } from "./stored_response.ts";
 
-/** Rules held at most; see `foldRules`. */
+/** Rules held at most, by their weight; see `foldRules`. */
 const MAX_RULES = 10_000;
 /**
  * Prefixes and patterns held at most: a response is held against each of them, once after each purge, and 256 patterns take some
@@ -24,6 +25,7 @@ export class PurgeTable {
   #compiled = new PurgeRules();
   #generation = 0;
   #patterns = 0;
+  #weight = 0;
 
   constructor(rules: Iterable<PurgeRule> = []) {
     for (const rule of rules) this.add(rule);
@@ -45,7 +47,8 @@ export class PurgeTable {
     this.#byId.set(rule.id, rule);
     this.#generation++;
     if (isPattern(rule)) this.#patterns++;
-    if (this.#byId.size <= MAX_RULES && this.#patterns <= MAX_PATTERNS) return this.#compiled.add(rule);
+    this.#weight += weightOf(rule);
+    if (this.#weight <= MAX_RULES && this.#patterns <= MAX_PATTERNS) return this.#compiled.add(rule);
     const rules = [...this.#byId.values()];
     // Folded rules of before are folded again with them: there is one a listener.
     const [patterns, others] = [rules.filter(mayFoldEarly), rules.filter((kept) => !mayFoldEarly(kept))];
@@ -55,6 +58,7 @@ export class PurgeTable {
   #compile(rules: readonly PurgeRule[]): void {
     this.#byId = new Map(rules.map((kept) => [kept.id, kept]));
     this.#patterns = rules.filter(isPattern).length;
+    this.#weight = rules.reduce((sum, rule) => sum + weightOf(rule), 0);
     this.#compiled = new PurgeRules(rules);
   }
 

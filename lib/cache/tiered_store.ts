@@ -18,6 +18,8 @@ export interface TieredStoreOptions {
    * @default none
    */
   readonly purges?: PurgeTable;
+  /** Told of each `put`. */
+  readonly onPut?: (response: StoredResponse) => void;
   /** Told of each `delete`, so that the other workers can `forget` the key. */
   readonly onDelete?: (key: string) => void;
 }
@@ -33,6 +35,7 @@ class Tiers implements TieredStore {
   readonly #disk: KvTier | null;
   readonly #clock: Clock;
   readonly #purges: PurgeTable;
+  readonly #onPut: TieredStoreOptions["onPut"];
   readonly #onDelete: TieredStoreOptions["onDelete"];
 
   constructor(options: TieredStoreOptions) {
@@ -40,6 +43,7 @@ class Tiers implements TieredStore {
     this.#disk = options.disk;
     this.#clock = options.clock ?? systemClock;
     this.#purges = options.purges ?? new PurgeTable();
+    this.#onPut = options.onPut;
     this.#onDelete = options.onDelete;
   }
 
@@ -54,6 +58,8 @@ class Tiers implements TieredStore {
   }
 
   put(response: StoredResponse): void {
+    // Before it can be found: whoever purges by tag must not think that there is nothing.
+    this.#onPut?.(response);
     if (response.tiers.memory) this.#memory.put(response, this.#clock.now());
     else this.#memory.delete(response.key);
     if (response.tiers.disk) this.#disk?.put(response);

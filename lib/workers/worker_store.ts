@@ -1,8 +1,10 @@
+import { TAG_FILTER_AT } from "../cache/lease_table.ts";
 import { createMemoryTier, type MemoryTier } from "../cache/memory_tier.ts";
 import { PeerNotices } from "../cache/peer_notices.ts";
 import type { PurgeRule } from "../cache/purge_rules.ts";
 import { PurgeTable } from "../cache/purge_table.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import { TagFilter } from "../cache/tag_filter.ts";
 import { createTieredStore, type TieredStore } from "../cache/tiered_store.ts";
 import type { Config } from "../config/config.ts";
 import type { Logger } from "../logging/logger.ts";
@@ -26,10 +28,12 @@ export class WorkerStore {
     this.#purges = new PurgeTable(init.purges);
     this.#memory = createMemoryTier({ limitBytes: init.config.cache.memoryBytes });
     this.#peers = new PeerNotices({ timeoutMs: NOTICE_TIMEOUT_MS, onForget: (key) => this.#forget(key) });
+    const known = new TagFilter(init.leaseMemory, TAG_FILTER_AT);
     this.store = createTieredStore({
       memory: this.#memory,
       disk: disk.tier,
       purges: this.#purges,
+      onPut: ({ tags }) => known.add(tags),
       onDelete: (key) => this.#peers.forget(key),
     });
   }

@@ -8,6 +8,7 @@ import {
   staleSince,
 } from "../../lib/cache/purge_rules.ts";
 import { sampleResponse, seededRandom } from "./store_suite.ts";
+import { sample } from "./stored_sample.ts";
 
 function rule(scope: PurgeScope, timeMs: number, soft = false): PurgeRule {
   return { id: `${timeMs} ${JSON.stringify(scope)}`, scope, soft, timeMs };
@@ -117,4 +118,30 @@ Deno.test("foldRules() purges at least as much as before, with no more rules tha
     assert.ok(strength[after.verdict(response).kind] >= strength[before.verdict(response).kind]);
   }
   assert.equal(foldRules(rules, 500), rules);
+});
+
+Deno.test("a rule over many tags purges what has one of them, on its listener alone", () => {
+  const scope = { kind: "tags", listener: "api", tags: ["movie:1", "movie:2"] } as const;
+  const rules = new PurgeRules([{ id: "1", scope, soft: true, timeMs: 2_000 }]);
+  const verdictOf = (key: string, tags: string[]) => rules.verdict(sample(key, 1, { tags, requestTimeMs: 1_000 })).kind;
+  assert.equal(verdictOf("api\0\0/3/movie/2", ["movie:2"]), "stale");
+  assert.equal(verdictOf("api\0\0/3/movie/3", ["movie:3"]), "keep");
+  assert.equal(verdictOf("api\0\0/3/movie/3", []), "keep");
+  assert.equal(verdictOf("other\0\0/3/movie/2", ["movie:2"]), "keep");
+});
+
+Deno.test("foldRules() weighs rules over many tags, and folds the oldest of them into all of their listener", () => {
+  const rule = (number: number) => ({
+    id: `${number}`,
+    scope: { kind: "tags", listener: "api", tags: Array.from({ length: 100 }, (_, tag) => `movie:${tag}`) },
+    soft: true,
+    timeMs: number,
+  } as const);
+  const rules = [1, 2, 3, 4].map(rule);
+  assert.equal(foldRules(rules, 20), rules);
+  const folded = foldRules(rules, 19);
+  assert.deepEqual(folded.map(({ scope, timeMs, soft }) => [scope.kind, timeMs, soft]), [
+    ["all", 3, true],
+    ["tags", 4, true],
+  ]);
 });

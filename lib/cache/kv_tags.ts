@@ -1,0 +1,22 @@
+import { readHeader, readTags } from "./_kv_record.ts";
+
+/** Rows that Deno KV reads at once. */
+const BATCH_ROWS = 100;
+
+/**
+ * Tells the purge tags of everything on disk, entry by entry: what was stored before this process. It takes some seconds for 200,000
+ * entries, and yields to other work between batches.
+ *
+ * @throws {Error} what Deno KV throws
+ */
+export async function scanTags(
+  kv: Deno.Kv,
+  onTags: (tags: readonly string[]) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const { value } of kv.list({ prefix: ["r"] }, { batchSize: BATCH_ROWS })) {
+    if (signal.aborted) return;
+    const header = value instanceof Uint8Array ? readHeader(value) : null;
+    if (header !== null) onTags(readTags(value as Uint8Array, header));
+  }
+}
