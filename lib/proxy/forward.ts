@@ -1,5 +1,4 @@
 import type { Upstream } from "../pool/upstream.ts";
-import { retryable, type TryEnd } from "../upstream_client/retry.ts";
 import { type Answer, type Attempt, discard } from "./attempt.ts";
 import { triesAllowed } from "./chain.ts";
 import type { Exchange } from "./exchange.ts";
@@ -7,7 +6,7 @@ import { attemptHedged } from "./hedge.ts";
 import { type Next, nextUpstream } from "./next_upstream.ts";
 import type { Ask } from "./outgoing.ts";
 import { refuseForwarding } from "./refuse_forwarding.ts";
-import { settle } from "./settle.ts";
+import { isCredential, mayTryAgain, settle } from "./settle.ts";
 import { takeCredential } from "./take_credential.ts";
 import { takePlace } from "./take_place.ts";
 
@@ -78,7 +77,9 @@ async function askInTurn(exchange: Exchange, ask: Ask, options: AskOptions): Pro
     const { upstream, last: before }: Next = await nextUpstream(exchange, { tried, last, untilMs, signal });
     if (upstream !== null && before?.kind === "answer") discard(before.answer);
     if (upstream !== null && exchange.tries > 0) runtime.counts.retries++;
-    last = upstream === null ? before : await attemptHedged(exchange, { ask, upstream, outgoing, untilMs, signal, tried });
+    last = upstream === null
+      ? before
+      : await attemptHedged(exchange, { ask, upstream, outgoing, untilMs, signal, tried });
     if (takesBudget) runtime.retries.release();
     if (last === null || upstream === null) break;
     exchange.upstream = last.upstream.id;
@@ -112,23 +113,4 @@ async function takeRetry(
     clearTimeout(timer);
     signal?.removeEventListener("abort", end);
   }
-}
-
-function isCredential(last: Attempt): boolean {
-  return last.kind === "answer" && last.answer.judgement === "credential";
-}
-
-/** Safe requests that are no user's own may be sent again; others only if not one byte of them was written (RFC 9110 §9.2.2). */
-function mayTryAgain(exchange: Exchange, ask: Ask, last: Attempt): boolean {
-  const bodyTaken = ask.body !== null && (last.kind === "answer" || last.failure.requestSent);
-  if (isCredential(last)) return !bodyTaken && exchange.private === null && ask.body === null;
-  const end = endOf(last);
-  if (exchange.private !== null && !("failure" in end && !end.requestSent)) return false;
-  return retryable({ method: ask.method, bodyTaken }, end);
-}
-
-function endOf(last: Attempt): TryEnd {
-  if (last.kind === "failure") return { failure: last.failure.kind, requestSent: last.failure.requestSent };
-  if (last.answer.judgement === "wrong_content") return { wrongContent: true };
-  return { status: last.answer.judgement === "limited" ? 429 : last.answer.response.status };
 }

@@ -1,8 +1,10 @@
 import { GatewayError } from "../errors.ts";
+import { retryable, type TryEnd } from "../upstream_client/retry.ts";
 import { type Answer, type Attempt, discard } from "./attempt.ts";
 import { gatewayError } from "./client_error.ts";
 import type { Exchange } from "./exchange.ts";
 import { mayGetRoom } from "./next_upstream.ts";
+import type { Ask } from "./outgoing.ts";
 
 /**
  * What is passed on when nothing better came: the last answer as it is, unless it is not what the pool carries.
@@ -38,4 +40,27 @@ export function settle(exchange: Exchange, last: Attempt | null): Answer {
     );
   }
   return last.answer;
+}
+
+/** Whether a try failed because of the credential that went with it, and another one is worth a try. */
+export function isCredential(last: Attempt): boolean {
+  return last.kind === "answer" && last.answer.judgement === "credential";
+}
+
+/**
+ * Whether another try may be made: safe requests that are no user's own may be sent again; others only if not one byte of them was
+ * written (RFC 9110 §9.2.2).
+ */
+export function mayTryAgain(exchange: Exchange, ask: Ask, last: Attempt): boolean {
+  const bodyTaken = ask.body !== null && (last.kind === "answer" || last.failure.requestSent);
+  if (isCredential(last)) return !bodyTaken && exchange.private === null && ask.body === null;
+  const end = endOf(last);
+  if (exchange.private !== null && !("failure" in end && !end.requestSent)) return false;
+  return retryable({ method: ask.method, bodyTaken }, end);
+}
+
+function endOf(last: Attempt): TryEnd {
+  if (last.kind === "failure") return { failure: last.failure.kind, requestSent: last.failure.requestSent };
+  if (last.answer.judgement === "wrong_content") return { wrongContent: true };
+  return { status: last.answer.judgement === "limited" ? 429 : last.answer.response.status };
 }
