@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { connectionKeys } from "./connection_sections.ts";
 import { imageWorkerSection, listenerImageKeys } from "./images_sections.ts";
-import { imageWorkerSection, listenerImageKeys } from "./images_sections.ts";
 import { Interpolated } from "./interpolate.ts";
 import { prewarmKeys } from "./prewarm_sections.ts";
 import {
@@ -312,9 +311,6 @@ function poolSection(names: RegisteredNames) {
     ).prefault([]).describe("TMDB API keys (32 hex digits) or read access tokens; empty ones are ignored."),
     key_mode: choice(["inject-missing", "replace", "pass"]).prefault("inject-missing").describe(
       "Whose key an upstream sees: the client's own if it has one, always the gateway's, or always the client's.",
-    ),
-    image_accept: choice(["named", "negotiate"]).prefault("named").describe(
-      "What upstreams of type `tmdb-image` are asked for: the format that the name says, or WebP for clients that name it.",
     ),
     content_types: asMapping(contentTypesSection).optional().describe(
       "Media types that upstreams may answer with, another is a failed try; default: the type's own.",

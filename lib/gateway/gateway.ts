@@ -6,7 +6,6 @@ import { LEASE_BYTES, LeaseTable } from "../cache/lease_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Config, UpstreamConfig } from "../config/config.ts";
 import type { ImageConverter } from "../image/conversion.ts";
-import type { ImageConverter } from "../image/conversion.ts";
 import { addressMatcher } from "../http/forwarded.ts";
 import type { Logger } from "../logging/logger.ts";
 import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";

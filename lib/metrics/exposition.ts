@@ -107,12 +107,6 @@ function listenerMetrics({ listeners }: WorkerCounts): Metric[] {
       type: "counter",
       values: samples((listener, { conversions }) => results({ listener }, conversions)),
     },
-    {
-      name: "usher_image_conversions_total",
-      help: "Conversions of pictures by what became of them; what is not done is served as it is",
-      type: "counter",
-      values: samples((listener, { conversions }) => results({ listener }, conversions)),
-    },
   ];
 }
 

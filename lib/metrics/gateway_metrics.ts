@@ -53,8 +53,6 @@ export interface ListenerCounts {
   rateLimited: number;
   /** Conversions of pictures by what became of them; empty where the listener converts none. */
   conversions: Record<string, number>;
-  /** Conversions of pictures by what became of them; empty where the listener converts none. */
-  conversions: Record<string, number>;
   /** Requests answered 401 because they showed no valid token. */
   unauthorized: number;
   /** Requests answered 429 because their address had tried too many wrong tokens. */
@@ -135,7 +133,6 @@ export function newListenerCounts(): ListenerCounts {
     queued: 0,
     turnedAway: 0,
     rateLimited: 0,
-    conversions: Object.create(null),
     conversions: Object.create(null),
     unauthorized: 0,
     authBlocked: 0,
@@ -233,9 +230,6 @@ function addListener(sum: ListenerCounts, counts: ListenerCounts): void {
   sum.queued += counts.queued;
   sum.turnedAway += counts.turnedAway;
   sum.rateLimited += counts.rateLimited;
-  for (const [result, count] of Object.entries(counts.conversions)) {
-    sum.conversions[result] = (sum.conversions[result] ?? 0) + count;
-  }
   for (const [result, count] of Object.entries(counts.conversions)) {
     sum.conversions[result] = (sum.conversions[result] ?? 0) + count;
   }

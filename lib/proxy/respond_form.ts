@@ -16,9 +16,9 @@ import type { CompressOptions } from "./storing_options.ts";
 /** Answers from a stored response, with what its listener changes in documents, in the content coding that suits the client best. */
 export function respondForm(exchange: Exchange, found: StoredResponse, note: CacheNote): Response | Promise<Response> {
   const { images, storing: { compress } } = exchange.tenant;
+  const stored = exchange.rewrite === null ? found : rewrittenForm(exchange, found);
   const picture = images === null ? null : imageForms(stored, images);
   if (picture !== null) return respondImage(exchange, picture, { options: images!, note });
-  const stored = exchange.rewrite === null ? found : rewrittenForm(exchange, found);
   if (compress === null) return respondStored(exchange, stored, note);
   const form = chosenForm(exchange, stored, compress);
   return form instanceof Promise

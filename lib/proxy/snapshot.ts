@@ -10,7 +10,6 @@ import type { RetryBudget } from "../upstream_client/retry_budget.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import type { ConvertOptions } from "./image_form.ts";
 import type { Rewriting } from "./rewriting.ts";
-import type { ConvertOptions } from "./image_form.ts";
 import type { StoringOptions } from "./storing_options.ts";
 import type { CredentialState, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
