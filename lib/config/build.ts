@@ -1,24 +1,13 @@
 import { resolve } from "node:path";
 import { cleanApiKey } from "./api_key.ts";
 import { buildConnection, upstreamId } from "./build_connection.ts";
-import { buildLimits, buildResilience } from "./build_resilience.ts";
-import type {
-  CacheConfig,
-  CacheRuleConfig,
-  Config,
-  HealthConfig,
-  ListenerConfig,
-  PoolConfig,
-  ServerConfig,
-  UpstreamConfig,
-} from "./config.ts";
-import { buildStoring } from "./build_storing.ts";
-import { buildImageWorker, buildListenerImages } from "./build_images.ts";
-import { buildPrewarm } from "./build_prewarm.ts";
+import { buildListener } from "./build_listener.ts";
+import { buildResilience } from "./build_resilience.ts";
+import type { CacheConfig, Config, HealthConfig, PoolConfig, ServerConfig, UpstreamConfig } from "./config.ts";
+import { buildImageWorker } from "./build_images.ts";
 import type { FileValues } from "./schema.ts";
 
 type PoolValues = FileValues["pools"][string];
-type ListenerValues = FileValues["listeners"][number];
 
 /** What a configuration takes from the machine. */
 export interface BuildOptions {
@@ -123,43 +112,6 @@ function buildPool(name: string, pool: PoolValues, options: BuildOptions): PoolC
   };
 }
 
-function buildRule(rule: ListenerValues["cache"]["rules"][number]): CacheRuleConfig {
-  return {
-    path: rule.path ?? null,
-    contentType: rule.content_type ?? null,
-    status: rule.status ?? null,
-    ttlMs: rule.ttl ?? null,
-    minTtlMs: rule.min_ttl ?? null,
-    maxTtlMs: rule.max_ttl ?? null,
-    staleWhileRevalidateMs: rule.stale_while_revalidate ?? null,
-    staleIfErrorMs: rule.stale_if_error ?? null,
-    memory: rule.memory,
-    disk: rule.disk,
-  };
-}
-
-function buildListener(listener: ListenerValues, { cwd }: BuildOptions): ListenerConfig {
-  const { mode, rules, query } = listener.cache;
-  return {
-    name: listener.name,
-    listen: listener.listen,
-    hosts: [...new Set(listener.host)],
-    prefix: listener.prefix,
-    stripPrefix: listener.strip_prefix,
-    pool: listener.pool,
-    cache: {
-      mode: mode ?? null,
-      rules: rules.map(buildRule),
-      query: { include: query.include ?? null, exclude: query.exclude, sort: query.sort },
-      ...buildStoring(listener.cache),
-    },
-    limits: buildLimits(listener),
-    offline: listener.offline,
-    prewarm: buildPrewarm(listener, cwd),
-    images: buildListenerImages(listener),
-  };
-}
-
 /** The configuration that the values of a sound file mean, frozen. */
 export function buildConfig(values: FileValues, options: BuildOptions): Config {
   return deepFreeze({
@@ -173,6 +125,6 @@ export function buildConfig(values: FileValues, options: BuildOptions): Config {
     cache: buildCache(values.cache),
     images: buildImageWorker(values.images, options.cores),
     pools: Object.entries(values.pools).map(([name, pool]) => buildPool(name, pool, options)),
-    listeners: values.listeners.map((listener) => buildListener(listener, options)),
+    listeners: values.listeners.map((listener) => buildListener(listener, options.cwd)),
   });
 }

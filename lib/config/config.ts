@@ -3,6 +3,7 @@ import type { PrewarmConfig } from "./prewarm_config.ts";
 import type { ConnectionConfig } from "./connection_config.ts";
 import type { StoringConfig } from "./storing_config.ts";
 import type { ListenerLimitsConfig, PoolResilienceConfig } from "./resilience_config.ts";
+import type { RewritingConfig } from "./rewriting_config.ts";
 
 /** The whole configuration, checked, with every default filled in, frozen. Sizes are bytes and times milliseconds. */
 export interface Config {
@@ -165,7 +166,7 @@ export interface ContentTypesConfig {
 }
 
 /** One entry of `listeners:`. */
-export interface ListenerConfig {
+export interface ListenerConfig extends RewritingConfig {
   readonly name: string;
   readonly listen: ListenAddress;
   /** Exact names and `*.example.com`; empty is any host. */

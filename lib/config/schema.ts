@@ -22,6 +22,7 @@ import {
   text,
   upstreamUrl,
 } from "./scalars.ts";
+import { rewritingKeys } from "./rewriting_sections.ts";
 import { asMapping, list, section, short } from "./section.ts";
 import { storingKeys } from "./storing_sections.ts";
 import { listenerLimitKeys, resilienceKeys, upstreamLimitKeys } from "./resilience_sections.ts";
@@ -266,6 +267,7 @@ const listenerSection = section({
   cache: asMapping(listenerCacheSection).prefault({}).describe("How responses of this listener are stored."),
   ...listenerImageKeys,
   ...listenerLimitKeys,
+  ...rewritingKeys,
   ...prewarmKeys,
 });
 

@@ -191,7 +191,7 @@ class TreeBuilder {
     // A key with nothing behind it is as good as absent: that is what a section is whose keys are all commented out, and
     // what `${NAME:-}` leaves where the variable is not set.
     if (value instanceof Interpolated && value.text().trim() === "") this.empties.set(formatPath(at), value);
-    else if (value !== null) mapping[key] = value;
+    else if (value !== null || isPatch(path)) mapping[key] = value;
   }
 
   /** Adds what a merge key (`<<`) brings, `depth` merges deep; keys that the mapping has already win. */
@@ -229,6 +229,11 @@ class TreeBuilder {
     for (const problem of result.problems) this.#refuse(path, this.#position(node), problem);
     return null;
   }
+}
+
+/** Whether a mapping is a merge patch or a part of one: there a member of `null` is not as good as absent. */
+function isPatch(path: Path): boolean {
+  return path[0] === "listeners" && path[2] === "overrides" && path[4] === "merge";
 }
 
 /** Whether the pair is `<<: …`. */

@@ -6,6 +6,7 @@ import type { DraftSchema } from "./schema.ts";
 import { validateAppends } from "./validate_appends.ts";
 import { validateListeners } from "./validate_listeners.ts";
 import { validatePools } from "./validate_pools.ts";
+import { validateRewriting } from "./validate_rewriting.ts";
 import type { ValidationContext } from "./validation_context.ts";
 
 /** An admin address that others can reach needs a token. */
@@ -59,6 +60,7 @@ export async function validate(schema: DraftSchema, options: ValidateOptions): P
   validateWorkers(context);
   validatePools(context);
   validateListeners(context);
+  validateRewriting(context);
   validateAppends(context);
   return await readAuthorities(context, read);
 }

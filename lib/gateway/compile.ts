@@ -1,5 +1,4 @@
 import type { Clock } from "../clock.ts";
-import { queryFilter } from "../cache/key.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { type Route, RouteTable } from "../listener/route_table.ts";
 import {
@@ -9,15 +8,11 @@ import {
   newPoolCounts,
   type WorkerCounts,
 } from "../metrics/gateway_metrics.ts";
-import { SupersetCutter } from "../proxy/cut_superset.ts";
 import type { PoolRuntime, Snapshot, Tenant } from "../proxy/snapshot.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
-import { compilePolicy, compileStoring } from "./cache_policy.ts";
-import { compileConvert } from "./compile_images.ts";
 import { compilePool, type PoolDeps } from "./compile_pool.ts";
-import { compileConvert } from "./compile_images.ts";
-import type { Limits } from "./limits.ts";
+import { compileTenant } from "./compile_tenant.ts";
 
 /** What compiling takes from outside. */
 export interface CompileDeps extends Pick<PoolDeps, "transportOf" | "limits" | "onBreaker"> {
@@ -43,8 +38,6 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
       imageAccept: pool.imageAccept,
       now: () => deps.clock.now(),
       onKeyEvent: (event) => deps.onKeyEvent(pool.name, event),
-    });
-    const countsOf = (name: string, upstream: string) =>
       credentials: {
         limits: pool.keyLimits,
         cellsOf: (digest) => deps.limits.keyCells(pool.name, digest),
@@ -52,6 +45,8 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
         holds: true,
         hasOtherUpstreams: pool.upstreams.length > 1,
       },
+    });
+    const countsOf = (name: string, upstream: string) =>
       (deps.counts.upstreams[name] ??= {})[upstream] ??= { outcomes: {}, latencySumMs: 0 };
     const poolCountsOf = (name: string) => deps.counts.pools[name] ??= newPoolCounts();
     runtimes.set(pool.name, { runtime: compilePool(pool, type, { ...deps, countsOf, poolCountsOf }), type });
@@ -66,40 +61,6 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
     tables: tablesOf(tenants),
     tenants: [...tenants.values()],
     pools: [...runtimes.values()].map(({ runtime }) => runtime),
-  });
-}
-
-interface TenantParts {
-  readonly runtime: PoolRuntime;
-  readonly type: UpstreamType;
-  readonly counts: ListenerCounts;
-  readonly limits: Limits;
-}
-
-function compileTenant(config: Config, listener: ListenerConfig, parts: TenantParts): Tenant {
-  const { runtime, type, counts, limits } = parts;
-  const pool = config.pools.find(({ name }) => name === listener.pool)!;
-  const forwarded = pool.forwarded ?? type.forwarded;
-  return Object.freeze({
-    name: listener.name,
-    prefix: listener.prefix,
-    stripPrefix: listener.stripPrefix,
-    pool: runtime,
-    type,
-    policy: compilePolicy(listener.cache, type),
-    storing: compileStoring(listener.cache, type),
-    images: compileConvert(config, listener, counts),
-    filterQuery: queryFilter(listener.cache.query),
-    // An upstream that is told of the client's host may answer by it.
-    hostInKey: type.hostInKey || pool.preserveHost || forwarded !== "off",
-    forwarded,
-    responseFields: type.responseFields,
-    counts,
-    admission: limits.admission(listener),
-    clientRate: limits.clientRate(listener),
-    deriver: listener.cache.reuseAppends && type.documents !== undefined ? new SupersetCutter(type.documents) : null,
-    rewriting: null,
-    offline: listener.offline,
   });
 }
 

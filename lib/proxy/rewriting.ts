@@ -18,20 +18,19 @@ export interface LinkRewriting {
   readonly target: LinkTarget;
 }
 
-/** Where such addresses lead: to a fixed place, or to one that depends on how the client came. */
-export type LinkTarget =
-  /** With a slash at its end. */
-  | { readonly address: string }
-  | {
-    /** With slashes at both ends. */
-    readonly path: string;
-    /** The other listener is at another host; `null` where it is at the client's. */
-    readonly host: string | null;
-    /** The other listener is at another port; `null` where it is at the client's. */
-    readonly port: number | null;
-    /** Whether a host that a proxy names is one of this listener's. */
-    readonly isServed: (host: string) => boolean;
-  };
+/** Where such addresses lead. */
+export interface LinkTarget {
+  /** Scheme, authority and perhaps more, without a slash at its end; `null` goes by how the client came. */
+  readonly begin: string | null;
+  /** What follows, with slashes at both ends. */
+  readonly path: string;
+  /** Port of the other listener; `null` where it is the one that the client came to. */
+  readonly port: number | null;
+  /** Host of the other listener, for a client that came to a host. */
+  readonly hostFor: (host: string) => string;
+  /** Whether a host that a proxy names is one of this listener's. */
+  readonly isServed: (host: string) => boolean;
+}
 
 /** A merge patch for some documents. */
 export interface Override {
@@ -84,16 +83,19 @@ function matching(overrides: readonly Override[], { path, query }: TypedRequest)
 }
 
 function linkAddress(target: LinkTarget, request: RewrittenRequest): string {
-  if ("address" in target) return target.address;
+  return (target.begin ?? linkOrigin(target, request)) + target.path;
+}
+
+function linkOrigin(target: LinkTarget, request: RewrittenRequest): string {
   const { scheme, authority } = clientOrigin(target, request);
   const port = target.port ?? portOf(authority);
   const isUsual = port === null || port === (scheme === "http" ? 80 : 443);
-  return `${scheme}://${target.host ?? hostOf(authority)}${isUsual ? "" : `:${port}`}${target.path}`;
+  return `${scheme}://${target.hostFor(hostOf(authority))}${isUsual ? "" : `:${port}`}`;
 }
 
 /** How the client came, as far as that can be: a proxy may name any host, of which the listener may serve some only. */
 function clientOrigin(
-  { isServed }: Extract<LinkTarget, { path: string }>,
+  { isServed }: LinkTarget,
   request: RewrittenRequest,
 ): PublicOrigin {
   const { authority, scheme } = request;

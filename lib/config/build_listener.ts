@@ -1,0 +1,48 @@
+import { buildListenerImages } from "./build_images.ts";
+import { buildPrewarm } from "./build_prewarm.ts";
+import { buildLimits } from "./build_resilience.ts";
+import { buildRewriting } from "./build_rewriting.ts";
+import { buildStoring } from "./build_storing.ts";
+import type { CacheRuleConfig, ListenerConfig } from "./config.ts";
+import type { FileValues } from "./schema.ts";
+
+type ListenerValues = FileValues["listeners"][number];
+
+function buildRule(rule: ListenerValues["cache"]["rules"][number]): CacheRuleConfig {
+  return {
+    path: rule.path ?? null,
+    contentType: rule.content_type ?? null,
+    status: rule.status ?? null,
+    ttlMs: rule.ttl ?? null,
+    minTtlMs: rule.min_ttl ?? null,
+    maxTtlMs: rule.max_ttl ?? null,
+    staleWhileRevalidateMs: rule.stale_while_revalidate ?? null,
+    staleIfErrorMs: rule.stale_if_error ?? null,
+    memory: rule.memory,
+    disk: rule.disk,
+  };
+}
+
+/** One listener, from the values of a sound file; relative paths start from `cwd`. */
+export function buildListener(listener: ListenerValues, cwd: string): ListenerConfig {
+  const { mode, rules, query } = listener.cache;
+  return {
+    name: listener.name,
+    listen: listener.listen,
+    hosts: [...new Set(listener.host)],
+    prefix: listener.prefix,
+    stripPrefix: listener.strip_prefix,
+    pool: listener.pool,
+    cache: {
+      mode: mode ?? null,
+      rules: rules.map(buildRule),
+      query: { include: query.include ?? null, exclude: query.exclude, sort: query.sort },
+      ...buildStoring(listener.cache),
+    },
+    limits: buildLimits(listener),
+    offline: listener.offline,
+    ...buildRewriting(listener),
+    prewarm: buildPrewarm(listener, cwd),
+    images: buildListenerImages(listener),
+  };
+}

@@ -1,0 +1,46 @@
+import { queryFilter } from "../cache/key.ts";
+import type { Config, ListenerConfig } from "../config/config.ts";
+import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
+import { SupersetCutter } from "../proxy/cut_superset.ts";
+import type { PoolRuntime, Tenant } from "../proxy/snapshot.ts";
+import type { UpstreamType } from "../upstream_type/upstream_type.ts";
+import { compilePolicy, compileStoring } from "./cache_policy.ts";
+import { compileConvert } from "./compile_images.ts";
+import { compileRewriting } from "./compile_rewriting.ts";
+import type { Limits } from "./limits.ts";
+
+/** What a listener shares with others, or takes over from the snapshot before. */
+export interface TenantParts {
+  readonly runtime: PoolRuntime;
+  readonly type: UpstreamType;
+  readonly counts: ListenerCounts;
+  readonly limits: Limits;
+}
+
+/** Compiles one listener, with the runtime of its pool. */
+export function compileTenant(config: Config, listener: ListenerConfig, parts: TenantParts): Tenant {
+  const { runtime, type, counts, limits } = parts;
+  const pool = config.pools.find(({ name }) => name === listener.pool)!;
+  const forwarded = pool.forwarded ?? type.forwarded;
+  return Object.freeze({
+    name: listener.name,
+    prefix: listener.prefix,
+    stripPrefix: listener.stripPrefix,
+    pool: runtime,
+    type,
+    policy: compilePolicy(listener.cache, type),
+    storing: compileStoring(listener.cache, type),
+    images: compileConvert(config, listener, counts),
+    filterQuery: queryFilter(listener.cache.query),
+    // An upstream that is told of the client's host may answer by it.
+    hostInKey: type.hostInKey || pool.preserveHost || forwarded !== "off",
+    forwarded,
+    responseFields: type.responseFields,
+    counts,
+    admission: limits.admission(listener),
+    clientRate: limits.clientRate(listener),
+    deriver: listener.cache.reuseAppends && type.documents !== undefined ? new SupersetCutter(type.documents) : null,
+    rewriting: compileRewriting(config, listener, type),
+    offline: listener.offline,
+  });
+}
