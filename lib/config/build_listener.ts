@@ -1,3 +1,4 @@
+import { buildAuth, buildCors } from "./build_access.ts";
 import { buildListenerImages } from "./build_images.ts";
 import { buildPrewarm } from "./build_prewarm.ts";
 import { buildLimits } from "./build_resilience.ts";
@@ -39,6 +40,8 @@ export function buildListener(listener: ListenerValues, cwd: string): ListenerCo
       query: { include: query.include ?? null, exclude: query.exclude, sort: query.sort },
       ...buildStoring(listener.cache),
     },
+    auth: buildAuth(listener),
+    cors: buildCors(listener),
     limits: buildLimits(listener),
     offline: listener.offline,
     ...buildRewriting(listener),

@@ -63,6 +63,7 @@ function buildRate(rate: NonNullable<ListenerValues["rate_limit"]>): RateLimitCo
     requests: rate.requests,
     perMs: rate.per,
     burst: rate.burst ?? rate.requests,
+    byClient: rate.by === "client",
     header: rate.by === "header" ? rate.header.toLowerCase() : null,
     ipv4Prefix: rate.ipv4_prefix,
     ipv6Prefix: rate.ipv6_prefix,

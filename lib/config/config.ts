@@ -1,4 +1,5 @@
 import type { ImageWorkerConfig, ListenerImagesConfig } from "./images_config.ts";
+import type { AuthConfig, CorsConfig } from "./access_config.ts";
 import type { PrewarmConfig } from "./prewarm_config.ts";
 import type { ConnectionConfig } from "./connection_config.ts";
 import type { StoringConfig } from "./storing_config.ts";
@@ -176,6 +177,10 @@ export interface ListenerConfig extends RewritingConfig {
   readonly stripPrefix: boolean;
   readonly pool: string;
   readonly cache: ListenerCacheConfig;
+  /** `null` lets anybody use it. */
+  readonly auth: AuthConfig | null;
+  /** `null` is the type's default. */
+  readonly cors: CorsConfig | null;
   readonly limits: ListenerLimitsConfig;
   /** Serve any stored response: never, while no upstream can answer, or always. */
   readonly offline: boolean | "auto";

@@ -10,7 +10,7 @@ const MAX_PROBLEMS = 200;
 const MAX_SHOWN_LENGTH = 60;
 
 /** Keys whose values are never shown, wherever they stand. */
-const SECRET_KEYS: ReadonlySet<PropertyKey> = new Set(["token", "api_keys", "proxy", "fields"]);
+const SECRET_KEYS: ReadonlySet<PropertyKey> = new Set(["token", "tokens", "api_keys", "proxy", "fields"]);
 
 /** Text of the file as it may be shown: short, and without the credentials of a URL. */
 function shownText(text: string): string {
@@ -62,7 +62,8 @@ export class Problems {
 
   /** What stands at `path`, as a message may show it. */
   found(path: Path): string {
-    const isSecret = path.some((step) => SECRET_KEYS.has(step));
+    // Who forgets `tokens:` writes a token in its place.
+    const isSecret = path.some((step) => SECRET_KEYS.has(step)) || path.at(-1) === "auth";
     const empty = this.tree.emptyAt(path);
     if (empty !== undefined) return `nothing (${isSecret ? empty.references : empty.source} is empty)`;
     const given = this.given(path);

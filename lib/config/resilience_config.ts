@@ -65,6 +65,8 @@ export interface RateLimitConfig {
   readonly requests: number;
   readonly perMs: number;
   readonly burst: number;
+  /** By the names of `auth`. */
+  readonly byClient: boolean;
   /** Field that tells clients apart, lower case; `null` goes by address. */
   readonly header: string | null;
   readonly ipv4Prefix: number;

@@ -88,7 +88,9 @@ const rateLimitSection = section({
   requests: integer(1, 10_000_000).describe("Requests that a client may make in `per`."),
   per: duration(100, DAY).prefault("1s").describe("The time that `requests` is for."),
   burst: integer(1, 10_000_000).optional().describe("Requests at once after a pause; default: as many as `requests`."),
-  by: choice(["ip", "header"]).prefault("ip").describe("What tells clients apart: their address, or a request field."),
+  by: choice(["ip", "header", "client"]).prefault("ip").describe(
+    "What tells clients apart: their address, a request field, or their name in `auth`.",
+  ),
   header: text({
     title: "field name",
     pattern: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/,

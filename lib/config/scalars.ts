@@ -7,6 +7,7 @@ import {
   parseListenAddress,
   parseUpstreamUrl,
 } from "./addresses.ts";
+import { parseCorsOrigin } from "./cors_origin.ts";
 import { Interpolated } from "./interpolate.ts";
 import { parseProxyUrl } from "./proxy_url.ts";
 import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from "./units.ts";
@@ -319,6 +320,12 @@ export function hostPattern() {
   });
 }
 
+/** An origin of pages, or a pattern of origins. */
+export function corsOrigin() {
+  const expected = '"*", or an origin such as https://app.example or https://*.app.example, without path';
+  return parsed({ title: "origin", expected, parse: parseCorsOrigin });
+}
+
 /** A value of the `Host` field. */
 export function hostField() {
   return parsed({ title: "host", expected: "a host such as api.example or api.example:8443", parse: parseHostField });
@@ -366,7 +373,9 @@ export function pathPrefix() {
   return parsed({
     title: "path prefix",
     expected: "a path such as /3 or /, without query, fragment, spaces or empty segments",
-    parse: (value) => /^(?!.*\/\/)\/[^\s?#\\\p{Cc}]*$/u.test(value) ? value.replace(/(?<=.)\/$/, "") : null,
+    // Some clients put a whole URL behind a prefix of their own: /img/https://image.tmdb.org is one that is served.
+    parse: (value) =>
+      /^(?!.*(?<!\/https?:)\/\/)\/[^\s?#\\\p{Cc}]*$/u.test(value) ? value.replace(/(?<=.)\/$/, "") : null,
     pattern: "^/[^ ?#]*$",
   });
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { connectionKeys } from "./connection_sections.ts";
 import { imageWorkerSection, listenerImageKeys } from "./images_sections.ts";
 import { Interpolated } from "./interpolate.ts";
-import { prewarmKeys } from "./prewarm_sections.ts";
+import { listenerKeys } from "./listener_sections.ts";
 import {
   autoOrInteger,
   choice,
@@ -22,10 +22,9 @@ import {
   text,
   upstreamUrl,
 } from "./scalars.ts";
-import { rewritingKeys } from "./rewriting_sections.ts";
-import { asMapping, list, section, short } from "./section.ts";
+import { asMapping, list, oneOrMany, section, short } from "./section.ts";
 import { storingKeys } from "./storing_sections.ts";
-import { listenerLimitKeys, resilienceKeys, upstreamLimitKeys } from "./resilience_sections.ts";
+import { resilienceKeys, upstreamLimitKeys } from "./resilience_sections.ts";
 
 /** Names that the rooms of the gateway register and the configuration may use. */
 export interface RegisteredNames {
@@ -42,13 +41,6 @@ const DAY = 24 * HOUR;
 const YEAR = 365 * DAY;
 const MiB = 1024 ** 2;
 const PiB = 1024 ** 5;
-
-/** A list of which one item alone may stand without brackets. */
-function oneOrMany<S extends z.ZodType>(item: S) {
-  const isAlone = (value: unknown) =>
-    value !== undefined && (value instanceof Interpolated || typeof value !== "object");
-  return z.preprocess((value) => isAlone(value) ? [value] : value, list(item, 100)).meta({ shorthand: "item" });
-}
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
@@ -175,19 +167,19 @@ const healthSection = section({
   max_failures: integer(1, 10_000).prefault(5).describe("Failed requests in a row that take an upstream out."),
 });
 
+const contentTypesSection = section({
+  allow: list(mediaRange(), 100).prefault([]).describe(
+    "Media ranges that upstreams may answer with; empty allows all.",
+  ),
+  deny: list(mediaRange(), 100).prefault([]).describe("Media ranges that upstreams must not answer with."),
+});
+
 const keyLimitsSection = section({
   enabled: flag().prefault(true).describe("Hold each key to the limit."),
   max_rps: positiveNumber(1_000_000).prefault(35).describe(
     "Requests per second with one key, of all workers; halved after a 429, and raised again with each good answer.",
   ),
   burst: integer(1, 1_000_000).prefault(10).describe("Requests at once with one key after a pause."),
-});
-
-const contentTypesSection = section({
-  allow: list(mediaRange(), 100).prefault([]).describe(
-    "Media ranges that upstreams may answer with; empty allows all.",
-  ),
-  deny: list(mediaRange(), 100).prefault([]).describe("Media ranges that upstreams must not answer with."),
 });
 
 const upstreamSection = section({
@@ -266,9 +258,7 @@ const listenerSection = section({
   pool: name("pool's name").describe("The pool that answers."),
   cache: asMapping(listenerCacheSection).prefault({}).describe("How responses of this listener are stored."),
   ...listenerImageKeys,
-  ...listenerLimitKeys,
-  ...rewritingKeys,
-  ...prewarmKeys,
+  ...listenerKeys,
 });
 
 /** A boolean stands for `{ enabled }`. */
@@ -300,19 +290,19 @@ function poolSection(names: RegisteredNames) {
     health: short(healthSection, { type: "boolean" }, enabledShorthand).prefault({}).describe(
       "Active checks and isolation of upstreams; `false` turns the checks off.",
     ),
-    image_accept: choice(["named", "negotiate"]).prefault("named").describe(
-      "What upstreams of type `tmdb-image` are asked for: the format that the name says, or WebP for clients that name it.",
-    ),
-    key_limits: short(keyLimitsSection, { type: "boolean" }, enabledShorthand).prefault({}).describe(
-      "What each of the pool's keys is given; requests over it use another key, or wait within `timeouts.total`. " +
-        "`false` turns the limit off.",
-    ),
     api_keys: list(
       text({ title: "secret", pattern: /^[^]*$/, maxLength: 4096, expected: "an API key" }),
       100,
     ).prefault([]).describe("TMDB API keys (32 hex digits) or read access tokens; empty ones are ignored."),
     key_mode: choice(["inject-missing", "replace", "pass"]).prefault("inject-missing").describe(
       "Whose key an upstream sees: the client's own if it has one, always the gateway's, or always the client's.",
+    ),
+    image_accept: choice(["named", "negotiate"]).prefault("named").describe(
+      "What upstreams of type `tmdb-image` are asked for: the format that the name says, or WebP for clients that name it.",
+    ),
+    key_limits: short(keyLimitsSection, { type: "boolean" }, enabledShorthand).prefault({}).describe(
+      "What each of the pool's keys is given; requests over it use another key, or wait within `timeouts.total`. " +
+        "`false` turns the limit off.",
     ),
     content_types: asMapping(contentTypesSection).optional().describe(
       "Media types that upstreams may answer with, another is a failed try; default: the type's own.",

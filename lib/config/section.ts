@@ -25,3 +25,10 @@ export function list<S extends z.ZodType>(item: S, max = 1000, expected = "a lis
     issue.code === "too_big" ? `${expected} of at most ${max} items` : expected;
   return z.array(item, { error }).max(max, { error });
 }
+
+/** A list of which one item alone may stand without brackets. */
+export function oneOrMany<S extends z.ZodType>(item: S, max = 100) {
+  const isAlone = (value: unknown) =>
+    value !== undefined && (value instanceof Interpolated || typeof value !== "object");
+  return z.preprocess((value) => isAlone(value) ? [value] : value, list(item, max)).meta({ shorthand: "item" });
+}

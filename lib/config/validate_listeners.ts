@@ -3,6 +3,7 @@ import type { ListenAddress } from "./config.ts";
 import type { Path } from "./located.ts";
 import type { DraftValues } from "./schema.ts";
 import { isMapping, valueAt } from "./tree.ts";
+import { validateAccess } from "./validate_access.ts";
 import type { ValidationContext } from "./validation_context.ts";
 
 type DraftListener = DraftValues["listeners"][number];
@@ -131,6 +132,7 @@ export function validateListeners(context: ValidationContext): void {
   for (const [index, listener] of context.values.listeners.entries()) {
     validatePoolName(listener, context.original(["listeners", index]), context);
     validateRules(listener, ["listeners", index], context);
+    validateAccess(listener, context.original(["listeners", index]), context);
     validateQuota(listener, ["listeners", index], context);
   }
 }

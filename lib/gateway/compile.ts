@@ -76,5 +76,6 @@ function tablesOf(tenants: ReadonlyMap<ListenerConfig, Tenant>): Map<string, Rou
     list.push({ hosts: listener.hosts, prefix: listener.prefix, value: tenant });
     routes.set(key, list);
   }
-  return new Map([...routes].map(([key, list]) => [key, new RouteTable(list)]));
+  const isKeyed = (list: readonly Route<Tenant>[]) => list.some(({ value }) => value.auth?.path === true);
+  return new Map([...routes].map(([key, list]) => [key, new RouteTable(list, { isKeyed: isKeyed(list) })]));
 }

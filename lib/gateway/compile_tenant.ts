@@ -4,6 +4,7 @@ import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
 import { SupersetCutter } from "../proxy/cut_superset.ts";
 import type { PoolRuntime, Tenant } from "../proxy/snapshot.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
+import { compileAuth, compileCors } from "./access.ts";
 import { compilePolicy, compileStoring } from "./cache_policy.ts";
 import { compileConvert } from "./compile_images.ts";
 import { compileRewriting } from "./compile_rewriting.ts";
@@ -22,6 +23,7 @@ export function compileTenant(config: Config, listener: ListenerConfig, parts: T
   const { runtime, type, counts, limits } = parts;
   const pool = config.pools.find(({ name }) => name === listener.pool)!;
   const forwarded = pool.forwarded ?? type.forwarded;
+  const cors = compileCors(listener, type);
   return Object.freeze({
     name: listener.name,
     prefix: listener.prefix,
@@ -35,7 +37,9 @@ export function compileTenant(config: Config, listener: ListenerConfig, parts: T
     // An upstream that is told of the client's host may answer by it.
     hostInKey: type.hostInKey || pool.preserveHost || forwarded !== "off",
     forwarded,
-    responseFields: type.responseFields,
+    responseFields: [...type.responseFields, ...cors?.fields ?? []],
+    auth: compileAuth(listener, limits),
+    cors,
     counts,
     admission: limits.admission(listener),
     clientRate: limits.clientRate(listener),

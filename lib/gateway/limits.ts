@@ -1,7 +1,7 @@
 import type { ListenerConfig, PoolConfig, UpstreamConfig } from "../config/config.ts";
 import { gateCells, SharedGate } from "../pool/shared_gate.ts";
 import { Admission } from "../proxy/admission.ts";
-import { ClientRate, newClientMemory } from "../proxy/client_rate.ts";
+import { CLIENT_NAME, ClientRate, newClientMemory } from "../proxy/client_rate.ts";
 import { TurnQueue } from "../proxy/turn_queue.ts";
 import { HedgePolicy } from "../upstream_client/hedge.ts";
 import { RETRY_BUDGET_DEFAULTS, RetryBudget } from "../upstream_client/retry_budget.ts";
@@ -79,7 +79,18 @@ export class Limits {
 
   /** What each client of a listener may ask; `null` where that has no limit. */
   clientRate({ name: listener, limits: { rate } }: ListenerConfig): ClientRate | null {
-    return rate === null ? null : new ClientRate(this.#shared.clients, { listener, ...rate });
+    if (rate === null) return null;
+    const { byClient, ...options } = rate;
+    const header = byClient ? CLIENT_NAME : rate.header;
+    return new ClientRate(this.#shared.clients, { listener, ...options, header });
+  }
+
+  /** Different wrong tokens that an address may try at a listener in a minute. */
+  wrongTokens(listener: string, requests: number): ClientRate {
+    const address = { header: null, ipv4Prefix: 32, ipv6Prefix: 64 };
+    // No listener is called so: names have no space.
+    const name = `tokens of ${listener}`;
+    return new ClientRate(this.#shared.clients, { listener: name, requests, perMs: 60_000, burst: requests, ...address });
   }
 
   /** A pool's retry budget. */
@@ -103,6 +114,16 @@ export class Limits {
     return this.#keep(["room", name], () => new TurnQueue(ROOM_QUEUE));
   }
 
+  /** Where requests of a pool wait for a key with room. */
+  keyRoom({ name }: PoolConfig): TurnQueue {
+    return this.#keep(["key room", name], () => new TurnQueue(ROOM_QUEUE));
+  }
+
+  /** What all workers know of a pool's key, by its digest; it outlives reloads. */
+  keyCells(pool: string, digest: string): Int32Array {
+    return this.#memory.cells(JSON.stringify(["key", pool, digest]), "key");
+  }
+
   get #place() {
     return { worker: this.#worker, workers: this.#shared.workers };
   }
@@ -114,13 +135,3 @@ export class Limits {
     return kept;
   }
 }
-  /** Where requests of a pool wait for a key with room. */
-  keyRoom({ name }: PoolConfig): TurnQueue {
-    return this.#keep(["key room", name], () => new TurnQueue(ROOM_QUEUE));
-  }
-
-  /** What all workers know of a pool's key, by its digest; it outlives reloads. */
-  keyCells(pool: string, digest: string): Int32Array {
-    return this.#memory.cells(JSON.stringify(["key", pool, digest]), "key");
-  }
-

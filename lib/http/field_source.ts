@@ -29,6 +29,14 @@ export function fieldSource(request: Request): FieldSource {
   return new HeadersSource(request.headers);
 }
 
+/** Fields of a request that nobody gets to see. */
+export interface HiddenFields {
+  /** Lower case. */
+  readonly names: ReadonlySet<string>;
+  /** Texts whose presence in its value hides a field. */
+  readonly texts: readonly string[];
+}
+
 /**
  * The fields of a server's request: single ones the quick way, or all as a list. Once the list was asked for, everything stays readable
  * after the response has been handed over.
@@ -37,6 +45,7 @@ export class RequestFields implements FieldSource {
   readonly #request: Request;
   readonly #source: FieldSource;
   #list: Fields | null = null;
+  #hidden: HiddenFields | null = null;
 
   constructor(request: Request) {
     this.#request = request;
@@ -44,13 +53,29 @@ export class RequestFields implements FieldSource {
   }
 
   header(name: string): string | null {
-    return this.#list === null ? this.#source.header(name) : singleValue(this.#list, name);
+    const value = this.#list === null ? this.#source.header(name) : singleValue(this.#list, name);
+    return this.#hidden === null || value === null || !hides(this.#hidden, name, value) ? value : null;
   }
 
   /** All fields, names in lower case, repeated lines joined. */
   list(): Readonly<Fields> {
-    return this.#list ??= [...this.#request.headers];
+    return this.#list ??= this.#visible([...this.#request.headers]);
   }
+
+  /** Has fields be as if they were not there, from now on. */
+  hide(hidden: HiddenFields): void {
+    this.#hidden = hidden;
+    if (this.#list !== null) this.#list = this.#visible(this.#list);
+  }
+
+  #visible(fields: Fields): Fields {
+    const hidden = this.#hidden;
+    return hidden === null ? fields : fields.filter(([name, value]) => !hides(hidden, name, value));
+  }
+}
+
+function hides({ names, texts }: HiddenFields, name: string, value: string): boolean {
+  return names.has(name) || texts.some((text) => value.includes(text));
 }
 
 class HeadersSource implements FieldSource {

@@ -46,8 +46,11 @@ export class RouteTable<T> {
   /** By the part behind `*`, such as `.example.com`. */
   readonly #wildcard = new Map<string, PrefixTable<T>>();
   readonly #any = new PrefixTable<T>();
+  /** Paths may have a client's token before them, which is no part of what is matched. */
+  readonly isKeyed: boolean;
 
-  constructor(routes: Iterable<Route<T>>) {
+  constructor(routes: Iterable<Route<T>>, { isKeyed = false } = {}) {
+    this.isKeyed = isKeyed;
     for (const route of routes) {
       if (route.hosts.length === 0) this.#any.add(route.prefix, route.value);
       for (const host of route.hosts) this.#tableOf(host).add(route.prefix, route.value);

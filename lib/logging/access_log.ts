@@ -5,6 +5,8 @@ export interface AccessRecord {
   readonly requestId: string;
   readonly listener: string;
   readonly client: string;
+  /** By its token; `null` where it has none. */
+  readonly clientName: string | null;
   readonly method: string;
   /** Path and query as received; credentials are redacted when it is written. */
   readonly target: string;
@@ -34,6 +36,7 @@ export function writeAccessLine(logger: Logger, record: AccessRecord): void {
     access: record.listener,
     id: record.requestId,
     client: record.client,
+    client_name: record.clientName ?? undefined,
     method: record.method,
     target: record.target,
     status: record.status,

@@ -1,5 +1,8 @@
 import { isIPv4, isIPv6 } from "node:net";
 
+/** In the place of a field's name: clients are told apart by the names that their tokens give them. */
+export const CLIENT_NAME = ":client";
+
 /** How much one client of a listener may ask. */
 export interface ClientRateOptions {
   /** Listener, so that clients of one are not counted for another. */
@@ -8,7 +11,7 @@ export interface ClientRateOptions {
   readonly perMs: number;
   /** Requests at once after a pause. */
   readonly burst: number;
-  /** Field that tells clients apart, lower case; `null` goes by address. */
+  /** Field that tells clients apart, lower case, or {@linkcode CLIENT_NAME}; `null` goes by address. */
   readonly header: string | null;
   /** Leading bits of an address that make one client. */
   readonly ipv4Prefix: number;
@@ -76,13 +79,32 @@ export class ClientRate {
   /** Takes one request from a client's quota, if there is one left. */
   take(client: string, header: (name: string) => string | null, nowMs: number): RateVerdict {
     const value = this.#options.header === null ? null : header(this.#options.header);
-    const name = value === null ? `a ${this.#prefixOf(client)}` : `h ${value}`;
-    const key = this.#hash(`${this.#options.listener} ${name}`);
+    const key = this.#hash(`${this.#options.listener} ${value === null ? this.#addressName(client) : `h ${value}`}`);
     return this.#spend(this.#placeOf(key, BigInt(Math.round(nowMs)) * 1_000n), nowMs);
   }
 
-  #prefixOf(address: string): string {
-    return addressPrefix(address, this.#options.ipv4Prefix, this.#options.ipv6Prefix);
+  /** Seconds until an address may ask again; 0 where it may now. Takes nothing. */
+  waitSeconds(address: string, nowMs: number): number {
+    const cell = this.#find(this.#hash(`${this.#options.listener} ${this.#addressName(address)}`));
+    if (cell < 0) return 0;
+    const nowUs = BigInt(Math.round(nowMs)) * 1_000n;
+    const aheadUs = Atomics.load(this.#table, cell) - nowUs;
+    const waitUs = aheadUs + this.#eachUs - this.#burstUs;
+    return waitUs <= 0n || aheadUs > this.#burstUs + SET_BACK_US ? 0 : seconds(waitUs);
+  }
+
+  #addressName(address: string): string {
+    return `a ${addressPrefix(address, this.#options.ipv4Prefix, this.#options.ipv6Prefix)}`;
+  }
+
+  /** The cell of a client's time; below 0 where it has none. */
+  #find(key: bigint): number {
+    const first = Number(BigInt.asUintN(32, key)) % ENTRIES;
+    for (let probe = 0; probe < PROBES; probe++) {
+      const entry = SEED_CELLS + ((first + probe) % ENTRIES) * CELLS;
+      if (Atomics.load(this.#table, entry) === key) return entry + 1;
+    }
+    return -1;
   }
 
   #spend(cell: number, nowMs: number): RateVerdict {

@@ -3,7 +3,7 @@ import type { RequestFields } from "../http/field_source.ts";
 import type { Field, Fields } from "../http/fields.ts";
 import type { Target } from "../http/target.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
-import { type CacheResult, countRequest } from "../metrics/gateway_metrics.ts";
+import { type CacheResult, countClient, countRequest } from "../metrics/gateway_metrics.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
@@ -28,6 +28,8 @@ export interface ExchangeOptions {
   readonly fields: RequestFields;
   readonly target: Target;
   readonly connection: ConnectionFacts;
+  /** Whose token it showed; nobody's where the listener is open. */
+  readonly clientName?: string | null;
   /** In place of the request's own. */
   readonly method?: string;
 }
@@ -57,6 +59,8 @@ export class Exchange implements TypedRequest {
   readonly class: RequestClass;
   readonly requestId: string;
   readonly startedAtMs: number;
+  /** The client's name, by its token; `null` where it showed none that is valid, or the listener is open. */
+  readonly clientName: string | null;
   /** Tries at upstreams so far. */
   tries = 0;
   /** The upstream that answered last. */
@@ -86,6 +90,7 @@ export class Exchange implements TypedRequest {
     this.request = request;
     this.#fields = options.fields;
     this.startedAtMs = services.clock.now();
+    this.clientName = options.clientName ?? null;
     this.method = options.method ?? request.method;
     this.authority = target.authority;
     this.path = tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path;
@@ -220,11 +225,13 @@ export class Exchange implements TypedRequest {
       cache: finish.cache,
       fwd: this.fwd,
     });
+    if (this.clientName !== null) countClient(this.tenant.counts, this.clientName);
     if (!wantsAccessLine(this.services.settings.access, status, this.tries)) return;
     writeAccessLine(this.services.logger, {
       requestId: this.requestId,
       listener: this.tenant.name,
       client: this.client,
+      clientName: this.clientName,
       method: this.method,
       target: rawTarget(this),
       status,

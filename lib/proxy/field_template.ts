@@ -1,6 +1,7 @@
 import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { type Field, fieldValue } from "../http/fields.ts";
+import { sentFields } from "./sent_fields.ts";
 import type { Tenant } from "./snapshot.ts";
 
 /** A stored response's fields in the form that a response takes most cheaply: one object with a place for those of each request. */
@@ -8,6 +9,8 @@ export interface FieldTemplate {
   readonly tenant: Tenant;
   /** `null` where a name repeats, which an object cannot say. */
   readonly fields: Record<string, string> | null;
+  /** The same with a place for the page's origin, where that is named. */
+  readonly originFields: Record<string, string> | null;
   /** Members of caches nearer to the origin, with a comma behind; empty where there are none (RFC 9211 §2). */
   readonly cacheStatusBefore: string;
 }
@@ -19,6 +22,8 @@ export interface RequestValues {
   readonly ageSeconds: number;
   readonly cacheStatus: string;
   readonly requestId: string;
+  /** The page that may read it, where the listener names those that may; `null` else. */
+  readonly origin: string | null;
 }
 
 /**
@@ -35,8 +40,10 @@ export function templateFields(
     template = templateOf(stored, tenant);
     templates.set(stored, template);
   }
-  const { fields, cacheStatusBefore } = template;
+  const { cacheStatusBefore } = template;
+  const fields = values.origin === null ? template.fields : template.originFields;
   if (fields === null) return null;
+  if (values.origin !== null) fields[ALLOW_ORIGIN] = values.origin;
   fields["age"] = String(values.ageSeconds);
   fields["cache-status"] = cacheStatusBefore + values.cacheStatus;
   fields["x-request-id"] = values.requestId;
@@ -47,12 +54,16 @@ export function templateFields(
 function templateOf(stored: StoredResponse, tenant: Tenant): FieldTemplate {
   const before = fieldValue(stored.fields, "cache-status");
   const others = stored.fields.filter(([name]) => name !== "cache-status" && name !== ORIGIN_TAG);
+  const all = [...sentFields(tenant, others), ...OWN, ...tenant.responseFields];
   return {
     tenant,
-    fields: objectOf([...others, ...OWN, ...tenant.responseFields]),
+    fields: objectOf(all),
+    originFields: tenant.cors?.isByOrigin === true ? objectOf([...all, [ALLOW_ORIGIN, ""]]) : null,
     cacheStatusBefore: before === null ? "" : `${before}, `,
   };
 }
+
+const ALLOW_ORIGIN = "access-control-allow-origin";
 
 const OWN: readonly Field[] = [["age", ""], ["cache-status", ""], ["x-request-id", ""]];
 

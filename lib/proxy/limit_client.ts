@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { ClientRate } from "./client_rate.ts";
+import { CLIENT_NAME, type ClientRate } from "./client_rate.ts";
 import type { Exchange } from "./exchange.ts";
 
 /**
@@ -8,7 +8,7 @@ import type { Exchange } from "./exchange.ts";
  * @throws {GatewayError} `rate_limited` when nothing is left
  */
 export function limitClient(exchange: Exchange, rate: ClientRate): void {
-  const header = (name: string) => exchange.header(name);
+  const header = (name: string) => name === CLIENT_NAME ? exchange.clientName : exchange.header(name);
   const verdict = rate.take(exchange.client, header, exchange.services.clock.now());
   exchange.quotaFields = [["ratelimit-policy", rate.policyField], ["ratelimit", rate.field(verdict)]];
   if (verdict.allowed) return;

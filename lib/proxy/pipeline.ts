@@ -5,6 +5,7 @@ import { GatewayError } from "../errors.ts";
 import { RequestFields } from "../http/field_source.ts";
 import { selectingFields } from "../http/vary.ts";
 import type { RouteTable } from "../listener/route_table.ts";
+import { admit } from "./admit.ts";
 import { forwardNote, hitNote } from "./cache_note.ts";
 import { deriveMissing } from "./derive_missing.ts";
 import { type ConnectionFacts, Exchange } from "./exchange.ts";
@@ -18,6 +19,7 @@ import { needsOrigin, respondForm } from "./respond_form.ts";
 import { revalidateInBackground } from "./shared_fetch.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
+import { splitKeyedPath } from "../http/keyed_path.ts";
 import { splitTarget } from "../http/target.ts";
 
 /** Where a request came in: the worker's services, and the routes of the address. */
@@ -26,6 +28,8 @@ export interface Entrance {
   /** `undefined` where the address has just left the configuration. */
   readonly table: RouteTable<Tenant> | undefined;
 }
+
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 /**
  * The whole life of a request: route it, look for a stored response, judge it, and answer from the store or from an upstream.
@@ -40,11 +44,17 @@ export function handle(
   const fields = new RequestFields(request);
   const refused = refusal(request, target, fields);
   if (refused !== null || target === null) return refuse(services, refused!);
-  const tenant = table?.match(target.authority, target.path);
-  if (tenant === undefined) return refuse(services, noListener(target.path));
-  const exchange = new Exchange({ services, tenant, request, fields, target, connection });
+  const keyed = table?.isKeyed === true ? splitKeyedPath(target.path) : null;
+  if (keyed !== null) fields.hide({ names: NO_NAMES, texts: [keyed.token] });
+  const routed = keyed === null ? target : { ...target, path: keyed.path };
+  const tenant = table?.match(routed.authority, routed.path);
+  if (tenant === undefined) return refuse(services, noListener(routed.path));
+  const visitor = tenant.auth?.identify({ target: routed, fields, pathToken: keyed?.token ?? null });
+  const { client: clientName, target: kept } = visitor ?? { client: null, target: routed };
+  const exchange = new Exchange({ services, tenant, request, fields, target: kept, connection, clientName });
   exchange.begin();
   try {
+    if (visitor !== undefined) admit(exchange, tenant.auth!, visitor);
     if (tenant.clientRate !== null) limitClient(exchange, tenant.clientRate);
     const response = serve(exchange);
     return response instanceof Promise ? response.catch((error) => failed(exchange, error)) : response;

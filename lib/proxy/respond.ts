@@ -10,6 +10,7 @@ import type { StreamEnd } from "./body_stream.ts";
 import type { CacheNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
 import { templateFields } from "./field_template.ts";
+import { sentFields } from "./sent_fields.ts";
 
 /** Statuses whose responses have no content (RFC 9110 §6.4.1). */
 const NO_CONTENT: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -42,9 +43,10 @@ function whole(exchange: Exchange, stored: StoredResponse, note: CacheNote): Res
   const body = empty ? null : stored.body;
   const bytes = empty ? 0 : stored.body.byteLength;
   const { ageSeconds, status: cacheStatus } = note;
+  const { requestId } = exchange;
   const headers = ageSeconds === null || exchange.quotaFields !== null
     ? null
-    : templateFields(stored, exchange.tenant, { ageSeconds, cacheStatus, requestId: exchange.requestId });
+    : templateFields(stored, exchange.tenant, { ageSeconds, cacheStatus, requestId, origin: originFor(exchange) });
   if (headers === null) {
     return send(exchange, { status: stored.status, fields: stored.fields.slice(), body, bytes }, note);
   }
@@ -108,13 +110,23 @@ function send(exchange: Exchange, outgoing: Outgoing, note: CacheNote): Response
 }
 
 function build(exchange: Exchange, outgoing: Outgoing, note: CacheNote): Response {
-  const { simpleTags } = exchange.tenant.type;
-  const fields = simpleTags ? outgoing.fields.filter(([name]) => name !== ORIGIN_TAG) : outgoing.fields;
+  const { tenant } = exchange;
+  const { simpleTags } = tenant.type;
+  const given = simpleTags ? outgoing.fields.filter(([name]) => name !== ORIGIN_TAG) : outgoing.fields;
+  const fields = sentFields(tenant, given);
   if (note.ageSeconds !== null) fields.push(["age", String(note.ageSeconds)]);
   fields.push(["cache-status", note.status], ["x-request-id", exchange.requestId]);
-  for (const field of exchange.tenant.responseFields) fields.push(field);
+  for (const field of tenant.responseFields) fields.push(field);
+  const origin = originFor(exchange);
+  if (origin !== null) fields.push(["access-control-allow-origin", origin]);
   if (exchange.quotaFields !== null) fields.push(...exchange.quotaFields);
   return new Response(outgoing.body as BodyInit | null, { status: outgoing.status, headers: fields });
+}
+
+/** The page's origin, where the listener names those that may read. */
+function originFor(exchange: Exchange): string | null {
+  const { cors } = exchange.tenant;
+  return cors === null || !cors.isByOrigin ? null : cors.originFor((name) => exchange.header(name));
 }
 
 /** A body that is sent as it comes in; `onEnd` has to be called when it ends. */
@@ -187,6 +199,8 @@ export function respondError(exchange: Exchange, error: GatewayError, note: Cach
   const body = new TextEncoder().encode(shape.body);
   const fields = errorFields(error, shape, exchange.services.settings.name);
   fields.push(["content-length", String(body.byteLength)]);
+  const { auth } = exchange.tenant;
+  if (error.code === "unauthorized" && auth !== null) fields.push(["www-authenticate", auth.challenge]);
   const empty = exchange.method === "HEAD";
   return send(exchange, {
     status: shape.status,

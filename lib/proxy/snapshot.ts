@@ -13,7 +13,9 @@ import type { Rewriting } from "./rewriting.ts";
 import type { StoringOptions } from "./storing_options.ts";
 import type { CredentialState, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
+import type { ClientAuth } from "./client_auth.ts";
 import type { ClientRate } from "./client_rate.ts";
+import type { Cors } from "./cors.ts";
 import type { Deriver } from "./derive_missing.ts";
 import type { TurnQueue } from "./turn_queue.ts";
 
@@ -49,13 +51,13 @@ export interface PoolRuntime {
   readonly hedge: HedgePolicy | null;
   /** Where requests wait while every upstream that is in has as many as it may. */
   readonly room: TurnQueue;
-  readonly counts: PoolCounts;
-  /** Whether first bytes are held against the content type: the pool says what it carries. */
-  readonly inspectsContent: boolean;
   /** Where requests wait while every credential is at its limit. */
   readonly keyRoom: TurnQueue;
   /** How the pool's credentials stand. */
   readonly credentials: () => readonly CredentialState[];
+  readonly counts: PoolCounts;
+  /** Whether first bytes are held against the content type: the pool says what it carries. */
+  readonly inspectsContent: boolean;
   readonly preserveHost: boolean;
 }
 
@@ -77,6 +79,10 @@ export interface Tenant {
   readonly forwarded: ForwardedPolicy;
   /** Fields that every response of this listener gets. */
   readonly responseFields: readonly Field[];
+  /** `null` where anybody may use it. */
+  readonly auth: ClientAuth | null;
+  /** `null` where the upstream speaks to pages for itself. */
+  readonly cors: Cors | null;
   readonly counts: ListenerCounts;
   /** `null` where requests at upstreams are not limited. */
   readonly admission: Admission | null;

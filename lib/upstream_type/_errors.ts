@@ -6,7 +6,7 @@ const TMDB_CODES: Readonly<Record<ErrorCode, number>> = {
   bad_request: 18,
   uri_too_long: 18,
   no_listener: 34,
-  unauthorized: 3,
+  unauthorized: 7,
   method_not_supported: 2,
   request_too_large: 18,
   upgrade_not_supported: 2,
@@ -51,4 +51,17 @@ export function problemDetails(error: GatewayError, requestId: string): ErrorBod
 function sentences(error: GatewayError): string {
   const parts = error.hint === undefined ? [error.message] : [error.message, error.hint];
   return parts.map((part) => part.endsWith(".") ? part : `${part}.`).join(" ");
+}
+
+/** What TMDB's codes say of a key. */
+const KEY_CODES: Readonly<Record<number, string>> = {
+  7: "invalid key, code 7",
+  10: "suspended key, code 10",
+  25: "over the limit, code 25",
+};
+
+/** What TMDB says of a key in the body of a refusal; `null` where it is none of its own. */
+export function tmdbRefusal(bodyText: string): string | null {
+  const code = Number(/"status_code"\s*:\s*(\d{1,3})\b/.exec(bodyText)?.[1]);
+  return KEY_CODES[code] ?? null;
 }

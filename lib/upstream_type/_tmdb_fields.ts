@@ -1,5 +1,3 @@
-import type { Fields } from "../http/fields.ts";
-
 /** A change to the request's fields, as an upstream type makes it. */
 export type FieldChange = readonly [name: string, value: string | null];
 
@@ -37,12 +35,6 @@ export const removedFromAll: readonly FieldChange[] = REMOVED.map((name) => [nam
 
 /** Response fields that say something about the origin's own site, cache, limits or transport, and would be wrong from here. */
 export const tmdbDropFields: ReadonlySet<string> = new Set([
-  "access-control-allow-credentials",
-  "access-control-allow-headers",
-  "access-control-allow-methods",
-  "access-control-allow-origin",
-  "access-control-expose-headers",
-  "access-control-max-age",
   "alt-svc",
   "nel",
   "report-to",
@@ -63,9 +55,3 @@ export const tmdbDropFields: ReadonlySet<string> = new Set([
   "x-ratelimit-remaining",
   "x-ratelimit-reset",
 ]);
-
-/** Any page may read what TMDB serves to everyone: the origin's own answer to `Origin` cannot be stored for all. */
-export const tmdbResponseFields: Readonly<Fields> = [
-  ["access-control-allow-origin", "*"],
-  ["access-control-expose-headers", "age, cache-status, etag, retry-after, x-request-id"],
-];

@@ -31,6 +31,7 @@ export class Custom implements UpstreamType {
   readonly acceptEncoding = null;
   readonly wholeBodies = false;
   readonly simpleTags = false;
+  readonly cors = "pass";
   readonly responseFields: Readonly<Fields> = [];
   readonly dropFields: ReadonlySet<string> = new Set();
   readonly ignoreVary: ReadonlySet<string> = new Set();

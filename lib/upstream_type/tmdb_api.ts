@@ -1,7 +1,7 @@
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { AppKeys } from "./_app_keys.ts";
 import { ContentRule, hasContent, isBlockPage, isPage, mediaTypeOf } from "./_content.ts";
-import { tmdbError } from "./_errors.ts";
+import { tmdbError, tmdbRefusal } from "./_errors.ts";
 import { classifyTmdb, provesKey } from "./_tmdb_classes.ts";
 import { tmdbLinks } from "./_tmdb_links.ts";
 import { apiTags } from "./_tmdb_tags.ts";
@@ -52,7 +52,8 @@ export class TmdbApi implements UpstreamType {
   readonly links = tmdbLinks;
   readonly simpleTags = false;
   readonly documents = tmdbDocuments;
-  readonly responseFields = tmdbResponseFields;
+  readonly cors = "*";
+  readonly responseFields: Readonly<Fields> = [];
   readonly dropFields = tmdbDropFields;
   readonly ignoreVary: ReadonlySet<string> = new Set(IGNORED_VARY);
   /** Asked as any request, through {@linkcode outgoing} and {@linkcode judge}: a refused or limited key is no fault of the host. */
@@ -114,6 +115,10 @@ export class TmdbApi implements UpstreamType {
     if (status === 401) return mediaType === "application/json" && this.#keys.refused(credential) ? "credential" : "ok";
     if (status !== 403) this.#keys.accepted(credential);
     return "ok";
+  }
+
+  refusedBecause(bodyText: string): string | null {
+    return tmdbRefusal(bodyText);
   }
 
   #isWrong(status: number, mediaType: string): boolean {

@@ -4,7 +4,7 @@ import { type Fields, fieldValue } from "../http/fields.ts";
 import { canonicalQuery, withoutApiKey } from "./_canonical_query.ts";
 import { ContentRule, hasContent, isBlockPage, mediaTypeOf } from "./_content.ts";
 import { tmdbError } from "./_errors.ts";
-import { type FieldChange, removedFromAll, tmdbDropFields, tmdbResponseFields } from "./_tmdb_fields.ts";
+import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
 import { imageTags } from "./_tmdb_tags.ts";
 import { IMAGE_TTL } from "./_tmdb_routes.ts";
 import type {
@@ -66,6 +66,7 @@ export class TmdbImage implements UpstreamType {
   readonly acceptEncoding = "identity";
   readonly wholeBodies = true;
   readonly simpleTags = true;
+  readonly cors = "*";
   readonly responseFields: Readonly<Fields>;
   readonly dropFields: ReadonlySet<string> = new Set([...tmdbDropFields, ...SAFE.map(([name]) => name)]);
   readonly ignoreVary: ReadonlySet<string> = new Set([
@@ -83,7 +84,7 @@ export class TmdbImage implements UpstreamType {
 
   constructor(options: TypeOptions) {
     this.#negotiates = options.imageAccept === "negotiate";
-    this.responseFields = [...tmdbResponseFields, ...SAFE, ...(this.#negotiates ? VARY : [])];
+    this.responseFields = [...SAFE, ...(this.#negotiates ? VARY : [])];
     this.#content = new ContentRule(options.contentTypes ?? CONTENT);
   }
 

@@ -172,6 +172,8 @@ export interface UpstreamType {
    * that the origin gives, or of none.
    */
   readonly simpleTags: boolean;
+  /** Whether pages of every site may read responses, or the upstream says which; where the listener does not choose. */
+  readonly cors: "*" | "pass";
   /** Fields that every response to a client gets, the gateway's own errors included. */
   readonly responseFields: Readonly<Fields>;
   /** Response fields that never leave the gateway, lower case (the origin's cookies on TMDB types). */
@@ -193,6 +195,8 @@ export interface UpstreamType {
   judge(head: ResponseHead, credential: number | null): Judgement;
   /** Names of the `Vary` list that select nothing here, because the gateway itself decides those fields. */
   readonly ignoreVary: ReadonlySet<string>;
+  /** Why a credential was refused, as the body of the refusal says it, in a few words of the type's own; `null` for no word. */
+  refusedBecause?(bodyText: string): string | null;
   error(error: GatewayError, requestId: string): ErrorBody;
   readonly check: DefaultCheck | null;
   /** How the pool's credentials stand; left out by types that have none. */

@@ -59,13 +59,13 @@ listeners:
       maxInFlight: 5,
       queueSize: 6,
       queueTimeoutMs: 7000,
-      rate: { requests: 8, perMs: 60_000, burst: 9, header: "x-key", ipv4Prefix: 24, ipv6Prefix: 56 },
+      rate: { requests: 8, perMs: 60_000, burst: 9, byClient: false, header: "x-key", ipv4Prefix: 24, ipv6Prefix: 56 },
     },
     {
       maxInFlight: null,
       queueSize: 256,
       queueTimeoutMs: 2000,
-      rate: { requests: 10, perMs: 1000, burst: 10, header: null, ipv4Prefix: 32, ipv6Prefix: 64 },
+      rate: { requests: 10, perMs: 1000, burst: 10, byClient: false, header: null, ipv4Prefix: 32, ipv6Prefix: 64 },
     },
   ]);
 });

@@ -126,6 +126,8 @@ Deno.test("buildConfig() fills every default", async () => {
         },
         diskQuotaBytes: null,
       },
+      auth: null,
+      cors: null,
       limits: { maxInFlight: null, queueSize: 256, queueTimeoutMs: 2000, rate: null },
       offline: false,
       prewarm: { targets: [], file: null, concurrency: 2, ratePerSecond: 10, atStart: true, everyMs: null },
@@ -279,6 +281,8 @@ listeners:
         compress: { enabled: true, minBytes: 2048, types: ["text/html"], codings: ["gzip"] },
         diskQuotaBytes: 1024 ** 2,
       },
+      auth: null,
+      cors: null,
       limits: { maxInFlight: 9, queueSize: 10, queueTimeoutMs: 11, rate: null },
       offline: "auto",
       prewarm: {

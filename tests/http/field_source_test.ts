@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fieldSource } from "../../lib/http/field_source.ts";
+import { fieldSource, RequestFields } from "../../lib/http/field_source.ts";
 
 /** Sends raw requests to a real server and gives what `inspect` made of each. */
 async function served<T>(heads: readonly string[], inspect: (request: Request) => T): Promise<T[]> {
@@ -57,4 +57,21 @@ Deno.test("fieldSource() reads requests that no server made", () => {
   const request = new Request("http://a/", { headers: { "X-A": "1" } });
   assert.equal(fieldSource(request).header("x-a"), "1");
   assert.equal(fieldSource(request).header("x-b"), null);
+});
+
+Deno.test("RequestFields.hide() has fields be as if they were not there, by name and by what they hold", () => {
+  const headers = { "x-key": "k", "x-uri": "/~secret/a", "accept": "*/*" };
+  const hidden = { names: new Set(["x-key"]), texts: ["secret"] };
+  for (const isListed of [false, true]) {
+    const fields = new RequestFields(new Request("http://a.example/", { headers }));
+    if (isListed) assert.equal(fields.list().length, 3);
+    fields.hide(hidden);
+    assert.deepEqual(["x-key", "x-uri", "accept", "x-none"].map((name) => fields.header(name)), [
+      null,
+      null,
+      "*/*",
+      null,
+    ]);
+    assert.deepEqual(fields.list(), [["accept", "*/*"]]);
+  }
 });

@@ -117,3 +117,8 @@ Deno.test("match() is not slowed down by a path or host that was made to", () =>
   for (let run = 0; run < 1_000; run++) routes.match("a.".repeat(127) + "example", "/a".repeat(8_000));
   assert.ok(performance.now() - startedMs < 500, "1,000 look-ups of the worst kind");
 });
+
+Deno.test("RouteTable says whether tokens may stand before its paths", () => {
+  assert.equal(new RouteTable([]).isKeyed, false);
+  assert.equal(new RouteTable([], { isKeyed: true }).isKeyed, true);
+});

@@ -6,6 +6,7 @@ const RECORD: AccessRecord = {
   requestId: "r-1",
   listener: "api",
   client: "192.0.2.7",
+  clientName: null,
   method: "GET",
   target: "/3/movie/550?api_key=0123456789abcdef&language=de",
   status: 200,
@@ -70,4 +71,9 @@ Deno.test("writeAccessLine() names the upstream, the tries and the gateway's own
     { upstream, tries, error, bytes },
     { upstream: "http://one.example", tries: 2, error: "upstream_timeout", bytes: null },
   );
+});
+
+Deno.test("writeAccessLine() names the client that has a token", () => {
+  assert.equal(written({ clientName: "living-room" })["client_name"], "living-room");
+  assert.ok(!("client_name" in written()));
 });

@@ -84,3 +84,16 @@ Deno.test("addressPrefix() gives one spelling for each network", () => {
   assert.notEqual(addressPrefix("10.1.2.3", 32, 64), addressPrefix("10.1.2.4", 32, 64));
   assert.equal(addressPrefix("unix", 32, 64), "x:unix");
 });
+
+Deno.test("ClientRate.waitSeconds() says how long a spent quota takes, and takes nothing of one", () => {
+  const options = { listener: "l", requests: 2, perMs: 60_000, burst: 2, header: null, ipv4Prefix: 32, ipv6Prefix: 64 };
+  const rate = new ClientRate(newClientMemory(), options);
+  const wait = (address: string, nowMs: number) => rate.waitSeconds(address, nowMs);
+  for (let turn = 0; turn < 5; turn++) assert.equal(wait("192.0.2.1", 1_000), 0);
+  for (let turn = 0; turn < 2; turn++) rate.take("192.0.2.1", () => null, 1_000);
+  assert.equal(wait("192.0.2.1", 1_000), 30);
+  assert.equal(wait("192.0.2.1", 16_000), 15);
+  assert.equal(wait("192.0.2.1", 31_000), 0);
+  assert.equal(wait("192.0.2.2", 1_000), 0);
+  assert.equal(wait("192.0.2.1", -100_000), 0, "the clock was set back");
+});

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
 import type { Fields } from "../../lib/http/fields.ts";
 import { templateFields } from "../../lib/proxy/field_template.ts";
+import { Cors, CORS_DEFAULTS } from "../../lib/proxy/cors.ts";
 import type { Tenant } from "../../lib/proxy/snapshot.ts";
 
-const tenant = { responseFields: [["x-added", "1"]] } as unknown as Tenant;
-const VALUES = { ageSeconds: 7, cacheStatus: "usher; hit", requestId: "id" };
+const tenant = { responseFields: [["x-added", "1"]], cors: null, auth: null } as unknown as Tenant;
+const VALUES = { ageSeconds: 7, cacheStatus: "usher; hit", requestId: "id", origin: null };
 
 function stored(fields: Fields): StoredResponse {
   return { status: 200, fields } as unknown as StoredResponse;
@@ -38,6 +39,17 @@ Deno.test("templateFields() gives up on names that repeat, which an object canno
 Deno.test("templateFields() makes another template for another tenant", () => {
   const response = stored([["etag", '"1"']]);
   templateFields(response, tenant, VALUES);
-  const other = { responseFields: [["x-other", "2"]] } as unknown as Tenant;
+  const other = { responseFields: [["x-other", "2"]], cors: null, auth: null } as unknown as Tenant;
   assert.equal(templateFields(response, other, VALUES)?.["x-other"], "2");
+});
+
+Deno.test("templateFields() names the page that may read, and only to that page", () => {
+  const cors = new Cors({ ...CORS_DEFAULTS, origins: ["https://a.example", "https://b.example"] });
+  const listed = { responseFields: cors.fields, cors, auth: null } as unknown as Tenant;
+  const response = stored([["vary", "Accept"], ["access-control-allow-origin", "https://upstream.example"]]);
+  const originOf = (origin: string | null) => templateFields(response, listed, { ...VALUES, origin });
+  assert.equal(originOf("https://a.example")?.["access-control-allow-origin"], "https://a.example");
+  assert.equal(originOf(null)?.["access-control-allow-origin"], undefined);
+  assert.equal(originOf("https://b.example")?.["access-control-allow-origin"], "https://b.example");
+  assert.equal(originOf(null)?.["vary"], "Accept, Origin");
 });

@@ -79,3 +79,18 @@ Deno.test("limitClient() limits the clients of one listener only", () =>
       assert.deepEqual([(await ask("/a")).status, (await ask("/b")).status, (await ask("/a")).status], [200, 200, 429]);
     });
   }));
+
+Deno.test("limitClient() goes by the names that tokens give, wherever a client is", () =>
+  withOrigin((exchange) => exchange.reply({ body: "x" }), async ({ ask }) => {
+    const tokens = { tv: "0b6f1c2d3e4a5968778695a4b3c2d1e0", kodi: "e0d1c2b3a495867768594a3e2d1c6f0b" };
+    const by = (name: keyof typeof tokens, from: string) =>
+      ask("/a", { from, headers: { "x-usher-token": tokens[name] } });
+    assert.equal((await by("tv", "192.0.2.1")).status, 200);
+    assert.equal((await by("tv", "192.0.2.2")).status, 429);
+    assert.equal((await by("kodi", "192.0.2.1")).status, 200);
+  }, {
+    listeners: [{
+      ...{ name: "l", pool: "p", rate_limit: { requests: 1, per: "1h", by: "client" } },
+      auth: { tokens: { tv: "0b6f1c2d3e4a5968778695a4b3c2d1e0", kodi: "e0d1c2b3a495867768594a3e2d1c6f0b" } },
+    }],
+  }));

@@ -31,3 +31,25 @@ Deno.test("isPreflight() leaves OPTIONS to the upstream on custom listeners, and
     assert.equal((await ask("/a", { method: "OPTIONS" })).text, "mine");
     assert.equal(origin.heads.length, 2);
   }));
+
+Deno.test("respondPreflight() answers by the listener's policy, with a listener that is off too", () =>
+  withOrigin((exchange) => exchange.reply({ body: "mine" }), async (_, origin) => {
+    const listener = (name: string, cors: unknown) => ({ name, prefix: `/${name}`, pool: "p", cors });
+    const listed = { origins: ["https://page.example"], methods: ["GET", "POST"], max_age: "1m" };
+    const listeners = [listener("listed", listed), listener("off", "off"), listener("other", "https://x.example")];
+    await withGateway(plainParts([origin.url], { listeners }), async ({ ask }) => {
+      const yes = await ask("/listed/a", PREFLIGHT);
+      assert.equal(yes.status, 204);
+      assert.equal(yes.headers.get("access-control-allow-origin"), "https://page.example");
+      assert.equal(yes.headers.get("access-control-allow-methods"), "GET, POST");
+      assert.equal(yes.headers.get("access-control-max-age"), "60");
+      assert.equal(yes.headers.get("vary"), "Origin, Access-Control-Request-Headers");
+      for (const path of ["/off/a", "/other/a"]) {
+        const no = await ask(path, PREFLIGHT);
+        assert.equal(no.status, 204);
+        assert.equal(no.headers.get("access-control-allow-origin"), null);
+        assert.equal(no.headers.get("access-control-allow-methods"), null);
+      }
+      assert.equal(origin.heads.length, 0);
+    });
+  }));

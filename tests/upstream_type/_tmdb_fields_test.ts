@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { removedFromAll, tmdbDropFields, tmdbResponseFields } from "../../lib/upstream_type/_tmdb_fields.ts";
+import { removedFromAll, tmdbDropFields } from "../../lib/upstream_type/_tmdb_fields.ts";
 
 Deno.test("removedFromAll names fields in lower case, each once, and removes them", () => {
   const names = removedFromAll.map(([name]) => name);
@@ -9,19 +9,10 @@ Deno.test("removedFromAll names fields in lower case, each once, and removes the
 });
 
 Deno.test("tmdbDropFields holds what would mislead clients, and nothing that they need", () => {
-  for (const name of ["access-control-allow-origin", "x-memc", "alt-svc", "set-cookie", "x-ratelimit-remaining"]) {
+  for (const name of ["x-memc", "alt-svc", "set-cookie", "x-ratelimit-remaining"]) {
     assert.ok(tmdbDropFields.has(name), name);
   }
   for (const name of ["etag", "cache-control", "content-type", "vary", "retry-after"]) {
     assert.ok(!tmdbDropFields.has(name));
   }
-});
-
-Deno.test("tmdbResponseFields let pages of any site read responses and what the gateway says of them", () => {
-  const fields = new Map(tmdbResponseFields);
-  assert.equal(fields.get("access-control-allow-origin"), "*");
-  for (const name of ["etag", "retry-after", "age", "cache-status"]) {
-    assert.ok(fields.get("access-control-expose-headers")!.split(", ").includes(name), name);
-  }
-  for (const [name] of tmdbResponseFields) assert.ok(tmdbDropFields.has(name), `two lines of ${name} would go out`);
 });

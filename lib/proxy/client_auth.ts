@@ -1,0 +1,196 @@
+import { hash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import type { HiddenFields, RequestFields } from "../http/field_source.ts";
+import { trimSpace } from "../http/list.ts";
+import type { Target } from "../http/target.ts";
+import type { ClientRate } from "./client_rate.ts";
+
+/** Who may use a listener, and where its clients show their tokens. */
+export interface ClientAuthOptions {
+  readonly tokens: readonly {
+    readonly client: string;
+    /** SHA-256 of the token, in hexadecimal. */
+    readonly sha256: string;
+  }[];
+  /** Field that carries a token, lower case. */
+  readonly header: string;
+  readonly bearer: boolean;
+  /** Query parameters that may carry a token. */
+  readonly query: readonly string[];
+  /** A token may stand before the path. */
+  readonly path: boolean;
+  /** Shared caches may keep responses. */
+  readonly sharedCaches: boolean;
+  /** Different wrong tokens that an address may try. */
+  readonly failures: ClientRate;
+}
+
+/** A request as it came in, as far as it may show a token. */
+export interface Arrival {
+  readonly target: Target;
+  readonly fields: RequestFields;
+  /** What stood before the path; `null` where nothing did. */
+  readonly pathToken: string | null;
+}
+
+/** Whose request it is, and what is left of it without its tokens. */
+export interface Visitor {
+  /** `null` where it showed no valid token. */
+  readonly client: string | null;
+  readonly target: Target;
+  /** Hash of all wrong tokens that it showed; `null` where it showed none, or a valid one. */
+  readonly wrong: string | null;
+  /** It showed a token, right or wrong. */
+  readonly isShown: boolean;
+}
+
+const MAX_TOKEN_LENGTH = 256;
+/** Tokens that a request may show; one that shows more is refused. */
+const MAX_SHOWN = 8;
+/** The usual name of a key at upstreams: only a token is taken out, since it may be the client's own key. */
+const KEY_PARAMETER = "api_key";
+/** Wrong tokens that are remembered: a client that was forgotten when tokens changed shows one over and over. */
+const REMEMBERED = 1_024;
+/** The time that `failures` is for: addresses need no look-up for longer after the last wrong token. */
+const FAILURE_WINDOW_MS = 60_000;
+
+/** Knows a listener's clients by the hashes of their tokens. */
+export class ClientAuth {
+  readonly sharedCaches: boolean;
+  /** Whether a token may stand before the path. */
+  readonly path: boolean;
+  /** Value of `WWW-Authenticate` (RFC 9110 §11.6.1). */
+  readonly challenge: string;
+  readonly #options: ClientAuthOptions;
+  readonly #parameters: ReadonlySet<string>;
+  readonly #hidden: ReadonlySet<string>;
+  readonly #wrong = new LRUCache<string, true>({ max: REMEMBERED });
+  #failedAtMs = -Infinity;
+
+  constructor(options: ClientAuthOptions) {
+    this.#options = options;
+    this.path = options.path;
+    this.sharedCaches = options.sharedCaches;
+    this.challenge = options.bearer ? 'Bearer realm="usher"' : 'Token realm="usher"';
+    this.#parameters = new Set(options.query);
+    // A page's address may hold a token.
+    this.#hidden = new Set([options.header, "referer"]);
+  }
+
+  /** Looks for a token, and takes all of them out: what comes after knows nothing of them. */
+  identify({ target, fields, pathToken }: Arrival): Visitor {
+    const search = new Search(this.#options.tokens);
+    if (this.path && pathToken !== null) search.show(pathToken);
+    const own = fields.header(this.#options.header);
+    if (own !== null) search.show(trimSpace(own));
+    const bearer = this.#options.bearer ? bearerToken(fields.header("authorization")) : null;
+    const isBearer = bearer !== null && search.show(bearer);
+    const query = this.#withoutTokens(target.query, search);
+    fields.hide(this.#hides(search, isBearer));
+    const { client, wrong, count } = search;
+    const isAdmitted = client !== null && count <= MAX_SHOWN;
+    return {
+      client: isAdmitted ? client : null,
+      target: query === target.query ? target : { ...target, query },
+      wrong: isAdmitted || count === 0 ? null : digest(wrong.join()),
+      isShown: count > 0,
+    };
+  }
+
+  /** Seconds for which an address that has tried too many wrong tokens gets no answer; 0 where it does. */
+  blockedSeconds(address: string, nowMs: number): number {
+    if (nowMs - this.#failedAtMs > FAILURE_WINDOW_MS) return 0;
+    return this.#options.failures.waitSeconds(address, nowMs);
+  }
+
+  /** Takes note of wrong tokens. The same ones once more are no guess: they count once. */
+  failed(wrong: string, address: string, nowMs: number): void {
+    if (this.#wrong.get(wrong) === true) return;
+    this.#wrong.set(wrong, true);
+    this.#failedAtMs = nowMs;
+    this.#options.failures.take(address, () => null, nowMs);
+  }
+
+  #hides({ texts }: Search, isBearer: boolean): HiddenFields {
+    return { names: isBearer ? new Set([...this.#hidden, "authorization"]) : this.#hidden, texts };
+  }
+
+  /** The query without its tokens; every other byte stays. */
+  #withoutTokens(query: string, search: Search): string {
+    if (this.#parameters.size === 0 || query === "") return query;
+    const kept = query.split("&").filter((pair) => !this.#isToken(pair, search));
+    return kept.join("&");
+  }
+
+  #isToken(pair: string, search: Search): boolean {
+    const equals = pair.indexOf("=");
+    const name = decoded(equals < 0 ? pair : pair.slice(0, equals));
+    if (!this.#parameters.has(name)) return false;
+    const value = equals < 0 ? "" : pair.slice(equals + 1);
+    const isValid = value !== "" && search.show(decoded(value), value);
+    return isValid || name !== KEY_PARAMETER;
+  }
+}
+
+/** The tokens of one request, held against those that are known. */
+class Search {
+  /** Whose the first valid token is. */
+  client: string | null = null;
+  /** How many were shown. */
+  count = 0;
+  /** Hashes of those that are not valid. */
+  readonly wrong: string[] = [];
+  /** Valid tokens, as they were written. */
+  readonly texts: string[] = [];
+  readonly #known: ClientAuthOptions["tokens"];
+
+  constructor(known: ClientAuthOptions["tokens"]) {
+    this.#known = known;
+  }
+
+  /** Whether a text is a valid token; `written` is how the request spells it. */
+  show(token: string, written = token): boolean {
+    if (++this.count > MAX_SHOWN) return false;
+    // What is too long is cut: it is wrong either way.
+    const sha256 = digest(token.slice(0, MAX_TOKEN_LENGTH + 1));
+    const client = ownerOf(sha256, this.#known);
+    if (client === null) {
+      this.wrong.push(sha256);
+      return false;
+    }
+    this.client ??= client;
+    this.texts.push(token, ...(written === token ? [] : [written]));
+    return true;
+  }
+}
+
+function digest(text: string): string {
+  return hash("sha256", text, "hex");
+}
+
+/** Whose token has this hash. All are compared in full, so that the time tells nothing of which, or how far, they agree. */
+function ownerOf(sha256: string, known: ClientAuthOptions["tokens"]): string | null {
+  let owner: string | null = null;
+  for (const { client, sha256: other } of known) {
+    let difference = sha256.length ^ other.length;
+    for (let index = 0; index < sha256.length; index++) {
+      difference |= sha256.charCodeAt(index) ^ other.charCodeAt(index);
+    }
+    if (difference === 0) owner = client;
+  }
+  return owner;
+}
+
+function bearerToken(authorization: string | null): string | null {
+  return authorization === null ? null : /^Bearer +(\S+)\s*$/i.exec(authorization)?.[1] ?? null;
+}
+
+/** A part of a query as a server reads it; one with broken escapes is no token. */
+function decoded(text: string): string {
+  if (!text.includes("%")) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

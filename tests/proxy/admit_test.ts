@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
+import { type AskOptions, configFor, type InProcessGateway, withGateway, withOrigin } from "./in_process_gateway.ts";
+
+const KODI = "5f3c9a1e7b2d4068aa51c0de93b7f642";
+const TV_OLD = "0b6f1c2d3e4a5968778695a4b3c2d1e0";
+const TV_NEW = "e0d1c2b3a495867768594a3e2d1c6f0b";
+const TOKENS = { kodi: KODI, tv: [TV_OLD, TV_NEW] };
+
+function bearer(token: string): AskOptions {
+  return { headers: { authorization: `Bearer ${token}` } };
+}
+
+/** A closed TMDB listener over the demo origin, an open one beside it. */
+async function closedTmdb(
+  run: (gateway: InProcessGateway, sent: () => string[]) => Promise<void>,
+  auth: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  const origin = await startTmdbOrigin();
+  const sent = () => origin.requests.map(({ method, target }) => `${method} ${target}`);
+  try {
+    await withGateway({
+      pools: {
+        api: { type: "tmdb-api", health: false, api_keys: [demoApiKey], upstreams: [origin.url] },
+        images: { type: "tmdb-image", health: false, upstreams: [origin.url] },
+      },
+      listeners: [
+        { name: "l", prefix: "/3", pool: "api", auth: { tokens: TOKENS, ...auth } },
+        { name: "images", prefix: "/t/p", pool: "images" },
+      ],
+    }, (gateway) => run(gateway, sent));
+  } finally {
+    await origin.close();
+  }
+}
+
+Deno.test("admit() answers 401 as TMDB does without a token, and asks neither store nor upstream", () =>
+  closedTmdb(async ({ ask, gateway, access }, sent) => {
+    assert.equal((await ask("/3/movie/603", bearer(KODI))).status, 200);
+    const before = sent().length;
+    for (const options of [{}, bearer("x".repeat(40)), { headers: { "x-usher-token": KODI.slice(1) } }]) {
+      const refused = await ask("/3/movie/603", options);
+      assert.equal(refused.status, 401);
+      assert.deepEqual([JSON.parse(refused.text).success, JSON.parse(refused.text).status_code], [false, 7]);
+      assert.equal(refused.headers.get("www-authenticate"), 'Bearer realm="usher"');
+      assert.equal(refused.headers.get("cache-control"), "no-store");
+      assert.equal(refused.headers.get("access-control-allow-origin"), "*");
+      assert.doesNotMatch(refused.cacheStatus, /hit/);
+    }
+    assert.equal(sent().length, before);
+    const counts = gateway.counts.listeners["l"]!;
+    assert.deepEqual([counts.unauthorized, counts.authBlocked, { ...counts.clients }], [3, 0, { kodi: 1 }]);
+    assert.deepEqual(access().map((line) => line["client_name"]), ["kodi", undefined, undefined, undefined]);
+  }));
+
+Deno.test("admit() lets every form of a token in; all share one stored response, and no upstream sees it", () =>
+  closedTmdb(async ({ ask, lines, gateway }, sent) => {
+    const forms: [string, AskOptions?][] = [
+      ["/3/movie/603?language=de", bearer(KODI)],
+      ["/3/movie/603?language=de", { headers: { "x-usher-token": TV_OLD } }],
+      [`/3/movie/603?api_key=${TV_NEW}&language=de`],
+      [`/3/movie/603?language=de&usher_token=${KODI}`],
+      [`/~${KODI}/3/movie/603?language=de`],
+    ];
+    for (const [index, [target, options]] of forms.entries()) {
+      const answer = await ask(target, options);
+      assert.equal(answer.status, 200, target);
+      assert.match(answer.cacheStatus, index === 0 ? /stored/ : /hit/);
+      assert.equal(answer.headers.get("cache-control")!.startsWith("private, max-age="), true);
+    }
+    assert.deepEqual(sent(), [`GET /3/movie/603?language=de&api_key=${demoApiKey}`]);
+    assert.deepEqual({ ...gateway.counts.listeners["l"]!.clients }, { kodi: 3, tv: 2 });
+    for (const token of [KODI, TV_OLD, TV_NEW]) assert.ok(!JSON.stringify(lines).includes(token));
+  }));
+
+Deno.test("admit() lets preflights pass without a token", () =>
+  closedTmdb(async ({ ask }, sent) => {
+    const preflight = (fields: Readonly<Record<string, string>>) =>
+      ask("/3/movie/603", { method: "OPTIONS", headers: { origin: "https://page.example", ...fields } });
+    const asked = "authorization, x-usher-token";
+    const answer = await preflight({
+      "access-control-request-method": "GET",
+      "access-control-request-headers": asked,
+    });
+    assert.deepEqual([answer.status, answer.headers.get("access-control-allow-headers")], [204, asked]);
+    assert.equal((await preflight({})).status, 401);
+    assert.deepEqual(sent(), []);
+  }));
+
+Deno.test("admit() answers 429 to an address that tries many tokens, for a while, and to nobody else", () =>
+  closedTmdb(async ({ ask, clock, gateway }) => {
+    const guess = (token: string, from = "192.0.2.9") => ask("/3/movie/603", { ...bearer(token), from });
+    const statuses = [];
+    for (const token of ["one", "one", "two", "three", "four", "four"]) statuses.push((await guess(token)).status);
+    assert.deepEqual(statuses, [401, 401, 401, 401, 429, 429]);
+    const blocked = await guess(KODI);
+    assert.equal(blocked.status, 429);
+    assert.equal(JSON.parse(blocked.text).status_code, 25);
+    assert.equal(blocked.headers.get("retry-after"), "20");
+    assert.equal((await guess(KODI, "192.0.2.10")).status, 200);
+    assert.equal((await ask("/3/movie/603")).status, 401, "who shows nothing guesses nothing");
+    assert.equal(gateway.counts.listeners["l"]!.authBlocked, 3);
+    clock.advance(20_000);
+    assert.equal((await guess(KODI)).status, 200);
+  }, { max_failures: 3 }));
+
+Deno.test("admit() serves an open listener behind a token too, and shows that nowhere", () =>
+  closedTmdb(async ({ ask, send, lines }, sent) => {
+    const image = await send(`/~${KODI}/t/p/w92/poster.jpg`, { headers: { "x-original-uri": `/~${KODI}/t/p` } });
+    await image.body?.cancel();
+    assert.deepEqual(sent(), ["GET /t/p/w92/poster.jpg"]);
+    const nothing = await ask(`/~${KODI}/nothing`);
+    assert.equal(nothing.status, 404);
+    assert.ok(!nothing.text.includes(KODI));
+    assert.ok(!JSON.stringify(lines).includes(KODI));
+  }));
+
+Deno.test("admit() keeps user requests private, with the client's own session and the pool's key", () =>
+  closedTmdb(async ({ ask }, sent) => {
+    const target = `/3/account/1?session_id=s1&api_key=${KODI}`;
+    const first = await ask(target);
+    const second = await ask(target);
+    assert.equal(first.headers.get("cache-control"), "private, no-store");
+    assert.doesNotMatch(second.cacheStatus, /hit/);
+    assert.deepEqual(sent(), Array(2).fill(`GET /3/account/1?session_id=s1&api_key=${demoApiKey}`));
+  }));
+
+Deno.test("admit() closes custom listeners with problem details, and tells them nothing of the token", () =>
+  withOrigin(
+    (exchange) => exchange.reply({ fields: [["cache-control", "public, max-age=60, s-maxage=90"]], body: "x" }),
+    async ({ ask }, origin) => {
+      const refused = await ask("/a?x=1");
+      assert.equal(refused.status, 401);
+      assert.equal(refused.headers.get("content-type"), "application/problem+json");
+      assert.equal(JSON.parse(refused.text).code, "unauthorized");
+      const fields = { "x-usher-token": KODI, "referer": "http://gateway.test/", "x-original-url": `/~${KODI}/a` };
+      const allowed = await ask("/a?x=1", { headers: fields });
+      assert.equal(allowed.headers.get("cache-control"), "private, max-age=60");
+      const again = await ask(`/~${TV_NEW}/a?x=1`);
+      assert.match(again.cacheStatus, /hit/);
+      assert.equal(again.headers.get("cache-control"), "private, max-age=60");
+      assert.equal(origin.heads.length, 1);
+      const sent = origin.heads[0]!;
+      assert.equal(sent.target, "/a?x=1");
+      assert.ok(!JSON.stringify(sent.fields).includes(KODI));
+      assert.ok(!sent.fields.some(([name]) => name === "referer" || name === "x-usher-token"));
+    },
+    { listeners: [{ name: "l", pool: "p", auth: { tokens: TOKENS } }] },
+  ));
+
+Deno.test("admit() changes the tokens with a reload, at once", () =>
+  withOrigin((exchange) => exchange.reply({ body: "x" }), async ({ ask, gateway }, origin) => {
+    assert.equal((await ask("/a", bearer(TV_OLD))).status, 200);
+    const listener = (tokens: unknown) => [{ name: "l", pool: "p", auth: { tokens } }];
+    const pool = { type: "custom", health: false, upstreams: [origin.url] };
+    const config = await configFor({ pools: { p: pool }, listeners: listener({ tv: TV_NEW }) });
+    gateway.commit(gateway.prepare(config, 2));
+    assert.equal((await ask("/a", bearer(TV_OLD))).status, 401);
+    assert.equal((await ask("/a", bearer(TV_NEW))).status, 200);
+  }, { listeners: [{ name: "l", pool: "p", auth: { tokens: TOKENS } }] }));
