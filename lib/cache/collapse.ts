@@ -8,7 +8,7 @@ import { ttlMs } from "./reuse.ts";
 import { heldBytes, type StoredResponse } from "./stored_response.ts";
 import { varyMarker } from "./variants.ts";
 
-/** How long after a flight this worker still answers the others for its key, so that the disk tier's write can come down. */
+/** How long after a flight this worker answers the others for its key at least, so that the disk tier's write can come down. */
 const LINGER_MS = 1_000;
 /** What may linger at most; older ones make room. */
 const MAX_LINGERING = 1_000;
@@ -26,6 +26,8 @@ export interface CollapseOptions {
   readonly budget: FillBudget;
   /** Takes over a response that another worker has fetched and stored. */
   readonly adopt: (response: StoredResponse) => void;
+  /** Whether what this worker has stored under a key still waits to be written where the others look. */
+  readonly isOnItsWay: (key: string) => boolean;
 }
 
 /** What a request that needs an upstream is to do. */
@@ -42,6 +44,8 @@ interface Lingering {
   readonly response: StoredResponse;
   readonly bytes: number;
   readonly untilMs: number;
+  /** When it is no longer fresh: it must not be given out unjudged after that. */
+  readonly freshUntilMs: number;
 }
 
 /** One flight per key: within the worker by a map, across workers by leases and peers. */
@@ -173,25 +177,28 @@ export class Collapse {
 
   #heldOf(key: string): StoredResponse | undefined {
     const lingering = this.#lingering.get(key);
-    return lingering !== undefined && lingering.untilMs > this.#options.clock.now() ? lingering.response : undefined;
+    return lingering === undefined || this.#isOver(lingering) ? undefined : lingering.response;
+  }
+
+  /** A disk that is slow just now has more time. */
+  #isOver({ untilMs, freshUntilMs, response }: Lingering): boolean {
+    const nowMs = this.#options.clock.now();
+    return nowMs >= untilMs && (nowMs >= freshUntilMs || !this.#options.isOnItsWay(response.key));
   }
 
   #linger(key: string, lease: Lease, response: StoredResponse): void {
     const bytes = heldBytes(response);
-    const forMs = this.#lingerMs(response);
-    if (forMs <= 0 || bytes > MAX_LINGERING_BYTES) return this.#options.leases.release(lease);
-    this.#lingering.set(key, { lease, response, bytes, untilMs: this.#options.clock.now() + forMs });
+    const nowMs = this.#options.clock.now();
+    // A request that comes after the response may use it only as long as it is fresh: nobody evaluates it again.
+    const freshMs = response.freshness.alwaysValidate ? 0 : ttlMs(response, nowMs);
+    if (freshMs <= 0 || bytes > MAX_LINGERING_BYTES) return this.#options.leases.release(lease);
+    const untilMs = nowMs + Math.min(LINGER_MS, freshMs);
+    this.#lingering.set(key, { lease, response, bytes, untilMs, freshUntilMs: nowMs + freshMs });
     this.#lingeringBytes += bytes;
     while (this.#lingering.size > MAX_LINGERING || this.#lingeringBytes > MAX_LINGERING_BYTES) {
       this.#release(this.#lingering.keys().next().value!);
     }
     this.#sweep ??= setTimeout(() => this.#releaseOld(), LINGER_MS);
-  }
-
-  /** A request that comes after the response may use it only as long as it is fresh: nobody evaluates it again. */
-  #lingerMs(response: StoredResponse): number {
-    if (response.freshness.alwaysValidate) return 0;
-    return Math.min(LINGER_MS, ttlMs(response, this.#options.clock.now()));
   }
 
   #dropLingering(key: string): Lingering | undefined {
@@ -208,10 +215,7 @@ export class Collapse {
   }
 
   #releaseOld(): void {
-    const now = this.#options.clock.now();
-    for (const [key, lingering] of this.#lingering) {
-      if (lingering.untilMs <= now) this.#release(key);
-    }
+    for (const [key, lingering] of this.#lingering) if (this.#isOver(lingering)) this.#release(key);
     this.#sweep = this.#lingering.size === 0 ? undefined : setTimeout(() => this.#releaseOld(), LINGER_MS / 4);
   }
 }

@@ -130,6 +130,11 @@ export class KvTier {
     return this.#lookUps.hasRoom && !this.#readTrouble.isSuspended ? this.#read(key) : undefined;
   }
 
+  /** Whether what the key holds waits to be written, or is being written. */
+  isOnItsWay(key: string): boolean {
+    return this.#queue.find(key)?.kind === "put";
+  }
+
   /** Takes a response to be written. */
   put(response: StoredResponse): void {
     if (this.#closed) return;

@@ -2,6 +2,8 @@ import { INVALIDATION_BYTES } from "./invalidation_table.ts";
 import { TAG_FILTER_BYTES } from "./tag_filter.ts";
 
 const SLOTS = 65_536;
+/** Slots that a key may have: beside the one that its hash names, its neighbours. */
+const WAYS = 8;
 const TAG_BITS = 23;
 const TAG_MASK = (1 << TAG_BITS) - 1;
 /** Indices of workers that fit above the tag; zero stands for nobody. */
@@ -24,7 +26,7 @@ export type LeaseAnswer =
   | { readonly kind: "held"; readonly lease: Lease }
   /** Another worker leads. */
   | { readonly kind: "taken"; readonly owner: number }
-  /** Another key uses the slot: go on without a lease. */
+  /** Other keys use all slots that the key may have: go on without a lease. */
   | { readonly kind: "none" };
 
 /** A held slot. */
@@ -35,8 +37,8 @@ export interface Lease {
 
 /**
  * Who of all workers fetches a key: one slot of shared memory per key hash, taken by compare-and-exchange, so that an uncontended
- * miss pays about a microsecond and no message. A slot holds the owner's index and 23 more bits of the hash; two keys that share
- * a slot simply don't collapse across workers.
+ * miss pays about a microsecond and no message. A slot holds the owner's index and 23 more bits of the hash. A key whose slot is taken
+ * moves on to the next of eight, so that keys which meet still collapse across workers, each for itself.
  */
 export class LeaseTable {
   readonly #slots: Int32Array;
@@ -57,18 +59,39 @@ export class LeaseTable {
 
   /** Asks for the lease of a key. A lease that this worker still holds is handed out again. */
   acquire(key: string): LeaseAnswer {
-    const [slot, tag] = hashKey(key);
+    const [first, tag] = hashKey(key);
     const value = ((this.#self + 1) << TAG_BITS) | tag;
-    const before = Atomics.compareExchange(this.#slots, slot, 0, value);
-    if (before === 0 || before === value) return { kind: "held", lease: { slot, value } };
-    if ((before & TAG_MASK) !== tag) return { kind: "none" };
-    return { kind: "taken", owner: (before >>> TAG_BITS) - 1 };
+    // All of them before a free one is taken: the slots before the key's own may have become free since.
+    for (let way = 0; way < WAYS; way++) {
+      const slot = slotAt(first, way);
+      const found = Atomics.load(this.#slots, slot);
+      if (found !== 0 && (found & TAG_MASK) === tag) return answerOf(slot, found, value);
+    }
+    // All workers in the same order: of two that come at the same moment, the later one finds the earlier.
+    for (let way = 0; way < WAYS; way++) {
+      const slot = slotAt(first, way);
+      const found = Atomics.compareExchange(this.#slots, slot, 0, value);
+      if (found === 0) return { kind: "held", lease: { slot, value } };
+      if ((found & TAG_MASK) === tag) return answerOf(slot, found, value);
+    }
+    return { kind: "none" };
   }
 
   /** Gives a lease back; one that was swept in the meantime is left alone. */
   release(lease: Lease): void {
     Atomics.compareExchange(this.#slots, lease.slot, lease.value, 0);
   }
+}
+
+/** The slots of a key, its own first, around within a group of neighbours. */
+function slotAt(first: number, way: number): number {
+  return (first & ~(WAYS - 1)) | ((first + way) & (WAYS - 1));
+}
+
+function answerOf(slot: number, found: number, own: number): LeaseAnswer {
+  return found === own
+    ? { kind: "held", lease: { slot, value: own } }
+    : { kind: "taken", owner: (found >>> TAG_BITS) - 1 };
 }
 
 /** Frees every slot of a worker that has died; called by the supervisor. */

@@ -34,6 +34,8 @@ export interface Store {
   put(response: StoredResponse): void;
   /** Takes over, into memory alone, what another worker has put. */
   adopt(response: StoredResponse): void;
+  /** Whether what was put last under the key still waits to be written where other workers look. */
+  isOnItsWay(key: string): boolean;
   /** Removes what the key holds, in every tier. */
   delete(key: string): void;
   stats(): { readonly memory: TierStats; readonly disk: TierStats | null };

@@ -70,6 +70,10 @@ class Tiers implements TieredStore {
     if (response.tiers.memory) this.#memory.put(response, this.#clock.now());
   }
 
+  isOnItsWay(key: string): boolean {
+    return this.#disk?.isOnItsWay(key) ?? false;
+  }
+
   delete(key: string): void {
     this.forget(key);
     this.#onDelete?.(key);

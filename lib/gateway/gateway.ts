@@ -90,6 +90,7 @@ export class Gateway {
         timeoutMs: config.cache.collapseTimeoutMs,
         budget,
         adopt: (response) => store.adopt(response),
+        isOnItsWay: (key) => store.isOnItsWay(key),
       }),
       forgotten: options.forgotten ?? (() => Promise.resolve()),
       budget,

@@ -53,6 +53,22 @@ Deno.test("createTieredStore() brings a disk hit into memory", async () => {
   assert.equal((await opened.store.get("api\0\0/a"))?.tier, "memory");
 });
 
+Deno.test("TieredStore.isOnItsWay() tells what waits to be written, and nothing else", async () => {
+  await using opened = await openKvForTest();
+  const memory = createMemoryTier({ limitBytes: 1024 * 1024 });
+  const store = createTieredStore({ memory, disk: opened.tier, clock: opened.clock });
+  assert.equal(store.isOnItsWay("api\0\0/a"), false);
+  store.put(sampleResponse("api\0\0/a"));
+  assert.equal(store.isOnItsWay("api\0\0/a"), true);
+  await opened.tier.flush();
+  assert.equal(store.isOnItsWay("api\0\0/a"), false);
+  store.delete("api\0\0/a");
+  assert.equal(store.isOnItsWay("api\0\0/a"), false);
+  const inMemory = createTieredStore({ memory, disk: null });
+  inMemory.put(sampleResponse("api\0\0/b"));
+  assert.equal(inMemory.isOnItsWay("api\0\0/b"), false);
+});
+
 Deno.test("createTieredStore() keeps a response only in the tiers that it may stay in", async () => {
   await using opened = await openTiers();
   opened.store.put(sampleResponse("api\0\0/disk", { tiers: { memory: false, disk: true } }));

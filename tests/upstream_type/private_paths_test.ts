@@ -307,6 +307,7 @@ async function withStore(run: (watched: WatchedStore) => Promise<void>): Promise
       tiered.put(response);
     },
     adopt: (response) => tiered.adopt(response),
+    isOnItsWay: (key) => tiered.isOnItsWay(key),
     delete: (key) => tiered.delete(key),
     stats: () => tiered.stats(),
     close: (graceMs) => tiered.close(graceMs),
