@@ -67,7 +67,9 @@ export class Forms {
 }
 
 /** Whether a stored response may be served in another coding than it has (RFC 9111 §5.2.2.6). */
-export function isCodable({ status, fields, body }: StoredResponse, options: CompressOptions): boolean {
+export function isCodable({ status, fields, body, tiers }: StoredResponse, options: CompressOptions): boolean {
+  // Nothing is kept of it, so that it would be coded anew each time.
+  if (!tiers.memory && !tiers.disk) return false;
   if (status !== 200 || body.byteLength < options.minBytes || body.byteLength > MAX_BYTES) return false;
   if (fieldValue(fields, "content-encoding") !== null || fieldValue(fields, "set-cookie") !== null) return false;
   const type = (fieldValue(fields, "content-type") ?? "").split(";", 1)[0]!.trim().toLowerCase();

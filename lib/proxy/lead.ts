@@ -1,4 +1,5 @@
 import { storable, validationFields } from "../cache/policy.ts";
+import type { CacheRequest } from "../cache/policy_options.ts";
 import type { UpstreamFailure } from "../upstream_client/transport.ts";
 import { decodedResponse } from "./decode.ts";
 import type { Exchange } from "./exchange.ts";
@@ -57,7 +58,7 @@ async function take(exchange: Exchange, task: Lead, answer: Answer): Promise<Res
     ? decodedResponse(answer.response, settings.maxEntryBytes)
     : answer.response;
   const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };
-  const decision = storable({ request: exchange, head: response, times, options: exchange.tenant.policy! });
+  const decision = storable({ request: fetched(exchange), head: response, times, options: exchange.tenant.policy! });
   if (!decision.store) {
     return await respondUnstored(exchange, { flight, fwd, decision, answer: { ...answer, response } });
   }
@@ -67,6 +68,20 @@ async function take(exchange: Exchange, task: Lead, answer: Answer): Promise<Res
   } catch (error) {
     return await again(exchange, task, { answer, failure: asFailure(error) });
   }
+}
+
+/** The request that was sent: the whole is asked for also where the client wants its fields only. */
+function fetched(exchange: Exchange): CacheRequest {
+  if (exchange.method === "GET") return exchange;
+  const { path, sharedAuthorization, private: reason, routeTtl } = exchange;
+  return {
+    method: "GET",
+    path,
+    sharedAuthorization,
+    private: reason,
+    routeTtl,
+    header: (name) => exchange.header(name),
+  };
 }
 
 /** Asks for the whole, after a 304 that was about another response. */

@@ -14,7 +14,9 @@ import { tagOf } from "./simple_tag.ts";
 /** Larger documents are served as they are: changing them would keep a core for too long. */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 
-/** Forms of one stored response that are kept: clients choose by which host they come. Others are made anew each time. */
+/**
+ * Forms of one stored response that are kept, also compressed: clients choose by which host they come. Others are made anew each time.
+ */
 const MAX_FORMS = 16;
 
 /** Fields that describe the bytes before the change. The date too: a document changes with the configuration as well. */
@@ -67,10 +69,15 @@ export function rewrittenForm({ rewrite, tenant }: Exchange, stored: StoredRespo
   if (known?.rewriting !== tenant.rewriting) {
     remembered.set(stored, known = { rewriting: tenant.rewriting, forms: new Map() });
   }
-  const form = known.forms.get(rewrite.name) ?? rewritten(stored, rewrite);
-  if (known.forms.size < MAX_FORMS) known.forms.set(rewrite.name, form);
+  const held = known.forms.get(rewrite.name);
+  if (held !== undefined) return held;
+  const form = rewritten(stored, rewrite);
+  if (known.forms.size >= MAX_FORMS) return form === stored ? form : { ...form, tiers: NOWHERE };
+  known.forms.set(rewrite.name, form);
   return form;
 }
+
+const NOWHERE = { memory: false, disk: false };
 
 function rewritten(stored: StoredResponse, rewrite: Rewrite): StoredResponse {
   const json = plainBody(stored);
