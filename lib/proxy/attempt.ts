@@ -7,6 +7,7 @@ import type { Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { inspectedResponse } from "./inspect.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
+import { withoutSecret } from "./secret_echo.ts";
 
 /** An upstream's answer, its body not read yet. Whoever takes it reads or cancels the body, and calls `release`. */
 export interface Answer {
@@ -49,8 +50,10 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   const end = bookkeeper(exchange, upstream);
   try {
     const sending = { deadlines: deadlines(exchange, options.untilMs - startedAtMs), signal };
-    const received = await endpoint.transport.send(outgoingRequest(exchange, { endpoint, ask, outgoing }), sending);
+    const answered = await endpoint.transport.send(outgoingRequest(exchange, { endpoint, ask, outgoing }), sending);
     const latencyMs = performance.now() - startedAtMs;
+    const { secret } = outgoing;
+    const received = secret === undefined ? answered : withoutSecret(answered, secret, services.settings.maxEntryBytes);
     const judged = tenant.type.judge(received, outgoing.credential);
     const { response, judgement } = await inspectedResponse(exchange, ask, { response: received, judgement: judged });
     const ended = answerReport(response, judgement, latencyMs);

@@ -61,8 +61,9 @@ function outgoingFields(exchange: Exchange, sending: Sending): Fields {
   const { endpoint, ask, outgoing } = sending;
   const { tenant } = exchange;
   const isRewritten = exchange.rewrite !== null;
-  // What is changed has to be there whole, and not coded.
-  const fixedEncoding = (ask.forCache ? tenant.type.acceptEncoding : null) ?? (isRewritten ? "identity" : null);
+  // What is changed has to be there whole, and not coded; what is looked through for a credential, not coded either.
+  const isRead = isRewritten || outgoing.secret !== undefined;
+  const fixedEncoding = (ask.forCache ? tenant.type.acceptEncoding : null) ?? (isRead ? "identity" : null);
   const isForWhole = ask.forCache || isRewritten;
   const replaced = new Set(outgoing.set.map(([name]) => name));
   if (fixedEncoding !== null) replaced.add("accept-encoding");

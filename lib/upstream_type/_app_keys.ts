@@ -11,6 +11,8 @@ interface AppKey {
   readonly place: "query" | "authorization";
   /** Query pair or field value. */
   readonly text: string;
+  /** The key alone, as it is written there. */
+  readonly secret: string;
 }
 
 /** What a request is, as far as its key matters. */
@@ -28,6 +30,8 @@ export interface Keyed {
   readonly change: FieldChange | null;
   /** The key's ticket, and in the lowest bit whether a 401 counts against it; `null` where the client's own went along. */
   readonly credential: number | null;
+  /** The key that was put in. */
+  readonly secret?: string;
 }
 
 /** Puts a pool's keys into requests, as its `key_mode` says, and learns from the answers which of them are good. */
@@ -66,9 +70,10 @@ export class AppKeys {
     const credential = ticket * 2 + (provesKey ? 1 : 0);
     const query = withoutApiKey(request.query);
     const key = this.#keys[placeOf(ticket)]!;
-    if (key.place === "authorization") return { query, change: ["authorization", key.text], credential };
+    const { secret } = key;
+    if (key.place === "authorization") return { query, change: ["authorization", key.text], credential, secret };
     const change: FieldChange | null = this.#mode === "replace" ? ["authorization", null] : null;
-    return { query: query === "" ? key.text : `${query}&${key.text}`, change, credential };
+    return { query: query === "" ? key.text : `${query}&${key.text}`, change, credential, secret };
   }
 
   /** The upstream answered 429. Says whether another key is worth a try. */
@@ -109,8 +114,9 @@ export class AppKeys {
 /** Clients and operators paste keys with spaces and invisible characters. */
 function appKey(pasted: string): AppKey {
   const key = pasted.replaceAll(/[\p{Cf}\p{Cc}\s]/gu, "");
-  if (key.split(".").length === 3) return { place: "authorization", text: `Bearer ${key}` };
-  return { place: "query", text: `api_key=${encodeURIComponent(key)}` };
+  if (key.split(".").length === 3) return { place: "authorization", text: `Bearer ${key}`, secret: key };
+  const secret = encodeURIComponent(key);
+  return { place: "query", text: `api_key=${secret}`, secret };
 }
 
 /** What a key is known by among workers. */

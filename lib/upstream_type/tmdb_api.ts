@@ -98,9 +98,9 @@ export class TmdbApi implements UpstreamType {
     const use = { shared, provesKey: shared && provesKey(request.path) };
     const keyed = this.#keys.put(request, use);
     if ("heldMs" in keyed) return keyed;
-    const { query, change, credential } = keyed;
+    const { query, change, credential, secret } = keyed;
     const changes = shared ? SHARED_CHANGES : removedFromAll;
-    return { query, set: change === null ? changes : [...changes, change], credential };
+    return { query, set: change === null ? changes : [...changes, change], credential, secret };
   }
 
   judge({ status, fields }: ResponseHead, credential: number | null): Judgement {

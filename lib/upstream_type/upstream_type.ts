@@ -42,6 +42,8 @@ export interface Outgoing {
   readonly set: ReadonlyArray<readonly [name: string, value: string | null]>;
   /** Which credential was put in, for {@linkcode UpstreamType.judge}; never the credential itself. */
   readonly credential: number | null;
+  /** Text of the credential that was put in, so that no client gets to see it in the answer; absent where none was. */
+  readonly secret?: string;
 }
 
 /** In place of {@linkcode Outgoing}: every credential that would do is at its limit. */
