@@ -177,6 +177,36 @@ Deno.test("rewrittenForm() works on a body that was stored compressed", () =>
       assert.ok(origin!.heads[0]!.fields.some(([name, value]) => name === "accept-encoding" && value === "identity"));
     })));
 
+Deno.test("rewrittenForm() reaches those who wait for the fetch of another, changed or not", () => {
+  const large = `{"a":"${"x".repeat(400_000)}"}`;
+  const fields = `content-type: application/json\r\ncache-control: max-age=60\r\ncontent-length: ${large.length}`;
+  let goOn = () => {};
+  const asked = new Promise<void>((resolve) => goOn = resolve);
+  return withOrigins([async (exchange) => {
+    await exchange.write(`HTTP/1.1 200 OK\r\n${fields}\r\n\r\n${large.slice(0, 100_000)}`);
+    await asked;
+    await exchange.write(large.slice(100_000));
+  }], (origin) =>
+    withGateway({
+      pools: { p: plainPool([origin!.url]) },
+      listeners: [{
+        name: "l",
+        pool: "p",
+        cache: { query: { exclude: ["*"] } },
+        overrides: [{ path: "/**", query: { x: "1" }, merge: { b: 2 } }],
+      }],
+    }, async (gateway) => {
+      const first = await gateway.send("/a");
+      const others = ["/a?x=1", "/a?x=2", "/a?x=1"].map((target) => gateway.ask(target));
+      goOn();
+      assert.equal(await first.text(), large);
+      const changed = `${large.slice(0, -1)},"b":2}`;
+      assert.deepEqual((await Promise.all(others)).map(({ text }) => text), [changed, large, changed]);
+      assert.equal((await gateway.ask("/a?x=1")).text, changed);
+      assert.equal(origin!.heads.length, 1);
+    }));
+});
+
 Deno.test("isDocument() takes JSON of a good size that can be read", () => {
   const of = (more: Fields, status = 200, length: number | null = 10) =>
     isDocument({ status, fields: [...json, ...more] }, length);
