@@ -66,17 +66,26 @@ export class Forms {
   }
 }
 
-/** Whether a stored response may be served in another coding than it has (RFC 9111 §5.2.2.6). */
-export function isCodable({ status, fields, body, tiers }: StoredResponse, options: CompressOptions): boolean {
+/** A response, stored or on its way there, as far as its fields tell how it may be served. */
+export type FormHead = Pick<StoredResponse, "status" | "fields" | "tiers">;
+
+/** Whether a response may be served in another coding than it has (RFC 9111 §5.2.2.6); `null` is a length that is not known yet. */
+export function isCodable(
+  { status, fields, tiers }: FormHead,
+  lengthBytes: number | null,
+  options: CompressOptions,
+): boolean {
   // Nothing is kept of it, so that it would be coded anew each time.
   if (!tiers.memory && !tiers.disk) return false;
-  if (status !== 200 || body.byteLength < options.minBytes || body.byteLength > MAX_BYTES) return false;
+  if (status !== 200) return false;
+  if (lengthBytes !== null && (lengthBytes < options.minBytes || lengthBytes > MAX_BYTES)) return false;
   if (fieldValue(fields, "content-encoding") !== null || fieldValue(fields, "set-cookie") !== null) return false;
   const type = (fieldValue(fields, "content-type") ?? "").split(";", 1)[0]!.trim().toLowerCase();
   return options.isCompressible(type) && !responseDirectives(fieldValue(fields, "cache-control")).noTransform;
 }
 
-function varying(fields: Readonly<Fields>): Fields {
+/** The fields with the `Vary` that a choice of codings makes necessary (RFC 9110 §12.5.5). */
+export function varying(fields: Readonly<Fields>): Fields {
   const vary = fieldValue(fields, "vary");
   if (vary === null) return [...fields, ["vary", "Accept-Encoding"]];
   if (/(?:^|,)[ \t]*(?:\*|accept-encoding)[ \t]*(?:,|$)/i.test(vary)) return fields.slice();

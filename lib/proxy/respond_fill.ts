@@ -9,7 +9,7 @@ import { clientError } from "./client_error.ts";
 import type { Exchange } from "./exchange.ts";
 import { pictureFields } from "./image_form.ts";
 import { respondStreaming } from "./respond.ts";
-import { respondForm } from "./respond_form.ts";
+import { codableFields, respondForm } from "./respond_form.ts";
 import { isDocument } from "./rewritten_form.ts";
 
 /** A response whose body is in a fill. */
@@ -37,9 +37,17 @@ export function respondFill(
     });
   const body = { stream, cancel: () => fill.leave() };
   const sent = range === null
-    ? { status: head.status, fields: pictureFields(head.fields.slice(), exchange.tenant.images) }
+    ? { status: head.status, fields: fieldsAhead(exchange, head, fill.lengthBytes) }
     : { status: 206, fields: partialFields(head.fields, range, fill.lengthBytes) };
   return respondStreaming(exchange, sent, { body, note });
+}
+
+/**
+ * The fields of a response that is passed on while it is being stored: with the `Vary` of its stored form, so that a cache behind does
+ * not take the first client's form for everyone's. `null` is a length that is not known yet.
+ */
+export function fieldsAhead(exchange: Exchange, head: StoredHead, lengthBytes: number | null): Fields {
+  return pictureFields(codableFields(exchange, head, lengthBytes), exchange.tenant.images);
 }
 
 /** Waits for a document that is to be changed. */

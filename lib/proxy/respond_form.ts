@@ -2,9 +2,10 @@ import { LRUCache } from "lru-cache";
 import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { evaluatePreconditions } from "../http/conditional.ts";
+import type { Fields } from "../http/fields.ts";
 import { negotiateCoding } from "../http/content_coding.ts";
 import type { CacheNote } from "./cache_note.ts";
-import { Forms, isCodable } from "./coded_form.ts";
+import { type FormHead, Forms, isCodable, varying } from "./coded_form.ts";
 import { type Coding, compressed } from "./compress.ts";
 import type { Exchange } from "./exchange.ts";
 import { respondStored } from "./respond.ts";
@@ -36,13 +37,19 @@ export function needsOrigin(exchange: Exchange, stored: StoredResponse): boolean
   return rewrittenForm(exchange, stored) === stored;
 }
 
+/** The fields of a response before it is stored, as its stored form will have them where codings are chosen from. */
+export function codableFields(exchange: Exchange, head: FormHead, lengthBytes: number | null): Fields {
+  const { compress } = exchange.tenant.storing;
+  return compress !== null && isCodable(head, lengthBytes, compress) ? varying(head.fields) : head.fields.slice();
+}
+
 /** What a stored response may be served as, by the options of its listener; `null` where it is served as it is. */
 const forms = new WeakMap<StoredResponse, { readonly options: CompressOptions; readonly forms: Forms | null }>();
 
 function formsOf(stored: StoredResponse, options: CompressOptions): Forms | null {
   const known = forms.get(stored);
   if (known?.options === options) return known.forms;
-  const made = isCodable(stored, options) ? new Forms(stored) : null;
+  const made = isCodable(stored, stored.body.byteLength, options) ? new Forms(stored) : null;
   forms.set(stored, { options, forms: made });
   return made;
 }

@@ -9,7 +9,7 @@ import type { Exchange } from "./exchange.ts";
 import { asFailure, discard } from "./forward.ts";
 import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
 import { isDocument, respondAnswer, respondDirect } from "./respond_answer.ts";
-import { respondFill } from "./respond_fill.ts";
+import { fieldsAhead, respondFill } from "./respond_fill.ts";
 import { respondForm } from "./respond_form.ts";
 
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
@@ -154,7 +154,7 @@ function storeBeside(exchange: Exchange, storing: Storing): Response {
   };
   const goOn = () => background.add(drain(read).then(() => onEnd(), (error) => onEnd(asFailure(error))));
   const head = storedHead(exchange, storing, null);
-  const { fields } = withOwnFields(exchange, { ...head, fields: head.fields.slice() }, decision);
+  const { fields } = withOwnFields(exchange, { ...head, fields: fieldsAhead(exchange, head, null) }, decision);
   const onLeave = exchange.fillsToTheEnd ? goOn : undefined;
   return respondDirect(exchange, answer, {
     note: forwardNote(exchange, { fwd, stored: head }),

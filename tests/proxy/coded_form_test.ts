@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { storedResponse } from "../../lib/cache/stored_response.ts";
+import { type StoredResponse, storedResponse } from "../../lib/cache/stored_response.ts";
 import type { Fields } from "../../lib/http/fields.ts";
 import { fieldValue } from "../../lib/http/fields.ts";
-import { Forms, isCodable } from "../../lib/proxy/coded_form.ts";
+import { Forms, isCodable, varying } from "../../lib/proxy/coded_form.ts";
 
 const freshness = {
   initialAgeMs: 0,
@@ -29,17 +29,36 @@ function response(fields: Fields, body = "x".repeat(100), status = 200) {
   });
 }
 
+function codable(stored: StoredResponse): boolean {
+  return isCodable(stored, stored.body.byteLength, options);
+}
+
+Deno.test("isCodable() takes a length that is not known yet for one that pays", () => {
+  assert.ok(isCodable(response([]), null, options));
+  assert.ok(!isCodable(response([], "x", 404), null, options));
+});
+
+Deno.test("varying() names Accept-Encoding in Vary, once", () => {
+  const vary = (given: string) => fieldValue(varying([["vary", given]]), "vary");
+  assert.deepEqual([vary("Origin"), vary("accept-encoding"), vary("*")], [
+    "Origin, Accept-Encoding",
+    "accept-encoding",
+    "*",
+  ]);
+  assert.equal(fieldValue(varying([]), "vary"), "Accept-Encoding");
+});
+
 Deno.test("isCodable() wants a whole, plain response of a type and size that pay", () => {
-  assert.ok(isCodable(response([]), options));
-  assert.ok(!isCodable(response([], "x"), options));
-  assert.ok(!isCodable(response([], "x".repeat(100), 404), options));
-  assert.ok(!isCodable(response([], "x".repeat(9 * 1024 * 1024)), options));
+  assert.ok(codable(response([])));
+  assert.ok(!codable(response([], "x")));
+  assert.ok(!codable(response([], "x".repeat(100), 404)));
+  assert.ok(!codable(response([], "x".repeat(9 * 1024 * 1024))));
   for (
     const field of [["content-encoding", "br"], ["set-cookie", "a=b"], ["cache-control", "max-age=9, no-transform"]]
   ) {
-    assert.ok(!isCodable(response([field as [string, string]]), options), field.join());
+    assert.ok(!codable(response([field as [string, string]])), field.join());
   }
-  assert.ok(!isCodable({ ...response([]), fields: [["content-type", "image/png"]] }, options));
+  assert.ok(!codable({ ...response([]), fields: [["content-type", "image/png"]] }));
 });
 
 Deno.test("Forms.head() has a tag of its own, strong or weak as the stored one, and tells that it was chosen", () => {

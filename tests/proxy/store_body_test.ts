@@ -302,3 +302,25 @@ Deno.test("storeBody() gives its room back as soon as a body of unknown length i
     assert.equal(budget.usedBytes, 0);
   }, { cache: { max_entry: "500KiB" } });
 });
+
+for (const framing of ["length", "chunked"] as const) {
+  Deno.test(`storeBody() tells caches behind of the choice of codings before it has made any (${framing})`, () =>
+    withOrigin(async (exchange) => {
+      const field = framing === "length" ? `content-length: ${LARGE_BYTES}` : "transfer-encoding: chunked";
+      await exchange.write(
+        `HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\nvary: Origin\r\ncontent-type: text/plain\r\n${field}\r\n\r\n`,
+      );
+      await send(exchange, framing, large);
+      if (framing === "chunked") await exchange.write("0\r\n\r\n");
+    }, async (gateway) => {
+      const missed = await gateway.ask("/a");
+      assert.match(missed.cacheStatus, /fwd=/);
+      await gateway.idle();
+      const hit = await gateway.ask("/a");
+      assert.match(hit.cacheStatus, /hit/);
+      assert.deepEqual(
+        [missed, hit].map(({ headers }) => headers.get("vary")),
+        Array(2).fill("Origin, Accept-Encoding"),
+      );
+    }, { listeners: [{ name: "l", pool: "p", cache: { compress: true } }] }));
+}
