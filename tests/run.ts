@@ -10,6 +10,8 @@ const SYSTEM = "tests/system";
 /** A run that takes longer than this hangs. */
 const DEADLINE_MS = 12 * 60_000;
 
+const PYTHON = "/usr/bin/python3";
+
 /** The part of the output that is kept to read the counts from. */
 const TAIL_CHARACTERS = 64 * 1024;
 
@@ -38,7 +40,7 @@ function sideBySide(): string[] {
   return ["lib", "routes", ...entries.map(({ name }) => `tests/${name}`).filter((path) => path !== SYSTEM).sort()];
 }
 
-/** One `deno test`: it may write only below a scratch folder and start only Deno itself. */
+/** One `deno test`: it may write only below a scratch folder and start only Deno itself and Debian's Python. */
 async function runTests(args: readonly string[]): Promise<TestCounts> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", ...permissions(), ...args],
@@ -61,8 +63,18 @@ function permissions(): string[] {
     // For `sharp`, which is native code.
     "--allow-ffi",
     `--allow-write=${scratch}`,
-    `--allow-run=${Deno.execPath()}`,
+    `--allow-run=${[Deno.execPath(), ...python()].join(",")}`,
   ];
+}
+
+/** Debian's Python, where there is one: a client of the library scan is written in it. */
+function python(): string[] {
+  try {
+    Deno.lstatSync(PYTHON);
+    return [PYTHON];
+  } catch {
+    return [];
+  }
 }
 
 /** Prints what comes, as it comes, and answers the end of it. */

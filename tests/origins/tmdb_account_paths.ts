@@ -23,6 +23,8 @@ function authentication(request: ApiRequest): ApiAnswer {
       return good({ success: true, expires_at: "2030-01-01 00:00:00 UTC", request_token: accounts.make("token") });
     case "GET guest_session/new":
       return good({ success: true, guest_session_id: accounts.make("guest"), expires_at: "2030-01-01 00:00:00 UTC" });
+    // Some clients make it with a GET.
+    case "GET session/new":
     case "POST session/new":
     case "POST session/convert/4":
       return good({ success: true, session_id: accounts.make("session") });
@@ -35,7 +37,8 @@ function authentication(request: ApiRequest): ApiAnswer {
   }
 }
 
-function bodyOf(request: ApiRequest): Record<string, unknown> {
+/** The JSON object in a request's body; empty where it is none. */
+export function bodyOf(request: Pick<ApiRequest, "body">): Record<string, unknown> {
   try {
     const body = JSON.parse(new TextDecoder().decode(request.body));
     return typeof body === "object" && body !== null ? body : {};

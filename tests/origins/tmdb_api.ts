@@ -1,17 +1,28 @@
 import { genres, people, series } from "./catalog.ts";
 import { type ApiAnswer, type ApiRequest, coded, good, paged } from "./tmdb_answers.ts";
 import * as records from "./tmdb_records.ts";
-import { answerAccount } from "./tmdb_account_paths.ts";
+import { answerAccount, bodyOf } from "./tmdb_account_paths.ts";
 
 /** Answers `/3/…` and `/4/…` as TMDB does, from the catalog. */
 export function answerApi(path: string, parts: Omit<ApiRequest, "segments" | "caller">, authorization: string | null) {
   const [version, ...segments] = path.split("/").filter((segment) => segment !== "");
-  const caller = parts.accounts.identify(parts.query, authorization);
+  const caller = parts.accounts.identify(withBodyParameters(parts), authorization);
   if (caller === 25) return coded(25, [["retry-after", String(parts.accounts.retryAfterSeconds)]]);
   if (typeof caller === "number") return coded(caller);
   const request = { ...parts, segments, caller };
   if (version !== "3" && version !== "4") return coded(34);
   return answerAccount(request, version) ?? answerCatalog(request);
+}
+
+/** The query, with credentials that a client puts into the body of a write in their place. */
+function withBodyParameters({ query, body }: Pick<ApiRequest, "query" | "body">): URLSearchParams {
+  const all = new URLSearchParams(query);
+  if (body.byteLength === 0) return all;
+  for (const name of ["api_key", "session_id", "guest_session_id"]) {
+    const value = bodyOf({ body })[name];
+    if (!all.has(name) && typeof value === "string") all.set(name, value);
+  }
+  return all;
 }
 
 function answerCatalog(request: ApiRequest): ApiAnswer {
