@@ -8,6 +8,7 @@ import { runGateway } from "../lib/workers/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
 import { defaultConfig, load, NAMES, shown, typedPath } from "./commands/config_file.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { migrateEnvCommand } from "./commands/migrate_env.ts";
 import { prewarmCommand } from "./commands/prewarm.ts";
@@ -34,6 +35,8 @@ usage: usher COMMAND [--config FILE]
               --method M  -H 'Name: value'  --json
   migrate-env [FILE | - | --from-env]   make a configuration of the seed system's environment: docs/migrating.md
               --service NAME --output FILE --force
+  doctor    check every upstream and this machine, and say what to do; exits with 0 or 1
+              --pool NAME  --timeout 5s  --json
   health    ask the running gateway whether it is ready; exits with 0 or 1
   version   print the version
 
@@ -52,6 +55,7 @@ export async function commandLine(args: readonly string[], workerUrl: URL): Prom
   if (args[0] === "purge") return await purgeCommand(args.slice(1));
   if (args[0] === "prewarm") return await prewarmCommand(args.slice(1));
   if (args[0] === "migrate-env") return await migrateEnvCommand(args.slice(1));
+  if (args[0] === "doctor") return await doctorCommand(args.slice(1));
   if (args[0] === "explain") return await explainCommand(args.slice(1));
   const parsed = parse(args);
   if (typeof parsed === "string") return fail(parsed);

@@ -4,6 +4,8 @@ import type { Clock } from "../clock.ts";
 import { inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
 import type { StoreLog } from "./store.ts";
 
+export { inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
+
 /** What opening a KV file needs. */
 export interface KvOpenOptions {
   readonly clock: Clock;

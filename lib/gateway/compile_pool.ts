@@ -6,7 +6,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import { SLOW_START_DEFAULTS } from "../pool/upstream_health.ts";
 import type { Endpoint, PoolRuntime } from "../proxy/snapshot.ts";
 import { createFetchTransport } from "../upstream_client/fetch_transport.ts";
-import { createHttp1Transport } from "../upstream_client/http1_transport.ts";
+import { createHttp1Transport, type Http1TransportOptions } from "../upstream_client/http1_transport.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Clock } from "../clock.ts";
@@ -72,22 +72,26 @@ export function compilePool(config: PoolConfig, type: UpstreamType, deps: PoolDe
 
 /** The transport that an upstream's configuration asks for. */
 export function createTransport(config: UpstreamConfig, clock: Clock): Transport {
+  const options = http1Options(config, clock);
+  if (!config.http2) return createHttp1Transport(options);
+  return createFetchTransport({ ...options, maxRequests: config.maxConnections });
+}
+
+/** How an upstream is reached over HTTP/1.1. */
+export function http1Options(config: UpstreamConfig, clock: Clock): Http1TransportOptions {
   const { allowPrivate, maxConnections } = config;
-  const url = new URL(config.url);
-  const caCerts = config.ca === null ? [] : [config.ca];
-  if (config.http2) return createFetchTransport({ url, caCerts, allowPrivate, maxRequests: maxConnections, clock });
-  return createHttp1Transport({
-    url,
+  return {
+    url: new URL(config.url),
     tlsName: config.host === null ? null : new URL(`http://${config.host}`).hostname,
     address: config.resolve,
     proxy: config.proxy === null ? null : new URL(config.proxy),
-    caCerts,
+    caCerts: config.ca === null ? [] : [config.ca],
     allowPrivate,
     maxConnections,
     maxIdle: config.maxIdle ?? maxConnections,
     idleTimeoutMs: config.idleTimeoutMs,
     clock,
-  });
+  };
 }
 
 /** What of an upstream's configuration makes its transport another one. */

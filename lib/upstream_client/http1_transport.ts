@@ -55,7 +55,12 @@ export interface Http1TransportOptions {
   readonly clock: Clock;
 }
 
-function endpointOf(options: Http1TransportOptions): Endpoint {
+/**
+ * What a transport of these options connects to.
+ *
+ * @throws {RangeError} where the URL's scheme is neither http nor https, or the proxy's is unknown
+ */
+export function endpointOf(options: Http1TransportOptions): Endpoint {
   const { url } = options;
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     throw new RangeError(`Cannot create a transport: scheme must be http or https: received "${url.protocol}"`);

@@ -6,7 +6,6 @@ import { redact } from "../../lib/logging/redact.ts";
 import { defaultConfig, load, shown, typedPath } from "./config_file.ts";
 import { explanationReport } from "./explain_report.ts";
 import { fail, print } from "./terminal.ts";
-import { painter } from "./text_layout.ts";
 
 /** How `usher explain` is called. */
 export const EXPLAIN_USAGE = `usage: usher explain URL [--config FILE] [--method M] [-H 'Name: value']… [--json]
@@ -33,7 +32,7 @@ export async function explainCommand(args: readonly string[]): Promise<number> {
   const loaded = await load(file);
   if (!loaded.ok) return fail(checkReport(loaded));
   const explanation = await explain(loaded.config, asked.request, (...places) => ruleName(loaded, ...places));
-  print(asked.json ? JSON.stringify(explanation, null, 2) : explanationReport(explanation, painter()));
+  print(asked.json ? JSON.stringify(explanation, null, 2) : explanationReport(explanation));
   return explanation.served.length > 0 ? 0 : 1;
 }
 

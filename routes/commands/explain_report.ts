@@ -1,9 +1,9 @@
 import { formatDurationMs } from "../../lib/config/units.ts";
 import type { AnswerView, CacheView, Explanation, ServedView, UpstreamView } from "../../lib/gateway/explanation.ts";
-import { aligned, type Paint } from "./text_layout.ts";
+import { aligned, type Paint, painter } from "./text_layout.ts";
 
 /** An explanation for people: listeners first, then what the one that takes the request does. */
-export function explanationReport(explanation: Explanation, paint: Paint): string {
+export function explanationReport(explanation: Explanation, paint: Paint = painter()): string {
   const { request: { method, authority, target }, note, listeners, nearest, refused, served } = explanation;
   const lines = [
     paint("strong", `${method} ${authority === null ? "" : `http://${authority}`}${target}`),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ErrorCode, GatewayError } from "../../lib/errors.ts";
-import { problemDetails, tmdbError } from "../../lib/upstream_type/_errors.ts";
+import { problemDetails, tmdbError, tmdbRefusal } from "../../lib/upstream_type/_errors.ts";
 
 Deno.test("tmdbError() has TMDB's shape, with the code that clients know", () => {
   const rows: Array<readonly [code: ErrorCode, status: number, tmdbCode: number]> = [
@@ -44,4 +44,13 @@ Deno.test("tmdbError() and problemDetails() do not tell the cause", () => {
   const error = new GatewayError("internal", "It failed", { cause: new Error("api_key=0123") });
   assert.ok(!tmdbError(error, "r").body.includes("0123"));
   assert.ok(!problemDetails(error, "r").body.includes("0123"));
+});
+
+Deno.test("tmdbRefusal() reads TMDB's codes about keys out of a body, and makes nothing of others", () => {
+  assert.match(tmdbRefusal('{"success":false,"status_code":7}')!, /invalid.*7/);
+  assert.match(tmdbRefusal('{"status_code": 10}')!, /suspended.*10/);
+  assert.match(tmdbRefusal('{"status_code":25}')!, /limit.*25/);
+  assert.equal(tmdbRefusal('{"status_code":3}'), null);
+  assert.equal(tmdbRefusal('{"status_code":70}'), null);
+  assert.equal(tmdbRefusal("<html>"), null);
 });

@@ -152,3 +152,9 @@ Deno.test("TmdbApi.check goes out with a key like any request", () => {
   assert.ok(!type.check.target.includes("api_key"));
   assert.equal(outgoing(type, requestFor(type.check.target)).query, `api_key=${KEYS[0]}`);
 });
+
+Deno.test("TmdbApi.refusedBecause() says in TMDB's words why a key was refused", () => {
+  const type = new TmdbApi(typeOptions());
+  assert.match(type.refusedBecause('{"status_code":10}')!, /suspended/);
+  assert.equal(type.refusedBecause("{}"), null);
+});
