@@ -10,6 +10,9 @@ const workerName = "WorkerGlobalScope" in globalThis ? (globalThis as { readonly
 if (workerName === "health") {
   const { runHealthWorker } = await import("./lib/workers/health_worker.ts");
   runHealthWorker();
+} else if (workerName === "image") {
+  const { runImageWorker } = await import("./lib/workers/image_worker.ts");
+  runImageWorker();
 } else if (workerName !== undefined) {
   const [{ runServingWorker }, { proxyHandler }] = await Promise.all([
     import("./lib/workers/serving_worker.ts"),

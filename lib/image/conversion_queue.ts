@@ -85,7 +85,8 @@ export class ConversionQueue {
         continue;
       }
       this.#running++;
-      this.#run(order).finally(() => {
+      // An answer that cannot be given is nobody's to hear of any more.
+      this.#run(order).catch(() => {}).finally(() => {
         this.#running--;
         this.#next();
       });

@@ -25,19 +25,28 @@ const FETCH_TIMEOUT_MS = 5_000;
 const REST_MS = 30_000;
 const RESTING: Conversion = { kind: "unavailable", detail: "the image worker cannot convert" };
 
+/** What a serving worker has under way at most. */
+export interface ConverterBounds {
+  readonly maxPending: number;
+  /** How long an answer is waited for, in case its worker dies unheard. */
+  readonly patienceMs: number;
+}
+
 /** The image worker, as a serving worker sees it. */
 export class RemoteConverter implements ImageConverter {
-  readonly #maxPending: number;
-  readonly #patienceMs: number;
+  #bounds: ConverterBounds;
   readonly #pending = new Map<number, Pending>();
   #port: MessagePort | null = null;
   #id = 0;
   #restUntilMs = 0;
 
-  /** `patienceMs` bounds how long an answer is waited for, in case its worker dies unheard. */
-  constructor(options: { readonly maxPending: number; readonly patienceMs: number }) {
-    this.#maxPending = options.maxPending;
-    this.#patienceMs = options.patienceMs;
+  constructor(bounds: ConverterBounds) {
+    this.#bounds = bounds;
+  }
+
+  /** Changes the bounds for what is asked from now on. */
+  reconfigure(bounds: ConverterBounds): void {
+    this.#bounds = bounds;
   }
 
   /** Takes the port to a new image worker: what the one before was at is lost. */
@@ -61,7 +70,8 @@ export class RemoteConverter implements ImageConverter {
     const port = this.#port;
     if (port === null) return Promise.resolve({ kind: "unavailable", detail: "there is no image worker" });
     if (performance.now() < this.#restUntilMs) return Promise.resolve(RESTING);
-    if (this.#pending.size >= this.#maxPending) {
+    const { maxPending, patienceMs } = this.#bounds;
+    if (this.#pending.size >= maxPending) {
       return Promise.resolve({ kind: "refused", detail: "too many are under way" });
     }
     const id = ++this.#id;
@@ -71,7 +81,7 @@ export class RemoteConverter implements ImageConverter {
         this.#pending.delete(id);
         resolve(conversion);
       };
-      const timer = setTimeout(() => settle({ kind: "failed", detail: "no answer came" }), this.#patienceMs);
+      const timer = setTimeout(() => settle({ kind: "failed", detail: "no answer came" }), patienceMs);
       this.#pending.set(id, { body, settle });
       port.postMessage({ type: "ask", id, recipe } satisfies ToImages);
     });

@@ -1,9 +1,10 @@
 import { sweepLeases } from "../cache/lease_table.ts";
 import type { PurgeRule } from "../cache/purge_rules.ts";
+import { wantsImageWorker } from "../gateway/compile_images.ts";
 import { type SharedLimits, sweepLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
-import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult } from "./messages.ts";
+import type { ConfigGeneration, FromWorker, InitMessage, PeerName, PrewarmResult, ReadResult } from "./messages.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 import { WorkerHandle } from "./worker_handle.ts";
 
@@ -17,7 +18,7 @@ const PING_TIMEOUT_MS = 500;
 /** What a fleet is made of. */
 export interface FleetOptions {
   readonly url: URL;
-  /** Serving workers; one health worker comes beside them. */
+  /** Serving workers; a health worker comes beside them, and an image worker where the configuration has work for it. */
   readonly servingWorkers: number;
   /** Silence after which a worker is replaced. */
   readonly silenceMs: number;
@@ -36,7 +37,7 @@ export interface FleetOptions {
 /** One place for a worker; the worker in it may change. */
 export interface Slot {
   readonly name: string;
-  readonly role: "serving" | "health";
+  readonly role: "serving" | "health" | "image";
   readonly index: number;
   readonly policy: RestartPolicy;
   handle: WorkerHandle | null;
@@ -46,14 +47,16 @@ export interface Slot {
 
 /** All workers: started, watched, replaced, told of each other and of new configurations. */
 export class Fleet {
-  readonly slots: readonly Slot[];
   readonly #options: FleetOptions;
+  readonly #lasting: readonly Slot[];
+  readonly #image: Slot;
   #current: ConfigGeneration;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   /** Workers on their way up. */
   readonly #starting = new Map<Slot, WorkerHandle>();
   #purgeId = 0;
   #prewarmId = 0;
+  #readId = 0;
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
 
@@ -61,7 +64,13 @@ export class Fleet {
     this.#options = options;
     this.#current = first;
     const serving = Array.from({ length: options.servingWorkers }, (_, index) => newSlot("serving", index));
-    this.slots = [...serving, newSlot("health", options.servingWorkers)];
+    this.#lasting = [...serving, newSlot("health", options.servingWorkers)];
+    this.#image = newSlot("image", this.#lasting.length);
+  }
+
+  /** Places of workers that there are to be, by the configuration in force. */
+  get slots(): readonly Slot[] {
+    return wantsImageWorker(this.#current.config) ? [...this.#lasting, this.#image] : this.#lasting;
   }
 
   /** The configuration that all workers serve by. */
@@ -111,6 +120,7 @@ export class Fleet {
       ...handles.map((handle) => replaceUnless(handle, this.#commit(handle, generation))),
       ...late.map((handle) => replaceUnless(handle, this.#catchUp(handle))),
     ]);
+    this.#tendImageWorker();
     return null;
   }
 
@@ -153,6 +163,22 @@ export class Fleet {
     }
   }
 
+  /** Has one of the serving workers, in turn, ask a pool's upstreams for a path and query. */
+  async read(pool: string, target: string): Promise<ReadResult> {
+    const id = ++this.#readId;
+    const serving = this.slots.flatMap((slot) => slot.role === "serving" && slot.handle?.alive ? [slot.handle] : []);
+    const handle = serving[id % Math.max(1, serving.length)];
+    if (handle === undefined) return { outcome: "busy", body: null, detail: null, retryAfterMs: null };
+    const isDone = (message: FromWorker) => message.type === "was-read" && message.id === id;
+    try {
+      const answer = await handle.call({ type: "read", id, pool, target }, isDone, PREWARM_TIMEOUT_MS);
+      return (answer as Extract<FromWorker, { type: "was-read" }>).result;
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      return { outcome: "failed", body: null, detail, retryAfterMs: null };
+    }
+  }
+
   /** Asks every worker for a fresh report. */
   async refresh(): Promise<void> {
     await Promise.all(this.live.map((handle) => handle.ping(PING_TIMEOUT_MS)));
@@ -180,6 +206,21 @@ export class Fleet {
       );
       handle.terminate();
     }));
+  }
+
+  /** A reload may have made the first work for it, or taken the last away. */
+  #tendImageWorker(): void {
+    const slot = this.#image;
+    const isWanted = this.slots.includes(slot);
+    const isThere = slot.handle !== null || this.#starting.has(slot) || this.#restarts.has(slot);
+    if (isWanted && !isThere && !this.#stopping) this.#restart(slot);
+    if (isWanted) return;
+    clearTimeout(this.#restarts.get(slot));
+    this.#restarts.delete(slot);
+    this.#starting.get(slot)?.terminate();
+    slot.handle?.terminate();
+    slot.handle = null;
+    for (const other of this.live) other.post({ type: "peer-gone", peer: "image" });
   }
 
   async #startSlot(slot: Slot): Promise<void> {
@@ -233,6 +274,8 @@ export class Fleet {
   #introduce(slot: Slot): void {
     for (const other of this.slots) {
       if (other === slot || other.handle === null || slot.handle === null) continue;
+      // Health and pictures have nothing to do with each other.
+      if (other.role !== "serving" && slot.role !== "serving") continue;
       const channel = new MessageChannel();
       slot.handle.post({ type: "peer", peer: peerName(other) }, [channel.port1]);
       other.handle.post({ type: "peer", peer: peerName(slot) }, [channel.port2]);
@@ -249,8 +292,9 @@ export class Fleet {
     if (slot.role === "serving") {
       sweepLeases(this.#options.leaseMemory, slot.index);
       sweepLimits(this.#options.sharedLimits, slot.index);
-      if (wasUp) { for (const other of this.live) other.post({ type: "peer-gone", peer: slot.index }); }
     }
+    const peer = peerName(slot);
+    if (wasUp && peer !== "health") { for (const other of this.live) other.post({ type: "peer-gone", peer }); }
     const pauseMs = slot.policy.died(Date.now() - handle.startedAtMs);
     this.#options.logger.error("A worker has stopped", {
       worker: slot.name,
@@ -292,12 +336,12 @@ export class Fleet {
 }
 
 function newSlot(role: Slot["role"], index: number): Slot {
-  const name = role === "health" ? "health" : `serving-${index}`;
+  const name = role === "serving" ? `serving-${index}` : role;
   return { name, role, index, policy: new RestartPolicy(), handle: null, retired: newWorkerCounts() };
 }
 
-function peerName(slot: Slot): number | "health" {
-  return slot.role === "health" ? "health" : slot.index;
+function peerName({ role, index }: Slot): PeerName {
+  return role === "serving" ? index : role;
 }
 
 /** The counters of a worker that has died: nothing of it is in flight any more. */

@@ -15,7 +15,7 @@ import type { Transport } from "../upstream_client/transport.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
 import { diskLimitBytes } from "./disk.ts";
 import { DiskQuotas } from "./disk_quotas.ts";
-import type { ConfigGeneration, InitMessage, PrewarmResult, WorkerReport } from "./messages.ts";
+import type { ConfigGeneration, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "./messages.ts";
 import { schedule } from "./schedule.ts";
 import { runWorker, type WorkerRole } from "./worker_runtime.ts";
 
@@ -42,7 +42,7 @@ interface Parts {
   readonly monitor: HealthMonitor;
   readonly kv: Deno.Kv | null;
   readonly targets: Targets;
-  readonly ports: Map<number | "health", MessagePort>;
+  readonly ports: Map<PeerName, MessagePort>;
   readonly keys: CheckedKeys;
 }
 
@@ -50,7 +50,7 @@ class HealthWorker implements WorkerRole {
   readonly #monitor: HealthMonitor;
   readonly #kv: Deno.Kv | null;
   readonly #loop = new LoopMonitor();
-  readonly #ports: Map<number | "health", MessagePort>;
+  readonly #ports: Map<PeerName, MessagePort>;
   readonly #ending = new AbortController();
   readonly #quotas: DiskQuotas;
   readonly #keys: CheckedKeys;
@@ -71,7 +71,7 @@ class HealthWorker implements WorkerRole {
     const kv = init.kvPath === null ? null : await openKvFile(init.kvPath, { clock: systemClock, log: logger });
     const writer = kv === null ? null : new KvHealthWriter(kv);
     const stored = writer === null ? null : await writer.load(systemClock.now());
-    const ports = new Map<number | "health", MessagePort>();
+    const ports = new Map<PeerName, MessagePort>();
     const monitor = new HealthMonitor({
       now: () => systemClock.now(),
       schedule,
@@ -101,14 +101,14 @@ class HealthWorker implements WorkerRole {
     this.#janitor = janitor.run(this.#ending.signal, JANITOR_EVERY_MS);
   }
 
-  peer(peer: number | "health", port: MessagePort): void {
+  peer(peer: PeerName, port: MessagePort): void {
     this.#ports.get(peer)?.close();
     this.#ports.set(peer, port);
     port.onmessage = (event: MessageEvent<readonly PoolReport[]>) => this.#monitor.report(event.data);
     if (this.#kv === null) port.postMessage(this.#monitor.tables());
   }
 
-  peerGone(peer: number): void {
+  peerGone(peer: PeerName): void {
     this.#ports.get(peer)?.close();
     this.#ports.delete(peer);
   }
@@ -133,6 +133,11 @@ class HealthWorker implements WorkerRole {
   /** It serves nothing. */
   prewarm(): Promise<PrewarmResult> {
     return Promise.resolve({ outcome: "busy", detail: null, bytes: 0 });
+  }
+
+  /** It has no balancers. */
+  read(): Promise<ReadResult> {
+    return Promise.resolve({ outcome: "busy", body: null, detail: null, retryAfterMs: null });
   }
 
   abort(): void {
@@ -172,7 +177,7 @@ class HealthWorker implements WorkerRole {
 }
 
 /** Without Deno KV the serving workers are told over their ports. */
-function tell(ports: ReadonlyMap<number | "health", MessagePort>, tables: readonly HealthTable[]): Promise<void> {
+function tell(ports: ReadonlyMap<PeerName, MessagePort>, tables: readonly HealthTable[]): Promise<void> {
   for (const port of ports.values()) port.postMessage(tables);
   return Promise.resolve();
 }
@@ -198,7 +203,12 @@ function targetsOf(
     transports.set(signature, transport);
     return transport;
   };
-  return { generation, config, pools: monitoredPools(config, { clock: systemClock, transportOf, ...keys }), transports };
+  return {
+    generation,
+    config,
+    pools: monitoredPools(config, { clock: systemClock, transportOf, ...keys }),
+    transports,
+  };
 }
 
 /** Closes the transports of `given` that `kept` does not use. */

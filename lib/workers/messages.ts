@@ -4,6 +4,7 @@ import type { TierStats } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
 import type { SharedLimits } from "../gateway/limits.ts";
 import type { ResilienceState } from "../gateway/resilience_state.ts";
+import type { QueueFigures } from "../image/conversion_queue.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 
@@ -30,13 +31,16 @@ export interface InitMessage extends ConfigGeneration {
   readonly instanceId: string;
 }
 
+/** Another worker: a serving worker by its index, or one of those that there is one of. */
+export type PeerName = number | "health" | "image";
+
 /** What the supervisor says to a worker. */
 export type ToWorker =
   | InitMessage
-  /** The port that comes along leads to the worker of this index; the health worker's is `health`. */
-  | { readonly type: "peer"; readonly peer: number | "health" }
+  /** The port that comes along leads to the worker of this index; the health worker's is `health`, the image worker's `image`. */
+  | { readonly type: "peer"; readonly peer: PeerName }
   /** The worker of this index has died: nothing more comes from it. */
-  | { readonly type: "peer-gone"; readonly peer: number }
+  | { readonly type: "peer-gone"; readonly peer: number | "image" }
   | (ConfigGeneration & { readonly type: "prepare" })
   | { readonly type: "commit"; readonly generation: number }
   | { readonly type: "abort"; readonly generation: number }
@@ -44,6 +48,8 @@ export type ToWorker =
   | { readonly type: "purge"; readonly id: number; readonly rules: readonly PurgeRule[] }
   /** To be fetched into the cache, for nobody. */
   | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
+  /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
+  | { readonly type: "read"; readonly id: number; readonly pool: string; readonly target: string }
   | { readonly type: "ping"; readonly sequence: number }
   | { readonly type: "stop"; readonly graceMs: number }
   /** Test hooks, refused unless the supervisor was started with them. */
@@ -60,6 +66,7 @@ export type FromWorker =
   | { readonly type: "committed"; readonly generation: number }
   | { readonly type: "purged"; readonly id: number }
   | { readonly type: "prewarmed"; readonly id: number; readonly result: PrewarmResult }
+  | { readonly type: "was-read"; readonly id: number; readonly result: ReadResult }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }
   | { readonly type: "stopped" };
 
@@ -88,6 +95,8 @@ export interface WorkerReport {
   readonly heapBytes: number;
   /** The health worker's tables, from the health worker alone. */
   readonly health: readonly HealthTable[] | null;
+  /** Conversions of pictures, from the image worker alone. */
+  readonly images?: QueueFigures & { readonly problem: string | null };
 }
 
 /** What a listener holds in the tiers, as one worker sees it. */
@@ -95,6 +104,22 @@ export interface ListenerHolding {
   readonly memoryEntries: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
+}
+
+/** What came of asking a pool's upstreams. */
+export interface ReadResult {
+  readonly outcome:
+    /** They answered well. */
+    | "read"
+    | "failed"
+    /** Clients need the room: ask again later. */
+    | "busy";
+  /** The whole body of a good answer. */
+  readonly body: Uint8Array | null;
+  /** Why it failed. */
+  readonly detail: string | null;
+  /** How long they want to be left alone, in milliseconds; `null` where they do not say. */
+  readonly retryAfterMs: number | null;
 }
 
 /** What became of a target that was to be prewarmed. */

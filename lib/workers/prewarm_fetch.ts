@@ -1,11 +1,13 @@
+import { GatewayError } from "../errors.ts";
 import { RequestFields } from "../http/field_source.ts";
 import { splitTarget, type Target } from "../http/target.ts";
 import { Exchange } from "../proxy/exchange.ts";
+import { passThrough } from "../proxy/pass_through.ts";
 import { serve } from "../proxy/pipeline.ts";
 import { refusal } from "../proxy/refusal.ts";
 import type { Services } from "../proxy/services.ts";
 import type { Snapshot, Tenant } from "../proxy/snapshot.ts";
-import type { PrewarmResult } from "./messages.ts";
+import type { PrewarmResult, ReadResult } from "./messages.ts";
 
 /** A fetch that takes longer is given up. */
 const FETCH_TIMEOUT_MS = 120_000;
@@ -16,6 +18,10 @@ const BUSY_LATENESS_MS = 40;
 const POLL_MS = 25;
 /** A fetch that has waited for so long goes back to the supervisor. */
 const PATIENCE_MS = 1_000;
+/** Longest wait that an upstream may ask for. */
+const MAX_RETRY_SECONDS = 3_600;
+/** Largest body that is read for the gateway itself. */
+const MAX_READ_BYTES = 1_048_576;
 const NOBODY: Deno.NetAddr = { transport: "tcp", hostname: "127.0.0.1", port: 0 };
 
 /** Where fetches run. */
@@ -43,6 +49,22 @@ export class PrewarmFetcher {
       return await resultOf(await serve(exchange));
     } catch (error) {
       return { outcome: "failed", detail: error instanceof Error ? error.message : String(error), bytes: 0 };
+    } finally {
+      this.#active--;
+    }
+  }
+
+  /** Asks the upstreams of a pool for the gateway itself, past the cache; `busy` where clients need the room. */
+  async read(place: PrewarmPlace, pool: string, target: string): Promise<ReadResult> {
+    const tenant = place.snapshot.tenants.find((known) => known.pool.name === pool);
+    if (tenant === undefined) return failedRead("no listener uses the pool");
+    if (!await this.#isQuiet(tenant)) return { outcome: "busy", body: null, detail: null, retryAfterMs: null };
+    this.#active++;
+    try {
+      return await readOf(await passThrough(ownExchange(place, tenant, target), { fwd: "bypass", detail: null }));
+    } catch (error) {
+      const retryAfterSeconds = error instanceof GatewayError ? error.retryAfterSeconds : undefined;
+      return failedRead(error instanceof Error ? error.message : String(error), retryAfterSeconds);
     } finally {
       this.#active--;
     }
@@ -85,6 +107,38 @@ function requestFor(url: string, target: Target): Request | string {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** The exchange of a request that comes from nobody and goes to the pool, whatever its listeners serve. */
+function ownExchange({ services }: PrewarmPlace, tenant: Tenant, target: string): Exchange {
+  const stripped = tenant.stripPrefix && tenant.prefix !== "/" ? tenant.prefix : "";
+  const request = new Request(`http://localhost${stripped}${target}`, {
+    headers: { host: "localhost" },
+    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+  });
+  const split = splitTarget(request.url)!;
+  const parts = { services, tenant, request, fields: new RequestFields(request), target: split };
+  return new Exchange({ ...parts, connection: { remoteAddr: NOBODY } }).inBackground();
+}
+
+/** A good answer's body, if it is not larger than any that is asked for this way. */
+async function readOf(response: Response): Promise<ReadResult> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_READ_BYTES) return failedRead(`the answer is larger than ${MAX_READ_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  if (response.status === 200) {
+    return { outcome: "read", body: await new Blob(chunks).bytes(), detail: null, retryAfterMs: null };
+  }
+  return failedRead(`status ${response.status}`, Number(response.headers.get("retry-after") ?? NaN));
+}
+
+function failedRead(detail: string, retryAfterSeconds = NaN): ReadResult {
+  const retryAfterMs = retryAfterSeconds >= 0 ? Math.min(retryAfterSeconds, MAX_RETRY_SECONDS) * 1000 : null;
+  return { outcome: "failed", body: null, detail, retryAfterMs };
 }
 
 /** Reads the response to its end: only then it is stored. */

@@ -3,6 +3,7 @@ import type { PurgeRule } from "../cache/purge_rules.ts";
 import type { Config } from "../config/config.ts";
 import { Gateway, type Prepared } from "../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../health/kv_health_reader.ts";
+import { type ConverterBounds, RemoteConverter } from "../image/image_port.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
@@ -10,7 +11,7 @@ import type { Services } from "../proxy/services.ts";
 import type { Snapshot, Tenant } from "../proxy/snapshot.ts";
 import { ListenSet } from "./listen_set.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
-import type { InitMessage, PrewarmResult, WorkerReport } from "./messages.ts";
+import type { InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "./messages.ts";
 import { PrewarmFetcher } from "./prewarm_fetch.ts";
 import { schedule } from "./schedule.ts";
 import { runWorker, type WorkerRole } from "./worker_runtime.ts";
@@ -37,14 +38,22 @@ class ServingWorker implements WorkerRole {
   readonly #store: WorkerStore;
   readonly #watch: HealthWatch | null;
   readonly #prewarm = new PrewarmFetcher();
+  readonly #images: RemoteConverter;
   readonly #loop = new LoopMonitor();
   readonly #reporter: ReturnType<typeof setInterval>;
   #health: MessagePort | null = null;
   #prepared: { readonly gateway: Prepared; readonly config: Config } | null = null;
 
   private constructor(
-    parts: { gateway: Gateway; listen: ListenSet; store: WorkerStore; watch: HealthWatch | null },
+    parts: {
+      gateway: Gateway;
+      listen: ListenSet;
+      store: WorkerStore;
+      watch: HealthWatch | null;
+      images: RemoteConverter;
+    },
   ) {
+    this.#images = parts.images;
     this.#gateway = parts.gateway;
     this.#listen = parts.listen;
     this.#store = parts.store;
@@ -57,6 +66,7 @@ class ServingWorker implements WorkerRole {
     const { config } = init;
     const store = await WorkerStore.open(init, logger);
     const { leaseMemory, sharedLimits, instanceId, index, generation } = init;
+    const images = new RemoteConverter(conversionBounds(config));
     const gateway = new Gateway(
       {
         ...{
@@ -67,7 +77,7 @@ class ServingWorker implements WorkerRole {
           worker: index,
           instanceId,
         },
-        ...{ clock: systemClock, logger, config },
+        ...{ clock: systemClock, logger, config, images },
       },
       generation,
     );
@@ -77,10 +87,11 @@ class ServingWorker implements WorkerRole {
       handler({ services: gateway.services, table: gateway.snapshot.tables.get(address) }, request, connection)
     );
     listen.open(gateway.snapshot.tables.keys());
-    return new ServingWorker({ gateway, listen, store, watch });
+    return new ServingWorker({ gateway, listen, store, watch, images });
   }
 
-  peer(peer: number | "health", port: MessagePort): void {
+  peer(peer: PeerName, port: MessagePort): void {
+    if (peer === "image") return this.#images.connect(port);
     if (peer !== "health") return this.#meet(peer, port);
     this.#health?.close();
     this.#health = port;
@@ -88,7 +99,8 @@ class ServingWorker implements WorkerRole {
     port.onmessage = (event: MessageEvent<readonly HealthTable[]>) => this.#gateway.applyHealth(event.data);
   }
 
-  peerGone(peer: number): void {
+  peerGone(peer: number | "image"): void {
+    if (peer === "image") return this.#images.close();
     this.#gateway.services.collapse.peers.disconnect(peer);
     this.#store.disconnect(peer);
   }
@@ -102,6 +114,7 @@ class ServingWorker implements WorkerRole {
     if (this.#prepared === null) return;
     this.#gateway.commit(this.#prepared.gateway);
     this.#store.reconfigure(this.#prepared.config);
+    this.#images.reconfigure(conversionBounds(this.#prepared.config));
     this.#prepared = null;
     this.#listen.keepOnly(this.#addresses(this.#gateway.snapshot));
   }
@@ -121,6 +134,11 @@ class ServingWorker implements WorkerRole {
   prewarm(listener: string, url: string): Promise<PrewarmResult> {
     const { services, snapshot } = this.#gateway;
     return this.#prewarm.fetch({ services, snapshot }, listener, url);
+  }
+
+  read(pool: string, target: string): Promise<ReadResult> {
+    const { services, snapshot } = this.#gateway;
+    return this.#prewarm.read({ services, snapshot }, pool, target);
   }
 
   report(): WorkerReport {
@@ -145,6 +163,7 @@ class ServingWorker implements WorkerRole {
     await this.#listen.close(graceMs);
     clearInterval(this.#reporter);
     this.#loop.close();
+    this.#images.close();
     await this.#gateway.close(Math.max(500, untilMs - performance.now()));
     await this.#watch?.close();
     this.#store.disk.close();
@@ -165,6 +184,11 @@ class ServingWorker implements WorkerRole {
   #addresses(snapshot: Snapshot): ReadonlySet<string> {
     return new Set(snapshot.tables.keys());
   }
+}
+
+/** An answer comes in the time that one may wait and take, or its worker is lost. */
+function conversionBounds({ images }: Config): ConverterBounds {
+  return { maxPending: images.queue + images.concurrency, patienceMs: images.timeoutMs * 4 + 10_000 };
 }
 
 function watchTables(kv: Deno.Kv, gateway: Gateway, logger: Logger): HealthWatch {

@@ -109,12 +109,27 @@ function workerGauges(slots: readonly Slot[]): Metric[] {
       "How late timers fire, the worst lately",
       each((_, report) => (report?.loopLagMs ?? 0) / 1000),
     ),
+    ...imageGauges(slots),
     single("usher_worker_heap_bytes", "JavaScript heap in use", each((_, report) => report?.heapBytes ?? 0)),
     single(
       "usher_worker_upstream_connections",
       "Open connections to upstreams",
       each((_, report) => sum(Object.values(report?.connections ?? {}))),
     ),
+  ];
+}
+
+/** Nothing where there is no image worker. */
+function imageGauges(slots: readonly Slot[]): Metric[] {
+  const images = slots.find(({ role }) => role === "image")?.handle?.report?.images;
+  if (images === undefined) return [];
+  const { running, waiting, stuck, problem } = images;
+  const states = Object.entries({ running, waiting, stuck }).map(([state, value]) => ({ labels: { state }, value }));
+  return [
+    single("usher_image_queue", "Conversions of pictures under way, waiting, and over their time", states),
+    single("usher_image_converter_up", "1 while pictures can be converted", [
+      { labels: {}, value: problem === null ? 1 : 0 },
+    ]),
   ];
 }
 

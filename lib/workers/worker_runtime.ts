@@ -2,14 +2,22 @@ import type { PurgeRule } from "../cache/purge_rules.ts";
 import type { Config } from "../config/config.ts";
 import { standardOutput } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
-import type { FromWorker, InitMessage, PrewarmResult, ToWorker, WorkerReport } from "./messages.ts";
+import type {
+  FromWorker,
+  InitMessage,
+  PeerName,
+  PrewarmResult,
+  ReadResult,
+  ToWorker,
+  WorkerReport,
+} from "./messages.ts";
 
 /** What a worker does when the supervisor says so; one for each role. */
 export interface WorkerRole {
   /** Takes the port to another worker. */
-  peer(peer: number | "health", port: MessagePort): void;
+  peer(peer: PeerName, port: MessagePort): void;
   /** Another worker has died. */
-  peerGone(peer: number): void;
+  peerGone(peer: number | "image"): void;
   /** @throws {Error} when the configuration cannot be used; nothing has changed then */
   prepare(generation: number, config: Config): void;
   commit(): void;
@@ -18,6 +26,8 @@ export interface WorkerRole {
   purge(rules: readonly PurgeRule[]): void;
   /** Fetches a target into the cache. */
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
+  /** Asks a pool's upstreams for a path and query. */
+  read(pool: string, target: string): Promise<ReadResult>;
   report(): WorkerReport;
   stop(graceMs: number): Promise<void>;
 }
@@ -89,6 +99,8 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "purged", id: message.id };
     case "prewarm":
       return { type: "prewarmed", id: message.id, result: await role.prewarm(message.listener, message.url) };
+    case "read":
+      return { type: "was-read", id: message.id, result: await role.read(message.pool, message.target) };
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
     case "stop":

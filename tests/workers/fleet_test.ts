@@ -4,7 +4,7 @@ import { newSharedLimits } from "../../lib/gateway/limits.ts";
 import { createLogger } from "../../lib/logging/logger.ts";
 import { Fleet, type FleetOptions } from "../../lib/workers/fleet.ts";
 import type { WorkerHandle } from "../../lib/workers/worker_handle.ts";
-import { ANY_CONFIG, configOf } from "../gateway/config_of.ts";
+import { ANY_CONFIG, configOf, type Mapping } from "../gateway/config_of.ts";
 import { eventually } from "./eventually.ts";
 import type { Part } from "./part.ts";
 import { setStage } from "./stage.ts";
@@ -22,7 +22,8 @@ async function fleetOf(parts: Readonly<Record<string, readonly Part[]>> = {}, mo
   const lines: Record<string, unknown>[] = [];
   const lost = Promise.withResolvers<void>();
   const leaseMemory = newLeaseMemory();
-  const configNamed = (name: string) => configOf({ ...ANY_CONFIG, server: { name, data_dir: stage.directory } });
+  const configNamed = (name: string, more: Mapping = {}) =>
+    configOf({ ...ANY_CONFIG, ...more, server: { name, data_dir: stage.directory } });
   const fleet = new Fleet({
     url: stage.url,
     servingWorkers: 2,
@@ -48,6 +49,11 @@ async function fleetOf(parts: Readonly<Record<string, readonly Part[]>> = {}, mo
     leaseMemory,
     /** A configuration to go on with. */
     next: async (name = "next") => ({ generation: 2, config: await configNamed(name) }),
+    /** The same, with work for an image worker or without. */
+    withPictures: async (generation: number, convert: boolean) => {
+      const listeners = [{ name: "films", listen: "127.0.0.1:6635", pool: "films", images: { convert } }];
+      return { generation, config: await configNamed("pictures", { listeners }) };
+    },
     lost: lost.promise,
     direct: stage.direct,
     slot: (name: string) => fleet.slots.find((slot) => slot.name === name)!,
@@ -216,6 +222,33 @@ Deno.test("a worker that came up while the others prepared gets the new configur
   const third = await replaced(set.slot("serving-0"), second);
   assert.equal((await third.ping(60_000))!.generation, 2);
   assert.ok(set.lines.some(({ reason }) => /^did not take the configuration: serving-0 cannot/.test(String(reason))));
+});
+
+Deno.test("an image worker is there while a listener has work for it, and known to serving workers alone", async () => {
+  await using set = await fleetOf();
+  await set.fleet.start();
+  const first = set.slot("serving-0").handle;
+  assert.equal(await set.fleet.reload(await set.withPictures(2, true)), null);
+  const image = set.slot("image");
+  await eventually("it is up", () => image.handle !== null);
+  await eventually("it has met the serving workers", async () => {
+    return "heard image" in await seenBy(first) && "heard serving-0" in await seenBy(image.handle);
+  });
+  assert.equal("met health" in await seenBy(image.handle), false);
+
+  const before = image.handle;
+  before!.post({ type: "fault", fault: "throw" });
+  const next = await replaced(image, before);
+  assert.equal((await seenBy(first))["lost image"], 1);
+  assert.equal((await next.ping(60_000))!.generation, 2);
+
+  assert.equal(await set.fleet.reload(await set.withPictures(3, false)), null);
+  assert.equal(next.alive, false);
+  assert.deepEqual(set.fleet.slots.map(({ name }) => name), ["serving-0", "serving-1", "health"]);
+  assert.equal((await seenBy(first))["lost image"], 2);
+
+  assert.equal(await set.fleet.reload(await set.withPictures(4, true)), null);
+  await replaced(image, next);
 });
 
 Deno.test("purge() reaches every serving worker and those that are starting, before it returns", async () => {
