@@ -1,12 +1,9 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Config } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
-import { RequestFields } from "../http/field_source.ts";
 import type { Fields } from "../http/fields.ts";
-import { splitTarget } from "../http/target.ts";
 import { Exchange } from "../proxy/exchange.ts";
-import { handle } from "../proxy/pipeline.ts";
-import { refusal } from "../proxy/refusal.ts";
+import { handle, route } from "../proxy/pipeline.ts";
 import type { UpstreamRequest } from "../upstream_client/transport.ts";
 import { gatewayOverMadeUpUpstreams, type MadeUpAnswer, type MadeUpGateway } from "./made_up_upstreams.ts";
 
@@ -51,13 +48,8 @@ export class DryRun implements AsyncDisposable {
     if (request === null) {
       return new GatewayError("method_not_supported", "Methods CONNECT and TRACE are not served here");
     }
-    const target = splitTarget(request.url);
-    const fields = new RequestFields(request);
-    const refused = refusal(request, target, fields);
-    if (refused !== null || target === null) return refused;
-    const tenant = snapshot.tables.get(address)?.match(target.authority, target.path);
-    if (tenant === undefined) return null;
-    return new Exchange({ services, tenant, request, fields, target, connection: CLIENT });
+    const routed = route({ services, table: snapshot.tables.get(address) }, request, CLIENT);
+    return routed instanceof GatewayError && routed.code === "no_listener" ? null : routed;
   }
 
   /** Hands the request to the pipeline, as if it had come in at an address, and looks at what became of it. */

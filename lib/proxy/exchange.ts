@@ -5,6 +5,7 @@ import type { Target } from "../http/target.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
 import { type CacheResult, countClient, countRequest } from "../metrics/gateway_metrics.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
+import type { Visitor } from "./client_auth.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
 import { cookieKey } from "./cookie_key.ts";
@@ -28,8 +29,8 @@ export interface ExchangeOptions {
   readonly fields: RequestFields;
   readonly target: Target;
   readonly connection: ConnectionFacts;
-  /** Whose token it showed; nobody's where the listener is open. */
-  readonly clientName?: string | null;
+  /** Who sends it; nobody in particular where the listener is open. */
+  readonly visitor?: Visitor | null;
   /** In place of the request's own. */
   readonly method?: string;
 }
@@ -59,8 +60,8 @@ export class Exchange implements TypedRequest {
   readonly class: RequestClass;
   readonly requestId: string;
   readonly startedAtMs: number;
-  /** The client's name, by its token; `null` where it showed none that is valid, or the listener is open. */
-  readonly clientName: string | null;
+  /** Who sends it, by the tokens that it showed; `null` where the listener is open. */
+  readonly visitor: Visitor | null;
   /** Tries at upstreams so far. */
   tries = 0;
   /** The upstream that answered last. */
@@ -90,7 +91,7 @@ export class Exchange implements TypedRequest {
     this.request = request;
     this.#fields = options.fields;
     this.startedAtMs = services.clock.now();
-    this.clientName = options.clientName ?? null;
+    this.visitor = options.visitor ?? null;
     this.method = options.method ?? request.method;
     this.authority = target.authority;
     this.path = tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path;
@@ -101,6 +102,11 @@ export class Exchange implements TypedRequest {
 
   header(name: string): string | null {
     return this.#fields.header(name);
+  }
+
+  /** The client's name, by its token; `null` where it showed none that is valid, or the listener is open. */
+  get clientName(): string | null {
+    return this.visitor === null ? null : this.visitor.client;
   }
 
   /** See {@linkcode RequestClass.sharedAuthorization}. */

@@ -36,31 +36,42 @@ const NO_NAMES: ReadonlySet<string> = new Set();
  * With a response in memory nothing is awaited.
  */
 export function handle(
-  { services, table }: Entrance,
+  entrance: Entrance,
   request: Request,
   connection: ConnectionFacts,
 ): Response | Promise<Response> {
-  const target = splitTarget(request.url);
-  const fields = new RequestFields(request);
-  const refused = refusal(request, target, fields);
-  if (refused !== null || target === null) return refuse(services, refused!);
-  const keyed = table?.isKeyed === true ? splitKeyedPath(target.path) : null;
-  if (keyed !== null) fields.hide({ names: NO_NAMES, texts: [keyed.token] });
-  const routed = keyed === null ? target : { ...target, path: keyed.path };
-  const tenant = table?.match(routed.authority, routed.path);
-  if (tenant === undefined) return refuse(services, noListener(routed.path));
-  const visitor = tenant.auth?.identify({ target: routed, fields, pathToken: keyed?.token ?? null });
-  const { client: clientName, target: kept } = visitor ?? { client: null, target: routed };
-  const exchange = new Exchange({ services, tenant, request, fields, target: kept, connection, clientName });
+  const exchange = route(entrance, request, connection);
+  if (exchange instanceof GatewayError) return refuse(entrance.services, exchange);
+  const { tenant, visitor } = exchange;
   exchange.begin();
   try {
-    if (visitor !== undefined) admit(exchange, tenant.auth!, visitor);
+    if (visitor !== null) admit(exchange, tenant.auth!, visitor);
     if (tenant.clientRate !== null) limitClient(exchange, tenant.clientRate);
     const response = serve(exchange);
     return response instanceof Promise ? response.catch((error) => failed(exchange, error)) : response;
   } catch (error) {
     return failed(exchange, error);
   }
+}
+
+/** The request with the listener that takes it, without its client's tokens; the error that answers it where none does. */
+export function route(
+  { services, table }: Entrance,
+  request: Request,
+  connection: ConnectionFacts,
+): Exchange | GatewayError {
+  const target = splitTarget(request.url);
+  const fields = new RequestFields(request);
+  const refused = refusal(request, target, fields);
+  if (refused !== null || target === null) return refused!;
+  const keyed = table?.isKeyed === true ? splitKeyedPath(target.path) : null;
+  if (keyed !== null) fields.hide({ names: NO_NAMES, texts: [keyed.token] });
+  const routed = keyed === null ? target : { ...target, path: keyed.path };
+  const tenant = table?.match(routed.authority, routed.path);
+  if (tenant === undefined) return noListener(routed.path);
+  if (tenant.auth === null) return new Exchange({ services, tenant, request, fields, target: routed, connection });
+  const visitor = tenant.auth.identify({ target: routed, fields, pathToken: keyed?.token ?? null });
+  return new Exchange({ services, tenant, request, fields, target: visitor.target, connection, visitor });
 }
 
 /** Serves a routed request: past the cache, or by what it holds. */
