@@ -15,14 +15,11 @@ function flagOrUrl() {
   return z.unknown().transform((input, context): boolean | string => {
     const value = input instanceof Interpolated ? input.value() : input;
     if (typeof value === "boolean") return value;
-    const parsed = typeof value === "string" && value.length <= 2000 ? parseUpstreamUrl(value) : { expected };
+    const isUrl = typeof value === "string" && /^https?:/i.test(value) && value.length <= 2000;
+    const parsed = isUrl ? parseUpstreamUrl(value) : { expected };
     if ("url" in parsed) return parsed.url;
-    const choices = /^https?:/i.test(String(value)) ? [] : ["true", "false"];
-    context.addIssue({
-      code: "custom",
-      message: choices.length === 0 ? parsed.expected : expected,
-      params: { choices },
-    });
+    const choices = isUrl ? [] : ["true", "false"];
+    context.addIssue({ code: "custom", message: parsed.expected, params: { choices } });
     return z.NEVER;
   }).meta({
     title: "boolean or URL",

@@ -36,6 +36,8 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.name",
     "listeners.pool",
     "listeners.rate_limit.requests",
+    "listeners.overrides.path",
+    "listeners.overrides.merge",
     "admin.peers.url",
   ];
   const optional = without.filter((path) => !required.includes(path));
@@ -80,6 +82,7 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.max_in_flight",
     "listeners.rate_limit",
     "listeners.rate_limit.burst",
+    "listeners.public_url",
     "listeners.prewarm.file",
     "listeners.prewarm.every",
   ]);

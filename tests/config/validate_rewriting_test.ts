@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { problemsOf, warningsOf } from "./_load_text.ts";
+
+const POOLS = `pools:
+  api: { type: tmdb-api, upstreams: [https://one.example] }
+  images: { type: tmdb-image, upstreams: [https://two.example] }
+  other: { type: custom, upstreams: [https://three.example] }
+listeners:
+`;
+const IMAGES = "  - { name: images, prefix: /t/p, pool: images }\n";
+const OTHER = "  - { name: other, prefix: /o, pool: other }\n";
+
+Deno.test("validateRewriting() refuses an image base that can do nothing", async () => {
+  const said = (...lines: string[]) => problemsOf(POOLS + lines.join(""));
+  const api = (base: string) => `  - { name: api, prefix: /3, pool: api, rewrite_image_base: ${base} }\n`;
+  assert.deepEqual(await said(api("true"), OTHER), [
+    "6:61 listeners[0].rewrite_image_base: found true expected false, the URL of images, or a listener with a pool of type tmdb-image",
+  ]);
+  for (const base of ["false", "https://images.example"]) assert.deepEqual(await said(api(base), OTHER), []);
+  assert.deepEqual(await said(api("true"), IMAGES), []);
+  const custom = (base: string) => `  - { name: a, prefix: /a, pool: other, rewrite_image_base: ${base} }\n`;
+  for (const base of ["true", "https://images.example"]) {
+    assert.deepEqual(await said(custom(base), IMAGES), [
+      "6:41 listeners[0].rewrite_image_base: found rewrite_image_base expected none on a pool of type custom",
+    ]);
+  }
+  assert.deepEqual(await said(custom("false")), []);
+});
+
+Deno.test("validateRewriting() says nothing of what others are wrong about", async () => {
+  const lines = await problemsOf(
+    `${POOLS}  - { name: a, pool: apu, rewrite_image_base: true }\n  - { name: b, prefix: /b, pool: images, rewrite_image_base: 7 }\n`,
+  );
+  assert.deepEqual(lines.map((line) => line.split(" ")[1]), ["listeners[0].pool:", "listeners[1].rewrite_image_base:"]);
+});
+
+Deno.test("validateRewriting() warns of patches that change nothing", async () => {
+  const warnings = await warningsOf(
+    `${POOLS}${IMAGES}${OTHER}  - { name: a, prefix: /3, pool: api, overrides: [ { path: /a, merge: {} }, { path: /b, merge: [] } ] }\n`,
+  );
+  assert.deepEqual(warnings, ["8:71 listeners[2].overrides[0].merge: an empty patch changes nothing"]);
+});
