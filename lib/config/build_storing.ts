@@ -13,6 +13,7 @@ export function buildStoring(cache: CacheValues): StoringConfig {
     targetedFields: [...new Set(cache.targeted_fields.map((name) => name.toLowerCase()))],
     reuseAppends: cache.reuse_appends,
     compress: { enabled: enabled ?? null, minBytes: min_size, types, codings: [...new Set(codings)] },
+    statusKey: cache.status_key,
     diskQuotaBytes: cache.disk_quota ?? null,
   };
 }

@@ -7,6 +7,8 @@ export interface StoringConfig {
   readonly range: "pass" | "fetch-full" | null;
   /** Fields that speak to this cache before `Cache-Control` does, in lower case, key `targeted_fields` (RFC 9213). */
   readonly targetedFields: readonly string[];
+  /** `Cache-Status` tells the cache key, key `status_key`. */
+  readonly statusKey: boolean;
   readonly compress: CompressConfig;
   /** Serve a document from a stored one with more `append_to_response` parts, key `reuse_appends`. */
   readonly reuseAppends: boolean;

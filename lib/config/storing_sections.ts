@@ -78,6 +78,9 @@ export const storingKeys = {
   reuse_appends: flag().prefault(false).describe(
     "Serve `append_to_response=credits`, or none, from a fresh stored `credits,images` of the same request (type `tmdb-api`).",
   ),
+  status_key: flag().prefault(false).describe(
+    "Tell clients in `Cache-Status` by which key a response is stored (RFC 9211 §2.7), to find out why one is not shared.",
+  ),
   compress: asMapping(
     short(
       compressSection,

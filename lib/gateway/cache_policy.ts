@@ -34,6 +34,7 @@ export function compileStoring(config: ListenerCacheConfig, type: UpstreamType):
     // Documents and images are small, and wanted whole by the next client.
     range: config.range ?? (type.wholeBodies ? "fetch-full" : "pass"),
     cookieKey: typeof config.cookies === "object" && config.cookies !== null ? config.cookies.key : [],
+    statusKey: config.statusKey,
     // What a general origin does not compress it may have a reason for.
     compress: (enabled ?? type.acceptEncoding === "gzip") && codings.length > 0 ? compress : null,
   };

@@ -73,6 +73,20 @@ export function forwardedStatus(name: string, status: ForwardedStatus): string {
   return text;
 }
 
+/**
+ * A member that also tells by which key (RFC 9211 §2.7).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { withKey } from "./cache_status.ts";
+ * assert.equal(withKey("usher; hit; ttl=3", "api /a b"), 'usher; hit; ttl=3; key="api /a b"');
+ * ```
+ */
+export function withKey(member: string, key: string): string {
+  return `${member}; key=${serializeString(key)}`;
+}
+
 /** The field's value: our member behind those of caches nearer to the origin (RFC 9211 §2). */
 export function appendCacheStatus(received: string | null, ours: string): string {
   return received === null || received === "" ? ours : `${received}, ${ours}`;

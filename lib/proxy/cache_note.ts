@@ -1,6 +1,7 @@
 import type { StoredHead } from "../cache/flight.ts";
+import { KEY_SEPARATOR } from "../cache/key.ts";
 import { ageSeconds, ttlSeconds } from "../cache/reuse.ts";
-import { forwardedStatus, type FwdReason, hitStatus } from "../http/cache_status.ts";
+import { forwardedStatus, type FwdReason, hitStatus, withKey } from "../http/cache_status.ts";
 import type { CacheResult } from "../metrics/gateway_metrics.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -19,7 +20,7 @@ export function hitNote(exchange: Exchange, stored: StoredHead, result: CacheRes
   const detail = result === "hit_memory" ? "memory" : result === "hit_disk" ? "kv" : null;
   return {
     result,
-    status: hitStatus(exchange.services.settings.name, ttlSeconds(stored, nowMs), detail),
+    status: keyed(exchange, hitStatus(exchange.services.settings.name, ttlSeconds(stored, nowMs), detail)),
     ageSeconds: ageSeconds(stored, nowMs),
   };
 }
@@ -33,7 +34,7 @@ export function derivedNote(
   const nowMs = exchange.services.clock.now();
   return {
     result: tier === "memory" ? "hit_memory" : "hit_disk",
-    status: hitStatus(exchange.services.settings.name, ttlSeconds(stored, nowMs), detail),
+    status: keyed(exchange, hitStatus(exchange.services.settings.name, ttlSeconds(stored, nowMs), detail)),
     ageSeconds: ageSeconds(stored, nowMs),
   };
 }
@@ -65,8 +66,22 @@ export function forwardNote(exchange: Exchange, facts: ForwardFacts): CacheNote 
       ttlSeconds: kept === undefined ? null : ttlSeconds(kept, nowMs),
       stored: facts.stored !== undefined,
       collapsed: facts.collapsed ?? false,
+      key: shownKey(exchange),
       detail: facts.detail ?? null,
     }),
     ageSeconds: kept === undefined ? null : ageSeconds(kept, nowMs),
   };
+}
+
+/** A hit's member, with the key where the listener tells it. */
+function keyed(exchange: Exchange, status: string): string {
+  const key = shownKey(exchange);
+  return key === null ? status : withKey(status, key);
+}
+
+/** The key's parts, the listener's name first, with spaces between; `null` where it is not told, or there is none. */
+function shownKey(exchange: Exchange): string | null {
+  const { storing, policy } = exchange.tenant;
+  if (!storing.statusKey || policy === null || exchange.private !== null) return null;
+  return exchange.key.split(KEY_SEPARATOR).filter((part) => part !== "").join(" ");
 }

@@ -6,6 +6,8 @@ export interface StoringOptions {
   readonly range: "pass" | "fetch-full";
   /** Cookies whose values are part of the key, sorted. */
   readonly cookieKey: readonly string[];
+  /** `Cache-Status` tells the cache key (RFC 9211 §2.7). */
+  readonly statusKey: boolean;
   /** `null` where nothing is compressed. */
   readonly compress: CompressOptions | null;
 }

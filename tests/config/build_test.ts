@@ -124,6 +124,7 @@ Deno.test("buildConfig() fills every default", async () => {
           ],
           codings: ["zstd", "br", "gzip"],
         },
+        statusKey: false,
         diskQuotaBytes: null,
       },
       auth: null,
@@ -172,6 +173,7 @@ listeners:
       mode: "off"
       query: { include: [q], exclude: [utm_*], sort: true }
       disk_quota: 1MiB
+      status_key: true
       set_cookie: strip
       cookies: { key: [b, a, b] }
       range: fetch-full
@@ -279,6 +281,7 @@ listeners:
         range: "fetch-full",
         targetedFields: ["my-cache-control"],
         compress: { enabled: true, minBytes: 2048, types: ["text/html"], codings: ["gzip"] },
+        statusKey: true,
         diskQuotaBytes: 1024 ** 2,
       },
       auth: null,

@@ -3,7 +3,7 @@ import { RequestFields } from "../../lib/http/field_source.ts";
 import type { StoredHead } from "../../lib/cache/flight.ts";
 import { forwardNote, hitNote } from "../../lib/proxy/cache_note.ts";
 import { Exchange } from "../../lib/proxy/exchange.ts";
-import { plainParts, withGateway } from "./in_process_gateway.ts";
+import { plainParts, withGateway, withOrigin } from "./in_process_gateway.ts";
 
 /** Runs a test with an exchange and a response that came ten seconds ago, good for a minute. */
 function withNotes(run: (exchange: Exchange, stored: StoredHead) => void): Promise<void> {
@@ -68,3 +68,34 @@ Deno.test("forwardNote() tells an answer of an upstream from one that stands in 
     assert.equal(other.status, "usher; fwd=stale; fwd-status=503; ttl=45; detail=stale-if-error");
     assert.equal(other.ageSeconds, 15);
   }));
+
+Deno.test("hitNote() and forwardNote() tell the key where the listener wants that, and never one user's", () =>
+  withOrigin(
+    (exchange) => exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "x" }),
+    async ({ ask }) => {
+      const statuses = [];
+      for (let turn = 0; turn < 2; turn++) {
+        statuses.push((await ask("/a?q=%22", { headers: { cookie: "lang=de" } })).cacheStatus);
+      }
+      assert.match(statuses[0]!, /; stored; ttl=60; key="l gateway\.test \/a\?q=%22 ~cookie:[0-9a-f]{32}"$/);
+      assert.match(
+        statuses[1]!,
+        /; hit; ttl=60; detail=memory; key="l gateway\.test \/a\?q=%22 ~cookie:[0-9a-f]{32}"$/,
+      );
+    },
+    { listeners: [{ name: "l", pool: "p", cache: { status_key: true, cookies: { key: ["lang"] } } }] },
+  ));
+
+Deno.test("hitNote() does not tell the key of what is one user's on a TMDB listener", () =>
+  withOrigin(
+    (exchange) => exchange.reply({ fields: [["content-type", "application/json"]], body: "{}" }),
+    async ({ ask }) => {
+      assert.match(
+        (await ask("/3/movie/550?api_key=0123456789abcdef0123456789abcdef")).cacheStatus,
+        /key="l \/3\/movie\/550"/,
+      );
+      const own = await ask("/3/account/1?session_id=s3cret");
+      assert.doesNotMatch(own.cacheStatus, /key=|s3cret/);
+    },
+    { pool: { type: "tmdb-api" }, listeners: [{ name: "l", pool: "p", cache: { status_key: true } }] },
+  ));
