@@ -33,10 +33,11 @@ function linkTarget(config: Config, listener: ListenerConfig, links: DocumentLin
     port: isSameAddress(other, listener) ? null : other.listen.port,
     hostFor: hostFor(listener, other),
     isServed: hostMatcher(listener.hosts),
+    isKeyed: other.auth?.path === true,
   };
 }
 
-const ELSEWHERE = { port: null, hostFor: (host: string) => host, isServed: () => true };
+const ELSEWHERE = { port: null, hostFor: (host: string) => host, isServed: () => true, isKeyed: false };
 
 /** The listener that such addresses lead to: one at the same address and host where there is one, else the first. */
 function linkedListener(config: Config, listener: ListenerConfig, type: string): ListenerConfig | null {

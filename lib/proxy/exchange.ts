@@ -31,6 +31,8 @@ export interface ExchangeOptions {
   readonly connection: ConnectionFacts;
   /** Who sends it; nobody in particular where the listener is open. */
   readonly visitor?: Visitor | null;
+  /** What stood before the path, such as `/~TOKEN`. */
+  readonly keyPrefix?: string;
   /** In place of the request's own. */
   readonly method?: string;
 }
@@ -151,6 +153,11 @@ export class Exchange implements TypedRequest {
   /** The scheme that the client used on its connection to this gateway, or to a proxy before it that passed the whole target on. */
   get scheme(): "http" | "https" {
     return this.request.url.startsWith("https:") ? "https" : "http";
+  }
+
+  /** What stood before the path, such as `/~TOKEN`; empty where nothing did. For what goes back to this client only. */
+  get keyPrefix(): string {
+    return this.#options.keyPrefix ?? "";
   }
 
   /** Whether the connection's other end is a trusted proxy. */

@@ -69,9 +69,10 @@ export function route(
   const routed = keyed === null ? target : { ...target, path: keyed.path };
   const tenant = table?.match(routed.authority, routed.path);
   if (tenant === undefined) return noListener(routed.path);
-  if (tenant.auth === null) return new Exchange({ services, tenant, request, fields, target: routed, connection });
-  const visitor = tenant.auth.identify({ target: routed, fields, pathToken: keyed?.token ?? null });
-  return new Exchange({ services, tenant, request, fields, target: visitor.target, connection, visitor });
+  const visitor = tenant.auth?.identify({ target: routed, fields, pathToken: keyed?.token ?? null }) ?? null;
+  const keyPrefix = keyed === null ? "" : `/~${keyed.token}`;
+  const kept = visitor?.target ?? routed;
+  return new Exchange({ services, tenant, request, fields, target: kept, connection, visitor, keyPrefix });
 }
 
 /** Serves a routed request: past the cache, or by what it holds. */

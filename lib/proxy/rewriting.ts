@@ -30,6 +30,8 @@ export interface LinkTarget {
   readonly hostFor: (host: string) => string;
   /** Whether a host that a proxy names is one of this listener's. */
   readonly isServed: (host: string) => boolean;
+  /** The other listener is closed, and takes tokens before the path: a client that came with one is led there with it. */
+  readonly isKeyed: boolean;
 }
 
 /** A merge patch for some documents. */
@@ -48,12 +50,16 @@ export interface RewrittenRequest extends TypedRequest {
   readonly scheme: "http" | "https";
   /** Whether the peer is a trusted proxy; asked only where it matters. */
   readonly isTrusted: () => boolean;
+  /** What stood before the path, such as `/~TOKEN`; empty where nothing did. */
+  readonly keyPrefix: string;
 }
 
 /** What is changed in the document of one request. */
 export interface Rewrite {
   /** The same for requests whose documents are changed in the same way. */
   readonly name: string;
+  /** The document is for one client alone: no part of it is to be kept. */
+  readonly isOwn: boolean;
   /** The changed document; the very same bytes where nothing changes, or they are no JSON. */
   apply(json: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
 }
@@ -65,6 +71,7 @@ export function rewriteOf(rewriting: Rewriting, request: RewrittenRequest): Rewr
   if (places === null && overrides.length === 0) return null;
   const address = places === null ? "" : linkAddress(rewriting.links!.target, request);
   return {
+    isOwn: places !== null && keyFor(rewriting.links!.target, request) !== "",
     name: [address, ...overrides.map(({ digest }) => digest)].join(" "),
     apply(json) {
       const linked = places === null ? json : withStrings(json, places, address) ?? json;
@@ -83,7 +90,11 @@ function matching(overrides: readonly Override[], { path, query }: TypedRequest)
 }
 
 function linkAddress(target: LinkTarget, request: RewrittenRequest): string {
-  return (target.begin ?? linkOrigin(target, request)) + target.path;
+  return (target.begin ?? linkOrigin(target, request)) + keyFor(target, request) + target.path;
+}
+
+function keyFor({ isKeyed }: LinkTarget, { keyPrefix }: RewrittenRequest): string {
+  return isKeyed ? keyPrefix : "";
 }
 
 function linkOrigin(target: LinkTarget, request: RewrittenRequest): string {

@@ -65,6 +65,7 @@ const remembered = new WeakMap<StoredResponse, Remembered>();
  */
 export function rewrittenForm({ rewrite, tenant }: Exchange, stored: StoredResponse): StoredResponse {
   if (rewrite === null || tenant.rewriting === null || !isDocument(stored, stored.body.byteLength)) return stored;
+  if (rewrite.isOwn) return elsewhere(rewritten(stored, rewrite), stored);
   let known = remembered.get(stored);
   if (known?.rewriting !== tenant.rewriting) {
     remembered.set(stored, known = { rewriting: tenant.rewriting, forms: new Map() });
@@ -72,9 +73,14 @@ export function rewrittenForm({ rewrite, tenant }: Exchange, stored: StoredRespo
   const held = known.forms.get(rewrite.name);
   if (held !== undefined) return held;
   const form = rewritten(stored, rewrite);
-  if (known.forms.size >= MAX_FORMS) return form === stored ? form : { ...form, tiers: NOWHERE };
+  if (known.forms.size >= MAX_FORMS) return elsewhere(form, stored);
   known.forms.set(rewrite.name, form);
   return form;
+}
+
+/** A form that no store keeps, compressed or not. */
+function elsewhere(form: StoredResponse, stored: StoredResponse): StoredResponse {
+  return form === stored ? form : { ...form, tiers: NOWHERE };
 }
 
 const NOWHERE = { memory: false, disk: false };

@@ -33,6 +33,7 @@ async function address(listeners: readonly Mapping[], { host = "films.test:6635"
     authority: host,
     scheme: "http",
     isTrusted: () => forwarded !== undefined,
+    keyPrefix: "/~KEY",
     header: (name) => forwarded?.[name] ?? null,
   });
   if (rewrite === null) return null;
@@ -109,4 +110,13 @@ Deno.test("compileRewriting() leaves addresses where it is told to, or nothing s
     await address([{ ...api, rewrite_image_base: "https://images.example/t/p" }]),
     "https://images.example/t/p/",
   );
+});
+
+Deno.test("compileRewriting() gives a client's token along to a listener that is closed and takes it so", async () => {
+  const led = (images: Mapping) =>
+    address([{ name: "a", prefix: "/3", pool: "api" }, { name: "i", prefix: "/t/p", pool: "images", ...images }]);
+  const tokens = { tv: "5f3c9a1e7b2d4068aa51c0de93b7f642" };
+  assert.equal(await led({ auth: { tokens } }), "http://films.test:6635/~KEY/t/p/");
+  assert.equal(await led({ auth: { tokens, path: false } }), "http://films.test:6635/t/p/");
+  assert.equal(await led({}), "http://films.test:6635/t/p/");
 });

@@ -158,3 +158,36 @@ Deno.test("admit() changes the tokens with a reload, at once", () =>
     assert.equal((await ask("/a", bearer(TV_OLD))).status, 401);
     assert.equal((await ask("/a", bearer(TV_NEW))).status, 200);
   }, { listeners: [{ name: "l", pool: "p", auth: { tokens: TOKENS } }] }));
+
+Deno.test("admit() leads clients to closed images by their own token only, and keeps no document that holds one", async () => {
+  const origin = await startTmdbOrigin();
+  try {
+    await withGateway({
+      pools: {
+        api: { type: "tmdb-api", health: false, api_keys: [demoApiKey], upstreams: [origin.url] },
+        images: { type: "tmdb-image", health: false, upstreams: [origin.url] },
+      },
+      listeners: [
+        { name: "l", prefix: "/3", pool: "api", auth: { tokens: TOKENS } },
+        { name: "images", prefix: "/t/p", pool: "images", auth: { tokens: TOKENS } },
+      ],
+    }, async ({ ask, gateway }) => {
+      const base = async (target: string, options?: AskOptions) => {
+        const answer = await ask(target, options);
+        assert.equal(answer.headers.get("content-length"), String(new TextEncoder().encode(answer.text).byteLength));
+        return JSON.parse(answer.text).images.base_url;
+      };
+      for (const token of [KODI, TV_OLD, KODI]) {
+        assert.equal(await base(`/~${token}/3/configuration`), `http://gateway.test/~${token}/t/p/`);
+      }
+      assert.equal(await base("/3/configuration", bearer(KODI)), "http://gateway.test/t/p/");
+      assert.equal(origin.count("/3/configuration"), 1);
+      const images = await ask(`/~${KODI}/t/p/w92/poster.jpg`);
+      assert.notEqual(images.status, 401);
+      assert.equal((await ask("/t/p/w92/poster.jpg")).status, 401);
+      assert.equal(gateway.counts.listeners["images"]!.unauthorized, 1);
+    });
+  } finally {
+    await origin.close();
+  }
+});

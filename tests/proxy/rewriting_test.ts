@@ -16,6 +16,7 @@ function request(target: string, more: Partial<RewrittenRequest> = {}): Rewritte
     authority: "gateway.test",
     scheme: "http",
     isTrusted: () => false,
+    keyPrefix: "",
     header: () => null,
     ...more,
   };
@@ -23,7 +24,7 @@ function request(target: string, more: Partial<RewrittenRequest> = {}): Rewritte
 
 const links: LinkRewriting = {
   places: ({ path }) => path === "/about" ? [["home"]] : null,
-  target: { begin: null, path: "/home/", port: null, hostFor: (host) => host, isServed: () => true },
+  target: { begin: null, path: "/home/", port: null, hostFor: (host) => host, isServed: () => true, isKeyed: false },
 };
 
 /** The document as it is after the changes; `null` where nothing is to be changed. */
@@ -67,4 +68,17 @@ Deno.test("rewriteOf() gives changes that differ different names, and the same t
     )!.name;
   assert.equal(name("/about?x"), name("/about?y", { authority: "GATEWAY.test:80" }));
   assert.equal(new Set([name("/a"), name("/b"), name("/about"), name("/about", { authority: "other.test" })]).size, 4);
+});
+
+Deno.test("rewriteOf() leads a client that came with a token to a closed listener with it, in a document of its own", () => {
+  const keyPrefix = "/~0123456789abcdef";
+  const about = (isKeyed: boolean, more: Partial<RewrittenRequest>) => {
+    const target = { ...links.target, isKeyed };
+    const rewrite = rewriteOf({ links: { ...links, target }, overrides: [] }, request("/about", more))!;
+    const { home } = JSON.parse(new TextDecoder().decode(rewrite.apply(new TextEncoder().encode('{"home":""}'))));
+    return [home, rewrite.isOwn];
+  };
+  assert.deepEqual(about(true, { keyPrefix }), [`http://gateway.test${keyPrefix}/home/`, true]);
+  assert.deepEqual(about(false, { keyPrefix }), ["http://gateway.test/home/", false]);
+  assert.deepEqual(about(true, {}), ["http://gateway.test/home/", false]);
 });
