@@ -15,13 +15,13 @@ Deno.test("demoBanner() names targets that the origin answers", async () => {
   const demo = await prepareDemo({ port: 6635, adminPort: 6636, parentDir });
   try {
     const urls = [...demoBanner(demo.origin.url).matchAll(/'(http[^']+)'/g)].map((match) => match[1]!);
-    assert.equal(urls.length, 3);
+    assert.equal(urls.length, 4);
     for (const url of urls) {
       const response = await fetch(url);
       await response.body?.cancel();
       assert.ok(response.ok || response.status === 401, url);
       if (response.status !== 401) continue;
-      const withKey = await fetch(`${url}&api_key=${demoApiKey}`);
+      const withKey = await fetch(`${url}${url.includes("?") ? "&" : "?"}api_key=${demoApiKey}`);
       await withKey.body?.cancel();
       assert.equal(withKey.status, 200, url);
     }
