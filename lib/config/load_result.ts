@@ -13,6 +13,11 @@ export interface LoadDependencies extends RegisteredNames {
   readonly cores: number;
   /** Directory that relative paths start from, absolute. */
   readonly cwd: string;
+  /**
+   * Whether the process may load native code, which pictures are converted by.
+   * @default true
+   */
+  readonly mayLoadAddons?: boolean;
 }
 
 /** A sound configuration. */

@@ -44,6 +44,7 @@ function validateWorkers({ values, original, problems }: ValidationContext): voi
 export interface ValidateOptions {
   readonly problems: Problems;
   readonly read: (path: string) => Promise<string>;
+  readonly mayLoadAddons: boolean;
 }
 
 /**
@@ -54,7 +55,8 @@ export async function validate(schema: DraftSchema, options: ValidateOptions): P
   const { problems, read } = options;
   const salvaged = salvage(schema, problems.tree.root);
   if (salvaged === null) return new Map();
-  const context = { values: salvaged.values, original: salvaged.original, problems };
+  const { mayLoadAddons } = options;
+  const context = { values: salvaged.values, original: salvaged.original, problems, mayLoadAddons };
   validateAdmin(context);
   validateCache(context);
   validateWorkers(context);

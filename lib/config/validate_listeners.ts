@@ -3,6 +3,7 @@ import type { ListenAddress } from "./config.ts";
 import type { Path } from "./located.ts";
 import type { DraftValues } from "./schema.ts";
 import { isMapping, valueAt } from "./tree.ts";
+import { validateImages } from "./validate_images.ts";
 import { validateAccess } from "./validate_access.ts";
 import type { ValidationContext } from "./validation_context.ts";
 
@@ -127,6 +128,7 @@ function validateQuota(listener: DraftListener, path: Path, { values, problems, 
 /** Checks the listeners: names, pools, what they answer for, addresses, rules. */
 export function validateListeners(context: ValidationContext): void {
   validateNames(context);
+  validateImages(context);
   validateClaims(context);
   validateAddresses(context);
   for (const [index, listener] of context.values.listeners.entries()) {

@@ -8,4 +8,6 @@ export interface ValidationContext {
   /** The path in the file of what stands at `path` in `values`. */
   original(path: Path): Path;
   readonly problems: Problems;
+  /** Whether the process may load native code. */
+  readonly mayLoadAddons: boolean;
 }

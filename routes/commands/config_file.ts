@@ -17,6 +17,7 @@ export function load(path: string): Promise<LoadResult> {
     env: (name) => Deno.env.get(name),
     cores: navigator.hardwareConcurrency,
     cwd: Deno.cwd(),
+    mayLoadAddons: Deno.permissions.querySync({ name: "ffi" }).state === "granted",
   });
 }
 
