@@ -1,6 +1,7 @@
 import { formatListenAddress } from "../config/addresses.ts";
 import type { Config, ListenAddress, ListenerConfig } from "../config/config.ts";
 import { nearest } from "../config/nearest.ts";
+import { splitKeyedPath } from "../http/keyed_path.ts";
 import { RouteTable } from "../listener/route_table.ts";
 import { redact } from "../logging/redact.ts";
 import { addressKey } from "./compile.ts";
@@ -88,7 +89,7 @@ export function listenerVerdicts(
 
 /** Why a listener does not take a target; `null` where it does. */
 function whyNot(listener: ListenerConfig, here: readonly ListenerConfig[], target: RoutedTarget): string | null {
-  const { path } = target;
+  const path = pathAt(here, target.path);
   const authority = target.authority ?? authorityAt(listener.listen);
   const winner = tableOf(here).match(authority, path);
   if (winner === listener) return null;
@@ -100,6 +101,11 @@ function whyNot(listener: ListenerConfig, here: readonly ListenerConfig[], targe
   return winner.hosts.length > 0 && !sameHosts(winner, listener)
     ? `listener ${name} names the host more exactly`
     : `listener ${name} has the longer prefix ${prefix}`;
+}
+
+/** The path that routes at an address are matched with: without a client's token, where one may stand before it. */
+function pathAt(here: readonly ListenerConfig[], path: string): string {
+  return (here.some(({ auth }) => auth?.path) ? splitKeyedPath(path)?.path : undefined) ?? path;
 }
 
 function tableOf(listeners: readonly ListenerConfig[]): RouteTable<ListenerConfig> {
@@ -120,7 +126,7 @@ function sameHosts(one: ListenerConfig, other: ListenerConfig): boolean {
 
 /** What to try where no listener takes a target. */
 export function nearestListener(config: Config, target: RoutedTarget): string {
-  const { path } = target;
+  const path = pathAt(config.listeners, target.path);
   const elsewhere = config.listeners.filter((listener) => listener.hosts.length > 0 && matchesPath(listener, path));
   const within = config.listeners.find(({ prefix }) => prefix !== "/" && `${path}/`.includes(`${prefix}/`));
   // Of several the longest: two letters differ by one, and that says little.

@@ -1,23 +1,44 @@
 import type { ListenerConfig, PoolConfig } from "../config/config.ts";
 import type { RateLimitConfig } from "../config/resilience_config.ts";
 import { formatDurationMs, formatSizeBytes } from "../config/units.ts";
-import type { StoringOptions } from "../proxy/storing_options.ts";
+import type { Exchange } from "../proxy/exchange.ts";
 
 /** A name and what is configured under it, in words. */
 export type Setting = readonly [name: string, text: string];
 
-/** Of what a listener and its pool make of a request the part that is told. */
+/** A request and what its listener and pool say of it. */
 export interface SettingsSubject {
   readonly listener: ListenerConfig;
   readonly pool: PoolConfig;
-  readonly storing: StoringOptions;
+  readonly exchange: Exchange;
   /** Media type of the response. */
   readonly contentType: string;
 }
 
-/** What of a listener and its pool bounds, repeats or shapes a request, in words. */
+/** What of a listener and its pool lets in, bounds, repeats or shapes a request, in words. */
 export function requestSettings(subject: SettingsSubject): Setting[] {
-  return [...limitSettings(subject.listener), ...poolSettings(subject.pool), ...servingSettings(subject)];
+  return [
+    ...accessSettings(subject),
+    ...limitSettings(subject.listener),
+    ...poolSettings(subject.pool),
+    ...servingSettings(subject),
+    ...changeSettings(subject),
+  ];
+}
+
+function accessSettings({ listener: { auth, cors }, exchange }: SettingsSubject): Setting[] {
+  const settings: Setting[] = [];
+  if (auth !== null) {
+    const clients = new Set(auth.tokens.map(({ client }) => client)).size;
+    const who = exchange.clientName === null ? "this request shows none" : `this is ${exchange.clientName}`;
+    settings.push(["auth", `closed: ${clients} client${clients === 1 ? "" : "s"} with tokens; ${who}`]);
+  }
+  const pages = exchange.tenant.cors === null
+    ? "as the upstream says"
+    : cors?.mode === "own"
+    ? cors.origins.join(", ") || "no page may read"
+    : "every page may read";
+  return [...settings, ["cors", pages]];
 }
 
 function limitSettings({ limits }: ListenerConfig): Setting[] {
@@ -33,40 +54,64 @@ function rateText({ requests, perMs, burst, header, ipv4Prefix, ipv6Prefix }: Ra
   return `${requests} in ${formatDurationMs(perMs)} each ${who}, ${burst} at once; then 429`;
 }
 
-function poolSettings({ strategy, timeouts, resilience }: PoolConfig): Setting[] {
+function poolSettings({ strategy, timeouts, resilience, keyLimits }: PoolConfig): Setting[] {
   const { retry, hedge } = resilience;
   const { connectMs, firstByteMs, totalMs } = timeouts;
   const after = hedge?.after === "p95" ? "the 95th percentile" : formatDurationMs(hedge?.after ?? 0);
+  const hedging = hedge === null
+    ? "off"
+    : `a second try after ${after}, for ${percent(hedge.maxExtra)} of requests at most`;
   return [
     ["strategy", strategy],
     ["timeouts", `connect ${formatDurationMs(connectMs)}, first byte ${formatDurationMs(firstByteMs)}`],
     ["tries", `${retry.attempts} at most, ${formatDurationMs(totalMs)} together`],
-    [
-      "hedging",
-      hedge === null ? "off" : `a second try after ${after}, for ${percent(hedge.maxExtra)} of requests at most`,
-    ],
+    ["hedging", hedging],
+    ...(keyLimits === null ? [] : [["each key", `${keyLimits.maxPerSecond}/s, ${keyLimits.burst} at once`] as const]),
   ];
 }
 
-function servingSettings(
-  { listener: { offline, cache: { query } }, storing, contentType }: SettingsSubject,
-): Setting[] {
+function servingSettings({ listener, exchange: { tenant }, contentType }: SettingsSubject): Setting[] {
+  const { offline, cache: { query, diskQuotaBytes, reuseAppends } } = listener;
   const counted = [
     ...(query.include === null ? [] : [`only ${query.include.join(", ")}`]),
     ...(query.exclude.length === 0 ? [] : [`not ${query.exclude.join(", ")}`]),
     ...(query.sort ? ["in any order"] : []),
   ];
-  const { compress, cookieKey } = storing;
+  const { compress, cookieKey } = tenant.storing;
   const settings: Setting[] = [];
   if (counted.length > 0) settings.push(["query in key", counted.join(", ")]);
   if (cookieKey.length > 0) settings.push(["cookies in key", cookieKey.join(", ")]);
+  if (reuseAppends) settings.push(["appends", "also cut out of a stored document with more parts"]);
+  if (diskQuotaBytes !== null) settings.push(["disk quota", formatSizeBytes(diskQuotaBytes)]);
   if (compress?.isCompressible(contentType)) {
     settings.push(["compression", `${compress.codings.join(", ")} from ${formatSizeBytes(compress.minBytes)}`]);
   }
   if (offline !== false) {
-    settings.push(["offline", offline === true ? "only what is stored" : "while no upstream answers"]);
+    settings.push(["offline", offline === true ? "only what is stored" : "what is stored, while no upstream answers"]);
   }
   return settings;
+}
+
+/** What is made of a response on its way to the client. */
+function changeSettings({ listener: { images, overrides }, exchange, contentType }: SettingsSubject): Setting[] {
+  const { rewrite, tenant } = exchange;
+  const settings: Setting[] = [];
+  if (tenant.images !== null && contentType.startsWith("image/")) {
+    settings.push(["pictures", `converted to ${images.convert?.formats.join(", ")} for clients that take it`]);
+  }
+  if (rewrite === null) return settings;
+  const [address = "", ...digests] = rewrite.name.split(" ");
+  const places = (tenant.rewriting?.overrides ?? []).flatMap(({ digest }, index) =>
+    digests.includes(digest) ? [index + 1] : []
+  );
+  if (address !== "") settings.push(["image base", withoutToken(address)]);
+  if (places.length > 0) settings.push(["overrides", `${places.join(", ")} of ${overrides.length} match the request`]);
+  return settings;
+}
+
+/** An address without a client's token before its path. */
+function withoutToken(address: string): string {
+  return address.replace(/\/(?:~|%7e)[A-Za-z0-9._~-]{16,256}(?=\/|$)/gi, "/~[redacted]");
 }
 
 function percent(share: number): string {

@@ -1,4 +1,6 @@
+import type { ListenerConfig } from "../config/config.ts";
 import type { Fields } from "../http/fields.ts";
+import { splitKeyedPath } from "../http/keyed_path.ts";
 import { redact } from "../logging/redact.ts";
 
 /** Fields whose values are credentials as a whole. */
@@ -22,6 +24,26 @@ const SECRET_FIELDS: ReadonlySet<string> = new Set([
  */
 export function shownTarget(target: string, keys: readonly string[]): string {
   return target.split(/(?=[?&])/).map((piece) => withPlace(piece, keys) ?? redact(piece)).join("");
+}
+
+/** A target as it may be shown where clients show tokens before the path, or in parameters of the operator's choice. */
+export function withoutTokens(target: string, listeners: readonly Pick<ListenerConfig, "auth">[]): string {
+  const [path = "", ...query] = target.split("?");
+  const keyed = listeners.some(({ auth }) => auth?.path) ? splitKeyedPath(path) : null;
+  const parameters = new Set(listeners.flatMap(({ auth }) => auth?.query ?? []));
+  const pairs = query.join("?").split("&").map((pair) => {
+    const name = pair.split("=", 1)[0]!;
+    return parameters.has(decoded(name)) ? `${name}=[redacted]` : pair;
+  });
+  return (keyed === null ? path : `/~[redacted]${keyed.path}`) + (query.length === 0 ? "" : `?${pairs.join("&")}`);
+}
+
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name.replaceAll("+", " "));
+  } catch {
+    return name;
+  }
 }
 
 /** Fields as they may be shown. */

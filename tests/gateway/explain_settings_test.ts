@@ -1,17 +1,28 @@
 import assert from "node:assert/strict";
+import { GatewayError } from "../../lib/errors.ts";
+import { DryRun } from "../../lib/gateway/dry_run.ts";
+import { madeUpAnswer } from "../../lib/gateway/explain_answers.ts";
 import { requestSettings } from "../../lib/gateway/explain_settings.ts";
-import { compileStoring } from "../../lib/gateway/cache_policy.ts";
-import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
 import { configOf, type Mapping } from "./config_of.ts";
 
-async function settingsOf(listener: Mapping, pool: Mapping = {}): Promise<Record<string, string>> {
+const TOKEN = "0123456789abcdef0123";
+
+interface Asked {
+  readonly path?: string;
+  readonly contentType?: string;
+}
+
+async function settingsOf(listener: Mapping, pool: Mapping = {}, asked: Asked = {}): Promise<Record<string, string>> {
+  const { path = "/a", contentType = "application/json" } = asked;
   const config = await configOf({
     pools: { p: { type: "custom", health: false, upstreams: ["http://127.0.0.1:9"], ...pool } },
     listeners: [{ name: "l", listen: "127.0.0.1:6635", pool: "p", ...listener }],
   });
-  const type = createUpstreamType("custom", { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
-  const storing = compileStoring(config.listeners[0]!.cache, type);
-  const subject = { listener: config.listeners[0]!, pool: config.pools[0]!, storing, contentType: "application/json" };
+  await using dry = new DryRun(config, madeUpAnswer(200, contentType));
+  const fields: [string, string][] = [["host", "h.example"]];
+  const exchange = dry.exchange("127.0.0.1:6635", { method: "GET", url: `http://h.example${path}`, fields });
+  assert.ok(exchange !== null && !(exchange instanceof GatewayError));
+  const subject = { listener: config.listeners[0]!, pool: config.pools[0]!, exchange, contentType };
   return Object.fromEntries(requestSettings(subject));
 }
 
@@ -40,4 +51,26 @@ Deno.test("requestSettings() tells of what is in the key, and leaves out what is
   ]);
   const compressed = await settingsOf({ cache: { compress: { enabled: true } } });
   assert.match(compressed["compression"]!, /gzip from/);
+});
+
+Deno.test("requestSettings() says who is let in, and which pages may read", async () => {
+  const closed = await settingsOf({ auth: { tokens: { anna: [TOKEN], tv: [`${TOKEN}x`] }, path: true } });
+  assert.match(closed["auth"]!, /2 clients.*shows none/);
+  const inside = await settingsOf({ auth: { tokens: { anna: [TOKEN] }, path: true } }, {}, { path: `/~${TOKEN}/a` });
+  assert.match(inside["auth"]!, /1 client with.*this is anna/);
+  assert.equal((await settingsOf({}))["cors"], "as the upstream says");
+  assert.equal((await settingsOf({}, { type: "tmdb-api" }))["cors"], "every page may read");
+  assert.equal((await settingsOf({ cors: "https://page.example" }))["cors"], "https://page.example");
+});
+
+Deno.test("requestSettings() tells which overrides match, and what images become", async () => {
+  const overrides = [{ path: "/b", merge: { x: 1 } }, { path: "/a", merge: { x: 2 } }];
+  assert.equal((await settingsOf({ overrides }))["overrides"], "2 of 2 match the request");
+  assert.equal((await settingsOf({ overrides }, {}, { path: "/c" }))["overrides"], undefined);
+  const images = { convert: { formats: ["webp"] } };
+  const picture = await settingsOf({ images }, { type: "tmdb-image" }, {
+    path: "/t/p/w92/a.jpg",
+    contentType: "image/jpeg",
+  });
+  assert.match(picture["pictures"]!, /webp/);
 });

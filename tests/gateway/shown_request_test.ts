@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { shownFields, shownTarget } from "../../lib/gateway/shown_request.ts";
+import { shownFields, shownTarget, withoutTokens } from "../../lib/gateway/shown_request.ts";
 
 const KEYS = ["first-key", "second-key"];
 
@@ -25,4 +25,22 @@ Deno.test("shownFields() hides credentials whole, but for the pool's key", () =>
     ]],
   );
   assert.deepEqual(shownFields([["authorization", "Basic dTpw"]], []), [["authorization", "[redacted]"]]);
+});
+
+Deno.test("withoutTokens() hides a client's token before the path and in the parameters that may hold one", () => {
+  const auth = {
+    tokens: [],
+    header: "x-t",
+    bearer: true,
+    query: ["k"],
+    path: true,
+    maxFailures: 1,
+    sharedCaches: false,
+  };
+  assert.equal(
+    withoutTokens("/~0123456789abcdef/3/x?a=1&k=secret&%6b=x", [{ auth }]),
+    "/~[redacted]/3/x?a=1&k=[redacted]&%6b=[redacted]",
+  );
+  assert.equal(withoutTokens("/~0123456789abcdef/3", [{ auth: null }]), "/~0123456789abcdef/3");
+  assert.equal(withoutTokens("/3?%zz=1&k", [{ auth }]), "/3?%zz=1&k=[redacted]");
 });

@@ -1,0 +1,78 @@
+import { hash } from "node:crypto";
+import { formatListenAddress } from "../config/addresses.ts";
+import type { ListenerConfig, UpstreamConfig } from "../config/config.ts";
+import type { Field } from "../http/fields.ts";
+import { redact } from "../logging/redact.ts";
+import { tryOut } from "./dry_run.ts";
+import { cacheView, madeUpAnswer, type RoutedCase, type RuleNames } from "./explain_answers.ts";
+import { requestSettings } from "./explain_settings.ts";
+import type { ServedView, UpstreamView } from "./explanation.ts";
+import { shownFields, shownTarget } from "./shown_request.ts";
+
+/** Upstreams of a pool that are shown at most. */
+const MAX_UPSTREAMS = 32;
+/** Longest answer of the gateway's own that is shown, in characters. */
+const MAX_ANSWER = 300;
+
+/** What the listener that takes a request does with it. */
+export async function servedView(one: RoutedCase, ruleNames: RuleNames): Promise<ServedView> {
+  const { exchange: { tenant, class: routeClass }, pool } = one;
+  const listener = one.config.listeners.find(({ name }) => name === tenant.name)!;
+  const outcome = await tryOut(one, madeUpAnswer(200, one.contentType));
+  const inside = withToken(one, listener);
+  return {
+    listener: tenant.name,
+    address: formatListenAddress(listener.listen),
+    pool: pool.name,
+    type: pool.type,
+    class: routeClass.name,
+    private: routeClass.private,
+    own_answer: outcome.sent.length > 0
+      ? null
+      : { status: outcome.status, text: redact(outcome.text).slice(0, MAX_ANSWER) },
+    cache: await cacheView(inside, ruleNames),
+    upstreams: await Promise.all(pool.upstreams.slice(0, MAX_UPSTREAMS).map((each) => upstreamView(inside, each))),
+    settings: Object.fromEntries(
+      requestSettings({ listener, pool, exchange: one.exchange, contentType: one.contentType }),
+    ),
+  };
+}
+
+/**
+ * The same request by a client that is let in, where this one is not: with a token that is made up, and so not known to anybody. What
+ * else a closed listener does to it is then seen as well.
+ */
+function withToken(one: RoutedCase, listener: ListenerConfig): RoutedCase {
+  const { auth } = listener;
+  if (auth === null || one.exchange.clientName !== null) return one;
+  const token = crypto.randomUUID();
+  const tokens = [{ client: "any", sha256: hash("sha256", token) }];
+  const closed = { ...listener, auth: { ...auth, tokens } };
+  const listeners = one.config.listeners.map((each) => each === listener ? closed : each);
+  const fields = [...one.asked.fields.filter(([name]) => name !== auth.header), [auth.header, token] as Field];
+  return { ...one, config: { ...one.config, listeners }, asked: { ...one.asked, fields } };
+}
+
+/** The request as one upstream of the pool would get it: what becomes of it where the pool has no other. */
+async function upstreamView(one: RoutedCase, upstream: UpstreamConfig): Promise<UpstreamView> {
+  const { config, pool, contentType } = one;
+  const alone = { ...pool, upstreams: [upstream] };
+  const narrowed = { ...config, pools: config.pools.map((each) => each === pool ? alone : each) };
+  const { sent: [request] } = await tryOut({ ...one, config: narrowed }, madeUpAnswer(200, contentType));
+  return {
+    id: upstream.id,
+    weight: upstream.weight,
+    proxy: upstream.proxy === null ? null : withoutUser(upstream.proxy),
+    resolve: upstream.resolve,
+    request: request === undefined ? null : {
+      method: request.method,
+      target: shownTarget(request.target, pool.apiKeys),
+      fields: shownFields(request.fields, pool.apiKeys),
+    },
+  };
+}
+
+function withoutUser(proxy: string): string {
+  const { protocol, host } = new URL(proxy);
+  return `${protocol}//${host}`;
+}
