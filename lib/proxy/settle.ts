@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 import { retryable, type TryEnd } from "../upstream_client/retry.ts";
-import { type Answer, type Attempt, discard } from "./attempt.ts";
+import { type Answer, askedPauseMs, type Attempt, discard } from "./attempt.ts";
 import { gatewayError } from "./client_error.ts";
 import type { Exchange } from "./exchange.ts";
 import { mayGetRoom } from "./next_upstream.ts";
@@ -29,6 +29,9 @@ export function settle(exchange: Exchange, last: Attempt | null): Answer {
     });
   }
   if (last.kind === "failure") throw gatewayError(last.failure);
+  if (last.answer.judgement === "limited" && exchange.tenant.type.isReadable?.(last.answer.response) === false) {
+    throw limited(last.answer);
+  }
   if (last.answer.judgement === "wrong_content") {
     discard(last.answer);
     throw new GatewayError(
@@ -40,6 +43,16 @@ export function settle(exchange: Exchange, last: Attempt | null): Answer {
     );
   }
   return last.answer;
+}
+
+/** In place of an answer of a proxy or an edge on the way, which the type's clients could not read. */
+function limited(answer: Answer): GatewayError {
+  discard(answer);
+  const askedMs = askedPauseMs(answer.response);
+  return new GatewayError("rate_limited", "The upstream is over its limit", {
+    hint: "Wait as long as Retry-After says",
+    retryAfterSeconds: Math.max(1, Math.ceil(askedMs / 1000)),
+  });
 }
 
 /** Whether a try failed because of the credential that went with it, and another one is worth a try. */

@@ -1,5 +1,6 @@
 import { type MediaMatcher, mediaMatcher } from "../http/media_range.ts";
 
+export { isJsonType } from "../http/content_signature.ts";
 export { mediaMatcher, mediaTypeOf } from "../http/media_range.ts";
 
 /** Whether a media type is that of a page for people. */

@@ -1,11 +1,10 @@
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { AppKeys } from "./_app_keys.ts";
-import { ContentRule, hasContent, isBlockPage, isPage, mediaTypeOf } from "./_content.ts";
+import { ContentRule, hasContent, isBlockPage, isJsonType, isPage, mediaTypeOf } from "./_content.ts";
 import { tmdbError, tmdbRefusal } from "./_errors.ts";
 import { classifyTmdb, provesKey } from "./_tmdb_classes.ts";
 import { tmdbLinks } from "./_tmdb_links.ts";
-import { apiTags } from "./_tmdb_tags.ts";
-import { tmdbDocuments, tmdbTarget } from "./_tmdb_targets.ts";
+import { apiTags, tmdbDocuments, tmdbTarget } from "./_tmdb_targets.ts";
 import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
 import type {
   DefaultCheck,
@@ -121,11 +120,17 @@ export class TmdbApi implements UpstreamType {
     return tmdbRefusal(bodyText);
   }
 
+  isReadable({ fields }: ResponseHead): boolean {
+    return isJsonType(mediaTypeOf(fieldValue(fields, "content-type")));
+  }
+
   #isWrong(status: number, mediaType: string): boolean {
     if (this.#content.isWrong(status, mediaType)) return true;
     // TMDB's own 404 is JSON; a page says that something else sits at this address.
-    return isBlockPage(status, mediaType) ||
-      (isPage(mediaType) && (status === 401 || status === 404 || status === 410 || status >= 500));
+    if (isBlockPage(status, mediaType)) return true;
+    if (isPage(mediaType) && (status === 401 || status === 404 || status === 410)) return true;
+    // Clients look for TMDB's code in what says that the upstream has failed.
+    return status >= 500 && mediaType !== "" && !isJsonType(mediaType);
   }
 
   #limited(retryAfter: string | null, credential: number | null): Judgement {

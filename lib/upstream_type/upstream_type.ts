@@ -195,6 +195,11 @@ export interface UpstreamType {
   outgoing(request: TypedRequest): Outgoing | Held;
   /** Judges an answer and takes note of what it says about the credential. */
   judge(head: ResponseHead, credential: number | null): Judgement;
+  /**
+   * Whether clients of the type can read an answer that says that the upstream is over its limit; another one is replaced by the
+   * gateway's own. Left out by types whose clients read the status alone.
+   */
+  isReadable?(head: ResponseHead): boolean;
   /** Names of the `Vary` list that select nothing here, because the gateway itself decides those fields. */
   readonly ignoreVary: ReadonlySet<string>;
   /** Why a credential was refused, as the body of the refusal says it, in a few words of the type's own; `null` for no word. */

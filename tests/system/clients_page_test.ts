@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { parse } from "yaml";
+import { loadConfig } from "../../lib/config/load.ts";
+import { formatLocated } from "../../lib/config/located.ts";
+import { balancerNames } from "../../lib/pool/balancer_registry.ts";
+import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { filePath } from "../origins/artwork.ts";
+import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
+import { type GatewayParts, type InProcessGateway, withGateway } from "../proxy/in_process_gateway.ts";
+
+const page = await Deno.readTextFile("docs/clients.md");
+const poster = filePath("poster", "movie/550");
+
+/** The examples by the heading that they stand under. */
+const examples = [...page.matchAll(/^## (.+)$|^```yaml\n([^]*?)^```/gm)].reduce<Map<string, string>>(
+  (found, [, heading, yaml]) => {
+    if (heading !== undefined) return found.set("last", heading);
+    return found.set(found.get("last")!, yaml!);
+  },
+  new Map(),
+);
+examples.delete("last");
+
+/** Runs a test with an example's configuration, its upstreams replaced by a TMDB-shaped origin. */
+async function withExample(heading: string, run: (gateway: InProcessGateway) => Promise<void>): Promise<void> {
+  const origin = await startTmdbOrigin();
+  const example = parse(examples.get(heading)!);
+  const pools = Object.entries<Record<string, unknown>>(example.pools).map(([name, pool]) => {
+    const keys = pool["type"] === "tmdb-api" && pool["key_mode"] !== "pass" ? { api_keys: [demoApiKey] } : {};
+    return [name, { ...pool, ...keys, health: false, upstreams: [origin.url] }];
+  });
+  const listeners = (example.listeners as Record<string, unknown>[]).map(({ listen: _, ...listener }) => listener);
+  const parts: GatewayParts = { server: example.server ?? {}, pools: Object.fromEntries(pools), listeners };
+  try {
+    await withGateway(parts, run);
+  } finally {
+    await origin.close();
+  }
+}
+
+Deno.test("docs/clients.md: every YAML example is a whole configuration that loads, without a warning", async () => {
+  assert.ok(examples.size >= 5, [...examples.keys()].join(", "));
+  assert.equal(page.match(/^ *```yaml$/gm)?.length, examples.size, "one under each heading");
+  for (const [heading, yaml] of examples) {
+    const loaded = await loadConfig("config.yaml", {
+      types: upstreamTypeNames,
+      strategies: balancerNames,
+      readTextFile: () => Promise.resolve(yaml),
+      env: () => undefined,
+      cores: 4,
+      cwd: "/etc/usher",
+    });
+    assert.ok(loaded.ok, loaded.ok ? "" : `${heading}: ${loaded.problems.map(formatLocated).join("\n")}`);
+    assert.deepEqual(loaded.warnings.map(formatLocated), [], heading);
+  }
+});
+
+Deno.test("docs/clients.md: a base URL serves the API, v4, images, and leads to the images here", () =>
+  withExample("Base URL", async ({ ask }) => {
+    assert.equal((await ask("/3/movie/550")).status, 200);
+    assert.equal((await ask("/4/list/1")).status, 200);
+    const { images } = JSON.parse((await ask("/3/configuration", { headers: { host: "usher.lan:6635" } })).text);
+    assert.equal(images.secure_base_url, "http://usher.lan:6635/t/p/");
+    assert.equal((await ask(`/t/p/w92${poster}`)).status, 200);
+  }));
+
+Deno.test("docs/clients.md: a public name leads to itself by HTTPS", () =>
+  withExample("A public name with HTTPS", async ({ ask }) => {
+    const { images } = JSON.parse((await ask("/3/configuration", { from: "127.0.0.1" })).text);
+    assert.equal(images.secure_base_url, "https://usher.example.com/t/p/");
+    assert.equal((await ask(`/3/movie/550?api_key=${"f".repeat(32)}`)).status, 200);
+  }));
+
+Deno.test("docs/clients.md: TMDB's own names are served, other names are not", () =>
+  withExample("TMDB's own names (DNS override)", async ({ ask }) => {
+    for (
+      const [host, path, status] of [
+        ["api.themoviedb.org", "/3/movie/550", 200],
+        ["api.tmdb.org", "/4/list/1", 200],
+        ["image.tmdb.org", `/t/p/w92${poster}`, 200],
+        ["usher.lan", "/3/movie/550", 404],
+      ] as const
+    ) {
+      assert.equal((await ask(path, { headers: { host } })).status, status, host);
+    }
+    const { images } = JSON.parse((await ask("/3/configuration", { headers: { host: "api.themoviedb.org" } })).text);
+    assert.equal(images.secure_base_url, "https://image.tmdb.org/t/p/");
+  }));
+
+Deno.test("docs/clients.md: a URL behind a prefix is served, of the hosts that are listed", () =>
+  withExample("A URL behind a prefix", async ({ ask }) => {
+    for (const scheme of ["http", "https"]) {
+      assert.equal((await ask(`/img/${scheme}://image.tmdb.org/t/p/w200/${poster}`)).status, 200);
+      assert.equal((await ask(`/api/${scheme}://api.themoviedb.org/3/movie/550`)).status, 200);
+      assert.equal((await ask(`/img/${scheme}://evil.example/t/p/w200${poster}`)).status, 404);
+    }
+  }));
+
+Deno.test("docs/clients.md: clients with keys of their own have a prefix of their own", () =>
+  withExample("Several clients, one gateway", async ({ ask }) => {
+    assert.equal((await ask("/3/movie/550")).status, 200);
+    assert.equal((await ask("/mine/3/movie/550")).status, 401);
+    assert.equal((await ask(`/mine/3/movie/550?api_key=${demoApiKey}`)).status, 200);
+  }));
