@@ -120,9 +120,9 @@ export async function configFor(parts: GatewayParts): Promise<Config> {
   return loaded.config;
 }
 
-/** A pool of a general type, not checked, that asks its upstreams in the order given: each weighs a hundred times the next. */
+/** A pool of a general type, not checked, that asks its upstreams in the order given: each weighs ten thousand times the next, because the first turn is drawn. */
 export function plainPool(urls: readonly string[], more: Mapping = {}): Mapping {
-  const upstreams = urls.map((url, place) => ({ url, weight: 1e6 / 100 ** place }));
+  const upstreams = urls.map((url, place) => ({ url, weight: 1e6 / 1e4 ** place }));
   return { type: "custom", strategy: "round-robin", health: false, upstreams, ...more };
 }
 
