@@ -8,15 +8,15 @@ import { pathGlob } from "./path_glob.ts";
 /** Longest lifetime on TMDB types: its terms let nothing be kept for longer than six months. */
 const TMDB_MAX_TTL_MS = 180 * 24 * 3_600_000;
 
-/** Compiles how a listener caches; `null` where it does not. */
-export function compilePolicy(config: ListenerCacheConfig, type: UpstreamType): PolicyOptions | null {
+/** Compiles how a listener caches; `null` where it does not. `ownsCors` says that upstreams are not told of pages' origins. */
+export function compilePolicy(config: ListenerCacheConfig, type: UpstreamType, ownsCors = false): PolicyOptions | null {
   const mode = config.mode ?? type.cacheMode;
   if (mode === "off") return null;
   return {
     mode,
     rules: config.rules.map(compileRule),
     targetedFields: config.targetedFields,
-    ignoreVary: type.ignoreVary,
+    ignoreVary: ownsCors ? new Set([...type.ignoreVary, "origin"]) : type.ignoreVary,
     // Where the type drops the field anyway, it is the origin's edge that sets it, for itself.
     setCookie: config.setCookie ?? (type.dropFields.has("set-cookie") ? "strip" : "bypass"),
     cookies: cookieUse(config, type),

@@ -30,7 +30,7 @@ export function compileTenant(config: Config, listener: ListenerConfig, parts: T
     stripPrefix: listener.stripPrefix,
     pool: runtime,
     type,
-    policy: compilePolicy(listener.cache, type),
+    policy: compilePolicy(listener.cache, type, cors !== null),
     storing: compileStoring(listener.cache, type),
     images: compileConvert(config, listener, counts),
     filterQuery: queryFilter(listener.cache.query),

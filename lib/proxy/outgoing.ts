@@ -67,6 +67,8 @@ function outgoingFields(exchange: Exchange, sending: Sending): Fields {
   const isForWhole = ask.forCache || isRewritten;
   const replaced = new Set(outgoing.set.map(([name]) => name));
   if (fixedEncoding !== null) replaced.add("accept-encoding");
+  // The gateway speaks to pages for itself, and what all share must not be for one of them.
+  if (ask.forCache && tenant.cors !== null) replaced.add("origin");
   const kept = endToEndFields(exchange.fields, exchange.header("connection")).filter(([name]) =>
     !OWN_FIELDS.has(name) && !replaced.has(name) && !(isForWhole && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop"
   );

@@ -130,3 +130,22 @@ Deno.test("a listener may be off, pass the upstream's word on, or open a custom 
       });
     },
   ));
+
+Deno.test("pages share one stored response where the listener speaks for itself, whatever the upstream makes of Origin", () =>
+  withOrigin(
+    (exchange) =>
+      exchange.reply({
+        fields: [["cache-control", "max-age=60"], ["vary", "Origin, X-Kind"]],
+        body: exchange.head.method,
+      }),
+    async ({ ask }, origin) => {
+      assert.equal((await ask("/a", from(PAGE))).status, 200);
+      const second = await ask("/a", from("https://tv.home.example"));
+      assert.match(second.cacheStatus, /hit/);
+      assert.equal(second.headers.get("vary"), "Origin, X-Kind");
+      assert.match((await ask("/a")).cacheStatus, /hit/);
+      await ask("/a", from(PAGE, { method: "POST", body: "x" }));
+      assert.deepEqual(origin.heads.map(({ fields }) => fields.some(([name]) => name === "origin")), [false, true]);
+    },
+    LISTED,
+  ));
