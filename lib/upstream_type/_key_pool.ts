@@ -24,6 +24,8 @@ const MAX_EJECTION_MS = 3_600_000;
 /** Between two tries of a key that was refused, once its ejection is over, and of one at its limit, while all are. */
 const REFUSED_PROBE_MS = 10_000;
 const LIMITED_PROBE_MS = 1000;
+/** A session is of use only with its own key: for so short a rest of that one it waits. */
+const SESSION_PATIENCE_MS = 10_000;
 /** Keys that a ticket can tell apart. */
 const INDEX_BITS = 10;
 
@@ -47,19 +49,30 @@ export class KeyPool {
   /**
    * A ticket for the key to use; `null` where there is none. Where none may be used it says for how long, or, if it does not hold
    * requests, gives the key that is back first, a limited one before a refused one. `sticky` asks for the first that is in
-   * instead: sessions belong to the key that they were made with.
+   * instead, or will be in a moment: sessions belong to the key that they were made with.
    */
   take(sticky: boolean): number | Held | null {
     if (this.#keys.length === 0) return null;
     const nowMs = this.#options.now();
-    const probe = sticky ? -1 : this.#keys.findIndex((key) => this.#mayProbe(key, nowMs));
-    if (probe >= 0) return this.#given(probe);
     const inside = this.#keys.filter((key) => this.#isIn(key, nowMs));
+    if (sticky) return this.#takeFirst(inside, nowMs);
+    const probe = this.#keys.findIndex((key) => this.#mayProbe(key, nowMs));
+    if (probe >= 0) return this.#given(probe);
+    return this.#takeOneOf(inside, nowMs);
+  }
+
+  #takeFirst(inside: readonly SharedKey[], nowMs: number): number | Held {
+    const first = this.#keys.find((key) => key.standing !== "refused" && key.restMs(nowMs) <= SESSION_PATIENCE_MS);
+    const restMs = first?.restMs(nowMs) ?? 0;
+    if (restMs > 0 && this.#options.holds) return { heldMs: restMs };
+    return this.#takeOneOf(inside.slice(0, 1), nowMs);
+  }
+
+  #takeOneOf(inside: readonly SharedKey[], nowMs: number): number | Held {
     if (inside.length === 0) return this.#takeResting(nowMs);
-    const first = sticky ? inside[0]! : leastUsed(inside.filter((key) => key.hasRoom(nowMs)));
+    const first = leastUsed(inside.filter((key) => key.hasRoom(nowMs)));
     if (first?.tryTake(nowMs) || !this.#options.holds) return this.#given(this.#keys.indexOf(first ?? inside[0]!));
-    const candidates = sticky ? [inside[0]!] : inside;
-    return { heldMs: Math.max(1, Math.min(...candidates.map((key) => key.roomInMs(nowMs)))) };
+    return { heldMs: Math.max(1, Math.min(...inside.map((key) => key.roomInMs(nowMs)))) };
   }
 
   /** The upstream answered 429 to a key. Says whether there is another one to try. */

@@ -177,6 +177,19 @@ Deno.test("KeyPool.take() holds requests for the rest of a pool's only key, and 
   assert.deepEqual([take(), take(true)], [0, 0]);
 });
 
+Deno.test("KeyPool.take() lets a user's request wait for a short rest of its key, and not for a long one", () => {
+  const { pool, clock, take } = makePool(2, { holds: true });
+  pool.limited(0, "10");
+  assert.deepEqual(pool.take(true), { heldMs: 10_000 });
+  assert.equal(take(), 1);
+  clock.nowMs += 10_000;
+  assert.equal(take(true), 0);
+  pool.limited(1 << 10, "11");
+  assert.equal(take(true), 1);
+  pool.refused(1);
+  assert.equal(pool.states()[1]!.state, "refused");
+});
+
 Deno.test("KeyPool.take() tries a limited key once a second where the limit may be one upstream's", () => {
   const { pool, clock, take, ticket } = makePool(1, { holds: true, probesLimited: true });
   pool.limited(0, "60");
