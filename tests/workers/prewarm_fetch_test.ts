@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { PrewarmFetcher } from "../../lib/workers/prewarm_fetch.ts";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
-import { type InProcessGateway, withGateway } from "../proxy/in_process_gateway.ts";
+import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
+import { eventually, type InProcessGateway, withGateway } from "../proxy/in_process_gateway.ts";
 
 /** A gateway with a listener of each kind in front of an origin that is asked for what `targets` hold. */
 async function withListeners(
@@ -104,3 +105,27 @@ Deno.test("PrewarmFetcher.fetch() leaves the room to clients while they are many
     await Promise.all(clients);
     assert.equal((await fetch("any", "http://gateway.test/any/a")).outcome, "fetched");
   }));
+
+Deno.test("PrewarmFetcher.fetch() leaves the room to clients while they wait for a key", async () => {
+  const origin = await startTmdbOrigin();
+  const pool = {
+    ...{ type: "tmdb-api", health: false, api_keys: [demoApiKey], upstreams: [origin.url] },
+    key_limits: { max_rps: 10, burst: 1 },
+  };
+  try {
+    await withGateway({ pools: { p: pool }, listeners: [{ name: "l", prefix: "/3", pool: "p" }] }, async (gateway) => {
+      const { services, snapshot } = gateway.gateway;
+      await gateway.ask("/3/movie/550");
+      const waiting = gateway.ask("/3/movie/603");
+      await eventually("it waits", () => snapshot.pools[0]!.keyRoom.size === 1);
+      const prewarm = () => new PrewarmFetcher().fetch({ services, snapshot }, "l", "/3/movie/13");
+      assert.equal((await prewarm()).outcome, "busy");
+      gateway.clock.advance(100);
+      assert.equal((await waiting).status, 200);
+      gateway.clock.advance(100);
+      assert.equal((await prewarm()).outcome, "fetched");
+    });
+  } finally {
+    await origin.close();
+  }
+});
