@@ -33,6 +33,9 @@ export interface RoutedTarget {
   readonly path: string;
 }
 
+/** Prefixes that are listed at most. */
+const MAX_PREFIXES = 20;
+
 /** The listen addresses that a request to a host and port comes to: all of them where none listens there. */
 export function entrancesOf(
   config: Config,
@@ -144,7 +147,9 @@ export function nearestListener(config: Config, target: RoutedTarget): string {
     return `Listener ${within.name} would take ${redact(rest)}: what stands before it has to go`;
   }
   if (near !== undefined) return `The nearest prefix is ${near.prefix}, of listener ${near.name}`;
-  return `The prefixes are ${[...new Set(config.listeners.map(({ prefix }) => prefix))].slice(0, 20).join(", ")}`;
+  const prefixes = [...new Set(config.listeners.map(({ prefix }) => prefix))];
+  if (prefixes.length === 1) return `The only prefix is ${prefixes[0]}: did you mean ${redact(prefixes[0]! + path)}?`;
+  return `The prefixes are ${prefixes.slice(0, MAX_PREFIXES).join(", ")}`;
 }
 
 /** As many segments of a path as a prefix has. */

@@ -1,5 +1,5 @@
 import type { ProbedFamily, ProbedStep, ProbedWay } from "../upstream_client/probe.ts";
-import type { UpstreamFailure } from "../upstream_client/transport.ts";
+import { UpstreamFailure } from "../upstream_client/transport.ts";
 import type { Finding } from "./finding.ts";
 
 /** Addresses of a name that are shown. */
@@ -152,7 +152,7 @@ function shortly({ message, cause }: UpstreamFailure): string {
   const text = message.replace(/^Cannot connect: /, "").replace(/^proxy \S+: (?:Cannot connect: )?/, "");
   // A certificate may name hundreds of hosts.
   const short = text.length > 160 ? `${text.slice(0, 160)}…` : text;
-  if (cause instanceof Error && /^(?:refused|failed) by /.test(short)) {
+  if (cause instanceof Error && !(cause instanceof UpstreamFailure) && /^(?:refused|failed) by /.test(short)) {
     return cause.message.replace(/ \(os error \d+\)$/, "");
   }
   return short;

@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { freeBytesBeside, inspectKvFile, openKvFile } from "../cache/kv_open.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
@@ -27,19 +27,20 @@ export async function diagnoseDisk(config: Config, options: DiskOptions): Promis
 /** Whether the folder can be written to. */
 async function folderFinding(dataDir: string): Promise<Finding> {
   const check = "data_dir";
+  const shown = shownPath(dataDir);
   const { state } = await Deno.permissions.query({ name: "write", path: dataDir });
   if (state !== "granted") {
-    const remedy = `start the gateway with --allow-write=${dataDir}, or leave \`server.data_dir\` at ./data`;
-    return { check, state: "fail", text: `${dataDir}: Deno was not allowed to write there`, remedy };
+    const remedy = `start the gateway with --allow-write=${shown}, or leave \`server.data_dir\` at ./data`;
+    return { check, state: "fail", text: `${shown}: Deno was not allowed to write there`, remedy };
   }
   try {
     await Deno.remove(await Deno.makeTempFile({ dir: dataDir, prefix: ".usher-doctor-" }));
-    return { check, state: "ok", text: `${dataDir} can be written to`, remedy: null };
+    return { check, state: "ok", text: `${shown} can be written to`, remedy: null };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound && !await exists(dataDir)) {
-      return { check, state: "ok", text: `${dataDir} is not there yet: the start makes it`, remedy: null };
+      return { check, state: "ok", text: `${shown} is not there yet: the start makes it`, remedy: null };
     }
-    const text = `${dataDir} cannot be written to: ${messageOf(error)}`;
+    const text = `${shown} cannot be written to: ${messageOf(error)}`;
     return {
       check,
       state: "fail",
@@ -47,6 +48,12 @@ async function folderFinding(dataDir: string): Promise<Finding> {
       remedy: "give it to the user that the gateway runs as, or set another `server.data_dir`",
     };
   }
+}
+
+/** A path as it reads best: from the working directory, where it lies below that. */
+function shownPath(path: string): string {
+  const short = relative(Deno.cwd(), path);
+  return short === "" || short.startsWith("..") ? path : `./${short}`;
 }
 
 /** Whether the file can be opened, as the start will do. */

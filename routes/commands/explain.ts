@@ -84,6 +84,7 @@ function fieldsOf(lines: readonly string[]): Headers {
 export function explainRequest(typed: string, method: string, fields: Headers): ExplainRequest {
   const url = typed.trim().replace(/#.*$/s, "").toWellFormed().replace(/[^\x21-\x7e]/gu, encodeURIComponent);
   const named = fields.get("host");
+  if (named !== null && !/^[\x21-\x7e]{1,300}$/.test(named)) throw new TypeError("The Host field holds no host");
   const rest = [...fields].filter(([name]) => name !== "host");
   if (url.startsWith("/")) return { method, to: null, authority: named, target: url, fields: rest };
   const match = /^(https?):\/\/([^/?#]*)(.*)$/i.exec(url);

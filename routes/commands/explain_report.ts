@@ -74,7 +74,7 @@ function answersReport(answers: readonly AnswerView[], paint: Paint): string[] {
       ? storedCells(answer)
       : ["not stored", "", "", "", /detail=(\S+)/.exec(answer.sent_cache_status ?? "")?.[1] ?? ""]),
   ]);
-  const heads = ["if the upstream answers", "fresh", "revalidated", "on errors", "kept in", "decided by"];
+  const heads = ["if the upstream answers", "fresh", "+ revalidating", "+ on errors", "kept in", "decided by"];
   return ["", paint("strong", "What would be stored"), ...aligned([heads, ...rows], 2)];
 }
 
@@ -82,8 +82,8 @@ function storedCells(answer: AnswerView): string[] {
   const tiers = [...(answer.memory ? ["memory"] : []), ...(answer.disk ? ["disk"] : [])];
   return [
     shortly(answer.fresh_ms),
-    `+${shortly(answer.stale_while_revalidate_ms)}`,
-    `+${shortly(answer.stale_if_error_ms)}`,
+    shortly(answer.stale_while_revalidate_ms),
+    shortly(answer.stale_if_error_ms),
     tiers.join("+"),
     answer.decided_by,
   ];
@@ -103,6 +103,8 @@ function upstreamReport({ id, weight, proxy, resolve, request }: UpstreamView): 
   const host = request?.fields.find(([name]) => name === "host")?.[1] ?? "";
   return [
     ...aligned([[`${id} (${way.join(", ")})`]], 2),
-    ...aligned([request === null ? ["not asked"] : [request.method, `${request.target}  (Host: ${host})`]], 4),
+    ...aligned([request === null ? ["not asked"] : [request.method, request.target]], 4),
+    // Mostly it is that of the upstream's own URL.
+    ...(host === "" || id.includes(`//${host}`) ? [] : aligned([["Host:", host]], 4)),
   ];
 }

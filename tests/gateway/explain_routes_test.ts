@@ -57,5 +57,7 @@ Deno.test("nearestListener() knows a host, a prefix further in, a slip and the l
   assert.match(near("/proxy/3/tv/1"), /api would take \/3\/tv\/1/);
   assert.match(near("/t/q/w500/x.jpg"), /nearest prefix is \/t\/p/);
   assert.match(near("/something/else"), /prefixes are \/3, \/3\/movie, \/t\/p/);
+  const lone = { ...config, listeners: config.listeners.slice(0, 1) };
+  assert.match(nearestListener(lone, { authority: null, path: "/movie/5" }), /did you mean \/3\/movie\/5\?/);
   assert.match(near("/x/t/p/guest_session/abc/y"), /guest_session\/\[redacted\]/);
 });

@@ -26,5 +26,6 @@ Deno.test("explainRequest() says what it wants of anything else", () => {
   assert.throws(() => asked("ftp://x/3"), /expected http:\/\/host:port\/path/);
   assert.throws(() => asked("http://me:secret@x/3"), (error: Error) => !error.message.includes("secret"));
   assert.throws(() => asked("http://:80/"), TypeError);
+  assert.throws(() => asked("/3", { host: "a\x1b[31mb" }), /no host/);
   assert.throws(() => asked("y".repeat(5_000)), (error: Error) => error.message.length < 500);
 });
