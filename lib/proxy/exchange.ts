@@ -150,6 +150,11 @@ export class Exchange implements TypedRequest {
     return this.#rewrite === undefined ? this.#rewrite = rewriteOf(rewriting, this) : this.#rewrite;
   }
 
+  /** Leaves the response as it is after all: it is no document, and has to be asked for in the client's own way. */
+  leaveAsItIs(): void {
+    this.#rewrite = null;
+  }
+
   /** The scheme that the client used on its connection to this gateway, or to a proxy before it that passed the whole target on. */
   get scheme(): "http" | "https" {
     return this.request.url.startsWith("https:") ? "https" : "http";

@@ -25,8 +25,10 @@ export function fetchMissing(
   }
   const { detail } = verdict;
   const fwd = verdict.fwd ?? "miss";
-  // What is changed in a document depends on the whole of it, whatever is asked for.
-  if (exchange.rewrite !== null) return shared(exchange, found, verdict);
+  // What is changed in a document depends on the whole of it. Where there may be more than documents, HEAD is not worth that.
+  if (exchange.rewrite !== null && (exchange.method === "GET" || exchange.tenant.type.wholeBodies)) {
+    return shared(exchange, found, verdict);
+  }
   // Nothing whole comes back that could be stored.
   if (exchange.method === "HEAD") return passThrough(exchange, { fwd, detail, held: found?.response });
   if (exchange.header("if-match") !== null || exchange.header("if-unmodified-since") !== null) {

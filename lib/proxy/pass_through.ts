@@ -6,7 +6,7 @@ import { type Answer, askUpstreams, clientError, discard } from "./forward.ts";
 import { learn } from "./learn.ts";
 import { keepPart } from "./part.ts";
 import { requestBody } from "./request_body.ts";
-import { respondAnswer, respondDirect } from "./respond_answer.ts";
+import { isAskedInVain, respondAnswer, respondDirect } from "./respond_answer.ts";
 
 /** Why a request goes past the cache, and what the cache still learns of it. */
 export interface Passing {
@@ -30,6 +30,11 @@ export async function passThrough(exchange: Exchange, passing: Passing): Promise
   let answer: Answer | null = null;
   try {
     answer = await askUpstreams(exchange, ask, { signal: exchange.request.signal });
+    if (isAskedInVain(exchange, answer)) {
+      discard(answer);
+      exchange.leaveAsItIs();
+      return await passThrough(exchange, passing);
+    }
     learn(exchange, answer, passing.held);
     // Whoever sees this response may ask another worker next.
     if (passing.fwd === "method") await exchange.services.forgotten();

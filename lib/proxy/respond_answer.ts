@@ -5,15 +5,26 @@ import type { Exchange } from "./exchange.ts";
 import { type Answer, asFailure } from "./forward.ts";
 import { respondStored } from "./respond.ts";
 import { directFields, type DirectOptions, respondDirect } from "./respond_direct.ts";
-import { isDocument, MAX_DOCUMENT_BYTES, rewrittenForm, withoutContentFields } from "./rewritten_form.ts";
+import { isDocument, MAX_DOCUMENT_BYTES, withoutContentFields } from "./json_document.ts";
+import { rewrittenForm } from "./rewritten_form.ts";
 
 export { respondDirect } from "./respond_direct.ts";
-export { isDocument } from "./rewritten_form.ts";
+export { isDocument } from "./json_document.ts";
 
 /** How an answer that is not stored is passed on. */
 export interface AnswerOptions extends DirectOptions {
   /** What the upstream was asked with. */
   readonly method: string;
+}
+
+/**
+ * Whether an answer is no document to be changed after all, while the client asked for less than all of it: it has to be asked for
+ * once more, in the client's own way.
+ */
+export function isAskedInVain(exchange: Exchange, { response }: Answer): boolean {
+  if (exchange.rewrite === null || exchange.isPlain || response.status !== 200) return false;
+  // What is private may change something each time.
+  return exchange.private === null && !isDocument(response, response.body.lengthBytes);
 }
 
 /**

@@ -10,7 +10,7 @@ import type { Exchange } from "./exchange.ts";
 import { pictureFields } from "./image_form.ts";
 import { respondStreaming } from "./respond.ts";
 import { codableFields, respondForm } from "./respond_form.ts";
-import { isDocument } from "./rewritten_form.ts";
+import { isDocument } from "./json_document.ts";
 
 /** A response whose body is in a fill. */
 export interface Filled {

@@ -5,7 +5,7 @@ import { forwardNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Answer, discard } from "./forward.ts";
 import { passThrough } from "./pass_through.ts";
-import { respondAnswer } from "./respond_answer.ts";
+import { isAskedInVain, respondAnswer } from "./respond_answer.ts";
 
 /** An answer that may not be stored, and why. */
 export interface Unstorable {
@@ -22,6 +22,7 @@ export async function respondUnstored(exchange: Exchange, unstorable: Unstorable
   collapse.rememberSolo(exchange.key, decision.hitForMissMs);
   collapse.finish(flight, null);
   const detail = decision.reason;
+  if (isAskedInVain(exchange, answer)) exchange.leaveAsItIs();
   if (!exchange.wantsPart || exchange.rewrite !== null) {
     return await respondAnswer(exchange, answer, { note: forwardNote(exchange, { fwd, detail }), method: "GET" });
   }

@@ -1,63 +1,33 @@
 import { createHash } from "node:crypto";
-import { gunzipSync } from "node:zlib";
+import { LRUCache } from "lru-cache";
 import { KEY_SEPARATOR } from "../cache/key.ts";
-import { ORIGIN_TAG } from "../cache/origin_tag.ts";
-import type { StoredResponse } from "../cache/stored_response.ts";
+import { heldBytes, type StoredResponse } from "../cache/stored_response.ts";
 import type { UndatedResponse } from "../http/conditional.ts";
-import { isJsonType } from "../http/content_signature.ts";
-import { type Fields, fieldValue } from "../http/fields.ts";
-import { mediaTypeOf } from "../http/media_range.ts";
 import type { Exchange } from "./exchange.ts";
+import { isDocument, plainBody, withoutContentFields } from "./json_document.ts";
 import type { Rewrite, Rewriting } from "./rewriting.ts";
 import { tagOf } from "./simple_tag.ts";
-
-/** Larger documents are served as they are: changing them would keep a core for too long. */
-export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 
 /**
  * Forms of one stored response that are kept, also compressed: clients choose by which host they come. Others are made anew each time.
  */
 const MAX_FORMS = 16;
 
-/** Fields that describe the bytes before the change. The date too: a document changes with the configuration as well. */
-const REPLACED: ReadonlySet<string> = new Set([
-  "accept-ranges",
-  "content-digest",
-  "content-encoding",
-  "content-length",
-  "content-md5",
-  "digest",
-  "etag",
-  "last-modified",
-  "repr-digest",
-  "signature",
-  "signature-input",
-  ORIGIN_TAG,
-]);
+/** Bytes that all kept forms may hold together, in each serving worker. */
+const HELD_BYTES = 16 * 1024 * 1024;
 
-/** Whether a response is a JSON document that can be changed; `null` is a length that is not known yet. */
-export function isDocument(
-  { status, fields }: { readonly status: number; readonly fields: Readonly<Fields> },
-  lengthBytes: number | null,
-): boolean {
-  if (status !== 200 || (lengthBytes ?? 0) > MAX_DOCUMENT_BYTES) return false;
-  if (!isJsonType(mediaTypeOf(fieldValue(fields, "content-type")))) return false;
-  const coding = fieldValue(fields, "content-encoding")?.trim().toLowerCase() ?? "identity";
-  return coding === "identity" || coding === "gzip" || coding === "x-gzip";
-}
-
-/** Fields of a response to `HEAD` whose document `GET` would have changed: what is not known without it is left out. */
-export function withoutContentFields(fields: Readonly<Fields>): Fields {
-  return fields.filter(([name]) => !REPLACED.has(name));
-}
+/** Forms by the names of the changes; `null` where those leave the response as it is. */
+type Forms = Map<string, StoredResponse | null>;
 
 /** What is remembered of a stored response, by the options that it was made with. */
-interface Remembered {
-  readonly rewriting: Rewriting;
-  readonly forms: Map<string, StoredResponse>;
-}
+const remembered = new WeakMap<StoredResponse, { readonly rewriting: Rewriting; readonly forms: Forms }>();
 
-const remembered = new WeakMap<StoredResponse, Remembered>();
+/** Every form that is remembered, so that all together have a bound; those of responses that are gone leave in their turn. */
+const held = new LRUCache<StoredResponse, { readonly forms: Forms; readonly name: string }>({
+  maxSize: HELD_BYTES,
+  sizeCalculation: (_, form) => heldBytes(form),
+  dispose: ({ forms, name }) => forms.delete(name),
+});
 
 /**
  * A response with what its listener changes in documents, under a key, an entity tag and a length of its own; the response itself
@@ -70,11 +40,19 @@ export function rewrittenForm({ rewrite, tenant }: Exchange, stored: StoredRespo
   if (known?.rewriting !== tenant.rewriting) {
     remembered.set(stored, known = { rewriting: tenant.rewriting, forms: new Map() });
   }
-  const held = known.forms.get(rewrite.name);
-  if (held !== undefined) return held;
+  const { forms } = known;
+  const form = forms.get(rewrite.name);
+  if (form === undefined) return newForm(stored, rewrite, forms);
+  if (form !== null) held.get(form);
+  return form ?? stored;
+}
+
+function newForm(stored: StoredResponse, rewrite: Rewrite, forms: Forms): StoredResponse {
   const form = rewritten(stored, rewrite);
-  if (known.forms.size >= MAX_FORMS) return elsewhere(form, stored);
-  known.forms.set(rewrite.name, form);
+  const { name } = rewrite;
+  if (forms.size >= MAX_FORMS) return elsewhere(form, stored);
+  forms.set(name, form === stored ? null : form);
+  if (form !== stored) held.set(form, { forms, name });
   return form;
 }
 
@@ -100,17 +78,4 @@ function rewritten(stored: StoredResponse, rewrite: Rewrite): StoredResponse {
     isUndated: true,
   };
   return form;
-}
-
-/** The body without its content coding; `null` where that cannot be. */
-function plainBody({ fields, body }: StoredResponse): Uint8Array<ArrayBuffer> | null {
-  const coding = fieldValue(fields, "content-encoding")?.trim().toLowerCase() ?? "identity";
-  if (coding === "identity") return body;
-  try {
-    const decoded = gunzipSync(body, { maxOutputLength: MAX_DOCUMENT_BYTES });
-    return new Uint8Array(decoded.buffer as ArrayBuffer, decoded.byteOffset, decoded.byteLength);
-  } catch {
-    // Not gzip, or too large when decoded: it goes out as it came.
-    return null;
-  }
 }

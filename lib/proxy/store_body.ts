@@ -8,7 +8,7 @@ import { forwardNote } from "./cache_note.ts";
 import type { Exchange } from "./exchange.ts";
 import { asFailure, discard } from "./forward.ts";
 import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
-import { isDocument, respondAnswer, respondDirect } from "./respond_answer.ts";
+import { isAskedInVain, isDocument, respondAnswer, respondDirect } from "./respond_answer.ts";
 import { fieldsAhead, respondFill } from "./respond_fill.ts";
 import { respondForm } from "./respond_form.ts";
 
@@ -57,6 +57,7 @@ function unstored(
   const { collapse } = exchange.services;
   if (detail === "too-large") collapse.rememberSolo(exchange.key, TOO_LARGE_MS);
   collapse.finish(storing.flight, null);
+  if (isAskedInVain(exchange, storing.answer)) exchange.leaveAsItIs();
   if (exchange.wantsPart && exchange.rewrite === null) {
     discard(storing.answer);
     return null;

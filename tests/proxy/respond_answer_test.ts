@@ -104,6 +104,44 @@ Deno.test("respondAnswer() passes on what cannot be changed, and all of a docume
   }
 });
 
+/** An origin of videos, which knows ranges and conditions. */
+const video: ScriptedHandler = (exchange) => {
+  const fields: Fields = [["content-type", "video/mp4"], ["etag", '"v"']];
+  const has = (name: string, value: string) =>
+    exchange.head.fields.some(([field, text]) => field === name && text === value);
+  if (has("if-none-match", '"v"')) return exchange.reply({ status: 304, fields });
+  if (!has("range", "bytes=2-3")) return exchange.reply({ fields, body: "0123456789" });
+  return exchange.reply({ status: 206, fields: [...fields, ["content-range", "bytes 2-3/10"]], body: "23" });
+};
+
+Deno.test("isAskedInVain() has the origin answer for what is no document, however wide the patch reaches", async () => {
+  for (const [options, asked] of [[uncached, 5], [cached, 3]] as const) {
+    await withOrigin(video, async (gateway, origin) => {
+      const part = await gateway.ask("/a", { headers: { range: "bytes=2-3" } });
+      assert.deepEqual([part.status, part.text, part.headers.get("content-range")], [206, "23", "bytes 2-3/10"]);
+      assert.equal((await gateway.ask("/a", { headers: { "if-none-match": '"v"' } })).status, 304);
+      const head = await gateway.ask("/a", { method: "HEAD" });
+      assert.equal(head.headers.get("etag"), '"v"');
+      assert.equal(origin.heads.length, asked);
+      assert.equal(origin.heads.at(-1)!.method, "HEAD");
+    }, options);
+  }
+});
+
+Deno.test("isAskedInVain() never sends twice what may change something", () =>
+  withOrigins(
+    [(exchange) => exchange.reply({ fields: [["content-type", "text/plain"]], body: "token" })],
+    (origin) =>
+      withGateway({
+        pools: { p: plainPool([origin!.url], { type: "tmdb-api", content_types: { allow: ["text/plain"] } }) },
+        listeners: [{ ...overridden, prefix: "/3" }],
+      }, async (gateway) => {
+        const headers = { "if-none-match": '"x"', range: "bytes=0-1" };
+        assert.equal((await gateway.ask("/3/authentication/token/new", { headers })).text, "token");
+        assert.equal(origin!.heads.length, 1);
+      }),
+  ));
+
 Deno.test("respondAnswer() answers with an error where a document breaks off", () =>
   withOrigin(async (exchange) => {
     await exchange.write("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{");

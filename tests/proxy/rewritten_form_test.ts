@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { isDocument, MAX_DOCUMENT_BYTES, withoutContentFields } from "../../lib/proxy/rewritten_form.ts";
 import type { Fields } from "../../lib/http/fields.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import {
@@ -205,21 +204,4 @@ Deno.test("rewrittenForm() reaches those who wait for the fetch of another, chan
       assert.equal((await gateway.ask("/a?x=1")).text, changed);
       assert.equal(origin!.heads.length, 1);
     }));
-});
-
-Deno.test("isDocument() takes JSON of a good size that can be read", () => {
-  const of = (more: Fields, status = 200, length: number | null = 10) =>
-    isDocument({ status, fields: [...json, ...more] }, length);
-  assert.equal(of([]), true);
-  assert.equal(of([], 200, null), true);
-  assert.equal(of([["content-encoding", "GZip"]]), true);
-  assert.equal(of([["content-encoding", "br"]]), false);
-  assert.equal(of([], 206), false);
-  assert.equal(of([], 200, MAX_DOCUMENT_BYTES + 1), false);
-  assert.equal(isDocument({ status: 200, fields: [["content-type", "text/html"]] }, 10), false);
-});
-
-Deno.test("withoutContentFields() leaves nothing that describes the bytes", () => {
-  const fields: Fields = [["etag", '"1"'], ["content-length", "3"], ["accept-ranges", "bytes"], ["last-modified", "x"]];
-  assert.deepEqual(withoutContentFields([...fields, ...json]), json);
 });
