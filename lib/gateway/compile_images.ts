@@ -1,7 +1,10 @@
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { MEDIA_TYPES } from "../image/conversion.ts";
 import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
-import type { ConversionCounts, ConvertOptions, FormRecipe } from "../proxy/image_form.ts";
+import type { ConversionCounts } from "../proxy/conversion_report.ts";
+import { ImageDeriver } from "../proxy/image_deriver.ts";
+import type { ConvertOptions, FormRecipe } from "../proxy/image_form.ts";
+import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 
 /** Compiles how a listener converts pictures; `null` where it does not. Conversions are counted in `counts`. */
 export function compileConvert(
@@ -23,9 +26,31 @@ export function compileConvert(
   };
 }
 
+/** What a compilation of derived sizes takes beside the configuration. */
+export interface DeriverParts {
+  readonly type: UpstreamType;
+  readonly counts: ListenerCounts;
+}
+
+/** Compiles how a listener makes sizes of pictures; `null` where it does not, or its type knows of none. */
+export function compileDeriver(
+  config: Config,
+  { images: { derive } }: ListenerConfig,
+  { type, counts }: DeriverParts,
+): ImageDeriver | null {
+  if (derive === null || type.sizes === undefined) return null;
+  return new ImageDeriver({
+    sizes: type.sizes,
+    quality: derive.quality,
+    waitMs: derive.waitMs,
+    maxBytes: config.images.maxBytes,
+    counts: conversionCounts(counts),
+  });
+}
+
 /** All of them from the start, so that a metric that stays at 0 is there to be seen. */
 function conversionCounts({ conversions }: ListenerCounts): ConversionCounts {
-  for (const kind of ["done", "unsuitable", "refused", "timeout", "failed", "unavailable"] as const) {
+  for (const kind of ["done", "unsuitable", "refused", "timeout", "failed", "unavailable", "derived"] as const) {
     conversions[kind] ??= 0;
   }
   return conversions as ConversionCounts;

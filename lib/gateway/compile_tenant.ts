@@ -6,7 +6,7 @@ import type { PoolRuntime, Tenant } from "../proxy/snapshot.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import { compileAuth, compileCors } from "./access.ts";
 import { compilePolicy, compileStoring } from "./cache_policy.ts";
-import { compileConvert } from "./compile_images.ts";
+import { compileConvert, compileDeriver } from "./compile_images.ts";
 import { compileRewriting } from "./compile_rewriting.ts";
 import type { Limits } from "./limits.ts";
 
@@ -43,7 +43,9 @@ export function compileTenant(config: Config, listener: ListenerConfig, parts: T
     counts,
     admission: limits.admission(listener),
     clientRate: limits.clientRate(listener),
-    deriver: listener.cache.reuseAppends && type.documents !== undefined ? new SupersetCutter(type.documents) : null,
+    deriver: listener.cache.reuseAppends && type.documents !== undefined
+      ? new SupersetCutter(type.documents)
+      : compileDeriver(config, listener, { type, counts }),
     rewriting: compileRewriting(config, listener, type),
     offline: listener.offline,
   });

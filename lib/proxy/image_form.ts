@@ -6,6 +6,7 @@ import { responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import type { Recipe } from "../image/conversion.ts";
+import type { ConversionCounts } from "./conversion_report.ts";
 import { tagOf } from "./simple_tag.ts";
 
 /** A form that pictures are served in beside their own. */
@@ -26,9 +27,6 @@ export interface ConvertOptions {
   readonly waitMs: number;
   readonly counts: ConversionCounts;
 }
-
-/** Conversions by what became of them; plain numbers. */
-export type ConversionCounts = Record<"done" | "unsuitable" | "refused" | "timeout" | "failed" | "unavailable", number>;
 
 /** The field of a stored form that says what it was made of; it is never sent. */
 const SOURCE = "x-usher-source";
@@ -52,7 +50,10 @@ const OF_BYTES: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether a response is a picture whose form may be chosen by `Accept` (RFC 9111 §5.2.2.6). */
-export function isConvertible({ status, fields, body }: StoredResponse, options: ConvertOptions): boolean {
+export function isConvertible(
+  { status, fields, body }: StoredResponse,
+  options: Pick<ConvertOptions, "minBytes" | "maxBytes">,
+): boolean {
   if (status !== 200 || body.byteLength < options.minBytes || body.byteLength > options.maxBytes) return false;
   return isPicture(fields) && fieldValue(fields, "set-cookie") === null;
 }
@@ -68,6 +69,31 @@ export function pictureFields(fields: Fields, options: ConvertOptions | null): F
   if (options === null || !isPicture(fields)) return fields;
   const lengthBytes = Number(fieldValue(fields, "content-length") ?? NaN);
   return lengthBytes < options.minBytes || lengthBytes > options.maxBytes ? fields : varying(fields);
+}
+
+/** Fields without those that speak of the very bytes they came with. */
+function withoutBytesFields(fields: Readonly<Fields>): Fields {
+  return fields.filter(([name]) => !OF_BYTES.has(name));
+}
+
+/** The key under which a size is made of a larger one. */
+export function derivedKey(primaryKey: string): string {
+  return `${primaryKey}${KEY_SEPARATOR}~derived`;
+}
+
+/**
+ * A smaller size of a stored picture: it has the times, the freshness and the tags of that, and an entity tag of its own, which no
+ * origin knows.
+ */
+export function sizedResponse(
+  source: StoredResponse,
+  { key, tags, body }: Pick<StoredResponse, "key" | "tags" | "body">,
+): StoredResponse {
+  const fields = withoutBytesFields(source.fields);
+  const contentType = fieldValue(source.fields, "content-type") ?? "";
+  fields.push(["content-type", contentType], ["content-length", String(body.byteLength)]);
+  fields.push(["etag", tagOf(body)], [ORIGIN_TAG, ""]);
+  return { ...source, key, fields, tags: [...new Set([...source.tags, ...tags])].sort(), body };
 }
 
 /** What a stored picture may be served as: itself, or converted. Worked out once for each stored response. */
@@ -111,7 +137,7 @@ export class ImageForms {
   }
 
   #served(recipe: FormRecipe, { fields: own, body }: StoredResponse): StoredResponse {
-    const fields = varying(this.#stored.fields).filter(([name]) => !OF_BYTES.has(name));
+    const fields = withoutBytesFields(varying(this.#stored.fields));
     fields.push(["content-type", recipe.mediaType], ["content-length", String(body.byteLength)]);
     const etag = fieldValue(own, "etag");
     if (etag !== null) fields.push(["etag", etag]);

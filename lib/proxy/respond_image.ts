@@ -1,16 +1,12 @@
-import { LRUCache } from "lru-cache";
-import { Fill } from "../cache/fill.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { type Accepted, accepted } from "../http/accept.ts";
-import type { Conversion } from "../image/conversion.ts";
 import type { CacheNote } from "./cache_note.ts";
+import { isResting, reportConversion } from "./conversion_report.ts";
 import type { Exchange } from "./exchange.ts";
 import { type ConvertOptions, type FormRecipe, ImageForms, isConvertible } from "./image_form.ts";
+import { madeOnce, within } from "./make_once.ts";
 import { respondStored } from "./respond.ts";
 import type { Services } from "./services.ts";
-
-/** Forms that a conversion has failed on, or run out of time with: they rest for a while, here; other workers have to learn it too. */
-const resting = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
 
 /** Forms of each stored response by the options that they were worked out for; `null` where it is served as it is. */
 const known = new WeakMap<StoredResponse, { readonly options: ConvertOptions; readonly forms: ImageForms | null }>();
@@ -33,7 +29,7 @@ export function respondImage(
   const recipes = wantedForms(exchange, forms, options);
   for (const recipe of recipes) {
     const key = forms.key(recipe);
-    if (resting.has(key)) continue;
+    if (isResting(key)) continue;
     const found = exchange.services.store.get(key);
     const form = found === undefined || found instanceof Promise ? undefined : forms.with(recipe, found.response);
     if (form === undefined) {
@@ -89,13 +85,13 @@ async function chosenLate(
   let mayMake = exchange.method === "GET" && exchange.header("range") === null;
   for (const recipe of recipes) {
     const key = forms.key(recipe);
-    if (resting.has(key)) continue;
+    if (isResting(key)) continue;
     const found = await services.store.get(key);
     const held = found === undefined ? undefined : forms.with(recipe, found.response);
     if (held === null) continue;
     if (held !== undefined) return held;
     if (!mayMake || services.background.isFull) continue;
-    const made = obtain(services, forms, { recipe, options }).catch(() => null);
+    const made = obtain(services, forms, { recipe, options });
     services.background.add(made);
     const inTime = await within(made, untilMs - performance.now());
     if (inTime === undefined) mayMake = false;
@@ -104,75 +100,23 @@ async function chosenLate(
   return forms.original;
 }
 
-/** What a promise gives in time; `undefined` where that takes longer. */
-async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) =>
-    timer = setTimeout(() => resolve(undefined), Math.max(0, timeoutMs))
-  );
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** Makes a form, once in all workers together; `null` where there is none, or none in time of anybody. */
+async function obtain(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
+  const key = forms.key(making.recipe);
+  const held = await madeOnce(services, { key, make: () => converted(services, forms, making) });
+  return held === null ? null : forms.with(making.recipe, held) ?? null;
+}
+
+/** The form as it is to be stored, one without a body included; `null` where it is worth another try. */
+async function converted(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
+  const { recipe, options: { counts } } = making;
+  const conversion = await services.images.convert(forms.original.body, recipe);
+  reportConversion(services, { key: forms.key(recipe), counts, made: "done" }, conversion);
+  if (conversion.kind === "done") return forms.holding(recipe, conversion.body);
+  return conversion.kind === "unsuitable" ? forms.holding(recipe, null) : null;
 }
 
 interface Making {
   readonly recipe: FormRecipe;
   readonly options: ConvertOptions;
-}
-
-/** Makes a form, once in all workers together, and stores it; `null` where there is none. */
-async function obtain(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
-  const { collapse, store } = services;
-  const entry = collapse.enter(forms.key(making.recipe));
-  if (entry.role === "solo") return null;
-  if (entry.role === "follower") {
-    const result = await entry.result;
-    if (result.kind !== "shared") return null;
-    return forms.with(making.recipe, { ...result.head, body: await result.fill.whole() }) ?? null;
-  }
-  let held: StoredResponse | null = null;
-  try {
-    held = await converted(services, forms, making);
-    if (held === null) return null;
-    store.put(held);
-    const { body, ...head } = held;
-    entry.flight.land({ kind: "shared", head, fill: Fill.ofBody(body) });
-    return forms.with(making.recipe, held) ?? null;
-  } finally {
-    collapse.finish(entry.flight, held);
-  }
-}
-
-/** The form as it is to be stored, one without a body included; `null` where it is worth another try. */
-async function converted(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
-  const { recipe, options } = making;
-  const conversion = await services.images.convert(forms.original.body, recipe);
-  options.counts[conversion.kind]++;
-  if (conversion.kind === "done") return forms.holding(recipe, conversion.body);
-  if (conversion.kind === "unsuitable") return forms.holding(recipe, null);
-  if (conversion.kind === "failed" || conversion.kind === "timeout") {
-    resting.set(forms.key(recipe), true);
-    report(services, forms.key(recipe), conversion);
-  }
-  return null;
-}
-
-/** Lines that are not written, since the last one that was: a flood of broken pictures is told in a few lines. */
-let silenced = 0;
-let nextLineMs = 0;
-const LINE_EVERY_MS = 10_000;
-
-function report({ logger }: Services, key: string, { kind, detail }: Exclude<Conversion, { kind: "done" }>): void {
-  const nowMs = performance.now();
-  if (nowMs < nextLineMs) return void silenced++;
-  nextLineMs = nowMs + LINE_EVERY_MS;
-  logger.warn("A picture could not be converted: its original is served", {
-    key: key.replaceAll("\0", " "),
-    result: kind,
-    problem: detail,
-    more: silenced > 0 ? silenced : undefined,
-  });
-  silenced = 0;
 }

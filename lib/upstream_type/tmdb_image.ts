@@ -7,6 +7,8 @@ import { tmdbError } from "./_errors.ts";
 import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
 import { imageTags } from "./_tmdb_tags.ts";
 import { IMAGE_TTL } from "./_tmdb_routes.ts";
+import { tmdbSize } from "./_tmdb_sizes.ts";
+import type { SizedPictures } from "./sized_pictures.ts";
 import type {
   DefaultCheck,
   ErrorBody,
@@ -79,6 +81,7 @@ export class TmdbImage implements UpstreamType {
     fields: [],
     status: [[200, 299], [404, 404], [429, 429]],
   };
+  readonly sizes: SizedPictures = (path) => tmdbSize(collapseSlashes(path));
   readonly #content: ContentRule;
   readonly #negotiates: boolean;
 

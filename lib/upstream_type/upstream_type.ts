@@ -2,6 +2,7 @@ import type { GatewayError } from "../errors.ts";
 import type { Fields } from "../http/fields.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
 import type { PartedDocuments } from "./parted_documents.ts";
+import type { SizedPictures } from "./sized_pictures.ts";
 
 /** A client's request as a type sees it: the path after `strip_prefix`, the query without `?`, both raw. */
 export interface TypedRequest {
@@ -174,6 +175,8 @@ export interface UpstreamType {
    * that the origin gives, or of none.
    */
   readonly simpleTags: boolean;
+  /** Which sizes its pictures have; absent where it carries none. */
+  readonly sizes?: SizedPictures;
   /** Whether pages of every site may read responses, or the upstream says which; where the listener does not choose. */
   readonly cors: "*" | "pass";
   /** Fields that every response to a client gets, the gateway's own errors included. */

@@ -23,6 +23,7 @@ Deno.test("compileConvert() makes one recipe a format, whose id tells everything
     timeout: 0,
     failed: 0,
     unavailable: 0,
+    derived: 0,
   });
 });
 

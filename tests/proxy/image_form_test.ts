@@ -11,7 +11,7 @@ import {
 import { sample } from "../cache/stored_sample.ts";
 
 const webp: FormRecipe = { format: "webp", quality: 80, effort: 4, id: "webp-80-4", mediaType: "image/webp" };
-const counts = { done: 0, unsuitable: 0, refused: 0, timeout: 0, failed: 0, unavailable: 0 };
+const counts = { done: 0, unsuitable: 0, refused: 0, timeout: 0, failed: 0, unavailable: 0, derived: 0 };
 const options: ConvertOptions = { recipes: [webp], minBytes: 10, maxBytes: 1_000, waitMs: 0, counts };
 
 const picture = (fields: Fields = [], bytes = 100) =>
