@@ -1,6 +1,6 @@
 /**
- * A TMDB key without what sticks to it when it is copied from a page: white space and invisible characters (`\p{Cf}`, such as
- * the zero-width space).
+ * A TMDB key without what sticks to it when it is copied from a page: white space, invisible characters (`\p{Cf}`, such as
+ * the zero-width space), and the `Bearer` or `api_key=` that stands before it in examples.
  *
  * @example
  * ```ts
@@ -11,12 +11,13 @@
  * ```
  */
 export function cleanApiKey(text: string): string {
-  return text.replaceAll(/[\p{Cf}\s]/gu, "");
+  const visible = text.replaceAll(/\p{Cf}/gu, "").trim();
+  return visible.replace(/^(?:bearer\s+|api_key=)/i, "").replaceAll(/\s/g, "");
 }
 
 /**
  * Whether `key` can be one of TMDB's: an API key of 32 hex digits, or a read access token, which is a JWT (three base64url parts,
- * RFC 7519 §3).
+ * the first a JSON object, RFC 7519 §3).
  *
  * @example
  * ```ts
@@ -29,5 +30,20 @@ export function cleanApiKey(text: string): string {
  * ```
  */
 export function isApiKey(key: string): boolean {
-  return /^[0-9A-Fa-f]{32}$/.test(key) || /^[\w-]+\.[\w-]+\.[\w-]+$/.test(key);
+  return /^[0-9A-Fa-f]{32}$/.test(key) || /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(key);
+}
+
+/**
+ * Whether `key` is a token that TMDB gave to one user: its claims list a scope beside `api_read`. With such a token every client
+ * would act as that user.
+ */
+export function isUserToken(key: string): boolean {
+  const payload = key.split(".")[1];
+  if (payload === undefined) return false;
+  try {
+    const { scopes } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
+    return Array.isArray(scopes) && scopes.some((scope) => scope !== "api_read");
+  } catch {
+    return false;
+  }
 }

@@ -1,4 +1,4 @@
-import { cleanApiKey, isApiKey } from "./api_key.ts";
+import { cleanApiKey, isApiKey, isUserToken } from "./api_key.ts";
 import { formatDurationMs } from "./units.ts";
 import { reachedBy } from "./build_connection.ts";
 import type { Path } from "./located.ts";
@@ -7,6 +7,9 @@ import { validateConnections } from "./validate_connections.ts";
 import type { ValidationContext } from "./validation_context.ts";
 
 type DraftPool = DraftValues["pools"][string];
+
+const USER_TOKEN = "this token may do more than read: with it every client acts as the user whom it belongs to; " +
+  "take the application's read access token";
 
 /** Whether upstreams of this type take API keys. */
 function takesApiKeys(type: string | undefined): boolean {
@@ -33,6 +36,7 @@ function validateApiKeys(pool: DraftPool, path: Path, context: ValidationContext
     if (!isApiKey(key)) {
       problems.expect(at, "a TMDB API key (32 hex digits) or a read access token (three parts with dots)");
     } else if (keys.indexOf(key) < index) problems.warn(at, "this key is in the list already");
+    else if (isUserToken(key)) problems.warn(at, USER_TOKEN);
   }
   if (pool.key_mode === "pass") problems.warn([...path, "key_mode"], "api_keys are not used with `key_mode: pass`");
 }

@@ -11,9 +11,9 @@ function withPool(lines: string): string {
 Deno.test("validatePools() takes API keys from a page with all that sticks to them, drops empty ones", async () => {
   const keys = JSON.stringify([`\u200b ${KEY}\ufeff `, "", "${NONE:-}", "${KEY}"]);
   const config = await configOf(withPool(`type: tmdb-api\nupstreams: [https://a.example]\napi_keys: ${keys}`), {
-    env: { KEY: "a.b.c" },
+    env: { KEY: "Bearer eyJ.b.c" },
   });
-  assert.deepEqual(config.pools[0]?.apiKeys, [KEY, "a.b.c"]);
+  assert.deepEqual(config.pools[0]?.apiKeys, [KEY, "eyJ.b.c"]);
 });
 
 Deno.test("validatePools() refuses unusable API keys without showing them", async () => {
@@ -29,6 +29,13 @@ Deno.test("validatePools() refuses unusable API keys without showing them", asyn
   assert.match(lines[1] ?? "", /^6:27 pools\.a\.api_keys\[1\]: found \$\{KEY\} expected/);
   assert.match(lines[3] ?? "", /put quotes around it/);
   assert.doesNotMatch(lines.join("\n"), /hunter|1234567/);
+});
+
+Deno.test("validatePools() warns of a key that is one user's token", async () => {
+  const token = `eyJhbGciOiJIUzI1NiJ9.${btoa('{"scopes":["api_read","api_write"]}').replaceAll("=", "")}.c2ln`;
+  const [warning] = await warningsOf(withPool(`type: tmdb-api\nupstreams: [https://a.example]\napi_keys: [${token}]`));
+  assert.match(warning ?? "", /^6:16 pools\.a\.api_keys\[0\]: this token may do more than read/);
+  assert.ok(!warning!.includes(token));
 });
 
 Deno.test("validatePools() refuses API keys on a type that takes none", async () => {
