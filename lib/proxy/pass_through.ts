@@ -5,6 +5,7 @@ import type { Exchange } from "./exchange.ts";
 import { type Answer, askUpstreams, clientError, discard } from "./forward.ts";
 import { learn } from "./learn.ts";
 import { keepPart } from "./part.ts";
+import { peekedBody } from "./peeked_body.ts";
 import { requestBody } from "./request_body.ts";
 import { isAskedInVain, respondAnswer, respondDirect } from "./respond_answer.ts";
 
@@ -25,12 +26,12 @@ export interface Passing {
  */
 export async function passThrough(exchange: Exchange, passing: Passing): Promise<Response> {
   exchange.outliveResponse();
-  const body = requestBody(exchange);
+  const body = await peekedBody(exchange, requestBody(exchange));
   const ask = { method: exchange.method, forCache: false, conditions: [], body };
   let answer: Answer | null = null;
   try {
     answer = await askUpstreams(exchange, ask, { signal: exchange.request.signal });
-    if (isAskedInVain(exchange, answer)) {
+    if (body === null && isAskedInVain(exchange, answer)) {
       discard(answer);
       exchange.leaveAsItIs();
       return await passThrough(exchange, passing);
