@@ -4,9 +4,8 @@ import { authorize } from "../lib/admin/auth.ts";
 import { redact } from "../lib/logging/redact.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
+import { operationsRoutes } from "./operations.ts";
 import { problem } from "./problem.ts";
-import { prewarmRoutes } from "./prewarm.ts";
-import { purgeRoutes } from "./purge.ts";
 
 /** The admin surface: liveness and readiness for everyone, the rest for whoever {@linkcode authorize} lets in. */
 export function adminApp(view: AdminView): Hono {
@@ -17,8 +16,7 @@ export function adminApp(view: AdminView): Hono {
     return refusal === null ? await next() : problem(context, refusal.status, refusal.detail);
   });
   app.route("/", metricsRoutes(view));
-  app.route("/", purgeRoutes(view));
-  app.route("/", prewarmRoutes(view));
+  app.route("/", operationsRoutes(view));
   app.get("/status", async (context) => context.json(await view.status()));
   app.post("/reload", async (context) => {
     const result = await view.reload();

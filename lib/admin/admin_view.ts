@@ -25,6 +25,10 @@ export interface AdminView {
   stopPrewarm(listener: string, actor: string): Promise<boolean>;
   /** How the last prewarm of each listener stands. */
   prewarms(): readonly PrewarmProgress[];
+  /** Looks up now what has changed upstream of a pool; `false` where it has no change feed, `null` where that is under way. */
+  pollChanges(pool: string, actor: string): boolean | null;
+  /** How each pool's change feed stands. */
+  changeFeeds(): readonly unknown[];
   /** Breaks a worker, for tests; `false` where that is not allowed. */
   fault(worker: number, fault: "throw" | "hang"): boolean;
 }

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { cleanApiKey } from "./api_key.ts";
+import { buildChangeFeed } from "./build_change_feed.ts";
 import { buildConnection, upstreamId } from "./build_connection.ts";
 import { buildListener } from "./build_listener.ts";
 import { buildResilience } from "./build_resilience.ts";
@@ -106,6 +107,7 @@ function buildPool(name: string, pool: PoolValues, options: BuildOptions): PoolC
     keyMode: pool.key_mode,
     imageAccept: pool.image_accept,
     keyLimits: pool.key_limits.enabled ? { maxPerSecond: pool.key_limits.max_rps, burst: pool.key_limits.burst } : null,
+    changeFeed: buildChangeFeed(pool),
     contentTypes: pool.content_types ?? null,
     preserveHost: pool.preserve_host,
     forwarded: pool.forwarded ?? null,

@@ -1,5 +1,6 @@
-import type { ImageWorkerConfig, ListenerImagesConfig } from "./images_config.ts";
 import type { AuthConfig, CorsConfig } from "./access_config.ts";
+import type { ImageWorkerConfig, ListenerImagesConfig } from "./images_config.ts";
+import type { ChangeFeedConfig } from "./change_feed_config.ts";
 import type { PrewarmConfig } from "./prewarm_config.ts";
 import type { ConnectionConfig } from "./connection_config.ts";
 import type { StoringConfig } from "./storing_config.ts";
@@ -99,6 +100,8 @@ export interface PoolConfig {
   readonly imageAccept: "named" | "negotiate";
   /** What each key may be given, by all workers; `null` for no limit, key `key_limits`. */
   readonly keyLimits: { readonly maxPerSecond: number; readonly burst: number } | null;
+  /** `null` where changes are not looked up, key `change_feed`. */
+  readonly changeFeed: ChangeFeedConfig | null;
   /** `null` where the type's own rule holds. */
   readonly contentTypes: ContentTypesConfig | null;
   /** Send the client's `Host` instead of the upstream's, key `preserve_host`. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { changeFeedKeys } from "./change_feed_sections.ts";
 import { connectionKeys } from "./connection_sections.ts";
 import { imageWorkerSection, listenerImageKeys } from "./images_sections.ts";
 import { Interpolated } from "./interpolate.ts";
@@ -307,6 +308,7 @@ function poolSection(names: RegisteredNames) {
     content_types: asMapping(contentTypesSection).optional().describe(
       "Media types that upstreams may answer with, another is a failed try; default: the type's own.",
     ),
+    ...changeFeedKeys,
     preserve_host: flag().prefault(false).describe("Send the client's `Host` instead of the upstream's."),
     forwarded: choice(["x-forwarded", "forwarded", "both", "off"]).optional().describe(
       "Fields that tell upstreams of the client; default: the type's own.",

@@ -4,6 +4,7 @@ import { salvage } from "./issues.ts";
 import type { Problems } from "./problems.ts";
 import type { DraftSchema } from "./schema.ts";
 import { validateAppends } from "./validate_appends.ts";
+import { validateChangeFeeds } from "./validate_change_feed.ts";
 import { validateListeners } from "./validate_listeners.ts";
 import { validatePools } from "./validate_pools.ts";
 import { validateRewriting } from "./validate_rewriting.ts";
@@ -64,5 +65,6 @@ export async function validate(schema: DraftSchema, options: ValidateOptions): P
   validateListeners(context);
   validateRewriting(context);
   validateAppends(context);
+  validateChangeFeeds(context);
   return await readAuthorities(context, read);
 }

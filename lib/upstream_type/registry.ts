@@ -1,3 +1,5 @@
+import { tmdbChanges } from "./_tmdb_changes.ts";
+import type { ChangeSource } from "./change_source.ts";
 import { Custom } from "./custom.ts";
 import { TmdbApi } from "./tmdb_api.ts";
 import { TmdbImage } from "./tmdb_image.ts";
@@ -9,6 +11,14 @@ const FACTORIES: ReadonlyMap<string, (options: TypeOptions) => UpstreamType> = n
   ["tmdb-image", (options: TypeOptions): UpstreamType => new TmdbImage(options)],
   ["custom", (options: TypeOptions): UpstreamType => new Custom(options)],
 ]);
+
+/** Types whose upstreams can be asked what has changed there. */
+const CHANGES: ReadonlyMap<string, ChangeSource> = new Map([["tmdb-api", tmdbChanges]]);
+
+/** How the upstreams of a type are asked what has changed there; `null` where they cannot be. */
+export function changeSourceOf(name: string): ChangeSource | null {
+  return CHANGES.get(name) ?? null;
+}
 
 /** Names that a pool's `type` may have. */
 export const upstreamTypeNames: readonly string[] = [...FACTORIES.keys()];

@@ -1,6 +1,8 @@
 import type { TierStats } from "../cache/store.ts";
 import type { Metric, Sample } from "../metrics/exposition.ts";
 import { CACHE_RESULTS, FORWARD_REASONS, type ListenerCounts, newListenerCounts } from "../metrics/gateway_metrics.ts";
+import type { ChangeFeedStatus } from "./change_feed.ts";
+import { changeFeedMetrics } from "./change_feed_figures.ts";
 import type { Slot } from "./fleet.ts";
 import type { HitRates } from "./hit_history.ts";
 import type { ListenerHolding, WorkerReport } from "./messages.ts";
@@ -17,6 +19,8 @@ export interface StatisticsFacts {
   readonly purges: Readonly<Record<string, number>>;
   /** The last prewarm of each listener. */
   readonly prewarms: readonly PrewarmStatus[];
+  /** How each pool's change feed stands. */
+  readonly changes: readonly ChangeFeedStatus[];
 }
 
 /** Memory of all workers together; the disk tier is one for all. */
@@ -90,6 +94,7 @@ export function cacheMetrics(facts: StatisticsFacts): Metric[] {
       "Paths of the last prewarm by listener and outcome; `waiting` are still to come",
       facts.prewarms.flatMap(prewarmSamples),
     ),
+    ...changeFeedMetrics(facts.changes),
     ...listenerMetrics(facts),
   ];
 }

@@ -6,8 +6,10 @@ import type { PurgeOrder } from "../gateway/purge_scopes.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { StatisticsFacts } from "./cache_statistics.ts";
+import { ChangeFeed } from "./change_feed.ts";
 import { HitHistory } from "./hit_history.ts";
-import type { PrewarmResult } from "./messages.ts";
+import { KnownTags } from "./known_tags.ts";
+import type { PrewarmResult, ReadResult } from "./messages.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
 import { PurgeDesk, type PurgeOutcome } from "./purge_desk.ts";
 import { PurgeLedger } from "./purge_ledger.ts";
@@ -16,6 +18,7 @@ import { PurgeLedger } from "./purge_ledger.ts";
 export interface OperatedFleet {
   purge(rules: readonly PurgeRule[]): Promise<number>;
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
+  read(pool: string, target: string): Promise<ReadResult>;
   counts(): WorkerCounts;
 }
 
@@ -25,6 +28,8 @@ export interface OperationsOptions {
   readonly logger: Logger;
   readonly config: () => Config;
   readonly fleet: OperatedFleet;
+  /** See `newLeaseMemory`. */
+  readonly leaseMemory: SharedArrayBuffer;
 }
 
 /** How often what was counted is noted for the hit rates; the workers report as often. */
@@ -33,15 +38,18 @@ const RECORD_EVERY_MS = 1_000;
 /** What operators do with the cache of a running gateway, and what the supervisor remembers for it. */
 export class Operations {
   readonly prewarmer: Prewarmer;
+  readonly changes: ChangeFeed;
   readonly #fleet: OperatedFleet;
   readonly #config: () => Config;
   readonly #kv: Deno.Kv | null;
   readonly #ledger: PurgeLedger;
   readonly #desk: PurgeDesk;
   readonly #history = new HitHistory();
+  readonly #known: KnownTags;
   #recorder: ReturnType<typeof setInterval> | undefined;
 
-  private constructor({ fleet, config, logger }: OperationsOptions, kv: Deno.Kv | null, ledger: PurgeLedger) {
+  private constructor(options: OperationsOptions, kv: Deno.Kv | null, ledger: PurgeLedger) {
+    const { fleet, config, logger } = options;
     this.#fleet = fleet;
     this.#config = config;
     this.#kv = kv;
@@ -50,6 +58,15 @@ export class Operations {
     this.prewarmer = new Prewarmer({
       ...{ kv, logger, config },
       fetch: (listener, url) => fleet.prewarm(listener, url),
+    });
+    const known = new KnownTags({ kv, logger, memory: options.leaseMemory });
+    this.#known = known;
+    this.changes = new ChangeFeed({
+      ...{ kv, logger, config },
+      read: (pool, target) => fleet.read(pool, target),
+      purge: (tags, listeners) => this.#desk.takeChanges(tags, listeners),
+      mayHold: (tag) => known.mayHold(tag),
+      whenKnown: () => known.whenKnown(),
     });
   }
 
@@ -69,11 +86,18 @@ export class Operations {
   begin(): void {
     this.#recorder = setInterval(() => this.#history.record(this.#fleet.counts(), Date.now()), RECORD_EVERY_MS);
     void this.prewarmer.start();
+    this.changes.reconfigure();
   }
 
   /** See {@linkcode PurgeDesk.take}. */
   purge(order: PurgeOrder, actor: string): Promise<PurgeOutcome> {
     return this.#desk.take(order, this.#config(), actor);
+  }
+
+  /** Follows a new configuration. */
+  reconfigure(): void {
+    this.prewarmer.reconfigure();
+    this.changes.reconfigure();
   }
 
   /** See {@linkcode Prewarmer.begin}. */
@@ -82,19 +106,21 @@ export class Operations {
   }
 
   /** The part of the statistics that is remembered here, up to now. */
-  statistics(): Pick<StatisticsFacts, "rates" | "purges" | "prewarms"> {
+  statistics(): Pick<StatisticsFacts, "rates" | "purges" | "prewarms" | "changes"> {
     this.#history.record(this.#fleet.counts(), Date.now());
     return {
       rates: (listener) => this.#history.rates(listener),
       purges: this.#desk.counts,
       prewarms: this.prewarmer.status(),
+      changes: this.changes.status(),
     };
   }
 
   /** Begins nothing more; what is on its way ends with the workers, so wait for this after them. */
   async close(): Promise<void> {
     clearInterval(this.#recorder);
-    await this.prewarmer.close();
+    this.#known.close();
+    await Promise.all([this.prewarmer.close(), this.changes.close()]);
   }
 
   /** Lets go of KV. */

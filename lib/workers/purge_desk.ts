@@ -31,8 +31,11 @@ export type PurgeOutcome =
 /** Where purges are taken: written down, brought into all workers, and noted with who asked. */
 export class PurgeDesk {
   readonly #options: PurgeDeskOptions;
-  /** By kind of order, for the metrics. */
-  readonly counts: Record<PurgeOrder["by"], number> = { url: 0, prefix: 0, glob: 0, tag: 0, all: 0 };
+  /** By kind of order, for the metrics; `changes` are tags that a change feed brought. */
+  readonly counts: Record<PurgeOrder["by"] | "changes", number> = {
+    ...{ url: 0, prefix: 0, glob: 0, tag: 0, all: 0 },
+    changes: 0,
+  };
 
   constructor(options: PurgeDeskOptions) {
     this.#options = options;
@@ -64,6 +67,26 @@ export class PurgeDesk {
     const durationMs = Math.round((performance.now() - startedMs) * 10) / 10;
     logger.write({ ...audit, outcome: "done", workers, persisted, ms: durationMs });
     return { ok: true, soft: !order.hard, listeners: listenersOf(rules), workers, persisted, durationMs };
+  }
+
+  /** Marks stale what has one of the tags on these listeners: when it returns, no worker serves it as fresh. */
+  async takeChanges(tags: readonly string[], listeners: readonly string[]): Promise<void> {
+    if (tags.length === 0 || listeners.length === 0) return;
+    const { ledger, logger, spread } = this.#options;
+    const nowMs = Date.now();
+    const rules = listeners.map((listener) => newPurge({ kind: "tags", listener, tags }, { soft: true, nowMs }));
+    const persisted = await ledger.record(rules);
+    const workers = await spread(rules);
+    this.counts.changes += tags.length;
+    logger.write({
+      audit: "purge",
+      actor: "change feed",
+      by: "tags",
+      count: tags.length,
+      listeners: listeners.join(),
+      workers,
+      persisted,
+    });
   }
 }
 

@@ -10,6 +10,7 @@ import {
   tierFigures,
 } from "./cache_statistics.ts";
 import { diskQuotasOf } from "./disk_quotas.ts";
+import { shownChangeFeed } from "./change_feed_figures.ts";
 import type { Slot } from "./fleet.ts";
 import type { ConfigGeneration, WorkerReport } from "./messages.ts";
 import { listenerLimits, poolStatus, resilienceMetrics } from "./resilience_figures.ts";
@@ -23,6 +24,7 @@ export interface StatusFacts {
   readonly rates: StatisticsFacts["rates"];
   readonly purges: StatisticsFacts["purges"];
   readonly prewarms: StatisticsFacts["prewarms"];
+  readonly changes: StatisticsFacts["changes"];
 }
 
 /** What `/status` needs beside that. */
@@ -60,6 +62,7 @@ export function statusOf(details: StatusDetails): unknown {
       cache: listenerCache(listener.name, counts.listeners[listener.name], statisticsOf(details)),
     })),
     pools: current.config.pools.map((pool) => poolStatus(pool, slots, counts)),
+    change_feeds: details.changes.map(shownChangeFeed),
     cache: {
       kv_file: details.kvFile,
       ...tierFigures(slots),
@@ -163,9 +166,9 @@ function listenerFigures(counts: ListenerCounts | undefined): Record<string, unk
   };
 }
 
-function statisticsOf({ slots, current, rates, purges, prewarms }: StatusFacts): StatisticsFacts {
+function statisticsOf({ slots, current, rates, purges, prewarms, changes }: StatusFacts): StatisticsFacts {
   const listeners = current.config.listeners.map(({ name }) => name);
-  return { slots, listeners, diskQuotas: diskQuotasOf(current.config), rates, purges, prewarms };
+  return { slots, listeners, diskQuotas: diskQuotasOf(current.config), rates, purges, prewarms, changes };
 }
 
 function sum(values: readonly number[]): number {

@@ -8,6 +8,7 @@ import { type PurgeOrder, purgeScopes } from "../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
 import { prometheusText } from "../metrics/exposition.ts";
+import { shownChangeFeed } from "./change_feed_figures.ts";
 import { Fleet } from "./fleet.ts";
 import { Operations } from "./operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "./prewarmer.ts";
@@ -78,6 +79,7 @@ export class Supervisor {
   readonly startedAtMs = Date.now();
   readonly #options: SupervisorOptions;
   readonly #fleet: Fleet;
+  readonly #leaseMemory = newLeaseMemory();
   readonly #lost = Promise.withResolvers<void>();
   /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
   readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
@@ -94,7 +96,7 @@ export class Supervisor {
       url: options.workerUrl,
       servingWorkers: options.config.server.workers,
       silenceMs: options.config.server.workerTimeoutMs,
-      leaseMemory: newLeaseMemory(),
+      leaseMemory: this.#leaseMemory,
       sharedLimits: newSharedLimits(options.config.server.workers),
       kvPath: options.kvFile.path,
       kvBeside: options.kvBeside,
@@ -127,7 +129,13 @@ export class Supervisor {
    */
   async start(): Promise<void> {
     const { kvFile, logger } = this.#options;
-    const operations = { kvFile, logger, config: () => this.config, fleet: this.#fleet };
+    const operations = {
+      kvFile,
+      logger,
+      config: () => this.config,
+      fleet: this.#fleet,
+      leaseMemory: this.#leaseMemory,
+    };
     this.#operations = await Operations.open(operations);
     await this.#fleet.start();
     const { hostname, port } = this.config.admin.listen;
@@ -204,6 +212,19 @@ export class Supervisor {
     return this.#ready.prewarmer.status();
   }
 
+  /** Looks up now what has changed upstream of a pool; `false` where it has no change feed, `null` where that is under way. */
+  pollChanges(pool: string, actor: string): boolean | null {
+    const begun = this.#ready.changes.poll(pool);
+    const outcome = begun === null ? "under way already" : begun ? "begun" : "no change feed";
+    this.#options.logger.write({ audit: "change feed", actor, pool, outcome });
+    return begun;
+  }
+
+  /** How each pool's change feed stands. */
+  changeFeeds(): readonly unknown[] {
+    return this.#ready.changes.status().map(shownChangeFeed);
+  }
+
   async #tellPeers(order: PurgeOrder, via: readonly string[]): Promise<PeerAnswer[]> {
     const answers = await forwardPurge(order, { peers: this.config.admin.peers, via });
     for (const { peer, problem } of answers) {
@@ -272,7 +293,7 @@ export class Supervisor {
         logger.warn("A changed setting takes effect at the next start", { setting: path });
       }
     }
-    this.#operations?.prewarmer.reconfigure();
+    this.#operations?.reconfigure();
     this.#lastReload = { atMs: Date.now(), problems: [] };
     logger.info("Configuration reloaded", { generation, file: this.#options.configFile });
     return { ok: true, generation };

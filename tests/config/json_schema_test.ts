@@ -57,6 +57,7 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "pools.health.status",
     "pools.health.contains",
     "pools.content_types",
+    "pools.change_feed",
     "pools.forwarded",
     "listeners.cache.mode",
     "listeners.cache.rules.path",

@@ -33,6 +33,11 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
       return Promise.resolve(true);
     },
     prewarms: () => [],
+    pollChanges: (pool, actor) => {
+      asked.push(`poll changes of ${pool} by ${actor}`);
+      return true;
+    },
+    changeFeeds: () => [],
     fault: (worker, fault) => {
       asked.push(`${fault} in ${worker}`);
       return true;

@@ -47,6 +47,7 @@ const facts: StatisticsFacts = {
   },
   purges: { url: 2, all: 0 },
   prewarms: [],
+  changes: [],
 };
 
 Deno.test("tierFigures() adds up memories, and takes the disk for the one that it is", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
+import { newLeaseMemory } from "../../lib/cache/lease_table.ts";
 import { prepareKvFile } from "../../lib/cache/kv_open.ts";
 import type { PurgeRule } from "../../lib/cache/purge_rules.ts";
 import { createLogger } from "../../lib/logging/logger.ts";
@@ -19,8 +20,9 @@ async function operationsIn(directory: string) {
   const counts = newWorkerCounts();
   counts.listeners["films"] = newListenerCounts();
   const operations = await Operations.open({
-    ...{ kvFile, logger, config: () => config },
+    ...{ kvFile, logger, config: () => config, leaseMemory: newLeaseMemory() },
     fleet: {
+      read: () => Promise.resolve({ outcome: "busy", body: null, detail: null, retryAfterMs: null }),
       purge: (rules) => (spread.push(...rules), Promise.resolve(2)),
       prewarm: (_, url) => (prewarmed.push(url), Promise.resolve({ outcome: "fetched", detail: null, bytes: 1 })),
       counts: () => counts,

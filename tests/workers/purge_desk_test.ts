@@ -87,5 +87,27 @@ Deno.test("counts tells purges by kind", async () => {
   await desk.take(ALL, config, "ops");
   await desk.take(ALL, config, "ops");
   await desk.take({ by: "prefix", value: "/films/", listener: null, hard: true }, config, "ops");
-  assert.deepEqual(desk.counts, { url: 0, prefix: 1, glob: 0, tag: 0, all: 2 });
+  assert.deepEqual(desk.counts, { url: 0, prefix: 1, glob: 0, tag: 0, all: 2, changes: 0 });
+});
+
+Deno.test("takeChanges() marks stale by one rule a listener, written down before any worker is told", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const { desk, spreads, ledger, lines } = await deskOf(kv);
+  await desk.takeChanges(["movie:1", "tv:2"], ["films", "stars"]);
+  assert.deepEqual(spreads.map(({ rules, recorded }) => [rules.length, recorded]), [[2, 2]]);
+  assert.deepEqual(ledger.rules.map(({ scope, soft }) => [scope, soft]), [
+    [{ kind: "tags", listener: "films", tags: ["movie:1", "tv:2"] }, true],
+    [{ kind: "tags", listener: "stars", tags: ["movie:1", "tv:2"] }, true],
+  ]);
+  assert.equal(desk.counts.changes, 2);
+  const { audit, actor, count, listeners } = lines[0]!;
+  assert.deepEqual([audit, actor, count, listeners], ["purge", "change feed", 2, "films,stars"]);
+  await desk.takeChanges([], ["films"]);
+  await desk.takeChanges(["movie:1"], []);
+  assert.equal(spreads.length, 1);
+  const again = await PurgeLedger.open(
+    kv,
+    createLogger({ level: "error", format: "json", sink: () => {}, now: () => 0 }),
+  );
+  assert.equal(again.rules.length, 2);
 });
