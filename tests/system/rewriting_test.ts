@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { loadConfig } from "../../lib/config/load.ts";
+import { balancerNames } from "../../lib/pool/balancer_registry.ts";
+import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { filePath } from "../origins/artwork.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { eventually } from "./_eventually.ts";
@@ -65,4 +68,21 @@ Deno.test("a client finds the images by the configuration; patches of a reload h
     "https://image.tmdb.org/t/p/",
   );
   assert.equal(origin.requests.length, asked);
+});
+
+Deno.test("docs/rewriting.md: every example is a configuration that loads", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/rewriting.md", import.meta.url));
+  const examples = [...page.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
+  assert.equal(examples.length, 3);
+  for (const text of examples) {
+    const loaded = await loadConfig("config.yaml", {
+      types: upstreamTypeNames,
+      strategies: balancerNames,
+      readTextFile: () => Promise.resolve(text),
+      env: () => undefined,
+      cores: 1,
+      cwd: "/etc/usher",
+    });
+    assert.deepEqual(loaded.ok ? loaded.warnings : loaded.problems, [], text);
+  }
 });
