@@ -64,6 +64,8 @@ export class Exchange implements TypedRequest {
   readonly startedAtMs: number;
   /** Who sends it, by the tokens that it showed; `null` where the listener is open. */
   readonly visitor: Visitor | null;
+  /** The request's body, where the type looks into it. */
+  bodyText: string | null = null;
   /** Tries at upstreams so far. */
   tries = 0;
   /** The upstream that answered last. */

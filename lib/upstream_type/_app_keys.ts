@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { hasApiKey, withoutApiKey } from "./_canonical_query.ts";
+import { mediaTypeOf } from "./_content.ts";
 import { classifyAuthorization } from "./_credentials.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
 import { KeyPool, placeOf } from "./_key_pool.ts";
@@ -102,12 +103,33 @@ export class AppKeys {
     if (counts !== undefined) counts[what]++;
   }
 
+  /** Whether a key of the client's own may stand in the body, so that none of ours is to be put beside it. */
+  mayComeInBody(request: TypedRequest): boolean {
+    return this.#mode !== "replace" && isJson(request.header("content-type")) && this.#needsKey(request);
+  }
+
   #needsKey(request: TypedRequest): boolean {
     if (this.#keys.length === 0) return false;
     const bearer = classifyAuthorization(request.header("authorization"));
     // No key stands in for a user's own token, and a user's token needs none beside it.
     if (bearer === "user") return false;
-    return this.#mode === "replace" || (bearer !== "app" && !hasApiKey(request.query));
+    if (this.#mode === "replace") return true;
+    return bearer !== "app" && !hasApiKey(request.query) && !holdsApiKey(request.bodyText ?? "");
+  }
+}
+
+function isJson(contentType: string | null): boolean {
+  return mediaTypeOf(contentType) === "application/json";
+}
+
+/** Whether a JSON object brings a key: some clients put theirs, with the session made with it, into what they write. */
+function holdsApiKey(body: string): boolean {
+  if (!body.includes("api_key")) return false;
+  try {
+    const { api_key: key } = JSON.parse(body) ?? {};
+    return typeof key === "string" && key !== "";
+  } catch {
+    return false;
   }
 }
 

@@ -92,6 +92,10 @@ export class TmdbApi implements UpstreamType {
     return path;
   }
 
+  readsBody(request: TypedRequest): boolean {
+    return this.#keys.mayComeInBody(request);
+  }
+
   outgoing(request: TypedRequest): Outgoing | Held {
     const shared = classifyTmdb(request).private === null;
     const use = { shared, provesKey: shared && provesKey(request.path) };

@@ -11,6 +11,8 @@ export interface TypedRequest {
   readonly query: string;
   /** A field's value by its lower-case name; repeated lines are joined. */
   header(name: string): string | null;
+  /** The body, where {@linkcode UpstreamType.readsBody} asked for it and it is small. */
+  readonly bodyText?: string | null;
 }
 
 /** Default times of a route class; configured rules come before them. */
@@ -194,6 +196,8 @@ export interface UpstreamType {
   readonly links?: DocumentLinks;
   /** The path as an upstream gets it (double slashes of image paths are collapsed here). */
   upstreamPath(path: string): string;
+  /** Whether what goes out depends on the request's body. Left out by types that look into none. */
+  readsBody?(request: TypedRequest): boolean;
   /** Puts credentials in and takes out what the upstream must not see. Called once per try; again after it said to wait. */
   outgoing(request: TypedRequest): Outgoing | Held;
   /** Judges an answer and takes note of what it says about the credential. */

@@ -98,3 +98,23 @@ Deno.test("AppKeys.put() says how long to wait where every key is at its limit",
   const own = unheld(keys.put(requestFor("/3/movie/2?api_key=mine"), USE));
   assert.equal(own.credential, null);
 });
+
+Deno.test("AppKeys.put() puts no key beside the one that a write brings in its body", () => {
+  const keys = new AppKeys(typeOptions({ apiKeys: [HEX] }));
+  const json = { "content-type": "application/json; charset=utf-8" };
+  const write = (bodyText: string) => ({
+    ...requestFor("/3/movie/1/rating", { method: "POST", fields: json }),
+    bodyText,
+  });
+  const user = { shared: false, provesKey: false };
+  assert.equal(unheld(keys.put(write('{"api_key":"mine","value":8}'), user)).credential, null);
+  assert.notEqual(unheld(keys.put(write('{"value":8}'), user)).credential, null);
+  assert.equal(keys.mayComeInBody(write("")), true);
+  assert.equal(
+    keys.mayComeInBody(requestFor("/3/movie/1/rating?api_key=mine", { method: "POST", fields: json })),
+    false,
+  );
+  assert.equal(keys.mayComeInBody(requestFor("/3/movie/1/rating", { method: "POST" })), false);
+  const always = new AppKeys(typeOptions({ apiKeys: [HEX], keyMode: "replace" }));
+  assert.equal(always.mayComeInBody(write("")), false);
+});
