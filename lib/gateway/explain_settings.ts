@@ -30,7 +30,8 @@ function accessSettings({ listener: { auth, cors }, exchange }: SettingsSubject)
   const settings: Setting[] = [];
   if (auth !== null) {
     const clients = new Set(auth.tokens.map(({ client }) => client)).size;
-    const who = exchange.clientName === null ? "this request shows none" : `this is ${exchange.clientName}`;
+    const stranger = exchange.visitor?.isShown ? "that of this request is not valid" : "this request shows none";
+    const who = exchange.clientName === null ? stranger : `this is ${exchange.clientName}`;
     settings.push(["auth", `closed: ${clients} client${clients === 1 ? "" : "s"} with tokens; ${who}`]);
   }
   const pages = exchange.tenant.cors === null
@@ -54,7 +55,7 @@ function rateText({ requests, perMs, burst, header, ipv4Prefix, ipv6Prefix }: Ra
   return `${requests} in ${formatDurationMs(perMs)} each ${who}, ${burst} at once; then 429`;
 }
 
-function poolSettings({ strategy, timeouts, resilience, keyLimits }: PoolConfig): Setting[] {
+function poolSettings({ strategy, timeouts, resilience, keyLimits, apiKeys }: PoolConfig): Setting[] {
   const { retry, hedge } = resilience;
   const { connectMs, firstByteMs, totalMs } = timeouts;
   const after = hedge?.after === "p95" ? "the 95th percentile" : formatDurationMs(hedge?.after ?? 0);
@@ -66,8 +67,12 @@ function poolSettings({ strategy, timeouts, resilience, keyLimits }: PoolConfig)
     ["timeouts", `connect ${formatDurationMs(connectMs)}, first byte ${formatDurationMs(firstByteMs)}`],
     ["tries", `${retry.attempts} at most, ${formatDurationMs(totalMs)} together`],
     ["hedging", hedging],
-    ...(keyLimits === null ? [] : [["each key", `${keyLimits.maxPerSecond}/s, ${keyLimits.burst} at once`] as const]),
+    ...(keyLimits === null || apiKeys.length === 0 ? [] : [keySetting(keyLimits)]),
   ];
+}
+
+function keySetting({ maxPerSecond, burst }: NonNullable<PoolConfig["keyLimits"]>): Setting {
+  return ["each key", `${maxPerSecond} a second, ${burst} at once`];
 }
 
 function servingSettings({ listener, exchange: { tenant }, contentType }: SettingsSubject): Setting[] {

@@ -34,6 +34,7 @@ Deno.test("requestSettings() words the limits, tries and hedging that are config
   assert.match(settings["client rate"]!, /^100 in 10s each address .*20 at once; then 429$/);
   assert.equal(settings["in flight"], "5 at upstreams; 7 more wait up to 2s, then 503");
   assert.equal(settings["tries"], "2 at most, 9s together");
+  assert.equal(settings["each key"], undefined, "a pool without keys");
   assert.equal(settings["hedging"], "a second try after 300ms, for 5 % of requests at most");
 });
 
@@ -58,6 +59,8 @@ Deno.test("requestSettings() says who is let in, and which pages may read", asyn
   assert.match(closed["auth"]!, /2 clients.*shows none/);
   const inside = await settingsOf({ auth: { tokens: { anna: [TOKEN] }, path: true } }, {}, { path: `/~${TOKEN}/a` });
   assert.match(inside["auth"]!, /1 client with.*this is anna/);
+  const wrong = await settingsOf({ auth: { tokens: { anna: [TOKEN] }, path: true } }, {}, { path: `/~${TOKEN}x/a` });
+  assert.match(wrong["auth"]!, /is not valid/);
   assert.equal((await settingsOf({}))["cors"], "as the upstream says");
   assert.equal((await settingsOf({}, { type: "tmdb-api" }))["cors"], "every page may read");
   assert.equal((await settingsOf({ cors: "https://page.example" }))["cors"], "https://page.example");
