@@ -64,8 +64,12 @@ function validateAuth(listener: DraftListener, path: Path, context: ValidationCo
   problems.expect([...path, "auth", "header"], `a field that has no meaning of its own${hint}`);
 }
 
-/** Names tell clients apart only where clients have names. */
+/** Names tell clients apart only where clients have names; fields that carry tokens do not, since they are taken out. */
 function validateRateLimit({ auth, rate_limit }: DraftListener, path: Path, { problems }: ValidationContext): void {
+  const field = rate_limit?.by === "header" ? rate_limit.header.toLowerCase() : null;
+  if (auth !== undefined && (field === auth.header.toLowerCase() || (field === "authorization" && auth.bearer))) {
+    problems.warn([...path, "rate_limit", "by"], "tokens are taken out of this field: `by: client` goes by them");
+  }
   if (rate_limit?.by !== "client" || auth !== undefined || problems.has([...path, "auth"])) return;
   problems.expect(
     [...path, "rate_limit", "by"],

@@ -74,3 +74,10 @@ Deno.test("validateAccess() warns of keys that have no effect", async () => {
   const warnings = await warningsOf(file("cors: { mode: off, origins: [https://a.example] }"));
   assert.deepEqual(warnings, ["3:39 listeners[0].cors.mode: the other keys are not used with `mode: off`"]);
 });
+
+Deno.test("validateAccess() warns of limits that go by a field which tokens are taken out of", async () => {
+  const limited = (rest: string) =>
+    warningsOf(file(`auth: { tokens: { a: ${TOKEN} }${rest} }, rate_limit: { requests: 1, by: header }`));
+  assert.match((await limited(""))[0]!, /^3:\d+ listeners\[0\]\.rate_limit\.by: tokens are taken out of this field/);
+  assert.deepEqual(await limited(", bearer: false"), []);
+});
