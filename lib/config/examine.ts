@@ -23,6 +23,7 @@ export async function examine({ file, tree }: TreeOfFile, deps: LoadDependencies
     problems,
     read: deps.readTextFile,
     mayLoadAddons: deps.mayLoadAddons ?? true,
+    refusedCheck: deps.refusedCheck ?? (() => null),
   });
   const found = problems.list();
   if (found.length > 0 || !result.success) return { ok: false, file, problems: found };

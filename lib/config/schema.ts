@@ -1,30 +1,29 @@
 import { z } from "zod";
 import { changeFeedKeys } from "./change_feed_sections.ts";
 import { connectionKeys } from "./connection_sections.ts";
-import { imageWorkerSection, listenerImageKeys } from "./images_sections.ts";
 import { Interpolated } from "./interpolate.ts";
 import { listenerKeys } from "./listener_sections.ts";
 import {
-  autoOrInteger,
   choice,
-  cidr,
   duration,
   flag,
   hostField,
   hostPattern,
   integer,
   ipAddress,
+  line,
   listenAddress,
   mediaRange,
+  name,
   pathPrefix,
   positiveNumber,
-  size,
   statusRange,
   text,
   upstreamUrl,
 } from "./scalars.ts";
 import { asMapping, list, oneOrMany, section, short } from "./section.ts";
 import { storingKeys } from "./storing_sections.ts";
+import { processSections } from "./process_sections.ts";
 import { resilienceKeys, upstreamLimitKeys } from "./resilience_sections.ts";
 
 /** Names that the rooms of the gateway register and the configuration may use. */
@@ -33,6 +32,11 @@ export interface RegisteredNames {
   readonly types: readonly string[];
   /** Balancing strategies, key `strategy` of a pool. */
   readonly strategies: readonly string[];
+  /**
+   * Why health checks must not ask upstreams of a type for a target (path and query), as the end of a sentence; `null` where they
+   * may. Left out, they may ask for anything.
+   */
+  readonly refusedCheck?: (type: string, target: string) => string | null;
 }
 
 const SECOND = 1000;
@@ -40,85 +44,6 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const YEAR = 365 * DAY;
-const MiB = 1024 ** 2;
-const PiB = 1024 ** 5;
-
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
-
-function name(what: string) {
-  return text({ title: "name", pattern: NAME, maxLength: 64, expected: `a ${what} of letters, digits, _ . and -` });
-}
-
-/** Text without control characters, of at most `maxLength` characters. */
-function line(title: string, maxLength = 2000) {
-  return text({ title, pattern: /^[^\p{Cc}]+$/u, maxLength, expected: `a ${title}, one line` });
-}
-
-const serverSection = section({
-  name: name("name").prefault("usher").describe("Pseudonym in `Via` and `Cache-Status`."),
-  workers: autoOrInteger(1, 256).prefault("auto").describe("Serving workers; `auto` is one per core."),
-  data_dir: line("path").prefault("./data").describe(
-    "Directory of the gateway's own data (Deno KV); relative to the working directory.",
-  ),
-  shutdown_grace: duration(0, HOUR).prefault("30s").describe("How long requests may go on after the signal to stop."),
-  worker_timeout: duration(SECOND, HOUR).prefault("10s").describe(
-    "How long a worker may stay silent before it is replaced.",
-  ),
-  trusted_proxies: list(cidr()).prefault([]).describe(
-    "CIDR blocks whose `Forwarded` and `X-Forwarded-*` fields are believed; those of others are replaced.",
-  ),
-  max_request_body: size(0, PiB).prefault("100MiB").describe(
-    "Largest request body that is passed on; larger ones get 413.",
-  ),
-});
-
-/** A secret that is sent as a bearer token. */
-function bearerToken() {
-  return text({ title: "secret", pattern: /^[\x21-\x7e]+$/, maxLength: 1024, expected: "visible ASCII characters" });
-}
-
-const peerSection = section({
-  url: upstreamUrl().describe("Its admin address, such as `http://10.0.0.2:6636`."),
-  token: bearerToken().optional().describe("Bearer token that it asks for; sent to it alone."),
-});
-
-const adminSection = section({
-  listen: listenAddress().prefault("127.0.0.1:6636").describe("Address of health, status and metrics."),
-  token: bearerToken().optional().describe(
-    "Bearer token that the admin address asks for; required when `listen` is not loopback.",
-  ),
-  peers: list(asMapping(peerSection), 16).prefault([]).describe(
-    "Other gateways that purges are passed on to, before this one purges itself.",
-  ),
-});
-
-const loggingSection = section({
-  level: choice(["debug", "info", "warn", "error"]).prefault("info").describe(
-    "Least important lines that are written.",
-  ),
-  format: choice(["text", "json"]).prefault("text").describe("`text` for people, `json` for machines, one line each."),
-  access: choice(["all", "errors", "off"]).prefault("errors").describe(
-    "Which requests get an access line: all, those with a status of 500 or more or a failed attempt, or none.",
-  ),
-});
-
-const cacheSection = section({
-  memory: size(64 * 1024, PiB).prefault("256MiB").describe("Stored responses held in memory, by each serving worker."),
-  disk: size(0, PiB).prefault("10GiB").describe(
-    "Stored responses held on disk (Deno KV); `0` turns the disk tier off.",
-  ),
-  min_free_disk: size(0, PiB).prefault("256MiB").describe(
-    "Free space of the disk below which nothing more is stored on it; what is stored is still served.",
-  ),
-  max_entry: size(1, PiB).prefault("16MiB").describe("Largest body that is stored; larger ones are passed on only."),
-  fill_memory: size(MiB, PiB).prefault("64MiB").describe(
-    "Bodies on their way into the cache, all together, in each serving worker.",
-  ),
-  collapse_timeout: duration(0, HOUR).prefault("5s").describe(
-    "How long a request waits for another's fetch of the same key before it goes on its own.",
-  ),
-  background_fill: flag().prefault(true).describe("Go on filling the cache when the client that asked has left."),
-});
 
 const timeoutsSection = section({
   connect: duration(1, HOUR).prefault("3s").describe("Name look-up, TCP and TLS together."),
@@ -258,7 +183,6 @@ const listenerSection = section({
   strip_prefix: flag().prefault(false).describe("Take the prefix off before the upstream sees the path."),
   pool: name("pool's name").describe("The pool that answers."),
   cache: asMapping(listenerCacheSection).prefault({}).describe("How responses of this listener are stored."),
-  ...listenerImageKeys,
   ...listenerKeys,
 });
 
@@ -324,19 +248,8 @@ export function fileSchemas(names: RegisteredNames) {
   });
   const poolMap = <S extends z.ZodType>(item: S) =>
     z.record(name("pool's name"), item, { error: "a mapping of pool names and pools" });
-  const sections = {
-    server: asMapping(serverSection).prefault({}).describe("The process."),
-    admin: asMapping(adminSection).prefault({}).describe("The operator's own address."),
-    logging: asMapping(loggingSection).prefault({}).describe("What is written to standard output."),
-    cache: asMapping(cacheSection).prefault({}).describe(
-      "Where stored responses are kept, for all listeners together.",
-    ),
-    images: asMapping(imageWorkerSection).prefault({}).describe(
-      "The worker that converts pictures, where a listener wants that.",
-    ),
-  };
   const file = section({
-    ...sections,
+    ...processSections,
     pools: asMapping(poolMap(asMapping(pool))).describe("Groups of upstreams, by name."),
     listeners: list(asMapping(listenerSection), 1000, "a list of listeners").min(1, {
       error: "a list of at least one listener",
@@ -345,7 +258,7 @@ export function fileSchemas(names: RegisteredNames) {
     ),
   });
   const draft = section({
-    ...sections,
+    ...processSections,
     pools: asMapping(poolMap(asMapping(draftPool))).prefault({}),
     listeners: list(asMapping(listenerSection.partial({ name: true, pool: true }))).prefault([]),
   });

@@ -46,6 +46,7 @@ export interface ValidateOptions {
   readonly problems: Problems;
   readonly read: (path: string) => Promise<string>;
   readonly mayLoadAddons: boolean;
+  readonly refusedCheck: ValidationContext["refusedCheck"];
 }
 
 /**
@@ -56,8 +57,8 @@ export async function validate(schema: DraftSchema, options: ValidateOptions): P
   const { problems, read } = options;
   const salvaged = salvage(schema, problems.tree.root);
   if (salvaged === null) return new Map();
-  const { mayLoadAddons } = options;
-  const context = { values: salvaged.values, original: salvaged.original, problems, mayLoadAddons };
+  const { mayLoadAddons, refusedCheck } = options;
+  const context = { values: salvaged.values, original: salvaged.original, problems, mayLoadAddons, refusedCheck };
   validateAdmin(context);
   validateCache(context);
   validateWorkers(context);

@@ -58,8 +58,12 @@ function validateUpstreams(pool: DraftPool, path: Path, { problems, original }: 
   }
 }
 
-function validateHealth(pool: DraftPool, path: Path, { problems }: ValidationContext): void {
-  const { interval, timeout } = pool.health;
+function validateHealth(pool: DraftPool, path: Path, { problems, refusedCheck }: ValidationContext): void {
+  const { interval, timeout, path: target } = pool.health;
+  const refused = target === undefined || pool.type === undefined ? null : refusedCheck(pool.type, target);
+  if (refused !== null) {
+    problems.expect([...path, "health", "path"], `a path that can be asked for again and again: ${refused}`);
+  }
   if (problems.has([...path, "health"]) || timeout === undefined || timeout < interval) return;
   problems.expect(
     [...path, "health", "timeout"],

@@ -20,6 +20,23 @@ export function changeSourceOf(name: string): ChangeSource | null {
   return CHANGES.get(name) ?? null;
 }
 
+/** Why no check may ask for such paths: it would do it again and again, for nobody. */
+const REFUSED_CHECKS: Readonly<Record<string, string>> = {
+  "mutating-get": "this one changes something",
+  "user-state": "this one is about a user",
+  "user-query": "this one is about a user",
+};
+
+/** Why health checks must not ask upstreams of a type for a target (path and query); `null` where they may. */
+export function refusedCheck(name: string, target: string): string | null {
+  const make = FACTORIES.get(name);
+  if (make === undefined) return null;
+  const [path = "", query = ""] = target.split(/\?(.*)/s, 2);
+  const type = make({ apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
+  const reason = type.classify({ method: "GET", path, query, header: () => null }).private;
+  return REFUSED_CHECKS[reason ?? ""] ?? null;
+}
+
 /** Names that a pool's `type` may have. */
 export const upstreamTypeNames: readonly string[] = [...FACTORIES.keys()];
 

@@ -3,11 +3,11 @@ import { fileURLToPath } from "node:url";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
 import { readText } from "../../lib/config/read_text.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { refusedCheck, upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { fail } from "./terminal.ts";
 
 /** Names that a configuration may use for types and strategies. */
-export const NAMES = { types: upstreamTypeNames, strategies: balancerNames };
+export const NAMES = { types: upstreamTypeNames, strategies: balancerNames, refusedCheck };
 
 /** Reads and checks a configuration file. */
 export function load(path: string): Promise<LoadResult> {

@@ -54,6 +54,8 @@ const ACCEPTED: ReadonlyArray<readonly [z.ZodType, unknown, unknown]> = [
   [scalars.mediaRange(), "*/*", "*/*"],
   [scalars.pathPrefix(), "/", "/"],
   [scalars.pathPrefix(), "/t/p/", "/t/p"],
+  [scalars.pathPrefix(), "/img/http://image.tmdb.org/", "/img/http://image.tmdb.org"],
+  [scalars.pathPrefix(), "/https://api.tmdb.org/3", "/https://api.tmdb.org/3"],
 ];
 
 const REFUSED: ReadonlyArray<readonly [z.ZodType, unknown, RegExp]> = [
@@ -105,6 +107,9 @@ const REFUSED: ReadonlyArray<readonly [z.ZodType, unknown, RegExp]> = [
   [scalars.pathPrefix(), "3", /a path/],
   [scalars.pathPrefix(), "//a", /a path/],
   [scalars.pathPrefix(), "/a//b", /a path/],
+  [scalars.pathPrefix(), "/ftp://b", /a path/],
+  [scalars.pathPrefix(), "/xhttp://b", /a path/],
+  [scalars.pathPrefix(), "/http:///b", /a path/],
   [scalars.pathPrefix(), "/a?b", /a path/],
   [scalars.pathPrefix(), "/a b", /a path/],
 ];

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { configOf, problemsOf, warningsOf } from "./_load_text.ts";
+import { formatLocated } from "../../lib/config/located.ts";
+import { configOf, loadText, problemsOf, warningsOf } from "./_load_text.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
 
@@ -76,4 +77,17 @@ Deno.test("validatePools() warns of what has no effect", async () => {
     "7:15 pools.a.key_mode: api_keys are not used with `key_mode: pass`",
     "8:50 pools.a.api_keys[1]: this key is in the list already",
   ]);
+});
+
+Deno.test("validatePools() refuses a check that its type would not have asked again and again", async () => {
+  const text = withPool(
+    "type: tmdb-api\nupstreams: [https://a.example]\nhealth: { path: /3/authentication/token/new }",
+  );
+  const result = await loadText(text, { refusedCheck: (type, target) => `${type} ${target}` });
+  assert.ok(!result.ok);
+  assert.deepEqual(result.problems.map(formatLocated), [
+    'config.yaml:6:21 pools.a.health.path: found "/3/authentication/token/new" expected a path that can be asked for ' +
+    "again and again: tmdb-api /3/authentication/token/new",
+  ]);
+  assert.deepEqual(await problemsOf(text), []);
 });

@@ -21,6 +21,16 @@ Deno.test("match() takes prefixes on segment boundaries only", () => {
   }
 });
 
+Deno.test("match() takes a prefix with a whole URL in it, for that URL's host alone", () => {
+  const routes = table(["", "/img/http://image.tmdb.org"], ["", "/img"]);
+  assert.equal(routes.match("h", "/img/http://image.tmdb.org/t/p/w200//x.jpg"), "/img/http://image.tmdb.org");
+  for (
+    const path of ["/img/http://image.tmdb.org.evil/x", "/img/http:/image.tmdb.org/x", "/img/http://a/x", "/img//x"]
+  ) {
+    assert.equal(routes.match("h", path), "/img", path);
+  }
+});
+
 Deno.test("match() takes the longest prefix, and `/` where no other one fits", () => {
   const routes = table(["", "/"], ["", "/a"], ["", "/a/b/c"], ["", "/a/b"]);
   const expected = {

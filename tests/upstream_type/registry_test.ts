@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createUpstreamType, upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { tmdbRoutes } from "../../lib/upstream_type/_tmdb_routes.ts";
+import { createUpstreamType, refusedCheck, upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { typeOptions } from "./_requests.ts";
 
 Deno.test("createUpstreamType() makes every type it names", () => {
@@ -12,4 +13,18 @@ Deno.test("createUpstreamType() says which names there are", () => {
     name: "RangeError",
     message: 'Cannot create an upstream type: "tmdb" is none of tmdb-api, tmdb-image, custom',
   });
+});
+
+Deno.test("refusedCheck() lets no check change anything or ask about a user, over the whole table", () => {
+  for (const route of tmdbRoutes) {
+    for (const pattern of route.paths) {
+      const path = pattern.replaceAll(/\{([^,}]*)[^}]*\}/g, "$1").replace("/**", "/1").replaceAll("*", "1");
+      assert.equal(refusedCheck("tmdb-api", path) === null, route.private === null, path);
+      assert.notEqual(refusedCheck("tmdb-api", `${path}?guest_session_id=a`), null, path);
+    }
+  }
+  assert.equal(refusedCheck("tmdb-api", "/healthz"), null);
+  assert.equal(refusedCheck("tmdb-image", "/t/p/w92/a.jpg"), null);
+  assert.equal(refusedCheck("custom", "/3/authentication/token/new"), null);
+  assert.equal(refusedCheck("no-such-type", "/"), null);
 });
