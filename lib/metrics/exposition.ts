@@ -96,12 +96,6 @@ function listenerMetrics({ listeners }: WorkerCounts): Metric[] {
       ),
     },
     {
-      name: "usher_rate_limited_total",
-      help: "Requests refused with 429: their client's quota was spent",
-      type: "counter",
-      values: samples((listener, { rateLimited }) => [{ labels: { listener }, value: rateLimited }]),
-    },
-    {
       name: "usher_image_conversions_total",
       help: "Conversions of pictures by what became of them; what is not done is served as it is",
       type: "counter",
@@ -113,6 +107,12 @@ function listenerMetrics({ listeners }: WorkerCounts): Metric[] {
 function accessMetrics({ listeners }: WorkerCounts): Metric[] {
   const entries = Object.entries(listeners);
   return [
+    {
+      name: "usher_rate_limited_total",
+      help: "Requests refused with 429: their client's quota was spent",
+      type: "counter",
+      values: entries.map(([listener, { rateLimited }]) => ({ labels: { listener }, value: rateLimited })),
+    },
     {
       name: "usher_client_requests_total",
       help: "Requests with a valid token, by listener and the name of the client",
