@@ -117,3 +117,12 @@ Deno.test("referencedFiles() lists each file once, up to the limit", () => {
   assert.deepEqual(referencedFiles(parsed, 10).sort(), ["/x", "/y"]);
   assert.equal(referencedFiles(parsed, 1).length, 1);
 });
+
+Deno.test("buildTree() keeps members of null in merge patches, and nowhere else", () => {
+  const tree = treeOf(
+    "listeners:\n  - host:\n    overrides:\n      - path: ~\n        merge: { a: null, b: { c: , d: ~ }, e: [null] }\n",
+  );
+  assert.deepEqual(plain(tree.root), {
+    listeners: [{ overrides: [{ merge: { a: null, b: { c: null, d: null }, e: [null] } }] }],
+  });
+});

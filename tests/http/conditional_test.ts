@@ -139,3 +139,19 @@ Deno.test("rangeApplies() wants exactly this representation (RFC 9110 §13.1.5)"
     assert.equal(rangeApplies(ifRange, { status: 200, fields, responseTimeMs: NOW_MS }), applies, String(ifRange));
   }
 });
+
+Deno.test("evaluatePreconditions() goes by the entity tag alone where the dates say nothing of the content", () => {
+  const answer = (asked: Record<string, string>) => {
+    const request = { method: "GET", header: (name: string) => asked[name] ?? null };
+    return evaluatePreconditions(request, {
+      status: 200,
+      fields: [ETAG, DATE],
+      responseTimeMs: NOW_MS,
+      isUndated: true,
+    });
+  };
+  assert.equal(answer({ "if-modified-since": at(0) }), "proceed");
+  assert.equal(answer({ "if-unmodified-since": at(-5000) }), "proceed");
+  assert.equal(answer({ "if-none-match": ETAG[1] }), "not_modified");
+  assert.equal(answer({ "if-match": '"other"' }), "forward");
+});

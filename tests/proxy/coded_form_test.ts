@@ -87,3 +87,8 @@ Deno.test("Forms.with() takes a stored coding of the same body only", () => {
   assert.ok(new Forms(response([])).with("gzip", held) !== null);
   assert.equal(new Forms(response([], "y".repeat(100))).with("gzip", held), null);
 });
+
+Deno.test("isCodable() leaves alone what no tier keeps: it would be coded anew each time", () => {
+  assert.ok(!codable({ ...response([]), tiers: { memory: false, disk: false } }));
+  assert.ok(codable({ ...response([]), tiers: { memory: false, disk: true } }));
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { type InProcessGateway, withOrigin } from "./in_process_gateway.ts";
+import { type InProcessGateway, sentField, withOrigin } from "./in_process_gateway.ts";
 
 const BODY = "0123456789abcdef".repeat(250);
 const listeners = [{ name: "l", pool: "p", cache: { compress: { enabled: true, codings: ["gzip", "br"] } } }];
@@ -122,3 +122,25 @@ Deno.test("respondForm() makes the coding of a new body anew, and uses that of a
     assert.deepEqual(await text(), [true, BODY.toUpperCase()]);
   }, { listeners });
 });
+
+const DATE = "Thu, 01 Jan 2026 00:00:00 GMT";
+const dated: ScriptedHandler = (exchange) =>
+  exchange.reply({ fields: [["cache-control", "max-age=60"], ["etag", '"v1"'], ["last-modified", DATE]], body: "v1" });
+
+Deno.test("needsOrigin() leaves If-Match and If-Unmodified-Since that fail to the origin (RFC 9111 §4.3.2)", () =>
+  withOrigin(dated, async ({ ask }, origin) => {
+    await ask("/a");
+    for (const [name, value] of [["if-match", '"v1"'], ["if-match", "*"], ["if-unmodified-since", DATE]] as const) {
+      assert.match((await ask("/a", { headers: { [name]: value } })).cacheStatus, /hit/, `${name}: ${value}`);
+    }
+    const refused = [["if-match", '"v2"'], ["if-match", 'W/"v1"'], [
+      "if-unmodified-since",
+      "Wed, 31 Dec 2025 00:00:00 GMT",
+    ]] as const;
+    for (const [name, value] of refused) {
+      const answer = await ask("/a", { headers: { [name]: value } });
+      assert.match(answer.cacheStatus, /fwd=request; detail=precondition/);
+      assert.equal(sentField(origin, name), value);
+    }
+    assert.equal(origin.heads.length, 1 + refused.length);
+  }));
