@@ -133,3 +133,13 @@ Deno.test("prometheusText() escapes labels: no value of one can add a sample", a
 Deno.test("prometheusText() of a gateway that has served nothing is an exposition without samples", async () => {
   assert.deepEqual(readExposition(await prometheusText(newWorkerCounts(), [])).samples, []);
 });
+
+Deno.test("prometheusText() tells clients apart by name, and who was refused", async () => {
+  const counts = counted();
+  Object.assign(counts.listeners["api"]!, { unauthorized: 7, authBlocked: 8, clients: { tv: 5, kodi: 6 } });
+  const read = readExposition(await prometheusText(counts, []));
+  assert.equal(valueOf(read, "usher_client_requests_total", { listener: "api", client: "tv" }), 5);
+  assert.equal(valueOf(read, "usher_client_requests_total", { listener: "api", client: "kodi" }), 6);
+  assert.equal(valueOf(read, "usher_auth_failures_total", { listener: "api", result: "refused" }), 7);
+  assert.equal(valueOf(read, "usher_auth_failures_total", { listener: "api", result: "blocked" }), 8);
+});

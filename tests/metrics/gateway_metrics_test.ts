@@ -3,6 +3,7 @@ import {
   addCounts,
   CACHE_RESULT_INDEX,
   CACHE_RESULTS,
+  countClient,
   countRequest,
   countTry,
   credentialCounts,
@@ -156,4 +157,14 @@ Deno.test("countRequest() counts why an upstream was asked, where one was", () =
     "uri-miss": 1,
     "vary-miss": 1,
   });
+});
+
+Deno.test("countClient() counts by name, and addCounts() adds what all workers counted of access", () => {
+  const worker = newWorkerCounts();
+  const listener = worker.listeners["l"] = { ...newListenerCounts(), unauthorized: 2, authBlocked: 3 };
+  for (const name of ["tv", "constructor", "tv"]) countClient(listener, name);
+  const sum = newWorkerCounts();
+  for (let time = 0; time < 2; time++) addCounts(sum, structuredClone(worker));
+  const { unauthorized, authBlocked, clients } = sum.listeners["l"]!;
+  assert.deepEqual([unauthorized, authBlocked, { ...clients }], [4, 6, { tv: 4, constructor: 2 }]);
 });
