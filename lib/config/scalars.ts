@@ -379,3 +379,15 @@ export function pathPrefix() {
     pattern: "^/[^ ?#]*$",
   });
 }
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+/** A name that stands in keys, labels and logs; `what` is for messages. */
+export function name(what: string) {
+  return text({ title: "name", pattern: NAME, maxLength: 64, expected: `a ${what} of letters, digits, _ . and -` });
+}
+
+/** Text without control characters, of at most `maxLength` characters. */
+export function line(title: string, maxLength = 2000) {
+  return text({ title, pattern: /^[^\p{Cc}]+$/u, maxLength, expected: `a ${title}, one line` });
+}

@@ -1,6 +1,4 @@
 import { z } from "zod";
-import { changeFeedKeys } from "./change_feed_sections.ts";
-import { connectionKeys } from "./connection_sections.ts";
 import { Interpolated } from "./interpolate.ts";
 import { listenerKeys } from "./listener_sections.ts";
 import {
@@ -23,8 +21,8 @@ import {
 } from "./scalars.ts";
 import { asMapping, list, oneOrMany, section, short } from "./section.ts";
 import { storingKeys } from "./storing_sections.ts";
+import { poolKeys, upstreamKeys } from "./pool_sections.ts";
 import { processSections } from "./process_sections.ts";
-import { resilienceKeys, upstreamLimitKeys } from "./resilience_sections.ts";
 
 /** Names that the rooms of the gateway register and the configuration may use. */
 export interface RegisteredNames {
@@ -119,8 +117,7 @@ const upstreamSection = section({
   host: hostField().optional().describe("`Host` field sent and TLS name asked for; default: the URL's own."),
   resolve: ipAddress().optional().describe("Address to connect to instead of looking the name up."),
   max_connections: integer(1, 65_535).prefault(256).describe("Connections at most, in each serving worker."),
-  ...connectionKeys,
-  ...upstreamLimitKeys,
+  ...upstreamKeys,
 });
 
 const ruleSection = section({
@@ -211,7 +208,7 @@ function poolSection(names: RegisteredNames) {
       "Where requests go; a URL alone is short for `{ url: … }`.",
     ),
     timeouts: asMapping(timeoutsSection).prefault({}).describe("How long each step may take."),
-    ...resilienceKeys,
+    ...poolKeys,
     health: short(healthSection, { type: "boolean" }, enabledShorthand).prefault({}).describe(
       "Active checks and isolation of upstreams; `false` turns the checks off.",
     ),
@@ -232,7 +229,6 @@ function poolSection(names: RegisteredNames) {
     content_types: asMapping(contentTypesSection).optional().describe(
       "Media types that upstreams may answer with, another is a failed try; default: the type's own.",
     ),
-    ...changeFeedKeys,
     preserve_host: flag().prefault(false).describe("Send the client's `Host` instead of the upstream's."),
     forwarded: choice(["x-forwarded", "forwarded", "both", "off"]).optional().describe(
       "Fields that tell upstreams of the client; default: the type's own.",
