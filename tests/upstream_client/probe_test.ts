@@ -95,6 +95,17 @@ Deno.test(leakless("probeWay() shakes hands by TLS: trusted, untrusted, another'
   assert.match((await tls({ caCerts: [caCert], tlsName: "wrong.example" }))!, /not valid for name/);
 }));
 
+Deno.test(leakless("probeWay() tells a certificate that has expired", async () => {
+  const file = (name: string) => Deno.readTextFileSync(new URL(`./certs/${name}`, import.meta.url));
+  await using server = quiet({ cert: file("expired.pem"), key: file("expired.key") });
+  const trusting = options(`https://127.0.0.1:${server.port}`, {
+    caCerts: [file("expired_ca.pem")],
+    tlsName: "upstream.example",
+  });
+  const [family] = familiesOf(await probeWay(trusting, { timeoutMs: PATIENT_MS }));
+  assert.match(family!.tls!.failure!.message, /certificate expired/);
+}));
+
 Deno.test(leakless("probeWay() tells a handshake that is cut short or hangs, and a port without TLS", async () => {
   const failureAt = async (
     handler: (connection: import("./_raw_server.ts").RawConnection) => Promise<void>,
