@@ -163,6 +163,9 @@ function listenerFigures(counts: ListenerCounts | undefined): Record<string, unk
     by_status: Object.fromEntries(
       counts.byClass.map((count, index) => [index === 0 ? "client_left" : `${index}xx`, count]),
     ),
+    by_client: { ...counts.clients },
+    unauthorized: counts.unauthorized,
+    auth_blocked: counts.authBlocked,
   };
 }
 
