@@ -102,3 +102,22 @@ Deno.test("docs/clients.md: clients with keys of their own have a prefix of thei
     assert.equal((await ask("/mine/3/movie/550")).status, 401);
     assert.equal((await ask(`/mine/3/movie/550?api_key=${demoApiKey}`)).status, 200);
   }));
+
+Deno.test("docs/clients.md: a proxy setting is no way in for https; plain http is served by its host", () =>
+  withExample("TMDB's own names (DNS override)", async ({ serve }) => {
+    const port = Number(new URL(serve()).port);
+    const said = async (head: string) => {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+      await connection.write(new TextEncoder().encode(`${head}\r\nConnection: close\r\n\r\n`));
+      return await new Response(connection.readable).text();
+    };
+    assert.match(
+      await said("CONNECT api.themoviedb.org:443 HTTP/1.1\r\nHost: api.themoviedb.org:443"),
+      /^HTTP\/1\.1 501 /,
+    );
+    assert.match(
+      await said("GET http://api.themoviedb.org/3/movie/550 HTTP/1.1\r\nHost: api.themoviedb.org"),
+      /^HTTP\/1\.1 200 /,
+    );
+    assert.match(await said("GET http://evil.example/3/movie/550 HTTP/1.1\r\nHost: evil.example"), /^HTTP\/1\.1 404 /);
+  }));
