@@ -31,7 +31,7 @@ export async function migrateEnvCommand(args: readonly string[]): Promise<number
   try {
     const order = parse(args);
     if (order === null) return print(USAGE.trimEnd());
-    const label = order.fromEnv ? "environment" : order.file === null ? "standard input" : shown(order.file);
+    const label = order.fromEnv ? "environment" : order.file === null ? "standard input" : called(order.file);
     const { yaml, warnings } = migrateEnv(await read(order, label), label);
     for (const warning of warnings) fail(`warning: ${formatLocated(warning)}`);
     await prove(yaml);
@@ -104,8 +104,13 @@ async function write(file: string, yaml: string, force: boolean): Promise<number
     await Deno.writeTextFile(file, yaml, { createNew: !force });
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    return fail(`${shown(file)} is there already: give another name, or --force to replace it`);
+    return fail(`${called(file)} is there already: give another name, or --force to replace it`);
   }
-  fail(`Wrote ${shown(file)}. Next: usher check --config ${shown(file)}`);
+  fail(`Wrote ${called(file)}. Next: usher check --config ${called(file)}`);
   return 0;
+}
+
+/** A path in a message; the working directory itself has no shorter one. */
+function called(path: string): string {
+  return shown(path) || ".";
 }
