@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readExposition } from "../metrics/exposition_text.ts";
 import { startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
+import { eventually } from "./_eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
 import { testConfig } from "./_test_config.ts";
 
@@ -38,6 +39,11 @@ async function metricsOf(gateway: RunningGateway) {
       sample.name === name && Object.entries(labels).every(([label, wanted]) => sample.labels[label] === wanted)
     )?.value;
   return { text, value };
+}
+
+async function keysOf(gateway: RunningGateway): Promise<readonly Record<string, unknown>[]> {
+  const [pool] = (await gateway.status()).pools;
+  return (pool as unknown as { keys: readonly Record<string, unknown>[] }).keys;
 }
 
 Deno.test("with a revoked and a limited key among three clients see no error, and metrics, status and log say which", async (t) => {
@@ -82,8 +88,7 @@ Deno.test("with a revoked and a limited key among three clients see no error, an
   });
 
   await t.step("status", async () => {
-    const [pool] = (await gateway.status()).pools;
-    const { keys } = pool as unknown as { keys: readonly Record<string, unknown>[] };
+    const keys = await keysOf(gateway);
     assert.deepEqual(keys.map(({ key, state, requests }) => [key, state, requests]), [
       [1, "refused", 1],
       [2, "limited", 1],
@@ -111,6 +116,27 @@ Deno.test("with a revoked and a limited key among three clients see no error, an
     assert.deepEqual([...await askCold(gateway, { from: 1_000, times: 40, atOnce: 4 })], [200]);
     assert.deepEqual([REVOKED, LIMITED].map((key) => uses(origin, key)), [1, 1]);
   });
+  await gateway.close();
+  await origin.close();
+});
+
+Deno.test("what a health check finds out of a key spares every client from it", async () => {
+  const origin = await startTmdbOrigin({ keys: [GOOD] });
+  const gateway = await startGateway({
+    config: (places) =>
+      testConfig(places, {
+        pools: {
+          films: { type: "tmdb-api", health: { interval: "50ms" }, api_keys: [REVOKED, GOOD], upstreams: [origin.url] },
+        },
+        listeners: [{ name: "api", prefix: "/3", pool: "films" }],
+      }),
+  });
+  await eventually("a check has found it", async () => (await keysOf(gateway))[0]!["state"] === "refused");
+  await gateway.logged("refuses an API key");
+  assert.deepEqual([...await askCold(gateway, { from: 0, times: 20, atOnce: 4 })], [200]);
+  assert.deepEqual((await keysOf(gateway)).map(({ requests }) => requests), [0, 20]);
+  const stateOf = async () => (await gateway.status()).pools[0]!.upstreams[0]!.state;
+  await eventually("a refused key is no fault of the upstream", async () => await stateOf() === "healthy");
   await gateway.close();
   await origin.close();
 });
