@@ -90,7 +90,8 @@ export class ChangeFeed {
 
   /** Looks a pool's changes up now; `false` where it has no feed, `null` where a look-up is under way. */
   poll(pool: string): boolean | null {
-    return this.#pools.get(pool)?.poll() ?? false;
+    const feed = this.#pools.get(pool);
+    return feed === undefined ? false : feed.poll();
   }
 
   /** How each pool's feed stands. */

@@ -112,3 +112,20 @@ Deno.test("adminApp() answers problem details for what is not there and for what
   await assertProblem(response, 500);
   assert.doesNotMatch(text, /\bat .*:\d+:\d+|0123/);
 });
+
+Deno.test("/change-feed tells how feeds stand, and begins a look-up where there is one", async () => {
+  const begun: Record<string, boolean | null> = { tmdb: true, busy: null };
+  const view = plainView({
+    changeFeeds: () => [{ pool: "tmdb", state: "waiting" }],
+    pollChanges: (pool) => begun[pool] ?? (pool in begun ? null : false),
+  });
+  const shown = await ask(view, "/change-feed");
+  assert.deepEqual(await shown.json(), { change_feeds: [{ pool: "tmdb", state: "waiting" }] });
+  const statuses = [["tmdb", 202], ["busy", 409], ["other", 404]] as const;
+  for (const [pool, status] of statuses) {
+    const response = await ask(view, `/change-feed/${pool}`, { method: "POST" });
+    assert.equal(response.status, status, pool);
+    await response.body?.cancel();
+  }
+  assert.equal((await ask(plainView({ token: "secret" }), "/change-feed/tmdb", { method: "POST" })).status, 401);
+});

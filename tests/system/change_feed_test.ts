@@ -4,6 +4,7 @@ import { eventually } from "./_eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
 import { testConfig } from "./_test_config.ts";
 
+const PATIENCE_MS = 60_000;
 const MOVIE = "/3/movie/550?append_to_response=credits,images";
 
 /** As much of a feed's status as is read here. */
@@ -25,11 +26,11 @@ async function poll(gateway: RunningGateway): Promise<Feed> {
   const before = (await feedOf(gateway)).total.runs;
   const post = async () => (await fetch(`${gateway.adminUrl}/change-feed/tmdb`, { method: "POST" })).status;
   // The first look-up may be under way by itself.
-  await eventually("a look-up begins", async () => await post() === 202);
+  await eventually("a look-up begins", async () => await post() === 202, PATIENCE_MS);
   await eventually("it ends", async () => {
     const { state, total } = await feedOf(gateway);
     return state !== "running" && total.runs > before;
-  });
+  }, PATIENCE_MS);
   return await feedOf(gateway);
 }
 
@@ -61,6 +62,7 @@ Deno.test("a changed film is served stale, then fresh, right after a look-up of 
             health: false,
             api_keys: [demoApiKey],
             upstreams: [origin.url],
+            timeouts: { total: "2s" },
             change_feed: { interval: "1h", kinds: ["movie", "tv"], rate: 20 },
           },
         },
@@ -83,7 +85,7 @@ Deno.test("a changed film is served stale, then fresh, right after a look-up of 
   assert.equal(first.last_problem, null);
   assert.ok(first.last.changed >= 3 && first.last.purged >= 1 && first.last.purged < first.last.changed);
   assert.match(await ask(gateway, MOVIE), /^usher; hit; ttl=-\d+$/, "stale, while it is fetched");
-  await eventually("the fresh one is there", async () => /hit; ttl=[1-9]/.test(await ask(gateway, MOVIE)));
+  await eventually("the fresh one is there", async () => /hit; ttl=[1-9]/.test(await ask(gateway, MOVIE)), PATIENCE_MS);
   await ask(gateway, "/3/movie/680");
   await ask(gateway, "/3/tv/1399");
   assert.deepEqual([fetched("/3/movie/550"), fetched("/3/movie/680"), fetched("/3/tv/1399")], [2, 1, 1]);

@@ -129,3 +129,42 @@ Deno.test("PrewarmFetcher.fetch() leaves the room to clients while they wait for
     await origin.close();
   }
 });
+
+Deno.test("PrewarmFetcher.read() asks a pool's upstreams past the cache, uncounted, with a key of the pool", async () => {
+  const origin = await startTmdbOrigin();
+  const upstreams = [origin.url];
+  const parts = {
+    pools: {
+      api: { type: "tmdb-api", health: false, upstreams, api_keys: [demoApiKey], timeouts: { total: "1s" } },
+    },
+    listeners: [{ name: "api", prefix: "/tmdb", strip_prefix: true, pool: "api" }],
+  };
+  try {
+    await withGateway(parts, async ({ gateway, access, results }) => {
+      const place = { services: gateway.services, snapshot: gateway.snapshot };
+      const fetcher = new PrewarmFetcher();
+      const target = "/3/movie/changes?start_date=2026-01-01&page=1";
+      for (let turn = 0; turn < 2; turn++) {
+        const { outcome, body } = await fetcher.read(place, "api", target);
+        assert.equal(outcome, "read");
+        assert.ok(JSON.parse(new TextDecoder().decode(body!)).results.length > 0);
+      }
+      assert.deepEqual(origin.requests.map((request) => request.target.replace(`&api_key=${demoApiKey}`, "")), [
+        target,
+        target,
+      ]);
+      assert.deepEqual([access().length, results("api")], [0, {}]);
+      assert.deepEqual((await fetcher.read(place, "none", target)).detail, "no listener uses the pool");
+      origin.fault = () => Response.json({ results: "x".repeat(2_000_000) });
+      assert.match((await fetcher.read(place, "api", target)).detail!, /larger/);
+      origin.fault = () => Response.json({}, { status: 404 });
+      assert.match((await fetcher.read(place, "api", target)).detail!, /404/);
+      origin.fault = () => Response.json({}, { status: 429, headers: { "retry-after": "7" } });
+      const limited = await fetcher.read(place, "api", target);
+      assert.deepEqual([limited.outcome, limited.body], ["failed", null]);
+      assert.ok(limited.retryAfterMs! > 0);
+    });
+  } finally {
+    await origin.close();
+  }
+});
