@@ -150,7 +150,8 @@ export function respondStreaming(
   }
   if (exchange.method === "HEAD" || NO_CONTENT.has(status)) {
     body.cancel();
-    return send(exchange, { status, fields: head.fields, body: null, bytes: 0 }, note);
+    const isUnknown = !NO_CONTENT.has(status) && fieldValue(head.fields, "content-length") === null;
+    return send(exchange, { status, fields: head.fields, body: isUnknown ? unsent() : null, bytes: 0 }, note);
   }
   const stream = body.stream(({ bytes, aborted, error }) =>
     exchange.finish({
@@ -163,6 +164,11 @@ export function respondStreaming(
     })
   );
   return build(exchange, { status, fields: head.fields, body: stream, bytes: 0 }, note);
+}
+
+/** Content of a response to `HEAD` whose length is not known: to the server `null` is a length of 0 (RFC 9110 §8.6). */
+function unsent(): ReadableStream<Uint8Array> {
+  return new ReadableStream({ start: (controller) => controller.close() });
 }
 
 /** Fields of an upstream's response as a client gets them. */

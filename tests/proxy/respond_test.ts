@@ -159,3 +159,16 @@ Deno.test("respondError() speaks the language of the pool's type, without conten
     const head = await ask("/3/movie/1", { method: "HEAD" });
     assert.deepEqual([head.status, head.text], [502, ""]);
   }, { pool: { type: "tmdb-api", retry: { attempts: 1 } } }));
+
+Deno.test("respondStreaming() says nothing of a length that it does not know, in answer to HEAD (RFC 9110 §8.6)", () =>
+  withOrigin(async (exchange) => {
+    const length = exchange.head.target === "/known" ? "content-length: 7\r\n" : "";
+    await exchange.write(`HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n${length}\r\n`);
+    if (length === "") exchange.end();
+  }, async (gateway) => {
+    const url = gateway.serve();
+    const lengthOf = async (target: string) =>
+      (await fetch(url + target, { method: "HEAD" })).headers.get("content-length");
+    assert.equal(await lengthOf("/unknown"), null);
+    assert.equal(await lengthOf("/known"), "7");
+  }));
