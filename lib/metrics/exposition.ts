@@ -31,7 +31,7 @@ export interface Metric {
  */
 export function prometheusText(counts: WorkerCounts, further: readonly Metric[]): Promise<string> {
   const registry = new Registry();
-  const counters = [listenerMetrics, accessMetrics, poolMetrics, upstreamMetrics, keyMetrics].flatMap((metrics) =>
+  const counters = [listenerMetrics, imageMetrics, accessMetrics, poolMetrics, upstreamMetrics, keyMetrics].flatMap((metrics) =>
     metrics(counts)
   );
   for (const metric of [...counters, ...further]) {
@@ -130,6 +130,15 @@ function accessMetrics({ listeners }: WorkerCounts): Metric[] {
       ),
     },
   ];
+}
+
+function imageMetrics({ listeners }: WorkerCounts): Metric[] {
+  return [{
+    name: "usher_image_conversions_total",
+    help: "Conversions of pictures by what became of them; what is not done is served as it is",
+    type: "counter",
+    values: Object.entries(listeners).flatMap(([listener, { conversions }]) => results({ listener }, conversions)),
+  }];
 }
 
 function durationSamples(listener: string, counts: ListenerCounts): Sample[] {

@@ -9,7 +9,6 @@ const KINDS: ReadonlySet<string> = new Set([
 ]);
 const ID = /^[a-z0-9]{1,64}/;
 const LANGUAGE = /^([a-z]{2,3})(?:-[a-z]{2,4})?$/i;
-const IMAGE = /([^/]{1,128})\/([A-Za-z0-9_-]{1,128})\.[A-Za-z0-9]{2,5}$/;
 
 /**
  * Tags of a request to TMDB's API: what it is about (`movie:550`, `tv:1399`, `person:1`), its language (`lang:de` and `lang:de-de`) and
@@ -28,12 +27,6 @@ export function apiTags(request: TypedRequest): readonly string[] {
     if (language[0].length > language[1]!.length) tags.push(`lang:${language[0].toLowerCase()}`);
   }
   return tags;
-}
-
-/** Tags of a request for an image: the picture in all sizes and formats (`img:<id>`), and the size (`size:w500`). */
-export function imageTags(path: string): readonly string[] {
-  const found = IMAGE.exec(path);
-  return found === null ? [] : [`img:${found[2]}`, `size:${found[1]}`];
 }
 
 /** Titles and people have numbers; what stands there else (`popular`, `changes`) is a list. */

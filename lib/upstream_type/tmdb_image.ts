@@ -5,9 +5,8 @@ import { canonicalQuery, withoutApiKey } from "./_canonical_query.ts";
 import { ContentRule, hasContent, isBlockPage, mediaTypeOf } from "./_content.ts";
 import { tmdbError } from "./_errors.ts";
 import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
-import { imageTags } from "./_tmdb_tags.ts";
+import { imageTags, tmdbSize } from "./_tmdb_image_paths.ts";
 import { IMAGE_TTL } from "./_tmdb_routes.ts";
-import { tmdbSize } from "./_tmdb_sizes.ts";
 import type { SizedPictures } from "./sized_pictures.ts";
 import type {
   DefaultCheck,

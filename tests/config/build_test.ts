@@ -49,6 +49,7 @@ Deno.test("buildConfig() fills every default", async () => {
       collapseTimeoutMs: 5000,
       backgroundFill: true,
     },
+    images: { concurrency: 2, queue: 64, timeoutMs: 20_000, maxBytes: 16 * 1024 ** 2, maxPixels: 40_000_000 },
     pools: [{
       name: "a",
       type: "custom",
@@ -88,6 +89,7 @@ Deno.test("buildConfig() fills every default", async () => {
       },
       apiKeys: [],
       keyMode: "inject-missing",
+      imageAccept: "named",
       contentTypes: null,
       changeFeed: null,
       preserveHost: false,
@@ -134,6 +136,7 @@ Deno.test("buildConfig() fills every default", async () => {
       limits: { maxInFlight: null, queueSize: 256, queueTimeoutMs: 2000, rate: null },
       offline: false,
       prewarm: { targets: [], file: null, concurrency: 2, ratePerSecond: 10, atStart: true, everyMs: null },
+      images: { convert: null, derive: null },
     }],
   });
 });
@@ -144,6 +147,7 @@ server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, work
   trusted_proxies: [10.0.0.0/8], max_request_body: 1MB }
 admin: { listen: "[::1]:1", token: s3cret, peers: [{ url: "http://b.example:6636/", token: t }, { url: "https://c.example" }] }
 logging: { level: debug, format: json, access: all }
+images: { concurrency: 3, queue: 4, timeout: 5s, max_size: 6MiB, max_pixels: 7 }
 cache: { memory: 1MiB, disk: 2MiB, min_free_disk: 7MiB, max_entry: 3KiB, fill_memory: 4MiB, collapse_timeout: 5ms, background_fill: false }
 pools:
   p:
@@ -157,6 +161,7 @@ pools:
     health: { enabled: false, method: HEAD, path: /h?x, fields: { accept: "*/*" }, status: [200, 300-399], contains: ok,
       interval: 10s, unhealthy_interval: 2s, timeout: 1s, rise: 3, fall: 4, max_failures: 6 }
     key_mode: pass
+    image_accept: negotiate
     content_types: { allow: [Image/*], deny: [text/html] }
     preserve_host: true
     forwarded: both
@@ -170,6 +175,9 @@ listeners:
     max_in_flight: 9
     queue: { size: 10, timeout: 11ms }
     offline: auto
+    images:
+      convert: { formats: [webp], quality: { avif: 1, webp: 2 }, effort: { avif: 3, webp: 4 }, min_size: 5KiB, wait: 6s }
+      derive: { quality: 7, wait: 8s }
     prewarm: { paths: [/a, "http://h/b?c", /a], file: list.txt, concurrency: 3, rate: 4, at_start: false, every: 5m }
     cache:
       mode: "off"
@@ -210,6 +218,7 @@ listeners:
       collapseTimeoutMs: 5,
       backgroundFill: false,
     },
+    images: { concurrency: 3, queue: 4, timeoutMs: 5_000, maxBytes: 6 * 1024 ** 2, maxPixels: 7 },
     pools: [{
       name: "p",
       type: "custom",
@@ -252,6 +261,7 @@ listeners:
       },
       apiKeys: [],
       keyMode: "pass",
+      imageAccept: "negotiate",
       changeFeed: null,
       contentTypes: { allow: ["image/*"], deny: ["text/html"] },
       preserveHost: true,
@@ -299,6 +309,16 @@ listeners:
         ratePerSecond: 4,
         atStart: false,
         everyMs: 300_000,
+      },
+      images: {
+        convert: {
+          formats: ["webp"],
+          quality: { avif: 1, webp: 2 },
+          effort: { avif: 3, webp: 4 },
+          minBytes: 5 * 1024,
+          waitMs: 6000,
+        },
+        derive: { quality: 7, waitMs: 8000 },
       },
     }],
   });

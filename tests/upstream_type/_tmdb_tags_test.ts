@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { apiTags, imageTags } from "../../lib/upstream_type/_tmdb_tags.ts";
+import { apiTags } from "../../lib/upstream_type/_tmdb_tags.ts";
 import { requestFor } from "./_requests.ts";
 
 const CASES: ReadonlyArray<readonly [target: string, tags: readonly string[]]> = [
@@ -18,11 +18,4 @@ const CASES: ReadonlyArray<readonly [target: string, tags: readonly string[]]> =
 
 Deno.test("apiTags() names what a response is about, its language and its class", () => {
   for (const [target, tags] of CASES) assert.deepEqual(apiTags(requestFor(target)), tags, target);
-});
-
-Deno.test("imageTags() names the picture in all its sizes, and the size", () => {
-  assert.deepEqual(imageTags("/t/p/w500/pB8BM7.jpg"), ["img:pB8BM7", "size:w500"]);
-  assert.deepEqual(imageTags("/t/p/original//a.svg"), []);
-  assert.deepEqual(imageTags("/t/p/original/a.svg"), ["img:a", "size:original"]);
-  assert.deepEqual(imageTags("/t/p/w500/"), []);
 });
