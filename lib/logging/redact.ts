@@ -5,6 +5,8 @@ const SECRET_PARAMETER =
 const ESCAPED_PARAMETER = /((?:^|[?&;\s"])[\w.~+-]*%[0-7][0-9a-f][\w.~+%-]*=)[^&#\s"]*/gi;
 /** A guest session's id is all that its holder has to show, and TMDB takes it in the path. */
 const GUEST_SESSION = /(\/guest_session\/)(?!new\b)[^/?#\s"]+/gi;
+/** A client's token before a path, as `http/keyed_path.ts` reads it, also where no listener takes one. */
+const KEYED_PATH = /(\/(?:~|%7e))[\w.~-]{16,}/gi;
 const USER_INFORMATION = /(:\/\/)[^/?#\s"@]+@/g;
 const AUTHORIZATION = /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]+/gi;
 // Looking back at `-` too keeps the time linear in a text of many beginnings.
@@ -15,7 +17,7 @@ const MAY_HOLD = /[=/\s]|eyJ/;
 
 /**
  * A text without the credentials it may hold: values of parameters that are known to be secret, `Authorization` values, JSON web
- * tokens, user information in URLs, guest sessions in paths.
+ * tokens, user information in URLs, guest sessions and clients' tokens in paths.
  *
  * @example
  * ```ts
@@ -33,6 +35,7 @@ function redactAll(text: string): string {
     .replace(SECRET_PARAMETER, "$1[redacted]")
     .replace(ESCAPED_PARAMETER, redactEscaped)
     .replace(GUEST_SESSION, "$1[redacted]")
+    .replace(KEYED_PATH, "$1[redacted]")
     .replace(USER_INFORMATION, "$1[redacted]@")
     .replace(AUTHORIZATION, "$1 [redacted]")
     .replace(JSON_WEB_TOKEN, "[redacted]");

@@ -5,6 +5,7 @@ import { GatewayError } from "../errors.ts";
 import { RequestFields } from "../http/field_source.ts";
 import { selectingFields } from "../http/vary.ts";
 import type { RouteTable } from "../listener/route_table.ts";
+import { redact } from "../logging/redact.ts";
 import { admit } from "./admit.ts";
 import { forwardNote, hitNote } from "./cache_note.ts";
 import { deriveMissing } from "./derive_missing.ts";
@@ -152,7 +153,8 @@ function refuse(services: Services, error: GatewayError): Response {
 }
 
 function noListener(path: string): GatewayError {
-  const shown = path.length > 100 ? `${path.slice(0, 100)}…` : path;
+  const safe = redact(path);
+  const shown = safe.length > 100 ? `${safe.slice(0, 100)}…` : safe;
   return new GatewayError("no_listener", `No listener serves "${shown}"`, {
     hint: "The listeners' prefixes and hosts are in the configuration; the admin address shows them at /status",
   });

@@ -93,3 +93,9 @@ Deno.test("redact() takes time that grows with the length alone", () => {
     assert.ok(performance.now() - startedMs < 500, piece);
   }
 });
+
+Deno.test("redact() hides a token before a path, and leaves names of people", () => {
+  assert.equal(redact("/~0123456789abcdef/3/movie/550?x=1"), "/~[redacted]/3/movie/550?x=1");
+  assert.equal(redact("http://a.example/%7E0123456789abcdef"), "http://a.example/%7E[redacted]");
+  assert.equal(redact("/~anna/page"), "/~anna/page");
+});

@@ -191,3 +191,11 @@ Deno.test("admit() leads clients to closed images by their own token only, and k
     await origin.close();
   }
 });
+
+Deno.test("admit() has no part in an address where nobody takes tokens before the path; they show nowhere all the same", () =>
+  withOrigin((exchange) => exchange.reply({ body: "x" }), async ({ ask, lines }) => {
+    assert.equal((await ask(`/~${KODI}/a`)).status, 404);
+    const refused = await ask(`/a/~${KODI}/b`);
+    assert.equal(refused.status, 401);
+    assert.ok(!JSON.stringify([lines, refused.text, (await ask(`/~${KODI}/a`)).text]).includes(KODI));
+  }, { listeners: [{ name: "l", prefix: "/a", pool: "p", auth: { tokens: TOKENS, path: false } }] }));
