@@ -31,9 +31,9 @@ export interface Metric {
  */
 export function prometheusText(counts: WorkerCounts, further: readonly Metric[]): Promise<string> {
   const registry = new Registry();
-  const counters = [listenerMetrics, imageMetrics, accessMetrics, poolMetrics, upstreamMetrics, keyMetrics].flatMap((metrics) =>
-    metrics(counts)
-  );
+  const counters = [listenerMetrics, imageMetrics, accessMetrics, poolMetrics, upstreamMetrics, keyMetrics].flatMap((
+    metrics,
+  ) => metrics(counts));
   for (const metric of [...counters, ...further]) {
     // The registry asks a metric for nothing but its name and what `get` answers.
     registry.registerMetric(
@@ -94,12 +94,6 @@ function listenerMetrics({ listeners }: WorkerCounts): Metric[] {
       values: samples((listener, { queued, turnedAway }) =>
         results({ listener }, { waited: queued, refused: turnedAway })
       ),
-    },
-    {
-      name: "usher_image_conversions_total",
-      help: "Conversions of pictures by what became of them; what is not done is served as it is",
-      type: "counter",
-      values: samples((listener, { conversions }) => results({ listener }, conversions)),
     },
   ];
 }
