@@ -268,7 +268,8 @@ function storingLines({ isCacheOff, memoryTtlMs, diskTtlMs, type }: SeedSettings
   const usual = type.value === "custom" ? "what the origin says" : "times of each kind of path";
   return [
     ...(type.value === "custom" ? [line(3, "mode: ttl", "the rule counts, not what the origin says")] : []),
-    line(3, "rules:", `without this rule: ${usual}`),
+    line(3, "rules:", `without them: ${usual}`),
+    ...(type.value === "tmdb-api" ? [line(4, "- { path: /3/**/changes }", "kept for seconds, as it has to be")] : []),
     line(4, `- { status: 200, ttl: ${formatDurationMs(longest.value)} }`, longest.origin),
   ];
 }

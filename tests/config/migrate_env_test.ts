@@ -46,7 +46,9 @@ Deno.test("migrateEnv() carries every variable of the seed's README over, and lo
     ["api", "/3", "0.0.0.0", 6635],
     ["api-v4", "/4", "0.0.0.0", 6635],
   ]);
-  for (const { cache } of config.listeners) assert.equal(cache.rules[0]?.ttlMs, 86_400_000);
+  for (const { cache: { rules } } of config.listeners) {
+    assert.deepEqual(rules.map(({ path, ttlMs }) => [path, ttlMs]), [["/3/**/changes", null], [null, 86_400_000]]);
+  }
   const said = seedVariables.filter(({ note }) => note !== null).map(({ name }) => name);
   for (const name of said) assert.ok(warnings.some((line) => line.includes(` ${name}: `)), name);
   assert.deepEqual(await warningsOf(yaml), []);

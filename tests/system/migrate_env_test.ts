@@ -82,6 +82,9 @@ services:
     assert.match(second.cacheStatus, /; hit/, path);
     assert.deepEqual(second.bytes, first.bytes);
   }
+  const age = async (path: string) => (await fetched(base + path)).headers.get("cache-control");
+  assert.equal(await age("/3/movie/550"), "public, max-age=86400");
+  assert.equal(await age("/3/movie/changes"), "public, max-age=30");
   assert.ok(origin.requests.some(({ target }) => target === `/3/movie/550?api_key=${demoApiKey}`));
 });
 
