@@ -61,7 +61,8 @@ export function compilePool(config: PoolConfig, type: UpstreamType, deps: PoolDe
     retries: deps.limits.retries(config),
     hedge: deps.limits.hedge(config),
     room: deps.limits.room(config),
-    keyRoom: deps.limits.keyRoom(config),
+    keyRoom: deps.limits.keyRoom(config, "anybody"),
+    userKeyRoom: deps.limits.keyRoom(config, "users"),
     credentials: () => type.credentials?.() ?? [],
     counts: deps.poolCountsOf(config.name),
     // A general pool that says nothing of its content carries whatever its upstreams send.

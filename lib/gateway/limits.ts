@@ -90,7 +90,13 @@ export class Limits {
     const address = { header: null, ipv4Prefix: 32, ipv6Prefix: 64 };
     // No listener is called so: names have no space.
     const name = `tokens of ${listener}`;
-    return new ClientRate(this.#shared.clients, { listener: name, requests, perMs: 60_000, burst: requests, ...address });
+    return new ClientRate(this.#shared.clients, {
+      listener: name,
+      requests,
+      perMs: 60_000,
+      burst: requests,
+      ...address,
+    });
   }
 
   /** A pool's retry budget. */
@@ -114,9 +120,9 @@ export class Limits {
     return this.#keep(["room", name], () => new TurnQueue(ROOM_QUEUE));
   }
 
-  /** Where requests of a pool wait for a key with room. */
-  keyRoom({ name }: PoolConfig): TurnQueue {
-    return this.#keep(["key room", name], () => new TurnQueue(ROOM_QUEUE));
+  /** Where requests of a pool, or those of users, wait for a key with room. */
+  keyRoom({ name }: PoolConfig, whose: "anybody" | "users"): TurnQueue {
+    return this.#keep(["key room", name, whose], () => new TurnQueue(ROOM_QUEUE));
   }
 
   /** What all workers know of a pool's key, by its digest; it outlives reloads. */

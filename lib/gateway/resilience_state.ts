@@ -42,13 +42,13 @@ export function resilienceState({ pools, tenants }: Snapshot, nowMs: number): Re
   };
 }
 
-function poolState({ pool, retries, room, keyRoom, credentials }: PoolRuntime, nowMs: number): PoolState {
+function poolState({ pool, retries, room, keyRoom, userKeyRoom, credentials }: PoolRuntime, nowMs: number): PoolState {
   return {
     retrying: retries.retrying,
     retriesWaiting: retries.waiting,
     waiting: room.size,
     upstreams: Object.fromEntries(pool.upstreams.map((upstream) => [upstream.id, upstreamState(upstream, nowMs)])),
-    waitingForKey: keyRoom.size,
+    waitingForKey: keyRoom.size + userKeyRoom.size,
     credentials: credentials(),
   };
 }

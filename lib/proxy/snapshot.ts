@@ -53,6 +53,8 @@ export interface PoolRuntime {
   readonly room: TurnQueue;
   /** Where requests wait while every credential is at its limit. */
   readonly keyRoom: TurnQueue;
+  /** The same for those of users: they wait for one credential only, and must not hold up those that any will do for. */
+  readonly userKeyRoom: TurnQueue;
   /** How the pool's credentials stand. */
   readonly credentials: () => readonly CredentialState[];
   readonly counts: PoolCounts;

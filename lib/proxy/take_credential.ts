@@ -4,6 +4,7 @@ import type { Held, Outgoing } from "../upstream_type/upstream_type.ts";
 import { type Attempt, discard } from "./attempt.ts";
 import type { Exchange } from "./exchange.ts";
 import { mayGetRoom } from "./next_upstream.ts";
+import type { TurnQueue } from "./turn_queue.ts";
 
 /** What was tried so far, and how long there is time for more. */
 export interface CredentialWait {
@@ -29,9 +30,10 @@ export function takeCredential(
   exchange: Exchange,
   wait: CredentialWait,
 ): TakenCredential | Promise<TakenCredential> {
-  const { pool, type } = exchange.tenant;
+  const { type } = exchange.tenant;
+  const room = roomFor(exchange);
   // Those that wait already come first; one that brings its own credential waits for nobody.
-  if (pool.keyRoom.size > 0) pool.keyRoom.advance();
+  if (room.size > 0) room.advance();
   const taken = type.outgoing(exchange);
   return "heldMs" in taken ? waitForRoom(exchange, taken, wait) : { outgoing: taken, last: wait.last };
 }
@@ -43,14 +45,19 @@ async function waitForRoom(exchange: Exchange, { heldMs }: Held, wait: Credentia
   // Where no upstream is in there is nothing to wait for.
   if (heldMs > leftMs || !isAnyUpstreamIn(exchange)) return inVain(exchange, { last, heldMs });
   const left = last?.kind === "answer" ? givenUp(last) : last;
-  const before = pool.keyRoom.size;
-  const turn = pool.keyRoom.take(() => roomNow(type.outgoing(exchange)), { waitMs: leftMs, signal });
-  if (pool.keyRoom.size > before) pool.counts.credentialQueued++;
+  const room = roomFor(exchange);
+  const before = room.size;
+  const turn = room.take(() => unheld(type.outgoing(exchange)), { waitMs: leftMs, signal });
+  if (room.size > before) pool.counts.credentialQueued++;
   const outgoing = await turn;
   return outgoing === null ? inVain(exchange, { last: null, heldMs, signal }) : { outgoing, last: left };
 }
 
-function roomNow(taken: Outgoing | Held): Outgoing | null {
+function roomFor({ private: reason, tenant: { pool } }: Exchange): TurnQueue {
+  return reason === null ? pool.keyRoom : pool.userKeyRoom;
+}
+
+function unheld(taken: Outgoing | Held): Outgoing | null {
   return "heldMs" in taken ? null : taken;
 }
 

@@ -71,12 +71,12 @@ export class PrewarmFetcher {
   }
 
   /** Waits until clients leave room, but not for long; answers whether they do. */
-  async #isQuiet({ pool: { pool, keyRoom } }: Tenant): Promise<boolean> {
+  async #isQuiet({ pool: { pool, keyRoom, userKeyRoom } }: Tenant): Promise<boolean> {
     const untilMs = performance.now() + PATIENCE_MS;
     for (;;) {
       const inFlight = pool.upstreams.reduce((sum, upstream) => sum + upstream.inFlight, 0) - this.#active;
       const latenessMs = await lateness();
-      const isKeyFree = keyRoom.size <= this.#active;
+      const isKeyFree = keyRoom.size + userKeyRoom.size <= this.#active;
       if (isKeyFree && inFlight < BUSY_IN_FLIGHT && latenessMs < BUSY_LATENESS_MS) return true;
       if (performance.now() > untilMs) return false;
     }

@@ -131,3 +131,22 @@ Deno.test("takeCredential() rests a limited key for its Retry-After, a refused o
     assert.deepEqual(pool!.credentials().map(({ state }) => state), ["refused", "ready", "ready"]);
   });
 });
+
+Deno.test("takeCredential() lets a user's request wait for the key of its session without holding up those of others", () =>
+  withKeys({ api_keys: [demoApiKey, SECOND_KEY], key_limits: { max_rps: 10, burst: 1 } }, async (gateway, origin) => {
+    origin.keys.set(demoApiKey, "limited");
+    origin.accounts.retryAfterSeconds = 5;
+    assert.equal((await gateway.ask("/3/movie/550")).status, 200);
+    const user = gateway.ask("/3/account?session_id=session-of-alice");
+    await eventually("the user waits", () => poolOf(gateway).userKeyRoom.size === 1);
+    const others = [gateway.ask("/3/movie/603"), gateway.ask("/3/movie/13")];
+    await eventually("the others wait", () => poolOf(gateway).keyRoom.size === 2);
+    for (const other of others) {
+      gateway.clock.advance(100);
+      assert.equal((await other).status, 200);
+    }
+    origin.keys.set(demoApiKey, "ok");
+    gateway.clock.advance(5_000);
+    assert.equal((await user).status, 200);
+    assert.equal(keyOf(origin.requests.at(-1)!.target), demoApiKey);
+  }));
