@@ -31,12 +31,23 @@ function validateImageBase(listener: DraftListener, path: Path, context: Validat
   problems.expect(at, `false, the URL of images, or a listener with a pool of type ${IMAGES}`);
 }
 
-/** An override that names nothing changes nothing. */
-function warnEmpty(listener: DraftListener, path: Path, { problems, original }: ValidationContext): void {
-  for (const [index, { merge }] of listener.overrides.entries()) {
-    const isEmpty = typeof merge === "object" && merge !== null && !Array.isArray(merge) &&
-      Object.keys(merge).length === 0;
-    if (isEmpty) problems.warn([...original([...path, "overrides", index]), "merge"], "an empty patch changes nothing");
+/** Whether a glob can match a path that a listener passes on as it stands. */
+function isReachable(glob: string, prefix: string): boolean {
+  const [literal = ""] = glob.split("*");
+  const isWhole = literal === glob;
+  if (prefix === "/" || literal.startsWith(`${prefix}/`) || literal === prefix) return true;
+  return !isWhole && prefix.startsWith(literal);
+}
+
+/** Overrides that never change anything: they name nothing, or no path that there is. */
+function warnIdle(listener: DraftListener, path: Path, { problems, original }: ValidationContext): void {
+  for (const [index, { path: glob, merge }] of listener.overrides.entries()) {
+    const at = original([...path, "overrides", index]);
+    const isObject = typeof merge === "object" && merge !== null && !Array.isArray(merge);
+    if (isObject && Object.keys(merge).length === 0) problems.warn([...at, "merge"], "an empty patch changes nothing");
+    if (!listener.strip_prefix && !isReachable(glob, listener.prefix)) {
+      problems.warn([...at, "path"], `it matches no path of this listener: they begin with ${listener.prefix}`);
+    }
   }
 }
 
@@ -44,6 +55,6 @@ function warnEmpty(listener: DraftListener, path: Path, { problems, original }: 
 export function validateRewriting(context: ValidationContext): void {
   for (const [index, listener] of context.values.listeners.entries()) {
     validateImageBase(listener, context.original(["listeners", index]), context);
-    warnEmpty(listener, ["listeners", index], context);
+    warnIdle(listener, ["listeners", index], context);
   }
 }

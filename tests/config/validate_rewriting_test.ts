@@ -36,7 +36,26 @@ Deno.test("validateRewriting() says nothing of what others are wrong about", asy
 
 Deno.test("validateRewriting() warns of patches that change nothing", async () => {
   const warnings = await warningsOf(
-    `${POOLS}${IMAGES}${OTHER}  - { name: a, prefix: /3, pool: api, overrides: [ { path: /a, merge: {} }, { path: /b, merge: [] } ] }\n`,
+    `${POOLS}${IMAGES}${OTHER}  - { name: a, prefix: /3, pool: api, overrides: [ { path: /3/a, merge: {} }, { path: /3/b, merge: [] } ] }\n`,
   );
-  assert.deepEqual(warnings, ["8:71 listeners[2].overrides[0].merge: an empty patch changes nothing"]);
+  assert.deepEqual(warnings, ["8:73 listeners[2].overrides[0].merge: an empty patch changes nothing"]);
+});
+
+Deno.test("validateRewriting() warns of paths that a listener does not have", async () => {
+  const warned = async (path: string, more = "prefix: /3/x") =>
+    (await warningsOf(
+      `${POOLS}${IMAGES}${OTHER}  - { name: a, pool: api, ${more}, overrides: [ { path: "${path}", merge: 1 } ] }\n`,
+    )).length;
+  for (const path of ["/3/x", "/3/x/y", "/3/x/*", "/3/**", "/3/*/y", "**", "/3*"]) {
+    assert.equal(await warned(path), 0, path);
+  }
+  for (const path of ["/x/y", "/3/xy", "/3", "/4/**", "/3/y*"]) assert.equal(await warned(path), 1, path);
+  assert.equal(await warned("/x/y", "prefix: /3, strip_prefix: true"), 0);
+  assert.equal(await warned("/x/y", "prefix: /"), 0);
+  assert.deepEqual(
+    await warningsOf(
+      `${POOLS}${IMAGES}${OTHER}  - { name: a, prefix: /3, pool: api, overrides: [ { path: /a, merge: 1 } ] }\n`,
+    ),
+    ["8:60 listeners[2].overrides[0].path: it matches no path of this listener: they begin with /3"],
+  );
 });
