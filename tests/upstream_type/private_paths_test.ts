@@ -331,7 +331,13 @@ function partsFor(urls: readonly string[], pool = {}, more: Partial<GatewayParts
     pools: {
       films: { type: "tmdb-api", health: false, strategy: "round-robin", upstreams: urls, api_keys: [KEY], ...pool },
     },
-    listeners: [{ name: "three", prefix: "/3", pool: "films" }, { name: "four", prefix: "/4", pool: "films" }],
+    listeners: [{ name: "three", prefix: "/3" }, { name: "four", prefix: "/4" }].map((one) => ({
+      ...one,
+      pool: "films",
+      // All that may make a response be kept longer, or used for more.
+      offline: "auto",
+      cache: { reuse_appends: true, rules: [{ status: "200-599", ttl: "1h", min_ttl: "1h", stale_if_error: "1h" }] },
+    })),
     access: "off",
     ...more,
   };
