@@ -4,6 +4,8 @@ import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { eventually, type InProcessGateway, withGateway } from "../proxy/in_process_gateway.ts";
 
+const TOKEN = "5f3c9a1e7b2d4068aa51c0de93b7f642";
+
 /** A gateway with a listener of each kind in front of an origin that is asked for what `targets` hold. */
 async function withListeners(
   run: (at: {
@@ -36,6 +38,7 @@ async function withListeners(
       { name: "off", prefix: "/off", pool: "any", cache: { mode: "off" } },
       { name: "api", prefix: "/3", pool: "api" },
       { name: "image", prefix: "/t/p", pool: "image" },
+      { name: "closed", prefix: "/closed", pool: "any", auth: { tokens: { tv: TOKEN } } },
     ],
   };
   try {
@@ -168,3 +171,10 @@ Deno.test("PrewarmFetcher.read() asks a pool's upstreams past the cache, uncount
     await origin.close();
   }
 });
+
+Deno.test("PrewarmFetcher.fetch() needs no token, and stores for clients that have one", () =>
+  withListeners(async ({ gateway, fetch }) => {
+    assert.equal((await fetch("closed", "http://gateway.test/closed/a")).outcome, "fetched");
+    assert.equal((await gateway.ask("/closed/a")).status, 401);
+    assert.match((await gateway.ask(`/~${TOKEN}/closed/a`)).cacheStatus, /hit/);
+  }));
