@@ -89,6 +89,7 @@ Deno.test("buildConfig() fills every default", async () => {
       },
       apiKeys: [],
       keyMode: "inject-missing",
+      keyLimits: { maxPerSecond: 35, burst: 10 },
       imageAccept: "named",
       contentTypes: null,
       changeFeed: null,
@@ -161,6 +162,7 @@ pools:
     health: { enabled: false, method: HEAD, path: /h?x, fields: { accept: "*/*" }, status: [200, 300-399], contains: ok,
       interval: 10s, unhealthy_interval: 2s, timeout: 1s, rise: 3, fall: 4, max_failures: 6 }
     key_mode: pass
+    key_limits: { max_rps: 2.5, burst: 1 }
     image_accept: negotiate
     content_types: { allow: [Image/*], deny: [text/html] }
     preserve_host: true
@@ -261,6 +263,7 @@ listeners:
       },
       apiKeys: [],
       keyMode: "pass",
+      keyLimits: { maxPerSecond: 2.5, burst: 1 },
       imageAccept: "negotiate",
       changeFeed: null,
       contentTypes: { allow: ["image/*"], deny: ["text/html"] },
@@ -335,4 +338,12 @@ Deno.test("buildConfig() freezes all of it, and structuredClone() carries it to 
   visit(config, "config");
   assert.deepEqual(thawed, []);
   assert.deepEqual(structuredClone(config), config);
+});
+
+Deno.test("buildConfig() limits no key where key_limits is false", async () => {
+  const { pools } = await configOf(
+    "pools: { a: { type: tmdb-api, key_limits: false, upstreams: [https://one.example] } }\n" +
+      "listeners: [{ name: a, pool: a }]\n",
+  );
+  assert.equal(pools[0]!.keyLimits, null);
 });
