@@ -136,6 +136,9 @@ Deno.test("buildConfig() fills every default", async () => {
       cors: null,
       limits: { maxInFlight: null, queueSize: 256, queueTimeoutMs: 2000, rate: null },
       offline: false,
+      publicUrl: null,
+      rewriteImageBase: true,
+      overrides: [],
       prewarm: { targets: [], file: null, concurrency: 2, ratePerSecond: 10, atStart: true, everyMs: null },
       images: { convert: null, derive: null },
     }],
@@ -177,6 +180,9 @@ listeners:
     max_in_flight: 9
     queue: { size: 10, timeout: 11ms }
     offline: auto
+    public_url: https://p.example/x/
+    rewrite_image_base: false
+    overrides: [{ path: /y, query: { q: "1" }, merge: { z: null } }]
     images:
       convert: { formats: [webp], quality: { avif: 1, webp: 2 }, effort: { avif: 3, webp: 4 }, min_size: 5KiB, wait: 6s }
       derive: { quality: 7, wait: 8s }
@@ -305,6 +311,9 @@ listeners:
       cors: null,
       limits: { maxInFlight: 9, queueSize: 10, queueTimeoutMs: 11, rate: null },
       offline: "auto",
+      publicUrl: "https://p.example/x",
+      rewriteImageBase: false,
+      overrides: [{ path: "/y", query: { q: "1" }, merge: { z: null } }],
       prewarm: {
         targets: ["/a", "http://h/b?c"],
         file: "/etc/usher/list.txt",
