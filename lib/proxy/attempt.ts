@@ -49,7 +49,9 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   const waiting = upstream.expectAnswer(requestTimeMs);
   const end = bookkeeper(exchange, upstream);
   try {
-    const sending = { deadlines: deadlines(exchange, options.untilMs - startedAtMs), signal };
+    // There are GETs that change something; what belongs to a user is not told apart from them.
+    const once = exchange.private !== null;
+    const sending = { deadlines: deadlines(exchange, options.untilMs - startedAtMs), signal, once };
     const answered = await endpoint.transport.send(outgoingRequest(exchange, { endpoint, ask, outgoing }), sending);
     const latencyMs = performance.now() - startedAtMs;
     const { secret } = outgoing;

@@ -153,7 +153,7 @@ class Http1Transport implements Transport {
       // A connection that died while it lay idle says nothing of the upstream, and a request without effect may go again.
       const isStale = connection.isReused && !exchange.hasResponseBytes &&
         (failure as UpstreamFailure).kind === "reset";
-      if (!isStale || !isRepeatable(request)) throw failure;
+      if (!isStale || options.once || !isRepeatable(request)) throw failure;
     }
     return await this.#exchange(await this.#acquire(options, true), { request, head, ...options }).run();
   }
@@ -188,7 +188,7 @@ class Http1Transport implements Transport {
  * decoded, and SNI, `Host` and address are chosen apart. What it takes from an upstream is bounded and parsed strictly.
  *
  * A request without a body by GET, HEAD or OPTIONS is sent once more, on a fresh connection, when the reused connection it
- * went out on turns out to be dead before one byte of a response.
+ * went out on turns out to be dead before one byte of a response, unless it was to go `once`.
  *
  * @throws {RangeError} where the URL's scheme is neither http nor https, the proxy's is unknown, or not one connection is allowed
  */

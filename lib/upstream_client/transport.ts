@@ -32,6 +32,8 @@ export interface SendOptions {
   readonly deadlines: Deadlines;
   /** Ends the try: the connection is closed, the promise rejects with a failure of kind `aborted`. */
   readonly signal?: AbortSignal;
+  /** The request may have an effect whatever its method: it never goes out a second time, not even when its connection dies. */
+  readonly once?: boolean;
 }
 
 /** A response body, read once from front to end. */

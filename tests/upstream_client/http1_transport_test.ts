@@ -139,6 +139,20 @@ Deno.test(leakless("send() sends a GET again when its reused connection has died
   transport.close();
 }));
 
+Deno.test(leakless("send() never sends what is to go once again, whatever its method", async () => {
+  await using server = new RawServer(async (connection) => {
+    await connection.readRequest();
+    await connection.write(OK);
+    await connection.readRequest(); // and closes without an answer
+  });
+  const transport = transportTo(server.url);
+  await exchange(transport);
+  const failure = await failureOf(transport.send(request("GET"), { deadlines: PATIENT, once: true }), "reset");
+  assert.equal(failure.requestSent, true);
+  assert.equal(server.accepted, 1);
+  transport.close();
+}));
+
 Deno.test(leakless("send() goes again on a fresh connection, not on one that has lain idle as long", async () => {
   await using server = new RawServer(async (connection) => {
     await connection.readRequest();

@@ -170,6 +170,33 @@ Deno.test("private paths: none is sent again once it was sent, where a shared on
   );
 });
 
+Deno.test("private paths: none is sent again on another connection when the one it went out on dies, where a shared one is", () => {
+  const once: ScriptedHandler = async (exchange) => {
+    await exchange.body();
+    if (exchange.turn > 1) return exchange.reset();
+    await exchange.reply({ fields: PUBLIC, body: "{}" });
+  };
+  return withOrigins(
+    [once],
+    (origin) =>
+      withGateway(
+        partsFor([origin!.url], { outliers: { max_ejected: 0 }, retry: { attempts: 1 } }),
+        async (gateway) => {
+          // A request that is answered leaves its connection behind for the next one.
+          const behind = () => gateway.ask("/3/first_of_a_connection");
+          for (const each of CASES) {
+            assert.equal((await behind()).status, 200);
+            const before = origin!.heads.length;
+            assert.equal((await gateway.ask(each.target, initOf(each))).status, 502, nameOf(each));
+            assert.equal(origin!.heads.length - before, 1, nameOf(each));
+          }
+          await behind();
+          assert.equal((await gateway.ask("/3/movie/9")).status, 200);
+        },
+      ),
+  );
+});
+
 Deno.test("private paths: no prewarm asks for one, and no check of the type's own does", () =>
   withOrigins(
     [(exchange) => exchange.reply({ fields: PUBLIC, body: "{}" })],
