@@ -1,6 +1,8 @@
-import type { ListenerConfig } from "../config/config.ts";
+import type { Config, ListenerConfig } from "../config/config.ts";
+import { tokenHash } from "../config/client_token.ts";
 import { ClientAuth } from "../proxy/client_auth.ts";
 import { Cors, CORS_DEFAULTS } from "../proxy/cors.ts";
+import type { Tenant } from "../proxy/snapshot.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Limits } from "./limits.ts";
 
@@ -9,6 +11,24 @@ export function compileAuth({ name, auth }: ListenerConfig, limits: Limits): Cli
   if (auth === null) return null;
   const { maxFailures, ...options } = auth;
   return new ClientAuth({ ...options, failures: limits.wrongTokens(name, maxFailures) });
+}
+
+/**
+ * Whether a request's field carries a token of some listener; `null` where there are none. Clients send one field to all that they use
+ * of the gateway, and no upstream is to get it from an open listener either.
+ */
+export function tokenFields({ listeners }: Config): Tenant["isToken"] {
+  const known = new Map<string, Set<string>>();
+  for (const { auth } of listeners) {
+    if (auth === null) continue;
+    for (const name of auth.bearer ? [auth.header, "authorization"] : [auth.header]) {
+      const hashes = known.get(name) ?? new Set();
+      for (const { sha256 } of auth.tokens) hashes.add(sha256);
+      known.set(name, hashes);
+    }
+  }
+  if (known.size === 0) return null;
+  return (name, value) => known.get(name)?.has(tokenHash(value.replace(/^Bearer +/i, "").trim())) ?? false;
 }
 
 /** Which pages may read a listener's responses; `null` where that is the upstream's to say. */

@@ -12,6 +12,7 @@ import type { PoolRuntime, Snapshot, Tenant } from "../proxy/snapshot.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { compilePool, type PoolDeps } from "./compile_pool.ts";
+import { tokenFields } from "./access.ts";
 import { compileTenant } from "./compile_tenant.ts";
 
 /** What compiling takes from outside. */
@@ -51,10 +52,11 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
     const poolCountsOf = (name: string) => deps.counts.pools[name] ??= newPoolCounts();
     runtimes.set(pool.name, { runtime: compilePool(pool, type, { ...deps, countsOf, poolCountsOf }), type });
   }
+  const isToken = tokenFields(config);
   const tenants = new Map<ListenerConfig, Tenant>(config.listeners.map((listener) => {
     const { runtime, type } = runtimes.get(listener.pool)!;
     const counts = countsOf(deps.counts, listener.name);
-    return [listener, compileTenant(config, listener, { runtime, type, counts, limits: deps.limits })];
+    return [listener, compileTenant(config, listener, { runtime, type, counts, limits: deps.limits, isToken })];
   }));
   return Object.freeze({
     generation,

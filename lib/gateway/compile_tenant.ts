@@ -16,11 +16,12 @@ export interface TenantParts {
   readonly type: UpstreamType;
   readonly counts: ListenerCounts;
   readonly limits: Limits;
+  readonly isToken: Tenant["isToken"];
 }
 
 /** Compiles one listener, with the runtime of its pool. */
 export function compileTenant(config: Config, listener: ListenerConfig, parts: TenantParts): Tenant {
-  const { runtime, type, counts, limits } = parts;
+  const { runtime, type, counts, limits, isToken } = parts;
   const pool = config.pools.find(({ name }) => name === listener.pool)!;
   const forwarded = pool.forwarded ?? type.forwarded;
   const cors = compileCors(listener, type);
@@ -39,6 +40,7 @@ export function compileTenant(config: Config, listener: ListenerConfig, parts: T
     forwarded,
     responseFields: [...type.responseFields, ...cors?.fields ?? []],
     auth: compileAuth(listener, limits),
+    isToken,
     cors,
     counts,
     admission: limits.admission(listener),

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import type { HiddenFields, RequestFields } from "../http/field_source.ts";
+import type { RequestFields } from "../http/field_source.ts";
 import { trimSpace } from "../http/list.ts";
 import type { Target } from "../http/target.ts";
 import type { ClientRate } from "./client_rate.ts";
@@ -73,6 +73,7 @@ export class ClientAuth {
   readonly #known: readonly KnownToken[];
   readonly #parameters: ReadonlySet<string>;
   readonly #hidden: ReadonlySet<string>;
+  readonly #hiddenWithBearer: ReadonlySet<string>;
   readonly #wrong = new LRUCache<string, true>({ max: REMEMBERED });
   #failedAtMs = -Infinity;
 
@@ -85,6 +86,7 @@ export class ClientAuth {
     this.#parameters = new Set(options.query);
     // A page's address may hold a token.
     this.#hidden = new Set([options.header, "referer"]);
+    this.#hiddenWithBearer = new Set([...this.#hidden, "authorization"]);
   }
 
   /** Looks for a token, and takes all of them out: what comes after knows nothing of them. */
@@ -96,7 +98,7 @@ export class ClientAuth {
     const bearer = this.#options.bearer ? bearerToken(fields.header("authorization")) : null;
     const isBearer = bearer !== null && search.show(bearer);
     const query = this.#withoutTokens(target.query, search);
-    fields.hide(this.#hides(search, isBearer));
+    fields.hide({ names: isBearer ? this.#hiddenWithBearer : this.#hidden, texts: search.texts });
     const { client, wrong, count } = search;
     const isAdmitted = client !== null && count <= MAX_SHOWN;
     return {
@@ -119,10 +121,6 @@ export class ClientAuth {
     this.#wrong.set(wrong, true);
     this.#failedAtMs = nowMs;
     this.#options.failures.take(address, () => null, nowMs);
-  }
-
-  #hides({ texts }: Search, isBearer: boolean): HiddenFields {
-    return { names: isBearer ? new Set([...this.#hidden, "authorization"]) : this.#hidden, texts };
   }
 
   /** The query without its tokens; every other byte stays. */

@@ -69,8 +69,9 @@ function outgoingFields(exchange: Exchange, sending: Sending): Fields {
   if (fixedEncoding !== null) replaced.add("accept-encoding");
   // The gateway speaks to pages for itself, and what all share must not be for one of them.
   if (ask.forCache && tenant.cors !== null) replaced.add("origin");
-  const kept = endToEndFields(exchange.fields, exchange.header("connection")).filter(([name]) =>
-    !OWN_FIELDS.has(name) && !replaced.has(name) && !(isForWhole && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop"
+  const kept = endToEndFields(exchange.fields, exchange.header("connection")).filter(([name, value]) =>
+    !OWN_FIELDS.has(name) && !replaced.has(name) && !(isForWhole && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop" &&
+    tenant.isToken?.(name, value) !== true
   );
   const host: Field = ["host", tenant.pool.preserveHost ? exchange.authority : endpoint.host];
   const fields: Fields = [

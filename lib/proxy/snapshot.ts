@@ -83,6 +83,8 @@ export interface Tenant {
   readonly responseFields: readonly Field[];
   /** `null` where anybody may use it. */
   readonly auth: ClientAuth | null;
+  /** Whether a field carries a token of some listener, so that no upstream gets it; `null` where there are none. */
+  readonly isToken: ((name: string, value: string) => boolean) | null;
   /** `null` where the upstream speaks to pages for itself. */
   readonly cors: Cors | null;
   readonly counts: ListenerCounts;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { compileAuth, compileCors } from "../../lib/gateway/access.ts";
+import { compileAuth, compileCors, tokenFields } from "../../lib/gateway/access.ts";
 import { Limits, newSharedLimits } from "../../lib/gateway/limits.ts";
 import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
 import { configOf } from "./config_of.ts";
@@ -38,4 +38,21 @@ Deno.test("compileCors() goes by the type where the listener says nothing", asyn
   }
   assert.equal(compileCors(await listenerOf({ cors: "pass" }), typeOf("tmdb-api")), null);
   assert.deepEqual(compileCors(await listenerOf({ cors: "off" }), typeOf("tmdb-api"))!.fields, []);
+});
+
+Deno.test("tokenFields() knows the tokens of every listener, in the fields that they come in", async () => {
+  const pools = { p: { type: "custom", upstreams: ["http://127.0.0.1:9"] } };
+  const listener = (name: string, auth?: unknown) => ({
+    name,
+    prefix: `/${name}`,
+    pool: "p",
+    ...(auth ? { auth } : {}),
+  });
+  assert.equal(tokenFields(await configOf({ pools, listeners: [listener("a")] })), null);
+  const closed = listener("b", { tokens: { tv: TOKEN }, header: "X-Key", bearer: false });
+  const isToken = tokenFields(await configOf({ pools, listeners: [listener("a"), closed] }))!;
+  assert.deepEqual(
+    [isToken("x-key", TOKEN), isToken("x-key", "other"), isToken("accept", TOKEN), isToken("authorization", TOKEN)],
+    [true, false, false, false],
+  );
 });

@@ -199,3 +199,25 @@ Deno.test("admit() has no part in an address where nobody takes tokens before th
     assert.equal(refused.status, 401);
     assert.ok(!JSON.stringify([lines, refused.text, (await ask(`/~${KODI}/a`)).text]).includes(KODI));
   }, { listeners: [{ name: "l", prefix: "/a", pool: "p", auth: { tokens: TOKENS, path: false } }] }));
+
+Deno.test("admit() is not asked on an open listener, and yet no upstream gets a token from there", () =>
+  withOrigin(
+    (exchange) => exchange.reply({ body: "x" }),
+    async ({ ask }, origin) => {
+      const headers = { "x-usher-token": KODI, "authorization": `Bearer ${TV_NEW}` };
+      assert.equal((await ask("/open/a", { headers })).status, 200);
+      assert.equal(
+        (await ask("/open/b", { headers: { ...headers, "x-usher-token": "a key of another kind" } })).status,
+        200,
+      );
+      const names = ["x-usher-token", "authorization"];
+      const sent = origin.heads.map(({ fields }) => fields.filter(([name]) => names.includes(name)));
+      assert.deepEqual(sent, [[], [["x-usher-token", "a key of another kind"]]]);
+    },
+    {
+      listeners: [
+        { name: "l", prefix: "/closed", pool: "p", auth: { tokens: TOKENS } },
+        { name: "open", prefix: "/open", pool: "p" },
+      ],
+    },
+  ));
