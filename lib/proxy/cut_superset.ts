@@ -6,7 +6,7 @@ import type { Found } from "../cache/store.ts";
 import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
 import { fieldValue } from "../http/fields.ts";
 import type { PartedDocuments, PartedTarget } from "../upstream_type/parted_documents.ts";
-import type { Derived, Deriver } from "./derive_missing.ts";
+import type { Derived, Deriver } from "./deriver.ts";
 import type { Exchange } from "./exchange.ts";
 import { SupersetIndex } from "./superset_index.ts";
 

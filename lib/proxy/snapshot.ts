@@ -16,7 +16,7 @@ import type { Admission } from "./admission.ts";
 import type { ClientAuth } from "./client_auth.ts";
 import type { ClientRate } from "./client_rate.ts";
 import type { Cors } from "./cors.ts";
-import type { Deriver } from "./derive_missing.ts";
+import type { Deriver } from "./deriver.ts";
 import type { TurnQueue } from "./turn_queue.ts";
 
 /** One upstream as a request is sent to it. */
