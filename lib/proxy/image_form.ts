@@ -64,11 +64,15 @@ function isPicture(fields: Readonly<Fields>): boolean {
     !responseDirectives(fieldValue(fields, "cache-control")).noTransform;
 }
 
-/** Fields of a response that is sent while its body comes in, and that will be served by `Accept` once it is stored. */
-export function pictureFields(fields: Fields, options: ConvertOptions | null): Fields {
-  if (options === null || !isPicture(fields)) return fields;
+/** Whether a response whose body is still to come will be served by `Accept` once it is stored. */
+export function willBeConvertible(fields: Readonly<Fields>, { minBytes, maxBytes }: ConvertOptions): boolean {
   const lengthBytes = Number(fieldValue(fields, "content-length") ?? NaN);
-  return lengthBytes < options.minBytes || lengthBytes > options.maxBytes ? fields : varying(fields);
+  return isPicture(fields) && !(lengthBytes < minBytes || lengthBytes > maxBytes);
+}
+
+/** Fields of a response that is sent while its body comes in: they say already what will decide on its form. */
+export function pictureFields(fields: Fields, options: ConvertOptions | null): Fields {
+  return options !== null && willBeConvertible(fields, options) ? varying(fields) : fields;
 }
 
 /** Fields without those that speak of the very bytes they came with. */

@@ -16,7 +16,8 @@ export async function madeOnce({ collapse, store }: Services, { key, make }: Mak
   if (entry.role === "solo") return null;
   if (entry.role === "follower") {
     const result = await entry.result;
-    if (result.kind !== "shared") return null;
+    // Whoever made it just now may have let go of it, since it is stored.
+    if (result.kind !== "shared") return (await store.get(key))?.response ?? null;
     return await result.fill.whole().then((body) => ({ ...result.head, body }), () => null);
   }
   let made: StoredResponse | null = null;

@@ -14,6 +14,8 @@ import { imageForms, respondImage } from "./respond_image.ts";
 import type { Services } from "./services.ts";
 import type { CompressOptions } from "./storing_options.ts";
 
+export { awaitsForm } from "./respond_image.ts";
+
 /** Answers from a stored response, with what its listener changes in documents, in the content coding that suits the client best. */
 export function respondForm(exchange: Exchange, found: StoredResponse, note: CacheNote): Response | Promise<Response> {
   const { images, storing: { compress } } = exchange.tenant;

@@ -1,9 +1,10 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { type Accepted, accepted } from "../http/accept.ts";
+import type { Fields } from "../http/fields.ts";
 import type { CacheNote } from "./cache_note.ts";
 import { isResting, reportConversion } from "./conversion_report.ts";
 import type { Exchange } from "./exchange.ts";
-import { type ConvertOptions, type FormRecipe, ImageForms, isConvertible } from "./image_form.ts";
+import { type ConvertOptions, type FormRecipe, ImageForms, isConvertible, willBeConvertible } from "./image_form.ts";
 import { madeOnce, within } from "./make_once.ts";
 import { respondStored } from "./respond.ts";
 import type { Services } from "./services.ts";
@@ -39,6 +40,17 @@ export function respondImage(
     if (form !== null) return respondStored(exchange, form, note);
   }
   return respondStored(exchange, forms.original, note);
+}
+
+/**
+ * Whether what is about to be stored is a picture that this request would get converted: then its client does better to wait for the
+ * whole of it than to be sent the original as it comes in.
+ */
+export function awaitsForm(exchange: Exchange, fields: Readonly<Fields>): boolean {
+  const { images } = exchange.tenant;
+  if (images === null || images.waitMs === 0 || exchange.wantsPart) return false;
+  const accept = accepted(exchange.header("accept"));
+  return images.recipes.some(({ mediaType }) => accept.named(mediaType) > 0) && willBeConvertible(fields, images);
 }
 
 /** What clients want of each listener, by what they say: they say the same few things over and over. */

@@ -10,7 +10,7 @@ import { asFailure, discard } from "./forward.ts";
 import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
 import { isAskedInVain, isDocument, respondAnswer, respondDirect } from "./respond_answer.ts";
 import { fieldsAhead, respondFill } from "./respond_fill.ts";
-import { respondForm } from "./respond_form.ts";
+import { awaitsForm, respondForm } from "./respond_form.ts";
 
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
 const WHOLE_BYTES = 262_144;
@@ -34,7 +34,10 @@ export async function storeBody(exchange: Exchange, storing: Storing): Promise<R
   const { settings, budget } = exchange.services;
   const { lengthBytes } = storing.answer.response.body;
   const isWhole = lengthBytes === null ? exchange.tenant.type.wholeBodies : lengthBytes <= WHOLE_BYTES;
-  if (isWhole || (exchange.rewrite !== null && isDocument(storing.answer.response, lengthBytes))) {
+  const { response } = storing.answer;
+  if (
+    isWhole || awaitsForm(exchange, response.fields) || (exchange.rewrite !== null && isDocument(response, lengthBytes))
+  ) {
     return await storeWhole(exchange, storing);
   }
   const reservedBytes = lengthBytes ?? settings.maxEntryBytes;

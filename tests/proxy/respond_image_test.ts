@@ -233,15 +233,24 @@ Deno.test("respondImage() goes on with the same forms after the original was fou
     assert.equal(images.asked.length, 1);
   }));
 
-Deno.test("a large picture says Vary while it comes in, and is converted for the request after", async () => {
+Deno.test("a large picture is waited for by clients that want a form, and says Vary while it comes in to others", async () => {
   const large = await drawn("png", { width: 700, height: 700, look: "noise" });
   assert.ok(large.byteLength > 262_144);
-  await withImages({ body: large, fields: { "content-type": "image/png" } }, async (gateway) => {
+  const fields = { "content-type": "image/png" };
+  await withImages({ body: large, fields }, async (gateway) => {
     const first = await asked(gateway, "image/webp");
+    assert.deepEqual(await decoded(first.bytes), { format: "webp", width: 700, height: 700 });
+    assert.equal(first.field("vary"), "Accept");
+  });
+  await withImages({ body: large, fields }, async (gateway) => {
+    const first = await asked(gateway, null);
     assert.deepEqual([first.bytes, first.field("vary")], [large, "Accept"]);
     await gateway.idle();
-    const second = await asked(gateway, "image/webp");
-    assert.deepEqual(await decoded(second.bytes), { format: "webp", width: 700, height: 700 });
+    assert.equal((await asked(gateway, "image/webp")).type, "image/webp");
+  });
+  await withImages({ body: large, fields, convert: { wait: 0 } }, async (gateway) => {
+    const first = await asked(gateway, "image/webp");
+    assert.deepEqual([first.bytes, first.field("vary")], [large, "Accept"]);
   });
 });
 

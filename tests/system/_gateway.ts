@@ -63,6 +63,8 @@ export interface GatewayOptions {
   /** Files of a gateway before this one, to go on with. */
   readonly directory?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Permissions beside those of `deno task start`. */
+  readonly permissions?: readonly string[];
 }
 
 /** What a test's configuration is filled with. */
@@ -84,7 +86,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const configPath = join(directory, "config.yaml");
   await Deno.writeTextFile(configPath, options.config(places));
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", ...startPermissions(directory), "main.ts", "start", "--config", configPath],
+    args: [
+      ...["run", "--no-prompt", ...startPermissions(directory), ...options.permissions ?? []],
+      ...["main.ts", "start", "--config", configPath],
+    ],
     env: { NO_COLOR: "1", USHER_TEST_HOOKS: "1", ...options.env },
     stdout: "piped",
     stderr: "piped",
