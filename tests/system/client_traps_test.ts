@@ -218,7 +218,7 @@ Deno.test("TMDbLib takes only application/json for an answer: every error of the
       origin.fault = () => "hang";
       const { status, ...rest } = await ask("/3/movie/550");
       assert.deepEqual([status, codeOf({ status, ...rest })], [504, 24]);
-    }, { pool: { timeouts: { first_byte: "200ms", total: "300ms" } } }));
+    }, { pool: { timeouts: { first_byte: "1s" }, retry: { attempts: 1 } } }));
   await t.step("the upstream breaks off", () =>
     withTmdb(async ({ ask }, origin) => {
       origin.fault = () => "reset";
