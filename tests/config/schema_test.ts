@@ -29,6 +29,8 @@ Deno.test("fileSchemas() fills every default of a file with pools and listeners 
     rules: [],
     query: { exclude: [], sort: false },
     targeted_fields: ["CDN-Cache-Control"],
+    status_key: false,
+    reuse_appends: false,
   });
   assert.deepEqual([compress.enabled, compress.min_size, compress.codings], [undefined, 1024, ["zstd", "br", "gzip"]]);
 });
