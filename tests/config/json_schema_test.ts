@@ -57,8 +57,8 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "pools.health.status",
     "pools.health.contains",
     "pools.content_types",
-    "pools.change_feed",
     "pools.forwarded",
+    "pools.change_feed",
     "listeners.cache.mode",
     "listeners.cache.rules.path",
     "listeners.cache.rules.content_type",
@@ -86,6 +86,8 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.public_url",
     "listeners.prewarm.file",
     "listeners.prewarm.every",
+    "listeners.images.convert",
+    "listeners.images.derive",
   ]);
 });
 
