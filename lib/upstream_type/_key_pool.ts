@@ -1,5 +1,5 @@
 import { parseHttpDate } from "../http/http_date.ts";
-import { KEY_CELLS, type KeyLimits, SharedKey } from "./_shared_key.ts";
+import { KEY_CELLS, type KeyLimits, LONGEST_REST_MS, SharedKey } from "./_shared_key.ts";
 import type { CredentialState, Held, KeyEvent } from "./upstream_type.ts";
 
 /** Options of {@linkcode KeyPool}. */
@@ -18,9 +18,7 @@ export interface KeyPoolOptions {
 }
 
 const MIN_COOL_DOWN_MS = 1000;
-const MAX_COOL_DOWN_MS = 300_000;
 const FIRST_EJECTION_MS = 60_000;
-const MAX_EJECTION_MS = 3_600_000;
 /** Between two tries of a key that was refused, once its ejection is over, and of one at its limit, while all are. */
 const REFUSED_PROBE_MS = 10_000;
 const LIMITED_PROBE_MS = 1000;
@@ -80,7 +78,7 @@ export class KeyPool {
     const key = this.#keys[placeOf(ticket)]!;
     const nowMs = this.#options.now();
     const askedMs = retryAfterMs(retryAfter, nowMs) ?? MIN_COOL_DOWN_MS * 2 ** streakBefore(key, nowMs);
-    this.#out(ticket, "limited", nowMs + clamp(askedMs, MIN_COOL_DOWN_MS, MAX_COOL_DOWN_MS));
+    this.#out(ticket, "limited", nowMs + clamp(askedMs, MIN_COOL_DOWN_MS, LONGEST_REST_MS.limited));
     return this.#isAnyIn(nowMs);
   }
 
@@ -88,7 +86,7 @@ export class KeyPool {
   refused(ticket: number): boolean {
     const nowMs = this.#options.now();
     const ejectionMs = FIRST_EJECTION_MS * 2 ** streakBefore(this.#keys[placeOf(ticket)]!, nowMs);
-    this.#out(ticket, "refused", nowMs + Math.min(ejectionMs, MAX_EJECTION_MS));
+    this.#out(ticket, "refused", nowMs + Math.min(ejectionMs, LONGEST_REST_MS.refused));
     return this.#isAnyIn(nowMs);
   }
 

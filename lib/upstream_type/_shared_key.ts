@@ -8,7 +8,6 @@ export interface KeyLimits {
   readonly burst: number;
 }
 
-const READY = 0;
 const LIMITED = 1;
 const REFUSED = 2;
 const STANDINGS: readonly KeyStanding[] = ["ready", "limited", "refused"];
@@ -31,8 +30,8 @@ const ONE = 1000;
 const MAX_STREAK = 16;
 /** Of the count of rests as much as a credential's number has room for. */
 const RESTS_MASK = 0xffff;
-/** Longer than any rest: what seems to lie further ahead lies behind. */
-const HORIZON_MS = 86_400_000;
+/** The longest rests, in milliseconds. One that seems longer is over: the clock was set back, or its low bits have overflown. */
+export const LONGEST_REST_MS = { limited: 300_000, refused: 3_600_000 } as const;
 const CLOCK_SET_BACK_MS = 1000;
 /** What of the rate is left after a 429, and what of the allowed rate each good answer gives back. */
 const SLOWER = 0.5;
@@ -71,9 +70,10 @@ export class SharedKey {
 
   /** Milliseconds that are left of its rest. */
   restMs(nowMs: number): number {
-    if ((this.#word & 3) === READY) return 0;
+    const { standing } = this;
+    if (standing === "ready") return 0;
     const leftMs = (Atomics.load(this.#cells, UNTIL_MS) - (nowMs | 0)) | 0;
-    return leftMs < 0 || leftMs > HORIZON_MS ? 0 : leftMs;
+    return leftMs < 0 || leftMs > LONGEST_REST_MS[standing] ? 0 : leftMs;
   }
 
   /** Requests per second that it may be given now; `null` for no limit. */

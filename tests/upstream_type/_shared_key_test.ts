@@ -81,6 +81,13 @@ Deno.test("SharedKey.restMs() is right where the low 32 bits of the time overflo
   assert.equal(key.restMs(NOW_MS + 30 * 86_400_000), 0);
 });
 
+Deno.test("SharedKey.restMs() is over where the clock was set back by more than a rest may take", () => {
+  const { key } = makeKey();
+  key.rest("limited", NOW_MS, NOW_MS + 5_000);
+  assert.equal(key.restMs(NOW_MS - 200_000), 205_000);
+  assert.equal(key.restMs(NOW_MS - 3_600_000), 0);
+});
+
 Deno.test("SharedKey.claimProbe() lets one of all workers try, and another one when it took too long", () => {
   const { key, twin } = makeKey();
   assert.equal(key.claimProbe(NOW_MS, 1_000), true);
