@@ -221,3 +221,18 @@ Deno.test("admit() is not asked on an open listener, and yet no upstream gets a 
       ],
     },
   ));
+
+Deno.test("admit() takes another gateway whose key is a token, which then stores for its own clients", () =>
+  closedTmdb(async (parent, sent) => {
+    const url = parent.serve();
+    await withGateway({
+      instanceId: "usher-child",
+      pools: { api: { type: "tmdb-api", health: false, api_keys: [KODI], upstreams: [{ url, usher: true }] } },
+      listeners: [{ name: "l", prefix: "/3", pool: "api" }],
+    }, async (child) => {
+      assert.equal((await child.ask("/3/movie/603")).status, 200);
+      assert.match((await child.ask("/3/movie/603")).cacheStatus, /hit/);
+      assert.deepEqual({ ...parent.gateway.counts.listeners["l"]!.clients }, { kodi: 1 });
+      assert.deepEqual(sent(), [`GET /3/movie/603?api_key=${demoApiKey}`]);
+    });
+  }, { shared_caches: true }));

@@ -56,6 +56,8 @@ export interface GatewayParts {
   readonly listeners: readonly Mapping[];
   /** Which requests are logged; all unless said. */
   readonly access?: "all" | "errors" | "off";
+  /** How it knows requests that have been there before; one of two gateways in a chain needs its own. */
+  readonly instanceId?: string;
   /** In place of a memory tier alone. */
   readonly store?: Store;
   /** Who converts pictures; nobody unless said. */
@@ -105,7 +107,9 @@ export async function configFor(parts: GatewayParts): Promise<Config> {
     logging: { access: parts.access ?? "all" },
     cache: { memory: "32MiB", ...parts.cache },
     // While the clock stands still a rate gives no more than its burst.
-    pools: Object.fromEntries(Object.entries(parts.pools).map(([name, pool]) => [name, { key_limits: false, ...pool }])),
+    pools: Object.fromEntries(
+      Object.entries(parts.pools).map(([name, pool]) => [name, { key_limits: false, ...pool }]),
+    ),
     listeners: parts.listeners.map((listener) => ({ listen: ADDRESS, ...listener })),
   });
   const loaded = await loadConfig("config.yaml", {
@@ -149,7 +153,7 @@ export async function withGateway(
     store,
     leaseMemory: newLeaseMemory(),
     worker: 0,
-    instanceId: "usher-test",
+    instanceId: parts.instanceId ?? "usher-test",
     clock,
     logger: createLogger({ level: "debug", format: "json", sink, now: () => clock.now() }),
     images: parts.images,
