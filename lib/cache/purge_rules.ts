@@ -36,6 +36,9 @@ export type PurgeVerdict =
 /** How the ids of folded rules begin. */
 export const FOLDED = "folded ";
 
+/** How the ids of merged rules begin. */
+const MERGED = "merged ";
+
 const KEEP: PurgeVerdict = { kind: "keep" };
 const GONE: PurgeVerdict = { kind: "gone" };
 
@@ -182,13 +185,17 @@ export function weightOf({ scope }: PurgeRule): number {
 }
 
 /**
- * Rules of a weight of at most `max` that purge at least what these do: where there are more, the older half becomes one rule for each
- * of their listeners, over all that it holds, hard where one of them was.
+ * Rules of a weight of at most `max` that purge at least what these do. Where there are more, those over many tags become one for each
+ * day; if that does not help enough, the older half becomes one rule for each of their listeners, over all that it holds, hard where
+ * one of them was.
  */
 export function foldRules(rules: readonly PurgeRule[], max: number): readonly PurgeRule[] {
-  let weight = rules.reduce((sum, rule) => sum + weightOf(rule), 0);
-  if (weight <= max) return rules;
-  const byTime = [...rules].sort((a, b) => a.timeMs - b.timeMs);
+  if (totalWeight(rules) <= max) return rules;
+  const merged = mergedByDay(rules);
+  let weight = totalWeight(merged);
+  // With less room than that the next rules would have all of this done again.
+  if (weight <= max * MERGED_SHARE) return merged;
+  const byTime = merged.sort((a, b) => a.timeMs - b.timeMs);
   let count = 0;
   while (weight > Math.floor(max / 2)) weight -= weightOf(byTime[count++]!);
   const folded = byTime.splice(0, count);
@@ -204,6 +211,36 @@ export function foldRules(rules: readonly PurgeRule[], max: number): readonly Pu
   const soft = folded.every((rule) => rule.soft);
   const timeMs = folded.at(-1)!.timeMs;
   return [{ id: FOLDED, scope: { kind: "all", listener: null }, soft, timeMs }, ...byTime];
+}
+
+function totalWeight(rules: readonly PurgeRule[]): number {
+  return rules.reduce((sum, rule) => sum + weightOf(rule), 0);
+}
+
+/** Part of the room that merged rules may take. */
+const MERGED_SHARE = 0.75;
+/** Tags of one rule, at most: it has to fit into one value of Deno KV. */
+const MAX_TAGS = 1_000;
+const DAY_MS = 24 * 3_600_000;
+
+/** Rules over many tags of one listener and one day made one, as of the last of them: what was stored in between goes once more. */
+function mergedByDay(rules: readonly PurgeRule[]): PurgeRule[] {
+  const days = Map.groupBy(rules, ({ scope, soft, timeMs }) => {
+    if (scope.kind !== "tags") return "";
+    return `${MERGED}${soft ? "soft" : "hard"} ${Math.floor(timeMs / DAY_MS)} ${scope.listener ?? ""}`;
+  });
+  return [...days].flatMap(([id, day]) => {
+    if (id === "") return day;
+    const tags = [...new Set(day.flatMap(({ scope }) => scope.kind === "tags" ? scope.tags : []))];
+    const [{ scope: { listener }, soft }] = day as [PurgeRule];
+    const timeMs = Math.max(...day.map((rule) => rule.timeMs));
+    return Array.from({ length: Math.ceil(tags.length / MAX_TAGS) }, (_, part): PurgeRule => ({
+      id: `${id} ${part}`,
+      scope: { kind: "tags", listener, tags: tags.slice(part * MAX_TAGS, (part + 1) * MAX_TAGS) },
+      soft,
+      timeMs,
+    }));
+  });
 }
 
 /**

@@ -109,10 +109,9 @@ export async function tidyPurges(kv: Deno.Kv, timeMs: number, max = MAX_RULES): 
   const rules = await loadPurges(kv);
   const kept = foldRules(rules.filter((rule) => rule.timeMs >= timeMs), max);
   const keptIds = new Set(kept.map(({ id }) => id));
-  // The folded rules first: at no moment may less be purged.
-  if (kept.length < rules.length) {
-    for (const rule of kept) if (rule.id.startsWith(FOLDED)) await savePurge(kv, rule);
-  }
+  const loaded = new Set(rules);
+  // What is folded or merged first: at no moment may less be purged.
+  for (const rule of kept) if (!loaded.has(rule)) await savePurge(kv, rule);
   for (const { id } of rules) if (!keptIds.has(id)) await commitPatiently(kv.atomic().delete(["p", id]));
   return kept.length;
 }

@@ -135,13 +135,74 @@ Deno.test("foldRules() weighs rules over many tags, and folds the oldest of them
     id: `${number}`,
     scope: { kind: "tags", listener: "api", tags: Array.from({ length: 100 }, (_, tag) => `movie:${tag}`) },
     soft: true,
-    timeMs: number,
+    timeMs: number * 24 * 3_600_000,
   } as const);
   const rules = [1, 2, 3, 4].map(rule);
   assert.equal(foldRules(rules, 20), rules);
   const folded = foldRules(rules, 19);
-  assert.deepEqual(folded.map(({ scope, timeMs, soft }) => [scope.kind, timeMs, soft]), [
+  assert.deepEqual(folded.map(({ scope, timeMs, soft }) => [scope.kind, timeMs / (24 * 3_600_000), soft]), [
     ["all", 3, true],
     ["tags", 4, true],
   ]);
+});
+
+Deno.test("foldRules() first makes the rules over tags of one listener and day one", () => {
+  const DAY_MS = 24 * 3_600_000;
+  const tagged = (number: number, listener: string, timeMs: number): PurgeRule => ({
+    id: `${number}`,
+    scope: { kind: "tags", listener, tags: [`movie:${number}`, "movie:0"] },
+    soft: true,
+    timeMs,
+  });
+  const many = Array.from({ length: 40 }, (_, number) => tagged(number, "api", DAY_MS * (number % 2) + number));
+  const other = rule({ kind: "tag", listener: null, tag: "x" }, 7);
+  const folded = foldRules([...many, other, tagged(99, "v4", 5)], 30);
+  const shown = folded.map(({ scope, timeMs, soft }) => [
+    scope.kind,
+    scope.listener,
+    scope.kind === "tags" ? scope.tags.length : 0,
+    timeMs,
+    soft,
+  ]);
+  assert.deepEqual(
+    shown.sort(),
+    [
+      ["tag", null, 0, 7, false],
+      ["tags", "api", 20, 38, true],
+      ["tags", "api", 21, DAY_MS + 39, true],
+      ["tags", "v4", 2, 5, true],
+    ].sort(),
+  );
+  // Merged once more with what came since.
+  const again = foldRules([
+    ...folded,
+    ...Array.from({ length: 30 }, (_, n) => tagged(200 + n, "api", DAY_MS + 100 + n)),
+  ], 30);
+  const day = again.find(({ scope, timeMs }) => scope.kind === "tags" && timeMs === DAY_MS + 129);
+  assert.ok(day?.scope.kind === "tags" && day.scope.tags.length === 51);
+  assert.equal(new Set(again.map(({ id }) => id)).size, again.length);
+});
+
+Deno.test("foldRules() purges no less by merging", () => {
+  const random = seededRandom(7);
+  const pick = (max: number) => Math.floor(random() * max);
+  for (let round = 0; round < 50; round++) {
+    const rules = Array.from({ length: 60 }, (_, number): PurgeRule => ({
+      id: `${number}`,
+      scope: {
+        kind: "tags",
+        listener: pick(2) === 0 ? "a" : null,
+        tags: Array.from({ length: 1 + pick(30) }, () => `t:${pick(200)}`),
+      },
+      soft: pick(3) > 0,
+      timeMs: pick(4 * 24 * 3_600_000),
+    }));
+    const [before, after] = [new PurgeRules(rules), new PurgeRules(foldRules(rules, 40))];
+    const worth = { keep: 0, stale: 1, gone: 2 };
+    for (let number = 0; number < 100; number++) {
+      const requestTimeMs = pick(4 * 24 * 3_600_000);
+      const response = sample("a\0\0/x", 1, { tags: [`t:${pick(200)}`], requestTimeMs });
+      assert.ok(worth[after.verdict(response).kind] >= worth[before.verdict(response).kind]);
+    }
+  }
 });
