@@ -30,11 +30,16 @@ export interface FetchTransportOptions {
   readonly clock: Clock;
 }
 
+/** Idle connections that are kept. */
+const MAX_IDLE = 8;
+
 /** HTTP/2 through the runtime's own client. */
 class FetchTransport implements Transport {
   readonly #options: FetchTransportOptions;
   readonly #hop: Hop;
   #client: Deno.HttpClient | null = null;
+  /** For requests that go out once: it keeps no connection, since `fetch` sends again what a kept one has lost. */
+  #onceClient: Deno.HttpClient | null = null;
   #requests = 0;
   #keepsIdle = true;
   #isClosed = false;
@@ -73,7 +78,9 @@ class FetchTransport implements Transport {
       this.#onEnd();
       throw error;
     }
-    const client = this.#client ??= this.#createClient();
+    const client = options.once
+      ? this.#onceClient ??= this.#createClient(0)
+      : this.#client ??= this.#createClient(MAX_IDLE);
     const onEnd = () => this.#onEnd();
     return await new FetchExchange({ ...options, client, url, authority, request, clock, onEnd }).run();
   }
@@ -120,13 +127,13 @@ class FetchTransport implements Transport {
     }
   }
 
-  #createClient(): Deno.HttpClient {
+  #createClient(poolMaxIdlePerHost: number): Deno.HttpClient {
     // No poolIdleTimeout: given as a number it keeps the event loop spinning.
     return Deno.createHttpClient({
       http1: true,
       http2: true,
       caCerts: [...this.#options.caCerts],
-      poolMaxIdlePerHost: 8,
+      poolMaxIdlePerHost,
     });
   }
 
@@ -138,7 +145,9 @@ class FetchTransport implements Transport {
   #letGo(): void {
     if (this.#keepsIdle || this.#requests > 0) return;
     this.#client?.close();
+    this.#onceClient?.close();
     this.#client = null;
+    this.#onceClient = null;
   }
 }
 

@@ -103,3 +103,33 @@ Deno.test("createFetchTransport() goes on after retire() with nothing kept, and 
   assert.equal((await (await slow).body.readAll(10)).length, 4);
   assert.equal(server.transport.stats().open, 0);
 });
+
+Deno.test("createFetchTransport() sends what is to go once on connections of its own, and never again", async () => {
+  const seen: string[] = [];
+  await using server = new RawServer(async (connection) => {
+    // Answers the first request of a connection, and breaks off at the second and at what is to be lost.
+    for (let turn = 1; turn <= 2; turn++) {
+      const target = (await connection.readRequest())?.head.split(" ")[1];
+      if (target === undefined) return;
+      seen.push(target);
+      if (turn > 1 || target === "/lost") return;
+      await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    }
+  }, serverTls);
+  const transport = createFetchTransport({
+    url: new URL(`https://localhost:${server.port}`),
+    caCerts: [caCert],
+    allowPrivate: false,
+    maxRequests: 1,
+    clock: systemClock,
+  });
+  const fields: [string, string][] = [["host", `localhost:${server.port}`]];
+  const send = (target: string, once: boolean) =>
+    transport.send({ method: "GET", target, fields, body: null }, { ...options, once });
+  for (const [target, once] of [["/a", false], ["/b", true], ["/c", true]] as const) {
+    assert.equal((await (await send(target, once)).body.readAll(10)).length, 2);
+  }
+  await failureOf(send("/lost", true), "reset");
+  assert.deepEqual(seen, ["/a", "/b", "/c", "/lost"]);
+  transport.close();
+});
