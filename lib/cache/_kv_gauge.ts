@@ -25,12 +25,17 @@ export class KvGauge {
   measure(): KvFileSize {
     const pageBytes = this.#pragma("page_size");
     const pages = this.#pragma("page_count");
-    const walBytes = sizeOf(`${this.#path}-wal`);
+    const walBytes = this.logBytes;
     return {
       fileBytes: Math.max(sizeOf(this.#path), pages * pageBytes) + walBytes,
       liveBytes: (pages - this.#pragma("freelist_count")) * pageBytes,
       walBytes,
     };
+  }
+
+  /** Bytes of the write-ahead log. */
+  get logBytes(): number {
+    return sizeOf(`${this.#path}-wal`);
   }
 
   /** Writes the log back into the file and empties it, unless someone is reading from it. @throws what SQLite throws */

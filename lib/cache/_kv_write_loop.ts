@@ -11,6 +11,8 @@ export interface KvWriteLoopOptions {
   readonly clock: Clock;
   readonly minFreeBytes: number;
   readonly freeBytes: () => number | null;
+  /** Whether the file's log has taken what is left to it: then it is written back first. */
+  readonly isLogFull: () => boolean;
 }
 
 /** Of one commit: what it may hold in all stays within Deno KV's 819,200 bytes, and in checks within 100. */
@@ -19,6 +21,8 @@ const BATCH_OPS = 40;
 const FREE_BYTES_EVERY_MS = 5000;
 /** Milliseconds after a failed write until the next is tried. */
 const RETRY_AFTER_MS = 1000;
+const LOG_LOOK_EVERY_MS = 20;
+const LOG_LOOKS = 250;
 
 /** Writes what the queue holds, one batch at a time, as long as it holds anything. */
 export class KvWriteLoop {
@@ -72,10 +76,20 @@ export class KvWriteLoop {
     // What comes in the same turn goes down in one commit.
     await Promise.resolve();
     let failed = false;
-    while (this.#options.queue.size > 0 && !failed) failed = !await this.#writeBatch();
+    while (this.#options.queue.size > 0 && !failed) {
+      await this.#logHasRoom();
+      failed = !await this.#writeBatch();
+    }
     // In the same turn as the look at the queue: an op that comes later begins a new run.
     this.#running = null;
     if (failed && !this.#closed) this.#retryLater();
+  }
+
+  /** The queue is bounded meanwhile; a log that nobody writes back is not waited for without end. */
+  async #logHasRoom(): Promise<void> {
+    for (let looks = 0; looks < LOG_LOOKS && !this.#closed && this.#options.isLogFull(); looks++) {
+      await new Promise((resolve) => setTimeout(resolve, LOG_LOOK_EVERY_MS));
+    }
   }
 
   /** Answers whether KV took it. What it did not take must not be found in an older form: its removal is tried again. */

@@ -106,6 +106,15 @@ export function freeBytesBeside(path: string): number | null {
   }
 }
 
+/** Bytes of a KV file's write-ahead log; 0 where there is none. */
+export function logBytesBeside(path: string): number {
+  try {
+    return Deno.statSync(`${path}-wal`).size;
+  } catch {
+    return 0;
+  }
+}
+
 const damagedBefore: KvFileVerdict = { kind: "damaged", problem: "was found damaged while in use" };
 
 /** Another process holds the file, or the disk has no room: neither says anything about the file. */

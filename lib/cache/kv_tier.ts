@@ -69,6 +69,8 @@ export interface KvTierOptions {
   readonly minFreeBytes?: number;
   /** Free bytes of the disk, or `null` where that is not known; see `freeBytesBeside`. Without it there is no such guard. */
   readonly freeBytes?: () => number | null;
+  /** Bytes of the file's write-ahead log; without it writes do not wait for it to be written back. */
+  readonly logBytes?: () => number;
   /** Called when KV says that the file is damaged; see `markDamaged`. */
   readonly onDamage?: () => void;
 }
@@ -76,6 +78,8 @@ export interface KvTierOptions {
 /** Reads under way at most; more are misses. */
 const MAX_READS = 512;
 const MIB = 1024 * 1024;
+/** Part of the log's reserve from which on writes wait: the rest is for the batches that are on their way in all workers. */
+const LOG_FULL_SHARE = 0.75;
 
 /**
  * Keeps stored responses in Deno KV. A read answers what was verified, or nothing. Writes wait in a bounded queue and are made
@@ -117,7 +121,9 @@ export class KvTier {
       quotaBytes: options.quotaBytes ?? (() => null),
     });
     const { queue, writer, trouble } = { queue: this.#queue, writer: this.#writer, trouble: this.#writeTrouble };
-    this.#loop = new KvWriteLoop({ queue, writer, trouble, clock, freeBytes, minFreeBytes });
+    const { logBytes = () => 0, logReserveBytes = LOG_RESERVE_BYTES } = options;
+    const isLogFull = () => logBytes() > logReserveBytes * LOG_FULL_SHARE;
+    this.#loop = new KvWriteLoop({ queue, writer, trouble, clock, freeBytes, minFreeBytes, isLogFull });
   }
 
   /** The response that `key` holds, complete and verified. Look-ups of one key at one time share one read. */

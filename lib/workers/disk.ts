@@ -1,5 +1,5 @@
 import { createKvTier, type KvTier } from "../cache/kv_tier.ts";
-import { freeBytesBeside, markDamaged, openKvFile } from "../cache/kv_open.ts";
+import { freeBytesBeside, logBytesBeside, markDamaged, openKvFile } from "../cache/kv_open.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { Logger } from "../logging/logger.ts";
@@ -96,6 +96,7 @@ function createTier(
     quotaBytes: quotas.of,
     minFreeBytes: config.cache.minFreeDiskBytes,
     freeBytes: () => freeBytesBeside(kvPath),
+    logBytes: () => logBytesBeside(kvPath),
     onDamage: () => markDamaged(kvPath),
   });
 }

@@ -8,12 +8,13 @@ import type { ConfigGeneration, FromWorker, InitMessage, PeerName, PrewarmResult
 import { RestartPolicy } from "./restart_policy.ts";
 import { WorkerHandle } from "./worker_handle.ts";
 
-const START_TIMEOUT_MS = 30_000;
-const RELOAD_TIMEOUT_MS = 15_000;
+/** A small machine under load takes its time; one that hangs is found out all the same. */
+const START_TIMEOUT_MS = 120_000;
+const RELOAD_TIMEOUT_MS = 60_000;
 const HEARTBEAT_MS = 1_000;
 /** Longer than a fetch and its wait may take in the worker. */
 const PREWARM_TIMEOUT_MS = 130_000;
-const PING_TIMEOUT_MS = 500;
+const PING_TIMEOUT_MS = 2_000;
 
 /** What a fleet is made of. */
 export interface FleetOptions {

@@ -25,3 +25,12 @@ Deno.test("KvGauge.emptyLog() writes the log back", async () => {
   gauge.close();
   assert.ok((await opened.kv.get(["row", 19])).value);
 });
+
+Deno.test("KvGauge.logBytes tells the log alone", async () => {
+  await using opened = await openKvForTest();
+  const gauge = new KvGauge(opened.path);
+  for (let n = 0; n < 20; n++) await opened.kv.set(["row", n], new Uint8Array(60_000));
+  assert.ok(gauge.logBytes > 1_000_000);
+  assert.equal(gauge.logBytes, gauge.measure().walBytes);
+  gauge.close();
+});

@@ -6,7 +6,7 @@ import { WriteQueue } from "../../lib/cache/_write_queue.ts";
 import { FaultyKv, openKvForTest, rowCounts } from "./_opened_kv.ts";
 import { sampleResponse } from "./store_suite.ts";
 
-async function openLoop(freeBytes: () => number | null = () => null) {
+async function openLoop(freeBytes: () => number | null = () => null, isLogFull = () => false) {
   const opened = await openKvForTest();
   const { clock, log } = opened;
   const faulty = new FaultyKv(opened.kv);
@@ -14,7 +14,7 @@ async function openLoop(freeBytes: () => number | null = () => null) {
   const writer = new KvWriter({ kv: faulty.kv, clock, ...bounds });
   const queue = new WriteQueue({ maxBytes: 10_000_000, maxOps: 1000 });
   const trouble = new KvTrouble({ clock, log, onDamage: () => {} });
-  const loop = new KvWriteLoop({ queue, writer, trouble, clock, freeBytes, minFreeBytes: 1000 });
+  const loop = new KvWriteLoop({ queue, writer, trouble, clock, freeBytes, minFreeBytes: 1000, isLogFull });
   return { ...opened, faulty, queue, loop, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
 }
 
@@ -76,4 +76,19 @@ Deno.test("KvWriteLoop looks at the disk's free space every five seconds at most
   loop.wake();
   await loop.idle();
   assert.equal(looks, 2);
+});
+
+Deno.test("KvWriteLoop waits while the file's log is full, and writes when it is not", async () => {
+  let isFull = true;
+  let looks = 0;
+  await using opened = await openLoop(undefined, () => (looks++, isFull));
+  const { queue, loop } = opened;
+  queue.put(sampleResponse("a\0\0/"));
+  loop.wake();
+  await opened.until(() => looks > 3);
+  assert.equal(queue.size, 1);
+  isFull = false;
+  await loop.idle();
+  assert.equal(queue.size, 0);
+  assert.equal((await rowCounts(opened.kv)).r, 1);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import {
   freeBytesBeside,
+  logBytesBeside,
   markDamaged,
   openKvFile,
   prepareKvFile,
@@ -152,6 +153,14 @@ Deno.test("freeBytesBeside() tells the free space of a disk, and null where ther
     assert.ok((freeBytesBeside(parent) ?? 0) > 0);
     assert.equal(freeBytesBeside("/nowhere/at/all"), null);
     return Promise.resolve();
+  }));
+
+Deno.test("logBytesBeside() tells the log's size, and 0 where there is none", () =>
+  withPath(async (path) => {
+    assert.equal(logBytesBeside(path), 0);
+    await fill(path);
+    await Deno.writeFile(`${path}-wal`, new Uint8Array(5_000));
+    assert.equal(logBytesBeside(path), 5_000);
   }));
 
 Deno.test("saysLocked() tells a file in use from other trouble", () => {
