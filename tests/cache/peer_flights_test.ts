@@ -8,7 +8,7 @@ import { GatewayError } from "../../lib/errors.ts";
 import { seededRandom } from "../pool/seeded_random.ts";
 import { patterned, sample } from "./stored_sample.ts";
 
-const LONG_MS = 10_000;
+const LONG_MS = 600_000;
 const KEY = "api\0\0/x";
 
 /** One worker's side: what it leads, what it holds, and its way to the others. */

@@ -71,7 +71,7 @@ Deno.test("Gateway.commit() lets requests under way end where they began, and cl
         await reload(gateway, plainParts([newer!.url]));
         assert.equal((await ask("/b")).text, "from the new one");
         assert.equal((await under).text, "from the old one");
-        await eventually("the old transport is closed", () => transport.stats().open === 0 && older!.open === 0, 3_000);
+        await eventually("the old transport is closed", () => transport.stats().open === 0 && older!.open === 0);
         await assert.rejects(transport.send(
           { method: "GET", target: "/", fields: [["host", "a"]], body: null },
           { deadlines: { connectMs: 100, firstByteMs: 100, idleMs: 100 } },

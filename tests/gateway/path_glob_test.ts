@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { pathGlob } from "../../lib/gateway/path_glob.ts";
+import { assertLinear } from "../linear_time.ts";
 
 const CASES: [glob: string, path: string, matches: boolean][] = [
   ["/a", "/a", true],
@@ -27,7 +28,5 @@ for (const [glob, path, matches] of CASES) {
 
 Deno.test("pathGlob() takes no more than linear time for hostile globs and paths", () => {
   const pattern = pathGlob("/" + "**a*a".repeat(20));
-  const startedAtMs = performance.now();
-  pattern.test("/" + "a".repeat(10_000) + "!");
-  assert.ok(performance.now() - startedAtMs < 1_000);
+  assertLinear((times) => pattern.test("/" + "a".repeat(times * 2_500) + "!"));
 });

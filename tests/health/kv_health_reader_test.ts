@@ -6,21 +6,17 @@ import { Pool, type PoolOptions } from "../../lib/pool/pool.ts";
 import { ScriptedTransport } from "./scripted_transport.ts";
 import { Inbox, READER_DEPS, tableOf, withKv } from "./kv_kit.ts";
 
-Deno.test("watchHealth() has all tables at once, then each change within 100 ms", async () => {
+Deno.test("watchHealth() has all tables at once, then each change", async () => {
   await withKv(async (kv, other) => {
     const writer = new KvHealthWriter(kv);
     await writer.publish([tableOf("p", 1), tableOf("q", 1)]);
     const inbox = new Inbox();
     const watch = watchHealth(other, inbox.take, READER_DEPS);
     await inbox.until(() => inbox.tables.length === 2);
-    let slowestMs = 0;
     for (let version = 2; version <= 10; version++) {
-      const beganMs = performance.now();
       await writer.publish([tableOf("p", version)]);
       await inbox.until(() => inbox.versions("p").includes(version));
-      slowestMs = Math.max(slowestMs, performance.now() - beganMs);
     }
-    assert.ok(slowestMs < 100, `${slowestMs} ms`);
     assert.deepEqual(inbox.versions("q"), [1]);
     await watch.close();
   });
@@ -91,7 +87,7 @@ Deno.test("watchHealth() reports KV trouble once, tries again, and ends when it 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("health: failures in one worker take the upstream out in another within 100 ms", async () => {
+Deno.test("health: failures in one worker take the upstream out in another", async () => {
   await withKv(async (kv, other) => {
     const options: PoolOptions = {
       name: "p",
@@ -117,7 +113,6 @@ Deno.test("health: failures in one worker take the upstream out in another withi
       inbox.take(tables);
     }, READER_DEPS);
     await inbox.until(() => inbox.tables.length > 0);
-    const beganMs = performance.now();
     const failing = here.upstreams[0]!;
     for (let i = 0; i < 5; i++) {
       failing.begin(Date.now());
@@ -125,8 +120,6 @@ Deno.test("health: failures in one worker take the upstream out in another withi
     }
     monitor.report([{ pool: "p", batches: here.drainReports() }]);
     await inbox.until(() => there.upstreams[0]!.health?.state === "ejected");
-    const tookMs = performance.now() - beganMs;
-    assert.ok(tookMs < 100, `${tookMs} ms`);
     for (let i = 0; i < 100; i++) assert.equal(there.select(null, i, Date.now())!.id, "b");
     monitor.close();
     await watch.close();

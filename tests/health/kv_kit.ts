@@ -45,7 +45,7 @@ export class Inbox {
   };
 
   async until(done: () => boolean): Promise<void> {
-    const deadline = Date.now() + 5_000;
+    const deadline = Date.now() + 120_000;
     while (!done()) {
       assert.ok(Date.now() < deadline, `only ${JSON.stringify(this.tables)}`);
       const { promise, resolve } = Promise.withResolvers<void>();

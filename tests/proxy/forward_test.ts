@@ -143,7 +143,7 @@ Deno.test("askUpstreams() gives up when all tries together took too long", () =>
 
 Deno.test("askUpstreams() counts tries after the first, and those that the retry budget refused", () =>
   withOrigins([(exchange) => exchange.reply({ status: 500 }), ok], async (bad, good) => {
-    const pool = { retry: { budget: "0%", budget_floor: 1 }, timeouts: { total: "300ms" } };
+    const pool = { retry: { budget: "0%", budget_floor: 1 }, timeouts: { total: "3s" } };
     await withGateway(plainParts([bad!.url, good!.url], { pool }), async ({ ask, gateway }) => {
       const { retries, counts } = gateway.snapshot.pools[0]!;
       assert.equal((await ask("/a")).status, 200);
@@ -161,11 +161,11 @@ Deno.test("askUpstreams() does not pause past the time that all tries have", asy
   try {
     await withGateway(
       plainParts([CLOSED], { pool: { retry: { attempts: 20 }, timeouts: { total: "800ms" } } }),
-      async ({ ask }) => {
-        const startedAtMs = performance.now();
+      async ({ ask, gateway }) => {
         assert.equal((await ask("/a")).status, 502);
         // The pauses would be 100, 200, 400 and 800 ms.
-        assert.ok(performance.now() - startedAtMs < 1_200);
+        const { retries } = gateway.counts.pools["p"]!;
+        assert.ok(retries <= 3, `${retries} more tries`);
       },
     );
   } finally {

@@ -4,16 +4,14 @@ import { type AskOptions, eventually, plainParts, withGateway, withOrigins } fro
 
 const ok: ScriptedHandler = (exchange) => exchange.reply({ body: "good" });
 const stalls: ScriptedHandler = (exchange) => exchange.hang();
-const HEDGE = { hedge: { after: "30ms", max_extra: "100%" }, timeouts: { first_byte: "2s", total: "4s" } };
+const HEDGE = { hedge: { after: "30ms", max_extra: "100%" }, timeouts: { first_byte: "5m", total: "10m" } };
 
 Deno.test("attemptHedged() asks another upstream when the first is late, and cancels the loser", () =>
   withOrigins(
     [stalls, ok],
     (slow, good) =>
       withGateway(plainParts([slow!.url, good!.url], { pool: HEDGE }), async ({ ask, gateway, access }) => {
-        const startedAtMs = performance.now();
         assert.equal((await ask("/a")).text, "good");
-        assert.ok(performance.now() - startedAtMs < 1_000);
         await eventually("the loser's connection is closed", () => slow!.open === 0);
         const outcomes = Object.values(gateway.counts.upstreams["p"]!).map((counts) => counts.outcomes);
         assert.deepEqual(outcomes, [{ cancelled: 1 }, { ok: 1 }]);

@@ -34,7 +34,7 @@ export class HandClock implements Clock {
 }
 
 /** Waits until a condition holds. @throws {Error} when it does not in time */
-export async function eventually(what: string, holds: () => boolean, timeoutMs = 5_000): Promise<void> {
+export async function eventually(what: string, holds: () => boolean, timeoutMs = 120_000): Promise<void> {
   const untilMs = performance.now() + timeoutMs;
   while (!holds()) {
     if (performance.now() > untilMs) throw new Error(`Waited ${timeoutMs} ms in vain: ${what}`);
@@ -105,7 +105,7 @@ export async function configFor(parts: GatewayParts): Promise<Config> {
   const text = JSON.stringify({
     server: { workers: 1, ...parts.server },
     logging: { access: parts.access ?? "all" },
-    cache: { memory: "32MiB", ...parts.cache },
+    cache: { memory: "32MiB", collapse_timeout: "5m", ...parts.cache },
     // While the clock stands still a rate gives no more than its burst.
     pools: Object.fromEntries(
       Object.entries(parts.pools).map(([name, pool]) => [name, { key_limits: false, ...pool }]),
@@ -124,10 +124,14 @@ export async function configFor(parts: GatewayParts): Promise<Config> {
   return loaded.config;
 }
 
+/** A busy machine is no reason to give up: a test that is about time says how much. */
+const PATIENT: Mapping = { connect: "2m", first_byte: "2m", idle: "2m", total: "5m" };
+
 /** A pool of a general type, not checked, that asks its upstreams in the order given: each weighs ten thousand times the next, because the first turn is drawn. */
 export function plainPool(urls: readonly string[], more: Mapping = {}): Mapping {
   const upstreams = urls.map((url, place) => ({ url, weight: 1e6 / 1e4 ** place }));
-  return { type: "custom", strategy: "round-robin", health: false, upstreams, ...more };
+  const timeouts = { ...PATIENT, ...more["timeouts"] as Mapping };
+  return { type: "custom", strategy: "round-robin", health: false, upstreams, ...more, timeouts };
 }
 
 /** One listener on everything, over one pool of the origins given. */
@@ -202,7 +206,7 @@ function over({ gateway, clock, lines, servers }: Parts): InProcessGateway {
       return `http://127.0.0.1:${server.addr.port}`;
     },
     idle: () =>
-      eventually("the gateway is at rest", () => unrest(gateway).length === 0, 5_000).catch(() => {
+      eventually("the gateway is at rest", () => unrest(gateway).length === 0).catch(() => {
         throw new Error(`The gateway does not come to rest: ${unrest(gateway).join(", ")}`);
       }),
     results: (listener = "l") => resultsOf(gateway, listener),

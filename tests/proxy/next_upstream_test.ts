@@ -18,13 +18,18 @@ Deno.test("nextUpstream() waits as long as Retry-After asks for, and asks the on
 
 Deno.test("nextUpstream() passes on an answer whose Retry-After is longer than max_backoff or the time that is left", () =>
   withOrigins(
-    [(exchange) => exchange.reply({ status: 429, fields: [["retry-after", "1"]], body: "limited" })],
+    [(exchange) => exchange.reply({ status: 429, fields: [["retry-after", "300"]], body: "limited" })],
     async (origin) => {
-      for (const pool of [{ retry: { max_backoff: "900ms" } }, { timeouts: { total: "500ms" } }]) {
+      for (
+        const pool of [{ retry: { max_backoff: "200s" } }, {
+          retry: { max_backoff: "1h" },
+          timeouts: { total: "200s" },
+        }]
+      ) {
         await withGateway(plainParts([origin!.url], { pool }), async ({ ask }) => {
           const answer = await ask("/a");
           assert.equal(answer.status, 429);
-          assert.equal(answer.headers.get("retry-after"), "1");
+          assert.equal(answer.headers.get("retry-after"), "300");
         });
       }
       assert.equal(origin!.heads.length, 2);
@@ -61,7 +66,7 @@ Deno.test("nextUpstream() gives up with 503 and Retry-After when no upstream get
     await exchange.hang();
   }], (origin) =>
     withGateway(
-      plainParts([], { pool: { upstreams: [{ url: origin!.url, max_in_flight: 1 }], timeouts: { total: "150ms" } } }),
+      plainParts([], { pool: { upstreams: [{ url: origin!.url, max_in_flight: 1 }], timeouts: { total: "2s" } } }),
       async ({ ask, send, gateway }) => {
         const first = await send("/a");
         const second = await ask("/b");
@@ -95,12 +100,10 @@ Deno.test("nextUpstream() gives an upstream no more than its requests per second
 
 Deno.test("pause() ends with its time or its signal", async () => {
   const leaving = new AbortController();
-  const startedAtMs = performance.now();
-  const paused = pause(60_000, leaving.signal);
+  const paused = pause(2 ** 31 - 1, leaving.signal);
   leaving.abort();
   await paused;
-  await pause(60_000, leaving.signal);
+  await pause(2 ** 31 - 1, leaving.signal);
   await pause(0, undefined);
   await pause(5, undefined);
-  assert.ok(performance.now() - startedAtMs < 1_000);
 });

@@ -4,7 +4,7 @@ const POLL_MS = 20;
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
+  timeoutMs = 120_000,
 ): Promise<void> {
   const untilMs = performance.now() + timeoutMs;
   while (!(await holds())) {

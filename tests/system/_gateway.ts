@@ -96,7 +96,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   }).spawn();
   const output = collect(child);
   const gateway = handleOf(child, { output, places, configPath, directory });
-  await gateway.logged("Usher is ready", 30_000);
+  await gateway.logged("Usher is ready");
   return gateway;
 }
 
@@ -145,7 +145,7 @@ function handleOf(child: Deno.ChildProcess, { output, places, configPath, direct
     configPath,
     directory,
     log: () => output.text,
-    logged: (text, timeoutMs = 10_000) => waitForText(output, text, timeoutMs),
+    logged: (text, timeoutMs = 120_000) => waitForText(output, text, timeoutMs),
     status: async () => await (await fetch(`${adminUrl}/status`)).json(),
     writeConfig: (yaml) => Deno.writeTextFile(configPath, yaml),
     signal: (signal) => child.kill(signal),

@@ -14,7 +14,7 @@ export interface RawResponse {
 
 /** How a raw request is sent. */
 export interface RawOptions {
-  /** Reads at most so long. @default {15000} */
+  /** Reads at most so long. @default {120000} */
   readonly timeoutMs?: number;
   /** The request is HEAD: its response has no content. */
   readonly isHead?: boolean;
@@ -23,7 +23,7 @@ export interface RawOptions {
 /** Sends bytes as they are (text as Latin-1) on a connection of their own and reads until the server closes it. */
 export async function rawRequest(port: number, request: string, options: RawOptions = {}): Promise<RawResponse> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  const timer = setTimeout(() => connection.close(), options.timeoutMs ?? 15_000);
+  const timer = setTimeout(() => connection.close(), options.timeoutMs ?? 120_000);
   const sending = send(connection, Uint8Array.from(request, (letter) => letter.charCodeAt(0)));
   const bytes = await readToEnd(connection);
   clearTimeout(timer);

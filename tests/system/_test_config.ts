@@ -3,7 +3,7 @@ import type { GatewayPlaces } from "./_gateway.ts";
 /** A mapping as it stands in a configuration file. */
 type Mapping = Readonly<Record<string, unknown>>;
 
-/** The parts of a configuration that a test decides; the rest is made for tests: two workers, small caches, every request logged. */
+/** The parts of a configuration that a test decides; the rest is made for tests: two workers, small caches, every request logged, patience. */
 export interface TestConfig {
   readonly server?: Mapping;
   readonly admin?: Mapping;
@@ -17,16 +17,25 @@ export interface TestConfig {
 /** A configuration file; YAML takes JSON as it is. */
 export function testConfig({ port, adminPort, dataDir }: GatewayPlaces, parts: TestConfig): string {
   return JSON.stringify({
-    server: { data_dir: dataDir, workers: 2, ...parts.server },
+    server: { data_dir: dataDir, workers: 2, worker_timeout: "5m", ...parts.server },
     admin: { listen: `127.0.0.1:${adminPort}`, ...parts.admin },
     logging: { access: "all", ...parts.logging },
-    cache: { memory: "32MiB", disk: "128MiB", ...parts.cache },
+    cache: { memory: "32MiB", disk: "128MiB", collapse_timeout: "5m", ...parts.cache },
     pools: parts.pools,
     listeners: parts.listeners.map((listener) => ({ listen: `127.0.0.1:${port}`, ...listener })),
   });
 }
 
+/** A busy machine is no reason to give up: a test that is about time says how much. */
+export const PATIENT: Mapping = { connect: "2m", first_byte: "2m", idle: "2m", total: "5m" };
+
 /** A pool of a general type without checks, so that an origin sees only what a test asks for. */
 export function customPool(upstreams: readonly unknown[], more: Mapping = {}): Mapping {
-  return { type: "custom", health: false, upstreams, ...more };
+  return {
+    type: "custom",
+    health: false,
+    upstreams,
+    ...more,
+    timeouts: { ...PATIENT, ...more["timeouts"] as Mapping },
+  };
 }

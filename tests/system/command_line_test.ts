@@ -123,7 +123,7 @@ listeners: [{ name: one, listen: "127.0.0.1:${freePort()}", pool: one }]
       for await (const part of stream.pipeThrough(new TextDecoderStream())) text += part;
     };
     const drained = Promise.all([read(child.stdout), read(child.stderr)]);
-    await eventually("it is ready", () => text.includes("Usher is ready"), 30_000);
+    await eventually("it is ready", () => text.includes("Usher is ready"));
     assert.match(text, /There is no config\.yaml: using config\.example\.yaml/);
     child.kill("SIGTERM");
     assert.equal((await child.status).code, 0);

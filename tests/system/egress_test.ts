@@ -141,7 +141,7 @@ async function reload(gateway: RunningGateway, yaml: string): Promise<void> {
   const before = reloads();
   await gateway.writeConfig(yaml);
   gateway.signal("SIGHUP");
-  await eventually("one more reload", () => reloads() > before, 15_000);
+  await eventually("one more reload", () => reloads() > before);
 }
 
 Deno.test("connections to an upstream that leaves the configuration are closed, those in use when they are done", async () => {
@@ -168,10 +168,10 @@ Deno.test("connections to an upstream that leaves the configuration are closed, 
   await eventually("the slow request is there", () => leaving.heads.some(({ target }) => target === "/slow"));
   assert.ok(leaving.open >= 2, `${leaving.open} connections`);
   await reload(gateway, configTo(places!, [staying.url]));
-  await eventually("only the one in use is left", () => leaving.open === 1, 3_000);
+  await eventually("only the one in use is left", () => leaving.open === 1);
   release.resolve();
   assert.equal(new TextDecoder().decode((await slow).bytes), "leaving");
-  await eventually("that one is closed too", () => leaving.open === 0, 3_000);
+  await eventually("that one is closed too", () => leaving.open === 0);
   assert.equal(new TextDecoder().decode((await fetched(`${gateway.url}/x`)).bytes), "staying");
 });
 

@@ -1,25 +1,31 @@
 import assert from "node:assert/strict";
 import { type ScriptedHandler, startScriptedOrigin } from "../origins/scripted_origin.ts";
+import { eventually } from "./_eventually.ts";
 import { startPoolGateway } from "./pool_gateway.ts";
 
 /** Workers that hold the limits together. */
 const WORKERS = 8;
 
-/** How limits may be missed by: one in twenty. */
-const TOLERANCE = 0.05;
+/** Requests that a rate lets through at once after a pause, at most. */
+const SAVED_UP = 10;
 
-/** Requests at the origin: when each came, and how many were there at a time. */
+/** Requests at the origin: when the last came, and how many were there at a time. */
 class Watched {
-  readonly times: number[] = [];
+  count = 0;
+  lastMs = 0;
   most = 0;
   #present = 0;
+  readonly #full = Promise.withResolvers<void>();
 
-  /** Holds each request for a while. */
-  handler(holdMs: number): ScriptedHandler {
+  /** Holds requests until as many are there as may be, and each for a while from then on. */
+  handler(atOnce: number): ScriptedHandler {
     return async (exchange) => {
-      this.times.push(performance.now());
+      this.count++;
+      this.lastMs = performance.now();
       this.most = Math.max(this.most, ++this.#present);
-      await exchange.wait(holdMs);
+      if (this.#present === atOnce) this.#full.resolve();
+      await this.#full.promise;
+      await exchange.wait(20);
       this.#present--;
       await exchange.reply({ body: "x" });
     };
@@ -51,11 +57,12 @@ Deno.test("an upstream gets no more requests per second than max_rps, over eight
     await startPoolGateway(pool, { server: { workers: WORKERS }, listener: { cache: { mode: "off" } } }),
     (running) => running.close(),
   );
-  const statuses = await flood(gateway.url, { clients: 24, forMs: 4_000 });
+  const startedMs = performance.now();
+  const statuses = await flood(gateway.url, { clients: 24, forMs: 3_000 });
   assert.deepEqual([...statuses.keys()], [200], "those over the limit wait their turn");
-  const firstMs = watched.times[0]! + 500;
-  const inWindow = watched.times.filter((timeMs) => timeMs >= firstMs && timeMs < firstMs + 3_000).length;
-  assert.ok(Math.abs(inWindow - 300) <= 300 * TOLERANCE, `${inWindow} in 3 s, 300 are allowed`);
+  // By the time that it really took: on a busy machine they come late, and never early.
+  const allowed = 100 * (watched.lastMs - startedMs) / 1_000;
+  assert.ok(watched.count < allowed + SAVED_UP + WORKERS, `${watched.count} requests, ${allowed} are allowed`);
 });
 
 Deno.test("an upstream gets no more requests at a time than max_in_flight, over eight workers", async () => {
@@ -69,46 +76,49 @@ Deno.test("an upstream gets no more requests at a time than max_in_flight, over 
   );
   const statuses = await flood(gateway.url, { clients: 48, forMs: 2_000 });
   assert.deepEqual([...statuses.keys()], [200]);
-  assert.ok(watched.most >= 18 && watched.most <= 20 * (1 + TOLERANCE), `${watched.most} at a time, 20 are allowed`);
+  // Each worker may choose at the same instant as the others.
+  assert.ok(watched.most >= 20 && watched.most < 20 + WORKERS, `${watched.most} at a time, 20 are allowed`);
 });
 
 Deno.test("a listener takes no more than max_in_flight and its queue, over eight workers; the rest gets 503 with Retry-After", async () => {
   await using stack = new AsyncDisposableStack();
   const watched = new Watched();
-  const origin = stack.adopt(await startScriptedOrigin(watched.handler(20)), (running) => running.close());
+  const origin = stack.adopt(await startScriptedOrigin(watched.handler(10)), (running) => running.close());
   const gateway = stack.adopt(
     await startPoolGateway({ health: false, upstreams: [origin.url] }, {
       server: { workers: WORKERS },
-      listener: { cache: { mode: "off" }, max_in_flight: 10, queue: { size: 100, timeout: "5s" } },
+      listener: { cache: { mode: "off" }, max_in_flight: 10, queue: { size: 100, timeout: "10m" } },
     }),
     (running) => running.close(),
   );
   const statuses = await flood(gateway.url, { clients: 40, forMs: 2_000 });
   assert.deepEqual([...statuses.keys()], [200]);
-  assert.ok(watched.most >= 9 && watched.most <= 10, `${watched.most} at a time, 10 are allowed`);
+  assert.equal(watched.most, 10);
 });
 
 Deno.test("a listener's queue is bounded in size and time", async () => {
   await using stack = new AsyncDisposableStack();
   const origin = stack.adopt(await startScriptedOrigin((exchange) => exchange.hang()), (running) => running.close());
   const gateway = stack.adopt(
-    await startPoolGateway({ health: false, upstreams: [origin.url], timeouts: { first_byte: "3s", total: "3s" } }, {
+    await startPoolGateway({ health: false, upstreams: [origin.url] }, {
       server: { workers: 1 },
       listener: { cache: { mode: "off" }, max_in_flight: 1, queue: { size: 1, timeout: "300ms" } },
     }),
     (running) => running.close(),
   );
-  const startedAtMs = performance.now();
-  const ends = await Promise.all([1, 2, 3].map(async (n) => {
+  const leaving = new AbortController();
+  const first = fetch(`${gateway.url}/1`, { signal: leaving.signal }).catch(() => null);
+  await eventually("the one place is taken", () => origin.heads.length === 1);
+  // The first of them waits as long as it may; a second one at the same time finds the queue full.
+  const refused = await Promise.all([2, 3].map(async (n) => {
     const response = await fetch(`${gateway.url}/${n}`);
-    const text = await response.text();
-    return { status: response.status, atMs: performance.now() - startedAtMs, response, text };
+    return { response, text: await response.text() };
   }));
-  const refused = ends.filter(({ status }) => status === 503).sort((a, b) => a.atMs - b.atMs);
-  assert.equal(refused.length, 2);
-  assert.ok(refused[0]!.atMs < 250, "the queue was full");
-  assert.ok(refused[1]!.atMs >= 290 && refused[1]!.atMs < 1_500, "it waited as long as it may");
+  leaving.abort();
+  await first;
+  assert.equal(origin.heads.length, 1);
   for (const { response, text } of refused) {
+    assert.equal(response.status, 503);
     assert.equal(response.headers.get("retry-after"), "1");
     assert.equal(response.headers.get("content-type"), "application/problem+json");
     assert.match(text, /"overloaded"/);
@@ -133,7 +143,7 @@ Deno.test("a client gets no more than its rate limit, over eight workers, and on
   for (const { served, lastMs } of allowed) {
     // By the time that it really took: a busy machine answers the last requests late.
     const expected = 50 + 100 * lastMs / 1_000;
-    assert.ok(Math.abs(served - expected) <= expected * TOLERANCE, `${served}, ${expected} are allowed`);
+    assert.ok(served >= 50 && served <= expected + 1, `${served}, ${expected} are allowed`);
   }
 });
 
@@ -145,7 +155,8 @@ async function floodAs(url: string, name: string, forMs: number): Promise<{ serv
   let lastMs = 0;
   await Promise.all(Array.from({ length: 12 }, async () => {
     using client = Deno.createHttpClient({ poolMaxIdlePerHost: 1 });
-    while (performance.now() < untilMs) {
+    // On a busy machine longer, until what is allowed at once is spent.
+    while (performance.now() < untilMs || served < 50) {
       const response = await fetch(`${url}/same`, { client, headers: { "x-client": name } });
       await response.body?.cancel();
       if (response.status === 200) {

@@ -1,5 +1,5 @@
 import { type RunningGateway, startGateway } from "./_gateway.ts";
-import { type TestConfig, testConfig } from "./_test_config.ts";
+import { PATIENT, type TestConfig, testConfig } from "./_test_config.ts";
 
 export type { RunningGateway } from "./_gateway.ts";
 
@@ -16,7 +16,7 @@ export function startPoolGateway(
       testConfig(places, {
         logging: { access: "off" },
         ...parts,
-        pools: { p: { type: "custom", ...pool } },
+        pools: { p: { type: "custom", ...pool, timeouts: { ...PATIENT, ...pool["timeouts"] as typeof PATIENT } } },
         listeners: [{ name: "l", prefix: "/", pool: "p", ...listener }],
       }),
   });

@@ -26,7 +26,7 @@ async function reload(gateway: RunningGateway, yaml: string, outcome: "reloaded"
   const before = told();
   await gateway.writeConfig(yaml);
   gateway.signal("SIGHUP");
-  await eventually(`one more "Configuration ${outcome}"`, () => told() > before, 15_000);
+  await eventually(`one more "Configuration ${outcome}"`, () => told() > before);
 }
 
 async function generations(gateway: RunningGateway): Promise<number[]> {

@@ -88,7 +88,7 @@ async function diskStatus(gateway: RunningGateway) {
 }
 
 async function written(gateway: RunningGateway): Promise<void> {
-  await eventually("the write queue is empty", async () => (await diskStatus(gateway)).queuedWrites === 0, 20_000);
+  await eventually("the write queue is empty", async () => (await diskStatus(gateway)).queuedWrites === 0);
 }
 
 Deno.test(`${WRITTEN_BYTES / MIB} MiB through 64 MiB of disk: the file keeps its limit, the hot set stays`, async () => {
@@ -159,14 +159,14 @@ Deno.test("a listener keeps its disk quota, at its own cost, and a reload change
   await written(gateway);
   // The workers hold it as they write, what two of them write at once is put right by the janitor.
   const isWithin = (quota: number) => async () => await bodyBytesIn(gateway, "busy") <= quota;
-  await eventually("it holds its quota", isWithin(3 * MIB), 30_000);
+  await eventually("it holds its quota", isWithin(3 * MIB));
   assert.ok(await bodyBytesIn(gateway, "busy") > MIB, "it makes use of its quota");
   const figures = async () => (await diskStatus(gateway)).listeners.map(({ cache }: Listed) => cache.disk.quota_bytes);
   assert.deepEqual(await figures(), [3 * MIB, null]);
   await gateway.writeConfig(config({ disk_quota: "1MiB" }));
   gateway.signal("SIGHUP");
   await gateway.logged("Configuration reloaded");
-  await eventually("it gives back what is too much now", isWithin(MIB), 30_000);
+  await eventually("it gives back what is too much now", isWithin(MIB));
   assert.deepEqual(await figures(), [MIB, null]);
   assert.ok(await bodyBytesIn(gateway, "calm") >= calm.length * 100_000);
   for (const path of calm) assert.match(await get(gateway, path, 100_000), /; hit/, path);

@@ -301,13 +301,13 @@ Deno.test("a pooled connection does not keep the process alive", async () => {
   };
     const transport = createHttp1Transport({
       url: new URL("${server.url}"), caCerts: [], allowPrivate: true, maxConnections: 1, clock: Date,
+      idleTimeoutMs: 86_400_000,
     });
-    const deadlines = { connectMs: 5000, firstByteMs: 5000, idleMs: 5000 };
+    const deadlines = { connectMs: 300_000, firstByteMs: 300_000, idleMs: 300_000 };
     const response = await transport.send({ method: "GET", target: "/", fields: [["host", "a"]], body: null }, { deadlines });
     await response.body.readAll(10);
     if (transport.stats().idle !== 1) throw new Error("not pooled");
   `;
-  const startMs = performance.now();
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",
@@ -316,8 +316,8 @@ Deno.test("a pooled connection does not keep the process alive", async () => {
       "--allow-read",
       `data:application/typescript,${encodeURIComponent(script)}`,
     ],
-    signal: AbortSignal.timeout(20_000),
+    // Long before the connection's own time is up.
+    signal: AbortSignal.timeout(300_000),
   }).output();
   assert.equal(code, 0);
-  assert.ok(performance.now() - startMs < 15_000);
 });

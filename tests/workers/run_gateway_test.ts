@@ -35,7 +35,7 @@ async function running(file: (dataDir: string) => Mapping | string, worker = MAI
     signal: (signal: Deno.Signal) => child.kill(signal),
     isOver: () => isOver,
     status: async () => (await over).code,
-    said: (text: string) => eventually(`it says "${text}"`, () => out.stdout.includes(text), 20_000),
+    said: (text: string) => eventually(`it says "${text}"`, () => out.stdout.includes(text)),
     async [Symbol.asyncDispose]() {
       if (!isOver) child.kill("SIGKILL");
       await over;
@@ -113,16 +113,14 @@ Deno.test({
     await gateway.said("Usher is ready");
     const answer = fetch(`http://127.0.0.1:${port}/films`).catch(() => null);
     await asked.promise;
+    // The same request, come by two ways at once.
     gateway.signal("SIGTERM");
-    await gateway.said("Usher is stopping");
-    // The same request, come by another way.
     gateway.signal("SIGINT");
+    await gateway.said("Usher is stopping");
     await new Promise((resolve) => setTimeout(resolve, 600));
     assert.equal(gateway.isOver(), false);
-    const startedMs = performance.now();
     gateway.signal("SIGINT");
     assert.equal(await gateway.status(), 1);
-    assert.ok(performance.now() - startedMs < 3_000);
     assert.equal(await answer, null);
   },
 });
