@@ -9,7 +9,7 @@ import type { Visitor } from "./client_auth.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
 import { cookieKey } from "./cookie_key.ts";
-import { type Rewrite, rewriteOf } from "./rewriting.ts";
+import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
 import { tenantKey, withoutPrefix } from "./tenant_key.ts";
 
 /** What the log says where a client did not wait for the end. */
@@ -167,6 +167,17 @@ export class Exchange implements TypedRequest {
     return this.#options.keyPrefix ?? "";
   }
 
+  /** Says once in the log, for each configuration, that a peer's word on the scheme does not count. */
+  distrusted(): void {
+    const { tenant: { name, rewriting }, services: { logger } } = this;
+    if (rewriting === null || distrustful.has(rewriting)) return;
+    distrustful.add(rewriting);
+    logger.warn("Image addresses begin with http: the peer says https, but it is not in server.trusted_proxies", {
+      listener: name,
+      peer: this.peer,
+    });
+  }
+
   /** Whether the connection's other end is a trusted proxy. */
   isTrusted(): boolean {
     return this.services.settings.isTrusted(this.peer);
@@ -264,6 +275,9 @@ export class Exchange implements TypedRequest {
     });
   }
 }
+
+/** Listeners that have said in the log whom they do not trust. */
+const distrustful = new WeakSet<Rewriting>();
 
 function rawTarget(exchange: Exchange): string {
   const prefix = exchange.tenant.stripPrefix && exchange.tenant.prefix !== "/" ? exchange.tenant.prefix : "";

@@ -52,6 +52,8 @@ export interface RewrittenRequest extends TypedRequest {
   readonly isTrusted: () => boolean;
   /** What stood before the path, such as `/~TOKEN`; empty where nothing did. */
   readonly keyPrefix: string;
+  /** Told where a peer that is no trusted proxy says that the client came by https, so that addresses begin with http. */
+  readonly distrusted: () => void;
 }
 
 /** What is changed in the document of one request. */
@@ -110,10 +112,12 @@ function clientOrigin(
   request: RewrittenRequest,
 ): PublicOrigin {
   const { authority, scheme } = request;
+  const trusted = request.isTrusted();
+  if (!trusted && scheme === "http" && request.header("x-forwarded-proto") === "https") request.distrusted();
   const origin = publicOrigin({
     authority,
     scheme,
-    trusted: request.isTrusted(),
+    trusted,
     header: (name) => request.header(name),
   });
   return isServed(hostOf(origin.authority)) ? origin : { scheme: origin.scheme, authority };

@@ -205,3 +205,13 @@ Deno.test("rewrittenForm() reaches those who wait for the fetch of another, chan
       assert.equal(origin!.heads.length, 1);
     }));
 });
+
+Deno.test("rewrittenForm() has it said once that a front proxy is not trusted", () =>
+  withTmdb(document, async (gateway) => {
+    const headers = { "x-forwarded-proto": "https" };
+    for (let round = 0; round < 3; round++) {
+      assert.equal((await gateway.ask(TARGET, { headers })).text, leadingTo("http://gateway.test/t/p/"));
+    }
+    const said = gateway.lines.filter(({ message }) => /trusted_proxies/.test(String(message)));
+    assert.deepEqual(said.map(({ listener, peer }) => [listener, peer]), [["l", "192.0.2.9"]]);
+  }));
