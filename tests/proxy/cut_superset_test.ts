@@ -179,6 +179,35 @@ Deno.test("SupersetCutter compresses what it cuts", () =>
     assert.equal(text, await direct(origin, target));
   }, { cache: { compress: { min_size: "1" } } }));
 
+Deno.test("SupersetCutter leaves overrides to whoever serves: they hold for what is cut as for what is fetched", async () => {
+  const origin = await startTmdbOrigin();
+  const overrides = [{ path: "/3/movie/550", merge: { title: "Ours", credits: { cast: [] } } }];
+  const withReuse = (reuse: boolean) => {
+    const { pools, listeners } = partsFor(origin, { reuse_appends: reuse });
+    return { pools, listeners: [{ ...listeners[0], overrides }] };
+  };
+  const targets = ["/3/movie/550?append_to_response=credits", "/3/movie/550"];
+  const served: string[][] = [];
+  try {
+    for (const reuse of [true, false]) {
+      await withGateway(withReuse(reuse), async ({ ask }) => {
+        await ask("/3/movie/550?append_to_response=credits,images");
+        const texts = [];
+        for (const target of targets) {
+          const answer = await ask(target);
+          assert.equal(/superset/.test(answer.cacheStatus), reuse, answer.cacheStatus);
+          texts.push(answer.text);
+        }
+        served.push(texts);
+      });
+    }
+    assert.deepEqual(served[0], served[1]);
+    assert.equal(JSON.parse(served[0]![0]!).title, "Ours");
+  } finally {
+    await origin.close();
+  }
+});
+
 Deno.test("SupersetCutter finds after a restart what was stored before", async () => {
   const directory = await Deno.makeTempDir();
   const kv = await Deno.openKv(`${directory}/kv`);
