@@ -56,8 +56,8 @@ export class PrewarmFetcher {
 
   /** Asks the upstreams of a pool for the gateway itself, past the cache; `busy` where clients need the room. */
   async read(place: PrewarmPlace, pool: string, target: string): Promise<ReadResult> {
-    const tenant = place.snapshot.tenants.find((known) => known.pool.name === pool);
-    if (tenant === undefined) return failedRead("no listener uses the pool");
+    const tenant = place.snapshot.tenants.find((known) => known.pool.name === pool && known.offline !== true);
+    if (tenant === undefined) return failedRead("no listener asks the pool's upstreams");
     if (!await this.#isQuiet(tenant)) return { outcome: "busy", body: null, detail: null, retryAfterMs: null };
     this.#active++;
     try {

@@ -140,7 +140,10 @@ Deno.test("PrewarmFetcher.read() asks a pool's upstreams past the cache, uncount
     pools: {
       api: { type: "tmdb-api", health: false, upstreams, api_keys: [demoApiKey], timeouts: { total: "1s" } },
     },
-    listeners: [{ name: "api", prefix: "/tmdb", strip_prefix: true, pool: "api" }],
+    listeners: [
+      { name: "kept", prefix: "/kept", strip_prefix: true, pool: "api", offline: true },
+      { name: "api", prefix: "/tmdb", strip_prefix: true, pool: "api" },
+    ],
   };
   try {
     await withGateway(parts, async ({ gateway, access, results }) => {
@@ -157,7 +160,7 @@ Deno.test("PrewarmFetcher.read() asks a pool's upstreams past the cache, uncount
         target,
       ]);
       assert.deepEqual([access().length, results("api")], [0, {}]);
-      assert.deepEqual((await fetcher.read(place, "none", target)).detail, "no listener uses the pool");
+      assert.deepEqual((await fetcher.read(place, "none", target)).detail, "no listener asks the pool's upstreams");
       origin.fault = () => Response.json({ results: "x".repeat(2_000_000) });
       assert.match((await fetcher.read(place, "api", target)).detail!, /larger/);
       origin.fault = () => Response.json({}, { status: 404 });
