@@ -4,6 +4,7 @@ import { FetchExchange } from "./_fetch_exchange.ts";
 import { fetchUrl } from "./_fetch_url.ts";
 import { formatRequestHead } from "./_request_head.ts";
 import {
+  mayGoAgain,
   type SendOptions,
   type Transport,
   type TransportStats,
@@ -78,7 +79,8 @@ class FetchTransport implements Transport {
       this.#onEnd();
       throw error;
     }
-    const client = options.once
+    // What has a body is not sent again: it is gone.
+    const client = request.body === null && !mayGoAgain(request, options)
       ? this.#onceClient ??= this.#createClient(0)
       : this.#client ??= this.#createClient(MAX_IDLE);
     const onEnd = () => this.#onEnd();

@@ -7,6 +7,7 @@ import { type EgressProxy, parseEgressProxy, proxyAuthorization } from "./_egres
 import { Exchange } from "./_exchange.ts";
 import { formatRequestHead, type ForwardProxy } from "./_request_head.ts";
 import {
+  mayGoAgain,
   type SendOptions,
   type Transport,
   type TransportStats,
@@ -19,9 +20,6 @@ const IDLE_TIMEOUT_MS = 55_000;
 /** An upstream that has moved to another address is followed after so long. */
 const MAX_AGE_MS = 10 * 60_000;
 const MAX_WAITING = 1024;
-
-/** Safe methods of which a server does not mind one more (RFC 9110 §9.2.2). */
-const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** How {@linkcode createHttp1Transport} reaches its upstream. */
 export interface Http1TransportOptions {
@@ -93,10 +91,6 @@ function authorityLabel({ host, port, proxy }: Endpoint): string {
   return proxy === null ? `${host}:${port}` : `${host}:${port} through proxy ${proxy.label}`;
 }
 
-function isRepeatable(request: UpstreamRequest): boolean {
-  return request.body === null && REPEATABLE.has(request.method);
-}
-
 /** HTTP/1.1 over sockets of its own (RFC 9112). */
 class Http1Transport implements Transport {
   readonly #pool: ConnectionPool;
@@ -153,7 +147,7 @@ class Http1Transport implements Transport {
       // A connection that died while it lay idle says nothing of the upstream, and a request without effect may go again.
       const isStale = connection.isReused && !exchange.hasResponseBytes &&
         (failure as UpstreamFailure).kind === "reset";
-      if (!isStale || options.once || !isRepeatable(request)) throw failure;
+      if (!isStale || !mayGoAgain(request, options)) throw failure;
     }
     return await this.#exchange(await this.#acquire(options, true), { request, head, ...options }).run();
   }

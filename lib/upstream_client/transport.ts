@@ -36,6 +36,14 @@ export interface SendOptions {
   readonly once?: boolean;
 }
 
+/** Safe methods of which a server does not mind one more (RFC 9110 §9.2.2). */
+const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Whether a request may go out a second time because the connection that it went out on turned out to be dead. */
+export function mayGoAgain({ method, body }: UpstreamRequest, { once }: Pick<SendOptions, "once">): boolean {
+  return body === null && once !== true && REPEATABLE.has(method);
+}
+
 /** A response body, read once from front to end. */
 export interface UpstreamBody {
   /**

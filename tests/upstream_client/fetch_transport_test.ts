@@ -124,12 +124,15 @@ Deno.test("createFetchTransport() sends what is to go once on connections of its
     clock: systemClock,
   });
   const fields: [string, string][] = [["host", `localhost:${server.port}`]];
-  const send = (target: string, once: boolean) =>
-    transport.send({ method: "GET", target, fields, body: null }, { ...options, once });
-  for (const [target, once] of [["/a", false], ["/b", true], ["/c", true]] as const) {
-    assert.equal((await (await send(target, once)).body.readAll(10)).length, 2);
-  }
-  await failureOf(send("/lost", true), "reset");
-  assert.deepEqual(seen, ["/a", "/b", "/c", "/lost"]);
+  const send = (target: string, method = "GET", once = false) =>
+    transport.send({ method, target, fields, body: null }, { ...options, once });
+  const good = async (sent: ReturnType<typeof send>) => assert.equal((await (await sent).body.readAll(10)).length, 2);
+  await good(send("/a"));
+  await good(send("/b", "GET", true));
+  await good(send("/c", "DELETE"));
+  await good(send("/d", "POST"));
+  await failureOf(send("/lost", "GET", true), "reset");
+  await failureOf(send("/lost", "POST"), "reset");
+  assert.deepEqual(seen, ["/a", "/b", "/c", "/d", "/lost", "/lost"]);
   transport.close();
 });
