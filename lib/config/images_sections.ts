@@ -15,7 +15,7 @@ export const imageWorkerSection = section({
   queue: integer(0, 10_000).prefault(64).describe("Conversions that may wait; beyond them the original is served."),
   timeout: duration(100, 10 * MINUTE_MS).prefault("20s").describe("Time that a conversion may take."),
   max_size: size(1024, 256 * MiB).prefault("16MiB").describe("Larger bodies are not converted."),
-  max_pixels: integer(1, 500_000_000).prefault(40_000_000).describe(
+  max_pixels: integer(1, 500_000_000).prefault(16_000_000).describe(
     "Pictures with more pixels are not converted, whatever they take up in bytes.",
   ),
 });

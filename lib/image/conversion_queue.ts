@@ -26,8 +26,8 @@ export interface Order {
 export interface QueueFigures {
   readonly running: number;
   readonly waiting: number;
-  /** Conversions over their time that have not ended: each keeps a thread. */
-  readonly stuck: number;
+  /** Those of them that are over their time: each keeps its place until it ends. */
+  readonly overdue: number;
 }
 
 interface Waiting {
@@ -37,6 +37,12 @@ interface Waiting {
 
 /** How much longer than its time a conversion is waited for: `sharp` ends most of those that are late by itself. */
 const LATE_MS = 2_000;
+/**
+ * How much longer, and how often its time, an overdue conversion has until it is taken for one that never ends. Whoever gives up on
+ * it sooner has its thread go on unseen, beside those that come next.
+ */
+const MIN_STUCK_MS = 60_000;
+const STUCK_TIMES = 3;
 /** How often its time one may wait: clients have long been served something else. */
 const WAIT_TIMES = 3;
 
@@ -45,9 +51,9 @@ export class ConversionQueue {
   readonly #codec: Codec;
   readonly #waiting: Waiting[] = [];
   #options: QueueOptions;
+  readonly #overdue = new Set<LateConversion>();
   #running = 0;
-  #stuck = 0;
-  /** Called when every place is taken by a conversion that does not end. */
+  /** Called when every place is taken by a conversion that will not end. */
   onJammed: (() => void) | null = null;
 
   constructor(codec: Codec, options: QueueOptions) {
@@ -57,7 +63,7 @@ export class ConversionQueue {
 
   /** What is under way and what waits. */
   get figures(): QueueFigures {
-    return { running: this.#running, waiting: this.#waiting.length, stuck: this.#stuck };
+    return { running: this.#running, waiting: this.#waiting.length, overdue: this.#overdue.size };
   }
 
   /** Changes the bounds for what begins from now on. */
@@ -99,21 +105,42 @@ export class ConversionQueue {
     const body = await fetch().catch(() => null);
     if (body === null) return answer({ kind: "failed", detail: "nobody waits for it" });
     if (body.byteLength > maxBytes) return answer({ kind: "unsuitable", detail: `${body.byteLength} bytes` });
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      answer({ kind: "timeout", detail: `it did not end within ${timeoutMs} ms` });
-      this.#jam(1);
-    }, timeoutMs + LATE_MS);
+    const late = new LateConversion(timeoutMs + LATE_MS, (isStuck) => {
+      if (!isStuck) answer({ kind: "timeout", detail: `it did not end within ${timeoutMs} ms` });
+      this.#late(late, isStuck);
+    });
     const conversion = await this.#codec.convert(body, recipe, { maxPixels, timeoutMs }).catch(failure);
-    clearTimeout(timer);
-    if (isLate) this.#jam(-1);
-    else answer(conversion);
+    late.end();
+    this.#overdue.delete(late);
+    if (!late.isLate) answer(conversion);
   }
 
-  #jam(change: number): void {
-    this.#stuck += change;
-    if (this.#stuck >= this.#options.concurrency) this.onJammed?.();
+  #late(late: LateConversion, isStuck: boolean): void {
+    this.#overdue.add(late);
+    const stuck = [...this.#overdue].filter((other) => other.isStuck).length;
+    if (isStuck && stuck >= this.#options.concurrency) this.onJammed?.();
+  }
+}
+
+/** One conversion's clock: it tells when its time is up, and once more when it must be taken for one that never ends. */
+class LateConversion {
+  isLate = false;
+  isStuck = false;
+  #timer: ReturnType<typeof setTimeout>;
+
+  constructor(dueMs: number, tell: (isStuck: boolean) => void) {
+    this.#timer = setTimeout(() => {
+      this.isLate = true;
+      this.#timer = setTimeout(() => {
+        this.isStuck = true;
+        tell(true);
+      }, Math.max(MIN_STUCK_MS, dueMs * STUCK_TIMES));
+      tell(false);
+    }, dueMs);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
   }
 }
 

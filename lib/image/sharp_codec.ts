@@ -74,11 +74,10 @@ async function convert(sharp: Sharp, { body, recipe, limits }: Task): Promise<Co
   const metadata = await sharp(body, { ...options, limitInputPixels: false }).metadata();
   const reason = refusal(metadata, recipe, limits);
   if (reason !== null) return unsuitable(reason);
-  const { quality, effort } = recipe;
   const seconds = Math.max(1, Math.ceil(limits.timeoutMs / 1000));
   const picture = sharp(body, options).timeout({ seconds });
   const fitted = recipe.fit === undefined ? picture : picture.resize({ ...recipe.fit, withoutEnlargement: true });
-  const coded = await fitted.toFormat(recipe.format, hasEffort(recipe) ? { quality, effort } : { quality }).toBuffer();
+  const coded = await fitted.toFormat(recipe.format, encoderOptions(recipe)).toBuffer();
   // A copy of its own: what sharp hands out may be a part of something larger.
   const result = new Uint8Array(coded);
   if (recipe.fit === undefined && result.byteLength >= body.byteLength) return unsuitable("no smaller");
@@ -96,8 +95,10 @@ function refusal({ width, height, pages, orientation }: Metadata, { fit }: Recip
   return ("width" in fit ? fit.width > width : fit.height > height) ? "too small" : null;
 }
 
-function hasEffort({ format }: Recipe): boolean {
-  return format === "avif" || format === "webp";
+/** A quality would take colours from a PNG. */
+function encoderOptions({ format, quality, effort }: Recipe): Readonly<Record<string, number>> {
+  if (format === "png") return {};
+  return format === "jpeg" ? { quality } : { quality, effort };
 }
 
 function unsuitable(detail: string): Conversion {

@@ -5,12 +5,14 @@ import { type Codec, loadSharpCodec } from "../image/sharp_codec.ts";
 import type { Logger } from "../logging/logger.ts";
 import { newWorkerCounts } from "../metrics/gateway_metrics.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
-import type { InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "./messages.ts";
+import type { FromWorker, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "./messages.ts";
 import { runWorker, type WorkerRole } from "./worker_runtime.ts";
 
 /** Runs this worker as the image worker, until the supervisor ends it. */
 export function runImageWorker(): void {
-  runWorker((init, logger) => Promise.resolve(new ImageWorker(init, { logger, load: loadSharpCodec })));
+  const scope = globalThis as unknown as { postMessage(message: FromWorker): void };
+  const fail = (reason: string) => scope.postMessage({ type: "failed", reason });
+  runWorker((init, logger) => Promise.resolve(new ImageWorker(init, { logger, load: loadSharpCodec, fail })));
 }
 
 /** What an image worker takes from outside. */
@@ -18,6 +20,8 @@ export interface ImageWorkerDeps {
   readonly logger: Logger;
   /** @throws {Error} when nothing can be converted here */
   readonly load: () => Promise<Codec>;
+  /** Has the supervisor put another worker in the place of this one. */
+  readonly fail: (reason: string) => void;
 }
 
 /** Converts pictures for all serving workers. Where it cannot it says so, and they serve originals. */
@@ -25,17 +29,19 @@ export class ImageWorker implements WorkerRole {
   readonly #loop = new LoopMonitor();
   readonly #ports = new Map<PeerName, MessagePort>();
   readonly #logger: Logger;
+  readonly #fail: ImageWorkerDeps["fail"];
   #current: Pick<InitMessage, "generation" | "config">;
   #prepared: Pick<InitMessage, "generation" | "config"> | null = null;
   #queue: ConversionQueue | null = null;
   /** Why nothing can be converted; `null` where something can, or while that is not known yet. */
   #problem: string | null = null;
 
-  constructor({ generation, config }: Pick<InitMessage, "generation" | "config">, { logger, load }: ImageWorkerDeps) {
+  constructor({ generation, config }: Pick<InitMessage, "generation" | "config">, deps: ImageWorkerDeps) {
     this.#current = { generation, config };
-    this.#logger = logger;
+    this.#logger = deps.logger;
+    this.#fail = deps.fail;
     // Its own time is nobody's to wait for: until then it refuses.
-    load().then((codec) => this.#begin(codec), (error) => this.#giveUp(error));
+    deps.load().then((codec) => this.#begin(codec), (error) => this.#giveUp(error));
   }
 
   peer(peer: PeerName, port: MessagePort): void {
@@ -93,7 +99,7 @@ export class ImageWorker implements WorkerRole {
       loopLagMs: this.#loop.takeWorstMs(),
       heapBytes: Deno.memoryUsage().heapUsed,
       health: null,
-      images: { ...(this.#queue?.figures ?? { running: 0, waiting: 0, stuck: 0 }), problem: this.#problem },
+      images: { ...(this.#queue?.figures ?? { running: 0, waiting: 0, overdue: 0 }), problem: this.#problem },
     };
   }
 
@@ -116,11 +122,7 @@ export class ImageWorker implements WorkerRole {
 
   #begin(codec: Codec): void {
     this.#queue = new ConversionQueue(codec, boundsOf(this.#current.config));
-    // Uncaught, so that the supervisor puts another worker in the place of this one.
-    this.#queue.onJammed = () =>
-      setTimeout(() => {
-        throw new Error("Every conversion that is under way has been so for too long");
-      }, 0);
+    this.#queue.onJammed = () => this.#fail("every conversion that is under way has been so for far too long");
   }
 
   async #giveUp(error: unknown): Promise<void> {

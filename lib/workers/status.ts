@@ -126,8 +126,8 @@ function workerGauges(slots: readonly Slot[]): Metric[] {
 function imageGauges(slots: readonly Slot[]): Metric[] {
   const images = slots.find(({ role }) => role === "image")?.handle?.report?.images;
   if (images === undefined) return [];
-  const { running, waiting, stuck, problem } = images;
-  const states = Object.entries({ running, waiting, stuck }).map(([state, value]) => ({ labels: { state }, value }));
+  const { running, waiting, overdue, problem } = images;
+  const states = Object.entries({ running, waiting, overdue }).map(([state, value]) => ({ labels: { state }, value }));
   return [
     single("usher_image_queue", "Conversions of pictures under way, waiting, and over their time", states),
     single("usher_image_converter_up", "1 while pictures can be converted", [

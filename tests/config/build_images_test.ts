@@ -32,7 +32,7 @@ Deno.test("buildImageWorker() gives half of the cores to conversions, one at lea
     queue: 64,
     timeoutMs: 20_000,
     maxBytes: 16 << 20,
-    maxPixels: 40_000_000,
+    maxPixels: 16_000_000,
   });
   assert.equal((await withImages({}, { concurrency: 5 })).images.concurrency, 5);
 });

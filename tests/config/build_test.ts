@@ -49,7 +49,7 @@ Deno.test("buildConfig() fills every default", async () => {
       collapseTimeoutMs: 5000,
       backgroundFill: true,
     },
-    images: { concurrency: 2, queue: 64, timeoutMs: 20_000, maxBytes: 16 * 1024 ** 2, maxPixels: 40_000_000 },
+    images: { concurrency: 2, queue: 64, timeoutMs: 20_000, maxBytes: 16 * 1024 ** 2, maxPixels: 16_000_000 },
     pools: [{
       name: "a",
       type: "custom",

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mock } from "node:test";
 import type { Conversion, Recipe } from "../../lib/image/conversion.ts";
 import { ConversionQueue, type QueueOptions } from "../../lib/image/conversion_queue.ts";
 import type { Codec } from "../../lib/image/sharp_codec.ts";
@@ -35,14 +36,14 @@ Deno.test("ConversionQueue runs as many at a time as it may, lets some wait and 
   const first = [ordered(queue), ordered(queue), ordered(queue)];
   assert.deepEqual(await ordered(queue), { kind: "refused", detail: "the queue is full" });
   await settled();
-  assert.deepEqual(queue.figures, { running: 1, waiting: 2, stuck: 0 });
+  assert.deepEqual(queue.figures, { running: 1, waiting: 2, overdue: 0 });
   for (let turn = 0; turn < 3; turn++) {
     assert.equal(codec.ends.length, turn + 1);
     codec.ends[turn]!(DONE);
     assert.equal(await first[turn], DONE);
     await settled();
   }
-  assert.deepEqual(queue.figures, { running: 0, waiting: 0, stuck: 0 });
+  assert.deepEqual(queue.figures, { running: 0, waiting: 0, overdue: 0 });
 });
 
 Deno.test("ConversionQueue takes more at a time when it is told to", async () => {
@@ -72,16 +73,41 @@ Deno.test("ConversionQueue goes on when a body does not come, is too large, or b
   assert.equal((await late).kind, "timeout");
 });
 
-Deno.test("ConversionQueue answers for a conversion that does not end, and says when nothing else can run", async () => {
+Deno.test("ConversionQueue answers for a conversion that is late, whose place stays taken until it ends", async () => {
   const codec = new HeldCodec();
-  const jammed = Promise.withResolvers<void>();
   const queue = new ConversionQueue(codec, { ...options, timeoutMs: 1 });
-  queue.onJammed = () => jammed.resolve();
-  const conversion = await ordered(queue);
-  assert.equal(conversion.kind, "timeout");
-  await jammed.promise;
-  assert.deepEqual(queue.figures, { running: 1, waiting: 0, stuck: 1 });
+  assert.equal((await ordered(queue)).kind, "timeout");
+  assert.deepEqual(queue.figures, { running: 1, waiting: 0, overdue: 1 });
   codec.ends[0]!(DONE);
   await settled();
-  assert.deepEqual(queue.figures, { running: 0, waiting: 0, stuck: 0 });
+  assert.deepEqual(queue.figures, { running: 0, waiting: 0, overdue: 0 });
+});
+
+Deno.test("ConversionQueue says when every place is taken by a conversion that will not end", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const codec = new HeldCodec();
+    const queue = new ConversionQueue(codec, { ...options, concurrency: 2, timeoutMs: 1_000 });
+    let jams = 0;
+    queue.onJammed = () => jams++;
+    const begun = async (count: number) => {
+      while (codec.ends.length < count) await Promise.resolve();
+    };
+    const first = ordered(queue);
+    await begun(1);
+    mock.timers.tick(5_000);
+    assert.equal((await first).kind, "timeout");
+    mock.timers.tick(100_000);
+    // The other place is free.
+    assert.equal(jams, 0);
+    const second = ordered(queue);
+    await begun(2);
+    mock.timers.tick(5_000);
+    assert.equal((await second).kind, "timeout");
+    mock.timers.tick(100_000);
+    assert.deepEqual([jams, queue.figures.overdue], [1, 2]);
+    for (const end of codec.ends) end(DONE);
+  } finally {
+    mock.timers.reset();
+  }
 });

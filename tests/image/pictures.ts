@@ -6,6 +6,8 @@ interface Sharp {
 
 interface Drawing {
   blur(sigma: number): Drawing;
+  resize(width: number, height: number, options: unknown): Drawing;
+  composite(layers: readonly unknown[]): Drawing;
   withMetadata(options: unknown): Drawing;
   toFormat(format: string, options?: unknown): Drawing;
   raw(): Drawing;
@@ -33,6 +35,20 @@ export async function drawn(format: "jpeg" | "png" | "webp" | "gif", picture: Dr
   const shaped = look === "soft" ? canvas.blur(4) : canvas;
   const marked = orientation === undefined ? shaped : shaped.withMetadata({ orientation });
   return new Uint8Array(await marked.toFormat(format, { quality }).toBuffer());
+}
+
+/** A JPEG with large shapes, edges and a little grain, about as compressible as a poster. */
+export async function photograph(width: number, height: number): Promise<Uint8Array<ArrayBuffer>> {
+  const noise = { type: "gaussian", mean: 128, sigma: 90 };
+  const shapes = sharp({ create: { width: 24, height: 36, channels: 3, background: "#000", noise } });
+  const large = await shapes.toFormat("png").toBuffer();
+  const grain = sharp({
+    create: { width, height, channels: 3, background: "#000", noise: { type: "gaussian", mean: 128, sigma: 12 } },
+  });
+  const input = await grain.blur(0.8).toFormat("png").toBuffer();
+  const canvas = sharp(large).resize(width, height, { fit: "fill", kernel: "cubic" });
+  const picture = canvas.composite([{ input, blend: "overlay" }]);
+  return new Uint8Array(await picture.toFormat("jpeg", { quality: 90 }).toBuffer());
 }
 
 /** An animated WebP or GIF of two frames. */

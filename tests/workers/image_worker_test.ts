@@ -17,7 +17,7 @@ async function workerWith(load: () => Promise<Codec>, images: Mapping = {}) {
   const sink = (line: string) => void lines.push(JSON.parse(line));
   const logger = createLogger({ level: "info", format: "json", sink, now: Date.now });
   const config = await configOf({ ...ANY_CONFIG, images });
-  const worker = new ImageWorker({ generation: 1, config }, { logger, load });
+  const worker = new ImageWorker({ generation: 1, config }, { logger, load, fail: () => {} });
   const channel = new MessageChannel();
   const converter = new RemoteConverter({ maxPending: 9, patienceMs: 60_000 });
   worker.peer(0, channel.port2);
@@ -55,7 +55,7 @@ Deno.test("ImageWorker converts for serving workers and says how its queue stand
   await until(() => begun.length === 1);
   const second = stage.convert();
   assert.deepEqual(await stage.convert(), { kind: "refused", detail: "the queue is full" });
-  assert.deepEqual(stage.worker.report().images, { running: 1, waiting: 1, stuck: 0, problem: null });
+  assert.deepEqual(stage.worker.report().images, { running: 1, waiting: 1, overdue: 0, problem: null });
   begun[0]!();
   assert.deepEqual(await first, DONE);
   await until(() => begun.length === 2);
