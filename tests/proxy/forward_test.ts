@@ -163,9 +163,9 @@ Deno.test("askUpstreams() does not pause past the time that all tries have", asy
       plainParts([CLOSED], { pool: { retry: { attempts: 20 }, timeouts: { total: "800ms" } } }),
       async ({ ask, gateway }) => {
         assert.equal((await ask("/a")).status, 502);
-        // The pauses would be 100, 200, 400 and 800 ms.
+        // The pauses are 50, 100, 200 and 400 ms; the fifth, of 800, is cut to what is left. Without that all 20 tries are made.
         const { retries } = gateway.counts.pools["p"]!;
-        assert.ok(retries <= 3, `${retries} more tries`);
+        assert.ok(retries <= 5, `${retries} more tries`);
       },
     );
   } finally {
