@@ -1,5 +1,6 @@
-/** Tries of one commit, and the longest pause between two. */
-const TRIES = 20;
+/** How long a commit is tried: on a busy machine who holds the lock may not get on for a while. */
+const PATIENCE_MS = 10_000;
+/** The longest pause between two tries. */
 const MAX_PAUSE_MS = 40;
 
 /**
@@ -11,11 +12,12 @@ const MAX_PAUSE_MS = 40;
 export async function commitPatiently(
   atomic: Deno.AtomicOperation,
 ): Promise<Deno.KvCommitResult | Deno.KvCommitError> {
+  const startedMs = performance.now();
   for (let tried = 1;; tried++) {
     try {
       return await atomic.commit();
     } catch (error) {
-      if (tried >= TRIES || !isLocked(error)) throw error;
+      if (!isLocked(error) || performance.now() - startedMs > PATIENCE_MS) throw error;
     }
     const pauseMs = Math.random() * Math.min(MAX_PAUSE_MS, 2 ** tried);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
