@@ -315,3 +315,16 @@ function later(delayMs: number): Promise<string> {
   Deno.unrefTimer(setTimeout(() => resolve("still waiting"), delayMs));
   return promise;
 }
+
+Deno.test("read() has the serving workers ask in turn, and is busy where none is up", async () => {
+  await using set = await fleetOf();
+  assert.equal((await set.fleet.read("films", "/a")).outcome, "busy");
+  await set.fleet.start();
+  const texts = await Promise.all([1, 2].map(async (number) => {
+    const { outcome, body } = await set.fleet.read("films", `/a?page=${number}`);
+    assert.equal(outcome, "read");
+    return new TextDecoder().decode(body!);
+  }));
+  assert.deepEqual(texts.map((text) => text.replace(/^serving-[01]/, "")), [" films /a?page=1", " films /a?page=2"]);
+  assert.equal(new Set(texts.map((text) => text.slice(0, 9))).size, 2);
+});

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { prepareKvFile } from "../../lib/cache/kv_open.ts";
+import { newLeaseMemory, TAG_FILTER_AT } from "../../lib/cache/lease_table.ts";
 import type { PurgeRule } from "../../lib/cache/purge_rules.ts";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
+import { TagFilter } from "../../lib/cache/tag_filter.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { createLogger } from "../../lib/logging/logger.ts";
 import type { InitMessage } from "../../lib/workers/messages.ts";
@@ -106,4 +108,15 @@ Deno.test("forgotten() does not wait for a worker that does not answer for long,
   await alone.opened.forgotten();
   port1.close();
   port2.close();
+});
+
+Deno.test("WorkerStore tells the supervisor which tags may be stored, as soon as they are", async () => {
+  const leaseMemory = newLeaseMemory();
+  const known = new TagFilter(leaseMemory, TAG_FILTER_AT);
+  await using own = await openStore({ leaseMemory });
+  assert.equal(known.mayHold("movie:1"), false);
+  own.opened.store.put({ ...fresh("/1"), tags: ["class:details", "movie:1"] });
+  assert.deepEqual([known.mayHold("movie:1"), known.mayHold("movie:2")], [true, false]);
+  own.opened.store.delete("films\0/1");
+  assert.equal(known.mayHold("movie:1"), true, "nothing is taken back: another response may have the tag too");
 });
