@@ -47,6 +47,8 @@ export class KnownTags {
       await scanTags(kv, (tags) => this.#filter.add(tags), this.#ending.signal);
     } catch (error) {
       this.#isUnknown = true;
+      // The gateway ends, and lets go of KV.
+      if (this.#ending.signal.aborted) return;
       logger.warn("The tags on disk cannot be read: every change is purged", { problem: String(error) });
     }
   }

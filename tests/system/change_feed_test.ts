@@ -13,7 +13,7 @@ interface Feed {
   readonly last_problem: string | null;
   readonly next_run: string | null;
   readonly last: { readonly changed: number; readonly purged: number; readonly pages: number };
-  readonly total: { readonly runs: number; readonly purged: number };
+  readonly total: { readonly runs: number; readonly changed: number; readonly purged: number };
 }
 
 async function feedOf(gateway: RunningGateway): Promise<Feed> {
@@ -83,8 +83,10 @@ Deno.test("a changed film is served stale, then fresh, right after a look-up of 
   changed = { movie: [550, 4_000_000, 550], tv: [4_000_001] };
   const first = await poll(gateway);
   assert.equal(first.last_problem, null);
-  assert.ok(first.last.changed >= 3 && first.last.purged >= 1 && first.last.purged < first.last.changed);
-  assert.match(await ask(gateway, MOVIE), /^usher; hit; ttl=-\d+$/, "stale, while it is fetched");
+  // The look-up that begins by itself may have been before ours.
+  const { changed: listed, purged: marked } = first.total;
+  assert.ok(listed >= 3 && marked >= 1 && marked < listed, JSON.stringify(first));
+  assert.match(await ask(gateway, MOVIE), /^usher; hit; ttl=(?:-\d+|0)$/, "stale, while it is fetched");
   await eventually("the fresh one is there", async () => /hit; ttl=[1-9]/.test(await ask(gateway, MOVIE)), PATIENCE_MS);
   await ask(gateway, "/3/movie/680");
   await ask(gateway, "/3/tv/1399");
