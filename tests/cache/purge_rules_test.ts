@@ -96,7 +96,7 @@ Deno.test("globMatcher() tells what matches", () => {
 
 Deno.test("globMatcher() does not take for ever over a hostile target", () => {
   const matches = globMatcher("**a**a**a**a**a**a**a**b");
-  assertLinear((times) => assert.ok(!matches("a".repeat(times * 4_000))));
+  assertLinear((times) => assert.ok(!matches("a".repeat(times * 1_000))));
 });
 
 Deno.test("foldRules() purges at least as much as before, with no more rules than asked for", () => {

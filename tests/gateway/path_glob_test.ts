@@ -28,5 +28,5 @@ for (const [glob, path, matches] of CASES) {
 
 Deno.test("pathGlob() takes no more than linear time for hostile globs and paths", () => {
   const pattern = pathGlob("/" + "**a*a".repeat(20));
-  assertLinear((times) => pattern.test("/" + "a".repeat(times * 2_500) + "!"));
+  assertLinear((times) => pattern.test("/" + "a".repeat(times * 400) + "!"));
 });

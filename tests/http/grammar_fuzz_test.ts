@@ -66,7 +66,7 @@ Deno.test("the grammar of fields takes any text without throwing, and keeps its 
 
 Deno.test("the grammar of fields takes long runs of anything in linear time", () => {
   for (const piece of [...PIECES, "(", "a;", "a=", "a, ", '"\\', "a ", " a", ";q", "bytes=0-,", 'W/"']) {
-    const long = (times: number) => piece.repeat(times * 15_000 / piece.length);
+    const long = (times: number) => piece.repeat(times * 3_000 / piece.length);
     assertLinear((times) => takeAll(long(times)), piece);
     assertLinear((times) => takeAll(`a${long(times)}a`), `a${piece}a`);
   }
