@@ -213,21 +213,21 @@ Deno.test("SupersetCutter finds after a restart what was stored before", async (
   const kv = await Deno.openKv(`${directory}/kv`);
   const origin = await startTmdbOrigin();
   const clock = new HandClock(Date.UTC(2026, 0, 2, 3, 4, 5));
-  const storeOf = () =>
-    createTieredStore({
-      memory: createMemoryTier({ limitBytes: 8 << 20 }),
-      disk: createKvTier({ kv, clock, log: { warn: () => {} }, limitBytes: 64 << 20 }),
-      clock,
-    });
+  const storeOf = () => {
+    const disk = createKvTier({ kv, clock, log: { warn: () => {} }, limitBytes: 64 << 20 });
+    const memory = createMemoryTier({ limitBytes: 8 << 20 });
+    return { disk, store: createTieredStore({ memory, disk, clock }) };
+  };
   try {
-    const first = storeOf();
-    await withGateway({ ...partsFor(origin), store: first }, async ({ ask, idle }) => {
+    const { disk, store } = storeOf();
+    await withGateway({ ...partsFor(origin), store }, async ({ ask, idle }) => {
       await ask("/3/movie/550?append_to_response=credits,images");
       await ask("/3/movie/550?append_to_response=videos,images");
       await idle();
+      await disk.flush();
     });
     origin.requests.length = 0;
-    await withGateway({ ...partsFor(origin), store: storeOf() }, async ({ ask }) => {
+    await withGateway({ ...partsFor(origin), store: storeOf().store }, async ({ ask }) => {
       assert.match((await ask("/3/movie/550?append_to_response=credits")).cacheStatus, /detail=superset/);
       assert.match((await ask("/3/movie/550?append_to_response=videos")).cacheStatus, /detail=superset/);
       assert.match((await ask("/3/movie/550")).cacheStatus, /detail=superset/);

@@ -12,7 +12,8 @@ Deno.test("KnownTags knows what workers note, and what is on disk from before", 
   using kv = await Deno.openKv(":memory:");
   const tier = createKvTier({ kv, clock: { now: () => 1_010 }, log: { warn: () => {} }, limitBytes: 64 << 20 });
   tier.put(sample("l\0\0/3/movie/1", 10, { tags: ["movie:1"] }));
-  await tier.close(5_000);
+  await tier.flush();
+  await tier.close(1_000);
   const memory = newLeaseMemory();
   const known = new KnownTags({ kv, logger: silent, memory });
   assert.equal(known.mayHold("movie:1"), false);
