@@ -62,7 +62,7 @@ Deno.test("Gateway.commit() lets requests under way end where they began, and cl
     }, (exchange) => exchange.reply({ body: "from the new one" })],
     (older, newer) =>
       withGateway({
-        ...plainParts([older!.url], { pool: { timeouts: { total: "200ms" } } }),
+        ...plainParts([older!.url], { pool: { timeouts: { total: "3s" } } }),
         cache: { collapse_timeout: "0ms" },
       }, async ({ gateway, ask }) => {
         const { transport } = endpoint(gateway, older!.url);

@@ -162,9 +162,9 @@ Deno.test(
   leakless(
     "read() blames nobody when the reader takes its time",
     () =>
-      withBody({ head: FRAMINGS[0]?.[1] ?? "", wire: CONTENT, then: "stay", idleMs: 100 }, async ({ body }) => {
+      withBody({ head: FRAMINGS[0]?.[1] ?? "", wire: CONTENT, then: "stay", idleMs: 1_000 }, async ({ body }) => {
         for (let times = 0; times < 3; times++) assert.ok(await body.read());
-        await new Promise((resolve) => setTimeout(resolve, 250)); // more than twice idleMs
+        await new Promise((resolve) => setTimeout(resolve, 2_100)); // more than twice idleMs
         assert.ok((await readOut(body)).length > 0);
       }),
   ),

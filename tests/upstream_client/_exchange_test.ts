@@ -57,13 +57,13 @@ Deno.test(leakless("run() counts firstByteMs from the end of the upload, and the
   const transport = transportTo(server.url);
   const slow = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      await new Promise((resolve) => setTimeout(resolve, 500));
       controller.enqueue(new Uint8Array(1));
       if (++sent === 5) controller.close();
     },
   });
   let sent = 0;
-  const deadlines = { connectMs: 10_000, firstByteMs: 100, idleMs: 2_000 };
+  const deadlines = { ...PATIENT, firstByteMs: 2_000 };
   const response = await transport.send(request("POST", "/", { stream: slow, lengthBytes: 5 }), { deadlines });
   assert.equal(response.status, 200);
   transport.close();
@@ -207,8 +207,8 @@ Deno.test(leakless("run() takes its listener off the signal when the exchange is
 Deno.test(leakless("run() has no deadline left while the caller looks at the response", async () => {
   await using server = saying("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", "hello");
   const transport = transportTo(server.url);
-  const { body } = await get(transport, { firstByteMs: 40, idleMs: 40 });
-  await new Promise((resolve) => setTimeout(resolve, 100)); // more than twice the deadlines
+  const { body } = await get(transport, { firstByteMs: 1_000, idleMs: 1_000 });
+  await new Promise((resolve) => setTimeout(resolve, 2_100)); // more than twice the deadlines
   assert.equal((await body.readAll(5)).length, 5);
   transport.close();
 }));

@@ -237,10 +237,10 @@ Deno.test(leakless("run() sets no deadline beside a response that has begun", as
   });
   const transport = transportTo(server.url);
   const { body, feed } = fed(10);
-  const deadlines = { ...PATIENT, idleMs: 40 };
+  const deadlines = { ...PATIENT, idleMs: 1_000 };
   const response = await transport.send(request("POST", "/", body), { deadlines });
   feed.enqueue(latin1("first,"));
-  await new Promise((resolve) => setTimeout(resolve, 100)); // more than twice idleMs
+  await new Promise((resolve) => setTimeout(resolve, 2_100)); // more than twice idleMs
   feed.enqueue(latin1("last"));
   feed.close();
   assert.equal(new TextDecoder().decode(await response.body.readAll(6)), "abcdef");
