@@ -56,7 +56,7 @@ Deno.test("takeCredential() uses another key before it lets a request wait", () 
   }));
 
 Deno.test("takeCredential() answers as TMDB says that it is limited when a request has waited in vain", () =>
-  withKeys({ key_limits: { max_rps: 10, burst: 1 }, timeouts: { total: "150ms" } }, async (gateway, origin) => {
+  withKeys({ key_limits: { max_rps: 10, burst: 1 }, timeouts: { total: "2s" } }, async (gateway, origin) => {
     await gateway.ask("/3/movie/550");
     const answer = await gateway.ask("/3/movie/603");
     assert.equal(answer.status, 429);
@@ -80,12 +80,12 @@ Deno.test("takeCredential() waits out a short Retry-After of the only key, and t
   }));
 
 Deno.test("takeCredential() passes TMDB's 429 on where the key rests for longer than a request may take, and asks no more", () =>
-  withKeys({ timeouts: { total: "300ms" } }, async (gateway, origin) => {
+  withKeys({ timeouts: { total: "30s" } }, async (gateway, origin) => {
     origin.keys.set(demoApiKey, "limited");
     origin.accounts.retryAfterSeconds = 120;
     const first = await gateway.ask("/3/movie/550");
     assert.deepEqual([first.status, first.headers.get("retry-after")], [429, "120"]);
-    gateway.clock.advance(119_500);
+    gateway.clock.advance(60_000);
     const second = await gateway.ask("/3/account?session_id=session-of-alice");
     assert.equal(second.status, 429);
     assert.equal(JSON.parse(second.text).status_code, 25);

@@ -24,14 +24,15 @@ Deno.test("takePlace() answers 503 where too many requests of the listener are u
     }));
 });
 
-Deno.test("takePlace() counts who waits, and as turned away not who leaves while waiting", () =>
-  withOrigins([async (exchange) => {
-    await exchange.wait(80);
+Deno.test("takePlace() counts who waits, and as turned away not who leaves while waiting", () => {
+  const { promise: isTime, resolve: goOn } = Promise.withResolvers<void>();
+  return withOrigins([async (exchange) => {
+    await isTime;
     await exchange.reply({ body: "well" });
   }], (origin) =>
     withGateway({
       ...plainParts([origin!.url]),
-      listeners: [{ name: "l", pool: "p", max_in_flight: 1, queue: { size: 2, timeout: "2s" } }],
+      listeners: [{ name: "l", pool: "p", max_in_flight: 1, queue: { size: 2, timeout: "5m" } }],
     }, async ({ ask, gateway }) => {
       const { counts, admission } = gateway.snapshot.tenants[0]!;
       const client = new AbortController();
@@ -42,9 +43,11 @@ Deno.test("takePlace() counts who waits, and as turned away not who leaves while
       await eventually("two wait", () => admission!.waiting === 2);
       client.abort();
       await leaves;
+      goOn();
       assert.deepEqual([(await first).status, (await second).status], [200, 200]);
       assert.deepEqual([counts.queued, counts.turnedAway], [2, 0]);
-    })));
+    }));
+});
 
 Deno.test("takePlace() gives the place back of clients that leave, of failures and of hits alike", () =>
   withOrigins([async (exchange) => {

@@ -37,7 +37,8 @@ Deno.test("PrewarmJob.run() fetches each target once and counts what became of i
     failed: 10,
     bytes: 400,
   });
-  assert.deepEqual([job.state, job.done, job.lastProblem], ["done", 40, "/39: why"]);
+  assert.deepEqual([job.state, job.done], ["done", 40]);
+  assert.match(job.lastProblem ?? "", /^\/\d+: why$/);
 });
 
 Deno.test("PrewarmJob.run() has so many under way, and begins no more than its rate", async () => {
