@@ -6,11 +6,17 @@ import { ImageDeriver } from "../proxy/image_deriver.ts";
 import type { ConvertOptions, FormRecipe } from "../proxy/image_form.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 
+/** What compiling takes beside the configuration. */
+export interface ImageParts {
+  readonly type: UpstreamType;
+  readonly counts: ListenerCounts;
+}
+
 /** Compiles how a listener converts pictures; `null` where it does not. Conversions are counted in `counts`. */
 export function compileConvert(
   config: Config,
   { images: { convert } }: ListenerConfig,
-  counts: ListenerCounts,
+  { type, counts }: ImageParts,
 ): ConvertOptions | null {
   if (convert === null) return null;
   return {
@@ -22,21 +28,16 @@ export function compileConvert(
     minBytes: convert.minBytes,
     maxBytes: config.images.maxBytes,
     waitMs: convert.waitMs,
+    saysVary: type.responseFields.some(([name]) => name === "vary"),
     counts: conversionCounts(counts),
   };
-}
-
-/** What a compilation of derived sizes takes beside the configuration. */
-export interface DeriverParts {
-  readonly type: UpstreamType;
-  readonly counts: ListenerCounts;
 }
 
 /** Compiles how a listener makes sizes of pictures; `null` where it does not, or its type knows of none. */
 export function compileDeriver(
   config: Config,
   { images: { derive } }: ListenerConfig,
-  { type, counts }: DeriverParts,
+  { type, counts }: ImageParts,
 ): ImageDeriver | null {
   if (derive === null || type.sizes === undefined) return null;
   return new ImageDeriver({

@@ -33,7 +33,7 @@ export function compileTenant(config: Config, listener: ListenerConfig, parts: T
     type,
     policy: compilePolicy(listener.cache, type, cors !== null),
     storing: compileStoring(listener.cache, type),
-    images: compileConvert(config, listener, counts),
+    images: compileConvert(config, listener, { type, counts }),
     filterQuery: queryFilter(listener.cache.query),
     // An upstream that is told of the client's host may answer by it.
     hostInKey: type.hostInKey || pool.preserveHost || forwarded !== "off",

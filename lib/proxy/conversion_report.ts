@@ -18,7 +18,7 @@ const resting = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
 
 /** Whether what a key names has failed lately. */
 export function isResting(key: string): boolean {
-  return resting.has(key);
+  return resting.size > 0 && resting.has(key);
 }
 
 /** Counts a conversion, logs one that failed and lets it rest. */

@@ -23,6 +23,8 @@ export interface ConvertOptions {
   /** Smaller and larger ones are served as they are. */
   readonly minBytes: number;
   readonly maxBytes: number;
+  /** Every response of the listener says `Vary: Accept` anyway. */
+  readonly saysVary: boolean;
   /** How long a request waits for a conversion that is under way. */
   readonly waitMs: number;
   readonly counts: ConversionCounts;
@@ -72,7 +74,7 @@ export function willBeConvertible(fields: Readonly<Fields>, { minBytes, maxBytes
 
 /** Fields of a response that is sent while its body comes in: they say already what will decide on its form. */
 export function pictureFields(fields: Fields, options: ConvertOptions | null): Fields {
-  return options !== null && willBeConvertible(fields, options) ? varying(fields) : fields;
+  return options !== null && willBeConvertible(fields, options) && !options.saysVary ? varying(fields) : fields;
 }
 
 /** Fields without those that speak of the very bytes they came with. */
@@ -106,18 +108,21 @@ export class ImageForms {
   readonly original: StoredResponse;
   readonly mediaType: string;
   readonly #stored: StoredResponse;
+  readonly #keys = new Map<FormRecipe, string>();
   readonly #forms = new WeakMap<StoredResponse, StoredResponse | null>();
   #source: string | null = null;
 
-  constructor(stored: StoredResponse) {
+  constructor(stored: StoredResponse, { saysVary }: Pick<ConvertOptions, "saysVary"> = { saysVary: false }) {
     this.#stored = stored;
-    this.original = { ...stored, fields: varying(stored.fields) };
+    this.original = saysVary ? stored : { ...stored, fields: varying(stored.fields) };
     this.mediaType = mediaTypeOf(fieldValue(stored.fields, "content-type"));
   }
 
   /** The key of a form. Purges see the original's target in it. */
   key(recipe: FormRecipe): string {
-    return `${this.#stored.key}${KEY_SEPARATOR}~${recipe.id}`;
+    let key = this.#keys.get(recipe);
+    if (key === undefined) this.#keys.set(recipe, key = `${this.#stored.key}${KEY_SEPARATOR}~${recipe.id}`);
+    return key;
   }
 
   /** The form with a stored body; `null` where none is of use, `undefined` where that was made of another original. */
@@ -141,7 +146,7 @@ export class ImageForms {
   }
 
   #served(recipe: FormRecipe, { fields: own, body }: StoredResponse): StoredResponse {
-    const fields = withoutBytesFields(varying(this.#stored.fields));
+    const fields = withoutBytesFields(this.original.fields);
     fields.push(["content-type", recipe.mediaType], ["content-length", String(body.byteLength)]);
     const etag = fieldValue(own, "etag");
     if (etag !== null) fields.push(["etag", etag]);

@@ -16,7 +16,7 @@ const known = new WeakMap<StoredResponse, { readonly options: ConvertOptions; re
 export function imageForms(stored: StoredResponse, options: ConvertOptions): ImageForms | null {
   const before = known.get(stored);
   if (before?.options === options) return before.forms;
-  const forms = isConvertible(stored, options) ? new ImageForms(stored) : null;
+  const forms = isConvertible(stored, options) ? new ImageForms(stored, options) : null;
   known.set(stored, { options, forms });
   return forms;
 }

@@ -12,7 +12,7 @@ import { sample } from "../cache/stored_sample.ts";
 
 const webp: FormRecipe = { format: "webp", quality: 80, effort: 4, id: "webp-80-4", mediaType: "image/webp" };
 const counts = { done: 0, unsuitable: 0, refused: 0, timeout: 0, failed: 0, unavailable: 0, derived: 0 };
-const options: ConvertOptions = { recipes: [webp], minBytes: 10, maxBytes: 1_000, waitMs: 0, counts };
+const options: ConvertOptions = { recipes: [webp], minBytes: 10, maxBytes: 1_000, waitMs: 0, saysVary: false, counts };
 
 const picture = (fields: Fields = [], bytes = 100) =>
   sample("l\0\0/t/p/w500/a.jpg", bytes, { fields: [["content-type", "image/jpeg"], ...fields], tags: ["img:a"] });

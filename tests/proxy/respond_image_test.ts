@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { PurgeRules } from "../../lib/cache/purge_rules.ts";
 import type { Conversion } from "../../lib/image/conversion.ts";
+import { sample } from "../cache/stored_sample.ts";
 import { decoded, drawn } from "../image/pictures.ts";
 import { LocalConverter } from "../image/local_converter.ts";
 import type { ScriptedHandler, ScriptedOrigin } from "../origins/scripted_origin.ts";
@@ -253,6 +255,37 @@ Deno.test("a large picture is waited for by clients that want a form, and says V
     assert.deepEqual([first.bytes, first.field("vary")], [large, "Accept"]);
   });
 });
+
+Deno.test("a purge of a picture takes its forms and both classes of clients with it", () => {
+  const url = { kind: "url", listener: "l", target: "/t/p/w500/a.jpg" } as const;
+  const tag = { kind: "tag", listener: "l", tag: "img:a" } as const;
+  for (const scope of [url, tag]) {
+    const rules = new PurgeRules([{ id: "1", scope, soft: false, timeMs: 5_000 }]);
+    for (const rest of ["", "\0~webp-80-4", "\0accept:webp", "\0accept:webp\0~avif-55-2"]) {
+      const stored = sample(`l\0\0/t/p/w500/a.jpg${rest}`, 1, { tags: ["img:a"] });
+      assert.equal(rules.verdict(stored).kind, "gone", `${scope.kind} ${rest}`);
+    }
+    assert.equal(rules.verdict(sample("l\0\0/t/p/w500/b.jpg", 1)).kind, "keep");
+  }
+});
+
+Deno.test("with image_accept negotiate both classes have pictures of their own, by a fixed Accept, and Vary once", () =>
+  withImages({ convert: false, pool: { image_accept: "negotiate" } }, async (gateway, _, scripted) => {
+    for (const accept of [BROWSER, "image/webp,*/*", null, "*/*", "image/png"]) {
+      const { field, status } = await asked(gateway, accept);
+      assert.deepEqual([status, field("vary")], [200, "Accept"], String(accept));
+    }
+    const asks = scripted.heads.map(({ fields }) =>
+      fields.filter(([name]) => name === "accept").map(([, value]) => value)
+    );
+    assert.deepEqual(asks, [["image/webp,*/*;q=0.8"], ["*/*"]]);
+  }));
+
+Deno.test("conversion and image_accept negotiate together say Vary once", () =>
+  withImages({ pool: { image_accept: "negotiate" } }, async (gateway) => {
+    const { type, field } = await asked(gateway, BROWSER);
+    assert.deepEqual([type, field("vary")], ["image/avif", "Accept"]);
+  }));
 
 Deno.test("a listener without conversion pays no heed to Accept", () =>
   withImages({ convert: false }, async (gateway, images) => {
