@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { demoApiKey, startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
-import { type InProcessGateway, withGateway } from "./in_process_gateway.ts";
+import { eventually, type InProcessGateway, withGateway } from "./in_process_gateway.ts";
 
 const OWN_KEY = "f".repeat(32);
 const RATING = "/3/movie/550/rating?session_id=session-of-alice";
@@ -93,5 +93,20 @@ Deno.test("peekedBody() answers 400 where the body does not come in time, withou
     }
     assert.match(text, /^HTTP\/1\.1 400 /);
     assert.match(text, /"status_code":18/);
+    assert.equal(origin.requests.length, 0);
+  }));
+
+Deno.test("peekedBody() takes it for a client that has left where the body breaks off, not for a failure of the gateway", () =>
+  withKeys({}, async (gateway, origin) => {
+    const { hostname, port } = new URL(gateway.serve());
+    const connection = await Deno.connect({ hostname, port: Number(port) });
+    const head =
+      `POST ${RATING} HTTP/1.1\r\nhost: g\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{"va`;
+    await connection.write(new TextEncoder().encode(head));
+    await eventually("the request is there", () => gateway.gateway.counts.listeners["l"]!.inFlight === 1);
+    connection.close();
+    await eventually("it is given up", () => gateway.access().length === 1);
+    const [line] = gateway.access();
+    assert.deepEqual([line!["status"], line!["error"]], [499, "bad_request"]);
     assert.equal(origin.requests.length, 0);
   }));
