@@ -138,7 +138,7 @@ Deno.test("a request body over the limit gets 413 and never arrives whole", asyn
     const response = await rawRequest(
       gateway.port,
       requestText("POST /declared", [["content-length", "102401"]], "x"),
-      { timeoutMs: 1_500 },
+      { timeoutMs: 6_000 },
     );
     assert.equal(response.status, 413);
     assert.equal(origin.moved.has("/declared"), false);
@@ -148,7 +148,7 @@ Deno.test("a request body over the limit gets 413 and never arrives whole", asyn
     const response = await rawRequest(
       gateway.port,
       requestText("POST /chunked", [["transfer-encoding", "chunked"]], chunk.repeat(4) + "0\r\n\r\n"),
-      { timeoutMs: 1_500 },
+      { timeoutMs: 6_000 },
     );
     assert.equal(response.status, 413);
     assert.notEqual(origin.ends.get("/chunked"), "done");
