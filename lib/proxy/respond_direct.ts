@@ -6,6 +6,7 @@ import type { Exchange } from "./exchange.ts";
 import { type Answer, asFailure } from "./forward.ts";
 import { pictureFields } from "./image_form.ts";
 import { clientFields, respondStreaming } from "./respond.ts";
+import { plainCacheControl } from "./sent_cache_control.ts";
 import { withSimpleTag } from "./simple_tag.ts";
 
 /** How an answer is passed on. */
@@ -54,7 +55,7 @@ export function respondDirect(exchange: Exchange, answer: Answer, options: Direc
 /** Fields of an answer that is passed on, as its client gets them. */
 export function directFields(exchange: Exchange, { response }: Answer, note: CacheNote): Fields {
   const given = clientFields(exchange, response.fields);
-  const fields = exchange.tenant.type.simpleTags ? withSimpleTag(given, response.fields) : given;
+  const fields = exchange.tenant.type.simpleTags ? plainCacheControl(withSimpleTag(given, response.fields)) : given;
   return ownersFields(exchange, note.ageSeconds === null ? fields : fields.filter(([name]) => name !== "age"));
 }
 

@@ -22,3 +22,16 @@ export function sentCacheControl(tenant: Tenant, fields: Fields, freshness: Fres
   kept.push(["cache-control", words.join(", ")]);
   return kept;
 }
+
+/**
+ * Fields of an answer that is passed on, for clients that read no other `Cache-Control` than `public, max-age=N`: what an origin says
+ * beside that (`immutable`, stale windows) they take for no lifetime at all. What it says against storing or reusing stays.
+ */
+export function plainCacheControl(fields: Fields): Fields {
+  const said = responseDirectives(fieldValue(fields, "cache-control"));
+  const { maxAgeSeconds, noStore, noCache, mustRevalidate, noTransform } = said;
+  if (maxAgeSeconds === null || said.private || noStore || noCache || mustRevalidate || noTransform) return fields;
+  const kept = fields.filter(([name]) => !LIFETIME.has(name));
+  kept.push(["cache-control", `public, max-age=${maxAgeSeconds}`]);
+  return kept;
+}

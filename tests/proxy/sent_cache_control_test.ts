@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
+import { plainCacheControl } from "../../lib/proxy/sent_cache_control.ts";
 import { withOrigin } from "./in_process_gateway.ts";
 
 /** As much of a picture as its type is told by. */
@@ -47,3 +48,25 @@ Deno.test("sentCacheControl() gives TMDB images exactly one form that every clie
     for (const { headers } of answers) assert.match(headers.get("cache-control")!, /^public, max-age=\d+$/);
     assert.equal(answers[0]!.headers.get("cache-control"), answers[1]!.headers.get("cache-control"));
   }, { pool: { type: "tmdb-image" } }));
+
+Deno.test("plainCacheControl() leaves of a lifetime what every client reads, and a refusal as it is", () => {
+  const sent = (value: string) =>
+    plainCacheControl([["cache-control", value], ["expires", "0"]]).find(([name]) => name === "cache-control")![1];
+  assert.equal(sent("max-age=5, immutable, public"), "public, max-age=5");
+  assert.equal(sent("public, max-age=5, stale-while-revalidate=9, s-maxage=7"), "public, max-age=5");
+  for (const word of ["private", "no-store", "no-cache", "must-revalidate", "no-transform"]) {
+    assert.equal(sent(`max-age=5, ${word}`), `max-age=5, ${word}`);
+  }
+  assert.equal(sent("public"), "public");
+  assert.deepEqual(plainCacheControl([["x", "y"]]), [["x", "y"]]);
+});
+
+Deno.test("plainCacheControl() is for types whose clients need it: a HEAD of an image that is not stored", async () => {
+  const head: ScriptedHandler = (exchange) =>
+    exchange.reply({ fields: [["content-type", "image/jpeg"], ["cache-control", "public, max-age=7, immutable"]] });
+  for (const [type, value] of [["tmdb-image", "public, max-age=7"], ["custom", "public, max-age=7, immutable"]]) {
+    await withOrigin(head, async ({ ask }) => {
+      assert.equal((await ask("/t/p/w92/a.jpg", { method: "HEAD" })).headers.get("cache-control"), value);
+    }, { pool: { type: type! } });
+  }
+});
