@@ -43,6 +43,7 @@ Deno.test("sentFields() drops the fields that speak to shared caches alone, wher
     ["cdn-cache-control", "max-age=9"],
     ["cloudflare-cdn-cache-control", "max-age=9"],
     ["surrogate-control", "max-age=9"],
+    ["x-accel-expires", "9"],
     ["expires", "0"],
   ];
   assert.deepEqual(sentFields(CLOSED, fields).map(([name]) => name), ["expires", "cache-control"]);
