@@ -54,7 +54,7 @@ export class RequestFields implements FieldSource {
 
   header(name: string): string | null {
     const value = this.#list === null ? this.#source.header(name) : singleValue(this.#list, name);
-    return this.#hidden === null || value === null || !hides(this.#hidden, name, value) ? value : null;
+    return this.#hidden === null || value === null ? value : visible(this.#hidden, name, value);
   }
 
   /** All fields, names in lower case, repeated lines joined. */
@@ -70,12 +70,24 @@ export class RequestFields implements FieldSource {
 
   #visible(fields: Fields): Fields {
     const hidden = this.#hidden;
-    return hidden === null ? fields : fields.filter(([name, value]) => !hides(hidden, name, value));
+    if (hidden === null) return fields;
+    return fields.flatMap(([name, value]): Fields => {
+      const left = visible(hidden, name, value);
+      return left === null ? [] : [[name, left]];
+    });
   }
 }
 
-function hides({ names, texts }: HiddenFields, name: string, value: string): boolean {
-  return names.has(name) || texts.some((text) => value.includes(text));
+/** Proxies add to what the client put there, and it is known by what they add: only the addresses that hold a text are hidden. */
+const ADDRESSES = "x-forwarded-for";
+
+/** What is to be seen of a field's value; `null` hides it. */
+function visible({ names, texts }: HiddenFields, name: string, value: string): string | null {
+  if (names.has(name)) return null;
+  const isFree = (part: string) => !texts.some((text) => part.includes(text));
+  if (isFree(value)) return value;
+  const left = name === ADDRESSES ? value.split(",").filter(isFree) : [];
+  return left.length === 0 ? null : left.join(",");
 }
 
 class HeadersSource implements FieldSource {

@@ -22,7 +22,7 @@ export function admit(exchange: Exchange, auth: ClientAuth, visitor: Visitor): v
   }
   if (visitor.client !== null) return;
   counts.unauthorized++;
-  if (visitor.wrong !== null) auth.failed(visitor.wrong, exchange.client, nowMs);
+  auth.failed(visitor.wrong, exchange.client, nowMs);
   throw new GatewayError(
     "unauthorized",
     visitor.isShown ? "The token is not valid here" : "This gateway is closed: a token is needed",

@@ -38,8 +38,8 @@ export interface Visitor {
   /** `null` where it showed no valid token. */
   readonly client: string | null;
   readonly target: Target;
-  /** Hash of all wrong tokens that it showed; `null` where it showed none, or a valid one. */
-  readonly wrong: string | null;
+  /** Hashes of the wrong tokens that it showed; none where it is let in. */
+  readonly wrong: readonly string[];
   /** It showed a token, right or wrong. */
   readonly isShown: boolean;
 }
@@ -94,17 +94,19 @@ export class ClientAuth {
     const search = new Search(this.#known);
     if (this.path && pathToken !== null) search.show(pathToken);
     const own = fields.header(this.#options.header);
-    if (own !== null) search.show(trimSpace(own));
+    if (own !== null && own !== "") search.show(trimSpace(own));
     const bearer = this.#options.bearer ? bearerToken(fields.header("authorization")) : null;
     const isBearer = bearer !== null && search.show(bearer);
     const query = this.#withoutTokens(target.query, search);
-    fields.hide({ names: isBearer ? this.#hiddenWithBearer : this.#hidden, texts: search.texts });
-    const { client, wrong, count } = search;
+    const { client, wrong, texts, count } = search;
+    // Before the path may stand a token of another listener.
+    if (pathToken !== null) texts.push(pathToken);
+    fields.hide({ names: isBearer ? this.#hiddenWithBearer : this.#hidden, texts });
     const isAdmitted = client !== null && count <= MAX_SHOWN;
     return {
       client: isAdmitted ? client : null,
       target: query === target.query ? target : { ...target, query },
-      wrong: isAdmitted || count === 0 ? null : digest(wrong.join()),
+      wrong: isAdmitted ? [] : wrong,
       isShown: count > 0,
     };
   }
@@ -115,12 +117,14 @@ export class ClientAuth {
     return this.#options.failures.waitSeconds(address, nowMs);
   }
 
-  /** Takes note of wrong tokens. The same ones once more are no guess: they count once. */
-  failed(wrong: string, address: string, nowMs: number): void {
-    if (this.#wrong.get(wrong) === true) return;
-    this.#wrong.set(wrong, true);
-    this.#failedAtMs = nowMs;
-    this.#options.failures.take(address, () => null, nowMs);
+  /** Takes note of wrong tokens. The same one once more is no guess: it counts once. */
+  failed(wrong: readonly string[], address: string, nowMs: number): void {
+    for (const sha256 of wrong) {
+      if (this.#wrong.get(sha256) === true) continue;
+      this.#wrong.set(sha256, true);
+      this.#failedAtMs = nowMs;
+      this.#options.failures.take(address, () => null, nowMs);
+    }
   }
 
   /** The query without its tokens; every other byte stays. */

@@ -66,11 +66,11 @@ export function route(
   const refused = refusal(request, target, fields);
   if (refused !== null || target === null) return refused!;
   const keyed = table?.isKeyed === true ? splitKeyedPath(target.path) : null;
-  if (keyed !== null) fields.hide({ names: NO_NAMES, texts: [keyed.token] });
   const routed = keyed === null ? target : { ...target, path: keyed.path };
   const tenant = table?.match(routed.authority, routed.path);
   if (tenant === undefined) return noListener(routed.path);
   const visitor = tenant.auth?.identify({ target: routed, fields, pathToken: keyed?.token ?? null }) ?? null;
+  if (visitor === null && keyed !== null) fields.hide({ names: NO_NAMES, texts: [keyed.token] });
   const keyPrefix = keyed === null ? "" : `/~${keyed.token}`;
   const kept = visitor?.target ?? routed;
   return new Exchange({ services, tenant, request, fields, target: kept, connection, visitor, keyPrefix });

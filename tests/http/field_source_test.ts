@@ -75,3 +75,14 @@ Deno.test("RequestFields.hide() has fields be as if they were not there, by name
     assert.deepEqual(fields.list(), [["accept", "*/*"]]);
   }
 });
+
+Deno.test("RequestFields.hide() leaves what proxies have added to the client's addresses", () => {
+  const seen = (value: string) => {
+    const fields = new RequestFields(new Request("http://a.example/", { headers: { "x-forwarded-for": value } }));
+    fields.hide({ names: new Set(), texts: ["secret"] });
+    return fields.header("x-forwarded-for");
+  };
+  assert.equal(seen("a secret, 203.0.113.7, 192.0.2.1"), " 203.0.113.7, 192.0.2.1");
+  assert.equal(seen("203.0.113.7"), "203.0.113.7");
+  assert.equal(seen("secret"), null);
+});

@@ -104,6 +104,14 @@ Deno.test("admit() answers 429 to an address that tries many tokens, for a while
     assert.equal((await guess(KODI)).status, 200);
   }, { max_failures: 3 }));
 
+Deno.test("admit() counts each wrong token of a request that shows several", () =>
+  closedTmdb(async ({ ask }) => {
+    const query = (tokens: readonly string[]) => tokens.map((token) => `api_key=${token}`).join("&");
+    assert.equal((await ask(`/3/movie/603?${query(["one", "two"])}`)).status, 401);
+    assert.equal((await ask(`/3/movie/603?${query(["three"])}`)).status, 401);
+    assert.equal((await ask(`/3/movie/603?${query(["four"])}`)).status, 429);
+  }, { max_failures: 3 }));
+
 Deno.test("admit() serves an open listener behind a token too, and shows that nowhere", () =>
   closedTmdb(async ({ ask, send, lines }, sent) => {
     const image = await send(`/~${KODI}/t/p/w92/poster.jpg`, { headers: { "x-original-uri": `/~${KODI}/t/p` } });
@@ -199,6 +207,20 @@ Deno.test("admit() has no part in an address where nobody takes tokens before th
     assert.equal(refused.status, 401);
     assert.ok(!JSON.stringify([lines, refused.text, (await ask(`/~${KODI}/a`)).text]).includes(KODI));
   }, { listeners: [{ name: "l", prefix: "/a", pool: "p", auth: { tokens: TOKENS, path: false } }] }));
+
+Deno.test("admit() takes a token in the field where one before the path does not count, and shows neither to the upstream", () =>
+  withOrigin((exchange) => exchange.reply({ body: "x" }), async ({ ask }, origin) => {
+    for (const inPath of [KODI, TV_NEW, "of-some-other-listener"]) {
+      const headers = { "x-usher-token": KODI, "x-original-url": `/~${inPath}/b/${inPath}` };
+      assert.equal((await ask(`/~${inPath}/b/${inPath.length}`, { headers })).status, 200);
+      assert.ok(!JSON.stringify(origin.heads.at(-1)).includes(inPath));
+    }
+  }, {
+    listeners: [
+      { name: "l", prefix: "/a", pool: "p", auth: { tokens: TOKENS } },
+      { name: "b", prefix: "/b", pool: "p", auth: { tokens: TOKENS, path: false } },
+    ],
+  }));
 
 Deno.test("admit() is not asked on an open listener, and yet no upstream gets a token from there", () =>
   withOrigin(

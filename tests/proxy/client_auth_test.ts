@@ -44,7 +44,7 @@ function identified({ target = "/3/movie/550", fields = {}, pathToken, options }
   const { client, wrong, isShown } = visitor;
   return {
     client,
-    isWrong: wrong !== null,
+    isWrong: wrong.length > 0,
     isShown,
     target: visitor.target.path + (visitor.target.query === "" ? "" : `?${visitor.target.query}`),
     fields: Object.fromEntries(seen.list()),
@@ -117,6 +117,7 @@ Deno.test("ClientAuth heeds no place that is turned off", () => {
 
 Deno.test("ClientAuth tells wrong tokens from none, and takes no long list of them", () => {
   assert.deepEqual([identified({}).isShown, identified({}).isWrong], [false, false]);
+  assert.equal(identified({ fields: { "x-usher-token": "" } }).isShown, false, "an unset variable is no guess");
   const wrong = identified({ fields: { "x-usher-token": `${KODI}x` } });
   assert.deepEqual([wrong.client, wrong.isShown, wrong.isWrong], [null, true, true]);
   const many = Array.from({ length: 8 }, (_, place) => `api_key=guess${place}`).join("&");
@@ -131,9 +132,9 @@ Deno.test("ClientAuth blocks an address by different wrong tokens only, and for 
   const door = auth();
   const at = (nowMs: number) => door.blockedSeconds("192.0.2.1", nowMs);
   assert.equal(at(1_000_000), 0);
-  for (let turn = 0; turn < 10; turn++) door.failed("one", "192.0.2.1", 1_000_000);
+  for (let turn = 0; turn < 10; turn++) door.failed(["one"], "192.0.2.1", 1_000_000);
   assert.equal(at(1_000_000), 0);
-  door.failed("two", "192.0.2.1", 1_000_000);
+  door.failed(["two"], "192.0.2.1", 1_000_000);
   assert.equal(at(1_000_000), 30);
   assert.equal(door.blockedSeconds("192.0.2.2", 1_000_000), 0);
   assert.equal(at(1_030_000), 0);
