@@ -36,6 +36,8 @@ export interface Store {
   adopt(response: StoredResponse): void;
   /** Whether what was put last under the key still waits to be written where other workers look. */
   isOnItsWay(key: string): boolean;
+  /** Whether a purge since it was asked for names a response that was made of a stored one, not stored itself. */
+  isPurged(response: StoredResponse): boolean;
   /** Removes what the key holds, in every tier. */
   delete(key: string): void;
   stats(): { readonly memory: TierStats; readonly disk: TierStats | null };

@@ -74,6 +74,10 @@ class Tiers implements TieredStore {
     return this.#disk?.isOnItsWay(key) ?? false;
   }
 
+  isPurged(response: StoredResponse): boolean {
+    return this.#purges.apply(response) !== response;
+  }
+
   delete(key: string): void {
     this.forget(key);
     this.#onDelete?.(key);

@@ -27,9 +27,11 @@ export function deriveMissing(
   }
 }
 
-/** Whether it is fresh by its source's times, and as fresh as the request asks for. */
+/** Whether it is fresh by its source's times, as fresh as the request asks for, and neither purged nor changed since at its own URL. */
 function isOfUse(exchange: Exchange, { response }: Derived): boolean {
-  return judged(exchange, response).kind === "hit" && ttlMs(response, exchange.services.clock.now()) > 0;
+  const { store, invalidations, clock } = exchange.services;
+  return judged(exchange, response).kind === "hit" && ttlMs(response, clock.now()) > 0 &&
+    !store.isPurged(response) && !invalidations.since(response.key, response.requestTimeMs);
 }
 
 function respondDerived(exchange: Exchange, { response, tier, detail }: Derived): Response | Promise<Response> {

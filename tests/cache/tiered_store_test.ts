@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { auditRows } from "./_audited_rows.ts";
 import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
-import { PurgeTable } from "../../lib/cache/purge_table.ts";
+import { newPurge, PurgeTable } from "../../lib/cache/purge_table.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { openKvForTest } from "./_opened_kv.ts";
 import { assertNothing, assertSameResponse, sampleResponse, storeSuite } from "./store_suite.ts";
@@ -51,6 +51,19 @@ Deno.test("createTieredStore() brings a disk hit into memory", async () => {
   opened.memory.delete("api\0\0/a");
   assert.equal((await opened.store.get("api\0\0/a"))?.tier, "disk");
   assert.equal((await opened.store.get("api\0\0/a"))?.tier, "memory");
+});
+
+Deno.test("TieredStore.isPurged() holds what is not stored against the purges since it was asked for", () => {
+  const purges = new PurgeTable();
+  const store = createTieredStore({ memory: createMemoryTier({ limitBytes: 1024 * 1024 }), disk: null, purges });
+  const response = sampleResponse("api\0\0/a", { requestTimeMs: 1_000, responseTimeMs: 1_000 });
+  for (const soft of [true, false]) {
+    assert.equal(store.isPurged({ ...response, key: `api\0\0/${soft}` }), false);
+    purges.add(newPurge({ kind: "url", listener: "api", target: `/${soft}` }, { soft, nowMs: 2_000 }));
+    assert.equal(store.isPurged({ ...response, key: `api\0\0/${soft}` }), true);
+    assert.equal(store.isPurged({ ...response, key: `api\0\0/${soft}`, requestTimeMs: 2_001 }), false);
+  }
+  assert.equal(store.isPurged(response), false);
 });
 
 Deno.test("TieredStore.isOnItsWay() tells what waits to be written, and nothing else", async () => {

@@ -167,6 +167,28 @@ Deno.test("SupersetCutter ends with what it cut: by purges, invalidation and wha
   }, { parts: { store } });
 });
 
+Deno.test("SupersetCutter serves nothing for a URL that was purged, or changed by an unsafe request, itself", async () => {
+  const purges = new PurgeTable();
+  const clock = new HandClock(Date.UTC(2026, 0, 2, 3, 4, 5));
+  const store = createTieredStore({ memory: createMemoryTier({ limitBytes: 8 << 20 }), disk: null, clock, purges });
+  await withTmdb(async ({ ask, gateway, clock: own }) => {
+    const parts = ["credits", "images", "videos"];
+    const targetOf = (part: string) => `/3/movie/550?append_to_response=${part}`;
+    await ask(targetOf(parts.join(",")));
+    for (const part of parts) assert.match((await ask(targetOf(part))).cacheStatus, /superset/);
+    own.advance(1_000);
+    for (const [soft, part] of [[true, "credits"], [false, "images"]] as const) {
+      purges.add(newPurge({ kind: "url", listener: "l", target: targetOf(part) }, { soft, nowMs: own.now() }));
+    }
+    gateway.services.invalidations.add(`l\0\0${targetOf("videos")}`, own.now());
+    own.advance(1_000);
+    for (const part of parts) {
+      assert.match((await ask(targetOf(part))).cacheStatus, /fwd=uri-miss; stored/, part);
+      assert.match((await ask(targetOf(part))).cacheStatus, /detail=memory$/);
+    }
+  }, { parts: { store } });
+});
+
 Deno.test("SupersetCutter compresses what it cuts", () =>
   withTmdb(async ({ ask, send, idle }, origin) => {
     await ask("/3/movie/550?append_to_response=credits,images,videos");

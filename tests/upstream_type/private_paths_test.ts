@@ -335,6 +335,7 @@ async function withStore(run: (watched: WatchedStore) => Promise<void>): Promise
     },
     adopt: (response) => tiered.adopt(response),
     isOnItsWay: (key) => tiered.isOnItsWay(key),
+    isPurged: (response) => tiered.isPurged(response),
     delete: (key) => tiered.delete(key),
     stats: () => tiered.stats(),
     close: (graceMs) => tiered.close(graceMs),
