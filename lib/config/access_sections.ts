@@ -80,9 +80,10 @@ const corsSection = section({
   ),
 });
 
-/** `*` and an origin stand for `{ origins }`, the other words for `{ mode }`. */
+/** `*`, an origin and a list of them stand for `{ origins }`, the other words for `{ mode }`. */
 function corsShorthand(value: unknown): unknown {
   const plain = value instanceof Interpolated ? value.text() : value;
+  if (Array.isArray(plain)) return { origins: plain };
   if (typeof plain !== "string") return plain;
   return plain === "off" || plain === "pass" ? { mode: plain } : { origins: [plain] };
 }
@@ -92,8 +93,9 @@ export const accessKeys = {
   auth: authSection.optional().describe(
     "Closes the listener to all but clients with a token; default: anybody may use it. See docs/access.md.",
   ),
-  cors: short(corsSection, { type: "string" }, corsShorthand).optional().describe(
-    'Which pages may read responses in browsers: `"*"`, `off`, `pass`, an origin, or a mapping; ' +
-      'default: `"*"` on TMDB types, else `pass`.',
-  ),
+  cors: short(corsSection, { anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }] }, corsShorthand)
+    .optional().describe(
+      'Which pages may read responses in browsers: `"*"`, `off`, `pass`, an origin, a list of them, or a mapping; ' +
+        'default: `"*"` on TMDB types, else `pass`.',
+    ),
 };

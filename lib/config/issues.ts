@@ -37,10 +37,12 @@ function reportIssue(issue: Issue, problems: Problems): void {
   }
 }
 
-/** The path of a scalar that stands for a mapping or a list, where `path` leads into it; else `path`. */
+/** The path of what stands for more, where `path` leads into that: a scalar, or an item of a list that stands for a mapping; else `path`. */
 function shorthandPath(path: Path, problems: Problems): Path {
   const given = problems.given(path);
   const value = valueAt(problems.tree.root, given);
+  const [key, ...rest] = path.slice(given.length);
+  if (Array.isArray(value) && typeof key === "string") return [...given, ...rest];
   return given.length > 0 && !isMapping(value) && !Array.isArray(value) ? given : path;
 }
 

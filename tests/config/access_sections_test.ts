@@ -32,3 +32,14 @@ listeners: [{ name: l, pool: p, auth: { tokens: ${tokens} } }]`;
   const many = `{ tv: [${Array.from({ length: 9 }, (_, place) => token(place))}] }`;
   assert.match((await problemsOf(file(many)))[0]!, /at most 8 items/);
 });
+
+Deno.test("cors takes a list of origins, and says which one is none", async () => {
+  const file = (cors: string) =>
+    `pools: { p: { type: custom, upstreams: [https://one.example] } }
+listeners: [{ name: l, pool: p, cors: ${cors} }]`;
+  assert.deepEqual(await problemsOf(file('[https://a.example, "https://*.b.example"]')), []);
+  assert.match(
+    (await problemsOf(file("[https://a.example, off]"))).join(),
+    /^2:59 listeners\[0\]\.cors\[1\]: found "off"/,
+  );
+});

@@ -51,6 +51,10 @@ Deno.test("buildCors() reads the short forms", async () => {
   assert.deepEqual(await cors("cors: pass"), { mode: "pass" });
   assert.deepEqual(await cors("cors: off"), { ...own, origins: [] });
   assert.deepEqual(await cors("cors: https://A.example"), { ...own, origins: ["https://a.example"] });
+  assert.deepEqual(await cors('cors: [https://A.example, "http://localhost:*"]'), {
+    ...own,
+    origins: ["https://a.example", "http://localhost:*"],
+  });
 });
 
 Deno.test("buildCors() carries every key over", async () => {
