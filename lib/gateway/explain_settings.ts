@@ -50,8 +50,9 @@ function limitSettings({ limits }: ListenerConfig): Setting[] {
   return [["client rate", rate === null ? "no limit" : rateText(rate)], ["in flight", inFlight]];
 }
 
-function rateText({ requests, perMs, burst, header, ipv4Prefix, ipv6Prefix }: RateLimitConfig): string {
-  const who = header === null ? `address (/${ipv4Prefix}, /${ipv6Prefix} for IPv6)` : `value of ${header}`;
+function rateText({ requests, perMs, burst, byClient, header, ipv4Prefix, ipv6Prefix }: RateLimitConfig): string {
+  const address = `address (/${ipv4Prefix}, /${ipv6Prefix} for IPv6)`;
+  const who = byClient ? "client with a name" : header === null ? address : `value of ${header}`;
   return `${requests} in ${formatDurationMs(perMs)} each ${who}, ${burst} at once; then 429`;
 }
 

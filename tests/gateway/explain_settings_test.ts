@@ -35,6 +35,11 @@ Deno.test("requestSettings() words the limits, tries and hedging that are config
   assert.equal(settings["in flight"], "5 at upstreams; 7 more wait up to 2s, then 503");
   assert.equal(settings["tries"], "2 at most, 9s together");
   assert.equal(settings["each key"], undefined, "a pool without keys");
+  const named = await settingsOf({
+    auth: { tokens: { anna: [TOKEN] } },
+    rate_limit: { requests: 100, per: "10s", by: "client" },
+  });
+  assert.match(named["client rate"]!, /^100 in 10s each client with a name, /);
   assert.equal(settings["hedging"], "a second try after 300ms, for 5 % of requests at most");
 });
 
