@@ -6,6 +6,7 @@ import { responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import type { Recipe } from "../image/conversion.ts";
+import { pictureFormat } from "../image/picture_format.ts";
 import type { ConversionCounts } from "./conversion_report.ts";
 import { tagOf } from "./simple_tag.ts";
 
@@ -57,7 +58,7 @@ export function isConvertible(
   options: Pick<ConvertOptions, "minBytes" | "maxBytes">,
 ): boolean {
   if (status !== 200 || body.byteLength < options.minBytes || body.byteLength > options.maxBytes) return false;
-  return isPicture(fields) && fieldValue(fields, "set-cookie") === null;
+  return isPicture(fields) && fieldValue(fields, "set-cookie") === null && pictureFormat(body) !== null;
 }
 
 function isPicture(fields: Readonly<Fields>): boolean {

@@ -214,7 +214,8 @@ export class Fleet {
     const slot = this.#image;
     const isWanted = this.slots.includes(slot);
     const isThere = slot.handle !== null || this.#starting.has(slot) || this.#restarts.has(slot);
-    if (isWanted && !isThere && !this.#stopping) this.#restart(slot);
+    // Its death, if it dies, is reported, and the next start is on its way then.
+    if (isWanted && !isThere && !this.#stopping) this.#startSlot(slot).catch(() => {});
     if (isWanted) return;
     clearTimeout(this.#restarts.get(slot));
     this.#restarts.delete(slot);

@@ -14,8 +14,13 @@ const webp: FormRecipe = { format: "webp", quality: 80, effort: 4, id: "webp-80-
 const counts = { done: 0, unsuitable: 0, refused: 0, timeout: 0, failed: 0, unavailable: 0, derived: 0 };
 const options: ConvertOptions = { recipes: [webp], minBytes: 10, maxBytes: 1_000, waitMs: 0, saysVary: false, counts };
 
-const picture = (fields: Fields = [], bytes = 100) =>
-  sample("l\0\0/t/p/w500/a.jpg", bytes, { fields: [["content-type", "image/jpeg"], ...fields], tags: ["img:a"] });
+/** A stored picture, by its signature. */
+function picture(fields: Fields = [], bytes = 100) {
+  const all: Fields = [["content-type", "image/jpeg"], ...fields];
+  const stored = sample("l\0\0/t/p/w500/a.jpg", bytes, { fields: all, tags: ["img:a"] });
+  stored.body.set([0xff, 0xd8, 0xff]);
+  return stored;
+}
 
 Deno.test("isConvertible() takes pictures of a fitting size that may be changed", () => {
   assert.equal(isConvertible(picture(), options), true);
@@ -26,6 +31,9 @@ Deno.test("isConvertible() takes pictures of a fitting size that may be changed"
   const fields: Fields = [["content-encoding", "gzip"], ["cache-control", "no-transform"], ["set-cookie", "a=b"]];
   for (const field of fields) assert.equal(isConvertible(picture([field]), options), false, field[0]);
   assert.equal(isConvertible({ ...picture(), status: 404 }, options), false);
+  // By its bytes it is none.
+  const markup = { ...picture(), body: new TextEncoder().encode("<svg>".padEnd(100)) };
+  assert.equal(isConvertible(markup, options), false);
 });
 
 Deno.test("pictureFields() says Vary of what will be chosen by Accept, and of nothing else", () => {
