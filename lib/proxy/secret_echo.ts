@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
-import type { Field } from "../http/fields.ts";
-import type { UpstreamBody, UpstreamResponse } from "../upstream_client/transport.ts";
+import { type Field, fieldValue } from "../http/fields.ts";
+import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import { concat } from "./body_stream.ts";
 import { decodedResponse } from "./decode.ts";
 
@@ -12,15 +12,26 @@ const STAR = 0x2a;
  * An answer without the credential that was put into its request, wherever the upstream repeats it: a redirect to the URL that it was
  * asked for, an error that quotes it. Field values lose it, and in the body stars stand in its place. Content that comes in gzip is
  * decoded for that.
+ *
+ * @throws {UpstreamFailure} where it comes in another coding, which was not asked for
  */
 export function withoutSecret(response: UpstreamResponse, secret: string, limitBytes: number): UpstreamResponse {
-  const plain = response.body.lengthBytes === 0 ? response : decodedResponse(response, limitBytes);
+  const isEmpty = response.body.lengthBytes === 0;
+  const plain = isEmpty ? response : decodedResponse(response, limitBytes);
   const field = fieldCleaner(secret);
+  if (!isEmpty) refuseCoded(plain);
   return {
     ...plain,
     fields: plain.fields.flatMap(field),
-    body: plain.body.lengthBytes === 0 ? plain.body : new MaskedBody(plain.body, Buffer.from(secret)),
+    body: isEmpty ? plain.body : new MaskedBody(plain.body, Buffer.from(secret)),
   };
+}
+
+function refuseCoded({ fields, body }: UpstreamResponse): void {
+  const coding = fieldValue(fields, "content-encoding")?.trim().toLowerCase() ?? "";
+  if (coding === "" || coding === "identity") return;
+  body.cancel();
+  throw new UpstreamFailure("protocol", "The content comes in a coding that was not asked for", true);
 }
 
 /** Takes the text out of a field's value; one that holds it in an escaped spelling goes as a whole. */

@@ -77,6 +77,20 @@ Deno.test("withoutSecret() looks into what comes in gzip, and into what is read 
   assert.equal(whole, `{"key":"${"*".repeat(KEY.length)}"}`);
 });
 
+Deno.test("withoutSecret() takes no content in a coding that it cannot look into, and nobody asked for", () => {
+  for (const coding of ["br", "zstd", "gzip, br"]) {
+    const coded = response([["content-encoding", coding]], [bytes(KEY)]);
+    let cancels = 0;
+    const body = { ...coded.body, cancel: () => void cancels++ };
+    assert.throws(() => withoutSecret({ ...coded, body }, KEY, 1 << 20), { kind: "protocol" }, coding);
+    assert.equal(cancels, 1);
+    const empty = { ...coded, body: { ...coded.body, lengthBytes: 0 } };
+    assert.deepEqual(withoutSecret(empty, KEY, 1 << 20).fields, coded.fields, "as in an answer to HEAD");
+  }
+  const plain: Fields = [["content-encoding", "identity"]];
+  assert.deepEqual(withoutSecret(response(plain), KEY, 1 << 20).fields, plain);
+});
+
 /** A TMDB gateway over an origin that repeats all that it is asked, with a status that the path gives. */
 async function withHostile(
   key: string,
