@@ -86,6 +86,7 @@ export async function tryOut({ config, address, asked }: Trial, answer: MadeUpAn
 /** The request as the server would hand it over, its URL with the raw target; `null` where the method can't be one. */
 function requestOf({ method, url, fields }: AskedRequest): Request | null {
   if (/^(?:CONNECT|TRACE|TRACK)$/i.test(method)) return null;
-  const request = new Request(url, { method, headers: [...fields] });
+  // A URL of Host and target may be none: the gateway is to say so.
+  const request = new Request("http://dry.run/", { method, headers: [...fields] });
   return Object.defineProperty(request, "url", { value: url });
 }

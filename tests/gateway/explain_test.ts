@@ -99,6 +99,13 @@ Deno.test("explain() gives the error of a request that is refused before it is r
   assert.equal((await explained(TMDB, request("/3/x", { method: "TRACE" }))).refused?.code, "method_not_supported");
 });
 
+Deno.test("explain() gives the error of a request whose Host holds no host", async () => {
+  for (const authority of ["a<b", "a@b", "[::1", "a:b:c", "%"]) {
+    const { refused, served } = await explained(TMDB, request("/3/movie/550", { authority }));
+    assert.deepEqual([refused?.status, served], [400, []], authority);
+  }
+});
+
 Deno.test("explain() says where no listener takes a request what comes nearest", async () => {
   const { served, nearest, listeners } = await explained(TMDB, request("/tmdb/3/movie/550"));
   assert.deepEqual(served, []);
