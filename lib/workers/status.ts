@@ -166,6 +166,8 @@ function listenerFigures(counts: ListenerCounts | undefined): Record<string, unk
     by_client: { ...counts.clients },
     unauthorized: counts.unauthorized,
     auth_blocked: counts.authBlocked,
+    // Nothing where no pictures are converted.
+    ...(Object.keys(counts.conversions).length === 0 ? {} : { conversions: { ...counts.conversions } }),
   };
 }
 

@@ -56,6 +56,7 @@ function details(more: Partial<StatusDetails> = {}): StatusDetails {
     clients: { kodi: 8 },
     unauthorized: 3,
     authBlocked: 1,
+    conversions: { done: 4, refused: 1 },
   };
   counts.upstreams["films"] = { [ONE]: { outcomes: { ok: 7, timeout: 1 }, latencySumMs: 80 } };
   return {
@@ -136,6 +137,7 @@ Deno.test("statusOf() tells each listener with what it has counted, and one that
   ]);
   assert.deepEqual([films.requests, films.in_flight, films.response_bytes], [12, 2, 500]);
   assert.deepEqual([films.by_client, films.unauthorized, films.auth_blocked], [{ kodi: 8 }, 3, 1]);
+  assert.deepEqual([films.conversions, "conversions" in api], [{ done: 4, refused: 1 }, false]);
   assert.deepEqual(films.by_status, { client_left: 1, "1xx": 0, "2xx": 9, "3xx": 0, "4xx": 1, "5xx": 1 });
   assert.equal(films.cache.hit_rate_1m, 0.5);
   assert.deepEqual([api.requests, api.in_flight], [0, 0]);
