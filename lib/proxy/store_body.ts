@@ -79,6 +79,10 @@ async function storeWhole(exchange: Exchange, storing: Storing): Promise<Respons
     reservedBytes += bytes;
     return true;
   };
+  const { lengthBytes } = answer.response.body;
+  // Of what is larger, or of a length that is not stated, each chunk asks for its room.
+  const isReserved = lengthBytes !== null && lengthBytes > WHOLE_BYTES && lengthBytes <= settings.maxEntryBytes;
+  if (isReserved && !admit(lengthBytes)) return unstored(exchange, storing, "fill-memory-full");
   const gathered = await gather(answer.response.body, { limitBytes: settings.maxEntryBytes, admit }).catch((error) => {
     answer.release(asFailure(error));
     throw error;

@@ -324,3 +324,29 @@ for (const framing of ["length", "chunked"] as const) {
       );
     }, { listeners: [{ name: "l", pool: "p", cache: { compress: true } }] }));
 }
+
+Deno.test("storeBody() reads no large document whole while the fill memory is in use, and gives its own room back", () => {
+  const { promise, resolve: goOn } = Promise.withResolvers<void>();
+  const half = `{"a":"${"x".repeat(LARGE_BYTES / 2)}`;
+  const length = half.length + LARGE_BYTES / 2 + 2;
+  return withOrigin(async (exchange) => {
+    const fields = `content-type: application/json\r\ncache-control: max-age=60\r\ncontent-length: ${length}`;
+    await exchange.write(`HTTP/1.1 200 OK\r\n${fields}\r\n\r\n${half}`);
+    await Promise.race([promise, exchange.left]);
+    await exchange.write(`${"x".repeat(LARGE_BYTES / 2)}"}`);
+  }, async (gateway, origin) => {
+    const { budget } = gateway.gateway.services;
+    const first = gateway.ask("/first");
+    await eventually("the first one's room is taken", () => budget.usedBytes === length);
+    const second = await gateway.send("/second");
+    assert.match(second.headers.get("cache-status")!, /detail=fill-memory-full/);
+    goOn();
+    assert.deepEqual([(await first).text.length, (await second.text()).length], [length + ',"b":1'.length, length]);
+    await gateway.idle();
+    assert.equal(origin.heads.length, 2);
+    assert.match((await gateway.ask("/second")).cacheStatus, /stored/);
+  }, {
+    cache: { fill_memory: "1MiB", max_entry: "1MiB" },
+    listeners: [{ name: "l", pool: "p", overrides: [{ path: "/**", merge: { b: 1 } }] }],
+  });
+});
