@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Interpolated } from "./interpolate.ts";
 import { choice, corsOrigin, duration, flag, integer, text } from "./scalars.ts";
-import { list, oneOrMany, section, short } from "./section.ts";
+import { asMapping, list, oneOrMany, section, short } from "./section.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -36,8 +36,10 @@ function parameterName() {
 }
 
 const authSection = section({
-  tokens: z.record(clientName, oneOrMany(pastedToken(), 8), { error: "a mapping of client names and tokens" })
-    .refine((tokens) => Object.keys(tokens).length <= MAX_CLIENTS, { error: `at most ${MAX_CLIENTS} clients` })
+  tokens: asMapping(
+    z.record(clientName, oneOrMany(pastedToken(), 8), { error: "a mapping of client names and tokens" })
+      .refine((tokens) => Object.keys(tokens).length <= MAX_CLIENTS, { error: `at most ${MAX_CLIENTS} clients` }),
+  )
     .describe(
       "Each client's name (it stands in the log and the metrics) and its token, or several while one takes another's " +
         "place: 16 to 256 letters, digits, `-`, `.`, `_`, `~`.",
@@ -90,7 +92,7 @@ function corsShorthand(value: unknown): unknown {
 
 /** Keys of a listener that say who may use it, and from which pages. */
 export const accessKeys = {
-  auth: authSection.optional().describe(
+  auth: asMapping(authSection).optional().describe(
     "Closes the listener to all but clients with a token; default: anybody may use it. See docs/access.md.",
   ),
   cors: short(corsSection, { anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }] }, corsShorthand)

@@ -43,3 +43,14 @@ listeners: [{ name: l, pool: p, cors: ${cors} }]`;
     /^2:59 listeners\[0\]\.cors\[1\]: found "off"/,
   );
 });
+
+Deno.test("auth names the variable that stands where a mapping is wanted", async () => {
+  const file = (auth: string) =>
+    `pools: { p: { type: custom, upstreams: [https://one.example] } }
+listeners: [{ name: l, pool: p, auth: ${auth} }]`;
+  for (const [auth, path] of [['"${TOKEN:-x}"', "auth"], ['{ tokens: "${TOKEN:-x}" }', "auth.tokens"]] as const) {
+    const problems = await problemsOf(file(auth));
+    assert.equal(problems.length, 1, problems.join("\n"));
+    assert.match(problems[0]!, new RegExp(`^2:\\d+ listeners\\[0\\]\\.${path}: found \\$\\{TOKEN.* a mapping`));
+  }
+});
