@@ -63,9 +63,8 @@ export function demoBanner(baseUrl: string): string {
   return `Usher is serving an embedded copy of TMDB's manners at ${baseUrl}. Try each line twice and watch Cache-Status:
 
   curl -i '${baseUrl}/3/movie/550?append_to_response=credits'
-  curl -i '${baseUrl}/3/search/movie?query=inception'
+  curl -i '${baseUrl}/3/configuration'    # its image addresses lead here
   curl -sD- '${baseUrl}/t/p/w342${poster}' -o poster.jpg
-  curl -s '${baseUrl}/3/configuration'    # its image addresses lead here
 
 Press Ctrl-C to stop.
 `;

@@ -15,7 +15,7 @@ Deno.test("demoBanner() names targets that the origin answers", async () => {
   const demo = await prepareDemo({ port: 6635, adminPort: 6636, parentDir });
   try {
     const urls = [...demoBanner(demo.origin.url).matchAll(/'(http[^']+)'/g)].map((match) => match[1]!);
-    assert.equal(urls.length, 4);
+    assert.equal(urls.length, 3);
     for (const url of urls) {
       const response = await fetch(url);
       await response.body?.cancel();
