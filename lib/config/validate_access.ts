@@ -7,8 +7,21 @@ import type { ValidationContext } from "./validation_context.ts";
 type DraftListener = DraftValues["listeners"][number];
 type Auth = NonNullable<DraftListener["auth"]>;
 
-/** Fields that mean something else already. */
-const TAKEN_FIELDS: ReadonlySet<string> = new Set(["authorization", "proxy-authorization", "cookie", "host", "via"]);
+/** Fields that mean something else already: they would be taken out with the token, or come from somebody else. */
+const TAKEN_FIELDS: ReadonlySet<string> = new Set([
+  ...["authorization", "proxy-authorization", "cookie", "host", "origin", "referer", "range", "user-agent"],
+  ...[
+    "connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+    "content-type",
+    "accept",
+    "accept-encoding",
+  ],
+  ...["via", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"],
+]);
 
 /** `auth:` with nothing below it would leave open what was meant to be closed. */
 function validatePresence({ auth }: DraftListener, path: Path, { problems }: ValidationContext): void {

@@ -26,6 +26,16 @@ Deno.test("validateAccess() finds every token that is no good, by its place, and
   assert.match(problems[2]!, /a token of its own \(b has it too\)/);
 });
 
+Deno.test("validateAccess() takes no field for tokens that says something else, or that proxies add to", async () => {
+  for (const name of ["Authorization", "X-Forwarded-For", "range", "Origin", "Connection"]) {
+    const problems = await problemsOf(file(`auth: { tokens: { a: ${TOKEN} }, header: ${name} }`));
+    assert.match(
+      problems.join(),
+      /^3:\d+ listeners\[0\]\.auth\.header: found [^,]* expected a field that has no meaning/,
+    );
+  }
+});
+
 Deno.test("validateAccess() never leaves open what was meant to be closed", async () => {
   const unset = [
     `auth: { tokens: { a: "\${TOKEN:-}" } }`,
