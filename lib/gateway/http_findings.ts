@@ -53,8 +53,11 @@ const FILTERED =
   "something else answers in the upstream's place, such as a filter's page: add `proxy: …`, or pin an address " +
   "with `resolve: ADDRESS`";
 
+/** Why there is no whole answer, although it may have begun. */
+const UNFINISHED = /^no answer|timeout|reset|truncated|protocol/;
+
 function remedyFor({ status, fields, result: { reason } }: CheckAnswer): string {
-  if (status === null) return withoutAnswer(reason);
+  if (status === null || UNFINISHED.test(reason)) return withoutAnswer(reason);
   const isPage = mediaTypeOf(fieldValue(fields, "content-type")) === "text/html";
   if (status < 300) {
     return isPage ? FILTERED : "it is not what the pool carries: see `content_types` and `health.contains`";
@@ -69,7 +72,7 @@ function remedyFor({ status, fields, result: { reason } }: CheckAnswer): string 
 
 function withoutAnswer(reason: string): string {
   if (/^no answer|timeout/.test(reason)) {
-    return "it takes the connection and does not answer: see that it is not overloaded, and that nothing on the way filters";
+    return "it takes the connection and does not answer in time: see that it is not overloaded, and that nothing on the way filters";
   }
   if (reason === "protocol") return "what it says is not HTTP/1.1: see that scheme and port are right";
   if (/reset|truncated/.test(reason)) {

@@ -57,6 +57,8 @@ Deno.test("httpFinding() has a remedy for each way to fail", () => {
     [answer(404, { reason: "status 404" }), /`health\.path`/],
     [answer(503, { reason: "status 503" }), /in trouble itself/],
     [answer(null, { reason: "no answer within 5 ms" }), /does not answer/],
+    [answer(200, { reason: "no answer within 5 ms", type: "application/json" }), /does not answer in time/],
+    [answer(200, { reason: "truncated", type: "application/json" }), /the connection broke/],
     [answer(null, { reason: "protocol" }), /not HTTP\/1\.1/],
     [answer(null, { reason: "reset" }), /connection broke/],
     [answer(null, { reason: "tls", failure: "Cannot connect: x" }), /lines above/],
