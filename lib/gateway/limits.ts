@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { ListenerConfig, PoolConfig, UpstreamConfig } from "../config/config.ts";
 import { gateCells, SharedGate } from "../pool/shared_gate.ts";
 import { Admission } from "../proxy/admission.ts";
@@ -120,9 +121,10 @@ export class Limits {
     return this.#keep(["room", name], () => new TurnQueue(ROOM_QUEUE));
   }
 
-  /** Where requests of a pool, or those of users, wait for a key with room. */
-  keyRoom({ name }: PoolConfig, whose: "anybody" | "users"): TurnQueue {
-    return this.#keep(["key room", name, whose], () => new TurnQueue(ROOM_QUEUE));
+  /** Where requests of a pool, or those of users, wait for a key with room; with other keys nobody waits behind those for the old ones. */
+  keyRoom({ name, apiKeys }: PoolConfig, whose: "anybody" | "users"): TurnQueue {
+    const keys = createHash("sha256").update(JSON.stringify(apiKeys)).digest("base64url");
+    return this.#keep(["key room", name, whose, keys], () => new TurnQueue(ROOM_QUEUE));
   }
 
   /** What all workers know of a pool's key, by its digest; it outlives reloads. */

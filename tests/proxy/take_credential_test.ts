@@ -150,3 +150,21 @@ Deno.test("takeCredential() lets a user's request wait for the key of its sessio
     assert.equal((await user).status, 200);
     assert.equal(keyOf(origin.requests.at(-1)!.target), demoApiKey);
   }));
+
+Deno.test("takeCredential() lets nobody wait behind requests that wait for a key of the configuration before", () =>
+  withKeys({ key_limits: { max_rps: 10, burst: 1 }, timeouts: { total: "5m" } }, async (gateway, origin, config) => {
+    origin.keys.set(demoApiKey, "limited");
+    origin.accounts.retryAfterSeconds = 60;
+    const waiting = gateway.ask("/3/movie/550");
+    await eventually("it waits", () => poolOf(gateway).keyRoom.size === 1);
+    const [pool] = config.pools;
+    gateway.gateway.commit(gateway.gateway.prepare({ ...config, pools: [{ ...pool!, apiKeys: [SECOND_KEY] }] }, 2));
+    assert.equal((await gateway.ask("/3/movie/603")).status, 200);
+    const next = gateway.ask("/3/movie/13");
+    await eventually("it waits too", () => poolOf(gateway).keyRoom.size > 0);
+    gateway.clock.advance(100);
+    assert.equal((await next).status, 200);
+    origin.keys.set(demoApiKey, "ok");
+    gateway.clock.advance(60_000);
+    assert.equal((await waiting).status, 200);
+  }));
