@@ -116,9 +116,10 @@ export class Limits {
     );
   }
 
-  /** Where requests of a pool wait for an upstream with room. */
-  room({ name }: PoolConfig): TurnQueue {
-    return this.#keep(["room", name], () => new TurnQueue(ROOM_QUEUE));
+  /** Where requests of a pool wait for an upstream with room; with other upstreams nobody waits behind those for the old ones. */
+  room({ name, upstreams }: PoolConfig): TurnQueue {
+    const limits = upstreams.map(({ id, maxInFlight, maxPerSecond }) => [id, maxInFlight, maxPerSecond]);
+    return this.#keep(["room", name, limits], () => new TurnQueue(ROOM_QUEUE));
   }
 
   /** Where requests of a pool, or those of users, wait for a key with room; with other keys nobody waits behind those for the old ones. */

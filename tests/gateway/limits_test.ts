@@ -37,6 +37,12 @@ Deno.test("Limits are used on by the next snapshot where nothing changed, and be
   ]);
   assert.notEqual(after.gate("p", changed.pool.upstreams[0]!), gate);
   assert.notEqual(after.admission(changed.listener), admission);
+  // Whoever waits for what is no more must not stand before those who wait for what there is.
+  assert.notEqual(after.room(changed.pool), made[2]);
+  const keyRoom = before.keyRoom(pool, "anybody");
+  assert.equal(before.next().keyRoom(pool, "anybody"), keyRoom);
+  assert.notEqual(before.keyRoom(pool, "users"), keyRoom);
+  assert.notEqual(before.next().keyRoom({ ...pool, apiKeys: ["other"] }, "anybody"), keyRoom);
 });
 
 Deno.test("Limits of two workers count together, and a worker that was replaced counts anew", async () => {
