@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Limits, newSharedLimits, sweepLimits } from "../../lib/gateway/limits.ts";
-import { KEY_CELLS } from "../../lib/upstream_type/_shared_key.ts";
+import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
 import { configFor, plainPool } from "../proxy/in_process_gateway.ts";
 
 async function parts(limit: number) {
@@ -93,5 +93,23 @@ Deno.test("Limits keep what is known of a key for all workers, through reloads a
   assert.equal(two!.keyCells("p", "digest")[0], 7);
   assert.equal(two!.next().keyCells("p", "digest")[0], 7);
   assert.equal(two!.keyCells("q", "digest")[0], 0);
-  assert.ok(new Limits(newSharedLimits(1), 0).keyCells("p", "digest").length >= KEY_CELLS);
+});
+
+Deno.test("Limits have room for all that is known of a key, also with one worker", () => {
+  const limits = new Limits(newSharedLimits(1), 0);
+  const typeFor = (hasOtherUpstreams: boolean) =>
+    createUpstreamType("tmdb-api", {
+      ...{ apiKeys: ["key"], keyMode: "replace", contentTypes: null, now: () => 1_000 },
+      credentials: {
+        ...{ limits: { maxPerSecond: 10, burst: 1 }, holds: true, hasOtherUpstreams },
+        cellsOf: (digest) => limits.keyCells("p", digest),
+      },
+    });
+  const request = { method: "GET", path: "/3/configuration", query: "", header: () => null };
+  const sent = typeFor(true).outgoing(request);
+  assert.ok("credential" in sent);
+  typeFor(true).judge({ status: 429, fields: [] }, sent.credential);
+  // It is at its limit, where one request at a time may try it.
+  assert.ok("credential" in typeFor(true).outgoing(request));
+  assert.ok("heldMs" in typeFor(false).outgoing(request));
 });
