@@ -61,9 +61,12 @@ export class ChangePoll {
 
   constructor(options: ChangePollOptions, from: ChangePosition | null) {
     this.#options = options;
-    const reachMs = options.now() - (options.source.reachDays - 1) * DAY_MS;
+    const nowMs = options.now();
+    const reachMs = nowMs - (options.source.reachDays - 1) * DAY_MS;
+    // A day that is yet to come was noted by a wrong clock: until it comes nothing would be found.
+    const known = from !== null && from.day <= dayOf(nowMs) ? from : null;
     // Where nothing is known yet, what was stored yesterday may have changed since.
-    const start = from ?? { day: dayOf(options.now() - DAY_MS), page: 1, seen: new Set() };
+    const start = known ?? { day: dayOf(nowMs - DAY_MS), page: 1, seen: new Set() };
     const isInReach = start.day >= dayOf(reachMs);
     this.#day = isInReach ? start.day : dayOf(reachMs);
     this.#page = isInReach ? start.page : 1;
@@ -126,8 +129,8 @@ export class ChangePoll {
   /** Purges what is pending, and notes how far this has come: in this order, so that nothing is missed. */
   async #settle(): Promise<void> {
     const ids = [...new Set(this.#pending)];
-    this.#pending = [];
     await this.#purge(ids);
+    this.#pending = [];
     for (const id of ids) if (this.#seen.size < MAX_SEEN) this.#seen.add(id);
     this.counts.changed += ids.length;
     await this.#options.save({ day: this.#day, page: this.#page, seen: this.#seen });

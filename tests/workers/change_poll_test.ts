@@ -114,6 +114,23 @@ Deno.test("ChangePoll.run() does not take for seen what could not be purged", as
   assert.deepEqual(saved, []);
 });
 
+Deno.test("ChangePoll.run() moves past no page whose changes could not be purged", async () => {
+  let calls = 0;
+  const purge = () => calls++ === 0 ? Promise.reject(new Error("no worker takes it")) : Promise.resolve();
+  const ids = Array.from({ length: 1_000 }, (_, id) => id + 1);
+  const { options, saved } = placeOf(() => page(ids, 3), { purge });
+  await assert.rejects(new ChangePoll(options, today()).run(), /no worker takes it/);
+  for (const { page, seen } of saved) {
+    assert.ok(page === 1 || seen.size === 1_000, `at page ${page}, ${seen.size} seen`);
+  }
+});
+
+Deno.test("ChangePoll does not go on from a day that is yet to come: the clock was wrong when it was noted", async () => {
+  const { options, targets } = placeOf(() => page([]));
+  await new ChangePoll(options, { day: "2036-05-01", page: 3, seen: new Set([1]) }).run();
+  assert.deepEqual(targets.map((target) => /start_date=([\d-]+)/.exec(target)![1]), ["2026-02-01", "2026-02-02"]);
+});
+
 Deno.test("ChangePoll.run() is bounded, whatever is answered", async () => {
   const cases: [ReadResult, RegExp][] = [
     [{ ...page([]), body: new TextEncoder().encode("<html>busy</html>") }, /no list of changes/],
