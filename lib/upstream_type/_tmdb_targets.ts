@@ -1,4 +1,5 @@
 import { type JsonMember, jsonMembers } from "../http/json_members.ts";
+import { mergePatched } from "../http/json_merge.ts";
 import { canonicalQuery, canonicalText } from "./_canonical_query.ts";
 import type { PartedDocuments, PartedTarget } from "./parted_documents.ts";
 import type { TypedRequest } from "./upstream_type.ts";
@@ -78,18 +79,14 @@ function mayCut(held: PartedTarget, wanted: PartedTarget): boolean {
     held.parts.every((part) => wanted.parts.includes(part) || known.has(part));
 }
 
-function cut(body: Uint8Array, held: PartedTarget, wanted: PartedTarget): Uint8Array<ArrayBuffer> | null {
+function cut(body: Uint8Array<ArrayBuffer>, held: PartedTarget, wanted: PartedTarget): Uint8Array<ArrayBuffer> | null {
   const known = cuttable(held.base);
   const members = body.byteLength > MAX_BYTES ? null : jsonMembers(body);
   if (known === null || members === null) return null;
   const unwanted = new Set(held.parts.filter((part) => !wanted.parts.includes(part)).map((part) => known.get(part)!));
-  if (
-    !isAppended(members, new Set(held.parts.map((part) => known.get(part) ?? decoded(part)))) ||
-    !holdsOnce(members, unwanted)
-  ) {
-    return null;
-  }
-  return without(body, members, unwanted);
+  const isCertain = isAppended(members, new Set(held.parts.map((part) => known.get(part) ?? decoded(part)))) &&
+    holdsOnce(members, unwanted);
+  return isCertain ? mergePatched(body, Object.fromEntries([...unwanted].map((name) => [name, null]))) : null;
 }
 
 /** A part's name as a member would have it. */
@@ -111,31 +108,4 @@ function isAppended(members: readonly JsonMember[], parts: ReadonlySet<string>):
 function holdsOnce(members: readonly JsonMember[], names: ReadonlySet<string>): boolean {
   const found = members.filter(({ name }) => names.has(name));
   return found.length === names.size && new Set(found.map(({ name }) => name)).size === names.size;
-}
-
-/** The first member is never cut, so that each cut reaches from the end of the member before to its own end. */
-function without(
-  body: Uint8Array,
-  members: readonly JsonMember[],
-  names: ReadonlySet<string>,
-): Uint8Array<ArrayBuffer> {
-  const kept: Uint8Array[] = [];
-  let from = 0;
-  for (const [index, { name, end }] of members.entries()) {
-    if (!names.has(name)) continue;
-    kept.push(body.subarray(from, members[index - 1]!.end));
-    from = end;
-  }
-  kept.push(body.subarray(from));
-  return joined(kept);
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.byteLength;
-  }
-  return whole;
 }

@@ -16,5 +16,5 @@ export interface PartedDocuments {
    * The bytes of a document without the parts that are not wanted, every other byte kept; `null` where it is not certain that an
    * upstream would have sent just that.
    */
-  cut(body: Uint8Array, held: PartedTarget, wanted: PartedTarget): Uint8Array<ArrayBuffer> | null;
+  cut(body: Uint8Array<ArrayBuffer>, held: PartedTarget, wanted: PartedTarget): Uint8Array<ArrayBuffer> | null;
 }
