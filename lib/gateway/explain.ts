@@ -1,4 +1,4 @@
-import type { Config, ListenAddress } from "../config/config.ts";
+import type { Config, ListenAddress, ListenerConfig } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
 import { addressKey } from "./compile.ts";
 import { type AskedRequest, DryRun } from "./dry_run.ts";
@@ -27,7 +27,13 @@ export async function explain(config: Config, request: ExplainRequest, ruleNames
   const [path = ""] = request.target.split("?", 1);
   const routed = { authority: request.authority, path };
   const listeners = listenerVerdicts(config, entrances, routed);
-  const found = await Promise.all(entrances.addresses.map((address) => routedCase(config, address, request)));
+  // One after the other, here and below: a gateway is made for each, and not all are to be there at once.
+  const found = await Array.fromAsync(entrances.addresses, (address) => {
+    const taker = config.listeners.find(({ listen }, place) =>
+      listeners[place]!.takes && addressKey(listen) === addressKey(address)
+    );
+    return routedCase(narrowed(config, taker), address, request);
+  });
   const refused = found.find((one) => one instanceof GatewayError);
   const cases = found.flatMap((one) => one === null || one instanceof GatewayError ? [] : [one]);
   return {
@@ -40,7 +46,20 @@ export async function explain(config: Config, request: ExplainRequest, ruleNames
     listeners,
     nearest: cases.length > 0 || refused !== undefined ? null : nearestListener(config, routed),
     refused: refused === undefined ? null : refusedView(refused),
-    served: await Promise.all(cases.map((one) => servedView(one, ruleNames))),
+    served: await Array.fromAsync(cases, (one) => servedView(one, ruleNames)),
+  };
+}
+
+/** The configuration without what makes no difference to a request of one listener: a gateway is made of it for each answer that is tried out. */
+function narrowed(config: Config, listener: ListenerConfig | undefined): Config {
+  return {
+    ...config,
+    pools: config.pools.map((pool) =>
+      pool.name === listener?.pool ? pool : { ...pool, upstreams: pool.upstreams.slice(0, 1) }
+    ),
+    listeners: config.listeners.map((each) =>
+      each === listener ? each : { ...each, cache: { ...each.cache, rules: [] } }
+    ),
   };
 }
 

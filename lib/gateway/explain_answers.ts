@@ -36,6 +36,9 @@ const BY_EXTENSION: Readonly<Record<string, string>> = {
   xml: "application/xml",
 };
 
+/** Answers that are tried out at most. */
+const MAX_ANSWERS = 64;
+
 const USUAL = ["application/json", "image/jpeg", "text/html", "application/octet-stream"];
 
 /** A type of content that the upstreams of a pool may answer a path with. */
@@ -113,10 +116,10 @@ async function answerViews(one: RoutedCase, ruleNames: RuleNames): Promise<Answe
   const ruleName = (rule: number) => ruleNames(place, rule);
   // A response to HEAD is none that could be stored; one to GET is, and answers HEAD too.
   const fetched = exchange.method === "HEAD" ? { ...one, asked: { ...one.asked, method: "GET" } } : one;
-  const views = await Promise.all(
-    tellingAnswers(exchange, rules, contentType).map(async (answer) =>
-      answerView(exchange, { answer, outcome: await tryOut(fetched, answer), ruleName })
-    ),
+  const answers = tellingAnswers(exchange, rules, contentType).slice(0, MAX_ANSWERS);
+  const views = await Array.fromAsync(
+    answers,
+    async (answer) => answerView(exchange, { answer, outcome: await tryOut(fetched, answer), ruleName }),
   );
   const [silent] = views;
   return views.filter((view) => view === silent || !isSaidInVain(view, silent!));

@@ -31,7 +31,7 @@ export async function servedView(one: RoutedCase, ruleNames: RuleNames): Promise
       ? null
       : { status: outcome.status, text: redact(outcome.text).slice(0, MAX_ANSWER) },
     cache: await cacheView(inside, ruleNames),
-    upstreams: await Promise.all(pool.upstreams.slice(0, MAX_UPSTREAMS).map((each) => upstreamView(inside, each))),
+    upstreams: await Array.fromAsync(pool.upstreams.slice(0, MAX_UPSTREAMS), (each) => upstreamView(inside, each)),
     settings: Object.fromEntries(
       requestSettings({ listener, pool, exchange: one.exchange, contentType: one.contentType }),
     ),

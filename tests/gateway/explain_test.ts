@@ -99,6 +99,20 @@ Deno.test("explain() gives the error of a request that is refused before it is r
   assert.equal((await explained(TMDB, request("/3/x", { method: "TRACE" }))).refused?.code, "method_not_supported");
 });
 
+Deno.test("explain() tries out a bounded number of answers, however many rules there are", async () => {
+  const rules = Array.from({ length: 200 }, (_, place) => ({ content_type: `image/x-${place}`, ttl: "1h" }));
+  const served = only(
+    await explained(
+      plainParts(["https://one.example"], {
+        listeners: [{ name: "l", pool: "p", cache: { rules } }],
+      }),
+      request("/a"),
+    ),
+  );
+  const { length } = served.cache!.answers;
+  assert.ok(length > 10 && length <= 64, String(length));
+});
+
 Deno.test("explain() gives the error of a request whose Host holds no host", async () => {
   for (const authority of ["a<b", "a@b", "[::1", "a:b:c", "%"]) {
     const { refused, served } = await explained(TMDB, request("/3/movie/550", { authority }));
