@@ -117,13 +117,18 @@ function place(all: readonly SeedSettings[], warn: Warn): Placed[] {
   });
 }
 
-/** A name that a pool may have, and no other has. */
+/** A name that a pool may have, and no other has, not even as part of a variable's name. */
 function ownName(text: string, taken: Set<string>): string {
   const base = text.replaceAll(/[^A-Za-z0-9_.-]/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, 50) || "service";
   let name = base;
-  for (let count = 2; taken.has(name) || taken.has(`${name}-v4`); count++) name = `${base}-${count}`;
-  taken.add(name).add(`${name}-v4`);
+  const isTaken = (wanted: string) => taken.has(variableSuffix(wanted)) || taken.has(variableSuffix(`${wanted}-v4`));
+  for (let count = 2; isTaken(name); count++) name = `${base}-${count}`;
+  taken.add(variableSuffix(name)).add(variableSuffix(`${name}-v4`));
   return name;
+}
+
+function variableSuffix(name: string): string {
+  return name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
 }
 
 function noteUpstreams({ type, upstreams, service }: SeedSettings, warn: Warn): void {
@@ -173,14 +178,15 @@ function estimate(
   return [line(1, `${key}: ${formatSizeBytes(bounded)}`, `${origin.join(", ")}: ${within}`)];
 }
 
-function poolLines({ settings, pool }: Placed, placed: readonly Placed[]): Line[] {
+function poolLines(one: Placed, placed: readonly Placed[]): Line[] {
+  const { settings, pool } = one;
   const { type, upstreams } = settings;
   const urls = upstreams?.value ?? USUAL_UPSTREAMS[type.value];
   const isMadeUp = upstreams === null && type.value === "custom";
   return [
     line(1, `${scalar(pool)}:`),
     line(2, `type: ${type.value}`, type.origin),
-    ...keyLines(settings, placed),
+    ...keyLines(one, placed),
     line(2, "upstreams:", upstreams?.origin ?? (isMadeUp ? "REPLACE THIS: none was given" : "none was given")),
     ...urls.map((url) => line(3, `- ${scalar(url)}`)),
     ...timeLines(settings),
@@ -205,7 +211,7 @@ function poolLines({ settings, pool }: Placed, placed: readonly Placed[]): Line[
 }
 
 /** A reference to the key. Services with keys of their own refer to variables of their own. */
-function keyLines({ apiKey, service }: SeedSettings, placed: readonly Placed[]): Line[] {
+function keyLines({ settings: { apiKey, service }, pool }: Placed, placed: readonly Placed[]): Line[] {
   if (apiKey === null) return [];
   if (!apiKey.isUsable) {
     return [
@@ -213,8 +219,7 @@ function keyLines({ apiKey, service }: SeedSettings, placed: readonly Placed[]):
     ];
   }
   const keys = new Set(placed.flatMap(({ settings }) => settings.apiKey?.isUsable ? [settings.apiKey.text] : []));
-  const suffix = (service ?? "").toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
-  const name = keys.size <= 1 ? "TMDB_API_KEY" : `TMDB_API_KEY_${suffix}`;
+  const name = keys.size <= 1 ? "TMDB_API_KEY" : `TMDB_API_KEY_${variableSuffix(pool)}`;
   const what = keys.size <= 1
     ? "not copied: have it in the environment"
     : `set it to TMDB_API_KEY of service ${service}`;

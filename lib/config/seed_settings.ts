@@ -184,7 +184,7 @@ class SettingReader {
     return { text, isUsable };
   }
 
-  /** The path of the image that checks ask for; a whole URL gives its path. */
+  /** The path of the image that checks ask for; a whole URL gives its path. A query may hold a key, and no image needs one. */
   testTarget(type: SeedType): Setting<string> | null {
     const given = this.#given("TMDB_IMAGE_TEST_URL");
     if (given === null) return null;
@@ -195,12 +195,14 @@ class SettingReader {
     }
     const text = given.value.trim();
     const url = /^https?:\/\//i.test(text) ? URL.parse(text) : null;
-    const target = url === null ? text : url.pathname + url.search;
+    const target = url === null ? text.replace(/\?.*$/su, "") : url.pathname;
     if (!/^\/[^\s#\p{Cc}]{0,1999}$/u.test(target)) {
-      this.#unusable(name, "a path such as /t/p/w92/name.jpg: left out");
+      // It is not shown: it may hold a password.
+      this.#warn(name, "found something else expected a path such as /t/p/w92/name.jpg: left out");
       return null;
     }
     if (url !== null) this.#warn(name, "is a whole URL: each upstream is asked for its path");
+    else if (target !== text) this.#warn(name, "has a query: upstreams are asked without it");
     return { value: target, origin: name };
   }
 

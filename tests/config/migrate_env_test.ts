@@ -92,6 +92,19 @@ Deno.test("migrateEnv() maps images and custom upstreams", async () => {
   assert.match(none.warnings.join(), /replace https:\/\/upstream\.invalid by yours/);
 });
 
+Deno.test("migrateEnv() gives each key a variable of its own, however alike services are called", async () => {
+  const keys = ["a", "b", "c", "d", "e"].map((digit) => digit.repeat(32));
+  const { yaml } = migrated(
+    ...["api-1", "api_1", "API.1", "电影", "剧集"].map((name, index): Parameters<typeof seedService> => [
+      { UPSTREAM_TYPE: "tmdb-api", TMDB_API_KEY: keys[index]! },
+      { name },
+    ]),
+  );
+  const names = [...yaml.matchAll(/\$\{(TMDB_API_KEY\w*):-\}/g)].map((match) => match[1]!);
+  const config = await configOf(yaml, { env: Object.fromEntries(names.map((name, index) => [name, keys[index]!])) });
+  assert.deepEqual(config.pools.map(({ apiKeys }) => apiKeys), keys.map((key) => [key]));
+});
+
 Deno.test("migrateEnv() puts several services into one gateway, and keeps them apart", async () => {
   const { yaml, warnings } = migrated(
     [{ PORT: "6635", UPSTREAM_TYPE: "tmdb-api", TMDB_API_KEY: KEY }, { name: "api" }],

@@ -127,8 +127,20 @@ Deno.test("readSeedSettings() gives the port that Compose publishes", () => {
   assert.equal(port({ PORT: "7000" }, [[6635, 80]])?.value, 7000);
 });
 
-Deno.test("readSeedSettings() takes the path of a test URL that is a whole one", () => {
-  const variables = { UPSTREAM_TYPE: "tmdb-image", TMDB_IMAGE_TEST_URL: "https://image.tmdb.org/t/p/w92/a.jpg?x=1" };
-  assert.equal(valueOf("testTarget", variables), "/t/p/w92/a.jpg?x=1");
-  assert.equal(valueOf("testTarget", { ...variables, TMDB_IMAGE_TEST_URL: "no path" }), null);
+Deno.test("readSeedSettings() takes the path of a test URL, and nothing of it that may be secret", () => {
+  const given = (url: string) => {
+    const warnings: Located[] = [];
+    const service = seedService({ UPSTREAM_TYPE: "tmdb-image", TMDB_IMAGE_TEST_URL: url });
+    const target = readSeedSettings(service, warnings).testTarget?.value ?? null;
+    assert.equal(warnings.length, url === "/t/p/w92/a.jpg" ? 0 : 1, url);
+    assert.doesNotMatch(JSON.stringify(warnings), /hunter2/);
+    return target;
+  };
+  for (const url of ["https://u:hunter2@image.tmdb.org/t/p/w92/a.jpg?api_key=hunter2", "/t/p/w92/a.jpg?k=hunter2"]) {
+    assert.equal(given(url), "/t/p/w92/a.jpg");
+  }
+  assert.equal(given("/t/p/w92/a.jpg"), "/t/p/w92/a.jpg");
+  for (const url of ["no path", "https://u:hunter2@[bad/a.jpg", "ftp://u:hunter2@image.tmdb.org/a.jpg"]) {
+    assert.equal(given(url), null);
+  }
 });
