@@ -23,7 +23,7 @@ Deno.test("compileAuth() closes only what the configuration closes", async () =>
     limits,
   )!;
   assert.equal(auth.path, false);
-  auth.failed("a hash", "192.0.2.1", 1_000);
+  auth.failed(["a hash"], "192.0.2.1", 1_000);
   assert.equal(auth.blockedSeconds("192.0.2.1", 1_000), 60);
 });
 
