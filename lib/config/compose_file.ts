@@ -23,6 +23,8 @@ export interface ServiceEnvironment {
   readonly variables: ReadonlyMap<string, PlacedValue>;
   /** Ports of the service by the ports of the host that lead to them. */
   readonly published: ReadonlyMap<number, number>;
+  /** Ports of the host that only programs on it reach. */
+  readonly localPorts: ReadonlySet<number>;
 }
 
 /** What an environment was read from, and what was wrong with it. */
@@ -114,7 +116,7 @@ class ComposeReader {
       name,
       image: this.#text(this.#entry(service, "image")),
       variables,
-      published: this.#published(this.#entry(service, "ports")),
+      ...this.#ports(this.#entry(service, "ports")),
     };
   }
 
@@ -168,18 +170,21 @@ class ComposeReader {
     if (passed !== undefined) into.set(name, { file: this.#place.label, ...this.#position(node), value: passed });
   }
 
-  #published(given: Node | undefined): ReadonlyMap<number, number> {
-    const ports = new Map<number, number>();
+  #ports(given: Node | undefined): Pick<ServiceEnvironment, "published" | "localPorts"> {
+    const published = new Map<number, number>();
+    const localPorts = new Set<number>();
     const list = this.#resolved(given);
     for (const item of isSeq(list) ? list.items as Node[] : []) {
       const map = this.#map(item);
       const text = map === null
         ? this.#text(item)
-        : `${this.#text(this.#entry(map, "published"))}:${this.#text(this.#entry(map, "target"))}`;
+        : ["host_ip", "published", "target"].map((name) => this.#text(this.#entry(map, name)) ?? "").join(":");
       const match = /(?:^|:)(\d{1,5}):(\d{1,5})(?:\/tcp)?$/.exec(text ?? "");
-      if (match !== null) ports.set(Number(match[2]), Number(match[1]));
+      if (match === null) continue;
+      published.set(Number(match[2]), Number(match[1]));
+      if (/^(?:127\.|\[?::1\]?:|localhost:)/.test(text!)) localPorts.add(Number(match[1]));
     }
-    return ports;
+    return { published, localPorts };
   }
 
   /** The pairs of a mapping, those that are merged into it (`<<`) included; its own come out on top. */

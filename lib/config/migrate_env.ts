@@ -88,7 +88,9 @@ export function migrateEnv({ services, problems }: Environments, source: string)
   return { yaml: `${text.filter((part) => part !== "").join("\n\n")}\n`, warnings };
 }
 
-const NO_SERVICE: ServiceEnvironment = { name: null, image: null, variables: new Map(), published: new Map() };
+const NO_SERVICE: ServiceEnvironment = {
+  ...{ name: null, image: null, variables: new Map(), published: new Map(), localPorts: new Set() },
+};
 
 /** Gives each service names and a port of its own where two would be in each other's way. */
 function place(all: readonly SeedSettings[], warn: Warn): Placed[] {

@@ -48,6 +48,8 @@ const MAX_ENTRIES = 1_000_000_000;
 const KEY_NOTE =
   "is not copied: the configuration refers to it, so have it in the gateway's environment too. There it " +
   "served health checks alone; here it goes out with requests that bring no key";
+const LOCAL_NOTE = "was published to the host itself alone; listeners listen on all addresses. Publish it so again, " +
+  "or write 127.0.0.1 where no container stands between";
 /** What is said of these is about a cache that is on. */
 const OF_THE_CACHE = /^(?:MEMORY|DISK)_CACHE_|^CACHE_(?:DIR|MAX_SIZE)$/;
 const TYPES: readonly SeedType[] = ["tmdb-api", "tmdb-image", "custom"];
@@ -126,6 +128,7 @@ class SettingReader {
   port(): Setting<number> | null {
     const inside = this.number("PORT", { min: 1, max: 65_535, isWhole: true });
     const outside = this.#service.published.get(inside?.value ?? 6635);
+    if (outside !== undefined && this.#service.localPorts.has(outside)) this.#warn("PORT", LOCAL_NOTE);
     if (outside === undefined || outside === inside?.value || outside < 1 || outside > 65_535) return inside;
     return { value: outside, origin: `${inside?.origin ?? "PORT"}, published as ${outside}` };
   }

@@ -58,7 +58,8 @@ function single(variables: ServiceEnvironment["variables"], label: string): Envi
   if (!seedVariables.some(({ name }) => variables.has(name))) {
     throw new Error(`Found none of the seed's variables in ${label}: expected some such as UPSTREAM_SERVERS`);
   }
-  return { services: [{ name: null, image: null, variables, published: new Map() }], problems: [] };
+  const service = { name: null, image: null, variables, published: new Map(), localPorts: new Set<number>() };
+  return { services: [service], problems: [] };
 }
 
 async function compose(text: string, source: SeedSource, env: ProcessEnvironment): Promise<Environments> {

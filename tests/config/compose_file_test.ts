@@ -111,8 +111,13 @@ services:
       - "90-91:90-91"
       - "8080"
       - { target: 443, published: "8443" }
+      - { target: 444, published: 8444, host_ip: 127.0.0.1 }
+      - "[::1]:82:82"
+      - "0.0.0.0:83:83"
 `);
-  assert.deepEqual([...services[0]!.published], [[6635, 6636], [80, 81], [443, 8443]]);
+  const { published, localPorts } = services[0]!;
+  assert.deepEqual([...published], [[6635, 6636], [80, 81], [443, 8443], [444, 8444], [82, 82], [83, 83]]);
+  assert.deepEqual([...localPorts], [81, 8444, 82]);
 });
 
 Deno.test("readComposeFile() says what it cannot follow, and where", async () => {

@@ -125,6 +125,12 @@ Deno.test("readSeedSettings() gives the port that Compose publishes", () => {
   assert.equal(port({ PORT: "6635" }, [[6635, 80]])?.value, 80);
   assert.equal(port({}, [[6635, 81]])?.value, 81);
   assert.equal(port({ PORT: "7000" }, [[6635, 80]])?.value, 7000);
+  assert.deepEqual(warnings, []);
+  readSeedSettings(seedService({ PORT: "7000" }, { published: [[7000, 80]], local: [80] }), warnings);
+  assert.match(
+    warnings.map(formatLocated).join(),
+    /^seed\.env:1:1 PORT: was published to the host itself alone;/,
+  );
 });
 
 Deno.test("readSeedSettings() takes the path of a test URL, and nothing of it that may be secret", () => {
