@@ -1,5 +1,5 @@
 import type { Config, ListenerConfig } from "../config/config.ts";
-import { tokenHash } from "../config/client_token.ts";
+import { MIN_TOKEN_LENGTH, tokenHash } from "../config/client_token.ts";
 import { ClientAuth } from "../proxy/client_auth.ts";
 import { Cors, CORS_DEFAULTS } from "../proxy/cors.ts";
 import type { Tenant } from "../proxy/snapshot.ts";
@@ -13,22 +13,30 @@ export function compileAuth({ name, auth }: ListenerConfig, limits: Limits): Cli
   return new ClientAuth({ ...options, failures: limits.wrongTokens(name, maxFailures) });
 }
 
+/** What stands before and after a token in a field's value, and never in one. */
+const AROUND_TOKENS = /[\s,/?&=#]+/;
+
 /**
  * Whether a request's field carries a token of some listener; `null` where there are none. Clients send one field to all that they use
- * of the gateway, and no upstream is to get it from an open listener either.
+ * of the gateway, and pages their address, and no upstream is to get a token from an open listener either.
  */
 export function tokenFields({ listeners }: Config): Tenant["isToken"] {
   const known = new Map<string, Set<string>>();
   for (const { auth } of listeners) {
     if (auth === null) continue;
-    for (const name of auth.bearer ? [auth.header, "authorization"] : [auth.header]) {
+    for (const name of [auth.header, "referer", ...(auth.bearer ? ["authorization"] : [])]) {
       const hashes = known.get(name) ?? new Set();
       for (const { sha256 } of auth.tokens) hashes.add(sha256);
       known.set(name, hashes);
     }
   }
   if (known.size === 0) return null;
-  return (name, value) => known.get(name)?.has(tokenHash(value.replace(/^Bearer +/i, "").trim())) ?? false;
+  return (name, value) => {
+    const hashes = known.get(name);
+    if (hashes === undefined) return false;
+    const isKnown = (text: string) => text.length >= MIN_TOKEN_LENGTH && hashes.has(tokenHash(text));
+    return value.split(AROUND_TOKENS).some((part) => isKnown(part) || (part.startsWith("~") && isKnown(part.slice(1))));
+  };
 }
 
 /** Which pages may read a listener's responses; `null` where that is the upstream's to say. */

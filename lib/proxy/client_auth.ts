@@ -127,11 +127,11 @@ export class ClientAuth {
     }
   }
 
-  /** The query without its tokens; every other byte stays. */
+  /** The query without its tokens, and without what repeats a valid one; every other byte stays. */
   #withoutTokens(query: string, search: Search): string {
-    if (this.#parameters.size === 0 || query === "") return query;
-    const kept = query.split("&").filter((pair) => !this.#isToken(pair, search));
-    return kept.join("&");
+    if (query === "") return query;
+    const others = query.split("&").filter((pair) => !this.#isToken(pair, search));
+    return others.filter((pair) => !search.texts.some((text) => pair.includes(text))).join("&");
   }
 
   #isToken(pair: string, search: Search): boolean {

@@ -55,4 +55,20 @@ Deno.test("tokenFields() knows the tokens of every listener, in the fields that 
     [isToken("x-key", TOKEN), isToken("x-key", "other"), isToken("accept", TOKEN), isToken("authorization", TOKEN)],
     [true, false, false, false],
   );
+  const pages = [
+    `http://g.test/~${TOKEN}/b?x`,
+    `http://g.test/b?api_key=${TOKEN}&x`,
+    "http://g.test/~someone-or-other/",
+  ];
+  assert.deepEqual(pages.map((page) => isToken("referer", page)), [true, true, false]);
+  const tilde = listener("b", { tokens: { tv: `~${TOKEN}` } });
+  const isTilde = tokenFields(await configOf({ pools, listeners: [tilde] }))!;
+  assert.deepEqual(
+    [`Bearer ~${TOKEN}`, `bearer  ~${TOKEN}, x`, TOKEN].map((value) => isTilde("authorization", value)),
+    [
+      true,
+      true,
+      false,
+    ],
+  );
 });

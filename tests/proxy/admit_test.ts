@@ -232,9 +232,15 @@ Deno.test("admit() is not asked on an open listener, and yet no upstream gets a 
         (await ask("/open/b", { headers: { ...headers, "x-usher-token": "a key of another kind" } })).status,
         200,
       );
-      const names = ["x-usher-token", "authorization"];
+      const twice = { "x-usher-token": `${KODI}, ${TV_NEW}`, "referer": `http://gateway.test/~${KODI}/page?a=1` };
+      assert.equal((await ask("/open/c", { headers: twice })).status, 200);
+      assert.equal((await ask("/open/d", { headers: { referer: "http://gateway.test/page?a=1" } })).status, 200);
+      const names = ["x-usher-token", "authorization", "referer"];
       const sent = origin.heads.map(({ fields }) => fields.filter(([name]) => names.includes(name)));
-      assert.deepEqual(sent, [[], [["x-usher-token", "a key of another kind"]]]);
+      assert.deepEqual(sent, [[], [["x-usher-token", "a key of another kind"]], [], [[
+        "referer",
+        "http://gateway.test/page?a=1",
+      ]]]);
     },
     {
       listeners: [

@@ -104,6 +104,14 @@ Deno.test("ClientAuth hides every field that repeats the token, and the page's a
   assert.equal(found.header("accept"), "*/*");
 });
 
+Deno.test("ClientAuth takes a valid token out of every parameter that repeats it", () => {
+  const options = { query: [] };
+  const left = (target: string) => identified({ target, fields: { "x-usher-token": KODI }, options }).target;
+  assert.equal(left(`/3/a?api_key=${KODI}&b=1&c=x${KODI}`), "/3/a?b=1");
+  assert.equal(left(`/3/a?b=${KODI.slice(1)}&&c`), `/3/a?b=${KODI.slice(1)}&&c`);
+  assert.equal(identified({ target: `/3/a?x=${TV}&usher_token=${TV}` }).target, "/3/a");
+});
+
 Deno.test("ClientAuth heeds no place that is turned off", () => {
   const options = { bearer: false, query: [], path: false };
   for (const place of [{ fields: { authorization: `Bearer ${KODI}` } }, { pathToken: KODI }]) {
