@@ -1,6 +1,7 @@
 import type { ListenerConfig, PoolConfig } from "../config/config.ts";
 import type { RateLimitConfig } from "../config/resilience_config.ts";
 import { formatDurationMs, formatSizeBytes } from "../config/units.ts";
+import { redact } from "../logging/redact.ts";
 import type { Exchange } from "../proxy/exchange.ts";
 
 /** A name and what is configured under it, in words. */
@@ -110,14 +111,9 @@ function changeSettings({ listener: { images, overrides }, exchange, contentType
   const places = (tenant.rewriting?.overrides ?? []).flatMap(({ digest }, index) =>
     digests.includes(digest) ? [index + 1] : []
   );
-  if (address !== "") settings.push(["image base", withoutToken(address)]);
+  if (address !== "") settings.push(["image base", redact(address)]);
   if (places.length > 0) settings.push(["overrides", `${places.join(", ")} of ${overrides.length} match the request`]);
   return settings;
-}
-
-/** An address without a client's token before its path. */
-function withoutToken(address: string): string {
-  return address.replace(/\/(?:~|%7e)[A-Za-z0-9._~-]{16,256}(?=\/|$)/gi, "/~[redacted]");
 }
 
 function percent(share: number): string {
