@@ -29,6 +29,8 @@ const OP_BYTES = 128;
 export class WriteQueue {
   readonly #options: WriteQueueOptions;
   readonly #waiting = new Map<string, WriteOp>();
+  /** Uses go before all else: who waits behind a long queue to be noted as in use is evicted meanwhile. */
+  readonly #touches = new Map<string, WriteOp>();
   #writing: ReadonlyMap<string, WriteOp> = new Map();
   #bytes = 0;
   #dropped = 0;
@@ -39,7 +41,7 @@ export class WriteQueue {
 
   /** Ops that wait or are being written. */
   get size(): number {
-    return this.#waiting.size + this.#writing.size;
+    return this.#waiting.size + this.#touches.size + this.#writing.size;
   }
 
   /** Bytes that wait. */
@@ -73,22 +75,30 @@ export class WriteQueue {
     this.#add(op);
   }
 
-  /** Notes a use, unless something else waits for the key or there is no room: a use may be lost. */
+  /** Notes a use, unless something else waits for the key or too many uses do: a use may be lost. */
   touch(key: string): void {
-    const bytes = OP_BYTES + key.length * 2;
-    if (this.find(key) !== undefined || !this.#hasRoom(bytes)) return;
-    this.#add({ kind: "touch", key, bytes });
+    if (this.find(key) !== undefined || this.#touches.size >= this.#options.maxOps) return;
+    this.#touches.set(key, { kind: "touch", key, bytes: OP_BYTES + key.length * 2 });
   }
 
   /** What waits or is being written for a key. */
   find(key: string): WriteOp | undefined {
-    return this.#waiting.get(key) ?? this.#writing.get(key);
+    return this.#waiting.get(key) ?? this.#touches.get(key) ?? this.#writing.get(key);
   }
 
-  /** Takes the oldest ops, at least one where any waits, `maxBytes` and `maxOps` at most; they are found until `done`. */
+  /**
+   * Takes ops, at least one where any waits, `maxBytes` and `maxOps` at most: uses in a half of them, then the oldest others. They are
+   * found until `done`.
+   */
   take(maxBytes: number, maxOps: number): WriteOp[] {
     const taken = new Map<string, WriteOp>();
     let bytes = 0;
+    const uses = this.#waiting.size === 0 ? maxOps : Math.ceil(maxOps / 2);
+    for (const op of this.#touches.values()) {
+      if (taken.size >= uses) break;
+      taken.set(op.key, op);
+      bytes += op.bytes;
+    }
     for (const op of this.#waiting.values()) {
       if (taken.size > 0 && (taken.size >= maxOps || bytes + op.bytes > maxBytes)) break;
       taken.set(op.key, op);
@@ -114,6 +124,7 @@ export class WriteQueue {
   }
 
   #remove(key: string): void {
+    this.#touches.delete(key);
     const op = this.#waiting.get(key);
     if (op === undefined) return;
     this.#waiting.delete(key);

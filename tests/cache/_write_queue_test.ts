@@ -62,8 +62,21 @@ Deno.test("WriteQueue.touch() gives way to everything", () => {
   assert.equal(waiting.find("a\0\0/1")?.kind, "put");
   waiting.touch("a\0\0/2");
   waiting.touch("a\0\0/3");
+  waiting.touch("a\0\0/4");
   assert.equal(waiting.find("a\0\0/2")?.kind, "touch");
-  assert.equal(waiting.find("a\0\0/3"), undefined);
+  assert.equal(waiting.find("a\0\0/4"), undefined);
   waiting.delete("a\0\0/2");
   assert.equal(waiting.find("a\0\0/2")?.kind, "delete");
+});
+
+Deno.test("WriteQueue.touch() finds room beside a full queue and goes before it, in a half of what is taken", () => {
+  const waiting = queue(40_000, 100);
+  for (let n = 0; n < 3; n++) waiting.put(sampleResponse(`a\0\0/put${n}`, { bodyLength: 12_000 }));
+  for (let n = 0; n < 4; n++) waiting.touch(`a\0\0/use${n}`);
+  assert.deepEqual(waiting.take(1_000_000, 4).map(({ kind }) => kind), ["touch", "touch", "put", "put"]);
+  assert.deepEqual(waiting.take(1_000_000, 4).map(({ kind }) => kind), ["touch", "touch", "put"]);
+  waiting.touch("a\0\0/use");
+  assert.equal(waiting.take(1_000_000, 4).length, 1);
+  waiting.done();
+  assert.deepEqual([waiting.size, waiting.bytes], [0, 0]);
 });
