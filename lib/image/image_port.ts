@@ -25,6 +25,9 @@ const FETCH_TIMEOUT_MS = 5_000;
 const REST_MS = 30_000;
 const RESTING: Conversion = { kind: "unavailable", detail: "the image worker cannot convert" };
 
+/** Bodies that wait here for their turn hold memory, whether the cache still counts them or not; one alone may be larger. */
+const MAX_PENDING_BYTES = 64 * 1024 ** 2;
+
 /** What a serving worker has under way at most. */
 export interface ConverterBounds {
   readonly maxPending: number;
@@ -37,6 +40,7 @@ export class RemoteConverter implements ImageConverter {
   #bounds: ConverterBounds;
   readonly #pending = new Map<number, Pending>();
   #port: MessagePort | null = null;
+  #pendingBytes = 0;
   #id = 0;
   #restUntilMs = 0;
 
@@ -71,18 +75,20 @@ export class RemoteConverter implements ImageConverter {
     if (port === null) return Promise.resolve({ kind: "unavailable", detail: "there is no image worker" });
     if (performance.now() < this.#restUntilMs) return Promise.resolve(RESTING);
     const { maxPending, patienceMs } = this.#bounds;
-    if (this.#pending.size >= maxPending) {
+    const isFull = this.#pendingBytes > 0 && this.#pendingBytes + body.byteLength > MAX_PENDING_BYTES;
+    if (isFull || this.#pending.size >= maxPending) {
       return Promise.resolve({ kind: "refused", detail: "too many are under way" });
     }
     const id = ++this.#id;
     return new Promise((resolve) => {
       const settle = (conversion: Conversion) => {
         clearTimeout(timer);
-        this.#pending.delete(id);
+        if (this.#pending.delete(id)) this.#pendingBytes -= body.byteLength;
         resolve(conversion);
       };
       const timer = setTimeout(() => settle({ kind: "failed", detail: "no answer came" }), patienceMs);
       this.#pending.set(id, { body, settle });
+      this.#pendingBytes += body.byteLength;
       port.postMessage({ type: "ask", id, recipe } satisfies ToImages);
     });
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Conversion, Recipe } from "../../lib/image/conversion.ts";
 import type { Order } from "../../lib/image/conversion_queue.ts";
 import { RemoteConverter, serveImages } from "../../lib/image/image_port.ts";
+import { eventually } from "../proxy/in_process_gateway.ts";
 
 const recipe: Recipe = { format: "webp", quality: 1, effort: 0 };
 
@@ -41,6 +42,22 @@ Deno.test("RemoteConverter bounds what is under way", () => {
     converter.close();
     assert.deepEqual((await Promise.all(waiting)).map(({ kind }) => kind), ["failed", "failed"]);
     assert.equal((await converter.convert(Uint8Array.of(4), recipe)).kind, "unavailable");
+  });
+});
+
+Deno.test("RemoteConverter bounds the bytes that wait, but takes one body of any size", () => {
+  const orders: Order[] = [];
+  return withPort((order) => void orders.push(order), async (converter) => {
+    const large = new Uint8Array(64 * 1024 ** 2 + 1);
+    const first = converter.convert(large, recipe);
+    assert.equal((await converter.convert(Uint8Array.of(1), recipe)).kind, "refused");
+    await eventually("the order has arrived", () => orders.length === 1);
+    orders[0]!.answer({ kind: "unsuitable", detail: "large" });
+    assert.equal((await first).kind, "unsuitable");
+    const second = converter.convert(Uint8Array.of(1), recipe);
+    await eventually("there is room again", () => orders.length === 2);
+    orders[1]!.answer({ kind: "unsuitable", detail: "small" });
+    assert.equal((await second).kind, "unsuitable");
   });
 });
 
