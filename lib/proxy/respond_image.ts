@@ -60,6 +60,8 @@ const wanted = new WeakMap<readonly FormRecipe[], WeakMap<Accepted, Map<string, 
 function wantedForms(exchange: Exchange, forms: ImageForms, { recipes }: ConvertOptions): readonly FormRecipe[] {
   // A part that a client has is one of the form that its tag names; without a tag it is taken for the original's.
   if (exchange.header("range") !== null && exchange.header("if-range") === null) return [];
+  // The original has met this already; a form has another tag, and must not be sent in its place (RFC 9110 §13.1.1).
+  if (exchange.header("if-match") !== null) return [];
   const accept = accepted(exchange.header("accept"));
   let byAccept = wanted.get(recipes);
   if (byAccept === undefined) wanted.set(recipes, byAccept = new WeakMap());

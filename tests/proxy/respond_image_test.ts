@@ -140,6 +140,10 @@ Deno.test("respondImage() judges conditions and ranges by the form that they spe
     assert.deepEqual([ofOriginal.status, ofOriginal.bytes], [206, poster.slice(10, 20)]);
     const neither = await asked(gateway, BROWSER, { headers: { ...range, "if-range": original.etag! } });
     assert.deepEqual([neither.status, neither.type], [200, "image/avif"]);
+    for (const more of [{}, range]) {
+      const matched = await asked(gateway, BROWSER, { headers: { ...more, "if-match": original.etag! } });
+      assert.deepEqual([matched.etag, matched.type], [original.etag, "image/jpeg"]);
+    }
     assert.equal(images.asked.length, 1);
   }));
 
