@@ -16,6 +16,8 @@ type FromImages =
 interface Pending {
   readonly body: Uint8Array<ArrayBuffer>;
   readonly settle: (conversion: Conversion) => void;
+  /** Its turn has come. */
+  isUnderWay: boolean;
 }
 
 /** How long a body may be on its way between two threads. */
@@ -65,8 +67,9 @@ export class RemoteConverter implements ImageConverter {
   close(): void {
     this.#port?.close();
     this.#port = null;
-    for (const { settle } of [...this.#pending.values()]) {
-      settle({ kind: "failed", detail: "the image worker has gone" });
+    for (const { settle, isUnderWay } of [...this.#pending.values()]) {
+      // What only waited has no part in that, and is as good as before.
+      settle({ kind: isUnderWay ? "failed" : "unavailable", detail: "the image worker has gone" });
     }
   }
 
@@ -87,7 +90,7 @@ export class RemoteConverter implements ImageConverter {
         resolve(conversion);
       };
       const timer = setTimeout(() => settle({ kind: "failed", detail: "no answer came" }), patienceMs);
-      this.#pending.set(id, { body, settle });
+      this.#pending.set(id, { body, settle, isUnderWay: false });
       this.#pendingBytes += body.byteLength;
       port.postMessage({ type: "ask", id, recipe } satisfies ToImages);
     });
@@ -101,6 +104,7 @@ export class RemoteConverter implements ImageConverter {
     }
     // The stored body stays here: what goes over is a copy, which is moved and not copied again.
     const body = pending?.body.slice() ?? null;
+    if (pending !== undefined) pending.isUnderWay = true;
     const answer: ToImages = { type: "body", id: message.id, body };
     this.#port?.postMessage(answer, body === null ? [] : [body.buffer]);
   }

@@ -40,8 +40,19 @@ Deno.test("RemoteConverter bounds what is under way", () => {
     const waiting = [converter.convert(Uint8Array.of(1), recipe), converter.convert(Uint8Array.of(2), recipe)];
     assert.equal((await converter.convert(Uint8Array.of(3), recipe)).kind, "refused");
     converter.close();
-    assert.deepEqual((await Promise.all(waiting)).map(({ kind }) => kind), ["failed", "failed"]);
+    assert.deepEqual((await Promise.all(waiting)).map(({ kind }) => kind), ["unavailable", "unavailable"]);
     assert.equal((await converter.convert(Uint8Array.of(4), recipe)).kind, "unavailable");
+  });
+});
+
+Deno.test("RemoteConverter blames those that were under way for the end of their worker, and not those that waited", () => {
+  const orders: Order[] = [];
+  return withPort((order) => void orders.push(order), async (converter) => {
+    const answers = [1, 2].map((byte) => converter.convert(Uint8Array.of(byte), recipe));
+    await eventually("the orders have arrived", () => orders.length === 2);
+    await orders[1]!.fetch();
+    converter.close();
+    assert.deepEqual((await Promise.all(answers)).map(({ kind }) => kind), ["unavailable", "failed"]);
   });
 });
 
