@@ -54,9 +54,11 @@ const OF_BYTES: ReadonlySet<string> = new Set([
 
 /** Whether a response is a picture whose form may be chosen by `Accept` (RFC 9111 §5.2.2.6). */
 export function isConvertible(
-  { status, fields, body }: StoredResponse,
+  { status, fields, body, tiers }: StoredResponse,
   options: Pick<ConvertOptions, "minBytes" | "maxBytes">,
 ): boolean {
+  // Nothing is kept of it, so that it would be converted anew each time.
+  if (!tiers.memory && !tiers.disk) return false;
   if (status !== 200 || body.byteLength < options.minBytes || body.byteLength > options.maxBytes) return false;
   return isPicture(fields) && fieldValue(fields, "set-cookie") === null && pictureFormat(body) !== null;
 }

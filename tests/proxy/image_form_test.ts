@@ -31,6 +31,8 @@ Deno.test("isConvertible() takes pictures of a fitting size that may be changed"
   const fields: Fields = [["content-encoding", "gzip"], ["cache-control", "no-transform"], ["set-cookie", "a=b"]];
   for (const field of fields) assert.equal(isConvertible(picture([field]), options), false, field[0]);
   assert.equal(isConvertible({ ...picture(), status: 404 }, options), false);
+  // It would be converted anew each time.
+  assert.equal(isConvertible({ ...picture(), tiers: { memory: false, disk: false } }, options), false);
   // By its bytes it is none.
   const markup = { ...picture(), body: new TextEncoder().encode("<svg>".padEnd(100)) };
   assert.equal(isConvertible(markup, options), false);
