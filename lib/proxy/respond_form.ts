@@ -66,7 +66,8 @@ function chosenForm(
   const coding = wantedCoding(exchange.header("accept-encoding"), options.codings);
   if (coding === null) return known.identity;
   if (!exchange.isPlain) {
-    if (exchange.header("range") !== null) return known.identity;
+    // What has met an If-Match already is the identity form: a coded one has another tag (RFC 9110 §13.1.1).
+    if (exchange.header("range") !== null || exchange.header("if-match") !== null) return known.identity;
     const head = known.head(coding);
     if (evaluatePreconditions(exchange, head) === "not_modified") return head;
   }

@@ -123,6 +123,22 @@ Deno.test("respondForm() makes the coding of a new body anew, and uses that of a
   }, { listeners });
 });
 
+Deno.test("respondForm() sends no coded form to a request whose If-Match the stored one has met", () => {
+  const listeners = [{ name: "l", pool: "p", cache: { compress: true } }];
+  const fields: [string, string][] = [["cache-control", "max-age=60"], ["content-type", "text/plain"], [
+    "etag",
+    '"v1"',
+  ]];
+  return withOrigin((exchange) => exchange.reply({ fields, body: "text ".repeat(2_000) }), async (gateway) => {
+    const asked = async (more: Record<string, string>) =>
+      (await gateway.ask("/a", { headers: { "accept-encoding": "gzip", ...more } })).headers.get("etag");
+    await asked({});
+    await gateway.idle();
+    assert.equal(await asked({}), '"v1-gzip"');
+    assert.equal(await asked({ "if-match": '"v1"' }), '"v1"');
+  }, { listeners });
+});
+
 const DATE = "Thu, 01 Jan 2026 00:00:00 GMT";
 const dated: ScriptedHandler = (exchange) =>
   exchange.reply({ fields: [["cache-control", "max-age=60"], ["etag", '"v1"'], ["last-modified", DATE]], body: "v1" });
