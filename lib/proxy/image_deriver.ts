@@ -45,7 +45,7 @@ export class ImageDeriver implements Deriver {
   async #derive(exchange: Exchange, sized: SizedPicture): Promise<Derived | null> {
     exchange.outliveResponse();
     const source = await this.#source(exchange, sized);
-    if (source === null) return null;
+    if (source === null || isOutdated(exchange, source.response)) return null;
     const state = { isLate: false };
     const key = derivedKey(exchange.key);
     const making = madeOnce(exchange.services, {
@@ -96,4 +96,9 @@ export class ImageDeriver implements Deriver {
       body: conversion.body,
     });
   }
+}
+
+/** Whether the request's own URL was changed or purged after the source was asked for: what would be made is of no use. */
+function isOutdated({ key, services: { store, invalidations } }: Exchange, source: StoredResponse): boolean {
+  return invalidations.since(key, source.requestTimeMs) || store.isPurged({ ...source, key });
 }

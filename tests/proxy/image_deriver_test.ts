@@ -135,3 +135,19 @@ Deno.test("ImageDeriver and conversion work together: a derived size is served a
       assert.deepEqual([origin.heads.length, images.asked.length], [1, 2]);
     },
   ));
+
+Deno.test("ImageDeriver converts nothing for a URL that was changed since its source came", async () => {
+  const images = await LocalConverter.open();
+  await withOrigin((exchange) => {
+    const { method, target } = exchange.head;
+    if (method === "PUT") return exchange.reply({ status: 204 });
+    if (!target.includes("/original/")) return exchange.reply({ status: 503, body: "busy" });
+    return exchange.reply({ fields: [["content-type", "image/jpeg"]], body: original });
+  }, async (gateway) => {
+    await asked(gateway, "/t/p/original/a.jpg");
+    gateway.clock.advance(1_000);
+    assert.equal((await asked(gateway, "/t/p/w200/a.jpg", { method: "PUT", body: "x" })).status, 204);
+    for (let time = 0; time < 2; time++) assert.equal((await asked(gateway, "/t/p/w200/a.jpg")).status, 503);
+    assert.equal(images.asked.length, 0);
+  }, { images, pool: { type: "tmdb-image" }, listeners: [{ name: "l", pool: "p", images: waiting }] });
+});
