@@ -25,8 +25,8 @@ Deno.test("resilienceState() tells who is at an upstream, who waits, and which b
         dead.end({ outcome: "unreachable", latencyMs: 1, retryAfterMs: 0 }, clock.now());
       }
       assert.deepEqual(structuredClone(state()).pools["p"], {
-      credentials: [],
-      waitingForKey: 0,
+        credentials: [],
+        waitingForKey: 0,
         retrying: 0,
         retriesWaiting: 0,
         waiting: 0,
