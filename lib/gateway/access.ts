@@ -1,8 +1,8 @@
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { MIN_TOKEN_LENGTH, tokenHash } from "../config/client_token.ts";
-import { ClientAuth } from "../proxy/client_auth.ts";
-import { Cors, CORS_DEFAULTS } from "../proxy/cors.ts";
-import type { Tenant } from "../proxy/snapshot.ts";
+import { ClientAuth } from "../exchange/client_auth.ts";
+import { Cors, CORS_DEFAULTS } from "../exchange/cors.ts";
+import type { Tenant } from "../exchange/snapshot.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Limits } from "./limits.ts";
 

@@ -8,7 +8,7 @@ import {
   newPoolCounts,
   type WorkerCounts,
 } from "../metrics/gateway_metrics.ts";
-import type { PoolRuntime, Snapshot, Tenant } from "../proxy/snapshot.ts";
+import type { PoolRuntime, Snapshot, Tenant } from "../exchange/snapshot.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { compilePool, type PoolDeps } from "./compile_pool.ts";

@@ -1,9 +1,8 @@
+import type { ConversionCounts, ConvertOptions, FormRecipe } from "../exchange/convert_options.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { MEDIA_TYPES } from "../image/conversion.ts";
 import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
-import type { ConversionCounts } from "../proxy/conversion_report.ts";
 import { ImageDeriver } from "../proxy/image_deriver.ts";
-import type { ConvertOptions, FormRecipe } from "../proxy/image_form.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 
 /** What compiling takes beside the configuration. */

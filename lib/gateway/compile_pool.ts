@@ -4,7 +4,7 @@ import { BREAKER_DEFAULTS } from "../pool/local_breaker.ts";
 import { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { SLOW_START_DEFAULTS } from "../pool/upstream_health.ts";
-import type { Endpoint, PoolRuntime } from "../proxy/snapshot.ts";
+import type { Endpoint, PoolRuntime } from "../exchange/snapshot.ts";
 import { createFetchTransport } from "../upstream_client/fetch_transport.ts";
 import { createHttp1Transport, type Http1TransportOptions } from "../upstream_client/http1_transport.ts";
 import type { Transport } from "../upstream_client/transport.ts";

@@ -12,9 +12,9 @@ import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.t
 import type { OutcomeBatch } from "../pool/outcome.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
-import { BackgroundTasks } from "../proxy/background_tasks.ts";
-import type { Services, Settings } from "../proxy/services.ts";
-import type { Snapshot } from "../proxy/snapshot.ts";
+import { BackgroundTasks } from "../exchange/background_tasks.ts";
+import type { Services, Settings } from "../exchange/services.ts";
+import type { Snapshot } from "../exchange/snapshot.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { compileSnapshot } from "./compile.ts";
 import { createTransport, transportSignature } from "./compile_pool.ts";

@@ -4,7 +4,7 @@ import type { Config, ListenerConfig } from "../config/config.ts";
 import { nearest } from "../config/nearest.ts";
 import { splitTarget } from "../http/target.ts";
 import { RouteTable } from "../listener/route_table.ts";
-import { keyTargetOf, withoutPrefix } from "../proxy/tenant_key.ts";
+import { keyTargetOf, withoutPrefix } from "../exchange/tenant_key.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import { addressKey } from "./compile.ts";
 

@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
-import type { ClientAuth, Visitor } from "./client_auth.ts";
-import type { Exchange } from "./exchange.ts";
+import type { ClientAuth, Visitor } from "../exchange/client_auth.ts";
+import type { Exchange } from "../exchange/exchange.ts";
 import { isPreflight } from "./preflight.ts";
 
 /**

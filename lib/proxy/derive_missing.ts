@@ -1,11 +1,11 @@
 import { ttlMs } from "../cache/reuse.ts";
-import { derivedNote } from "./cache_note.ts";
-import type { Derived, Deriver } from "./deriver.ts";
-import type { Exchange } from "./exchange.ts";
+import { derivedNote } from "../exchange/cache_note.ts";
+import type { Derived, Deriver } from "../exchange/deriver.ts";
+import type { Exchange } from "../exchange/exchange.ts";
 import { judged } from "./follow.ts";
-import { respondForm } from "./respond_form.ts";
+import { respondForm } from "../respond/respond_form.ts";
 
-export type { Derived, Deriver } from "./deriver.ts";
+export type { Derived, Deriver } from "../exchange/deriver.ts";
 
 /** Answers with a response derived from stored ones, as a hit, if that can be and it is fresh; else by `fetch`. */
 export function deriveMissing(

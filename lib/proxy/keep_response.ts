@@ -4,11 +4,11 @@ import type { Storable } from "../cache/storable.ts";
 import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
 import { varyMarker } from "../cache/variants.ts";
 import type { Fields } from "../http/fields.ts";
-import type { Exchange } from "./exchange.ts";
-import type { Answer } from "./forward.ts";
-import { clientFields } from "./respond.ts";
-import { sentCacheControl } from "./sent_cache_control.ts";
-import { withBodyTag, withSimpleTag } from "./simple_tag.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import type { Answer } from "../forward/forward.ts";
+import { clientFields } from "../respond/respond.ts";
+import { sentCacheControl } from "../respond/sent_cache_control.ts";
+import { withBodyTag, withSimpleTag } from "../respond/simple_tag.ts";
 
 /** An answer, and the form in which it may be stored. */
 export interface Keepable {

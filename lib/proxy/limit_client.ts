@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
-import { CLIENT_NAME, type ClientRate } from "./client_rate.ts";
-import type { Exchange } from "./exchange.ts";
+import { CLIENT_NAME, type ClientRate } from "../exchange/client_rate.ts";
+import type { Exchange } from "../exchange/exchange.ts";
 
 /**
  * Takes a request from its client's quota and has the response say how that stands (`RateLimit`, `RateLimit-Policy`).

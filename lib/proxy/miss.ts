@@ -2,12 +2,12 @@ import type { Verdict } from "../cache/policy.ts";
 import type { Found } from "../cache/store.ts";
 import { GatewayError } from "../errors.ts";
 import type { FwdReason } from "../http/cache_status.ts";
-import { hitNote } from "./cache_note.ts";
-import type { Exchange } from "./exchange.ts";
+import { hitNote } from "../exchange/cache_note.ts";
+import type { Exchange } from "../exchange/exchange.ts";
 import { fromPart, partKey } from "./part.ts";
 import { passThrough } from "./pass_through.ts";
-import { respondPart } from "./respond.ts";
-import { respondForm } from "./respond_form.ts";
+import { respondPart } from "../respond/respond.ts";
+import { respondForm } from "../respond/respond_form.ts";
 import { fetchShared, heldElsewhere, judged } from "./shared_fetch.ts";
 
 /**

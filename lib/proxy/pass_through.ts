@@ -1,12 +1,12 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { FwdReason } from "../http/cache_status.ts";
-import { forwardNote } from "./cache_note.ts";
-import type { Exchange } from "./exchange.ts";
-import { type Answer, askUpstreams, clientError, discard } from "./forward.ts";
+import { forwardNote } from "../exchange/cache_note.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { type Answer, askUpstreams, clientError, discard } from "../forward/forward.ts";
 import { learn } from "./learn.ts";
 import { keepPart } from "./part.ts";
-import { peekedBody } from "./peeked_body.ts";
-import { requestBody } from "./request_body.ts";
+import { peekedBody } from "../forward/peeked_body.ts";
+import { requestBody } from "../forward/request_body.ts";
 import { isAskedInVain, respondAnswer, respondDirect } from "./respond_answer.ts";
 
 /** Why a request goes past the cache, and what the cache still learns of it. */

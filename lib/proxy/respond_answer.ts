@@ -1,15 +1,15 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
-import { gather, resumed } from "./body_stream.ts";
-import type { CacheNote } from "./cache_note.ts";
-import type { Exchange } from "./exchange.ts";
-import { type Answer, asFailure } from "./forward.ts";
-import { respondStored } from "./respond.ts";
+import { gather, resumed } from "../exchange/body_stream.ts";
+import type { CacheNote } from "../exchange/cache_note.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { type Answer, asFailure } from "../forward/forward.ts";
+import { respondStored } from "../respond/respond.ts";
 import { directFields, type DirectOptions, respondDirect } from "./respond_direct.ts";
-import { isDocument, MAX_DOCUMENT_BYTES, withoutContentFields } from "./json_document.ts";
-import { rewrittenForm } from "./rewritten_form.ts";
+import { isDocument, MAX_DOCUMENT_BYTES, withoutContentFields } from "../respond/json_document.ts";
+import { rewrittenForm } from "../respond/rewritten_form.ts";
 
 export { respondDirect } from "./respond_direct.ts";
-export { isDocument } from "./json_document.ts";
+export { isDocument } from "../respond/json_document.ts";
 
 /** How an answer that is not stored is passed on. */
 export interface AnswerOptions extends DirectOptions {

@@ -1,10 +1,10 @@
 import { allowsStaleIfError } from "../cache/policy.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import { forwardNote } from "./cache_note.ts";
-import type { Exchange } from "./exchange.ts";
+import { forwardNote } from "../exchange/cache_note.ts";
+import type { Exchange } from "../exchange/exchange.ts";
 import type { Lead } from "./lead_task.ts";
-import { servesOffline } from "./offline.ts";
-import { respondForm } from "./respond_form.ts";
+import { servesOffline } from "../forward/offline.ts";
+import { respondForm } from "../respond/respond_form.ts";
 import { landWhole } from "./store_body.ts";
 
 function mayStandIn(exchange: Exchange, stale: StoredResponse, cause: "unreachable" | number): boolean {

@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import type { Services } from "./services.ts";
+import type { Services } from "../exchange/services.ts";
 
 /** Keys that are remembered for one base; the oldest gives way. */
 const MAX_KEYS = 8;

@@ -3,7 +3,7 @@ import { createKvTier } from "../../lib/cache/kv_tier.ts";
 import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
 import type { Store } from "../../lib/cache/store.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
-import { BackgroundTasks } from "../../lib/proxy/background_tasks.ts";
+import { BackgroundTasks } from "../../lib/exchange/background_tasks.ts";
 import { SupersetIndex } from "../../lib/proxy/superset_index.ts";
 import { sample } from "../cache/stored_sample.ts";
 import { HandClock } from "./in_process_gateway.ts";

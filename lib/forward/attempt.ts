@@ -1,0 +1,136 @@
+import { fieldValue } from "../http/fields.ts";
+import { countTry } from "../metrics/gateway_metrics.ts";
+import type { Report, Upstream } from "../pool/upstream.ts";
+import { retryAfterMs } from "../upstream_client/retry.ts";
+import { UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
+import type { Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
+import { inspectedResponse } from "./inspect.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { type Ask, outgoingRequest } from "./outgoing.ts";
+import { withoutSecret } from "./secret_echo.ts";
+
+/** An upstream's answer, its body not read yet. Whoever takes it reads or cancels the body, and calls `release`. */
+export interface Answer {
+  readonly response: UpstreamResponse;
+  readonly judgement: Judgement;
+  /** Milliseconds since the Unix epoch at which the try began. */
+  readonly requestTimeMs: number;
+  /** The upstream that answered. */
+  readonly upstream: Upstream;
+  /** Ends the try in the upstream's books; `failure` says that the body broke off. */
+  readonly release: (failure?: UpstreamFailure) => void;
+}
+
+/** How one try ended: with an answer, or with a reason why there is none. */
+export type Attempt =
+  | { readonly kind: "answer"; readonly upstream: Upstream; readonly answer: Answer }
+  | { readonly kind: "failure"; readonly upstream: Upstream; readonly failure: UpstreamFailure };
+
+/** What is tried. */
+export interface AttemptOptions {
+  readonly ask: Ask;
+  /** Chosen, and told so (`begin`). */
+  readonly upstream: Upstream;
+  /** What the type sends, with its credential. */
+  readonly outgoing: Outgoing;
+  /** By `performance.now()`: no step goes on for longer. */
+  readonly untilMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Asks one upstream once. Never throws: a failure is a result. */
+export async function attempt(exchange: Exchange, options: AttemptOptions): Promise<Attempt> {
+  const { upstream, ask, outgoing, signal } = options;
+  const { tenant, services } = exchange;
+  const endpoint = tenant.pool.endpoints.get(upstream.id)!;
+  const requestTimeMs = services.clock.now();
+  const startedAtMs = performance.now();
+  exchange.tries++;
+  const waiting = upstream.expectAnswer(requestTimeMs);
+  const end = bookkeeper(exchange, upstream);
+  try {
+    // There are GETs that change something; what belongs to a user is not told apart from them.
+    const once = exchange.private !== null;
+    const sending = { deadlines: deadlines(exchange, options.untilMs - startedAtMs), signal, once };
+    const answered = await endpoint.transport.send(outgoingRequest(exchange, { endpoint, ask, outgoing }), sending);
+    const latencyMs = performance.now() - startedAtMs;
+    const { secret } = outgoing;
+    const received = secret === undefined ? answered : withoutSecret(answered, secret, services.settings.maxEntryBytes);
+    const judged = tenant.type.judge(received, outgoing.credential);
+    const { response, judgement } = await inspectedResponse(exchange, ask, { response: received, judgement: judged });
+    const ended = answerReport(response, judgement, latencyMs);
+    const release = (failure?: UpstreamFailure) => end(failure ? failureReport(failure, latencyMs) : ended);
+    logAttempt(exchange, upstream, judgement === "ok" ? null : `${response.status} (${judgement})`);
+    return { kind: "answer", upstream, answer: { response, judgement, requestTimeMs, upstream, release } };
+  } catch (error) {
+    const failure = asFailure(error);
+    end(failureReport(failure, performance.now() - startedAtMs));
+    logAttempt(exchange, upstream, `${failure.kind}: ${failure.message}`);
+    return { kind: "failure", upstream, failure };
+  } finally {
+    waiting.settle(services.clock.now());
+  }
+}
+
+/** Gives up an answer that nobody takes. */
+export function discard(answer: Answer): void {
+  answer.response.body.cancel();
+  answer.release();
+}
+
+/** What an answer asks to wait for, in milliseconds, until the same upstream is asked again; 0 where it says nothing. */
+export function askedPauseMs({ fields, receivedAtMs }: UpstreamResponse): number {
+  return retryAfterMs(fieldValue(fields, "retry-after"), receivedAtMs);
+}
+
+/** Errors that are not the transport's are bugs or hostile input below; they count as a failed try all the same. */
+export function asFailure(error: unknown): UpstreamFailure {
+  if (error instanceof UpstreamFailure) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new UpstreamFailure("protocol", message, true, { cause: error });
+}
+
+/** Ends a try in the books, exactly once: its latency is that of the field section, its outcome also counts the body. */
+function bookkeeper({ tenant: { pool }, services }: Exchange, upstream: Upstream): (ended: Report) => void {
+  let open = true;
+  return (ended) => {
+    if (!open) return;
+    open = false;
+    upstream.end(ended, services.clock.now());
+    countTry(pool.endpoints.get(upstream.id)!.counts, ended.outcome, ended.latencyMs);
+    pool.room.advance();
+  };
+}
+
+function answerReport(response: UpstreamResponse, judgement: Judgement, latencyMs: number): Report {
+  const pauseMs = askedPauseMs(response);
+  // A refused credential says nothing bad of the host.
+  if (judgement === "ok" || judgement === "credential") return { outcome: "ok", latencyMs, retryAfterMs: 0 };
+  if (judgement === "limited" || (response.status === 503 && pauseMs > 0)) {
+    return { outcome: "limited", latencyMs, retryAfterMs: pauseMs };
+  }
+  return { outcome: "failed", latencyMs, retryAfterMs: pauseMs };
+}
+
+function failureReport(failure: UpstreamFailure, latencyMs: number): Report {
+  const outcome = failure.kind === "aborted" ? "cancelled" : failure.kind === "too_large" ? "ok" : "unreachable";
+  return { outcome, latencyMs, retryAfterMs: 0 };
+}
+
+function deadlines(exchange: Exchange, remainingMs: number) {
+  const { connectMs, firstByteMs, idleMs } = exchange.tenant.pool;
+  const left = Math.max(1, remainingMs);
+  return { connectMs: Math.min(connectMs, left), firstByteMs: Math.min(firstByteMs, left), idleMs };
+}
+
+function logAttempt(exchange: Exchange, upstream: Upstream, problem: string | null): void {
+  if (problem === null) return;
+  exchange.services.logger.warn("Try at an upstream failed", {
+    id: exchange.requestId,
+    listener: exchange.tenant.name,
+    pool: exchange.tenant.pool.name,
+    upstream: upstream.id,
+    attempt: exchange.tries,
+    problem,
+  });
+}

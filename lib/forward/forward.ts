@@ -1,0 +1,116 @@
+import type { Upstream } from "../pool/upstream.ts";
+import { type Answer, type Attempt, discard } from "./attempt.ts";
+import { triesAllowed } from "./chain.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { attemptHedged } from "./hedge.ts";
+import { type Next, nextUpstream } from "./next_upstream.ts";
+import type { Ask } from "./outgoing.ts";
+import { refuseForwarding } from "./refuse_forwarding.ts";
+import { isCredential, mayTryAgain, settle } from "./settle.ts";
+import { takeCredential } from "./take_credential.ts";
+import { takePlace } from "./take_place.ts";
+
+export { type Answer, asFailure, discard } from "./attempt.ts";
+export { clientError } from "../exchange/client_error.ts";
+
+/** How upstreams are asked. */
+export interface AskOptions {
+  /** Ends the tries: the client has left. */
+  readonly signal?: AbortSignal;
+  /** Asked before each further try: whether anyone still wants an answer. */
+  readonly isWanted?: () => boolean;
+  /** An upstream to turn to only when there is no other: its answer was of no use. */
+  readonly avoid?: Upstream;
+}
+
+/**
+ * Asks upstreams of the pool, one after the other, until one gives an answer worth passing on. The request counts as under way,
+ * for the listener's limit and the pool's retry budget, until the answer is released.
+ *
+ * @throws {GatewayError} when none does
+ */
+export async function askUpstreams(exchange: Exchange, ask: Ask, options: AskOptions = {}): Promise<Answer> {
+  refuseForwarding(exchange);
+  const { retries } = exchange.tenant.pool;
+  const leave = exchange.tenant.admission === null ? null : await takePlace(exchange, options.signal);
+  retries.requestBegan();
+  const end = () => {
+    retries.requestEnded();
+    leave?.();
+  };
+  try {
+    return heldUntilRelease(await askInTurn(exchange, ask, options), end);
+  } catch (error) {
+    end();
+    throw error;
+  }
+}
+
+/** An answer whose first release also does `end`. */
+function heldUntilRelease(answer: Answer, end: () => void): Answer {
+  let held = true;
+  return {
+    ...answer,
+    release(failure) {
+      answer.release(failure);
+      if (held) end();
+      held = false;
+    },
+  };
+}
+
+/** Asks one upstream after the other. */
+async function askInTurn(exchange: Exchange, ask: Ask, options: AskOptions): Promise<Answer> {
+  const { signal, avoid } = options;
+  const runtime = exchange.tenant.pool;
+  const tried = new Set<Upstream>(avoid === undefined ? [] : [avoid]);
+  const untilMs = performance.now() + runtime.totalMs;
+  let last: Attempt | null = null;
+  let takesBudget = avoid !== undefined;
+  // Whoever asks once more, because an answer turned out to be of no use, is given one try at least.
+  let lastTry = Math.max(triesAllowed(exchange), exchange.tries + 1);
+  while (exchange.tries < lastTry) {
+    const { outgoing, last: answered } = await takeCredential(exchange, { last, untilMs, signal });
+    last = answered;
+    if (outgoing === null) break;
+    if (takesBudget && !(await takeRetry(exchange, { untilMs, signal }))) break;
+    const { upstream, last: before }: Next = await nextUpstream(exchange, { tried, last, untilMs, signal });
+    if (upstream !== null && before?.kind === "answer") discard(before.answer);
+    if (upstream !== null && exchange.tries > 0) runtime.counts.retries++;
+    last = upstream === null
+      ? before
+      : await attemptHedged(exchange, { ask, upstream, outgoing, untilMs, signal, tried });
+    if (takesBudget) runtime.retries.release();
+    if (last === null || upstream === null) break;
+    exchange.upstream = last.upstream.id;
+    if (last.kind === "answer" && last.answer.judgement === "ok") return last.answer;
+    if (!mayTryAgain(exchange, ask, last) || performance.now() >= untilMs || options.isWanted?.() === false) break;
+    // A connection that was refused put no load on anyone.
+    takesBudget = last.kind === "answer" || last.failure.requestSent;
+    // Each key is refused once only: no request fails because several of them are bad.
+    if (isCredential(last)) lastTry++;
+    else tried.add(last.upstream);
+  }
+  return settle(exchange, last);
+}
+
+/** Waits for a place in the pool's retry budget, as long as the request has time. */
+async function takeRetry(
+  exchange: Exchange,
+  { untilMs, signal }: { untilMs: number; signal: AbortSignal | undefined },
+): Promise<boolean> {
+  const { retries, counts } = exchange.tenant.pool;
+  if (retries.tryTake()) return true;
+  const ending = new AbortController();
+  const end = () => ending.abort();
+  const timer = setTimeout(end, untilMs - performance.now());
+  signal?.addEventListener("abort", end, { once: true });
+  try {
+    const taken = await retries.take(ending.signal);
+    if (!taken && signal?.aborted !== true) counts.retriesRefused++;
+    return taken;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
+  }
+}

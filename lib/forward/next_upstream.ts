@@ -1,0 +1,108 @@
+import type { Upstream } from "../pool/upstream.ts";
+import { backoffMs } from "../upstream_client/retry.ts";
+import { UpstreamFailure } from "../upstream_client/transport.ts";
+import { type Answer, askedPauseMs, type Attempt, discard } from "./attempt.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+
+/** What was tried so far. */
+export interface Tried {
+  readonly tried: ReadonlySet<Upstream>;
+  readonly last: Attempt | null;
+  /** By `performance.now()`. */
+  readonly untilMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Whom to ask next, if anyone, and what of the last try is still there to fall back on. */
+export interface Next {
+  /** Told so (`begin`): it has a place that nobody else is given. */
+  readonly upstream: Upstream | null;
+  readonly last: Attempt | null;
+}
+
+/**
+ * An upstream not tried yet, at once, or as soon as one has room. When all were tried, one of them again after a pause: if it gave
+ * no answer, or one that asks for a pause that is not too long. An upstream that answered badly otherwise is left alone.
+ */
+export async function nextUpstream(exchange: Exchange, so: Tried): Promise<Next> {
+  const { last } = so;
+  const fresh = grant(exchange, so);
+  if (fresh !== null) return { upstream: fresh, last };
+  if (last === null || select(exchange, so) === null) return { upstream: await room(exchange, so), last };
+  const pauseMs = pauseBefore(exchange, so);
+  if (pauseMs === null) return { upstream: null, last };
+  const left = last.kind === "answer" ? givenUp(last.answer) : last;
+  await pause(pauseMs, so.signal);
+  const again = { ...so, last: null };
+  return { upstream: grant(exchange, again) ?? await room(exchange, again), last: left };
+}
+
+function select(exchange: Exchange, { tried }: Tried): Upstream | null {
+  return exchange.tenant.pool.pool.select(tried, exchange.keyHash, exchange.services.clock.now());
+}
+
+/** Chooses an upstream and takes its place; `null` where none has one, or only one that was tried just now. */
+function grant(exchange: Exchange, so: Tried): Upstream | null {
+  const upstream = select(exchange, so);
+  if (upstream === null || (so.last !== null && so.tried.has(upstream))) return null;
+  upstream.begin(exchange.services.clock.now());
+  return upstream;
+}
+
+/** Waits until an upstream that is in has room for one more request; `null` where none is in. */
+async function room(exchange: Exchange, so: Tried): Promise<Upstream | null> {
+  if (!mayGetRoom(exchange)) return null;
+  const { room, counts } = exchange.tenant.pool;
+  const before = room.size;
+  const turn = room.take(() => grant(exchange, { ...so, last: null }), {
+    waitMs: so.untilMs - performance.now(),
+    signal: so.signal,
+  });
+  if (room.size > before) counts.queued++;
+  const upstream = await turn;
+  if (upstream === null && so.signal?.aborted !== true) counts.turnedAway++;
+  return upstream;
+}
+
+/**
+ * Whether an upstream is in that has a limit, so that it may have room again. It may have some already: other workers give back
+ * what they took at any moment.
+ */
+export function mayGetRoom({ tenant, services }: Exchange): boolean {
+  const nowMs = services.clock.now();
+  return tenant.pool.pool.upstreams.some((upstream) =>
+    upstream.weight > 0 && upstream.circuit(nowMs) !== "open" &&
+    (upstream.gate !== null || upstream.inFlightLimit !== Infinity)
+  );
+}
+
+/** How long to wait before the same upstream is asked again; `null` where it had better be left alone. */
+function pauseBefore(exchange: Exchange, { last, untilMs }: Tried): number | null {
+  const { backoff } = exchange.tenant.pool;
+  const drawnMs = backoffMs(exchange.tries, Math.random, backoff);
+  const leftMs = Math.max(0, untilMs - performance.now());
+  if (last?.kind !== "answer") return Math.min(drawnMs, leftMs);
+  const askedMs = askedPauseMs(last.answer.response);
+  return askedMs === 0 || askedMs > Math.min(backoff.maxMs, leftMs) ? null : Math.min(askedMs + drawnMs, leftMs);
+}
+
+/** An answer that is not waited on: it would hold its place at the upstream during the pause. */
+function givenUp(answer: Answer): Attempt {
+  discard(answer);
+  const failure = new UpstreamFailure("reset", "The upstream asked for a pause", true);
+  return { kind: "failure", upstream: answer.upstream, failure };
+}
+
+/** Waits, at most until the signal. */
+export function pause(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+  if (waitMs <= 0 || signal?.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, waitMs);
+    signal?.addEventListener("abort", end, { once: true });
+  });
+}

@@ -1,0 +1,106 @@
+import { endToEndFields, type Field, type Fields } from "../http/fields.ts";
+import { FORWARDING_FIELDS, forwardingFields } from "../http/forwarded.ts";
+import type { RequestBody, UpstreamRequest } from "../upstream_client/transport.ts";
+import type { Outgoing } from "../upstream_type/upstream_type.ts";
+import { ATTEMPT_FIELD, attemptFields } from "./chain.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import type { Endpoint } from "../exchange/snapshot.ts";
+
+/** What is to be asked of an upstream. */
+export interface Ask {
+  readonly method: string;
+  /** The response may be stored: the client's conditions and ranges stay here, and the type chooses the encoding. */
+  readonly forCache: boolean;
+  /** Validators of a stored response. */
+  readonly conditions: Readonly<Fields>;
+  readonly body: RequestBody | null;
+}
+
+/** Fields about the message's frame or its way here; the gateway makes its own. */
+const OWN_FIELDS: ReadonlySet<string> = new Set([
+  "host",
+  "content-length",
+  "expect",
+  "via",
+  "x-request-id",
+  ATTEMPT_FIELD,
+  ...FORWARDING_FIELDS,
+]);
+
+/** Fields that ask for less than a whole representation (RFC 9110 §13.1, §14.2). */
+const PARTIAL_FIELDS: ReadonlySet<string> = new Set([
+  "range",
+  "if-range",
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+]);
+
+/** Where a request goes, for what, and what the type changes in it. */
+export interface Sending {
+  readonly endpoint: Endpoint;
+  readonly ask: Ask;
+  readonly outgoing: Outgoing;
+}
+
+/** The request as it goes to one upstream. */
+export function outgoingRequest(exchange: Exchange, sending: Sending): UpstreamRequest {
+  const { endpoint, ask, outgoing } = sending;
+  const { type } = exchange.tenant;
+  const query = outgoing.query === "" ? (exchange.hasEmptyQuery ? "?" : "") : `?${outgoing.query}`;
+  return {
+    method: ask.method,
+    target: endpoint.basePath + type.upstreamPath(exchange.path) + query,
+    fields: outgoingFields(exchange, sending),
+    body: ask.body,
+  };
+}
+
+function outgoingFields(exchange: Exchange, sending: Sending): Fields {
+  const { endpoint, ask, outgoing } = sending;
+  const { tenant } = exchange;
+  const isRewritten = exchange.rewrite !== null;
+  // What is changed has to be there whole, and not coded; what is looked through for a credential, not coded either.
+  const isRead = isRewritten || outgoing.secret !== undefined;
+  const fixedEncoding = (ask.forCache ? tenant.type.acceptEncoding : null) ?? (isRead ? "identity" : null);
+  const isForWhole = ask.forCache || isRewritten;
+  const replaced = new Set(outgoing.set.map(([name]) => name));
+  if (fixedEncoding !== null) replaced.add("accept-encoding");
+  // The gateway speaks to pages for itself, and what all share must not be for one of them.
+  if (ask.forCache && tenant.cors !== null) replaced.add("origin");
+  const kept = endToEndFields(exchange.fields, exchange.header("connection")).filter(([name, value]) =>
+    !OWN_FIELDS.has(name) && !replaced.has(name) && !(isForWhole && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop" &&
+    tenant.isToken?.(name, value) !== true
+  );
+  const host: Field = ["host", tenant.pool.preserveHost ? exchange.authority : endpoint.host];
+  const fields: Fields = [
+    host,
+    ...kept,
+    ...ownFields(exchange),
+    ...attemptFields(exchange, sending),
+    ...ask.conditions,
+  ];
+  if (fixedEncoding !== null) fields.push(["accept-encoding", fixedEncoding]);
+  for (const [name, value] of outgoing.set) if (value !== null) fields.push([name, value]);
+  return fields;
+}
+
+function ownFields(exchange: Exchange): Fields {
+  const { services, tenant } = exchange;
+  const via = exchange.header("via");
+  const loop = exchange.header("cdn-loop");
+  const ownVia = `1.1 ${services.settings.name}`;
+  return [
+    ["via", via === null ? ownVia : `${via}, ${ownVia}`],
+    ["cdn-loop", loop === null ? services.instanceId : `${loop}, ${services.instanceId}`],
+    ["x-request-id", exchange.requestId],
+    ...forwardingFields(tenant.forwarded, {
+      peer: exchange.peer,
+      authority: exchange.authority,
+      scheme: "http",
+      trusted: services.settings.isTrusted(exchange.peer),
+      header: (name) => exchange.header(name),
+    }),
+  ];
+}

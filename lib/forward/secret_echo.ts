@@ -1,0 +1,118 @@
+import { Buffer } from "node:buffer";
+import { type Field, fieldValue } from "../http/fields.ts";
+import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
+import { concat } from "../exchange/body_stream.ts";
+import { decodedResponse } from "./decode.ts";
+
+/** How often a value is unescaped to look for a credential in it. */
+const MAX_UNESCAPES = 3;
+const STAR = 0x2a;
+
+/**
+ * An answer without the credential that was put into its request, wherever the upstream repeats it: a redirect to the URL that it was
+ * asked for, an error that quotes it. Field values lose it, and in the body stars stand in its place. Content that comes in gzip is
+ * decoded for that.
+ *
+ * @throws {UpstreamFailure} where it comes in another coding, which was not asked for
+ */
+export function withoutSecret(response: UpstreamResponse, secret: string, limitBytes: number): UpstreamResponse {
+  const isEmpty = response.body.lengthBytes === 0;
+  const plain = isEmpty ? response : decodedResponse(response, limitBytes);
+  const field = fieldCleaner(secret);
+  if (!isEmpty) refuseCoded(plain);
+  return {
+    ...plain,
+    fields: plain.fields.flatMap(field),
+    body: isEmpty ? plain.body : new MaskedBody(plain.body, Buffer.from(secret)),
+  };
+}
+
+function refuseCoded({ fields, body }: UpstreamResponse): void {
+  const coding = fieldValue(fields, "content-encoding")?.trim().toLowerCase() ?? "";
+  if (coding === "" || coding === "identity") return;
+  body.cancel();
+  throw new UpstreamFailure("protocol", "The content comes in a coding that was not asked for", true);
+}
+
+/** Takes the text out of a field's value; one that holds it in an escaped spelling goes as a whole. */
+function fieldCleaner(secret: string): (field: Field) => Field[] {
+  const text = new RegExp(secret.replaceAll(/[^A-Za-z0-9]/g, "\\$&"), "gi");
+  const isHeld = (value: string) => value.search(text) >= 0;
+  return ([name, value]) => {
+    const cleaned = value.replaceAll(text, "");
+    return unescapes(cleaned).some(isHeld) ? [] : [[name, cleaned]];
+  };
+}
+
+/** A value with its escapes undone, once, twice and so on. */
+function unescapes(value: string): string[] {
+  const spellings: string[] = [];
+  let last = value;
+  for (let turn = 0; turn < MAX_UNESCAPES && last.includes("%"); turn++) {
+    last = last.replaceAll(/%([0-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+    spellings.push(last);
+  }
+  return spellings;
+}
+
+/** A body with stars in the place of a text, which may lie across chunks; its length stays. */
+class MaskedBody implements UpstreamBody {
+  readonly lengthBytes: number | null;
+  readonly #body: UpstreamBody;
+  readonly #secret: Buffer;
+  /** The end of what was read, where the text may have begun. */
+  #held: Uint8Array = new Uint8Array();
+
+  constructor(body: UpstreamBody, secret: Buffer) {
+    this.lengthBytes = body.lengthBytes;
+    this.#body = body;
+    this.#secret = secret;
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    for (;;) {
+      const chunk = await this.#body.read();
+      if (chunk === null) return this.#rest();
+      const held = this.#held;
+      const joined = held.byteLength === 0 ? chunk : concat([held, chunk], held.byteLength + chunk.byteLength);
+      mask(joined, this.#secret);
+      const end = joined.byteLength - beginning(joined, this.#secret);
+      this.#held = joined.subarray(end);
+      if (end > 0) return joined.subarray(0, end);
+    }
+  }
+
+  async readAll(limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    const whole = await this.#body.readAll(limitBytes);
+    mask(whole, this.#secret);
+    return whole;
+  }
+
+  cancel(): void {
+    this.#body.cancel();
+  }
+
+  #rest(): Uint8Array | null {
+    const rest = this.#held;
+    this.#held = new Uint8Array();
+    return rest.byteLength === 0 ? null : rest;
+  }
+}
+
+function mask(bytes: Uint8Array, secret: Buffer): void {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = view.indexOf(secret); at >= 0; at = view.indexOf(secret, at + secret.byteLength)) {
+    view.fill(STAR, at, at + secret.byteLength);
+  }
+}
+
+/** How many bytes at the end of some are those that a text begins with. */
+function beginning(bytes: Uint8Array, secret: Buffer): number {
+  for (let count = Math.min(secret.byteLength - 1, bytes.byteLength); count > 0; count--) {
+    const from = bytes.byteLength - count;
+    let same = 0;
+    while (same < count && bytes[from + same] === secret[same]) same++;
+    if (same === count) return count;
+  }
+  return 0;
+}

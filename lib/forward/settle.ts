@@ -1,0 +1,79 @@
+import { GatewayError } from "../errors.ts";
+import { retryable, type TryEnd } from "../upstream_client/retry.ts";
+import { type Answer, askedPauseMs, type Attempt, discard } from "./attempt.ts";
+import { gatewayError } from "../exchange/client_error.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { mayGetRoom } from "./next_upstream.ts";
+import type { Ask } from "./outgoing.ts";
+
+/**
+ * What is passed on when nothing better came: the last answer as it is, unless it is not what the pool carries.
+ *
+ * @throws {GatewayError} where there is no answer, or none to pass on
+ */
+export function settle(exchange: Exchange, last: Attempt | null): Answer {
+  if (last === null && mayGetRoom(exchange)) {
+    throw new GatewayError(
+      "overloaded",
+      `Every upstream of pool "${exchange.tenant.pool.name}" has as much as it may`,
+      {
+        hint: "Try again in a moment; the operator's limits are max_in_flight and max_rps of the upstreams",
+        retryAfterSeconds: 1,
+      },
+    );
+  }
+  if (last === null) {
+    throw new GatewayError("no_healthy_upstream", `No upstream of pool "${exchange.tenant.pool.name}" is available`, {
+      hint: "All upstreams are out; see /status on the admin address",
+      retryAfterSeconds: 5,
+    });
+  }
+  if (last.kind === "failure") throw gatewayError(last.failure);
+  if (last.answer.judgement === "limited" && exchange.tenant.type.isReadable?.(last.answer.response) === false) {
+    throw limited(last.answer);
+  }
+  if (last.answer.judgement === "wrong_content") {
+    discard(last.answer);
+    throw new GatewayError(
+      "upstream_wrong_content",
+      "The upstream answered with content that this pool does not carry",
+      {
+        hint: "A block page or a proxy's error page, most likely; see content_types of the pool",
+      },
+    );
+  }
+  return last.answer;
+}
+
+/** In place of an answer of a proxy or an edge on the way, which the type's clients could not read. */
+function limited(answer: Answer): GatewayError {
+  discard(answer);
+  const askedMs = askedPauseMs(answer.response);
+  return new GatewayError("rate_limited", "The upstream is over its limit", {
+    hint: "Wait as long as Retry-After says",
+    retryAfterSeconds: Math.max(1, Math.ceil(askedMs / 1000)),
+  });
+}
+
+/** Whether a try failed because of the credential that went with it, and another one is worth a try. */
+export function isCredential(last: Attempt): boolean {
+  return last.kind === "answer" && last.answer.judgement === "credential";
+}
+
+/**
+ * Whether another try may be made: safe requests that are no user's own may be sent again; others only if not one byte of them was
+ * written (RFC 9110 §9.2.2).
+ */
+export function mayTryAgain(exchange: Exchange, ask: Ask, last: Attempt): boolean {
+  const bodyTaken = ask.body !== null && (last.kind === "answer" || last.failure.requestSent);
+  if (isCredential(last)) return !bodyTaken && exchange.private === null && ask.body === null;
+  const end = endOf(last);
+  if (exchange.private !== null && !("failure" in end && !end.requestSent)) return false;
+  return retryable({ method: ask.method, bodyTaken }, end);
+}
+
+function endOf(last: Attempt): TryEnd {
+  if (last.kind === "failure") return { failure: last.failure.kind, requestSent: last.failure.requestSent };
+  if (last.answer.judgement === "wrong_content") return { wrongContent: true };
+  return { status: last.answer.judgement === "limited" ? 429 : last.answer.response.status };
+}

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { gzipSync } from "node:zlib";
+import type { Fields } from "../../lib/http/fields.ts";
+import { decodedResponse } from "../../lib/forward/decode.ts";
+import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../../lib/upstream_client/transport.ts";
+
+const LIMIT_BYTES = 1 << 20;
+
+/** A response with a body that comes in pieces; `cut` breaks it off at the end. */
+function responseOf(content: Uint8Array, options: { fields?: Fields; cut?: boolean; chunked?: boolean } = {}) {
+  let at = 0;
+  const body = {
+    lengthBytes: options.chunked ? null : content.byteLength,
+    cancels: 0,
+    read(): Promise<Uint8Array | null> {
+      if (at >= content.byteLength) {
+        return options.cut ? Promise.reject(new UpstreamFailure("truncated", "cut", true)) : Promise.resolve(null);
+      }
+      return Promise.resolve(content.slice(at, at += 1_000));
+    },
+    readAll: () =>
+      options.cut ? Promise.reject(new UpstreamFailure("truncated", "cut", true)) : Promise.resolve(content.slice()),
+    cancel: () => void body.cancels++,
+  };
+  const fields = options.fields ?? [["content-encoding", "gzip"]];
+  const response: UpstreamResponse = { status: 200, fields, body: body as UpstreamBody, receivedAtMs: 0 };
+  return { body, response };
+}
+
+async function readAll(body: UpstreamBody): Promise<Uint8Array> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) chunks.push(chunk.slice());
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+const small = new TextEncoder().encode('{"id":603}');
+const large = new Uint8Array(randomBytes(200_000));
+
+for (
+  const [what, content, chunked] of [["small", small, false], ["large", large, false], [
+    "chunked",
+    small,
+    true,
+  ]] as const
+) {
+  Deno.test(`decodedResponse() decodes a ${what} gzip body, read by chunks or whole`, async () => {
+    const coded = gzipSync(content);
+    assert.deepEqual(
+      await readAll(decodedResponse(responseOf(coded, { chunked }).response, LIMIT_BYTES).body),
+      content,
+    );
+    const { body } = decodedResponse(responseOf(coded, { chunked }).response, LIMIT_BYTES);
+    assert.equal(body.lengthBytes, null);
+    assert.deepEqual(await body.readAll(LIMIT_BYTES), content);
+    assert.equal(await body.read(), null);
+  });
+
+  Deno.test(`decodedResponse() refuses a ${what} body that is not gzip`, async () => {
+    const { response } = responseOf(content, { chunked });
+    await assert.rejects(readAll(decodedResponse(response, LIMIT_BYTES).body), {
+      name: "UpstreamFailure",
+      kind: "protocol",
+    });
+  });
+
+  Deno.test(`decodedResponse() refuses a ${what} body that ends inside the gzip stream`, async () => {
+    const coded = gzipSync(content);
+    const { response } = responseOf(coded.subarray(0, coded.length - 9), { chunked });
+    await assert.rejects(readAll(decodedResponse(response, LIMIT_BYTES).body), { kind: "protocol" });
+  });
+
+  Deno.test(`decodedResponse() passes on that a ${what} body broke off below`, async () => {
+    const coded = gzipSync(content);
+    const { response } = responseOf(coded.subarray(0, coded.length - 9), { chunked, cut: true });
+    await assert.rejects(readAll(decodedResponse(response, LIMIT_BYTES).body), { kind: "truncated" });
+  });
+}
+
+for (const chunked of [false, true]) {
+  Deno.test(`decodedResponse() refuses a bomb without decoding all of it (${chunked ? "chunked" : "length"})`, async () => {
+    const { response, body } = responseOf(gzipSync(new Uint8Array(20 << 20)), { chunked });
+    await assert.rejects(readAll(decodedResponse(response, LIMIT_BYTES).body), { kind: "too_large" });
+    if (chunked) assert.ok(body.cancels > 0);
+  });
+}
+
+Deno.test("decodedResponse() drops what described the coded form, and weakens a strong entity tag", () => {
+  const fields: Fields = [
+    ["content-encoding", " GZIP "],
+    ["content-length", "9"],
+    ["accept-ranges", "bytes"],
+    ["etag", '"strong"'],
+    ["vary", "accept"],
+  ];
+  assert.deepEqual(decodedResponse(responseOf(small, { fields }).response, 1).fields, [["etag", 'W/"strong"'], [
+    "vary",
+    "accept",
+  ]]);
+  const weak: Fields = [["content-encoding", "x-gzip"], ["etag", 'W/"weak"']];
+  assert.deepEqual(decodedResponse(responseOf(small, { fields: weak }).response, 1).fields, [["etag", 'W/"weak"']]);
+});
+
+Deno.test("decodedResponse() leaves other codings as they are", () => {
+  for (const fields of [[], [["content-encoding", "br"]], [["content-encoding", "gzip, br"]]] as Fields[]) {
+    const { response } = responseOf(small, { fields });
+    assert.equal(decodedResponse(response, 1), response);
+  }
+});
+
+Deno.test("decodedResponse() lets go of the body below when it is cancelled, before, during and after reading", async () => {
+  for (const chunked of [false, true]) {
+    const untouched = responseOf(gzipSync(large), { chunked });
+    decodedResponse(untouched.response, LIMIT_BYTES).body.cancel();
+    assert.ok(untouched.body.cancels > 0);
+
+    const begun = responseOf(gzipSync(large), { chunked });
+    const decoded = decodedResponse(begun.response, LIMIT_BYTES).body;
+    await decoded.read();
+    decoded.cancel();
+    decoded.cancel();
+    assert.ok(begun.body.cancels > 0);
+  }
+});
+
+Deno.test("decodedResponse() refuses a page that calls itself JSON, small or chunked", async () => {
+  const page = gzipSync("<!doctype html><title>Blocked</title>");
+  const fields: Fields = [["content-encoding", "gzip"], ["content-type", "application/json"]];
+  for (const chunked of [false, true]) {
+    const { body, response } = responseOf(page, { fields, chunked });
+    await assert.rejects(decodedResponse(response, LIMIT_BYTES).body.readAll(LIMIT_BYTES), {
+      kind: "protocol",
+      message: "The body is not what Content-Type says",
+    });
+    assert.ok(body.cancels > 0);
+    const good = decodedResponse(responseOf(gzipSync(small), { fields, chunked }).response, LIMIT_BYTES);
+    assert.deepEqual(await readAll(good.body), small);
+  }
+});

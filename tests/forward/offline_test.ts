@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import type { ScriptedHandler } from "../origins/scripted_origin.ts";
+import { eventually, plainParts, withGateway, withOrigins } from "../proxy/in_process_gateway.ts";
+
+const fresh: ScriptedHandler = (exchange) =>
+  exchange.reply({ fields: [["cache-control", "max-age=1"]], body: "stored" });
+const resets: ScriptedHandler = (exchange) => exchange.reset();
+
+/** In mode `ttl` nothing is served stale unless something allows it. */
+function parts(url: string, offline: unknown) {
+  return plainParts([url], {
+    listeners: [{ name: "l", pool: "p", offline, cache: { mode: "ttl" } }],
+    pool: { retry: { attempts: 1 }, health: { enabled: false, max_failures: 2 } },
+  });
+}
+
+Deno.test("servesOffline() serves a stored response of any age while no upstream answers, and marks it", () =>
+  withOrigins([fresh], (origin) =>
+    withGateway(parts(origin!.url, "auto"), async ({ ask, clock }) => {
+      await ask("/a");
+      clock.advance(90 * 86_400_000);
+      for (const broken of [resets, (exchange) => exchange.reply({ status: 503 })] satisfies ScriptedHandler[]) {
+        origin!.handle(broken);
+        const answer = await ask("/a");
+        assert.equal(answer.text, "stored");
+        assert.match(answer.cacheStatus, /detail=offline/);
+        assert.ok(Number(answer.headers.get("age")) >= 90 * 86_400);
+      }
+      assert.ok((await ask("/never-stored")).status >= 502);
+      origin!.handle(fresh);
+    })));
+
+Deno.test("servesOffline() does nothing where the listener does not say so", () =>
+  withOrigins([fresh], (origin) =>
+    withGateway(parts(origin!.url, false), async ({ ask, clock }) => {
+      await ask("/a");
+      clock.advance(90 * 86_400_000);
+      origin!.handle(resets);
+      assert.equal((await ask("/a")).status, 502);
+    })));
+
+Deno.test("servesOffline() never serves what must be validated, nor another user's", () =>
+  withOrigins([
+    (exchange) => exchange.reply({ fields: [["cache-control", "max-age=1, must-revalidate"]], body: "stored" }),
+  ], (origin) =>
+    withGateway(parts(origin!.url, "auto"), async ({ ask, clock }) => {
+      await ask("/a");
+      clock.advance(60_000);
+      origin!.handle(resets);
+      assert.equal((await ask("/a")).status, 502);
+    })));
+
+Deno.test("isOffline() spares requests the wait while every upstream is out, and asks again when one may be in", () =>
+  withOrigins([fresh], (origin) =>
+    withGateway(parts(origin!.url, "auto"), async ({ ask, clock, gateway }) => {
+      await ask("/a");
+      clock.advance(60_000);
+      origin!.handle((exchange) => exchange.reset());
+      for (let turn = 0; turn < 4; turn++) assert.match((await ask("/a")).cacheStatus, /detail=offline/);
+      const asked = origin!.heads.length;
+      assert.equal(gateway.snapshot.pools[0]!.pool.upstreams[0]!.circuit(clock.now()), "open");
+      await ask("/a");
+      assert.equal(origin!.heads.length, asked, "nobody is asked");
+      clock.advance(10_000);
+      origin!.handle(fresh);
+      assert.match((await ask("/a")).cacheStatus, /stored/);
+    })));
+
+Deno.test("refuseOffline() asks no upstream of a listener that is always offline", () =>
+  withOrigins([fresh], (origin) =>
+    withGateway(parts(origin!.url, true), async ({ ask }) => {
+      for (const init of [{}, { method: "POST" }]) {
+        const answer = await ask("/a", init);
+        assert.equal(answer.status, 503);
+        assert.match(answer.text, /offline/);
+      }
+      assert.equal(origin!.heads.length, 0);
+    })));
+
+Deno.test("lead() makes no further try for a client that has left, unless the cache is to be filled", () =>
+  withOrigins([async (exchange) => {
+    await exchange.wait(80);
+    exchange.reset();
+  }, fresh], async (slow, good) => {
+    for (const [fills, asked] of [[false, 0], [true, 1]] as const) {
+      await withGateway(
+        plainParts([slow!.url, good!.url], { cache: { background_fill: fills } }),
+        async ({ ask, idle }) => {
+          const client = new AbortController();
+          const before = slow!.heads.length;
+          const answer = ask("/a", { signal: client.signal });
+          await eventually("the request is at the first upstream", () => slow!.heads.length === before + 1);
+          client.abort();
+          await answer;
+          await idle();
+          assert.equal(good!.heads.length, asked);
+        },
+      );
+    }
+  }));
