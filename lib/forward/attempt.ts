@@ -1,3 +1,4 @@
+import type { Exchange } from "../exchange/exchange.ts";
 import { fieldValue } from "../http/fields.ts";
 import { countTry } from "../metrics/gateway_metrics.ts";
 import type { Report, Upstream } from "../pool/upstream.ts";
@@ -5,7 +6,6 @@ import { retryAfterMs } from "../upstream_client/retry.ts";
 import { UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { inspectedResponse } from "./inspect.ts";
-import type { Exchange } from "../exchange/exchange.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { withoutSecret } from "./secret_echo.ts";
 

@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
-import type { Fields } from "../http/fields.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import type { Endpoint } from "../exchange/snapshot.ts";
+import type { Fields } from "../http/fields.ts";
 
 /** Tells another Usher that its failure will not be the end: the number of the sender's try. */
 export const ATTEMPT_FIELD = "x-usher-attempt";

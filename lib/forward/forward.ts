@@ -1,7 +1,7 @@
+import type { Exchange } from "../exchange/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type Answer, type Attempt, discard } from "./attempt.ts";
 import { triesAllowed } from "./chain.ts";
-import type { Exchange } from "../exchange/exchange.ts";
 import { attemptHedged } from "./hedge.ts";
 import { type Next, nextUpstream } from "./next_upstream.ts";
 import type { Ask } from "./outgoing.ts";

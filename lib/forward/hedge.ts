@@ -1,6 +1,6 @@
+import type { Exchange } from "../exchange/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type Attempt, attempt, type AttemptOptions, discard } from "./attempt.ts";
-import type { Exchange } from "../exchange/exchange.ts";
 
 /** A first try, and what a second one beside it has to know. */
 export interface HedgeableAttempt extends AttemptOptions {

@@ -1,10 +1,10 @@
+import { concat } from "../exchange/body_stream.ts";
+import type { Exchange } from "../exchange/exchange.ts";
 import { belies, hasSignature, SIGNATURE_BYTES } from "../http/content_signature.ts";
 import { fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { Judgement } from "../upstream_type/upstream_type.ts";
-import { concat } from "../exchange/body_stream.ts";
-import type { Exchange } from "../exchange/exchange.ts";
 import type { Ask } from "./outgoing.ts";
 
 /** An answer and what it is taken for. */

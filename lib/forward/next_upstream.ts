@@ -1,8 +1,8 @@
+import type { Exchange } from "../exchange/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { backoffMs } from "../upstream_client/retry.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { type Answer, askedPauseMs, type Attempt, discard } from "./attempt.ts";
-import type { Exchange } from "../exchange/exchange.ts";
 
 /** What was tried so far. */
 export interface Tried {

@@ -1,10 +1,10 @@
+import type { Exchange } from "../exchange/exchange.ts";
+import type { Endpoint } from "../exchange/snapshot.ts";
 import { endToEndFields, type Field, type Fields } from "../http/fields.ts";
 import { FORWARDING_FIELDS, forwardingFields } from "../http/forwarded.ts";
 import type { RequestBody, UpstreamRequest } from "../upstream_client/transport.ts";
 import type { Outgoing } from "../upstream_type/upstream_type.ts";
 import { ATTEMPT_FIELD, attemptFields } from "./chain.ts";
-import type { Exchange } from "../exchange/exchange.ts";
-import type { Endpoint } from "../exchange/snapshot.ts";
 
 /** What is to be asked of an upstream. */
 export interface Ask {

@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
-import { type RequestBody, UpstreamFailure } from "../upstream_client/transport.ts";
 import type { Exchange } from "../exchange/exchange.ts";
+import { type RequestBody, UpstreamFailure } from "../upstream_client/transport.ts";
 
 /** Larger bodies are not looked into: what types look for are a few words. */
 const PEEKED_BYTES = 16 * 1024;

@@ -1,5 +1,5 @@
-import { refuseLoop } from "./chain.ts";
 import type { Exchange } from "../exchange/exchange.ts";
+import { refuseLoop } from "./chain.ts";
 import { refuseOffline } from "./offline.ts";
 import { refuseUpgrade } from "./refusal.ts";
 

@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
-import type { RequestBody } from "../upstream_client/transport.ts";
 import type { Exchange } from "../exchange/exchange.ts";
+import type { RequestBody } from "../upstream_client/transport.ts";
 
 /**
  * The client's body on its way to an upstream, bounded by `server.max_request_body`; `null` where there is none. Its framing

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
+import { concat } from "../exchange/body_stream.ts";
 import { type Field, fieldValue } from "../http/fields.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
-import { concat } from "../exchange/body_stream.ts";
 import { decodedResponse } from "./decode.ts";
 
 /** How often a value is unescaped to look for a credential in it. */

@@ -1,10 +1,10 @@
 import { GatewayError } from "../errors.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import type { TurnQueue } from "../exchange/turn_queue.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import type { Held, Outgoing } from "../upstream_type/upstream_type.ts";
 import { type Attempt, discard } from "./attempt.ts";
-import type { Exchange } from "../exchange/exchange.ts";
 import { mayGetRoom } from "./next_upstream.ts";
-import type { TurnQueue } from "../exchange/turn_queue.ts";
 
 /** What was tried so far, and how long there is time for more. */
 export interface CredentialWait {

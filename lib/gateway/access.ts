@@ -1,5 +1,5 @@
-import type { Config, ListenerConfig } from "../config/config.ts";
 import { MIN_TOKEN_LENGTH, tokenHash } from "../config/client_token.ts";
+import type { Config, ListenerConfig } from "../config/config.ts";
 import { ClientAuth } from "../exchange/client_auth.ts";
 import { Cors, CORS_DEFAULTS } from "../exchange/cors.ts";
 import type { Tenant } from "../exchange/snapshot.ts";

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
+import type { PoolRuntime, Snapshot, Tenant } from "../exchange/snapshot.ts";
 import { type Route, RouteTable } from "../listener/route_table.ts";
 import {
   credentialCounts,
@@ -8,11 +9,10 @@ import {
   newPoolCounts,
   type WorkerCounts,
 } from "../metrics/gateway_metrics.ts";
-import type { PoolRuntime, Snapshot, Tenant } from "../exchange/snapshot.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
-import { compilePool, type PoolDeps } from "./compile_pool.ts";
 import { tokenFields } from "./access.ts";
+import { compilePool, type PoolDeps } from "./compile_pool.ts";
 import { compileTenant } from "./compile_tenant.ts";
 
 /** What compiling takes from outside. */

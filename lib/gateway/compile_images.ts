@@ -1,5 +1,5 @@
-import type { ConversionCounts, ConvertOptions, FormRecipe } from "../exchange/convert_options.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
+import type { ConversionCounts, ConvertOptions, FormRecipe } from "../exchange/convert_options.ts";
 import { MEDIA_TYPES } from "../image/conversion.ts";
 import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
 import { ImageDeriver } from "../proxy/image_deriver.ts";

@@ -1,15 +1,15 @@
+import type { Clock } from "../clock.ts";
 import type { PoolConfig, UpstreamConfig } from "../config/config.ts";
+import type { Endpoint, PoolRuntime } from "../exchange/snapshot.ts";
 import type { PoolCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
 import { BREAKER_DEFAULTS } from "../pool/local_breaker.ts";
 import { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { SLOW_START_DEFAULTS } from "../pool/upstream_health.ts";
-import type { Endpoint, PoolRuntime } from "../exchange/snapshot.ts";
 import { createFetchTransport } from "../upstream_client/fetch_transport.ts";
 import { createHttp1Transport, type Http1TransportOptions } from "../upstream_client/http1_transport.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
-import type { Clock } from "../clock.ts";
 import type { Limits } from "./limits.ts";
 
 /** A transport and what it was made from: it is used on for as long as that stays the same. */

@@ -1,26 +1,26 @@
-import type { Clock } from "../clock.ts";
 import { Collapse } from "../cache/collapse.ts";
 import { FillBudget } from "../cache/fill.ts";
 import { InvalidationTable } from "../cache/invalidation_table.ts";
 import { LEASE_BYTES, LeaseTable } from "../cache/lease_table.ts";
 import type { Store } from "../cache/store.ts";
+import type { Clock } from "../clock.ts";
 import type { Config, UpstreamConfig } from "../config/config.ts";
-import type { ImageConverter } from "../image/conversion.ts";
+import { BackgroundTasks } from "../exchange/background_tasks.ts";
+import type { Services, Settings } from "../exchange/services.ts";
+import type { Snapshot } from "../exchange/snapshot.ts";
 import { addressMatcher } from "../http/forwarded.ts";
+import type { ImageConverter } from "../image/conversion.ts";
 import type { Logger } from "../logging/logger.ts";
 import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { OutcomeBatch } from "../pool/outcome.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
-import { BackgroundTasks } from "../exchange/background_tasks.ts";
-import type { Services, Settings } from "../exchange/services.ts";
-import type { Snapshot } from "../exchange/snapshot.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { compileSnapshot } from "./compile.ts";
 import { createTransport, transportSignature } from "./compile_pool.ts";
-import { type ResilienceState, resilienceState } from "./resilience_state.ts";
 import { logKeyEvent } from "./key_event.ts";
 import { Limits, newSharedLimits, type SharedLimits } from "./limits.ts";
+import { type ResilienceState, resilienceState } from "./resilience_state.ts";
 
 /** Background tasks at a time; beyond it optional ones (revalidation) are left out. */
 const MAX_BACKGROUND_TASKS = 1_000;

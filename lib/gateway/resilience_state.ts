@@ -1,6 +1,6 @@
+import type { PoolRuntime, Snapshot } from "../exchange/snapshot.ts";
 import type { BreakerState } from "../pool/local_breaker.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { PoolRuntime, Snapshot } from "../exchange/snapshot.ts";
 import type { CredentialState } from "../upstream_type/upstream_type.ts";
 
 /** How one worker's pools and listeners stand at this moment: plain data. */

@@ -4,10 +4,10 @@ import { KEY_SEPARATOR } from "../cache/key.ts";
 import { ttlMs } from "../cache/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
-import { fieldValue } from "../http/fields.ts";
-import type { PartedDocuments, PartedTarget } from "../upstream_type/parted_documents.ts";
 import type { Derived, Deriver } from "../exchange/deriver.ts";
 import type { Exchange } from "../exchange/exchange.ts";
+import { fieldValue } from "../http/fields.ts";
+import type { PartedDocuments, PartedTarget } from "../upstream_type/parted_documents.ts";
 import { SupersetIndex } from "./superset_index.ts";
 
 /** Bytes of documents that were cut, kept so that each is cut once; in each worker, for each listener. */

@@ -2,8 +2,8 @@ import { ttlMs } from "../cache/reuse.ts";
 import { derivedNote } from "../exchange/cache_note.ts";
 import type { Derived, Deriver } from "../exchange/deriver.ts";
 import type { Exchange } from "../exchange/exchange.ts";
-import { judged } from "./follow.ts";
 import { respondForm } from "../respond/respond_form.ts";
+import { judged } from "./follow.ts";
 
 export type { Derived, Deriver } from "../exchange/deriver.ts";
 

@@ -1,13 +1,13 @@
 import { Flight, type FlightResult } from "../cache/flight.ts";
 import { evaluate, selects, type Verdict } from "../cache/policy.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import { forwardNote, hitNote } from "../exchange/cache_note.ts";
 import type { Exchange } from "../exchange/exchange.ts";
-import { lead } from "./lead.ts";
-import { passThrough } from "./pass_through.ts";
+import type { FwdReason } from "../http/cache_status.ts";
 import { type Filled, respondFill } from "../respond/respond_fill.ts";
 import { respondForm } from "../respond/respond_form.ts";
+import { lead } from "./lead.ts";
+import { passThrough } from "./pass_through.ts";
 
 /** Bodies up to this size are waited for: they are on their way from the worker next door. */
 const SMALL_BYTES = 262_144;

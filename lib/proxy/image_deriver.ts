@@ -1,18 +1,18 @@
-import type { ConversionCounts } from "../exchange/convert_options.ts";
 import { selects, ttlMs } from "../cache/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { isVaryMarker } from "../cache/variants.ts";
+import type { ConversionCounts } from "../exchange/convert_options.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { tenantKey } from "../exchange/tenant_key.ts";
 import type { Recipe } from "../image/conversion.ts";
 import { pictureFormat } from "../image/picture_format.ts";
-import type { SizedPicture, SizedPictures } from "../upstream_type/sized_pictures.ts";
 import { isResting, reportConversion } from "../respond/conversion_report.ts";
-import type { Derived, Deriver } from "./derive_missing.ts";
-import type { Exchange } from "../exchange/exchange.ts";
-import { judged } from "./follow.ts";
 import { derivedKey, isConvertible, sizedResponse } from "../respond/image_form.ts";
 import { madeOnce, within } from "../respond/make_once.ts";
-import { tenantKey } from "../exchange/tenant_key.ts";
+import type { SizedPicture, SizedPictures } from "../upstream_type/sized_pictures.ts";
+import type { Derived, Deriver } from "./derive_missing.ts";
+import { judged } from "./follow.ts";
 
 /** How a listener makes sizes of pictures; compiled once from its configuration. */
 export interface DeriveOptions {

@@ -1,12 +1,12 @@
 import { storable, validationFields } from "../cache/policy.ts";
 import type { CacheRequest } from "../cache/policy_options.ts";
-import type { UpstreamFailure } from "../upstream_client/transport.ts";
-import { decodedResponse } from "../forward/decode.ts";
 import type { Exchange } from "../exchange/exchange.ts";
+import { decodedResponse } from "../forward/decode.ts";
 import { type Answer, asFailure, askUpstreams, clientError, discard } from "../forward/forward.ts";
-import type { Lead } from "./lead_task.ts";
 import { refuseOutage } from "../forward/offline.ts";
 import type { Ask } from "../forward/outgoing.ts";
+import type { UpstreamFailure } from "../upstream_client/transport.ts";
+import type { Lead } from "./lead_task.ts";
 import { renewStored } from "./renew_stored.ts";
 import { respondAnew, respondUnstored } from "./respond_unstored.ts";
 import { standIn, standInForStatus } from "./stand_in.ts";

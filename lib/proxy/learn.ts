@@ -3,11 +3,11 @@ import { headUpdate } from "../cache/policy.ts";
 import { staleSince } from "../cache/purge_rules.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Exchange } from "../exchange/exchange.ts";
+import { tenantKey } from "../exchange/tenant_key.ts";
 import type { Answer } from "../forward/forward.ts";
-import { partKey } from "./part.ts";
 import { clientFields } from "../respond/respond.ts";
 import { sentCacheControl } from "../respond/sent_cache_control.ts";
-import { tenantKey } from "../exchange/tenant_key.ts";
+import { partKey } from "./part.ts";
 
 /** What the cache learns of an answer that it will not store. */
 export function learn(exchange: Exchange, answer: Answer, held: StoredResponse | undefined): void {

@@ -1,13 +1,13 @@
 import type { Verdict } from "../cache/policy.ts";
 import type { Found } from "../cache/store.ts";
 import { GatewayError } from "../errors.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import { hitNote } from "../exchange/cache_note.ts";
 import type { Exchange } from "../exchange/exchange.ts";
-import { fromPart, partKey } from "./part.ts";
-import { passThrough } from "./pass_through.ts";
+import type { FwdReason } from "../http/cache_status.ts";
 import { respondPart } from "../respond/respond.ts";
 import { respondForm } from "../respond/respond_form.ts";
+import { fromPart, partKey } from "./part.ts";
+import { passThrough } from "./pass_through.ts";
 import { fetchShared, heldElsewhere, judged } from "./shared_fetch.ts";
 
 /**
@@ -30,7 +30,9 @@ export function fetchMissing(
     return shared(exchange, found, verdict);
   }
   // Nothing whole comes back that could be stored.
-  if (exchange.method === "HEAD") return passThrough(exchange, { fwd, detail, held: found?.response });
+  if (exchange.method === "HEAD") {
+    return passThrough(exchange, { fwd, detail, held: found?.response, standsIn: verdict.kind === "validate" });
+  }
   if (exchange.header("if-match") !== null || exchange.header("if-unmodified-since") !== null) {
     return passThrough(exchange, { fwd, detail });
   }

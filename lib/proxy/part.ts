@@ -1,12 +1,12 @@
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { evaluate, storable } from "../cache/policy.ts";
 import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
-import { rangeApplies } from "../http/conditional.ts";
-import { fieldValue } from "../http/fields.ts";
-import { type ByteRange, parseRange } from "../http/ranges.ts";
 import { BoundedCopy } from "../exchange/body_stream.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import type { Answer } from "../forward/forward.ts";
+import { rangeApplies } from "../http/conditional.ts";
+import { fieldValue } from "../http/fields.ts";
+import { type ByteRange, parseRange } from "../http/ranges.ts";
 import { storedHead } from "./keep_response.ts";
 
 /** The key of the part that is held of a target; the whole, and its variants, have keys of their own. */

@@ -1,13 +1,14 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import { forwardNote } from "../exchange/cache_note.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import { type Answer, askUpstreams, clientError, discard } from "../forward/forward.ts";
-import { learn } from "./learn.ts";
-import { keepPart } from "./part.ts";
 import { peekedBody } from "../forward/peeked_body.ts";
 import { requestBody } from "../forward/request_body.ts";
+import type { FwdReason } from "../http/cache_status.ts";
+import { learn } from "./learn.ts";
+import { keepPart } from "./part.ts";
 import { isAskedInVain, respondAnswer, respondDirect } from "./respond_answer.ts";
+import { staleFor } from "./stand_in.ts";
 
 /** Why a request goes past the cache, and what the cache still learns of it. */
 export interface Passing {
@@ -15,6 +16,8 @@ export interface Passing {
   readonly detail: string | null;
   /** What the store holds for a `HEAD`: the answer may be news of it (RFC 9111 §4.3.5). */
   readonly held?: StoredResponse;
+  /** What is held may be served stale where upstreams fail. */
+  readonly standsIn?: boolean;
   /** The answer to a range request is worth keeping. */
   readonly keepsPart?: boolean;
 }
@@ -36,14 +39,31 @@ export async function passThrough(exchange: Exchange, passing: Passing): Promise
       exchange.leaveAsItIs();
       return await passThrough(exchange, passing);
     }
+    const stale = standing(exchange, passing, answer.response.status);
+    if (stale !== null) {
+      discard(answer);
+      return await stale;
+    }
     learn(exchange, answer, passing.held);
     // Whoever sees this response may ask another worker next.
     if (passing.fwd === "method") await exchange.services.forgotten();
     return await respond(exchange, answer, passing);
   } catch (error) {
     if (answer !== null) discard(answer);
-    throw clientError(error);
+    const failure = clientError(error) as Error;
+    const stale = standing(exchange, passing, failure);
+    if (stale === null) throw failure;
+    return await stale;
   }
+}
+
+function standing(
+  exchange: Exchange,
+  { fwd, held, standsIn }: Passing,
+  cause: number | Error,
+): Response | Promise<Response> | null {
+  if (standsIn !== true || held === undefined || exchange.request.signal.aborted) return null;
+  return staleFor(exchange, { fwd, stale: held }, cause);
 }
 
 function respond(

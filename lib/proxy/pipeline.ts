@@ -1,27 +1,27 @@
-import { isVaryMarker, leadsTo, selectedKey } from "../cache/variants.ts";
-import type { Found } from "../cache/store.ts";
 import { evaluate } from "../cache/policy.ts";
+import type { Found } from "../cache/store.ts";
+import { isVaryMarker, leadsTo, selectedKey } from "../cache/variants.ts";
 import { GatewayError } from "../errors.ts";
+import { forwardNote, hitNote } from "../exchange/cache_note.ts";
+import { type ConnectionFacts, Exchange } from "../exchange/exchange.ts";
+import type { Services } from "../exchange/services.ts";
+import type { Tenant } from "../exchange/snapshot.ts";
+import { refusal } from "../forward/refusal.ts";
 import { RequestFields } from "../http/field_source.ts";
+import { splitKeyedPath } from "../http/keyed_path.ts";
+import { splitTarget } from "../http/target.ts";
 import { selectingFields } from "../http/vary.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import { redact } from "../logging/redact.ts";
+import { respondError, respondRefusal } from "../respond/respond.ts";
+import { needsOrigin, respondForm } from "../respond/respond_form.ts";
 import { admit } from "./admit.ts";
-import { forwardNote, hitNote } from "../exchange/cache_note.ts";
 import { deriveMissing } from "./derive_missing.ts";
-import { type ConnectionFacts, Exchange } from "../exchange/exchange.ts";
 import { limitClient } from "./limit_client.ts";
 import { fetchMissing } from "./miss.ts";
 import { passThrough } from "./pass_through.ts";
 import { isPreflight, respondPreflight } from "./preflight.ts";
-import { refusal } from "../forward/refusal.ts";
-import { respondError, respondRefusal } from "../respond/respond.ts";
-import { needsOrigin, respondForm } from "../respond/respond_form.ts";
 import { revalidateInBackground } from "./shared_fetch.ts";
-import type { Services } from "../exchange/services.ts";
-import type { Tenant } from "../exchange/snapshot.ts";
-import { splitKeyedPath } from "../http/keyed_path.ts";
-import { splitTarget } from "../http/target.ts";
 
 /** Where a request came in: the worker's services, and the routes of the address. */
 export interface Entrance {

@@ -1,5 +1,5 @@
-import type { Fields } from "../http/fields.ts";
 import type { Exchange } from "../exchange/exchange.ts";
+import type { Fields } from "../http/fields.ts";
 
 /** Whether a browser asks what it may do, of a listener that answers that itself (Fetch standard, CORS-preflight request). */
 export function isPreflight(exchange: Exchange): boolean {

@@ -3,10 +3,10 @@ import type { StoredResponse } from "../cache/stored_response.ts";
 import { forwardNote } from "../exchange/cache_note.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import { type Answer, discard } from "../forward/forward.ts";
-import type { Lead } from "./lead_task.ts";
 import { clientFields } from "../respond/respond.ts";
 import { respondForm } from "../respond/respond_form.ts";
 import { sentCacheControl } from "../respond/sent_cache_control.ts";
+import type { Lead } from "./lead_task.ts";
 import { landWhole } from "./store_body.ts";
 
 /** A 304, and the stored response that was asked about. */

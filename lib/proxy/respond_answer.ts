@@ -3,10 +3,10 @@ import { gather, resumed } from "../exchange/body_stream.ts";
 import type { CacheNote } from "../exchange/cache_note.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import { type Answer, asFailure } from "../forward/forward.ts";
-import { respondStored } from "../respond/respond.ts";
-import { directFields, type DirectOptions, respondDirect } from "./respond_direct.ts";
 import { isDocument, MAX_DOCUMENT_BYTES, withoutContentFields } from "../respond/json_document.ts";
+import { respondStored } from "../respond/respond.ts";
 import { rewrittenForm } from "../respond/rewritten_form.ts";
+import { directFields, type DirectOptions, respondDirect } from "./respond_direct.ts";
 
 export { respondDirect } from "./respond_direct.ts";
 export { isDocument } from "../respond/json_document.ts";

@@ -1,13 +1,13 @@
-import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { bodyStream } from "../exchange/body_stream.ts";
-import type { Fields } from "../http/fields.ts";
 import type { CacheNote } from "../exchange/cache_note.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import { type Answer, asFailure } from "../forward/forward.ts";
+import type { Fields } from "../http/fields.ts";
 import { pictureFields } from "../respond/image_form.ts";
 import { clientFields, respondStreaming } from "../respond/respond.ts";
 import { plainCacheControl } from "../respond/sent_cache_control.ts";
 import { withSimpleTag } from "../respond/simple_tag.ts";
+import { UpstreamFailure } from "../upstream_client/transport.ts";
 
 /** How an answer is passed on. */
 export interface DirectOptions {

@@ -1,9 +1,9 @@
 import type { Flight } from "../cache/flight.ts";
 import type { NotStorable } from "../cache/storable.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import { forwardNote } from "../exchange/cache_note.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import { type Answer, discard } from "../forward/forward.ts";
+import type { FwdReason } from "../http/cache_status.ts";
 import { passThrough } from "./pass_through.ts";
 import { isAskedInVain, respondAnswer } from "./respond_answer.ts";
 

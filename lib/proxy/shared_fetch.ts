@@ -1,9 +1,9 @@
 import { Flight } from "../cache/flight.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { refuseLoop } from "../forward/chain.ts";
 import { requestDirectives } from "../http/cache_control.ts";
 import type { FwdReason } from "../http/cache_status.ts";
-import { refuseLoop } from "../forward/chain.ts";
-import type { Exchange } from "../exchange/exchange.ts";
 import { follow, whole } from "./follow.ts";
 import { lead } from "./lead.ts";
 import { passThrough } from "./pass_through.ts";

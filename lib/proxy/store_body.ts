@@ -1,16 +1,16 @@
 import { Fill } from "../cache/fill.ts";
 import type { Flight } from "../cache/flight.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import type { FwdReason } from "../http/cache_status.ts";
-import type { UpstreamBody, UpstreamFailure } from "../upstream_client/transport.ts";
 import { BoundedCopy, gather, inTurn, resumed } from "../exchange/body_stream.ts";
 import { forwardNote } from "../exchange/cache_note.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import { asFailure, discard } from "../forward/forward.ts";
-import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
-import { isAskedInVain, isDocument, respondAnswer, respondDirect } from "./respond_answer.ts";
+import type { FwdReason } from "../http/cache_status.ts";
 import { fieldsAhead, respondFill } from "../respond/respond_fill.ts";
 import { awaitsForm, respondForm } from "../respond/respond_form.ts";
+import type { UpstreamBody, UpstreamFailure } from "../upstream_client/transport.ts";
+import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
+import { isAskedInVain, isDocument, respondAnswer, respondDirect } from "./respond_answer.ts";
 
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
 const WHOLE_BYTES = 262_144;

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import type { Coding, CompressOptions } from "../exchange/storing_options.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
-import type { Coding, CompressOptions } from "../exchange/storing_options.ts";
 
 /** Larger bodies are not compressed: by then the client waits for the network anyway, and a core would be busy for long. */
 const MAX_BYTES = 8 * 1024 * 1024;

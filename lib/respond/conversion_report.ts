@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import type { ConversionCounts } from "../exchange/convert_options.ts";
-import type { Conversion } from "../image/conversion.ts";
 import type { Services } from "../exchange/services.ts";
+import type { Conversion } from "../image/conversion.ts";
 
 /** What a conversion was for. */
 export interface Converted {

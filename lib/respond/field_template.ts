@@ -1,8 +1,8 @@
 import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import type { Tenant } from "../exchange/snapshot.ts";
 import { type Field, fieldValue } from "../http/fields.ts";
 import { sentFields } from "./sent_fields.ts";
-import type { Tenant } from "../exchange/snapshot.ts";
 
 /** A stored response's fields in the form that a response takes most cheaply: one object with a place for those of each request. */
 export interface FieldTemplate {

@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import type { ConvertOptions, FormRecipe } from "../exchange/convert_options.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import { pictureFormat } from "../image/picture_format.ts";
-import type { ConvertOptions, FormRecipe } from "../exchange/convert_options.ts";
 import { tagOf } from "./simple_tag.ts";
 
 /** The field of a stored form that says what it was made of; it is never sent. */

@@ -1,14 +1,14 @@
 import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { GatewayError } from "../errors.ts";
+import type { StreamEnd } from "../exchange/body_stream.ts";
+import type { CacheNote } from "../exchange/cache_note.ts";
+import type { Exchange } from "../exchange/exchange.ts";
 import { evaluatePreconditions } from "../http/conditional.ts";
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
 import { rangeReply } from "../http/ranges.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import type { ErrorBody } from "../upstream_type/upstream_type.ts";
-import type { StreamEnd } from "../exchange/body_stream.ts";
-import type { CacheNote } from "../exchange/cache_note.ts";
-import type { Exchange } from "../exchange/exchange.ts";
 import { templateFields } from "./field_template.ts";
 import { sentFields } from "./sent_fields.ts";
 

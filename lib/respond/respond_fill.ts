@@ -1,16 +1,16 @@
 import type { Fill } from "../cache/fill.ts";
 import type { StoredHead } from "../cache/flight.ts";
-import { rangeApplies } from "../http/conditional.ts";
-import type { Fields } from "../http/fields.ts";
-import { type ByteRange, parseRange } from "../http/ranges.ts";
 import { bodyStream, type StreamEnd } from "../exchange/body_stream.ts";
 import type { CacheNote } from "../exchange/cache_note.ts";
 import { clientError } from "../exchange/client_error.ts";
 import type { Exchange } from "../exchange/exchange.ts";
+import { rangeApplies } from "../http/conditional.ts";
+import type { Fields } from "../http/fields.ts";
+import { type ByteRange, parseRange } from "../http/ranges.ts";
 import { pictureFields } from "./image_form.ts";
+import { isDocument } from "./json_document.ts";
 import { respondStreaming } from "./respond.ts";
 import { codableFields, respondForm } from "./respond_form.ts";
-import { isDocument } from "./json_document.ts";
 
 /** A response whose body is in a fill. */
 export interface Filled {

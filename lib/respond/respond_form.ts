@@ -1,18 +1,18 @@
 import { LRUCache } from "lru-cache";
 import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import { evaluatePreconditions } from "../http/conditional.ts";
-import type { Fields } from "../http/fields.ts";
-import { negotiateCoding } from "../http/content_coding.ts";
 import type { CacheNote } from "../exchange/cache_note.ts";
-import { type FormHead, Forms, isCodable, varying } from "./coded_form.ts";
-import { compressed } from "./compress.ts";
 import type { Exchange } from "../exchange/exchange.ts";
-import { respondStored } from "./respond.ts";
-import { rewrittenForm } from "./rewritten_form.ts";
-import { imageForms, respondImage } from "./respond_image.ts";
 import type { Services } from "../exchange/services.ts";
 import type { Coding, CompressOptions } from "../exchange/storing_options.ts";
+import { evaluatePreconditions } from "../http/conditional.ts";
+import { negotiateCoding } from "../http/content_coding.ts";
+import type { Fields } from "../http/fields.ts";
+import { type FormHead, Forms, isCodable, varying } from "./coded_form.ts";
+import { compressed } from "./compress.ts";
+import { respondStored } from "./respond.ts";
+import { imageForms, respondImage } from "./respond_image.ts";
+import { rewrittenForm } from "./rewritten_form.ts";
 
 export { awaitsForm } from "./respond_image.ts";
 

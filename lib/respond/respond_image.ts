@@ -1,14 +1,14 @@
-import type { ConvertOptions, FormRecipe } from "../exchange/convert_options.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import type { CacheNote } from "../exchange/cache_note.ts";
+import type { ConvertOptions, FormRecipe } from "../exchange/convert_options.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import type { Services } from "../exchange/services.ts";
 import { type Accepted, accepted } from "../http/accept.ts";
 import type { Fields } from "../http/fields.ts";
-import type { CacheNote } from "../exchange/cache_note.ts";
 import { isResting, reportConversion } from "./conversion_report.ts";
-import type { Exchange } from "../exchange/exchange.ts";
 import { ImageForms, isConvertible, willBeConvertible } from "./image_form.ts";
 import { madeOnce, within } from "./make_once.ts";
 import { respondStored } from "./respond.ts";
-import type { Services } from "../exchange/services.ts";
 
 /** Forms of each stored response by the options that they were worked out for; `null` where it is served as it is. */
 const known = new WeakMap<StoredResponse, { readonly options: ConvertOptions; readonly forms: ImageForms | null }>();

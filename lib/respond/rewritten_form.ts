@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { heldBytes, type StoredResponse } from "../cache/stored_response.ts";
-import type { UndatedResponse } from "../http/conditional.ts";
 import type { Exchange } from "../exchange/exchange.ts";
-import { isDocument, plainBody, withoutContentFields } from "./json_document.ts";
 import type { Rewrite, Rewriting } from "../exchange/rewriting.ts";
+import type { UndatedResponse } from "../http/conditional.ts";
+import { isDocument, plainBody, withoutContentFields } from "./json_document.ts";
 import { tagOf } from "./simple_tag.ts";
 
 /**

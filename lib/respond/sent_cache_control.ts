@@ -1,7 +1,7 @@
 import type { Freshness } from "../cache/stored_response.ts";
+import type { Tenant } from "../exchange/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
-import type { Tenant } from "../exchange/snapshot.ts";
 
 /** Fields that state a lifetime, or are read as one. */
 const LIFETIME: ReadonlySet<string> = new Set(["cache-control", "expires", "pragma"]);

@@ -1,7 +1,7 @@
+import type { Tenant } from "../exchange/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import type { Field, Fields } from "../http/fields.ts";
 import { splitList } from "../http/list.ts";
-import type { Tenant } from "../exchange/snapshot.ts";
 
 /** Directives of `Cache-Control` that speak to shared caches (RFC 9111 §5.2.2). */
 const SHARED_DIRECTIVE = /^(?:public|private|s-maxage|proxy-revalidate)(?:\s*=|$)/i;

@@ -1,14 +1,14 @@
-import { systemClock } from "../clock.ts";
 import type { PurgeRule } from "../cache/purge_rules.ts";
+import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
+import type { Services } from "../exchange/services.ts";
+import type { Snapshot, Tenant } from "../exchange/snapshot.ts";
 import { Gateway, type Prepared } from "../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../health/kv_health_reader.ts";
 import { type ConverterBounds, RemoteConverter } from "../image/image_port.ts";
-import type { Logger } from "../logging/logger.ts";
 import type { RouteTable } from "../listener/route_table.ts";
+import type { Logger } from "../logging/logger.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
-import type { Services } from "../exchange/services.ts";
-import type { Snapshot, Tenant } from "../exchange/snapshot.ts";
 import { ListenSet } from "./listen_set.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
 import type { InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "./messages.ts";

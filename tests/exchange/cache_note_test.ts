@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { RequestFields } from "../../lib/http/field_source.ts";
 import type { StoredHead } from "../../lib/cache/flight.ts";
 import { forwardNote, hitNote } from "../../lib/exchange/cache_note.ts";
 import { Exchange } from "../../lib/exchange/exchange.ts";
+import { RequestFields } from "../../lib/http/field_source.ts";
 import { plainParts, withGateway, withOrigin } from "../proxy/in_process_gateway.ts";
 
 /** Runs a test with an exchange and a response that came ten seconds ago, good for a minute. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { RequestFields } from "../../lib/http/field_source.ts";
-import { splitTarget } from "../../lib/http/target.ts";
 import { ClientAuth, type ClientAuthOptions } from "../../lib/exchange/client_auth.ts";
 import { ClientRate, newClientMemory } from "../../lib/exchange/client_rate.ts";
+import { RequestFields } from "../../lib/http/field_source.ts";
+import { splitTarget } from "../../lib/http/target.ts";
 
 const KODI = "5f3c9a1e7b2d4068aa51c0de93b7f642";
 const TV = "tv.room_~token-0001";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { splitTarget } from "../../lib/http/target.ts";
-import { RequestFields } from "../../lib/http/field_source.ts";
 import { Exchange } from "../../lib/exchange/exchange.ts";
+import { RequestFields } from "../../lib/http/field_source.ts";
+import { splitTarget } from "../../lib/http/target.ts";
 import {
   type AskOptions,
   type GatewayParts,

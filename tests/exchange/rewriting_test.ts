@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import { type LinkRewriting, type Override, rewriteOf, type RewrittenRequest } from "../../lib/exchange/rewriting.ts";
 import { pathGlob } from "../../lib/gateway/path_glob.ts";
 import type { JsonValue } from "../../lib/http/json_merge.ts";
-import { type LinkRewriting, type Override, rewriteOf, type RewrittenRequest } from "../../lib/exchange/rewriting.ts";
 
 function override(path: string, patch: JsonValue, query: readonly [string, string][] = []): Override {
   return { path: pathGlob(path), query, patch, digest: JSON.stringify(patch) };

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import type { Fields } from "../../lib/http/fields.ts";
 import { decodedResponse } from "../../lib/forward/decode.ts";
+import type { Fields } from "../../lib/http/fields.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../../lib/upstream_client/transport.ts";
 
 const LIMIT_BYTES = 1 << 20;

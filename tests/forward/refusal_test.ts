@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../lib/errors.ts";
+import { refusal, refuseUpgrade } from "../../lib/forward/refusal.ts";
 import type { FieldSource } from "../../lib/http/field_source.ts";
 import { splitTarget } from "../../lib/http/target.ts";
-import { refusal, refuseUpgrade } from "../../lib/forward/refusal.ts";
 
 const HOST = { host: "gateway.test" };
 

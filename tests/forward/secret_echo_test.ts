@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import type { Fields } from "../../lib/http/fields.ts";
 import { withoutSecret } from "../../lib/forward/secret_echo.ts";
+import type { Fields } from "../../lib/http/fields.ts";
 import type { UpstreamBody, UpstreamResponse } from "../../lib/upstream_client/transport.ts";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { answered, withGateway } from "../proxy/in_process_gateway.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { LimitMemory, newLimitMemory } from "../../lib/gateway/limit_memory.ts";
 import { admissionCells } from "../../lib/exchange/admission.ts";
+import { LimitMemory, newLimitMemory } from "../../lib/gateway/limit_memory.ts";
 import { gateCells } from "../../lib/pool/shared_gate.ts";
 
 Deno.test("LimitMemory gives every worker the same counters for a name, and others for another", () => {

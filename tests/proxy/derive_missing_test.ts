@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
+import { Exchange } from "../../lib/exchange/exchange.ts";
 import { RequestFields } from "../../lib/http/field_source.ts";
 import { splitTarget } from "../../lib/http/target.ts";
 import { type Derived, deriveMissing, type Deriver } from "../../lib/proxy/derive_missing.ts";
-import { Exchange } from "../../lib/exchange/exchange.ts";
 import { type InProcessGateway, plainParts, withGateway } from "./in_process_gateway.ts";
 
 /** An exchange as the pipeline would have it, for a request with these fields. */

@@ -38,6 +38,24 @@ for (const [what, failure] of failures) {
     ));
 }
 
+for (const [what, failure] of failures.slice(0, 2)) {
+  Deno.test(`staleFor() answers HEAD as GET within stale-if-error after ${what}`, () =>
+    withOrigin(
+      inParts(
+        (exchange) => exchange.reply({ fields: [...lasting, ["content-type", "text/plain"]], body: "old" }),
+        failure,
+      ),
+      async (gateway) => {
+        await gateway.ask("/a");
+        gateway.clock.advance(30_000);
+        const stale = await gateway.ask("/a", { method: "HEAD" });
+        assert.deepEqual([stale.status, stale.headers.get("content-length")], [200, "3"]);
+        assert.match(stale.cacheStatus, /fwd=stale;.*detail=stale-if-error/);
+      },
+      { pool: { content_types: { allow: ["text/plain"] }, retry: { attempts: 2 } } },
+    ));
+}
+
 Deno.test("standIn() never serves what must be revalidated stale", () =>
   withOrigin(
     inParts(

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
-import type { Fields } from "../../lib/http/fields.ts";
-import { templateFields } from "../../lib/respond/field_template.ts";
 import { Cors, CORS_DEFAULTS } from "../../lib/exchange/cors.ts";
 import type { Tenant } from "../../lib/exchange/snapshot.ts";
+import type { Fields } from "../../lib/http/fields.ts";
+import { templateFields } from "../../lib/respond/field_template.ts";
 
 const tenant = { responseFields: [["x-added", "1"]], cors: null, auth: null } as unknown as Tenant;
 const VALUES = { ageSeconds: 7, cacheStatus: "usher; hit", requestId: "id", origin: null };

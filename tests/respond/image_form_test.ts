@@ -1,5 +1,5 @@
-import type { ConvertOptions, FormRecipe } from "../../lib/exchange/convert_options.ts";
 import assert from "node:assert/strict";
+import type { ConvertOptions, FormRecipe } from "../../lib/exchange/convert_options.ts";
 import type { Fields } from "../../lib/http/fields.ts";
 import { fieldValue } from "../../lib/http/fields.ts";
 import { ImageForms, isConvertible, pictureFields } from "../../lib/respond/image_form.ts";

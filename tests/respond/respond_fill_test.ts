@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Fill } from "../../lib/cache/fill.ts";
-import { RequestFields } from "../../lib/http/field_source.ts";
 import { Exchange } from "../../lib/exchange/exchange.ts";
+import { RequestFields } from "../../lib/http/field_source.ts";
 import { respondFill } from "../../lib/respond/respond_fill.ts";
 import { type InProcessGateway, plainParts, withGateway } from "../proxy/in_process_gateway.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { plainCacheControl } from "../../lib/respond/sent_cache_control.ts";
+import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { withOrigin } from "../proxy/in_process_gateway.ts";
 
 /** As much of a picture as its type is told by. */

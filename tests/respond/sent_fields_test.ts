@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Fields } from "../../lib/http/fields.ts";
 import type { ClientAuth } from "../../lib/exchange/client_auth.ts";
 import { Cors, CORS_DEFAULTS } from "../../lib/exchange/cors.ts";
+import type { Fields } from "../../lib/http/fields.ts";
 import { sentFields } from "../../lib/respond/sent_fields.ts";
 
 const CLOSED = { cors: null, auth: { sharedCaches: false } as ClientAuth };
