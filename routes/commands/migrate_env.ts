@@ -2,8 +2,8 @@ import { parseArgs } from "node:util";
 import { checkReport } from "../../lib/config/check.ts";
 import { loadConfig } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/located.ts";
-import { migrateEnv } from "../../lib/config/migrate_env.ts";
-import { readProcessEnvironment, readSeedSource } from "../../lib/config/seed_source.ts";
+import { migrateEnv } from "../../lib/migration/migrate_env.ts";
+import { readProcessEnvironment, readSeedSource } from "../../lib/migration/seed_source.ts";
 import { NAMES, shown, typedPath } from "./config_file.ts";
 import { fail, print } from "./terminal.ts";
 

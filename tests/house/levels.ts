@@ -16,6 +16,7 @@ const ROOM_LEVELS: Readonly<Record<string, number>> = {
   respond: 5,
   proxy: 6,
   gateway: 7,
+  migration: 7,
   admin: 8,
   workers: 8,
 };

@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { isAlias, isMap, isScalar, isSeq, type Node, type YAMLMap } from "yaml";
+import type { Located } from "../config/located.ts";
+import { type ParsedText, parseText } from "../config/parse.ts";
+import { explainReadError } from "../config/read_text.ts";
 import { parseDotenv } from "./dotenv.ts";
 import { expandVariables } from "./expand_variables.ts";
-import type { Located } from "./located.ts";
-import { type ParsedText, parseText } from "./parse.ts";
-import { explainReadError } from "./read_text.ts";
 
 /** A variable's value and where it was found. */
 export interface PlacedValue {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { readComposeFile } from "../../lib/config/compose_file.ts";
 import { formatLocated } from "../../lib/config/located.ts";
+import { readComposeFile } from "../../lib/migration/compose_file.ts";
 
 /** Reads a Compose file that stands in /srv, with files beside it. */
 async function read(text: string, { env = {}, files = {} }: {

@@ -1,8 +1,8 @@
-import { parseUpstreamUrl } from "./addresses.ts";
-import { cleanApiKey, isApiKey } from "./api_key.ts";
+import { parseUpstreamUrl } from "../config/addresses.ts";
+import { cleanApiKey, isApiKey } from "../config/api_key.ts";
+import type { Located } from "../config/located.ts";
+import { nearest } from "../config/nearest.ts";
 import type { PlacedValue, ServiceEnvironment } from "./compose_file.ts";
-import type { Located } from "./located.ts";
-import { nearest } from "./nearest.ts";
 import { formerVariables, seedVariables } from "./seed_variables.ts";
 
 /** Types of upstreams that the seed had; they are called the same here. */

@@ -1,4 +1,4 @@
-import type { ServiceEnvironment } from "../../lib/config/compose_file.ts";
+import type { ServiceEnvironment } from "../../lib/migration/compose_file.ts";
 
 /** A service that was told `variables`, each in a line of its own. */
 export function seedService(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { readProcessEnvironment, readSeedSource } from "../../lib/config/seed_source.ts";
+import { readProcessEnvironment, readSeedSource } from "../../lib/migration/seed_source.ts";
 
 /** Reads a file of this text, with others beside it. */
 async function read(name: string, text: string, { env = {}, beside = {}, services = [] }: {

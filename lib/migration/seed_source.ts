@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
+import { explainReadError, readText } from "../config/read_text.ts";
 import { type Environments, readComposeFile, type ServiceEnvironment } from "./compose_file.ts";
 import { parseDotenv } from "./dotenv.ts";
-import { explainReadError, readText } from "./read_text.ts";
 import { seedVariables, tellingVariables } from "./seed_variables.ts";
 
 /** Where the seed's variables are to be read from. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formerVariables, seedVariables, tellingVariables } from "../../lib/config/seed_variables.ts";
+import { formerVariables, seedVariables, tellingVariables } from "../../lib/migration/seed_variables.ts";
 
 Deno.test("seedVariables holds each variable of the seed once, and says of each what becomes of it", () => {
   const names = seedVariables.map(({ name }) => name);

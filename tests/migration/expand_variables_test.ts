@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { expandVariables } from "../../lib/config/expand_variables.ts";
+import { expandVariables } from "../../lib/migration/expand_variables.ts";
 
 const VALUES: Readonly<Record<string, string>> = { A: "a", EMPTY: "", LONG: "x".repeat(30_000) };
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseDotenv } from "../../lib/config/dotenv.ts";
+import { parseDotenv } from "../../lib/migration/dotenv.ts";
 
 function valuesOf(text: string, outer: Readonly<Record<string, string>> = {}): Record<string, string> {
   const { variables } = parseDotenv(text, (name) => outer[name]);

@@ -1,9 +1,9 @@
+import { retype } from "../config/interpolate.ts";
+import { formatLocated, type Located } from "../config/located.ts";
+import { formatDurationMs, formatSizeBytes } from "../config/units.ts";
 import type { Environments, ServiceEnvironment } from "./compose_file.ts";
-import { retype } from "./interpolate.ts";
-import { formatLocated, type Located } from "./located.ts";
 import { readSeedSettings, type SeedSettings, type SeedType, type Setting } from "./seed_settings.ts";
 import { seedVariables } from "./seed_variables.ts";
-import { formatDurationMs, formatSizeBytes } from "./units.ts";
 
 /** A configuration that was made of an environment. */
 export interface Migration {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { formatLocated, type Located } from "../../lib/config/located.ts";
-import { readSeedSettings, type SeedSettings } from "../../lib/config/seed_settings.ts";
+import { readSeedSettings, type SeedSettings } from "../../lib/migration/seed_settings.ts";
 import { seedService } from "./_seed_service.ts";
 
 function read(variables: Readonly<Record<string, string>>): { settings: SeedSettings; warnings: string[] } {
