@@ -11,11 +11,14 @@ export const HEURISTIC_STATUSES: ReadonlySet<number> = new Set(
   [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501],
 );
 
-/** Statuses that a configured time is meant for without being named: whole answers and lasting redirects. */
-const CONFIGURED_STATUSES: ReadonlySet<number> = new Set([200, 203, 204, 300, 301, 308]);
-/** What is not there today may be tomorrow, so these are kept for a short time only. */
-const NEGATIVE_STATUSES: ReadonlySet<number> = new Set([404, 410]);
-/** Longest time that a missing thing is remembered where no rule names its status. */
+/** Statuses that a configured time is meant for without being named: whole answers. */
+const CONFIGURED_STATUSES: ReadonlySet<number> = new Set([200, 203]);
+/**
+ * What is not there today, or elsewhere, may be there tomorrow, and a redirect may be that of a block page: these are kept for a
+ * short time only.
+ */
+const NEGATIVE_STATUSES: ReadonlySet<number> = new Set([204, 300, 301, 308, 404, 410]);
+/** Longest time that a thing is remembered as missing or elsewhere where no rule names its status. */
 export const MAX_NEGATIVE_TTL_MS = 10 * 60_000;
 /** Longest time that a failure may be remembered at all: enough to break a storm, too short to be noticed. */
 export const MAX_SHIELD_TTL_MS = 1000;

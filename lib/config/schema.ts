@@ -131,7 +131,9 @@ const ruleSection = section({
       "Condition: glob over the path as the upstream sees it; `*` within a segment, `**` across segments.",
     ),
   content_type: mediaRange().optional().describe("Condition: media range of the response."),
-  status: oneOrMany(statusRange()).optional().describe("Condition: status of the response."),
+  status: oneOrMany(statusRange()).optional().describe(
+    "Condition: status of the response. Where none is named, 204, redirects, 404 and 410 are kept for ten minutes at most.",
+  ),
   ttl: duration(0, 10 * YEAR).optional().describe("Freshness lifetime."),
   min_ttl: duration(0, 10 * YEAR).optional().describe("Least freshness lifetime, whatever the origin says."),
   max_ttl: duration(0, 10 * YEAR).optional().describe("Greatest freshness lifetime, whatever the origin says."),

@@ -223,11 +223,11 @@ Deno.test("freshnessOf() min_ttl prolongs only what it may, max_ttl shortens eve
   assert.equal(capped.freshness.lifetimeMs, MINUTE);
 });
 
-Deno.test("freshnessOf() in mode ttl what is missing is remembered for ten minutes at most, unless a rule names it", () => {
+Deno.test("freshnessOf() in mode ttl what is missing or elsewhere is remembered for ten minutes at most, unless a rule names it", () => {
   const routeTtl = { ttlMs: DAY, staleWhileRevalidateMs: DAY, staleIfErrorMs: DAY };
   const freshness = (status: number, rules = TTL.rules) =>
     decideStored({ status, request: request({}, { routeTtl }), options: { ...TTL, rules } }).freshness;
-  for (const status of [404, 410]) {
+  for (const status of [204, 300, 301, 308, 404, 410]) {
     assert.equal(freshness(status).lifetimeMs, 10 * MINUTE);
     assert.ok(freshness(status).staleIfErrorMs <= 10 * MINUTE);
     assert.ok(freshness(status).staleWhileRevalidateMs <= 10 * MINUTE);
