@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { problemsOf } from "./_load_text.ts";
+import { problemsOf } from "./load_text.ts";
 
 const TOKEN = "5f3c9a1e7b2d4068aa51c0de93b7f642";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isCertificatePem } from "../../lib/config/authorities.ts";
 import { CERTIFICATE } from "./_certificate.ts";
-import { configOf, problemsOf, SOUND } from "./_load_text.ts";
+import { configOf, problemsOf, SOUND } from "./load_text.ts";
 
 const WITH_CA = SOUND.replace("[https://one.example]", "[{ url: https://one.example, ca: ./ca.pem }]");
 

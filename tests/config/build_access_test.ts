@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { configOf } from "./_load_text.ts";
+import { configOf } from "./load_text.ts";
 
 const TOKEN = "5f3c9a1e7b2d4068aa51c0de93b7f642";
 

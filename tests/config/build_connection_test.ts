@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { reachedBy } from "../../lib/config/build_connection.ts";
-import { configOf } from "./_load_text.ts";
+import { configOf } from "./load_text.ts";
 
 Deno.test("buildConnection() carries every key over, a password from the environment included", async () => {
   const config = await configOf(

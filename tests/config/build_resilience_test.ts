@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { configOf } from "./_load_text.ts";
+import { configOf } from "./load_text.ts";
 
 Deno.test("buildResilience() carries every key over", async () => {
   const config = await configOf(`

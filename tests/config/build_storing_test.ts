@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { configOf } from "./_load_text.ts";
+import { configOf } from "./load_text.ts";
 
 async function cacheOf(keys: string) {
   const config = await configOf(`

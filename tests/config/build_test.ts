@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { configOf, SOUND } from "./_load_text.ts";
+import { configOf, SOUND } from "./load_text.ts";
 
 const DEFAULT_RESILIENCE = {
   panic: "serve-all",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { configOf, problemsOf } from "./_load_text.ts";
+import { configOf, problemsOf } from "./load_text.ts";
 
 function file(feed: string): string {
   return `pools: { p: { type: tmdb-api, upstreams: [http://a.example], change_feed: ${feed} } }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { checkReport } from "../../lib/config/check.ts";
-import { loadText, SOUND } from "./_load_text.ts";
+import { loadText, SOUND } from "./load_text.ts";
 
 Deno.test("checkReport() counts what a sound file has", async () => {
   assert.equal(checkReport(await loadText(SOUND)), "config.yaml is valid: 1 listener, 1 pool, 1 upstream");

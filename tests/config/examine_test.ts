@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { examine } from "../../lib/config/examine.ts";
 import { parseText } from "../../lib/config/parse.ts";
 import { buildTree } from "../../lib/config/tree.ts";
-import { names, SOUND } from "./_load_text.ts";
+import { names, SOUND } from "./load_text.ts";
 
 const deps = {
   ...names,

@@ -8,7 +8,7 @@ import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { CERTIFICATE } from "./_certificate.ts";
 import { pick, seededRandom } from "./_random.ts";
-import { configOf, SOUND } from "./_load_text.ts";
+import { configOf, SOUND } from "./load_text.ts";
 
 const names = { types: upstreamTypeNames, strategies: balancerNames };
 const example = await Deno.readTextFile(new URL("../../config.example.yaml", import.meta.url));

@@ -6,7 +6,7 @@ import { parseText } from "../../lib/config/parse.ts";
 import { Problems } from "../../lib/config/problems.ts";
 import { fileSchemas } from "../../lib/config/schema.ts";
 import { buildTree, type Tree } from "../../lib/config/tree.ts";
-import { names } from "./_load_text.ts";
+import { names } from "./load_text.ts";
 
 const { file, draft } = fileSchemas(names);
 

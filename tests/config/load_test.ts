@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { loadConfig } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/located.ts";
 import { readText } from "../../lib/config/read_text.ts";
-import { configOf, loadText, names, problemsOf, SOUND } from "./_load_text.ts";
+import { configOf, loadText, names, problemsOf, SOUND } from "./load_text.ts";
 
 const TEN_MISTAKES = `server:
   workers: many

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { prepareLookup } from "../../lib/config/lookup.ts";
 import { parseText } from "../../lib/config/parse.ts";
-import { names } from "./_load_text.ts";
+import { names } from "./load_text.ts";
 
 /** A look-up for `text` over one file. */
 async function lookupFor(text: string) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { formatLocated } from "../../lib/config/located.ts";
 import { portsInUse } from "../../lib/config/ports.ts";
-import { loadText, SOUND } from "./_load_text.ts";
+import { loadText, SOUND } from "./load_text.ts";
 
 /** The addresses of a file, each with its place. */
 async function placesOf(text: string) {

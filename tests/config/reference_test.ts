@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { configReference } from "../../lib/config/reference.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
-import { configOf } from "./_load_text.ts";
+import { configOf } from "./load_text.ts";
 
 const reference = configReference({ types: upstreamTypeNames, strategies: balancerNames });
 

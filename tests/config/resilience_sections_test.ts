@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { problemsOf } from "./_load_text.ts";
+import { problemsOf } from "./load_text.ts";
 
 Deno.test("resilience keys are checked with their place in the file", async () => {
   const problems = await problemsOf(`pools:

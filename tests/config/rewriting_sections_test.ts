@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { configOf, problemsOf, type Surroundings } from "./_load_text.ts";
+import { configOf, problemsOf, type Surroundings } from "./load_text.ts";
 
 const HEAD = "pools: { a: { type: custom, upstreams: [https://one.example] } }\nlisteners:\n  - name: a\n    pool: a\n";
 

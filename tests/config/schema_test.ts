@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileSchemas } from "../../lib/config/schema.ts";
-import { names } from "./_load_text.ts";
+import { names } from "./load_text.ts";
 
 const { file, draft } = fileSchemas(names);
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { problemsOf, warningsOf } from "./_load_text.ts";
+import { problemsOf, warningsOf } from "./load_text.ts";
 
 const TOKEN = "5f3c9a1e7b2d4068aa51c0de93b7f642";
 const OTHER = "e0d1c2b3a495867768594a3e2d1c6f0b";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { configOf, problemsOf, warningsOf } from "./_load_text.ts";
+import { configOf, problemsOf, warningsOf } from "./load_text.ts";
 
 function file(type: string, cache: string): string {
   return `pools: { p: { type: ${type}, upstreams: [http://a.example] } }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { problemsOf, warningsOf } from "./_load_text.ts";
+import { problemsOf, warningsOf } from "./load_text.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
 

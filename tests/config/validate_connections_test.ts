@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { problemsOf } from "./_load_text.ts";
+import { problemsOf } from "./load_text.ts";
 
 /** Problems of a file whose one upstream has these keys. */
 function problemsWith(upstream: string, pool = ""): Promise<string[]> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { problemsOf, warningsOf } from "./_load_text.ts";
+import { problemsOf, warningsOf } from "./load_text.ts";
 
 const POOLS = "pools: { tmdb: { type: custom, upstreams: [https://one.example] } }\nlisteners:\n";
 

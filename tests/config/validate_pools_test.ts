@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { formatLocated } from "../../lib/config/located.ts";
-import { configOf, loadText, problemsOf, warningsOf } from "./_load_text.ts";
+import { configOf, loadText, problemsOf, warningsOf } from "./load_text.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
 

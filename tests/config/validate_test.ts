@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { problemsOf, SOUND, warningsOf } from "./_load_text.ts";
+import { problemsOf, SOUND, warningsOf } from "./load_text.ts";
 
 Deno.test("validate() wants a token for an admin address that is open to others", async () => {
   assert.deepEqual(await problemsOf(`admin: { listen: ":6636" }${SOUND}`), [

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { formatLocated } from "../../lib/config/located.ts";
 import { migrateEnv } from "../../lib/migration/migrate_env.ts";
 import { seedVariables } from "../../lib/migration/seed_variables.ts";
-import { configOf, warningsOf } from "../config/_load_text.ts";
+import { configOf, warningsOf } from "../config/load_text.ts";
 import { seedService } from "./_seed_service.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";

@@ -11,7 +11,8 @@ const MIB = 1024 * 1024;
 const LARGE_BYTES = 128 * MIB;
 /** What may be on its way when nobody takes it: the buffers of four sockets. Linux lets two of them grow to 32 MiB each. */
 const IN_BUFFERS_BYTES = 96 * MIB;
-const GROWTH_BYTES = 40 * MIB;
+/** Far less than a body. Chunks that are done with are collected when the runtime sees fit, so it is not nothing. */
+const GROWTH_BYTES = 80 * MIB;
 
 async function start(stack: AsyncDisposableStack, server: Readonly<Record<string, unknown>> = {}) {
   const origin = stack.adopt(await startStreamingOrigin(), (running) => running.close());
