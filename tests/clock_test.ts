@@ -1,9 +1,18 @@
 import assert from "node:assert/strict";
-import { systemClock } from "../lib/clock.ts";
+import { pause, systemClock } from "../lib/clock.ts";
 
 Deno.test("systemClock gives whole milliseconds since the Unix epoch, as they are when it is asked", () => {
   const before = Date.now();
   const now = systemClock.now();
   assert.ok(before <= now && now <= Date.now());
   assert.ok(Number.isInteger(now));
+});
+
+Deno.test("pause() ends with its time, or with its signal, and leaves no timer behind", async () => {
+  const stop = new AbortController();
+  await pause(1, stop.signal);
+  const long = pause(3_600_000, stop.signal);
+  stop.abort();
+  await long;
+  await pause(3_600_000, stop.signal);
 });

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, pause } from "../clock.ts";
 import { commitPatiently } from "./kv_commit.ts";
 import { evict, listenerBytes, removeEntries, type UseEntry, useEntryOf } from "./_kv_evictor.ts";
 import { recount } from "./_kv_recount.ts";
@@ -269,17 +269,4 @@ export class KvJanitor {
 /** A janitor; see {@linkcode KvJanitor}. One for a file is enough. */
 export function createKvJanitor(options: KvJanitorOptions): KvJanitor {
   return new KvJanitor(options);
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-  });
 }

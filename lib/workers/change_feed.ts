@@ -1,3 +1,4 @@
+import { pause } from "../clock.ts";
 import type { ChangeFeedConfig } from "../config/change_feed_config.ts";
 import type { Config } from "../config/config.ts";
 import type { Logger } from "../logging/logger.ts";
@@ -261,17 +262,4 @@ class PoolFeed {
   #trouble(error: unknown): void {
     this.#options.logger.warn("How far changes were looked up cannot be kept", { problem: String(error) });
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-  });
 }

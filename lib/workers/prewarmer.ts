@@ -1,3 +1,4 @@
+import { pause } from "../clock.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { PrewarmResult } from "./messages.ts";
@@ -229,17 +230,4 @@ function everyInterval(everyMs: number, act: () => void): ReturnType<typeof setI
     dueMs += everyMs;
     act();
   }, tickMs);
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-  });
 }
