@@ -1,1 +1,1 @@
-export { handle as proxyHandler } from "../lib/proxy/pipeline.ts";
+export { handle as proxyHandler } from "../lib/pipeline/pipeline.ts";

@@ -1,4 +1,4 @@
-import type { Exchange } from "../exchange/exchange.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { fieldValue } from "../http/fields.ts";
 import { countTry } from "../metrics/gateway_metrics.ts";
 import type { Report, Upstream } from "../pool/upstream.ts";

@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "../exchange/exchange.ts";
-import type { Endpoint } from "../exchange/snapshot.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Endpoint } from "../request/snapshot.ts";
 import type { Fields } from "../http/fields.ts";
 
 /** Tells another Usher that its failure will not be the end: the number of the sender's try. */

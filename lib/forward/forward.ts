@@ -1,4 +1,4 @@
-import type { Exchange } from "../exchange/exchange.ts";
+import type { Exchange } from "../request/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type Answer, type Attempt, discard } from "./attempt.ts";
 import { triesAllowed } from "./chain.ts";
@@ -11,7 +11,7 @@ import { takeCredential } from "./take_credential.ts";
 import { takePlace } from "./take_place.ts";
 
 export { type Answer, asFailure, discard } from "./attempt.ts";
-export { clientError } from "../exchange/client_error.ts";
+export { clientError } from "../request/client_error.ts";
 
 /** How upstreams are asked. */
 export interface AskOptions {

@@ -1,5 +1,5 @@
-import { concat } from "../exchange/body_stream.ts";
-import type { Exchange } from "../exchange/exchange.ts";
+import { concat } from "../request/body_stream.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { belies, hasSignature, SIGNATURE_BYTES } from "../http/content_signature.ts";
 import { fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";

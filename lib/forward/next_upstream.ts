@@ -1,4 +1,4 @@
-import type { Exchange } from "../exchange/exchange.ts";
+import type { Exchange } from "../request/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { backoffMs } from "../upstream_client/retry.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";

@@ -1,7 +1,7 @@
 import { allowsStaleIfError, type CacheRequest } from "../cache/policy.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { type ErrorCode, GatewayError } from "../errors.ts";
-import type { Exchange } from "../exchange/exchange.ts";
+import type { Exchange } from "../request/exchange.ts";
 
 /** Errors that say that no upstream can answer. */
 const OUTAGES: ReadonlySet<ErrorCode> = new Set([

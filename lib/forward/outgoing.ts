@@ -1,5 +1,5 @@
-import type { Exchange } from "../exchange/exchange.ts";
-import type { Endpoint } from "../exchange/snapshot.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Endpoint } from "../request/snapshot.ts";
 import { endToEndFields, type Field, type Fields } from "../http/fields.ts";
 import { FORWARDING_FIELDS, forwardingFields } from "../http/forwarded.ts";
 import type { RequestBody, UpstreamRequest } from "../upstream_client/transport.ts";

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "../exchange/exchange.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { type RequestBody, UpstreamFailure } from "../upstream_client/transport.ts";
 
 /** Larger bodies are not looked into: what types look for are a few words. */

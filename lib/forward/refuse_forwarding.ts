@@ -1,4 +1,4 @@
-import type { Exchange } from "../exchange/exchange.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { refuseLoop } from "./chain.ts";
 import { refuseOffline } from "./offline.ts";
 import { refuseUpgrade } from "./refusal.ts";

@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
-import { gatewayError } from "../exchange/client_error.ts";
-import type { Exchange } from "../exchange/exchange.ts";
+import { gatewayError } from "../request/client_error.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { retryable, type TryEnd } from "../upstream_client/retry.ts";
 import { type Answer, askedPauseMs, type Attempt, discard } from "./attempt.ts";
 import { mayGetRoom } from "./next_upstream.ts";

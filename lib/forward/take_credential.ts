@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "../exchange/exchange.ts";
-import type { TurnQueue } from "../exchange/turn_queue.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { TurnQueue } from "../request/turn_queue.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import type { Held, Outgoing } from "../upstream_type/upstream_type.ts";
 import { type Attempt, discard } from "./attempt.ts";

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "../exchange/exchange.ts";
+import type { Exchange } from "../request/exchange.ts";
 
 /**
  * Takes a place among the listener's requests at upstreams; the answer gives it back. `null` where the listener has no limit.

@@ -1,8 +1,8 @@
 import { MIN_TOKEN_LENGTH, tokenHash } from "../config/client_token.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
-import { ClientAuth } from "../exchange/client_auth.ts";
-import { Cors, CORS_DEFAULTS } from "../exchange/cors.ts";
-import type { Tenant } from "../exchange/snapshot.ts";
+import { ClientAuth } from "../request/client_auth.ts";
+import { Cors, CORS_DEFAULTS } from "../request/cors.ts";
+import type { Tenant } from "../request/snapshot.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Limits } from "./limits.ts";
 

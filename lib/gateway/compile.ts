@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
-import type { PoolRuntime, Snapshot, Tenant } from "../exchange/snapshot.ts";
+import type { PoolRuntime, Snapshot, Tenant } from "../request/snapshot.ts";
 import { type Route, RouteTable } from "../listener/route_table.ts";
 import {
   credentialCounts,

@@ -1,8 +1,8 @@
 import type { Config, ListenerConfig } from "../config/config.ts";
-import type { ConversionCounts, ConvertOptions, FormRecipe } from "../exchange/convert_options.ts";
+import type { ConversionCounts, ConvertOptions, FormRecipe } from "../request/convert_options.ts";
 import { MEDIA_TYPES } from "../image/conversion.ts";
 import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
-import { ImageDeriver } from "../proxy/image_deriver.ts";
+import { ImageDeriver } from "../pipeline/image_deriver.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 
 /** What compiling takes beside the configuration. */

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { PoolConfig, UpstreamConfig } from "../config/config.ts";
-import type { Endpoint, PoolRuntime } from "../exchange/snapshot.ts";
+import type { Endpoint, PoolRuntime } from "../request/snapshot.ts";
 import type { PoolCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
 import { BREAKER_DEFAULTS } from "../pool/local_breaker.ts";
 import { Pool } from "../pool/pool.ts";

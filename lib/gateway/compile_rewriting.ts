@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Config, ListenerConfig } from "../config/config.ts";
-import type { LinkTarget, Override, Rewriting } from "../exchange/rewriting.ts";
+import type { LinkTarget, Override, Rewriting } from "../request/rewriting.ts";
 import { RouteTable } from "../listener/route_table.ts";
 import type { DocumentLinks, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { pathGlob } from "./path_glob.ts";

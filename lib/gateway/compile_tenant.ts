@@ -1,8 +1,8 @@
 import { queryFilter } from "../cache/key.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
-import type { PoolRuntime, Tenant } from "../exchange/snapshot.ts";
+import type { PoolRuntime, Tenant } from "../request/snapshot.ts";
 import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
-import { SupersetCutter } from "../proxy/cut_superset.ts";
+import { SupersetCutter } from "../pipeline/cut_superset.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import { compileAuth, compileCors } from "./access.ts";
 import { compilePolicy, compileStoring } from "./cache_policy.ts";

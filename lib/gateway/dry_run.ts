@@ -1,9 +1,9 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Config } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
-import { Exchange } from "../exchange/exchange.ts";
+import { Exchange } from "../request/exchange.ts";
 import type { Fields } from "../http/fields.ts";
-import { handle, route } from "../proxy/pipeline.ts";
+import { handle, route } from "../pipeline/pipeline.ts";
 import type { UpstreamRequest } from "../upstream_client/transport.ts";
 import { gatewayOverMadeUpUpstreams, type MadeUpAnswer, type MadeUpGateway } from "./made_up_upstreams.ts";
 

@@ -3,7 +3,7 @@ import { KEY_SEPARATOR } from "../cache/key.ts";
 import { evaluate } from "../cache/policy.ts";
 import { matchingRule, type PolicyOptions } from "../cache/policy_options.ts";
 import type { CacheRuleConfig, PoolConfig } from "../config/config.ts";
-import type { Exchange } from "../exchange/exchange.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import { type Outcome, type Trial, tryOut } from "./dry_run.ts";

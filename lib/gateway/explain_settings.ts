@@ -1,7 +1,7 @@
 import type { ListenerConfig, PoolConfig } from "../config/config.ts";
 import type { RateLimitConfig } from "../config/resilience_config.ts";
 import { formatDurationMs, formatSizeBytes } from "../config/units.ts";
-import type { Exchange } from "../exchange/exchange.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { redact } from "../logging/redact.ts";
 
 /** A name and what is configured under it, in words. */

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { ListenerConfig, PoolConfig, UpstreamConfig } from "../config/config.ts";
-import { Admission } from "../exchange/admission.ts";
-import { CLIENT_NAME, ClientRate, newClientMemory } from "../exchange/client_rate.ts";
-import { TurnQueue } from "../exchange/turn_queue.ts";
+import { Admission } from "../request/admission.ts";
+import { CLIENT_NAME, ClientRate, newClientMemory } from "../request/client_rate.ts";
+import { TurnQueue } from "../request/turn_queue.ts";
 import { gateCells, SharedGate } from "../pool/shared_gate.ts";
 import { HedgePolicy } from "../upstream_client/hedge.ts";
 import { RETRY_BUDGET_DEFAULTS, RetryBudget } from "../upstream_client/retry_budget.ts";

@@ -2,7 +2,7 @@ import { queryFilter } from "../cache/key.ts";
 import type { PurgeScope } from "../cache/purge_rules.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { nearest } from "../config/nearest.ts";
-import { keyTargetOf, withoutPrefix } from "../exchange/tenant_key.ts";
+import { keyTargetOf, withoutPrefix } from "../request/tenant_key.ts";
 import { splitTarget } from "../http/target.ts";
 import { RouteTable } from "../listener/route_table.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";

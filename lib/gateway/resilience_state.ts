@@ -1,4 +1,4 @@
-import type { PoolRuntime, Snapshot } from "../exchange/snapshot.ts";
+import type { PoolRuntime, Snapshot } from "../request/snapshot.ts";
 import type { BreakerState } from "../pool/local_breaker.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { CredentialState } from "../upstream_type/upstream_type.ts";

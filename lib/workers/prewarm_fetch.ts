@@ -1,12 +1,12 @@
 import { GatewayError } from "../errors.ts";
-import { Exchange } from "../exchange/exchange.ts";
-import type { Services } from "../exchange/services.ts";
-import type { Snapshot, Tenant } from "../exchange/snapshot.ts";
+import { Exchange } from "../request/exchange.ts";
+import type { Services } from "../request/services.ts";
+import type { Snapshot, Tenant } from "../request/snapshot.ts";
 import { refusal } from "../forward/refusal.ts";
 import { RequestFields } from "../http/field_source.ts";
 import { splitTarget, type Target } from "../http/target.ts";
-import { passThrough } from "../proxy/pass_through.ts";
-import { serve } from "../proxy/pipeline.ts";
+import { passThrough } from "../pipeline/pass_through.ts";
+import { serve } from "../pipeline/pipeline.ts";
 import type { PrewarmResult, ReadResult } from "./messages.ts";
 
 /** A fetch that takes longer is given up. */

@@ -1,8 +1,8 @@
 import type { PurgeRule } from "../cache/purge_rules.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
-import type { Services } from "../exchange/services.ts";
-import type { Snapshot, Tenant } from "../exchange/snapshot.ts";
+import type { Services } from "../request/services.ts";
+import type { Snapshot, Tenant } from "../request/snapshot.ts";
 import { Gateway, type Prepared } from "../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../health/kv_health_reader.ts";
 import { type ConverterBounds, RemoteConverter } from "../image/image_port.ts";

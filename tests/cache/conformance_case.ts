@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Fields } from "../../lib/http/fields.ts";
 import { formatHttpDate } from "../../lib/http/http_date.ts";
 import type { ScriptedExchange, ScriptedHandler } from "../origins/scripted_origin.ts";
-import { type InProcessGateway, sentField, withOrigin } from "../proxy/in_process_gateway.ts";
+import { type InProcessGateway, sentField, withOrigin } from "../pipeline/in_process_gateway.ts";
 
 /** What an origin answers: a response, a cut connection, or an interim response first. */
 export type Reply = "cut" | {

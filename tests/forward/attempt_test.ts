@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { askedPauseMs } from "../../lib/forward/attempt.ts";
 import type { UpstreamResponse } from "../../lib/upstream_client/transport.ts";
-import { plainParts, withGateway, withOrigins } from "../proxy/in_process_gateway.ts";
+import { plainParts, withGateway, withOrigins } from "../pipeline/in_process_gateway.ts";
 
 Deno.test("askedPauseMs() reads Retry-After, at least a second and at most five minutes", () => {
   const nowMs = Date.UTC(2026, 0, 2);

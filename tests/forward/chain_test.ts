@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../lib/errors.ts";
-import type { Exchange } from "../../lib/exchange/exchange.ts";
+import type { Exchange } from "../../lib/request/exchange.ts";
 import { ATTEMPT_FIELD, attemptFields, refuseLoop, triesAllowed } from "../../lib/forward/chain.ts";
 import type { Sending } from "../../lib/forward/outgoing.ts";
 

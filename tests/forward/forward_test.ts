@@ -3,7 +3,7 @@ import { asFailure } from "../../lib/forward/forward.ts";
 import { UpstreamFailure } from "../../lib/upstream_client/transport.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
-import { eventually, plainParts, withGateway, withOrigin, withOrigins } from "../proxy/in_process_gateway.ts";
+import { eventually, plainParts, withGateway, withOrigin, withOrigins } from "../pipeline/in_process_gateway.ts";
 
 const ok: ScriptedHandler = (exchange) => exchange.reply({ body: "good" });
 const fails = (status: number): ScriptedHandler => (exchange) => exchange.reply({ status, body: `bad ${status}` });

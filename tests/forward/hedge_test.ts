@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { type AskOptions, eventually, plainParts, withGateway, withOrigins } from "../proxy/in_process_gateway.ts";
+import { type AskOptions, eventually, plainParts, withGateway, withOrigins } from "../pipeline/in_process_gateway.ts";
 
 const ok: ScriptedHandler = (exchange) => exchange.reply({ body: "good" });
 const stalls: ScriptedHandler = (exchange) => exchange.hang();

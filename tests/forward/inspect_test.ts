@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { plainParts, withGateway, withOrigins } from "../proxy/in_process_gateway.ts";
+import { plainParts, withGateway, withOrigins } from "../pipeline/in_process_gateway.ts";
 
 const JPEG = Uint8Array.from([0xff, 0xd8, 0xff, 0xe0, ...new Array(1_000).fill(7)]);
 const PAGE = "<!doctype html><title>Blocked</title>";

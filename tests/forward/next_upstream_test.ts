@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { pause } from "../../lib/forward/next_upstream.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { eventually, plainParts, withGateway, withOrigin, withOrigins } from "../proxy/in_process_gateway.ts";
+import { eventually, plainParts, withGateway, withOrigin, withOrigins } from "../pipeline/in_process_gateway.ts";
 
 const limitedOnce: ScriptedHandler = (exchange) =>
   exchange.turn === 1

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { eventually, plainParts, withGateway, withOrigins } from "../proxy/in_process_gateway.ts";
+import { eventually, plainParts, withGateway, withOrigins } from "../pipeline/in_process_gateway.ts";
 
 const fresh: ScriptedHandler = (exchange) =>
   exchange.reply({ fields: [["cache-control", "max-age=1"]], body: "stored" });

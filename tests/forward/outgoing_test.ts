@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { plainParts, sentField, withGateway, withOrigin, withOrigins } from "../proxy/in_process_gateway.ts";
+import { plainParts, sentField, withGateway, withOrigin, withOrigins } from "../pipeline/in_process_gateway.ts";
 
 const fresh: [string, string][] = [["cache-control", "max-age=60"]];
 

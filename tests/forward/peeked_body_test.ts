@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { demoApiKey, startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
-import { eventually, type InProcessGateway, withGateway } from "../proxy/in_process_gateway.ts";
+import { eventually, type InProcessGateway, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const OWN_KEY = "f".repeat(32);
 const RATING = "/3/movie/550/rating?session_id=session-of-alice";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { withOrigin } from "../proxy/in_process_gateway.ts";
+import { withOrigin } from "../pipeline/in_process_gateway.ts";
 
 const ok: ScriptedHandler = (exchange) => exchange.reply({ body: "good" });
 

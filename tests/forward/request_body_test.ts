@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { sentField, withOrigin } from "../proxy/in_process_gateway.ts";
+import { sentField, withOrigin } from "../pipeline/in_process_gateway.ts";
 
 const LIMIT_BYTES = 100_000;
 const limited = { server: { max_request_body: LIMIT_BYTES } };

@@ -4,7 +4,7 @@ import { withoutSecret } from "../../lib/forward/secret_echo.ts";
 import type { Fields } from "../../lib/http/fields.ts";
 import type { UpstreamBody, UpstreamResponse } from "../../lib/upstream_client/transport.ts";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
-import { answered, withGateway } from "../proxy/in_process_gateway.ts";
+import { answered, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
 const TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiIxIiwic2NvcGVzIjpbImFwaV9yZWFkIl19.c2lnbmF0dXJl";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { plainParts, withGateway, withOrigin, withOrigins } from "../proxy/in_process_gateway.ts";
+import { plainParts, withGateway, withOrigin, withOrigins } from "../pipeline/in_process_gateway.ts";
 
 const ok: ScriptedHandler = (exchange) => exchange.reply({ body: "good" });
 const fails = (status: number): ScriptedHandler => (exchange) => exchange.reply({ status, body: `bad ${status}` });

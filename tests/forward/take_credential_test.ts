@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
 import { demoApiKey, startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
-import { configFor, eventually, type InProcessGateway, withGateway } from "../proxy/in_process_gateway.ts";
+import { configFor, eventually, type InProcessGateway, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const SECOND_KEY = "f".repeat(32);
 

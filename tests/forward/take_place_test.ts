@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eventually, plainParts, withGateway, withOrigins } from "../proxy/in_process_gateway.ts";
+import { eventually, plainParts, withGateway, withOrigins } from "../pipeline/in_process_gateway.ts";
 
 Deno.test("takePlace() answers 503 where too many requests of the listener are under way, and gives the place back", () => {
   const { promise, resolve: goOn } = Promise.withResolvers<void>();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { compilePolicy, compileStoring } from "../../lib/gateway/cache_policy.ts";
 import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
-import { configFor, plainParts } from "../proxy/in_process_gateway.ts";
+import { configFor, plainParts } from "../pipeline/in_process_gateway.ts";
 
 /** The policy of a listener in a pool of a type. */
 async function policyOf(type: string, cache: Record<string, unknown> = {}) {

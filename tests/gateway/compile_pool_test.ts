@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { UpstreamConfig } from "../../lib/config/config.ts";
 import { createTransport, requestBase, transportSignature } from "../../lib/gateway/compile_pool.ts";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
-import { plainPool, withGateway } from "../proxy/in_process_gateway.ts";
+import { plainPool, withGateway } from "../pipeline/in_process_gateway.ts";
 import { configOf, type Mapping } from "./config_of.ts";
 
 async function upstreamOf(upstream: string | Mapping): Promise<UpstreamConfig> {

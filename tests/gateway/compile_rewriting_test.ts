@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rewriteOf } from "../../lib/exchange/rewriting.ts";
+import { rewriteOf } from "../../lib/request/rewriting.ts";
 import { compileRewriting } from "../../lib/gateway/compile_rewriting.ts";
 import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
 import { configOf, type Mapping } from "./config_of.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { plainPool, withGateway } from "../proxy/in_process_gateway.ts";
+import { plainPool, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const A = "http://127.0.0.1:1";
 

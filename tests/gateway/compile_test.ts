@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { addressKey } from "../../lib/gateway/compile.ts";
-import { plainPool, withGateway } from "../proxy/in_process_gateway.ts";
+import { plainPool, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const A = "http://127.0.0.1:1";
 

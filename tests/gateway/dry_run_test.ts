@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { GatewayError } from "../../lib/errors.ts";
 import { DryRun, tryOut } from "../../lib/gateway/dry_run.ts";
 import { madeUpAnswer } from "../../lib/gateway/explain_answers.ts";
-import { configFor, plainParts } from "../proxy/in_process_gateway.ts";
+import { configFor, plainParts } from "../pipeline/in_process_gateway.ts";
 
 const config = await configFor(
   plainParts(["http://127.0.0.1:9"], { listeners: [{ name: "l", prefix: "/a", pool: "p" }] }),

@@ -4,7 +4,7 @@ import { DryRun } from "../../lib/gateway/dry_run.ts";
 import { cacheView, likelyContentType, madeUpAnswer, type RoutedCase } from "../../lib/gateway/explain_answers.ts";
 import type { AnswerView } from "../../lib/gateway/explanation.ts";
 import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
-import { configFor, type GatewayParts } from "../proxy/in_process_gateway.ts";
+import { configFor, type GatewayParts } from "../pipeline/in_process_gateway.ts";
 
 const typeOf = (name: string, contentTypes: { allow: string[]; deny: string[] } | null = null) =>
   createUpstreamType(name, { apiKeys: [], keyMode: "pass", contentTypes, now: () => 0 });

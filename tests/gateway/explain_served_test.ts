@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { explain } from "../../lib/gateway/explain.ts";
 import type { Explanation } from "../../lib/gateway/explanation.ts";
-import { configFor, type GatewayParts } from "../proxy/in_process_gateway.ts";
+import { configFor, type GatewayParts } from "../pipeline/in_process_gateway.ts";
 
 const TOKEN = "0123456789abcdef0123";
 const WRONG = "ffffffffffffffff0000";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { explain, type ExplainRequest } from "../../lib/gateway/explain.ts";
 import type { Explanation, ServedView } from "../../lib/gateway/explanation.ts";
-import { configFor, type GatewayParts, plainParts, withOrigin } from "../proxy/in_process_gateway.ts";
+import { configFor, type GatewayParts, plainParts, withOrigin } from "../pipeline/in_process_gateway.ts";
 
 const KEYS = ["0123456789abcdef0123456789abcdef", "00000000000000000000000000000002"];
 const FOREIGN_KEY = "99999999999999999999999999999999";

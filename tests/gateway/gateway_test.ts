@@ -9,7 +9,7 @@ import {
   plainPool,
   withGateway,
   withOrigins,
-} from "../proxy/in_process_gateway.ts";
+} from "../pipeline/in_process_gateway.ts";
 
 const A = "http://127.0.0.1:1";
 const B = "http://127.0.0.1:2";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { admissionCells } from "../../lib/exchange/admission.ts";
+import { admissionCells } from "../../lib/request/admission.ts";
 import { LimitMemory, newLimitMemory } from "../../lib/gateway/limit_memory.ts";
 import { gateCells } from "../../lib/pool/shared_gate.ts";
 

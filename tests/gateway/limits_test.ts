@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Limits, newSharedLimits, sweepLimits } from "../../lib/gateway/limits.ts";
 import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
-import { configFor, plainPool } from "../proxy/in_process_gateway.ts";
+import { configFor, plainPool } from "../pipeline/in_process_gateway.ts";
 
 async function parts(limit: number) {
   const config = await configFor({

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { gatewayOverMadeUpUpstreams } from "../../lib/gateway/made_up_upstreams.ts";
-import { handle } from "../../lib/proxy/pipeline.ts";
-import { configFor, plainParts } from "../proxy/in_process_gateway.ts";
+import { handle } from "../../lib/pipeline/pipeline.ts";
+import { configFor, plainParts } from "../pipeline/in_process_gateway.ts";
 
 const client = { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1 } } as const;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { resilienceState } from "../../lib/gateway/resilience_state.ts";
-import { eventually, plainParts, withGateway, withOrigins } from "../proxy/in_process_gateway.ts";
+import { eventually, plainParts, withGateway, withOrigins } from "../pipeline/in_process_gateway.ts";
 
 Deno.test("resilienceState() tells who is at an upstream, who waits, and which breaker is open, as plain data", () =>
   withOrigins([async (exchange) => {

@@ -6,14 +6,6 @@ import style from "./lint_style.ts";
 const files = listFiles();
 const productFiles = files.filter((path) => /^(lib|routes)\/.*\.tsx?$/.test(path) || path === "main.ts");
 
-Deno.test("house: every file with code in lib/ has its mirrored test", () => {
-  const missing = productFiles.filter((path) => path.startsWith("lib/"))
-    .map((path) => ({ path, test: path.replace(/^lib\//, "tests/").replace(/\.ts$/, "_test.ts") }))
-    .filter(({ path, test }) => !files.includes(test) && !readSource(path).isTypeOnly)
-    .map(({ path, test }) => `${path} has code but no ${test}`);
-  assert.deepEqual(missing, []);
-});
-
 Deno.test("house: every *_test.ts registers a test", () => {
   const empty = files.filter((path) => path.endsWith("_test.ts")).filter((path) =>
     !/\bDeno\.test\(|\b\w*[sS]uite\(/.test(readText(path))

@@ -4,17 +4,19 @@ const ROOM_LEVELS: Readonly<Record<string, number>> = {
   config: 1,
   logging: 1,
   metrics: 1,
+  wire: 2,
   listener: 2,
   cache: 2,
   image: 2,
   pool: 2,
   upstream_type: 2,
+  server: 3,
   health: 3,
   upstream_client: 3,
-  exchange: 4,
+  request: 4,
   forward: 5,
-  respond: 5,
-  proxy: 6,
+  deliver: 5,
+  pipeline: 6,
   gateway: 7,
   migration: 7,
   admin: 8,
@@ -30,7 +32,7 @@ const FILE_LEVELS: Readonly<Record<string, number>> = {
 
 const ROUTES_LEVEL = 9;
 
-/** Rooms that never import each other, in either direction and not even for a type: `proxy/` and `gateway.ts` bring them together. */
+/** Rooms that never import each other, in either direction and not even for a type: `pipeline/` and `gateway.ts` bring them together. */
 const STRANGERS: ReadonlySet<string> = new Set(["cache", "pool", "listener", "upstream_type"]);
 
 /** From this level up a file may know the configuration; below it each room declares its own options. */
@@ -97,7 +99,7 @@ function judgeConfig(from: string, to: string, source: Place, target: Place): st
 function judgeLevels(from: string, to: string, source: Place, target: Place): string | undefined {
   if (STRANGERS.has(source.room) && STRANGERS.has(target.room)) {
     return `${from} imports ${to}: ${source.room}/ and ${target.room}/ never meet; pass the value or the function in ` +
-      "from lib/proxy/ or lib/gateway/, or move pure grammar down to lib/http/";
+      "from lib/pipeline/ or lib/gateway/, or move pure grammar down to lib/http/";
   }
   if (target.level < source.level) return undefined;
   return `${from} (level ${source.level}) imports ${to} (level ${target.level}): move what it needs ` +

@@ -31,9 +31,9 @@ const REFUSED: ReadonlyArray<readonly [from: string, to: string, says: RegExp]> 
   ["lib/workers/supervisor.ts", "routes/admin.ts", /\(level 8\).*\(level 9\)/],
   ["routes/admin.ts", "main.ts", /\(level 9\).*\(level 10\)/],
   [
-    "lib/proxy/pipeline.ts",
+    "lib/pipeline/pipeline.ts",
     "lib/config/config.ts",
-    /only lib\/gateway\/ and above know the configuration.*lib\/proxy\//,
+    /only lib\/gateway\/ and above know the configuration.*lib\/pipeline\//,
   ],
   ["lib/pool/pool.ts", "lib/cache/_chunks.ts", /private to lib\/cache\//],
   ["tests/pool/pool_test.ts", "lib/cache/_chunks.ts", /private to lib\/cache\//],
@@ -61,9 +61,9 @@ Deno.test("placeOf() gives leaves, rooms, the gateway, routes and main their lev
     "lib/http/a.ts",
     "lib/pool/a.ts",
     "lib/health/a.ts",
-    "lib/exchange/a.ts",
-    "lib/respond/a.ts",
-    "lib/proxy/a.ts",
+    "lib/request/a.ts",
+    "lib/deliver/a.ts",
+    "lib/pipeline/a.ts",
     "lib/gateway/gateway.ts",
   ];
   assert.deepEqual(paths.map((path) => placeOf(path)?.level), [0, 1, 2, 3, 4, 5, 6, 7]);

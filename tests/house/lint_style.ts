@@ -2,20 +2,7 @@ import { relativeToRoot } from "./syntax.ts";
 
 const MAX_FUNCTION_LINES = 60;
 const MAX_FILE_LINES = 400;
-const MAX_IMPORTS = 8;
-const MAX_PARAMETERS = 3;
-
-/** Files that may import more than {@linkcode MAX_IMPORTS} modules, and why. */
-const WIDE_FILES: ReadonlyMap<string, string> = new Map([
-  ["main.ts", "hands routes, gateway and workers to each other"],
-  ["routes/command_line.ts", "one command a line, each with the module that carries it out"],
-  ["lib/proxy/pipeline.ts", "the conductor: one line of it for every room that a request passes"],
-  ["lib/gateway/gateway.ts", "alone knows both the configuration and all rooms"],
-  ["lib/workers/run_gateway.ts", "puts the parts of the main thread together"],
-  ["lib/workers/supervisor.ts", "runs every part of the process"],
-  ["lib/workers/serving_worker.ts", "puts the parts of one worker together"],
-  ["lib/workers/health_worker.ts", "puts the parts of one worker together"],
-]);
+const MAX_PARAMETERS = 4;
 
 const VAGUE_NAMES = /(^|_)(utils?|helpers?|common|managers?|misc|stuff)(_|\.|$)/;
 
@@ -86,16 +73,6 @@ function checkFile(context: Deno.lint.RuleContext, path: string, node: Deno.lint
     context.report({
       node,
       message: `${path} has ${lines} lines, at most ${MAX_FILE_LINES}: give each of its concerns a file`,
-    });
-  }
-  // Types cost nothing at run time and name contracts, so they are free.
-  const imports =
-    node.body.filter((statement) => statement.type === "ImportDeclaration" && statement.importKind !== "type").length;
-  if (imports > MAX_IMPORTS && !WIDE_FILES.has(path)) {
-    context.report({
-      node,
-      message:
-        `${path} imports ${imports} modules, at most ${MAX_IMPORTS}: it knows too much; split it or be handed values`,
     });
   }
 }

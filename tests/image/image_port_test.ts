@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Conversion, Recipe } from "../../lib/image/conversion.ts";
 import type { Order } from "../../lib/image/conversion_queue.ts";
 import { RemoteConverter, serveImages } from "../../lib/image/image_port.ts";
-import { eventually } from "../proxy/in_process_gateway.ts";
+import { eventually } from "../pipeline/in_process_gateway.ts";
 
 const recipe: Recipe = { format: "webp", quality: 1, effort: 0 };
 

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { filePath, listedSizes } from "../origins/artwork.ts";
 import { demoApiKey, startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
-import { type Answered, type GatewayParts, type InProcessGateway, withGateway } from "../proxy/in_process_gateway.ts";
+import {
+  type Answered,
+  type GatewayParts,
+  type InProcessGateway,
+  withGateway,
+} from "../pipeline/in_process_gateway.ts";
 
 const JSON_TYPE = /^application\/json(?:;|$)/;
 const RATE_FIELDS = { "x-ratelimit-limit": "40", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1" };

@@ -6,7 +6,7 @@ import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { filePath } from "../origins/artwork.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
-import { type GatewayParts, type InProcessGateway, withGateway } from "../proxy/in_process_gateway.ts";
+import { type GatewayParts, type InProcessGateway, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const page = await Deno.readTextFile("docs/clients.md");
 const poster = filePath("poster", "movie/550");

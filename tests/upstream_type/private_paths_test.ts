@@ -7,7 +7,7 @@ import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
 import { findTmdbRoute, tmdbRoutes } from "../../lib/upstream_type/_tmdb_routes.ts";
 import { PrewarmFetcher } from "../../lib/workers/prewarm_fetch.ts";
 import type { ScriptedExchange, ScriptedHandler } from "../origins/scripted_origin.ts";
-import { type GatewayParts, withGateway, withOrigins } from "../proxy/in_process_gateway.ts";
+import { type GatewayParts, withGateway, withOrigins } from "../pipeline/in_process_gateway.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
 const APP = `Bearer ${jwt({ aud: KEY, sub: "1", scopes: ["api_read"], version: 1 })}`;

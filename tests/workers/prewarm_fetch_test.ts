@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { PrewarmFetcher } from "../../lib/workers/prewarm_fetch.ts";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
-import { eventually, type InProcessGateway, withGateway } from "../proxy/in_process_gateway.ts";
+import { eventually, type InProcessGateway, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const TOKEN = "5f3c9a1e7b2d4068aa51c0de93b7f642";
 

@@ -1,0 +1,105 @@
+import { createHash } from "node:crypto";
+import { KEY_SEPARATOR } from "../cache/key.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
+import type { Coding, CompressOptions } from "../request/storing_options.ts";
+import { responseDirectives } from "../http/cache_control.ts";
+import { type Fields, fieldValue } from "../http/fields.ts";
+
+/** Larger bodies are not compressed: by then the client waits for the network anyway, and a core would be busy for long. */
+const MAX_BYTES = 8 * 1024 * 1024;
+
+/** The field of a stored coded body that says what it was made of; it is never sent. */
+const SOURCE = "x-usher-source";
+
+/** What a stored response may be served as: itself, or coded. Worked out once for each stored response. */
+export class Forms {
+  /** As it is, with the `Vary` that a choice of codings makes necessary (RFC 9110 §12.5.5). */
+  readonly identity: StoredResponse;
+  /** Codings that are being made, or did not make it smaller. */
+  readonly settled = new Set<Coding>();
+  readonly #stored: StoredResponse;
+  readonly #heads = new Map<Coding, StoredResponse>();
+  readonly #coded = new WeakMap<StoredResponse, StoredResponse>();
+  #source: string | null = null;
+
+  constructor(stored: StoredResponse) {
+    this.#stored = stored;
+    this.identity = { ...stored, fields: varying(stored.fields) };
+  }
+
+  /** The coded form without its body: enough for a 304. */
+  head(coding: Coding): StoredResponse {
+    let head = this.#heads.get(coding);
+    if (head === undefined) {
+      head = { ...this.#stored, fields: codedFields(this.#stored.fields, coding), body: new Uint8Array(0) };
+      this.#heads.set(coding, head);
+    }
+    return head;
+  }
+
+  /** The key of a coding's stored body. */
+  key(coding: Coding): string {
+    return `${this.#stored.key}${KEY_SEPARATOR}~${coding}`;
+  }
+
+  /** The coded form with a stored body; `null` where that was made of another body. */
+  with(coding: Coding, held: StoredResponse): StoredResponse | null {
+    const known = this.#coded.get(held);
+    if (known !== undefined) return known;
+    if (fieldValue(held.fields, SOURCE) !== this.#sourceHash()) return null;
+    const { body } = held;
+    const fields = this.head(coding).fields.filter(([name]) => name !== "content-length");
+    fields.push(["content-length", String(body.byteLength)]);
+    const coded = { ...this.#stored, fields, body };
+    this.#coded.set(held, coded);
+    return coded;
+  }
+
+  /** A coded body as it is stored: it lives no longer than what it was made of, and goes with the same purges. */
+  holding(coding: Coding, body: Uint8Array<ArrayBuffer>): StoredResponse {
+    return { ...this.#stored, key: this.key(coding), fields: [[SOURCE, this.#sourceHash()]], selectedBy: [], body };
+  }
+
+  #sourceHash(): string {
+    return this.#source ??= createHash("sha256").update(this.#stored.body).digest("base64url");
+  }
+}
+
+/** A response, stored or on its way there, as far as its fields tell how it may be served. */
+export type FormHead = Pick<StoredResponse, "status" | "fields" | "tiers">;
+
+/** Whether a response may be served in another coding than it has (RFC 9111 §5.2.2.6); `null` is a length that is not known yet. */
+export function isCodable(
+  { status, fields, tiers }: FormHead,
+  lengthBytes: number | null,
+  options: CompressOptions,
+): boolean {
+  // Nothing is kept of it, so that it would be coded anew each time.
+  if (!tiers.memory && !tiers.disk) return false;
+  if (status !== 200) return false;
+  if (lengthBytes !== null && (lengthBytes < options.minBytes || lengthBytes > MAX_BYTES)) return false;
+  if (fieldValue(fields, "content-encoding") !== null || fieldValue(fields, "set-cookie") !== null) return false;
+  const type = (fieldValue(fields, "content-type") ?? "").split(";", 1)[0]!.trim().toLowerCase();
+  return options.isCompressible(type) && !responseDirectives(fieldValue(fields, "cache-control")).noTransform;
+}
+
+/** The fields with the `Vary` that a choice of codings makes necessary (RFC 9110 §12.5.5). */
+export function varying(fields: Readonly<Fields>): Fields {
+  const vary = fieldValue(fields, "vary");
+  if (vary === null) return [...fields, ["vary", "Accept-Encoding"]];
+  if (/(?:^|,)[ \t]*(?:\*|accept-encoding)[ \t]*(?:,|$)/i.test(vary)) return fields.slice();
+  return [...fields.filter(([name]) => name !== "vary"), ["vary", `${vary}, Accept-Encoding`]];
+}
+
+/** Other bytes, so another entity tag; ranges are of the identity form alone (RFC 9110 §8.8.1, §14.3). */
+function codedFields(fields: Readonly<Fields>, coding: Coding): Fields {
+  const coded = varying(fields).filter(([name]) => name !== "accept-ranges" && name !== "content-md5")
+    .map(([name, value]): [string, string] => name === "etag" ? [name, codedTag(value, coding)] : [name, value]);
+  coded.push(["content-encoding", coding]);
+  return coded;
+}
+
+/** The coding inside the quotes; a tag that is none stays as it is. */
+function codedTag(tag: string, coding: Coding): string {
+  return tag.endsWith('"') && tag.length > 1 ? `${tag.slice(0, -1)}-${coding}"` : tag;
+}

@@ -1,0 +1,137 @@
+import type { StoredResponse } from "../cache/stored_response.ts";
+import type { CacheNote } from "../request/cache_note.ts";
+import type { ConvertOptions, FormRecipe } from "../request/convert_options.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Services } from "../request/services.ts";
+import { type Accepted, accepted } from "../http/accept.ts";
+import type { Fields } from "../http/fields.ts";
+import { isResting, reportConversion } from "./conversion_report.ts";
+import { ImageForms, isConvertible, willBeConvertible } from "./image_form.ts";
+import { madeOnce, within } from "./make_once.ts";
+import { respondStored } from "./respond.ts";
+
+/** Forms of each stored response by the options that they were worked out for; `null` where it is served as it is. */
+const known = new WeakMap<StoredResponse, { readonly options: ConvertOptions; readonly forms: ImageForms | null }>();
+
+/** The forms that a stored response may be served in; `null` where it is no picture to convert. */
+export function imageForms(stored: StoredResponse, options: ConvertOptions): ImageForms | null {
+  const before = known.get(stored);
+  if (before?.options === options) return before.forms;
+  const forms = isConvertible(stored, options) ? new ImageForms(stored, options) : null;
+  known.set(stored, { options, forms });
+  return forms;
+}
+
+/** Answers with a picture in the best form that the client takes and that there is; begins to make what is missing. */
+export function respondImage(
+  exchange: Exchange,
+  forms: ImageForms,
+  { options, note }: { readonly options: ConvertOptions; readonly note: CacheNote },
+): Response | Promise<Response> {
+  const recipes = wantedForms(exchange, forms, options);
+  for (const recipe of recipes) {
+    const key = forms.key(recipe);
+    if (isResting(key)) continue;
+    const found = exchange.services.store.get(key);
+    const form = found === undefined || found instanceof Promise ? undefined : forms.with(recipe, found.response);
+    if (form === undefined) {
+      // The look-up is done once more there: it is rare, and memory has answered that it holds nothing.
+      return chosenLate(exchange, forms, { recipes, options }).then((chosen) => respondStored(exchange, chosen, note));
+    }
+    if (form !== null) return respondStored(exchange, form, note);
+  }
+  return respondStored(exchange, forms.original, note);
+}
+
+/**
+ * Whether what is about to be stored is a picture that this request would get converted: then its client does better to wait for the
+ * whole of it than to be sent the original as it comes in.
+ */
+export function awaitsForm(exchange: Exchange, fields: Readonly<Fields>): boolean {
+  const { images } = exchange.tenant;
+  if (images === null || images.waitMs === 0 || exchange.wantsPart) return false;
+  const accept = accepted(exchange.header("accept"));
+  return images.recipes.some(({ mediaType }) => accept.named(mediaType) > 0) && willBeConvertible(fields, images);
+}
+
+/** What clients want of each listener, by what they say: they say the same few things over and over. */
+const wanted = new WeakMap<readonly FormRecipe[], WeakMap<Accepted, Map<string, readonly FormRecipe[]>>>();
+
+/** Recipes for a request, best first: formats that it names in full and likes no less than the original's. */
+function wantedForms(exchange: Exchange, forms: ImageForms, { recipes }: ConvertOptions): readonly FormRecipe[] {
+  // A part that a client has is one of the form that its tag names; without a tag it is taken for the original's.
+  if (exchange.header("range") !== null && exchange.header("if-range") === null) return [];
+  // The original has met this already; a form has another tag, and must not be sent in its place (RFC 9110 §13.1.1).
+  if (exchange.header("if-match") !== null) return [];
+  const accept = accepted(exchange.header("accept"));
+  let byAccept = wanted.get(recipes);
+  if (byAccept === undefined) wanted.set(recipes, byAccept = new WeakMap());
+  let byType = byAccept.get(accept);
+  if (byType === undefined) byAccept.set(accept, byType = new Map());
+  let chosen = byType.get(forms.mediaType);
+  if (chosen === undefined) byType.set(forms.mediaType, chosen = choose(accept, forms.mediaType, recipes));
+  return chosen;
+}
+
+function choose(accept: Accepted, mediaType: string, recipes: readonly FormRecipe[]): readonly FormRecipe[] {
+  const least = accept.weightOf(mediaType);
+  const liked = recipes.filter((recipe) => {
+    const weight = accept.named(recipe.mediaType);
+    return weight > 0 && weight >= least && recipe.mediaType !== mediaType;
+  });
+  // Of forms that are liked equally the listener's order decides, which a stable sort keeps.
+  return liked.toSorted((a, b) => accept.named(b.mediaType) - accept.named(a.mediaType));
+}
+
+interface Choice {
+  readonly recipes: readonly FormRecipe[];
+  readonly options: ConvertOptions;
+}
+
+/** The best form that is stored, or is made in time; else the original. What is not made in time is still stored. */
+async function chosenLate(
+  exchange: Exchange,
+  forms: ImageForms,
+  { recipes, options }: Choice,
+): Promise<StoredResponse> {
+  exchange.outliveResponse();
+  const { services } = exchange;
+  const untilMs = performance.now() + options.waitMs;
+  let mayMake = exchange.method === "GET" && exchange.header("range") === null;
+  for (const recipe of recipes) {
+    const key = forms.key(recipe);
+    if (isResting(key)) continue;
+    const found = await services.store.get(key);
+    const held = found === undefined ? undefined : forms.with(recipe, found.response);
+    if (held === null) continue;
+    if (held !== undefined) return held;
+    if (!mayMake || services.background.isFull) continue;
+    const made = obtain(services, forms, { recipe, options });
+    services.background.add(made);
+    const inTime = await within(made, untilMs - performance.now());
+    if (inTime === undefined) mayMake = false;
+    else if (inTime !== null) return inTime;
+  }
+  return forms.original;
+}
+
+/** Makes a form, once in all workers together; `null` where there is none, or none in time of anybody. */
+async function obtain(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
+  const key = forms.key(making.recipe);
+  const held = await madeOnce(services, { key, make: () => converted(services, forms, making) });
+  return held === null ? null : forms.with(making.recipe, held) ?? null;
+}
+
+/** The form as it is to be stored, one without a body included; `null` where it is worth another try. */
+async function converted(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
+  const { recipe, options: { counts } } = making;
+  const conversion = await services.images.convert(forms.original.body, recipe);
+  reportConversion(services, { key: forms.key(recipe), counts, made: "done" }, conversion);
+  if (conversion.kind === "done") return forms.holding(recipe, conversion.body);
+  return conversion.kind === "unsuitable" ? forms.holding(recipe, null) : null;
+}
+
+interface Making {
+  readonly recipe: FormRecipe;
+  readonly options: ConvertOptions;
+}

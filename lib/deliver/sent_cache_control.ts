@@ -1,0 +1,37 @@
+import type { Freshness } from "../cache/stored_response.ts";
+import type { Tenant } from "../request/snapshot.ts";
+import { responseDirectives } from "../http/cache_control.ts";
+import { type Fields, fieldValue } from "../http/fields.ts";
+
+/** Fields that state a lifetime, or are read as one. */
+const LIFETIME: ReadonlySet<string> = new Set(["cache-control", "expires", "pragma"]);
+
+/**
+ * The fields to store and send where the gateway, not the origin, decides how long a response is fresh (mode `ttl`): caches behind
+ * it and browsers are told the same lifetime, which `Age` counts against (RFC 9111 §4.2). The value is exactly
+ * `public, max-age=N`, since there are clients that read no other. Where the origin's own word decides it stays as it is.
+ */
+export function sentCacheControl(tenant: Tenant, fields: Fields, freshness: Freshness): Fields {
+  if (tenant.policy?.mode !== "ttl" || freshness.mustRevalidate || freshness.lifetimeMs <= 0) return fields;
+  const said = responseDirectives(fieldValue(fields, "cache-control"));
+  const words = [`max-age=${Math.floor(freshness.lifetimeMs / 1000)}`];
+  // Whether a user's request may share the response is the type's to say, or the origin's; not to be made up here.
+  if (said.public || tenant.type.cacheMode === "ttl") words.unshift("public");
+  if (said.noTransform) words.push("no-transform");
+  const kept = fields.filter(([name]) => !LIFETIME.has(name));
+  kept.push(["cache-control", words.join(", ")]);
+  return kept;
+}
+
+/**
+ * Fields of an answer that is passed on, for clients that read no other `Cache-Control` than `public, max-age=N`: what an origin says
+ * beside that (`immutable`, stale windows) they take for no lifetime at all. What it says against storing or reusing stays.
+ */
+export function plainCacheControl(fields: Fields): Fields {
+  const said = responseDirectives(fieldValue(fields, "cache-control"));
+  const { maxAgeSeconds, noStore, noCache, mustRevalidate, noTransform } = said;
+  if (maxAgeSeconds === null || said.private || noStore || noCache || mustRevalidate || noTransform) return fields;
+  const kept = fields.filter(([name]) => !LIFETIME.has(name));
+  kept.push(["cache-control", `public, max-age=${maxAgeSeconds}`]);
+  return kept;
+}

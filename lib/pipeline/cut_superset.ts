@@ -1,0 +1,126 @@
+import { createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import { KEY_SEPARATOR } from "../cache/key.ts";
+import { ttlMs } from "../cache/reuse.ts";
+import type { Found } from "../cache/store.ts";
+import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
+import type { Derived, Deriver } from "../request/deriver.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { fieldValue } from "../http/fields.ts";
+import type { PartedDocuments, PartedTarget } from "../upstream_type/parted_documents.ts";
+import { SupersetIndex } from "./superset_index.ts";
+
+/** Bytes of documents that were cut, kept so that each is cut once; in each worker, for each listener. */
+const MAX_CUT_BYTES = 8 * 1024 * 1024;
+const MAX_CUTS = 4_096;
+
+/** Fields that speak of the very bytes they came with. */
+const OF_BYTES: ReadonlySet<string> = new Set([
+  "content-digest",
+  "content-md5",
+  "digest",
+  "etag",
+  "last-modified",
+  "repr-digest",
+]);
+
+/** A key taken apart: what stands before its target, and the target. */
+interface PartedKey extends PartedTarget {
+  readonly prefix: string;
+}
+
+/** What came of cutting a stored document; `null` where it cannot be cut. */
+interface Cut {
+  readonly source: WeakRef<StoredResponse>;
+  readonly response: StoredResponse | null;
+}
+
+/**
+ * Serves a request for a document with some parts from a stored one with more. What it makes is not stored, so that whatever
+ * purges, invalidates or evicts its source ends it too.
+ */
+export class SupersetCutter implements Deriver {
+  readonly #documents: PartedDocuments;
+  readonly #index = new SupersetIndex();
+  readonly #cuts = new LRUCache<string, Cut>({
+    max: MAX_CUTS,
+    maxSize: MAX_CUT_BYTES,
+    sizeCalculation: ({ response }) => 1 + (response?.body.byteLength ?? 0),
+  });
+
+  constructor(documents: PartedDocuments) {
+    this.#documents = documents;
+  }
+
+  async derive(exchange: Exchange): Promise<Derived | null> {
+    const wanted = this.#read(exchange.key);
+    if (wanted === null) return null;
+    const base = wanted.prefix + wanted.base;
+    return await this.#fromOneOf(exchange, wanted, this.#index.known(base)) ??
+      await this.#fromOneOf(exchange, wanted, await this.#index.recorded(exchange.services, base));
+  }
+
+  kept({ services }: Exchange, stored: StoredResponse): void {
+    const held = this.#read(stored.key);
+    if (held === null || !isDocument(stored)) return;
+    const bare = { ...held, parts: [] };
+    // A document of which nothing can be cut is of no use to others.
+    if (held.parts.some((part) => this.#documents.mayCut({ ...held, parts: [part] }, bare))) {
+      this.#index.note(services, held.prefix + held.base, stored);
+    }
+  }
+
+  async #fromOneOf(exchange: Exchange, wanted: PartedKey, keys: readonly string[]): Promise<Derived | null> {
+    for (const key of keys) {
+      const held = this.#read(key);
+      if (held === null || held.prefix !== wanted.prefix || !this.#documents.mayCut(held, wanted)) continue;
+      const found = await exchange.services.store.get(key);
+      if (found === undefined || !isUsable(exchange, found)) continue;
+      const response = this.#cut(exchange.key, found.response, { held, wanted });
+      if (response !== null) return { response, tier: found.tier, detail: "superset" };
+    }
+    return null;
+  }
+
+  /** Listener and host come before the target; a key with more behind it is that of a variant, or of one cookie's value. */
+  #read(key: string): PartedKey | null {
+    const start = key.indexOf(KEY_SEPARATOR, key.indexOf(KEY_SEPARATOR) + 1) + 1;
+    const target = key.slice(start);
+    const parted = target.includes(KEY_SEPARATOR) ? null : this.#documents.read(target);
+    return parted === null ? null : { prefix: key.slice(0, start), ...parted };
+  }
+
+  #cut(
+    key: string,
+    source: StoredResponse,
+    { held, wanted }: { readonly held: PartedKey; readonly wanted: PartedKey },
+  ): StoredResponse | null {
+    const known = this.#cuts.get(key);
+    if (known?.source.deref() === source) return known.response;
+    const body = this.#documents.cut(source.body, held, wanted);
+    const response = body === null ? null : cutResponse(key, source, body);
+    this.#cuts.set(key, { source: new WeakRef(source), response });
+    return response;
+  }
+}
+
+/** Fresh, of nobody's variant, and not changed since by an unsafe request (RFC 9111 §4.4). */
+function isUsable({ services }: Exchange, { response }: Found): boolean {
+  return isDocument(response) && !response.freshness.alwaysValidate && ttlMs(response, services.clock.now()) > 0 &&
+    !services.invalidations.since(response.key, response.requestTimeMs);
+}
+
+/** A good answer in JSON, as UTF-8 and not coded, that every client gets alike. */
+function isDocument({ status, fields, selectedBy }: StoredResponse): boolean {
+  if (status !== 200 || selectedBy.length > 0 || fieldValue(fields, "content-encoding") !== null) return false;
+  const [type = "", ...parameters] = (fieldValue(fields, "content-type") ?? "").toLowerCase().split(";");
+  return /^application\/(?:[\w.+-]+\+)?json$/.test(type.trim()) &&
+    parameters.every((parameter) => !/^\s*charset=/.test(parameter) || /^\s*charset="?utf-8"?\s*$/.test(parameter));
+}
+
+/** Other bytes than the source's, so an entity tag of its own; all that tells of age and lifetime is the source's. */
+function cutResponse(key: string, source: StoredResponse, body: Uint8Array<ArrayBuffer>): StoredResponse {
+  const fields = source.fields.filter(([name]) => !OF_BYTES.has(name));
+  fields.push(["etag", `"${createHash("sha256").update(body).digest("base64url").slice(0, 32)}"`]);
+  return storedResponse({ ...source, key, fields, body });
+}

@@ -1,0 +1,71 @@
+import type { StoredHead } from "../cache/flight.ts";
+import { variantKey } from "../cache/key.ts";
+import type { Storable } from "../cache/storable.ts";
+import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
+import { varyMarker } from "../cache/variants.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Answer } from "../forward/forward.ts";
+import type { Fields } from "../http/fields.ts";
+import { clientFields } from "../deliver/respond.ts";
+import { sentCacheControl } from "../deliver/sent_cache_control.ts";
+import { withBodyTag, withSimpleTag } from "../deliver/simple_tag.ts";
+
+/** An answer, and the form in which it may be stored. */
+export interface Keepable {
+  readonly answer: Answer;
+  readonly decision: Storable;
+}
+
+/** Everything of the response that is to be stored but its body; `null` is a length that is not known yet. */
+export function storedHead(
+  exchange: Exchange,
+  { answer, decision }: Keepable,
+  lengthBytes: number | null,
+): StoredHead {
+  const given = clientFields(exchange, decision.fields);
+  const own = exchange.tenant.type.simpleTags ? withSimpleTag(given, answer.response.fields) : given;
+  const fields = sentCacheControl(exchange.tenant, own, decision.freshness);
+  if (lengthBytes !== null) fields.push(["content-length", String(lengthBytes)]);
+  const { freshness, selectedBy, tiers } = decision;
+  return {
+    key: selectedBy.length === 0 ? exchange.key : variantKey(exchange.key, selectedBy),
+    status: answer.response.status,
+    fields,
+    requestTimeMs: answer.requestTimeMs,
+    responseTimeMs: answer.response.receivedAtMs,
+    freshness,
+    selectedBy,
+    tags: allTags(decision.tags, exchange.tenant.type.tags(exchange)),
+    tiers,
+  };
+}
+
+/**
+ * Puts a complete response into the store, with the marker that leads to it where it is one of several variants. What was asked for
+ * before an unsafe request changed it is not kept (RFC 9111 §4.4).
+ */
+export function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<ArrayBuffer>): StoredResponse {
+  const { store, invalidations } = exchange.services;
+  const isToTag = exchange.tenant.type.simpleTags && head.status === 200;
+  const stored = storedResponse({ ...head, fields: isToTag ? withBodyTag(head.fields, body) : head.fields, body });
+  if (invalidations.since(exchange.key, stored.requestTimeMs)) return stored;
+  if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored, exchange.variantsSinceMs));
+  store.put(stored);
+  exchange.tenant.deriver?.kept?.(exchange, stored);
+  return stored;
+}
+
+/** The response as the client gets it whose request brought it: with the fields that belong to that client alone. */
+export function withOwnFields<T extends { readonly fields: Readonly<Fields> }>(
+  exchange: Exchange,
+  response: T,
+  { ownFields }: Storable,
+): T {
+  const own = ownFields.filter(([name]) => !exchange.tenant.type.dropFields.has(name));
+  return own.length === 0 ? response : { ...response, fields: [...response.fields, ...own] };
+}
+
+/** The origin's tags and the type's, sorted, each once. */
+function allTags(given: readonly string[], derived: readonly string[]): readonly string[] {
+  return derived.length === 0 ? given : [...new Set([...given, ...derived])].sort();
+}

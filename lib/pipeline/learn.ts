@@ -1,0 +1,51 @@
+import { invalidates } from "../cache/invalidation.ts";
+import { headUpdate } from "../cache/policy.ts";
+import { staleSince } from "../cache/purge_rules.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { tenantKey } from "../request/tenant_key.ts";
+import type { Answer } from "../forward/forward.ts";
+import { clientFields } from "../deliver/respond.ts";
+import { sentCacheControl } from "../deliver/sent_cache_control.ts";
+import { partKey } from "./part.ts";
+
+/** What the cache learns of an answer that it will not store. */
+export function learn(exchange: Exchange, answer: Answer, held: StoredResponse | undefined): void {
+  if (exchange.tenant.policy === null) return;
+  if (exchange.method === "HEAD" && held !== undefined) renew(exchange, answer, held);
+  else if (exchange.method !== "GET" && exchange.method !== "HEAD") invalidate(exchange, answer);
+}
+
+/** A `HEAD` that was forwarded brings a stored response up to date, or shows that it has changed (RFC 9111 §4.3.5). */
+function renew(exchange: Exchange, { requestTimeMs, response }: Answer, held: StoredResponse): void {
+  const { store, clock } = exchange.services;
+  const times = { requestTimeMs, responseTimeMs: response.receivedAtMs };
+  const head = { status: response.status, fields: clientFields(exchange, response.fields) };
+  const update = headUpdate(held, head, { request: exchange, times, options: exchange.tenant.policy! });
+  if (update.kind === "none") return;
+  if (update.kind === "changed") return store.put(staleSince(held, clock.now()));
+  const { response: renewed, keep } = update.freshened;
+  if (keep === "delete") store.delete(held.key);
+  if (keep !== "replace") return;
+  store.put({ ...renewed, fields: sentCacheControl(exchange.tenant, renewed.fields.slice(), renewed.freshness) });
+}
+
+/** What an unsafe request changed is not served from the store any more (RFC 9111 §4.4). */
+function invalidate(exchange: Exchange, answer: Answer): void {
+  const { tenant, services, method } = exchange;
+  const { authority, path, query } = exchange;
+  const upstreamAuthority = tenant.pool.endpoints.get(answer.upstream.id)?.host ?? null;
+  for (const target of invalidates(method, answer.response, { authority, path, query, upstreamAuthority })) {
+    const request = { method: "GET", path: target.path, query: target.query, header: () => null };
+    const key = tenantKey(tenant, request, target.authority);
+    const keys = target.path === path && target.query === query ? [key, exchange.key] : [key];
+    for (const changed of keys) forget(services, changed);
+  }
+}
+
+function forget({ store, invalidations, collapse, clock }: Exchange["services"], key: string): void {
+  invalidations.add(key, clock.now());
+  collapse.detach(key);
+  store.delete(key);
+  store.delete(partKey(key));
+}

@@ -1,0 +1,86 @@
+import { KEY_SEPARATOR } from "../cache/key.ts";
+import { evaluate, storable } from "../cache/policy.ts";
+import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
+import { BoundedCopy } from "../request/body_stream.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Answer } from "../forward/forward.ts";
+import { rangeApplies } from "../http/conditional.ts";
+import { fieldValue } from "../http/fields.ts";
+import { type ByteRange, parseRange } from "../http/ranges.ts";
+import { storedHead } from "./keep_response.ts";
+
+/** The key of the part that is held of a target; the whole, and its variants, have keys of their own. */
+export function partKey(primaryKey: string): string {
+  return `${primaryKey}${KEY_SEPARATOR}~part`;
+}
+
+/** What a stored part says of a request for a range: an answer made of it, or nothing. */
+export function fromPart(exchange: Exchange, stored: StoredResponse): StoredResponse | null {
+  if (exchange.services.invalidations.since(exchange.key, stored.requestTimeMs)) return null;
+  const { selectedBy, ...rest } = stored;
+  const part = { ...rest, selectedBy: [] };
+  const context = { options: exchange.tenant.policy!, nowMs: exchange.services.clock.now() };
+  if (evaluate(exchange, part, context).kind !== "hit" || !rangeApplies(exchange.header("if-range"), part)) return null;
+  const asked = exchange.header("range")!;
+  // The very same request gets the very same answer; another one only what lies within.
+  if (selectedBy.some(([name, value]) => name === "range" && value === asked)) return part;
+  return cutOut(part, asked);
+}
+
+const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+|\*)$/;
+
+/** A smaller range of a part; `null` where some of it is not there. */
+function cutOut(part: StoredResponse, asked: string): StoredResponse | null {
+  const [, from = "", , total = "*"] = CONTENT_RANGE.exec(fieldValue(part.fields, "content-range") ?? "") ?? [];
+  const first = Number(from);
+  const range = onlyRange(asked, total === "*" ? Infinity : Number(total));
+  // What was sent counts, not what Content-Range announced.
+  if (from === "" || range === null || range.first < first || range.last >= first + part.body.byteLength) return null;
+  const body = part.body.subarray(range.first - first, range.last - first + 1);
+  const fields = part.fields.filter(([name]) => name !== "content-range");
+  fields.push(["content-range", `bytes ${range.first}-${range.last}/${total}`]);
+  return storedResponse({ ...part, fields, body });
+}
+
+function onlyRange(asked: string, lengthBytes: number): ByteRange | null {
+  const parsed = parseRange(asked, lengthBytes);
+  return parsed.kind === "ranges" && parsed.ranges.length === 1 ? parsed.ranges[0]! : null;
+}
+
+/** What reads an answer's body and keeps a copy of it. */
+export interface PartCopy {
+  readonly read: () => Promise<Uint8Array | null>;
+  /** The body has ended, or broken off. */
+  readonly onEnd: (isWhole: boolean) => void;
+}
+
+/** Keeps a copy of an answer to a range request on its way to the client; `null` where it is not to be kept (RFC 9111 §3.3). */
+export function keepPart(exchange: Exchange, answer: Answer): PartCopy | null {
+  const { response } = answer;
+  const { lengthBytes } = response.body;
+  const { settings, budget, store, invalidations, collapse } = exchange.services;
+  if (response.status !== 206 || lengthBytes === null || lengthBytes > settings.maxEntryBytes) return null;
+  const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };
+  const decision = storable({ request: exchange, head: response, times, options: exchange.tenant.policy! });
+  // Parts of several variants would need a key for each; they are worth too little for that.
+  if (!decision.store || decision.selectedBy.length !== 1 || !budget.reserve(lengthBytes)) return null;
+  const copy = new BoundedCopy(lengthBytes);
+  return {
+    async read() {
+      const chunk = await response.body.read();
+      copy.add(chunk);
+      return chunk;
+    },
+    onEnd(isWhole) {
+      budget.release(lengthBytes);
+      const body = isWhole ? copy.whole() : null;
+      if (body === null || invalidations.since(exchange.key, answer.requestTimeMs)) return;
+      const head = storedHead(exchange, { answer, decision }, body.byteLength);
+      const stored = storedResponse({ ...head, key: partKey(exchange.key), body });
+      store.put(stored);
+      // For a while other workers find it here, until the disk tier has it.
+      const entry = collapse.enter(stored.key);
+      if (entry.role === "leader") collapse.finish(entry.flight, stored);
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import type { ClientAuth } from "../../lib/request/client_auth.ts";
+import { Cors, CORS_DEFAULTS } from "../../lib/request/cors.ts";
+import type { Fields } from "../../lib/http/fields.ts";
+import { sentFields } from "../../lib/deliver/sent_fields.ts";
+
+const CLOSED = { cors: null, auth: { sharedCaches: false } as ClientAuth };
+const OPEN = { cors: null, auth: null };
+
+/** The `Cache-Control` of a closed listener for one of an upstream. */
+function closed(...values: string[]): string {
+  const fields: Fields = values.map((value) => ["cache-control", value]);
+  const found = sentFields(CLOSED, fields).filter(([name]) => name === "cache-control");
+  assert.equal(found.length, 1);
+  return found[0]![1];
+}
+
+Deno.test("sentFields() changes nothing where the listener is open and the upstream speaks for itself", () => {
+  const fields: Fields = [["cache-control", "public, max-age=60"], [
+    "access-control-allow-origin",
+    "https://a.example",
+  ]];
+  assert.equal(sentFields(OPEN, fields), fields);
+});
+
+Deno.test("sentFields() keeps shared caches from storing what a closed listener sends", () => {
+  const cases: ReadonlyArray<readonly [string, string]> = [
+    ["public, max-age=60", "private, max-age=60"],
+    ["max-age=60, s-maxage=90, Public", "private, max-age=60"],
+    ['private="x-a, x-b", max-age=5', "private, max-age=5"],
+    ["no-cache, proxy-revalidate, must-revalidate", "private, no-cache, must-revalidate"],
+    ["no-store", "no-store"],
+    ["private, no-store", "private, no-store"],
+    ["s-maxage=5", "private"],
+  ];
+  for (const [said, sent] of cases) assert.equal(closed(said), sent);
+  assert.equal(closed("public", "max-age=1"), "private, max-age=1");
+  assert.deepEqual(sentFields(CLOSED, [["etag", '"1"']]), [["etag", '"1"'], ["cache-control", "private"]]);
+});
+
+Deno.test("sentFields() drops the fields that speak to shared caches alone, where the listener is closed", () => {
+  const fields: Fields = [
+    ["cdn-cache-control", "max-age=9"],
+    ["cloudflare-cdn-cache-control", "max-age=9"],
+    ["surrogate-control", "max-age=9"],
+    ["x-accel-expires", "9"],
+    ["expires", "0"],
+  ];
+  assert.deepEqual(sentFields(CLOSED, fields).map(([name]) => name), ["expires", "cache-control"]);
+  const shared = { cors: null, auth: { sharedCaches: true } as ClientAuth };
+  assert.equal(sentFields(shared, fields), fields);
+});
+
+Deno.test("sentFields() drops the upstream's CORS fields where the listener has a policy of its own", () => {
+  const fields: Fields = [["etag", '"1"'], ["access-control-allow-origin", "*"], ["access-control-max-age", "1"]];
+  for (const origins of [[], ["*"]]) {
+    const cors = new Cors({ ...CORS_DEFAULTS, origins });
+    assert.deepEqual(sentFields({ cors, auth: null }, fields), [["etag", '"1"']]);
+  }
+});
+
+Deno.test("sentFields() names Origin in Vary once, where the answer depends on it", () => {
+  const cors = new Cors({ ...CORS_DEFAULTS, origins: ["https://a.example"] });
+  const vary = (fields: Fields) => sentFields({ cors, auth: null }, fields);
+  assert.deepEqual(vary([]), [["vary", "Origin"]]);
+  assert.deepEqual(vary([["vary", "Accept"]]), [["vary", "Accept, Origin"]]);
+  for (const value of ["origin", "Accept, ORIGIN", "*"]) assert.deepEqual(vary([["vary", value]]), [["vary", value]]);
+});

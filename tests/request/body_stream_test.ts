@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import {
+  bodyStream,
+  BoundedCopy,
+  concat,
+  gather,
+  inTurn,
+  resumed,
+  type StreamEnd,
+} from "../../lib/request/body_stream.ts";
+import type { UpstreamBody } from "../../lib/upstream_client/transport.ts";
+
+const bytes = (...values: number[]) => Uint8Array.from(values);
+
+/** A body of chunks, of unknown length unless one is given; an error ends it. */
+function bodyOf(chunks: readonly (Uint8Array | Error)[], lengthBytes: number | null = null) {
+  const left = [...chunks];
+  const body = {
+    lengthBytes,
+    isCancelled: false,
+    read: () => {
+      const chunk = left.shift() ?? null;
+      return chunk instanceof Error ? Promise.reject(chunk) : Promise.resolve(chunk);
+    },
+    readAll: async () => {
+      const all: Uint8Array[] = [];
+      for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) all.push(chunk);
+      return concat(all, all.reduce((sum, chunk) => sum + chunk.length, 0));
+    },
+    cancel: () => void (body.isCancelled = true),
+  };
+  return body satisfies UpstreamBody;
+}
+
+function streamOf(body: UpstreamBody): { stream: ReadableStream<Uint8Array>; ends: StreamEnd[] } {
+  const ends: StreamEnd[] = [];
+  return { stream: bodyStream(() => body.read(), (end) => ends.push(end)), ends };
+}
+
+Deno.test("bodyStream() passes chunks on and tells the end once", async () => {
+  const { stream, ends } = streamOf(bodyOf([bytes(1, 2), bytes(3)]));
+  assert.deepEqual(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).bytes(), bytes(1, 2, 3));
+  assert.deepEqual(ends, [{ bytes: 3, aborted: false, error: null }]);
+});
+
+Deno.test("bodyStream() reads nothing before it is asked, and nothing ahead", async () => {
+  let reads = 0;
+  const stream = bodyStream(() => Promise.resolve(bytes(++reads)), () => {});
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.equal(reads, 0);
+  const reader = stream.getReader();
+  await reader.read();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.equal(reads, 1);
+  await reader.cancel();
+});
+
+Deno.test("bodyStream() breaks off with the error, and tells it", async () => {
+  const error = new Error("cut");
+  const { stream, ends } = streamOf(bodyOf([bytes(1), error]));
+  await assert.rejects(new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).bytes(), error);
+  assert.deepEqual(ends, [{ bytes: 1, aborted: false, error }]);
+});
+
+Deno.test("bodyStream() tells once that its reader left, whatever comes of the read under way", async () => {
+  for (const outcome of ["chunk", "end", "error"] as const) {
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | null>();
+    const ends: StreamEnd[] = [];
+    const reader = bodyStream(() => promise, (end) => ends.push(end)).getReader();
+    const reading = reader.read();
+    await new Promise((settle) => setTimeout(settle, 0));
+    await reader.cancel();
+    if (outcome === "error") reject(new Error("late"));
+    else resolve(outcome === "end" ? null : bytes(1));
+    assert.equal((await reading).done, true);
+    await new Promise((settle) => setTimeout(settle, 0));
+    assert.deepEqual(ends, [{ bytes: 0, aborted: true, error: null }], outcome);
+  }
+});
+
+const roomy = { limitBytes: 4, admit: () => true };
+
+Deno.test("gather() collects a body up to the limit", async () => {
+  assert.deepEqual(await gather(bodyOf([bytes(1, 2), bytes(3, 4)]), roomy), { whole: bytes(1, 2, 3, 4) });
+  assert.deepEqual(await gather(bodyOf([]), roomy), { whole: bytes() });
+  assert.deepEqual(await gather(bodyOf([bytes(1, 2)], 2), roomy), { whole: bytes(1, 2) });
+});
+
+Deno.test("gather() gives back what it read of a larger body, and leaves the rest", async () => {
+  const body = bodyOf([bytes(1, 2), bytes(3, 4, 5), bytes(6)]);
+  const gathered = await gather(body, roomy);
+  assert.deepEqual(gathered, { whole: null, chunks: [bytes(1, 2), bytes(3, 4, 5)], reason: "too-large" });
+  assert.deepEqual(await body.read(), bytes(6));
+});
+
+Deno.test("gather() stops where there is no room, and says so", async () => {
+  let room = 3;
+  const gathered = await gather(bodyOf([bytes(1, 2), bytes(3, 4), bytes(5)]), {
+    limitBytes: 100,
+    admit: (count) => (room -= count) >= 0,
+  });
+  assert.deepEqual(gathered, { whole: null, chunks: [bytes(1, 2), bytes(3, 4)], reason: "fill-memory-full" });
+});
+
+Deno.test("gather() rejects with what the body breaks off with", async () => {
+  const error = new Error("cut");
+  await assert.rejects(gather(bodyOf([bytes(1), error]), roomy), error);
+});
+
+Deno.test("resumed() gives the beginning again, then the rest, and cancels the body under it", async () => {
+  const under = bodyOf([bytes(3)]);
+  const body = resumed([bytes(1), bytes(2)], under);
+  const read = [];
+  for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) read.push(...chunk);
+  assert.deepEqual(read, [1, 2, 3]);
+  body.cancel();
+  assert.equal(under.isCancelled, true);
+});
+
+Deno.test("resumed() can be read whole, up to a limit", async () => {
+  const body = () => resumed([bytes(1), bytes(2)], bodyOf([bytes(3)]));
+  assert.deepEqual(await body().readAll(3), bytes(1, 2, 3));
+  await assert.rejects(body().readAll(2), RangeError);
+});
+
+Deno.test("inTurn() begins a read when the one before has ended, with or without success", async () => {
+  const events: string[] = [];
+  let turn = 0;
+  const read = inTurn(async () => {
+    const own = ++turn;
+    events.push(`begin ${own}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    events.push(`end ${own}`);
+    if (own === 1) throw new Error("first");
+    return own;
+  });
+  const results = await Promise.allSettled([read(), read(), read()]);
+  assert.deepEqual(events, ["begin 1", "end 1", "begin 2", "end 2", "begin 3", "end 3"]);
+  assert.deepEqual(results.map(({ status }) => status), ["rejected", "fulfilled", "fulfilled"]);
+});
+
+Deno.test("BoundedCopy keeps a whole stream within its limit, and nothing of a larger or an incomplete one", () => {
+  const copy = new BoundedCopy(3);
+  assert.equal(copy.add(bytes(1, 2)), true);
+  assert.equal(copy.whole(), null);
+  assert.equal(copy.add(bytes(3)), true);
+  assert.equal(copy.add(null), true);
+  assert.deepEqual(copy.whole(), bytes(1, 2, 3));
+
+  const larger = new BoundedCopy(3);
+  assert.equal(larger.add(bytes(1, 2, 3, 4)), false);
+  assert.equal(larger.add(null), false);
+  assert.equal(larger.whole(), null);
+});
+
+Deno.test("concat() joins chunks in their order", () => {
+  assert.deepEqual(concat([bytes(1), bytes(), bytes(2, 3)], 3), bytes(1, 2, 3));
+});
