@@ -5,6 +5,11 @@
 export type ErrorCode =
   | "bad_request"
   | "uri_too_long"
+  | "fields_too_large"
+  | "request_timeout"
+  | "expectation_failed"
+  | "coding_not_supported"
+  | "version_not_supported"
   | "no_listener"
   | "unauthorized"
   | "method_not_supported"
@@ -26,6 +31,11 @@ export type ErrorCode =
 const STATUS: Readonly<Record<ErrorCode, number>> = {
   bad_request: 400,
   uri_too_long: 414,
+  fields_too_large: 431,
+  request_timeout: 408,
+  expectation_failed: 417,
+  coding_not_supported: 501,
+  version_not_supported: 505,
   no_listener: 404,
   unauthorized: 401,
   method_not_supported: 501,

@@ -1,3 +1,4 @@
+import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { fieldValue } from "../http/fields.ts";
 import { countTry } from "../metrics/gateway_metrics.ts";
@@ -10,7 +11,7 @@ import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { withoutSecret } from "./secret_echo.ts";
 
 /** An upstream's answer, its body not read yet. Whoever takes it reads or cancels the body, and calls `release`. */
-export interface Answer {
+export interface UpstreamAnswer {
   readonly response: UpstreamResponse;
   readonly judgement: Judgement;
   /** Milliseconds since the Unix epoch at which the try began. */
@@ -23,7 +24,7 @@ export interface Answer {
 
 /** How one try ended: with an answer, or with a reason why there is none. */
 export type Attempt =
-  | { readonly kind: "answer"; readonly upstream: Upstream; readonly answer: Answer }
+  | { readonly kind: "answer"; readonly upstream: Upstream; readonly answer: UpstreamAnswer }
   | { readonly kind: "failure"; readonly upstream: Upstream; readonly failure: UpstreamFailure };
 
 /** What is tried. */
@@ -73,7 +74,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
 }
 
 /** Gives up an answer that nobody takes. */
-export function discard(answer: Answer): void {
+export function discard(answer: UpstreamAnswer): void {
   answer.response.body.cancel();
   answer.release();
 }
@@ -81,13 +82,6 @@ export function discard(answer: Answer): void {
 /** What an answer asks to wait for, in milliseconds, until the same upstream is asked again; 0 where it says nothing. */
 export function askedPauseMs({ fields, receivedAtMs }: UpstreamResponse): number {
   return retryAfterMs(fieldValue(fields, "retry-after"), receivedAtMs);
-}
-
-/** Errors that are not the transport's are bugs or hostile input below; they count as a failed try all the same. */
-export function asFailure(error: unknown): UpstreamFailure {
-  if (error instanceof UpstreamFailure) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new UpstreamFailure("protocol", message, true, { cause: error });
 }
 
 /** Ends a try in the books, exactly once: its latency is that of the field section, its outcome also counts the body. */

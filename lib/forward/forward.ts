@@ -1,6 +1,6 @@
 import type { Exchange } from "../request/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { type Answer, type Attempt, discard } from "./attempt.ts";
+import { type UpstreamAnswer, type Attempt, discard } from "./attempt.ts";
 import { triesAllowed } from "./chain.ts";
 import { attemptHedged } from "./hedge.ts";
 import { type Next, nextUpstream } from "./next_upstream.ts";
@@ -9,9 +9,6 @@ import { refuseForwarding } from "./refuse_forwarding.ts";
 import { isCredential, mayTryAgain, settle } from "./settle.ts";
 import { takeCredential } from "./take_credential.ts";
 import { takePlace } from "./take_place.ts";
-
-export { type Answer, asFailure, discard } from "./attempt.ts";
-export { clientError } from "../request/client_error.ts";
 
 /** How upstreams are asked. */
 export interface AskOptions {
@@ -29,7 +26,7 @@ export interface AskOptions {
  *
  * @throws {GatewayError} when none does
  */
-export async function askUpstreams(exchange: Exchange, ask: Ask, options: AskOptions = {}): Promise<Answer> {
+export async function askUpstreams(exchange: Exchange, ask: Ask, options: AskOptions = {}): Promise<UpstreamAnswer> {
   refuseForwarding(exchange);
   const { retries } = exchange.tenant.pool;
   const leave = exchange.tenant.admission === null ? null : await takePlace(exchange, options.signal);
@@ -47,7 +44,7 @@ export async function askUpstreams(exchange: Exchange, ask: Ask, options: AskOpt
 }
 
 /** An answer whose first release also does `end`. */
-function heldUntilRelease(answer: Answer, end: () => void): Answer {
+function heldUntilRelease(answer: UpstreamAnswer, end: () => void): UpstreamAnswer {
   let held = true;
   return {
     ...answer,
@@ -60,7 +57,7 @@ function heldUntilRelease(answer: Answer, end: () => void): Answer {
 }
 
 /** Asks one upstream after the other. */
-async function askInTurn(exchange: Exchange, ask: Ask, options: AskOptions): Promise<Answer> {
+async function askInTurn(exchange: Exchange, ask: Ask, options: AskOptions): Promise<UpstreamAnswer> {
   const { signal, avoid } = options;
   const runtime = exchange.tenant.pool;
   const tried = new Set<Upstream>(avoid === undefined ? [] : [avoid]);

@@ -1,4 +1,4 @@
-import { concat } from "../request/body_stream.ts";
+import { concat } from "../request/gathered_body.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { belies, hasSignature, SIGNATURE_BYTES } from "../http/content_signature.ts";
 import { fieldValue } from "../http/fields.ts";

@@ -2,7 +2,7 @@ import type { Exchange } from "../request/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { backoffMs } from "../upstream_client/retry.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
-import { type Answer, askedPauseMs, type Attempt, discard } from "./attempt.ts";
+import { type UpstreamAnswer, askedPauseMs, type Attempt, discard } from "./attempt.ts";
 
 /** What was tried so far. */
 export interface Tried {
@@ -87,7 +87,7 @@ function pauseBefore(exchange: Exchange, { last, untilMs }: Tried): number | nul
 }
 
 /** An answer that is not waited on: it would hold its place at the upstream during the pause. */
-function givenUp(answer: Answer): Attempt {
+function givenUp(answer: UpstreamAnswer): Attempt {
   discard(answer);
   const failure = new UpstreamFailure("reset", "The upstream asked for a pause", true);
   return { kind: "failure", upstream: answer.upstream, failure };

@@ -2,7 +2,8 @@ import type { Exchange } from "../request/exchange.ts";
 import type { Endpoint } from "../request/snapshot.ts";
 import { endToEndFields, type Field, type Fields } from "../http/fields.ts";
 import { FORWARDING_FIELDS, forwardingFields } from "../http/forwarded.ts";
-import type { RequestBody, UpstreamRequest } from "../upstream_client/transport.ts";
+import type { UpstreamRequest } from "../upstream_client/transport.ts";
+import type { BodySource } from "../wire/body_source.ts";
 import type { Outgoing } from "../upstream_type/upstream_type.ts";
 import { ATTEMPT_FIELD, attemptFields } from "./chain.ts";
 
@@ -13,7 +14,9 @@ export interface Ask {
   readonly forCache: boolean;
   /** Validators of a stored response. */
   readonly conditions: Readonly<Fields>;
-  readonly body: RequestBody | null;
+  readonly body: BodySource | null;
+  /** Protocol to switch to, where the client asks for one that the pool carries (RFC 9110 §7.8). */
+  readonly upgrade?: string;
 }
 
 /** Fields about the message's frame or its way here; the gateway makes its own. */
@@ -51,7 +54,7 @@ export function outgoingRequest(exchange: Exchange, sending: Sending): UpstreamR
   const query = outgoing.query === "" ? (exchange.hasEmptyQuery ? "?" : "") : `?${outgoing.query}`;
   return {
     method: ask.method,
-    target: endpoint.basePath + type.upstreamPath(exchange.path) + query,
+    target: exchange.path === "*" ? "*" : endpoint.basePath + type.upstreamPath(exchange.path) + query,
     fields: outgoingFields(exchange, sending),
     body: ask.body,
   };
@@ -73,7 +76,8 @@ function outgoingFields(exchange: Exchange, sending: Sending): Fields {
     !OWN_FIELDS.has(name) && !replaced.has(name) && !(isForWhole && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop" &&
     tenant.isToken?.(name, value) !== true
   );
-  const host: Field = ["host", tenant.pool.preserveHost ? exchange.authority : endpoint.host];
+  const isHostKept = tenant.pool.preserveHost && exchange.authority !== "";
+  const host: Field = ["host", isHostKept ? exchange.authority : endpoint.host];
   const fields: Fields = [
     host,
     ...kept,
@@ -98,7 +102,7 @@ function ownFields(exchange: Exchange): Fields {
     ...forwardingFields(tenant.forwarded, {
       peer: exchange.peer,
       authority: exchange.authority,
-      scheme: "http",
+      scheme: exchange.scheme,
       trusted: services.settings.isTrusted(exchange.peer),
       header: (name) => exchange.header(name),
     }),

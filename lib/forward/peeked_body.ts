@@ -1,37 +1,55 @@
 import { GatewayError } from "../errors.ts";
+import { concat } from "../request/gathered_body.ts";
+import { refusedMessage } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { type RequestBody, UpstreamFailure } from "../upstream_client/transport.ts";
+import { UpstreamFailure } from "../upstream_client/transport.ts";
+import type { BodySource } from "../wire/body_source.ts";
+import { WireError } from "../wire/wire_error.ts";
 
 /** Larger bodies are not looked into: what types look for are a few words. */
 const PEEKED_BYTES = 16 * 1024;
 
 /**
- * The client's body, looked into where the type wants to know what it says (`exchange.bodyText`), and still whole.
+ * The client's content, looked into where the type wants to know what it says (`exchange.bodyText`), and still whole.
  *
- * @throws {GatewayError} `bad_request` where it breaks off or does not come within the pool's `timeouts.idle`
+ * @throws {GatewayError} `bad_request` where it breaks off; what the server refuses it with: malformed, or too slow
  */
-export async function peekedBody(exchange: Exchange, body: RequestBody | null): Promise<RequestBody | null> {
-  const { type, pool } = exchange.tenant;
+export async function peekedBody(exchange: Exchange, body: BodySource | null): Promise<BodySource | null> {
+  const { type } = exchange.tenant;
   if (body === null || body.lengthBytes === null || body.lengthBytes > PEEKED_BYTES) return body;
   if (type.readsBody?.(exchange) !== true) return body;
-  const bytes = await readWithin(body.stream, pool.idleMs);
+  const bytes = await readAll(body);
   exchange.bodyText = new TextDecoder().decode(bytes);
-  return { stream: new Blob([bytes]).stream(), lengthBytes: bytes.byteLength };
+  return bytesBody(bytes);
 }
 
-async function readWithin(stream: RequestBody["stream"], waitMs: number): Promise<Uint8Array<ArrayBuffer>> {
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), waitMs);
+/** Content that is there as a whole. */
+function bytesBody(bytes: Uint8Array): BodySource {
+  let rest: Uint8Array | null = bytes.byteLength === 0 ? null : bytes;
+  return {
+    lengthBytes: bytes.byteLength,
+    read() {
+      const chunk = rest;
+      rest = null;
+      return Promise.resolve(chunk);
+    },
+    cancel: () => rest = null,
+  };
+}
+
+async function readAll(body: BodySource): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
   try {
-    const chunks: Uint8Array<ArrayBuffer>[] = [];
-    const sink = new WritableStream<Uint8Array>({ write: (chunk) => void chunks.push(new Uint8Array(chunk)) });
-    await stream.pipeTo(sink, { signal: late.signal });
-    return await new Blob(chunks).bytes();
+    for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) {
+      // A chunk is lent until the next read.
+      chunks.push(chunk.slice());
+      bytes += chunk.byteLength;
+    }
   } catch (cause) {
-    if (late.signal.aborted) throw new GatewayError("bad_request", "The request body did not come in time");
+    if (cause instanceof WireError) throw refusedMessage(cause);
     const failure = new UpstreamFailure("aborted", "The client has left", false, { cause });
     throw new GatewayError("bad_request", "The request body broke off", { cause: failure });
-  } finally {
-    clearTimeout(timer);
   }
+  return concat(chunks, bytes);
 }

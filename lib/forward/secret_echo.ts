@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { concat } from "../request/body_stream.ts";
+import { concat } from "../request/gathered_body.ts";
 import { type Field, fieldValue } from "../http/fields.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import { decodedResponse } from "./decode.ts";

@@ -2,7 +2,7 @@ import { GatewayError } from "../errors.ts";
 import { gatewayError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { retryable, type TryEnd } from "../upstream_client/retry.ts";
-import { type Answer, askedPauseMs, type Attempt, discard } from "./attempt.ts";
+import { type UpstreamAnswer, askedPauseMs, type Attempt, discard } from "./attempt.ts";
 import { mayGetRoom } from "./next_upstream.ts";
 import type { Ask } from "./outgoing.ts";
 
@@ -11,7 +11,7 @@ import type { Ask } from "./outgoing.ts";
  *
  * @throws {GatewayError} where there is no answer, or none to pass on
  */
-export function settle(exchange: Exchange, last: Attempt | null): Answer {
+export function settle(exchange: Exchange, last: Attempt | null): UpstreamAnswer {
   if (last === null && mayGetRoom(exchange)) {
     throw new GatewayError(
       "overloaded",
@@ -46,7 +46,7 @@ export function settle(exchange: Exchange, last: Attempt | null): Answer {
 }
 
 /** In place of an answer of a proxy or an edge on the way, which the type's clients could not read. */
-function limited(answer: Answer): GatewayError {
+function limited(answer: UpstreamAnswer): GatewayError {
   discard(answer);
   const askedMs = askedPauseMs(answer.response);
   return new GatewayError("rate_limited", "The upstream is over its limit", {

@@ -15,8 +15,7 @@ const PLAIN = "http://";
 const HTTP = /^https?:\/\//i;
 
 /**
- * Splits the URL that the server shows for a request. It holds the raw request target behind the scheme and the authority.
- * `null` says that it is none that a gateway can serve (authority-form, another scheme).
+ * Splits an absolute URL of http or https, without a change to its bytes. `null` says that it is none.
  *
  * @example
  * ```ts
@@ -34,6 +33,29 @@ export function splitTarget(url: string): Target | null {
   const query = question < 0 ? "" : url.slice(question + 1);
   if (slash < 0 || slash >= end) return { authority: url.slice(from, end), path: "/", query };
   return { authority: url.slice(from, slash), path: url.slice(slash, end), query };
+}
+
+const SLASH = 0x2f;
+
+/**
+ * Splits a request target (RFC 9112 §3.2): origin-form stands on `host`, the value of `Host`; absolute-form names its authority itself;
+ * asterisk-form has the path `*`. `null` says that it is none of them.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { requestTarget } from "./target.ts";
+ * assert.deepEqual(requestTarget("/3/a%2fb?q=1", "tmdb.example"), { authority: "tmdb.example", path: "/3/a%2fb", query: "q=1" });
+ * assert.deepEqual(requestTarget("http://other.example/3", "tmdb.example"), { authority: "other.example", path: "/3", query: "" });
+ * ```
+ */
+export function requestTarget(target: string, host: string): Target | null {
+  if (target.charCodeAt(0) !== SLASH) {
+    return target === "*" ? { authority: host, path: "*", query: "" } : splitTarget(target);
+  }
+  const question = target.indexOf("?");
+  if (question < 0) return { authority: host, path: target, query: "" };
+  return { authority: host, path: target.slice(0, question), query: target.slice(question + 1) };
 }
 
 /** A `.` or `..` segment, plain or escaped, with `/` or `\`, plain or escaped, at its ends. */

@@ -1,22 +1,20 @@
 import { ttlMs } from "../cache/reuse.ts";
+import type { Answer } from "../request/answer.ts";
 import { derivedNote } from "../request/cache_note.ts";
 import type { Derived, Deriver } from "../request/deriver.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { respondForm } from "../deliver/respond_form.ts";
-import { judged } from "./follow.ts";
-
-export type { Derived, Deriver } from "../request/deriver.ts";
+import { judged } from "./fetch_shared.ts";
 
 /** Answers with a response derived from stored ones, as a hit, if that can be and it is fresh; else by `fetch`. */
 export function deriveMissing(
   exchange: Exchange,
   deriver: Deriver,
-  fetch: () => Response | Promise<Response>,
-): Response | Promise<Response> {
+  fetch: () => Answer | Promise<Answer>,
+): Answer | Promise<Answer> {
   // The origin has to judge these (RFC 9111 §4.3.2), by the entity tag of its own response.
   if (exchange.header("if-match") !== null || exchange.header("if-unmodified-since") !== null) return fetch();
   const answer = (derived: Derived | null) =>
-    derived !== null && isOfUse(exchange, derived) ? respondDerived(exchange, derived) : fetch();
+    derived !== null && isOfUse(exchange, derived) ? derivedAnswer(exchange, derived) : fetch();
   try {
     const derived = deriver.derive(exchange);
     return derived instanceof Promise
@@ -34,8 +32,8 @@ function isOfUse(exchange: Exchange, { response }: Derived): boolean {
     !store.isPurged(response) && !invalidations.since(response.key, response.requestTimeMs);
 }
 
-function respondDerived(exchange: Exchange, { response, tier, detail }: Derived): Response | Promise<Response> {
-  return respondForm(exchange, response, derivedNote(exchange, response, { tier, detail }));
+function derivedAnswer(exchange: Exchange, { response, tier, detail }: Derived): Answer {
+  return { kind: "stored", note: derivedNote(exchange, response, { tier, detail }), response };
 }
 
 function failed({ services, requestId, tenant }: Exchange, error: unknown): null {

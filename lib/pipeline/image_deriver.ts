@@ -11,8 +11,8 @@ import { isResting, reportConversion } from "../deliver/conversion_report.ts";
 import { derivedKey, isConvertible, sizedResponse } from "../deliver/image_form.ts";
 import { madeOnce, within } from "../deliver/make_once.ts";
 import type { SizedPicture, SizedPictures } from "../upstream_type/sized_pictures.ts";
-import type { Derived, Deriver } from "./derive_missing.ts";
-import { judged } from "./follow.ts";
+import type { Derived, Deriver } from "../request/deriver.ts";
+import { judged } from "./fetch_shared.ts";
 
 /** How a listener makes sizes of pictures; compiled once from its configuration. */
 export interface DeriveOptions {
@@ -44,7 +44,6 @@ export class ImageDeriver implements Deriver {
   }
 
   async #derive(exchange: Exchange, sized: SizedPicture): Promise<Derived | null> {
-    exchange.outliveResponse();
     const source = await this.#source(exchange, sized);
     if (source === null || isOutdated(exchange, source.response)) return null;
     const state = { isLate: false };

@@ -4,15 +4,15 @@ import type { Storable } from "../cache/storable.ts";
 import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
 import { varyMarker } from "../cache/variants.ts";
 import type { Exchange } from "../request/exchange.ts";
-import type { Answer } from "../forward/forward.ts";
+import type { UpstreamAnswer } from "../forward/attempt.ts";
 import type { Fields } from "../http/fields.ts";
-import { clientFields } from "../deliver/respond.ts";
+import { clientFields } from "../deliver/client_fields.ts";
 import { sentCacheControl } from "../deliver/sent_cache_control.ts";
 import { withBodyTag, withSimpleTag } from "../deliver/simple_tag.ts";
 
 /** An answer, and the form in which it may be stored. */
 export interface Keepable {
-  readonly answer: Answer;
+  readonly answer: UpstreamAnswer;
   readonly decision: Storable;
 }
 

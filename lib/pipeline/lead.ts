@@ -1,72 +1,97 @@
-import { storable, validationFields } from "../cache/policy.ts";
+import type { Flight } from "../cache/flight.ts";
+import { freshen, storable, validationFields } from "../cache/policy.ts";
 import type { CacheRequest } from "../cache/policy_options.ts";
-import type { Exchange } from "../request/exchange.ts";
+import type { NotStorable } from "../cache/storable.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
+import { clientFields } from "../deliver/client_fields.ts";
+import { sentCacheControl } from "../deliver/sent_cache_control.ts";
+import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { decodedResponse } from "../forward/decode.ts";
-import { type Answer, asFailure, askUpstreams, clientError, discard } from "../forward/forward.ts";
+import { askUpstreams } from "../forward/forward.ts";
 import { refuseOutage } from "../forward/offline.ts";
 import type { Ask } from "../forward/outgoing.ts";
+import type { FwdReason } from "../http/cache_status.ts";
+import type { Answer } from "../request/answer.ts";
+import { forwardNote } from "../request/cache_note.ts";
+import { asFailure, clientError } from "../request/client_error.ts";
+import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamFailure } from "../upstream_client/transport.ts";
-import type { Lead } from "./lead_task.ts";
-import { renewStored } from "./renew_stored.ts";
-import { respondAnew, respondUnstored } from "./respond_unstored.ts";
-import { standIn, standInForStatus } from "./stand_in.ts";
-import { storeBody, type Storing } from "./store_body.ts";
+import { passThrough } from "./pass_through.ts";
+import { staleFor } from "./stale.ts";
+import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
+import { landWhole, takeIn } from "./take_in.ts";
+import { wholeDocument } from "./whole_document.ts";
+
+/** What a leader starts from. */
+export interface Lead {
+  readonly flight: Flight;
+  readonly fwd: FwdReason;
+  /** A stored response that can be validated, or served if no upstream answers. */
+  readonly stale: StoredResponse | null;
+}
 
 /**
  * Fetches for everyone who waits for a key: asks upstreams, stores what may be stored, and answers its own request.
  *
  * @throws {GatewayError} when no upstream answers and no stored response may stand in
  */
-export async function lead(exchange: Exchange, task: Lead): Promise<Response> {
+export async function lead(exchange: Exchange, task: Lead): Promise<Answer> {
+  const { stale, flight } = task;
   try {
-    if (task.stale !== null) refuseOutage(exchange);
-    const isWanted = () => wanted(exchange, task);
-    return await take(exchange, task, await askUpstreams(exchange, askFor(task), { isWanted }));
-  } catch (error) {
-    return standIn(exchange, task, clientError(error) as Error);
+    if (stale !== null) refuseOutage(exchange);
+    return await settleAnswer(exchange, task, await ask(exchange, task));
+  } catch (thrown) {
+    const error = clientError(thrown) as Error;
+    const answer = staleFor(exchange, task, error);
+    if (answer !== null) {
+      shareStale(exchange, task);
+      return answer;
+    }
+    flight.land({ kind: "failed", error });
+    exchange.services.collapse.finish(flight, null);
+    throw error;
   }
 }
 
-/** Whether an answer is still of use: to the client, to others who wait, or to the cache. */
-function wanted(exchange: Exchange, { flight }: Lead): boolean {
-  return exchange.fillsToTheEnd || flight.isFollowed || !exchange.request.signal.aborted;
-}
-
-function askFor(task: Lead): Ask {
-  return {
+function ask(exchange: Exchange, task: Lead, avoid?: UpstreamAnswer["upstream"]): Promise<UpstreamAnswer> {
+  const { stale, flight } = task;
+  const what: Ask = {
     method: "GET",
     forCache: true,
-    conditions: task.stale === null ? [] : validationFields(task.stale),
+    conditions: stale === null ? [] : validationFields(stale),
     body: null,
   };
+  // An answer is of use to the client, to others who wait, or to the cache.
+  const isWanted = () => exchange.fillsToTheEnd || flight.isFollowed || !exchange.hasLeft;
+  return askUpstreams(exchange, what, { isWanted, avoid });
 }
 
-/** What to do with an answer. */
-async function take(exchange: Exchange, task: Lead, answer: Answer): Promise<Response> {
-  const { settings } = exchange.services;
+/** What an upstream's answer means for the cache, and for the request that fetched it. */
+async function settleAnswer(exchange: Exchange, task: Lead, answer: UpstreamAnswer): Promise<Answer> {
   const { stale, flight, fwd } = task;
   const { status } = answer.response;
   if (status === 304 && stale !== null) {
-    return await renewStored(exchange, task, { stale, answer }) ?? await withoutConditions(exchange, task);
+    return renewStored(exchange, task, answer) ?? await askUnconditionally(exchange, task);
   }
-  const standing = standInForStatus(exchange, task, status);
-  if (standing !== null) {
+  const standIn = staleFor(exchange, task, status);
+  if (standIn !== null) {
+    shareStale(exchange, task);
     discard(answer);
-    return await standing;
+    return standIn;
   }
   const response = exchange.tenant.type.acceptEncoding === "gzip"
-    ? decodedResponse(answer.response, settings.maxEntryBytes)
+    ? decodedResponse(answer.response, exchange.services.settings.maxEntryBytes)
     : answer.response;
+  const decoded = { ...answer, response };
   const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };
   const decision = storable({ request: fetched(exchange), head: response, times, options: exchange.tenant.policy! });
-  if (!decision.store) {
-    return await respondUnstored(exchange, { flight, fwd, decision, answer: { ...answer, response } });
-  }
-  const storing: Storing = { flight, fwd, decision, answer: { ...answer, response } };
+  if (!decision.store) return await unstorable(exchange, task, decoded, decision);
   try {
-    return await storeBody(exchange, storing) ?? await respondAnew(exchange, fwd);
+    const taken = await takeIn(exchange, { flight, fwd, decision, answer: decoded });
+    // The whole that was fetched in place of a part is not to be had from the store: the part is asked for.
+    return taken ?? await passThrough(exchange, { fwd, detail: "not-stored" });
   } catch (error) {
-    return await again(exchange, task, { answer, failure: asFailure(error) });
+    return await askAgain(exchange, task, answer, asFailure(error));
   }
 }
 
@@ -74,35 +99,81 @@ async function take(exchange: Exchange, task: Lead, answer: Answer): Promise<Res
 function fetched(exchange: Exchange): CacheRequest {
   if (exchange.method === "GET") return exchange;
   const { path, sharedAuthorization, private: reason, routeTtl } = exchange;
-  return {
-    method: "GET",
-    path,
-    sharedAuthorization,
-    private: reason,
-    routeTtl,
-    header: (name) => exchange.header(name),
-  };
+  const header = (name: string) => exchange.header(name);
+  return { method: "GET", path, sharedAuthorization, private: reason, routeTtl, header };
+}
+
+/** Passes on an answer that is for its own request alone, and remembers that, so that the next ones do not wait for each other. */
+async function unstorable(
+  exchange: Exchange,
+  { flight, fwd }: Lead,
+  answer: UpstreamAnswer,
+  { reason, hitForMissMs }: NotStorable,
+): Promise<Answer> {
+  const { collapse } = exchange.services;
+  collapse.rememberSolo(exchange.key, hitForMissMs);
+  collapse.finish(flight, null);
+  if (isAskedInVain(exchange, answer)) exchange.leaveAsItIs();
+  if (exchange.wantsPart && exchange.rewrite === null) {
+    discard(answer);
+    return await passThrough(exchange, { fwd, detail: reason });
+  }
+  const note = forwardNote(exchange, { fwd, detail: reason });
+  return await wholeDocument(exchange, streamAnswer(exchange, answer, { note, askedMethod: "GET" }));
+}
+
+/**
+ * The stored response is still good: its fields are renewed (RFC 9111 §4.3.4). A 304 about another response is worth nothing: the
+ * answer is `null` then.
+ */
+function renewStored(exchange: Exchange, task: Lead, answer: UpstreamAnswer): Answer | null {
+  const { store, collapse } = exchange.services;
+  const stale = task.stale!;
+  discard(answer);
+  const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: answer.response.receivedAtMs };
+  const head = { ...answer.response, fields: clientFields(exchange, answer.response.fields) };
+  const freshened = freshen(stale, head, { request: exchange, times, options: exchange.tenant.policy! });
+  if (freshened === null) return null;
+  const { keep, ownFields } = freshened;
+  const { fields, freshness } = freshened.response;
+  const fresh = { ...freshened.response, fields: sentCacheControl(exchange.tenant, fields.slice(), freshness) };
+  if (keep === "replace") {
+    store.put(fresh);
+    exchange.tenant.deriver?.kept?.(exchange, fresh);
+  }
+  if (keep === "delete") store.delete(stale.key);
+  const shared = keep === "replace" ? fresh : null;
+  if (shared !== null) landWhole(task.flight, shared);
+  collapse.finish(task.flight, shared);
+  const note = forwardNote(exchange, { fwd: task.fwd, fwdStatus: 304, stored: fresh, result: "revalidated" });
+  const response = ownFields.length === 0 ? fresh : { ...fresh, fields: [...fresh.fields, ...ownFields] };
+  return { kind: "stored", note, response };
 }
 
 /** Asks for the whole, after a 304 that was about another response. */
-async function withoutConditions(exchange: Exchange, task: Lead): Promise<Response> {
+async function askUnconditionally(exchange: Exchange, task: Lead): Promise<Answer> {
   const unconditional = { ...task, stale: null };
-  return await take(exchange, unconditional, await askUpstreams(exchange, askFor(unconditional)));
+  return await settleAnswer(exchange, unconditional, await ask(exchange, unconditional));
 }
 
 /** A body that broke off before any of it was passed on is fetched once more, from another upstream if there is one. */
-async function again(
+async function askAgain(
   exchange: Exchange,
   task: Lead,
-  broken: { answer: Answer; failure: UpstreamFailure },
-): Promise<Response> {
-  const { answer, failure } = broken;
-  const { logger } = exchange.services;
-  logger.warn("A response broke off", {
+  { upstream }: UpstreamAnswer,
+  failure: UpstreamFailure,
+): Promise<Answer> {
+  exchange.services.logger.warn("A response broke off", {
     id: exchange.requestId,
-    upstream: answer.upstream.id,
+    upstream: upstream.id,
     problem: failure.message,
   });
   if (exchange.tries >= exchange.tenant.pool.attempts || failure.kind === "too_large") throw failure;
-  return await take(exchange, task, await askUpstreams(exchange, askFor(task), { avoid: answer.upstream }));
+  return await settleAnswer(exchange, task, await ask(exchange, task, upstream));
+}
+
+/** Everyone who waits gets the stored response that stands in. */
+function shareStale(exchange: Exchange, { flight, stale }: Lead): void {
+  landWhole(flight, stale!);
+  exchange.services.collapse.finish(flight, null);
 }

@@ -4,20 +4,20 @@ import { staleSince } from "../cache/purge_rules.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { tenantKey } from "../request/tenant_key.ts";
-import type { Answer } from "../forward/forward.ts";
-import { clientFields } from "../deliver/respond.ts";
+import type { UpstreamAnswer } from "../forward/attempt.ts";
+import { clientFields } from "../deliver/client_fields.ts";
 import { sentCacheControl } from "../deliver/sent_cache_control.ts";
 import { partKey } from "./part.ts";
 
 /** What the cache learns of an answer that it will not store. */
-export function learn(exchange: Exchange, answer: Answer, held: StoredResponse | undefined): void {
+export function learn(exchange: Exchange, answer: UpstreamAnswer, held: StoredResponse | undefined): void {
   if (exchange.tenant.policy === null) return;
   if (exchange.method === "HEAD" && held !== undefined) renew(exchange, answer, held);
   else if (exchange.method !== "GET" && exchange.method !== "HEAD") invalidate(exchange, answer);
 }
 
 /** A `HEAD` that was forwarded brings a stored response up to date, or shows that it has changed (RFC 9111 §4.3.5). */
-function renew(exchange: Exchange, { requestTimeMs, response }: Answer, held: StoredResponse): void {
+function renew(exchange: Exchange, { requestTimeMs, response }: UpstreamAnswer, held: StoredResponse): void {
   const { store, clock } = exchange.services;
   const times = { requestTimeMs, responseTimeMs: response.receivedAtMs };
   const head = { status: response.status, fields: clientFields(exchange, response.fields) };
@@ -31,7 +31,7 @@ function renew(exchange: Exchange, { requestTimeMs, response }: Answer, held: St
 }
 
 /** What an unsafe request changed is not served from the store any more (RFC 9111 §4.4). */
-function invalidate(exchange: Exchange, answer: Answer): void {
+function invalidate(exchange: Exchange, answer: UpstreamAnswer): void {
   const { tenant, services, method } = exchange;
   const { authority, path, query } = exchange;
   const upstreamAuthority = tenant.pool.endpoints.get(answer.upstream.id)?.host ?? null;

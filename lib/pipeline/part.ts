@@ -1,9 +1,9 @@
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { evaluate, storable } from "../cache/policy.ts";
 import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
-import { BoundedCopy } from "../request/body_stream.ts";
+import { BoundedCopy } from "../request/gathered_body.ts";
 import type { Exchange } from "../request/exchange.ts";
-import type { Answer } from "../forward/forward.ts";
+import type { UpstreamAnswer } from "../forward/attempt.ts";
 import { rangeApplies } from "../http/conditional.ts";
 import { fieldValue } from "../http/fields.ts";
 import { type ByteRange, parseRange } from "../http/ranges.ts";
@@ -55,7 +55,7 @@ export interface PartCopy {
 }
 
 /** Keeps a copy of an answer to a range request on its way to the client; `null` where it is not to be kept (RFC 9111 §3.3). */
-export function keepPart(exchange: Exchange, answer: Answer): PartCopy | null {
+export function keepPart(exchange: Exchange, answer: UpstreamAnswer): PartCopy | null {
   const { response } = answer;
   const { lengthBytes } = response.body;
   const { settings, budget, store, invalidations, collapse } = exchange.services;

@@ -1,17 +1,22 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
-import { forwardNote } from "../request/cache_note.ts";
-import type { Exchange } from "../request/exchange.ts";
-import { type Answer, askUpstreams, clientError, discard } from "../forward/forward.ts";
+import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
+import { askUpstreams } from "../forward/forward.ts";
+import type { Ask } from "../forward/outgoing.ts";
 import { peekedBody } from "../forward/peeked_body.ts";
 import { requestBody } from "../forward/request_body.ts";
 import type { FwdReason } from "../http/cache_status.ts";
+import type { Answer } from "../request/answer.ts";
+import { forwardNote } from "../request/cache_note.ts";
+import { clientError } from "../request/client_error.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { learn } from "./learn.ts";
 import { keepPart } from "./part.ts";
-import { isAskedInVain, respondAnswer, respondDirect } from "./respond_answer.ts";
-import { staleFor } from "./stand_in.ts";
+import { staleFor } from "./stale.ts";
+import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
+import { wholeDocument } from "./whole_document.ts";
 
 /** Why a request goes past the cache, and what the cache still learns of it. */
-export interface Passing {
+export interface Bypass {
   readonly fwd: FwdReason;
   readonly detail: string | null;
   /** What the store holds for a `HEAD`: the answer may be news of it (RFC 9111 §4.3.5). */
@@ -20,69 +25,62 @@ export interface Passing {
   readonly standsIn?: boolean;
   /** The answer to a range request is worth keeping. */
   readonly keepsPart?: boolean;
+  /** Protocol to switch to (RFC 9110 §7.8). */
+  readonly upgrade?: string;
 }
 
 /**
- * Takes a request to an upstream and its response back, both streamed. The upstream's request ends when the client leaves.
+ * Takes a request to an upstream and answers with what comes back, nothing kept but parts. The upstream's request ends when the client
+ * leaves.
  *
  * @throws {GatewayError} when no upstream answers
  */
-export async function passThrough(exchange: Exchange, passing: Passing): Promise<Response> {
-  exchange.outliveResponse();
+export async function passThrough(exchange: Exchange, bypass: Bypass): Promise<Answer> {
   const body = await peekedBody(exchange, requestBody(exchange));
-  const ask = { method: exchange.method, forCache: false, conditions: [], body };
-  let answer: Answer | null = null;
+  const ask: Ask = { method: exchange.method, forCache: false, conditions: [], body, upgrade: bypass.upgrade };
+  let answer: UpstreamAnswer | null = null;
   try {
-    answer = await askUpstreams(exchange, ask, { signal: exchange.request.signal });
+    answer = await askUpstreams(exchange, ask, { signal: exchange.signal });
     if (body === null && isAskedInVain(exchange, answer)) {
       discard(answer);
       exchange.leaveAsItIs();
-      return await passThrough(exchange, passing);
+      return await passThrough(exchange, bypass);
     }
-    const stale = standing(exchange, passing, answer.response.status);
+    const stale = standIn(exchange, bypass, answer.response.status);
     if (stale !== null) {
       discard(answer);
-      return await stale;
+      return stale;
     }
-    learn(exchange, answer, passing.held);
+    learn(exchange, answer, bypass.held);
     // Whoever sees this response may ask another worker next.
-    if (passing.fwd === "method") await exchange.services.forgotten();
-    return await respond(exchange, answer, passing);
+    if (bypass.fwd === "method") await exchange.services.forgotten();
+    return await passedAnswer(exchange, answer, bypass);
   } catch (error) {
     if (answer !== null) discard(answer);
     const failure = clientError(error) as Error;
-    const stale = standing(exchange, passing, failure);
+    const stale = standIn(exchange, bypass, failure);
     if (stale === null) throw failure;
-    return await stale;
+    return stale;
   }
 }
 
-function standing(
-  exchange: Exchange,
-  { fwd, held, standsIn }: Passing,
-  cause: number | Error,
-): Response | Promise<Response> | null {
-  if (standsIn !== true || held === undefined || exchange.request.signal.aborted) return null;
+function standIn(exchange: Exchange, { fwd, held, standsIn }: Bypass, cause: number | Error): Answer | null {
+  if (standsIn !== true || held === undefined || exchange.hasLeft) return null;
   return staleFor(exchange, { fwd, stale: held }, cause);
 }
 
-function respond(
-  exchange: Exchange,
-  answer: Answer,
-  { fwd, detail, keepsPart }: Passing,
-): Response | Promise<Response> {
+function passedAnswer(exchange: Exchange, answer: UpstreamAnswer, bypass: Bypass): Answer | Promise<Answer> {
+  const { fwd, detail, keepsPart } = bypass;
   const part = keepsPart === true ? keepPart(exchange, answer) : null;
   const result = fwd === "bypass" || fwd === "method" ? "bypass" : "miss";
-  const note = forwardNote(exchange, { fwd, detail: token(detail), result });
-  if (part === null) return respondAnswer(exchange, answer, { note, method: exchange.method });
-  return respondDirect(exchange, answer, {
+  // Reasons are words; as a detail of `Cache-Status` they read better joined.
+  const note = forwardNote(exchange, { fwd, detail: detail === null ? null : detail.replaceAll(" ", "-"), result });
+  const askedMethod = exchange.method;
+  if (part === null) return wholeDocument(exchange, streamAnswer(exchange, answer, { note, askedMethod }));
+  return streamAnswer(exchange, answer, {
     note,
+    askedMethod,
     read: part.read,
     onEnd: (failure) => part.onEnd(failure === undefined),
   });
-}
-
-/** Reasons are words; as a detail of `Cache-Status` they read better joined. */
-function token(detail: string | null): string | null {
-  return detail === null ? null : detail.replaceAll(" ", "-");
 }

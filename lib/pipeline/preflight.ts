@@ -1,5 +1,6 @@
-import type { Exchange } from "../request/exchange.ts";
 import type { Fields } from "../http/fields.ts";
+import type { Answer } from "../request/answer.ts";
+import type { Exchange } from "../request/exchange.ts";
 
 /** Whether a browser asks what it may do, of a listener that answers that itself (Fetch standard, CORS-preflight request). */
 export function isPreflight(exchange: Exchange): boolean {
@@ -8,17 +9,11 @@ export function isPreflight(exchange: Exchange): boolean {
 }
 
 /** Answers a preflight here: the upstream is not asked, and what it would say is dropped anyway. */
-export function respondPreflight(exchange: Exchange): Response {
-  const { responseFields, cors } = exchange.tenant;
-  const header = (name: string) => exchange.header(name);
-  const origin = cors!.originFor(header);
+export function preflightAnswer(exchange: Exchange): Answer {
+  const cors = exchange.tenant.cors!;
   const fields: Fields = [
-    ...responseFields,
-    ...cors!.preflightFields(header),
-    ["vary", `${cors!.isByOrigin ? "Origin, " : ""}Access-Control-Request-Headers`],
-    ["x-request-id", exchange.requestId],
+    ...cors.preflightFields((name) => exchange.header(name)),
+    ["vary", `${cors.isByOrigin ? "Origin, " : ""}Access-Control-Request-Headers`],
   ];
-  if (origin !== null) fields.push(["access-control-allow-origin", origin]);
-  exchange.finish({ status: 204, bytes: 0, cache: "none", cacheStatus: "" });
-  return new Response(null, { status: 204, headers: fields });
+  return { kind: "made", note: { result: "none", status: null, ageSeconds: null }, status: 204, fields, body: null };
 }

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import type { RequestFields } from "../http/field_source.ts";
+import type { RequestFields } from "../http/request_fields.ts";
 import { trimSpace } from "../http/list.ts";
 import type { Target } from "../http/target.ts";
 import type { ClientRate } from "./client_rate.ts";
@@ -26,7 +26,7 @@ export interface ClientAuthOptions {
 }
 
 /** A request as it came in, as far as it may show a token. */
-export interface Arrival {
+export interface IdentifiableRequest {
   readonly target: Target;
   readonly fields: RequestFields;
   /** What stood before the path; `null` where nothing did. */
@@ -90,7 +90,7 @@ export class ClientAuth {
   }
 
   /** Looks for a token, and takes all of them out: what comes after knows nothing of them. */
-  identify({ target, fields, pathToken }: Arrival): Visitor {
+  identify({ target, fields, pathToken }: IdentifiableRequest): Visitor {
     const search = new Search(this.#known);
     if (this.path && pathToken !== null) search.show(pathToken);
     const own = fields.header(this.#options.header);

@@ -1,9 +1,27 @@
-import { GatewayError } from "../errors.ts";
+import { type ErrorCode, GatewayError } from "../errors.ts";
+import { type RefusalStatus, WireError } from "../wire/wire_error.ts";
 import { type FailureKind, UpstreamFailure } from "../upstream_client/transport.ts";
 
 /** What a client is told of whatever went wrong on the way to an upstream and back. */
 export function clientError(error: unknown): unknown {
-  return error instanceof UpstreamFailure ? gatewayError(error) : error;
+  if (error instanceof UpstreamFailure) return gatewayError(error);
+  return error instanceof WireError ? refusedMessage(error) : error;
+}
+
+const REFUSALS: Readonly<Record<RefusalStatus, ErrorCode>> = {
+  400: "bad_request",
+  408: "request_timeout",
+  413: "request_too_large",
+  414: "uri_too_long",
+  417: "expectation_failed",
+  431: "fields_too_large",
+  501: "coding_not_supported",
+  505: "version_not_supported",
+};
+
+/** The error that answers a message which breaks the grammar or a limit of HTTP/1.1. */
+export function refusedMessage(error: WireError): GatewayError {
+  return new GatewayError(REFUSALS[error.status], error.message, { cause: error });
 }
 
 const TIMEOUTS: ReadonlySet<FailureKind> = new Set(["connect_timeout", "first_byte_timeout", "idle_timeout"]);
@@ -22,6 +40,7 @@ const UNREACHABLE_HINTS: Readonly<Partial<Record<FailureKind, string>>> = {
 export function gatewayError(failure: UpstreamFailure): GatewayError {
   // The client's body was refused on its way: that is no failure of the upstream.
   if (failure.cause instanceof GatewayError) return failure.cause;
+  if (failure.cause instanceof WireError) return refusedMessage(failure.cause);
   const options = { cause: failure };
   if (TIMEOUTS.has(failure.kind)) {
     return new GatewayError("upstream_timeout", "The upstream did not answer in time", options);
@@ -42,4 +61,11 @@ export function gatewayError(failure: UpstreamFailure): GatewayError {
     ...options,
     hint: UNREACHABLE_HINTS[failure.kind],
   });
+}
+
+/** Errors that are not the transport's are bugs or hostile input below; they count as a failed try all the same. */
+export function asFailure(error: unknown): UpstreamFailure {
+  if (error instanceof UpstreamFailure) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new UpstreamFailure("protocol", message, true, { cause: error });
 }

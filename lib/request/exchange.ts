@@ -1,7 +1,8 @@
 import type { FwdReason } from "../http/cache_status.ts";
-import type { RequestFields } from "../http/field_source.ts";
+import type { RequestFields } from "../http/request_fields.ts";
 import type { Field, Fields } from "../http/fields.ts";
 import type { Target } from "../http/target.ts";
+import type { Arrival } from "../server/arrival.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
 import { type CacheResult, countClient, countRequest } from "../metrics/gateway_metrics.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
@@ -16,19 +17,14 @@ import { tenantKey, withoutPrefix } from "./tenant_key.ts";
 const CLIENT_LEFT = 499;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
-/** What the server knows of a connection. */
-export interface ConnectionFacts {
-  readonly remoteAddr: Deno.Addr;
-}
-
 /** What is handed to an exchange. */
 export interface ExchangeOptions {
   readonly services: Services;
   readonly tenant: Tenant;
-  readonly request: Request;
+  readonly arrival: Arrival;
+  /** Its fields, without tokens. */
   readonly fields: RequestFields;
   readonly target: Target;
-  readonly connection: ConnectionFacts;
   /** Who sends it; nobody in particular where the listener is open. */
   readonly visitor?: Visitor | null;
   /** What stood before the path, such as `/~TOKEN`. */
@@ -53,7 +49,8 @@ export interface Finish {
 export class Exchange implements TypedRequest {
   readonly services: Services;
   readonly tenant: Tenant;
-  readonly request: Request;
+  /** As the server handed it over. */
+  readonly arrival: Arrival;
   readonly method: string;
   readonly authority: string;
   /** As the upstream sees it: without the listener's prefix where that is stripped; raw. */
@@ -78,7 +75,6 @@ export class Exchange implements TypedRequest {
   variantsSinceMs: number | null = null;
   readonly #fields: RequestFields;
   readonly #options: ExchangeOptions;
-  #peer: string | null = null;
   /** Its response goes to nobody. */
   #quiet = false;
   #isUnderWay = false;
@@ -88,15 +84,15 @@ export class Exchange implements TypedRequest {
   #rewrite: Rewrite | null | undefined = undefined;
 
   constructor(options: ExchangeOptions) {
-    const { services, tenant, request, target } = options;
+    const { services, tenant, arrival, target } = options;
     this.#options = options;
     this.services = services;
     this.tenant = tenant;
-    this.request = request;
+    this.arrival = arrival;
     this.#fields = options.fields;
     this.startedAtMs = services.clock.now();
     this.visitor = options.visitor ?? null;
-    this.method = options.method ?? request.method;
+    this.method = options.method ?? arrival.method;
     this.authority = target.authority;
     this.path = tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path;
     this.query = target.query;
@@ -130,7 +126,7 @@ export class Exchange implements TypedRequest {
 
   /** The target ends with a lone `?`: another URI than the one without (RFC 3986 §6.2.3). */
   get hasEmptyQuery(): boolean {
-    return this.query === "" && this.request.url.endsWith("?");
+    return this.query === "" && this.arrival.target.endsWith("?");
   }
 
   /** The primary cache key. */
@@ -159,7 +155,8 @@ export class Exchange implements TypedRequest {
 
   /** The scheme that the client used on its connection to this gateway, or to a proxy before it that passed the whole target on. */
   get scheme(): "http" | "https" {
-    return this.request.url.startsWith("https:") ? "https" : "http";
+    const { target, connection } = this.arrival;
+    return target.startsWith("/") ? connection.scheme : target.startsWith("https:") ? "https" : "http";
   }
 
   /** What stood before the path, such as `/~TOKEN`; empty where nothing did. For what goes back to this client only. */
@@ -199,18 +196,22 @@ export class Exchange implements TypedRequest {
 
   /** Address of the connection's other end. */
   get peer(): string {
-    return this.#peer ??= peerOf(this.#options.connection.remoteAddr);
+    return this.arrival.connection.peer;
+  }
+
+  /** Aborted when the client has left. */
+  get signal(): AbortSignal {
+    return this.arrival.signal;
+  }
+
+  /** Whether the client has left; nobody does in the background. */
+  get hasLeft(): boolean {
+    return !this.#quiet && this.arrival.isGone;
   }
 
   /** Every field of the request, names in lower case. */
   get fields(): Readonly<Fields> {
     return this.#fields.list();
-  }
-
-  /** Reads now what the server forgets once the response is handed over: call it before any work that may go on after that. */
-  outliveResponse(): void {
-    this.#fields.list();
-    this.#peer = this.peer;
   }
 
   /** Address of the client: the peer, or what a trusted proxy says. */
@@ -224,9 +225,7 @@ export class Exchange implements TypedRequest {
 
   /** The same request once more, for a fetch that goes on after its response: with GET whatever it was, and not counted. */
   inBackground(): Exchange {
-    this.outliveResponse();
     const quiet = new Exchange({ ...this.#options, method: "GET" });
-    quiet.#peer = this.#peer;
     quiet.#quiet = true;
     return quiet;
   }
@@ -282,10 +281,6 @@ const distrustful = new WeakSet<Rewriting>();
 function rawTarget(exchange: Exchange): string {
   const prefix = exchange.tenant.stripPrefix && exchange.tenant.prefix !== "/" ? exchange.tenant.prefix : "";
   return prefix + exchange.path + (exchange.query === "" ? "" : `?${exchange.query}`);
-}
-
-function peerOf(address: Deno.Addr): string {
-  return "hostname" in address ? address.hostname : "unix";
 }
 
 /** The client's own id where it is usable, so that one id can be followed through several systems. */

@@ -1,5 +1,5 @@
 import type { Fields } from "../http/fields.ts";
-import type { FieldSource } from "../http/field_source.ts";
+import type { FieldList } from "../http/request_fields.ts";
 import type { BodySource } from "../wire/body_source.ts";
 
 /** What is known of a connection to a client. */
@@ -10,12 +10,6 @@ export interface ConnectionFacts {
   readonly scheme: "http" | "https";
 }
 
-/** The fields of a request, read where they lie. */
-export interface ArrivalFields extends FieldSource {
-  /** Every line in the order received, names in lower case, repeated lines apart. */
-  list(): Readonly<Fields>;
-}
-
 /** One request as the wire gave it, and what can be done while it is served. Valid until its reply has been written. */
 export interface Arrival {
   /** As sent: methods are case-sensitive (RFC 9110 §9.1). */
@@ -24,7 +18,7 @@ export interface Arrival {
   readonly target: string;
   /** Minor version of HTTP/1: 0 or 1; 2 stands for HTTP/2. */
   readonly minor: number;
-  readonly fields: ArrivalFields;
+  readonly fields: FieldList;
   /** `null` where the message has no content. Its first `read` sends `100 Continue` where the client waits for that. */
   readonly body: BodySource | null;
   readonly connection: ConnectionFacts;

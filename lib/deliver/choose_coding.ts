@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import type { CacheNote } from "../request/cache_note.ts";
+import type { Answer } from "../request/answer.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
 import type { Coding, CompressOptions } from "../request/storing_options.ts";
@@ -10,39 +10,25 @@ import { negotiateCoding } from "../http/content_coding.ts";
 import type { Fields } from "../http/fields.ts";
 import { type FormHead, Forms, isCodable, varying } from "./coded_form.ts";
 import { compressed } from "./compress.ts";
-import { respondStored } from "./respond.ts";
-import { imageForms, respondImage } from "./respond_image.ts";
-import { rewrittenForm } from "./rewritten_form.ts";
+import { pictureFields } from "./image_form.ts";
 
-export { awaitsForm } from "./respond_image.ts";
-
-/** Answers from a stored response, with what its listener changes in documents, in the content coding that suits the client best. */
-export function respondForm(exchange: Exchange, found: StoredResponse, note: CacheNote): Response | Promise<Response> {
-  const { images, storing: { compress } } = exchange.tenant;
-  const stored = exchange.rewrite === null ? found : rewrittenForm(exchange, found);
-  const picture = images === null ? null : imageForms(stored, images);
-  if (picture !== null) return respondImage(exchange, picture, { options: images!, note });
-  if (compress === null) return respondStored(exchange, stored, note);
-  const form = chosenForm(exchange, stored, compress);
-  return form instanceof Promise
-    ? form.then((late) => respondStored(exchange, late, note))
-    : respondStored(exchange, form, note);
+/** Puts a stored response into the content coding that suits the client best, where its listener compresses. */
+export function chooseCoding(exchange: Exchange, answer: Answer): Answer | Promise<Answer> {
+  const { compress } = exchange.tenant.storing;
+  if (compress === null || answer.kind !== "stored" || answer.isPart || answer.isChosen) return answer;
+  const form = chosenForm(exchange, answer.response, compress);
+  if (form instanceof Promise) return form.then((response) => ({ ...answer, response }));
+  return form === answer.response ? answer : { ...answer, response: form };
 }
 
 /**
- * Whether the origin has to judge a request's preconditions itself: `If-Match` and `If-Unmodified-Since` that a stored response
- * does not meet (RFC 9111 §4.3.2).
+ * The fields of a response that is passed on while it is being stored: with the `Vary` of its stored form, so that a cache behind does
+ * not take the first client's form for everyone's. `null` is a length that is not known yet.
  */
-export function needsOrigin(exchange: Exchange, stored: StoredResponse): boolean {
-  if (exchange.isPlain || evaluatePreconditions(exchange, stored) !== "forward") return false;
-  // The origin does not know the entity tag of what was changed here.
-  return rewrittenForm(exchange, stored) === stored;
-}
-
-/** The fields of a response before it is stored, as its stored form will have them where codings are chosen from. */
-export function codableFields(exchange: Exchange, head: FormHead, lengthBytes: number | null): Fields {
-  const { compress } = exchange.tenant.storing;
-  return compress !== null && isCodable(head, lengthBytes, compress) ? varying(head.fields) : head.fields.slice();
+export function fieldsAhead(exchange: Exchange, head: FormHead, lengthBytes: number | null): Fields {
+  const { images, storing: { compress } } = exchange.tenant;
+  const isCoded = compress !== null && isCodable(head, lengthBytes, compress);
+  return pictureFields(isCoded ? varying(head.fields) : head.fields.slice(), images);
 }
 
 /** What a stored response may be served as, by the options of its listener; `null` where it is served as it is. */

@@ -1,5 +1,5 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
-import type { CacheNote } from "../request/cache_note.ts";
+import type { Answer } from "../request/answer.ts";
 import type { ConvertOptions, FormRecipe } from "../request/convert_options.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
@@ -8,13 +8,12 @@ import type { Fields } from "../http/fields.ts";
 import { isResting, reportConversion } from "./conversion_report.ts";
 import { ImageForms, isConvertible, willBeConvertible } from "./image_form.ts";
 import { madeOnce, within } from "./make_once.ts";
-import { respondStored } from "./respond.ts";
 
 /** Forms of each stored response by the options that they were worked out for; `null` where it is served as it is. */
 const known = new WeakMap<StoredResponse, { readonly options: ConvertOptions; readonly forms: ImageForms | null }>();
 
 /** The forms that a stored response may be served in; `null` where it is no picture to convert. */
-export function imageForms(stored: StoredResponse, options: ConvertOptions): ImageForms | null {
+function imageForms(stored: StoredResponse, options: ConvertOptions): ImageForms | null {
   const before = known.get(stored);
   if (before?.options === options) return before.forms;
   const forms = isConvertible(stored, options) ? new ImageForms(stored, options) : null;
@@ -22,12 +21,22 @@ export function imageForms(stored: StoredResponse, options: ConvertOptions): Ima
   return forms;
 }
 
-/** Answers with a picture in the best form that the client takes and that there is; begins to make what is missing. */
-export function respondImage(
+/** Puts a stored picture into the best format that the client takes and that there is; begins to make what is missing. */
+export function choosePicture(exchange: Exchange, answer: Answer): Answer | Promise<Answer> {
+  const { images } = exchange.tenant;
+  if (images === null || answer.kind !== "stored" || answer.isPart) return answer;
+  const forms = imageForms(answer.response, images);
+  if (forms === null) return answer;
+  const form = chosenForm(exchange, forms, images);
+  return form instanceof Promise ? form.then((response) => ({ ...answer, response, isChosen: true }))
+    : { ...answer, response: form, isChosen: true };
+}
+
+function chosenForm(
   exchange: Exchange,
   forms: ImageForms,
-  { options, note }: { readonly options: ConvertOptions; readonly note: CacheNote },
-): Response | Promise<Response> {
+  options: ConvertOptions,
+): StoredResponse | Promise<StoredResponse> {
   const recipes = wantedForms(exchange, forms, options);
   for (const recipe of recipes) {
     const key = forms.key(recipe);
@@ -36,11 +45,11 @@ export function respondImage(
     const form = found === undefined || found instanceof Promise ? undefined : forms.with(recipe, found.response);
     if (form === undefined) {
       // The look-up is done once more there: it is rare, and memory has answered that it holds nothing.
-      return chosenLate(exchange, forms, { recipes, options }).then((chosen) => respondStored(exchange, chosen, note));
+      return chosenLate(exchange, forms, { recipes, options });
     }
-    if (form !== null) return respondStored(exchange, form, note);
+    if (form !== null) return form;
   }
-  return respondStored(exchange, forms.original, note);
+  return forms.original;
 }
 
 /**
@@ -94,7 +103,6 @@ async function chosenLate(
   forms: ImageForms,
   { recipes, options }: Choice,
 ): Promise<StoredResponse> {
-  exchange.outliveResponse();
   const { services } = exchange;
   const untilMs = performance.now() + options.waitMs;
   let mayMake = exchange.method === "GET" && exchange.header("range") === null;

@@ -1,49 +1,5 @@
 import type { UpstreamBody } from "../upstream_client/transport.ts";
 
-/** What is told of a stream's end. */
-export interface StreamEnd {
-  readonly bytes: number;
-  /** The reader left before the end. */
-  readonly aborted: boolean;
-  /** Why it broke off; `null` where it did not. */
-  readonly error: unknown;
-}
-
-/**
- * A stream of what `read` gives, chunk by chunk as the client takes them. `onEnd` is called exactly once. An error breaks the
- * stream off, which the client sees as a failure, never as a short success.
- */
-export function bodyStream(
-  read: () => Promise<Uint8Array | null>,
-  onEnd: (end: StreamEnd) => void,
-): ReadableStream<Uint8Array> {
-  let bytes = 0;
-  let ended = false;
-  const end = (aborted: boolean, error: unknown) => {
-    if (ended) return;
-    ended = true;
-    onEnd({ bytes, aborted, error });
-  };
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const chunk = await read();
-        if (ended) return;
-        if (chunk === null) {
-          end(false, null);
-          return controller.close();
-        }
-        bytes += chunk.byteLength;
-        controller.enqueue(chunk);
-      } catch (error) {
-        end(false, error);
-        controller.error(error);
-      }
-    },
-    cancel: () => end(true, null),
-  }, { highWaterMark: 0 });
-}
-
 /** How much of a body may be collected. */
 export interface GatherLimits {
   readonly limitBytes: number;

@@ -1,16 +1,20 @@
 import { Fill } from "../cache/fill.ts";
 import type { Flight } from "../cache/flight.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import { BoundedCopy, gather, inTurn, resumed } from "../request/body_stream.ts";
-import { forwardNote } from "../request/cache_note.ts";
-import type { Exchange } from "../request/exchange.ts";
-import { asFailure, discard } from "../forward/forward.ts";
+import { fieldsAhead } from "../deliver/choose_coding.ts";
+import { awaitsForm } from "../deliver/choose_picture.ts";
+import { isDocument } from "../deliver/json_document.ts";
+import { discard } from "../forward/attempt.ts";
 import type { FwdReason } from "../http/cache_status.ts";
-import { fieldsAhead, respondFill } from "../deliver/respond_fill.ts";
-import { awaitsForm, respondForm } from "../deliver/respond_form.ts";
+import type { Answer } from "../request/answer.ts";
+import { forwardNote } from "../request/cache_note.ts";
+import { asFailure } from "../request/client_error.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { BoundedCopy, gather, inTurn, resumed } from "../request/gathered_body.ts";
 import type { UpstreamBody, UpstreamFailure } from "../upstream_client/transport.ts";
 import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
-import { isAskedInVain, isDocument, respondAnswer, respondDirect } from "./respond_answer.ts";
+import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
+import { wholeDocument } from "./whole_document.ts";
 
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
 const WHOLE_BYTES = 262_144;
@@ -30,7 +34,7 @@ export interface Storing extends Keepable {
  *
  * @throws {UpstreamFailure} when the body breaks off before any of it was passed on
  */
-export async function storeBody(exchange: Exchange, storing: Storing): Promise<Response | null> {
+export async function takeIn(exchange: Exchange, storing: Storing): Promise<Answer | null> {
   const { settings, budget } = exchange.services;
   const { lengthBytes } = storing.answer.response.body;
   const isWhole = lengthBytes === null ? exchange.tenant.type.wholeBodies : lengthBytes <= WHOLE_BYTES;
@@ -56,7 +60,7 @@ function unstored(
   exchange: Exchange,
   storing: Storing,
   detail: string,
-): Response | null | Promise<Response> {
+): Answer | null | Promise<Answer> {
   const { collapse } = exchange.services;
   if (detail === "too-large") collapse.rememberSolo(exchange.key, TOO_LARGE_MS);
   collapse.finish(storing.flight, null);
@@ -66,11 +70,11 @@ function unstored(
     return null;
   }
   const note = forwardNote(exchange, { fwd: storing.fwd, detail });
-  return respondAnswer(exchange, storing.answer, { note, method: "GET" });
+  return wholeDocument(exchange, streamAnswer(exchange, storing.answer, { note, askedMethod: "GET" }));
 }
 
 /** Reads the body whole before it answers. */
-async function storeWhole(exchange: Exchange, storing: Storing): Promise<Response | null> {
+async function storeWhole(exchange: Exchange, storing: Storing): Promise<Answer | null> {
   const { flight, answer, fwd, decision } = storing;
   const { settings, collapse, budget } = exchange.services;
   let reservedBytes = 0;
@@ -96,7 +100,7 @@ async function storeWhole(exchange: Exchange, storing: Storing): Promise<Respons
   landWhole(flight, stored);
   collapse.finish(flight, stored);
   const own = withOwnFields(exchange, stored, decision);
-  return await respondForm(exchange, own, forwardNote(exchange, { fwd, stored }));
+  return { kind: "stored", note: forwardNote(exchange, { fwd, stored }), response: own };
 }
 
 /** A large body of known length: stored as it comes in, while this client and all who join read along. */
@@ -104,7 +108,7 @@ function storeAlong(
   exchange: Exchange,
   storing: Storing,
   lengthBytes: number,
-): Response | Promise<Response> {
+): Answer {
   const { flight, answer, fwd, decision } = storing;
   const { collapse, budget, background } = exchange.services;
   const head = storedHead(exchange, storing, lengthBytes);
@@ -125,7 +129,7 @@ function storeAlong(
   }
   background.add(pump(answer.response.body, fill).then(() => finish(null), (error) => finish(asFailure(error))));
   const own = withOwnFields(exchange, head, decision);
-  return respondFill(exchange, { head: own, fill }, forwardNote(exchange, { fwd, stored: head }));
+  return { kind: "filling", note: forwardNote(exchange, { fwd, stored: head }), head: own, fill };
 }
 
 async function pump(body: UpstreamBody, fill: Fill): Promise<void> {
@@ -133,7 +137,7 @@ async function pump(body: UpstreamBody, fill: Fill): Promise<void> {
 }
 
 /** A body of unknown length: what the client is sent is copied aside, and stored if it ends within the limit. */
-function storeBeside(exchange: Exchange, storing: Storing): Response {
+function storeBeside(exchange: Exchange, storing: Storing): Answer {
   const { flight, answer, fwd, decision } = storing;
   const { settings, collapse, budget, background } = exchange.services;
   let reservedBytes = settings.maxEntryBytes;
@@ -153,23 +157,28 @@ function storeBeside(exchange: Exchange, storing: Storing): Response {
     return chunk;
   });
   const onEnd = (failure?: UpstreamFailure) => {
-    answer.release(failure);
     giveBack();
     const whole = failure === undefined ? copy.whole() : null;
     const stored = whole === null ? null : keep(exchange, storedHead(exchange, storing, whole.byteLength), whole);
     if (stored !== null) landWhole(flight, stored);
     collapse.finish(flight, stored);
   };
-  const goOn = () => background.add(drain(read).then(() => onEnd(), (error) => onEnd(asFailure(error))));
+  const goOn = () => {
+    const ended = (failure?: UpstreamFailure) => {
+      answer.release(failure);
+      onEnd(failure);
+    };
+    background.add(drain(read).then(() => ended(), (error) => ended(asFailure(error))));
+  };
   const head = storedHead(exchange, storing, null);
   const { fields } = withOwnFields(exchange, { ...head, fields: fieldsAhead(exchange, head, null) }, decision);
-  const onLeave = exchange.fillsToTheEnd ? goOn : undefined;
-  return respondDirect(exchange, answer, {
+  return streamAnswer(exchange, answer, {
     note: forwardNote(exchange, { fwd, stored: head }),
+    askedMethod: "GET",
     fields,
     read,
     onEnd,
-    onLeave,
+    onLeave: exchange.fillsToTheEnd ? goOn : undefined,
   });
 }
 

@@ -7,7 +7,7 @@ import {
   inTurn,
   resumed,
   type StreamEnd,
-} from "../../lib/request/body_stream.ts";
+} from "../../lib/request/gathered_body.ts";
 import type { UpstreamBody } from "../../lib/upstream_client/transport.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);

@@ -1,0 +1,49 @@
+import type { StoredResponse } from "../cache/stored_response.ts";
+import { evaluatePreconditions } from "../http/conditional.ts";
+import type { Fields } from "../http/fields.ts";
+import type { Answer } from "../request/answer.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { rewrittenForm } from "./rewritten_form.ts";
+
+/**
+ * Answers a condition of the request that a stored response decides: 304, or 412 where only the gateway can judge, because it changed
+ * the document itself (RFC 9110 §13.2).
+ */
+export function checkConditions(exchange: Exchange, answer: Answer): Answer {
+  if (answer.kind !== "stored" || exchange.isPlain || answer.isPart) return answer;
+  const { response, note } = answer;
+  const precondition = evaluatePreconditions(exchange, response);
+  if (precondition === "forward" && "isUndated" in response) {
+    return { kind: "made", note, status: 412, fields: [["cache-control", "no-store"]], body: new Uint8Array(0) };
+  }
+  if (precondition !== "not_modified") return answer;
+  return { kind: "made", note, status: 304, fields: fieldsOf304(response.fields), body: null };
+}
+
+/**
+ * Whether the origin has to judge a request's preconditions itself: `If-Match` and `If-Unmodified-Since` that a stored response
+ * does not meet (RFC 9111 §4.3.2).
+ */
+export function needsOrigin(exchange: Exchange, stored: StoredResponse): boolean {
+  if (exchange.isPlain || evaluatePreconditions(exchange, stored) !== "forward") return false;
+  // The origin does not know the entity tag of what was changed here.
+  return rewrittenForm(exchange, stored) === stored;
+}
+
+/** Fields that a 304 repeats (RFC 9110 §15.4.5), and those that tell how it came about. */
+const KEPT_ON_304: ReadonlySet<string> = new Set([
+  "cache-control",
+  "cdn-cache-control",
+  "content-location",
+  "date",
+  "etag",
+  "expires",
+  "last-modified",
+  "set-cookie",
+  "vary",
+  "via",
+]);
+
+function fieldsOf304(fields: Readonly<Fields>): Fields {
+  return fields.filter(([name]) => KEPT_ON_304.has(name));
+}

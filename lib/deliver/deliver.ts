@@ -1,0 +1,44 @@
+import type { Answer } from "../request/answer.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Reply } from "../server/reply.ts";
+import { changeDocument } from "./change_document.ts";
+import { chooseCoding } from "./choose_coding.ts";
+import { choosePicture } from "./choose_picture.ts";
+import { checkConditions } from "./check_conditions.ts";
+import { cutRange } from "./cut_range.ts";
+import { replyOf } from "./reply_of.ts";
+
+/** One step between an answer and the wire: the same answer, or another one in its place. */
+export interface Step {
+  readonly name: string;
+  readonly apply: (exchange: Exchange, answer: Answer) => Answer | Promise<Answer>;
+}
+
+/** What happens to every answer on its way out, in this order. After them only the fields of the listener itself are added. */
+export const STEPS: readonly Step[] = [
+  { name: "document", apply: changeDocument },
+  { name: "picture", apply: choosePicture },
+  { name: "coding", apply: chooseCoding },
+  { name: "conditions", apply: checkConditions },
+  { name: "range", apply: cutRange },
+];
+
+/**
+ * The one way out: takes an answer through {@linkcode STEPS} and makes a reply of it. Nothing is awaited where no step has to wait, as
+ * with what is in memory.
+ */
+export function deliver(exchange: Exchange, answer: Answer): Reply | Promise<Reply> {
+  let current = answer;
+  for (let at = 0; at < STEPS.length; at++) {
+    const next = STEPS[at]!.apply(exchange, current);
+    if (next instanceof Promise) return deliverLate(exchange, next, at + 1);
+    current = next;
+  }
+  return replyOf(exchange, current);
+}
+
+async function deliverLate(exchange: Exchange, answer: Promise<Answer>, from: number): Promise<Reply> {
+  let current = await answer;
+  for (const step of STEPS.slice(from)) current = await step.apply(exchange, current);
+  return replyOf(exchange, current);
+}

@@ -1,0 +1,28 @@
+import { ORIGIN_TAG } from "../cache/origin_tag.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
+import type { Tenant } from "../request/snapshot.ts";
+import { fieldLines, latin1Bytes } from "../wire/head_writer.ts";
+import { sentFields } from "./sent_fields.ts";
+
+/** The field lines of a stored response that are the same for every request of one listener, ready to be written. */
+export interface FixedLines {
+  readonly tenant: Tenant;
+  readonly bytes: Uint8Array;
+  readonly hasDate: boolean;
+}
+
+const known = new WeakMap<StoredResponse, FixedLines>();
+
+/** The fixed lines of a stored response, worked out once for each listener that serves it. */
+export function fixedLines(stored: StoredResponse, tenant: Tenant): FixedLines {
+  const before = known.get(stored);
+  if (before !== undefined && before.tenant === tenant) return before;
+  const fields = sentFields(tenant, stored.fields.filter(([name]) => name !== ORIGIN_TAG && name !== "content-length"));
+  const made = {
+    tenant,
+    bytes: latin1Bytes(fieldLines(fields) + fieldLines(tenant.responseFields)),
+    hasDate: fields.some(([name]) => name === "date"),
+  };
+  known.set(stored, made);
+  return made;
+}

@@ -1,0 +1,162 @@
+import { type Fields, fieldValue } from "../http/fields.ts";
+import type { Answer, FillingAnswer, MadeAnswer, StoredAnswer, StreamingAnswer } from "../request/answer.ts";
+import type { CacheNote } from "../request/cache_note.ts";
+import { GatewayError } from "../errors.ts";
+import { asFailure } from "../request/client_error.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Reply, ReplyEnd } from "../server/reply.ts";
+import { fieldLines } from "../wire/head_writer.ts";
+import { FillSource, StreamSource } from "./body_sources.ts";
+import { fieldsAhead } from "./choose_coding.ts";
+import { fixedLines } from "./fixed_lines.ts";
+import { sentFields } from "./sent_fields.ts";
+
+/** Statuses whose responses have no content (RFC 9110 §6.4.1). */
+const NO_CONTENT: ReadonlySet<number> = new Set([204, 205, 304]);
+/** Fields that the server writes itself. */
+const FRAMING: ReadonlySet<string> = new Set(["content-length", "transfer-encoding", "connection", "trailer"]);
+
+/** The reply that an answer makes, with the fields of its listener and of this request. What is whole counts as sent. */
+export function replyOf(exchange: Exchange, answer: Answer): Reply {
+  switch (answer.kind) {
+    case "stored":
+      return storedReply(exchange, answer);
+    case "made":
+      return madeReply(exchange, answer);
+    case "filling":
+      return fillingReply(exchange, answer);
+    case "streaming":
+      return streamingReply(exchange, answer);
+  }
+}
+
+function storedReply(exchange: Exchange, { response, note }: StoredAnswer): Reply {
+  const { status, body } = response;
+  const { bytes: fixed, hasDate } = fixedLines(response, exchange.tenant);
+  const isEmpty = exchange.method === "HEAD" || NO_CONTENT.has(status);
+  exchange.finish({
+    status,
+    bytes: isEmpty ? 0 : body.byteLength,
+    cache: note.result,
+    cacheStatus: note.status,
+  });
+  const lines = requestLines(exchange, note);
+  return { status, fixed, lines, hasDate, lengthBytes: body.byteLength, body, onEnd: null };
+}
+
+function madeReply(exchange: Exchange, { status, fields, body, note, error, isUnheard }: MadeAnswer): Reply {
+  const lengthBytes = lengthOf(body);
+  exchange.finish({
+    status,
+    bytes: exchange.method === "HEAD" || NO_CONTENT.has(status) ? 0 : lengthBytes,
+    cache: note.result,
+    cacheStatus: note.status,
+    error,
+    aborted: isUnheard ?? false,
+  });
+  return { ...headOf(exchange, { status, fields, note }), lengthBytes, body, onEnd: null };
+}
+
+function lengthOf(body: MadeAnswer["body"]): number {
+  if (body === null) return 0;
+  return body instanceof Uint8Array ? body.byteLength : body.reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+function fillingReply(exchange: Exchange, { head, fill, range, note }: FillingAnswer): Reply {
+  const status = range === undefined ? head.status : 206;
+  const fields = fieldsAhead(exchange, head, fill.lengthBytes);
+  if (range !== undefined) fields.push(["content-range", `bytes ${range.first}-${range.last}/${fill.lengthBytes}`]);
+  const sent = headOf(exchange, { status, fields, note });
+  const lengthBytes = range === undefined ? fill.lengthBytes : range.last - range.first + 1;
+  if (exchange.method === "HEAD" || NO_CONTENT.has(status)) {
+    // A response without content is complete with its fields.
+    fill.reader();
+    fill.leave();
+    return withoutContent(exchange, { ...sent, lengthBytes }, note);
+  }
+  return { ...sent, lengthBytes, body: new FillSource(fill, range ?? null), onEnd: finisher(exchange, status, note) };
+}
+
+function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
+  const { status, fields, body, note, tunnel } = answer;
+  if (tunnel !== undefined) return tunnelReply(exchange, answer);
+  if (status < 200 || status > 599) {
+    answer.onLeave();
+    throw new GatewayError("upstream_invalid_response", `The upstream answered with status ${status}`);
+  }
+  const sent = headOf(exchange, { status, fields, note });
+  if (exchange.method === "HEAD" || NO_CONTENT.has(status)) {
+    answer.body.cancel();
+    answer.onEnd();
+    const stated = fieldValue(fields, "content-length");
+    const lengthBytes = stated !== null && /^\d+$/.test(stated) ? Number(stated) : null;
+    return withoutContent(exchange, { ...sent, lengthBytes }, note);
+  }
+  const whole = answer.read === undefined ? body.whole ?? null : null;
+  if (whole !== null) {
+    answer.onEnd();
+    exchange.finish({ status, bytes: whole.byteLength, cache: note.result, cacheStatus: note.status });
+    return { ...sent, lengthBytes: whole.byteLength, body: whole, onEnd: null };
+  }
+  const source = new StreamSource(answer);
+  return { ...sent, lengthBytes: body.lengthBytes, body: source, onEnd: finisher(exchange, status, note) };
+}
+
+function tunnelReply(exchange: Exchange, answer: StreamingAnswer): Reply {
+  const { status, fields, note } = answer;
+  const ended = finisher(exchange, status, note);
+  return {
+    ...headOf(exchange, { status, fields, note }),
+    lengthBytes: null,
+    body: null,
+    tunnel: { protocol: "websocket", stream: answer.tunnel!, idleMs: exchange.tenant.pool.tunnelIdleMs },
+    onEnd(end) {
+      answer.onEnd(end.error === null ? undefined : asFailure(end.error));
+      ended(end);
+    },
+  };
+}
+
+/** A reply that ends with its fields. */
+function withoutContent(exchange: Exchange, sent: Omit<Reply, "body" | "onEnd">, note: CacheNote): Reply {
+  exchange.finish({ status: sent.status, bytes: 0, cache: note.result, cacheStatus: note.status });
+  return { ...sent, body: null, onEnd: null };
+}
+
+/** Counts and logs the request when its reply has ended. */
+function finisher(exchange: Exchange, status: number, note: CacheNote): (end: ReplyEnd) => void {
+  return ({ bytes, aborted, error }) =>
+    exchange.finish({
+      status,
+      bytes,
+      cache: note.result,
+      cacheStatus: note.status,
+      aborted,
+      error: error === null || aborted ? undefined : "body_broke_off",
+    });
+}
+
+type ReplyHead = Pick<Reply, "status" | "fixed" | "lines" | "hasDate">;
+
+/** Status and field lines of a response whose fields are a list. */
+function headOf(
+  exchange: Exchange,
+  { status, fields, note }: { readonly status: number; readonly fields: Fields; readonly note: CacheNote },
+): ReplyHead {
+  const kept = sentFields(exchange.tenant, fields).filter(([name]) => !FRAMING.has(name));
+  const hasDate = kept.some(([name]) => name === "date");
+  const lines = fieldLines(kept) + fieldLines(exchange.tenant.responseFields) + requestLines(exchange, note);
+  return { status, fixed: null, lines, hasDate };
+}
+
+/** The lines that differ from one request to the next. */
+function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): string {
+  const { tenant: { cors }, quotaFields, requestId } = exchange;
+  let lines = `cache-status: ${status}\r\nx-request-id: ${requestId}\r\n`;
+  if (ageSeconds !== null) lines = `age: ${ageSeconds}\r\n${lines}`;
+  if (cors !== null && cors.isByOrigin) {
+    const origin = cors.originFor((name) => exchange.header(name));
+    if (origin !== null) lines += `access-control-allow-origin: ${origin}\r\n`;
+  }
+  return quotaFields === null ? lines : lines + fieldLines(quotaFields);
+}

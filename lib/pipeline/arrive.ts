@@ -1,0 +1,94 @@
+import { GatewayError } from "../errors.ts";
+import { refusal } from "../forward/refusal.ts";
+import { splitKeyedPath } from "../http/keyed_path.ts";
+import { RequestFields } from "../http/request_fields.ts";
+import { requestTarget } from "../http/target.ts";
+import type { RouteTable } from "../listener/route_table.ts";
+import { redact } from "../logging/redact.ts";
+import type { ClientAuth, Visitor } from "../request/client_auth.ts";
+import { CLIENT_NAME, type ClientRate } from "../request/client_rate.ts";
+import { Exchange } from "../request/exchange.ts";
+import type { Services } from "../request/services.ts";
+import type { Tenant } from "../request/snapshot.ts";
+import type { Arrival } from "../server/arrival.ts";
+import { isPreflight } from "./preflight.ts";
+
+/** Where a request came in: the worker's services, and the routes of the address. */
+export interface Entrance {
+  readonly services: Services;
+  /** `undefined` where the address has just left the configuration. */
+  readonly table: RouteTable<Tenant> | undefined;
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+/** The request with the listener that takes it, without its client's tokens; the error that answers it where none does. */
+export function route({ services, table }: Entrance, arrival: Arrival): Exchange | GatewayError {
+  const fields = new RequestFields(arrival.fields);
+  const target = requestTarget(arrival.target, fields.header("host") ?? "");
+  const refused = refusal(arrival, target);
+  if (refused !== null || target === null) return refused!;
+  const keyed = table?.isKeyed === true ? splitKeyedPath(target.path) : null;
+  const routed = keyed === null ? target : { ...target, path: keyed.path };
+  const tenant = table?.match(routed.authority, routed.path === "*" ? "/" : routed.path);
+  if (tenant === undefined || (routed.path === "*" && tenant.prefix !== "/")) return noListener(routed.path);
+  const visitor = tenant.auth?.identify({ target: routed, fields, pathToken: keyed?.token ?? null }) ?? null;
+  if (visitor === null && keyed !== null) fields.hide({ names: NO_NAMES, texts: [keyed.token] });
+  const keyPrefix = keyed === null ? "" : `/~${keyed.token}`;
+  return new Exchange({ services, tenant, arrival, fields, target: visitor?.target ?? routed, visitor, keyPrefix });
+}
+
+function noListener(path: string): GatewayError {
+  const safe = redact(path);
+  const shown = safe.length > 100 ? `${safe.slice(0, 100)}…` : safe;
+  return new GatewayError("no_listener", `No listener serves "${shown}"`, {
+    hint: "The listeners' prefixes and hosts are in the configuration; the admin address shows them at /status",
+  });
+}
+
+/**
+ * Lets a request in: only known clients on a closed listener, and each within its quota.
+ *
+ * @throws {GatewayError} `unauthorized`; `rate_limited` for a client over its quota, or an address that has tried too many wrong tokens
+ */
+export function enter(exchange: Exchange): void {
+  const { tenant, visitor } = exchange;
+  if (visitor !== null) authorize(exchange, tenant.auth!, visitor);
+  if (tenant.clientRate !== null) takeQuota(exchange, tenant.clientRate);
+}
+
+/** A browser's preflight carries no token and is answered here, so it may go on. */
+function authorize(exchange: Exchange, auth: ClientAuth, visitor: Visitor): void {
+  if (isPreflight(exchange)) return;
+  const { counts } = exchange.tenant;
+  const nowMs = exchange.services.clock.now();
+  const blockedSeconds = visitor.isShown ? auth.blockedSeconds(exchange.client, nowMs) : 0;
+  if (blockedSeconds > 0) {
+    counts.authBlocked++;
+    throw new GatewayError("rate_limited", "Too many wrong tokens came from this address", {
+      hint: "Wait as long as Retry-After says, and check the client's token",
+      retryAfterSeconds: blockedSeconds,
+    });
+  }
+  if (visitor.client !== null) return;
+  counts.unauthorized++;
+  auth.failed(visitor.wrong, exchange.client, nowMs);
+  throw new GatewayError(
+    "unauthorized",
+    visitor.isShown ? "The token is not valid here" : "This gateway is closed: a token is needed",
+    { hint: "The operator has a token for each client; docs/access.md says where a client can put it" },
+  );
+}
+
+/** Takes a request from its client's quota; the response says how that stands (`RateLimit`, `RateLimit-Policy`). */
+function takeQuota(exchange: Exchange, rate: ClientRate): void {
+  const header = (name: string) => name === CLIENT_NAME ? exchange.clientName : exchange.header(name);
+  const verdict = rate.take(exchange.client, header, exchange.services.clock.now());
+  exchange.quotaFields = [["ratelimit-policy", rate.policyField], ["ratelimit", rate.field(verdict)]];
+  if (verdict.allowed) return;
+  exchange.tenant.counts.rateLimited++;
+  throw new GatewayError("rate_limited", "Too many requests", {
+    hint: "Wait as long as Retry-After says; the operator's limit is rate_limit of the listener",
+    retryAfterSeconds: verdict.resetSeconds,
+  });
+}

@@ -1,0 +1,110 @@
+import { Flight, type FlightResult } from "../cache/flight.ts";
+import { evaluate, selects, type Verdict } from "../cache/policy.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
+import { refuseLoop } from "../forward/chain.ts";
+import { requestDirectives } from "../http/cache_control.ts";
+import type { FwdReason } from "../http/cache_status.ts";
+import type { Answer } from "../request/answer.ts";
+import { forwardNote, hitNote } from "../request/cache_note.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { lead } from "./lead.ts";
+import { passThrough } from "./pass_through.ts";
+
+/** Bodies up to this size are waited for: they are on their way from the worker next door. */
+const SMALL_BYTES = 262_144;
+
+/** Why an upstream is asked, and what there is to fall back on. */
+export interface SharedFetch {
+  readonly fwd: FwdReason;
+  /** A stored response that can be validated; `null` where there is none. */
+  readonly stale: StoredResponse | null;
+}
+
+/** Fetches a response that may be shared: at most one request for a key is under way, in all workers together. */
+export async function fetchShared(exchange: Exchange, { fwd, stale }: SharedFetch): Promise<Answer> {
+  refuseLoop(exchange);
+  // What comes back may be for this request alone, which the next one cannot know before: nobody waits for it.
+  if (mayBeAlone(exchange)) return await lead(exchange, { flight: new Flight(exchange.key), fwd, stale });
+  const entry = exchange.services.collapse.enter(exchange.key);
+  if (entry.role === "leader") return await lead(exchange, { flight: entry.flight, fwd, stale });
+  if (entry.role === "solo") return await passThrough(exchange, { fwd, detail: "hit-for-miss" });
+  return await follow(exchange, fwd, await entry.result);
+}
+
+/** Requests whose answer is stored only if it says so (RFC 9111 §3.5), or never (RFC 9111 §5.2.1.5). */
+function mayBeAlone(exchange: Exchange): boolean {
+  if (!exchange.sharedAuthorization && exchange.header("authorization") !== null) return true;
+  return requestDirectives(exchange.header("cache-control")).noStore;
+}
+
+/** Answers from what another request fetched, where it is meant for this one too. */
+async function follow(exchange: Exchange, fwd: FwdReason, result: FlightResult): Promise<Answer> {
+  if (result.kind === "failed") throw result.error;
+  if (result.kind === "solo" || !isUsable(exchange, result)) {
+    return await passThrough(exchange, { fwd, detail: "not-shared" });
+  }
+  const stored = await whole(result);
+  if (stored !== null && result.head.responseTimeMs < exchange.startedAtMs) return await followLate(exchange, stored);
+  const note = forwardNote(exchange, { fwd, served: result.head, collapsed: true, result: "collapsed" });
+  if (stored !== null) return { kind: "stored", note, response: stored };
+  return { kind: "filling", note, head: result.head, fill: result.fill };
+}
+
+/** A response that came before this request did is a stored one, in whichever worker: it serves as far as it is fresh. */
+async function followLate(exchange: Exchange, stored: StoredResponse): Promise<Answer> {
+  const { kind, fwd } = judged(exchange, stored);
+  if (kind === "hit" || kind === "stale_while_revalidate") {
+    const note = hitNote(exchange, stored, kind === "hit" ? "hit_memory" : "stale");
+    return { kind: "stored", note, response: stored };
+  }
+  const stale = kind === "validate" ? stored : null;
+  return await lead(exchange, { flight: new Flight(exchange.key), fwd: fwd ?? "stale", stale });
+}
+
+type Shared = Extract<FlightResult, { kind: "shared" }>;
+
+/** Whether this request selects it too, and no unsafe request has changed it since it was asked for. */
+function isUsable(exchange: Exchange, { head }: Shared): boolean {
+  if (exchange.services.invalidations.since(head.key, head.requestTimeMs)) return false;
+  return selects({ ...head, body: new Uint8Array() }, exchange);
+}
+
+/** How a stored response is to be used for this request. */
+export function judged(exchange: Exchange, stored: StoredResponse): Verdict {
+  return evaluate(exchange, stored, { options: exchange.tenant.policy!, nowMs: exchange.services.clock.now() });
+}
+
+/** The response as it will be stored; `null` while a large body is still coming in. */
+async function whole({ head, fill }: Shared): Promise<StoredResponse | null> {
+  const body = fill.body ?? (fill.lengthBytes <= SMALL_BYTES ? await fill.whole() : null);
+  return body === null ? null : { ...head, body };
+}
+
+/**
+ * A response that another worker has just stored and the disk tier does not have yet; `null` where there is none, or it is still
+ * coming in.
+ */
+export async function heldElsewhere(exchange: Exchange, key: string): Promise<StoredResponse | null> {
+  const { collapse, invalidations } = exchange.services;
+  const entry = collapse.enter(key);
+  if (entry.role === "leader") collapse.finish(entry.flight, null);
+  if (entry.role !== "follower") return null;
+  const result = await entry.result;
+  if (result.kind !== "shared" || invalidations.since(key, result.head.requestTimeMs)) return null;
+  return await whole(result);
+}
+
+/** Validates a stale response while it is being served; does nothing when that is under way or too much is. */
+export function revalidateInBackground(exchange: Exchange, stale: StoredResponse): void {
+  const { collapse, background } = exchange.services;
+  if (background.isFull) return;
+  const entry = collapse.enter(exchange.key);
+  if (entry.role !== "leader") return;
+  const quiet = exchange.inBackground();
+  background.add(lead(quiet, { flight: entry.flight, fwd: "stale", stale }).then(leave));
+}
+
+/** Gives up an answer that goes to nobody; what is being stored goes on. */
+function leave(answer: Answer): void {
+  if (answer.kind === "streaming") answer.onLeave();
+}

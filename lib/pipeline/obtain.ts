@@ -1,0 +1,137 @@
+import { evaluate, type Verdict } from "../cache/policy.ts";
+import type { Found } from "../cache/store.ts";
+import { isVaryMarker, leadsTo, selectedKey } from "../cache/variants.ts";
+import { needsOrigin } from "../deliver/check_conditions.ts";
+import { GatewayError } from "../errors.ts";
+import { upgradeProtocol } from "../forward/refusal.ts";
+import type { FwdReason } from "../http/cache_status.ts";
+import { selectingFields } from "../http/vary.ts";
+import type { Answer } from "../request/answer.ts";
+import { hitNote } from "../request/cache_note.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { deriveMissing } from "./derive_missing.ts";
+import { fetchShared, heldElsewhere, judged, revalidateInBackground } from "./fetch_shared.ts";
+import { fromPart, partKey } from "./part.ts";
+import { passThrough } from "./pass_through.ts";
+import { isPreflight, preflightAnswer } from "./preflight.ts";
+
+/**
+ * The answer to a request: from the store, of what is stored, or from an upstream; past the cache where that has no part in it. At once
+ * where memory has it.
+ *
+ * @throws {GatewayError} where there is none; also by rejection
+ */
+export function obtain(exchange: Exchange): Answer | Promise<Answer> {
+  const { tenant, services, method } = exchange;
+  if (method === "OPTIONS" && isPreflight(exchange)) return preflightAnswer(exchange);
+  if (tenant.policy === null) return bypass(exchange, "bypass", null);
+  if (method !== "GET" && method !== "HEAD") return bypass(exchange, "method", null);
+  if (exchange.private !== null) return bypass(exchange, "bypass", exchange.private);
+  // Content may change what is answered, and is no part of the key (RFC 9110 §9.3.1).
+  if (exchange.arrival.body !== null) return bypass(exchange, "bypass", "body");
+  if (exchange.header("upgrade") !== null && upgradeProtocol(exchange) !== null) return bypass(exchange, "bypass", null);
+  const found = services.store.get(exchange.key);
+  return found instanceof Promise ? found.then((late) => select(exchange, late)) : select(exchange, found);
+}
+
+function bypass(exchange: Exchange, fwd: FwdReason, detail: string | null): Promise<Answer> {
+  const upgrade = upgradeProtocol(exchange);
+  if (upgrade === null) return passThrough(exchange, { fwd, detail });
+  return passThrough(exchange, { fwd, detail: detail ?? "upgrade", upgrade });
+}
+
+/** Goes on to the variant that the request selects, where the key has several (RFC 9111 §4.1). */
+function select(exchange: Exchange, found: Found | undefined): Answer | Promise<Answer> {
+  if (found === undefined || !isVaryMarker(found.response)) return decide(exchange, valid(exchange, found), false);
+  const marker = found.response;
+  exchange.variantsSinceMs = marker.requestTimeMs;
+  const header = (name: string) => exchange.header(name);
+  const key = selectedKey(marker, (names) => selectingFields(names, header));
+  const go = (variant: Found | undefined) => {
+    const isVariant = variant !== undefined && leadsTo(marker, variant.response);
+    return decide(exchange, isVariant ? valid(exchange, variant) : undefined, true);
+  };
+  const variant = exchange.services.store.get(key);
+  return variant instanceof Promise ? variant.then(go) : go(variant);
+}
+
+/** What was found, unless an unsafe request has changed it since, in any worker (RFC 9111 §4.4). */
+function valid(exchange: Exchange, found: Found | undefined): Found | undefined {
+  if (found === undefined) return undefined;
+  const { key, requestTimeMs } = found.response;
+  return exchange.services.invalidations.since(key, requestTimeMs) ? undefined : found;
+}
+
+/** Answers as the cache's verdict says. */
+function decide(exchange: Exchange, found: Found | undefined, isVariant: boolean): Answer | Promise<Answer> {
+  const context = { options: exchange.tenant.policy!, nowMs: exchange.services.clock.now() };
+  const verdict = evaluate(exchange, found?.response, context);
+  if (verdict.kind === "bypass") {
+    return passThrough(exchange, { fwd: verdict.fwd ?? "bypass", detail: verdict.detail });
+  }
+  if (verdict.kind !== "hit" && verdict.kind !== "stale_while_revalidate") {
+    const { deriver } = exchange.tenant;
+    const asked = isVariant && found === undefined ? { ...verdict, fwd: "vary-miss" as const } : verdict;
+    if (deriver === null) return fetchMissing(exchange, found, asked);
+    return deriveMissing(exchange, deriver, () => fetchMissing(exchange, found, asked));
+  }
+  const { response, tier } = found!;
+  if (needsOrigin(exchange, response)) return passThrough(exchange, { fwd: "request", detail: "precondition" });
+  if (verdict.kind === "hit") return hit(exchange, found!);
+  revalidateInBackground(exchange, response);
+  return { kind: "stored", note: hitNote(exchange, response, "stale"), response };
+}
+
+function hit(exchange: Exchange, { response, tier }: Found, isPart = false): Answer {
+  const note = hitNote(exchange, response, tier === "memory" ? "hit_memory" : "hit_disk");
+  return { kind: "stored", note, response, isPart };
+}
+
+/** Answers a request that no stored response answers as it is: by an upstream, on its own or for everyone who asks the same. */
+function fetchMissing(exchange: Exchange, found: Found | undefined, verdict: Verdict): Answer | Promise<Answer> {
+  if (verdict.onlyIfCached) {
+    throw new GatewayError("only_if_cached", "The request wants a stored response only, and none can be used");
+  }
+  const { detail, kind } = verdict;
+  const fwd = verdict.fwd ?? "miss";
+  const stale = kind === "validate" ? found!.response : null;
+  // What is changed in a document depends on the whole of it. Where there may be more than documents, HEAD is not worth that.
+  if (exchange.rewrite !== null && (exchange.method === "GET" || exchange.tenant.type.wholeBodies)) {
+    return fetchShared(exchange, { fwd, stale });
+  }
+  // Nothing whole comes back that could be stored.
+  if (exchange.method === "HEAD") {
+    return passThrough(exchange, { fwd, detail, held: found?.response, standsIn: stale !== null });
+  }
+  if (exchange.header("if-match") !== null || exchange.header("if-unmodified-since") !== null) {
+    return passThrough(exchange, { fwd, detail });
+  }
+  if (exchange.header("range") !== null && exchange.tenant.storing.range === "pass") {
+    return missingRange(exchange, fwd, detail);
+  }
+  return fetchShared(exchange, { fwd, stale });
+}
+
+/** A range of what is not stored: from a part that is, or from an upstream, whose answer becomes the part. */
+function missingRange(exchange: Exchange, fwd: FwdReason, detail: string | null): Answer | Promise<Answer> {
+  if (exchange.tenant.policy!.storePartial !== true) return passThrough(exchange, { fwd, detail });
+  const answer = (found: Found | undefined): Answer | Promise<Answer> => {
+    const part = found === undefined ? null : fromPart(exchange, found.response);
+    if (part === null) return rangeElsewhere(exchange, fwd, detail);
+    return hit(exchange, { response: part, tier: found!.tier }, true);
+  };
+  const found = exchange.services.store.get(partKey(exchange.key));
+  return found instanceof Promise ? found.then(answer) : answer(found);
+}
+
+/** A range that another worker may hold, as the whole or a part, while the disk tier has it not yet; else from an upstream. */
+async function rangeElsewhere(exchange: Exchange, fwd: FwdReason, detail: string | null): Promise<Answer> {
+  const whole = await heldElsewhere(exchange, exchange.key);
+  if (whole !== null && judged(exchange, whole).kind === "hit") {
+    return hit(exchange, { response: whole, tier: "memory" });
+  }
+  const held = await heldElsewhere(exchange, partKey(exchange.key));
+  const part = held === null ? null : fromPart(exchange, held);
+  if (part !== null) return hit(exchange, { response: part, tier: "memory" }, true);
+  return await passThrough(exchange, { fwd, detail, keepsPart: true });
+}

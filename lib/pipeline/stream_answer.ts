@@ -1,0 +1,84 @@
+import { clientFields } from "../deliver/client_fields.ts";
+import { pictureFields } from "../deliver/image_form.ts";
+import { plainCacheControl } from "../deliver/sent_cache_control.ts";
+import { withSimpleTag } from "../deliver/simple_tag.ts";
+import type { UpstreamAnswer } from "../forward/attempt.ts";
+import { isDocument } from "../deliver/json_document.ts";
+import type { Fields } from "../http/fields.ts";
+import type { StreamingAnswer } from "../request/answer.ts";
+import type { CacheNote } from "../request/cache_note.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { UpstreamFailure } from "../upstream_client/transport.ts";
+
+/** How an upstream's answer is passed on. */
+export interface StreamOptions {
+  readonly note: CacheNote;
+  /** What the upstream was asked with. */
+  readonly askedMethod: string;
+  /** In place of the answer's own fields. */
+  readonly fields?: Fields;
+  /** Reads the body in place of the answer's own `read`. */
+  readonly read?: () => Promise<Uint8Array | null>;
+  /** The body has ended or, with a failure, broken off. */
+  readonly onEnd?: (failure?: UpstreamFailure) => void;
+  /** The client has left; without this the body is given up. */
+  readonly onLeave?: () => void;
+}
+
+/** An upstream's answer that is passed on as it comes in, with back-pressure. */
+export function streamAnswer(exchange: Exchange, answer: UpstreamAnswer, options: StreamOptions): StreamingAnswer {
+  const { response, release, requestTimeMs } = answer;
+  const { note, askedMethod, read } = options;
+  const onEnd = (failure?: UpstreamFailure) => {
+    release(failure);
+    options.onEnd?.(failure);
+  };
+  const giveUp = () => {
+    response.body.cancel();
+    onEnd(new UpstreamFailure("aborted", "The client has left", true));
+  };
+  return {
+    kind: "streaming",
+    note,
+    askedMethod,
+    status: response.status,
+    fields: options.fields === undefined
+      ? passedFields(exchange, answer, note)
+      : ownersFields(exchange, options.fields),
+    body: response.body,
+    read,
+    onEnd,
+    onLeave: options.onLeave ?? giveUp,
+    requestTimeMs,
+    receivedAtMs: response.receivedAtMs,
+    tunnel: response.tunnel,
+  };
+}
+
+/**
+ * Whether an answer is no document to be changed after all, while the client asked for less than all of it: it has to be asked for
+ * once more, in the client's own way.
+ */
+export function isAskedInVain(exchange: Exchange, { response }: UpstreamAnswer): boolean {
+  if (exchange.rewrite === null || exchange.isPlain || response.status !== 200) return false;
+  // What is private may change something each time.
+  return exchange.private === null && !isDocument(response, response.body.lengthBytes);
+}
+
+/** Fields of an answer that is passed on, as its client gets them. */
+function passedFields(exchange: Exchange, { response }: UpstreamAnswer, note: CacheNote): Fields {
+  const given = clientFields(exchange, response.fields);
+  const fields = exchange.tenant.type.simpleTags ? plainCacheControl(withSimpleTag(given, response.fields)) : given;
+  return ownersFields(exchange, note.ageSeconds === null ? fields : fields.filter(([name]) => name !== "age"));
+}
+
+/**
+ * Fields of an answer to one user: where the gateway decides what is cached, it also tells the caches behind it to keep their hands
+ * off (TMDB marks even a user's own data `public`).
+ */
+function ownersFields(exchange: Exchange, fields: Fields): Fields {
+  const { type, images } = exchange.tenant;
+  if (exchange.private === null || type.cacheMode !== "ttl") return pictureFields(fields, images);
+  const kept = fields.filter(([name]) => name !== "cache-control" && name !== "expires");
+  return [...kept, ["cache-control", "private, no-store"]];
+}
