@@ -7,9 +7,6 @@ export const VALUE_OCTET = 2;
 /** What a request target may hold: no control, no space; the bytes above ASCII are escaped when it is read. */
 export const TARGET_OCTET = 4;
 
-/** For each byte the classes that it belongs to, as bits. */
-export const OCTET_CLASSES: Uint8Array = classifyOctets();
-
 /** Carriage return. */
 export const CR = 13;
 /** Line feed. */
@@ -20,6 +17,9 @@ export const SPACE = 32;
 export const TAB = 9;
 /** Ends a field name. */
 export const COLON = 58;
+
+/** For each byte the classes that it belongs to, as bits. */
+export const OCTET_CLASSES: Uint8Array = classifyOctets();
 
 function classifyOctets(): Uint8Array {
   const classes = new Uint8Array(256);
