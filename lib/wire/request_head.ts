@@ -1,0 +1,213 @@
+import type { Buffer } from "node:buffer";
+import { isAuthority } from "../http/target.ts";
+import { type FieldBlock, parseFieldBlock } from "./field_block.ts";
+import { skipEmptyLines } from "./head_end.ts";
+import { CR, latin1Text, LF, OCTET_CLASSES, SPACE, TARGET_OCTET, TOKEN_OCTET } from "./octets.ts";
+import { keepsAlive } from "./persistence.ts";
+import { type RequestFraming, requestFraming } from "./request_framing.ts";
+import { WireError } from "./wire_error.ts";
+
+/** How large the head of a request may be. */
+export interface HeadLimits {
+  /** Field lines. */
+  readonly maxFields: number;
+  /** Bytes of the field section, the request line not counted. */
+  readonly fieldsBytes: number;
+  /** Bytes of the target, as sent. */
+  readonly targetBytes: number;
+}
+
+/** The request line and field section of a request, checked (RFC 9112 §3, §5, §6). */
+export interface RequestHead {
+  /** A token, as sent. */
+  readonly method: string;
+  /** As sent, in the form that fits the method (RFC 9112 §3.2), bytes 0x80–0xFF as `%XX`. */
+  readonly target: string;
+  /** 0 for HTTP/1.0, else 1: a later minor version is answered as 1.1 (RFC 9110 §2.5). */
+  readonly minor: 0 | 1;
+  readonly fields: FieldBlock;
+  readonly framing: RequestFraming;
+  /** Whether the client waits for `100 Continue` before it sends its content (RFC 9110 §10.1.1). */
+  readonly expectsContinue: boolean;
+  /** Whether the client lets the connection carry another request (RFC 9112 §9.3). */
+  readonly keepAlive: boolean;
+}
+
+/** Beside the target: the method, two spaces, the version, CRLF, and empty lines before it. */
+const MAX_METHOD_BYTES = 32;
+const REST_OF_LINE_BYTES = MAX_METHOD_BYTES + 2 + 8 + 2;
+
+const VERSION_PREFIX = [72, 84, 84, 80, 47] as const;
+const DOT = 46;
+const ZERO = 48;
+
+/** The parts of a request line, by place. */
+interface RequestLine {
+  readonly start: number;
+  readonly methodEnd: number;
+  readonly targetEnd: number;
+  readonly hasHighBytes: boolean;
+  readonly minor: 0 | 1;
+  /** Start of the field section. */
+  readonly end: number;
+}
+
+/**
+ * Reads `buffer[start, end)`, a complete head with its closing empty line as {@linkcode findHeadEnd} found it. The result does
+ * not need the buffer any more.
+ *
+ * @throws {WireError} 400 for what the grammar does not have and for what requests are smuggled with; 413, 414, 431 over a
+ * limit; 417 for an unknown expectation; 501 for an unknown transfer coding; 505 for another major version
+ */
+export function parseRequestHead(buffer: Buffer, start: number, end: number, limits: HeadLimits): RequestHead {
+  const line = readRequestLine(buffer, start, end, limits.targetBytes);
+  const { minor } = line;
+  const sectionEnd = end - 2;
+  if (sectionEnd - line.end > limits.fieldsBytes) throw fieldsTooLarge(limits);
+  const text = latin1Text(buffer, line.start, end);
+  const section = { bytes: buffer, start: line.end, end: sectionEnd, text, textStart: line.start };
+  const fields = parseFieldBlock(section, limits.maxFields);
+  const method = methodOf(text, line.methodEnd - line.start);
+  const target = targetOf(text, line, method);
+  checkHost(fields.header("host"), minor);
+  const framing = requestFraming(fields, minor);
+  return {
+    method,
+    target,
+    minor,
+    fields,
+    framing,
+    expectsContinue: expectsContinue(fields.header("expect"), minor),
+    keepAlive: keepsAlive(fields.header("connection"), minor),
+  };
+}
+
+/**
+ * Refuses a head that has not ended yet and is over a limit already, or whose request line is not valid. Until it throws, no more
+ * than {@linkcode maxHeadBytes} are needed to hold the head.
+ *
+ * @throws {WireError} as {@linkcode parseRequestHead} would
+ */
+export function checkUnfinishedHead(bytes: Uint8Array, start: number, end: number, limits: HeadLimits): void {
+  const first = skipEmptyLines(bytes, start, end);
+  const length = end - first;
+  if (length <= limits.targetBytes && length <= limits.fieldsBytes) return;
+  const lineEnd = bytes.subarray(first, end).indexOf(LF);
+  if (lineEnd < 0) {
+    if (length > limits.targetBytes + REST_OF_LINE_BYTES) throw targetTooLong(limits.targetBytes);
+    return;
+  }
+  const line = readRequestLine(bytes, first, end, limits.targetBytes);
+  // An empty line ends the section: it may be under way behind the last line that counts.
+  if (end - line.end > limits.fieldsBytes + 2) throw fieldsTooLarge(limits);
+}
+
+/** The most bytes that a head within `limits` has, empty lines before it included. */
+export function maxHeadBytes(limits: HeadLimits): number {
+  return 4 + limits.targetBytes + REST_OF_LINE_BYTES + limits.fieldsBytes + 2;
+}
+
+function fieldsTooLarge(limits: HeadLimits): WireError {
+  return new WireError(431, `Field section over ${limits.fieldsBytes} bytes`);
+}
+
+function targetTooLong(targetBytes: number): WireError {
+  return new WireError(414, `Request target over ${targetBytes} bytes`);
+}
+
+function readRequestLine(bytes: Uint8Array, from: number, end: number, targetBytes: number): RequestLine {
+  const start = skipEmptyLines(bytes, from, end);
+  let at = start;
+  while ((OCTET_CLASSES[bytes[at]!]! & TOKEN_OCTET) !== 0) at++;
+  const methodEnd = at;
+  if (bytes[at] !== SPACE || at === start) throw invalidLine("a method and one space are expected first");
+  if (methodEnd - start > MAX_METHOD_BYTES) throw new WireError(501, `Method over ${MAX_METHOD_BYTES} bytes`);
+  at++;
+  let seen = 0;
+  for (let byte = bytes[at]!; (OCTET_CLASSES[byte]! & TARGET_OCTET) !== 0; byte = bytes[++at]!) seen |= byte;
+  const targetEnd = at;
+  if (targetEnd - methodEnd - 1 > targetBytes) throw targetTooLong(targetBytes);
+  if (targetEnd === methodEnd + 1) throw invalidLine("the target is missing");
+  if (bytes[at] === CR && bytes[at + 1] === LF) throw invalidLine("the version is missing: HTTP/0.9 is not spoken");
+  if (bytes[at] !== SPACE) throw invalidLine("control character in the target");
+  const minor = readVersion(bytes, at + 1);
+  return { start, methodEnd, targetEnd, hasHighBytes: seen >= 0x80, minor, end: at + 11 };
+}
+
+function invalidLine(what: string): WireError {
+  return new WireError(400, `Invalid request line: ${what}`);
+}
+
+/** The minor version of `HTTP/1.x` and its line end, which begin at `at` (RFC 9112 §2.3). */
+function readVersion(bytes: Uint8Array, at: number): 0 | 1 {
+  for (let index = 0; index < VERSION_PREFIX.length; index++) {
+    if (bytes[at + index] !== VERSION_PREFIX[index]) throw invalidLine("expected HTTP/1.1 behind the target");
+  }
+  const major = bytes[at + 5]! - ZERO;
+  const minor = bytes[at + 7]! - ZERO;
+  const isVersion = major >= 0 && major <= 9 && bytes[at + 6] === DOT && minor >= 0 && minor <= 9;
+  if (!isVersion || bytes[at + 8] !== CR || bytes[at + 9] !== LF) {
+    throw invalidLine("expected HTTP/1.1 and the line's end behind the target");
+  }
+  if (major === 1) return minor === 0 ? 0 : 1;
+  if (major === 2) throw new WireError(505, "HTTP/2 needs TLS here: this address speaks HTTP/1.1");
+  throw new WireError(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here");
+}
+
+function methodOf(text: string, length: number): string {
+  if (length === 3 && text.startsWith("GET")) return "GET";
+  if (length === 4 && text.startsWith("HEAD")) return "HEAD";
+  return text.slice(0, length);
+}
+
+const SLASH = 47;
+
+function targetOf(text: string, line: RequestLine, method: string): string {
+  const from = line.methodEnd - line.start + 1;
+  const sent = text.slice(from, line.targetEnd - line.start);
+  if (text.charCodeAt(from) !== SLASH || method === "CONNECT") checkTargetForm(sent, method);
+  return line.hasHighBytes ? escapeHighBytes(sent) : sent;
+}
+
+const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
+
+/** The forms that do not begin with `/`: absolute, authority with CONNECT, asterisk with OPTIONS (RFC 9112 §3.2). */
+function checkTargetForm(target: string, method: string): void {
+  if (method === "CONNECT") {
+    if (isHost(target) && target.includes(":")) return;
+  } else if (target === "*") {
+    if (method === "OPTIONS") return;
+  } else {
+    const authority = ABSOLUTE_FORM.exec(target)?.[1];
+    if (authority !== undefined && isHost(authority)) return;
+  }
+  throw invalidLine("a target in none of the forms that its method takes");
+}
+
+function escapeHighBytes(target: string): string {
+  return target.replace(/[\x80-\xff]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+/** `Host` is there once, and names a host (RFC 9112 §3.2). Repeated lines come joined by a space, which no host has. */
+function checkHost(host: string | null, minor: number): void {
+  if (host === null) {
+    if (minor !== 0) throw new WireError(400, "Host is missing");
+  } else if (!isHost(host)) {
+    throw new WireError(400, "Invalid Host: one host is expected, with a port from 0 to 65535 or none");
+  }
+}
+
+const MAX_PORT = 65_535;
+
+function isHost(text: string): boolean {
+  if (!isAuthority(text)) return false;
+  const colon = text.lastIndexOf(":");
+  return colon < 0 || text.endsWith("]") || Number(text.slice(colon + 1)) <= MAX_PORT;
+}
+
+/** An expectation of an HTTP/1.0 client is not met (RFC 9110 §10.1.1). */
+function expectsContinue(expect: string | null, minor: number): boolean {
+  if (expect === null) return false;
+  if (expect.toLowerCase() === "100-continue") return minor !== 0;
+  throw new WireError(417, "Unknown expectation: only 100-continue is understood");
+}
