@@ -43,7 +43,8 @@ export type RefusalReason =
   | "authorization"
   | "set-cookie"
   | "vary"
-  | "no-freshness";
+  | "no-freshness"
+  | "endless";
 
 /** The response may be stored, in this form. */
 export interface Storable {
@@ -134,6 +135,7 @@ export function storable(subject: StorableSubject): Storable | NotStorable {
   const selectedBy = selection(subject);
   if (selectedBy === null) return notStorable("vary");
   const rule = matchingRule(options.rules, { path: request.path, status: head.status, fields: head.fields });
+  if (isEndless(head.fields) && rule?.contentType == null) return notStorable("endless");
   const { freshness, basis } = freshnessOf({ head, times, applicable, options, rule, routeTtl: request.routeTtl });
   if (!isAllowedStatus(subject, directives, basis)) return notStorable("status", head.status);
   if (!isOfUse(freshness, fields)) return notStorable("no-freshness");
@@ -146,6 +148,13 @@ export function storable(subject: StorableSubject): Storable | NotStorable {
     ownFields,
     tags: purgeTags(head.fields),
   };
+}
+
+/** Media types of bodies that go on until somebody leaves: they are stored only where a rule names their type. */
+const ENDLESS = /^\s*(?:text\/event-stream|multipart\/x-mixed-replace|application\/grpc)/i;
+
+function isEndless(fields: Readonly<Fields>): boolean {
+  return ENDLESS.test(fieldValue(fields, "content-type") ?? "");
 }
 
 function notStorable(reason: RefusalReason, status = 200): NotStorable {

@@ -67,6 +67,11 @@ function errorFields(error: GatewayError, shape: ErrorBody, name: string): Field
 const PROXY_ERRORS: Readonly<Partial<Record<GatewayError["code"], string>>> = {
   bad_request: "http_request_error",
   uri_too_long: "http_request_error",
+  fields_too_large: "http_request_error",
+  request_timeout: "http_request_error",
+  expectation_failed: "http_request_error",
+  coding_not_supported: "http_request_error",
+  version_not_supported: "http_request_error",
   no_listener: "destination_not_found",
   unauthorized: "http_request_denied",
   method_not_supported: "http_request_error",

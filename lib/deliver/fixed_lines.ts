@@ -1,7 +1,7 @@
 import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Tenant } from "../request/snapshot.ts";
-import { fieldLines, latin1Bytes } from "../wire/head_writer.ts";
+import { fieldLines, writeLatin1 } from "../wire/head_writer.ts";
 import { sentFields } from "./sent_fields.ts";
 
 /** The field lines of a stored response that are the same for every request of one listener, ready to be written. */
@@ -18,9 +18,12 @@ export function fixedLines(stored: StoredResponse, tenant: Tenant): FixedLines {
   const before = known.get(stored);
   if (before !== undefined && before.tenant === tenant) return before;
   const fields = sentFields(tenant, stored.fields.filter(([name]) => name !== ORIGIN_TAG && name !== "content-length"));
+  const text = fieldLines(fields) + fieldLines(tenant.responseFields);
+  const bytes = new Uint8Array(text.length);
+  writeLatin1(text, bytes, 0);
   const made = {
     tenant,
-    bytes: latin1Bytes(fieldLines(fields) + fieldLines(tenant.responseFields)),
+    bytes,
     hasDate: fields.some(([name]) => name === "date"),
   };
   known.set(stored, made);

@@ -44,7 +44,8 @@ function storedReply(exchange: Exchange, { response, note }: StoredAnswer): Repl
   return { status, fixed, lines, hasDate, lengthBytes: body.byteLength, body, onEnd: null };
 }
 
-function madeReply(exchange: Exchange, { status, fields, body, note, error, isUnheard }: MadeAnswer): Reply {
+function madeReply(exchange: Exchange, answer: MadeAnswer): Reply {
+  const { status, fields, body, note, error, isUnheard, ownFields = [] } = answer;
   const lengthBytes = lengthOf(body);
   exchange.finish({
     status,
@@ -54,7 +55,8 @@ function madeReply(exchange: Exchange, { status, fields, body, note, error, isUn
     error,
     aborted: isUnheard ?? false,
   });
-  return { ...headOf(exchange, { status, fields, note }), lengthBytes, body, onEnd: null };
+  const head = headOf(exchange, { status, fields, note });
+  return { ...head, lines: head.lines + fieldLines(ownFields), lengthBytes, body, onEnd: null };
 }
 
 function lengthOf(body: MadeAnswer["body"]): number {
@@ -152,7 +154,8 @@ function headOf(
 /** The lines that differ from one request to the next. */
 function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): string {
   const { tenant: { cors }, quotaFields, requestId } = exchange;
-  let lines = `cache-status: ${status}\r\nx-request-id: ${requestId}\r\n`;
+  let lines = `x-request-id: ${requestId}\r\n`;
+  if (status !== "") lines = `cache-status: ${status}\r\n${lines}`;
   if (ageSeconds !== null) lines = `age: ${ageSeconds}\r\n${lines}`;
   if (cors !== null && cors.isByOrigin) {
     const origin = cors.originFor((name) => exchange.header(name));

@@ -4,7 +4,7 @@ import { fieldValue } from "../http/fields.ts";
 import { countTry } from "../metrics/gateway_metrics.ts";
 import type { Report, Upstream } from "../pool/upstream.ts";
 import { retryAfterMs } from "../upstream_client/retry.ts";
-import { UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
+import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { inspectedResponse } from "./inspect.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
@@ -52,7 +52,13 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   try {
     // There are GETs that change something; what belongs to a user is not told apart from them.
     const once = exchange.private !== null;
-    const sending = { deadlines: deadlines(exchange, options.untilMs - startedAtMs), signal, once };
+    const sending: SendOptions = {
+      deadlines: deadlines(exchange, options.untilMs - startedAtMs),
+      signal,
+      once,
+      upgrade: ask.upgrade,
+      onInterim: (status, fields) => exchange.passInterim(status, fields),
+    };
     const answered = await endpoint.transport.send(outgoingRequest(exchange, { endpoint, ask, outgoing }), sending);
     const latencyMs = performance.now() - startedAtMs;
     const { secret } = outgoing;

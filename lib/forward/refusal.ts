@@ -1,22 +1,27 @@
 import { GatewayError } from "../errors.ts";
-import type { FieldSource } from "../http/field_source.ts";
 import { hasDotSegment, isAuthority, MAX_TARGET_LENGTH, type Target } from "../http/target.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Arrival } from "../server/arrival.ts";
 
-/** Why a request is refused before it is routed; `null` where it is not (RFC 9112 §3.2). */
-export function refusal(request: Request, target: Target | null, fields: FieldSource): GatewayError | null {
-  const { method } = request;
+/** Why a request is refused before it is routed; `null` where it is not (RFC 9112 §3.2). `target` is what its target was read as. */
+export function refusal(
+  { method, target: raw, fields, minor }: Pick<Arrival, "method" | "target" | "fields" | "minor">,
+  target: Target | null,
+): GatewayError | null {
   // TRACE would show the client what the gateway adds, credentials included; CONNECT would open tunnels.
   if (method === "CONNECT" || method === "TRACE") {
     return new GatewayError("method_not_supported", `Method ${method} is not served here`);
   }
-  if (target === null) return new GatewayError("bad_request", "The request target is not one that a gateway serves");
-  const host = fields.header("host");
-  if (!host) return new GatewayError("bad_request", "The request has no Host field");
-  if (request.url.length > MAX_TARGET_LENGTH) {
+  if (target === null || (target.path === "*" && method !== "OPTIONS")) {
+    return new GatewayError("bad_request", "The request target is not one that a gateway serves");
+  }
+  if (raw.length > MAX_TARGET_LENGTH) {
     return new GatewayError("uri_too_long", `The request target is longer than ${MAX_TARGET_LENGTH} characters`);
   }
-  // The server builds its URL of Host and target, so that a path in Host would stand before the target's own.
-  if (!isAuthority(host) || (target.authority !== host && !isAuthority(target.authority))) {
+  const host = fields.header("host");
+  // HTTP/1.0 knows no Host; without one the target may still name its authority (RFC 9112 §3.2.2).
+  if (host === null && minor > 0) return new GatewayError("bad_request", "The request has no Host field");
+  if ((host !== null && !isAuthority(host)) || (target.authority !== (host ?? "") && !isAuthority(target.authority))) {
     return new GatewayError("bad_request", "The Host field is not a host with an optional port");
   }
   return refusedTarget(target);
@@ -32,14 +37,33 @@ function refusedTarget({ path, query }: Target): GatewayError | null {
   });
 }
 
+const WEBSOCKET = "websocket";
+
 /**
- * Refuses to take a WebSocket handshake to an upstream. Asked only where an upstream is: a stored response answers it as it does any GET.
+ * The protocol that a request asks to switch to, where its pool carries that (RFC 9110 §7.8); `null` for every other request, also one
+ * with an `Upgrade` that is ignored. A handshake is a GET without content.
+ */
+export function upgradeProtocol(exchange: Exchange): string | null {
+  const { arrival, tenant, method } = exchange;
+  if (!asksForWebSocket(exchange) || !tenant.pool.upgrades.has(WEBSOCKET)) return null;
+  return method === "GET" && arrival.body === null && arrival.minor === 1 ? WEBSOCKET : null;
+}
+
+/**
+ * Refuses to take a WebSocket handshake to an upstream that does not get it as one. Asked only where an upstream is: a stored response
+ * answers it as it does any GET.
  *
  * @throws {GatewayError} `upgrade_not_supported`
  */
-export function refuseUpgrade(fields: FieldSource): void {
-  if (!/\bwebsocket\b/i.test(fields.header("upgrade") ?? "")) return;
+export function refuseUpgrade(exchange: Exchange): void {
+  if (!asksForWebSocket(exchange) || upgradeProtocol(exchange) !== null) return;
   throw new GatewayError("upgrade_not_supported", "WebSocket connections are not served here", {
-    hint: "Connect to the upstream directly, or through a proxy that carries WebSocket",
+    hint: "Pools of type custom carry them, for a GET over HTTP/1.1 without content: see upgrade of the pool",
   });
+}
+
+/** `h2c` and every other protocol is not asked for: the request is served as if it had no `Upgrade`. */
+function asksForWebSocket(exchange: Exchange): boolean {
+  const upgrade = exchange.header("upgrade");
+  return upgrade !== null && /(?:^|,)\s*websocket\s*(?:,|$)/i.test(upgrade);
 }

@@ -3,7 +3,11 @@ import type { Config } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
 import { Exchange } from "../request/exchange.ts";
 import type { Fields } from "../http/fields.ts";
-import { handle, route } from "../pipeline/pipeline.ts";
+import { route } from "../pipeline/arrive.ts";
+import { handle } from "../pipeline/pipeline.ts";
+import { ownArrival } from "../request/own_arrival.ts";
+import type { Arrival } from "../server/arrival.ts";
+import { replyResponse } from "../server/fetch_adapter.ts";
 import type { UpstreamRequest } from "../upstream_client/transport.ts";
 import { gatewayOverMadeUpUpstreams, type MadeUpAnswer, type MadeUpGateway } from "./made_up_upstreams.ts";
 
@@ -28,8 +32,6 @@ export interface Outcome {
   readonly stored: StoredResponse | null;
 }
 
-/** The client whom a request is tried out for. */
-const CLIENT = { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 50_000 } } as const;
 /** Everything answers at once here: what takes longer hangs. */
 const GRACE_MS = 1_000;
 
@@ -44,11 +46,7 @@ export class DryRun implements AsyncDisposable {
   /** The request as the pipeline sees it once it is routed; the error where it is refused, `null` where no listener takes it. */
   exchange(address: string, asked: AskedRequest): Exchange | GatewayError | null {
     const { services, snapshot } = this.#made.gateway;
-    const request = requestOf(asked);
-    if (request === null) {
-      return new GatewayError("method_not_supported", "Methods CONNECT and TRACE are not served here");
-    }
-    const routed = route({ services, table: snapshot.tables.get(address) }, request, CLIENT);
+    const routed = route({ services, table: snapshot.tables.get(address) }, arrivalOf(asked));
     return routed instanceof GatewayError && routed.code === "no_listener" ? null : routed;
   }
 
@@ -57,7 +55,8 @@ export class DryRun implements AsyncDisposable {
     const { gateway: { services, snapshot }, sent } = this.#made;
     const exchange = this.exchange(address, asked);
     if (!(exchange instanceof Exchange)) throw new RangeError("Cannot try a request out: no listener takes it");
-    const response = await handle({ services, table: snapshot.tables.get(address) }, requestOf(asked)!, CLIENT);
+    const reply = await handle({ services, table: snapshot.tables.get(address) }, arrivalOf(asked));
+    const response = replyResponse(reply, asked.method);
     const text = await response.text();
     await services.background.drain(GRACE_MS);
     const found = await services.store.get(exchange.key);
@@ -83,10 +82,7 @@ export async function tryOut({ config, address, asked }: Trial, answer: MadeUpAn
   return await dry.run(address, asked);
 }
 
-/** The request as the server would hand it over, its URL with the raw target; `null` where the method can't be one. */
-function requestOf({ method, url, fields }: AskedRequest): Request | null {
-  if (/^(?:CONNECT|TRACE|TRACK)$/i.test(method)) return null;
-  // A URL of Host and target may be none: the gateway is to say so.
-  const request = new Request("http://dry.run/", { method, headers: [...fields] });
-  return Object.defineProperty(request, "url", { value: url });
+/** The request as the server would hand it over. */
+function arrivalOf({ method, url, fields }: AskedRequest): Arrival {
+  return ownArrival({ method, target: url, fields });
 }

@@ -1,5 +1,6 @@
 import type { Fields } from "../http/fields.ts";
 import type { Answer } from "../request/answer.ts";
+import type { CacheNote } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
 
 /** Whether a browser asks what it may do, of a listener that answers that itself (Fetch standard, CORS-preflight request). */
@@ -8,12 +9,14 @@ export function isPreflight(exchange: Exchange): boolean {
     exchange.header("access-control-request-method") !== null;
 }
 
+const NO_NOTE: CacheNote = { result: "none", status: "", ageSeconds: null };
+
 /** Answers a preflight here: the upstream is not asked, and what it would say is dropped anyway. */
 export function preflightAnswer(exchange: Exchange): Answer {
   const cors = exchange.tenant.cors!;
-  const fields: Fields = [
+  const ownFields: Fields = [
     ...cors.preflightFields((name) => exchange.header(name)),
     ["vary", `${cors.isByOrigin ? "Origin, " : ""}Access-Control-Request-Headers`],
   ];
-  return { kind: "made", note: { result: "none", status: null, ageSeconds: null }, status: 204, fields, body: null };
+  return { kind: "made", note: NO_NOTE, status: 204, fields: [], ownFields, body: null };
 }

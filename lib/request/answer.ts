@@ -62,6 +62,8 @@ export interface MadeAnswer {
   readonly fields: Fields;
   /** In one or several pieces. */
   readonly body: Uint8Array | readonly Uint8Array[] | null;
+  /** Lines that the listener's own rules for fields of upstreams leave alone. */
+  readonly ownFields?: Fields;
   /** Code of the error that it tells. */
   readonly error?: string;
   /** Nobody is there to get it: it came of the client's leaving. */

@@ -1,6 +1,6 @@
 import type { FwdReason } from "../http/cache_status.ts";
 import type { RequestFields } from "../http/request_fields.ts";
-import type { Field, Fields } from "../http/fields.ts";
+import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
 import type { Target } from "../http/target.ts";
 import type { Arrival } from "../server/arrival.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
@@ -207,6 +207,11 @@ export class Exchange implements TypedRequest {
   /** Whether the client has left; nobody does in the background. */
   get hasLeft(): boolean {
     return !this.#quiet && this.arrival.isGone;
+  }
+
+  /** Passes an interim response of an upstream on (RFC 9110 §15.2); to nobody in the background. */
+  passInterim(status: number, fields: Readonly<Fields>): void {
+    if (!this.#quiet) this.arrival.interim(status, endToEndFields(fields, fieldValue(fields, "connection")));
   }
 
   /** Every field of the request, names in lower case. */

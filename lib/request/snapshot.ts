@@ -61,6 +61,10 @@ export interface PoolRuntime {
   /** Whether first bytes are held against the content type: the pool says what it carries. */
   readonly inspectsContent: boolean;
   readonly preserveHost: boolean;
+  /** Protocols that connections may switch to, lower case (RFC 9110 §7.8). */
+  readonly upgrades: ReadonlySet<string>;
+  /** Without a byte for so long, a connection that has switched is closed. */
+  readonly tunnelIdleMs: number;
 }
 
 /** A listener, compiled: everything a request needs that does not change from one to the next. */

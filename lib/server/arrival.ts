@@ -10,6 +10,9 @@ export interface ConnectionFacts {
   readonly scheme: "http" | "https";
 }
 
+/** The fields of a request. */
+export type ArrivalFields = FieldList;
+
 /** One request as the wire gave it, and what can be done while it is served. Valid until its reply has been written. */
 export interface Arrival {
   /** As sent: methods are case-sensitive (RFC 9110 §9.1). */

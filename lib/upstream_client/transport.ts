@@ -1,4 +1,5 @@
 import type { Fields } from "../http/fields.ts";
+import type { ByteStream } from "../wire/byte_stream.ts";
 
 /** The body of a request on its way to an upstream. */
 export interface RequestBody {
@@ -34,6 +35,10 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
   /** The request may have an effect whatever its method: it never goes out a second time, not even when its connection dies. */
   readonly once?: boolean;
+  /** Protocol to switch to (RFC 9110 §7.8). */
+  readonly upgrade?: string;
+  /** Told of each interim response but 100 and 101 (RFC 9110 §15.2). */
+  readonly onInterim?: (status: number, fields: Readonly<Fields>) => void;
 }
 
 /** Safe methods of which a server does not mind one more (RFC 9110 §9.2.2). */
@@ -65,6 +70,9 @@ export interface UpstreamBody {
   readAll(limitBytes: number): Promise<Uint8Array<ArrayBuffer>>;
   /** Gives up the rest and the connection with it. Safe to call twice and after the end. */
   cancel(): void;
+  readonly whole?: Uint8Array<ArrayBuffer> | null;
+  lend?(): Promise<Uint8Array | null>;
+  readonly trailers?: Readonly<Fields> | null;
 }
 
 /** A response whose field section has arrived and whose body has not been read. */
@@ -75,6 +83,7 @@ export interface UpstreamResponse {
   readonly body: UpstreamBody;
   /** Milliseconds since the Unix epoch at which the field section was complete. */
   readonly receivedAtMs: number;
+  readonly tunnel?: ByteStream;
 }
 
 /** What went wrong in a try, from the first look-up to the body's last byte. */

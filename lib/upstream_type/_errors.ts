@@ -5,6 +5,11 @@ import type { ErrorBody } from "./upstream_type.ts";
 const TMDB_CODES: Readonly<Record<ErrorCode, number>> = {
   bad_request: 18,
   uri_too_long: 18,
+  fields_too_large: 18,
+  request_timeout: 24,
+  expectation_failed: 18,
+  coding_not_supported: 18,
+  version_not_supported: 18,
   no_listener: 34,
   unauthorized: 7,
   method_not_supported: 2,

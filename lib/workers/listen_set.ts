@@ -1,10 +1,9 @@
+import { requestArrival, replyResponse } from "../server/fetch_adapter.ts";
+import type { Handler } from "../server/reply.ts";
 import { splitAddress } from "./split_address.ts";
 
 /** Serves the requests that come to one address. */
-export type AddressHandler = (
-  request: Request,
-  connection: Deno.ServeHandlerInfo<Deno.NetAddr>,
-) => Response | Promise<Response>;
+export type AddressHandler = Handler;
 
 /**
  * The addresses that a worker listens on. Every worker listens on all of them with `SO_REUSEPORT`; the kernel spreads the
@@ -55,7 +54,11 @@ export class ListenSet {
     // It compresses by itself otherwise, and weakens entity tags with it.
     const options = { hostname, port, reusePort: true, automaticCompression: false, onListen: () => {} };
     try {
-      return Deno.serve(options, this.#handlerFor(address));
+      const handler = this.#handlerFor(address);
+      return Deno.serve(options, async (request, { remoteAddr }) => {
+        const connection = { peer: remoteAddr.hostname, scheme: "http" } as const;
+        return replyResponse(await handler(requestArrival(request, { connection })), request.method);
+      });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`Cannot listen on ${address}: ${reason}`, { cause: error });

@@ -3,10 +3,15 @@ import { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
 import type { Snapshot, Tenant } from "../request/snapshot.ts";
 import { refusal } from "../forward/refusal.ts";
-import { RequestFields } from "../http/field_source.ts";
-import { splitTarget, type Target } from "../http/target.ts";
+import { deliver } from "../deliver/deliver.ts";
+import { RequestFields } from "../http/request_fields.ts";
+import { requestTarget, splitTarget, type Target } from "../http/target.ts";
+import { obtain } from "../pipeline/obtain.ts";
 import { passThrough } from "../pipeline/pass_through.ts";
-import { serve } from "../pipeline/pipeline.ts";
+import type { Answer } from "../request/answer.ts";
+import { ownArrival } from "../request/own_arrival.ts";
+import type { Arrival } from "../server/arrival.ts";
+import { replyResponse } from "../server/fetch_adapter.ts";
 import type { PrewarmResult, ReadResult } from "./messages.ts";
 
 /** A fetch that takes longer is given up. */
@@ -22,7 +27,6 @@ const PATIENCE_MS = 1_000;
 const MAX_RETRY_SECONDS = 3_600;
 /** Largest body that is read for the gateway itself. */
 const MAX_READ_BYTES = 1_048_576;
-const NOBODY: Deno.NetAddr = { transport: "tcp", hostname: "127.0.0.1", port: 0 };
 
 /** Where fetches run. */
 export interface PrewarmPlace {
@@ -46,7 +50,7 @@ export class PrewarmFetcher {
     if (!await this.#isQuiet(tenant)) return { outcome: "busy", detail: null, bytes: 0 };
     this.#active++;
     try {
-      return await resultOf(await serve(exchange));
+      return await resultOf(await responseTo(exchange, obtain(exchange)));
     } catch (error) {
       return { outcome: "failed", detail: error instanceof Error ? error.message : String(error), bytes: 0 };
     } finally {
@@ -61,7 +65,8 @@ export class PrewarmFetcher {
     if (!await this.#isQuiet(tenant)) return { outcome: "busy", body: null, detail: null, retryAfterMs: null };
     this.#active++;
     try {
-      return await readOf(await passThrough(ownExchange(place, tenant, target), { fwd: "bypass", detail: null }));
+      const exchange = ownExchange(place, tenant, target);
+      return await readOf(await responseTo(exchange, passThrough(exchange, { fwd: "bypass", detail: null })));
     } catch (error) {
       const retryAfterSeconds = error instanceof GatewayError ? error.retryAfterSeconds : undefined;
       return failedRead(error instanceof Error ? error.message : String(error), retryAfterSeconds);
@@ -84,42 +89,39 @@ export class PrewarmFetcher {
 }
 
 /** The exchange of a target, or why it is not to be fetched: never what belongs to one user or changes something. */
-function exchangeFor({ services, snapshot }: PrewarmPlace, tenant: Tenant, asked: string): Exchange | string {
+function exchangeFor(place: PrewarmPlace, tenant: Tenant, asked: string): Exchange | string {
   if (tenant.policy === null) return "the listener stores nothing";
   if (asked.startsWith("/") && tenant.hostInKey) return "the host is part of its cache key: give it as a URL";
   const url = asked.startsWith("/") ? `http://localhost${asked}` : asked;
   const target = splitTarget(url);
   if (target === null) return "it is no target of a request";
-  if (![...snapshot.tables.values()].some((table) => table.match(target.authority, target.path) === tenant)) {
+  if (![...place.snapshot.tables.values()].some((table) => table.match(target.authority, target.path) === tenant)) {
     return "the listener does not serve it";
   }
-  const request = requestFor(url, target);
-  if (typeof request === "string") return request;
-  const parts = { services, tenant, request, fields: new RequestFields(request), target };
-  const exchange = new Exchange({ ...parts, connection: { remoteAddr: NOBODY } }).inBackground();
+  const arrival = arrivalFor(url, target.authority);
+  const refused = refusal(arrival, target);
+  if (refused !== null) return refused.message;
+  const exchange = quietExchange(place, tenant, arrival, target);
   return exchange.private === null ? exchange : `its response belongs to one user (${exchange.private})`;
 }
 
-function requestFor(url: string, target: Target): Request | string {
-  try {
-    const headers = { host: target.authority };
-    const request = new Request(url, { headers, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
-    return refusal(request, target, new RequestFields(request))?.message ?? request;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
+function arrivalFor(target: string, host: string): Arrival {
+  return ownArrival({ method: "GET", target, fields: [["host", host]], signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
+}
+
+function quietExchange({ services }: PrewarmPlace, tenant: Tenant, arrival: Arrival, target: Target): Exchange {
+  return new Exchange({ services, tenant, arrival, fields: new RequestFields(arrival.fields), target }).inBackground();
 }
 
 /** The exchange of a request that comes from nobody and goes to the pool, whatever its listeners serve. */
-function ownExchange({ services }: PrewarmPlace, tenant: Tenant, target: string): Exchange {
+function ownExchange(place: PrewarmPlace, tenant: Tenant, target: string): Exchange {
   const stripped = tenant.stripPrefix && tenant.prefix !== "/" ? tenant.prefix : "";
-  const request = new Request(`http://localhost${stripped}${target}`, {
-    headers: { host: "localhost" },
-    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
-  });
-  const split = splitTarget(request.url)!;
-  const parts = { services, tenant, request, fields: new RequestFields(request), target: split };
-  return new Exchange({ ...parts, connection: { remoteAddr: NOBODY } }).inBackground();
+  const arrival = arrivalFor(stripped + target, "localhost");
+  return quietExchange(place, tenant, arrival, requestTarget(arrival.target, "localhost")!);
+}
+
+async function responseTo(exchange: Exchange, answer: Answer | Promise<Answer>): Promise<Response> {
+  return replyResponse(await deliver(exchange, await answer), "GET");
 }
 
 /** A good answer's body, if it is not larger than any that is asked for this way. */

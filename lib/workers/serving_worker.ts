@@ -9,6 +9,8 @@ import { type ConverterBounds, RemoteConverter } from "../image/image_port.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
+import type { Arrival } from "../server/arrival.ts";
+import type { Reply } from "../server/reply.ts";
 import { ListenSet } from "./listen_set.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
 import type { InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "./messages.ts";
@@ -20,9 +22,8 @@ import { WorkerStore } from "./worker_store.ts";
 /** Serves one request; `table` is that of the address it came to. */
 export type RequestHandler = (
   entrance: { readonly services: Services; readonly table: RouteTable<Tenant> | undefined },
-  request: Request,
-  connection: Deno.ServeHandlerInfo<Deno.NetAddr>,
-) => Response | Promise<Response>;
+  arrival: Arrival,
+) => Reply | Promise<Reply>;
 
 /** How often the health worker is told what became of tries; at once when this worker takes an upstream out by itself. */
 const REPORT_EVERY_MS = 20;
@@ -83,8 +84,8 @@ class ServingWorker implements WorkerRole {
     );
     const { kv } = store.disk;
     const watch = kv === undefined ? null : watchTables(kv, gateway, logger);
-    const listen = new ListenSet((address) => (request, connection) =>
-      handler({ services: gateway.services, table: gateway.snapshot.tables.get(address) }, request, connection)
+    const listen = new ListenSet((address) => (arrival) =>
+      handler({ services: gateway.services, table: gateway.snapshot.tables.get(address) }, arrival)
     );
     listen.open(gateway.snapshot.tables.keys());
     return new ServingWorker({ gateway, listen, store, watch, images });

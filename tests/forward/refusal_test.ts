@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../lib/errors.ts";
-import { refusal, refuseUpgrade } from "../../lib/forward/refusal.ts";
-import type { FieldSource } from "../../lib/http/field_source.ts";
-import { splitTarget } from "../../lib/http/target.ts";
+import { refusal, refuseUpgrade, upgradeProtocol } from "../../lib/forward/refusal.ts";
+import { requestTarget } from "../../lib/http/target.ts";
+import { ownArrival } from "../../lib/request/own_arrival.ts";
+import { exchangeFor, type InProcessGateway, plainParts, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const HOST = { host: "gateway.test" };
 
 function refused(method: string, url: string, fields: Record<string, string> = HOST): string | null {
-  const source: FieldSource = { header: (name) => fields[name] ?? null };
-  // A `Request` of one's own would change the address, as that of a server does not.
-  return refusal({ method, url } as Request, splitTarget(url), source)?.code ?? null;
+  const list = Object.entries(fields);
+  const arrival = ownArrival({ method, target: url, fields: list });
+  return refusal(arrival, requestTarget(url, fields["host"] ?? ""))?.code ?? null;
 }
 
 const CASES: [method: string, url: string, code: string | null][] = [
@@ -38,15 +39,36 @@ for (const [method, url, code] of CASES) {
   });
 }
 
-Deno.test("refusal() wants a Host field", () => {
+Deno.test("refusal() wants a Host field, but of HTTP/1.0", () => {
+  const old = { ...ownArrival({ method: "GET", target: "/", fields: [] }), minor: 0 };
+  assert.equal(refusal(old, requestTarget("/", "")), null);
   assert.equal(refused("GET", "http://gateway.test/", {}), "bad_request");
   assert.equal(refused("GET", "http://gateway.test/", { host: "" }), "bad_request");
 });
 
-Deno.test("refuseUpgrade() refuses WebSocket in any list and case, and nothing else", () => {
-  const upgrade = (value: string | null) => () => refuseUpgrade({ header: () => value });
-  for (const value of ["websocket", "WebSocket", "h2c, websocket"]) {
-    assert.throws(upgrade(value), (error) => error instanceof GatewayError && error.status === 501);
-  }
-  for (const value of [null, "", "h2c", "websocketish"]) assert.doesNotThrow(upgrade(value));
-});
+/** Runs a test with a listener over a pool that carries these protocols. */
+const withUpgrades = (upgrade: readonly string[], run: (gateway: InProcessGateway) => void) =>
+  withGateway(plainParts(["http://127.0.0.1:1"], { pool: { upgrade } }), (gateway) => Promise.resolve(run(gateway)));
+
+const handshake = (value: string) => ({ headers: { connection: "upgrade", upgrade: value } });
+
+Deno.test("upgradeProtocol() finds WebSocket in any list and case, and nothing else", () =>
+  withUpgrades(["websocket"], (gateway) => {
+    for (const value of ["websocket", "WebSocket", "h2c, websocket"]) {
+      assert.equal(upgradeProtocol(exchangeFor(gateway, "/a", handshake(value))), "websocket", value);
+    }
+    for (const value of ["", "h2c", "HTTP/2.0", "websocketish"]) {
+      assert.equal(upgradeProtocol(exchangeFor(gateway, "/a", handshake(value))), null, value);
+      assert.doesNotThrow(() => refuseUpgrade(exchangeFor(gateway, "/a", handshake(value))));
+    }
+    const posted = exchangeFor(gateway, "/a", { ...handshake("websocket"), method: "POST", body: "x" });
+    assert.equal(upgradeProtocol(posted), null);
+    assert.throws(() => refuseUpgrade(posted), (error) => error instanceof GatewayError && error.status === 501);
+  }));
+
+Deno.test("refuseUpgrade() refuses WebSocket where the pool does not carry it", () =>
+  withUpgrades([], (gateway) => {
+    const asked = exchangeFor(gateway, "/a", handshake("websocket"));
+    assert.equal(upgradeProtocol(asked), null);
+    assert.throws(() => refuseUpgrade(asked), (error) => error instanceof GatewayError && error.status === 501);
+  }));

@@ -1,26 +1,16 @@
 import assert from "node:assert/strict";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
-import { Exchange } from "../../lib/request/exchange.ts";
-import { RequestFields } from "../../lib/http/field_source.ts";
-import { splitTarget } from "../../lib/http/target.ts";
-import { type Derived, deriveMissing, type Deriver } from "../../lib/pipeline/derive_missing.ts";
-import { type InProcessGateway, plainParts, withGateway } from "./in_process_gateway.ts";
+import type { Answer } from "../../lib/request/answer.ts";
+import { replyResponse } from "../../lib/server/fetch_adapter.ts";
+import type { Exchange } from "../../lib/request/exchange.ts";
+import { deliver } from "../../lib/deliver/deliver.ts";
+import { deriveMissing } from "../../lib/pipeline/derive_missing.ts";
+import type { Derived, Deriver } from "../../lib/request/deriver.ts";
+import { exchangeFor, type InProcessGateway, plainParts, withGateway } from "./in_process_gateway.ts";
 
 /** An exchange as the pipeline would have it, for a request with these fields. */
-function exchangeOf({ entrance }: InProcessGateway, headers: Record<string, string> = {}, method = "GET"): Exchange {
-  const { services, table } = entrance();
-  const request = new Request("http://gateway.test/a", { headers, method });
-  const target = splitTarget(request.url)!;
-  const tenant = table!.match(target.authority, target.path)!;
-  const remoteAddr = { transport: "tcp", hostname: "192.0.2.1", port: 1 } as const;
-  return new Exchange({
-    services,
-    tenant,
-    request,
-    fields: new RequestFields(request),
-    target,
-    connection: { remoteAddr },
-  });
+function exchangeOf(gateway: InProcessGateway, headers: Record<string, string> = {}, method = "GET"): Exchange {
+  return exchangeFor(gateway, "/a", { headers, method });
 }
 
 /** What a deriver made of a response that came ten seconds ago, good for `lifetimeMs`. */
@@ -42,7 +32,19 @@ function derivedFor(exchange: Exchange, lifetimeMs: number): Derived {
   return { response, tier: "disk", detail: "smaller" };
 }
 
-const fetched = () => new Response("fetched");
+const fetched = (): Answer => ({
+  kind: "made",
+  note: { result: "miss", status: "", ageSeconds: null },
+  status: 200,
+  fields: [],
+  body: new TextEncoder().encode("fetched"),
+});
+
+/** What is sent of what is derived, or of what is fetched in its place. */
+async function derivedOr(exchange: Exchange, deriver: Deriver): Promise<Response> {
+  const answer = await deriveMissing(exchange, deriver, fetched);
+  return replyResponse(await deliver(exchange, answer), exchange.method);
+}
 
 function withExchanges(run: (gateway: InProcessGateway) => Promise<void>): Promise<void> {
   return withGateway(plainParts(["http://127.0.0.1:1"]), run);
@@ -51,14 +53,14 @@ function withExchanges(run: (gateway: InProcessGateway) => Promise<void>): Promi
 /** Serves a request by a deriver that always has something, good for a minute. */
 async function textFor(gateway: InProcessGateway, headers: Record<string, string>): Promise<string> {
   const exchange = exchangeOf(gateway, headers);
-  return await (await deriveMissing(exchange, { derive: () => derivedFor(exchange, 60_000) }, fetched)).text();
+  return await (await derivedOr(exchange, { derive: () => derivedFor(exchange, 60_000) })).text();
 }
 
 Deno.test("deriveMissing() serves a fresh derived response as a hit, with the age of its source", () =>
   withExchanges(async (gateway) => {
     const exchange = exchangeOf(gateway);
     const deriver: Deriver = { derive: () => Promise.resolve(derivedFor(exchange, 60_000)) };
-    const response = await deriveMissing(exchange, deriver, fetched);
+    const response = await derivedOr(exchange, deriver);
     assert.equal(await response.text(), "derived");
     assert.equal(response.headers.get("cache-status"), "usher; hit; ttl=50; detail=smaller");
     assert.equal(response.headers.get("age"), "10");
@@ -68,13 +70,13 @@ Deno.test("deriveMissing() serves a fresh derived response as a hit, with the ag
 Deno.test("deriveMissing() answers conditions, ranges and HEAD from the derived response", () =>
   withExchanges(async (gateway) => {
     const same = exchangeOf(gateway, { "if-none-match": '"cut"' });
-    const unchanged = await deriveMissing(same, { derive: () => derivedFor(same, 60_000) }, fetched);
+    const unchanged = await derivedOr(same, { derive: () => derivedFor(same, 60_000) });
     assert.deepEqual([unchanged.status, await unchanged.text()], [304, ""]);
     const ranged = exchangeOf(gateway, { range: "bytes=1-2", "if-range": '"cut"' });
-    const part = await deriveMissing(ranged, { derive: () => derivedFor(ranged, 60_000) }, fetched);
+    const part = await derivedOr(ranged, { derive: () => derivedFor(ranged, 60_000) });
     assert.deepEqual([part.status, await part.text()], [206, "er"]);
     const head = exchangeOf(gateway, {}, "HEAD");
-    const headed = await deriveMissing(head, { derive: () => derivedFor(head, 60_000) }, fetched);
+    const headed = await derivedOr(head, { derive: () => derivedFor(head, 60_000) });
     assert.deepEqual([headed.status, headed.headers.get("content-length"), await headed.text()], [200, "7", ""]);
   }));
 
@@ -88,11 +90,11 @@ Deno.test("deriveMissing() fetches where nothing can be derived, or only somethi
       { derive: () => derivedFor(exchange, 0) },
     ];
     for (const deriver of derivers) {
-      assert.equal(await (await deriveMissing(exchange, deriver, fetched)).text(), "fetched");
+      assert.equal(await (await derivedOr(exchange, deriver)).text(), "fetched");
     }
     // A stale one is not served to those either who would take it.
     const easy = exchangeOf(gateway, { "cache-control": "max-stale=600" });
-    const response = await deriveMissing(easy, { derive: () => derivedFor(easy, 5_000) }, fetched);
+    const response = await derivedOr(easy, { derive: () => derivedFor(easy, 5_000) });
     assert.equal(await response.text(), "fetched");
   }));
 
@@ -118,7 +120,7 @@ Deno.test("deriveMissing() fetches where the deriver fails, and logs it", () =>
       },
     ];
     for (const deriver of derivers) {
-      assert.equal(await (await deriveMissing(exchange, deriver, fetched)).text(), "fetched");
+      assert.equal(await (await derivedOr(exchange, deriver)).text(), "fetched");
     }
     const lines = gateway.lines.filter(({ message }) =>
       message === "A response could not be derived from a stored one"

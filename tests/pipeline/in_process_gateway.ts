@@ -12,8 +12,13 @@ import type { ImageConverter } from "../../lib/image/conversion.ts";
 import { createLogger } from "../../lib/logging/logger.ts";
 import { CACHE_RESULTS } from "../../lib/metrics/gateway_metrics.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { type Entrance, handle } from "../../lib/pipeline/pipeline.ts";
+import type { Entrance } from "../../lib/pipeline/arrive.ts";
+import { handle } from "../../lib/pipeline/pipeline.ts";
+import { replyResponse, requestArrival } from "../../lib/server/fetch_adapter.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { RequestFields } from "../../lib/http/request_fields.ts";
+import { splitTarget } from "../../lib/http/target.ts";
+import { Exchange } from "../../lib/request/exchange.ts";
 import { type ScriptedHandler, type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
 
 /** A clock that a test moves. */
@@ -188,8 +193,9 @@ function over({ gateway, clock, lines, servers }: Parts): InProcessGateway {
     const headers = new Headers(init.headers);
     if (!headers.has("host")) headers.set("host", "gateway.test");
     const url = /^https?:/.test(target) ? target : `http://${headers.get("host")}${target}`;
-    const remoteAddr = { transport: "tcp", hostname: from, port: 50_000 } as const;
-    return await handle(entrance(), new Request(url, { ...init, headers }), { remoteAddr });
+    const request = new Request(url, { ...init, headers });
+    const arrival = requestArrival(request, { connection: { peer: from, scheme: "http" } });
+    return replyResponse(await handle(entrance(), arrival), request.method);
   };
   return {
     gateway,
@@ -201,7 +207,10 @@ function over({ gateway, clock, lines, servers }: Parts): InProcessGateway {
     ask: async (target, options) => await answered(await send(target, options)),
     serve() {
       const options = { hostname: "127.0.0.1", port: 0, automaticCompression: false, onListen: () => {} };
-      const server = Deno.serve(options, (request, info) => handle(entrance(), request, info));
+      const server = Deno.serve(options, async (request, { remoteAddr }) => {
+        const connection = { peer: remoteAddr.hostname, scheme: "http" } as const;
+        return replyResponse(await handle(entrance(), requestArrival(request, { connection })), request.method);
+      });
       servers.push(server);
       return `http://127.0.0.1:${server.addr.port}`;
     },
@@ -230,6 +239,20 @@ function resultsOf(gateway: Gateway, listener: string): Record<string, number> {
   return Object.fromEntries(
     CACHE_RESULTS.flatMap((name, index) => byCache[index] === 0 ? [] : [[name, byCache[index]!]]),
   );
+}
+
+/** The exchange of a request that no server has seen; the first listener that serves its path takes it. */
+export function exchangeFor(
+  { entrance }: Pick<InProcessGateway, "entrance">,
+  target: string,
+  { from = "192.0.2.9", ...init }: AskOptions = {},
+): Exchange {
+  const { services, table } = entrance();
+  const url = /^https?:/.test(target) ? target : `http://gateway.test${target}`;
+  const arrival = requestArrival(new Request(url, init), { connection: { peer: from, scheme: "http" } });
+  const split = splitTarget(url)!;
+  const tenant = table!.match(split.authority, split.path)!;
+  return new Exchange({ services, tenant, arrival, fields: new RequestFields(arrival.fields), target: split });
 }
 
 /** Reads a response to its end. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { handle } from "../../lib/pipeline/pipeline.ts";
+import { requestArrival } from "../../lib/server/fetch_adapter.ts";
 import { eventually, plainParts, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
 
 Deno.test("passThrough() streams a response as it comes, with back-pressure to the origin", () => {
@@ -79,10 +80,8 @@ Deno.test("passThrough() gives the answer back when something fails behind it", 
     const { services, table } = gateway.entrance();
     const failing = { ...services, forgotten: () => Promise.reject(new Error("the others cannot be told")) };
     const request = new Request("http://gateway.test/a", { method: "POST", headers: { host: "gateway.test" } });
-    const remoteAddr = { transport: "tcp", hostname: "192.0.2.1", port: 1 } as const;
-    const response = await handle({ services: failing, table }, request, { remoteAddr });
-    assert.equal(response.status, 500);
-    await response.body?.cancel();
+    const arrival = requestArrival(request, { connection: { peer: "192.0.2.1", scheme: "http" } });
+    assert.equal((await handle({ services: failing, table }, arrival)).status, 500);
     await eventually("the origin's connection is closed", () => origin.open === 0);
     await gateway.idle();
     gateway.lines.splice(0);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { get } from "node:http";
 import { handle } from "../../lib/pipeline/pipeline.ts";
+import { replyResponse, requestArrival } from "../../lib/server/fetch_adapter.ts";
 import type { ScriptedReply } from "../origins/scripted_origin.ts";
 import { plainPool, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
 
@@ -23,10 +24,9 @@ Deno.test("handle() answers a memory hit without a promise", () =>
   withOrigin((exchange) => exchange.reply(fresh), async ({ ask, entrance }) => {
     await ask("/a");
     const request = new Request("http://gateway.test/a", { headers: { host: "gateway.test" } });
-    const remoteAddr = { transport: "tcp", hostname: "192.0.2.1", port: 1 } as const;
-    const response = handle(entrance(), request, { remoteAddr });
-    assert.ok(response instanceof Response);
-    assert.equal(await response.text(), "body");
+    const reply = handle(entrance(), requestArrival(request, { connection: { peer: "192.0.2.1", scheme: "http" } }));
+    assert.ok(!(reply instanceof Promise));
+    assert.equal(await replyResponse(reply, "GET").text(), "body");
   }));
 
 Deno.test("handle() serves a response of 0 bytes and one of many from the store alike", () =>

@@ -1,20 +1,13 @@
 import assert from "node:assert/strict";
 import type { StoredHead } from "../../lib/cache/flight.ts";
 import { forwardNote, hitNote } from "../../lib/request/cache_note.ts";
-import { Exchange } from "../../lib/request/exchange.ts";
-import { RequestFields } from "../../lib/http/field_source.ts";
-import { plainParts, withGateway, withOrigin } from "../pipeline/in_process_gateway.ts";
+import type { Exchange } from "../../lib/request/exchange.ts";
+import { exchangeFor, plainParts, withGateway, withOrigin } from "../pipeline/in_process_gateway.ts";
 
 /** Runs a test with an exchange and a response that came ten seconds ago, good for a minute. */
 function withNotes(run: (exchange: Exchange, stored: StoredHead) => void): Promise<void> {
   return withGateway(plainParts(["http://127.0.0.1:1"]), ({ clock, entrance }) => {
-    const { services, table } = entrance();
-    const request = new Request("http://gateway.test/a");
-    const target = { authority: "gateway.test", path: "/a", query: "" };
-    const remoteAddr = { transport: "tcp", hostname: "192.0.2.1", port: 1 } as const;
-    const fields = new RequestFields(request);
-    const tenant = table!.match("gateway.test", "/a")!;
-    const exchange = new Exchange({ services, tenant, request, fields, target, connection: { remoteAddr } });
+    const exchange = exchangeFor({ entrance }, "/a");
     const atMs = clock.now() - 10_000;
     run(exchange, {
       key: exchange.key,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { ClientAuth, type ClientAuthOptions } from "../../lib/request/client_auth.ts";
 import { ClientRate, newClientMemory } from "../../lib/request/client_rate.ts";
-import { RequestFields } from "../../lib/http/field_source.ts";
+import { RequestFields } from "../../lib/http/request_fields.ts";
 import { splitTarget } from "../../lib/http/target.ts";
 
 const KODI = "5f3c9a1e7b2d4068aa51c0de93b7f642";
@@ -35,7 +35,8 @@ interface Asked {
 /** What is made of a request: whose it is, its target, and the fields that are left. */
 function identified({ target = "/3/movie/550", fields = {}, pathToken, options }: Asked) {
   const request = new Request(`http://gateway.test${target}`, { headers: fields });
-  const seen = new RequestFields(request);
+  const list = [...request.headers];
+  const seen = new RequestFields({ header: (name) => request.headers.get(name), list: () => list });
   const visitor = auth(options).identify({
     target: splitTarget(request.url)!,
     fields: seen,

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { Exchange } from "../../lib/request/exchange.ts";
-import { RequestFields } from "../../lib/http/field_source.ts";
-import { splitTarget } from "../../lib/http/target.ts";
+import type { Exchange } from "../../lib/request/exchange.ts";
 import {
   type AskOptions,
+  exchangeFor,
   type GatewayParts,
   type InProcessGateway,
   plainPool,
@@ -15,22 +14,8 @@ import {
 const NOWHERE = "http://127.0.0.1:1";
 
 /** The exchange of a request that no server has seen. */
-function exchangeOf(
-  { entrance }: InProcessGateway,
-  target: string,
-  { from = "192.0.2.9", ...init }: AskOptions = {},
-): Exchange {
-  const { services, table } = entrance();
-  const request = new Request(`http://films.test${target}`, init);
-  const split = splitTarget(request.url)!;
-  return new Exchange({
-    services,
-    tenant: table!.match(split.authority, split.path)!,
-    request,
-    fields: new RequestFields(request),
-    target: split,
-    connection: { remoteAddr: { transport: "tcp", hostname: from, port: 1 } },
-  });
+function exchangeOf(gateway: InProcessGateway, target: string, options: AskOptions = {}): Exchange {
+  return exchangeFor(gateway, `http://films.test${target}`, options);
 }
 
 function partsOf(

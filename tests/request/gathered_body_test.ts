@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import {
-  bodyStream,
   BoundedCopy,
   concat,
   gather,
   inTurn,
   resumed,
-  type StreamEnd,
 } from "../../lib/request/gathered_body.ts";
 import type { UpstreamBody } from "../../lib/upstream_client/transport.ts";
 
@@ -31,52 +29,6 @@ function bodyOf(chunks: readonly (Uint8Array | Error)[], lengthBytes: number | n
   };
   return body satisfies UpstreamBody;
 }
-
-function streamOf(body: UpstreamBody): { stream: ReadableStream<Uint8Array>; ends: StreamEnd[] } {
-  const ends: StreamEnd[] = [];
-  return { stream: bodyStream(() => body.read(), (end) => ends.push(end)), ends };
-}
-
-Deno.test("bodyStream() passes chunks on and tells the end once", async () => {
-  const { stream, ends } = streamOf(bodyOf([bytes(1, 2), bytes(3)]));
-  assert.deepEqual(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).bytes(), bytes(1, 2, 3));
-  assert.deepEqual(ends, [{ bytes: 3, aborted: false, error: null }]);
-});
-
-Deno.test("bodyStream() reads nothing before it is asked, and nothing ahead", async () => {
-  let reads = 0;
-  const stream = bodyStream(() => Promise.resolve(bytes(++reads)), () => {});
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  assert.equal(reads, 0);
-  const reader = stream.getReader();
-  await reader.read();
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  assert.equal(reads, 1);
-  await reader.cancel();
-});
-
-Deno.test("bodyStream() breaks off with the error, and tells it", async () => {
-  const error = new Error("cut");
-  const { stream, ends } = streamOf(bodyOf([bytes(1), error]));
-  await assert.rejects(new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).bytes(), error);
-  assert.deepEqual(ends, [{ bytes: 1, aborted: false, error }]);
-});
-
-Deno.test("bodyStream() tells once that its reader left, whatever comes of the read under way", async () => {
-  for (const outcome of ["chunk", "end", "error"] as const) {
-    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | null>();
-    const ends: StreamEnd[] = [];
-    const reader = bodyStream(() => promise, (end) => ends.push(end)).getReader();
-    const reading = reader.read();
-    await new Promise((settle) => setTimeout(settle, 0));
-    await reader.cancel();
-    if (outcome === "error") reject(new Error("late"));
-    else resolve(outcome === "end" ? null : bytes(1));
-    assert.equal((await reading).done, true);
-    await new Promise((settle) => setTimeout(settle, 0));
-    assert.deepEqual(ends, [{ bytes: 0, aborted: true, error: null }], outcome);
-  }
-});
 
 const roomy = { limitBytes: 4, admit: () => true };
 

@@ -1,52 +1,42 @@
 import assert from "node:assert/strict";
 import { Fill } from "../../lib/cache/fill.ts";
-import { Exchange } from "../../lib/request/exchange.ts";
-import { RequestFields } from "../../lib/http/field_source.ts";
-import { respondFill } from "../../lib/deliver/respond_fill.ts";
-import { type InProcessGateway, plainParts, withGateway } from "../pipeline/in_process_gateway.ts";
+import { deliver } from "../../lib/deliver/deliver.ts";
+import type { Fields } from "../../lib/http/fields.ts";
+import { replyResponse } from "../../lib/server/fetch_adapter.ts";
+import { exchangeFor, type InProcessGateway, plainParts, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const note = { result: "collapsed", status: "usher; fwd=miss; collapsed", ageSeconds: 0 } as const;
 
-async function respond({ entrance, clock }: InProcessGateway, fill: Fill, init: RequestInit = {}): Promise<Response> {
-  const { services, table } = entrance();
-  const request = new Request("http://gateway.test/a", init);
-  const exchange = new Exchange({
-    services,
-    tenant: table!.match("gateway.test", "/a")!,
-    request,
-    fields: new RequestFields(request),
-    target: { authority: "gateway.test", path: "/a", query: "" },
-    connection: { remoteAddr: { transport: "tcp", hostname: "192.0.2.1", port: 1 } },
-  });
+async function respond(gateway: InProcessGateway, fill: Fill, init: RequestInit = {}): Promise<Response> {
+  const exchange = exchangeFor(gateway, "/a", init);
   const times = { initialAgeMs: 0, lifetimeMs: 1, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 };
-  return await respondFill(exchange, {
-    fill,
-    head: {
-      key: exchange.key,
-      status: 200,
-      fields: [["content-length", String(fill.lengthBytes)]],
-      requestTimeMs: clock.now(),
-      responseTimeMs: clock.now(),
-      freshness: { ...times, mustRevalidate: false, alwaysValidate: false },
-      selectedBy: [],
-      tags: [],
-      tiers: { memory: true, disk: true },
-    },
-  }, note);
+  const nowMs = gateway.clock.now();
+  const head = {
+    key: exchange.key,
+    status: 200,
+    fields: [["content-length", String(fill.lengthBytes)]] as Fields,
+    requestTimeMs: nowMs,
+    responseTimeMs: nowMs,
+    freshness: { ...times, mustRevalidate: false, alwaysValidate: false },
+    selectedBy: [],
+    tags: [],
+    tiers: { memory: true, disk: true },
+  };
+  return replyResponse(await deliver(exchange, { kind: "filling", note, head, fill }), exchange.method);
 }
 
 /** Runs a test with a gateway that needs no upstream. */
 const withAny = (run: (gateway: InProcessGateway) => Promise<void>) =>
   withGateway(plainParts(["http://127.0.0.1:1"]), run);
 
-Deno.test("respondFill() serves a complete fill as a stored response, ranges included", () =>
+Deno.test("deliver() serves a complete fill as a stored response, ranges included", () =>
   withAny(async (gateway) => {
     const fill = Fill.ofBody(new TextEncoder().encode("complete"));
     assert.equal(await (await respond(gateway, fill)).text(), "complete");
     assert.equal(await (await respond(gateway, fill, { headers: { range: "bytes=0-2" } })).text(), "com");
   }));
 
-Deno.test("respondFill() follows a fill to its end, each reader from the front at its own pace", () =>
+Deno.test("deliver() follows a fill to its end, each reader from the front at its own pace", () =>
   withAny(async (gateway) => {
     const fill = Fill.ofLength(4);
     const early = respond(gateway, fill).then((response) => response.text());
@@ -57,7 +47,7 @@ Deno.test("respondFill() follows a fill to its end, each reader from the front a
     assert.deepEqual(gateway.results(), { collapsed: 2 });
   }));
 
-Deno.test("respondFill() breaks off with the fill", () =>
+Deno.test("deliver() breaks off with the fill", () =>
   withAny(async (gateway) => {
     const fill = Fill.ofLength(4);
     const reading = (await respond(gateway, fill)).text();
@@ -67,7 +57,7 @@ Deno.test("respondFill() breaks off with the fill", () =>
     assert.equal(gateway.access()[0]!["error"], "body_broke_off");
   }));
 
-Deno.test("respondFill() tells the fill when the last reader has left, and not before", () =>
+Deno.test("deliver() tells the fill when the last reader has left, and not before", () =>
   withAny(async (gateway) => {
     const fill = Fill.ofLength(4);
     let abandoned = 0;
