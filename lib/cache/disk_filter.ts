@@ -96,7 +96,7 @@ function digitAt(digest: string, at: number): number {
 
 /**
  * Which keys the disk may hold, in memory that all workers share. A "no" is certain: whatever a worker commits was marked before. A
- * "maybe" may be wrong, for about one key in 200 where the disk is full of the smallest entries, and for one in a hundred more before
+ * "maybe" may be wrong: for 6 keys in 1,000 at most where the disk is full of entries of 2 KiB, and for 10 in 1,000 more before
  * what was removed leads to a new filter; see {@linkcode falseRate}. Removals take nothing back.
  *
  * Only this process writes to the file (see `kv_claim.ts`), and the memory is made anew with each start.
@@ -113,7 +113,9 @@ export class DiskFilter {
    */
   constructor(memory: SharedArrayBuffer, self: number, orphanMs = ORPHAN_MS) {
     if (!Number.isInteger(self) || self < 0 || self >= HEADER_WORDS - WRITERS) {
-      throw new RangeError(`Cannot use worker index ${self}: it must be a whole number below ${HEADER_WORDS - WRITERS}`);
+      throw new RangeError(
+        `Cannot use worker index ${self}: it must be a whole number below ${HEADER_WORDS - WRITERS}`,
+      );
     }
     this.#filter = new FilterWords(memory);
     this.#writer = WRITERS + self;

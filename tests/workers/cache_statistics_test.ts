@@ -22,7 +22,15 @@ const MEMORY: TierStats = {
   sparedReads: 0,
   emptyReads: 0,
 };
-const DISK: TierStats = { ...MEMORY, entries: 50, bytes: 5_000, limitBytes: 9_000, queuedWrites: 3, droppedWrites: 1, sparedReads: 2 };
+const DISK: TierStats = {
+  ...MEMORY,
+  entries: 50,
+  bytes: 5_000,
+  limitBytes: 9_000,
+  queuedWrites: 3,
+  droppedWrites: 1,
+  sparedReads: 2,
+};
 const HELD = { films: { memoryEntries: 2, memoryBytes: 200, diskBytes: 4_000 } };
 
 const facts: StatisticsFacts = {
