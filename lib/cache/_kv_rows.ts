@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { CHUNK_BYTES, chunkCount, ID_LENGTH } from "./_kv_record.ts";
 
 /**
@@ -24,9 +24,14 @@ export const OLDEST_ROW: Row = ["n", "oldest"];
 /** Bytes that the file really takes for a million bytes counted. */
 export const CALIBRATION_ROW: Row = ["c"];
 
+/** SHA-256 of a key, in hexadecimal: text costs less than an array. */
+export function digestOfKey(key: string): string {
+  return hash("sha256", key);
+}
+
 /** A key's row name. Long keys do not fit into one of Deno KV, so all are hashed; the record holds the key itself. */
 export function hashOfKey(key: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(createHash("sha256").update(key).digest().subarray(0, 16));
+  return Uint8Array.fromHex(digestOfKey(key).slice(0, 32));
 }
 
 /** Row of a record. */

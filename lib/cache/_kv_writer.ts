@@ -21,6 +21,7 @@ import {
   useRow,
 } from "./_kv_rows.ts";
 import { allowedSumBytes, type DiskLimit, SumChanges, sumOf } from "./_kv_sums.ts";
+import type { DiskFilter } from "./disk_filter.ts";
 import { addChange, type Change, CHUNKS_AT_ONCE, type Encoded, groupsOf, isLarge } from "./_kv_change.ts";
 import { evict, listenerBytes } from "./_kv_evictor.ts";
 import { deadAtMs, listenerOfKey } from "./store.ts";
@@ -35,6 +36,8 @@ export interface KvWriterOptions extends DiskLimit {
   readonly guaranteedShare: number;
   /** Bytes that a listener may hold at most; `null` where only the limit of all counts. */
   readonly quotaBytes: (listener: string) => number | null;
+  /** Told of every key before it can be found on disk; `null` where there is none. */
+  readonly filter: DiskFilter | null;
 }
 
 /** What came of a batch. */
@@ -84,13 +87,13 @@ export class KvWriter {
 
   /** Writes the ops. @throws what Deno KV throws; then some of them may not be written, each wholly or not at all. */
   async write(ops: readonly WriteOp[]): Promise<WriteReport> {
-    const { changes, evicted } = await this.#withRoom(await this.#prepare(ops));
-    let dropped = changes.filter(({ op, encoded }) => op.kind === "put" && encoded === null).length;
-    const ready = await Promise.all(changes.map((change) => isLarge(change) ? this.#writeAhead(change) : change));
-    for (const group of groupsOf(ready)) {
-      if (!await this.#commit(group)) dropped += await this.#commitEach(group);
+    const { filter } = this.#options;
+    filter?.beginWrite(ops.flatMap(({ kind, key }) => kind === "put" ? [key] : []));
+    try {
+      return await this.#write(ops);
+    } finally {
+      filter?.endWrite();
     }
-    return { evicted, dropped };
   }
 
   /** Reads the sums anew. @throws what Deno KV throws */
@@ -115,6 +118,16 @@ export class KvWriter {
   /** What each listener holds, of all workers. @throws what Deno KV throws */
   listenerBytes(): Promise<Map<string, number>> {
     return listenerBytes(this.#options.kv);
+  }
+
+  async #write(ops: readonly WriteOp[]): Promise<WriteReport> {
+    const { changes, evicted } = await this.#withRoom(await this.#prepare(ops));
+    let dropped = changes.filter(({ op, encoded }) => op.kind === "put" && encoded === null).length;
+    const ready = await Promise.all(changes.map((change) => isLarge(change) ? this.#writeAhead(change) : change));
+    for (const group of groupsOf(ready)) {
+      if (!await this.#commit(group)) dropped += await this.#commitEach(group);
+    }
+    return { evicted, dropped };
   }
 
   async #prepare(ops: readonly WriteOp[]): Promise<Change[]> {

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { DiskFilter } from "./disk_filter.ts";
 import { KvLookUps } from "./_kv_look_ups.ts";
 import type { ReadOutcome } from "./_kv_reader.ts";
 import { bucketStartMs } from "./_kv_rows.ts";
@@ -73,6 +74,8 @@ export interface KvTierOptions {
   readonly logBytes?: () => number;
   /** Called when KV says that the file is damaged; see `markDamaged`. */
   readonly onDamage?: () => void;
+  /** Which keys the file may hold, shared with all that write to it. Without it every look-up asks the file. */
+  readonly filter?: DiskFilter;
 }
 
 /** Reads under way at most; more are misses. */
@@ -94,12 +97,16 @@ export class KvTier {
   readonly #writer: KvWriter;
   readonly #loop: KvWriteLoop;
   readonly #clock: Clock;
+  readonly #filter: DiskFilter | null;
   #closed = false;
   #corrupt = 0;
+  #sparedReads = 0;
+  #emptyReads = 0;
 
   constructor(options: KvTierOptions) {
     const { kv, clock, limitBytes, log, freeBytes = () => null, minFreeBytes = 256 * MIB } = options;
     this.#clock = clock;
+    this.#filter = options.filter ?? null;
     const onDamage = options.onDamage ?? (() => {});
     this.#readTrouble = new KvTrouble({ clock, log, onDamage });
     this.#writeTrouble = new KvTrouble({ clock, log, onDamage });
@@ -119,6 +126,7 @@ export class KvTier {
       keepMs: options.keepMs ?? DEFAULT_KEEP_MS,
       guaranteedShare: options.guaranteedShare ?? 0.5,
       quotaBytes: options.quotaBytes ?? (() => null),
+      filter: this.#filter,
     });
     const { queue, writer, trouble } = { queue: this.#queue, writer: this.#writer, trouble: this.#writeTrouble };
     const { logBytes = () => 0, logReserveBytes = LOG_RESERVE_BYTES } = options;
@@ -126,13 +134,20 @@ export class KvTier {
     this.#loop = new KvWriteLoop({ queue, writer, trouble, clock, freeBytes, minFreeBytes, isLogFull });
   }
 
-  /** The response that `key` holds, complete and verified. Look-ups of one key at one time share one read. */
+  /**
+   * The response that `key` holds, complete and verified; at once where the filter says that there is none. Look-ups of one key at one
+   * time share one read.
+   */
   get(key: string): StoredResponse | undefined | Promise<StoredResponse | undefined> {
     const waiting = this.#queue.find(key);
     if (waiting?.kind === "put") return waiting.response;
     if (waiting?.kind === "delete" || this.#closed) return undefined;
     const joined = this.#lookUps.joined(key);
     if (joined !== undefined) return joined.then((outcome) => this.#responseIn(key, outcome), () => undefined);
+    if (!this.#mayHold(key)) {
+      this.#sparedReads++;
+      return undefined;
+    }
     return this.#lookUps.hasRoom && !this.#readTrouble.isSuspended ? this.#read(key) : undefined;
   }
 
@@ -158,6 +173,7 @@ export class KvTier {
     const waiting = this.#queue.find(key);
     if (waiting?.kind === "put" && waiting.response.requestTimeMs > untilMs) return;
     this.#lookUps.supersede(key);
+    if (waiting === undefined && !this.#mayHold(key)) return;
     this.#queue.delete(key, false, untilMs);
     this.#loop.wake();
   }
@@ -185,6 +201,8 @@ export class KvTier {
       queuedWrites: this.#queue.size,
       droppedWrites: this.#loop.dropped + this.#queue.dropped,
       corrupt: this.#corrupt,
+      sparedReads: this.#sparedReads,
+      emptyReads: this.#emptyReads,
     };
   }
 
@@ -226,6 +244,7 @@ export class KvTier {
     if (outcome.kind === "found" && this.#clock.now() - bucketStartMs(outcome.bucket) >= this.touchEveryMs) {
       this.touch(key);
     }
+    if (outcome.kind === "absent") this.#emptyReads++;
     if (outcome.kind === "corrupt") this.#reportCorrupt(key);
     if (outcome.kind === "corrupt" || outcome.kind === "dead") this.#remove(key, outcome.kind === "corrupt");
     return this.#responseIn(key, outcome);
@@ -236,6 +255,10 @@ export class KvTier {
     const waiting = this.#queue.find(key);
     if (waiting?.kind === "put") return waiting.response;
     return outcome.kind === "found" && waiting?.kind !== "delete" ? outcome.response : undefined;
+  }
+
+  #mayHold(key: string): boolean {
+    return this.#filter?.mayHold(key) ?? true;
   }
 
   #remove(key: string, suspect: boolean): void {

@@ -116,6 +116,8 @@ export class MemoryTier {
       queuedWrites: 0,
       droppedWrites: 0,
       corrupt: 0,
+      sparedReads: 0,
+      emptyReads: 0,
     };
   }
 

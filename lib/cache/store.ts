@@ -20,6 +20,10 @@ export interface TierStats {
   readonly droppedWrites: number;
   /** Entries found torn or corrupt and removed. */
   readonly corrupt: number;
+  /** Look-ups that read nothing, because the tier was known to hold nothing for their keys. */
+  readonly sparedReads: number;
+  /** Look-ups that read and found nothing. */
+  readonly emptyReads: number;
 }
 
 /**

@@ -77,6 +77,7 @@ export function cacheMetrics(facts: StatisticsFacts): Metric[] {
     perTier("usher_cache_queued_writes", "Writes waiting", (stats) => stats.queuedWrites),
     perTier("usher_cache_dropped_writes", "Writes not made by the current workers", (stats) => stats.droppedWrites),
     perTier("usher_cache_corrupt_entries", "Torn entries that the current workers removed", (stats) => stats.corrupt),
+    ...readMetrics(disk),
     gauge("usher_cache_disk_problem", "1 while the disk tier does not work as it should", [
       { labels: {}, value: diskProblem(facts.slots) === null ? 0 : 1 },
     ]),
@@ -96,6 +97,20 @@ export function cacheMetrics(facts: StatisticsFacts): Metric[] {
     ),
     ...changeFeedMetrics(facts.changes),
     ...listenerMetrics(facts),
+  ];
+}
+
+/** How well the filter of what the disk may hold does its work. */
+function readMetrics(disk: TierStats | null): Metric[] {
+  if (disk === null) return [];
+  const labels = { tier: "disk" };
+  return [
+    gauge("usher_cache_spared_reads", "Look-ups of what is not there, by the current workers, that did not read", [
+      { labels, value: disk.sparedReads },
+    ]),
+    gauge("usher_cache_empty_reads", "Look-ups by the current workers that read and found nothing", [
+      { labels, value: disk.emptyReads },
+    ]),
   ];
 }
 
@@ -179,5 +194,7 @@ function addWrites(a: TierStats, b: TierStats): TierStats {
     queuedWrites: a.queuedWrites + b.queuedWrites,
     droppedWrites: a.droppedWrites + b.droppedWrites,
     corrupt: a.corrupt + b.corrupt,
+    sparedReads: a.sparedReads + b.sparedReads,
+    emptyReads: a.emptyReads + b.emptyReads,
   };
 }

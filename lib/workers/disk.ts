@@ -1,3 +1,4 @@
+import { DiskFilter } from "../cache/disk_filter.ts";
 import { createKvTier, type KvTier } from "../cache/kv_tier.ts";
 import { freeBytesBeside, logBytesBeside, markDamaged, openKvFile } from "../cache/kv_open.ts";
 import { systemClock } from "../clock.ts";
@@ -76,7 +77,7 @@ async function openKvs(path: string | null, logger: Logger): Promise<Deno.Kv[]> 
 }
 
 function createTier(
-  { config, kvPath, kvBeside }: InitMessage,
+  { config, index, kvPath, kvBeside, diskFilter }: InitMessage,
   kvs: readonly Deno.Kv[],
   { logger, quotas }: { readonly logger: Logger; readonly quotas: DiskQuotas },
 ): KvTier | null {
@@ -98,5 +99,6 @@ function createTier(
     freeBytes: () => freeBytesBeside(kvPath),
     logBytes: () => logBytesBeside(kvPath),
     onDamage: () => markDamaged(kvPath),
+    filter: diskFilter === null ? undefined : new DiskFilter(diskFilter, index),
   });
 }

@@ -24,6 +24,7 @@ export interface FleetOptions {
   /** Silence after which a worker is replaced. */
   readonly silenceMs: number;
   readonly leaseMemory: SharedArrayBuffer;
+  readonly diskFilter: SharedArrayBuffer | null;
   readonly sharedLimits: SharedLimits;
   readonly kvPath: string | null;
   readonly kvBeside: InitMessage["kvBeside"];
@@ -237,6 +238,7 @@ export class Fleet {
       kvPath: this.#options.kvPath,
       kvBeside: this.#options.kvBeside,
       leaseMemory: this.#options.leaseMemory,
+      diskFilter: this.#options.diskFilter,
       sharedLimits: this.#options.sharedLimits,
       instanceId: this.#options.instanceId,
       purges: this.#options.purges(),

@@ -1,3 +1,4 @@
+import { KvFilterKeeper } from "../cache/kv_filter_keeper.ts";
 import { createKvJanitor } from "../cache/kv_janitor.ts";
 import { openKvFile } from "../cache/kv_open.ts";
 import { systemClock } from "../clock.ts";
@@ -54,7 +55,7 @@ class HealthWorker implements WorkerRole {
   readonly #ending = new AbortController();
   readonly #quotas: DiskQuotas;
   readonly #keys: CheckedKeys;
-  #janitor: Promise<void> = Promise.resolve();
+  #house: Promise<unknown> = Promise.resolve();
   #targets: Targets;
   #prepared: Targets | null = null;
 
@@ -89,8 +90,8 @@ class HealthWorker implements WorkerRole {
     return worker;
   }
 
-  /** The disk tier's janitor works here, off the requests' way, and alone. */
-  #keepHouse({ kvPath, kvBeside, config }: InitMessage, logger: Logger): void {
+  /** The disk tier's janitor and the keeper of its filter work here, off the requests' way, and alone. */
+  #keepHouse({ kvPath, kvBeside, config, diskFilter: memory }: InitMessage, logger: Logger): void {
     const limitBytes = diskLimitBytes({ config, kvBeside });
     if (this.#kv === null || limitBytes === 0) return;
     const janitor = createKvJanitor({
@@ -98,7 +99,9 @@ class HealthWorker implements WorkerRole {
       quotaBytes: this.#quotas.of,
       keepPurges: kvBeside !== null,
     });
-    this.#janitor = janitor.run(this.#ending.signal, JANITOR_EVERY_MS);
+    const keeper = memory && new KvFilterKeeper({ kv: this.#kv, memory, clock: systemClock, log: logger });
+    const { signal } = this.#ending;
+    this.#house = Promise.all([janitor.run(signal, JANITOR_EVERY_MS), keeper?.run(signal)]);
   }
 
   peer(peer: PeerName, port: MessagePort): void {
@@ -167,7 +170,7 @@ class HealthWorker implements WorkerRole {
 
   async stop(): Promise<void> {
     this.#ending.abort();
-    await this.#janitor;
+    await this.#house;
     this.#monitor.close();
     this.#loop.close();
     for (const port of this.#ports.values()) port.close();

@@ -23,6 +23,8 @@ export interface InitMessage extends ConfigGeneration {
   /** Whether that file stands in for the usual one, and what is to be known of it then. */
   readonly kvBeside: StandInKvFile | null;
   readonly leaseMemory: SharedArrayBuffer;
+  /** Which keys the KV file may hold, see `newDiskFilterMemory`; `null` where there is no disk tier. */
+  readonly diskFilter: SharedArrayBuffer | null;
   /** What limits are counted in, by all workers. */
   readonly sharedLimits: SharedLimits;
   /** Purges that were made before this worker starts. */

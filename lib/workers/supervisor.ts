@@ -1,4 +1,5 @@
 import { newLeaseMemory } from "../cache/lease_table.ts";
+import { newDiskFilterMemory } from "../cache/disk_filter.ts";
 import type { StandInKvFile } from "../cache/kv_claim.ts";
 import type { PreparedKvFile } from "../cache/kv_open.ts";
 import type { Config } from "../config/config.ts";
@@ -9,6 +10,7 @@ import { newSharedLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
 import { prometheusText } from "../metrics/exposition.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
+import { diskLimitBytes } from "./disk.ts";
 import { Fleet } from "./fleet.ts";
 import { Operations } from "./operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "./prewarmer.ts";
@@ -97,6 +99,7 @@ export class Supervisor {
       servingWorkers: options.config.server.workers,
       silenceMs: options.config.server.workerTimeoutMs,
       leaseMemory: this.#leaseMemory,
+      diskFilter: diskFilterMemory(options),
       sharedLimits: newSharedLimits(options.config.server.workers),
       kvPath: options.kvFile.path,
       kvBeside: options.kvBeside,
@@ -309,6 +312,11 @@ export class Supervisor {
     this.#lastReload = { atMs: Date.now(), problems };
     return { ok: false, problems };
   }
+}
+
+function diskFilterMemory({ config, kvFile, kvBeside }: SupervisorOptions): SharedArrayBuffer | null {
+  const limitBytes = diskLimitBytes({ config, kvBeside });
+  return kvFile.path === null || limitBytes === 0 ? null : newDiskFilterMemory(limitBytes);
 }
 
 function messageOf(error: unknown): string {

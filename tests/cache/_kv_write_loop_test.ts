@@ -10,7 +10,14 @@ async function openLoop(freeBytes: () => number | null = () => null, isLogFull =
   const opened = await openKvForTest();
   const { clock, log } = opened;
   const faulty = new FaultyKv(opened.kv);
-  const bounds = { limitBytes: 64e6, logReserveBytes: 0, keepMs: 0, guaranteedShare: 0.5, quotaBytes: () => null };
+  const bounds = {
+    limitBytes: 64e6,
+    logReserveBytes: 0,
+    keepMs: 0,
+    guaranteedShare: 0.5,
+    quotaBytes: () => null,
+    filter: null,
+  };
   const writer = new KvWriter({ kv: faulty.kv, clock, ...bounds });
   const queue = new WriteQueue({ maxBytes: 10_000_000, maxOps: 1000 });
   const trouble = new KvTrouble({ clock, log, onDamage: () => {} });

@@ -8,7 +8,14 @@ import { sampleResponse } from "./store_suite.ts";
 async function openWriter(limitBytes = 64 * 1024 * 1024) {
   const opened = await openKvForTest();
   const { kv, clock } = opened;
-  const bounds = { limitBytes, logReserveBytes: 0, keepMs: 0, guaranteedShare: 0.5, quotaBytes: () => null };
+  const bounds = {
+    limitBytes,
+    logReserveBytes: 0,
+    keepMs: 0,
+    guaranteedShare: 0.5,
+    quotaBytes: () => null,
+    filter: null,
+  };
   return {
     ...opened,
     writer: new KvWriter({ kv, clock, ...bounds }),
@@ -58,7 +65,14 @@ Deno.test("KvWriter.write() drops a put that there is no room for, and what it w
 Deno.test("KvWriter.write() by two workers over the same keys loses no row and no sum", async () => {
   await using opened = await openWriter();
   const second = await Deno.openKv(opened.path);
-  const bounds = { limitBytes: 64e6, logReserveBytes: 0, keepMs: 0, guaranteedShare: 0.5, quotaBytes: () => null };
+  const bounds = {
+    limitBytes: 64e6,
+    logReserveBytes: 0,
+    keepMs: 0,
+    guaranteedShare: 0.5,
+    quotaBytes: () => null,
+    filter: null,
+  };
   const other = new KvWriter({ kv: second, clock: opened.clock, ...bounds });
   for (let round = 0; round < 15; round++) {
     const ops = (shift: number) => Array.from({ length: 12 }, (_, n) => put(`a\0\0/${n}`, (n + shift) * 9000 % 70_000));

@@ -85,15 +85,16 @@ async function until(isSo: () => boolean): Promise<void> {
   if (!isSo()) throw new Error("It did not happen within two minutes");
 }
 
-/** A connection that a test can make fail or hang, as a full disk or a locked file does. */
+/** A connection that a test can make fail or hang, for good or until a promise settles, as a full disk or a locked file does. */
 export class FaultyKv {
   readonly kv: Deno.Kv;
-  fault: Error | "hang" | null = null;
+  fault: Error | "hang" | Promise<void> | null = null;
 
   constructor(real: Deno.Kv) {
     this.kv = new Proxy(real, {
       get: (target, name) => {
         if (name === "atomic") return () => this.#atomic(target.atomic());
+        if (name === "list" && this.fault !== null) return () => this.#failing();
         const member = Reflect.get(target, name, target);
         return typeof member === "function"
           ? (...args: unknown[]) => this.#call(() => member.apply(target, args))
@@ -108,10 +109,31 @@ export class FaultyKv {
     return atomic;
   }
 
+  async *#failing(): AsyncGenerator<never> {
+    await this.#call(() => Promise.resolve());
+  }
+
   #call<Result>(work: () => Result): Result {
     if (this.fault === "hang") return new Promise(() => {}) as Result;
+    if (this.fault instanceof Promise) return this.fault.then(work) as Result;
     if (this.fault !== null) return Promise.reject(this.fault) as Result;
     return work();
+  }
+}
+
+/** A connection that counts what is read by it. */
+export class CountedKv {
+  readonly kv: Deno.Kv;
+  reads = 0;
+
+  constructor(real: Deno.Kv) {
+    this.kv = new Proxy(real, {
+      get: (target, name) => {
+        const member = Reflect.get(target, name, target);
+        if (name === "get" || name === "getMany" || name === "list") this.reads++;
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
   }
 }
 

@@ -4,27 +4,35 @@ import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
 import { PurgeTable } from "../../lib/cache/purge_table.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
-import { FaultyKv, openKvForTest, rowCounts } from "./_opened_kv.ts";
+import { DiskFilter, newDiskFilterMemory } from "../../lib/cache/disk_filter.ts";
+import { KvFilterKeeper } from "../../lib/cache/kv_filter_keeper.ts";
+import { CountedKv, FaultyKv, type OpenedKv, openKvForTest, rowCounts } from "./_opened_kv.ts";
 import { assertNothing, assertSameResponse, sampleResponse, storeSuite } from "./store_suite.ts";
 
-storeSuite({
-  name: "KV tier",
-  open: async (limitBytes) => {
-    const opened = await openKvForTest({ limitBytes });
-    const purges = new PurgeTable();
-    return {
-      store: createTieredStore({ memory: createMemoryTier({ limitBytes: 0 }), disk: opened.tier, purges }),
-      purges,
-      settle: () => opened.tier.flush(),
-      heldBytes: async () => {
-        await opened.tier.refresh();
-        return opened.tier.stats().bytes;
-      },
-      audit: () => auditRows(opened.kv),
-      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
-    };
-  },
-});
+for (const isFiltered of [false, true]) {
+  storeSuite({
+    name: isFiltered ? "KV tier behind a filter" : "KV tier",
+    open: async (limitBytes) => {
+      const memory = newDiskFilterMemory(limitBytes);
+      const opened = await openKvForTest(
+        isFiltered ? { limitBytes, filter: new DiskFilter(memory, 0) } : { limitBytes },
+      );
+      await buildFilter(opened, memory);
+      const purges = new PurgeTable();
+      return {
+        store: createTieredStore({ memory: createMemoryTier({ limitBytes: 0 }), disk: opened.tier, purges }),
+        purges,
+        settle: () => opened.tier.flush(),
+        heldBytes: async () => {
+          await opened.tier.refresh();
+          return opened.tier.stats().bytes;
+        },
+        audit: () => auditRows(opened.kv),
+        [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+      };
+    },
+  });
+}
 
 async function found(got: StoredResponse | undefined | Promise<StoredResponse | undefined>) {
   return await got;
@@ -300,4 +308,91 @@ Deno.test("KvTier.get() brings no more bytes of bodies into memory at once than 
   const read = await Promise.all([0, 1, 2, 3, 4].map((n) => opened.tier.get(`api\0\0/${n}`)));
   assert.equal(read.filter((response) => response !== undefined).length, 2);
   assert.ok(await found(opened.tier.get("api\0\0/4")), "the room is given back");
+});
+
+/** A tier with a filter over the file, as the worker of an index has it, and what it reads. */
+async function filteredTier(opened: OpenedKv, memory: SharedArrayBuffer, index = 0) {
+  const counted = new CountedKv(opened.kv);
+  const filter = new DiskFilter(memory, index);
+  return { tier: await opened.another({ kv: counted.kv, writeKv: opened.kv, filter }), counted };
+}
+
+async function buildFilter({ kv, clock, log }: OpenedKv, memory: SharedArrayBuffer): Promise<void> {
+  const keeper = new KvFilterKeeper({ kv, memory, clock, log });
+  while (await keeper.step());
+}
+
+/** Of a response, a marker of variants, a variant, a part, a coded form and an index. */
+const KINDS = ["a", "a\0accept-language:de", "a\0accept-language", "a~part", "a~br", "a~index"].map((end) =>
+  `api\0\0/${end}`
+);
+
+Deno.test("KvTier.get() reads nothing where the filter knows that there is nothing, and answers at once", async () => {
+  await using opened = await openKvForTest();
+  const memory = newDiskFilterMemory(1);
+  const [one, other] = [await filteredTier(opened, memory), await filteredTier(opened, memory, 1)];
+  await buildFilter(opened, memory);
+  for (const key of KINDS) assert.equal(one.tier.get(key), undefined);
+  assert.deepEqual([one.counted.reads, one.tier.stats().sparedReads, one.tier.stats().emptyReads], [
+    0,
+    KINDS.length,
+    0,
+  ]);
+  for (const key of KINDS) one.tier.put(sampleResponse(key));
+  await one.tier.flush();
+  for (const key of KINDS) assertSameResponse(await found(other.tier.get(key)), sampleResponse(key));
+  assert.equal(other.counted.reads, KINDS.length);
+  other.tier.delete(KINDS[0]!);
+  await other.tier.flush();
+  assertNothing(await found(one.tier.get(KINDS[0]!)));
+  assert.deepEqual([one.counted.reads, one.tier.stats().emptyReads], [1, 1], "a removal takes no mark back");
+});
+
+Deno.test("KvTier.get() asks the file until the filter is built anew over what was there before, then for that alone", async () => {
+  await using opened = await openKvForTest();
+  for (let n = 0; n < 700; n++) opened.tier.put(sampleResponse(`api\0\0/${n}`));
+  await opened.tier.flush();
+  const memory = newDiskFilterMemory(1);
+  const { tier, counted } = await filteredTier(opened, memory);
+  assertNothing(await found(tier.get("api\0\0/none")));
+  assert.deepEqual([counted.reads, tier.stats().emptyReads], [1, 1]);
+  await buildFilter(opened, memory);
+  for (let n = 1000; n < 1100; n++) assert.equal(tier.get(`api\0\0/${n}`), undefined);
+  assert.equal(counted.reads, 1);
+  for (let n = 0; n < 700; n++) {
+    assertSameResponse(await found(tier.get(`api\0\0/${n}`)), sampleResponse(`api\0\0/${n}`));
+  }
+});
+
+Deno.test("KvTier.get() finds what waits to be written and was marked nowhere yet", async () => {
+  await using opened = await openKvForTest();
+  const memory = newDiskFilterMemory(1);
+  await buildFilter(opened, memory);
+  const faulty = new FaultyKv(opened.kv);
+  const tier = await opened.another({ kv: faulty.kv, filter: new DiskFilter(memory, 0) });
+  faulty.fault = "hang";
+  for (const key of ["a", "b"]) {
+    tier.put(sampleResponse(key));
+    assertSameResponse(await found(tier.get(key)), sampleResponse(key));
+  }
+});
+
+Deno.test("KvTier.delete() writes nothing for what the file does not hold, and removes what waits", async () => {
+  await using opened = await openKvForTest();
+  const memory = newDiskFilterMemory(1);
+  await buildFilter(opened, memory);
+  const { tier } = await filteredTier(opened, memory);
+  tier.delete("api\0\0/none");
+  assert.equal(tier.stats().queuedWrites, 0);
+  tier.put(sampleResponse("api\0\0/a"));
+  tier.delete("api\0\0/a");
+  assertNothing(await found(tier.get("api\0\0/a")));
+  await tier.flush();
+  tier.put(sampleResponse("api\0\0/b"));
+  await tier.flush();
+  tier.delete("api\0\0/b");
+  await tier.flush();
+  assertNothing(await found(opened.tier.get("api\0\0/a")));
+  assertNothing(await found(opened.tier.get("api\0\0/b")));
+  await auditRows(opened.kv);
 });

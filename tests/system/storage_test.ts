@@ -39,8 +39,8 @@ type Mapping = Record<string, unknown>;
 async function start(stack: AsyncDisposableStack, cache: Mapping = {}, ofBusy: Mapping = {}) {
   const origin = stack.adopt(await startBodyOrigin(), (running) => running.close());
   let places: GatewayPlaces | null = null;
-  const config = (busy: Mapping) =>
-    testConfig(places!, {
+  const config = (busy: Mapping, given: GatewayPlaces = places!) =>
+    testConfig(given, {
       logging: { access: "errors" },
       cache: { memory: "4MiB", disk: "64MiB", ...cache },
       pools: { any: customPool([origin.url]) },
@@ -211,4 +211,41 @@ Deno.test("a file that is no database is put aside at the start, told, and repla
   assert.match(cache.kv_file.setAside, /usher\.kv\.corrupt-/);
   await gateway.logged("Put a damaged disk cache aside");
   await eventually("the new file is used", async () => (await diskStatus(gateway)).entries === 1);
+});
+
+Deno.test("what was stored before a restart is served from disk, and what was not asks no disk", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway: first, config } = await start(stack);
+  const stored = Array.from({ length: 30 }, (_, n) => `/calm/stored/${n}`);
+  for (const path of stored) await get(first, path, 2_000);
+  await written(first);
+  first.signal("SIGTERM");
+  assert.equal(await first.ended(), 0);
+  // At the same address: it is a part of the keys.
+  const again = stack.adopt(
+    await startGateway({
+      directory: first.directory,
+      config: (places) => config({}, { ...places, port: first.port }),
+    }),
+    (running) => running.close(),
+  );
+  const gateway = { ...again, url: first.url };
+  for (const path of stored) assert.match(await get(gateway, path, 2_000), /; hit;.*detail=kv/, path);
+  for (const path of stored) assert.equal(origin.asked.get(path), 1, path);
+  let asked = 0;
+  await eventually("the filter is complete", async () => {
+    await get(gateway, `/busy/early/${asked++}`, 100);
+    return (await diskStatus(gateway)).sparedReads > 0;
+  });
+  const before = await diskStatus(gateway);
+  const cold = Array.from({ length: 100 }, (_, n) => `/busy/cold/${n}`);
+  for (const path of cold) await get(gateway, path, 100);
+  const after = await diskStatus(gateway);
+  assert.ok(after.sparedReads >= before.sparedReads + cold.length, `${after.sparedReads - before.sparedReads} spared`);
+  assert.equal(after.emptyReads, before.emptyReads, "nothing is asked for in vain");
+  const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+  assert.match(metrics, /usher_cache_spared_reads\{tier="disk"\} [1-9]/);
+  // The workers' memories hold what they fetched themselves; each finds what the other has written.
+  await written(gateway);
+  for (const path of cold) assert.match(await get(gateway, path, 100), /; hit/, path);
 });

@@ -19,8 +19,18 @@ const MEMORY: TierStats = {
   queuedWrites: 0,
   droppedWrites: 0,
   corrupt: 0,
+  sparedReads: 0,
+  emptyReads: 0,
 };
-const DISK: TierStats = { ...MEMORY, entries: 50, bytes: 5_000, limitBytes: 9_000, queuedWrites: 3, droppedWrites: 1 };
+const DISK: TierStats = {
+  ...MEMORY,
+  entries: 50,
+  bytes: 5_000,
+  limitBytes: 9_000,
+  queuedWrites: 3,
+  droppedWrites: 1,
+  sparedReads: 2,
+};
 const HELD = { films: { memoryEntries: 2, memoryBytes: 200, diskBytes: 4_000 } };
 
 const facts: StatisticsFacts = {
@@ -28,7 +38,7 @@ const facts: StatisticsFacts = {
     slotOf("serving-0", { memory: MEMORY, disk: DISK, byListener: HELD, purgeRules: 3 }),
     slotOf("serving-1", {
       memory: { ...MEMORY, entries: 1, bytes: 50 },
-      disk: { ...DISK, entries: 49, bytes: 5_100, corrupt: 2 },
+      disk: { ...DISK, entries: 49, bytes: 5_100, corrupt: 2, sparedReads: 40, emptyReads: 1 },
       byListener: { films: { memoryEntries: 1, memoryBytes: 50, diskBytes: 4_100 } },
       purgeRules: 4,
       diskProblem: "writes fail",
@@ -54,7 +64,8 @@ Deno.test("tierFigures() adds up memories, and takes the disk for the one that i
   const { memory, disk } = tierFigures(facts.slots);
   assert.deepEqual(memory, { ...MEMORY, entries: 3, bytes: 250, limitBytes: 2_000, evictions: 10 });
   const shared = { entries: 50, bytes: 5_100, limitBytes: 9_000 };
-  assert.deepEqual(disk, { ...shared, evictions: 10, queuedWrites: 6, droppedWrites: 2, corrupt: 2 });
+  const summed = { evictions: 10, queuedWrites: 6, droppedWrites: 2, corrupt: 2, sparedReads: 42, emptyReads: 1 };
+  assert.deepEqual(disk, { ...shared, ...summed });
 });
 
 Deno.test("tierFigures() is null for a tier that no worker has told of", () => {
@@ -98,6 +109,8 @@ Deno.test("cacheMetrics() labels by tier, listener, window and kind, and leaves 
     metrics.get(name)!.values.map(({ labels, value }) => [...Object.values(labels), value]);
   assert.deepEqual(values("usher_cache_bytes"), [["memory", 250], ["disk", 5_100]]);
   assert.deepEqual(values("usher_cache_disk_problem"), [[1]]);
+  assert.deepEqual(values("usher_cache_spared_reads"), [["disk", 42]]);
+  assert.deepEqual(values("usher_cache_empty_reads"), [["disk", 1]]);
   assert.deepEqual(values("usher_purges_total"), [["url", 2], ["all", 0]]);
   assert.equal(metrics.get("usher_purges_total")!.type, "counter");
   assert.deepEqual(values("usher_cache_hit_ratio"), [["films", "1m", 0.5], ["films", "1h", 0], [

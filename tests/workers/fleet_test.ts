@@ -29,6 +29,7 @@ async function fleetOf(parts: Readonly<Record<string, readonly Part[]>> = {}, mo
     servingWorkers: 2,
     silenceMs: 60_000,
     leaseMemory,
+    diskFilter: null,
     sharedLimits: newSharedLimits(2),
     kvPath: null,
     kvBeside: null,

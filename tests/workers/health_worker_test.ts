@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DiskFilter, newDiskFilterMemory } from "../../lib/cache/disk_filter.ts";
+import { createKvTier } from "../../lib/cache/kv_tier.ts";
 import { prepareKvFile } from "../../lib/cache/kv_open.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { PoolReport } from "../../lib/health/health_monitor.ts";
 import { watchHealth } from "../../lib/health/kv_health_reader.ts";
 import type { HealthState, HealthTable } from "../../lib/pool/upstream_health.ts";
 import type { WorkerHandle } from "../../lib/workers/worker_handle.ts";
+import { sample } from "../cache/stored_sample.ts";
 import { configOf, type Mapping } from "../gateway/config_of.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { eventually } from "./eventually.ts";
@@ -125,6 +128,26 @@ Deno.test("the health worker writes health down, so that it outlives the worker,
     const [table] = (await again.handle.ping(PATIENCE_MS))!.health!;
     assert.ok(table!.version >= before.version, "readers ignore a table that is older than the last");
   }
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("the health worker builds the filter of what the disk holds", async () => {
+  const directory = await Deno.makeTempDir();
+  const log = { warn: assert.fail };
+  const { path } = await prepareKvFile(join(directory, "usher.kv"), { clock: systemClock, log });
+  const kv = await Deno.openKv(path!);
+  const tier = createKvTier({ kv, clock: systemClock, log, limitBytes: 64 << 20 });
+  tier.put(sample("films\0\0/1", 100, { requestTimeMs: Date.now(), responseTimeMs: Date.now() }));
+  await tier.flush();
+  const diskFilter = newDiskFilterMemory(64 << 20);
+  const filter = new DiskFilter(diskFilter, 0);
+  {
+    const config = await poolsOf({ films: ["http://127.0.0.1:9"] }, false);
+    await using _worker = await readyWorker("health", { generation: 1, config, kvPath: path, diskFilter });
+    await eventually("it is complete", () => !filter.mayHold("films\0\0/2"));
+  }
+  assert.ok(filter.mayHold("films\0\0/1"));
+  kv.close();
   await Deno.remove(directory, { recursive: true });
 });
 

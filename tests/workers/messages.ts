@@ -11,6 +11,7 @@ export function initMessage(init: ConfigGeneration & Partial<InitMessage>): Init
     kvPath: null,
     kvBeside: null,
     leaseMemory: newLeaseMemory(),
+    diskFilter: null,
     sharedLimits: newSharedLimits(1),
     purges: [],
     instanceId: "usher-test",

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { newDiskFilterMemory } from "../../lib/cache/disk_filter.ts";
+import { KvFilterKeeper } from "../../lib/cache/kv_filter_keeper.ts";
 import { prepareKvFile } from "../../lib/cache/kv_open.ts";
 import { newLeaseMemory, TAG_FILTER_AT } from "../../lib/cache/lease_table.ts";
 import type { PurgeRule } from "../../lib/cache/purge_rules.ts";
@@ -119,4 +121,23 @@ Deno.test("WorkerStore tells the supervisor which tags may be stored, as soon as
   assert.deepEqual([known.mayHold("movie:1"), known.mayHold("movie:2")], [true, false]);
   own.opened.store.delete("films\0/1");
   assert.equal(known.mayHold("movie:1"), true, "nothing is taken back: another response may have the tag too");
+});
+
+Deno.test("WorkerStore answers at once that there is nothing where the disk is known to hold nothing", async () => {
+  const directory = await Deno.makeTempDir();
+  const { path: kvPath } = await prepareKvFile(join(directory, "usher.kv"), { clock: systemClock, log: quiet });
+  const diskFilter = newDiskFilterMemory(64 << 20);
+  {
+    await using own = await openStore({ kvPath, diskFilter });
+    await using other = await openStore({ kvPath, diskFilter, index: 1 });
+    using kv = await Deno.openKv(kvPath!);
+    const keeper = new KvFilterKeeper({ kv, memory: diskFilter, clock: systemClock, log: quiet });
+    while (await keeper.step());
+    assert.equal(own.opened.store.get("films\0/1"), undefined);
+    assert.equal(own.opened.figures().disk!.sparedReads, 1);
+    own.opened.store.put(fresh("/1"));
+    await own.opened.disk.tier!.flush();
+    assert.equal((await other.opened.store.get("films\0/1"))!.tier, "disk");
+  }
+  await Deno.remove(directory, { recursive: true });
 });
