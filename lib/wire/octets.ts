@@ -7,6 +7,9 @@ export const VALUE_OCTET = 2;
 /** What a request target may hold: no control, no space; the bytes above ASCII are escaped when it is read. */
 export const TARGET_OCTET = 4;
 
+/** What nearly all names of hosts are made of; the grammar has more (RFC 3986 §3.2.2). */
+export const HOST_OCTET = 8;
+
 /** Carriage return. */
 export const CR = 13;
 /** Line feed. */
@@ -25,6 +28,7 @@ function classifyOctets(): Uint8Array {
   const classes = new Uint8Array(256);
   for (let octet = 0; octet < 256; octet++) {
     const isVisible = octet > SPACE && octet !== 0x7f;
+    if (/[0-9A-Za-z._-]/.test(String.fromCharCode(octet))) classes[octet]! |= HOST_OCTET;
     const isToken = /[0-9A-Za-z]/.test(String.fromCharCode(octet)) ||
       "!#$%&'*+-.^_`|~".includes(String.fromCharCode(octet));
     if (isToken && octet < 0x80) classes[octet]! |= TOKEN_OCTET;

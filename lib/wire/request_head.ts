@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import { isAuthority } from "../http/target.ts";
 import { type FieldBlock, parseFieldBlock } from "./field_block.ts";
 import { skipEmptyLines } from "./head_end.ts";
-import { CR, latin1Text, LF, OCTET_CLASSES, SPACE, TARGET_OCTET, TOKEN_OCTET } from "./octets.ts";
+import { COLON, CR, HOST_OCTET, latin1Text, LF, OCTET_CLASSES, SPACE, TARGET_OCTET, TOKEN_OCTET } from "./octets.ts";
 import { keepsAlive } from "./persistence.ts";
 import { type RequestFraming, requestFraming } from "./request_framing.ts";
 import { WireError } from "./wire_error.ts";
@@ -69,7 +69,7 @@ export function parseRequestHead(buffer: Buffer, start: number, end: number, lim
   const fields = parseFieldBlock(section, limits.maxFields);
   const method = methodOf(text, line.methodEnd - line.start);
   const target = targetOf(text, line, method);
-  checkHost(fields.header("host"), minor);
+  checkHost(buffer, line.start, fields, minor);
   const framing = requestFraming(fields, minor);
   return {
     method,
@@ -188,17 +188,42 @@ function escapeHighBytes(target: string): string {
   return target.replace(/[\x80-\xff]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-/** `Host` is there once, and names a host (RFC 9112 §3.2). Repeated lines come joined by a space, which no host has. */
-function checkHost(host: string | null, minor: number): void {
-  if (host === null) {
+/** `Host` is there once, and names a host (RFC 9112 §3.2). */
+function checkHost(bytes: Uint8Array, textStart: number, fields: FieldBlock, minor: number): void {
+  const line = fields.find("host", 0);
+  if (line < 0) {
     if (minor !== 0) throw new WireError(400, "Host is missing");
-  } else if (!isHost(host)) {
-    throw new WireError(400, "Invalid Host: one host is expected, with a port from 0 to 65535 or none");
+    return;
+  }
+  if (fields.find("host", line + 1) >= 0) throw new WireError(400, "More than one Host");
+  if (isPlainHost(bytes, textStart + fields.valueStart(line), textStart + fields.lineEnd(line))) return;
+  if (!isHost(fields.valueOf(line))) {
+    throw new WireError(400, "Invalid Host: expected a host, with a port from 0 to 65535 or none");
   }
 }
 
 const MAX_PORT = 65_535;
+const MAX_HOST_LENGTH = 255;
 
+/** Whether `bytes[from, end)` is a host such as nearly all are, of letters, digits and little else, behind a space. */
+function isPlainHost(bytes: Uint8Array, from: number, end: number): boolean {
+  let at = from;
+  if (bytes[at] === SPACE) at++;
+  const start = at;
+  while (at < end && (OCTET_CLASSES[bytes[at]!]! & HOST_OCTET) !== 0) at++;
+  if (at === start || at - start > MAX_HOST_LENGTH) return false;
+  if (at === end) return true;
+  if (bytes[at] !== COLON || end - at < 2 || end - at > 6) return false;
+  let port = 0;
+  for (at++; at < end; at++) {
+    const digit = bytes[at]! - ZERO;
+    if (digit < 0 || digit > 9) return false;
+    port = port * 10 + digit;
+  }
+  return port <= MAX_PORT;
+}
+
+/** Whether a text is an authority without user information, with a port from 0 to 65535 or none (RFC 3986 §3.2). */
 function isHost(text: string): boolean {
   if (!isAuthority(text)) return false;
   const colon = text.lastIndexOf(":");
