@@ -1,7 +1,7 @@
 import type { Buffer } from "node:buffer";
 import { isAuthority } from "../http/target.ts";
 import { type FieldBlock, parseFieldBlock } from "./field_block.ts";
-import { skipEmptyLines } from "./head_end.ts";
+import { MAX_EMPTY_BYTES, skipEmptyLines } from "./head_end.ts";
 import { COLON, CR, HOST_OCTET, latin1Text, LF, OCTET_CLASSES, SPACE, TARGET_OCTET, TOKEN_OCTET } from "./octets.ts";
 import { keepsAlive } from "./persistence.ts";
 import { type RequestFraming, requestFraming } from "./request_framing.ts";
@@ -33,11 +33,12 @@ export interface RequestHead {
   readonly keepAlive: boolean;
 }
 
-/** Beside the target: the method, two spaces, the version, CRLF, and empty lines before it. */
 const MAX_METHOD_BYTES = 32;
+/** Beside the target: the method, two spaces, the version and CRLF. */
 const REST_OF_LINE_BYTES = MAX_METHOD_BYTES + 2 + 8 + 2;
 
 const VERSION_PREFIX = [72, 84, 84, 80, 47] as const;
+const HTTP2_NEEDS_TLS = "HTTP/2 needs TLS here, with h2 agreed on by ALPN; without it HTTP/1.1 is spoken";
 const DOT = 46;
 const ZERO = 48;
 
@@ -83,28 +84,26 @@ export function parseRequestHead(buffer: Buffer, start: number, end: number, lim
 }
 
 /**
- * Refuses a head that has not ended yet and is over a limit already, or whose request line is not valid. Until it throws, no more
- * than {@linkcode maxHeadBytes} are needed to hold the head.
+ * Refuses a head that has not ended yet and is over a limit already, or whose request line is not valid. While it does not throw, a
+ * buffer of {@linkcode maxHeadBytes} has room for more.
  *
- * @throws {WireError} as {@linkcode parseRequestHead} would
+ * @throws {WireError} as {@linkcode parseRequestHead}
  */
 export function checkUnfinishedHead(bytes: Uint8Array, start: number, end: number, limits: HeadLimits): void {
+  if (end - start <= Math.min(limits.targetBytes, limits.fieldsBytes)) return;
   const first = skipEmptyLines(bytes, start, end);
-  const length = end - first;
-  if (length <= limits.targetBytes && length <= limits.fieldsBytes) return;
-  const lineEnd = bytes.subarray(first, end).indexOf(LF);
-  if (lineEnd < 0) {
-    if (length > limits.targetBytes + REST_OF_LINE_BYTES) throw targetTooLong(limits.targetBytes);
-    return;
+  if (bytes.subarray(first, end).includes(LF)) {
+    const line = readRequestLine(bytes, first, end, limits.targetBytes);
+    if (end - line.end >= limits.fieldsBytes + 2) throw fieldsTooLarge(limits);
+  } else if (end - first >= limits.targetBytes + REST_OF_LINE_BYTES) {
+    const hasMethod = bytes.subarray(first, first + MAX_METHOD_BYTES + 1).includes(SPACE);
+    throw hasMethod ? targetTooLong(limits.targetBytes) : methodTooLong();
   }
-  const line = readRequestLine(bytes, first, end, limits.targetBytes);
-  // An empty line ends the section: it may be under way behind the last line that counts.
-  if (end - line.end > limits.fieldsBytes + 2) throw fieldsTooLarge(limits);
 }
 
-/** The most bytes that a head within `limits` has, empty lines before it included. */
+/** The most bytes of a head within `limits`, empty lines before it included. */
 export function maxHeadBytes(limits: HeadLimits): number {
-  return 4 + limits.targetBytes + REST_OF_LINE_BYTES + limits.fieldsBytes + 2;
+  return MAX_EMPTY_BYTES + limits.targetBytes + REST_OF_LINE_BYTES + limits.fieldsBytes + 2;
 }
 
 function fieldsTooLarge(limits: HeadLimits): WireError {
@@ -115,13 +114,17 @@ function targetTooLong(targetBytes: number): WireError {
   return new WireError(414, `Request target over ${targetBytes} bytes`);
 }
 
+function methodTooLong(): WireError {
+  return new WireError(501, `Method over ${MAX_METHOD_BYTES} bytes`);
+}
+
 function readRequestLine(bytes: Uint8Array, from: number, end: number, targetBytes: number): RequestLine {
   const start = skipEmptyLines(bytes, from, end);
   let at = start;
   while ((OCTET_CLASSES[bytes[at]!]! & TOKEN_OCTET) !== 0) at++;
   const methodEnd = at;
   if (bytes[at] !== SPACE || at === start) throw invalidLine("a method and one space are expected first");
-  if (methodEnd - start > MAX_METHOD_BYTES) throw new WireError(501, `Method over ${MAX_METHOD_BYTES} bytes`);
+  if (methodEnd - start > MAX_METHOD_BYTES) throw methodTooLong();
   at++;
   let seen = 0;
   for (let byte = bytes[at]!; (OCTET_CLASSES[byte]! & TARGET_OCTET) !== 0; byte = bytes[++at]!) seen |= byte;
@@ -129,7 +132,7 @@ function readRequestLine(bytes: Uint8Array, from: number, end: number, targetByt
   if (targetEnd - methodEnd - 1 > targetBytes) throw targetTooLong(targetBytes);
   if (targetEnd === methodEnd + 1) throw invalidLine("the target is missing");
   if (bytes[at] === CR && bytes[at + 1] === LF) throw invalidLine("the version is missing: HTTP/0.9 is not spoken");
-  if (bytes[at] !== SPACE) throw invalidLine("control character in the target");
+  if (bytes[at] !== SPACE) throw invalidLine("control character or # in the target");
   const minor = readVersion(bytes, at + 1);
   return { start, methodEnd, targetEnd, hasHighBytes: seen >= 0x80, minor, end: at + 11 };
 }
@@ -150,7 +153,7 @@ function readVersion(bytes: Uint8Array, at: number): 0 | 1 {
     throw invalidLine("expected HTTP/1.1 and the line's end behind the target");
   }
   if (major === 1) return minor === 0 ? 0 : 1;
-  if (major === 2) throw new WireError(505, "HTTP/2 needs TLS here: this address speaks HTTP/1.1");
+  if (major === 2) throw new WireError(505, HTTP2_NEEDS_TLS);
   throw new WireError(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here");
 }
 
