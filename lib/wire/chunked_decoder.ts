@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Fields } from "../http/fields.ts";
 import { parseFieldBlock } from "./field_block.ts";
 import { CR, latin1Text, LF, OCTET_CLASSES, SPACE, TAB, VALUE_OCTET } from "./octets.ts";
+import { isTrailer } from "./trailer_fields.ts";
 import { WireError } from "./wire_error.ts";
 
 /** All chunk extensions of one body together; they carry nothing that we use. */
@@ -190,41 +191,4 @@ export class ChunkedDecoder {
     this.#trailer = null;
     this.#trailers = kept.length === 0 ? null : kept;
   }
-}
-
-/** Fields that frame or route a message, modify the request, authenticate, or tell how to process content or response (RFC 9110 §6.5.1). */
-const NEVER_TRAILERS: ReadonlySet<string> = new Set([
-  "age",
-  "authorization",
-  "cache-control",
-  "connection",
-  "cookie",
-  "date",
-  "expect",
-  "expires",
-  "host",
-  "keep-alive",
-  "location",
-  "max-forwards",
-  "pragma",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "range",
-  "retry-after",
-  "set-cookie",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "vary",
-  "via",
-  "warning",
-  "www-authenticate",
-]);
-
-/** Whether a field (lower case) may be taken from, or sent in, a trailer section. */
-export function isTrailer(name: string): boolean {
-  return !NEVER_TRAILERS.has(name) && !name.startsWith("content-") && !name.startsWith("if-") &&
-    !name.startsWith("x-forwarded-") && name !== "forwarded";
 }

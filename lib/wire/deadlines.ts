@@ -6,21 +6,28 @@ export interface Expirable {
   expire(): void;
 }
 
+/** Members that expire in one turn of the event loop: closing thousands of sockets at once would hold up all others. */
+const MAX_EXPIRIES = 256;
+
+/** Looks at all members come no closer than this for each of them, so that thousands with deadlines close by cost little. */
+const SPACING_MS = 1 / 500;
+
 /** Timers are 32 bits wide; a longer wait is simply looked at again in between. */
 const LONGEST_SLEEP_MS = 2 ** 30;
 
 /**
- * The deadlines of all connections of one transport behind a single timer. The timer sleeps until the earliest deadline it
- * knows of and is not moved when that one is met, so a request that ends in time costs no timer at all.
+ * The deadlines of many connections behind a single timer. The timer sleeps until the earliest deadline it knows of and is not
+ * moved when that one is met, so a request that ends in time costs no timer at all. With thousands of members a deadline is met
+ * some milliseconds late.
  */
 export class Deadlines {
   readonly #members = new Set<Expirable>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wakeAtMs = Infinity;
 
-  /** Gives `member` so many milliseconds from now, in place of the deadline it had. */
-  arm(member: Expirable, durationMs: number): void {
-    const deadlineMs = performance.now() + durationMs;
+  /** Gives `member` so many milliseconds from `nowMs` on, in place of the deadline it had. Who has the time at hand passes it. */
+  arm(member: Expirable, durationMs: number, nowMs: number = performance.now()): void {
+    const deadlineMs = nowMs + durationMs;
     member.deadlineMs = deadlineMs;
     this.#members.add(member);
     if (deadlineMs < this.#wakeAtMs) this.#sleepUntil(deadlineMs);
@@ -57,13 +64,15 @@ export class Deadlines {
 
   #wake(): void {
     const nowMs = performance.now();
+    let expired = 0;
     for (const member of this.#members) {
       if (member.deadlineMs > nowMs) continue;
+      if (expired++ === MAX_EXPIRIES) break;
       member.deadlineMs = Infinity;
       member.expire();
     }
     let nextMs = Infinity;
     for (const member of this.#members) nextMs = Math.min(nextMs, member.deadlineMs);
-    this.#sleepUntil(nextMs);
+    this.#sleepUntil(Math.max(nextMs, nowMs + this.#members.size * SPACING_MS));
   }
 }

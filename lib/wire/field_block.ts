@@ -7,17 +7,27 @@ const UPPER_Z = 90;
 /** The bit that tells a lower-case letter from its upper case. */
 const LOWER_BIT = 32;
 
-/** Names seen before, as written → in lower case. Bounded: a peer could invent new ones for ever. */
-const knownNames = new Map<string, string>();
-const MAX_KNOWN_NAMES = 1024;
-const MAX_KNOWN_NAME_LENGTH = 64;
+/** Names seen lately, in lower case, each in the one slot that its letters give. A peer that invents names only has them made anew. */
+const knownNames: string[] = new Array(512).fill("");
 
-function lowerName(written: string): string {
-  const known = knownNames.get(written);
-  if (known !== undefined) return known;
-  const name = written.toLowerCase();
-  if (knownNames.size < MAX_KNOWN_NAMES && written.length <= MAX_KNOWN_NAME_LENGTH) knownNames.set(written, name);
-  return name;
+/** `text[start, end)`, a name, in lower case. */
+function lowerName(text: string, start: number, end: number): string {
+  const length = end - start;
+  const slot = (length * 37 + (text.charCodeAt(start) | LOWER_BIT) * 5 + (text.charCodeAt(end - 1) | LOWER_BIT)) & 511;
+  const known = knownNames[slot]!;
+  if (known.length === length && isName(known, text, start)) return known;
+  // Through a text of its own: a slice would hold the whole head in memory for as long as the slot lives.
+  return knownNames[slot] = ` ${text.slice(start, end)}`.toLowerCase().slice(1);
+}
+
+/** Whether `name` (lower case) stands in `text` from `start` on, in upper or lower case. */
+function isName(name: string, text: string, start: number): boolean {
+  for (let at = 0; at < name.length; at++) {
+    const wanted = name.charCodeAt(at);
+    const code = text.charCodeAt(start + at);
+    if (code !== wanted && (code < UPPER_A || code > UPPER_Z || (code | LOWER_BIT) !== wanted)) return false;
+  }
+  return true;
 }
 
 /**
@@ -27,7 +37,7 @@ function lowerName(written: string): string {
 export class FieldBlock {
   /** Latin-1 text that holds the field section. */
   readonly #text: string;
-  /** Start of the first name, then for each line the place of its colon and the start of the next line. */
+  /** Start of the first name, then for each line the key of its name and the start of the next line. */
   readonly #marks: readonly number[];
   /** A bit for each length of a name modulo 32: most names that are not there fail by it. */
   readonly #lengths: number;
@@ -49,52 +59,70 @@ export class FieldBlock {
    * `cookie` are joined by semicolons, since its value is no list of that kind (RFC 9113 §8.2.3).
    */
   header(name: string): string | null {
-    if ((this.#lengths >>> (name.length & 31) & 1) === 0) return null;
-    const marks = this.#marks;
-    const last = marks.length - 1;
-    let joined: string | null = null;
-    for (let mark = 0; mark < last; mark += 2) {
-      const start = marks[mark]!;
-      const colon = marks[mark + 1]!;
-      if (colon - start !== name.length || !this.#isName(name, start)) continue;
-      const value = this.#value(colon + 1, marks[mark + 2]! - 2);
-      joined = joined === null ? value : `${joined}${name === "cookie" ? "; " : ", "}${value}`;
+    let line = this.find(name, 0);
+    if (line < 0) return null;
+    let joined = this.valueOf(line);
+    for (line = this.find(name, line + 1); line >= 0; line = this.find(name, line + 1)) {
+      joined = `${joined}${name === "cookie" ? "; " : ", "}${this.valueOf(line)}`;
     }
     return joined;
+  }
+
+  /** The first line called `name` (lower case) from line `from` on; -1 where there is none. */
+  find(name: string, from: number): number {
+    const { length } = name;
+    if ((this.#lengths >>> (length & 31) & 1) === 0) return -1;
+    const key = nameKey(length, name.charCodeAt(0));
+    const marks = this.#marks;
+    for (let mark = 2 * from + 1; mark < marks.length; mark += 2) {
+      if (marks[mark] === key && isName(name, this.#text, marks[mark - 1]!)) return mark >> 1;
+    }
+    return -1;
+  }
+
+  /** The value of a line, without the white space around it: space and tab only (RFC 9110 §5.6.3). */
+  valueOf(line: number): string {
+    const text = this.#text;
+    let start = this.valueStart(line);
+    let end = this.lineEnd(line);
+    while (start < end && isWhiteSpace(text.charCodeAt(start))) start++;
+    while (end > start && isWhiteSpace(text.charCodeAt(end - 1))) end--;
+    return text.slice(start, end);
+  }
+
+  /** Where in the text the colon of a line is passed. */
+  valueStart(line: number): number {
+    const mark = 2 * line;
+    return this.#marks[mark]! + keyLength(this.#marks[mark + 1]!) + 1;
+  }
+
+  /** Where in the text the CRLF of a line begins. */
+  lineEnd(line: number): number {
+    return this.#marks[2 * line + 2]! - 2;
   }
 
   /** Every line in the order received, names in lower case, repeated lines apart. Made anew on each call. */
   list(): Fields {
     const text = this.#text;
     const marks = this.#marks;
-    const last = marks.length - 1;
+    const { count } = this;
     const fields: Fields = [];
-    for (let mark = 0; mark < last; mark += 2) {
-      const colon = marks[mark + 1]!;
-      fields.push([lowerName(text.slice(marks[mark]!, colon)), this.#value(colon + 1, marks[mark + 2]! - 2)]);
+    for (let line = 0; line < count; line++) {
+      const start = marks[2 * line]!;
+      const name = lowerName(text, start, start + keyLength(marks[2 * line + 1]!));
+      fields.push([name, this.valueOf(line)]);
     }
     return fields;
   }
+}
 
-  #isName(name: string, start: number): boolean {
-    const text = this.#text;
-    for (let at = 0; at < name.length; at++) {
-      const wanted = name.charCodeAt(at);
-      const code = text.charCodeAt(start + at);
-      if (code !== wanted && (code < UPPER_A || code > UPPER_Z || (code | LOWER_BIT) !== wanted)) return false;
-    }
-    return true;
-  }
+/** Length and first letter of a name, upper or lower case alike: nearly always enough to tell the names of one message apart. */
+function nameKey(length: number, first: number): number {
+  return length << 8 | first | LOWER_BIT;
+}
 
-  /** Optional white space is space and tab only (RFC 9110 §5.6.3). */
-  #value(from: number, to: number): string {
-    const text = this.#text;
-    let start = from;
-    let end = to;
-    while (start < end && isWhiteSpace(text.charCodeAt(start))) start++;
-    while (end > start && isWhiteSpace(text.charCodeAt(end - 1))) end--;
-    return text.slice(start, end);
-  }
+function keyLength(key: number): number {
+  return key >> 8;
 }
 
 function isWhiteSpace(code: number): boolean {
@@ -132,7 +160,7 @@ export function parseFieldBlock(section: FieldSection, maxFields: number): Field
     while ((OCTET_CLASSES[bytes[at]!]! & TOKEN_OCTET) !== 0) at++;
     if (bytes[at] !== COLON || at === nameStart) throw invalidName(bytes, nameStart, at);
     lengths |= 1 << ((at - nameStart) & 31);
-    marks.push(at - textStart);
+    marks.push(nameKey(at - nameStart, bytes[nameStart]!));
     at++;
     while ((OCTET_CLASSES[bytes[at]!]! & VALUE_OCTET) !== 0) at++;
     if (bytes[at] !== CR || bytes[at + 1] !== LF) throw invalidValue(bytes, at);

@@ -1,8 +1,8 @@
 import { CR, LF, OCTET_CLASSES, TOKEN_OCTET } from "./octets.ts";
 import { WireError } from "./wire_error.ts";
 
-/** Empty lines before a request line that are passed over; a client may send one behind an earlier request's content (RFC 9112 §2.2). */
-const MAX_EMPTY_LINES = 2;
+/** Two empty lines before a request line are passed over: old clients send one behind a request's content (RFC 9112 §2.2). */
+export const MAX_EMPTY_BYTES = 4;
 
 /**
  * The start of the first line that is not empty, or `end` or the place of a lone CR where it has not come yet.
@@ -12,7 +12,7 @@ const MAX_EMPTY_LINES = 2;
 export function skipEmptyLines(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at + 1 < end && bytes[at] === CR && bytes[at + 1] === LF) {
-    if (at - start === 2 * MAX_EMPTY_LINES) throw new WireError(400, "Too many empty lines before a message");
+    if (at - start === MAX_EMPTY_BYTES) throw new WireError(400, "Too many empty lines before a message");
     at += 2;
   }
   return at;

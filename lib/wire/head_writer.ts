@@ -122,6 +122,9 @@ export function fieldLines(fields: Readonly<Fields>): string {
 
 const encoder = new TextEncoder();
 
+/** Up to here a loop over the characters is faster than the call of the encoder. */
+const SHORT_TEXT = 32;
+
 /**
  * Writes text of Latin-1 characters, a byte each, to `into` from `at` on. ASCII, nearly always all there is, goes the fast way.
  *
@@ -129,12 +132,14 @@ const encoder = new TextEncoder();
  * @throws {RangeError} where there is no room for it
  */
 export function writeLatin1(text: string, into: Uint8Array, at: number): number {
-  const end = at + text.length;
-  if (end > into.length) throw new RangeError(`No room for ${text.length} bytes`);
-  // The view ends with the text: characters above ASCII, two bytes each here, must not reach beyond it.
-  const { read, written } = encoder.encodeInto(text, into.subarray(at, end));
-  if (read !== text.length || written !== text.length) {
-    for (let index = 0; index < text.length; index++) into[at + index] = text.charCodeAt(index);
+  const { length } = text;
+  const end = at + length;
+  if (end > into.length) throw new RangeError(`No room for ${length} bytes`);
+  if (length > SHORT_TEXT) {
+    // The view ends with the text: characters above ASCII take two bytes each here and must not reach beyond it.
+    const { read, written } = encoder.encodeInto(text, into.subarray(at, end));
+    if (read === length && written === length) return end;
   }
+  for (let index = 0; index < length; index++) into[at + index] = text.charCodeAt(index);
   return end;
 }

@@ -4,8 +4,11 @@ import type { Buffer } from "node:buffer";
 export const TOKEN_OCTET = 1;
 /** What a field value may hold: visible ASCII, space, tab and the bytes above ASCII (RFC 9110 §5.5). */
 export const VALUE_OCTET = 2;
-/** What a request target may hold: no control, no space; the bytes above ASCII are escaped when it is read. */
+/** What a request target may hold: no control, no space, no fragment; the bytes above ASCII are escaped when it is read. */
 export const TARGET_OCTET = 4;
+
+/** What nearly all names of hosts are made of; the grammar has more (RFC 3986 §3.2.2). */
+export const HOST_OCTET = 8;
 
 /** Carriage return. */
 export const CR = 13;
@@ -18,6 +21,8 @@ export const TAB = 9;
 /** Ends a field name. */
 export const COLON = 58;
 
+const HASH = 0x23;
+
 /** For each byte the classes that it belongs to, as bits. */
 export const OCTET_CLASSES: Uint8Array = classifyOctets();
 
@@ -25,11 +30,12 @@ function classifyOctets(): Uint8Array {
   const classes = new Uint8Array(256);
   for (let octet = 0; octet < 256; octet++) {
     const isVisible = octet > SPACE && octet !== 0x7f;
+    if (/[0-9A-Za-z._-]/.test(String.fromCharCode(octet))) classes[octet]! |= HOST_OCTET;
     const isToken = /[0-9A-Za-z]/.test(String.fromCharCode(octet)) ||
       "!#$%&'*+-.^_`|~".includes(String.fromCharCode(octet));
     if (isToken && octet < 0x80) classes[octet]! |= TOKEN_OCTET;
     if (isVisible || octet === SPACE || octet === TAB) classes[octet]! |= VALUE_OCTET;
-    if (isVisible) classes[octet]! |= TARGET_OCTET;
+    if (isVisible && octet !== HASH) classes[octet]! |= TARGET_OCTET;
   }
   return classes;
 }

@@ -6,6 +6,7 @@ import { trimSpace } from "../http/list.ts";
  */
 export function keepsAlive(connection: string | null, minor: number): boolean {
   if (connection === null) return minor !== 0;
+  if (connection === "keep-alive") return true;
   if (hasOption(connection, "close")) return false;
   return minor !== 0 || hasOption(connection, "keep-alive");
 }

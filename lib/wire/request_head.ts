@@ -1,8 +1,8 @@
 import type { Buffer } from "node:buffer";
 import { isAuthority } from "../http/target.ts";
 import { type FieldBlock, parseFieldBlock } from "./field_block.ts";
-import { skipEmptyLines } from "./head_end.ts";
-import { CR, latin1Text, LF, OCTET_CLASSES, SPACE, TARGET_OCTET, TOKEN_OCTET } from "./octets.ts";
+import { MAX_EMPTY_BYTES, skipEmptyLines } from "./head_end.ts";
+import { COLON, CR, HOST_OCTET, latin1Text, LF, OCTET_CLASSES, SPACE, TARGET_OCTET, TOKEN_OCTET } from "./octets.ts";
 import { keepsAlive } from "./persistence.ts";
 import { type RequestFraming, requestFraming } from "./request_framing.ts";
 import { WireError } from "./wire_error.ts";
@@ -33,11 +33,12 @@ export interface RequestHead {
   readonly keepAlive: boolean;
 }
 
-/** Beside the target: the method, two spaces, the version, CRLF, and empty lines before it. */
 const MAX_METHOD_BYTES = 32;
+/** Beside the target: the method, two spaces, the version and CRLF. */
 const REST_OF_LINE_BYTES = MAX_METHOD_BYTES + 2 + 8 + 2;
 
 const VERSION_PREFIX = [72, 84, 84, 80, 47] as const;
+const HTTP2_NEEDS_TLS = "HTTP/2 needs TLS here, with h2 agreed on by ALPN; without it HTTP/1.1 is spoken";
 const DOT = 46;
 const ZERO = 48;
 
@@ -69,7 +70,7 @@ export function parseRequestHead(buffer: Buffer, start: number, end: number, lim
   const fields = parseFieldBlock(section, limits.maxFields);
   const method = methodOf(text, line.methodEnd - line.start);
   const target = targetOf(text, line, method);
-  checkHost(fields.header("host"), minor);
+  checkHost(buffer, line.start, fields, minor);
   const framing = requestFraming(fields, minor);
   return {
     method,
@@ -83,28 +84,26 @@ export function parseRequestHead(buffer: Buffer, start: number, end: number, lim
 }
 
 /**
- * Refuses a head that has not ended yet and is over a limit already, or whose request line is not valid. Until it throws, no more
- * than {@linkcode maxHeadBytes} are needed to hold the head.
+ * Refuses a head that has not ended yet and is over a limit already, or whose request line is not valid. While it does not throw, a
+ * buffer of {@linkcode maxHeadBytes} has room for more.
  *
- * @throws {WireError} as {@linkcode parseRequestHead} would
+ * @throws {WireError} as {@linkcode parseRequestHead}
  */
 export function checkUnfinishedHead(bytes: Uint8Array, start: number, end: number, limits: HeadLimits): void {
+  if (end - start <= Math.min(limits.targetBytes, limits.fieldsBytes)) return;
   const first = skipEmptyLines(bytes, start, end);
-  const length = end - first;
-  if (length <= limits.targetBytes && length <= limits.fieldsBytes) return;
-  const lineEnd = bytes.subarray(first, end).indexOf(LF);
-  if (lineEnd < 0) {
-    if (length > limits.targetBytes + REST_OF_LINE_BYTES) throw targetTooLong(limits.targetBytes);
-    return;
+  if (bytes.subarray(first, end).includes(LF)) {
+    const line = readRequestLine(bytes, first, end, limits.targetBytes);
+    if (end - line.end >= limits.fieldsBytes + 2) throw fieldsTooLarge(limits);
+  } else if (end - first >= limits.targetBytes + REST_OF_LINE_BYTES) {
+    const hasMethod = bytes.subarray(first, first + MAX_METHOD_BYTES + 1).includes(SPACE);
+    throw hasMethod ? targetTooLong(limits.targetBytes) : methodTooLong();
   }
-  const line = readRequestLine(bytes, first, end, limits.targetBytes);
-  // An empty line ends the section: it may be under way behind the last line that counts.
-  if (end - line.end > limits.fieldsBytes + 2) throw fieldsTooLarge(limits);
 }
 
-/** The most bytes that a head within `limits` has, empty lines before it included. */
+/** The most bytes of a head within `limits`, empty lines before it included. */
 export function maxHeadBytes(limits: HeadLimits): number {
-  return 4 + limits.targetBytes + REST_OF_LINE_BYTES + limits.fieldsBytes + 2;
+  return MAX_EMPTY_BYTES + limits.targetBytes + REST_OF_LINE_BYTES + limits.fieldsBytes + 2;
 }
 
 function fieldsTooLarge(limits: HeadLimits): WireError {
@@ -115,13 +114,17 @@ function targetTooLong(targetBytes: number): WireError {
   return new WireError(414, `Request target over ${targetBytes} bytes`);
 }
 
+function methodTooLong(): WireError {
+  return new WireError(501, `Method over ${MAX_METHOD_BYTES} bytes`);
+}
+
 function readRequestLine(bytes: Uint8Array, from: number, end: number, targetBytes: number): RequestLine {
   const start = skipEmptyLines(bytes, from, end);
   let at = start;
   while ((OCTET_CLASSES[bytes[at]!]! & TOKEN_OCTET) !== 0) at++;
   const methodEnd = at;
   if (bytes[at] !== SPACE || at === start) throw invalidLine("a method and one space are expected first");
-  if (methodEnd - start > MAX_METHOD_BYTES) throw new WireError(501, `Method over ${MAX_METHOD_BYTES} bytes`);
+  if (methodEnd - start > MAX_METHOD_BYTES) throw methodTooLong();
   at++;
   let seen = 0;
   for (let byte = bytes[at]!; (OCTET_CLASSES[byte]! & TARGET_OCTET) !== 0; byte = bytes[++at]!) seen |= byte;
@@ -129,7 +132,7 @@ function readRequestLine(bytes: Uint8Array, from: number, end: number, targetByt
   if (targetEnd - methodEnd - 1 > targetBytes) throw targetTooLong(targetBytes);
   if (targetEnd === methodEnd + 1) throw invalidLine("the target is missing");
   if (bytes[at] === CR && bytes[at + 1] === LF) throw invalidLine("the version is missing: HTTP/0.9 is not spoken");
-  if (bytes[at] !== SPACE) throw invalidLine("control character in the target");
+  if (bytes[at] !== SPACE) throw invalidLine("control character or # in the target");
   const minor = readVersion(bytes, at + 1);
   return { start, methodEnd, targetEnd, hasHighBytes: seen >= 0x80, minor, end: at + 11 };
 }
@@ -150,7 +153,7 @@ function readVersion(bytes: Uint8Array, at: number): 0 | 1 {
     throw invalidLine("expected HTTP/1.1 and the line's end behind the target");
   }
   if (major === 1) return minor === 0 ? 0 : 1;
-  if (major === 2) throw new WireError(505, "HTTP/2 needs TLS here: this address speaks HTTP/1.1");
+  if (major === 2) throw new WireError(505, HTTP2_NEEDS_TLS);
   throw new WireError(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here");
 }
 
@@ -188,17 +191,42 @@ function escapeHighBytes(target: string): string {
   return target.replace(/[\x80-\xff]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-/** `Host` is there once, and names a host (RFC 9112 §3.2). Repeated lines come joined by a space, which no host has. */
-function checkHost(host: string | null, minor: number): void {
-  if (host === null) {
+/** `Host` is there once, and names a host (RFC 9112 §3.2). */
+function checkHost(bytes: Uint8Array, textStart: number, fields: FieldBlock, minor: number): void {
+  const line = fields.find("host", 0);
+  if (line < 0) {
     if (minor !== 0) throw new WireError(400, "Host is missing");
-  } else if (!isHost(host)) {
-    throw new WireError(400, "Invalid Host: one host is expected, with a port from 0 to 65535 or none");
+    return;
+  }
+  if (fields.find("host", line + 1) >= 0) throw new WireError(400, "More than one Host");
+  if (isPlainHost(bytes, textStart + fields.valueStart(line), textStart + fields.lineEnd(line))) return;
+  if (!isHost(fields.valueOf(line))) {
+    throw new WireError(400, "Invalid Host: expected a host, with a port from 0 to 65535 or none");
   }
 }
 
 const MAX_PORT = 65_535;
+const MAX_HOST_LENGTH = 255;
 
+/** Whether `bytes[from, end)` is a host such as nearly all are, of letters, digits and little else, behind a space. */
+function isPlainHost(bytes: Uint8Array, from: number, end: number): boolean {
+  let at = from;
+  if (bytes[at] === SPACE) at++;
+  const start = at;
+  while (at < end && (OCTET_CLASSES[bytes[at]!]! & HOST_OCTET) !== 0) at++;
+  if (at === start || at - start > MAX_HOST_LENGTH) return false;
+  if (at === end) return true;
+  if (bytes[at] !== COLON || end - at < 2 || end - at > 6) return false;
+  let port = 0;
+  for (at++; at < end; at++) {
+    const digit = bytes[at]! - ZERO;
+    if (digit < 0 || digit > 9) return false;
+    port = port * 10 + digit;
+  }
+  return port <= MAX_PORT;
+}
+
+/** Whether a text is an authority without user information, with a port from 0 to 65535 or none (RFC 3986 §3.2). */
 function isHost(text: string): boolean {
   if (!isAuthority(text)) return false;
   const colon = text.lastIndexOf(":");

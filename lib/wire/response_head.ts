@@ -4,6 +4,12 @@ import { parseFieldBlock } from "./field_block.ts";
 import { latin1Text } from "./octets.ts";
 import { WireError } from "./wire_error.ts";
 
+/** A client refuses a response head larger than this. */
+export const MAX_RESPONSE_HEAD_BYTES = 64 * 1024;
+
+/** As it does one of more lines than this. */
+export const MAX_RESPONSE_FIELDS = 256;
+
 /** The status line and field section of a response (RFC 9112 §4, §5). */
 export interface ResponseHead {
   readonly status: number;
@@ -21,7 +27,12 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
  *
  * @throws {WireError} 400; 431 where there are more than `maxFields` lines
  */
-export function parseResponseHead(buffer: Buffer, start: number, end: number, maxFields: number): ResponseHead {
+export function parseResponseHead(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  maxFields = MAX_RESPONSE_FIELDS,
+): ResponseHead {
   const text = latin1Text(buffer, start, end);
   const lineLength = text.indexOf("\r\n");
   const match = STATUS_LINE.exec(text.slice(0, lineLength));
