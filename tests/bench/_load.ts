@@ -1,48 +1,77 @@
-/** Where load goes. */
-export interface Target {
-  readonly url: string;
-  /** Asks for another path with each request. */
-  readonly unique: boolean;
+import { canPin, isInstalled, LOAD_CORE, pinned } from "./_pinned_process.ts";
+
+/** Load on one target. */
+export interface LoadOptions {
+  readonly port: number;
+  readonly path: string;
+  /** Asks for another path with each request: a number comes behind `path`. */
+  readonly isDistinct?: boolean;
+  readonly connections: number;
+  readonly seconds: number;
 }
 
 /** What a run of load came to. */
 export interface Measured {
+  readonly requests: number;
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
+  /** Not told by `wrk`. */
+  readonly p95Ms?: number;
   readonly p99Ms: number;
+  /** What went wrong; empty where nothing did. */
+  readonly problem: string;
 }
 
-const UNIQUE = `
+/** What makes the load, for the output. */
+export const loadName = isInstalled("wrk") ? "wrk" : "the bench's own client (wrk is not installed)";
+
+/** Puts load on a target from {@linkcode LOAD_CORE}, by `wrk` where it is installed. @throws {Error} when no load came about */
+export async function putLoad(options: LoadOptions): Promise<Measured> {
+  return loadName === "wrk" ? await wrk(options) : await ownLoad(options);
+}
+
+/** The same by a client of our own, which knows the p95. */
+export async function ownLoad(options: LoadOptions): Promise<Measured> {
+  const script = new URL("_load_process.ts", import.meta.url).pathname;
+  const args = ["run", "--quiet", "--allow-net", script, JSON.stringify(options)];
+  return JSON.parse(await outputOf(pinned(LOAD_CORE, Deno.execPath(), { args, stderr: "inherit" })));
+}
+
+const DISTINCT = `
 local n = 0
-local salt = tostring(os.time()) .. tostring({}):sub(8)
 request = function()
   n = n + 1
-  return wrk.format("GET", wrk.path .. "?n=" .. salt .. n)
+  return wrk.format("GET", wrk.path .. n)
 end
 `;
-
-/** Puts load on a target from core 1 and reads what `wrk` says. @throws {Error} when a response was no success */
-export async function measure(target: Target, seconds: number): Promise<Measured> {
-  const script = target.unique ? ["-s", await uniqueScript()] : [];
-  const args = ["-c", "1", "wrk", "-t1", "-c64", `-d${seconds}s`, "--latency", ...script, target.url];
-  const { stdout, success } = await run("taskset", args);
-  const problem = /Non-2xx or 3xx responses: (\d+)|Socket errors: (.*)/.exec(stdout);
-  if (!success || problem !== null) throw new Error(`Load on ${target.url} failed: ${problem?.[0] ?? stdout}`);
-  return {
-    requestsPerSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
-    p50Ms: milliseconds(/50%\s+([\d.]+)(us|ms|s)/.exec(stdout)),
-    p99Ms: milliseconds(/99%\s+([\d.]+)(us|ms|s)/.exec(stdout)),
-  };
-}
+/** A connection that waits behind 4,000 others is no fault. */
+const PATIENCE = ["--timeout", "20s"];
 
 let scriptPath: string | undefined;
 
-async function uniqueScript(): Promise<string> {
-  if (scriptPath === undefined) {
-    scriptPath = await Deno.makeTempFile({ suffix: ".lua" });
-    await Deno.writeTextFile(scriptPath, UNIQUE);
-  }
-  return scriptPath;
+async function wrk({ port, path, isDistinct, connections, seconds }: LoadOptions): Promise<Measured> {
+  const script = isDistinct ? ["-s", scriptPath ??= await writeScript()] : [];
+  // It knows whole seconds only.
+  const args = ["-t1", `-c${connections}`, `-d${Math.ceil(seconds)}s`, "--latency", ...PATIENCE, ...script];
+  const command = pinned(LOAD_CORE, "wrk", { args: [...args, `http://127.0.0.1:${port}${path}`], stderr: "inherit" });
+  const text = await outputOf(command);
+  const number = (pattern: RegExp) => Number(pattern.exec(text)?.[1]);
+  const requests = number(/(\d+) requests in/);
+  if (!(requests > 0)) throw new Error(`No load on port ${port} came about: ${text}`);
+  return {
+    requests,
+    requestsPerSecond: number(/Requests\/sec:\s+([\d.]+)/),
+    p50Ms: milliseconds(/50%\s+([\d.]+)(us|ms|s)/.exec(text)),
+    p99Ms: milliseconds(/99%\s+([\d.]+)(us|ms|s)/.exec(text)),
+    problem: /Non-2xx or 3xx responses: \d+|Socket errors: .*/.exec(text)?.[0] ?? "",
+  };
+}
+
+async function writeScript(): Promise<string> {
+  const path = await Deno.makeTempFile({ prefix: "usher-bench-", suffix: ".lua" });
+  globalThis.addEventListener("unload", () => Deno.removeSync(path));
+  await Deno.writeTextFile(path, DISTINCT);
+  return path;
 }
 
 function milliseconds(match: RegExpExecArray | null): number {
@@ -50,12 +79,14 @@ function milliseconds(match: RegExpExecArray | null): number {
   return match?.[2] === "us" ? value / 1000 : match?.[2] === "s" ? value * 1000 : value;
 }
 
-async function run(command: string, args: string[]): Promise<{ stdout: string; success: boolean }> {
-  try {
-    const { stdout, success } = await new Deno.Command(command, { args, stderr: "inherit" }).output();
-    return { stdout: new TextDecoder().decode(stdout), success };
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Error(`The bench needs taskset and wrk (apt-get install util-linux wrk): ${command} was not found`);
-  }
+async function outputOf(command: Deno.Command): Promise<string> {
+  const { stdout, success } = await command.output();
+  const text = new TextDecoder().decode(stdout);
+  if (!success) throw new Error(`The load ended early: ${text}`);
+  return text;
 }
+
+/** Where everything runs, in one line for the output. */
+export const placement = canPin
+  ? "the server on one core, load and origin on another"
+  : "nothing bound to a core (that takes taskset and two cores), so servers, load and origin disturb each other";

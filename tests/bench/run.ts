@@ -1,66 +1,154 @@
 /**
- * `deno task bench`: the gateway beside a bare `Deno.serve` that returns the same bytes. Each server has one core to itself (core 0), the load
- * and the origin have another; the servers are measured in turn, round by round, so that a machine's moods hit all of them alike.
- * Read the ratios, not the absolute figures. Needs Linux with `taskset` and `wrk`.
+ * `deno task bench [--rounds N] [--seconds S] [--cases a,b] [--json FILE]`: what a request costs through the gateway, beside nginx,
+ * Varnish and bare servers of the runtime, in one run. Each server has one core to itself, load and origin have another, and the
+ * servers take turns round by round, so that a machine's moods hit all of them alike. CPU time per request (of all processes of a
+ * server) is far steadier than requests per second; ratios within a round are steadier than either.
  *
  * @module
  */
 import { parseArgs } from "node:util";
-import { measure, type Measured } from "./_load.ts";
-import { type Servers, startServers } from "./_servers.ts";
+import { loadName, type Measured, placement, putLoad } from "./_load.ts";
+import { canCount } from "./_pinned_process.ts";
+import { costTables, crowdTable, latencyTable, type Results, resultsJson, type Sample } from "./_report.ts";
+import {
+  answered,
+  missingServers,
+  type Server,
+  SERVER_NAMES,
+  type ServerName,
+  type Servers,
+  startServers,
+} from "./_servers.ts";
 
-const { values } = parseArgs({
-  args: Deno.args,
-  options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "3" } },
-});
-const roundCount = Number(values.rounds);
-const seconds = Number(values.seconds);
-const SIZES = [["1 KB JSON", 1_024], ["100 KB image", 102_400]] as const;
-/** Measured together, round by round. What reads and writes the disk comes last: it leaves its marks on the heap and on the core. */
-const GROUPS = [["raw", "memory hit"], ["raw", "KV hit"], ["raw", "miss"]] as const;
-const WARM_UP_SECONDS = 3;
-
-print(`Rounds of ${seconds} s: ${roundCount}; 64 connections; one core each; Deno ${Deno.version.deno}\n`);
-print("| bytes | case | requests/s | p50 | p99 | of raw |");
-print("|---|---|---:|---:|---:|---:|");
-for (const [label, bytes] of SIZES) await compare(label, bytes);
-
-async function compare(label: string, bytes: number): Promise<void> {
-  await using servers = await startServers(bytes);
-  for (const [index, group] of GROUPS.entries()) {
-    const results = await rounds(servers, group);
-    const raw = results.get("raw")!;
-    for (const [name, measured] of results) {
-      if (name !== "raw" || index === 0) print(row(label, name, { measured, raw }));
-    }
-  }
+/** What is asked of whom. */
+interface Case {
+  readonly name: string;
+  readonly path: string;
+  readonly servers: readonly ServerName[];
+  /** Another path with each request. */
+  readonly isDistinct: boolean;
+  /** Where the gateway is asked for another path than the others. */
+  readonly gatewayPath?: string;
+  /** What the gateway says of such a request; anything else would be another case. */
+  readonly cacheStatus: RegExp;
+  readonly connections: number;
 }
 
-/** Measures the cases of a group in turn, as often as asked. */
-async function rounds(servers: Servers, group: readonly string[]): Promise<Map<string, Measured[]>> {
-  const results = new Map<string, Measured[]>(group.map((name) => [name, []]));
-  for (const name of group) await measure(servers.target(name), WARM_UP_SECONDS);
-  for (let round = 0; round < roundCount; round++) {
-    for (const name of group) results.get(name)!.push(await measure(servers.target(name), seconds));
-  }
+const CACHES: readonly ServerName[] = ["usher", "nginx", "varnish"];
+const HIT = { isDistinct: false, servers: [...CACHES, "memory"], cacheStatus: /; hit;.*detail=memory/ } as const;
+const DISK = { isDistinct: false, servers: ["usher", "nginx"], cacheStatus: /; hit;.*detail=(kv|disk)/ } as const;
+const PASS = { isDistinct: true, servers: [...CACHES, "pass"], cacheStatus: /fwd=uri-miss(?!.*stored)/ } as const;
+const MISS = { isDistinct: true, servers: CACHES, cacheStatus: /fwd=uri-miss; stored/ } as const;
+const CONNECTIONS = 64;
+const CROWD = 4_000;
+
+const CASES: readonly Case[] = [
+  { name: "hit-1k", path: "/m/a", connections: CONNECTIONS, ...HIT },
+  { name: "hit-100k", path: "/i/a", connections: CONNECTIONS, ...HIT },
+  { name: "disk-1k", path: "/m/a", gatewayPath: "/k/m/a", connections: CONNECTIONS, ...DISK },
+  { name: "disk-100k", path: "/i/a", gatewayPath: "/k/i/a", connections: CONNECTIONS, ...DISK },
+  { name: "pass-1k", path: "/ns/m/", connections: CONNECTIONS, ...PASS },
+  { name: "pass-100k", path: "/ns/i/", connections: CONNECTIONS, ...PASS },
+  { name: "miss-1k", path: "/m/", connections: CONNECTIONS, ...MISS },
+  { name: "miss-100k", path: "/i/", connections: CONNECTIONS, ...MISS },
+  { name: "latency-1k", path: "/m/a", connections: 1, ...HIT },
+  { name: "latency-100k", path: "/i/a", connections: 1, ...HIT },
+  { name: "crowd-4", path: "/m/a", connections: 4, ...HIT },
+  { name: "crowd-4000", path: "/m/a", connections: CROWD, ...HIT },
+];
+const WARM_UP_SECONDS = 1;
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "2" },
+    cases: { type: "string", default: CASES.map(({ name }) => name).join(",") },
+    json: { type: "string" },
+  },
+});
+const rounds = Number(values.rounds);
+const seconds = Number(values.seconds);
+const cases = values.cases.split(",").map(caseOf);
+let seed = 0;
+
+const missing = missingServers();
+const wanted = new Set(SERVER_NAMES.filter((name) => !missing.includes(name)));
+const place = `${navigator.hardwareConcurrency} cores; ${placement}`;
+print(`Deno ${Deno.version.deno}; ${rounds} rounds of ${seconds} s; load: ${loadName}; ${place}.`);
+if (missing.length > 0) print(`Left out, since not installed (Debian packages of these names): ${missing.join(", ")}.`);
+if (!canCount) print("CPU time is read from /proc, so it is told on Linux only.");
+const results = await compare();
+for (const table of [costTables(results), latencyTable(results), crowdTable(results)]) if (table !== "") print(table);
+const problems = [...results].flatMap(([name, servers]) =>
+  [...servers].flatMap(([server, samples]) => samples.map(({ problem }) => problem && `${name}, ${server}: ${problem}`))
+).filter((line) => line !== "");
+print(problems.join("\n"));
+if (values.json !== undefined) {
+  const about = { date: new Date().toISOString(), deno: Deno.version.deno, rounds, seconds, load: loadName, place };
+  await Deno.writeTextFile(values.json, resultsJson(about, results));
+}
+if (problems.length > 0) Deno.exitCode = 1;
+
+/** Every case, server by server and round by round. */
+async function compare(): Promise<Results> {
+  await using servers = await startServers(wanted);
+  const results = new Map<string, Map<ServerName, readonly Sample[]>>();
+  for (const one of cases) results.set(one.name, await measureCase(one, servers));
   return results;
 }
 
-/** One line of the table; each round is compared with the raw server's of the same round. */
-function row(label: string, name: string, { measured, raw }: { measured: Measured[]; raw: Measured[] }): string {
-  const ratio = median(measured.map((one, round) => one.requestsPerSecond / raw[round]!.requestsPerSecond));
-  const rate = Math.round(median(measured.map((one) => one.requestsPerSecond))).toLocaleString("en");
-  const p50 = median(measured.map((one) => one.p50Ms)).toFixed(2);
-  const p99 = median(measured.map((one) => one.p99Ms)).toFixed(2);
-  return `| ${label} | ${name} | ${rate} | ${p50} ms | ${p99} ms | ${ratio.toFixed(2)} |`;
+async function measureCase(one: Case, { running }: Servers): Promise<Map<ServerName, Sample[]>> {
+  const servers = [...running.values()].filter(({ name }) => one.servers.includes(name));
+  await isWhatItSays(one, running.get("usher")!);
+  for (const server of servers) await load(one, server, Math.min(seconds, WARM_UP_SECONDS));
+  const samples = new Map(servers.map(({ name }) => [name, [] as Sample[]]));
+  for (let round = 0; round < rounds; round++) {
+    for (const server of servers) samples.get(server.name)!.push(await measure(one, server));
+  }
+  return samples;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+/** Asks the gateway until it answers as the case supposes. @throws {Error} when it does not */
+async function isWhatItSays(one: Case, usher: Server): Promise<void> {
+  let told = "";
+  for (let turn = 0; turn < 20; turn++) {
+    const path = `${one.gatewayPath ?? one.path}${one.isDistinct ? `check-${one.name}-${turn}` : ""}`;
+    told = (await answered(usher.port, path)).headers.get("cache-status") ?? "";
+    if (one.cacheStatus.test(told)) return;
+    await usher.process.settled();
+  }
+  throw new Error(`Cannot measure "${one.name}": the gateway says ${JSON.stringify(told)}`);
 }
 
-function print(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+/** One run of load and what it cost. A crowd's connections are opened in each run, so a shorter run is subtracted from a longer one. */
+async function measure(one: Case, server: Server): Promise<Sample> {
+  const { cpu, measured } = await load(one, server, seconds);
+  if (!one.name.startsWith("crowd")) return sampleOf(cpu / measured.requests, measured);
+  const longer = await load(one, server, 2 * seconds);
+  const marginal = (longer.cpu - cpu) / (longer.measured.requests - measured.requests);
+  return sampleOf(marginal, longer.measured);
+}
+
+function sampleOf(cpuSeconds: number, { requestsPerSecond, p50Ms, p99Ms, problem }: Measured): Sample {
+  return { cpuUs: canCount ? cpuSeconds * 1e6 : null, requestsPerSecond, p50Ms, p99Ms, problem };
+}
+
+async function load(one: Case, { name, port, process }: Server, seconds: number) {
+  const path = name === "usher" ? one.gatewayPath ?? one.path : one.path;
+  const { isDistinct, connections } = one;
+  const before = process.cpuSeconds() ?? 0;
+  const distinct = isDistinct ? `${path}${Deno.pid}-${seed++}-` : path;
+  const measured = await putLoad({ port, path: distinct, isDistinct, connections, seconds });
+  await process.settled();
+  return { cpu: (process.cpuSeconds() ?? 0) - before, measured };
+}
+
+function caseOf(name: string): Case {
+  const found = CASES.find((one) => one.name === name);
+  if (found !== undefined) return found;
+  throw new Error(`No case is called "${name}": there are ${CASES.map((one) => one.name).join(", ")}`);
+}
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 }

@@ -1,8 +1,5 @@
-/** The outside judge: an edition of the public HTTP cache suite on npm, fetched when it is run and by nothing else. */
-export const SUITE = "npm:http-cache-tests@0.4.5";
-
-/** The client that this edition was written for. */
-const FETCH = "npm:node-fetch@2.7.0";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 
 /** How much a case says: what HTTP demands, what a good cache does, or only what is so. */
 export type Kind = "required" | "optional" | "check";
@@ -18,49 +15,95 @@ export interface CaseResult {
   readonly problem: string;
 }
 
-interface SuiteCase {
-  readonly id: string;
-  readonly kind?: string;
-  readonly browser_only?: boolean;
+/** Where the modules of an edition are, as specifiers; its two processes take them as one JSON argument. */
+export interface SuiteModules {
+  /** Starts the origin when it is imported; port and protocol are in the environment. */
+  readonly origin: string;
+  readonly runner: string;
+  readonly cases: string;
+  /** One more group of cases, which later editions have no more. */
+  readonly surrogate?: string;
+  /** `fetch` that the edition was written for. */
+  readonly fetch: "undici" | "node-fetch";
 }
 
-interface SuiteGroup {
-  readonly tests: readonly SuiteCase[];
+/** An edition of the public HTTP cache suite. */
+export interface Suite {
+  readonly name: string;
+  readonly modules: SuiteModules;
+  /** The fewest cases that have to pass; where it is not given only cases without a reason fail the run. */
+  readonly floor?: { readonly required: number; readonly optional: number };
 }
 
-interface Runner {
-  runTests(groups: readonly SuiteGroup[], fetch: unknown, isBrowser: boolean, base: string): Promise<void>;
-  getResults(): Record<string, true | readonly [name: string, message: string]>;
+/** The edition on npm, fetched when it is run and by nothing else. */
+export function npmSuite(): Suite {
+  const root = "npm:http-cache-tests@0.4.5";
+  return {
+    name: root,
+    modules: {
+      origin: `${root}/server/server.mjs`,
+      runner: `${root}/client/runner.mjs`,
+      cases: `${root}/tests/index.mjs`,
+      surrogate: `${root}/tests/surrogate-control.mjs`,
+      fetch: "node-fetch",
+    },
+  };
 }
 
-/** Runs every case against the cache at `base`. A case is passed by itself: those it depends on are cases too. */
-export async function runSuite(base: string): Promise<CaseResult[]> {
-  // The names are put together at run time, so that neither the type check nor the lock file needs the package.
-  const { runTests, getResults } = await load<Runner>(`${SUITE}/client/runner.mjs`);
-  const { default: groups } = await load<{ default: SuiteGroup[] }>(`${SUITE}/tests/index.mjs`);
-  const { default: surrogate } = await load<{ default: SuiteGroup }>(`${SUITE}/tests/surrogate-control.mjs`);
-  const { default: fetch } = await load<{ default: unknown }>(FETCH);
-  await runTests([...groups, surrogate], fetch, false, base);
-  const results = getResults();
-  const told = (group: SuiteGroup, part: CaseResult["part"]) =>
-    group.tests.filter((test) => test.browser_only !== true).map((test): CaseResult => {
-      const result = results[test.id];
-      const problem = result === true ? "" : result === undefined ? "not run" : `${result[0]}: ${result[1]}`;
-      return { id: test.id, part, kind: kindOf(test), passed: result === true, problem };
-    });
-  return [...groups.flatMap((group) => told(group, "http")), ...told(surrogate, "surrogate")];
+/** A checkout of `http-tests/cache-tests`, which is newer. @throws {Error} when the folder is none */
+export async function checkoutSuite(directory: string): Promise<Suite> {
+  const root = resolve(directory);
+  const at = (path: string) => pathToFileURL(join(root, path)).href;
+  try {
+    await Deno.stat(join(root, "test-engine/client/runner.mjs"));
+  } catch {
+    throw new Error(
+      `Cannot find a checkout of http-tests/cache-tests: ${JSON.stringify(directory)} has no test-engine`,
+    );
+  }
+  return {
+    name: `http-tests/cache-tests, ${await commitOf(root)}`,
+    modules: {
+      origin: at("test-engine/server/server.mjs"),
+      runner: at("test-engine/client/runner.mjs"),
+      cases: at("tests/index.mjs"),
+      fetch: "undici",
+    },
+    floor: { required: 159, optional: 96 },
+  };
 }
 
-/** Starts the suite's origin in this process; where it listens is in the environment. */
-export async function serveSuite(): Promise<void> {
-  await load(`${SUITE}/server/server.mjs`);
+async function commitOf(root: string): Promise<string> {
+  const args = ["--git-dir", join(root, ".git"), "log", "-1", "--format=%h of %cs"];
+  try {
+    const { success, stdout } = await new Deno.Command("git", { args, stderr: "null" }).output();
+    if (success) return `commit ${new TextDecoder().decode(stdout).trim()}`;
+  } catch {
+    // There is no git; the figures stand all the same.
+  }
+  return "commit unknown";
 }
 
-function kindOf({ kind }: SuiteCase): Kind {
-  if (kind === "optimal") return "optional";
-  return kind === "check" ? "check" : "required";
+/** What one of a suite's two processes is started with. */
+export interface SuiteProcessOptions {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdout: "null" | "piped";
 }
 
-async function load<T>(specifier: string): Promise<T> {
-  return await import(specifier) as T;
+/** A checkout names its one package bare; neither this project's configuration nor the checkout's own takes part. */
+const IMPORTS = { "undici": "npm:undici@7.30.2", "node-fetch": "npm:node-fetch@2.7.0" };
+
+/** Starts `suite_origin.ts` or `suite_client.ts` with the modules of a suite. */
+export function suiteProcess(script: string, suite: Suite, options: SuiteProcessOptions): Deno.ChildProcess {
+  const map = `data:application/json,${encodeURIComponent(JSON.stringify({ imports: IMPORTS }))}`;
+  const isolated = ["--no-config", "--no-lock", "--node-modules-dir=none", `--import-map=${map}`];
+  const entry = new URL(script, import.meta.url).href;
+  const args = ["run", "--quiet", "--no-prompt", "--allow-all", ...isolated, entry, JSON.stringify(suite.modules)];
+  return new Deno.Command(Deno.execPath(), {
+    args: [...args, ...options.args ?? []],
+    env: { DENO_NO_PACKAGE_JSON: "1", ...options.env },
+    stdin: "null",
+    stdout: options.stdout,
+  }).spawn();
 }

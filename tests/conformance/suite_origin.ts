@@ -1,4 +1,5 @@
-/** The suite's origin as a process of its own; `npm_config_port` says where it listens. */
-import { serveSuite } from "./suite.ts";
+/** The suite's origin as a process of its own: `suite_origin.ts MODULES`; `npm_config_port` says where it listens. */
+import type { SuiteModules } from "./suite.ts";
 
-await serveSuite();
+const { origin }: SuiteModules = JSON.parse(Deno.args[0]!);
+await import(origin);
