@@ -28,7 +28,8 @@ export function choosePicture(exchange: Exchange, answer: Answer): Answer | Prom
   const forms = imageForms(answer.response, images);
   if (forms === null) return answer;
   const form = chosenForm(exchange, forms, images);
-  return form instanceof Promise ? form.then((response) => ({ ...answer, response, isChosen: true }))
+  return form instanceof Promise
+    ? form.then((response) => ({ ...answer, response, isChosen: true }))
     : { ...answer, response: form, isChosen: true };
 }
 

@@ -1,3 +1,4 @@
+import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import type { Answer, FillingAnswer, MadeAnswer, StoredAnswer, StreamingAnswer } from "../request/answer.ts";
 import type { CacheNote } from "../request/cache_note.ts";
@@ -14,7 +15,13 @@ import { sentFields } from "./sent_fields.ts";
 /** Statuses whose responses have no content (RFC 9110 §6.4.1). */
 const NO_CONTENT: ReadonlySet<number> = new Set([204, 205, 304]);
 /** Fields that the server writes itself. */
-const FRAMING: ReadonlySet<string> = new Set(["content-length", "transfer-encoding", "connection", "trailer"]);
+const FRAMING: ReadonlySet<string> = new Set([
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "trailer",
+  ORIGIN_TAG,
+]);
 
 /** The reply that an answer makes, with the fields of its listener and of this request. What is whole counts as sent. */
 export function replyOf(exchange: Exchange, answer: Answer): Reply {

@@ -2,7 +2,7 @@ import type { Exchange } from "../request/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { backoffMs } from "../upstream_client/retry.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
-import { type UpstreamAnswer, askedPauseMs, type Attempt, discard } from "./attempt.ts";
+import { askedPauseMs, type Attempt, discard, type UpstreamAnswer } from "./attempt.ts";
 
 /** What was tried so far. */
 export interface Tried {

@@ -2,7 +2,7 @@ import { GatewayError } from "../errors.ts";
 import { gatewayError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { retryable, type TryEnd } from "../upstream_client/retry.ts";
-import { type UpstreamAnswer, askedPauseMs, type Attempt, discard } from "./attempt.ts";
+import { askedPauseMs, type Attempt, discard, type UpstreamAnswer } from "./attempt.ts";
 import { mayGetRoom } from "./next_upstream.ts";
 import type { Ask } from "./outgoing.ts";
 

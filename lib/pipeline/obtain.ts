@@ -29,7 +29,9 @@ export function obtain(exchange: Exchange): Answer | Promise<Answer> {
   if (exchange.private !== null) return bypass(exchange, "bypass", exchange.private);
   // Content may change what is answered, and is no part of the key (RFC 9110 §9.3.1).
   if (exchange.arrival.body !== null) return bypass(exchange, "bypass", "body");
-  if (exchange.header("upgrade") !== null && upgradeProtocol(exchange) !== null) return bypass(exchange, "bypass", null);
+  if (exchange.header("upgrade") !== null && upgradeProtocol(exchange) !== null) {
+    return bypass(exchange, "bypass", null);
+  }
   const found = services.store.get(exchange.key);
   return found instanceof Promise ? found.then((late) => select(exchange, late)) : select(exchange, found);
 }

@@ -1,4 +1,4 @@
-import { requestArrival, replyResponse } from "../server/fetch_adapter.ts";
+import { replyResponse, requestArrival } from "../server/fetch_adapter.ts";
 import type { Handler } from "../server/reply.ts";
 import { splitAddress } from "./split_address.ts";
 

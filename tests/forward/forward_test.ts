@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { asFailure } from "../../lib/forward/forward.ts";
+import { asFailure } from "../../lib/request/client_error.ts";
 import { UpstreamFailure } from "../../lib/upstream_client/transport.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { gatewayOverMadeUpUpstreams } from "../../lib/gateway/made_up_upstreams.ts";
 import { handle } from "../../lib/pipeline/pipeline.ts";
+import { ownArrival } from "../../lib/request/own_arrival.ts";
+import { replyResponse } from "../../lib/server/fetch_adapter.ts";
 import { configFor, plainParts } from "../pipeline/in_process_gateway.ts";
-
-const client = { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1 } } as const;
 
 Deno.test("gatewayOverMadeUpUpstreams() answers as told, notes what was sent and stores as ever", async () => {
   const config = await configFor(plainParts(["http://127.0.0.1:9/base"]));
@@ -11,9 +11,9 @@ Deno.test("gatewayOverMadeUpUpstreams() answers as told, notes what was sent and
   const { gateway, sent } = gatewayOverMadeUpUpstreams(config, { status: 200, fields, body: "made up" });
   const { services, snapshot } = gateway;
   const ask = async (method: string) => {
-    const request = new Request("http://h.example/a?b=1", { method, headers: { host: "h.example" } });
+    const arrival = ownArrival({ method, target: "/a?b=1", fields: [["host", "h.example"]] });
     const entrance = { services, table: snapshot.tables.get("127.0.0.1:6635") };
-    const response = await handle(entrance, request, client);
+    const response = replyResponse(await handle(entrance, arrival), method);
     return [response.status, await response.text(), response.headers.get("content-length")];
   };
   assert.deepEqual(await ask("HEAD"), [200, "", "7"]);

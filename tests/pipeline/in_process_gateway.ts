@@ -193,6 +193,10 @@ function over({ gateway, clock, lines, servers }: Parts): InProcessGateway {
     const headers = new Headers(init.headers);
     if (!headers.has("host")) headers.set("host", "gateway.test");
     const url = /^https?:/.test(target) ? target : `http://${headers.get("host")}${target}`;
+    // A client that has the whole of its content says how long it is.
+    if (typeof init.body === "string" && !headers.has("content-length") && !headers.has("transfer-encoding")) {
+      headers.set("content-length", String(new TextEncoder().encode(init.body).byteLength));
+    }
     const request = new Request(url, { ...init, headers });
     const arrival = requestArrival(request, { connection: { peer: from, scheme: "http" } });
     return replyResponse(await handle(entrance(), arrival), request.method);

@@ -1,11 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  BoundedCopy,
-  concat,
-  gather,
-  inTurn,
-  resumed,
-} from "../../lib/request/gathered_body.ts";
+import { BoundedCopy, concat, gather, inTurn, resumed } from "../../lib/request/gathered_body.ts";
 import type { UpstreamBody } from "../../lib/upstream_client/transport.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
