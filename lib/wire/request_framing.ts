@@ -15,7 +15,7 @@ const CHUNKED: RequestFraming = { kind: "chunked", lengthBytes: null };
 /** Exact in a double, and more than any disk holds. */
 const MAX_LENGTH_DIGITS = 15;
 
-/** Members of `Transfer-Encoding` that are looked at; more are an attack. */
+/** The name of a transfer coding; those with parameters are not known here (RFC 9112 §7). */
 const TRANSFER_CODING = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**
