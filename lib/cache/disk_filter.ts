@@ -7,7 +7,7 @@ import { digestOfKey } from "./_kv_rows.ts";
  */
 const BLOCK_WORDS = 8;
 const BLOCK_BITS = BLOCK_WORDS * 32;
-/** Words of the header: the state, how many keys each half holds, how often one was cleared, and a count for each writer. */
+/** Words of the header: the state, how many keys each half holds, how often one was cleared, and a count for each writer, odd in a write. */
 const STATE = 0;
 const HELD = 1;
 const CLEARED = 3;
@@ -105,6 +105,8 @@ export class DiskFilter {
   readonly #filter: FilterWords;
   readonly #writer: number;
   #writes = 0;
+  /** Of this writer, as it left it last. */
+  #count = 0;
 
   /**
    * `self` is this worker's index. `orphanMs` is how long what a dead worker of the same index was writing may still come down.
@@ -119,7 +121,8 @@ export class DiskFilter {
     }
     this.#filter = new FilterWords(memory);
     this.#writer = WRITERS + self;
-    if (Atomics.load(this.#filter.words, this.#writer) % 2 !== 0) this.#endLater(orphanMs);
+    this.#count = Atomics.load(this.#filter.words, this.#writer);
+    if (this.#count % 2 !== 0) this.#endLater(orphanMs);
   }
 
   /** Whether the disk may hold the key. */
@@ -136,7 +139,7 @@ export class DiskFilter {
   /** Marks the keys of a write before any of it is committed; `endWrite` says when all of it is, or never will be. */
   beginWrite(keys: readonly string[]): void {
     const { words } = this.#filter;
-    if (this.#writes++ === 0) Atomics.add(words, this.#writer, 1);
+    if (this.#writes++ === 0) Atomics.store(words, this.#writer, ++this.#count);
     // Where this is from before a clearing, that one's builder sees this write under way and waits for its end. Else what is marked
     // below comes after the clearing.
     Atomics.load(words, CLEARED);
@@ -149,7 +152,7 @@ export class DiskFilter {
 
   /** Ends what `beginWrite` began. */
   endWrite(): void {
-    if (--this.#writes === 0) Atomics.add(this.#filter.words, this.#writer, 1);
+    if (--this.#writes === 0) Atomics.store(this.#filter.words, this.#writer, ++this.#count);
   }
 
   /** The worker before this one died in a write, and Deno KV may go on with it. */

@@ -109,8 +109,11 @@ export class FaultyKv {
     return atomic;
   }
 
-  async *#failing(): AsyncGenerator<never> {
-    await this.#call(() => Promise.resolve());
+  /** A list whose rows do not come. */
+  #failing(): AsyncIterable<never> {
+    return {
+      [Symbol.asyncIterator]: () => ({ next: () => this.#call(() => Promise.resolve({ done: true, value: null })) }),
+    };
   }
 
   #call<Result>(work: () => Result): Result {
