@@ -1,5 +1,5 @@
 /** The longest header that is taken, addresses and additions included. The first form has at most 107 bytes. */
-export const MAX_PROXY_HEADER_BYTES = 1_000;
+const MAX_PROXY_HEADER_BYTES = 1_000;
 
 const MAX_TEXT_BYTES = 107;
 
@@ -28,10 +28,15 @@ export interface ProxyHeader {
   readonly address: string | null;
 }
 
+/** A connection that has to begin with a PROXY header and does not. */
+export class ProxyHeaderError extends Error {
+  override readonly name = "ProxyHeaderError";
+}
+
 /**
  * Reads a header of the PROXY protocol, version 1 or 2, at the start of `bytes`; `null` where its end has not come yet.
  *
- * @throws {Error} where the bytes begin no such header
+ * @throws {ProxyHeaderError} where the bytes begin no such header
  */
 export function parseProxyHeader(bytes: Uint8Array): ProxyHeader | null {
   if (startsWith(bytes, TEXT_START)) return parseText(bytes);
@@ -48,8 +53,8 @@ function startsWith(bytes: Uint8Array, start: readonly number[]): boolean {
   return true;
 }
 
-function malformed(what: string): Error {
-  return new Error(`Invalid PROXY header: ${what}`);
+function malformed(what: string): ProxyHeaderError {
+  return new ProxyHeaderError(`Invalid PROXY header: ${what}`);
 }
 
 function parseText(bytes: Uint8Array): ProxyHeader | null {
