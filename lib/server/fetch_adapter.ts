@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Fields } from "../http/fields.ts";
 import type { BodySource } from "../wire/body_source.ts";
 import { piecesSource, streamOf, StreamSource } from "./_body_stream.ts";
+import { isSource } from "./_reply_head.ts";
 import type { Arrival, ArrivalFields, ConnectionFacts } from "./arrival.ts";
 import type { Handler, Reply } from "./reply.ts";
 
@@ -202,10 +203,6 @@ function contentOf(reply: Reply): BodyInit | null {
   onEnd?.({ bytes: bytes.length, aborted: false, error: null });
   // A view of shared memory is no content of a `Response`.
   return body === null ? null : bytes.buffer instanceof ArrayBuffer ? bytes as Uint8Array<ArrayBuffer> : bytes.slice();
-}
-
-function isSource(body: Reply["body"]): body is BodySource {
-  return body !== null && "read" in body;
 }
 
 function appendLines(headers: Headers, lines: string): void {

@@ -1,0 +1,377 @@
+import type { Fields } from "../http/fields.ts";
+import type { ByteStream } from "../wire/byte_stream.ts";
+import { fieldLines, statusLine } from "../wire/head_writer.ts";
+import { parseRequestHead } from "../wire/request_head.ts";
+import { type RefusalStatus, WireError } from "../wire/wire_error.ts";
+import { ClientWatch, type Wait, type WatchLink } from "./_client_watch.ts";
+import type { ConnectionContext, ConnectionOptions, ServerConnection } from "./_connection_context.ts";
+import { Exchange, type ExchangeLink } from "./_exchange.ts";
+import { Input } from "./_input.ts";
+import { DRAIN_MS, linger, LINGER_MS, MAX_DRAIN_BYTES } from "./_leftovers.ts";
+import { faultOf, INTERNAL_ERROR, isDelimitedByClose, isSource } from "./_reply_head.ts";
+import { BrokenBody, ReplyWriter, type WriterLink } from "./_reply_writer.ts";
+import type { RequestBody } from "./_request_body.ts";
+import { runTunnel } from "./_tunnel.ts";
+import type { Waiting } from "./_wheel.ts";
+import type { ConnectionFacts } from "./arrival.ts";
+import { UNCOUNTED } from "./connection_gate.ts";
+import { parseProxyHeader, ProxyHeaderError } from "./proxy_header.ts";
+import type { Handler, Reply, ReplyEnd, Tunnel } from "./reply.ts";
+import type { ServerCounts } from "./server_counts.ts";
+
+/** A connection to a client: serves its requests one after the other, from its first byte to its close. */
+export class Connection implements ServerConnection, Waiting, ExchangeLink, WatchLink, WriterLink {
+  readDueMs = Infinity;
+  writeDueMs = Infinity;
+  addressKey = UNCOUNTED;
+  facts: ConnectionFacts;
+  readonly input: Input;
+  readonly #stream: ByteStream;
+  readonly #writer: ReplyWriter;
+  readonly watch: ClientWatch;
+  readonly #context: ConnectionContext;
+  readonly #handler: Handler;
+  readonly #hasProxyHeader: boolean;
+  wait: Wait = "nothing";
+  #exchange: Exchange | null = null;
+  #reply: Reply | null = null;
+  /** Content of the last request, which may not have come to its end. */
+  #body: RequestBody | null = null;
+  #isEnding = false;
+  #isClosed = false;
+  #lateRefusal: Promise<void> | null = null;
+
+  constructor({ stream, facts, handler, context, hasProxyHeader }: ConnectionOptions) {
+    this.#stream = stream;
+    this.facts = facts;
+    this.#handler = handler;
+    this.#context = context;
+    this.#hasProxyHeader = hasProxyHeader;
+    this.input = new Input(stream);
+    this.watch = new ClientWatch(this.input, context, this);
+    this.#writer = new ReplyWriter(stream, this);
+  }
+
+  /** Serves until the connection ends; never rejects. */
+  async run(): Promise<void> {
+    try {
+      if (this.#hasProxyHeader && !await this.#readProxyHeader()) return;
+      if (await this.#serveOrRefuse()) await this.#linger();
+    } catch (error) {
+      // Anything else is the connection's end: nobody is left to tell.
+      if (error instanceof BrokenBody) this.#endExchange({ aborted: false, error: error.cause ?? error });
+    } finally {
+      this.close();
+    }
+  }
+
+  end(closesIdle: boolean): void {
+    this.#isEnding = true;
+    if (!closesIdle) return;
+    if (this.wait === "idle" || this.wait === "proxy") this.close();
+  }
+
+  /** Ends both directions at once. The only place where the socket is closed. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.readDueMs = this.writeDueMs = Infinity;
+    this.#stream.close();
+    this.#exchange?.leave();
+    this.#endExchange({ aborted: true, error: null });
+    this.input.dispose();
+    this.#writer.dispose();
+    this.#context.onClosed(this);
+  }
+
+  expire(nowMs: number): void {
+    const { counts } = this.#context;
+    if (this.writeDueMs <= nowMs) {
+      counts.sendTimeouts++;
+      return this.close();
+    }
+    this.readDueMs = Infinity;
+    if (this.wait === "head") {
+      counts.headTimeouts++;
+      const refused = this.#refuse(new WireError(408, "The request did not come in time"));
+      this.#lateRefusal = refused.catch(() => {}).finally(() => this.close());
+    } else if (this.wait === "body") {
+      counts.bodyTimeouts++;
+      this.#body?.fail(new WireError(408, "The content did not come in time"));
+    } else if (this.wait === "reply") {
+      this.#exchange?.leave();
+    } else {
+      if (this.wait === "idle") counts.idleTimeouts++;
+      else if (this.wait === "proxy") counts.headTimeouts++;
+      else if (this.wait === "tunnel") counts.tunnelTimeouts++;
+      this.close();
+    }
+  }
+
+  async #serveOrRefuse(): Promise<boolean> {
+    try {
+      return await this.#serve();
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      await this.#refuse(error);
+      return true;
+    }
+  }
+
+  /**
+   * Serves one request after the other. Answers whether what the client still sends has to be taken before the connection is closed.
+   *
+   * @throws {WireError} where a message breaks the grammar or a limit
+   */
+  async #serve(): Promise<boolean> {
+    const { input } = this;
+    const writer = this.#writer;
+    const context = this.#context;
+    for (;;) {
+      let headEnd = input.headEnd(context.limits);
+      while (headEnd < 0) {
+        if (input.isEnded || (this.#isEnding && input.length === 0)) return !input.isEnded;
+        this.#awaitHead();
+        if (!input.took(await input.read())) return false;
+        if (this.#lateRefusal !== null) return await this.#lateRefusal.then(() => false);
+        headEnd = input.headEnd(context.limits);
+      }
+      this.setWait("nothing", Infinity);
+      const exchange = this.#arrive(headEnd);
+      const given = this.#ask(exchange);
+      const reply = this.#checked(given instanceof Promise ? await this.#awaitReply(given) : given, exchange);
+      if (this.#isClosed) return false;
+      if (writer.interims !== null) await writer.interims;
+      const closes = this.#closesAfter(reply, exchange);
+      const isWhole = writer.begin(
+        reply,
+        { minor: exchange.minor, isHead: exchange.isHead, closes },
+        context.date.text(),
+      );
+      await writer.flush();
+      if (!isWhole) await this.#sendRest(reply, exchange);
+      if (reply.tunnel !== undefined) return await this.#tunnel(reply.tunnel);
+      this.#endExchange({ aborted: false, error: null });
+      if (closes) return this.#needsLinger(exchange);
+      if (exchange.body !== null && !await this.#drain(exchange.body)) return true;
+    }
+  }
+
+  /** What the receiving side waits for from now on, and until when. */
+  setWait(wait: Wait, dueMs: number): void {
+    this.wait = wait;
+    this.readDueMs = dueMs;
+  }
+
+  #awaitHead(): void {
+    const { limits, wheel } = this.#context;
+    if (this.input.length === 0) this.setWait("idle", wheel.after(limits.idleTimeoutMs));
+    else if (this.wait !== "head") this.setWait("head", wheel.after(limits.headTimeoutMs));
+    this.input.prepareHead(limits);
+  }
+
+  #arrive(headEnd: number): Exchange {
+    const { input } = this;
+    const head = parseRequestHead(input.memory.buffer, input.start, headEnd, this.#context.limits);
+    input.use(headEnd - input.start);
+    this.#context.counts.requests++;
+    const exchange = this.#exchange = new Exchange(head, this);
+    this.#body = exchange.body;
+    return exchange;
+  }
+
+  #ask(exchange: Exchange): Reply | Promise<Reply> {
+    try {
+      return this.#handler(exchange);
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  /** Waits for a handler; the client's end is looked out for meanwhile. */
+  async #awaitReply(given: Promise<Reply>): Promise<Reply> {
+    this.watch.start(this.#body !== null);
+    try {
+      return await given;
+    } catch (error) {
+      return this.#failed(error);
+    } finally {
+      this.watch.stop();
+      if (this.wait === "reply") this.setWait("nothing", Infinity);
+    }
+  }
+
+  /** The reply in place of one that a handler failed to give. Broken content of the request is its client's fault. */
+  #failed(error: unknown): Reply {
+    if (error instanceof WireError) return { ...this.#refusal(error), closes: true };
+    // A handler that is told of its client's end and ends by that has done nothing wrong.
+    if (!this.#exchange?.isGone) this.#fault(error);
+    return INTERNAL_ERROR;
+  }
+
+  #fault(error: unknown): void {
+    this.#context.counts.faults++;
+    this.#context.onFault(error);
+  }
+
+  /** Takes a reply to be sent, or another one in place of one that cannot be. */
+  #checked(reply: Reply, exchange: Exchange): Reply {
+    this.#reply = reply;
+    if (this.#isClosed) this.#endExchange({ aborted: true, error: null });
+    const fault = faultOf(reply, exchange);
+    if (fault === null || this.#isClosed) return reply;
+    const error = new Error(`Cannot send a reply: ${fault}`);
+    this.#fault(error);
+    this.#endReply({ aborted: false, error });
+    return this.#reply = INTERNAL_ERROR;
+  }
+
+  #closesAfter(reply: Reply, exchange: Exchange): boolean {
+    if (!exchange.keepsAlive || reply.closes === true || this.#isEnding) return true;
+    if (exchange.minor === 0 && isDelimitedByClose(reply, exchange.isHead)) return true;
+    const { body } = exchange;
+    if (body === null || body.isComplete) return false;
+    // A client that still waits for `100 Continue` may send its content or not: nobody could tell what comes next.
+    return body.isBroken || exchange.expectsContinue ||
+      (body.restBytes !== Infinity && body.restBytes > MAX_DRAIN_BYTES);
+  }
+
+  async #sendRest(reply: Reply, exchange: Exchange): Promise<void> {
+    if (isSource(reply.body)) this.watch.start(exchange.body !== null);
+    const te = exchange.fields.header("te");
+    await this.#writer.rest(reply, te !== null && /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(te));
+    this.watch.stop();
+  }
+
+  /** The exchange is over: its reply has been written, or cannot be any more. */
+  #endExchange(end: Omit<ReplyEnd, "bytes">): void {
+    this.#endReply(end);
+    this.#exchange = null;
+    this.watch.stop();
+    if (this.#body !== null && this.#body.isLent) this.input.renounce();
+  }
+
+  #endReply({ aborted, error }: Omit<ReplyEnd, "bytes">): void {
+    const reply = this.#reply;
+    if (reply === null) return;
+    this.#reply = null;
+    if (isSource(reply.body)) reply.body.cancel();
+    reply.tunnel?.stream.close();
+    if (aborted) this.#context.counts.abortedRequests++;
+    reply.onEnd?.({ bytes: this.#writer.contentBytes, aborted, error });
+  }
+
+  #refusal(error: WireError): Reply {
+    countRefusal(this.#context.counts, error.status);
+    try {
+      return this.#context.refuse(error);
+    } catch (fault) {
+      this.#fault(fault);
+      return INTERNAL_ERROR;
+    }
+  }
+
+  /** Answers a message that cannot be understood; no other can follow it. */
+  async #refuse(error: WireError): Promise<void> {
+    this.setWait("end", Infinity);
+    const reply = this.#reply = this.#refusal(error);
+    const isWhole = this.#writer.begin(reply, { minor: 1, isHead: false, closes: true }, this.#context.date.text());
+    await this.#writer.flush();
+    if (!isWhole) await this.#writer.rest(reply, false);
+    this.#endReply({ aborted: false, error: null });
+  }
+
+  async #tunnel(tunnel: Tunnel): Promise<boolean> {
+    const { counts, wheel } = this.#context;
+    counts.openTunnels++;
+    try {
+      await runTunnel(tunnel.stream, {
+        input: this.input,
+        send: (bytes) => this.#writer.send(bytes),
+        endSending: () => this.#stream.closeWrite(),
+        onMoved: () => this.setWait("tunnel", wheel.after(tunnel.idleMs)),
+      });
+      this.#endExchange({ aborted: false, error: null });
+      return false;
+    } finally {
+      counts.openTunnels--;
+    }
+  }
+
+  /** Takes content off the connection that nobody read. Answers whether another request can follow. */
+  async #drain(body: RequestBody): Promise<boolean> {
+    if (body.isComplete) return true;
+    this.setWait("end", this.#context.wheel.after(DRAIN_MS));
+    return await body.drain(MAX_DRAIN_BYTES);
+  }
+
+  /** Whether the client may be sending still: it has not asked for the end of the connection, or there is content left. */
+  #needsLinger({ keepsAlive, body }: Exchange): boolean {
+    if (this.input.isEnded) return false;
+    return keepsAlive || this.input.length > 0 || (body !== null && !body.isComplete);
+  }
+
+  async #linger(): Promise<void> {
+    this.setWait("end", this.#context.wheel.after(LINGER_MS));
+    await linger(this.#stream, this.input, this.#body);
+  }
+
+  async #readProxyHeader(): Promise<boolean> {
+    const { input } = this;
+    const { limits, wheel, counts } = this.#context;
+    this.setWait("proxy", wheel.after(limits.headTimeoutMs));
+    try {
+      for (;;) {
+        if (!input.took(await input.read())) return false;
+        const header = parseProxyHeader(input.memory.bytes.subarray(input.start, input.end));
+        if (header === null) continue;
+        input.use(header.lengthBytes);
+        if (header.address !== null) this.facts = { ...this.facts, peer: header.address };
+        break;
+      }
+    } catch (error) {
+      if (error instanceof ProxyHeaderError) counts.refusedProxyHeader++;
+      throw error;
+    }
+    const key = this.#context.enterAddress(this.facts.peer);
+    if (key !== null) this.addressKey = key;
+    return key !== null;
+  }
+
+  sendDue(): number {
+    return this.#context.wheel.after(this.#context.limits.sendTimeoutMs);
+  }
+
+  get isReplying(): boolean {
+    return this.#reply !== null;
+  }
+
+  onBroken(): void {
+    if (this.#exchange !== null) this.close();
+  }
+
+  /** The client waits for `100 Continue`, and its content is wanted. */
+  onWanted(): void {
+    const exchange = this.#exchange;
+    if (exchange === null || !exchange.expectsContinue) return;
+    exchange.expectsContinue = false;
+    // A client that sends already does not wait (RFC 9110 §10.1.1).
+    if (this.#reply === null && this.input.length === 0) this.#writer.interim(`${statusLine(100)}\r\n`);
+  }
+
+  awaitSource(isAwaited: boolean): void {
+    this.writeDueMs = this.watch.awaitSource(isAwaited) ? this.sendDue() : Infinity;
+  }
+
+  sendInterim(exchange: Exchange, status: number, fields: Readonly<Fields>): void {
+    if (exchange !== this.#exchange || this.#reply !== null || exchange.minor !== 1) return;
+    if (status < 100 || status > 199 || status === 101) return;
+    this.#writer.interim(`${statusLine(status)}${fieldLines(fields)}\r\n`);
+  }
+}
+
+function countRefusal(counts: ServerCounts, status: RefusalStatus): void {
+  if (status === 414) counts.targetsTooLong++;
+  else if (status === 431) counts.fieldsTooLarge++;
+  else if (status !== 408) counts.malformed++;
+}

@@ -1,0 +1,125 @@
+import type { ListenTarget } from "./listen_target.ts";
+import type { ServerCounts } from "./server_counts.ts";
+
+/** As many as the system allows (`somaxconn`): a burst of clients must not meet a full queue. */
+const BACKLOG = 4_000;
+
+/** After an error of `accept`, such as having no descriptor left: it would fail again and again at once. */
+const MIN_RETRY_MS = 20;
+const MAX_RETRY_MS = 50;
+
+/** No connection for so long: what the kernel had in its queue for this socket has been taken. */
+const QUIET_MS = 20;
+/** On a busy address that moment may never come. */
+const MAX_QUIET_WAIT_MS = 1_000;
+
+/** One address that is listened on. */
+export class Listening {
+  /** `host:port` as bound, or `unix:PATH`. */
+  readonly address: string;
+  readonly #listener: Deno.Listener<Deno.Conn>;
+  #acceptedCount = 0;
+  #isClosed = false;
+
+  private constructor(listener: Deno.Listener<Deno.Conn>) {
+    this.#listener = listener;
+    this.address = addressOf(listener.addr);
+  }
+
+  /**
+   * Binds the address; connections wait until {@linkcode accept} is called.
+   *
+   * @throws {Error} where it cannot be bound
+   */
+  static async open(target: ListenTarget): Promise<Listening> {
+    try {
+      return new Listening("path" in target ? await listenUnix(target) : listenTcp(target));
+    } catch (error) {
+      const address = "path" in target ? `unix:${target.path}` : `${target.hostname}:${target.port}`;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`Cannot listen on ${address}: ${reason}`, { cause: error });
+    }
+  }
+
+  /** Hands every connection to `take`, until the address is closed. */
+  async accept(take: (connection: Deno.Conn) => void, counts: ServerCounts): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        for (;;) {
+          const connection = await this.#listener.accept();
+          this.#acceptedCount++;
+          take(connection);
+        }
+      } catch {
+        if (this.#isClosed) return;
+        counts.acceptErrors++;
+        await pause(MIN_RETRY_MS + Math.random() * (MAX_RETRY_MS - MIN_RETRY_MS));
+      }
+    }
+  }
+
+  /**
+   * Closes the address once no connection has come for a moment. What the kernel still holds for this socket then is lost, unless
+   * `net.ipv4.tcp_migrate_req` has it passed to another socket of the same port.
+   */
+  async close(): Promise<void> {
+    const latestMs = performance.now() + MAX_QUIET_WAIT_MS;
+    for (let seen = -1; seen !== this.#acceptedCount && performance.now() < latestMs;) {
+      seen = this.#acceptedCount;
+      await pause(QUIET_MS);
+    }
+    this.closeNow();
+  }
+
+  closeNow(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#listener.close();
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function addressOf(address: Deno.Addr): string {
+  if (address.transport === "unix") return `unix:${address.path}`;
+  if (address.transport !== "tcp") throw new TypeError(`Cannot serve ${address.transport}`);
+  const { hostname, port } = address;
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+function listenTcp({ hostname, port, reusePort = false }: Extract<ListenTarget, { port: number }>): Deno.TcpListener {
+  // The types do not know the backlog (Deno 2.9.6).
+  const options = { hostname, port, reusePort, tcpBacklog: BACKLOG };
+  return Deno.listen(options as Deno.TcpListenOptions & { transport: "tcp" });
+}
+
+async function listenUnix({ path, mode }: Extract<ListenTarget, { path: string }>): Promise<Deno.UnixListener> {
+  let listener: Deno.UnixListener;
+  try {
+    listener = Deno.listen({ transport: "unix", path });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse) || !await isStale(path)) throw error;
+    await Deno.remove(path);
+    listener = Deno.listen({ transport: "unix", path });
+  }
+  try {
+    if (mode !== undefined) await Deno.chmod(path, mode);
+    return listener;
+  } catch (error) {
+    listener.close();
+    throw error;
+  }
+}
+
+/** Whether a path is that of a socket which nobody listens on any more: its process was killed. */
+async function isStale(path: string): Promise<boolean> {
+  if (!(await Deno.lstat(path)).isSocket) return false;
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.ConnectionRefused;
+  }
+}

@@ -1,0 +1,150 @@
+import { Buffer } from "node:buffer";
+import type { Clock } from "../clock.ts";
+import { formatHttpDate } from "../http/http_date.ts";
+import { statusLine, writeLatin1 } from "../wire/head_writer.ts";
+import type { BodySource } from "../wire/body_source.ts";
+import type { Arrival } from "./arrival.ts";
+import type { Reply } from "./reply.ts";
+
+/** How the end of a reply's content is told (RFC 9112 §6.3). */
+export type ReplyFraming = "none" | "length" | "chunked" | "close";
+
+/** What a request and its connection decide about the reply's head. */
+export interface HeadFacts {
+  /** Minor version of the request: chunked is not for HTTP/1.0. */
+  readonly minor: number;
+  readonly isHead: boolean;
+  /** The connection ends after it. */
+  readonly closes: boolean;
+}
+
+/** More than the lines that the server adds. */
+const OWN_LINES_BYTES = 160;
+
+const statusBytes: Uint8Array[] = [];
+
+/** Length of the content, or `null` where it is not known. */
+export function contentLength({ lengthBytes, body }: Reply): number | null {
+  if (lengthBytes !== null) return lengthBytes;
+  if (body === null) return 0;
+  if (body instanceof Uint8Array) return body.length;
+  return isSource(body) ? null : body.reduce((sum, piece) => sum + piece.length, 0);
+}
+
+/** Whether a response of this status never has content, whatever was asked (RFC 9110 §6.4.1). */
+export function isBare(status: number): boolean {
+  return status < 200 || status === 204 || status === 304;
+}
+
+/** How content of this length is framed towards such a client; 1xx, 204 and 304 have no framing. */
+export function framingOf(reply: Reply, lengthBytes: number | null, facts: HeadFacts): ReplyFraming {
+  if (isBare(reply.status)) return "none";
+  // Without content a `HEAD` request says nothing of a length that nobody knows.
+  if (facts.isHead && reply.lengthBytes === null && (reply.body === null || lengthBytes === null)) return "none";
+  if (lengthBytes !== null) return "length";
+  return facts.minor === 0 ? "close" : "chunked";
+}
+
+/** Whether the end of the connection is the only one that a client of HTTP/1.0 can be told of. */
+export function isDelimitedByClose(reply: Reply, isHead: boolean): boolean {
+  return framingOf(reply, contentLength(reply), { minor: 0, isHead, closes: true }) === "close";
+}
+
+/** What is wrong with a reply to such a request; `null` where nothing is. */
+export function faultOf(
+  reply: Reply,
+  { minor, isHead, body }: Pick<Arrival, "minor" | "body"> & { isHead: boolean },
+): string | null {
+  const { status, lengthBytes } = reply;
+  if (reply.tunnel !== undefined) {
+    if (status !== 101) return `a tunnel with status ${status}`;
+    return minor === 0 || body !== null ? "a tunnel for a request of HTTP/1.0 or with content" : null;
+  }
+  if (!Number.isInteger(status) || status < 200 || status > 599) return `status ${status}`;
+  if (lengthBytes === null || isHead || isBare(status) || isSource(reply.body)) return null;
+  const heldBytes = contentLength({ ...reply, lengthBytes: null });
+  return heldBytes === lengthBytes ? null : `content of ${heldBytes} bytes, stated ${lengthBytes}`;
+}
+
+/** Whether content is read as the client takes it. */
+export function isSource(body: Reply["body"]): body is BodySource {
+  return body !== null && !(body instanceof Uint8Array) && "read" in body;
+}
+
+/** For a request that the handler failed at. */
+export const INTERNAL_ERROR: Reply = {
+  status: 500,
+  fixed: null,
+  lines: "Content-Type: text/plain\r\n",
+  hasDate: false,
+  lengthBytes: 22,
+  body: new Uint8Array(Buffer.from("Internal Server Error\n", "latin1")),
+  closes: true,
+  onEnd: null,
+};
+
+/** The lines of a head that follow `fixed`, with the server's own and the empty line that ends it. */
+export function restOfHead(reply: Reply, own: OwnLines): string {
+  const { lengthBytes, framing, facts, dateLine } = own;
+  let lines = reply.lines;
+  if (!reply.hasDate) lines += dateLine;
+  if (framing === "length") lines += `Content-Length: ${lengthBytes}\r\n`;
+  else if (framing === "chunked") lines += "Transfer-Encoding: chunked\r\n";
+  if (reply.tunnel !== undefined) return `${lines}Connection: Upgrade\r\nUpgrade: ${reply.tunnel.protocol}\r\n\r\n`;
+  if (facts.closes) lines += "Connection: close\r\n";
+  else if (facts.minor === 0) lines += "Connection: keep-alive\r\n";
+  return `${lines}\r\n`;
+}
+
+/** What the server's own lines are made of. */
+export interface OwnLines {
+  readonly lengthBytes: number | null;
+  readonly framing: ReplyFraming;
+  readonly facts: HeadFacts;
+  readonly dateLine: string;
+}
+
+/** Bytes that {@linkcode writeHead} needs at most. */
+export function headRoom(reply: Reply): number {
+  return OWN_LINES_BYTES + (reply.fixed?.length ?? 0) + reply.lines.length + (reply.tunnel?.protocol.length ?? 0);
+}
+
+/**
+ * Writes the head of a reply; `rest` comes from {@linkcode restOfHead}.
+ *
+ * @returns the index behind it
+ */
+export function writeHead(reply: Reply, rest: string, into: Uint8Array): number {
+  const status = statusBytes[reply.status] ?? makeStatusBytes(reply.status);
+  into.set(status);
+  let at = status.length;
+  if (reply.fixed !== null) {
+    into.set(reply.fixed, at);
+    at += reply.fixed.length;
+  }
+  return writeLatin1(rest, into, at);
+}
+
+function makeStatusBytes(status: number): Uint8Array {
+  return statusBytes[status] = new Uint8Array(Buffer.from(statusLine(status), "latin1"));
+}
+
+/** The `Date` field, made once a second (RFC 9110 §6.6.1). */
+export class DateLine {
+  readonly #clock: Clock;
+  #second = NaN;
+  #line = "";
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  text(): string {
+    const second = Math.floor(this.#clock.now() / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#line = `Date: ${formatHttpDate(second * 1000)}\r\n`;
+    }
+    return this.#line;
+  }
+}

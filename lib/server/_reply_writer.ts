@@ -1,0 +1,277 @@
+import type { Fields } from "../http/fields.ts";
+import type { BodySource } from "../wire/body_source.ts";
+import type { ByteStream } from "../wire/byte_stream.ts";
+import { CHUNK_END, LAST_CHUNK, lastChunk, MAX_CHUNK_SIZE_BYTES, writeChunkSize } from "../wire/chunked_writer.ts";
+import { writeLatin1 } from "../wire/head_writer.ts";
+import { type Memory, takeMemory } from "./_memory.ts";
+import {
+  contentLength,
+  framingOf,
+  type HeadFacts,
+  headRoom,
+  isSource,
+  type ReplyFraming,
+  restOfHead,
+  writeHead,
+} from "./_reply_head.ts";
+import type { Reply } from "./reply.ts";
+
+/** Up to here a reply is copied together for one write; above, a second write costs less than the copy. */
+const ONE_WRITE_BYTES = 32 * 1024;
+/** Of a larger reply so much goes with the head. */
+const WITH_HEAD_BYTES = 16 * 1024;
+/** Streamed content from this size on is written where it lies. */
+const DIRECT_BYTES = 8 * 1024;
+/** Chunks up to here are copied to be framed. */
+const MAX_COPIED_BYTES = 64 * 1024 + 64;
+/** Around a chunk: its size line and the line end behind it. */
+const CHUNK_FRAME_BYTES = MAX_CHUNK_SIZE_BYTES + CHUNK_END.length;
+/** Turns of the microtask queue that content has to come, before what is there is sent without it. */
+const PROMPT_TURNS = 8;
+/** Interim responses to one request; more are dropped. */
+const MAX_INTERIMS = 32;
+
+/** What a writer tells its connection. */
+export interface WriterLink {
+  /** A write begins that may last so long (a deadline), or has ended (`Infinity`). */
+  writeDueMs: number;
+  /** The deadline of one write. */
+  sendDue(): number;
+  /** All that is there has been sent: whether the next has to come from the source of the content now. */
+  awaitSource(isAwaited: boolean): void;
+}
+
+/** Streamed content that broke its word or could not be read. */
+export class BrokenBody extends Error {
+  override readonly name = "BrokenBody";
+}
+
+/** The sending side of a connection: turns one reply after the other into bytes. There is one write at a time. */
+export class ReplyWriter {
+  readonly #stream: ByteStream;
+  readonly #link: WriterLink;
+  #memory: Memory | null = null;
+  #used = 0;
+  #framing: ReplyFraming = "none";
+  #headBytes = 0;
+  #writtenBytes = 0;
+  /** Of a chunked reply: content that was written, and that waits. */
+  #chunkBytes = 0;
+  #pendingBytes = 0;
+  #interims: Promise<void> | null = null;
+  #interimCount = 0;
+
+  constructor(stream: ByteStream, link: WriterLink) {
+    this.#stream = stream;
+    this.#link = link;
+  }
+
+  /** Content bytes of the reply that the socket has taken. */
+  get contentBytes(): number {
+    return this.#framing === "chunked" ? this.#chunkBytes : Math.max(0, this.#writtenBytes - this.#headBytes);
+  }
+
+  /** Settles once the interim responses have been sent; `null` where there are none. */
+  get interims(): Promise<void> | null {
+    return this.#interims;
+  }
+
+  /** Sends an interim response behind those before it. */
+  interim(head: string): void {
+    if (++this.#interimCount > MAX_INTERIMS) return;
+    const write = async () => {
+      const memory = takeMemory(head.length);
+      await this.#write(memory.bytes.subarray(0, writeLatin1(head, memory.bytes, 0)));
+      memory.release();
+    };
+    // A failure is seen again by whoever writes next.
+    this.#interims = (this.#interims ?? Promise.resolve()).then(write).catch(() => {});
+  }
+
+  /**
+   * Puts head and content together as far as they are to be copied, for {@linkcode flush}. Answers whether that is the whole reply; else
+   * {@linkcode rest} has to follow.
+   */
+  begin(reply: Reply, facts: HeadFacts, dateLine: string): boolean {
+    const { body } = reply;
+    const lengthBytes = contentLength(reply);
+    const framing = this.#framing = framingOf(reply, lengthBytes, facts);
+    const head = restOfHead(reply, { lengthBytes, framing, facts, dateLine });
+    this.#writtenBytes =
+      this.#chunkBytes =
+      this.#pendingBytes =
+      this.#interimCount =
+        0;
+    const hasContent = !facts.isHead && framing !== "none" && body !== null;
+    const room = headRoom(reply);
+    const isSmall = hasContent && lengthBytes !== null && lengthBytes + room <= ONE_WRITE_BYTES;
+    const memory = takeMemory(room + (!hasContent ? 0 : isSmall ? lengthBytes : WITH_HEAD_BYTES));
+    this.#memory = memory;
+    this.#used = this.#headBytes = writeHead(reply, head, memory.bytes);
+    if (!hasContent) return true;
+    if (!(body instanceof Uint8Array) || !isSmall) return false;
+    memory.bytes.set(body, this.#used);
+    this.#used += body.length;
+    return true;
+  }
+
+  /** Writes what has been put together. */
+  async flush(): Promise<void> {
+    const memory = this.#memory;
+    if (memory === null) return;
+    const used = this.#used;
+    this.#memory = null;
+    this.#used = 0;
+    this.#link.writeDueMs = this.#link.sendDue();
+    const view = memory.bytes.subarray(0, used);
+    const count = await this.#stream.write(view);
+    this.#link.writeDueMs = Infinity;
+    this.#writtenBytes += count;
+    if (count < used) await this.#write(view.subarray(count));
+    memory.release();
+    this.#chunkBytes += this.#pendingBytes;
+    this.#pendingBytes = 0;
+  }
+
+  /**
+   * Writes the content that {@linkcode begin} left.
+   *
+   * @throws {BrokenBody} where its source fails or is not as long as stated; any other error is the connection's
+   */
+  async rest(reply: Reply, sendsTrailers: boolean): Promise<void> {
+    const { body } = reply;
+    if (body === null) return;
+    if (body instanceof Uint8Array) return await this.#writePiece(body);
+    if (isSource(body)) return await this.#writeSource(body, reply.lengthBytes, sendsTrailers);
+    for (const piece of body) await this.#writePiece(piece);
+    await this.flush();
+  }
+
+  /** Writes bytes that are no message. */
+  async send(bytes: Uint8Array): Promise<void> {
+    await this.#write(bytes);
+  }
+
+  /** Gives up what has not been written. */
+  dispose(): void {
+    this.#memory?.release();
+    this.#memory = null;
+  }
+
+  /** One piece in memory: as much of it as fits goes with what waits, the rest from where it lies. */
+  async #writePiece(piece: Uint8Array): Promise<void> {
+    const memory = this.#memory;
+    let at = 0;
+    if (memory !== null) {
+      at = Math.min(piece.length, memory.sizeBytes - this.#used);
+      memory.bytes.set(piece.length === at ? piece : piece.subarray(0, at), this.#used);
+      this.#used += at;
+      if (at === piece.length) return;
+      await this.flush();
+    }
+    if (at < piece.length) await this.#write(piece.subarray(at));
+  }
+
+  async #writeSource(source: BodySource, lengthBytes: number | null, sendsTrailers: boolean): Promise<void> {
+    let sentBytes = 0;
+    for (;;) {
+      const chunk = await this.#next(source);
+      sentBytes += chunk?.length ?? 0;
+      if (lengthBytes !== null && (chunk === null ? sentBytes < lengthBytes : sentBytes > lengthBytes)) {
+        await this.flush();
+        throw new BrokenBody(
+          `Content of ${chunk === null ? "" : "at least "}${sentBytes} bytes, stated ${lengthBytes}`,
+        );
+      }
+      if (chunk === null) break;
+      if (chunk.length === 0) continue;
+      if (this.#framing === "chunked") await this.#appendChunk(chunk);
+      else await this.#append(chunk);
+    }
+    if (this.#framing === "chunked") await this.#appendEnd(sendsTrailers ? source.trailers ?? null : null);
+    await this.flush();
+  }
+
+  /** The next content. Where it does not come at once, what waits is sent meanwhile. */
+  async #next(source: BodySource): Promise<Uint8Array | null> {
+    let isHere = false;
+    const reading = source.read();
+    const settled = () => void (isHere = true);
+    reading.then(settled, settled);
+    if (this.#used > 0) {
+      for (let turn = 0; turn < PROMPT_TURNS && !isHere; turn++) await undefined;
+      if (!isHere) await this.flush();
+    }
+    try {
+      if (!isHere) this.#link.awaitSource(true);
+      return await reading;
+    } catch (error) {
+      // The client gets what there is, so that it sees a response that broke off and not a connection that failed before one.
+      await this.flush();
+      throw new BrokenBody("Content could not be read", { cause: error });
+    } finally {
+      this.#link.awaitSource(false);
+    }
+  }
+
+  async #append(chunk: Uint8Array): Promise<void> {
+    if (this.#memory === null && chunk.length < DIRECT_BYTES) this.#memory = takeMemory(WITH_HEAD_BYTES);
+    const memory = this.#memory;
+    if (memory !== null && chunk.length <= memory.sizeBytes - this.#used) {
+      memory.bytes.set(chunk, this.#used);
+      this.#used += chunk.length;
+      return;
+    }
+    await this.flush();
+    await this.#write(chunk);
+  }
+
+  /** A chunk is copied where it can be: that costs less than writing its frame apart. */
+  async #appendChunk(chunk: Uint8Array): Promise<void> {
+    const framedBytes = chunk.length + CHUNK_FRAME_BYTES;
+    if (this.#memory !== null && framedBytes > this.#memory.sizeBytes - this.#used) await this.flush();
+    this.#pendingBytes += chunk.length;
+    const isDirect = framedBytes > MAX_COPIED_BYTES;
+    const { bytes } = this.#memory ??= takeMemory(
+      isDirect ? CHUNK_FRAME_BYTES : Math.max(framedBytes, WITH_HEAD_BYTES),
+    );
+    this.#used = writeChunkSize(chunk.length, bytes, this.#used);
+    if (isDirect) {
+      await this.flush();
+      await this.#write(chunk);
+      this.#put(CHUNK_END);
+      return;
+    }
+    bytes.set(chunk, this.#used);
+    bytes.set(CHUNK_END, this.#used + chunk.length);
+    this.#used += chunk.length + CHUNK_END.length;
+  }
+
+  async #appendEnd(trailers: Readonly<Fields> | null): Promise<void> {
+    const text = trailers === null ? "" : lastChunk(trailers);
+    const length = trailers === null ? LAST_CHUNK.length : text.length;
+    if (this.#memory !== null && length > this.#memory.sizeBytes - this.#used) await this.flush();
+    if (trailers === null) return this.#put(LAST_CHUNK);
+    const { bytes } = this.#memory ??= takeMemory(length);
+    this.#used = writeLatin1(text, bytes, this.#used);
+  }
+
+  /** Adds a few bytes of framing. */
+  #put(bytes: Uint8Array): void {
+    const memory = this.#memory ??= takeMemory(WITH_HEAD_BYTES);
+    memory.bytes.set(bytes, this.#used);
+    this.#used += bytes.length;
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    let rest = bytes;
+    for (;;) {
+      this.#link.writeDueMs = this.#link.sendDue();
+      const count = await this.#stream.write(rest);
+      this.#link.writeDueMs = Infinity;
+      this.#writtenBytes += count;
+      if (count === rest.length) return;
+      rest = rest.subarray(count);
+    }
+  }
+}

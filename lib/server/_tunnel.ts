@@ -1,0 +1,63 @@
+import type { ByteStream } from "../wire/byte_stream.ts";
+import type { Input } from "./_input.ts";
+import { Memory, takeLargeMemory } from "./_memory.ts";
+
+/** What the upstream's side waits with; most messages of a WebSocket fit. */
+const WAIT_BYTES = 1536;
+
+/** What a tunnel needs of its client's connection. */
+export interface TunnelLink {
+  readonly input: Input;
+  /** Writes all of it to the client. */
+  send(bytes: Uint8Array): Promise<void>;
+  /** Ends the direction towards the client. */
+  endSending(): Promise<void>;
+  /** A byte went in either direction. */
+  onMoved(): void;
+}
+
+/** Copies in both directions until both have ended or one has failed; the end of one is passed on (RFC 9110 §7.8). */
+export async function runTunnel(upstream: ByteStream, link: TunnelLink): Promise<void> {
+  link.onMoved();
+  const directions = [toUpstream(upstream, link), toClient(upstream, link)];
+  try {
+    await Promise.all(directions);
+  } finally {
+    upstream.close();
+    // The other direction fails by that; nobody else waits for it.
+    for (const direction of directions) direction.catch(() => {});
+  }
+}
+
+async function toUpstream(upstream: ByteStream, link: TunnelLink): Promise<void> {
+  const { input } = link;
+  for (let isBusy = false;;) {
+    // What came behind the request goes first.
+    if (input.length > 0) await writeAll(upstream, input.memory.bytes.subarray(input.start, input.end));
+    input.use(input.length);
+    input.prepareContent(isBusy ? Infinity : 0);
+    if (input.isEnded || !input.took(await input.read())) break;
+    isBusy = input.end === input.memory.sizeBytes;
+    link.onMoved();
+  }
+  await upstream.closeWrite();
+}
+
+async function toClient(upstream: ByteStream, link: TunnelLink): Promise<void> {
+  const small = new Memory(WAIT_BYTES);
+  for (let memory = small;;) {
+    const count = await upstream.read(memory.bytes);
+    if (count === null) break;
+    link.onMoved();
+    await link.send(memory.bytes.subarray(0, count));
+    const isBusy = count === memory.sizeBytes;
+    if (isBusy === (memory !== small)) continue;
+    if (memory !== small) memory.release();
+    memory = isBusy ? takeLargeMemory() : small;
+  }
+  await link.endSending();
+}
+
+async function writeAll(stream: ByteStream, bytes: Uint8Array): Promise<void> {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await stream.write(rest));
+}

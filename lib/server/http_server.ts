@@ -1,0 +1,223 @@
+import { type Clock, systemClock } from "../clock.ts";
+import type { ByteStream } from "../wire/byte_stream.ts";
+import type { WireError } from "../wire/wire_error.ts";
+import { HALF_CLOSE_GRACE_MS } from "./_client_watch.ts";
+import { Connection } from "./_connection.ts";
+import type { ConnectionContext } from "./_connection_context.ts";
+import { Listening } from "./_listening.ts";
+import { DateLine } from "./_reply_head.ts";
+import { Wheel } from "./_wheel.ts";
+import type { ConnectionFacts } from "./arrival.ts";
+import { ConnectionGate, UNCOUNTED } from "./connection_gate.ts";
+import { type ListenOptions, type ListenTarget, UNIX_PEER } from "./listen_target.ts";
+import { plainAddress } from "./proxy_header.ts";
+import type { Handler, Reply } from "./reply.ts";
+import { type ServerCounts, zeroCounts } from "./server_counts.ts";
+import type { ServerLimits } from "./server_limits.ts";
+
+/** What a server is made of. */
+export interface HttpServerOptions {
+  readonly limits: ServerLimits;
+  /** The reply to a message that breaks the grammar or a limit. */
+  readonly refuse: (error: WireError) => Reply;
+  /** Whether an address is a proxy's of our own: it may send PROXY headers, and no limit by address holds for it. */
+  readonly isTrusted: (address: string) => boolean;
+  /** Counts the connections of all workers; one of its own where it is not given. */
+  readonly gate?: ConnectionGate;
+  /** For the `Date` field. */
+  readonly clock?: Clock;
+  /** Told of handlers that throw and of replies that break their own word. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+/** Where a connection came from, and who serves it. */
+interface Origin {
+  /** `null` where it was accepted elsewhere. */
+  readonly listening: Listening | null;
+  readonly handler: Handler;
+  readonly hasProxyHeader: boolean;
+}
+
+/** Somebody who waits for connections to end. */
+interface Waiter {
+  readonly isOver: () => boolean;
+  readonly resolve: () => void;
+}
+
+/** An HTTP/1.1 server on any number of addresses (RFC 9112). */
+export class HttpServer {
+  /** What it has met so far. */
+  readonly counts: ServerCounts = zeroCounts();
+  readonly #gate: ConnectionGate;
+  readonly #wheel: Wheel;
+  readonly #context: ConnectionContext & { limits: ServerLimits };
+  readonly #isTrusted: (address: string) => boolean;
+  readonly #listening = new Map<string, Listening>();
+  readonly #connections = new Map<Connection, Origin>();
+  readonly #waiters = new Set<Waiter>();
+
+  constructor({ limits, refuse, isTrusted, gate, clock = systemClock, onFault = () => {} }: HttpServerOptions) {
+    this.#gate = gate ?? new ConnectionGate(ConnectionGate.memory(1), 0, limits);
+    this.#wheel = new Wheel(shortestLimitMs(limits));
+    this.#isTrusted = isTrusted;
+    this.#context = {
+      limits,
+      wheel: this.#wheel,
+      counts: this.counts,
+      date: new DateLine(clock),
+      refuse,
+      onFault,
+      enterAddress: (address) => this.#enterAddress(address),
+      onClosed: (connection) => this.#forget(connection as Connection),
+    };
+  }
+
+  /** The addresses that it listens on: `host:port` or `unix:PATH`. */
+  get addresses(): string[] {
+    return [...this.#listening.keys()];
+  }
+
+  /**
+   * Listens on one more address, whose requests `handler` serves. Answers the address as bound.
+   *
+   * @throws {Error} where it cannot be bound
+   */
+  async listen(
+    target: ListenTarget,
+    handler: Handler,
+    { hasProxyHeader = false }: ListenOptions = {},
+  ): Promise<string> {
+    const listening = await Listening.open(target);
+    this.#listening.set(listening.address, listening);
+    const origin = { listening, handler, hasProxyHeader };
+    void listening.accept((stream) => this.#accept(stream, origin), this.counts);
+    return listening.address;
+  }
+
+  /**
+   * Stops listening on an address; settles once all that came in there has ended. Its idle connections are closed, the others end
+   * behind the reply that is under way. Does nothing for an address that it does not listen on.
+   */
+  async stopListening(address: string): Promise<void> {
+    const listening = this.#listening.get(address);
+    if (listening === undefined) return;
+    this.#listening.delete(address);
+    await this.#end([listening]);
+  }
+
+  /**
+   * Serves a connection that was accepted elsewhere, as those of TLS are. It is closed at once where there are as many as there may be.
+   */
+  take(stream: ByteStream, facts: ConnectionFacts, handler: Handler): void {
+    this.counts.accepted++;
+    this.#admit(stream, facts, { listening: null, handler, hasProxyHeader: false });
+  }
+
+  /** Limits that hold from now on; what is awaited already keeps its deadline. */
+  setLimits(limits: ServerLimits): void {
+    this.#context.limits = limits;
+    this.#gate.setLimits(limits);
+    this.#wheel.setShortestLimit(shortestLimitMs(limits));
+  }
+
+  /**
+   * Stops listening once no connection has come for a moment, closes the idle connections and has the others end behind the reply that
+   * is under way. What has not ended after `graceMs` is closed then, tunnels too.
+   */
+  async close(graceMs: number): Promise<void> {
+    const all = [...this.#listening.values()];
+    this.#listening.clear();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const expiry = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));
+    await Promise.race([this.#end(all, true), expiry]);
+    clearTimeout(timer);
+    for (const listening of all) listening.closeNow();
+    for (const connection of this.#connections.keys()) connection.close();
+  }
+
+  async #end(all: readonly Listening[], withTaken = false): Promise<void> {
+    const isMeant = ({ listening }: Origin) => listening === null ? withTaken : all.includes(listening);
+    const meant = () =>
+      this.#connections.entries().filter(([, origin]) => isMeant(origin)).map(([connection]) => connection);
+    for (const connection of meant()) connection.end(false);
+    await Promise.all(all.map((listening) => listening.close()));
+    // A moment has passed: what was on its way to an idle connection has come.
+    for (const connection of meant()) connection.end(true);
+    const isOver = () => meant().next().done === true;
+    if (!isOver()) await new Promise<void>((resolve) => this.#waiters.add({ isOver, resolve }));
+  }
+
+  #accept(stream: Deno.Conn, origin: Origin): void {
+    this.counts.accepted++;
+    const remote = stream.remoteAddr;
+    const peer = "hostname" in remote ? plainAddress(remote.hostname) : UNIX_PEER;
+    if (!this.#admit(stream, { peer, scheme: "http" }, origin) || peer === UNIX_PEER) return;
+    try {
+      const socket = stream as Deno.TcpConn;
+      socket.setNoDelay(true);
+      socket.setKeepAlive(true);
+    } catch {
+      // It has been reset already: its first read tells.
+    }
+  }
+
+  /** Serves a connection, unless there are as many as there may be: then closing it is all that it costs. */
+  #admit(stream: ByteStream, facts: ConnectionFacts, origin: Origin): boolean {
+    const { counts } = this;
+    const hasProxyHeader = origin.hasProxyHeader && (facts.peer === UNIX_PEER || this.#isTrusted(facts.peer));
+    if (!this.#gate.enter()) {
+      counts.refusedFull++;
+      stream.close();
+      return false;
+    }
+    const addressKey = hasProxyHeader ? UNCOUNTED : this.#enterAddress(facts.peer);
+    if (addressKey === null) {
+      this.#gate.leave();
+      stream.close();
+      return false;
+    }
+    const connection = new Connection({
+      stream,
+      facts,
+      handler: origin.handler,
+      context: this.#context,
+      hasProxyHeader,
+    });
+    connection.addressKey = addressKey;
+    counts.openConnections++;
+    this.#connections.set(connection, origin);
+    this.#wheel.add(connection);
+    void connection.run();
+    return true;
+  }
+
+  /** Counts one more connection of an address; `null` where it has as many as it may. */
+  #enterAddress(address: string): number | null {
+    if (address === UNIX_PEER || isLoopback(address) || this.#isTrusted(address)) return UNCOUNTED;
+    const key = this.#gate.enterAddress(address);
+    if (key === null) this.counts.refusedAddress++;
+    return key;
+  }
+
+  #forget(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#wheel.remove(connection);
+    this.#gate.leaveAddress(connection.addressKey);
+    this.#gate.leave();
+    this.counts.openConnections--;
+    for (const waiter of this.#waiters) {
+      if (!waiter.isOver()) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve();
+    }
+  }
+}
+
+function isLoopback(address: string): boolean {
+  return address === "::1" || address.startsWith("127.");
+}
+
+function shortestLimitMs(limits: ServerLimits): number {
+  const { headTimeoutMs, idleTimeoutMs, bodyTimeoutMs, sendTimeoutMs } = limits;
+  return Math.min(headTimeoutMs, idleTimeoutMs, bodyTimeoutMs, sendTimeoutMs, HALF_CLOSE_GRACE_MS);
+}
