@@ -2,8 +2,9 @@ import type { Exchange } from "../request/exchange.ts";
 import type { Endpoint } from "../request/snapshot.ts";
 import { endToEndFields, type Field, type Fields } from "../http/fields.ts";
 import { FORWARDING_FIELDS, forwardingFields } from "../http/forwarded.ts";
-import type { RequestBody, UpstreamRequest } from "../upstream_client/transport.ts";
+import type { UpstreamRequest } from "../upstream_client/transport.ts";
 import type { Outgoing } from "../upstream_type/upstream_type.ts";
+import type { BodySource } from "../wire/body_source.ts";
 import { ATTEMPT_FIELD, attemptFields } from "./chain.ts";
 
 /** What is to be asked of an upstream. */
@@ -13,7 +14,7 @@ export interface Ask {
   readonly forCache: boolean;
   /** Validators of a stored response. */
   readonly conditions: Readonly<Fields>;
-  readonly body: RequestBody | null;
+  readonly body: BodySource | null;
 }
 
 /** Fields about the message's frame or its way here; the gateway makes its own. */
