@@ -2,6 +2,7 @@ import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { fieldValue } from "../http/fields.ts";
 import { countTry } from "../metrics/gateway_metrics.ts";
+import type { Outcome } from "../pool/outcome.ts";
 import type { Report, Upstream } from "../pool/upstream.ts";
 import { retryAfterMs } from "../upstream_client/retry.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
@@ -113,8 +114,13 @@ function answerReport(response: UpstreamResponse, judgement: Judgement, latencyM
 }
 
 function failureReport(failure: UpstreamFailure, latencyMs: number): Report {
-  const outcome = failure.kind === "aborted" ? "cancelled" : failure.kind === "too_large" ? "ok" : "unreachable";
-  return { outcome, latencyMs, retryAfterMs: 0 };
+  return { outcome: outcomeOf(failure), latencyMs, retryAfterMs: 0 };
+}
+
+function outcomeOf({ kind }: UpstreamFailure): Outcome {
+  // Neither a client that has left nor a request that cannot be written is the upstream's doing.
+  if (kind === "aborted" || kind === "unsendable") return "cancelled";
+  return kind === "too_large" ? "ok" : "unreachable";
 }
 
 function deadlines(exchange: Exchange, remainingMs: number) {

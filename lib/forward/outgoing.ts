@@ -56,7 +56,7 @@ export function outgoingRequest(exchange: Exchange, sending: Sending): UpstreamR
     method: ask.method,
     target: exchange.path === "*" ? "*" : endpoint.basePath + type.upstreamPath(exchange.path) + query,
     fields: outgoingFields(exchange, sending),
-    body: ask.body === null ? null : { stream: streamed(ask.body), lengthBytes: ask.body.lengthBytes },
+    body: ask.body,
   };
 }
 
@@ -107,19 +107,4 @@ function ownFields(exchange: Exchange): Fields {
       header: (name) => exchange.header(name),
     }),
   ];
-}
-
-function streamed(body: BodySource): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const chunk = await body.read();
-        if (chunk === null) controller.close();
-        else controller.enqueue(chunk.slice());
-      } catch (error) {
-        controller.error(error);
-      }
-    },
-    cancel: () => body.cancel(),
-  }, { highWaterMark: 0 });
 }

@@ -45,6 +45,7 @@ export function gatewayError(failure: UpstreamFailure): GatewayError {
   if (TIMEOUTS.has(failure.kind)) {
     return new GatewayError("upstream_timeout", "The upstream did not answer in time", options);
   }
+  if (failure.kind === "unsendable") return new GatewayError("bad_request", failure.message, options);
   if (failure.kind === "protocol") {
     return new GatewayError("upstream_invalid_response", "The upstream's answer is not valid HTTP", options);
   }

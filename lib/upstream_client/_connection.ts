@@ -1,14 +1,19 @@
 import { Buffer } from "node:buffer";
-import type { Deadlines, Expirable } from "./_deadlines.ts";
-import { MAX_HEAD_BYTES, protocolFailure } from "./_response_head.ts";
+import type { Deadlines, Expirable } from "../wire/deadlines.ts";
+import { findHeadEnd } from "../wire/head_end.ts";
+import { writeLatin1 } from "../wire/head_writer.ts";
+import { parseResponseHead, type ResponseHead } from "../wire/response_head.ts";
+import { WireError } from "../wire/wire_error.ts";
 import type { Socket } from "./_socket.ts";
 import { type FailureKind, UpstreamFailure } from "./transport.ts";
 
-/** Holds most JSON answers with their field section, so that they cost one read. */
-const READ_BUFFER_BYTES = 32 * 1024;
-const WRITE_BUFFER_BYTES = 4 * 1024;
-
-const encoder = new TextEncoder();
+/** Held by each connection, idle ones too. Takes most JSON answers with their field section, so that they cost one read. */
+const READ_BUFFER_BYTES = 16 * 1024;
+const WRITE_BUFFER_BYTES = 2 * 1024;
+/** A field section larger than this is refused. */
+const MAX_HEAD_BYTES = 64 * 1024;
+/** As is one of more lines than this. */
+const MAX_FIELD_LINES = 256;
 
 /** What a connection is made of. */
 export interface ConnectionOptions {
@@ -20,11 +25,9 @@ export interface ConnectionOptions {
   readonly onClose: (connection: Connection) => void;
 }
 
-/** Writes text of Latin-1 characters as bytes. ASCII, nearly always all there is, goes the fast way. */
-function encodeLatin1(text: string, into: Uint8Array): void {
-  const { read, written } = encoder.encodeInto(text, into);
-  if (read === text.length && written === text.length) return;
-  for (let at = 0; at < text.length; at++) into[at] = text.charCodeAt(at);
+/** The failure of a response that breaks the grammar; the upstream has seen the request. */
+export function protocolFailure(message: string): UpstreamFailure {
+  return new UpstreamFailure("protocol", `Cannot read the response: ${message}`, true);
 }
 
 /** One socket to an upstream with its buffers, its deadline and the reason for which it ended. */
@@ -32,6 +35,7 @@ export class Connection implements Expirable {
   deadlineMs = Infinity;
   /** On the clock of `performance.now()`. */
   readonly openedAtMs = performance.now();
+  readonly socket: Socket;
   /** Unread bytes are `bytes[start, end)`. */
   bytes = new Uint8Array(READ_BUFFER_BYTES);
   start = 0;
@@ -41,18 +45,18 @@ export class Connection implements Expirable {
   /** Whether the connection has carried a request before the present one. */
   isReused = false;
 
-  readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   #text = Buffer.from(this.bytes.buffer);
   #head = new Uint8Array(WRITE_BUFFER_BYTES);
   #parked: Promise<number | null> | null = null;
+  #scannedTo = 0;
   #isIdle = false;
   #isClosed = false;
   #failure: UpstreamFailure | null = null;
   #deadlineKind: FailureKind = "idle_timeout";
 
   constructor(options: ConnectionOptions) {
-    this.#socket = options.socket;
+    this.socket = options.socket;
     this.#options = options;
   }
 
@@ -89,7 +93,7 @@ export class Connection implements Expirable {
     this.#isClosed = true;
     this.#isIdle = false;
     this.#options.deadlines.remove(this);
-    this.#socket.close();
+    this.socket.close();
     this.#options.onClose(this);
   }
 
@@ -98,75 +102,69 @@ export class Connection implements Expirable {
    * noticed at once, and it becomes the first read of the next response. It does not keep the process alive.
    */
   park(idleMs: number): void {
-    this.start = this.end = 0;
+    if (this.bytes.length > READ_BUFFER_BYTES) this.#useBuffer(new Uint8Array(READ_BUFFER_BYTES));
+    this.start = this.end = this.#scannedTo = 0;
     this.#isIdle = true;
     this.arm("idle_timeout", idleMs);
-    this.#parked = this.#socket.read(this.bytes);
-    this.#socket.unref();
-    const onRead = () => {
-      // Nothing may arrive between two requests: what does is a close, or bytes that nobody asked for.
-      if (this.#isIdle) this.close();
-    };
-    this.#parked.then(onRead, onRead);
+    this.#parked = this.socket.read(this.bytes);
+    this.socket.unref();
+    this.#parked.then(this.#onParkedRead, this.#onParkedRead);
   }
+
+  /** Nothing may arrive between two requests: what does is a close, or bytes that nobody asked for. */
+  readonly #onParkedRead = () => {
+    if (this.#isIdle) this.close();
+  };
 
   /** Takes the connection out of its wait. */
   unpark(): void {
     this.#isIdle = false;
     this.disarm();
-    this.#socket.ref();
+    this.socket.ref();
   }
 
   /** Reads more bytes behind the unread ones. `false` at the end of the stream. */
   async fill(): Promise<boolean> {
     if (this.#parked === null) this.#makeRoom();
-    try {
-      const count = await (this.#parked ?? this.#socket.read(this.bytes.subarray(this.end)));
-      this.#parked = null;
-      if (count === null) return false;
-      this.end += count;
-      return true;
-    } catch (error) {
-      throw this.failureOf(error);
-    }
+    const count = await (this.#parked ?? this.socket.read(this.bytes.subarray(this.end)));
+    this.#parked = null;
+    if (count === null) return false;
+    this.end += count;
+    return true;
   }
 
-  /** Reads straight into `target`, past the buffer, which must be empty. `null` at the end of the stream. */
-  async readInto(target: Uint8Array): Promise<number | null> {
-    try {
-      return await this.#socket.read(target);
-    } catch (error) {
-      throw this.failureOf(error);
-    }
-  }
-
-  /** Latin-1 text of `bytes[start, end)` of the buffer. */
-  latin1(start: number, end: number): string {
-    return this.#text.toString("latin1", start, end);
+  /**
+   * Takes a response's head out of the unread bytes; `null` where it has not come whole.
+   *
+   * @throws {WireError} where it breaks the grammar
+   */
+  takeHead(): ResponseHead | null {
+    const { start, end } = this;
+    const headEnd = findHeadEnd(this.bytes, start, end, this.#scannedTo);
+    this.#scannedTo = headEnd < 0 ? end : headEnd;
+    if (headEnd < 0) return null;
+    this.start = headEnd;
+    return parseResponseHead(this.#text, start, headEnd, MAX_FIELD_LINES);
   }
 
   /** Writes all of `bytes`. */
   async write(bytes: Uint8Array): Promise<void> {
     this.requestSent = true;
-    try {
-      let written = await this.#socket.write(bytes);
-      while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
-    } catch (error) {
-      throw this.failureOf(error);
-    }
+    let written = await this.socket.write(bytes);
+    while (written < bytes.length) written += await this.socket.write(bytes.subarray(written));
   }
 
   /** Writes text of Latin-1 characters. */
   writeText(text: string): Promise<void> {
     if (text.length > this.#head.length) this.#head = new Uint8Array(text.length * 2);
-    encodeLatin1(text, this.#head);
-    return this.write(this.#head.subarray(0, text.length));
+    return this.write(this.#head.subarray(0, writeLatin1(text, this.#head, 0)));
   }
 
   /** The failure that an operation's error stands for: our own reason where we closed the socket, else what the upstream did. */
   failureOf(error: unknown): UpstreamFailure {
     if (this.#failure !== null) return this.#failure;
     if (error instanceof UpstreamFailure) return error;
+    if (error instanceof WireError) return protocolFailure(error.message);
     const [kind, what]: [FailureKind, string] = this.#isClosed
       ? ["aborted", "the response was given up"]
       : ["reset", "connection reset"];
@@ -175,18 +173,23 @@ export class Connection implements Expirable {
   }
 
   #makeRoom(): void {
-    if (this.start === this.end) this.start = this.end = 0;
+    if (this.start === this.end) this.start = this.end = this.#scannedTo = 0;
     if (this.end < this.bytes.length) return;
     if (this.start > 0) {
       this.bytes.copyWithin(0, this.start, this.end);
-      this.end -= this.start;
-      this.start = 0;
-      return;
+    } else {
+      if (this.bytes.length >= MAX_HEAD_BYTES) throw protocolFailure(`field section over ${MAX_HEAD_BYTES} bytes`);
+      const larger = new Uint8Array(MAX_HEAD_BYTES);
+      larger.set(this.bytes);
+      this.#useBuffer(larger);
     }
-    if (this.bytes.length >= MAX_HEAD_BYTES) throw protocolFailure(`field section over ${MAX_HEAD_BYTES} bytes`);
-    const larger = new Uint8Array(MAX_HEAD_BYTES);
-    larger.set(this.bytes);
-    this.bytes = larger;
-    this.#text = Buffer.from(larger.buffer);
+    this.end -= this.start;
+    this.#scannedTo -= this.start;
+    this.start = 0;
+  }
+
+  #useBuffer(bytes: Uint8Array<ArrayBuffer>): void {
+    this.bytes = bytes;
+    this.#text = Buffer.from(bytes.buffer);
   }
 }

@@ -1,5 +1,5 @@
+import type { Deadlines, Expirable } from "../wire/deadlines.ts";
 import { Connection } from "./_connection.ts";
-import type { Deadlines, Expirable } from "./_deadlines.ts";
 import type { Socket } from "./_socket.ts";
 import { UpstreamFailure } from "./transport.ts";
 

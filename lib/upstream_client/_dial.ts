@@ -204,8 +204,8 @@ async function openTunnel(socket: Deno.Conn, proxy: EgressProxy, target: TunnelT
     if (proxy.scheme === "socks5") await openSocks5Tunnel(socket, proxy, target);
     else await openHttpTunnel(socket, proxy, target);
   } catch (error) {
-    if (!(error instanceof UpstreamFailure)) throw proxyFailure(proxy, "connection broke in the handshake", error);
-    throw error.kind === "protocol" ? proxyFailure(proxy, "its answer to CONNECT is not HTTP", error) : error;
+    if (error instanceof UpstreamFailure) throw error;
+    throw proxyFailure(proxy, "connection broke in the handshake", error);
   }
 }
 

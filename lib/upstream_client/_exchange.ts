@@ -1,9 +1,12 @@
 import type { Clock } from "../clock.ts";
-import { type BodyFraming, bodyFraming } from "./_body_framing.ts";
+import { fieldValue } from "../http/fields.ts";
+import { type ResponseFraming, responseFraming } from "../wire/response_framing.ts";
+import type { ResponseHead } from "../wire/response_head.ts";
 import { type BodyOwner, openBody } from "./_body_reader.ts";
-import type { Connection } from "./_connection.ts";
-import { Upload } from "./_request_writer.ts";
-import { findHeadEnd, parseResponseHead, protocolFailure, type ResponseHead } from "./_response_head.ts";
+import { type Connection, protocolFailure } from "./_connection.ts";
+import type { ConnectionPool } from "./_connection_pool.ts";
+import { Tunnel } from "./_tunnel.ts";
+import { Upload } from "./_upload.ts";
 import {
   type FailureKind,
   type SendOptions,
@@ -15,15 +18,11 @@ import {
 /** Interim responses (RFC 9110 §15.2) before the final one; more are an attack or a fault. */
 const MAX_INTERIM_RESPONSES = 16;
 
-/** One request on one connection. */
-export interface ExchangeOptions extends SendOptions {
-  readonly connection: Connection;
-  readonly request: UpstreamRequest;
-  /** The request line and field section. */
-  readonly head: string;
+/** What all exchanges of a transport have in common. */
+export interface ExchangeHome {
   readonly clock: Clock;
-  /** Takes the connection back after a response that left it usable. */
-  readonly release: (connection: Connection, keepAliveMs: number | null) => void;
+  /** Takes connections back after a response that left them usable. */
+  readonly pool: Pick<ConnectionPool, "release">;
 }
 
 /** Sends one request and reads its response; afterwards the connection is released or closed. */
@@ -32,37 +31,66 @@ export class Exchange implements BodyOwner {
   readonly idleMs: number;
   /** Whether a single byte of a response has arrived. */
   hasResponseBytes = false;
-  readonly #options: ExchangeOptions;
+  readonly #home: ExchangeHome;
+  readonly #request: UpstreamRequest;
+  readonly #options: SendOptions;
   #upload: Upload | null = null;
-  #framing: BodyFraming | null = null;
+  #framing: ResponseFraming | null = null;
+  #onAbort: (() => void) | null = null;
   #canWrite = true;
   #isOver = false;
 
-  constructor(options: ExchangeOptions) {
+  constructor(home: ExchangeHome, connection: Connection, request: UpstreamRequest, options: SendOptions) {
+    this.#home = home;
+    this.connection = connection;
+    this.#request = request;
     this.#options = options;
-    this.connection = options.connection;
     this.idleMs = options.deadlines.idleMs;
   }
 
-  /** @throws {UpstreamFailure} */
-  async run(): Promise<UpstreamResponse> {
-    const { signal } = this.#options;
+  /**
+   * Writes `head`, the request line and field section, and reads the response's; the request's body goes out meanwhile.
+   *
+   * @throws {UpstreamFailure}
+   */
+  async run(head: string): Promise<UpstreamResponse> {
+    const { connection } = this;
     try {
-      if (signal?.aborted) throw this.#aborted();
-      signal?.addEventListener("abort", this.#onAbort);
-      await this.#sendRequest();
-      return this.#respond(await this.#readFinalHead());
+      this.#begin();
+      try {
+        await connection.writeText(head);
+        this.#upload?.run();
+      } catch (error) {
+        if (connection.isClosed) throw error;
+        this.#cannotWrite();
+      }
+      for (let interim = 0; interim <= MAX_INTERIM_RESPONSES;) {
+        const found = connection.takeHead();
+        if (found === null) {
+          if (!(await connection.fill())) throw this.#closedEarly();
+          this.hasResponseBytes = true;
+        } else if (found.status >= 200) {
+          return this.#respond(found);
+        } else if (found.status === 101) {
+          return this.#switch(found);
+        } else {
+          interim++;
+          if (found.status !== 100) this.#options.onInterim?.(found.status, found.fields);
+        }
+      }
+      throw protocolFailure(`more than ${MAX_INTERIM_RESPONSES} interim responses`);
     } catch (error) {
       throw this.fail(error);
     }
   }
 
-  complete(): void {
+  complete(isClean: boolean): void {
     if (this.#isOver) return;
     this.#end();
     const { connection } = this;
-    const isClean = connection.start === connection.end && this.#canWrite && (this.#upload?.isSent ?? true);
-    if (isClean && this.#framing?.isPersistent) this.#options.release(connection, this.#framing.keepAliveMs);
+    const isUsable = isClean && connection.start === connection.end && this.#canWrite &&
+      (this.#upload?.isSent ?? true) && this.#framing !== null && this.#framing.isPersistent;
+    if (isUsable) this.#home.pool.release(connection, this.#framing!.keepAliveMs);
     else connection.close();
   }
 
@@ -74,16 +102,26 @@ export class Exchange implements BodyOwner {
     return failure;
   }
 
+  #begin(): void {
+    const { signal } = this.#options;
+    if (signal !== undefined) {
+      if (signal.aborted) throw this.#aborted();
+      this.#onAbort = () => void this.fail(this.#aborted());
+      signal.addEventListener("abort", this.#onAbort);
+    }
+    const { body } = this.#request;
+    this.#arm(body === null ? "first_byte_timeout" : "idle_timeout");
+    if (body !== null) {
+      this.#upload = new Upload({ connection: this.connection, body, arm: (kind) => this.#arm(kind) });
+    }
+  }
+
   #end(): void {
     this.#isOver = true;
-    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#onAbort !== null) this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#upload?.stop();
     this.connection.disarm();
   }
-
-  readonly #onAbort = () => {
-    this.fail(this.#aborted());
-  };
 
   #aborted(): UpstreamFailure {
     const cause = this.#options.signal?.reason;
@@ -97,52 +135,11 @@ export class Exchange implements BodyOwner {
     this.connection.arm(kind, kind === "first_byte_timeout" ? firstByteMs : idleMs);
   }
 
-  /** The field section is written before this returns; a body follows while the response is awaited. */
-  async #sendRequest(): Promise<void> {
-    const { request, head } = this.#options;
-    const { connection } = this;
-    this.#arm(request.body === null ? "first_byte_timeout" : "idle_timeout");
-    try {
-      if (request.body !== null) this.#upload = this.#createUpload();
-      await connection.writeText(head);
-    } catch (error) {
-      if (connection.isClosed) throw error;
-      // The upstream may have answered before it closed: the read that follows finds out.
-      this.#canWrite = false;
-      this.#upload?.stop();
-      return this.#arm("first_byte_timeout");
-    }
-    this.#upload?.run();
-  }
-
-  #createUpload(): Upload | null {
-    const { body } = this.#options.request;
-    if (body === null) return null;
-    return new Upload({ connection: this.connection, body, arm: (kind) => this.#arm(kind) });
-  }
-
-  async #readFinalHead(): Promise<ResponseHead> {
-    for (let interim = 0; interim <= MAX_INTERIM_RESPONSES; interim++) {
-      const head = await this.#readHead();
-      if (head.status === 101) throw protocolFailure("protocol switched without being asked");
-      if (head.status >= 200) return head;
-    }
-    throw protocolFailure(`more than ${MAX_INTERIM_RESPONSES} interim responses`);
-  }
-
-  async #readHead(): Promise<ResponseHead> {
-    const { connection } = this;
-    for (let scannedBytes = 0;;) {
-      const { start, end } = connection;
-      const headBytes = findHeadEnd(connection.bytes.subarray(start, end), scannedBytes);
-      if (headBytes >= 0) {
-        connection.start += headBytes;
-        return parseResponseHead(connection.latin1(start, connection.start));
-      }
-      scannedBytes = end - start;
-      if (!(await connection.fill())) throw this.#closedEarly();
-      this.hasResponseBytes = true;
-    }
+  /** The upstream may have answered before it closed: the read that follows finds out. */
+  #cannotWrite(): void {
+    this.#canWrite = false;
+    this.#upload?.stop();
+    this.#arm("first_byte_timeout");
   }
 
   #closedEarly(): UpstreamFailure {
@@ -150,13 +147,25 @@ export class Exchange implements BodyOwner {
     return new UpstreamFailure("reset", `Cannot read the response: connection closed ${what}`, true);
   }
 
-  #respond(head: ResponseHead): UpstreamResponse {
-    const receivedAtMs = this.#options.clock.now();
-    const framing = bodyFraming(this.#options.request.method, head);
+  #respond({ status, minor, fields }: ResponseHead): UpstreamResponse {
+    const receivedAtMs = this.#home.clock.now();
+    const framing = responseFraming(this.#request.method, { status, minor, fields });
     this.#framing = framing;
     this.connection.disarm();
     // An upstream that refuses, or is about to close, does not want the rest; another may answer while it still reads.
-    if (head.status >= 400 || !framing.isPersistent) this.#upload?.stop();
-    return { status: head.status, fields: head.fields, body: openBody(this, framing), receivedAtMs };
+    if (status >= 400 || !framing.isPersistent) this.#upload?.stop();
+    return { status, fields, body: openBody(this, framing), receivedAtMs };
+  }
+
+  /** From here on the connection is its taker's: no deadline and no signal ends it any more. */
+  #switch({ status, minor, fields }: ResponseHead): UpstreamResponse {
+    const { upgrade } = this.#options;
+    const agreed = fieldValue(fields, "upgrade")?.toLowerCase();
+    if (upgrade === undefined || agreed !== upgrade.toLowerCase() || minor === 0) {
+      throw protocolFailure("protocol switched without being asked");
+    }
+    this.#end();
+    const tunnel = new Tunnel(this.connection);
+    return { status, fields, body: tunnel.body, tunnel, receivedAtMs: this.#home.clock.now() };
   }
 }

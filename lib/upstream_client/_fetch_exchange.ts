@@ -1,9 +1,9 @@
 import type { Clock } from "../clock.ts";
 import type { Fields } from "../http/fields.ts";
+import type { BodySource } from "../wire/body_source.ts";
 import { FetchBody, type FetchBodyOwner } from "./_fetch_body.ts";
 import {
   type FailureKind,
-  type RequestBody,
   type SendOptions,
   type UpstreamBody,
   UpstreamFailure,
@@ -122,26 +122,34 @@ export class FetchExchange implements FetchBodyOwner {
   }
 
   /** HTTP/2 does not tell the length of what is sent: a body that ends early would look whole. */
-  #checkedBody({ stream, lengthBytes }: RequestBody): ReadableStream<Uint8Array> {
-    const reader = stream.getReader();
-    const refuse = (what: string, cause?: unknown) =>
-      this.fail(new UpstreamFailure("aborted", `Cannot send the request body: ${what}`, true, { cause }));
+  #checkedBody(body: BodySource): ReadableStream<Uint8Array> {
+    const { lengthBytes } = body;
     let takenBytes = 0;
     return new ReadableStream<Uint8Array>({
       pull: async (controller) => {
         this.arm();
-        const { done, value } = await reader.read().catch((error) => {
-          throw refuse("its source failed", error);
-        });
-        takenBytes += value?.length ?? 0;
-        const isWrong = lengthBytes !== null && (done ? takenBytes < lengthBytes : takenBytes > lengthBytes);
-        if (isWrong) throw refuse(`not of its ${lengthBytes} bytes`);
-        if (!done) return controller.enqueue(value);
+        let chunk: Uint8Array | null;
+        try {
+          // A chunk is lent, and may not be empty to the stream's reader.
+          do chunk = await body.read(); while (chunk !== null && chunk.length === 0);
+        } catch (error) {
+          throw this.#bodyFailure("its source failed", error);
+        }
+        takenBytes += chunk?.length ?? 0;
+        const isWrong = lengthBytes !== null &&
+          (chunk === null ? takenBytes < lengthBytes : takenBytes > lengthBytes);
+        if (isWrong) throw this.#bodyFailure(`not of its ${lengthBytes} bytes`);
+        if (chunk !== null) return controller.enqueue(chunk.slice());
         controller.close();
         this.#armFor("first_byte_timeout", this.#options.deadlines.firstByteMs);
       },
-      cancel: (reason) => reader.cancel(reason),
+      cancel: () => body.cancel(),
     }, { highWaterMark: 0 });
+  }
+
+  #bodyFailure(what: string, cause?: unknown): UpstreamFailure {
+    this.#options.request.body?.cancel();
+    return this.fail(new UpstreamFailure("aborted", `Cannot send the request body: ${what}`, true, { cause }));
   }
 
   #armFor(kind: FailureKind, durationMs: number): void {

@@ -1,12 +1,21 @@
 import { Buffer } from "node:buffer";
-import { authorityOf, type EgressProxy, proxyAuthorization, proxyFailure, targetFailure } from "./_egress_proxy.ts";
-import type { TunnelTarget } from "./_egress_proxy.ts";
-import { findHeadEnd, parseResponseHead, type ResponseHead } from "./_response_head.ts";
+import { findHeadEnd } from "../wire/head_end.ts";
+import { parseResponseHead } from "../wire/response_head.ts";
+import { WireError } from "../wire/wire_error.ts";
+import {
+  authorityOf,
+  type EgressProxy,
+  proxyAuthorization,
+  proxyFailure,
+  targetFailure,
+  type TunnelTarget,
+} from "./_egress_proxy.ts";
 import { type Duplex, writeAll } from "./_socket.ts";
 import type { UpstreamFailure } from "./transport.ts";
 
 /** A proxy has little to say before a tunnel is open; more is a fault or an attack. */
 const MAX_ANSWER_BYTES = 16 * 1024;
+const MAX_ANSWER_LINES = 64;
 /** Interim responses before the final one. */
 const MAX_INTERIM_RESPONSES = 4;
 
@@ -17,49 +26,40 @@ function requestText(proxy: EgressProxy, target: TunnelTarget): string {
   return `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${credentials}\r\n`;
 }
 
-/** What a proxy answers, read piece by piece. */
-class Answer {
-  readonly #bytes = new Uint8Array(MAX_ANSWER_BYTES);
-  #start = 0;
-  #end = 0;
-
-  constructor(readonly socket: Duplex, readonly proxy: EgressProxy) {}
-
-  /** Whether more has been read than was asked for. */
-  get hasRest(): boolean {
-    return this.#start < this.#end;
-  }
-
-  async readHead(): Promise<ResponseHead> {
-    for (let scannedBytes = 0;;) {
-      const headBytes = findHeadEnd(this.#bytes.subarray(this.#start, this.#end), scannedBytes);
-      if (headBytes >= 0) return this.#takeHead(headBytes);
-      scannedBytes = this.#end - this.#start;
-      await this.#fill();
+/**
+ * The status of the final response. The target speaks only when spoken to: what comes behind it would be taken for the answer to
+ * the first request.
+ *
+ * @throws {WireError} where it is not HTTP
+ */
+async function readStatus(socket: Duplex, proxy: EgressProxy): Promise<number> {
+  const bytes = Buffer.from(new Uint8Array(MAX_ANSWER_BYTES).buffer);
+  let interim = 0;
+  let start = 0;
+  let end = 0;
+  for (let scannedTo = 0;;) {
+    const headEnd = findHeadEnd(bytes, start, end, scannedTo);
+    if (headEnd < 0) {
+      scannedTo = end;
+      end += await readMore(socket, proxy, bytes.subarray(end));
+      continue;
     }
-  }
-
-  #takeHead(headBytes: number): ResponseHead {
-    const { buffer } = this.#bytes;
-    const text = Buffer.from(buffer, this.#start, headBytes).toString("latin1");
-    this.#start += headBytes;
-    return parseResponseHead(text);
-  }
-
-  async #fill(): Promise<void> {
-    if (this.#end === MAX_ANSWER_BYTES) throw proxyFailure(this.proxy, `answer over ${MAX_ANSWER_BYTES} bytes`);
-    const count = await this.socket.read(this.#bytes.subarray(this.#end));
-    if (count === null) throw proxyFailure(this.proxy, "connection closed without an answer to CONNECT");
-    this.#end += count;
+    const { status } = parseResponseHead(bytes, start, headEnd, MAX_ANSWER_LINES);
+    if (status >= 300) return status;
+    if (status >= 200 && headEnd < end) throw proxyFailure(proxy, "bytes after the answer to CONNECT");
+    if (status >= 200) return status;
+    if (interim++ === MAX_INTERIM_RESPONSES) {
+      throw proxyFailure(proxy, `more than ${MAX_INTERIM_RESPONSES} interim responses`);
+    }
+    start = scannedTo = headEnd;
   }
 }
 
-async function readFinalHead(answer: Answer): Promise<ResponseHead> {
-  for (let interim = 0; interim <= MAX_INTERIM_RESPONSES; interim++) {
-    const head = await answer.readHead();
-    if (head.status >= 200) return head;
-  }
-  throw proxyFailure(answer.proxy, `more than ${MAX_INTERIM_RESPONSES} interim responses`);
+async function readMore(socket: Duplex, proxy: EgressProxy, target: Uint8Array): Promise<number> {
+  if (target.length === 0) throw proxyFailure(proxy, `answer over ${MAX_ANSWER_BYTES} bytes`);
+  const count = await socket.read(target);
+  if (count === null) throw proxyFailure(proxy, "connection closed without an answer to CONNECT");
+  return count;
 }
 
 /** Statuses by which a proxy speaks of the way behind it (RFC 9110 §15.6.3, §15.6.5). */
@@ -75,13 +75,15 @@ function refusal(proxy: EgressProxy, target: TunnelTarget, status: number): Upst
 /**
  * Makes an HTTP proxy connect its connection to `target` (RFC 9110 §9.3.6). Afterwards every byte is the target's.
  *
- * @throws {UpstreamFailure} `proxy`, `connect`; `protocol` where the answer is not HTTP
+ * @throws {UpstreamFailure} `proxy`, `connect`
  */
 export async function openHttpTunnel(socket: Duplex, proxy: EgressProxy, target: TunnelTarget): Promise<void> {
   await writeAll(socket, new TextEncoder().encode(requestText(proxy, target)));
-  const answer = new Answer(socket, proxy);
-  const { status } = await readFinalHead(answer);
+  let status: number;
+  try {
+    status = await readStatus(socket, proxy);
+  } catch (error) {
+    throw error instanceof WireError ? proxyFailure(proxy, "its answer to CONNECT is not HTTP", error) : error;
+  }
   if (status >= 300) throw refusal(proxy, target, status);
-  // The target speaks only when spoken to: what comes now would be taken for the answer to the first request.
-  if (answer.hasRest) throw proxyFailure(proxy, "bytes after the answer to CONNECT");
 }

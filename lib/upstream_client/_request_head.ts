@@ -1,9 +1,5 @@
-import { UpstreamFailure, type UpstreamRequest } from "./transport.ts";
-
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** No control, no space; bytes above ASCII go as they are. */
-const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
-const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+import { fieldLine, requestLine } from "../wire/head_writer.ts";
+import { type SendOptions, UpstreamFailure, type UpstreamRequest } from "./transport.ts";
 
 /** A proxy that is asked for an upstream's resources in absolute form (RFC 9112 §3.2.2). */
 export interface ForwardProxy {
@@ -29,55 +25,102 @@ const REFUSED: ReadonlySet<string> = new Set([
 /** Methods whose request says `Content-Length: 0` where it has no body (RFC 9110 §8.6). */
 const EXPECT_CONTENT: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
 
-function refuse(what: string): UpstreamFailure {
-  return new UpstreamFailure("protocol", `Cannot write the request: ${what}`, false);
+/** What is made of a field by its name, as it is written. */
+type NameKind = "plain" | "host" | "refused";
+
+/** Names written before. Looking one up is cheaper than looking at its characters; bounded, since clients choose names too. */
+const nameKinds = new Map<string, NameKind>();
+const MAX_NAME_KINDS = 1024;
+const MAX_KNOWN_NAME_LENGTH = 64;
+
+/** @throws {TypeError} where it is no token */
+function kindOf(name: string): NameKind {
+  fieldLine(name, "");
+  const lower = name.toLowerCase();
+  const kind = lower === "host" ? "host" : REFUSED.has(lower) ? "refused" : "plain";
+  if (nameKinds.size < MAX_NAME_KINDS && name.length <= MAX_KNOWN_NAME_LENGTH) nameKinds.set(name, kind);
+  return kind;
 }
 
-function fieldLine(name: string, value: string): string {
-  if (!TOKEN.test(name)) throw refuse("invalid field name");
-  if (!FIELD_VALUE.test(value)) throw refuse(`invalid character in the value of "${name}"`);
-  return `${name}: ${value}\r\n`;
+/** No control but tab; each character one byte (RFC 9110 §5.5). */
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** A protocol's name and perhaps its version (RFC 9110 §7.8). */
+const PROTOCOL = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:\/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)?$/;
+
+/** The failure of a request that cannot be written. */
+export function unsendable(what: string): UpstreamFailure {
+  return new UpstreamFailure("unsendable", `Cannot write the request: ${what}`, false);
 }
 
-function framingLine(request: UpstreamRequest): string {
-  const { body, method } = request;
+function framingLine({ body, method }: UpstreamRequest): string {
   if (body === null) return EXPECT_CONTENT.has(method) ? "content-length: 0\r\n" : "";
-  if (body.lengthBytes === null) return "transfer-encoding: chunked\r\n";
-  if (!Number.isSafeInteger(body.lengthBytes) || body.lengthBytes < 0) throw refuse("invalid body length");
-  return `content-length: ${body.lengthBytes}\r\n`;
+  const { lengthBytes } = body;
+  if (lengthBytes === null) return "transfer-encoding: chunked\r\n";
+  if (!Number.isSafeInteger(lengthBytes) || lengthBytes < 0) throw unsendable("invalid body length");
+  return `content-length: ${lengthBytes}\r\n`;
 }
 
 /** The target as it is written: the proxy is told the upstream with each one, also for `OPTIONS *` (RFC 9112 §3.2.4). */
 function targetText(target: string, proxy: ForwardProxy | null): string {
-  if (!TARGET.test(target)) throw refuse("invalid target");
-  if (proxy === null) return target;
+  if (proxy === null || target === "") return target;
   return `http://${proxy.authority}${target === "*" ? "" : target}`;
 }
 
 /** A proxy replaces `Host` by what the target says: another one would be lost without a word. */
-function proxyLine(proxy: ForwardProxy | null, host: string): string {
-  if (proxy === null) return "";
-  if (host.toLowerCase() !== proxy.authority) throw refuse("a forward proxy would send another Host than asked for");
-  return proxy.authorization === null ? "" : `proxy-authorization: ${proxy.authorization}\r\n`;
+function proxyLine(proxy: ForwardProxy, host: string): string {
+  if (host.toLowerCase() !== proxy.authority) {
+    throw unsendable("a forward proxy would send another Host than asked for");
+  }
+  return proxy.authorization === null ? "" : fieldLine("proxy-authorization", proxy.authorization);
 }
+
+/** What is asked of the connection; each such field is named by `Connection` (RFC 9110 §7.6.1). */
+function connectionLines({ upgrade, wantsTrailers }: HeadOptions, hasBody: boolean): string {
+  if (upgrade === undefined) return wantsTrailers ? "te: trailers\r\nconnection: te\r\n" : "";
+  if (hasBody || !PROTOCOL.test(upgrade)) throw unsendable("no upgrade with a body, or to a protocol without a name");
+  return `upgrade: ${upgrade}\r\n${
+    wantsTrailers ? "te: trailers\r\nconnection: upgrade, te" : "connection: upgrade"
+  }\r\n`;
+}
+
+/** What of {@linkcode SendOptions} the head says. */
+export type HeadOptions = Pick<SendOptions, "upgrade" | "wantsTrailers">;
 
 /**
  * The request line and field section as text, each character one byte (RFC 9112 §3, §5), as an upstream or as `proxy` wants
  * them. The framing field is added from the request's body.
  *
- * @throws {UpstreamFailure} `protocol`, before anything is sent: a character that could end a line or is not Latin-1, no `host`
+ * @throws {UpstreamFailure} `unsendable`, before anything is sent: a character that could end a line or is not Latin-1, no `host`
  * or two, a field that frames the message, a host that the proxy would replace
  */
-export function formatRequestHead(request: UpstreamRequest, proxy: ForwardProxy | null = null): string {
-  if (!TOKEN.test(request.method) || request.method === "CONNECT") throw refuse("invalid method");
-  let text = `${request.method} ${targetText(request.target, proxy)} HTTP/1.1\r\n`;
-  const hosts: string[] = [];
-  for (const [name, value] of request.fields) {
-    const lower = name.toLowerCase();
-    if (REFUSED.has(lower)) throw refuse(`field "${lower}" belongs to the connection`);
-    if (lower === "host") hosts.push(value);
-    text += fieldLine(name, value);
+export function formatRequestHead(
+  request: UpstreamRequest,
+  proxy: ForwardProxy | null = null,
+  options: HeadOptions = {},
+): string {
+  if (request.method === "CONNECT") throw unsendable("invalid method");
+  try {
+    return requestLine(request.method, targetText(request.target, proxy)) + fieldSection(request, proxy) +
+      framingLine(request) + connectionLines(options, request.body !== null) + "\r\n";
+  } catch (error) {
+    throw error instanceof TypeError ? unsendable(error.message) : error;
   }
-  if (hosts.length !== 1) throw refuse(`expected one host field: received ${hosts.length}`);
-  return `${text}${framingLine(request)}${proxyLine(proxy, hosts[0] ?? "")}\r\n`;
+}
+
+function fieldSection({ fields }: UpstreamRequest, proxy: ForwardProxy | null): string {
+  let text = "";
+  let host: string | null = null;
+  for (const [name, value] of fields) {
+    const kind = nameKinds.get(name) ?? kindOf(name);
+    if (kind === "refused") throw unsendable(`field "${name}" belongs to the connection`);
+    if (kind === "host") {
+      if (host !== null) throw unsendable("more than one host field");
+      host = value;
+    }
+    if (!FIELD_VALUE.test(value)) throw unsendable(`invalid character in the value of "${name}"`);
+    text += `${name}: ${value}\r\n`;
+  }
+  if (host === null) throw unsendable("no host field");
+  return proxy === null ? text : text + proxyLine(proxy, host);
 }

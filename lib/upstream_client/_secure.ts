@@ -45,6 +45,10 @@ class NestedSocket implements Socket {
     return this.#inner.write(bytes);
   }
 
+  closeWrite(): Promise<void> {
+    return this.#inner.closeWrite();
+  }
+
   close(): void {
     this.#inner.close();
     this.#relay[Symbol.dispose]();

@@ -1,8 +1,10 @@
+import type { ByteStream } from "../wire/byte_stream.ts";
+
 /** What a connection needs of its socket, whatever layers that has: TCP, TLS, TLS through TLS. */
-export type Socket = Pick<Deno.Conn, "read" | "write" | "close" | "ref" | "unref">;
+export type Socket = ByteStream & Pick<Deno.Conn, "ref" | "unref">;
 
 /** A socket's two directions. */
-export type Duplex = Pick<Deno.Conn, "read" | "write">;
+export type Duplex = Pick<ByteStream, "read" | "write">;
 
 /**
  * Runs a step of opening a connection. When it fails, or `signal` aborts, the socket is closed, which ends whatever is under

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { type Hop, type Lookup, resolveHost, sharedLookup, systemLookup } from "./_dial.ts";
 import { FetchExchange } from "./_fetch_exchange.ts";
 import { fetchUrl } from "./_fetch_url.ts";
-import { formatRequestHead } from "./_request_head.ts";
+import { formatRequestHead, unsendable } from "./_request_head.ts";
 import {
   mayGoAgain,
   type SendOptions,
@@ -62,6 +62,7 @@ class FetchTransport implements Transport {
   }
 
   async send(request: UpstreamRequest, options: SendOptions): Promise<UpstreamResponse> {
+    if (options.upgrade !== undefined) throw unsendable("HTTP/2 upstreams are not asked for another protocol");
     const url = this.#urlOf(request);
     if (this.#isClosed) throw new UpstreamFailure("aborted", "Cannot send: the transport is closed", false);
     if (options.signal?.aborted) {
@@ -106,7 +107,7 @@ class FetchTransport implements Transport {
     const { url } = this.#options;
     const host = request.fields.find(([name]) => name.toLowerCase() === "host")?.[1].toLowerCase();
     if (host === url.host) return fetchUrl(url.origin, request.target);
-    throw new UpstreamFailure("protocol", "Cannot write the request: HTTP/2 upstreams get the URL's host only", false);
+    throw unsendable("HTTP/2 upstreams get the URL's host only");
   }
 
   async #checkAddresses({ deadlines, signal }: SendOptions): Promise<void> {
@@ -157,7 +158,8 @@ class FetchTransport implements Transport {
  * A transport that speaks HTTP/2, or HTTP/1.1 where the upstream does not, through the runtime's `fetch`. What that client does
  * not leave to its user is the price: it writes paths through a URL parser, sends bodies without their length, adds `Accept`,
  * `Accept-Language` and `User-Agent` where they are missing, and joins repeated response fields except `Set-Cookie`. Responses
- * are asked for without a coding, because it would decode them and keep their labels.
+ * are asked for without a coding, because it would decode them and keep their labels. Interim responses, trailers either way and
+ * upgrades do not pass it.
  *
  * @throws {RangeError} where the URL's scheme is not https, or not one request is allowed
  */

@@ -1,10 +1,10 @@
 import type { Clock } from "../clock.ts";
+import { Deadlines } from "../wire/deadlines.ts";
 import type { Connection } from "./_connection.ts";
 import { ConnectionPool } from "./_connection_pool.ts";
-import { Deadlines } from "./_deadlines.ts";
 import { type Endpoint, type Lookup, openSocket, sharedLookup, systemLookup } from "./_dial.ts";
 import { type EgressProxy, parseEgressProxy, proxyAuthorization } from "./_egress_proxy.ts";
-import { Exchange } from "./_exchange.ts";
+import { Exchange, type ExchangeHome } from "./_exchange.ts";
 import { formatRequestHead, type ForwardProxy } from "./_request_head.ts";
 import {
   mayGoAgain,
@@ -92,9 +92,9 @@ function authorityLabel({ host, port, proxy }: Endpoint): string {
 }
 
 /** HTTP/1.1 over sockets of its own (RFC 9112). */
-class Http1Transport implements Transport {
-  readonly #pool: ConnectionPool;
-  readonly #clock: Clock;
+class Http1Transport implements Transport, ExchangeHome {
+  readonly pool: ConnectionPool;
+  readonly clock: Clock;
   readonly #proxy: EgressProxy | null;
   readonly #forwardProxy: ForwardProxy | null;
   #isClosed = false;
@@ -106,10 +106,10 @@ class Http1Transport implements Transport {
       );
     }
     const endpoint = endpointOf(options);
-    this.#clock = options.clock;
+    this.clock = options.clock;
     this.#proxy = endpoint.proxy;
     this.#forwardProxy = forwardProxyOf(endpoint, options.url);
-    this.#pool = new ConnectionPool({
+    this.pool = new ConnectionPool({
       open: (signal) => openSocket(endpoint, signal),
       authority: authorityLabel(endpoint),
       deadlines: new Deadlines(),
@@ -122,59 +122,52 @@ class Http1Transport implements Transport {
   }
 
   async send(request: UpstreamRequest, options: SendOptions): Promise<UpstreamResponse> {
-    const response = await this.#send(request, options);
-    if (this.#forwardProxy === null || response.status !== 407) return response;
-    // It is the proxy that wants something, of the gateway: the client has nothing to do with it (RFC 9110 §15.5.8).
-    response.body.cancel();
-    throw new UpstreamFailure(
-      "proxy",
-      `Proxy ${this.#proxy?.label} refuses the credentials, or their lack (407)`,
-      true,
-    );
-  }
-
-  async #send(request: UpstreamRequest, options: SendOptions): Promise<UpstreamResponse> {
-    const head = formatRequestHead(request, this.#forwardProxy);
+    const head = formatRequestHead(request, this.#forwardProxy, options);
     if (this.#isClosed) throw new UpstreamFailure("aborted", "Cannot send: the transport is closed", false);
     if (options.signal?.aborted) {
       throw new UpstreamFailure("aborted", "Request aborted", false, { cause: options.signal.reason });
     }
-    const connection = this.#pool.takeIdle() ?? await this.#acquire(options, false);
-    const exchange = this.#exchange(connection, { request, head, ...options });
+    // A connection that is asked to switch may not come back, and must not turn out to be dead: it is opened for the purpose.
+    const isFresh = options.upgrade !== undefined;
+    const idle = isFresh ? undefined : this.pool.takeIdle();
+    const exchange = new Exchange(this, idle ?? await this.#acquire(options, isFresh), request, options);
+    let response: UpstreamResponse;
     try {
-      return await exchange.run();
+      response = await exchange.run(head);
     } catch (failure) {
       // A connection that died while it lay idle says nothing of the upstream, and a request without effect may go again.
-      const isStale = connection.isReused && !exchange.hasResponseBytes &&
+      const isStale = exchange.connection.isReused && !exchange.hasResponseBytes &&
         (failure as UpstreamFailure).kind === "reset";
       if (!isStale || !mayGoAgain(request, options)) throw failure;
+      response = await new Exchange(this, await this.#acquire(options, true), request, options).run(head);
     }
-    return await this.#exchange(await this.#acquire(options, true), { request, head, ...options }).run();
+    if (this.#forwardProxy !== null && response.status === 407) throw this.#refusedByProxy(response);
+    return response;
   }
 
   stats(): TransportStats {
-    return { open: this.#pool.openCount, idle: this.#pool.idleCount };
+    return { open: this.pool.openCount, idle: this.pool.idleCount };
   }
 
   retire(): void {
-    this.#pool.close();
+    this.pool.close();
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#pool.close();
+    this.pool.close();
   }
 
   #acquire(options: SendOptions, isFresh: boolean): Promise<Connection> {
-    return this.#pool.acquire({ connectMs: options.deadlines.connectMs, signal: options.signal, isFresh });
+    return this.pool.acquire({ connectMs: options.deadlines.connectMs, signal: options.signal, isFresh });
   }
 
-  #exchange(connection: Connection, what: { request: UpstreamRequest; head: string } & SendOptions): Exchange {
-    return new Exchange({ ...what, connection, clock: this.#clock, release: this.#release });
+  /** It is the proxy that wants something, of the gateway: the client has nothing to do with it (RFC 9110 §15.5.8). */
+  #refusedByProxy(response: UpstreamResponse): UpstreamFailure {
+    response.body.cancel();
+    const what = `Proxy ${this.#proxy?.label} refuses the credentials, or their lack (407)`;
+    return new UpstreamFailure("proxy", what, true);
   }
-
-  readonly #release = (connection: Connection, keepAliveMs: number | null) =>
-    this.#pool.release(connection, keepAliveMs);
 }
 
 /**

@@ -23,8 +23,8 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TR
 /** Answers that another upstream, or the same one later, may not give: the fault is the upstream's and temporary. */
 const TEMPORARY_STATUS: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 
-/** Failures that another try does not mend: the client has left, or the answer is too large for us wherever it is from. */
-const FINAL_FAILURES: ReadonlySet<FailureKind> = new Set(["aborted", "too_large"]);
+/** Failures that another try does not mend: the client has left, its request cannot be written, or the answer is too large for us. */
+const FINAL_FAILURES: ReadonlySet<FailureKind> = new Set(["aborted", "unsendable", "too_large"]);
 
 /**
  * Whether another try may be made. A request of which not one byte was written may always be given to another upstream;

@@ -1,12 +1,6 @@
 import type { Fields } from "../http/fields.ts";
+import type { BodySource } from "../wire/body_source.ts";
 import type { ByteStream } from "../wire/byte_stream.ts";
-
-/** The body of a request on its way to an upstream. */
-export interface RequestBody {
-  readonly stream: ReadableStream<Uint8Array>;
-  /** From the client's `Content-Length`; `null` sends it chunked. */
-  readonly lengthBytes: number | null;
-}
 
 /** One request as it goes on the wire. */
 export interface UpstreamRequest {
@@ -15,7 +9,8 @@ export interface UpstreamRequest {
   readonly target: string;
   /** End-to-end fields with `host`, without framing fields: the transport frames the body itself. */
   readonly fields: Readonly<Fields>;
-  readonly body: RequestBody | null;
+  /** Of no stated length it goes chunked, its trailers behind it. */
+  readonly body: BodySource | null;
 }
 
 /** How long each step of one try may take, in milliseconds. */
@@ -35,18 +30,21 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
   /** The request may have an effect whatever its method: it never goes out a second time, not even when its connection dies. */
   readonly once?: boolean;
-  /** Protocol to switch to (RFC 9110 §7.8). */
-  readonly upgrade?: string;
-  /** Told of each interim response but 100 and 101 (RFC 9110 §15.2). */
+  /** Called for each interim response but 100 and 101 (RFC 9110 §15.2), hop-by-hop fields included. Must not throw. */
   readonly onInterim?: (status: number, fields: Readonly<Fields>) => void;
+  /** Says `TE: trailers`: whoever reads the response takes its trailer section (RFC 9110 §10.1.4). */
+  readonly wantsTrailers?: boolean;
+  /** Asks to go on in this protocol (RFC 9110 §7.8): an upstream that agrees answers 101 with a `tunnel`. Not with a body. */
+  readonly upgrade?: string;
 }
 
 /** Safe methods of which a server does not mind one more (RFC 9110 §9.2.2). */
 const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Whether a request may go out a second time because the connection that it went out on turned out to be dead. */
-export function mayGoAgain({ method, body }: UpstreamRequest, { once }: Pick<SendOptions, "once">): boolean {
-  return body === null && once !== true && REPEATABLE.has(method);
+export function mayGoAgain(request: UpstreamRequest, options: Pick<SendOptions, "once" | "upgrade">): boolean {
+  if (request.body !== null || options.once === true || options.upgrade !== undefined) return false;
+  return REPEATABLE.has(request.method);
 }
 
 /** A response body, read once from front to end. */
@@ -63,6 +61,20 @@ export interface UpstreamBody {
    */
   read(): Promise<Uint8Array | null>;
   /**
+   * As {@linkcode read}, but the chunk is lent: it is valid until the next call only, and costs no memory of its own. Absent
+   * where a body has nothing cheaper than `read`, which then stands in for it.
+   *
+   * @throws {UpstreamFailure} as {@linkcode read}
+   */
+  lend?(): Promise<Uint8Array | null>;
+  /**
+   * All of the content, where it came with the field section and nothing of it has been read; else `null` or absent. It is the
+   * caller's, and the connection is free already. Whoever takes it has no need to read.
+   */
+  readonly whole?: Uint8Array<ArrayBuffer> | null;
+  /** The trailer section, once the content has ended (RFC 9110 §6.5); `null` or absent where there was none. */
+  readonly trailers?: Readonly<Fields> | null;
+  /**
    * The whole body in one array of its exact size.
    *
    * @throws {UpstreamFailure} as {@linkcode read}; `too_large` when it holds more than `limitBytes`
@@ -70,9 +82,6 @@ export interface UpstreamBody {
   readAll(limitBytes: number): Promise<Uint8Array<ArrayBuffer>>;
   /** Gives up the rest and the connection with it. Safe to call twice and after the end. */
   cancel(): void;
-  readonly whole?: Uint8Array<ArrayBuffer> | null;
-  lend?(): Promise<Uint8Array | null>;
-  readonly trailers?: Readonly<Fields> | null;
 }
 
 /** A response whose field section has arrived and whose body has not been read. */
@@ -81,9 +90,13 @@ export interface UpstreamResponse {
   /** As received, names in lower case, values as Latin-1 text, hop-by-hop fields included. */
   readonly fields: Fields;
   readonly body: UpstreamBody;
+  /**
+   * With status 101, for a request that asked for it: the connection, which speaks the other protocol from here on. It gives
+   * first what came behind the field section. It counts as open until its taker closes it; `body.cancel` does that too.
+   */
+  readonly tunnel?: ByteStream;
   /** Milliseconds since the Unix epoch at which the field section was complete. */
   readonly receivedAtMs: number;
-  readonly tunnel?: ByteStream;
 }
 
 /** What went wrong in a try, from the first look-up to the body's last byte. */
@@ -106,8 +119,10 @@ export type FailureKind =
   | "reset"
   /** The connection closed before the end of the body. */
   | "truncated"
-  /** The response breaks the grammar; with `requestSent` false, the request would have. */
+  /** The response breaks the grammar. */
   | "protocol"
+  /** The request cannot be written: it would break the grammar, or is one that the transport does not carry. Nothing was sent. */
+  | "unsendable"
   /** The body is over the limit of `readAll`. */
   | "too_large"
   /** On our side: by the signal, by `cancel`, by a request body that failed, stalled or was not of its length. */

@@ -87,9 +87,19 @@ for (const [name, head, wire] of FRAMINGS) {
       `readAll() refuses more than its limit and closes: ${name}`,
       () =>
         withBody({ head, wire, then }, async ({ body }, open) => {
-          await failureOf(body.readAll(CONTENT.length - 1), "too_large");
+          await failureOf(body.readAll(CONTENT.length >> 1), "too_large");
           assert.equal(open(), 0);
           await failureOf(body.read(), "too_large");
+        }),
+    ),
+  );
+
+  Deno.test(
+    leakless(
+      `readAll() refuses one byte more than its limit: ${name}`,
+      () =>
+        withBody({ head, wire, then }, async ({ body }) => {
+          await failureOf(body.readAll(CONTENT.length - 1), "too_large");
         }),
     ),
   );

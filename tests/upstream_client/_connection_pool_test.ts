@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type AcquireOptions, ConnectionPool } from "../../lib/upstream_client/_connection_pool.ts";
-import { Deadlines } from "../../lib/upstream_client/_deadlines.ts";
+import { Deadlines } from "../../lib/wire/deadlines.ts";
 import type { Transport, UpstreamFailure } from "../../lib/upstream_client/transport.ts";
 import { answering, RawServer } from "./_raw_server.ts";
 import { eventually, exchange, failureOf, leakless, PATIENT, request, transportTo } from "./_sending.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Deadlines, Transport } from "../../lib/upstream_client/transport.ts";
 import { answering, RawServer } from "./_raw_server.ts";
-import { exchange, failureOf, leakless, PATIENT, request, streamed, transportTo } from "./_sending.ts";
+import { exchange, failureOf, leakless, PATIENT, request, sourced, streamed, transportTo } from "./_sending.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -55,16 +55,14 @@ Deno.test(leakless("run() counts firstByteMs from the end of the upload, and the
     await connection.drain();
   });
   const transport = transportTo(server.url);
-  const slow = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      controller.enqueue(new Uint8Array(1));
-      if (++sent === 5) controller.close();
-    },
-  });
   let sent = 0;
+  const { body } = sourced(5, async () => {
+    if (sent++ === 5) return null;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return new Uint8Array(1);
+  });
   const deadlines = { ...PATIENT, firstByteMs: 2_000 };
-  const response = await transport.send(request("POST", "/", { stream: slow, lengthBytes: 5 }), { deadlines });
+  const response = await transport.send(request("POST", "/", body), { deadlines });
   assert.equal(response.status, 200);
   transport.close();
 }));

@@ -1,14 +1,15 @@
 import type { FetchTransportOptions } from "../../lib/upstream_client/fetch_transport.ts";
 import { createFetchTransport } from "../../lib/upstream_client/fetch_transport.ts";
 import { systemClock } from "../../lib/clock.ts";
-import type { RequestBody, Transport, UpstreamRequest } from "../../lib/upstream_client/transport.ts";
+import type { BodySource } from "../../lib/wire/body_source.ts";
+import type { Transport, UpstreamRequest } from "../../lib/upstream_client/transport.ts";
 import { caCert, serverTls } from "./egress_servers.ts";
 
 /** An HTTPS server that speaks HTTP/2 and HTTP/1.1, and a transport to it. */
 export interface FetchServer extends AsyncDisposable {
   readonly port: number;
   readonly transport: Transport;
-  request(method: string, target: string, more?: { fields?: [string, string][]; body?: RequestBody }): UpstreamRequest;
+  request(method: string, target: string, more?: { fields?: [string, string][]; body?: BodySource }): UpstreamRequest;
 }
 
 /** Starts one on loopback. */

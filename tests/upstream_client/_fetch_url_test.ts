@@ -29,7 +29,7 @@ Deno.test("fetchUrl() refuses what a URL parser would resolve away, and what is 
   ) {
     assert.throws(() => fetchUrl(ORIGIN, target), (error) => {
       assert.ok(error instanceof UpstreamFailure, target);
-      assert.deepEqual([error.kind, error.requestSent], ["protocol", false]);
+      assert.deepEqual([error.kind, error.requestSent], ["unsendable", false]);
       return true;
     });
   }

@@ -74,7 +74,7 @@ Deno.test(leakless("an http upstream is asked for in absolute form, with credent
     "POST /p HTTP/1.1|false|abc",
   ]);
   assert.equal(proxy.asked[0], `GET http://upstream.example:${server.port}/a//b?c HTTP/1.1`);
-  await failureOf(exchange(transport, request()), "protocol");
+  await failureOf(exchange(transport, request()), "unsendable");
   transport.close();
 }));
 

@@ -50,7 +50,7 @@ Deno.test("formatRequestHead() refuses all that could split or blur a request, b
   for (const bad of BAD) {
     assert.throws(
       () => formatRequestHead(bad),
-      (error) => error instanceof UpstreamFailure && error.kind === "protocol" && !error.requestSent,
+      (error) => error instanceof UpstreamFailure && error.kind === "unsendable" && !error.requestSent,
       JSON.stringify(bad),
     );
   }

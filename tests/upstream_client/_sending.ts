@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { latin1Text } from "./_raw_server.ts";
 import { systemClock } from "../../lib/clock.ts";
+import type { Fields } from "../../lib/http/fields.ts";
+import type { BodySource } from "../../lib/wire/body_source.ts";
 import { createHttp1Transport, type Http1TransportOptions } from "../../lib/upstream_client/http1_transport.ts";
 import {
   type Deadlines,
   type FailureKind,
-  type RequestBody,
   type Transport,
   UpstreamFailure,
   type UpstreamRequest,
@@ -25,21 +26,62 @@ export function transportTo(url: URL, options: Partial<Http1TransportOptions> = 
   });
 }
 
-export function request(method = "GET", target = "/", body: RequestBody | null = null): UpstreamRequest {
+export function request(method = "GET", target = "/", body: BodySource | null = null): UpstreamRequest {
   return { method, target, fields: [["host", "upstream.example"]], body };
 }
 
-/** A body of the given chunks, with the length announced or not. */
-export function streamed(chunks: Uint8Array[], lengthBytes: number | null): RequestBody {
+/** A body of the given chunks, with the length announced or not. Its memory is written over as soon as the next one is asked for. */
+export function streamed(chunks: Uint8Array[], lengthBytes: number | null, trailers: Fields | null = null): BodySource {
   const rest = chunks.slice();
-  const stream = new ReadableStream<Uint8Array>({
-    pull(controller) {
+  const lent = new Uint8Array(Math.max(0, ...chunks.map((chunk) => chunk.length)));
+  return {
+    lengthBytes,
+    trailers,
+    read() {
+      lent.fill(0);
       const chunk = rest.shift();
-      if (chunk === undefined) controller.close();
-      else controller.enqueue(chunk);
+      if (chunk === undefined) return Promise.resolve(null);
+      lent.set(chunk);
+      return Promise.resolve(lent.subarray(0, chunk.length));
     },
+    cancel: () => void rest.splice(0),
+  };
+}
+
+/** What is seen of a body's source. */
+export interface SourceLog {
+  reads: number;
+  isCancelled: boolean;
+}
+
+/** A body that gives what `next` gives, and tells how often it was asked and whether it was cancelled. */
+export function sourced(
+  lengthBytes: number | null,
+  next: () => Promise<Uint8Array | null>,
+): { body: BodySource; seen: SourceLog } {
+  const seen = { reads: 0, isCancelled: false };
+  const read = () => {
+    seen.reads++;
+    return next();
+  };
+  return { body: { lengthBytes, read, cancel: () => void (seen.isCancelled = true) }, seen };
+}
+
+/** A body whose source the test feeds by hand. */
+export function fed(lengthBytes: number | null) {
+  const chunks: (Uint8Array | null | Error)[] = [];
+  let waiting: (() => void) | null = null;
+  const feed = (chunk: Uint8Array | null | Error) => {
+    chunks.push(chunk);
+    waiting?.();
+  };
+  const { body, seen } = sourced(lengthBytes, async () => {
+    if (chunks.length === 0) await new Promise<void>((resolve) => waiting = resolve);
+    const chunk = chunks.shift();
+    if (chunk instanceof Error) throw chunk;
+    return chunk ?? null;
   });
-  return { stream, lengthBytes };
+  return { body, seen, feed };
 }
 
 /** Sends, reads everything and says what came: status and body text. */

@@ -80,7 +80,7 @@ Deno.test("createFetchTransport() says what failed without the URL, which may ho
 Deno.test("createFetchTransport() refuses another Host, schemes without TLS and no room at all", async () => {
   await using server = fetchServer(() => new Response("ok"));
   const request = { ...server.request("GET", "/"), fields: [["host", "other.example"]] as [string, string][] };
-  assert.equal((await failureOf(server.transport.send(request, options), "protocol")).requestSent, false);
+  assert.equal((await failureOf(server.transport.send(request, options), "unsendable")).requestSent, false);
   const made = { caCerts: [], allowPrivate: false, clock: systemClock };
   assert.throws(() => createFetchTransport({ ...made, url: new URL("http://x"), maxRequests: 1 }), RangeError);
   assert.throws(() => createFetchTransport({ ...made, url: new URL("https://x"), maxRequests: 0 }), RangeError);

@@ -215,7 +215,7 @@ Deno.test(leakless("send() refuses what could split a request before it connects
       })),
   ];
   for (const request of bad) {
-    const failure = await failureOf(transport.send(request, { deadlines: PATIENT }), "protocol");
+    const failure = await failureOf(transport.send(request, { deadlines: PATIENT }), "unsendable");
     assert.equal(failure.requestSent, false);
   }
   transport.close();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mayGoAgain, UpstreamFailure } from "../../lib/upstream_client/transport.ts";
+import { request, streamed } from "./_sending.ts";
 
 Deno.test("UpstreamFailure carries kind, whether the request went out, and cause", () => {
   const cause = new Error("below");
@@ -12,14 +13,11 @@ Deno.test("UpstreamFailure carries kind, whether the request went out, and cause
 });
 
 Deno.test("mayGoAgain() lets safe requests without a body go again, unless they are to go once", () => {
-  const request = (method: string, hasBody = false) => {
-    const body = hasBody ? { stream: new ReadableStream<Uint8Array>(), lengthBytes: 1 } : null;
-    return { method, target: "/", fields: [], body };
-  };
   for (const method of ["GET", "HEAD", "OPTIONS"]) {
     assert.ok(mayGoAgain(request(method), {}));
     assert.ok(!mayGoAgain(request(method), { once: true }));
-    assert.ok(!mayGoAgain(request(method, true), {}));
+    assert.ok(!mayGoAgain(request(method), { upgrade: "websocket" }));
+    assert.ok(!mayGoAgain(request(method, "/", streamed([], 1)), {}));
   }
   for (const method of ["POST", "PUT", "PATCH", "DELETE", "PURGE", "get"]) assert.ok(!mayGoAgain(request(method), {}));
 });

@@ -1,17 +1,13 @@
+import type { BodySource } from "../wire/body_source.ts";
+import { CHUNK_END, LAST_CHUNK, lastChunk, writeChunkSize } from "../wire/chunked_writer.ts";
+import { CHUNK_BYTES, giveChunkBuffer, takeChunkBuffer } from "./_chunk_buffers.ts";
 import type { Connection } from "./_connection.ts";
-import { type FailureKind, type RequestBody, UpstreamFailure } from "./transport.ts";
-
-/** Up to here a chunk is copied between its framing so that it costs one write. */
-const MAX_JOINED_BYTES = 64 * 1024;
-
-const encoder = new TextEncoder();
-const CRLF = encoder.encode("\r\n");
-const LAST_CHUNK = encoder.encode("0\r\n\r\n");
+import { type FailureKind, UpstreamFailure } from "./transport.ts";
 
 /** What an {@linkcode Upload} needs to know of its exchange. */
 export interface UploadOptions {
   readonly connection: Connection;
-  readonly body: RequestBody;
+  readonly body: BodySource;
   /** Sets the deadline of the next step, of the kind with which it fails. */
   readonly arm: (kind: FailureKind) => void;
 }
@@ -24,14 +20,12 @@ function feederFailure(what: string, cause?: unknown): UpstreamFailure {
 /** Sends a request body, chunk by chunk as the socket takes it. */
 export class Upload {
   readonly #options: UploadOptions;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   #isSent = false;
   #isStopped = false;
   #takenBytes = 0;
 
   constructor(options: UploadOptions) {
     this.#options = options;
-    this.#reader = options.body.stream.getReader();
   }
 
   /** Whether the request is complete on the wire. Its source is read to the end all the same, to leave nothing behind there. */
@@ -58,11 +52,7 @@ export class Upload {
   stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    if (!this.#isSent) this.#letGo();
-  }
-
-  #letGo(): void {
-    this.#reader.cancel().catch(() => {});
+    if (!this.#isSent) this.#options.body.cancel();
   }
 
   async #pump(): Promise<void> {
@@ -71,55 +61,61 @@ export class Upload {
       // An empty chunk would end a chunked body.
       if (chunk.length === 0) continue;
       arm("idle_timeout");
-      await this.#send(chunk);
+      if (body.lengthBytes === null) await this.#sendFramed(chunk);
+      else await connection.write(chunk);
       this.#isSent = this.#takenBytes === body.lengthBytes;
     }
     if (this.#isStopped) return;
-    if (body.lengthBytes === null) await connection.write(LAST_CHUNK);
+    if (body.lengthBytes === null) await this.#sendEnd();
     this.#isSent = true;
   }
 
   /** The next chunk, checked against the announced length; `null` at the end or once stopped. */
   async #next(): Promise<Uint8Array | null> {
     if (this.#isStopped) return null;
-    this.#options.arm(this.#isSent ? "first_byte_timeout" : "aborted");
-    const chunk = await this.#read();
+    const { body, arm } = this.#options;
+    arm(this.#isSent ? "first_byte_timeout" : "aborted");
+    let chunk: Uint8Array | null;
+    try {
+      chunk = await body.read();
+    } catch (error) {
+      throw feederFailure("its source failed", error);
+    }
     if (this.#isStopped) {
-      this.#letGo();
+      body.cancel();
       return null;
     }
     this.#takenBytes += chunk?.length ?? 0;
-    const { lengthBytes } = this.#options.body;
+    const { lengthBytes } = body;
     if (lengthBytes === null) return chunk;
     if (this.#takenBytes > lengthBytes) throw feederFailure(`longer than its ${lengthBytes} bytes`);
     if (chunk === null && this.#takenBytes < lengthBytes) throw feederFailure(`shorter than its ${lengthBytes} bytes`);
     return chunk;
   }
 
-  async #read(): Promise<Uint8Array | null> {
-    try {
-      const { done, value } = await this.#reader.read();
-      return done ? null : value;
-    } catch (error) {
-      throw feederFailure("its source failed", error);
+  /** In chunks of our own size, each with its framing in one write. */
+  async #sendFramed(content: Uint8Array): Promise<void> {
+    const buffer = takeChunkBuffer();
+    for (let at = 0; at < content.length; at += CHUNK_BYTES) {
+      const piece = content.subarray(at, at + CHUNK_BYTES);
+      const pieceStart = writeChunkSize(piece.length, buffer, 0);
+      buffer.set(piece, pieceStart);
+      buffer.set(CHUNK_END, pieceStart + piece.length);
+      await this.#options.connection.write(buffer.subarray(0, pieceStart + piece.length + CHUNK_END.length));
     }
+    giveChunkBuffer(buffer);
   }
 
-  async #send(chunk: Uint8Array): Promise<void> {
+  async #sendEnd(): Promise<void> {
     const { connection, body } = this.#options;
-    if (body.lengthBytes !== null) return await connection.write(chunk);
-    const size = encoder.encode(`${chunk.length.toString(16)}\r\n`);
-    if (chunk.length <= MAX_JOINED_BYTES) return await connection.write(framed(size, chunk));
-    await connection.write(size);
-    await connection.write(chunk);
-    await connection.write(CRLF);
+    const trailers = body.trailers ?? null;
+    if (trailers === null) return await connection.write(LAST_CHUNK);
+    let text: string;
+    try {
+      text = lastChunk(trailers);
+    } catch (error) {
+      throw feederFailure("its trailers cannot be written", error);
+    }
+    await connection.writeText(text);
   }
-}
-
-function framed(size: Uint8Array, chunk: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(size.length + chunk.length + CRLF.length);
-  bytes.set(size);
-  bytes.set(chunk, size.length);
-  bytes.set(CRLF, size.length + chunk.length);
-  return bytes;
 }

@@ -1,22 +1,23 @@
 import assert from "node:assert/strict";
 import { answering, latin1, RawServer } from "./_raw_server.ts";
-import { eventually, exchange, failureOf, leakless, PATIENT, request, streamed, transportTo } from "./_sending.ts";
+import {
+  eventually,
+  exchange,
+  failureOf,
+  fed,
+  leakless,
+  PATIENT,
+  request,
+  sourced,
+  streamed,
+  transportTo,
+} from "./_sending.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/** A body that gives chunks as long as it is asked, and tells how many were taken and whether it was cancelled. */
-function endless(chunkBytes: number) {
-  const seen = { pulled: 0, isCancelled: false };
-  const stream = new ReadableStream<Uint8Array>({
-    pull(controller) {
-      seen.pulled++;
-      controller.enqueue(new Uint8Array(chunkBytes));
-    },
-    cancel() {
-      seen.isCancelled = true;
-    },
-  }, { highWaterMark: 0 });
-  return { seen, stream };
+/** A body that gives chunks as long as it is asked. */
+function endless(chunkBytes: number, lengthBytes: number | null = null) {
+  return sourced(lengthBytes, () => Promise.resolve(new Uint8Array(chunkBytes)));
 }
 
 Deno.test(leakless("run() sends large bodies whole, whatever the size of the chunks", async () => {
@@ -46,18 +47,18 @@ Deno.test(leakless("run() takes from the source no faster than the upstream read
     await connection.drain();
   });
   const transport = transportTo(server.url);
-  const { seen, stream } = endless(65_536);
+  const { seen, body } = endless(65_536);
   const controller = new AbortController();
-  const sending = transport.send(request("POST", "/", { stream, lengthBytes: null }), {
+  const sending = transport.send(request("POST", "/", body), {
     deadlines: PATIENT,
     signal: controller.signal,
   });
   let pulled = -1;
   // Kernel buffers take a few megabytes; then the count stands still.
-  await eventually(() => pulled === (pulled = seen.pulled) && pulled > 4);
+  await eventually(() => pulled === (pulled = seen.reads) && pulled > 4);
   assert.ok(pulled < 1_000, `${pulled} chunks taken`);
   isRead.resolve();
-  await eventually(() => seen.pulled > pulled + 100);
+  await eventually(() => seen.reads > pulled + 100);
   controller.abort();
   assert.equal((await failureOf(sending, "aborted")).requestSent, true);
   assert.equal(seen.isCancelled, true);
@@ -68,10 +69,10 @@ Deno.test(leakless("run() fails as idle_timeout when the upstream reads no more"
   const isOver = Promise.withResolvers<void>();
   await using server = new RawServer(() => isOver.promise);
   const transport = transportTo(server.url);
-  const { seen, stream } = endless(1 << 20);
+  const { seen, body } = endless(1 << 20);
   const deadlines = { ...PATIENT, idleMs: 50 };
   const failure = await failureOf(
-    transport.send(request("POST", "/", { stream, lengthBytes: null }), { deadlines }),
+    transport.send(request("POST", "/", body), { deadlines }),
     "idle_timeout",
   );
   assert.equal(failure.requestSent, true);
@@ -86,13 +87,9 @@ Deno.test(
     async () => {
       await using server = new RawServer((connection) => connection.drain());
       const transport = transportTo(server.url);
-      const failing = new ReadableStream<Uint8Array>({
-        pull: (controller) => controller.error(new Error("left")),
-      });
-      const stalling = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });
       const bodies = [
-        { stream: failing, lengthBytes: null },
-        { stream: stalling, lengthBytes: 4 },
+        sourced(null, () => Promise.reject(new Error("left"))).body,
+        sourced(4, () => new Promise(() => {})).body,
         streamed([latin1("abc")], 4),
         streamed([latin1("abc"), latin1("de")], 4),
       ];
@@ -127,18 +124,9 @@ for (const [status, extra] of [[413, ""], [401, ""], [200, "connection: close\r\
       await connection.drain();
     });
     const transport = transportTo(server.url);
-    const { seen, stream } = endless(1024);
-    const slow = stream.pipeThrough(
-      new TransformStream({
-        transform: async (chunk, out) => {
-          await new Promise((resolve) => setTimeout(resolve, 1));
-          out.enqueue(chunk);
-        },
-      }),
-    );
-    const response = await transport.send(request("POST", "/", { stream: slow, lengthBytes: null }), {
-      deadlines: PATIENT,
-    });
+    const { seen, body, feed } = fed(null);
+    feed(new Uint8Array(1024));
+    const response = await transport.send(request("POST", "/", body), { deadlines: PATIENT });
     assert.equal(response.status, status);
     assert.equal(new TextDecoder().decode(await response.body.readAll(10)), "no");
     await eventually(() => seen.isCancelled);
@@ -158,17 +146,14 @@ Deno.test(leakless("run() goes on beside a response that has begun, so that an u
     }
   });
   const transport = transportTo(server.url);
-  const pipe = new TransformStream<Uint8Array, Uint8Array>();
-  const writer = pipe.writable.getWriter();
-  const response = await transport.send(request("POST", "/", { stream: pipe.readable, lengthBytes: 6 }), {
-    deadlines: PATIENT,
-  });
+  const { body, feed } = fed(6);
+  const response = await transport.send(request("POST", "/", body), { deadlines: PATIENT });
   const decoder = new TextDecoder();
   for (const part of ["abc", "def"]) {
-    await writer.write(latin1(part));
+    feed(latin1(part));
     assert.equal(decoder.decode(await response.body.read() ?? undefined), part);
   }
-  await writer.close();
+  feed(null);
   assert.equal(await response.body.read(), null);
   transport.close();
 }));
@@ -181,35 +166,24 @@ Deno.test(leakless("run() takes the answer of an upstream that stopped reading",
     await connection.drain();
   });
   const transport = transportTo(server.url);
-  const { stream } = endless(64);
-  const response = await transport.send(request("PUT", "/", { stream, lengthBytes: 1 << 30 }), { deadlines: PATIENT });
+  const { body } = endless(64, 1 << 30);
+  const response = await transport.send(request("PUT", "/", body), { deadlines: PATIENT });
   assert.equal(response.status, 503);
   assert.equal(new TextDecoder().decode(await response.body.readAll(10)), "busy");
   transport.close();
 }));
 
-/** A body whose source the test feeds by hand. */
-function fed(lengthBytes: number | null) {
-  let feed: ReadableStreamDefaultController<Uint8Array> | undefined;
-  const state = { isCancelled: false };
-  const stream = new ReadableStream<Uint8Array>({
-    start: (controller) => void (feed = controller),
-    cancel: () => void (state.isCancelled = true),
-  });
-  return { body: { stream, lengthBytes }, state, feed: feed as ReadableStreamDefaultController<Uint8Array> };
-}
-
 Deno.test(leakless("stop() lets go of a source that says nothing when the request is aborted", async () => {
   await using server = new RawServer((connection) => connection.drain());
   const transport = transportTo(server.url);
-  const { body, state } = fed(4);
+  const { body, seen } = fed(4);
   const controller = new AbortController();
   const sending = transport.send(request("POST", "/", body), { deadlines: PATIENT, signal: controller.signal });
   await eventually(() => transport.stats().open === 1);
   await new Promise((resolve) => setTimeout(resolve, 5));
   controller.abort();
   await failureOf(sending, "aborted");
-  await eventually(() => state.isCancelled);
+  await eventually(() => seen.isCancelled);
   transport.close();
 }));
 
@@ -220,9 +194,9 @@ Deno.test(leakless("stop() comes with an early refusal, before its body has been
     await connection.drain();
   });
   const transport = transportTo(server.url);
-  const { body, state } = fed(1000);
+  const { body, seen } = fed(1000);
   const response = await transport.send(request("POST", "/", body), { deadlines: PATIENT });
-  await eventually(() => state.isCancelled);
+  await eventually(() => seen.isCancelled);
   response.body.cancel();
   transport.close();
 }));
@@ -239,10 +213,10 @@ Deno.test(leakless("run() sets no deadline beside a response that has begun", as
   const { body, feed } = fed(10);
   const deadlines = { ...PATIENT, idleMs: 1_000 };
   const response = await transport.send(request("POST", "/", body), { deadlines });
-  feed.enqueue(latin1("first,"));
+  feed(latin1("first,"));
   await new Promise((resolve) => setTimeout(resolve, 2_100)); // more than twice idleMs
-  feed.enqueue(latin1("last"));
-  feed.close();
+  feed(latin1("last"));
+  feed(null);
   assert.equal(new TextDecoder().decode(await response.body.readAll(6)), "abcdef");
   assert.equal(transport.stats().idle, 1);
   transport.close();
@@ -254,11 +228,11 @@ Deno.test(
     const transport = transportTo(server.url);
     const deadlines = { connectMs: 10_000, firstByteMs: 30, idleMs: 10_000 };
     const unended = fed(3);
-    unended.feed.enqueue(latin1("abc"));
+    unended.feed(latin1("abc"));
     for (const body of [unended.body, streamed([latin1("abc")], null), streamed([latin1("abc")], 3), streamed([], 0)]) {
       await failureOf(transport.send(request("POST", "/", body), { deadlines }), "first_byte_timeout");
     }
-    unended.feed.close();
+    unended.feed(null);
     transport.close();
   }),
 );
@@ -266,13 +240,13 @@ Deno.test(
 Deno.test(leakless("run() does no harm to the next request on its connection when its source fails late", async () => {
   await using server = answering(OK);
   const transport = transportTo(server.url);
-  for (const end of ["error", "enqueue"] as const) {
-    const { body, feed, state } = fed(3);
-    feed.enqueue(latin1("abc"));
+  for (const late of [new Error("left"), latin1("too much")]) {
+    const { body, feed, seen } = fed(3);
+    feed(latin1("abc"));
     assert.deepEqual(await exchange(transport, request("POST", "/", body)), [200, "ok"]);
     assert.deepEqual(transport.stats(), { open: 1, idle: 1 });
-    feed[end](latin1("too much"));
-    if (end === "enqueue") await eventually(() => state.isCancelled);
+    feed(late);
+    if (!(late instanceof Error)) await eventually(() => seen.isCancelled);
     assert.deepEqual(await exchange(transport), [200, "ok"]);
   }
   assert.equal(server.accepted, 1);
