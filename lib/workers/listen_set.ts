@@ -1,22 +1,37 @@
-import { replyResponse, requestArrival } from "../server/fetch_adapter.ts";
+import type { ListenFacts } from "../request/snapshot.ts";
+import type { HttpServer } from "../server/http_server.ts";
+import { type ListenTarget, SHARES_PORTS } from "../server/listen_target.ts";
 import type { Handler } from "../server/reply.ts";
 import { splitAddress } from "./split_address.ts";
 
-/** Serves the requests that come to one address. */
-export type AddressHandler = Handler;
+/** What a set of addresses is made of. */
+export interface ListenSetOptions {
+  readonly server: HttpServer;
+  /** Makes the handler of an address. */
+  readonly handlerFor: (address: string) => Handler;
+  /** Whether several workers may listen on one address of host and port; else, and for unix sockets, one of them serves alone. */
+  readonly sharesPorts?: boolean;
+  /** Whether this worker is the one that serves what cannot be shared. */
+  readonly servesAlone?: boolean;
+}
+
+/** How an address is listened on; what is not said is as with a plain TCP address. */
+export type Listens = ReadonlyMap<string, ListenFacts>;
 
 /**
  * The addresses that a worker listens on. Every worker listens on all of them with `SO_REUSEPORT`; the kernel spreads the
  * connections. An address that stays in the configuration is never closed.
  */
 export class ListenSet {
-  readonly #handlerFor: (address: string) => AddressHandler;
-  readonly #servers = new Map<string, Deno.HttpServer<Deno.NetAddr>>();
+  readonly #options: ListenSetOptions;
+  /** By address as configured: the address as bound. */
+  readonly #bound = new Map<string, string>();
   readonly #closing = new Set<Promise<void>>();
+  #servesAlone: boolean;
 
-  /** `handlerFor` makes the handler of an address, `host:port`. */
-  constructor(handlerFor: (address: string) => AddressHandler) {
-    this.#handlerFor = handlerFor;
+  constructor(options: ListenSetOptions) {
+    this.#options = options;
+    this.#servesAlone = options.servesAlone ?? true;
   }
 
   /**
@@ -24,41 +39,47 @@ export class ListenSet {
    *
    * @throws {Error} naming the first address that cannot be used
    */
-  open(addresses: Iterable<string>): void {
-    for (const address of addresses) {
-      if (!this.#servers.has(address)) this.#servers.set(address, this.#serve(address));
+  async open(listens: Listens): Promise<void> {
+    for (const [address, facts] of listens) {
+      if (!this.#bound.has(address) && this.#isOurs(facts)) this.#bound.set(address, await this.#listen(address, facts));
     }
   }
 
   /** Stops listening on every other address; requests that came in there are finished. */
   keepOnly(addresses: ReadonlySet<string>): void {
-    for (const [address, server] of this.#servers) {
+    for (const [address, bound] of this.#bound) {
       if (addresses.has(address)) continue;
-      this.#servers.delete(address);
-      const closing: Promise<void> = server.shutdown().finally(() => this.#closing.delete(closing));
+      this.#bound.delete(address);
+      const closing: Promise<void> = this.#options.server.stopListening(bound).finally(() =>
+        this.#closing.delete(closing)
+      );
       this.#closing.add(closing);
     }
   }
 
-  /** Stops listening and waits until what came in is finished, at most `graceMs`. */
-  async close(graceMs: number): Promise<void> {
-    this.keepOnly(new Set());
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const expiry = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));
-    await Promise.race([Promise.all(this.#closing), expiry]);
-    clearTimeout(timer);
+  /** This worker serves from now on what only one worker can. */
+  async serveAlone(listens: Listens): Promise<void> {
+    this.#servesAlone = true;
+    await this.open(listens);
   }
 
-  #serve(address: string): Deno.HttpServer<Deno.NetAddr> {
-    const { hostname, port } = splitAddress(address);
-    // It compresses by itself otherwise, and weakens entity tags with it.
-    const options = { hostname, port, reusePort: true, automaticCompression: false, onListen: () => {} };
+  /** Stops listening and waits until what came in is finished, at most `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    this.#bound.clear();
+    await this.#options.server.close(graceMs);
+  }
+
+  #isOurs({ unix }: ListenFacts): boolean {
+    return this.#servesAlone || (unix === null && (this.#options.sharesPorts ?? SHARES_PORTS));
+  }
+
+  async #listen(address: string, { unix, proxyProtocol }: ListenFacts): Promise<string> {
+    const target: ListenTarget = unix !== null
+      ? { path: unix.path, mode: unix.mode }
+      : { ...splitAddress(address), reusePort: this.#options.sharesPorts ?? SHARES_PORTS };
     try {
-      const handler = this.#handlerFor(address);
-      return Deno.serve(options, async (request, { remoteAddr }) => {
-        const connection = { peer: remoteAddr.hostname, scheme: "http" } as const;
-        return replyResponse(await handler(requestArrival(request, { connection })), request.method);
-      });
+      const { server, handlerFor } = this.#options;
+      return await server.listen(target, handlerFor(address), { hasProxyHeader: proxyProtocol });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`Cannot listen on ${address}: ${reason}`, { cause: error });
