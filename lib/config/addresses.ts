@@ -1,4 +1,4 @@
-import type { ListenAddress } from "./config.ts";
+import type { ListenAddress, TcpAddress, UnixAddress } from "./config.ts";
 
 /** The sixteen-bit groups of an IPv4 address (2) or an IPv6 address (8), or `null`. */
 function addressGroups(text: string): number[] | null {
@@ -78,13 +78,18 @@ export function parseCidr(text: string): string | null {
  * assert.equal(parseListenAddress("6635"), null);
  * ```
  */
-export function parseListenAddress(text: string): ListenAddress | null {
+export function parseListenAddress(text: string): TcpAddress | null {
   const match = /^(\[[^\]]+\]|[^:]*):(\d{1,5})$/.exec(text);
   if (match === null) return null;
   const [, host = "", port] = match;
   if (Number(port) > 65_535) return null;
   const hostname = host === "" ? "0.0.0.0" : host === "localhost" ? "127.0.0.1" : parseIpAddress(host);
   return hostname === null ? null : { hostname, port: Number(port) };
+}
+
+/** Whether an address is a unix socket. */
+export function isUnix(address: ListenAddress): address is UnixAddress {
+  return "path" in address;
 }
 
 /**
@@ -96,15 +101,17 @@ export function parseListenAddress(text: string): ListenAddress | null {
  * import { formatListenAddress } from "./addresses.ts";
  *
  * assert.equal(formatListenAddress({ hostname: "::1", port: 6636 }), "[::1]:6636");
+ * assert.equal(formatListenAddress({ path: "/run/usher.sock", mode: 0o660 }), "unix:/run/usher.sock");
  * ```
  */
 export function formatListenAddress(address: ListenAddress): string {
+  if (isUnix(address)) return `unix:${address.path}`;
   const { hostname, port } = address;
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
 /** Whether only this machine can reach `address`. */
-export function isLoopback(address: ListenAddress): boolean {
+export function isLoopback(address: TcpAddress): boolean {
   return address.hostname === "::1" || address.hostname.startsWith("127.");
 }
 
@@ -121,9 +128,10 @@ export function isLoopback(address: ListenAddress): boolean {
  * ```
  */
 export function overlaps(a: ListenAddress, b: ListenAddress): boolean {
+  if (isUnix(a) || isUnix(b)) return isUnix(a) && isUnix(b) && a.path === b.path;
   if (a.port !== b.port || a.port === 0) return false;
   if (a.hostname === b.hostname || a.hostname === "::" || b.hostname === "::") return true;
-  const isIpv4 = (address: ListenAddress) => !address.hostname.includes(":");
+  const isIpv4 = (address: TcpAddress) => !address.hostname.includes(":");
   return isIpv4(a) && isIpv4(b) && (a.hostname === "0.0.0.0" || b.hostname === "0.0.0.0");
 }
 

@@ -4,7 +4,15 @@ import { buildChangeFeed } from "./build_change_feed.ts";
 import { buildConnection, upstreamId } from "./build_connection.ts";
 import { buildListener } from "./build_listener.ts";
 import { buildResilience } from "./build_resilience.ts";
-import type { CacheConfig, Config, HealthConfig, PoolConfig, ServerConfig, UpstreamConfig } from "./config.ts";
+import type {
+  CacheConfig,
+  Config,
+  HealthConfig,
+  PoolConfig,
+  ServerConfig,
+  ServerLimitsConfig,
+  UpstreamConfig,
+} from "./config.ts";
 import { buildImageWorker } from "./build_images.ts";
 import type { FileValues } from "./schema.ts";
 
@@ -36,7 +44,26 @@ function buildServer(server: FileValues["server"], { cores, cwd }: BuildOptions)
     shutdownGraceMs: server.shutdown_grace,
     workerTimeoutMs: server.worker_timeout,
     trustedProxies: server.trusted_proxies,
-    maxRequestBodyBytes: server.max_request_body,
+    reusePort: server.reuse_port,
+    limits: buildServerLimits(server.limits),
+  };
+}
+
+function buildServerLimits(limits: FileValues["server"]["limits"]): ServerLimitsConfig {
+  return {
+    headTimeoutMs: limits.head_timeout,
+    handshakeTimeoutMs: limits.handshake_timeout,
+    idleTimeoutMs: limits.idle_timeout,
+    bodyTimeoutMs: limits.body_timeout,
+    bodyBytesPerSecond: limits.body_rate,
+    sendTimeoutMs: limits.send_timeout,
+    maxConnections: limits.max_connections,
+    reserveDescriptors: limits.reserve_descriptors,
+    perAddress: limits.per_address,
+    maxFields: limits.max_fields,
+    fieldsBytes: limits.fields_size,
+    targetBytes: limits.target_size,
+    pipeline: limits.pipeline,
   };
 }
 
@@ -111,6 +138,8 @@ function buildPool(name: string, pool: PoolValues, options: BuildOptions): PoolC
     contentTypes: pool.content_types ?? null,
     preserveHost: pool.preserve_host,
     forwarded: pool.forwarded ?? null,
+    upgrade: pool.upgrade ?? null,
+    tunnels: { idleMs: pool.tunnels.idle, max: pool.tunnels.max },
   };
 }
 
@@ -127,6 +156,6 @@ export function buildConfig(values: FileValues, options: BuildOptions): Config {
     cache: buildCache(values.cache),
     images: buildImageWorker(values.images, options.cores),
     pools: Object.entries(values.pools).map(([name, pool]) => buildPool(name, pool, options)),
-    listeners: values.listeners.map((listener) => buildListener(listener, options.cwd)),
+    listeners: values.listeners.map((listener) => buildListener(listener, values.server, options.cwd)),
   });
 }

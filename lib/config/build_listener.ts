@@ -5,6 +5,7 @@ import { buildLimits } from "./build_resilience.ts";
 import { buildRewriting } from "./build_rewriting.ts";
 import { buildStoring } from "./build_storing.ts";
 import type { CacheRuleConfig, ListenerConfig } from "./config.ts";
+import { listenAddressOf } from "./listen_sections.ts";
 import type { FileValues } from "./schema.ts";
 
 type ListenerValues = FileValues["listeners"][number];
@@ -25,11 +26,13 @@ function buildRule(rule: ListenerValues["cache"]["rules"][number]): CacheRuleCon
 }
 
 /** One listener, from the values of a sound file; relative paths start from `cwd`. */
-export function buildListener(listener: ListenerValues, cwd: string): ListenerConfig {
+export function buildListener(listener: ListenerValues, server: FileValues["server"], cwd: string): ListenerConfig {
   const { mode, rules, query } = listener.cache;
   return {
     name: listener.name,
-    listen: listener.listen,
+    listen: listenAddressOf(listener.listen, cwd)!,
+    proxyProtocol: listener.proxy_protocol,
+    maxRequestBodyBytes: listener.max_request_body ?? server.max_request_body,
     hosts: [...new Set(listener.host)],
     prefix: listener.prefix,
     stripPrefix: listener.strip_prefix,

@@ -18,11 +18,22 @@ export interface Config {
   readonly listeners: readonly ListenerConfig[];
 }
 
-/** An address to listen on. */
-export interface ListenAddress {
+/** A host and port to listen on. */
+export interface TcpAddress {
   readonly hostname: string;
   readonly port: number;
 }
+
+/** A unix socket to listen on. */
+export interface UnixAddress {
+  /** Absolute. */
+  readonly path: string;
+  /** Permission bits of the socket file: who may write to it may connect. */
+  readonly mode: number;
+}
+
+/** An address to listen on. */
+export type ListenAddress = TcpAddress | UnixAddress;
 
 /** `server:` */
 export interface ServerConfig {
@@ -37,13 +48,42 @@ export interface ServerConfig {
   readonly workerTimeoutMs: number;
   /** CIDR blocks whose `Forwarded` and `X-Forwarded-*` fields are believed, key `trusted_proxies`. */
   readonly trustedProxies: readonly string[];
-  /** Largest request body that is passed on, key `max_request_body`. */
-  readonly maxRequestBodyBytes: number;
+  /** `auto`: every worker listens on every port where the system spreads connections; `false`: one of them does, key `reuse_port`. */
+  readonly reusePort: "auto" | false;
+  readonly limits: ServerLimitsConfig;
+}
+
+/** `limits:` of the server: how long clients are waited for, and how much they may send. */
+export interface ServerLimitsConfig {
+  /** From the first byte of a request to the end of its fields. */
+  readonly headTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  /** Between two requests of a connection. */
+  readonly idleTimeoutMs: number;
+  /** Grace of a request's content, after which `bodyBytesPerSecond` holds, and longest wait for more of it. */
+  readonly bodyTimeoutMs: number;
+  /** Key `body_rate`. */
+  readonly bodyBytesPerSecond: number;
+  readonly sendTimeoutMs: number;
+  /** Connections of all workers together; `auto` goes by the descriptors that the process may have. */
+  readonly maxConnections: number | "auto";
+  /** Descriptors that `auto` leaves to upstreams and the disk. */
+  readonly reserveDescriptors: number;
+  /** Connections of one client address, of all workers together; 0 is no limit. */
+  readonly perAddress: number;
+  /** Field lines of a request. */
+  readonly maxFields: number;
+  /** All of them together, key `fields_size`. */
+  readonly fieldsBytes: number;
+  /** Key `target_size`. */
+  readonly targetBytes: number;
+  /** Requests that may wait on one connection. */
+  readonly pipeline: number;
 }
 
 /** `admin:` */
 export interface AdminConfig {
-  readonly listen: ListenAddress;
+  readonly listen: TcpAddress;
   /** `null` where none is set. */
   readonly token: string | null;
   /** Gateways that purges are passed on to. */
@@ -108,6 +148,17 @@ export interface PoolConfig {
   readonly preserveHost: boolean;
   /** Which forwarding fields an upstream is told, key `forwarded`; `null` is the type's default. */
   readonly forwarded: "x-forwarded" | "forwarded" | "both" | "off" | null;
+  /** Protocols that a connection may go on as; `null` is the type's default, key `upgrade`. */
+  readonly upgrade: readonly "websocket"[] | null;
+  readonly tunnels: TunnelsConfig;
+}
+
+/** `tunnels:` of a pool: limits of connections that go on as another protocol. */
+export interface TunnelsConfig {
+  /** Without a byte in either direction for so long, a tunnel is closed. */
+  readonly idleMs: number;
+  /** Tunnels at a time, in each serving worker. */
+  readonly max: number;
 }
 
 /** One upstream; a bare URL in the file is `{ url }`. */
@@ -173,6 +224,10 @@ export interface ContentTypesConfig {
 export interface ListenerConfig extends RewritingConfig {
   readonly name: string;
   readonly listen: ListenAddress;
+  /** Connections of trusted peers begin with a PROXY header, key `proxy_protocol`; the same for all listeners of an address. */
+  readonly proxyProtocol: boolean;
+  /** Largest request body that is passed on, key `max_request_body`. */
+  readonly maxRequestBodyBytes: number;
   /** Exact names and `*.example.com`; empty is any host. */
   readonly hosts: readonly string[];
   /** Begins with `/`, no slash at its end unless it is `/`. */

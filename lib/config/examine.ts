@@ -22,6 +22,7 @@ export async function examine({ file, tree }: TreeOfFile, deps: LoadDependencies
   const authorities = await validate(schemas.draft, {
     problems,
     read: deps.readTextFile,
+    cwd: deps.cwd,
     mayLoadAddons: deps.mayLoadAddons ?? true,
     refusedCheck: deps.refusedCheck ?? (() => null),
   });

@@ -1,5 +1,6 @@
-import { formatListenAddress } from "./addresses.ts";
-import type { Config, ListenAddress } from "./config.ts";
+import { dirname } from "node:path";
+import { formatListenAddress, isUnix } from "./addresses.ts";
+import type { Config, ListenAddress, UnixAddress } from "./config.ts";
 import type { Located } from "./located.ts";
 import type { Problems } from "./problems.ts";
 
@@ -15,7 +16,8 @@ export function listeningPlaces(config: Config, problems: Problems): ListeningPl
   const places = new Map<string, ListeningPlace>();
   const note = (address: ListenAddress, path: readonly PropertyKey[]) => {
     const key = formatListenAddress(address);
-    const found = problems.given(path).length === path.length ? problems.found(path) : `${key} (the default)`;
+    const isGiven = problems.given(path).length === path.length;
+    const found = !isGiven ? `${key} (the default)` : isUnix(address) ? key : problems.found(path);
     if (!places.has(key)) places.set(key, { ...problems.locate(path), address, found });
   };
   note(config.admin.listen, ["admin", "listen"]);
@@ -25,6 +27,7 @@ export function listeningPlaces(config: Config, problems: Problems): ListeningPl
 
 /** What keeps an address from being listened on; `null` where nothing does. */
 function bindProblem(address: ListenAddress): string | null {
+  if (isUnix(address)) return socketProblem(address);
   try {
     Deno.listen({ hostname: address.hostname, port: address.port }).close();
     return null;
@@ -36,6 +39,28 @@ function bindProblem(address: ListenAddress): string | null {
       return "a port that this user may listen on (most often 1024 or more)";
     }
     return "an address that can be listened on";
+  }
+}
+
+/**
+ * What keeps the file of a unix socket from being made. It is not tried: that would leave a file. A socket that is there already is
+ * one of a gateway that runs, or what one has left that did not end well; the start takes the latter away.
+ */
+function socketProblem({ path }: UnixAddress): string | null {
+  const folder = statOf(dirname(path));
+  if (folder === "missing" || (folder !== null && !folder.isDirectory)) return "a path in a folder that exists";
+  const file = statOf(path);
+  // Where the system does not say that it is a socket, it says nothing of the kind about any file.
+  const isOther = file !== null && file !== "missing" && file.isSocket === false;
+  return isOther ? "a path where no other file is" : null;
+}
+
+/** `null` where the process may not know. */
+function statOf(path: string): Deno.FileInfo | "missing" | null {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ? "missing" : null;
   }
 }
 

@@ -1,41 +1,11 @@
 import { imageWorkerSection } from "./images_sections.ts";
-import {
-  autoOrInteger,
-  choice,
-  cidr,
-  duration,
-  flag,
-  line,
-  listenAddress,
-  name,
-  size,
-  text,
-  upstreamUrl,
-} from "./scalars.ts";
+import { choice, duration, flag, listenAddress, size, text, upstreamUrl } from "./scalars.ts";
 import { asMapping, list, section } from "./section.ts";
+import { serverSection } from "./server_sections.ts";
 
-const SECOND = 1000;
-const HOUR = 60 * 60 * SECOND;
+const HOUR = 60 * 60 * 1000;
 const MiB = 1024 ** 2;
 const PiB = 1024 ** 5;
-
-const serverSection = section({
-  name: name("name").prefault("usher").describe("Pseudonym in `Via` and `Cache-Status`."),
-  workers: autoOrInteger(1, 256).prefault("auto").describe("Serving workers; `auto` is one per core."),
-  data_dir: line("path").prefault("./data").describe(
-    "Directory of the gateway's own data (Deno KV); relative to the working directory.",
-  ),
-  shutdown_grace: duration(0, HOUR).prefault("30s").describe("How long requests may go on after the signal to stop."),
-  worker_timeout: duration(SECOND, HOUR).prefault("10s").describe(
-    "How long a worker may stay silent before it is replaced.",
-  ),
-  trusted_proxies: list(cidr()).prefault([]).describe(
-    "CIDR blocks whose `Forwarded` and `X-Forwarded-*` fields are believed; those of others are replaced.",
-  ),
-  max_request_body: size(0, PiB).prefault("100MiB").describe(
-    "Largest request body that is passed on; larger ones get 413.",
-  ),
-});
 
 /** A secret that is sent as a bearer token. */
 function bearerToken() {

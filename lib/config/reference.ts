@@ -21,7 +21,9 @@ every key with its default. \`config.schema.json\` is the same reference for edi
 - **Durations** carry their unit: \`500ms\`, \`30s\`, \`5m\`, \`1h\`, \`30d\`, \`1.5h\`; only \`0\` needs none.
 - **Sizes**: \`512KiB\`, \`64MiB\`, \`10GiB\`, \`1TiB\` are powers of 1024, \`10KB\`, \`10MB\`, \`10GB\`, \`1TB\` powers of 1000; a
   number alone is bytes.
-- **Addresses to listen on**: \`0.0.0.0:6635\`, \`[::1]:6636\`; \`:6635\` is \`0.0.0.0:6635\`. Port 0 lets the system choose.
+- **Addresses to listen on**: \`0.0.0.0:6635\`, \`[::1]:6636\`; \`:6635\` is \`0.0.0.0:6635\`. Port 0 lets the system choose. A
+  listener may have a unix socket: \`{ unix: ./usher.sock, mode: "0660" }\`. The digits of a mode are octal, with quotes
+  or without.
 - **Status ranges**: \`404\`, \`200-299\`, or a list of both.
 - **Relative paths** start from the working directory.
 - A key without a value (\`server:\` with nothing below it) is as good as absent. Unknown keys are mistakes, so are keys
@@ -95,7 +97,9 @@ function anchor(path: string): string {
 function kind(path: string, schema: JsonSchema): string {
   const below = sectionBelow(path, schema);
   const list = listOf(schema);
-  const prefix = schema.anyOf?.[0]?.type === "boolean" && below !== null ? "boolean or " : "";
+  const [short] = schema.anyOf ?? [];
+  const shortName = short?.type === "boolean" ? "boolean" : short?.title;
+  const prefix = below === null || shortName === undefined ? "" : `${shortName} or `;
   if (list !== undefined) {
     return below === null ? `list of ${list.items?.title ?? "text"}s` : `[list](${anchor(below.path)})`;
   }

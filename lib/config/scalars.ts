@@ -23,7 +23,7 @@ export class Unusable {
 type Json = Record<string, unknown>;
 
 /** How a scalar is read, and how it looks in the JSON Schema. */
-interface ScalarOptions<T> {
+export interface ScalarOptions<T> {
   /** The kind of value, one or two words. */
   readonly title: string;
   /** Keywords of the JSON Schema. */
@@ -48,7 +48,7 @@ function orReference(json: Json): Json {
 }
 
 /** A scalar as a zod schema; its issues carry {@linkcode Unusable} texts. */
-function scalar<T>(options: ScalarOptions<T>) {
+export function scalar<T>(options: ScalarOptions<T>) {
   return z.unknown().transform((input: unknown, context): T => {
     const value = !(input instanceof Interpolated)
       ? input

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Interpolated } from "./interpolate.ts";
+import { listenKeys } from "./listen_sections.ts";
 import { listenerKeys } from "./listener_sections.ts";
 import {
   choice,
@@ -10,7 +11,6 @@ import {
   integer,
   ipAddress,
   line,
-  listenAddress,
   mediaRange,
   name,
   pathPrefix,
@@ -174,7 +174,7 @@ const listenerCacheSection = section({
 
 const listenerSection = section({
   name: name("name").describe("Name in logs, metrics and cache keys; its own."),
-  listen: listenAddress().prefault("0.0.0.0:6635").describe("Address and port; several listeners may share one."),
+  ...listenKeys,
   host: oneOrMany(hostPattern()).prefault([]).describe(
     "Hosts that are served: exact names and `*.example.com`; empty is any.",
   ),

@@ -218,6 +218,7 @@ class TreeBuilder {
 
   #scalar(node: Scalar, path: Path): TreeValue {
     const { value } = node;
+    if (typeof value === "number" && isFileMode(path)) return node.source ?? value;
     if (value === null || typeof value === "number" || typeof value === "boolean") return value;
     if (typeof value !== "string") {
       return this.#refuse(path, this.#position(node), "found a value with a tag expected a plain one");
@@ -234,6 +235,11 @@ class TreeBuilder {
 /** Whether a mapping is a merge patch or a part of one: there a member of `null` is not as good as absent. */
 function isPatch(path: Path): boolean {
   return path[0] === "listeners" && path[2] === "overrides" && path[4] === "merge";
+}
+
+/** Whether a number stands where YAML 1.2 would read another one than is meant: 0660 is 660 to it. */
+function isFileMode(path: Path): boolean {
+  return path[0] === "listeners" && path[2] === "listen" && path[3] === "mode";
 }
 
 /** Whether the pair is `<<: …`. */

@@ -3,6 +3,7 @@ import { readAuthorities } from "./authorities.ts";
 import { salvage } from "./issues.ts";
 import type { Problems } from "./problems.ts";
 import type { DraftSchema } from "./schema.ts";
+import { validateAddresses } from "./validate_addresses.ts";
 import { validateAppends } from "./validate_appends.ts";
 import { validateChangeFeeds } from "./validate_change_feed.ts";
 import { validateListeners } from "./validate_listeners.ts";
@@ -32,19 +33,19 @@ function validateCache({ values, problems }: ValidationContext): void {
   }
 }
 
-/** Port 0 gives each worker a port of its own. */
-function validateWorkers({ values, original, problems }: ValidationContext): void {
-  if (values.server.workers === 1) return;
-  for (const [index, listener] of values.listeners.entries()) {
-    const path = original(["listeners", index, "listen"]);
-    if (listener.listen.port === 0) problems.expect(path, "a port, because 0 works with `server.workers: 1` only");
-  }
+/** Descriptors that nobody counts. */
+function validateLimits({ values, problems }: ValidationContext): void {
+  const at = ["server", "limits", "reserve_descriptors"];
+  if (values.server.limits.max_connections === "auto" || problems.given(at).length < at.length) return;
+  problems.warn(at, "it has no effect: only `max_connections: auto` goes by descriptors");
 }
 
 /** Where problems are noted, and how files are read. */
 export interface ValidateOptions {
   readonly problems: Problems;
   readonly read: (path: string) => Promise<string>;
+  /** Directory that relative paths start from, absolute. */
+  readonly cwd: string;
   readonly mayLoadAddons: boolean;
   readonly refusedCheck: ValidationContext["refusedCheck"];
 }
@@ -57,13 +58,14 @@ export async function validate(schema: DraftSchema, options: ValidateOptions): P
   const { problems, read } = options;
   const salvaged = salvage(schema, problems.tree.root);
   if (salvaged === null) return new Map();
-  const { mayLoadAddons, refusedCheck } = options;
-  const context = { values: salvaged.values, original: salvaged.original, problems, mayLoadAddons, refusedCheck };
+  const { cwd, mayLoadAddons, refusedCheck } = options;
+  const context = { values: salvaged.values, original: salvaged.original, problems, cwd, mayLoadAddons, refusedCheck };
   validateAdmin(context);
   validateCache(context);
-  validateWorkers(context);
+  validateLimits(context);
   validatePools(context);
   validateListeners(context);
+  validateAddresses(context);
   validateRewriting(context);
   validateAppends(context);
   validateChangeFeeds(context);

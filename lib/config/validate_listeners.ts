@@ -1,8 +1,9 @@
-import { formatListenAddress, overlaps } from "./addresses.ts";
-import type { ListenAddress } from "./config.ts";
+import { formatListenAddress } from "./addresses.ts";
+import { listenAddressOf } from "./listen_sections.ts";
 import type { Path } from "./located.ts";
 import type { DraftValues } from "./schema.ts";
 import { isMapping, valueAt } from "./tree.ts";
+import { elsewhere } from "./validate_addresses.ts";
 import { validateImages } from "./validate_images.ts";
 import { validateAccess } from "./validate_access.ts";
 import type { ValidationContext } from "./validation_context.ts";
@@ -11,12 +12,6 @@ type DraftListener = DraftValues["listeners"][number];
 
 /** Names of pools that a message lists at most. */
 const MAX_LISTED = 10;
-
-/** `listeners[0] in line 20`, for a message about another place. */
-function elsewhere(path: Path, { problems }: ValidationContext): string {
-  const { path: text, line } = problems.locate(path);
-  return `${text} in line ${line}`;
-}
 
 function validateNames(context: ValidationContext): void {
   const seen = new Map<string, Path>();
@@ -42,10 +37,12 @@ function validatePoolName(listener: DraftListener, path: Path, { problems }: Val
   );
 }
 
-/** What a listener answers for, a text for each host. */
-function claims(listener: DraftListener): string[] {
+/** What a listener answers for, a text for each host; nothing where it names no address. */
+function claims(listener: DraftListener, cwd: string): string[] {
+  const address = listenAddressOf(listener.listen, cwd);
+  if (address === null) return [];
   const hosts = listener.host.length === 0 ? [""] : [...new Set(listener.host)];
-  return hosts.map((host) => JSON.stringify([formatListenAddress(listener.listen), host, listener.prefix]));
+  return hosts.map((host) => JSON.stringify([formatListenAddress(address), host, listener.prefix]));
 }
 
 /** No two listeners answer for the same address, host and prefix. */
@@ -55,51 +52,15 @@ function validateClaims(context: ValidationContext): void {
   for (const [index, listener] of values.listeners.entries()) {
     const path = original(["listeners", index]);
     if (["listen", "host", "prefix"].some((key) => problems.has([...path, key]))) continue;
-    const taken = claims(listener).find((claim) => claimed.has(claim));
-    for (const claim of claims(listener)) if (!claimed.has(claim)) claimed.set(claim, path);
+    const own = claims(listener, context.cwd);
+    const taken = own.find((claim) => claimed.has(claim));
+    for (const claim of own) if (!claimed.has(claim)) claimed.set(claim, path);
     if (taken === undefined) continue;
     const first = elsewhere(claimed.get(taken) ?? [], context);
     problems.expect(
       [...path, "prefix"],
       `a prefix that no other listener has on this address and host (${first} has it)`,
     );
-  }
-}
-
-/** Each address with the path of the first listener that names it. */
-function distinctAddresses({ values, original, problems }: ValidationContext): Array<[ListenAddress, Path]> {
-  const distinct = new Map<string, [ListenAddress, Path]>();
-  for (const [index, { listen }] of values.listeners.entries()) {
-    const path = original(["listeners", index, "listen"]);
-    const key = formatListenAddress(listen);
-    if (!distinct.has(key) && !problems.has(path)) distinct.set(key, [listen, path]);
-  }
-  return [...distinct.values()];
-}
-
-/** Different addresses that cannot be listened on together. */
-function validateAddresses(context: ValidationContext): void {
-  const addresses = distinctAddresses(context);
-  const { admin } = context.values;
-  for (const [index, [address, path]] of addresses.entries()) {
-    const other = addresses.slice(0, index).find(([earlier]) => overlaps(earlier, address));
-    if (other !== undefined) {
-      const hint = "0.0.0.0 and [::] cover the others on their port, so write one address everywhere";
-      context.problems.expect(path, `an address that does not overlap with ${elsewhere(other[1], context)}; ${hint}`);
-    }
-    if (overlaps(admin.listen, address)) reportAdminOverlap(path, context);
-  }
-}
-
-/** Says at `admin.listen`, or at the listener where the admin address is the default, that they overlap. */
-function reportAdminOverlap(path: Path, context: ValidationContext): void {
-  const { problems } = context;
-  const adminPath = ["admin", "listen"];
-  if (problems.has(adminPath)) return;
-  if (problems.given(adminPath).length === 2) {
-    problems.expect(adminPath, `an address of its own (${elsewhere(path, context)} overlaps with it)`);
-  } else {
-    problems.expect(path, "an address that is not the admin one (127.0.0.1:6636, unless admin.listen says otherwise)");
   }
 }
 
@@ -125,12 +86,11 @@ function validateQuota(listener: DraftListener, path: Path, { values, problems, 
   );
 }
 
-/** Checks the listeners: names, pools, what they answer for, addresses, rules. */
+/** Checks the listeners: names, pools, what they answer for, rules. */
 export function validateListeners(context: ValidationContext): void {
   validateNames(context);
   validateImages(context);
   validateClaims(context);
-  validateAddresses(context);
   for (const [index, listener] of context.values.listeners.entries()) {
     validatePoolName(listener, context.original(["listeners", index]), context);
     validateRules(listener, ["listeners", index], context);

@@ -77,6 +77,13 @@ function intervalText(path: Path, problems: ValidationContext["problems"]): stri
   return problems.given(at).length === at.length ? problems.found(at) : `${formatDurationMs(30_000)}, the default`;
 }
 
+/** Only the general type has connections that go on as another protocol. */
+function validateUpgrade({ type, upgrade = [] }: DraftPool, path: Path, { problems }: ValidationContext): void {
+  const at = [...path, "upgrade"];
+  if (upgrade.length === 0 || type === undefined || type === "custom" || problems.has(at)) return;
+  problems.add(at, `found upgrade expected none on a pool of type ${type}: only custom has upgrades`, { atKey: true });
+}
+
 /** A pool that no listener names does nothing. */
 function warnUnused(name: string, { values, problems }: ValidationContext): void {
   // A listener whose pool is wrong may have meant this one.
@@ -92,6 +99,7 @@ export function validatePools(context: ValidationContext): void {
     validateUpstreams(pool, path, context);
     validateConnections(pool, path, context);
     validateHealth(pool, path, context);
+    validateUpgrade(pool, path, context);
     warnUnused(name, context);
   }
 }

@@ -8,6 +8,8 @@ export interface ValidationContext {
   /** The path in the file of what stands at `path` in `values`. */
   original(path: Path): Path;
   readonly problems: Problems;
+  /** Directory that relative paths start from, absolute. */
+  readonly cwd: string;
   /** See `RegisteredNames.refusedCheck`. */
   readonly refusedCheck: (type: string, target: string) => string | null;
   /** Whether the process may load native code. */

@@ -11,7 +11,7 @@ import type { BodySource } from "../wire/body_source.ts";
 export function requestBody(exchange: Exchange): BodySource | null {
   const { body } = exchange.arrival;
   if (body === null) return null;
-  const limitBytes = exchange.services.settings.maxRequestBodyBytes;
+  const limitBytes = exchange.tenant.maxRequestBodyBytes;
   if (body.lengthBytes === null) return new BoundedBody(body, limitBytes);
   if (body.lengthBytes > limitBytes) throw tooLarge(limitBytes);
   return body;

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
-import type { Config, ListenerConfig } from "../config/config.ts";
-import type { PoolRuntime, Snapshot, Tenant } from "../request/snapshot.ts";
+import { formatListenAddress, isUnix } from "../config/addresses.ts";
+import type { Config, ListenAddress, ListenerConfig } from "../config/config.ts";
+import type { ListenFacts, PoolRuntime, Snapshot, Tenant } from "../request/snapshot.ts";
 import { type Route, RouteTable } from "../listener/route_table.ts";
 import {
   credentialCounts,
@@ -24,8 +25,8 @@ export interface CompileDeps extends Pick<PoolDeps, "transportOf" | "limits" | "
 }
 
 /** Key of a listen address in {@linkcode Snapshot.tables}. */
-export function addressKey(address: { readonly hostname: string; readonly port: number }): string {
-  return `${address.hostname}:${address.port}`;
+export function addressKey(address: ListenAddress): string {
+  return isUnix(address) ? formatListenAddress(address) : `${address.hostname}:${address.port}`;
 }
 
 /** Compiles a configuration into the snapshot that requests are served by. */
@@ -61,6 +62,7 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
   return Object.freeze({
     generation,
     tables: tablesOf(tenants),
+    listens: new Map(config.listeners.map((listener) => [addressKey(listener.listen), listenFacts(listener)])),
     tenants: [...tenants.values()],
     pools: [...runtimes.values()].map(({ runtime }) => runtime),
   });
@@ -68,6 +70,11 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
 
 function countsOf(counts: WorkerCounts, listener: string): ListenerCounts {
   return counts.listeners[listener] ??= newListenerCounts();
+}
+
+/** The same for all listeners of an address. */
+function listenFacts({ listen, proxyProtocol }: ListenerConfig): ListenFacts {
+  return { unix: isUnix(listen) ? listen : null, proxyProtocol };
 }
 
 function tablesOf(tenants: ReadonlyMap<ListenerConfig, Tenant>): Map<string, RouteTable<Tenant>> {

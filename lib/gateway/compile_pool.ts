@@ -68,8 +68,9 @@ export function compilePool(config: PoolConfig, type: UpstreamType, deps: PoolDe
     // A general pool that says nothing of its content carries whatever its upstreams send.
     inspectsContent: config.type !== "custom" || config.contentTypes !== null,
     preserveHost: config.preserveHost,
-    upgrades: new Set(),
-    tunnelIdleMs: 300_000,
+    upgrades: new Set(config.upgrade ?? (config.type === "custom" ? ["websocket"] : [])),
+    tunnelIdleMs: config.tunnels.idleMs,
+    maxTunnels: config.tunnels.max,
   };
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { formatListenAddress, isUnix } from "../config/addresses.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import type { LinkTarget, Override, Rewriting } from "../request/rewriting.ts";
 import { RouteTable } from "../listener/route_table.ts";
@@ -30,7 +31,7 @@ function linkTarget(config: Config, listener: ListenerConfig, links: DocumentLin
   return other === null ? null : {
     begin: other.publicUrl ?? (isSameAddress(other, listener) ? listener.publicUrl : null),
     path: linkedPath(config, other, links.path),
-    port: isSameAddress(other, listener) ? null : other.listen.port,
+    port: isSameAddress(other, listener) || isUnix(other.listen) ? null : other.listen.port,
     hostFor: hostFor(listener, other),
     isServed: hostMatcher(listener.hosts),
     isKeyed: other.auth?.path === true,
@@ -43,16 +44,20 @@ const ELSEWHERE = { port: null, hostFor: (host: string) => host, isServed: () =>
 function linkedListener(config: Config, listener: ListenerConfig, type: string): ListenerConfig | null {
   const types = new Map(config.pools.map((pool) => [pool.name, pool.type]));
   const candidates = config.listeners.filter((other) =>
-    // Which port the system chooses is known to nobody here.
-    types.get(other.pool) === type && (other.listen.port !== 0 || isSameAddress(other, listener))
+    types.get(other.pool) === type && (isSameAddress(other, listener) || isLinkable(other))
   );
   const distance = (other: ListenerConfig) =>
     !isSameAddress(other, listener) ? 2 : hasCommonHost(other, listener) ? 0 : 1;
   return candidates.toSorted((a, b) => distance(a) - distance(b))[0] ?? null;
 }
 
+/** Which port the system chooses is known to nobody here, nor how a unix socket is reached from elsewhere. */
+function isLinkable({ listen, publicUrl }: ListenerConfig): boolean {
+  return isUnix(listen) ? publicUrl !== null : listen.port !== 0;
+}
+
 function isSameAddress({ listen: a }: ListenerConfig, { listen: b }: ListenerConfig): boolean {
-  return a.hostname === b.hostname && a.port === b.port;
+  return formatListenAddress(a) === formatListenAddress(b);
 }
 
 function hasCommonHost({ hosts: a }: ListenerConfig, { hosts: b }: ListenerConfig): boolean {
@@ -72,8 +77,10 @@ function hostFor(listener: ListenerConfig, other: ListenerConfig): (host: string
     const first = other.hosts.find((host) => !host.startsWith("*."));
     return (host) => isServed(host) ? host : first ?? host;
   }
+  if (isUnix(other.listen)) return (host) => host;
   const { hostname } = other.listen;
-  const isReached = hostname === listener.listen.hostname || hostname === "0.0.0.0" || hostname === "::";
+  const isAtSame = !isUnix(listener.listen) && hostname === listener.listen.hostname;
+  const isReached = isAtSame || hostname === "0.0.0.0" || hostname === "::";
   return isReached ? (host) => host : () => hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 

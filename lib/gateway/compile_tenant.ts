@@ -37,6 +37,7 @@ export function compileTenant(config: Config, listener: ListenerConfig, parts: T
     filterQuery: queryFilter(listener.cache.query),
     // An upstream that is told of the client's host may answer by it.
     hostInKey: type.hostInKey || pool.preserveHost || forwarded !== "off",
+    maxRequestBodyBytes: listener.maxRequestBodyBytes,
     forwarded,
     responseFields: [...type.responseFields, ...cors?.fields ?? []],
     auth: compileAuth(listener, limits),

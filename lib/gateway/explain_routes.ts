@@ -1,4 +1,4 @@
-import { formatListenAddress } from "../config/addresses.ts";
+import { formatListenAddress, isUnix } from "../config/addresses.ts";
 import type { Config, ListenAddress, ListenerConfig } from "../config/config.ts";
 import { nearest } from "../config/nearest.ts";
 import { splitKeyedPath } from "../http/keyed_path.ts";
@@ -43,7 +43,9 @@ export function entrancesOf(
 ): Entrances {
   const all = [...new Map(config.listeners.map(({ listen }) => [addressKey(listen), listen])).values()];
   if (to === null) return { addresses: all, note: null };
-  const addresses = all.filter((address) => address.port === to.port && isReachedBy(to.hostname, address.hostname));
+  const addresses = all.filter((address) =>
+    !isUnix(address) && address.port === to.port && isReachedBy(to.hostname, address.hostname)
+  );
   if (addresses.length > 0) return { addresses, note: null };
   const where = formatListenAddress(to);
   return {
@@ -53,7 +55,9 @@ export function entrancesOf(
 }
 
 /** The authority that a request has at an address, if the client gives none. */
-export function authorityAt({ hostname, port }: ListenAddress): string {
+export function authorityAt(address: ListenAddress): string {
+  if (isUnix(address)) return "localhost";
+  const { hostname, port } = address;
   const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
   return formatListenAddress({ hostname: host, port });
 }

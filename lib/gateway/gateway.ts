@@ -255,7 +255,6 @@ function settingsOf(config: Config): Settings {
     access: config.logging.access,
     isTrusted: addressMatcher(config.server.trustedProxies),
     maxEntryBytes: config.cache.maxEntryBytes,
-    maxRequestBodyBytes: config.server.maxRequestBodyBytes,
     backgroundFill: config.cache.backgroundFill,
   };
 }

@@ -35,6 +35,5 @@ export interface Settings {
   /** Whether an address belongs to a trusted proxy. */
   readonly isTrusted: (address: string) => boolean;
   readonly maxEntryBytes: number;
-  readonly maxRequestBodyBytes: number;
   readonly backgroundFill: boolean;
 }

@@ -61,10 +61,12 @@ export interface PoolRuntime {
   /** Whether first bytes are held against the content type: the pool says what it carries. */
   readonly inspectsContent: boolean;
   readonly preserveHost: boolean;
-  /** Protocols that connections may switch to, lower case (RFC 9110 §7.8). */
+  /** Protocols in lower case that a connection may go on as (RFC 9110 §7.8); empty for none. */
   readonly upgrades: ReadonlySet<string>;
-  /** Without a byte for so long, a connection that has switched is closed. */
+  /** Without a byte in either direction for so long, a tunnel is closed. */
   readonly tunnelIdleMs: number;
+  /** Tunnels at a time, in this worker. */
+  readonly maxTunnels: number;
 }
 
 /** A listener, compiled: everything a request needs that does not change from one to the next. */
@@ -82,6 +84,8 @@ export interface Tenant {
   /** Leaves of a query what is part of the key; `null` keeps all. */
   readonly filterQuery: ((query: string) => string) | null;
   readonly hostInKey: boolean;
+  /** Largest request content that is passed on. */
+  readonly maxRequestBodyBytes: number;
   readonly forwarded: ForwardedPolicy;
   /** Fields that every response of this listener gets. */
   readonly responseFields: readonly Field[];
@@ -104,11 +108,21 @@ export interface Tenant {
   readonly offline: boolean | "auto";
 }
 
+/** How an address is listened on. */
+export interface ListenFacts {
+  /** File and permission bits of a unix socket; `null` where the address is a host and port. */
+  readonly unix: { readonly path: string; readonly mode: number } | null;
+  /** Connections of trusted peers begin with a PROXY header; on a unix socket all are trusted, as its mode lets them in. */
+  readonly proxyProtocol: boolean;
+}
+
 /** The compiled configuration that requests are served by: immutable, swapped as a whole. */
 export interface Snapshot {
   readonly generation: number;
-  /** By listen address, `host:port`. */
+  /** By listen address, `host:port` or `unix:/absolute/path`. */
   readonly tables: ReadonlyMap<string, RouteTable<Tenant>>;
+  /** By the same addresses. */
+  readonly listens: ReadonlyMap<string, ListenFacts>;
   readonly tenants: readonly Tenant[];
   readonly pools: readonly PoolRuntime[];
 }

@@ -1,9 +1,10 @@
-import { formatListenAddress, isLoopback } from "../config/addresses.ts";
-import type { Config, ListenAddress } from "../config/config.ts";
+import { formatListenAddress, isLoopback, isUnix } from "../config/addresses.ts";
+import type { Config, TcpAddress } from "../config/config.ts";
 import type { Loaded } from "../config/load_result.ts";
 import { portsInUse } from "../config/ports.ts";
 import type { PoolDiagnosis } from "../gateway/diagnose_pool.ts";
 import type { Finding } from "../gateway/finding.ts";
+import { countOpenable } from "./descriptor_limit.ts";
 import { shownSize } from "./diagnose_disk.ts";
 
 /** What the machine has. */
@@ -12,6 +13,8 @@ export interface Machine {
   readonly memoryBytes: number | null;
   /** How many of so many files can be open at a time. */
   readonly openable: (wanted: number) => number;
+  /** Whether the kernel hands connections of a listener that closes to another on the same port; `null` where that is not known. */
+  readonly migratesConnections: boolean | null;
 }
 
 /** Memory that a worker takes beside its caches, roughly. */
@@ -26,12 +29,20 @@ const SHORTEST_TOKEN = 16;
 
 /** This machine, as far as this process may look at it. `path` is a file that can be read. */
 export function thisMachine(path: string): Machine {
-  return { memoryBytes: memoryBytes(), openable: (wanted) => openable(path, wanted) };
+  return {
+    memoryBytes: memoryBytes(),
+    openable: (wanted) => countOpenable(path, wanted),
+    migratesConnections: migratesConnections(),
+  };
 }
 
 /** What the configuration asks of the machine, held against what that has. */
 export function machineFindings(config: Config, machine: Machine): Finding[] {
-  return [memoryFinding(config, machine.memoryBytes), filesFinding(config, machine.openable)];
+  return [
+    memoryFinding(config, machine.memoryBytes),
+    filesFinding(config, machine.openable),
+    ...handoverFindings(config, machine.migratesConnections),
+  ];
 }
 
 /** Whether the gateway can listen where it is to, and who is there if not. */
@@ -41,9 +52,12 @@ export async function portFindings(loaded: Loaded, running: string | null, timeo
     const check = "port";
     const shown = formatListenAddress(address);
     const message = busy.get(path);
-    if (message === undefined) return { check, state: "ok", text: `${shown} is free`, remedy: null };
+    if (message === undefined) {
+      const text = isUnix(address) ? `${shown} can be there` : `${shown} is free`;
+      return { check, state: "ok", text, remedy: null };
+    }
     if (running !== null) return { check, state: "ok", text: `${shown} is in use by ${running}`, remedy: null };
-    if (!message.includes("another process")) {
+    if (isUnix(address) || !message.includes("another process")) {
       return { check, state: "fail", text: `${path}: ${message}`, remedy: "give an address that can be listened on" };
     }
     const text = `${shown} is in use by ${await whoIsAt(address, timeoutMs)}`;
@@ -109,7 +123,7 @@ async function beginningOf(response: Response): Promise<string> {
 }
 
 /** What answers at an address, as far as it says. */
-async function whoIsAt(address: ListenAddress, timeoutMs: number): Promise<string> {
+async function whoIsAt(address: TcpAddress, timeoutMs: number): Promise<string> {
   const request = {
     method: "HEAD",
     redirect: "manual",
@@ -125,7 +139,7 @@ async function whoIsAt(address: ListenAddress, timeoutMs: number): Promise<strin
   }
 }
 
-function reachable({ hostname, port }: ListenAddress): string {
+function reachable({ hostname, port }: TcpAddress): string {
   const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
   return formatListenAddress({ hostname: host, port });
 }
@@ -155,13 +169,33 @@ function filesFinding(config: Config, openable: Machine["openable"]): Finding {
     (sum, one) => sum + one.maxConnections,
     0,
   );
-  const wanted = connections * config.server.workers + CLIENTS;
+  const { maxConnections } = config.server.limits;
+  const clients = maxConnections === "auto" ? CLIENTS : maxConnections;
+  const wanted = connections * config.server.workers + clients;
   const tried = Math.min(wanted, MAX_OPENED);
   const opened = openable(tried);
-  const asked = `${connections * config.server.workers} connections to upstreams and ${CLIENTS} of clients`;
+  const asked = `${connections * config.server.workers} connections to upstreams and ${clients} of clients`;
   if (opened >= tried) return { check, state: "ok", text: `room for ${asked}`, remedy: null };
   const remedy = "raise the limit of open files (`ulimit -n`, LimitNOFILE), or lower `max_connections` of upstreams";
   return { check, state: "warn", text: `${opened} files can be open, for ${asked}`, remedy };
+}
+
+/** A worker that is replaced, or stops, closes its listeners: what waits there to be accepted is lost, or handed on. */
+function handoverFindings({ server: { workers, reusePort } }: Config, migrates: boolean | null): Finding[] {
+  if (migrates === null || workers === 1 || reusePort === false) return [];
+  const check = "handover";
+  if (migrates) return [{ check, state: "ok", text: "net.ipv4.tcp_migrate_req is 1", remedy: null }];
+  const text = "net.ipv4.tcp_migrate_req is 0: a worker that ends loses connections that it has not accepted yet";
+  return [{ check, state: "warn", text, remedy: "set it to 1 (`sysctl`, for a container `--sysctl`; Linux 5.14)" }];
+}
+
+/** Only Linux has the setting, and only who may read `/proc` knows of it. */
+function migratesConnections(): boolean | null {
+  try {
+    return Deno.readTextFileSync("/proc/sys/net/ipv4/tcp_migrate_req").trim() !== "0";
+  } catch {
+    return null;
+  }
 }
 
 /** A container's limit where it can be read, else the machine's memory. */
@@ -180,17 +214,4 @@ function containerBytes(): number {
   } catch {
     return Infinity;
   }
-}
-
-/** Opens files until no more can be, and closes them: the limit itself may not be read by everyone. */
-function openable(path: string, wanted: number): number {
-  const files: Deno.FsFile[] = [];
-  try {
-    while (files.length < wanted) files.push(Deno.openSync(path));
-  } catch {
-    // This is the limit.
-  } finally {
-    for (const file of files) file.close();
-  }
-  return files.length;
 }

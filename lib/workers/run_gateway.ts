@@ -5,6 +5,7 @@ import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
 import { portsInUse } from "../config/ports.ts";
+import { addressKey } from "../gateway/compile.ts";
 import { standardOutput } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
 import { onSignals } from "./signals.ts";
@@ -80,7 +81,7 @@ async function serveUntil(stopAsked: Promise<void>, supervisor: Supervisor, logg
 function announce(config: Config, logger: Logger): void {
   for (const { name, listen, hosts, prefix, pool } of config.listeners) {
     const host = hosts.length === 0 ? undefined : hosts.join(",");
-    logger.info("Listening", { listener: name, address: `${listen.hostname}:${listen.port}`, host, prefix, pool });
+    logger.info("Listening", { listener: name, address: addressKey(listen), host, prefix, pool });
   }
   const { hostname, port } = config.admin.listen;
   logger.info("Usher is ready", {

@@ -1,4 +1,5 @@
 import type { PreparedKvFile } from "../cache/kv_open.ts";
+import { addressKey } from "../gateway/compile.ts";
 import type { Metric, Sample } from "../metrics/exposition.ts";
 import type { ListenerCounts, WorkerCounts } from "../metrics/gateway_metrics.ts";
 import {
@@ -53,7 +54,7 @@ export function statusOf(details: StatusDetails): unknown {
     workers: slots.map(workerStatus),
     listeners: current.config.listeners.map((listener) => ({
       name: listener.name,
-      listen: `${listener.listen.hostname}:${listener.listen.port}`,
+      listen: addressKey(listener.listen),
       hosts: listener.hosts,
       prefix: listener.prefix,
       pool: listener.pool,

@@ -53,6 +53,7 @@ export type ReloadResult =
 const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config) => unknown]> = [
   ["server.workers", (config) => config.server.workers],
   ["server.data_dir", (config) => config.server.dataDir],
+  ["server.reuse_port", (config) => config.server.reusePort],
   ["admin.listen", (config) => `${config.admin.listen.hostname}:${config.admin.listen.port}`],
   ["cache.memory", (config) => config.cache.memoryBytes],
   ["cache.disk", (config) => config.cache.diskBytes],

@@ -144,3 +144,11 @@ Deno.test("parseUpstreamUrl() normalizes what it takes and says why it refuses",
     assert.ok("expected" in result && expected.test(result.expected), `${text}: ${JSON.stringify(result)}`);
   }
 });
+
+Deno.test("overlaps() knows a unix socket by its path", () => {
+  const socket = (path: string) => ({ path, mode: 0o660 });
+  assert.equal(overlaps(socket("/a"), { path: "/a", mode: 0o600 }), true);
+  assert.equal(overlaps(socket("/a"), socket("/b")), false);
+  assert.equal(overlaps(socket("/a"), { hostname: "::", port: 80 }), false);
+  assert.equal(overlaps({ hostname: "::", port: 80 }, socket("/a")), false);
+});

@@ -36,7 +36,22 @@ Deno.test("buildConfig() fills every default", async () => {
       shutdownGraceMs: 30_000,
       workerTimeoutMs: 10_000,
       trustedProxies: [],
-      maxRequestBodyBytes: 100 * 1024 ** 2,
+      reusePort: "auto",
+      limits: {
+        headTimeoutMs: 10_000,
+        handshakeTimeoutMs: 10_000,
+        idleTimeoutMs: 75_000,
+        bodyTimeoutMs: 30_000,
+        bodyBytesPerSecond: 1024,
+        sendTimeoutMs: 60_000,
+        maxConnections: "auto",
+        reserveDescriptors: 128,
+        perAddress: 0,
+        maxFields: 100,
+        fieldsBytes: 32 * 1024,
+        targetBytes: 16 * 1024,
+        pipeline: 16,
+      },
     },
     admin: { listen: { hostname: "127.0.0.1", port: 6636 }, token: null, peers: [] },
     logging: { level: "info", format: "text", access: "errors" },
@@ -95,10 +110,14 @@ Deno.test("buildConfig() fills every default", async () => {
       changeFeed: null,
       preserveHost: false,
       forwarded: null,
+      upgrade: null,
+      tunnels: { idleMs: 300_000, max: 1000 },
     }],
     listeners: [{
       name: "a",
       listen: { hostname: "0.0.0.0", port: 6635 },
+      proxyProtocol: false,
+      maxRequestBodyBytes: 100 * 1024 ** 2,
       hosts: [],
       prefix: "/",
       stripPrefix: false,
@@ -148,7 +167,10 @@ Deno.test("buildConfig() fills every default", async () => {
 Deno.test("buildConfig() carries every key over", async () => {
   const config = await configOf(`
 server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, worker_timeout: 5s,
-  trusted_proxies: [10.0.0.0/8], max_request_body: 1MB }
+  trusted_proxies: [10.0.0.0/8], max_request_body: 1MB, reuse_port: false,
+  limits: { head_timeout: 10ms, handshake_timeout: 11ms, idle_timeout: 12ms, body_timeout: 13ms, body_rate: 14,
+    send_timeout: 15ms, max_connections: 16, reserve_descriptors: 17, per_address: 18, max_fields: 19,
+    fields_size: 2KiB, target_size: 256, pipeline: 20 } }
 admin: { listen: "[::1]:1", token: s3cret, peers: [{ url: "http://b.example:6636/", token: t }, { url: "https://c.example" }] }
 logging: { level: debug, format: json, access: all }
 images: { concurrency: 3, queue: 4, timeout: 5s, max_size: 6MiB, max_pixels: 7 }
@@ -170,9 +192,13 @@ pools:
     content_types: { allow: [Image/*], deny: [text/html] }
     preserve_host: true
     forwarded: both
+    upgrade: [websocket]
+    tunnels: { idle: 7s, max: 8 }
 listeners:
   - name: l
     listen: 127.0.0.1:2
+    proxy_protocol: true
+    max_request_body: 2MB
     host: ["*.a.example", "*.A.example"]
     prefix: /x/
     strip_prefix: true
@@ -209,7 +235,22 @@ listeners:
       shutdownGraceMs: 60_000,
       workerTimeoutMs: 5000,
       trustedProxies: ["10.0.0.0/8"],
-      maxRequestBodyBytes: 1_000_000,
+      reusePort: false,
+      limits: {
+        headTimeoutMs: 10,
+        handshakeTimeoutMs: 11,
+        idleTimeoutMs: 12,
+        bodyTimeoutMs: 13,
+        bodyBytesPerSecond: 14,
+        sendTimeoutMs: 15,
+        maxConnections: 16,
+        reserveDescriptors: 17,
+        perAddress: 18,
+        maxFields: 19,
+        fieldsBytes: 2048,
+        targetBytes: 256,
+        pipeline: 20,
+      },
     },
     admin: {
       listen: { hostname: "::1", port: 1 },
@@ -275,10 +316,14 @@ listeners:
       contentTypes: { allow: ["image/*"], deny: ["text/html"] },
       preserveHost: true,
       forwarded: "both",
+      upgrade: ["websocket"],
+      tunnels: { idleMs: 7000, max: 8 },
     }],
     listeners: [{
       name: "l",
       listen: { hostname: "127.0.0.1", port: 2 },
+      proxyProtocol: true,
+      maxRequestBodyBytes: 2_000_000,
       hosts: ["*.a.example"],
       prefix: "/x",
       stripPrefix: true,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { formatListenAddress } from "../../lib/config/addresses.ts";
 import { examine } from "../../lib/config/examine.ts";
 import { parseText } from "../../lib/config/parse.ts";
 import { buildTree } from "../../lib/config/tree.ts";
@@ -26,7 +27,10 @@ Deno.test("examine() makes a configuration, its warnings and its addresses of a 
   assert.ok(result.ok);
   assert.equal(result.config.server.workers, 1);
   assert.deepEqual(result.warnings.map(({ path }) => path), ["pools.b"]);
-  assert.deepEqual(result.listening.map(({ address }) => address.port), [6636, 6635]);
+  assert.deepEqual(result.listening.map(({ address }) => formatListenAddress(address)), [
+    "127.0.0.1:6636",
+    "0.0.0.0:6635",
+  ]);
 });
 
 Deno.test("examine() reports mistakes of the tree, of the schema and of meaning together", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { formatListenAddress } from "../../lib/config/addresses.ts";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
 import { type JsonSchema, jsonSchema } from "../../lib/config/json_schema.ts";
 import { formatLocated } from "../../lib/config/located.ts";
@@ -81,10 +82,10 @@ Deno.test("config.example.yaml works as it is, with nothing set, on the seed's p
   const result = await load(example);
   assert.deepEqual(lines(result), []);
   assert.ok(result.ok);
-  assert.deepEqual(result.config.listeners.map(({ listen, prefix }) => [listen.port, prefix]), [[6635, "/3"], [
-    6635,
-    "/t/p",
-  ]]);
+  assert.deepEqual(result.config.listeners.map(({ listen, prefix }) => formatListenAddress(listen) + prefix), [
+    "0.0.0.0:6635/3",
+    "0.0.0.0:6635/t/p",
+  ]);
   assert.deepEqual(result.config.pools[0]?.apiKeys, []);
   assert.equal(example.split("\n")[0], "# yaml-language-server: $schema=./config.schema.json");
 });

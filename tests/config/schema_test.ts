@@ -23,7 +23,7 @@ Deno.test("fileSchemas() fills every default of a file with pools and listeners 
     usher: false,
   }]);
   assert.equal(values.pools.a?.strategy, "weighted-ewma");
-  assert.deepEqual(values.listeners[0]?.listen, { hostname: "0.0.0.0", port: 6635 });
+  assert.deepEqual(values.listeners[0]?.listen, { address: { hostname: "0.0.0.0", port: 6635 }, mode: 0o660 });
   const { compress, ...cache } = values.listeners[0]!.cache;
   assert.deepEqual(cache, {
     rules: [],

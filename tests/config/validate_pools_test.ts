@@ -91,3 +91,32 @@ Deno.test("validatePools() refuses a check that its type would not have asked ag
   ]);
   assert.deepEqual(await problemsOf(text), []);
 });
+
+Deno.test("validatePools() wants upgrades on the general type alone", async () => {
+  const pool = (type: string, upgrade: string) =>
+    withPool(`type: ${type}\nupstreams: [https://a.example]\nupgrade: ${upgrade}`);
+  for (const type of ["tmdb-api", "tmdb-image"]) {
+    assert.deepEqual(await problemsOf(pool(type, "[websocket]")), [
+      `6:5 pools.a.upgrade: found upgrade expected none on a pool of type ${type}: only custom has upgrades`,
+    ]);
+    assert.deepEqual(await problemsOf(pool(type, "[]")), []);
+  }
+  assert.deepEqual(await problemsOf(pool("custom", "[websocket]")), []);
+  assert.deepEqual(await problemsOf(pool("custom", "[WebSocket]")), [
+    '6:15 pools.a.upgrade[0]: found "WebSocket" expected "websocket"; did you mean "websocket"?',
+  ]);
+  assert.match((await problemsOf(pool("custom", "[h2c]")))[0] ?? "", /^6:15 pools\.a\.upgrade\[0\]: found "h2c" exp/);
+  assert.match(
+    (await problemsOf(pool("custom", "true")))[0] ?? "",
+    /^6:14 pools\.a\.upgrade: found true expected a list/,
+  );
+});
+
+Deno.test("validatePools() holds the limits of tunnels within their bounds", async () => {
+  const tunnels = (keys: string) => withPool(`type: custom\nupstreams: [https://a.example]\ntunnels: { ${keys} }`);
+  const lines = await problemsOf(tunnels("idle: 999ms, max: 0"));
+  assert.match(lines[0] ?? "", /^6:22 pools\.a\.tunnels\.idle: found "999ms" expected a duration .* from 1s to 1d$/);
+  assert.match(lines[1] ?? "", /^6:34 pools\.a\.tunnels\.max: found 0 expected a whole number from 1 to 1000000$/);
+  assert.match((await problemsOf(tunnels("idel: 1s")))[0] ?? "", /did you mean "idle"\?$/);
+  assert.deepEqual((await configOf(tunnels("idle: 1d"))).pools[0]?.tunnels, { idleMs: 86_400_000, max: 1000 });
+});

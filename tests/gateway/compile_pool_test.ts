@@ -101,3 +101,26 @@ Deno.test("compilePool() takes times, tries and weights from the configuration",
     assert.equal(runtime!.endpoints.get("http://127.0.0.1:2/base")!.basePath, "/base");
     return Promise.resolve();
   }));
+
+Deno.test("compilePool() lets connections of the general type alone go on as WebSocket, unless it says otherwise", () =>
+  withGateway({
+    pools: {
+      plain: plainPool(["http://127.0.0.1:1"]),
+      none: plainPool(["http://127.0.0.1:1"], { upgrade: [], tunnels: { idle: "9s", max: 8 } }),
+      api: plainPool(["http://127.0.0.1:1"], { type: "tmdb-api" }),
+      images: plainPool(["http://127.0.0.1:1"], { type: "tmdb-image" }),
+    },
+    listeners: ["plain", "none", "api", "images"].map((name) => ({ name, prefix: `/${name}`, pool: name })),
+  }, ({ gateway: { snapshot: { pools } } }) => {
+    assert.deepEqual(pools.map(({ name, upgrades }) => [name, ...upgrades]), [
+      ["plain", "websocket"],
+      ["none"],
+      ["api"],
+      ["images"],
+    ]);
+    assert.deepEqual(pools.slice(0, 2).map(({ tunnelIdleMs, maxTunnels }) => [tunnelIdleMs, maxTunnels]), [
+      [300_000, 1_000],
+      [9_000, 8],
+    ]);
+    return Promise.resolve();
+  }));

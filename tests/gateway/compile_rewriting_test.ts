@@ -121,3 +121,16 @@ Deno.test("compileRewriting() gives a client's token along to a listener that is
   assert.equal(await led({ auth: { tokens, path: false } }), "http://films.test:6635/t/p/");
   assert.equal(await led({}), "http://films.test:6635/t/p/");
 });
+
+Deno.test("compileRewriting() leads to a unix socket only from itself, or by its public address", async () => {
+  const local = { unix: "/run/usher.sock" };
+  const host = "films.test";
+  assert.equal(
+    await address([{ ...api, listen: local }, { ...images, listen: local }], { host }),
+    "http://films.test/t/p/",
+  );
+  assert.equal(await address([api, { ...images, listen: local }]), null);
+  const public_url = "https://tmdb.example";
+  assert.equal(await address([api, { ...images, listen: local, public_url }]), "https://tmdb.example/t/p/");
+  assert.equal(await address([{ ...api, listen: local }, images], { host }), "http://127.0.0.1:6635/t/p/");
+});

@@ -24,3 +24,19 @@ Deno.test("compileTenant() leaves out what a listener does not use, so that its 
     assert.deepEqual([plain!.auth, plain!.images, plain!.deriver, plain!.clientRate], [null, null, null, null]);
     return Promise.resolve();
   }));
+
+Deno.test("compileTenant() bounds request bodies by the listener, else by the server", () =>
+  withGateway({
+    server: { max_request_body: "1MiB" },
+    pools: { p: plainPool([A]) },
+    listeners: [
+      { name: "plain", prefix: "/plain", pool: "p" },
+      { name: "uploads", prefix: "/uploads", pool: "p", max_request_body: "2GiB" },
+    ],
+  }, ({ gateway }) => {
+    assert.deepEqual(gateway.snapshot.tenants.map(({ maxRequestBodyBytes }) => maxRequestBodyBytes), [
+      1024 ** 2,
+      2 * 1024 ** 3,
+    ]);
+    return Promise.resolve();
+  }));

@@ -4,9 +4,10 @@ import { plainPool, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const A = "http://127.0.0.1:1";
 
-Deno.test("addressKey() is host and port", () => {
+Deno.test("addressKey() is host and port, or the path of a unix socket", () => {
   assert.equal(addressKey({ hostname: "0.0.0.0", port: 80 }), "0.0.0.0:80");
   assert.equal(addressKey({ hostname: "::1", port: 80 }), "::1:80");
+  assert.equal(addressKey({ path: "/run/usher.sock", mode: 0o660 }), "unix:/run/usher.sock");
 });
 
 Deno.test("compileSnapshot() makes a table for each address, and routes by host and the longest prefix", () =>
@@ -29,6 +30,30 @@ Deno.test("compileSnapshot() makes a table for each address, and routes by host 
     assert.equal(nameAt("127.0.0.1:6635", "x.test", "/a/bc"), "any");
     assert.equal(nameAt("127.0.0.1:6635", "films.test:80", "/a"), "hosted");
     assert.equal(nameAt("127.0.0.1:6637", "films.test", "/a/b"), "other");
+    return Promise.resolve();
+  }));
+
+Deno.test("compileSnapshot() says how each address of its tables is listened on", () =>
+  withGateway({
+    server: { trusted_proxies: ["192.0.2.0/24"] },
+    pools: { p: plainPool([A]) },
+    listeners: [
+      { name: "plain", pool: "p" },
+      { name: "proxied", listen: "127.0.0.1:6637", proxy_protocol: true, pool: "p" },
+      { name: "also", listen: "127.0.0.1:6637", proxy_protocol: true, prefix: "/also", pool: "p" },
+      { name: "local", listen: { unix: "/run/usher.sock", mode: "0600" }, pool: "p" },
+    ],
+  }, ({ gateway: { snapshot: { listens, tables } } }) => {
+    assert.deepEqual(
+      listens,
+      new Map([
+        ["127.0.0.1:6635", { unix: null, proxyProtocol: false }],
+        ["127.0.0.1:6637", { unix: null, proxyProtocol: true }],
+        ["unix:/run/usher.sock", { unix: { path: "/run/usher.sock", mode: 0o600 }, proxyProtocol: false }],
+      ]),
+    );
+    assert.deepEqual([...tables.keys()], [...listens.keys()]);
+    assert.equal(tables.get("unix:/run/usher.sock")!.match("localhost", "/")?.name, "local");
     return Promise.resolve();
   }));
 

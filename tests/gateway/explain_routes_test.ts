@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { formatListenAddress } from "../../lib/config/addresses.ts";
 import { authorityAt, entrancesOf, listenerVerdicts, nearestListener } from "../../lib/gateway/explain_routes.ts";
-import { configOf } from "./config_of.ts";
+import { ANY_CONFIG, configOf } from "./config_of.ts";
 
 const config = await configOf({
   pools: { p: { type: "custom", health: false, upstreams: ["http://127.0.0.1:9"] } },
@@ -38,8 +39,8 @@ Deno.test("listenerVerdicts() leaves out listeners of addresses that the request
 
 Deno.test("entrancesOf() goes by port and address, and takes an unknown one for a proxy's", () => {
   const at = (hostname: string, port: number) => entrancesOf(config, { hostname, port });
-  assert.deepEqual(at("203.0.113.7", 6635).addresses.map(({ port }) => port), [6635]);
-  assert.deepEqual(at("any.example", 7000).addresses.map(({ port }) => port), [7000]);
+  assert.deepEqual(at("203.0.113.7", 6635).addresses.map(formatListenAddress), ["0.0.0.0:6635"]);
+  assert.deepEqual(at("any.example", 7000).addresses.map(formatListenAddress), ["127.0.0.1:7000"]);
   const { addresses, note } = at("tmdb.example", 443);
   assert.equal(addresses.length, 2);
   assert.match(note!, /tmdb\.example:443/);
@@ -60,4 +61,17 @@ Deno.test("nearestListener() knows a host, a prefix further in, a slip and the l
   const lone = { ...config, listeners: config.listeners.slice(0, 1) };
   assert.match(nearestListener(lone, { authority: null, path: "/movie/5" }), /did you mean \/3\/movie\/5\?/);
   assert.match(near("/x/t/p/guest_session/abc/y"), /guest_session\/\[redacted\]/);
+});
+
+Deno.test("entrancesOf() takes a host and port for no unix socket, and authorityAt() has a name for one", async () => {
+  const local = await configOf({
+    ...ANY_CONFIG,
+    listeners: [{ name: "films", listen: { unix: "films.sock" }, pool: "films" }],
+  });
+  const { addresses, note } = entrancesOf(local, { hostname: "localhost", port: 80 });
+  assert.deepEqual(addresses, [{ path: "/etc/usher/films.sock", mode: 0o660 }]);
+  assert.match(note!, /^No listener listens on localhost:80/);
+  assert.equal(authorityAt(addresses[0]!), "localhost");
+  const [verdict] = listenerVerdicts(local, { addresses, note }, { authority: null, path: "/x" });
+  assert.deepEqual([verdict!.address, verdict!.takes], ["unix:/etc/usher/films.sock", true]);
 });

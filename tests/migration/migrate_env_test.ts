@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { formatListenAddress } from "../../lib/config/addresses.ts";
 import { formatLocated } from "../../lib/config/located.ts";
 import { migrateEnv } from "../../lib/migration/migrate_env.ts";
 import { seedVariables } from "../../lib/migration/seed_variables.ts";
@@ -42,9 +43,9 @@ Deno.test("migrateEnv() carries every variable of the seed's README over, and lo
   assert.deepEqual([weights.alphaInitial, weights.alphaStep], [0.6, 0.1]);
   assert.equal(outliers.ejectionMs, 663_500);
   assert.equal(retry.attempts, 4);
-  assert.deepEqual(config.listeners.map(({ name, prefix, listen }) => [name, prefix, listen.hostname, listen.port]), [
-    ["api", "/3", "0.0.0.0", 6635],
-    ["api-v4", "/4", "0.0.0.0", 6635],
+  assert.deepEqual(config.listeners.map(({ name, prefix, listen }) => [name, prefix, formatListenAddress(listen)]), [
+    ["api", "/3", "0.0.0.0:6635"],
+    ["api-v4", "/4", "0.0.0.0:6635"],
   ]);
   for (const { cache: { rules } } of config.listeners) {
     assert.deepEqual(rules.map(({ path, ttlMs }) => [path, ttlMs]), [["/3/**/changes", null], [null, 86_400_000]]);
@@ -113,14 +114,17 @@ Deno.test("migrateEnv() puts several services into one gateway, and keeps them a
     [{ PORT: "6635", UPSTREAM_TYPE: "tmdb-image" }, { name: "api-2", published: [[6635, 8080]] }],
   );
   const config = await configOf(yaml, { env: { TMDB_API_KEY_API: KEY, TMDB_API_KEY_API_2: "f".repeat(32) } });
-  assert.deepEqual(config.listeners.map(({ name, listen, prefix }) => `${name} ${listen.port} ${prefix}`), [
-    "api 6635 /3",
-    "api-v4 6635 /4",
-    "images 6635 /t/p",
-    "api-2 6636 /3",
-    "api-2-v4 6636 /4",
-    "api-2-2 8080 /t/p",
-  ]);
+  assert.deepEqual(
+    config.listeners.map(({ name, listen, prefix }) => `${name} ${formatListenAddress(listen)}${prefix}`),
+    [
+      "api 0.0.0.0:6635/3",
+      "api-v4 0.0.0.0:6635/4",
+      "images 0.0.0.0:6635/t/p",
+      "api-2 0.0.0.0:6636/3",
+      "api-2-v4 0.0.0.0:6636/4",
+      "api-2-2 0.0.0.0:8080/t/p",
+    ],
+  );
   assert.deepEqual(config.pools.map(({ apiKeys }) => apiKeys), [[KEY], [], ["f".repeat(32)], []]);
   assert.equal(config.admin.listen.port, 6637);
   assert.match(warnings.join("\n"), /PORT: port 6635 is another service's: api\/2 gets 6636/);

@@ -13,7 +13,7 @@ import { freeAddress } from "../free_port.ts";
 import { configOf, loadOf, type Mapping } from "../gateway/config_of.ts";
 
 const GiB = 1024 ** 3;
-const ROOMY: Machine = { memoryBytes: 64 * GiB, openable: (wanted) => wanted };
+const ROOMY: Machine = { memoryBytes: 64 * GiB, openable: (wanted) => wanted, migratesConnections: null };
 
 function file(more: Mapping = {}, upstream: Mapping = {}): Mapping {
   return {
@@ -51,6 +51,36 @@ Deno.test("machineFindings() holds the limit of open files against the connectio
   assert.match(short.text, /^256 files/);
 });
 
+Deno.test("machineFindings() counts the clients that the configuration lets in as connections", async () => {
+  const text = async (limits: Mapping) => (await machine({ server: { workers: 1, limits } }, ROOMY))["files"]!.text;
+  assert.match(await text({}), /256 connections to upstreams and 1024 of clients$/);
+  assert.match(await text({ max_connections: 5_000 }), /256 connections to upstreams and 5000 of clients$/);
+});
+
+Deno.test("machineFindings() says what a worker that ends loses, where the system tells and another could take it", async () => {
+  const handover = async (server: Mapping, migratesConnections: boolean | null) =>
+    (await machine({ server }, { ...ROOMY, migratesConnections }))["handover"];
+  const lossy = await handover({ workers: 2 }, false);
+  assert.equal(lossy!.state, "warn");
+  assert.match(lossy!.text, /^net\.ipv4\.tcp_migrate_req is 0: /);
+  assert.match(lossy!.remedy!, /--sysctl/);
+  assert.equal((await handover({ workers: 2 }, true))!.state, "ok");
+  assert.equal(await handover({ workers: 2 }, null), undefined);
+  assert.equal(await handover({ workers: 1 }, false), undefined);
+  assert.equal(await handover({ workers: 2, reuse_port: false }, false), undefined);
+});
+
+Deno.test("thisMachine() knows tcp_migrate_req as far as it may be read", () => {
+  const { migratesConnections } = thisMachine(new URL(import.meta.url).pathname);
+  let expected: boolean | null = null;
+  try {
+    expected = Deno.readTextFileSync("/proc/sys/net/ipv4/tcp_migrate_req") === "1\n";
+  } catch {
+    // Not Linux, or an old one.
+  }
+  assert.equal(migratesConnections, expected);
+});
+
 Deno.test("thisMachine() counts the files that can be opened, and leaves none open", () => {
   const path = new URL(import.meta.url).pathname;
   assert.equal(thisMachine(path).openable(20), 20);
@@ -75,6 +105,27 @@ Deno.test("portFindings() tells free ports, those of the gateway that runs, and 
   assert.match(listener!.remedy!, /`listeners\[0\]\.listen`/);
   const [, own] = await portFindings(loaded, "the gateway that runs", 10_000);
   assert.deepEqual([own!.state, own!.text], ["ok", `${taken} is in use by the gateway that runs`]);
+});
+
+Deno.test("portFindings() looks at unix sockets too", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const finding = async (unix: string) => {
+      const loaded = await loadOf(file({
+        admin: { listen: freeAddress() },
+        listeners: [{ name: "l", listen: { unix }, pool: "p" }],
+      }));
+      assert.ok(loaded.ok);
+      return (await portFindings(loaded, null, 10_000))[1]!;
+    };
+    const fine = await finding(`${folder}/a.sock`);
+    assert.deepEqual([fine.state, fine.text], ["ok", `unix:${folder}/a.sock can be there`]);
+    const lost = await finding(`${folder}/none/a.sock`);
+    assert.deepEqual([lost.state, lost.remedy], ["fail", "give an address that can be listened on"]);
+    assert.match(lost.text, /^listeners\[0\]\.listen: found unix:.* expected a path in a folder that exists$/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("runningGateway() knows a gateway by its readiness, and nothing else", async () => {

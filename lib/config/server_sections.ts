@@ -1,0 +1,92 @@
+import { autoOrInteger, cidr, duration, integer, line, name, scalar, size, Unusable } from "./scalars.ts";
+import { asMapping, list, section } from "./section.ts";
+
+const SECOND = 1000;
+const HOUR = 60 * 60 * SECOND;
+const DAY = 24 * HOUR;
+const KiB = 1024;
+const MiB = 1024 ** 2;
+const GiB = 1024 ** 3;
+const PiB = 1024 ** 5;
+
+const MAX_COUNT = 1_000_000;
+
+/** How long a client may be waited for. */
+function patience() {
+  return duration(10, DAY);
+}
+
+/** `auto` or `false`. */
+function autoOrFalse() {
+  const expected = new Unusable("auto or false", ["auto", "false"]);
+  return scalar<false | "auto">({
+    title: "auto or false",
+    json: { anyOf: [{ const: "auto" }, { const: false }] },
+    expected,
+    interpolated: "value",
+    read: (value) => value === "auto" || value === false ? value : expected,
+  });
+}
+
+const limitsSection = section({
+  head_timeout: patience().prefault("10s").describe(
+    "From the first byte of a request to the end of its fields; then 408.",
+  ),
+  handshake_timeout: patience().prefault("10s").describe(
+    "A TLS handshake; then the connection is closed.",
+  ),
+  idle_timeout: patience().prefault("75s").describe(
+    "Between two requests of a connection, and before the first; then it is closed.",
+  ),
+  body_timeout: patience().prefault("30s").describe(
+    "Longest wait for more of a request's body, and the grace after which `body_rate` holds; then 408.",
+  ),
+  body_rate: size(1, GiB).prefault("1KiB").describe(
+    "Bytes per second, on the average, that a request's body has to come at after that grace.",
+  ),
+  send_timeout: patience().prefault("60s").describe(
+    "How long a client may take nothing of its response; then the connection is closed.",
+  ),
+  max_connections: autoOrInteger(1, MAX_COUNT).prefault("auto").describe(
+    "Connections of clients, of all workers together; `auto` is the descriptors that the process may have less `reserve_descriptors`.",
+  ),
+  reserve_descriptors: integer(0, MAX_COUNT).prefault(128).describe(
+    "Descriptors that `max_connections: auto` leaves to upstreams, the disk and the gateway itself.",
+  ),
+  per_address: integer(0, MAX_COUNT).prefault(0).describe(
+    "Connections of one client address (IPv6: one /64), of all workers together; `0` is no limit. " +
+      "Never counts `trusted_proxies`, loopback and unix sockets.",
+  ),
+  max_fields: integer(1, 10_000).prefault(100).describe("Field lines of one request; more get 431."),
+  fields_size: size(KiB, MiB).prefault("32KiB").describe("All field lines of one request together; more get 431."),
+  target_size: size(256, MiB).prefault("16KiB").describe("The target of one request; a longer one gets 414."),
+  pipeline: integer(1, 1_000).prefault(16).describe(
+    "Requests that may wait on one connection while one before them is served; then nothing more is read from it.",
+  ),
+});
+
+/** `server:` */
+export const serverSection = section({
+  name: name("name").prefault("usher").describe("Pseudonym in `Via` and `Cache-Status`."),
+  workers: autoOrInteger(1, 256).prefault("auto").describe("Serving workers; `auto` is one per core."),
+  data_dir: line("path").prefault("./data").describe(
+    "Directory of the gateway's own data (Deno KV); relative to the working directory.",
+  ),
+  shutdown_grace: duration(0, HOUR).prefault("30s").describe("How long requests may go on after the signal to stop."),
+  worker_timeout: duration(SECOND, HOUR).prefault("10s").describe(
+    "How long a worker may stay silent before it is replaced.",
+  ),
+  trusted_proxies: list(cidr()).prefault([]).describe(
+    "CIDR blocks whose `Forwarded` and `X-Forwarded-*` fields, and PROXY headers, are believed; such fields of others are replaced.",
+  ),
+  max_request_body: size(0, PiB).prefault("100MiB").describe(
+    "Largest request body that is passed on; larger ones get 413. A listener may have its own limit.",
+  ),
+  reuse_port: autoOrFalse().prefault("auto").describe(
+    "`auto`: every worker listens on every port, where the system spreads connections over them (Linux). " +
+      "`false`, and elsewhere: one worker serves.",
+  ),
+  limits: asMapping(limitsSection).prefault({}).describe(
+    "How long clients are waited for, and how much they may send.",
+  ),
+});

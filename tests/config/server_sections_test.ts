@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { configOf, problemsOf, SOUND, warningsOf } from "./load_text.ts";
+
+/** A sound file whose server has these keys. */
+function withServer(keys: string): string {
+  return `server: { ${keys} }${SOUND}`;
+}
+
+function withLimit(key: string, value: string): string {
+  return withServer(`limits: { ${key}: ${value} }`);
+}
+
+/** Each limit with its least and its greatest value, and one beyond either. */
+const BOUNDS: readonly (readonly [key: string, least: string, most: string, below: string, above: string])[] = [
+  ...["head_timeout", "handshake_timeout", "idle_timeout", "body_timeout", "send_timeout"].map((key) =>
+    [key, "10ms", "1d", "9ms", "25h"] as const
+  ),
+  ["body_rate", "1", "1GiB", "0", "2GiB"],
+  ["max_connections", "1", "1000000", "0", "1000001"],
+  ["reserve_descriptors", "0", "1000000", "-1", "1000001"],
+  ["per_address", "0", "1000000", "-1", "1000001"],
+  ["max_fields", "1", "10000", "0", "10001"],
+  ["fields_size", "1KiB", "1MiB", "1023", "2MiB"],
+  ["target_size", "256", "1MiB", "255", "2MiB"],
+  ["pipeline", "1", "1000", "0", "1001"],
+];
+
+Deno.test("server.limits holds each key within its bounds, and says where one is not", async () => {
+  for (const [key, least, most, below, above] of BOUNDS) {
+    for (const value of [least, most]) assert.deepEqual(await problemsOf(withLimit(key, value)), [], `${key} ${value}`);
+    for (const value of [below, above]) {
+      const [line, ...others] = await problemsOf(withLimit(key, value));
+      const place = `1:${23 + key.length} server.limits.${key}: found `;
+      assert.ok(line?.startsWith(place) && / (?:from|to) /.test(line), `${key} ${value}: ${line}`);
+      assert.deepEqual(others, []);
+    }
+  }
+});
+
+Deno.test("server.limits names the nearest key", async () => {
+  assert.deepEqual(await problemsOf(withLimit("head_timout", "10s")), [
+    '1:21 server.limits.head_timout: found unknown key "head_timout" expected one of head_timeout, handshake_timeout, ' +
+    "idle_timeout, body_timeout, body_rate, send_timeout, max_connections, reserve_descriptors, per_address, max_fields, " +
+    'fields_size, target_size, pipeline; did you mean "head_timeout"?',
+  ]);
+  assert.match((await problemsOf(withLimit("max_connections", "atuo")))[0] ?? "", /did you mean "auto"\?$/);
+});
+
+Deno.test("server.limits warns of a reserve of descriptors that nobody goes by", async () => {
+  const warnings = await warningsOf(withServer("limits: { max_connections: 500, reserve_descriptors: 64 }"));
+  assert.deepEqual(warnings, [
+    "1:64 server.limits.reserve_descriptors: it has no effect: only `max_connections: auto` goes by descriptors",
+  ]);
+  assert.deepEqual(await warningsOf(withServer("limits: { reserve_descriptors: 64 }")), []);
+  assert.deepEqual(await warningsOf(withServer("limits: { max_connections: 500 }")), []);
+});
+
+Deno.test("server.reuse_port is auto or false, also from outside", async () => {
+  assert.equal((await configOf(SOUND)).server.reusePort, "auto");
+  assert.equal((await configOf(withServer("reuse_port: false"))).server.reusePort, false);
+  const env = { SHARE: "false" };
+  assert.equal((await configOf(withServer('reuse_port: "${SHARE}"'), { env })).server.reusePort, false);
+  for (const value of ["true", '"yes"', "1"]) {
+    const [line] = await problemsOf(withServer(`reuse_port: ${value}`));
+    assert.equal(line, `1:23 server.reuse_port: found ${value} expected auto or false`);
+  }
+});
