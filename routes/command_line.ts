@@ -87,7 +87,7 @@ async function start({ config }: Arguments, workerUrl: URL): Promise<number> {
     workerUrl,
     adminHandler: (supervisor) => {
       const app = adminApp(supervisor);
-      return (request, { remoteAddr }) => app.fetch(request, { remote: remoteAddr.hostname });
+      return (request, { peer }) => app.fetch(request, { remote: peer });
     },
     testHooks: Deno.env.get("USHER_TEST_HOOKS") === "1",
   });

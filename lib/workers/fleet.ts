@@ -26,6 +26,8 @@ export interface FleetOptions {
   readonly leaseMemory: SharedArrayBuffer;
   readonly diskFilter: SharedArrayBuffer | null;
   readonly sharedLimits: SharedLimits;
+  readonly connections: SharedArrayBuffer;
+  readonly descriptors: number;
   readonly kvPath: string | null;
   readonly kvBeside: InitMessage["kvBeside"];
   /** The purges in force, for a worker that starts. */
@@ -61,6 +63,8 @@ export class Fleet {
   #readId = 0;
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
+  /** The serving worker that listens where only one can. */
+  #aloneIndex = 0;
 
   constructor(options: FleetOptions, first: ConfigGeneration) {
     this.#options = options;
@@ -240,6 +244,9 @@ export class Fleet {
       leaseMemory: this.#options.leaseMemory,
       diskFilter: this.#options.diskFilter,
       sharedLimits: this.#options.sharedLimits,
+      connections: this.#options.connections,
+      descriptors: this.#options.descriptors,
+      servesAlone: slot.index === this.#aloneIndex,
       instanceId: this.#options.instanceId,
       purges: this.#options.purges(),
       ...this.#current,
@@ -296,6 +303,7 @@ export class Fleet {
     if (slot.role === "serving") {
       sweepLeases(this.#options.leaseMemory, slot.index);
       sweepLimits(this.#options.sharedLimits, slot.index);
+      if (slot.index === this.#aloneIndex) this.#passOn();
     }
     const peer = peerName(slot);
     if (wasUp && peer !== "health") { for (const other of this.live) other.post({ type: "peer-gone", peer }); }
@@ -308,6 +316,14 @@ export class Fleet {
     });
     if (slot.policy.isLoop) this.#reportLoop(slot);
     this.#restarts.set(slot, setTimeout(() => this.#restart(slot), pauseMs));
+  }
+
+  /** Has another worker listen where only one can; the same one again where there is no other. */
+  #passOn(): void {
+    const heir = this.slots.find(({ role, handle }) => role === "serving" && handle !== null);
+    if (heir === undefined) return;
+    this.#aloneIndex = heir.index;
+    heir.handle!.post({ type: "serve-alone" });
   }
 
   #reportLoop(slot: Slot): void {

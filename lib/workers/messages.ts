@@ -27,6 +27,12 @@ export interface InitMessage extends ConfigGeneration {
   readonly diskFilter: SharedArrayBuffer | null;
   /** What limits are counted in, by all workers. */
   readonly sharedLimits: SharedLimits;
+  /** What connections are counted in, by all workers; see `ConnectionGate`. */
+  readonly connections: SharedArrayBuffer;
+  /** Descriptors that the process may have. */
+  readonly descriptors: number;
+  /** Whether this worker listens where only one can: on unix sockets, and on every address where ports are not shared. */
+  readonly servesAlone: boolean;
   /** Purges that were made before this worker starts. */
   readonly purges: readonly PurgeRule[];
   /** This process in `CDN-Loop`. */
@@ -43,6 +49,8 @@ export type ToWorker =
   | { readonly type: "peer"; readonly peer: PeerName }
   /** The worker of this index has died: nothing more comes from it. */
   | { readonly type: "peer-gone"; readonly peer: number | "image" }
+  /** It listens from now on where only one worker can: the one that did has died. */
+  | { readonly type: "serve-alone" }
   | (ConfigGeneration & { readonly type: "prepare" })
   | { readonly type: "commit"; readonly generation: number }
   | { readonly type: "abort"; readonly generation: number }

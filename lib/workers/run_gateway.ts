@@ -8,6 +8,7 @@ import { portsInUse } from "../config/ports.ts";
 import { addressKey } from "../gateway/compile.ts";
 import { standardOutput } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
+import { descriptorLimit } from "./descriptor_limit.ts";
 import { onSignals } from "./signals.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 
@@ -50,11 +51,20 @@ export async function runGateway(options: RunOptions): Promise<number> {
     const { level, format } = loaded.config.logging;
     const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
+    // Before anything is opened that could miss one.
+    const descriptors = descriptorLimit();
     kv = await claimKvFile(join(loaded.config.server.dataDir, "usher.kv"), {
       clock: systemClock,
       log: logger,
     });
-    supervisor = new Supervisor({ ...options, config: loaded.config, kvFile: kv.file, kvBeside: kv.beside, logger });
+    supervisor = new Supervisor({
+      ...options,
+      config: loaded.config,
+      kvFile: kv.file,
+      kvBeside: kv.beside,
+      logger,
+      descriptors,
+    });
     return await serveUntil(stop.promise, supervisor, logger);
   } finally {
     removeListeners();

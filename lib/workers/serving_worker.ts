@@ -11,6 +11,12 @@ import type { Logger } from "../logging/logger.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Arrival } from "../server/arrival.ts";
 import type { Reply } from "../server/reply.ts";
+import { compileServerLimits } from "../gateway/server_limits.ts";
+import { refuse } from "../pipeline/pipeline.ts";
+import { refusedMessage } from "../request/client_error.ts";
+import { ConnectionGate } from "../server/connection_gate.ts";
+import { HttpServer } from "../server/http_server.ts";
+import { SHARES_PORTS } from "../server/listen_target.ts";
 import { ListenSet } from "./listen_set.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
 import type { InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "./messages.ts";
@@ -36,6 +42,8 @@ export function runServingWorker(handler: RequestHandler): void {
 class ServingWorker implements WorkerRole {
   readonly #gateway: Gateway;
   readonly #listen: ListenSet;
+  readonly #server: HttpServer;
+  readonly #descriptors: number;
   readonly #store: WorkerStore;
   readonly #watch: HealthWatch | null;
   readonly #prewarm = new PrewarmFetcher();
@@ -49,6 +57,8 @@ class ServingWorker implements WorkerRole {
     parts: {
       gateway: Gateway;
       listen: ListenSet;
+      server: HttpServer;
+      descriptors: number;
       store: WorkerStore;
       watch: HealthWatch | null;
       images: RemoteConverter;
@@ -57,6 +67,8 @@ class ServingWorker implements WorkerRole {
     this.#images = parts.images;
     this.#gateway = parts.gateway;
     this.#listen = parts.listen;
+    this.#server = parts.server;
+    this.#descriptors = parts.descriptors;
     this.#store = parts.store;
     this.#watch = parts.watch;
     this.#reporter = setInterval(() => this.#report(), REPORT_EVERY_MS);
@@ -84,11 +96,16 @@ class ServingWorker implements WorkerRole {
     );
     const { kv } = store.disk;
     const watch = kv === undefined ? null : watchTables(kv, gateway, logger);
-    const listen = new ListenSet((address) => (arrival) =>
-      handler({ services: gateway.services, table: gateway.snapshot.tables.get(address) }, arrival)
-    );
-    listen.open(gateway.snapshot.tables.keys());
-    return new ServingWorker({ gateway, listen, store, watch, images });
+    const server = serverFor(init, gateway, logger);
+    const listen = new ListenSet({
+      server,
+      handlerFor: (address) => (arrival) =>
+        handler({ services: gateway.services, table: gateway.snapshot.tables.get(address) }, arrival),
+      servesAlone: init.servesAlone,
+      sharesPorts: SHARES_PORTS && config.server.reusePort !== false,
+    });
+    await listen.open(gateway.snapshot.listens);
+    return new ServingWorker({ gateway, listen, server, descriptors: init.descriptors, store, watch, images });
   }
 
   peer(peer: PeerName, port: MessagePort): void {
@@ -106,9 +123,13 @@ class ServingWorker implements WorkerRole {
     this.#store.disconnect(peer);
   }
 
-  prepare(generation: number, config: Config): void {
+  async prepare(generation: number, config: Config): Promise<void> {
     this.#prepared = { gateway: this.#gateway.prepare(config, generation), config };
-    this.#listen.open(this.#prepared.gateway.snapshot.tables.keys());
+    await this.#listen.open(this.#prepared.gateway.snapshot.listens);
+  }
+
+  async serveAlone(): Promise<void> {
+    await this.#listen.serveAlone(this.#gateway.snapshot.listens);
   }
 
   commit(): void {
@@ -116,6 +137,7 @@ class ServingWorker implements WorkerRole {
     this.#gateway.commit(this.#prepared.gateway);
     this.#store.reconfigure(this.#prepared.config);
     this.#images.reconfigure(conversionBounds(this.#prepared.config));
+    this.#server.setLimits(compileServerLimits(this.#prepared.config.server.limits, this.#descriptors));
     this.#prepared = null;
     this.#listen.keepOnly(this.#addresses(this.#gateway.snapshot));
   }
@@ -185,6 +207,22 @@ class ServingWorker implements WorkerRole {
   #addresses(snapshot: Snapshot): ReadonlySet<string> {
     return new Set(snapshot.tables.keys());
   }
+}
+
+/** The server of a worker: it refuses in the shape of the gateway's other refusals, and counts with the other workers. */
+function serverFor(init: InitMessage, gateway: Gateway, logger: Logger): HttpServer {
+  const limits = compileServerLimits(init.config.server.limits, init.descriptors);
+  const gate = new ConnectionGate(init.connections, init.index, limits);
+  // What the worker before this one still held is gone with it.
+  gate.clearSlot();
+  return new HttpServer({
+    limits,
+    gate,
+    refuse: (error) => refuse(gateway.services, refusedMessage(error)),
+    isTrusted: (address) => gateway.services.settings.isTrusted(address),
+    clock: systemClock,
+    onFault: (error) => logger.error("A reply could not be written", { cause: String(error) }),
+  });
 }
 
 /** An answer comes in the time that one may wait and take, or its worker is lost. */

@@ -8,6 +8,13 @@ import { formatLocated } from "../config/located.ts";
 import { type PurgeOrder, purgeScopes } from "../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
+import { refusalReply } from "../deliver/error_answer.ts";
+import { compileServerLimits } from "../gateway/server_limits.ts";
+import { addressMatcher } from "../http/forwarded.ts";
+import { refusedMessage } from "../request/client_error.ts";
+import { ConnectionGate } from "../server/connection_gate.ts";
+import { fetchHandler, type FetchFunction } from "../server/fetch_adapter.ts";
+import { HttpServer } from "../server/http_server.ts";
 import { prometheusText } from "../metrics/exposition.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
 import { diskLimitBytes } from "./disk.ts";
@@ -33,16 +40,12 @@ export interface SupervisorOptions {
   readonly kvBeside: StandInKvFile | null;
   readonly logger: Logger;
   /** The admin surface over what the supervisor shows. */
-  readonly adminHandler: (supervisor: Supervisor) => AdminHandler;
+  readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
+  /** Descriptors that the process may have. */
+  readonly descriptors: number;
   /** Lets tests break workers. */
   readonly testHooks: boolean;
 }
-
-/** Answers a request to the admin surface. */
-export type AdminHandler = (
-  request: Request,
-  connection: Deno.ServeHandlerInfo<Deno.NetAddr>,
-) => Response | Promise<Response>;
 
 /** What came of a reload. */
 export type ReloadResult =
@@ -86,7 +89,7 @@ export class Supervisor {
   readonly #lost = Promise.withResolvers<void>();
   /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
   readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
-  #admin: Deno.HttpServer | null = null;
+  #admin: HttpServer | null = null;
   #operations: Operations | null = null;
   #reloading: Promise<ReloadResult> | null = null;
   #reloadAgain = false;
@@ -102,6 +105,8 @@ export class Supervisor {
       leaseMemory: this.#leaseMemory,
       diskFilter: diskFilterMemory(options),
       sharedLimits: newSharedLimits(options.config.server.workers),
+      connections: ConnectionGate.memory(options.config.server.workers),
+      descriptors: options.descriptors,
       kvPath: options.kvFile.path,
       kvBeside: options.kvBeside,
       purges: () => this.#operations?.purges ?? [],
@@ -143,7 +148,8 @@ export class Supervisor {
     this.#operations = await Operations.open(operations);
     await this.#fleet.start();
     const { hostname, port } = this.config.admin.listen;
-    this.#admin = Deno.serve({ hostname, port, onListen: () => {} }, this.#options.adminHandler(this));
+    this.#admin = this.#adminServer();
+    await this.#admin.listen({ hostname, port }, fetchHandler(this.#options.adminHandler(this)));
     this.#operations.begin();
   }
 
@@ -265,12 +271,21 @@ export class Supervisor {
     return this.#operations;
   }
 
+  /** The admin address is served as the listeners are, under the same limits. */
+  #adminServer(): HttpServer {
+    const { logger, descriptors, version } = this.#options;
+    const isTrusted = addressMatcher(this.config.server.trustedProxies);
+    return new HttpServer({
+      limits: compileServerLimits(this.config.server.limits, descriptors),
+      refuse: (error) => refusalReply(refusedMessage(error), crypto.randomUUID(), this.config.server.name),
+      isTrusted,
+      onFault: (error) => logger.error("An admin reply could not be written", { cause: String(error), version }),
+    });
+  }
+
   /** An admin request that does not end is left: nothing that it asks for can be done any more. */
   async #closeAdmin(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ADMIN_GRACE_MS));
-    await Promise.race([this.#admin?.shutdown(), late]);
-    clearTimeout(timer);
+    await this.#admin?.close(ADMIN_GRACE_MS);
   }
 
   async #reloadUntilCurrent(): Promise<ReloadResult> {

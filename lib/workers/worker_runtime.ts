@@ -18,8 +18,10 @@ export interface WorkerRole {
   peer(peer: PeerName, port: MessagePort): void;
   /** Another worker has died. */
   peerGone(peer: number | "image"): void;
-  /** @throws {Error} when the configuration cannot be used; nothing has changed then */
-  prepare(generation: number, config: Config): void;
+  /** Listens where only one worker can: the one that did has died. */
+  serveAlone?(): Promise<void>;
+  /** @throws {Error} when the configuration cannot be used; nothing has changed then; also by rejection */
+  prepare(generation: number, config: Config): void | Promise<void>;
   commit(): void;
   abort(): void;
   /** From its return on, nothing is served that the rules purge. */
@@ -82,11 +84,14 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
     case "peer-gone":
       role.peerGone(message.peer);
       return null;
+    case "serve-alone":
+      await role.serveAlone?.();
+      return null;
     case "prepare":
       return {
         type: "prepared",
         generation: message.generation,
-        error: problemOf(() => role.prepare(message.generation, message.config)),
+        error: await problemOf(() => role.prepare(message.generation, message.config)),
       };
     case "commit":
       role.commit();
@@ -113,9 +118,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
   }
 }
 
-function problemOf(action: () => void): string | null {
+async function problemOf(action: () => void | Promise<void>): Promise<string | null> {
   try {
-    action();
+    await action();
     return null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
