@@ -3,7 +3,7 @@ import net from "node:net";
 
 /** The bytes of Latin-1 text. */
 export function latin1(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  return new Uint8Array(Buffer.from(text, "latin1"));
 }
 
 /** Latin-1 text of bytes. */
@@ -41,6 +41,13 @@ export class RawClient {
   /** What was received and not read yet. */
   get buffered(): string {
     return this.#buffered;
+  }
+
+  /** Forgets what was received; answers how much that was. */
+  drop(): number {
+    const { length } = this.#buffered;
+    this.#buffered = "";
+    return length;
   }
 
   async send(message: string | Uint8Array): Promise<void> {
