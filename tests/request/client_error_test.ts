@@ -28,6 +28,11 @@ Deno.test("gatewayError() names timeouts, bad grammar, what is too large and the
   ]);
 });
 
+Deno.test("gatewayError() takes a request that cannot be written for the client's, and says what is wrong with it", () => {
+  const { code, status, message } = gatewayError(new UpstreamFailure("unsendable", "Cannot write it: why", false));
+  assert.deepEqual([code, status, message], ["bad_request", 400, "Cannot write it: why"]);
+});
+
 Deno.test("gatewayError() gives back an error of the gateway's own that ended the try", () => {
   const cause = new GatewayError("request_too_large", "too large");
   assert.equal(gatewayError(new UpstreamFailure("aborted", "x", true, { cause })), cause);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { UpstreamBody, UpstreamResponse } from "../../lib/upstream_client/transport.ts";
-import { latin1, latin1Text, RawServer } from "./_raw_server.ts";
-import { failureOf, leakless, PATIENT, request, transportTo } from "./_sending.ts";
+import { answering, latin1, latin1Text, RawServer } from "./_raw_server.ts";
+import { eventually, failureOf, leakless, PATIENT, request, transportTo } from "./_sending.ts";
 
 const CONTENT = latin1(Array.from({ length: 40_000 }, (_, at) => `${at};`).join(""));
 
@@ -64,6 +64,46 @@ for (const [name, head, wire] of FRAMINGS) {
           for (const chunk of chunks) assert.ok(chunk.buffer.byteLength <= 2 * chunk.length);
           assert.deepEqual(new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer()), CONTENT);
           assert.equal(await body.read(), null);
+        }),
+    ),
+  );
+
+  Deno.test(
+    leakless(
+      `lend() gives the same content in memory that is used again: ${name}`,
+      () =>
+        withBody({ head, wire, then }, async ({ body }, open) => {
+          assert.equal(body.whole, null);
+          const lend = () => body.lend!();
+          const seen: Uint8Array[] = [];
+          const memories = new Set<ArrayBufferLike>();
+          for (let chunk = await lend(); chunk !== null; chunk = await lend()) {
+            assert.ok(chunk.length > 0 && chunk.length <= 65_536);
+            seen.push(chunk.slice());
+            memories.add(chunk.buffer);
+          }
+          assert.deepEqual(new Uint8Array(await new Blob(seen as BlobPart[]).arrayBuffer()), CONTENT);
+          // That of the connection, with what came behind the field section, and one of the body's own.
+          assert.ok(memories.size <= 2);
+          assert.equal(await lend(), null);
+          assert.equal(body.whole, null);
+          assert.equal(open(), then === "stay" ? 1 : 0);
+        }),
+    ),
+  );
+
+  Deno.test(
+    leakless(
+      `lend() and read() may take turns: ${name}`,
+      () =>
+        withBody({ head, wire, then }, async ({ body }) => {
+          const seen: Uint8Array[] = [];
+          for (let turn = 0;; turn++) {
+            const chunk = turn % 2 === 0 ? await body.lend!() : await body.read();
+            if (chunk === null) break;
+            seen.push(chunk.slice());
+          }
+          assert.deepEqual(new Uint8Array(await new Blob(seen as BlobPart[]).arrayBuffer()), CONTENT);
         }),
     ),
   );
@@ -193,6 +233,89 @@ Deno.test(
         },
       ),
   ),
+);
+
+/** Responses that come in one piece, each with its content. */
+const AT_ONCE: [name: string, method: string, response: string, content: string][] = [
+  ["length", "GET", "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc", "abc"],
+  ["length 0", "GET", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", ""],
+  ["chunks", "GET", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n", "abc"],
+  ["no chunk", "GET", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", ""],
+  ["HEAD", "HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n", ""],
+  ["304", "GET", "HTTP/1.1 304 Not Modified\r\ncontent-length: 3\r\n\r\n", ""],
+];
+
+for (const [name, method, response, content] of AT_ONCE) {
+  Deno.test(
+    leakless(
+      `whole is all of a body that came with the field section, and the connection is free: ${name}`,
+      async () => {
+        await using server = answering(response);
+        const transport = transportTo(server.url);
+        const send = async () => (await transport.send(request(method), { deadlines: PATIENT })).body;
+        const first = await send();
+        assert.deepEqual(transport.stats(), { open: 1, idle: 1 });
+        const second = await send();
+        assert.equal(server.accepted, 1);
+        assert.equal(latin1Text(first.whole!), content);
+        assert.equal(first.whole!.buffer.byteLength, content.length);
+        assert.deepEqual(await second.readAll(3), latin1(content));
+        assert.equal(second.whole, null);
+        const third = await send();
+        assert.equal(latin1Text(await third.lend!() ?? new Uint8Array()), content);
+        assert.deepEqual([third.whole, await third.lend!()], [null, null]);
+        const fourth = await send();
+        fourth.cancel();
+        assert.deepEqual([fourth.whole, await fourth.read()], [null, null]);
+        transport.close();
+      },
+    ),
+  );
+}
+
+Deno.test(leakless("whole is null where a body came in part, also once the rest has been read", async () => {
+  await withBody({ head: "content-length: 6\r\n", wire: latin1("abcdef"), then: "stay" }, async ({ body }) => {
+    const seen = [];
+    for (let chunk = await body.lend!(); chunk !== null; chunk = await body.lend!()) {
+      seen.push(latin1Text(chunk));
+    }
+    assert.deepEqual([seen.join(""), body.whole], ["abcdef", null]);
+  });
+}));
+
+Deno.test(
+  leakless("trailers are there once the content has ended, without those that have no business there", async () => {
+    const last = "0\r\nX-Sum: caf\xe9\r\nx-sum:2\r\nContent-Length: 9\r\nset-cookie: a=b\r\n\r\n";
+    const head = "transfer-encoding: chunked\r\n";
+    const expected = [["x-sum", "caf\xe9"], ["x-sum", "2"]];
+    await withBody({ head, wire: latin1(`3\r\nabc\r\n${last}`), then: "stay" }, async ({ body }, open) => {
+      assert.equal((await body.readAll(3)).length, 3);
+      assert.deepEqual([body.trailers, open()], [expected, 1]);
+    });
+    const long = latin1(`19000\r\n${"x".repeat(0x19000)}\r\n${last}`);
+    await withBody({ head, wire: long, then: "stay" }, async ({ body }) => {
+      assert.equal(body.trailers, null);
+      for (let chunk = await body.lend!(); chunk !== null;) chunk = await body.lend!();
+      assert.deepEqual(body.trailers, expected);
+    });
+    await withBody({ head: "content-length: 1\r\n", wire: latin1("a"), then: "stay" }, async ({ body }) => {
+      await body.readAll(1);
+      assert.equal(body.trailers, null);
+    });
+  }),
+);
+
+Deno.test(
+  leakless("read() closes the connection where bytes come behind the last chunk, and gives the content", async () => {
+    const head = "transfer-encoding: chunked\r\n";
+    for (const size of [3, 100_000]) {
+      const wire = latin1(`${size.toString(16)}\r\n${"x".repeat(size)}\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n`);
+      await withBody({ head, wire, then: "stay" }, async ({ body }, open) => {
+        assert.equal((await body.readAll(size)).length, size);
+        await eventually(() => open() === 0);
+      });
+    }
+  }),
 );
 
 Deno.test(leakless("readAll() of a body that came with its field section obeys the limit too", async () => {

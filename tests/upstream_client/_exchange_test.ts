@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import type { Fields } from "../../lib/http/fields.ts";
 import type { Deadlines, Transport } from "../../lib/upstream_client/transport.ts";
 import { answering, RawServer } from "./_raw_server.ts";
 import { exchange, failureOf, leakless, PATIENT, request, sourced, streamed, transportTo } from "./_sending.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+type Interim = [status: number, fields: Readonly<Fields>];
 
 /** Answers the first request of a connection with the given pieces, then waits for the client to close. */
 function saying(...pieces: string[]): RawServer {
@@ -65,6 +68,38 @@ Deno.test(leakless("run() counts firstByteMs from the end of the upload, and the
   const response = await transport.send(request("POST", "/", body), { deadlines });
   assert.equal(response.status, 200);
   transport.close();
+}));
+
+Deno.test(leakless("run() tells interim responses in order, but 100, before the final one", async () => {
+  await using server = saying(
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n",
+    "Link: </b>\r\nconnection: x\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n",
+    OK,
+  );
+  const transport = transportTo(server.url);
+  const seen: Interim[] = [];
+  const onInterim = (status: number, fields: Readonly<Fields>) => void seen.push([status, fields]);
+  const response = await transport.send(request(), { deadlines: PATIENT, onInterim });
+  assert.deepEqual(seen, [
+    [102, []],
+    [103, [["link", "</a>"], ["link", "</b>"], ["connection", "x"]]],
+    [103, []],
+  ]);
+  assert.equal((await response.body.readAll(2)).length, 2);
+  transport.close();
+}));
+
+Deno.test(leakless("run() takes 16 interim responses and not one more", async () => {
+  for (const count of [16, 17]) {
+    await using server = saying("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(count) + OK);
+    const transport = transportTo(server.url);
+    let seen = 0;
+    const sending = transport.send(request(), { deadlines: PATIENT, onInterim: () => seen++ });
+    if (count === 16) (await sending).body.cancel();
+    else await failureOf(sending, "protocol");
+    assert.equal(seen, count);
+    transport.close();
+  }
 }));
 
 const REFUSED = [

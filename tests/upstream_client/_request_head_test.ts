@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatRequestHead } from "../../lib/upstream_client/_request_head.ts";
+import { formatRequestHead, type HeadOptions } from "../../lib/upstream_client/_request_head.ts";
 import { UpstreamFailure, type UpstreamRequest } from "../../lib/upstream_client/transport.ts";
 import { request, streamed } from "./_sending.ts";
 
@@ -24,6 +24,22 @@ Deno.test("formatRequestHead() frames the body (RFC 9110 §8.6, RFC 9112 §6)", 
   assert.deepEqual(framingOf("POST", 12), ["content-length: 12"]);
   assert.deepEqual(framingOf("DELETE", 0), ["content-length: 0"]);
   assert.deepEqual(framingOf("PUT", null), ["transfer-encoding: chunked"]);
+});
+
+Deno.test("formatRequestHead() asks for trailers and for another protocol, and names both in Connection", () => {
+  const lines = (options: HeadOptions, hasBody = false) =>
+    formatRequestHead(request("GET", "/", hasBody ? streamed([], 0) : null), null, options).split("\r\n").slice(2, -2);
+  assert.deepEqual(lines({ wantsTrailers: true }), ["te: trailers", "connection: te"]);
+  assert.deepEqual(lines({ upgrade: "websocket" }), ["upgrade: websocket", "connection: upgrade"]);
+  assert.deepEqual(lines({ upgrade: "a/1", wantsTrailers: true }), [
+    "upgrade: a/1",
+    "te: trailers",
+    "connection: upgrade, te",
+  ]);
+  for (const upgrade of ["", "a b", "a, b", "a/", "a\r\nx: y", "a/1/2"]) {
+    assert.throws(() => lines({ upgrade }), { kind: "unsendable" }, upgrade);
+  }
+  assert.throws(() => lines({ upgrade: "websocket" }, true), { kind: "unsendable" });
 });
 
 function withField(name: string, value: string): UpstreamRequest {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Fields } from "../../lib/http/fields.ts";
 import { answering, latin1, RawServer } from "./_raw_server.ts";
 import {
   eventually,
@@ -38,6 +39,49 @@ Deno.test(leakless("run() sends large bodies whole, whatever the size of the chu
     transport.close();
   }
 }));
+
+Deno.test(
+  leakless(
+    "run() puts each chunk with its framing into one write, however large it is, and the trailers behind",
+    async () => {
+      let received = "";
+      await using server = new RawServer(async (connection) => {
+        received = await connection.readUntil((text) => text.endsWith("\r\n\r\n") && text.includes("\r\n0\r\n")) ?? "";
+        await connection.write(OK);
+      });
+      const transport = transportTo(server.url);
+      const chunks = [latin1("a"), new Uint8Array(0), new Uint8Array(65_537).fill(120)];
+      const trailers: Fields = [["x-sum", "caf\xe9"], ["content-length", "1"], ["host", "b"]];
+      await exchange(transport, request("POST", "/", streamed(chunks, null, trailers)));
+      const body = received.slice(received.indexOf("\r\n\r\n") + 4);
+      assert.equal(body, `1\r\na\r\n10000\r\n${"x".repeat(65_536)}\r\n1\r\nx\r\n0\r\nx-sum: caf\xe9\r\n\r\n`);
+      transport.close();
+    },
+  ),
+);
+
+Deno.test(
+  leakless(
+    "run() ends as aborted where trailers cannot be written, and leaves them out behind a stated length",
+    async () => {
+      await using server = new RawServer(async (connection) => {
+        while (await connection.readRequest() !== null) await connection.write(OK);
+      });
+      const trailers: Fields = [["x", "a\r\nb: c"]];
+      const transport = transportTo(server.url);
+      assert.deepEqual(await exchange(transport, request("POST", "/", streamed([latin1("a")], 1, trailers))), [
+        200,
+        "ok",
+      ]);
+      const { body } = sourced(null, () => Promise.resolve(null));
+      await using silent = new RawServer((connection) => connection.drain());
+      const other = transportTo(silent.url);
+      await failureOf(other.send(request("POST", "/", { ...body, trailers }), { deadlines: PATIENT }), "aborted");
+      transport.close();
+      other.close();
+    },
+  ),
+);
 
 Deno.test(leakless("run() takes from the source no faster than the upstream reads", async () => {
   const isRead = Promise.withResolvers<void>();

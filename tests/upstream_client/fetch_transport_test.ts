@@ -77,10 +77,12 @@ Deno.test("createFetchTransport() says what failed without the URL, which may ho
   transport.close();
 });
 
-Deno.test("createFetchTransport() refuses another Host, schemes without TLS and no room at all", async () => {
+Deno.test("createFetchTransport() refuses another Host or protocol, schemes without TLS and no room at all", async () => {
   await using server = fetchServer(() => new Response("ok"));
   const request = { ...server.request("GET", "/"), fields: [["host", "other.example"]] as [string, string][] };
   assert.equal((await failureOf(server.transport.send(request, options), "unsendable")).requestSent, false);
+  const upgrading = server.transport.send(server.request("GET", "/"), { ...options, upgrade: "websocket" });
+  await failureOf(upgrading, "unsendable");
   const made = { caCerts: [], allowPrivate: false, clock: systemClock };
   assert.throws(() => createFetchTransport({ ...made, url: new URL("http://x"), maxRequests: 1 }), RangeError);
   assert.throws(() => createFetchTransport({ ...made, url: new URL("https://x"), maxRequests: 0 }), RangeError);

@@ -8,6 +8,7 @@ const sent = (failure: "reset" | "first_byte_timeout" | "aborted" | "too_large" 
   failure,
   requestSent: true,
 });
+const UNSENDABLE: TryEnd = { failure: "unsendable", requestSent: false };
 const UNSENT: TryEnd = { failure: "connect", requestSent: false };
 
 Deno.test("retryable() lets a safe request be tried again after failures and temporary answers", () => {
@@ -36,7 +37,8 @@ Deno.test("retryable() gives an unsafe request to another upstream when not one 
   assert.equal(retryable({ ...POST, bodyTaken: true }, UNSENT), false);
 });
 
-Deno.test("retryable() stops when the client has left, or the answer is too large", () => {
+Deno.test("retryable() stops when the client has left, the request cannot be written, or the answer is too large", () => {
+  assert.equal(retryable(GET, UNSENDABLE), false);
   assert.equal(retryable(GET, sent("aborted")), false);
   assert.equal(retryable(GET, { failure: "aborted", requestSent: false }), false);
   assert.equal(retryable(GET, sent("too_large")), false);
