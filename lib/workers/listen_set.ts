@@ -41,7 +41,9 @@ export class ListenSet {
    */
   async open(listens: Listens): Promise<void> {
     for (const [address, facts] of listens) {
-      if (!this.#bound.has(address) && this.#isOurs(facts)) this.#bound.set(address, await this.#listen(address, facts));
+      if (!this.#bound.has(address) && this.#isOurs(facts)) {
+        this.#bound.set(address, await this.#listen(address, facts));
+      }
     }
   }
 

@@ -13,7 +13,7 @@ import { compileServerLimits } from "../gateway/server_limits.ts";
 import { addressMatcher } from "../http/forwarded.ts";
 import { refusedMessage } from "../request/client_error.ts";
 import { ConnectionGate } from "../server/connection_gate.ts";
-import { fetchHandler, type FetchFunction } from "../server/fetch_adapter.ts";
+import { type FetchFunction, fetchHandler } from "../server/fetch_adapter.ts";
 import { HttpServer } from "../server/http_server.ts";
 import { prometheusText } from "../metrics/exposition.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";

@@ -53,7 +53,7 @@ export function conformance(
     let nowMs = 0;
     const handler: ScriptedHandler = (exchange) => answer(exchange, current?.reply ?? {}, nowMs);
     await withOrigin(handler, async (gateway, origin) => {
-      const url = gateway.serve();
+      const url = await gateway.serve();
       for (const [index, step] of steps.entries()) {
         gateway.clock.advance((step.wait ?? 0) * 1000);
         nowMs = gateway.clock.now();

@@ -166,7 +166,7 @@ Deno.test("respondStreaming() says nothing of a length that it does not know, in
     await exchange.write(`HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n${length}\r\n`);
     if (length === "") exchange.end();
   }, async (gateway) => {
-    const url = gateway.serve();
+    const url = await gateway.serve();
     const lengthOf = async (target: string) =>
       (await fetch(url + target, { method: "HEAD" })).headers.get("content-length");
     assert.equal(await lengthOf("/unknown"), null);

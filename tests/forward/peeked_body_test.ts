@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { demoApiKey, startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
-import { eventually, type InProcessGateway, withGateway } from "../pipeline/in_process_gateway.ts";
+import { eventually, type GatewayParts, type InProcessGateway, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const OWN_KEY = "f".repeat(32);
 const RATING = "/3/movie/550/rating?session_id=session-of-alice";
@@ -9,12 +9,14 @@ const JSON_TYPE = { "content-type": "application/json;charset=utf-8" };
 async function withKeys(
   pool: Readonly<Record<string, unknown>>,
   run: (gateway: InProcessGateway, origin: TmdbOrigin) => Promise<void>,
+  limits: GatewayParts["limits"] = {},
 ): Promise<void> {
   const origin = await startTmdbOrigin({ keys: [demoApiKey, OWN_KEY] });
   try {
     await withGateway({
       pools: { p: { type: "tmdb-api", health: false, api_keys: [demoApiKey], upstreams: [origin.url], ...pool } },
       listeners: [{ name: "l", prefix: "/3", pool: "p" }],
+      limits,
     }, (gateway) => run(gateway, origin));
   } finally {
     await origin.close();
@@ -30,7 +32,7 @@ function sent({ requests }: TmdbOrigin): readonly [isKeyed: boolean, body: strin
 
 Deno.test("peekedBody() lets a write go with the key that it brings, and adds one where it brings none, every byte kept", () =>
   withKeys({}, async (gateway, origin) => {
-    const url = gateway.serve() + RATING;
+    const url = await gateway.serve() + RATING;
     const own = `{"api_key": "${OWN_KEY}" , "value":8.50}\r\n`;
     const rows: Array<readonly [body: string, isKeyed: boolean]> = [
       [own, false],
@@ -52,7 +54,7 @@ Deno.test("peekedBody() lets a write go with the key that it brings, and adds on
 
 Deno.test("peekedBody() looks into no other type, nothing large and nothing of unknown length", () =>
   withKeys({}, async (gateway, origin) => {
-    const url = gateway.serve() + RATING;
+    const url = await gateway.serve() + RATING;
     const own = `{"api_key":"${OWN_KEY}"}`;
     const large = own + " ".repeat(16 * 1024);
     const requests: RequestInit[] = [
@@ -77,9 +79,9 @@ Deno.test("peekedBody() is not asked for where the key is always the gateway's, 
     assert.deepEqual(sent(origin), [true, body]);
   }));
 
-Deno.test("peekedBody() answers 400 where the body does not come in time, without a word to the origin", () =>
-  withKeys({ timeouts: { idle: "100ms" } }, async (gateway, origin) => {
-    const { hostname, port } = new URL(gateway.serve());
+Deno.test("peekedBody() answers 408 where the body does not come in time, without a word to the origin", () =>
+  withKeys({}, async (gateway, origin) => {
+    const { hostname, port } = new URL(await gateway.serve());
     using connection = await Deno.connect({ hostname, port: Number(port) });
     const head =
       `POST ${RATING} HTTP/1.1\r\nhost: g\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{"va`;
@@ -91,14 +93,14 @@ Deno.test("peekedBody() answers 400 where the body does not come in time, withou
       if (count === null) break;
       text += new TextDecoder().decode(buffer.subarray(0, count));
     }
-    assert.match(text, /^HTTP\/1\.1 400 /);
-    assert.match(text, /"status_code":18/);
+    assert.match(text, /^HTTP\/1\.1 408 /);
+    assert.match(text, /"status_code":24/);
     assert.equal(origin.requests.length, 0);
-  }));
+  }, { bodyTimeoutMs: 100 }));
 
 Deno.test("peekedBody() takes it for a client that has left where the body breaks off, not for a failure of the gateway", () =>
   withKeys({}, async (gateway, origin) => {
-    const { hostname, port } = new URL(gateway.serve());
+    const { hostname, port } = new URL(await gateway.serve());
     const connection = await Deno.connect({ hostname, port: Number(port) });
     const head =
       `POST ${RATING} HTTP/1.1\r\nhost: g\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{"va`;

@@ -12,7 +12,7 @@ Deno.test("refuseForwarding() answers 508 where its own name is in CDN-Loop, and
 
 Deno.test("refuseForwarding() cuts a real loop: a gateway that leads to itself answers 508 and comes to rest", () =>
   withOrigin(ok, async (gateway, origin) => {
-    const url = gateway.serve();
+    const url = await gateway.serve();
     origin.handle(async (exchange) => {
       const headers = exchange.head.fields.filter(([name]) => name === "cdn-loop");
       const again = await fetch(`${url}${exchange.head.target}`, { headers });

@@ -20,7 +20,7 @@ function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
 for (const size of [0, 1, LIMIT_BYTES]) {
   Deno.test(`requestBody() passes ${size} bytes on whole, with their length or in chunks`, () =>
     withOrigin(async (exchange) => exchange.reply({ body: hashOf(await exchange.body()) }), async (gateway, origin) => {
-      const url = gateway.serve();
+      const url = await gateway.serve();
       const bytes = new Uint8Array(randomBytes(size));
       const known = await fetch(`${url}/a`, { method: "POST", body: bytes });
       assert.equal(await known.text(), hashOf(bytes));
@@ -32,7 +32,10 @@ for (const size of [0, 1, LIMIT_BYTES]) {
 
 Deno.test("requestBody() answers 413 for a stated length over the limit, without a word to the origin", () =>
   withOrigin((exchange) => exchange.reply(), async (gateway, origin) => {
-    const response = await fetch(`${gateway.serve()}/a`, { method: "PUT", body: new Uint8Array(LIMIT_BYTES + 1) });
+    const response = await fetch(`${await gateway.serve()}/a`, {
+      method: "PUT",
+      body: new Uint8Array(LIMIT_BYTES + 1),
+    });
     assert.equal(response.status, 413);
     await response.body?.cancel();
     assert.equal(origin.heads.length, 0);
@@ -44,7 +47,7 @@ Deno.test("requestBody() cuts a chunked body at the limit: 413 to the client, no
     if (exchange.isOpen) await exchange.reply({ body: `${bytes.length}` });
   }, async (gateway, origin) => {
     const body = streamOf(new Uint8Array(LIMIT_BYTES + 20_000));
-    const response = await fetch(`${gateway.serve()}/a`, { method: "POST", body });
+    const response = await fetch(`${await gateway.serve()}/a`, { method: "POST", body });
     assert.equal(response.status, 413);
     await response.body?.cancel();
     assert.equal(origin.heads.length, 1);
@@ -65,7 +68,7 @@ Deno.test("requestBody() ends the try when the client leaves in the middle of it
     await exchange.body().catch(() => {});
     await exchange.hang();
   }, async (gateway, origin) => {
-    const url = new URL(gateway.serve());
+    const url = new URL(await gateway.serve());
     const client = await Deno.connect({ hostname: url.hostname, port: Number(url.port) });
     const head = "POST /a HTTP/1.1\r\nhost: gateway.test\r\ncontent-length: 1000\r\n\r\nhalf";
     await client.write(new TextEncoder().encode(head));

@@ -252,7 +252,7 @@ Deno.test("admit() is not asked on an open listener, and yet no upstream gets a 
 
 Deno.test("admit() takes another gateway whose key is a token, which then stores for its own clients", () =>
   closedTmdb(async (parent, sent) => {
-    const url = parent.serve();
+    const url = await parent.serve();
     await withGateway({
       instanceId: "usher-child",
       pools: { api: { type: "tmdb-api", health: false, api_keys: [KODI], upstreams: [{ url, usher: true }] } },

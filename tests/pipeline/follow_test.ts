@@ -32,7 +32,7 @@ Deno.test("follow() goes on for those who wait when the first client leaves", ()
     await exchange.wait(50);
     await exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "shared" });
   }, async (gateway, origin) => {
-    const url = gateway.serve();
+    const url = await gateway.serve();
     const client = new AbortController();
     const first = fetch(`${url}/a`, { signal: client.signal }).catch(() => {});
     await eventually("the origin was asked", () => origin.heads.length === 1);

@@ -13,7 +13,10 @@ import { createLogger } from "../../lib/logging/logger.ts";
 import { CACHE_RESULTS } from "../../lib/metrics/gateway_metrics.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import type { Entrance } from "../../lib/pipeline/arrive.ts";
-import { handle } from "../../lib/pipeline/pipeline.ts";
+import { handle, refuse } from "../../lib/pipeline/pipeline.ts";
+import { refusedMessage } from "../../lib/request/client_error.ts";
+import { HttpServer } from "../../lib/server/http_server.ts";
+import { SERVER_LIMIT_DEFAULTS, type ServerLimits } from "../../lib/server/server_limits.ts";
 import { replyResponse, requestArrival } from "../../lib/server/fetch_adapter.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { RequestFields } from "../../lib/http/request_fields.ts";
@@ -65,6 +68,8 @@ export interface GatewayParts {
   readonly instanceId?: string;
   /** In place of a memory tier alone. */
   readonly store?: Store;
+  /** Of the servers that {@linkcode InProcessGateway.serve} starts. */
+  readonly limits?: Partial<ServerLimits>;
   /** Who converts pictures; nobody unless said. */
   readonly images?: ImageConverter;
 }
@@ -98,7 +103,7 @@ export interface InProcessGateway {
   /** The same, and reads the response. */
   ask(target: string, options?: AskOptions): Promise<Answered>;
   /** Serves it on a port of its own; answers `http://127.0.0.1:port`. */
-  serve(): string;
+  serve(): Promise<string>;
   /** Waits until nothing is under way: no flight, no task, no reserved byte, no try. */
   idle(): Promise<void>;
   /** How often the cache took part in each way, zeros left out. */
@@ -168,14 +173,14 @@ export async function withGateway(
     images: parts.images,
     config: await configFor(parts),
   }, 1);
-  const servers: Deno.HttpServer[] = [];
-  const inProcess = over({ gateway, clock, lines, servers });
+  const servers: HttpServer[] = [];
+  const inProcess = over({ gateway, clock, lines, servers, limits: parts.limits });
   try {
     await run(inProcess);
     await inProcess.idle();
     assert.deepEqual(lines.filter((line) => line["message"] === "A request failed inside the gateway"), []);
   } finally {
-    await Promise.all(servers.map((server) => server.shutdown()));
+    await Promise.all(servers.map((server) => server.close(1_000)));
     await gateway.close(2_000);
   }
 }
@@ -184,10 +189,11 @@ interface Parts {
   readonly gateway: Gateway;
   readonly clock: HandClock;
   readonly lines: Record<string, unknown>[];
-  readonly servers: Deno.HttpServer[];
+  readonly servers: HttpServer[];
+  readonly limits: Partial<ServerLimits> | undefined;
 }
 
-function over({ gateway, clock, lines, servers }: Parts): InProcessGateway {
+function over({ gateway, clock, lines, servers, limits }: Parts): InProcessGateway {
   const entrance = () => ({ services: gateway.services, table: gateway.snapshot.tables.get(ADDRESS) });
   const send = async (target: string, { from = "192.0.2.9", ...init }: AskOptions = {}) => {
     const headers = new Headers(init.headers);
@@ -209,14 +215,18 @@ function over({ gateway, clock, lines, servers }: Parts): InProcessGateway {
     access: () => lines.filter((line) => line["access"] !== undefined),
     send,
     ask: async (target, options) => await answered(await send(target, options)),
-    serve() {
-      const options = { hostname: "127.0.0.1", port: 0, automaticCompression: false, onListen: () => {} };
-      const server = Deno.serve(options, async (request, { remoteAddr }) => {
-        const connection = { peer: remoteAddr.hostname, scheme: "http" } as const;
-        return replyResponse(await handle(entrance(), requestArrival(request, { connection })), request.method);
+    async serve() {
+      const server = new HttpServer({
+        limits: { ...SERVER_LIMIT_DEFAULTS, maxConnections: 1_000, ...limits },
+        refuse: (error) => refuse(gateway.services, refusedMessage(error)),
+        isTrusted: gateway.services.settings.isTrusted,
+        clock,
       });
       servers.push(server);
-      return `http://127.0.0.1:${server.addr.port}`;
+      return `http://${await server.listen(
+        { hostname: "127.0.0.1", port: 0 },
+        (arrival) => handle(entrance(), arrival),
+      )}`;
     },
     idle: () =>
       eventually("the gateway is at rest", () => unrest(gateway).length === 0).catch(() => {

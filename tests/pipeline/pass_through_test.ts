@@ -28,7 +28,7 @@ for (const moment of ["before the answer", "in the middle of the body"]) {
       await exchange.hang();
     }, async (gateway, origin) => {
       const client = new AbortController();
-      const response = fetch(`${gateway.serve()}/a`, { method: "POST", signal: client.signal });
+      const response = fetch(`${await gateway.serve()}/a`, { method: "POST", signal: client.signal });
       if (moment !== "before the answer") await (await response).body!.getReader().read();
       await eventually("the request is at the origin", () => origin.heads.length === 1);
       client.abort();

@@ -206,7 +206,7 @@ Deno.test("handle() logs a client that leaves before the answer as 499, and not 
 
 Deno.test("handle() serves raw bytes of a target unchanged, over a real connection", () =>
   withOrigin((exchange) => exchange.reply({ body: exchange.head.target }), async (gateway) => {
-    const port = Number(new URL(gateway.serve()).port);
+    const port = Number(new URL(await gateway.serve()).port);
     for (const target of ["/a%2Fb//c?x=%zz&&y", "/?", "/a;b=c", "/%E4?q=[]{}|"]) {
       assert.equal(await bodyOf(port, target), target);
     }

@@ -247,7 +247,7 @@ Deno.test("storeBody() gives a leader up that a served client leaves before the 
         await begin(exchange, framing);
         await complete(exchange, framing);
       }, async (gateway, origin) => {
-        const url = new URL(gateway.serve());
+        const url = new URL(await gateway.serve());
         const client = await Deno.connect({ hostname: url.hostname, port: Number(url.port) });
         await client.write(new TextEncoder().encode("GET /a HTTP/1.1\r\nhost: gateway.test\r\n\r\n"));
         await eventually("the origin was asked", () => origin.heads.length === 1);
@@ -268,7 +268,7 @@ Deno.test("storeBody() gives back every answer to clients that leave at any mome
     await exchange.wait(20);
     await complete(exchange, exchange.head.target.startsWith("/chunked") ? "chunked" : "length");
   }, async (gateway) => {
-    const url = gateway.serve();
+    const url = await gateway.serve();
     await Promise.all(Array.from({ length: 30 }, async (_, index) => {
       const client = new AbortController();
       setTimeout(() => client.abort(), index * 2);

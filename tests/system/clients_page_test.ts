@@ -105,7 +105,7 @@ Deno.test("docs/clients.md: clients with keys of their own have a prefix of thei
 
 Deno.test("docs/clients.md: a proxy setting is no way in for https; plain http is served by its host", () =>
   withExample("TMDB's own names (DNS override)", async ({ serve }) => {
-    const port = Number(new URL(serve()).port);
+    const port = Number(new URL(await serve()).port);
     const said = async (head: string) => {
       const connection = await Deno.connect({ hostname: "127.0.0.1", port });
       await connection.write(new TextEncoder().encode(`${head}\r\nConnection: close\r\n\r\n`));

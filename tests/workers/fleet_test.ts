@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ConnectionGate } from "../../lib/server/connection_gate.ts";
 import { LeaseTable, newLeaseMemory } from "../../lib/cache/lease_table.ts";
 import { newSharedLimits } from "../../lib/gateway/limits.ts";
 import { createLogger } from "../../lib/logging/logger.ts";
@@ -29,6 +30,8 @@ async function fleetOf(parts: Readonly<Record<string, readonly Part[]>> = {}, mo
     servingWorkers: 2,
     silenceMs: 60_000,
     leaseMemory,
+    connections: ConnectionGate.memory(4),
+    descriptors: 1_024,
     diskFilter: null,
     sharedLimits: newSharedLimits(2),
     kvPath: null,

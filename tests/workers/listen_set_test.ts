@@ -1,10 +1,31 @@
 import assert from "node:assert/strict";
-import { type AddressHandler, ListenSet } from "../../lib/workers/listen_set.ts";
+import type { ListenFacts } from "../../lib/request/snapshot.ts";
+import { type FetchFunction, fetchHandler } from "../../lib/server/fetch_adapter.ts";
+import { HttpServer } from "../../lib/server/http_server.ts";
+import { SERVER_LIMIT_DEFAULTS } from "../../lib/server/server_limits.ts";
+import { ListenSet, type ListenSetOptions } from "../../lib/workers/listen_set.ts";
 import { eventually } from "./eventually.ts";
 import { freeAddress } from "../free_port.ts";
 
 /** Answers with the address that a request came to. */
-const sayAddress = (address: string): AddressHandler => () => new Response(address);
+const sayAddress = (address: string): FetchFunction => () => new Response(address);
+
+/** A set over a server of its own. */
+function setOf(fetchFor: (address: string) => FetchFunction, more: Partial<ListenSetOptions> = {}): ListenSet {
+  const server = new HttpServer({
+    limits: { ...SERVER_LIMIT_DEFAULTS, maxConnections: 100 },
+    refuse: (error) => {
+      throw error;
+    },
+    isTrusted: () => false,
+  });
+  return new ListenSet({ server, handlerFor: (address) => fetchHandler(fetchFor(address)), ...more });
+}
+
+/** Plain addresses as a snapshot describes them. */
+function plain(...addresses: string[]): Map<string, ListenFacts> {
+  return new Map(addresses.map((address) => [address, { unix: null, proxyProtocol: false }]));
+}
 
 /** The body of an answer, over a connection of its own; `null` where nobody listens. */
 async function ask(address: string): Promise<string | null> {
@@ -28,9 +49,9 @@ async function isOpen(address: string): Promise<boolean> {
 }
 
 Deno.test("open() listens on every address, each with its own handler", async () => {
-  const set = new ListenSet(sayAddress);
+  const set = setOf(sayAddress);
   const addresses = [freeAddress(), freeAddress()];
-  set.open(addresses);
+  await set.open(plain(...addresses));
   assert.deepEqual(await Promise.all(addresses.map(ask)), addresses);
   await set.close(1_000);
   assert.deepEqual(await Promise.all(addresses.map(isOpen)), [false, false]);
@@ -38,12 +59,12 @@ Deno.test("open() listens on every address, each with its own handler", async ()
 
 Deno.test("open() leaves an address alone that is open, so that no connection to it ends", async () => {
   let handlers = 0;
-  const set = new ListenSet((address) => (handlers++, sayAddress(address)));
+  const set = setOf((address) => (handlers++, sayAddress(address)));
   const [kept, added] = [freeAddress(), freeAddress()];
-  set.open([kept]);
+  await set.open(plain(kept));
   const [hostname, port] = kept.split(":");
   const connection = await Deno.connect({ hostname, port: Number(port) });
-  set.open([kept, added]);
+  await set.open(plain(kept, added));
   set.keepOnly(new Set([kept, added]));
   assert.equal(handlers, 2);
   const request = `GET / HTTP/1.1\r\nhost: ${kept}\r\nconnection: close\r\n\r\n`;
@@ -54,8 +75,8 @@ Deno.test("open() leaves an address alone that is open, so that no connection to
 
 Deno.test("open() lets two sets, as of two workers, share an address", async () => {
   const address = freeAddress();
-  const sets = [new ListenSet(sayAddress), new ListenSet(sayAddress)];
-  for (const set of sets) set.open([address]);
+  const sets = [setOf(sayAddress), setOf(sayAddress)];
+  for (const set of sets) await set.open(plain(address));
   await sets[0]!.close(1_000);
   assert.equal(await ask(address), address);
   await sets[1]!.close(1_000);
@@ -64,10 +85,10 @@ Deno.test("open() lets two sets, as of two workers, share an address", async () 
 Deno.test("open() names the address that cannot be used, and those before it stay open until they are given up", async () => {
   const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr as Deno.NetAddr;
-  const set = new ListenSet(sayAddress);
+  const set = setOf(sayAddress);
   const [before, added] = [freeAddress(), freeAddress()];
-  set.open([before]);
-  assert.throws(() => set.open([before, added, `127.0.0.1:${port}`]), {
+  await set.open(plain(before));
+  await assert.rejects(() => set.open(plain(before, added, `127.0.0.1:${port}`)), {
     message: new RegExp(`^Cannot listen on 127\\.0\\.0\\.1:${port}: .*(in use|AddrInUse)`, "i"),
   });
   set.keepOnly(new Set([before]));
@@ -76,12 +97,36 @@ Deno.test("open() names the address that cannot be used, and those before it sta
   await set.close(1_000);
 });
 
+Deno.test("open() leaves to another worker what only one can listen on, until it is that one's turn", async () => {
+  const [tcp, path] = [freeAddress(), await Deno.makeTempFile()];
+  await Deno.remove(path);
+  const listens = new Map<string, ListenFacts>([
+    ...plain(tcp),
+    [`unix:${path}`, { unix: { path, mode: 0o600 }, proxyProtocol: false }],
+  ]);
+  const [first, second] = [setOf(sayAddress), setOf(sayAddress, { servesAlone: false })];
+  const alone = setOf(sayAddress, { servesAlone: false, sharesPorts: false });
+  await Promise.all([first.open(listens), second.open(listens), alone.open(plain(tcp))]);
+  assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
+  await first.close(1_000);
+  await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
+  await second.serveAlone(listens);
+  using connection = await Deno.connect({ transport: "unix", path });
+  await connection.write(new TextEncoder().encode("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"));
+  assert.match(await new Response(connection.readable).text(), new RegExp(`unix:${path}$`));
+  await second.close(1_000);
+  assert.equal(await isOpen(tcp), false);
+  await alone.serveAlone(plain(tcp));
+  assert.equal(await ask(tcp), tcp);
+  await alone.close(1_000);
+});
+
 Deno.test("keepOnly() takes no more connections elsewhere and finishes what came in there", async () => {
   const answer = Promise.withResolvers<Response>();
   const asked = Promise.withResolvers<void>();
-  const set = new ListenSet(() => () => (asked.resolve(), answer.promise));
+  const set = setOf(() => () => (asked.resolve(), answer.promise));
   const address = freeAddress();
-  set.open([address]);
+  await set.open(plain(address));
   const asking = ask(address);
   await asked.promise;
   set.keepOnly(new Set());
@@ -92,12 +137,12 @@ Deno.test("keepOnly() takes no more connections elsewhere and finishes what came
 });
 
 Deno.test("open() takes an address again that was given up", async () => {
-  const set = new ListenSet(sayAddress);
+  const set = setOf(sayAddress);
   const address = freeAddress();
-  set.open([address]);
+  await set.open(plain(address));
   set.keepOnly(new Set());
   await eventually("the address is given up", async () => !(await isOpen(address)));
-  set.open([address]);
+  await set.open(plain(address));
   assert.equal(await ask(address), address);
   await set.close(1_000);
 });
@@ -105,24 +150,22 @@ Deno.test("open() takes an address again that was given up", async () => {
 Deno.test("close() waits for what is under way, and no longer than it is given", async () => {
   const answer = Promise.withResolvers<Response>();
   const asked = Promise.withResolvers<void>();
-  const set = new ListenSet(() => () => (asked.resolve(), answer.promise));
+  const set = setOf(() => () => (asked.resolve(), answer.promise));
   const address = freeAddress();
-  set.open([address]);
+  await set.open(plain(address));
   const asking = ask(address);
   await asked.promise;
-  // The answer comes only after it.
   await set.close(100);
+  assert.equal(await asking, null);
   answer.resolve(new Response("late"));
-  assert.equal(await asking, "late");
-  await set.close(1_000);
 });
 
 Deno.test("ListenSet does not compress by itself: it would weaken entity tags", async () => {
   const body = "a".repeat(10_000);
   const fields = { "content-type": "text/plain", etag: '"strong"' };
-  const set = new ListenSet(() => () => new Response(body, { headers: fields }));
+  const set = setOf(() => () => new Response(body, { headers: fields }));
   const address = freeAddress();
-  set.open([address]);
+  await set.open(plain(address));
   const response = await fetch(`http://${address}/`, { headers: { "accept-encoding": "gzip", connection: "close" } });
   assert.equal(response.headers.get("etag"), '"strong"');
   assert.equal(response.headers.get("content-encoding"), null);

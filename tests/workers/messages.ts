@@ -1,3 +1,4 @@
+import { ConnectionGate } from "../../lib/server/connection_gate.ts";
 import { newLeaseMemory } from "../../lib/cache/lease_table.ts";
 import { newSharedLimits } from "../../lib/gateway/limits.ts";
 import { newWorkerCounts } from "../../lib/metrics/gateway_metrics.ts";
@@ -11,6 +12,9 @@ export function initMessage(init: ConfigGeneration & Partial<InitMessage>): Init
     kvPath: null,
     kvBeside: null,
     leaseMemory: newLeaseMemory(),
+    connections: ConnectionGate.memory(2),
+    descriptors: 1_024,
+    servesAlone: true,
     diskFilter: null,
     sharedLimits: newSharedLimits(1),
     purges: [],

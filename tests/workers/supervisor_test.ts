@@ -51,6 +51,7 @@ async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping 
       now: Date.now,
     }),
     adminHandler: () => () => new Response("admin"),
+    descriptors: 1_024,
     testHooks: false,
     ...more,
   });
