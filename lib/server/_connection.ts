@@ -205,7 +205,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   #failed(error: unknown): Reply {
     if (error instanceof WireError) return { ...this.#refusal(error), closes: true };
     // A handler that is told of its client's end and ends by that has done nothing wrong.
-    if (!this.#exchange?.isGone) this.#fault(error);
+    if (!this.#isClosed && !this.#exchange?.isGone) this.#fault(error);
     return INTERNAL_ERROR;
   }
 
