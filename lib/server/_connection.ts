@@ -11,7 +11,7 @@ import { DRAIN_MS, linger, LINGER_MS, MAX_DRAIN_BYTES } from "./_leftovers.ts";
 import { faultOf, INTERNAL_ERROR, isDelimitedByClose, isSource } from "./_reply_head.ts";
 import { BrokenBody, ReplyWriter, type WriterLink } from "./_reply_writer.ts";
 import type { RequestBody } from "./_request_body.ts";
-import { runTunnel } from "./_tunnel.ts";
+import { closeStream, runTunnel } from "./_tunnel.ts";
 import type { Waiting } from "./_wheel.ts";
 import type { ConnectionFacts } from "./arrival.ts";
 import { UNCOUNTED } from "./connection_gate.ts";
@@ -76,7 +76,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.readDueMs = this.writeDueMs = Infinity;
-    this.#stream.close();
+    closeStream(this.#stream);
     this.#exchange?.leave();
     this.#endExchange({ aborted: true, error: null });
     this.input.dispose();
@@ -205,7 +205,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   #failed(error: unknown): Reply {
     if (error instanceof WireError) return { ...this.#refusal(error), closes: true };
     // A handler that is told of its client's end and ends by that has done nothing wrong.
-    if (!this.#exchange?.isGone) this.#fault(error);
+    if (!this.#isClosed && !this.#exchange?.isGone) this.#fault(error);
     return INTERNAL_ERROR;
   }
 
@@ -256,7 +256,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     if (reply === null) return;
     this.#reply = null;
     if (isSource(reply.body)) reply.body.cancel();
-    reply.tunnel?.stream.close();
+    if (reply.tunnel !== undefined) closeStream(reply.tunnel.stream);
     if (aborted) this.#context.counts.abortedRequests++;
     reply.onEnd?.({ bytes: this.#writer.contentBytes, aborted, error });
   }

@@ -19,6 +19,7 @@ export class Listening {
   readonly address: string;
   readonly #listener: Deno.Listener<Deno.Conn>;
   #acceptedCount = 0;
+  #accepting: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   private constructor(listener: Deno.Listener<Deno.Conn>) {
@@ -42,7 +43,11 @@ export class Listening {
   }
 
   /** Hands every connection to `take`, until the address is closed. */
-  async accept(take: (connection: Deno.Conn) => void, counts: ServerCounts): Promise<void> {
+  accept(take: (connection: Deno.Conn) => void, counts: ServerCounts): void {
+    this.#accepting = this.#acceptAll(take, counts);
+  }
+
+  async #acceptAll(take: (connection: Deno.Conn) => void, counts: ServerCounts): Promise<void> {
     while (!this.#isClosed) {
       try {
         for (;;) {
@@ -68,13 +73,16 @@ export class Listening {
       seen = this.#acceptedCount;
       await pause(QUIET_MS);
     }
-    this.closeNow();
+    await this.closeNow();
   }
 
-  closeNow(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#listener.close();
+  /** Closes the address at once. Settles when the socket is closed and its file gone: that waits for the `accept` under way. */
+  async closeNow(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#listener.close();
+    }
+    await this.#accepting;
   }
 }
 

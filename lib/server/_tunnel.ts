@@ -23,7 +23,7 @@ export async function runTunnel(upstream: ByteStream, link: TunnelLink): Promise
   try {
     await Promise.all(directions);
   } finally {
-    upstream.close();
+    closeStream(upstream);
     // The other direction fails by that; nobody else waits for it.
     for (const direction of directions) direction.catch(() => {});
   }
@@ -60,4 +60,13 @@ async function toClient(upstream: ByteStream, link: TunnelLink): Promise<void> {
 
 async function writeAll(stream: ByteStream, bytes: Uint8Array): Promise<void> {
   for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await stream.write(rest));
+}
+
+/** Closes a stream that may be closed already: a second close of a socket throws. */
+export function closeStream(stream: ByteStream): void {
+  try {
+    stream.close();
+  } catch {
+    // Closed before.
+  }
 }

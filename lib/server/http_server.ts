@@ -90,7 +90,7 @@ export class HttpServer {
     const listening = await Listening.open(target);
     this.#listening.set(listening.address, listening);
     const origin = { listening, handler, hasProxyHeader };
-    void listening.accept((stream) => this.#accept(stream, origin), this.counts);
+    listening.accept((stream) => this.#accept(stream, origin), this.counts);
     return listening.address;
   }
 
@@ -131,8 +131,8 @@ export class HttpServer {
     const expiry = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));
     await Promise.race([this.#end(all, true), expiry]);
     clearTimeout(timer);
-    for (const listening of all) listening.closeNow();
     for (const connection of this.#connections.keys()) connection.close();
+    await Promise.all(all.map((listening) => listening.closeNow()));
   }
 
   async #end(all: readonly Listening[], withTaken = false): Promise<void> {
