@@ -33,8 +33,6 @@ export function protocolFailure(message: string): UpstreamFailure {
 /** One socket to an upstream with its buffers, its deadline and the reason for which it ended. */
 export class Connection implements Expirable {
   deadlineMs = Infinity;
-  /** On the clock of `performance.now()`. */
-  readonly openedAtMs = performance.now();
   readonly socket: Socket;
   /** Unread bytes are `bytes[start, end)`. */
   bytes = new Uint8Array(READ_BUFFER_BYTES);
@@ -54,6 +52,8 @@ export class Connection implements Expirable {
   #isClosed = false;
   #failure: UpstreamFailure | null = null;
   #deadlineKind: FailureKind = "idle_timeout";
+  readonly #openedAtMs = performance.now();
+  #armedAtMs = this.#openedAtMs;
 
   constructor(options: ConnectionOptions) {
     this.socket = options.socket;
@@ -64,11 +64,17 @@ export class Connection implements Expirable {
     return this.#isClosed;
   }
 
+  /** How old the connection was when its last deadline was set: exact enough, and the clock has been looked at already. */
+  get ageMs(): number {
+    return this.#armedAtMs - this.#openedAtMs;
+  }
+
   /** Sets what is to happen, and when, unless {@linkcode disarm} comes first. */
   arm(kind: FailureKind, durationMs: number): void {
     if (this.#isClosed) return;
     this.#deadlineKind = kind;
     this.#options.deadlines.arm(this, durationMs);
+    this.#armedAtMs = this.deadlineMs - durationMs;
   }
 
   disarm(): void {

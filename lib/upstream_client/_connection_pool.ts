@@ -134,7 +134,7 @@ export class ConnectionPool {
   release(connection: Connection, keepAliveMs: number | null): void {
     connection.isReused = true;
     connection.requestSent = false;
-    if (performance.now() - connection.openedAtMs >= this.#options.maxAgeMs) return connection.close();
+    if (connection.ageMs >= this.#options.maxAgeMs) return connection.close();
     const next = this.#waiting[0];
     if (next !== undefined) return next.succeed(connection);
     const idleMs = this.#idleMs(keepAliveMs);

@@ -2,8 +2,8 @@ import { promises as dns } from "node:dns";
 import { isIpLiteral, isPrivateAddress, isPublicName } from "./_address.ts";
 import { type EgressProxy, proxyFailure, type TunnelTarget } from "./_egress_proxy.ts";
 import { openHttpTunnel } from "./_http_tunnel.ts";
-import { secure, secureThroughTls } from "./_secure.ts";
-import { openingStep, type Socket } from "./_socket.ts";
+import { secure, TlsPeer } from "./_secure.ts";
+import { type Duplex, openingStep, type Socket } from "./_socket.ts";
 import { openSocks5Tunnel } from "./_socks5.ts";
 import { type FailureKind, UpstreamFailure } from "./transport.ts";
 
@@ -12,20 +12,19 @@ export type Lookup = (name: string) => Promise<string[]>;
 
 /** Where and how to open a socket. */
 export interface Endpoint {
-  readonly isTls: boolean;
   /** Name or address, IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
-  /** The name for SNI and for the certificate. */
-  readonly tlsName: string;
+  /** Whom TLS is spoken with; `null` for plain HTTP. */
+  readonly tls: TlsPeer | null;
   /** To connect to in place of a look-up. */
   readonly address: string | null;
-  /** PEM texts, beside the built-in ones. */
-  readonly caCerts: string[];
   /** Whether a public name may have a private address. */
   readonly allowPrivate: boolean;
   /** Through which to connect; the names of upstreams are then resolved there and not here. */
   readonly proxy: EgressProxy | null;
+  /** Whom TLS is spoken with where the proxy wants it. */
+  readonly proxyTls: TlsPeer | null;
   /** Whether a plain HTTP upstream is asked for in the proxy's own connection, without a tunnel. */
   readonly isForwarded: boolean;
   readonly lookup: Lookup;
@@ -172,10 +171,11 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : "handshake failed";
 }
 
-/** Runs a TLS handshake with the upstream. */
-async function withTls<T>(handshake: () => Promise<T>): Promise<T> {
+/** Speaks TLS with the upstream where it wants that. */
+async function secured(socket: Socket, { tls }: Endpoint, signal: AbortSignal): Promise<Socket> {
+  if (tls === null) return socket;
   try {
-    return await handshake();
+    return await secure(socket, tls, signal);
   } catch (error) {
     throw failure("tls", reasonOf(error), error);
   }
@@ -186,20 +186,19 @@ async function reachProxy(
   endpoint: Endpoint,
   proxy: EgressProxy,
   signal: AbortSignal,
-): Promise<Deno.TcpConn | Deno.TlsConn> {
+): Promise<Socket> {
   const { host, port } = proxy;
   try {
     const hop = { host, port, address: null, allowPrivate: true, lookup: endpoint.lookup };
     const socket = await connect(hop, signal);
-    if (proxy.scheme !== "https") return socket;
-    return await secure(socket, { name: host, caCerts: endpoint.caCerts }, signal);
+    return endpoint.proxyTls === null ? socket : await secure(socket, endpoint.proxyTls, signal);
   } catch (error) {
     const what = error instanceof UpstreamFailure ? error.message.replace("Cannot connect: ", "") : reasonOf(error);
     throw proxyFailure(proxy, what, error);
   }
 }
 
-async function openTunnel(socket: Deno.Conn, proxy: EgressProxy, target: TunnelTarget): Promise<void> {
+async function openTunnel(socket: Duplex, proxy: EgressProxy, target: TunnelTarget): Promise<void> {
   try {
     if (proxy.scheme === "socks5") await openSocks5Tunnel(socket, proxy, target);
     else await openHttpTunnel(socket, proxy, target);
@@ -214,11 +213,7 @@ async function openThroughProxy(endpoint: Endpoint, proxy: EgressProxy, signal: 
   if (endpoint.isForwarded) return socket;
   const target = { host: endpoint.address ?? endpoint.host, port: endpoint.port };
   await openingStep(socket, signal, () => openTunnel(socket, proxy, target));
-  if (!endpoint.isTls) return socket;
-  const peer = { name: endpoint.tlsName, caCerts: endpoint.caCerts };
-  return await withTls<Socket>(() =>
-    "handshake" in socket ? secureThroughTls(socket, peer, signal) : secure(socket, peer, signal)
-  );
+  return await secured(socket, endpoint, signal);
 }
 
 /**
@@ -229,7 +224,5 @@ async function openThroughProxy(endpoint: Endpoint, proxy: EgressProxy, signal: 
  */
 export async function openSocket(endpoint: Endpoint, signal: AbortSignal): Promise<Socket> {
   if (endpoint.proxy !== null) return await openThroughProxy(endpoint, endpoint.proxy, signal);
-  const socket = await connect(endpoint, signal);
-  if (!endpoint.isTls) return socket;
-  return await withTls(() => secure(socket, { name: endpoint.tlsName, caCerts: endpoint.caCerts }, signal));
+  return await secured(await connect(endpoint, signal), endpoint, signal);
 }

@@ -147,9 +147,10 @@ export class Exchange implements BodyOwner {
     return new UpstreamFailure("reset", `Cannot read the response: connection closed ${what}`, true);
   }
 
-  #respond({ status, minor, fields }: ResponseHead): UpstreamResponse {
+  #respond(head: ResponseHead): UpstreamResponse {
     const receivedAtMs = this.#home.clock.now();
-    const framing = responseFraming(this.#request.method, { status, minor, fields });
+    const { status, fields } = head;
+    const framing = responseFraming(this.#request.method, head);
     this.#framing = framing;
     this.connection.disarm();
     // An upstream that refuses, or is about to close, does not want the rest; another may answer while it still reads.

@@ -1,8 +1,8 @@
-import { writeAll } from "./_socket.ts";
+import { type Socket, writeAll } from "./_socket.ts";
 
 const BUFFER_BYTES = 64 * 1024;
 
-async function pump(from: Deno.Conn, to: Deno.Conn): Promise<void> {
+async function pump(from: Socket, to: Socket): Promise<void> {
   const buffer = new Uint8Array(BUFFER_BYTES);
   for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
     await writeAll(to, buffer.subarray(0, count));
@@ -20,14 +20,14 @@ async function acceptOwn(listener: Deno.TcpListener, near: Deno.TcpConn): Promis
 }
 
 /**
- * A TCP socket whose bytes go through a connection of another kind. Deno starts TLS over TCP sockets alone; this is how it
- * runs through TLS. It costs two loopback sockets, and one listening for a moment.
+ * A TCP socket whose bytes go through another connection. Deno starts TLS over TCP sockets alone: this is how it runs through TLS,
+ * and how a handshake can be ended. It costs two loopback sockets, and one listening for a moment.
  */
 export class Relay implements Disposable {
   readonly #far: Deno.TcpConn;
-  readonly #through: Deno.Conn;
+  readonly #through: Socket;
 
-  private constructor(readonly near: Deno.TcpConn, far: Deno.TcpConn, through: Deno.Conn) {
+  private constructor(readonly near: Deno.TcpConn, far: Deno.TcpConn, through: Socket) {
     this.#far = far;
     this.#through = through;
     // Whoever uses the near end keeps the process alive, or does not.
@@ -38,7 +38,7 @@ export class Relay implements Disposable {
   }
 
   /** Opens one; `through` belongs to it from now on. */
-  static async open(through: Deno.Conn): Promise<Relay> {
+  static async open(through: Socket): Promise<Relay> {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     let near: Deno.TcpConn | undefined;
     try {

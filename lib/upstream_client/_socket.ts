@@ -1,7 +1,12 @@
 import type { ByteStream } from "../wire/byte_stream.ts";
 
 /** What a connection needs of its socket, whatever layers that has: TCP, TLS, TLS through TLS. */
-export type Socket = ByteStream & Pick<Deno.Conn, "ref" | "unref">;
+export type Socket = ByteStream & Pick<Deno.Conn, "ref" | "unref"> & Disposable;
+
+/** Whether a socket has no layer above TCP. */
+export function isTcp(socket: Socket): socket is Deno.TcpConn {
+  return "setNoDelay" in socket;
+}
 
 /** A socket's two directions. */
 export type Duplex = Pick<ByteStream, "read" | "write">;

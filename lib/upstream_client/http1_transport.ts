@@ -6,6 +6,7 @@ import { type Endpoint, type Lookup, openSocket, sharedLookup, systemLookup } fr
 import { type EgressProxy, parseEgressProxy, proxyAuthorization } from "./_egress_proxy.ts";
 import { Exchange, type ExchangeHome } from "./_exchange.ts";
 import { formatRequestHead, type ForwardProxy } from "./_request_head.ts";
+import { TlsPeer } from "./_secure.ts";
 import {
   mayGoAgain,
   type SendOptions,
@@ -65,16 +66,16 @@ export function endpointOf(options: Http1TransportOptions): Endpoint {
   }
   const isTls = url.protocol === "https:";
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const caCerts = [...options.caCerts];
   const proxy = options.proxy == null ? null : parseEgressProxy(options.proxy);
   return {
-    isTls,
     host,
     port: url.port === "" ? (isTls ? 443 : 80) : Number(url.port),
-    tlsName: options.tlsName ?? host,
+    tls: isTls ? new TlsPeer(options.tlsName ?? host, caCerts) : null,
     address: options.address ?? null,
-    caCerts: [...options.caCerts],
     allowPrivate: options.allowPrivate,
     proxy,
+    proxyTls: proxy?.scheme === "https" ? new TlsPeer(proxy.host, caCerts) : null,
     isForwarded: !isTls && proxy !== null && proxy.scheme !== "socks5" && options.address == null &&
       options.tlsName == null,
     lookup: sharedLookup(options.lookup ?? systemLookup),

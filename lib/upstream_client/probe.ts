@@ -100,8 +100,8 @@ async function connect(
   const lookup = () => Promise.resolve(addresses);
   // What may be connected to has been decided: the name is not looked at again.
   const there = { ...endpoint, address: addresses.length === 1 ? addresses[0]! : null, allowPrivate: true, lookup };
-  const tcp = await open({ ...there, isTls: false }, timeoutMs);
-  const tls = endpoint.isTls && tcp.failure === null ? await open(there, timeoutMs) : null;
+  const tcp = await open({ ...there, tls: null }, timeoutMs);
+  const tls = endpoint.tls !== null && tcp.failure === null ? await open(there, timeoutMs) : null;
   return { tcp, tls };
 }
 

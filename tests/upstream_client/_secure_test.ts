@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { secure, secureThroughTls } from "../../lib/upstream_client/_secure.ts";
+import { secure, TlsPeer } from "../../lib/upstream_client/_secure.ts";
 import { caCert, httpProxy, serverTls } from "./egress_servers.ts";
 import { latin1, latin1Text, RawServer } from "./_raw_server.ts";
 import { eventually, leakless } from "./_sending.ts";
 
-const peer = { name: "upstream.example", caCerts: [caCert] };
+const peer = (name = "upstream.example", caCerts = [caCert]) => new TlsPeer(name, caCerts);
 const { signal } = new AbortController();
 
 function dial(port: number): Promise<Deno.TcpConn> {
@@ -21,24 +21,24 @@ function echoServer(): RawServer {
 
 Deno.test(leakless("secure() checks name and issuer, and closes what it was given when they are wrong", async () => {
   await using server = echoServer();
-  const socket = await secure(await dial(server.port), peer, signal);
+  const socket = await secure(await dial(server.port), peer(), signal);
   await socket.write(latin1("hello"));
   const buffer = new Uint8Array(100);
   assert.equal(latin1Text(buffer.subarray(0, await socket.read(buffer) ?? 0)), "hello");
   socket.close();
-  await assert.rejects(dial(server.port).then((tcp) => secure(tcp, { ...peer, name: "wrong.example" }, signal)));
-  await assert.rejects(dial(server.port).then((tcp) => secure(tcp, { ...peer, caCerts: [] }, signal)));
+  await assert.rejects(dial(server.port).then((tcp) => secure(tcp, peer("wrong.example"), signal)));
+  await assert.rejects(dial(server.port).then((tcp) => secure(tcp, peer("upstream.example", []), signal)));
   await eventually(() => server.openCount === 0);
 }));
 
-Deno.test(leakless("secureThroughTls() speaks TLS inside TLS and closes every layer", async () => {
+Deno.test(leakless("secure() speaks TLS inside TLS and closes every layer", async () => {
   await using server = echoServer();
   await using proxy = httpProxy({ isSecure: true });
-  const outer = await secure(await dial(proxy.port), peer, signal);
+  const outer = await secure(await dial(proxy.port), peer(), signal);
   await outer.write(latin1(`CONNECT 127.0.0.1:${server.port} HTTP/1.1\r\n\r\n`));
   const buffer = new Uint8Array(100_000);
   await outer.read(buffer);
-  const socket = await secureThroughTls(outer, peer, signal);
+  const socket = await secure(outer, peer(), signal);
   const sent = latin1("x".repeat(50_000));
   await Promise.all([
     socket.write(sent),
@@ -49,3 +49,38 @@ Deno.test(leakless("secureThroughTls() speaks TLS inside TLS and closes every la
   socket.close();
   await eventually(() => server.openCount === 0 && proxy.openCount === 0);
 }));
+
+Deno.test("secure() leaves one socket at most behind handshakes that hang, and frees it when the other side leaves", async () => {
+  await using server = new RawServer((connection) => connection.drain());
+  const hung = peer();
+  for (let turn = 0; turn < 5; turn++) {
+    const limit = new AbortController();
+    const shaking = secure(await dial(server.port), hung, limit.signal);
+    await eventually(() => server.accepted === turn + 1);
+    setTimeout(() => limit.abort(), 20);
+    await assert.rejects(shaking);
+  }
+  assert.ok(hung.relayUntilMs > performance.now());
+  await eventually(() => server.openCount <= 1);
+  server.closeConnections();
+  await eventually(() => server.openCount === 0);
+});
+
+Deno.test(
+  leakless("secure() goes through a relay for a while after a handshake that hung, then straight again", async () => {
+    await using server = echoServer();
+    for (const isRelayed of [true, false]) {
+      const known = peer();
+      known.relayUntilMs = performance.now() + (isRelayed ? 60_000 : -1);
+      const socket = await secure(await dial(server.port), known, signal);
+      assert.equal("handshake" in socket, !isRelayed);
+      await socket.write(latin1("hello"));
+      const buffer = new Uint8Array(100);
+      assert.equal(latin1Text(buffer.subarray(0, await socket.read(buffer) ?? 0)), "hello");
+      await socket.closeWrite();
+      assert.equal(await socket.read(buffer), null);
+      socket.close();
+      await eventually(() => server.openCount === 0);
+    }
+  }),
+);
