@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Fields } from "../http/fields.ts";
-import type { StoredResponse } from "./stored_response.ts";
+import { type StoredKind, type StoredResponse, storedResponse } from "./stored_response.ts";
 
 /**
  * A record is one binary value: a header of fixed length, the response's metadata as JSON, then its body where that is small.
@@ -65,6 +65,8 @@ interface Meta {
   readonly m: number;
   readonly v: ReadonlyArray<readonly [string, string | null]>;
   readonly t: readonly string[];
+  readonly x: StoredKind;
+  readonly o: string | null;
 }
 
 const encoder = new TextEncoder();
@@ -181,9 +183,11 @@ function metaOf(response: StoredResponse): Meta {
       finite(freshness.staleIfErrorMs),
     ],
     m: (freshness.mustRevalidate ? 1 : 0) | (freshness.alwaysValidate ? 2 : 0) | (response.tiers.memory ? 4 : 0) |
-      (response.tiers.disk ? 8 : 0),
+      (response.tiers.disk ? 8 : 0) | (response.isUndated ? 16 : 0),
     v: response.selectedBy,
     t: response.tags,
+    x: response.kind,
+    o: response.originTag,
   };
 }
 
@@ -195,8 +199,11 @@ function finite(ms: number): number {
 function responseOf(meta: Meta, body: Uint8Array<ArrayBuffer>): StoredResponse {
   const fields: Fields = [];
   for (let at = 0; at + 1 < meta.f.length; at += 2) fields.push([meta.f[at]!, meta.f[at + 1]!]);
-  return {
+  return storedResponse({
     key: meta.k,
+    kind: meta.x,
+    originTag: meta.o,
+    isUndated: (meta.m & 16) !== 0,
     status: meta.s,
     fields,
     body,
@@ -213,7 +220,7 @@ function responseOf(meta: Meta, body: Uint8Array<ArrayBuffer>): StoredResponse {
     selectedBy: meta.v,
     tags: meta.t,
     tiers: { memory: (meta.m & 4) !== 0, disk: (meta.m & 8) !== 0 },
-  };
+  });
 }
 
 /** Copies, because a view is not worth what its backing buffer may bring along into the store. */
