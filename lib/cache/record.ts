@@ -120,8 +120,10 @@ export function outlineOf(bytes: Uint8Array): RecordOutline | null {
 
 /** The head that a record holds; `null` where the bytes are no record of this version. */
 export function decodeHead(bytes: Uint8Array): StoredHead | null {
-  return decoded(bytes, (facts, { headAt, endAt, bodyBytes }) => {
-    return new StoredHead({ ...facts, lengthBytes: bodyBytes }, ownBuffer(bytes, headAt, endAt), endAt - headAt);
+  return decoded(bytes, (layout) => {
+    const { headAt, endAt, bodyBytes } = layout;
+    const facts = { ...factsIn(bytes, layout), lengthBytes: bodyBytes };
+    return new StoredHead(facts, ownBuffer(bytes, headAt, endAt), endAt - headAt);
   });
 }
 
@@ -129,19 +131,20 @@ export function decodeHead(bytes: Uint8Array): StoredHead | null {
  * The response of a record and its body, or of a record that its body follows where `body` is `null`; `null` where the bytes are no record
  * of this version, or the body is not of its length. It holds none of the record's memory.
  */
-export function decodeResponse(bytes: Uint8Array, body: Uint8Array<ArrayBuffer> | null): StoredResponse | null {
-  return decoded(bytes, (facts, { headAt, endAt, bodyBytes }) => {
+export function decodeRecord(bytes: Uint8Array, body: Uint8Array<ArrayBuffer> | null): StoredResponse | null {
+  return decoded(bytes, (layout) => {
+    const { headAt, endAt, bodyBytes } = layout;
     if (bodyBytes !== (body === null ? bytes.byteLength - endAt : body.byteLength)) return null;
     const memory = ownBuffer(bytes, headAt, body === null ? bytes.byteLength : endAt);
-    return new StoredResponse(facts, memory, endAt - headAt, body);
+    return new StoredResponse(factsIn(bytes, layout), memory, endAt - headAt, body);
   });
 }
 
-function decoded<T>(bytes: Uint8Array, make: (facts: StoredFacts, layout: Layout) => T | null): T | null {
+function decoded<T>(bytes: Uint8Array, make: (layout: Layout) => T | null): T | null {
   const layout = layoutOf(bytes);
   if (layout === null) return null;
   try {
-    return make(factsIn(bytes, layout), layout);
+    return make(layout);
   } catch {
     // Texts that are none, or lists that go beyond their part.
     return null;
@@ -150,7 +153,7 @@ function decoded<T>(bytes: Uint8Array, make: (facts: StoredFacts, layout: Layout
 
 /** The purge tags of a record, without a look at the rest of it; none where it cannot be read. */
 export function tagsIn(bytes: Uint8Array): readonly string[] {
-  return decoded(bytes, (_, layout) => tagsOf(bytes, layout)) ?? [];
+  return decoded(bytes, (layout) => tagsOf(bytes, layout)) ?? [];
 }
 
 function tagsOf(bytes: Uint8Array, { tagsAt, originTagAt }: Layout): readonly string[] {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { decodeHead, decodeResponse, encodeRecord, outlineOf, tagsIn } from "../../lib/cache/record.ts";
+import { decodeHead, decodeRecord, encodeRecord, outlineOf, tagsIn } from "../../lib/cache/record.ts";
 import { type StoredKind, type StoredResponse, storedResponse } from "../../lib/cache/stored_response.ts";
 import { varyMarker } from "../../lib/cache/variants.ts";
 import { assertSameResponse, seededRandom } from "./store_suite.ts";
@@ -59,8 +59,8 @@ for (const seed of [1, 2, 3]) {
     for (let n = 0; n < 200; n++) {
       const stored = someResponse(random);
       const record = encodeRecord(stored);
-      assertSameResponse(decodeResponse(record, stored.body) ?? undefined, stored);
-      assertSameResponse(decodeResponse(followed(record, stored.body), null) ?? undefined, stored);
+      assertSameResponse(decodeRecord(record, stored.body) ?? undefined, stored);
+      assertSameResponse(decodeRecord(followed(record, stored.body), null) ?? undefined, stored);
       assertSameResponse(decodeHead(record)?.withBody(stored.body), stored);
       assert.deepEqual(tagsIn(record), stored.tags);
       assert.deepEqual(outlineOf(record), {
@@ -74,7 +74,7 @@ for (const seed of [1, 2, 3]) {
 
 Deno.test("a record says what kind of entry it is", () => {
   const variant = sample("api\0\0/x", 5, { selectedBy: [["accept", "a"]], originTag: '"o"' });
-  const marker = decodeResponse(encodeRecord(varyMarker("api\0\0/x", variant)), null);
+  const marker = decodeRecord(encodeRecord(varyMarker("api\0\0/x", variant)), null);
   assert.equal(marker?.kind, "marker");
   for (const kind of KINDS) assert.equal(decodeHead(encodeRecord(sample("k", 5, { kind })))?.kind, kind);
 });
@@ -82,7 +82,7 @@ Deno.test("a record says what kind of entry it is", () => {
 Deno.test("a head whose content's length is not known keeps that", () => {
   const head = decodeHead(encodeRecord(sample("k", 5)))!.with({ lengthBytes: null });
   assert.equal(decodeHead(encodeRecord(head))?.lengthBytes, null);
-  assert.equal(decodeResponse(encodeRecord(head), null), null, "a response has a body");
+  assert.equal(decodeRecord(encodeRecord(head), null), null, "a response has a body");
 });
 
 Deno.test("a record of another version, or cut off, is none", () => {
@@ -93,16 +93,16 @@ Deno.test("a record of another version, or cut off, is none", () => {
   for (const bytes of [other, ...Array.from(record, (_, length) => record.subarray(0, length))]) {
     assert.equal(outlineOf(bytes), null, `${bytes.byteLength} bytes`);
     assert.equal(decodeHead(bytes), null);
-    assert.equal(decodeResponse(bytes, stored.body), null);
+    assert.equal(decodeRecord(bytes, stored.body), null);
     assert.deepEqual(tagsIn(bytes), []);
   }
 });
 
-Deno.test("decodeResponse() wants a body of the length that the record tells", () => {
+Deno.test("decodeRecord() wants a body of the length that the record tells", () => {
   const record = encodeRecord(sample("k", 10));
   for (const bytes of [0, 9, 11]) {
-    assert.equal(decodeResponse(record, patterned(bytes)), null);
-    assert.equal(decodeResponse(followed(record, patterned(bytes)), null), null);
+    assert.equal(decodeRecord(record, patterned(bytes)), null);
+    assert.equal(decodeRecord(followed(record, patterned(bytes)), null), null);
   }
 });
 
@@ -122,7 +122,7 @@ Deno.test("whatever bytes come, they are a record or none, and no list runs out 
 Deno.test("what is read of a record holds none of its memory", () => {
   const stored = sample("k", 1_000);
   const bytes = followed(encodeRecord(stored), stored.body);
-  const read = decodeResponse(bytes, null)!;
+  const read = decodeRecord(bytes, null)!;
   bytes.fill(0);
   assertSameResponse(read, stored);
   assert.equal(read.memory.byteLength, read.headBytes + 1_000);
@@ -134,5 +134,5 @@ Deno.test("a record has room for an authentication code", () => {
   const headAt = record.byteLength - headBytes;
   const signed = new Uint8Array([...record.subarray(0, headAt), ...patterned(32), ...record.subarray(headAt)]);
   signed[6] = 32;
-  assertSameResponse(decodeResponse(signed, patterned(3)) ?? undefined, sample("k", 3));
+  assertSameResponse(decodeRecord(signed, patterned(3)) ?? undefined, sample("k", 3));
 });
