@@ -1,5 +1,5 @@
 import type { StoredResponse } from "./stored_response.ts";
-import { chunkCount, decodeResponse, readHeader, RECORD_VERSION, type RecordHeader } from "./_kv_record.ts";
+import { chunkCount, decodeResponse, isOtherVersion, readHeader, type RecordHeader } from "./_kv_record.ts";
 import { chunkRow, hashOfKey, recordRow } from "./_kv_rows.ts";
 
 /** What a look-up on disk came to. */
@@ -38,20 +38,16 @@ async function readOnce(kv: Deno.Kv, row: Deno.KvKey, asked: ReadRequest): Promi
   const { value: record, versionstamp } = await kv.get(row);
   if (versionstamp === null || !(record instanceof Uint8Array)) return ABSENT;
   const header = readHeader(record);
+  // Another version of Usher may have written it; the next put replaces it.
   if (header === null) return isOtherVersion(record) ? ABSENT : { kind: "corrupt", versionstamp };
   if (header.deadAtMs <= asked.nowMs) return { kind: "dead" };
   const chunked = chunkCount(header.bodyLength) > 0;
   if (chunked && !asked.hasRoomFor(header.bodyLength)) return ABSENT;
   const body = chunked ? await readChunks(kv, header) : null;
-  const response = chunked && body === null ? null : await decodeResponse(record, header, body);
+  const response = chunked && body === null ? null : await decodeResponse(record, body);
   if (response === null) return { kind: "corrupt", versionstamp };
   // Two keys with one hash: the other one's response is not ours.
   return response.key === asked.key ? { kind: "found", response, bucket: header.bucket } : ABSENT;
-}
-
-/** A later version of Usher may have written it; the next put replaces it. */
-function isOtherVersion(record: Uint8Array): boolean {
-  return record.byteLength > 0 && record[0] !== RECORD_VERSION;
 }
 
 async function readChunks(kv: Deno.Kv, header: RecordHeader): Promise<Uint8Array<ArrayBuffer> | null> {

@@ -1,8 +1,5 @@
 import type { Fill } from "./fill.ts";
-import type { StoredResponse } from "./stored_response.ts";
-
-/** A response that is being stored: all of it but the body, which is in a {@linkcode Fill}. */
-export type StoredHead = Omit<StoredResponse, "body">;
+import type { StoredHead } from "./stored_response.ts";
 
 /** How a flight ended for those who wait for it. */
 export type FlightResult =

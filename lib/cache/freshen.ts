@@ -1,9 +1,9 @@
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
 import { isStrongTag, strongMatch, type Validators, validatorsOf, weakMatch } from "../http/validators.ts";
-import { ORIGIN_TAG, originValidators } from "./origin_tag.ts";
+import { originValidators } from "./origin_tag.ts";
 import type { CacheRequest, PolicyOptions, ResponseHead, ResponseTimes } from "./policy_options.ts";
 import { OF_REQUEST, storable } from "./storable.ts";
-import { type StoredResponse, storedResponse } from "./stored_response.ts";
+import type { StoredResponse } from "./stored_response.ts";
 
 /** Under what circumstances a response brought news of a stored one. */
 export interface UpdateContext {
@@ -56,7 +56,7 @@ export function headUpdate(stored: StoredResponse, head: ResponseHead, context: 
  * is about the only response that was asked for.
  */
 function speaksOf(stored: StoredResponse, head: ResponseHead): boolean {
-  const ours = originValidators(stored.fields);
+  const ours = originValidators(stored);
   const theirs = validatorsOf(head.fields);
   if (theirs.etag !== null && ours.etag !== null) {
     return isStrongTag(theirs.etag) && isStrongTag(ours.etag)
@@ -68,7 +68,7 @@ function speaksOf(stored: StoredResponse, head: ResponseHead): boolean {
 }
 
 function agreesWith(stored: StoredResponse, head: ResponseHead): boolean {
-  const ours = originValidators(stored.fields);
+  const ours = originValidators(stored);
   const theirs = validatorsOf(head.fields);
   return agrees(theirs, ours, "etag") && agrees(theirs, ours, "lastModified") && lengthAgrees(stored, head);
 }
@@ -81,7 +81,7 @@ function agrees(theirs: Validators, ours: Validators, name: keyof Validators): b
 function lengthAgrees(stored: StoredResponse, head: ResponseHead): boolean {
   const length = fieldValue(head.fields, "content-length");
   if (length === null) return true;
-  if (fieldValue(head.fields, "content-encoding") !== fieldValue(stored.fields, "content-encoding")) return true;
+  if (fieldValue(head.fields, "content-encoding") !== stored.field("content-encoding")) return true;
   return Number(length) === stored.body.byteLength;
 }
 
@@ -97,20 +97,21 @@ function updated(stored: StoredResponse, head: ResponseHead, { request, times, o
   if (!decision.store) {
     const keep = OF_REQUEST.has(decision.reason) ? "leave" : "delete";
     const served = fields.filter(([name]) => name !== "age" && name !== "surrogate-control");
-    return { response: storedResponse({ ...stored, ...times, fields: served }), keep, ownFields };
+    return { response: stored.with({ ...times, fields: served }), keep, ownFields };
   }
   const { freshness, selectedBy, tiers } = decision;
   // What was stored was for all until now; only the update's own lines can be this client's.
   const own = [...ownFields, ...decision.ownFields.filter(([name]) => fieldValue(head.fields, name) !== null)];
   const tags = [...new Set([...stored.tags, ...decision.tags])].sort().slice(0, MAX_TAGS);
-  const parts = { ...stored, ...times, fields: decision.fields, freshness, selectedBy, tiers, tags };
-  return { response: storedResponse(parts), keep: "replace", ownFields: own };
+  const { requestTimeMs, responseTimeMs } = times;
+  const changes = { requestTimeMs, responseTimeMs, fields: decision.fields, freshness, selectedBy, tiers, tags };
+  return { response: stored.with(changes), keep: "replace", ownFields: own };
 }
 
 /** The stored fields, replaced by the update's of the same name; its age and date count, not the stored ones (RFC 9111 §3.2). */
 function mergedFields(stored: StoredResponse, head: ResponseHead, withoutCookies: boolean): Fields {
   // Where clients get a tag of the gateway's own it stays: what it names has not changed.
-  const keepsTag = fieldValue(stored.fields, ORIGIN_TAG) !== null;
+  const keepsTag = stored.originTag !== null;
   const isNews = ([name]: Field): boolean =>
     !NOT_UPDATED.has(name) && !(withoutCookies && COOKIES.has(name)) && !(keepsTag && name === "etag");
   const news = endToEndFields(head.fields, fieldValue(head.fields, "connection")).filter(isNews);

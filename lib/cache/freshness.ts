@@ -57,19 +57,22 @@ export interface Applicable {
   readonly targeted: boolean;
 }
 
+/** Gives a field's value by its lower-case name, repeated lines joined; `null` where there is none. */
+export type FieldReader = (name: string) => string | null;
+
 /** The directives of the first targeted field that is valid and not empty, else those of `Cache-Control` (RFC 9213 §2.2). */
-export function applicableDirectives(fields: Readonly<Fields>, targetedFields: readonly string[]): Applicable {
+export function applicableDirectives(field: FieldReader, targetedFields: readonly string[]): Applicable {
   for (const name of targetedFields) {
-    const directives = targetedField(fields, name);
+    const directives = targetedField(field, name);
     if (directives !== null) return { directives, targeted: true };
   }
-  const surrogate = targetedFields.includes("surrogate-control") ? null : targetedField(fields, "surrogate-control");
+  const surrogate = targetedFields.includes("surrogate-control") ? null : targetedField(field, "surrogate-control");
   if (surrogate !== null) return { directives: surrogate, targeted: true };
-  return { directives: responseDirectives(fieldValue(fields, "cache-control")), targeted: false };
+  return { directives: responseDirectives(field("cache-control")), targeted: false };
 }
 
-function targetedField(fields: Readonly<Fields>, name: string): ResponseDirectives | null {
-  const value = fieldValue(fields, name);
+function targetedField(field: FieldReader, name: string): ResponseDirectives | null {
+  const value = field(name);
   return name === "surrogate-control" ? surrogateDirectives(value) : targetedDirectives(value);
 }
 

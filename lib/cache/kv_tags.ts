@@ -1,4 +1,4 @@
-import { readHeader, readTags } from "./_kv_record.ts";
+import { readTags } from "./_kv_record.ts";
 
 /** Rows that Deno KV reads at once. */
 const BATCH_ROWS = 100;
@@ -16,7 +16,6 @@ export async function scanTags(
 ): Promise<void> {
   for await (const { value } of kv.list({ prefix: ["r"] }, { batchSize: BATCH_ROWS })) {
     if (signal.aborted) return;
-    const header = value instanceof Uint8Array ? readHeader(value) : null;
-    if (header !== null) onTags(readTags(value as Uint8Array, header));
+    if (value instanceof Uint8Array) onTags(readTags(value));
   }
 }

@@ -82,7 +82,7 @@ export class MemoryTier {
 
   /** Keeps a response in place of what its key held. Answers whether it was kept: one that is too large is not. */
   put(given: StoredResponse, nowMs: number): MemoryEntry | undefined {
-    const response = withOwnBuffer(given);
+    const response = given.owned();
     const bytes = heldBytes(response);
     const replaced = this.#take(response.key);
     if (bytes > this.#maxEntryBytes) return undefined;
@@ -201,12 +201,6 @@ export class MemoryTier {
     this.#order = this.#order.filter((other) => other !== tenant);
     if (this.#last === tenant) this.#last = undefined;
   }
-}
-
-/** A view would keep the whole buffer behind it in memory, uncounted. */
-function withOwnBuffer(response: StoredResponse): StoredResponse {
-  const { body } = response;
-  return body.byteLength === body.buffer.byteLength ? response : { ...response, body: body.slice() };
 }
 
 /** A memory tier; see {@linkcode MemoryTier}. @throws {RangeError} when a limit makes no sense */

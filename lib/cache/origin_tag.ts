@@ -1,11 +1,5 @@
-import { type Fields, fieldValue } from "../http/fields.ts";
 import { type Validators, validatorsOf } from "../http/validators.ts";
-
-/**
- * The field of a stored response in which the origin's own entity tag stands where clients get another; empty where the origin gave
- * none. It is never sent.
- */
-export const ORIGIN_TAG = "x-usher-origin-etag";
+import type { StoredHead } from "./stored_response.ts";
 
 /**
  * The validators of a stored response as its origin knows them (RFC 9111 §4.3.1).
@@ -13,14 +7,14 @@ export const ORIGIN_TAG = "x-usher-origin-etag";
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { ORIGIN_TAG, originValidators } from "./origin_tag.ts";
- * assert.equal(originValidators([["etag", '"1"']]).etag, '"1"');
- * assert.equal(originValidators([["etag", '"ours"'], [ORIGIN_TAG, 'W/"1"']]).etag, 'W/"1"');
- * assert.equal(originValidators([["etag", '"ours"'], [ORIGIN_TAG, ""]]).etag, null);
+ * import { originValidators } from "./origin_tag.ts";
+ * const fields: [string, string][] = [["etag", '"ours"']];
+ * assert.equal(originValidators({ fields, originTag: null }).etag, '"ours"');
+ * assert.equal(originValidators({ fields, originTag: 'W/"1"' }).etag, 'W/"1"');
+ * assert.equal(originValidators({ fields, originTag: "" }).etag, null);
  * ```
  */
-export function originValidators(fields: Readonly<Fields>): Validators {
+export function originValidators({ fields, originTag }: Pick<StoredHead, "fields" | "originTag">): Validators {
   const validators = validatorsOf(fields);
-  const origins = fieldValue(fields, ORIGIN_TAG);
-  return origins === null ? validators : { ...validators, etag: origins || null };
+  return originTag === null ? validators : { ...validators, etag: originTag || null };
 }

@@ -1,6 +1,7 @@
 import { type ErrorCode, GatewayError, type GatewayErrorOptions } from "../errors.ts";
 import { Fill, type FillBudget } from "./fill.ts";
-import { Flight, type FlightResult, type StoredHead } from "./flight.ts";
+import { Flight, type FlightResult } from "./flight.ts";
+import { decodeHead, encodeRecord } from "./record.ts";
 import type { StoredResponse } from "./stored_response.ts";
 
 /** What workers say to each other about flights; `id` is chosen by the worker that joins. */
@@ -14,7 +15,8 @@ type PeerMessage =
 type HeadMessage = {
   readonly type: "head";
   readonly id: number;
-  readonly head: StoredHead;
+  /** The response's record; see `record.ts`. */
+  readonly record: ArrayBuffer;
   readonly lengthBytes: number;
 };
 
@@ -112,8 +114,9 @@ export class PeerFlights {
     }
   }
 
-  #begin(id: number, joined: Joined, { head, lengthBytes }: Pick<HeadMessage, "head" | "lengthBytes">): void {
-    if (!this.#options.budget.reserve(lengthBytes)) return this.#land(id, { kind: "solo" });
+  #begin(id: number, joined: Joined, { record, lengthBytes }: HeadMessage): void {
+    const head = decodeHead(new Uint8Array(record));
+    if (head === null || !this.#options.budget.reserve(lengthBytes)) return this.#land(id, { kind: "solo" });
     joined.fill = Fill.ofLength(lengthBytes);
     clearTimeout(joined.timer);
     joined.flight.land({ kind: "shared", head, fill: joined.fill });
@@ -157,16 +160,18 @@ export class PeerFlights {
 
   /** Answers a join: with the flight's result as it comes in, or with what this worker holds, or with `solo`. */
   async #answer(port: MessagePort, id: number, key: string): Promise<void> {
-    const send = (message: PeerMessage) => port.postMessage(message);
+    const send = (message: PeerMessage, ...moved: ArrayBuffer[]) => port.postMessage(message, moved);
     try {
       const result = await this.#resultOf(key);
       if (result.kind === "solo") return send({ type: "solo", id });
       if (result.kind === "failed") return send({ type: "failed", id, failure: portable(result.error) });
-      send({ type: "head", id, head: result.head, lengthBytes: result.fill.lengthBytes });
+      const record = encodeRecord(result.head).buffer;
+      send({ type: "head", id, record, lengthBytes: result.fill.lengthBytes }, record);
       const read = result.fill.reader();
       for (let chunk = await read(); chunk !== null; chunk = await read()) {
-        // A view would be sent with the whole array that it looks into.
-        send({ type: "chunk", id, bytes: chunk.slice() });
+        // A view would be sent with the whole array that it looks into; the copy is handed over without another one.
+        const bytes = chunk.slice();
+        send({ type: "chunk", id, bytes }, bytes.buffer);
       }
     } catch (error) {
       send({ type: "failed", id, failure: portable(error) });
@@ -178,8 +183,7 @@ export class PeerFlights {
     if (flight !== undefined) return flight.result;
     const held = this.#options.heldOf(key);
     if (held === undefined) return { kind: "solo" };
-    const { body, ...head } = held;
-    return { kind: "shared", head, fill: Fill.ofBody(body) };
+    return { kind: "shared", head: held, fill: Fill.ofBody(held.body) };
   }
 }
 

@@ -144,7 +144,7 @@ function judgeStored(request: CacheRequest, stored: StoredResponse, { options, n
 /** A user's request gets a shared response only where the origin says that it is for all (the mirror of RFC 9111 §3.5). */
 function mayShare(request: CacheRequest, stored: StoredResponse, options: PolicyOptions): boolean {
   if (request.sharedAuthorization || request.header("authorization") === null) return true;
-  return allowsAuthorized(applicableDirectives(stored.fields, options.targetedFields).directives);
+  return allowsAuthorized(applicableDirectives((name) => stored.field(name), options.targetedFields).directives);
 }
 
 /** Whether the client wants a fresher response than this one (RFC 9111 §5.2.1.1, §5.2.1.3, §5.2.1.4). */

@@ -149,13 +149,14 @@ export class PurgeRules {
  * ```ts
  * import assert from "node:assert/strict";
  * import { staleSince } from "./purge_rules.ts";
+ * import { storedResponse } from "./stored_response.ts";
  * const freshness = {
  *   initialAgeMs: 50, lifetimeMs: 60_000, staleWhileRevalidateMs: 0, staleIfErrorMs: 0, mustRevalidate: false, alwaysValidate: false,
  * };
- * const stored = {
+ * const stored = storedResponse({
  *   key: "api\0\0/", status: 200, fields: [], body: new Uint8Array(), requestTimeMs: 900, responseTimeMs: 1000, freshness,
  *   selectedBy: [], tags: [], tiers: { memory: true, disk: true },
- * };
+ * });
  * assert.equal(staleSince(stored, 3000).freshness.lifetimeMs, 2050);
  * ```
  */
@@ -163,7 +164,7 @@ export function staleSince(response: StoredResponse, atMs: number): StoredRespon
   const { freshness } = response;
   const ageThenMs = freshness.initialAgeMs + Math.max(0, atMs - response.responseTimeMs);
   if (freshness.lifetimeMs <= ageThenMs) return response;
-  return { ...response, freshness: { ...freshness, lifetimeMs: ageThenMs } };
+  return response.with({ freshness: { ...freshness, lifetimeMs: ageThenMs } });
 }
 
 /** Tags of one rule that weigh as much as a rule of another kind. */

@@ -2,10 +2,10 @@ import type { Fields } from "../http/fields.ts";
 import { normalizeSelecting } from "../http/vary.ts";
 import { originValidators } from "./origin_tag.ts";
 import type { CacheRequest } from "./policy_options.ts";
-import type { StoredResponse } from "./stored_response.ts";
+import type { StoredHead } from "./stored_response.ts";
 
 /** What age and remaining life are worked out from: a stored response, with its body or before it has come in. */
-export type Aged = Pick<StoredResponse, "freshness" | "responseTimeMs">;
+export type Aged = Pick<StoredHead, "freshness" | "responseTimeMs">;
 
 /** Current age in milliseconds (RFC 9111 §4.2.3). A clock that was set back makes nothing younger than it came. */
 export function ageMs(stored: Aged, nowMs: number): number {
@@ -28,7 +28,7 @@ export function ttlSeconds(stored: Aged, nowMs: number): number {
 }
 
 /** Whether a request selects the stored response: it says the same in every field that its `Vary` names (RFC 9111 §4.1). */
-export function selects(stored: StoredResponse, request: Pick<CacheRequest, "header">): boolean {
+export function selects(stored: Pick<StoredHead, "selectedBy">, request: Pick<CacheRequest, "header">): boolean {
   for (const [name, value] of stored.selectedBy) {
     const asked = request.header(name);
     if (asked !== value && normalizeSelecting(name, asked) !== value) return false;
@@ -40,8 +40,8 @@ export function selects(stored: StoredResponse, request: Pick<CacheRequest, "hea
  * The conditions of a validation request (RFC 9111 §4.3.1): both validators where there are both, each exactly as the origin
  * sent it. Empty where the stored response has none.
  */
-export function validationFields(stored: StoredResponse): Fields {
-  const { etag, lastModified } = originValidators(stored.fields);
+export function validationFields(stored: StoredHead): Fields {
+  const { etag, lastModified } = originValidators(stored);
   const fields: Fields = [];
   if (etag !== null) fields.push(["if-none-match", etag]);
   if (lastModified !== null) fields.push(["if-modified-since", lastModified]);

@@ -125,7 +125,7 @@ const COOKIES: ReadonlySet<string> = new Set(["set-cookie", "set-cookie2"]);
  */
 export function storable(subject: StorableSubject): Storable | NotStorable {
   const { request, head, options, times } = subject;
-  const applicable = applicableDirectives(head.fields, options.targetedFields);
+  const applicable = applicableDirectives((name) => fieldValue(head.fields, name), options.targetedFields);
   const { directives } = applicable;
   const refusal = refusedByRequest(request, options) ?? refusedByStatus(subject) ??
     refusedByDirectives(subject, directives);

@@ -1,6 +1,5 @@
 import { KEY_SEPARATOR } from "./key.ts";
 import type { StoredResponse, Tier } from "./stored_response.ts";
-import { isVaryMarker } from "./variants.ts";
 
 /** What a look-up found and where. */
 export interface Found {
@@ -71,7 +70,7 @@ export function deadAtMs(response: StoredResponse, keepMs: number): number {
 
 function hasValidator(response: StoredResponse): boolean {
   // A marker has no fields of its own, and has to outlive the variants that it leads to.
-  return isVaryMarker(response) || response.fields.some(([name]) => name === "etag" || name === "last-modified");
+  return response.kind === "marker" || response.field("etag") !== null || response.field("last-modified") !== null;
 }
 
 /** Where a store says what went wrong; a logger fits. */

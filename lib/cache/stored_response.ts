@@ -1,3 +1,5 @@
+import { Buffer } from "node:buffer";
+import { encodeFieldLines, fieldIn, fieldsIn, latin1Text } from "../http/field_lines.ts";
 import type { Fields } from "../http/fields.ts";
 
 /** How long a stored response may be used, fixed when it was stored (RFC 9111 §4.2, RFC 5861). */
@@ -16,15 +18,33 @@ export interface Freshness {
   readonly alwaysValidate: boolean;
 }
 
-/**
- * One response as it is kept: complete, immutable, ready to serve. The body is bounded by `cache.max_entry`, so it is one array.
- */
-export interface StoredResponse {
+/** Which tiers a response may be kept in. */
+export interface Tiers {
+  readonly memory: boolean;
+  readonly disk: boolean;
+}
+
+/** A tier of the store. */
+export type Tier = "memory" | "disk";
+
+/** What an entry of the store is. Only `response` and `part` have a status and fields that are sent. */
+export type StoredKind =
+  /** A response to a `GET`, whole. */
+  | "response"
+  /** Names the request fields that select one of several responses; see `varyMarker`. */
+  | "marker"
+  /** One range of a response that is not held whole. */
+  | "part"
+  /** Notes of the gateway's own; its body is their text. */
+  | "index";
+
+/** What is known of an entry beside its fields and its body. */
+export interface StoredFacts {
   readonly key: string;
+  /** @default "response" */
+  readonly kind?: StoredKind;
+  /** 0 where the kind has none. */
   readonly status: number;
-  /** End-to-end fields as they are served: without `age`, `date` included, `content-length` of `body` included. */
-  readonly fields: Readonly<Fields>;
-  readonly body: Uint8Array<ArrayBuffer>;
   /** Local clock when the request was sent and when its response came (RFC 9111 §4.2.3). */
   readonly requestTimeMs: number;
   readonly responseTimeMs: number;
@@ -38,33 +58,234 @@ export interface StoredResponse {
   readonly tags: readonly string[];
   /** Tiers it may stay in. */
   readonly tiers: Tiers;
+  /**
+   * The origin's own entity tag where clients get another, empty where the origin gave none; `null` where clients get the origin's.
+   * @default null
+   */
+  readonly originTag?: string | null;
+  /**
+   * Its dates say nothing of its content, because the gateway changed that.
+   * @default false
+   */
+  readonly isUndated?: boolean;
 }
 
-/** What a stored response is put together from, once its whole body is there. */
-export interface StoredParts extends Omit<StoredResponse, "fields"> {
-  /** Without `content-length`. */
+/** What the head of a response is made of. */
+export interface HeadParts extends StoredFacts {
+  /** End-to-end fields, `date` included, without `age`; a `content-length` is left out, since `lengthBytes` says it. */
   readonly fields: Readonly<Fields>;
+  /**
+   * Length of the content; `null` where it is not known yet.
+   * @default null
+   */
+  readonly lengthBytes?: number | null;
 }
 
-/** A stored response of its parts: the length of its body becomes its `content-length`, where the status allows content. */
+/** What a stored response is made of. */
+export interface StoredParts extends Omit<HeadParts, "lengthBytes"> {
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+const NO_TEXTS: readonly never[] = Object.freeze([]);
+
+/**
+ * A response that is being stored: all of it but its body. Immutable. Its fields are held as the bytes that are sent; there is no list of
+ * them.
+ */
+export class StoredHead implements StoredFacts {
+  readonly key: string;
+  readonly kind: StoredKind;
+  readonly status: number;
+  readonly requestTimeMs: number;
+  readonly responseTimeMs: number;
+  readonly freshness: Freshness;
+  readonly selectedBy: StoredFacts["selectedBy"];
+  readonly tags: readonly string[];
+  readonly tiers: Tiers;
+  readonly originTag: string | null;
+  readonly isUndated: boolean;
+  /** Length of the content; `null` where it is not known yet. */
+  readonly lengthBytes: number | null;
+  /** The memory of the record, its head first. Views of it are made when they are asked for: one that is kept costs 100 bytes. */
+  readonly memory: ArrayBuffer;
+  /** Length of the head in {@linkcode memory}. */
+  readonly headBytes: number;
+
+  /** Of a head in the bytes of {@linkcode head}; use {@linkcode StoredHead.of} where there are fields. */
+  constructor(facts: StoredFacts & Pick<HeadParts, "lengthBytes">, memory: ArrayBuffer, headBytes: number) {
+    this.key = facts.key;
+    this.kind = facts.kind ?? "response";
+    this.status = facts.status;
+    this.requestTimeMs = facts.requestTimeMs;
+    this.responseTimeMs = facts.responseTimeMs;
+    this.freshness = facts.freshness;
+    this.selectedBy = facts.selectedBy.length === 0 ? NO_TEXTS : facts.selectedBy;
+    this.tags = facts.tags.length === 0 ? NO_TEXTS : facts.tags;
+    this.tiers = tiersOf(facts.tiers.memory, facts.tiers.disk);
+    this.originTag = facts.originTag ?? null;
+    this.isUndated = facts.isUndated ?? false;
+    this.lengthBytes = facts.lengthBytes ?? null;
+    this.memory = memory;
+    this.headBytes = headBytes;
+  }
+
+  /** The head of these parts. */
+  static of(parts: HeadParts): StoredHead {
+    const head = headOf(parts.fields);
+    return new StoredHead(ownTexts(parts), head.buffer, head.byteLength);
+  }
+
+  /**
+   * The field lines as they are sent: `name: value\r\n` each, names in lower case, Latin-1, with the origin's `Date` and without `Age`,
+   * `Content-Length` and the gateway's own `Cache-Status` and `X-Request-Id`. A view; it must not be changed.
+   */
+  get head(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.memory, 0, this.headBytes);
+  }
+
+  /** The values of a field by its lower-case name, joined; `null` where there is none. Makes no list. */
+  field(name: string): string | null {
+    if (name === "content-length") return this.#saysLength ? String(this.lengthBytes) : null;
+    return fieldIn(latin1Text(this.head), name);
+  }
+
+  /**
+   * All fields, `content-length` included where the status allows content and the length is known (RFC 9110 §8.6). A list made anew
+   * each time, which takes about a microsecond: for single fields ask {@linkcode field}.
+   */
+  get fields(): Fields {
+    const fields = fieldsIn(latin1Text(this.head));
+    if (this.#saysLength) fields.push(["content-length", String(this.lengthBytes)]);
+    return fields;
+  }
+
+  /** The same with some parts changed. */
+  with(changes: Partial<HeadParts>): StoredHead {
+    const { fields, ...facts } = changes;
+    const { buffer, byteLength } = fields === undefined ? ownHead(this) : headOf(fields);
+    return new StoredHead({ ...this, ...facts }, buffer, byteLength);
+  }
+
+  /** The whole response, as it is to be stored: a small body is copied, so that head and body are one piece of memory. */
+  withBody(body: Uint8Array<ArrayBuffer>): StoredResponse {
+    return inOnePiece(this, this.head, body);
+  }
+
+  get #saysLength(): boolean {
+    return this.lengthBytes !== null && this.status !== 204 && (this.kind === "response" || this.kind === "part");
+  }
+}
+
+/**
+ * One response as it is kept: complete, immutable, ready to serve. The body is bounded by `cache.max_entry`, so it is one array.
+ */
+export class StoredResponse extends StoredHead {
+  /** The body where it lies elsewhere: a large one, or one that is shared; `null` where it follows the head in {@linkcode memory}. */
+  readonly apart: Uint8Array<ArrayBuffer> | null;
+
+  /** Of bytes that are laid out already: the body is `apart`, or else what follows the head in `memory`. */
+  constructor(facts: StoredFacts, memory: ArrayBuffer, headBytes: number, apart: Uint8Array<ArrayBuffer> | null) {
+    const lengthBytes = apart === null ? memory.byteLength - headBytes : apart.byteLength;
+    super({ ...facts, lengthBytes }, memory, headBytes);
+    this.apart = apart;
+  }
+
+  /** The content. A view; it must not be changed. */
+  get body(): Uint8Array<ArrayBuffer> {
+    return this.apart ?? new Uint8Array(this.memory, this.headBytes);
+  }
+
+  /** The same with some parts changed. What is not changed is shared, and so is a body that is given. */
+  override with(changes: Partial<StoredParts>): StoredResponse {
+    const { fields, body, ...facts } = changes;
+    const all = { ...this, ...facts };
+    if (fields === undefined && body === undefined) {
+      return new StoredResponse(all, this.memory, this.headBytes, this.apart);
+    }
+    const { buffer, byteLength } = fields === undefined ? ownHead(this) : headOf(fields);
+    return new StoredResponse(all, buffer, byteLength, body ?? this.body);
+  }
+
+  override withBody(body: Uint8Array<ArrayBuffer>): StoredResponse {
+    return isSameView(body, this.body) ? this : super.withBody(body);
+  }
+
+  /** The same in memory of its own, to be kept: a view would keep the whole buffer behind it, uncounted. */
+  owned(): StoredResponse {
+    const { apart } = this;
+    if (apart === null || apart.byteLength > APART_BYTES && apart === filling(apart)) return this;
+    return inOnePiece(this, this.head, apart);
+  }
+}
+
+/** A stored response of its parts. */
 export function storedResponse(parts: StoredParts): StoredResponse {
-  const fields = parts.fields.filter(([name]) => name !== "content-length");
-  if (parts.status !== 204) fields.push(["content-length", String(parts.body.byteLength)]);
-  return { ...parts, fields };
+  return inOnePiece(ownTexts(parts), headOf(parts.fields), parts.body);
 }
 
-/** Which tiers a response may be kept in. */
-export interface Tiers {
-  readonly memory: boolean;
-  readonly disk: boolean;
+/** Larger bodies stay where they are: the memory that is saved by one buffer less is not worth the copy. */
+const APART_BYTES = 16 * 1024;
+
+function inOnePiece(facts: StoredFacts, head: Uint8Array<ArrayBuffer>, body: Uint8Array<ArrayBuffer>): StoredResponse {
+  const headBytes = head.byteLength;
+  if (body.byteLength > APART_BYTES) return new StoredResponse(facts, filling(head).buffer, headBytes, filling(body));
+  const memory = new Uint8Array(headBytes + body.byteLength);
+  memory.set(head);
+  memory.set(body, headBytes);
+  return new StoredResponse(facts, memory.buffer, headBytes, null);
 }
 
-/** The part of a stored response that a purge or an accounting needs; kept beside the body in every tier. */
-export type Tier = "memory" | "disk";
+function headOf(fields: Readonly<Fields>): Uint8Array<ArrayBuffer> {
+  return encodeFieldLines(fields.filter(([name]) => name !== "content-length"));
+}
 
-/** Bytes that a stored response is counted with in memory: body, fields, key and a flat share for the objects around them. */
-export function heldBytes(response: StoredResponse): number {
-  let bytes = 512 + response.body.byteLength + response.key.length * 2;
-  for (const [name, value] of response.fields) bytes += 32 + (name.length + value.length) * 2;
+function ownHead(stored: StoredHead): Uint8Array<ArrayBuffer> {
+  return filling(stored.head);
+}
+
+/** The bytes in a buffer that holds nothing else. */
+function filling(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+}
+
+function isSameView(a: Uint8Array, b: Uint8Array): boolean {
+  return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.byteLength === b.byteLength;
+}
+
+const TIERS: readonly Tiers[] = [0, 1, 2, 3].map((bits) =>
+  Object.freeze({ memory: (bits & 1) !== 0, disk: (bits & 2) !== 0 })
+);
+
+/** One object for all that may stay in the same tiers. */
+export function tiersOf(memory: boolean, disk: boolean): Tiers {
+  return TIERS[(memory ? 1 : 0) | (disk ? 2 : 0)]!;
+}
+
+/** Texts that are part of a message's head would keep all of it in memory. */
+function ownTexts<T extends StoredFacts>(facts: T): T {
+  return {
+    ...facts,
+    key: ownText(facts.key),
+    selectedBy: facts.selectedBy.map(([name, value]) => [ownText(name), value === null ? null : ownText(value)]),
+    tags: facts.tags.map(ownText),
+    originTag: facts.originTag == null ? null : ownText(facts.originTag),
+  };
+}
+
+function ownText(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+/** What an entry takes beside its bytes and texts: the objects of it, and its places in the memory tier. */
+const FLAT_BYTES = 512;
+
+/** Bytes that a stored response is counted with in memory: body, head, key, tags and a flat share for the objects around them. */
+export function heldBytes(stored: StoredResponse): number {
+  let bytes = FLAT_BYTES + stored.headBytes + stored.body.byteLength + stored.key.length;
+  for (const tag of stored.tags) bytes += TEXT_BYTES + tag.length;
+  for (const [name, value] of stored.selectedBy) bytes += 3 * TEXT_BYTES + name.length + (value?.length ?? 0);
   return bytes;
 }
+
+/** A text in a list, beside its characters. */
+const TEXT_BYTES = 32;

@@ -11,20 +11,21 @@ export function varyMarker(
   variant: StoredResponse,
   sinceMs: number | null = null,
 ): StoredResponse {
-  return {
-    ...variant,
+  return variant.with({
     key: primaryKey,
+    kind: "marker",
     requestTimeMs: sinceMs ?? variant.requestTimeMs,
     status: 0,
     fields: [],
     body: new Uint8Array(0),
     selectedBy: variant.selectedBy.map(([name]) => [name, null]),
-  };
+    originTag: null,
+  });
 }
 
 /** Whether what a primary key holds is a {@linkcode varyMarker}. */
 export function isVaryMarker(stored: StoredResponse): boolean {
-  return stored.status === 0;
+  return stored.kind === "marker";
 }
 
 /** Whether a marker leads to a variant, or to one of the same key from before an earlier marker was deleted. */

@@ -21,7 +21,7 @@ export function changeDocument(exchange: Exchange, answer: Answer): Answer | Pro
 function changeFilling(exchange: Exchange, answer: FillingAnswer): Answer | Promise<Answer> {
   const { head, fill, note } = answer;
   const stored = (body: Uint8Array<ArrayBuffer>): Answer => {
-    const response = { ...head, body };
+    const response = head.withBody(body);
     return { kind: "stored", note, response: exchange.rewrite === null ? response : rewrittenForm(exchange, response) };
   };
   if (fill.body !== null) return stored(fill.body);

@@ -13,7 +13,7 @@ export function checkConditions(exchange: Exchange, answer: Answer): Answer {
   if (answer.kind !== "stored" || exchange.isPlain || answer.isPart) return answer;
   const { response, note } = answer;
   const precondition = evaluatePreconditions(exchange, response);
-  if (precondition === "forward" && "isUndated" in response) {
+  if (precondition === "forward" && response.isUndated) {
     return { kind: "made", note, status: 412, fields: [["cache-control", "no-store"]], body: new Uint8Array(0) };
   }
   if (precondition !== "not_modified") return answer;

@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { Found } from "../cache/store.ts";
-import type { StoredResponse } from "../cache/stored_response.ts";
+import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import type { Answer } from "../request/answer.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
@@ -8,7 +8,7 @@ import type { Coding, CompressOptions } from "../request/storing_options.ts";
 import { evaluatePreconditions } from "../http/conditional.ts";
 import { negotiateCoding } from "../http/content_coding.ts";
 import type { Fields } from "../http/fields.ts";
-import { type FormHead, Forms, isCodable, varying } from "./coded_form.ts";
+import { Forms, isCodable, varying } from "./coded_form.ts";
 import { compressed } from "./compress.ts";
 import { pictureFields } from "./image_form.ts";
 
@@ -25,10 +25,10 @@ export function chooseCoding(exchange: Exchange, answer: Answer): Answer | Promi
  * The fields of a response that is passed on while it is being stored: with the `Vary` of its stored form, so that a cache behind does
  * not take the first client's form for everyone's. `null` is a length that is not known yet.
  */
-export function fieldsAhead(exchange: Exchange, head: FormHead, lengthBytes: number | null): Fields {
+export function fieldsAhead(exchange: Exchange, head: StoredHead, lengthBytes: number | null): Fields {
   const { images, storing: { compress } } = exchange.tenant;
   const isCoded = compress !== null && isCodable(head, lengthBytes, compress);
-  return pictureFields(isCoded ? varying(head.fields) : head.fields.slice(), images);
+  return pictureFields(isCoded ? varying(head.fields) : head.fields, images);
 }
 
 /** What a stored response may be served as, by the options of its listener; `null` where it is served as it is. */

@@ -1,4 +1,3 @@
-import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import { endToEndFields, type Fields, fieldValue } from "../http/fields.ts";
 import type { Exchange } from "../request/exchange.ts";
 
@@ -7,7 +6,7 @@ export function clientFields(exchange: Exchange, fields: Readonly<Fields>): Fiel
   const { dropFields, ignoreVary } = exchange.tenant.type;
   const kept = endToEndFields(fields, fieldValue(fields, "connection")).filter(([name]) =>
     // The exchange has one id; the origin's own would stand beside it. Surrogate-Control speaks to this cache alone.
-    name !== "x-request-id" && name !== ORIGIN_TAG && !dropFields.has(name) &&
+    name !== "x-request-id" && !dropFields.has(name) &&
     (name !== "surrogate-control" || exchange.tenant.policy === null)
   );
   return withVia(ignoreVary.size === 0 ? kept : withoutVary(kept, ignoreVary), exchange.services.settings.name);

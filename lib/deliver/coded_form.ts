@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { KEY_SEPARATOR } from "../cache/key.ts";
-import type { StoredResponse } from "../cache/stored_response.ts";
+import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import type { Coding, CompressOptions } from "../request/storing_options.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
@@ -24,14 +24,14 @@ export class Forms {
 
   constructor(stored: StoredResponse) {
     this.#stored = stored;
-    this.identity = { ...stored, fields: varying(stored.fields) };
+    this.identity = stored.with({ fields: varying(stored.fields) });
   }
 
   /** The coded form without its body: enough for a 304. */
   head(coding: Coding): StoredResponse {
     let head = this.#heads.get(coding);
     if (head === undefined) {
-      head = { ...this.#stored, fields: codedFields(this.#stored.fields, coding), body: new Uint8Array(0) };
+      head = this.#stored.with({ fields: codedFields(this.#stored.fields, coding), body: new Uint8Array(0) });
       this.#heads.set(coding, head);
     }
     return head;
@@ -46,18 +46,16 @@ export class Forms {
   with(coding: Coding, held: StoredResponse): StoredResponse | null {
     const known = this.#coded.get(held);
     if (known !== undefined) return known;
-    if (fieldValue(held.fields, SOURCE) !== this.#sourceHash()) return null;
-    const { body } = held;
-    const fields = this.head(coding).fields.filter(([name]) => name !== "content-length");
-    fields.push(["content-length", String(body.byteLength)]);
-    const coded = { ...this.#stored, fields, body };
+    if (held.field(SOURCE) !== this.#sourceHash()) return null;
+    const coded = this.head(coding).with({ body: held.body });
     this.#coded.set(held, coded);
     return coded;
   }
 
   /** A coded body as it is stored: it lives no longer than what it was made of, and goes with the same purges. */
   holding(coding: Coding, body: Uint8Array<ArrayBuffer>): StoredResponse {
-    return { ...this.#stored, key: this.key(coding), fields: [[SOURCE, this.#sourceHash()]], selectedBy: [], body };
+    const fields: Fields = [[SOURCE, this.#sourceHash()]];
+    return this.#stored.with({ key: this.key(coding), fields, selectedBy: [], body });
   }
 
   #sourceHash(): string {
@@ -66,21 +64,22 @@ export class Forms {
 }
 
 /** A response, stored or on its way there, as far as its fields tell how it may be served. */
-export type FormHead = Pick<StoredResponse, "status" | "fields" | "tiers">;
+export type FormHead = Pick<StoredHead, "status" | "field" | "tiers">;
 
 /** Whether a response may be served in another coding than it has (RFC 9111 §5.2.2.6); `null` is a length that is not known yet. */
 export function isCodable(
-  { status, fields, tiers }: FormHead,
+  head: FormHead,
   lengthBytes: number | null,
   options: CompressOptions,
 ): boolean {
+  const { status, tiers } = head;
   // Nothing is kept of it, so that it would be coded anew each time.
   if (!tiers.memory && !tiers.disk) return false;
   if (status !== 200) return false;
   if (lengthBytes !== null && (lengthBytes < options.minBytes || lengthBytes > MAX_BYTES)) return false;
-  if (fieldValue(fields, "content-encoding") !== null || fieldValue(fields, "set-cookie") !== null) return false;
-  const type = (fieldValue(fields, "content-type") ?? "").split(";", 1)[0]!.trim().toLowerCase();
-  return options.isCompressible(type) && !responseDirectives(fieldValue(fields, "cache-control")).noTransform;
+  if (head.field("content-encoding") !== null || head.field("set-cookie") !== null) return false;
+  const type = (head.field("content-type") ?? "").split(";", 1)[0]!.trim().toLowerCase();
+  return options.isCompressible(type) && !responseDirectives(head.field("cache-control")).noTransform;
 }
 
 /** The fields with the `Vary` that a choice of codings makes necessary (RFC 9110 §12.5.5). */

@@ -1,5 +1,5 @@
-import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import type { Fields } from "../http/fields.ts";
 import type { Tenant } from "../request/snapshot.ts";
 import { fieldLines, writeLatin1 } from "../wire/head_writer.ts";
 import { sentFields } from "./sent_fields.ts";
@@ -17,15 +17,18 @@ const known = new WeakMap<StoredResponse, FixedLines>();
 export function fixedLines(stored: StoredResponse, tenant: Tenant): FixedLines {
   const before = known.get(stored);
   if (before !== undefined && before.tenant === tenant) return before;
-  const fields = sentFields(tenant, stored.fields.filter(([name]) => name !== ORIGIN_TAG && name !== "content-length"));
+  const given = stored.fields.filter(([name]) => name !== "content-length");
+  const fields = sentFields(tenant, given);
+  const hasDate = fields.some(([name]) => name === "date");
+  const isAsStored = fields === given && tenant.responseFields.length === 0;
+  const made = { tenant, bytes: isAsStored ? stored.head : encoded(fields, tenant), hasDate };
+  known.set(stored, made);
+  return made;
+}
+
+function encoded(fields: Fields, tenant: Tenant): Uint8Array {
   const text = fieldLines(fields) + fieldLines(tenant.responseFields);
   const bytes = new Uint8Array(text.length);
   writeLatin1(text, bytes, 0);
-  const made = {
-    tenant,
-    bytes,
-    hasDate: fields.some(([name]) => name === "date"),
-  };
-  known.set(stored, made);
-  return made;
+  return bytes;
 }

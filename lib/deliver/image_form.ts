@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { KEY_SEPARATOR } from "../cache/key.ts";
-import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { ConvertOptions, FormRecipe } from "../request/convert_options.ts";
 import { responseDirectives } from "../http/cache_control.ts";
@@ -27,7 +26,6 @@ const OF_BYTES: ReadonlySet<string> = new Set([
   // Without it no date tells the forms apart: a client that has one of them must not be told that it has the other.
   "last-modified",
   "repr-digest",
-  ORIGIN_TAG,
 ]);
 
 /** Whether a response is a picture whose form may be chosen by `Accept` (RFC 9111 §5.2.2.6). */
@@ -77,10 +75,9 @@ export function sizedResponse(
   { key, tags, body }: Pick<StoredResponse, "key" | "tags" | "body">,
 ): StoredResponse {
   const fields = withoutBytesFields(source.fields);
-  const contentType = fieldValue(source.fields, "content-type") ?? "";
-  fields.push(["content-type", contentType], ["content-length", String(body.byteLength)]);
-  fields.push(["etag", tagOf(body)], [ORIGIN_TAG, ""]);
-  return { ...source, key, fields, tags: [...new Set([...source.tags, ...tags])].sort(), body };
+  const contentType = source.field("content-type") ?? "";
+  fields.push(["content-type", contentType], ["etag", tagOf(body)]);
+  return source.with({ key, fields, originTag: "", tags: [...new Set([...source.tags, ...tags])].sort(), body });
 }
 
 /** What a stored picture may be served as: itself, or converted. Worked out once for each stored response. */
@@ -95,8 +92,8 @@ export class ImageForms {
 
   constructor(stored: StoredResponse, { saysVary }: Pick<ConvertOptions, "saysVary"> = { saysVary: false }) {
     this.#stored = stored;
-    this.original = saysVary ? stored : { ...stored, fields: varying(stored.fields) };
-    this.mediaType = mediaTypeOf(fieldValue(stored.fields, "content-type"));
+    this.original = saysVary ? stored : stored.with({ fields: varying(stored.fields) });
+    this.mediaType = mediaTypeOf(stored.field("content-type"));
   }
 
   /** The key of a form. Purges see the original's target in it. */
@@ -110,7 +107,7 @@ export class ImageForms {
   with(recipe: FormRecipe, held: StoredResponse): StoredResponse | null | undefined {
     const known = this.#forms.get(held);
     if (known !== undefined) return known;
-    if (fieldValue(held.fields, SOURCE) !== this.#sourceHash()) return undefined;
+    if (held.field(SOURCE) !== this.#sourceHash()) return undefined;
     const form = held.body.byteLength === 0 ? null : this.#served(recipe, held);
     this.#forms.set(held, form);
     return form;
@@ -123,15 +120,15 @@ export class ImageForms {
   holding(recipe: FormRecipe, body: Uint8Array<ArrayBuffer> | null): StoredResponse {
     const fields: Fields = [[SOURCE, this.#sourceHash()]];
     if (body !== null) fields.push(["etag", tagOf(body)]);
-    return { ...this.#stored, key: this.key(recipe), fields, selectedBy: [], body: body ?? new Uint8Array(0) };
+    return this.#stored.with({ key: this.key(recipe), fields, selectedBy: [], body: body ?? new Uint8Array(0) });
   }
 
-  #served(recipe: FormRecipe, { fields: own, body }: StoredResponse): StoredResponse {
+  #served(recipe: FormRecipe, held: StoredResponse): StoredResponse {
     const fields = withoutBytesFields(this.original.fields);
-    fields.push(["content-type", recipe.mediaType], ["content-length", String(body.byteLength)]);
-    const etag = fieldValue(own, "etag");
+    fields.push(["content-type", recipe.mediaType]);
+    const etag = held.field("etag");
     if (etag !== null) fields.push(["etag", etag]);
-    return { ...this.#stored, fields, body };
+    return this.#stored.with({ fields, body: held.body });
   }
 
   #sourceHash(): string {

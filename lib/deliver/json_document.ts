@@ -1,5 +1,4 @@
 import { gunzipSync } from "node:zlib";
-import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { isJsonType } from "../http/content_signature.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
@@ -21,7 +20,6 @@ const REPLACED: ReadonlySet<string> = new Set([
   "repr-digest",
   "signature",
   "signature-input",
-  ORIGIN_TAG,
 ]);
 
 /** Whether a response is a JSON document that can be changed; `null` is a length that is not known yet. */

@@ -18,15 +18,14 @@ export async function madeOnce({ collapse, store }: Services, { key, make }: Mak
     const result = await entry.result;
     // Whoever made it just now may have let go of it, since it is stored.
     if (result.kind !== "shared") return (await store.get(key))?.response ?? null;
-    return await result.fill.whole().then((body) => ({ ...result.head, body }), () => null);
+    return await result.fill.whole().then((body) => result.head.withBody(body), () => null);
   }
   let made: StoredResponse | null = null;
   try {
     made = await make();
     if (made === null) return null;
     store.put(made);
-    const { body, ...head } = made;
-    entry.flight.land({ kind: "shared", head, fill: Fill.ofBody(body) });
+    entry.flight.land({ kind: "shared", head: made, fill: Fill.ofBody(made.body) });
     return made;
   } catch {
     return null;

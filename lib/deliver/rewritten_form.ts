@@ -4,7 +4,6 @@ import { KEY_SEPARATOR } from "../cache/key.ts";
 import { heldBytes, type StoredResponse } from "../cache/stored_response.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Rewrite, Rewriting } from "../request/rewriting.ts";
-import type { UndatedResponse } from "../http/conditional.ts";
 import { isDocument, plainBody, withoutContentFields } from "./json_document.ts";
 import { tagOf } from "./simple_tag.ts";
 
@@ -58,7 +57,7 @@ function newForm(stored: StoredResponse, rewrite: Rewrite, forms: Forms): Stored
 
 /** A form that no store keeps, compressed or not. */
 function elsewhere(form: StoredResponse, stored: StoredResponse): StoredResponse {
-  return form === stored ? form : { ...form, tiers: NOWHERE };
+  return form === stored ? form : form.with({ tiers: NOWHERE });
 }
 
 const NOWHERE = { memory: false, disk: false };
@@ -68,14 +67,7 @@ function rewritten(stored: StoredResponse, rewrite: Rewrite): StoredResponse {
   const body = json === null ? null : rewrite.apply(json);
   if (body === null || body === json) return stored;
   const fields = withoutContentFields(stored.fields);
-  fields.push(["etag", tagOf(body)], ["content-length", String(body.byteLength)]);
+  fields.push(["etag", tagOf(body)]);
   const name = createHash("sha256").update(rewrite.name).digest("base64url").slice(0, 22);
-  const form: StoredResponse & UndatedResponse = {
-    ...stored,
-    key: `${stored.key}${KEY_SEPARATOR}~rewritten:${name}`,
-    fields,
-    body,
-    isUndated: true,
-  };
-  return form;
+  return stored.with({ key: `${stored.key}${KEY_SEPARATOR}~rewritten:${name}`, fields, body, isUndated: true });
 }

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 
 /** What every client takes, also one that makes a file name of it. */
@@ -25,24 +24,26 @@ function simpleTag(fields: Readonly<Fields>): string | null {
   return tagOf(etag ?? "", modified ?? "", fieldValue(fields, "content-length") ?? "");
 }
 
-/**
- * Fields for clients of a type whose entity tags have to be simple; `given` are the origin's own, whose tag stays beside it, for
- * validation.
- */
-export function withSimpleTag(fields: Fields, given: Readonly<Fields>): Fields {
+/** Fields with a simple tag, and the origin's own where it is another one, as `StoredFacts` say it. */
+export interface SimplyTagged {
+  readonly fields: Fields;
+  readonly originTag: string | null;
+}
+
+/** Fields for clients of a type whose entity tags have to be simple; `given` are the origin's own. */
+export function withSimpleTag(fields: Fields, given: Readonly<Fields>): SimplyTagged {
   const tag = simpleTag(given);
-  return tag === null ? fields : tagged(fields, tag, fieldValue(given, "etag") ?? "");
+  return tag === null ? { fields, originTag: null } : tagged(fields, tag, fieldValue(given, "etag") ?? "");
 }
 
-/** The same of a whole body, where the origin gave no validator. */
-export function withBodyTag(fields: Readonly<Fields>, body: Uint8Array): Fields {
-  if (fields.some(([name]) => name === "etag")) return fields.slice();
-  return tagged(fields.slice(), tagOf(body), "");
+/** The same of a whole body, where the origin gave no validator; `null` where it did. */
+export function withBodyTag(fields: Fields, body: Uint8Array): SimplyTagged | null {
+  return fields.some(([name]) => name === "etag") ? null : tagged(fields, tagOf(body), "");
 }
 
-function tagged(fields: Fields, tag: string, origins: string): Fields {
-  if (tag === origins) return fields;
+function tagged(fields: Fields, tag: string, origins: string): SimplyTagged {
+  if (tag === origins) return { fields, originTag: null };
   const kept = fields.filter(([name]) => name !== "etag");
-  kept.push(["etag", tag], [ORIGIN_TAG, origins]);
-  return kept;
+  kept.push(["etag", tag]);
+  return { fields: kept, originTag: origins };
 }

@@ -164,7 +164,7 @@ function decidedBy(exchange: Exchange, { status, fields }: MadeUpAnswer, ruleNam
   const { basis } = freshnessOf({
     head: { status, fields },
     times: { requestTimeMs: nowMs, responseTimeMs: nowMs },
-    applicable: applicableDirectives(fields, options.targetedFields),
+    applicable: applicableDirectives((name) => fieldValue(fields, name), options.targetedFields),
     options,
     rule,
     routeTtl: exchange.routeTtl,

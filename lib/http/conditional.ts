@@ -1,4 +1,3 @@
-import { type Fields, fieldValue } from "./fields.ts";
 import { parseHttpDate } from "./http_date.ts";
 import { listMatches, strongMatch, weakMatch } from "./validators.ts";
 
@@ -12,14 +11,12 @@ export interface ConditionalRequest {
 /** The response that would be sent without preconditions. */
 export interface SelectedResponse {
   readonly status: number;
-  readonly fields: Readonly<Fields>;
+  /** A field's value by its lower-case name; repeated lines are joined. */
+  field(name: string): string | null;
   /** When it was received, in milliseconds since the Unix epoch: stands in for missing dates (RFC 9111 §4.3.2). */
   readonly responseTimeMs: number;
-}
-
-/** A response whose dates say nothing of its content, because the gateway changed that: only its entity tag counts. */
-export interface UndatedResponse {
-  readonly isUndated: true;
+  /** Its dates say nothing of its content, because the gateway changed that: only its entity tag counts. */
+  readonly isUndated?: boolean;
 }
 
 /**
@@ -35,7 +32,7 @@ export type Precondition = "proceed" | "not_modified" | "forward";
  * ```ts
  * import assert from "node:assert/strict";
  * import { evaluatePreconditions } from "./conditional.ts";
- * const stored = { status: 200, fields: [["etag", '"1"']] as [string, string][], responseTimeMs: 0 };
+ * const stored = { status: 200, field: (name: string) => name === "etag" ? '"1"' : null, responseTimeMs: 0 };
  * const asking = (fields: Record<string, string>) => ({ method: "GET", header: (name: string) => fields[name] ?? null });
  * assert.equal(evaluatePreconditions(asking({ "if-none-match": 'W/"1"' }), stored), "not_modified");
  * assert.equal(evaluatePreconditions(asking({ "if-none-match": '"2"' }), stored), "proceed");
@@ -44,18 +41,18 @@ export type Precondition = "proceed" | "not_modified" | "forward";
  */
 export function evaluatePreconditions(
   request: ConditionalRequest,
-  selected: SelectedResponse & Partial<UndatedResponse>,
+  selected: SelectedResponse,
 ): Precondition {
   if (request.method !== "GET" && request.method !== "HEAD") return "forward";
   // Preconditions count only where the response without them would be a success (RFC 9110 §13.2.1).
   if (selected.status < 200 || selected.status > 299) return "proceed";
   const ifMatch = request.header("if-match");
   if (ifMatch !== null) {
-    if (!listMatches(ifMatch, fieldValue(selected.fields, "etag"), strongMatch)) return "forward";
+    if (!listMatches(ifMatch, selected.field("etag"), strongMatch)) return "forward";
   } else if (!isUnmodified(request.header("if-unmodified-since"), selected)) return "forward";
   const ifNoneMatch = request.header("if-none-match");
   if (ifNoneMatch !== null) {
-    return listMatches(ifNoneMatch, fieldValue(selected.fields, "etag"), weakMatch) ? "not_modified" : "proceed";
+    return listMatches(ifNoneMatch, selected.field("etag"), weakMatch) ? "not_modified" : "proceed";
   }
   return !selected.isUndated && isNotModifiedSince(request.header("if-modified-since"), selected)
     ? "not_modified"
@@ -87,14 +84,14 @@ function isNotModifiedSince(ifModifiedSince: string | null, selected: SelectedRe
  * ```ts
  * import assert from "node:assert/strict";
  * import { rangeApplies } from "./conditional.ts";
- * const stored = { status: 200, fields: [["etag", '"1"']] as [string, string][], responseTimeMs: 0 };
+ * const stored = { status: 200, field: (name: string) => name === "etag" ? '"1"' : null, responseTimeMs: 0 };
  * assert.equal(rangeApplies('"1"', stored), true);
  * assert.equal(rangeApplies('W/"1"', stored), false);
  * ```
  */
 export function rangeApplies(ifRange: string | null, selected: SelectedResponse): boolean {
   if (ifRange === null) return true;
-  if (ifRange.includes('"')) return strongMatch(ifRange, fieldValue(selected.fields, "etag") ?? "");
+  if (ifRange.includes('"')) return strongMatch(ifRange, selected.field("etag") ?? "");
   const askedMs = parseHttpDate(ifRange, selected.responseTimeMs);
   const modifiedMs = dateIn(selected, "last-modified");
   if (askedMs === null || askedMs !== modifiedMs) return false;
@@ -103,6 +100,6 @@ export function rangeApplies(ifRange: string | null, selected: SelectedResponse)
 }
 
 function dateIn(selected: SelectedResponse, name: string): number | null {
-  const value = fieldValue(selected.fields, name);
+  const value = selected.field(name);
   return value === null ? null : parseHttpDate(value, selected.responseTimeMs);
 }

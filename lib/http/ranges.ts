@@ -1,5 +1,5 @@
 import { trimSpace } from "./list.ts";
-import { type Fields, fieldValue } from "./fields.ts";
+import type { Fields } from "./fields.ts";
 import { type ConditionalRequest, rangeApplies, type SelectedResponse } from "./conditional.ts";
 
 /** One range of bytes, both ends included. */
@@ -102,6 +102,7 @@ export interface RangeReply {
 
 /** A complete response with its content. */
 export interface CompleteResponse extends SelectedResponse {
+  readonly fields: Readonly<Fields>;
   readonly body: Uint8Array;
 }
 
@@ -114,7 +115,8 @@ export interface CompleteResponse extends SelectedResponse {
  * ```ts
  * import assert from "node:assert/strict";
  * import { rangeReply } from "./ranges.ts";
- * const stored = { status: 200, fields: [] as [string, string][], responseTimeMs: 0, body: new TextEncoder().encode("0123456789") };
+ * const body = new TextEncoder().encode("0123456789");
+ * const stored = { status: 200, fields: [], field: () => null, responseTimeMs: 0, body };
  * const request = { method: "GET", header: (name: string) => name === "range" ? "bytes=2-4" : null };
  * const reply = rangeReply(request, stored, "b");
  * assert.equal(reply?.status, 206);
@@ -153,7 +155,7 @@ function single(response: CompleteResponse, range: ByteRange): RangeReply {
 
 function multipart(response: CompleteResponse, ranges: readonly ByteRange[], boundary: string): RangeReply {
   const encoder = new TextEncoder();
-  const type = fieldValue(response.fields, "content-type");
+  const type = response.field("content-type");
   const chunks: Uint8Array[] = [];
   for (const range of ranges) {
     const typeLine = type === null ? "" : `content-type: ${type}\r\n`;

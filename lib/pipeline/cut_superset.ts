@@ -3,10 +3,9 @@ import { LRUCache } from "lru-cache";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { ttlMs } from "../cache/reuse.ts";
 import type { Found } from "../cache/store.ts";
-import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Derived, Deriver } from "../request/deriver.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { fieldValue } from "../http/fields.ts";
 import type { PartedDocuments, PartedTarget } from "../upstream_type/parted_documents.ts";
 import { SupersetIndex } from "./superset_index.ts";
 
@@ -111,9 +110,9 @@ function isUsable({ services }: Exchange, { response }: Found): boolean {
 }
 
 /** A good answer in JSON, as UTF-8 and not coded, that every client gets alike. */
-function isDocument({ status, fields, selectedBy }: StoredResponse): boolean {
-  if (status !== 200 || selectedBy.length > 0 || fieldValue(fields, "content-encoding") !== null) return false;
-  const [type = "", ...parameters] = (fieldValue(fields, "content-type") ?? "").toLowerCase().split(";");
+function isDocument(stored: StoredResponse): boolean {
+  if (stored.status !== 200 || stored.selectedBy.length > 0 || stored.field("content-encoding") !== null) return false;
+  const [type = "", ...parameters] = (stored.field("content-type") ?? "").toLowerCase().split(";");
   return /^application\/(?:[\w.+-]+\+)?json$/.test(type.trim()) &&
     parameters.every((parameter) => !/^\s*charset=/.test(parameter) || /^\s*charset="?utf-8"?\s*$/.test(parameter));
 }
@@ -122,5 +121,5 @@ function isDocument({ status, fields, selectedBy }: StoredResponse): boolean {
 function cutResponse(key: string, source: StoredResponse, body: Uint8Array<ArrayBuffer>): StoredResponse {
   const fields = source.fields.filter(([name]) => !OF_BYTES.has(name));
   fields.push(["etag", `"${createHash("sha256").update(body).digest("base64url").slice(0, 32)}"`]);
-  return storedResponse({ ...source, key, fields, body });
+  return source.with({ key, fields, body });
 }

@@ -66,7 +66,7 @@ type Shared = Extract<FlightResult, { kind: "shared" }>;
 /** Whether this request selects it too, and no unsafe request has changed it since it was asked for. */
 function isUsable(exchange: Exchange, { head }: Shared): boolean {
   if (exchange.services.invalidations.since(head.key, head.requestTimeMs)) return false;
-  return selects({ ...head, body: new Uint8Array() }, exchange);
+  return selects(head, exchange);
 }
 
 /** How a stored response is to be used for this request. */
@@ -77,7 +77,7 @@ export function judged(exchange: Exchange, stored: StoredResponse): Verdict {
 /** The response as it will be stored; `null` while a large body is still coming in. */
 async function whole({ head, fill }: Shared): Promise<StoredResponse | null> {
   const body = fill.body ?? (fill.lengthBytes <= SMALL_BYTES ? await fill.whole() : null);
-  return body === null ? null : { ...head, body };
+  return body === null ? null : head.withBody(body);
 }
 
 /**

@@ -100,5 +100,5 @@ export class ImageDeriver implements Deriver {
 
 /** Whether the request's own URL was changed or purged after the source was asked for: what would be made is of no use. */
 function isOutdated({ key, services: { store, invalidations } }: Exchange, source: StoredResponse): boolean {
-  return invalidations.since(key, source.requestTimeMs) || store.isPurged({ ...source, key });
+  return invalidations.since(key, source.requestTimeMs) || store.isPurged(source.with({ key }));
 }

@@ -1,11 +1,9 @@
-import type { StoredHead } from "../cache/flight.ts";
 import { variantKey } from "../cache/key.ts";
 import type { Storable } from "../cache/storable.ts";
-import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
+import { StoredHead, type StoredResponse } from "../cache/stored_response.ts";
 import { varyMarker } from "../cache/variants.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
-import type { Fields } from "../http/fields.ts";
 import { clientFields } from "../deliver/client_fields.ts";
 import { sentCacheControl } from "../deliver/sent_cache_control.ts";
 import { withBodyTag, withSimpleTag } from "../deliver/simple_tag.ts";
@@ -23,21 +21,23 @@ export function storedHead(
   lengthBytes: number | null,
 ): StoredHead {
   const given = clientFields(exchange, decision.fields);
-  const own = exchange.tenant.type.simpleTags ? withSimpleTag(given, answer.response.fields) : given;
-  const fields = sentCacheControl(exchange.tenant, own, decision.freshness);
-  if (lengthBytes !== null) fields.push(["content-length", String(lengthBytes)]);
+  const { fields: own, originTag } = exchange.tenant.type.simpleTags
+    ? withSimpleTag(given, answer.response.fields)
+    : { fields: given, originTag: null };
   const { freshness, selectedBy, tiers } = decision;
-  return {
+  return StoredHead.of({
     key: selectedBy.length === 0 ? exchange.key : variantKey(exchange.key, selectedBy),
     status: answer.response.status,
-    fields,
+    fields: sentCacheControl(exchange.tenant, own, freshness),
+    lengthBytes,
     requestTimeMs: answer.requestTimeMs,
     responseTimeMs: answer.response.receivedAtMs,
     freshness,
     selectedBy,
     tags: allTags(decision.tags, exchange.tenant.type.tags(exchange)),
     tiers,
-  };
+    originTag,
+  });
 }
 
 /**
@@ -47,7 +47,8 @@ export function storedHead(
 export function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<ArrayBuffer>): StoredResponse {
   const { store, invalidations } = exchange.services;
   const isToTag = exchange.tenant.type.simpleTags && head.status === 200;
-  const stored = storedResponse({ ...head, fields: isToTag ? withBodyTag(head.fields, body) : head.fields, body });
+  const tagged = isToTag ? withBodyTag(head.fields, body) : null;
+  const stored = (tagged === null ? head : head.with(tagged)).withBody(body);
   if (invalidations.since(exchange.key, stored.requestTimeMs)) return stored;
   if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored, exchange.variantsSinceMs));
   store.put(stored);
@@ -56,13 +57,13 @@ export function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<Arra
 }
 
 /** The response as the client gets it whose request brought it: with the fields that belong to that client alone. */
-export function withOwnFields<T extends { readonly fields: Readonly<Fields> }>(
+export function withOwnFields<T extends StoredHead>(
   exchange: Exchange,
   response: T,
   { ownFields }: Storable,
 ): T {
   const own = ownFields.filter(([name]) => !exchange.tenant.type.dropFields.has(name));
-  return own.length === 0 ? response : { ...response, fields: [...response.fields, ...own] };
+  return own.length === 0 ? response : response.with({ fields: [...response.fields, ...own] }) as T;
 }
 
 /** The origin's tags and the type's, sorted, each once. */

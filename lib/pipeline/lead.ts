@@ -136,7 +136,7 @@ function renewStored(exchange: Exchange, task: Lead, answer: UpstreamAnswer): An
   if (freshened === null) return null;
   const { keep, ownFields } = freshened;
   const { fields, freshness } = freshened.response;
-  const fresh = { ...freshened.response, fields: sentCacheControl(exchange.tenant, fields.slice(), freshness) };
+  const fresh = freshened.response.with({ fields: sentCacheControl(exchange.tenant, fields, freshness) });
   if (keep === "replace") {
     store.put(fresh);
     exchange.tenant.deriver?.kept?.(exchange, fresh);
@@ -146,7 +146,7 @@ function renewStored(exchange: Exchange, task: Lead, answer: UpstreamAnswer): An
   if (shared !== null) landWhole(task.flight, shared);
   collapse.finish(task.flight, shared);
   const note = forwardNote(exchange, { fwd: task.fwd, fwdStatus: 304, stored: fresh, result: "revalidated" });
-  const response = ownFields.length === 0 ? fresh : { ...fresh, fields: [...fresh.fields, ...ownFields] };
+  const response = ownFields.length === 0 ? fresh : fresh.with({ fields: [...fresh.fields, ...ownFields] });
   return { kind: "stored", note, response };
 }
 

@@ -27,7 +27,7 @@ function renew(exchange: Exchange, { requestTimeMs, response }: UpstreamAnswer, 
   const { response: renewed, keep } = update.freshened;
   if (keep === "delete") store.delete(held.key);
   if (keep !== "replace") return;
-  store.put({ ...renewed, fields: sentCacheControl(exchange.tenant, renewed.fields.slice(), renewed.freshness) });
+  store.put(renewed.with({ fields: sentCacheControl(exchange.tenant, renewed.fields, renewed.freshness) }));
 }
 
 /** What an unsafe request changed is not served from the store any more (RFC 9111 §4.4). */

@@ -1,11 +1,10 @@
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { evaluate, storable } from "../cache/policy.ts";
-import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
 import { BoundedCopy } from "../request/gathered_body.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
 import { rangeApplies } from "../http/conditional.ts";
-import { fieldValue } from "../http/fields.ts";
 import { type ByteRange, parseRange } from "../http/ranges.ts";
 import { storedHead } from "./keep_response.ts";
 
@@ -17,8 +16,8 @@ export function partKey(primaryKey: string): string {
 /** What a stored part says of a request for a range: an answer made of it, or nothing. */
 export function fromPart(exchange: Exchange, stored: StoredResponse): StoredResponse | null {
   if (exchange.services.invalidations.since(exchange.key, stored.requestTimeMs)) return null;
-  const { selectedBy, ...rest } = stored;
-  const part = { ...rest, selectedBy: [] };
+  const { selectedBy } = stored;
+  const part = stored.with({ selectedBy: [] });
   const context = { options: exchange.tenant.policy!, nowMs: exchange.services.clock.now() };
   if (evaluate(exchange, part, context).kind !== "hit" || !rangeApplies(exchange.header("if-range"), part)) return null;
   const asked = exchange.header("range")!;
@@ -31,7 +30,7 @@ const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+|\*)$/;
 
 /** A smaller range of a part; `null` where some of it is not there. */
 function cutOut(part: StoredResponse, asked: string): StoredResponse | null {
-  const [, from = "", , total = "*"] = CONTENT_RANGE.exec(fieldValue(part.fields, "content-range") ?? "") ?? [];
+  const [, from = "", , total = "*"] = CONTENT_RANGE.exec(part.field("content-range") ?? "") ?? [];
   const first = Number(from);
   const range = onlyRange(asked, total === "*" ? Infinity : Number(total));
   // What was sent counts, not what Content-Range announced.
@@ -39,7 +38,7 @@ function cutOut(part: StoredResponse, asked: string): StoredResponse | null {
   const body = part.body.subarray(range.first - first, range.last - first + 1);
   const fields = part.fields.filter(([name]) => name !== "content-range");
   fields.push(["content-range", `bytes ${range.first}-${range.last}/${total}`]);
-  return storedResponse({ ...part, fields, body });
+  return part.with({ fields, body });
 }
 
 function onlyRange(asked: string, lengthBytes: number): ByteRange | null {
@@ -76,7 +75,7 @@ export function keepPart(exchange: Exchange, answer: UpstreamAnswer): PartCopy |
       const body = isWhole ? copy.whole() : null;
       if (body === null || invalidations.since(exchange.key, answer.requestTimeMs)) return;
       const head = storedHead(exchange, { answer, decision }, body.byteLength);
-      const stored = storedResponse({ ...head, key: partKey(exchange.key), body });
+      const stored = head.with({ key: partKey(exchange.key), kind: "part" }).withBody(body);
       store.put(stored);
       // For a while other workers find it here, until the disk tier has it.
       const entry = collapse.enter(stored.key);

@@ -68,7 +68,9 @@ export function isAskedInVain(exchange: Exchange, { response }: UpstreamAnswer):
 /** Fields of an answer that is passed on, as its client gets them. */
 function passedFields(exchange: Exchange, { response }: UpstreamAnswer, note: CacheNote): Fields {
   const given = clientFields(exchange, response.fields);
-  const fields = exchange.tenant.type.simpleTags ? plainCacheControl(withSimpleTag(given, response.fields)) : given;
+  const fields = exchange.tenant.type.simpleTags
+    ? plainCacheControl(withSimpleTag(given, response.fields).fields)
+    : given;
   return ownersFields(exchange, note.ageSeconds === null ? fields : fields.filter(([name]) => name !== "age"));
 }
 

@@ -9,8 +9,6 @@ const MAX_KEYS = 8;
 const MAX_BASES = 10_000;
 /** Longer keys are not remembered: eight of them have to fit into one record. */
 const MAX_KEY_LENGTH = 2_048;
-/** The field of a record that holds a key. */
-const FIELD = "x-usher-superset";
 
 /**
  * Which keys hold documents with more parts of one base: in this worker's memory, and in a record of the disk tier that all workers read
@@ -47,10 +45,12 @@ export class SupersetIndex {
   async #record(store: Services["store"], base: string, stored: StoredResponse): Promise<void> {
     const found = await store.get(recordKey(base));
     const keys = withKey(found === undefined ? [] : keysIn(found.response), stored.key);
-    const fields = keys.map((key): [string, string] => [FIELD, encodeURIComponent(key)]);
+    const body = new TextEncoder().encode(JSON.stringify(keys));
     // In memory it would hide what other workers write.
     const tiers = { memory: false, disk: true };
-    store.put({ ...stored, key: recordKey(base), fields, body: new Uint8Array(0), tiers });
+    store.put(
+      stored.with({ key: recordKey(base), kind: "index", status: 0, fields: [], originTag: null, body, tiers }),
+    );
   }
 }
 
@@ -62,6 +62,6 @@ function withKey(keys: readonly string[], key: string): readonly string[] {
   return [key, ...keys.filter((other) => other !== key)].slice(0, MAX_KEYS);
 }
 
-function keysIn({ fields }: StoredResponse): readonly string[] {
-  return fields.flatMap(([name, value]) => name === FIELD ? [decodeURIComponent(value)] : []).slice(0, MAX_KEYS);
+function keysIn({ kind, body }: StoredResponse): readonly string[] {
+  return kind === "index" ? JSON.parse(new TextDecoder().decode(body)) : [];
 }

@@ -52,8 +52,7 @@ export async function takeIn(exchange: Exchange, storing: Storing): Promise<Answ
 
 /** Tells everyone who waits of a complete response. */
 export function landWhole(flight: Flight, stored: StoredResponse): void {
-  const { body, ...head } = stored;
-  flight.land({ kind: "shared", head, fill: Fill.ofBody(body) });
+  flight.land({ kind: "shared", head: stored, fill: Fill.ofBody(stored.body) });
 }
 
 function unstored(
@@ -171,7 +170,7 @@ function storeBeside(exchange: Exchange, storing: Storing): Answer {
     background.add(drain(read).then(() => ended(), (error) => ended(asFailure(error))));
   };
   const head = storedHead(exchange, storing, null);
-  const { fields } = withOwnFields(exchange, { ...head, fields: fieldsAhead(exchange, head, null) }, decision);
+  const { fields } = withOwnFields(exchange, head.with({ fields: fieldsAhead(exchange, head, null) }), decision);
   return streamAnswer(exchange, answer, {
     note: forwardNote(exchange, { fwd, stored: head }),
     askedMethod: "GET",

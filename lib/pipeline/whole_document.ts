@@ -1,4 +1,4 @@
-import type { StoredResponse } from "../cache/stored_response.ts";
+import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
 import { isDocument, MAX_DOCUMENT_BYTES } from "../deliver/json_document.ts";
 import type { Answer, StreamingAnswer } from "../request/answer.ts";
 import { asFailure } from "../request/client_error.ts";
@@ -41,12 +41,10 @@ async function gatherDocument(exchange: Exchange, answer: StreamingAnswer): Prom
 
 /** A whole answer in the form of a stored response, for this request alone. */
 function unkept(key: string, answer: StreamingAnswer, body: Uint8Array<ArrayBuffer>): StoredResponse {
-  const fields = answer.fields.filter(([name]) => name !== "content-length");
-  fields.push(["content-length", String(body.byteLength)]);
-  return {
+  return storedResponse({
     key,
     status: answer.status,
-    fields,
+    fields: answer.fields,
     body,
     requestTimeMs: answer.requestTimeMs,
     responseTimeMs: answer.receivedAtMs,
@@ -54,7 +52,7 @@ function unkept(key: string, answer: StreamingAnswer, body: Uint8Array<ArrayBuff
     selectedBy: [],
     tags: [],
     tiers: { memory: false, disk: false },
-  };
+  });
 }
 
 const USED_ONCE = {

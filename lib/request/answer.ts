@@ -1,6 +1,5 @@
 import type { Fill } from "../cache/fill.ts";
-import type { StoredHead } from "../cache/flight.ts";
-import type { StoredResponse } from "../cache/stored_response.ts";
+import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import type { Fields } from "../http/fields.ts";
 import type { ByteRange } from "../http/ranges.ts";
 import type { UpstreamBody, UpstreamFailure } from "../upstream_client/transport.ts";

@@ -1,4 +1,4 @@
-import type { StoredHead } from "../cache/flight.ts";
+import type { StoredHead } from "../cache/stored_response.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { ageSeconds, ttlSeconds } from "../cache/reuse.ts";
 import { forwardedStatus, type FwdReason, hitStatus, withKey } from "../http/cache_status.ts";

@@ -62,3 +62,21 @@ Deno.test("readEntry() does not read a body that there is no room for", async ()
   const outcome = await readEntry(kv, { ...ask("a\0\0/", opened.clock.now()), hasRoomFor: (bytes) => bytes < 100_000 });
   assert.deepEqual([outcome.kind, calls.count], ["absent", 1]);
 });
+
+Deno.test("readEntry() does not read what another version has written, and a put replaces it", async () => {
+  await using opened = await openKvForTest();
+  const key = "a\0\0/old";
+  const row = recordRow(hashOfKey(key));
+  for (const versionAt of [0, 59]) {
+    opened.tier.put(sampleResponse(key));
+    await opened.tier.flush();
+    const value = new Uint8Array((await opened.kv.get<Uint8Array>(row)).value!);
+    value[versionAt] = versionAt === 0 ? 1 : 9;
+    await opened.kv.set(row, value);
+    assert.equal((await readEntry(opened.kv, ask(key, opened.clock.now()))).kind, "absent");
+    opened.tier.put(sampleResponse(key, { version: 2 }));
+    await opened.tier.flush();
+    const outcome = await readEntry(opened.kv, ask(key, opened.clock.now()));
+    assert.equal(outcome.kind === "found" && outcome.response.field("etag"), '"2"');
+  }
+});

@@ -6,9 +6,12 @@ import {
   decodeResponse,
   encodeResponse,
   INLINE_BODY_BYTES,
+  isOtherVersion,
   readHeader,
+  readTags,
   withBucket,
 } from "../../lib/cache/_kv_record.ts";
+import { encodeRecord } from "../../lib/cache/record.ts";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
 import { assertSameResponse, sampleResponse } from "./store_suite.ts";
 
@@ -18,8 +21,7 @@ async function encode(response: StoredResponse) {
 }
 
 async function decode(record: Uint8Array, body: Uint8Array<ArrayBuffer> | null) {
-  const header = readHeader(record);
-  return header === null ? null : await decodeResponse(record, header, body);
+  return readHeader(record) === null ? null : await decodeResponse(record, body);
 }
 
 Deno.test("encodeResponse() lays a small body into the record and a large one into chunks", async () => {
@@ -44,10 +46,10 @@ Deno.test("encodeResponse() refuses metadata that no value of KV can hold", asyn
   assert.equal(await encode(sampleResponse("api\0\0/a", { fields: [["x-long", "y".repeat(50_000)]] })), null);
 });
 
-Deno.test("encodeResponse() keeps numbers that JSON does not know", async () => {
-  const freshness = { ...sampleResponse("").freshness, lifetimeMs: Infinity };
-  const encoded = (await encode(sampleResponse("api\0\0/a", { freshness })))!;
-  assert.equal((await decode(encoded.record, null))?.freshness.lifetimeMs, Number.MAX_SAFE_INTEGER);
+Deno.test("encodeResponse() lays the response's own record and body down as they are", async () => {
+  const response = sampleResponse("api\0\0/a", { bodyLength: 300 });
+  const { record } = (await encode(response))!;
+  assert.deepEqual(record.subarray(59), new Uint8Array([...encodeRecord(response), ...response.body]));
 });
 
 Deno.test("decodeResponse() refuses a record with any byte changed, but for its bucket", async () => {
@@ -73,7 +75,15 @@ Deno.test("readHeader() refuses what is cut off, too long or of another version"
   const { record } = (await encode(sampleResponse("api\0\0/a")))!;
   for (const length of [0, 1, 40, record.byteLength - 1]) assert.equal(readHeader(record.subarray(0, length)), null);
   assert.equal(readHeader(new Uint8Array([...record, 0])), null);
-  assert.equal(readHeader(new Uint8Array([9, ...record.subarray(1)])), null);
+  for (const at of [0, 59]) {
+    const other = record.slice();
+    other[at] = 9;
+    assert.equal(readHeader(other), null);
+    assert.ok(isOtherVersion(other));
+  }
+  assert.ok(!isOtherVersion(record.subarray(0, 58)), "cut off is damage");
+  assert.deepEqual(readTags(record), ["movie:550"]);
+  assert.deepEqual(readTags(new Uint8Array([1, ...record.subarray(1)])), []);
 });
 
 Deno.test("withBucket() changes the bucket of a copy", async () => {

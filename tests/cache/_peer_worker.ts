@@ -6,7 +6,7 @@ import { patterned, sample } from "./stored_sample.ts";
 /** A worker that leads one flight: it answers half of the body and then nothing more. */
 addEventListener("message", (event) => {
   const { port, key, bytes } = (event as MessageEvent<{ port: MessagePort; key: string; bytes: number }>).data;
-  const { body: _, ...head } = sample(key, bytes);
+  const head = sample(key, bytes);
   const flight = new Flight(key);
   const fill = Fill.ofLength(bytes);
   fill.push(patterned(bytes).subarray(0, bytes / 2));

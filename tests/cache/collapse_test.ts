@@ -80,8 +80,7 @@ async function wholeOf(entry: Entry): Promise<Uint8Array> {
 }
 
 function land(flight: Flight, stored: StoredResponse, fill = Fill.ofBody(stored.body)): Fill {
-  const { body: _, ...head } = stored;
-  flight.land({ kind: "shared", head, fill });
+  flight.land({ kind: "shared", head: stored, fill });
   return fill;
 }
 
@@ -263,7 +262,7 @@ Deno.test("a lingering response is not given out once it is stale", async () => 
   using workers = new Workers();
   const stored = sample(KEY, 1, { responseTimeMs: 2_000 });
   const freshness = { ...stored.freshness, lifetimeMs: 300 };
-  workers.finish(0, workers.lead(0), { ...stored, freshness });
+  workers.finish(0, workers.lead(0), stored.with({ freshness }));
   workers.nowMs += 299;
   assert.equal((await followed(workers.enter(1))).kind, "shared");
   await turns();
@@ -281,7 +280,7 @@ Deno.test("lingering ends after its time, and leaves no lease", async () => {
 Deno.test("a response lingers until it is written where the others look, as long as it is fresh", async () => {
   using workers = new Workers();
   const stored = sample(KEY, 400, { responseTimeMs: workers.nowMs });
-  workers.finish(0, workers.lead(0), { ...stored, freshness: { ...stored.freshness, lifetimeMs: 60_000 } });
+  workers.finish(0, workers.lead(0), stored.with({ freshness: { ...stored.freshness, lifetimeMs: 60_000 } }));
   workers.onTheirWay.add(KEY);
   workers.nowMs += 59_000;
   assert.equal((await followed(workers.enter(1))).kind, "shared");

@@ -3,9 +3,11 @@ import { Buffer } from "node:buffer";
 import { Fill, FillBudget } from "../../lib/cache/fill.ts";
 import { Flight, type FlightResult } from "../../lib/cache/flight.ts";
 import { PeerFlights } from "../../lib/cache/peer_flights.ts";
+import { encodeRecord } from "../../lib/cache/record.ts";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
 import { GatewayError } from "../../lib/errors.ts";
 import { seededRandom } from "../pool/seeded_random.ts";
+import { assertSameResponse } from "./store_suite.ts";
 import { patterned, sample } from "./stored_sample.ts";
 
 const LONG_MS = 600_000;
@@ -47,8 +49,7 @@ function connect(owner: Side, asking: Side): void {
 }
 
 function sharedOf(stored: StoredResponse, fill = Fill.ofBody(stored.body)): FlightResult {
-  const { body: _, ...head } = stored;
-  return { kind: "shared", head, fill };
+  return { kind: "shared", head: stored, fill };
 }
 
 async function shared(flight: Flight): Promise<Extract<FlightResult, { kind: "shared" }>> {
@@ -74,8 +75,7 @@ Deno.test("join() before the flight lands gets its response: the head at once, t
   const fill = Fill.ofLength(1_000);
   flight.land(sharedOf(stored, fill));
   const result = await shared(joined);
-  const { body: _, ...head } = stored;
-  assert.deepEqual(result.head, head);
+  assertSameResponse(result.head.withBody(stored.body), stored);
   assert.equal(result.fill.body, null);
   const read = result.fill.reader();
   fill.push(stored.body.subarray(0, 400));
@@ -137,7 +137,7 @@ Deno.test("join() sends no more than the body where a chunk is a view into a lar
   using owner = new Side();
   using asking = new Side();
   connect(owner, asking);
-  const { body: _, ...head } = sample(KEY, 10);
+  const head = sample(KEY, 10);
   owner.lead().land({ kind: "shared", head, fill: Fill.ofBody(new Uint8Array(new ArrayBuffer(1 << 20), 100, 10)) });
   const chunk = await (await shared(asking.peers.join(0, KEY))).fill.reader()();
   assert.equal(chunk?.byteLength, 10);
@@ -310,15 +310,25 @@ Deno.test("a peer that sends more than it announced, or what nobody asked for, b
   using asking = new Side();
   const { port1, port2 } = new MessageChannel();
   asking.peers.connect(0, port2);
-  const { body: _, ...head } = sample(KEY, 10);
+  const record = encodeRecord(sample(KEY, 10)).buffer;
   port1.onmessage = ({ data: { id } }) => {
     port1.postMessage({ type: "chunk", id: id + 100, bytes: new Uint8Array(5) });
-    port1.postMessage({ type: "head", id, head, lengthBytes: 10 });
+    port1.postMessage({ type: "head", id, record, lengthBytes: 10 });
     port1.postMessage({ type: "chunk", id, bytes: new Uint8Array(8) });
     port1.postMessage({ type: "chunk", id, bytes: new Uint8Array(8) });
   };
   const { fill } = await shared(asking.peers.join(0, KEY));
   await assert.rejects(fill.whole(), /Cannot fill beyond 10 bytes/);
+  port1.close();
+});
+
+Deno.test("a peer whose head is no record is not followed", async () => {
+  using asking = new Side();
+  const { port1, port2 } = new MessageChannel();
+  asking.peers.connect(0, port2);
+  const record = encodeRecord(sample(KEY, 10)).slice(1).buffer;
+  port1.onmessage = ({ data: { id } }) => port1.postMessage({ type: "head", id, record, lengthBytes: 10 });
+  assert.equal((await asking.peers.join(0, KEY).result).kind, "solo");
   port1.close();
 });
 

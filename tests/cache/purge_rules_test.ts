@@ -65,7 +65,7 @@ Deno.test("PurgeRules.verdict() puts a hard purge above a soft one, and the newe
 
 Deno.test("staleSince() ends the freshness with the purge, and never makes a response fresher", () => {
   const freshness = { ...stored.freshness, initialAgeMs: 100, lifetimeMs: 60_000 };
-  const response = { ...stored, responseTimeMs: 1000, freshness };
+  const response = stored.with({ responseTimeMs: 1000, freshness });
   assert.equal(staleSince(response, 3000).freshness.lifetimeMs, 2100);
   assert.equal(staleSince(response, 500).freshness.lifetimeMs, 100);
   assert.equal(staleSince(response, 3000).freshness.staleIfErrorMs, freshness.staleIfErrorMs);
@@ -114,7 +114,7 @@ Deno.test("foldRules() purges at least as much as before, with no more rules tha
   const strength = { keep: 0, stale: 1, gone: 2 };
   for (let n = 0; n < 2000; n++) {
     const key = `listener${n % 5}\0\0/${n % 31}`;
-    const response = { ...stored, key, tags: [`tag${n % 10}`], requestTimeMs: 900 + Math.floor(random() * 700) };
+    const response = stored.with({ key, tags: [`tag${n % 10}`], requestTimeMs: 900 + Math.floor(random() * 700) });
     assert.ok(strength[after.verdict(response).kind] >= strength[before.verdict(response).kind]);
   }
   assert.equal(foldRules(rules, 500), rules);

@@ -37,5 +37,5 @@ Deno.test("deadAtMs() keeps longer what can be validated, and the marker that le
     deadAtMs(stored({}, [["last-modified", "Sat, 01 Jan 2000 00:00:00 GMT"]]), 7000),
     10_000 + 990 + 500 + 7000,
   );
-  assert.equal(deadAtMs({ ...stored({}), status: 0 }, 7000), 10_000 + 990 + 500 + 7000);
+  assert.equal(deadAtMs(stored({}).with({ kind: "marker" }), 7000), 10_000 + 990 + 500 + 7000);
 });

@@ -1,7 +1,7 @@
-import { type StoredResponse, storedResponse } from "../../lib/cache/stored_response.ts";
+import { type StoredParts, type StoredResponse, storedResponse } from "../../lib/cache/stored_response.ts";
 
 /** A stored response with a body of `bytes`, fresh for a minute, and what else is asked for. */
-export function sample(key: string, bytes: number, over: Partial<StoredResponse> = {}): StoredResponse {
+export function sample(key: string, bytes: number, over: Partial<StoredParts> = {}): StoredResponse {
   return storedResponse({
     key,
     status: 200,

@@ -58,10 +58,10 @@ Deno.test("TieredStore.isPurged() holds what is not stored against the purges si
   const store = createTieredStore({ memory: createMemoryTier({ limitBytes: 1024 * 1024 }), disk: null, purges });
   const response = sampleResponse("api\0\0/a", { requestTimeMs: 1_000, responseTimeMs: 1_000 });
   for (const soft of [true, false]) {
-    assert.equal(store.isPurged({ ...response, key: `api\0\0/${soft}` }), false);
+    assert.equal(store.isPurged(response.with({ key: `api\0\0/${soft}` })), false);
     purges.add(newPurge({ kind: "url", listener: "api", target: `/${soft}` }, { soft, nowMs: 2_000 }));
-    assert.equal(store.isPurged({ ...response, key: `api\0\0/${soft}` }), true);
-    assert.equal(store.isPurged({ ...response, key: `api\0\0/${soft}`, requestTimeMs: 2_001 }), false);
+    assert.equal(store.isPurged(response.with({ key: `api\0\0/${soft}` })), true);
+    assert.equal(store.isPurged(response.with({ key: `api\0\0/${soft}`, requestTimeMs: 2_001 })), false);
   }
   assert.equal(store.isPurged(response), false);
 });

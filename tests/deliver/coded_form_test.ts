@@ -58,7 +58,7 @@ Deno.test("isCodable() wants a whole, plain response of a type and size that pay
   ) {
     assert.ok(!codable(response([field as [string, string]])), field.join());
   }
-  assert.ok(!codable({ ...response([]), fields: [["content-type", "image/png"]] }));
+  assert.ok(!codable(response([]).with({ fields: [["content-type", "image/png"]] })));
 });
 
 Deno.test("Forms.head() has a tag of its own, strong or weak as the stored one, and tells that it was chosen", () => {
@@ -89,6 +89,6 @@ Deno.test("Forms.with() takes a stored coding of the same body only", () => {
 });
 
 Deno.test("isCodable() leaves alone what no tier keeps: it would be coded anew each time", () => {
-  assert.ok(!codable({ ...response([]), tiers: { memory: false, disk: false } }));
-  assert.ok(codable({ ...response([]), tiers: { memory: false, disk: true } }));
+  assert.ok(!codable(response([]).with({ tiers: { memory: false, disk: false } })));
+  assert.ok(codable(response([]).with({ tiers: { memory: false, disk: true } })));
 });

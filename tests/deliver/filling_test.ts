@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Fill } from "../../lib/cache/fill.ts";
+import { StoredHead } from "../../lib/cache/stored_response.ts";
 import { deliver } from "../../lib/deliver/deliver.ts";
-import type { Fields } from "../../lib/http/fields.ts";
 import { replyResponse } from "../../lib/server/fetch_adapter.ts";
 import { exchangeFor, type InProcessGateway, plainParts, withGateway } from "../pipeline/in_process_gateway.ts";
 
@@ -11,17 +11,18 @@ async function respond(gateway: InProcessGateway, fill: Fill, init: RequestInit 
   const exchange = exchangeFor(gateway, "/a", init);
   const times = { initialAgeMs: 0, lifetimeMs: 1, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 };
   const nowMs = gateway.clock.now();
-  const head = {
+  const head = StoredHead.of({
     key: exchange.key,
     status: 200,
-    fields: [["content-length", String(fill.lengthBytes)]] as Fields,
+    fields: [],
+    lengthBytes: fill.lengthBytes,
     requestTimeMs: nowMs,
     responseTimeMs: nowMs,
     freshness: { ...times, mustRevalidate: false, alwaysValidate: false },
     selectedBy: [],
     tags: [],
     tiers: { memory: true, disk: true },
-  };
+  });
   return replyResponse(await deliver(exchange, { kind: "filling", note, head, fill }), exchange.method);
 }
 

@@ -25,11 +25,11 @@ Deno.test("isConvertible() takes pictures of a fitting size that may be changed"
   for (const bytes of [9, 1_001]) assert.equal(isConvertible(picture([], bytes), options), false);
   const fields: Fields = [["content-encoding", "gzip"], ["cache-control", "no-transform"], ["set-cookie", "a=b"]];
   for (const field of fields) assert.equal(isConvertible(picture([field]), options), false, field[0]);
-  assert.equal(isConvertible({ ...picture(), status: 404 }, options), false);
+  assert.equal(isConvertible(picture().with({ status: 404 }), options), false);
   // It would be converted anew each time.
-  assert.equal(isConvertible({ ...picture(), tiers: { memory: false, disk: false } }, options), false);
+  assert.equal(isConvertible(picture().with({ tiers: { memory: false, disk: false } }), options), false);
   // By its bytes it is none.
-  const markup = { ...picture(), body: new TextEncoder().encode("<svg>".padEnd(100)) };
+  const markup = picture().with({ body: new TextEncoder().encode("<svg>".padEnd(100)) });
   assert.equal(isConvertible(markup, options), false);
 });
 
@@ -53,7 +53,7 @@ Deno.test("ImageForms stores a form that goes with its original, and finds it ag
   const held = forms.holding(webp, Uint8Array.of(1, 2, 3));
   assert.equal(held.key, `${stored.key}\0~webp-80-4`);
   assert.deepEqual([held.tags, held.requestTimeMs, held.tiers], [stored.tags, stored.requestTimeMs, stored.tiers]);
-  const served = new ImageForms({ ...stored, responseTimeMs: 5 }).with(webp, held)!;
+  const served = new ImageForms(stored.with({ responseTimeMs: 5 })).with(webp, held)!;
   const shown = Object.fromEntries(served.fields);
   assert.match(shown["etag"]!, /^"[\w-]{22}"$/);
   assert.deepEqual({ ...shown, etag: "" }, {
@@ -66,7 +66,7 @@ Deno.test("ImageForms stores a form that goes with its original, and finds it ag
   assert.deepEqual([served.key, served.responseTimeMs, served.body], [stored.key, 5, Uint8Array.of(1, 2, 3)]);
   assert.equal(forms.with(webp, held), forms.with(webp, held));
 
-  const other = new ImageForms({ ...stored, body: Uint8Array.of(9) });
+  const other = new ImageForms(stored.with({ body: Uint8Array.of(9) }));
   assert.equal(other.with(webp, held), undefined);
   assert.equal(forms.with(webp, forms.holding(webp, null)), null);
 });

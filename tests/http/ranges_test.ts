@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Field } from "../../lib/http/fields.ts";
+import { type Field, fieldValue } from "../../lib/http/fields.ts";
 import { parseRange, rangeReply } from "../../lib/http/ranges.ts";
 
 /** Ranges as `first-last`, or the kind where there are none. */
@@ -81,7 +81,8 @@ interface Asking {
 function ask({ range, ifRange, method = "GET", status = 200, text = "0123456789A" }: Asking) {
   const body = new TextEncoder().encode(text);
   const header = (name: string) => ({ range, "if-range": ifRange })[name] ?? null;
-  return rangeReply({ method, header }, { status, fields: FIELDS, responseTimeMs: 0, body }, "BOUND");
+  const field = (name: string) => fieldValue(FIELDS, name);
+  return rangeReply({ method, header }, { status, fields: FIELDS, field, responseTimeMs: 0, body }, "BOUND");
 }
 
 function textOf(chunks: readonly Uint8Array[]): string {

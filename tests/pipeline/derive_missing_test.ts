@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { StoredResponse } from "../../lib/cache/stored_response.ts";
+import { storedResponse } from "../../lib/cache/stored_response.ts";
 import type { Answer } from "../../lib/request/answer.ts";
 import { replyResponse } from "../../lib/server/fetch_adapter.ts";
 import type { Exchange } from "../../lib/request/exchange.ts";
@@ -17,10 +17,10 @@ function exchangeOf(gateway: InProcessGateway, headers: Record<string, string> =
 function derivedFor(exchange: Exchange, lifetimeMs: number): Derived {
   const atMs = exchange.services.clock.now() - 10_000;
   const stale = { staleWhileRevalidateMs: 60_000, staleIfErrorMs: 60_000 };
-  const response: StoredResponse = {
+  const response = storedResponse({
     key: exchange.key,
     status: 200,
-    fields: [["content-type", "text/plain"], ["etag", '"cut"'], ["content-length", "7"]],
+    fields: [["content-type", "text/plain"], ["etag", '"cut"']],
     body: new TextEncoder().encode("derived"),
     requestTimeMs: atMs,
     responseTimeMs: atMs,
@@ -28,7 +28,7 @@ function derivedFor(exchange: Exchange, lifetimeMs: number): Derived {
     selectedBy: [],
     tags: [],
     tiers: { memory: true, disk: true },
-  };
+  });
   return { response, tier: "disk", detail: "smaller" };
 }
 

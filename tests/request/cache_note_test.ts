@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { StoredHead } from "../../lib/cache/flight.ts";
+import { StoredHead } from "../../lib/cache/stored_response.ts";
 import { forwardNote, hitNote } from "../../lib/request/cache_note.ts";
 import type { Exchange } from "../../lib/request/exchange.ts";
 import { exchangeFor, plainParts, withGateway, withOrigin } from "../pipeline/in_process_gateway.ts";
@@ -9,24 +9,27 @@ function withNotes(run: (exchange: Exchange, stored: StoredHead) => void): Promi
   return withGateway(plainParts(["http://127.0.0.1:1"]), ({ clock, entrance }) => {
     const exchange = exchangeFor({ entrance }, "/a");
     const atMs = clock.now() - 10_000;
-    run(exchange, {
-      key: exchange.key,
-      status: 200,
-      fields: [],
-      requestTimeMs: atMs,
-      responseTimeMs: atMs,
-      freshness: {
-        initialAgeMs: 5_000,
-        lifetimeMs: 60_000,
-        staleWhileRevalidateMs: 0,
-        staleIfErrorMs: 0,
-        mustRevalidate: false,
-        alwaysValidate: false,
-      },
-      selectedBy: [],
-      tags: [],
-      tiers: { memory: true, disk: true },
-    });
+    run(
+      exchange,
+      StoredHead.of({
+        key: exchange.key,
+        status: 200,
+        fields: [],
+        requestTimeMs: atMs,
+        responseTimeMs: atMs,
+        freshness: {
+          initialAgeMs: 5_000,
+          lifetimeMs: 60_000,
+          staleWhileRevalidateMs: 0,
+          staleIfErrorMs: 0,
+          mustRevalidate: false,
+          alwaysValidate: false,
+        },
+        selectedBy: [],
+        tags: [],
+        tiers: { memory: true, disk: true },
+      }),
+    );
     return Promise.resolve();
   });
 }

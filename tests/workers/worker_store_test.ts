@@ -117,7 +117,7 @@ Deno.test("WorkerStore tells the supervisor which tags may be stored, as soon as
   const known = new TagFilter(leaseMemory, TAG_FILTER_AT);
   await using own = await openStore({ leaseMemory });
   assert.equal(known.mayHold("movie:1"), false);
-  own.opened.store.put({ ...fresh("/1"), tags: ["class:details", "movie:1"] });
+  own.opened.store.put(fresh("/1").with({ tags: ["class:details", "movie:1"] }));
   assert.deepEqual([known.mayHold("movie:1"), known.mayHold("movie:2")], [true, false]);
   own.opened.store.delete("films\0/1");
   assert.equal(known.mayHold("movie:1"), true, "nothing is taken back: another response may have the tag too");
