@@ -45,7 +45,7 @@ export const listenKeys = {
       "Address and port, or `{ unix: PATH }`; several listeners may share one.",
     ),
   proxy_protocol: flag().prefault(false).describe(
-    "Each connection of `server.trusted_proxies`, or on a unix socket, begins with a PROXY header (version 1 or 2) that names the client.",
+    "Each connection of `server.trusted_proxies`, or on a unix socket, begins with a PROXY header (version 1 or 2) that names the client; connections of others are taken as they are.",
   ),
   max_request_body: size(0, PiB).optional().describe(
     "Largest request body that is passed on; larger ones get 413. Default: `server.max_request_body`.",

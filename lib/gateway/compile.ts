@@ -24,9 +24,9 @@ export interface CompileDeps extends Pick<PoolDeps, "transportOf" | "limits" | "
   readonly onKeyEvent: (pool: string, event: KeyEvent) => void;
 }
 
-/** Key of a listen address in {@linkcode Snapshot.tables}. */
+/** Key of a listen address in {@linkcode Snapshot.tables}, as the server names what it listens on. */
 export function addressKey(address: ListenAddress): string {
-  return isUnix(address) ? formatListenAddress(address) : `${address.hostname}:${address.port}`;
+  return formatListenAddress(address);
 }
 
 /** Compiles a configuration into the snapshot that requests are served by. */

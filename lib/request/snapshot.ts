@@ -112,14 +112,14 @@ export interface Tenant {
 export interface ListenFacts {
   /** File and permission bits of a unix socket; `null` where the address is a host and port. */
   readonly unix: { readonly path: string; readonly mode: number } | null;
-  /** Connections of trusted peers begin with a PROXY header; on a unix socket all are trusted, as its mode lets them in. */
+  /** Connections of trusted peers, and all over a unix socket, begin with a PROXY header. */
   readonly proxyProtocol: boolean;
 }
 
 /** The compiled configuration that requests are served by: immutable, swapped as a whole. */
 export interface Snapshot {
   readonly generation: number;
-  /** By listen address, `host:port` or `unix:/absolute/path`. */
+  /** By listen address, `host:port`, `[IPv6]:port` or `unix:/absolute/path`. */
   readonly tables: ReadonlyMap<string, RouteTable<Tenant>>;
   /** By the same addresses. */
   readonly listens: ReadonlyMap<string, ListenFacts>;

@@ -19,7 +19,7 @@ Deno.test("validateAddresses() lets listeners share a unix socket by whatever pa
     '4:68 listeners[1].listen.mode: found "0600" expected "0660", as listeners[0] in line 3 says of the same address',
   ]);
   assert.deepEqual(await said(["listen: { unix: a.sock, mode: 0600 }", one]), [
-    '4:42 listeners[1].listen.mode: found nothing expected "0600", as listeners[0] in line 3 says of the same address',
+    '4:38 listeners[1].listen.mode: found nothing expected "0600", as listeners[0] in line 3 says of the same address',
   ]);
 });
 

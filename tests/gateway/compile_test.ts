@@ -6,7 +6,7 @@ const A = "http://127.0.0.1:1";
 
 Deno.test("addressKey() is host and port, or the path of a unix socket", () => {
   assert.equal(addressKey({ hostname: "0.0.0.0", port: 80 }), "0.0.0.0:80");
-  assert.equal(addressKey({ hostname: "::1", port: 80 }), "::1:80");
+  assert.equal(addressKey({ hostname: "::1", port: 80 }), "[::1]:80");
   assert.equal(addressKey({ path: "/run/usher.sock", mode: 0o660 }), "unix:/run/usher.sock");
 });
 
