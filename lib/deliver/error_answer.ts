@@ -7,6 +7,7 @@ import type { Reply } from "../server/reply.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import type { ErrorBody } from "../upstream_type/upstream_type.ts";
 import { fieldLines } from "../wire/head_writer.ts";
+import { TruncatedMessage } from "../wire/wire_error.ts";
 
 /** An error of the gateway's own, in the shape that clients of the pool's type understand. */
 export function errorAnswer(exchange: Exchange, error: GatewayError): MadeAnswer {
@@ -27,7 +28,7 @@ export function errorAnswer(exchange: Exchange, error: GatewayError): MadeAnswer
 
 /** Whether a try ended on the client's side: it left, or its body broke off. */
 function isAbort(cause: unknown): boolean {
-  return cause instanceof UpstreamFailure && cause.kind === "aborted";
+  return cause instanceof TruncatedMessage || (cause instanceof UpstreamFailure && cause.kind === "aborted");
 }
 
 /** Answers a request that belongs to no listener, with problem details (RFC 9457). `name` is the gateway's. */

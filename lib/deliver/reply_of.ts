@@ -1,4 +1,3 @@
-import { ORIGIN_TAG } from "../cache/origin_tag.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import type { Answer, FillingAnswer, MadeAnswer, StoredAnswer, StreamingAnswer } from "../request/answer.ts";
 import type { CacheNote } from "../request/cache_note.ts";
@@ -20,7 +19,6 @@ const FRAMING: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "connection",
   "trailer",
-  ORIGIN_TAG,
 ]);
 
 /** The reply that an answer makes, with the fields of its listener and of this request. What is whole counts as sent. */
@@ -63,7 +61,15 @@ function madeReply(exchange: Exchange, answer: MadeAnswer): Reply {
     aborted: isUnheard ?? false,
   });
   const head = headOf(exchange, { status, fields, note });
-  return { ...head, lines: head.lines + fieldLines(ownFields), lengthBytes, body, onEnd: null };
+  // A 304 says nothing of the length of what it stands for.
+  const isKnown = status !== 304;
+  return {
+    ...head,
+    lines: head.lines + fieldLines(ownFields),
+    lengthBytes: isKnown ? lengthBytes : null,
+    body,
+    onEnd: null,
+  };
 }
 
 function lengthOf(body: MadeAnswer["body"]): number {

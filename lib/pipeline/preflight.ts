@@ -14,9 +14,7 @@ const NO_NOTE: CacheNote = { result: "none", status: "", ageSeconds: null };
 /** Answers a preflight here: the upstream is not asked, and what it would say is dropped anyway. */
 export function preflightAnswer(exchange: Exchange): Answer {
   const cors = exchange.tenant.cors!;
-  const ownFields: Fields = [
-    ...cors.preflightFields((name) => exchange.header(name)),
-    ["vary", `${cors.isByOrigin ? "Origin, " : ""}Access-Control-Request-Headers`],
-  ];
-  return { kind: "made", note: NO_NOTE, status: 204, fields: [], ownFields, body: null };
+  const ownFields = cors.preflightFields((name) => exchange.header(name));
+  const fields: Fields = [["vary", `${cors.isByOrigin ? "Origin, " : ""}Access-Control-Request-Headers`]];
+  return { kind: "made", note: NO_NOTE, status: 204, fields, ownFields, body: null };
 }

@@ -2,7 +2,7 @@ import type { Fields } from "../http/fields.ts";
 import type { BodySource } from "../wire/body_source.ts";
 import { ChunkedDecoder } from "../wire/chunked_decoder.ts";
 import type { RequestFraming } from "../wire/request_framing.ts";
-import { WireError } from "../wire/wire_error.ts";
+import { TruncatedMessage } from "../wire/wire_error.ts";
 import type { Input, Watcher } from "./_input.ts";
 import type { Memory } from "./_memory.ts";
 
@@ -193,7 +193,7 @@ export class RequestBody implements BodySource {
       return;
     }
     link.onEnded();
-    throw new WireError(400, "Content that stops before its end");
+    throw new TruncatedMessage("Content that stops before its end");
   }
 
   /** Content that is there, `null` at the end, `undefined` where more has to come. */

@@ -15,3 +15,10 @@ export class WireError extends Error {
     super(message, options);
   }
 }
+
+/** A message that its sender ended before it was complete: most likely nobody is there any more (RFC 9112 §8). */
+export class TruncatedMessage extends WireError {
+  constructor(message: string) {
+    super(400, message);
+  }
+}

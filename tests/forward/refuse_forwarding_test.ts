@@ -22,9 +22,9 @@ Deno.test("refuseForwarding() cuts a real loop: a gateway that leads to itself a
     assert.equal(origin.heads.length, 1);
   }));
 
-Deno.test("refuseForwarding() refuses a WebSocket handshake", () =>
+Deno.test("refuseForwarding() refuses a WebSocket handshake that the pool does not carry", () =>
   withOrigin(ok, async ({ ask }, origin) => {
     const answer = await ask("/a", { headers: { connection: "upgrade", upgrade: "websocket" } });
     assert.equal(answer.status, 501);
     assert.equal(origin.heads.length, 0);
-  }));
+  }, { pool: { upgrade: [] } }));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { get } from "node:http";
 import { handle } from "../../lib/pipeline/pipeline.ts";
+import { ownArrival } from "../../lib/request/own_arrival.ts";
 import { replyResponse, requestArrival } from "../../lib/server/fetch_adapter.ts";
 import type { ScriptedReply } from "../origins/scripted_origin.ts";
 import { plainPool, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
@@ -183,10 +184,9 @@ Deno.test("handle() answers with an error of the gateway's own where the type fa
         },
       }),
     };
-    const request = new Request("http://gateway.test/a", { headers: { host: "gateway.test" } });
-    const remoteAddr = { transport: "tcp", hostname: "192.0.2.1", port: 1 } as const;
+    const arrival = ownArrival({ method: "GET", target: "/a", fields: [["host", "gateway.test"]] });
     const { table } = gateway.entrance();
-    const response = await handle({ services: failing, table }, request, { remoteAddr });
+    const response = replyResponse(await handle({ services: failing, table }, arrival), "GET");
     assert.equal(response.status, 500);
     assert.ok(!(await response.text()).includes("broken store"));
     const logged = gateway.lines.splice(0).find((line) => line["message"] === "A request failed inside the gateway");
