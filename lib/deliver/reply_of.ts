@@ -119,13 +119,16 @@ function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
 
 function tunnelReply(exchange: Exchange, answer: StreamingAnswer): Reply {
   const { status, fields, note } = answer;
+  const { tunnels, tunnelIdleMs } = exchange.tenant.pool;
   const ended = finisher(exchange, status, note);
+  tunnels.open++;
   return {
     ...headOf(exchange, { status, fields, note }),
     lengthBytes: null,
     body: null,
-    tunnel: { protocol: "websocket", stream: answer.tunnel!, idleMs: exchange.tenant.pool.tunnelIdleMs },
+    tunnel: { protocol: "websocket", stream: answer.tunnel!, idleMs: tunnelIdleMs },
     onEnd(end) {
+      tunnels.open--;
       answer.onEnd(end.error === null ? undefined : asFailure(end.error));
       ended(end);
     },

@@ -1,11 +1,11 @@
 import { GatewayError } from "../errors.ts";
-import { hasDotSegment, isAuthority, MAX_TARGET_LENGTH, type Target } from "../http/target.ts";
+import { hasDotSegment, isAuthority, type Target } from "../http/target.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Arrival } from "../server/arrival.ts";
 
 /** Why a request is refused before it is routed; `null` where it is not (RFC 9112 §3.2). `target` is what its target was read as. */
 export function refusal(
-  { method, target: raw, fields, minor }: Pick<Arrival, "method" | "target" | "fields" | "minor">,
+  { method, fields, minor }: Pick<Arrival, "method" | "fields" | "minor">,
   target: Target | null,
 ): GatewayError | null {
   // TRACE would show the client what the gateway adds, credentials included; CONNECT would open tunnels.
@@ -14,9 +14,6 @@ export function refusal(
   }
   if (target === null || (target.path === "*" && method !== "OPTIONS")) {
     return new GatewayError("bad_request", "The request target is not one that a gateway serves");
-  }
-  if (raw.length > MAX_TARGET_LENGTH) {
-    return new GatewayError("uri_too_long", `The request target is longer than ${MAX_TARGET_LENGTH} characters`);
   }
   const host = fields.header("host");
   // HTTP/1.0 knows no Host; without one the target may still name its authority (RFC 9112 §3.2.2).

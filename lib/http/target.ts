@@ -8,9 +8,6 @@ export interface Target {
   readonly query: string;
 }
 
-/** Longest target that is taken on, in characters. */
-export const MAX_TARGET_LENGTH = 16_384;
-
 const PLAIN = "http://";
 const HTTP = /^https?:\/\//i;
 

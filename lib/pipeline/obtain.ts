@@ -39,6 +39,13 @@ export function obtain(exchange: Exchange): Answer | Promise<Answer> {
 function bypass(exchange: Exchange, fwd: FwdReason, detail: string | null): Promise<Answer> {
   const upgrade = upgradeProtocol(exchange);
   if (upgrade === null) return passThrough(exchange, { fwd, detail });
+  const { name, tunnels, maxTunnels } = exchange.tenant.pool;
+  if (tunnels.open >= maxTunnels) {
+    throw new GatewayError("overloaded", `Pool "${name}" has as many tunnels open as it may`, {
+      hint: "Try again later; the operator's limit is tunnels.max of the pool",
+      retryAfterSeconds: 5,
+    });
+  }
   return passThrough(exchange, { fwd, detail: detail ?? "upgrade", upgrade });
 }
 
@@ -77,7 +84,7 @@ function decide(exchange: Exchange, found: Found | undefined, isVariant: boolean
     if (deriver === null) return fetchMissing(exchange, found, asked);
     return deriveMissing(exchange, deriver, () => fetchMissing(exchange, found, asked));
   }
-  const { response, tier } = found!;
+  const { response } = found!;
   if (needsOrigin(exchange, response)) return passThrough(exchange, { fwd: "request", detail: "precondition" });
   if (verdict.kind === "hit") return hit(exchange, found!);
   revalidateInBackground(exchange, response);

@@ -67,6 +67,8 @@ export interface PoolRuntime {
   readonly tunnelIdleMs: number;
   /** Tunnels at a time, in this worker. */
   readonly maxTunnels: number;
+  /** Tunnels that are open in this worker, of requests that began with this snapshot. */
+  readonly tunnels: { open: number };
 }
 
 /** A listener, compiled: everything a request needs that does not change from one to the next. */

@@ -8,7 +8,7 @@ import { portsInUse } from "../config/ports.ts";
 import { addressKey } from "../gateway/compile.ts";
 import { standardOutput } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
-import { descriptorLimit } from "./descriptor_limit.ts";
+import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
 import { onSignals } from "./signals.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 
@@ -51,8 +51,9 @@ export async function runGateway(options: RunOptions): Promise<number> {
     const { level, format } = loaded.config.logging;
     const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
-    // Before anything is opened that could miss one.
-    const descriptors = descriptorLimit();
+    // Before anything is opened that could miss one, and only where the number is asked for.
+    const isAsked = loaded.config.server.limits.maxConnections === "auto";
+    const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;
     kv = await claimKvFile(join(loaded.config.server.dataDir, "usher.kv"), {
       clock: systemClock,
       log: logger,

@@ -20,8 +20,6 @@ const CASES: [method: string, url: string, code: string | null][] = [
   ["CONNECT", "http://gateway.test:443", "method_not_supported"],
   ["TRACE", "http://gateway.test/", "method_not_supported"],
   ["GET", "gateway.test:443", "bad_request"],
-  ["GET", `http://gateway.test/${"x".repeat(16_000)}`, null],
-  ["GET", `http://gateway.test/${"x".repeat(17_000)}`, "uri_too_long"],
   ["GET", "http://user@gateway.test/", "bad_request"],
   ["GET", "http://gateway.test:port/", "bad_request"],
   ["GET", "http://gateway.test/a#b", "bad_request"],
