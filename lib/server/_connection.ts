@@ -52,14 +52,44 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     this.#writer = new ReplyWriter(stream, this);
   }
 
-  /** Serves until the connection ends; never rejects. */
+  /**
+   * Serves one request after the other until the connection ends; never rejects. All of it is one function: a connection that waits
+   * holds half a kilobyte for each one that it waits in.
+   */
   async run(): Promise<void> {
+    const { input } = this;
+    const writer = this.#writer;
+    const context = this.#context;
     try {
       if (this.#hasProxyHeader && !await this.#readProxyHeader()) return;
-      if (await this.#serveOrRefuse()) await this.#linger();
+      for (;;) {
+        let headEnd = input.headEnd(context.limits);
+        while (headEnd < 0) {
+          if (input.isEnded) return;
+          if (this.#isEnding && input.length === 0) return await this.#linger();
+          this.#awaitHead();
+          if (!input.took(await input.read())) return;
+          if (this.#lateRefusal !== null) return await this.#lateRefusal;
+          headEnd = input.headEnd(context.limits);
+        }
+        this.setWait("nothing", Infinity);
+        const exchange = this.#arrive(headEnd);
+        const given = this.#ask(exchange);
+        const reply = this.#checked(given instanceof Promise ? await this.#awaitReply(given) : given, exchange);
+        if (this.#isClosed) return;
+        if (writer.interims !== null) await writer.interims;
+        const closes = this.#closesAfter(reply, exchange);
+        const { minor, isHead } = exchange;
+        const isWhole = writer.begin(reply, { minor, isHead, closes }, context.date.text());
+        await writer.flush();
+        if (!isWhole) await this.#sendRest(reply, exchange);
+        if (reply.tunnel !== undefined) return await this.#tunnel(reply.tunnel);
+        this.#endExchange({ aborted: false, error: null });
+        if (closes) return this.#needsLinger(exchange) ? await this.#linger() : undefined;
+        if (exchange.body !== null && !await this.#drain(exchange.body)) return await this.#linger();
+      }
     } catch (error) {
-      // Anything else is the connection's end: nobody is left to tell.
-      if (error instanceof BrokenBody) this.#endExchange({ aborted: false, error: error.cause ?? error });
+      await this.#fail(error);
     } finally {
       this.close();
     }
@@ -105,55 +135,6 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
       else if (this.wait === "proxy") counts.headTimeouts++;
       else if (this.wait === "tunnel") counts.tunnelTimeouts++;
       this.close();
-    }
-  }
-
-  async #serveOrRefuse(): Promise<boolean> {
-    try {
-      return await this.#serve();
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      await this.#refuse(error);
-      return true;
-    }
-  }
-
-  /**
-   * Serves one request after the other. Answers whether what the client still sends has to be taken before the connection is closed.
-   *
-   * @throws {WireError} where a message breaks the grammar or a limit
-   */
-  async #serve(): Promise<boolean> {
-    const { input } = this;
-    const writer = this.#writer;
-    const context = this.#context;
-    for (;;) {
-      let headEnd = input.headEnd(context.limits);
-      while (headEnd < 0) {
-        if (input.isEnded || (this.#isEnding && input.length === 0)) return !input.isEnded;
-        this.#awaitHead();
-        if (!input.took(await input.read())) return false;
-        if (this.#lateRefusal !== null) return await this.#lateRefusal.then(() => false);
-        headEnd = input.headEnd(context.limits);
-      }
-      this.setWait("nothing", Infinity);
-      const exchange = this.#arrive(headEnd);
-      const given = this.#ask(exchange);
-      const reply = this.#checked(given instanceof Promise ? await this.#awaitReply(given) : given, exchange);
-      if (this.#isClosed) return false;
-      if (writer.interims !== null) await writer.interims;
-      const closes = this.#closesAfter(reply, exchange);
-      const isWhole = writer.begin(
-        reply,
-        { minor: exchange.minor, isHead: exchange.isHead, closes },
-        context.date.text(),
-      );
-      await writer.flush();
-      if (!isWhole) await this.#sendRest(reply, exchange);
-      if (reply.tunnel !== undefined) return await this.#tunnel(reply.tunnel);
-      this.#endExchange({ aborted: false, error: null });
-      if (closes) return this.#needsLinger(exchange);
-      if (exchange.body !== null && !await this.#drain(exchange.body)) return true;
     }
   }
 
@@ -281,7 +262,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     this.#endReply({ aborted: false, error: null });
   }
 
-  async #tunnel(tunnel: Tunnel): Promise<boolean> {
+  async #tunnel(tunnel: Tunnel): Promise<void> {
     const { counts, wheel } = this.#context;
     counts.openTunnels++;
     try {
@@ -292,9 +273,20 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
         onMoved: () => this.setWait("tunnel", wheel.after(tunnel.idleMs)),
       });
       this.#endExchange({ aborted: false, error: null });
-      return false;
     } finally {
       counts.openTunnels--;
+    }
+  }
+
+  /** What ended the connection is told to whom it concerns. Any other error is its end itself: nobody is left to tell. */
+  async #fail(error: unknown): Promise<void> {
+    if (error instanceof BrokenBody) this.#endExchange({ aborted: false, error: error.cause ?? error });
+    if (!(error instanceof WireError)) return;
+    try {
+      await this.#refuse(error);
+      await this.#linger();
+    } catch {
+      // The client has left.
     }
   }
 

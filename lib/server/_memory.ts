@@ -6,12 +6,14 @@ import { Buffer } from "node:buffer";
  */
 export class Memory {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly buffer: Buffer;
+  readonly buffer: Buffer<ArrayBuffer>;
   readonly #pool: MemoryPool | null;
 
   constructor(sizeBytes: number, pool: MemoryPool | null = null) {
-    this.bytes = new Uint8Array(sizeBytes);
-    this.buffer = Buffer.from(this.bytes.buffer);
+    const memory = new ArrayBuffer(sizeBytes);
+    this.buffer = Buffer.from(memory);
+    // What is one of thousands is kept small instead.
+    this.bytes = pool === null ? this.buffer : new Uint8Array(memory);
     this.#pool = pool;
   }
 
