@@ -15,6 +15,7 @@ export interface BodyOwner {
   fail(error: unknown): UpstreamFailure;
 }
 
+const BUSY = "Cannot read the response body: another read is under way";
 const EMPTY = new Uint8Array(0);
 
 function failure(kind: "truncated" | "too_large" | "aborted", message: string): UpstreamFailure {
@@ -62,7 +63,7 @@ class SocketBody implements UpstreamBody {
 
   async lend(): Promise<Uint8Array<ArrayBuffer> | null> {
     if (this.#failure !== null) throw this.#failure;
-    if (this.#isReading) throw new TypeError("Cannot read the response body: another read is under way");
+    if (this.#isReading) throw new TypeError(BUSY);
     let content = this.#ready ?? EMPTY;
     this.#ready = null;
     if (content.length > 0) return content;
@@ -74,7 +75,7 @@ class SocketBody implements UpstreamBody {
       do {
         connection.arm("idle_timeout", idleMs);
         const target = buffer.subarray(0, Math.min(this.#remainingBytes, CHUNK_BYTES));
-        content = this.#receive(buffer, await connection.socket.read(target));
+        content = this.#receive(buffer, 0, await connection.socket.read(target));
       } while (content.length === 0 && !this.#isEnded);
     } catch (error) {
       throw this.#fail(error);
@@ -101,7 +102,8 @@ class SocketBody implements UpstreamBody {
     if (leastBytes > limitBytes) throw this.#fail(failure("too_large", `over ${limitBytes} bytes`));
     const { whole } = this;
     this.#ready = whole === null ? this.#ready : null;
-    return whole ?? await (this.lengthBytes === null ? this.#collect(limitBytes) : this.#fill(leastBytes));
+    return whole ??
+      await (this.lengthBytes === null ? this.#collect(limitBytes) : this.#fill(new Uint8Array(leastBytes)));
   }
 
   cancel(): void {
@@ -109,12 +111,23 @@ class SocketBody implements UpstreamBody {
     else this.#fail(failure("aborted", "given up by its reader"));
   }
 
-  async #fill(lengthBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-    const whole = new Uint8Array(lengthBytes);
-    let at = 0;
-    for (let chunk = await this.lend(); chunk !== null; chunk = await this.lend()) {
-      whole.set(chunk, at);
-      at += chunk.length;
+  /** Content of a stated length: read to where it is to stay. */
+  async #fill(whole: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#isReading) throw new TypeError(BUSY);
+    if (this.#ready !== null) whole.set(this.#ready);
+    this.#ready = null;
+    const { connection, idleMs } = this.#owner;
+    this.#isReading = true;
+    try {
+      while (!this.#isEnded) {
+        connection.arm("idle_timeout", idleMs);
+        const at = whole.length - this.#remainingBytes;
+        this.#receive(whole, at, await connection.socket.read(whole.subarray(at)));
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      this.#isReading = false;
     }
     return whole;
   }
@@ -136,11 +149,11 @@ class SocketBody implements UpstreamBody {
     return whole;
   }
 
-  /** What has been read into the buffer; `null` for the end of the stream. */
-  #receive(buffer: Uint8Array<ArrayBuffer>, count: number | null): Uint8Array<ArrayBuffer> {
+  /** The content in `count` bytes read to `bytes` at `start`; `null` for the end of the stream. */
+  #receive(bytes: Uint8Array<ArrayBuffer>, start: number, count: number | null): Uint8Array<ArrayBuffer> {
     if (count !== null) {
-      const content = this.#take(buffer, 0, count);
-      if (this.#remainingBytes === 0) this.#end(this.#takenEnd === count);
+      const content = this.#take(bytes, start, start + count);
+      if (this.#remainingBytes === 0) this.#end(this.#takenEnd === start + count);
       return content;
     }
     if (this.#decoder !== null) throw failure("truncated", "the last chunk is missing");

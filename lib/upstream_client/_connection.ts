@@ -2,18 +2,15 @@ import { Buffer } from "node:buffer";
 import type { Deadlines, Expirable } from "../wire/deadlines.ts";
 import { findHeadEnd } from "../wire/head_end.ts";
 import { writeLatin1 } from "../wire/head_writer.ts";
-import { parseResponseHead, type ResponseHead } from "../wire/response_head.ts";
+import { MAX_RESPONSE_HEAD_BYTES, parseResponseHead, type ResponseHead } from "../wire/response_head.ts";
 import { WireError } from "../wire/wire_error.ts";
+import { giveChunkBuffer, takeChunkBuffer } from "./_chunk_buffers.ts";
 import type { Socket } from "./_socket.ts";
 import { type FailureKind, UpstreamFailure } from "./transport.ts";
 
-/** Held by each connection, idle ones too. Takes most JSON answers with their field section, so that they cost one read. */
-const READ_BUFFER_BYTES = 16 * 1024;
+/** Takes most JSON answers with their field section, so that they cost one read; each connection holds it, idle ones too. */
+const SMALL_BUFFER_BYTES = 16 * 1024;
 const WRITE_BUFFER_BYTES = 2 * 1024;
-/** A field section larger than this is refused. */
-const MAX_HEAD_BYTES = 64 * 1024;
-/** As is one of more lines than this. */
-const MAX_FIELD_LINES = 256;
 
 /** What a connection is made of. */
 export interface ConnectionOptions {
@@ -35,7 +32,7 @@ export class Connection implements Expirable {
   deadlineMs = Infinity;
   readonly socket: Socket;
   /** Unread bytes are `bytes[start, end)`. */
-  bytes = new Uint8Array(READ_BUFFER_BYTES);
+  bytes = new Uint8Array(SMALL_BUFFER_BYTES);
   start = 0;
   end = 0;
   /** Whether a byte of the present request has been handed to the socket. */
@@ -48,6 +45,8 @@ export class Connection implements Expirable {
   #head = new Uint8Array(WRITE_BUFFER_BYTES);
   #parked: Promise<number | null> | null = null;
   #scannedTo = 0;
+  /** How far the buffer has been filled for the present response. */
+  #mostBytes = 0;
   #isIdle = false;
   #isClosed = false;
   #failure: UpstreamFailure | null = null;
@@ -108,8 +107,12 @@ export class Connection implements Expirable {
    * noticed at once, and it becomes the first read of the next response. It does not keep the process alive.
    */
   park(idleMs: number): void {
-    if (this.bytes.length > READ_BUFFER_BYTES) this.#useBuffer(new Uint8Array(READ_BUFFER_BYTES));
-    this.start = this.end = this.#scannedTo = 0;
+    this.#fitBuffer();
+    this.start =
+      this.end =
+      this.#scannedTo =
+      this.#mostBytes =
+        0;
     this.#isIdle = true;
     this.arm("idle_timeout", idleMs);
     this.#parked = this.socket.read(this.bytes);
@@ -136,6 +139,7 @@ export class Connection implements Expirable {
     this.#parked = null;
     if (count === null) return false;
     this.end += count;
+    if (this.end > this.#mostBytes) this.#mostBytes = this.end;
     return true;
   }
 
@@ -150,7 +154,7 @@ export class Connection implements Expirable {
     this.#scannedTo = headEnd < 0 ? end : headEnd;
     if (headEnd < 0) return null;
     this.start = headEnd;
-    return parseResponseHead(this.#text, start, headEnd, MAX_FIELD_LINES);
+    return parseResponseHead(this.#text, start, headEnd);
   }
 
   /** Writes all of `bytes`. */
@@ -184,14 +188,25 @@ export class Connection implements Expirable {
     if (this.start > 0) {
       this.bytes.copyWithin(0, this.start, this.end);
     } else {
-      if (this.bytes.length >= MAX_HEAD_BYTES) throw protocolFailure(`field section over ${MAX_HEAD_BYTES} bytes`);
-      const larger = new Uint8Array(MAX_HEAD_BYTES);
+      if (this.bytes.length >= MAX_RESPONSE_HEAD_BYTES) {
+        throw protocolFailure(`field section over ${MAX_RESPONSE_HEAD_BYTES} bytes`);
+      }
+      const larger = takeChunkBuffer();
       larger.set(this.bytes);
       this.#useBuffer(larger);
     }
     this.end -= this.start;
     this.#scannedTo -= this.start;
     this.start = 0;
+  }
+
+  /** An upstream that is near sends more at once than fits into the small buffer: a larger one saves a read and a write each time. */
+  #fitBuffer(): void {
+    const isLarge = this.bytes.length > SMALL_BUFFER_BYTES;
+    const hasUse = this.#mostBytes >= SMALL_BUFFER_BYTES;
+    if (isLarge === hasUse) return;
+    if (isLarge) giveChunkBuffer(this.bytes);
+    this.#useBuffer(hasUse ? takeChunkBuffer() : new Uint8Array(SMALL_BUFFER_BYTES));
   }
 
   #useBuffer(bytes: Uint8Array<ArrayBuffer>): void {

@@ -1,8 +1,11 @@
 import type { BodySource } from "../wire/body_source.ts";
-import { CHUNK_END, LAST_CHUNK, lastChunk, writeChunkSize } from "../wire/chunked_writer.ts";
+import { CHUNK_END, LAST_CHUNK, lastChunk, MAX_CHUNK_SIZE_BYTES, writeChunkSize } from "../wire/chunked_writer.ts";
 import { CHUNK_BYTES, giveChunkBuffer, takeChunkBuffer } from "./_chunk_buffers.ts";
 import type { Connection } from "./_connection.ts";
 import { type FailureKind, UpstreamFailure } from "./transport.ts";
+
+/** Content that fits into a chunk's buffer with its framing. */
+const MAX_PIECE_BYTES = CHUNK_BYTES - MAX_CHUNK_SIZE_BYTES - CHUNK_END.length;
 
 /** What an {@linkcode Upload} needs to know of its exchange. */
 export interface UploadOptions {
@@ -96,8 +99,8 @@ export class Upload {
   /** In chunks of our own size, each with its framing in one write. */
   async #sendFramed(content: Uint8Array): Promise<void> {
     const buffer = takeChunkBuffer();
-    for (let at = 0; at < content.length; at += CHUNK_BYTES) {
-      const piece = content.subarray(at, at + CHUNK_BYTES);
+    for (let at = 0; at < content.length; at += MAX_PIECE_BYTES) {
+      const piece = content.subarray(at, at + MAX_PIECE_BYTES);
       const pieceStart = writeChunkSize(piece.length, buffer, 0);
       buffer.set(piece, pieceStart);
       buffer.set(CHUNK_END, pieceStart + piece.length);

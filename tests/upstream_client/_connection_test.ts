@@ -73,6 +73,31 @@ Deno.test(leakless("fill() appends, makes room and stops at 64 KiB", () =>
     await sent;
   })));
 
+Deno.test(
+  leakless(
+    "park() takes a larger buffer after a response that came in more than the small one holds, and goes back",
+    () =>
+      withConnection(async (connection, other) => {
+        const receive = async (lengthBytes: number) => {
+          const sent = other.write("x".repeat(lengthBytes));
+          while (connection.end < lengthBytes) assert.equal(await connection.fill(), true);
+          await sent;
+          connection.park(10_000);
+          connection.unpark();
+        };
+        const small = connection.bytes.length;
+        await receive(small - 1);
+        assert.equal(connection.bytes.length, small);
+        await receive(small);
+        assert.equal(connection.bytes.length, 65_536);
+        await receive(small + 1);
+        assert.equal(connection.bytes.length, 65_536);
+        await receive(1);
+        assert.equal(connection.bytes.length, small);
+      }),
+  ),
+);
+
 Deno.test(leakless("fill() says false at the end of the stream", () =>
   withConnection(async (connection, other) => {
     await other.write("last");
