@@ -1,6 +1,6 @@
 import { listenerOfKey, type TierStats } from "./store.ts";
 import { heldBytes, type StoredResponse } from "./stored_response.ts";
-import { type MemoryEntry, TenantSegments } from "./_tenant_segments.ts";
+import { MemoryEntry, TenantSegments } from "./_tenant_segments.ts";
 
 export type { MemoryEntry } from "./_tenant_segments.ts";
 
@@ -87,15 +87,8 @@ export class MemoryTier {
     const replaced = this.#take(response.key);
     if (bytes > this.#maxEntryBytes) return undefined;
     this.#makeRoom(bytes);
-    const entry: MemoryEntry = {
-      key: response.key,
-      found: { response, tier: "memory" },
-      bytes,
-      usedAt: ++this.#uses,
-      touchedAtMs: nowMs,
-      purgeGeneration: -1,
-    };
-    this.#tenantFor(response.key).add(entry, replaced?.wasProtected === true);
+    const entry = new MemoryEntry(response, { bytes, use: ++this.#uses, nowMs });
+    this.#tenantFor(response.key).add(entry, replaced?.isProtected === true);
     this.#bytes += bytes;
     this.#entries++;
     return entry;
@@ -133,11 +126,11 @@ export class MemoryTier {
     for (const tenant of this.#order) yield* tenant.values();
   }
 
-  #take(key: string): { readonly wasProtected: boolean } | undefined {
+  #take(key: string): MemoryEntry | undefined {
     const tenant = this.#tenantOf(key);
     const removed = tenant?.remove(key);
     if (tenant === undefined || removed === undefined) return undefined;
-    this.#bytes -= removed.entry.bytes;
+    this.#bytes -= removed.bytes;
     this.#entries--;
     this.#forgetIfEmpty(tenant);
     return removed;
@@ -189,7 +182,7 @@ export class MemoryTier {
   #tenantFor(key: string): TenantSegments {
     const held = this.#tenantOf(key);
     if (held !== undefined) return held;
-    const tenant = new TenantSegments(listenerOfKey(key), this.#limitBytes);
+    const tenant = new TenantSegments(listenerOfKey(key));
     this.#tenants.set(tenant.name, tenant);
     this.#order.push(tenant);
     return tenant;

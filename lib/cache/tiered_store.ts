@@ -52,7 +52,7 @@ class Tiers implements TieredStore {
     if (entry !== undefined) {
       if (entry.purgeGeneration !== this.#purges.generation) return this.#judged(entry);
       if (this.#disk !== null) this.#tellUse(entry, this.#disk);
-      return entry.found;
+      return entry;
     }
     return this.#getFromDisk(key, -Infinity);
   }
@@ -101,7 +101,7 @@ class Tiers implements TieredStore {
     const nowMs = this.#clock.now();
     if (nowMs - entry.touchedAtMs < disk.touchEveryMs) return;
     entry.touchedAtMs = nowMs;
-    if (entry.found.response.tiers.disk) disk.touch(entry.key);
+    if (entry.response.tiers.disk) disk.touch(entry.key);
   }
 
   /** What is asked for before `sinceMs` does not count: what memory held in its place was newer, and is purged. */
@@ -115,21 +115,21 @@ class Tiers implements TieredStore {
 
   /** Where the rules that came since leave nothing of an entry, the disk may hold what another worker has fetched meanwhile. */
   #judged(entry: MemoryEntry): Found | undefined | Promise<Found | undefined> {
-    const { requestTimeMs } = entry.found.response;
+    const { requestTimeMs } = entry.response;
     return this.#purged(entry) ?? this.#getFromDisk(entry.key, requestTimeMs);
   }
 
   /** The entry held against the rules that came since it was last; the next hits pay a comparison of two numbers. */
   #purged(entry: MemoryEntry): Found | undefined {
-    const { response } = entry.found;
+    const { response } = entry;
     const left = this.#purges.apply(response);
     if (left === undefined) {
       this.#memory.delete(entry.key);
       return undefined;
     }
     entry.purgeGeneration = this.#purges.generation;
-    if (left !== response) entry.found = { response: left, tier: "memory" };
-    return entry.found;
+    entry.response = left;
+    return entry;
   }
 
   /** What was put while the disk was read has the last word. */

@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
-import { type MemoryEntry, TenantSegments } from "../../lib/cache/_tenant_segments.ts";
+import { MemoryEntry, TenantSegments } from "../../lib/cache/_tenant_segments.ts";
 import { sampleResponse } from "./store_suite.ts";
 
 let uses = 0;
 
 function entry(key: string, bytes = 1000): MemoryEntry {
-  const found = { response: sampleResponse(key), tier: "memory" } as const;
-  return { key, found, bytes, usedAt: ++uses, touchedAtMs: 0, purgeGeneration: 0 };
+  return new MemoryEntry(sampleResponse(key), { bytes, use: ++uses, nowMs: 0 });
 }
 
 function filled(count: number): TenantSegments {
-  const segments = new TenantSegments("a", 1_000_000);
+  const segments = new TenantSegments("a");
   for (let n = 0; n < count; n++) segments.add(entry(`${n}`), false);
   return segments;
 }
@@ -35,12 +34,12 @@ Deno.test("TenantSegments keeps the sum of what it holds", () => {
   const segments = filled(3);
   segments.get("1");
   assert.deepEqual([segments.bytes, segments.entries], [3000, 3]);
-  assert.equal(segments.remove("1")?.wasProtected, true);
-  assert.equal(segments.remove("2")?.wasProtected, false);
+  assert.equal(segments.remove("1")?.isProtected, true);
+  assert.equal(segments.remove("2")?.isProtected, false);
   assert.equal(segments.remove("2"), undefined);
   assert.deepEqual([segments.bytes, segments.entries], [1000, 1]);
   segments.add(entry("4", 500), true);
-  assert.deepEqual([...segments.values()].map(({ key }) => key), ["4", "0"]);
+  assert.deepEqual([...segments.values()].map(({ key }) => key).sort(), ["0", "4"]);
   assert.equal(segments.bytes, 1500);
 });
 
@@ -50,5 +49,5 @@ Deno.test("TenantSegments.oldestUse() tells of the entry that goes next", () => 
   assert.equal(segments.oldestUse(), oldest);
   segments.get("0");
   assert.equal(segments.oldestUse(), oldest + 1);
-  assert.equal(new TenantSegments("b", 1000).oldestUse(), Infinity);
+  assert.equal(new TenantSegments("b").oldestUse(), Infinity);
 });

@@ -25,7 +25,7 @@ storeSuite({
 
 function countedBytes(memory: MemoryTier): number {
   let bytes = 0;
-  for (const entry of memory.entries()) bytes += heldBytes(entry.found.response);
+  for (const entry of memory.entries()) bytes += heldBytes(entry.response);
   assert.equal(memory.stats().bytes, bytes, "the sum disagrees with the entries");
   return bytes;
 }
@@ -108,6 +108,6 @@ Deno.test("createMemoryTier() refuses limits that make no sense", () => {
 Deno.test("MemoryTier.put() does not keep the buffer behind a view of it", () => {
   const memory = createMemoryTier({ limitBytes: 1000 * KIB });
   const body = new Uint8Array(10_000_000).subarray(5, 1005);
-  const { response } = memory.put(sampleResponse("a\0\0/").with({ body }), 0)!.found;
+  const { response } = memory.put(sampleResponse("a\0\0/").with({ body }), 0)!;
   assert.equal(response.body.buffer.byteLength, response.headBytes + 1000);
 });
