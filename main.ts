@@ -14,11 +14,11 @@ if (workerName === "health") {
   const { runImageWorker } = await import("./lib/workers/image_worker.ts");
   runImageWorker();
 } else if (workerName !== undefined) {
-  const [{ runServingWorker }, { proxyHandler }] = await Promise.all([
+  const [{ runServingWorker }, { handle }] = await Promise.all([
     import("./lib/workers/serving_worker.ts"),
-    import("./routes/proxy.ts"),
+    import("./lib/pipeline/pipeline.ts"),
   ]);
-  runServingWorker(proxyHandler);
+  runServingWorker(handle);
 } else if (import.meta.main) {
   const { commandLine } = await import("./routes/command_line.ts");
   Deno.exit(await commandLine(Deno.args, new URL(import.meta.url)));

@@ -1,1 +1,0 @@
-export { handle as proxyHandler } from "../lib/pipeline/pipeline.ts";
