@@ -19,6 +19,11 @@ import { parseProxyHeader, ProxyHeaderError } from "./proxy_header.ts";
 import type { Handler, Reply, ReplyEnd, Tunnel } from "./reply.ts";
 import type { ServerCounts } from "./server_counts.ts";
 
+type Ending = Omit<ReplyEnd, "bytes">;
+
+const COMPLETE: Ending = { aborted: false, error: null };
+const ABORTED: Ending = { aborted: true, error: null };
+
 /** A connection to a client: serves its requests one after the other, from its first byte to its close. */
 export class Connection implements ServerConnection, Waiting, ExchangeLink, WatchLink, WriterLink {
   readDueMs = Infinity;
@@ -79,12 +84,12 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
         if (this.#isClosed) return;
         if (writer.interims !== null) await writer.interims;
         const closes = this.#closesAfter(reply, exchange);
-        const { minor, isHead } = exchange;
-        const isWhole = writer.begin(reply, { minor, isHead, closes }, context.date.text());
-        await writer.flush();
+        const isWhole = writer.begin(reply, exchange, closes, context.date.text());
+        const unsent = writer.wrote(await writer.write());
+        if (unsent !== null) await unsent;
         if (!isWhole) await this.#sendRest(reply, exchange);
         if (reply.tunnel !== undefined) return await this.#tunnel(reply.tunnel);
-        this.#endExchange({ aborted: false, error: null });
+        this.#endExchange(COMPLETE);
         if (closes) return this.#needsLinger(exchange) ? await this.#linger() : undefined;
         if (exchange.body !== null && !await this.#drain(exchange.body)) return await this.#linger();
       }
@@ -108,7 +113,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     this.readDueMs = this.writeDueMs = Infinity;
     closeStream(this.#stream);
     this.#exchange?.leave();
-    this.#endExchange({ aborted: true, error: null });
+    this.#endExchange(ABORTED);
     this.input.dispose();
     this.#writer.dispose();
     this.#context.onClosed(this);
@@ -198,7 +203,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   /** Takes a reply to be sent, or another one in place of one that cannot be. */
   #checked(reply: Reply, exchange: Exchange): Reply {
     this.#reply = reply;
-    if (this.#isClosed) this.#endExchange({ aborted: true, error: null });
+    if (this.#isClosed) this.#endExchange(ABORTED);
     const fault = faultOf(reply, exchange);
     if (fault === null || this.#isClosed) return reply;
     const error = new Error(`Cannot send a reply: ${fault}`);
@@ -225,14 +230,14 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   }
 
   /** The exchange is over: its reply has been written, or cannot be any more. */
-  #endExchange(end: Omit<ReplyEnd, "bytes">): void {
+  #endExchange(end: Ending): void {
     this.#endReply(end);
     this.#exchange = null;
     this.watch.stop();
     if (this.#body !== null && this.#body.isLent) this.input.renounce();
   }
 
-  #endReply({ aborted, error }: Omit<ReplyEnd, "bytes">): void {
+  #endReply({ aborted, error }: Ending): void {
     const reply = this.#reply;
     if (reply === null) return;
     this.#reply = null;
@@ -256,10 +261,10 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   async #refuse(error: WireError): Promise<void> {
     this.setWait("end", Infinity);
     const reply = this.#reply = this.#refusal(error);
-    const isWhole = this.#writer.begin(reply, { minor: 1, isHead: false, closes: true }, this.#context.date.text());
+    const isWhole = this.#writer.begin(reply, { minor: 1, isHead: false }, true, this.#context.date.text());
     await this.#writer.flush();
     if (!isWhole) await this.#writer.rest(reply, false);
-    this.#endReply({ aborted: false, error: null });
+    this.#endReply(COMPLETE);
   }
 
   async #tunnel(tunnel: Tunnel): Promise<void> {
@@ -272,7 +277,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
         endSending: () => this.#stream.closeWrite(),
         onMoved: () => this.setWait("tunnel", wheel.after(tunnel.idleMs)),
       });
-      this.#endExchange({ aborted: false, error: null });
+      this.#endExchange(COMPLETE);
     } finally {
       counts.openTunnels--;
     }

@@ -9,13 +9,11 @@ import type { Reply } from "./reply.ts";
 /** How the end of a reply's content is told (RFC 9112 §6.3). */
 export type ReplyFraming = "none" | "length" | "chunked" | "close";
 
-/** What a request and its connection decide about the reply's head. */
-export interface HeadFacts {
-  /** Minor version of the request: chunked is not for HTTP/1.0. */
+/** What a request says that decides about its reply's head. */
+export interface Asked {
+  /** Minor version: chunked is not for HTTP/1.0. */
   readonly minor: number;
   readonly isHead: boolean;
-  /** The connection ends after it. */
-  readonly closes: boolean;
 }
 
 /** More than the lines that the server adds. */
@@ -23,12 +21,16 @@ const OWN_LINES_BYTES = 160;
 
 const statusBytes: Uint8Array[] = [];
 
-/** Length of the content, or `null` where it is not known. */
-export function contentLength({ lengthBytes, body }: Reply): number | null {
-  if (lengthBytes !== null) return lengthBytes;
+/** Length of content in memory; `null` where it comes from a source. */
+function heldLength(body: Reply["body"]): number | null {
   if (body === null) return 0;
   if (body instanceof Uint8Array) return body.length;
   return isSource(body) ? null : body.reduce((sum, piece) => sum + piece.length, 0);
+}
+
+/** Length of the content, or `null` where it is not known. */
+export function contentLength({ lengthBytes, body }: Reply): number | null {
+  return lengthBytes ?? heldLength(body);
 }
 
 /** Whether a response of this status never has content, whatever was asked (RFC 9110 §6.4.1). */
@@ -37,24 +39,21 @@ export function isBare(status: number): boolean {
 }
 
 /** How content of this length is framed towards such a client; 1xx, 204 and 304 have no framing. */
-export function framingOf(reply: Reply, lengthBytes: number | null, facts: HeadFacts): ReplyFraming {
+export function framingOf(reply: Reply, lengthBytes: number | null, { minor, isHead }: Asked): ReplyFraming {
   if (isBare(reply.status)) return "none";
   // Without content a `HEAD` request says nothing of a length that nobody knows.
-  if (facts.isHead && reply.lengthBytes === null && (reply.body === null || lengthBytes === null)) return "none";
+  if (isHead && reply.lengthBytes === null && (reply.body === null || lengthBytes === null)) return "none";
   if (lengthBytes !== null) return "length";
-  return facts.minor === 0 ? "close" : "chunked";
+  return minor === 0 ? "close" : "chunked";
 }
 
 /** Whether the end of the connection is the only one that a client of HTTP/1.0 can be told of. */
 export function isDelimitedByClose(reply: Reply, isHead: boolean): boolean {
-  return framingOf(reply, contentLength(reply), { minor: 0, isHead, closes: true }) === "close";
+  return framingOf(reply, contentLength(reply), { minor: 0, isHead }) === "close";
 }
 
 /** What is wrong with a reply to such a request; `null` where nothing is. */
-export function faultOf(
-  reply: Reply,
-  { minor, isHead, body }: Pick<Arrival, "minor" | "body"> & { isHead: boolean },
-): string | null {
+export function faultOf(reply: Reply, { minor, isHead, body }: Asked & Pick<Arrival, "body">): string | null {
   const { status, lengthBytes } = reply;
   if (reply.tunnel !== undefined) {
     if (status !== 101) return `a tunnel with status ${status}`;
@@ -62,7 +61,7 @@ export function faultOf(
   }
   if (!Number.isInteger(status) || status < 200 || status > 599) return `status ${status}`;
   if (lengthBytes === null || isHead || isBare(status) || isSource(reply.body)) return null;
-  const heldBytes = contentLength({ ...reply, lengthBytes: null });
+  const heldBytes = heldLength(reply.body);
   return heldBytes === lengthBytes ? null : `content of ${heldBytes} bytes, stated ${lengthBytes}`;
 }
 
@@ -83,25 +82,27 @@ export const INTERNAL_ERROR: Reply = {
   onEnd: null,
 };
 
-/** The lines of a head that follow `fixed`, with the server's own and the empty line that ends it. */
-export function restOfHead(reply: Reply, own: OwnLines): string {
-  const { lengthBytes, framing, facts, dateLine } = own;
-  let lines = reply.lines;
-  if (!reply.hasDate) lines += dateLine;
-  if (framing === "length") lines += `Content-Length: ${lengthBytes}\r\n`;
-  else if (framing === "chunked") lines += "Transfer-Encoding: chunked\r\n";
-  if (reply.tunnel !== undefined) return `${lines}Connection: Upgrade\r\nUpgrade: ${reply.tunnel.protocol}\r\n\r\n`;
-  if (facts.closes) lines += "Connection: close\r\n";
-  else if (facts.minor === 0) lines += "Connection: keep-alive\r\n";
-  return `${lines}\r\n`;
-}
-
-/** What the server's own lines are made of. */
+/** What the connection adds to a head. */
 export interface OwnLines {
   readonly lengthBytes: number | null;
   readonly framing: ReplyFraming;
-  readonly facts: HeadFacts;
+  /** The connection ends after the reply. */
+  readonly closes: boolean;
+  /** For a reply without one. */
   readonly dateLine: string;
+}
+
+/** The lines of a head that follow `fixed`, with the server's own and the empty line that ends it. */
+export function restOfHead(reply: Reply, minor: number, { lengthBytes, framing, closes, dateLine }: OwnLines): string {
+  const lines = reply.hasDate ? reply.lines : reply.lines + dateLine;
+  if (framing === "length" && minor !== 0 && !closes) return `${lines}Content-Length: ${lengthBytes}\r\n\r\n`;
+  if (reply.tunnel !== undefined) return `${lines}Connection: Upgrade\r\nUpgrade: ${reply.tunnel.protocol}\r\n\r\n`;
+  let own = "";
+  if (framing === "length") own += `Content-Length: ${lengthBytes}\r\n`;
+  else if (framing === "chunked") own += "Transfer-Encoding: chunked\r\n";
+  if (closes) own += "Connection: close\r\n";
+  else if (minor === 0) own += "Connection: keep-alive\r\n";
+  return `${lines}${own}\r\n`;
 }
 
 /** Bytes that {@linkcode writeHead} needs at most. */

@@ -5,9 +5,9 @@ import { CHUNK_END, LAST_CHUNK, lastChunk, MAX_CHUNK_SIZE_BYTES, writeChunkSize 
 import { writeLatin1 } from "../wire/head_writer.ts";
 import { type Memory, takeMemory } from "./_memory.ts";
 import {
+  type Asked,
   contentLength,
   framingOf,
-  type HeadFacts,
   headRoom,
   isSource,
   type ReplyFraming,
@@ -92,17 +92,17 @@ export class ReplyWriter {
    * Puts head and content together as far as they are to be copied, for {@linkcode flush}. Answers whether that is the whole reply; else
    * {@linkcode rest} has to follow.
    */
-  begin(reply: Reply, facts: HeadFacts, dateLine: string): boolean {
+  begin(reply: Reply, asked: Asked, closes: boolean, dateLine: string): boolean {
     const { body } = reply;
     const lengthBytes = contentLength(reply);
-    const framing = this.#framing = framingOf(reply, lengthBytes, facts);
-    const head = restOfHead(reply, { lengthBytes, framing, facts, dateLine });
+    const framing = this.#framing = framingOf(reply, lengthBytes, asked);
+    const head = restOfHead(reply, asked.minor, { lengthBytes, framing, closes, dateLine });
     this.#writtenBytes =
       this.#chunkBytes =
       this.#pendingBytes =
       this.#interimCount =
         0;
-    const hasContent = !facts.isHead && framing !== "none" && body !== null;
+    const hasContent = !asked.isHead && framing !== "none" && body !== null;
     const room = headRoom(reply);
     const isSmall = hasContent && lengthBytes !== null && lengthBytes + room <= ONE_WRITE_BYTES;
     const memory = takeMemory(room + (!hasContent ? 0 : isSmall ? lengthBytes : WITH_HEAD_BYTES));
@@ -115,22 +115,22 @@ export class ReplyWriter {
     return true;
   }
 
-  /** Writes what has been put together. */
-  async flush(): Promise<void> {
-    const memory = this.#memory;
-    if (memory === null) return;
-    const used = this.#used;
-    this.#memory = null;
-    this.#used = 0;
+  /** Begins to write what has been put together. The result goes to {@linkcode wrote}. */
+  write(): Promise<number> {
     this.#link.writeDueMs = this.#link.sendDue();
-    const view = memory.bytes.subarray(0, used);
-    const count = await this.#stream.write(view);
+    return this.#stream.write(this.#memory!.bytes.subarray(0, this.#used));
+  }
+
+  /** Takes the result of {@linkcode write}; where the socket has not taken all, the promise of the rest. */
+  wrote(count: number): Promise<void> | null {
     this.#link.writeDueMs = Infinity;
     this.#writtenBytes += count;
-    if (count < used) await this.#write(view.subarray(count));
-    memory.release();
-    this.#chunkBytes += this.#pendingBytes;
-    this.#pendingBytes = 0;
+    return count < this.#used ? this.#finish(count) : this.#settle();
+  }
+
+  /** Writes what has been put together, if there is anything. */
+  async flush(): Promise<void> {
+    if (this.#memory !== null) await this.wrote(await this.write());
   }
 
   /**
@@ -152,10 +152,23 @@ export class ReplyWriter {
     await this.#write(bytes);
   }
 
-  /** Gives up what has not been written. */
+  /** Gives up what has not been written. A write under way may still use its memory: that is left to the garbage collector. */
   dispose(): void {
+    this.#memory = null;
+  }
+
+  async #finish(fromByte: number): Promise<void> {
+    await this.#write(this.#memory!.bytes.subarray(fromByte, this.#used));
+    this.#settle();
+  }
+
+  #settle(): null {
     this.#memory?.release();
     this.#memory = null;
+    this.#used = 0;
+    this.#chunkBytes += this.#pendingBytes;
+    this.#pendingBytes = 0;
+    return null;
   }
 
   /** One piece in memory: as much of it as fits goes with what waits, the rest from where it lies. */
