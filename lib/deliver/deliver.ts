@@ -1,5 +1,6 @@
 import type { Answer } from "../request/answer.ts";
 import type { Exchange } from "../request/exchange.ts";
+import type { Tenant } from "../request/snapshot.ts";
 import type { Reply } from "../server/reply.ts";
 import { changeDocument } from "./change_document.ts";
 import { chooseCoding } from "./choose_coding.ts";
@@ -11,16 +12,18 @@ import { replyOf } from "./reply_of.ts";
 /** One step between an answer and the wire: the same answer, or another one in its place. */
 export interface Step {
   readonly name: string;
+  /** Whether it has anything to do for a listener; elsewhere it gives every answer back as it is. */
+  readonly concerns: (tenant: Tenant) => boolean;
   readonly apply: (exchange: Exchange, answer: Answer) => Answer | Promise<Answer>;
 }
 
 /** What happens to every answer on its way out, in this order. After them only the fields of the listener itself are added. */
 export const STEPS: readonly Step[] = [
-  { name: "document", apply: changeDocument },
-  { name: "picture", apply: choosePicture },
-  { name: "coding", apply: chooseCoding },
-  { name: "conditions", apply: checkConditions },
-  { name: "range", apply: cutRange },
+  { name: "document", concerns: ({ rewriting }) => rewriting !== null, apply: changeDocument },
+  { name: "picture", concerns: ({ images }) => images !== null, apply: choosePicture },
+  { name: "coding", concerns: ({ storing }) => storing.compress !== null, apply: chooseCoding },
+  { name: "conditions", concerns: () => true, apply: checkConditions },
+  { name: "range", concerns: () => true, apply: cutRange },
 ];
 
 /**

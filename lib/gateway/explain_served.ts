@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { formatListenAddress } from "../config/addresses.ts";
 import type { ListenerConfig, UpstreamConfig } from "../config/config.ts";
+import { STEPS } from "../deliver/deliver.ts";
 import type { Field } from "../http/fields.ts";
 import { redact } from "../logging/redact.ts";
 import { tryOut } from "./dry_run.ts";
@@ -32,6 +33,7 @@ export async function servedView(one: RoutedCase, ruleNames: RuleNames): Promise
       : { status: outcome.status, text: redact(outcome.text).slice(0, MAX_ANSWER) },
     cache: await cacheView(inside, ruleNames),
     upstreams: await Array.fromAsync(pool.upstreams.slice(0, MAX_UPSTREAMS), (each) => upstreamView(inside, each)),
+    delivery: STEPS.filter(({ concerns }) => concerns(tenant)).map(({ name }) => name),
     settings: Object.fromEntries(
       requestSettings({ listener, pool, exchange: one.exchange, contentType: one.contentType }),
     ),

@@ -42,6 +42,8 @@ export interface ServedView {
   readonly cache: CacheView | null;
   readonly upstreams: readonly UpstreamView[];
   /** What bounds, repeats or shapes it, in words. */
+  /** Steps between an answer and what is sent, in their order. */
+  readonly delivery: readonly string[];
   readonly settings: Readonly<Record<string, string>>;
 }
 

@@ -6,6 +6,7 @@ import type { SharedLimits } from "../gateway/limits.ts";
 import type { ResilienceState } from "../gateway/resilience_state.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
+import type { ServerCounts } from "../server/server_counts.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 
 /** A configuration and which one it is: 1 at the start, one more with each reload. */
@@ -103,6 +104,8 @@ export interface WorkerReport {
   /** How late timers fire, in milliseconds, the worst since the last report. */
   readonly loopLagMs: number;
   readonly heapBytes: number;
+  /** What its server has met, from serving workers alone. */
+  readonly server?: ServerCounts;
   /** The health worker's tables, from the health worker alone. */
   readonly health: readonly HealthTable[] | null;
   /** Conversions of pictures, from the image worker alone. */

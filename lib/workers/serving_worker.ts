@@ -177,6 +177,7 @@ class ServingWorker implements WorkerRole {
       resilience: this.#gateway.resilience(),
       loopLagMs: this.#loop.takeWorstMs(),
       heapBytes: Deno.memoryUsage().heapUsed,
+      server: this.#server.counts,
       health: null,
     };
   }

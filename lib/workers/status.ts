@@ -13,6 +13,7 @@ import {
 import { diskQuotasOf } from "./disk_quotas.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
 import type { Slot } from "./fleet.ts";
+import { serverMetrics } from "./server_figures.ts";
 import type { ConfigGeneration, WorkerReport } from "./messages.ts";
 import { listenerLimits, poolStatus, resilienceMetrics } from "./resilience_figures.ts";
 
@@ -84,6 +85,7 @@ export function gauges(facts: StatusFacts): Metric[] {
     single("usher_start_time_seconds", "When the process began", [{ labels: {}, value: facts.startedAtMs / 1000 }]),
     single("usher_resident_bytes", "Memory of the whole process", [{ labels: {}, value: Deno.memoryUsage().rss }]),
     ...workerGauges(facts.slots),
+    ...serverMetrics(facts.slots),
     ...cacheMetrics(statisticsOf(facts)),
     ...resilienceMetrics({
       slots: facts.slots,
@@ -148,6 +150,8 @@ function workerStatus(slot: Slot): unknown {
     requests: report === null ? 0 : sum(Object.values(report.counts.listeners).map((counts) => counts.requests)),
     flights: report?.flights ?? 0,
     background_tasks: report?.backgroundTasks ?? 0,
+    connections: report?.server?.openConnections ?? 0,
+    tunnels: report?.server?.openTunnels ?? 0,
     upstream_connections: report?.connections ?? {},
     loop_lag_ms: report?.loopLagMs ?? null,
     heap_bytes: report?.heapBytes ?? null,

@@ -38,6 +38,7 @@ function servedReport(served: ServedView, paint: Paint): string[] {
     ...(own === null ? [] : [["answer", `${own.status} by the gateway itself: ${own.text}`]]),
     ...(cache === null ? [["cache", "off for this listener"]] : cacheFacts(cache)),
     ...Object.entries(settings),
+    ["delivery", `an answer passes ${[...served.delivery, "own fields"].join(", ")}`],
   ];
   return [
     "",
