@@ -41,9 +41,9 @@ export interface ServedView {
   /** `null` where the listener does not cache. */
   readonly cache: CacheView | null;
   readonly upstreams: readonly UpstreamView[];
-  /** What bounds, repeats or shapes it, in words. */
   /** Steps between an answer and what is sent, in their order. */
   readonly delivery: readonly string[];
+  /** What bounds, repeats or shapes it, in words. */
   readonly settings: Readonly<Record<string, string>>;
 }
 
