@@ -234,7 +234,10 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     this.#endReply(end);
     this.#exchange = null;
     this.watch.stop();
-    if (this.#body !== null && this.#body.isLent) this.input.renounce();
+    if (this.#body === null) return;
+    // Its handler may read no more of it, and keep what it was lent.
+    this.#body.cancel();
+    if (this.#body.isLent) this.input.renounce();
   }
 
   #endReply({ aborted, error }: Ending): void {
@@ -244,7 +247,11 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     if (isSource(reply.body)) reply.body.cancel();
     if (reply.tunnel !== undefined) closeStream(reply.tunnel.stream);
     if (aborted) this.#context.counts.abortedRequests++;
-    reply.onEnd?.({ bytes: this.#writer.contentBytes, aborted, error });
+    try {
+      reply.onEnd?.({ bytes: this.#writer.contentBytes, aborted, error });
+    } catch (fault) {
+      this.#fault(fault);
+    }
   }
 
   #refusal(error: WireError): Reply {
