@@ -85,9 +85,8 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
         if (writer.interims !== null) await writer.interims;
         const closes = this.#closesAfter(reply, exchange);
         const isWhole = writer.begin(reply, exchange, closes, context.date.text());
-        const unsent = writer.wrote(await writer.write());
+        const unsent = isWhole ? writer.wrote(await writer.write()) : this.#sendRest(reply, exchange);
         if (unsent !== null) await unsent;
-        if (!isWhole) await this.#sendRest(reply, exchange);
         if (reply.tunnel !== undefined) return await this.#tunnel(reply.tunnel);
         this.#endExchange(COMPLETE);
         if (closes) return this.#needsLinger(exchange) ? await this.#linger() : undefined;
@@ -269,8 +268,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     this.setWait("end", Infinity);
     const reply = this.#reply = this.#refusal(error);
     const isWhole = this.#writer.begin(reply, { minor: 1, isHead: false }, true, this.#context.date.text());
-    await this.#writer.flush();
-    if (!isWhole) await this.#writer.rest(reply, false);
+    await (isWhole ? this.#writer.flush() : this.#writer.rest(reply, false));
     this.#endReply(COMPLETE);
   }
 

@@ -145,7 +145,9 @@ export class Input {
     if (left === this.#own || this.#pending !== null || this.length > OWN_BYTES) return null;
     this.#own.bytes.set(left.bytes.subarray(this.#start, this.#end));
     this.#settleIn(this.#own);
-    return left;
+    const isShared = this.#isLent;
+    this.#isLent = false;
+    return isShared ? null : left;
   }
 
   /**
@@ -173,13 +175,10 @@ export class Input {
     const { bytes } = this.#memory;
     const end = this.#end;
     let at = this.#aheadScannedTo;
-    while (at < end && this.#aheadCount < limit) {
-      at = bytes.indexOf(LF, at);
-      if (at < 0 || at >= end) break;
-      if (at - 2 >= this.#start && bytes[at - 2] === LF) this.#aheadCount++;
-      at++;
+    for (; at < end && this.#aheadCount < limit; at++) {
+      if (bytes[at] === LF && at - 2 >= this.#start && bytes[at - 2] === LF) this.#aheadCount++;
     }
-    this.#aheadScannedTo = at < 0 || at > end ? end : at;
+    this.#aheadScannedTo = at;
     return this.#aheadCount >= limit;
   }
 
