@@ -85,9 +85,8 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
         if (writer.interims !== null) await writer.interims;
         const closes = this.#closesAfter(reply, exchange);
         const isWhole = writer.begin(reply, exchange, closes, context.date.text());
-        const unsent = writer.wrote(await writer.write());
+        const unsent = isWhole ? writer.wrote(await writer.write()) : this.#sendRest(reply, exchange);
         if (unsent !== null) await unsent;
-        if (!isWhole) await this.#sendRest(reply, exchange);
         if (reply.tunnel !== undefined) return await this.#tunnel(reply.tunnel);
         this.#endExchange(COMPLETE);
         if (closes) return this.#needsLinger(exchange) ? await this.#linger() : undefined;
@@ -234,7 +233,10 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     this.#endReply(end);
     this.#exchange = null;
     this.watch.stop();
-    if (this.#body !== null && this.#body.isLent) this.input.renounce();
+    if (this.#body === null) return;
+    // Its handler may read no more of it, and keep what it was lent.
+    this.#body.cancel();
+    if (this.#body.isLent) this.input.renounce();
   }
 
   #endReply({ aborted, error }: Ending): void {
@@ -244,7 +246,11 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     if (isSource(reply.body)) reply.body.cancel();
     if (reply.tunnel !== undefined) closeStream(reply.tunnel.stream);
     if (aborted) this.#context.counts.abortedRequests++;
-    reply.onEnd?.({ bytes: this.#writer.contentBytes, aborted, error });
+    try {
+      reply.onEnd?.({ bytes: this.#writer.contentBytes, aborted, error });
+    } catch (fault) {
+      this.#fault(fault);
+    }
   }
 
   #refusal(error: WireError): Reply {
@@ -262,8 +268,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     this.setWait("end", Infinity);
     const reply = this.#reply = this.#refusal(error);
     const isWhole = this.#writer.begin(reply, { minor: 1, isHead: false }, true, this.#context.date.text());
-    await this.#writer.flush();
-    if (!isWhole) await this.#writer.rest(reply, false);
+    await (isWhole ? this.#writer.flush() : this.#writer.rest(reply, false));
     this.#endReply(COMPLETE);
   }
 

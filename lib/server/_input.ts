@@ -47,6 +47,8 @@ export class Input {
   #aheadScannedTo = 0;
   #pending: Promise<number | null> | null = null;
   #watcher: Watcher | null = null;
+  /** The last read took all the room that there was: more is there, most likely. */
+  #isBusy = false;
   /** Whether the other side has ended its direction. */
   isEnded = false;
 
@@ -109,6 +111,7 @@ export class Input {
       return false;
     }
     this.#end += count;
+    this.#isBusy = this.#end === this.#memory.sizeBytes;
     return true;
   }
 
@@ -123,11 +126,14 @@ export class Input {
     this.#moveTo(takeMemory(size < LARGE_HEAD_BYTES ? size + 1 : Math.max(maxHeadBytes(limits), size + 1)));
   }
 
-  /** Has room for content, the more the longer the rest is; what was lent is not needed any more. */
+  /**
+   * Has room for content, of which so much is still to come; what was lent is not needed any more. A client that sends slowly is waited
+   * for with little memory: many could do that at once.
+   */
   prepareContent(restBytes: number): void {
     if (this.#pending !== null || this.#start !== this.#end) return;
     this.#empty();
-    if (restBytes > OWN_BYTES) this.#memory = takeLargeMemory();
+    if (this.#isBusy && restBytes > OWN_BYTES) this.#memory = takeLargeMemory();
   }
 
   /**
@@ -139,7 +145,9 @@ export class Input {
     if (left === this.#own || this.#pending !== null || this.length > OWN_BYTES) return null;
     this.#own.bytes.set(left.bytes.subarray(this.#start, this.#end));
     this.#settleIn(this.#own);
-    return left;
+    const isShared = this.#isLent;
+    this.#isLent = false;
+    return isShared ? null : left;
   }
 
   /**
@@ -167,13 +175,10 @@ export class Input {
     const { bytes } = this.#memory;
     const end = this.#end;
     let at = this.#aheadScannedTo;
-    while (at < end && this.#aheadCount < limit) {
-      at = bytes.indexOf(LF, at);
-      if (at < 0 || at >= end) break;
-      if (at - 2 >= this.#start && bytes[at - 2] === LF) this.#aheadCount++;
-      at++;
+    for (; at < end && this.#aheadCount < limit; at++) {
+      if (bytes[at] === LF && at - 2 >= this.#start && bytes[at - 2] === LF) this.#aheadCount++;
     }
-    this.#aheadScannedTo = at < 0 || at > end ? end : at;
+    this.#aheadScannedTo = at;
     return this.#aheadCount >= limit;
   }
 

@@ -10,6 +10,8 @@ const MAX_RETRY_MS = 50;
 
 /** No connection for so long: what the kernel had in its queue for this socket has been taken. */
 const QUIET_MS = 20;
+/** On a busy machine that time may pass before the event loop has looked at a socket: it gets so many turns on top. */
+const QUIET_TURNS = 3;
 /** On a busy address that moment may never come. */
 const MAX_QUIET_WAIT_MS = 1_000;
 
@@ -72,6 +74,7 @@ export class Listening {
     for (let seen = -1; seen !== this.#acceptedCount && performance.now() < latestMs;) {
       seen = this.#acceptedCount;
       await pause(QUIET_MS);
+      for (let turn = 0; turn < QUIET_TURNS; turn++) await pause(0);
     }
     await this.closeNow();
   }

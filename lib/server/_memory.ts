@@ -53,9 +53,10 @@ class MemoryPool {
 /** Room for a chunk of 64 KiB with its framing. */
 const LARGEST_BYTES = 64 * 1024 + 64;
 
-/** Of memory that nobody uses at most 5 MiB are kept. */
+/** Of memory that nobody uses at most 6 MiB are kept. */
 const POOLS: readonly MemoryPool[] = [
   new MemoryPool(4 * 1024, 256),
+  new MemoryPool(16 * 1024, 64),
   new MemoryPool(33 * 1024, 64),
   new MemoryPool(LARGEST_BYTES, 32),
 ];

@@ -89,19 +89,17 @@ export class ReplyWriter {
   }
 
   /**
-   * Puts head and content together as far as they are to be copied, for {@linkcode flush}. Answers whether that is the whole reply; else
-   * {@linkcode rest} has to follow.
+   * Puts head and content together. Answers whether that is the whole reply, for {@linkcode write}; else {@linkcode rest} has to
+   * follow.
    */
   begin(reply: Reply, asked: Asked, closes: boolean, dateLine: string): boolean {
     const { body } = reply;
     const lengthBytes = contentLength(reply);
     const framing = this.#framing = framingOf(reply, lengthBytes, asked);
     const head = restOfHead(reply, asked.minor, { lengthBytes, framing, closes, dateLine });
-    this.#writtenBytes =
-      this.#chunkBytes =
-      this.#pendingBytes =
-      this.#interimCount =
-        0;
+    this.#writtenBytes = this.#chunkBytes = this.#pendingBytes = 0;
+    this.#interimCount = 0;
+    this.#interims = null;
     const hasContent = !asked.isHead && framing !== "none" && body !== null;
     const room = headRoom(reply);
     const isSmall = hasContent && lengthBytes !== null && lengthBytes + room <= ONE_WRITE_BYTES;
@@ -134,16 +132,15 @@ export class ReplyWriter {
   }
 
   /**
-   * Writes the content that {@linkcode begin} left.
+   * Writes what {@linkcode begin} has put together and the content that it left.
    *
    * @throws {BrokenBody} where its source fails or is not as long as stated; any other error is the connection's
    */
   async rest(reply: Reply, sendsTrailers: boolean): Promise<void> {
     const { body } = reply;
-    if (body === null) return;
-    if (body instanceof Uint8Array) return await this.#writePiece(body);
-    if (isSource(body)) return await this.#writeSource(body, reply.lengthBytes, sendsTrailers);
-    for (const piece of body) await this.#writePiece(piece);
+    if (isSource(body)) await this.#writeSource(body, reply.lengthBytes, sendsTrailers);
+    else if (body instanceof Uint8Array) await this.#writePiece(body);
+    else for (const piece of body ?? []) await this.#writePiece(piece);
     await this.flush();
   }
 
@@ -202,7 +199,6 @@ export class ReplyWriter {
       else await this.#append(chunk);
     }
     if (this.#framing === "chunked") await this.#appendEnd(sendsTrailers ? source.trailers ?? null : null);
-    await this.flush();
   }
 
   /** The next content. Where it does not come at once, what waits is sent meanwhile. */

@@ -31,13 +31,12 @@ export async function runTunnel(upstream: ByteStream, link: TunnelLink): Promise
 
 async function toUpstream(upstream: ByteStream, link: TunnelLink): Promise<void> {
   const { input } = link;
-  for (let isBusy = false;;) {
+  for (;;) {
     // What came behind the request goes first.
     if (input.length > 0) await writeAll(upstream, input.memory.bytes.subarray(input.start, input.end));
     input.use(input.length);
-    input.prepareContent(isBusy ? Infinity : 0);
+    input.prepareContent(Infinity);
     if (input.isEnded || !input.took(await input.read())) break;
-    isBusy = input.end === input.memory.sizeBytes;
     link.onMoved();
   }
   await upstream.closeWrite();

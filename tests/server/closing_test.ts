@@ -5,6 +5,16 @@ import { ends, reply, serving, sourceOf, textReply } from "./serving.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
+async function isRefused(address: string): Promise<boolean> {
+  try {
+    (await RawClient.to(address))[Symbol.dispose]();
+    return false;
+  } catch (error) {
+    // One that is in the queue of a socket when that is closed is reset instead.
+    return error instanceof Deno.errors.ConnectionRefused;
+  }
+}
+
 Deno.test("close() ends idle connections, and takes no new ones", async () => {
   await using running = await serving(() => textReply("served"));
   using idle = await RawClient.to(running.address);
@@ -29,9 +39,7 @@ Deno.test("close() lets what is under way end, and says that the connection ends
   await client.send(GET);
   await asked.promise;
   const closed = running.server.close(10_000);
-  await assert.rejects(async () => {
-    for (;;) (await RawClient.to(running.address))[Symbol.dispose]();
-  }, Deno.errors.ConnectionRefused);
+  await eventually("the address is closed", () => isRefused(running.address));
   answer.resolve();
   const response = await client.response();
   assert.equal(response.body, "served");

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { Hono } from "hono";
 import { fetchHandler, replyResponse, requestArrival } from "../../lib/server/fetch_adapter.ts";
 import type { Reply, ReplyEnd } from "../../lib/server/reply.ts";
 import type { BodySource } from "../../lib/wire/body_source.ts";
+import { RawClient } from "./raw_client.ts";
+import { serving } from "./serving.ts";
 
 const CONNECTION = { peer: "192.0.2.1", scheme: "http" } as const;
 
@@ -186,3 +189,47 @@ function membersOf(arrival: ReturnType<typeof arrivalOf>) {
   const { method, target, minor, fields, body, connection, signal, isGone } = arrival;
   return { method, target, minor, fields, body, connection, signal, isGone, interim() {} };
 }
+
+Deno.test("fetchHandler() serves an app of Hono behind the server", async () => {
+  const app = new Hono();
+  app.get("/json", (context) => context.json({ query: context.req.query("q") }));
+  app.post("/echo", async (context) => context.text(`${context.req.header("x-one")} ${await context.req.text()}`));
+  await using running = await serving(fetchHandler((request) => app.fetch(request)));
+  using client = await RawClient.to(running.address);
+  await client.send("GET /json?q=1 HTTP/1.1\r\nHost: a\r\n\r\n");
+  const json = await client.response();
+  assert.equal(json.body, '{"query":"1"}');
+  assert.equal(json.field("content-length"), "13");
+  assert.match(json.field("content-type") ?? "", /json/);
+  await client.send(
+    "POST /echo HTTP/1.1\r\nHost: a\r\nX-One: \xe9\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+  );
+  assert.equal((await client.response()).body, "\xc3\xa9 abc");
+  await client.send("HEAD /json HTTP/1.1\r\nHost: a\r\n\r\nGET /none HTTP/1.1\r\nHost: a\r\n\r\n");
+  assert.equal((await client.response("HEAD")).status, 200);
+  assert.equal((await client.response()).status, 404);
+});
+
+Deno.test("fetchHandler() ends the stream of a client that leaves, and aborts its request", async () => {
+  const ended = Promise.withResolvers<void>();
+  const aborted = Promise.withResolvers<void>();
+  await using running = await serving(fetchHandler(({ signal }) => {
+    signal.addEventListener("abort", () => aborted.resolve());
+    return new Response(
+      new ReadableStream({
+        async pull(controller) {
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          controller.enqueue(new TextEncoder().encode("data: x\n\n"));
+        },
+        cancel: () => ended.resolve(),
+      }),
+      { headers: { "content-type": "text/event-stream" } },
+    );
+  }));
+  const client = await RawClient.to(running.address);
+  await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await client.takeUntil("data: x\n\n");
+  client[Symbol.dispose]();
+  await ended.promise;
+  await aborted.promise;
+});

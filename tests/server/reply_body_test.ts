@@ -216,3 +216,32 @@ Deno.test("content lent in pooled memory is never mixed between connections", as
     }
   }));
 });
+
+Deno.test("a short streamed reply goes out in one piece", async () => {
+  for (const lengthBytes of [11, null]) {
+    const written: number[] = [];
+    await using running = await serving(() => textReply(""));
+    const request = latin1(GET);
+    const ended = Promise.withResolvers<void>();
+    let reads = 0;
+    running.server.take(
+      {
+        read(target) {
+          if (reads++ > 0) return Promise.resolve(null);
+          target.set(request);
+          return Promise.resolve(request.length);
+        },
+        write(bytes) {
+          written.push(bytes.length);
+          return Promise.resolve(bytes.length);
+        },
+        closeWrite: () => Promise.resolve(),
+        close: () => ended.resolve(),
+      },
+      { peer: "192.0.2.1", scheme: "https" },
+      () => reply({ body: chunksOf("hello ", "world"), lengthBytes }),
+    );
+    await ended.promise;
+    assert.equal(written.length, 1, `writes of ${written.join(", ")} bytes`);
+  }
+});
