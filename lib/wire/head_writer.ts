@@ -125,8 +125,11 @@ const encoder = new TextEncoder();
 /** Up to here a loop over the characters is faster than the call of the encoder. */
 const SHORT_TEXT = 32;
 
+const QUESTION_MARK = 63;
+
 /**
- * Writes text of Latin-1 characters, a byte each, to `into` from `at` on. ASCII, nearly always all there is, goes the fast way.
+ * Writes text of Latin-1 characters, a byte each, to `into` from `at` on. ASCII, nearly always all there is, goes the fast way; what
+ * is no byte becomes a question mark.
  *
  * @returns the index behind it
  * @throws {RangeError} where there is no room for it
@@ -140,6 +143,10 @@ export function writeLatin1(text: string, into: Uint8Array, at: number): number 
     const { read, written } = encoder.encodeInto(text, into.subarray(at, end));
     if (read === length && written === length) return end;
   }
-  for (let index = 0; index < length; index++) into[at + index] = text.charCodeAt(index);
+  for (let index = 0; index < length; index++) {
+    const code = text.charCodeAt(index);
+    // Cut to a byte, U+010A would be a line feed.
+    into[at + index] = code > 0xff ? QUESTION_MARK : code;
+  }
   return end;
 }

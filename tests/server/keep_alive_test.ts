@@ -36,6 +36,13 @@ Deno.test("a reply has the lines that it was given, a Date and a length", async 
   assert.equal(await client.take(5), "hello");
 });
 
+Deno.test("a character that is no byte cannot end a line of a reply", async () => {
+  await using running = await serving(() => reply({ lines: "x: a\u010d\u010ab: c\u0a0d\r\n" }));
+  using client = await RawClient.to(running.address);
+  await client.send(GET);
+  assert.match(await client.takeUntil("\r\n\r\n"), /^HTTP\/1.1 200 OK\r\nx: a\?\?b: c\?\r\nDate/);
+});
+
 Deno.test("a reply that has a Date gets no other, and one without content has length 0", async () => {
   await using running = await serving(() => reply({ hasDate: true, lines: "date: then\r\n" }));
   using client = await RawClient.to(running.address);
