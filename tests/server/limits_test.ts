@@ -25,6 +25,17 @@ Deno.test("a connection without a next request is closed in silence", async () =
   assert.equal(running.server.counts.idleTimeouts, 1);
 });
 
+Deno.test("more connections than are closed at a time are all closed when their time is over", async () => {
+  await using running = await serving(() => textReply("never"), { limits: { idleTimeoutMs: 100 } });
+  const clients = await Promise.all(Array.from({ length: 300 }, () => RawClient.to(running.address)));
+  for (const client of clients) {
+    assert.equal(await client.rest(), "");
+    client[Symbol.dispose]();
+  }
+  assert.equal(running.server.counts.idleTimeouts, 300);
+  assert.equal(running.server.counts.openConnections, 0);
+});
+
 Deno.test("a request that does not come in time is refused with 408, however many bytes come", async () => {
   await using running = await serving(() => textReply("never"), { limits: { headTimeoutMs: 100 } });
   using client = await RawClient.to(running.address);
