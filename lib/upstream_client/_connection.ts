@@ -108,11 +108,8 @@ export class Connection implements Expirable {
    */
   park(idleMs: number): void {
     this.#fitBuffer();
-    this.start =
-      this.end =
-      this.#scannedTo =
-      this.#mostBytes =
-        0;
+    this.start = this.end = 0;
+    this.#scannedTo = this.#mostBytes = 0;
     this.#isIdle = true;
     this.arm("idle_timeout", idleMs);
     this.#parked = this.socket.read(this.bytes);
