@@ -66,7 +66,10 @@ class SocketBody implements UpstreamBody {
     if (this.#isReading) throw new TypeError(BUSY);
     let content = this.#ready ?? EMPTY;
     this.#ready = null;
-    if (content.length > 0) return content;
+    if (content.length > 0) {
+      this.#owner.connection.hasLent ||= !this.#isEnded;
+      return content;
+    }
     if (this.#isEnded) return this.#giveBuffer();
     const buffer = this.#buffer ??= takeChunkBuffer();
     const { connection, idleMs } = this.#owner;

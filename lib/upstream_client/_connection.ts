@@ -35,6 +35,8 @@ export class Connection implements Expirable {
   bytes = new Uint8Array(SMALL_BUFFER_BYTES);
   start = 0;
   end = 0;
+  /** Whether content of the present response has been lent out of the buffer, and not copied out of it. */
+  hasLent = false;
   /** Whether a byte of the present request has been handed to the socket. */
   requestSent = false;
   /** Whether the connection has carried a request before the present one. */
@@ -110,6 +112,7 @@ export class Connection implements Expirable {
     this.#fitBuffer();
     this.start = this.end = 0;
     this.#scannedTo = this.#mostBytes = 0;
+    this.hasLent = false;
     this.#isIdle = true;
     this.arm("idle_timeout", idleMs);
     this.#parked = this.socket.read(this.bytes);
@@ -197,10 +200,13 @@ export class Connection implements Expirable {
     this.start = 0;
   }
 
-  /** An upstream that is near sends more at once than fits into the small buffer: a larger one saves a read and a write each time. */
+  /**
+   * An upstream that is near sends more at once than fits into the small buffer: where content is lent, a larger one saves a read
+   * and a write each time; where it is collected, it would only be copied once more.
+   */
   #fitBuffer(): void {
     const isLarge = this.bytes.length > SMALL_BUFFER_BYTES;
-    const hasUse = this.#mostBytes >= SMALL_BUFFER_BYTES;
+    const hasUse = this.hasLent && this.#mostBytes >= SMALL_BUFFER_BYTES;
     if (isLarge === hasUse) return;
     if (isLarge) giveChunkBuffer(this.bytes);
     this.#useBuffer(hasUse ? takeChunkBuffer() : new Uint8Array(SMALL_BUFFER_BYTES));

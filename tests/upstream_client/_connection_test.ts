@@ -75,18 +75,21 @@ Deno.test(leakless("fill() appends, makes room and stops at 64 KiB", () =>
 
 Deno.test(
   leakless(
-    "park() takes a larger buffer after a response that came in more than the small one holds, and goes back",
+    "park() takes a larger buffer after a response that was lent and filled the small one, and goes back",
     () =>
       withConnection(async (connection, other) => {
-        const receive = async (lengthBytes: number) => {
+        const receive = async (lengthBytes: number, isLent = true) => {
           const sent = other.write("x".repeat(lengthBytes));
           while (connection.end < lengthBytes) assert.equal(await connection.fill(), true);
           await sent;
+          connection.hasLent = isLent;
           connection.park(10_000);
           connection.unpark();
         };
         const small = connection.bytes.length;
         await receive(small - 1);
+        assert.equal(connection.bytes.length, small);
+        await receive(small, false);
         assert.equal(connection.bytes.length, small);
         await receive(small);
         assert.equal(connection.bytes.length, 65_536);
