@@ -1,4 +1,3 @@
-import { LRUCache } from "lru-cache";
 import type { Clock } from "../clock.ts";
 import type { FillBudget } from "./fill.ts";
 import { Flight, type FlightResult } from "./flight.ts";
@@ -58,7 +57,7 @@ export class Collapse {
   /** By key, oldest first. */
   readonly #lingering = new Map<string, Lingering>();
   #lingeringBytes = 0;
-  readonly #soloUntilMs = new LRUCache<string, number>({ max: MAX_SOLO_KEYS });
+  readonly #solo = new SoloKeys();
   #sweep: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: CollapseOptions) {
@@ -78,7 +77,7 @@ export class Collapse {
 
   /** Joins the key's flight or begins one. */
   enter(key: string): Entry {
-    if (this.#isSolo(key)) return { role: "solo" };
+    if (this.#solo.has(key, this.#options.clock)) return { role: "solo" };
     const own = this.#flights.get(key);
     if (own !== undefined) return { role: "follower", result: this.#within(own) };
     const lingering = this.#dropLingering(key);
@@ -124,7 +123,7 @@ export class Collapse {
 
   /** Remembers that the key's response is not to be shared (hit-for-miss). */
   rememberSolo(key: string, forMs: number): void {
-    if (forMs > 0) this.#soloUntilMs.set(key, this.#options.clock.now() + forMs);
+    if (forMs > 0) this.#solo.add(key, this.#options.clock.now() + forMs);
   }
 
   /** Releases every lease and leaves the other workers. */
@@ -134,14 +133,6 @@ export class Collapse {
     for (const lease of this.#leases.values()) this.#options.leases.release(lease);
     this.#leases.clear();
     this.peers.close();
-  }
-
-  #isSolo(key: string): boolean {
-    const untilMs = this.#soloUntilMs.get(key);
-    if (untilMs === undefined) return false;
-    if (untilMs > this.#options.clock.now()) return true;
-    this.#soloUntilMs.delete(key);
-    return false;
   }
 
   #joinPeer(owner: number, key: string): Promise<FlightResult> {
@@ -217,5 +208,24 @@ export class Collapse {
   #releaseOld(): void {
     for (const [key, lingering] of this.#lingering) if (this.#isOver(lingering)) this.#release(key);
     this.#sweep = this.#lingering.size === 0 ? undefined : setTimeout(() => this.#releaseOld(), LINGER_MS / 4);
+  }
+}
+
+/** Keys of responses that are not to be shared, for a while. What was noted longest ago is forgotten by halves: that costs nothing. */
+class SoloKeys {
+  #young = new Map<string, number>();
+  #old = new Map<string, number>();
+
+  add(key: string, untilMs: number): void {
+    if (this.#young.size >= MAX_SOLO_KEYS / 2) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(key, untilMs);
+  }
+
+  has(key: string, clock: Clock): boolean {
+    const untilMs = this.#young.get(key) ?? this.#old.get(key);
+    return untilMs !== undefined && untilMs > clock.now();
   }
 }

@@ -7,20 +7,80 @@ import type { Report, Upstream } from "../pool/upstream.ts";
 import { retryAfterMs } from "../upstream_client/retry.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
-import { inspectedResponse } from "./inspect.ts";
+import { inspectedResponse, type Judged } from "./inspect.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { withoutSecret } from "./secret_echo.ts";
 
 /** An upstream's answer, its body not read yet. Whoever takes it reads or cancels the body, and calls `release`. */
-export interface UpstreamAnswer {
+export class UpstreamAnswer {
   readonly response: UpstreamResponse;
   readonly judgement: Judgement;
   /** Milliseconds since the Unix epoch at which the try began. */
   readonly requestTimeMs: number;
   /** The upstream that answered. */
   readonly upstream: Upstream;
-  /** Ends the try in the upstream's books; `failure` says that the body broke off. */
-  readonly release: (failure?: UpstreamFailure) => void;
+  /** Called once, when it is released. */
+  onRelease: (() => void) | null = null;
+  readonly #latencyMs: number;
+  readonly #books: Books;
+
+  constructor(try_: Try, { response, judgement }: Judged, latencyMs: number) {
+    this.response = response;
+    this.judgement = judgement;
+    this.requestTimeMs = try_.requestTimeMs;
+    this.upstream = try_.books.upstream;
+    this.#books = try_.books;
+    this.#latencyMs = latencyMs;
+  }
+
+  /** The same answer in another form: its body decoded, or part of it read. To be released in place of this one. */
+  with(response: UpstreamResponse): UpstreamAnswer {
+    const other = new UpstreamAnswer(
+      { requestTimeMs: this.requestTimeMs, books: this.#books },
+      { response, judgement: this.judgement },
+      this.#latencyMs,
+    );
+    other.onRelease = this.onRelease;
+    return other;
+  }
+
+  /** Ends the try in the upstream's books, and the request's place; `failure` says that the body broke off. */
+  release(failure?: UpstreamFailure): void {
+    const report = failure === undefined
+      ? answerReport(this.response, this.judgement, this.#latencyMs)
+      : failureReport(failure, this.#latencyMs);
+    if (!this.#books.end(report)) return;
+    this.onRelease?.();
+  }
+}
+
+/** When a try began, and where its end is noted. */
+interface Try {
+  readonly requestTimeMs: number;
+  readonly books: Books;
+}
+
+/** Ends a try in the books, exactly once: its latency is that of the field section, its outcome also counts the body. */
+class Books {
+  readonly upstream: Upstream;
+  readonly #exchange: Exchange;
+  #isOpen = true;
+
+  constructor(exchange: Exchange, upstream: Upstream) {
+    this.#exchange = exchange;
+    this.upstream = upstream;
+  }
+
+  /** Answers whether this was the end. */
+  end(report: Report): boolean {
+    if (!this.#isOpen) return false;
+    this.#isOpen = false;
+    const { tenant: { pool }, services } = this.#exchange;
+    this.upstream.end(report, services.clock.now());
+    countTry(pool.endpoints.get(this.upstream.id)!.counts, report.outcome, report.latencyMs);
+    pool.room.advance();
+    return true;
+  }
 }
 
 /** How one try ended: with an answer, or with a reason why there is none. */
@@ -49,7 +109,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   const startedAtMs = performance.now();
   exchange.tries++;
   const waiting = upstream.expectAnswer(requestTimeMs);
-  const end = bookkeeper(exchange, upstream);
+  const books = new Books(exchange, upstream);
   try {
     // There are GETs that change something; what belongs to a user is not told apart from them.
     const once = exchange.private !== null;
@@ -64,15 +124,13 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const latencyMs = performance.now() - startedAtMs;
     const { secret } = outgoing;
     const received = secret === undefined ? answered : withoutSecret(answered, secret, services.settings.maxEntryBytes);
-    const judged = tenant.type.judge(received, outgoing.credential);
-    const { response, judgement } = await inspectedResponse(exchange, ask, { response: received, judgement: judged });
-    const ended = answerReport(response, judgement, latencyMs);
-    const release = (failure?: UpstreamFailure) => end(failure ? failureReport(failure, latencyMs) : ended);
-    logAttempt(exchange, upstream, judgement === "ok" ? null : `${response.status} (${judgement})`);
-    return { kind: "answer", upstream, answer: { response, judgement, requestTimeMs, upstream, release } };
+    const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential) };
+    const judged = tenant.pool.inspectsContent ? await inspectedResponse(exchange, ask, seen) : seen;
+    if (judged.judgement !== "ok") logAttempt(exchange, upstream, `${received.status} (${judged.judgement})`);
+    return { kind: "answer", upstream, answer: new UpstreamAnswer({ requestTimeMs, books }, judged, latencyMs) };
   } catch (error) {
     const failure = asFailure(error);
-    end(failureReport(failure, performance.now() - startedAtMs));
+    books.end(failureReport(failure, performance.now() - startedAtMs));
     logAttempt(exchange, upstream, `${failure.kind}: ${failure.message}`);
     return { kind: "failure", upstream, failure };
   } finally {
@@ -89,18 +147,6 @@ export function discard(answer: UpstreamAnswer): void {
 /** What an answer asks to wait for, in milliseconds, until the same upstream is asked again; 0 where it says nothing. */
 export function askedPauseMs({ fields, receivedAtMs }: UpstreamResponse): number {
   return retryAfterMs(fieldValue(fields, "retry-after"), receivedAtMs);
-}
-
-/** Ends a try in the books, exactly once: its latency is that of the field section, its outcome also counts the body. */
-function bookkeeper({ tenant: { pool }, services }: Exchange, upstream: Upstream): (ended: Report) => void {
-  let open = true;
-  return (ended) => {
-    if (!open) return;
-    open = false;
-    upstream.end(ended, services.clock.now());
-    countTry(pool.endpoints.get(upstream.id)!.counts, ended.outcome, ended.latencyMs);
-    pool.room.advance();
-  };
 }
 
 function answerReport(response: UpstreamResponse, judgement: Judgement, latencyMs: number): Report {
@@ -129,8 +175,7 @@ function deadlines(exchange: Exchange, remainingMs: number) {
   return { connectMs: Math.min(connectMs, left), firstByteMs: Math.min(firstByteMs, left), idleMs };
 }
 
-function logAttempt(exchange: Exchange, upstream: Upstream, problem: string | null): void {
-  if (problem === null) return;
+function logAttempt(exchange: Exchange, upstream: Upstream, problem: string): void {
   exchange.services.logger.warn("Try at an upstream failed", {
     id: exchange.requestId,
     listener: exchange.tenant.name,

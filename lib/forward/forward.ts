@@ -36,42 +36,33 @@ export async function askUpstreams(exchange: Exchange, ask: Ask, options: AskOpt
     leave?.();
   };
   try {
-    return heldUntilRelease(await askInTurn(exchange, ask, options), end);
+    const answer = await askInTurn(exchange, ask, options);
+    answer.onRelease = end;
+    return answer;
   } catch (error) {
     end();
     throw error;
   }
 }
 
-/** An answer whose first release also does `end`. */
-function heldUntilRelease(answer: UpstreamAnswer, end: () => void): UpstreamAnswer {
-  let held = true;
-  return {
-    ...answer,
-    release(failure) {
-      answer.release(failure);
-      if (held) end();
-      held = false;
-    },
-  };
-}
-
 /** Asks one upstream after the other. */
 async function askInTurn(exchange: Exchange, ask: Ask, options: AskOptions): Promise<UpstreamAnswer> {
   const { signal, avoid } = options;
   const runtime = exchange.tenant.pool;
-  const tried = new Set<Upstream>(avoid === undefined ? [] : [avoid]);
+  const tried = avoid === undefined ? new Set<Upstream>() : new Set([avoid]);
   const untilMs = performance.now() + runtime.totalMs;
   let last: Attempt | null = null;
   let takesBudget = avoid !== undefined;
   // Whoever asks once more, because an answer turned out to be of no use, is given one try at least.
   let lastTry = Math.max(triesAllowed(exchange), exchange.tries + 1);
   while (exchange.tries < lastTry) {
-    const { outgoing, last: answered } = await takeCredential(exchange, { last, untilMs, signal });
+    const taken = takeCredential(exchange, { last, untilMs, signal });
+    const { outgoing, last: answered } = taken instanceof Promise ? await taken : taken;
     last = answered;
     if (outgoing === null) break;
     if (takesBudget && !(await takeRetry(exchange, { untilMs, signal }))) break;
-    const { upstream, last: before }: Next = await nextUpstream(exchange, { tried, last, untilMs, signal });
+    const next: Next | Promise<Next> = nextUpstream(exchange, { tried, last, untilMs, signal });
+    const { upstream, last: before } = next instanceof Promise ? await next : next;
     if (upstream !== null && before?.kind === "answer") discard(before.answer);
     if (upstream !== null && exchange.tries > 0) runtime.counts.retries++;
     last = upstream === null

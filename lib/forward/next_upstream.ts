@@ -13,7 +13,7 @@ export interface Tried {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Whom to ask next, if anyone, and what of the last try is still there to fall back on. */
+/** The next upstream to ask, or null, and what of the last try is still there to fall back on. */
 export interface Next {
   /** Told so (`begin`): it has a place that nobody else is given. */
   readonly upstream: Upstream | null;
@@ -24,10 +24,13 @@ export interface Next {
  * An upstream not tried yet, at once, or as soon as one has room. When all were tried, one of them again after a pause: if it gave
  * no answer, or one that asks for a pause that is not too long. An upstream that answered badly otherwise is left alone.
  */
-export async function nextUpstream(exchange: Exchange, so: Tried): Promise<Next> {
-  const { last } = so;
+export function nextUpstream(exchange: Exchange, so: Tried): Next | Promise<Next> {
   const fresh = grant(exchange, so);
-  if (fresh !== null) return { upstream: fresh, last };
+  return fresh !== null ? { upstream: fresh, last: so.last } : laterUpstream(exchange, so);
+}
+
+async function laterUpstream(exchange: Exchange, so: Tried): Promise<Next> {
+  const { last } = so;
   if (last === null || select(exchange, so) === null) return { upstream: await room(exchange, so), last };
   const pauseMs = pauseBefore(exchange, so);
   if (pauseMs === null) return { upstream: null, last };

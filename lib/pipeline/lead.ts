@@ -82,7 +82,7 @@ async function settleAnswer(exchange: Exchange, task: Lead, answer: UpstreamAnsw
   const response = exchange.tenant.type.acceptEncoding === "gzip"
     ? decodedResponse(answer.response, exchange.services.settings.maxEntryBytes)
     : answer.response;
-  const decoded = { ...answer, response };
+  const decoded = response === answer.response ? answer : answer.with(response);
   const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };
   const decision = storable({ request: fetched(exchange), head: response, times, options: exchange.tenant.policy! });
   if (!decision.store) return await unstorable(exchange, task, decoded, decision);

@@ -27,10 +27,10 @@ export interface StreamOptions {
 
 /** An upstream's answer that is passed on as it comes in, with back-pressure. */
 export function streamAnswer(exchange: Exchange, answer: UpstreamAnswer, options: StreamOptions): StreamingAnswer {
-  const { response, release, requestTimeMs } = answer;
+  const { response, requestTimeMs } = answer;
   const { note, askedMethod, read } = options;
   const onEnd = (failure?: UpstreamFailure) => {
-    release(failure);
+    answer.release(failure);
     options.onEnd?.(failure);
   };
   const giveUp = () => {

@@ -92,7 +92,7 @@ async function storeWhole(exchange: Exchange, storing: Storing): Promise<Answer 
   }).finally(() => budget.release(reservedBytes));
   if (gathered.whole === null) {
     const response = { ...answer.response, body: resumed(gathered.chunks, answer.response.body) };
-    return unstored(exchange, { ...storing, answer: { ...answer, response } }, gathered.reason);
+    return unstored(exchange, { ...storing, answer: answer.with(response) }, gathered.reason);
   }
   answer.release();
   const stored = keep(exchange, storedHead(exchange, storing, gathered.whole.byteLength), gathered.whole);

@@ -315,7 +315,9 @@ Deno.test("requests and responses pass through as they are", async (t) => {
 
 Deno.test("requests that a gateway must not serve are refused and never reach the origin", async (t) => {
   await using stack = new AsyncDisposableStack();
-  const { origin, gateway } = await startScriptedGateway(stack, plain);
+  const { origin, gateway } = await startScriptedGateway(stack, plain, (url) => ({
+    pools: { any: { type: "custom", health: false, upstreams: [url], upgrade: [] } },
+  }));
   const table: ReadonlyArray<readonly [what: string, request: string, status: number]> = [
     ["no Host", "GET / HTTP/1.1\r\nconnection: close\r\n\r\n", 400],
     ["an empty Host", "GET / HTTP/1.1\r\nhost:\r\nconnection: close\r\n\r\n", 400],
@@ -339,7 +341,7 @@ Deno.test("requests that a gateway must not serve are refused and never reach th
     ["CONNECT", requestText("CONNECT gateway.test:80"), 501],
     ["a long target", requestText(`GET /${"x".repeat(20_000)}`), 414],
     [
-      "WebSocket",
+      "WebSocket that the pool does not carry",
       "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade, close\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n",
       501,
     ],
