@@ -14,8 +14,11 @@ const FRAMINGS = {
 
 type Framing = typeof FRAMINGS[keyof typeof FRAMINGS];
 
-/** An upstream whose streams stay open until somebody leaves; each begins with an event that tells its number. */
-async function start(stack: AsyncDisposableStack, framing: Framing, control: string) {
+/**
+ * An upstream whose streams stay open until somebody leaves; each begins with an event that tells its number. A client that has only
+ * ended its direction of the connection may still listen, so while the upstream is silent it counts as gone after `send_timeout`.
+ */
+async function start(stack: AsyncDisposableStack, framing: Framing, control: string, sendTimeout = "2s") {
   const exchanges: ScriptedExchange[] = [];
   const left = { count: 0 };
   const scripted = await startScriptedGateway(stack, async (exchange) => {
@@ -26,7 +29,7 @@ async function start(stack: AsyncDisposableStack, framing: Framing, control: str
     await exchange.write(framing.event(`data: first of ${exchanges.length}\n\n`));
     await exchange.left;
     left.count++;
-  }, () => ({ cache: { collapse_timeout: "10s" } }));
+  }, () => ({ server: { limits: { send_timeout: sendTimeout } }, cache: { collapse_timeout: "10s" } }));
   return { ...scripted, exchanges, left };
 }
 
@@ -85,12 +88,24 @@ for (const [name, framing] of Object.entries(FRAMINGS)) {
   });
 }
 
+Deno.test("where events go on, the upstream's connection ends as soon as the client has left", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway, exchanges, left } = await start(stack, FRAMINGS.chunks, "no-cache", "1h");
+  const events = await listen(`${gateway.url}/events`);
+  await events.next();
+  await events.leave();
+  await eventually("the upstream's connection ends", async () => {
+    await exchanges[0]!.write(FRAMINGS.chunks.event("data: more\n\n"));
+    return left.count === 1 && origin.open === 0;
+  });
+});
+
 Deno.test("each client has a stream of its own, whatever the upstream says of storing it", async () => {
   await using stack = new AsyncDisposableStack();
   const { origin, gateway, left } = await start(stack, FRAMINGS.chunks, "public, max-age=600");
   const both = [await listen(`${gateway.url}/shared`), await listen(`${gateway.url}/shared`)];
   assert.deepEqual(await Promise.all(both.map((events) => events.next())), ["data: first of 1", "data: first of 2"]);
-  for (const { response } of both) assert.doesNotMatch(response.headers.get("cache-status") ?? "", /hit|stored/);
+  for (const { response } of both) assert.doesNotMatch(response.headers.get("cache-status") ?? "", /; hit|stored/);
   for (const [n, events] of both.entries()) {
     await events.leave();
     await eventually("the upstream's connection ends", () => left.count === n + 1);
