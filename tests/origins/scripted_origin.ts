@@ -76,6 +76,11 @@ export class ScriptedExchange {
     return await this.#inbox.take(Number(fieldValue(this.head.fields, "content-length") ?? "0"));
   }
 
+  /** Exactly so many bytes of what comes behind the head, or fewer where the client ends before. */
+  take(lengthBytes: number): Promise<Uint8Array> {
+    return this.#inbox.take(lengthBytes);
+  }
+
   async #chunks(): Promise<Uint8Array> {
     const parts: number[] = [];
     for (;;) {

@@ -2,14 +2,24 @@ import { type Field, type Fields, fieldValue } from "../../lib/http/fields.ts";
 
 /** A response as its bytes came over the socket. */
 export interface RawResponse {
+  /** Interim responses that came before it. */
+  readonly interim: readonly RawHead[];
   readonly status: number;
   readonly fields: Fields;
   /** Content without its framing. */
   readonly body: Uint8Array;
   /** The framing says that all of it came. */
   readonly isComplete: boolean;
+  /** Fields behind the last chunk. */
+  readonly trailers: Fields;
   /** A value by its lower-case name; lines are joined. */
   field(name: string): string | null;
+}
+
+/** The first line and the fields of a response. */
+export interface RawHead {
+  readonly status: number;
+  readonly fields: Fields;
 }
 
 /** How a raw request is sent. */
@@ -67,36 +77,56 @@ async function readToEnd(connection: Deno.Conn): Promise<Uint8Array> {
 
 function parseResponse(bytes: Uint8Array, isHead: boolean): RawResponse {
   const text = new TextDecoder("latin1").decode(bytes);
-  const headEnd = text.indexOf("\r\n\r\n");
-  if (headEnd < 0) throw new Error(`There is no response but ${JSON.stringify(text.slice(0, 200))}`);
-  const [first = "", ...lines] = text.slice(0, headEnd).split("\r\n");
-  const fields = lines.map((line): Field => {
-    const colon = line.indexOf(":");
-    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
-  });
-  const rest = bytes.subarray(headEnd + 4);
-  const status = Number(first.split(" ")[1]);
-  const isEmpty = isHead || status === 204 || status === 304;
-  const content = isEmpty ? { body: rest, isComplete: rest.length === 0 } : contentOf(rest, fields);
-  return { status, fields, ...content, field: (name) => fieldValue(fields, name) };
+  const interim: RawHead[] = [];
+  for (let at = 0;;) {
+    const headEnd = text.indexOf("\r\n\r\n", at);
+    if (headEnd < 0) throw new Error(`There is no response but ${JSON.stringify(text.slice(0, 200))}`);
+    const { status, fields } = parseHead(text.slice(at, headEnd));
+    at = headEnd + 4;
+    if (status < 200 && status !== 101) {
+      interim.push({ status, fields });
+      continue;
+    }
+    const rest = bytes.subarray(at);
+    const isEmpty = isHead || status === 204 || status === 304;
+    const content = isEmpty ? { body: rest, isComplete: rest.length === 0, trailers: [] } : contentOf(rest, fields);
+    return { interim, status, fields, ...content, field: (name) => fieldValue(fields, name) };
+  }
 }
 
-function contentOf(rest: Uint8Array, fields: Fields): { body: Uint8Array; isComplete: boolean } {
+/** Reads a head without the empty line behind it. */
+export function parseHead(text: string): RawHead {
+  const [first = "", ...lines] = text.split("\r\n");
+  return { status: Number(first.split(" ")[1]), fields: lines.map(parseField) };
+}
+
+function parseField(line: string): Field {
+  const colon = line.indexOf(":");
+  return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+}
+
+/** What a response's framing makes of the bytes behind its head. */
+type RawContent = Pick<RawResponse, "body" | "isComplete" | "trailers">;
+
+function contentOf(rest: Uint8Array, fields: Fields): RawContent {
   if (/chunked/i.test(fieldValue(fields, "transfer-encoding") ?? "")) return unchunked(rest);
   const length = fieldValue(fields, "content-length");
-  return { body: rest, isComplete: length === null || rest.length === Number(length) };
+  return { body: rest, isComplete: length === null || rest.length === Number(length), trailers: [] };
 }
 
-function unchunked(rest: Uint8Array): { body: Uint8Array; isComplete: boolean } {
+function unchunked(rest: Uint8Array): RawContent {
   const text = new TextDecoder("latin1").decode(rest);
   const parts: Uint8Array[] = [];
   let at = 0;
   for (;;) {
     const lineEnd = text.indexOf("\r\n", at);
     const size = lineEnd < 0 ? NaN : parseInt(text.slice(at, lineEnd), 16);
-    const isLast = size === 0;
-    if (Number.isFinite(size) && !isLast) parts.push(rest.subarray(lineEnd + 2, lineEnd + 2 + size));
-    if (!Number.isFinite(size) || isLast) return { body: joined(parts), isComplete: isLast };
+    if (!(size > 0)) {
+      const lines = size === 0 ? text.slice(lineEnd + 2).split("\r\n") : [];
+      const end = lines.indexOf("");
+      return { body: joined(parts), isComplete: size === 0, trailers: lines.slice(0, end).map(parseField) };
+    }
+    parts.push(rest.subarray(lineEnd + 2, lineEnd + 2 + size));
     at = lineEnd + 2 + size + 2;
   }
 }

@@ -24,6 +24,20 @@ export function patternChunk(at: number, lengthBytes = CHUNK_BYTES): Uint8Array<
   return chunk;
 }
 
+/** SHA-256 of a body of `lengthBytes`, a multiple of the chunks. */
+export function patternHash(lengthBytes: number): string {
+  const hash = createHash("sha256");
+  for (let at = 0; at < lengthBytes; at += CHUNK_BYTES) hash.update(patternChunk(at));
+  return hash.digest("hex");
+}
+
+/** Reads a response to its end without holding it; its SHA-256. */
+export async function drained(response: Response): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of response.body!) hash.update(chunk);
+  return hash.digest("hex");
+}
+
 /** A body of `lengthBytes` in chunks, made as it is read; `onBytes` is told how much was taken. */
 export function patternStream(
   lengthBytes: number,

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { eventually } from "./_eventually.ts";
-import { type RunningGateway, startGateway } from "./_gateway.ts";
+import { residentBytes, startGateway } from "./_gateway.ts";
 import { rawRequest, requestText } from "./_raw_client.ts";
-import { patternChunk, patternStream, startStreamingOrigin } from "./_streaming_origin.ts";
+import { drained, patternChunk, patternHash, patternStream, startStreamingOrigin } from "./_streaming_origin.ts";
 import { customPool, testConfig } from "./_test_config.ts";
 
 const MIB = 1024 * 1024;
@@ -31,11 +30,6 @@ async function start(stack: AsyncDisposableStack, server: Readonly<Record<string
   return { origin, gateway };
 }
 
-async function residentBytes(gateway: RunningGateway): Promise<number> {
-  const text = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
-  return Number(/^usher_resident_bytes (\S+)$/m.exec(text)![1]);
-}
-
 /** Waits until a figure does not change for a while. */
 async function settled(what: string, figure: () => number): Promise<number> {
   let last = -1;
@@ -48,19 +42,6 @@ async function settled(what: string, figure: () => number): Promise<number> {
     return performance.now() - sinceMs > 400;
   });
   return last;
-}
-
-function patternHash(lengthBytes: number): string {
-  const hash = createHash("sha256");
-  for (let at = 0; at < lengthBytes; at += 65_536) hash.update(patternChunk(at));
-  return hash.digest("hex");
-}
-
-/** Reads a response to its end without holding it; its SHA-256. */
-async function drained(response: Response): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of response.body!) hash.update(chunk);
-  return hash.digest("hex");
 }
 
 Deno.test("an upload is taken no faster than the origin takes it, and held nowhere", async () => {
