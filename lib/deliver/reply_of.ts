@@ -107,7 +107,8 @@ function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
     const lengthBytes = stated !== null && /^\d+$/.test(stated) ? Number(stated) : null;
     return withoutContent(exchange, { ...sent, lengthBytes }, note);
   }
-  const whole = answer.read === undefined ? body.whole ?? null : null;
+  const hasTrailers = exchange.wantsTrailers && body.trailers != null;
+  const whole = answer.read === undefined && !hasTrailers ? body.whole ?? null : null;
   if (whole !== null) {
     answer.onEnd();
     exchange.finish({ status, bytes: whole.byteLength, cache: note.result, cacheStatus: note.status });

@@ -118,6 +118,8 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
       signal,
       once,
       upgrade: ask.upgrade,
+      // What is stored has no place for them.
+      wantsTrailers: !ask.forCache && exchange.wantsTrailers,
       onInterim: (status, fields) => exchange.passInterim(status, fields),
     };
     const answered = await endpoint.transport.send(outgoingRequest(exchange, { endpoint, ask, outgoing }), sending);

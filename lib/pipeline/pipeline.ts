@@ -16,7 +16,9 @@ import { obtain } from "./obtain.ts";
  */
 export function handle(entrance: Entrance, arrival: Arrival): Reply | Promise<Reply> {
   const exchange = route(entrance, arrival);
-  if (exchange instanceof GatewayError) return refuse(entrance.services, exchange);
+  if (exchange instanceof GatewayError) {
+    return isAboutServer(arrival, exchange) ? NOTHING : refuse(entrance.services, exchange);
+  }
   exchange.begin();
   try {
     enter(exchange);
@@ -51,6 +53,21 @@ function fail(exchange: Exchange, thrown: unknown): Reply {
   }
   return replyOf(exchange, errorAnswer(exchange, error));
 }
+
+/** `OPTIONS *` asks about the server itself, as a ping does: it needs no listener (RFC 9110 §9.3.7). */
+function isAboutServer({ method, target }: Arrival, { code }: GatewayError): boolean {
+  return method === "OPTIONS" && target === "*" && code === "no_listener";
+}
+
+const NOTHING: Reply = {
+  status: 204,
+  fixed: null,
+  lines: "",
+  hasDate: false,
+  lengthBytes: null,
+  body: null,
+  onEnd: null,
+};
 
 /** Answers a request that belongs to no listener. */
 export function refuse(services: Services, error: GatewayError): Reply {

@@ -209,6 +209,12 @@ export class Exchange implements TypedRequest {
     return !this.#quiet && this.arrival.isGone;
   }
 
+  /** Whether the client takes a trailer section (RFC 9110 §10.1.4). */
+  get wantsTrailers(): boolean {
+    const te = this.header("te");
+    return te !== null && /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(te);
+  }
+
   /** Passes an interim response of an upstream on (RFC 9110 §15.2); to nobody in the background. */
   passInterim(status: number, fields: Readonly<Fields>): void {
     if (!this.#quiet) this.arrival.interim(status, endToEndFields(fields, fieldValue(fields, "connection")));

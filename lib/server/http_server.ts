@@ -35,7 +35,7 @@ interface Origin {
   /** `null` where it was accepted elsewhere. */
   readonly listening: Listening | null;
   readonly handler: Handler;
-  readonly hasProxyHeader: boolean;
+  hasProxyHeader: boolean;
 }
 
 /** Somebody who waits for connections to end. */
@@ -52,7 +52,7 @@ export class HttpServer {
   readonly #wheel: Wheel;
   readonly #context: ConnectionContext & { limits: ServerLimits };
   readonly #isTrusted: (address: string) => boolean;
-  readonly #listening = new Map<string, Listening>();
+  readonly #listening = new Map<string, Origin & { readonly listening: Listening }>();
   readonly #connections = new Map<Connection, Origin>();
   readonly #waiters = new Set<Waiter>();
 
@@ -88,8 +88,8 @@ export class HttpServer {
     { hasProxyHeader = false }: ListenOptions = {},
   ): Promise<string> {
     const listening = await Listening.open(target);
-    this.#listening.set(listening.address, listening);
     const origin = { listening, handler, hasProxyHeader };
+    this.#listening.set(listening.address, origin);
     listening.accept((stream) => this.#accept(stream, origin), this.counts);
     return listening.address;
   }
@@ -99,10 +99,16 @@ export class HttpServer {
    * behind the reply that is under way. Does nothing for an address that it does not listen on.
    */
   async stopListening(address: string): Promise<void> {
-    const listening = this.#listening.get(address);
-    if (listening === undefined) return;
+    const origin = this.#listening.get(address);
+    if (origin === undefined) return;
     this.#listening.delete(address);
-    await this.#end([listening]);
+    await this.#end([origin.listening]);
+  }
+
+  /** Serves an address that it listens on in another way from now on; connections that are there already go on as they began. */
+  adjust(address: string, { hasProxyHeader = false }: ListenOptions): void {
+    const origin = this.#listening.get(address);
+    if (origin !== undefined) origin.hasProxyHeader = hasProxyHeader;
   }
 
   /**
@@ -125,7 +131,7 @@ export class HttpServer {
    * is under way. What has not ended after `graceMs` is closed then, tunnels too.
    */
   async close(graceMs: number): Promise<void> {
-    const all = [...this.#listening.values()];
+    const all = [...this.#listening.values()].map(({ listening }) => listening);
     this.#listening.clear();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const expiry = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));

@@ -47,10 +47,15 @@ export class ListenSet {
     }
   }
 
-  /** Stops listening on every other address; requests that came in there are finished. */
-  keepOnly(addresses: ReadonlySet<string>): void {
+  /** Stops listening on every other address, where requests that came in are finished, and serves the others as they are described. */
+  keepOnly(listens: Listens): void {
     for (const [address, bound] of this.#bound) {
-      if (addresses.has(address)) continue;
+      const facts = listens.get(address);
+      if (facts !== undefined) {
+        this.#options.server.adjust(bound, { hasProxyHeader: facts.proxyProtocol });
+        if (facts.unix !== null) Deno.chmodSync(facts.unix.path, facts.unix.mode);
+        continue;
+      }
       this.#bound.delete(address);
       const closing: Promise<void> = this.#options.server.stopListening(bound).finally(() =>
         this.#closing.delete(closing)

@@ -2,7 +2,7 @@ import type { PurgeRule } from "../cache/purge_rules.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { Services } from "../request/services.ts";
-import type { Snapshot, Tenant } from "../request/snapshot.ts";
+import type { Tenant } from "../request/snapshot.ts";
 import { Gateway, type Prepared } from "../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../health/kv_health_reader.ts";
 import { type ConverterBounds, RemoteConverter } from "../image/image_port.ts";
@@ -139,14 +139,14 @@ class ServingWorker implements WorkerRole {
     this.#images.reconfigure(conversionBounds(this.#prepared.config));
     this.#server.setLimits(compileServerLimits(this.#prepared.config.server.limits, this.#descriptors));
     this.#prepared = null;
-    this.#listen.keepOnly(this.#addresses(this.#gateway.snapshot));
+    this.#listen.keepOnly(this.#gateway.snapshot.listens);
   }
 
   abort(): void {
     if (this.#prepared === null) return;
     this.#gateway.abort(this.#prepared.gateway);
     this.#prepared = null;
-    this.#listen.keepOnly(this.#addresses(this.#gateway.snapshot));
+    this.#listen.keepOnly(this.#gateway.snapshot.listens);
   }
 
   purge(rules: readonly PurgeRule[]): void {
@@ -203,10 +203,6 @@ class ServingWorker implements WorkerRole {
     if (this.#health === null) return;
     const reports = this.#gateway.drainReports();
     if (reports.length > 0) this.#health.postMessage(reports);
-  }
-
-  #addresses(snapshot: Snapshot): ReadonlySet<string> {
-    return new Set(snapshot.tables.keys());
   }
 }
 

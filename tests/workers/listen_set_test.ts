@@ -11,13 +11,16 @@ import { freeAddress } from "../free_port.ts";
 const sayAddress = (address: string): FetchFunction => () => new Response(address);
 
 /** A set over a server of its own. */
-function setOf(fetchFor: (address: string) => FetchFunction, more: Partial<ListenSetOptions> = {}): ListenSet {
+function setOf(
+  fetchFor: (address: string) => FetchFunction,
+  { isTrusted = () => false, ...more }: Partial<ListenSetOptions> & { isTrusted?: () => boolean } = {},
+): ListenSet {
   const server = new HttpServer({
     limits: { ...SERVER_LIMIT_DEFAULTS, maxConnections: 100 },
     refuse: (error) => {
       throw error;
     },
-    isTrusted: () => false,
+    isTrusted,
   });
   return new ListenSet({ server, handlerFor: (address) => fetchHandler(fetchFor(address)), ...more });
 }
@@ -65,7 +68,7 @@ Deno.test("open() leaves an address alone that is open, so that no connection to
   const [hostname, port] = kept.split(":");
   const connection = await Deno.connect({ hostname, port: Number(port) });
   await set.open(plain(kept, added));
-  set.keepOnly(new Set([kept, added]));
+  set.keepOnly(plain(kept, added));
   assert.equal(handlers, 2);
   const request = `GET / HTTP/1.1\r\nhost: ${kept}\r\nconnection: close\r\n\r\n`;
   await connection.write(new TextEncoder().encode(request));
@@ -91,7 +94,7 @@ Deno.test("open() names the address that cannot be used, and those before it sta
   await assert.rejects(() => set.open(plain(before, added, `127.0.0.1:${port}`)), {
     message: new RegExp(`^Cannot listen on 127\\.0\\.0\\.1:${port}: .*(in use|AddrInUse)`, "i"),
   });
-  set.keepOnly(new Set([before]));
+  set.keepOnly(plain(before));
   assert.equal(await ask(before), before);
   await eventually("the address is given up", async () => !(await isOpen(added)));
   taken.close();
@@ -130,10 +133,27 @@ Deno.test("keepOnly() takes no more connections elsewhere and finishes what came
   await set.open(plain(address));
   const asking = ask(address);
   await asked.promise;
-  set.keepOnly(new Set());
+  set.keepOnly(plain());
   await eventually("the address is given up", async () => !(await isOpen(address)));
   answer.resolve(new Response("finished"));
   assert.equal(await asking, "finished");
+  await set.close(1_000);
+});
+
+Deno.test("keepOnly() serves an address that stays as it is described from then on", async () => {
+  const [address, path] = [freeAddress(), await Deno.makeTempFile()];
+  await Deno.remove(path);
+  const set = setOf((named) => (_, { peer }) => new Response(`${peer} ${named}`), { isTrusted: () => true });
+  const unix = (mode: number, proxyProtocol: boolean) =>
+    new Map([[address, { unix: null, proxyProtocol }], [`unix:${path}`, { unix: { path, mode }, proxyProtocol }]]);
+  await set.open(unix(0o600, false));
+  set.keepOnly(unix(0o660, true));
+  assert.equal((await Deno.stat(path)).mode! & 0o777, 0o660);
+  const [hostname, port] = address.split(":");
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  const text = "PROXY TCP4 203.0.113.7 127.0.0.1 1 2\r\nGET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+  await connection.write(new TextEncoder().encode(text));
+  assert.match(await new Response(connection.readable).text(), /203\.0\.113\.7/);
   await set.close(1_000);
 });
 
@@ -141,7 +161,7 @@ Deno.test("open() takes an address again that was given up", async () => {
   const set = setOf(sayAddress);
   const address = freeAddress();
   await set.open(plain(address));
-  set.keepOnly(new Set());
+  set.keepOnly(plain());
   await eventually("the address is given up", async () => !(await isOpen(address)));
   await set.open(plain(address));
   assert.equal(await ask(address), address);
