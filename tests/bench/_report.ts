@@ -130,9 +130,9 @@ function ratio(samples: readonly Sample[], others: readonly Sample[], figure: Fi
   }));
 }
 
-/** The middle of what is known; null where nothing is. */
+/** The middle of what is known; null where nothing is. A round without a response gives no ratio. */
 export function median(values: readonly (number | null)[]): number | null {
-  const sorted = values.filter((value) => value !== null).toSorted((a, b) => a - b);
+  const sorted = values.filter((value): value is number => Number.isFinite(value)).toSorted((a, b) => a - b);
   if (sorted.length === 0) return null;
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
