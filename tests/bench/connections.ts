@@ -21,8 +21,8 @@ const ALLOWED_KB = 10;
 const OTHERS = 16;
 const OPENING = 64;
 const POLL_MS = 100;
-const KEPT_HEAD = "HEAD /m/a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
-const HALF_HEAD = KEPT_HEAD.slice(0, -20);
+const REQUEST = "GET /m/a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+const HALF_REQUEST = REQUEST.slice(0, -20);
 
 /** One connection that does nothing. */
 interface Held {
@@ -90,9 +90,9 @@ async function othersP95Ms(): Promise<number> {
 }
 
 async function openAll(): Promise<HeldConnections> {
-  const kept = await open(Math.floor(count / 2), KEPT_HEAD);
+  const kept = await open(Math.floor(count / 2), REQUEST);
   await eventually("every kept connection got its response", 60, () => kept.every(({ sinceMs }) => sinceMs > 0));
-  const half = await open(Math.ceil(count / 2), HALF_HEAD);
+  const half = await open(Math.ceil(count / 2), HALF_REQUEST);
   return {
     kept,
     half,
@@ -111,7 +111,7 @@ async function open(wanted: number, text: string): Promise<Held[]> {
     const held: Held = { connection, sinceMs: 0, closedMs: null };
     opened.push(held);
     await connection.write(bytes);
-    if (text === HALF_HEAD) held.sinceMs = performance.now();
+    if (text === HALF_REQUEST) held.sinceMs = performance.now();
     void watch(held);
   };
   try {
