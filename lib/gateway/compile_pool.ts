@@ -68,7 +68,7 @@ export function compilePool(config: PoolConfig, type: UpstreamType, deps: PoolDe
     // A general pool that says nothing of its content carries whatever its upstreams send.
     inspectsContent: config.type !== "custom" || config.contentTypes !== null,
     preserveHost: config.preserveHost,
-    upgrades: new Set(config.upgrade ?? (config.type === "custom" ? ["websocket"] : [])),
+    upgrades: new Set(config.upgrade ?? defaultUpgrades(config)),
     tunnelIdleMs: config.tunnels.idleMs,
     maxTunnels: config.tunnels.max,
     tunnels: { open: 0 },
@@ -130,4 +130,9 @@ function endpointOf(pool: string, upstream: UpstreamConfig, deps: PoolDeps): End
     usher: upstream.usher,
     counts: deps.countsOf(pool, upstream.id),
   };
+}
+
+/** HTTP/2 knows no `Upgrade` (RFC 9113 §8.6): a pool with such an upstream carries WebSocket only where its operator says so. */
+function defaultUpgrades({ type, upstreams }: PoolConfig): readonly string[] {
+  return type === "custom" && !upstreams.some(({ http2 }) => http2) ? ["websocket"] : [];
 }
