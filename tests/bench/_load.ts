@@ -30,11 +30,33 @@ export async function putLoad(options: LoadOptions): Promise<Measured> {
   return loadName === "wrk" ? await wrk(options) : await ownLoad(options);
 }
 
-/** The same by a client of our own, which knows the p95. */
-export async function ownLoad(options: LoadOptions): Promise<Measured> {
+/** Told what {@linkcode ownLoad} is at, while its connections are open. */
+export interface LoadStages {
+  /** All connections are open, requests begin. */
+  readonly onOpen?: () => Promise<void>;
+  /** The last response has come. */
+  readonly onDone?: () => Promise<void>;
+}
+
+/** The same by a client of our own, which knows the p95 and when its connections are open. @throws {Error} when no load came about */
+export async function ownLoad(options: LoadOptions, { onOpen, onDone }: LoadStages = {}): Promise<Measured> {
   const script = new URL("_load_process.ts", import.meta.url).pathname;
   const args = ["run", "--quiet", "--allow-net", script, JSON.stringify(options)];
-  return JSON.parse(await outputOf(pinned(LOAD_CORE, Deno.execPath(), { args, stderr: "inherit" })));
+  const child = pinned(LOAD_CORE, Deno.execPath(), { args, stdin: "piped", stdout: "piped", stderr: "inherit" })
+    .spawn();
+  let text = "";
+  for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+    const hadLines = text.split("\n").length - 1;
+    text += part;
+    const lines = text.split("\n").length - 1;
+    if (hadLines < 1 && lines >= 1) await onOpen?.();
+    if (hadLines < 2 && lines >= 2) {
+      await onDone?.();
+      await child.stdin.close();
+    }
+  }
+  if (!(await child.status).success) throw new Error(`The load ended early: ${text}`);
+  return JSON.parse(text.split("\n")[1]!);
 }
 
 const DISTINCT = `

@@ -1,6 +1,7 @@
 /**
- * Load from connections that are kept, each with one request at a time: `_load_process.ts OPTIONS`. The time counts once all
- * connections are open. Prints what it measured as JSON.
+ * Load from connections that are kept, each with one request at a time: `_load_process.ts OPTIONS`. It prints a line once all
+ * connections are open, and what it measured from then on as a line of JSON; it keeps them until its input ends, so that neither their
+ * opening nor their end has to be in what is measured.
  */
 import type { LoadOptions, Measured } from "./_load.ts";
 
@@ -14,6 +15,7 @@ const problems = new Map<string, number>();
 let sent = 0;
 
 const connections = await openAll();
+await printLine("open");
 const startMs = performance.now();
 const untilMs = startMs + options.seconds * 1000;
 await Promise.all(connections.map(ask));
@@ -27,8 +29,13 @@ const measured: Measured = {
   p99Ms: percentile(99),
   problem: [...problems].map(([what, count]) => `${count} x ${what}`).join(", "),
 };
-await Deno.stdout.write(new TextEncoder().encode(JSON.stringify(measured)));
+await printLine(JSON.stringify(measured));
+await Deno.stdin.readable.pipeTo(new WritableStream());
 Deno.exit();
+
+async function printLine(text: string): Promise<void> {
+  await Deno.stdout.write(new TextEncoder().encode(`${text}\n`));
+}
 
 async function openAll(): Promise<Deno.TcpConn[]> {
   const opened: Deno.TcpConn[] = [];
@@ -56,7 +63,6 @@ async function ask(connection: Deno.TcpConn): Promise<void> {
   } catch (error) {
     note(error instanceof Error ? error.message : String(error));
   }
-  connection.close();
 }
 
 /** Reads one response to its end; its status. Nothing comes behind it: nothing else was asked for. */

@@ -75,7 +75,7 @@ export function crowdTable(results: Results): string {
     return `| ${COLUMNS[name]} | ${shown(cells[0]!, 1)} | ${shown(cells[1]!, 1)} | ${shown(cells[2]!, 2)} |`;
   });
   return `
-CPU time per request in microseconds, memory hit of 1 KB, by connections (what it takes to open them is taken out):
+CPU time per request in microseconds, memory hit of 1 KB, by connections that are open (load by the bench's own client):
 
 | | 4 | 4,000 | ratio |
 |---|---:|---:|---:|

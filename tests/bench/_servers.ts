@@ -139,7 +139,19 @@ async function varnishCommand({ port, origin, directory }: Places): Promise<read
   const path = join(directory, "varnish.vcl");
   await Deno.writeTextFile(path, `vcl 4.1;\nbackend origin { .host = "${HOST}"; .port = "${origin}"; }\n`);
   const listen = ["-a", `${HOST}:${port}`, "-n", join(directory, "varnish")];
-  return ["varnishd", "-F", ...listen, "-f", path, "-s", "malloc,1g", "-p", "listen_depth=4096"];
+  return [
+    "varnishd",
+    "-F",
+    ...listen,
+    "-f",
+    path,
+    "-s",
+    "malloc,1g",
+    "-p",
+    "listen_depth=4096",
+    "-p",
+    "timeout_idle=75",
+  ];
 }
 
 function bareServer(kind: "origin" | "memory" | "pass", port: number, ...urls: readonly string[]): readonly string[] {
