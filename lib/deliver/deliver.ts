@@ -28,16 +28,22 @@ export const STEPS: readonly Step[] = [
 
 /**
  * The one way out: takes an answer through {@linkcode STEPS} and makes a reply of it. Nothing is awaited where no step has to wait, as
- * with what is in memory.
+ * with what is in memory. An upstream's answer of which no reply can be made is given back.
  */
 export function deliver(exchange: Exchange, answer: Answer): Reply | Promise<Reply> {
-  let current = answer;
-  for (let at = 0; at < STEPS.length; at++) {
-    const next = STEPS[at]!.apply(exchange, current);
-    if (next instanceof Promise) return deliverLate(exchange, next, at + 1);
-    current = next;
+  try {
+    let current = answer;
+    for (let at = 0; at < STEPS.length; at++) {
+      const next = STEPS[at]!.apply(exchange, current);
+      if (next instanceof Promise) return deliverLate(exchange, next, at + 1);
+      current = next;
+    }
+    return replyOf(exchange, current);
+  } catch (error) {
+    // No step waits with one, so that the other way has none to give back.
+    if (answer.kind === "streaming") answer.onLeave();
+    throw error;
   }
-  return replyOf(exchange, current);
 }
 
 async function deliverLate(exchange: Exchange, answer: Promise<Answer>, from: number): Promise<Reply> {

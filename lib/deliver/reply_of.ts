@@ -96,7 +96,6 @@ function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
   const { status, fields, body, note, tunnel } = answer;
   if (tunnel !== undefined) return tunnelReply(exchange, answer);
   if (status < 200 || status > 599) {
-    answer.onLeave();
     throw new GatewayError("upstream_invalid_response", `The upstream answered with status ${status}`);
   }
   const sent = headOf(exchange, { status, fields, note });
@@ -120,16 +119,14 @@ function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
 
 function tunnelReply(exchange: Exchange, answer: StreamingAnswer): Reply {
   const { status, fields, note } = answer;
-  const { tunnels, tunnelIdleMs } = exchange.tenant.pool;
+  const { tunnelIdleMs } = exchange.tenant.pool;
   const ended = finisher(exchange, status, note);
-  tunnels.open++;
   return {
     ...headOf(exchange, { status, fields, note }),
     lengthBytes: null,
     body: null,
     tunnel: { protocol: "websocket", stream: answer.tunnel!, idleMs: tunnelIdleMs },
     onEnd(end) {
-      tunnels.open--;
       answer.onEnd(end.error === null ? undefined : asFailure(end.error));
       ended(end);
     },

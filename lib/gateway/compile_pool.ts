@@ -71,7 +71,7 @@ export function compilePool(config: PoolConfig, type: UpstreamType, deps: PoolDe
     upgrades: new Set(config.upgrade ?? defaultUpgrades(config)),
     tunnelIdleMs: config.tunnels.idleMs,
     maxTunnels: config.tunnels.max,
-    tunnels: { open: 0 },
+    tunnels: deps.limits.tunnels(config),
   };
 }
 

@@ -106,6 +106,11 @@ export class Limits {
     return this.#keep(["retries", name, options.share, options.floor], () => new RetryBudget(options));
   }
 
+  /** A pool's open tunnels; they outlive reloads, as the connections do. */
+  tunnels({ name }: PoolConfig): { open: number } {
+    return this.#keep(["tunnels", name], () => ({ open: 0 }));
+  }
+
   /** When a pool's requests are hedged; `null` for never. */
   hedge({ name, resilience: { hedge } }: PoolConfig): HedgePolicy | null {
     if (hedge === null) return null;

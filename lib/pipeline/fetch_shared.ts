@@ -1,6 +1,7 @@
 import { Flight, type FlightResult } from "../cache/flight.ts";
 import { evaluate, selects, type Verdict } from "../cache/policy.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import { deliver } from "../deliver/deliver.ts";
 import { refuseLoop } from "../forward/chain.ts";
 import { requestDirectives } from "../http/cache_control.ts";
 import type { FwdReason } from "../http/cache_status.ts";
@@ -101,10 +102,13 @@ export function revalidateInBackground(exchange: Exchange, stale: StoredResponse
   const entry = collapse.enter(exchange.key);
   if (entry.role !== "leader") return;
   const quiet = exchange.inBackground();
-  background.add(lead(quiet, { flight: entry.flight, fwd: "stale", stale }).then(leave));
+  background.add(
+    lead(quiet, { flight: entry.flight, fwd: "stale", stale }).then((answer) => deliverToNobody(quiet, answer)),
+  );
 }
 
-/** Gives up an answer that goes to nobody; what is being stored goes on. */
-function leave(answer: Answer): void {
-  if (answer.kind === "streaming") answer.onLeave();
+/** Has the forms made that those who come next will ask for. What is being stored goes on, everything else is given up. */
+async function deliverToNobody(quiet: Exchange, answer: Answer): Promise<void> {
+  const { body } = await deliver(quiet, answer);
+  if (body !== null && "cancel" in body) body.cancel();
 }

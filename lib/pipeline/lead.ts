@@ -86,13 +86,14 @@ async function settleAnswer(exchange: Exchange, task: Lead, answer: UpstreamAnsw
   const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };
   const decision = storable({ request: fetched(exchange), head: response, times, options: exchange.tenant.policy! });
   if (!decision.store) return await unstorable(exchange, task, decoded, decision);
+  let taken: Answer | null;
   try {
-    const taken = await takeIn(exchange, { flight, fwd, decision, answer: decoded });
-    // The whole that was fetched in place of a part is not to be had from the store: the part is asked for.
-    return taken ?? await passThrough(exchange, { fwd, detail: "not-stored" });
+    taken = await takeIn(exchange, { flight, fwd, decision, answer: decoded });
   } catch (error) {
     return await askAgain(exchange, task, answer, asFailure(error));
   }
+  // The whole that was fetched in place of a part is not to be had from the store: the part is asked for.
+  return taken ?? await passThrough(exchange, { fwd, detail: "not-stored" });
 }
 
 /** The request that was sent: the whole is asked for also where the client wants its fields only. */

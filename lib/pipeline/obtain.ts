@@ -13,6 +13,7 @@ import { deriveMissing } from "./derive_missing.ts";
 import { fetchShared, heldElsewhere, judged, revalidateInBackground } from "./fetch_shared.ts";
 import { fromPart, partKey } from "./part.ts";
 import { passThrough } from "./pass_through.ts";
+import { passUpgrade } from "./pass_upgrade.ts";
 import { isPreflight, preflightAnswer } from "./preflight.ts";
 
 /**
@@ -39,14 +40,7 @@ export function obtain(exchange: Exchange): Answer | Promise<Answer> {
 function bypass(exchange: Exchange, fwd: FwdReason, detail: string | null): Promise<Answer> {
   const upgrade = upgradeProtocol(exchange);
   if (upgrade === null) return passThrough(exchange, { fwd, detail });
-  const { name, tunnels, maxTunnels } = exchange.tenant.pool;
-  if (tunnels.open >= maxTunnels) {
-    throw new GatewayError("overloaded", `Pool "${name}" has as many tunnels open as it may`, {
-      hint: "Try again later; the operator's limit is tunnels.max of the pool",
-      retryAfterSeconds: 5,
-    });
-  }
-  return passThrough(exchange, { fwd, detail: detail ?? "upgrade", upgrade });
+  return passUpgrade(exchange, { fwd, detail: detail ?? "upgrade", upgrade });
 }
 
 /** Goes on to the variant that the request selects, where the key has several (RFC 9111 §4.1). */

@@ -29,7 +29,10 @@ export interface StreamOptions {
 export function streamAnswer(exchange: Exchange, answer: UpstreamAnswer, options: StreamOptions): StreamingAnswer {
   const { response, requestTimeMs } = answer;
   const { note, askedMethod, read } = options;
+  let isOver = false;
   const onEnd = (failure?: UpstreamFailure) => {
+    if (isOver) return;
+    isOver = true;
     answer.release(failure);
     options.onEnd?.(failure);
   };

@@ -116,8 +116,13 @@ function storeAlong(
   const finish = (failure: UpstreamFailure | null) => {
     if (failure !== null) fill.fail(failure);
     answer.release(failure ?? undefined);
-    collapse.finish(flight, failure === null ? keep(exchange, head, fill.body!) : null);
     budget.release(lengthBytes);
+    let stored: StoredResponse | null = null;
+    try {
+      if (failure === null) stored = keep(exchange, head, fill.body!);
+    } finally {
+      collapse.finish(flight, stored);
+    }
   };
   if (!exchange.fillsToTheEnd) {
     fill.onAbandoned = () => {
@@ -157,10 +162,14 @@ function storeBeside(exchange: Exchange, storing: Storing): Answer {
   });
   const onEnd = (failure?: UpstreamFailure) => {
     giveBack();
-    const whole = failure === undefined ? copy.whole() : null;
-    const stored = whole === null ? null : keep(exchange, storedHead(exchange, storing, whole.byteLength), whole);
-    if (stored !== null) landWhole(flight, stored);
-    collapse.finish(flight, stored);
+    let stored: StoredResponse | null = null;
+    try {
+      const whole = failure === undefined ? copy.whole() : null;
+      if (whole !== null) stored = keep(exchange, storedHead(exchange, storing, whole.byteLength), whole);
+      if (stored !== null) landWhole(flight, stored);
+    } finally {
+      collapse.finish(flight, stored);
+    }
   };
   const goOn = () => {
     const ended = (failure?: UpstreamFailure) => {

@@ -67,7 +67,7 @@ export interface PoolRuntime {
   readonly tunnelIdleMs: number;
   /** Tunnels at a time, in this worker. */
   readonly maxTunnels: number;
-  /** Tunnels that are open in this worker, of requests that began with this snapshot. */
+  /** Tunnels that are open in this worker, or asked for; the same from one snapshot to the next. */
   readonly tunnels: { open: number };
 }
 
