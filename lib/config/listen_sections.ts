@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { z } from "zod";
-import { speaksForProxy, WRITTEN_FORWARDING_FIELDS } from "../http/forwarded_fields.ts";
+import { speaksForProxy, WRITTEN_FORWARDING_FIELDS } from "../forwarded_fields.ts";
 import { Interpolated } from "./interpolate.ts";
 import type { ListenAddress } from "./config.ts";
 import { flag, line, listenAddress, scalar, size, Unusable } from "./scalars.ts";

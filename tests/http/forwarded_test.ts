@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { addressMatcher, type ForwardingFacts, forwardingFields } from "../../lib/http/forwarded.ts";
-import { speaksForProxy } from "../../lib/http/forwarded_fields.ts";
+import { speaksForProxy } from "../../lib/forwarded_fields.ts";
 import { seededRandom } from "../pool/seeded_random.ts";
 
 function facts(over: Partial<ForwardingFacts> & { sent?: Record<string, string> } = {}): ForwardingFacts {
