@@ -33,6 +33,7 @@ export function buildListener(listener: ListenerValues, server: FileValues["serv
     listen: listenAddressOf(listener.listen, cwd)!,
     proxyProtocol: listener.proxy_protocol,
     maxRequestBodyBytes: listener.max_request_body ?? server.max_request_body,
+    forwardFields: [...new Set(listener.forward_fields)].sort(),
     hosts: [...new Set(listener.host)],
     prefix: listener.prefix,
     stripPrefix: listener.strip_prefix,

@@ -228,6 +228,8 @@ export interface ListenerConfig extends RewritingConfig {
   readonly proxyProtocol: boolean;
   /** Largest request body that is passed on, key `max_request_body`. */
   readonly maxRequestBodyBytes: number;
+  /** Fields that speak for a proxy and are passed on all the same, key `forward_fields`; lower case, sorted. */
+  readonly forwardFields: readonly string[];
   /** Exact names and `*.example.com`; empty is any host. */
   readonly hosts: readonly string[];
   /** Begins with `/`, no slash at its end unless it is `/`. */

@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
 import type { z } from "zod";
+import { speaksForProxy, WRITTEN_FORWARDING_FIELDS } from "../forwarded_fields.ts";
 import { Interpolated } from "./interpolate.ts";
 import type { ListenAddress } from "./config.ts";
 import { flag, line, listenAddress, scalar, size, Unusable } from "./scalars.ts";
-import { section, short } from "./section.ts";
+import { list, section, short } from "./section.ts";
 
 const PiB = 1024 ** 5;
 
@@ -21,6 +22,26 @@ export function fileMode() {
     },
   });
 }
+
+/** A field that clients' requests lose, of which the gateway does not write its own. */
+function forwardField() {
+  const expected = new Unusable(
+    "a field that speaks for a proxy, as docs/networking.md lists them (all others are passed on), and not one that the pool's `forwarded` writes",
+  );
+  return scalar<string>({
+    title: "field",
+    json: { type: "string" },
+    expected,
+    interpolated: "text",
+    read(value) {
+      const name = typeof value === "string" && value.length <= 128 ? value.toLowerCase() : "";
+      const isOne = FIELD_NAME.test(name) && speaksForProxy(name) && !WRITTEN_FORWARDING_FIELDS.has(name);
+      return isOne ? name : expected;
+    },
+  });
+}
+
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 
 const listenSection = section({
   address: listenAddress().optional().describe("Address and port; alone it may stand in the place of the mapping."),
@@ -49,6 +70,9 @@ export const listenKeys = {
   ),
   max_request_body: size(0, PiB).optional().describe(
     "Largest request body that is passed on; larger ones get 413. Default: `server.max_request_body`.",
+  ),
+  forward_fields: list(forwardField(), 16).prefault([]).describe(
+    "Request fields that speak for a proxy, such as `X-Forwarded-Scheme`, and are passed on all the same; their values are part of the cache key.",
   ),
 };
 

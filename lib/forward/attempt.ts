@@ -10,6 +10,7 @@ import type { Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { inspectedResponse, type Judged } from "./inspect.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { withoutSecret } from "./secret_echo.ts";
+import { TryTiming } from "./try_timing.ts";
 
 /** An upstream's answer, its body not read yet. Whoever takes it reads or cancels the body, and calls `release`. */
 export class UpstreamAnswer {
@@ -106,15 +107,14 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   const { tenant, services } = exchange;
   const endpoint = tenant.pool.endpoints.get(upstream.id)!;
   const requestTimeMs = services.clock.now();
-  const startedAtMs = performance.now();
   exchange.tries++;
-  const waiting = upstream.expectAnswer(requestTimeMs);
+  const timing = new TryTiming(upstream, services.clock, ask.body);
   const books = new Books(exchange, upstream);
   try {
     // There are GETs that change something; what belongs to a user is not told apart from them.
     const once = exchange.private !== null;
     const sending: SendOptions = {
-      deadlines: deadlines(exchange, options.untilMs - startedAtMs),
+      deadlines: deadlines(exchange, options.untilMs - timing.startedAtMs),
       signal,
       once,
       upgrade: ask.upgrade,
@@ -122,8 +122,9 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
       wantsTrailers: !ask.forCache && exchange.wantsTrailers,
       onInterim: (status, fields) => exchange.passInterim(status, fields),
     };
-    const answered = await endpoint.transport.send(outgoingRequest(exchange, { endpoint, ask, outgoing }), sending);
-    const latencyMs = performance.now() - startedAtMs;
+    const request = outgoingRequest(exchange, { endpoint, ask, outgoing });
+    const answered = await endpoint.transport.send({ ...request, body: timing.body }, sending);
+    const { latencyMs } = timing;
     const { secret } = outgoing;
     const received = secret === undefined ? answered : withoutSecret(answered, secret, services.settings.maxEntryBytes);
     const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential) };
@@ -132,11 +133,11 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     return { kind: "answer", upstream, answer: new UpstreamAnswer({ requestTimeMs, books }, judged, latencyMs) };
   } catch (error) {
     const failure = asFailure(error);
-    books.end(failureReport(failure, performance.now() - startedAtMs));
+    books.end(failureReport(failure, timing.latencyMs));
     logAttempt(exchange, upstream, `${failure.kind}: ${failure.message}`);
     return { kind: "failure", upstream, failure };
   } finally {
-    waiting.settle(services.clock.now());
+    timing.end();
   }
 }
 

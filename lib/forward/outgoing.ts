@@ -1,7 +1,8 @@
 import type { Exchange } from "../request/exchange.ts";
 import type { Endpoint } from "../request/snapshot.ts";
 import { endToEndFields, type Field, type Fields } from "../http/fields.ts";
-import { FORWARDING_FIELDS, forwardingFields } from "../http/forwarded.ts";
+import { forwardingFields } from "../http/forwarded.ts";
+import { speaksForProxy } from "../forwarded_fields.ts";
 import type { UpstreamRequest } from "../upstream_client/transport.ts";
 import type { BodySource } from "../wire/body_source.ts";
 import type { Outgoing } from "../upstream_type/upstream_type.ts";
@@ -27,7 +28,6 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   "via",
   "x-request-id",
   ATTEMPT_FIELD,
-  ...FORWARDING_FIELDS,
 ]);
 
 /** Fields that ask for less than a whole representation (RFC 9110 §13.1, §14.2). */
@@ -50,14 +50,19 @@ export interface Sending {
 /** The request as it goes to one upstream. */
 export function outgoingRequest(exchange: Exchange, sending: Sending): UpstreamRequest {
   const { endpoint, ask, outgoing } = sending;
-  const { type } = exchange.tenant;
   const query = outgoing.query === "" ? (exchange.hasEmptyQuery ? "?" : "") : `?${outgoing.query}`;
   return {
     method: ask.method,
-    target: exchange.path === "*" ? "*" : endpoint.basePath + type.upstreamPath(exchange.path) + query,
+    target: exchange.path === "*" ? "*" : pathAt(endpoint, exchange) + query,
     fields: outgoingFields(exchange, sending),
     body: ask.body,
   };
+}
+
+/** The path below the upstream's base path: for the listener's prefix itself that is the base path itself, if it has one. */
+function pathAt({ basePath }: Endpoint, exchange: Exchange): string {
+  if (exchange.isBarePrefix && basePath !== "") return basePath;
+  return basePath + exchange.tenant.type.upstreamPath(exchange.path);
 }
 
 function outgoingFields(exchange: Exchange, sending: Sending): Fields {
@@ -74,7 +79,7 @@ function outgoingFields(exchange: Exchange, sending: Sending): Fields {
   if (ask.forCache && tenant.cors !== null) replaced.add("origin");
   const kept = endToEndFields(exchange.fields, exchange.header("connection")).filter(([name, value]) =>
     !OWN_FIELDS.has(name) && !replaced.has(name) && !(isForWhole && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop" &&
-    tenant.isToken?.(name, value) !== true
+    (!speaksForProxy(name) || tenant.forwardFields.includes(name)) && tenant.isToken?.(name, value) !== true
   );
   const isHostKept = tenant.pool.preserveHost && exchange.authority !== "";
   const host: Field = ["host", isHostKept ? exchange.authority : endpoint.host];

@@ -39,6 +39,7 @@ export function compileTenant(config: Config, listener: ListenerConfig, parts: T
     hostInKey: type.hostInKey || pool.preserveHost || forwarded !== "off",
     maxRequestBodyBytes: listener.maxRequestBodyBytes,
     forwarded,
+    forwardFields: listener.forwardFields,
     responseFields: [...type.responseFields, ...cors?.fields ?? []],
     auth: compileAuth(listener, limits),
     isToken,

@@ -4,21 +4,6 @@ import type { Field, Fields } from "./fields.ts";
 /** Which fields an upstream learns about the client by. */
 export type ForwardedPolicy = "x-forwarded" | "forwarded" | "both" | "off";
 
-/** Fields that speak of the client or of a proxy before us: believed from trusted addresses only, replaced else. */
-export const FORWARDING_FIELDS: ReadonlySet<string> = new Set([
-  "forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-port",
-  "x-forwarded-prefix",
-  "x-forwarded-proto",
-  "x-forwarded-server",
-  "x-real-ip",
-  "x-client-ip",
-  "true-client-ip",
-  "cf-connecting-ip",
-]);
-
 /** The connection a request came by, and what it says of itself. */
 export interface ForwardingFacts {
   /** Address of the peer. */
@@ -102,3 +87,34 @@ function forwardedField(facts: ForwardingFacts): Field {
   const own = `for=${node};host="${facts.authority}";proto=${facts.scheme}`;
   return ["forwarded", before === null ? own : `${before}, ${own}`];
 }
+
+/**
+ * What an upstream is told of the client's scheme and host beyond what it is told of everybody's: part of the cache key, since it may answer
+ * by that. Empty for a client that came by http to the authority that it names, as nearly all do.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { toldApart } from "./forwarded.ts";
+ * const sent: Record<string, string> = { "x-forwarded-proto": "https" };
+ * const facts = { authority: "a.example", scheme: "http", header: (name: string) => sent[name] ?? null } as const;
+ * assert.equal(toldApart("x-forwarded", { ...facts, isTrusted: () => true }), " https");
+ * assert.equal(toldApart("x-forwarded", { ...facts, isTrusted: () => false }), "");
+ * ```
+ */
+export function toldApart(policy: ForwardedPolicy, facts: ToldFacts): string {
+  if (policy === "off") return "";
+  const host = facts.header("x-forwarded-host");
+  const scheme = facts.header("x-forwarded-proto");
+  const chain = policy === "x-forwarded" ? null : facts.header("forwarded");
+  const own = facts.scheme === "http" ? "" : " https";
+  if ((host ?? scheme ?? chain) === null || !facts.isTrusted()) return own;
+  const said = scheme === null ? own : scheme === "http" ? "" : ` ${scheme}`;
+  const named = host === null || host === facts.authority ? "" : ` ${host}`;
+  // The addresses in it are no ground for another answer.
+  const steps = chain === null ? "" : chain.replace(/(?:for|by)=(?:"[^"]*"|[^;,]*)/gi, "");
+  return said + named + (/[^;,\s]/.test(steps) ? ` ${steps}` : "");
+}
+
+/** As much of the facts as {@linkcode toldApart} asks for; whether the peer is trusted only where it matters. */
+export type ToldFacts = Pick<ForwardingFacts, "authority" | "scheme" | "header"> & { isTrusted(): boolean };

@@ -36,8 +36,9 @@ export class ImageDeriver implements Deriver {
 
   derive(exchange: Exchange): Promise<Derived | null> | null {
     const { services, tenant, method, query } = exchange;
-    // Cookies in the key would have to be those of the larger one too.
-    if (method !== "GET" || query !== "" || exchange.hasEmptyQuery || tenant.storing.cookieKey.length > 0) return null;
+    if (method !== "GET" || query !== "" || exchange.hasEmptyQuery) return null;
+    // Cookies and fields in the key would have to be those of the larger one too.
+    if (tenant.storing.cookieKey.length > 0 || tenant.forwardFields.length > 0) return null;
     if (isResting(derivedKey(exchange.key)) || services.background.isFull) return null;
     const sized = this.#options.sizes(exchange.path);
     return sized === null ? null : this.#derive(exchange, sized);
@@ -64,10 +65,10 @@ export class ImageDeriver implements Deriver {
 
   /** The nearest larger picture that is stored and that the request might be served itself. */
   async #source(exchange: Exchange, { larger }: SizedPicture): Promise<Found | null> {
-    const { services, tenant, authority } = exchange;
+    const { services, tenant, keyAuthority } = exchange;
     for (const path of larger) {
       const request = { method: "GET", path, query: "", header: (name: string) => exchange.header(name) };
-      const found = await services.store.get(tenantKey(tenant, request, authority));
+      const found = await services.store.get(tenantKey(tenant, request, keyAuthority));
       if (found !== undefined && this.#isUsable(exchange, found.response)) return found;
     }
     return null;

@@ -37,7 +37,7 @@ function invalidate(exchange: Exchange, answer: UpstreamAnswer): void {
   const upstreamAuthority = tenant.pool.endpoints.get(answer.upstream.id)?.host ?? null;
   for (const target of invalidates(method, answer.response, { authority, path, query, upstreamAuthority })) {
     const request = { method: "GET", path: target.path, query: target.query, header: () => null };
-    const key = tenantKey(tenant, request, target.authority);
+    const key = tenantKey(tenant, request, target.authority === authority ? exchange.keyAuthority : target.authority);
     const keys = target.path === path && target.query === query ? [key, exchange.key] : [key];
     for (const changed of keys) forget(services, changed);
   }

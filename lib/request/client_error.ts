@@ -45,6 +45,7 @@ export function gatewayError(failure: UpstreamFailure): GatewayError {
   if (TIMEOUTS.has(failure.kind)) {
     return new GatewayError("upstream_timeout", "The upstream did not answer in time", options);
   }
+  if (failure.kind === "aborted") return clientsDoing(failure);
   if (failure.kind === "unsendable") return new GatewayError("bad_request", failure.message, options);
   if (failure.kind === "protocol") {
     return new GatewayError("upstream_invalid_response", "The upstream's answer is not valid HTTP", options);
@@ -62,6 +63,12 @@ export function gatewayError(failure: UpstreamFailure): GatewayError {
     ...options,
     hint: UNREACHABLE_HINTS[failure.kind],
   });
+}
+
+/** The content of the request stalled, or its client has left and nobody reads this. */
+function clientsDoing(failure: UpstreamFailure): GatewayError {
+  if (failure.cause !== undefined) return new GatewayError("bad_request", "The request broke off", { cause: failure });
+  return new GatewayError("request_timeout", "The content did not come in time", { cause: failure });
 }
 
 /** Errors that are not the transport's are bugs or hostile input below; they count as a failed try all the same. */

@@ -1,4 +1,6 @@
+import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { FwdReason } from "../http/cache_status.ts";
+import { toldApart } from "../http/forwarded.ts";
 import type { RequestFields } from "../http/request_fields.ts";
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
 import type { Target } from "../http/target.ts";
@@ -8,8 +10,9 @@ import { type CacheResult, countClient, countRequest } from "../metrics/gateway_
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { Visitor } from "./client_auth.ts";
 import type { Services } from "./services.ts";
-import type { Tenant } from "./snapshot.ts";
+import type { PoolRuntime, Tenant } from "./snapshot.ts";
 import { cookieKey } from "./cookie_key.ts";
+import { fieldsKey } from "./fields_key.ts";
 import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
 import { tenantKey, withoutPrefix } from "./tenant_key.ts";
 
@@ -78,6 +81,7 @@ export class Exchange implements TypedRequest {
   /** Its response goes to nobody. */
   #quiet = false;
   #isUnderWay = false;
+  readonly #isBarePrefix: boolean;
   #key: string | null = null;
   #plain: boolean | null = null;
   /** `undefined` until somebody asks. */
@@ -95,6 +99,7 @@ export class Exchange implements TypedRequest {
     this.method = options.method ?? arrival.method;
     this.authority = target.authority;
     this.path = tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path;
+    this.#isBarePrefix = tenant.stripPrefix && target.path === tenant.prefix && target.path !== "/";
     this.query = target.query;
     this.requestId = requestIdOf(this.#fields.header("x-request-id"), services.nextRequestId);
     this.class = tenant.type.classify(this);
@@ -131,8 +136,26 @@ export class Exchange implements TypedRequest {
 
   /** The primary cache key. */
   get key(): string {
-    return this.#key ??= tenantKey(this.tenant, this, this.authority) + (this.hasEmptyQuery ? "?" : "") +
-      cookieKey(this.tenant.storing.cookieKey, () => this.header("cookie"));
+    return this.#key ??= this.#makeKey();
+  }
+
+  /** What its client called the gateway, as keys tell apart what upstreams are told of that. */
+  get keyAuthority(): string {
+    const { tenant, authority } = this;
+    return tenant.hostInKey ? authority + toldApart(tenant.forwarded, this) : authority;
+  }
+
+  #makeKey(): string {
+    const { tenant } = this;
+    return tenantKey(tenant, this, this.keyAuthority) + (this.hasEmptyQuery ? "?" : "") +
+      (this.isBarePrefix && hasBasePath(tenant.pool) ? BARE_PREFIX : "") +
+      cookieKey(tenant.storing.cookieKey, () => this.header("cookie")) +
+      fieldsKey(tenant.forwardFields, (name) => this.header(name));
+  }
+
+  /** Whether it asks for the listener's prefix itself, without a slash behind it, and the prefix is stripped. */
+  get isBarePrefix(): boolean {
+    return this.#isBarePrefix;
   }
 
   /** Whether it asks for the whole, without conditions: the case that has to be fast. */
@@ -284,6 +307,14 @@ export class Exchange implements TypedRequest {
       error: finish.error ?? null,
     });
   }
+}
+
+/** Tells `/pre` from `/pre/` where an upstream sees them as `/base` and `/base/`. */
+const BARE_PREFIX = `${KEY_SEPARATOR}~bare`;
+
+function hasBasePath({ endpoints }: PoolRuntime): boolean {
+  for (const { basePath } of endpoints.values()) if (basePath !== "") return true;
+  return false;
 }
 
 /** Listeners that have said in the log whom they do not trust. */

@@ -89,6 +89,8 @@ export interface Tenant {
   /** Largest request content that is passed on. */
   readonly maxRequestBodyBytes: number;
   readonly forwarded: ForwardedPolicy;
+  /** Fields that speak for a proxy and go to upstreams all the same, in lower case and sorted; part of the key. */
+  readonly forwardFields: readonly string[];
   /** Fields that every response of this listener gets. */
   readonly responseFields: readonly Field[];
   /** `null` where anybody may use it. */

@@ -127,7 +127,8 @@ export class FetchExchange implements FetchBodyOwner {
     let takenBytes = 0;
     return new ReadableStream<Uint8Array>({
       pull: async (controller) => {
-        this.arm();
+        // As long as the client is waited for, time says nothing of the upstream.
+        this.#armFor("aborted", this.#options.deadlines.idleMs);
         let chunk: Uint8Array | null;
         try {
           // A chunk is lent, and may not be empty to the stream's reader.
@@ -139,7 +140,10 @@ export class FetchExchange implements FetchBodyOwner {
         const isWrong = lengthBytes !== null &&
           (chunk === null ? takenBytes < lengthBytes : takenBytes > lengthBytes);
         if (isWrong) throw this.#bodyFailure(`not of its ${lengthBytes} bytes`);
-        if (chunk !== null) return controller.enqueue(chunk.slice());
+        if (chunk !== null) {
+          this.arm();
+          return controller.enqueue(chunk.slice());
+        }
         controller.close();
         this.#armFor("first_byte_timeout", this.#options.deadlines.firstByteMs);
       },

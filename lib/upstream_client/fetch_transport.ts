@@ -104,6 +104,7 @@ class FetchTransport implements Transport {
 
   #urlOf(request: UpstreamRequest): string {
     formatRequestHead(request);
+    checkFetchable(request);
     const { url } = this.#options;
     const host = request.fields.find(([name]) => name.toLowerCase() === "host")?.[1].toLowerCase();
     if (host === url.host) return fetchUrl(url.origin, request.target);
@@ -153,6 +154,17 @@ class FetchTransport implements Transport {
     this.#onceClient = null;
   }
 }
+
+/** Refuses what `fetch` throws for before it connects: that would look like a failure of the upstream. */
+function checkFetchable({ method, body }: UpstreamRequest): void {
+  if (FORBIDDEN_METHOD.test(method)) throw unsendable(`HTTP/2 upstreams are not sent ${method}`);
+  if (body !== null && WITHOUT_CONTENT.test(method)) {
+    throw unsendable("HTTP/2 upstreams are sent no content with GET or HEAD");
+  }
+}
+
+const FORBIDDEN_METHOD = /^(?:connect|trace|track)$/i;
+const WITHOUT_CONTENT = /^(?:get|head)$/i;
 
 /**
  * A transport that speaks HTTP/2, or HTTP/1.1 where the upstream does not, through the runtime's `fetch`. What that client does

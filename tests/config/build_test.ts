@@ -118,6 +118,7 @@ Deno.test("buildConfig() fills every default", async () => {
       listen: { hostname: "0.0.0.0", port: 6635 },
       proxyProtocol: false,
       maxRequestBodyBytes: 100 * 1024 ** 2,
+      forwardFields: [],
       hosts: [],
       prefix: "/",
       stripPrefix: false,
@@ -199,6 +200,7 @@ listeners:
     listen: 127.0.0.1:2
     proxy_protocol: true
     max_request_body: 2MB
+    forward_fields: [X-Forwarded-Scheme, front-end-https, x-forwarded-scheme]
     host: ["*.a.example", "*.A.example"]
     prefix: /x/
     strip_prefix: true
@@ -324,6 +326,7 @@ listeners:
       listen: { hostname: "127.0.0.1", port: 2 },
       proxyProtocol: true,
       maxRequestBodyBytes: 2_000_000,
+      forwardFields: ["front-end-https", "x-forwarded-scheme"],
       hosts: ["*.a.example"],
       prefix: "/x",
       stripPrefix: true,

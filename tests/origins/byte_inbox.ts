@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 
 /** Bytes that arrive on a socket, taken in the portions that a test's origin reads them in. */
@@ -29,9 +30,9 @@ export class ByteInbox {
   /** Latin-1 text up to and with `end`; empty when the other side ends before. */
   async takeThrough(end: string): Promise<string> {
     for (;;) {
-      const text = new TextDecoder("latin1").decode(this.#held);
+      const text = Buffer.from(this.#held).toString("latin1");
       const at = text.indexOf(end);
-      if (at !== -1) return new TextDecoder("latin1").decode(this.#remove(at + end.length));
+      if (at !== -1) return Buffer.from(this.#remove(at + end.length)).toString("latin1");
       if (this.#isOver) return "";
       await this.#more();
     }

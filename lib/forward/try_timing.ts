@@ -1,0 +1,87 @@
+import type { Clock } from "../clock.ts";
+import type { Upstream, Waiting } from "../pool/upstream.ts";
+import type { BodySource } from "../wire/body_source.ts";
+
+/**
+ * How long an upstream takes for one try. What a client takes to send its content is no part of that: a slow one must not make its
+ * upstream look slow.
+ */
+export class TryTiming {
+  /** The content to be sent, watched; `null` where there is none. */
+  readonly body: BodySource | null;
+  readonly #upstream: Upstream;
+  readonly #clock: Clock;
+  readonly #startedAtMs = performance.now();
+  readonly #upload: WatchedBody | null;
+  #waiting: Waiting | null = null;
+  #isOver = false;
+
+  constructor(upstream: Upstream, clock: Clock, body: BodySource | null) {
+    this.#upstream = upstream;
+    this.#clock = clock;
+    this.#upload = body === null ? null : new WatchedBody(body, () => this.#await());
+    this.body = this.#upload;
+    if (body === null) this.#await();
+  }
+
+  /** Milliseconds since the try began, without those in which the client was waited for. */
+  get latencyMs(): number {
+    return performance.now() - this.#startedAtMs - (this.#upload?.waitedMs ?? 0);
+  }
+
+  /** By `performance.now()`. */
+  get startedAtMs(): number {
+    return this.#startedAtMs;
+  }
+
+  /** It was answered, or has failed. */
+  end(): void {
+    this.#isOver = true;
+    this.#waiting?.settle(this.#clock.now());
+  }
+
+  /** The upstream has all that it needs for an answer. */
+  #await(): void {
+    if (!this.#isOver) this.#waiting ??= this.#upstream.expectAnswer(this.#clock.now());
+  }
+}
+
+/** Content that counts how long its source lets its reader wait. */
+class WatchedBody implements BodySource {
+  readonly lengthBytes: number | null;
+  readonly #body: BodySource;
+  readonly #onEnd: () => void;
+  #waitedMs = 0;
+  /** By `performance.now()`: since when a read is under way; `null` where none is. */
+  #readingSinceMs: number | null = null;
+
+  constructor(body: BodySource, onEnd: () => void) {
+    this.lengthBytes = body.lengthBytes;
+    this.#body = body;
+    this.#onEnd = onEnd;
+  }
+
+  get trailers(): BodySource["trailers"] {
+    return this.#body.trailers;
+  }
+
+  get waitedMs(): number {
+    return this.#waitedMs + (this.#readingSinceMs === null ? 0 : performance.now() - this.#readingSinceMs);
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    this.#readingSinceMs = performance.now();
+    try {
+      const chunk = await this.#body.read();
+      if (chunk === null) this.#onEnd();
+      return chunk;
+    } finally {
+      this.#waitedMs = this.waitedMs;
+      this.#readingSinceMs = null;
+    }
+  }
+
+  cancel(): void {
+    this.#body.cancel();
+  }
+}
