@@ -5,6 +5,11 @@ import { type ErrorCode, GatewayError } from "../lib/errors.ts";
 const STATUSES: Readonly<Record<ErrorCode, number>> = {
   bad_request: 400,
   uri_too_long: 414,
+  fields_too_large: 431,
+  request_timeout: 408,
+  expectation_failed: 417,
+  coding_not_supported: 501,
+  version_not_supported: 505,
   no_listener: 404,
   unauthorized: 401,
   method_not_supported: 501,

@@ -5,6 +5,12 @@ import type { BodyLink } from "./_request_body.ts";
 /** A client that has ended its direction may still read: its request goes on for so long before it counts as gone. */
 export const HALF_CLOSE_GRACE_MS = 1_000;
 
+/**
+ * Once its reply has begun, the next content is waited for so long: most clients that end their direction have left, and a source that is
+ * silent, as of events, would not find out.
+ */
+export const HALF_CLOSED_SILENCE_MS = 5_000;
+
 /** What the receiving side of a connection waits for. */
 export type Wait = "nothing" | "proxy" | "idle" | "head" | "body" | "reply" | "end" | "tunnel";
 
@@ -15,8 +21,8 @@ export interface WatchLink {
   /** The reply to the request has begun. */
   readonly isReplying: boolean;
   setWait(wait: Wait, dueMs: number): void;
-  /** The deadline of one write. */
-  sendDue(): number;
+  /** The deadline of the next content for a client that has ended its direction. */
+  silenceDue(): number;
   /** The connection broke. */
   onBroken(): void;
   /** The content of the request is wanted. */
@@ -69,7 +75,7 @@ export class ClientWatch implements BodyLink {
   }
 
   onEnded(): void {
-    if (this.#awaitsSource) this.#link.writeDueMs = this.#link.sendDue();
+    if (this.#awaitsSource) this.#link.writeDueMs = this.#link.silenceDue();
     else if (this.#isOn && !this.#link.isReplying) {
       this.#link.setWait("reply", this.#context.wheel.after(HALF_CLOSE_GRACE_MS));
     }

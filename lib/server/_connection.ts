@@ -3,7 +3,7 @@ import type { ByteStream } from "../wire/byte_stream.ts";
 import { fieldLines, statusLine } from "../wire/head_writer.ts";
 import { parseRequestHead } from "../wire/request_head.ts";
 import { type RefusalStatus, WireError } from "../wire/wire_error.ts";
-import { ClientWatch, type Wait, type WatchLink } from "./_client_watch.ts";
+import { ClientWatch, HALF_CLOSED_SILENCE_MS, type Wait, type WatchLink } from "./_client_watch.ts";
 import type { ConnectionContext, ConnectionOptions, ServerConnection } from "./_connection_context.ts";
 import { Exchange, type ExchangeLink } from "./_exchange.ts";
 import { Input } from "./_input.ts";
@@ -344,6 +344,11 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     return this.#context.wheel.after(this.#context.limits.sendTimeoutMs);
   }
 
+  silenceDue(): number {
+    const { wheel, limits } = this.#context;
+    return wheel.after(Math.min(HALF_CLOSED_SILENCE_MS, limits.sendTimeoutMs));
+  }
+
   get isReplying(): boolean {
     return this.#reply !== null;
   }
@@ -362,7 +367,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   }
 
   awaitSource(isAwaited: boolean): void {
-    this.writeDueMs = this.watch.awaitSource(isAwaited) ? this.sendDue() : Infinity;
+    this.writeDueMs = this.watch.awaitSource(isAwaited) ? this.silenceDue() : Infinity;
   }
 
   sendInterim(exchange: Exchange, status: number, fields: Readonly<Fields>): void {

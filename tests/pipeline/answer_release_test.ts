@@ -105,31 +105,35 @@ Deno.test("passUpgrade() lets no more handshakes through than there may be tunne
 });
 
 Deno.test("passUpgrade() gives the place back where an upstream does not agree, fails, or is not waited for", () =>
-  withOrigin(inParts(
-    (exchange) => exchange.reply({ status: 403 }),
-    (exchange) => exchange.reset(),
-    (exchange) => exchange.hang(),
-    async (exchange) => {
-      await exchange.write(AGREEMENT);
-      await exchange.left;
+  withOrigin(
+    inParts(
+      (exchange) => exchange.reply({ status: 403 }),
+      (exchange) => exchange.reset(),
+      (exchange) => exchange.hang(),
+      async (exchange) => {
+        await exchange.write(AGREEMENT);
+        await exchange.left;
+      },
+    ),
+    async (gateway, origin) => {
+      const url = await gateway.serve();
+      for (const status of [403, 502]) {
+        const [client] = await handshakes(url, 1);
+        assert.equal(await statusOf(client!), status);
+        client!.close();
+      }
+      const [impatient] = await handshakes(url, 1);
+      await eventually("the origin was asked", () => origin.heads.length === 3);
+      impatient!.close();
+      await gateway.idle();
+      const [last] = await handshakes(url, 1);
+      assert.equal(await statusOf(last!), 101);
+      last!.close();
+      await gateway.idle();
+      assert.equal(gateway.gateway.snapshot.pools[0]!.tunnels.open, 0);
     },
-  ), async (gateway, origin) => {
-    const url = await gateway.serve();
-    for (const status of [403, 502]) {
-      const [client] = await handshakes(url, 1);
-      assert.equal(await statusOf(client!), status);
-      client!.close();
-    }
-    const [impatient] = await handshakes(url, 1);
-    await eventually("the origin was asked", () => origin.heads.length === 3);
-    impatient!.close();
-    await gateway.idle();
-    const [last] = await handshakes(url, 1);
-    assert.equal(await statusOf(last!), 101);
-    last!.close();
-    await gateway.idle();
-    assert.equal(gateway.gateway.snapshot.pools[0]!.tunnels.open, 0);
-  }, { pool: { tunnels: { max: 1 }, retry: { attempts: 1 } } }));
+    { pool: { tunnels: { max: 1 }, retry: { attempts: 1 } } },
+  ));
 
 Deno.test("passUpgrade() counts the tunnels of the configuration before, and those of the one after", () =>
   withOrigin(async (exchange) => {

@@ -26,7 +26,9 @@ Deno.test("revalidateInBackground() has the forms made of what it brings, as for
 Deno.test("revalidateInBackground() gives up what is not to be stored and goes to nobody", () =>
   withOrigin(
     inParts(text("a"), async (exchange) => {
-      await exchange.write("HTTP/1.1 200 OK\r\ncache-control: no-store\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n");
+      await exchange.write(
+        "HTTP/1.1 200 OK\r\ncache-control: no-store\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n",
+      );
       await exchange.hang();
     }),
     async (gateway, origin) => {

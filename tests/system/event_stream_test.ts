@@ -16,7 +16,7 @@ type Framing = typeof FRAMINGS[keyof typeof FRAMINGS];
 
 /**
  * An upstream whose streams stay open until somebody leaves; each begins with an event that tells its number. A client that has only
- * ended its direction of the connection may still listen, so while the upstream is silent it counts as gone after `send_timeout`.
+ * ended its direction of the connection may still listen, so while the upstream is silent it counts as gone after five seconds, or `send_timeout` if that is shorter.
  */
 async function start(stack: AsyncDisposableStack, framing: Framing, control: string, sendTimeout = "2s") {
   const exchanges: ScriptedExchange[] = [];
