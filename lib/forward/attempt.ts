@@ -9,7 +9,7 @@ import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../ups
 import type { Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { inspectedResponse, type Judged } from "./inspect.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
-import { withoutSecret } from "./secret_echo.ts";
+import { fieldsWithoutSecret, withoutSecret } from "./secret_echo.ts";
 import { TryTiming } from "./try_timing.ts";
 
 /** An upstream's answer, its body not read yet. Whoever takes it reads or cancels the body, and calls `release`. */
@@ -110,6 +110,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   exchange.tries++;
   const timing = new TryTiming(upstream, services.clock, ask.body);
   const books = new Books(exchange, upstream);
+  const { secret } = outgoing;
   try {
     // There are GETs that change something; what belongs to a user is not told apart from them.
     const once = exchange.private !== null;
@@ -120,12 +121,12 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
       upgrade: ask.upgrade,
       // What is stored has no place for them.
       wantsTrailers: !ask.forCache && exchange.wantsTrailers,
-      onInterim: (status, fields) => exchange.passInterim(status, fields),
+      onInterim: (status, fields) =>
+        exchange.passInterim(status, secret === undefined ? fields : fieldsWithoutSecret(fields, secret)),
     };
     const request = outgoingRequest(exchange, { endpoint, ask, outgoing });
     const answered = await endpoint.transport.send({ ...request, body: timing.body }, sending);
     const { latencyMs } = timing;
-    const { secret } = outgoing;
     const received = secret === undefined ? answered : withoutSecret(answered, secret, services.settings.maxEntryBytes);
     const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential) };
     const judged = tenant.pool.inspectsContent ? await inspectedResponse(exchange, ask, seen) : seen;

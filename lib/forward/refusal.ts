@@ -2,6 +2,7 @@ import { GatewayError } from "../errors.ts";
 import { hasDotSegment, isAuthority, type Target } from "../http/target.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Arrival } from "../server/arrival.ts";
+import { hasOption } from "../wire/persistence.ts";
 
 /** Why a request is refused before it is routed; `null` where it is not (RFC 9112 §3.2). `target` is what its target was read as. */
 export function refusal(
@@ -43,7 +44,7 @@ const WEBSOCKET = "websocket";
 export function upgradeProtocol(exchange: Exchange): string | null {
   const { arrival, tenant, method } = exchange;
   if (!asksForWebSocket(exchange) || !tenant.pool.upgrades.has(WEBSOCKET)) return null;
-  return method === "GET" && arrival.body === null && arrival.minor === 1 ? WEBSOCKET : null;
+  return method === "GET" && arrival.body === null ? WEBSOCKET : null;
 }
 
 /**
@@ -55,12 +56,16 @@ export function upgradeProtocol(exchange: Exchange): string | null {
 export function refuseUpgrade(exchange: Exchange): void {
   if (!asksForWebSocket(exchange) || upgradeProtocol(exchange) !== null) return;
   throw new GatewayError("upgrade_not_supported", "WebSocket connections are not served here", {
-    hint: "Pools of type custom carry them, for a GET over HTTP/1.1 without content: see upgrade of the pool",
+    hint: "Pools of type custom carry them, for a GET without content: see upgrade of the pool",
   });
 }
 
-/** `h2c` and every other protocol is not asked for: the request is served as if it had no `Upgrade`. */
+/**
+ * `h2c` and every other protocol is not asked for: the request is served as if it had no `Upgrade`. So is one of HTTP/1.0, and one whose
+ * `Connection` does not name the field: whoever passed that on does not know of a switch, and would take a tunnel for responses.
+ */
 function asksForWebSocket(exchange: Exchange): boolean {
   const upgrade = exchange.header("upgrade");
-  return upgrade !== null && /(?:^|,)\s*websocket\s*(?:,|$)/i.test(upgrade);
+  if (upgrade === null || exchange.arrival.minor !== 1 || !/(?:^|,)\s*websocket\s*(?:,|$)/i.test(upgrade)) return false;
+  return hasOption(exchange.header("connection") ?? "", "upgrade");
 }

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { concat } from "../request/gathered_body.ts";
-import { type Field, fieldValue } from "../http/fields.ts";
+import { type Field, type Fields, fieldValue } from "../http/fields.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import { decodedResponse } from "./decode.ts";
 
@@ -18,13 +18,17 @@ const STAR = 0x2a;
 export function withoutSecret(response: UpstreamResponse, secret: string, limitBytes: number): UpstreamResponse {
   const isEmpty = response.body.lengthBytes === 0;
   const plain = isEmpty ? response : decodedResponse(response, limitBytes);
-  const field = fieldCleaner(secret);
   if (!isEmpty) refuseCoded(plain);
   return {
     ...plain,
-    fields: plain.fields.flatMap(field),
+    fields: fieldsWithoutSecret(plain.fields, secret),
     body: isEmpty ? plain.body : new MaskedBody(plain.body, Buffer.from(secret)),
   };
+}
+
+/** Fields without the credential, in whatever spelling their values hold it. */
+export function fieldsWithoutSecret(fields: Readonly<Fields>, secret: string): Fields {
+  return fields.flatMap(fieldCleaner(secret));
 }
 
 function refuseCoded({ fields, body }: UpstreamResponse): void {

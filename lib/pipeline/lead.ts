@@ -53,7 +53,7 @@ export async function lead(exchange: Exchange, task: Lead): Promise<Answer> {
   }
 }
 
-function ask(exchange: Exchange, task: Lead, avoid?: UpstreamAnswer["upstream"]): Promise<UpstreamAnswer> {
+async function ask(exchange: Exchange, task: Lead, avoid?: UpstreamAnswer["upstream"]): Promise<UpstreamAnswer> {
   const { stale, flight } = task;
   const what: Ask = {
     method: "GET",
@@ -63,7 +63,18 @@ function ask(exchange: Exchange, task: Lead, avoid?: UpstreamAnswer["upstream"])
   };
   // An answer is of use to the client, to others who wait, or to the cache.
   const isWanted = () => exchange.fillsToTheEnd || flight.isFollowed || !exchange.hasLeft;
-  return askUpstreams(exchange, what, { isWanted, avoid });
+  if (exchange.fillsToTheEnd) return await askUpstreams(exchange, what, { isWanted, avoid });
+  const { signal: left } = exchange;
+  const ending = new AbortController();
+  const end = () => {
+    if (!isWanted()) ending.abort(left.reason);
+  };
+  left.addEventListener("abort", end);
+  try {
+    return await askUpstreams(exchange, what, { isWanted, avoid, signal: ending.signal });
+  } finally {
+    left.removeEventListener("abort", end);
+  }
 }
 
 /** What an upstream's answer means for the cache, and for the request that fetched it. */

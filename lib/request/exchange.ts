@@ -240,7 +240,10 @@ export class Exchange implements TypedRequest {
 
   /** Passes an interim response of an upstream on (RFC 9110 §15.2); to nobody in the background. */
   passInterim(status: number, fields: Readonly<Fields>): void {
-    if (!this.#quiet) this.arrival.interim(status, endToEndFields(fields, fieldValue(fields, "connection")));
+    if (this.#quiet) return;
+    const passed = endToEndFields(fields, fieldValue(fields, "connection"));
+    // There is no content that it could be the length of (RFC 9110 §8.6).
+    this.arrival.interim(status, passed.filter(([name]) => name !== "content-length"));
   }
 
   /** Every field of the request, names in lower case. */

@@ -106,12 +106,14 @@ function listenTcp({ hostname, port, reusePort = false }: Extract<ListenTarget, 
   return Deno.listen(options as Deno.TcpListenOptions & { transport: "tcp" });
 }
 
-async function listenUnix({ path, mode }: Extract<ListenTarget, { path: string }>): Promise<Deno.UnixListener> {
+async function listenUnix(
+  { path, mode, isHeir = false }: Extract<ListenTarget, { path: string }>,
+): Promise<Deno.UnixListener> {
   let listener: Deno.UnixListener;
   try {
     listener = Deno.listen({ transport: "unix", path });
   } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse) || !await isStale(path)) throw error;
+    if (!(error instanceof Deno.errors.AddrInUse) || !await isStale(path, isHeir)) throw error;
     await Deno.remove(path);
     listener = Deno.listen({ transport: "unix", path });
   }
@@ -124,9 +126,10 @@ async function listenUnix({ path, mode }: Extract<ListenTarget, { path: string }
   }
 }
 
-/** Whether a path is that of a socket which nobody listens on any more: its process was killed. */
-async function isStale(path: string): Promise<boolean> {
+/** Whether a path is that of a socket which nobody listens on any more: its process was killed, or its heir knows. */
+async function isStale(path: string, isHeir: boolean): Promise<boolean> {
   if (!(await Deno.lstat(path)).isSocket) return false;
+  if (isHeir) return true;
   try {
     (await Deno.connect({ transport: "unix", path })).close();
     return false;

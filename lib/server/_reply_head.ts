@@ -28,14 +28,22 @@ function heldLength(body: Reply["body"]): number | null {
   return isSource(body) ? null : body.reduce((sum, piece) => sum + piece.length, 0);
 }
 
+/** It has framing, but never content (RFC 9110 §15.3.6). */
+const RESET_CONTENT = 205;
+
 /** Length of the content, or `null` where it is not known. */
-export function contentLength({ lengthBytes, body }: Reply): number | null {
-  return lengthBytes ?? heldLength(body);
+export function contentLength({ status, lengthBytes, body }: Reply): number | null {
+  return status === RESET_CONTENT ? 0 : lengthBytes ?? heldLength(body);
 }
 
-/** Whether a response of this status never has content, whatever was asked (RFC 9110 §6.4.1). */
-export function isBare(status: number): boolean {
+/** Whether a response of this status never has content nor framing, whatever was asked (RFC 9110 §6.4.1). */
+function isBare(status: number): boolean {
   return status < 200 || status === 204 || status === 304;
+}
+
+/** Whether the reply to such a request has content. */
+export function hasContent({ status, body }: Reply, isHead: boolean): boolean {
+  return body !== null && !isHead && status !== RESET_CONTENT && !isBare(status);
 }
 
 /** How content of this length is framed towards such a client; 1xx, 204 and 304 have no framing. */
@@ -60,7 +68,7 @@ export function faultOf(reply: Reply, { minor, isHead, body }: Asked & Pick<Arri
     return minor === 0 || body !== null ? "a tunnel for a request of HTTP/1.0 or with content" : null;
   }
   if (!Number.isInteger(status) || status < 200 || status > 599) return `status ${status}`;
-  if (lengthBytes === null || isHead || isBare(status) || isSource(reply.body)) return null;
+  if (lengthBytes === null || isHead || isBare(status) || status === RESET_CONTENT || isSource(reply.body)) return null;
   const heldBytes = heldLength(reply.body);
   return heldBytes === lengthBytes ? null : `content of ${heldBytes} bytes, stated ${lengthBytes}`;
 }

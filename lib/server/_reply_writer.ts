@@ -8,6 +8,7 @@ import {
   type Asked,
   contentLength,
   framingOf,
+  hasContent,
   headRoom,
   isSource,
   type ReplyFraming,
@@ -100,15 +101,15 @@ export class ReplyWriter {
     this.#writtenBytes = this.#chunkBytes = this.#pendingBytes = 0;
     this.#interimCount = 0;
     this.#interims = null;
-    const hasContent = !asked.isHead && framing !== "none" && body !== null;
+    const isWithContent = hasContent(reply, asked.isHead);
     const room = headRoom(reply);
-    const isSmall = hasContent && lengthBytes !== null && lengthBytes + room <= ONE_WRITE_BYTES;
+    const isSmall = isWithContent && lengthBytes !== null && lengthBytes + room <= ONE_WRITE_BYTES;
     // Of what lies in memory no more is copied than fits beside the head: at 100 KB that costs less than copying 16.
     const withHead = body instanceof Uint8Array ? 0 : WITH_HEAD_BYTES;
-    const memory = takeMemory(room + (!hasContent ? 0 : isSmall ? lengthBytes : withHead));
+    const memory = takeMemory(room + (!isWithContent ? 0 : isSmall ? lengthBytes : withHead));
     this.#memory = memory;
     this.#used = this.#headBytes = writeHead(reply, head, memory.bytes);
-    if (!hasContent) return true;
+    if (!isWithContent) return true;
     if (!(body instanceof Uint8Array) || !isSmall) return false;
     memory.bytes.set(body, this.#used);
     this.#used += body.length;

@@ -18,6 +18,8 @@ export type ListenTarget =
     readonly path: string;
     /** Permissions of the socket's file; those of the process's umask where it is not given. */
     readonly mode?: number;
+    /** Who listens there is gone, though its socket may not be: its file is replaced. */
+    readonly isHeir?: boolean;
   };
 
 /** How an address is served. */

@@ -11,6 +11,7 @@ import { createLogger, type Logger } from "../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
 import { onSignals } from "./signals.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
+import { SHARES_PORTS } from "../server/listen_target.ts";
 
 /** Signals within this time are one request to stop: a terminal and a program between may both pass on the same Ctrl+C. */
 const SAME_STOP_MS = 500;
@@ -94,12 +95,23 @@ function announce(config: Config, logger: Logger): void {
     const host = hosts.length === 0 ? undefined : hosts.join(",");
     logger.info("Listening", { listener: name, address: addressKey(listen), host, prefix, pool });
   }
+  if (config.server.workers > 1 && !sharesPorts(config)) {
+    logger.warn("Workers do not share ports: one of them serves every connection", {
+      hint: config.server.reusePort === false
+        ? "server.reuse_port is false"
+        : "This system spreads no connections over the sockets of a port; server.workers: 1 saves the others",
+    });
+  }
   const { hostname, port } = config.admin.listen;
   logger.info("Usher is ready", {
     pid: Deno.pid,
     workers: config.server.workers,
     admin: `http://${hostname}:${port}/status`,
   });
+}
+
+function sharesPorts({ server }: Config): boolean {
+  return SHARES_PORTS && server.reusePort !== false;
 }
 
 /** Nothing was started: what is wrong goes to standard error, as `check` prints it. */

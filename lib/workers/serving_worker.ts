@@ -103,6 +103,7 @@ class ServingWorker implements WorkerRole {
         handler({ services: gateway.services, table: gateway.snapshot.tables.get(address) }, arrival),
       servesAlone: init.servesAlone,
       sharesPorts: SHARES_PORTS && config.server.reusePort !== false,
+      onProblem: (problem) => logger.warn("An address is not served as it should be", { problem }),
     });
     await listen.open(gateway.snapshot.listens);
     return new ServingWorker({ gateway, listen, server, descriptors: init.descriptors, store, watch, images });
@@ -129,7 +130,10 @@ class ServingWorker implements WorkerRole {
   }
 
   async serveAlone(): Promise<void> {
-    await this.#listen.serveAlone(this.#gateway.snapshot.listens);
+    // What a reload that is under way opens too: this worker was not alone yet when it was asked to.
+    await this.#listen.serveAlone(() =>
+      new Map([...this.#gateway.snapshot.listens, ...this.#prepared?.gateway.snapshot.listens ?? []])
+    );
   }
 
   commit(): void {

@@ -64,6 +64,17 @@ Deno.test("upgradeProtocol() finds WebSocket in any list and case, and nothing e
     assert.throws(() => refuseUpgrade(posted), (error) => error instanceof GatewayError && error.status === 501);
   }));
 
+Deno.test("upgradeProtocol() ignores an Upgrade that Connection does not name: whoever passed it on knows of no switch", () =>
+  withUpgrades(["websocket"], (gateway) => {
+    for (const connection of ["", "keep-alive", "upgrades, close"]) {
+      const asked = exchangeFor(gateway, "/a", { headers: { connection, upgrade: "websocket" } });
+      assert.equal(upgradeProtocol(asked), null, connection);
+      assert.doesNotThrow(() => refuseUpgrade(asked));
+    }
+    const listed = exchangeFor(gateway, "/a", { headers: { connection: "keep-alive, Upgrade", upgrade: "websocket" } });
+    assert.equal(upgradeProtocol(listed), "websocket");
+  }));
+
 Deno.test("refuseUpgrade() refuses WebSocket where the pool does not carry it", () =>
   withUpgrades([], (gateway) => {
     const asked = exchangeFor(gateway, "/a", handshake("websocket"));

@@ -66,6 +66,22 @@ Deno.test("the head and what is there are sent while the source is waited for", 
   assert.equal(await client.take(5), "0\r\n\r\n");
 });
 
+Deno.test("a 205 has no content, whatever its reply holds, and the connection goes on", async () => {
+  const source = chunksOf("hello");
+  const bodies = [null, latin1("hello"), source];
+  await using running = await serving(({ target }) =>
+    reply({ status: 205, lengthBytes: 5, body: bodies[Number(target.slice(1))] })
+  );
+  using client = await RawClient.to(running.address);
+  for (const index of bodies.keys()) {
+    await client.send(`GET /${index} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const response = await client.response();
+    assert.deepEqual([response.status, response.field("content-length"), response.body], [205, "0", ""]);
+  }
+  assert.equal(source.isCancelled, true);
+  assert.deepEqual(running.faults, []);
+});
+
 Deno.test("trailers are sent where the client takes them and the reply is chunked", async () => {
   const trailers: [string, string][] = [["x-sum", "1"], ["content-length", "2"]];
   await using running = await serving(({ target }) => {

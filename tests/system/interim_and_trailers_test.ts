@@ -49,7 +49,9 @@ Deno.test("interim responses come in order, once, and are never stored", async (
 Deno.test("an interim response goes to no client of HTTP/1.0, and none of its fields that concern the hop", async () => {
   await using stack = new AsyncDisposableStack();
   const { gateway } = await startScriptedGateway(stack, async (exchange) => {
-    await exchange.write("HTTP/1.1 103 Early Hints\r\nconnection: x-hop\r\nx-hop: secret\r\nlink: </a>\r\n\r\n");
+    await exchange.write(
+      "HTTP/1.1 103 Early Hints\r\nconnection: x-hop\r\nx-hop: secret\r\ncontent-length: 9\r\nlink: </a>\r\n\r\n",
+    );
     await exchange.reply({ fields: [["cache-control", "no-store"]], body: "whole" });
   });
   const old = await rawRequest(gateway.port, "GET /old HTTP/1.0\r\nhost: gateway.test\r\n\r\n");
@@ -57,7 +59,25 @@ Deno.test("an interim response goes to no client of HTTP/1.0, and none of its fi
   const { interim } = await rawRequest(gateway.port, requestText("GET /new"));
   assert.deepEqual(interim.map(({ status }) => status), [103]);
   const names = interim[0]!.fields.map(([name]) => name);
-  assert.deepEqual(names.filter((name) => ["link", "connection", "x-hop"].includes(name)), ["link"]);
+  assert.deepEqual(names.filter((name) => ["link", "connection", "x-hop", "content-length"].includes(name)), ["link"]);
+});
+
+Deno.test("no client learns the upstream's key from an interim response that repeats it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const key = "0123456789abcdef0123456789abcdef";
+  const { origin, gateway } = await startScriptedGateway(stack, async (exchange) => {
+    await exchange.write(`HTTP/1.1 103 Early Hints\r\nlink: <${exchange.head.target}>; rel=preload\r\n\r\n`);
+    await exchange.reply({ fields: [["content-type", "application/json"]], body: "{}" });
+  }, (url) => ({
+    pools: {
+      any: { type: "tmdb-api", health: false, api_keys: [key], upstreams: [url], timeouts: { first_byte: "30s" } },
+    },
+  }));
+  const { interim, status } = await rawRequest(gateway.port, requestText("GET /3/movie/1"));
+  assert.equal(status, 200);
+  assert.match(origin.heads[0]!.raw, new RegExp(key));
+  assert.deepEqual(interim.map(({ status }) => status), [103]);
+  assert.doesNotMatch(JSON.stringify(interim), new RegExp(key));
 });
 
 const withTrailers: ScriptedHandler = async (exchange) => {

@@ -106,3 +106,17 @@ Deno.test("workers that die again and again end the process with status 1, not b
   assert.equal(code, 1);
   assert.match(gateway.log(), /A worker stops again and again/);
 });
+
+Deno.test("where ports are not shared one worker serves, another when it dies, and the log says so once", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { gateway, url } = await start(stack, { reuse_port: false });
+  const said = () => gateway.log().split("\n").filter((line) => line.includes("Workers do not share ports")).length;
+  assert.equal(said(), 1);
+  for (const [worker, restarts] of [[0, 1], [1, 1]] as const) {
+    await breakWorker(gateway, worker, "throw");
+    await eventually("another worker serves", () => fetched(url(1)).then(({ status }) => status === 200, () => false));
+    await replaced(gateway, worker, restarts);
+    assert.equal((await fetched(url(2))).status, 200);
+  }
+  assert.equal(said(), 1);
+});

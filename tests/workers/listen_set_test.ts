@@ -114,15 +114,67 @@ Deno.test("open() leaves to another worker what only one can listen on, until it
   assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
   await first.close(1_000);
   await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
-  await second.serveAlone(listens);
+  await second.serveAlone(() => listens);
   using connection = await Deno.connect({ transport: "unix", path });
   await connection.write(new TextEncoder().encode("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"));
   assert.match(await new Response(connection.readable).text(), new RegExp(`unix:${path}$`));
   await second.close(1_000);
   assert.equal(await isOpen(tcp), false);
-  await alone.serveAlone(plain(tcp));
+  await alone.serveAlone(() => plain(tcp));
   assert.equal(await ask(tcp), tcp);
   await alone.close(1_000);
+});
+
+Deno.test("serveAlone() replaces the unix socket of a worker that hangs", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/a.sock`;
+  const listens = new Map<string, ListenFacts>([[`unix:${path}`, {
+    unix: { path, mode: 0o600 },
+    proxyProtocol: false,
+  }]]);
+  const problems: string[] = [];
+  // It goes on listening and takes nothing.
+  using hanging = Deno.listen({ transport: "unix", path });
+  const heir = setOf(sayAddress, { servesAlone: false, onProblem: (problem) => problems.push(problem) });
+  await heir.serveAlone(() => listens);
+  using connection = await Deno.connect({ transport: "unix", path });
+  await connection.write(new TextEncoder().encode("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"));
+  assert.match(await new Response(connection.readable).text(), new RegExp(`unix:${path}$`));
+  assert.deepEqual(problems, []);
+  await heir.close(1_000);
+  assert.ok(hanging.addr);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("serveAlone() waits for an address that its worker before still holds", async () => {
+  const address = freeAddress();
+  const [hostname, port] = address.split(":");
+  const held = Deno.listen({ hostname, port: Number(port) });
+  const heir = setOf(sayAddress, { servesAlone: false, sharesPorts: false });
+  const serving = heir.serveAlone(() => plain(address));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  held.close();
+  await serving;
+  assert.equal(await ask(address), address);
+  await heir.close(1_000);
+});
+
+Deno.test("keepOnly() goes on where the file of a unix socket is gone, and says so", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/a.sock`;
+  const listens = new Map<string, ListenFacts>([
+    [`unix:${path}`, { unix: { path, mode: 0o600 }, proxyProtocol: false }],
+  ]);
+  const problems: string[] = [];
+  const set = setOf(sayAddress, { onProblem: (problem) => problems.push(problem) });
+  const other = freeAddress();
+  await set.open(new Map([...listens, ...plain(other)]));
+  await Deno.remove(path);
+  set.keepOnly(listens);
+  assert.match(problems.join(), /Cannot set the mode of unix:.*a\.sock/);
+  await eventually("the other address is given up", async () => !(await isOpen(other)));
+  await set.close(1_000);
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("keepOnly() takes no more connections elsewhere and finishes what came in there", async () => {
