@@ -67,7 +67,10 @@ async function ask(exchange: Exchange, task: Lead, avoid?: UpstreamAnswer["upstr
   const { signal: left } = exchange;
   const ending = new AbortController();
   const end = () => {
-    if (!isWanted()) ending.abort(left.reason);
+    if (isWanted()) return;
+    // Before the fetch ends, so that nobody joins what will fail.
+    exchange.services.collapse.finish(flight, null);
+    ending.abort(left.reason);
   };
   left.addEventListener("abort", end);
   try {

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { eventually } from "./_eventually.ts";
 import { fetched, sha256, startGateway } from "./_gateway.ts";
+import { requestText } from "./_raw_client.ts";
+import { openRaw } from "./_raw_connection.ts";
+import { startScriptedGateway } from "./_scripted_gateway.ts";
 import { customPool, testConfig } from "./_test_config.ts";
 
 const LATENCY_MS = 100;
@@ -91,4 +94,25 @@ Deno.test("all who wait for a fetch that fails are told so, as what it is", asyn
   const responses = await Promise.all(Array.from({ length: 64 }, () => fetched(`${gateway.url}/small?reset`)));
   assert.deepEqual([...new Set(responses.map(({ status }) => status))], [502]);
   assert.doesNotMatch(gateway.log(), /A request failed inside the gateway/);
+});
+
+Deno.test("a client that leaves before the upstream answers ends the fetch, where background_fill is off", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { origin, gateway } = await startScriptedGateway(
+    stack,
+    (exchange) => exchange.hang(),
+    () => ({ cache: { background_fill: false } }),
+  );
+  const clients = await Promise.all(Array.from({ length: 20 }, () => openRaw(gateway.port)));
+  for (const [n, client] of clients.entries()) client.send(requestText(`GET /${n}`));
+  await eventually("the upstream is asked", () => origin.open === 20);
+  for (const client of clients) client.close();
+  await eventually("the upstream's connections end", () => origin.open === 0);
+  await eventually("nothing is under way", async () => {
+    const text = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+    const counts = [...text.matchAll(/^usher_(?:upstream_in_flight|connections)\{.*\} (\d+)$/gm)].map(([, count]) =>
+      count
+    );
+    return counts.length > 0 && counts.every((count) => count === "0");
+  });
 });
