@@ -42,7 +42,10 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   #reply: Reply | null = null;
   /** Content of the last request, which may not have come to its end. */
   #body: RequestBody | null = null;
+  /** Replies that begin from now on end it. */
   #isEnding = false;
+  /** Nor is another request waited for, whatever the last reply said. */
+  #endsIdle = false;
   #isClosed = false;
   #lateRefusal: Promise<void> | null = null;
 
@@ -71,7 +74,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
         let headEnd = input.headEnd(context.limits);
         while (headEnd < 0) {
           if (input.isEnded) return;
-          if (this.#isEnding && input.length === 0) return await this.#linger();
+          if (this.#endsIdle && input.length === 0) return await this.#linger();
           this.#awaitHead();
           if (!input.took(await input.read())) return;
           if (this.#lateRefusal !== null) return await this.#lateRefusal;
@@ -102,6 +105,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   end(closesIdle: boolean): void {
     this.#isEnding = true;
     if (!closesIdle) return;
+    this.#endsIdle = true;
     if (this.wait === "idle" || this.wait === "proxy") this.close();
   }
 

@@ -36,7 +36,12 @@ interface Origin {
   readonly listening: Listening | null;
   readonly handler: Handler;
   hasProxyHeader: boolean;
+  /** It is about to be closed: who still comes is told not to stay. */
+  isEnding: boolean;
 }
+
+/** An address that is listened on here. */
+type BoundOrigin = Origin & { readonly listening: Listening };
 
 /** Somebody who waits for connections to end. */
 interface Waiter {
@@ -52,7 +57,7 @@ export class HttpServer {
   readonly #wheel: Wheel;
   readonly #context: ConnectionContext & { limits: ServerLimits };
   readonly #isTrusted: (address: string) => boolean;
-  readonly #listening = new Map<string, Origin & { readonly listening: Listening }>();
+  readonly #listening = new Map<string, BoundOrigin>();
   readonly #connections = new Map<Connection, Origin>();
   readonly #waiters = new Set<Waiter>();
 
@@ -88,7 +93,7 @@ export class HttpServer {
     { hasProxyHeader = false }: ListenOptions = {},
   ): Promise<string> {
     const listening = await Listening.open(target);
-    const origin = { listening, handler, hasProxyHeader };
+    const origin = { listening, handler, hasProxyHeader, isEnding: false };
     this.#listening.set(listening.address, origin);
     listening.accept((stream) => this.#accept(stream, origin), this.counts);
     return listening.address;
@@ -101,8 +106,7 @@ export class HttpServer {
   async stopListening(address: string): Promise<void> {
     const origin = this.#listening.get(address);
     if (origin === undefined) return;
-    this.#listening.delete(address);
-    await this.#end([origin.listening]);
+    await this.#end([origin]);
   }
 
   /** Serves an address that it listens on in another way from now on; connections that are there already go on as they began. */
@@ -116,7 +120,7 @@ export class HttpServer {
    */
   take(stream: ByteStream, facts: ConnectionFacts, handler: Handler): void {
     this.counts.accepted++;
-    this.#admit(stream, facts, { listening: null, handler, hasProxyHeader: false });
+    this.#admit(stream, facts, { listening: null, handler, hasProxyHeader: false, isEnding: false });
   }
 
   /** Limits that hold from now on; what is awaited already keeps its deadline. */
@@ -131,22 +135,25 @@ export class HttpServer {
    * is under way. What has not ended after `graceMs` is closed then, tunnels too.
    */
   async close(graceMs: number): Promise<void> {
-    const all = [...this.#listening.values()].map(({ listening }) => listening);
-    this.#listening.clear();
+    const all = [...this.#listening.values()];
     let timer: ReturnType<typeof setTimeout> | undefined;
     const expiry = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));
     await Promise.race([this.#end(all, true), expiry]);
     clearTimeout(timer);
     for (const connection of this.#connections.keys()) connection.close();
-    await Promise.all(all.map((listening) => listening.closeNow()));
+    await Promise.all(all.map(({ listening }) => listening.closeNow()));
   }
 
-  async #end(all: readonly Listening[], withTaken = false): Promise<void> {
-    const isMeant = ({ listening }: Origin) => listening === null ? withTaken : all.includes(listening);
+  async #end(all: readonly BoundOrigin[], withTaken = false): Promise<void> {
+    const isMeant = (origin: Origin) => origin.listening === null ? withTaken : all.some((one) => one === origin);
     const meant = () =>
       this.#connections.entries().filter(([, origin]) => isMeant(origin)).map(([connection]) => connection);
+    for (const origin of all) {
+      this.#listening.delete(origin.listening.address);
+      origin.isEnding = true;
+    }
     for (const connection of meant()) connection.end(false);
-    await Promise.all(all.map((listening) => listening.close()));
+    await Promise.all(all.map(({ listening }) => listening.close()));
     // A moment has passed: what was on its way to an idle connection has come.
     for (const connection of meant()) connection.end(true);
     const isOver = () => meant().next().done === true;
@@ -193,6 +200,7 @@ export class HttpServer {
     counts.openConnections++;
     this.#connections.set(connection, origin);
     this.#wheel.add(connection);
+    if (origin.isEnding) connection.end(false);
     void connection.run();
     return true;
   }

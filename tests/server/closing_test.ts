@@ -81,6 +81,24 @@ Deno.test("close() serves connections that were accepted and requests that were 
   }
 });
 
+Deno.test("close() tells those who come while it waits that their connection ends", async () => {
+  await using running = await serving(() => textReply("served"));
+  const dial = async () => {
+    const client = await RawClient.to(running.address);
+    await client.send(GET);
+    return client;
+  };
+  // The kernel has them; the server sees them only once it is closing.
+  const dialled = Array.from({ length: 5 }, dial);
+  const closed = running.server.close(10_000);
+  for (const dialling of dialled) {
+    using client = await dialling;
+    const response = await client.response();
+    assert.deepEqual([response.body, response.field("connection")], ["served", "close"]);
+  }
+  await closed;
+});
+
 Deno.test("close() ends at its deadline what has not ended", async () => {
   const end = ends();
   const arrived = Promise.withResolvers<AbortSignal>();
