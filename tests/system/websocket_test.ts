@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { fieldValue } from "../../lib/http/fields.ts";
 import type { ScriptedExchange } from "../origins/scripted_origin.ts";
 import { eventually } from "./_eventually.ts";
-import { type RunningGateway, startGateway } from "./_gateway.ts";
+import { type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { parseHead, rawRequest, requestText, textOf } from "./_raw_client.ts";
 import { openRaw, type RawConnection } from "./_raw_connection.ts";
 import { type ScriptedGateway, startScriptedGateway } from "./_scripted_gateway.ts";
@@ -243,6 +243,50 @@ Deno.test("tunnels are counted and end when nothing comes", async () => {
   await eventually("the upstream's connection ends", () => origin.open === 0);
   using next = await openTunnel(gateway);
   next.close();
+});
+
+Deno.test("handshakes at once do not pass by tunnels.max, nor does a reload forget the tunnels that are open", async () => {
+  await using stack = new AsyncDisposableStack();
+  const agree = Promise.withResolvers<void>();
+  const configured = (idle: string) => (url: string) => ({
+    server: { workers: 1 },
+    pools: { any: customPool([url], { tunnels: { max: 3, idle } }) },
+  });
+  let places: GatewayPlaces | undefined;
+  const { origin, gateway } = await startScriptedGateway(stack, async (exchange) => {
+    await agree.promise;
+    await exchange.write(AGREEMENT);
+    await exchange.left;
+  }, (url, given) => {
+    places = given;
+    return configured("1m")(url);
+  });
+  const clients = await Promise.all(Array.from({ length: 8 }, () => openRaw(gateway.port)));
+  for (const client of clients) client.send(HANDSHAKE);
+  await eventually("three reach the upstream", () => origin.heads.length === 3);
+  let answered = 0;
+  const answers = clients.map(async (client) => {
+    const { status } = await headOf(client);
+    answered++;
+    return status;
+  });
+  await eventually("the others are answered", () => answered === 5);
+  agree.resolve();
+  const statuses = await Promise.all(answers);
+  assert.deepEqual(statuses.toSorted(), [101, 101, 101, 503, 503, 503, 503, 503]);
+  const listeners = [{ name: "any", prefix: "/", pool: "any" }];
+  await gateway.writeConfig(testConfig(places!, { ...configured("2m")(origin.url), listeners }));
+  gateway.signal("SIGHUP");
+  await gateway.logged("Configuration reloaded");
+  using late = await openRaw(gateway.port);
+  late.send(HANDSHAKE);
+  assert.equal((await headOf(late)).status, 503);
+  for (const client of clients) client.close();
+  await eventually("a tunnel can be opened again", async () => {
+    using next = await openRaw(gateway.port);
+    next.send(HANDSHAKE);
+    return (await headOf(next)).status === 101;
+  });
 });
 
 Deno.test("tunnels end with the grace of a stop", async () => {
