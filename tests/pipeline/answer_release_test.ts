@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
+import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { RouteTable } from "../../lib/listener/route_table.ts";
 import { handle } from "../../lib/pipeline/pipeline.ts";
 import type { Tenant } from "../../lib/request/snapshot.ts";
@@ -153,3 +155,24 @@ Deno.test("passUpgrade() counts the tunnels of the configuration before, and tho
     assert.equal(await statusOf(after!), 101);
     for (const client of [refused!, after!]) client.close();
   }, { pool: { tunnels: { max: 1 } } }));
+
+for (const framing of ["length", "chunked"] as const) {
+  Deno.test(`takeIn() ends its flight and gives its room back where the store fails (${framing})`, () => {
+    const clock = { now: () => Date.UTC(2026, 0, 2, 3, 4, 5) };
+    const store = createTieredStore({ memory: createMemoryTier({ limitBytes: 1 << 20 }), disk: null, clock });
+    store.put = () => assert.fail("the store is broken");
+    return withOrigin(async (exchange) => {
+      const field = framing === "length" ? `content-length: ${LARGE_BYTES}` : "transfer-encoding: chunked";
+      await exchange.write(`HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\n${field}\r\n\r\n`);
+      if (framing === "chunked") await exchange.write(`${LARGE_BYTES.toString(16)}\r\n`);
+      await exchange.write("x".repeat(LARGE_BYTES));
+      if (framing === "chunked") await exchange.write("\r\n0\r\n\r\n");
+    }, async (gateway, origin) => {
+      for (let turn = 1; turn <= 2; turn++) {
+        await gateway.ask("/a").catch(() => {});
+        await gateway.idle();
+        assert.equal(origin.heads.length, turn);
+      }
+    }, { store });
+  });
+}
