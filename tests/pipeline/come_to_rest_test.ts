@@ -1,24 +1,13 @@
 import assert from "node:assert/strict";
-import { gunzipSync } from "node:zlib";
 import type { Fields } from "../../lib/http/fields.ts";
 import { fieldValue } from "../../lib/http/fields.ts";
 import type { ScriptedExchange } from "../origins/scripted_origin.ts";
-import { rawRequest, type RawResponse, requestText } from "../system/_raw_client.ts";
-import { openRaw } from "../system/_raw_connection.ts";
 import { type GatewayParts, type InProcessGateway, withOrigin } from "./in_process_gateway.ts";
 
 const SMALL_BYTES = 2_000;
 const LARGE_BYTES = 400_000;
-const ONCE: readonly string[] = [
-  "x-request-id",
-  "date",
-  "via",
-  "age",
-  "etag",
-  "content-length",
-  "content-type",
-  "vary",
-];
+/** Fields whose values have no comma here: one that has stands there twice. */
+const ONCE: readonly string[] = ["x-request-id", "age", "etag", "content-length", "content-type", "content-range"];
 
 type Pick = <T>(list: readonly T[]) => T;
 
@@ -97,33 +86,32 @@ function drawnRequest(pick: Pick): { method: string; target: string; fields: Fie
 }
 
 /** What holds of every response, whatever was asked and however the origin felt. */
-function check({ method, target }: { method: string; target: string }, answer: RawResponse): void {
-  const names = answer.fields.map(([name]) => name.toLowerCase());
-  for (const name of ONCE) assert.ok(names.filter((other) => other === name).length <= 1, `${target}: ${name}`);
-  const status = answer.field("cache-status")!;
-  if (/; (?:hit|collapsed)\b/.test(status)) assert.equal(answer.field("x-own"), null, `${target}: ${status}`);
-  if (method === "HEAD" || answer.status === 304) return assert.equal(answer.body.length, 0);
-  if (answer.status !== 200 || !answer.isComplete) return;
-  const body = answer.field("content-encoding") === "gzip" ? gunzipSync(answer.body) : answer.body;
-  assert.equal(JSON.parse(new TextDecoder().decode(body)).a.length, lengthOf(target) - 8, target);
+async function check({ method, target }: { method: string; target: string }, { status, headers, body }: Response) {
+  for (const name of ONCE) assert.ok(!headers.get(name)?.includes(","), `${target}: ${name}: ${headers.get(name)}`);
+  const cacheStatus = headers.get("cache-status")!;
+  if (/; (?:hit|collapsed)\b/.test(cacheStatus)) assert.equal(headers.get("x-own"), null, `${target}: ${cacheStatus}`);
+  const text = await new Response(body).text().catch(() => null);
+  // A response that breaks off is one that the client can tell.
+  if (text === null) return;
+  if (method === "HEAD" || status === 304) return assert.equal(text, "");
+  if (status === 200) assert.equal(JSON.parse(text).a.length, lengthOf(target) - 8, target);
 }
 
 /** Sends drawn requests all at once, of which some do not wait for the end; answers how many did. */
-async function burst(port: number, pick: Pick): Promise<number> {
+async function burst(url: string, pick: Pick): Promise<number> {
   const waits = await Promise.all(Array.from({ length: 40 }, async () => {
     const { method, target, fields } = drawnRequest(pick);
-    const body = method === "POST" ? "abcd" : "";
-    const length: Fields = body === "" ? [] : [["content-length", "4"]];
-    const text = requestText(`${method} ${target}`, [...fields, ...length], body);
+    const client = new AbortController();
+    const { signal } = client;
+    const init = { method, headers: fields, body: method === "POST" ? "abcd" : null };
     const leavesAfterMs = pick([null, null, null, 0, 3, 10, 30]);
     if (leavesAfterMs === null) {
-      check({ method, target }, await rawRequest(port, text, { isHead: method === "HEAD" }));
+      await check({ method, target }, await fetch(url + target, init));
       return true;
     }
-    const client = await openRaw(port);
-    client.send(text);
-    await Promise.race([client.ended, new Promise((resolve) => setTimeout(resolve, leavesAfterMs))]);
-    client.close();
+    const timer = setTimeout(() => client.abort(), leavesAfterMs);
+    await fetch(url + target, { ...init, signal }).then((response) => response.bytes()).catch(() => {});
+    clearTimeout(timer);
     return false;
   }));
   return waits.filter(Boolean).length;
@@ -159,10 +147,10 @@ for (const [kind, { listener, ...parts }] of Object.entries(kinds)) {
   Deno.test(`everything comes to rest, whoever leaves and whatever breaks, where ${kind}`, () => {
     const pick = picker(kind.length);
     return withOrigin(moody(pick), async (gateway) => {
-      const port = Number(new URL(await gateway.serve()).port);
+      const url = await gateway.serve();
       let answered = 0;
       for (let round = 0; round < 3; round++) {
-        answered += await burst(port, pick);
+        answered += await burst(url, pick);
         gateway.clock.advance(pick([500, 1_500, 3_000, 30_000]));
       }
       await gateway.idle();
