@@ -57,8 +57,9 @@ export class Fill {
     this.#notify();
   }
 
-  /** The whole body, when it is complete; rejects when the fill fails. */
+  /** The whole body, when it is complete; rejects when the fill fails. Whoever waits for it is a reader that does not leave. */
   async whole(): Promise<Uint8Array<ArrayBuffer>> {
+    this.#readers++;
     while (this.body === null) {
       if (this.#error !== null) throw this.#error;
       await this.#progress();

@@ -128,6 +128,16 @@ Deno.test("leave() says so once the last reader is gone before the end, and not 
   assert.equal(abandoned, 1);
 });
 
+Deno.test("leave() gives nothing up while somebody waits for the whole", async () => {
+  const fill = Fill.ofLength(1);
+  fill.onAbandoned = () => assert.fail("it is waited for");
+  fill.reader();
+  const whole = fill.whole();
+  fill.leave();
+  fill.push(new Uint8Array(1));
+  assert.equal((await whole).byteLength, 1);
+});
+
 Deno.test("leave() of a body that is complete or has failed gives nothing up", () => {
   const complete = Fill.ofLength(1);
   const failed = Fill.ofLength(1);

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
+import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { RouteTable } from "../../lib/listener/route_table.ts";
 import { handle } from "../../lib/pipeline/pipeline.ts";
 import type { Tenant } from "../../lib/request/snapshot.ts";
 import { requestArrival } from "../../lib/server/fetch_adapter.ts";
-import { openRaw, type RawConnection } from "../system/_raw_connection.ts";
+import { ByteInbox } from "../origins/byte_inbox.ts";
 import { configFor, eventually, inParts, type InProcessGateway, plainParts, withOrigin } from "./in_process_gateway.ts";
 
 const LARGE_BYTES = 600_000;
@@ -69,17 +72,23 @@ Deno.test("lead() tells what came of asking for a part in place of a whole that 
 const HANDSHAKE = "GET /chat HTTP/1.1\r\nhost: gateway.test\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
 const AGREEMENT = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
 
-/** Clients that have sent a handshake each. */
-function handshakes(url: string, count: number): Promise<RawConnection[]> {
-  return Promise.all(Array.from({ length: count }, async () => {
-    const client = await openRaw(Number(new URL(url).port));
-    client.send(HANDSHAKE);
-    return client;
-  }));
+/** A client that has sent a handshake. */
+interface Client {
+  readonly socket: Socket;
+  readonly inbox: ByteInbox;
 }
 
-async function statusOf(client: RawConnection): Promise<number> {
-  return Number((await client.inbox.takeThrough("\r\n\r\n")).slice(9, 12));
+function handshakes(url: string, count: number): Client[] {
+  const { hostname, port } = new URL(url);
+  return Array.from({ length: count }, () => {
+    const socket = connect({ host: hostname, port: Number(port) });
+    socket.write(HANDSHAKE);
+    return { socket, inbox: new ByteInbox(socket) };
+  });
+}
+
+async function statusOf({ inbox }: Client): Promise<number> {
+  return Number((await inbox.takeThrough("\r\n\r\n")).slice(9, 12));
 }
 
 Deno.test("passUpgrade() lets no more handshakes through than there may be tunnels, however many come at once", () => {
@@ -90,17 +99,17 @@ Deno.test("passUpgrade() lets no more handshakes through than there may be tunne
     await exchange.left;
   }, async (gateway, origin) => {
     const url = await gateway.serve();
-    const clients = await handshakes(url, 4);
+    const clients = handshakes(url, 4);
     const statuses = Promise.all(clients.map(statusOf));
     await eventually("the others are turned away or let in", () => origin.heads.length + gateway.access().length === 4);
     agree();
     assert.deepEqual((await statuses).toSorted(), [101, 101, 503, 503]);
-    for (const client of clients) client.close();
+    for (const client of clients) client.socket.destroy();
     await gateway.idle();
     assert.equal(gateway.gateway.snapshot.pools[0]!.tunnels.open, 0);
-    const [again] = await handshakes(url, 1);
+    const [again] = handshakes(url, 1);
     assert.equal(await statusOf(again!), 101);
-    again!.close();
+    again!.socket.destroy();
   }, { pool: { tunnels: { max: 2 } } });
 });
 
@@ -118,17 +127,17 @@ Deno.test("passUpgrade() gives the place back where an upstream does not agree, 
     async (gateway, origin) => {
       const url = await gateway.serve();
       for (const status of [403, 502]) {
-        const [client] = await handshakes(url, 1);
+        const [client] = handshakes(url, 1);
         assert.equal(await statusOf(client!), status);
-        client!.close();
+        client!.socket.destroy();
       }
-      const [impatient] = await handshakes(url, 1);
+      const [impatient] = handshakes(url, 1);
       await eventually("the origin was asked", () => origin.heads.length === 3);
-      impatient!.close();
+      impatient!.socket.destroy();
       await gateway.idle();
-      const [last] = await handshakes(url, 1);
+      const [last] = handshakes(url, 1);
       assert.equal(await statusOf(last!), 101);
-      last!.close();
+      last!.socket.destroy();
       await gateway.idle();
       assert.equal(gateway.gateway.snapshot.pools[0]!.tunnels.open, 0);
     },
@@ -141,15 +150,36 @@ Deno.test("passUpgrade() counts the tunnels of the configuration before, and tho
     await exchange.left;
   }, async (gateway, origin) => {
     const url = await gateway.serve();
-    const [before] = await handshakes(url, 1);
+    const [before] = handshakes(url, 1);
     assert.equal(await statusOf(before!), 101);
     const parts = plainParts([origin.url], { pool: { tunnels: { max: 1 }, timeouts: { total: "9m" } } });
     gateway.gateway.commit(gateway.gateway.prepare(await configFor(parts), 2));
-    const [refused] = await handshakes(url, 1);
+    const [refused] = handshakes(url, 1);
     assert.equal(await statusOf(refused!), 503);
-    before!.close();
+    before!.socket.destroy();
     await eventually("its place is free", () => gateway.gateway.snapshot.pools[0]!.tunnels.open === 0);
-    const [after] = await handshakes(url, 1);
+    const [after] = handshakes(url, 1);
     assert.equal(await statusOf(after!), 101);
-    for (const client of [refused!, after!]) client.close();
+    for (const client of [refused!, after!]) client.socket.destroy();
   }, { pool: { tunnels: { max: 1 } } }));
+
+for (const framing of ["length", "chunked"] as const) {
+  Deno.test(`takeIn() ends its flight and gives its room back where the store fails (${framing})`, () => {
+    const clock = { now: () => Date.UTC(2026, 0, 2, 3, 4, 5) };
+    const store = createTieredStore({ memory: createMemoryTier({ limitBytes: 1 << 20 }), disk: null, clock });
+    store.put = () => assert.fail("the store is broken");
+    return withOrigin(async (exchange) => {
+      const field = framing === "length" ? `content-length: ${LARGE_BYTES}` : "transfer-encoding: chunked";
+      await exchange.write(`HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\n${field}\r\n\r\n`);
+      if (framing === "chunked") await exchange.write(`${LARGE_BYTES.toString(16)}\r\n`);
+      await exchange.write("x".repeat(LARGE_BYTES));
+      if (framing === "chunked") await exchange.write("\r\n0\r\n\r\n");
+    }, async (gateway, origin) => {
+      for (let turn = 1; turn <= 2; turn++) {
+        await gateway.ask("/a").catch(() => {});
+        await gateway.idle();
+        assert.equal(origin.heads.length, turn);
+      }
+    }, { store });
+  });
+}

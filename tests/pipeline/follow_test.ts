@@ -42,3 +42,57 @@ Deno.test("follow() goes on for those who wait when the first client leaves", ()
     assert.equal(await (await second).text(), "shared");
     assert.equal(origin.heads.length, 1);
   }));
+
+const LARGE_BYTES = 600_000;
+const unfilled = { cache: { background_fill: false } };
+
+for (const followers of [1, 3]) {
+  Deno.test(`follow() gives ${followers} a large body whose first client has left when it begins, background_fill off`, () => {
+    const { promise, resolve: answer } = Promise.withResolvers<void>();
+    return withOrigin(async (exchange) => {
+      await promise;
+      await exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "x".repeat(LARGE_BYTES) });
+    }, async (gateway, origin) => {
+      const first = gateway.send("/a").then((response) => response.body!.cancel());
+      await eventually("the origin was asked", () => origin.heads.length === 1);
+      const others = Array.from({ length: followers }, () => gateway.send("/a"));
+      const { counts } = gateway.gateway;
+      await eventually("they follow", () => counts.listeners["l"]!.inFlight === 1 + followers);
+      answer();
+      await first;
+      for (const other of others) {
+        assert.equal((await (await other).bytes()).length, LARGE_BYTES);
+      }
+      assert.equal(origin.heads.length, 1);
+    }, unfilled);
+  });
+}
+
+Deno.test("follow() goes on for a document that waits for its whole to be changed, background_fill off", () => {
+  const { promise, resolve: goOn } = Promise.withResolvers<void>();
+  const document = `{"a":"${"x".repeat(LARGE_BYTES)}"}`;
+  return withOrigin(async (exchange) => {
+    await exchange.write(
+      "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncache-control: max-age=60\r\n" +
+        `content-length: ${document.length}\r\n\r\n${document.slice(0, 1_000)}`,
+    );
+    await promise;
+    await exchange.write(document.slice(1_000));
+  }, async (gateway) => {
+    const first = await gateway.send("/a");
+    const changed = gateway.ask("/a?b=2");
+    // Nothing that it waits for before the body takes more than this turn.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await first.body!.cancel();
+    goOn();
+    assert.equal(JSON.parse((await changed).text).b, 2);
+  }, {
+    ...unfilled,
+    listeners: [{
+      name: "l",
+      pool: "p",
+      cache: { query: { exclude: ["b"] } },
+      overrides: [{ path: "/**", query: { b: "2" }, merge: { b: 2 } }],
+    }],
+  });
+});
