@@ -200,7 +200,8 @@ export function countClient({ clients }: ListenerCounts, name: string): void {
 /** Counts a try at an upstream. */
 export function countTry(counts: UpstreamCounts, outcome: string, latencyMs: number): void {
   counts.outcomes[outcome] = (counts.outcomes[outcome] ?? 0) + 1;
-  counts.latencySumMs += latencyMs;
+  // How long a client stayed says nothing of the upstream.
+  if (outcome !== "cancelled") counts.latencySumMs += latencyMs;
 }
 
 /** Adds one worker's counters to a sum, in place; the sum began as {@linkcode newWorkerCounts}. */

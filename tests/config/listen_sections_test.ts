@@ -106,3 +106,19 @@ Deno.test("max_request_body of a listener is the server's unless it has its own"
     /^2:33 listeners\[0\]\.max_request_bdy: .*did you mean "max_request_body"\?$/,
   );
 });
+
+Deno.test("forward_fields of a listener are fields that speak for a proxy, and not those that the gateway writes", async () => {
+  const of = async (text: string) => (await configOf(withListener(text))).listeners[0]!.forwardFields;
+  assert.deepEqual(await of(""), []);
+  assert.deepEqual(await of("forward_fields: [X-Url-Scheme, X-Forwarded-Ssl, x-url-scheme]"), [
+    "x-forwarded-ssl",
+    "x-url-scheme",
+  ]);
+  for (const name of ["x-forwarded-for", "Forwarded", "X-Forwarded-Proto", "accept", "x-forward ed", '""', "7"]) {
+    assert.match(
+      (await problemsOf(withListener(`forward_fields: [${name}]`)))[0] ?? "",
+      /forward_fields\[0\]: found .* expected a field that speaks for a proxy/,
+      name,
+    );
+  }
+});

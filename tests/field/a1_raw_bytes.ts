@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { textOf } from "../system/_raw_client.ts";
-import { asking, ESCAPED_HIGH_BYTES, type FieldRow, HIGH_BYTES, rawBytes, type Seen } from "./field_row.ts";
+import { asking, ESCAPED_HIGH_BYTES, type FieldRow, HIGH_BYTES, rawBytes, type Seen, textOf } from "./field_row.ts";
 
 const CHINESE = "%E9%BB%91%E5%AE%A2";
 const FAILED = "502 \"The upstream's answer is not valid HTTP\", a failed try in the upstream's books";
@@ -34,7 +33,7 @@ export const rawByteRows: readonly FieldRow[] = [
     holds(seen) {
       reaches(`/a1/both?query=${CHINESE}`)(seen);
       assert.match(seen.responses[1]!.field("cache-status") ?? "", /; hit/);
-      assert.equal(textOf(seen.responses[1]!.body), textOf(seen.responses[0]!.body));
+      assert.equal(textOf(seen.responses[1]!), textOf(seen.responses[0]!));
     },
   },
   {
@@ -48,7 +47,7 @@ export const rawByteRows: readonly FieldRow[] = [
   {
     line: "A1",
     name: "each byte from 80 to FF in the path is escaped alone",
-    before: FAILED,
+    before: "400",
     fellShort: true,
     requests: [asking(`GET /a1/path/${HIGH_BYTES}`, "any.test")],
     holds: reaches(`/a1/path/${ESCAPED_HIGH_BYTES}`),
@@ -56,7 +55,7 @@ export const rawByteRows: readonly FieldRow[] = [
   {
     line: "A1",
     name: "each byte from 80 to FF in the query is escaped alone",
-    before: FAILED,
+    before: "400",
     fellShort: true,
     requests: [asking(`GET /a1/query?q=${HIGH_BYTES}`, "any.test")],
     holds: reaches(`/a1/query?q=${ESCAPED_HIGH_BYTES}`),
@@ -64,7 +63,7 @@ export const rawByteRows: readonly FieldRow[] = [
   {
     line: "A1",
     name: "a target in absolute form is no other",
-    before: FAILED,
+    before: "400",
     fellShort: true,
     requests: [asking(`GET http://any.test/a1/absolute/${HIGH_BYTES}?${HIGH_BYTES}`, "any.test")],
     holds: reaches(`/a1/absolute/${ESCAPED_HIGH_BYTES}?${ESCAPED_HIGH_BYTES}`),
@@ -72,7 +71,7 @@ export const rawByteRows: readonly FieldRow[] = [
   {
     line: "A1",
     name: "bytes that are no UTF-8 are served all the same",
-    before: "400, or another byte on its way",
+    before: "400",
     fellShort: true,
     requests: [asking("GET /a1/odd/\xff\xfe\xc3", "any.test")],
     holds: reaches("/a1/odd/%FF%FE%C3"),
@@ -104,7 +103,7 @@ export const rawByteRows: readonly FieldRow[] = [
   {
     line: "A1",
     name: "controls, DEL, a space and # in a target are 400, and no upstream hears of them",
-    before: "400, or a connection cut without an answer",
+    before: "400",
     fellShort: false,
     requests: ["\x00", "\x01", "\x1f", "\x7f", "\t", "a b", "#x"].map((odd) => asking(`GET /a1/${odd}`, "any.test")),
     holds({ responses, asked }) {

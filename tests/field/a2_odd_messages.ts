@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { MAX_BODY_BYTES } from "./field_gateway.ts";
-import { asking, type FieldRow, HIGH_BYTES, type Seen } from "./field_row.ts";
+import { asking, type FieldRow, HIGH_BYTES, MAX_BODY_BYTES, type Seen } from "./field_row.ts";
 
 const FAILED = "502 \"The upstream's answer is not valid HTTP\", a failed try in the upstream's books";
 
@@ -35,7 +34,7 @@ export const oddMessageRows: readonly FieldRow[] = [
   {
     line: "A2",
     name: "a list of equal lengths is one, with any white space, and three lines too",
-    before: FAILED,
+    before: "400 for a list; for lines 502",
     fellShort: true,
     requests: [
       asking("POST /a2/list", "any.test", ["Content-Length: 5,5"], "hello"),
@@ -57,8 +56,8 @@ export const oddMessageRows: readonly FieldRow[] = [
   {
     line: "A2",
     name: "Content-Length beside Transfer-Encoding is 400",
-    before: "the length was dropped",
-    fellShort: true,
+    before: "400",
+    fellShort: false,
     requests: [
       asking("POST /a2/both", "any.test", ["Content-Length: 5", "Transfer-Encoding: chunked"], "0\r\n\r\n"),
       asking("POST /a2/both", "any.test", ["Transfer-Encoding: chunked", "Content-Length: 0"], "0\r\n\r\n"),
@@ -68,8 +67,8 @@ export const oddMessageRows: readonly FieldRow[] = [
   {
     line: "A2",
     name: "bytes above ASCII in a field value reach the origin as they are",
-    before: "other bytes, or " + FAILED,
-    fellShort: true,
+    before: "the same",
+    fellShort: false,
     requests: [asking("GET /a2/value", "any.test", [`X-Note: ${HIGH_BYTES}`])],
     holds({ responses, asked }) {
       assert.equal(responses[0]!.status, 200);
@@ -79,7 +78,7 @@ export const oddMessageRows: readonly FieldRow[] = [
   {
     line: "A2",
     name: "controls in a field value are 400",
-    before: "400, or a connection cut without an answer",
+    before: "400",
     fellShort: false,
     requests: ["\x00", "\x01", "\x08", "\x0b", "\x1f", "\x7f", "a\rb", "a\nb"].map((odd) =>
       asking("GET /a2/control", "any.test", [`X-Note: a${odd}b`])
@@ -89,7 +88,7 @@ export const oddMessageRows: readonly FieldRow[] = [
   {
     line: "A2",
     name: "a field name that is no token is 400",
-    before: "400, or a connection cut without an answer",
+    before: "400",
     fellShort: false,
     requests: ["X Note: 1", "X-Note : 1", ": 1", "X-Not\xe9: 1", "X(Note): 1", " X-Note: 1", "X-Note"].map((odd) =>
       asking("GET /a2/name", "any.test", ["X-First: 1", odd])
@@ -99,7 +98,7 @@ export const oddMessageRows: readonly FieldRow[] = [
   {
     line: "A2",
     name: "a malformed chunk is 400",
-    before: '502 "The upstream cannot be reached", a failed try in the upstream\'s books',
+    before: "the connection was cut without an answer",
     fellShort: true,
     requests: [
       "zz\r\nhello\r\n",
@@ -135,7 +134,7 @@ export const oddMessageRows: readonly FieldRow[] = [
   {
     line: "A2",
     name: "a method of any name goes to the origin; CONNECT and TRACE do not",
-    before: "CONNECT and TRACE 405 or 501",
+    before: "the same",
     fellShort: false,
     requests: [
       asking("PROPFIND /a2/method", "any.test"),

@@ -1,5 +1,4 @@
 import type { ScriptedExchange, ScriptedHead } from "../origins/scripted_origin.ts";
-import type { RawResponse } from "../system/_raw_client.ts";
 
 /** One thing that users ran into: what a client sends, what the origin answers, and what must hold. */
 export interface FieldRow {
@@ -29,14 +28,30 @@ export interface Asked {
 /** What came of a row. */
 export interface Seen {
   /** One for each request. */
-  readonly responses: readonly RawResponse[];
+  readonly responses: readonly FieldResponse[];
   /** The requests that reached the origin meanwhile. */
   readonly asked: readonly OriginRequest[];
+}
+
+/** What a client got. */
+export interface FieldResponse {
+  readonly status: number;
+  readonly body: Uint8Array;
+  /** A value by its lower-case name; lines are joined. */
+  field(name: string): string | null;
 }
 
 /** A request at the origin: its head, and its content as Latin-1 text. */
 export interface OriginRequest extends ScriptedHead {
   readonly body: string;
+}
+
+/** Largest request content that host `any.test` takes. */
+export const MAX_BODY_BYTES = 1_000;
+
+/** Content as text. */
+export function textOf({ body }: FieldResponse): string {
+  return new TextDecoder().decode(body);
 }
 
 /** A request's bytes: the request line, `Host`, and more field lines; its connection is to be closed. */

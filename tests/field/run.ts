@@ -2,7 +2,7 @@
  * `deno task field`: tries each row of the table of what users ran into on a gateway process, and prints what holds. Ends with 1 where
  * something does not.
  */
-import { startFieldGateway } from "./field_gateway.ts";
+import { startFieldGateway } from "../system/field_gateway.ts";
 import { fieldRows } from "./field_rows.ts";
 
 const problems: string[] = [];

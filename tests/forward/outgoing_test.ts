@@ -91,3 +91,33 @@ Deno.test("outgoingRequest() puts the upstream's base path before the path, and 
         assert.equal(origin!.heads.at(-1)!.target, "/base/a%2Fb?x=1&&y=%20");
       }),
   ));
+
+Deno.test("what a trusted proxy says of scheme and host is part of the key, since upstreams answer by it", () =>
+  withOrigin((exchange) => exchange.reply({ fields: fresh, body: "x" }), async ({ ask }, origin) => {
+    const from = "10.1.2.3";
+    const said = [
+      {},
+      { "x-forwarded-proto": "https" },
+      { "x-forwarded-host": "other.test" },
+      { "x-forwarded-for": "198.51.100.7" },
+      { "x-forwarded-proto": "https" },
+    ];
+    for (const headers of said) await ask("/a", { headers: headers as Record<string, string>, from });
+    assert.equal(origin.heads.length, 3);
+    await ask("/a", { headers: { "x-forwarded-proto": "https" }, from: "203.0.113.5" });
+    assert.equal(origin.heads.length, 3);
+  }, { server: { trusted_proxies: ["10.0.0.0/8"] } }));
+
+Deno.test("forward_fields of a listener pass on what speaks for a proxy, from anybody, and a change is one for all values", () =>
+  withOrigin((exchange) => exchange.reply({ fields: fresh, body: "x" }), async ({ ask, clock }, origin) => {
+    const ask1 = (value: string) => ask("/a", { headers: { "x-forwarded-prefix": value, "x-forwarded-ssl": "on" } });
+    await ask1("/x");
+    assert.equal(sentField(origin, "x-forwarded-prefix"), "/x");
+    assert.equal(sentField(origin, "x-forwarded-ssl"), null);
+    assert.match((await ask1("/x")).cacheStatus, /; hit/);
+    assert.match((await ask1("/y")).cacheStatus, /fwd=uri-miss/);
+    assert.match((await ask("/a")).cacheStatus, /fwd=uri-miss/);
+    clock.advance(10);
+    await ask("/a", { method: "POST", body: "x" });
+    for (const value of ["/x", "/y"]) assert.match((await ask1(value)).cacheStatus, /fwd=uri-miss/, value);
+  }, { listeners: [{ name: "l", pool: "p", forward_fields: ["X-Forwarded-Prefix"] }] }));

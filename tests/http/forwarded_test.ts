@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { addressMatcher, type ForwardingFacts, forwardingFields } from "../../lib/http/forwarded.ts";
+import { addressMatcher, type ForwardingFacts, forwardingFields, toldApart } from "../../lib/http/forwarded.ts";
 import { speaksForProxy } from "../../lib/forwarded_fields.ts";
 import { seededRandom } from "../pool/seeded_random.ts";
 
@@ -133,4 +133,34 @@ Deno.test("forwardingFields() follows the policy, and names only fields that are
   assert.deepEqual(forwardingFields("off", facts({ trusted: true, sent: HOSTILE })), []);
   assert.deepEqual(forwardingFields("forwarded", facts()).map(([name]) => name), ["forwarded"]);
   for (const [name] of forwardingFields("both", facts())) assert.ok(speaksForProxy(name), name);
+});
+
+Deno.test("toldApart() tells apart whatever scheme and host an upstream is told, and nobody's address", () => {
+  const of = (
+    sent: Record<string, string>,
+    more: { policy?: "forwarded" | "off" | "both"; trusted?: boolean } = {},
+  ) => {
+    const { policy = "x-forwarded", trusted = true } = more;
+    return toldApart(policy, { ...facts({ sent }), isTrusted: () => trusted });
+  };
+  assert.equal(of({}), "");
+  assert.equal(of({ "x-forwarded-for": "203.0.113.9" }), "");
+  assert.equal(of({ "x-forwarded-proto": "http", "x-forwarded-host": "api.example:6635" }), "");
+  const told = [
+    of({ "x-forwarded-proto": "https" }),
+    of({ "x-forwarded-host": "other.example" }),
+    of({ "x-forwarded-proto": "https", "x-forwarded-host": "other.example" }),
+  ];
+  assert.equal(new Set([...told, ""]).size, 4);
+  assert.equal(of({ "x-forwarded-proto": "https" }, { trusted: false }), "");
+  assert.equal(of({ "x-forwarded-proto": "https", forwarded: "proto=https" }, { policy: "off" }), "");
+  assert.equal(of({ forwarded: "proto=https" }), "");
+  const chained = (forwarded: string) => of({ forwarded }, { policy: "forwarded" });
+  assert.equal(
+    chained('for=203.0.113.9;proto=https, for="[2001:db8::1]"'),
+    chained("for=198.51.100.1;proto=https, for=x"),
+  );
+  assert.notEqual(chained("for=a;proto=https"), chained("for=a;proto=http"));
+  assert.equal(chained("for=203.0.113.9, for=198.51.100.1"), "");
+  assert.equal(toldApart("x-forwarded", { ...facts({ scheme: "https" }), isTrusted: () => false }), " https");
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { GatewayError } from "../../lib/errors.ts";
 import { clientError, gatewayError } from "../../lib/request/client_error.ts";
 import { type FailureKind, UpstreamFailure } from "../../lib/upstream_client/transport.ts";
+import { WireError } from "../../lib/wire/wire_error.ts";
 
 Deno.test("gatewayError() names timeouts, bad grammar, what is too large and the rest", () => {
   const codes = ([
@@ -36,6 +37,15 @@ Deno.test("gatewayError() takes a request that cannot be written for the client'
 Deno.test("gatewayError() gives back an error of the gateway's own that ended the try", () => {
   const cause = new GatewayError("request_too_large", "too large");
   assert.equal(gatewayError(new UpstreamFailure("aborted", "x", true, { cause })), cause);
+});
+
+Deno.test("gatewayError() takes what a client broke off for its own doing: 408 where it stalled, else 400", () => {
+  const stalled = gatewayError(new UpstreamFailure("aborted", "x", true));
+  assert.deepEqual([stalled.code, stalled.status], ["request_timeout", 408]);
+  const broken = gatewayError(new UpstreamFailure("aborted", "x", true, { cause: new TypeError("y") }));
+  assert.deepEqual([broken.code, broken.status], ["bad_request", 400]);
+  const refused = gatewayError(new UpstreamFailure("aborted", "x", true, { cause: new WireError(501, "y") }));
+  assert.deepEqual([refused.code, refused.status], ["coding_not_supported", 501]);
 });
 
 Deno.test("gatewayError() says what can be done where the way to the upstream fails, and nothing of the failure's text", () => {

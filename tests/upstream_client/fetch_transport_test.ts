@@ -4,7 +4,7 @@ import { createFetchTransport } from "../../lib/upstream_client/fetch_transport.
 import { caCert, serverTls } from "./egress_servers.ts";
 import { fetchServer } from "./_fetch_server.ts";
 import { answering, RawServer } from "./_raw_server.ts";
-import { eventually, failureOf, PATIENT } from "./_sending.ts";
+import { eventually, failureOf, PATIENT, sourced, streamed } from "./_sending.ts";
 
 const options = { deadlines: PATIENT };
 
@@ -137,4 +137,25 @@ Deno.test("createFetchTransport() sends what is to go once on connections of its
   await failureOf(send("/lost", "POST"), "reset");
   assert.deepEqual(seen, ["/a", "/b", "/c", "/d", "/lost", "/lost"]);
   transport.close();
+});
+
+Deno.test("createFetchTransport() refuses what fetch throws for, before anything is sent: it says nothing of the upstream", async () => {
+  await using server = fetchServer(() => new Response("ok"));
+  const body = () => streamed([new Uint8Array(2)], 2);
+  const requests = [
+    ...["TRACE", "TRACK", "track", "connect"].map((method) => server.request(method, "/")),
+    ...["GET", "HEAD", "get"].map((method) => server.request(method, "/", { body: body() })),
+  ];
+  for (const request of requests) {
+    const { requestSent } = await failureOf(server.transport.send(request, options), "unsendable");
+    assert.equal(requestSent, false, request.method);
+  }
+  assert.equal(server.transport.stats().open, 0);
+});
+
+Deno.test("createFetchTransport() takes a body that stalls for its source's doing", async () => {
+  await using server = fetchServer(async (request) => new Response(await request.text().catch(() => "cut")));
+  const stalled = sourced(2, () => new Promise(() => {}));
+  const request = server.request("POST", "/", { body: stalled.body });
+  await failureOf(server.transport.send(request, { deadlines: { ...PATIENT, idleMs: 50 } }), "aborted");
 });

@@ -1,8 +1,8 @@
 import { type ScriptedExchange, startScriptedOrigin } from "../origins/scripted_origin.ts";
-import { type GatewayPlaces, type RunningGateway, startGateway } from "../system/_gateway.ts";
-import { rawRequest, type RawResponse } from "../system/_raw_client.ts";
-import { customPool, testConfig } from "../system/_test_config.ts";
-import type { FieldRow, OriginRequest } from "./field_row.ts";
+import { type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
+import { rawRequest, type RawResponse } from "./_raw_client.ts";
+import { customPool, testConfig } from "./_test_config.ts";
+import { type FieldRow, MAX_BODY_BYTES, type OriginRequest } from "../field/field_row.ts";
 
 /** A gateway process and its origin, in front of which rows are tried. */
 export interface FieldGateway extends AsyncDisposable {
@@ -10,9 +10,6 @@ export interface FieldGateway extends AsyncDisposable {
   /** What does not hold of a row; `null` where all does. */
   tryRow(row: FieldRow): Promise<string | null>;
 }
-
-/** Largest request content of listener `any`. */
-export const MAX_BODY_BYTES = 1_000;
 
 /** How long a client may be silent in the middle of its content. */
 const BODY_TIMEOUT = "700ms";
