@@ -26,60 +26,63 @@ export interface AskOptions {
  *
  * @throws {GatewayError} when none does
  */
-export async function askUpstreams(exchange: Exchange, ask: Ask, options: AskOptions = {}): Promise<UpstreamAnswer> {
+export function askUpstreams(exchange: Exchange, ask: Ask, options: AskOptions = {}): Promise<UpstreamAnswer> {
   refuseForwarding(exchange);
-  const { retries } = exchange.tenant.pool;
-  const leave = exchange.tenant.admission === null ? null : await takePlace(exchange, options.signal);
-  retries.requestBegan();
+  if (exchange.tenant.admission === null) return askInTurn(exchange, ask, options, null);
+  return takePlace(exchange, options.signal).then((leave) => askInTurn(exchange, ask, options, leave));
+}
+
+/** Asks one upstream after the other; `leave` gives back the request's place. */
+async function askInTurn(
+  exchange: Exchange,
+  ask: Ask,
+  { signal, avoid, isWanted }: AskOptions,
+  leave: (() => void) | null,
+): Promise<UpstreamAnswer> {
+  const runtime = exchange.tenant.pool;
+  const { retries } = runtime;
   const end = () => {
     retries.requestEnded();
     leave?.();
   };
+  retries.requestBegan();
   try {
-    const answer = await askInTurn(exchange, ask, options);
+    const tried = avoid === undefined ? new Set<Upstream>() : new Set([avoid]);
+    const untilMs = performance.now() + runtime.totalMs;
+    let last: Attempt | null = null;
+    let takesBudget = avoid !== undefined;
+    // Whoever asks once more, because an answer turned out to be of no use, is given one try at least.
+    let lastTry = Math.max(triesAllowed(exchange), exchange.tries + 1);
+    while (exchange.tries < lastTry) {
+      const taken = takeCredential(exchange, { last, untilMs, signal });
+      const { outgoing, last: answered } = taken instanceof Promise ? await taken : taken;
+      last = answered;
+      if (outgoing === null) break;
+      if (takesBudget && !(await takeRetry(exchange, { untilMs, signal }))) break;
+      const next: Next | Promise<Next> = nextUpstream(exchange, { tried, last, untilMs, signal });
+      const { upstream, last: before } = next instanceof Promise ? await next : next;
+      if (upstream !== null && before?.kind === "answer") discard(before.answer);
+      if (upstream !== null && exchange.tries > 0) runtime.counts.retries++;
+      const options = { ask, upstream: upstream!, outgoing, untilMs, signal, tried };
+      last = upstream === null ? before : await attemptHedged(exchange, options);
+      if (takesBudget) retries.release();
+      if (last === null || upstream === null) break;
+      exchange.upstream = last.upstream.id;
+      if (last.kind === "answer" && last.answer.judgement === "ok") break;
+      if (!mayTryAgain(exchange, ask, last) || performance.now() >= untilMs || isWanted?.() === false) break;
+      // A connection that was refused put no load on anyone.
+      takesBudget = last.kind === "answer" || last.failure.requestSent;
+      // Each key is refused once only: no request fails because several of them are bad.
+      if (isCredential(last)) lastTry++;
+      else tried.add(last.upstream);
+    }
+    const answer = settle(exchange, last);
     answer.onRelease = end;
     return answer;
   } catch (error) {
     end();
     throw error;
   }
-}
-
-/** Asks one upstream after the other. */
-async function askInTurn(exchange: Exchange, ask: Ask, options: AskOptions): Promise<UpstreamAnswer> {
-  const { signal, avoid } = options;
-  const runtime = exchange.tenant.pool;
-  const tried = avoid === undefined ? new Set<Upstream>() : new Set([avoid]);
-  const untilMs = performance.now() + runtime.totalMs;
-  let last: Attempt | null = null;
-  let takesBudget = avoid !== undefined;
-  // Whoever asks once more, because an answer turned out to be of no use, is given one try at least.
-  let lastTry = Math.max(triesAllowed(exchange), exchange.tries + 1);
-  while (exchange.tries < lastTry) {
-    const taken = takeCredential(exchange, { last, untilMs, signal });
-    const { outgoing, last: answered } = taken instanceof Promise ? await taken : taken;
-    last = answered;
-    if (outgoing === null) break;
-    if (takesBudget && !(await takeRetry(exchange, { untilMs, signal }))) break;
-    const next: Next | Promise<Next> = nextUpstream(exchange, { tried, last, untilMs, signal });
-    const { upstream, last: before } = next instanceof Promise ? await next : next;
-    if (upstream !== null && before?.kind === "answer") discard(before.answer);
-    if (upstream !== null && exchange.tries > 0) runtime.counts.retries++;
-    last = upstream === null
-      ? before
-      : await attemptHedged(exchange, { ask, upstream, outgoing, untilMs, signal, tried });
-    if (takesBudget) runtime.retries.release();
-    if (last === null || upstream === null) break;
-    exchange.upstream = last.upstream.id;
-    if (last.kind === "answer" && last.answer.judgement === "ok") return last.answer;
-    if (!mayTryAgain(exchange, ask, last) || performance.now() >= untilMs || options.isWanted?.() === false) break;
-    // A connection that was refused put no load on anyone.
-    takesBudget = last.kind === "answer" || last.failure.requestSent;
-    // Each key is refused once only: no request fails because several of them are bad.
-    if (isCredential(last)) lastTry++;
-    else tried.add(last.upstream);
-  }
-  return settle(exchange, last);
 }
 
 /** Waits for a place in the pool's retry budget, as long as the request has time. */

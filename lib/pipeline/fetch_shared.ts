@@ -22,14 +22,14 @@ export interface SharedFetch {
 }
 
 /** Fetches a response that may be shared: at most one request for a key is under way, in all workers together. */
-export async function fetchShared(exchange: Exchange, { fwd, stale }: SharedFetch): Promise<Answer> {
+export function fetchShared(exchange: Exchange, { fwd, stale }: SharedFetch): Promise<Answer> {
   refuseLoop(exchange);
   // What comes back may be for this request alone, which the next one cannot know before: nobody waits for it.
-  if (mayBeAlone(exchange)) return await lead(exchange, { flight: new Flight(exchange.key), fwd, stale });
+  if (mayBeAlone(exchange)) return lead(exchange, { flight: new Flight(exchange.key), fwd, stale });
   const entry = exchange.services.collapse.enter(exchange.key);
-  if (entry.role === "leader") return await lead(exchange, { flight: entry.flight, fwd, stale });
-  if (entry.role === "solo") return await passThrough(exchange, { fwd, detail: "hit-for-miss" });
-  return await follow(exchange, fwd, await entry.result);
+  if (entry.role === "leader") return lead(exchange, { flight: entry.flight, fwd, stale });
+  if (entry.role === "solo") return passThrough(exchange, { fwd, detail: "hit-for-miss" });
+  return entry.result.then((result) => follow(exchange, fwd, result));
 }
 
 /** Requests whose answer is stored only if it says so (RFC 9111 §3.5), or never (RFC 9111 §5.2.1.5). */

@@ -19,7 +19,7 @@ import type { UpstreamFailure } from "../upstream_client/transport.ts";
 import { passThrough } from "./pass_through.ts";
 import { staleFor } from "./stale.ts";
 import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
-import { landWhole, takeIn } from "./take_in.ts";
+import { landWhole, type Storing, takeIn } from "./take_in.ts";
 import { wholeDocument } from "./whole_document.ts";
 
 /** What a leader starts from. */
@@ -53,7 +53,7 @@ export async function lead(exchange: Exchange, task: Lead): Promise<Answer> {
   }
 }
 
-async function ask(exchange: Exchange, task: Lead, avoid?: UpstreamAnswer["upstream"]): Promise<UpstreamAnswer> {
+function ask(exchange: Exchange, task: Lead, avoid?: UpstreamAnswer["upstream"]): Promise<UpstreamAnswer> {
   const { stale, flight } = task;
   const what: Ask = {
     method: "GET",
@@ -63,7 +63,22 @@ async function ask(exchange: Exchange, task: Lead, avoid?: UpstreamAnswer["upstr
   };
   // An answer is of use to the client, to others who wait, or to the cache.
   const isWanted = () => exchange.fillsToTheEnd || flight.isFollowed || !exchange.hasLeft;
-  if (exchange.fillsToTheEnd) return await askUpstreams(exchange, what, { isWanted, avoid });
+  if (exchange.fillsToTheEnd) return askUpstreams(exchange, what, { isWanted, avoid });
+  return askWhileWanted(
+    exchange,
+    flight,
+    (signal) => askUpstreams(exchange, what, { isWanted, avoid, signal }),
+    isWanted,
+  );
+}
+
+/** Ends what is asked when the client leaves and nobody else wants an answer. */
+async function askWhileWanted(
+  exchange: Exchange,
+  flight: Flight,
+  start: (signal: AbortSignal) => Promise<UpstreamAnswer>,
+  isWanted: () => boolean,
+): Promise<UpstreamAnswer> {
   const { signal: left } = exchange;
   const ending = new AbortController();
   const end = () => {
@@ -74,18 +89,18 @@ async function ask(exchange: Exchange, task: Lead, avoid?: UpstreamAnswer["upstr
   };
   left.addEventListener("abort", end);
   try {
-    return await askUpstreams(exchange, what, { isWanted, avoid, signal: ending.signal });
+    return await start(ending.signal);
   } finally {
     left.removeEventListener("abort", end);
   }
 }
 
 /** What an upstream's answer means for the cache, and for the request that fetched it. */
-async function settleAnswer(exchange: Exchange, task: Lead, answer: UpstreamAnswer): Promise<Answer> {
+function settleAnswer(exchange: Exchange, task: Lead, answer: UpstreamAnswer): Answer | Promise<Answer> {
   const { stale, flight, fwd } = task;
   const { status } = answer.response;
   if (status === 304 && stale !== null) {
-    return renewStored(exchange, task, answer) ?? await askUnconditionally(exchange, task);
+    return renewStored(exchange, task, answer) ?? askUnconditionally(exchange, task);
   }
   const standIn = staleFor(exchange, task, status);
   if (standIn !== null) {
@@ -99,15 +114,19 @@ async function settleAnswer(exchange: Exchange, task: Lead, answer: UpstreamAnsw
   const decoded = response === answer.response ? answer : answer.with(response);
   const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };
   const decision = storable({ request: fetched(exchange), head: response, times, options: exchange.tenant.policy! });
-  if (!decision.store) return await unstorable(exchange, task, decoded, decision);
+  if (!decision.store) return unstorable(exchange, task, decoded, decision);
+  return store(exchange, task, answer, { flight, fwd, decision, answer: decoded });
+}
+
+async function store(exchange: Exchange, task: Lead, answer: UpstreamAnswer, storing: Storing): Promise<Answer> {
   let taken: Answer | null;
   try {
-    taken = await takeIn(exchange, { flight, fwd, decision, answer: decoded });
+    taken = await takeIn(exchange, storing);
   } catch (error) {
     return await askAgain(exchange, task, answer, asFailure(error));
   }
   // The whole that was fetched in place of a part is not to be had from the store: the part is asked for.
-  return taken ?? await passThrough(exchange, { fwd, detail: "not-stored" });
+  return taken ?? await passThrough(exchange, { fwd: task.fwd, detail: "not-stored" });
 }
 
 /** The request that was sent: the whole is asked for also where the client wants its fields only. */
@@ -119,22 +138,22 @@ function fetched(exchange: Exchange): CacheRequest {
 }
 
 /** Passes on an answer that is for its own request alone, and remembers that, so that the next ones do not wait for each other. */
-async function unstorable(
+function unstorable(
   exchange: Exchange,
   { flight, fwd }: Lead,
   answer: UpstreamAnswer,
   { reason, hitForMissMs }: NotStorable,
-): Promise<Answer> {
+): Answer | Promise<Answer> {
   const { collapse } = exchange.services;
   collapse.rememberSolo(exchange.key, hitForMissMs);
   collapse.finish(flight, null);
   if (isAskedInVain(exchange, answer)) exchange.leaveAsItIs();
   if (exchange.wantsPart && exchange.rewrite === null) {
     discard(answer);
-    return await passThrough(exchange, { fwd, detail: reason });
+    return passThrough(exchange, { fwd, detail: reason });
   }
   const note = forwardNote(exchange, { fwd, detail: reason });
-  return await wholeDocument(exchange, streamAnswer(exchange, answer, { note, askedMethod: "GET" }));
+  return wholeDocument(exchange, streamAnswer(exchange, answer, { note, askedMethod: "GET" }));
 }
 
 /**
