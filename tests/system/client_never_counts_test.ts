@@ -38,7 +38,9 @@ async function answer(exchange: ScriptedExchange): Promise<void> {
   if (target.endsWith("?endless")) {
     await exchange.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
     const chunk = `4000\r\n${"x".repeat(0x4000)}\r\n`;
-    for (; exchange.isOpen; await exchange.wait(5)) await Promise.race([exchange.write(chunk), exchange.left]);
+    let hasLeft = false;
+    exchange.left.then(() => hasLeft = true);
+    for (; !hasLeft; await exchange.wait(5)) await Promise.race([exchange.write(chunk), exchange.left]);
     return;
   }
   await exchange.body();
