@@ -3,7 +3,7 @@ import { concat } from "../request/gathered_body.ts";
 import { refusedMessage } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
-import type { BodySource } from "../wire/body_source.ts";
+import { type BodySource, bytesBody } from "../wire/body_source.ts";
 import { WireError } from "../wire/wire_error.ts";
 
 /** Larger bodies are not looked into: what types look for are a few words. */
@@ -21,20 +21,6 @@ export async function peekedBody(exchange: Exchange, body: BodySource | null): P
   const bytes = await readAll(body);
   exchange.bodyText = new TextDecoder().decode(bytes);
   return bytesBody(bytes);
-}
-
-/** Content that is there as a whole. */
-function bytesBody(bytes: Uint8Array): BodySource {
-  let rest: Uint8Array | null = bytes.byteLength === 0 ? null : bytes;
-  return {
-    lengthBytes: bytes.byteLength,
-    read() {
-      const chunk = rest;
-      rest = null;
-      return Promise.resolve(chunk);
-    },
-    cancel: () => rest = null,
-  };
 }
 
 async function readAll(body: BodySource): Promise<Uint8Array> {

@@ -6,6 +6,7 @@ import type { Config } from "../config/config.ts";
 import type { Fields } from "../http/fields.ts";
 import { createLogger } from "../logging/logger.ts";
 import type { Transport, UpstreamBody, UpstreamRequest } from "../upstream_client/transport.ts";
+import { bytesBody } from "../wire/body_source.ts";
 import { Gateway } from "./gateway.ts";
 
 /** What a made-up upstream answers. */
@@ -66,17 +67,5 @@ function transportOf({ status, fields, body }: MadeUpAnswer, clock: Clock, sent:
 }
 
 function bodyOf(bytes: Uint8Array<ArrayBuffer>): UpstreamBody {
-  let rest: Uint8Array | null = bytes.byteLength === 0 ? null : bytes;
-  return {
-    lengthBytes: bytes.byteLength,
-    read() {
-      const chunk = rest;
-      rest = null;
-      return Promise.resolve(chunk);
-    },
-    readAll: () => Promise.resolve(bytes),
-    cancel() {
-      rest = null;
-    },
-  };
+  return { ...bytesBody(bytes), readAll: () => Promise.resolve(bytes) };
 }

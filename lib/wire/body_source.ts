@@ -15,3 +15,19 @@ export interface BodySource {
   /** The trailer section, once `read` has answered `null`; absent or `null` where there was none (RFC 9110 §6.5). */
   readonly trailers?: Readonly<Fields> | null;
 }
+
+/** Content that is there as a whole. */
+export function bytesBody(bytes: Uint8Array): BodySource {
+  let rest: Uint8Array | null = bytes.byteLength === 0 ? null : bytes;
+  return {
+    lengthBytes: bytes.byteLength,
+    read() {
+      const chunk = rest;
+      rest = null;
+      return Promise.resolve(chunk);
+    },
+    cancel() {
+      rest = null;
+    },
+  };
+}

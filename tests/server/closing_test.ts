@@ -15,6 +15,18 @@ async function isRefused(address: string): Promise<boolean> {
   }
 }
 
+/** A handler that says when it is `asked`, and replies when `answer` is resolved. */
+function heldHandler() {
+  const answer = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const handler = async () => {
+    asked.resolve();
+    await answer.promise;
+    return textReply("served");
+  };
+  return { asked, answer, handler };
+}
+
 Deno.test("close() ends idle connections, and takes no new ones", async () => {
   await using running = await serving(() => textReply("served"));
   using idle = await RawClient.to(running.address);
@@ -28,13 +40,8 @@ Deno.test("close() ends idle connections, and takes no new ones", async () => {
 });
 
 Deno.test("close() lets what is under way end, and says that the connection ends with it", async () => {
-  const answer = Promise.withResolvers<void>();
-  const asked = Promise.withResolvers<void>();
-  await using running = await serving(async () => {
-    asked.resolve();
-    await answer.promise;
-    return textReply("served");
-  });
+  const { asked, answer, handler } = heldHandler();
+  await using running = await serving(handler);
   using client = await RawClient.to(running.address);
   await client.send(GET);
   await asked.promise;
@@ -141,13 +148,8 @@ Deno.test("stopListening() ends one address, and its connections alone", async (
 });
 
 Deno.test("a client that sends on behind the last reply reads that, not a reset", async () => {
-  const answer = Promise.withResolvers<void>();
-  const asked = Promise.withResolvers<void>();
-  await using running = await serving(async () => {
-    asked.resolve();
-    await answer.promise;
-    return textReply("served");
-  });
+  const { asked, answer, handler } = heldHandler();
+  await using running = await serving(handler);
   using client = await RawClient.to(running.address);
   await client.send(GET);
   await asked.promise;
