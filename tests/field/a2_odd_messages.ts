@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { asking, type FieldRow, HIGH_BYTES, MAX_BODY_BYTES, type Seen } from "./field_row.ts";
+import { asking, type FieldRow, HIGH_BYTES, type Seen } from "./field_row.ts";
+
+/** Largest request content that host `any.test` takes. */
+export const MAX_BODY_BYTES = 1_000;
 
 const FAILED = "502 \"The upstream's answer is not valid HTTP\", a failed try in the upstream's books";
 

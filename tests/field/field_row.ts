@@ -1,4 +1,17 @@
 import type { ScriptedExchange, ScriptedHead } from "../origins/scripted_origin.ts";
+import type { TestConfig } from "../system/test_config.ts";
+
+/** Rows that are tried on one gateway. */
+export interface FieldSheet {
+  readonly name: string;
+  /** The origins in front of which the gateway stands, the first being `0`. */
+  readonly origins: number;
+  /** The configuration, given the addresses of the origins. */
+  readonly config: (origins: readonly string[]) => TestConfig;
+  readonly rows: readonly FieldRow[];
+  /** No row may count against an upstream. */
+  readonly isHarmless?: true;
+}
 
 /** One thing that users ran into: what a client sends, what the origin answers, and what must hold. */
 export interface FieldRow {
@@ -11,6 +24,8 @@ export interface FieldRow {
   readonly fellShort: boolean;
   /** The bytes of each request, as Latin-1 text, one after the other, each on a connection of its own. */
   readonly requests: readonly string[];
+  /** The requests are sent all at once. */
+  readonly isAtOnce?: true;
   /** The origin's part; else it answers 200, fresh for a minute, with what it was asked. */
   readonly answer?: (asked: Asked) => Promise<void>;
   /** The requests go to the admin address. */
@@ -23,6 +38,8 @@ export interface FieldRow {
 export interface Asked {
   readonly exchange: ScriptedExchange;
   readonly body: string;
+  /** The number of the origin that was asked. */
+  readonly origin: number;
 }
 
 /** What came of a row. */
@@ -44,10 +61,8 @@ export interface FieldResponse {
 /** A request at the origin: its head, and its content as Latin-1 text. */
 export interface OriginRequest extends ScriptedHead {
   readonly body: string;
+  readonly origin: number;
 }
-
-/** Largest request content that host `any.test` takes. */
-export const MAX_BODY_BYTES = 1_000;
 
 /** Content as text. */
 export function textOf({ body }: FieldResponse): string {

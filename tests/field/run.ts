@@ -3,12 +3,14 @@
  * something does not.
  */
 import { startFieldGateway } from "../system/field_gateway.ts";
-import { fieldRows } from "./field_rows.ts";
+import { fieldSheets } from "./field_sheets.ts";
 
 const problems: string[] = [];
-{
-  await using field = await startFieldGateway();
-  for (const row of fieldRows) {
+const fieldRows = fieldSheets.flatMap(({ rows }) => rows);
+for (const sheet of fieldSheets) {
+  await print(`\n${sheet.name}`);
+  await using field = await startFieldGateway(sheet);
+  for (const row of sheet.rows) {
     const problem = await field.tryRow(row);
     if (problem !== null) problems.push(problem);
     await print(`${problem === null ? "holds" : "FAILS"}  ${row.line}  ${row.name}`);

@@ -1,6 +1,6 @@
 import { type ScriptedHandler, type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
-import { customPool, type TestConfig, testConfig } from "./_test_config.ts";
+import { customPool, type TestConfig, testConfig } from "./test_config.ts";
 
 /** A gateway in front of an origin that a test scripts. */
 export interface ScriptedGateway {

@@ -2,7 +2,7 @@ import { fieldValue } from "../../lib/http/fields.ts";
 import { type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
 import { rawRequest, requestText, textOf } from "./_raw_client.ts";
-import { customPool, type TestConfig, testConfig } from "./_test_config.ts";
+import { customPool, type TestConfig, testConfig } from "./test_config.ts";
 
 /** An origin whose responses tell their target and a version that a test raises; it takes part in validation. */
 export interface VersionedOrigin extends ScriptedOrigin {

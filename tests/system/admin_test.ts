@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { freePort, type GatewayPlaces, startGateway } from "./_gateway.ts";
 import { rawRequest, requestText, textOf } from "./_raw_client.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 
 const UPSTREAM = `http://127.0.0.1:${freePort()}`;
 

@@ -3,7 +3,7 @@ import { eventually } from "./_eventually.ts";
 import { residentBytes, startGateway } from "./_gateway.ts";
 import { rawRequest, requestText } from "./_raw_client.ts";
 import { drained, patternChunk, patternHash, patternStream, startStreamingOrigin } from "./_streaming_origin.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 
 const MIB = 1024 * 1024;
 /** More than all socket buffers on the way can hold. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { fieldValue } from "../../lib/http/fields.ts";
 import { type ScriptedHandler, type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { fetched, freePort, type RunningGateway, startGateway } from "./_gateway.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 
 /** What differs between the gateways of a chain. */
 interface Link {

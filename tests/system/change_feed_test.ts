@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { eventually } from "./_eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
-import { testConfig } from "./_test_config.ts";
+import { testConfig } from "./test_config.ts";
 
 const PATIENCE_MS = 60_000;
 const MOVIE = "/3/movie/550?append_to_response=credits,images";

@@ -3,7 +3,7 @@ import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { caCert, type EgressServer, httpProxy, serverTls, socks5Proxy } from "../upstream_client/egress_servers.ts";
 import { eventually } from "./_eventually.ts";
 import { fetched, type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 
 /** Names that nothing but the tests' proxies can resolve. */
 const HOSTS = { "origin.egress.example": "127.0.0.1", "upstream.example": "127.0.0.1" };

@@ -4,7 +4,7 @@ import { eventually } from "./_eventually.ts";
 import { startGateway } from "./_gateway.ts";
 import { startLoad } from "./_load.ts";
 import { startOriginProcess } from "./_origin_process.ts";
-import { testConfig } from "./_test_config.ts";
+import { testConfig } from "./test_config.ts";
 
 for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
   Deno.test(`no GET fails when one of two upstreams gets ${signal} under load`, async () => {

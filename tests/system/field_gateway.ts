@@ -1,64 +1,40 @@
-import { type ScriptedExchange, startScriptedOrigin } from "../origins/scripted_origin.ts";
-import { type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
+import { type ScriptedExchange, type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
+import { type RunningGateway, startGateway } from "./_gateway.ts";
 import { rawRequest, type RawResponse } from "./_raw_client.ts";
-import { customPool, testConfig } from "./_test_config.ts";
-import { type FieldRow, MAX_BODY_BYTES, type OriginRequest } from "../field/field_row.ts";
+import { testConfig } from "./test_config.ts";
+import type { FieldRow, FieldSheet, OriginRequest } from "../field/field_row.ts";
 
-/** A gateway process and its origin, in front of which rows are tried. */
+/** A gateway process and its origins, in front of which the rows of a sheet are tried. */
 export interface FieldGateway extends AsyncDisposable {
   readonly gateway: RunningGateway;
   /** What does not hold of a row; `null` where all does. */
   tryRow(row: FieldRow): Promise<string | null>;
 }
 
-/** How long a client may be silent in the middle of its content. */
-const BODY_TIMEOUT = "700ms";
-
-/** The listeners, told apart by host. */
-function configOf(origin: string, places: GatewayPlaces): string {
-  return testConfig(places, {
-    server: { workers: 1, limits: { body_timeout: BODY_TIMEOUT } },
-    logging: { access: "off" },
-    pools: {
-      any: customPool([origin]),
-      base: customPool([`${origin}/base`]),
-      tmdb: { type: "tmdb-api", health: false, upstreams: [origin], key_mode: "pass" },
-    },
-    listeners: [
-      { name: "any", host: ["any.test"], pool: "any", max_request_body: MAX_BODY_BYTES },
-      { name: "let", host: ["let.test"], pool: "any", forward_fields: ["X-Forwarded-Scheme", "X-Method-Override"] },
-      { name: "pre", host: ["pre.test"], prefix: "/pre", strip_prefix: true, pool: "base" },
-      { name: "bare", host: ["bare.test"], prefix: "/pre", strip_prefix: true, pool: "any" },
-      { name: "tmdb", host: ["tmdb.test"], prefix: "/3", pool: "tmdb" },
-      { name: "nameless", prefix: "/nameless", pool: "any" },
-    ],
-  });
-}
-
-/** Starts both. */
-export async function startFieldGateway(): Promise<FieldGateway> {
+/** Starts them. */
+export async function startFieldGateway(sheet: FieldSheet): Promise<FieldGateway> {
   const stack = new AsyncDisposableStack();
-  const origin = stack.adopt(await startScriptedOrigin(() => {}), (running) => running.close());
+  const origins: ScriptedOrigin[] = [];
+  for (let number = 0; number < sheet.origins; number++) {
+    origins.push(stack.adopt(await startScriptedOrigin(() => {}), (running) => running.close()));
+  }
   const gateway = stack.adopt(
-    await startGateway({ config: (places) => configOf(origin.url, places) }),
+    await startGateway({ config: (places) => testConfig(places, sheet.config(origins.map(({ url }) => url))) }),
     (running) => running.close(),
   );
   return {
     gateway,
     async tryRow(row) {
       const asked: OriginRequest[] = [];
-      origin.handle(async (exchange) => {
-        const body = String.fromCharCode(...await exchange.body());
-        asked.push({ ...exchange.head, body });
-        await (row.answer?.({ exchange, body }) ?? echo(exchange, body));
-      });
+      for (const [number, origin] of origins.entries()) {
+        origin.handle(async (exchange) => {
+          const body = String.fromCharCode(...await exchange.body());
+          asked.push({ ...exchange.head, body, origin: number });
+          await (row.answer?.({ exchange, body, origin: number }) ?? echo(exchange, body));
+        });
+      }
       try {
-        const port = row.isAdmin ? Number(new URL(gateway.adminUrl).port) : gateway.port;
-        const responses: RawResponse[] = [];
-        for (const request of row.requests) {
-          responses.push(await rawRequest(port, request, { isHead: request.startsWith("HEAD ") }));
-        }
-        row.holds({ responses, asked });
+        row.holds({ responses: await responsesOf(row, gateway), asked });
         return null;
       } catch (error) {
         return error instanceof Error ? error.message : String(error);
@@ -66,6 +42,15 @@ export async function startFieldGateway(): Promise<FieldGateway> {
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+async function responsesOf(row: FieldRow, gateway: RunningGateway): Promise<RawResponse[]> {
+  const port = row.isAdmin ? Number(new URL(gateway.adminUrl).port) : gateway.port;
+  const ask = (request: string) => rawRequest(port, request, { isHead: request.startsWith("HEAD ") });
+  if (row.isAtOnce) return await Promise.all(row.requests.map(ask));
+  const responses: RawResponse[] = [];
+  for (const request of row.requests) responses.push(await ask(request));
+  return responses;
 }
 
 function echo(exchange: ScriptedExchange, body: string): Promise<void> {

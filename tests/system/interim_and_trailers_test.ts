@@ -4,7 +4,7 @@ import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { parseHead, rawRequest, requestText, textOf } from "./_raw_client.ts";
 import { openRaw } from "./_raw_connection.ts";
 import { startScriptedGateway } from "./_scripted_gateway.ts";
-import { customPool } from "./_test_config.ts";
+import { customPool } from "./test_config.ts";
 
 const HINTS = "HTTP/1.1 103 Early Hints\r\nlink: </styles.css>; rel=preload; as=style\r\nx-hint: one\r\n\r\n";
 const PROCESSING = "HTTP/1.1 102 Processing\r\n\r\n";

@@ -3,7 +3,7 @@ import { readExposition } from "../metrics/exposition_text.ts";
 import { startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
 import { eventually } from "./_eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
-import { testConfig } from "./_test_config.ts";
+import { testConfig } from "./test_config.ts";
 
 const REVOKED = "1111aaaa2222bbbb3333cccc4444dddd";
 const LIMITED = "5555aaaa6666bbbb7777cccc8888dddd";

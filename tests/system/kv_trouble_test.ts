@@ -5,7 +5,7 @@ import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { eventually } from "./_eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
 import { rawRequest, type RawResponse, requestText, textOf } from "./_raw_client.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 
 async function startOrigin(stack: AsyncDisposableStack) {
   return stack.adopt(

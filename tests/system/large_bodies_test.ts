@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { parseSizeBytes } from "../../lib/config/units.ts";
 import { residentBytes, type RunningGateway, startGateway } from "./_gateway.ts";
 import { drained, patternChunk, patternHash, startStreamingOrigin } from "./_streaming_origin.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 
 const MIB = 1024 * 1024;
 const BODY_BYTES = parseSizeBytes(Deno.env.get("USHER_TEST_BODY") ?? "256MiB")!;

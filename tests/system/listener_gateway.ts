@@ -1,5 +1,5 @@
 import { type RunningGateway, startGateway } from "./_gateway.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 
 /** A gateway process with one listener on everything, in front of one upstream; `cache` is the listener's own `cache:`. */
 export function startListenerGateway(

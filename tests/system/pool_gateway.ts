@@ -1,5 +1,5 @@
 import { type RunningGateway, startGateway } from "./_gateway.ts";
-import { PATIENT, type TestConfig, testConfig } from "./_test_config.ts";
+import { PATIENT, type TestConfig, testConfig } from "./test_config.ts";
 
 export type { RunningGateway } from "./_gateway.ts";
 

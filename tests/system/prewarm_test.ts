@@ -4,7 +4,7 @@ import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { runMain } from "./_command.ts";
 import { eventually } from "./_eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 import { ask, postAdmin, startVersioned, startVersionedOrigin, type VersionedOrigin } from "./_versioned_origin.ts";
 
 interface Progress {

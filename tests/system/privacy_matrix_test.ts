@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fieldValue } from "../../lib/http/fields.ts";
 import { startScriptedGateway } from "./_scripted_gateway.ts";
-import { customPool } from "./_test_config.ts";
+import { customPool } from "./test_config.ts";
 import { fetched } from "./_gateway.ts";
 
 /** What marks a response as one user's, and how that user asks for it. */

@@ -3,7 +3,7 @@ import { fieldValue } from "../../lib/http/fields.ts";
 import { startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { fetched, startGateway } from "./_gateway.ts";
 import { startScriptedGateway } from "./_scripted_gateway.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 
 /** Requests that must reach the origin each for itself: from two users, twice, by GET and at once. */
 async function askAsTwo(

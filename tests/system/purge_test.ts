@@ -4,7 +4,7 @@ import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { runMain } from "./_command.ts";
 import { eventually } from "./_eventually.ts";
 import { startGateway } from "./_gateway.ts";
-import { testConfig } from "./_test_config.ts";
+import { testConfig } from "./test_config.ts";
 import { ask, postAdmin, startVersioned, startVersionedOrigin, versionedConfig, warm } from "./_versioned_origin.ts";
 
 /** Orders, what they purge, and what they must leave alone. */

@@ -3,7 +3,7 @@ import { startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { eventually } from "./_eventually.ts";
 import { fetched, freePort, type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { startLoad } from "./_load.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 
 /** What changes from one configuration to the next. */
 interface Variant {

@@ -6,7 +6,7 @@ import { filePath } from "../origins/artwork.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { eventually } from "./_eventually.ts";
 import { fetched, type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
-import { testConfig } from "./_test_config.ts";
+import { testConfig } from "./test_config.ts";
 
 /** A gateway for TMDB with more keys for its API listener. */
 function configOf(places: GatewayPlaces, originUrl: string, api: Readonly<Record<string, unknown>>): string {

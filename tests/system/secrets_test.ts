@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { fetched, freePort, startGateway } from "./_gateway.ts";
-import { testConfig } from "./_test_config.ts";
+import { testConfig } from "./test_config.ts";
 
 const POOL_KEY = "aaaabbbbccccddddeeeeffff00001111";
 const CLIENT_KEY = "11112222333344445555666677778888";

@@ -5,7 +5,7 @@ import { fetched, sha256, startGateway } from "./_gateway.ts";
 import { requestText } from "./_raw_client.ts";
 import { openRaw } from "./_raw_connection.ts";
 import { startScriptedGateway } from "./_scripted_gateway.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 
 const LATENCY_MS = 100;
 /** Requests for what is not to be shared that are answered only when so many are there at one time. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ScriptedHandler, type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { eventually } from "./_eventually.ts";
 import { type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
-import { testConfig } from "./_test_config.ts";
+import { testConfig } from "./test_config.ts";
 
 const well: ScriptedHandler = (exchange) => exchange.reply({ body: "x" });
 

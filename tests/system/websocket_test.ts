@@ -7,7 +7,7 @@ import { type GatewayPlaces, type RunningGateway, startGateway } from "./_gatewa
 import { parseHead, rawRequest, requestText, textOf } from "./_raw_client.ts";
 import { openRaw, type RawConnection } from "./_raw_connection.ts";
 import { type ScriptedGateway, startScriptedGateway } from "./_scripted_gateway.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 import { startWebSocketOrigin } from "./_websocket_origin.ts";
 
 const MIB = 1024 * 1024;

@@ -3,7 +3,7 @@ import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { eventually } from "./_eventually.ts";
 import { fetched, type RunningGateway, startGateway } from "./_gateway.ts";
 import { startLoad } from "./_load.ts";
-import { customPool, testConfig } from "./_test_config.ts";
+import { customPool, testConfig } from "./test_config.ts";
 
 async function start(stack: AsyncDisposableStack, server: Readonly<Record<string, unknown>> = {}) {
   const origin = stack.adopt(await startTmdbOrigin({ latencyMs: 10 }), (running) => running.close());

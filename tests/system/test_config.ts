@@ -1,5 +1,3 @@
-import type { GatewayPlaces } from "./_gateway.ts";
-
 /** A mapping as it stands in a configuration file. */
 type Mapping = Readonly<Record<string, unknown>>;
 
@@ -14,8 +12,15 @@ export interface TestConfig {
   readonly listeners: readonly Mapping[];
 }
 
+/** Where a gateway listens and keeps its data. */
+interface Places {
+  readonly port: number;
+  readonly adminPort: number;
+  readonly dataDir: string;
+}
+
 /** A configuration file; YAML takes JSON as it is. */
-export function testConfig({ port, adminPort, dataDir }: GatewayPlaces, parts: TestConfig): string {
+export function testConfig({ port, adminPort, dataDir }: Places, parts: TestConfig): string {
   return JSON.stringify({
     server: { data_dir: dataDir, workers: 2, worker_timeout: "5m", ...parts.server },
     admin: { listen: `127.0.0.1:${adminPort}`, ...parts.admin },

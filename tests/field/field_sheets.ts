@@ -1,0 +1,5 @@
+import { clientRows } from "./a_sheet.ts";
+import type { FieldSheet } from "./field_row.ts";
+
+/** What users ran into, sheet by sheet; at most ten rows a line. */
+export const fieldSheets: readonly FieldSheet[] = [clientRows];
