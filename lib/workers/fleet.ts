@@ -4,6 +4,7 @@ import { wantsImageWorker } from "../gateway/compile_images.ts";
 import { type SharedLimits, sweepLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
+import { addDrained, type Drained } from "./drained.ts";
 import type { ConfigGeneration, FromWorker, InitMessage, PeerName, PrewarmResult, ReadResult } from "./messages.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 import { WorkerHandle } from "./worker_handle.ts";
@@ -200,18 +201,19 @@ export class Fleet {
     return sum;
   }
 
-  /** Lets every worker finish what it has begun, at most `graceMs`, and ends it. */
-  async stop(graceMs: number): Promise<void> {
+  /** Lets every worker finish what it has begun, at most `graceMs`, and ends it; what became of their requests. */
+  async stop(graceMs: number): Promise<Drained> {
     this.#stopping = true;
     clearInterval(this.#heartbeat);
     for (const timer of this.#restarts.values()) clearTimeout(timer);
     for (const handle of this.#starting.values()) handle.terminate();
-    await Promise.all(this.live.map(async (handle) => {
-      await handle.call({ type: "stop", graceMs }, (message) => message.type === "stopped", graceMs + 1_000).catch(
-        () => {},
-      );
+    const isStopped = (message: FromWorker) => message.type === "stopped";
+    const answers = await Promise.all(this.live.map(async (handle) => {
+      const answer = await handle.call({ type: "stop", graceMs }, isStopped, graceMs + 1_000).catch(() => null);
       handle.terminate();
+      return answer?.type === "stopped" ? [answer.drained] : [];
     }));
+    return addDrained(answers.flat(), this.slots.map(({ retired }) => retired));
   }
 
   /** A reload may have made the first work for it, or taken the last away. */

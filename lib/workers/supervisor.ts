@@ -259,10 +259,12 @@ export class Supervisor {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     const closing = this.#operations?.close();
-    await this.#fleet.stop(graceMs);
+    const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
     await this.#closeAdmin();
     this.#operations?.release();
+    // The last line: that the process ended as asked, and whether anybody noticed.
+    this.#options.logger.info(`Usher has stopped, ${finished} requests finished`, { cut, since_start: sinceStart });
   }
 
   /** The admin surface is served only once they are there. */
