@@ -1,5 +1,8 @@
 import { checkReport } from "../../lib/config/check.ts";
-import { defaultConfig, load, shown, typedPath } from "./config_file.ts";
+import { formatListenAddress } from "../../lib/config/addresses.ts";
+import type { TcpAddress } from "../../lib/config/config.ts";
+import { Misuse } from "./command.ts";
+import { configFile, load } from "./config_file.ts";
 
 /** Where the admin surface of a running gateway is, and what opens it. */
 export interface AdminAccess {
@@ -26,20 +29,25 @@ const TIMEOUT_MS = 60_000;
 /**
  * Where the gateway is: what was said, else what the configuration says.
  *
+ * @throws {Misuse} when what was said is no URL
  * @throws {Error} when neither says it; its message is for the user
  */
 export async function adminAccess({ admin, token, config }: AdminFlags): Promise<AdminAccess> {
   const given = token ?? Deno.env.get("USHER_ADMIN_TOKEN") ?? null;
   if (admin !== undefined) {
-    if (!/^https?:\/\//i.test(admin) || !URL.canParse(admin)) throw new Error(`--admin wants a URL, found "${admin}"`);
+    if (!/^https?:\/\//i.test(admin) || !URL.canParse(admin)) throw new Misuse(`--admin wants a URL, found "${admin}"`);
     return { url: admin.replace(/\/+$/, ""), token: given };
   }
-  const file = config === undefined ? defaultConfig("purge") : shown(typedPath(config));
-  const result = await load(file);
+  const result = await load(configFile("purge", config));
   if (!result.ok) throw new Error(checkReport(result));
-  const { listen: { hostname, port }, token: configured } = result.config.admin;
-  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "[::1]" : hostname;
-  return { url: `http://${host}:${port}`, token: given ?? configured };
+  const { listen, token: configured } = result.config.admin;
+  return { url: reachableUrl(listen), token: given ?? configured };
+}
+
+/** The URL under which an address to listen on is reached from this machine. */
+export function reachableUrl({ hostname, port }: TcpAddress): string {
+  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
+  return `http://${formatListenAddress({ hostname: host, port })}`;
 }
 
 /** What the admin surface answered. */

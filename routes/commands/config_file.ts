@@ -1,7 +1,8 @@
+import { Buffer } from "node:buffer";
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
-import { readText } from "../../lib/config/read_text.ts";
+import { MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/read_text.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { refusedCheck, upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { fail } from "./terminal.ts";
@@ -9,10 +10,14 @@ import { fail } from "./terminal.ts";
 /** Names that a configuration may use for types and strategies. */
 export const NAMES = { types: upstreamTypeNames, strategies: balancerNames, refusedCheck };
 
-/** Reads and checks a configuration file. */
+/** What a configuration that comes from standard input (`--config -`) is called in messages. */
+const STANDARD_INPUT = "standard input";
+
+/** Reads and checks a configuration: of a file, or of standard input where `configFile` says so. */
 export function load(path: string): Promise<LoadResult> {
   return loadConfig(path, {
     ...NAMES,
+    ownText: path === STANDARD_INPUT ? standardInput : undefined,
     readTextFile: readText,
     env: (name) => Deno.env.get(name),
     cores: navigator.hardwareConcurrency,
@@ -21,8 +26,36 @@ export function load(path: string): Promise<LoadResult> {
   });
 }
 
+/** The configuration that a command uses: the file that was named, standard input for `-`, else that of {@linkcode defaultConfig}. */
+export function configFile(command: string, given: string | undefined): string {
+  if (given === "-") return STANDARD_INPUT;
+  return given === undefined ? defaultConfig(command) : shown(typedPath(given));
+}
+
+/** Standard input can be read once: a reload takes the same text, with the files and variables that it names as they are then. */
+let input: Promise<string> | null = null;
+
+function standardInput(): Promise<string> {
+  return input ??= readStandardInput();
+}
+
+async function readStandardInput(): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of Deno.stdin.readable) {
+    bytes += chunk.length;
+    if (bytes > MAX_FILE_BYTES) throw new UnusableFile(`it is larger than ${MAX_FILE_BYTES / 1024 ** 2}MiB`);
+    chunks.push(chunk);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new UnusableFile("it is not UTF-8 text");
+  }
+}
+
 /** The file that is used where none is named. */
-export function defaultConfig(command: string): string {
+function defaultConfig(command: string): string {
   if (
     !["start", "check", "doctor", "explain", "health", "purge", "prewarm"].includes(command) || exists("config.yaml")
   ) {
