@@ -8,6 +8,7 @@ import { addDrained, type Drained } from "./drained.ts";
 import type { ConfigGeneration, FromWorker, InitMessage, PeerName, PrewarmResult, ReadResult } from "./messages.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 import { WorkerHandle } from "./worker_handle.ts";
+import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 
 /** A small machine under load takes its time; one that hangs is found out all the same. */
 const START_TIMEOUT_MS = 120_000;
@@ -55,6 +56,8 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #lasting: readonly Slot[];
   readonly #image: Slot;
+  /** Where the workers write that were started first. */
+  readonly #places: WrittenPlaces;
   #current: ConfigGeneration;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   /** Workers on their way up. */
@@ -70,6 +73,7 @@ export class Fleet {
   constructor(options: FleetOptions, first: ConfigGeneration) {
     this.#options = options;
     this.#current = first;
+    this.#places = { dataDir: first.config.server.dataDir, listeners: first.config.listeners };
     const serving = Array.from({ length: options.servingWorkers }, (_, index) => newSlot("serving", index));
     this.#lasting = [...serving, newSlot("health", options.servingWorkers)];
     this.#image = newSlot("image", this.#lasting.length);
@@ -236,6 +240,7 @@ export class Fleet {
     const handle = new WorkerHandle({
       url: this.#options.url,
       name: slot.name,
+      permissions: workerPermissions(slot.role, { ...this.#places, listeners: this.#current.config.listeners }),
       onDeath: (reason) => this.#died(slot, handle, reason),
     });
     const init: InitMessage = {

@@ -24,6 +24,7 @@ import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "./prewarmer.ts"
 import type { PurgeOutcome } from "./purge_desk.ts";
 import { forwardPurge, type PeerAnswer } from "./purge_peers.ts";
 import { gauges, statusOf } from "./status.ts";
+import { foldersOutOfReach } from "./worker_permissions.ts";
 
 /** What a supervisor is made of. */
 export interface SupervisorOptions {
@@ -306,6 +307,9 @@ export class Supervisor {
     if (!loaded.ok) return this.#reloadFailed(loaded.problems.map(formatLocated));
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
     const before = this.config;
+    const { server: { dataDir }, listeners } = this.#options.config;
+    const outOfReach = foldersOutOfReach({ dataDir, listeners }, loaded.config);
+    if (outOfReach.length > 0) return this.#reloadFailed(outOfReach.map(restartFor));
     const generation = this.#fleet.current.generation + 1;
     const problem = await this.#fleet.reload({ generation, config: loaded.config });
     if (problem !== null) return this.#reloadFailed([problem]);
@@ -335,6 +339,10 @@ export class Supervisor {
 function diskFilterMemory({ config, kvFile, kvBeside }: SupervisorOptions): SharedArrayBuffer | null {
   const limitBytes = diskLimitBytes({ config, kvBeside });
   return kvFile.path === null || limitBytes === 0 ? null : newDiskFilterMemory(limitBytes);
+}
+
+function restartFor(folder: string): string {
+  return `A unix socket in ${folder} needs a restart: workers may write only where sockets were at the start`;
 }
 
 function messageOf(error: unknown): string {
