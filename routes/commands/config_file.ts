@@ -65,8 +65,11 @@ function defaultConfig(command: string): string {
     fail("There is no config.yaml: using config.example.yaml. Copy it to config.yaml and make it yours.");
   }
   if (exists("config.example.yaml")) return "config.example.yaml";
-  // A compiled program carries the example along.
-  return fileURLToPath(new URL("../../config.example.yaml", import.meta.url));
+  // A program carries the example along: one that was compiled where it stands among the sources, a bundle beside itself.
+  const carried = ["../../config.example.yaml", "config.example.yaml"].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url))
+  );
+  return carried.find(exists) ?? carried[0]!;
 }
 
 /** A path as the user means it: `deno task` runs in the project's folder; a path that the user typed means the folder they typed it in. */
