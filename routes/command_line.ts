@@ -1,20 +1,23 @@
 import { checkReport } from "../lib/config/check.ts";
 import { configReference } from "../lib/config/reference.ts";
 import { jsonSchema } from "../lib/config/json_schema.ts";
-import { formatLocated } from "../lib/config/located.ts";
-import { portsInUse } from "../lib/config/ports.ts";
 import { runGateway } from "../lib/workers/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
-import { reachableUrl } from "./commands/admin_client.ts";
 import { askedInstead, type Command, Misuse, misused, readArguments, unknown } from "./commands/command.ts";
-import { configFile, load, NAMES } from "./commands/config_file.ts";
+import { load, NAMES } from "./commands/config_file.ts";
+import { configFile } from "./commands/config_path.ts";
+import { checkPorts } from "./commands/check_ports.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { health } from "./commands/health.ts";
 import { migrateEnvCommand } from "./commands/migrate_env.ts";
 import { prewarmCommand } from "./commands/prewarm.ts";
 import { purgeCommand } from "./commands/purge.ts";
-import { fail, print } from "./commands/terminal.ts";
+import { reloadCommand } from "./commands/reload.ts";
+import { statusCommand } from "./commands/status.ts";
+import { stopCommand } from "./commands/stop.ts";
+import { print } from "./commands/terminal.ts";
 
 const CONFIG_OPTION = { config: { type: "string", short: "c" } } as const;
 
@@ -51,47 +54,36 @@ const check: Command = {
   Prints every mistake with its place. Exits with 0 if there is none, else with 1.
 
   ${CONFIG_HELP}
-  --skip-ports        the gateway that uses these ports is running
+  --skip-ports        do not look whether the ports are free; those of this gateway, if it runs, count as free
 `,
   async run(args) {
     const { values } = readArguments(args, { ...CONFIG_OPTION, "skip-ports": { type: "boolean" } });
     const result = await load(configFile("check", values.config));
     print(checkReport(result));
     if (!result.ok) return 1;
-    const busy = values["skip-ports"] ? [] : portsInUse(result.listening).map(formatLocated);
-    if (busy.length === 0) return 0;
-    print([...busy, "Use --skip-ports if the gateway that listens there is this one"].join("\n"));
-    return 1;
+    return values["skip-ports"] ? 0 : await checkPorts(result, values.config);
   },
 };
 
-const health: Command = {
+const healthCommand: Command = {
   summary: "ask the running gateway whether it is ready",
-  usage: `usage: usher health [--config FILE]
+  usage: `usage: usher health [--config FILE | --admin URL]
 
-  Exits with 0 if it is ready, else with 1.
+  Exits with 0 if it is ready, else with 1. What stands in the file now does not matter.
 
   ${CONFIG_HELP}
 `,
-  async run(args) {
-    const result = await load(configFile("health", readArguments(args, CONFIG_OPTION).values.config));
-    if (!result.ok) return fail(checkReport(result));
-    const url = `${reachableUrl(result.config.admin.listen)}/ready`;
-    try {
-      const response = await fetch(url, { signal: AbortSignal.timeout(3_000) });
-      print(await response.text());
-      return response.ok ? 0 : 1;
-    } catch (error) {
-      return fail(`No gateway answers at ${url}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  },
+  run: (args) => health(readArguments(args, { ...CONFIG_OPTION, admin: { type: "string" } }).values),
 };
 
 /** Every command by its name, in the order of `usher help`. */
 const COMMANDS: Readonly<Record<string, Command>> = {
   start,
   check,
-  health,
+  health: healthCommand,
+  status: statusCommand,
+  reload: reloadCommand,
+  stop: stopCommand,
   purge: purgeCommand,
   prewarm: prewarmCommand,
   explain: explainCommand,

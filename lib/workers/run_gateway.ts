@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type ClaimedKvFile, claimKvFile } from "../cache/kv_claim.ts";
 import { systemClock } from "../clock.ts";
 import { formatListenAddress } from "../config/addresses.ts";
@@ -10,6 +10,7 @@ import { addressKey } from "../gateway/compile.ts";
 import { standardOutput, writeText } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
+import { recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 import { SHARES_PORTS } from "../server/listen_target.ts";
@@ -65,13 +66,14 @@ export async function runGateway(options: RunOptions): Promise<number> {
     });
     supervisor = new Supervisor({
       ...options,
+      askStop: stop.resolve,
       config: loaded.config,
       kvFile: kv.file,
       kvBeside: kv.beside,
       logger,
       descriptors,
     });
-    return await serveUntil(stop.promise, supervisor, logger);
+    return await serveUntil(stop.promise, { supervisor, logger, configFile: options.configFile });
   } finally {
     removeListeners();
     kv?.release();
@@ -79,7 +81,14 @@ export async function runGateway(options: RunOptions): Promise<number> {
   }
 }
 
-async function serveUntil(stopAsked: Promise<void>, supervisor: Supervisor, logger: Logger): Promise<number> {
+/** What is served, and by what it is known. */
+interface Served {
+  readonly supervisor: Supervisor;
+  readonly logger: Logger;
+  readonly configFile: string;
+}
+
+async function serveUntil(stopAsked: Promise<void>, { supervisor, logger, configFile }: Served): Promise<number> {
   try {
     await supervisor.start();
   } catch (error) {
@@ -87,11 +96,29 @@ async function serveUntil(stopAsked: Promise<void>, supervisor: Supervisor, logg
     await supervisor.stop();
     return 1;
   }
+  const removeRecord = await leaveRecord(supervisor, configFile);
   announce(supervisor.config, logger);
   const lost = await Promise.race([stopAsked.then(() => false), supervisor.lost.then(() => true)]);
   if (lost) logger.error("No worker can be started: giving up");
   await supervisor.stop();
+  removeRecord?.();
   return lost ? 1 : 0;
+}
+
+/** Tells the commands of this user where the gateway is; the answer takes that back. */
+async function leaveRecord({ adminUrl, key, config }: Supervisor, configFile: string): Promise<(() => void) | null> {
+  if (adminUrl === null) return null;
+  const record = { pid: Deno.pid, config: resolve(configFile), admin: adminUrl, key };
+  return await writeRunRecord(record, [...recordFolders(envOf), config.server.dataDir]);
+}
+
+/** An environment variable; one that the process may not read is as good as not set. */
+function envOf(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch {
+    return undefined;
+  }
 }
 
 function announce(config: Config, logger: Logger): void {

@@ -2,6 +2,7 @@ import { newLeaseMemory } from "../cache/lease_table.ts";
 import { newDiskFilterMemory } from "../cache/disk_filter.ts";
 import type { StandInKvFile } from "../cache/kv_claim.ts";
 import type { PreparedKvFile } from "../cache/kv_open.ts";
+import { reachableUrl } from "../config/addresses.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
@@ -44,13 +45,20 @@ export interface SupervisorOptions {
   readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
   /** Descriptors that the process may have. */
   readonly descriptors: number;
+  /** Has the process stop this supervisor, as a signal would. */
+  readonly askStop: () => void;
   /** Lets tests break workers. */
   readonly testHooks: boolean;
 }
 
 /** What came of a reload. */
 export type ReloadResult =
-  | { readonly ok: true; readonly generation: number }
+  | {
+    readonly ok: true;
+    readonly generation: number;
+    /** Settings that were changed and take effect at the next start. */
+    readonly atRestart: readonly string[];
+  }
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** Settings that only a restart applies, by their path in the file. */
@@ -90,7 +98,10 @@ export class Supervisor {
   readonly #lost = Promise.withResolvers<void>();
   /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
   readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
+  /** Opens the admin surface to the commands of this user; see {@linkcode RunRecord}. */
+  readonly key = crypto.getRandomValues(new Uint8Array(32)).toHex();
   #admin: HttpServer | null = null;
+  #adminUrl: string | null = null;
   #operations: Operations | null = null;
   #reloading: Promise<ReloadResult> | null = null;
   #reloadAgain = false;
@@ -127,6 +138,11 @@ export class Supervisor {
     return this.config.admin.token;
   }
 
+  /** URL of the admin surface, from this machine; `null` until it is served. */
+  get adminUrl(): string | null {
+    return this.#adminUrl;
+  }
+
   /** Settles when every worker is lost for good. */
   get lost(): Promise<void> {
     return this.#lost.promise;
@@ -150,7 +166,8 @@ export class Supervisor {
     await this.#fleet.start();
     const { hostname, port } = this.config.admin.listen;
     this.#admin = this.#adminServer();
-    await this.#admin.listen({ hostname, port }, fetchHandler(this.#options.adminHandler(this)));
+    const bound = await this.#admin.listen({ hostname, port }, fetchHandler(this.#options.adminHandler(this)));
+    this.#adminUrl = reachableUrl({ hostname, port: Number(bound.slice(bound.lastIndexOf(":") + 1)) });
     this.#operations.begin();
   }
 
@@ -194,6 +211,13 @@ export class Supervisor {
     }
     this.#reloading = this.#reloadUntilCurrent().finally(() => this.#reloading = null);
     return this.#reloading;
+  }
+
+  /** Begins to stop gracefully, for `actor`; answers how long that may take. */
+  requestStop(actor: string): { readonly graceMs: number } {
+    this.#options.logger.write({ audit: "stop", actor });
+    this.#options.askStop();
+    return { graceMs: this.config.server.shutdownGraceMs };
   }
 
   /**
@@ -313,15 +337,12 @@ export class Supervisor {
     const generation = this.#fleet.current.generation + 1;
     const problem = await this.#fleet.reload({ generation, config: loaded.config });
     if (problem !== null) return this.#reloadFailed([problem]);
-    for (const [path, value] of RESTART_ONLY) {
-      if (value(before) !== value(loaded.config)) {
-        logger.warn("A changed setting takes effect at the next start", { setting: path });
-      }
-    }
+    const atRestart = RESTART_ONLY.flatMap(([path, value]) => value(before) === value(loaded.config) ? [] : [path]);
+    for (const setting of atRestart) logger.warn("A changed setting takes effect at the next start", { setting });
     this.#operations?.reconfigure();
     this.#lastReload = { atMs: Date.now(), problems: [] };
     logger.info("Configuration reloaded", { generation, file: this.#options.configFile });
-    return { ok: true, generation };
+    return { ok: true, generation, atRestart };
   }
 
   #reloadFailed(problems: readonly string[]): ReloadResult {

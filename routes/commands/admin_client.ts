@@ -1,14 +1,5 @@
-import { checkReport } from "../../lib/config/check.ts";
-import { formatListenAddress } from "../../lib/config/addresses.ts";
-import type { TcpAddress } from "../../lib/config/config.ts";
 import { Misuse } from "./command.ts";
-import { configFile, load } from "./config_file.ts";
-
-/** Where the admin surface of a running gateway is, and what opens it. */
-export interface AdminAccess {
-  readonly url: string;
-  readonly token: string | null;
-}
+import { type AdminAccess, gatewayPlaces, readEnv, reasonOf } from "./running_gateway.ts";
 
 /** What the user said about it. */
 export interface AdminFlags {
@@ -24,30 +15,49 @@ export const ADMIN_OPTIONS = {
   config: { type: "string", short: "c" },
 } as const;
 
-const TIMEOUT_MS = 60_000;
+/** What these options are, for `--help`. */
+export const ADMIN_HELP =
+  `--config, -c FILE   the configuration that the gateway was started with, which says where it is; - is standard input
+  --admin URL         where its admin address is instead, such as http://127.0.0.1:6636
+  --token T           its token, also USHER_ADMIN_TOKEN`;
+
+/** A reload may take as long as the slowest worker, twice. */
+const TIMEOUT_MS = 130_000;
+/** Whoever listens says at once who they are. */
+const PROBE_MS = 2_000;
 
 /**
- * Where the gateway is: what was said, else what the configuration says.
+ * Where the gateway is and what opens it: what was said, else what a gateway that runs has noted or the configuration says. The
+ * configuration need not be sound.
  *
  * @throws {Misuse} when what was said is no URL
- * @throws {Error} when neither says it; its message is for the user
  */
 export async function adminAccess({ admin, token, config }: AdminFlags): Promise<AdminAccess> {
-  const given = token ?? Deno.env.get("USHER_ADMIN_TOKEN") ?? null;
+  const given = token ?? readEnv("USHER_ADMIN_TOKEN") ?? null;
   if (admin !== undefined) {
     if (!/^https?:\/\//i.test(admin) || !URL.canParse(admin)) throw new Misuse(`--admin wants a URL, found "${admin}"`);
-    return { url: admin.replace(/\/+$/, ""), token: given };
+    return { url: admin.replace(/\/+$/, ""), token: given, isNoted: false };
   }
-  const result = await load(configFile("purge", config));
-  if (!result.ok) throw new Error(checkReport(result));
-  const { listen, token: configured } = result.config.admin;
-  return { url: reachableUrl(listen), token: given ?? configured };
+  const places = await Array.fromAsync(gatewayPlaces(config));
+  const found = await firstAlive(places);
+  const place = found ?? places.at(-1)!;
+  // What is noted opens it for certain; a variable may be of another time.
+  return { ...place, token: token ?? (place.isNoted ? place.token : given ?? place.token) };
 }
 
-/** The URL under which an address to listen on is reached from this machine. */
-export function reachableUrl({ hostname, port }: TcpAddress): string {
-  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
-  return `http://${formatListenAddress({ hostname: host, port })}`;
+async function firstAlive(places: readonly AdminAccess[]): Promise<AdminAccess | null> {
+  for (const place of places) {
+    try {
+      const response = await fetch(`${place.url}/health`, {
+        signal: AbortSignal.timeout(PROBE_MS),
+        redirect: "manual",
+      });
+      if ((await response.text()).startsWith('{"status":"ok"}')) return place;
+    } catch {
+      // It has ended, and could not take its note away.
+    }
+  }
+  return null;
 }
 
 /** What the admin surface answered. */
@@ -74,7 +84,7 @@ export async function askAdmin(access: AdminAccess, target: string, body?: unkno
     const response = await fetch(`${access.url}${path}`, init);
     return { ok: response.ok, status: response.status, value: valueOf(await response.text()) };
   } catch (error) {
-    throw new Error(`No gateway answers at ${access.url}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`No gateway answers at ${access.url}: ${reasonOf(error)}`);
   }
 }
 

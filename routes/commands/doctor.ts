@@ -2,7 +2,8 @@ import { checkReport } from "../../lib/config/check.ts";
 import { parseDurationMs } from "../../lib/config/units.ts";
 import { diagnose } from "../../lib/workers/doctor.ts";
 import { type Command, Misuse, readArguments, unknown } from "./command.ts";
-import { configFile, load } from "./config_file.ts";
+import { load } from "./config_file.ts";
+import { configFile } from "./config_path.ts";
 import { doctorReport } from "./doctor_report.ts";
 import { fail, print } from "./terminal.ts";
 

@@ -3,7 +3,8 @@ import type { Loaded } from "../../lib/config/load_result.ts";
 import { explain, type ExplainRequest } from "../../lib/gateway/explain.ts";
 import { redact } from "../../lib/logging/redact.ts";
 import { type Command, Misuse, readArguments } from "./command.ts";
-import { configFile, load } from "./config_file.ts";
+import { load } from "./config_file.ts";
+import { configFile } from "./config_path.ts";
 import { explanationReport } from "./explain_report.ts";
 import { fail, print } from "./terminal.ts";
 

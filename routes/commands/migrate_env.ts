@@ -4,7 +4,8 @@ import { formatLocated } from "../../lib/config/located.ts";
 import { migrateEnv } from "../../lib/migration/migrate_env.ts";
 import { readProcessEnvironment, readSeedSource } from "../../lib/migration/seed_source.ts";
 import { type Command, Misuse, readArguments } from "./command.ts";
-import { NAMES, shown, typedPath } from "./config_file.ts";
+import { NAMES } from "./config_file.ts";
+import { shown, typedPath } from "./config_path.ts";
 import { fail, print } from "./terminal.ts";
 
 const USAGE = `usage: usher migrate-env [FILE | - | --from-env] [--service NAME] [--output FILE [--force]]

@@ -1,7 +1,8 @@
 import { targetsIn } from "../../lib/workers/prewarm_list.ts";
-import { ADMIN_OPTIONS, type AdminAccess, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
+import { ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
 import { type Command, Misuse, readArguments } from "./command.ts";
-import { typedPath } from "./config_file.ts";
+import { typedPath } from "./config_path.ts";
+import type { AdminAccess } from "./running_gateway.ts";
 import { fail, isOutputCut, print } from "./terminal.ts";
 
 /** A prewarm as the admin surface shows it. */
