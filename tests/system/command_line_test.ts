@@ -58,7 +58,7 @@ Deno.test("schema prints the committed config.schema.json", async () => {
 });
 
 const COMMANDS = [
-  ...["start", "check", "health", "purge", "prewarm", "explain", "doctor", "migrate-env"],
+  ...["start", "check", "health", "status", "reload", "stop", "purge", "prewarm", "explain", "doctor", "migrate-env"],
   ...["schema", "reference", "version", "help"],
 ];
 
