@@ -32,6 +32,12 @@ export function addDrained(all: readonly Drained[], retired: readonly WorkerCoun
   }), { finished: 0, cut: 0, sinceStart: before });
 }
 
+/** The counters of a worker that has ended: nothing of it is in flight any more. */
+export function settled(counts: WorkerCounts): WorkerCounts {
+  const listeners = Object.entries(counts.listeners).map(([name, one]) => [name, { ...one, inFlight: 0 }] as const);
+  return { ...counts, listeners: Object.fromEntries(listeners) };
+}
+
 function tally({ listeners }: WorkerCounts): { answered: number; broken: number; inFlight: number } {
   const sum = { answered: 0, broken: 0, inFlight: 0 };
   for (const { requests, byClass: [broken = 0], inFlight } of Object.values(listeners)) {

@@ -19,7 +19,8 @@ import { HttpServer } from "../server/http_server.ts";
 import { prometheusText } from "../metrics/exposition.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
 import { diskLimitBytes } from "./disk.ts";
-import { Fleet } from "./fleet.ts";
+import { CpuAffinity } from "./cpu_affinity.ts";
+import { Fleet, type FleetOptions } from "./fleet.ts";
 import { Operations } from "./operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "./prewarmer.ts";
 import type { PurgeOutcome } from "./purge_desk.ts";
@@ -66,6 +67,7 @@ const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config
   ["server.workers", (config) => config.server.workers],
   ["server.data_dir", (config) => config.server.dataDir],
   ["server.reuse_port", (config) => config.server.reusePort],
+  ["server.cpu_affinity", (config) => String(config.server.cpuAffinity)],
   ["admin.listen", (config) => `${config.admin.listen.hostname}:${config.admin.listen.port}`],
   ["cache.memory", (config) => config.cache.memoryBytes],
   ["cache.disk", (config) => config.cache.diskBytes],
@@ -125,6 +127,7 @@ export class Supervisor {
       instanceId: this.#instanceId,
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
+      onUp: pinner(options),
     }, { generation: 1, config: options.config });
   }
 
@@ -355,6 +358,15 @@ export class Supervisor {
     this.#lastReload = { atMs: Date.now(), problems };
     return { ok: false, problems };
   }
+}
+
+/** What pins workers that have come up; nothing where that is not asked for. */
+function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptions): FleetOptions["onUp"] {
+  if (cpuAffinity === false) return undefined;
+  const affinity = new CpuAffinity({ cores: cpuAffinity, logger });
+  return ({ role, name, index }, { ordinal }) => {
+    if (role === "serving") void affinity.pin({ name, index, ordinal });
+  };
 }
 
 function diskFilterMemory({ config, kvFile, kvBeside }: SupervisorOptions): SharedArrayBuffer | null {
