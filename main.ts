@@ -28,7 +28,7 @@ async function checkHealth(): Promise<number | null> {
   if (Deno.args[0] !== "health") return null;
   const { health, plainHealthFlags } = await import("./routes/commands/health.ts");
   const flags = plainHealthFlags(Deno.args.slice(1));
-  return flags === null ? null : await health(flags);
+  return flags === null || Deno.stdin.isTerminal() ? null : await health(flags);
 }
 
 async function runCommand(): Promise<number> {

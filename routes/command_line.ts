@@ -1,4 +1,5 @@
 import { checkReport } from "../lib/config/check.ts";
+import { HeldEnvironment, readEnv } from "../lib/config/environment.ts";
 import { configReference } from "../lib/config/reference.ts";
 import { jsonSchema } from "../lib/config/json_schema.ts";
 import { runGateway } from "../lib/workers/run_gateway.ts";
@@ -12,6 +13,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { health } from "./commands/health.ts";
 import { migrateEnvCommand } from "./commands/migrate_env.ts";
+import { mayBegin } from "./commands/permissions.ts";
 import { prewarmCommand } from "./commands/prewarm.ts";
 import { purgeCommand } from "./commands/purge.ts";
 import { reloadCommand } from "./commands/reload.ts";
@@ -33,16 +35,22 @@ const start: Command = {
 `,
   async run(args, workerUrl) {
     const file = configFile("start", readArguments(args, CONFIG_OPTION).values.config);
+    const environment = new HeldEnvironment();
+    const testHooks = readEnv("USHER_TEST_HOOKS") === "1";
     return await runGateway({
       version: manifest.version,
       configFile: file,
-      source: () => load(file),
+      source: async () => {
+        const loaded = await load(file, environment.get);
+        if (loaded.ok) environment.takeOut();
+        return loaded;
+      },
       workerUrl,
       adminHandler: (supervisor) => {
         const app = adminApp(supervisor);
         return (request, { peer }) => app.fetch(request, { remote: peer });
       },
-      testHooks: Deno.env.get("USHER_TEST_HOOKS") === "1",
+      testHooks,
     });
   },
 };
@@ -159,6 +167,7 @@ export async function commandLine(args: readonly string[], workerUrl: URL): Prom
     const known = kind === "option" ? ["--help", "--version"] : Object.keys(COMMANDS);
     return misused(unknown(kind, first, known), overview());
   }
+  if (!mayBegin(first, rest)) return 1;
   try {
     return await named.run(rest, workerUrl);
   } catch (error) {

@@ -14,7 +14,7 @@ export interface AdminView {
   metrics(): Promise<string>;
   /** Brings the configuration file into force, or says why it cannot be. */
   reload(): Promise<
-    | { readonly ok: true; readonly generation: number; readonly atRestart: readonly string[] }
+    | { readonly ok: true; readonly generation: number; readonly atRestart?: readonly string[] }
     | { readonly ok: false; readonly problems: readonly string[] }
   >;
   /** Begins to stop gracefully; answers how long that may take, in milliseconds. */

@@ -111,6 +111,10 @@ function listenTcp({ hostname, port, reusePort = false }: Extract<ListenTarget, 
 async function listenUnix(
   { path, mode, isHeir = false }: Extract<ListenTarget, { path: string }>,
 ): Promise<Deno.UnixListener> {
+  // Asked first: on a terminal Deno asks for the permission, and waits.
+  if (Deno.permissions.querySync({ name: "write", path }).state !== "granted") {
+    throw new Deno.errors.NotCapable(`Deno was not given leave to write at ${path} (--allow-write)`);
+  }
   let listener: Deno.UnixListener;
   try {
     listener = Deno.listen({ transport: "unix", path });

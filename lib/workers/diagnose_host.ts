@@ -1,4 +1,4 @@
-import { formatListenAddress, isLoopback, isUnix } from "../config/addresses.ts";
+import { formatListenAddress, isLoopback, isUnix, reachableUrl } from "../config/addresses.ts";
 import type { Config, TcpAddress } from "../config/config.ts";
 import type { Loaded } from "../config/load_result.ts";
 import { portsInUse } from "../config/ports.ts";
@@ -106,7 +106,7 @@ export function clockFinding(pools: readonly PoolDiagnosis[]): Finding {
 /** The gateway that answers at the admin address, in words; `null` where none does. */
 export async function runningGateway({ admin: { listen } }: Config, timeoutMs: number): Promise<string | null> {
   try {
-    const response = await fetch(`http://${reachable(listen)}/ready`, { signal: AbortSignal.timeout(timeoutMs) });
+    const response = await fetch(`${reachableUrl(listen)}/ready`, { signal: AbortSignal.timeout(timeoutMs) });
     if (!/^\{"status":"(?:ready|no worker serves)"\}/.test(await beginningOf(response))) return null;
     return response.ok ? "the gateway that runs" : "a gateway that runs, none of whose workers serves";
   } catch {
@@ -130,18 +130,13 @@ async function whoIsAt(address: TcpAddress, timeoutMs: number): Promise<string> 
     signal: AbortSignal.timeout(Math.min(timeoutMs, 1_000)),
   } as const;
   try {
-    const response = await fetch(`http://${reachable(address)}/`, request);
+    const response = await fetch(`${reachableUrl(address)}/`, request);
     await response.body?.cancel();
     const server = response.headers.get("server") ?? response.headers.get("via");
     return server === null ? "a program that speaks HTTP" : `a program that calls itself "${server.slice(0, 60)}"`;
   } catch {
     return "another program";
   }
-}
-
-function reachable({ hostname, port }: TcpAddress): string {
-  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
-  return formatListenAddress({ hostname: host, port });
 }
 
 function memoryFinding({ server: { workers }, cache }: Config, memoryBytes: number | null): Finding {
@@ -200,6 +195,8 @@ function migratesConnections(): boolean | null {
 
 /** A container's limit where it can be read, else the machine's memory. */
 function memoryBytes(): number | null {
+  // Asked first: on a terminal Deno asks for the permission, and waits.
+  if (Deno.permissions.querySync({ name: "sys", kind: "systemMemoryInfo" }).state !== "granted") return null;
   try {
     const { total } = Deno.systemMemoryInfo();
     return Math.min(total, containerBytes());

@@ -3,6 +3,7 @@ import { type ClaimedKvFile, claimKvFile } from "../cache/kv_claim.ts";
 import { systemClock } from "../clock.ts";
 import { formatListenAddress } from "../config/addresses.ts";
 import type { Config } from "../config/config.ts";
+import { readEnv } from "../config/environment.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
 import { portsInUse } from "../config/ports.ts";
@@ -109,16 +110,7 @@ async function serveUntil(stopAsked: Promise<void>, { supervisor, logger, config
 async function leaveRecord({ adminUrl, key, config }: Supervisor, configFile: string): Promise<(() => void) | null> {
   if (adminUrl === null) return null;
   const record = { pid: Deno.pid, config: resolve(configFile), admin: adminUrl, key };
-  return await writeRunRecord(record, [...recordFolders(envOf), config.server.dataDir]);
-}
-
-/** An environment variable; one that the process may not read is as good as not set. */
-function envOf(name: string): string | undefined {
-  try {
-    return Deno.env.get(name);
-  } catch {
-    return undefined;
-  }
+  return await writeRunRecord(record, [...recordFolders(readEnv), config.server.dataDir]);
 }
 
 function announce(config: Config, logger: Logger): void {

@@ -57,8 +57,8 @@ export type ReloadResult =
   | {
     readonly ok: true;
     readonly generation: number;
-    /** Settings that were changed and take effect at the next start. */
-    readonly atRestart: readonly string[];
+    /** Settings that were changed and take effect at the next start, if any. */
+    readonly atRestart?: readonly string[];
   }
   | { readonly ok: false; readonly problems: readonly string[] };
 
@@ -345,7 +345,7 @@ export class Supervisor {
     this.#operations?.reconfigure();
     this.#lastReload = { atMs: Date.now(), problems: [] };
     logger.info("Configuration reloaded", { generation, file: this.#options.configFile });
-    return { ok: true, generation, atRestart };
+    return { ok: true, generation, ...atRestart.length > 0 ? { atRestart } : {} };
   }
 
   #reloadFailed(problems: readonly string[]): ReloadResult {

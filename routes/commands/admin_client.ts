@@ -1,5 +1,6 @@
+import { readEnv } from "../../lib/config/environment.ts";
 import { Misuse } from "./command.ts";
-import { type AdminAccess, gatewayPlaces, readEnv, reasonOf } from "./running_gateway.ts";
+import { type AdminAccess, gatewayPlaces, reasonOf } from "./running_gateway.ts";
 
 /** What the user said about it. */
 export interface AdminFlags {

@@ -1,3 +1,4 @@
+import { readEnv } from "../../lib/config/environment.ts";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
 import { readText } from "../../lib/config/read_text.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
@@ -8,13 +9,13 @@ import { standardInput } from "./standard_input.ts";
 /** Names that a configuration may use for types and strategies. */
 export const NAMES = { types: upstreamTypeNames, strategies: balancerNames, refusedCheck };
 
-/** Reads and checks a configuration: of a file, or of standard input where `configFile` says so. */
-export function load(path: string): Promise<LoadResult> {
+/** Reads and checks a configuration: of a file, or of standard input where `configFile` says so. `env` reads a variable. */
+export function load(path: string, env: (name: string) => string | undefined = readEnv): Promise<LoadResult> {
   return loadConfig(path, {
     ...NAMES,
     ownText: path === STANDARD_INPUT ? standardInput : undefined,
     readTextFile: readText,
-    env: (name) => Deno.env.get(name),
+    env,
     cores: navigator.hardwareConcurrency,
     cwd: Deno.cwd(),
     mayLoadAddons: Deno.permissions.querySync({ name: "ffi" }).state === "granted",

@@ -1,5 +1,6 @@
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readEnv } from "../../lib/config/environment.ts";
 import { fail } from "./terminal.ts";
 
 /** What a configuration that comes from standard input (`--config -`) is called in messages. */
@@ -37,7 +38,7 @@ export function startedWith(given: string | undefined): string[] {
 
 /** A path as the user means it: `deno task` runs in the project's folder; a path that the user typed means the folder they typed it in. */
 export function typedPath(path: string): string {
-  return resolve(Deno.env.get("INIT_CWD") ?? Deno.cwd(), path);
+  return resolve(readEnv("INIT_CWD") ?? Deno.cwd(), path);
 }
 
 /** A path as it is shown: below the working directory a short path reads better in messages. */

@@ -1,3 +1,4 @@
+import { readEnv } from "../../lib/config/environment.ts";
 import { readRunRecords, recordFolders, type RunRecord, runRecordsAt } from "../../lib/workers/run_record.ts";
 import { startedWith } from "./config_path.ts";
 
@@ -38,15 +39,6 @@ function accesses(records: readonly RunRecord[]): AdminAccess[] {
 export function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause ?? error : error;
   return cause instanceof Error ? cause.message : String(cause);
-}
-
-/** An environment variable; one that the process may not read is as good as not set. */
-export function readEnv(name: string): string | undefined {
-  try {
-    return Deno.env.get(name);
-  } catch {
-    return undefined;
-  }
 }
 
 function exists(path: string): boolean {

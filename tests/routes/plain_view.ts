@@ -17,7 +17,7 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
     metrics: () => Promise.resolve("# HELP x X\n"),
     reload: () => {
       asked.push("reload");
-      return Promise.resolve({ ok: true, generation: 2, atRestart: [] });
+      return Promise.resolve({ ok: true, generation: 2 });
     },
     requestStop: (actor) => {
       asked.push(`stop by ${actor}`);
