@@ -8,7 +8,7 @@ import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
 import { type PurgeOrder, purgeScopes } from "../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../gateway/limits.ts";
-import type { Logger } from "../logging/logger.ts";
+import type { RootLogger } from "../logging/logger.ts";
 import { refusalReply } from "../deliver/error_answer.ts";
 import { compileServerLimits } from "../gateway/server_limits.ts";
 import { addressMatcher } from "../http/forwarded.ts";
@@ -17,6 +17,7 @@ import { ConnectionGate } from "../server/connection_gate.ts";
 import { type FetchFunction, fetchHandler } from "../server/fetch_adapter.ts";
 import { HttpServer } from "../server/http_server.ts";
 import { prometheusText } from "../metrics/exposition.ts";
+import { changedAtRestart, changedNames } from "./changed_settings.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
 import { diskLimitBytes } from "./disk.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
@@ -41,7 +42,7 @@ export interface SupervisorOptions {
   readonly kvFile: PreparedKvFile;
   /** Of a file that stands in for the usual one. */
   readonly kvBeside: StandInKvFile | null;
-  readonly logger: Logger;
+  readonly logger: RootLogger;
   /** The admin surface over what the supervisor shows. */
   readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
   /** Descriptors that the process may have. */
@@ -61,19 +62,6 @@ export type ReloadResult =
     readonly atRestart?: readonly string[];
   }
   | { readonly ok: false; readonly problems: readonly string[] };
-
-/** Settings that only a restart applies, by their path in the file. */
-const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config) => unknown]> = [
-  ["server.workers", (config) => config.server.workers],
-  ["server.data_dir", (config) => config.server.dataDir],
-  ["server.reuse_port", (config) => config.server.reusePort],
-  ["server.cpu_affinity", (config) => String(config.server.cpuAffinity)],
-  ["admin.listen", (config) => `${config.admin.listen.hostname}:${config.admin.listen.port}`],
-  ["cache.memory", (config) => config.cache.memoryBytes],
-  ["cache.disk", (config) => config.cache.diskBytes],
-  ["cache.min_free_disk", (config) => config.cache.minFreeDiskBytes],
-  ["cache.fill_memory", (config) => config.cache.fillMemoryBytes],
-];
 
 /** What came of a purge here, and at the peers where there are any. */
 export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
@@ -172,6 +160,7 @@ export class Supervisor {
     const bound = await this.#admin.listen({ hostname, port }, fetchHandler(this.#options.adminHandler(this)));
     this.#adminUrl = reachableUrl({ hostname, port: Number(bound.slice(bound.lastIndexOf(":") + 1)) });
     this.#operations.begin();
+    this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
   }
 
   /** Whether requests can be served, and will be: not any more once it is stopping. */
@@ -340,7 +329,9 @@ export class Supervisor {
     const generation = this.#fleet.current.generation + 1;
     const problem = await this.#fleet.reload({ generation, config: loaded.config });
     if (problem !== null) return this.#reloadFailed([problem]);
-    const atRestart = RESTART_ONLY.flatMap(([path, value]) => value(before) === value(loaded.config) ? [] : [path]);
+    logger.reconfigure(loaded.config.logging);
+    if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, loaded.config));
+    const atRestart = changedAtRestart(before, loaded.config);
     for (const setting of atRestart) logger.warn("A changed setting takes effect at the next start", { setting });
     this.#operations?.reconfigure();
     this.#lastReload = { atMs: Date.now(), problems: [] };

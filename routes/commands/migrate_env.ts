@@ -105,7 +105,7 @@ async function write(file: string, yaml: string, force: boolean): Promise<number
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     return fail(`${called(file)} is there already: give another name, or --force to replace it`);
   }
-  fail(`Wrote ${called(file)}. Next: usher check --config ${called(file)}`);
+  fail(`Wrote ${called(file)}. Next: deno task check --config ${called(file)}`);
   return 0;
 }
 

@@ -44,6 +44,7 @@ async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping 
     workerUrl: stage.url,
     kvFile: { path: null, problem: null, setAside: null },
     kvBeside: null,
+    askStop: () => {},
     logger: createLogger({
       level: "info",
       format: "json",
