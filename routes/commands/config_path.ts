@@ -1,5 +1,4 @@
 import { relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { readEnv } from "../../lib/config/environment.ts";
 import { fail } from "./terminal.ts";
 
@@ -23,7 +22,7 @@ function defaultConfig(command: string): string {
 
 /** A compiled program carries the example along. */
 function carriedExample(): string {
-  return fileURLToPath(new URL("../../config.example.yaml", import.meta.url));
+  return resolve(import.meta.dirname ?? ".", "../../config.example.yaml");
 }
 
 /** Files that a running gateway may have been started with, as absolute paths: where none is named, all that a start would take. */
