@@ -21,9 +21,9 @@ const DEFAULT_LISTEN: TcpAddress = { hostname: "127.0.0.1", port: 6636 };
  */
 export async function adminPlace(
   path: string,
-  { readTextFile, env, cwd }: Pick<LoadDependencies, "readTextFile" | "env" | "cwd">,
+  { readTextFile, ownText, env, cwd }: Pick<LoadDependencies, "readTextFile" | "ownText" | "env" | "cwd">,
 ): Promise<AdminPlace> {
-  const document = documentOf(await readTextFile(resolve(cwd, path)).catch(() => ""));
+  const document = documentOf(await (ownText?.() ?? readTextFile(resolve(cwd, path))).catch(() => ""));
   const text = async (...keys: string[]): Promise<string | null> => {
     const node = nodeAt(document, keys);
     return isScalar(node) && node.value !== null ? await filledIn(String(node.value)) : null;

@@ -1,6 +1,6 @@
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { FwdReason } from "../http/cache_status.ts";
-import { toldApart } from "../http/forwarded.ts";
+import { plainAddress, toldApart } from "../http/forwarded.ts";
 import type { RequestFields } from "../http/request_fields.ts";
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
 import type { Target } from "../http/target.ts";
@@ -255,7 +255,7 @@ export class Exchange implements TypedRequest {
   get client(): string {
     const peer = this.peer;
     if (!this.services.settings.isTrusted(peer)) return peer;
-    const said = this.header("x-forwarded-for")?.split(",").map((part) => part.trim()) ?? [];
+    const said = this.header("x-forwarded-for")?.split(",").map((part) => plainAddress(part.trim())) ?? [];
     // The rightmost address that is not a proxy of ours is the last one that somebody we trust has seen.
     return said.findLast((address) => !this.services.settings.isTrusted(address)) ?? peer;
   }

@@ -38,7 +38,9 @@ export class Listening {
     try {
       return new Listening("path" in target ? await listenUnix(target) : listenTcp(target));
     } catch (error) {
-      const address = "path" in target ? `unix:${target.path}` : `${target.hostname}:${target.port}`;
+      const address = addressOf(
+        "path" in target ? { transport: "unix", path: target.path } : { transport: "tcp", ...target },
+      );
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`Cannot listen on ${address}: ${reason}`, { cause: error });
     }

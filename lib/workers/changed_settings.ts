@@ -6,6 +6,7 @@ const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config
   ["server.workers", (config) => config.server.workers],
   ["server.data_dir", (config) => config.server.dataDir],
   ["server.reuse_port", (config) => config.server.reusePort],
+  ["server.cpu_affinity", (config) => String(config.server.cpuAffinity)],
   ["admin.listen", (config) => `${config.admin.listen.hostname}:${config.admin.listen.port}`],
   ["cache.memory", (config) => config.cache.memoryBytes],
   ["cache.disk", (config) => config.cache.diskBytes],

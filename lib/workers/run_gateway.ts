@@ -1,13 +1,14 @@
 import { join, resolve } from "node:path";
 import { type ClaimedKvFile, claimKvFile } from "../cache/kv_claim.ts";
 import { systemClock } from "../clock.ts";
+import { formatListenAddress } from "../config/addresses.ts";
 import type { Config } from "../config/config.ts";
 import { readEnv } from "../config/environment.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
 import { portsInUse } from "../config/ports.ts";
 import { addressKey } from "../gateway/compile.ts";
-import { standardOutput } from "../logging/line_buffer.ts";
+import { standardOutput, writeText } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
 import { recordFolders, writeRunRecord } from "./run_record.ts";
@@ -47,13 +48,16 @@ export async function runGateway(options: RunOptions): Promise<number> {
     reload: () => void supervisor?.reload(),
   });
   try {
-    const loaded = await options.source();
+    // A configuration that comes from standard input may be long in coming.
+    const loaded = await Promise.race([options.source(), stop.promise.then(() => null)]);
+    if (loaded === null) return 0;
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
     const busy = portsInUse(loaded.listening).map(formatLocated);
     if (busy.length > 0) return refuse(busy, options.configFile);
     const { level, format } = loaded.config.logging;
     const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
+    warnOfTelemetry(logger);
     // Before anything is opened that could miss one, and only where the number is asked for.
     const isAsked = loaded.config.server.limits.maxConnections === "auto";
     const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;
@@ -121,16 +125,27 @@ function announce(config: Config, logger: Logger): void {
         : "This system spreads no connections over the sockets of a port; server.workers: 1 saves the others",
     });
   }
-  const { hostname, port } = config.admin.listen;
   logger.info("Usher is ready", {
     pid: Deno.pid,
     workers: config.server.workers,
-    admin: `http://${hostname}:${port}/status`,
+    admin: `http://${formatListenAddress(config.admin.listen)}/status`,
   });
 }
 
 function sharesPorts({ server }: Config): boolean {
   return SHARES_PORTS && server.reusePort !== false;
+}
+
+/** The runtime's own spans hold whole URLs and fields: keys, tokens, session ids. Said whatever the log's level. */
+function warnOfTelemetry(logger: Logger): void {
+  if (/^(?:|0|false)$/i.test(Deno.env.get("OTEL_DENO")?.trim() ?? "")) return;
+  const say = logger.enabled("warn") ? logger.warn : logger.error;
+  say(
+    "OTEL_DENO is set: the runtime exports spans that hold whole URLs, with API keys, tokens and session ids in them",
+    {
+      hint: "Start the gateway without OTEL_DENO, or send its spans only where such secrets may be read",
+    },
+  );
 }
 
 /** Nothing was started: what is wrong goes to standard error, as `check` prints it. */
@@ -139,6 +154,6 @@ function refuse(problems: readonly string[], file: string): number {
     ...problems,
     `Usher cannot start: ${problems.length} problem${problems.length === 1 ? "" : "s"} in ${file}`,
   ];
-  Deno.stderr.writeSync(new TextEncoder().encode(text.join("\n") + "\n"));
+  writeText(Deno.stderr, text.join("\n") + "\n");
   return 1;
 }

@@ -20,7 +20,8 @@ import { prometheusText } from "../metrics/exposition.ts";
 import { changedAtRestart, changedNames } from "./changed_settings.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
 import { diskLimitBytes } from "./disk.ts";
-import { Fleet } from "./fleet.ts";
+import { CpuAffinity } from "./cpu_affinity.ts";
+import { Fleet, type FleetOptions } from "./fleet.ts";
 import { Operations } from "./operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "./prewarmer.ts";
 import type { PurgeOutcome } from "./purge_desk.ts";
@@ -114,6 +115,7 @@ export class Supervisor {
       instanceId: this.#instanceId,
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
+      onUp: pinner(options),
     }, { generation: 1, config: options.config });
   }
 
@@ -274,10 +276,12 @@ export class Supervisor {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     const closing = this.#operations?.close();
-    await this.#fleet.stop(graceMs);
+    const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
     await this.#closeAdmin();
     this.#operations?.release();
+    // The last line: that the process ended as asked, and whether anybody noticed.
+    this.#options.logger.info(`Usher has stopped, ${finished} requests finished`, { cut, since_start: sinceStart });
   }
 
   /** The admin surface is served only once they are there. */
@@ -345,6 +349,15 @@ export class Supervisor {
     this.#lastReload = { atMs: Date.now(), problems };
     return { ok: false, problems };
   }
+}
+
+/** What pins workers that have come up; nothing where that is not asked for. */
+function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptions): FleetOptions["onUp"] {
+  if (cpuAffinity === false) return undefined;
+  const affinity = new CpuAffinity({ cores: cpuAffinity, logger });
+  return ({ role, name, index }, { ordinal }) => {
+    if (role === "serving") void affinity.pin({ name, index, ordinal });
+  };
 }
 
 function diskFilterMemory({ config, kvFile, kvBeside }: SupervisorOptions): SharedArrayBuffer | null {

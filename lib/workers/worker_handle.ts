@@ -20,10 +20,15 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** Workers that this process has started. */
+let started = 0;
+
 /** One worker as the supervisor holds it. */
 export class WorkerHandle {
   readonly name: string;
   readonly startedAtMs = Date.now();
+  /** Which of the workers of this process it is, from 1. */
+  readonly ordinal = ++started;
   #worker: Worker | null;
   /** What waits until the worker listens; `null` once it does. */
   #outbox: [ToWorker, Transferable[]][] | null = [];

@@ -2,6 +2,7 @@ import type { PurgeRule } from "../cache/purge_rules.ts";
 import type { Config } from "../config/config.ts";
 import { standardOutput } from "../logging/line_buffer.ts";
 import { createLogger, type Logger, type LogSettings, type RootLogger } from "../logging/logger.ts";
+import { drainedBy } from "./drained.ts";
 import type {
   FromWorker,
   InitMessage,
@@ -113,8 +114,7 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
     case "stop":
-      await role.stop(message.graceMs);
-      return { type: "stopped" };
+      return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), role.report().counts) };
     case "fault":
       return fail(message.fault);
     default:

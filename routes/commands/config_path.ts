@@ -20,9 +20,11 @@ function defaultConfig(command: string): string {
   return exists("config.example.yaml") ? "config.example.yaml" : carriedExample();
 }
 
-/** A compiled program carries the example along. */
+/** A program carries the example along: one that was compiled where it stands among the sources, a bundle beside itself. */
 function carriedExample(): string {
-  return resolve(import.meta.dirname ?? ".", "../../config.example.yaml");
+  const folder = import.meta.dirname ?? ".";
+  const among = resolve(folder, "../../config.example.yaml");
+  return exists(among) ? among : resolve(folder, "config.example.yaml");
 }
 
 /** Files that a running gateway may have been started with, as absolute paths: where none is named, all that a start would take. */

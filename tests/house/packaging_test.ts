@@ -137,6 +137,8 @@ Deno.test("deno.json has the tasks of the house, and none that asks for every pe
   // Native code is for those alone who have pictures converted, and is all that they get beside the others.
   const { "start:images": images, bench: _bench, "bench:connections": _connections, ...others } = tasks;
   assert.equal(images.command.replace(" --allow-ffi", ""), tasks.start.command);
+  // D8: programs are started by those alone who have workers pinned, and only the two that do it.
+  assert.equal(tasks["start:pinned"].command.replace(" --allow-run=ps,taskset", ""), tasks.start.command);
   assert.doesNotMatch(JSON.stringify(others), /\s(-A|--allow-all|--allow-ffi)\b/);
   for (const name of ["start", "demo"]) {
     // `server.data_dir` may be anywhere: the process may write, and narrows each of its workers.
