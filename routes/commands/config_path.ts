@@ -1,5 +1,4 @@
 import { relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { readEnv } from "../../lib/config/environment.ts";
 import { fail } from "./terminal.ts";
 
@@ -23,9 +22,9 @@ function defaultConfig(command: string): string {
 
 /** A program carries the example along: one that was compiled where it stands among the sources, a bundle beside itself. */
 function carriedExample(): string {
-  const among = fileURLToPath(new URL("../../config.example.yaml", import.meta.url));
-  const beside = fileURLToPath(new URL("config.example.yaml", import.meta.url));
-  return exists(among) ? among : beside;
+  const folder = import.meta.dirname ?? ".";
+  const among = resolve(folder, "../../config.example.yaml");
+  return exists(among) ? among : resolve(folder, "config.example.yaml");
 }
 
 /** Files that a running gateway may have been started with, as absolute paths: where none is named, all that a start would take. */

@@ -17,8 +17,11 @@ export interface HealthFlags {
  */
 export async function health({ config, admin }: HealthFlags): Promise<number> {
   const places = admin === undefined ? gatewayPlaces(config) : [{ url: admin.replace(/\/+$/, "") }];
+  const tried = new Set<string>();
   let problem = "";
   for await (const { url } of places) {
+    if (tried.has(url)) continue;
+    tried.add(url);
     try {
       const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: "manual" });
       const text = (await response.text()).slice(0, 1_000);
