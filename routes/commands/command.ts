@@ -31,6 +31,16 @@ export function misused(problem: string, usage: string): number {
   return MISUSED;
 }
 
+/**
+ * Prints why a command could not do its work; answers the exit status of failure.
+ *
+ * @throws {Misuse} where that is the reason: it is not for here
+ */
+export function failed(error: unknown): number {
+  if (error instanceof Misuse) throw error;
+  return fail(error instanceof Error ? error.message : String(error));
+}
+
 /** What is asked of a command in place of its work, in the arguments behind its name; `null` where nothing is. */
 export function askedInstead(args: readonly string[]): "help" | "version" | null {
   const end = args.indexOf("--");

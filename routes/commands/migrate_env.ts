@@ -3,7 +3,7 @@ import { loadConfig } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/located.ts";
 import { migrateEnv } from "../../lib/migration/migrate_env.ts";
 import { readProcessEnvironment, readSeedSource } from "../../lib/migration/seed_source.ts";
-import { type Command, Misuse, readArguments } from "./command.ts";
+import { type Command, failed, Misuse, readArguments } from "./command.ts";
 import { NAMES } from "./config_file.ts";
 import { shown, typedPath } from "./config_path.ts";
 import { fail, print } from "./terminal.ts";
@@ -40,8 +40,7 @@ export const migrateEnvCommand: Command = {
       await prove(yaml);
       return order.output === null ? print(yaml.trimEnd()) : await write(order.output, yaml, order.force);
     } catch (error) {
-      if (error instanceof Misuse) throw error;
-      return fail(error instanceof Error ? error.message : String(error));
+      return failed(error);
     }
   },
 };

@@ -1,6 +1,6 @@
 import { targetsIn } from "../../lib/workers/prewarm_list.ts";
 import { ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
-import { type Command, Misuse, readArguments } from "./command.ts";
+import { type Command, failed, Misuse, readArguments } from "./command.ts";
 import { typedPath } from "./config_path.ts";
 import type { AdminAccess } from "./running_gateway.ts";
 import { fail, isOutputCut, print } from "./terminal.ts";
@@ -62,8 +62,7 @@ export const prewarmCommand: Command = {
       print(`Prewarming ${total} path${total === 1 ? "" : "s"} of listener ${listener}`);
       return noWait ? 0 : await follow(access, listener);
     } catch (error) {
-      if (error instanceof Misuse) throw error;
-      return fail(error instanceof Error ? error.message : String(error));
+      return failed(error);
     }
   },
 };

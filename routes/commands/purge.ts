@@ -1,5 +1,5 @@
 import { ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
-import { type Command, Misuse, readArguments } from "./command.ts";
+import { type Command, failed, Misuse, readArguments } from "./command.ts";
 import { fail, print } from "./terminal.ts";
 
 /** As the admin surface answers a purge. */
@@ -53,8 +53,7 @@ export const purgeCommand: Command = {
       const reply = await askAdmin(await adminAccess({ admin, token, config }), "POST /purge", order);
       return reply.ok ? print(story(order, reply.value as PurgeReply)) : fail(refusalOf(reply));
     } catch (error) {
-      if (error instanceof Misuse) throw error;
-      return fail(error instanceof Error ? error.message : String(error));
+      return failed(error);
     }
   },
 };

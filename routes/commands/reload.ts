@@ -1,5 +1,5 @@
 import { ADMIN_HELP, ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
-import { type Command, readArguments } from "./command.ts";
+import { type Command, failed, readArguments } from "./command.ts";
 import { fail, print } from "./terminal.ts";
 
 /** As the admin surface answers a reload. */
@@ -26,7 +26,7 @@ export const reloadCommand: Command = {
       if (result?.ok !== false) return fail(refusalOf(reply));
       return fail([...result.problems, "Not reloaded: the configuration before stays in force"].join("\n"));
     } catch (error) {
-      return fail(error instanceof Error ? error.message : String(error));
+      return failed(error);
     }
   },
 };

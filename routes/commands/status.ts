@@ -1,5 +1,5 @@
 import { ADMIN_HELP, ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
-import { type Command, readArguments } from "./command.ts";
+import { type Command, failed, readArguments } from "./command.ts";
 import { type StatusReply, statusReport } from "./status_report.ts";
 import { fail, print } from "./terminal.ts";
 
@@ -23,7 +23,7 @@ export const statusCommand: Command = {
       print(json ? JSON.stringify(status, null, 2) : statusReport(status));
       return status.workers.some(({ name, state }) => name.startsWith("serving") && state === "up") ? 0 : 1;
     } catch (error) {
-      return fail(error instanceof Error ? error.message : String(error));
+      return failed(error);
     }
   },
 };

@@ -1,5 +1,5 @@
 import { ADMIN_HELP, ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
-import { type Command, readArguments } from "./command.ts";
+import { type Command, failed, readArguments } from "./command.ts";
 import { fail, print } from "./terminal.ts";
 
 /** As the admin surface answers. */
@@ -33,7 +33,7 @@ export const stopCommand: Command = {
       if (await hasEnded(access.url, waitMs)) return print(`The gateway (process ${pid}) has stopped`);
       return fail(`The gateway (process ${pid}) has not stopped within ${Math.round(waitMs / 1000)} s`);
     } catch (error) {
-      return fail(error instanceof Error ? error.message : String(error));
+      return failed(error);
     }
   },
 };
