@@ -1,5 +1,5 @@
-import { formatListenAddress, isLoopback, isUnix, reachableUrl } from "../config/addresses.ts";
-import type { Config, TcpAddress } from "../config/config.ts";
+import { formatListenAddress, isLoopback, isUnix, overlaps, reachableUrl } from "../config/addresses.ts";
+import type { Config, ListenAddress, TcpAddress } from "../config/config.ts";
 import type { Loaded } from "../config/load_result.ts";
 import { portsInUse } from "../config/ports.ts";
 import type { PoolDiagnosis } from "../gateway/diagnose_pool.ts";
@@ -45,8 +45,16 @@ export function machineFindings(config: Config, machine: Machine): Finding[] {
   ];
 }
 
-/** Whether the gateway can listen where it is to, and who is there if not. */
-export async function portFindings(loaded: Loaded, running: string | null, timeoutMs: number): Promise<Finding[]> {
+/**
+ * Whether the gateway can listen where it is to, and who is there if not. `held` is where the gateway that runs listens; all that is in
+ * use is taken for its own where that is not known.
+ */
+export async function portFindings(
+  loaded: Loaded,
+  running: string | null,
+  timeoutMs: number,
+  held: readonly ListenAddress[] = [],
+): Promise<Finding[]> {
   const busy = new Map(portsInUse(loaded.listening).map((problem) => [problem.path, problem.message]));
   return await Promise.all(loaded.listening.map(async ({ path, address }): Promise<Finding> => {
     const check = "port";
@@ -56,7 +64,9 @@ export async function portFindings(loaded: Loaded, running: string | null, timeo
       const text = isUnix(address) ? `${shown} can be there` : `${shown} is free`;
       return { check, state: "ok", text, remedy: null };
     }
-    if (running !== null) return { check, state: "ok", text: `${shown} is in use by ${running}`, remedy: null };
+    if (running !== null && (held.length === 0 || held.some((own) => overlaps(own, address)))) {
+      return { check, state: "ok", text: `${shown} is in use by ${running}`, remedy: null };
+    }
     if (isUnix(address) || !message.includes("another process")) {
       return { check, state: "fail", text: `${path}: ${message}`, remedy: "give an address that can be listened on" };
     }

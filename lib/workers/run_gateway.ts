@@ -11,7 +11,7 @@ import { addressKey } from "../gateway/compile.ts";
 import { standardOutput, writeText } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
-import { recordFolders, writeRunRecord } from "./run_record.ts";
+import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 import { SHARES_PORTS } from "../server/listen_target.ts";
@@ -53,7 +53,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
     if (loaded === null) return 0;
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
     const busy = portsInUse(loaded.listening).map(formatLocated);
-    if (busy.length > 0) return refuse(busy, options.configFile);
+    if (busy.length > 0) return refuse(busy, options.configFile, await earlierRun(options.configFile));
     const { level, format } = loaded.config.logging;
     const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
@@ -148,11 +148,20 @@ function warnOfTelemetry(logger: Logger): void {
   );
 }
 
+/** Whoever starts the same once more may mean to reload. */
+async function earlierRun(configFile: string): Promise<string[]> {
+  const records = await readRunRecords(resolve(configFile), recordFolders(readEnv));
+  return records.map(({ pid }) =>
+    `Process ${pid} was started with this file and has not ended well, or runs: \`status\`, \`reload\`, \`stop\` ask it`
+  );
+}
+
 /** Nothing was started: what is wrong goes to standard error, as `check` prints it. */
-function refuse(problems: readonly string[], file: string): number {
+function refuse(problems: readonly string[], file: string, hints: readonly string[] = []): number {
   const text = [
     ...problems,
     `Usher cannot start: ${problems.length} problem${problems.length === 1 ? "" : "s"} in ${file}`,
+    ...hints,
   ];
   writeText(Deno.stderr, text.join("\n") + "\n");
   return 1;

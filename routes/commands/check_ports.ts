@@ -26,7 +26,8 @@ export async function checkPorts(loaded: Loaded, config: string | undefined): Pr
   return 1;
 }
 
-async function heldByGateway(config: string | undefined): Promise<{ held: ListenAddress[]; hint: string[] }> {
+/** Where the running gateway of a configuration listens; none, with a hint perhaps, where that cannot be told. */
+export async function heldByGateway(config: string | undefined): Promise<{ held: ListenAddress[]; hint: string[] }> {
   const access = await adminAccess({ config });
   try {
     const reply = await askAdmin(access, "GET /status");

@@ -1,6 +1,7 @@
 import { checkReport } from "../../lib/config/check.ts";
 import { parseDurationMs } from "../../lib/config/units.ts";
 import { diagnose } from "../../lib/workers/doctor.ts";
+import { heldByGateway } from "./check_ports.ts";
 import { type Command, Misuse, readArguments, unknown } from "./command.ts";
 import { load } from "./config_file.ts";
 import { configFile } from "./config_path.ts";
@@ -35,7 +36,8 @@ export const doctorCommand: Command = {
         `${unknown("pool", pool, names)}; there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}`,
       );
     }
-    const diagnosis = await diagnose(loaded, { pool, timeoutMs });
+    const { held } = await heldByGateway(config);
+    const diagnosis = await diagnose(loaded, { pool, timeoutMs, held });
     print(json ? JSON.stringify(diagnosis, null, 2) : doctorReport(diagnosis));
     return diagnosis.summary.fail === 0 ? 0 : 1;
   },

@@ -144,6 +144,41 @@ Deno.test("D1, D2, D3, D4: a gateway that `deno task start` runs, and every comm
     assert.deepEqual([reloaded.code, reloaded.stdout], [0, "Reloaded: configuration 2 since the start is in force\n"]);
   });
 
+  await t.step("D2: doctor and a second start know the gateway too", async () => {
+    const { stdout } = await gateway.task("doctor");
+    for (const port of gateway.ports) {
+      assert.match(stdout, new RegExp(`ok +port +127\\.0\\.0\\.1:${port} is in use by the`));
+    }
+    const again = await gateway.task("start");
+    assert.equal(again.code, 1);
+    assert.match(
+      again.stderr,
+      /expected a free port[^]*Usher cannot start: 2 problems[^]*\nProcess \d+ was started with this/,
+    );
+  });
+
+  await t.step(
+    "D1: a reload adds unix sockets where workers may write, and says where a restart is needed",
+    async () => {
+      const withSocket = (path: string) =>
+        sound.replace(
+          /^listeners: \[(.*)\]$/m,
+          (_, one) =>
+            `listeners:\n  - ${one}\n  - { name: socket, listen: { unix: ${JSON.stringify(path)} }, pool: one }`,
+        );
+      await gateway.write(withSocket(join(gateway.dataDir, "usher.sock")));
+      const added = await gateway.task("reload");
+      assert.equal(added.code, 0, added.stderr);
+      (await Deno.connect({ transport: "unix", path: join(gateway.dataDir, "usher.sock") })).close();
+      await gateway.write(withSocket(join(directory, "usher.sock")));
+      const { code, stderr } = await gateway.task("reload");
+      assert.equal(code, 1);
+      assert.ok(stderr.includes(`A unix socket in ${directory} needs a restart`), stderr);
+      await gateway.write(sound);
+      assert.equal((await gateway.task("reload")).code, 0);
+    },
+  );
+
   await t.step(
     "D2: a token that is changed in the file locks nobody out, and what needs a restart is said",
     async () => {
