@@ -39,26 +39,33 @@ export async function adminAccess({ admin, token, config }: AdminFlags): Promise
     if (!/^https?:\/\//i.test(admin) || !URL.canParse(admin)) throw new Misuse(`--admin wants a URL, found "${admin}"`);
     return { url: admin.replace(/\/+$/, ""), token: given, isNoted: false };
   }
-  const places = await Array.fromAsync(gatewayPlaces(config));
-  const found = await firstAlive(places);
-  const place = found ?? places.at(-1)!;
-  // What is noted opens it for certain; a variable may be of another time.
-  return { ...place, token: token ?? (place.isNoted ? place.token : given ?? place.token) };
+  // What is noted is the gateway's own; a variable may be of another time.
+  const places = (await Array.fromAsync(gatewayPlaces(config))).map((place) => ({
+    ...place,
+    token: token ?? (place.isNoted ? place.token : given ?? place.token),
+  }));
+  let alive: AdminAccess | null = null;
+  for (const place of places) {
+    const answer = await probe(place);
+    if (answer === "opens") return place;
+    if (answer === "refuses") alive ??= place;
+  }
+  return alive ?? places.at(-1)!;
 }
 
-async function firstAlive(places: readonly AdminAccess[]): Promise<AdminAccess | null> {
-  for (const place of places) {
-    try {
-      const response = await fetch(`${place.url}/health`, {
-        signal: AbortSignal.timeout(PROBE_MS),
-        redirect: "manual",
-      });
-      if ((await response.text()).startsWith('{"status":"ok"}')) return place;
-    } catch {
-      // It has ended, and could not take its note away.
-    }
+/** Whether a gateway answers, and takes the token: a note may be another one's, of a folder that is shared between machines. */
+async function probe({ url, token }: AdminAccess): Promise<"opens" | "refuses" | "silent"> {
+  try {
+    const alive = await fetch(`${url}/health`, { signal: AbortSignal.timeout(PROBE_MS), redirect: "manual" });
+    if (!(await alive.text()).startsWith('{"status":"ok"}')) return "silent";
+    const headers = { authorization: `Bearer ${token ?? ""}` };
+    const asked = await fetch(`${url}/prewarm`, { signal: AbortSignal.timeout(PROBE_MS), redirect: "manual", headers });
+    await asked.body?.cancel();
+    return asked.ok ? "opens" : "refuses";
+  } catch {
+    // It has ended, and could not take its note away.
+    return "silent";
   }
-  return null;
 }
 
 /** What the admin surface answered. */
