@@ -216,7 +216,7 @@ export class Fleet {
     const answers = await Promise.all(this.live.map(async (handle) => {
       const answer = await handle.call({ type: "stop", graceMs }, isStopped, graceMs + 1_000).catch(() => null);
       handle.terminate();
-      return answer?.type === "stopped" ? [answer.drained] : [];
+      return answer?.type === "stopped" && answer.drained ? [answer.drained] : [];
     }));
     return addDrained(answers.flat(), this.slots.map(({ retired }) => retired));
   }
