@@ -15,7 +15,7 @@ interface Drawing {
   metadata(): Promise<{ format?: string; width?: number; height?: number; pages?: number; compression?: string }>;
 }
 
-const { default: sharp } = await import("sharp") as unknown as { default: Sharp };
+const { default: sharp } = await import("npm:sharp@0.35.5") as unknown as { default: Sharp };
 
 /** What a drawn picture is like. */
 export interface Drawn {

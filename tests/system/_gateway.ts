@@ -87,7 +87,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   await Deno.writeTextFile(configPath, options.config(places));
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--no-prompt", ...startPermissions(directory), ...options.permissions ?? []],
+      // With the lock file of `deno task start`: the other one would have to be changed where pictures are converted.
+      ...["run", "--no-prompt", "--lock=deno.all.lock", ...startPermissions(directory), ...options.permissions ?? []],
       ...["main.ts", "start", "--config", configPath],
     ],
     env: { NO_COLOR: "1", USHER_TEST_HOOKS: "1", ...options.env },
