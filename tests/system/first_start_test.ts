@@ -40,7 +40,7 @@ async function firstStart(directory: string, denoDir: string): Promise<string> {
     config,
     testConfig(places, {
       pools: { one: { type: "custom", health: false, upstreams: ["http://127.0.0.1:9"] } },
-      listeners: [{ name: "one", pool: "one", images: { convert: ["webp"] } }],
+      listeners: [{ name: "one", pool: "one", images: { convert: { enabled: true } } }],
     }),
   );
   const child = new Deno.Command(Deno.execPath(), {
