@@ -20,8 +20,8 @@ export class UpstreamAnswer {
   readonly requestTimeMs: number;
   /** The upstream that answered. */
   readonly upstream: Upstream;
-  /** Called once, when it is released. */
-  onRelease: (() => void) | null = null;
+  /** Called once, when it is released, with what went wrong in its body. */
+  onRelease: ((failure?: UpstreamFailure) => void) | null = null;
   readonly #latencyMs: number;
   readonly #books: Books;
 
@@ -51,7 +51,7 @@ export class UpstreamAnswer {
       ? answerReport(this.response, this.judgement, this.#latencyMs)
       : failureReport(failure, this.#latencyMs);
     if (!this.#books.end(report)) return;
-    this.onRelease?.();
+    this.onRelease?.(failure);
   }
 }
 

@@ -1,5 +1,7 @@
 import type { Exchange } from "../request/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { RetryBudget } from "../upstream_client/retry_budget.ts";
+import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { type Attempt, discard, type UpstreamAnswer } from "./attempt.ts";
 import { triesAllowed } from "./chain.ts";
 import { attemptHedged } from "./hedge.ts";
@@ -41,9 +43,12 @@ async function askInTurn(
 ): Promise<UpstreamAnswer> {
   const runtime = exchange.tenant.pool;
   const { retries } = runtime;
-  const end = () => {
+  let isRetry = false;
+  const end = (failure?: UpstreamFailure) => {
     retries.requestEnded();
     leave?.();
+    // A retry was of use when its body has come in, too.
+    if (isRetry && (failure === undefined || !isClients(failure))) retries.note(failure === undefined);
   };
   retries.requestBegan();
   try {
@@ -54,18 +59,22 @@ async function askInTurn(
     // Whoever asks once more, because an answer turned out to be of no use, is given one try at least.
     let lastTry = Math.max(triesAllowed(exchange), exchange.tries + 1);
     while (exchange.tries < lastTry) {
+      // No key is waited for, and none used up, for a try that would be refused.
+      if (takesBudget && retries.isSpent) {
+        refuseRetry(exchange, last);
+        break;
+      }
       const taken = takeCredential(exchange, { last, untilMs, signal });
       const { outgoing, last: answered } = taken instanceof Promise ? await taken : taken;
       last = answered;
-      if (outgoing === null) break;
-      if (takesBudget && !(await takeRetry(exchange, { untilMs, signal }))) break;
+      if (outgoing === null || (takesBudget && !(await takeRetry(exchange, { last, untilMs, signal })))) break;
       const next: Next | Promise<Next> = nextUpstream(exchange, { tried, last, untilMs, signal });
       const { upstream, last: before } = next instanceof Promise ? await next : next;
       if (upstream !== null && before?.kind === "answer") discard(before.answer);
       if (upstream !== null && exchange.tries > 0) runtime.counts.retries++;
       const options = { ask, upstream: upstream!, outgoing, untilMs, signal, tried };
       last = upstream === null ? before : await attemptHedged(exchange, options);
-      if (takesBudget) retries.release();
+      if (takesBudget) isRetry = endRetry(retries, upstream === null ? null : last);
       if (last === null || upstream === null) break;
       exchange.upstream = last.upstream.id;
       if (last.kind === "answer" && last.answer.judgement === "ok") break;
@@ -85,12 +94,12 @@ async function askInTurn(
   }
 }
 
-/** Waits for a place in the pool's retry budget, as long as the request has time. */
+/** Waits for a place in the pool's retry budget, as long as the request has time and retries help. */
 async function takeRetry(
   exchange: Exchange,
-  { untilMs, signal }: { untilMs: number; signal: AbortSignal | undefined },
+  { last, untilMs, signal }: { last: Attempt | null; untilMs: number; signal: AbortSignal | undefined },
 ): Promise<boolean> {
-  const { retries, counts } = exchange.tenant.pool;
+  const { retries } = exchange.tenant.pool;
   if (retries.tryTake()) return true;
   const ending = new AbortController();
   const end = () => ending.abort();
@@ -98,10 +107,35 @@ async function takeRetry(
   signal?.addEventListener("abort", end, { once: true });
   try {
     const taken = await retries.take(ending.signal);
-    if (!taken && signal?.aborted !== true) counts.retriesRefused++;
+    if (!taken && signal?.aborted !== true) refuseRetry(exchange, last);
     return taken;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", end);
   }
+}
+
+/**
+ * Counts a retry that the budget refused; the last answer, or failure, is what the client gets.
+ *
+ * @throws {UpstreamFailure} there is none: an answer broke off before that
+ */
+function refuseRetry(exchange: Exchange, last: Attempt | null): void {
+  exchange.tenant.pool.counts.retriesRefused++;
+  if (last === null) throw new UpstreamFailure("truncated", "The answer broke off, and no retry is left", true);
+}
+
+/** Gives a retry's place back; whether its use is known only with its body. */
+function endRetry(retries: RetryBudget, last: Attempt | null): boolean {
+  const saysNothing = last === null || isCredential(last) || (last.kind === "failure" && isClients(last.failure));
+  const isAnswered = last?.kind === "answer" && last.answer.judgement === "ok";
+  // First: whoever waits is let in, or refused, by what all retries so far have shown.
+  if (!saysNothing && !isAnswered) retries.note(false);
+  retries.release();
+  return isAnswered;
+}
+
+/** Whether a try failed by what the client sent or did, or by a limit of the gateway's own. */
+function isClients({ kind }: UpstreamFailure): boolean {
+  return kind === "aborted" || kind === "unsendable" || kind === "too_large";
 }
