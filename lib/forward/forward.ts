@@ -8,7 +8,7 @@ import { attemptHedged } from "./hedge.ts";
 import { type Next, nextUpstream } from "./next_upstream.ts";
 import type { Ask } from "./outgoing.ts";
 import { refuseForwarding } from "./refuse_forwarding.ts";
-import { isCredential, mayTryAgain, settle } from "./settle.ts";
+import { isCredential, isDisputed, mayTryAgain, settle } from "./settle.ts";
 import { takeCredential } from "./take_credential.ts";
 import { takePlace } from "./take_place.ts";
 
@@ -82,8 +82,8 @@ async function askInTurn(
       // A connection that was refused put no load on anyone.
       takesBudget = last.kind === "answer" || last.failure.requestSent;
       // Each key is refused once only: no request fails because several of them are bad.
-      if (isCredential(last)) lastTry++;
-      else tried.add(last.upstream);
+      if (isCredential(last) || isDisputed(last)) lastTry++;
+      if (!isCredential(last)) tried.add(last.upstream);
     }
     const answer = settle(exchange, last);
     answer.onRelease = end;
@@ -127,7 +127,8 @@ function refuseRetry(exchange: Exchange, last: Attempt | null): void {
 
 /** Gives a retry's place back; whether its use is known only with its body. */
 function endRetry(retries: RetryBudget, last: Attempt | null): boolean {
-  const saysNothing = last === null || isCredential(last) || (last.kind === "failure" && isClients(last.failure));
+  const saysNothing = last === null || isCredential(last) || isDisputed(last) ||
+    (last.kind === "failure" && isClients(last.failure));
   const isAnswered = last?.kind === "answer" && last.answer.judgement === "ok";
   // First: whoever waits is let in, or refused, by what all retries so far have shown.
   if (!saysNothing && !isAnswered) retries.note(false);

@@ -97,19 +97,19 @@ Deno.test("Limits keep what is known of a key for all workers, through reloads a
 
 Deno.test("Limits have room for all that is known of a key, also with one worker", () => {
   const limits = new Limits(newSharedLimits(1), 0);
-  const typeFor = (hasOtherUpstreams: boolean) =>
+  const typeFor = (upstreams: number) =>
     createUpstreamType("tmdb-api", {
       ...{ apiKeys: ["key"], keyMode: "replace", contentTypes: null, now: () => 1_000 },
       credentials: {
-        ...{ limits: { maxPerSecond: 10, burst: 1 }, holds: true, hasOtherUpstreams },
+        ...{ limits: { per: "key", maxPerSecond: 10, burst: 1 }, holds: true, upstreams },
         cellsOf: (digest) => limits.keyCells("p", digest),
       },
     });
   const request = { method: "GET", path: "/3/configuration", query: "", header: () => null };
-  const sent = typeFor(true).outgoing(request);
+  const sent = typeFor(2).outgoing(request);
   assert.ok("credential" in sent);
-  typeFor(true).judge({ status: 429, fields: [] }, sent.credential);
+  typeFor(2).judge({ status: 429, fields: [] }, sent.credential);
   // It is at its limit, where one request at a time may try it.
-  assert.ok("credential" in typeFor(true).outgoing(request));
-  assert.ok("heldMs" in typeFor(false).outgoing(request));
+  assert.ok("credential" in typeFor(2).outgoing(request));
+  assert.ok("heldMs" in typeFor(1).outgoing(request));
 });

@@ -81,7 +81,7 @@ Deno.test("KeyPool.limited() counts answers to requests that were under way toge
 
 Deno.test("KeyPool.refused() ejects a key, longer each time, until it is taken again", () => {
   const { pool, clock, events, takes, ticket } = makePool(2);
-  assert.equal(pool.refused(0), true);
+  assert.equal(pool.refused(0), "key");
   assert.deepEqual(takes(3), [1, 1, 1]);
   clock.nowMs += 60_000;
   const probe = ticket();
@@ -116,7 +116,7 @@ Deno.test("KeyPool.take() uses the least bad key when all are out, and says that
   assert.equal(pool.limited(2, "100"), false);
   assert.equal(take(), 2);
   const alone = makePool(1);
-  assert.equal(alone.pool.refused(0), false);
+  assert.equal(alone.pool.refused(0), "no other");
   const ticket = alone.ticket();
   assert.equal(placeOf(ticket), 0);
   alone.pool.accepted(ticket);
@@ -143,8 +143,8 @@ Deno.test("KeyPool.take() does not flood a key that comes back", () => {
 Deno.test("KeyPool shares with other workers what it learns of a key, and one of them tells the log", () => {
   const [one, other] = makePair(3);
   const tickets = [one.ticket(), other.ticket()];
-  assert.equal(one.pool.refused(tickets[0]!), true);
-  assert.equal(other.pool.refused(tickets[1]!), true);
+  assert.equal(one.pool.refused(tickets[0]!), "key");
+  assert.equal(other.pool.refused(tickets[1]!), "key");
   one.pool.limited(1, "5");
   assert.deepEqual(other.takes(2), [2, 2]);
   assert.deepEqual(other.pool.states(), one.pool.states());
@@ -191,7 +191,7 @@ Deno.test("KeyPool.take() lets a user's request wait for a short rest of its key
 });
 
 Deno.test("KeyPool.take() tries a limited key once a second where the limit may be one upstream's", () => {
-  const { pool, clock, take, ticket } = makePool(1, { holds: true, probesLimited: true });
+  const { pool, clock, take, ticket } = makePool(1, { holds: true, upstreams: 2 });
   pool.limited(0, "60");
   assert.equal(take(), 0);
   assert.deepEqual(pool.take(false), { heldMs: 60_000 });
