@@ -1,11 +1,10 @@
 import type { Exchange } from "../request/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { RetryBudget } from "../upstream_client/retry_budget.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { type Attempt, discard, type UpstreamAnswer } from "./attempt.ts";
 import { triesAllowed } from "./chain.ts";
 import { attemptHedged } from "./hedge.ts";
-import { type Next, nextUpstream } from "./next_upstream.ts";
+import { type Next, nextUpstream, type Tried } from "./next_upstream.ts";
 import type { Ask } from "./outgoing.ts";
 import { refuseForwarding } from "./refuse_forwarding.ts";
 import { isCredential, isDisputed, mayTryAgain, settle } from "./settle.ts";
@@ -43,38 +42,39 @@ async function askInTurn(
 ): Promise<UpstreamAnswer> {
   const runtime = exchange.tenant.pool;
   const { retries } = runtime;
-  let isRetry = false;
-  const end = (failure?: UpstreamFailure) => {
-    retries.requestEnded();
+  let retried = 0;
+  /** A request that was tried again has ended well when its body has come in, too. */
+  const end = (failure?: UpstreamFailure, isGood: boolean | null = failure === undefined) => {
+    retries.requestEnded(retried === 0 || (failure !== undefined && isClients(failure)) ? null : isGood);
     leave?.();
-    // A retry was of use when its body has come in, too.
-    if (isRetry && (failure === undefined || !isClients(failure))) retries.note(failure === undefined);
   };
   retries.requestBegan();
+  let last: Attempt | null = null;
   try {
     const tried = avoid === undefined ? new Set<Upstream>() : new Set([avoid]);
     const untilMs = performance.now() + runtime.totalMs;
-    let last: Attempt | null = null;
     let takesBudget = avoid !== undefined;
     // Whoever asks once more, because an answer turned out to be of no use, is given one try at least.
     let lastTry = Math.max(triesAllowed(exchange), exchange.tries + 1);
     while (exchange.tries < lastTry) {
       // No key is waited for, and none used up, for a try that would be refused.
-      if (takesBudget && retries.isSpent) {
+      if (takesBudget && retries.refuses(retried > 0)) {
         refuseRetry(exchange, last);
         break;
       }
       const taken = takeCredential(exchange, { last, untilMs, signal });
       const { outgoing, last: answered } = taken instanceof Promise ? await taken : taken;
       last = answered;
-      if (outgoing === null || (takesBudget && !(await takeRetry(exchange, { last, untilMs, signal })))) break;
+      if (outgoing === null) break;
+      if (takesBudget && !(await takeRetry(exchange, { last, untilMs, signal, isFurther: retried > 0 }))) break;
       const next: Next | Promise<Next> = nextUpstream(exchange, { tried, last, untilMs, signal });
       const { upstream, last: before } = next instanceof Promise ? await next : next;
       if (upstream !== null && before?.kind === "answer") discard(before.answer);
       if (upstream !== null && exchange.tries > 0) runtime.counts.retries++;
       const options = { ask, upstream: upstream!, outgoing, untilMs, signal, tried };
       last = upstream === null ? before : await attemptHedged(exchange, options);
-      if (takesBudget) isRetry = endRetry(retries, upstream === null ? null : last);
+      if (takesBudget) retries.release(upstream === null ? null : endedWell(last));
+      if (takesBudget && upstream !== null) retried++;
       if (last === null || upstream === null) break;
       exchange.upstream = last.upstream.id;
       if (last.kind === "answer" && last.answer.judgement === "ok") break;
@@ -85,11 +85,12 @@ async function askInTurn(
       if (isCredential(last) || isDisputed(last)) lastTry++;
       if (!isCredential(last)) tried.add(last.upstream);
     }
+    const isGood = endedWell(last);
     const answer = settle(exchange, last);
-    answer.onRelease = end;
+    answer.onRelease = (failure) => end(failure, isGood === true ? failure === undefined : isGood);
     return answer;
   } catch (error) {
-    end();
+    end(undefined, endedWell(last));
     throw error;
   }
 }
@@ -97,16 +98,16 @@ async function askInTurn(
 /** Waits for a place in the pool's retry budget, as long as the request has time and retries help. */
 async function takeRetry(
   exchange: Exchange,
-  { last, untilMs, signal }: { last: Attempt | null; untilMs: number; signal: AbortSignal | undefined },
+  { last, untilMs, signal, isFurther }: Pick<Tried, "last" | "untilMs" | "signal"> & { readonly isFurther: boolean },
 ): Promise<boolean> {
   const { retries } = exchange.tenant.pool;
-  if (retries.tryTake()) return true;
+  if (retries.tryTake(isFurther)) return true;
   const ending = new AbortController();
   const end = () => ending.abort();
   const timer = setTimeout(end, untilMs - performance.now());
   signal?.addEventListener("abort", end, { once: true });
   try {
-    const taken = await retries.take(ending.signal);
+    const taken = await retries.take(ending.signal, isFurther);
     if (!taken && signal?.aborted !== true) refuseRetry(exchange, last);
     return taken;
   } finally {
@@ -125,15 +126,11 @@ function refuseRetry(exchange: Exchange, last: Attempt | null): void {
   if (last === null) throw new UpstreamFailure("truncated", "The answer broke off, and no retry is left", true);
 }
 
-/** Gives a retry's place back; whether its use is known only with its body. */
-function endRetry(retries: RetryBudget, last: Attempt | null): boolean {
-  const saysNothing = last === null || isCredential(last) || isDisputed(last) ||
-    (last.kind === "failure" && isClients(last.failure));
-  const isAnswered = last?.kind === "answer" && last.answer.judgement === "ok";
-  // First: whoever waits is let in, or refused, by what all retries so far have shown.
-  if (!saysNothing && !isAnswered) retries.note(false);
-  retries.release();
-  return isAnswered;
+/** How a try ended; `null` where that says nothing of its upstream. */
+function endedWell(last: Attempt | null): boolean | null {
+  if (last === null || isCredential(last) || isDisputed(last)) return null;
+  if (last.kind === "failure") return isClients(last.failure) ? null : false;
+  return last.answer.judgement === "ok";
 }
 
 /** Whether a try failed by what the client sent or did, or by a limit of the gateway's own. */

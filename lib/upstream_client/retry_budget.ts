@@ -16,11 +16,37 @@ export const RETRY_WINDOW_MS = 10_000;
 const BUCKETS = 10;
 const BUCKET_MS = RETRY_WINDOW_MS / BUCKETS;
 
-/** Ends of retries that are remembered, one bit each, and how many say something. */
+/** Ends that are remembered, one bit each, how many say something, and what share of them is most. */
 const RECENT = 32;
 const FEWEST = 16;
-/** Where one upstream of several is well, half of the retries succeed in the worst order: chance alone must not look like an outage. */
 const MOST = 0.75;
+
+/** How the last of something ended; what is older than the window is forgotten. */
+class RecentEnds {
+  /** A 1 for each bad one. */
+  #bits = 0;
+  #known = 0;
+  #lastMs = 0;
+
+  note(isGood: boolean, nowMs: number): void {
+    if (nowMs - this.#lastMs > RETRY_WINDOW_MS) this.#known = this.#bits = 0;
+    this.#lastMs = nowMs;
+    this.#bits = (this.#bits << 1) | (isGood ? 0 : 1);
+    this.#known = Math.min(this.#known + 1, RECENT);
+  }
+
+  areMostlyBad(nowMs: number): boolean {
+    if (this.#known < FEWEST || nowMs - this.#lastMs > RETRY_WINDOW_MS) return false;
+    return ones(this.#bits) >= this.#known * MOST;
+  }
+}
+
+/** Bits that are 1. */
+function ones(word: number): number {
+  let count = 0;
+  for (let rest = word; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
 
 /** A retry that waits for its turn. */
 interface Waiting {
@@ -30,27 +56,29 @@ interface Waiting {
 /**
  * Bounds retries to a share of the requests over the last {@linkcode RETRY_WINDOW_MS}, so that failing upstreams are not buried
  * under them. A retry over the share waits for its turn for as long as retries help: where many requests fail at once and another
- * upstream is well, all are served, as many at a time as the share of the requests under way. Once most of the recent retries have
- * failed too it is refused at once, with all that wait: another try would only add to the load.
+ * upstream is well, all are served, as many at a time as the share of the requests under way. While most retries fail it is only
+ * the floor at a time, requests first that were tried again already: they show whether any upstream is well. Once most requests
+ * that were tried again have failed too, a retry over the share is refused at once, with all that wait; only what was tried again
+ * already may go on, the floor at a time.
  *
  * Only tries that put load on an upstream need a place: a connection that was refused did not.
  */
 export class RetryBudget {
   readonly #options: RetryBudgetOptions;
   readonly #now: () => number;
+  /** First retries of a request, and further ones, which come before them. */
   readonly #waiting = new Set<Waiting>();
+  readonly #waitingFurther = new Set<Waiting>();
   readonly #requests = new Array<number>(BUCKETS).fill(0);
   readonly #retries = new Array<number>(BUCKETS).fill(0);
+  readonly #retryEnds = new RecentEnds();
+  readonly #requestEnds = new RecentEnds();
   #requestSum = 0;
   #retrySum = 0;
   /** Number of the bucket that is counted in, from the clock's zero. */
   #bucket: number;
   #active = 0;
   #retrying = 0;
-  /** The last ends, a 1 for each bad one. */
-  #ends = 0;
-  #endsKnown = 0;
-  #lastEndMs = 0;
 
   /** @param now milliseconds of a clock that is never set back */
   constructor(options: RetryBudgetOptions = RETRY_BUDGET_DEFAULTS, now: () => number = () => performance.now()) {
@@ -66,17 +94,18 @@ export class RetryBudget {
 
   /** Retries that wait for their turn. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting.size + this.#waitingFurther.size;
   }
 
-  /** Retries over the share that may be under way at the moment, those within it counted too. */
+  /** Up to so many retries under way, one more may begin although the share is used up. */
   get limit(): number {
-    return Math.max(this.#options.floor, Math.floor(this.#active * this.#options.share));
+    const { floor, share } = this.#options;
+    return this.#retryEnds.areMostlyBad(this.#now()) ? floor : Math.max(floor, Math.floor(this.#active * share));
   }
 
-  /** Whether a retry would be refused now: the share is used up, and most of the recent retries have failed. */
-  get isSpent(): boolean {
-    return !this.#hasShare() && this.#isVain();
+  /** Whether a retry would be refused now: the share is used up, and retries do not help. */
+  refuses(isFurther: boolean = false): boolean {
+    return !this.#hasShare() && this.#isVain() && !(isFurther && this.#retrying < this.limit);
   }
 
   /** A request has begun. Each call is paired with one of {@linkcode requestEnded}. */
@@ -85,59 +114,60 @@ export class RetryBudget {
     this.#requests[this.#bucket % BUCKETS]!++;
     this.#requestSum++;
     this.#active++;
-    if (this.#waiting.size > 0) this.#admit();
+    if (this.waiting > 0) this.#admit();
   }
 
-  /** That request has ended. */
-  requestEnded(): void {
+  /**
+   * That request has ended. `isGood` says how, where it was tried again; `null` where it was not, or its client has left, or what
+   * failed says nothing of the upstreams.
+   */
+  requestEnded(isGood: boolean | null = null): void {
     if (this.#active > 0) this.#active--;
+    if (isGood === null) return;
+    this.#requestEnds.note(isGood, this.#now());
+    if (this.waiting > 0) this.#admit();
   }
 
-  /** Takes a place for a retry if there is one and nobody waits for it; {@linkcode release} gives it back. */
-  tryTake(): boolean {
-    return this.#waiting.size === 0 && this.#grant();
+  /** Takes a place for a retry if there is one and nobody waits for it before; {@linkcode release} gives it back. */
+  tryTake(isFurther: boolean = false): boolean {
+    return (isFurther ? this.#waitingFurther.size === 0 : this.waiting === 0) && this.#grant(isFurther);
   }
 
   /**
    * Waits for a place. `false` when `signal` ends the wait first, the budget is spent or too many wait already; else
    * {@linkcode release} gives the place back.
+   *
+   * @param isFurther the request was tried again before
    */
-  take(signal: AbortSignal): Promise<boolean> {
+  take(signal: AbortSignal, isFurther: boolean = false): Promise<boolean> {
     if (signal.aborted) return Promise.resolve(false);
-    if (this.tryTake()) return Promise.resolve(true);
-    if (this.#waiting.size >= this.#options.queue || this.#isVain()) return Promise.resolve(false);
+    if (this.tryTake(isFurther)) return Promise.resolve(true);
+    if (this.waiting >= this.#options.queue || this.#isVain()) return Promise.resolve(false);
+    const queue = isFurther ? this.#waitingFurther : this.#waiting;
     return new Promise((resolve) => {
       const leave = () => entry.admit(false);
       const entry: Waiting = {
         admit: (admitted) => {
-          this.#waiting.delete(entry);
+          queue.delete(entry);
           signal.removeEventListener("abort", leave);
           resolve(admitted);
         },
       };
       signal.addEventListener("abort", leave, { once: true });
-      this.#waiting.add(entry);
+      queue.add(entry);
     });
   }
 
-  /** A retry has been answered, or has failed. */
-  release(): void {
+  /** A retry has been answered, or has failed; `null` where that says nothing of the upstreams. */
+  release(isGood: boolean | null): void {
     if (this.#retrying > 0) this.#retrying--;
-    this.#admit();
+    if (isGood !== null) this.#retryEnds.note(isGood, this.#now());
+    if (this.waiting > 0) this.#admit();
   }
 
-  /** What came of a retry, once that is known: whether it was of any use. Retries of clients that have left say nothing. */
-  note(isGood: boolean): void {
-    const nowMs = this.#now();
-    if (nowMs - this.#lastEndMs > RETRY_WINDOW_MS) this.#endsKnown = this.#ends = 0;
-    this.#lastEndMs = nowMs;
-    this.#ends = (this.#ends << 1) | (isGood ? 0 : 1);
-    this.#endsKnown = Math.min(this.#endsKnown + 1, RECENT);
-    if (this.#waiting.size > 0) this.#admit();
-  }
-
-  #grant(): boolean {
-    if (!this.#hasShare() && (this.#retrying >= this.limit || this.#isVain())) return false;
+  #grant(isFurther: boolean): boolean {
+    // A request that is tried again is to find out whether any upstream is well, or nobody would.
+    if (!this.#hasShare() && (this.#retrying >= this.limit || (this.#isVain() && !isFurther))) return false;
     this.#retrying++;
     this.#retries[this.#bucket % BUCKETS]!++;
     this.#retrySum++;
@@ -145,10 +175,12 @@ export class RetryBudget {
   }
 
   #admit(): void {
-    for (const entry of this.#waiting) {
-      if (this.#grant()) entry.admit(true);
-      else if (this.#isVain()) entry.admit(false);
-      else return;
+    for (const queue of [this.#waitingFurther, this.#waiting]) {
+      for (const entry of queue) {
+        if (this.#grant(queue === this.#waitingFurther)) entry.admit(true);
+        else if (this.#isVain()) entry.admit(false);
+        else return;
+      }
     }
   }
 
@@ -171,16 +203,7 @@ export class RetryBudget {
     this.#bucket = Math.max(bucket, this.#bucket);
   }
 
-  /** Whether most of the recent retries have failed. */
   #isVain(): boolean {
-    if (this.#endsKnown < FEWEST || this.#now() - this.#lastEndMs > RETRY_WINDOW_MS) return false;
-    return ones(this.#ends) >= this.#endsKnown * MOST;
+    return this.#requestEnds.areMostlyBad(this.#now());
   }
-}
-
-/** Bits that are 1. */
-function ones(word: number): number {
-  let count = 0;
-  for (let rest = word; rest !== 0; rest &= rest - 1) count++;
-  return count;
 }

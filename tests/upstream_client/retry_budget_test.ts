@@ -6,18 +6,20 @@ function budget(active: number, over = {}) {
   const clock = { nowMs: 5_000 };
   const target = new RetryBudget({ share: 0.2, floor: 3, queue: 100, ...over }, () => clock.nowMs);
   for (let i = 0; i < active; i++) target.requestBegan();
-  return Object.assign(target, { clock });
+  /** A request that was tried again ends so. */
+  const note = (isGood: boolean) => target.requestEnded(isGood);
+  return Object.assign(target, { clock, note });
 }
 
 /** Retries that are given at once. */
-function takeAll(target: RetryBudget): number {
+function takeAll(target: Pick<RetryBudget, "tryTake">): number {
   let taken = 0;
   while (target.tryTake()) taken++;
   return taken;
 }
 
-/** Ends that say that retries do not help. */
-function discourage(target: RetryBudget): void {
+/** Ends of requests that say that retries do not help. */
+function discourage(target: { note(isGood: boolean): void }): void {
   for (let end = 0; end < 32; end++) target.note(false);
 }
 
@@ -29,7 +31,7 @@ Deno.test("RetryBudget allows its floor, or the share of the requests of the las
     for (let i = 0; i < requests; i++) target.requestEnded();
     discourage(target);
     assert.equal(takeAll(target), allowed, `${requests} requests`);
-    assert.equal(target.isSpent, true);
+    assert.equal(target.refuses(), true);
     target.clock.nowMs += RETRY_WINDOW_MS - 1_000;
     target.note(false);
     assert.equal(takeAll(target), 0, "the window still holds them");
@@ -61,8 +63,7 @@ Deno.test("RetryBudget lets retries over it wait while they help, in order, and 
   assert.equal(target.waiting, 3);
   assert.equal(target.tryTake(), false);
   for (let i = 0; i < 3; i++) {
-    target.release();
-    target.note(true);
+    target.release(true);
     await Promise.resolve();
     assert.equal(target.retrying, 1);
   }
@@ -80,32 +81,56 @@ Deno.test("RetryBudget refuses at once what is over its share, and all that wait
   target.note(false);
   assert.deepEqual(await Promise.all(waits), [false, false, false]);
   assert.equal(await target.take(signal), false);
-  assert.equal(target.isSpent, true);
-  target.release();
+  assert.equal(target.refuses(), true);
+  target.release(null);
   assert.equal(target.tryTake(), false);
   // Retries within the share go on, and show when upstreams are well again.
   for (let end = 0; end < 9; end++) target.note(true);
-  assert.equal(target.isSpent, false);
+  assert.equal(target.refuses(), false);
   assert.equal(await target.take(signal), true);
+});
+
+Deno.test("RetryBudget lets only its floor at a time be tried while most retries fail, and further ones of a request before first ones", async () => {
+  const target = budget(100, { floor: 1 });
+  assert.equal(takeAll(target), 20);
+  for (let end = 0; end < 20; end++) target.release(false);
+  assert.equal(target.limit, 1);
+  assert.equal(target.tryTake(), true);
+  const order: string[] = [];
+  const wait = (name: string, isFurther: boolean) =>
+    target.take(signal, isFurther).then((admitted) => admitted && order.push(name));
+  const waits = [wait("first", false), wait("further", true), wait("second", false), wait("more", true)];
+  assert.equal(target.tryTake(true), false);
+  for (let end = 0; end < 4; end++) {
+    assert.equal(target.retrying, 1);
+    target.release(true);
+    await Promise.resolve();
+    await Promise.resolve();
+  }
+  await Promise.all(waits);
+  assert.deepEqual(order, ["further", "more", "first", "second"]);
+  for (let end = 0; end < 12; end++) target.release(true);
+  assert.equal(target.limit, 20);
 });
 
 Deno.test("RetryBudget forgets how retries ended when none was made for the length of its window", () => {
   const target = budget(0, { floor: 1 });
   discourage(target);
   target.tryTake();
-  target.release();
-  assert.equal(target.isSpent, true);
+  target.release(null);
+  assert.equal(target.refuses(), true);
   target.clock.nowMs += RETRY_WINDOW_MS + 1;
   assert.equal(takeAll(target), 1);
   target.note(false);
-  assert.equal(target.isSpent, false);
+  assert.equal(target.refuses(), false);
 });
 
-Deno.test("RetryBudget refuses nothing where a third or half of the retries fail, in whatever order", () => {
+Deno.test("RetryBudget refuses nothing where requests end well, however many of their retries fail", () => {
   const random = seededRandom(11);
   const orders: Array<readonly [name: string, isBad: (n: number) => boolean]> = [
     ["each other one", (n) => n % 2 === 0],
     ["two of three in turn", (n) => n % 3 !== 0],
+    ["nineteen of twenty in turn", (n) => n % 20 !== 0],
     ["a third by chance", () => random() < 1 / 3],
     ["runs of eight", (n) => n % 16 < 8],
     ["none", () => false],
@@ -114,8 +139,8 @@ Deno.test("RetryBudget refuses nothing where a third or half of the retries fail
     const target = budget(5, { floor: 1 });
     for (let n = 0; n < 3_000; n++) {
       assert.ok(target.tryTake(), `${name}: retry ${n}`);
-      target.release();
-      target.note(!isBad(n));
+      target.release(!isBad(n));
+      if (!isBad(n)) target.note(true);
       target.clock.nowMs += 7;
     }
   }
@@ -129,8 +154,9 @@ Deno.test("RetryBudget lets no more be made than the share where all retries fai
       let refused = 0;
       const request = async () => {
         target.requestBegan();
+        let retried = false;
         for (let left = 3; left > 0; left--) {
-          if (left < 3 && !target.tryTake() && !await target.take(signal)) {
+          if (left < 3 && !target.tryTake(retried) && !await target.take(signal, retried)) {
             refused++;
             break;
           }
@@ -138,13 +164,13 @@ Deno.test("RetryBudget lets no more be made than the share where all retries fai
           await Promise.resolve();
           target.clock.nowMs += 0.2;
           if (left === 3) continue;
-          target.note(false);
-          target.release();
+          target.release(false);
+          retried = true;
         }
-        target.requestEnded();
+        target.requestEnded(retried ? false : null);
       };
       for (let done = 0; done < 1_000; done += atOnce) await Promise.all(Array.from({ length: atOnce }, request));
-      const most = 1_000 * (1 + share) + 3 + 16;
+      const most = 1_000 * (1 + share) + 2 * (3 + 16);
       assert.ok(tries <= most, `${tries} tries, ${atOnce} at once, share ${share}`);
       assert.ok(share === 1 ? refused > 0 : refused >= 900, `${refused} refused`);
       assert.deepEqual([target.waiting, target.retrying], [0, 0]);
@@ -160,10 +186,10 @@ Deno.test("RetryBudget ends a wait with its signal, without losing a place", asy
   const stays = target.take(signal);
   leaving.abort();
   assert.equal(await left, false);
-  target.release();
+  target.release(null);
   assert.equal(await stays, true);
   assert.equal(await target.take(AbortSignal.abort()), false);
-  target.release();
+  target.release(null);
   assert.equal(target.retrying, 0);
 });
 
@@ -172,7 +198,7 @@ Deno.test("RetryBudget refuses when too many wait", async () => {
   await target.take(signal);
   const waits = [target.take(signal), target.take(signal)];
   assert.equal(await target.take(signal), false);
-  for (let i = 0; i < 3; i++) target.release();
+  for (let i = 0; i < 3; i++) target.release(null);
   assert.deepEqual(await Promise.all(waits), [true, true]);
 });
 
@@ -198,8 +224,7 @@ Deno.test("RetryBudget never has more under way than its limit where the share i
       leaving.abort();
     } else if (running.length > 0) {
       running.pop();
-      target.release();
-      target.note(random() < 0.7);
+      target.release(random() < 0.7);
     }
     await Promise.resolve();
     await Promise.resolve();
