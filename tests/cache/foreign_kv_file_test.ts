@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { PreparedKvFile } from "../../lib/cache/kv_open.ts";
+import { type PreparedKvFile, prepareKvFile } from "../../lib/cache/kv_open.ts";
 import { giveAway, hasUnprivileged, takeBack, unprivileged } from "../unprivileged.ts";
 
 /** What is not this user's, and whose word the warning is to name. */
@@ -92,6 +92,7 @@ function contentOf(folder: string): unknown[] {
 async function makeFile(folder: string, name = "usher.kv"): Promise<string> {
   await Deno.mkdir(folder, { recursive: true });
   const path = join(folder, name);
+  await prepareKvFile(path, { clock: { now: () => 1_000 }, log: { warn: () => {} } });
   const kv = await Deno.openKv(path);
   await kv.set(["kept"], "by its owner");
   kv.close();

@@ -43,7 +43,7 @@ function failedRow(pool: string): FieldRow {
   return {
     line: "C1",
     name: `three upstreams that ${NAMES[pool]} get few more tries than there are requests`,
-    before: "each request was tried three times, one after the other in a queue",
+    before: "600 tries of 200 requests, one after the other in a queue",
     fellShort: true,
     requests: many(pool, REQUESTS),
     isAtOnce: true,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { AppKeys } from "../../lib/upstream_type/_app_keys.ts";
 import { KEY_CELLS } from "../../lib/upstream_type/_shared_key.ts";
 import type { CredentialCounts } from "../../lib/metrics/gateway_metrics.ts";
+import type { FieldChange } from "../../lib/upstream_type/_tmdb_fields.ts";
 import { readToken, requestFor, typeOptions, unheld, userToken } from "./_requests.ts";
 
 const HEX = "0123456789abcdef0123456789abcdef";
@@ -27,6 +28,17 @@ Deno.test("AppKeys.put() leaves a client's own credential alone where it injects
   assert.deepEqual(put("inject-missing", HEX, `/3/a?api_key=${MINE}&b=1`), [`api_key=${MINE}&b=1`, null]);
   assert.deepEqual(put("inject-missing", HEX, "/3/a?b=1", `Bearer ${readToken}`), ["b=1", null]);
   assert.deepEqual(put("inject-missing", HEX, "/3/a?b=1", `Bearer ${userToken}`), ["b=1", null]);
+});
+
+Deno.test("AppKeys.put() puts its key in the place of what cannot be one, in the query, the field or both", () => {
+  const removed: FieldChange = ["authorization", null];
+  assert.deepEqual(put("inject-missing", HEX, "/3/a?api_key=x&b=1"), [`b=1&api_key=${HEX}`, null]);
+  assert.deepEqual(put("inject-missing", HEX, "/3/a?API_KEY=null", "Bearer null"), [`api_key=${HEX}`, removed]);
+  assert.deepEqual(put("inject-missing", HEX, "/3/a", "Bearer <your token>"), [`api_key=${HEX}`, removed]);
+  const bearer: FieldChange = ["authorization", `Bearer ${readToken}`];
+  assert.deepEqual(put("inject-missing", readToken, "/3/a?api_key=your_api_key", "undefined"), ["", bearer]);
+  assert.deepEqual(put("inject-missing", HEX, `/3/a?api_key=${MINE}`, "Bearer null"), [`api_key=${MINE}`, null]);
+  assert.deepEqual(put("pass", HEX, "/3/a?api_key=x", "Bearer null"), ["api_key=x", null]);
 });
 
 Deno.test("AppKeys.put() replaces an application's credential, never a user's", () => {
