@@ -37,7 +37,7 @@ export function monitoredPools(config: Config, deps: HealthTargetDeps): Monitore
       onKeyEvent: (event) => deps.onKeyEvent?.(pool.name, event),
       credentials: {
         ...(deps.keyCells === undefined ? {} : { cellsOf: deps.keyCells.bind(deps, pool.name) }),
-        // A check waits for nothing, but what it takes is not given to requests.
+        // A check waits for nothing, but what it takes of the rate is not given to requests.
         limits: pool.keyLimits,
         upstreams: pool.upstreams.length,
       },

@@ -74,7 +74,7 @@ export class KeyPool {
     const inside = this.#keys.filter((key) => this.#isIn(key, nowMs));
     if (sticky) return this.#takeFirst(inside, nowMs);
     const probe = this.#hasRoom(nowMs) ? this.#keys.findIndex((key) => this.#mayProbe(key, nowMs)) : -1;
-    if (probe >= 0) return this.#owed(probe, nowMs);
+    if (probe >= 0) return this.#tried(probe, nowMs);
     return this.#takeOneOf(this.#undisputed(inside), nowMs);
   }
 
@@ -101,7 +101,8 @@ export class KeyPool {
   /** Takes what a request costs, of the key and of the pool; says how long to wait where that is not there. */
   #spend(key: SharedKey, nowMs: number): Held | null {
     if (!this.#options.holds) {
-      this.#rate?.take(nowMs);
+      // What is there: few go out so, and they wait for nobody.
+      this.#rate?.tryTake(nowMs);
       key.tryTake(nowMs);
       return null;
     }
@@ -177,9 +178,9 @@ export class KeyPool {
     return (key.rests << INDEX_BITS) | index;
   }
 
-  /** A key is given out that takes its turn before others: what it costs is owed. */
-  #owed(index: number, nowMs: number): number {
-    this.#rate?.take(nowMs);
+  /** A key is tried that is out, where the pool has room. */
+  #tried(index: number, nowMs: number): number {
+    this.#rate?.tryTake(nowMs);
     return this.#given(index);
   }
 
@@ -221,10 +222,10 @@ export class KeyPool {
     const first = soonest(limited.length > 0 ? limited : this.#keys, (key) => key.restMs(nowMs));
     const index = this.#keys.indexOf(first);
     const { holds, upstreams = 1 } = this.#options;
-    if (!holds) return this.#owed(index, nowMs);
+    if (!holds) return this.#tried(index, nowMs);
     if (limited.length === 0) return this.#spend(first, nowMs) ?? this.#given(index);
     if (upstreams > 1 && this.#hasRoom(nowMs) && first.claimProbe(nowMs, LIMITED_PROBE_MS)) {
-      return this.#owed(index, nowMs);
+      return this.#tried(index, nowMs);
     }
     return { heldMs: Math.max(1, first.restMs(nowMs)) };
   }

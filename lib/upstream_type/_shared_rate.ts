@@ -5,7 +5,7 @@ export interface KeyLimits {
   readonly burst: number;
 }
 
-/** Thousandths of a request that may be sent now; below 0 where more was taken than there was. */
+/** Thousandths of a request that may be sent now. */
 const TOKENS = 0;
 /** Low 32 bits of milliseconds since the Unix epoch: a difference is right across their overflow. */
 const FILLED_AT_MS = 1;
@@ -44,13 +44,6 @@ export class SharedRate {
     if (Atomics.sub(this.#cells, TOKENS, ONE) >= ONE) return true;
     this.giveBack();
     return false;
-  }
-
-  /** Takes what one request costs though it may not be there: others wait for longer, so that the sum stays what it is. */
-  take(nowMs: number): void {
-    this.#refill(nowMs);
-    // A debt has an end, or nothing else would ever be sent again.
-    if (Atomics.sub(this.#cells, TOKENS, ONE) <= -this.#fullTokens) this.giveBack();
   }
 
   /** What was taken is not used. */

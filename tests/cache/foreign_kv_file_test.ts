@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { type PreparedKvFile, prepareKvFile } from "../../lib/cache/kv_open.ts";
 import { giveAway, hasUnprivileged, takeBack, unprivileged } from "../unprivileged.ts";
 
@@ -34,6 +35,17 @@ const CASES: readonly Case[] = [
     name: "an empty file",
     arrange(path) {
       Deno.truncateSync(path);
+      giveAway(path);
+    },
+    named: "usher.kv",
+  },
+  {
+    name: "a file that another program, or version, has laid out",
+    arrange(path) {
+      Deno.removeSync(path);
+      const database = new DatabaseSync(path);
+      database.exec("create table kv (other text)");
+      database.close();
       giveAway(path);
     },
     named: "usher.kv",
