@@ -43,13 +43,14 @@ async function askInTurn(
   const runtime = exchange.tenant.pool;
   const { retries } = runtime;
   let retried = 0;
-  /** A request that was tried again has ended well when its body has come in, too. */
-  const end = (failure?: UpstreamFailure, isGood: boolean | null = failure === undefined) => {
-    retries.requestEnded(retried === 0 || (failure !== undefined && isClients(failure)) ? null : isGood);
+  let last: Attempt | null = null;
+  const end = (failure?: UpstreamFailure) => {
+    // What was tried again has ended well when its body has come in, too.
+    const isGood = failure === undefined ? endedWell(last) : isClients(failure) ? null : false;
+    retries.requestEnded(retried === 0 ? null : isGood);
     leave?.();
   };
   retries.requestBegan();
-  let last: Attempt | null = null;
   try {
     const tried = avoid === undefined ? new Set<Upstream>() : new Set([avoid]);
     const untilMs = performance.now() + runtime.totalMs;
@@ -85,12 +86,11 @@ async function askInTurn(
       if (isCredential(last) || isDisputed(last)) lastTry++;
       if (!isCredential(last)) tried.add(last.upstream);
     }
-    const isGood = endedWell(last);
     const answer = settle(exchange, last);
-    answer.onRelease = (failure) => end(failure, isGood === true ? failure === undefined : isGood);
+    answer.onRelease = end;
     return answer;
   } catch (error) {
-    end(undefined, endedWell(last));
+    end();
     throw error;
   }
 }

@@ -103,9 +103,14 @@ export class AppKeys {
    * key: else anybody could have all keys ejected.
    */
   refused(credential: number, place: KeyPlace | null = null): Judgement {
-    if ((credential & 1) === 0) return "ok";
+    if (!this.isProof(credential)) return "ok";
     this.#count(credential >> 1, "refused");
     return REFUSALS[this.#pool.refused(credential >> 1, place)];
+  }
+
+  /** Whether a 401 would speak of the key alone: the request had nothing else that could be refused. */
+  isProof(credential: number): boolean {
+    return (credential & 1) === 1;
   }
 
   /** The upstream took the key. */

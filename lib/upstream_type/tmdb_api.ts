@@ -141,7 +141,7 @@ export class TmdbApi implements UpstreamType {
   /** TMDB says so in JSON; what else says it is not TMDB, and stands in the way to it. */
   #refused(credential: number, { isTmdb, from }: { isTmdb: boolean; from: AnswerSource | undefined }): Judgement {
     const mayAskOther = from?.mayAskOther() ?? false;
-    if (!isTmdb) return mayAskOther ? "refusing" : "ok";
+    if (!isTmdb) return mayAskOther && this.#keys.isProof(credential) ? "refusing" : "ok";
     return this.#keys.refused(credential, from === undefined ? null : { upstream: from.id, mayAskOther });
   }
 

@@ -130,3 +130,20 @@ Deno.test("askUpstreams() says that the mirror is to blame where the one that ta
         assert.deepEqual(keyStates(gateway), ["ready"]);
       }),
   ));
+
+Deno.test("askUpstreams() learns nothing of keys and mirrors from what a user's session, or a client's own key, is refused", () =>
+  withOrigins(
+    [refusing("text/plain", "Unauthorized"), taking(ONE)],
+    (mirror, good) =>
+      withGateway(parts([mirror!.url, good!.url], [ONE]), async (gateway) => {
+        for (let turn = 0; turn < 20; turn++) {
+          await gateway.ask(`/3/account/${turn}?session_id=wrong`);
+          await gateway.ask(`/3/movie/${turn}?api_key=${"e".repeat(32)}`);
+          await gateway.ask(`/3/tv/${turn}`, { headers: { authorization: "Basic d3Jvbmc=" } });
+        }
+        assert.deepEqual(keyStates(gateway), ["ready"]);
+        const { pool } = gateway.gateway.snapshot.pools[0]!;
+        for (const upstream of pool.upstreams) assert.equal(upstream.circuit(gateway.clock.now()), "closed");
+        assert.deepEqual(gateway.gateway.counts.upstreams["p"]![mirror!.url]!.outcomes["failed"] ?? 0, 0);
+      }),
+  ));
