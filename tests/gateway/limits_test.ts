@@ -113,3 +113,31 @@ Deno.test("Limits have room for all that is known of a key, also with one worker
   assert.ok("credential" in typeFor(2).outgoing(request));
   assert.ok("heldMs" in typeFor(1).outgoing(request));
 });
+
+Deno.test("Limits hold the rate of all keys of a pool for all workers together, through reloads, and each pool's apart", () => {
+  const shared = newSharedLimits(2);
+  let workers = [new Limits(shared, 0), new Limits(shared, 1)];
+  const apiKeys = ["1", "2", "3"].map((digit) => digit.repeat(32));
+  const given = (pool: string, per: "pool" | "key") => {
+    const types = workers.map((limits) =>
+      createUpstreamType("tmdb-api", {
+        ...{ apiKeys, keyMode: "replace", contentTypes: null, now: () => 1_000_000 },
+        credentials: {
+          ...{ limits: { per, maxPerSecond: 10, burst: 2 }, holds: true },
+          cellsOf: (digest) => limits.keyCells(pool, digest),
+        },
+      })
+    );
+    let count = 0;
+    for (let turn = 0; turn < 40; turn++) {
+      const request = { method: "GET", path: `/3/movie/${turn}`, query: "", header: () => null };
+      if (!("heldMs" in types[turn % 2]!.outgoing(request))) count++;
+    }
+    return count;
+  };
+  assert.equal(given("p", "pool"), 2);
+  workers = workers.map((limits) => limits.next());
+  assert.equal(given("p", "pool"), 0);
+  assert.equal(given("q", "pool"), 2);
+  assert.equal(given("r", "key"), 6);
+});
