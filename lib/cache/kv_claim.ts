@@ -44,8 +44,15 @@ type Claim =
  * told.
  */
 export async function claimKvFile(path: string, options: KvOpenOptions): Promise<ClaimedKvFile> {
+  const folder = dirname(path);
+  // Asked first: Deno would ask the terminal, and wait, with the signals unheard.
+  if (Deno.permissions.querySync({ name: "write", path: folder }).state !== "granted") {
+    const problem = `this process was not given leave to write there: --allow-write=${folder}`;
+    options.log.warn("Cannot use the disk cache: serving from memory alone", { problem });
+    return { file: { path: null, problem, setAside: null }, beside: null, release: () => {} };
+  }
   // Where that fails, the look at the file says why.
-  await Deno.mkdir(dirname(path), { recursive: true }).catch(() => {});
+  await Deno.mkdir(folder, { recursive: true }).catch(() => {});
   const usual = await claim(path, options);
   const left = standIns(path).filter(exists);
   const purges = await purgesIn(left, options);

@@ -102,6 +102,8 @@ export async function removeKvFile(path: string): Promise<void> {
 
 /** Free bytes of the disk that a file lies on; `null` where they cannot be told (`--allow-sys=statfs` is needed). */
 export function freeBytesBeside(path: string): number | null {
+  // Asked first: else Deno asks the terminal, and waits.
+  if (Deno.permissions.querySync({ name: "sys", kind: "statfs" }).state !== "granted") return null;
   try {
     const { bavail, bsize } = statfsSync(dirname(path));
     return bavail * bsize;

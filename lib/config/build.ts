@@ -45,8 +45,14 @@ function buildServer(server: FileValues["server"], { cores, cwd }: BuildOptions)
     workerTimeoutMs: server.worker_timeout,
     trustedProxies: server.trusted_proxies,
     reusePort: server.reuse_port,
+    cpuAffinity: affinityOf(server.cpu_affinity),
     limits: buildServerLimits(server.limits),
   };
+}
+
+function affinityOf(cores: FileValues["server"]["cpu_affinity"]): ServerConfig["cpuAffinity"] {
+  const numbers = cores.filter((core) => core !== "auto");
+  return numbers.length < cores.length ? true : numbers.length > 0 && numbers;
 }
 
 function buildServerLimits(limits: FileValues["server"]["limits"]): ServerLimitsConfig {

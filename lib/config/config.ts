@@ -50,6 +50,8 @@ export interface ServerConfig {
   readonly trustedProxies: readonly string[];
   /** `auto`: every worker listens on every port where the system spreads connections; `false`: one of them does, key `reuse_port`. */
   readonly reusePort: "auto" | false;
+  /** Pins serving workers: to the cores of this process (`true`) or to these, in turn; key `cpu_affinity`. */
+  readonly cpuAffinity: boolean | readonly number[];
   readonly limits: ServerLimitsConfig;
 }
 

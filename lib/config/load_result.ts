@@ -7,6 +7,11 @@ import type { RegisteredNames } from "./schema.ts";
 export interface LoadDependencies extends RegisteredNames {
   /** The text of a file; `readText` in read_text.ts bounds it. Rejects as `Deno.readTextFile` does. */
   readonly readTextFile: (path: string) => Promise<string>;
+  /**
+   * The configuration's own text, where it is in no file.
+   * @default the text of the file
+   */
+  readonly ownText?: () => Promise<string>;
   /** An environment variable; `undefined` where it is not set. */
   readonly env: (name: string) => string | undefined;
   /** Cores of the machine, for `workers: auto`. */

@@ -150,6 +150,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential, books) };
     const judged = tenant.pool.inspectsContent ? await inspectedResponse(exchange, ask, seen) : seen;
     if (judged.judgement !== "ok") logAttempt(exchange, upstream, `${received.status} (${judged.judgement})`);
+    else if (services.logger.enabled("debug")) logAnswer(exchange, upstream, { status: received.status, latencyMs });
     return { kind: "answer", upstream, answer: new UpstreamAnswer({ requestTimeMs, books }, judged, latencyMs) };
   } catch (error) {
     const failure = asFailure(error);
@@ -198,6 +199,22 @@ function deadlines(exchange: Exchange, remainingMs: number) {
   const { connectMs, firstByteMs, idleMs } = exchange.tenant.pool;
   const left = Math.max(1, remainingMs);
   return { connectMs: Math.min(connectMs, left), firstByteMs: Math.min(firstByteMs, left), idleMs };
+}
+
+function logAnswer(
+  exchange: Exchange,
+  upstream: Upstream,
+  { status, latencyMs }: { readonly status: number; readonly latencyMs: number },
+): void {
+  exchange.services.logger.debug("An upstream has answered", {
+    id: exchange.requestId,
+    listener: exchange.tenant.name,
+    pool: exchange.tenant.pool.name,
+    upstream: upstream.id,
+    attempt: exchange.tries,
+    status,
+    first_byte_ms: Math.round(latencyMs * 10) / 10,
+  });
 }
 
 function logAttempt(exchange: Exchange, upstream: Upstream, problem: string): void {

@@ -30,7 +30,7 @@ async function folderFinding(dataDir: string): Promise<Finding> {
   const shown = shownPath(dataDir);
   const { state } = await Deno.permissions.query({ name: "write", path: dataDir });
   if (state !== "granted") {
-    const remedy = `give the gateway and this command --allow-write=${shown}: \`deno task\` allows ./data alone`;
+    const remedy = `give the gateway and this command --allow-write=${shown}, as \`deno task\` does`;
     return { check, state: "warn", text: `${shown}: this process was not allowed to write there`, remedy };
   }
   try {

@@ -2,12 +2,13 @@ import { newLeaseMemory } from "../cache/lease_table.ts";
 import { newDiskFilterMemory } from "../cache/disk_filter.ts";
 import type { StandInKvFile } from "../cache/kv_claim.ts";
 import type { PreparedKvFile } from "../cache/kv_open.ts";
+import { reachableUrl } from "../config/addresses.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
 import { type PurgeOrder, purgeScopes } from "../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../gateway/limits.ts";
-import type { Logger } from "../logging/logger.ts";
+import type { RootLogger } from "../logging/logger.ts";
 import { refusalReply } from "../deliver/error_answer.ts";
 import { compileServerLimits } from "../gateway/server_limits.ts";
 import { addressMatcher } from "../http/forwarded.ts";
@@ -16,14 +17,17 @@ import { ConnectionGate } from "../server/connection_gate.ts";
 import { type FetchFunction, fetchHandler } from "../server/fetch_adapter.ts";
 import { HttpServer } from "../server/http_server.ts";
 import { prometheusText } from "../metrics/exposition.ts";
+import { changedAtRestart, changedNames } from "./changed_settings.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
 import { diskLimitBytes } from "./disk.ts";
-import { Fleet } from "./fleet.ts";
+import { CpuAffinity } from "./cpu_affinity.ts";
+import { Fleet, type FleetOptions } from "./fleet.ts";
 import { Operations } from "./operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "./prewarmer.ts";
 import type { PurgeOutcome } from "./purge_desk.ts";
 import { forwardPurge, type PeerAnswer } from "./purge_peers.ts";
 import { gauges, statusOf } from "./status.ts";
+import { foldersOutOfReach } from "./worker_permissions.ts";
 
 /** What a supervisor is made of. */
 export interface SupervisorOptions {
@@ -38,31 +42,26 @@ export interface SupervisorOptions {
   readonly kvFile: PreparedKvFile;
   /** Of a file that stands in for the usual one. */
   readonly kvBeside: StandInKvFile | null;
-  readonly logger: Logger;
+  readonly logger: RootLogger;
   /** The admin surface over what the supervisor shows. */
   readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
   /** Descriptors that the process may have. */
   readonly descriptors: number;
+  /** Has the process stop this supervisor, as a signal would. */
+  readonly askStop: () => void;
   /** Lets tests break workers. */
   readonly testHooks: boolean;
 }
 
 /** What came of a reload. */
 export type ReloadResult =
-  | { readonly ok: true; readonly generation: number }
+  | {
+    readonly ok: true;
+    readonly generation: number;
+    /** Settings that were changed and take effect at the next start, if any. */
+    readonly atRestart?: readonly string[];
+  }
   | { readonly ok: false; readonly problems: readonly string[] };
-
-/** Settings that only a restart applies, by their path in the file. */
-const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config) => unknown]> = [
-  ["server.workers", (config) => config.server.workers],
-  ["server.data_dir", (config) => config.server.dataDir],
-  ["server.reuse_port", (config) => config.server.reusePort],
-  ["admin.listen", (config) => `${config.admin.listen.hostname}:${config.admin.listen.port}`],
-  ["cache.memory", (config) => config.cache.memoryBytes],
-  ["cache.disk", (config) => config.cache.diskBytes],
-  ["cache.min_free_disk", (config) => config.cache.minFreeDiskBytes],
-  ["cache.fill_memory", (config) => config.cache.fillMemoryBytes],
-];
 
 /** What came of a purge here, and at the peers where there are any. */
 export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
@@ -89,7 +88,10 @@ export class Supervisor {
   readonly #lost = Promise.withResolvers<void>();
   /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
   readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
+  /** Opens the admin surface to the commands of this user; see {@linkcode RunRecord}. */
+  readonly key = crypto.getRandomValues(new Uint8Array(32)).toHex();
   #admin: HttpServer | null = null;
+  #adminUrl: string | null = null;
   #operations: Operations | null = null;
   #reloading: Promise<ReloadResult> | null = null;
   #reloadAgain = false;
@@ -113,6 +115,7 @@ export class Supervisor {
       instanceId: this.#instanceId,
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
+      onUp: pinner(options),
     }, { generation: 1, config: options.config });
   }
 
@@ -124,6 +127,11 @@ export class Supervisor {
   /** The admin token; `null` where none is set. */
   get token(): string | null {
     return this.config.admin.token;
+  }
+
+  /** URL of the admin surface, from this machine; `null` until it is served. */
+  get adminUrl(): string | null {
+    return this.#adminUrl;
   }
 
   /** Settles when every worker is lost for good. */
@@ -149,8 +157,10 @@ export class Supervisor {
     await this.#fleet.start();
     const { hostname, port } = this.config.admin.listen;
     this.#admin = this.#adminServer();
-    await this.#admin.listen({ hostname, port }, fetchHandler(this.#options.adminHandler(this)));
+    const bound = await this.#admin.listen({ hostname, port }, fetchHandler(this.#options.adminHandler(this)));
+    this.#adminUrl = reachableUrl({ hostname, port: Number(bound.slice(bound.lastIndexOf(":") + 1)) });
     this.#operations.begin();
+    this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
   }
 
   /** Whether requests can be served, and will be: not any more once it is stopping. */
@@ -193,6 +203,13 @@ export class Supervisor {
     }
     this.#reloading = this.#reloadUntilCurrent().finally(() => this.#reloading = null);
     return this.#reloading;
+  }
+
+  /** Begins to stop gracefully, for `actor`; answers how long that may take. */
+  requestStop(actor: string): { readonly graceMs: number } {
+    this.#options.logger.write({ audit: "stop", actor });
+    this.#options.askStop();
+    return { graceMs: this.config.server.shutdownGraceMs };
   }
 
   /**
@@ -259,10 +276,12 @@ export class Supervisor {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     const closing = this.#operations?.close();
-    await this.#fleet.stop(graceMs);
+    const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
     await this.#closeAdmin();
     this.#operations?.release();
+    // The last line: that the process ended as asked, and whether anybody noticed.
+    this.#options.logger.info(`Usher has stopped, ${finished} requests finished`, { cut, since_start: sinceStart });
   }
 
   /** The admin surface is served only once they are there. */
@@ -304,18 +323,20 @@ export class Supervisor {
     if (!loaded.ok) return this.#reloadFailed(loaded.problems.map(formatLocated));
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
     const before = this.config;
+    const { server: { dataDir }, listeners } = this.#options.config;
+    const outOfReach = foldersOutOfReach({ dataDir, listeners }, loaded.config);
+    if (outOfReach.length > 0) return this.#reloadFailed(outOfReach.map(restartFor));
     const generation = this.#fleet.current.generation + 1;
     const problem = await this.#fleet.reload({ generation, config: loaded.config });
     if (problem !== null) return this.#reloadFailed([problem]);
-    for (const [path, value] of RESTART_ONLY) {
-      if (value(before) !== value(loaded.config)) {
-        logger.warn("A changed setting takes effect at the next start", { setting: path });
-      }
-    }
+    logger.reconfigure(loaded.config.logging);
+    if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, loaded.config));
+    const atRestart = changedAtRestart(before, loaded.config);
+    for (const setting of atRestart) logger.warn("A changed setting takes effect at the next start", { setting });
     this.#operations?.reconfigure();
     this.#lastReload = { atMs: Date.now(), problems: [] };
     logger.info("Configuration reloaded", { generation, file: this.#options.configFile });
-    return { ok: true, generation };
+    return { ok: true, generation, ...atRestart.length > 0 ? { atRestart } : {} };
   }
 
   #reloadFailed(problems: readonly string[]): ReloadResult {
@@ -330,9 +351,22 @@ export class Supervisor {
   }
 }
 
+/** What pins workers that have come up; nothing where that is not asked for. */
+function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptions): FleetOptions["onUp"] {
+  if (cpuAffinity === false) return undefined;
+  const affinity = new CpuAffinity({ cores: cpuAffinity, logger });
+  return ({ role, name, index }, { ordinal }) => {
+    if (role === "serving") void affinity.pin({ name, index, ordinal });
+  };
+}
+
 function diskFilterMemory({ config, kvFile, kvBeside }: SupervisorOptions): SharedArrayBuffer | null {
   const limitBytes = diskLimitBytes({ config, kvBeside });
   return kvFile.path === null || limitBytes === 0 ? null : newDiskFilterMemory(limitBytes);
+}
+
+function restartFor(folder: string): string {
+  return `A unix socket in ${folder} needs a restart: workers may write only where sockets were at the start`;
 }
 
 function messageOf(error: unknown): string {

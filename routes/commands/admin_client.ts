@@ -1,11 +1,6 @@
-import { checkReport } from "../../lib/config/check.ts";
-import { defaultConfig, load, shown, typedPath } from "./config_file.ts";
-
-/** Where the admin surface of a running gateway is, and what opens it. */
-export interface AdminAccess {
-  readonly url: string;
-  readonly token: string | null;
-}
+import { readEnv } from "../../lib/config/environment.ts";
+import { Misuse } from "./command.ts";
+import { type AdminAccess, gatewayPlaces, reasonOf } from "./running_gateway.ts";
 
 /** What the user said about it. */
 export interface AdminFlags {
@@ -21,25 +16,49 @@ export const ADMIN_OPTIONS = {
   config: { type: "string", short: "c" },
 } as const;
 
-const TIMEOUT_MS = 60_000;
+/** What these options are, for `--help`. */
+export const ADMIN_HELP =
+  `--config, -c FILE   the configuration that the gateway was started with, which says where it is; - is standard input
+  --admin URL         where its admin address is instead, such as http://127.0.0.1:6636
+  --token T           its token, also USHER_ADMIN_TOKEN`;
+
+/** A reload may take as long as the slowest worker, twice. */
+const TIMEOUT_MS = 130_000;
+/** Whoever listens says at once who they are. */
+const PROBE_MS = 2_000;
 
 /**
- * Where the gateway is: what was said, else what the configuration says.
+ * Where the gateway is and what opens it: what was said, else what a gateway that runs has noted or the configuration says. The
+ * configuration need not be sound.
  *
- * @throws {Error} when neither says it; its message is for the user
+ * @throws {Misuse} when what was said is no URL
  */
 export async function adminAccess({ admin, token, config }: AdminFlags): Promise<AdminAccess> {
-  const given = token ?? Deno.env.get("USHER_ADMIN_TOKEN") ?? null;
+  const given = token ?? readEnv("USHER_ADMIN_TOKEN") ?? null;
   if (admin !== undefined) {
-    if (!/^https?:\/\//i.test(admin) || !URL.canParse(admin)) throw new Error(`--admin wants a URL, found "${admin}"`);
-    return { url: admin.replace(/\/+$/, ""), token: given };
+    if (!/^https?:\/\//i.test(admin) || !URL.canParse(admin)) throw new Misuse(`--admin wants a URL, found "${admin}"`);
+    return { url: admin.replace(/\/+$/, ""), token: given, isNoted: false };
   }
-  const file = config === undefined ? defaultConfig("purge") : shown(typedPath(config));
-  const result = await load(file);
-  if (!result.ok) throw new Error(checkReport(result));
-  const { listen: { hostname, port }, token: configured } = result.config.admin;
-  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "[::1]" : hostname;
-  return { url: `http://${host}:${port}`, token: given ?? configured };
+  const places = await Array.fromAsync(gatewayPlaces(config));
+  const found = await firstAlive(places);
+  const place = found ?? places.at(-1)!;
+  // What is noted opens it for certain; a variable may be of another time.
+  return { ...place, token: token ?? (place.isNoted ? place.token : given ?? place.token) };
+}
+
+async function firstAlive(places: readonly AdminAccess[]): Promise<AdminAccess | null> {
+  for (const place of places) {
+    try {
+      const response = await fetch(`${place.url}/health`, {
+        signal: AbortSignal.timeout(PROBE_MS),
+        redirect: "manual",
+      });
+      if ((await response.text()).startsWith('{"status":"ok"}')) return place;
+    } catch {
+      // It has ended, and could not take its note away.
+    }
+  }
+  return null;
 }
 
 /** What the admin surface answered. */
@@ -66,7 +85,7 @@ export async function askAdmin(access: AdminAccess, target: string, body?: unkno
     const response = await fetch(`${access.url}${path}`, init);
     return { ok: response.ok, status: response.status, value: valueOf(await response.text()) };
   } catch (error) {
-    throw new Error(`No gateway answers at ${access.url}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`No gateway answers at ${access.url}: ${reasonOf(error)}`);
   }
 }
 

@@ -37,6 +37,7 @@ Deno.test("buildConfig() fills every default", async () => {
       workerTimeoutMs: 10_000,
       trustedProxies: [],
       reusePort: "auto",
+      cpuAffinity: false,
       limits: {
         headTimeoutMs: 10_000,
         handshakeTimeoutMs: 10_000,
@@ -169,6 +170,7 @@ Deno.test("buildConfig() carries every key over", async () => {
   const config = await configOf(`
 server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, worker_timeout: 5s,
   trusted_proxies: [10.0.0.0/8], max_request_body: 1MB, reuse_port: false,
+  cpu_affinity: [0, 2],
   limits: { head_timeout: 10ms, handshake_timeout: 11ms, idle_timeout: 12ms, body_timeout: 13ms, body_rate: 14,
     send_timeout: 15ms, max_connections: 16, reserve_descriptors: 17, per_address: 18, max_fields: 19,
     fields_size: 2KiB, target_size: 256, pipeline: 20 } }
@@ -238,6 +240,7 @@ listeners:
       workerTimeoutMs: 5000,
       trustedProxies: ["10.0.0.0/8"],
       reusePort: false,
+      cpuAffinity: [0, 2],
       limits: {
         headTimeoutMs: 10,
         handshakeTimeoutMs: 11,
