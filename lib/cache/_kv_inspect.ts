@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 /** What a look at a KV file found. */
@@ -67,6 +68,60 @@ export function inspectKvFile(path: string): KvFileVerdict {
     return verdictOf(error);
   } finally {
     database?.close();
+  }
+}
+
+/** Files of a KV file that whoever uses it writes to. */
+const WRITTEN = ["", "-wal", "-shm"];
+
+/**
+ * Why a KV file is not this user's to use: it, what belongs to it or its folder cannot be written to. Says whose that is; `null` where
+ * nothing stands in the way. Nothing is changed, and SQLite is not asked: it would put files of this user beside those of the other.
+ */
+export function foreignKvFile(path: string): string | null {
+  for (const part of WRITTEN) {
+    const denied = denial(() => Deno.openSync(path + part, { read: true, write: true }).close());
+    if (denied !== null) return `this user may not write ${path + part}, ${ownerOf(path + part)} (${denied})`;
+  }
+  const directory = dirname(path);
+  const denied = denial(() => Deno.removeSync(Deno.makeTempFileSync({ dir: directory, prefix: ".usher-" })));
+  return denied === null
+    ? null
+    : `this user may not write to the folder ${directory}, ${ownerOf(directory)} (${denied})`;
+}
+
+/** What the system says where something is not allowed; another failure, or none, is `null`. */
+function denial(work: () => void): string | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    const isReadOnly = error instanceof Error && /read-only file system/i.test(error.message);
+    if (!isReadOnly && !(error instanceof Deno.errors.PermissionDenied)) return null;
+    return /^[^:(]*/.exec(error.message)![0].trim();
+  }
+}
+
+/** Whose a file is, and who may do what with it. */
+function ownerOf(path: string): string {
+  try {
+    const { uid, mode } = Deno.statSync(path);
+    if (uid === null || mode === null) return "which is another user's";
+    const name = nameOf(uid);
+    const owner = name === null ? `uid ${uid}` : `${name}, uid ${uid}`;
+    return `which belongs to ${owner}, mode ${(mode & 0o7777).toString(8).padStart(4, "0")}`;
+  } catch {
+    return "which is in a folder of another user's";
+  }
+}
+
+/** A user's name; `null` where the system does not list one. */
+function nameOf(uid: number): string | null {
+  try {
+    const line = Deno.readTextFileSync("/etc/passwd").split("\n").find((text) => text.split(":")[2] === String(uid));
+    return line?.split(":")[0] ?? null;
+  } catch {
+    return null;
   }
 }
 

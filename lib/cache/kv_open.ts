@@ -1,10 +1,10 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../clock.ts";
-import { beginKvFile, inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
+import { beginKvFile, foreignKvFile, inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
 import type { StoreLog } from "./store.ts";
 
-export { inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
+export { foreignKvFile, inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
 
 /** What opening a KV file needs. */
 export interface KvOpenOptions {
@@ -35,11 +35,14 @@ const DEFAULT_DEADLINE_MS = 10_000;
 /**
  * Makes a KV file ready, once, before any worker opens it: looks it over, puts a damaged one aside under a name with the time
  * (`cache.kv.corrupt-20260102T030405Z`; an older one of these is removed), one of another version of Usher under a name with its
- * layout (`cache.kv.layout-2`), and makes a new one in its place. A locked file belongs to someone: it is left alone. Never throws: what cannot be mended is told, and memory has to do.
+ * layout (`cache.kv.layout-2`), and makes a new one in its place. A locked file, or one that this user may not write, belongs to
+ * someone: it is left alone. Never throws: what cannot be mended is told, and memory has to do.
  */
 export async function prepareKvFile(path: string, options: KvOpenOptions): Promise<PreparedKvFile> {
   const failed = await attempt(() => Deno.mkdir(dirname(path), { recursive: true }));
   if (failed !== null) return unusable(failed, options.log);
+  const foreign = foreignKvFile(path);
+  if (foreign !== null) return unusable(foreign, options.log);
   const verdict = await isMarkedDamaged(path) ? damagedBefore : inspectKvFile(path);
   if (verdict.kind === "locked" || verdict.kind === "full") return unusable(verdict.problem, options.log);
   if (verdict.kind === "damaged") return await replace(path, verdict.problem, options);
@@ -120,9 +123,9 @@ export function logBytesBeside(path: string): number {
 
 const damagedBefore: KvFileVerdict = { kind: "damaged", problem: "was found damaged while in use" };
 
-/** Another process holds the file, or the disk has no room: neither says anything about the file. */
+/** Another process holds the file, it is not this user's, or the disk has no room: none of that says anything about the file. */
 function isTransient(problem: string): boolean {
-  return saysLocked(problem) || /disk is full/.test(problem);
+  return saysLocked(problem) || /disk is full|read-?only database/i.test(problem);
 }
 
 /** What another version wrote is never misread: its file waits for that version, should it come back. */

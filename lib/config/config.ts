@@ -140,8 +140,8 @@ export interface PoolConfig {
   readonly keyMode: "inject-missing" | "replace" | "pass";
   /** What upstreams of type `tmdb-image` are asked for, key `image_accept`. */
   readonly imageAccept: "named" | "negotiate";
-  /** What each key may be given, by all workers; `null` for no limit, key `key_limits`. */
-  readonly keyLimits: { readonly maxPerSecond: number; readonly burst: number } | null;
+  /** What all keys together, or each alone, may be given, by all workers; `null` for no limit, key `key_limits`. */
+  readonly keyLimits: { readonly per: "pool" | "key"; readonly maxPerSecond: number; readonly burst: number } | null;
   /** `null` where changes are not looked up, key `change_feed`. */
   readonly changeFeed: ChangeFeedConfig | null;
   /** `null` where the type's own rule holds. */

@@ -1,5 +1,5 @@
 import { dirname, join, relative } from "node:path";
-import { freeBytesBeside, inspectKvFile, openKvFile } from "../cache/kv_open.ts";
+import { foreignKvFile, freeBytesBeside, inspectKvFile, openKvFile } from "../cache/kv_open.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { formatSizeBytes } from "../config/units.ts";
@@ -61,6 +61,11 @@ async function fileFinding(path: string, { timeoutMs, isRunning }: DiskOptions):
   const check = "kv";
   if (!await exists(path)) return { check, state: "ok", text: `no ${NAME} yet: the start makes it`, remedy: null };
   if (isRunning) return { check, state: "ok", text: `${NAME} is in use by the gateway that runs`, remedy: null };
+  const foreign = foreignKvFile(path);
+  if (foreign !== null) {
+    const remedy = "the gateway would serve from memory alone: give the file to the user that it runs as";
+    return { check, state: "warn", text: foreign, remedy };
+  }
   const verdict = inspectKvFile(path);
   if (verdict.kind === "sound") return await openingFinding(path, timeoutMs);
   const text = `${NAME}: ${verdict.problem}`;

@@ -105,7 +105,7 @@ Deno.test("buildConfig() fills every default", async () => {
       },
       apiKeys: [],
       keyMode: "inject-missing",
-      keyLimits: { maxPerSecond: 35, burst: 10 },
+      keyLimits: { per: "pool", maxPerSecond: 35, burst: 10 },
       imageAccept: "named",
       contentTypes: null,
       changeFeed: null,
@@ -190,7 +190,7 @@ pools:
     health: { enabled: false, method: HEAD, path: /h?x, fields: { accept: "*/*" }, status: [200, 300-399], contains: ok,
       interval: 10s, unhealthy_interval: 2s, timeout: 1s, rise: 3, fall: 4, max_failures: 6 }
     key_mode: pass
-    key_limits: { max_rps: 2.5, burst: 1 }
+    key_limits: { per: key, max_rps: 2.5, burst: 1 }
     image_accept: negotiate
     content_types: { allow: [Image/*], deny: [text/html] }
     preserve_host: true
@@ -315,7 +315,7 @@ listeners:
       },
       apiKeys: [],
       keyMode: "pass",
-      keyLimits: { maxPerSecond: 2.5, burst: 1 },
+      keyLimits: { per: "key", maxPerSecond: 2.5, burst: 1 },
       imageAccept: "negotiate",
       changeFeed: null,
       contentTypes: { allow: ["image/*"], deny: ["text/html"] },
