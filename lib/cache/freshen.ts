@@ -121,9 +121,10 @@ function mergedFields(stored: StoredResponse, head: ResponseHead, withoutCookies
 
 /** What is stored is always the response to a `GET`, also where a `HEAD` brought the news. */
 function asGet(request: CacheRequest): CacheRequest {
-  const { path, sharedAuthorization, routeTtl } = request;
+  const { path, sharedAuthorization, routeTtl, isNegotiated } = request;
   return {
     method: "GET",
+    isNegotiated,
     path,
     header: (name) => request.header(name),
     sharedAuthorization,

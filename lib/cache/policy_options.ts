@@ -60,6 +60,8 @@ export interface CacheRequest {
   readonly private: string | null;
   /** Default times of its route class; `null` leaves freshness to the origin. */
   readonly routeTtl: RouteTimes | null;
+  /** Its target is known to be answered in different codings, whether or not a `Vary` says so. */
+  readonly isNegotiated?: boolean;
 }
 
 /** Default times of a route class, in milliseconds. */

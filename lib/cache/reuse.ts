@@ -1,4 +1,5 @@
 import type { Fields } from "../http/fields.ts";
+import { suitsAlike } from "../http/content_coding.ts";
 import { normalizeSelecting } from "../http/vary.ts";
 import { originValidators } from "./origin_tag.ts";
 import type { CacheRequest } from "./policy_options.ts";
@@ -27,11 +28,19 @@ export function ttlSeconds(stored: Aged, nowMs: number): number {
   return Math.floor(ttlMs(stored, nowMs) / 1000);
 }
 
-/** Whether a request selects the stored response: it says the same in every field that its `Vary` names (RFC 9111 §4.1). */
-export function selects(stored: Pick<StoredHead, "selectedBy">, request: Pick<CacheRequest, "header">): boolean {
+/**
+ * Whether a request selects the stored response: it says the same in every field that its `Vary` names (RFC 9111 §4.1), and takes the
+ * coding that it has.
+ */
+export function selects(
+  stored: Pick<StoredHead, "selectedBy" | "field">,
+  request: Pick<CacheRequest, "header">,
+): boolean {
   for (const [name, value] of stored.selectedBy) {
     const asked = request.header(name);
-    if (asked !== value && normalizeSelecting(name, asked) !== value) return false;
+    if (asked === value) continue;
+    if (normalizeSelecting(name, asked) !== value) return false;
+    if (name === "accept-encoding" && !suitsAlike(asked, stored.field("content-encoding"))) return false;
   }
   return true;
 }

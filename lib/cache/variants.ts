@@ -33,10 +33,13 @@ export function leadsTo(marker: StoredResponse, variant: StoredResponse): boolea
   return variant.requestTimeMs >= marker.requestTimeMs;
 }
 
-/** The key of the variant that a request selects, by the names in a marker; `selecting` gives the request's normalised values. */
-export function selectedKey(
-  marker: StoredResponse,
-  selecting: (names: readonly string[]) => StoredResponse["selectedBy"],
-): string {
-  return variantKey(marker.key, selecting(marker.selectedBy.map(([name]) => name)));
+/** The primary key of a response, whether or not it is one of several variants. */
+export function primaryKeyOf({ key, selectedBy }: Pick<StoredResponse, "key" | "selectedBy">): string {
+  const behind = variantKey("", selectedBy);
+  return key.endsWith(behind) ? key.slice(0, key.length - behind.length) : key;
+}
+
+/** Whether both are markers that name the same fields: the earlier one leads to more variants. */
+export function areSameMarkers(a: StoredResponse, b: StoredResponse): boolean {
+  return isVaryMarker(a) && isVaryMarker(b) && variantKey("", a.selectedBy) === variantKey("", b.selectedBy);
 }

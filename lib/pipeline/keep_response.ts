@@ -50,7 +50,7 @@ export function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<Arra
   const tagged = isToTag ? withBodyTag(head.fields, body) : null;
   const stored = (tagged === null ? head : head.with(tagged)).withBody(body);
   if (invalidations.since(exchange.key, stored.requestTimeMs)) return stored;
-  if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored, exchange.variantsSinceMs));
+  if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored, exchange.variants?.sinceMs));
   store.put(stored);
   exchange.tenant.deriver?.kept?.(exchange, stored);
   return stored;

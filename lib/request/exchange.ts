@@ -1,9 +1,11 @@
-import { KEY_SEPARATOR } from "../cache/key.ts";
+import { KEY_SEPARATOR, variantKey } from "../cache/key.ts";
+import type { StoredHead } from "../cache/stored_response.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import { plainAddress, toldApart } from "../http/forwarded.ts";
 import type { RequestFields } from "../http/request_fields.ts";
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
 import type { Target } from "../http/target.ts";
+import { selectingFields } from "../http/vary.ts";
 import type { Arrival } from "../server/arrival.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
 import { type CacheResult, countClient, countRequest } from "../metrics/gateway_metrics.ts";
@@ -48,6 +50,16 @@ export interface Finish {
   readonly aborted?: boolean;
 }
 
+/** What a request knows of the variants that its primary key leads to. */
+export interface KnownVariants {
+  /** The key of the one that it selects. */
+  readonly key: string;
+  /** Since when they count; see `varyMarker`. */
+  readonly sinceMs: number;
+  /** They are told apart by `Accept-Encoding`, among others. */
+  readonly isNegotiated: boolean;
+}
+
 /** One request and all that is known of it while it is served; also what upstream types and the cache policy see of it. */
 export class Exchange implements TypedRequest {
   readonly services: Services;
@@ -74,8 +86,7 @@ export class Exchange implements TypedRequest {
   fwd: FwdReason | null = null;
   /** Response fields about the client's quota; `null` where clients are not limited. */
   quotaFields: readonly Field[] | null = null;
-  /** Since when the key's variants count, where a marker was found; see `varyMarker`. */
-  variantsSinceMs: number | null = null;
+  #variants: KnownVariants | null = null;
   readonly #fields: RequestFields;
   readonly #options: ExchangeOptions;
   /** Its response goes to nobody. */
@@ -143,6 +154,32 @@ export class Exchange implements TypedRequest {
   get keyAuthority(): string {
     const { tenant, authority } = this;
     return tenant.hostInKey ? authority + toldApart(tenant.forwarded, this) : authority;
+  }
+
+  /** What is known of the key's variants; `null` where it may have none. */
+  get variants(): KnownVariants | null {
+    return this.#variants;
+  }
+
+  /** Learns by which fields the key's variants are told apart, from a marker or a response (RFC 9111 §4.1). */
+  knowVariants({ selectedBy, requestTimeMs }: Pick<StoredHead, "selectedBy" | "requestTimeMs">): void {
+    const names = selectedBy.map(([name]) => name);
+    const fields = selectingFields(names, (name) => this.header(name));
+    this.#variants = {
+      key: variantKey(this.key, fields),
+      sinceMs: this.#variants?.sinceMs ?? requestTimeMs,
+      isNegotiated: names.includes("accept-encoding"),
+    };
+  }
+
+  /** The key of what it asks for, as far as it is known: that of a variant, or the primary one. Requests that share it wait for one fetch. */
+  get variantKey(): string {
+    return this.#variants?.key ?? this.key;
+  }
+
+  /** Whether the target's variants differ in their codings. */
+  get isNegotiated(): boolean {
+    return this.#variants?.isNegotiated === true;
   }
 
   #makeKey(): string {
@@ -264,6 +301,7 @@ export class Exchange implements TypedRequest {
   inBackground(): Exchange {
     const quiet = new Exchange({ ...this.#options, method: "GET" });
     quiet.#quiet = true;
+    quiet.#variants = this.#variants;
     return quiet;
   }
 
