@@ -25,6 +25,8 @@ export interface PolicyOptions {
    * together of parts. Off where it is left out.
    */
   readonly storePartial?: boolean;
+  /** `s-maxage` does not forbid what `stale-while-revalidate` allows. Off where it is left out, as RFC 9111 §5.2.2.10 has it. */
+  readonly sharedStale?: boolean;
 }
 
 /** Says whether a path is meant; an expression does, and a compiled glob. */

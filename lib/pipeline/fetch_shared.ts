@@ -47,7 +47,7 @@ function mayBeAlone(exchange: Exchange): boolean {
 async function follow(exchange: Exchange, fetch: SharedFetch, result: FlightResult): Promise<Answer> {
   const { fwd } = fetch;
   if (result.kind === "failed") throw result.error;
-  if (result.kind === "solo" || isChanged(exchange, result.head)) {
+  if (result.kind === "solo" || exchange.isChanged(result.head)) {
     return await passThrough(exchange, { fwd, detail: "not-shared" });
   }
   if (!selects(result.head, exchange)) return await followVariant(exchange, fetch, result.head);
@@ -80,7 +80,7 @@ async function followVariant(exchange: Exchange, { stale }: SharedFetch, head: S
   if (exchange.variants !== null) return await passThrough(exchange, { fwd: "vary-miss", detail: "not-shared" });
   exchange.knowVariants(head);
   const found = await exchange.services.store.get(exchange.variantKey);
-  if (found !== undefined && !isChanged(exchange, found.response) && judged(exchange, found.response).kind === "hit") {
+  if (found !== undefined && !exchange.isChanged(found.response) && judged(exchange, found.response).kind === "hit") {
     const { response, tier } = found;
     return {
       kind: "stored",
@@ -89,11 +89,6 @@ async function followVariant(exchange: Exchange, { stale }: SharedFetch, head: S
     };
   }
   return await fetchShared(exchange, { fwd: "vary-miss", stale });
-}
-
-/** Whether an unsafe request has changed a response since it was asked for. */
-function isChanged({ services }: Exchange, { key, requestTimeMs }: StoredHead): boolean {
-  return services.invalidations.since(key, requestTimeMs);
 }
 
 /** How a stored response is to be used for this request. */

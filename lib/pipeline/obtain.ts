@@ -57,9 +57,7 @@ function select(exchange: Exchange, found: Found | undefined): Answer | Promise<
 
 /** What was found, unless an unsafe request has changed it since, in any worker (RFC 9111 §4.4). */
 function valid(exchange: Exchange, found: Found | undefined): Found | undefined {
-  if (found === undefined) return undefined;
-  const { key, requestTimeMs } = found.response;
-  return exchange.services.invalidations.since(key, requestTimeMs) ? undefined : found;
+  return found === undefined || exchange.isChanged(found.response) ? undefined : found;
 }
 
 /** Answers as the cache's verdict says. */

@@ -1,4 +1,5 @@
 import { KEY_SEPARATOR, variantKey } from "../cache/key.ts";
+import type { Invalidated } from "../cache/invalidation_table.ts";
 import type { StoredHead } from "../cache/stored_response.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import { plainAddress, toldApart } from "../http/forwarded.ts";
@@ -154,6 +155,12 @@ export class Exchange implements TypedRequest {
   get keyAuthority(): string {
     const { tenant, authority } = this;
     return tenant.hostInKey ? authority + toldApart(tenant.forwarded, this) : authority;
+  }
+
+  /** Whether a stored response has changed since it was asked for, by an unsafe request (RFC 9111 §4.4). */
+  isChanged(stored: Invalidated): boolean {
+    const { type } = this.tenant;
+    return this.services.invalidations.concerns(stored, type.written === undefined ? null : type.name);
   }
 
   /** What is known of the key's variants; `null` where it may have none. */

@@ -62,13 +62,14 @@ function readClaims(token: string): Record<string, unknown> | null {
 }
 
 /** Words of users, and a key where no name of a parameter begins: that one would end up in the cache key. */
-const USER_WORDS = /session_id|account_states|request_token|access_token|[^&]api_key/i;
+const USER_WORDS = /session_id|request_token|access_token|[^&]api_key/i;
 
 /** An escape that may stand for a letter of those words or for their `_`. */
 const ESCAPED_LETTER = /%[4-7]/;
 
 /**
- * Whether a raw query makes a response one user's: it names a session, asks for account states, or hides a key. The words count
+ * Whether a raw query makes a response one user's: it names a session, or hides a key. Appended `account_states` are nobody's without a
+ * session. The words count
  * wherever they stand and whatever separates them, because upstreams differ in how they cut a query up (`;`, `[]`), and a false
  * alarm costs no more than a miss.
  */

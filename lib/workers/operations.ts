@@ -11,12 +11,12 @@ import { HitHistory } from "./hit_history.ts";
 import { KnownTags } from "./known_tags.ts";
 import type { PrewarmResult, ReadResult } from "./messages.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
-import { PurgeDesk, type PurgeOutcome } from "./purge_desk.ts";
+import { PurgeDesk, type PurgeOutcome, type PurgeSpread } from "./purge_desk.ts";
 import { PurgeLedger } from "./purge_ledger.ts";
 
 /** What operations need of the fleet. */
 export interface OperatedFleet {
-  purge(rules: readonly PurgeRule[]): Promise<number>;
+  purge(rules: readonly PurgeRule[], counts?: boolean): Promise<PurgeSpread>;
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   read(pool: string, target: string): Promise<ReadResult>;
   counts(): WorkerCounts;
@@ -54,7 +54,7 @@ export class Operations {
     this.#config = config;
     this.#kv = kv;
     this.#ledger = ledger;
-    this.#desk = new PurgeDesk({ ledger, logger, spread: (rules) => fleet.purge(rules) });
+    this.#desk = new PurgeDesk({ ledger, logger, spread: (rules, counts) => fleet.purge(rules, counts) });
     this.prewarmer = new Prewarmer({
       ...{ kv, logger, config },
       fetch: (listener, url) => fleet.prewarm(listener, url),
@@ -92,6 +92,11 @@ export class Operations {
   /** See {@linkcode PurgeDesk.take}. */
   purge(order: PurgeOrder, actor: string): Promise<PurgeOutcome> {
     return this.#desk.take(order, this.#config(), actor);
+  }
+
+  /** See {@linkcode PurgeDesk.recordWrite}. */
+  recordWrite(upstreamType: string, tags: readonly string[]): void {
+    void this.#desk.recordWrite(upstreamType, tags, this.#config());
   }
 
   /** Follows a new configuration. */

@@ -72,6 +72,7 @@ const NOTHING_TO_PURGE: LinkedPurge = {
   soft: true,
   listeners: [],
   workers: 0,
+  named: 0,
   persisted: false,
   durationMs: 0,
 };
@@ -113,6 +114,7 @@ export class Supervisor {
       kvBeside: options.kvBeside,
       purges: () => this.#operations?.purges ?? [],
       instanceId: this.#instanceId,
+      onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
       onUp: pinner(options),

@@ -69,7 +69,9 @@ Deno.test("staleSince() ends the freshness with the purge, and never makes a res
   assert.equal(staleSince(response, 3000).freshness.lifetimeMs, 2100);
   assert.equal(staleSince(response, 500).freshness.lifetimeMs, 100);
   assert.equal(staleSince(response, 3000).freshness.staleIfErrorMs, freshness.staleIfErrorMs);
-  assert.equal(staleSince(response, 100_000), response);
+  const late = staleSince(response, 100_000);
+  assert.deepEqual([late.freshness, late.isPurged], [response.freshness, true]);
+  assert.equal(staleSince(late, 200_000), late);
 });
 
 Deno.test("globMatcher() tells what matches", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { eventually, withOrigin } from "./in_process_gateway.ts";
 
-Deno.test("follow() lets a request go on its own that selects another response", () =>
+Deno.test("follow() has a request wait for the variant that it selects", () =>
   withOrigin(async (exchange) => {
     await exchange.wait(20);
     const language = exchange.head.fields.find(([name]) => name === "accept-language")?.[1];
@@ -12,7 +12,8 @@ Deno.test("follow() lets a request go on its own that selects another response",
     );
     assert.deepEqual(answers.map(({ text }) => text), ["de", "fr", "de"]);
     assert.equal(origin.heads.length, 2);
-    assert.match(answers[1]!.cacheStatus, /detail=not-shared/);
+    assert.match(answers[1]!.cacheStatus, /fwd=vary-miss; stored/);
+    assert.match(answers[2]!.cacheStatus, /collapsed/);
   }));
 
 Deno.test("follow() gives a shared failure to all who wait, and starts anew for the next", () =>

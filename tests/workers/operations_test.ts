@@ -23,7 +23,7 @@ async function operationsIn(directory: string) {
     ...{ kvFile, logger, config: () => config, leaseMemory: newLeaseMemory() },
     fleet: {
       read: () => Promise.resolve({ outcome: "busy", body: null, detail: null, retryAfterMs: null }),
-      purge: (rules) => (spread.push(...rules), Promise.resolve(2)),
+      purge: (rules) => (spread.push(...rules), Promise.resolve({ workers: 2, named: null })),
       prewarm: (_, url) => (prewarmed.push(url), Promise.resolve({ outcome: "fetched", detail: null, bytes: 1 })),
       counts: () => counts,
     },

@@ -22,9 +22,9 @@ async function deskOf(kv: Deno.Kv | null, workers = 2) {
   const logger = createLogger({ level: "error", format: "json", sink, now: () => 0 });
   const ledger = await PurgeLedger.open(kv, logger);
   const spreads: { readonly rules: readonly PurgeRule[]; readonly recorded: number }[] = [];
-  const spread = (rules: readonly PurgeRule[]) => {
+  const spread = (rules: readonly PurgeRule[], counts: boolean) => {
     spreads.push({ rules, recorded: ledger.rules.length });
-    return Promise.resolve(workers);
+    return Promise.resolve({ workers, named: counts ? 7 : null });
   };
   return { desk: new PurgeDesk({ ledger, logger, spread }), ledger, spreads, lines };
 }
@@ -36,7 +36,7 @@ Deno.test("take() writes a purge down, then brings it into the workers, and says
   const outcome = await desk.take({ by: "url", value: "/films/1", listener: null, hard: true }, config, "ops");
   assert.ok(outcome.ok);
   const { durationMs, ...rest } = outcome;
-  assert.deepEqual(rest, { ok: true, soft: false, listeners: ["films"], workers: 2, persisted: true });
+  assert.deepEqual(rest, { ok: true, soft: false, listeners: ["films"], workers: 2, named: 7, persisted: true });
   assert.ok(durationMs >= 0);
   assert.equal(spreads.length, 1);
   assert.equal(spreads[0]!.recorded, 1, "a worker that starts now has it from the ledger");
