@@ -263,7 +263,7 @@ Deno.test("purge() reaches every serving worker and those that are starting, bef
   await eventually("the quick ones are up", () => set.slot("serving-0").handle !== null);
   assert.equal(set.slot("serving-1").handle, null);
   purges.push(RULE);
-  assert.deepEqual(await set.fleet.purge([RULE], true), { workers: 2, named: 0 });
+  assert.deepEqual(await set.fleet.purge([RULE], true), { workers: 2, named: 1 });
   await starting;
   for (const name of ["serving-0", "serving-1"]) {
     assert.equal((await seenBy(set.slot(name).handle))["purged rule"], 1, name);

@@ -50,7 +50,7 @@ Deno.test("runWorker() says hello, then that its role is ready, and answers each
     { type: "ready" },
     { type: "prepared", generation: 2, error: null },
     { type: "committed", generation: 2 },
-    { type: "purged", id: 5 },
+    { type: "purged", id: 5, named: null },
     // The role's counters stand still: what was under way is cut off.
     { type: "stopped", drained: { finished: 0, cut: 1, sinceStart: 10 } },
   ]);
