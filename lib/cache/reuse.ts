@@ -38,12 +38,22 @@ export function selects(
 ): boolean {
   for (const [name, value] of stored.selectedBy) {
     const asked = request.header(name);
-    if (asked === value) continue;
-    if (normalizeSelecting(name, asked) !== value) return false;
-    if (name === "accept-encoding" && !suitsAlike(asked, stored.field("content-encoding"))) return false;
+    if (asked !== value && normalizeSelecting(name, asked) !== value) return false;
+    if (name === "accept-encoding" && hasRareCoding(stored) && !suitsAlike(asked, stored.field("content-encoding"))) {
+      return false;
+    }
   }
   return true;
 }
+
+/** Whether a response has a coding that lists which count as the same may differ in. Looked up once: it is asked on hits. */
+function hasRareCoding(stored: Pick<StoredHead, "field">): boolean {
+  let isRare = rare.get(stored);
+  if (isRare === undefined) rare.set(stored, isRare = !suitsAlike("", stored.field("content-encoding")));
+  return isRare;
+}
+
+const rare = new WeakMap<object, boolean>();
 
 /**
  * The conditions of a validation request (RFC 9111 §4.3.1): both validators where there are both, each exactly as the origin
