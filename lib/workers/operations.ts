@@ -47,6 +47,8 @@ export class Operations {
   readonly #history = new HitHistory();
   readonly #known: KnownTags;
   #recorder: ReturnType<typeof setInterval> | undefined;
+  /** What users have changed is written down. */
+  #recorded: Promise<void> = Promise.resolve();
 
   private constructor(options: OperationsOptions, kv: Deno.Kv | null, ledger: PurgeLedger) {
     const { fleet, config, logger } = options;
@@ -96,7 +98,8 @@ export class Operations {
 
   /** See {@linkcode PurgeDesk.recordWrite}. */
   recordWrite(upstreamType: string, tags: readonly string[]): void {
-    void this.#desk.recordWrite(upstreamType, tags, this.#config());
+    const recorded = this.#desk.recordWrite(upstreamType, tags, this.#config());
+    this.#recorded = Promise.all([this.#recorded, recorded]).then(() => {});
   }
 
   /** Follows a new configuration. */
@@ -125,7 +128,7 @@ export class Operations {
   async close(): Promise<void> {
     clearInterval(this.#recorder);
     this.#known.close();
-    await Promise.all([this.prewarmer.close(), this.changes.close()]);
+    await Promise.all([this.prewarmer.close(), this.changes.close(), this.#recorded]);
   }
 
   /** Lets go of KV. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { PurgeRule } from "../../lib/cache/purge_rules.ts";
+import { loadPurges } from "../../lib/cache/purge_table.ts";
 import type { PurgeOrder } from "../../lib/gateway/purge_scopes.ts";
 import { createLogger } from "../../lib/logging/logger.ts";
 import { PurgeDesk } from "../../lib/workers/purge_desk.ts";
@@ -110,4 +111,22 @@ Deno.test("takeChanges() marks stale by one rule a listener, written down before
     createLogger({ level: "error", format: "json", sink: () => {}, now: () => 0 }),
   );
   assert.equal(again.rules.length, 2);
+});
+
+Deno.test("recordWrite() writes one rule for each listener of the type and tag, however often it changes, and tells no worker", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const { desk, spreads, ledger } = await deskOf(kv);
+  for (let turn = 0; turn < 3; turn++) await desk.recordWrite("custom", ["list:5", "list:6"], config);
+  await desk.recordWrite("tmdb-api", ["list:7"], config);
+  const names = ledger.rules.map((
+    { scope, soft },
+  ) => [scope.listener, scope.kind === "tags" && scope.tags.join(), soft]);
+  assert.deepEqual(names, [
+    ["films", "list:5", false],
+    ["films", "list:6", false],
+    ["stars", "list:5", false],
+    ["stars", "list:6", false],
+  ]);
+  assert.equal((await loadPurges(kv)).length, 4);
+  assert.deepEqual(spreads, []);
 });
