@@ -128,11 +128,12 @@ export class Operations {
   async close(): Promise<void> {
     clearInterval(this.#recorder);
     this.#known.close();
-    await Promise.all([this.prewarmer.close(), this.changes.close(), this.#recorded]);
+    await Promise.all([this.prewarmer.close(), this.changes.close()]);
   }
 
-  /** Lets go of KV. */
-  release(): void {
+  /** Lets go of KV, when what users have changed is written down. */
+  async release(): Promise<void> {
+    await this.#recorded;
     this.#kv?.close();
   }
 }

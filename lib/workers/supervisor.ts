@@ -281,7 +281,7 @@ export class Supervisor {
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
     await this.#closeAdmin();
-    this.#operations?.release();
+    await this.#operations?.release();
     // The last line: that the process ended as asked, and whether anybody noticed.
     this.#options.logger.info(`Usher has stopped, ${finished} requests finished`, { cut, since_start: sinceStart });
   }
