@@ -1,12 +1,12 @@
-import { KEY_SEPARATOR, variantKey } from "../cache/key.ts";
+import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { Invalidated } from "../cache/invalidation_table.ts";
 import type { StoredHead } from "../cache/stored_response.ts";
+import { type KnownVariants, knownVariants } from "../cache/variants.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import { plainAddress, toldApart } from "../http/forwarded.ts";
 import type { RequestFields } from "../http/request_fields.ts";
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
 import type { Target } from "../http/target.ts";
-import { selectingFields } from "../http/vary.ts";
 import type { Arrival } from "../server/arrival.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
 import { type CacheResult, countClient, countRequest } from "../metrics/gateway_metrics.ts";
@@ -49,16 +49,6 @@ export interface Finish {
   readonly error?: string;
   /** The client left before the end. */
   readonly aborted?: boolean;
-}
-
-/** What a request knows of the variants that its primary key leads to. */
-export interface KnownVariants {
-  /** The key of the one that it selects. */
-  readonly key: string;
-  /** Since when they count; see `varyMarker`. */
-  readonly sinceMs: number;
-  /** They are told apart by `Accept-Encoding`, among others. */
-  readonly isNegotiated: boolean;
 }
 
 /** One request and all that is known of it while it is served; also what upstream types and the cache policy see of it. */
@@ -170,13 +160,8 @@ export class Exchange implements TypedRequest {
 
   /** Learns by which fields the key's variants are told apart, from a marker or a response (RFC 9111 §4.1). */
   knowVariants({ selectedBy, requestTimeMs }: Pick<StoredHead, "selectedBy" | "requestTimeMs">): void {
-    const names = selectedBy.map(([name]) => name);
-    const fields = selectingFields(names, (name) => this.header(name));
-    this.#variants = {
-      key: variantKey(this.key, fields),
-      sinceMs: this.#variants?.sinceMs ?? requestTimeMs,
-      isNegotiated: names.includes("accept-encoding"),
-    };
+    const sinceMs = this.#variants?.sinceMs ?? requestTimeMs;
+    this.#variants = knownVariants(this.key, { selectedBy, sinceMs, header: (name) => this.header(name) });
   }
 
   /** The key of what it asks for, as far as it is known: that of a variant, or the primary one. Requests that share it wait for one fetch. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { variantKey } from "../../lib/cache/key.ts";
-import { areSameMarkers, isVaryMarker, primaryKeyOf, varyMarker } from "../../lib/cache/variants.ts";
+import { areSameMarkers, isVaryMarker, knownVariants, primaryKeyOf, varyMarker } from "../../lib/cache/variants.ts";
 import { sample } from "./stored_sample.ts";
 
 const PRIMARY = "api\0\0/x";
@@ -45,4 +45,15 @@ Deno.test("areSameMarkers() says whether two markers name the same fields", () =
   assert.equal(areSameMarkers(varyMarker(PRIMARY, variant), other), true);
   assert.equal(areSameMarkers(varyMarker(PRIMARY, variant), varyMarker(PRIMARY, sample("x", 1))), false);
   assert.equal(areSameMarkers(variant, varyMarker(PRIMARY, variant)), false);
+});
+
+Deno.test("knownVariants() leads a request with the same values to the variant, and others elsewhere (RFC 9111 §4.1)", () => {
+  const { selectedBy } = varyMarker(PRIMARY, variant);
+  const asking = (values: Record<string, string>) =>
+    knownVariants(PRIMARY, { selectedBy, sinceMs: 7, header: (name) => values[name] ?? null });
+  const known = asking({ "accept-language": "DE ;q=1.0", "cookie": "not asked for" });
+  assert.deepEqual(known, { key: variant.key, sinceMs: 7, isNegotiated: false });
+  assert.notEqual(asking({ "accept-language": "en" }).key, variant.key);
+  assert.notEqual(asking({ "accept-language": "de", "x-beta": "" }).key, variant.key);
+  assert.notEqual(asking({}).key, variant.key);
 });
