@@ -166,6 +166,6 @@ export function buildConfig(values: FileValues, options: BuildOptions): Config {
     cache: buildCache(values.cache),
     images: buildImageWorker(values.images, options.cores),
     pools: Object.entries(values.pools).map(([name, pool]) => buildPool(name, pool, options)),
-    listeners: values.listeners.map((listener) => buildListener(listener, values.server, options.cwd)),
+    listeners: values.listeners.map((listener) => buildListener(listener, values, options.cwd)),
   });
 }

@@ -26,7 +26,11 @@ function buildRule(rule: ListenerValues["cache"]["rules"][number]): CacheRuleCon
 }
 
 /** One listener, from the values of a sound file; relative paths start from `cwd`. */
-export function buildListener(listener: ListenerValues, server: FileValues["server"], cwd: string): ListenerConfig {
+export function buildListener(
+  listener: ListenerValues,
+  { server, cache }: Pick<FileValues, "server" | "cache">,
+  cwd: string,
+): ListenerConfig {
   const { mode, rules, query } = listener.cache;
   return {
     name: listener.name,
@@ -42,7 +46,7 @@ export function buildListener(listener: ListenerValues, server: FileValues["serv
       mode: mode ?? null,
       rules: rules.map(buildRule),
       query: { include: query.include ?? null, exclude: query.exclude, sort: query.sort },
-      ...buildStoring(listener.cache),
+      ...buildStoring(listener.cache, cache),
     },
     auth: buildAuth(listener),
     cors: buildCors(listener),

@@ -53,6 +53,9 @@ const cacheSection = section({
     "How long a request waits for another's fetch of the same key before it goes on its own.",
   ),
   background_fill: flag().prefault(true).describe("Go on filling the cache when the client that asked has left."),
+  shared_stale: flag().prefault(false).describe(
+    "`s-maxage` does not forbid what `stale-while-revalidate` allows, on listeners that do not say otherwise.",
+  ),
 });
 
 /** Sections of a file that are about the process, for all pools and listeners together. */

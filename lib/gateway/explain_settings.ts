@@ -78,7 +78,7 @@ function keySetting({ per, maxPerSecond, burst }: NonNullable<PoolConfig["keyLim
 }
 
 function servingSettings({ listener, exchange: { tenant }, contentType }: SettingsSubject): Setting[] {
-  const { offline, cache: { query, diskQuotaBytes, reuseAppends } } = listener;
+  const { offline, cache: { query, diskQuotaBytes, reuseAppends, sharedStale } } = listener;
   const counted = [
     ...(query.include === null ? [] : [`only ${query.include.join(", ")}`]),
     ...(query.exclude.length === 0 ? [] : [`not ${query.exclude.join(", ")}`]),
@@ -89,6 +89,9 @@ function servingSettings({ listener, exchange: { tenant }, contentType }: Settin
   if (counted.length > 0) settings.push(["query in key", counted.join(", ")]);
   if (cookieKey.length > 0) settings.push(["cookies in key", cookieKey.join(", ")]);
   if (reuseAppends) settings.push(["appends", "also cut out of a stored document with more parts"]);
+  if (sharedStale && tenant.policy !== null) {
+    settings.push(["shared_stale", "s-maxage does not forbid stale-while-revalidate"]);
+  }
   if (diskQuotaBytes !== null) settings.push(["disk quota", formatSizeBytes(diskQuotaBytes)]);
   if (compress?.isCompressible(contentType)) {
     settings.push(["compression", `${compress.codings.join(", ")} from ${formatSizeBytes(compress.minBytes)}`]);

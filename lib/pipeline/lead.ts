@@ -132,9 +132,9 @@ async function store(exchange: Exchange, task: Lead, answer: UpstreamAnswer, sto
 /** The request that was sent: the whole is asked for also where the client wants its fields only. */
 function fetched(exchange: Exchange): CacheRequest {
   if (exchange.method === "GET") return exchange;
-  const { path, sharedAuthorization, private: reason, routeTtl } = exchange;
+  const { path, sharedAuthorization, private: reason, routeTtl, isNegotiated } = exchange;
   const header = (name: string) => exchange.header(name);
-  return { method: "GET", path, sharedAuthorization, private: reason, routeTtl, header };
+  return { method: "GET", path, sharedAuthorization, private: reason, routeTtl, isNegotiated, header };
 }
 
 /** Passes on an answer that is for its own request alone, and remembers that, so that the next ones do not wait for each other. */
@@ -145,7 +145,7 @@ function unstorable(
   { reason, hitForMissMs }: NotStorable,
 ): Answer | Promise<Answer> {
   const { collapse } = exchange.services;
-  collapse.rememberSolo(exchange.key, hitForMissMs);
+  collapse.rememberSolo(flight.key, hitForMissMs);
   collapse.finish(flight, null);
   if (isAskedInVain(exchange, answer)) exchange.leaveAsItIs();
   if (exchange.wantsPart && exchange.rewrite === null) {

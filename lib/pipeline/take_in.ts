@@ -61,7 +61,7 @@ function unstored(
   detail: string,
 ): Answer | null | Promise<Answer> {
   const { collapse } = exchange.services;
-  if (detail === "too-large") collapse.rememberSolo(exchange.key, TOO_LARGE_MS);
+  if (detail === "too-large") collapse.rememberSolo(storing.flight.key, TOO_LARGE_MS);
   collapse.finish(storing.flight, null);
   if (isAskedInVain(exchange, storing.answer)) exchange.leaveAsItIs();
   if (exchange.wantsPart && exchange.rewrite === null) {

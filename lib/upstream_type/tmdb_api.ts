@@ -4,7 +4,7 @@ import { ContentRule, hasContent, isBlockPage, isJsonType, isPage, mediaTypeOf }
 import { tmdbError, tmdbRefusal } from "./_errors.ts";
 import { classifyTmdb, provesKey } from "./_tmdb_classes.ts";
 import { tmdbLinks } from "./_tmdb_links.ts";
-import { apiTags, tmdbDocuments, tmdbTarget } from "./_tmdb_targets.ts";
+import { apiTags, tmdbDocuments, tmdbTarget, writtenTags } from "./_tmdb_targets.ts";
 import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
 import type {
   AnswerSource,
@@ -88,6 +88,11 @@ export class TmdbApi implements UpstreamType {
 
   tags(request: TypedRequest): readonly string[] {
     return apiTags(request);
+  }
+
+  /** Lists that users write are shared, and titles that they rate: both are known by the ids in the path. */
+  written(request: TypedRequest): readonly string[] {
+    return writtenTags(request);
   }
 
   upstreamPath(path: string): string {

@@ -205,6 +205,11 @@ export interface UpstreamType {
   keyTarget(request: TypedRequest): string;
   /** Purge tags of the response to a request, beside those that the origin gives it; a few short ones, made when it is stored. */
   tags(request: TypedRequest): readonly string[];
+  /**
+   * Purge tags of what a request has changed, where it was answered well, on every listener of the type; none for one that only asks. Left
+   * out by types of which nothing is known but the target (RFC 9111 §4.4).
+   */
+  written?(request: TypedRequest): readonly string[];
   /** Not there where no document of the type is made of parts. */
   readonly documents?: PartedDocuments;
   /** Not there where the type's documents have no addresses of another type's. */

@@ -6,8 +6,9 @@ import type { Logger } from "../logging/logger.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import { addDrained, type Drained, settled } from "./drained.ts";
 import type { ConfigGeneration, FromWorker, InitMessage, PeerName, PrewarmResult, ReadResult } from "./messages.ts";
+import { type PurgeSpread, purgeSpread } from "./purge_desk.ts";
 import { RestartPolicy } from "./restart_policy.ts";
-import { WorkerHandle } from "./worker_handle.ts";
+import { WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
 import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 
 /** A small machine under load takes its time; one that hangs is found out all the same. */
@@ -36,6 +37,7 @@ export interface FleetOptions {
   readonly purges: () => readonly PurgeRule[];
   readonly instanceId: string;
   readonly logger: Logger;
+  readonly onWritten?: (message: WrittenMessage) => void;
   /** No worker lives and none can be started. */
   readonly onLost: () => void;
   /** A worker has come up. */
@@ -138,9 +140,9 @@ export class Fleet {
 
   /**
    * Brings rules that the supervisor has recorded into every serving worker, those that are starting included. When it returns, none
-   * serves what they purge: a worker that does not answer is replaced. Answers how many took them.
+   * serves what they purge: a worker that does not answer is replaced.
    */
-  async purge(rules: readonly PurgeRule[]): Promise<number> {
+  async purge(rules: readonly PurgeRule[], counts = false): Promise<PurgeSpread> {
     const id = ++this.#lastId;
     const serving = this.slots.filter(({ role }) => role === "serving");
     const live = serving.flatMap(({ handle }) => handle?.alive ? [handle] : []);
@@ -149,14 +151,13 @@ export class Fleet {
       const isDone = (message: FromWorker) => message.type === "purged" && message.id === id;
       try {
         const timeoutMs = starting.includes(handle) ? START_TIMEOUT_MS : this.#options.silenceMs;
-        await handle.call({ type: "purge", id, rules }, isDone, timeoutMs);
-        return true;
+        return await handle.call({ type: "purge", id, rules, counts }, isDone, timeoutMs);
       } catch {
         handle.kill("did not take a purge");
-        return false;
+        return null;
       }
     }));
-    return took.filter(Boolean).length;
+    return purgeSpread(took);
   }
 
   /** Has one of the serving workers, in turn, fetch a target into the cache. */
@@ -243,6 +244,7 @@ export class Fleet {
       name: slot.name,
       permissions: workerPermissions(slot.role, { ...this.#places, listeners: this.#current.config.listeners }),
       onDeath: (reason) => this.#died(slot, handle, reason),
+      onWritten: this.#options.onWritten,
     });
     const init: InitMessage = {
       type: "init",

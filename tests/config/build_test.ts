@@ -149,6 +149,7 @@ Deno.test("buildConfig() fills every default", async () => {
           ],
           codings: ["zstd", "br", "gzip"],
         },
+        sharedStale: false,
         statusKey: false,
         reuseAppends: false,
         diskQuotaBytes: null,
@@ -222,6 +223,7 @@ listeners:
       query: { include: [q], exclude: [utm_*], sort: true }
       disk_quota: 1MiB
       status_key: true
+      shared_stale: true
       set_cookie: strip
       cookies: { key: [b, a, b] }
       range: fetch-full
@@ -354,6 +356,7 @@ listeners:
         range: "fetch-full",
         targetedFields: ["my-cache-control"],
         compress: { enabled: true, minBytes: 2048, types: ["text/html"], codings: ["gzip"] },
+        sharedStale: true,
         statusKey: true,
         reuseAppends: false,
         diskQuotaBytes: 1024 ** 2,

@@ -79,6 +79,7 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.cache.cookies.use",
     "listeners.cache.cookies.key",
     "listeners.cache.range",
+    "listeners.cache.shared_stale",
     "listeners.cache.compress.enabled",
     "listeners.auth",
     "listeners.auth.tokens",

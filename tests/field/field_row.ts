@@ -28,7 +28,7 @@ export interface FieldRow {
   readonly isAtOnce?: true;
   /** The origin's part; else it answers 200, fresh for a minute, with what it was asked. */
   readonly answer?: (asked: Asked) => Promise<void>;
-  /** The requests go to the admin address. */
+  /** The requests go to the admin address, as each does whose `Host` is `127.0.0.1`. */
   readonly isAdmin?: true;
   /** Throws where it does not hold. */
   readonly holds: (seen: Seen) => void;

@@ -45,12 +45,18 @@ export async function startFieldGateway(sheet: FieldSheet): Promise<FieldGateway
 }
 
 async function responsesOf(row: FieldRow, gateway: RunningGateway): Promise<RawResponse[]> {
-  const port = row.isAdmin ? Number(new URL(gateway.adminUrl).port) : gateway.port;
-  const ask = (request: string) => rawRequest(port, request, { isHead: request.startsWith("HEAD ") });
+  const adminPort = Number(new URL(gateway.adminUrl).port);
+  const portOf = (request: string) => row.isAdmin || isForAdmin(request) ? adminPort : gateway.port;
+  const ask = (request: string) => rawRequest(portOf(request), request, { isHead: request.startsWith("HEAD ") });
   if (row.isAtOnce) return await Promise.all(row.requests.map(ask));
   const responses: RawResponse[] = [];
   for (const request of row.requests) responses.push(await ask(request));
   return responses;
+}
+
+/** What goes to the address itself is an operator's; listeners are told apart by names. */
+function isForAdmin(request: string): boolean {
+  return request.includes("\r\nHost: 127.0.0.1\r\n");
 }
 
 function echo(exchange: ScriptedExchange, body: string): Promise<void> {
