@@ -148,7 +148,7 @@ export class Collapse {
   async #adoptWhole(flight: Flight): Promise<void> {
     const landed = await flight.result;
     if (landed.kind !== "shared") return;
-    const response = landed.head.withBody(await landed.fill.whole());
+    const response = landed.head.withBody(await landed.fill.whole(false));
     // Detached meanwhile: what it brings was purged or invalidated.
     if (this.#flights.get(flight.key) !== flight) return;
     if (response.selectedBy.length > 0) this.#options.adopt(varyMarker(flight.key, response));

@@ -70,3 +70,22 @@ export function tmdbRefusal(bodyText: string): string | null {
   const code = Number(/"status_code"\s*:\s*(\d{1,3})\b/.exec(bodyText)?.[1]);
   return KEY_CODES[code] ?? null;
 }
+
+/** An error of TMDB's is a few words; a larger document is an answer. */
+const MAX_ERROR_BYTES = 4_096;
+
+/**
+ * Whether a document is one of TMDB's errors: `success` is false, or, as the API has written them before it had that, there is a
+ * status code with its message and no word of success.
+ */
+export function isTmdbFailure(document: Uint8Array): boolean {
+  if (document.byteLength > MAX_ERROR_BYTES) return false;
+  try {
+    const said = JSON.parse(new TextDecoder().decode(document)) as Record<string, unknown> | null;
+    if (said === null || typeof said !== "object") return false;
+    if ("success" in said) return said["success"] === false;
+    return typeof said["status_code"] === "number" && typeof said["status_message"] === "string";
+  } catch {
+    return false;
+  }
+}
