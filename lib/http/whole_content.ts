@@ -53,6 +53,9 @@ function isXmlType(mediaType: string): boolean {
   return mediaType === "application/xml" || mediaType === "text/xml" || mediaType.endsWith("+xml");
 }
 
+/** No picture of any format is smaller. */
+const MIN_PICTURE_BYTES = 16;
+
 const LESS = 0x3c;
 const GREATER = 0x3e;
 const QUOTE = 0x22;
@@ -123,7 +126,7 @@ function isWholePicture(content: Uint8Array, start: number, end: number): boolea
   if (head.startsWith("RIFF")) return content.length >= 12 && content.length >= 8 + uint32LittleEndian(content, 4);
   if (head.slice(4, 8) === "ftyp") return isWholeBoxes(content);
   if (content[start] === LESS) return isWholeSvg(latin1(content, start, end));
-  return true;
+  return content.length >= MIN_PICTURE_BYTES;
 }
 
 /** Up to where the pixels begin, segments tell their length; from there on, FF D9 is the end of the image (ITU-T T.81 §B.1.1). */
@@ -156,16 +159,17 @@ function isWholePng(content: Uint8Array): boolean {
 /** AVIF and HEIF: boxes that tell their length, each within the file (ISO/IEC 14496-12 §4.2). */
 function isWholeBoxes(content: Uint8Array): boolean {
   const view = viewOf(content);
-  for (let at = 0, boxes = 0;; boxes++) {
-    // A file type alone is no picture.
-    if (at === content.length) return boxes > 1;
+  let hasData = false;
+  for (let at = 0; at < content.length;) {
     if (at + 8 > content.length) return false;
+    hasData ||= latin1(content, at + 4, at + 8) === "mdat";
     const size = view.readUInt32BE(at);
-    if (size === 0) return boxes > 0;
+    if (size === 0) return hasData;
     const length = size === 1 && at + 16 <= content.length ? Number(view.readBigUInt64BE(at + 8)) : size;
     if (length < 8 || at + length > content.length) return false;
     at += length;
   }
+  return hasData;
 }
 
 /** The last tag closes the `svg` element; comments may come behind it. */
@@ -178,7 +182,7 @@ function isWholeSvg(text: string): boolean {
     while (end > 0 && isSpace(text.charCodeAt(end - 1))) end--;
   }
   if (text[end - 1] !== ">") return false;
-  const tag = text.slice(text.lastIndexOf("<", end), end);
+  const tag = text.slice(text.lastIndexOf("<", end - 1), end);
   return /^<\/(?:[\w.-]+:)?svg\s*>$/i.test(tag) || /^<(?:[\w.-]+:)?svg\b[^]*\/>$/i.test(tag);
 }
 
