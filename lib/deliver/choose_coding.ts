@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import type { Found, Store } from "../cache/store.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
-import type { Answer, GzipForm, StoredAnswer } from "../request/answer.ts";
+import type { Answer, StoredAnswer } from "../request/answer.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
 import type { Coding, CompressOptions } from "../request/storing_options.ts";
@@ -52,9 +52,9 @@ function formsOf(stored: StoredResponse, options: CompressOptions): Forms | null
  * Keeps the gzip bytes that an upstream sent of a response that has just been stored, where they are what this client is served from now
  * on: others need not be waited for, and nothing has to be coded.
  */
-export function keepGzip(exchange: Exchange, stored: StoredResponse, { coded }: GzipForm): void {
+export function keepGzip(exchange: Exchange, stored: StoredResponse, coded: Uint8Array<ArrayBuffer>): void {
   const { compress } = exchange.tenant.storing;
-  if (compress === null || coded.byteLength >= stored.body.byteLength * WORTH_SHARE) return;
+  if (compress === null || !isWorth(coded, stored)) return;
   if (wantedCoding(exchange.header("accept-encoding"), compress.codings) !== "gzip") return;
   const known = formsOf(stored, compress);
   if (known !== null) exchange.services.store.put(known.holding("gzip", coded));
@@ -95,10 +95,10 @@ function gzipForm(
   { response, gzip }: StoredAnswer,
   { known, options }: { readonly known: Forms; readonly options: CompressOptions },
 ): StoredResponse | null {
-  // Another body: the document was changed on its way out.
-  if (gzip === undefined || gzip.body !== response.body) return null;
-  const { body, coded } = gzip;
-  if (coded.byteLength >= body.byteLength * WORTH_SHARE || !options.codings.includes("gzip")) return null;
+  // Another response: the document was changed on its way out.
+  if (gzip === undefined || gzip.of !== response) return null;
+  const { coded } = gzip;
+  if (!isWorth(coded, response) || !options.codings.includes("gzip")) return null;
   if (!acceptsCoding(exchange.header("accept-encoding"), "gzip")) return null;
   return known.head("gzip").with({ body: coded });
 }
@@ -139,8 +139,7 @@ function make(
   if (known.settled.has(coding) || background.isFull || fruitless.has(key)) return null;
   known.settled.add(coding);
   const made = compressed(stored.body, coding).then((body) => {
-    // A few bytes less are not worth a second copy.
-    if (body.byteLength >= stored.body.byteLength * WORTH_SHARE) {
+    if (!isWorth(body, stored)) {
       fruitless.set(key, true);
       return null;
     }
@@ -156,8 +155,12 @@ function make(
   return made;
 }
 
-/** Share of the original size that a coded body must stay below. */
+/** Share of the original size that a coded body must stay below: a few bytes less are not worth a second copy. */
 const WORTH_SHARE = 0.9;
+
+function isWorth(coded: Uint8Array, { body }: StoredResponse): boolean {
+  return coded.byteLength < body.byteLength * WORTH_SHARE;
+}
 
 /** Keys of codings that were not worth it: a response that is on disk only comes as a new one each time. */
 const fruitless = new LRUCache<string, true>({ max: 4_096, ttl: 600_000 });

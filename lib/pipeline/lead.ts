@@ -4,7 +4,6 @@ import type { CacheRequest } from "../cache/policy_options.ts";
 import type { NotStorable } from "../cache/storable.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { clientFields } from "../deliver/client_fields.ts";
-import { varying } from "../deliver/coded_form.ts";
 import { sentCacheControl } from "../deliver/sent_cache_control.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { codingsOf, decodedResponse } from "../forward/decode.ts";
@@ -124,11 +123,10 @@ function settleAnswer(exchange: Exchange, task: Lead, answer: UpstreamAnswer): A
 function passable(exchange: Exchange, answer: UpstreamAnswer, decoded: UpstreamAnswer): UpstreamAnswer {
   if (answer === decoded || exchange.rewrite !== null) return decoded;
   const accepted = exchange.header("accept-encoding");
-  const { response } = answer;
-  if (accepted === null || !codingsOf(response.fields).every((coding) => acceptsCoding(accepted, coding))) {
+  if (accepted === null || !codingsOf(answer.response.fields).every((coding) => acceptsCoding(accepted, coding))) {
     return decoded;
   }
-  return answer.with({ ...response, fields: varying(response.fields) });
+  return answer;
 }
 
 async function store(exchange: Exchange, task: Lead, answer: UpstreamAnswer, storing: Storing): Promise<Answer> {

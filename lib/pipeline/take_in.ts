@@ -112,11 +112,11 @@ async function storeWhole(exchange: Exchange, storing: Storing): Promise<Answer 
   answer.release();
   const stored = keep(exchange, storedHead(exchange, storing, whole.byteLength), whole);
   const coded = gzipOf(answer.response.body);
-  const gzip = coded === null ? undefined : { body: stored.body, coded };
-  if (gzip !== undefined) keepGzip(exchange, stored, gzip);
+  if (coded !== null) keepGzip(exchange, stored, coded);
   landWhole(flight, stored);
   collapse.finish(flight, stored);
   const own = withOwnFields(exchange, stored, decision);
+  const gzip = coded === null ? undefined : { of: own, coded };
   return { kind: "stored", note: forwardNote(exchange, { fwd, stored }), response: own, isNew: true, gzip };
 }
 

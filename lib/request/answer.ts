@@ -24,9 +24,9 @@ export interface StoredAnswer {
   readonly gzip?: GzipForm;
 }
 
-/** A body, and the gzip bytes that it was decoded from. */
+/** A response, and the gzip bytes that its body was decoded from. */
 export interface GzipForm {
-  readonly body: Uint8Array;
+  readonly of: StoredResponse;
   readonly coded: Uint8Array<ArrayBuffer>;
 }
 
