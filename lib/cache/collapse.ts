@@ -70,6 +70,11 @@ export class Collapse {
     });
   }
 
+  /** How long a request waits for another's fetch, in milliseconds. */
+  get timeoutMs(): number {
+    return this.#options.timeoutMs;
+  }
+
   /** Flights under way in this worker. */
   get size(): number {
     return this.#flights.size;

@@ -106,7 +106,8 @@ async function storeWhole(exchange: Exchange, storing: Storing): Promise<Answer 
     answer.release(failure);
     throw failure;
   }
-  if (answer.response.status === 200 && exchange.tenant.type.saysFailure?.(whole) === true) {
+  const { status } = answer.response;
+  if (status >= 200 && status < 300 && exchange.tenant.type.saysFailure?.(whole) === true) {
     return unstored(exchange, { ...storing, answer: answer.with(unkeepable(answer.response, whole)) }, "says-failure");
   }
   answer.release();
@@ -206,7 +207,8 @@ function notWanted(): UpstreamFailure {
 /** A body of unknown length: what the client is sent is copied aside, and stored if it ends within the limits. */
 function storeBeside(exchange: Exchange, storing: Storing): Answer {
   const { flight, answer, fwd, decision } = storing;
-  const { collapse, background } = exchange.services;
+  const { collapse, background, clock } = exchange.services;
+  const followedUntilMs = clock.now() + collapse.timeoutMs;
   const copy = new ReservedCopy(exchange.services, (isLasting) => {
     // Others cannot follow a body that will not be stored, and nothing of it is held any more.
     if (isLasting) collapse.rememberSolo(exchange.key, UNSTORED_MS);
@@ -216,6 +218,8 @@ function storeBeside(exchange: Exchange, storing: Storing): Answer {
   const read = inTurn(async () => {
     const chunk = await answer.response.body.read();
     copy.add(chunk);
+    // Nobody waits for its end for longer than that, nor do those who come now.
+    if (clock.now() > followedUntilMs) flight.land({ kind: "solo" });
     return chunk;
   });
   const onEnd = (failure?: UpstreamFailure) => {

@@ -62,7 +62,7 @@ Deno.test("buildConfig() fills every default", async () => {
       minFreeDiskBytes: 256 * 1024 ** 2,
       maxEntryBytes: 16 * 1024 ** 2,
       fillMemoryBytes: 64 * 1024 ** 2,
-      fillTimeoutMs: 120_000,
+      fillTimeoutMs: 30_000,
       collapseTimeoutMs: 5000,
       backgroundFill: true,
     },
