@@ -200,6 +200,7 @@ function failureReport(failure: UpstreamFailure, latencyMs: number): Report {
 function outcomeOf({ kind }: UpstreamFailure): Outcome {
   // Neither a client that has left nor a request that cannot be written is the upstream's doing.
   if (kind === "aborted" || kind === "unsendable") return "cancelled";
+  if (kind === "content") return "failed";
   return kind === "too_large" ? "ok" : "unreachable";
 }
 

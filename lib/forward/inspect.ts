@@ -93,7 +93,7 @@ function isWholeUncoded(mediaType: string, fields: Readonly<Fields>, content: Ui
 }
 
 function cutShort(): UpstreamFailure {
-  return new UpstreamFailure("protocol", "The body is empty, cut short, or not what Content-Type says", true);
+  return new UpstreamFailure("content", "The body is empty, cut short, or not what Content-Type says", true);
 }
 
 /** Whether an answer has content that says something of all of a representation. */

@@ -208,7 +208,8 @@ async function askAgain(
   { upstream }: UpstreamAnswer,
   failure: UpstreamFailure,
 ): Promise<Answer> {
-  exchange.services.logger.warn("A response broke off", {
+  const message = failure.kind === "content" ? "A response is of no use" : "A response broke off";
+  exchange.services.logger.warn(message, {
     id: exchange.requestId,
     upstream: upstream.id,
     problem: failure.message,

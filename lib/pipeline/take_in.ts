@@ -14,10 +14,9 @@ import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { gather, type Gathered, inTurn, resumed, wholeBody } from "../request/gathered_body.ts";
+import { gather, type Gathered, inTurn, ReservedCopy, resumed, wholeBody } from "../request/gathered_body.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
-import { ReservedCopy } from "./reserved_copy.ts";
 import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
 import { wholeDocument } from "./whole_document.ts";
 

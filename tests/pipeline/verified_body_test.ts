@@ -144,7 +144,8 @@ Deno.test("contentFailure() is an error where no upstream has better, and nothin
   for (const body of ["", DOCUMENT.slice(0, -1), DOCUMENT.slice(0, 300)]) {
     await withOrigin(says(body), async ({ ask }, origin) => {
       const refused = await ask(TARGET);
-      assert.deepEqual([refused.status, JSON.parse(refused.text).success], [502, false]);
+      const { success, error } = JSON.parse(refused.text);
+      assert.deepEqual([refused.status, success, error], [502, false, "upstream_wrong_content"]);
       origin.handle(says(DOCUMENT));
       assert.equal((await ask(TARGET)).text, DOCUMENT);
     }, tmdb);
