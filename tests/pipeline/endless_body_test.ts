@@ -122,6 +122,24 @@ Deno.test("a body of unknown length that goes on for longer than fill_timeout is
   });
 });
 
+Deno.test("who comes while a body goes on for longer than collapse_timeout waits no more for it, and it is kept all the same", () => {
+  const { handler, exchanges, more } = trickling();
+  return withOrigin(handler, async (gateway) => {
+    const reader = await begun(gateway, "/a");
+    gateway.clock.advance(6_000);
+    await more();
+    await reader.read();
+    assert.ok(gateway.gateway.services.budget.usedBytes > 0, "it may still end in time");
+    const second = await begun(gateway, "/a");
+    assert.equal(exchanges.length, 2);
+    await second.cancel();
+    await exchanges[0]!.write("0\r\n\r\n");
+    while (!(await reader.read()).done);
+    await gateway.idle();
+    assert.match((await gateway.ask("/a")).cacheStatus, /hit/);
+  }, { cache: { collapse_timeout: "5s" } });
+});
+
 for (const framing of ["transfer-encoding: chunked", "content-length: 900000"]) {
   Deno.test(`a body whose clients have left is fetched for no longer than fill_timeout (${framing})`, () => {
     const { handler, more } = trickling(undefined, framing);
