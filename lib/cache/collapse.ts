@@ -71,6 +71,11 @@ export class Collapse {
     });
   }
 
+  /** How long a request waits for another's fetch, in milliseconds. */
+  get timeoutMs(): number {
+    return this.#options.timeoutMs;
+  }
+
   /** Flights under way in this worker. */
   get size(): number {
     return this.#flights.size;
@@ -151,7 +156,7 @@ export class Collapse {
   async #adoptWhole(flight: Flight): Promise<void> {
     const landed = await flight.result;
     if (landed.kind !== "shared") return;
-    const response = landed.head.withBody(await landed.fill.whole());
+    const response = landed.head.withBody(await landed.fill.whole(false));
     // Detached meanwhile: what it brings was purged or invalidated.
     if (this.#flights.get(flight.key) !== flight) return;
     if (response.selectedBy.length > 0) this.#options.adopt(varyMarker(primaryKeyOf(response), response));

@@ -2,6 +2,7 @@ import type { ListenerConfig, PoolConfig } from "../config/config.ts";
 import type { RateLimitConfig } from "../config/resilience_config.ts";
 import { formatDurationMs, formatSizeBytes } from "../config/units.ts";
 import type { Exchange } from "../request/exchange.ts";
+import { mediaTypeOf } from "../http/media_range.ts";
 import { redact } from "../logging/redact.ts";
 
 /** A name and what is configured under it, in words. */
@@ -86,6 +87,9 @@ function servingSettings({ listener, exchange: { tenant }, contentType }: Settin
   ];
   const { compress, cookieKey } = tenant.storing;
   const settings: Setting[] = [];
+  if (tenant.type.verifies(mediaTypeOf(contentType))) {
+    settings.push(["content", "verified: a 200 that is empty, cut short or not of its type is a failed try"]);
+  }
   if (counted.length > 0) settings.push(["query in key", counted.join(", ")]);
   if (cookieKey.length > 0) settings.push(["cookies in key", cookieKey.join(", ")]);
   if (reuseAppends) settings.push(["appends", "also cut out of a stored document with more parts"]);

@@ -261,6 +261,7 @@ function settingsOf(config: Config): Settings {
     access: config.logging.access,
     isTrusted: addressMatcher(config.server.trustedProxies),
     maxEntryBytes: config.cache.maxEntryBytes,
+    fillTimeoutMs: config.cache.fillTimeoutMs,
     backgroundFill: config.cache.backgroundFill,
   };
 }

@@ -37,9 +37,11 @@ export function fetchShared(exchange: Exchange, fetch: SharedFetch): Promise<Ans
   return entry.result.then((result) => follow(exchange, fetch, result));
 }
 
-/** Requests whose answer is stored only if it says so (RFC 9111 §3.5), or never (RFC 9111 §5.2.1.5). */
+/** Requests whose answer is stored only if it says so (RFC 9111 §3.5), or never (RFC 9111 §5.2.1.5; a stream without end). */
 function mayBeAlone(exchange: Exchange): boolean {
   if (!exchange.sharedAuthorization && exchange.header("authorization") !== null) return true;
+  // Whoever asks for a stream of events alone gets one, which has no end to wait for.
+  if (exchange.header("accept") === "text/event-stream") return true;
   return requestDirectives(exchange.header("cache-control")).noStore;
 }
 
@@ -54,7 +56,7 @@ async function follow(exchange: Exchange, fetch: SharedFetch, result: FlightResu
   const stored = await whole(result);
   if (stored !== null && result.head.responseTimeMs < exchange.startedAtMs) return await followLate(exchange, stored);
   const note = forwardNote(exchange, { fwd, served: result.head, collapsed: true, result: "collapsed" });
-  if (stored !== null) return { kind: "stored", note, response: stored };
+  if (stored !== null) return { kind: "stored", note, response: stored, isNew: true };
   return { kind: "filling", note, head: result.head, fill: result.fill };
 }
 

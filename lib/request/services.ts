@@ -37,5 +37,7 @@ export interface Settings {
   /** Whether an address belongs to a trusted proxy. */
   readonly isTrusted: (address: string) => boolean;
   readonly maxEntryBytes: number;
+  /** How long a body may take to come in where its length is not known, or nobody waits for it. */
+  readonly fillTimeoutMs: number;
   readonly backgroundFill: boolean;
 }

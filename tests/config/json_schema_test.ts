@@ -59,6 +59,7 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "pools.health.status",
     "pools.health.contains",
     "pools.content_types",
+    "pools.content_types.verify",
     "pools.forwarded",
     "listeners.listen.address",
     "listeners.listen.unix",

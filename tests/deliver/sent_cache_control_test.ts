@@ -6,8 +6,8 @@ import { plainCacheControl } from "../../lib/deliver/sent_cache_control.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { withOrigin } from "../pipeline/in_process_gateway.ts";
 
-/** As much of a picture as its type is told by. */
-const JPEG = Uint8Array.from([0xff, 0xd8, 0xff, 0xe0, 0, 16, 0x4a, 0x46, 0x49, 0x46, 0, 1]);
+/** As much of a picture as its type and its end are told by. */
+const JPEG = Uint8Array.from([0xff, 0xd8, 0xff, 0xda, 0, 2, 1, 0xff, 0xd9]);
 
 const origin = (value: string): ScriptedHandler => (exchange) =>
   exchange.reply({

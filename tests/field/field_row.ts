@@ -30,8 +30,10 @@ export interface FieldRow {
   readonly answer?: (asked: Asked) => Promise<void>;
   /** The requests go to the admin address, as each does whose `Host` is `127.0.0.1`. */
   readonly isAdmin?: true;
+  /** The client leaves when it has read so many bytes of a response. */
+  readonly leavesAfterBytes?: number;
   /** Throws where it does not hold. */
-  readonly holds: (seen: Seen) => void;
+  readonly holds: (seen: Seen) => void | Promise<void>;
 }
 
 /** One request as the origin got it, with a hand on its connection. */

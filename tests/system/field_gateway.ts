@@ -34,7 +34,7 @@ export async function startFieldGateway(sheet: FieldSheet): Promise<FieldGateway
         });
       }
       try {
-        row.holds({ responses: await responsesOf(row, gateway), asked });
+        await row.holds({ responses: await responsesOf(row, gateway), asked });
         return null;
       } catch (error) {
         return error instanceof Error ? error.message : String(error);
@@ -46,8 +46,10 @@ export async function startFieldGateway(sheet: FieldSheet): Promise<FieldGateway
 
 async function responsesOf(row: FieldRow, gateway: RunningGateway): Promise<RawResponse[]> {
   const adminPort = Number(new URL(gateway.adminUrl).port);
+  const { leavesAfterBytes } = row;
   const portOf = (request: string) => row.isAdmin || isForAdmin(request) ? adminPort : gateway.port;
-  const ask = (request: string) => rawRequest(portOf(request), request, { isHead: request.startsWith("HEAD ") });
+  const ask = (request: string) =>
+    rawRequest(portOf(request), request, { isHead: request.startsWith("HEAD "), leavesAfterBytes });
   if (row.isAtOnce) return await Promise.all(row.requests.map(ask));
   const responses: RawResponse[] = [];
   for (const request of row.requests) responses.push(await ask(request));
