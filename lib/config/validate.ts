@@ -8,6 +8,7 @@ import { validateAppends } from "./validate_appends.ts";
 import { validateChangeFeeds } from "./validate_change_feed.ts";
 import { validateListeners } from "./validate_listeners.ts";
 import { validatePools } from "./validate_pools.ts";
+import { validateRules } from "./validate_rules.ts";
 import { validateRewriting } from "./validate_rewriting.ts";
 import type { ValidationContext } from "./validation_context.ts";
 
@@ -67,6 +68,7 @@ export async function validate(schema: DraftSchema, options: ValidateOptions): P
   validateListeners(context);
   validateAddresses(context);
   validateRewriting(context);
+  validateRules(context);
   validateAppends(context);
   validateChangeFeeds(context);
   return await readAuthorities(context, read);
