@@ -14,17 +14,17 @@ import type {
   UpstreamConfig,
 } from "./config.ts";
 import { buildImageWorker } from "./build_images.ts";
+import { buildTls } from "./build_tls.ts";
 import type { FileValues } from "./schema.ts";
+import type { NamedFiles } from "./validate.ts";
 
 type PoolValues = FileValues["pools"][string];
 
 /** What a configuration takes from the machine. */
-export interface BuildOptions {
+export interface BuildOptions extends NamedFiles {
   readonly cores: number;
   /** Directory that relative paths start from, absolute. */
   readonly cwd: string;
-  /** The text of each file that an upstream's `ca` names. */
-  readonly authorities: ReadonlyMap<string, string>;
 }
 
 /** Freezes a value and all that it holds. */
@@ -149,6 +149,7 @@ export function buildConfig(values: FileValues, options: BuildOptions): Config {
     server: buildServer(values.server, options),
     admin: {
       listen: values.admin.listen,
+      tls: buildTls(values.admin.tls, options),
       token: values.admin.token ?? null,
       peers: values.admin.peers.map(({ url, token }) => ({ url, token: token ?? null })),
     },
@@ -156,6 +157,6 @@ export function buildConfig(values: FileValues, options: BuildOptions): Config {
     cache: buildCache(values.cache),
     images: buildImageWorker(values.images, options.cores),
     pools: Object.entries(values.pools).map(([name, pool]) => buildPool(name, pool, options)),
-    listeners: values.listeners.map((listener) => buildListener(listener, values.server, options.cwd)),
+    listeners: values.listeners.map((listener) => buildListener(listener, values.server, options)),
   });
 }

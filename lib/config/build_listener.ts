@@ -5,8 +5,10 @@ import { buildLimits } from "./build_resilience.ts";
 import { buildRewriting } from "./build_rewriting.ts";
 import { buildStoring } from "./build_storing.ts";
 import type { CacheRuleConfig, ListenerConfig } from "./config.ts";
+import { buildTls } from "./build_tls.ts";
 import { listenAddressOf } from "./listen_sections.ts";
 import type { FileValues } from "./schema.ts";
+import type { NamedFiles } from "./validate.ts";
 
 type ListenerValues = FileValues["listeners"][number];
 
@@ -26,12 +28,18 @@ function buildRule(rule: ListenerValues["cache"]["rules"][number]): CacheRuleCon
 }
 
 /** One listener, from the values of a sound file; relative paths start from `cwd`. */
-export function buildListener(listener: ListenerValues, server: FileValues["server"], cwd: string): ListenerConfig {
+export function buildListener(
+  listener: ListenerValues,
+  server: FileValues["server"],
+  { cwd, certificates }: { readonly cwd: string } & Pick<NamedFiles, "certificates">,
+): ListenerConfig {
   const { mode, rules, query } = listener.cache;
   return {
     name: listener.name,
     listen: listenAddressOf(listener.listen, cwd)!,
     proxyProtocol: listener.proxy_protocol,
+    tls: buildTls(listener.tls, { certificates }),
+    redirectToHttps: listener.redirect_to_https,
     maxRequestBodyBytes: listener.max_request_body ?? server.max_request_body,
     forwardFields: [...new Set(listener.forward_fields)].sort(),
     hosts: [...new Set(listener.host)],

@@ -91,9 +91,16 @@ async function serveUntil(stopAsked: Promise<void>, supervisor: Supervisor, logg
 }
 
 function announce(config: Config, logger: Logger): void {
-  for (const { name, listen, hosts, prefix, pool } of config.listeners) {
+  for (const { name, listen, hosts, prefix, pool, tls } of config.listeners) {
     const host = hosts.length === 0 ? undefined : hosts.join(",");
-    logger.info("Listening", { listener: name, address: addressKey(listen), host, prefix, pool });
+    logger.info("Listening", {
+      listener: name,
+      address: addressKey(listen),
+      tls: tls !== null || undefined,
+      host,
+      prefix,
+      pool,
+    });
   }
   if (config.server.workers > 1 && !sharesPorts(config)) {
     logger.warn("Workers do not share ports: one of them serves every connection", {
@@ -106,7 +113,7 @@ function announce(config: Config, logger: Logger): void {
   logger.info("Usher is ready", {
     pid: Deno.pid,
     workers: config.server.workers,
-    admin: `http://${hostname}:${port}/status`,
+    admin: `${config.admin.tls === null ? "http" : "https"}://${hostname}:${port}/status`,
   });
 }
 

@@ -10,7 +10,8 @@ import type { RouteTable } from "../listener/route_table.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Arrival } from "../server/arrival.ts";
-import type { Reply } from "../server/reply.ts";
+import { cameByHttps, httpsRedirect } from "../server/https_redirect.ts";
+import type { Handler, Reply } from "../server/reply.ts";
 import { compileServerLimits } from "../gateway/server_limits.ts";
 import { refuse } from "../pipeline/pipeline.ts";
 import { refusedMessage } from "../request/client_error.ts";
@@ -99,8 +100,7 @@ class ServingWorker implements WorkerRole {
     const server = serverFor(init, gateway, logger);
     const listen = new ListenSet({
       server,
-      handlerFor: (address) => (arrival) =>
-        handler({ services: gateway.services, table: gateway.snapshot.tables.get(address) }, arrival),
+      handlerFor: (address) => handlerAt(address, gateway, handler),
       servesAlone: init.servesAlone,
       sharesPorts: SHARES_PORTS && config.server.reusePort !== false,
       onProblem: (problem) => logger.warn("An address is not served as it should be", { problem }),
@@ -208,6 +208,20 @@ class ServingWorker implements WorkerRole {
     const reports = this.#gateway.drainReports();
     if (reports.length > 0) this.#health.postMessage(reports);
   }
+}
+
+/** Serves the requests of an address, or sends them to the one that speaks TLS. */
+function handlerAt(address: string, gateway: Gateway, handler: RequestHandler): Handler {
+  return (arrival) => {
+    const { services, snapshot } = gateway;
+    const httpsPort = snapshot.listens.get(address)?.httpsPort ?? null;
+    const redirect = httpsPort === null || isHttps(arrival, gateway) ? null : httpsRedirect(arrival, httpsPort);
+    return redirect ?? handler({ services, table: snapshot.tables.get(address) }, arrival);
+  };
+}
+
+function isHttps(arrival: Arrival, { services }: Gateway): boolean {
+  return services.settings.isTrusted(arrival.connection.peer) && cameByHttps(arrival);
 }
 
 /** The server of a worker: it refuses in the shape of the gateway's other refusals, and counts with the other workers. */

@@ -9,6 +9,7 @@ import { type PurgeOrder, purgeScopes } from "../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
 import { refusalReply } from "../deliver/error_answer.ts";
+import { compileTls } from "../gateway/compile_tls.ts";
 import { compileServerLimits } from "../gateway/server_limits.ts";
 import { addressMatcher } from "../http/forwarded.ts";
 import { refusedMessage } from "../request/client_error.ts";
@@ -16,6 +17,7 @@ import { ConnectionGate } from "../server/connection_gate.ts";
 import { type FetchFunction, fetchHandler } from "../server/fetch_adapter.ts";
 import { HttpServer } from "../server/http_server.ts";
 import { prometheusText } from "../metrics/exposition.ts";
+import { CertificateKeeper, worseCertificates } from "./certificate_keeper.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
 import { diskLimitBytes } from "./disk.ts";
 import { Fleet } from "./fleet.ts";
@@ -90,9 +92,13 @@ export class Supervisor {
   /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
   readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
   #admin: HttpServer | null = null;
+  #adminAddress = "";
+  readonly #certificates: CertificateKeeper;
   #operations: Operations | null = null;
   #reloading: Promise<ReloadResult> | null = null;
   #reloadAgain = false;
+  /** Changes of the configuration, one after the other. */
+  #changes: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | null = null;
   #lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null = null;
 
@@ -114,6 +120,12 @@ export class Supervisor {
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
     }, { generation: 1, config: options.config });
+    this.#certificates = new CertificateKeeper({
+      config: () => this.config,
+      inTurn: (work) => this.#inTurn(work),
+      bring: (config) => this.#bring(config),
+      logger: options.logger,
+    });
   }
 
   /** The configuration in force. */
@@ -149,8 +161,12 @@ export class Supervisor {
     await this.#fleet.start();
     const { hostname, port } = this.config.admin.listen;
     this.#admin = this.#adminServer();
-    await this.#admin.listen({ hostname, port }, fetchHandler(this.#options.adminHandler(this)));
+    const handler = fetchHandler(this.#options.adminHandler(this));
+    this.#adminAddress = await this.#admin.listen({ hostname, port }, handler, {
+      tls: compileTls([this.config.admin.tls]),
+    });
     this.#operations.begin();
+    this.#certificates.begin();
   }
 
   /** Whether requests can be served, and will be: not any more once it is stopping. */
@@ -258,6 +274,7 @@ export class Supervisor {
   async #stop(): Promise<void> {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
+    this.#certificates.close();
     const closing = this.#operations?.close();
     await this.#fleet.stop(graceMs);
     await closing;
@@ -292,9 +309,23 @@ export class Supervisor {
     let result: ReloadResult;
     do {
       this.#reloadAgain = false;
-      result = await this.#reloadOnce();
+      result = await this.#inTurn(() => this.#reloadOnce());
     } while (this.#reloadAgain);
     return result;
+  }
+
+  /** Does `work` once no other change of the configuration is under way. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#changes.then(work);
+    this.#changes = done.catch(() => {});
+    return done;
+  }
+
+  /** Brings a configuration into every worker and the admin address, or into none; answers why not, or `null`. */
+  async #bring(config: Config): Promise<string | null> {
+    const problem = await this.#fleet.reload({ generation: this.#fleet.current.generation + 1, config });
+    if (problem === null) this.#admin?.adjust(this.#adminAddress, { tls: compileTls([config.admin.tls]) });
+    return problem;
   }
 
   async #reloadOnce(): Promise<ReloadResult> {
@@ -304,8 +335,9 @@ export class Supervisor {
     if (!loaded.ok) return this.#reloadFailed(loaded.problems.map(formatLocated));
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
     const before = this.config;
-    const generation = this.#fleet.current.generation + 1;
-    const problem = await this.#fleet.reload({ generation, config: loaded.config });
+    const worse = worseCertificates(before, loaded.config, Date.now());
+    if (worse.length > 0) return this.#reloadFailed(worse);
+    const problem = await this.#bring(loaded.config);
     if (problem !== null) return this.#reloadFailed([problem]);
     for (const [path, value] of RESTART_ONLY) {
       if (value(before) !== value(loaded.config)) {
@@ -314,6 +346,7 @@ export class Supervisor {
     }
     this.#operations?.reconfigure();
     this.#lastReload = { atMs: Date.now(), problems: [] };
+    const { generation } = this.#fleet.current;
     logger.info("Configuration reloaded", { generation, file: this.#options.configFile });
     return { ok: true, generation };
   }

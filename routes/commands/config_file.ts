@@ -1,7 +1,7 @@
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
-import { readText } from "../../lib/config/read_text.ts";
+import { fileMode, readText } from "../../lib/config/read_text.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { refusedCheck, upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { fail } from "./terminal.ts";
@@ -14,6 +14,7 @@ export function load(path: string): Promise<LoadResult> {
   return loadConfig(path, {
     ...NAMES,
     readTextFile: readText,
+    fileMode,
     env: (name) => Deno.env.get(name),
     cores: navigator.hardwareConcurrency,
     cwd: Deno.cwd(),
