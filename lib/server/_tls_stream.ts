@@ -19,7 +19,7 @@ export class RecordStream extends Duplex {
   #first: Uint8Array | null;
   #isBusy = true;
 
-  constructor(stream: ByteStream, first: Uint8Array) {
+  constructor(stream: ByteStream, first: Uint8Array | null) {
     super({ allowHalfOpen: true });
     this.#stream = stream;
     this.#first = first;

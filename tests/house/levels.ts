@@ -2,6 +2,7 @@
 const ROOM_LEVELS: Readonly<Record<string, number>> = {
   http: 1,
   config: 1,
+  certificates: 1,
   logging: 1,
   metrics: 1,
   wire: 2,
