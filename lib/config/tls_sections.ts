@@ -43,7 +43,7 @@ const tlsSection = section({
 const LIST = {
   type: "array",
   title: "list of `{ cert, key }`",
-  items: { type: "object", properties: { cert: { type: "string" }, key: { type: "string" } } },
+  items: { type: "object", properties: { cert: { type: "string", description: CERT }, key: { type: "string", description: KEY } } },
 };
 
 /** `tls:` of an address. */

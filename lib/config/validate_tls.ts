@@ -111,7 +111,9 @@ export async function readCertificates(
       continue;
     }
     for (const warning of result.warnings) problems.warn([...path, "cert"], warning);
-    found.set(certificateKey({ cert, key }), result.certificate);
+    // One that is named twice stands at its first place.
+    const named = certificateKey({ cert, key });
+    if (!found.has(named)) found.set(named, result.certificate);
   }
   return found;
 }

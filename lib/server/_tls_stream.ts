@@ -17,7 +17,8 @@ const CLOSE_MS = 1_000;
 export class RecordStream extends Duplex {
   readonly #stream: ByteStream;
   #first: Uint8Array | null;
-  #isBusy = true;
+  readonly #own = Buffer.allocUnsafeSlow(IDLE_READ_BYTES);
+  #isBusy = false;
 
   constructor(stream: ByteStream, first: Uint8Array | null) {
     super({ allowHalfOpen: true });
@@ -32,10 +33,12 @@ export class RecordStream extends Duplex {
       this.push(Buffer.from(first));
       return;
     }
-    const memory = Buffer.allocUnsafeSlow(this.#isBusy ? BUSY_READ_BYTES : IDLE_READ_BYTES);
+    const memory = this.#isBusy ? Buffer.allocUnsafeSlow(BUSY_READ_BYTES) : this.#own;
     this.#stream.read(memory).then((count) => {
       this.#isBusy = count !== null && count >= IDLE_READ_BYTES;
-      this.push(count === null ? null : memory.subarray(0, count));
+      const read = count === null ? null : memory.subarray(0, count);
+      // The library may keep what it is given; its own memory is read into again.
+      this.push(read !== null && memory === this.#own ? Buffer.from(read) : read);
     }, (error) => this.destroy(error));
   }
 

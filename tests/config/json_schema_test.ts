@@ -40,7 +40,8 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.overrides.merge",
     "admin.peers.url",
   ];
-  const optional = without.filter((path) => !required.includes(path));
+  // All of `tls` is optional: a plain address is the default.
+  const optional = without.filter((path) => !required.includes(path) && !/^(?:admin|listeners)\.tls/.test(path));
   assert.deepEqual(optional, [
     "admin.token",
     "admin.peers.token",
