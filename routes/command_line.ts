@@ -7,6 +7,7 @@ import { portsInUse } from "../lib/config/ports.ts";
 import { runGateway } from "../lib/workers/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
+import { adminCertificate, adminFetch, adminUrl } from "./commands/admin_fetch.ts";
 import { defaultConfig, load, NAMES, shown, typedPath } from "./commands/config_file.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -106,13 +107,14 @@ async function check({ config, skipPorts }: Arguments): Promise<number> {
 async function health({ config }: Arguments): Promise<number> {
   const result = await load(config);
   if (!result.ok) return fail(checkReport(result));
-  const { hostname, port } = result.config.admin.listen;
-  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "[::1]" : hostname;
-  const url = `http://${host}:${port}/ready`;
+  const { admin } = result.config;
+  const url = `${adminUrl(admin)}/ready`;
+  const certificate = adminCertificate(admin);
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(3_000) });
-    print(await response.text());
-    return response.ok ? 0 : 1;
+    const asked = { method: "GET", headers: {}, body: undefined, timeoutMs: 3_000, certificate };
+    const { ok, text } = await adminFetch(url, asked);
+    print(text);
+    return ok ? 0 : 1;
   } catch (error) {
     return fail(`No gateway answers at ${url}: ${error instanceof Error ? error.message : String(error)}`);
   }

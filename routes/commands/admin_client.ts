@@ -1,10 +1,13 @@
 import { checkReport } from "../../lib/config/check.ts";
+import { adminCertificate, adminFetch, adminUrl } from "./admin_fetch.ts";
 import { defaultConfig, load, shown, typedPath } from "./config_file.ts";
 
 /** Where the admin surface of a running gateway is, and what opens it. */
 export interface AdminAccess {
   readonly url: string;
   readonly token: string | null;
+  /** See `AdminRequest`. */
+  readonly certificate: string | null;
 }
 
 /** What the user said about it. */
@@ -32,14 +35,13 @@ export async function adminAccess({ admin, token, config }: AdminFlags): Promise
   const given = token ?? Deno.env.get("USHER_ADMIN_TOKEN") ?? null;
   if (admin !== undefined) {
     if (!/^https?:\/\//i.test(admin) || !URL.canParse(admin)) throw new Error(`--admin wants a URL, found "${admin}"`);
-    return { url: admin.replace(/\/+$/, ""), token: given };
+    return { url: admin.replace(/\/+$/, ""), token: given, certificate: null };
   }
   const file = config === undefined ? defaultConfig("purge") : shown(typedPath(config));
   const result = await load(file);
   if (!result.ok) throw new Error(checkReport(result));
-  const { listen: { hostname, port }, token: configured } = result.config.admin;
-  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "[::1]" : hostname;
-  return { url: `http://${host}:${port}`, token: given ?? configured };
+  const { admin: of } = result.config;
+  return { url: adminUrl(of), token: given ?? of.token, certificate: adminCertificate(of) };
 }
 
 /** What the admin surface answered. */
@@ -57,14 +59,20 @@ export interface AdminReply {
  */
 export async function askAdmin(access: AdminAccess, target: string, body?: unknown): Promise<AdminReply> {
   const [method, path] = target.split(" ", 2);
-  const headers = new Headers({ accept: "application/json" });
-  if (access.token !== null) headers.set("authorization", `Bearer ${access.token}`);
-  if (body !== undefined) headers.set("content-type", "application/json");
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const init = { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) };
+  const headers = {
+    accept: "application/json",
+    ...(access.token === null ? {} : { authorization: `Bearer ${access.token}` }),
+    ...(body === undefined ? {} : { "content-type": "application/json" }),
+  };
   try {
-    const response = await fetch(`${access.url}${path}`, init);
-    return { ok: response.ok, status: response.status, value: valueOf(await response.text()) };
+    const { ok, status, text } = await adminFetch(`${access.url}${path}`, {
+      method: method ?? "GET",
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      timeoutMs: TIMEOUT_MS,
+      certificate: access.certificate,
+    });
+    return { ok, status, value: valueOf(text) };
   } catch (error) {
     throw new Error(`No gateway answers at ${access.url}: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DAY_MS, madeAuthority, type MadeCertificate } from "../certificates/made.ts";
 import { askOnce } from "../server/tls_serving.ts";
 import { startTmdbOrigin } from "../origins/tmdb_origin.ts";
+import { runMain } from "./_command.ts";
 import { eventually } from "./_eventually.ts";
 import { freePort, type RunningGateway, startGateway } from "./_gateway.ts";
 import { customPool, testConfig } from "./test_config.ts";
@@ -82,6 +83,22 @@ Deno.test("a gateway with TLS: HTTP/1.1, HTTP/2, redirect, admin address; certif
     const { certificates } = JSON.parse(await admin("/status"));
     assert.deepEqual(certificates.map(({ names }: { names: string[] }) => names[0]), ["localhost", "two.example"]);
     assert.match(await admin("/metrics"), /usher_tls_certificate_days_left\{file=".*one\.pem"\} (?:29\.9|30)/);
+  });
+
+  await step.step("commands ask an admin address with TLS, and take no other certificate for its", async () => {
+    const healthy = await runMain(["health", "--config", gateway.configPath]);
+    assert.equal(healthy.code, 0, healthy.stderr);
+    const purged = await runMain(["purge", "--all", "--config", gateway.configPath]);
+    assert.equal(purged.code, 0, purged.stderr);
+    const text = (await Deno.readTextFile(gateway.configPath)).replaceAll(
+      /"tls":\{"cert":"([^"]*)one/g,
+      '"tls":{"cert":"$1two',
+    )
+      .replaceAll(/"key":"([^"]*)one/g, '"key":"$1two');
+    await Deno.writeTextFile(`${gateway.configPath}.other`, text);
+    const other = await runMain(["health", "--config", `${gateway.configPath}.other`]);
+    assert.match(other.stderr, /another certificate/);
+    assert.equal(other.code, 1);
   });
 
   await step.step("files that change are exchanged, everywhere, and no request is lost", async () => {
