@@ -67,7 +67,7 @@ Deno.test("a gateway with TLS: HTTP/1.1, HTTP/2, redirect, admin address; certif
     assert.match(gateway.log(), /Listening listener=tls .*tls=true/);
   });
 
-  await step.step("upstreams are told that the client came with https", async () => {
+  await step.step("upstreams are told that the client came with https", () => {
     const told = origin.requests.at(-1)?.fields.find(([name]) => name.toLowerCase() === "x-forwarded-proto");
     assert.equal(told?.[1], "https");
   });
@@ -90,11 +90,11 @@ Deno.test("a gateway with TLS: HTTP/1.1, HTTP/2, redirect, admin address; certif
     assert.equal(healthy.code, 0, healthy.stderr);
     const purged = await runMain(["purge", "--all", "--config", gateway.configPath]);
     assert.equal(purged.code, 0, purged.stderr);
-    const text = (await Deno.readTextFile(gateway.configPath)).replaceAll(
-      /"tls":\{"cert":"([^"]*)one/g,
-      '"tls":{"cert":"$1two',
-    )
-      .replaceAll(/"key":"([^"]*)one/g, '"key":"$1two');
+    // The first pair is the admin address's.
+    const text = (await Deno.readTextFile(gateway.configPath)).replace("one.pem", "two.pem").replace(
+      "one.key",
+      "two.key",
+    );
     await Deno.writeTextFile(`${gateway.configPath}.other`, text);
     const other = await runMain(["health", "--config", `${gateway.configPath}.other`]);
     assert.match(other.stderr, /another certificate/);

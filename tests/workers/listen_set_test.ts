@@ -135,8 +135,6 @@ Deno.test("serveAlone() replaces the unix socket of a worker that hangs", async 
     proxyProtocol: false,
     tls: null,
     httpsPort: null,
-    tls: null,
-    httpsPort: null,
   }]]);
   const problems: string[] = [];
   // It goes on listening and takes nothing.
