@@ -7,7 +7,8 @@ import { portsInUse } from "../lib/config/ports.ts";
 import { runGateway } from "../lib/workers/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
-import { adminCertificate, adminFetch, adminUrl } from "./commands/admin_fetch.ts";
+import { adminCertificate, adminFetch, adminUrl } from "../lib/workers/admin_fetch.ts";
+import { certsCommand } from "./commands/certs.ts";
 import { defaultConfig, load, NAMES, shown, typedPath } from "./commands/config_file.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -38,6 +39,8 @@ usage: usher COMMAND [--config FILE]
               --service NAME --output FILE --force
   doctor    check every upstream and this machine, and say what to do; exits with 0 or 1
               --pool NAME  --timeout 5s  --json
+  certs     make an authority of your own and a certificate for names: certs --tmdb | NAME…
+              --out DIR   tls unless it is given; --new-authority
   health    ask the running gateway whether it is ready; exits with 0 or 1
   version   print the version
 
@@ -56,6 +59,7 @@ export async function commandLine(args: readonly string[], workerUrl: URL): Prom
   if (args[0] === "purge") return await purgeCommand(args.slice(1));
   if (args[0] === "prewarm") return await prewarmCommand(args.slice(1));
   if (args[0] === "migrate-env") return await migrateEnvCommand(args.slice(1));
+  if (args[0] === "certs") return await certsCommand(args.slice(1));
   if (args[0] === "doctor") return await doctorCommand(args.slice(1));
   if (args[0] === "explain") return await explainCommand(args.slice(1));
   const parsed = parse(args);

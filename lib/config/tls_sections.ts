@@ -43,7 +43,10 @@ const tlsSection = section({
 const LIST = {
   type: "array",
   title: "list of `{ cert, key }`",
-  items: { type: "object", properties: { cert: { type: "string", description: CERT }, key: { type: "string", description: KEY } } },
+  items: {
+    type: "object",
+    properties: { cert: { type: "string", description: CERT }, key: { type: "string", description: KEY } },
+  },
 };
 
 /** `tls:` of an address. */

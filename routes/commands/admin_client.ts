@@ -1,5 +1,5 @@
 import { checkReport } from "../../lib/config/check.ts";
-import { adminCertificate, adminFetch, adminUrl } from "./admin_fetch.ts";
+import { adminCertificate, adminFetch, adminUrl } from "../../lib/workers/admin_fetch.ts";
 import { defaultConfig, load, shown, typedPath } from "./config_file.ts";
 
 /** Where the admin surface of a running gateway is, and what opens it. */
