@@ -102,7 +102,7 @@ function buildHealth(health: PoolValues["health"]): HealthConfig {
 
 function buildUpstream(
   upstream: PoolValues["upstreams"][number],
-  { authorities }: BuildOptions,
+  { authorities, certificates }: BuildOptions,
 ): Omit<UpstreamConfig, "id"> {
   return {
     url: upstream.url,
@@ -111,7 +111,7 @@ function buildUpstream(
     host: upstream.host ?? null,
     resolve: upstream.resolve ?? null,
     maxConnections: upstream.max_connections,
-    ...buildConnection(upstream),
+    ...buildConnection(upstream, { certificates }),
     maxInFlight: upstream.max_in_flight ?? null,
     maxPerSecond: upstream.max_rps ?? null,
   };

@@ -19,6 +19,24 @@ function validateHttp2(upstream: DraftUpstream, path: Path, { problems }: Valida
   }
 }
 
+/** A certificate is shown with its key, and in a handshake. */
+function validateCertificate(upstream: DraftUpstream, path: Path, { problems }: ValidationContext): void {
+  const { cert, key, url } = upstream;
+  if ((cert === undefined) !== (key === undefined)) {
+    const [given, missing] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
+    problems.add([...path, missing!], `found ${given} alone expected ${missing} beside it`, { atKey: true });
+  }
+  if (cert !== undefined && url?.startsWith("http:")) {
+    problems.add(
+      [...path, "cert"],
+      "found cert together with an http URL expected https: it is shown in the TLS handshake",
+      {
+        atKey: true,
+      },
+    );
+  }
+}
+
 /** Whether requests go to the proxy in absolute form, where it replaces `Host` by what the URL says. */
 function isForwarded({ url, proxy, resolve, host }: DraftUpstream): boolean {
   return url?.startsWith("http:") === true && /^https?:/.test(proxy ?? "") && resolve === undefined &&
@@ -31,6 +49,7 @@ export function validateConnections(pool: DraftPool, path: Path, context: Valida
   for (const [index, upstream] of (pool.upstreams ?? []).entries()) {
     const at = original([...path, "upstreams", index]);
     validateHttp2(upstream, at, context);
+    validateCertificate(upstream, at, context);
     if (!pool.preserve_host) continue;
     const because = upstream.http2 ? "http2: true" : isForwarded(upstream) ? "an http upstream behind a proxy" : null;
     if (because === null) continue;

@@ -123,6 +123,11 @@ function allNamed({ values, original, problems }: ValidationContext): Named[] {
     tls === undefined || problems.has(path) ? [] : withPlaces(tls, path, problems.tree.root);
   return [
     ...named(values.admin.tls, ["admin", "tls"]),
+    ...Object.entries(values.pools).flatMap(([pool, { upstreams = [] }]) =>
+      upstreams.flatMap(({ cert, key }, index) =>
+        cert === undefined ? [] : [{ cert, key, path: original(["pools", pool, "upstreams", index]) }]
+      )
+    ),
     ...values.listeners.flatMap(({ tls }, index) => named(tls, [...original(["listeners", index]), "tls"])),
   ];
 }

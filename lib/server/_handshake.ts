@@ -2,7 +2,7 @@ import type { TLSSocket } from "node:tls";
 import type { ByteStream } from "../wire/byte_stream.ts";
 import { type ClientHello, MAX_HELLO_BYTES, NoClientHello, parseClientHello } from "./_client_hello.ts";
 import type { ConnectionContext, ServerConnection } from "./_connection_context.ts";
-import { RecordStream, TlsStream } from "./_tls_stream.ts";
+import { RecordStream, secured, TlsStream } from "../wire/tls_stream.ts";
 import { closeStream } from "./_tunnel.ts";
 import type { Waiting } from "./_wheel.ts";
 import type { ConnectionFacts } from "./arrival.ts";
@@ -68,10 +68,10 @@ export class Handshake implements ServerConnection, Waiting {
       if (hasProxyHeader && !await this.#readProxyHeader()) return this.close();
       const hello = await this.#readHello();
       if (hello === null || this.#isOver) return this.close();
-      const secured = await this.#secure(front(), hello);
+      const made = await this.#secure(front(), hello);
       if (this.#isOver) return;
       this.#isOver = true;
-      onSecured(this, secured);
+      onSecured(this, made);
     } catch (error) {
       if (error instanceof ProxyHeaderError) context.counts.refusedProxyHeader++;
       else if (!this.#isOver) context.counts.handshakeFailures++;
@@ -136,13 +136,8 @@ export class Handshake implements ServerConnection, Waiting {
 
   async #secure(front: TlsFront, hello: ClientHello): Promise<Secured> {
     const records = this.#records = new RecordStream(this.#options.stream, this.#memory.subarray(0, this.#length));
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    records.on("error", reject);
     const socket = this.#socket = front.secure(records, hello);
-    socket.once("secure", resolve);
-    socket.on("error", reject);
-    socket.once("close", () => reject(new Error("The client has left")));
-    await promise;
+    await secured(socket, records, "secure");
     return { stream: new TlsStream(socket, records), protocol: socket.alpnProtocol === "h2" ? "h2" : "http/1.1" };
   }
 

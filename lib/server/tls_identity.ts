@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import tls from "node:tls";
 import type { SecureContext, TLSSocket } from "node:tls";
 import type { ClientHello } from "./_client_hello.ts";
-import type { RecordStream } from "./_tls_stream.ts";
+import { serveHttp2 } from "./_http2_engine.ts";
+import { guardStart, type RecordStream } from "../wire/tls_stream.ts";
 
 /** A certificate and what proves it. */
 export interface Identity {
@@ -35,7 +36,8 @@ export class TlsFront {
 
   /** @throws {Error} where a certificate or a key cannot be read */
   constructor({ identities, minVersion, http2 }: TlsOptions) {
-    this.http2 = http2;
+    // Where the runtime lacks its part, it is not offered.
+    this.http2 = http2 && serveHttp2 !== null;
     this.#contexts = identities.map(({ cert, key }) =>
       tls.createSecureContext({ cert, key, minVersion: `TLSv${minVersion}` })
     );
@@ -58,7 +60,7 @@ export class TlsFront {
       ALPNProtocols: isHttp2 ? HTTP2_OR_1 : HTTP1,
     };
     // The types do not know all of them (Deno 2.9.6).
-    return guarded(new tls.TLSSocket(records as never, options as never));
+    return guardStart(new tls.TLSSocket(records as never, options as never));
   }
 
   /** Exact names go before those with a wildcard, which stands for one label (RFC 6125 §6.4.3). */
@@ -68,24 +70,6 @@ export class TlsFront {
     const wild = exact !== undefined || dot < 0 ? undefined : this.#byName.get(`*${name!.slice(dot)}`);
     return exact ?? wild ?? this.#contexts[0]!;
   }
-}
-
-/**
- * The library begins in the next turn, and where that fails at once, as with a key that it cannot use, it fails a second time where
- * nobody can catch it (Deno 2.9.6): that would end the worker.
- */
-function guarded(socket: TLSSocket): TLSSocket {
-  const inner = socket as TLSSocket & { _start?: () => void };
-  const start = inner._start;
-  if (start === undefined) return socket;
-  inner._start = () => {
-    try {
-      start.call(socket);
-    } catch (error) {
-      socket.destroy(error instanceof Error ? error : new Error(String(error)));
-    }
-  };
-  return socket;
 }
 
 const HTTP2_OR_1 = protocolList(["h2", "http/1.1"]);

@@ -1,29 +1,62 @@
-import { Relay } from "./_relay.ts";
+import { Buffer } from "node:buffer";
+import tls from "node:tls";
+import type { SecureContext } from "node:tls";
+import { guardStart, RecordStream, secured, TlsStream } from "../wire/tls_stream.ts";
+import { isIpLiteral } from "./_address.ts";
 import { isTcp, openingStep, type Socket } from "./_socket.ts";
 
-/** So many times as long as a handshake was waited for in vain, further ones go through a relay, up to the limit. */
-const RELAY_FACTOR = 600;
-const MAX_RELAY_MS = 10 * 60_000;
+/** So many times as long as a handshake was waited for in vain, further ones are done with care, up to the limit. */
+const CARE_FACTOR = 600;
+const MAX_CARE_MS = 10 * 60_000;
+
+/** Handshakes of the quick kind that may be under way: so many sockets at most are left behind where the other side falls silent. */
+const MAX_QUICK = 16;
+/** The same with one that has not answered yet. */
+const MAX_QUICK_UNPROVEN = 2;
+
+/** What this side shows of itself. */
+export interface ClientCertificate {
+  /** In PEM, with those between it and its authority. */
+  readonly cert: string;
+  /** In PEM: a secret. */
+  readonly key: string;
+}
 
 /** Whom a TLS handshake is to meet. */
 export class TlsPeer {
   /**
-   * Until then, on the clock of `performance.now()`, handshakes go through a relay. A handshake under way on the runtime's TLS cannot
-   * be ended: closed, it keeps its socket until the other side leaves. Behind a filter that swallows handshakes each attempt would
-   * leave one. In a relay the other side is ours; as it costs twice the work, only those go through it who follow one that hung.
+   * Until then, on the clock of `performance.now()`, handshakes are done by Node's library. One that is under way on the runtime's own
+   * TLS cannot be ended: closed, it keeps its socket until the other side leaves. Behind a filter that swallows handshakes each attempt
+   * would leave one. The library's can be ended; as its connections cost more for each request, only those have it that need it.
    */
-  relayUntilMs = -Infinity;
+  carefulUntilMs = -Infinity;
+  /** Handshakes on the runtime's own TLS that are under way. */
+  quick = 0;
+  /** Some handshake has ended well, and none has hung since. */
+  isProven = false;
+  #context: SecureContext | null = null;
 
   constructor(
     /** For SNI and for the certificate. */
     readonly name: string,
     /** PEM texts, beside the built-in ones. */
     readonly caCerts: string[],
+    /** What this side shows where it is asked for; `null` for nothing. */
+    readonly own: ClientCertificate | null = null,
   ) {}
+
+  /** What Node's library needs, made once: it takes a while to read all authorities. */
+  get context(): SecureContext {
+    const { cert, key } = this.own ?? {};
+    return this.#context ??= tls.createSecureContext({ ca: [...tls.rootCertificates, ...this.caCerts], cert, key });
+  }
 }
 
-async function shakeHands(socket: Deno.TcpConn, peer: TlsPeer, signal: AbortSignal): Promise<Deno.TlsConn> {
-  const { name, caCerts } = peer;
+async function shakeHands(
+  socket: Deno.TcpConn,
+  { name, caCerts }: TlsPeer,
+  signal: AbortSignal,
+): Promise<Deno.TlsConn> {
   const secured = await openingStep(
     socket,
     signal,
@@ -35,15 +68,40 @@ async function shakeHands(socket: Deno.TcpConn, peer: TlsPeer, signal: AbortSign
   });
 }
 
-async function secureStraight(socket: Deno.TcpConn, peer: TlsPeer, signal: AbortSignal): Promise<Socket> {
+async function secureQuickly(socket: Deno.TcpConn, peer: TlsPeer, signal: AbortSignal): Promise<Socket> {
   const startedAtMs = performance.now();
+  peer.quick++;
   try {
-    return await shakeHands(socket, peer, signal);
+    const secured = await shakeHands(socket, peer, signal);
+    peer.isProven = true;
+    return secured;
   } catch (error) {
     const nowMs = performance.now();
-    if (signal.aborted) peer.relayUntilMs = nowMs + Math.min(MAX_RELAY_MS, RELAY_FACTOR * (nowMs - startedAtMs));
+    if (signal.aborted) {
+      peer.isProven = false;
+      peer.carefulUntilMs = nowMs + Math.min(MAX_CARE_MS, CARE_FACTOR * (nowMs - startedAtMs));
+    }
     throw error;
+  } finally {
+    peer.quick--;
   }
+}
+
+async function secureCarefully(socket: Socket, peer: TlsPeer, signal: AbortSignal): Promise<Socket> {
+  const records = new RecordStream(socket, null);
+  const { name, context } = peer;
+  const options = {
+    socket: records,
+    secureContext: context,
+    // Names alone may be asked for (RFC 6066 §3); the certificate is held against either.
+    ...(isIpLiteral(name) ? { host: name } : { servername: name }),
+    ALPNProtocols: [Buffer.from("http/1.1")],
+  };
+  // The types do not know a list of protocols as bytes.
+  const inner = guardStart(tls.connect(options as unknown as tls.ConnectionOptions));
+  const closing = { [Symbol.dispose]: () => (inner.destroy(), void records.destroy()) };
+  await openingStep(closing, signal, () => secured(inner, records, "secureConnect"));
+  return new CarefulSocket(new TlsStream(inner, records), socket);
 }
 
 /**
@@ -53,52 +111,46 @@ async function secureStraight(socket: Deno.TcpConn, peer: TlsPeer, signal: Abort
  * @throws {Error} in the TLS library's own words
  */
 export async function secure(socket: Socket, peer: TlsPeer, signal: AbortSignal): Promise<Socket> {
-  if (isTcp(socket) && performance.now() >= peer.relayUntilMs) return await secureStraight(socket, peer, signal);
-  const relay = await openingStep(socket, signal, () => Relay.open(socket));
-  return await openingStep(
-    relay,
-    signal,
-    async () => new RelayedSocket(await shakeHands(relay.near, peer, signal), relay),
-  );
+  const isQuick = isTcp(socket) && peer.own === null && performance.now() >= peer.carefulUntilMs &&
+    peer.quick < (peer.isProven ? MAX_QUICK : MAX_QUICK_UNPROVEN);
+  return await (isQuick ? secureQuickly(socket, peer, signal) : secureCarefully(socket, peer, signal));
 }
 
-/** TLS whose records go through a relay. */
-class RelayedSocket implements Socket {
-  readonly #inner: Deno.TlsConn;
-  readonly #relay: Relay;
+/** A connection of Node's library. */
+class CarefulSocket implements Socket {
+  readonly #clear: TlsStream;
+  readonly #socket: Socket;
 
-  constructor(inner: Deno.TlsConn, relay: Relay) {
-    this.#inner = inner;
-    this.#relay = relay;
+  constructor(clear: TlsStream, socket: Socket) {
+    this.#clear = clear;
+    this.#socket = socket;
   }
 
   read(target: Uint8Array): Promise<number | null> {
-    return this.#inner.read(target);
+    return this.#clear.read(target);
   }
 
   write(bytes: Uint8Array): Promise<number> {
-    return this.#inner.write(bytes);
+    return this.#clear.write(bytes);
   }
 
   closeWrite(): Promise<void> {
-    return this.#inner.closeWrite();
+    return this.#clear.closeWrite();
   }
 
   close(): void {
-    this.#inner.close();
-    this.#relay[Symbol.dispose]();
+    this.#clear.close();
   }
 
   ref(): void {
-    this.#inner.ref();
+    this.#socket.ref();
   }
 
   unref(): void {
-    this.#inner.unref();
+    this.#socket.unref();
   }
 
   [Symbol.dispose](): void {
-    this.#inner[Symbol.dispose]();
-    this.#relay[Symbol.dispose]();
+    this.close();
   }
 }

@@ -12,7 +12,7 @@ const SOON_MS = 14 * DAY_MS;
 /** How often the files are looked at. Not by a watch of the system: that misses links that are swapped, and network drives. */
 const LOOK_EVERY_MS = 2_000;
 
-/** A certificate in use, with the addresses that it is shown at. */
+/** A certificate in use, with the addresses that it is shown at, or the upstreams that it is shown to. */
 export interface UsedCertificate {
   readonly certificate: CertificateConfig;
   readonly addresses: readonly string[];
@@ -117,9 +117,9 @@ async function stampOf(path: string): Promise<string> {
 }
 
 /** The certificates of a configuration, each once. */
-export function usedCertificates({ admin, listeners }: Config): UsedCertificate[] {
+export function usedCertificates({ admin, listeners, pools }: Config): UsedCertificate[] {
   const used = new Map<string, { certificate: CertificateConfig; addresses: Set<string> }>();
-  const note = (tls: TlsConfig | null, address: string) => {
+  const note = (tls: Pick<TlsConfig, "certificates"> | null, address: string) => {
     for (const certificate of tls?.certificates ?? []) {
       const key = `${certificate.certFile}\0${certificate.keyFile}`;
       const known = used.get(key) ?? { certificate, addresses: new Set<string>() };
@@ -129,6 +129,9 @@ export function usedCertificates({ admin, listeners }: Config): UsedCertificate[
   };
   for (const { tls, listen } of listeners) note(tls, formatListenAddress(listen));
   note(admin.tls, formatListenAddress(admin.listen));
+  for (const { clientCertificate, id } of pools.flatMap(({ upstreams }) => upstreams)) {
+    if (clientCertificate !== null) note({ certificates: [clientCertificate] }, id);
+  }
   return [...used.values()].map(({ certificate, addresses }) => ({ certificate, addresses: [...addresses] }));
 }
 
@@ -177,18 +180,22 @@ function worseText({ place, certFile, notAfterMs }: CertificateConfig, nowMs: nu
 function withCertificates(config: Config, changed: ReadonlyMap<CertificateConfig, CertificateConfig>): Config {
   // The same pair of files may stand at several places.
   const byFiles = new Map([...changed.values()].map((one) => [`${one.certFile}\0${one.keyFile}`, one]));
-  const renewed = (tls: TlsConfig | null): TlsConfig | null =>
-    tls && {
-      ...tls,
-      certificates: tls.certificates.map((one) => {
-        const next = byFiles.get(`${one.certFile}\0${one.keyFile}`);
-        return next === undefined ? one : { ...next, place: one.place };
-      }),
-    };
+  const renewedOne = (one: CertificateConfig): CertificateConfig => {
+    const next = byFiles.get(`${one.certFile}\0${one.keyFile}`);
+    return next === undefined ? one : { ...next, place: one.place };
+  };
+  const renewed = (tls: TlsConfig | null) => tls && { ...tls, certificates: tls.certificates.map(renewedOne) };
   return {
     ...config,
     admin: { ...config.admin, tls: renewed(config.admin.tls) },
     listeners: config.listeners.map((listener) => ({ ...listener, tls: renewed(listener.tls) })),
+    pools: config.pools.map((pool) => ({
+      ...pool,
+      upstreams: pool.upstreams.map((upstream) => ({
+        ...upstream,
+        clientCertificate: upstream.clientCertificate && renewedOne(upstream.clientCertificate),
+      })),
+    })),
   };
 }
 

@@ -49,6 +49,8 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "pools.upstreams.host",
     "pools.upstreams.resolve",
     "pools.upstreams.proxy",
+    "pools.upstreams.cert",
+    "pools.upstreams.key",
     "pools.upstreams.max_idle",
     "pools.upstreams.max_in_flight",
     "pools.upstreams.max_rps",

@@ -3,7 +3,7 @@ import http2 from "node:http2";
 import net from "node:net";
 import tls from "node:tls";
 import { type Identity, TlsFront, type TlsOptions } from "../../lib/server/tls_identity.ts";
-import { RecordStream } from "../../lib/server/_tls_stream.ts";
+import { RecordStream } from "../../lib/wire/tls_stream.ts";
 import type { ByteStream } from "../../lib/wire/byte_stream.ts";
 import { type MadeAuthority, madeAuthority } from "../certificates/made.ts";
 

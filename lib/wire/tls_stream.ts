@@ -1,8 +1,7 @@
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import type { ByteStream } from "../wire/byte_stream.ts";
-import { closeStream } from "./_tunnel.ts";
+import type { ByteStream } from "./byte_stream.ts";
 
 /** What an idle connection waits with. */
 const IDLE_READ_BYTES = 2 * 1024;
@@ -54,9 +53,41 @@ export class RecordStream extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    closeStream(this.#stream);
+    try {
+      this.#stream.close();
+    } catch {
+      // Closed before.
+    }
     done(error);
   }
+}
+
+/**
+ * The library begins in the next turn, and where that fails at once, as with a key that it cannot use or a version that it does not
+ * speak, it fails a second time where nobody can catch it (Deno 2.9.6): that would end the worker.
+ */
+export function guardStart(socket: TLSSocket): TLSSocket {
+  const inner = socket as TLSSocket & { _start?: () => void };
+  const start = inner._start;
+  if (start === undefined) return socket;
+  inner._start = () => {
+    try {
+      start.call(socket);
+    } catch (error) {
+      socket.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+  return socket;
+}
+
+/** Settles when the handshake has ended well, as `event` tells; rejects where it has not. Nothing that breaks later is unheard either. */
+export function secured(socket: TLSSocket, records: RecordStream, event: "secure" | "secureConnect"): Promise<void> {
+  return new Promise((resolve, reject) => {
+    records.on("error", reject);
+    socket.on("error", reject);
+    socket.once("close", () => reject(new Error("The connection was closed")));
+    socket.once(event, resolve);
+  });
 }
 
 interface PendingRead {
