@@ -31,14 +31,14 @@ function buildRule(rule: ListenerValues["cache"]["rules"][number]): CacheRuleCon
 export function buildListener(
   listener: ListenerValues,
   server: FileValues["server"],
-  { cwd, certificates }: { readonly cwd: string } & Pick<NamedFiles, "certificates">,
+  { cwd, certificates, authorities }: { readonly cwd: string } & NamedFiles,
 ): ListenerConfig {
   const { mode, rules, query } = listener.cache;
   return {
     name: listener.name,
     listen: listenAddressOf(listener.listen, cwd)!,
     proxyProtocol: listener.proxy_protocol,
-    tls: buildTls(listener.tls, { certificates }),
+    tls: buildTls(listener.tls, { certificates, authorities }, listener.host),
     redirectToHttps: listener.redirect_to_https,
     maxRequestBodyBytes: listener.max_request_body ?? server.max_request_body,
     forwardFields: [...new Set(listener.forward_fields)].sort(),

@@ -1,17 +1,34 @@
-import type { TlsConfig } from "./tls_config.ts";
+import type { AcmeConfig, TlsConfig } from "./tls_config.ts";
 import type { TlsValues } from "./tls_sections.ts";
 import type { NamedFiles } from "./validate.ts";
 import { certificateKey, namedCertificates } from "./validate_tls.ts";
 
-/** `tls` of an address with what its files hold; `null` where there is none. */
+/** `tls` of an address with what its files hold; `null` where there is none. `hosts` are those that a fetched certificate is for by default. */
 export function buildTls(
   tls: TlsValues | undefined,
-  { certificates }: Pick<NamedFiles, "certificates">,
+  { certificates, authorities }: NamedFiles,
+  hosts: readonly string[] = [],
 ): TlsConfig | null {
   if (tls === undefined) return null;
   return {
     certificates: namedCertificates(tls).flatMap((named) => certificates.get(certificateKey(named)) ?? []),
     minVersion: tls.min_version ?? null,
     http2: tls.http2 ?? null,
+    acme: buildAcme(tls.acme, authorities, hosts),
+  };
+}
+
+function buildAcme(
+  acme: TlsValues["acme"],
+  authorities: NamedFiles["authorities"],
+  hosts: readonly string[],
+): AcmeConfig | null {
+  if (acme === undefined) return null;
+  return {
+    hosts: [...new Set(acme.hosts ?? hosts)].sort(),
+    directory: acme.directory,
+    email: acme.email ?? null,
+    ca: acme.ca === undefined ? null : authorities.get(acme.ca) ?? null,
+    externalAccount: acme.eab ?? null,
   };
 }

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { Interpolated } from "./interpolate.ts";
-import { flag, line, scalar, Unusable } from "./scalars.ts";
+import { flag, hostPattern, line, scalar, text, Unusable } from "./scalars.ts";
 import { asMapping, list, section, short } from "./section.ts";
 
 /** The oldest version of TLS; YAML reads it as a number where it stands without quotes. */
@@ -24,7 +24,37 @@ const certificateSection = section({
   key: line("path").optional().describe(KEY),
 });
 
-const tlsSection = section({
+const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";
+
+const externalAccountSection = section({
+  kid: text({ title: "text", pattern: /^[\x21-\x7e]+$/, maxLength: 512, expected: "the key's identifier" }).describe(
+    "Identifier of the key, as the authority gave it.",
+  ),
+  key: text({ title: "secret", pattern: /^[A-Za-z0-9_-]+$/, maxLength: 512, expected: "a key in base64url" }).describe(
+    "The key itself, in base64url: a secret.",
+  ),
+});
+
+const acmeSection = section({
+  email: line("address").optional().describe("Where the authority may write to when something is wrong."),
+  directory: text({
+    title: "URL",
+    pattern: /^https:\/\/[^\s#]+$/,
+    maxLength: 2000,
+    expected: "a URL that begins with https://",
+  }).prefault(LETS_ENCRYPT).describe("The authority's directory (RFC 8555); Let's Encrypt unless another is given."),
+  hosts: list(hostPattern(), 100).optional().describe(
+    "Names to fetch one certificate for; default: the listener's `host`. The authority asks each of them over plain HTTP, port 80.",
+  ),
+  ca: line("path").optional().describe(
+    "PEM file of authorities that the directory's own certificate may be from, beside the usual ones.",
+  ),
+  eab: asMapping(externalAccountSection).optional().describe(
+    "Ties the account to one at the authority, where it asks for that.",
+  ),
+});
+
+const tlsShape = {
   cert: line("path").optional().describe(CERT),
   key: line("path").optional().describe(KEY),
   certificates: list(asMapping(certificateSection), 100).optional().describe(
@@ -38,6 +68,13 @@ const tlsSection = section({
     description: "Agree on HTTP/2 with clients that offer it; one for all listeners of an address.",
     usual: true,
   }),
+};
+
+const tlsSection = section({
+  ...tlsShape,
+  acme: asMapping(acmeSection).optional().describe(
+    "Fetch a certificate from an authority and renew it by itself, beside those named here or alone; kept in `data_dir`.",
+  ),
 });
 
 const LIST = {
@@ -49,12 +86,20 @@ const LIST = {
   },
 };
 
-/** `tls:` of an address. */
+/** `tls:` of a listener. */
 export function tlsKey() {
-  return short(tlsSection, LIST, (value) => {
-    const plain = value instanceof Interpolated ? value.value() : value;
-    return Array.isArray(plain) ? { certificates: plain } : plain;
-  }).optional();
+  return short(tlsSection, LIST, fromList).optional();
+}
+
+/** `tls:` of the admin address, for which nothing is fetched. */
+export function adminTlsKey() {
+  return short(section(tlsShape), LIST, fromList).optional();
+}
+
+/** A list stands for its certificates. */
+function fromList(value: unknown): unknown {
+  const plain = value instanceof Interpolated ? value.value() : value;
+  return Array.isArray(plain) ? { certificates: plain } : plain;
 }
 
 /** `tls:` as the file has it. */

@@ -39,6 +39,7 @@ export function validateTls(context: ValidationContext): void {
   for (const [index, listener] of values.listeners.entries()) {
     const path = original(["listeners", index]);
     validateForm(listener.tls, [...path, "tls"], context);
+    validateAcme(listener, path, context);
     validateRedirect(listener, path, context);
     if (problems.has([...path, "listen"]) || problems.has([...path, "tls"])) continue;
     const address = listenAddressOf(listener.listen, context.cwd);
@@ -54,11 +55,44 @@ export function validateTls(context: ValidationContext): void {
 function validateForm(tls: TlsValues | undefined, path: Path, { problems }: ValidationContext): void {
   if (tls === undefined || problems.has(path)) return;
   const named = withPlaces(tls, path, problems.tree.root);
-  if (named.length === 0) problems.expect(path, "a certificate: `cert` and `key`, or a list of such pairs");
+  if (named.length === 0 && tls.acme === undefined) {
+    problems.expect(path, "a certificate: `cert` and `key`, a list of such pairs, or `acme`");
+  }
   for (const one of named) {
     if ((one.cert === undefined) === (one.key === undefined)) continue;
     const [given, missing] = one.cert === undefined ? ["key", "cert"] : ["cert", "key"];
     problems.add([...one.path, missing!], `found ${given} alone expected ${missing} beside it`, { atKey: true });
+  }
+}
+
+/** The authority asks every host over plain HTTP, port 80; another way to show that a name is one's own is not offered here. */
+function validateAcme({ tls, host }: DraftListener, path: Path, { values, problems, cwd }: ValidationContext): void {
+  const at = [...path, "tls", "acme"];
+  if (tls?.acme === undefined || problems.has(at)) return;
+  const hosts = tls.acme.hosts ?? host;
+  const where = tls.acme.hosts === undefined ? at : [...at, "hosts"];
+  if (hosts.length === 0) {
+    problems.expect(where, "names in `hosts`, or the listener's `host`: a certificate is for names");
+  }
+  for (const name of hosts) {
+    if (!name.startsWith("*.") && !/^[\d.]+$|:/.test(name) && name.includes(".")) continue;
+    problems.add(
+      where,
+      `found ${JSON.stringify(name)} expected a public name: no certificate is to be had for it over HTTP`,
+    );
+  }
+  const isReached = values.listeners.some((one) => {
+    const address = one.tls === undefined ? listenAddressOf(one.listen, cwd) : null;
+    return address !== null && !isUnix(address) && address.port === 80;
+  });
+  if (!isReached && !problems.has(at)) {
+    problems.warn(
+      at,
+      "no plain address has port 80: the authority asks there, so something has to pass its requests on",
+      {
+        atKey: true,
+      },
+    );
   }
 }
 

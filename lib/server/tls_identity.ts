@@ -17,7 +17,7 @@ export interface Identity {
 
 /** How TLS is spoken at an address. */
 export interface TlsOptions {
-  /** At least one; the first is for clients that name none of their names, or nothing. */
+  /** The first is for clients that name none of their names, or nothing; without any nobody can be served. */
   readonly identities: readonly Identity[];
   /** Older versions are refused. */
   readonly minVersion: "1.2" | "1.3";
@@ -46,16 +46,17 @@ export class TlsFront {
         if (!this.#byName.has(name)) this.#byName.set(name, this.#contexts[index]!);
       }
     }
-    if (this.#contexts.length === 0) throw new Error("TLS needs a certificate");
   }
 
   /** Begins the handshake of a client whose first message has come. */
   secure(records: RecordStream, hello: ClientHello): TLSSocket {
+    const secureContext = this.#contextFor(hello.serverName);
+    if (secureContext === undefined) throw new Error("There is no certificate yet");
     const isHttp2 = this.http2 && hello.protocols.includes("h2");
     const options = {
       isServer: true,
       allowHalfOpen: true,
-      secureContext: this.#contextFor(hello.serverName),
+      secureContext,
       // A client that offers none of ours is refused (RFC 7301 §3.2).
       ALPNProtocols: isHttp2 ? HTTP2_OR_1 : HTTP1,
     };
@@ -64,11 +65,11 @@ export class TlsFront {
   }
 
   /** Exact names go before those with a wildcard, which stands for one label (RFC 6125 §6.4.3). */
-  #contextFor(name: string | null): SecureContext {
+  #contextFor(name: string | null): SecureContext | undefined {
     const exact = name === null ? undefined : this.#byName.get(name);
     const dot = name?.indexOf(".") ?? -1;
     const wild = exact !== undefined || dot < 0 ? undefined : this.#byName.get(`*${name!.slice(dot)}`);
-    return exact ?? wild ?? this.#contexts[0]!;
+    return exact ?? wild ?? this.#contexts[0];
   }
 }
 

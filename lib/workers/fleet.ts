@@ -4,9 +4,18 @@ import { wantsImageWorker } from "../gateway/compile_images.ts";
 import { type SharedLimits, sweepLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
-import type { ConfigGeneration, FromWorker, InitMessage, PeerName, PrewarmResult, ReadResult } from "./messages.ts";
+import type {
+  Challenges,
+  ConfigGeneration,
+  FromWorker,
+  InitMessage,
+  PeerName,
+  PrewarmResult,
+  ReadResult,
+  ToWorker,
+} from "./messages.ts";
 import { RestartPolicy } from "./restart_policy.ts";
-import { WorkerHandle } from "./worker_handle.ts";
+import { firstProblem, replaceUnless, WorkerHandle } from "./worker_handle.ts";
 
 /** A small machine under load takes its time; one that hangs is found out all the same. */
 const START_TIMEOUT_MS = 120_000;
@@ -58,7 +67,8 @@ export class Fleet {
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   /** Workers on their way up. */
   readonly #starting = new Map<Slot, WorkerHandle>();
-  #purgeId = 0;
+  #messageId = 0;
+  #challenges: Challenges = new Map();
   #prewarmId = 0;
   #readId = 0;
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
@@ -135,18 +145,30 @@ export class Fleet {
    * serves what they purge: a worker that does not answer is replaced. Answers how many took them.
    */
   async purge(rules: readonly PurgeRule[]): Promise<number> {
-    const id = ++this.#purgeId;
+    const id = ++this.#messageId;
+    return await this.#tellServing({ type: "purge", id, rules }, (told) => told.type === "purged" && told.id === id);
+  }
+
+  /** Has every serving worker answer these challenges, and no others. */
+  async setChallenges(challenges: Challenges): Promise<void> {
+    const id = ++this.#messageId;
+    this.#challenges = challenges;
+    const isDone = (told: FromWorker) => told.type === "challenged" && told.id === id;
+    await this.#tellServing({ type: "challenges", id, challenges }, isDone);
+  }
+
+  /** Tells every serving worker, those that are starting included; one that does not answer is replaced. Answers how many did. */
+  async #tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<number> {
     const serving = this.slots.filter(({ role }) => role === "serving");
     const live = serving.flatMap(({ handle }) => handle?.alive ? [handle] : []);
     const starting = serving.flatMap((slot) => this.#starting.get(slot) ?? []);
     const took = await Promise.all([...live, ...starting].map(async (handle) => {
-      const isDone = (message: FromWorker) => message.type === "purged" && message.id === id;
       try {
         const timeoutMs = starting.includes(handle) ? START_TIMEOUT_MS : this.#options.silenceMs;
-        await handle.call({ type: "purge", id, rules }, isDone, timeoutMs);
+        await handle.call(message, isDone, timeoutMs);
         return true;
       } catch {
-        handle.kill("did not take a purge");
+        handle.kill(`did not take a message: ${message.type}`);
         return false;
       }
     }));
@@ -249,6 +271,7 @@ export class Fleet {
       servesAlone: slot.index === this.#aloneIndex,
       instanceId: this.#options.instanceId,
       purges: this.#options.purges(),
+      challenges: this.#challenges,
       ...this.#current,
     };
     // In the same turn as the rules were read: a purge that comes from now on is told to this worker too.
@@ -367,27 +390,4 @@ function peerName({ role, index }: Slot): PeerName {
 /** The counters of a worker that has died: nothing of it is in flight any more. */
 function settled(listeners: WorkerCounts["listeners"]): WorkerCounts["listeners"] {
   return Object.fromEntries(Object.entries(listeners).map(([name, counts]) => [name, { ...counts, inFlight: 0 }]));
-}
-
-/** A worker that does not take the configuration in force would go on serving by the one before. */
-async function replaceUnless(handle: WorkerHandle, taken: Promise<unknown>): Promise<void> {
-  try {
-    await taken;
-  } catch (error) {
-    handle.kill(`did not take the configuration: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
-function firstProblem(
-  handles: readonly WorkerHandle[],
-  answers: readonly PromiseSettledResult<FromWorker>[],
-): string | null {
-  for (const [index, answer] of answers.entries()) {
-    // A worker that died meanwhile comes back with whatever is current then.
-    if (answer.status === "rejected" && handles[index]!.alive) return String(answer.reason.message ?? answer.reason);
-    if (answer.status === "fulfilled" && answer.value.type === "prepared" && answer.value.error !== null) {
-      return answer.value.error;
-    }
-  }
-  return null;
 }

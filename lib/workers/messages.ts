@@ -36,9 +36,14 @@ export interface InitMessage extends ConfigGeneration {
   readonly servesAlone: boolean;
   /** Purges that were made before this worker starts. */
   readonly purges: readonly PurgeRule[];
+  /** What an authority may ask for at this moment. */
+  readonly challenges: Challenges;
   /** This process in `CDN-Loop`. */
   readonly instanceId: string;
 }
+
+/** Answers to challenges of an authority that gives certificates, by their tokens (RFC 8555 §8.3). */
+export type Challenges = ReadonlyMap<string, string>;
 
 /** Another worker: a serving worker by its index, or one of those that there is one of. */
 export type PeerName = number | "health" | "image";
@@ -57,6 +62,8 @@ export type ToWorker =
   | { readonly type: "abort"; readonly generation: number }
   /** From its answer on, the worker serves nothing that the rules purge. */
   | { readonly type: "purge"; readonly id: number; readonly rules: readonly PurgeRule[] }
+  /** From its answer on, the worker answers these challenges of an authority and no others. */
+  | { readonly type: "challenges"; readonly id: number; readonly challenges: Challenges }
   /** To be fetched into the cache, for nobody. */
   | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
@@ -76,6 +83,7 @@ export type FromWorker =
   | { readonly type: "prepared"; readonly generation: number; readonly error: string | null }
   | { readonly type: "committed"; readonly generation: number }
   | { readonly type: "purged"; readonly id: number }
+  | { readonly type: "challenged"; readonly id: number }
   | { readonly type: "prewarmed"; readonly id: number; readonly result: PrewarmResult }
   | { readonly type: "was-read"; readonly id: number; readonly result: ReadResult }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }

@@ -9,6 +9,7 @@ import { addressKey } from "../gateway/compile.ts";
 import { standardOutput } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
+import { AcmeKeeper } from "./acme_keeper.ts";
 import { onSignals } from "./signals.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 import { SHARES_PORTS } from "../server/listen_target.ts";
@@ -59,9 +60,11 @@ export async function runGateway(options: RunOptions): Promise<number> {
       clock: systemClock,
       log: logger,
     });
+    const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger });
     supervisor = new Supervisor({
       ...options,
-      config: loaded.config,
+      config: await acme.complete(loaded.config),
+      acme,
       kvFile: kv.file,
       kvBeside: kv.beside,
       logger,

@@ -17,10 +17,12 @@ import { ConnectionGate } from "../server/connection_gate.ts";
 import { type FetchFunction, fetchHandler } from "../server/fetch_adapter.ts";
 import { HttpServer } from "../server/http_server.ts";
 import { prometheusText } from "../metrics/exposition.ts";
+import type { AcmeKeeper } from "./acme_keeper.ts";
 import { CertificateKeeper, worseCertificates } from "./certificate_keeper.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
 import { diskLimitBytes } from "./disk.ts";
 import { Fleet } from "./fleet.ts";
+import type { Challenges } from "./messages.ts";
 import { Operations } from "./operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "./prewarmer.ts";
 import type { PurgeOutcome } from "./purge_desk.ts";
@@ -38,6 +40,8 @@ export interface SupervisorOptions {
   /** Module that every worker is started from. */
   readonly workerUrl: URL;
   readonly kvFile: PreparedKvFile;
+  /** Fetches certificates; `config` is completed by it. */
+  readonly acme: AcmeKeeper;
   /** Of a file that stands in for the usual one. */
   readonly kvBeside: StandInKvFile | null;
   readonly logger: Logger;
@@ -167,6 +171,8 @@ export class Supervisor {
     });
     this.#operations.begin();
     this.#certificates.begin();
+    const setChallenges = (challenges: Challenges) => this.#fleet.setChallenges(challenges);
+    this.#options.acme.begin({ config: () => this.config, setChallenges });
   }
 
   /** Whether requests can be served, and will be: not any more once it is stopping. */
@@ -275,6 +281,7 @@ export class Supervisor {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     this.#certificates.close();
+    this.#options.acme.close();
     const closing = this.#operations?.close();
     await this.#fleet.stop(graceMs);
     await closing;
@@ -335,9 +342,10 @@ export class Supervisor {
     if (!loaded.ok) return this.#reloadFailed(loaded.problems.map(formatLocated));
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
     const before = this.config;
-    const worse = worseCertificates(before, loaded.config, Date.now());
+    const next = await this.#options.acme.complete(loaded.config);
+    const worse = worseCertificates(before, next, Date.now());
     if (worse.length > 0) return this.#reloadFailed(worse);
-    const problem = await this.#bring(loaded.config);
+    const problem = await this.#bring(next);
     if (problem !== null) return this.#reloadFailed([problem]);
     for (const [path, value] of RESTART_ONLY) {
       if (value(before) !== value(loaded.config)) {

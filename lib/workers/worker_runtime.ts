@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { standardOutput } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
 import type {
+  Challenges,
   FromWorker,
   InitMessage,
   PeerName,
@@ -26,6 +27,8 @@ export interface WorkerRole {
   abort(): void;
   /** From its return on, nothing is served that the rules purge. */
   purge(rules: readonly PurgeRule[]): void;
+  /** Answers these challenges of an authority from now on. */
+  answer?(challenges: Challenges): void;
   /** Fetches a target into the cache. */
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   /** Asks a pool's upstreams for a path and query. */
@@ -102,6 +105,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
     case "purge":
       role.purge(message.rules);
       return { type: "purged", id: message.id };
+    case "challenges":
+      role.answer?.(message.challenges);
+      return { type: "challenged", id: message.id };
     case "prewarm":
       return { type: "prewarmed", id: message.id, result: await role.prewarm(message.listener, message.url) };
     case "read":
