@@ -1,7 +1,16 @@
 import { X509Certificate } from "node:crypto";
 import type { Path } from "./located.ts";
 import { explainReadError } from "./read_text.ts";
+import type { CertificateConfig } from "./tls_config.ts";
 import type { ValidationContext } from "./validation_context.ts";
+
+/** What the files that a configuration names hold. */
+export interface NamedFiles {
+  /** The text of each file of certificate authorities. */
+  readonly authorities: ReadonlyMap<string, string>;
+  /** By `certificateKey`. */
+  readonly certificates: ReadonlyMap<string, CertificateConfig>;
+}
 
 /** Files of certificate authorities that are read at most. */
 const MAX_FILES = 100;

@@ -16,7 +16,7 @@ import type {
 import { buildImageWorker } from "./build_images.ts";
 import { buildTls } from "./build_tls.ts";
 import type { FileValues } from "./schema.ts";
-import type { NamedFiles } from "./validate.ts";
+import type { NamedFiles } from "./authorities.ts";
 
 type PoolValues = FileValues["pools"][string];
 

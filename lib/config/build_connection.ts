@@ -1,6 +1,6 @@
 import type { ConnectionConfig } from "./connection_config.ts";
 import type { FileValues } from "./schema.ts";
-import type { NamedFiles } from "./validate.ts";
+import type { NamedFiles } from "./authorities.ts";
 import { certificateKey } from "./validate_tls.ts";
 
 type UpstreamValues = FileValues["pools"][string]["upstreams"][number];

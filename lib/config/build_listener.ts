@@ -8,7 +8,7 @@ import type { CacheRuleConfig, ListenerConfig } from "./config.ts";
 import { buildTls } from "./build_tls.ts";
 import { listenAddressOf } from "./listen_sections.ts";
 import type { FileValues } from "./schema.ts";
-import type { NamedFiles } from "./validate.ts";
+import type { NamedFiles } from "./authorities.ts";
 
 type ListenerValues = FileValues["listeners"][number];
 

@@ -1,6 +1,6 @@
 import type { AcmeConfig, TlsConfig } from "./tls_config.ts";
 import type { TlsValues } from "./tls_sections.ts";
-import type { NamedFiles } from "./validate.ts";
+import type { NamedFiles } from "./authorities.ts";
 import { certificateKey, namedCertificates } from "./validate_tls.ts";
 
 /** `tls` of an address with what its files hold; `null` where there is none. `hosts` are those that a fetched certificate is for by default. */
@@ -24,11 +24,12 @@ function buildAcme(
   hosts: readonly string[],
 ): AcmeConfig | null {
   if (acme === undefined) return null;
+  const { kid, key } = acme.eab ?? {};
   return {
     hosts: [...new Set(acme.hosts ?? hosts)].sort(),
     directory: acme.directory,
     email: acme.email ?? null,
     ca: acme.ca === undefined ? null : authorities.get(acme.ca) ?? null,
-    externalAccount: acme.eab ?? null,
+    externalAccount: kid === undefined || key === undefined ? null : { kid, key },
   };
 }

@@ -27,12 +27,14 @@ const certificateSection = section({
 const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";
 
 const externalAccountSection = section({
-  kid: text({ title: "text", pattern: /^[\x21-\x7e]+$/, maxLength: 512, expected: "the key's identifier" }).describe(
-    "Identifier of the key, as the authority gave it.",
-  ),
-  key: text({ title: "secret", pattern: /^[A-Za-z0-9_-]+$/, maxLength: 512, expected: "a key in base64url" }).describe(
-    "The key itself, in base64url: a secret.",
-  ),
+  kid: text({ title: "text", pattern: /^[\x21-\x7e]+$/, maxLength: 512, expected: "the key's identifier" }).optional()
+    .describe(
+      "Identifier of the key, as the authority gave it.",
+    ),
+  key: text({ title: "secret", pattern: /^[A-Za-z0-9_-]+$/, maxLength: 512, expected: "a key in base64url" }).optional()
+    .describe(
+      "The key itself, in base64url: a secret.",
+    ),
 });
 
 const acmeSection = section({
@@ -47,7 +49,7 @@ const acmeSection = section({
     "Names to fetch one certificate for; default: the listener's `host`. The authority asks each of them over plain HTTP, port 80.",
   ),
   ca: line("path").optional().describe(
-    "PEM file of authorities that the directory's own certificate may be from, beside the usual ones.",
+    "PEM file of authorities that the directory's own certificate may be from, beside the built-in ones.",
   ),
   eab: asMapping(externalAccountSection).optional().describe(
     "Ties the account to one at the authority, where it asks for that.",

@@ -1,5 +1,5 @@
 import { isLoopback } from "./addresses.ts";
-import { readAuthorities } from "./authorities.ts";
+import { type NamedFiles, readAuthorities } from "./authorities.ts";
 import type { CertificateReading } from "./certificates.ts";
 import { salvage } from "./issues.ts";
 import type { Problems } from "./problems.ts";
@@ -9,7 +9,6 @@ import { validateAppends } from "./validate_appends.ts";
 import { validateChangeFeeds } from "./validate_change_feed.ts";
 import { validateListeners } from "./validate_listeners.ts";
 import { validatePools } from "./validate_pools.ts";
-import type { CertificateConfig } from "./tls_config.ts";
 import { validateRewriting } from "./validate_rewriting.ts";
 import { readCertificates, validateTls } from "./validate_tls.ts";
 import type { ValidationContext } from "./validation_context.ts";
@@ -51,14 +50,6 @@ export interface ValidateOptions {
   readonly cwd: string;
   readonly mayLoadAddons: boolean;
   readonly refusedCheck: ValidationContext["refusedCheck"];
-}
-
-/** What the files that a configuration names hold. */
-export interface NamedFiles {
-  /** The text of each file of certificate authorities. */
-  readonly authorities: ReadonlyMap<string, string>;
-  /** By `certificateKey`. */
-  readonly certificates: ReadonlyMap<string, CertificateConfig>;
 }
 
 /**

@@ -81,6 +81,13 @@ function validateAcme({ tls, host }: DraftListener, path: Path, { values, proble
       `found ${JSON.stringify(name)} expected a public name: no certificate is to be had for it over HTTP`,
     );
   }
+  const { eab } = tls.acme;
+  for (const key of ["kid", "key"] as const) {
+    if (eab === undefined || eab[key] !== undefined) continue;
+    problems.add([...at, "eab", key], `found no ${key} expected both kid and key, as the authority gave them`, {
+      atKey: true,
+    });
+  }
   const isReached = values.listeners.some((one) => {
     const address = one.tls === undefined ? listenAddressOf(one.listen, cwd) : null;
     return address !== null && !isUnix(address) && address.port === 80;

@@ -75,9 +75,13 @@ export class AcmeKeeper implements ChallengeDesk {
     return { ...config, listeners };
   }
 
-  /** Fetches what is missing from now on, and renews. */
-  begin(link: AcmeLink): void {
+  /** Serves this gateway from now on. */
+  attach(link: AcmeLink): void {
     this.#link = link;
+  }
+
+  /** Fetches what is missing from now on, and renews. */
+  begin(): void {
     const again = async () => {
       await this.tend();
       if (!this.#isClosed) this.#timer = setTimeout(again, LOOK_EVERY_MS);

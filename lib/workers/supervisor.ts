@@ -172,7 +172,8 @@ export class Supervisor {
     this.#operations.begin();
     this.#certificates.begin();
     const setChallenges = (challenges: Challenges) => this.#fleet.setChallenges(challenges);
-    this.#options.acme.begin({ config: () => this.config, setChallenges });
+    this.#options.acme.attach({ config: () => this.config, setChallenges });
+    this.#options.acme.begin();
   }
 
   /** Whether requests can be served, and will be: not any more once it is stopping. */

@@ -98,7 +98,7 @@ Deno.test("tls: what is wrong with a file is said where it is named, with the re
     '[5].tls.key: found "locked.key" expected a key without a passphrase: openssl pkey -in locked.key -out NEW, and chmod 600 NEW',
     '[6].tls.cert: found "reversed.pem" expected its own certificate first, then those behind it: it stands in place 2',
     "[7].tls.key: found cert alone expected key beside it",
-    "[8].tls: found a mapping expected a certificate: `cert` and `key`, or a list of such pairs",
+    "[8].tls: found a mapping expected a certificate: `cert` and `key`, a list of such pairs, or `acme`",
     '[9].tls.min_version: found "1.1" expected "1.2" or "1.3": older versions can be broken; did you mean "1.2"?',
   ]);
 });
@@ -142,5 +142,68 @@ Deno.test("tls: listeners of one address agree", async () => {
     "[8].redirect_to_https: found nothing expected true, as listeners[7].redirect_to_https in line 10 says of the same address",
     "[9].redirect_to_https: found true expected false beside `tls`: it is for a plain address",
     "[10].redirect_to_https: found true expected false on a unix socket, which has no port",
+  ]);
+});
+
+Deno.test("tls.acme is for public names, and says where nobody could ask for them", async () => {
+  const found = await problems(
+    "listeners:\n" + listener("a", 'listen: ":1", tls: { acme: {} }') +
+      listener("b", 'listen: ":2", host: ["*.one.example", one.example], tls: { acme: {} }') +
+      listener(
+        "c",
+        'listen: ":3", tls: { acme: { hosts: [localhost, 10.0.0.1], directory: "http://x", ca: none.pem } }',
+      ) +
+      listener("d", 'listen: ":4", host: one.example, tls: { acme: { eab: { kid: a, key: "not base64url!" } } }'),
+  );
+  assert.deepEqual(found.map((line) => line.replace(/^\d+:\d+ listeners/, "")), [
+    "[0].tls.acme: found a mapping expected names in `hosts`, or the listener's `host`: a certificate is for names",
+    '[1].tls.acme: found "*.one.example" expected a public name: no certificate is to be had for it over HTTP',
+    '[2].tls.acme.directory: found "http://x" expected a URL that begins with https://',
+    '[2].tls.acme.ca: found "none.pem" expected a readable PEM file of certificates, but there is no such file',
+    "[3].tls.acme.eab.key: found a value that is not shown expected a key in base64url",
+  ]);
+  const tls = listener(
+    "a",
+    'listen: ":443", host: [two.example, one.example], tls: { acme: { email: me@one.example } }',
+  );
+  const alone = await load(`listeners:\n${tls}`);
+  assert.ok(alone.ok, JSON.stringify(alone));
+  assert.match(alone.warnings[0]?.message ?? "", /no plain address has port 80/);
+  assert.deepEqual(alone.config.listeners[0]?.tls, {
+    certificates: [],
+    minVersion: null,
+    http2: null,
+    acme: {
+      hosts: ["one.example", "two.example"],
+      directory: "https://acme-v02.api.letsencrypt.org/directory",
+      email: "me@one.example",
+      ca: null,
+      externalAccount: null,
+    },
+  });
+  const both = await load(`listeners:\n${tls}` + listener("b", 'listen: ":80", redirect_to_https: true'));
+  assert.ok(both.ok);
+  assert.deepEqual(both.warnings, []);
+});
+
+Deno.test("cert and key of an upstream are read, and belong to https", async () => {
+  const upstreams =
+    "[{ url: https://one.example, cert: one.pem, key: one.key }, { url: http://two.example, cert: two.pem, key: two.key }, { url: https://three.example, cert: one.pem }, { url: https://four.example, cert: one.pem, key: two.key }]";
+  const text = `pools: { a: { type: custom, upstreams: ${upstreams} } }\nlisteners: [{ name: a, pool: a }]\n`;
+  const read = await loadConfig("config.yaml", {
+    ...names,
+    readTextFile(path) {
+      const found = path.endsWith("config.yaml") ? text : FILES[path.slice("/etc/usher/".length)];
+      return found === undefined ? Promise.reject(new Deno.errors.NotFound()) : Promise.resolve(found);
+    },
+    env: () => undefined,
+    cores: 1,
+    cwd: "/etc/usher",
+  });
+  assert.ok(!read.ok);
+  assert.deepEqual(read.problems.map(({ path, message }) => `${path}: ${message}`), [
+    "pools.a.upstreams[1].cert: found cert together with an http URL expected https: it is shown in the TLS handshake",
+    "pools.a.upstreams[2].key: found cert alone expected key beside it",
+    'pools.a.upstreams[3].key: found "two.key" expected the key of the certificate in "one.pem", and it is another\'s',
   ]);
 });
