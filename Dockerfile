@@ -12,8 +12,10 @@ COPY deno.json deno.lock ./
 COPY main.ts config.example.yaml config.schema.json ./
 COPY routes/ routes/
 COPY lib/ lib/
-# Fetches the pinned dependencies of main.ts into DENO_DIR and refuses a lock file that does not fit.
+# Fetches the pinned dependencies of main.ts into DENO_DIR, and `sharp`, which is loaded only where pictures are converted; refuses a
+# lock file that does not fit.
 RUN deno install --frozen --entrypoint main.ts \
+ && deno cache --frozen npm:sharp@0.35.5 \
  && install -d -o 10001 -g 10001 /data
 
 FROM debian:trixie-slim
@@ -25,8 +27,10 @@ COPY --from=build /deno-dir /deno-dir
 COPY --from=build /usher /usher
 COPY config.example.yaml /etc/usher/config.yaml
 COPY --from=build --chown=10001:10001 /data /data
-# Everything but /data may be read-only: nothing is downloaded, compiled into a cache or asked for at run time.
+# Everything but /data may be read-only: nothing is downloaded, compiled into a cache or asked for at run time. Commands find the
+# running gateway by what it notes in USHER_RUN_DIR.
 ENV DENO_DIR=/deno-dir \
+    USHER_RUN_DIR=/data \
     DENO_NO_UPDATE_CHECK=1 \
     NO_COLOR=1
 # Here `data_dir: ./data`, the default, is /data.
@@ -40,5 +44,5 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
   "--allow-net", "--allow-read", "--allow-env", \
   "/usher/main.ts", "health", "--config", "/etc/usher/config.yaml"]
 ENTRYPOINT ["deno", "run", "--cached-only", "--frozen", "--no-code-cache", "--no-prompt", \
-  "--allow-net", "--allow-read", "--allow-env", "--allow-write=/data", "--allow-sys=statfs", "/usher/main.ts"]
+  "--allow-net", "--allow-read", "--allow-env", "--allow-write", "--allow-sys=statfs", "/usher/main.ts"]
 CMD ["start", "--config", "/etc/usher/config.yaml"]

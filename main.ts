@@ -20,6 +20,18 @@ if (workerName === "health") {
   ]);
   runServingWorker(handle);
 } else if (import.meta.main) {
+  Deno.exit(await checkHealth() ?? await runCommand());
+}
+
+/** A container's health check, without all that the other commands need; `null` where something else is asked. */
+async function checkHealth(): Promise<number | null> {
+  if (Deno.args[0] !== "health") return null;
+  const { health, plainHealthFlags } = await import("./routes/commands/health.ts");
+  const flags = plainHealthFlags(Deno.args.slice(1));
+  return flags === null || Deno.stdin.isTerminal() ? null : await health(flags);
+}
+
+async function runCommand(): Promise<number> {
   const { commandLine } = await import("./routes/command_line.ts");
-  Deno.exit(await commandLine(Deno.args, new URL(import.meta.url)));
+  return await commandLine(Deno.args, new URL(import.meta.url));
 }

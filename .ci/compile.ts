@@ -1,7 +1,11 @@
 /**
  * Compiles Usher to one program an architecture, below `dist/`: `deno task compile [--target TRIPLE]… [--out FOLDER]`.
  * `main.ts` is the entry of the supervisor and of every worker, so what it imports, also by `import()`, is embedded with it.
+ * A program for this machine is run before it counts. `dist.ts` makes programs where no base binary for this can be had.
  */
+import { Buffer } from "node:buffer";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 /** Targets that Deno can compile for; all of them are built where none is named. */
@@ -75,6 +79,7 @@ export function explainFailure(target: string, stderr: string): string | undefin
       new URL(url).host
     }, or fetch that file elsewhere, unpack it and name the program in it:`,
     `          DENORT_BIN=<path of denort> deno task compile --target ${target}`,
+    `          or make one of packages of npm: deno task dist --target ${target}`,
   ].join("\n");
 }
 
@@ -120,7 +125,7 @@ export function readCommandLine(args: string[]): { targets: readonly string[]; o
   return { targets, out: values.out };
 }
 
-/** Compiles for one target, passing on what Deno prints; answers whether it went well. */
+/** Compiles for one target, passing on what Deno prints; answers whether there is a program now that is Usher. */
 async function compile(options: CompileOptions): Promise<boolean> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: compileArguments(options),
@@ -130,7 +135,65 @@ async function compile(options: CompileOptions): Promise<boolean> {
   const text = new TextDecoder().decode(stderr);
   const explanation = code === 0 ? undefined : explainFailure(options.target, text);
   await print(explanation ?? (new TextDecoder().decode(stdout) + text).trim());
-  return code === 0;
+  if (code !== 0) return false;
+  const program = `${resolve(fileURLToPath(ROOT), options.out)}/usher-${options.target}${
+    options.target.includes("windows") ? ".exe" : ""
+  }`;
+  const problem = options.target === Deno.build.target ? await tryProgram(program) : await judgeBase(program);
+  if (problem === null) return true;
+  await Deno.remove(program);
+  await print(
+    [
+      `Cannot compile for ${options.target}: what came out is not Usher, and was removed`,
+      `  reason  ${problem}`,
+      `  hint    DENORT_BIN has to name denort of Deno ${Deno.version.deno} for ${options.target}, not the deno program;`,
+      `          or make one of packages of npm: deno task dist --target ${options.target}`,
+    ].join("\n"),
+  );
+  return false;
+}
+
+/** Long enough for a machine that is busy. */
+const TRY_TIMEOUT_MS = 60_000;
+
+/**
+ * Runs a program in an empty folder, and says why it is not Usher; `null` where it is: it tells Usher's version, and checks the
+ * configuration that it carries along.
+ */
+export async function tryProgram(program: string): Promise<string | null> {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const cwd = await Deno.makeTempDir();
+  const trials: [args: string[], expected: RegExp][] = [
+    [["version"], new RegExp(`^${version.replaceAll(".", "\\.")}\\n$`)],
+    [["check", "--skip-ports"], / is valid: /],
+  ];
+  try {
+    for (const [args, expected] of trials) {
+      const signal = AbortSignal.timeout(TRY_TIMEOUT_MS);
+      // Where a program unpacks itself, it leaves nothing behind.
+      const options = { args, cwd, env: { NO_COLOR: "1", USHER_UNPACK_DIR: cwd }, signal } as const;
+      const { success, stdout, stderr } = await new Deno.Command(program, options).output();
+      const said = new TextDecoder().decode(stdout);
+      if (success && expected.test(said)) continue;
+      const [line = ""] = (new TextDecoder().decode(stderr) + said).trim().split("\n");
+      return `\`${args.join(" ")}\` does not work: ${line.slice(0, 200)}`;
+    }
+    return null;
+  } catch (error) {
+    return `it cannot be run: ${error instanceof Error ? error.message : String(error)}`;
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+}
+
+/** A text of the command line of `deno`, which `denort` has not. */
+const DENO_ALONE = "Start the language server";
+
+/** Says why a program for another machine, which cannot be run here, is not Usher; `null` where nothing speaks against it. */
+export async function judgeBase(program: string): Promise<string | null> {
+  const bytes = await Deno.readFile(program);
+  const isDeno = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(DENO_ALONE);
+  return isDeno ? "it holds the deno program in place of denort" : null;
 }
 
 async function print(text: string): Promise<void> {

@@ -54,12 +54,24 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   internal: 500,
 };
 
+/** Seconds after which it is worth while to ask again, where the error does not know better (RFC 9110 §10.2.3). */
+const RETRY_AFTER_SECONDS: Readonly<Partial<Record<ErrorCode, number>>> = {
+  rate_limited: 1,
+  overloaded: 1,
+  no_healthy_upstream: 5,
+  upstream_unreachable: 5,
+  upstream_timeout: 5,
+  upstream_invalid_response: 5,
+  upstream_wrong_content: 5,
+  stopping: 5,
+};
+
 /** What a {@linkcode GatewayError} carries beside its code and message. */
 export interface GatewayErrorOptions {
   /** What the reader can do about it, one sentence. */
   hint?: string;
-  /** Seconds for the `Retry-After` field. */
-  retryAfterSeconds?: number;
+  /** Seconds for the `Retry-After` field; those of the code where it is left out, and no field where it is `null`. */
+  retryAfterSeconds?: number | null;
   /** The error below; goes to the log, never to the client. */
   cause?: unknown;
 }
@@ -77,6 +89,7 @@ export class GatewayError extends Error {
     this.code = code;
     this.status = STATUS[code];
     this.hint = options.hint;
-    this.retryAfterSeconds = options.retryAfterSeconds;
+    const { retryAfterSeconds = RETRY_AFTER_SECONDS[code] } = options;
+    this.retryAfterSeconds = retryAfterSeconds ?? undefined;
   }
 }

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import type { AdminView } from "../lib/admin/admin_view.ts";
 import { authorize } from "../lib/admin/auth.ts";
 import { redact } from "../lib/logging/redact.ts";
+import { actorOf } from "./actor.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { operationsRoutes } from "./operations.ts";
@@ -12,7 +13,7 @@ export function adminApp(view: AdminView): Hono {
   const app = new Hono();
   app.route("/", healthRoutes(view));
   app.use(async (context, next) => {
-    const refusal = authorize(context.req.raw, view.token);
+    const refusal = authorize(context.req.raw, view.token, view.key);
     return refusal === null ? await next() : problem(context, refusal.status, refusal.detail);
   });
   app.route("/", metricsRoutes(view));
@@ -21,6 +22,10 @@ export function adminApp(view: AdminView): Hono {
   app.post("/reload", async (context) => {
     const result = await view.reload();
     return context.json(result, result.ok ? 200 : 422);
+  });
+  app.post("/stop", (context) => {
+    const { graceMs } = view.requestStop(actorOf(context));
+    return context.json({ pid: Deno.pid, grace_ms: graceMs }, 202);
   });
   app.post("/test/fault/:worker/:fault{throw|hang}", (context) => {
     const { worker, fault } = context.req.param();

@@ -1,148 +1,185 @@
-import { parseArgs } from "node:util";
 import { checkReport } from "../lib/config/check.ts";
+import { HeldEnvironment, readEnv } from "../lib/config/environment.ts";
 import { configReference } from "../lib/config/reference.ts";
 import { jsonSchema } from "../lib/config/json_schema.ts";
-import { formatLocated } from "../lib/config/located.ts";
-import { portsInUse } from "../lib/config/ports.ts";
 import { runGateway } from "../lib/workers/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
-import { adminCertificate, adminFetch, adminUrl } from "../lib/workers/admin_fetch.ts";
+import { askedInstead, type Command, Misuse, misused, readArguments, unknown } from "./commands/command.ts";
 import { certsCommand } from "./commands/certs.ts";
-import { defaultConfig, load, NAMES, shown, typedPath } from "./commands/config_file.ts";
+import { load, NAMES } from "./commands/config_file.ts";
+import { configFile } from "./commands/config_path.ts";
+import { checkPorts } from "./commands/check_ports.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { health } from "./commands/health.ts";
 import { migrateEnvCommand } from "./commands/migrate_env.ts";
+import { mayBegin } from "./commands/permissions.ts";
 import { prewarmCommand } from "./commands/prewarm.ts";
 import { purgeCommand } from "./commands/purge.ts";
-import { fail, print } from "./commands/terminal.ts";
+import { reloadCommand } from "./commands/reload.ts";
+import { statusCommand } from "./commands/status.ts";
+import { stopCommand } from "./commands/stop.ts";
+import { print } from "./commands/terminal.ts";
 
-const USAGE = `Usher ${manifest.version}: a caching gateway, configured by one YAML file
+const CONFIG_OPTION = { config: { type: "string", short: "c" } } as const;
+
+const CONFIG_HELP = "--config, -c FILE   config.yaml by default, else config.example.yaml; - is standard input";
+
+const start: Command = {
+  summary: "run the gateway (SIGHUP reloads, SIGTERM stops gracefully)",
+  usage: `usage: usher start [--config FILE]
+
+  Runs the gateway until SIGTERM or SIGINT. Exits with 0 after that, with 1 if it cannot start.
+
+  ${CONFIG_HELP}
+`,
+  async run(args, workerUrl) {
+    const file = configFile("start", readArguments(args, CONFIG_OPTION).values.config);
+    const environment = new HeldEnvironment();
+    const testHooks = readEnv("USHER_TEST_HOOKS") === "1";
+    return await runGateway({
+      version: manifest.version,
+      configFile: file,
+      source: async () => {
+        const loaded = await load(file, environment.get);
+        if (loaded.ok) environment.takeOut();
+        return loaded;
+      },
+      workerUrl,
+      adminHandler: (supervisor) => {
+        const app = adminApp(supervisor);
+        return (request, { peer }) => app.fetch(request, { remote: peer });
+      },
+      testHooks,
+    });
+  },
+};
+
+const check: Command = {
+  summary: "say what is wrong with a configuration",
+  usage: `usage: usher check [--config FILE] [--skip-ports]
+
+  Prints every mistake with its place. Exits with 0 if there is none, else with 1.
+
+  ${CONFIG_HELP}
+  --skip-ports        do not look whether the ports are free; those of this gateway, if it runs, count as free
+`,
+  async run(args) {
+    const { values } = readArguments(args, { ...CONFIG_OPTION, "skip-ports": { type: "boolean" } });
+    const result = await load(configFile("check", values.config));
+    print(checkReport(result));
+    if (!result.ok) return 1;
+    return values["skip-ports"] ? 0 : await checkPorts(result, values.config);
+  },
+};
+
+const healthCommand: Command = {
+  summary: "ask the running gateway whether it is ready",
+  usage: `usage: usher health [--config FILE | --admin URL]
+
+  Exits with 0 if it is ready, else with 1. What stands in the file now does not matter.
+
+  ${CONFIG_HELP}
+`,
+  run: (args) => health(readArguments(args, { ...CONFIG_OPTION, admin: { type: "string" } }).values),
+};
+
+/** Every command by its name, in the order of `usher help`. */
+const COMMANDS: Readonly<Record<string, Command>> = {
+  start,
+  check,
+  health: healthCommand,
+  status: statusCommand,
+  reload: reloadCommand,
+  stop: stopCommand,
+  purge: purgeCommand,
+  prewarm: prewarmCommand,
+  explain: explainCommand,
+  doctor: doctorCommand,
+  certs: certsCommand,
+  "migrate-env": migrateEnvCommand,
+  schema: printer(
+    "schema",
+    "print the JSON Schema of the configuration",
+    () => JSON.stringify(jsonSchema(NAMES), null, 2),
+  ),
+  reference: printer(
+    "reference",
+    "print the reference of the configuration, as in docs/config.md",
+    () => configReference(NAMES),
+  ),
+  version: printer("version", "print the version", () => manifest.version),
+  help: {
+    summary: "say how a command is called: help COMMAND",
+    usage: "usage: usher help [COMMAND]\n",
+    run: (args) => help(args),
+  },
+};
+
+/** A command without options that prints something. */
+function printer(name: string, summary: string, text: () => string): Command {
+  return {
+    summary,
+    usage: `usage: usher ${name}\n\n  Prints ${summary.slice("print ".length)}.\n`,
+    run(args) {
+      readArguments(args, {});
+      return print(text());
+    },
+  };
+}
+
+/** What `usher help` prints. */
+function overview(): string {
+  const names = Object.keys(COMMANDS);
+  const width = Math.max(...names.map((name) => name.length));
+  return `Usher ${manifest.version}: a caching gateway, configured by one YAML file
 
 usage: usher COMMAND [--config FILE]
 
-  start     run the gateway (SIGHUP reloads, SIGTERM stops gracefully)
-  check     say what is wrong with a configuration; exits with 0 or 1
-              --skip-ports   the gateway that uses these ports is running
-  schema    print the JSON Schema of the configuration
-  reference print the reference of the configuration, as in docs/config.md
-  purge     remove stored responses of the running gateway, or mark them stale
-              --url U | --prefix P | --glob G | --tag T | --listener L | --all   what to purge
-              --hard         remove: without it they are stale, and validated at their next use
-              --admin URL --token T   where the gateway is, if the configuration does not say
-  prewarm   have the running gateway fetch paths into its cache, behind real requests
-              --listener L [PATH…] [--file F]   what to fetch; as configured where neither is given
-              --concurrency N --rate N --no-wait --admin URL --token T
-  explain   say what the gateway would do with a request, without sending anything: explain URL
-              --method M  -H 'Name: value'  --json
-  migrate-env [FILE | - | --from-env]   make a configuration of the seed system's environment: docs/migrating.md
-              --service NAME --output FILE --force
-  doctor    check every upstream and this machine, and say what to do; exits with 0 or 1
-              --pool NAME  --timeout 5s  --json
-  certs     make an authority of your own and a certificate for names: certs --tmdb | NAME…
-              --out DIR   tls unless it is given; --new-authority
-  health    ask the running gateway whether it is ready; exits with 0 or 1
-  version   print the version
+${names.map((name) => `  ${name.padEnd(width)}  ${COMMANDS[name]!.summary}`).join("\n")}
 
-FILE is config.yaml unless it is given, else config.example.yaml.
+FILE is config.yaml unless it is given, else config.example.yaml; - is standard input. usher COMMAND --help says more.
+Exit status: 0 done, 1 not done or something is wrong, 2 a command line that cannot be understood.
 `;
+}
 
-/** The command line's arguments. */
-interface Arguments {
-  readonly command: string;
-  readonly config: string;
-  readonly skipPorts: boolean;
+function help(args: readonly string[]): number {
+  const [name] = readArguments(args, {}, 1).positionals;
+  if (name === undefined) return print(overview().trimEnd());
+  const command = commandOf(name);
+  if (command === null) throw new Misuse(unknown("command", name, Object.keys(COMMANDS)));
+  return print(command.usage.trimEnd());
+}
+
+function commandOf(name: string): Command | null {
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : null;
 }
 
 /** Runs a command; answers the process's exit status. `workerUrl` is the module that workers start from. */
 export async function commandLine(args: readonly string[], workerUrl: URL): Promise<number> {
-  if (args[0] === "purge") return await purgeCommand(args.slice(1));
-  if (args[0] === "prewarm") return await prewarmCommand(args.slice(1));
-  if (args[0] === "migrate-env") return await migrateEnvCommand(args.slice(1));
-  if (args[0] === "certs") return await certsCommand(args.slice(1));
-  if (args[0] === "doctor") return await doctorCommand(args.slice(1));
-  if (args[0] === "explain") return await explainCommand(args.slice(1));
-  const parsed = parse(args);
-  if (typeof parsed === "string") return fail(parsed);
-  switch (parsed.command) {
-    case "start":
-      return await start(parsed, workerUrl);
-    case "check":
-      return await check(parsed);
-    case "schema":
-      return print(JSON.stringify(jsonSchema(NAMES), null, 2));
-    case "reference":
-      return print(configReference(NAMES));
-    case "health":
-      return await health(parsed);
-    case "version":
-      return print(manifest.version);
-    case "help":
-      return print(USAGE.trimEnd());
-    default:
-      return fail(`There is no command "${parsed.command}"\n\n${USAGE}`);
+  const [first = "help", ...rest] = commandFirst(args);
+  const named = commandOf(first);
+  // Without a command there may be only what is asked for in place of one.
+  const asked = named === null && !first.startsWith("-") ? null : askedInstead(named === null ? args : rest);
+  if (asked === "version") return print(manifest.version);
+  if (asked === "help") return print((named === null ? overview() : named.usage).trimEnd());
+  if (named === null) {
+    const kind = first.startsWith("-") ? "option" : "command";
+    const known = kind === "option" ? ["--help", "--version"] : Object.keys(COMMANDS);
+    return misused(unknown(kind, first, known), overview());
   }
-}
-
-async function start({ config }: Arguments, workerUrl: URL): Promise<number> {
-  return await runGateway({
-    version: manifest.version,
-    configFile: config,
-    source: () => load(config),
-    workerUrl,
-    adminHandler: (supervisor) => {
-      const app = adminApp(supervisor);
-      return (request, { peer }) => app.fetch(request, { remote: peer });
-    },
-    testHooks: Deno.env.get("USHER_TEST_HOOKS") === "1",
-  });
-}
-
-async function check({ config, skipPorts }: Arguments): Promise<number> {
-  const result = await load(config);
-  print(checkReport(result));
-  if (!result.ok) return 1;
-  const busy = skipPorts ? [] : portsInUse(result.listening).map(formatLocated);
-  if (busy.length === 0) return 0;
-  print([...busy, "Use --skip-ports if the gateway that listens there is this one"].join("\n"));
-  return 1;
-}
-
-async function health({ config }: Arguments): Promise<number> {
-  const result = await load(config);
-  if (!result.ok) return fail(checkReport(result));
-  const { admin } = result.config;
-  const url = `${adminUrl(admin)}/ready`;
-  const certificate = adminCertificate(admin);
+  if (!mayBegin(first, rest)) return 1;
   try {
-    const asked = { method: "GET", headers: {}, body: undefined, timeoutMs: 3_000, certificate };
-    const { ok, text } = await adminFetch(url, asked);
-    print(text);
-    return ok ? 0 : 1;
+    return await named.run(rest, workerUrl);
   } catch (error) {
-    return fail(`No gateway answers at ${url}: ${error instanceof Error ? error.message : String(error)}`);
+    if (error instanceof Misuse) return misused(error.message, named.usage);
+    throw error;
   }
 }
 
-function parse(args: readonly string[]): Arguments | string {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        config: { type: "string", short: "c" },
-        "skip-ports": { type: "boolean" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-    if (positionals.length > 1) return `Unexpected argument "${positionals[1]}"\n\n${USAGE}`;
-    const command = values.help ? "help" : positionals[0] ?? "help";
-    return {
-      command,
-      config: values.config === undefined ? defaultConfig(command) : shown(typedPath(values.config)),
-      skipPorts: values["skip-ports"] ?? false,
-    };
-  } catch (error) {
-    return `${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`;
-  }
+/** The arguments with the command before a `--config FILE` that stands before it. */
+function commandFirst(args: readonly string[]): readonly string[] {
+  const count = /^(?:--config|-c)$/.test(args[0] ?? "") ? 2 : /^(?:--config=|-c.)/.test(args[0] ?? "") ? 1 : 0;
+  return args.length > count ? [args[count]!, ...args.slice(0, count), ...args.slice(count + 1)] : args;
 }

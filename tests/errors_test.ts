@@ -44,6 +44,15 @@ Deno.test("GatewayError carries its message, hint, Retry-After and cause", () =>
   );
 });
 
+Deno.test("GatewayError says when to come back wherever that may help, and nowhere else", () => {
+  for (const [code, status] of Object.entries(STATUSES) as [ErrorCode, number][]) {
+    const mayHelp = [429, 502, 503].includes(status) || code === "upstream_timeout";
+    const { retryAfterSeconds } = new GatewayError(code, "m");
+    assert.equal(retryAfterSeconds !== undefined && retryAfterSeconds >= 1, mayHelp, code);
+  }
+  assert.equal(new GatewayError("overloaded", "m", { retryAfterSeconds: null }).retryAfterSeconds, undefined);
+});
+
 Deno.test("GatewayError without options has no hint and no cause at all", () => {
   const error = new GatewayError("internal", "m");
   assert.equal(error.hint, undefined);

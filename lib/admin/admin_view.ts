@@ -4,6 +4,8 @@ import type { PurgeOrder } from "../gateway/purge_scopes.ts";
 export interface AdminView {
   /** Needed for everything but liveness and readiness; `null` where none is set. */
   readonly token: string | null;
+  /** Opens everything that the token opens: what the process made up for the commands of its own user; `null` where there is none. */
+  readonly key: string | null;
   /** Whether requests can be served. */
   isReady(): boolean;
   /** Plain data for `/status`, without secrets. */
@@ -12,8 +14,11 @@ export interface AdminView {
   metrics(): Promise<string>;
   /** Brings the configuration file into force, or says why it cannot be. */
   reload(): Promise<
-    { readonly ok: true; readonly generation: number } | { readonly ok: false; readonly problems: readonly string[] }
+    | { readonly ok: true; readonly generation: number; readonly atRestart?: readonly string[] }
+    | { readonly ok: false; readonly problems: readonly string[] }
   >;
+  /** Begins to stop gracefully; answers how long that may take, in milliseconds. */
+  requestStop(actor: string): { readonly graceMs: number };
   /**
    * Purges stored responses in every worker, and before that at the configured peers, before it returns; `actor` stands in the
    * audit line, `via` names the gateways that the order came through.

@@ -8,15 +8,19 @@ export type Refusal = { readonly status: 401 | 403; readonly detail: string } | 
 /**
  * Whether an admin request may go on. With a token it has to carry it as `Authorization: Bearer`. Without one the address is
  * loopback, and then `Host` must name it: else a page in a browser on this machine could reach it under a name of its own
- * (DNS rebinding). A request that a page of another origin makes is refused either way.
+ * (DNS rebinding). The process's own `key` opens what the token does. A request that a page of another origin makes is refused either way.
  */
-export function authorize(request: Request, token: string | null): Refusal {
+export function authorize(request: Request, token: string | null, key: string | null = null): Refusal {
   const origin = request.headers.get("origin");
   const host = request.headers.get("host") ?? "";
   if (origin !== null && !sameAuthority(origin, host)) {
     return { status: 403, detail: "The request comes from another origin" };
   }
-  if (token !== null) return carries(request, token) ? null : { status: 401, detail: "A valid admin token is needed" };
+  const carried = (secret: string | null) => secret !== null && carries(request, secret);
+  if (token !== null && !carried(token) && !carried(key)) {
+    return { status: 401, detail: "A valid admin token is needed" };
+  }
+  if (token !== null) return null;
   return isLocalName(hostOf(host)) ? null : { status: 403, detail: "The Host field does not name a local address" };
 }
 

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 /** What a look at a KV file found. */
@@ -5,6 +6,8 @@ export type KvFileVerdict =
   | { readonly kind: "sound" }
   /** Not what it should be; it can be replaced. */
   | { readonly kind: "damaged"; readonly problem: string }
+  /** Laid out by another version of Usher, or by another program; it can be put aside. */
+  | { readonly kind: "other_layout"; readonly layout: number; readonly problem: string }
   /** Another process has it. */
   | { readonly kind: "locked"; readonly problem: string }
   /** No room on the disk. */
@@ -18,6 +21,24 @@ const FULL = 13;
 /** Files up to this size are read whole; it takes a fraction of a second. */
 const WHOLE_CHECK_BYTES = 128 * 1024 * 1024;
 const LOCK_WAIT_MS = 2000;
+/** What a file says of how it is laid out, in its `user_version`. The rows and their values count, and the size of its pages. */
+const LAYOUT = 3;
+/**
+ * Bytes of a page. Deno KV keeps keys and values in one tree, which holds a quarter of a page of a row itself and gives the rest pages
+ * of its own: with SQLite's usual 4 KiB a response of 1 KB takes 4.9 KB of the file, with these 2.2 KB.
+ */
+export const PAGE_BYTES = 8192;
+
+/** Makes an empty file of this layout where there is none. @throws what SQLite throws */
+export function beginKvFile(path: string): void {
+  if (sizeOf(path) !== null) return;
+  const database = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
+  try {
+    database.exec(`pragma page_size = ${PAGE_BYTES}; pragma user_version = ${LAYOUT}; pragma journal_mode = wal`);
+  } finally {
+    database.close();
+  }
+}
 
 /**
  * Looks a KV file over before Deno KV opens it. Deno KV ends the whole process when its own clean-up meets a damaged page, so
@@ -32,12 +53,75 @@ export function inspectKvFile(path: string): KvFileVerdict {
     database = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
     const tables = database.prepare("select name from sqlite_master where type = 'table'").all();
     if (tables.length === 0) return SOUND;
+    const isDenoKv = tables.some(({ name }) => name === "migration_state");
+    const layout = layoutOf(database);
+    if (isDenoKv && layout !== LAYOUT) {
+      return {
+        kind: "other_layout",
+        layout,
+        problem: `is laid out as version ${layout}, and this program's is ${LAYOUT}`,
+      };
+    }
     const problem = firstProblem(database, size <= WHOLE_CHECK_BYTES);
     return problem === null ? SOUND : { kind: "damaged", problem };
   } catch (error) {
     return verdictOf(error);
   } finally {
     database?.close();
+  }
+}
+
+/** Files of a KV file that whoever uses it writes to. */
+const WRITTEN = ["", "-wal", "-shm"];
+
+/**
+ * Why a KV file is not this user's to use: it, what belongs to it or its folder cannot be written to. Says whose that is; `null` where
+ * nothing stands in the way. Nothing is changed, and SQLite is not asked: it would put files of this user beside those of the other.
+ */
+export function foreignKvFile(path: string): string | null {
+  for (const part of WRITTEN) {
+    const denied = denial(() => Deno.openSync(path + part, { read: true, write: true }).close());
+    if (denied !== null) return `this user may not write ${path + part}, ${ownerOf(path + part)} (${denied})`;
+  }
+  const directory = dirname(path);
+  const denied = denial(() => Deno.removeSync(Deno.makeTempFileSync({ dir: directory, prefix: ".usher-" })));
+  return denied === null
+    ? null
+    : `this user may not write to the folder ${directory}, ${ownerOf(directory)} (${denied})`;
+}
+
+/** What the system says where something is not allowed; another failure, or none, is `null`. */
+function denial(work: () => void): string | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    const isReadOnly = error instanceof Error && /read-only file system/i.test(error.message);
+    if (!isReadOnly && !(error instanceof Deno.errors.PermissionDenied)) return null;
+    return /^[^:(]*/.exec(error.message)![0].trim();
+  }
+}
+
+/** Whose a file is, and who may do what with it. */
+function ownerOf(path: string): string {
+  try {
+    const { uid, mode } = Deno.statSync(path);
+    if (uid === null || mode === null) return "which is another user's";
+    const name = nameOf(uid);
+    const owner = name === null ? `uid ${uid}` : `${name}, uid ${uid}`;
+    return `which belongs to ${owner}, mode ${(mode & 0o7777).toString(8).padStart(4, "0")}`;
+  } catch {
+    return "which is in a folder of another user's";
+  }
+}
+
+/** A user's name; `null` where the system does not list one. */
+function nameOf(uid: number): string | null {
+  try {
+    const line = Deno.readTextFileSync("/etc/passwd").split("\n").find((text) => text.split(":")[2] === String(uid));
+    return line?.split(":")[0] ?? null;
+  } catch {
+    return null;
   }
 }
 
@@ -48,6 +132,10 @@ function sizeOf(path: string): number | null {
   } catch {
     return null;
   }
+}
+
+function layoutOf(database: DatabaseSync): number {
+  return Number(Object.values(database.prepare("pragma user_version").get() ?? {})[0]);
 }
 
 function firstProblem(database: DatabaseSync, whole: boolean): string | null {

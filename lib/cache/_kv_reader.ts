@@ -44,7 +44,7 @@ async function readOnce(kv: Deno.Kv, row: Deno.KvKey, asked: ReadRequest): Promi
   const chunked = chunkCount(header.bodyLength) > 0;
   if (chunked && !asked.hasRoomFor(header.bodyLength)) return ABSENT;
   const body = chunked ? await readChunks(kv, header) : null;
-  const response = chunked && body === null ? null : await decodeResponse(record, body);
+  const response = chunked && body === null ? null : decodeResponse(record, body);
   if (response === null) return { kind: "corrupt", versionstamp };
   // Two keys with one hash: the other one's response is not ours.
   return response.key === asked.key ? { kind: "found", response, bucket: header.bucket } : ABSENT;

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { PAGE_BYTES } from "./_kv_inspect.ts";
 import { CHUNK_BYTES, chunkCount, ID_LENGTH } from "./_kv_record.ts";
 
 /**
@@ -31,7 +32,12 @@ export function digestOfKey(key: string): string {
 
 /** A key's row name. Long keys do not fit into one of Deno KV, so all are hashed; the record holds the key itself. */
 export function hashOfKey(key: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.fromHex(digestOfKey(key).slice(0, 32));
+  return hashOfDigest(digestOfKey(key));
+}
+
+/** The same of the key's digest. */
+export function hashOfDigest(digest: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.fromHex(digest.slice(0, 32));
 }
 
 /** Row of a record. */
@@ -147,12 +153,11 @@ export function decodeTransit(value: unknown): Transit | null {
   }
 }
 
-/** Bytes of a SQLite page, and of an overflow page's part that is ours. */
-const PAGE_BYTES = 4096;
+/** What of an overflow page is ours. */
 const OVERFLOW_BYTES = PAGE_BYTES - 4;
 /** The most and the least that SQLite keeps of a row in the tree's own pages (its file format, "B-tree pages"). */
-const MAX_LOCAL_BYTES = 1002;
-const MIN_LOCAL_BYTES = 489;
+const MAX_LOCAL_BYTES = Math.floor((PAGE_BYTES - 12) * 64 / 255) - 23;
+const MIN_LOCAL_BYTES = Math.floor((PAGE_BYTES - 12) * 32 / 255) - 23;
 /** Tree pages are about two thirds full. */
 const TREE_OVERHEAD = 1.45;
 /** Columns beside key and value, and the row's own header. */

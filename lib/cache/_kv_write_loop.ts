@@ -17,7 +17,7 @@ export interface KvWriteLoopOptions {
 
 /** Of one commit: what it may hold in all stays within Deno KV's 819,200 bytes, and in checks within 100. */
 const BATCH_BYTES = 560_000;
-const BATCH_OPS = 40;
+const BATCH_OPS = 90;
 const FREE_BYTES_EVERY_MS = 5000;
 /** Milliseconds after a failed write until the next is tried. */
 const RETRY_AFTER_MS = 1000;

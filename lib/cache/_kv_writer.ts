@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { commitPatiently } from "./kv_commit.ts";
-import { bodyDigest, encodeResponse, readHeader, type RecordHeader } from "./_kv_record.ts";
+import { encodeResponse, readHeader, type RecordHeader } from "./_kv_record.ts";
 import {
   bucketAt,
   bucketStartMs,
@@ -9,10 +9,11 @@ import {
   chunkCostBytes,
   chunkRow,
   decodeUse,
+  digestOfKey,
   encodeTransit,
   ENTRIES_ROW,
   entryCostBytes,
-  hashOfKey,
+  hashOfDigest,
   listenerRow,
   newId,
   OLDEST_ROW,
@@ -56,6 +57,19 @@ export interface DiskSums {
   readonly touchEveryMs: number;
 }
 
+/** An op, and where its key's record lies. */
+interface Target {
+  readonly op: WriteOp;
+  readonly digest: string;
+  readonly hash: Uint8Array<ArrayBuffer>;
+  /** Whether the file may hold the key already. */
+  readonly mayBeHeld: boolean;
+}
+
+/** A record as it was read. */
+type ReadRow = Pick<Deno.KvEntryMaybe<unknown>, "value" | "versionstamp">;
+
+const NOT_HELD: ReadRow = { value: null, versionstamp: null };
 const KEYS_AT_ONCE = 10;
 /** Largest part of the limit, or of its listener's quota, that one entry may take. */
 const MAX_ENTRY_SHARE = 0.25;
@@ -88,9 +102,10 @@ export class KvWriter {
   /** Writes the ops. @throws what Deno KV throws; then some of them may not be written, each wholly or not at all. */
   async write(ops: readonly WriteOp[]): Promise<WriteReport> {
     const { filter } = this.#options;
-    filter?.beginWrite(ops.flatMap(({ kind, key }) => kind === "put" ? [key] : []));
+    const targets = ops.map((op) => this.#targetOf(op));
+    filter?.beginWrite(targets.flatMap(({ op, digest }) => op.kind === "put" ? [digest] : []));
     try {
-      return await this.#write(ops);
+      return await this.#write(targets);
     } finally {
       filter?.endWrite();
     }
@@ -120,8 +135,14 @@ export class KvWriter {
     return listenerBytes(this.#options.kv);
   }
 
-  async #write(ops: readonly WriteOp[]): Promise<WriteReport> {
-    const { changes, evicted } = await this.#withRoom(await this.#prepare(ops));
+  #targetOf(op: WriteOp): Target {
+    const digest = digestOfKey(op.key);
+    // Before this batch marks it.
+    return { op, digest, hash: hashOfDigest(digest), mayBeHeld: this.#options.filter?.mayHoldDigest(digest) ?? true };
+  }
+
+  async #write(targets: readonly Target[]): Promise<WriteReport> {
+    const { changes, evicted } = await this.#withRoom(await this.#prepare(targets));
     let dropped = changes.filter(({ op, encoded }) => op.kind === "put" && encoded === null).length;
     const ready = await Promise.all(changes.map((change) => isLarge(change) ? this.#writeAhead(change) : change));
     for (const group of groupsOf(ready)) {
@@ -130,30 +151,33 @@ export class KvWriter {
     return { evicted, dropped };
   }
 
-  async #prepare(ops: readonly WriteOp[]): Promise<Change[]> {
-    const hashes = ops.map((op) => hashOfKey(op.key));
-    const [records] = await Promise.all([this.#readRecords(hashes), this.readSums()]);
+  async #prepare(targets: readonly Target[]): Promise<Change[]> {
+    const [records] = await Promise.all([this.#readRecords(targets), this.readSums()]);
     const changes: Change[] = [];
-    for (const [at, op] of ops.entries()) {
-      const change = await this.#changeOf(op, hashes[at]!, records[at]!);
+    for (const [at, { op, hash }] of targets.entries()) {
+      const change = await this.#changeOf(op, hash, records[at]!);
       if (change !== null) changes.push(change);
     }
     return changes;
   }
 
-  async #readRecords(hashes: readonly Uint8Array<ArrayBuffer>[]): Promise<Deno.KvEntryMaybe<unknown>[]> {
-    const reads: Promise<Deno.KvEntryMaybe<unknown>[]>[] = [];
-    for (let from = 0; from < hashes.length; from += KEYS_AT_ONCE) {
-      reads.push(this.#options.kv.getMany(hashes.slice(from, from + KEYS_AT_ONCE).map(recordRow)));
+  /** What the keys hold. Those that are certainly not on disk are not read: should one come meanwhile, the commit's check fails. */
+  async #readRecords(targets: readonly Target[]): Promise<readonly ReadRow[]> {
+    const wanted = targets.filter(({ mayBeHeld }) => mayBeHeld).map(({ hash }) => recordRow(hash));
+    const reads: Promise<ReadRow[]>[] = [];
+    for (let from = 0; from < wanted.length; from += KEYS_AT_ONCE) {
+      reads.push(this.#options.kv.getMany(wanted.slice(from, from + KEYS_AT_ONCE)));
     }
-    return (await Promise.all(reads)).flat();
+    const found = (await Promise.all(reads)).flat();
+    let next = 0;
+    return targets.map(({ mayBeHeld }) => mayBeHeld ? found[next++]! : NOT_HELD);
   }
 
   /** `null` where there is nothing to do. A put that cannot be encoded removes what its key holds. */
   async #changeOf(
     op: WriteOp,
     hash: Uint8Array<ArrayBuffer>,
-    read: Deno.KvEntryMaybe<unknown>,
+    read: ReadRow,
   ): Promise<Change | null> {
     const listener = listenerOfKey(op.key);
     const record = read.value instanceof Uint8Array ? read.value as Uint8Array<ArrayBuffer> : null;
@@ -165,7 +189,7 @@ export class KvWriter {
     const currentCostBytes = current === null || record === null
       ? 0
       : entryCostBytes(listener, record.byteLength, current.bodyLength);
-    const encoded = op.kind === "put" ? await this.#encode(op, listener) : null;
+    const encoded = op.kind === "put" ? this.#encode(op, listener) : null;
     return { op, listener, hash, versionstamp: read.versionstamp, record, current, currentCostBytes, encoded };
   }
 
@@ -181,13 +205,12 @@ export class KvWriter {
     return decodeUse(use.value)?.bodyLength === header.bodyLength ? header : null;
   }
 
-  async #encode(op: WriteOp & { kind: "put" }, listener: string): Promise<Encoded | null> {
+  #encode(op: WriteOp & { kind: "put" }, listener: string): Encoded | null {
     const { response } = op;
     const encoded = encodeResponse(response, {
       id: newId(this.#options.clock.now()),
       bucket: bucketAt(this.#options.clock.now()),
       deadAtMs: deadAtMs(response, this.#options.keepMs),
-      bodyDigest: await bodyDigest(response.body),
     });
     const header = encoded === null ? null : readHeader(encoded.record);
     if (encoded === null || header === null) return null;

@@ -127,8 +127,12 @@ export class DiskFilter {
 
   /** Whether the disk may hold the key. */
   mayHold(key: string): boolean {
+    return this.mayHoldDigest(digestOfKey(key));
+  }
+
+  /** The same by the key's digest. */
+  mayHoldDigest(digest: string): boolean {
     const { words } = this.#filter;
-    const digest = digestOfKey(key);
     const state = Atomics.load(words, STATE);
     const serving = servingIn(state);
     if (serving < 0 || this.#filter.has(serving, digest)) return true;
@@ -136,15 +140,14 @@ export class DiskFilter {
     return Atomics.load(words, STATE) !== state;
   }
 
-  /** Marks the keys of a write before any of it is committed; `endWrite` says when all of it is, or never will be. */
-  beginWrite(keys: readonly string[]): void {
+  /** Marks keys, by their digests, before any of their write is committed; `endWrite` says when all of it is, or never will be. */
+  beginWrite(digests: readonly string[]): void {
     const { words } = this.#filter;
     if (this.#writes++ === 0) Atomics.store(words, this.#writer, ++this.#count);
     // Where this is from before a clearing, that one's builder sees this write under way and waits for its end. Else what is marked
     // below comes after the clearing.
     Atomics.load(words, CLEARED);
-    for (const key of keys) {
-      const digest = digestOfKey(key);
+    for (const digest of digests) {
       this.#filter.set(0, digest);
       this.#filter.set(1, digest);
     }

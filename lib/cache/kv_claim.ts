@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { inspectKvFile } from "./_kv_inspect.ts";
+import { foreignKvFile, inspectKvFile } from "./_kv_inspect.ts";
 import {
   type KvOpenOptions,
   openKvFile,
@@ -38,19 +38,30 @@ type Claim =
 
 /**
  * Makes the KV file ready for this process alone; see {@linkcode prepareKvFile}. Where another gateway uses it, or another program
- * has locked it, it is left alone, and a new one beside it (`usher-2.kv` to `usher-4.kv`) stands in until the next start. Stand-ins
- * whose process is gone are removed; the purges that they noted go on in the file that is used now, because the usual one holds
- * responses from before them. Never throws: what cannot be had is told, and memory has to do.
+ * has locked it, it is left alone, and a new one beside it (`usher-2.kv` to `usher-4.kv`) stands in until the next start. Where it is
+ * another user's it is left alone too, and memory has to do. Stand-ins whose process is gone are removed; the purges that they noted
+ * go on in the file that is used now, because the usual one holds responses from before them. Never throws: what cannot be had is
+ * told.
  */
 export async function claimKvFile(path: string, options: KvOpenOptions): Promise<ClaimedKvFile> {
+  const folder = dirname(path);
+  // Asked first: Deno would ask the terminal, and wait, with the signals unheard.
+  if (Deno.permissions.querySync({ name: "write", path: folder }).state !== "granted") {
+    const problem = `this process was not given leave to write there: --allow-write=${folder}`;
+    options.log.warn("Cannot use the disk cache: serving from memory alone", { problem });
+    return { file: { path: null, problem, setAside: null }, beside: null, release: () => {} };
+  }
   // Where that fails, the look at the file says why.
-  await Deno.mkdir(dirname(path), { recursive: true }).catch(() => {});
+  await Deno.mkdir(folder, { recursive: true }).catch(() => {});
   const usual = await claim(path, options);
   const left = standIns(path).filter(exists);
   const purges = await purgesIn(left, options);
   const claimed = usual.kind === "claimed" ? { ...usual, beside: null } : await claimStandIn(path, usual, options);
   const problem = await notePurges(claimed.file.path, purges, options);
-  if (problem === null) { for (const other of left) if (other !== claimed.file.path) await removeDead(other); }
+  // Without a file their purges are noted nowhere else.
+  if (problem === null && claimed.file.path !== null) {
+    for (const other of left) if (other !== claimed.file.path) await removeDead(other);
+  }
   const { beside } = claimed;
   const file = problem === null ? claimed.file : { ...claimed.file, path: null, problem };
   let { lock } = claimed;
@@ -62,6 +73,8 @@ export async function claimKvFile(path: string, options: KvOpenOptions): Promise
 }
 
 async function claim(path: string, options: KvOpenOptions): Promise<Claim> {
+  // No lock of this user's is put beside another's file: that one could not take it.
+  if (foreignKvFile(path) !== null) return { kind: "claimed", file: await prepareKvFile(path, options), lock: null };
   const lock = lockOf(path);
   if (lock === "taken") return { kind: "held", problem: "another gateway uses it", reservedBytes: 0 };
   const lines: Parameters<StoreLog["warn"]>[] = [];
@@ -103,13 +116,23 @@ async function claimStandIn(
 function lockOf(path: string): Deno.FsFile | "taken" | null {
   let lock: Deno.FsFile | undefined;
   try {
-    lock = Deno.openSync(`${path}.lock`, { create: true, write: true });
+    lock = openLock(`${path}.lock`);
     if (lock.tryLockSync(true)) return lock;
     lock.close();
     return "taken";
   } catch {
     lock?.close();
     return null;
+  }
+}
+
+/** One that another user has left behind can be locked all the same. */
+function openLock(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { create: true, write: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    return Deno.openSync(path, { read: true });
   }
 }
 
@@ -122,7 +145,7 @@ function standIns(path: string): string[] {
 async function purgesIn(paths: readonly string[], options: KvOpenOptions): Promise<PurgeRule[]> {
   const rules: PurgeRule[] = [];
   for (const path of paths) {
-    if (inspectKvFile(path).kind !== "sound") continue;
+    if (foreignKvFile(path) !== null || inspectKvFile(path).kind !== "sound") continue;
     const kv = await openKvFile(path, { ...options, log: SILENT });
     if (kv === null) continue;
     rules.push(...await loadPurges(kv).catch(() => []));
@@ -150,6 +173,7 @@ async function notePurges(path: string | null, rules: PurgeRule[], options: KvOp
 
 /** Removes a stand-in whose process is gone; answers whether it is. */
 async function removeDead(path: string): Promise<boolean> {
+  if (foreignKvFile(path) !== null) return false;
   const lock = lockOf(path);
   if (lock === "taken" || lock === null) return false;
   try {

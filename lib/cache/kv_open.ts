@@ -1,10 +1,10 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../clock.ts";
-import { inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
+import { beginKvFile, foreignKvFile, inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
 import type { StoreLog } from "./store.ts";
 
-export { inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
+export { foreignKvFile, inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
 
 /** What opening a KV file needs. */
 export interface KvOpenOptions {
@@ -34,15 +34,19 @@ const DEFAULT_DEADLINE_MS = 10_000;
 
 /**
  * Makes a KV file ready, once, before any worker opens it: looks it over, puts a damaged one aside under a name with the time
- * (`cache.kv.corrupt-20260102T030405Z`; an older one of these is removed), and makes a new one in its place. A locked file
- * belongs to someone: it is left alone. Never throws: what cannot be mended is told, and memory has to do.
+ * (`cache.kv.corrupt-20260102T030405Z`; an older one of these is removed), one of another version of Usher under a name with its
+ * layout (`cache.kv.layout-2`), and makes a new one in its place. A locked file, or one that this user may not write, belongs to
+ * someone: it is left alone. Never throws: what cannot be mended is told, and memory has to do.
  */
 export async function prepareKvFile(path: string, options: KvOpenOptions): Promise<PreparedKvFile> {
   const failed = await attempt(() => Deno.mkdir(dirname(path), { recursive: true }));
   if (failed !== null) return unusable(failed, options.log);
+  const foreign = foreignKvFile(path);
+  if (foreign !== null) return unusable(foreign, options.log);
   const verdict = await isMarkedDamaged(path) ? damagedBefore : inspectKvFile(path);
   if (verdict.kind === "locked" || verdict.kind === "full") return unusable(verdict.problem, options.log);
   if (verdict.kind === "damaged") return await replace(path, verdict.problem, options);
+  if (verdict.kind === "other_layout") return await replaceLayout(path, verdict, options);
   const problem = await tryOut(path, options);
   if (problem === null) return { path, problem: null, setAside: null };
   return isTransient(problem) ? unusable(problem, options.log) : await replace(path, problem, options);
@@ -98,6 +102,8 @@ export async function removeKvFile(path: string): Promise<void> {
 
 /** Free bytes of the disk that a file lies on; `null` where they cannot be told (`--allow-sys=statfs` is needed). */
 export function freeBytesBeside(path: string): number | null {
+  // Asked first: else Deno asks the terminal, and waits.
+  if (Deno.permissions.querySync({ name: "sys", kind: "statfs" }).state !== "granted") return null;
   try {
     const { bavail, bsize } = statfsSync(dirname(path));
     return bavail * bsize;
@@ -117,9 +123,28 @@ export function logBytesBeside(path: string): number {
 
 const damagedBefore: KvFileVerdict = { kind: "damaged", problem: "was found damaged while in use" };
 
-/** Another process holds the file, or the disk has no room: neither says anything about the file. */
+/** Another process holds the file, it is not this user's, or the disk has no room: none of that says anything about the file. */
 function isTransient(problem: string): boolean {
-  return saysLocked(problem) || /disk is full/.test(problem);
+  return saysLocked(problem) || /disk is full|read-?only database/i.test(problem);
+}
+
+/** What another version wrote is never misread: its file waits for that version, should it come back. */
+async function replaceLayout(
+  path: string,
+  { layout, problem }: Extract<KvFileVerdict, { kind: "other_layout" }>,
+  options: KvOpenOptions,
+): Promise<PreparedKvFile> {
+  const setAside = `${path}.layout-${layout}`;
+  const failed = await attempt(async () => {
+    await Deno.rename(path, setAside);
+    for (const suffix of COMPANIONS) await attempt(() => Deno.rename(path + suffix, setAside + suffix));
+  }) ?? await tryOut(path, options);
+  if (failed !== null) return { ...unusable(`${problem}; ${failed}`, options.log), setAside };
+  options.log.warn("Put the disk cache of another version aside and began a new one; the old file may be deleted", {
+    problem,
+    setAside,
+  });
+  return { path, problem, setAside };
 }
 
 async function replace(path: string, problem: string, options: KvOpenOptions): Promise<PreparedKvFile> {
@@ -141,7 +166,8 @@ function unusable(problem: string, log: StoreLog): PreparedKvFile {
 
 /** Opens the file, writes and reads one row; answers what failed, or `null`. */
 async function tryOut(path: string, options: KvOpenOptions): Promise<string | null> {
-  let problem: string | null = null;
+  let problem = await attempt(() => Promise.resolve(beginKvFile(path)));
+  if (problem !== null) return problem;
   const log: StoreLog = { warn: (message, fields) => problem = String(fields?.error ?? `${message} in time`) };
   const kv = await openKvFile(path, { ...options, log });
   if (kv === null) return problem ?? "cannot be opened";

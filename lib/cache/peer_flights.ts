@@ -191,7 +191,7 @@ function portable(error: unknown): PeerFailure {
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof GatewayError)) return { message, code: null, options: {} };
   const { code, hint, retryAfterSeconds } = error;
-  return { message, code, options: { hint, retryAfterSeconds } };
+  return { message, code, options: { hint, retryAfterSeconds: retryAfterSeconds ?? null } };
 }
 
 function revived({ message, code, options }: PeerFailure): Error {

@@ -110,6 +110,12 @@ export function formatListenAddress(address: ListenAddress): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
+/** The URL under which an address to listen on is reached from this machine. */
+export function reachableUrl({ hostname, port }: TcpAddress, scheme: "http" | "https" = "http"): string {
+  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
+  return `${scheme}://${formatListenAddress({ hostname: host, port })}`;
+}
+
 /** Whether only this machine can reach `address`. */
 export function isLoopback(address: TcpAddress): boolean {
   return address.hostname === "::1" || address.hostname.startsWith("127.");

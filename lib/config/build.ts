@@ -45,8 +45,14 @@ function buildServer(server: FileValues["server"], { cores, cwd }: BuildOptions)
     workerTimeoutMs: server.worker_timeout,
     trustedProxies: server.trusted_proxies,
     reusePort: server.reuse_port,
+    cpuAffinity: affinityOf(server.cpu_affinity),
     limits: buildServerLimits(server.limits),
   };
+}
+
+function affinityOf(cores: FileValues["server"]["cpu_affinity"]): ServerConfig["cpuAffinity"] {
+  const numbers = cores.filter((core) => core !== "auto");
+  return numbers.length < cores.length ? true : numbers.length > 0 && numbers;
 }
 
 function buildServerLimits(limits: FileValues["server"]["limits"]): ServerLimitsConfig {
@@ -133,7 +139,7 @@ function buildPool(name: string, pool: PoolValues, options: BuildOptions): PoolC
     apiKeys: [...new Set(pool.api_keys.map(cleanApiKey))].filter((key) => key !== ""),
     keyMode: pool.key_mode,
     imageAccept: pool.image_accept,
-    keyLimits: pool.key_limits.enabled ? { maxPerSecond: pool.key_limits.max_rps, burst: pool.key_limits.burst } : null,
+    keyLimits: buildKeyLimits(pool.key_limits),
     changeFeed: buildChangeFeed(pool),
     contentTypes: pool.content_types ?? null,
     preserveHost: pool.preserve_host,
@@ -141,6 +147,10 @@ function buildPool(name: string, pool: PoolValues, options: BuildOptions): PoolC
     upgrade: pool.upgrade ?? null,
     tunnels: { idleMs: pool.tunnels.idle, max: pool.tunnels.max },
   };
+}
+
+function buildKeyLimits(limits: FileValues["pools"][string]["key_limits"]): PoolConfig["keyLimits"] {
+  return limits.enabled ? { per: limits.per, maxPerSecond: limits.max_rps, burst: limits.burst } : null;
 }
 
 /** The configuration that the values of a sound file mean, frozen. */

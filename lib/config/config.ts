@@ -51,6 +51,8 @@ export interface ServerConfig {
   readonly trustedProxies: readonly string[];
   /** `auto`: every worker listens on every port where the system spreads connections; `false`: one of them does, key `reuse_port`. */
   readonly reusePort: "auto" | false;
+  /** Pins serving workers: to the cores of this process (`true`) or to these, in turn; key `cpu_affinity`. */
+  readonly cpuAffinity: boolean | readonly number[];
   readonly limits: ServerLimitsConfig;
 }
 
@@ -141,8 +143,8 @@ export interface PoolConfig {
   readonly keyMode: "inject-missing" | "replace" | "pass";
   /** What upstreams of type `tmdb-image` are asked for, key `image_accept`. */
   readonly imageAccept: "named" | "negotiate";
-  /** What each key may be given, by all workers; `null` for no limit, key `key_limits`. */
-  readonly keyLimits: { readonly maxPerSecond: number; readonly burst: number } | null;
+  /** What all keys together, or each alone, may be given, by all workers; `null` for no limit, key `key_limits`. */
+  readonly keyLimits: { readonly per: "pool" | "key"; readonly maxPerSecond: number; readonly burst: number } | null;
   /** `null` where changes are not looked up, key `change_feed`. */
   readonly changeFeed: ChangeFeedConfig | null;
   /** `null` where the type's own rule holds. */

@@ -16,7 +16,7 @@ function wholeFile(file: string, message: string): LoadResult {
 /** The file's text, or why there is none. */
 async function readConfigText(path: string, deps: LoadDependencies): Promise<{ text: string } | { problem: string }> {
   try {
-    const text = await deps.readTextFile(path);
+    const text = await (deps.ownText ?? (() => deps.readTextFile(path)))();
     // A reader that replaces what is not UTF-8 leaves this mark.
     return text.includes("\ufffd") ? { problem: "it is not UTF-8 text" } : { text };
   } catch (error) {

@@ -9,6 +9,11 @@ export interface LoadDependencies extends RegisteredNames {
   readonly readTextFile: (path: string) => Promise<string>;
   /** Permission bits of a file; `null` where the system has none. Left out, keys may be read by anybody. */
   readonly fileMode?: (path: string) => Promise<number | null>;
+  /**
+   * The configuration's own text, where it is in no file.
+   * @default the text of the file
+   */
+  readonly ownText?: () => Promise<string>;
   /** An environment variable; `undefined` where it is not set. */
   readonly env: (name: string) => string | undefined;
   /** Cores of the machine, for `workers: auto`. */

@@ -25,16 +25,21 @@ export function listeningPlaces(config: Config, problems: Problems): ListeningPl
   return [...places.values()];
 }
 
+const NOT_ALLOWED = "an address that Deno may listen on (--allow-net)";
+
 /** What keeps an address from being listened on; `null` where nothing does. */
 function bindProblem(address: ListenAddress): string | null {
   if (isUnix(address)) return socketProblem(address);
+  // Asked first: on a terminal Deno asks for the permission, and waits.
+  const { state } = Deno.permissions.querySync({ name: "net", host: formatListenAddress(address) });
+  if (state !== "granted") return NOT_ALLOWED;
   try {
     Deno.listen({ hostname: address.hostname, port: address.port }).close();
     return null;
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) return "a free port: another process listens on it";
     if (error instanceof Deno.errors.AddrNotAvailable) return "an address of this machine";
-    if (error instanceof Deno.errors.NotCapable) return "an address that Deno may listen on (--allow-net)";
+    if (error instanceof Deno.errors.NotCapable) return NOT_ALLOWED;
     if (error instanceof Deno.errors.PermissionDenied) {
       return "a port that this user may listen on (most often 1024 or more)";
     }

@@ -25,6 +25,8 @@ async function readBytes(file: Deno.FsFile): Promise<Uint8Array> {
  * @throws {Deno.errors.NotFound} and the other errors of opening and reading a file
  */
 export async function readText(path: string): Promise<string> {
+  // Asked first: on a terminal Deno asks for the permission, and waits.
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") throw new Deno.errors.NotCapable(path);
   using file = await Deno.open(path);
   const bytes = await readBytes(file);
   if (bytes.length > MAX_FILE_BYTES) throw new UnusableFile(`it is larger than ${MAX_FILE_BYTES / 1024 ** 2}MiB`);

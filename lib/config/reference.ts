@@ -12,8 +12,8 @@ listeners:
   - { name: images, prefix: /t/p, pool: images }
 \`\`\`
 
-\`usher check --config FILE\` checks a file without starting anything and exits with 0 or 1. \`config.example.yaml\` shows
-every key with its default. \`config.schema.json\` is the same reference for editors: put
+\`deno task check --config FILE\` checks a file without starting anything and exits with 0 or 1. \`config.example.yaml\`
+shows every key with its default. \`config.schema.json\` is the same reference for editors: put
 \`# yaml-language-server: $schema=./config.schema.json\` in the first line of your file.
 
 ## Values

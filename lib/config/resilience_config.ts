@@ -39,6 +39,7 @@ export interface RetryConfig {
   readonly attempts: number;
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
+  /** Share of the requests of ten seconds. */
   readonly budget: number;
   readonly budgetFloor: number;
 }

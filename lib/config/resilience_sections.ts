@@ -40,8 +40,11 @@ const retrySection = section({
   max_backoff: duration(1, HOUR).prefault("2s").describe(
     "Longest pause, one that `Retry-After` asks for included: what asks for more is not waited for.",
   ),
-  budget: share().prefault("20%").describe("Retries at a time, as a share of the requests under way, in each worker."),
-  budget_floor: integer(1, 10_000).prefault(3).describe("Retries that may run however few requests are under way."),
+  budget: share().prefault("20%").describe(
+    "Retries in ten seconds, as a share of the requests, in each worker; more wait their turn while retries help, and are " +
+      "refused once most have failed too.",
+  ),
+  budget_floor: integer(1, 10_000).prefault(3).describe("Retries in ten seconds however few requests there are."),
 });
 
 /** `hedge:` of a pool. */

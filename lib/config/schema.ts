@@ -99,11 +99,15 @@ const contentTypesSection = section({
 });
 
 const keyLimitsSection = section({
-  enabled: flag().prefault(true).describe("Hold each key to the limit."),
-  max_rps: positiveNumber(1_000_000).prefault(35).describe(
-    "Requests per second with one key, of all workers; halved after a 429, and raised again with each good answer.",
+  enabled: flag().prefault(true).describe("Hold the keys to the limit."),
+  per: choice(["pool", "key"]).prefault("pool").describe(
+    "What the limit is of: all keys of the pool together, where what a resting key is not given goes to the others, or " +
+      "each key alone, so that their rates add up.",
   ),
-  burst: integer(1, 1_000_000).prefault(10).describe("Requests at once with one key after a pause."),
+  max_rps: positiveNumber(1_000_000).prefault(35).describe(
+    "Requests per second, of all workers; for a key it is halved after its 429, and raised again with each good answer.",
+  ),
+  burst: integer(1, 1_000_000).prefault(10).describe("Requests at once after a pause."),
 });
 
 const upstreamSection = section({
@@ -225,8 +229,7 @@ function poolSection(names: RegisteredNames) {
       "What upstreams of type `tmdb-image` are asked for: the format that the name says, or WebP for clients that name it.",
     ),
     key_limits: short(keyLimitsSection, { type: "boolean" }, enabledShorthand).prefault({}).describe(
-      "What each of the pool's keys is given; requests over it use another key, or wait within `timeouts.total`. " +
-        "`false` turns the limit off.",
+      "What the pool's keys are given; requests over it wait within `timeouts.total`. `false` turns the limit off.",
     ),
     content_types: asMapping(contentTypesSection).optional().describe(
       "Media types that upstreams may answer with, another is a failed try; default: the type's own.",

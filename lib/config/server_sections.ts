@@ -1,5 +1,6 @@
 import { autoOrInteger, cidr, duration, integer, line, name, scalar, size, Unusable } from "./scalars.ts";
-import { asMapping, list, section } from "./section.ts";
+import { Interpolated } from "./interpolate.ts";
+import { asMapping, list, section, short } from "./section.ts";
 
 const SECOND = 1000;
 const HOUR = 60 * 60 * SECOND;
@@ -25,6 +26,15 @@ function autoOrFalse() {
     expected,
     interpolated: "value",
     read: (value) => value === "auto" || value === false ? value : expected,
+  });
+}
+
+/** A list of cores; `true` stands for those of the process, `false` for none. */
+function affinity() {
+  const cores = list(autoOrInteger(0, 4_095), 256, "true, false, or a list of cores such as [0, 2]");
+  return short(cores, { type: "boolean" }, (value) => {
+    const plain = value instanceof Interpolated ? value.value() : value;
+    return plain === true ? ["auto"] : plain === false ? [] : plain;
   });
 }
 
@@ -85,6 +95,10 @@ export const serverSection = section({
   reuse_port: autoOrFalse().prefault("auto").describe(
     "`auto`: every worker listens on every port, where the system spreads connections over them (Linux). " +
       "`false`, and elsewhere: one worker serves.",
+  ),
+  cpu_affinity: affinity().prefault(false).describe(
+    "`true` pins each serving worker to a core of its own, a list to the cores of these numbers in turn. Linux, and only with " +
+      "`deno task start:pinned`.",
   ),
   limits: asMapping(limitsSection).prefault({}).describe(
     "How long clients are waited for, and how much they may send.",

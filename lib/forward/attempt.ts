@@ -6,7 +6,7 @@ import type { Outcome } from "../pool/outcome.ts";
 import type { Report, Upstream } from "../pool/upstream.ts";
 import { retryAfterMs } from "../upstream_client/retry.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
-import type { Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
+import type { AnswerSource, Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { inspectedResponse, type Judged } from "./inspect.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { fieldsWithoutSecret, withoutSecret } from "./secret_echo.ts";
@@ -20,27 +20,28 @@ export class UpstreamAnswer {
   readonly requestTimeMs: number;
   /** The upstream that answered. */
   readonly upstream: Upstream;
-  /** Called once, when it is released. */
-  onRelease: (() => void) | null = null;
+  /** Called once, when it is released, with what went wrong in its body. */
+  onRelease: ((failure?: UpstreamFailure) => void) | null = null;
   readonly #latencyMs: number;
-  readonly #books: Books;
+  readonly #try: Try;
+  /** As the upstream gave it. */
+  readonly #received: UpstreamResponse;
 
   constructor(try_: Try, { response, judgement }: Judged, latencyMs: number) {
     this.response = response;
     this.judgement = judgement;
     this.requestTimeMs = try_.requestTimeMs;
     this.upstream = try_.books.upstream;
-    this.#books = try_.books;
+    this.#try = try_;
+    this.#received = try_.received ?? response;
     this.#latencyMs = latencyMs;
   }
 
   /** The same answer in another form: its body decoded, or part of it read. To be released in place of this one. */
   with(response: UpstreamResponse): UpstreamAnswer {
-    const other = new UpstreamAnswer(
-      { requestTimeMs: this.requestTimeMs, books: this.#books },
-      { response, judgement: this.judgement },
-      this.#latencyMs,
-    );
+    const { judgement } = this;
+    const same: Try = { ...this.#try, received: this.#received };
+    const other = new UpstreamAnswer(same, { response, judgement }, this.#latencyMs);
     other.onRelease = this.onRelease;
     return other;
   }
@@ -48,10 +49,10 @@ export class UpstreamAnswer {
   /** Ends the try in the upstream's books, and the request's place; `failure` says that the body broke off. */
   release(failure?: UpstreamFailure): void {
     const report = failure === undefined
-      ? answerReport(this.response, this.judgement, this.#latencyMs)
+      ? answerReport(this.#received, this.judgement, this.#latencyMs)
       : failureReport(failure, this.#latencyMs);
-    if (!this.#books.end(report)) return;
-    this.onRelease?.();
+    if (!this.#try.books.end(report)) return;
+    this.onRelease?.(failure);
   }
 }
 
@@ -59,17 +60,33 @@ export class UpstreamAnswer {
 interface Try {
   readonly requestTimeMs: number;
   readonly books: Books;
+  /** As the upstream gave it, where it was changed since. */
+  readonly received?: UpstreamResponse;
 }
 
 /** Ends a try in the books, exactly once: its latency is that of the field section, its outcome also counts the body. */
-class Books {
+class Books implements AnswerSource {
   readonly upstream: Upstream;
   readonly #exchange: Exchange;
+  readonly #tried: ReadonlySet<Upstream> | undefined;
   #isOpen = true;
 
-  constructor(exchange: Exchange, upstream: Upstream) {
+  constructor(exchange: Exchange, { upstream, tried }: AttemptOptions) {
     this.#exchange = exchange;
     this.upstream = upstream;
+    this.#tried = tried;
+  }
+
+  get id(): string {
+    return this.upstream.id;
+  }
+
+  mayAskOther(): boolean {
+    const { tenant: { pool }, services } = this.#exchange;
+    const nowMs = services.clock.now();
+    return pool.pool.upstreams.some((other) =>
+      other !== this.upstream && this.#tried?.has(other) !== true && other.weight > 0 && other.circuit(nowMs) !== "open"
+    );
   }
 
   /** Answers whether this was the end. */
@@ -96,6 +113,8 @@ export interface AttemptOptions {
   readonly upstream: Upstream;
   /** What the type sends, with its credential. */
   readonly outgoing: Outgoing;
+  /** Upstreams that the request was sent to before. */
+  readonly tried?: ReadonlySet<Upstream>;
   /** By `performance.now()`: no step goes on for longer. */
   readonly untilMs: number;
   readonly signal: AbortSignal | undefined;
@@ -109,7 +128,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   const requestTimeMs = services.clock.now();
   exchange.tries++;
   const timing = new TryTiming(upstream, services.clock, ask.body);
-  const books = new Books(exchange, upstream);
+  const books = new Books(exchange, options);
   const { secret } = outgoing;
   try {
     // There are GETs that change something; what belongs to a user is not told apart from them.
@@ -128,9 +147,10 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const answered = await endpoint.transport.send({ ...request, body: timing.body }, sending);
     const { latencyMs } = timing;
     const received = secret === undefined ? answered : withoutSecret(answered, secret, services.settings.maxEntryBytes);
-    const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential) };
+    const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential, books) };
     const judged = tenant.pool.inspectsContent ? await inspectedResponse(exchange, ask, seen) : seen;
     if (judged.judgement !== "ok") logAttempt(exchange, upstream, `${received.status} (${judged.judgement})`);
+    else if (services.logger.enabled("debug")) logAnswer(exchange, upstream, { status: received.status, latencyMs });
     return { kind: "answer", upstream, answer: new UpstreamAnswer({ requestTimeMs, books }, judged, latencyMs) };
   } catch (error) {
     const failure = asFailure(error);
@@ -155,8 +175,10 @@ export function askedPauseMs({ fields, receivedAtMs }: UpstreamResponse): number
 
 function answerReport(response: UpstreamResponse, judgement: Judgement, latencyMs: number): Report {
   const pauseMs = askedPauseMs(response);
-  // A refused credential says nothing bad of the host.
-  if (judgement === "ok" || judgement === "credential") return { outcome: "ok", latencyMs, retryAfterMs: 0 };
+  // A refused credential says nothing bad of the host, as long as it is not known to be good.
+  if (judgement === "ok" || judgement === "credential" || judgement === "disputed") {
+    return { outcome: "ok", latencyMs, retryAfterMs: 0 };
+  }
   if (judgement === "limited" || (response.status === 503 && pauseMs > 0)) {
     return { outcome: "limited", latencyMs, retryAfterMs: pauseMs };
   }
@@ -177,6 +199,22 @@ function deadlines(exchange: Exchange, remainingMs: number) {
   const { connectMs, firstByteMs, idleMs } = exchange.tenant.pool;
   const left = Math.max(1, remainingMs);
   return { connectMs: Math.min(connectMs, left), firstByteMs: Math.min(firstByteMs, left), idleMs };
+}
+
+function logAnswer(
+  exchange: Exchange,
+  upstream: Upstream,
+  { status, latencyMs }: { readonly status: number; readonly latencyMs: number },
+): void {
+  exchange.services.logger.debug("An upstream has answered", {
+    id: exchange.requestId,
+    listener: exchange.tenant.name,
+    pool: exchange.tenant.pool.name,
+    upstream: upstream.id,
+    attempt: exchange.tries,
+    status,
+    first_byte_ms: Math.round(latencyMs * 10) / 10,
+  });
 }
 
 function logAttempt(exchange: Exchange, upstream: Upstream, problem: string): void {

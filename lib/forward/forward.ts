@@ -1,12 +1,13 @@
 import type { Exchange } from "../request/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { type Attempt, discard, type UpstreamAnswer } from "./attempt.ts";
 import { triesAllowed } from "./chain.ts";
 import { attemptHedged } from "./hedge.ts";
-import { type Next, nextUpstream } from "./next_upstream.ts";
+import { type Next, nextUpstream, type Tried } from "./next_upstream.ts";
 import type { Ask } from "./outgoing.ts";
 import { refuseForwarding } from "./refuse_forwarding.ts";
-import { isCredential, mayTryAgain, settle } from "./settle.ts";
+import { isCredential, isDisputed, mayTryAgain, settle } from "./settle.ts";
 import { takeCredential } from "./take_credential.ts";
 import { takePlace } from "./take_place.ts";
 
@@ -41,31 +42,40 @@ async function askInTurn(
 ): Promise<UpstreamAnswer> {
   const runtime = exchange.tenant.pool;
   const { retries } = runtime;
-  const end = () => {
-    retries.requestEnded();
+  let retried = 0;
+  let last: Attempt | null = null;
+  const end = (failure?: UpstreamFailure) => {
+    // What was tried again has ended well when its body has come in, too.
+    const isGood = failure === undefined ? endedWell(last) : isClients(failure) ? null : false;
+    retries.requestEnded(retried === 0 ? null : isGood);
     leave?.();
   };
   retries.requestBegan();
   try {
     const tried = avoid === undefined ? new Set<Upstream>() : new Set([avoid]);
     const untilMs = performance.now() + runtime.totalMs;
-    let last: Attempt | null = null;
     let takesBudget = avoid !== undefined;
     // Whoever asks once more, because an answer turned out to be of no use, is given one try at least.
     let lastTry = Math.max(triesAllowed(exchange), exchange.tries + 1);
     while (exchange.tries < lastTry) {
+      // No key is waited for, and none used up, for a try that would be refused.
+      if (takesBudget && retries.refuses(retried > 0)) {
+        refuseRetry(exchange, last);
+        break;
+      }
       const taken = takeCredential(exchange, { last, untilMs, signal });
       const { outgoing, last: answered } = taken instanceof Promise ? await taken : taken;
       last = answered;
       if (outgoing === null) break;
-      if (takesBudget && !(await takeRetry(exchange, { untilMs, signal }))) break;
+      if (takesBudget && !(await takeRetry(exchange, { last, untilMs, signal, isFurther: retried > 0 }))) break;
       const next: Next | Promise<Next> = nextUpstream(exchange, { tried, last, untilMs, signal });
       const { upstream, last: before } = next instanceof Promise ? await next : next;
       if (upstream !== null && before?.kind === "answer") discard(before.answer);
       if (upstream !== null && exchange.tries > 0) runtime.counts.retries++;
       const options = { ask, upstream: upstream!, outgoing, untilMs, signal, tried };
       last = upstream === null ? before : await attemptHedged(exchange, options);
-      if (takesBudget) retries.release();
+      if (takesBudget) retries.release(upstream === null ? null : endedWell(last));
+      if (takesBudget && upstream !== null) retried++;
       if (last === null || upstream === null) break;
       exchange.upstream = last.upstream.id;
       if (last.kind === "answer" && last.answer.judgement === "ok") break;
@@ -73,8 +83,8 @@ async function askInTurn(
       // A connection that was refused put no load on anyone.
       takesBudget = last.kind === "answer" || last.failure.requestSent;
       // Each key is refused once only: no request fails because several of them are bad.
-      if (isCredential(last)) lastTry++;
-      else tried.add(last.upstream);
+      if (isCredential(last) || isDisputed(last)) lastTry++;
+      if (!isCredential(last)) tried.add(last.upstream);
     }
     const answer = settle(exchange, last);
     answer.onRelease = end;
@@ -85,23 +95,45 @@ async function askInTurn(
   }
 }
 
-/** Waits for a place in the pool's retry budget, as long as the request has time. */
+/** Waits for a place in the pool's retry budget, as long as the request has time and retries help. */
 async function takeRetry(
   exchange: Exchange,
-  { untilMs, signal }: { untilMs: number; signal: AbortSignal | undefined },
+  { last, untilMs, signal, isFurther }: Pick<Tried, "last" | "untilMs" | "signal"> & { readonly isFurther: boolean },
 ): Promise<boolean> {
-  const { retries, counts } = exchange.tenant.pool;
-  if (retries.tryTake()) return true;
+  const { retries } = exchange.tenant.pool;
+  if (retries.tryTake(isFurther)) return true;
   const ending = new AbortController();
   const end = () => ending.abort();
   const timer = setTimeout(end, untilMs - performance.now());
   signal?.addEventListener("abort", end, { once: true });
   try {
-    const taken = await retries.take(ending.signal);
-    if (!taken && signal?.aborted !== true) counts.retriesRefused++;
+    const taken = await retries.take(ending.signal, isFurther);
+    if (!taken && signal?.aborted !== true) refuseRetry(exchange, last);
     return taken;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", end);
   }
+}
+
+/**
+ * Counts a retry that the budget refused; the last answer, or failure, is what the client gets.
+ *
+ * @throws {UpstreamFailure} there is none: an answer broke off before that
+ */
+function refuseRetry(exchange: Exchange, last: Attempt | null): void {
+  exchange.tenant.pool.counts.retriesRefused++;
+  if (last === null) throw new UpstreamFailure("truncated", "The answer broke off, and no retry is left", true);
+}
+
+/** How a try ended; `null` where that says nothing of its upstream. */
+function endedWell(last: Attempt | null): boolean | null {
+  if (last === null || isCredential(last) || isDisputed(last)) return null;
+  if (last.kind === "failure") return isClients(last.failure) ? null : false;
+  return last.answer.judgement === "ok";
+}
+
+/** Whether a try failed by what the client sent or did, or by a limit of the gateway's own. */
+function isClients({ kind }: UpstreamFailure): boolean {
+  return kind === "aborted" || kind === "unsendable" || kind === "too_large";
 }

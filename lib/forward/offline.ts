@@ -21,6 +21,7 @@ export function refuseOffline({ tenant }: Exchange): void {
   if (tenant.offline !== true) return;
   throw new GatewayError("no_healthy_upstream", "This listener is offline, and nothing is stored for the request", {
     hint: "The operator has set `offline: true`: only what is stored is served",
+    retryAfterSeconds: null,
   });
 }
 

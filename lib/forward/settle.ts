@@ -42,22 +42,52 @@ export function settle(exchange: Exchange, last: Attempt | null): UpstreamAnswer
       },
     );
   }
-  return last.answer;
+  if (last.answer.judgement === "refusing") {
+    discard(last.answer);
+    const { name } = exchange.tenant.pool;
+    throw new GatewayError("no_healthy_upstream", `The upstream refuses API keys that others of pool "${name}" take`, {
+      hint: "The upstreams that take them are out; see /status on the admin address",
+    });
+  }
+  return exchange.tenant.type.mendsRetryAfter === true ? withRetryAfter(last.answer) : last.answer;
+}
+
+/** A 429 with the whole seconds that this gateway itself would wait: many clients read nothing else, and some wait not at all. */
+function withRetryAfter(answer: UpstreamAnswer): UpstreamAnswer {
+  const { response, judgement } = answer;
+  if (response.status !== 429 && judgement !== "limited") return answer;
+  const fields = response.fields.filter(([name]) => name !== "retry-after");
+  fields.push(["retry-after", String(pauseSeconds(answer))]);
+  return answer.with({ ...response, fields });
 }
 
 /** In place of an answer of a proxy or an edge on the way, which the type's clients could not read. */
 function limited(answer: UpstreamAnswer): GatewayError {
   discard(answer);
-  const askedMs = askedPauseMs(answer.response);
   return new GatewayError("rate_limited", "The upstream is over its limit", {
     hint: "Wait as long as Retry-After says",
-    retryAfterSeconds: Math.max(1, Math.ceil(askedMs / 1000)),
+    retryAfterSeconds: pauseSeconds(answer),
   });
+}
+
+/** At least a second, at most five minutes, whatever the upstream says. */
+function pauseSeconds({ response }: UpstreamAnswer): number {
+  return Math.max(1, Math.ceil(askedPauseMs(response) / 1000));
 }
 
 /** Whether a try failed because of the credential that went with it, and another one is worth a try. */
 export function isCredential(last: Attempt): boolean {
   return last.kind === "answer" && last.answer.judgement === "credential";
+}
+
+/** Whether a credential was refused that may be good, so that another upstream is worth a try with it. */
+export function isDisputed(last: Attempt): boolean {
+  return last.kind === "answer" && last.answer.judgement === "disputed";
+}
+
+/** Whether a request was refused for its credential, whoever is to blame: then it was not processed. */
+function isRefused(last: Attempt): boolean {
+  return isCredential(last) || isDisputed(last) || (last.kind === "answer" && last.answer.judgement === "refusing");
 }
 
 /**
@@ -66,7 +96,7 @@ export function isCredential(last: Attempt): boolean {
  */
 export function mayTryAgain(exchange: Exchange, ask: Ask, last: Attempt): boolean {
   const bodyTaken = ask.body !== null && (last.kind === "answer" || last.failure.requestSent);
-  if (isCredential(last)) return !bodyTaken && exchange.private === null && ask.body === null;
+  if (isRefused(last)) return !bodyTaken && exchange.private === null && ask.body === null;
   const end = endOf(last);
   if (exchange.private !== null && !("failure" in end && !end.requestSent)) return false;
   return retryable({ method: ask.method, bodyTaken }, end);

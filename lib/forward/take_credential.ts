@@ -80,7 +80,7 @@ function inVain(
   if (last !== null || !isAnyUpstreamIn(exchange)) return { outgoing: null, last };
   if (signal?.aborted !== true) pool.counts.credentialTurnedAway++;
   throw new GatewayError("rate_limited", `Every key of pool "${pool.name}" is at its limit`, {
-    hint: "Try again in a moment; more keys, or a higher key_limits of the pool, allow more",
+    hint: "Try again in a moment; a higher key_limits of the pool allows more",
     retryAfterSeconds: Math.max(1, Math.ceil(heldMs / 1000)),
   });
 }

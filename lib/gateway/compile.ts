@@ -46,7 +46,7 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
         cellsOf: (digest) => deps.limits.keyCells(pool.name, digest),
         countsOf: (place) => credentialCounts(deps.counts, pool.name, place),
         holds: true,
-        hasOtherUpstreams: pool.upstreams.length > 1,
+        upstreams: pool.upstreams.length,
       },
     });
     const countsOf = (name: string, upstream: string) =>

@@ -73,8 +73,8 @@ function poolSettings({ strategy, timeouts, resilience, keyLimits, apiKeys }: Po
   ];
 }
 
-function keySetting({ maxPerSecond, burst }: NonNullable<PoolConfig["keyLimits"]>): Setting {
-  return ["each key", `${maxPerSecond} a second, ${burst} at once`];
+function keySetting({ per, maxPerSecond, burst }: NonNullable<PoolConfig["keyLimits"]>): Setting {
+  return [per === "pool" ? "keys together" : "each key", `${maxPerSecond} a second, ${burst} at once`];
 }
 
 function servingSettings({ listener, exchange: { tenant }, contentType }: SettingsSubject): Setting[] {

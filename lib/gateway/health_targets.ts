@@ -7,7 +7,14 @@ import { WEIGHT_DEFAULTS } from "../health/weights.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
-import type { DefaultCheck, Judgement, KeyEvent, ResponseHead, UpstreamType } from "../upstream_type/upstream_type.ts";
+import type {
+  AnswerSource,
+  DefaultCheck,
+  Judgement,
+  KeyEvent,
+  ResponseHead,
+  UpstreamType,
+} from "../upstream_type/upstream_type.ts";
 import { requestBase } from "./compile_pool.ts";
 
 /** What is taken from outside. */
@@ -28,7 +35,12 @@ export function monitoredPools(config: Config, deps: HealthTargetDeps): Monitore
       contentTypes: pool.contentTypes,
       now: () => deps.clock.now(),
       onKeyEvent: (event) => deps.onKeyEvent?.(pool.name, event),
-      credentials: deps.keyCells === undefined ? {} : { cellsOf: deps.keyCells.bind(deps, pool.name) },
+      credentials: {
+        ...(deps.keyCells === undefined ? {} : { cellsOf: deps.keyCells.bind(deps, pool.name) }),
+        // A check waits for nothing, but what it takes of the rate is not given to requests.
+        limits: pool.keyLimits,
+        upstreams: pool.upstreams.length,
+      },
     });
     return {
       name: pool.name,
@@ -68,7 +80,7 @@ function checkOf(
   if (!health.enabled || base === null) return { check: null, transport };
   const { host, basePath } = requestBase(upstream);
   const own: Fields = Object.entries(health.fields).map(([name, value]) => [name.toLowerCase(), value]);
-  const credentials = new CheckCredentials(parts, basePath);
+  const credentials = new CheckCredentials(parts, { basePath, id: upstream.id, hasOthers: pool.upstreams.length > 1 });
   const check: CheckSpec = {
     method: health.method ?? base.method,
     target: base.target,
@@ -86,14 +98,23 @@ function checkOf(
 }
 
 /** Puts a credential into each check as into each request, and has its answer judged with it. One check is under way at a time. */
-class CheckCredentials implements CheckTransport {
+class CheckCredentials implements CheckTransport, AnswerSource {
+  readonly id: string;
   readonly #parts: CheckParts;
   readonly #basePath: string;
+  readonly #hasOthers: boolean;
   #credential: number | null = null;
 
-  constructor(parts: CheckParts, basePath: string) {
+  constructor(parts: CheckParts, upstream: { id: string; basePath: string; hasOthers: boolean }) {
+    this.id = upstream.id;
     this.#parts = parts;
-    this.#basePath = basePath;
+    this.#basePath = upstream.basePath;
+    this.#hasOthers = upstream.hasOthers;
+  }
+
+  /** The others are checked with the same keys. */
+  mayAskOther(): boolean {
+    return this.#hasOthers;
   }
 
   send(request: CheckRequest, options: CheckSendOptions): Promise<CheckResponse> {
@@ -112,7 +133,7 @@ class CheckCredentials implements CheckTransport {
   }
 
   judge(head: ResponseHead): Judgement {
-    return this.#parts.type.judge(head, this.#credential);
+    return this.#parts.type.judge(head, this.#credential, this);
   }
 }
 
@@ -125,8 +146,9 @@ function judgeWith(
   const ranges = health.status ?? base.status;
   return (status, fields, bodyText) => {
     const judgement = judge({ status, fields });
-    if (judgement === "credential") return "credential";
+    if (judgement === "credential" || judgement === "disputed") return "credential";
     if (judgement === "limited") return "pass";
+    if (judgement === "refusing") return "fail";
     const isExpected = ranges.some(([from, to]) => status >= from && status <= to);
     if (judgement === "wrong_content" || !isExpected) return "fail";
     return health.contains === null || bodyText.includes(health.contains) ? "pass" : "fail";

@@ -41,6 +41,8 @@ export interface MonitorDeps {
   /** In [0, 1). */
   readonly random: () => number;
   readonly onTransition: (transition: Transition) => void;
+  /** Told of every active check. */
+  readonly onCheck?: (check: CheckResult & { readonly pool: string; readonly id: string }) => void;
 }
 
 /** All that is kept of one upstream. */
@@ -234,6 +236,7 @@ export class PoolMonitor {
 
   #checked(id: string, watched: Watched, check: { result: CheckResult; recovered: boolean }): void {
     const { verdict, reason, latencyMs } = check.result;
+    this.#deps.onCheck?.({ pool: this.name, id, verdict, reason, latencyMs });
     watched.held = false;
     watched.checkReason = verdict === "fail" ? `check: ${reason}` : "";
     watched.credential = verdict === "credential" ? reason : "";

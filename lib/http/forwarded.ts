@@ -51,6 +51,31 @@ function addBlock(list: BlockList, block: string): void {
   list.addSubnet(address, Number(bits ?? widest), family === 4 ? "ipv4" : "ipv6");
 }
 
+const WITH_PORT = /^(?:\[([^\]]*)\]|(\d{1,3}(?:\.\d{1,3}){3}))(?::\d{1,5})?$/;
+const MAPPED = /^(?:::|(?:0{1,4}:){5})ffff:(?:(\d{1,3}(?:\.\d{1,3}){3})|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i;
+
+/**
+ * An address alone: without brackets and port, and an IPv4 address without its IPv6 form. What is no address stays as it is.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { plainAddress } from "./forwarded.ts";
+ * assert.equal(plainAddress("::ffff:192.0.2.1"), "192.0.2.1");
+ * assert.equal(plainAddress("[2001:db8::1]:4711"), "2001:db8::1");
+ * ```
+ */
+export function plainAddress(address: string): string {
+  if (!address.includes(":")) return address;
+  const [, bracketed, ipv4] = WITH_PORT.exec(address) ?? [];
+  const bare = bracketed ?? ipv4 ?? address;
+  const [, dotted, high, low] = MAPPED.exec(bare) ?? [];
+  if (dotted !== undefined) return isIP(dotted) === 4 ? dotted : bare;
+  if (high === undefined || low === undefined) return bare;
+  const [upper, lower] = [parseInt(high, 16), parseInt(low, 16)];
+  return `${upper >> 8}.${upper & 255}.${lower >> 8}.${lower & 255}`;
+}
+
 /**
  * The fields that tell an upstream of the client; the request's own fields of these names are removed by the caller.
  *

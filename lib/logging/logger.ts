@@ -20,10 +20,20 @@ export interface Logger {
   with(fields: LogFields): Logger;
 }
 
-/** What a logger is made of. */
-export interface LoggerOptions {
+/** What a configuration says of a log. */
+export interface LogSettings {
   readonly level: LogLevel;
   readonly format: "text" | "json";
+}
+
+/** A logger that a reload may change, together with all that were made of it. */
+export interface RootLogger extends Logger {
+  /** Applies from the next line on. */
+  reconfigure(settings: LogSettings): void;
+}
+
+/** What a logger is made of. */
+export interface LoggerOptions extends LogSettings {
   /** Takes finished lines, each with its line feed. */
   readonly sink: (line: string) => void;
   readonly now: () => number;
@@ -32,24 +42,40 @@ export interface LoggerOptions {
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
 /** A logger over a sink. */
-export function createLogger(options: LoggerOptions, base: LogFields = {}): Logger {
-  const rank = RANK[options.level];
-  const line = options.format === "json" ? jsonLine : textLine;
+export function createLogger(options: LoggerOptions, base: LogFields = {}): RootLogger {
+  const shared = { ...shapeOf(options) };
+  return {
+    ...loggerOver(options, shared, base),
+    reconfigure: (settings) => void Object.assign(shared, shapeOf(settings)),
+  };
+}
+
+/** What the settings come to, for a logger and all that are made of it. */
+interface Shape {
+  rank: number;
+  line: (line: Line) => string;
+}
+
+function shapeOf({ level, format }: LogSettings): Shape {
+  return { rank: RANK[level], line: format === "json" ? jsonLine : textLine };
+}
+
+function loggerOver(options: Pick<LoggerOptions, "sink" | "now">, shared: Shape, base: LogFields): Logger {
   const write = (level: LogLevel | null, message: string | null, fields: LogFields) => {
     const time = new Date(options.now()).toISOString();
-    options.sink(line({ time, level, message, fields: { ...base, ...fields } }));
+    options.sink(shared.line({ time, level, message, fields: { ...base, ...fields } }));
   };
   const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
-    if (RANK[level] >= rank) write(level, message, fields);
+    if (RANK[level] >= shared.rank) write(level, message, fields);
   };
   return {
-    enabled: (level) => RANK[level] >= rank,
+    enabled: (level) => RANK[level] >= shared.rank,
     debug: at("debug"),
     info: at("info"),
     warn: at("warn"),
     error: at("error"),
     write: (fields) => write(null, null, fields),
-    with: (fields) => createLogger(options, { ...base, ...fields }),
+    with: (fields) => loggerOver(options, shared, { ...base, ...fields }),
   };
 }
 

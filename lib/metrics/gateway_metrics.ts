@@ -65,7 +65,7 @@ export interface ListenerCounts {
 export interface PoolCounts {
   /** Tries after a request's first. */
   retries: number;
-  /** Tries that were not made because the retry budget was spent until the request's time was up. */
+  /** Tries that were not made because the retry budget was spent. */
   retriesRefused: number;
   /** Second tries beside a late first one. */
   hedges: number;

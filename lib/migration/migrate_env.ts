@@ -319,7 +319,7 @@ function header(source: string, warnings: readonly Located[]): string {
     "yaml-language-server: $schema=./config.schema.json",
     "",
     `Made by \`usher migrate-env\` from ${source}. What stands behind a value is the variable that it comes from;`,
-    "docs/migrating.md has all of them, config.example.yaml has every key. Look it over, then: usher check --config FILE",
+    "docs/migrating.md has all of them, config.example.yaml has every key. Look it over, then: deno task check --config FILE",
     ...(warnings.length === 0 ? [] : ["", "Worth knowing:"]),
     ...warnings.map((warning) => `- ${formatLocated(warning)}`),
   ];

@@ -57,6 +57,7 @@ export function gatewayError(failure: UpstreamFailure): GatewayError {
     return new GatewayError("upstream_invalid_response", "The upstream's answer is larger than the gateway takes", {
       ...options,
       hint: "Its content decodes to more than cache.max_entry",
+      retryAfterSeconds: null,
     });
   }
   return new GatewayError("upstream_unreachable", "The upstream cannot be reached", {

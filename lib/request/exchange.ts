@@ -1,6 +1,6 @@
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { FwdReason } from "../http/cache_status.ts";
-import { toldApart } from "../http/forwarded.ts";
+import { plainAddress, toldApart } from "../http/forwarded.ts";
 import type { RequestFields } from "../http/request_fields.ts";
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
 import type { Target } from "../http/target.ts";
@@ -255,7 +255,7 @@ export class Exchange implements TypedRequest {
   get client(): string {
     const peer = this.peer;
     if (!this.services.settings.isTrusted(peer)) return peer;
-    const said = this.header("x-forwarded-for")?.split(",").map((part) => part.trim()) ?? [];
+    const said = this.header("x-forwarded-for")?.split(",").map((part) => plainAddress(part.trim())) ?? [];
     // The rightmost address that is not a proxy of ours is the last one that somebody we trust has seen.
     return said.findLast((address) => !this.services.settings.isTrusted(address)) ?? peer;
   }
@@ -293,6 +293,7 @@ export class Exchange implements TypedRequest {
       fwd: this.fwd,
     });
     if (this.clientName !== null) countClient(this.tenant.counts, this.clientName);
+    if (this.services.logger.enabled("debug")) this.#explain(finish, durationMs);
     if (!wantsAccessLine(this.services.settings.access, status, this.tries)) return;
     writeAccessLine(this.services.logger, {
       requestId: this.requestId,
@@ -308,6 +309,29 @@ export class Exchange implements TypedRequest {
       upstream: this.upstream,
       tries: this.tries,
       error: finish.error ?? null,
+    });
+  }
+
+  /** Says in the log how the request was understood and what was decided, beyond what an access line says. */
+  #explain(finish: Finish, durationMs: number): void {
+    const { tenant, private: reason } = this;
+    const isShared = reason === null && tenant.policy !== null;
+    this.services.logger.debug("A request was served", {
+      id: this.requestId,
+      listener: tenant.name,
+      pool: tenant.pool.name,
+      method: this.method,
+      class: this.class.name,
+      private: reason ?? undefined,
+      key: isShared ? this.key.split(KEY_SEPARATOR).filter((part) => part !== "").join(" ") : undefined,
+      result: finish.cache,
+      cache: finish.cacheStatus,
+      fwd: this.fwd ?? undefined,
+      status: finish.status,
+      client_left: finish.aborted === true ? true : undefined,
+      upstream: this.upstream ?? undefined,
+      tries: this.tries,
+      ms: Math.round(durationMs * 10) / 10,
     });
   }
 }

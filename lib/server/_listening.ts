@@ -38,7 +38,9 @@ export class Listening {
     try {
       return new Listening("path" in target ? await listenUnix(target) : listenTcp(target));
     } catch (error) {
-      const address = "path" in target ? `unix:${target.path}` : `${target.hostname}:${target.port}`;
+      const address = addressOf(
+        "path" in target ? { transport: "unix", path: target.path } : { transport: "tcp", ...target },
+      );
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`Cannot listen on ${address}: ${reason}`, { cause: error });
     }
@@ -109,6 +111,10 @@ function listenTcp({ hostname, port, reusePort = false }: Extract<ListenTarget, 
 async function listenUnix(
   { path, mode, isHeir = false }: Extract<ListenTarget, { path: string }>,
 ): Promise<Deno.UnixListener> {
+  // Asked first: on a terminal Deno asks for the permission, and waits.
+  if (Deno.permissions.querySync({ name: "write", path }).state !== "granted") {
+    throw new Deno.errors.NotCapable(`Deno was not given leave to write at ${path} (--allow-write)`);
+  }
   let listener: Deno.UnixListener;
   try {
     listener = Deno.listen({ transport: "unix", path });

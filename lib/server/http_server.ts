@@ -12,7 +12,7 @@ import { type Waiting, Wheel } from "./_wheel.ts";
 import type { ConnectionFacts } from "./arrival.ts";
 import { ConnectionGate, UNCOUNTED } from "./connection_gate.ts";
 import { type ListenOptions, type ListenTarget, UNIX_PEER } from "./listen_target.ts";
-import { plainAddress } from "./proxy_header.ts";
+import { plainAddress } from "../http/forwarded.ts";
 import type { Handler, Reply } from "./reply.ts";
 import { type ServerCounts, zeroCounts } from "./server_counts.ts";
 import type { ServerLimits } from "./server_limits.ts";

@@ -1,3 +1,5 @@
+import { plainAddress } from "../http/forwarded.ts";
+
 /** The longest header that is taken, addresses and additions included. The first form has at most 107 bytes. */
 const MAX_PROXY_HEADER_BYTES = 1_000;
 
@@ -112,15 +114,4 @@ function isPort(text: string): boolean {
 function canonicalIpv6(text: string): string {
   const address = new URL(`http://[${text}]/`).hostname.slice(1, -1);
   return plainAddress(address);
-}
-
-/** An address without the IPv6 form of IPv4, `::ffff:192.0.2.1` or `::ffff:c000:201`. */
-export function plainAddress(address: string): string {
-  if (!address.startsWith("::ffff:")) return address;
-  const rest = address.slice(7);
-  if (isIpv4(rest)) return rest;
-  const groups = /^([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(rest);
-  if (groups === null) return address;
-  const [high, low] = [parseInt(groups[1]!, 16), parseInt(groups[2]!, 16)];
-  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
 }

@@ -3,7 +3,7 @@ import { Deadlines } from "../wire/deadlines.ts";
 import type { Connection } from "./_connection.ts";
 import { ConnectionPool } from "./_connection_pool.ts";
 import { type Endpoint, type Lookup, openSocket, sharedLookup, systemLookup } from "./_dial.ts";
-import { type EgressProxy, parseEgressProxy, proxyAuthorization } from "./_egress_proxy.ts";
+import { authorityOf, type EgressProxy, parseEgressProxy, proxyAuthorization } from "./_egress_proxy.ts";
 import { Exchange, type ExchangeHome } from "./_exchange.ts";
 import { formatRequestHead, type ForwardProxy } from "./_request_head.ts";
 import { type ClientCertificate, TlsPeer } from "./_secure.ts";
@@ -91,7 +91,8 @@ function forwardProxyOf(endpoint: Endpoint, url: URL): ForwardProxy | null {
 
 /** Where requests are said to go, in messages. */
 function authorityLabel({ host, port, proxy }: Endpoint): string {
-  return proxy === null ? `${host}:${port}` : `${host}:${port} through proxy ${proxy.label}`;
+  const authority = authorityOf({ host, port });
+  return proxy === null ? authority : `${authority} through proxy ${proxy.label}`;
 }
 
 /** HTTP/1.1 over sockets of its own (RFC 9112). */

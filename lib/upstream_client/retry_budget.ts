@@ -1,8 +1,8 @@
-/** How many retries may run beside the requests that are under way. */
+/** How many retries may be made beside the requests. */
 export interface RetryBudgetOptions {
-  /** Share of the active requests, 0 to 1. */
+  /** Share of the requests, 0 to 1. */
   readonly share: number;
-  /** As many may run however few requests are active. */
+  /** As many may be made however few requests there are. */
   readonly floor: number;
   /** As many may wait; one more is refused. */
   readonly queue: number;
@@ -11,26 +11,80 @@ export interface RetryBudgetOptions {
 /** Defaults of {@linkcode RetryBudgetOptions}: Envoy's share and floor. */
 export const RETRY_BUDGET_DEFAULTS: RetryBudgetOptions = { share: 0.2, floor: 3, queue: 1_024 };
 
+/** Time over which requests and retries are counted. */
+export const RETRY_WINDOW_MS = 10_000;
+const BUCKETS = 10;
+const BUCKET_MS = RETRY_WINDOW_MS / BUCKETS;
+
+/** Ends that are remembered, one bit each, how many say something, and what share of them is most. */
+const RECENT = 32;
+const FEWEST = 16;
+const MOST = 0.75;
+
+/** How the last of something ended; what is older than the window is forgotten. */
+class RecentEnds {
+  /** A 1 for each bad one. */
+  #bits = 0;
+  #known = 0;
+  #lastMs = 0;
+
+  note(isGood: boolean, nowMs: number): void {
+    if (nowMs - this.#lastMs > RETRY_WINDOW_MS) this.#known = this.#bits = 0;
+    this.#lastMs = nowMs;
+    this.#bits = (this.#bits << 1) | (isGood ? 0 : 1);
+    this.#known = Math.min(this.#known + 1, RECENT);
+  }
+
+  areMostlyBad(nowMs: number): boolean {
+    if (this.#known < FEWEST || nowMs - this.#lastMs > RETRY_WINDOW_MS) return false;
+    return ones(this.#bits) >= this.#known * MOST;
+  }
+}
+
+/** Bits that are 1. */
+function ones(word: number): number {
+  let count = 0;
+  for (let rest = word; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
+
 /** A retry that waits for its turn. */
 interface Waiting {
   readonly admit: (admitted: boolean) => void;
 }
 
 /**
- * Bounds the retries that run at the same time to a share of the active requests, so that a failing upstream is not
- * buried under them, nor the others under its load. A retry over the budget waits for its turn, in order, until its
- * deadline: where many requests fail at once and another upstream is well, all are served, one after the other.
+ * Bounds retries to a share of the requests over the last {@linkcode RETRY_WINDOW_MS}, so that failing upstreams are not buried
+ * under them. A retry over the share waits for its turn for as long as retries help: where many requests fail at once and another
+ * upstream is well, all are served, as many at a time as the share of the requests under way. While most retries fail it is only
+ * the floor at a time, requests first that were tried again already: they show whether any upstream is well. Once most requests
+ * that were tried again have failed too, a retry over the share is refused at once, with all that wait; only what was tried again
+ * already may go on, the floor at a time.
  *
  * Only tries that put load on an upstream need a place: a connection that was refused did not.
  */
 export class RetryBudget {
   readonly #options: RetryBudgetOptions;
+  readonly #now: () => number;
+  /** First retries of a request, and further ones, which come before them. */
   readonly #waiting = new Set<Waiting>();
+  readonly #waitingFurther = new Set<Waiting>();
+  readonly #requests = new Array<number>(BUCKETS).fill(0);
+  readonly #retries = new Array<number>(BUCKETS).fill(0);
+  readonly #retryEnds = new RecentEnds();
+  readonly #requestEnds = new RecentEnds();
+  #requestSum = 0;
+  #retrySum = 0;
+  /** Number of the bucket that is counted in, from the clock's zero. */
+  #bucket: number;
   #active = 0;
   #retrying = 0;
 
-  constructor(options: RetryBudgetOptions = RETRY_BUDGET_DEFAULTS) {
+  /** @param now milliseconds of a clock that is never set back */
+  constructor(options: RetryBudgetOptions = RETRY_BUDGET_DEFAULTS, now: () => number = () => performance.now()) {
     this.#options = options;
+    this.#now = now;
+    this.#bucket = Math.floor(now() / BUCKET_MS);
   }
 
   /** Retries under way. */
@@ -40,65 +94,116 @@ export class RetryBudget {
 
   /** Retries that wait for their turn. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting.size + this.#waitingFurther.size;
   }
 
-  /** Retries that may be under way at the moment. */
+  /** Up to so many retries under way, one more may begin although the share is used up. */
   get limit(): number {
-    return Math.max(this.#options.floor, Math.floor(this.#active * this.#options.share));
+    const { floor, share } = this.#options;
+    return this.#retryEnds.areMostlyBad(this.#now()) ? floor : Math.max(floor, Math.floor(this.#active * share));
+  }
+
+  /** Whether a retry would be refused now: the share is used up, and retries do not help. */
+  refuses(isFurther: boolean = false): boolean {
+    return !this.#hasShare() && this.#isVain() && !(isFurther && this.#retrying < this.limit);
   }
 
   /** A request has begun. Each call is paired with one of {@linkcode requestEnded}. */
   requestBegan(): void {
+    this.#turn();
+    this.#requests[this.#bucket % BUCKETS]!++;
+    this.#requestSum++;
     this.#active++;
-    this.#admit();
-  }
-
-  /** That request has ended. */
-  requestEnded(): void {
-    if (this.#active > 0) this.#active--;
-  }
-
-  /** Takes a place for a retry if there is one and nobody waits for it; {@linkcode release} gives it back. */
-  tryTake(): boolean {
-    if (this.#waiting.size > 0 || this.#retrying >= this.limit) return false;
-    this.#retrying++;
-    return true;
+    if (this.waiting > 0) this.#admit();
   }
 
   /**
-   * Waits for a place. `false` when `signal` ends the wait first or too many wait already; else {@linkcode release}
-   * gives the place back.
+   * That request has ended. `isGood` says how, where it was tried again; `null` where it was not, or its client has left, or what
+   * failed says nothing of the upstreams.
    */
-  take(signal: AbortSignal): Promise<boolean> {
+  requestEnded(isGood: boolean | null = null): void {
+    if (this.#active > 0) this.#active--;
+    if (isGood === null) return;
+    this.#requestEnds.note(isGood, this.#now());
+    if (this.waiting > 0) this.#admit();
+  }
+
+  /** Takes a place for a retry if there is one and nobody waits for it before; {@linkcode release} gives it back. */
+  tryTake(isFurther: boolean = false): boolean {
+    return (isFurther ? this.#waitingFurther.size === 0 : this.waiting === 0) && this.#grant(isFurther);
+  }
+
+  /**
+   * Waits for a place. `false` when `signal` ends the wait first, the budget is spent or too many wait already; else
+   * {@linkcode release} gives the place back.
+   *
+   * @param isFurther the request was tried again before
+   */
+  take(signal: AbortSignal, isFurther: boolean = false): Promise<boolean> {
     if (signal.aborted) return Promise.resolve(false);
-    if (this.tryTake()) return Promise.resolve(true);
-    if (this.#waiting.size >= this.#options.queue) return Promise.resolve(false);
+    if (this.tryTake(isFurther)) return Promise.resolve(true);
+    if (this.waiting >= this.#options.queue || this.#isVain()) return Promise.resolve(false);
+    const queue = isFurther ? this.#waitingFurther : this.#waiting;
     return new Promise((resolve) => {
       const leave = () => entry.admit(false);
       const entry: Waiting = {
         admit: (admitted) => {
-          this.#waiting.delete(entry);
+          queue.delete(entry);
           signal.removeEventListener("abort", leave);
           resolve(admitted);
         },
       };
       signal.addEventListener("abort", leave, { once: true });
-      this.#waiting.add(entry);
+      queue.add(entry);
     });
   }
 
-  /** A retry has ended. */
-  release(): void {
+  /** A retry has been answered, or has failed; `null` where that says nothing of the upstreams. */
+  release(isGood: boolean | null): void {
     if (this.#retrying > 0) this.#retrying--;
-    this.#admit();
+    if (isGood !== null) this.#retryEnds.note(isGood, this.#now());
+    if (this.waiting > 0) this.#admit();
+  }
+
+  #grant(isFurther: boolean): boolean {
+    // A request that is tried again is to find out whether any upstream is well, or nobody would.
+    if (!this.#hasShare() && (this.#retrying >= this.limit || (this.#isVain() && !isFurther))) return false;
+    this.#retrying++;
+    this.#retries[this.#bucket % BUCKETS]!++;
+    this.#retrySum++;
+    return true;
   }
 
   #admit(): void {
-    for (const entry of this.#waiting) {
-      if (this.#retrying >= this.limit) return;
-      this.#retrying++;
-      entry.admit(true);
+    for (const queue of [this.#waitingFurther, this.#waiting]) {
+      for (const entry of queue) {
+        if (this.#grant(queue === this.#waitingFurther)) entry.admit(true);
+        else if (this.#isVain()) entry.admit(false);
+        else return;
+      }
     }
+  }
+
+  #hasShare(): boolean {
+    this.#turn();
+    const { floor, share } = this.#options;
+    return this.#retrySum < Math.max(floor, Math.floor(this.#requestSum * share));
+  }
+
+  /** Forgets what the window has left behind. */
+  #turn(): void {
+    const bucket = Math.floor(this.#now() / BUCKET_MS);
+    const passed = Math.min(bucket - this.#bucket, BUCKETS);
+    for (let step = 1; step <= passed; step++) {
+      const at = (this.#bucket + step) % BUCKETS;
+      this.#requestSum -= this.#requests[at]!;
+      this.#retrySum -= this.#retries[at]!;
+      this.#requests[at] = this.#retries[at] = 0;
+    }
+    this.#bucket = Math.max(bucket, this.#bucket);
+  }
+
+  #isVain(): boolean {
+    return this.#requestEnds.areMostlyBad(this.#now());
   }
 }

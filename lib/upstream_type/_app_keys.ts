@@ -1,11 +1,15 @@
 import { createHash } from "node:crypto";
-import { hasApiKey, withoutApiKey } from "./_canonical_query.ts";
+import { hasApiKey, mayBeApiKey, withoutApiKey } from "./_canonical_query.ts";
 import { mediaTypeOf } from "./_content.ts";
 import { classifyAuthorization } from "./_credentials.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
-import { KeyPool, placeOf } from "./_key_pool.ts";
+import { type KeyPlace, KeyPool, placeOf } from "./_key_pool.ts";
+import { RATE_CELLS } from "./_shared_rate.ts";
 import type { FieldChange } from "./_tmdb_fields.ts";
-import type { CredentialState, Held, TypedRequest, TypeOptions } from "./upstream_type.ts";
+import type { CredentialState, Held, Judgement, TypedRequest, TypeOptions } from "./upstream_type.ts";
+
+/** In place of a key's digest: what all keys of the pool have together. */
+const ALL_KEYS = "all";
 
 /** An application key as it is put into requests. */
 interface AppKey {
@@ -15,6 +19,14 @@ interface AppKey {
   /** The key alone, as it is written there. */
   readonly secret: string;
 }
+
+/** What is made of a 401, by whose fault it is; the client gets to see it where no other key is left. */
+const REFUSALS: Readonly<Record<ReturnType<KeyPool["refused"]>, Judgement>> = {
+  key: "credential",
+  "no other": "ok",
+  host: "refusing",
+  unknown: "disputed",
+};
 
 /** What a request is, as far as its key matters. */
 export interface KeyUse {
@@ -43,13 +55,14 @@ export class AppKeys {
   readonly #countsOf: (place: number) => CredentialCounts | undefined;
 
   constructor({ apiKeys, keyMode, now, onKeyEvent, credentials = {} }: TypeOptions) {
-    const { cellsOf, countsOf, limits, holds, hasOtherUpstreams: probesLimited } = credentials;
+    const { cellsOf, countsOf, limits, holds, upstreams } = credentials;
     const keys = keyMode === "pass" ? [] : apiKeys.map(appKey);
     this.#mode = keyMode;
     this.#keys = keys;
     this.#countsOf = countsOf ?? (() => undefined);
     this.#pool = new KeyPool({
-      ...{ count: keys.length, now, onEvent: onKeyEvent, limits, holds, probesLimited },
+      ...{ count: keys.length, now, onEvent: onKeyEvent, limits, holds, upstreams },
+      poolCells: limits?.per === "pool" ? cellsOf?.(ALL_KEYS) ?? new Int32Array(RATE_CELLS) : null,
       ...(cellsOf === undefined ? {} : { cellsOf: (index) => cellsOf(digest(keys[index]!.text)) }),
     });
     // A key that was not used yet is counted all the same.
@@ -73,7 +86,9 @@ export class AppKeys {
     const key = this.#keys[placeOf(ticket)]!;
     const { secret } = key;
     if (key.place === "authorization") return { query, change: ["authorization", key.text], credential, secret };
-    const change: FieldChange | null = this.#mode === "replace" ? ["authorization", null] : null;
+    const dropsField = this.#mode === "replace" ||
+      classifyAuthorization(request.header("authorization")) === "placeholder";
+    const change: FieldChange | null = dropsField ? ["authorization", null] : null;
     return { query: query === "" ? key.text : `${query}&${key.text}`, change, credential, secret };
   }
 
@@ -84,18 +99,23 @@ export class AppKeys {
   }
 
   /**
-   * The upstream answered 401. Says whether another key is worth a try. Where a session may be what was missing, the answer says
-   * nothing about the key: else anybody could have all keys ejected.
+   * The upstream answered 401. Says what to make of it. Where a session may be what was missing, the answer says nothing about the
+   * key: else anybody could have all keys ejected.
    */
-  refused(credential: number): boolean {
-    if ((credential & 1) === 0) return false;
+  refused(credential: number, place: KeyPlace | null = null): Judgement {
+    if (!this.isProof(credential)) return "ok";
     this.#count(credential >> 1, "refused");
-    return this.#pool.refused(credential >> 1);
+    return REFUSALS[this.#pool.refused(credential >> 1, place)];
+  }
+
+  /** Whether a 401 would speak of the key alone: the request had nothing else that could be refused. */
+  isProof(credential: number): boolean {
+    return (credential & 1) === 1;
   }
 
   /** The upstream took the key. */
-  accepted(credential: number): void {
-    this.#pool.accepted(credential >> 1);
+  accepted(credential: number, upstream: string | null = null): void {
+    this.#pool.accepted(credential >> 1, upstream);
   }
 
   #count(ticket: number, what: keyof CredentialCounts): void {
@@ -127,7 +147,7 @@ function holdsApiKey(body: string): boolean {
   if (!body.includes("api_key")) return false;
   try {
     const { api_key: key } = JSON.parse(body) ?? {};
-    return typeof key === "string" && key !== "";
+    return typeof key === "string" && mayBeApiKey(key);
   } catch {
     return false;
   }

@@ -73,13 +73,21 @@ export function withoutApiKey(query: string): string {
   return query.split("&").filter((pair) => !isApiKey(pairName(pair))).join("&");
 }
 
-/** Whether a raw query gives an application key, and not an empty one. */
+/** Whether a raw query gives an application key: one that TMDB could have given out, not what stands for one in an example. */
 export function hasApiKey(query: string): boolean {
   if (!mayHoldApiKey(query)) return false;
   return query.split("&").some((pair) => {
     const equals = pair.indexOf("=");
-    return equals > 0 && equals < pair.length - 1 && isApiKey(pairName(pair));
+    return equals > 0 && isApiKey(pairName(pair)) && mayBeApiKey(canonicalText(pair.slice(equals + 1)));
   });
+}
+
+/**
+ * Whether TMDB could have given this key out: 32 hex digits, or a token of three parts. `x`, `null`, `<api_key>` and an empty text
+ * are put there by programs and people that have none.
+ */
+export function mayBeApiKey(text: string): boolean {
+  return /^[0-9A-Fa-f]{32}$/.test(text) || /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
 }
 
 /** Cheap and never wrong with `false`: most queries need no closer look. */

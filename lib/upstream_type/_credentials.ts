@@ -1,10 +1,10 @@
 import { decodeBytes } from "./_tmdb_routes.ts";
 
 /**
- * Whom an `Authorization` field speaks for: nobody, an application (a read token), a user (any other bearer token), or
- * something that TMDB does not use (`other`).
+ * Whom an `Authorization` field speaks for: nobody, nobody although there is a text (`placeholder`), an application (a read token),
+ * a user (any other bearer token), or something that TMDB does not use (`other`).
  */
-export type Bearer = "none" | "app" | "user" | "other";
+export type Bearer = "none" | "placeholder" | "app" | "user" | "other";
 
 const MAX_TOKEN_LENGTH = 4096;
 const REMEMBERED = 1024;
@@ -24,9 +24,17 @@ export function classifyAuthorization(authorization: string | null): Bearer {
   return verdict;
 }
 
+/**
+ * What programs and people without a token put in its place: nothing, a language's word for nothing, or a text that says that a
+ * key belongs here. All else may be a user's, and is taken for it.
+ */
+const PLACEHOLDER =
+  /^(?:bearer\b *)?(?:null|undefined|none|nil|nan|x+|\*+|\.\.\.|(?:tmdb[_-]?)?api[_-]?key|your[ _-][\w -]{1,60}|<[^<>]*>|\{[^{}]*\}|\$?\{\{?[\w .]*\}?\}|\$\w+|%\w+%)?$/i;
+
 function judge(authorization: string): Bearer {
   const trimmed = authorization.trim();
   if (trimmed === "") return "none";
+  if (PLACEHOLDER.test(trimmed)) return "placeholder";
   const token = /^bearer +(\S+)$/i.exec(trimmed)?.[1];
   if (token === undefined) return "other";
   return isReadToken(token) ? "app" : "user";

@@ -1,5 +1,7 @@
 import { parseHttpDate } from "../http/http_date.ts";
-import { KEY_CELLS, type KeyLimits, LONGEST_REST_MS, SharedKey } from "./_shared_key.ts";
+import { type Culprit, KeyVerdicts } from "./_key_verdicts.ts";
+import { KEY_CELLS, LONGEST_REST_MS, SharedKey } from "./_shared_key.ts";
+import { type KeyLimits, SharedRate } from "./_shared_rate.ts";
 import type { CredentialState, Held, KeyEvent } from "./upstream_type.ts";
 
 /** Options of {@linkcode KeyPool}. */
@@ -9,12 +11,22 @@ export interface KeyPoolOptions {
   readonly onEvent?: (event: KeyEvent) => void;
   /** Where a key's standing is kept, by its index: {@linkcode KEY_CELLS} cells; memory of its own unless given. */
   readonly cellsOf?: (index: number) => Int32Array;
-  /** `null` for no limit. */
+  /** What each key is given; `null` for no limit. */
   readonly limits?: KeyLimits | null;
+  /** Where the limit holds for all keys together: the cells of their rate. */
+  readonly poolCells?: Int32Array | null;
   /** Whether requests wait while no key may be used; else the least bad one is used all the same. */
   readonly holds?: boolean;
-  /** Whether a limit may be that of one upstream of several, so that a key at its limit is tried now and then. */
-  readonly probesLimited?: boolean;
+  /** Of the pool. A limit may be that of one of several, so that a key at its limit is tried now and then; so may a refusal. */
+  readonly upstreams?: number;
+}
+
+/** Where a key was answered. */
+export interface KeyPlace {
+  /** Id of the upstream. */
+  readonly upstream: string;
+  /** Whether another upstream may be asked for the same request. */
+  readonly mayAskOther: boolean;
 }
 
 const MIN_COOL_DOWN_MS = 1000;
@@ -36,11 +48,18 @@ const INDEX_BITS = 10;
 export class KeyPool {
   readonly #keys: readonly SharedKey[];
   readonly #options: KeyPoolOptions;
+  /** Of all keys together; `null` where each has its own. */
+  readonly #rate: SharedRate | null;
+  readonly #verdicts: KeyVerdicts;
   #floor = 0;
+  /** The key that an upstream has refused and another one is to be asked with. */
+  #disputed = -1;
 
   constructor(options: KeyPoolOptions) {
-    const { count, cellsOf = () => new Int32Array(KEY_CELLS), limits = null } = options;
+    const { count, cellsOf = () => new Int32Array(KEY_CELLS), limits = null, poolCells = null } = options;
     this.#keys = Array.from({ length: count }, (_, index) => new SharedKey(cellsOf(index), limits));
+    this.#rate = limits === null || poolCells === null ? null : new SharedRate(poolCells, limits);
+    this.#verdicts = new KeyVerdicts(count);
     this.#options = options;
   }
 
@@ -54,9 +73,9 @@ export class KeyPool {
     const nowMs = this.#options.now();
     const inside = this.#keys.filter((key) => this.#isIn(key, nowMs));
     if (sticky) return this.#takeFirst(inside, nowMs);
-    const probe = this.#keys.findIndex((key) => this.#mayProbe(key, nowMs));
-    if (probe >= 0) return this.#given(probe);
-    return this.#takeOneOf(inside, nowMs);
+    const probe = this.#hasRoom(nowMs) ? this.#keys.findIndex((key) => this.#mayProbe(key, nowMs)) : -1;
+    if (probe >= 0) return this.#tried(probe, nowMs);
+    return this.#takeOneOf(this.#undisputed(inside), nowMs);
   }
 
   #takeFirst(inside: readonly SharedKey[], nowMs: number): number | Held {
@@ -66,11 +85,36 @@ export class KeyPool {
     return this.#takeOneOf(inside.slice(0, 1), nowMs);
   }
 
+  /** The key that is in dispute alone, once; else all. */
+  #undisputed(inside: readonly SharedKey[]): readonly SharedKey[] {
+    const disputed = this.#keys[this.#disputed];
+    this.#disputed = -1;
+    return disputed === undefined || !inside.includes(disputed) ? inside : [disputed];
+  }
+
   #takeOneOf(inside: readonly SharedKey[], nowMs: number): number | Held {
     if (inside.length === 0) return this.#takeResting(nowMs);
-    const first = leastUsed(inside.filter((key) => key.hasRoom(nowMs)));
-    if (first?.tryTake(nowMs) || !this.#options.holds) return this.#given(this.#keys.indexOf(first ?? inside[0]!));
-    return { heldMs: Math.max(1, Math.min(...inside.map((key) => key.roomInMs(nowMs)))) };
+    const key = leastUsed(inside.filter((one) => one.hasRoom(nowMs))) ?? soonest(inside, (one) => one.roomInMs(nowMs));
+    return this.#spend(key, nowMs) ?? this.#given(this.#keys.indexOf(key));
+  }
+
+  /** Takes what a request costs, of the key and of the pool; says how long to wait where that is not there. */
+  #spend(key: SharedKey, nowMs: number): Held | null {
+    if (!this.#options.holds) {
+      // What is there: few go out so, and they wait for nobody.
+      this.#rate?.tryTake(nowMs);
+      key.tryTake(nowMs);
+      return null;
+    }
+    if (this.#rate?.tryTake(nowMs) === false) return { heldMs: Math.max(1, this.#rate.roomInMs(nowMs)) };
+    if (key.tryTake(nowMs)) return null;
+    this.#rate?.giveBack();
+    return { heldMs: Math.max(1, key.roomInMs(nowMs)) };
+  }
+
+  /** Whether the pool may send one more request now, whatever its keys may. */
+  #hasRoom(nowMs: number): boolean {
+    return !this.#options.holds || (this.#rate?.hasRoom(nowMs) ?? true);
   }
 
   /** The upstream answered 429 to a key. Says whether there is another one to try. */
@@ -82,19 +126,35 @@ export class KeyPool {
     return this.#isAnyIn(nowMs);
   }
 
-  /** The upstream refused a key (401). Says whether there is another one to try. */
-  refused(ticket: number): boolean {
+  /**
+   * An upstream refused a key (401). Says whose fault that is, and where it is the key's whether there is another key to try: `"no
+   * other"` where not. Without a place there is no other upstream that could say something else.
+   */
+  refused(ticket: number, place: KeyPlace | null = null): Culprit | "no other" {
     const nowMs = this.#options.now();
+    const culprit = place === null ? "key" : this.#culprit(placeOf(ticket), place, nowMs);
+    if (culprit === "unknown") this.#disputed = placeOf(ticket);
+    if (culprit !== "key") return culprit;
     const ejectionMs = FIRST_EJECTION_MS * 2 ** streakBefore(this.#keys[placeOf(ticket)]!, nowMs);
     this.#out(ticket, "refused", nowMs + Math.min(ejectionMs, LONGEST_REST_MS.refused));
-    return this.#isAnyIn(nowMs);
+    return this.#isAnyIn(nowMs) ? "key" : "no other";
+  }
+
+  #culprit(key: number, { upstream, mayAskOther }: KeyPlace, nowMs: number): Culprit {
+    const culprit = this.#verdicts.refused(key, upstream, { nowMs, mayAskOther });
+    const { upstreams = 1 } = this.#options;
+    return culprit === "unknown" && this.#verdicts.refusals(key, nowMs) >= upstreams ? "key" : culprit;
   }
 
   /** The upstream took a key. An answer to a request from before its last rest says nothing about now. */
-  accepted(ticket: number): void {
-    const key = this.#keys[placeOf(ticket)]!;
+  accepted(ticket: number, upstream: string | null = null): void {
+    const place = placeOf(ticket);
+    const key = this.#keys[place]!;
+    if (upstream !== null && (this.#options.upstreams ?? 1) > 1) {
+      this.#verdicts.accepted(place, upstream, this.#options.now());
+    }
     if (key.rests !== ticket >>> INDEX_BITS || !key.recover()) return;
-    this.#options.onEvent?.({ key: placeOf(ticket) + 1, event: "recovered", untilMs: 0 });
+    this.#options.onEvent?.({ key: place + 1, event: "recovered", untilMs: 0 });
   }
 
   /** How the keys stand now. */
@@ -116,6 +176,12 @@ export class KeyPool {
     const key = this.#keys[index]!;
     this.#floor = key.share++;
     return (key.rests << INDEX_BITS) | index;
+  }
+
+  /** A key is tried that is out, where the pool has room. */
+  #tried(index: number, nowMs: number): number {
+    this.#rate?.tryTake(nowMs);
+    return this.#given(index);
   }
 
   #out(ticket: number, standing: "limited" | "refused", untilMs: number): void {
@@ -153,14 +219,21 @@ export class KeyPool {
   /** All are out. A limited one is worth waiting for; where all were refused the client had better see what the upstream says. */
   #takeResting(nowMs: number): number | Held {
     const limited = this.#keys.filter((key) => key.standing === "limited");
-    const soonest = (limited.length > 0 ? limited : this.#keys).reduce((one, other) =>
-      other.restMs(nowMs) < one.restMs(nowMs) ? other : one
-    );
-    const { holds, probesLimited } = this.#options;
-    const isUsed = !holds || limited.length === 0 || (probesLimited && soonest.claimProbe(nowMs, LIMITED_PROBE_MS));
-    if (isUsed) return this.#given(this.#keys.indexOf(soonest));
-    return { heldMs: Math.max(1, soonest.restMs(nowMs)) };
+    const first = soonest(limited.length > 0 ? limited : this.#keys, (key) => key.restMs(nowMs));
+    const index = this.#keys.indexOf(first);
+    const { holds, upstreams = 1 } = this.#options;
+    if (!holds) return this.#tried(index, nowMs);
+    if (limited.length === 0) return this.#spend(first, nowMs) ?? this.#given(index);
+    if (upstreams > 1 && this.#hasRoom(nowMs) && first.claimProbe(nowMs, LIMITED_PROBE_MS)) {
+      return this.#tried(index, nowMs);
+    }
+    return { heldMs: Math.max(1, first.restMs(nowMs)) };
   }
+}
+
+/** The one that may be used first. */
+function soonest(keys: readonly SharedKey[], waitMs: (key: SharedKey) => number): SharedKey {
+  return keys.reduce((one, other) => waitMs(other) < waitMs(one) ? other : one);
 }
 
 /** Index of the key that a ticket names. */

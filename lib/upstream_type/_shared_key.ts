@@ -1,12 +1,7 @@
+import { type KeyLimits, lowBits, RATE_CELLS, SharedRate } from "./_shared_rate.ts";
+
 /** How a key stands: usable, resting after a 429, or out after a 401. */
 export type KeyStanding = "ready" | "limited" | "refused";
-
-/** How many requests one key is given. */
-export interface KeyLimits {
-  readonly maxPerSecond: number;
-  /** Requests at once after a pause. */
-  readonly burst: number;
-}
 
 const LIMITED = 1;
 const REFUSED = 2;
@@ -16,26 +11,18 @@ const STANDINGS: readonly KeyStanding[] = ["ready", "limited", "refused"];
 const UNTIL_MS = 0;
 /** Two bits of standing, five of limits or refusals in a row, the rest counts rests. */
 const STANDING = 1;
-/** Thousandths of a request that may be sent now. */
-const TOKENS = 2;
-const FILLED_AT_MS = 3;
-/** Thousandths of a request per second; 0 is all that is allowed. */
-const RATE = 4;
-const PROBED_AT_MS = 5;
+/** The first of those of its rate. */
+const RATE = 2;
+const PROBED_AT_MS = RATE + RATE_CELLS;
 
 /** How many 32-bit cells a key's standing takes. */
-export const KEY_CELLS = 6;
+export const KEY_CELLS = PROBED_AT_MS + 1;
 
-const ONE = 1000;
 const MAX_STREAK = 16;
 /** Of the count of rests as much as a credential's number has room for. */
 const RESTS_MASK = 0xffff;
 /** The longest rests, in milliseconds. One that seems longer is over: the clock was set back, or its low bits have overflown. */
 export const LONGEST_REST_MS = { limited: 300_000, refused: 3_600_000 } as const;
-const CLOCK_SET_BACK_MS = 1000;
-/** What of the rate is left after a 429, and what of the allowed rate each good answer gives back. */
-const SLOWER = 0.5;
-const FASTER = 0.01;
 
 /**
  * One key, as all workers know it: its standing, and a token bucket for its rate, in shared memory. No locks: whoever changes the
@@ -43,14 +30,15 @@ const FASTER = 0.01;
  */
 export class SharedKey {
   readonly #cells: Int32Array;
-  readonly #limits: KeyLimits | null;
+  /** `null` for no limit. */
+  readonly #rate: SharedRate | null;
   /** Requests that this worker gave it, for balance with others; raised when it comes back. */
   share = 0;
 
   /** @param cells {@linkcode KEY_CELLS} of them, all 0 at first */
   constructor(cells: Int32Array, limits: KeyLimits | null) {
     this.#cells = cells;
-    this.#limits = limits;
+    this.#rate = limits === null ? null : new SharedRate(cells.subarray(RATE, RATE + RATE_CELLS), limits);
   }
 
   /** As last heard: a rest that is over is still named until the key is used again. */
@@ -78,29 +66,22 @@ export class SharedKey {
 
   /** Requests per second that it may be given now; `null` for no limit. */
   ratePerSecond(): number | null {
-    if (this.#limits === null) return null;
-    const rate = Atomics.load(this.#cells, RATE) / ONE;
-    return rate === 0 ? this.#limits.maxPerSecond : Math.min(rate, this.#limits.maxPerSecond);
+    return this.#rate?.perSecond ?? null;
   }
 
   /** Takes what one request costs, if it is there. */
   tryTake(nowMs: number): boolean {
-    if (this.#limits === null) return true;
-    this.#refill(nowMs, this.#limits.burst * ONE);
-    if (Atomics.sub(this.#cells, TOKENS, ONE) >= ONE) return true;
-    Atomics.add(this.#cells, TOKENS, ONE);
-    return false;
+    return this.#rate?.tryTake(nowMs) ?? true;
   }
 
   /** Whether one more request may be sent now. */
   hasRoom(nowMs: number): boolean {
-    return this.#missing(nowMs) <= 0;
+    return this.#rate?.hasRoom(nowMs) ?? true;
   }
 
   /** Milliseconds until one more request may be sent, if nobody else sends one. */
   roomInMs(nowMs: number): number {
-    const missing = this.#missing(nowMs);
-    return missing <= 0 ? 0 : Math.ceil(missing / this.ratePerSecond()!);
+    return this.#rate?.roomInMs(nowMs) ?? 0;
   }
 
   /** Of all workers one at a time is told to try a key that may be well again. */
@@ -125,7 +106,7 @@ export class SharedKey {
     const next = to | (streak << 2) | (((this.rests + 1) & RESTS_MASK) << 7);
     if (Atomics.compareExchange(this.#cells, STANDING, word, next) !== word) return false;
     Atomics.store(this.#cells, PROBED_AT_MS, 0);
-    if (to === LIMITED) this.#slowDown(nowMs);
+    if (to === LIMITED) this.#rate?.slowDown(nowMs);
     return true;
   }
 
@@ -137,7 +118,7 @@ export class SharedKey {
 
   /** An upstream took it. Says whether that is news. */
   recover(): boolean {
-    this.#speedUp();
+    this.#rate?.speedUp();
     const word = this.#word;
     if ((word & 127) === 0) return false;
     return Atomics.compareExchange(this.#cells, STANDING, word, word & ~127) === word;
@@ -146,46 +127,4 @@ export class SharedKey {
   get #word(): number {
     return Atomics.load(this.#cells, STANDING);
   }
-
-  /** Thousandths of a request that are missing to one. */
-  #missing(nowMs: number): number {
-    if (this.#limits === null) return 0;
-    this.#refill(nowMs, this.#limits.burst * ONE);
-    return ONE - Atomics.load(this.#cells, TOKENS);
-  }
-
-  /** Adds what time has earned. The worker that moves the clock on is the one that adds. */
-  #refill(nowMs: number, fullTokens: number): void {
-    const now = lowBits(nowMs);
-    const last = Atomics.load(this.#cells, FILLED_AT_MS);
-    const elapsedMs = (now - last) | 0;
-    const earned = last === 0 ? fullTokens : Math.floor(Math.max(0, elapsedMs) * this.ratePerSecond()!);
-    // Another worker's reading may be a moment ahead; a clock that was set back begins anew, with nothing earned.
-    if (earned === 0 && elapsedMs > -CLOCK_SET_BACK_MS) return;
-    if (Atomics.compareExchange(this.#cells, FILLED_AT_MS, last, now) !== last) return;
-    const tokens = Atomics.load(this.#cells, TOKENS);
-    Atomics.add(this.#cells, TOKENS, Math.max(0, Math.min(earned, fullTokens - tokens)));
-  }
-
-  /** The limit is lower than was thought. */
-  #slowDown(nowMs: number): void {
-    const rate = this.ratePerSecond();
-    if (rate === null) return;
-    Atomics.store(this.#cells, RATE, Math.max(ONE, Math.round(rate * SLOWER * ONE)));
-    Atomics.store(this.#cells, FILLED_AT_MS, lowBits(nowMs));
-    Atomics.store(this.#cells, TOKENS, 0);
-  }
-
-  #speedUp(): void {
-    const rate = Atomics.load(this.#cells, RATE);
-    if (rate === 0 || this.#limits === null) return;
-    const { maxPerSecond } = this.#limits;
-    const next = rate + Math.max(1, Math.round(maxPerSecond * FASTER * ONE));
-    Atomics.compareExchange(this.#cells, RATE, rate, next >= maxPerSecond * ONE ? 0 : next);
-  }
-}
-
-/** A time's low 32 bits, never 0: that says that there was none. */
-function lowBits(timeMs: number): number {
-  return (timeMs | 0) || 1;
 }

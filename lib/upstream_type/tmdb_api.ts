@@ -7,6 +7,7 @@ import { tmdbLinks } from "./_tmdb_links.ts";
 import { apiTags, tmdbDocuments, tmdbTarget } from "./_tmdb_targets.ts";
 import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
 import type {
+  AnswerSource,
   DefaultCheck,
   Held,
   Judgement,
@@ -48,6 +49,7 @@ export class TmdbApi implements UpstreamType {
   readonly hostInKey = false;
   readonly acceptEncoding = "gzip";
   readonly wholeBodies = true;
+  readonly mendsRetryAfter = true;
   readonly links = tmdbLinks;
   readonly simpleTags = false;
   readonly documents = tmdbDocuments;
@@ -106,7 +108,7 @@ export class TmdbApi implements UpstreamType {
     return { query, set: change === null ? changes : [...changes, change], credential, secret };
   }
 
-  judge({ status, fields }: ResponseHead, credential: number | null): Judgement {
+  judge({ status, fields }: ResponseHead, credential: number | null, from?: AnswerSource): Judgement {
     const mediaType = mediaTypeOf(fieldValue(fields, "content-type"));
     if (status === 429) return this.#limited(fieldValue(fields, "retry-after"), credential);
     if (hasContent(status, fieldValue(fields, "content-length")) && this.#isWrong(status, mediaType)) {
@@ -114,9 +116,8 @@ export class TmdbApi implements UpstreamType {
     }
     if (status >= 500) return "failed";
     if (credential === null) return "ok";
-    // TMDB says so in JSON; what else says it is not TMDB.
-    if (status === 401) return mediaType === "application/json" && this.#keys.refused(credential) ? "credential" : "ok";
-    if (status !== 403) this.#keys.accepted(credential);
+    if (status === 401) return this.#refused(credential, { isTmdb: mediaType === "application/json", from });
+    if (status !== 403) this.#keys.accepted(credential, from?.id ?? null);
     return "ok";
   }
 
@@ -135,6 +136,13 @@ export class TmdbApi implements UpstreamType {
     if (isPage(mediaType) && (status === 401 || status === 404 || status === 410)) return true;
     // Clients look for TMDB's code in what says that the upstream has failed.
     return status >= 500 && mediaType !== "" && !isJsonType(mediaType);
+  }
+
+  /** TMDB says so in JSON; what else says it is not TMDB, and stands in the way to it. */
+  #refused(credential: number, { isTmdb, from }: { isTmdb: boolean; from: AnswerSource | undefined }): Judgement {
+    const mayAskOther = from?.mayAskOther() ?? false;
+    if (!isTmdb) return mayAskOther && this.#keys.isProof(credential) ? "refusing" : "ok";
+    return this.#keys.refused(credential, from === undefined ? null : { upstream: from.id, mayAskOther });
   }
 
   #limited(retryAfter: string | null, credential: number | null): Judgement {

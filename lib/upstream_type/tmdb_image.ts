@@ -66,6 +66,7 @@ export class TmdbImage implements UpstreamType {
   readonly hostInKey = false;
   readonly acceptEncoding = "identity";
   readonly wholeBodies = true;
+  readonly mendsRetryAfter = true;
   readonly simpleTags = true;
   readonly cors = "*";
   readonly responseFields: Readonly<Fields>;

@@ -72,12 +72,24 @@ export interface ResponseHead {
   readonly fields: Readonly<Fields>;
 }
 
+/** Where an answer comes from. */
+export interface AnswerSource {
+  /** Id of the upstream. */
+  readonly id: string;
+  /** Whether another upstream could be asked next. */
+  mayAskOther(): boolean;
+}
+
 /** What a type makes of an upstream's answer. */
 export type Judgement =
   /** Serve it. */
   | "ok"
   /** The credential was refused or is limited: try again with another; the host is well. */
   | "credential"
+  /** The credential was refused, by its own fault or the host's: try another host with it, which will show. */
+  | "disputed"
+  /** The host refuses credentials that another one takes. */
+  | "refusing"
   /** 429 from the host. */
   | "limited"
   /** 5xx. */
@@ -119,16 +131,19 @@ export interface TypeOptions {
 
 /** How a type's credentials are used, and where what is known of them is kept; each part has a default. */
 export interface CredentialOptions {
-  /** What each may be given; no limit by default. */
-  readonly limits?: { readonly maxPerSecond: number; readonly burst: number } | null;
+  /** What each may be given, or all of a pool together; no limit by default. */
+  readonly limits?: { readonly per: "pool" | "key"; readonly maxPerSecond: number; readonly burst: number } | null;
   /** Cells of 32 bits for a credential's standing, all 0 at first, by a digest of it; shared by all workers, or this one's own. */
   readonly cellsOf?: (digest: string) => Int32Array;
   /** Counters by place, from 1; no one counts by default. */
   readonly countsOf?: (place: number) => CredentialCounts;
   /** Whether {@linkcode UpstreamType.outgoing} may say that a request is to wait; by default a limit is overstepped rather. */
   readonly holds?: boolean;
-  /** Whether the pool has more than one upstream, so that a limit may be that of one of them. */
-  readonly hasOtherUpstreams?: boolean;
+  /**
+   * Upstreams of the pool: a limit, or a refusal, may be that of one of several.
+   * @default 1
+   */
+  readonly upstreams?: number;
 }
 
 /** What happened to a key of a pool; it names the key by its place, never by its text. */
@@ -200,8 +215,13 @@ export interface UpstreamType {
   readsBody?(request: TypedRequest): boolean;
   /** Puts credentials in and takes out what the upstream must not see. Called once per try; again after it said to wait. */
   outgoing(request: TypedRequest): Outgoing | Held;
-  /** Judges an answer and takes note of what it says about the credential. */
-  judge(head: ResponseHead, credential: number | null): Judgement;
+  /**
+   * Judges an answer and takes note of what it says about the credential. `from` is where it comes from; without it, no other
+   * upstream has anything to say.
+   */
+  judge(head: ResponseHead, credential: number | null, from?: AnswerSource): Judgement;
+  /** Whether clients are told in whole seconds how long to wait after a 429, whatever the upstream says of it, or does not. */
+  readonly mendsRetryAfter?: boolean;
   /**
    * Whether clients of the type can read an answer that says that the upstream is over its limit; another one is replaced by the
    * gateway's own. Left out by types whose clients read the status alone.

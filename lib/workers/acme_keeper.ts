@@ -33,9 +33,9 @@ export interface AcmeKeeperOptions {
 
 /** What it needs of the gateway that runs. */
 export interface AcmeLink {
-  readonly config: () => Config;
+  readonly config: Config;
   /** Has every worker answer these challenges, and no others. */
-  readonly setChallenges: (challenges: Challenges) => Promise<void>;
+  setChallenges(challenges: Challenges): Promise<void>;
 }
 
 interface Failures {
@@ -96,7 +96,7 @@ export class AcmeKeeper implements ChallengeDesk {
 
   /** Fetches what is due, one after the other; never rejects. */
   async tend(): Promise<void> {
-    const all = this.#link?.config().listeners.flatMap(({ tls }) => tls?.acme ?? []) ?? [];
+    const all = this.#link?.config.listeners.flatMap(({ tls }) => tls?.acme ?? []) ?? [];
     for (const [name, acme] of new Map(await Promise.all(all.map(async (one) => [await nameOf(one), one] as const)))) {
       if (this.#isClosed) return;
       if ((this.#failures.get(name)?.untilMs ?? 0) > this.#now() || !await this.#isDue(name)) continue;

@@ -17,21 +17,15 @@ export interface AdminRequest {
   readonly body: string | undefined;
   readonly timeoutMs: number;
   /**
-   * The certificate that the gateway has to show, in PEM, its own first; `null` where the system's authorities decide. A gateway on
-   * this machine is asked for by its address, which its certificate may not name, but its files are known.
+   * File of the certificate that the gateway has to show, in PEM, its own first; `null` where the system's authorities decide. A
+   * gateway on this machine is asked for by its address, which its certificate may not name, but its files are known.
    */
-  readonly certificate: string | null;
+  readonly certificateFile: string | null;
 }
 
-/** Where the admin surface of a configuration is to be reached from this machine, without a slash at its end. */
-export function adminUrl({ listen: { hostname, port }, tls }: AdminConfig): string {
-  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
-  return `${tls === null ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-/** The certificate that a gateway of a configuration shows to whoever asks for it by its address; `null` where it is plain. */
-export function adminCertificate({ tls }: AdminConfig): string | null {
-  return tls?.certificates[0]?.cert ?? null;
+/** File of the certificate that a gateway of a configuration shows to whoever asks for it by its address; `null` where it is plain. */
+export function adminCertificateFile({ tls }: AdminConfig): string | null {
+  return tls?.certificates[0]?.certFile ?? null;
 }
 
 /**
@@ -40,9 +34,17 @@ export function adminCertificate({ tls }: AdminConfig): string | null {
  * @throws {Error} when nobody answers, or shows another certificate
  */
 export async function adminFetch(url: string, request: AdminRequest): Promise<AdminResponse> {
-  const { method, headers, body, timeoutMs, certificate } = request;
-  if (certificate !== null && url.startsWith("https:")) return await pinnedFetch(url, { ...request, certificate });
-  const response = await fetch(url, { method, headers, body, signal: AbortSignal.timeout(timeoutMs) });
+  const { method, headers, body, timeoutMs, certificateFile } = request;
+  if (certificateFile !== null && url.startsWith("https:")) {
+    return await pinnedFetch(url, { ...request, certificate: await Deno.readTextFile(certificateFile) });
+  }
+  const response = await fetch(url, {
+    method,
+    headers,
+    body,
+    redirect: "manual",
+    signal: AbortSignal.timeout(timeoutMs),
+  });
   return { ok: response.ok, status: response.status, text: await response.text() };
 }
 

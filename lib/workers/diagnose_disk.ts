@@ -1,5 +1,5 @@
 import { dirname, join, relative } from "node:path";
-import { freeBytesBeside, inspectKvFile, openKvFile } from "../cache/kv_open.ts";
+import { foreignKvFile, freeBytesBeside, inspectKvFile, openKvFile } from "../cache/kv_open.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { formatSizeBytes } from "../config/units.ts";
@@ -30,7 +30,7 @@ async function folderFinding(dataDir: string): Promise<Finding> {
   const shown = shownPath(dataDir);
   const { state } = await Deno.permissions.query({ name: "write", path: dataDir });
   if (state !== "granted") {
-    const remedy = `give the gateway and this command --allow-write=${shown}: \`deno task\` allows ./data alone`;
+    const remedy = `give the gateway and this command --allow-write=${shown}, as \`deno task\` does`;
     return { check, state: "warn", text: `${shown}: this process was not allowed to write there`, remedy };
   }
   try {
@@ -61,6 +61,11 @@ async function fileFinding(path: string, { timeoutMs, isRunning }: DiskOptions):
   const check = "kv";
   if (!await exists(path)) return { check, state: "ok", text: `no ${NAME} yet: the start makes it`, remedy: null };
   if (isRunning) return { check, state: "ok", text: `${NAME} is in use by the gateway that runs`, remedy: null };
+  const foreign = foreignKvFile(path);
+  if (foreign !== null) {
+    const remedy = "the gateway would serve from memory alone: give the file to the user that it runs as";
+    return { check, state: "warn", text: foreign, remedy };
+  }
   const verdict = inspectKvFile(path);
   if (verdict.kind === "sound") return await openingFinding(path, timeoutMs);
   const text = `${NAME}: ${verdict.problem}`;

@@ -1,10 +1,10 @@
-import { formatListenAddress, isLoopback, isUnix } from "../config/addresses.ts";
-import type { AdminConfig, Config, TcpAddress } from "../config/config.ts";
+import { formatListenAddress, isLoopback, isUnix, overlaps, reachableUrl } from "../config/addresses.ts";
+import type { AdminConfig, Config, ListenAddress, TcpAddress } from "../config/config.ts";
 import type { Loaded } from "../config/load_result.ts";
 import { portsInUse } from "../config/ports.ts";
 import type { PoolDiagnosis } from "../gateway/diagnose_pool.ts";
 import type { Finding } from "../gateway/finding.ts";
-import { adminCertificate, adminFetch, adminUrl } from "./admin_fetch.ts";
+import { adminCertificateFile, adminFetch } from "./admin_fetch.ts";
 import { countOpenable } from "./descriptor_limit.ts";
 import { shownSize } from "./diagnose_disk.ts";
 
@@ -46,8 +46,16 @@ export function machineFindings(config: Config, machine: Machine): Finding[] {
   ];
 }
 
-/** Whether the gateway can listen where it is to, and who is there if not. */
-export async function portFindings(loaded: Loaded, running: string | null, timeoutMs: number): Promise<Finding[]> {
+/**
+ * Whether the gateway can listen where it is to, and who is there if not. `held` is where the gateway that runs listens; all that is in
+ * use is taken for its own where that is not known.
+ */
+export async function portFindings(
+  loaded: Loaded,
+  running: string | null,
+  timeoutMs: number,
+  held: readonly ListenAddress[] = [],
+): Promise<Finding[]> {
   const busy = new Map(portsInUse(loaded.listening).map((problem) => [problem.path, problem.message]));
   return await Promise.all(loaded.listening.map(async ({ path, address }): Promise<Finding> => {
     const check = "port";
@@ -57,7 +65,9 @@ export async function portFindings(loaded: Loaded, running: string | null, timeo
       const text = isUnix(address) ? `${shown} can be there` : `${shown} is free`;
       return { check, state: "ok", text, remedy: null };
     }
-    if (running !== null) return { check, state: "ok", text: `${shown} is in use by ${running}`, remedy: null };
+    if (running !== null && (held.length === 0 || held.some((own) => overlaps(own, address)))) {
+      return { check, state: "ok", text: `${shown} is in use by ${running}`, remedy: null };
+    }
     if (isUnix(address) || !message.includes("another process")) {
       return { check, state: "fail", text: `${path}: ${message}`, remedy: "give an address that can be listened on" };
     }
@@ -116,12 +126,12 @@ export async function runningGateway({ admin }: Config, timeoutMs: number): Prom
 }
 
 async function askedIfReady(admin: AdminConfig, timeoutMs: number): Promise<{ ok: boolean; text: string }> {
-  const url = `${adminUrl(admin)}/ready`;
-  const certificate = adminCertificate(admin);
-  if (certificate !== null) {
-    return await adminFetch(url, { method: "GET", headers: {}, body: undefined, timeoutMs, certificate });
+  const certificateFile = adminCertificateFile(admin);
+  if (certificateFile !== null) {
+    const asked = { method: "GET", headers: {}, body: undefined, timeoutMs, certificateFile };
+    return await adminFetch(`${reachableUrl(admin.listen, "https")}/ready`, asked);
   }
-  const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+  const response = await fetch(`${reachableUrl(admin.listen)}/ready`, { signal: AbortSignal.timeout(timeoutMs) });
   return { ok: response.ok, text: await beginningOf(response) };
 }
 
@@ -141,18 +151,13 @@ async function whoIsAt(address: TcpAddress, timeoutMs: number): Promise<string> 
     signal: AbortSignal.timeout(Math.min(timeoutMs, 1_000)),
   } as const;
   try {
-    const response = await fetch(`http://${reachable(address)}/`, request);
+    const response = await fetch(`${reachableUrl(address)}/`, request);
     await response.body?.cancel();
     const server = response.headers.get("server") ?? response.headers.get("via");
     return server === null ? "a program that speaks HTTP" : `a program that calls itself "${server.slice(0, 60)}"`;
   } catch {
     return "another program";
   }
-}
-
-function reachable({ hostname, port }: TcpAddress): string {
-  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
-  return formatListenAddress({ hostname: host, port });
 }
 
 function memoryFinding({ server: { workers }, cache }: Config, memoryBytes: number | null): Finding {
@@ -211,6 +216,8 @@ function migratesConnections(): boolean | null {
 
 /** A container's limit where it can be read, else the machine's memory. */
 function memoryBytes(): number | null {
+  // Asked first: on a terminal Deno asks for the permission, and waits.
+  if (Deno.permissions.querySync({ name: "sys", kind: "systemMemoryInfo" }).state !== "granted") return null;
   try {
     const { total } = Deno.systemMemoryInfo();
     return Math.min(total, containerBytes());

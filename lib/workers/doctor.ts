@@ -1,4 +1,4 @@
-import type { Config } from "../config/config.ts";
+import type { Config, ListenAddress } from "../config/config.ts";
 import { formatLocated } from "../config/located.ts";
 import type { Loaded } from "../config/load_result.ts";
 import { type DiagnoseOptions, diagnosePools, type PoolDiagnosis } from "../gateway/diagnose_pool.ts";
@@ -26,8 +26,14 @@ export interface Diagnosis {
   readonly summary: Readonly<Record<FindingState, number>>;
 }
 
+/** How a configuration and its machine are looked over. */
+export interface DoctorOptions extends DiagnoseOptions {
+  /** Where the gateway that runs listens, as far as it says. */
+  readonly held?: readonly ListenAddress[];
+}
+
 /** Looks over a configuration's upstreams and the machine that it is to run on. Each step has its deadline. Never throws. */
-export async function diagnose(loaded: Loaded, options: DiagnoseOptions): Promise<Diagnosis> {
+export async function diagnose(loaded: Loaded, options: DoctorOptions): Promise<Diagnosis> {
   const { config, file } = loaded;
   const [pools, machine] = await Promise.all([diagnosePools(config, options), machineOf(loaded, config, options)]);
   const all = [...pools.flatMap(findingsOf), ...machine, clockFinding(pools)];
@@ -45,13 +51,13 @@ export async function diagnose(loaded: Loaded, options: DiagnoseOptions): Promis
   };
 }
 
-async function machineOf(loaded: Loaded, config: Config, { timeoutMs }: DiagnoseOptions): Promise<Finding[]> {
+async function machineOf(loaded: Loaded, config: Config, { timeoutMs, held }: DoctorOptions): Promise<Finding[]> {
   const running = await runningGateway(config, timeoutMs);
   return [
     ...await diagnoseDisk(config, { timeoutMs, isRunning: running !== null }),
     ...tlsFindings(config, Date.now()),
     ...machineFindings(config, thisMachine(loaded.file)),
-    ...await portFindings(loaded, running, timeoutMs),
+    ...await portFindings(loaded, running, timeoutMs, held),
     adminFinding(config),
   ];
 }

@@ -4,6 +4,7 @@ import { wantsImageWorker } from "../gateway/compile_images.ts";
 import { type SharedLimits, sweepLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
+import { addDrained, type Drained, settled } from "./drained.ts";
 import type {
   Challenges,
   ConfigGeneration,
@@ -16,6 +17,7 @@ import type {
 } from "./messages.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 import { firstProblem, replaceUnless, WorkerHandle } from "./worker_handle.ts";
+import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 
 /** A small machine under load takes its time; one that hangs is found out all the same. */
 const START_TIMEOUT_MS = 120_000;
@@ -45,6 +47,8 @@ export interface FleetOptions {
   readonly logger: Logger;
   /** No worker lives and none can be started. */
   readonly onLost: () => void;
+  /** A worker has come up. */
+  readonly onUp?: (slot: Slot, handle: WorkerHandle) => void;
 }
 
 /** One place for a worker; the worker in it may change. */
@@ -63,14 +67,15 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #lasting: readonly Slot[];
   readonly #image: Slot;
+  /** Where the workers write that were started first. */
+  readonly #places: WrittenPlaces;
   #current: ConfigGeneration;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   /** Workers on their way up. */
   readonly #starting = new Map<Slot, WorkerHandle>();
-  #messageId = 0;
+  /** Of purges, prewarms and reads. */
+  #lastId = 0;
   #challenges: Challenges = new Map();
-  #prewarmId = 0;
-  #readId = 0;
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
   /** The serving worker that listens where only one can. */
@@ -79,6 +84,7 @@ export class Fleet {
   constructor(options: FleetOptions, first: ConfigGeneration) {
     this.#options = options;
     this.#current = first;
+    this.#places = { dataDir: first.config.server.dataDir, listeners: first.config.listeners };
     const serving = Array.from({ length: options.servingWorkers }, (_, index) => newSlot("serving", index));
     this.#lasting = [...serving, newSlot("health", options.servingWorkers)];
     this.#image = newSlot("image", this.#lasting.length);
@@ -145,13 +151,13 @@ export class Fleet {
    * serves what they purge: a worker that does not answer is replaced. Answers how many took them.
    */
   async purge(rules: readonly PurgeRule[]): Promise<number> {
-    const id = ++this.#messageId;
+    const id = ++this.#lastId;
     return await this.#tellServing({ type: "purge", id, rules }, (told) => told.type === "purged" && told.id === id);
   }
 
   /** Has every serving worker answer these challenges, and no others. */
   async setChallenges(challenges: Challenges): Promise<void> {
-    const id = ++this.#messageId;
+    const id = ++this.#lastId;
     this.#challenges = challenges;
     const isDone = (told: FromWorker) => told.type === "challenged" && told.id === id;
     await this.#tellServing({ type: "challenges", id, challenges }, isDone);
@@ -177,7 +183,7 @@ export class Fleet {
 
   /** Has one of the serving workers, in turn, fetch a target into the cache. */
   async prewarm(listener: string, url: string): Promise<PrewarmResult> {
-    const id = ++this.#prewarmId;
+    const id = ++this.#lastId;
     const serving = this.slots.flatMap((slot) => slot.role === "serving" && slot.handle?.alive ? [slot.handle] : []);
     const handle = serving[id % Math.max(1, serving.length)];
     if (handle === undefined) return { outcome: "busy", detail: null, bytes: 0 };
@@ -193,7 +199,7 @@ export class Fleet {
 
   /** Has one of the serving workers, in turn, ask a pool's upstreams for a path and query. */
   async read(pool: string, target: string): Promise<ReadResult> {
-    const id = ++this.#readId;
+    const id = ++this.#lastId;
     const serving = this.slots.flatMap((slot) => slot.role === "serving" && slot.handle?.alive ? [slot.handle] : []);
     const handle = serving[id % Math.max(1, serving.length)];
     if (handle === undefined) return { outcome: "busy", body: null, detail: null, retryAfterMs: null };
@@ -222,18 +228,19 @@ export class Fleet {
     return sum;
   }
 
-  /** Lets every worker finish what it has begun, at most `graceMs`, and ends it. */
-  async stop(graceMs: number): Promise<void> {
+  /** Lets every worker finish what it has begun, at most `graceMs`, and ends it; what became of their requests. */
+  async stop(graceMs: number): Promise<Drained> {
     this.#stopping = true;
     clearInterval(this.#heartbeat);
     for (const timer of this.#restarts.values()) clearTimeout(timer);
     for (const handle of this.#starting.values()) handle.terminate();
-    await Promise.all(this.live.map(async (handle) => {
-      await handle.call({ type: "stop", graceMs }, (message) => message.type === "stopped", graceMs + 1_000).catch(
-        () => {},
-      );
+    const isStopped = (message: FromWorker) => message.type === "stopped";
+    const answers = await Promise.all(this.live.map(async (handle) => {
+      const answer = await handle.call({ type: "stop", graceMs }, isStopped, graceMs + 1_000).catch(() => null);
       handle.terminate();
+      return answer?.type === "stopped" ? [answer.drained] : [];
     }));
+    return addDrained(answers.flat(), this.slots.map(({ retired }) => retired));
   }
 
   /** A reload may have made the first work for it, or taken the last away. */
@@ -256,6 +263,7 @@ export class Fleet {
     const handle = new WorkerHandle({
       url: this.#options.url,
       name: slot.name,
+      permissions: workerPermissions(slot.role, { ...this.#places, listeners: this.#current.config.listeners }),
       onDeath: (reason) => this.#died(slot, handle, reason),
     });
     const init: InitMessage = {
@@ -287,6 +295,7 @@ export class Fleet {
     }
     slot.handle = handle;
     this.#introduce(slot);
+    this.#options.onUp?.(slot, handle);
   }
 
   /** A reload may have gone through while the worker was starting; the generation that it has now. */
@@ -320,9 +329,7 @@ export class Fleet {
     const wasUp = slot.handle === handle;
     if (wasUp) slot.handle = null;
     if (this.#stopping) return;
-    if (handle.report !== null) {
-      addCounts(slot.retired, { ...handle.report.counts, listeners: settled(handle.report.counts.listeners) });
-    }
+    if (handle.report !== null) addCounts(slot.retired, settled(handle.report.counts));
     if (slot.role === "serving") {
       sweepLeases(this.#options.leaseMemory, slot.index);
       sweepLimits(this.#options.sharedLimits, slot.index);
@@ -385,9 +392,4 @@ function newSlot(role: Slot["role"], index: number): Slot {
 
 function peerName({ role, index }: Slot): PeerName {
   return role === "serving" ? index : role;
-}
-
-/** The counters of a worker that has died: nothing of it is in flight any more. */
-function settled(listeners: WorkerCounts["listeners"]): WorkerCounts["listeners"] {
-  return Object.fromEntries(Object.entries(listeners).map(([name, counts]) => [name, { ...counts, inFlight: 0 }]));
 }

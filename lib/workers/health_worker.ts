@@ -80,6 +80,11 @@ class HealthWorker implements WorkerRole {
       publish: (tables, removed) => writer === null ? tell(ports, tables) : writer.publish(tables, removed),
       onTrouble: (error) => logger.warn("Health cannot be written to Deno KV", { problem: String(error) }),
       onTransition: (transition) => logTransition(logger, transition),
+      onCheck: ({ pool, id, verdict, reason, latencyMs }) =>
+        logger.debug("An upstream was checked", {
+          ...{ pool, upstream: id, verdict, reason: reason === "" ? undefined : reason },
+          ms: Math.round(latencyMs * 10) / 10,
+        }),
     });
     const keys = keysOf(init, logger);
     const targets = targetsOf(init, keys, new Map());

@@ -5,6 +5,7 @@ import type { Config } from "../config/config.ts";
 import type { SharedLimits } from "../gateway/limits.ts";
 import type { ResilienceState } from "../gateway/resilience_state.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
+import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { ServerCounts } from "../server/server_counts.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
@@ -87,7 +88,7 @@ export type FromWorker =
   | { readonly type: "prewarmed"; readonly id: number; readonly result: PrewarmResult }
   | { readonly type: "was-read"; readonly id: number; readonly result: ReadResult }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }
-  | { readonly type: "stopped" };
+  | { readonly type: "stopped"; readonly drained: Drained };
 
 /** What a worker says of itself with each heartbeat: plain data. */
 export interface WorkerReport {

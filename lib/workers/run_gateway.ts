@@ -1,15 +1,19 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type ClaimedKvFile, claimKvFile } from "../cache/kv_claim.ts";
 import { systemClock } from "../clock.ts";
+import { formatListenAddress } from "../config/addresses.ts";
 import type { Config } from "../config/config.ts";
+import { readEnv } from "../config/environment.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
 import { portsInUse } from "../config/ports.ts";
 import { addressKey } from "../gateway/compile.ts";
-import { standardOutput } from "../logging/line_buffer.ts";
+import { standardOutput, writeText } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
 import { AcmeKeeper } from "./acme_keeper.ts";
+import { adminCertificateFile } from "./admin_fetch.ts";
+import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 import { SHARES_PORTS } from "../server/listen_target.ts";
@@ -46,13 +50,16 @@ export async function runGateway(options: RunOptions): Promise<number> {
     reload: () => void supervisor?.reload(),
   });
   try {
-    const loaded = await options.source();
+    // A configuration that comes from standard input may be long in coming.
+    const loaded = await Promise.race([options.source(), stop.promise.then(() => null)]);
+    if (loaded === null) return 0;
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
     const busy = portsInUse(loaded.listening).map(formatLocated);
-    if (busy.length > 0) return refuse(busy, options.configFile);
+    if (busy.length > 0) return refuse(busy, options.configFile, await earlierRun(options.configFile));
     const { level, format } = loaded.config.logging;
     const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
+    warnOfTelemetry(logger);
     // Before anything is opened that could miss one, and only where the number is asked for.
     const isAsked = loaded.config.server.limits.maxConnections === "auto";
     const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;
@@ -63,6 +70,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
     const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger });
     supervisor = new Supervisor({
       ...options,
+      askStop: stop.resolve,
       config: await acme.complete(loaded.config),
       acme,
       kvFile: kv.file,
@@ -70,7 +78,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
       logger,
       descriptors,
     });
-    return await serveUntil(stop.promise, supervisor, logger);
+    return await serveUntil(stop.promise, { supervisor, logger, configFile: options.configFile });
   } finally {
     removeListeners();
     kv?.release();
@@ -78,7 +86,14 @@ export async function runGateway(options: RunOptions): Promise<number> {
   }
 }
 
-async function serveUntil(stopAsked: Promise<void>, supervisor: Supervisor, logger: Logger): Promise<number> {
+/** What is served, and by what it is known. */
+interface Served {
+  readonly supervisor: Supervisor;
+  readonly logger: Logger;
+  readonly configFile: string;
+}
+
+async function serveUntil(stopAsked: Promise<void>, { supervisor, logger, configFile }: Served): Promise<number> {
   try {
     await supervisor.start();
   } catch (error) {
@@ -86,11 +101,22 @@ async function serveUntil(stopAsked: Promise<void>, supervisor: Supervisor, logg
     await supervisor.stop();
     return 1;
   }
+  const removeRecord = await leaveRecord(supervisor, configFile);
   announce(supervisor.config, logger);
   const lost = await Promise.race([stopAsked.then(() => false), supervisor.lost.then(() => true)]);
   if (lost) logger.error("No worker can be started: giving up");
   await supervisor.stop();
+  removeRecord?.();
   return lost ? 1 : 0;
+}
+
+/** Tells the commands of this user where the gateway is; the answer takes that back. */
+async function leaveRecord({ adminUrl, key, config }: Supervisor, configFile: string): Promise<(() => void) | null> {
+  if (adminUrl === null) return null;
+  const shown = adminCertificateFile(config.admin);
+  const certificateFile = shown === null ? null : resolve(shown);
+  const record = { pid: Deno.pid, config: resolve(configFile), admin: adminUrl, certificateFile, key };
+  return await writeRunRecord(record, [...recordFolders(readEnv), config.server.dataDir]);
 }
 
 function announce(config: Config, logger: Logger): void {
@@ -112,11 +138,10 @@ function announce(config: Config, logger: Logger): void {
         : "This system spreads no connections over the sockets of a port; server.workers: 1 saves the others",
     });
   }
-  const { hostname, port } = config.admin.listen;
   logger.info("Usher is ready", {
     pid: Deno.pid,
     workers: config.server.workers,
-    admin: `${config.admin.tls === null ? "http" : "https"}://${hostname}:${port}/status`,
+    admin: `${config.admin.tls === null ? "http" : "https"}://${formatListenAddress(config.admin.listen)}/status`,
   });
 }
 
@@ -124,12 +149,33 @@ function sharesPorts({ server }: Config): boolean {
   return SHARES_PORTS && server.reusePort !== false;
 }
 
+/** The runtime's own spans hold whole URLs and fields: keys, tokens, session ids. Said whatever the log's level. */
+function warnOfTelemetry(logger: Logger): void {
+  if (/^(?:|0|false)$/i.test(Deno.env.get("OTEL_DENO")?.trim() ?? "")) return;
+  const say = logger.enabled("warn") ? logger.warn : logger.error;
+  say(
+    "OTEL_DENO is set: the runtime exports spans that hold whole URLs, with API keys, tokens and session ids in them",
+    {
+      hint: "Start the gateway without OTEL_DENO, or send its spans only where such secrets may be read",
+    },
+  );
+}
+
+/** Whoever starts the same once more may mean to reload. */
+async function earlierRun(configFile: string): Promise<string[]> {
+  const records = await readRunRecords(resolve(configFile), recordFolders(readEnv));
+  return records.map(({ pid }) =>
+    `Process ${pid} was started with this file and has not ended well, or runs: \`status\`, \`reload\`, \`stop\` ask it`
+  );
+}
+
 /** Nothing was started: what is wrong goes to standard error, as `check` prints it. */
-function refuse(problems: readonly string[], file: string): number {
+function refuse(problems: readonly string[], file: string, hints: readonly string[] = []): number {
   const text = [
     ...problems,
     `Usher cannot start: ${problems.length} problem${problems.length === 1 ? "" : "s"} in ${file}`,
+    ...hints,
   ];
-  Deno.stderr.writeSync(new TextEncoder().encode(text.join("\n") + "\n"));
+  writeText(Deno.stderr, text.join("\n") + "\n");
   return 1;
 }

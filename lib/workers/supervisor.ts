@@ -7,27 +7,25 @@ import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
 import { type PurgeOrder, purgeScopes } from "../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../gateway/limits.ts";
-import type { Logger } from "../logging/logger.ts";
-import { refusalReply } from "../deliver/error_answer.ts";
-import { compileTls } from "../gateway/compile_tls.ts";
-import { compileServerLimits } from "../gateway/server_limits.ts";
-import { addressMatcher } from "../http/forwarded.ts";
-import { refusedMessage } from "../request/client_error.ts";
+import type { RootLogger } from "../logging/logger.ts";
 import { ConnectionGate } from "../server/connection_gate.ts";
-import { type FetchFunction, fetchHandler } from "../server/fetch_adapter.ts";
-import { HttpServer } from "../server/http_server.ts";
+import type { FetchFunction } from "../server/fetch_adapter.ts";
 import { prometheusText } from "../metrics/exposition.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
+import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper, worseCertificates } from "./certificate_keeper.ts";
+import { changedAtRestart, changedNames } from "./changed_settings.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
 import { diskLimitBytes } from "./disk.ts";
-import { Fleet } from "./fleet.ts";
+import { CpuAffinity } from "./cpu_affinity.ts";
+import { Fleet, type FleetOptions } from "./fleet.ts";
 import type { Challenges } from "./messages.ts";
 import { Operations } from "./operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "./prewarmer.ts";
 import type { PurgeOutcome } from "./purge_desk.ts";
 import { forwardPurge, type PeerAnswer } from "./purge_peers.ts";
 import { gauges, statusOf } from "./status.ts";
+import { foldersOutOfReach } from "./worker_permissions.ts";
 
 /** What a supervisor is made of. */
 export interface SupervisorOptions {
@@ -44,31 +42,26 @@ export interface SupervisorOptions {
   readonly acme: AcmeKeeper;
   /** Of a file that stands in for the usual one. */
   readonly kvBeside: StandInKvFile | null;
-  readonly logger: Logger;
+  readonly logger: RootLogger;
   /** The admin surface over what the supervisor shows. */
   readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
   /** Descriptors that the process may have. */
   readonly descriptors: number;
+  /** Has the process stop this supervisor, as a signal would. */
+  readonly askStop: () => void;
   /** Lets tests break workers. */
   readonly testHooks: boolean;
 }
 
 /** What came of a reload. */
 export type ReloadResult =
-  | { readonly ok: true; readonly generation: number }
+  | {
+    readonly ok: true;
+    readonly generation: number;
+    /** Settings that were changed and take effect at the next start, if any. */
+    readonly atRestart?: readonly string[];
+  }
   | { readonly ok: false; readonly problems: readonly string[] };
-
-/** Settings that only a restart applies, by their path in the file. */
-const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config) => unknown]> = [
-  ["server.workers", (config) => config.server.workers],
-  ["server.data_dir", (config) => config.server.dataDir],
-  ["server.reuse_port", (config) => config.server.reusePort],
-  ["admin.listen", (config) => `${config.admin.listen.hostname}:${config.admin.listen.port}`],
-  ["cache.memory", (config) => config.cache.memoryBytes],
-  ["cache.disk", (config) => config.cache.diskBytes],
-  ["cache.min_free_disk", (config) => config.cache.minFreeDiskBytes],
-  ["cache.fill_memory", (config) => config.cache.fillMemoryBytes],
-];
 
 /** What came of a purge here, and at the peers where there are any. */
 export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
@@ -83,9 +76,6 @@ const NOTHING_TO_PURGE: LinkedPurge = {
   durationMs: 0,
 };
 
-/** How long admin requests may take to end when the gateway stops. */
-const ADMIN_GRACE_MS = 1_000;
-
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
   readonly startedAtMs = Date.now();
@@ -95,8 +85,9 @@ export class Supervisor {
   readonly #lost = Promise.withResolvers<void>();
   /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
   readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
-  #admin: HttpServer | null = null;
-  #adminAddress = "";
+  /** Opens the admin surface to the commands of this user; see {@linkcode RunRecord}. */
+  readonly key = crypto.getRandomValues(new Uint8Array(32)).toHex();
+  #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;
   #operations: Operations | null = null;
   #reloading: Promise<ReloadResult> | null = null;
@@ -123,6 +114,7 @@ export class Supervisor {
       instanceId: this.#instanceId,
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
+      onUp: pinner(options),
     }, { generation: 1, config: options.config });
     this.#certificates = new CertificateKeeper({
       config: () => this.config,
@@ -140,6 +132,16 @@ export class Supervisor {
   /** The admin token; `null` where none is set. */
   get token(): string | null {
     return this.config.admin.token;
+  }
+
+  /** URL of the admin surface, from this machine; `null` until it is served. */
+  get adminUrl(): string | null {
+    return this.#admin?.url ?? null;
+  }
+
+  /** Has every worker answer these challenges of an authority, and no others. */
+  setChallenges(challenges: Challenges): Promise<void> {
+    return this.#fleet.setChallenges(challenges);
   }
 
   /** Settles when every worker is lost for good. */
@@ -163,17 +165,13 @@ export class Supervisor {
     };
     this.#operations = await Operations.open(operations);
     await this.#fleet.start();
-    const { hostname, port } = this.config.admin.listen;
-    this.#admin = this.#adminServer();
-    const handler = fetchHandler(this.#options.adminHandler(this));
-    this.#adminAddress = await this.#admin.listen({ hostname, port }, handler, {
-      tls: compileTls([this.config.admin.tls]),
-    });
+    this.#admin = new AdminServer({ ...this.#options, config: this.config });
+    await this.#admin.listen(this.config.admin, this.#options.adminHandler(this));
     this.#operations.begin();
     this.#certificates.begin();
-    const setChallenges = (challenges: Challenges) => this.#fleet.setChallenges(challenges);
-    this.#options.acme.attach({ config: () => this.config, setChallenges });
+    this.#options.acme.attach(this);
     this.#options.acme.begin();
+    this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
   }
 
   /** Whether requests can be served, and will be: not any more once it is stopping. */
@@ -216,6 +214,13 @@ export class Supervisor {
     }
     this.#reloading = this.#reloadUntilCurrent().finally(() => this.#reloading = null);
     return this.#reloading;
+  }
+
+  /** Begins to stop gracefully, for `actor`; answers how long that may take. */
+  requestStop(actor: string): { readonly graceMs: number } {
+    this.#options.logger.write({ audit: "stop", actor });
+    this.#options.askStop();
+    return { graceMs: this.config.server.shutdownGraceMs };
   }
 
   /**
@@ -284,33 +289,18 @@ export class Supervisor {
     this.#certificates.close();
     this.#options.acme.close();
     const closing = this.#operations?.close();
-    await this.#fleet.stop(graceMs);
+    const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
-    await this.#closeAdmin();
+    await this.#admin?.close();
     this.#operations?.release();
+    // The last line: that the process ended as asked, and whether anybody noticed.
+    this.#options.logger.info(`Usher has stopped, ${finished} requests finished`, { cut, since_start: sinceStart });
   }
 
   /** The admin surface is served only once they are there. */
   get #ready(): Operations {
     if (this.#operations === null) throw new Error("The gateway is still starting");
     return this.#operations;
-  }
-
-  /** The admin address is served as the listeners are, under the same limits. */
-  #adminServer(): HttpServer {
-    const { logger, descriptors, version } = this.#options;
-    const isTrusted = addressMatcher(this.config.server.trustedProxies);
-    return new HttpServer({
-      limits: compileServerLimits(this.config.server.limits, descriptors),
-      refuse: (error) => refusalReply(refusedMessage(error), crypto.randomUUID(), this.config.server.name),
-      isTrusted,
-      onFault: (error) => logger.error("An admin reply could not be written", { cause: String(error), version }),
-    });
-  }
-
-  /** An admin request that does not end is left: nothing that it asks for can be done any more. */
-  async #closeAdmin(): Promise<void> {
-    await this.#admin?.close(ADMIN_GRACE_MS);
   }
 
   async #reloadUntilCurrent(): Promise<ReloadResult> {
@@ -332,7 +322,7 @@ export class Supervisor {
   /** Brings a configuration into every worker and the admin address, or into none; answers why not, or `null`. */
   async #bring(config: Config): Promise<string | null> {
     const problem = await this.#fleet.reload({ generation: this.#fleet.current.generation + 1, config });
-    if (problem === null) this.#admin?.adjust(this.#adminAddress, { tls: compileTls([config.admin.tls]) });
+    if (problem === null) this.#admin?.adjust(config.admin);
     return problem;
   }
 
@@ -343,21 +333,23 @@ export class Supervisor {
     if (!loaded.ok) return this.#reloadFailed(loaded.problems.map(formatLocated));
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
     const before = this.config;
+    const { server: { dataDir }, listeners } = this.#options.config;
+    const outOfReach = foldersOutOfReach({ dataDir, listeners }, loaded.config);
+    if (outOfReach.length > 0) return this.#reloadFailed(outOfReach.map(restartFor));
     const next = await this.#options.acme.complete(loaded.config);
     const worse = worseCertificates(before, next, Date.now());
     if (worse.length > 0) return this.#reloadFailed(worse);
     const problem = await this.#bring(next);
     if (problem !== null) return this.#reloadFailed([problem]);
-    for (const [path, value] of RESTART_ONLY) {
-      if (value(before) !== value(loaded.config)) {
-        logger.warn("A changed setting takes effect at the next start", { setting: path });
-      }
-    }
+    logger.reconfigure(loaded.config.logging);
+    if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, loaded.config));
+    const atRestart = changedAtRestart(before, loaded.config);
+    for (const setting of atRestart) logger.warn("A changed setting takes effect at the next start", { setting });
     this.#operations?.reconfigure();
     this.#lastReload = { atMs: Date.now(), problems: [] };
     const { generation } = this.#fleet.current;
     logger.info("Configuration reloaded", { generation, file: this.#options.configFile });
-    return { ok: true, generation };
+    return { ok: true, generation, ...atRestart.length > 0 ? { atRestart } : {} };
   }
 
   #reloadFailed(problems: readonly string[]): ReloadResult {
@@ -372,9 +364,22 @@ export class Supervisor {
   }
 }
 
+/** What pins workers that have come up; nothing where that is not asked for. */
+function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptions): FleetOptions["onUp"] {
+  if (cpuAffinity === false) return undefined;
+  const affinity = new CpuAffinity({ cores: cpuAffinity, logger });
+  return ({ role, name, index }, { ordinal }) => {
+    if (role === "serving") void affinity.pin({ name, index, ordinal });
+  };
+}
+
 function diskFilterMemory({ config, kvFile, kvBeside }: SupervisorOptions): SharedArrayBuffer | null {
   const limitBytes = diskLimitBytes({ config, kvBeside });
   return kvFile.path === null || limitBytes === 0 ? null : newDiskFilterMemory(limitBytes);
+}
+
+function restartFor(folder: string): string {
+  return `A unix socket in ${folder} needs a restart: workers may write only where sockets were at the start`;
 }
 
 function messageOf(error: unknown): string {

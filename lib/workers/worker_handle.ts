@@ -5,6 +5,11 @@ export interface WorkerHandleOptions {
   readonly url: URL;
   /** Tells the worker's role: `serving-0`, `health`. */
   readonly name: string;
+  /**
+   * What it may do; never more than this process.
+   * @default what this process may
+   */
+  readonly permissions?: Deno.PermissionOptions;
   /** The worker has thrown, could not be loaded, or was silent for too long. Called once. */
   readonly onDeath: (reason: string) => void;
 }
@@ -15,10 +20,15 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** Workers that this process has started. */
+let started = 0;
+
 /** One worker as the supervisor holds it. */
 export class WorkerHandle {
   readonly name: string;
   readonly startedAtMs = Date.now();
+  /** Which of the workers of this process it is, from 1. */
+  readonly ordinal = ++started;
   #worker: Worker | null;
   /** What waits until the worker listens; `null` once it does. */
   #outbox: [ToWorker, Transferable[]][] | null = [];
@@ -31,7 +41,9 @@ export class WorkerHandle {
   constructor(options: WorkerHandleOptions) {
     this.name = options.name;
     this.#onDeath = options.onDeath;
-    const worker = new Worker(options.url, { type: "module", name: options.name });
+    const { url, name, permissions = "inherit" } = options;
+    // Needs `worker-options` among the unstable features (`deno.json`, or `--unstable-worker-options`): without, Deno ends the process.
+    const worker = new Worker(url, { type: "module", name, deno: { permissions } });
     this.#worker = worker;
     worker.onmessage = (event: MessageEvent<FromWorker>) => this.#receive(event.data);
     worker.onmessageerror = () => this.#die("sent a message that cannot be read");

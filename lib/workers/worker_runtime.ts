@@ -1,7 +1,8 @@
 import type { PurgeRule } from "../cache/purge_rules.ts";
 import type { Config } from "../config/config.ts";
 import { standardOutput } from "../logging/line_buffer.ts";
-import { createLogger, type Logger } from "../logging/logger.ts";
+import { createLogger, type Logger, type LogSettings, type RootLogger } from "../logging/logger.ts";
+import { drainedBy } from "./drained.ts";
 import type {
   Challenges,
   FromWorker,
@@ -51,7 +52,9 @@ const scope = globalThis as unknown as WorkerScope;
 export function runWorker(open: (init: InitMessage, logger: Logger) => Promise<WorkerRole>): void {
   const output = standardOutput();
   let opened: Promise<WorkerRole> | null = null;
-  let logger: Logger | null = null;
+  let logger: RootLogger | null = null;
+  /** Of a configuration that is prepared. */
+  let nextLogging: LogSettings | null = null;
   // A rejection that nobody took is a bug, but no reason to drop the requests of this worker.
   scope.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
@@ -66,6 +69,8 @@ export function runWorker(open: (init: InitMessage, logger: Logger) => Promise<W
     if (opened === null) return;
     // What comes while it opens is done afterwards, in order: no purge may be missed.
     const answer = await obey(await opened, data, ports[0]);
+    if (data.type === "prepare") nextLogging = data.config.logging;
+    if (data.type === "commit" && nextLogging !== null) logger?.reconfigure(nextLogging);
     if (data.type === "stop") output.flush();
     if (answer !== null) scope.postMessage(answer);
   };
@@ -115,8 +120,7 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
     case "stop":
-      await role.stop(message.graceMs);
-      return { type: "stopped" };
+      return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), role.report().counts) };
     case "fault":
       return fail(message.fault);
     default:
@@ -142,7 +146,7 @@ function fail(fault: "throw" | "hang"): null {
   return null;
 }
 
-function loggerOf(config: Config, sink: (line: string) => void): Logger {
+function loggerOf(config: Config, sink: (line: string) => void): RootLogger {
   const { level, format } = config.logging;
   return createLogger({ level, format, sink, now: () => Date.now() }, { worker: scope.name });
 }

@@ -1,14 +1,7 @@
-import { checkReport } from "../../lib/config/check.ts";
-import { adminCertificate, adminFetch, adminUrl } from "../../lib/workers/admin_fetch.ts";
-import { defaultConfig, load, shown, typedPath } from "./config_file.ts";
-
-/** Where the admin surface of a running gateway is, and what opens it. */
-export interface AdminAccess {
-  readonly url: string;
-  readonly token: string | null;
-  /** See `AdminRequest`. */
-  readonly certificate: string | null;
-}
+import { readEnv } from "../../lib/config/environment.ts";
+import { adminFetch } from "../../lib/workers/admin_fetch.ts";
+import { Misuse } from "./command.ts";
+import { type AdminAccess, gatewayPlaces, reasonOf } from "./running_gateway.ts";
 
 /** What the user said about it. */
 export interface AdminFlags {
@@ -24,24 +17,47 @@ export const ADMIN_OPTIONS = {
   config: { type: "string", short: "c" },
 } as const;
 
-const TIMEOUT_MS = 60_000;
+/** What these options are, for `--help`. */
+export const ADMIN_HELP =
+  `--config, -c FILE   the configuration that the gateway was started with, which says where it is; - is standard input
+  --admin URL         where its admin address is instead, such as http://127.0.0.1:6636
+  --token T           its token, also USHER_ADMIN_TOKEN`;
+
+/** A reload may take as long as the slowest worker, twice. */
+const TIMEOUT_MS = 130_000;
+/** Whoever listens says at once who they are. */
+const PROBE_MS = 2_000;
 
 /**
- * Where the gateway is: what was said, else what the configuration says.
+ * Where the gateway is and what opens it: what was said, else what a gateway that runs has noted or the configuration says. The
+ * configuration need not be sound.
  *
- * @throws {Error} when neither says it; its message is for the user
+ * @throws {Misuse} when what was said is no URL
  */
 export async function adminAccess({ admin, token, config }: AdminFlags): Promise<AdminAccess> {
-  const given = token ?? Deno.env.get("USHER_ADMIN_TOKEN") ?? null;
+  const given = token ?? readEnv("USHER_ADMIN_TOKEN") ?? null;
   if (admin !== undefined) {
-    if (!/^https?:\/\//i.test(admin) || !URL.canParse(admin)) throw new Error(`--admin wants a URL, found "${admin}"`);
-    return { url: admin.replace(/\/+$/, ""), token: given, certificate: null };
+    if (!/^https?:\/\//i.test(admin) || !URL.canParse(admin)) throw new Misuse(`--admin wants a URL, found "${admin}"`);
+    return { url: admin.replace(/\/+$/, ""), token: given, certificateFile: null, isNoted: false };
   }
-  const file = config === undefined ? defaultConfig("purge") : shown(typedPath(config));
-  const result = await load(file);
-  if (!result.ok) throw new Error(checkReport(result));
-  const { admin: of } = result.config;
-  return { url: adminUrl(of), token: given ?? of.token, certificate: adminCertificate(of) };
+  const places = await Array.fromAsync(gatewayPlaces(config));
+  const found = await firstAlive(places);
+  const place = found ?? places.at(-1)!;
+  // What is noted opens it for certain; a variable may be of another time.
+  return { ...place, token: token ?? (place.isNoted ? place.token : given ?? place.token) };
+}
+
+async function firstAlive(places: readonly AdminAccess[]): Promise<AdminAccess | null> {
+  for (const place of places) {
+    try {
+      const { certificateFile } = place;
+      const asked = { method: "GET", headers: {}, body: undefined, timeoutMs: PROBE_MS, certificateFile };
+      if ((await adminFetch(`${place.url}/health`, asked)).text.startsWith('{"status":"ok"}')) return place;
+    } catch {
+      // It has ended, and could not take its note away.
+    }
+  }
+  return null;
 }
 
 /** What the admin surface answered. */
@@ -70,11 +86,11 @@ export async function askAdmin(access: AdminAccess, target: string, body?: unkno
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       timeoutMs: TIMEOUT_MS,
-      certificate: access.certificate,
+      certificateFile: access.certificateFile,
     });
     return { ok, status, value: valueOf(text) };
   } catch (error) {
-    throw new Error(`No gateway answers at ${access.url}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`No gateway answers at ${access.url}: ${reasonOf(error)}`);
   }
 }
 

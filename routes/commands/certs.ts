@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { parseHostPattern, parseIpAddress } from "../../lib/config/addresses.ts";
 import { issueAuthority, issueLeaf } from "../../lib/certificates/issue.ts";
 import { keyPairOf, keyPem, newKeyPair } from "../../lib/certificates/key_pair.ts";
-import { typedPath } from "./config_file.ts";
-import { fail, print } from "./terminal.ts";
+import { type Command, failed, Misuse, readArguments } from "./command.ts";
+import { typedPath } from "./config_path.ts";
+import { print } from "./terminal.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Apple's systems take no more of an authority of one's own than 825 days, and browsers may take less. */
@@ -37,34 +37,45 @@ export interface MadeCerts {
   readonly notAfterMs: number;
 }
 
+const USAGE = `usage: usher certs [--tmdb] [NAME…] [--out DIR] [--new-authority]
+
+  Makes a certificate for names, of an authority of your own, which is made where it is not there: docs/tls.md. The names
+  are host names, *.home.example and IP addresses.
+
+  --tmdb              the names of TMDB that clients have built in
+  --out, -o DIR       the folder that the files are in; tls by default
+  --new-authority     make another authority, which clients have to be given
+`;
+
 /** `usher certs`: an authority of one's own, and a certificate for names. */
-export async function certsCommand(args: readonly string[]): Promise<number> {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        out: { type: "string", short: "o" },
-        tmdb: { type: "boolean" },
-        "new-authority": { type: "boolean" },
-      },
-    });
+export const certsCommand: Command = {
+  summary: "make an authority of your own and a certificate for names",
+  usage: USAGE,
+  async run(args) {
+    const { values, positionals } = readArguments(args, {
+      out: { type: "string", short: "o" },
+      tmdb: { type: "boolean" },
+      "new-authority": { type: "boolean" },
+    }, MAX_NAMES);
     const names = [...new Set([...values.tmdb ? TMDB_NAMES : [], ...positionals.map(nameOf)])];
-    if (names.length === 0 || names.length > MAX_NAMES) {
-      return fail("Say for which names: certs --tmdb, or certs usher.lan 192.0.2.1 …, or both");
+    if (names.length === 0) {
+      throw new Misuse("Say for which names: certs --tmdb, or certs usher.lan 192.0.2.1 …, or both");
     }
     const directory = typedPath(values.out ?? "tls");
     const order = { directory, names, nowMs: Date.now(), renewAuthority: values["new-authority"] ?? false };
-    return print(reportOf(order, await makeCerts(order)));
-  } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error));
-  }
-}
+    try {
+      return print(reportOf(order, await makeCerts(order)));
+    } catch (error) {
+      return failed(error);
+    }
+  },
+};
 
+/** @throws {Misuse} */
 function nameOf(text: string): string {
   const name = parseIpAddress(text) ?? parseHostPattern(text);
   if (name === null || name.startsWith("[")) {
-    throw new Error(`Found "${text}" expected a host name such as usher.lan or *.home.example, or an IP address`);
+    throw new Misuse(`Found "${text}" expected a host name such as usher.lan or *.home.example, or an IP address`);
   }
   return name;
 }

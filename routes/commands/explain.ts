@@ -1,65 +1,61 @@
-import { parseArgs } from "node:util";
 import { checkReport } from "../../lib/config/check.ts";
 import type { Loaded } from "../../lib/config/load_result.ts";
 import { explain, type ExplainRequest } from "../../lib/gateway/explain.ts";
 import { redact } from "../../lib/logging/redact.ts";
-import { defaultConfig, load, shown, typedPath } from "./config_file.ts";
+import { type Command, Misuse, readArguments } from "./command.ts";
+import { load } from "./config_file.ts";
+import { configFile } from "./config_path.ts";
 import { explanationReport } from "./explain_report.ts";
 import { fail, print } from "./terminal.ts";
 
-/** How `usher explain` is called. */
-export const EXPLAIN_USAGE = `usage: usher explain URL [--config FILE] [--method M] [-H 'Name: value']… [--json]
+const USAGE = `usage: usher explain URL [--config FILE] [--method M] [-H 'Name: value']… [--json]
 
-  URL is http://host:port/path as a client sends it, or a path alone: then all listen addresses are looked at.
-  Nothing is sent to anybody. Exits with 0 where a listener takes the request, with 1 where none does.
+  Says what the gateway would do with a request. URL is http://host:port/path as a client sends it, or a path alone:
+  then all listen addresses are looked at. Nothing is sent to anybody. Exits with 0 where a listener takes the request,
+  with 1 where none does.
+
+  --config, -c FILE             the configuration; - is standard input
+  --method, -X M                GET by default
+  --header, -H 'Name: value'    a field of the request; may be given several times
+  --json                        for programs
 `;
 
-/** Exit status of a command line that cannot be understood. */
-const MISUSED = 2;
 const METHOD = /^[A-Za-z!#$%&'*+.^_`|~0-9-]{1,32}$/;
 
 /** `usher explain`: prints what the gateway would do with a request, without sending anything. */
-export async function explainCommand(args: readonly string[]): Promise<number> {
-  let asked: ReturnType<typeof readArguments>;
-  try {
-    asked = readArguments(args);
-  } catch (error) {
-    fail(`${error instanceof Error ? redact(error.message) : String(error)}\n\n${EXPLAIN_USAGE}`);
-    return MISUSED;
-  }
-  if (asked === null) return print(EXPLAIN_USAGE.trimEnd());
-  const file = asked.config === undefined ? defaultConfig("explain") : shown(typedPath(asked.config));
-  const loaded = await load(file);
-  if (!loaded.ok) return fail(checkReport(loaded));
-  const explanation = await explain(loaded.config, asked.request, (...places) => ruleName(loaded, ...places));
-  print(asked.json ? JSON.stringify(explanation, null, 2) : explanationReport(explanation));
-  return explanation.served.length > 0 ? 0 : 1;
-}
+export const explainCommand: Command = {
+  summary: "say what the gateway would do with a request, without sending anything",
+  usage: USAGE,
+  async run(args) {
+    const asked = readOrder(args);
+    const loaded = await load(configFile("explain", asked.config));
+    if (!loaded.ok) return fail(checkReport(loaded));
+    const explanation = await explain(loaded.config, asked.request, (...places) => ruleName(loaded, ...places));
+    print(asked.json ? JSON.stringify(explanation, null, 2) : explanationReport(explanation));
+    return explanation.served.length > 0 ? 0 : 1;
+  },
+};
 
 function ruleName({ placeOf }: Loaded, listener: number, rule: number): string {
   return `rule ${rule + 1}, line ${placeOf(["listeners", listener, "cache", "rules", rule]).line}`;
 }
 
-/** The command line; `null` where it asks for help. @throws {TypeError} where it cannot be understood */
-function readArguments(args: readonly string[]) {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      config: { type: "string", short: "c" },
-      method: { type: "string", short: "X" },
-      header: { type: "string", short: "H", multiple: true },
-      json: { type: "boolean" },
-      help: { type: "boolean", short: "h" },
-    },
-  });
-  if (values.help) return null;
-  const [url, ...more] = positionals;
-  if (url === undefined) throw new TypeError("There is no URL to explain");
-  if (more.length > 0) throw new TypeError(`Unexpected argument "${more[0]}": quote a URL that holds & or ?`);
+/** @throws {Misuse} */
+function readOrder(args: readonly string[]) {
+  const { values, positionals: [url] } = readArguments(args, {
+    config: { type: "string", short: "c" },
+    method: { type: "string", short: "X" },
+    header: { type: "string", short: "H", multiple: true },
+    json: { type: "boolean" },
+  }, 1);
+  if (url === undefined) throw new Misuse("There is no URL to explain");
   const { method = "GET", header = [], config, json = false } = values;
-  if (!METHOD.test(method)) throw new TypeError(`--method wants a method such as GET, found "${method}"`);
-  return { config, json, request: explainRequest(url, method.toUpperCase(), fieldsOf(header)) };
+  if (!METHOD.test(method)) throw new Misuse(`--method wants a method such as GET, found "${redact(method)}"`);
+  try {
+    return { config, json, request: explainRequest(url, method.toUpperCase(), fieldsOf(header)) };
+  } catch (error) {
+    throw error instanceof TypeError ? new Misuse(redact(error.message)) : error;
+  }
 }
 
 /** Fields as they are typed, `Name: value`. @throws {TypeError} */

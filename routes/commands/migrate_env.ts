@@ -1,10 +1,11 @@
-import { parseArgs } from "node:util";
 import { checkReport } from "../../lib/config/check.ts";
 import { loadConfig } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/located.ts";
 import { migrateEnv } from "../../lib/migration/migrate_env.ts";
 import { readProcessEnvironment, readSeedSource } from "../../lib/migration/seed_source.ts";
-import { NAMES, shown, typedPath } from "./config_file.ts";
+import { type Command, failed, Misuse, readArguments } from "./command.ts";
+import { NAMES } from "./config_file.ts";
+import { shown, typedPath } from "./config_path.ts";
 import { fail, print } from "./terminal.ts";
 
 const USAGE = `usage: usher migrate-env [FILE | - | --from-env] [--service NAME] [--output FILE [--force]]
@@ -27,37 +28,34 @@ interface Order {
 }
 
 /** `usher migrate-env`: makes a configuration of the seed system's environment variables; warnings go to standard error. */
-export async function migrateEnvCommand(args: readonly string[]): Promise<number> {
-  try {
-    const order = parse(args);
-    if (order === null) return print(USAGE.trimEnd());
-    const label = order.fromEnv ? "environment" : order.file === null ? "standard input" : called(order.file);
-    const { yaml, warnings } = migrateEnv(await read(order, label), label);
-    for (const warning of warnings) fail(`warning: ${formatLocated(warning)}`);
-    await prove(yaml);
-    return order.output === null ? print(yaml.trimEnd()) : await write(order.output, yaml, order.force);
-  } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error));
-  }
-}
+export const migrateEnvCommand: Command = {
+  summary: "make a configuration of the seed system's environment: docs/migrating.md",
+  usage: USAGE,
+  async run(args) {
+    const order = readOrder(args);
+    try {
+      const label = order.fromEnv ? "environment" : order.file === null ? "standard input" : called(order.file);
+      const { yaml, warnings } = migrateEnv(await read(order, label), label);
+      for (const warning of warnings) fail(`warning: ${formatLocated(warning)}`);
+      await prove(yaml);
+      return order.output === null ? print(yaml.trimEnd()) : await write(order.output, yaml, order.force);
+    } catch (error) {
+      return failed(error);
+    }
+  },
+};
 
-/** `null` where help was asked for. */
-function parse(args: readonly string[]): Order | null {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      "from-env": { type: "boolean" },
-      service: { type: "string", multiple: true },
-      output: { type: "string", short: "o" },
-      force: { type: "boolean" },
-      help: { type: "boolean", short: "h" },
-    },
-  });
-  if (values.help) return null;
+/** @throws {Misuse} */
+function readOrder(args: readonly string[]): Order {
+  const { values, positionals } = readArguments(args, {
+    "from-env": { type: "boolean" },
+    service: { type: "string", multiple: true },
+    output: { type: "string", short: "o" },
+    force: { type: "boolean" },
+  }, 1);
   const fromEnv = values["from-env"] ?? false;
-  const [file = "-", ...more] = positionals;
-  if (more.length > 0 || (fromEnv && positionals.length > 0)) throw new Error(`Give one source\n\n${USAGE}`);
+  if (fromEnv && positionals.length > 0) throw new Misuse("Give one source: a file, or --from-env");
+  const [file = "-"] = positionals;
   return {
     file: fromEnv || file === "-" ? null : typedPath(file),
     fromEnv,
@@ -75,7 +73,7 @@ async function read({ file, fromEnv, services }: Order, label: string) {
 }
 
 async function standardInput(): Promise<string> {
-  if (Deno.stdin.isTerminal()) throw new Error(`Nothing to read\n\n${USAGE}`);
+  if (Deno.stdin.isTerminal()) throw new Misuse("Nothing to read");
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
@@ -106,7 +104,7 @@ async function write(file: string, yaml: string, force: boolean): Promise<number
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     return fail(`${called(file)} is there already: give another name, or --force to replace it`);
   }
-  fail(`Wrote ${called(file)}. Next: usher check --config ${called(file)}`);
+  fail(`Wrote ${called(file)}. Next: deno task check --config ${called(file)}`);
   return 0;
 }
 

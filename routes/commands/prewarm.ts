@@ -1,8 +1,9 @@
-import { parseArgs } from "node:util";
 import { targetsIn } from "../../lib/workers/prewarm_list.ts";
-import { ADMIN_OPTIONS, type AdminAccess, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
-import { typedPath } from "./config_file.ts";
-import { fail, print } from "./terminal.ts";
+import { ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
+import { type Command, failed, Misuse, readArguments } from "./command.ts";
+import { typedPath } from "./config_path.ts";
+import type { AdminAccess } from "./running_gateway.ts";
+import { fail, isOutputCut, print } from "./terminal.ts";
 
 /** A prewarm as the admin surface shows it. */
 interface Shown {
@@ -20,36 +21,61 @@ interface Shown {
 
 const POLL_MS = 500;
 
+const USAGE = `usage: usher prewarm --listener L [PATH…] [--file F] [--config FILE | --admin URL] [--token T]
+
+  Has the running gateway fetch paths into its cache, behind real requests; as configured for the listener where no path
+  and no file is given. Exits with 0 when all are there, with 1 when one failed.
+
+  --listener L        the listener whose paths they are
+  --file F            a file with one path a line
+  --concurrency N     how many at a time
+  --rate N            how many a second
+  --no-wait           do not wait for the end
+  --config, -c FILE   the configuration of the gateway, which says where it is and its token; - is standard input
+  --admin URL         where its admin address is instead, such as http://127.0.0.1:6636
+  --token T           its token, also USHER_ADMIN_TOKEN
+`;
+
 /** `usher prewarm`: has the running gateway fetch paths into its cache, and shows how far it comes. */
-export async function prewarmCommand(args: readonly string[]): Promise<number> {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        ...ADMIN_OPTIONS,
-        listener: { type: "string" },
-        file: { type: "string" },
-        concurrency: { type: "string" },
-        rate: { type: "string" },
-        "no-wait": { type: "boolean" },
-      },
-    });
-    const access = await adminAccess(values);
-    const paths = [...positionals, ...await fromFile(values.file)];
-    const reply = await askAdmin(access, "POST /prewarm", {
-      listener: values.listener,
-      paths: paths.length === 0 ? undefined : paths,
-      concurrency: values.concurrency === undefined ? undefined : Number(values.concurrency),
-      rate: values.rate === undefined ? undefined : Number(values.rate),
-    });
-    if (!reply.ok) return fail(refusalOf(reply));
-    const { total } = reply.value as { readonly total: number };
-    print(`Prewarming ${total} path${total === 1 ? "" : "s"} of listener ${values.listener}`);
-    return values["no-wait"] ? 0 : await follow(access, values.listener ?? "");
-  } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error));
+export const prewarmCommand: Command = {
+  summary: "have the running gateway fetch paths into its cache, behind real requests",
+  usage: USAGE,
+  async run(args) {
+    const { values, positionals } = readArguments(args, {
+      ...ADMIN_OPTIONS,
+      listener: { type: "string" },
+      file: { type: "string" },
+      concurrency: { type: "string" },
+      rate: { type: "string" },
+      "no-wait": { type: "boolean" },
+    }, Infinity);
+    const { listener, file, "no-wait": noWait = false } = values;
+    if (listener === undefined) throw new Misuse("Say whose paths they are: give --listener");
+    const limits = { concurrency: numberOf(values, "concurrency"), rate: numberOf(values, "rate") };
+    try {
+      const access = await adminAccess(values);
+      const paths = [...positionals, ...await fromFile(file)];
+      const order = { listener, paths: paths.length === 0 ? undefined : paths, ...limits };
+      const reply = await askAdmin(access, "POST /prewarm", order);
+      if (!reply.ok) return fail(refusalOf(reply));
+      const { total } = reply.value as { readonly total: number };
+      print(`Prewarming ${total} path${total === 1 ? "" : "s"} of listener ${listener}`);
+      return noWait ? 0 : await follow(access, listener);
+    } catch (error) {
+      return failed(error);
+    }
+  },
+};
+
+/** @throws {Misuse} */
+function numberOf(values: { concurrency?: string; rate?: string }, name: "concurrency" | "rate"): number | undefined {
+  const text = values[name];
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (text.trim() === "" || !(number > 0 && number < Infinity)) {
+    throw new Misuse(`--${name} wants a number above 0, found "${text}"`);
   }
+  return number;
 }
 
 async function fromFile(file: string | undefined): Promise<readonly string[]> {
@@ -66,6 +92,7 @@ async function follow(access: AdminAccess, listener: string): Promise<number> {
     if (shown === undefined) return fail(refusalOf(reply));
     const line = lineOf(shown);
     if (line !== told) print(told = line);
+    if (isOutputCut()) return 0;
     if (shown.state === "done") return shown.failed === 0 ? 0 : 1;
     if (shown.state === "stopped") return 1;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

@@ -1,5 +1,5 @@
-import { parseArgs } from "node:util";
 import { ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
+import { type Command, failed, Misuse, readArguments } from "./command.ts";
 import { fail, print } from "./terminal.ts";
 
 /** As the admin surface answers a purge. */
@@ -11,28 +11,52 @@ interface PurgeReply {
   readonly duration_ms: number;
 }
 
+const USAGE = `usage: usher purge WHAT [--hard] [--config FILE | --admin URL] [--token T]
+
+  Removes stored responses of the running gateway, or marks them stale. Exits with 0 when that is done, else with 1.
+
+  WHAT is one of these, and --listener may stand beside another one:
+  --url U        a URL or a path, as clients send it
+  --prefix P     paths that begin so
+  --glob G       paths that match: * within a segment, ** across
+  --tag T        responses with the tag
+  --listener L   everything of a listener
+  --all          everything
+
+  --hard              remove: without it they are stale, and validated at their next use
+  --config, -c FILE   the configuration of the gateway, which says where it is and its token; - is standard input
+  --admin URL         where its admin address is instead, such as http://127.0.0.1:6636
+  --token T           its token, also USHER_ADMIN_TOKEN
+`;
+
+const SELECTORS = ["url", "prefix", "glob", "tag", "listener", "all"] as const;
+
 /** `usher purge`: has the running gateway purge stored responses, and prints what happened. */
-export async function purgeCommand(args: readonly string[]): Promise<number> {
-  try {
-    const { values: { admin, token, config, ...order } } = parseArgs({
-      args: [...args],
-      options: {
-        ...ADMIN_OPTIONS,
-        url: { type: "string" },
-        prefix: { type: "string" },
-        glob: { type: "string" },
-        tag: { type: "string" },
-        listener: { type: "string" },
-        all: { type: "boolean" },
-        hard: { type: "boolean" },
-      },
+export const purgeCommand: Command = {
+  summary: "remove stored responses of the running gateway, or mark them stale",
+  usage: USAGE,
+  async run(args) {
+    const { values: { admin, token, config, ...order } } = readArguments(args, {
+      ...ADMIN_OPTIONS,
+      url: { type: "string" },
+      prefix: { type: "string" },
+      glob: { type: "string" },
+      tag: { type: "string" },
+      listener: { type: "string" },
+      all: { type: "boolean" },
+      hard: { type: "boolean" },
     });
-    const reply = await askAdmin(await adminAccess({ admin, token, config }), "POST /purge", order);
-    return reply.ok ? print(story(order, reply.value as PurgeReply)) : fail(refusalOf(reply));
-  } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error));
-  }
-}
+    if (SELECTORS.every((name) => order[name] === undefined)) {
+      throw new Misuse(`Say what to purge: give one of ${SELECTORS.map((name) => `--${name}`).join(", ")}`);
+    }
+    try {
+      const reply = await askAdmin(await adminAccess({ admin, token, config }), "POST /purge", order);
+      return reply.ok ? print(story(order, reply.value as PurgeReply)) : fail(refusalOf(reply));
+    } catch (error) {
+      return failed(error);
+    }
+  },
+};
 
 function story(order: Readonly<Record<string, unknown>>, reply: PurgeReply): string {
   const named = ["url", "prefix", "glob", "tag"].flatMap((kind) =>

@@ -92,3 +92,17 @@ Deno.test("authorize() never says the token", () => {
     assert.ok(!authorize(request(headers), TOKEN)!.detail.includes(TOKEN));
   }
 });
+
+Deno.test("authorize() lets the process's own key open what the token opens, and only beside a token", () => {
+  const key = "k".repeat(64);
+  const statusWith = (carried: string, token: string | null) =>
+    authorize(request({ authorization: `Bearer ${carried}`, host: "admin.example" }), token, key)?.status ?? null;
+  assert.equal(statusWith(key, TOKEN), null);
+  assert.equal(statusWith(TOKEN, TOKEN), null);
+  assert.equal(statusWith(key.slice(1), TOKEN), 401);
+  assert.equal(statusWith("", TOKEN), 401);
+  // Without a token the host has to be local, whoever asks.
+  assert.equal(statusWith(key, null), 403);
+  const forged = { authorization: `Bearer ${key}`, host: "a.example", origin: "http://b.example" };
+  assert.equal(authorize(request(forged), TOKEN, key)?.status, 403);
+});

@@ -97,7 +97,7 @@ async function gatewayCommand({ port, origin, directory }: Places): Promise<read
 /** The command of `deno task start`, which may write to `directory` instead of the project's `data`. */
 export async function startCommand(configPath: string, directory: string): Promise<readonly string[]> {
   const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
-  const command: string = tasks.start.command.replace("--allow-write=data", `--allow-write=${directory}`);
+  const command: string = tasks.start.command.replace("--allow-write ", `--allow-write=${directory} `);
   return [Deno.execPath(), ...command.split(" ").slice(1), "--config", configPath];
 }
 

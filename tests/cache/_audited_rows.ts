@@ -19,7 +19,7 @@ export async function auditRows(kv: Deno.Kv): Promise<void> {
       id: hex(key[3]),
       listener: String(key[1]),
       costBytes: view.getFloat64(16),
-      chunks: bodyLength <= 16_000 ? 0 : Math.ceil(bodyLength / 58_200),
+      chunks: bodyLength <= 16_000 ? 0 : Math.ceil(bodyLength / 59_250),
       stamp: versionstamp,
     });
   }

@@ -1,11 +1,13 @@
 /** Writes without end into the KV file named by its argument, until it is killed. Run by `kv_crash_test.ts`. */
 import { systemClock } from "../../lib/clock.ts";
+import { beginKvFile } from "../../lib/cache/_kv_inspect.ts";
 import { createKvTier } from "../../lib/cache/kv_tier.ts";
 import { CRASH_LENGTHS, crashKey } from "./_crash_entries.ts";
 import { sampleResponse, seededRandom } from "./store_suite.ts";
 
 const [path = "", seed = "1"] = Deno.args;
 const random = seededRandom(Number(seed));
+beginKvFile(path);
 const kv = await Deno.openKv(path);
 const tier = createKvTier({
   kv,

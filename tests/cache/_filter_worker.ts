@@ -1,4 +1,5 @@
 import { DiskFilter } from "../../lib/cache/disk_filter.ts";
+import { digestOfKey } from "../../lib/cache/_kv_rows.ts";
 import { seededRandom } from "./store_suite.ts";
 
 /** What the worker is told. */
@@ -27,7 +28,7 @@ addEventListener("message", (event) => {
   const own = () => Math.floor(random() * keys / workers) * workers + index;
   while (Atomics.load(cells, keys) === 0) {
     const written = new Set([own(), own()]);
-    filter.beginWrite([...written].map((key) => `key ${key}`));
+    filter.beginWrite([...written].map((key) => `key ${key}`).map(digestOfKey));
     for (const key of written) if (Atomics.load(cells, key) % 2 === 0) Atomics.add(cells, key, 1);
     filter.endWrite();
     const removed = own();

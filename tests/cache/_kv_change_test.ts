@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { addChange, type Change, CHUNKS_AT_ONCE, type Encoded, groupsOf, isLarge } from "../../lib/cache/_kv_change.ts";
-import { encodeResponse, readHeader } from "../../lib/cache/_kv_record.ts";
+import { CHUNK_BYTES, encodeResponse, readHeader } from "../../lib/cache/_kv_record.ts";
 import { hashOfKey, newId } from "../../lib/cache/_kv_rows.ts";
 import { SumChanges } from "../../lib/cache/_kv_sums.ts";
 import { openKvForTest, rowCounts } from "./_opened_kv.ts";
 import { sampleResponse } from "./store_suite.ts";
 
 function encoded(key: string, bodyLength: number): Encoded {
-  const options = { id: newId(1e12), bucket: 5, deadAtMs: 2e12, bodyDigest: new Uint8Array(32) };
+  const options = { id: newId(1e12), bucket: 5, deadAtMs: 2e12 };
   const parts = encodeResponse(sampleResponse(key, { bodyLength }), options)!;
   return { ...parts, header: readHeader(parts.record)!, costBytes: 1000, transit: null };
 }
@@ -56,8 +56,8 @@ Deno.test("groupsOf() counts the records that touches write anew", () => {
 });
 
 Deno.test("isLarge() is what does not fit into one commit with its record", () => {
-  assert.ok(!isLarge(put("a\0\0/", CHUNKS_AT_ONCE * 58_200)));
-  assert.ok(isLarge(put("a\0\0/", CHUNKS_AT_ONCE * 58_200 + 1)));
+  assert.ok(!isLarge(put("a\0\0/", CHUNKS_AT_ONCE * CHUNK_BYTES)));
+  assert.ok(isLarge(put("a\0\0/", CHUNKS_AT_ONCE * CHUNK_BYTES + 1)));
 });
 
 Deno.test("addChange() does not touch backwards, should the clock be put back", async () => {

@@ -21,7 +21,7 @@ Deno.test("evict() frees at least what is asked for, and hardly more", async () 
   await fill(opened, "a", 100);
   const { freedBytes, removed } = await evict({ kv: opened.kv, guaranteedShare: 0.5 }, 500_000);
   assert.ok(freedBytes >= 500_000 && freedBytes < 550_000, `${freedBytes} freed`);
-  assert.ok(removed >= 20);
+  assert.ok(removed >= 18);
   await auditRows(opened.kv);
 });
 

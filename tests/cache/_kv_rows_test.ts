@@ -44,9 +44,9 @@ Deno.test("decodeTransit() reads what encodeTransit() wrote, and nothing else", 
 });
 
 Deno.test("rowCostBytes() counts an overflow page as soon as a row needs one", () => {
-  assert.ok(rowCostBytes(20, 900) < 1500);
-  assert.ok(rowCostBytes(20, 1100) > 4096 + 489);
-  assert.ok(rowCostBytes(20, 5000) > 4096 + 489 && rowCostBytes(20, 5000) < 2 * 4096 + 1000);
+  assert.ok(rowCostBytes(20, 1900) < 3000);
+  assert.ok(rowCostBytes(20, 2100) > 8192 + 1003);
+  assert.ok(rowCostBytes(20, 10_000) > 8192 + 1003 && rowCostBytes(20, 10_000) < 2 * 8192 + 2000);
 });
 
 Deno.test("chunkCostBytes() loses next to nothing on a whole chunk", () => {

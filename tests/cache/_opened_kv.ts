@@ -1,3 +1,4 @@
+import { beginKvFile } from "../../lib/cache/_kv_inspect.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { createKvTier, type KvTier, type KvTierOptions } from "../../lib/cache/kv_tier.ts";
 import type { StoreLog } from "../../lib/cache/store.ts";
@@ -48,6 +49,7 @@ export async function openKvForTest(options: Partial<KvTierOptions> = {}): Promi
   const log = new KeptLog();
   const opened: { kv: Deno.Kv; tier: KvTier }[] = [];
   const open = async (changes: Partial<KvTierOptions> = {}): Promise<KvTier> => {
+    beginKvFile(path);
     const kv = await Deno.openKv(path);
     const tier = createKvTier({
       kv,

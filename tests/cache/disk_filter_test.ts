@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DiskFilter, DiskFilterBuilder, newDiskFilterMemory } from "../../lib/cache/disk_filter.ts";
-import { hashOfKey } from "../../lib/cache/_kv_rows.ts";
+import { digestOfKey, hashOfKey } from "../../lib/cache/_kv_rows.ts";
 import { seededRandom } from "./store_suite.ts";
 
 const MIB = 1024 * 1024;
@@ -33,7 +33,7 @@ Deno.test("DiskFilter answers maybe for every key until a build is complete, and
   const memory = newDiskFilterMemory(GIB);
   const [one, other] = [new DiskFilter(memory, 0), new DiskFilter(memory, 1)];
   assert.ok(one.mayHold("api\0\0/never"));
-  one.beginWrite(["api\0\0/early"]);
+  one.beginWrite(["api\0\0/early"].map(digestOfKey));
   one.endWrite();
   const builder = new DiskFilterBuilder(memory);
   builder.begin();
@@ -41,7 +41,7 @@ Deno.test("DiskFilter answers maybe for every key until a build is complete, and
   assert.ok(builder.isSettled());
   assert.ok(other.mayHold("api\0\0/never"));
   builder.add(hashOfKey("api\0\0/from before"));
-  other.beginWrite(["api\0\0/meanwhile"]);
+  other.beginWrite(["api\0\0/meanwhile"].map(digestOfKey));
   other.endWrite();
   assert.ok(!builder.isServing);
   assert.ok(builder.serve() && builder.isServing);
@@ -57,7 +57,7 @@ Deno.test("DiskFilter takes text of every kind for a key", () => {
   const keys = ["", "a\0\0/x", "a\0\0/x\0accept-language:de~br", "ü€😀", "\ud800", "x".repeat(20_000)];
   build(memory, (builder) => keys.slice(0, 3).forEach((key) => builder.add(hashOfKey(key))));
   for (const key of keys.slice(3)) assert.ok(!filter.mayHold(key));
-  filter.beginWrite(keys.slice(3));
+  filter.beginWrite((keys.slice(3)).map(digestOfKey));
   for (const key of keys) assert.ok(filter.mayHold(key));
 });
 
@@ -69,7 +69,7 @@ Deno.test("a new half holds what is on disk and no more, and what was marked whi
     const builder = build(memory, (builder) => {
       builder.add(hashOfKey(`stays ${round}`));
       assert.ok(filter.mayHold(round === 0 ? "b" : `stays ${round - 1}`), "the half before serves on");
-      filter.beginWrite([`comes ${round}`]);
+      filter.beginWrite([`comes ${round}`].map(digestOfKey));
       filter.endWrite();
       assert.ok(filter.mayHold(`comes ${round}`));
     });
@@ -82,15 +82,15 @@ Deno.test("a new half holds what is on disk and no more, and what was marked whi
 Deno.test("isSettled() waits for the writes that were under way at the clearing, and for no later ones", () => {
   const memory = newDiskFilterMemory(1);
   const [one, other] = [new DiskFilter(memory, 0), new DiskFilter(memory, 510)];
-  one.beginWrite(["a"]);
+  one.beginWrite(["a"].map(digestOfKey));
   const builder = new DiskFilterBuilder(memory);
   builder.begin();
   while (builder.clear());
   assert.ok(!builder.isSettled());
-  other.beginWrite(["b"]);
+  other.beginWrite(["b"].map(digestOfKey));
   assert.ok(!builder.isSettled());
   one.endWrite();
-  one.beginWrite(["c"]);
+  one.beginWrite(["c"].map(digestOfKey));
   assert.ok(builder.isSettled());
   other.endWrite();
   assert.throws(() => new DiskFilter(memory, 1008), /worker index 1008/);
@@ -99,14 +99,14 @@ Deno.test("isSettled() waits for the writes that were under way at the clearing,
 
 Deno.test("isSettled() gives what a dead worker was writing the time to come down", async () => {
   const memory = newDiskFilterMemory(1);
-  new DiskFilter(memory, 0).beginWrite(["a"]);
+  new DiskFilter(memory, 0).beginWrite(["a"].map(digestOfKey));
   const builder = new DiskFilterBuilder(memory);
   builder.begin();
   while (builder.clear());
   await macrotask();
   assert.ok(!builder.isSettled(), "nobody has taken its place");
   const again = new DiskFilter(memory, 0, 0);
-  again.beginWrite(["b"]);
+  again.beginWrite(["b"].map(digestOfKey));
   again.endWrite();
   assert.ok(!builder.isSettled(), "its own writes end nothing");
   await macrotask();
@@ -140,7 +140,7 @@ Deno.test("the part of keys that are falsely taken for maybe is what falseRate()
   for (const keys of [full / 2, full, full * 1.6].map(Math.floor)) {
     const added: string[] = [];
     for (; marked < keys; marked++) added.push(`api\0\0/3/movie/${marked}`);
-    filter.beginWrite(added);
+    filter.beginWrite(added.map(digestOfKey));
     filter.endWrite();
     const expected = builder.falseRate(keys);
     // Keys that changed nothing were not counted.
@@ -202,7 +202,7 @@ class Interleaving {
   #write(worker: Writer): void {
     if (worker.writing !== null) return;
     worker.writing = Array.from({ length: 1 + this.#random() * 3 }, () => `key ${Math.floor(this.#random() * 400)}`);
-    worker.filter.beginWrite(worker.writing);
+    worker.filter.beginWrite(worker.writing.map(digestOfKey));
   }
 
   #commit(worker: Writer): void {

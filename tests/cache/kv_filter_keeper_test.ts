@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DiskFilter, DiskFilterBuilder, newDiskFilterMemory } from "../../lib/cache/disk_filter.ts";
 import { KvFilterKeeper } from "../../lib/cache/kv_filter_keeper.ts";
-import { ENTRIES_ROW } from "../../lib/cache/_kv_rows.ts";
+import { digestOfKey, ENTRIES_ROW } from "../../lib/cache/_kv_rows.ts";
 import { FaultyKv, type OpenedKv, openKvForTest } from "./_opened_kv.ts";
 import { sampleResponse, seededRandom } from "./store_suite.ts";
 
@@ -105,7 +105,7 @@ Deno.test("KvFilterKeeper builds anew when removals have left too much behind, o
   const filter = new DiskFilter(memory, 0);
   const keeper = keeperOf(opened, memory);
   await build(keeper);
-  filter.beginWrite(Array.from({ length: TOO_MANY_KEYS }, (_, n) => `api\0\0/gone/${n}`));
+  filter.beginWrite((Array.from({ length: TOO_MANY_KEYS }, (_, n) => `api\0\0/gone/${n}`)).map(digestOfKey));
   filter.endWrite();
   const { falseRateNow } = new DiskFilterBuilder(memory);
   assert.ok(falseRateNow > 0.01 && falseRateNow < 0.03, `${falseRateNow}`);

@@ -10,6 +10,7 @@ import {
   saysDamaged,
   saysLocked,
 } from "../../lib/cache/kv_open.ts";
+import { beginKvFile, PAGE_BYTES } from "../../lib/cache/_kv_inspect.ts";
 import { HandClock, KeptLog } from "./_opened_kv.ts";
 
 async function withPath(body: (path: string, log: KeptLog) => Promise<void>): Promise<void> {
@@ -28,6 +29,7 @@ function prepare(path: string, log: KeptLog) {
 /** A KV file with rows in it, closed. */
 async function fill(path: string): Promise<void> {
   await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  beginKvFile(path);
   const kv = await Deno.openKv(path);
   for (let n = 0; n < 300; n++) await kv.set(["row", n], new Uint8Array(3000));
   kv.close();
@@ -62,12 +64,12 @@ const DAMAGES: ReadonlyArray<readonly [name: string, damage: (path: string) => P
   ["that was cut off", async (path) => await Deno.truncate(path, 200_000)],
   ["with damaged pages, at which Deno KV would end the process", async (path) => {
     const bytes = await Deno.readFile(path);
-    for (let at = 8192; at < bytes.length; at += 4096) bytes.fill(0xaa, at, at + 2000);
+    for (let at = 2 * PAGE_BYTES; at < bytes.length; at += PAGE_BYTES) bytes.fill(0xaa, at, at + 2000);
     await Deno.writeFile(path, bytes);
   }],
   ["with one damaged page", async (path) => {
     const bytes = await Deno.readFile(path);
-    bytes.fill(0xaa, 40 * 4096, 41 * 4096);
+    bytes.fill(0xaa, 20 * PAGE_BYTES, 21 * PAGE_BYTES);
     await Deno.writeFile(path, bytes);
   }],
   ["that is another program's database", async (path) => {
@@ -99,6 +101,22 @@ for (const [name, damage] of DAMAGES) {
       assert.equal((await prepare(path, log)).setAside, null);
     }));
 }
+
+Deno.test("prepareKvFile() puts a file of another layout aside with its log, tells it, and begins a new one", () =>
+  withPath(async (path, log) => {
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    const old = await Deno.openKv(path);
+    await old.set(["r"], 1);
+    old.close();
+    const setAside = `${path}.layout-0`;
+    const prepared = await prepare(path, log);
+    assert.deepEqual([prepared.path, prepared.setAside, log.lines.length], [path, setAside, 1]);
+    await assertWorks(path);
+    assert.deepEqual(await prepare(path, log), { path, problem: null, setAside: null });
+    const kept = await Deno.openKv(setAside);
+    assert.equal((await kept.get(["r"])).value, 1);
+    kept.close();
+  }));
 
 Deno.test("prepareKvFile() keeps one damaged file at most", () =>
   withPath(async (path, log) => {

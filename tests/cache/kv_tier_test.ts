@@ -311,6 +311,27 @@ Deno.test("KvTier.get() brings no more bytes of bodies into memory at once than 
 });
 
 /** A tier with a filter over the file, as the worker of an index has it, and what it reads. */
+Deno.test("a KV tier writes what the filter does not know without a read before it, and two writers at once lose nothing", async () => {
+  await using opened = await openKvForTest();
+  const memory = newDiskFilterMemory(2 ** 20);
+  await buildFilter(opened, memory);
+  const [one, two] = [new CountedKv(opened.kv), new CountedKv(opened.kv)];
+  const tiers = [
+    await opened.another({ writeKv: one.kv, filter: new DiskFilter(memory, 0) }),
+    await opened.another({ writeKv: two.kv, filter: new DiskFilter(memory, 1) }),
+  ];
+  for (let n = 0; n < 20; n++) tiers[0]!.put(sampleResponse(`api\0\0/${n}`, { bodyLength: 10 }));
+  await tiers[0]!.flush();
+  assert.equal(one.reads, 1, "the sums alone are read");
+  // Both take the keys for new; the one that commits later finds out.
+  for (const tier of tiers) {
+    for (let n = 100; n < 130; n++) tier.put(sampleResponse(`api\0\0/${n}`, { bodyLength: 10 }));
+  }
+  await Promise.all(tiers.map((tier) => tier.flush()));
+  assert.equal((await rowCounts(opened.kv)).r, 50);
+  await auditRows(opened.kv);
+});
+
 async function filteredTier(opened: OpenedKv, memory: SharedArrayBuffer, index = 0) {
   const counted = new CountedKv(opened.kv);
   const filter = new DiskFilter(memory, index);

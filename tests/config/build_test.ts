@@ -37,6 +37,7 @@ Deno.test("buildConfig() fills every default", async () => {
       workerTimeoutMs: 10_000,
       trustedProxies: [],
       reusePort: "auto",
+      cpuAffinity: false,
       limits: {
         headTimeoutMs: 10_000,
         handshakeTimeoutMs: 10_000,
@@ -105,7 +106,7 @@ Deno.test("buildConfig() fills every default", async () => {
       },
       apiKeys: [],
       keyMode: "inject-missing",
-      keyLimits: { maxPerSecond: 35, burst: 10 },
+      keyLimits: { per: "pool", maxPerSecond: 35, burst: 10 },
       imageAccept: "named",
       contentTypes: null,
       changeFeed: null,
@@ -172,6 +173,7 @@ Deno.test("buildConfig() carries every key over", async () => {
   const config = await configOf(`
 server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, worker_timeout: 5s,
   trusted_proxies: [10.0.0.0/8], max_request_body: 1MB, reuse_port: false,
+  cpu_affinity: [0, 2],
   limits: { head_timeout: 10ms, handshake_timeout: 11ms, idle_timeout: 12ms, body_timeout: 13ms, body_rate: 14,
     send_timeout: 15ms, max_connections: 16, reserve_descriptors: 17, per_address: 18, max_fields: 19,
     fields_size: 2KiB, target_size: 256, pipeline: 20 } }
@@ -191,7 +193,7 @@ pools:
     health: { enabled: false, method: HEAD, path: /h?x, fields: { accept: "*/*" }, status: [200, 300-399], contains: ok,
       interval: 10s, unhealthy_interval: 2s, timeout: 1s, rise: 3, fall: 4, max_failures: 6 }
     key_mode: pass
-    key_limits: { max_rps: 2.5, burst: 1 }
+    key_limits: { per: key, max_rps: 2.5, burst: 1 }
     image_accept: negotiate
     content_types: { allow: [Image/*], deny: [text/html] }
     preserve_host: true
@@ -241,6 +243,7 @@ listeners:
       workerTimeoutMs: 5000,
       trustedProxies: ["10.0.0.0/8"],
       reusePort: false,
+      cpuAffinity: [0, 2],
       limits: {
         headTimeoutMs: 10,
         handshakeTimeoutMs: 11,
@@ -317,7 +320,7 @@ listeners:
       },
       apiKeys: [],
       keyMode: "pass",
-      keyLimits: { maxPerSecond: 2.5, burst: 1 },
+      keyLimits: { per: "key", maxPerSecond: 2.5, burst: 1 },
       imageAccept: "negotiate",
       changeFeed: null,
       contentTypes: { allow: ["image/*"], deny: ["text/html"] },

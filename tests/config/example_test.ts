@@ -89,6 +89,7 @@ Deno.test("config.example.yaml works as it is, with nothing set, on the seed's p
   assert.ok(result.ok);
   assert.deepEqual(result.config.listeners.map(({ listen, prefix }) => formatListenAddress(listen) + prefix), [
     "0.0.0.0:6635/3",
+    "0.0.0.0:6635/4",
     "0.0.0.0:6635/t/p",
   ]);
   assert.deepEqual(result.config.pools[0]?.apiKeys, []);

@@ -65,3 +65,34 @@ Deno.test("server.reuse_port is auto or false, also from outside", async () => {
     assert.equal(line, `1:23 server.reuse_port: found ${value} expected auto or false`);
   }
 });
+
+Deno.test("server.cpu_affinity is true, false or a list of cores, also from outside", async () => {
+  const cases: [text: string, value: unknown][] = [
+    ["true", true],
+    ["false", false],
+    ["[0]", [0]],
+    ["[3, 1, 3]", [3, 1, 3]],
+    ["[]", false],
+    ['"${PIN}"', true],
+    ['["${CORE}"]', [7]],
+  ];
+  const env = { PIN: "true", CORE: "7" };
+  for (const [text, value] of cases) {
+    assert.deepEqual((await configOf(withServer(`cpu_affinity: ${text}`), { env })).server.cpuAffinity, value, text);
+  }
+  assert.equal((await configOf(SOUND)).server.cpuAffinity, false);
+  for (const text of ["yes", "1", '"0-3"', "{ core: 1 }"]) {
+    const [line] = await problemsOf(withServer(`cpu_affinity: ${text}`));
+    assert.match(
+      line ?? "",
+      /^1:\d+ server\.cpu_affinity: found .* expected true, false, or a list of cores such as \[0, 2\]/,
+    );
+  }
+  for (const text of ["[-1]", "[4096]", "[one]", "[1.5]"]) {
+    assert.match(
+      (await problemsOf(withServer(`cpu_affinity: ${text}`)))[0] ?? "",
+      /^1:\d+ server\.cpu_affinity\[0\]: found /,
+      text,
+    );
+  }
+});

@@ -151,7 +151,7 @@ Deno.test("askUpstreams() counts tries after the first, and those that the retry
       assert.ok(retries.tryTake(), "the only place is taken");
       assert.equal((await ask("/b")).status, 500);
       assert.deepEqual([counts.retries, counts.retriesRefused], [1, 1]);
-      retries.release();
+      retries.release(null);
     });
   }));
 

@@ -49,11 +49,14 @@ Deno.test("takeCredential() lets requests over a key's rate wait their turn, and
   }));
 
 Deno.test("takeCredential() uses another key before it lets a request wait", () =>
-  withKeys({ api_keys: [demoApiKey, SECOND_KEY], key_limits: { max_rps: 1, burst: 1 } }, async (gateway, origin) => {
-    for (const id of [550, 603]) assert.equal((await gateway.ask(`/3/movie/${id}`)).status, 200);
-    assert.deepEqual(origin.requests.map(({ target }) => keyOf(target)), [demoApiKey, SECOND_KEY]);
-    assert.equal(poolOf(gateway).counts.credentialQueued, 0);
-  }));
+  withKeys(
+    { api_keys: [demoApiKey, SECOND_KEY], key_limits: { per: "key", max_rps: 1, burst: 1 } },
+    async (gateway, origin) => {
+      for (const id of [550, 603]) assert.equal((await gateway.ask(`/3/movie/${id}`)).status, 200);
+      assert.deepEqual(origin.requests.map(({ target }) => keyOf(target)), [demoApiKey, SECOND_KEY]);
+      assert.equal(poolOf(gateway).counts.credentialQueued, 0);
+    },
+  ));
 
 Deno.test("takeCredential() answers as TMDB says that it is limited when a request has waited in vain", () =>
   withKeys({ key_limits: { max_rps: 10, burst: 1 }, timeouts: { total: "2s" } }, async (gateway, origin) => {
@@ -133,38 +136,44 @@ Deno.test("takeCredential() rests a limited key for its Retry-After, a refused o
 });
 
 Deno.test("takeCredential() lets a user's request wait for the key of its session without holding up those of others", () =>
-  withKeys({ api_keys: [demoApiKey, SECOND_KEY], key_limits: { max_rps: 10, burst: 1 } }, async (gateway, origin) => {
-    origin.keys.set(demoApiKey, "limited");
-    origin.accounts.retryAfterSeconds = 5;
-    assert.equal((await gateway.ask("/3/movie/550")).status, 200);
-    const user = gateway.ask("/3/account?session_id=session-of-alice");
-    await eventually("the user waits", () => poolOf(gateway).userKeyRoom.size === 1);
-    const others = [gateway.ask("/3/movie/603"), gateway.ask("/3/movie/13")];
-    await eventually("the others wait", () => poolOf(gateway).keyRoom.size === 2);
-    for (const other of others) {
-      gateway.clock.advance(100);
-      assert.equal((await other).status, 200);
-    }
-    origin.keys.set(demoApiKey, "ok");
-    gateway.clock.advance(5_000);
-    assert.equal((await user).status, 200);
-    assert.equal(keyOf(origin.requests.at(-1)!.target), demoApiKey);
-  }));
+  withKeys(
+    { api_keys: [demoApiKey, SECOND_KEY], key_limits: { per: "key", max_rps: 10, burst: 1 } },
+    async (gateway, origin) => {
+      origin.keys.set(demoApiKey, "limited");
+      origin.accounts.retryAfterSeconds = 5;
+      assert.equal((await gateway.ask("/3/movie/550")).status, 200);
+      const user = gateway.ask("/3/account?session_id=session-of-alice");
+      await eventually("the user waits", () => poolOf(gateway).userKeyRoom.size === 1);
+      const others = [gateway.ask("/3/movie/603"), gateway.ask("/3/movie/13")];
+      await eventually("the others wait", () => poolOf(gateway).keyRoom.size === 2);
+      for (const other of others) {
+        gateway.clock.advance(100);
+        assert.equal((await other).status, 200);
+      }
+      origin.keys.set(demoApiKey, "ok");
+      gateway.clock.advance(5_000);
+      assert.equal((await user).status, 200);
+      assert.equal(keyOf(origin.requests.at(-1)!.target), demoApiKey);
+    },
+  ));
 
 Deno.test("takeCredential() lets nobody wait behind requests that wait for a key of the configuration before", () =>
-  withKeys({ key_limits: { max_rps: 10, burst: 1 }, timeouts: { total: "5m" } }, async (gateway, origin, config) => {
-    origin.keys.set(demoApiKey, "limited");
-    origin.accounts.retryAfterSeconds = 60;
-    const waiting = gateway.ask("/3/movie/550");
-    await eventually("it waits", () => poolOf(gateway).keyRoom.size === 1);
-    const [pool] = config.pools;
-    gateway.gateway.commit(gateway.gateway.prepare({ ...config, pools: [{ ...pool!, apiKeys: [SECOND_KEY] }] }, 2));
-    assert.equal((await gateway.ask("/3/movie/603")).status, 200);
-    const next = gateway.ask("/3/movie/13");
-    await eventually("it waits too", () => poolOf(gateway).keyRoom.size > 0);
-    gateway.clock.advance(100);
-    assert.equal((await next).status, 200);
-    origin.keys.set(demoApiKey, "ok");
-    gateway.clock.advance(60_000);
-    assert.equal((await waiting).status, 200);
-  }));
+  withKeys(
+    { key_limits: { per: "key", max_rps: 10, burst: 1 }, timeouts: { total: "5m" } },
+    async (gateway, origin, config) => {
+      origin.keys.set(demoApiKey, "limited");
+      origin.accounts.retryAfterSeconds = 60;
+      const waiting = gateway.ask("/3/movie/550");
+      await eventually("it waits", () => poolOf(gateway).keyRoom.size === 1);
+      const [pool] = config.pools;
+      gateway.gateway.commit(gateway.gateway.prepare({ ...config, pools: [{ ...pool!, apiKeys: [SECOND_KEY] }] }, 2));
+      assert.equal((await gateway.ask("/3/movie/603")).status, 200);
+      const next = gateway.ask("/3/movie/13");
+      await eventually("it waits too", () => poolOf(gateway).keyRoom.size > 0);
+      gateway.clock.advance(100);
+      assert.equal((await next).status, 200);
+      origin.keys.set(demoApiKey, "ok");
+      gateway.clock.advance(60_000);
+      assert.equal((await waiting).status, 200);
+    },
+  ));

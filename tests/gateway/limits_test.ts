@@ -97,19 +97,47 @@ Deno.test("Limits keep what is known of a key for all workers, through reloads a
 
 Deno.test("Limits have room for all that is known of a key, also with one worker", () => {
   const limits = new Limits(newSharedLimits(1), 0);
-  const typeFor = (hasOtherUpstreams: boolean) =>
+  const typeFor = (upstreams: number) =>
     createUpstreamType("tmdb-api", {
       ...{ apiKeys: ["key"], keyMode: "replace", contentTypes: null, now: () => 1_000 },
       credentials: {
-        ...{ limits: { maxPerSecond: 10, burst: 1 }, holds: true, hasOtherUpstreams },
+        ...{ limits: { per: "key", maxPerSecond: 10, burst: 1 }, holds: true, upstreams },
         cellsOf: (digest) => limits.keyCells("p", digest),
       },
     });
   const request = { method: "GET", path: "/3/configuration", query: "", header: () => null };
-  const sent = typeFor(true).outgoing(request);
+  const sent = typeFor(2).outgoing(request);
   assert.ok("credential" in sent);
-  typeFor(true).judge({ status: 429, fields: [] }, sent.credential);
+  typeFor(2).judge({ status: 429, fields: [] }, sent.credential);
   // It is at its limit, where one request at a time may try it.
-  assert.ok("credential" in typeFor(true).outgoing(request));
-  assert.ok("heldMs" in typeFor(false).outgoing(request));
+  assert.ok("credential" in typeFor(2).outgoing(request));
+  assert.ok("heldMs" in typeFor(1).outgoing(request));
+});
+
+Deno.test("Limits hold the rate of all keys of a pool for all workers together, through reloads, and each pool's apart", () => {
+  const shared = newSharedLimits(2);
+  let workers = [new Limits(shared, 0), new Limits(shared, 1)];
+  const apiKeys = ["1", "2", "3"].map((digit) => digit.repeat(32));
+  const given = (pool: string, per: "pool" | "key") => {
+    const types = workers.map((limits) =>
+      createUpstreamType("tmdb-api", {
+        ...{ apiKeys, keyMode: "replace", contentTypes: null, now: () => 1_000_000 },
+        credentials: {
+          ...{ limits: { per, maxPerSecond: 10, burst: 2 }, holds: true },
+          cellsOf: (digest) => limits.keyCells(pool, digest),
+        },
+      })
+    );
+    let count = 0;
+    for (let turn = 0; turn < 40; turn++) {
+      const request = { method: "GET", path: `/3/movie/${turn}`, query: "", header: () => null };
+      if (!("heldMs" in types[turn % 2]!.outgoing(request))) count++;
+    }
+    return count;
+  };
+  assert.equal(given("p", "pool"), 2);
+  workers = workers.map((limits) => limits.next());
+  assert.equal(given("p", "pool"), 0);
+  assert.equal(given("q", "pool"), 2);
+  assert.equal(given("r", "key"), 6);
 });

@@ -54,6 +54,37 @@ Deno.test("docs: every task that a page names exists", () => {
   assert.deepEqual(named.filter(({ task }) => !tasks.includes(task)), []);
 });
 
+/** Lines of a page's code blocks, without the prompt. */
+function commandLines(page: string): string[] {
+  const blocks = [...readText(page).matchAll(/^(```|~~~)\w*\n([\s\S]*?)^\1/gm)].map((match) => match[2] ?? "");
+  return blocks.flatMap((block) => block.replaceAll(/\\\n\s*/g, "").split("\n")).map((line) =>
+    line.replace(/^\$ /, "")
+  );
+}
+
+Deno.test("docs: no command waits for an answer at a terminal: deno run has --no-prompt, or -A", () => {
+  const waiting = pages.flatMap((page) =>
+    commandLines(page).filter((line) => /^(?:npx \S+ )?deno run /.test(line) && !/ (?:--no-prompt|-A) /.test(line))
+      .map((line) => `${page}: ${line}`)
+  );
+  assert.deepEqual(waiting, []);
+});
+
+Deno.test("docs: the program \`usher\` is named only where the page has said how it is made", () => {
+  const unmade = pages.filter((page) => {
+    const lines = commandLines(page);
+    const made = lines.findIndex((line) => /^deno install .*usher/.test(line));
+    const named = lines.findIndex((line) => /^usher /.test(line));
+    return named >= 0 && (made < 0 || named < made);
+  });
+  assert.deepEqual(unmade, []);
+  // In running text it is \`deno task check\`: that exists for everyone.
+  const inText = pages.filter((page) =>
+    /`usher (?:check|purge|prewarm|doctor|explain|health|reload)\b/.test(readText(page))
+  );
+  assert.deepEqual(inText, []);
+});
+
 Deno.test("docs: no file holds a path of somebody's machine", () => {
   const checkout = decodeURI(ROOT_URL.pathname).replace(/\/$/, "");
   const home = /(?<![\w.$}~-])(\/(home|Users)\/[a-z][\w.-]*\/|\/root\/|[A-Z]:\\Users\\)/;

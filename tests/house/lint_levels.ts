@@ -2,7 +2,11 @@ import { judgeImport, judgePlace } from "./levels.ts";
 import { relativeToRoot, resolveReference, visitReferences } from "./syntax.ts";
 
 /** Packages that only tests may import. */
-const TEST_PACKAGES: ReadonlySet<string> = new Set(["moviedb-promise"]);
+const TEST_PACKAGES: ReadonlySet<string> = new Set([
+  "moviedb-promise",
+  "themoviedb-javascript-library",
+  "tmdb-ts",
+]);
 
 /** Lint plugin `house-levels`: imports go down, rooms that never meet do not, dependencies are those of deno.json. */
 const plugin: Deno.lint.Plugin = {

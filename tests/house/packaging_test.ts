@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { listFiles, readText } from "./source_tree.ts";
+import { ROOT_URL } from "./syntax.ts";
 
 const files = listFiles();
 
@@ -40,10 +41,10 @@ Deno.test("Dockerfile runs as a user that is not root, by number, and owns only 
   );
 });
 
-Deno.test("Dockerfile starts Deno itself as process 1, offline, frozen, writing only to /data", () => {
+Deno.test("Dockerfile starts Deno itself as process 1, offline, frozen; its workers write in data_dir alone", () => {
   const entry = execForm("ENTRYPOINT");
   assert.deepEqual(entry.slice(0, 2), ["deno", "run"]);
-  for (const flag of ["--cached-only", "--frozen", "--no-prompt", "--allow-write=/data"]) {
+  for (const flag of ["--cached-only", "--frozen", "--no-prompt", "--allow-write"]) {
     assert.ok(entry.includes(flag), flag);
   }
   const grants = entry.filter((part) => part.startsWith("--allow-"));
@@ -136,9 +137,12 @@ Deno.test("deno.json has the tasks of the house, and none that asks for every pe
   // Native code is for those alone who have pictures converted, and is all that they get beside the others.
   const { "start:images": images, bench: _bench, "bench:connections": _connections, ...others } = tasks;
   assert.equal(images.command.replace(" --allow-ffi", ""), tasks.start.command);
+  // D8: programs are started by those alone who have workers pinned, and only the two that do it.
+  assert.equal(tasks["start:pinned"].command.replace(" --allow-run=ps,taskset", ""), tasks.start.command);
   assert.doesNotMatch(JSON.stringify(others), /\s(-A|--allow-all|--allow-ffi)\b/);
   for (const name of ["start", "demo"]) {
-    assert.match(tasks[name].command, / --allow-write=data /, name);
+    // `server.data_dir` may be anywhere: the process may write, and narrows each of its workers.
+    assert.match(tasks[name].command, / --allow-write /, name);
     assert.doesNotMatch(tasks[name].command, /--allow-run/, name);
   }
 });
@@ -148,4 +152,30 @@ Deno.test("deno.lock names no host and holds what deno.json pins", () => {
   assert.doesNotMatch(readText("deno.lock"), /https?:\/\//);
   const { imports } = JSON.parse(readText("deno.json"));
   for (const target of Object.values(imports)) assert.ok(String(target) in lock.specifiers, String(target));
+});
+
+Deno.test("deno.json: every command is a task, `usher` is all of them, and none waits for an answer at a terminal", async () => {
+  const { tasks } = JSON.parse(readText("deno.json"));
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--allow-read", "--allow-env", "main.ts", "help"],
+    cwd: ROOT_URL,
+    env: { NO_COLOR: "1" },
+  }).output();
+  assert.equal(code, 0);
+  const commands = [...new TextDecoder().decode(stdout).matchAll(/^ {2}([a-z][a-z-]*) {2,}/gm)].map(([, name]) =>
+    name!
+  );
+  assert.ok(commands.length >= 14, commands.join());
+  for (const name of commands.filter((name) => name !== "help")) {
+    assert.match(String(tasks[name]?.command), new RegExp(`^deno run --no-prompt .*main\\.ts ${name}$`), name);
+  }
+  assert.match(tasks.usher.command, /^deno run --no-prompt .*main\.ts$/);
+  for (const [name, { command }] of Object.entries(tasks as Record<string, { command: string }>)) {
+    for (const run of command.match(/deno run [^&]*/g) ?? []) assert.match(run, /^deno run --no-prompt /, name);
+  }
+});
+
+Deno.test("Dockerfile fetches the very `sharp` that deno.json pins", () => {
+  const { imports } = JSON.parse(readText("deno.json"));
+  assert.ok(readText("Dockerfile").includes(`deno cache --frozen ${imports.sharp} `));
 });

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { addressMatcher, type ForwardingFacts, forwardingFields, toldApart } from "../../lib/http/forwarded.ts";
+import {
+  addressMatcher,
+  type ForwardingFacts,
+  forwardingFields,
+  plainAddress,
+  toldApart,
+} from "../../lib/http/forwarded.ts";
 import { speaksForProxy } from "../../lib/forwarded_fields.ts";
 import { seededRandom } from "../pool/seeded_random.ts";
 
@@ -163,4 +169,24 @@ Deno.test("toldApart() tells apart whatever scheme and host an upstream is told,
   assert.notEqual(chained("for=a;proto=https"), chained("for=a;proto=http"));
   assert.equal(chained("for=203.0.113.9, for=198.51.100.1"), "");
   assert.equal(toldApart("x-forwarded", { ...facts({ scheme: "https" }), isTrusted: () => false }), " https");
+});
+
+Deno.test("plainAddress() gives one spelling: no IPv6 form of IPv4, no brackets, no port", () => {
+  const same = [
+    "192.0.2.1",
+    "::ffff:192.0.2.1",
+    "::FFFF:192.0.2.1",
+    "::ffff:c000:201",
+    "0:0:0:0:0:ffff:192.0.2.1",
+    "0000:0000:0000:0000:0000:ffff:c000:0201",
+    "[::ffff:192.0.2.1]:80",
+    "192.0.2.1:4711",
+  ];
+  for (const address of same) assert.equal(plainAddress(address), "192.0.2.1", address);
+  for (const address of ["2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:443"]) {
+    assert.equal(plainAddress(address), "2001:db8::1", address);
+  }
+  for (const other of ["::ffff:1:2:3", "::ffff:999.0.2.1", "unix:", "unknown", "", "::1", "::192.0.2.1"]) {
+    assert.equal(plainAddress(other), other);
+  }
 });

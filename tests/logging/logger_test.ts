@@ -109,3 +109,21 @@ Deno.test("a JSON line stays the JSON of its values, odd ones too", () => {
 Deno.test("a text message keeps its own line feeds and loses other control characters", () => {
   assert.equal(lineOf("text", {}, "two\nlines\u001b[2J"), `${TIME} INFO  two\nlines\\u001b[2J\n`);
 });
+
+Deno.test("reconfigure() changes level and format of a logger and of all that were made of it before", () => {
+  const lines: string[] = [];
+  const logger = createLogger({ level: "warn", format: "text", sink: (line) => lines.push(line), now: () => 0 });
+  const child = logger.with({ worker: "serving-0" }).with({ listener: "api" });
+  child.debug("not yet");
+  assert.equal(child.enabled("debug"), false);
+  logger.reconfigure({ level: "debug", format: "json" });
+  assert.equal(child.enabled("debug"), true);
+  child.debug("now");
+  assert.deepEqual(JSON.parse(lines[0]!), {
+    ...{ time: "1970-01-01T00:00:00.000Z", level: "debug", message: "now", worker: "serving-0", listener: "api" },
+  });
+  logger.reconfigure({ level: "error", format: "text" });
+  child.warn("not any more");
+  logger.error("but this");
+  assert.deepEqual(lines.slice(1), ["1970-01-01T00:00:00.000Z ERROR but this\n"]);
+});

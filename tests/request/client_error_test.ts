@@ -16,16 +16,19 @@ Deno.test("gatewayError() names timeouts, bad grammar, what is too large and the
     "tls",
   ] as const)
     .map((kind) => gatewayError(new UpstreamFailure(kind, "secret detail", true)))
-    .map(({ code, status, message }) => `${code} ${status} ${message.includes("secret")}`);
+    .map(({ code, status, message, retryAfterSeconds }) =>
+      `${code} ${status} ${message.includes("secret")} ${retryAfterSeconds}`
+    );
   assert.deepEqual(codes, [
-    "upstream_timeout 504 false",
-    "upstream_timeout 504 false",
-    "upstream_timeout 504 false",
-    "upstream_invalid_response 502 false",
-    "upstream_invalid_response 502 false",
-    "upstream_invalid_response 502 false",
-    "upstream_unreachable 502 false",
-    "upstream_unreachable 502 false",
+    "upstream_timeout 504 false 5",
+    "upstream_timeout 504 false 5",
+    "upstream_timeout 504 false 5",
+    "upstream_invalid_response 502 false 5",
+    "upstream_invalid_response 502 false 5",
+    // It will be too large again.
+    "upstream_invalid_response 502 false undefined",
+    "upstream_unreachable 502 false 5",
+    "upstream_unreachable 502 false 5",
   ]);
 });
 

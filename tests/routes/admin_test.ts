@@ -29,6 +29,18 @@ Deno.test("adminApp() shows the status and the metrics", async () => {
   assert.equal(await (await ask(plainView(), "/metrics")).text(), "# HELP x X\n");
 });
 
+Deno.test("adminApp() begins to stop at POST, for whom the audit line names", async () => {
+  const view = plainView();
+  const begun = await ask(view, "/stop", { method: "POST" });
+  assert.equal(begun.status, 202);
+  assert.deepEqual(await begun.json(), { pid: Deno.pid, grace_ms: 30_000 });
+  assert.deepEqual(view.asked, ["stop by unknown"]);
+  await assertProblem(await ask(view, "/stop"), 404);
+  const closed = plainView({ token: "t0ken-0123456789" });
+  await assertProblem(await ask(closed, "/stop", { method: "POST" }), 401);
+  assert.deepEqual(closed.asked, []);
+});
+
 Deno.test("adminApp() reloads at POST, and says why it cannot", async () => {
   const view = plainView();
   const done = await ask(view, "/reload", { method: "POST" });

@@ -11,12 +11,17 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
   return {
     asked,
     token: null,
+    key: null,
     isReady: () => true,
     status: () => Promise.resolve({ version: "0.0.0" }),
     metrics: () => Promise.resolve("# HELP x X\n"),
     reload: () => {
       asked.push("reload");
       return Promise.resolve({ ok: true, generation: 2 });
+    },
+    requestStop: (actor) => {
+      asked.push(`stop by ${actor}`);
+      return { graceMs: 30_000 };
     },
     purge: (order, actor) => {
       asked.push(`purge ${order.by} ${order.value} of ${order.listener} hard=${order.hard} by ${actor}`);

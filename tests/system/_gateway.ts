@@ -65,6 +65,8 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Permissions beside those of `deno task start`. */
   readonly permissions?: readonly string[];
+  /** The beginning of its command line; Deno alone by default. */
+  readonly program?: readonly string[];
 }
 
 /** What a test's configuration is filled with. */
@@ -85,8 +87,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const places = { port: freePort(), adminPort: freePort(), dataDir: join(directory, "data") };
   const configPath = join(directory, "config.yaml");
   await Deno.writeTextFile(configPath, options.config(places));
-  const child = new Deno.Command(Deno.execPath(), {
+  const [program, ...before] = options.program ?? [Deno.execPath()];
+  const child = new Deno.Command(program!, {
     args: [
+      ...before,
       ...["run", "--no-prompt", ...startPermissions(directory), ...options.permissions ?? []],
       ...["main.ts", "start", "--config", configPath],
     ],

@@ -127,3 +127,42 @@ Deno.test("docs/clients.md: a proxy setting is no way in for https; plain http i
     );
     assert.match(await said("GET http://evil.example/3/movie/550 HTTP/1.1\r\nHost: evil.example"), /^HTTP\/1\.1 404 /);
   }));
+
+/** Each library with what points it at the gateway. */
+const LIBRARIES: Readonly<Record<string, string>> = {
+  "moviedb-promise": "http://usher.lan:6635/3/",
+  "tmdb-ts": "option `fetch`",
+  "themoviedb-javascript-library": "theMovieDb.common.base_uri",
+  "tmdbsimple": "`base_uri`",
+  "tmdbv3api": "`_base`",
+  "themoviedb": "client._config.host",
+  "tmdbapis": "api3.base_url",
+  "golang-tmdb": "SetCustomBaseURL",
+  "tmdb_client": "configuration.base_path",
+  "tmdb-api": "with_base_url",
+  "tmdb-java": "interceptor",
+  "node-themoviedb": "hard-wired",
+  "@lorenzopant/tmdb": "hard-wired",
+  "tmdb-async": "hard-wired",
+  "TMDbLib": "baseUrl",
+};
+
+Deno.test("D5: docs/clients.md has a row for each of 15 libraries, and for certificates by language", () => {
+  const rows = page.split("\n").filter((line) => line.startsWith("| "));
+  const rowOf = (start: string) =>
+    rows.find((line) => line.startsWith(`| ${start}`)) ?? assert.fail(`no row: ${start}`);
+  for (const [library, how] of Object.entries(LIBRARIES)) {
+    assert.ok(rowOf(`\`${library}\``).includes(how), library);
+  }
+  const variables = {
+    Python: "REQUESTS_CA_BUNDLE",
+    Go: "SSL_CERT_FILE",
+    Java: "javax.net.ssl.trustStore",
+    Rust: "SSL_CERT_FILE",
+    Node: "NODE_EXTRA_CA_CERTS",
+  };
+  for (const [language, variable] of Object.entries(variables)) assert.ok(rowOf(language).includes(variable), language);
+  // Those that a test runs, and no other, are marked so.
+  const tested = Object.keys(LIBRARIES).filter((name) => rowOf(`\`${name}\``).includes("_tested_"));
+  assert.deepEqual(tested, ["moviedb-promise", "tmdb-ts", "themoviedb-javascript-library", "tmdbsimple"]);
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ROOT_URL } from "../house/syntax.ts";
-import { mainCommand, runMain } from "./_command.ts";
+import { mainCommand, runMain, runMany } from "./_command.ts";
 import { eventually } from "./_eventually.ts";
 import { freePort } from "./_gateway.ts";
 
@@ -57,19 +57,94 @@ Deno.test("schema prints the committed config.schema.json", async () => {
   assert.equal(stdout, await Deno.readTextFile(new URL("config.schema.json", ROOT_URL)));
 });
 
-Deno.test("the command line says what it can do, and what it cannot", async () => {
-  for (const args of [[], ["help"], ["--help"], ["start", "--help"]]) {
-    const { code, stdout } = await runMain(args);
-    assert.equal(code, 0, args.join(" "));
-    assert.match(stdout, /usage: usher COMMAND/);
-  }
-  for (const args of [["fly"], ["start", "--confg", "x"], ["check", "extra"]]) {
-    const { code, stderr, stdout } = await runMain(args);
-    assert.equal(code, 1, args.join(" "));
-    assert.match(stderr, /usage: usher COMMAND/);
-    assert.equal(stdout, "");
+const COMMANDS = [
+  ...["start", "check", "health", "status", "reload", "stop", "purge", "prewarm", "explain", "doctor", "migrate-env"],
+  ...["schema", "reference", "version", "help"],
+];
+
+Deno.test("D5: every command has --help and --version, and help names them all", async () => {
+  const lines = COMMANDS.flatMap((name) => [
+    ...[[name, "--help"], [name, "-h"], ["help", name], [name, "--config", "none.yaml", "--nonsense", "--help"]],
+    ...[[name, "--version"], [name, "-V"]],
+  ]);
+  const overviews = [[], ["help"], ["--help"], ["-h"], ["--nonsense", "--help"]];
+  const versions = [["version"], ["--version"], ["-V"]];
+  const results = await runMany([...lines, ...overviews, ...versions]);
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT_URL)));
+  for (const [at, { code, stdout, stderr }] of results.entries()) {
+    const args = [...lines, ...overviews, ...versions][at]!;
+    assert.deepEqual([code, stderr], [0, ""], args.join(" "));
+    const isVersion = args.some((arg) => arg === "--version" || arg === "-V") || (args[0] === "version" && !args[1]);
+    if (isVersion) assert.equal(stdout, `${version}\n`, args.join(" "));
+    else if (at < lines.length) {
+      const name = args[0] === "help" && args[1] !== undefined && !args[1].startsWith("-") ? args[1] : args[0];
+      assert.match(stdout, new RegExp(`^usage: usher ${name}\\b`), args.join(" "));
+    } else {
+      assert.match(stdout, /usage: usher COMMAND/);
+      for (const name of COMMANDS) assert.match(stdout, new RegExp(`^  ${name} `, "m"));
+    }
   }
 });
+
+Deno.test("D5: a command line that is wrong ends with 2, whatever the command, and says how it is to be", async () => {
+  const wrong: [line: string, said: RegExp][] = [
+    ["fly", /There is no command "fly"\n/],
+    ["chekc", /did you mean "check"\?/],
+    ["Start", /did you mean "start"\?/],
+    ["migrate_env", /did you mean "migrate-env"\?/],
+    ["perge --all", /did you mean "purge"\?/],
+    ["help expalin", /did you mean "explain"\?/],
+    ["toString", /There is no command "toString"/],
+    ["--vresion", /There is no option "--vresion"; did you mean "--version"\?/],
+    ["start --confg x", /did you mean "--config"\?/],
+    ["start --config=x extra", /Unexpected argument "extra"/],
+    ["start --config", /--config/],
+    ["check extra", /Unexpected argument "extra"/],
+    ["check --skip-ports=1", /--skip-ports/],
+    ["check -- --help", /Unexpected argument "--help"/],
+    ["health now", /Unexpected argument "now"/],
+    ["status --jsno", /did you mean "--json"\?/],
+    ["reload config.yaml", /Unexpected argument "config.yaml"/],
+    ["stop --admin nowhere", /--admin wants a URL/],
+    ["purge", /--url.*--all/],
+    ["purge --hard", /--url.*--all/],
+    ["purge /3/movie/550", /Unexpected argument/],
+    ["purge --all --admin 127.0.0.1:6636", /--admin wants a URL/],
+    ["prewarm", /--listener/],
+    ["prewarm --listener api --rate fast", /--rate wants a number above 0, found "fast"/],
+    ["prewarm --listener api --concurrency 0", /--concurrency wants a number above 0/],
+    ["explain", /There is no URL/],
+    ["explain /3 /4", /Unexpected argument "\/4"/],
+    ["doctor --timeout soon", /--timeout wants a duration/],
+    ["migrate-env one two", /Unexpected argument "two"/],
+    ["migrate-env one --from-env", /Give one source/],
+    ["schema --pretty", /There is no option "--pretty"/],
+    ["reference x", /Unexpected argument "x"/],
+    ["version x", /Unexpected argument "x"/],
+  ];
+  const results = await runMany(wrong.map(([line]) => line.split(" ")));
+  for (const [at, [line, said]] of wrong.entries()) {
+    const { code, stdout, stderr } = results[at]!;
+    assert.deepEqual([code, stdout], [2, ""], line);
+    assert.match(stderr, said, line);
+    assert.match(stderr, /^usage: usher /m, line);
+    assert.doesNotMatch(stderr, /\bat file:|Uncaught/, line);
+  }
+});
+
+Deno.test("D5: where the reader of the output leaves (`| head`) a command ends silently, with its own exit status", () =>
+  inDirectory(async (directory) => {
+    const file = join(directory, "many.yaml");
+    await Deno.writeTextFile(file, Array.from({ length: 3_000 }, (_, at) => `key_number_${at}: 1\n`).join(""));
+    for (const [args, status] of [[["schema"], 0], [["reference"], 0], [["check", "--config", file], 1]] as const) {
+      const child = mainCommand(args).spawn();
+      const reader = child.stdout.getReader();
+      assert.ok((await reader.read()).value!.length > 0);
+      await reader.cancel();
+      const [{ code }, stderr] = await Promise.all([child.status, child.stderr.bytes()]);
+      assert.deepEqual([code, new TextDecoder().decode(stderr)], [status, ""], args.join(" "));
+    }
+  }));
 
 Deno.test("a file that is missing, a directory or not UTF-8 is named, without a stack", () =>
   inDirectory(async (directory) => {
@@ -130,3 +205,106 @@ listeners: [{ name: one, listen: "127.0.0.1:${freePort()}", pool: one }]
     await drained;
     assert.ok((await Deno.stat(join(directory, "data/usher.kv"))).isFile);
   }));
+
+const hasIpv6 = (() => {
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+Deno.test({
+  name:
+    "D5, D7: a configuration from standard input, [::1] in URLs, addresses without ::ffff:, OTEL_DENO, the last line",
+  ignore: !hasIpv6,
+  fn: () => inDirectory(gatewayFromStandardInput),
+});
+
+async function gatewayFromStandardInput(directory: string): Promise<void> {
+  const [port, adminPort] = [freePort(), freePort()];
+  const yaml = `server:
+  workers: 1
+  data_dir: ${JSON.stringify(join(directory, "data"))}
+  trusted_proxies: ["::1"]
+admin: { listen: "[::1]:${adminPort}" }
+logging: { access: all }
+pools: { one: { type: custom, health: false, upstreams: ["http://127.0.0.1:9"] } }
+listeners: [{ name: one, listen: "[::]:${port}", pool: one }]
+`;
+  const file = join(directory, "config.yaml");
+  await Deno.writeTextFile(file, yaml);
+  // Telemetry goes to standard error here, and nowhere else.
+  const env = { OTEL_DENO: "true", OTEL_EXPORTER_OTLP_PROTOCOL: "console" };
+  const child = mainCommand(["start", "--config", "-"], { cwd: directory, env, stdin: "piped" }).spawn();
+  await write(child, yaml);
+  let text = "";
+  const drained = Promise.all([
+    (async () => {
+      for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) text += part;
+    })(),
+    child.stderr.text(),
+  ]);
+  await eventually("it is ready", () => text.includes("Usher is ready"));
+  assert.ok(text.includes(`Listening listener=one address=[::]:${port}`), text);
+  assert.ok(text.includes(`admin=http://[::1]:${adminPort}/status`), text);
+  assert.match(text, / WARN {2}OTEL_DENO is set: .*tokens/);
+
+  const health = await runMain(["health", "--config", file]);
+  assert.deepEqual([health.code, health.stderr], [0, ""]);
+  const purge = mainCommand(["purge", "--all", "--config", "-"], { stdin: "piped" }).spawn();
+  await write(purge, yaml);
+  assert.match(
+    await purge.output().then(({ stdout }) => new TextDecoder().decode(stdout)),
+    /^Purged everything of all/,
+  );
+
+  const asked = [
+    [`http://127.0.0.1:${port}/four`, undefined, "127.0.0.1"],
+    [`http://[::1]:${port}/said`, "::ffff:203.0.113.7", "203.0.113.7"],
+    [`http://[::1]:${port}/shout`, "::FFFF:203.0.113.8", "203.0.113.8"],
+    [`http://[::1]:${port}/hex`, "::ffff:cb00:7109", "203.0.113.9"],
+    [`http://[::1]:${port}/long`, "0:0:0:0:0:ffff:203.0.113.10", "203.0.113.10"],
+    [`http://[::1]:${port}/port`, "[::ffff:203.0.113.11]:4711", "203.0.113.11"],
+    [`http://[::1]:${port}/six`, "2001:db8::7", "2001:db8::7"],
+  ] as const;
+  for (const [url, said] of asked) {
+    const response = await fetch(url, { headers: said === undefined ? {} : { "x-forwarded-for": said } });
+    assert.equal(response.status, 502);
+    await response.body?.cancel();
+  }
+  for (const [url, , client] of asked) {
+    const line = `client=${client} method=GET target=${new URL(url).pathname} `;
+    await eventually(line, () => text.includes(line));
+  }
+  assert.doesNotMatch(text, /::ffff:/i);
+
+  child.kill("SIGHUP");
+  await eventually("it takes the same text again", () => text.includes("Configuration reloaded generation=2"));
+  child.kill("SIGTERM");
+  assert.equal((await child.status).code, 0);
+  await drained;
+  assert.match(text, /Usher has stopped, 0 requests finished cut=0 since_start=7\n$/);
+}
+
+async function write(child: Deno.ChildProcess, text: string): Promise<void> {
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(text));
+  await writer.close();
+}
+
+Deno.test("D5: what is wrong with a configuration from standard input has its place", async () => {
+  const check = mainCommand(["check", "--config", "-"], { stdin: "piped" }).spawn();
+  await write(check, "pools: {}\nlisteners:\n  - { nam: x }\n");
+  const { code, stdout } = await check.output();
+  assert.equal(code, 1);
+  assert.match(new TextDecoder().decode(stdout), /^standard input:3:\d+/m);
+  const binary = mainCommand(["check", "-c", "-"], { stdin: "piped" }).spawn();
+  const writer = binary.stdin.getWriter();
+  await writer.write(Uint8Array.from([0xff, 0xfe, 0]));
+  await writer.close();
+  assert.match(new TextDecoder().decode((await binary.output()).stdout), /standard input.*it is not UTF-8 text/);
+  const nothing = await runMain(["check", "--config", "-"]);
+  assert.deepEqual([nothing.code, /standard input.*empty/.test(nothing.stdout)], [1, true]);
+});

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { ASSETS, compileArguments, explainFailure, readCommandLine, TARGETS } from "../../.ci/compile.ts";
+import {
+  ASSETS,
+  compileArguments,
+  explainFailure,
+  judgeBase,
+  readCommandLine,
+  TARGETS,
+  tryProgram,
+} from "../../.ci/compile.ts";
 import { listFiles, readSource, readText } from "../house/source_tree.ts";
 import { relativeToRoot, ROOT_URL } from "../house/syntax.ts";
 
@@ -36,30 +44,42 @@ Deno.test("main.ts and its workers load code only by names that can be embedded"
   assert.deepEqual(blobWorkers, []);
 });
 
-Deno.test("compile embeds the sources and the assets, and no test and no test package", async () => {
+Deno.test("D6: compile embeds the sources and the assets, no test and no test package, and reports no success for plain deno", async () => {
   const out = await Deno.makeTempDir();
-  const permissions = ["--allow-read", "--allow-env", "--allow-run"];
+  const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-run"];
   const target = Deno.build.target;
-  // The program itself stands in for the base binary, so nothing is downloaded; the result would not run, but the listing is true.
+  // The program itself stands in for the base binary, so nothing is downloaded; the listing is true, the result is plain deno.
   const { code, stderr } = await deno(["run", ...permissions, ".ci/compile.ts", "--target", target, "--out", out], {
     DENORT_BIN: Deno.execPath(),
   });
-  assert.equal(code, 0, stderr);
   const listing = stderr.slice(stderr.indexOf("Embedded Files"));
   for (const asset of [...ASSETS, "main.ts", "lib", "routes", "hono", "yaml", "lru-cache"]) {
     assert.ok(listing.includes(asset), `${asset} in\n${listing}`);
   }
   assert.doesNotMatch(listing, /tests|moviedb|axios/);
-  const { size } = await Deno.stat(`${out}/usher-${target}${Deno.build.os === "windows" ? ".exe" : ""}`);
-  assert.ok(size > 1e6);
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, new RegExp(`Cannot compile for ${target}: what came out is not Usher, and was removed`));
+  assert.match(stderr, /DENORT_BIN has to name denort of Deno \d/);
+  assert.match(stderr, new RegExp(`compiled 0 of 1 targets, not: ${target}\\s*$`));
+  assert.deepEqual([...Deno.readDirSync(out)], [], "nobody takes it for a program");
   await Deno.remove(out, { recursive: true });
+});
+
+Deno.test("D6: tryProgram() says what is wrong with a program that is not Usher", async () => {
+  assert.match(await tryProgram(Deno.execPath()) ?? "", /^`version` does not work: /);
+  assert.match(await tryProgram("/nonexistent/usher") ?? "", /^it cannot be run: /);
+});
+
+Deno.test("D6: judgeBase() knows plain deno in a program for another machine, which cannot be run here", async () => {
+  assert.equal(await judgeBase(Deno.execPath()), "it holds the deno program in place of denort");
+  assert.equal(await judgeBase(new URL("main.ts", ROOT_URL).pathname), null);
 });
 
 Deno.test("compile says plainly that the base binary cannot be downloaded, without a stack", async () => {
   const out = await Deno.makeTempDir();
   // A port that nobody listens on stands for a network that does not let Deno out.
   const closedPort = { HTTPS_PROXY: "http://127.0.0.1:9", https_proxy: "http://127.0.0.1:9" };
-  const args = ["run", "--allow-read", "--allow-env", "--allow-run", ".ci/compile.ts"];
+  const args = ["run", "--allow-read", "--allow-write", "--allow-env", "--allow-run", ".ci/compile.ts"];
   const { code, stderr } = await deno([...args, "--target", "aarch64-apple-darwin", "--out", out], closedPort);
   await Deno.remove(out, { recursive: true });
   const wasDownloadedBefore = code === 0;

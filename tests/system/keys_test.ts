@@ -140,3 +140,30 @@ Deno.test("what a health check finds out of a key spares every client from it", 
   await gateway.close();
   await origin.close();
 });
+
+Deno.test("health checks take out a mirror of two that refuses good keys, and leave the keys in", async () => {
+  const mirror = await startTmdbOrigin({ keys: [REVOKED] });
+  const good = await startTmdbOrigin({ keys: [GOOD, LIMITED] });
+  const gateway = await startGateway({
+    config: (places) =>
+      testConfig(places, {
+        pools: {
+          films: {
+            type: "tmdb-api",
+            health: { interval: "50ms" },
+            api_keys: [GOOD, LIMITED],
+            upstreams: [mirror.url, good.url],
+          },
+        },
+        listeners: [{ name: "api", prefix: "/3", pool: "films" }],
+      }),
+  });
+  const states = async () => (await gateway.status()).pools[0]!.upstreams.map(({ state }) => state);
+  await eventually("the mirror is out", async () => (await states()).join() === "unhealthy,healthy");
+  const before = mirror.requests.filter(({ target }) => target.includes("/search/")).length;
+  assert.deepEqual([...await askCold(gateway, { from: 0, times: 20, atOnce: 4 })], [200]);
+  assert.equal(mirror.requests.filter(({ target }) => target.includes("/search/")).length, before);
+  assert.deepEqual((await keysOf(gateway)).map(({ state }) => state), ["ready", "ready"]);
+  await gateway.close();
+  await Promise.all([mirror.close(), good.close()]);
+});

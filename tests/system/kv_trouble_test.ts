@@ -5,6 +5,7 @@ import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { eventually } from "./_eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
 import { rawRequest, type RawResponse, requestText, textOf } from "./_raw_client.ts";
+import { giveAway, hasUnprivileged, takeBack, unprivileged } from "../unprivileged.ts";
 import { customPool, testConfig } from "./test_config.ts";
 
 async function startOrigin(stack: AsyncDisposableStack) {
@@ -19,11 +20,12 @@ async function startOrigin(stack: AsyncDisposableStack) {
 async function start(
   stack: AsyncDisposableStack,
   origin: { url: string },
-  more: { directory?: string; dataDir?: string } = {},
+  more: { directory?: string; dataDir?: string; program?: readonly string[] } = {},
 ) {
   return stack.adopt(
     await startGateway({
       directory: more.directory,
+      program: more.program,
       config: (places) =>
         testConfig(places, {
           server: more.dataDir === undefined ? {} : { data_dir: more.dataDir },
@@ -110,6 +112,38 @@ Deno.test("a damaged file is put aside and a new one begun, and nothing fails", 
   const second = await start(stack, origin, { directory });
   await servesFromCache(second, "/b");
   await servesFromCache(second, "/c");
+});
+
+Deno.test({
+  name: "a file that this user may not write is somebody else's: it is told whose, left alone, and memory serves",
+  ignore: !hasUnprivileged,
+  async fn() {
+    await using stack = new AsyncDisposableStack();
+    const origin = await startOrigin(stack);
+    const directory = await Deno.makeTempDir({ prefix: "usher-test-" });
+    const file = join(directory, "data/usher.kv");
+    const first = await start(stack, origin, { directory, program: unprivileged });
+    await servesFromCache(first, "/owned");
+    await eventually("it is on disk", async () => (await diskOf(first)).entries === 1);
+    first.signal("SIGTERM");
+    assert.equal(await first.ended(), 0);
+    giveAway(file);
+    const before = await Deno.readFile(file);
+    const second = await start(stack, origin, { directory, program: unprivileged });
+    assert.match(
+      second.log(),
+      /WARN.*memory alone.*this user may not write .*usher\.kv, which belongs to .*uid \d+, mode/,
+    );
+    await servesFromCache(second, "/memory");
+    assert.equal((await (await fetch(`${second.adminUrl}/status`)).json()).cache.disk, null);
+    second.signal("SIGTERM");
+    assert.equal(await second.ended(), 0);
+    assert.deepEqual(await Deno.readFile(file), before);
+    assert.deepEqual([...Deno.readDirSync(join(directory, "data"))].filter(({ name }) => /corrupt|-2/.test(name)), []);
+    takeBack(file);
+    const third = await start(stack, origin, { directory, program: unprivileged });
+    assert.match(cacheStatusOf(await ask(third, "/owned")), /hit; .*detail=kv/, "the file kept what it held");
+  },
 });
 
 Deno.test("a file that another program has locked is left alone, and a new one beside it stands in until the next start", async () => {

@@ -104,16 +104,17 @@ Deno.test("usher migrate-env: reads a .env file from standard input, and the pro
 });
 
 Deno.test("usher migrate-env: says what is wrong with what it is given, and writes nothing", async () => {
-  const cases: ReadonlyArray<readonly [args: readonly string[], input: string, message: RegExp]> = [
+  const cases: ReadonlyArray<readonly [args: readonly string[], input: string, message: RegExp, status?: number]> = [
     [["migrate-env"], "", /none of the seed's variables in standard input/],
     [["migrate-env", "-"], "services:\n  a: [", /Cannot read the services of standard input\nstandard input:2:/],
     [["migrate-env", "nowhere.env"], "", /Cannot read nowhere\.env: there is no such file/],
-    [["migrate-env", "a", "b"], "", /Give one source/],
-    [["migrate-env", "--form-env"], "", /--form-env/],
+    [["migrate-env", "a", "b"], "", /Unexpected argument "b"/, 2],
+    [["migrate-env", "a", "--from-env"], "", /Give one source/, 2],
+    [["migrate-env", "--form-env"], "", /"--form-env"; did you mean "--from-env"\?/, 2],
   ];
-  for (const [args, input, message] of cases) {
+  for (const [args, input, message, status = 1] of cases) {
     const { code, stdout, stderr } = await runWithInput(args, input);
-    assert.equal(code, 1, args.join(" "));
+    assert.equal(code, status, args.join(" "));
     assert.equal(stdout, "");
     assert.match(stderr, message);
   }

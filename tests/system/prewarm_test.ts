@@ -170,7 +170,7 @@ Deno.test("usher prewarm shows how far it comes; one prewarm a listener at a tim
   const skipped = await runMain(["prewarm", ...access, "/a"]);
   assert.match(skipped.stdout, /1 skipped.*the host is part of its cache key/);
   assert.match((await runMain(["prewarm", ...access])).stderr, /422.*Nothing is configured/);
-  assert.match((await runMain(["prewarm", "--config", gateway.configPath])).stderr, /422.*listener/);
+  assert.match((await runMain(["prewarm", "--config", gateway.configPath])).stderr, /give --listener/);
   await postAdmin(gateway, "/prewarm", { listener: "any", paths: paths(1000), rate: 5 });
   assert.equal((await postAdmin(gateway, "/prewarm", { listener: "any", paths: paths(1) })).status, 409);
   const stop = () => fetch(`${gateway.adminUrl}/prewarm/any`, { method: "DELETE" });

@@ -169,7 +169,7 @@ Deno.test("usher purge asks the running gateway and prints what happened", async
   assert.equal((await ask(gateway, "/a")).text, "/a v2");
   const token = ["--admin", gateway.adminUrl, "--token"];
   assert.match((await runMain(["purge", "--all", ...token, "wrong"])).stderr, /refused \(401\).*--token/);
-  assert.match((await runMain(["purge", ...token, "t0ken"])).stderr, /Give one of url, prefix/);
+  assert.match((await runMain(["purge", ...token, "t0ken"])).stderr, /Say what to purge: give one of --url, --prefix/);
   assert.match((await runMain(["purge", "--all", "--admin", "http://127.0.0.1:1"])).stderr, /No gateway answers at/);
   assert.match(gateway.log(), /audit=purge actor="127\.0\.0\.1 with a token" by=prefix/);
 });

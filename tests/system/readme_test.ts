@@ -49,7 +49,7 @@ Deno.test("README: every curl line of the demo does what the page says", async (
     "--allow-net",
     "--allow-read",
     "--allow-env",
-    "--allow-write=data",
+    "--allow-write",
     "tests/demo.ts",
     "--port",
     `${port}`,

@@ -27,6 +27,8 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     for (const { bytes } of await Promise.all(slow)) assert.equal(new TextDecoder().decode(bytes), BODY);
     // Long before the grace is over: an idle connection holds nothing up.
     assert.equal(await gateway.ended(), 0);
+    // D5: the last line says what became of them.
+    assert.match(gateway.log(), /Usher has stopped, 4 requests finished cut=0 since_start=4\n$/);
     idle.close();
     await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: gateway.port }));
   });
@@ -43,6 +45,7 @@ Deno.test("SIGTERM ends the process within the grace time where a response hangs
   gateway.signal("SIGTERM");
   assert.equal(await gateway.ended(), 0);
   assert.equal(await hanging, "cut");
+  assert.match(gateway.log(), /Usher has stopped, 0 requests finished cut=1 since_start=\d+\n$/);
 });
 
 Deno.test("signals in a row do not confuse it: reloads during a stop, and a second stop", async () => {

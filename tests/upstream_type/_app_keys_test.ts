@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { AppKeys } from "../../lib/upstream_type/_app_keys.ts";
 import { KEY_CELLS } from "../../lib/upstream_type/_shared_key.ts";
 import type { CredentialCounts } from "../../lib/metrics/gateway_metrics.ts";
+import type { FieldChange } from "../../lib/upstream_type/_tmdb_fields.ts";
 import { readToken, requestFor, typeOptions, unheld, userToken } from "./_requests.ts";
 
 const HEX = "0123456789abcdef0123456789abcdef";
+const MINE = "c".repeat(32);
 const USE = { shared: true, provesKey: true };
 
 function put(keyMode: "inject-missing" | "replace" | "pass", key: string, target: string, authorization?: string) {
@@ -23,9 +25,20 @@ Deno.test("AppKeys.put() injects a key where the client sends none", () => {
 });
 
 Deno.test("AppKeys.put() leaves a client's own credential alone where it injects", () => {
-  assert.deepEqual(put("inject-missing", HEX, "/3/a?api_key=mine&b=1"), ["api_key=mine&b=1", null]);
+  assert.deepEqual(put("inject-missing", HEX, `/3/a?api_key=${MINE}&b=1`), [`api_key=${MINE}&b=1`, null]);
   assert.deepEqual(put("inject-missing", HEX, "/3/a?b=1", `Bearer ${readToken}`), ["b=1", null]);
   assert.deepEqual(put("inject-missing", HEX, "/3/a?b=1", `Bearer ${userToken}`), ["b=1", null]);
+});
+
+Deno.test("AppKeys.put() puts its key in the place of what cannot be one, in the query, the field or both", () => {
+  const removed: FieldChange = ["authorization", null];
+  assert.deepEqual(put("inject-missing", HEX, "/3/a?api_key=x&b=1"), [`b=1&api_key=${HEX}`, null]);
+  assert.deepEqual(put("inject-missing", HEX, "/3/a?API_KEY=null", "Bearer null"), [`api_key=${HEX}`, removed]);
+  assert.deepEqual(put("inject-missing", HEX, "/3/a", "Bearer <your token>"), [`api_key=${HEX}`, removed]);
+  const bearer: FieldChange = ["authorization", `Bearer ${readToken}`];
+  assert.deepEqual(put("inject-missing", readToken, "/3/a?api_key=your_api_key", "undefined"), ["", bearer]);
+  assert.deepEqual(put("inject-missing", HEX, `/3/a?api_key=${MINE}`, "Bearer null"), [`api_key=${MINE}`, null]);
+  assert.deepEqual(put("pass", HEX, "/3/a?api_key=x", "Bearer null"), ["api_key=x", null]);
 });
 
 Deno.test("AppKeys.put() replaces an application's credential, never a user's", () => {
@@ -46,7 +59,7 @@ Deno.test("AppKeys keeps requests of users with one key and learns nothing from 
   const user = { shared: false, provesKey: false };
   const credentials = [1, 2, 3].map(() => unheld(keys.put(requestFor("/3/account"), user)).credential!);
   assert.equal(new Set(credentials).size, 1);
-  assert.equal(keys.refused(credentials[0]!), false);
+  assert.equal(keys.refused(credentials[0]!), "ok");
   assert.deepEqual(keys.states.map(({ state }) => state), ["ready", "ready"]);
   assert.equal(keys.limited(credentials[0]!, "5"), true);
   assert.notEqual(unheld(keys.put(requestFor("/3/account"), user)).credential, credentials[0]);
@@ -55,7 +68,7 @@ Deno.test("AppKeys keeps requests of users with one key and learns nothing from 
 Deno.test("AppKeys turns to another key when one is refused", () => {
   const keys = new AppKeys(typeOptions({ apiKeys: [HEX, "b".repeat(32)] }));
   const first = unheld(keys.put(requestFor("/3/movie/1"), USE));
-  assert.equal(keys.refused(first.credential!), true);
+  assert.equal(keys.refused(first.credential!), "credential");
   const second = unheld(keys.put(requestFor("/3/movie/1"), USE));
   assert.equal(second.query, `api_key=${"b".repeat(32)}`);
   keys.accepted(second.credential!);
@@ -91,11 +104,11 @@ Deno.test("AppKeys counts by place what keys were used for and how they were tak
 });
 
 Deno.test("AppKeys.put() says how long to wait where every key is at its limit", () => {
-  const credentials = { limits: { maxPerSecond: 10, burst: 1 }, holds: true };
+  const credentials = { limits: { per: "pool", maxPerSecond: 10, burst: 1 }, holds: true } as const;
   const keys = new AppKeys(typeOptions({ apiKeys: [HEX], credentials, now: () => 1_000_000 }));
   unheld(keys.put(requestFor("/3/movie/1"), USE));
   assert.deepEqual(keys.put(requestFor("/3/movie/2"), USE), { heldMs: 100 });
-  const own = unheld(keys.put(requestFor("/3/movie/2?api_key=mine"), USE));
+  const own = unheld(keys.put(requestFor(`/3/movie/2?api_key=${MINE}`), USE));
   assert.equal(own.credential, null);
 });
 
@@ -107,11 +120,11 @@ Deno.test("AppKeys.put() puts no key beside the one that a write brings in its b
     bodyText,
   });
   const user = { shared: false, provesKey: false };
-  assert.equal(unheld(keys.put(write('{"api_key":"mine","value":8}'), user)).credential, null);
+  assert.equal(unheld(keys.put(write(`{"api_key":"${MINE}","value":8}`), user)).credential, null);
   assert.notEqual(unheld(keys.put(write('{"value":8}'), user)).credential, null);
   assert.equal(keys.mayComeInBody(write("")), true);
   assert.equal(
-    keys.mayComeInBody(requestFor("/3/movie/1/rating?api_key=mine", { method: "POST", fields: json })),
+    keys.mayComeInBody(requestFor(`/3/movie/1/rating?api_key=${MINE}`, { method: "POST", fields: json })),
     false,
   );
   assert.equal(keys.mayComeInBody(requestFor("/3/movie/1/rating", { method: "POST" })), false);

@@ -155,11 +155,61 @@ Deno.test("withoutApiKey() takes the key out and no other byte", () => {
   for (const [query, rest] of rows) assert.equal(withoutApiKey(query), rest, query);
 });
 
-Deno.test("hasApiKey() is true for a key that is not empty", () => {
-  for (const query of ["api_key=k", "a=1&api_key=k=", "api%5fkey=k", "api_key=&API_KEY=k"]) {
+Deno.test("hasApiKey() is true for what may be a key, and for nothing that stands in its place", () => {
+  const key = "0123456789abcdef0123456789ABCDEF";
+  const token = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiIxIn0.c2lnbmF0dXJl";
+  const own = [
+    `api_key=${key}`,
+    `a=1&api_key=${key}`,
+    `api%5fkey=${key}`,
+    `api_key=&API_KEY=${key}`,
+    `api_key=${token}`,
+  ];
+  for (const query of [...own, `api_key=x&api_key=${key}`, `api_key=%30${key.slice(1)}`]) {
     assert.ok(hasApiKey(query), query);
   }
-  for (const query of ["", "api_key", "api_key=", "a=api_key", "xapi_key=k"]) assert.ok(!hasApiKey(query), query);
+  for (const query of ["", "api_key", "a=api_key", `xapi_key=${key}`]) assert.ok(!hasApiKey(query), query);
+  const placeholders = [
+    ...[
+      "",
+      "x",
+      "X",
+      "xxx",
+      "null",
+      "NULL",
+      "undefined",
+      "None",
+      "NaN",
+      "false",
+      "0",
+      "1",
+      "your_api_key",
+      "YOUR-API-KEY",
+    ],
+    ...[
+      "<api_key>",
+      "<<api_key>>",
+      "%3Capi_key%3E",
+      "{api_key}",
+      "%7B%7Bapi_key%7D%7D",
+      "${TMDB_API_KEY}",
+      "[object+Object]",
+    ],
+    ...["api_key", "test", "changeme", "...", "%E2%80%A6", "***", "key", "TODO", `%20${key}`, key.slice(1), `${key}0`],
+    ...[
+      "x".repeat(32),
+      "g".repeat(32),
+      `"${key}"`,
+      `${key}%00`,
+      "ey..",
+      "a.b.c",
+      "é".repeat(32),
+      "%zz",
+      "=",
+      `${key}=`,
+    ],
+  ];
+  for (const text of placeholders) assert.ok(!hasApiKey(`a=1&api_key=${text}&b=2`), text);
 });
 
 Deno.test("isApiKey() knows the name in any case", () => {

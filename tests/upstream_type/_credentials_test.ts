@@ -11,7 +11,7 @@ Deno.test("classifyAuthorization() tells applications from users", () => {
     [`Bearer ${userToken}`, "user"],
     [`Bearer ${readToken}, Bearer ${userToken}`, "other"],
     ["Bearer 0123456789abcdef", "user"],
-    ["Bearer", "other"],
+    ["Bearer", "placeholder"],
     ["Basic YTpi", "other"],
     [readToken, "other"],
   ];
@@ -20,6 +20,27 @@ Deno.test("classifyAuthorization() tells applications from users", () => {
     assert.equal(classifyAuthorization(authorization), verdict, "remembered");
   }
 });
+
+Deno.test("classifyAuthorization() takes what stands in the place of a token for none, and nothing else", () => {
+  const placeholders = ["null", "undefined", "None", "NaN", "x", "XXXX", "***", "...", "api_key", "TMDB_API_KEY"];
+  placeholders.push("<token>", "<your access token>", "{token}", "{{ token }}", "${TOKEN}", "$TOKEN", "%TOKEN%");
+  placeholders.push("your_api_key", "YOUR-ACCESS-TOKEN", "your access token here");
+  for (const text of placeholders) {
+    for (const field of [`Bearer ${text}`, `bearer   ${text} `, text]) {
+      assert.equal(classifyAuthorization(field), "placeholder", field);
+    }
+  }
+  for (const text of ["nullable", "token", "my-token", "alice", "xylophone", "<a", "0", "secret", "yours", "a<b>"]) {
+    assert.equal(classifyAuthorization(`Bearer ${text}`), "user", text);
+  }
+  assertQuick(`Bearer your ${"a-b c_".repeat(10_000)}!`);
+  assertQuick(`Bearer ${"{".repeat(60_000)}`);
+  assertQuick(`Bearer${" ".repeat(60_000)}!`);
+});
+
+function assertQuick(authorization: string): void {
+  assert.match(classifyAuthorization(authorization), /user|other/);
+}
 
 Deno.test("classifyAuthorization() stays right when more tokens come than it remembers", () => {
   for (let index = 0; index < 3000; index++) {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { KeyPool, type KeyPoolOptions, placeOf } from "../../lib/upstream_type/_key_pool.ts";
 import { KEY_CELLS } from "../../lib/upstream_type/_shared_key.ts";
+import { RATE_CELLS } from "../../lib/upstream_type/_shared_rate.ts";
+import { seededRandom } from "../pool/seeded_random.ts";
 import type { KeyEvent } from "../../lib/upstream_type/upstream_type.ts";
 
 function makePool(count: number, more: Partial<KeyPoolOptions> = {}) {
@@ -81,7 +83,7 @@ Deno.test("KeyPool.limited() counts answers to requests that were under way toge
 
 Deno.test("KeyPool.refused() ejects a key, longer each time, until it is taken again", () => {
   const { pool, clock, events, takes, ticket } = makePool(2);
-  assert.equal(pool.refused(0), true);
+  assert.equal(pool.refused(0), "key");
   assert.deepEqual(takes(3), [1, 1, 1]);
   clock.nowMs += 60_000;
   const probe = ticket();
@@ -116,7 +118,7 @@ Deno.test("KeyPool.take() uses the least bad key when all are out, and says that
   assert.equal(pool.limited(2, "100"), false);
   assert.equal(take(), 2);
   const alone = makePool(1);
-  assert.equal(alone.pool.refused(0), false);
+  assert.equal(alone.pool.refused(0), "no other");
   const ticket = alone.ticket();
   assert.equal(placeOf(ticket), 0);
   alone.pool.accepted(ticket);
@@ -143,8 +145,8 @@ Deno.test("KeyPool.take() does not flood a key that comes back", () => {
 Deno.test("KeyPool shares with other workers what it learns of a key, and one of them tells the log", () => {
   const [one, other] = makePair(3);
   const tickets = [one.ticket(), other.ticket()];
-  assert.equal(one.pool.refused(tickets[0]!), true);
-  assert.equal(other.pool.refused(tickets[1]!), true);
+  assert.equal(one.pool.refused(tickets[0]!), "key");
+  assert.equal(other.pool.refused(tickets[1]!), "key");
   one.pool.limited(1, "5");
   assert.deepEqual(other.takes(2), [2, 2]);
   assert.deepEqual(other.pool.states(), one.pool.states());
@@ -191,7 +193,7 @@ Deno.test("KeyPool.take() lets a user's request wait for a short rest of its key
 });
 
 Deno.test("KeyPool.take() tries a limited key once a second where the limit may be one upstream's", () => {
-  const { pool, clock, take, ticket } = makePool(1, { holds: true, probesLimited: true });
+  const { pool, clock, take, ticket } = makePool(1, { holds: true, upstreams: 2 });
   pool.limited(0, "60");
   assert.equal(take(), 0);
   assert.deepEqual(pool.take(false), { heldMs: 60_000 });
@@ -201,4 +203,134 @@ Deno.test("KeyPool.take() tries a limited key once a second where the limit may 
   pool.accepted(probe);
   assert.equal(pool.states()[0]!.state, "ready");
   assert.equal(take(), 0);
+});
+
+/** Asks a pool of keys as fast as it lets, for so long; the requests that each key was given, and when. */
+function flood(
+  { pool, clock }: ReturnType<typeof makePool>,
+  forMs: number,
+  onTicket: (ticket: number) => void = () => {},
+) {
+  const given: { key: number; atMs: number }[] = [];
+  for (const endMs = clock.nowMs + forMs; clock.nowMs < endMs; clock.nowMs++) {
+    for (let taken = pool.take(false); typeof taken === "number"; taken = pool.take(false)) {
+      given.push({ key: placeOf(taken), atMs: clock.nowMs });
+      onTicket(taken);
+    }
+  }
+  return given;
+}
+
+/** The most that was given in any second. */
+function mostInASecond(given: readonly { readonly atMs: number }[]): number {
+  let most = 0;
+  for (let from = 0, to = 0; to < given.length; to++) {
+    while (given[to]!.atMs - given[from]!.atMs >= 1_000) from++;
+    most = Math.max(most, to - from + 1);
+  }
+  return most;
+}
+
+const LIMITS = { maxPerSecond: 35, burst: 10 };
+
+Deno.test("KeyPool gives all keys of a pool one rate, however many they are, where it is the pool's; else each its own", () => {
+  for (const count of [1, 2, 3, 7]) {
+    const pooled = makePool(count, { limits: LIMITS, holds: true, poolCells: new Int32Array(RATE_CELLS) });
+    const given = flood(pooled, 4_000);
+    assert.ok(given.length >= 4 * 35 && given.length <= 10 + 4 * 35 + 1, `${count} keys: ${given.length}`);
+    assert.ok(mostInASecond(given) <= 45, `${count} keys`);
+    const each = Array.from({ length: count }, (_, key) => given.filter((one) => one.key === key).length);
+    assert.ok(Math.max(...each) - Math.min(...each) <= 1, String(each));
+    const apart = flood(makePool(count, { limits: LIMITS, holds: true }), 4_000);
+    assert.ok(apart.length >= count * 4 * 35, `${count} keys apart: ${apart.length}`);
+  }
+});
+
+Deno.test("KeyPool gives the share of a key that rests to the others, and the sum never rises", () => {
+  const random = seededRandom(5);
+  const pooled = makePool(3, { limits: LIMITS, holds: true, upstreams: 2, poolCells: new Int32Array(RATE_CELLS) });
+  const { pool, clock } = pooled;
+  pool.limited(0, "3");
+  pool.refused(1);
+  const one = flood(pooled, 2_000);
+  assert.deepEqual([...new Set(one.map(({ key }) => key))], [2]);
+  assert.ok(one.length >= 2 * 35, `the third key has it all: ${one.length}`);
+  // Limits, refusals and good answers by chance, tries of keys that are out among them.
+  const all = flood(pooled, 60_000, (ticket) => {
+    const roll = random();
+    if (roll < 0.02) pool.limited(ticket, String(Math.floor(random() * 5)));
+    else if (roll < 0.03) pool.refused(ticket);
+    else pool.accepted(ticket, "u");
+  });
+  assert.ok(mostInASecond(all) <= 45, String(mostInASecond(all)));
+  assert.ok(all.length <= 10 + 60 * 35 + 1);
+  for (const key of [0, 1, 2]) for (let n = 0; n < 3; n++) pool.refused(key);
+  const refused = flood(pooled, 2_000);
+  assert.ok(refused.length > 0 && refused.length <= 10 + 2 * 35 + 1, `all are refused: ${refused.length}`);
+  assert.ok(clock.nowMs > 0);
+});
+
+Deno.test("KeyPool counts what it gives to those who do not wait, and has nobody starve for them", () => {
+  const poolCells = new Int32Array(RATE_CELLS);
+  const cells = [new Int32Array(KEY_CELLS), new Int32Array(KEY_CELLS)];
+  const shared = { limits: LIMITS, poolCells, cellsOf: (index: number) => cells[index]! };
+  const waits = makePool(2, { ...shared, holds: true });
+  const checks = makePool(2, { ...shared, now: () => waits.clock.nowMs });
+  for (let check = 0; check < 100; check++) checks.take();
+  assert.ok("heldMs" in Object(waits.pool.take(false)), "they have taken all");
+  const given = flood(waits, 3_000, () => checks.take());
+  assert.ok(given.length >= 35 && given.length <= 3 * 35, String(given.length));
+});
+
+Deno.test("KeyPool lets sessions and anybody's requests have one rate together", () => {
+  const { pool, clock } = makePool(2, { limits: LIMITS, holds: true, poolCells: new Int32Array(RATE_CELLS) });
+  let given = 0;
+  for (let ms = 0; ms < 2_000; ms++, clock.nowMs++) {
+    for (const sticky of [true, false]) if (typeof pool.take(sticky) === "number") given++;
+  }
+  assert.ok(given <= 10 + 2 * 35 + 1, String(given));
+});
+
+const HERE = { upstream: "here", mayAskOther: true };
+const THERE = { upstream: "there", mayAskOther: true };
+
+Deno.test("KeyPool.refused() has another upstream say whether it is the key's fault or the upstream's", () => {
+  const { pool, ticket, take, events } = makePool(2, { upstreams: 2 });
+  assert.equal(pool.refused(ticket(), HERE), "unknown");
+  const again = ticket();
+  assert.equal(placeOf(again), 0, "the same key goes to the other one");
+  pool.accepted(again, "there");
+  assert.equal(pool.refused(0, HERE), "host");
+  assert.deepEqual(events, []);
+  assert.deepEqual([take(), take(), take()], [1, 1, 0], "it is in");
+  // The other one refuses it now, too: it was taken back.
+  assert.equal(pool.refused(0, { ...THERE, mayAskOther: false }), "key");
+  assert.deepEqual(events.map(({ key, event }) => [key, event]), [[1, "refused"]]);
+});
+
+Deno.test("KeyPool.refused() ejects a key that every upstream refuses, or one of them that takes other keys", () => {
+  for (const upstreams of [2, 3, 5]) {
+    const { pool, ticket } = makePool(2, { upstreams });
+    for (let n = 1; n < upstreams; n++) assert.equal(pool.refused(0, { ...HERE, upstream: `u${n}` }), "unknown");
+    assert.equal(pool.refused(0, { ...HERE, upstream: "last" }), "key");
+    const other = ticket();
+    assert.equal(placeOf(other), 1);
+  }
+  const { pool } = makePool(3, { upstreams: 2 });
+  pool.accepted(1, "here");
+  assert.equal(pool.refused(0, HERE), "key");
+  // An upstream that takes other keys, but not this one, which another upstream takes: neither is to blame.
+  pool.accepted(2, "there");
+  assert.equal(pool.refused(2, HERE), "unknown");
+  assert.equal(pool.refused(2, { ...HERE, mayAskOther: false }), "key");
+});
+
+Deno.test("KeyPool.refused() goes by what upstreams said in the last five minutes", () => {
+  const { pool, clock } = makePool(1, { upstreams: 2 });
+  pool.accepted(0, "there");
+  clock.nowMs += 299_999;
+  assert.equal(pool.refused(0, HERE), "host");
+  clock.nowMs += 2;
+  assert.equal(pool.refused(0, HERE), "unknown");
+  assert.equal(pool.refused(0, { ...HERE, mayAskOther: false }), "no other");
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { KEY_CELLS, type KeyLimits, SharedKey } from "../../lib/upstream_type/_shared_key.ts";
+import { KEY_CELLS, SharedKey } from "../../lib/upstream_type/_shared_key.ts";
+import type { KeyLimits } from "../../lib/upstream_type/_shared_rate.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 2);
 

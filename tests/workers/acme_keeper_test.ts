@@ -47,7 +47,7 @@ async function keeping({ lifeMs = 90 * DAY_MS } = {}) {
   const inUse = { config: await keeper.complete(loaded) };
   const attach = (one: AcmeKeeper) => {
     one.attach({
-      config: () => inUse.config,
+      config: inUse.config,
       setChallenges: (challenges) => (state.challenges = challenges, Promise.resolve()),
     });
   };

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
+import { prepareKvFile } from "../../lib/cache/kv_open.ts";
+import { systemClock } from "../../lib/clock.ts";
 import type { Finding } from "../../lib/gateway/finding.ts";
 import { diagnoseDisk, shownSize } from "../../lib/workers/diagnose_disk.ts";
 import { ANY_CONFIG, configOf, type Mapping } from "../gateway/config_of.ts";
@@ -30,9 +32,8 @@ Deno.test("diagnoseDisk() is well with a folder that is there, one to be made, a
     const missing = await findings(join(directory, "a/b"), small);
     assert.deepEqual(states(missing), ["data_dir ok", "disk ok"]);
     assert.match(missing["data_dir"]!.text, /the start makes it/);
-    const kv = await Deno.openKv(join(directory, "usher.kv"));
-    await kv.set(["a"], 1);
-    kv.close();
+    const log = { warn: (problem: string) => assert.fail(problem) };
+    await prepareKvFile(join(directory, "usher.kv"), { clock: systemClock, log });
     const opened = await findings(directory, small);
     assert.match(opened["kv"]!.text, /opens/);
     assert.match((await findings(directory, small, true))["kv"]!.text, /in use by the gateway that runs/);

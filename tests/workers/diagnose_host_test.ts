@@ -105,6 +105,12 @@ Deno.test("portFindings() tells free ports, those of the gateway that runs, and 
   assert.match(listener!.remedy!, /`listeners\[0\]\.listen`/);
   const [, own] = await portFindings(loaded, "the gateway that runs", 10_000);
   assert.deepEqual([own!.state, own!.text], ["ok", `${taken} is in use by the gateway that runs`]);
+  const held = (port: number) => [{ hostname: "0.0.0.0", port }];
+  const { port } = server.addr;
+  const [, known] = await portFindings(loaded, "the gateway that runs", 10_000, held(port));
+  assert.equal(known!.state, "ok");
+  const [, others] = await portFindings(loaded, "the gateway that runs", 10_000, held(port - 1));
+  assert.deepEqual([others!.state, others!.text], ["fail", listener!.text]);
 });
 
 Deno.test("portFindings() looks at unix sockets too", async () => {

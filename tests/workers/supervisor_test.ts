@@ -25,6 +25,8 @@ function fileFor({ port, dataDir }: Places, server: Mapping = {}): Mapping {
     ...ANY_CONFIG,
     server: { workers: 2, shutdown_grace: "1s", data_dir: dataDir, ...server },
     admin: { listen: `127.0.0.1:${port}` },
+    // As the test reads it; a reload brings it into force.
+    logging: { format: "json" },
   };
 }
 
@@ -52,6 +54,7 @@ async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping 
     kvFile: { path: null, problem: null, setAside: null },
     kvBeside: null,
     acme: ACME,
+    askStop: () => {},
     logger: createLogger({
       level: "info",
       format: "json",

@@ -51,7 +51,8 @@ Deno.test("runWorker() says hello, then that its role is ready, and answers each
     { type: "prepared", generation: 2, error: null },
     { type: "committed", generation: 2 },
     { type: "purged", id: 5 },
-    { type: "stopped" },
+    // The role's counters stand still: what was under way is cut off.
+    { type: "stopped", drained: { finished: 0, cut: 1, sinceStart: 10 } },
   ]);
   assert.deepEqual(await worker.seen(), { "purged rule": 1, "stopped 7": 1 });
 });

@@ -1,0 +1,50 @@
+import { overlaps, parseListenAddress } from "../../lib/config/addresses.ts";
+import type { ListenAddress } from "../../lib/config/config.ts";
+import type { Loaded } from "../../lib/config/load_result.ts";
+import { formatLocated } from "../../lib/config/located.ts";
+import { portsInUse } from "../../lib/config/ports.ts";
+import { adminAccess, askAdmin } from "./admin_client.ts";
+import { print } from "./terminal.ts";
+
+/** As much of `/status` as tells where a gateway listens. */
+interface Listening {
+  readonly pid?: number;
+  readonly listeners?: readonly { readonly listen: string }[];
+}
+
+/**
+ * Says which addresses of a sound configuration cannot be listened on; answers `check`'s exit status. Those that the running gateway
+ * has are its own after a reload or restart too: it is the one that was started with this file, or that is at its admin address.
+ */
+export async function checkPorts(loaded: Loaded, config: string | undefined): Promise<number> {
+  const busy = portsInUse(loaded.listening);
+  if (busy.length === 0) return 0;
+  const { held, hint } = await heldByGateway(config);
+  const left = portsInUse(loaded.listening.filter(({ address }) => !held.some((own) => overlaps(own, address))));
+  if (left.length === 0) return print("The ports in use are those of the gateway that runs");
+  print([...left.map(formatLocated), ...hint].join("\n"));
+  return 1;
+}
+
+/** Where the running gateway of a configuration listens; none, with a hint perhaps, where that cannot be told. */
+export async function heldByGateway(config: string | undefined): Promise<{ held: ListenAddress[]; hint: string[] }> {
+  const access = await adminAccess({ config });
+  try {
+    const reply = await askAdmin(access, "GET /status");
+    if (reply.status === 401) {
+      const hint =
+        `A gateway runs at ${access.url} and takes another token: which ports are its own cannot be told (--skip-ports)`;
+      return { held: [], hint: [hint] };
+    }
+    const { pid, listeners } = reply.value as Listening;
+    if (!reply.ok || pid === undefined || listeners === undefined) return { held: [], hint: [] };
+    return { held: [new URL(access.url).host, ...listeners.map(({ listen }) => listen)].flatMap(addressOf), hint: [] };
+  } catch {
+    return { held: [], hint: [] };
+  }
+}
+
+function addressOf(text: string): ListenAddress | [] {
+  if (text.startsWith("unix:")) return { path: text.slice("unix:".length), mode: 0 };
+  return parseListenAddress(text) ?? [];
+}

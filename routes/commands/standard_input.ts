@@ -1,0 +1,29 @@
+import { Buffer } from "node:buffer";
+import { MAX_FILE_BYTES, UnusableFile } from "../../lib/config/read_text.ts";
+
+let input: Promise<string> | null = null;
+
+/**
+ * The text of a configuration that comes from standard input. It can be read once: a reload takes the same text, with the files and
+ * variables that it names as they are then.
+ *
+ * @throws {UnusableFile} where it is too large or not UTF-8
+ */
+export function standardInput(): Promise<string> {
+  return input ??= readStandardInput();
+}
+
+async function readStandardInput(): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of Deno.stdin.readable) {
+    bytes += chunk.length;
+    if (bytes > MAX_FILE_BYTES) throw new UnusableFile(`it is larger than ${MAX_FILE_BYTES / 1024 ** 2}MiB`);
+    chunks.push(chunk);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new UnusableFile("it is not UTF-8 text");
+  }
+}

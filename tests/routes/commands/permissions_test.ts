@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { ROOT_URL } from "../../house/syntax.ts";
+import { mayBegin } from "../../../routes/commands/permissions.ts";
+
+const PYTHON = "/usr/bin/python3";
+
+/** Runs a program on a terminal of its own and copies what it prints. */
+const ON_A_TERMINAL = `import os, pty, sys
+status = pty.spawn(sys.argv[1:], stdin_read=lambda fd: b"")
+sys.exit(os.waitstatus_to_exitcode(status))`;
+
+Deno.test("mayBegin() lets a command begin that has what it needs, and every one where nobody can be asked", () => {
+  for (const command of ["start", "check", "doctor", "explain", "health"]) {
+    assert.equal(mayBegin(command, ["--config", "config.yaml"], true), true, command);
+    assert.equal(mayBegin(command, [], false), true, command);
+  }
+});
+
+Deno.test({
+  name: "D1: on a terminal a command says which permissions are missing, and does not wait for an answer",
+  // Debian's: it can open a terminal.
+  ignore: !isThere(PYTHON),
+  fn: async () => {
+    const cases = [
+      { given: [], args: ["start"], missing: "--allow-read --allow-env" },
+      { given: ["--allow-read"], args: ["explain", "/3"], missing: "--allow-env" },
+      { given: ["--allow-read", "--allow-env"], args: ["status"], missing: "--allow-net" },
+      { given: [], args: ["health"], missing: "--allow-net --allow-read --allow-env" },
+    ];
+    await Promise.all(cases.map(async ({ given, args, missing }) => {
+      const child = new Deno.Command(PYTHON, {
+        args: ["-c", ON_A_TERMINAL, Deno.execPath(), "run", ...given, "main.ts", ...args],
+        cwd: ROOT_URL,
+        env: { NO_COLOR: "1" },
+        signal: AbortSignal.timeout(120_000),
+      });
+      const { code, stdout } = await child.output();
+      const text = new TextDecoder().decode(stdout);
+      assert.equal(code, 1, text);
+      assert.equal(
+        text.trim(),
+        `Deno was not given ${missing}: \`deno task usher ${args[0]}\` gives what is needed, and --no-prompt`,
+      );
+    }));
+  },
+});
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.lstatSync(path) !== null;
+  } catch {
+    return false;
+  }
+}
