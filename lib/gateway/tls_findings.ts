@@ -55,12 +55,22 @@ function chain({ certFile, cert }: CertificateConfig): Finding {
     };
   }
   const last = links.at(-1)!;
-  if (isPublicAuthority(last.issuer)) {
+  const isPublic = isPublicAuthority(last.issuer);
+  if (isPublic) {
     return { check, state: "ok", text: `${certFile}: leads to ${nameOf(last.issuer)}`, remedy: null };
   }
   if (last.checkIssued(last)) {
     const text = `${certFile}: from an authority of your own, ${nameOf(last.subject)}`;
     return { check, state: "ok", text, remedy: "clients have to be given that authority: docs/tls.md" };
+  }
+  if (isPublic === null) {
+    const text = `${certFile}: leads to ${nameOf(last.issuer)}; whether clients know that was not looked at`;
+    return {
+      check,
+      state: "skip",
+      text,
+      remedy: "give --allow-sys=ca, with which the built-in authorities can be read",
+    };
   }
   return {
     check,
@@ -74,9 +84,14 @@ function chain({ certFile, cert }: CertificateConfig): Finding {
 /** Subjects of the authorities that the runtime knows, as it prints them. */
 let authorities: ReadonlySet<string> | null = null;
 
-function isPublicAuthority(issuer: string): boolean {
-  authorities ??= new Set(tls.rootCertificates.map((pem) => new X509Certificate(pem).subject));
-  return authorities.has(issuer);
+/** `null` where the process may not know them. */
+function isPublicAuthority(issuer: string): boolean | null {
+  try {
+    authorities ??= new Set(tls.rootCertificates.map((pem) => new X509Certificate(pem).subject));
+    return authorities.has(issuer);
+  } catch {
+    return null;
+  }
 }
 
 function nameOf(distinguished: string): string {

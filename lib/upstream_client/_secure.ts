@@ -3,13 +3,14 @@ import tls from "node:tls";
 import type { SecureContext } from "node:tls";
 import { guardStart, RecordStream, secured, TlsStream } from "../wire/tls_stream.ts";
 import { isIpLiteral } from "./_address.ts";
+import { Relay } from "./_relay.ts";
 import { isTcp, openingStep, type Socket } from "./_socket.ts";
 
-/** So many times as long as a handshake was waited for in vain, further ones are done with care, up to the limit. */
-const CARE_FACTOR = 600;
-const MAX_CARE_MS = 10 * 60_000;
+/** So many times as long as a handshake was waited for in vain, further ones go through a relay, up to the limit. */
+const RELAY_FACTOR = 600;
+const MAX_RELAY_MS = 10 * 60_000;
 
-/** Handshakes of the quick kind that may be under way: so many sockets at most are left behind where the other side falls silent. */
+/** Handshakes without a relay that may be under way: so many sockets at most are left behind where the other side falls silent. */
 const MAX_QUICK = 16;
 /** The same with one that has not answered yet. */
 const MAX_QUICK_UNPROVEN = 2;
@@ -25,12 +26,13 @@ export interface ClientCertificate {
 /** Whom a TLS handshake is to meet. */
 export class TlsPeer {
   /**
-   * Until then, on the clock of `performance.now()`, handshakes are done by Node's library. One that is under way on the runtime's own
-   * TLS cannot be ended: closed, it keeps its socket until the other side leaves. Behind a filter that swallows handshakes each attempt
-   * would leave one. The library's can be ended; as its connections cost more for each request, only those have it that need it.
+   * Until then, on the clock of `performance.now()`, handshakes go through a relay. A handshake under way on the runtime's TLS cannot
+   * be ended: closed, it keeps its socket until the other side leaves. Behind a filter that swallows handshakes each attempt would
+   * leave one. In a relay the other side is ours; as it costs twice the work, only those go through it that follow one that hung, or
+   * that are many before one has ended well.
    */
-  carefulUntilMs = -Infinity;
-  /** Handshakes on the runtime's own TLS that are under way. */
+  relayUntilMs = -Infinity;
+  /** Handshakes without a relay that are under way. */
   quick = 0;
   /** Some handshake has ended well, and none has hung since. */
   isProven = false;
@@ -45,10 +47,25 @@ export class TlsPeer {
     readonly own: ClientCertificate | null = null,
   ) {}
 
-  /** What Node's library needs, made once: it takes a while to read all authorities. */
+  /**
+   * What Node's library needs, made once: it takes a while to read all authorities.
+   *
+   * @throws {Error} where there are none
+   */
   get context(): SecureContext {
     const { cert, key } = this.own ?? {};
-    return this.#context ??= tls.createSecureContext({ ca: [...tls.rootCertificates, ...this.caCerts], cert, key });
+    return this.#context ??= tls.createSecureContext({ ca: authorities(this.caCerts), cert, key });
+  }
+}
+
+/** The built-in authorities, which are to be had with a permission of their own, and those that are given. */
+function authorities(given: readonly string[]): string[] {
+  try {
+    return [...tls.rootCertificates, ...given];
+  } catch (error) {
+    if (given.length > 0) return [...given];
+    const what = "a certificate of one's own is shown with --allow-sys=ca, or with `ca` of the upstream";
+    throw new Error(`Deno was not given the permission to read the built-in authorities: ${what}`, { cause: error });
   }
 }
 
@@ -79,7 +96,7 @@ async function secureQuickly(socket: Deno.TcpConn, peer: TlsPeer, signal: AbortS
     const nowMs = performance.now();
     if (signal.aborted) {
       peer.isProven = false;
-      peer.carefulUntilMs = nowMs + Math.min(MAX_CARE_MS, CARE_FACTOR * (nowMs - startedAtMs));
+      peer.relayUntilMs = nowMs + Math.min(MAX_RELAY_MS, RELAY_FACTOR * (nowMs - startedAtMs));
     }
     throw error;
   } finally {
@@ -87,7 +104,8 @@ async function secureQuickly(socket: Deno.TcpConn, peer: TlsPeer, signal: AbortS
   }
 }
 
-async function secureCarefully(socket: Socket, peer: TlsPeer, signal: AbortSignal): Promise<Socket> {
+/** Shows a certificate of one's own, which the runtime's TLS does only where it opens the socket too. */
+async function secureWithOwn(socket: Socket, peer: TlsPeer, signal: AbortSignal): Promise<Socket> {
   const records = new RecordStream(socket, null);
   const { name, context } = peer;
   const options = {
@@ -101,7 +119,7 @@ async function secureCarefully(socket: Socket, peer: TlsPeer, signal: AbortSigna
   const inner = guardStart(tls.connect(options as unknown as tls.ConnectionOptions));
   const closing = { [Symbol.dispose]: () => (inner.destroy(), void records.destroy()) };
   await openingStep(closing, signal, () => secured(inner, records, "secureConnect"));
-  return new CarefulSocket(new TlsStream(inner, records), socket);
+  return new OwnSocket(new TlsStream(inner, records), socket);
 }
 
 /**
@@ -111,13 +129,61 @@ async function secureCarefully(socket: Socket, peer: TlsPeer, signal: AbortSigna
  * @throws {Error} in the TLS library's own words
  */
 export async function secure(socket: Socket, peer: TlsPeer, signal: AbortSignal): Promise<Socket> {
-  const isQuick = isTcp(socket) && peer.own === null && performance.now() >= peer.carefulUntilMs &&
+  if (peer.own !== null) return await openingStep(socket, signal, () => secureWithOwn(socket, peer, signal));
+  const isQuick = isTcp(socket) && performance.now() >= peer.relayUntilMs &&
     peer.quick < (peer.isProven ? MAX_QUICK : MAX_QUICK_UNPROVEN);
-  return await (isQuick ? secureQuickly(socket, peer, signal) : secureCarefully(socket, peer, signal));
+  if (isQuick) return await secureQuickly(socket, peer, signal);
+  const relay = await openingStep(socket, signal, () => Relay.open(socket));
+  return await openingStep(
+    relay,
+    signal,
+    async () => new RelayedSocket(await shakeHands(relay.near, peer, signal), relay),
+  );
 }
 
-/** A connection of Node's library. */
-class CarefulSocket implements Socket {
+/** TLS whose records go through a relay. */
+class RelayedSocket implements Socket {
+  readonly #inner: Deno.TlsConn;
+  readonly #relay: Relay;
+
+  constructor(inner: Deno.TlsConn, relay: Relay) {
+    this.#inner = inner;
+    this.#relay = relay;
+  }
+
+  read(target: Uint8Array): Promise<number | null> {
+    return this.#inner.read(target);
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#inner.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#inner.closeWrite();
+  }
+
+  close(): void {
+    this.#inner.close();
+    this.#relay[Symbol.dispose]();
+  }
+
+  ref(): void {
+    this.#inner.ref();
+  }
+
+  unref(): void {
+    this.#inner.unref();
+  }
+
+  [Symbol.dispose](): void {
+    this.#inner[Symbol.dispose]();
+    this.#relay[Symbol.dispose]();
+  }
+}
+
+/** TLS of Node's library. */
+class OwnSocket implements Socket {
   readonly #clear: TlsStream;
   readonly #socket: Socket;
 
