@@ -8,7 +8,9 @@ RUN npm install --global --no-fund --no-audit "deno@${DENO_VERSION}" \
  && cp "$(deno eval --print 'Deno.execPath()')" /usr/local/bin/deno-runtime
 WORKDIR /usher
 ENV DENO_DIR=/deno-dir
-COPY deno.json deno.lock ./
+COPY deno.json ./
+# It has the digest of `sharp` too.
+COPY deno.all.lock deno.lock
 COPY main.ts config.example.yaml config.schema.json ./
 COPY routes/ routes/
 COPY lib/ lib/

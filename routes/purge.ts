@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { AdminView } from "../lib/admin/admin_view.ts";
-import { PURGE_VIA_FIELD, readVia } from "../lib/workers/purge_peers.ts";
+import { PURGE_VIA_FIELD, purgeBody, readVia } from "../lib/workers/purge_peers.ts";
 import { readPurge } from "../lib/admin/purge_request.ts";
 import { readJson } from "../lib/admin/read_json.ts";
 import { actorOf } from "./actor.ts";
@@ -18,8 +18,9 @@ export function purgeRoutes(view: AdminView): Hono {
     if (via === null) return problem(context, 422, `${PURGE_VIA_FIELD}: must be a list of a few gateways`);
     const answer = await view.purge(reading.order, actorOf(context), via);
     if (!answer.ok) return problem(context, 422, answer.problem);
-    const { soft, listeners, workers, persisted, durationMs, peers } = answer;
-    return context.json({ soft, listeners, workers, persisted, duration_ms: durationMs, peers });
+    const { soft, listeners, workers, named, persisted, durationMs, peers } = answer;
+    const asked = purgeBody(reading.order);
+    return context.json({ asked, soft, listeners, workers, matched: named, persisted, duration_ms: durationMs, peers });
   });
   return app;
 }

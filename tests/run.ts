@@ -10,6 +10,9 @@ const SYSTEM = "tests/system";
 /** A run that takes longer than this hangs. */
 const DEADLINE_MS = 30 * 60_000;
 
+/** Holds the packages of tests too; `deno.lock` only those that each start fetches. */
+const LOCK = "--lock=deno.all.lock";
+
 const PYTHON = "/usr/bin/python3";
 
 /** The part of the output that is kept to read the counts from. */
@@ -44,7 +47,7 @@ function sideBySide(): string[] {
 async function runTests(args: readonly string[]): Promise<TestCounts> {
   const child = new Deno.Command(Deno.execPath(), {
     // Types are a gate of their own: checked here, they would be checked anew for each worker that a test starts.
-    args: ["test", "--no-check", ...permissions(), ...args],
+    args: ["test", "--no-check", LOCK, ...permissions(), ...args],
     env: { TMPDIR: scratch, ...(Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : {}) },
     stdout: "piped",
     signal: stopped.signal,

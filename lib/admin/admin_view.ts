@@ -55,6 +55,8 @@ export type PurgeAnswer =
     /** Listeners concerned; `null` is all of them. */
     readonly listeners: readonly string[] | null;
     readonly workers: number;
+    /** Responses that it names in memory; `null` where that is not cheap to know. */
+    readonly named: number | null;
     /** Whether it outlives the process. */
     readonly persisted: boolean;
     readonly durationMs: number;

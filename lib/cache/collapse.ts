@@ -5,7 +5,8 @@ import type { Lease, LeaseTable } from "./lease_table.ts";
 import { PeerFlights } from "./peer_flights.ts";
 import { ttlMs } from "./reuse.ts";
 import { heldBytes, type StoredResponse } from "./stored_response.ts";
-import { varyMarker } from "./variants.ts";
+import { KEY_SEPARATOR } from "./key.ts";
+import { primaryKeyOf, varyMarker } from "./variants.ts";
 
 /** How long after a flight this worker answers the others for its key at least, so that the disk tier's write can come down. */
 const LINGER_MS = 1_000;
@@ -70,6 +71,11 @@ export class Collapse {
     });
   }
 
+  /** How long a request waits for another's fetch, in milliseconds. */
+  get timeoutMs(): number {
+    return this.#options.timeoutMs;
+  }
+
   /** Flights under way in this worker. */
   get size(): number {
     return this.#flights.size;
@@ -92,12 +98,14 @@ export class Collapse {
   }
 
   /**
-   * Lets no further request join what is under way for a key, or has just ended: it is too old for those who come now. The flight
-   * goes on for those who wait already.
+   * Lets no further request join what is under way for a key and its variants, or has just ended: it is too old for those who come now.
+   * The flights go on for those who wait already.
    */
   detach(key: string): void {
-    this.#flights.delete(key);
-    this.#release(key);
+    const variants = key + KEY_SEPARATOR;
+    const isMeant = (other: string) => other === key || other.startsWith(variants);
+    for (const other of this.#flights.keys()) if (isMeant(other)) this.#flights.delete(other);
+    for (const other of [...this.#lingering.keys()]) if (isMeant(other)) this.#release(other);
   }
 
   /**
@@ -148,10 +156,10 @@ export class Collapse {
   async #adoptWhole(flight: Flight): Promise<void> {
     const landed = await flight.result;
     if (landed.kind !== "shared") return;
-    const response = landed.head.withBody(await landed.fill.whole());
+    const response = landed.head.withBody(await landed.fill.whole(false));
     // Detached meanwhile: what it brings was purged or invalidated.
     if (this.#flights.get(flight.key) !== flight) return;
-    if (response.selectedBy.length > 0) this.#options.adopt(varyMarker(flight.key, response));
+    if (response.selectedBy.length > 0) this.#options.adopt(varyMarker(primaryKeyOf(response), response));
     this.#options.adopt(response);
   }
 

@@ -10,6 +10,8 @@ export class Fill {
   #readers = 0;
   /** Called when the last reader leaves before the body is complete. */
   onAbandoned: (() => void) | null = null;
+  /** Says of the whole body, before anybody gets its last bytes, why it is not to be taken for one; `null` for no reason. */
+  verify: ((body: Uint8Array<ArrayBuffer>) => Error | null) | null = null;
 
   private constructor(body: Uint8Array<ArrayBuffer>, writtenBytes: number) {
     this.#body = body;
@@ -31,6 +33,11 @@ export class Fill {
     return this.#body.byteLength;
   }
 
+  /** Whether anybody reads along. */
+  get isRead(): boolean {
+    return this.#readers > 0;
+  }
+
   /** The whole body once it is complete, else `null`. */
   get body(): Uint8Array<ArrayBuffer> | null {
     return this.#error === null && this.#writtenBytes === this.#body.byteLength ? this.#body : null;
@@ -40,12 +47,17 @@ export class Fill {
    * Appends a chunk.
    *
    * @throws {RangeError} when it goes beyond the length
+   * @throws {Error} what {@linkcode verify} says of the whole
    */
   push(chunk: Uint8Array): void {
     if (this.#writtenBytes + chunk.byteLength > this.#body.byteLength) {
       throw new RangeError(`Cannot fill beyond ${this.#body.byteLength} bytes`);
     }
     this.#body.set(chunk, this.#writtenBytes);
+    if (this.#writtenBytes + chunk.byteLength === this.#body.byteLength) {
+      const error = this.verify?.(this.#body) ?? null;
+      if (error !== null) throw error;
+    }
     this.#writtenBytes += chunk.byteLength;
     this.#notify();
   }
@@ -57,9 +69,12 @@ export class Fill {
     this.#notify();
   }
 
-  /** The whole body, when it is complete; rejects when the fill fails. Whoever waits for it is a reader that does not leave. */
-  async whole(): Promise<Uint8Array<ArrayBuffer>> {
-    this.#readers++;
+  /**
+   * The whole body, when it is complete; rejects when the fill fails. Whoever waits for it is a reader that does not leave, unless it
+   * says that it is none.
+   */
+  async whole(isReader = true): Promise<Uint8Array<ArrayBuffer>> {
+    if (isReader) this.#readers++;
     while (this.body === null) {
       if (this.#error !== null) throw this.#error;
       await this.#progress();

@@ -97,15 +97,15 @@ function updated(stored: StoredResponse, head: ResponseHead, { request, times, o
   if (!decision.store) {
     const keep = OF_REQUEST.has(decision.reason) ? "leave" : "delete";
     const served = fields.filter(([name]) => name !== "age" && name !== "surrogate-control");
-    return { response: stored.with({ ...times, fields: served }), keep, ownFields };
+    return { response: stored.with({ ...times, fields: served, isPurged: false }), keep, ownFields };
   }
   const { freshness, selectedBy, tiers } = decision;
   // What was stored was for all until now; only the update's own lines can be this client's.
   const own = [...ownFields, ...decision.ownFields.filter(([name]) => fieldValue(head.fields, name) !== null)];
   const tags = [...new Set([...stored.tags, ...decision.tags])].sort().slice(0, MAX_TAGS);
   const { requestTimeMs, responseTimeMs } = times;
-  const changes = { requestTimeMs, responseTimeMs, fields: decision.fields, freshness, selectedBy, tiers, tags };
-  return { response: stored.with(changes), keep: "replace", ownFields: own };
+  const changes = { fields: decision.fields, freshness, selectedBy, tiers, tags, isPurged: false };
+  return { response: stored.with({ ...changes, requestTimeMs, responseTimeMs }), keep: "replace", ownFields: own };
 }
 
 /** The stored fields, replaced by the update's of the same name; its age and date count, not the stored ones (RFC 9111 §3.2). */
@@ -121,9 +121,10 @@ function mergedFields(stored: StoredResponse, head: ResponseHead, withoutCookies
 
 /** What is stored is always the response to a `GET`, also where a `HEAD` brought the news. */
 function asGet(request: CacheRequest): CacheRequest {
-  const { path, sharedAuthorization, routeTtl } = request;
+  const { path, sharedAuthorization, routeTtl, isNegotiated } = request;
   return {
     method: "GET",
+    isNegotiated,
     path,
     header: (name) => request.header(name),
     sharedAuthorization,

@@ -173,12 +173,15 @@ function originFreshness(subject: FreshnessSubject, ageMs: number, configuredMs:
   const mayProlong = explicitMs === null || options.mode === "ttl";
   const atLeastMs = mayProlong && rule?.minTtlMs != null ? Math.max(lifetimeMs, ageMs + rule.minTtlMs) : lifetimeMs;
   const alwaysValidate = directives.noCache === true || namesEssential(directives.noCache);
+  const windows = staleWindows(subject, "origin first");
+  // RFC 9111 §5.2.2.10, unless the operator wants both of what the origin says.
+  const isForbidden = directives.sMaxageSeconds !== null &&
+    !(options.sharedStale === true && windows.staleWhileRevalidateMs > 0);
   const freshness = {
     initialAgeMs: ageMs,
     lifetimeMs: Math.min(atLeastMs, rule?.maxTtlMs ?? Infinity, options.maxTtlMs ?? Infinity),
-    ...staleWindows(subject, "origin first"),
-    mustRevalidate: directives.mustRevalidate || directives.proxyRevalidate || directives.sMaxageSeconds !== null ||
-      alwaysValidate,
+    ...windows,
+    mustRevalidate: directives.mustRevalidate || directives.proxyRevalidate || isForbidden || alwaysValidate,
     alwaysValidate,
   };
   return { freshness, basis: explicitMs !== null ? "origin" : configuredMs !== null ? "configured" : "guess" };
@@ -204,14 +207,18 @@ function heuristicLifetimeMs({ applicable, head, times }: FreshnessSubject): num
   return Math.min(Math.max(0, Math.floor((dateMs - modifiedMs) * HEURISTIC_SHARE)), MAX_HEURISTIC_MS);
 }
 
+/** What those take for an end who send `stale-while-revalidate` without a number beside `s-maxage`. */
+const OPEN_STALE_MS = 365 * 24 * 3_600_000;
+
 /** How long the response may be served past its lifetime; the origin's word (RFC 5861) or the configured one first. */
 function staleWindows(
-  { applicable: { directives }, rule, routeTtl }: FreshnessSubject,
+  { applicable: { directives }, rule, routeTtl, options }: FreshnessSubject,
   order: "origin first" | "configured first",
 ): { staleWhileRevalidateMs: number; staleIfErrorMs: number } {
   const whileMs = rule?.staleWhileRevalidateMs ?? routeTtl?.staleWhileRevalidateMs ?? null;
   const errorMs = rule?.staleIfErrorMs ?? routeTtl?.staleIfErrorMs ?? null;
-  const originWhileMs = milliseconds(directives.staleWhileRevalidateSeconds);
+  const originWhileMs = milliseconds(directives.staleWhileRevalidateSeconds) ??
+    (options.sharedStale === true && directives.staleWhileRevalidateOpen === true ? OPEN_STALE_MS : null);
   const originErrorMs = milliseconds(directives.staleIfErrorSeconds);
   if (order === "configured first") {
     return { staleWhileRevalidateMs: whileMs ?? originWhileMs ?? 0, staleIfErrorMs: errorMs ?? originErrorMs ?? 0 };

@@ -1,7 +1,15 @@
 import { KEY_SEPARATOR } from "./key.ts";
+import type { StoredHead } from "./stored_response.ts";
 
 const SLOTS = 32_768;
 const SLOT_BYTES = BigInt64Array.BYTES_PER_ELEMENT;
+
+/** What has changed so far, a bit each. */
+const KEYS = 1;
+const TAGS = 2;
+
+/** What is known of a response that may have changed. */
+export type Invalidated = Pick<StoredHead, "key" | "tags" | "requestTimeMs">;
 
 /** What an invalidation table takes of shared memory, in bytes. */
 export const INVALIDATION_BYTES = (SLOTS + 1) * SLOT_BYTES;
@@ -12,7 +20,7 @@ export const INVALIDATION_BYTES = (SLOTS + 1) * SLOT_BYTES;
  */
 export class InvalidationTable {
   readonly #slots: BigInt64Array;
-  /** Whether there was any change, in the first slot: read on every hit, so a plain number. */
+  /** Which kinds of changes there were, in the first slot: read on every hit, so a plain number. */
   readonly #changes: Int32Array;
 
   /** `byteOffset` is where in `memory` the table lies; a multiple of 8. */
@@ -24,7 +32,23 @@ export class InvalidationTable {
   /** Notes that what a key's target stands for has changed, in milliseconds since the Unix epoch. */
   add(key: string, nowMs: number): void {
     Atomics.store(this.#slots, slotOf(key), BigInt(Math.ceil(nowMs)));
-    Atomics.store(this.#changes, 0, 1);
+    Atomics.or(this.#changes, 0, KEYS);
+  }
+
+  /** Notes that what has a purge tag has changed, on every listener of an upstream type. */
+  addTag(type: string, tag: string, nowMs: number): void {
+    Atomics.store(this.#slots, slotOf(tagKey(type, tag)), BigInt(Math.ceil(nowMs)));
+    Atomics.or(this.#changes, 0, KEYS | TAGS);
+  }
+
+  /**
+   * Whether a response has changed since it was asked for, by its key or by one of its tags; `type` is `null` for one whose tags nobody
+   * notes.
+   */
+  concerns({ key, tags, requestTimeMs }: Invalidated, type: string | null): boolean {
+    if (this.since(key, requestTimeMs)) return true;
+    if (type === null || (Atomics.load(this.#changes, 0) & TAGS) === 0) return false;
+    return tags.some((tag) => requestTimeMs < Number(Atomics.load(this.#slots, slotOf(tagKey(type, tag)))));
   }
 
   /** Whether that came after `requestTimeMs`, when an upstream was asked. While there was no change at all, it costs one read. */
@@ -44,6 +68,11 @@ function slotOf(key: string): number {
     hash = Math.imul(hash ^ unit, 0x01000193);
   }
   return 1 + ((hash ^ (hash >>> 15)) & (SLOTS - 1));
+}
+
+/** No listener's key: behind the type stands what is no host. */
+function tagKey(type: string, tag: string): string {
+  return `${type}${KEY_SEPARATOR}~tag${KEY_SEPARATOR}${tag}`;
 }
 
 const SEPARATOR = KEY_SEPARATOR.charCodeAt(0);

@@ -93,3 +93,12 @@ function nameMatcher(patterns: readonly string[]): (name: string) => boolean {
   const beginnings = patterns.filter((pattern) => pattern.endsWith("*")).map((pattern) => pattern.slice(0, -1));
   return (name) => exact.has(name) || beginnings.some((beginning) => name.startsWith(beginning));
 }
+
+/** What requests themselves add to a key behind its target. */
+const OF_REQUESTS = ["~bare", "~cookie:", "~fields:", "~part"];
+
+/** Whether a key is that of something made here of a stored response: a coded form, a picture of another size, an index. */
+export function isMadeKey(key: string): boolean {
+  const last = key.slice(key.lastIndexOf(KEY_SEPARATOR) + 1);
+  return last.startsWith("~") && !OF_REQUESTS.some((beginning) => last.startsWith(beginning));
+}

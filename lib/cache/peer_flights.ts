@@ -7,6 +7,8 @@ import type { StoredResponse } from "./stored_response.ts";
 /** What workers say to each other about flights; `id` is chosen by the worker that joins. */
 type PeerMessage =
   | { readonly type: "join"; readonly id: number; readonly key: string }
+  /** Nobody reads what was joined any more; it goes on as long as its holder wants it. */
+  | { readonly type: "leave"; readonly id: number }
   | HeadMessage
   | { readonly type: "chunk"; readonly id: number; readonly bytes: Uint8Array }
   | { readonly type: "solo"; readonly id: number }
@@ -50,6 +52,8 @@ export class PeerFlights {
   readonly #options: PeerFlightsOptions;
   readonly #ports = new Map<number, MessagePort>();
   readonly #joined = new Map<number, Joined>();
+  /** Bodies on their way to other workers whose clients still read, by port and the other side's id. */
+  readonly #lent = new Map<MessagePort, Map<number, Fill>>();
   #nextId = 1;
 
   constructor(options: PeerFlightsOptions) {
@@ -58,17 +62,15 @@ export class PeerFlights {
 
   /** Takes the port to a worker; a worker that was restarted comes with a new one. */
   connect(peer: number, port: MessagePort): void {
-    this.#ports.get(peer)?.close();
-    this.#failAll(peer);
+    this.#leave(peer);
     this.#ports.set(peer, port);
+    this.#lent.set(port, new Map());
     port.onmessage = (event: MessageEvent<PeerMessage>) => this.#receive(peer, port, event.data);
   }
 
   /** The worker is gone: nothing more comes from it, so that those who wait for it go on their own at once. */
   disconnect(peer: number): void {
-    this.#ports.get(peer)?.close();
-    this.#ports.delete(peer);
-    this.#failAll(peer);
+    this.#leave(peer);
   }
 
   /** A flight led by another worker. Without an answer in time it lands as `solo`. */
@@ -88,20 +90,28 @@ export class PeerFlights {
 
   /** Closes every port. */
   close(): void {
-    for (const [peer, port] of this.#ports) {
-      port.close();
-      this.#failAll(peer);
-    }
-    this.#ports.clear();
+    for (const peer of [...this.#ports.keys()]) this.#leave(peer);
+  }
+
+  /** Lets go of the port to a worker, of what comes over it, and of what goes to it. */
+  #leave(peer: number): void {
+    const port = this.#ports.get(peer);
+    port?.close();
+    this.#ports.delete(peer);
+    this.#failAll(peer);
+    if (port === undefined) return;
+    for (const fill of this.#lent.get(port)?.values() ?? []) fill.leave();
+    this.#lent.delete(port);
   }
 
   #receive(peer: number, port: MessagePort, message: PeerMessage): void {
     if (message.type === "join") return void this.#answer(port, message.id, message.key);
+    if (message.type === "leave") return this.#unlend(port, message.id);
     const joined = this.#joined.get(message.id);
     if (joined === undefined || joined.peer !== peer) return;
     switch (message.type) {
       case "head":
-        this.#begin(message.id, joined, message);
+        this.#begin(port, joined, message);
         break;
       case "chunk":
         this.#take(message.id, joined, message.bytes);
@@ -114,10 +124,11 @@ export class PeerFlights {
     }
   }
 
-  #begin(id: number, joined: Joined, { record, lengthBytes }: HeadMessage): void {
+  #begin(port: MessagePort, joined: Joined, { id, record, lengthBytes }: HeadMessage): void {
     const head = decodeHead(new Uint8Array(record));
     if (head === null || !this.#options.budget.reserve(lengthBytes)) return this.#land(id, { kind: "solo" });
     joined.fill = Fill.ofLength(lengthBytes);
+    joined.fill.onAbandoned = () => port.postMessage({ type: "leave", id } satisfies PeerMessage);
     clearTimeout(joined.timer);
     joined.flight.land({ kind: "shared", head, fill: joined.fill });
     if (lengthBytes === 0) this.#end(id);
@@ -168,6 +179,7 @@ export class PeerFlights {
       const record = encodeRecord(result.head).buffer;
       send({ type: "head", id, record, lengthBytes: result.fill.lengthBytes }, record);
       const read = result.fill.reader();
+      this.#lent.get(port)?.set(id, result.fill);
       for (let chunk = await read(); chunk !== null; chunk = await read()) {
         // A view would be sent with the whole array that it looks into; the copy is handed over without another one.
         const bytes = chunk.slice();
@@ -175,7 +187,16 @@ export class PeerFlights {
       }
     } catch (error) {
       send({ type: "failed", id, failure: portable(error) });
+    } finally {
+      this.#lent.get(port)?.delete(id);
     }
+  }
+
+  /** What goes on over a port counts as read by nobody there. */
+  #unlend(port: MessagePort, id: number): void {
+    const lent = this.#lent.get(port);
+    lent?.get(id)?.leave();
+    lent?.delete(id);
   }
 
   #resultOf(key: string): FlightResult | Promise<FlightResult> {

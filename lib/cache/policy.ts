@@ -137,8 +137,19 @@ function judgeStored(request: CacheRequest, stored: StoredResponse, { options, n
   const leftMs = ttlMs(stored, nowMs);
   if (leftMs > 0) return HIT;
   if (freshness.mustRevalidate) return VALIDATE_STALE;
-  if (-leftMs < freshness.staleWhileRevalidateMs) return STALE_WHILE_REVALIDATE;
+  if (-leftMs < freshness.staleWhileRevalidateMs) {
+    return stored.isPurged && keepsCopies(request) ? VALIDATE_STALE : STALE_WHILE_REVALIDATE;
+  }
   return asked?.maxStaleSeconds != null && -leftMs <= asked.maxStaleSeconds * 1000 ? STALE_HIT : VALIDATE_STALE;
+}
+
+/**
+ * Whether a request comes from a cache that holds on to what it is answered: one that validates its own copy, or a gateway (RFC 8586). It
+ * would go on with what was purged for another lifetime, so it waits for the validation.
+ */
+function keepsCopies(request: CacheRequest): boolean {
+  return request.header("if-none-match") !== null || request.header("if-modified-since") !== null ||
+    request.header("cdn-loop") !== null;
 }
 
 /** A user's request gets a shared response only where the origin says that it is for all (the mirror of RFC 9111 §3.5). */

@@ -25,6 +25,8 @@ export interface PolicyOptions {
    * together of parts. Off where it is left out.
    */
   readonly storePartial?: boolean;
+  /** `s-maxage` does not forbid what `stale-while-revalidate` allows. Off where it is left out, as RFC 9111 §5.2.2.10 has it. */
+  readonly sharedStale?: boolean;
 }
 
 /** Says whether a path is meant; an expression does, and a compiled glob. */
@@ -60,6 +62,8 @@ export interface CacheRequest {
   readonly private: string | null;
   /** Default times of its route class; `null` leaves freshness to the origin. */
   readonly routeTtl: RouteTimes | null;
+  /** Its target is known to be answered in different codings, whether or not a `Vary` says so. */
+  readonly isNegotiated?: boolean;
 }
 
 /** Default times of a route class, in milliseconds. */

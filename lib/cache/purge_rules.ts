@@ -1,3 +1,4 @@
+import { beginningInOneSpelling, inOneSpelling } from "../http/target.ts";
 import { KEY_SEPARATOR } from "./key.ts";
 import type { StoredResponse } from "./stored_response.ts";
 
@@ -95,7 +96,8 @@ export class PurgeRules {
   }
 
   *#marksFor(response: StoredResponse): Generator<Mark> {
-    const [listener = "", , target = ""] = response.key.split(KEY_SEPARATOR, 3);
+    const [listener = "", , asked = ""] = response.key.split(KEY_SEPARATOR, 3);
+    const target = inOneSpelling(asked);
     for (const owner of [listener, null]) {
       yield* present(this.#listeners.get(scoped(owner, "")));
       yield* present(this.#targets.get(scoped(owner, target)));
@@ -117,19 +119,25 @@ export class PurgeRules {
       case "all":
         return markIn(this.#listeners, scoped(scope.listener, ""));
       case "url":
-        return markIn(this.#targets, scoped(scope.listener, scope.target));
+        return markIn(this.#targets, scoped(scope.listener, inOneSpelling(scope.target)));
       case "tag":
         return markIn(this.#tags, scoped(scope.listener, scope.tag));
       case "prefix":
-        return this.#patternOf(`prefix ${scope.prefix}`, scope.listener, (target) => target.startsWith(scope.prefix));
+        return this.#prefixOf(scope);
       case "glob":
         return this.#globOf(scope);
     }
   }
 
+  #prefixOf({ listener, prefix }: Extract<PurgeScope, { kind: "prefix" }>): Mark {
+    const spelled = beginningInOneSpelling(prefix);
+    return this.#patternOf(`prefix ${prefix}`, listener, (target) => target.startsWith(spelled));
+  }
+
   #globOf({ listener, pattern, base = "" }: Extract<PurgeScope, { kind: "glob" }>): Mark {
-    const matches = globMatcher(pattern);
-    return this.#patternOf(`glob ${base} ${pattern}`, listener, (target) => matches(base + target));
+    const spelledBase = inOneSpelling(base);
+    const matches = globMatcher(beginningInOneSpelling(pattern));
+    return this.#patternOf(`glob ${base} ${pattern}`, listener, (target) => matches(spelledBase + target));
   }
 
   #patternOf(name: string, listener: string | null, matches: Pattern["matches"]): Mark {
@@ -163,8 +171,10 @@ export class PurgeRules {
 export function staleSince(response: StoredResponse, atMs: number): StoredResponse {
   const { freshness } = response;
   const ageThenMs = freshness.initialAgeMs + Math.max(0, atMs - response.responseTimeMs);
-  if (freshness.lifetimeMs <= ageThenMs) return response;
-  return response.with({ freshness: { ...freshness, lifetimeMs: ageThenMs } });
+  if (freshness.lifetimeMs > ageThenMs) {
+    return response.with({ freshness: { ...freshness, lifetimeMs: ageThenMs }, isPurged: true });
+  }
+  return response.isPurged ? response : response.with({ isPurged: true });
 }
 
 /** Tags of one rule that weigh as much as a rule of another kind. */

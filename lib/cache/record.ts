@@ -26,6 +26,7 @@ const IN_MEMORY = 4;
 const ON_DISK = 8;
 const UNDATED = 16;
 const HAS_ORIGIN_TAG = 32;
+const PURGED = 64;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -60,7 +61,7 @@ function writeFacts(view: DataView, stored: StoredHead): void {
     2,
     (freshness.mustRevalidate ? MUST_REVALIDATE : 0) | (freshness.alwaysValidate ? ALWAYS_VALIDATE : 0) |
       (tiers.memory ? IN_MEMORY : 0) | (tiers.disk ? ON_DISK : 0) | (stored.isUndated ? UNDATED : 0) |
-      (stored.originTag === null ? 0 : HAS_ORIGIN_TAG),
+      (stored.originTag === null ? 0 : HAS_ORIGIN_TAG) | (stored.isPurged ? PURGED : 0),
   );
   view.setUint16(4, stored.status);
   view.setFloat64(8, stored.requestTimeMs);
@@ -182,6 +183,7 @@ function factsIn(bytes: Uint8Array, layout: Layout): StoredFacts {
     tiers: tiersOf((flags & IN_MEMORY) !== 0, (flags & ON_DISK) !== 0),
     originTag: (flags & HAS_ORIGIN_TAG) === 0 ? null : decoder.decode(bytes.subarray(originTagAt, codeAt)),
     isUndated: (flags & UNDATED) !== 0,
+    isPurged: (flags & PURGED) !== 0,
   };
 }
 

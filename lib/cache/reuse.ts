@@ -1,4 +1,5 @@
 import type { Fields } from "../http/fields.ts";
+import { suitsAlike } from "../http/content_coding.ts";
 import { normalizeSelecting } from "../http/vary.ts";
 import { originValidators } from "./origin_tag.ts";
 import type { CacheRequest } from "./policy_options.ts";
@@ -27,14 +28,32 @@ export function ttlSeconds(stored: Aged, nowMs: number): number {
   return Math.floor(ttlMs(stored, nowMs) / 1000);
 }
 
-/** Whether a request selects the stored response: it says the same in every field that its `Vary` names (RFC 9111 §4.1). */
-export function selects(stored: Pick<StoredHead, "selectedBy">, request: Pick<CacheRequest, "header">): boolean {
+/**
+ * Whether a request selects the stored response: it says the same in every field that its `Vary` names (RFC 9111 §4.1), and takes the
+ * coding that it has.
+ */
+export function selects(
+  stored: Pick<StoredHead, "selectedBy" | "field">,
+  request: Pick<CacheRequest, "header">,
+): boolean {
   for (const [name, value] of stored.selectedBy) {
     const asked = request.header(name);
     if (asked !== value && normalizeSelecting(name, asked) !== value) return false;
+    if (name === "accept-encoding" && hasRareCoding(stored) && !suitsAlike(asked, stored.field("content-encoding"))) {
+      return false;
+    }
   }
   return true;
 }
+
+/** Whether a response has a coding that lists which count as the same may differ in. Looked up once: it is asked on hits. */
+function hasRareCoding(stored: Pick<StoredHead, "field">): boolean {
+  let isRare = rare.get(stored);
+  if (isRare === undefined) rare.set(stored, isRare = !suitsAlike("", stored.field("content-encoding")));
+  return isRare;
+}
+
+const rare = new WeakMap<object, boolean>();
 
 /**
  * The conditions of a validation request (RFC 9111 §4.3.1): both validators where there are both, each exactly as the origin

@@ -1,6 +1,7 @@
 import { type Qualified, requestDirectives, type ResponseDirectives } from "../http/cache_control.ts";
 import { endToEndFields, type Fields, fieldValue } from "../http/fields.ts";
 import { formatHttpDate, parseHttpDate } from "../http/http_date.ts";
+import { negotiatedCodings } from "../http/content_coding.ts";
 import { splitList } from "../http/list.ts";
 import { type SelectingFields, selectingFields, varyNames } from "../http/vary.ts";
 import {
@@ -144,7 +145,7 @@ export function storable(subject: StorableSubject): Storable | NotStorable {
     freshness,
     selectedBy,
     tiers: rule?.tiers ?? { memory: true, disk: true },
-    fields,
+    fields: withVary(fields, selectedBy),
     ownFields,
     tags: purgeTags(head.fields),
   };
@@ -256,11 +257,29 @@ function withDate(fields: Fields, responseTimeMs: number): Fields {
 function selection({ request, head, options }: StorableSubject): SelectingFields | null {
   const varying = varyNames(fieldValue(head.fields, "vary"))?.filter((name) => !options.ignoreVary.has(name));
   if (varying === undefined) return null;
+  // An origin may choose a coding without saying so: what it chose for one client does not suit every other.
+  if (request.isNegotiated === true || negotiatedCodings(fieldValue(head.fields, "content-encoding")).length > 0) {
+    if (!options.ignoreVary.has(CODINGS)) varying.push(CODINGS);
+  }
   // A part answers only who asks for the same part.
-  const names = head.status === 206 ? [...new Set([...varying, "range"])].sort() : varying;
+  if (head.status === 206) varying.push("range");
+  const names = [...new Set(varying)].sort();
   // A field that the client's Connection names was not sent on: the origin answered without it.
   const withheld = new Set(splitList((request.header("connection") ?? "").toLowerCase(), Infinity));
   if (names.some((name) => withheld.has(name))) return null;
   const selectedBy = selectingFields(names, (name) => request.header(name));
   return selectedBy.some(([name, value]) => value !== null && CREDENTIALS.has(name)) ? null : selectedBy;
+}
+
+const CODINGS = "accept-encoding";
+
+/** The fields with a `Vary` that tells caches behind this one that codings were chosen (RFC 9110 §12.5.5). */
+function withVary(fields: Fields, selectedBy: SelectingFields): Fields {
+  if (!selectedBy.some(([name]) => name === CODINGS)) return fields;
+  const vary = fieldValue(fields, "vary");
+  if (varyNames(vary)?.includes(CODINGS)) return fields;
+  return [...fields.filter(([name]) => name !== "vary"), [
+    "vary",
+    vary === null ? "Accept-Encoding" : `${vary}, Accept-Encoding`,
+  ]];
 }

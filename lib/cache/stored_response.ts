@@ -68,6 +68,11 @@ export interface StoredFacts {
    * @default false
    */
   readonly isUndated?: boolean;
+  /**
+   * It was purged softly, or found to have changed: the lifetimes that its fields state hold no more.
+   * @default false
+   */
+  readonly isPurged?: boolean;
 }
 
 /** What the head of a response is made of. */
@@ -104,6 +109,7 @@ export class StoredHead implements StoredFacts {
   readonly tiers: Tiers;
   readonly originTag: string | null;
   readonly isUndated: boolean;
+  readonly isPurged: boolean;
   /** Length of the content; `null` where it is not known yet. */
   readonly lengthBytes: number | null;
   /** The memory of the record, its head first. Views of it are made when they are asked for: one that is kept costs 100 bytes. */
@@ -124,6 +130,7 @@ export class StoredHead implements StoredFacts {
     this.tiers = tiersOf(facts.tiers.memory, facts.tiers.disk);
     this.originTag = facts.originTag ?? null;
     this.isUndated = facts.isUndated ?? false;
+    this.isPurged = facts.isPurged ?? false;
     this.lengthBytes = facts.lengthBytes ?? null;
     this.memory = memory;
     this.headBytes = headBytes;

@@ -5,6 +5,7 @@ import type { MemoryEntry, MemoryTier } from "./memory_tier.ts";
 import { PurgeTable } from "./purge_table.ts";
 import type { Found, Store, TierStats } from "./store.ts";
 import type { StoredResponse } from "./stored_response.ts";
+import { areSameMarkers, isVaryMarker } from "./variants.ts";
 
 /** What a tiered store is made of. */
 export interface TieredStoreOptions {
@@ -67,7 +68,11 @@ class Tiers implements TieredStore {
   }
 
   adopt(response: StoredResponse): void {
-    if (response.tiers.memory) this.#memory.put(response, this.#clock.now());
+    if (!response.tiers.memory) return;
+    const held = isVaryMarker(response) ? this.#memory.peek(response.key)?.response : undefined;
+    // What it leads to here came earlier than the variant that another worker has just fetched.
+    if (held !== undefined && areSameMarkers(held, response) && held.requestTimeMs <= response.requestTimeMs) return;
+    this.#memory.put(response, this.#clock.now());
   }
 
   isOnItsWay(key: string): boolean {

@@ -1,3 +1,4 @@
+import { selectingFields } from "../http/vary.ts";
 import { variantKey } from "./key.ts";
 import type { StoredResponse } from "./stored_response.ts";
 
@@ -33,10 +34,39 @@ export function leadsTo(marker: StoredResponse, variant: StoredResponse): boolea
   return variant.requestTimeMs >= marker.requestTimeMs;
 }
 
-/** The key of the variant that a request selects, by the names in a marker; `selecting` gives the request's normalised values. */
-export function selectedKey(
-  marker: StoredResponse,
-  selecting: (names: readonly string[]) => StoredResponse["selectedBy"],
-): string {
-  return variantKey(marker.key, selecting(marker.selectedBy.map(([name]) => name)));
+/** The primary key of a response, whether or not it is one of several variants. */
+export function primaryKeyOf({ key, selectedBy }: Pick<StoredResponse, "key" | "selectedBy">): string {
+  const behind = variantKey("", selectedBy);
+  return key.endsWith(behind) ? key.slice(0, key.length - behind.length) : key;
+}
+
+/** Whether both are markers that name the same fields: the earlier one leads to more variants. */
+export function areSameMarkers(a: StoredResponse, b: StoredResponse): boolean {
+  return isVaryMarker(a) && isVaryMarker(b) && variantKey("", a.selectedBy) === variantKey("", b.selectedBy);
+}
+
+/** What a request knows of the variants that its primary key leads to. */
+export interface KnownVariants {
+  /** The key of the one that it selects. */
+  readonly key: string;
+  /** Since when they count; see {@linkcode varyMarker}. */
+  readonly sinceMs: number;
+  /** They are told apart by `Accept-Encoding`, among others. */
+  readonly isNegotiated: boolean;
+}
+
+/** From where a request knows that. */
+export interface VariantSource {
+  /** Of a marker, or of any of the variants. */
+  readonly selectedBy: StoredResponse["selectedBy"];
+  readonly sinceMs: number;
+  /** The request's fields. */
+  readonly header: (name: string) => string | null;
+}
+
+/** What a request with this primary key knows of its variants (RFC 9111 §4.1). */
+export function knownVariants(primaryKey: string, { selectedBy, sinceMs, header }: VariantSource): KnownVariants {
+  const names = selectedBy.map(([name]) => name);
+  const key = variantKey(primaryKey, selectingFields(names, header));
+  return { key, sinceMs, isNegotiated: names.includes("accept-encoding") };
 }

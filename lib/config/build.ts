@@ -81,6 +81,7 @@ function buildCache(cache: FileValues["cache"]): CacheConfig {
     // The default shrinks with the tiers; a value from the file has been checked against them.
     maxEntryBytes: Math.min(cache.max_entry, Math.max(cache.memory, cache.disk)),
     fillMemoryBytes: cache.fill_memory,
+    fillTimeoutMs: cache.fill_timeout,
     collapseTimeoutMs: cache.collapse_timeout,
     backgroundFill: cache.background_fill,
   };
@@ -141,7 +142,9 @@ function buildPool(name: string, pool: PoolValues, options: BuildOptions): PoolC
     imageAccept: pool.image_accept,
     keyLimits: buildKeyLimits(pool.key_limits),
     changeFeed: buildChangeFeed(pool),
-    contentTypes: pool.content_types ?? null,
+    contentTypes: pool.content_types === undefined
+      ? null
+      : { ...pool.content_types, verify: pool.content_types.verify ?? null },
     preserveHost: pool.preserve_host,
     forwarded: pool.forwarded ?? null,
     upgrade: pool.upgrade ?? null,
@@ -167,6 +170,6 @@ export function buildConfig(values: FileValues, options: BuildOptions): Config {
     cache: buildCache(values.cache),
     images: buildImageWorker(values.images, options.cores),
     pools: Object.entries(values.pools).map(([name, pool]) => buildPool(name, pool, options)),
-    listeners: values.listeners.map((listener) => buildListener(listener, values.server, options)),
+    listeners: values.listeners.map((listener) => buildListener(listener, values, options)),
   });
 }

@@ -30,7 +30,7 @@ function buildRule(rule: ListenerValues["cache"]["rules"][number]): CacheRuleCon
 /** One listener, from the values of a sound file; relative paths start from `cwd`. */
 export function buildListener(
   listener: ListenerValues,
-  server: FileValues["server"],
+  { server, cache }: Pick<FileValues, "server" | "cache">,
   { cwd, certificates, authorities }: { readonly cwd: string } & NamedFiles,
 ): ListenerConfig {
   const { mode, rules, query } = listener.cache;
@@ -50,7 +50,7 @@ export function buildListener(
       mode: mode ?? null,
       rules: rules.map(buildRule),
       query: { include: query.include ?? null, exclude: query.exclude, sort: query.sort },
-      ...buildStoring(listener.cache),
+      ...buildStoring(listener.cache, cache),
     },
     auth: buildAuth(listener),
     cors: buildCors(listener),

@@ -3,13 +3,14 @@ import type { CookiesConfig, StoringConfig } from "./storing_config.ts";
 
 type CacheValues = FileValues["listeners"][number]["cache"];
 
-/** The storing keys of a listener's `cache:`, from the values of a sound file. */
-export function buildStoring(cache: CacheValues): StoringConfig {
+/** The storing keys of a listener's `cache:`, from the values of a sound file; `shared` are those for all listeners. */
+export function buildStoring(cache: CacheValues, shared: FileValues["cache"]): StoringConfig {
   const { enabled, min_size, types, codings } = cache.compress;
   return {
     setCookie: cache.set_cookie ?? null,
     cookies: buildCookies(cache.cookies),
     range: cache.range ?? null,
+    sharedStale: cache.shared_stale ?? shared.shared_stale,
     targetedFields: [...new Set(cache.targeted_fields.map((name) => name.toLowerCase()))],
     reuseAppends: cache.reuse_appends,
     compress: { enabled: enabled ?? null, minBytes: min_size, types, codings: [...new Set(codings)] },

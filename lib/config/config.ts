@@ -123,6 +123,8 @@ export interface CacheConfig {
   readonly maxEntryBytes: number;
   /** Bodies on their way into the cache, all together, per worker, key `fill_memory`. */
   readonly fillMemoryBytes: number;
+  /** How long a body may take to be stored where its length is not known, or its clients have left, key `fill_timeout`. */
+  readonly fillTimeoutMs: number;
   /** How long a request waits for another's fetch of the same key to answer before it goes on its own, key `collapse_timeout`. */
   readonly collapseTimeoutMs: number;
   /** Go on filling the cache when the client that asked has left, key `background_fill`. */
@@ -223,6 +225,8 @@ export interface ContentTypesConfig {
   /** Empty allows all. */
   readonly allow: readonly string[];
   readonly deny: readonly string[];
+  /** Whose content must be what it says; `null` is the type's own list. */
+  readonly verify: readonly string[] | null;
 }
 
 /** One entry of `listeners:`. */

@@ -51,10 +51,17 @@ const cacheSection = section({
   fill_memory: size(MiB, PiB).prefault("64MiB").describe(
     "Bodies on their way into the cache, all together, in each serving worker.",
   ),
+  fill_timeout: duration(1, HOUR).prefault("30s").describe(
+    "How long a body of unknown length may take to be stored; one that goes on is passed on only. No body is fetched for longer " +
+      "than this when its clients have left.",
+  ),
   collapse_timeout: duration(0, HOUR).prefault("5s").describe(
     "How long a request waits for another's fetch of the same key before it goes on its own.",
   ),
   background_fill: flag().prefault(true).describe("Go on filling the cache when the client that asked has left."),
+  shared_stale: flag().prefault(false).describe(
+    "`s-maxage` does not forbid what `stale-while-revalidate` allows, on listeners that do not say otherwise.",
+  ),
 });
 
 /** Sections of a file that are about the process, for all pools and listeners together. */

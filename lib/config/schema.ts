@@ -96,6 +96,10 @@ const contentTypesSection = section({
     "Media ranges that upstreams may answer with; empty allows all.",
   ),
   deny: list(mediaRange(), 100).prefault([]).describe("Media ranges that upstreams must not answer with."),
+  verify: list(mediaRange(), 100).optional().describe(
+    "Media ranges whose content must be what they say: gzip that no field tells of is decoded, and a 200 that is empty, blank " +
+      "or cut short is a failed try. Default: what TMDB types carry; nothing on `custom`.",
+  ),
 });
 
 const keyLimitsSection = section({

@@ -5,6 +5,8 @@ export interface StoringConfig {
   readonly cookies: CookiesConfig | null;
   /** A range of what is not stored is forwarded, or the whole is fetched and stored. */
   readonly range: "pass" | "fetch-full" | null;
+  /** `s-maxage` does not forbid what `stale-while-revalidate` allows, key `shared_stale`. */
+  readonly sharedStale: boolean;
   /** Fields that speak to this cache before `Cache-Control` does, in lower case, key `targeted_fields` (RFC 9213). */
   readonly targetedFields: readonly string[];
   /** `Cache-Status` tells the cache key, key `status_key`. */

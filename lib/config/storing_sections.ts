@@ -72,6 +72,10 @@ export const storingKeys = {
     "A range of what is not stored: `pass` forwards it, `fetch-full` fetches and stores the whole; " +
       "default: `pass`, on TMDB types `fetch-full`.",
   ),
+  shared_stale: flag().optional().describe(
+    "Whether `s-maxage` leaves `stale-while-revalidate` in force; else it forbids all stale use (RFC 9111 §5.2.2.10); " +
+      "default: `cache.shared_stale`.",
+  ),
   targeted_fields: list(token("field"), 8).prefault(["CDN-Cache-Control"]).describe(
     "Response fields that speak to this cache before `Cache-Control` does (RFC 9213), most important first.",
   ),

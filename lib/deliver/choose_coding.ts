@@ -1,22 +1,28 @@
 import { LRUCache } from "lru-cache";
-import type { Found } from "../cache/store.ts";
+import type { Found, Store } from "../cache/store.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
-import type { Answer } from "../request/answer.ts";
+import type { Answer, StoredAnswer } from "../request/answer.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
 import type { Coding, CompressOptions } from "../request/storing_options.ts";
 import { evaluatePreconditions } from "../http/conditional.ts";
-import { negotiateCoding } from "../http/content_coding.ts";
+import { acceptsCoding, negotiateCoding } from "../http/content_coding.ts";
 import type { Fields } from "../http/fields.ts";
 import { Forms, isCodable, varying } from "./coded_form.ts";
 import { compressed } from "./compress.ts";
 import { pictureFields } from "./image_form.ts";
 
-/** Puts a stored response into the content coding that suits the client best, where its listener compresses. */
+/** Larger bodies go out as they are when they come in; a coding of them is there for the next one. */
+const MADE_AT_ONCE_BYTES = 262_144;
+
+/**
+ * Puts a stored response into the content coding that suits the client best, where its listener compresses. A client that has waited
+ * for an upstream waits for that coding too where the body is small; or gets the bytes that the upstream sent, where it takes gzip.
+ */
 export function chooseCoding(exchange: Exchange, answer: Answer): Answer | Promise<Answer> {
   const { compress } = exchange.tenant.storing;
   if (compress === null || answer.kind !== "stored" || answer.isPart || answer.isChosen) return answer;
-  const form = chosenForm(exchange, answer.response, compress);
+  const form = chosenForm(exchange, answer, compress);
   if (form instanceof Promise) return form.then((response) => ({ ...answer, response }));
   return form === answer.response ? answer : { ...answer, response: form };
 }
@@ -42,11 +48,24 @@ function formsOf(stored: StoredResponse, options: CompressOptions): Forms | null
   return made;
 }
 
+/**
+ * Keeps the gzip bytes that an upstream sent of a response that has just been stored, where they are what this client is served from now
+ * on: others need not be waited for, and nothing has to be coded.
+ */
+export function keepGzip(exchange: Exchange, stored: StoredResponse, coded: Uint8Array<ArrayBuffer>): void {
+  const { compress } = exchange.tenant.storing;
+  if (compress === null || !isWorth(coded, stored)) return;
+  if (wantedCoding(exchange.header("accept-encoding"), compress.codings) !== "gzip") return;
+  const known = formsOf(stored, compress);
+  if (known !== null) exchange.services.store.put(known.holding("gzip", coded));
+}
+
 function chosenForm(
   exchange: Exchange,
-  stored: StoredResponse,
+  answer: StoredAnswer,
   options: CompressOptions,
 ): StoredResponse | Promise<StoredResponse> {
+  const stored = answer.response;
   const known = formsOf(stored, options);
   if (known === null) return stored;
   const coding = wantedCoding(exchange.header("accept-encoding"), options.codings);
@@ -58,12 +77,30 @@ function chosenForm(
     if (evaluatePreconditions(exchange, head) === "not_modified") return head;
   }
   const held = exchange.services.store.get(known.key(coding));
-  const choose = (found: Found | undefined): StoredResponse => {
+  const choose = (found: Found | undefined): StoredResponse | Promise<StoredResponse> => {
     const coded = found === undefined ? null : known.with(coding, found.response);
-    if (coded === null) makeInBackground(exchange.services, stored, { known, coding });
-    return coded ?? known.identity;
+    if (coded !== null) return coded;
+    const making = make(exchange.services, stored, { known, coding });
+    const asItCame = gzipForm(exchange, answer, { known, options });
+    if (asItCame !== null) return asItCame;
+    if (making === null || answer.isNew !== true || stored.body.byteLength > MADE_AT_ONCE_BYTES) return known.identity;
+    return making.then((made) => (made === null ? null : known.with(coding, made)) ?? known.identity);
   };
   return held instanceof Promise ? held.then(choose) : choose(held);
+}
+
+/** What the upstream sent, for a client that takes it; `null` where that has gone, or is not worth it. */
+function gzipForm(
+  exchange: Exchange,
+  { response, gzip }: StoredAnswer,
+  { known, options }: { readonly known: Forms; readonly options: CompressOptions },
+): StoredResponse | null {
+  // Another response: the document was changed on its way out.
+  if (gzip === undefined || gzip.of !== response) return null;
+  const { coded } = gzip;
+  if (!isWorth(coded, response) || !options.codings.includes("gzip")) return null;
+  if (!acceptsCoding(exchange.header("accept-encoding"), "gzip")) return null;
+  return known.head("gzip").with({ body: coded });
 }
 
 /** What clients say, read once: they say the same few things over and over. */
@@ -82,25 +119,48 @@ function wantedCoding(acceptEncoding: string | null, offered: readonly Coding[])
   return result;
 }
 
-/** Makes a coded body for the requests to come; this one is not kept waiting. Once for each stored response and coding. */
-function makeInBackground(
+/** Coded bodies that are being made, by key: all who want the same one wait for the same. */
+const making = new WeakMap<Store, Map<string, Promise<StoredResponse | null>>>();
+
+/**
+ * Makes a coded body, once for each stored response and coding, and stores it; `null` where it is not made, or not worth it. Nobody has
+ * to wait for it.
+ */
+function make(
   { background, store, logger }: Services,
   stored: StoredResponse,
   { known, coding }: { known: Forms; coding: Coding },
-): void {
-  if (known.settled.has(coding) || background.isFull || fruitless.has(known.key(coding))) return;
+): Promise<StoredResponse | null> | null {
+  const key = known.key(coding);
+  let underWay = making.get(store);
+  if (underWay === undefined) making.set(store, underWay = new Map());
+  const begun = underWay.get(key);
+  if (begun !== undefined) return begun;
+  if (known.settled.has(coding) || background.isFull || fruitless.has(key)) return null;
   known.settled.add(coding);
-  background.add(
-    compressed(stored.body, coding).then((body) => {
-      // A few bytes less are not worth a second copy.
-      if (body.byteLength < stored.body.byteLength * WORTH_SHARE) store.put(known.holding(coding, body));
-      else fruitless.set(known.key(coding), true);
-    }, (error) => logger.warn("Cannot compress a response", { key: stored.key, coding, cause: String(error) })),
-  );
+  const made = compressed(stored.body, coding).then((body) => {
+    if (!isWorth(body, stored)) {
+      fruitless.set(key, true);
+      return null;
+    }
+    const held = known.holding(coding, body);
+    store.put(held);
+    return held;
+  }, (error) => {
+    logger.warn("Cannot compress a response", { key: stored.key, coding, cause: String(error) });
+    return null;
+  }).finally(() => underWay.delete(key));
+  underWay.set(key, made);
+  background.add(made.then(() => {}));
+  return made;
 }
 
-/** Share of the original size that a coded body must stay below. */
+/** Share of the original size that a coded body must stay below: a few bytes less are not worth a second copy. */
 const WORTH_SHARE = 0.9;
+
+function isWorth(coded: Uint8Array, { body }: StoredResponse): boolean {
+  return coded.byteLength < body.byteLength * WORTH_SHARE;
+}
 
 /** Keys of codings that were not worth it: a response that is on disk only comes as a new one each time. */
 const fruitless = new LRUCache<string, true>({ max: 4_096, ttl: 600_000 });

@@ -8,6 +8,7 @@ import { choosePicture } from "./choose_picture.ts";
 import { checkConditions } from "./check_conditions.ts";
 import { cutRange } from "./cut_range.ts";
 import { replyOf } from "./reply_of.ts";
+import { endLifetime } from "./sent_cache_control.ts";
 
 /** One step between an answer and the wire: the same answer, or another one in its place. */
 export interface Step {
@@ -19,6 +20,7 @@ export interface Step {
 
 /** What happens to every answer on its way out, in this order. After them only the fields of the listener itself are added. */
 export const STEPS: readonly Step[] = [
+  { name: "lifetime", concerns: ({ policy }) => policy !== null, apply: endLifetime },
   { name: "document", concerns: ({ rewriting }) => rewriting !== null, apply: changeDocument },
   { name: "picture", concerns: ({ images }) => images !== null, apply: choosePicture },
   { name: "coding", concerns: ({ storing }) => storing.compress !== null, apply: chooseCoding },

@@ -1,7 +1,11 @@
-import type { Freshness } from "../cache/stored_response.ts";
+import type { Freshness, StoredHead, StoredResponse } from "../cache/stored_response.ts";
+import type { Answer } from "../request/answer.ts";
+import type { Exchange } from "../request/exchange.ts";
 import type { Tenant } from "../request/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
+import { splitList } from "../http/list.ts";
+import { speaksToSharedCaches } from "./sent_fields.ts";
 
 /** Fields that state a lifetime, or are read as one. */
 const LIFETIME: ReadonlySet<string> = new Set(["cache-control", "expires", "pragma"]);
@@ -34,4 +38,34 @@ export function plainCacheControl(fields: Fields): Fields {
   const kept = fields.filter(([name]) => !LIFETIME.has(name));
   kept.push(["cache-control", `public, max-age=${maxAgeSeconds}`]);
   return kept;
+}
+
+/** Directives that let a response be used without asking (RFC 9111 §5.2.2, RFC 5861, RFC 8246). */
+const ENDED = /^(?:max-age|s-maxage|stale-while-revalidate|stale-if-error|immutable)(?:\s*=|$)/i;
+const MAX_DIRECTIVES = 64;
+
+/** What was purged is stale for everyone behind this cache as well: `max-age=0` in place of all that states a lifetime. */
+function withoutLifetime(fields: Fields): Fields {
+  const said = fields.filter(([name]) => name === "cache-control").map(([, value]) => value).join(", ");
+  const kept = fields.filter(([name]) => !LIFETIME.has(name) && !speaksToSharedCaches(name));
+  const words = splitList(said, MAX_DIRECTIVES).filter((directive) => !ENDED.test(directive));
+  kept.push(["cache-control", [...words, "max-age=0"].join(", ")]);
+  return kept;
+}
+
+/** Purged responses as they are sent, each made once. */
+const ended = new WeakMap<StoredHead, StoredResponse>();
+
+/** Sends no lifetime with a stored response that was purged and is served stale. */
+export function endLifetime(_: Exchange, answer: Answer): Answer {
+  if (answer.kind === "filling" && answer.head.isPurged) {
+    return { ...answer, head: answer.head.with({ fields: withoutLifetime(answer.head.fields) }) };
+  }
+  if (answer.kind !== "stored" || !answer.response.isPurged) return answer;
+  let response = ended.get(answer.response);
+  if (response === undefined) {
+    response = answer.response.with({ fields: withoutLifetime(answer.response.fields) });
+    ended.set(answer.response, response);
+  }
+  return { ...answer, response };
 }

@@ -8,7 +8,7 @@ const SHARED_DIRECTIVE = /^(?:public|private|s-maxage|proxy-revalidate)(?:\s*=|$
 const MAX_DIRECTIVES = 64;
 
 /** Fields that speak to shared caches alone (RFC 9213); nginx heeds its own before `Cache-Control`. */
-function speaksToSharedCaches(name: string): boolean {
+export function speaksToSharedCaches(name: string): boolean {
   return name === "surrogate-control" || name === "x-accel-expires" || name.endsWith("cdn-cache-control");
 }
 

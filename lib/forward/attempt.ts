@@ -7,7 +7,8 @@ import type { Report, Upstream } from "../pool/upstream.ts";
 import { retryAfterMs } from "../upstream_client/retry.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { AnswerSource, Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
-import { inspectedResponse, type Judged } from "./inspect.ts";
+import { inAskedCoding } from "./decode.ts";
+import { inspectedResponse, type Judged, withToldCoding } from "./inspect.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { fieldsWithoutSecret, withoutSecret } from "./secret_echo.ts";
 import { TryTiming } from "./try_timing.ts";
@@ -146,7 +147,14 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const request = outgoingRequest(exchange, { endpoint, ask, outgoing });
     const answered = await endpoint.transport.send({ ...request, body: timing.body }, sending);
     const { latencyMs } = timing;
-    const received = secret === undefined ? answered : withoutSecret(answered, secret, services.settings.maxEntryBytes);
+    const told = tenant.pool.inspectsContent ? await withToldCoding(exchange, ask, answered) : answered;
+    const { maxEntryBytes } = services.settings;
+    // A general upstream says itself what it sends, but for what it has not told.
+    const received = secret !== undefined
+      ? withoutSecret(told, secret, maxEntryBytes)
+      : tenant.type.acceptEncoding === null
+      ? (told === answered ? told : inAskedCoding(told, null, maxEntryBytes))
+      : inAskedCoding(told, fieldValue(request.fields, "accept-encoding"), maxEntryBytes);
     const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential, books) };
     const judged = tenant.pool.inspectsContent ? await inspectedResponse(exchange, ask, seen) : seen;
     if (judged.judgement !== "ok") logAttempt(exchange, upstream, `${received.status} (${judged.judgement})`);
@@ -192,6 +200,7 @@ function failureReport(failure: UpstreamFailure, latencyMs: number): Report {
 function outcomeOf({ kind }: UpstreamFailure): Outcome {
   // Neither a client that has left nor a request that cannot be written is the upstream's doing.
   if (kind === "aborted" || kind === "unsendable") return "cancelled";
+  if (kind === "content") return "failed";
   return kind === "too_large" ? "ok" : "unreachable";
 }
 

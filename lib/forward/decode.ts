@@ -1,116 +1,252 @@
-import { gunzipSync } from "node:zlib";
-import { type Fields, fieldValue } from "../http/fields.ts";
+import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from "node:zlib";
+import { acceptsCoding } from "../http/content_coding.ts";
 import { belies } from "../http/content_signature.ts";
+import { type Fields, fieldValue } from "../http/fields.ts";
+import { splitList } from "../http/list.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
+import { isGzip, isNeverGzip } from "../http/whole_content.ts";
+import { concat } from "../request/gathered_body.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 
 /** Bodies up to this size are decoded in one call; larger ones as a stream. */
 const SMALL_BYTES = 65_536;
 
+/** Of codings that are not asked for, larger bodies are refused: they are decoded in one piece. */
+const MAX_UNASKED_BYTES = 4 * 1024 * 1024;
+
+/** A coded body up to this size is kept beside what it decodes to. */
+const MAX_KEPT_BYTES = 1024 * 1024;
+
+/** More codings than one on top of the other are none that anybody uses. */
+const MAX_CODINGS = 8;
+
+/** The codings of a response in the order in which they were applied, in lower case, `identity` left out (RFC 9110 §8.4). */
+export function codingsOf(fields: Readonly<Fields>): string[] {
+  const value = fieldValue(fields, "content-encoding");
+  if (value === null) return [];
+  return splitList(value.toLowerCase(), MAX_CODINGS).map((name) => name === "x-gzip" ? "gzip" : name)
+    .filter((name) => name !== "identity" && name !== "");
+}
+
 /**
- * A response as it is stored where the type asked for gzip: its content decoded, and nothing left that describes the coded form
- * (RFC 9110 §8.4). A strong entity tag named the coded bytes, so it becomes a weak one. Others are left as they are.
+ * A response in a coding that was asked for: content in another one is decoded. What is a part of a representation, or empty, stays as
+ * it is.
+ *
+ * @param asked the `Accept-Encoding` that was sent; without one nothing is taken to be asked for
+ * @throws {UpstreamFailure} where the coding is not known
+ */
+export function inAskedCoding(response: UpstreamResponse, asked: string | null, limitBytes: number): UpstreamResponse {
+  if (fieldValue(response.fields, "content-encoding") === null) return response;
+  const { status, body } = response;
+  if (status === 206 || status === 304 || body.lengthBytes === 0) return response;
+  if (asked !== null && codingsOf(response.fields).every((coding) => acceptsCoding(asked, coding))) return response;
+  return decodedResponse(response, limitBytes);
+}
+
+/**
+ * A response with its content decoded, and nothing left that describes the coded form (RFC 9110 §8.4). A strong entity tag named the
+ * coded bytes, so it becomes a weak one. One that is not coded is left as it is.
+ *
+ * @throws {UpstreamFailure} where the coding is not known; the body is given up
  */
 export function decodedResponse(response: UpstreamResponse, limitBytes: number): UpstreamResponse {
-  const coding = fieldValue(response.fields, "content-encoding")?.trim().toLowerCase();
-  if (coding !== "gzip" && coding !== "x-gzip") return response;
+  const [coding, ...others] = codingsOf(response.fields);
+  if (coding === undefined) return response;
+  if (others.length > 0 || !DECODERS.has(coding)) {
+    response.body.cancel();
+    throw new UpstreamFailure("protocol", "The content comes in a coding that was not asked for", true);
+  }
   const fields = response.fields
     .filter(([name]) => name !== "content-encoding" && name !== "content-length" && name !== "accept-ranges")
     .map(([name, value]): [string, string] =>
       name === "etag" && value.startsWith('"') ? [name, `W/${value}`] : [name, value]
     );
   const mediaType = mediaTypeOf(fieldValue(response.fields, "content-type"));
-  return { ...response, fields: fields as Fields, body: new DecodedBody(response.body, { limitBytes, mediaType }) };
+  const body = new DecodedBody(response.body, { coding, limitBytes, mediaType });
+  return { ...response, fields: fields as Fields, body };
 }
 
-/** A gzip body, decoded as it is read; a body that decodes to more than the limit is refused (a bomb, or no document). */
-class DecodedBody implements UpstreamBody {
+/** A body that was decoded, and still has what it was decoded from. */
+export interface FromCoded {
+  /** The gzip bytes, once all of the body has been read; `null` where they were too many, or another coding. */
+  readonly gzip: Uint8Array<ArrayBuffer> | null;
+}
+
+/** The gzip bytes that a body was decoded from, once it has been read; `null` where there are none. */
+export function gzipOf(body: UpstreamBody): Uint8Array<ArrayBuffer> | null {
+  return "gzip" in body ? (body as UpstreamBody & FromCoded).gzip : null;
+}
+
+/**
+ * Content without a coding, in one piece.
+ *
+ * @throws {UpstreamFailure} `protocol` where it is not in that coding, `too_large` where it decodes to more than the limit
+ */
+export function decodedBytes(coding: string, coded: Uint8Array, limitBytes: number): Uint8Array<ArrayBuffer> {
+  // What has no bytes is empty in every coding.
+  if (coded.byteLength === 0) return new Uint8Array(0);
+  try {
+    const decoded = DECODERS.get(coding)!(coded, limitBytes);
+    return new Uint8Array(decoded.buffer as ArrayBuffer, decoded.byteOffset, decoded.byteLength);
+  } catch (error) {
+    throw (error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE" ? tooLarge(limitBytes) : notCoded(error);
+  }
+}
+
+type Decoder = (coded: Uint8Array, maxOutputLength: number) => Uint8Array;
+
+const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
+  ["gzip", (coded, maxOutputLength) => gunzipSync(coded, { maxOutputLength })],
+  ["br", (coded, maxOutputLength) => brotliDecompressSync(coded, { maxOutputLength })],
+  ["zstd", (coded, maxOutputLength) => zstdDecompressSync(coded, { maxOutputLength })],
+  // With the zlib wrapper (RFC 9110 §8.4.1.2), or without, as some servers send it.
+  [
+    "deflate",
+    (coded, maxOutputLength) =>
+      (coded[0]! & 0x0f) === 8 ? inflateSync(coded, { maxOutputLength }) : inflateRawSync(coded, { maxOutputLength }),
+  ],
+]);
+
+interface DecodedOptions {
+  readonly coding: string;
+  readonly limitBytes: number;
+  readonly mediaType: string;
+}
+
+/** A coded body, decoded as it is read; one that decodes to more than the limit is refused (a bomb, or no document). */
+class DecodedBody implements UpstreamBody, FromCoded {
   readonly lengthBytes = null;
   readonly #body: UpstreamBody;
-  readonly #limitBytes: number;
-  /** Until the first bytes were held against it. */
-  #mediaType: string | null;
+  readonly #options: DecodedOptions;
+  #isBegun = false;
+  #isEnded = false;
   #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | null = null;
-  #small: Uint8Array<ArrayBuffer> | null | "read" = null;
   #bytes = 0;
+  /** The coded bytes that were read; `null` where they are not kept. */
+  #kept: Uint8Array[] | null;
+  #keptBytes = 0;
 
-  constructor(body: UpstreamBody, { limitBytes, mediaType }: { limitBytes: number; mediaType: string }) {
+  constructor(body: UpstreamBody, options: DecodedOptions) {
     this.#body = body;
-    this.#limitBytes = limitBytes;
-    this.#mediaType = mediaType;
+    this.#options = options;
+    this.#kept = options.coding === "gzip" ? [] : null;
+  }
+
+  get gzip(): Uint8Array<ArrayBuffer> | null {
+    const kept = this.#kept;
+    if (!this.#isEnded || kept === null || this.#keptBytes === 0) return null;
+    return kept.length === 1 ? kept[0] as Uint8Array<ArrayBuffer> : concat(kept, this.#keptBytes);
   }
 
   async read(): Promise<Uint8Array<ArrayBuffer> | null> {
-    const chunk = this.#isSmall ? await this.#readSmall() : await this.#readNext();
-    if (chunk !== null && this.#mediaType !== null && belies(this.#mediaType, chunk)) {
-      this.cancel();
-      throw new UpstreamFailure("protocol", "The body is not what Content-Type says", true);
+    if (this.#isEnded) return null;
+    const isFirst = !this.#isBegun;
+    this.#isBegun = true;
+    const chunk = isFirst && this.#isInOnePiece ? await this.#readWhole() : await this.#readNext();
+    if (chunk === null || chunk.byteLength === 0) {
+      this.#isEnded = true;
+      return null;
     }
-    this.#mediaType = null;
+    if (isFirst) this.#look(chunk);
     return chunk;
-  }
-
-  async #readNext(): Promise<Uint8Array<ArrayBuffer> | null> {
-    this.#reader ??= this.#decoded().getReader();
-    const { done, value } = await this.#reader.read().catch(asFailure);
-    if (done) return null;
-    this.#bytes += value.byteLength;
-    if (this.#bytes > this.#limitBytes) {
-      this.cancel();
-      throw tooLarge(this.#limitBytes);
-    }
-    return value;
   }
 
   async readAll(limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
     const chunks: Uint8Array<ArrayBuffer>[] = [];
-    for (let chunk = await this.read(); chunk !== null; chunk = await this.read()) chunks.push(chunk);
-    if (chunks.length === 1 && chunks[0]!.byteLength <= limitBytes) return chunks[0]!;
-    const whole = new Uint8Array(await new Blob(chunks).arrayBuffer());
-    if (whole.byteLength > limitBytes) throw tooLarge(limitBytes);
-    return whole;
+    let bytes = 0;
+    for (let chunk = await this.read(); chunk !== null; chunk = await this.read()) {
+      chunks.push(chunk);
+      bytes += chunk.byteLength;
+      if (bytes <= limitBytes) continue;
+      this.cancel();
+      throw tooLarge(limitBytes);
+    }
+    return chunks.length === 1 ? chunks[0]! : concat(chunks, bytes);
   }
 
   cancel(): void {
+    this.#kept = null;
     this.#reader?.cancel().catch(() => {});
     this.#body.cancel();
   }
 
-  get #isSmall(): boolean {
-    return this.#body.lengthBytes !== null && this.#body.lengthBytes <= SMALL_BYTES;
+  /** Holds the first bytes against the content's type. */
+  #look(chunk: Uint8Array): void {
+    const { mediaType } = this.#options;
+    if (!belies(mediaType, chunk) && !(isNeverGzip(mediaType) && isGzip(chunk))) return;
+    this.cancel();
+    throw new UpstreamFailure("protocol", "The body is not what Content-Type says", true);
   }
 
-  async #readSmall(): Promise<Uint8Array<ArrayBuffer> | null> {
-    if (this.#small !== null) return null;
-    const coded = await this.#body.readAll(SMALL_BYTES);
-    this.#small = "read";
-    try {
-      const decoded = gunzipSync(coded, { maxOutputLength: this.#limitBytes });
-      return new Uint8Array(decoded.buffer as ArrayBuffer, decoded.byteOffset, decoded.byteLength);
-    } catch (error) {
-      throw (error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE" ? tooLarge(this.#limitBytes) : notGzip(error);
+  get #isInOnePiece(): boolean {
+    const { lengthBytes, whole } = this.#body;
+    const { coding } = this.#options;
+    // In one piece, the end of a brotli stream could be missing and nobody would be told.
+    if (coding !== "gzip") return coding !== "br";
+    return whole != null ? whole.byteLength <= SMALL_BYTES : lengthBytes !== null && lengthBytes <= SMALL_BYTES;
+  }
+
+  async #readWhole(): Promise<Uint8Array<ArrayBuffer>> {
+    const { coding, limitBytes, mediaType } = this.#options;
+    const coded = this.#body.whole ?? await this.#body.readAll(Math.min(limitBytes, MAX_UNASKED_BYTES));
+    this.#keep(coded);
+    const decoded = decodedBytes(coding, coded, limitBytes);
+    this.#isEnded = true;
+    if (!isGzip(decoded) || !isNeverGzip(mediaType)) return decoded;
+    // Coded twice, by two who did not know of each other.
+    this.#kept = null;
+    return decodedBytes("gzip", decoded, limitBytes);
+  }
+
+  async #readNext(): Promise<Uint8Array<ArrayBuffer> | null> {
+    if (this.#reader === null) {
+      const first = await this.#body.read();
+      if (first === null) return null;
+      this.#reader = this.#decoded(first).getReader();
     }
+    const { done, value } = await this.#reader.read().catch(asFailure);
+    if (done) return null;
+    this.#bytes += value.byteLength;
+    if (this.#bytes > this.#options.limitBytes) {
+      this.cancel();
+      throw tooLarge(this.#options.limitBytes);
+    }
+    return value;
   }
 
-  #decoded(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  /** @param first of the coded bytes */
+  #decoded(first: Uint8Array): ReadableStream<Uint8Array<ArrayBuffer>> {
     const body = this.#body;
+    const keep = (chunk: Uint8Array) => this.#keep(chunk);
+    let ahead: Uint8Array | null = first;
     const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
       async pull(controller) {
-        const chunk = await body.read();
-        if (chunk === null) controller.close();
-        else controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
+        const chunk = ahead ?? await body.read();
+        ahead = null;
+        if (chunk === null) return controller.close();
+        keep(chunk);
+        controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
       },
       cancel: () => body.cancel(),
     }, { highWaterMark: 0 });
-    return source.pipeThrough(new DecompressionStream("gzip"));
+    // The type knows fewer formats than the runtime does.
+    const format = (this.#options.coding === "br" ? "brotli" : "gzip") as CompressionFormat;
+    return source.pipeThrough(new DecompressionStream(format));
+  }
+
+  #keep(chunk: Uint8Array): void {
+    if (this.#kept === null) return;
+    this.#keptBytes += chunk.byteLength;
+    if (this.#keptBytes > MAX_KEPT_BYTES) this.#kept = null;
+    else this.#kept.push(chunk);
   }
 }
 
 function asFailure(error: unknown): never {
-  throw error instanceof UpstreamFailure ? error : notGzip(error);
+  throw error instanceof UpstreamFailure ? error : notCoded(error);
 }
 
-function notGzip(cause: unknown): UpstreamFailure {
+function notCoded(cause: unknown): UpstreamFailure {
   return new UpstreamFailure("protocol", "The body is not what Content-Encoding says", true, { cause });
 }
 

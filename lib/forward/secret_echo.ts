@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { concat } from "../request/gathered_body.ts";
-import { type Field, type Fields, fieldValue } from "../http/fields.ts";
-import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
-import { decodedResponse } from "./decode.ts";
+import type { Field, Fields } from "../http/fields.ts";
+import type { UpstreamBody, UpstreamResponse } from "../upstream_client/transport.ts";
+import { decodedResponse, type FromCoded, gzipOf } from "./decode.ts";
 
 /** How often a value is unescaped to look for a credential in it. */
 const MAX_UNESCAPES = 3;
@@ -10,15 +10,14 @@ const STAR = 0x2a;
 
 /**
  * An answer without the credential that was put into its request, wherever the upstream repeats it: a redirect to the URL that it was
- * asked for, an error that quotes it. Field values lose it, and in the body stars stand in its place. Content that comes in gzip is
+ * asked for, an error that quotes it. Field values lose it, and in the body stars stand in its place. Content that is coded is
  * decoded for that.
  *
- * @throws {UpstreamFailure} where it comes in another coding, which was not asked for
+ * @throws {UpstreamFailure} where it comes in a coding that is not known
  */
 export function withoutSecret(response: UpstreamResponse, secret: string, limitBytes: number): UpstreamResponse {
   const isEmpty = response.body.lengthBytes === 0;
   const plain = isEmpty ? response : decodedResponse(response, limitBytes);
-  if (!isEmpty) refuseCoded(plain);
   return {
     ...plain,
     fields: fieldsWithoutSecret(plain.fields, secret),
@@ -29,13 +28,6 @@ export function withoutSecret(response: UpstreamResponse, secret: string, limitB
 /** Fields without the credential, in whatever spelling their values hold it. */
 export function fieldsWithoutSecret(fields: Readonly<Fields>, secret: string): Fields {
   return fields.flatMap(fieldCleaner(secret));
-}
-
-function refuseCoded({ fields, body }: UpstreamResponse): void {
-  const coding = fieldValue(fields, "content-encoding")?.trim().toLowerCase() ?? "";
-  if (coding === "" || coding === "identity") return;
-  body.cancel();
-  throw new UpstreamFailure("protocol", "The content comes in a coding that was not asked for", true);
 }
 
 /** Takes the text out of a field's value; one that holds it in an escaped spelling goes as a whole. */
@@ -60,17 +52,23 @@ function unescapes(value: string): string[] {
 }
 
 /** A body with stars in the place of a text, which may lie across chunks; its length stays. */
-class MaskedBody implements UpstreamBody {
+class MaskedBody implements UpstreamBody, FromCoded {
   readonly lengthBytes: number | null;
   readonly #body: UpstreamBody;
   readonly #secret: Buffer;
   /** The end of what was read, where the text may have begun. */
   #held: Uint8Array = new Uint8Array();
+  #isMasked = false;
 
   constructor(body: UpstreamBody, secret: Buffer) {
     this.lengthBytes = body.lengthBytes;
     this.#body = body;
     this.#secret = secret;
+  }
+
+  /** The coded bytes hold the text as well. */
+  get gzip(): Uint8Array<ArrayBuffer> | null {
+    return this.#isMasked ? null : gzipOf(this.#body);
   }
 
   async read(): Promise<Uint8Array | null> {
@@ -79,7 +77,7 @@ class MaskedBody implements UpstreamBody {
       if (chunk === null) return this.#rest();
       const held = this.#held;
       const joined = held.byteLength === 0 ? chunk : concat([held, chunk], held.byteLength + chunk.byteLength);
-      mask(joined, this.#secret);
+      this.#mask(joined);
       const end = joined.byteLength - beginning(joined, this.#secret);
       this.#held = joined.subarray(end);
       if (end > 0) return joined.subarray(0, end);
@@ -88,12 +86,16 @@ class MaskedBody implements UpstreamBody {
 
   async readAll(limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
     const whole = await this.#body.readAll(limitBytes);
-    mask(whole, this.#secret);
+    this.#mask(whole);
     return whole;
   }
 
   cancel(): void {
     this.#body.cancel();
+  }
+
+  #mask(bytes: Uint8Array): void {
+    this.#isMasked = mask(bytes, this.#secret) || this.#isMasked;
   }
 
   #rest(): Uint8Array | null {
@@ -103,11 +105,15 @@ class MaskedBody implements UpstreamBody {
   }
 }
 
-function mask(bytes: Uint8Array, secret: Buffer): void {
+/** Answers whether there was anything to be masked. */
+function mask(bytes: Uint8Array, secret: Buffer): boolean {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let isMasked = false;
   for (let at = view.indexOf(secret); at >= 0; at = view.indexOf(secret, at + secret.byteLength)) {
     view.fill(STAR, at, at + secret.byteLength);
+    isMasked = true;
   }
+  return isMasked;
 }
 
 /** How many bytes at the end of some are those that a text begins with. */

@@ -22,6 +22,7 @@ export function compilePolicy(config: ListenerCacheConfig, type: UpstreamType, o
     cookies: cookieUse(config, type),
     // Where ranges are passed on, a part that was asked for is worth keeping; elsewhere the whole is there.
     storePartial: mode === "rfc9111" && compileStoring(config, type).range === "pass",
+    sharedStale: config.sharedStale,
     maxTtlMs: type.name === "custom" ? null : TMDB_MAX_TTL_MS,
   };
 }

@@ -55,7 +55,13 @@ export function madeUpAnswer(status: number, contentType: string, cacheControl: 
   const fields: Fields = [["content-type", contentType]];
   if (cacheControl !== null) fields.push(["cache-control", cacheControl]);
   // As many bytes as make it what its type says.
-  return { status, fields, body: contentType.startsWith("image/") ? "GIF89a" : "{}" };
+  return { status, fields, body: contentOf(contentType) };
+}
+
+/** Content that passes for its type. */
+function contentOf(contentType: string): string {
+  if (contentType.startsWith("image/")) return `${"GIF89a".padEnd(24, "\0")};`;
+  return /\bxml\b/.test(contentType) ? "<a/>" : "{}";
 }
 
 /** The answers that a listener's rules tell apart, the usual ones first. */

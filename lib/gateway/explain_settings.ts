@@ -2,6 +2,7 @@ import type { ListenerConfig, PoolConfig } from "../config/config.ts";
 import type { RateLimitConfig } from "../config/resilience_config.ts";
 import { formatDurationMs, formatSizeBytes } from "../config/units.ts";
 import type { Exchange } from "../request/exchange.ts";
+import { mediaTypeOf } from "../http/media_range.ts";
 import { redact } from "../logging/redact.ts";
 
 /** A name and what is configured under it, in words. */
@@ -78,7 +79,7 @@ function keySetting({ per, maxPerSecond, burst }: NonNullable<PoolConfig["keyLim
 }
 
 function servingSettings({ listener, exchange: { tenant }, contentType }: SettingsSubject): Setting[] {
-  const { offline, cache: { query, diskQuotaBytes, reuseAppends } } = listener;
+  const { offline, cache: { query, diskQuotaBytes, reuseAppends, sharedStale } } = listener;
   const counted = [
     ...(query.include === null ? [] : [`only ${query.include.join(", ")}`]),
     ...(query.exclude.length === 0 ? [] : [`not ${query.exclude.join(", ")}`]),
@@ -86,9 +87,15 @@ function servingSettings({ listener, exchange: { tenant }, contentType }: Settin
   ];
   const { compress, cookieKey } = tenant.storing;
   const settings: Setting[] = [];
+  if (tenant.type.verifies(mediaTypeOf(contentType))) {
+    settings.push(["content", "verified: a 200 that is empty, cut short or not of its type is a failed try"]);
+  }
   if (counted.length > 0) settings.push(["query in key", counted.join(", ")]);
   if (cookieKey.length > 0) settings.push(["cookies in key", cookieKey.join(", ")]);
   if (reuseAppends) settings.push(["appends", "also cut out of a stored document with more parts"]);
+  if (sharedStale && tenant.policy !== null) {
+    settings.push(["shared_stale", "s-maxage does not forbid stale-while-revalidate"]);
+  }
   if (diskQuotaBytes !== null) settings.push(["disk quota", formatSizeBytes(diskQuotaBytes)]);
   if (compress?.isCompressible(contentType)) {
     settings.push(["compression", `${compress.codings.join(", ")} from ${formatSizeBytes(compress.minBytes)}`]);

@@ -33,6 +33,11 @@ export interface GatewayOptions {
    * @default there are no others
    */
   readonly forgotten?: () => Promise<void>;
+  /**
+   * See {@linkcode Services.recordWrite}.
+   * @default nothing outlives the process
+   */
+  readonly recordWrite?: (type: string, tags: readonly string[]) => void;
   readonly leaseMemory: SharedArrayBuffer;
   /** Index of this worker. */
   readonly worker: number;
@@ -93,6 +98,7 @@ export class Gateway {
         isOnItsWay: (key) => store.isOnItsWay(key),
       }),
       forgotten: options.forgotten ?? (() => Promise.resolve()),
+      recordWrite: options.recordWrite ?? (() => {}),
       budget,
       background: new BackgroundTasks(MAX_BACKGROUND_TASKS, (error) => this.#backgroundFailed(error)),
       invalidations: new InvalidationTable(options.leaseMemory, LEASE_BYTES),
@@ -255,6 +261,7 @@ function settingsOf(config: Config): Settings {
     access: config.logging.access,
     isTrusted: addressMatcher(config.server.trustedProxies),
     maxEntryBytes: config.cache.maxEntryBytes,
+    fillTimeoutMs: config.cache.fillTimeoutMs,
     backgroundFill: config.cache.backgroundFill,
   };
 }

@@ -3,7 +3,7 @@ import type { PurgeScope } from "../cache/purge_rules.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { nearest } from "../config/nearest.ts";
 import { keyTargetOf, withoutPrefix } from "../request/tenant_key.ts";
-import { splitTarget } from "../http/target.ts";
+import { beginningInOneSpelling, hasDotSegment, inOneSpelling, splitTarget } from "../http/target.ts";
 import { RouteTable } from "../listener/route_table.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import { addressKey } from "./compile.ts";
@@ -45,11 +45,12 @@ function unknownListener(config: Config, name: string): PurgePlan {
 
 /** One target on each listener that a request for it could come to. */
 function urlScopes(config: Config, asked: readonly ListenerConfig[], url: string): PurgeScope[] {
-  const target = splitTarget(url.startsWith("/") ? `http://${url}` : url.replace(/#.*$/s, ""));
-  if (target === null) return [];
+  const named = splitTarget(url.startsWith("/") ? `http://${url}` : url.replace(/#.*$/s, ""));
+  if (named === null) return [];
+  const target = { ...named, path: spelledPath(named.path) };
   const serving = target.authority === "" ? asked : routed(asked, target.authority, target.path);
-  return serving.filter(({ prefix }) => covers(prefix, target.path)).map((listener) => {
-    const path = listener.stripPrefix ? withoutPrefix(target.path, listener.prefix) : target.path;
+  return serving.filter(({ prefix }) => covers(inOneSpelling(prefix), target.path)).map((listener) => {
+    const path = listener.stripPrefix ? withoutPrefix(target.path, inOneSpelling(listener.prefix)) : target.path;
     const type = typeOf(config, listener);
     const request = { method: "GET", path, query: target.query, header: () => null };
     const keyed = keyTargetOf({ filterQuery: queryFilter(listener.cache.query), type }, request);
@@ -57,16 +58,26 @@ function urlScopes(config: Config, asked: readonly ListenerConfig[], url: string
   });
 }
 
+/** A path as keys may hold it, without dot segments: no request with any is served (RFC 3986 §6.2.2.3). */
+function spelledPath(path: string): string {
+  const spelled = inOneSpelling(path);
+  return hasDotSegment(spelled) ? new URL(`http://any.invalid${spelled}`).pathname : spelled;
+}
+
 /** The listeners that requests for an authority and a path come to, one an address. */
 function routed(listeners: readonly ListenerConfig[], authority: string, path: string): ListenerConfig[] {
   const byAddress = Map.groupBy(listeners, ({ listen }) => addressKey(listen));
   return [...byAddress.values()].flatMap((here) => {
-    const table = new RouteTable(here.map((value) => ({ hosts: value.hosts, prefix: value.prefix, value })));
+    const table = new RouteTable(
+      here.map((value) => ({ hosts: value.hosts, prefix: inOneSpelling(value.prefix), value })),
+    );
     return table.match(authority, path) ?? [];
   });
 }
 
-function prefixScopes({ name, prefix, stripPrefix }: ListenerConfig, asked: string): PurgeScope[] {
+function prefixScopes({ name, stripPrefix, ...listener }: ListenerConfig, given: string): PurgeScope[] {
+  const asked = beginningInOneSpelling(given);
+  const prefix = inOneSpelling(listener.prefix);
   const whole = prefix === "/" ? "/" : `${prefix}/`;
   if (asked === prefix || whole.startsWith(asked)) return [{ kind: "all", listener: name }];
   if (!covers(prefix, asked)) return [];
@@ -74,7 +85,9 @@ function prefixScopes({ name, prefix, stripPrefix }: ListenerConfig, asked: stri
   return [{ kind: "prefix", listener: name, prefix: rest.startsWith("?") ? `/${rest}` : rest }];
 }
 
-function globScopes({ name, prefix, stripPrefix }: ListenerConfig, pattern: string): PurgeScope[] {
+function globScopes({ name, stripPrefix, ...listener }: ListenerConfig, given: string): PurgeScope[] {
+  const pattern = beginningInOneSpelling(given);
+  const prefix = inOneSpelling(listener.prefix);
   const head = pattern.slice(0, (pattern + "*").indexOf("*"));
   if (!head.startsWith(prefix) && !prefix.startsWith(head)) return [];
   const scope = { kind: "glob", listener: name, pattern } as const;

@@ -1,5 +1,4 @@
-import { splitList } from "./list.ts";
-import { parseWeighted } from "./vary.ts";
+import { parseWeighted, splitList } from "./list.ts";
 
 /** Members of an `Accept` past this many are not read. */
 const MAX_RANGES = 64;

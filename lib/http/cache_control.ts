@@ -28,6 +28,8 @@ export interface ResponseDirectives {
   /** As `maxAgeSeconds`. */
   readonly sMaxageSeconds: number | null;
   readonly staleWhileRevalidateSeconds: number | null;
+  /** It is there without a number, which RFC 5861 §3 does not have. */
+  readonly staleWhileRevalidateOpen?: boolean;
   readonly staleIfErrorSeconds: number | null;
   readonly noStore: boolean;
   readonly noCache: Qualified;
@@ -71,6 +73,7 @@ export function responseDirectives(value: string | null): ResponseDirectives {
     maxAgeSeconds: strictSeconds(list, "max-age"),
     sMaxageSeconds: strictSeconds(list, "s-maxage"),
     staleWhileRevalidateSeconds: lenientSeconds(list, "stale-while-revalidate"),
+    staleWhileRevalidateOpen: first(list, "stale-while-revalidate")?.argument === null,
     staleIfErrorSeconds: lenientSeconds(list, "stale-if-error"),
     noStore: has(list, "no-store"),
     noCache: qualified(list, "no-cache"),

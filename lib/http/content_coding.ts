@@ -1,5 +1,4 @@
-import { splitList } from "./list.ts";
-import { parseWeighted } from "./vary.ts";
+import { parseWeighted, splitList } from "./list.ts";
 
 const MAX_CODINGS = 32;
 
@@ -62,4 +61,103 @@ function weightOf(coding: string, weights: ReadonlyMap<string, number>): number 
   const any = weights.get("*");
   if (coding === "identity") return any === 0 ? 0 : 0.0001;
   return any ?? 0;
+}
+
+/** What origins choose among where a client takes it; beside one of these, other codings of a list change nothing. */
+const USUAL: ReadonlySet<string> = new Set(["br", "gzip", "zstd"]);
+
+/** Codings that an origin may have chosen because a client takes them (RFC 9110 §8.4.1, RFC 7932, RFC 8878, RFC 9842). */
+const NEGOTIATED: ReadonlySet<string> = new Set([...USUAL, "compress", "dcb", "dcz", "deflate", "sdch"]);
+
+/**
+ * The codings of a `Content-Encoding` that a client may or may not take, by their usual names; empty where there are none: what else
+ * stands there (`identity`, `utf-8`) is no coding that anybody negotiates.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { negotiatedCodings } from "./content_coding.ts";
+ * assert.deepEqual(negotiatedCodings("X-GZIP"), ["gzip"]);
+ * assert.deepEqual(negotiatedCodings("identity"), []);
+ * ```
+ */
+export function negotiatedCodings(contentEncoding: string | null): readonly string[] {
+  if (contentEncoding === null) return [];
+  return splitList(contentEncoding.toLowerCase(), MAX_CODINGS)
+    .map((coding) => ALIASES[coding] ?? coding)
+    .filter((coding) => NEGOTIATED.has(coding));
+}
+
+/**
+ * Whether a response in these codings suits a client that says in other words what the one said that it was made for. What is left out
+ * of a list by {@linkcode codingPreference} has to be in it after all.
+ */
+export function suitsAlike(acceptEncoding: string | null, contentEncoding: string | null): boolean {
+  return negotiatedCodings(contentEncoding).every((coding) =>
+    USUAL.has(coding) || acceptsCoding(acceptEncoding, coding)
+  );
+}
+
+/** A coding, `identity` or `*`, and its weight. */
+const CHOICE = /^([a-z0-9!#$%&'*+.^_`|~-]+)(?:[ \t]*;[ \t]*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?$/i;
+/** Weights that are told apart: each is written with one digit. */
+const MAX_WEIGHTS = 9;
+
+/**
+ * An `Accept-Encoding` in the form in which lists that mean the same to an origin are the same text: the codings that origins choose
+ * among, in the order of preference, and a refusal of `identity`. `deflate` beside `gzip`, how exactly weights differ, and `identity`
+ * where it comes last say nothing. `null` for a list that is malformed or contradicts itself: nobody knows what an origin makes of it.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { codingPreference } from "./content_coding.ts";
+ * assert.equal(codingPreference("gzip, deflate, br"), "br,gzip");
+ * assert.equal(codingPreference("BR;q=1.0, x-gzip;q=0.8, *;q=0.1"), "br,gzip;q=0.9");
+ * assert.equal(codingPreference("gzip;q=0"), "identity");
+ * assert.equal(codingPreference("gzip, *;q=0"), "gzip,identity;q=0");
+ * ```
+ */
+export function codingPreference(acceptEncoding: string): string | null {
+  const weights = exactWeights(acceptEncoding);
+  if (weights === null) return null;
+  const isRefused = weightOf("identity", weights) === 0;
+  // Where all that is usual is named, `*` adds nothing that matters.
+  const isOpen = [...USUAL].some((name) => !weights.has(name)) && (weights.get("*") ?? 0) > 0;
+  const counts = (name: string) => USUAL.has(name) || name === "*" && isOpen;
+  const taken = [...weights].filter(([name, weight]) => weight > 0 && name !== "identity" && (name !== "*" || isOpen));
+  const best = Math.max(0, ...taken.map(([name, weight]) => counts(name) ? weight : 0));
+  const kept = taken.filter(([name, weight]) => counts(name) || weight > best);
+  const least = Math.min(...kept.map(([, weight]) => weight));
+  const identity = weights.get("identity") ?? 0;
+  if (identity > least || (kept.length === 0 && !isRefused)) kept.push(["identity", Math.max(identity, 0.001)]);
+  const texts = ranked(kept);
+  if (texts === null) return null;
+  if (isRefused) texts.push("identity;q=0");
+  if (isOpen) { for (const name of USUAL) if (weights.get(name) === 0) texts.push(`${name};q=0`); }
+  return texts.join(",");
+}
+
+/** The weight that each coding is given; `null` where one is given two, or something is no coding. */
+function exactWeights(acceptEncoding: string): ReadonlyMap<string, number> | null {
+  const weights = new Map<string, number>();
+  for (const member of splitList(acceptEncoding.toLowerCase(), Infinity)) {
+    const choice = CHOICE.exec(member);
+    if (choice === null) return null;
+    const name = ALIASES[choice[1]!] ?? choice[1]!;
+    const weight = Number(choice[2] ?? 1);
+    if ((weights.get(name) ?? weight) !== weight) return null;
+    weights.set(name, weight);
+  }
+  return weights;
+}
+
+/** The best first, each rank with a weight of its own; `null` where there are too many. */
+function ranked(choices: readonly (readonly [name: string, weight: number])[]): string[] | null {
+  const ranks = [...new Set(choices.map(([, weight]) => weight))].sort((a, b) => b - a);
+  if (ranks.length > MAX_WEIGHTS) return null;
+  return choices
+    .map(([name, weight]) => ({ name, rank: ranks.indexOf(weight) }))
+    .sort((a, b) => a.rank - b.rank || (a.name < b.name ? -1 : 1))
+    .map(({ name, rank }) => rank === 0 ? name : `${name};q=0.${10 - rank}`);
 }

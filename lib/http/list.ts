@@ -65,3 +65,31 @@ export function trimSpace(text: string): string {
 function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
+
+/** One member of a weighted list. */
+export interface Weighted {
+  /** Lower case, without needless space, without its weight. */
+  readonly text: string;
+  /** 0 to 1; 1 where none is given or it is malformed. */
+  readonly weight: number;
+}
+
+const WEIGHT = /^q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/;
+
+/**
+ * Reads a member of an `Accept` field: its text and its weight (RFC 9110 §12.4.2).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseWeighted } from "./list.ts";
+ * assert.deepEqual(parseWeighted("Text/HTML; level=1 ; Q=0.5"), { text: "text/html;level=1", weight: 0.5 });
+ * ```
+ */
+export function parseWeighted(member: string): Weighted {
+  const parts = member.toLowerCase().split(";").map(trimSpace);
+  const at = parts.findIndex((part, index) => index > 0 && part.startsWith("q="));
+  if (at < 0) return { text: parts.join(";"), weight: 1 };
+  const weight = WEIGHT.exec(parts[at] ?? "");
+  return { text: parts.filter((_, index) => index !== at).join(";"), weight: weight === null ? 1 : Number(weight[1]) };
+}

@@ -110,3 +110,33 @@ export function hostOf(authority: string): string {
   const host = (colon < 0 ? authority : authority.slice(0, colon)).toLowerCase();
   return host.endsWith(".") ? host.slice(0, -1) : host;
 }
+
+const UNRESERVED = /[A-Za-z0-9._~-]/;
+
+/**
+ * A path and query in the one spelling that others of the same bytes have too (RFC 3986 §6.2.2): escapes in upper case, unreserved
+ * characters plain, all else that is no part of a URI escaped, and no lone `?` at the end. To compare targets, not to send them.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { inOneSpelling } from "./target.ts";
+ * assert.equal(inOneSpelling("/caf%c3%a9/%7euser?a=%2f"), "/caf%C3%A9/~user?a=%2F");
+ * assert.equal(inOneSpelling("/café?"), "/caf%C3%A9");
+ * ```
+ */
+export function inOneSpelling(target: string): string {
+  const text = target.endsWith("?") ? target.slice(0, -1) : target;
+  // Nearly every target is in it already.
+  if (!/[^!#$&-;=?@A-Z[\]_a-z~]/.test(text)) return text;
+  return text.replace(/%([0-9a-f]{2})|[^!#$%&-;=?@A-Z[\]_a-z~]/giu, (match, hex) => {
+    if (hex === undefined) return match.isWellFormed() ? encodeURIComponent(match) : match;
+    const character = String.fromCharCode(parseInt(hex, 16));
+    return UNRESERVED.test(character) ? character : `%${hex.toUpperCase()}`;
+  });
+}
+
+/** The same of what targets may begin with, or of a pattern: a `?` at the end stays. */
+export function beginningInOneSpelling(text: string): string {
+  return text.endsWith("?") ? `${inOneSpelling(text)}?` : inOneSpelling(text);
+}

@@ -1,3 +1,4 @@
+import { codingPreference } from "./content_coding.ts";
 import { splitList, trimSpace } from "./list.ts";
 
 /** A response that depends on more request fields than this is not worth storing. */
@@ -7,7 +8,7 @@ export const MAX_VARY_NAMES = 16;
 export type SelectingFields = ReadonlyArray<readonly [name: string, value: string | null]>;
 
 /** Fields that are lists of choices with a weight, where order says nothing (RFC 9110 §12.4.2, §12.5). */
-const WEIGHTED: ReadonlySet<string> = new Set(["accept", "accept-charset", "accept-encoding", "accept-language"]);
+const WEIGHTED: ReadonlySet<string> = new Set(["accept", "accept-charset", "accept-language"]);
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 
@@ -54,7 +55,8 @@ const MAX_REMEMBERED_LENGTH = 256;
 
 /**
  * A request field's value in the form in which equal meanings are equal texts: lists without needless space, and for the
- * `Accept` family lower case, ordered by weight and then by name, with `q=1` left out (RFC 9111 §4.1).
+ * `Accept` family lower case, ordered by weight and then by name, with `q=1` left out (RFC 9111 §4.1); `Accept-Encoding` is reduced to
+ * what an origin chooses by, see {@linkcode codingPreference}.
  *
  * @example
  * ```ts
@@ -87,6 +89,7 @@ const PLAIN_CHOICE = /^([a-z0-9!#$%&'*+.^_`|~/-]+)(?:[ \t]*;[ \t]*q=(0(?:\.\d{0,
 
 function normalizeValue(name: string, value: string): string {
   const asIs = withoutNeedlessSpace(value);
+  if (name === "accept-encoding") return codingPreference(value) ?? asIs;
   if (!WEIGHTED.has(name)) return asIs;
   const choices = splitList(value, Infinity).map((member) => PLAIN_CHOICE.exec(member));
   // Nobody knows what an origin makes of a malformed member: taking it for a well-formed one would let a client have its
@@ -96,32 +99,4 @@ function normalizeValue(name: string, value: string): string {
   weighted.sort((a, b) => b.weight - a.weight || (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
   const texts = weighted.map(({ text, weight }) => weight === 1 ? text : `${text};q=${weight}`);
   return [...new Set(texts)].join(",");
-}
-
-/** One member of a weighted list. */
-export interface Weighted {
-  /** Lower case, without needless space, without its weight. */
-  readonly text: string;
-  /** 0 to 1; 1 where none is given or it is malformed. */
-  readonly weight: number;
-}
-
-const WEIGHT = /^q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/;
-
-/**
- * Reads a member of an `Accept` field: its text and its weight (RFC 9110 §12.4.2).
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { parseWeighted } from "./vary.ts";
- * assert.deepEqual(parseWeighted("Text/HTML; level=1 ; Q=0.5"), { text: "text/html;level=1", weight: 0.5 });
- * ```
- */
-export function parseWeighted(member: string): Weighted {
-  const parts = member.toLowerCase().split(";").map(trimSpace);
-  const at = parts.findIndex((part, index) => index > 0 && part.startsWith("q="));
-  if (at < 0) return { text: parts.join(";"), weight: 1 };
-  const weight = WEIGHT.exec(parts[at] ?? "");
-  return { text: parts.filter((_, index) => index !== at).join(";"), weight: weight === null ? 1 : Number(weight[1]) };
 }

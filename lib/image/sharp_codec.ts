@@ -38,8 +38,11 @@ export interface Codec {
   convert(body: Uint8Array<ArrayBuffer>, recipe: Recipe, limits: CodecLimits): Promise<Conversion>;
 }
 
-/** Not written into the import itself: `sharp` is not part of the program, and is looked for only where it is wanted. */
-const SHARP = "sharp";
+/**
+ * Not written into the import itself, nor named in `deno.json`: `sharp` is not part of the program, and is fetched and loaded only where
+ * it is wanted. `deno.all.lock` has its digest.
+ */
+const SHARP = "npm:sharp@0.35.5";
 
 /** The loaders for the formats that are taken in; all others of libvips stay shut, so that no file reaches them. */
 const LOADERS = ["VipsForeignLoadJpegBuffer", "VipsForeignLoadPngBuffer", "VipsForeignLoadWebpBuffer"];
@@ -50,6 +53,9 @@ const LOADERS = ["VipsForeignLoadJpegBuffer", "VipsForeignLoadPngBuffer", "VipsF
  * @throws {Error} when it is not installed, or may not be loaded (`--allow-ffi`)
  */
 export async function loadSharpCodec(): Promise<Codec> {
+  // Before anything is fetched: without the permission it would be of no use.
+  const { state } = Deno.permissions.querySync({ name: "ffi" });
+  if (state !== "granted") throw new Deno.errors.NotCapable("the permission --allow-ffi is not granted");
   const { default: sharp } = await import(SHARP) as { readonly default: Sharp };
   // One thread for a picture: several pictures at a time are what keeps cores busy.
   sharp.concurrency(1);

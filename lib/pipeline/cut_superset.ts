@@ -104,9 +104,10 @@ export class SupersetCutter implements Deriver {
 }
 
 /** Fresh, of nobody's variant, and not changed since by an unsafe request (RFC 9111 §4.4). */
-function isUsable({ services }: Exchange, { response }: Found): boolean {
-  return isDocument(response) && !response.freshness.alwaysValidate && ttlMs(response, services.clock.now()) > 0 &&
-    !services.invalidations.since(response.key, response.requestTimeMs);
+function isUsable(exchange: Exchange, { response }: Found): boolean {
+  return isDocument(response) && !response.freshness.alwaysValidate &&
+    ttlMs(response, exchange.services.clock.now()) > 0 &&
+    !exchange.isChanged(response);
 }
 
 /** A good answer in JSON, as UTF-8 and not coded, that every client gets alike. */

@@ -27,9 +27,9 @@ export function deriveMissing(
 
 /** Whether it is fresh by its source's times, as fresh as the request asks for, and neither purged nor changed since at its own URL. */
 function isOfUse(exchange: Exchange, { response }: Derived): boolean {
-  const { store, invalidations, clock } = exchange.services;
+  const { store, clock } = exchange.services;
   return judged(exchange, response).kind === "hit" && ttlMs(response, clock.now()) > 0 &&
-    !store.isPurged(response) && !invalidations.since(response.key, response.requestTimeMs);
+    !store.isPurged(response) && !exchange.isChanged(response);
 }
 
 function derivedAnswer(exchange: Exchange, { response, tier, detail }: Derived): Answer {

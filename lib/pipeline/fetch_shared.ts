@@ -1,6 +1,6 @@
 import { Flight, type FlightResult } from "../cache/flight.ts";
 import { evaluate, selects, type Verdict } from "../cache/policy.ts";
-import type { StoredResponse } from "../cache/stored_response.ts";
+import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import { deliver } from "../deliver/deliver.ts";
 import { refuseLoop } from "../forward/chain.ts";
 import { requestDirectives } from "../http/cache_control.ts";
@@ -21,33 +21,42 @@ export interface SharedFetch {
   readonly stale: StoredResponse | null;
 }
 
-/** Fetches a response that may be shared: at most one request for a key is under way, in all workers together. */
-export function fetchShared(exchange: Exchange, { fwd, stale }: SharedFetch): Promise<Answer> {
+/**
+ * Fetches a response that may be shared: at most one request for a key, and for each variant that is known of it, is under way, in all
+ * workers together.
+ */
+export function fetchShared(exchange: Exchange, fetch: SharedFetch): Promise<Answer> {
+  const { fwd, stale } = fetch;
   refuseLoop(exchange);
+  const key = exchange.variantKey;
   // What comes back may be for this request alone, which the next one cannot know before: nobody waits for it.
-  if (mayBeAlone(exchange)) return lead(exchange, { flight: new Flight(exchange.key), fwd, stale });
-  const entry = exchange.services.collapse.enter(exchange.key);
+  if (mayBeAlone(exchange)) return lead(exchange, { flight: new Flight(key), fwd, stale });
+  const entry = exchange.services.collapse.enter(key);
   if (entry.role === "leader") return lead(exchange, { flight: entry.flight, fwd, stale });
   if (entry.role === "solo") return passThrough(exchange, { fwd, detail: "hit-for-miss" });
-  return entry.result.then((result) => follow(exchange, fwd, result));
+  return entry.result.then((result) => follow(exchange, fetch, result));
 }
 
-/** Requests whose answer is stored only if it says so (RFC 9111 §3.5), or never (RFC 9111 §5.2.1.5). */
+/** Requests whose answer is stored only if it says so (RFC 9111 §3.5), or never (RFC 9111 §5.2.1.5; a stream without end). */
 function mayBeAlone(exchange: Exchange): boolean {
   if (!exchange.sharedAuthorization && exchange.header("authorization") !== null) return true;
+  // Whoever asks for a stream of events alone gets one, which has no end to wait for.
+  if (exchange.header("accept") === "text/event-stream") return true;
   return requestDirectives(exchange.header("cache-control")).noStore;
 }
 
 /** Answers from what another request fetched, where it is meant for this one too. */
-async function follow(exchange: Exchange, fwd: FwdReason, result: FlightResult): Promise<Answer> {
+async function follow(exchange: Exchange, fetch: SharedFetch, result: FlightResult): Promise<Answer> {
+  const { fwd } = fetch;
   if (result.kind === "failed") throw result.error;
-  if (result.kind === "solo" || !isUsable(exchange, result)) {
+  if (result.kind === "solo" || exchange.isChanged(result.head)) {
     return await passThrough(exchange, { fwd, detail: "not-shared" });
   }
+  if (!selects(result.head, exchange)) return await followVariant(exchange, fetch, result.head);
   const stored = await whole(result);
   if (stored !== null && result.head.responseTimeMs < exchange.startedAtMs) return await followLate(exchange, stored);
   const note = forwardNote(exchange, { fwd, served: result.head, collapsed: true, result: "collapsed" });
-  if (stored !== null) return { kind: "stored", note, response: stored };
+  if (stored !== null) return { kind: "stored", note, response: stored, isNew: true };
   return { kind: "filling", note, head: result.head, fill: result.fill };
 }
 
@@ -59,15 +68,29 @@ async function followLate(exchange: Exchange, stored: StoredResponse): Promise<A
     return { kind: "stored", note, response: stored };
   }
   const stale = kind === "validate" ? stored : null;
-  return await lead(exchange, { flight: new Flight(exchange.key), fwd: fwd ?? "stale", stale });
+  return await lead(exchange, { flight: new Flight(exchange.variantKey), fwd: fwd ?? "stale", stale });
 }
 
 type Shared = Extract<FlightResult, { kind: "shared" }>;
 
-/** Whether this request selects it too, and no unsafe request has changed it since it was asked for. */
-function isUsable(exchange: Exchange, { head }: Shared): boolean {
-  if (exchange.services.invalidations.since(head.key, head.requestTimeMs)) return false;
-  return selects(head, exchange);
+/**
+ * What was fetched is another variant than this request selects: it goes on with those that select the same, by what is known now of the
+ * fields that tell them apart (RFC 9111 §4.1).
+ */
+async function followVariant(exchange: Exchange, { stale }: SharedFetch, head: StoredHead): Promise<Answer> {
+  // What was known of the fields led here already: another time would not help.
+  if (exchange.variants !== null) return await passThrough(exchange, { fwd: "vary-miss", detail: "not-shared" });
+  exchange.knowVariants(head);
+  const found = await exchange.services.store.get(exchange.variantKey);
+  if (found !== undefined && !exchange.isChanged(found.response) && judged(exchange, found.response).kind === "hit") {
+    const { response, tier } = found;
+    return {
+      kind: "stored",
+      note: hitNote(exchange, response, tier === "memory" ? "hit_memory" : "hit_disk"),
+      response,
+    };
+  }
+  return await fetchShared(exchange, { fwd: "vary-miss", stale });
 }
 
 /** How a stored response is to be used for this request. */
@@ -99,7 +122,7 @@ export async function heldElsewhere(exchange: Exchange, key: string): Promise<St
 export function revalidateInBackground(exchange: Exchange, stale: StoredResponse): void {
   const { collapse, background } = exchange.services;
   if (background.isFull) return;
-  const entry = collapse.enter(exchange.key);
+  const entry = collapse.enter(exchange.variantKey);
   if (entry.role !== "leader") return;
   const quiet = exchange.inBackground();
   background.add(

@@ -45,12 +45,12 @@ export function storedHead(
  * before an unsafe request changed it is not kept (RFC 9111 §4.4).
  */
 export function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<ArrayBuffer>): StoredResponse {
-  const { store, invalidations } = exchange.services;
+  const { store } = exchange.services;
   const isToTag = exchange.tenant.type.simpleTags && head.status === 200;
   const tagged = isToTag ? withBodyTag(head.fields, body) : null;
   const stored = (tagged === null ? head : head.with(tagged)).withBody(body);
-  if (invalidations.since(exchange.key, stored.requestTimeMs)) return stored;
-  if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored, exchange.variantsSinceMs));
+  if (exchange.isChanged(stored)) return stored;
+  if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored, exchange.variants?.sinceMs));
   store.put(stored);
   exchange.tenant.deriver?.kept?.(exchange, stored);
   return stored;

@@ -6,10 +6,11 @@ import type { StoredResponse } from "../cache/stored_response.ts";
 import { clientFields } from "../deliver/client_fields.ts";
 import { sentCacheControl } from "../deliver/sent_cache_control.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
-import { decodedResponse } from "../forward/decode.ts";
+import { codingsOf, decodedResponse } from "../forward/decode.ts";
 import { askUpstreams } from "../forward/forward.ts";
 import { refuseOutage } from "../forward/offline.ts";
 import type { Ask } from "../forward/outgoing.ts";
+import { acceptsCoding } from "../http/content_coding.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
@@ -114,8 +115,18 @@ function settleAnswer(exchange: Exchange, task: Lead, answer: UpstreamAnswer): A
   const decoded = response === answer.response ? answer : answer.with(response);
   const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };
   const decision = storable({ request: fetched(exchange), head: response, times, options: exchange.tenant.policy! });
-  if (!decision.store) return unstorable(exchange, task, decoded, decision);
+  if (!decision.store) return unstorable(exchange, task, passable(exchange, answer, decoded), decision);
   return store(exchange, task, answer, { flight, fwd, decision, answer: decoded });
+}
+
+/** An answer that is for its own client: as it came, where that client takes its coding. */
+function passable(exchange: Exchange, answer: UpstreamAnswer, decoded: UpstreamAnswer): UpstreamAnswer {
+  if (answer === decoded || exchange.rewrite !== null) return decoded;
+  const accepted = exchange.header("accept-encoding");
+  if (accepted === null || !codingsOf(answer.response.fields).every((coding) => acceptsCoding(accepted, coding))) {
+    return decoded;
+  }
+  return answer;
 }
 
 async function store(exchange: Exchange, task: Lead, answer: UpstreamAnswer, storing: Storing): Promise<Answer> {
@@ -132,9 +143,9 @@ async function store(exchange: Exchange, task: Lead, answer: UpstreamAnswer, sto
 /** The request that was sent: the whole is asked for also where the client wants its fields only. */
 function fetched(exchange: Exchange): CacheRequest {
   if (exchange.method === "GET") return exchange;
-  const { path, sharedAuthorization, private: reason, routeTtl } = exchange;
+  const { path, sharedAuthorization, private: reason, routeTtl, isNegotiated } = exchange;
   const header = (name: string) => exchange.header(name);
-  return { method: "GET", path, sharedAuthorization, private: reason, routeTtl, header };
+  return { method: "GET", path, sharedAuthorization, private: reason, routeTtl, isNegotiated, header };
 }
 
 /** Passes on an answer that is for its own request alone, and remembers that, so that the next ones do not wait for each other. */
@@ -145,7 +156,7 @@ function unstorable(
   { reason, hitForMissMs }: NotStorable,
 ): Answer | Promise<Answer> {
   const { collapse } = exchange.services;
-  collapse.rememberSolo(exchange.key, hitForMissMs);
+  collapse.rememberSolo(flight.key, hitForMissMs);
   collapse.finish(flight, null);
   if (isAskedInVain(exchange, answer)) exchange.leaveAsItIs();
   if (exchange.wantsPart && exchange.rewrite === null) {
@@ -197,7 +208,8 @@ async function askAgain(
   { upstream }: UpstreamAnswer,
   failure: UpstreamFailure,
 ): Promise<Answer> {
-  exchange.services.logger.warn("A response broke off", {
+  const message = failure.kind === "content" ? "A response is of no use" : "A response broke off";
+  exchange.services.logger.warn(message, {
     id: exchange.requestId,
     upstream: upstream.id,
     problem: failure.message,

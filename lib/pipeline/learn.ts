@@ -11,6 +11,7 @@ import { partKey } from "./part.ts";
 
 /** What the cache learns of an answer that it will not store. */
 export function learn(exchange: Exchange, answer: UpstreamAnswer, held: StoredResponse | undefined): void {
+  if (answer.response.status >= 200 && answer.response.status <= 299) learnWritten(exchange);
   if (exchange.tenant.policy === null) return;
   if (exchange.method === "HEAD" && held !== undefined) renew(exchange, answer, held);
   else if (exchange.method !== "GET" && exchange.method !== "HEAD") invalidate(exchange, answer);
@@ -28,6 +29,16 @@ function renew(exchange: Exchange, { requestTimeMs, response }: UpstreamAnswer, 
   if (keep === "delete") store.delete(held.key);
   if (keep !== "replace") return;
   store.put(renewed.with({ fields: sentCacheControl(exchange.tenant, renewed.fields, renewed.freshness) }));
+}
+
+/** What a user has changed at an upstream is not served as it was before, on any listener of the type, under any target that shows it. */
+function learnWritten(exchange: Exchange): void {
+  const { services, tenant: { type } } = exchange;
+  const tags = type.written?.(exchange) ?? [];
+  if (tags.length === 0) return;
+  const nowMs = services.clock.now();
+  for (const tag of tags) services.invalidations.addTag(type.name, tag, nowMs);
+  services.recordWrite(type.name, tags);
 }
 
 /** What an unsafe request changed is not served from the store any more (RFC 9111 §4.4). */

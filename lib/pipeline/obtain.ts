@@ -1,11 +1,10 @@
 import { evaluate, type Verdict } from "../cache/policy.ts";
 import type { Found } from "../cache/store.ts";
-import { isVaryMarker, leadsTo, selectedKey } from "../cache/variants.ts";
+import { isVaryMarker, leadsTo } from "../cache/variants.ts";
 import { needsOrigin } from "../deliver/check_conditions.ts";
 import { GatewayError } from "../errors.ts";
 import { upgradeProtocol } from "../forward/refusal.ts";
 import type { FwdReason } from "../http/cache_status.ts";
-import { selectingFields } from "../http/vary.ts";
 import type { Answer } from "../request/answer.ts";
 import { hitNote } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
@@ -47,22 +46,18 @@ function bypass(exchange: Exchange, fwd: FwdReason, detail: string | null): Prom
 function select(exchange: Exchange, found: Found | undefined): Answer | Promise<Answer> {
   if (found === undefined || !isVaryMarker(found.response)) return decide(exchange, valid(exchange, found), false);
   const marker = found.response;
-  exchange.variantsSinceMs = marker.requestTimeMs;
-  const header = (name: string) => exchange.header(name);
-  const key = selectedKey(marker, (names) => selectingFields(names, header));
+  exchange.knowVariants(marker);
   const go = (variant: Found | undefined) => {
     const isVariant = variant !== undefined && leadsTo(marker, variant.response);
     return decide(exchange, isVariant ? valid(exchange, variant) : undefined, true);
   };
-  const variant = exchange.services.store.get(key);
+  const variant = exchange.services.store.get(exchange.variantKey);
   return variant instanceof Promise ? variant.then(go) : go(variant);
 }
 
 /** What was found, unless an unsafe request has changed it since, in any worker (RFC 9111 §4.4). */
 function valid(exchange: Exchange, found: Found | undefined): Found | undefined {
-  if (found === undefined) return undefined;
-  const { key, requestTimeMs } = found.response;
-  return exchange.services.invalidations.since(key, requestTimeMs) ? undefined : found;
+  return found === undefined || exchange.isChanged(found.response) ? undefined : found;
 }
 
 /** Answers as the cache's verdict says. */
@@ -129,7 +124,7 @@ function missingRange(exchange: Exchange, fwd: FwdReason, detail: string | null)
 
 /** A range that another worker may hold, as the whole or a part, while the disk tier has it not yet; else from an upstream. */
 async function rangeElsewhere(exchange: Exchange, fwd: FwdReason, detail: string | null): Promise<Answer> {
-  const whole = await heldElsewhere(exchange, exchange.key);
+  const whole = await heldElsewhere(exchange, exchange.variantKey);
   if (whole !== null && judged(exchange, whole).kind === "hit") {
     return hit(exchange, { response: whole, tier: "memory" });
   }

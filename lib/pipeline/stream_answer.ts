@@ -1,10 +1,11 @@
 import { clientFields } from "../deliver/client_fields.ts";
+import { varying } from "../deliver/coded_form.ts";
 import { pictureFields } from "../deliver/image_form.ts";
 import { plainCacheControl } from "../deliver/sent_cache_control.ts";
 import { withSimpleTag } from "../deliver/simple_tag.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
 import { isDocument } from "../deliver/json_document.ts";
-import type { Fields } from "../http/fields.ts";
+import { type Fields, fieldValue } from "../http/fields.ts";
 import type { StreamingAnswer } from "../request/answer.ts";
 import type { CacheNote } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
@@ -70,7 +71,10 @@ export function isAskedInVain(exchange: Exchange, { response }: UpstreamAnswer):
 
 /** Fields of an answer that is passed on, as its client gets them. */
 function passedFields(exchange: Exchange, { response }: UpstreamAnswer, note: CacheNote): Fields {
-  const given = clientFields(exchange, response.fields);
+  const cleaned = clientFields(exchange, response.fields);
+  // It was taken off where it selects nothing here; but caches behind have to know that this is the form of one client.
+  const isOneForm = exchange.tenant.type.acceptEncoding !== null && fieldValue(cleaned, "content-encoding") !== null;
+  const given = isOneForm ? varying(cleaned) : cleaned;
   const fields = exchange.tenant.type.simpleTags
     ? plainCacheControl(withSimpleTag(given, response.fields).fields)
     : given;

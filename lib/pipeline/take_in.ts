@@ -1,17 +1,21 @@
 import { Fill } from "../cache/fill.ts";
 import type { Flight } from "../cache/flight.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import { fieldsAhead } from "../deliver/choose_coding.ts";
+import { fieldsAhead, keepGzip } from "../deliver/choose_coding.ts";
 import { awaitsForm } from "../deliver/choose_picture.ts";
 import { isDocument } from "../deliver/json_document.ts";
 import { discard } from "../forward/attempt.ts";
+import { gzipOf } from "../forward/decode.ts";
+import { contentFailure } from "../forward/inspect.ts";
 import type { FwdReason } from "../http/cache_status.ts";
+import { type Fields, fieldValue } from "../http/fields.ts";
+import { mediaTypeOf } from "../http/media_range.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { BoundedCopy, gather, inTurn, resumed } from "../request/gathered_body.ts";
-import type { UpstreamBody, UpstreamFailure } from "../upstream_client/transport.ts";
+import { gather, type Gathered, inTurn, ReservedCopy, resumed, wholeBody } from "../request/gathered_body.ts";
+import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
 import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
 import { wholeDocument } from "./whole_document.ts";
@@ -19,8 +23,8 @@ import { wholeDocument } from "./whole_document.ts";
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
 const WHOLE_BYTES = 262_144;
 
-/** How long a target is taken for too large to store: its requests need not wait for each other, and ranges are passed on. */
-const TOO_LARGE_MS = 30_000;
+/** How long a target is taken for one that is not stored: its requests need not wait for each other, and ranges are passed on. */
+const UNSTORED_MS = 30_000;
 
 /** A response that is about to be stored. */
 export interface Storing extends Keepable {
@@ -32,22 +36,33 @@ export interface Storing extends Keepable {
  * Takes a body in, stores it and answers the request that fetched it: whole, along with its readers, or beside the client's stream.
  * `null` says that it cannot be stored, and that the client wants a part only: the body is given up.
  *
- * @throws {UpstreamFailure} when the body breaks off before any of it was passed on
+ * @throws {UpstreamFailure} when the body breaks off, or is not what it says, before any of it was passed on
  */
 export async function takeIn(exchange: Exchange, storing: Storing): Promise<Answer | null> {
   const { settings, budget } = exchange.services;
-  const { lengthBytes } = storing.answer.response.body;
-  const isWhole = lengthBytes === null ? exchange.tenant.type.wholeBodies : lengthBytes <= WHOLE_BYTES;
   const { response } = storing.answer;
-  if (
-    isWhole || awaitsForm(exchange, response.fields) || (exchange.rewrite !== null && isDocument(response, lengthBytes))
-  ) {
-    return await storeWhole(exchange, storing);
-  }
-  const reservedBytes = lengthBytes ?? settings.maxEntryBytes;
-  if (reservedBytes > settings.maxEntryBytes) return unstored(exchange, storing, "too-large");
-  if (!budget.reserve(reservedBytes)) return unstored(exchange, storing, "fill-memory-full");
-  return lengthBytes === null ? storeBeside(exchange, storing) : storeAlong(exchange, storing, lengthBytes);
+  const { lengthBytes } = response.body;
+  const mediaType = mediaTypeOf(fieldValue(response.fields, "content-type"));
+  if (lengthBytes === null && ENDLESS.test(mediaType)) return unstored(exchange, storing, "endless");
+  if (isTakenWhole(exchange, response, mediaType)) return await storeWhole(exchange, storing);
+  if (lengthBytes === null) return storeBeside(exchange, storing);
+  if (lengthBytes > settings.maxEntryBytes) return unstored(exchange, storing, "too-large");
+  if (!budget.reserve(lengthBytes)) return unstored(exchange, storing, "fill-memory-full");
+  return storeAlong(exchange, storing, lengthBytes);
+}
+
+/** Types of messages without end. */
+const ENDLESS = /^(?:text\/event-stream|multipart\/x-mixed-replace|application\/grpc(?:[-+].*)?)$/;
+
+function isTakenWhole(exchange: Exchange, response: UpstreamResponse, mediaType: string): boolean {
+  const { body: { lengthBytes, whole }, fields } = response;
+  // It is there already, or small, or a document that may turn out to be of no use.
+  if (whole != null) return true;
+  const { wholeBodies } = exchange.tenant.type;
+  const isWhole = lengthBytes === null
+    ? wholeBodies || exchange.tenant.type.verifies(mediaType)
+    : lengthBytes <= WHOLE_BYTES;
+  return isWhole || awaitsForm(exchange, fields) || (exchange.rewrite !== null && isDocument(response, lengthBytes));
 }
 
 /** Tells everyone who waits of a complete response. */
@@ -55,13 +70,16 @@ export function landWhole(flight: Flight, stored: StoredResponse): void {
   flight.land({ kind: "shared", head: stored, fill: Fill.ofBody(stored.body) });
 }
 
+/** Why what is asked for again soon will not be stored either. */
+const LASTING: ReadonlySet<string> = new Set(["too-large", "too-slow", "endless"]);
+
 function unstored(
   exchange: Exchange,
   storing: Storing,
   detail: string,
 ): Answer | null | Promise<Answer> {
   const { collapse } = exchange.services;
-  if (detail === "too-large") collapse.rememberSolo(exchange.key, TOO_LARGE_MS);
+  if (LASTING.has(detail)) collapse.rememberSolo(storing.flight.key, UNSTORED_MS);
   collapse.finish(storing.flight, null);
   if (isAskedInVain(exchange, storing.answer)) exchange.leaveAsItIs();
   if (exchange.wantsPart && exchange.rewrite === null) {
@@ -75,31 +93,62 @@ function unstored(
 /** Reads the body whole before it answers. */
 async function storeWhole(exchange: Exchange, storing: Storing): Promise<Answer | null> {
   const { flight, answer, fwd, decision } = storing;
-  const { settings, collapse, budget } = exchange.services;
+  const { collapse } = exchange.services;
+  const gathered = await gatherWhole(exchange, storing);
+  if (gathered.whole === null) {
+    const response = { ...answer.response, body: resumed(gathered.chunks, answer.response.body) };
+    return unstored(exchange, { ...storing, answer: answer.with(response) }, gathered.reason);
+  }
+  const { whole } = gathered;
+  const failure = contentFailure(exchange, answer.response, whole);
+  if (failure !== null) {
+    answer.release(failure);
+    throw failure;
+  }
+  const { status } = answer.response;
+  if (status >= 200 && status < 300 && exchange.tenant.type.saysFailure?.(whole) === true) {
+    return unstored(exchange, { ...storing, answer: answer.with(unkeepable(answer.response, whole)) }, "says-failure");
+  }
+  answer.release();
+  const stored = keep(exchange, storedHead(exchange, storing, whole.byteLength), whole);
+  const coded = gzipOf(answer.response.body);
+  if (coded !== null) keepGzip(exchange, stored, coded);
+  landWhole(flight, stored);
+  collapse.finish(flight, stored);
+  const own = withOwnFields(exchange, stored, decision);
+  const gzip = coded === null ? undefined : { of: own, coded };
+  return { kind: "stored", note: forwardNote(exchange, { fwd, stored }), response: own, isNew: true, gzip };
+}
+
+async function gatherWhole(exchange: Exchange, { flight, answer }: Storing): Promise<Gathered> {
+  const { settings, budget, clock } = exchange.services;
+  const { body } = answer.response;
   let reservedBytes = 0;
   const admit = (bytes: number) => {
     if (!budget.reserve(bytes)) return false;
     reservedBytes += bytes;
     return true;
   };
-  const { lengthBytes } = answer.response.body;
   // Of what is larger, or of a length that is not stated, each chunk asks for its room.
+  const { lengthBytes } = body;
   const isReserved = lengthBytes !== null && lengthBytes > WHOLE_BYTES && lengthBytes <= settings.maxEntryBytes;
-  if (isReserved && !admit(lengthBytes)) return unstored(exchange, storing, "fill-memory-full");
-  const gathered = await gather(answer.response.body, { limitBytes: settings.maxEntryBytes, admit }).catch((error) => {
+  if (isReserved && !admit(lengthBytes)) return { whole: null, chunks: [], reason: "fill-memory-full" };
+  const untilMs = clock.now() + settings.fillTimeoutMs;
+  const isOver = () => clock.now() > untilMs || (exchange.hasLeft && !exchange.fillsToTheEnd && !flight.isFollowed);
+  try {
+    return await gather(body, { limitBytes: settings.maxEntryBytes, admit, isOver });
+  } catch (error) {
     answer.release(asFailure(error));
     throw error;
-  }).finally(() => budget.release(reservedBytes));
-  if (gathered.whole === null) {
-    const response = { ...answer.response, body: resumed(gathered.chunks, answer.response.body) };
-    return unstored(exchange, { ...storing, answer: answer.with(response) }, gathered.reason);
+  } finally {
+    budget.release(reservedBytes);
   }
-  answer.release();
-  const stored = keep(exchange, storedHead(exchange, storing, gathered.whole.byteLength), gathered.whole);
-  landWhole(flight, stored);
-  collapse.finish(flight, stored);
-  const own = withOwnFields(exchange, stored, decision);
-  return { kind: "stored", note: forwardNote(exchange, { fwd, stored }), response: own };
+}
+
+/** An answer whose good status is wrong: no cache on the way is to keep it either. */
+function unkeepable(response: UpstreamResponse, whole: Uint8Array<ArrayBuffer>): UpstreamResponse {
+  const fields: Fields = response.fields.filter(([name]) => name !== "cache-control" && name !== "expires");
+  return { ...response, fields: [...fields, ["cache-control", "no-store"]], body: wholeBody(whole) };
 }
 
 /** A large body of known length: stored as it comes in, while this client and all who join read along. */
@@ -109,9 +158,11 @@ function storeAlong(
   lengthBytes: number,
 ): Answer {
   const { flight, answer, fwd, decision } = storing;
-  const { collapse, budget, background } = exchange.services;
+  const { collapse, budget, background, clock, settings } = exchange.services;
+  const { body } = answer.response;
   const head = storedHead(exchange, storing, lengthBytes);
   const fill = Fill.ofLength(lengthBytes);
+  fill.verify = (whole) => contentFailure(exchange, answer.response, whole);
   flight.land({ kind: "shared", head, fill });
   const finish = (failure: UpstreamFailure | null) => {
     if (failure !== null) fill.fail(failure);
@@ -124,60 +175,71 @@ function storeAlong(
       collapse.finish(flight, stored);
     }
   };
-  if (!exchange.fillsToTheEnd) {
-    fill.onAbandoned = () => {
-      // Before the body breaks off, so that nobody joins what will fail.
-      collapse.finish(flight, null);
-      answer.response.body.cancel();
-    };
-  }
-  background.add(pump(answer.response.body, fill).then(() => finish(null), (error) => finish(asFailure(error))));
+  const giveUp = () => {
+    // Before the body breaks off, so that nobody joins what will fail.
+    collapse.finish(flight, null);
+    body.cancel();
+  };
+  if (!exchange.fillsToTheEnd) fill.onAbandoned = giveUp;
+  const untilMs = clock.now() + settings.fillTimeoutMs;
+  const isWanted = () => fill.isRead || clock.now() <= untilMs;
+  const failed = (error: unknown) => {
+    giveUp();
+    finish(asFailure(error));
+  };
+  background.add(pump(body, fill, isWanted).then(() => finish(null), failed));
   const own = withOwnFields(exchange, head, decision);
   return { kind: "filling", note: forwardNote(exchange, { fwd, stored: head }), head: own, fill };
 }
 
-async function pump(body: UpstreamBody, fill: Fill): Promise<void> {
-  for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) fill.push(chunk);
+async function pump(body: UpstreamBody, fill: Fill, isWanted: () => boolean): Promise<void> {
+  for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) {
+    fill.push(chunk);
+    if (!isWanted()) throw notWanted();
+  }
 }
 
-/** A body of unknown length: what the client is sent is copied aside, and stored if it ends within the limit. */
+function notWanted(): UpstreamFailure {
+  return new UpstreamFailure("aborted", "The clients have left, and the body does not end", true);
+}
+
+/** A body of unknown length: what the client is sent is copied aside, and stored if it ends within the limits. */
 function storeBeside(exchange: Exchange, storing: Storing): Answer {
   const { flight, answer, fwd, decision } = storing;
-  const { settings, collapse, budget, background } = exchange.services;
-  let reservedBytes = settings.maxEntryBytes;
-  const copy = new BoundedCopy(reservedBytes);
-  const giveBack = () => {
-    budget.release(reservedBytes);
-    reservedBytes = 0;
-  };
+  const { collapse, background, clock } = exchange.services;
+  const followedUntilMs = clock.now() + collapse.timeoutMs;
+  const copy = new ReservedCopy(exchange.services, (isLasting) => {
+    // Others cannot follow a body that will not be stored, and nothing of it is held any more.
+    if (isLasting) collapse.rememberSolo(exchange.key, UNSTORED_MS);
+    collapse.finish(flight, null);
+  });
   // The client may leave while a read of its stream is under way: the next one, in the background, has to wait for that.
   const read = inTurn(async () => {
     const chunk = await answer.response.body.read();
-    if (!copy.add(chunk)) {
-      // Others cannot follow a body that will not be stored, and nothing of it is held any more.
-      flight.land({ kind: "solo" });
-      giveBack();
-    }
+    copy.add(chunk);
+    // Nobody waits for its end for longer than that, nor do those who come now.
+    if (clock.now() > followedUntilMs) flight.land({ kind: "solo" });
     return chunk;
   });
   const onEnd = (failure?: UpstreamFailure) => {
-    giveBack();
     let stored: StoredResponse | null = null;
     try {
       const whole = failure === undefined ? copy.whole() : null;
-      if (whole !== null) stored = keep(exchange, storedHead(exchange, storing, whole.byteLength), whole);
-      if (stored !== null) landWhole(flight, stored);
+      if (whole !== null && contentFailure(exchange, answer.response, whole) === null) {
+        stored = keep(exchange, storedHead(exchange, storing, whole.byteLength), whole);
+        landWhole(flight, stored);
+      }
     } finally {
+      copy.drop();
       collapse.finish(flight, stored);
     }
   };
-  const goOn = () => {
-    const ended = (failure?: UpstreamFailure) => {
-      answer.release(failure);
-      onEnd(failure);
-    };
-    background.add(drain(read).then(() => ended(), (error) => ended(asFailure(error))));
+  const ended = (failure?: UpstreamFailure) => {
+    if (failure !== undefined) answer.response.body.cancel();
+    answer.release(failure);
+    onEnd(failure);
   };
+  const goOn = () => background.add(drain(read, copy).then(() => ended(), (error) => ended(asFailure(error))));
   const head = storedHead(exchange, storing, null);
   const { fields } = withOwnFields(exchange, head.with({ fields: fieldsAhead(exchange, head, null) }), decision);
   return streamAnswer(exchange, answer, {
@@ -190,6 +252,9 @@ function storeBeside(exchange: Exchange, storing: Storing): Answer {
   });
 }
 
-async function drain(read: () => Promise<Uint8Array | null>): Promise<void> {
-  while (await read() !== null);
+/** Reads on for the copy alone. */
+async function drain(read: () => Promise<Uint8Array | null>, copy: ReservedCopy): Promise<void> {
+  do {
+    if (!copy.isHeld) throw notWanted();
+  } while (await read() !== null);
 }

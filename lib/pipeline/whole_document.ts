@@ -18,7 +18,7 @@ export function wholeDocument(exchange: Exchange, answer: StreamingAnswer): Answ
 
 async function gatherDocument(exchange: Exchange, answer: StreamingAnswer): Promise<Answer> {
   const { body, note } = answer;
-  const { budget } = exchange.services;
+  const { budget, clock, settings } = exchange.services;
   let reservedBytes = 0;
   const admit = (bytes: number) => {
     if (!budget.reserve(bytes)) return false;
@@ -26,8 +26,10 @@ async function gatherDocument(exchange: Exchange, answer: StreamingAnswer): Prom
     return true;
   };
   if (!admit(body.lengthBytes ?? 0)) return answer;
+  const untilMs = clock.now() + settings.fillTimeoutMs;
+  const isOver = () => exchange.hasLeft || clock.now() > untilMs;
   try {
-    const gathered = await gather(body, { limitBytes: MAX_DOCUMENT_BYTES, admit });
+    const gathered = await gather(body, { limitBytes: MAX_DOCUMENT_BYTES, admit, isOver });
     if (gathered.whole === null) return { ...answer, body: resumed(gathered.chunks, body) };
     answer.onEnd();
     return { kind: "stored", note, response: unkept(exchange.key, answer, gathered.whole) };

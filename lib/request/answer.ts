@@ -18,6 +18,16 @@ export interface StoredAnswer {
   readonly isPart?: boolean;
   /** Its form has been chosen by `Accept`: it is not coded as well. */
   readonly isChosen?: boolean;
+  /** It has just come from an upstream: no coding of it has been made yet. */
+  readonly isNew?: boolean;
+  /** What the upstream sent it as. */
+  readonly gzip?: GzipForm;
+}
+
+/** A response, and the gzip bytes that its body was decoded from. */
+export interface GzipForm {
+  readonly of: StoredResponse;
+  readonly coded: Uint8Array<ArrayBuffer>;
 }
 
 /** A response that is being stored: its body is still coming in, and others may read along. */

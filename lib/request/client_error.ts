@@ -50,6 +50,12 @@ export function gatewayError(failure: UpstreamFailure): GatewayError {
   if (failure.kind === "protocol") {
     return new GatewayError("upstream_invalid_response", "The upstream's answer is not valid HTTP", options);
   }
+  if (failure.kind === "content") {
+    return new GatewayError("upstream_wrong_content", "The upstream's content is empty, cut short or not of its type", {
+      ...options,
+      hint: "The log names the upstream; see content_types.verify of the pool",
+    });
+  }
   if (failure.kind === "truncated") {
     return new GatewayError("upstream_invalid_response", "The upstream's answer broke off", options);
   }

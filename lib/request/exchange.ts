@@ -1,4 +1,7 @@
 import { KEY_SEPARATOR } from "../cache/key.ts";
+import type { Invalidated } from "../cache/invalidation_table.ts";
+import type { StoredHead } from "../cache/stored_response.ts";
+import { type KnownVariants, knownVariants } from "../cache/variants.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import { plainAddress, toldApart } from "../http/forwarded.ts";
 import type { RequestFields } from "../http/request_fields.ts";
@@ -74,8 +77,7 @@ export class Exchange implements TypedRequest {
   fwd: FwdReason | null = null;
   /** Response fields about the client's quota; `null` where clients are not limited. */
   quotaFields: readonly Field[] | null = null;
-  /** Since when the key's variants count, where a marker was found; see `varyMarker`. */
-  variantsSinceMs: number | null = null;
+  #variants: KnownVariants | null = null;
   readonly #fields: RequestFields;
   readonly #options: ExchangeOptions;
   /** Its response goes to nobody. */
@@ -143,6 +145,33 @@ export class Exchange implements TypedRequest {
   get keyAuthority(): string {
     const { tenant, authority } = this;
     return tenant.hostInKey ? authority + toldApart(tenant.forwarded, this) : authority;
+  }
+
+  /** Whether a stored response has changed since it was asked for, by an unsafe request (RFC 9111 §4.4). */
+  isChanged(stored: Invalidated): boolean {
+    const { type } = this.tenant;
+    return this.services.invalidations.concerns(stored, type.written === undefined ? null : type.name);
+  }
+
+  /** What is known of the key's variants; `null` where it may have none. */
+  get variants(): KnownVariants | null {
+    return this.#variants;
+  }
+
+  /** Learns by which fields the key's variants are told apart, from a marker or a response (RFC 9111 §4.1). */
+  knowVariants({ selectedBy, requestTimeMs }: Pick<StoredHead, "selectedBy" | "requestTimeMs">): void {
+    const sinceMs = this.#variants?.sinceMs ?? requestTimeMs;
+    this.#variants = knownVariants(this.key, { selectedBy, sinceMs, header: (name) => this.header(name) });
+  }
+
+  /** The key of what it asks for, as far as it is known: that of a variant, or the primary one. Requests that share it wait for one fetch. */
+  get variantKey(): string {
+    return this.#variants?.key ?? this.key;
+  }
+
+  /** Whether the target's variants differ in their codings. */
+  get isNegotiated(): boolean {
+    return this.#variants?.isNegotiated === true;
   }
 
   #makeKey(): string {
@@ -264,6 +293,7 @@ export class Exchange implements TypedRequest {
   inBackground(): Exchange {
     const quiet = new Exchange({ ...this.#options, method: "GET" });
     quiet.#quiet = true;
+    quiet.#variants = this.#variants;
     return quiet;
   }
 

@@ -14,6 +14,8 @@ export interface Services {
   readonly collapse: Collapse;
   /** Settles when the other workers have forgotten what was deleted here so far, or do not answer. */
   readonly forgotten: () => Promise<void>;
+  /** Has it written down that what has these tags has changed on the listeners of a type, so that it holds after a restart too. */
+  readonly recordWrite: (type: string, tags: readonly string[]) => void;
   readonly budget: FillBudget;
   readonly background: BackgroundTasks;
   readonly invalidations: InvalidationTable;
@@ -35,5 +37,7 @@ export interface Settings {
   /** Whether an address belongs to a trusted proxy. */
   readonly isTrusted: (address: string) => boolean;
   readonly maxEntryBytes: number;
+  /** How long a body may take to come in where its length is not known, or nobody waits for it. */
+  readonly fillTimeoutMs: number;
   readonly backgroundFill: boolean;
 }

@@ -121,6 +121,8 @@ export type FailureKind =
   | "truncated"
   /** The response breaks the grammar. */
   | "protocol"
+  /** The content is there as a whole, and not what its type says. */
+  | "content"
   /** The request cannot be written: it would break the grammar, or is one that the transport does not carry. Nothing was sent. */
   | "unsendable"
   /** The body is over the limit of `readAll`. */

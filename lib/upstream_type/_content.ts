@@ -16,19 +16,29 @@ export function isBlockPage(status: number, mediaType: string): boolean {
   return isPage(mediaType) && (PAGE_STATUSES.has(status) || status === 502 || status === 503);
 }
 
-/** Which content a pool carries. */
+/** Which content a pool carries, and what of it is held against its type. */
 export interface ContentTypes {
   /** Empty allows all. */
   readonly allow: readonly string[];
   readonly deny: readonly string[];
+  /** `null`, or left out, is the type's own list. */
+  readonly verify?: readonly string[] | null;
 }
 
-/** Says whether content of a response's type is what the pool carries. */
+/** Says whether content of a response's type is what the pool carries, and whether its bytes are to be held against that type. */
 export class ContentRule {
+  /** Over a media type in lower case, without parameters. */
+  readonly verifies: MediaMatcher;
   readonly #isAllowed: MediaMatcher | null;
   readonly #isDenied: MediaMatcher | null;
 
-  constructor({ allow, deny }: ContentTypes) {
+  /** @param ownVerify what is verified where the pool does not choose */
+  constructor({ allow, deny, verify }: ContentTypes, ownVerify: readonly string[] = []) {
+    const verified = verify ?? ownVerify;
+    const isVerified = mediaMatcher(verified);
+    // Content without a type is verified where anything is: that it is not empty can be told without one.
+    this.verifies = (mediaType) =>
+      mediaType === "" ? verified.length > 0 && ownVerify.length > 0 : isVerified(mediaType);
     this.#isAllowed = allow.length === 0 ? null : mediaMatcher(allow);
     this.#isDenied = deny.length === 0 ? null : mediaMatcher(deny);
   }

@@ -67,13 +67,19 @@ const USER_WORDS = /session_id|account_states|request_token|access_token|[^&]api
 /** An escape that may stand for a letter of those words or for their `_`. */
 const ESCAPED_LETTER = /%[4-7]/;
 
+/** The parts that are to be appended to a document, in the one spelling that names them without a doubt. */
+const APPENDED = /(?<=(?:^|&)append_to_response=)[^&;]*/g;
+const STATES = /(?<=^|,|%2c)account_states(?=,|%2c|$)/gi;
+
 /**
  * Whether a raw query makes a response one user's: it names a session, asks for account states, or hides a key. The words count
  * wherever they stand and whatever separates them, because upstreams differ in how they cut a query up (`;`, `[]`), and a false
- * alarm costs no more than a miss.
+ * alarm costs no more than a miss. But `account_states` as an appended part are nobody's where nothing names a user.
  */
 export function isUserQuery(query: string): boolean {
   if (query === "") return false;
   // An escaped `&` separates nothing, so what follows it does not stand where keys stand.
-  return USER_WORDS.test(ESCAPED_LETTER.test(query) ? decodeBytes(query.replaceAll("%26", ";")) : query);
+  const text = ESCAPED_LETTER.test(query) ? decodeBytes(query.replaceAll("%26", ";")) : query;
+  if (!USER_WORDS.test(text)) return false;
+  return USER_WORDS.test(text.replace(APPENDED, (parts) => parts.replace(STATES, "")));
 }

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { ErrorCode, GatewayError } from "../errors.ts";
 import type { ErrorBody } from "./upstream_type.ts";
 
@@ -69,4 +70,29 @@ const KEY_CODES: Readonly<Record<number, string>> = {
 export function tmdbRefusal(bodyText: string): string | null {
   const code = Number(/"status_code"\s*:\s*(\d{1,3})\b/.exec(bodyText)?.[1]);
   return KEY_CODES[code] ?? null;
+}
+
+/** An error of TMDB's is a few words; a larger document is an answer. */
+const MAX_ERROR_BYTES = 16_384;
+
+/** What `callback` makes of a document: a script that gives it to a function. */
+const SCRIPT = /^\s*(?:\/\*\*\/)?\s*[\w$.]+\s*\(([^]*)\)\s*;?\s*$/;
+
+/**
+ * Whether a document is one of TMDB's errors: `success` is false, or, as the API has written them before it had that, there is a
+ * status code with its message and no word of success.
+ */
+export function isTmdbFailure(document: Uint8Array): boolean {
+  if (document.byteLength > MAX_ERROR_BYTES) return false;
+  const bytes = Buffer.from(document.buffer, document.byteOffset, document.byteLength);
+  if (!bytes.includes('"success"') && !bytes.includes('"status_code"')) return false;
+  const text = new TextDecoder().decode(document);
+  try {
+    const said = JSON.parse(SCRIPT.exec(text)?.[1] ?? text) as Record<string, unknown> | null;
+    if (said === null || typeof said !== "object") return false;
+    if ("success" in said) return said["success"] === false;
+    return typeof said["status_code"] === "number" && typeof said["status_message"] === "string";
+  } catch {
+    return false;
+  }
 }

@@ -41,3 +41,11 @@ function languageOf(query: string): string {
   }
   return "";
 }
+
+/** Purge tags of what a request changes, if it is answered well: those of the ids in its path, where it is no mere question. */
+export function writtenTags(request: TypedRequest): readonly string[] {
+  if (!CHANGING.has(request.method) && findTmdbRoute(request.path).private !== "mutating-get") return [];
+  return apiTags(request).filter((tag) => !/^(?:class|lang):/.test(tag));
+}
+
+const CHANGING: ReadonlySet<string> = new Set(["DELETE", "PATCH", "POST", "PUT"]);

@@ -4,7 +4,7 @@ import { canonicalQuery, canonicalText } from "./_canonical_query.ts";
 import type { PartedDocuments, PartedTarget } from "./parted_documents.ts";
 import type { TypedRequest } from "./upstream_type.ts";
 
-export { apiTags } from "./_tmdb_tags.ts";
+export { apiTags, writtenTags } from "./_tmdb_tags.ts";
 
 const APPEND = "append_to_response";
 /** TMDB refuses more than 20 parts. */

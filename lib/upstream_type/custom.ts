@@ -73,6 +73,10 @@ export class Custom implements UpstreamType {
     return status >= 500 ? "failed" : "ok";
   }
 
+  verifies(mediaType: string): boolean {
+    return this.#content.verifies(mediaType);
+  }
+
   error(error: GatewayError, requestId: string): ErrorBody {
     return problemDetails(error, requestId);
   }

@@ -1,10 +1,10 @@
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { AppKeys } from "./_app_keys.ts";
 import { ContentRule, hasContent, isBlockPage, isJsonType, isPage, mediaTypeOf } from "./_content.ts";
-import { tmdbError, tmdbRefusal } from "./_errors.ts";
+import { isTmdbFailure, tmdbError, tmdbRefusal } from "./_errors.ts";
 import { classifyTmdb, provesKey } from "./_tmdb_classes.ts";
 import { tmdbLinks } from "./_tmdb_links.ts";
-import { apiTags, tmdbDocuments, tmdbTarget } from "./_tmdb_targets.ts";
+import { apiTags, tmdbDocuments, tmdbTarget, writtenTags } from "./_tmdb_targets.ts";
 import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
 import type {
   AnswerSource,
@@ -70,7 +70,7 @@ export class TmdbApi implements UpstreamType {
 
   constructor(options: TypeOptions) {
     this.#keys = new AppKeys(options);
-    this.#content = new ContentRule(options.contentTypes ?? CONTENT);
+    this.#content = new ContentRule(options.contentTypes ?? CONTENT, CONTENT.allow);
   }
 
   /** How the keys stand, by their place in the configuration. */
@@ -88,6 +88,11 @@ export class TmdbApi implements UpstreamType {
 
   tags(request: TypedRequest): readonly string[] {
     return apiTags(request);
+  }
+
+  /** Lists that users write are shared, and titles that they rate: both are known by the ids in the path. */
+  written(request: TypedRequest): readonly string[] {
+    return writtenTags(request);
   }
 
   upstreamPath(path: string): string {
@@ -119,6 +124,14 @@ export class TmdbApi implements UpstreamType {
     if (status === 401) return this.#refused(credential, { isTmdb: mediaType === "application/json", from });
     if (status !== 403) this.#keys.accepted(credential, from?.id ?? null);
     return "ok";
+  }
+
+  verifies(mediaType: string): boolean {
+    return this.#content.verifies(mediaType);
+  }
+
+  saysFailure(document: Uint8Array): boolean {
+    return isTmdbFailure(document);
   }
 
   refusedBecause(bodyText: string): string | null {

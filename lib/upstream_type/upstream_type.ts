@@ -117,7 +117,13 @@ export interface DefaultCheck {
 export interface TypeOptions {
   readonly apiKeys: readonly string[];
   readonly keyMode: "inject-missing" | "replace" | "pass";
-  readonly contentTypes: { readonly allow: readonly string[]; readonly deny: readonly string[] } | null;
+  readonly contentTypes:
+    | {
+      readonly allow: readonly string[];
+      readonly deny: readonly string[];
+      readonly verify?: readonly string[] | null;
+    }
+    | null;
   /**
    * Types that carry images: the format that the name says, or what the origin makes of a fixed `Accept` for each class of clients.
    * @default "named"
@@ -205,6 +211,11 @@ export interface UpstreamType {
   keyTarget(request: TypedRequest): string;
   /** Purge tags of the response to a request, beside those that the origin gives it; a few short ones, made when it is stored. */
   tags(request: TypedRequest): readonly string[];
+  /**
+   * Purge tags of what a request has changed, where it was answered well, on every listener of the type; none for one that only asks. Left
+   * out by types of which nothing is known but the target (RFC 9111 §4.4).
+   */
+  written?(request: TypedRequest): readonly string[];
   /** Not there where no document of the type is made of parts. */
   readonly documents?: PartedDocuments;
   /** Not there where the type's documents have no addresses of another type's. */
@@ -227,6 +238,16 @@ export interface UpstreamType {
    * gateway's own. Left out by types whose clients read the status alone.
    */
   isReadable?(head: ResponseHead): boolean;
+  /**
+   * Whether content of a media type (lower case, no parameters; empty for none) is held against that type: gzip that nobody told of is
+   * decoded, and a 200 that is empty, blank or cut short is a failed try.
+   */
+  verifies(mediaType: string): boolean;
+  /**
+   * Whether a document that came with a good status says that the request has failed: it is passed on and not stored. Left out by
+   * types whose status is to be relied on.
+   */
+  saysFailure?(document: Uint8Array): boolean;
   /** Names of the `Vary` list that select nothing here, because the gateway itself decides those fields. */
   readonly ignoreVary: ReadonlySet<string>;
   /** Why a credential was refused, as the body of the refusal says it, in a few words of the type's own; `null` for no word. */

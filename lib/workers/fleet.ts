@@ -15,8 +15,9 @@ import type {
   ReadResult,
   ToWorker,
 } from "./messages.ts";
+import { type PurgeSpread, purgeSpread } from "./purge_desk.ts";
 import { RestartPolicy } from "./restart_policy.ts";
-import { firstProblem, replaceUnless, WorkerHandle } from "./worker_handle.ts";
+import { firstProblem, replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
 import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 
 /** A small machine under load takes its time; one that hangs is found out all the same. */
@@ -45,6 +46,7 @@ export interface FleetOptions {
   readonly purges: () => readonly PurgeRule[];
   readonly instanceId: string;
   readonly logger: Logger;
+  readonly onWritten?: (message: WrittenMessage) => void;
   /** No worker lives and none can be started. */
   readonly onLost: () => void;
   /** A worker has come up. */
@@ -148,11 +150,12 @@ export class Fleet {
 
   /**
    * Brings rules that the supervisor has recorded into every serving worker, those that are starting included. When it returns, none
-   * serves what they purge: a worker that does not answer is replaced. Answers how many took them.
+   * serves what they purge: a worker that does not answer is replaced.
    */
-  async purge(rules: readonly PurgeRule[]): Promise<number> {
+  async purge(rules: readonly PurgeRule[], counts = false): Promise<PurgeSpread> {
     const id = ++this.#lastId;
-    return await this.#tellServing({ type: "purge", id, rules }, (told) => told.type === "purged" && told.id === id);
+    const isDone = (told: FromWorker) => told.type === "purged" && told.id === id;
+    return purgeSpread(await this.#tellServing({ type: "purge", id, rules, counts }, isDone));
   }
 
   /** Has every serving worker answer these challenges, and no others. */
@@ -163,22 +166,20 @@ export class Fleet {
     await this.#tellServing({ type: "challenges", id, challenges }, isDone);
   }
 
-  /** Tells every serving worker, those that are starting included; one that does not answer is replaced. Answers how many did. */
-  async #tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<number> {
+  /** Tells every serving worker, those that are starting included; one that does not answer is replaced, and has `null` for it. */
+  #tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
     const serving = this.slots.filter(({ role }) => role === "serving");
     const live = serving.flatMap(({ handle }) => handle?.alive ? [handle] : []);
     const starting = serving.flatMap((slot) => this.#starting.get(slot) ?? []);
-    const took = await Promise.all([...live, ...starting].map(async (handle) => {
+    return Promise.all([...live, ...starting].map(async (handle) => {
       try {
         const timeoutMs = starting.includes(handle) ? START_TIMEOUT_MS : this.#options.silenceMs;
-        await handle.call(message, isDone, timeoutMs);
-        return true;
+        return await handle.call(message, isDone, timeoutMs);
       } catch {
         handle.kill(`did not take a message: ${message.type}`);
-        return false;
+        return null;
       }
     }));
-    return took.filter(Boolean).length;
   }
 
   /** Has one of the serving workers, in turn, fetch a target into the cache. */
@@ -238,7 +239,7 @@ export class Fleet {
     const answers = await Promise.all(this.live.map(async (handle) => {
       const answer = await handle.call({ type: "stop", graceMs }, isStopped, graceMs + 1_000).catch(() => null);
       handle.terminate();
-      return answer?.type === "stopped" ? [answer.drained] : [];
+      return answer?.type === "stopped" && answer.drained ? [answer.drained] : [];
     }));
     return addDrained(answers.flat(), this.slots.map(({ retired }) => retired));
   }
@@ -265,6 +266,7 @@ export class Fleet {
       name: slot.name,
       permissions: workerPermissions(slot.role, { ...this.#places, listeners: this.#current.config.listeners }),
       onDeath: (reason) => this.#died(slot, handle, reason),
+      onWritten: this.#options.onWritten,
     });
     const init: InitMessage = {
       type: "init",

@@ -136,7 +136,9 @@ class HealthWorker implements WorkerRole {
   }
 
   /** It serves nothing. */
-  purge(): void {}
+  purge(): null {
+    return null;
+  }
 
   /** It serves nothing. */
   prewarm(): Promise<PrewarmResult> {

@@ -70,7 +70,9 @@ export class ImageWorker implements WorkerRole {
   }
 
   /** It holds nothing. */
-  purge(): void {}
+  purge(): null {
+    return null;
+  }
 
   /** It serves nothing. */
   prewarm(): Promise<PrewarmResult> {

@@ -61,8 +61,8 @@ export type ToWorker =
   | (ConfigGeneration & { readonly type: "prepare" })
   | { readonly type: "commit"; readonly generation: number }
   | { readonly type: "abort"; readonly generation: number }
-  /** From its answer on, the worker serves nothing that the rules purge. */
-  | { readonly type: "purge"; readonly id: number; readonly rules: readonly PurgeRule[] }
+  /** From its answer on, the worker serves nothing that the rules purge; it is asked what they name, or not. */
+  | { readonly type: "purge"; readonly id: number; readonly rules: readonly PurgeRule[]; readonly counts: boolean }
   /** From its answer on, the worker answers these challenges of an authority and no others. */
   | { readonly type: "challenges"; readonly id: number; readonly challenges: Challenges }
   /** To be fetched into the cache, for nobody. */
@@ -83,8 +83,11 @@ export type FromWorker =
   | { readonly type: "failed"; readonly reason: string }
   | { readonly type: "prepared"; readonly generation: number; readonly error: string | null }
   | { readonly type: "committed"; readonly generation: number }
-  | { readonly type: "purged"; readonly id: number }
+  /** What the rules named in its memory, see `WorkerStore.named`; `null` where that was not asked, or is not known. */
+  | { readonly type: "purged"; readonly id: number; readonly named: readonly number[] | null }
   | { readonly type: "challenged"; readonly id: number }
+  /** A user has changed what has these tags, on the listeners whose pools are of a type. */
+  | { readonly type: "written"; readonly upstreamType: string; readonly tags: readonly string[] }
   | { readonly type: "prewarmed"; readonly id: number; readonly result: PrewarmResult }
   | { readonly type: "was-read"; readonly id: number; readonly result: ReadResult }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }

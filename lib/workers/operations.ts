@@ -11,12 +11,12 @@ import { HitHistory } from "./hit_history.ts";
 import { KnownTags } from "./known_tags.ts";
 import type { PrewarmResult, ReadResult } from "./messages.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
-import { PurgeDesk, type PurgeOutcome } from "./purge_desk.ts";
+import { PurgeDesk, type PurgeOutcome, type PurgeSpread } from "./purge_desk.ts";
 import { PurgeLedger } from "./purge_ledger.ts";
 
 /** What operations need of the fleet. */
 export interface OperatedFleet {
-  purge(rules: readonly PurgeRule[]): Promise<number>;
+  purge(rules: readonly PurgeRule[], counts?: boolean): Promise<PurgeSpread>;
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   read(pool: string, target: string): Promise<ReadResult>;
   counts(): WorkerCounts;
@@ -47,6 +47,8 @@ export class Operations {
   readonly #history = new HitHistory();
   readonly #known: KnownTags;
   #recorder: ReturnType<typeof setInterval> | undefined;
+  /** What users have changed is written down. */
+  #recorded: Promise<void> = Promise.resolve();
 
   private constructor(options: OperationsOptions, kv: Deno.Kv | null, ledger: PurgeLedger) {
     const { fleet, config, logger } = options;
@@ -54,7 +56,7 @@ export class Operations {
     this.#config = config;
     this.#kv = kv;
     this.#ledger = ledger;
-    this.#desk = new PurgeDesk({ ledger, logger, spread: (rules) => fleet.purge(rules) });
+    this.#desk = new PurgeDesk({ ledger, logger, spread: (rules, counts) => fleet.purge(rules, counts) });
     this.prewarmer = new Prewarmer({
       ...{ kv, logger, config },
       fetch: (listener, url) => fleet.prewarm(listener, url),
@@ -94,6 +96,12 @@ export class Operations {
     return this.#desk.take(order, this.#config(), actor);
   }
 
+  /** See {@linkcode PurgeDesk.recordWrite}. */
+  recordWrite(upstreamType: string, tags: readonly string[]): void {
+    const recorded = this.#desk.recordWrite(upstreamType, tags, this.#config());
+    this.#recorded = Promise.all([this.#recorded, recorded]).then(() => {});
+  }
+
   /** Follows a new configuration. */
   reconfigure(): void {
     this.prewarmer.reconfigure();
@@ -123,8 +131,9 @@ export class Operations {
     await Promise.all([this.prewarmer.close(), this.changes.close()]);
   }
 
-  /** Lets go of KV. */
-  release(): void {
+  /** Lets go of KV, when what users have changed is written down. */
+  async release(): Promise<void> {
+    await this.#recorded;
     this.#kv?.close();
   }
 }

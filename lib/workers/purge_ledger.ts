@@ -31,9 +31,10 @@ export class PurgeLedger {
     return this.#rules;
   }
 
-  /** Takes rules and writes them down; answers whether they will outlive the process. */
+  /** Takes rules, each in place of one with its id, and writes them down; answers whether they will outlive the process. */
   async record(rules: readonly PurgeRule[]): Promise<boolean> {
-    this.#rules = foldRules([...this.#rules, ...rules], MAX_RULES);
+    const ids = new Set(rules.map(({ id }) => id));
+    this.#rules = foldRules([...this.#rules.filter(({ id }) => !ids.has(id)), ...rules], MAX_RULES);
     if (this.#kv === null) return false;
     try {
       for (const rule of rules) await savePurge(this.#kv, rule);

@@ -71,7 +71,7 @@ async function tell(peer: PurgePeer, order: PurgeOrder, options: ForwardOptions)
     const response = await fetch(`${peer.url}/purge`, {
       method: "POST",
       headers,
-      body: JSON.stringify(bodyOf(order)),
+      body: JSON.stringify(purgeBody(order)),
       redirect: "manual",
       signal: limit.signal,
     });
@@ -84,7 +84,8 @@ async function tell(peer: PurgePeer, order: PurgeOrder, options: ForwardOptions)
   }
 }
 
-function bodyOf({ by, value, listener, hard }: PurgeOrder): Record<string, unknown> {
+/** An order as the admin surface takes it. */
+export function purgeBody({ by, value, listener, hard }: PurgeOrder): Record<string, unknown> {
   const narrowed = listener === null ? {} : { listener };
   if (by === "all") return listener === null ? { all: true, hard } : { listener, hard };
   return { [by]: value, ...narrowed, hard };

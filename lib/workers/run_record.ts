@@ -45,6 +45,7 @@ export async function writeRunRecord(record: RunRecord, folders: readonly string
       await Deno.remove(fresh).catch(() => {});
       await Deno.writeTextFile(fresh, text, { createNew: true, mode: 0o600 });
       await Deno.rename(fresh, path);
+      await removeStale(folder, path);
       return () => removeOwn(path, text);
     } catch {
       // The next one, if there is one.
@@ -61,16 +62,32 @@ export async function readRunRecords(config: string, folders: readonly string[])
 
 /** The records of all gateways of this user that note a certain admin address. They may have ended since. */
 export async function runRecordsAt(admin: string, folders: readonly string[]): Promise<RunRecord[]> {
-  const paths = folders.flatMap((folder) => {
-    try {
-      const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
-      return names.filter((name) => /^gateway-[0-9a-f]{16}\.json$/.test(name)).map((name) => join(folder, name));
-    } catch {
-      return [];
-    }
-  });
-  const records = await Promise.all(paths.slice(0, MAX_RECORDS).map(readRecord));
+  const records = await Promise.all(folders.flatMap(recordsIn).map(readRecord));
   return records.filter((record) => record?.admin === admin) as RunRecord[];
+}
+
+/** Paths of the records in a folder. */
+function recordsIn(folder: string): string[] {
+  try {
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
+    const records = names.filter((name) => /^gateway-[0-9a-f]{16}\.json$/.test(name));
+    return records.slice(0, MAX_RECORDS).map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
+}
+
+/** Removes what gateways that were killed have left, where the folder of their configuration is gone too. */
+async function removeStale(folder: string, own: string): Promise<void> {
+  for (const path of recordsIn(folder).filter((path) => path !== own)) {
+    const record = await readRecord(path);
+    if (record !== null && !await isThere(dirname(record.config))) await Deno.remove(path).catch(() => {});
+  }
+}
+
+/** Whether there is something at a path, as far as can be told. */
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, (error) => !(error instanceof Deno.errors.NotFound));
 }
 
 async function readRecord(path: string): Promise<RunRecord | null> {

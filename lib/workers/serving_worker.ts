@@ -24,7 +24,7 @@ import { LoopMonitor } from "./loop_monitor.ts";
 import type { Challenges, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "./messages.ts";
 import { PrewarmFetcher } from "./prewarm_fetch.ts";
 import { schedule } from "./schedule.ts";
-import { runWorker, type WorkerRole } from "./worker_runtime.ts";
+import { runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
 import { WorkerStore } from "./worker_store.ts";
 
 /** Serves one request; `table` is that of the address it came to. */
@@ -91,6 +91,8 @@ class ServingWorker implements WorkerRole {
         ...{
           store: store.store,
           forgotten: () => store.forgotten(),
+          recordWrite: (upstreamType: string, tags: readonly string[]) =>
+            tellSupervisor({ type: "written", upstreamType, tags }),
           leaseMemory,
           sharedLimits,
           worker: index,
@@ -161,9 +163,11 @@ class ServingWorker implements WorkerRole {
     this.#listen.keepOnly(this.#gateway.snapshot.listens);
   }
 
-  purge(rules: readonly PurgeRule[]): void {
+  purge(rules: readonly PurgeRule[], counts: boolean): readonly number[] | null {
+    const named = counts ? this.#store.named(rules) : null;
     this.#store.purge(rules);
     this.#gateway.services.collapse.detachAll((response) => this.#store.keeps(response));
+    return named;
   }
 
   answer(challenges: Challenges): void {

@@ -72,6 +72,7 @@ const NOTHING_TO_PURGE: LinkedPurge = {
   soft: true,
   listeners: [],
   workers: 0,
+  named: 0,
   persisted: false,
   durationMs: 0,
 };
@@ -112,6 +113,7 @@ export class Supervisor {
       kvBeside: options.kvBeside,
       purges: () => this.#operations?.purges ?? [],
       instanceId: this.#instanceId,
+      onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
       onUp: pinner(options),
@@ -292,7 +294,7 @@ export class Supervisor {
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
     await this.#admin?.close();
-    this.#operations?.release();
+    await this.#operations?.release();
     // The last line: that the process ended as asked, and whether anybody noticed.
     this.#options.logger.info(`Usher has stopped, ${finished} requests finished`, { cut, since_start: sinceStart });
   }

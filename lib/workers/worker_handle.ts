@@ -12,7 +12,12 @@ export interface WorkerHandleOptions {
   readonly permissions?: Deno.PermissionOptions;
   /** The worker has thrown, could not be loaded, or was silent for too long. Called once. */
   readonly onDeath: (reason: string) => void;
+  /** A user has changed something through it. */
+  readonly onWritten?: (message: WrittenMessage) => void;
 }
+
+/** See {@linkcode FromWorker}. */
+export type WrittenMessage = Extract<FromWorker, { type: "written" }>;
 
 interface Waiting {
   readonly matches: (message: FromWorker) => boolean;
@@ -29,6 +34,7 @@ export class WorkerHandle {
   readonly startedAtMs = Date.now();
   /** Which of the workers of this process it is, from 1. */
   readonly ordinal = ++started;
+  readonly #onWritten: WorkerHandleOptions["onWritten"];
   #worker: Worker | null;
   /** What waits until the worker listens; `null` once it does. */
   #outbox: [ToWorker, Transferable[]][] | null = [];
@@ -41,6 +47,7 @@ export class WorkerHandle {
   constructor(options: WorkerHandleOptions) {
     this.name = options.name;
     this.#onDeath = options.onDeath;
+    this.#onWritten = options.onWritten;
     const { url, name, permissions = "inherit" } = options;
     // Needs `worker-options` among the unstable features (`deno.json`, or `--unstable-worker-options`): without, Deno ends the process.
     const worker = new Worker(url, { type: "module", name, deno: { permissions } });
@@ -140,6 +147,7 @@ export class WorkerHandle {
     if (message.type === "hello") this.#flushOutbox();
     if (message.type === "failed") return this.#die(message.reason);
     if (message.type === "pong") this.#report = message.report;
+    if (message.type === "written") this.#onWritten?.(message);
     for (const waiting of this.#waiting) if (waiting.matches(message)) waiting.resolve(message);
   }
 

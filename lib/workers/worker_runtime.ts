@@ -26,8 +26,8 @@ export interface WorkerRole {
   prepare(generation: number, config: Config): void | Promise<void>;
   commit(): void;
   abort(): void;
-  /** From its return on, nothing is served that the rules purge. */
-  purge(rules: readonly PurgeRule[]): void;
+  /** From its return on, nothing is served that the rules purge; what they name in memory, see `WorkerStore.named`, where `counts`. */
+  purge(rules: readonly PurgeRule[], counts: boolean): readonly number[] | null;
   /** Answers these challenges of an authority from now on. */
   answer?(challenges: Challenges): void;
   /** Fetches a target into the cache. */
@@ -77,6 +77,11 @@ export function runWorker(open: (init: InitMessage, logger: Logger) => Promise<W
   scope.postMessage({ type: "hello" });
 }
 
+/** Tells the supervisor what it has not asked for. */
+export function tellSupervisor(message: FromWorker): void {
+  scope.postMessage(message);
+}
+
 const READY: FromWorker = { type: "ready" };
 
 function failure(error: unknown): FromWorker {
@@ -108,8 +113,7 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       role.abort();
       return null;
     case "purge":
-      role.purge(message.rules);
-      return { type: "purged", id: message.id };
+      return { type: "purged", id: message.id, named: role.purge(message.rules, message.counts) };
     case "challenges":
       role.answer?.(message.challenges);
       return { type: "challenged", id: message.id };

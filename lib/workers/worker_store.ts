@@ -1,7 +1,9 @@
+import { hash } from "node:crypto";
+import { isMadeKey } from "../cache/key.ts";
 import { TAG_FILTER_AT } from "../cache/lease_table.ts";
 import { createMemoryTier, type MemoryTier } from "../cache/memory_tier.ts";
 import { PeerNotices } from "../cache/peer_notices.ts";
-import type { PurgeRule } from "../cache/purge_rules.ts";
+import { type PurgeRule, PurgeRules } from "../cache/purge_rules.ts";
 import { PurgeTable } from "../cache/purge_table.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { TagFilter } from "../cache/tag_filter.ts";
@@ -13,6 +15,14 @@ import type { InitMessage, WorkerReport } from "./messages.ts";
 
 /** How long an unsafe request's response waits for the other workers; they answer within a millisecond unless they are stuck. */
 const NOTICE_TIMEOUT_MS = 500;
+
+/** Entries that are held against a purge to tell how many it names: some ten milliseconds. */
+const MAX_LOOKED_AT = 20_000;
+
+/** 48 bits of a key's digest. */
+function numberOf(key: string): number {
+  return parseInt(hash("sha256", key).slice(0, 12), 16);
+}
 
 /** One worker's store with all that keeps it in step with the other workers'. */
 export class WorkerStore {
@@ -62,6 +72,22 @@ export class WorkerStore {
   /** Waits for that worker no more. */
   disconnect(peer: number): void {
     this.#peers.disconnect(peer);
+  }
+
+  /**
+   * The responses in memory that rules name and that are not gone yet, each by a number that is the same in every worker; `null` where too
+   * many lie there for a look at all of them.
+   */
+  named(rules: readonly PurgeRule[]): readonly number[] | null {
+    if (this.#memory.stats().entries > MAX_LOOKED_AT) return null;
+    const asked = new PurgeRules(rules);
+    const found: number[] = [];
+    for (const { key, response } of this.#memory.entries()) {
+      if (response.kind !== "response" && response.kind !== "part" || isMadeKey(key)) continue;
+      if (asked.verdict(response).kind === "keep" || this.#purges.apply(response) === undefined) continue;
+      found.push(numberOf(key));
+    }
+    return found;
   }
 
   /** From its return on, nothing is answered that the rules purge. */

@@ -40,24 +40,31 @@ export async function adminAccess({ admin, token, config }: AdminFlags): Promise
     if (!/^https?:\/\//i.test(admin) || !URL.canParse(admin)) throw new Misuse(`--admin wants a URL, found "${admin}"`);
     return { url: admin.replace(/\/+$/, ""), token: given, certificateFile: null, isNoted: false };
   }
-  const places = await Array.fromAsync(gatewayPlaces(config));
-  const found = await firstAlive(places);
-  const place = found ?? places.at(-1)!;
-  // What is noted opens it for certain; a variable may be of another time.
-  return { ...place, token: token ?? (place.isNoted ? place.token : given ?? place.token) };
+  // What is noted is the gateway's own; a variable may be of another time.
+  const places = (await Array.fromAsync(gatewayPlaces(config))).map((place) => ({
+    ...place,
+    token: token ?? (place.isNoted ? place.token : given ?? place.token),
+  }));
+  let alive: AdminAccess | null = null;
+  for (const place of places) {
+    const answer = await probe(place);
+    if (answer === "opens") return place;
+    if (answer === "refuses") alive ??= place;
+  }
+  return alive ?? places.at(-1)!;
 }
 
-async function firstAlive(places: readonly AdminAccess[]): Promise<AdminAccess | null> {
-  for (const place of places) {
-    try {
-      const { certificateFile } = place;
-      const asked = { method: "GET", headers: {}, body: undefined, timeoutMs: PROBE_MS, certificateFile };
-      if ((await adminFetch(`${place.url}/health`, asked)).text.startsWith('{"status":"ok"}')) return place;
-    } catch {
-      // It has ended, and could not take its note away.
-    }
+/** Whether a gateway answers, and takes the token: a note may be another one's, of a folder that is shared between machines. */
+async function probe({ url, token, certificateFile }: AdminAccess): Promise<"opens" | "refuses" | "silent"> {
+  const plain = { method: "GET", headers: {}, body: undefined, timeoutMs: PROBE_MS, certificateFile };
+  try {
+    if (!(await adminFetch(`${url}/health`, plain)).text.startsWith('{"status":"ok"}')) return "silent";
+    const headers = { authorization: `Bearer ${token ?? ""}` };
+    return (await adminFetch(`${url}/prewarm`, { ...plain, headers })).ok ? "opens" : "refuses";
+  } catch {
+    // It has ended, and could not take its note away.
+    return "silent";
   }
-  return null;
 }
 
 /** What the admin surface answered. */

@@ -59,7 +59,10 @@ function sharing({ private: reason }: ServedView): string {
 function cacheFacts({ mode, bypass, key, vary_ignored: ignored, tags }: CacheView): string[][] {
   if (bypass !== null) return [["cache", `mode ${mode}, passed by: ${bypass}`]];
   const [listener = "", host = "", target = "", ...more] = key ?? [];
-  const variants = `by the upstream's Vary${ignored.length === 0 ? "" : `, but never by ${ignored.join(", ")}`}`;
+  const coded = ignored.includes("accept-encoding") ? "" : " and the codings that it chooses";
+  const variants = `by the upstream's Vary${coded}${
+    ignored.length === 0 ? "" : `, but never by ${ignored.join(", ")}`
+  }`;
   return [
     ["cache", `mode ${mode}`],
     ["key", [listener, host === "" ? "(any host)" : host, target, ...more].join(" | ")],

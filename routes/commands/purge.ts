@@ -7,6 +7,7 @@ interface PurgeReply {
   readonly soft: boolean;
   readonly listeners: readonly string[] | null;
   readonly workers: number;
+  readonly matched: number | null;
   readonly persisted: boolean;
   readonly duration_ms: number;
 }
@@ -65,7 +66,12 @@ function story(order: Readonly<Record<string, unknown>>, reply: PurgeReply): str
   const what = named[0] ?? "everything";
   const where = reply.listeners === null ? "all listeners" : `listener ${reply.listeners.join(", ")}`;
   const how = reply.soft ? "stale: validated at the next use" : "removed";
+  const matched = reply.matched === null
+    ? ""
+    : `; ${reply.matched} response${reply.matched === 1 ? "" : "s"} in memory ${
+      reply.matched === 1 ? "is" : "are"
+    } concerned`;
   const kept = reply.persisted ? "" : "\nIt was not written down: it ends with the gateway's process";
   return `Purged ${what} of ${where} (${how}) in ${reply.workers} worker${reply.workers === 1 ? "" : "s"}, ` +
-    `${reply.duration_ms} ms${kept}`;
+    `${reply.duration_ms} ms${matched}${kept}`;
 }

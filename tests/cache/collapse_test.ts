@@ -340,3 +340,12 @@ Deno.test("detach() of one key leaves the others as they are", () => {
   assert.equal(workers.enter(0, "a").role, "leader");
   assert.equal(workers.enter(0, "b").role, "follower");
 });
+
+Deno.test("detach() lets nobody join what is under way for a key's variants either", () => {
+  using workers = new Workers(1);
+  const [collapse] = workers.collapses as [Collapse];
+  const variant = variantKey(KEY, [["accept-encoding", "gzip"]]);
+  for (const key of [KEY, variant, `${KEY}y`]) assert.equal(collapse.enter(key).role, "leader");
+  collapse.detach(KEY);
+  assert.deepEqual([KEY, variant, `${KEY}y`].map((key) => collapse.enter(key).role), ["leader", "leader", "follower"]);
+});

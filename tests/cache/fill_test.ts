@@ -150,3 +150,39 @@ Deno.test("leave() of a body that is complete or has failed gives nothing up", (
   complete.leave();
   failed.leave();
 });
+
+Deno.test("verify() is asked for the whole body before anybody gets its last bytes", async () => {
+  const body = patterned(1_000);
+  for (const error of [null, new Error("no picture")]) {
+    const fill = Fill.ofLength(1_000);
+    const asked: number[] = [];
+    fill.verify = (whole) => {
+      asked.push(whole.byteLength);
+      assert.deepEqual(whole, body);
+      return error;
+    };
+    const read = fill.reader();
+    fill.push(body.subarray(0, 600));
+    assert.equal((await read())!.byteLength, 600);
+    assert.deepEqual(asked, []);
+    if (error === null) fill.push(body.subarray(600));
+    else assert.throws(() => fill.push(body.subarray(600)), error);
+    assert.deepEqual(asked, [1_000]);
+    assert.equal(fill.body === null, error !== null);
+    if (error === null) continue;
+    fill.fail(error);
+    await assert.rejects(read(), error);
+  }
+});
+
+Deno.test("isRead says whether anybody reads along; who waits for the whole may say that it is no reader", async () => {
+  const fill = Fill.ofLength(2);
+  const whole = fill.whole(false);
+  assert.equal(fill.isRead, false);
+  fill.reader();
+  assert.equal(fill.isRead, true);
+  fill.leave();
+  assert.equal(fill.isRead, false);
+  fill.push(new Uint8Array(2));
+  assert.equal((await whole).byteLength, 2);
+});

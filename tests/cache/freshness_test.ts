@@ -246,3 +246,29 @@ Deno.test("freshnessOf() failures are remembered for a second at most, and only 
     assert.ok(freshness.staleIfErrorMs <= SECOND);
   }
 });
+
+Deno.test("freshnessOf() lets s-maxage leave stale-while-revalidate in force where told to, and nothing else", () => {
+  const shared = { ...RFC9111, sharedStale: true };
+  const cases: [said: string, isForbidden: boolean, whileSeconds: number][] = [
+    ["s-maxage=60, stale-while-revalidate=30", false, 30],
+    ["max-age=1, s-maxage=60, stale-while-revalidate=30", false, 30],
+    ["s-maxage=60, stale-while-revalidate", false, 365 * 86_400],
+    ["s-maxage=60", true, 0],
+    ["s-maxage=60, stale-if-error=30", true, 0],
+    ["s-maxage=60, stale-while-revalidate=0", true, 0],
+    ['s-maxage=60, stale-while-revalidate="x"', true, 0],
+    ["s-maxage=60, stale-while-revalidate=30, must-revalidate", true, 30],
+    ["s-maxage=60, stale-while-revalidate=30, proxy-revalidate", true, 30],
+    ["s-maxage=60, stale-while-revalidate=30, no-cache", true, 30],
+  ];
+  for (const [said, isForbidden, whileSeconds] of cases) {
+    const fields: Field[] = [["cache-control", said], ETAG];
+    const { freshness } = decideStored({ fields, options: shared });
+    assert.deepEqual(
+      [freshness.mustRevalidate, freshness.staleWhileRevalidateMs / SECOND],
+      [isForbidden, whileSeconds],
+      said,
+    );
+    assert.equal(decideStored({ fields }).freshness.mustRevalidate, true, said);
+  }
+});

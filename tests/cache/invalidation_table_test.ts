@@ -25,3 +25,18 @@ Deno.test("InvalidationTable and LeaseTable leave each other's memory alone", ()
   assert.ok(table.since("l\0\0/7", 999));
   assert.equal(new LeaseTable(memory, 0).acquire("l\0\0/7").kind, "held");
 });
+
+Deno.test("InvalidationTable tells what has changed by a tag, of the type whose listeners it was changed on", () => {
+  const memory = newLeaseMemory();
+  const [one, two] = [new InvalidationTable(memory, LEASE_BYTES), new InvalidationTable(memory, LEASE_BYTES)];
+  const list = (requestTimeMs: number, ...tags: string[]) => ({ key: "v3\0\0/3/list/5", tags, requestTimeMs });
+  assert.equal(two.concerns(list(0, "list:5"), "tmdb-api"), false);
+  one.addTag("tmdb-api", "list:5", 1000);
+  assert.equal(two.concerns(list(999, "lang:de", "list:5"), "tmdb-api"), true);
+  assert.equal(two.concerns(list(1000, "list:5"), "tmdb-api"), false);
+  assert.equal(two.concerns(list(999, "list:6"), "tmdb-api"), false);
+  assert.equal(two.concerns(list(999, "list:5"), "custom"), false);
+  assert.equal(two.concerns(list(999, "list:5"), null), false);
+  one.add("v3\0\0/3/list/5", 2000);
+  assert.equal(two.concerns(list(1999), null), true);
+});

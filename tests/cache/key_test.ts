@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cacheKey, type KeyParts, queryFilter, variantKey } from "../../lib/cache/key.ts";
+import { cacheKey, isMadeKey, type KeyParts, queryFilter, variantKey } from "../../lib/cache/key.ts";
 import { seededRandom } from "../pool/seeded_random.ts";
 
 type Selected = ReadonlyArray<readonly [name: string, value: string | null]>;
@@ -94,4 +94,12 @@ Deno.test("queryFilter() sorts queries with the same parameters into one text, a
     seen.set(sorted, identity);
   }
   assert.equal(new Set(seen.values()).size, seen.size);
+});
+
+Deno.test("isMadeKey() tells forms and notes from what clients ask for", () => {
+  const asked = ["", "\0accept-language:de", "\0~cookie:1", "\0~fields:1", "\0~bare", "\0~part", "\0accept:webp"];
+  for (const behind of asked) assert.equal(isMadeKey(`l\0\0/~br${behind}`), false, behind);
+  for (const behind of ["\0~br", "\0~supersets", "\0~rewritten:1\0~gzip", "\0~derived"]) {
+    assert.equal(isMadeKey(`l\0\0/x${behind}`), true, behind);
+  }
 });

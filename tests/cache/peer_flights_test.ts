@@ -347,3 +347,35 @@ Deno.test("a worker answers only the one that asked: the same id of another one 
   assert.equal((await joined.result).kind, "shared");
   port1.close();
 });
+
+Deno.test("join() counts as a reader until its clients have left, and no longer than its worker lives", async () => {
+  using owner = new Side();
+  const stored = sample(KEY, 1_000);
+  const joined = async (asking: Side) => {
+    connect(owner, asking);
+    const fill = Fill.ofLength(1_000);
+    const flight = owner.lead();
+    flight.land(sharedOf(stored, fill));
+    const { fill: theirs } = await shared(asking.peers.join(0, KEY));
+    fill.push(stored.body.subarray(0, 500));
+    await turns();
+    assert.equal(fill.isRead, true);
+    return { fill, theirs };
+  };
+  using first = new Side();
+  const left = await joined(first);
+  // What its worker keeps of it is no client.
+  const kept = left.theirs.whole(false);
+  left.theirs.reader();
+  left.theirs.leave();
+  await turns();
+  assert.equal(left.fill.isRead, false);
+  left.fill.push(stored.body.subarray(500));
+  assert.deepEqual(await kept, stored.body);
+
+  using second = new Side();
+  const dead = await joined(second);
+  owner.peers.disconnect(1);
+  assert.equal(dead.fill.isRead, false);
+  dead.theirs.whole().catch(() => {});
+});

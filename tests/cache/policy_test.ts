@@ -8,6 +8,7 @@ import {
   type PolicyOptions,
   type Verdict,
 } from "../../lib/cache/policy.ts";
+import { staleSince } from "../../lib/cache/purge_rules.ts";
 import type { StoredResponse } from "../../lib/cache/stored_response.ts";
 import { NOW_MS, request, RFC9111, store, TTL } from "./policy_case.ts";
 
@@ -260,4 +261,29 @@ Deno.test("allowsStaleIfError() not for another variant, another user, or a clie
   const found = stored("max-age=1, stale-if-error=60");
   assert.equal(allows(found, { cause: 503, asked: request({ authorization: "user" }) }), false);
   assert.equal(allows(found, { cause: "unreachable", asked: request({ "cache-control": "no-cache" }) }), false);
+});
+
+Deno.test("evaluate() has a cache that holds on to copies wait for the validation of what was purged", () => {
+  const fresh = stored("max-age=60, stale-while-revalidate=600");
+  const purged = staleSince(fresh, NOW_MS + 1_000);
+  const asks: Record<string, string>[] = [
+    {},
+    { "if-none-match": '"1"' },
+    { "if-modified-since": "x" },
+    { "cdn-loop": "usher" },
+  ];
+  const kinds = (found: StoredResponse, afterSeconds: number) =>
+    asks.map((fields) => judge(found, { asked: request(fields), afterSeconds }).kind);
+  assert.deepEqual(kinds(purged, 2), ["stale_while_revalidate", "validate", "validate", "validate"]);
+  assert.deepEqual(new Set(kinds(fresh, 2)), new Set(["hit"]));
+  assert.deepEqual(new Set(kinds(fresh, 70)), new Set(["stale_while_revalidate"]), "its age tells them enough");
+});
+
+Deno.test("evaluate() serves no coding that a client's list leaves out, whatever else it means the same as", () => {
+  const fields: Field[] = [["cache-control", "max-age=60"], ["content-encoding", "deflate"], ETAG];
+  const found = store({ fields, request: request({ "accept-encoding": "gzip, deflate" }) });
+  const kind = (list: string) => judge(found, { asked: request({ "accept-encoding": list }) }).kind;
+  assert.deepEqual(["gzip, deflate", "deflate;q=0.1, gzip", "gzip", "gzip, deflate;q=0"].map(kind), [
+    ...["hit", "hit", "miss", "miss"],
+  ]);
 });

@@ -69,7 +69,9 @@ Deno.test("staleSince() ends the freshness with the purge, and never makes a res
   assert.equal(staleSince(response, 3000).freshness.lifetimeMs, 2100);
   assert.equal(staleSince(response, 500).freshness.lifetimeMs, 100);
   assert.equal(staleSince(response, 3000).freshness.staleIfErrorMs, freshness.staleIfErrorMs);
-  assert.equal(staleSince(response, 100_000), response);
+  const late = staleSince(response, 100_000);
+  assert.deepEqual([late.freshness, late.isPurged], [response.freshness, true]);
+  assert.equal(staleSince(late, 200_000), late);
 });
 
 Deno.test("globMatcher() tells what matches", () => {
@@ -204,5 +206,24 @@ Deno.test("foldRules() purges no less by merging", () => {
       const response = sample("a\0\0/x", 1, { tags: [`t:${pick(200)}`], requestTimeMs });
       assert.ok(worth[after.verdict(response).kind] >= worth[before.verdict(response).kind]);
     }
+  }
+});
+
+Deno.test("PurgeRules find a target in another spelling of the same bytes, by its URL, its beginning and a pattern", () => {
+  const spelled = sampleResponse("api\0h\0/caf%c3%a9/%7Euser?q=%e9", { requestTimeMs: 1000 });
+  const scopes: ReadonlyArray<readonly [scope: PurgeScope, isPurged: boolean]> = [
+    [{ kind: "url", listener: "api", target: "/caf%C3%A9/~user?q=%E9" }, true],
+    [{ kind: "url", listener: null, target: "/caf\u00e9/~user?q=%E9" }, true],
+    [{ kind: "url", listener: "api", target: "/caf%C3%A9/~user?q=%E8" }, false],
+    [{ kind: "prefix", listener: "api", prefix: "/caf%C3%A9/~u" }, true],
+    [{ kind: "prefix", listener: "api", prefix: "/caf%C3%A9/~user?" }, true],
+    [{ kind: "prefix", listener: "api", prefix: "/caf%C3%A9/user" }, false],
+    [{ kind: "glob", listener: "api", pattern: "/%63af\u00e9/*" }, true],
+    [{ kind: "glob", listener: "api", pattern: "/x%79/caf%C3%A9/*", base: "/%78y" }, true],
+    [{ kind: "glob", listener: "api", pattern: "/caf%C3%A8/*" }, false],
+  ];
+  for (const [scope, isPurged] of scopes) {
+    const { kind } = new PurgeRules([rule(scope, 2000)]).verdict(spelled);
+    assert.equal(kind, isPurged ? "gone" : "keep", JSON.stringify(scope));
   }
 });

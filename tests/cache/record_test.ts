@@ -136,3 +136,9 @@ Deno.test("a record has room for an authentication code", () => {
   signed[6] = 32;
   assertSameResponse(decodeRecord(signed, patterned(3)) ?? undefined, sample("k", 3));
 });
+
+Deno.test("a record tells that a response was purged", () => {
+  for (const isPurged of [false, true]) {
+    assert.equal(decodeHead(encodeRecord(sample("api\0\0/x", 10, { isPurged })))?.isPurged, isPurged);
+  }
+});

@@ -294,3 +294,32 @@ Deno.test("storable() remembers as uncacheable what will be so again, not what t
   assert.equal(hitForMissMs({ fields: [FRESH], request: request({ "cache-control": "no-store" }) }), 0);
   assert.equal(hitForMissMs({ fields: [FRESH], request: request({}, { private: "session" }) }), 0);
 });
+
+Deno.test("storable() takes a coding for chosen by Accept-Encoding, whether or not Vary says so", () => {
+  const asked = request({ "accept-encoding": "gzip, deflate, br", "accept-language": "de" });
+  const cases: [fields: Field[], selectedBy: string, vary: string | null][] = [
+    [[], "", null],
+    [[["content-encoding", "gzip"]], "accept-encoding=br,gzip", "Accept-Encoding"],
+    [[["content-encoding", "X-GZIP"], ["vary", "Accept-Encoding"]], "accept-encoding=br,gzip", "Accept-Encoding"],
+    [
+      [["content-encoding", "br"], ["vary", "Accept-Language"]],
+      "accept-encoding=br,gzip accept-language=de",
+      "Accept-Language, Accept-Encoding",
+    ],
+    // No coding that anybody could refuse.
+    [[["content-encoding", "identity"]], "", null],
+    [[["content-encoding", "utf-8"]], "", null],
+  ];
+  for (const [fields, selectedBy, vary] of cases) {
+    const stored = decideStored({ fields: [FRESH, ...fields], request: asked });
+    assert.equal(stored.selectedBy.map((pair) => pair.join("=")).join(" "), selectedBy, JSON.stringify(fields));
+    assert.equal(stored.fields.find(([name]) => name === "vary")?.[1] ?? null, vary);
+  }
+  const known = { ...asked, isNegotiated: true };
+  assert.equal(decideStored({ fields: [FRESH], request: known }).selectedBy.length, 1, "its target has coded variants");
+  const options = { ...RFC9111, ignoreVary: new Set(["accept-encoding"]) };
+  assert.equal(
+    decideStored({ fields: [FRESH, ["content-encoding", "gzip"]], request: asked, options }).selectedBy.length,
+    0,
+  );
+});

@@ -290,5 +290,7 @@ function assertCurrent(found: Found | undefined, known: Known | undefined): void
   assert.ok(known.purge !== "hard", "a purged response was found");
   const { freshness } = found.response;
   assert.equal(freshness.lifetimeMs < known.response.freshness.lifetimeMs, known.purge === "soft", "staleness");
-  assertSameResponse(found.response.with({ freshness: known.response.freshness }), known.response);
+  assert.equal(found.response.isPurged, known.purge === "soft");
+  const { freshness: before } = known.response;
+  assertSameResponse(found.response.with({ freshness: before, isPurged: false }), known.response);
 }

@@ -3,6 +3,7 @@ import { auditRows } from "./_audited_rows.ts";
 import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
 import { newPurge, PurgeTable } from "../../lib/cache/purge_table.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
+import { varyMarker } from "../../lib/cache/variants.ts";
 import { openKvForTest } from "./_opened_kv.ts";
 import { assertNothing, assertSameResponse, sampleResponse, storeSuite } from "./store_suite.ts";
 
@@ -200,4 +201,18 @@ Deno.test("createTieredStore() removes what it finds purged on disk, and nothing
   assertNothing(await store.get("api\0\0/a"));
   await opened.tier.flush();
   assertNothing(await another.get("api\0\0/a"));
+});
+
+Deno.test("adopt() keeps a marker that leads to more variants than the one that another worker has just fetched", async () => {
+  await using opened = await openTiers();
+  const marker = (requestTimeMs: number, name = "accept-encoding") =>
+    varyMarker("api\0\0/a", sampleResponse("api\0\0/a\0x", { requestTimeMs, selectedBy: [[name, "gzip"]] }));
+  const heldAtMs = () => opened.memory.peek("api\0\0/a")?.response.requestTimeMs;
+  opened.store.adopt(marker(1000));
+  opened.store.adopt(marker(2000));
+  assert.equal(heldAtMs(), 1000);
+  opened.store.adopt(marker(500));
+  assert.equal(heldAtMs(), 500);
+  opened.store.adopt(marker(3000, "accept-language"));
+  assert.equal(heldAtMs(), 3000, "other names lead elsewhere");
 });

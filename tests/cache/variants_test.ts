@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { variantKey } from "../../lib/cache/key.ts";
-import { isVaryMarker, selectedKey, varyMarker } from "../../lib/cache/variants.ts";
+import { areSameMarkers, isVaryMarker, knownVariants, primaryKeyOf, varyMarker } from "../../lib/cache/variants.ts";
 import { sample } from "./stored_sample.ts";
 
 const PRIMARY = "api\0\0/x";
@@ -34,12 +34,26 @@ Deno.test("isVaryMarker() tells markers from responses", () => {
   assert.equal(isVaryMarker(variant), false);
 });
 
-Deno.test("selectedKey() leads a request with the same values to the variant, and others elsewhere (RFC 9111 §4.1)", () => {
-  const marker = varyMarker(PRIMARY, variant);
+Deno.test("primaryKeyOf() finds the key that a variant's marker stands at, and leaves other keys alone", () => {
+  assert.equal(primaryKeyOf(variant), PRIMARY);
+  assert.equal(primaryKeyOf(sample(PRIMARY, 1)), PRIMARY);
+  assert.equal(primaryKeyOf(sample(PRIMARY, 1, { selectedBy: GERMAN })), PRIMARY);
+});
+
+Deno.test("areSameMarkers() says whether two markers name the same fields", () => {
+  const other = varyMarker(PRIMARY, sample("x", 1, { selectedBy: [["accept-language", "en"], ["x-beta", "1"]] }));
+  assert.equal(areSameMarkers(varyMarker(PRIMARY, variant), other), true);
+  assert.equal(areSameMarkers(varyMarker(PRIMARY, variant), varyMarker(PRIMARY, sample("x", 1))), false);
+  assert.equal(areSameMarkers(variant, varyMarker(PRIMARY, variant)), false);
+});
+
+Deno.test("knownVariants() leads a request with the same values to the variant, and others elsewhere (RFC 9111 §4.1)", () => {
+  const { selectedBy } = varyMarker(PRIMARY, variant);
   const asking = (values: Record<string, string>) =>
-    selectedKey(marker, (names) => names.map((name) => [name, values[name] ?? null]));
-  assert.equal(asking({ "accept-language": "de", "cookie": "not asked for" }), variant.key);
-  assert.notEqual(asking({ "accept-language": "en" }), variant.key);
-  assert.notEqual(asking({ "accept-language": "de", "x-beta": "" }), variant.key);
-  assert.notEqual(asking({}), variant.key);
+    knownVariants(PRIMARY, { selectedBy, sinceMs: 7, header: (name) => values[name] ?? null });
+  const known = asking({ "accept-language": "DE ;q=1.0", "cookie": "not asked for" });
+  assert.deepEqual(known, { key: variant.key, sinceMs: 7, isNegotiated: false });
+  assert.notEqual(asking({ "accept-language": "en" }).key, variant.key);
+  assert.notEqual(asking({ "accept-language": "de", "x-beta": "" }).key, variant.key);
+  assert.notEqual(asking({}).key, variant.key);
 });

@@ -62,6 +62,7 @@ Deno.test("buildConfig() fills every default", async () => {
       minFreeDiskBytes: 256 * 1024 ** 2,
       maxEntryBytes: 16 * 1024 ** 2,
       fillMemoryBytes: 64 * 1024 ** 2,
+      fillTimeoutMs: 30_000,
       collapseTimeoutMs: 5000,
       backgroundFill: true,
     },
@@ -152,6 +153,7 @@ Deno.test("buildConfig() fills every default", async () => {
           ],
           codings: ["zstd", "br", "gzip"],
         },
+        sharedStale: false,
         statusKey: false,
         reuseAppends: false,
         diskQuotaBytes: null,
@@ -180,7 +182,7 @@ server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, work
 admin: { listen: "[::1]:1", token: s3cret, peers: [{ url: "http://b.example:6636/", token: t }, { url: "https://c.example" }] }
 logging: { level: debug, format: json, access: all }
 images: { concurrency: 3, queue: 4, timeout: 5s, max_size: 6MiB, max_pixels: 7 }
-cache: { memory: 1MiB, disk: 2MiB, min_free_disk: 7MiB, max_entry: 3KiB, fill_memory: 4MiB, collapse_timeout: 5ms, background_fill: false }
+cache: { memory: 1MiB, disk: 2MiB, min_free_disk: 7MiB, max_entry: 3KiB, fill_memory: 4MiB, fill_timeout: 6ms, collapse_timeout: 5ms, background_fill: false }
 pools:
   p:
     type: custom
@@ -195,7 +197,7 @@ pools:
     key_mode: pass
     key_limits: { per: key, max_rps: 2.5, burst: 1 }
     image_accept: negotiate
-    content_types: { allow: [Image/*], deny: [text/html] }
+    content_types: { allow: [Image/*], deny: [text/html], verify: [application/json] }
     preserve_host: true
     forwarded: both
     upgrade: [websocket]
@@ -225,6 +227,7 @@ listeners:
       query: { include: [q], exclude: [utm_*], sort: true }
       disk_quota: 1MiB
       status_key: true
+      shared_stale: true
       set_cookie: strip
       cookies: { key: [b, a, b] }
       range: fetch-full
@@ -273,6 +276,7 @@ listeners:
       minFreeDiskBytes: 7 * 1024 ** 2,
       maxEntryBytes: 3072,
       fillMemoryBytes: 4 * 1024 ** 2,
+      fillTimeoutMs: 6,
       collapseTimeoutMs: 5,
       backgroundFill: false,
     },
@@ -323,7 +327,7 @@ listeners:
       keyLimits: { per: "key", maxPerSecond: 2.5, burst: 1 },
       imageAccept: "negotiate",
       changeFeed: null,
-      contentTypes: { allow: ["image/*"], deny: ["text/html"] },
+      contentTypes: { allow: ["image/*"], deny: ["text/html"], verify: ["application/json"] },
       preserveHost: true,
       forwarded: "both",
       upgrade: ["websocket"],
@@ -361,6 +365,7 @@ listeners:
         range: "fetch-full",
         targetedFields: ["my-cache-control"],
         compress: { enabled: true, minBytes: 2048, types: ["text/html"], codings: ["gzip"] },
+        sharedStale: true,
         statusKey: true,
         reuseAppends: false,
         diskQuotaBytes: 1024 ** 2,

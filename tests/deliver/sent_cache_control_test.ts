@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
+import { newPurge, PurgeTable } from "../../lib/cache/purge_table.ts";
+import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { plainCacheControl } from "../../lib/deliver/sent_cache_control.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { withOrigin } from "../pipeline/in_process_gateway.ts";
 
-/** As much of a picture as its type is told by. */
-const JPEG = Uint8Array.from([0xff, 0xd8, 0xff, 0xe0, 0, 16, 0x4a, 0x46, 0x49, 0x46, 0, 1]);
+/** As much of a picture as its type and its end are told by. */
+const JPEG = Uint8Array.from([0xff, 0xd8, 0xff, 0xda, 0, 2, 1, 0xff, 0xd9]);
 
 const origin = (value: string): ScriptedHandler => (exchange) =>
   exchange.reply({
@@ -68,5 +71,51 @@ Deno.test("plainCacheControl() is for types whose clients need it: a HEAD of an 
     await withOrigin(head, async ({ ask }) => {
       assert.equal((await ask("/t/p/w92/a.jpg", { method: "HEAD" })).headers.get("cache-control"), value);
     }, { pool: { type: type! } });
+  }
+});
+
+/** What an origin says, and what is left of it when it is served stale after a purge. */
+const PURGED: ReadonlyArray<readonly [said: [string, string][], sent: string]> = [
+  [[["cache-control", "max-age=600, stale-while-revalidate=60"]], "max-age=0"],
+  [
+    [["cache-control", "public, max-age=600"], ["cache-control", "stale-while-revalidate=60, immutable"]],
+    "public, max-age=0",
+  ],
+  [
+    [["cache-control", "no-transform, Max-Age = 600, stale-if-error=9,stale-while-revalidate=60"]],
+    "no-transform, max-age=0",
+  ],
+  [[["cdn-cache-control", "max-age=600, stale-while-revalidate=60"]], "max-age=0"],
+  [[["surrogate-control", "max-age=600+60"], ["cache-control", "s-maxage=7"]], "max-age=0"],
+];
+
+Deno.test("endLifetime() sends max-age=0 in place of all that states a lifetime with what is stale after a purge", async () => {
+  for (const [said, sent] of PURGED) {
+    const purges = new PurgeTable();
+    const store = createTieredStore({ memory: createMemoryTier({ limitBytes: 1 << 20 }), disk: null, purges });
+    const lines: [string, string][] = [...said, ["expires", "Fri, 01 Jan 2100 00:00:00 GMT"], ["pragma", "x"], [
+      "age",
+      "5",
+    ]];
+    await withOrigin(
+      (exchange) => exchange.reply({ fields: [["etag", '"1"'], ...lines], body: "one" }),
+      async (gateway) => {
+        const { ask, clock, idle } = gateway;
+        await ask("/a");
+        clock.advance(1_000);
+        purges.add(newPurge({ kind: "all", listener: null }, { soft: true, nowMs: clock.now() }));
+        clock.advance(1_000);
+        for (const options of [{}, { method: "HEAD" }, { headers: { range: "bytes=0-1" } }]) {
+          const { headers, cacheStatus, status } = await ask("/a", options);
+          assert.match(cacheStatus, /hit; ttl=-/);
+          assert.deepEqual([headers.get("cache-control"), headers.get("age")], [sent, "7"], `${status}`);
+          for (const name of ["expires", "pragma", "cdn-cache-control"]) assert.equal(headers.get(name), null);
+          // The validation behind it is of no use here: it would make it fresh again.
+          purges.add(newPurge({ kind: "all", listener: null }, { soft: true, nowMs: clock.now() }));
+        }
+        await idle();
+      },
+      { store },
+    );
   }
 });

@@ -7,10 +7,11 @@ import { type GatewayParts, inParts, sentField, withOrigin } from "../pipeline/i
 const SIMPLE = /^"[A-Za-z0-9_-]+"$/;
 const MODIFIED = "Thu, 01 Jan 2026 00:00:00 GMT";
 
-/** A picture by its signature; the rest is of no matter here. */
+/** A picture by its signature and its end; the rest is of no matter here. */
 function picture(length: number): Uint8Array {
   const bytes = new Uint8Array(length).fill(7);
-  bytes.set([0xff, 0xd8, 0xff, 0xe0]);
+  bytes.set([0xff, 0xd8, 0xff, 0xda]);
+  bytes.set([0xff, 0xd9], length - 2);
   return bytes;
 }
 

@@ -28,10 +28,12 @@ export interface FieldRow {
   readonly isAtOnce?: true;
   /** The origin's part; else it answers 200, fresh for a minute, with what it was asked. */
   readonly answer?: (asked: Asked) => Promise<void>;
-  /** The requests go to the admin address. */
+  /** The requests go to the admin address, as each does whose `Host` is `127.0.0.1`. */
   readonly isAdmin?: true;
+  /** The client leaves when it has read so many bytes of a response. */
+  readonly leavesAfterBytes?: number;
   /** Throws where it does not hold. */
-  readonly holds: (seen: Seen) => void;
+  readonly holds: (seen: Seen) => void | Promise<void>;
 }
 
 /** One request as the origin got it, with a hand on its connection. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { gzipSync } from "node:zlib";
-import { decodedResponse } from "../../lib/forward/decode.ts";
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { decodedResponse, gzipOf, inAskedCoding } from "../../lib/forward/decode.ts";
 import type { Fields } from "../../lib/http/fields.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../../lib/upstream_client/transport.ts";
 
@@ -101,11 +101,103 @@ Deno.test("decodedResponse() drops what described the coded form, and weakens a 
   assert.deepEqual(decodedResponse(responseOf(small, { fields: weak }).response, 1).fields, [["etag", 'W/"weak"']]);
 });
 
-Deno.test("decodedResponse() leaves other codings as they are", () => {
-  for (const fields of [[], [["content-encoding", "br"]], [["content-encoding", "gzip, br"]]] as Fields[]) {
+Deno.test("decodedResponse() leaves what is not coded as it is, and refuses codings that it does not know", () => {
+  for (const fields of [[], [["content-encoding", "identity"]], [["content-encoding", ""]]] as Fields[]) {
     const { response } = responseOf(small, { fields });
     assert.equal(decodedResponse(response, 1), response);
   }
+  for (const coding of ["compress", "gzip, br", "x-unknown", "gzip, gzip"]) {
+    const { response, body } = responseOf(small, { fields: [["content-encoding", coding]] });
+    assert.throws(() => decodedResponse(response, 1), { kind: "protocol" }, coding);
+    assert.equal(body.cancels, 1, coding);
+  }
+});
+
+const CODERS: Readonly<Record<string, (content: Uint8Array) => Uint8Array>> = {
+  "gzip": gzipSync,
+  "x-gzip": gzipSync,
+  "identity, GZip": gzipSync,
+  "br": brotliCompressSync,
+  "zstd": zstdCompressSync,
+  "deflate": deflateSync,
+  "Deflate": deflateRawSync,
+};
+
+Deno.test("decodedResponse() decodes every coding there is, small and large, and nothing of an empty body", async () => {
+  for (const [coding, code] of Object.entries(CODERS)) {
+    const fields: Fields = [["content-encoding", coding]];
+    for (const content of [small, large]) {
+      for (const chunked of [false, true]) {
+        const { response } = responseOf(code(content), { fields, chunked });
+        assert.deepEqual(await readAll(decodedResponse(response, LIMIT_BYTES).body), content, coding);
+        // The runtime does not say of zstd that its end is missing; what is verified is looked at afterwards.
+        if (coding === "zstd") continue;
+        const cut = responseOf(code(content).subarray(0, -5), { fields, chunked });
+        await assert.rejects(readAll(decodedResponse(cut.response, LIMIT_BYTES).body), { kind: "protocol" }, coding);
+      }
+    }
+    const empty = responseOf(new Uint8Array(0), { fields, chunked: true });
+    assert.equal((await readAll(decodedResponse(empty.response, LIMIT_BYTES).body)).length, 0, coding);
+    const bomb = responseOf(code(new Uint8Array(4 << 20)), { fields });
+    await assert.rejects(readAll(decodedResponse(bomb.response, LIMIT_BYTES).body), { kind: "too_large" }, coding);
+  }
+});
+
+Deno.test("decodedResponse() decodes JSON that two have coded, neither knowing of the other", async () => {
+  const fields: Fields = [["content-encoding", "gzip"], ["content-type", "application/json"]];
+  const { response } = responseOf(gzipSync(gzipSync(small)), { fields });
+  assert.deepEqual(await readAll(decodedResponse(response, LIMIT_BYTES).body), small);
+  const archive: Fields = [["content-encoding", "gzip"], ["content-type", "application/gzip"]];
+  const whole = responseOf(gzipSync(gzipSync(small)), { fields: archive });
+  assert.deepEqual(
+    await readAll(decodedResponse(whole.response, LIMIT_BYTES).body),
+    new Uint8Array(gzipSync(small)),
+  );
+});
+
+Deno.test("gzipOf() has the coded bytes when all has been read, while they are not many", async () => {
+  for (const [content, chunked] of [[small, false], [small, true], [large, true]] as const) {
+    const coded = Uint8Array.from(gzipSync(content));
+    const { body } = decodedResponse(responseOf(coded, { chunked }).response, LIMIT_BYTES);
+    assert.equal(gzipOf(body), null);
+    await readAll(body);
+    assert.deepEqual(gzipOf(body), coded);
+  }
+  const many = gzipSync(new Uint8Array(randomBytes(1_200_000)));
+  const { body } = decodedResponse(responseOf(many, { chunked: true }).response, 4 << 20);
+  await readAll(body);
+  assert.equal(gzipOf(body), null);
+  assert.equal(gzipOf(responseOf(small).response.body), null);
+});
+
+Deno.test("inAskedCoding() decodes what was not asked for, and leaves what was, is a part, or is empty", async () => {
+  const coded = (coding: string, more: Partial<UpstreamResponse> = {}) => ({
+    ...responseOf(CODERS[coding]!(small), { fields: [["content-encoding", coding]] }).response,
+    ...more,
+  });
+  const rows: readonly (readonly [coding: string, asked: string | null, isDecoded: boolean])[] = [
+    ["gzip", "gzip", false],
+    ["x-gzip", "gzip", false],
+    ["gzip", "*", false],
+    ["gzip", null, true],
+    ["gzip", "identity", true],
+    ["gzip", "gzip;q=0, br", true],
+    ["br", "gzip", true],
+    ["zstd", "br, gzip", true],
+    ["br", "gzip, deflate, br", false],
+  ];
+  for (const [coding, asked, isDecoded] of rows) {
+    const response = coded(coding);
+    const form = inAskedCoding(response, asked, LIMIT_BYTES);
+    assert.equal(form !== response, isDecoded, `${coding} for ${asked}`);
+    if (isDecoded) assert.deepEqual(await readAll(form.body), small);
+  }
+  for (const status of [206, 304]) {
+    const part = coded("gzip", { status });
+    assert.equal(inAskedCoding(part, "identity", LIMIT_BYTES), part);
+  }
+  const { response: empty } = responseOf(new Uint8Array(0));
+  assert.equal(inAskedCoding(empty, "identity", LIMIT_BYTES), empty);
 });
 
 Deno.test("decodedResponse() lets go of the body below when it is cancelled, before, during and after reading", async () => {

@@ -78,7 +78,7 @@ Deno.test("withoutSecret() looks into what comes in gzip, and into what is read 
 });
 
 Deno.test("withoutSecret() takes no content in a coding that it cannot look into, and nobody asked for", () => {
-  for (const coding of ["br", "zstd", "gzip, br"]) {
+  for (const coding of ["compress", "gzip, br"]) {
     const coded = response([["content-encoding", coding]], [bytes(KEY)]);
     let cancels = 0;
     const body = { ...coded.body, cancel: () => void cancels++ };

@@ -82,3 +82,9 @@ Deno.test("requestSettings() tells which overrides match, and what images become
   });
   assert.match(picture["pictures"]!, /webp/);
 });
+
+Deno.test("requestSettings() tells where s-maxage leaves stale-while-revalidate in force", async () => {
+  const said = async (cache: Mapping) => (await settingsOf({ cache }))["shared_stale"];
+  assert.equal(await said({ shared_stale: true }), "s-maxage does not forbid stale-while-revalidate");
+  assert.deepEqual([await said({}), await said({ shared_stale: true, mode: "off" })], [undefined, undefined]);
+});

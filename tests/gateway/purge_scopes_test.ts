@@ -44,6 +44,15 @@ Deno.test("purgeScopes() finds the listeners that a URL's request would come to,
   assert.equal(url("/artful", "art"), 'No listener "art" serves "/artful"');
 });
 
+Deno.test("purgeScopes() finds listeners in whatever spelling of the same bytes a path is given", () => {
+  const art = (by: PurgeOrder["by"], value: string) => planOf({ by, value, listener: "art" });
+  assert.deepEqual(art("url", "/%61rt/%7ea.jpg"), [{ kind: "url", listener: "art", target: "/~a.jpg" }]);
+  assert.deepEqual(art("url", "/x/../art/./caf\u00e9"), [{ kind: "url", listener: "art", target: "/caf%C3%A9" }]);
+  assert.deepEqual(art("prefix", "/ar%74/caf%c3%a9/"), [{ kind: "prefix", listener: "art", prefix: "/caf%C3%A9/" }]);
+  assert.deepEqual(art("glob", "/%61rt/*"), [{ kind: "glob", listener: "art", pattern: "/art/*", base: "/art" }]);
+  assert.equal(art("url", "/%2561rt/a"), 'No listener "art" serves "/%2561rt/a"');
+});
+
 Deno.test("purgeScopes() reads prefixes as clients do, where the listener strips its own too", () => {
   const prefix = (value: string, listener: string | null = null) => planOf({ by: "prefix", value, listener });
   assert.deepEqual(prefix("/art/posters/", "art"), [{ kind: "prefix", listener: "art", prefix: "/posters/" }]);

@@ -1,12 +1,8 @@
 import { judgeImport, judgePlace } from "./levels.ts";
 import { relativeToRoot, resolveReference, visitReferences } from "./syntax.ts";
 
-/** Packages that only tests may import. */
-const TEST_PACKAGES: ReadonlySet<string> = new Set([
-  "moviedb-promise",
-  "themoviedb-javascript-library",
-  "tmdb-ts",
-]);
+/** A package of npm with its exact version: how tests name what the product does not use, so that no start fetches it. */
+const PINNED_PACKAGE = /^npm:(?:@[\w.-]+\/)?[\w.-]+@\d+\.\d+\.\d+$/;
 
 /** Lint plugin `house-levels`: imports go down, rooms that never meet do not, dependencies are those of deno.json. */
 const plugin: Deno.lint.Plugin = {
@@ -43,11 +39,9 @@ function checkPackages(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
 }
 
 function judgePackage(from: string, specifier: string): string | undefined {
+  if (from.startsWith("tests/") && PINNED_PACKAGE.test(specifier)) return undefined;
   if (/^(npm|jsr|https?):/.test(specifier)) {
     return `"${specifier}" is pinned here: name the package in deno.json "imports" with its exact version and import it by that name`;
-  }
-  if (TEST_PACKAGES.has(specifier) && !from.startsWith("tests/")) {
-    return `"${specifier}" is a package for tests only: ${from} ships without it`;
   }
   return undefined;
 }

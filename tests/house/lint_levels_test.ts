@@ -39,11 +39,13 @@ Deno.test("lint_levels lets a clean file pass", () => {
   assert.deepEqual(messages("lib/cache/memory_tier.ts", source), []);
 });
 
-Deno.test("lint_levels refuses packages that deno.json does not pin, and test packages in the product", () => {
+Deno.test("lint_levels refuses packages that deno.json does not pin; tests may name others, with their exact version", () => {
   assert.match(messages("lib/http/a.ts", `import { z } from "npm:zod@4";`)[0] ?? "", /deno\.json "imports"/);
   assert.match(messages("tests/a_test.ts", `import "https://example.com/x.ts";`)[0] ?? "", /deno\.json "imports"/);
-  assert.match(messages("lib/http/a.ts", `import { MovieDb } from "moviedb-promise";`)[0] ?? "", /tests only/);
-  assert.deepEqual(messages("tests/a_test.ts", `import { MovieDb } from "moviedb-promise";`), []);
+  const pinned = `import { MovieDb } from "npm:moviedb-promise@4.0.8";`;
+  assert.match(messages("lib/http/a.ts", pinned)[0] ?? "", /deno\.json "imports"/);
+  assert.deepEqual(messages("tests/a_test.ts", pinned), []);
+  assert.match(messages("tests/a_test.ts", `import "npm:moviedb-promise@4";`)[0] ?? "", /exact version/);
 });
 
 Deno.test("lint_levels refuses a file in a room without a level", () => {

@@ -175,7 +175,28 @@ Deno.test("deno.json: every command is a task, `usher` is all of them, and none 
   }
 });
 
-Deno.test("Dockerfile fetches the very `sharp` that deno.json pins", () => {
+Deno.test("Dockerfile, program and tests name the same `sharp`, and deno.all.lock has every package", () => {
+  const [named] = /npm:sharp@[\d.]+/.exec(readText("lib/image/sharp_codec.ts"))!;
+  assert.ok(readText("Dockerfile").includes(`deno cache --frozen ${named} `));
+  const lock = JSON.parse(readText("deno.all.lock"));
+  const small = JSON.parse(readText("deno.lock"));
+  const sources = files.filter((path) =>
+    /^(?:lib|routes|tests)\/.*\.ts$/.test(path) && !path.startsWith("tests/house/")
+  );
+  const all = sources.flatMap((path) =>
+    readText(path).match(/(?<=from "|import\(")npm:[^"$]+@\d+\.\d+\.\d+(?=")/g) ?? []
+  );
+  assert.ok(all.includes(named));
+  for (const specifier of [...all, ...Object.keys(small.specifiers)]) {
+    assert.ok(specifier in lock.specifiers, specifier);
+  }
+  for (const [name, { integrity }] of Object.entries(small.npm as Record<string, { integrity: string }>)) {
+    assert.equal(lock.npm[name].integrity, integrity, name);
+  }
+});
+
+Deno.test("deno.lock holds what a start imports and nothing more: `deno task` fetches all that it names", () => {
   const { imports } = JSON.parse(readText("deno.json"));
-  assert.ok(readText("Dockerfile").includes(`deno cache --frozen ${imports.sharp} `));
+  const { specifiers } = JSON.parse(readText("deno.lock"));
+  assert.deepEqual(Object.keys(specifiers).sort(), Object.values(imports).map(String).sort());
 });

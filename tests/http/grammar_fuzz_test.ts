@@ -3,12 +3,12 @@ import { requestDirectives, responseDirectives } from "../../lib/http/cache_cont
 import { forwardedStatus } from "../../lib/http/cache_status.ts";
 import { acceptsCoding, negotiateCoding } from "../../lib/http/content_coding.ts";
 import { parseHttpDate } from "../../lib/http/http_date.ts";
-import { splitList } from "../../lib/http/list.ts";
+import { parseWeighted, splitList } from "../../lib/http/list.ts";
 import { parseRange } from "../../lib/http/ranges.ts";
 import { parseDictionary } from "../../lib/http/structured_fields.ts";
 import { surrogateDirectives, targetedDirectives } from "../../lib/http/targeted_cache_control.ts";
 import { listMatches, strongMatch, weakMatch } from "../../lib/http/validators.ts";
-import { normalizeSelecting, parseWeighted, varyNames } from "../../lib/http/vary.ts";
+import { normalizeSelecting, varyNames } from "../../lib/http/vary.ts";
 import { assertLinear } from "../linear_time.ts";
 
 /** Pieces that mean something somewhere, and some that mean nothing. */

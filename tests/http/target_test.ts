@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { hasDotSegment, hostOf, isAuthority, splitTarget } from "../../lib/http/target.ts";
+import {
+  beginningInOneSpelling,
+  hasDotSegment,
+  hostOf,
+  inOneSpelling,
+  isAuthority,
+  splitTarget,
+} from "../../lib/http/target.ts";
 import { seededRandom } from "../pool/seeded_random.ts";
 import { assertLinear } from "../linear_time.ts";
 
@@ -158,4 +165,51 @@ Deno.test("hostOf() is the name in lower case, without port and root dot", () =>
     "": "",
   };
   for (const [authority, host] of Object.entries(hosts)) assert.equal(hostOf(authority), host, authority);
+});
+
+Deno.test("inOneSpelling() is one text for spellings of the same bytes (RFC 3986 §6.2.2)", () => {
+  const alike: readonly (readonly string[])[] = [
+    ["/caf%C3%A9", "/caf%c3%a9", "/café", "/c%61f%C3%A9", "/caf%C3%A9?"],
+    ["/a-b._~c?d=e", "/%61%2Db%2e%5F%7ec?%64=%65"],
+    ["/a%2Fb", "/a%2fb"],
+    ["/a%20b?c=%22", '/a b?c="'],
+    ["/%", "/%"],
+    ["/%e", "/%e"],
+  ];
+  for (const [first = "", ...others] of alike) {
+    for (const other of others) assert.equal(inOneSpelling(other), inOneSpelling(first), `${first} | ${other}`);
+  }
+});
+
+Deno.test("inOneSpelling() keeps apart what is not the same", () => {
+  const different = [
+    "/a/b",
+    "/a%2Fb",
+    "/a%252Fb",
+    "/a?b",
+    "/a%3Fb",
+    "/a+b",
+    "/a%2Bb",
+    "/a%20b",
+    "/A/b",
+    "/a//b",
+    "/a/b/",
+  ];
+  assert.equal(new Set(different.map(inOneSpelling)).size, different.length);
+  assert.equal(beginningInOneSpelling("/%61?"), "/a?");
+});
+
+Deno.test("inOneSpelling() finds what a target was before any of its bytes was escaped (seeded)", () => {
+  const random = seededRandom(3986);
+  const letters = "abcXYZ019-._~/?&=:@!$'()*,;";
+  for (let turn = 0; turn < 2_000; turn++) {
+    const target = `/${Array.from({ length: 12 }, () => letters[Math.floor(random() * letters.length)]).join("")}`;
+    const spelled = Array.from(target, (letter) => {
+      if (!/[\w.~-]/.test(letter) || random() < 0.5) return letter;
+      const hex = letter.charCodeAt(0).toString(16);
+      return `%${random() < 0.5 ? hex : hex.toUpperCase()}`;
+    }).join("");
+    assert.equal(inOneSpelling(spelled), inOneSpelling(target), `${target} | ${spelled}`);
+    if (!target.endsWith("?")) assert.equal(inOneSpelling(inOneSpelling(spelled)), inOneSpelling(spelled));
+  }
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { normalizeSelecting, parseWeighted, selectingFields, varyNames } from "../../lib/http/vary.ts";
+import { normalizeSelecting, selectingFields, varyNames } from "../../lib/http/vary.ts";
 
 Deno.test("varyNames() reads names once, sorted, in lower case (RFC 9110 §12.5.5)", () => {
   const cases: [vary: string | null, names: readonly string[] | null][] = [
@@ -99,19 +99,4 @@ Deno.test("normalizeSelecting() remembers values without mixing names or growing
 Deno.test("selectingFields() tells an absent field from an empty one (RFC 9111 §4.1)", () => {
   const header = (name: string) => name === "foo" ? "" : name === "bar" ? "1 , 2" : null;
   assert.deepEqual(selectingFields(["bar", "baz", "foo"], header), [["bar", "1,2"], ["baz", null], ["foo", ""]]);
-});
-
-Deno.test("parseWeighted() takes a malformed weight for 1 (RFC 9110 §12.4.2)", () => {
-  const cases: [member: string, text: string, weight: number][] = [
-    ["gzip", "gzip", 1],
-    ["gzip;q=0", "gzip", 0],
-    ["gzip;q=0.001", "gzip", 0.001],
-    ["gzip ; Q=1.000", "gzip", 1],
-    ["gzip;q=2", "gzip", 1],
-    ["gzip;q=", "gzip", 1],
-    ["gzip;q=-1", "gzip", 1],
-    ["text/html;level=1;q=0.4", "text/html;level=1", 0.4],
-    ["q=0.3", "q=0.3", 1],
-  ];
-  for (const [member, text, weight] of cases) assert.deepEqual(parseWeighted(member), { text, weight }, member);
 });

@@ -15,7 +15,7 @@ interface Drawing {
   metadata(): Promise<{ format?: string; width?: number; height?: number; pages?: number; compression?: string }>;
 }
 
-const { default: sharp } = await import("sharp") as unknown as { default: Sharp };
+const { default: sharp } = await import("npm:sharp@0.35.5") as unknown as { default: Sharp };
 
 /** What a drawn picture is like. */
 export interface Drawn {
@@ -28,7 +28,10 @@ export interface Drawn {
 }
 
 /** Draws a picture in a format; not the same bytes each time. */
-export async function drawn(format: "jpeg" | "png" | "webp" | "gif", picture: Drawn): Promise<Uint8Array<ArrayBuffer>> {
+export async function drawn(
+  format: "jpeg" | "png" | "webp" | "gif" | "avif",
+  picture: Drawn,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { width, height, look = "soft", orientation, quality = 90 } = picture;
   const noise = { type: "gaussian", mean: 128, sigma: 60 };
   const canvas = sharp({ create: { width, height, channels: 3, background: "#000", noise } });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MovieDb, type MovieResponse } from "moviedb-promise";
+import { MovieDb, type MovieResponse } from "npm:moviedb-promise@4.0.8";
 import type { ScannedTitle, ScanOptions, ScanResult } from "./scanned.ts";
 
 type MovieWithParts = MovieResponse & { readonly images?: { readonly posters: readonly unknown[] } };

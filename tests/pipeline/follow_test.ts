@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { eventually, withOrigin } from "./in_process_gateway.ts";
 
-Deno.test("follow() lets a request go on its own that selects another response", () =>
+Deno.test("follow() has a request wait for the variant that it selects", () =>
   withOrigin(async (exchange) => {
     await exchange.wait(20);
     const language = exchange.head.fields.find(([name]) => name === "accept-language")?.[1];
@@ -12,7 +12,8 @@ Deno.test("follow() lets a request go on its own that selects another response",
     );
     assert.deepEqual(answers.map(({ text }) => text), ["de", "fr", "de"]);
     assert.equal(origin.heads.length, 2);
-    assert.match(answers[1]!.cacheStatus, /detail=not-shared/);
+    assert.match(answers[1]!.cacheStatus, /fwd=vary-miss; stored/);
+    assert.match(answers[2]!.cacheStatus, /collapsed/);
   }));
 
 Deno.test("follow() gives a shared failure to all who wait, and starts anew for the next", () =>
@@ -96,3 +97,33 @@ Deno.test("follow() goes on for a document that waits for its whole to be change
     }],
   });
 });
+
+Deno.test("a herd makes one request for each variant that it wants, and one validation of each later", () =>
+  withOrigin(async (exchange) => {
+    const header = (wanted: string) => exchange.head.fields.find(([name]) => name === wanted)?.[1] ?? "";
+    await exchange.wait(10);
+    const coding = /br/.test(header("accept-encoding")) ? "br" : "gzip";
+    const fields: [string, string][] = [["cache-control", "max-age=60, stale-while-revalidate=60"], [
+      "etag",
+      `"${coding}"`,
+    ]];
+    if (header("if-none-match") === `"${coding}"`) return await exchange.reply({ status: 304, fields });
+    await exchange.reply({ fields: [...fields, ["content-encoding", coding]], body: coding });
+  }, async ({ ask, clock, idle }, origin) => {
+    const lists = Array.from({ length: 16 }, (_, index) => index % 2 === 0 ? "gzip, deflate" : "br, gzip");
+    const herd = () => Promise.all(lists.map((list) => ask("/a", { headers: { "accept-encoding": list } })));
+    const expected = lists.map((list) => list.startsWith("br") ? "br" : "gzip");
+    const codings = (answers: Awaited<ReturnType<typeof herd>>) =>
+      answers.map(({ headers }) => headers.get("content-encoding"));
+    assert.deepEqual(codings(await herd()), expected);
+    assert.equal(origin.heads.length, 2);
+    await idle();
+    clock.advance(61_000);
+    assert.deepEqual(codings(await herd()), expected, "stale, while both are validated");
+    await idle();
+    assert.equal(origin.heads.length, 4);
+    // A validation of the one has not ended the other.
+    const answers = await herd();
+    assert.ok(answers.every(({ cacheStatus }) => /; hit; ttl=60/.test(cacheStatus)), answers[0]!.cacheStatus);
+    assert.equal(origin.heads.length, 4);
+  }));

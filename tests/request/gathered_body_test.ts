@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BoundedCopy, concat, gather, inTurn, resumed } from "../../lib/request/gathered_body.ts";
+import { BoundedCopy, concat, gather, inTurn, resumed, wholeBody } from "../../lib/request/gathered_body.ts";
 import type { UpstreamBody } from "../../lib/upstream_client/transport.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
@@ -46,6 +46,21 @@ Deno.test("gather() stops where there is no room, and says so", async () => {
     admit: (count) => (room -= count) >= 0,
   });
   assert.deepEqual(gathered, { whole: null, chunks: [bytes(1, 2), bytes(3, 4)], reason: "fill-memory-full" });
+});
+
+Deno.test("gather() stops when its time is over, and gives back what it read", async () => {
+  let reads = 0;
+  const body = bodyOf([bytes(1), bytes(2), bytes(3)]);
+  const gathered = await gather(body, { limitBytes: 100, admit: () => true, isOver: () => ++reads === 2 });
+  assert.deepEqual(gathered, { whole: null, chunks: [bytes(1), bytes(2)], reason: "too-slow" });
+  assert.deepEqual(await body.read(), bytes(3));
+});
+
+Deno.test("gather() takes what is there as a whole without reading it", async () => {
+  const there = { ...bodyOf([new Error("read")]), whole: bytes(1, 2) };
+  assert.deepEqual(await gather(there, roomy), { whole: bytes(1, 2) });
+  assert.deepEqual(await gather(wholeBody(bytes(3)), roomy), { whole: bytes(3) });
+  assert.deepEqual(await wholeBody(bytes(4)).read(), bytes(4));
 });
 
 Deno.test("gather() rejects with what the body breaks off with", async () => {

@@ -68,9 +68,11 @@ Deno.test("adminApp() purges what a request names", async () => {
   const response = await ask(view, "/purge", { method: "POST", headers, body });
   assert.equal(response.status, 200);
   assert.deepEqual(await response.json(), {
+    asked: { tag: "movie:550", listener: "api", hard: true },
     soft: false,
     listeners: ["api"],
     workers: 2,
+    matched: 4,
     persisted: true,
     duration_ms: 3,
   });

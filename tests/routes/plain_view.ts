@@ -27,7 +27,8 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
       asked.push(`purge ${order.by} ${order.value} of ${order.listener} hard=${order.hard} by ${actor}`);
       const { listener } = order;
       const listeners = listener === null ? null : [listener];
-      return Promise.resolve({ ok: true, soft: !order.hard, listeners, workers: 2, persisted: true, durationMs: 3 });
+      const counted = { workers: 2, named: 4 };
+      return Promise.resolve({ ok: true, soft: !order.hard, listeners, ...counted, persisted: true, durationMs: 3 });
     },
     prewarm: (order, actor) => {
       asked.push(`prewarm ${order.listener} ${order.targets?.join(" ") ?? "as configured"} by ${actor}`);

@@ -91,7 +91,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const child = new Deno.Command(program!, {
     args: [
       ...before,
-      ...["run", "--no-prompt", ...startPermissions(directory), ...options.permissions ?? []],
+      // With the lock file of `deno task start`: the other one would have to be changed where pictures are converted.
+      ...["run", "--no-prompt", "--lock=deno.all.lock", ...startPermissions(directory), ...options.permissions ?? []],
       ...["main.ts", "start", "--config", configPath],
     ],
     env: { NO_COLOR: "1", USHER_TEST_HOOKS: "1", ...options.env },

@@ -28,6 +28,8 @@ export interface RawOptions {
   readonly timeoutMs?: number;
   /** The request is HEAD: its response has no content. */
   readonly isHead?: boolean;
+  /** Leaves when it has read so many bytes. */
+  readonly leavesAfterBytes?: number;
 }
 
 /** Sends bytes as they are (text as Latin-1) on a connection of their own and reads until the server closes it. */
@@ -35,7 +37,7 @@ export async function rawRequest(port: number, request: string, options: RawOpti
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const timer = setTimeout(() => connection.close(), options.timeoutMs ?? 120_000);
   const sending = send(connection, Uint8Array.from(request, (letter) => letter.charCodeAt(0)));
-  const bytes = await readToEnd(connection);
+  const bytes = await readToEnd(connection, options.leavesAfterBytes ?? Infinity);
   clearTimeout(timer);
   await sending;
   try {
@@ -62,12 +64,15 @@ async function send(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
   }
 }
 
-async function readToEnd(connection: Deno.Conn): Promise<Uint8Array> {
+async function readToEnd(connection: Deno.Conn, mostBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let bytes = 0;
   const buffer = new Uint8Array(65_536);
   try {
     for (let size = await connection.read(buffer); size !== null; size = await connection.read(buffer)) {
       chunks.push(buffer.slice(0, size));
+      bytes += size;
+      if (bytes >= mostBytes) break;
     }
   } catch {
     // A reset: what came before it counts.

@@ -12,7 +12,7 @@ const JSON_TYPE = /^application\/json(?:;|$)/;
 const RATE_FIELDS = { "x-ratelimit-limit": "40", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1" };
 const poster = filePath("poster", "movie/550");
 const logo = filePath("logo", "movie/550");
-const jpeg = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 16, 74, 70, 73, 70, 0);
+const jpeg = Uint8Array.of(0xff, 0xd8, 0xff, 0xda, 0, 2, 74, 70, 73, 70, 0, 0xff, 0xd9);
 const apiListeners = [{ name: "api", prefix: "/3", pool: "api" }, { name: "images", prefix: "/t/p", pool: "images" }];
 
 /** Runs a test with a gateway for the API and the images of a TMDB-shaped origin. */

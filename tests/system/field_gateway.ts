@@ -34,7 +34,7 @@ export async function startFieldGateway(sheet: FieldSheet): Promise<FieldGateway
         });
       }
       try {
-        row.holds({ responses: await responsesOf(row, gateway), asked });
+        await row.holds({ responses: await responsesOf(row, gateway), asked });
         return null;
       } catch (error) {
         return error instanceof Error ? error.message : String(error);
@@ -45,12 +45,20 @@ export async function startFieldGateway(sheet: FieldSheet): Promise<FieldGateway
 }
 
 async function responsesOf(row: FieldRow, gateway: RunningGateway): Promise<RawResponse[]> {
-  const port = row.isAdmin ? Number(new URL(gateway.adminUrl).port) : gateway.port;
-  const ask = (request: string) => rawRequest(port, request, { isHead: request.startsWith("HEAD ") });
+  const adminPort = Number(new URL(gateway.adminUrl).port);
+  const { leavesAfterBytes } = row;
+  const portOf = (request: string) => row.isAdmin || isForAdmin(request) ? adminPort : gateway.port;
+  const ask = (request: string) =>
+    rawRequest(portOf(request), request, { isHead: request.startsWith("HEAD "), leavesAfterBytes });
   if (row.isAtOnce) return await Promise.all(row.requests.map(ask));
   const responses: RawResponse[] = [];
   for (const request of row.requests) responses.push(await ask(request));
   return responses;
+}
+
+/** What goes to the address itself is an operator's; listeners are told apart by names. */
+function isForAdmin(request: string): boolean {
+  return request.includes("\r\nHost: 127.0.0.1\r\n");
 }
 
 function echo(exchange: ScriptedExchange, body: string): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MovieDb, type MovieResponse } from "moviedb-promise";
+import { MovieDb, type MovieResponse } from "npm:moviedb-promise@4.0.8";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { demoConfig } from "../origins/demo_config.ts";
 import { startGateway } from "./_gateway.ts";

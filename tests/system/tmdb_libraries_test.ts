@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import theMovieDb from "themoviedb-javascript-library";
-import { TMDB } from "tmdb-ts";
+import theMovieDb from "npm:themoviedb-javascript-library@3.0.3";
+import { TMDB } from "npm:tmdb-ts@2.3.0";
 import { demoToken } from "../origins/tmdb_accounts.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { demoConfig } from "../origins/demo_config.ts";

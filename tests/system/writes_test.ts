@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { demoApiKey, startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
 import { demoToken } from "../origins/tmdb_accounts.ts";
-import { fetched } from "./_gateway.ts";
+import { startScriptedOrigin } from "../origins/scripted_origin.ts";
+import { eventually } from "./_eventually.ts";
+import { fetched, type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { startDemoGateway } from "./demo_gateway.ts";
+import { testConfig } from "./test_config.ts";
 
 interface Write {
   readonly method: string;
@@ -102,4 +105,53 @@ Deno.test("ratings, sessions and lists pass byte by byte, each once, and their a
     await direct.close();
     await origin.close();
   }
+});
+
+Deno.test("what a user has written to a list no worker serves as it was, nor the next process", async () => {
+  await using stack = new AsyncDisposableStack();
+  let items = 1;
+  const origin = stack.adopt(
+    await startScriptedOrigin(async (exchange) => {
+      await exchange.body();
+      if (exchange.head.method !== "GET") items++;
+      const fields: [string, string][] = [["content-type", "application/json"]];
+      await exchange.reply({
+        status: exchange.head.method === "POST" ? 201 : 200,
+        fields,
+        body: JSON.stringify({ items }),
+      });
+    }),
+    (running) => running.close(),
+  );
+  const config = (places: GatewayPlaces) =>
+    testConfig(places, {
+      pools: { tmdb: { type: "tmdb-api", health: false, upstreams: [origin.url], key_mode: "pass" } },
+      listeners: [{ name: "v3", prefix: "/3", pool: "tmdb" }, { name: "v4", prefix: "/4", pool: "tmdb" }],
+    });
+  const lists = ["/3/list/5", "/3/list/5?language=de", "/4/list/5?page=2"];
+  const show = async (gateway: RunningGateway, what: string) => {
+    for (let turn = 0; turn < 4; turn++) {
+      for (const list of lists) {
+        const { bytes } = await fetched(gateway.url + list);
+        assert.equal(new TextDecoder().decode(bytes), JSON.stringify({ items }), `${list} ${what}`);
+      }
+    }
+  };
+  const first = await startGateway({ config });
+  await show(first, "at first");
+  const onDisk = async () =>
+    (await (await fetch(`${first.adminUrl}/status`)).json()).cache.disk.entries >= lists.length;
+  await eventually("the lists are on disk", onDisk);
+  for (const [method, target] of [["POST", "/3/list/5/add_item?session_id=s"], ["PUT", "/4/list/5/items"]] as const) {
+    const asked = origin.heads.length;
+    assert.ok((await fetched(first.url + target, { method, body: "{}", headers: JSON_TYPE })).status < 300);
+    await show(first, `after ${method}`);
+    assert.equal(origin.heads.length - asked, 1 + lists.length, "each list is fetched once, in all workers together");
+  }
+  // One more, after which nobody reads: what is on disk is as it was before.
+  await fetched(`${first.url}/3/list/5/clear?session_id=s`, { method: "POST", body: "{}", headers: JSON_TYPE });
+  first.signal("SIGTERM");
+  await first.ended();
+  const second = stack.adopt(await startGateway({ config, directory: first.directory }), (running) => running.close());
+  await show(second, "in the next process");
 });

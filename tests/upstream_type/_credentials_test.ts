@@ -78,16 +78,28 @@ Deno.test("isUserQuery() finds users however the query spells them", () => {
     "a=1;session_id=2",
     "session_id[]=1",
     "s%65ssion%5Fid=1",
-    "append_to_response=credits,account_states",
-    "append_to_response=credits%2Caccount%5fstates",
+    "append_to_response=credits,account_states&session_id=1",
+    "append_to_response=account_states;session_id=1",
+    "append_to_response=account_states%26session_id=1",
+    "append_to_response=account_states,session_id",
     "append_to_response[]=account_states",
+    "append_to_response=my_account_states",
+    "x=account_states",
     "request_token=0",
     "a=1;api_key=0",
     "q=1%26api_key=0",
   ];
   for (const query of users) assert.ok(isUserQuery(query), query);
   for (
-    const query of ["", "api_key=0", "a=1&api_key=0&language=de", "append_to_response=credits,images", "query=session"]
+    const query of [
+      ...["", "api_key=0", "a=1&api_key=0&language=de", "append_to_response=credits,images", "query=session"],
+      // Without a session these are nobody's.
+      ...[
+        "append_to_response=account_states",
+        "api_key=0&append_to_response=credits,account_states,images&language=de",
+      ],
+      ...["append_to_response=credits%2Caccount%5fstates", "append_to_response=account_states%2cvideos"],
+    ]
   ) {
     assert.ok(!isUserQuery(query), query);
   }

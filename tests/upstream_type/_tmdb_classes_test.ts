@@ -52,9 +52,17 @@ Deno.test("classifyTmdb() shares nothing that names a user", () => {
       authorization,
     );
   }
-  for (const query of ["session_id=1", "guest_session_id=1", "append_to_response=credits,account_states"]) {
+  for (const query of ["session_id=1", "guest_session_id=1", "append_to_response=account_states&session_id=1"]) {
     assert.notEqual(classifyTmdb(requestFor(`/3/movie/550?${query}`)).private, null, query);
   }
+});
+
+Deno.test("classifyTmdb() shares appended account states where nobody is named: by a key or a read token, but not by a user's token", () => {
+  const target = "/3/movie/550?append_to_response=account_states,credits";
+  assert.equal(classifyTmdb(requestFor(target)).private, null);
+  const byUser = requestFor(target, { fields: { authorization: `Bearer ${userToken}` } });
+  assert.equal(classifyTmdb(byUser).private, "user-authorization");
+  assert.equal(classifyTmdb(requestFor("/3/movie/550/account_states")).private, "user-state");
 });
 
 Deno.test("classifyTmdb() does not tell values of the request in its reason", () => {

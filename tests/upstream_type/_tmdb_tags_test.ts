@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { apiTags } from "../../lib/upstream_type/_tmdb_tags.ts";
+import { apiTags, writtenTags } from "../../lib/upstream_type/_tmdb_tags.ts";
 import { requestFor } from "./_requests.ts";
 
 const CASES: ReadonlyArray<readonly [target: string, tags: readonly string[]]> = [
@@ -18,4 +18,35 @@ const CASES: ReadonlyArray<readonly [target: string, tags: readonly string[]]> =
 
 Deno.test("apiTags() names what a response is about, its language and its class", () => {
   for (const [target, tags] of CASES) assert.deepEqual(apiTags(requestFor(target)), tags, target);
+});
+
+Deno.test("writtenTags() names what a request changes, by the ids in its path", () => {
+  const cases: ReadonlyArray<readonly [method: string, target: string, tags: readonly string[]]> = [
+    ["POST", "/3/list/5/add_item?session_id=s", ["list:5"]],
+    ["POST", "/3/list/5/remove_item?session_id=s", ["list:5"]],
+    ["POST", "/3/list/5/clear?session_id=s&confirm=true", ["list:5"]],
+    ["DELETE", "/3/list/5?session_id=s", ["list:5"]],
+    ["PUT", "/4/list/5", ["list:5"]],
+    ["POST", "/4/list/5/items", ["list:5"]],
+    ["PUT", "/4/list/5/items", ["list:5"]],
+    ["DELETE", "/4/LIST/5//items", ["list:5"]],
+    ["GET", "/4/list/5/clear", ["list:5"]],
+    ["POST", "/3/movie/550/rating?guest_session_id=g&language=de", ["movie:550"]],
+    ["DELETE", "/3/tv/1399/rating?session_id=s", ["tv:1399"]],
+    ["POST", "/3/tv/1399/season/1/episode/2/rating?session_id=s", ["tv:1399"]],
+    // What these change is no shared response.
+    ["POST", "/3/list?session_id=s", []],
+    ["POST", "/4/list", []],
+    ["POST", "/3/account/1/favorite?session_id=s", []],
+    ["POST", "/3/account/1/watchlist?session_id=s", []],
+    ["DELETE", "/3/authentication/session", []],
+    ["GET", "/3/authentication/token/new", []],
+    ["GET", "/3/list/5", []],
+    ["HEAD", "/4/list/5", []],
+    ["OPTIONS", "/3/list/5", []],
+    ["GET", "/3/movie/550", []],
+  ];
+  for (const [method, target, tags] of cases) {
+    assert.deepEqual(writtenTags({ ...requestFor(target), method, header: () => null }), tags, `${method} ${target}`);
+  }
 });

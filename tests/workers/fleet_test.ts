@@ -263,7 +263,7 @@ Deno.test("purge() reaches every serving worker and those that are starting, bef
   await eventually("the quick ones are up", () => set.slot("serving-0").handle !== null);
   assert.equal(set.slot("serving-1").handle, null);
   purges.push(RULE);
-  assert.equal(await set.fleet.purge([RULE]), 2);
+  assert.deepEqual(await set.fleet.purge([RULE], true), { workers: 2, named: 1 });
   await starting;
   for (const name of ["serving-0", "serving-1"]) {
     assert.equal((await seenBy(set.slot(name).handle))["purged rule"], 1, name);
@@ -278,7 +278,7 @@ Deno.test("purge() replaces a worker that does not take it; the next one begins 
   const first = set.slot("serving-0").handle!;
   set.direct({ "serving-0": ["hangs-purging"] });
   purges.push(RULE);
-  assert.equal(await set.fleet.purge([RULE]), 1);
+  assert.deepEqual(await set.fleet.purge([RULE]), { workers: 1, named: null });
   assert.equal(first.alive, false);
   const second = await replaced(set.slot("serving-0"), first);
   assert.equal((await seenBy(second))["knew rule"], 1);

@@ -23,7 +23,7 @@ async function operationsIn(directory: string) {
     ...{ kvFile, logger, config: () => config, leaseMemory: newLeaseMemory() },
     fleet: {
       read: () => Promise.resolve({ outcome: "busy", body: null, detail: null, retryAfterMs: null }),
-      purge: (rules) => (spread.push(...rules), Promise.resolve(2)),
+      purge: (rules) => (spread.push(...rules), Promise.resolve({ workers: 2, named: null })),
       prewarm: (_, url) => (prewarmed.push(url), Promise.resolve({ outcome: "fetched", detail: null, bytes: 1 })),
       counts: () => counts,
     },
@@ -40,11 +40,11 @@ Deno.test("Operations keeps purges for the workers that start later, in this pro
     assert.ok(outcome.ok && outcome.persisted && outcome.workers === 2);
     assert.deepEqual(first.operations.purges, first.spread);
     await first.operations.close();
-    first.operations.release();
+    await first.operations.release();
     const second = await operationsIn(directory);
     assert.deepEqual(second.operations.purges, first.spread);
     await second.operations.close();
-    second.operations.release();
+    await second.operations.release();
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
@@ -63,7 +63,7 @@ Deno.test("Operations tells rates, purges and prewarms up to now", async () => {
     const { rates, purges } = operations.statistics();
     assert.deepEqual([rates("films").sinceStart, purges["all"]], [1, 1]);
     await operations.close();
-    operations.release();
+    await operations.release();
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -23,7 +23,9 @@ async function withListeners(
     const control = target.includes("unstored") ? "no-store" : "max-age=60";
     const isImage = target.endsWith(".jpg");
     const type = isImage ? "image/jpeg" : "application/json";
-    const body = isImage ? Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 16, 74, 70, 73, 70, 0) : `{"at":"${target}"}`;
+    const body = isImage
+      ? Uint8Array.of(0xff, 0xd8, 0xff, 0xda, 0, 2, 74, 70, 73, 70, 0, 0xff, 0xd9)
+      : `{"at":"${target}"}`;
     await exchange.reply({ fields: [["cache-control", control], ["content-type", type]], body });
   });
   const upstreams = [origin.url];

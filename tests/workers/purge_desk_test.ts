@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { PurgeRule } from "../../lib/cache/purge_rules.ts";
+import { loadPurges } from "../../lib/cache/purge_table.ts";
 import type { PurgeOrder } from "../../lib/gateway/purge_scopes.ts";
 import { createLogger } from "../../lib/logging/logger.ts";
 import { PurgeDesk } from "../../lib/workers/purge_desk.ts";
@@ -22,9 +23,9 @@ async function deskOf(kv: Deno.Kv | null, workers = 2) {
   const logger = createLogger({ level: "error", format: "json", sink, now: () => 0 });
   const ledger = await PurgeLedger.open(kv, logger);
   const spreads: { readonly rules: readonly PurgeRule[]; readonly recorded: number }[] = [];
-  const spread = (rules: readonly PurgeRule[]) => {
+  const spread = (rules: readonly PurgeRule[], counts: boolean) => {
     spreads.push({ rules, recorded: ledger.rules.length });
-    return Promise.resolve(workers);
+    return Promise.resolve({ workers, named: counts ? 7 : null });
   };
   return { desk: new PurgeDesk({ ledger, logger, spread }), ledger, spreads, lines };
 }
@@ -36,7 +37,7 @@ Deno.test("take() writes a purge down, then brings it into the workers, and says
   const outcome = await desk.take({ by: "url", value: "/films/1", listener: null, hard: true }, config, "ops");
   assert.ok(outcome.ok);
   const { durationMs, ...rest } = outcome;
-  assert.deepEqual(rest, { ok: true, soft: false, listeners: ["films"], workers: 2, persisted: true });
+  assert.deepEqual(rest, { ok: true, soft: false, listeners: ["films"], workers: 2, named: 7, persisted: true });
   assert.ok(durationMs >= 0);
   assert.equal(spreads.length, 1);
   assert.equal(spreads[0]!.recorded, 1, "a worker that starts now has it from the ledger");
@@ -110,4 +111,22 @@ Deno.test("takeChanges() marks stale by one rule a listener, written down before
     createLogger({ level: "error", format: "json", sink: () => {}, now: () => 0 }),
   );
   assert.equal(again.rules.length, 2);
+});
+
+Deno.test("recordWrite() writes one rule for each listener of the type and tag, however often it changes, and tells no worker", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const { desk, spreads, ledger } = await deskOf(kv);
+  for (let turn = 0; turn < 3; turn++) await desk.recordWrite("custom", ["list:5", "list:6"], config);
+  await desk.recordWrite("tmdb-api", ["list:7"], config);
+  const names = ledger.rules.map((
+    { scope, soft },
+  ) => [scope.listener, scope.kind === "tags" && scope.tags.join(), soft]);
+  assert.deepEqual(names, [
+    ["films", "list:5", false],
+    ["films", "list:6", false],
+    ["stars", "list:5", false],
+    ["stars", "list:6", false],
+  ]);
+  assert.equal((await loadPurges(kv)).length, 4);
+  assert.deepEqual(spreads, []);
 });

@@ -62,6 +62,27 @@ Deno.test("writeRunRecord(): a later gateway's record stays when an earlier one 
     assert.equal(await writeRunRecord(RECORD, []), null);
   }));
 
+Deno.test("writeRunRecord() takes away what killed gateways left whose folder is gone, and nothing else", () =>
+  inFolder(async (root) => {
+    const kept = join(root, "kept.yaml");
+    await Deno.writeTextFile(kept, "");
+    await Deno.writeTextFile(join(root, "gateway-other.json"), "{}");
+    await writeRunRecord({ ...RECORD, config: kept }, [root]);
+    const gone = join(root, "gone/config.yaml");
+    await Deno.mkdir(join(root, "gone"));
+    await writeRunRecord({ ...RECORD, config: gone }, [root]);
+    const input = { ...RECORD, config: join(root, "standard input") };
+    await writeRunRecord(input, [root]);
+    assert.equal((await readRunRecords(gone, [root])).length, 1);
+    await Deno.remove(join(root, "gone"));
+    const own = { ...RECORD, config: kept, pid: 43 };
+    await writeRunRecord(own, [root]);
+    assert.deepEqual(await readRunRecords(gone, [root]), []);
+    assert.deepEqual(await readRunRecords(kept, [root]), [own]);
+    assert.deepEqual(await readRunRecords(input.config, [root]), [input]);
+    assert.ok((await Deno.stat(join(root, "gateway-other.json"))).isFile);
+  }));
+
 Deno.test("readRunRecords(): what is no record is none: damage, another shape, another address, too much", () =>
   inFolder(async (root) => {
     await writeRunRecord(RECORD, [root]);

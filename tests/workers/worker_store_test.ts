@@ -141,3 +141,24 @@ Deno.test("WorkerStore answers at once that there is nothing where the disk is k
   }
   await Deno.remove(directory, { recursive: true });
 });
+
+Deno.test("named() counts the responses in memory that rules name and that are not gone yet, by numbers that workers share", async () => {
+  await using one = await openStore();
+  await using two = await openStore();
+  const rule = (scope: PurgeRule["scope"]): PurgeRule => ({
+    id: JSON.stringify(scope),
+    scope,
+    soft: false,
+    timeMs: 9e15,
+  });
+  for (const { opened } of [one, two]) for (const path of ["/1", "/2"]) opened.store.put(fresh(`\0${path}`));
+  one.opened.store.put(fresh("\0/1\0~br"));
+  const all = rule({ kind: "prefix", listener: null, prefix: "/" });
+  const numbers = one.opened.named([all]);
+  assert.equal(numbers?.length, 2, "a form is no response of its own");
+  assert.deepEqual(new Set(two.opened.named([all])), new Set(numbers));
+  const first = rule({ kind: "url", listener: null, target: "/1" });
+  assert.equal(one.opened.named([first, all])?.length, 2);
+  one.opened.purge([first]);
+  assert.equal(one.opened.named([all])?.length, 1, "it was purged before");
+});
