@@ -21,10 +21,20 @@ function validateHttp2(upstream: DraftUpstream, path: Path, { problems }: Valida
 
 /** A certificate is shown with its key, and in a handshake. */
 function validateCertificate(upstream: DraftUpstream, path: Path, { problems }: ValidationContext): void {
-  const { cert, key, url } = upstream;
+  const { cert, key, url, ca, http2 } = upstream;
   if ((cert === undefined) !== (key === undefined)) {
     const [given, missing] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
     problems.add([...path, missing!], `found ${given} alone expected ${missing} beside it`, { atKey: true });
+  }
+  if (cert !== undefined && ca === undefined && !http2 && url?.startsWith("https:") === true) {
+    // Node's library is needed for it, which may not see the built-in authorities in a worker.
+    problems.add(
+      [...path, "cert"],
+      "found cert without ca expected ca beside it, the upstream's authority, or http2: true",
+      {
+        atKey: true,
+      },
+    );
   }
   if (cert !== undefined && url?.startsWith("http:")) {
     problems.add(

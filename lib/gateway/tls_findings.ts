@@ -69,7 +69,7 @@ function chain({ certFile, cert }: CertificateConfig): Finding {
       check,
       state: "skip",
       text,
-      remedy: "give --allow-sys=ca, with which the built-in authorities can be read",
+      remedy: "give --allow-sys, with which the built-in authorities can be read",
     };
   }
   return {

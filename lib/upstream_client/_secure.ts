@@ -64,8 +64,9 @@ function authorities(given: readonly string[]): string[] {
     return [...tls.rootCertificates, ...given];
   } catch (error) {
     if (given.length > 0) return [...given];
-    const what = "a certificate of one's own is shown with --allow-sys=ca, or with `ca` of the upstream";
-    throw new Error(`Deno was not given the permission to read the built-in authorities: ${what}`, { cause: error });
+    throw new Error("A certificate of one's own is shown only where `ca` names the upstream's authority", {
+      cause: error,
+    });
   }
 }
 

@@ -188,7 +188,7 @@ Deno.test("tls.acme is for public names, and says where nobody could ask for the
 
 Deno.test("cert and key of an upstream are read, and belong to https", async () => {
   const upstreams =
-    "[{ url: https://one.example, cert: one.pem, key: one.key }, { url: http://two.example, cert: two.pem, key: two.key }, { url: https://three.example, cert: one.pem }, { url: https://four.example, cert: one.pem, key: two.key }]";
+    "[{ url: https://one.example, ca: one.pem, cert: one.pem, key: one.key }, { url: http://two.example, cert: two.pem, key: two.key }, { url: https://three.example, ca: one.pem, cert: one.pem }, { url: https://four.example, ca: one.pem, cert: one.pem, key: two.key }, { url: https://five.example, cert: two.pem, key: two.key }, { url: https://six.example, cert: two.pem, key: two.key, http2: true }]";
   const text = `pools: { a: { type: custom, upstreams: ${upstreams} } }\nlisteners: [{ name: a, pool: a }]\n`;
   const read = await loadConfig("config.yaml", {
     ...names,
@@ -205,5 +205,6 @@ Deno.test("cert and key of an upstream are read, and belong to https", async () 
     "pools.a.upstreams[1].cert: found cert together with an http URL expected https: it is shown in the TLS handshake",
     "pools.a.upstreams[2].key: found cert alone expected key beside it",
     'pools.a.upstreams[3].key: found "two.key" expected the key of the certificate in "one.pem", and it is another\'s',
+    "pools.a.upstreams[4].cert: found cert without ca expected ca beside it, the upstream's authority, or http2: true",
   ]);
 });
