@@ -12,6 +12,7 @@ export type ErrorCode =
   | "version_not_supported"
   | "no_listener"
   | "unauthorized"
+  | "refused_by_rule"
   | "method_not_supported"
   | "request_too_large"
   | "upgrade_not_supported"
@@ -38,6 +39,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   version_not_supported: 505,
   no_listener: 404,
   unauthorized: 401,
+  refused_by_rule: 403,
   method_not_supported: 501,
   request_too_large: 413,
   upgrade_not_supported: 501,
@@ -68,6 +70,8 @@ const RETRY_AFTER_SECONDS: Readonly<Partial<Record<ErrorCode, number>>> = {
 
 /** What a {@linkcode GatewayError} carries beside its code and message. */
 export interface GatewayErrorOptions {
+  /** In place of the code's own: an operator has said it. */
+  status?: number;
   /** What the reader can do about it, one sentence. */
   hint?: string;
   /** Seconds for the `Retry-After` field; those of the code where it is left out, and no field where it is `null`. */
@@ -87,7 +91,7 @@ export class GatewayError extends Error {
   constructor(code: ErrorCode, message: string, options: GatewayErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.status = STATUS[code];
+    this.status = options.status ?? STATUS[code];
     this.hint = options.hint;
     const { retryAfterSeconds = RETRY_AFTER_SECONDS[code] } = options;
     this.retryAfterSeconds = retryAfterSeconds ?? undefined;

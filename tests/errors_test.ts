@@ -12,6 +12,7 @@ const STATUSES: Readonly<Record<ErrorCode, number>> = {
   version_not_supported: 505,
   no_listener: 404,
   unauthorized: 401,
+  refused_by_rule: 403,
   method_not_supported: 501,
   request_too_large: 413,
   upgrade_not_supported: 501,

@@ -114,6 +114,7 @@ function buildUpstream(
   return {
     url: upstream.url,
     weight: upstream.weight,
+    backup: upstream.backup,
     ca: upstream.ca === undefined ? null : authorities.get(upstream.ca) ?? null,
     host: upstream.host ?? null,
     resolve: upstream.resolve ?? null,

@@ -3,6 +3,7 @@ import { buildListenerImages } from "./build_images.ts";
 import { buildPrewarm } from "./build_prewarm.ts";
 import { buildLimits } from "./build_resilience.ts";
 import { buildRewriting } from "./build_rewriting.ts";
+import { buildRules } from "./build_rules.ts";
 import { buildStoring } from "./build_storing.ts";
 import type { CacheRuleConfig, ListenerConfig } from "./config.ts";
 import { buildTls } from "./build_tls.ts";
@@ -59,5 +60,6 @@ export function buildListener(
     ...buildRewriting(listener),
     prewarm: buildPrewarm(listener, cwd),
     images: buildListenerImages(listener),
+    ...buildRules(listener),
   };
 }

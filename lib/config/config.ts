@@ -6,6 +6,7 @@ import type { ConnectionConfig } from "./connection_config.ts";
 import type { StoringConfig } from "./storing_config.ts";
 import type { ListenerLimitsConfig, PoolResilienceConfig } from "./resilience_config.ts";
 import type { RewritingConfig } from "./rewriting_config.ts";
+import type { RulesConfig } from "./rules_config.ts";
 import type { TlsConfig } from "./tls_config.ts";
 
 /** The whole configuration, checked, with every default filled in, frozen. Sizes are bytes and times milliseconds. */
@@ -174,7 +175,10 @@ export interface UpstreamConfig extends ConnectionConfig {
   readonly id: string;
   /** Scheme, authority and optional base path, without a slash at its end. */
   readonly url: string;
+  /** 0 where only a rule asks it. */
   readonly weight: number;
+  /** It is asked only when no other is fit. */
+  readonly backup: boolean;
   /** PEM text of extra certificate authorities, key `ca` (a path in the file). */
   readonly ca: string | null;
   /** `Host` field sent, and TLS name asked for; `null` is the URL's own, key `host`. */
@@ -230,7 +234,7 @@ export interface ContentTypesConfig {
 }
 
 /** One entry of `listeners:`. */
-export interface ListenerConfig extends RewritingConfig {
+export interface ListenerConfig extends RewritingConfig, RulesConfig {
   readonly name: string;
   readonly listen: ListenAddress;
   /** Connections of trusted peers begin with a PROXY header, key `proxy_protocol`; the same for all listeners of an address. */

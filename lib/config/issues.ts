@@ -140,7 +140,10 @@ export function salvage<S extends z.ZodType>(schema: S, root: TreeValue): Salvag
   for (;;) {
     const result = schema.safeParse(pruned.root);
     if (result.success) return { values: result.data, original: (path) => pruned.original(path) };
-    const removed = refusedPaths(result.error.issues).map((path) => pruned.remove(path));
+    // What lacks a key that it must have goes as a whole.
+    const removed = refusedPaths(result.error.issues).map((path) =>
+      pruned.remove(path) || (path.length > 1 && pruned.remove(path.slice(0, -1)))
+    );
     if (!removed.includes(true)) return null;
   }
 }

@@ -1,7 +1,7 @@
 import { changeFeedKeys } from "./change_feed_sections.ts";
 import { connectionKeys } from "./connection_sections.ts";
 import { resilienceKeys, upstreamLimitKeys } from "./resilience_sections.ts";
-import { choice, duration, integer } from "./scalars.ts";
+import { choice, duration, flag, integer, scalar, Unusable } from "./scalars.ts";
 import { asMapping, list, section } from "./section.ts";
 
 const SECOND = 1000;
@@ -27,3 +27,23 @@ export const poolKeys = { ...resilienceKeys, ...changeFeedKeys, ...tunnelKeys };
 
 /** Keys of an upstream that say how it is reached, and how much it is given. */
 export const upstreamKeys = { ...connectionKeys, ...upstreamLimitKeys };
+
+/** A number from zero on. */
+function weight(max: number) {
+  const expected = new Unusable(`a number from 0 to ${max}`);
+  return scalar<number>({
+    title: "number",
+    json: { type: "number", minimum: 0, maximum: max },
+    expected,
+    interpolated: "value",
+    read: (value) => typeof value === "number" && value >= 0 && value <= max ? value : expected,
+  });
+}
+
+/** Keys of an upstream that say which part it plays in its pool. */
+export const upstreamPartKeys = {
+  weight: weight(1_000_000).prefault(1).describe(
+    "Share of the requests, in proportion to the other weights; one with 0 is asked only where a rule names it.",
+  ),
+  backup: flag().prefault(false).describe("Ask it only when no other is fit: each is out, full, or has been tried."),
+};

@@ -21,7 +21,7 @@ import {
 } from "./scalars.ts";
 import { asMapping, list, oneOrMany, section, short } from "./section.ts";
 import { storingKeys } from "./storing_sections.ts";
-import { poolKeys, upstreamKeys } from "./pool_sections.ts";
+import { poolKeys, upstreamKeys, upstreamPartKeys } from "./pool_sections.ts";
 import { processSections } from "./process_sections.ts";
 
 /** Names that the rooms of the gateway register and the configuration may use. */
@@ -118,7 +118,7 @@ const upstreamSection = section({
   url: upstreamUrl().describe(
     "Scheme, authority and optional base path: `http` or `https`, no credentials, query or fragment.",
   ),
-  weight: positiveNumber(1_000_000).prefault(1).describe("Share of the requests, in proportion to the other weights."),
+  ...upstreamPartKeys,
   ca: line("path").optional().describe(
     "PEM file of extra certificate authorities for this upstream; relative to the working directory.",
   ),

@@ -9,6 +9,7 @@ import { validateAppends } from "./validate_appends.ts";
 import { validateChangeFeeds } from "./validate_change_feed.ts";
 import { validateListeners } from "./validate_listeners.ts";
 import { validatePools } from "./validate_pools.ts";
+import { validateRules } from "./validate_rules.ts";
 import { validateRewriting } from "./validate_rewriting.ts";
 import { readCertificates, validateTls } from "./validate_tls.ts";
 import type { ValidationContext } from "./validation_context.ts";
@@ -70,6 +71,7 @@ export async function validate(schema: DraftSchema, options: ValidateOptions): P
   validateAddresses(context);
   validateTls(context);
   validateRewriting(context);
+  validateRules(context);
   validateAppends(context);
   validateChangeFeeds(context);
   const authorities = await readAuthorities(context, reading.readTextFile);

@@ -58,6 +58,32 @@ function validateUpstreams(pool: DraftPool, path: Path, { problems, original }: 
   }
 }
 
+/** Somebody must be asked where nothing goes wrong and no rule says otherwise. */
+function validateParts(
+  name: string,
+  pool: DraftPool,
+  path: Path,
+  { values, problems, original }: ValidationContext,
+): void {
+  const upstreams = pool.upstreams ?? [];
+  const at = [...path, "upstreams"];
+  if (upstreams.length > 0 && !problems.has(at) && !upstreams.some(({ weight, backup }) => weight > 0 && !backup)) {
+    problems.expect(at, "at least one upstream that is no backup and has a weight above 0");
+  }
+  for (const [index, { weight, url }] of upstreams.entries()) {
+    if (weight > 0 || url === undefined) continue;
+    const isNamed = values.listeners.some((listener) =>
+      listener.rules.some((rule) => rule.upstream?.startsWith(url) && (rule.pool ?? listener.pool) === name)
+    );
+    if (!isNamed && !problems.has(["listeners"])) {
+      problems.warn(
+        [...original([...at, index]), "weight"],
+        "with weight 0 it is never asked: no rule names this upstream",
+      );
+    }
+  }
+}
+
 function validateHealth(pool: DraftPool, path: Path, { problems, refusedCheck }: ValidationContext): void {
   const { interval, timeout, path: target } = pool.health;
   const refused = target === undefined || pool.type === undefined ? null : refusedCheck(pool.type, target);
@@ -87,7 +113,8 @@ function validateUpgrade({ type, upgrade = [] }: DraftPool, path: Path, { proble
 /** A pool that no listener names does nothing. */
 function warnUnused(name: string, { values, problems }: ValidationContext): void {
   // A listener whose pool is wrong may have meant this one.
-  const isUsed = values.listeners.some((listener) => listener.pool === name) || problems.has(["listeners"]);
+  const isUsed = problems.has(["listeners"]) ||
+    values.listeners.some(({ pool, rules }) => pool === name || rules.some((rule) => rule.pool === name));
   if (!isUsed) problems.warn(["pools", name], "no listener uses this pool", { atKey: true });
 }
 
@@ -99,6 +126,7 @@ export function validatePools(context: ValidationContext): void {
     validateUpstreams(pool, path, context);
     validateConnections(pool, path, context);
     validateHealth(pool, path, context);
+    validateParts(name, pool, path, context);
     validateUpgrade(pool, path, context);
     warnUnused(name, context);
   }

@@ -32,7 +32,7 @@ function validateImageBase(listener: DraftListener, path: Path, context: Validat
 }
 
 /** Whether a glob can match a path that a listener passes on as it stands. */
-function isReachable(glob: string, prefix: string): boolean {
+export function isReachable(glob: string, prefix: string): boolean {
   const [literal = ""] = glob.split("*");
   const isWhole = literal === glob;
   if (prefix === "/" || literal.startsWith(`${prefix}/`) || literal === prefix) return true;

@@ -7,6 +7,7 @@ import { chooseCoding } from "./choose_coding.ts";
 import { choosePicture } from "./choose_picture.ts";
 import { checkConditions } from "./check_conditions.ts";
 import { cutRange } from "./cut_range.ts";
+import { replaceError } from "./ruled_answer.ts";
 import { replyOf } from "./reply_of.ts";
 import { endLifetime } from "./sent_cache_control.ts";
 
@@ -18,8 +19,9 @@ export interface Step {
   readonly apply: (exchange: Exchange, answer: Answer) => Answer | Promise<Answer>;
 }
 
-/** What happens to every answer on its way out, in this order. After them only the fields of the listener itself are added. */
+/** What happens to every answer on its way out, in this order. After them only fields are changed: by rules, and the listener's own. */
 export const STEPS: readonly Step[] = [
+  { name: "rules", concerns: ({ rules }) => rules !== null, apply: replaceError },
   { name: "lifetime", concerns: ({ policy }) => policy !== null, apply: endLifetime },
   { name: "document", concerns: ({ rewriting }) => rewriting !== null, apply: changeDocument },
   { name: "picture", concerns: ({ images }) => images !== null, apply: choosePicture },

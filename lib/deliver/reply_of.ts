@@ -9,6 +9,7 @@ import { fieldLines } from "../wire/head_writer.ts";
 import { FillSource, StreamSource } from "./body_sources.ts";
 import { fieldsAhead } from "./choose_coding.ts";
 import { fixedLines } from "./fixed_lines.ts";
+import { ruledFields } from "./ruled_answer.ts";
 import { sentFields } from "./sent_fields.ts";
 
 /** Statuses whose responses have no content (RFC 9110 §6.4.1). */
@@ -37,7 +38,7 @@ export function replyOf(exchange: Exchange, answer: Answer): Reply {
 
 function storedReply(exchange: Exchange, { response, note }: StoredAnswer): Reply {
   const { status, body } = response;
-  const { bytes: fixed, hasDate } = fixedLines(response, exchange.tenant);
+  const { bytes: fixed, hasDate } = fixedLines(response, exchange, note);
   const isEmpty = exchange.method === "HEAD" || NO_CONTENT.has(status);
   exchange.finish({
     status,
@@ -159,7 +160,7 @@ function headOf(
   exchange: Exchange,
   { status, fields, note }: { readonly status: number; readonly fields: Fields; readonly note: CacheNote },
 ): ReplyHead {
-  const kept = sentFields(exchange.tenant, fields).filter(([name]) => !FRAMING.has(name));
+  const kept = sentFields(exchange, ruledFields(exchange, fields, note)).filter(([name]) => !FRAMING.has(name));
   const hasDate = kept.some(([name]) => name === "date");
   const lines = fieldLines(kept) + fieldLines(exchange.tenant.responseFields) + requestLines(exchange, note);
   return { status, fixed: null, lines, hasDate };

@@ -1,3 +1,4 @@
+import { speaksToCaches } from "../field_rights.ts";
 import type { Freshness, StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import type { Answer } from "../request/answer.ts";
 import type { Exchange } from "../request/exchange.ts";
@@ -5,7 +6,6 @@ import type { Tenant } from "../request/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { splitList } from "../http/list.ts";
-import { speaksToSharedCaches } from "./sent_fields.ts";
 
 /** Fields that state a lifetime, or are read as one. */
 const LIFETIME: ReadonlySet<string> = new Set(["cache-control", "expires", "pragma"]);
@@ -47,7 +47,7 @@ const MAX_DIRECTIVES = 64;
 /** What was purged is stale for everyone behind this cache as well: `max-age=0` in place of all that states a lifetime. */
 function withoutLifetime(fields: Fields): Fields {
   const said = fields.filter(([name]) => name === "cache-control").map(([, value]) => value).join(", ");
-  const kept = fields.filter(([name]) => !LIFETIME.has(name) && !speaksToSharedCaches(name));
+  const kept = fields.filter(([name]) => !speaksToCaches(name));
   const words = splitList(said, MAX_DIRECTIVES).filter((directive) => !ENDED.test(directive));
   kept.push(["cache-control", [...words, "max-age=0"].join(", ")]);
   return kept;

@@ -1,3 +1,4 @@
+import { speaksToCaches } from "../field_rights.ts";
 import type { Tenant } from "../request/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import type { Field, Fields } from "../http/fields.ts";
@@ -7,17 +8,21 @@ import { splitList } from "../http/list.ts";
 const SHARED_DIRECTIVE = /^(?:public|private|s-maxage|proxy-revalidate)(?:\s*=|$)/i;
 const MAX_DIRECTIVES = 64;
 
-/** Fields that speak to shared caches alone (RFC 9213); nginx heeds its own before `Cache-Control`. */
-export function speaksToSharedCaches(name: string): boolean {
-  return name === "surrogate-control" || name === "x-accel-expires" || name.endsWith("cdn-cache-control");
+/** Fields that do not speak to shared caches alone (RFC 9213). */
+const OF_ALL_CACHES: ReadonlySet<string> = new Set(["expires", "pragma"]);
+
+/** A request, as far as what is sent depends on it. */
+export interface SentTo {
+  readonly tenant: Pick<Tenant, "cors" | "auth" | "wayBack">;
+  readonly authority: string;
 }
 
 /**
- * A response's fields as this listener sends them, whatever it was stored by: where the gateway speaks for itself, without what the
- * upstream says of pages; where the listener is closed, for no cache that others share.
+ * A response's fields as this listener sends them, whatever it was stored by: leading back to it where it takes its prefix off; where the
+ * gateway speaks for itself, without what the upstream says of pages; where the listener is closed, for no cache that others share.
  */
-export function sentFields({ cors, auth }: Pick<Tenant, "cors" | "auth">, fields: Fields): Fields {
-  let sent = fields;
+export function sentFields({ tenant: { cors, auth, wayBack }, authority }: SentTo, fields: Fields): Fields {
+  let sent = wayBack === null ? fields : wayBack.fields(fields, authority);
   if (cors !== null) {
     sent = sent.filter(([name]) => !name.startsWith("access-control-"));
     if (cors.isByOrigin) sent = withVaryOrigin(sent);
@@ -38,8 +43,8 @@ function withVaryOrigin(fields: Fields): Fields {
  * A cache in front asks nobody for a token, and one in a URL or a field of its own does not keep it from storing (RFC 9111 §3.5 is
  * about `Authorization` alone): so it is told not to. What a client's own cache may do stays as it is.
  */
-function forOneClient(fields: Fields): Fields {
-  const others = fields.filter(([name]) => name !== "cache-control" && !speaksToSharedCaches(name));
+export function forOneClient(fields: Fields): Fields {
+  const others = fields.filter(([name]) => !speaksToCaches(name) || OF_ALL_CACHES.has(name));
   const said = fields.filter(([name]) => name === "cache-control").map(([, value]) => value).join(", ");
   if (said !== "" && responseDirectives(said).noStore) return [...others, ["cache-control", said]];
   const kept = splitList(said, MAX_DIRECTIVES).filter((directive) => !SHARED_DIRECTIVE.test(directive));

@@ -47,8 +47,9 @@ function secondTry(
 ): Pick<AttemptOptions, "upstream" | "outgoing"> | null {
   const { pool: { pool, hedge, keyRoom }, type } = exchange.tenant;
   const taken = new Set(tried).add(upstream);
-  const second = pool.select(taken, exchange.keyHash, exchange.services.clock.now());
-  if (second === null || taken.has(second) || keyRoom.size > 0 || !hedge!.take()) return null;
+  // Where a rule says who is asked there is no other, and a backup is not asked because somebody is late.
+  const second = exchange.pinned === null ? pool.select(taken, exchange.keyHash, exchange.services.clock.now()) : null;
+  if (second === null || second.isBackup || taken.has(second) || keyRoom.size > 0 || !hedge!.take()) return null;
   const outgoing = type.outgoing(exchange);
   if ("heldMs" in outgoing) return null;
   second.begin(exchange.services.clock.now());

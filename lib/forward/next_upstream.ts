@@ -40,8 +40,14 @@ async function laterUpstream(exchange: Exchange, so: Tried): Promise<Next> {
   return { upstream: grant(exchange, again) ?? await room(exchange, again), last: left };
 }
 
-function select(exchange: Exchange, { tried }: Tried): Upstream | null {
-  return exchange.tenant.pool.pool.select(tried, exchange.keyHash, exchange.services.clock.now());
+/** The upstream that would be asked now; `null` where none may be. */
+export function select(
+  exchange: Exchange,
+  { tried }: { readonly tried: ReadonlySet<Upstream> | null },
+): Upstream | null {
+  const { tenant: { pool: { pool } }, pinned } = exchange;
+  const nowMs = exchange.services.clock.now();
+  return pinned === null ? pool.select(tried, exchange.keyHash, nowMs) : pool.named(pinned, nowMs);
 }
 
 /** Chooses an upstream and takes its place; `null` where none has one, or only one that was tried just now. */
@@ -71,10 +77,10 @@ async function room(exchange: Exchange, so: Tried): Promise<Upstream | null> {
  * Whether an upstream is in that has a limit, so that it may have room again. It may have some already: other workers give back
  * what they took at any moment.
  */
-export function mayGetRoom({ tenant, services }: Exchange): boolean {
+export function mayGetRoom({ tenant, services, pinned }: Exchange): boolean {
   const nowMs = services.clock.now();
   return tenant.pool.pool.upstreams.some((upstream) =>
-    upstream.weight > 0 && upstream.circuit(nowMs) !== "open" &&
+    (pinned === null ? upstream.weight > 0 : upstream.id === pinned) && upstream.circuit(nowMs) !== "open" &&
     (upstream.gate !== null || upstream.inFlightLimit !== Infinity)
   );
 }

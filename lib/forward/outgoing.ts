@@ -77,9 +77,11 @@ function outgoingFields(exchange: Exchange, sending: Sending): Fields {
   if (fixedEncoding !== null) replaced.add("accept-encoding");
   // The gateway speaks to pages for itself, and what all share must not be for one of them.
   if (ask.forCache && tenant.cors !== null) replaced.add("origin");
+  if (isPrefixTold(tenant)) replaced.add(PREFIX_FIELD);
   const kept = endToEndFields(exchange.fields, exchange.header("connection")).filter(([name, value]) =>
     !OWN_FIELDS.has(name) && !replaced.has(name) && !(isForWhole && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop" &&
-    (!speaksForProxy(name) || tenant.forwardFields.includes(name)) && tenant.isToken?.(name, value) !== true
+    (!speaksForProxy(name) || tenant.forwardFields.includes(name) || exchange.isSetByRule(name)) &&
+    tenant.isToken?.(name, value) !== true
   );
   const isHostKept = tenant.pool.preserveHost && exchange.authority !== "";
   const host: Field = ["host", isHostKept ? exchange.authority : endpoint.host];
@@ -95,11 +97,20 @@ function outgoingFields(exchange: Exchange, sending: Sending): Fields {
   return fields;
 }
 
+const PREFIX_FIELD = "x-forwarded-prefix";
+
+/** Whether upstreams are told of the prefix that is taken off. */
+function isPrefixTold({ wayBack, forwarded }: Exchange["tenant"]): boolean {
+  return wayBack !== null && (forwarded === "x-forwarded" || forwarded === "both");
+}
+
 function ownFields(exchange: Exchange): Fields {
   const { services, tenant } = exchange;
   const via = exchange.header("via");
   const loop = exchange.header("cdn-loop");
   const ownVia = `1.1 ${services.settings.name}`;
+  // What a proxy in front has taken off before counts where it is passed on at all.
+  const outerPrefix = tenant.forwardFields.includes(PREFIX_FIELD) ? exchange.header(PREFIX_FIELD) ?? "" : "";
   return [
     ["via", via === null ? ownVia : `${via}, ${ownVia}`],
     ["cdn-loop", loop === null ? services.instanceId : `${loop}, ${services.instanceId}`],
@@ -111,5 +122,6 @@ function ownFields(exchange: Exchange): Fields {
       trusted: services.settings.isTrusted(exchange.peer),
       header: (name) => exchange.header(name),
     }),
+    ...(isPrefixTold(tenant) ? [[PREFIX_FIELD, outerPrefix + tenant.prefix] as Field] : []),
   ];
 }

@@ -4,7 +4,7 @@ import type { TurnQueue } from "../request/turn_queue.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import type { Held, Outgoing } from "../upstream_type/upstream_type.ts";
 import { type Attempt, discard } from "./attempt.ts";
-import { mayGetRoom } from "./next_upstream.ts";
+import { mayGetRoom, select } from "./next_upstream.ts";
 
 /** What was tried so far, and how long there is time for more. */
 export interface CredentialWait {
@@ -62,8 +62,7 @@ function unheld(taken: Outgoing | Held): Outgoing | null {
 }
 
 function isAnyUpstreamIn(exchange: Exchange): boolean {
-  const { tenant, keyHash, services } = exchange;
-  return tenant.pool.pool.select(null, keyHash, services.clock.now()) !== null || mayGetRoom(exchange);
+  return select(exchange, { tried: null }) !== null || mayGetRoom(exchange);
 }
 
 /** The last answer holds its place at the upstream: it is not kept while a request waits. */

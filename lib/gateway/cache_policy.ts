@@ -3,7 +3,7 @@ import type { CacheRuleConfig, ListenerCacheConfig } from "../config/config.ts";
 import type { StoringOptions } from "../request/storing_options.ts";
 import { mediaMatcher } from "../http/media_range.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
-import { pathGlob } from "./path_glob.ts";
+import { pathGlob } from "../pattern/path_glob.ts";
 
 /** Longest lifetime on TMDB types: its terms let nothing be kept for longer than six months. */
 const TMDB_MAX_TTL_MS = 180 * 24 * 3_600_000;

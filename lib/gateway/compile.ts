@@ -58,7 +58,8 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
   const tenants = new Map<ListenerConfig, Tenant>(config.listeners.map((listener) => {
     const { runtime, type } = runtimes.get(listener.pool)!;
     const counts = countsOf(deps.counts, listener.name);
-    return [listener, compileTenant(config, listener, { runtime, type, counts, limits: deps.limits, isToken })];
+    const poolOf = (name: string) => runtimes.get(name)!;
+    return [listener, compileTenant(config, listener, { runtime, type, counts, limits: deps.limits, isToken, poolOf })];
   }));
   return Object.freeze({
     generation,

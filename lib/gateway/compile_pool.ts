@@ -39,8 +39,8 @@ export function compilePool(config: PoolConfig, type: UpstreamType, deps: PoolDe
     name: config.name,
     strategy: config.strategy,
     upstreams: config.upstreams.map((upstream) => {
-      const { id, url, weight } = upstream;
-      return { id, url, weight, gate: deps.limits.gate(config.name, upstream) };
+      const { id, url, weight, backup } = upstream;
+      return { id, url, weight, backup, gate: deps.limits.gate(config.name, upstream) };
     }),
     breaker: { ...BREAKER_DEFAULTS, maxFailures: config.health.maxFailures },
     panic: resilience.panic,

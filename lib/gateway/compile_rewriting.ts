@@ -4,7 +4,7 @@ import type { Config, ListenerConfig } from "../config/config.ts";
 import type { LinkTarget, Override, Rewriting } from "../request/rewriting.ts";
 import { RouteTable } from "../listener/route_table.ts";
 import type { DocumentLinks, UpstreamType } from "../upstream_type/upstream_type.ts";
-import { pathGlob } from "./path_glob.ts";
+import { pathGlob } from "../pattern/path_glob.ts";
 
 /** Compiles what a listener changes in the documents that it serves; `null` where it changes nothing. */
 export function compileRewriting(config: Config, listener: ListenerConfig, { links }: UpstreamType): Rewriting | null {

@@ -1,11 +1,14 @@
 import { queryFilter } from "../cache/key.ts";
-import type { Config, ListenerConfig } from "../config/config.ts";
+import type { Config, ListenerConfig, PoolConfig } from "../config/config.ts";
+import { WayBack } from "../http/way_back.ts";
 import type { PoolRuntime, Tenant } from "../request/snapshot.ts";
 import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
 import { SupersetCutter } from "../pipeline/cut_superset.ts";
+import { RuleSet } from "../rules/rule_set.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import { compileAuth, compileCors } from "./access.ts";
 import { compilePolicy, compileStoring } from "./cache_policy.ts";
+import { requestBase } from "./compile_pool.ts";
 import { compileConvert, compileDeriver } from "./compile_images.ts";
 import { compileRewriting } from "./compile_rewriting.ts";
 import type { Limits } from "./limits.ts";
@@ -17,11 +20,34 @@ export interface TenantParts {
   readonly counts: ListenerCounts;
   readonly limits: Limits;
   readonly isToken: Tenant["isToken"];
+  /** What belongs to another pool. */
+  readonly poolOf: (name: string) => Pick<TenantParts, "runtime" | "type">;
 }
 
-/** Compiles one listener, with the runtime of its pool. */
+/** Compiles one listener, with the runtime of its pool, and once more for each other pool that its rules name. */
 export function compileTenant(config: Config, listener: ListenerConfig, parts: TenantParts): Tenant {
-  const { runtime, type, counts, limits, isToken } = parts;
+  const rules = listener.rules.length === 0 ? null : new RuleSet(listener.rules);
+  const shared = {
+    rules,
+    auth: compileAuth(listener, parts.limits),
+    admission: parts.limits.admission(listener),
+    clientRate: parts.limits.clientRate(listener),
+  };
+  const others = new Set(listener.rules.flatMap(({ pool }) => pool === null || pool === listener.pool ? [] : [pool]));
+  const elsewhere = new Map([...others].map((pool) => {
+    const there = { ...parts, ...parts.poolOf(pool) };
+    return [pool, compileOver(config, { ...listener, pool }, there, { ...shared, elsewhere: new Map() })];
+  }));
+  return compileOver(config, listener, parts, { ...shared, elsewhere });
+}
+
+/** A listener over one pool; `shared` is the same over all of them. */
+function compileOver(
+  config: Config,
+  listener: ListenerConfig,
+  { runtime, type, counts, isToken }: TenantParts,
+  shared: Pick<Tenant, "rules" | "elsewhere" | "auth" | "admission" | "clientRate">,
+): Tenant {
   const pool = config.pools.find(({ name }) => name === listener.pool)!;
   const forwarded = pool.forwarded ?? type.forwarded;
   const cors = compileCors(listener, type);
@@ -41,16 +67,31 @@ export function compileTenant(config: Config, listener: ListenerConfig, parts: T
     forwarded,
     forwardFields: listener.forwardFields,
     responseFields: [...type.responseFields, ...cors?.fields ?? []],
-    auth: compileAuth(listener, limits),
     isToken,
     cors,
     counts,
-    admission: limits.admission(listener),
-    clientRate: limits.clientRate(listener),
     deriver: listener.cache.reuseAppends && type.documents !== undefined
       ? new SupersetCutter(type.documents)
       : compileDeriver(config, listener, { type, counts }),
     rewriting: compileRewriting(config, listener, type),
     offline: listener.offline,
+    wayBack: compileWayBack(listener, pool, forwarded),
+    ...shared,
   });
+}
+
+/** What leads responses back to a listener that takes its prefix off; `null` where nothing does. */
+function compileWayBack(
+  { stripPrefix, prefix, redirects }: ListenerConfig,
+  { upstreams }: PoolConfig,
+  forwarded: Tenant["forwarded"],
+): WayBack | null {
+  if (!stripPrefix || prefix === "/" || redirects === "keep") return null;
+  const named = upstreams.map((upstream) => {
+    const { host, protocol, hostname, port } = new URL(upstream.url);
+    const { basePath, host: sent } = requestBase(upstream);
+    const usualPort = protocol === "https:" ? "443" : "80";
+    return { basePath, authorities: [host, sent, `${hostname}:${port === "" ? usualPort : port}`] };
+  });
+  return new WayBack(prefix, named, forwarded === "x-forwarded" || forwarded === "both");
 }

@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
 import { Exchange } from "../request/exchange.ts";
 import type { Fields } from "../http/fields.ts";
-import { route } from "../pipeline/arrive.ts";
+import { route, ruled } from "../pipeline/arrive.ts";
 import { handle } from "../pipeline/pipeline.ts";
 import { ownArrival } from "../request/own_arrival.ts";
 import type { Arrival } from "../server/arrival.ts";
@@ -43,11 +43,17 @@ export class DryRun implements AsyncDisposable {
     this.#made = gatewayOverMadeUpUpstreams(config, answer);
   }
 
-  /** The request as the pipeline sees it once it is routed; the error where it is refused, `null` where no listener takes it. */
+  /** The request as the pipeline sees it once it is routed and rules have changed it; the error where it is refused, `null` where no listener takes it. */
   exchange(address: string, asked: AskedRequest): Exchange | GatewayError | null {
     const { services, snapshot } = this.#made.gateway;
     const routed = route({ services, table: snapshot.tables.get(address) }, arrivalOf(asked));
-    return routed instanceof GatewayError && routed.code === "no_listener" ? null : routed;
+    if (routed instanceof GatewayError) return routed.code === "no_listener" ? null : routed;
+    try {
+      return ruled(routed);
+    } catch (error) {
+      if (error instanceof GatewayError) return error;
+      throw error;
+    }
   }
 
   /** Hands the request to the pipeline, as if it had come in at an address, and looks at what became of it. */

@@ -52,13 +52,12 @@ export async function explain(config: Config, request: ExplainRequest, ruleNames
 
 /** The configuration without what makes no difference to a request of one listener: a gateway is made of it for each answer that is tried out. */
 function narrowed(config: Config, listener: ListenerConfig | undefined): Config {
+  const pools = new Set([listener?.pool, ...listener?.rules.map(({ pool }) => pool) ?? []]);
   return {
     ...config,
-    pools: config.pools.map((pool) =>
-      pool.name === listener?.pool ? pool : { ...pool, upstreams: pool.upstreams.slice(0, 1) }
-    ),
+    pools: config.pools.map((pool) => pools.has(pool.name) ? pool : { ...pool, upstreams: pool.upstreams.slice(0, 1) }),
     listeners: config.listeners.map((each) =>
-      each === listener ? each : { ...each, cache: { ...each.cache, rules: [] } }
+      each === listener ? each : { ...each, rules: [], cache: { ...each.cache, rules: [] } }
     ),
   };
 }

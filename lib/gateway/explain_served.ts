@@ -7,6 +7,7 @@ import { redact } from "../logging/redact.ts";
 import { tryOut } from "./dry_run.ts";
 import { cacheView, madeUpAnswer, type RoutedCase, type RuleNames } from "./explain_answers.ts";
 import { requestSettings } from "./explain_settings.ts";
+import { ruleViews } from "./explain_rules.ts";
 import type { ServedView, UpstreamView } from "./explanation.ts";
 import { shownFields, shownTarget } from "./shown_request.ts";
 
@@ -33,6 +34,7 @@ export async function servedView(one: RoutedCase, ruleNames: RuleNames): Promise
       : { status: outcome.status, text: redact(outcome.text).slice(0, MAX_ANSWER) },
     cache: await cacheView(inside, ruleNames),
     upstreams: await Array.fromAsync(pool.upstreams.slice(0, MAX_UPSTREAMS), (each) => upstreamView(inside, each)),
+    rules: ruleViews(one.exchange, listener.rules),
     delivery: STEPS.filter(({ concerns }) => concerns(tenant)).map(({ name }) => name),
     settings: Object.fromEntries(
       requestSettings({ listener, pool, exchange: one.exchange, contentType: one.contentType }),
@@ -64,14 +66,23 @@ async function upstreamView(one: RoutedCase, upstream: UpstreamConfig): Promise<
   return {
     id: upstream.id,
     weight: upstream.weight,
+    backup: upstream.backup,
     proxy: upstream.proxy === null ? null : withoutUser(upstream.proxy),
     resolve: upstream.resolve,
     request: request === undefined ? null : {
       method: request.method,
       target: shownTarget(request.target, pool.apiKeys),
-      fields: shownFields(request.fields, pool.apiKeys),
+      fields: shownFields(request.fields, pool.apiKeys).map(([name, value]): Field =>
+        // It may be a secret, and where it comes from is what is asked.
+        isPut(one, name) ? [name, "[set by a rule]"] : [name, value]
+      ),
     },
   };
+}
+
+function isPut({ exchange }: RoutedCase, name: string): boolean {
+  const changes = exchange.ruling?.request?.fields ?? [];
+  return changes.some((change) => change.kind !== "remove" && change.name === name);
 }
 
 function withoutUser(proxy: string): string {

@@ -41,10 +41,22 @@ export interface ServedView {
   /** `null` where the listener does not cache. */
   readonly cache: CacheView | null;
   readonly upstreams: readonly UpstreamView[];
+  /** The listener's rules, in their order. */
+  readonly rules: readonly RuleView[];
   /** Steps between an answer and what is sent, in their order. */
   readonly delivery: readonly string[];
   /** What bounds, repeats or shapes it, in words. */
   readonly settings: Readonly<Record<string, string>>;
+}
+
+/** One rule of the listener, and the request. */
+export interface RuleView {
+  /** Its place, from 1. */
+  readonly rule: number;
+  /** The condition that does not hold; `null` where it applies. */
+  readonly unmet: string | null;
+  /** What it does, where it applies. */
+  readonly does: readonly string[];
 }
 
 /** How the cache takes part. */
@@ -85,6 +97,8 @@ export interface AnswerView {
 export interface UpstreamView {
   readonly id: string;
   readonly weight: number;
+  /** It is asked only when no other is fit. */
+  readonly backup: boolean;
   /** The proxy on the way, without credentials; `null` for none. */
   readonly proxy: string | null;
   /** The address in place of a look-up. */

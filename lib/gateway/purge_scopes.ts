@@ -1,10 +1,13 @@
 import { queryFilter } from "../cache/key.ts";
 import type { PurgeScope } from "../cache/purge_rules.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
+import { GatewayError } from "../errors.ts";
 import { nearest } from "../config/nearest.ts";
 import { keyTargetOf, withoutPrefix } from "../request/tenant_key.ts";
 import { beginningInOneSpelling, hasDotSegment, inOneSpelling, splitTarget } from "../http/target.ts";
 import { RouteTable } from "../listener/route_table.ts";
+import { RuleSet } from "../rules/rule_set.ts";
+import type { TypedRequest } from "../upstream_type/upstream_type.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import { addressKey } from "./compile.ts";
 
@@ -49,12 +52,15 @@ function urlScopes(config: Config, asked: readonly ListenerConfig[], url: string
   if (named === null) return [];
   const target = { ...named, path: spelledPath(named.path) };
   const serving = target.authority === "" ? asked : routed(asked, target.authority, target.path);
-  return serving.filter(({ prefix }) => covers(inOneSpelling(prefix), target.path)).map((listener) => {
+  return serving.filter(({ prefix }) => covers(inOneSpelling(prefix), target.path)).flatMap((listener) => {
     const path = listener.stripPrefix ? withoutPrefix(target.path, inOneSpelling(listener.prefix)) : target.path;
     const type = typeOf(config, listener);
-    const request = { method: "GET", path, query: target.query, header: () => null };
-    const keyed = keyTargetOf({ filterQuery: queryFilter(listener.cache.query), type }, request);
-    return { kind: "url", listener: listener.name, target: keyed };
+    const asked = { method: "GET", path, query: target.query, header: () => null };
+    const tenant = { filterQuery: queryFilter(listener.cache.query), type };
+    const keyed = [asked, ruledRequest(listener, asked, target.authority)].map((request) =>
+      keyTargetOf(tenant, request)
+    );
+    return [...new Set(keyed)].map((one) => ({ kind: "url" as const, listener: listener.name, target: one }));
   });
 }
 
@@ -62,6 +68,20 @@ function urlScopes(config: Config, asked: readonly ListenerConfig[], url: string
 function spelledPath(path: string): string {
   const spelled = inOneSpelling(path);
   return hasDotSegment(spelled) ? new URL(`http://any.invalid${spelled}`).pathname : spelled;
+}
+
+/** The request as rules change it for a client of which no more is known. */
+function ruledRequest({ rules }: ListenerConfig, asked: TypedRequest, authority: string): TypedRequest {
+  if (rules.length === 0) return asked;
+  const facts = { ...asked, publicScheme: "http", authority, client: "" } as const;
+  try {
+    const change = new RuleSet(rules).judge(facts)?.request;
+    return { ...asked, path: inOneSpelling(change?.path ?? asked.path), query: change?.query ?? asked.query };
+  } catch (error) {
+    // What rules make no request of is not stored by them.
+    if (error instanceof GatewayError) return asked;
+    throw error;
+  }
 }
 
 /** The listeners that requests for an authority and a path come to, one an address. */

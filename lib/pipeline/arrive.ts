@@ -11,6 +11,11 @@ import { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
 import type { Tenant } from "../request/snapshot.ts";
 import type { Arrival } from "../server/arrival.ts";
+import type { Field } from "../http/fields.ts";
+import type { CacheNote } from "../request/cache_note.ts";
+import type { MadeAnswer } from "../request/answer.ts";
+import type { Ruling } from "../request/ruling.ts";
+import { errorAnswer } from "../deliver/error_answer.ts";
 import { isPreflight } from "./preflight.ts";
 
 /** Where a request came in: the worker's services, and the routes of the address. */
@@ -92,3 +97,48 @@ function takeQuota(exchange: Exchange, rate: ClientRate): void {
     retryAfterSeconds: verdict.resetSeconds,
   });
 }
+
+/** What the rules of its listener say of a request; `null` where none applies. */
+export function judge(exchange: Exchange): Ruling | null {
+  const { tenant: { rules } } = exchange;
+  return rules === null ? null : rules.judge(exchange);
+}
+
+/**
+ * The request as its listener's rules change it, whether or not one of them answers it: for what comes from nobody, and for showing it.
+ *
+ * @throws {GatewayError} as {@linkcode Rules.judge}
+ */
+export function ruled(exchange: Exchange): Exchange {
+  exchange.ruling = judge(exchange);
+  const change = exchange.ruling?.request ?? null;
+  return change === null ? exchange : exchange.changed(change);
+}
+
+/** The answer that a rule gives; `null` where none does, and for a preflight, which is answered as ever. */
+export function ruledAnswer(exchange: Exchange): MadeAnswer | null {
+  const { ruling, tenant, keyPrefix } = exchange;
+  const reply = ruling === null ? null : ruling.reply;
+  if (reply === null || (!ruling!.isFirst && isPreflight(exchange))) return null;
+  const { status, location, body, contentType, rule } = reply;
+  if (body === null && status >= 400) {
+    const error = new GatewayError("refused_by_rule", "A rule of this listener refuses the request", {
+      status,
+      hint: `The operator finds it as rule ${rule + 1} of listener ${tenant.name}`,
+    });
+    return errorAnswer(exchange, error);
+  }
+  const prefix = tenant.stripPrefix && tenant.prefix !== "/" ? tenant.prefix : "";
+  const led = location?.startsWith("/") === true ? keyPrefix + prefix + location : location;
+  return {
+    kind: "made",
+    note: NO_NOTE,
+    status,
+    // The next request may be another client's, of whom the rule says something else.
+    fields: [["cache-control", "no-store"], ...(body === "" ? [] : [["content-type", contentType] as Field])],
+    ownFields: led === null ? [] : [["location", led]],
+    body: new TextEncoder().encode(body ?? ""),
+  };
+}
+
+const NO_NOTE: CacheNote = { result: "none", status: "", ageSeconds: null };

@@ -37,8 +37,10 @@ export class ImageDeriver implements Deriver {
   derive(exchange: Exchange): Promise<Derived | null> | null {
     const { services, tenant, method, query } = exchange;
     if (method !== "GET" || query !== "" || exchange.hasEmptyQuery) return null;
-    // Cookies and fields in the key would have to be those of the larger one too.
-    if (tenant.storing.cookieKey.length > 0 || tenant.forwardFields.length > 0) return null;
+    // Cookies, fields and rules in the key would have to be those of the larger one too.
+    if (tenant.storing.cookieKey.length > 0 || tenant.forwardFields.length > 0 || exchange.changeKey !== "") {
+      return null;
+    }
     if (isResting(derivedKey(exchange.key)) || services.background.isFull) return null;
     const sized = this.#options.sizes(exchange.path);
     return sized === null ? null : this.#derive(exchange, sized);

@@ -1,28 +1,35 @@
 import { deliver } from "../deliver/deliver.ts";
 import { errorAnswer, refusalReply } from "../deliver/error_answer.ts";
 import { replyOf } from "../deliver/reply_of.ts";
+import { replaceError } from "../deliver/ruled_answer.ts";
 import { GatewayError } from "../errors.ts";
 import type { Answer } from "../request/answer.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
 import type { Arrival } from "../server/arrival.ts";
 import type { Reply } from "../server/reply.ts";
-import { enter, type Entrance, route } from "./arrive.ts";
+import { enter, type Entrance, judge, route, ruledAnswer } from "./arrive.ts";
 import { obtain } from "./obtain.ts";
 
 /**
- * The whole life of a request: `route` finds the listener and takes the client's tokens out, `enter` lets it in, `obtain` gives the
+ * The whole life of a request: `route` finds the listener and takes the client's tokens out, `judge` asks its rules, `enter` lets it in, `obtain` gives the
  * answer from the store or from an upstream, `deliver` turns it into what is sent. With a response in memory nothing is awaited.
  */
 export function handle(entrance: Entrance, arrival: Arrival): Reply | Promise<Reply> {
-  const exchange = route(entrance, arrival);
-  if (exchange instanceof GatewayError) {
-    return isAboutServer(arrival, exchange) ? NOTHING : refuse(entrance.services, exchange);
+  const routed = route(entrance, arrival);
+  if (routed instanceof GatewayError) {
+    return isAboutServer(arrival, routed) ? NOTHING : refuse(entrance.services, routed);
   }
+  let exchange = routed;
   exchange.begin();
   try {
-    enter(exchange);
-    const answer = obtain(exchange);
+    if (exchange.tenant.rules !== null) exchange.ruling = judge(exchange);
+    const early = exchange.ruling?.isFirst === true ? ruledAnswer(exchange) : null;
+    if (early === null) enter(exchange);
+    const own = early ?? ruledAnswer(exchange);
+    const change = exchange.ruling?.request ?? null;
+    if (own === null && change !== null) exchange = exchange.changed(change);
+    const answer = own ?? obtain(exchange);
     if (answer instanceof Promise) return deliverLate(exchange, answer);
     const reply = deliver(exchange, answer);
     return reply instanceof Promise ? reply.catch((error) => fail(exchange, error)) : reply;
@@ -51,7 +58,7 @@ function fail(exchange: Exchange, thrown: unknown): Reply {
       cause: thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown),
     });
   }
-  return replyOf(exchange, errorAnswer(exchange, error));
+  return replyOf(exchange, replaceError(exchange, errorAnswer(exchange, error)));
 }
 
 /** `OPTIONS *` asks about the server itself, as a ping does: it needs no listener (RFC 9110 §9.3.7). */

@@ -210,7 +210,7 @@ function storeBeside(exchange: Exchange, storing: Storing): Answer {
   const followedUntilMs = clock.now() + collapse.timeoutMs;
   const copy = new ReservedCopy(exchange.services, (isLasting) => {
     // Others cannot follow a body that will not be stored, and nothing of it is held any more.
-    if (isLasting) collapse.rememberSolo(exchange.key, UNSTORED_MS);
+    if (isLasting) collapse.rememberSolo(flight.key, UNSTORED_MS);
     collapse.finish(flight, null);
   });
   // The client may leave while a read of its stream is under way: the next one, in the background, has to wait for that.

@@ -39,6 +39,8 @@ export class Pool {
   readonly name: string;
   readonly upstreams: readonly Upstream[];
   readonly #balancer: Balancer;
+  /** Of those that are asked only when no other is fit; `null` where there are none. */
+  readonly #backups: Balancer | null;
   readonly #servesAll: boolean;
   readonly #panicThreshold: number;
   readonly #slowStart: SlowStartOptions;
@@ -55,6 +57,8 @@ export class Pool {
     const deps = { breaker: options.breaker, random: options.random };
     this.upstreams = options.upstreams.map((upstream) => new Upstream(upstream, deps));
     this.#balancer = createBalancer(options.strategy, { random: options.random });
+    const hasBackups = this.upstreams.some(({ isBackup }) => isBackup);
+    this.#backups = hasBackups ? createBalancer(options.strategy, { random: options.random }) : null;
     this.#servesAll = options.panic !== "fail";
     this.#panicThreshold = options.panicThreshold ?? 0.5;
     this.#slowStart = options.slowStart ?? SLOW_START_DEFAULTS;
@@ -69,15 +73,27 @@ export class Pool {
   }
 
   /**
-   * The upstream for one try. One that was tried comes again only where no other is in; `null` where none may be used.
+   * The upstream for one try. One that was tried comes again only where no other is in; `null` where none may be used. A backup comes
+   * where no other is in, untried and with room.
    *
    * @param hash what the request is about, 32 bits, for `consistent-hash`
    */
   select(tried: ReadonlySet<Upstream> | null, hash: number, nowMs: number): Upstream | null {
     if (nowMs >= this.#rebuildAtMs) this.#rebuild(nowMs);
-    const picked = this.#balancer.pick(tried, hash, nowMs);
+    const picked = this.#pick(tried, hash, nowMs);
     if (picked !== null || tried === null || tried.size === 0) return picked;
-    return this.#balancer.pick(null, hash, nowMs);
+    return this.#pick(null, hash, nowMs);
+  }
+
+  #pick(tried: ReadonlySet<Upstream> | null, hash: number, nowMs: number): Upstream | null {
+    const picked = this.#balancer.pick(tried, hash, nowMs);
+    return picked !== null || this.#backups === null ? picked : this.#backups.pick(tried, hash, nowMs);
+  }
+
+  /** The upstream of an id, whatever its weight; `null` where it is out, has no room, or is not there. */
+  named(id: string, nowMs: number): Upstream | null {
+    const upstream = this.upstreams.find((known) => known.id === id);
+    return upstream !== undefined && upstream.available(nowMs) ? upstream : null;
   }
 
   /** Whether upstreams are in, but none may be given another request now: it is worth waiting for one that ends. */
@@ -143,11 +159,16 @@ export class Pool {
   #rebuild(nowMs: number): void {
     this.#rebuildAtMs = Infinity;
     const weighted = this.upstreams.filter((upstream) => upstream.weight > 0);
-    const inside = weighted.filter((upstream) => upstream.circuit(nowMs) === "closed");
-    this.#panicking = inside.length < weighted.length * this.#panicThreshold;
+    const usual = weighted.filter(({ isBackup }) => !isBackup);
+    const inside = usual.filter((upstream) => upstream.circuit(nowMs) === "closed");
+    // While a backup is in, nobody has to try those that are out.
+    const isBackedUp = weighted.some((upstream) => upstream.isBackup && upstream.circuit(nowMs) === "closed");
+    this.#panicking = inside.length < usual.length * this.#panicThreshold && !isBackedUp;
     const meanFactor = this.#meanFactor();
     for (const upstream of this.upstreams) this.#weigh(upstream, nowMs, meanFactor);
-    this.#balancer.rebuild(this.upstreams);
+    if (this.#backups === null) return this.#balancer.rebuild(this.upstreams);
+    this.#balancer.rebuild(this.upstreams.filter(({ isBackup }) => !isBackup));
+    this.#backups.rebuild(this.upstreams.filter(({ isBackup }) => isBackup));
   }
 
   #weigh(upstream: Upstream, nowMs: number, meanFactor: number): void {

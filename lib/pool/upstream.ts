@@ -22,8 +22,10 @@ export interface UpstreamOptions {
   /** The same across workers and reloads for as long as it means the same endpoint. */
   readonly id: string;
   readonly url: string;
-  /** Its configured share, in proportion to the others; 0 gives it nothing. */
+  /** Its configured share, in proportion to the others; 0 gives it nothing but what asks for it by its id. */
   readonly weight: number;
+  /** It is asked only when no other is fit; not by default. */
+  readonly backup?: boolean;
   /** Limits of requests in flight and per second; none by default. */
   readonly gate?: UpstreamGate;
 }
@@ -62,6 +64,8 @@ export class Upstream {
   readonly id: string;
   readonly url: string;
   readonly weight: number;
+  /** It is asked only when no other is fit. */
+  readonly isBackup: boolean;
   readonly gate: UpstreamGate | null;
   /**
    * Weight by configuration and slow start, set by the pool: what strategies use that measure load themselves.
@@ -80,6 +84,7 @@ export class Upstream {
     this.id = options.id;
     this.url = options.url;
     this.weight = options.weight;
+    this.isBackup = options.backup ?? false;
     this.gate = options.gate ?? null;
     this.nominalWeight = options.weight;
     this.effectiveWeight = options.weight;

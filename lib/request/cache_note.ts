@@ -12,6 +12,8 @@ export interface CacheNote {
   readonly status: string;
   /** Current age in seconds; `null` for a response that comes straight from an upstream. */
   readonly ageSeconds: number | null;
+  /** Others get the same response from the cache, or may; not where it was purged since. */
+  readonly isShared?: boolean;
 }
 
 /** The note of a response that comes from the cache. */
@@ -22,6 +24,7 @@ export function hitNote(exchange: Exchange, stored: StoredHead, result: CacheRes
     result,
     status: keyed(exchange, hitStatus(exchange.services.settings.name, ttlSeconds(stored, nowMs), detail)),
     ageSeconds: ageSeconds(stored, nowMs),
+    isShared: !stored.isPurged,
   };
 }
 
@@ -36,6 +39,7 @@ export function derivedNote(
     result: tier === "memory" ? "hit_memory" : "hit_disk",
     status: keyed(exchange, hitStatus(exchange.services.settings.name, ttlSeconds(stored, nowMs), detail)),
     ageSeconds: ageSeconds(stored, nowMs),
+    isShared: true,
   };
 }
 
@@ -70,6 +74,7 @@ export function forwardNote(exchange: Exchange, facts: ForwardFacts): CacheNote 
       detail: facts.detail ?? null,
     }),
     ageSeconds: kept === undefined ? null : ageSeconds(kept, nowMs),
+    isShared: kept !== undefined && !kept.isPurged,
   };
 }
 

@@ -4,23 +4,21 @@ import type { StoredHead } from "../cache/stored_response.ts";
 import { type KnownVariants, knownVariants } from "../cache/variants.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import { plainAddress, toldApart } from "../http/forwarded.ts";
-import type { RequestFields } from "../http/request_fields.ts";
+import { RequestFields } from "../http/request_fields.ts";
+import { ChangedRequestFields, namesSet } from "../http/field_changes.ts";
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
+import { publicOrigin } from "../http/public_origin.ts";
 import type { Target } from "../http/target.ts";
 import type { Arrival } from "../server/arrival.ts";
-import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
-import { type CacheResult, countClient, countRequest } from "../metrics/gateway_metrics.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { Visitor } from "./client_auth.ts";
 import type { Services } from "./services.ts";
-import type { PoolRuntime, Tenant } from "./snapshot.ts";
-import { cookieKey } from "./cookie_key.ts";
-import { fieldsKey } from "./fields_key.ts";
+import type { Tenant } from "./snapshot.ts";
+import type { RequestChange, Ruling } from "./ruling.ts";
 import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
-import { tenantKey, withoutPrefix } from "./tenant_key.ts";
+import { type Finish, tellServed } from "./served.ts";
+import { requestKey, withoutPrefix } from "./tenant_key.ts";
 
-/** What the log says where a client did not wait for the end. */
-const CLIENT_LEFT = 499;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /** What is handed to an exchange. */
@@ -37,18 +35,10 @@ export interface ExchangeOptions {
   readonly keyPrefix?: string;
   /** In place of the request's own. */
   readonly method?: string;
-}
-
-/** How a response went out, for the log and the counters. */
-export interface Finish {
-  readonly status: number;
-  readonly bytes: number;
-  readonly cache: CacheResult;
-  /** The `Cache-Status` value. */
-  readonly cacheStatus: string;
-  readonly error?: string;
-  /** The client left before the end. */
-  readonly aborted?: boolean;
+  /** What rules have changed in it; `fields` are changed already. */
+  readonly change?: RequestChange;
+  /** The request before that, for the log. */
+  readonly asSent?: Exchange;
 }
 
 /** One request and all that is known of it while it is served; also what upstream types and the cache policy see of it. */
@@ -78,12 +68,15 @@ export class Exchange implements TypedRequest {
   /** Response fields about the client's quota; `null` where clients are not limited. */
   quotaFields: readonly Field[] | null = null;
   #variants: KnownVariants | null = null;
+  /** What the rules of its listener say; `null` where none applies. */
+  ruling: Ruling | null = null;
   readonly #fields: RequestFields;
   readonly #options: ExchangeOptions;
   /** Its response goes to nobody. */
   #quiet = false;
   #isUnderWay = false;
   readonly #isBarePrefix: boolean;
+  #set: ReadonlySet<string> | null = null;
   #key: string | null = null;
   #plain: boolean | null = null;
   /** `undefined` until somebody asks. */
@@ -96,14 +89,16 @@ export class Exchange implements TypedRequest {
     this.tenant = tenant;
     this.arrival = arrival;
     this.#fields = options.fields;
-    this.startedAtMs = services.clock.now();
+    const { change, asSent } = options;
+    this.startedAtMs = asSent?.startedAtMs ?? services.clock.now();
     this.visitor = options.visitor ?? null;
     this.method = options.method ?? arrival.method;
     this.authority = target.authority;
-    this.path = tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path;
-    this.#isBarePrefix = tenant.stripPrefix && target.path === tenant.prefix && target.path !== "/";
-    this.query = target.query;
-    this.requestId = requestIdOf(this.#fields.header("x-request-id"), services.nextRequestId);
+    this.path = change?.path ?? (tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path);
+    this.#isBarePrefix = (change?.path ?? null) === null && tenant.stripPrefix && target.path === tenant.prefix &&
+      target.path !== "/";
+    this.query = change?.query ?? target.query;
+    this.requestId = asSent?.requestId ?? requestIdOf(this.#fields.header("x-request-id"), services.nextRequestId);
     this.class = tenant.type.classify(this);
   }
 
@@ -138,7 +133,7 @@ export class Exchange implements TypedRequest {
 
   /** The primary cache key. */
   get key(): string {
-    return this.#key ??= this.#makeKey();
+    return this.#key ??= requestKey(this);
   }
 
   /** What its client called the gateway, as keys tell apart what upstreams are told of that. */
@@ -174,12 +169,39 @@ export class Exchange implements TypedRequest {
     return this.#variants?.isNegotiated === true;
   }
 
-  #makeKey(): string {
-    const { tenant } = this;
-    return tenantKey(tenant, this, this.keyAuthority) + (this.hasEmptyQuery ? "?" : "") +
-      (this.isBarePrefix && hasBasePath(tenant.pool) ? BARE_PREFIX : "") +
-      cookieKey(tenant.storing.cookieKey, () => this.header("cookie")) +
-      fieldsKey(tenant.forwardFields, (name) => this.header(name));
+  /** What keys tell apart by what rules changed; empty where nothing is. */
+  get changeKey(): string {
+    const { change } = this.#options;
+    return change === undefined || change.key === "" ? "" : `${KEY_SEPARATOR}~rules:${change.key}`;
+  }
+
+  /**
+   * The request as rules change it: everything that follows sees only that. It counts as this one, which is over. A pool that the change
+   * names is one of {@linkcode Tenant.elsewhere}.
+   */
+  changed(change: RequestChange): Exchange {
+    const tenant = change.pool === null ? this.tenant : this.tenant.elsewhere.get(change.pool) ?? this.tenant;
+    const fields = change.fields.length === 0
+      ? this.#fields
+      : new RequestFields(new ChangedRequestFields(this.#fields, change.fields));
+    const changed = new Exchange({ ...this.#options, tenant, fields, change, asSent: this });
+    changed.quotaFields = this.quotaFields;
+    changed.ruling = this.ruling;
+    changed.#isUnderWay = this.#isUnderWay;
+    changed.#quiet = this.#quiet;
+    this.#isUnderWay = false;
+    return changed;
+  }
+
+  /** Id of the only upstream that is to be asked; `null` leaves the choice to the pool. */
+  get pinned(): string | null {
+    return this.#options.change?.upstream ?? null;
+  }
+
+  /** Whether a field of this name is not the client's any more, but what a rule has set. */
+  isSetByRule(name: string): boolean {
+    const { change } = this.#options;
+    return change !== undefined && (this.#set ??= namesSet(change.fields)).has(name);
   }
 
   /** Whether it asks for the listener's prefix itself, without a slash behind it, and the prefix is stripped. */
@@ -209,6 +231,12 @@ export class Exchange implements TypedRequest {
   get scheme(): "http" | "https" {
     const { target, connection } = this.arrival;
     return target.startsWith("/") ? connection.scheme : target.startsWith("https:") ? "https" : "http";
+  }
+
+  /** By which the client came, as far as a trusted proxy says it. */
+  get publicScheme(): "http" | "https" {
+    const { authority, scheme } = this;
+    return publicOrigin({ authority, scheme, trusted: this.isTrusted(), header: (name) => this.header(name) }).scheme;
   }
 
   /** What stood before the path, such as `/~TOKEN`; empty where nothing did. For what goes back to this client only. */
@@ -291,7 +319,7 @@ export class Exchange implements TypedRequest {
 
   /** The same request once more, for a fetch that goes on after its response: with GET whatever it was, and not counted. */
   inBackground(): Exchange {
-    const quiet = new Exchange({ ...this.#options, method: "GET" });
+    const quiet = new Exchange({ ...this.#options, method: "GET", asSent: undefined });
     quiet.#quiet = true;
     quiet.#variants = this.#variants;
     return quiet;
@@ -308,79 +336,22 @@ export class Exchange implements TypedRequest {
     this.tenant.counts.inFlight++;
   }
 
+  /** The request as the client sent it, before rules changed it. */
+  get asSent(): Exchange {
+    return this.#options.asSent ?? this;
+  }
+
   /** Counts the request and writes its access line. */
   finish(finish: Finish): void {
     if (this.#quiet) return;
     if (this.#isUnderWay) this.tenant.counts.inFlight--;
     this.#isUnderWay = false;
-    const durationMs = Math.max(0, this.services.clock.now() - this.startedAtMs);
-    const status = finish.aborted ? CLIENT_LEFT : finish.status;
-    countRequest(this.tenant.counts, {
-      status: finish.aborted ? 0 : status,
-      bytes: finish.bytes,
-      durationMs,
-      cache: finish.cache,
-      fwd: this.fwd,
-    });
-    if (this.clientName !== null) countClient(this.tenant.counts, this.clientName);
-    if (this.services.logger.enabled("debug")) this.#explain(finish, durationMs);
-    if (!wantsAccessLine(this.services.settings.access, status, this.tries)) return;
-    writeAccessLine(this.services.logger, {
-      requestId: this.requestId,
-      listener: this.tenant.name,
-      client: this.client,
-      clientName: this.clientName,
-      method: this.method,
-      target: rawTarget(this),
-      status,
-      bytes: finish.bytes,
-      durationMs,
-      cache: finish.cacheStatus,
-      upstream: this.upstream,
-      tries: this.tries,
-      error: finish.error ?? null,
-    });
+    tellServed(this, finish);
   }
-
-  /** Says in the log how the request was understood and what was decided, beyond what an access line says. */
-  #explain(finish: Finish, durationMs: number): void {
-    const { tenant, private: reason } = this;
-    const isShared = reason === null && tenant.policy !== null;
-    this.services.logger.debug("A request was served", {
-      id: this.requestId,
-      listener: tenant.name,
-      pool: tenant.pool.name,
-      method: this.method,
-      class: this.class.name,
-      private: reason ?? undefined,
-      key: isShared ? this.key.split(KEY_SEPARATOR).filter((part) => part !== "").join(" ") : undefined,
-      result: finish.cache,
-      cache: finish.cacheStatus,
-      fwd: this.fwd ?? undefined,
-      status: finish.status,
-      client_left: finish.aborted === true ? true : undefined,
-      upstream: this.upstream ?? undefined,
-      tries: this.tries,
-      ms: Math.round(durationMs * 10) / 10,
-    });
-  }
-}
-
-/** Tells `/pre` from `/pre/` where an upstream sees them as `/base` and `/base/`. */
-const BARE_PREFIX = `${KEY_SEPARATOR}~bare`;
-
-function hasBasePath({ endpoints }: PoolRuntime): boolean {
-  for (const { basePath } of endpoints.values()) if (basePath !== "") return true;
-  return false;
 }
 
 /** Listeners that have said in the log whom they do not trust. */
 const distrustful = new WeakSet<Rewriting>();
-
-function rawTarget(exchange: Exchange): string {
-  const prefix = exchange.tenant.stripPrefix && exchange.tenant.prefix !== "/" ? exchange.tenant.prefix : "";
-  return prefix + exchange.path + (exchange.query === "" ? "" : `?${exchange.query}`);
-}
 
 /** The client's own id where it is usable, so that one id can be followed through several systems. */
 function requestIdOf(given: string | null, next: () => string): string {

@@ -11,6 +11,7 @@ import type { BackoffOptions } from "../upstream_client/retry.ts";
 import type { RetryBudget } from "../upstream_client/retry_budget.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import type { Rewriting } from "./rewriting.ts";
+import type { Rules } from "./ruling.ts";
 import type { StoringOptions } from "./storing_options.ts";
 import type { CredentialState, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
@@ -18,6 +19,7 @@ import type { ClientAuth } from "./client_auth.ts";
 import type { ClientRate } from "./client_rate.ts";
 import type { Cors } from "./cors.ts";
 import type { Deriver } from "./deriver.ts";
+import type { WayBack } from "../http/way_back.ts";
 import type { TurnQueue } from "./turn_queue.ts";
 
 /** One upstream as a request is sent to it. */
@@ -111,6 +113,12 @@ export interface Tenant {
   readonly rewriting: Rewriting | null;
   /** Serve any stored response: never, while no upstream can answer, or always. */
   readonly offline: boolean | "auto";
+  /** `null` where it has none. */
+  readonly rules: Rules | null;
+  /** The same listener over the other pools that its rules name. */
+  readonly elsewhere: ReadonlyMap<string, Tenant>;
+  /** Leads back to the listener what in responses points at its upstreams; `null` where nothing is mapped. */
+  readonly wayBack: WayBack | null;
 }
 
 /** How an address is listened on. */

@@ -6,6 +6,7 @@ import { refusal } from "../forward/refusal.ts";
 import { deliver } from "../deliver/deliver.ts";
 import { RequestFields } from "../http/request_fields.ts";
 import { requestTarget, splitTarget, type Target } from "../http/target.ts";
+import { ruled } from "../pipeline/arrive.ts";
 import { obtain } from "../pipeline/obtain.ts";
 import { passThrough } from "../pipeline/pass_through.ts";
 import type { Answer } from "../request/answer.ts";
@@ -101,7 +102,8 @@ function exchangeFor(place: PrewarmPlace, tenant: Tenant, asked: string): Exchan
   const arrival = arrivalFor(url, target.authority);
   const refused = refusal(arrival, target);
   if (refused !== null) return refused.message;
-  const exchange = quietExchange(place, tenant, arrival, target);
+  const exchange = ruled(quietExchange(place, tenant, arrival, target));
+  if (exchange.ruling?.reply != null) return "a rule of the listener answers it";
   return exchange.private === null ? exchange : `its response belongs to one user (${exchange.private})`;
 }
 

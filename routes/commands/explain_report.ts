@@ -1,5 +1,12 @@
 import { formatDurationMs } from "../../lib/config/units.ts";
-import type { AnswerView, CacheView, Explanation, ServedView, UpstreamView } from "../../lib/gateway/explanation.ts";
+import type {
+  AnswerView,
+  CacheView,
+  Explanation,
+  RuleView,
+  ServedView,
+  UpstreamView,
+} from "../../lib/gateway/explanation.ts";
 import { aligned, type Paint, painter } from "./text_layout.ts";
 
 /** An explanation for people: listeners first, then what the one that takes the request does. */
@@ -44,6 +51,7 @@ function servedReport(served: ServedView, paint: Paint): string[] {
     "",
     paint("strong", `Listener ${listener} on ${address}`),
     ...aligned(facts, 2),
+    ...rulesReport(served.rules, paint),
     ...(cache === null || cache.answers.length === 0 ? [] : answersReport(cache.answers, paint)),
     "",
     paint("strong", "Upstreams, and what each would be sent"),
@@ -68,6 +76,28 @@ function cacheFacts({ mode, bypass, key, vary_ignored: ignored, tags }: CacheVie
     ["key", [listener, host === "" ? "(any host)" : host, target, ...more].join(" | ")],
     ["variants", variants],
     ["tags", tags.length === 0 ? "those that the upstream gives" : tags.join(" ")],
+  ];
+}
+
+/** Rules that are shown at most, without those that apply. */
+const MAX_RULES = 20;
+
+function rulesReport(rules: readonly RuleView[], paint: Paint): string[] {
+  if (rules.length === 0) return [];
+  const applied = rules.filter(({ unmet }) => unmet === null);
+  const others = rules.filter(({ unmet }) => unmet !== null);
+  const rows = [...applied, ...others.slice(0, MAX_RULES)].sort((a, b) => a.rule - b.rule);
+  const more = others.length - MAX_RULES;
+  return [
+    "",
+    paint("strong", "Rules"),
+    ...aligned(
+      rows.map((
+        { rule, unmet, does },
+      ) => [unmet === null ? "applies" : "no", `rule ${rule}`, unmet ?? does.join("; ")]),
+      2,
+    ),
+    ...(more > 0 ? aligned([[`and ${more} more that do not apply`]], 2) : []),
   ];
 }
 
@@ -98,9 +128,10 @@ function shortly(ms: number): string {
   return formatDurationMs(ms < 1_000 ? ms : Math.round(ms / 1_000) * 1_000);
 }
 
-function upstreamReport({ id, weight, proxy, resolve, request }: UpstreamView): string[] {
+function upstreamReport({ id, weight, backup, proxy, resolve, request }: UpstreamView): string[] {
   const way = [
     `weight ${weight}`,
+    ...(backup ? ["backup"] : []),
     ...(proxy === null ? [] : [`through ${proxy}`]),
     ...(resolve === null ? [] : [`at ${resolve}`]),
   ];

@@ -75,6 +75,7 @@ Deno.test("buildConfig() fills every default", async () => {
         id: "https://one.example",
         url: "https://one.example",
         weight: 1,
+        backup: false,
         ca: null,
         host: null,
         resolve: null,
@@ -165,6 +166,8 @@ Deno.test("buildConfig() fills every default", async () => {
       publicUrl: null,
       rewriteImageBase: true,
       overrides: [],
+      rules: [],
+      redirects: "map",
       prewarm: { targets: [], file: null, concurrency: 2, ratePerSecond: 10, atStart: true, everyMs: null },
       images: { convert: null, derive: null },
     }],
@@ -218,6 +221,7 @@ listeners:
     public_url: https://p.example/x/
     rewrite_image_base: false
     overrides: [{ path: /y, query: { q: "1" }, merge: { z: null } }]
+    redirects: keep
     images:
       convert: { formats: [webp], quality: { avif: 1, webp: 2 }, effort: { avif: 3, webp: 4 }, min_size: 5KiB, wait: 6s }
       derive: { quality: 7, wait: 8s }
@@ -289,6 +293,7 @@ listeners:
         id: "http://a.example/x",
         url: "http://a.example/x",
         weight: 2.5,
+        backup: false,
         ca: null,
         host: "b.example",
         resolve: "::1",
@@ -377,6 +382,8 @@ listeners:
       publicUrl: "https://p.example/x",
       rewriteImageBase: false,
       overrides: [{ path: "/y", query: { q: "1" }, merge: { z: null } }],
+      rules: [],
+      redirects: "keep",
       prewarm: {
         targets: ["/a", "http://h/b?c"],
         file: "/etc/usher/list.txt",

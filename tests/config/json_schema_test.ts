@@ -38,6 +38,9 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.rate_limit.requests",
     "listeners.overrides.path",
     "listeners.overrides.merge",
+    "listeners.rules.request.rewrite.to",
+    "listeners.rules.response.status.body",
+    "listeners.rules.redirect.to",
     "admin.peers.url",
   ];
   // All of `tls` is optional: a plain address is the default.
@@ -97,6 +100,17 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.prewarm.every",
     "listeners.images.convert",
     "listeners.images.derive",
+    "listeners.rules.when.path",
+    "listeners.rules.when.scheme",
+    "listeners.rules.request",
+    "listeners.rules.request.rewrite",
+    "listeners.rules.request.rewrite.from",
+    "listeners.rules.response",
+    "listeners.rules.redirect",
+    "listeners.rules.respond",
+    "listeners.rules.respond.body",
+    "listeners.rules.pool",
+    "listeners.rules.upstream",
   ]);
 });
 

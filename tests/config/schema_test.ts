@@ -16,6 +16,7 @@ Deno.test("fileSchemas() fills every default of a file with pools and listeners 
   assert.deepEqual(values.pools.a?.upstreams, [{
     url: "https://one.example",
     weight: 1,
+    backup: false,
     max_connections: 256,
     idle_timeout: 55_000,
     allow_private: false,

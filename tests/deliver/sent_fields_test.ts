@@ -2,10 +2,15 @@ import assert from "node:assert/strict";
 import type { ClientAuth } from "../../lib/request/client_auth.ts";
 import { Cors, CORS_DEFAULTS } from "../../lib/request/cors.ts";
 import type { Fields } from "../../lib/http/fields.ts";
-import { sentFields } from "../../lib/deliver/sent_fields.ts";
+import { sentFields, type SentTo } from "../../lib/deliver/sent_fields.ts";
 
-const CLOSED = { cors: null, auth: { sharedCaches: false } as ClientAuth };
-const OPEN = { cors: null, auth: null };
+/** A request to a listener. */
+function to(tenant: Partial<SentTo["tenant"]>): SentTo {
+  return { tenant: { cors: null, auth: null, wayBack: null, ...tenant }, authority: "a.example" };
+}
+
+const CLOSED = to({ auth: { sharedCaches: false } as ClientAuth });
+const OPEN = to({});
 
 /** The `Cache-Control` of a closed listener for one of an upstream. */
 function closed(...values: string[]): string {
@@ -47,7 +52,7 @@ Deno.test("sentFields() drops the fields that speak to shared caches alone, wher
     ["expires", "0"],
   ];
   assert.deepEqual(sentFields(CLOSED, fields).map(([name]) => name), ["expires", "cache-control"]);
-  const shared = { cors: null, auth: { sharedCaches: true } as ClientAuth };
+  const shared = to({ auth: { sharedCaches: true } as ClientAuth });
   assert.equal(sentFields(shared, fields), fields);
 });
 
@@ -55,13 +60,13 @@ Deno.test("sentFields() drops the upstream's CORS fields where the listener has 
   const fields: Fields = [["etag", '"1"'], ["access-control-allow-origin", "*"], ["access-control-max-age", "1"]];
   for (const origins of [[], ["*"]]) {
     const cors = new Cors({ ...CORS_DEFAULTS, origins });
-    assert.deepEqual(sentFields({ cors, auth: null }, fields), [["etag", '"1"']]);
+    assert.deepEqual(sentFields(to({ cors }), fields), [["etag", '"1"']]);
   }
 });
 
 Deno.test("sentFields() names Origin in Vary once, where the answer depends on it", () => {
   const cors = new Cors({ ...CORS_DEFAULTS, origins: ["https://a.example"] });
-  const vary = (fields: Fields) => sentFields({ cors, auth: null }, fields);
+  const vary = (fields: Fields) => sentFields(to({ cors }), fields);
   assert.deepEqual(vary([]), [["vary", "Origin"]]);
   assert.deepEqual(vary([["vary", "Accept"]]), [["vary", "Accept, Origin"]]);
   for (const value of ["origin", "Accept, ORIGIN", "*"]) assert.deepEqual(vary([["vary", value]]), [["vary", value]]);

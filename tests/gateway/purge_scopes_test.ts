@@ -53,6 +53,24 @@ Deno.test("purgeScopes() finds listeners in whatever spelling of the same bytes 
   assert.equal(art("url", "/%2561rt/a"), 'No listener "art" serves "/%2561rt/a"');
 });
 
+Deno.test("purgeScopes() finds what rules make of a URL, beside the URL itself", async () => {
+  const rules = [{
+    when: { path: "/v3/**" },
+    request: { rewrite: { to: "/api/$1" }, query: { remove: ["utm_*"] } },
+  }];
+  const ruled = await configOf({
+    pools: { any: { type: "custom", health: false, upstreams } },
+    listeners: [{ name: "any", listen: "127.0.0.1:1", prefix: "/pre", strip_prefix: true, pool: "any", rules }],
+  });
+  const order = { by: "url", listener: null, hard: false } as const;
+  const targets = (value: string) => {
+    const plan = purgeScopes(ruled, { ...order, value });
+    return plan.ok ? plan.scopes.map((scope) => scope.kind === "url" ? scope.target : scope.kind) : plan.problem;
+  };
+  assert.deepEqual(targets("/pre/v3/film?utm_source=x&q=1"), ["/v3/film?utm_source=x&q=1", "/api/film?q=1"]);
+  assert.deepEqual(targets("/pre/film"), ["/film"]);
+});
+
 Deno.test("purgeScopes() reads prefixes as clients do, where the listener strips its own too", () => {
   const prefix = (value: string, listener: string | null = null) => planOf({ by: "prefix", value, listener });
   assert.deepEqual(prefix("/art/posters/", "art"), [{ kind: "prefix", listener: "art", prefix: "/posters/" }]);

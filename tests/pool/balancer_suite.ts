@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Balancer, BalancerOptions } from "../../lib/pool/balancer.ts";
+import { Pool } from "../../lib/pool/pool.ts";
 import { Upstream } from "../../lib/pool/upstream.ts";
 import { seededRandom } from "./seeded_random.ts";
 
@@ -104,5 +105,58 @@ export function balancerSuite(name: string, create: (options: BalancerOptions) =
       upstream.begin(0);
     }
     for (let i = 0; i < 100; i++) assert.equal(balancer.pick(null, i * 104_729, 0), upstreams[0]);
+  });
+
+  const poolOf = (parts: readonly { weight?: number; backup?: boolean }[], seed = 3) =>
+    new Pool({
+      name: "p",
+      strategy: name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "-").toLowerCase(),
+      upstreams: parts.map(({ weight = 1, backup }, i) => ({ id: `u${i}`, url: `http://u${i}.test`, weight, backup })),
+      breaker: { maxFailures: 1, openMs: 1_000, maxOpenMs: 1_000 },
+      random: seededRandom(seed),
+    });
+  const picked = (pool: Pool, nowMs: number, tried: ReadonlySet<Upstream> | null = null) =>
+    new Set(
+      Array.from({ length: 200 }, (_, i) => pool.select(tried, Math.imul(i, 0x9e3779b1) >>> 0, nowMs)?.id ?? null),
+    );
+  const fail = (upstream: Upstream, nowMs: number) => {
+    upstream.begin(nowMs);
+    upstream.end({ outcome: "unreachable", latencyMs: 1, retryAfterMs: 0 }, nowMs);
+  };
+
+  Deno.test(`${name} asks a backup only when no other is in, untried and with room`, () => {
+    const pool = poolOf([{}, {}, { backup: true }, { backup: true }]);
+    const [one, two, three] = pool.upstreams as [Upstream, Upstream, Upstream, Upstream];
+    assert.deepEqual(picked(pool, 1), new Set(["u0", "u1"]));
+    assert.deepEqual(picked(pool, 1, new Set([one])), new Set(["u1"]));
+    assert.deepEqual([...picked(pool, 1, new Set([one, two]))].sort(), ["u2", "u3"]);
+    assert.deepEqual(picked(pool, 1, new Set([one, two, three])), new Set(["u3"]));
+    // Half of those that are no backups are out: no panic, since a backup is in.
+    fail(one, 1);
+    assert.deepEqual(picked(pool, 1), new Set(["u1"]));
+    fail(two, 1);
+    assert.deepEqual([...picked(pool, 1)].sort(), ["u2", "u3"]);
+    assert.equal(pool.panicking, false);
+    assert.deepEqual(picked(pool, 5_000).has("u2"), false);
+  });
+
+  Deno.test(`${name} asks all where nobody is in, backups last`, () => {
+    const pool = poolOf([{}, {}, { backup: true }]);
+    for (const upstream of pool.upstreams) fail(upstream, 1);
+    assert.deepEqual([...picked(pool, 1)].sort(), ["u0", "u1"]);
+    assert.equal(pool.panicking, true);
+    assert.deepEqual(picked(pool, 1, new Set(pool.upstreams.slice(0, 2))), new Set(["u2"]));
+  });
+
+  Deno.test(`${name} asks one with weight 0 by its name only, and not while it is out`, () => {
+    const pool = poolOf([{}, { weight: 0 }, { weight: 0, backup: true }]);
+    assert.deepEqual(picked(pool, 1), new Set(["u0"]));
+    assert.deepEqual(picked(pool, 1, new Set(pool.upstreams.slice(0, 1))), new Set(["u0"]));
+    assert.equal(pool.named("u1", 1)?.id, "u1");
+    assert.equal(pool.named("u9", 1), null);
+    fail(pool.upstreams[1]!, 1);
+    assert.equal(pool.named("u1", 1), null);
+    fail(pool.upstreams[0]!, 1);
+    assert.deepEqual(picked(pool, 1), new Set(["u0"]));
   });
 }

@@ -40,6 +40,7 @@ Deno.test("hitNote() tells tier, lifetime left and age", () =>
       result: "hit_memory",
       status: "usher; hit; ttl=45; detail=memory",
       ageSeconds: 15,
+      isShared: true,
     });
     assert.equal(hitNote(exchange, stored, "hit_disk").status, "usher; hit; ttl=45; detail=kv");
     assert.equal(hitNote(exchange, stored, "stale").status, "usher; hit; ttl=45");
@@ -51,6 +52,7 @@ Deno.test("forwardNote() tells an answer of an upstream from one that stands in 
       result: "miss",
       status: "usher; fwd=uri-miss",
       ageSeconds: null,
+      isShared: false,
     });
     const own = forwardNote(exchange, { fwd: "stale", fwdStatus: 304, stored, result: "revalidated" });
     assert.deepEqual([own.status, own.ageSeconds], ["usher; fwd=stale; fwd-status=304; stored; ttl=45", 15]);

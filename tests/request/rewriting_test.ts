@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type LinkRewriting, type Override, rewriteOf, type RewrittenRequest } from "../../lib/request/rewriting.ts";
-import { pathGlob } from "../../lib/gateway/path_glob.ts";
+import { pathGlob } from "../../lib/pattern/path_glob.ts";
 import type { JsonValue } from "../../lib/http/json_merge.ts";
 
 function override(path: string, patch: JsonValue, query: readonly [string, string][] = []): Override {

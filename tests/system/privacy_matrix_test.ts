@@ -35,6 +35,23 @@ const MARKS: readonly Mark[] = [
   },
 ];
 
+/** Rules of every kind; some apply to some of the shapes only, and all that rules can say to caches is said. */
+const RULES = [
+  { request: { rewrite: { from: "^/(.*)$", to: "/$1" }, query: { set: { x: "1" }, remove: ["utm_*"] } } },
+  { when: { path: "/*", header: { range: "*" } }, request: { set: { "x-from": "$1" }, remove: ["range"] } },
+  { when: { header: { "if-none-match": "*" } }, request: { add: { "x-more": "1" }, remove: ["if-*"] } },
+  { when: { header: { "accept-encoding": "gzip" } }, pool: "other" },
+  { when: { header: { "cache-control": "*" } }, upstream: "UPSTREAM" },
+  {
+    response: {
+      set: { "cache-control": "public, max-age=600, s-maxage=600", expires: "Fri, 01 Jan 2100 00:00:00 GMT" },
+      add: { vary: "Accept-Language" },
+      remove: ["pragma", "cdn-*", "surrogate-control"],
+      status: { "400-599": "an error" },
+    },
+  },
+];
+
 /** Ways of caching that never give one user's response to another; how long they would keep what may be shared. */
 const MODES: Readonly<Record<string, Record<string, unknown>>> = {
   rfc9111: { mode: "rfc9111" },
@@ -44,6 +61,8 @@ const MODES: Readonly<Record<string, Record<string, unknown>>> = {
   },
   off: { mode: "off" },
   "fetch-full, compressed": { mode: "rfc9111", range: "fetch-full", compress: { enabled: true, min_size: 1 } },
+  "rules of every kind": { mode: "rfc9111" },
+  "rules of every kind, ttl": { mode: "ttl", rules: [{ ttl: "1h" }] },
   "a cookie in the key": { mode: "ttl", rules: [{ ttl: "1h" }], cookies: { key: ["sid"] } },
 };
 
@@ -70,13 +89,14 @@ Deno.test("user B never gets user A's bytes, in any mode, whatever marks them an
       await exchange.reply({ fields: lines, body: `${user} `.repeat(100) });
     },
     (url) => ({
-      pools: { any: customPool([url]) },
-      listeners: Object.entries(MODES).map(([, cache], index) => ({
+      pools: { any: customPool([url]), other: customPool([`${url}/`]) },
+      listeners: Object.entries(MODES).map(([mode, cache], index) => ({
         name: `mode-${index}`,
         prefix: `/m${index}`,
         strip_prefix: true,
         pool: "any",
         cache,
+        rules: mode.startsWith("rules") ? JSON.parse(JSON.stringify(RULES).replace("UPSTREAM", url)) : [],
       })),
     }),
   );
@@ -91,6 +111,9 @@ Deno.test("user B never gets user A's bytes, in any mode, whatever marks them an
               const other = user === "alice" ? "bob" : "alice";
               const seen = new TextDecoder().decode(bytes) + JSON.stringify([...headers]);
               assert.doesNotMatch(seen, new RegExp(other), JSON.stringify(shape));
+              // No cache in front is told to keep what is one user's, either.
+              const isShared = /public|s-maxage/.test(headers.get("cache-control") ?? "");
+              if (mode.startsWith("rules") && isShared) assert.match(headers.get("vary") ?? "", /X-User|Cookie/);
             })
           ));
         }

@@ -40,6 +40,16 @@ async function withListeners(
       { name: "off", prefix: "/off", pool: "any", cache: { mode: "off" } },
       { name: "api", prefix: "/3", pool: "api" },
       { name: "image", prefix: "/t/p", pool: "image" },
+      {
+        name: "ruled",
+        prefix: "/ruled",
+        strip_prefix: true,
+        pool: "any",
+        rules: [
+          { when: { path: "/old/**" }, redirect: { to: "/new" } },
+          { request: { set: { "x-from": "usher" }, rewrite: { from: "^/v3", to: "/api" } } },
+        ],
+      },
       { name: "closed", prefix: "/closed", pool: "any", auth: { tokens: { tv: TOKEN } } },
     ],
   };
@@ -182,4 +192,12 @@ Deno.test("PrewarmFetcher.fetch() needs no token, and stores for clients that ha
     assert.equal((await fetch("closed", "http://gateway.test/closed/a")).outcome, "fetched");
     assert.equal((await gateway.ask("/closed/a")).status, 401);
     assert.match((await gateway.ask(`/~${TOKEN}/closed/a`)).cacheStatus, /hit/);
+  }));
+
+Deno.test("PrewarmFetcher.fetch() fetches what rules make of a target, and nothing that a rule answers", () =>
+  withListeners(async ({ gateway, fetch, targets }) => {
+    assert.equal((await fetch("ruled", "http://gateway.test/ruled/v3/a")).outcome, "fetched");
+    assert.match((await gateway.ask("/ruled/v3/a")).cacheStatus, /hit/);
+    assert.deepEqual(targets(), ["/api/a"]);
+    assert.equal((await fetch("ruled", "http://gateway.test/ruled/old/a")).detail, "a rule of the listener answers it");
   }));

@@ -1,0 +1,222 @@
+import { z } from "zod";
+import { parseCidr } from "./addresses.ts";
+import { Interpolated } from "./interpolate.ts";
+import { choice, name, scalar, text, Unusable } from "./scalars.ts";
+import { asMapping, list, oneOrMany, section, short } from "./section.ts";
+
+/** Rules of a listener. */
+const MAX_RULES = 1_000;
+/** CIDR blocks that a file may bring. */
+const MAX_BLOCKS = 1_000;
+const MAX_BODY_LENGTH = 65_536;
+
+/** `*` in its place stands for any text, `!` before it for all that does not match. */
+const valueGlob = text({ title: "glob", pattern: /^[^\p{Cc}]*$/u, maxLength: 500, expected: "a text, with * for any" });
+
+function fieldName() {
+  const pattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+  return text({ title: "field name", pattern, maxLength: 256, expected: "a field name (RFC 9110 §5.1)" });
+}
+
+const removedField = text({
+  title: "field name",
+  pattern: /^[!#$%&'+.^_`|~0-9A-Za-z-]+\*?$/,
+  maxLength: 256,
+  expected: "a field name, * at its end allowed",
+});
+
+/** Bytes above ASCII have no meaning in fields. */
+const fieldValue = text({
+  title: "field value",
+  pattern: /^[\x20-\x7e\t]*$/,
+  maxLength: 8_192,
+  expected: "a text of printable ASCII characters",
+});
+
+const parameterName = text({ title: "name", pattern: /^[^\p{Cc}]+$/u, maxLength: 256, expected: "a parameter's name" });
+const removedParameter = text({
+  title: "name",
+  pattern: /^[^*\p{Cc}]+\*?$/u,
+  maxLength: 256,
+  expected: "a parameter's name, * at its end allowed",
+});
+const parameterValue = text({ title: "text", pattern: /^[^\p{Cc}]*$/u, maxLength: 2_000, expected: "a text" });
+
+function texts<K extends z.core.$ZodRecordKey, V extends z.ZodType>(key: K, value: V, what: string) {
+  return asMapping(z.record(key, value, { error: `a mapping of ${what}` })).prefault({});
+}
+
+/** A CIDR block, `!` before it allowed; a file may bring many of them, with comments behind `#`. */
+function clientBlocks() {
+  const expected = new Unusable("a CIDR block such as 10.0.0.0/8 or !10.0.0.0/8, or a file of them");
+  return scalar<readonly string[]>({
+    title: "CIDR block",
+    json: { type: "string" },
+    expected,
+    interpolated: "text",
+    read(value) {
+      if (typeof value !== "string") return expected;
+      const blocks = value.replace(/#[^\n]*/g, "").split(/[\s,]+/).filter((block) => block !== "").map(cleanBlock);
+      return blocks.length === 0 || blocks.length > MAX_BLOCKS || blocks.includes(null) ? expected : blocks as string[];
+    },
+  });
+}
+
+function cleanBlock(block: string): string | null {
+  const sign = block.startsWith("!") ? "!" : "";
+  const clean = parseCidr(block.slice(sign.length));
+  return clean === null ? null : sign + clean;
+}
+
+const whenSection = section({
+  path: text({
+    title: "glob",
+    pattern: /^[/*][^\s?#\p{Cc}]*$/u,
+    maxLength: 500,
+    expected: "a glob such as /a/*/c or /a/**",
+  }).optional().describe(
+    "Glob over the path behind a prefix that is stripped: `*` within a segment, `**` across. Escapes, `//`, `;…` and `\\` are read as an upstream may read them.",
+  ),
+  method: oneOrMany(text({
+    title: "method",
+    pattern: /^[A-Z][A-Z-]*$/,
+    maxLength: 32,
+    expected: "a method in capital letters",
+  })).prefault([]).describe("Methods; default: any."),
+  query: texts(parameterName, valueGlob, "parameters and globs").describe(
+    'Parameters and what their values are like: `"*"` is any, `"!x*"` none that begins with x.',
+  ),
+  header: texts(fieldName(), valueGlob, "field names and globs").describe(
+    "Request fields and what their values are like, whatever the case of letters; `*` and `!` as in `query`.",
+  ),
+  client: oneOrMany(clientBlocks()).prefault([]).describe(
+    "CIDR blocks of clients; one with `!` before it must not hold the client. `${file:…}` may bring many, one a line. " +
+      "An answer of such a rule comes before tokens and quotas are asked for.",
+  ),
+  scheme: choice(["http", "https"]).optional().describe("How the client came, as far as a trusted proxy says it."),
+});
+
+const writtenPath = text({
+  title: "path",
+  pattern: /^\/[\x21-\x22\x24-\x3e\x40-\x7e]*$/,
+  maxLength: 2_000,
+  expected: "a path that begins with /, without query and fragment",
+});
+
+const requestSection = section({
+  set: texts(fieldName(), fieldValue, "field names and texts").describe("Request fields in place of the client's."),
+  add: texts(fieldName(), fieldValue, "field names and texts").describe("Request fields beside the client's."),
+  remove: list(removedField, 100).prefault([]).describe("Request fields that go no further; `x-debug-*` is several."),
+  rewrite: asMapping(section({
+    from: text({ title: "expression", pattern: /^[^\p{Cc}]+$/u, maxLength: 1_000, expected: "a regular expression" })
+      .optional().describe(
+        "Regular expression over the path; what it matches is replaced, by default all of it. It takes linear time: no back references, no look-around.",
+      ),
+    to: writtenPath.describe(
+      "What takes its place; `$1` to `$9` are its groups, without `from` the wildcards of `path`.",
+    ),
+  })).optional().describe("Another path for the upstream, and for the cache."),
+  query: asMapping(section({
+    set: texts(parameterName, parameterValue, "parameters and texts").describe("Parameters in place of the client's."),
+    remove: list(removedParameter, 100).prefault([]).describe("Parameters that go no further; `utm_*` is several."),
+  })).prefault({}).describe("Changes of the query."),
+});
+
+const pageSection = section({
+  body: text({ title: "text", pattern: /^[^]*$/, maxLength: MAX_BODY_LENGTH, expected: "a text" }).describe(
+    "The content; `${file:…}` takes it from a file.",
+  ),
+  content_type: fieldValue.prefault("text/html; charset=utf-8").describe("Its media type."),
+});
+
+function bodyShorthand(value: unknown): unknown {
+  return typeof value === "string" || value instanceof Interpolated ? { body: value } : value;
+}
+
+const responseSection = section({
+  set: texts(fieldName(), fieldValue, "field names and texts").describe("Response fields in place of the upstream's."),
+  add: texts(fieldName(), fieldValue, "field names and texts").describe("Response fields beside the upstream's."),
+  remove: list(removedField, 100).prefault([]).describe(
+    "Response fields that clients do not get; `x-amz-*` is several.",
+  ),
+  status: asMapping(z.record(
+    text({
+      title: "status",
+      pattern: /^[45]\d\d(?:-[45]\d\d)?$/,
+      maxLength: 7,
+      expected: "a status from 400 to 599, or a range such as 500-599",
+    }),
+    short(pageSection, { type: "string", title: "text" }, bodyShorthand),
+    { error: "a mapping of statuses and bodies" },
+  )).prefault({}).describe("Bodies in place of those of errors, an upstream's or the gateway's; the status stays."),
+});
+
+const redirectSection = section({
+  to: text({
+    title: "target",
+    pattern: /^(?:\/|https?:\/\/)[\x21-\x7e]*$/i,
+    maxLength: 2_000,
+    expected: "a path of this listener that begins with /, or a URL",
+  }).describe("A path as `when.path` sees it, or a URL; the client's query is kept unless it has one of its own."),
+  status: redirectStatus().prefault(302).describe("301, 302, 303, 307 or 308."),
+});
+
+function redirectStatus() {
+  const statuses = [301, 302, 303, 307, 308];
+  const expected = new Unusable(`one of ${statuses.join(", ")}`);
+  return scalar<number>({
+    title: "status",
+    json: { type: "integer", enum: statuses },
+    expected,
+    interpolated: "value",
+    read: (value) => typeof value === "number" && statuses.includes(value) ? value : expected,
+  });
+}
+
+function answerStatus() {
+  const expected = new Unusable("a status from 200 to 599, other than 206 and 304");
+  return scalar<number>({
+    title: "status",
+    json: { type: "integer", minimum: 200, maximum: 599 },
+    expected,
+    interpolated: "value",
+    read: (value) =>
+      Number.isInteger(value) && Number(value) >= 200 && Number(value) <= 599 && value !== 206 && value !== 304
+        ? Number(value)
+        : expected,
+  });
+}
+
+const respondSection = section({
+  status: answerStatus().prefault(200).describe("Its status."),
+  body: text({ title: "text", pattern: /^[^]*$/, maxLength: MAX_BODY_LENGTH, expected: "a text" }).optional().describe(
+    "Its content; default: none, and for errors what the gateway says.",
+  ),
+  content_type: fieldValue.prefault("text/plain; charset=utf-8").describe("Its media type."),
+});
+
+const ruleSection = section({
+  when: asMapping(whenSection).prefault({}).describe("What a request is like that the rule is for; default: any."),
+  request: asMapping(requestSection).optional().describe("Changes of the request; they are part of the cache key."),
+  response: asMapping(responseSection).optional().describe("Changes of the response; what is stored stays as it was."),
+  redirect: asMapping(redirectSection).optional().describe("Send the client elsewhere."),
+  respond: asMapping(respondSection).optional().describe("Answer here; no upstream is asked."),
+  pool: name("pool's name").optional().describe("Ask another pool, of the same type."),
+  upstream: text({
+    title: "upstream",
+    pattern: /^[^\p{Cc}]+$/u,
+    maxLength: 2_000,
+    expected: "an upstream's name, as /status shows it",
+  })
+    .optional().describe("Ask one upstream of the pool and no other: its URL, or the name that `/status` shows."),
+});
+
+/** Keys of a listener that change requests and responses. */
+export const rulesKeys = {
+  rules: list(asMapping(ruleSection), MAX_RULES).prefault([]).describe(
+    "Changes of requests and responses, in order: all rules apply whose conditions hold; of redirects, answers and pools the first counts. See docs/rules.md.",
+  ),
+  redirects: choice(["map", "keep"]).prefault("map").describe(
+    "With `strip_prefix`: lead `Location`, `Refresh` and cookies that point at an upstream back to this listener, and tell upstreams of the prefix (`X-Forwarded-Prefix`), or leave them.",
+  ),
+};

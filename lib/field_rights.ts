@@ -1,0 +1,82 @@
+/** What a rule does to a field. */
+export type FieldAct = "set" | "add" | "remove";
+
+/** Fields of one connection, and those that frame a message (RFC 9110 §7.6.1, RFC 9112 §6): no rule may touch them. */
+const FRAMING: ReadonlySet<string> = new Set([
+  ...["connection", "content-length", "expect", "http2-settings", "keep-alive", "proxy-authenticate"],
+  ...["proxy-authentication-info", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding"],
+  "upgrade",
+]);
+
+/** Request fields that the gateway writes itself, and where an operator says what is in them. */
+const OWN_IN_REQUESTS: ReadonlyMap<string, string> = new Map([
+  ["host", "`host` of the upstream or `preserve_host` of the pool says what it is"],
+  ...["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-proto"].map((name) =>
+    [name, "`forwarded` of the pool says what upstreams are told"] as const
+  ),
+  ...["cdn-loop", "via", "x-request-id", "x-usher-attempt"].map((name) =>
+    [name, "the gateway writes it itself"] as const
+  ),
+]);
+
+/** Request fields by which the gateway decides what this client gets: they may be taken away, not made up. */
+const CLIENTS_OWN: ReadonlySet<string> = new Set([
+  ...["accept-encoding", "content-encoding", "content-range", "if-match", "if-modified-since", "if-none-match"],
+  ...["if-range", "if-unmodified-since", "range"],
+]);
+
+/** Response fields that the gateway writes itself, or goes by after rules had their say. */
+const OWN_IN_RESPONSES: ReadonlySet<string> = new Set([
+  ...["age", "cache-status", "date", "proxy-status", "ratelimit", "ratelimit-policy", "via", "x-request-id"],
+]);
+
+/** Response fields that speak of the very bytes that are sent. */
+const OF_CONTENT: ReadonlySet<string> = new Set([
+  "accept-ranges",
+  "content-encoding",
+  "content-range",
+  "etag",
+  "last-modified",
+]);
+
+const ELSEWHERE = "it frames the message or belongs to one connection";
+
+/** Whether a response field tells caches what they may keep; in lower case. nginx heeds `X-Accel-Expires` before `Cache-Control`. */
+export function speaksToCaches(name: string): boolean {
+  return name === "cache-control" || name === "expires" || name === "pragma" || name === "surrogate-control" ||
+    name === "x-accel-expires" || name.endsWith("cdn-cache-control");
+}
+
+/**
+ * Why no rule may do this to a request field, its name in lower case, as the end of a sentence; `null` where one may.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { requestFieldRefusal } from "./field_rights.ts";
+ * assert.equal(requestFieldRefusal("set", "x-from"), null);
+ * assert.notEqual(requestFieldRefusal("remove", "transfer-encoding"), null);
+ * ```
+ */
+export function requestFieldRefusal(act: FieldAct, name: string): string | null {
+  if (FRAMING.has(name)) return ELSEWHERE;
+  if (act !== "remove" && CLIENTS_OWN.has(name)) {
+    return "the answer to this client depends on it: it can only be removed";
+  }
+  return OWN_IN_REQUESTS.get(name) ?? null;
+}
+
+/** The same for a response field. */
+export function responseFieldRefusal(act: FieldAct, name: string): string | null {
+  if (FRAMING.has(name) || name.startsWith("sec-websocket-")) return ELSEWHERE;
+  if (name.startsWith("access-control-")) return "`cors` of the listener says what pages may do";
+  if (OWN_IN_RESPONSES.has(name)) return "the gateway writes it itself";
+  if (name === "vary" && act !== "add") {
+    return "caches would give one client's answer to another: it can only be added to";
+  }
+  if (act !== "remove" && OF_CONTENT.has(name)) return "it speaks of the bytes that are sent";
+  if (act === "remove" && (name === "content-encoding" || name === "content-range")) {
+    return "it speaks of the bytes that are sent";
+  }
+  return act === "add" && speaksToCaches(name) ? "two of them contradict each other: set it" : null;
+}

@@ -1,0 +1,61 @@
+import { type Fields, fieldValue } from "./fields.ts";
+import { requestFieldRefusal } from "../field_rights.ts";
+import type { FieldList } from "./request_fields.ts";
+
+/** One change; names are in lower case. */
+export type FieldChange =
+  /** Every line of that name; `*` at its end stands for what follows. */
+  | { readonly kind: "remove"; readonly name: string }
+  /** In the place of all lines of that name. */
+  | { readonly kind: "set"; readonly name: string; readonly value: string }
+  | { readonly kind: "add"; readonly name: string; readonly value: string };
+
+/** Fields of a message, changed one after the other. `isSpared` says which names a removal with `*` leaves alone. */
+export function changedFields(
+  fields: Readonly<Fields>,
+  changes: readonly FieldChange[],
+  isSpared: (name: string) => boolean,
+): Fields {
+  let changed: Fields = [...fields];
+  for (const change of changes) {
+    if (change.kind !== "add") changed = changed.filter(([name]) => !isMeant(change, name, isSpared));
+    if (change.kind !== "remove") changed.push([change.name, change.value]);
+  }
+  return changed;
+}
+
+function isMeant({ kind, name }: FieldChange, given: string, isSpared: (name: string) => boolean): boolean {
+  if (kind === "remove" && name.endsWith("*")) return given.startsWith(name.slice(0, -1)) && !isSpared(given);
+  return given === name;
+}
+
+/** The fields of a request as rules have changed them: whoever reads them sees nothing else. */
+export class ChangedRequestFields implements FieldList {
+  readonly #source: FieldList;
+  readonly #changes: readonly FieldChange[];
+  #list: Readonly<Fields> | null = null;
+
+  constructor(source: FieldList, changes: readonly FieldChange[]) {
+    this.#source = source;
+    this.#changes = changes;
+  }
+
+  header(name: string): string | null {
+    const isChanged = this.#changes.some((change) => isMeant(change, name, isRefused));
+    return isChanged ? fieldValue(this.list() as Fields, name) : this.#source.header(name);
+  }
+
+  list(): Readonly<Fields> {
+    return this.#list ??= changedFields(this.#source.list(), this.#changes, isRefused);
+  }
+}
+
+/** Names of fields that changes set: nothing of what was there before is left in them. */
+export function namesSet(changes: readonly FieldChange[]): ReadonlySet<string> {
+  return new Set(changes.flatMap(({ kind, name }) => kind === "set" ? [name] : []));
+}
+
+/** A removal with `*` means no field that frames the message or that the gateway decides by. */
+function isRefused(name: string): boolean {
+  return requestFieldRefusal("remove", name) !== null;
+}
