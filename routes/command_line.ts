@@ -6,6 +6,7 @@ import { runGateway } from "../lib/workers/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
 import { askedInstead, type Command, Misuse, misused, readArguments, unknown } from "./commands/command.ts";
+import { certsCommand } from "./commands/certs.ts";
 import { load, NAMES } from "./commands/config_file.ts";
 import { configFile } from "./commands/config_path.ts";
 import { checkPorts } from "./commands/check_ports.ts";
@@ -96,6 +97,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   prewarm: prewarmCommand,
   explain: explainCommand,
   doctor: doctorCommand,
+  certs: certsCommand,
   "migrate-env": migrateEnvCommand,
   schema: printer(
     "schema",

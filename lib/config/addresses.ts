@@ -111,9 +111,9 @@ export function formatListenAddress(address: ListenAddress): string {
 }
 
 /** The URL under which an address to listen on is reached from this machine. */
-export function reachableUrl({ hostname, port }: TcpAddress): string {
+export function reachableUrl({ hostname, port }: TcpAddress, scheme: "http" | "https" = "http"): string {
   const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
-  return `http://${formatListenAddress({ hostname: host, port })}`;
+  return `${scheme}://${formatListenAddress({ hostname: host, port })}`;
 }
 
 /** Whether only this machine can reach `address`. */

@@ -11,6 +11,8 @@ export interface AdminPlace {
   readonly listen: TcpAddress;
   readonly token: string | null;
   readonly dataDir: string;
+  /** File of the certificate that is shown there, absolute; `null` where the address is plain. */
+  readonly certificateFile: string | null;
 }
 
 const DEFAULT_LISTEN: TcpAddress = { hostname: "127.0.0.1", port: 6636 };
@@ -24,7 +26,7 @@ export async function adminPlace(
   { readTextFile, ownText, env, cwd }: Pick<LoadDependencies, "readTextFile" | "ownText" | "env" | "cwd">,
 ): Promise<AdminPlace> {
   const document = documentOf(await (ownText?.() ?? readTextFile(resolve(cwd, path))).catch(() => ""));
-  const text = async (...keys: string[]): Promise<string | null> => {
+  const text = async (...keys: (string | number)[]): Promise<string | null> => {
     const node = nodeAt(document, keys);
     return isScalar(node) && node.value !== null ? await filledIn(String(node.value)) : null;
   };
@@ -39,14 +41,17 @@ export async function adminPlace(
     if (!result.ok) return null;
     return (result.value instanceof Interpolated ? result.value.text() : result.value) || null;
   };
+  const certificate = await text("admin", "tls", "cert") ?? await text("admin", "tls", 0, "cert") ??
+    await text("admin", "tls", "certificates", 0, "cert");
   return {
+    certificateFile: certificate === null ? null : resolve(cwd, certificate),
     listen: parseListenAddress(await text("admin", "listen") ?? "") ?? DEFAULT_LISTEN,
     token: await text("admin", "token"),
     dataDir: resolve(cwd, await text("server", "data_dir") ?? "data"),
   };
 }
 
-function nodeAt(document: Document | null, keys: readonly string[]): unknown {
+function nodeAt(document: Document | null, keys: readonly (string | number)[]): unknown {
   try {
     const node = document?.getIn(keys, true);
     return isAlias(node) ? node.resolve(document!) : node;

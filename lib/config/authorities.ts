@@ -1,7 +1,16 @@
 import { X509Certificate } from "node:crypto";
 import type { Path } from "./located.ts";
 import { explainReadError } from "./read_text.ts";
+import type { CertificateConfig } from "./tls_config.ts";
 import type { ValidationContext } from "./validation_context.ts";
+
+/** What the files that a configuration names hold. */
+export interface NamedFiles {
+  /** The text of each file of certificate authorities. */
+  readonly authorities: ReadonlyMap<string, string>;
+  /** By `certificateKey`. */
+  readonly certificates: ReadonlyMap<string, CertificateConfig>;
+}
 
 /** Files of certificate authorities that are read at most. */
 const MAX_FILES = 100;
@@ -23,7 +32,7 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-/** Every `ca` of the upstreams, by file, with the places that name it. */
+/** Every `ca` of the upstreams, and of directories that certificates are fetched from, by file, with the places that name it. */
 function namedFiles({ values, original }: ValidationContext): Map<string, Path[]> {
   const files = new Map<string, Path[]>();
   for (const [name, pool] of Object.entries(values.pools)) {
@@ -31,6 +40,12 @@ function namedFiles({ values, original }: ValidationContext): Map<string, Path[]
       if (ca !== undefined) {
         files.set(ca, [...files.get(ca) ?? [], original(["pools", name, "upstreams", index, "ca"])]);
       }
+    }
+  }
+  for (const [index, { tls }] of values.listeners.entries()) {
+    const ca = tls?.acme?.ca;
+    if (ca !== undefined) {
+      files.set(ca, [...files.get(ca) ?? [], original(["listeners", index, "tls", "acme", "ca"])]);
     }
   }
   return files;
@@ -49,7 +64,7 @@ async function readAuthority(
   }
 }
 
-/** Reads the files of certificate authorities that upstreams name, and notes those that cannot be used. */
+/** Reads the files of certificate authorities that are named, and notes those that cannot be used. */
 export async function readAuthorities(
   context: ValidationContext,
   read: (path: string) => Promise<string>,

@@ -14,17 +14,17 @@ import type {
   UpstreamConfig,
 } from "./config.ts";
 import { buildImageWorker } from "./build_images.ts";
+import { buildTls } from "./build_tls.ts";
 import type { FileValues } from "./schema.ts";
+import type { NamedFiles } from "./authorities.ts";
 
 type PoolValues = FileValues["pools"][string];
 
 /** What a configuration takes from the machine. */
-export interface BuildOptions {
+export interface BuildOptions extends NamedFiles {
   readonly cores: number;
   /** Directory that relative paths start from, absolute. */
   readonly cwd: string;
-  /** The text of each file that an upstream's `ca` names. */
-  readonly authorities: ReadonlyMap<string, string>;
 }
 
 /** Freezes a value and all that it holds. */
@@ -109,7 +109,7 @@ function buildHealth(health: PoolValues["health"]): HealthConfig {
 
 function buildUpstream(
   upstream: PoolValues["upstreams"][number],
-  { authorities }: BuildOptions,
+  { authorities, certificates }: BuildOptions,
 ): Omit<UpstreamConfig, "id"> {
   return {
     url: upstream.url,
@@ -119,7 +119,7 @@ function buildUpstream(
     host: upstream.host ?? null,
     resolve: upstream.resolve ?? null,
     maxConnections: upstream.max_connections,
-    ...buildConnection(upstream),
+    ...buildConnection(upstream, { certificates }),
     maxInFlight: upstream.max_in_flight ?? null,
     maxPerSecond: upstream.max_rps ?? null,
   };
@@ -163,6 +163,7 @@ export function buildConfig(values: FileValues, options: BuildOptions): Config {
     server: buildServer(values.server, options),
     admin: {
       listen: values.admin.listen,
+      tls: buildTls(values.admin.tls, options),
       token: values.admin.token ?? null,
       peers: values.admin.peers.map(({ url, token }) => ({ url, token: token ?? null })),
     },
@@ -170,6 +171,6 @@ export function buildConfig(values: FileValues, options: BuildOptions): Config {
     cache: buildCache(values.cache),
     images: buildImageWorker(values.images, options.cores),
     pools: Object.entries(values.pools).map(([name, pool]) => buildPool(name, pool, options)),
-    listeners: values.listeners.map((listener) => buildListener(listener, values, options.cwd)),
+    listeners: values.listeners.map((listener) => buildListener(listener, values, options)),
   });
 }

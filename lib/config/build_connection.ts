@@ -1,5 +1,7 @@
 import type { ConnectionConfig } from "./connection_config.ts";
 import type { FileValues } from "./schema.ts";
+import type { NamedFiles } from "./authorities.ts";
+import { certificateKey } from "./validate_tls.ts";
 
 type UpstreamValues = FileValues["pools"][string]["upstreams"][number];
 
@@ -17,9 +19,13 @@ export function upstreamId(upstream: UpstreamValues, pool: readonly UpstreamValu
 }
 
 /** What an upstream's values say of its connections. */
-export function buildConnection(upstream: UpstreamValues): ConnectionConfig {
+export function buildConnection(
+  upstream: UpstreamValues,
+  { certificates }: Pick<NamedFiles, "certificates">,
+): ConnectionConfig {
   return {
     proxy: upstream.proxy ?? null,
+    clientCertificate: certificates.get(certificateKey(upstream)) ?? null,
     allowPrivate: upstream.allow_private,
     http2: upstream.http2,
     usher: upstream.usher,

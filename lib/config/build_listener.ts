@@ -6,8 +6,10 @@ import { buildRewriting } from "./build_rewriting.ts";
 import { buildRules } from "./build_rules.ts";
 import { buildStoring } from "./build_storing.ts";
 import type { CacheRuleConfig, ListenerConfig } from "./config.ts";
+import { buildTls } from "./build_tls.ts";
 import { listenAddressOf } from "./listen_sections.ts";
 import type { FileValues } from "./schema.ts";
+import type { NamedFiles } from "./authorities.ts";
 
 type ListenerValues = FileValues["listeners"][number];
 
@@ -30,13 +32,15 @@ function buildRule(rule: ListenerValues["cache"]["rules"][number]): CacheRuleCon
 export function buildListener(
   listener: ListenerValues,
   { server, cache }: Pick<FileValues, "server" | "cache">,
-  cwd: string,
+  { cwd, certificates, authorities }: { readonly cwd: string } & NamedFiles,
 ): ListenerConfig {
   const { mode, rules, query } = listener.cache;
   return {
     name: listener.name,
     listen: listenAddressOf(listener.listen, cwd)!,
     proxyProtocol: listener.proxy_protocol,
+    tls: buildTls(listener.tls, { certificates, authorities }, listener.host),
+    redirectToHttps: listener.redirect_to_https,
     maxRequestBodyBytes: listener.max_request_body ?? server.max_request_body,
     forwardFields: [...new Set(listener.forward_fields)].sort(),
     hosts: [...new Set(listener.host)],

@@ -7,6 +7,7 @@ import type { StoringConfig } from "./storing_config.ts";
 import type { ListenerLimitsConfig, PoolResilienceConfig } from "./resilience_config.ts";
 import type { RewritingConfig } from "./rewriting_config.ts";
 import type { RulesConfig } from "./rules_config.ts";
+import type { TlsConfig } from "./tls_config.ts";
 
 /** The whole configuration, checked, with every default filled in, frozen. Sizes are bytes and times milliseconds. */
 export interface Config {
@@ -87,6 +88,8 @@ export interface ServerLimitsConfig {
 /** `admin:` */
 export interface AdminConfig {
   readonly listen: TcpAddress;
+  /** `null` where its connections are plain. */
+  readonly tls: TlsConfig | null;
   /** `null` where none is set. */
   readonly token: string | null;
   /** Gateways that purges are passed on to. */
@@ -236,6 +239,10 @@ export interface ListenerConfig extends RewritingConfig, RulesConfig {
   readonly listen: ListenAddress;
   /** Connections of trusted peers begin with a PROXY header, key `proxy_protocol`; the same for all listeners of an address. */
   readonly proxyProtocol: boolean;
+  /** `null` where the address is plain; the listeners of an address all have it or none does. */
+  readonly tls: TlsConfig | null;
+  /** On a plain address: every request is sent to the same URL with `https`, key `redirect_to_https`; the same for all listeners of it. */
+  readonly redirectToHttps: boolean;
   /** Largest request body that is passed on, key `max_request_body`. */
   readonly maxRequestBodyBytes: number;
   /** Fields that speak for a proxy and are passed on all the same, key `forward_fields`; lower case, sorted. */

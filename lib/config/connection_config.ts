@@ -1,7 +1,11 @@
+import type { CertificateConfig } from "./tls_config.ts";
+
 /** How the connections of one upstream are made and kept. */
 export interface ConnectionConfig {
   /** URL of the proxy to connect through, its credentials included: a secret; key `proxy`. */
   readonly proxy: string | null;
+  /** What is shown to the upstream where it asks for a certificate, keys `cert` and `key`. */
+  readonly clientCertificate: CertificateConfig | null;
   /** A public name may have a private address, key `allow_private`. */
   readonly allowPrivate: boolean;
   /** Speak HTTP/2 where the upstream does, key `http2`. */

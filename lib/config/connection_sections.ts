@@ -1,4 +1,4 @@
-import { duration, flag, integer, proxyUrl } from "./scalars.ts";
+import { duration, flag, integer, line, proxyUrl } from "./scalars.ts";
 
 const SECOND_MS = 1000;
 const HOUR_MS = 3600 * SECOND_MS;
@@ -8,6 +8,10 @@ export const connectionKeys = {
   proxy: proxyUrl().optional().describe(
     "Proxy to connect through: `http`, `https` or `socks5`, credentials percent-encoded; the proxy resolves the upstream's name.",
   ),
+  cert: line("path").optional().describe(
+    "PEM file of the certificate that is shown to the upstream where it asks for one; relative to the working directory.",
+  ),
+  key: line("path").optional().describe("PEM file of its private key, which nobody else may be able to read."),
   allow_private: flag().prefault(false).describe(
     "Let a public name have a private, loopback or link-local address; else such an answer is a failure to resolve.",
   ),

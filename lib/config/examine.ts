@@ -19,16 +19,16 @@ export async function examine({ file, tree }: TreeOfFile, deps: LoadDependencies
   const schemas = fileSchemas(deps);
   const result = schemas.file.safeParse(tree.root);
   if (!result.success) reportIssues(result.error.issues, problems);
-  const authorities = await validate(schemas.draft, {
+  const files = await validate(schemas.draft, {
     problems,
-    read: deps.readTextFile,
+    reading: deps,
     cwd: deps.cwd,
     mayLoadAddons: deps.mayLoadAddons ?? true,
     refusedCheck: deps.refusedCheck ?? (() => null),
   });
   const found = problems.list();
   if (found.length > 0 || !result.success) return { ok: false, file, problems: found };
-  const config = buildConfig(result.data, { cores: deps.cores, cwd: deps.cwd, authorities });
+  const config = buildConfig(result.data, { cores: deps.cores, cwd: deps.cwd, ...files });
   return {
     ok: true,
     file,

@@ -5,6 +5,7 @@ import { Interpolated } from "./interpolate.ts";
 import type { ListenAddress } from "./config.ts";
 import { flag, line, listenAddress, scalar, size, Unusable } from "./scalars.ts";
 import { list, section, short } from "./section.ts";
+import { tlsKey } from "./tls_sections.ts";
 
 const PiB = 1024 ** 5;
 
@@ -67,6 +68,12 @@ export const listenKeys = {
     ),
   proxy_protocol: flag().prefault(false).describe(
     "Each connection of `server.trusted_proxies`, or on a unix socket, begins with a PROXY header (version 1 or 2) that names the client; connections of others are taken as they are.",
+  ),
+  tls: tlsKey().describe(
+    "Speak TLS on the address, with these certificates; listeners that share it all have `tls`, and what they name adds up.",
+  ),
+  redirect_to_https: flag().prefault(false).describe(
+    "Answer every request on a plain address with a redirect to the same URL with `https`, on the port of the TLS address (443 where there are several, or none).",
   ),
   max_request_body: size(0, PiB).optional().describe(
     "Largest request body that is passed on; larger ones get 413. Default: `server.max_request_body`.",

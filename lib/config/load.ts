@@ -29,8 +29,12 @@ async function readConfigText(path: string, deps: LoadDependencies): Promise<{ t
  * with its place, all of them at once. Problems name the file as `path` does.
  */
 export async function loadConfig(path: string, dependencies: LoadDependencies): Promise<LoadResult> {
-  const { cwd, readTextFile } = dependencies;
-  const deps = { ...dependencies, readTextFile: (name: string) => readTextFile(resolve(cwd, name)) };
+  const { cwd, readTextFile, fileMode } = dependencies;
+  const deps = {
+    ...dependencies,
+    readTextFile: (name: string) => readTextFile(resolve(cwd, name)),
+    fileMode: (name: string) => fileMode?.(resolve(cwd, name)) ?? Promise.resolve(null),
+  };
   const read = await readConfigText(path, deps);
   if ("problem" in read) return wholeFile(path, `cannot read the configuration: ${read.problem}`);
   const parsed = parseText(read.text);

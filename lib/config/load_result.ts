@@ -7,6 +7,8 @@ import type { RegisteredNames } from "./schema.ts";
 export interface LoadDependencies extends RegisteredNames {
   /** The text of a file; `readText` in read_text.ts bounds it. Rejects as `Deno.readTextFile` does. */
   readonly readTextFile: (path: string) => Promise<string>;
+  /** Permission bits of a file; `null` where the system has none. Left out, keys may be read by anybody. */
+  readonly fileMode?: (path: string) => Promise<number | null>;
   /**
    * The configuration's own text, where it is in no file.
    * @default the text of the file

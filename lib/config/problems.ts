@@ -10,7 +10,16 @@ const MAX_PROBLEMS = 200;
 const MAX_SHOWN_LENGTH = 60;
 
 /** Keys whose values are never shown, wherever they stand. */
-const SECRET_KEYS: ReadonlySet<PropertyKey> = new Set(["token", "tokens", "api_keys", "proxy", "fields", "set", "add"]);
+const SECRET_KEYS: ReadonlySet<PropertyKey> = new Set([
+  "token",
+  "tokens",
+  "api_keys",
+  "proxy",
+  "fields",
+  "set",
+  "add",
+  "eab",
+]);
 
 /** Text of the file as it may be shown: short, and without the credentials of a URL. */
 function shownText(text: string): string {

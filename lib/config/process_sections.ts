@@ -2,6 +2,7 @@ import { imageWorkerSection } from "./images_sections.ts";
 import { choice, duration, flag, listenAddress, size, text, upstreamUrl } from "./scalars.ts";
 import { asMapping, list, section } from "./section.ts";
 import { serverSection } from "./server_sections.ts";
+import { adminTlsKey } from "./tls_sections.ts";
 
 const HOUR = 60 * 60 * 1000;
 const MiB = 1024 ** 2;
@@ -19,6 +20,7 @@ const peerSection = section({
 
 const adminSection = section({
   listen: listenAddress().prefault("127.0.0.1:6636").describe("Address of health, status and metrics."),
+  tls: adminTlsKey().describe("Speak TLS on it, with these certificates."),
   token: bearerToken().optional().describe(
     "Bearer token that the admin address asks for; required when `listen` is not loopback.",
   ),

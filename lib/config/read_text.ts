@@ -37,6 +37,11 @@ export async function readText(path: string): Promise<string> {
   }
 }
 
+/** Permission bits of a file, of what a link leads to; `null` where the system has none. */
+export async function fileMode(path: string): Promise<number | null> {
+  return (await Deno.stat(path)).mode;
+}
+
 /** What kept a file from being read, and what to do, for the end of a sentence about the file. */
 export function explainReadError(error: unknown): string {
   if (error instanceof UnusableFile) return error.message;

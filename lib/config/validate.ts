@@ -1,5 +1,6 @@
 import { isLoopback } from "./addresses.ts";
-import { readAuthorities } from "./authorities.ts";
+import { type NamedFiles, readAuthorities } from "./authorities.ts";
+import type { CertificateReading } from "./certificates.ts";
 import { salvage } from "./issues.ts";
 import type { Problems } from "./problems.ts";
 import type { DraftSchema } from "./schema.ts";
@@ -10,6 +11,7 @@ import { validateListeners } from "./validate_listeners.ts";
 import { validatePools } from "./validate_pools.ts";
 import { validateRules } from "./validate_rules.ts";
 import { validateRewriting } from "./validate_rewriting.ts";
+import { readCertificates, validateTls } from "./validate_tls.ts";
 import type { ValidationContext } from "./validation_context.ts";
 
 /** An admin address that others can reach needs a token. */
@@ -44,7 +46,7 @@ function validateLimits({ values, problems }: ValidationContext): void {
 /** Where problems are noted, and how files are read. */
 export interface ValidateOptions {
   readonly problems: Problems;
-  readonly read: (path: string) => Promise<string>;
+  readonly reading: CertificateReading;
   /** Directory that relative paths start from, absolute. */
   readonly cwd: string;
   readonly mayLoadAddons: boolean;
@@ -53,12 +55,12 @@ export interface ValidateOptions {
 
 /**
  * Checks what no key can tell alone on the part of the file that `schema` accepts, and notes every problem and warning. Answers
- * with the text of each file of certificate authorities.
+ * with what the files hold that it names.
  */
-export async function validate(schema: DraftSchema, options: ValidateOptions): Promise<ReadonlyMap<string, string>> {
-  const { problems, read } = options;
+export async function validate(schema: DraftSchema, options: ValidateOptions): Promise<NamedFiles> {
+  const { problems, reading } = options;
   const salvaged = salvage(schema, problems.tree.root);
-  if (salvaged === null) return new Map();
+  if (salvaged === null) return { authorities: new Map(), certificates: new Map() };
   const { cwd, mayLoadAddons, refusedCheck } = options;
   const context = { values: salvaged.values, original: salvaged.original, problems, cwd, mayLoadAddons, refusedCheck };
   validateAdmin(context);
@@ -67,9 +69,11 @@ export async function validate(schema: DraftSchema, options: ValidateOptions): P
   validatePools(context);
   validateListeners(context);
   validateAddresses(context);
+  validateTls(context);
   validateRewriting(context);
   validateRules(context);
   validateAppends(context);
   validateChangeFeeds(context);
-  return await readAuthorities(context, read);
+  const authorities = await readAuthorities(context, reading.readTextFile);
+  return { authorities, certificates: await readCertificates(context, reading) };
 }

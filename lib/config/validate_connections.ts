@@ -19,6 +19,34 @@ function validateHttp2(upstream: DraftUpstream, path: Path, { problems }: Valida
   }
 }
 
+/** A certificate is shown with its key, and in a handshake. */
+function validateCertificate(upstream: DraftUpstream, path: Path, { problems }: ValidationContext): void {
+  const { cert, key, url, ca, http2 } = upstream;
+  if ((cert === undefined) !== (key === undefined)) {
+    const [given, missing] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
+    problems.add([...path, missing!], `found ${given} alone expected ${missing} beside it`, { atKey: true });
+  }
+  if (cert !== undefined && ca === undefined && !http2 && url?.startsWith("https:") === true) {
+    // Node's library is needed for it, which may not see the built-in authorities in a worker.
+    problems.add(
+      [...path, "cert"],
+      "found cert without ca expected ca beside it, the upstream's authority, or http2: true",
+      {
+        atKey: true,
+      },
+    );
+  }
+  if (cert !== undefined && url?.startsWith("http:")) {
+    problems.add(
+      [...path, "cert"],
+      "found cert together with an http URL expected https: it is shown in the TLS handshake",
+      {
+        atKey: true,
+      },
+    );
+  }
+}
+
 /** Whether requests go to the proxy in absolute form, where it replaces `Host` by what the URL says. */
 function isForwarded({ url, proxy, resolve, host }: DraftUpstream): boolean {
   return url?.startsWith("http:") === true && /^https?:/.test(proxy ?? "") && resolve === undefined &&
@@ -31,6 +59,7 @@ export function validateConnections(pool: DraftPool, path: Path, context: Valida
   for (const [index, upstream] of (pool.upstreams ?? []).entries()) {
     const at = original([...path, "upstreams", index]);
     validateHttp2(upstream, at, context);
+    validateCertificate(upstream, at, context);
     if (!pool.preserve_host) continue;
     const because = upstream.http2 ? "http2: true" : isForwarded(upstream) ? "an http upstream behind a proxy" : null;
     if (because === null) continue;

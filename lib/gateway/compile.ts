@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
-import { formatListenAddress, isUnix } from "../config/addresses.ts";
+import { formatListenAddress } from "../config/addresses.ts";
 import type { Config, ListenAddress, ListenerConfig } from "../config/config.ts";
-import type { ListenFacts, PoolRuntime, Snapshot, Tenant } from "../request/snapshot.ts";
+import type { PoolRuntime, Snapshot, Tenant } from "../request/snapshot.ts";
 import { type Route, RouteTable } from "../listener/route_table.ts";
 import {
   credentialCounts,
@@ -15,6 +15,7 @@ import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { tokenFields } from "./access.ts";
 import { compilePool, type PoolDeps } from "./compile_pool.ts";
 import { compileTenant } from "./compile_tenant.ts";
+import { compileListens } from "./compile_tls.ts";
 
 /** What compiling takes from outside. */
 export interface CompileDeps extends Pick<PoolDeps, "transportOf" | "limits" | "onBreaker"> {
@@ -63,7 +64,7 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
   return Object.freeze({
     generation,
     tables: tablesOf(tenants),
-    listens: new Map(config.listeners.map((listener) => [addressKey(listener.listen), listenFacts(listener)])),
+    listens: compileListens(config),
     tenants: [...tenants.values()],
     pools: [...runtimes.values()].map(({ runtime }) => runtime),
   });
@@ -71,11 +72,6 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
 
 function countsOf(counts: WorkerCounts, listener: string): ListenerCounts {
   return counts.listeners[listener] ??= newListenerCounts();
-}
-
-/** The same for all listeners of an address. */
-function listenFacts({ listen, proxyProtocol }: ListenerConfig): ListenFacts {
-  return { unix: isUnix(listen) ? listen : null, proxyProtocol };
 }
 
 function tablesOf(tenants: ReadonlyMap<ListenerConfig, Tenant>): Map<string, RouteTable<Tenant>> {

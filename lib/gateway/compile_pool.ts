@@ -91,6 +91,7 @@ export function http1Options(config: UpstreamConfig, clock: Clock): Http1Transpo
     address: config.resolve,
     proxy: config.proxy === null ? null : new URL(config.proxy),
     caCerts: config.ca === null ? [] : [config.ca],
+    clientCertificate: config.clientCertificate,
     allowPrivate,
     maxConnections,
     maxIdle: config.maxIdle ?? maxConnections,
@@ -114,6 +115,8 @@ export function transportSignature(config: UpstreamConfig): string {
     http2,
     maxIdle,
     idleTimeoutMs,
+    // With another key it is another certificate.
+    config.clientCertificate?.cert ?? null,
   ]);
 }
 

@@ -5,6 +5,7 @@ import type { ForwardedPolicy } from "../http/forwarded.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import type { ListenerCounts, PoolCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { TlsFront } from "../server/tls_identity.ts";
 import type { HedgePolicy } from "../upstream_client/hedge.ts";
 import type { BackoffOptions } from "../upstream_client/retry.ts";
 import type { RetryBudget } from "../upstream_client/retry_budget.ts";
@@ -126,6 +127,10 @@ export interface ListenFacts {
   readonly unix: { readonly path: string; readonly mode: number } | null;
   /** Connections of trusted peers, and all over a unix socket, begin with a PROXY header. */
   readonly proxyProtocol: boolean;
+  /** What TLS is spoken with; `null` where connections are plain. */
+  readonly tls: TlsFront | null;
+  /** Every request is sent to the same URL with `https` on this port; `null` where they are served. */
+  readonly httpsPort: number | null;
 }
 
 /** The compiled configuration that requests are served by: immutable, swapped as a whole. */

@@ -2,7 +2,7 @@ import type { Fields } from "../http/fields.ts";
 import type { ByteStream } from "../wire/byte_stream.ts";
 import { fieldLines, statusLine } from "../wire/head_writer.ts";
 import { parseRequestHead } from "../wire/request_head.ts";
-import { type RefusalStatus, WireError } from "../wire/wire_error.ts";
+import { WireError } from "../wire/wire_error.ts";
 import { ClientWatch, HALF_CLOSED_SILENCE_MS, type Wait, type WatchLink } from "./_client_watch.ts";
 import type { ConnectionContext, ConnectionOptions, ServerConnection } from "./_connection_context.ts";
 import { Exchange, type ExchangeLink } from "./_exchange.ts";
@@ -17,7 +17,7 @@ import type { ConnectionFacts } from "./arrival.ts";
 import { UNCOUNTED } from "./connection_gate.ts";
 import { parseProxyHeader, ProxyHeaderError } from "./proxy_header.ts";
 import type { Handler, Reply, ReplyEnd, Tunnel } from "./reply.ts";
-import type { ServerCounts } from "./server_counts.ts";
+import { countRefusal } from "./server_counts.ts";
 
 type Ending = Omit<ReplyEnd, "bytes">;
 
@@ -379,10 +379,4 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     if (status < 100 || status > 199 || status === 101) return;
     this.#writer.interim(`${statusLine(status)}${fieldLines(fields)}\r\n`);
   }
-}
-
-function countRefusal(counts: ServerCounts, status: RefusalStatus): void {
-  if (status === 414) counts.targetsTooLong++;
-  else if (status === 431) counts.fieldsTooLarge++;
-  else if (status !== 408) counts.malformed++;
 }

@@ -14,6 +14,8 @@ export interface RequestFacts {
   readonly connection: ConnectionFacts;
   /** Minor version of HTTP/1, or 2 for HTTP/2; 1 where it is not given. */
   readonly minor?: number;
+  /** Watches over its content; it is read as it comes where this is not given. */
+  readonly watched?: (content: BodySource) => BodySource;
 }
 
 /** Fields that the server itself writes, or that belong to one connection: a `Response` cannot set them. */
@@ -75,7 +77,7 @@ class RequestArrival implements Arrival {
   readonly connection: ConnectionFacts;
   readonly #request: Request;
 
-  constructor(request: Request, { connection, minor = 1 }: RequestFacts) {
+  constructor(request: Request, { connection, minor = 1, watched = (content) => content }: RequestFacts) {
     this.#request = request;
     this.method = request.method;
     const { authority, target } = splitUrl(request.url);
@@ -84,7 +86,7 @@ class RequestArrival implements Arrival {
     this.fields = new HeaderFields(request.headers, authority);
     this.body = request.body === null
       ? null
-      : new StreamSource(request.body, lengthOf(request.headers.get("content-length")));
+      : watched(new StreamSource(request.body, lengthOf(request.headers.get("content-length"))));
     this.connection = connection;
   }
 

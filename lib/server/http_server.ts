@@ -3,10 +3,12 @@ import type { ByteStream } from "../wire/byte_stream.ts";
 import type { WireError } from "../wire/wire_error.ts";
 import { HALF_CLOSE_GRACE_MS } from "./_client_watch.ts";
 import { Connection } from "./_connection.ts";
-import type { ConnectionContext } from "./_connection_context.ts";
+import type { ConnectionContext, ServerConnection } from "./_connection_context.ts";
+import { Handshake, type Secured } from "./_handshake.ts";
+import { Http2Connection } from "./_http2_connection.ts";
 import { Listening } from "./_listening.ts";
 import { DateLine } from "./_reply_head.ts";
-import { Wheel } from "./_wheel.ts";
+import { type Waiting, Wheel } from "./_wheel.ts";
 import type { ConnectionFacts } from "./arrival.ts";
 import { ConnectionGate, UNCOUNTED } from "./connection_gate.ts";
 import { type ListenOptions, type ListenTarget, UNIX_PEER } from "./listen_target.ts";
@@ -14,6 +16,7 @@ import { plainAddress } from "../http/forwarded.ts";
 import type { Handler, Reply } from "./reply.ts";
 import { type ServerCounts, zeroCounts } from "./server_counts.ts";
 import type { ServerLimits } from "./server_limits.ts";
+import type { TlsFront } from "./tls_identity.ts";
 
 /** What a server is made of. */
 export interface HttpServerOptions {
@@ -36,6 +39,8 @@ interface Origin {
   readonly listening: Listening | null;
   readonly handler: Handler;
   hasProxyHeader: boolean;
+  /** `null` where connections are plain. */
+  tls: TlsFront | null;
   /** It is about to be closed: who still comes is told not to stay. */
   isEnding: boolean;
 }
@@ -49,7 +54,10 @@ interface Waiter {
   readonly resolve: () => void;
 }
 
-/** An HTTP/1.1 server on any number of addresses (RFC 9112). */
+/** A connection in any of its stages. */
+type Running = ServerConnection & Waiting & { run(): Promise<void> };
+
+/** An HTTP/1.1 server on any number of addresses (RFC 9112), which speaks TLS and HTTP/2 where an address has certificates. */
 export class HttpServer {
   /** What it has met so far. */
   readonly counts: ServerCounts = zeroCounts();
@@ -58,7 +66,7 @@ export class HttpServer {
   readonly #context: ConnectionContext & { limits: ServerLimits };
   readonly #isTrusted: (address: string) => boolean;
   readonly #listening = new Map<string, BoundOrigin>();
-  readonly #connections = new Map<Connection, Origin>();
+  readonly #connections = new Map<Running, Origin>();
   readonly #waiters = new Set<Waiter>();
 
   constructor({ limits, refuse, isTrusted, gate, clock = systemClock, onFault = () => {} }: HttpServerOptions) {
@@ -73,7 +81,7 @@ export class HttpServer {
       refuse,
       onFault,
       enterAddress: (address) => this.#enterAddress(address),
-      onClosed: (connection) => this.#forget(connection as Connection),
+      onClosed: (connection) => this.#forget(connection as Running),
     };
   }
 
@@ -90,10 +98,10 @@ export class HttpServer {
   async listen(
     target: ListenTarget,
     handler: Handler,
-    { hasProxyHeader = false }: ListenOptions = {},
+    { hasProxyHeader = false, tls = null }: ListenOptions = {},
   ): Promise<string> {
     const listening = await Listening.open(target);
-    const origin = { listening, handler, hasProxyHeader, isEnding: false };
+    const origin = { listening, handler, hasProxyHeader, tls, isEnding: false };
     this.#listening.set(listening.address, origin);
     listening.accept((stream) => this.#accept(stream, origin), this.counts);
     return listening.address;
@@ -110,17 +118,19 @@ export class HttpServer {
   }
 
   /** Serves an address that it listens on in another way from now on; connections that are there already go on as they began. */
-  adjust(address: string, { hasProxyHeader = false }: ListenOptions): void {
+  adjust(address: string, { hasProxyHeader = false, tls = null }: ListenOptions): void {
     const origin = this.#listening.get(address);
-    if (origin !== undefined) origin.hasProxyHeader = hasProxyHeader;
+    if (origin === undefined) return;
+    origin.hasProxyHeader = hasProxyHeader;
+    origin.tls = tls;
   }
 
   /**
-   * Serves a connection that was accepted elsewhere, as those of TLS are. It is closed at once where there are as many as there may be.
+   * Serves a connection that was accepted elsewhere, as those of tests are. It is closed at once where there are as many as there may be.
    */
   take(stream: ByteStream, facts: ConnectionFacts, handler: Handler): void {
     this.counts.accepted++;
-    this.#admit(stream, facts, { listening: null, handler, hasProxyHeader: false, isEnding: false });
+    this.#admit(stream, facts, { listening: null, handler, hasProxyHeader: false, tls: null, isEnding: false });
   }
 
   /** Limits that hold from now on; what is awaited already keeps its deadline. */
@@ -189,20 +199,41 @@ export class HttpServer {
       stream.close();
       return false;
     }
-    const connection = new Connection({
-      stream,
-      facts,
-      handler: origin.handler,
-      context: this.#context,
-      hasProxyHeader,
-    });
-    connection.addressKey = addressKey;
     counts.openConnections++;
+    this.#begin(this.#first({ stream, facts, hasProxyHeader }, origin), origin, addressKey);
+    return true;
+  }
+
+  /** A new connection's first stage. */
+  #first(came: { stream: ByteStream; facts: ConnectionFacts; hasProxyHeader: boolean }, origin: Origin): Running {
+    const context = this.#context;
+    const { tls } = origin;
+    if (tls === null) return new Connection({ ...came, handler: origin.handler, context });
+    return new Handshake({
+      ...came,
+      context,
+      // The certificates of the moment at which they are needed.
+      front: () => origin.tls ?? tls,
+      onSecured: (handshake, secured) => this.#goOn(handshake, secured, origin),
+    });
+  }
+
+  /** A connection's handshake has ended: what was agreed on is spoken from now on. It stays the one that was counted. */
+  #goOn(handshake: Handshake, { stream, protocol }: Secured, origin: Origin): void {
+    this.#connections.delete(handshake);
+    const facts: ConnectionFacts = { peer: handshake.facts.peer, scheme: "https" };
+    const parts = { stream, facts, handler: origin.handler, context: this.#context };
+    const next = protocol === "h2" ? new Http2Connection(parts) : new Connection({ ...parts, hasProxyHeader: false });
+    this.#begin(next, origin, handshake.addressKey);
+    this.#wheel.remove(handshake);
+  }
+
+  #begin(connection: Running, origin: Origin, addressKey: number): void {
+    connection.addressKey = addressKey;
     this.#connections.set(connection, origin);
     this.#wheel.add(connection);
     if (origin.isEnding) connection.end(false);
     void connection.run();
-    return true;
   }
 
   /** Counts one more connection of an address; `null` where it has as many as it may. */
@@ -213,7 +244,7 @@ export class HttpServer {
     return key;
   }
 
-  #forget(connection: Connection): void {
+  #forget(connection: Running): void {
     this.#connections.delete(connection);
     this.#wheel.remove(connection);
     this.#gate.leaveAddress(connection.addressKey);
@@ -232,6 +263,6 @@ function isLoopback(address: string): boolean {
 }
 
 function shortestLimitMs(limits: ServerLimits): number {
-  const { headTimeoutMs, idleTimeoutMs, bodyTimeoutMs, sendTimeoutMs } = limits;
-  return Math.min(headTimeoutMs, idleTimeoutMs, bodyTimeoutMs, sendTimeoutMs, HALF_CLOSE_GRACE_MS);
+  const { headTimeoutMs, handshakeTimeoutMs, idleTimeoutMs, bodyTimeoutMs, sendTimeoutMs } = limits;
+  return Math.min(headTimeoutMs, handshakeTimeoutMs, idleTimeoutMs, bodyTimeoutMs, sendTimeoutMs, HALF_CLOSE_GRACE_MS);
 }

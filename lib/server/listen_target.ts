@@ -1,3 +1,5 @@
+import type { TlsFront } from "./tls_identity.ts";
+
 /** Peer of a connection over a unix socket. */
 export const UNIX_PEER = "unix";
 
@@ -26,4 +28,6 @@ export type ListenTarget =
 export interface ListenOptions {
   /** Connections of trusted peers, and all over a unix socket, begin with a PROXY header, which names the client. */
   readonly hasProxyHeader?: boolean;
+  /** The certificates that TLS is spoken with; `null` for plain connections. */
+  readonly tls?: TlsFront | null;
 }

@@ -1,3 +1,5 @@
+import type { RefusalStatus } from "../wire/wire_error.ts";
+
 /** What a server has met since it started, as plain numbers; `open…` are of this moment. */
 export interface ServerCounts {
   /** Connections accepted, those refused included. */
@@ -10,6 +12,9 @@ export interface ServerCounts {
   refusedAddress: number;
   /** Closed for a PROXY header that was missing or malformed. */
   refusedProxyHeader: number;
+  /** TLS handshakes that failed: no TLS, no version or protocol in common, a client that left or did not take the certificate. */
+  handshakeFailures: number;
+  handshakeTimeouts: number;
   /** `accept` failed, mostly for want of descriptors. */
   acceptErrors: number;
   requests: number;
@@ -41,6 +46,8 @@ export function zeroCounts(): ServerCounts {
     refusedFull: 0,
     refusedAddress: 0,
     refusedProxyHeader: 0,
+    handshakeFailures: 0,
+    handshakeTimeouts: 0,
     acceptErrors: 0,
     requests: 0,
     abortedRequests: 0,
@@ -55,4 +62,11 @@ export function zeroCounts(): ServerCounts {
     malformed: 0,
     faults: 0,
   };
+}
+
+/** Counts a message that was refused. */
+export function countRefusal(counts: ServerCounts, status: RefusalStatus): void {
+  if (status === 414) counts.targetsTooLong++;
+  else if (status === 431) counts.fieldsTooLarge++;
+  else if (status !== 408) counts.malformed++;
 }

@@ -22,6 +22,8 @@ export interface FetchTransportOptions {
   readonly url: URL;
   /** Certificates in PEM form that are trusted beside the built-in ones. */
   readonly caCerts: readonly string[];
+  /** What the upstream is shown where it asks for a certificate; its `cert` and `key` in PEM. */
+  readonly clientCertificate?: { readonly cert: string; readonly key: string } | null;
   /** As of the other transport; checked every 30 seconds by a look-up of its own, as the client does not tell its addresses. */
   readonly allowPrivate: boolean;
   /** Requests under way at a time; further ones fail as `connect`. */
@@ -132,11 +134,13 @@ class FetchTransport implements Transport {
   }
 
   #createClient(poolMaxIdlePerHost: number): Deno.HttpClient {
+    const { caCerts, clientCertificate: own } = this.#options;
     // No poolIdleTimeout: given as a number it keeps the event loop spinning.
     return Deno.createHttpClient({
       http1: true,
       http2: true,
-      caCerts: [...this.#options.caCerts],
+      caCerts: [...caCerts],
+      ...(own ? { cert: own.cert, key: own.key } : {}),
       poolMaxIdlePerHost,
     });
   }

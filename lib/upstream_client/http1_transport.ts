@@ -6,7 +6,7 @@ import { type Endpoint, type Lookup, openSocket, sharedLookup, systemLookup } fr
 import { authorityOf, type EgressProxy, parseEgressProxy, proxyAuthorization } from "./_egress_proxy.ts";
 import { Exchange, type ExchangeHome } from "./_exchange.ts";
 import { formatRequestHead, type ForwardProxy } from "./_request_head.ts";
-import { TlsPeer } from "./_secure.ts";
+import { type ClientCertificate, TlsPeer } from "./_secure.ts";
 import {
   mayGoAgain,
   type SendOptions,
@@ -37,6 +37,8 @@ export interface Http1TransportOptions {
   readonly proxy?: URL | null;
   /** Certificates in PEM form that are trusted beside the built-in ones. */
   readonly caCerts: readonly string[];
+  /** What the upstream is shown where it asks for a certificate. */
+  readonly clientCertificate?: ClientCertificate | null;
   /** Whether a public name may resolve to a loopback, private or link-local address. Addresses in the URL always may. */
   readonly allowPrivate: boolean;
   /** Connections open at a time; further requests wait in order, up to their `connectMs`. */
@@ -71,7 +73,7 @@ export function endpointOf(options: Http1TransportOptions): Endpoint {
   return {
     host,
     port: url.port === "" ? (isTls ? 443 : 80) : Number(url.port),
-    tls: isTls ? new TlsPeer(options.tlsName ?? host, caCerts) : null,
+    tls: isTls ? new TlsPeer(options.tlsName ?? host, caCerts, options.clientCertificate ?? null) : null,
     address: options.address ?? null,
     allowPrivate: options.allowPrivate,
     proxy,

@@ -1,9 +1,10 @@
 import { formatListenAddress, isLoopback, isUnix, overlaps, reachableUrl } from "../config/addresses.ts";
-import type { Config, ListenAddress, TcpAddress } from "../config/config.ts";
+import type { AdminConfig, Config, ListenAddress, TcpAddress } from "../config/config.ts";
 import type { Loaded } from "../config/load_result.ts";
 import { portsInUse } from "../config/ports.ts";
 import type { PoolDiagnosis } from "../gateway/diagnose_pool.ts";
 import type { Finding } from "../gateway/finding.ts";
+import { adminCertificateFile, adminFetch } from "./admin_fetch.ts";
 import { countOpenable } from "./descriptor_limit.ts";
 import { shownSize } from "./diagnose_disk.ts";
 
@@ -114,14 +115,24 @@ export function clockFinding(pools: readonly PoolDiagnosis[]): Finding {
 }
 
 /** The gateway that answers at the admin address, in words; `null` where none does. */
-export async function runningGateway({ admin: { listen } }: Config, timeoutMs: number): Promise<string | null> {
+export async function runningGateway({ admin }: Config, timeoutMs: number): Promise<string | null> {
   try {
-    const response = await fetch(`${reachableUrl(listen)}/ready`, { signal: AbortSignal.timeout(timeoutMs) });
-    if (!/^\{"status":"(?:ready|no worker serves)"\}/.test(await beginningOf(response))) return null;
-    return response.ok ? "the gateway that runs" : "a gateway that runs, none of whose workers serves";
+    const { ok, text } = await askedIfReady(admin, timeoutMs);
+    if (!/^\{"status":"(?:ready|no worker serves)"\}/.test(text)) return null;
+    return ok ? "the gateway that runs" : "a gateway that runs, none of whose workers serves";
   } catch {
     return null;
   }
+}
+
+async function askedIfReady(admin: AdminConfig, timeoutMs: number): Promise<{ ok: boolean; text: string }> {
+  const certificateFile = adminCertificateFile(admin);
+  if (certificateFile !== null) {
+    const asked = { method: "GET", headers: {}, body: undefined, timeoutMs, certificateFile };
+    return await adminFetch(`${reachableUrl(admin.listen, "https")}/ready`, asked);
+  }
+  const response = await fetch(`${reachableUrl(admin.listen)}/ready`, { signal: AbortSignal.timeout(timeoutMs) });
+  return { ok: response.ok, text: await beginningOf(response) };
 }
 
 /** The first bytes of a body, whoever sends it. */

@@ -3,6 +3,7 @@ import { formatLocated } from "../config/located.ts";
 import type { Loaded } from "../config/load_result.ts";
 import { type DiagnoseOptions, diagnosePools, type PoolDiagnosis } from "../gateway/diagnose_pool.ts";
 import type { Finding, FindingState } from "../gateway/finding.ts";
+import { tlsFindings } from "../gateway/tls_findings.ts";
 import { diagnoseDisk } from "./diagnose_disk.ts";
 import {
   adminFinding,
@@ -54,6 +55,7 @@ async function machineOf(loaded: Loaded, config: Config, { timeoutMs, held }: Do
   const running = await runningGateway(config, timeoutMs);
   return [
     ...await diagnoseDisk(config, { timeoutMs, isRunning: running !== null }),
+    ...tlsFindings(config, Date.now()),
     ...machineFindings(config, thisMachine(loaded.file)),
     ...await portFindings(loaded, running, timeoutMs, held),
     adminFinding(config),

@@ -5,10 +5,19 @@ import { type SharedLimits, sweepLimits } from "../gateway/limits.ts";
 import type { Logger } from "../logging/logger.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import { addDrained, type Drained, settled } from "./drained.ts";
-import type { ConfigGeneration, FromWorker, InitMessage, PeerName, PrewarmResult, ReadResult } from "./messages.ts";
+import type {
+  Challenges,
+  ConfigGeneration,
+  FromWorker,
+  InitMessage,
+  PeerName,
+  PrewarmResult,
+  ReadResult,
+  ToWorker,
+} from "./messages.ts";
 import { type PurgeSpread, purgeSpread } from "./purge_desk.ts";
 import { RestartPolicy } from "./restart_policy.ts";
-import { WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
+import { firstProblem, replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
 import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 
 /** A small machine under load takes its time; one that hangs is found out all the same. */
@@ -68,6 +77,7 @@ export class Fleet {
   readonly #starting = new Map<Slot, WorkerHandle>();
   /** Of purges, prewarms and reads. */
   #lastId = 0;
+  #challenges: Challenges = new Map();
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
   /** The serving worker that listens where only one can. */
@@ -144,20 +154,32 @@ export class Fleet {
    */
   async purge(rules: readonly PurgeRule[], counts = false): Promise<PurgeSpread> {
     const id = ++this.#lastId;
+    const isDone = (told: FromWorker) => told.type === "purged" && told.id === id;
+    return purgeSpread(await this.#tellServing({ type: "purge", id, rules, counts }, isDone));
+  }
+
+  /** Has every serving worker answer these challenges, and no others. */
+  async setChallenges(challenges: Challenges): Promise<void> {
+    const id = ++this.#lastId;
+    this.#challenges = challenges;
+    const isDone = (told: FromWorker) => told.type === "challenged" && told.id === id;
+    await this.#tellServing({ type: "challenges", id, challenges }, isDone);
+  }
+
+  /** Tells every serving worker, those that are starting included; one that does not answer is replaced, and has `null` for it. */
+  #tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
     const serving = this.slots.filter(({ role }) => role === "serving");
     const live = serving.flatMap(({ handle }) => handle?.alive ? [handle] : []);
     const starting = serving.flatMap((slot) => this.#starting.get(slot) ?? []);
-    const took = await Promise.all([...live, ...starting].map(async (handle) => {
-      const isDone = (message: FromWorker) => message.type === "purged" && message.id === id;
+    return Promise.all([...live, ...starting].map(async (handle) => {
       try {
         const timeoutMs = starting.includes(handle) ? START_TIMEOUT_MS : this.#options.silenceMs;
-        return await handle.call({ type: "purge", id, rules, counts }, isDone, timeoutMs);
+        return await handle.call(message, isDone, timeoutMs);
       } catch {
-        handle.kill("did not take a purge");
+        handle.kill(`did not take a message: ${message.type}`);
         return null;
       }
     }));
-    return purgeSpread(took);
   }
 
   /** Has one of the serving workers, in turn, fetch a target into the cache. */
@@ -259,6 +281,7 @@ export class Fleet {
       servesAlone: slot.index === this.#aloneIndex,
       instanceId: this.#options.instanceId,
       purges: this.#options.purges(),
+      challenges: this.#challenges,
       ...this.#current,
     };
     // In the same turn as the rules were read: a purge that comes from now on is told to this worker too.
@@ -371,27 +394,4 @@ function newSlot(role: Slot["role"], index: number): Slot {
 
 function peerName({ role, index }: Slot): PeerName {
   return role === "serving" ? index : role;
-}
-
-/** A worker that does not take the configuration in force would go on serving by the one before. */
-async function replaceUnless(handle: WorkerHandle, taken: Promise<unknown>): Promise<void> {
-  try {
-    await taken;
-  } catch (error) {
-    handle.kill(`did not take the configuration: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
-function firstProblem(
-  handles: readonly WorkerHandle[],
-  answers: readonly PromiseSettledResult<FromWorker>[],
-): string | null {
-  for (const [index, answer] of answers.entries()) {
-    // A worker that died meanwhile comes back with whatever is current then.
-    if (answer.status === "rejected" && handles[index]!.alive) return String(answer.reason.message ?? answer.reason);
-    if (answer.status === "fulfilled" && answer.value.type === "prepared" && answer.value.error !== null) {
-      return answer.value.error;
-    }
-  }
-  return null;
 }

@@ -70,7 +70,7 @@ export class ListenSet {
     for (const [address, bound] of this.#bound) {
       const facts = listens.get(address);
       if (facts !== undefined) {
-        this.#options.server.adjust(bound, { hasProxyHeader: facts.proxyProtocol });
+        this.#options.server.adjust(bound, { hasProxyHeader: facts.proxyProtocol, tls: facts.tls });
         if (facts.unix !== null) this.#setMode(facts.unix);
         continue;
       }
@@ -122,12 +122,12 @@ export class ListenSet {
     return this.#servesAlone || (unix === null && (this.#options.sharesPorts ?? SHARES_PORTS));
   }
 
-  async #listen(address: string, { unix, proxyProtocol }: ListenFacts): Promise<string> {
+  async #listen(address: string, { unix, proxyProtocol, tls }: ListenFacts): Promise<string> {
     const target: ListenTarget = unix !== null
       ? { path: unix.path, mode: unix.mode, isHeir: this.#isHeir }
       : { ...splitAddress(address), reusePort: this.#options.sharesPorts ?? SHARES_PORTS };
     const { server, handlerFor } = this.#options;
-    return await server.listen(target, handlerFor(address), { hasProxyHeader: proxyProtocol });
+    return await server.listen(target, handlerFor(address), { hasProxyHeader: proxyProtocol, tls });
   }
 }
 

@@ -37,9 +37,14 @@ export interface InitMessage extends ConfigGeneration {
   readonly servesAlone: boolean;
   /** Purges that were made before this worker starts. */
   readonly purges: readonly PurgeRule[];
+  /** What an authority may ask for at this moment. */
+  readonly challenges: Challenges;
   /** This process in `CDN-Loop`. */
   readonly instanceId: string;
 }
+
+/** Answers to challenges of an authority that gives certificates, by their tokens (RFC 8555 §8.3). */
+export type Challenges = ReadonlyMap<string, string>;
 
 /** Another worker: a serving worker by its index, or one of those that there is one of. */
 export type PeerName = number | "health" | "image";
@@ -58,6 +63,8 @@ export type ToWorker =
   | { readonly type: "abort"; readonly generation: number }
   /** From its answer on, the worker serves nothing that the rules purge; it is asked what they name, or not. */
   | { readonly type: "purge"; readonly id: number; readonly rules: readonly PurgeRule[]; readonly counts: boolean }
+  /** From its answer on, the worker answers these challenges of an authority and no others. */
+  | { readonly type: "challenges"; readonly id: number; readonly challenges: Challenges }
   /** To be fetched into the cache, for nobody. */
   | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
@@ -78,6 +85,7 @@ export type FromWorker =
   | { readonly type: "committed"; readonly generation: number }
   /** What the rules named in its memory, see `WorkerStore.named`; `null` where that was not asked, or is not known. */
   | { readonly type: "purged"; readonly id: number; readonly named: readonly number[] | null }
+  | { readonly type: "challenged"; readonly id: number }
   /** A user has changed what has these tags, on the listeners whose pools are of a type. */
   | { readonly type: "written"; readonly upstreamType: string; readonly tags: readonly string[] }
   | { readonly type: "prewarmed"; readonly id: number; readonly result: PrewarmResult }

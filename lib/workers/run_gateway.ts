@@ -11,6 +11,8 @@ import { addressKey } from "../gateway/compile.ts";
 import { standardOutput, writeText } from "../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
+import { AcmeKeeper } from "./acme_keeper.ts";
+import { adminCertificateFile } from "./admin_fetch.ts";
 import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
@@ -65,10 +67,12 @@ export async function runGateway(options: RunOptions): Promise<number> {
       clock: systemClock,
       log: logger,
     });
+    const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger });
     supervisor = new Supervisor({
       ...options,
       askStop: stop.resolve,
-      config: loaded.config,
+      config: await acme.complete(loaded.config),
+      acme,
       kvFile: kv.file,
       kvBeside: kv.beside,
       logger,
@@ -109,14 +113,23 @@ async function serveUntil(stopAsked: Promise<void>, { supervisor, logger, config
 /** Tells the commands of this user where the gateway is; the answer takes that back. */
 async function leaveRecord({ adminUrl, key, config }: Supervisor, configFile: string): Promise<(() => void) | null> {
   if (adminUrl === null) return null;
-  const record = { pid: Deno.pid, config: resolve(configFile), admin: adminUrl, key };
+  const shown = adminCertificateFile(config.admin);
+  const certificateFile = shown === null ? null : resolve(shown);
+  const record = { pid: Deno.pid, config: resolve(configFile), admin: adminUrl, certificateFile, key };
   return await writeRunRecord(record, [...recordFolders(readEnv), config.server.dataDir]);
 }
 
 function announce(config: Config, logger: Logger): void {
-  for (const { name, listen, hosts, prefix, pool } of config.listeners) {
+  for (const { name, listen, hosts, prefix, pool, tls } of config.listeners) {
     const host = hosts.length === 0 ? undefined : hosts.join(",");
-    logger.info("Listening", { listener: name, address: addressKey(listen), host, prefix, pool });
+    logger.info("Listening", {
+      listener: name,
+      address: addressKey(listen),
+      tls: tls !== null || undefined,
+      host,
+      prefix,
+      pool,
+    });
   }
   if (config.server.workers > 1 && !sharesPorts(config)) {
     logger.warn("Workers do not share ports: one of them serves every connection", {
@@ -128,7 +141,7 @@ function announce(config: Config, logger: Logger): void {
   logger.info("Usher is ready", {
     pid: Deno.pid,
     workers: config.server.workers,
-    admin: `http://${formatListenAddress(config.admin.listen)}/status`,
+    admin: `${config.admin.tls === null ? "http" : "https"}://${formatListenAddress(config.admin.listen)}/status`,
   });
 }
 

@@ -7,6 +7,8 @@ export interface RunRecord {
   readonly config: string;
   /** URL of its admin address, as reached from this machine. */
   readonly admin: string;
+  /** File of the certificate that it shows there, absolute; `null` where it is plain. */
+  readonly certificateFile: string | null;
   /** Opens the admin address to whoever may read the record, whatever token is configured now. */
   readonly key: string;
 }
@@ -113,7 +115,8 @@ function removeOwn(path: string, text: string): void {
 }
 
 function isRecord(value: unknown): value is RunRecord {
-  const { pid, config, admin, key } = (value ?? {}) as Record<string, unknown>;
+  const { pid, config, admin, certificateFile, key } = (value ?? {}) as Record<string, unknown>;
   return Number.isInteger(pid) && typeof config === "string" && typeof key === "string" &&
-    typeof admin === "string" && /^http:\/\/[\w.:[\]-]+$/.test(admin);
+    typeof admin === "string" && /^https?:\/\/[\w.:[\]-]+$/.test(admin) &&
+    (certificateFile === null || typeof certificateFile === "string");
 }

@@ -15,6 +15,7 @@ const HELP: Readonly<Record<string, string>> = {
   usher_connections_accepted_total: "Connections accepted, those refused included",
   usher_connections_refused_total:
     "Connections closed at once: too many in all, too many of one address, no PROXY header",
+  usher_tls_handshake_failures_total: "TLS handshakes that failed, those over handshake_timeout not counted",
   usher_accept_errors_total: "Times that no connection could be accepted, mostly for want of descriptors",
   usher_client_timeouts_total: "Connections, requests and replies that a limit of server.limits has ended",
   usher_requests_refused_total: "Requests refused for their form, by what was wrong",
@@ -33,7 +34,9 @@ const COUNTERS: readonly Figure[] = [
   { field: "refusedFull", metric: "usher_connections_refused_total", label: ["reason", "full"] },
   { field: "refusedAddress", metric: "usher_connections_refused_total", label: ["reason", "address"] },
   { field: "refusedProxyHeader", metric: "usher_connections_refused_total", label: ["reason", "proxy_header"] },
+  { field: "handshakeFailures", metric: "usher_tls_handshake_failures_total" },
   { field: "acceptErrors", metric: "usher_accept_errors_total" },
+  { field: "handshakeTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "handshake_timeout"] },
   { field: "headTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "head_timeout"] },
   { field: "idleTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "idle_timeout"] },
   { field: "bodyTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "body_timeout"] },

@@ -10,7 +10,9 @@ import type { RouteTable } from "../listener/route_table.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Arrival } from "../server/arrival.ts";
-import type { Reply } from "../server/reply.ts";
+import { challengeReply } from "../server/acme_challenge.ts";
+import { cameByHttps, httpsRedirect } from "../server/https_redirect.ts";
+import type { Handler, Reply } from "../server/reply.ts";
 import { compileServerLimits } from "../gateway/server_limits.ts";
 import { refuse } from "../pipeline/pipeline.ts";
 import { refusedMessage } from "../request/client_error.ts";
@@ -19,7 +21,7 @@ import { HttpServer } from "../server/http_server.ts";
 import { SHARES_PORTS } from "../server/listen_target.ts";
 import { ListenSet } from "./listen_set.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
-import type { InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "./messages.ts";
+import type { Challenges, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "./messages.ts";
 import { PrewarmFetcher } from "./prewarm_fetch.ts";
 import { schedule } from "./schedule.ts";
 import { runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
@@ -50,6 +52,8 @@ class ServingWorker implements WorkerRole {
   readonly #images: RemoteConverter;
   readonly #loop = new LoopMonitor();
   readonly #reporter: ReturnType<typeof setInterval>;
+  /** Of an authority that gives certificates, answered before all else. */
+  challenges: Challenges;
   #health: MessagePort | null = null;
   #prepared: { readonly gateway: Prepared; readonly config: Config } | null = null;
 
@@ -62,9 +66,11 @@ class ServingWorker implements WorkerRole {
       store: WorkerStore;
       watch: HealthWatch | null;
       images: RemoteConverter;
+      challenges: Challenges;
     },
   ) {
     this.#images = parts.images;
+    this.challenges = parts.challenges;
     this.#gateway = parts.gateway;
     this.#listen = parts.listen;
     this.#server = parts.server;
@@ -99,16 +105,18 @@ class ServingWorker implements WorkerRole {
     const { kv } = store.disk;
     const watch = kv === undefined ? null : watchTables(kv, gateway, logger);
     const server = serverFor(init, gateway, logger);
+    let worker: ServingWorker | null = null;
     const listen = new ListenSet({
       server,
-      handlerFor: (address) => (arrival) =>
-        handler({ services: gateway.services, table: gateway.snapshot.tables.get(address) }, arrival),
+      handlerFor: (address) =>
+        handlerAt(address, { gateway, handler, challenges: () => worker?.challenges ?? init.challenges }),
       servesAlone: init.servesAlone,
       sharesPorts: SHARES_PORTS && config.server.reusePort !== false,
       onProblem: (problem) => logger.warn("An address is not served as it should be", { problem }),
     });
     await listen.open(gateway.snapshot.listens);
-    return new ServingWorker({ gateway, listen, server, descriptors: init.descriptors, store, watch, images });
+    const { descriptors, challenges } = init;
+    return worker = new ServingWorker({ gateway, listen, server, descriptors, store, watch, images, challenges });
   }
 
   peer(peer: PeerName, port: MessagePort): void {
@@ -162,6 +170,10 @@ class ServingWorker implements WorkerRole {
     return named;
   }
 
+  answer(challenges: Challenges): void {
+    this.challenges = challenges;
+  }
+
   prewarm(listener: string, url: string): Promise<PrewarmResult> {
     const { services, snapshot } = this.#gateway;
     return this.#prewarm.fetch({ services, snapshot }, listener, url);
@@ -212,6 +224,29 @@ class ServingWorker implements WorkerRole {
     const reports = this.#gateway.drainReports();
     if (reports.length > 0) this.#health.postMessage(reports);
   }
+}
+
+/** What the requests of an address are served with. */
+interface Serving {
+  readonly gateway: Gateway;
+  readonly handler: RequestHandler;
+  readonly challenges: () => Challenges;
+}
+
+/** Serves the requests of an address: an authority's before all others, then those that are sent to the one that speaks TLS. */
+function handlerAt(address: string, { gateway, handler, challenges }: Serving): Handler {
+  return (arrival) => {
+    const { services, snapshot } = gateway;
+    const challenge = challengeReply(arrival, challenges());
+    if (challenge !== null) return challenge;
+    const httpsPort = snapshot.listens.get(address)?.httpsPort ?? null;
+    const redirect = httpsPort === null || isHttps(arrival, gateway) ? null : httpsRedirect(arrival, httpsPort);
+    return redirect ?? handler({ services, table: snapshot.tables.get(address) }, arrival);
+  };
+}
+
+function isHttps(arrival: Arrival, { services }: Gateway): boolean {
+  return services.settings.isTrusted(arrival.connection.peer) && cameByHttps(arrival);
 }
 
 /** The server of a worker: it refuses in the shape of the gateway's other refusals, and counts with the other workers. */

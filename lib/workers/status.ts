@@ -12,6 +12,7 @@ import {
 } from "./cache_statistics.ts";
 import { diskQuotasOf } from "./disk_quotas.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
+import { certificateMetrics, certificateStatus } from "./certificate_keeper.ts";
 import type { Slot } from "./fleet.ts";
 import { serverMetrics } from "./server_figures.ts";
 import type { ConfigGeneration, WorkerReport } from "./messages.ts";
@@ -64,6 +65,7 @@ export function statusOf(details: StatusDetails): unknown {
       cache: listenerCache(listener.name, counts.listeners[listener.name], statisticsOf(details)),
     })),
     pools: current.config.pools.map((pool) => poolStatus(pool, slots, counts)),
+    certificates: certificateStatus(current.config, Date.now()),
     change_feeds: details.changes.map(shownChangeFeed),
     cache: {
       kv_file: details.kvFile,
@@ -86,6 +88,7 @@ export function gauges(facts: StatusFacts): Metric[] {
     single("usher_resident_bytes", "Memory of the whole process", [{ labels: {}, value: Deno.memoryUsage().rss }]),
     ...workerGauges(facts.slots),
     ...serverMetrics(facts.slots),
+    ...certificateMetrics(facts.current.config, Date.now()),
     ...cacheMetrics(statisticsOf(facts)),
     ...resilienceMetrics({
       slots: facts.slots,

@@ -2,26 +2,24 @@ import { newLeaseMemory } from "../cache/lease_table.ts";
 import { newDiskFilterMemory } from "../cache/disk_filter.ts";
 import type { StandInKvFile } from "../cache/kv_claim.ts";
 import type { PreparedKvFile } from "../cache/kv_open.ts";
-import { reachableUrl } from "../config/addresses.ts";
 import type { Config } from "../config/config.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatLocated } from "../config/located.ts";
 import { type PurgeOrder, purgeScopes } from "../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../gateway/limits.ts";
 import type { RootLogger } from "../logging/logger.ts";
-import { refusalReply } from "../deliver/error_answer.ts";
-import { compileServerLimits } from "../gateway/server_limits.ts";
-import { addressMatcher } from "../http/forwarded.ts";
-import { refusedMessage } from "../request/client_error.ts";
 import { ConnectionGate } from "../server/connection_gate.ts";
-import { type FetchFunction, fetchHandler } from "../server/fetch_adapter.ts";
-import { HttpServer } from "../server/http_server.ts";
+import type { FetchFunction } from "../server/fetch_adapter.ts";
 import { prometheusText } from "../metrics/exposition.ts";
+import type { AcmeKeeper } from "./acme_keeper.ts";
+import { AdminServer } from "./admin_server.ts";
+import { CertificateKeeper, worseCertificates } from "./certificate_keeper.ts";
 import { changedAtRestart, changedNames } from "./changed_settings.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
 import { diskLimitBytes } from "./disk.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
+import type { Challenges } from "./messages.ts";
 import { Operations } from "./operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "./prewarmer.ts";
 import type { PurgeOutcome } from "./purge_desk.ts";
@@ -40,6 +38,8 @@ export interface SupervisorOptions {
   /** Module that every worker is started from. */
   readonly workerUrl: URL;
   readonly kvFile: PreparedKvFile;
+  /** Fetches certificates; `config` is completed by it. */
+  readonly acme: AcmeKeeper;
   /** Of a file that stands in for the usual one. */
   readonly kvBeside: StandInKvFile | null;
   readonly logger: RootLogger;
@@ -77,9 +77,6 @@ const NOTHING_TO_PURGE: LinkedPurge = {
   durationMs: 0,
 };
 
-/** How long admin requests may take to end when the gateway stops. */
-const ADMIN_GRACE_MS = 1_000;
-
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
   readonly startedAtMs = Date.now();
@@ -91,11 +88,13 @@ export class Supervisor {
   readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
   /** Opens the admin surface to the commands of this user; see {@linkcode RunRecord}. */
   readonly key = crypto.getRandomValues(new Uint8Array(32)).toHex();
-  #admin: HttpServer | null = null;
-  #adminUrl: string | null = null;
+  #admin: AdminServer | null = null;
+  readonly #certificates: CertificateKeeper;
   #operations: Operations | null = null;
   #reloading: Promise<ReloadResult> | null = null;
   #reloadAgain = false;
+  /** Changes of the configuration, one after the other. */
+  #changes: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | null = null;
   #lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null = null;
 
@@ -119,6 +118,12 @@ export class Supervisor {
       onLost: () => this.#lost.resolve(),
       onUp: pinner(options),
     }, { generation: 1, config: options.config });
+    this.#certificates = new CertificateKeeper({
+      config: () => this.config,
+      inTurn: (work) => this.#inTurn(work),
+      bring: (config) => this.#bring(config),
+      logger: options.logger,
+    });
   }
 
   /** The configuration in force. */
@@ -133,7 +138,12 @@ export class Supervisor {
 
   /** URL of the admin surface, from this machine; `null` until it is served. */
   get adminUrl(): string | null {
-    return this.#adminUrl;
+    return this.#admin?.url ?? null;
+  }
+
+  /** Has every worker answer these challenges of an authority, and no others. */
+  setChallenges(challenges: Challenges): Promise<void> {
+    return this.#fleet.setChallenges(challenges);
   }
 
   /** Settles when every worker is lost for good. */
@@ -157,11 +167,12 @@ export class Supervisor {
     };
     this.#operations = await Operations.open(operations);
     await this.#fleet.start();
-    const { hostname, port } = this.config.admin.listen;
-    this.#admin = this.#adminServer();
-    const bound = await this.#admin.listen({ hostname, port }, fetchHandler(this.#options.adminHandler(this)));
-    this.#adminUrl = reachableUrl({ hostname, port: Number(bound.slice(bound.lastIndexOf(":") + 1)) });
+    this.#admin = new AdminServer({ ...this.#options, config: this.config });
+    await this.#admin.listen(this.config.admin, this.#options.adminHandler(this));
     this.#operations.begin();
+    this.#certificates.begin();
+    this.#options.acme.attach(this);
+    this.#options.acme.begin();
     this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
   }
 
@@ -277,10 +288,12 @@ export class Supervisor {
   async #stop(): Promise<void> {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
+    this.#certificates.close();
+    this.#options.acme.close();
     const closing = this.#operations?.close();
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
-    await this.#closeAdmin();
+    await this.#admin?.close();
     await this.#operations?.release();
     // The last line: that the process ended as asked, and whether anybody noticed.
     this.#options.logger.info(`Usher has stopped, ${finished} requests finished`, { cut, since_start: sinceStart });
@@ -292,30 +305,27 @@ export class Supervisor {
     return this.#operations;
   }
 
-  /** The admin address is served as the listeners are, under the same limits. */
-  #adminServer(): HttpServer {
-    const { logger, descriptors, version } = this.#options;
-    const isTrusted = addressMatcher(this.config.server.trustedProxies);
-    return new HttpServer({
-      limits: compileServerLimits(this.config.server.limits, descriptors),
-      refuse: (error) => refusalReply(refusedMessage(error), crypto.randomUUID(), this.config.server.name),
-      isTrusted,
-      onFault: (error) => logger.error("An admin reply could not be written", { cause: String(error), version }),
-    });
-  }
-
-  /** An admin request that does not end is left: nothing that it asks for can be done any more. */
-  async #closeAdmin(): Promise<void> {
-    await this.#admin?.close(ADMIN_GRACE_MS);
-  }
-
   async #reloadUntilCurrent(): Promise<ReloadResult> {
     let result: ReloadResult;
     do {
       this.#reloadAgain = false;
-      result = await this.#reloadOnce();
+      result = await this.#inTurn(() => this.#reloadOnce());
     } while (this.#reloadAgain);
     return result;
+  }
+
+  /** Does `work` once no other change of the configuration is under way. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#changes.then(work);
+    this.#changes = done.catch(() => {});
+    return done;
+  }
+
+  /** Brings a configuration into every worker and the admin address, or into none; answers why not, or `null`. */
+  async #bring(config: Config): Promise<string | null> {
+    const problem = await this.#fleet.reload({ generation: this.#fleet.current.generation + 1, config });
+    if (problem === null) this.#admin?.adjust(config.admin);
+    return problem;
   }
 
   async #reloadOnce(): Promise<ReloadResult> {
@@ -328,8 +338,10 @@ export class Supervisor {
     const { server: { dataDir }, listeners } = this.#options.config;
     const outOfReach = foldersOutOfReach({ dataDir, listeners }, loaded.config);
     if (outOfReach.length > 0) return this.#reloadFailed(outOfReach.map(restartFor));
-    const generation = this.#fleet.current.generation + 1;
-    const problem = await this.#fleet.reload({ generation, config: loaded.config });
+    const next = await this.#options.acme.complete(loaded.config);
+    const worse = worseCertificates(before, next, Date.now());
+    if (worse.length > 0) return this.#reloadFailed(worse);
+    const problem = await this.#bring(next);
     if (problem !== null) return this.#reloadFailed([problem]);
     logger.reconfigure(loaded.config.logging);
     if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, loaded.config));
@@ -337,6 +349,7 @@ export class Supervisor {
     for (const setting of atRestart) logger.warn("A changed setting takes effect at the next start", { setting });
     this.#operations?.reconfigure();
     this.#lastReload = { atMs: Date.now(), problems: [] };
+    const { generation } = this.#fleet.current;
     logger.info("Configuration reloaded", { generation, file: this.#options.configFile });
     return { ok: true, generation, ...atRestart.length > 0 ? { atRestart } : {} };
   }

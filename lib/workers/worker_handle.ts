@@ -167,3 +167,27 @@ export class WorkerHandle {
     onDeath?.(reason);
   }
 }
+
+/** A worker that does not take the configuration in force would go on serving by the one before. */
+export async function replaceUnless(handle: WorkerHandle, taken: Promise<unknown>): Promise<void> {
+  try {
+    await taken;
+  } catch (error) {
+    handle.kill(`did not take the configuration: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Why a message was not done by all workers that it was sent to, as the first of them says; `null` where it was. */
+export function firstProblem(
+  handles: readonly WorkerHandle[],
+  answers: readonly PromiseSettledResult<FromWorker>[],
+): string | null {
+  for (const [index, answer] of answers.entries()) {
+    // A worker that died meanwhile comes back with whatever is current then.
+    if (answer.status === "rejected" && handles[index]!.alive) return String(answer.reason.message ?? answer.reason);
+    if (answer.status === "fulfilled" && answer.value.type === "prepared" && answer.value.error !== null) {
+      return answer.value.error;
+    }
+  }
+  return null;
+}

@@ -4,6 +4,7 @@ import { standardOutput } from "../logging/line_buffer.ts";
 import { createLogger, type Logger, type LogSettings, type RootLogger } from "../logging/logger.ts";
 import { drainedBy } from "./drained.ts";
 import type {
+  Challenges,
   FromWorker,
   InitMessage,
   PeerName,
@@ -27,6 +28,8 @@ export interface WorkerRole {
   abort(): void;
   /** From its return on, nothing is served that the rules purge; what they name in memory, see `WorkerStore.named`, where `counts`. */
   purge(rules: readonly PurgeRule[], counts: boolean): readonly number[] | null;
+  /** Answers these challenges of an authority from now on. */
+  answer?(challenges: Challenges): void;
   /** Fetches a target into the cache. */
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   /** Asks a pool's upstreams for a path and query. */
@@ -111,6 +114,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return null;
     case "purge":
       return { type: "purged", id: message.id, named: role.purge(message.rules, message.counts) };
+    case "challenges":
+      role.answer?.(message.challenges);
+      return { type: "challenged", id: message.id };
     case "prewarm":
       return { type: "prewarmed", id: message.id, result: await role.prewarm(message.listener, message.url) };
     case "read":

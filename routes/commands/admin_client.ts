@@ -1,4 +1,5 @@
 import { readEnv } from "../../lib/config/environment.ts";
+import { adminFetch } from "../../lib/workers/admin_fetch.ts";
 import { Misuse } from "./command.ts";
 import { type AdminAccess, gatewayPlaces, reasonOf } from "./running_gateway.ts";
 
@@ -37,7 +38,7 @@ export async function adminAccess({ admin, token, config }: AdminFlags): Promise
   const given = token ?? readEnv("USHER_ADMIN_TOKEN") ?? null;
   if (admin !== undefined) {
     if (!/^https?:\/\//i.test(admin) || !URL.canParse(admin)) throw new Misuse(`--admin wants a URL, found "${admin}"`);
-    return { url: admin.replace(/\/+$/, ""), token: given, isNoted: false };
+    return { url: admin.replace(/\/+$/, ""), token: given, certificateFile: null, isNoted: false };
   }
   // What is noted is the gateway's own; a variable may be of another time.
   const places = (await Array.fromAsync(gatewayPlaces(config))).map((place) => ({
@@ -54,14 +55,12 @@ export async function adminAccess({ admin, token, config }: AdminFlags): Promise
 }
 
 /** Whether a gateway answers, and takes the token: a note may be another one's, of a folder that is shared between machines. */
-async function probe({ url, token }: AdminAccess): Promise<"opens" | "refuses" | "silent"> {
+async function probe({ url, token, certificateFile }: AdminAccess): Promise<"opens" | "refuses" | "silent"> {
+  const plain = { method: "GET", headers: {}, body: undefined, timeoutMs: PROBE_MS, certificateFile };
   try {
-    const alive = await fetch(`${url}/health`, { signal: AbortSignal.timeout(PROBE_MS), redirect: "manual" });
-    if (!(await alive.text()).startsWith('{"status":"ok"}')) return "silent";
+    if (!(await adminFetch(`${url}/health`, plain)).text.startsWith('{"status":"ok"}')) return "silent";
     const headers = { authorization: `Bearer ${token ?? ""}` };
-    const asked = await fetch(`${url}/prewarm`, { signal: AbortSignal.timeout(PROBE_MS), redirect: "manual", headers });
-    await asked.body?.cancel();
-    return asked.ok ? "opens" : "refuses";
+    return (await adminFetch(`${url}/prewarm`, { ...plain, headers })).ok ? "opens" : "refuses";
   } catch {
     // It has ended, and could not take its note away.
     return "silent";
@@ -83,14 +82,20 @@ export interface AdminReply {
  */
 export async function askAdmin(access: AdminAccess, target: string, body?: unknown): Promise<AdminReply> {
   const [method, path] = target.split(" ", 2);
-  const headers = new Headers({ accept: "application/json" });
-  if (access.token !== null) headers.set("authorization", `Bearer ${access.token}`);
-  if (body !== undefined) headers.set("content-type", "application/json");
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const init = { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) };
+  const headers = {
+    accept: "application/json",
+    ...(access.token === null ? {} : { authorization: `Bearer ${access.token}` }),
+    ...(body === undefined ? {} : { "content-type": "application/json" }),
+  };
   try {
-    const response = await fetch(`${access.url}${path}`, init);
-    return { ok: response.ok, status: response.status, value: valueOf(await response.text()) };
+    const { ok, status, text } = await adminFetch(`${access.url}${path}`, {
+      method: method ?? "GET",
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      timeoutMs: TIMEOUT_MS,
+      certificateFile: access.certificateFile,
+    });
+    return { ok, status, value: valueOf(text) };
   } catch (error) {
     throw new Error(`No gateway answers at ${access.url}: ${reasonOf(error)}`);
   }

@@ -1,6 +1,6 @@
 import { readEnv } from "../../lib/config/environment.ts";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
-import { readText } from "../../lib/config/read_text.ts";
+import { fileMode, readText } from "../../lib/config/read_text.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { refusedCheck, upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { STANDARD_INPUT } from "./config_path.ts";
@@ -15,6 +15,7 @@ export function load(path: string, env: (name: string) => string | undefined = r
     ...NAMES,
     ownText: path === STANDARD_INPUT ? standardInput : undefined,
     readTextFile: readText,
+    fileMode,
     env,
     cores: navigator.hardwareConcurrency,
     cwd: Deno.cwd(),

@@ -16,15 +16,17 @@ export interface HealthFlags {
  * or reload's matter. A health check runs every few seconds: it loads a hundredth of what the gateway is made of.
  */
 export async function health({ config, admin }: HealthFlags): Promise<number> {
-  const places = admin === undefined ? gatewayPlaces(config) : [{ url: admin.replace(/\/+$/, "") }];
+  const places = admin === undefined
+    ? gatewayPlaces(config)
+    : [{ url: admin.replace(/\/+$/, ""), certificateFile: null }];
   const tried = new Set<string>();
   let problem = "";
-  for await (const { url } of places) {
+  for await (const { url, certificateFile } of places) {
     if (tried.has(url)) continue;
     tried.add(url);
     try {
-      const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: "manual" });
-      const text = (await response.text()).slice(0, 1_000);
+      const response = await ready(url, certificateFile);
+      const text = response.text.slice(0, 1_000);
       // Another program may have taken the place of a gateway that is no more.
       if (!/^\{"status":"(?:ready|no worker serves)"\}/.test(text)) {
         problem = `What answers at ${url} is no gateway (${response.status})`;
@@ -37,6 +39,17 @@ export async function health({ config, admin }: HealthFlags): Promise<number> {
     }
   }
   return fail(problem);
+}
+
+async function ready(url: string, certificateFile: string | null) {
+  if (certificateFile !== null) {
+    // Loaded only here: TLS costs more than all the rest.
+    const { adminFetch } = await import("../../lib/workers/admin_fetch.ts");
+    const asked = { method: "GET", headers: {}, body: undefined, timeoutMs: TIMEOUT_MS, certificateFile };
+    return await adminFetch(`${url}/ready`, asked);
+  }
+  const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: "manual" });
+  return { ok: response.ok, status: response.status, text: await response.text() };
 }
 
 /**

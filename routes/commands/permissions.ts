@@ -8,6 +8,7 @@ const NARROWED: ReadonlySet<string> = new Set([
   "schema",
   "reference",
   "migrate-env",
+  "certs",
   "version",
   "help",
 ]);

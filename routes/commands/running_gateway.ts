@@ -6,6 +6,8 @@ import { startedWith } from "./config_path.ts";
 export interface AdminAccess {
   readonly url: string;
   readonly token: string | null;
+  /** File of the certificate that it shows; `null` where it is plain, or the system's authorities decide. */
+  readonly certificateFile: string | null;
   /** Whether the gateway itself has noted both. */
   readonly isNoted: boolean;
 }
@@ -26,13 +28,13 @@ export async function* gatewayPlaces(config: string | undefined): AsyncGenerator
   const place = await adminPlace(file, { readTextFile: readText, ownText, env: readEnv, cwd: Deno.cwd() });
   yield* accesses(await readRunRecords(file, [place.dataDir]));
   // Of a copy of its file, perhaps: it is the same gateway where it is at the same address.
-  const url = reachableUrl(place.listen);
+  const url = reachableUrl(place.listen, place.certificateFile === null ? "http" : "https");
   yield* accesses(await runRecordsAt(url, [...recordFolders(readEnv), place.dataDir]));
-  yield { url, token: place.token, isNoted: false };
+  yield { url, token: place.token, certificateFile: place.certificateFile, isNoted: false };
 }
 
 function accesses(records: readonly RunRecord[]): AdminAccess[] {
-  return records.map(({ admin, key }) => ({ url: admin, token: key, isNoted: true }));
+  return records.map(({ admin, certificateFile, key }) => ({ url: admin, token: key, certificateFile, isNoted: true }));
 }
 
 /** Why a request failed: `fetch` wraps what the system said. */

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { adminPlace } from "../../lib/config/admin_place.ts";
 
-const DEFAULT = { listen: { hostname: "127.0.0.1", port: 6636 }, token: null, dataDir: "/srv/data" };
+const DEFAULT = {
+  listen: { hostname: "127.0.0.1", port: 6636 },
+  token: null,
+  dataDir: "/srv/data",
+  certificateFile: null,
+};
 
 async function placeIn(text: string, files: Record<string, string> = {}) {
   const known: Record<string, string> = { "/srv/config.yaml": text, ...files };
@@ -14,7 +19,7 @@ async function placeIn(text: string, files: Record<string, string> = {}) {
 
 Deno.test("adminPlace() reads address, token and data_dir in every form that a file may have them", async () => {
   const listen = { hostname: "::1", port: 7000 };
-  const expected = { listen, token: "s3cret", dataDir: "/srv/kept" };
+  const expected = { listen, token: "s3cret", dataDir: "/srv/kept", certificateFile: null };
   const forms = [
     `admin:\n  listen: "[::1]:7000"\n  token: s3cret\nserver:\n  data_dir: kept\n`,
     `{"admin":{"listen":"[::1]:7000","token":"s3cret"},"server":{"data_dir":"/srv/kept"}}`,
@@ -64,4 +69,12 @@ Deno.test("adminPlace() takes what it can of a file that is wrong, and the defau
     }),
     DEFAULT,
   );
+});
+
+Deno.test("adminPlace() finds the certificate that is shown, in every form of tls", async () => {
+  for (
+    const tls of ["{ cert: a.pem, key: a.key }", "[{ cert: a.pem, key: a.key }]", "{ certificates: [{ cert: a.pem }] }"]
+  ) {
+    assert.equal((await placeIn(`admin: { tls: ${tls} }\n`)).certificateFile, "/srv/a.pem", tls);
+  }
 });

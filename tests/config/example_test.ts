@@ -7,9 +7,12 @@ import { parseText } from "../../lib/config/parse.ts";
 import { buildTree, isMapping, type TreeValue } from "../../lib/config/tree.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { madeAuthority } from "../certificates/made.ts";
 import { CERTIFICATE } from "./_certificate.ts";
 import { pick, seededRandom } from "./_random.ts";
 import { configOf, SOUND } from "./load_text.ts";
+
+const made = await (await madeAuthority()).leaf(["usher.example"]);
 
 const names = { types: upstreamTypeNames, strategies: balancerNames };
 const example = await Deno.readTextFile(new URL("../../config.example.yaml", import.meta.url));
@@ -21,6 +24,8 @@ function load(text: string, env: (name: string) => string | undefined = () => un
   const files: Record<string, string> = {
     "/x/config.yaml": text,
     "/x/ca.pem": CERTIFICATE,
+    ...Object.fromEntries(["cert.pem", "other.pem", "admin.pem"].map((name) => [`/x/tls/${name}`, made.cert])),
+    ...Object.fromEntries(["key.pem", "other.key", "admin.key"].map((name) => [`/x/tls/${name}`, made.key])),
     "/run/secrets/living_room": "5f3c9a1e7b2d4068aa51c0de93b7f642",
     "/run/secrets/kodi": "e0d1c2b3a495867768594a3e2d1c6f0b",
   };

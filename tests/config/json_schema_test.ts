@@ -43,7 +43,8 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.rules.redirect.to",
     "admin.peers.url",
   ];
-  const optional = without.filter((path) => !required.includes(path));
+  // All of `tls` is optional: a plain address is the default.
+  const optional = without.filter((path) => !required.includes(path) && !/^(?:admin|listeners)\.tls/.test(path));
   assert.deepEqual(optional, [
     "admin.token",
     "admin.peers.token",
@@ -51,6 +52,8 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "pools.upstreams.host",
     "pools.upstreams.resolve",
     "pools.upstreams.proxy",
+    "pools.upstreams.cert",
+    "pools.upstreams.key",
     "pools.upstreams.max_idle",
     "pools.upstreams.max_in_flight",
     "pools.upstreams.max_rps",

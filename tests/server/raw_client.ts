@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import net from "node:net";
+import type { ByteStream } from "../../lib/wire/byte_stream.ts";
 
 /** The bytes of Latin-1 text. */
 export function latin1(text: string): Uint8Array<ArrayBuffer> {
@@ -26,16 +27,21 @@ export interface RawResponse {
 
 /** A client that says exactly what a test has it say. */
 export class RawClient {
-  readonly #socket: Deno.Conn;
+  readonly #socket: ByteStream;
   #buffered = "";
 
-  private constructor(socket: Deno.Conn) {
+  private constructor(socket: ByteStream) {
     this.#socket = socket;
   }
 
   /** Connects to `host:port` or `unix:PATH`. */
   static async to(address: string): Promise<RawClient> {
     return new RawClient(await dial(address));
+  }
+
+  /** Speaks over what is connected already. */
+  static over(stream: ByteStream): RawClient {
+    return new RawClient(stream);
   }
 
   /** What was received and not read yet. */

@@ -26,7 +26,7 @@ export interface ServingOptions extends Partial<Omit<HttpServerOptions, "limits"
 
 /** Serves by `handler` until it is disposed of. */
 export async function serving(handler: Handler, options: ServingOptions = {}): Promise<Serving> {
-  const { limits, target = { hostname: "127.0.0.1", port: 0 }, hasProxyHeader = false, ...rest } = options;
+  const { limits, target = { hostname: "127.0.0.1", port: 0 }, hasProxyHeader = false, tls = null, ...rest } = options;
   const faults: unknown[] = [];
   const server = new HttpServer({
     refuse,
@@ -35,7 +35,7 @@ export async function serving(handler: Handler, options: ServingOptions = {}): P
     ...rest,
     limits: { ...WIDE_LIMITS, ...limits },
   });
-  const address = await server.listen(target, handler, { hasProxyHeader });
+  const address = await server.listen(target, handler, { hasProxyHeader, tls });
   return { server, address, faults, [Symbol.asyncDispose]: () => server.close(0) };
 }
 

@@ -4,11 +4,13 @@ import { loadConfig } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/located.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { madeAuthority } from "../certificates/made.ts";
 import { filePath } from "../origins/artwork.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { type GatewayParts, type InProcessGateway, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const page = await Deno.readTextFile("docs/clients.md");
+const made = await (await madeAuthority()).leaf(["api.themoviedb.org", "api.tmdb.org", "image.tmdb.org"]);
 const poster = filePath("poster", "movie/550");
 
 /** The examples by the heading that they stand under. */
@@ -29,7 +31,10 @@ async function withExample(heading: string, run: (gateway: InProcessGateway) => 
     const keys = pool["type"] === "tmdb-api" && pool["key_mode"] !== "pass" ? { api_keys: [demoApiKey] } : {};
     return [name, { ...pool, ...keys, health: false, upstreams: [origin.url] }];
   });
-  const listeners = (example.listeners as Record<string, unknown>[]).map(({ listen: _, ...listener }) => listener);
+  const listeners = (example.listeners as Record<string, unknown>[]).map(({ listen: _, tls: __, ...listener }) =>
+    listener
+  )
+    .filter(({ redirect_to_https }) => redirect_to_https !== true);
   const parts: GatewayParts = { server: example.server ?? {}, pools: Object.fromEntries(pools), listeners };
   try {
     await withGateway(parts, run);
@@ -45,7 +50,8 @@ Deno.test("docs/clients.md: every YAML example is a whole configuration that loa
     const loaded = await loadConfig("config.yaml", {
       types: upstreamTypeNames,
       strategies: balancerNames,
-      readTextFile: () => Promise.resolve(yaml),
+      readTextFile: (path) =>
+        Promise.resolve(path.endsWith(".yaml") ? yaml : path.endsWith("key.pem") ? made.key : made.cert),
       env: () => undefined,
       cores: 4,
       cwd: "/etc/usher",

@@ -12,3 +12,8 @@ export async function eventually(
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
+
+/** A test that also fails when it leaves a socket behind; Deno does not look by itself. */
+export function leakless(name: string, fn: () => Promise<void>): Deno.TestDefinition {
+  return { name, fn, sanitizeResources: true };
+}

@@ -27,7 +27,9 @@ function setOf(
 
 /** Plain addresses as a snapshot describes them. */
 function plain(...addresses: string[]): Map<string, ListenFacts> {
-  return new Map(addresses.map((address) => [address, { unix: null, proxyProtocol: false }]));
+  return new Map(
+    addresses.map((address) => [address, { unix: null, proxyProtocol: false, tls: null, httpsPort: null }]),
+  );
 }
 
 /** The body of an answer, over a connection of its own; `null` where nobody listens. */
@@ -106,7 +108,7 @@ Deno.test("open() leaves to another worker what only one can listen on, until it
   await Deno.remove(path);
   const listens = new Map<string, ListenFacts>([
     ...plain(tcp),
-    [`unix:${path}`, { unix: { path, mode: 0o600 }, proxyProtocol: false }],
+    [`unix:${path}`, { unix: { path, mode: 0o600 }, proxyProtocol: false, tls: null, httpsPort: null }],
   ]);
   const [first, second] = [setOf(sayAddress), setOf(sayAddress, { servesAlone: false })];
   const alone = setOf(sayAddress, { servesAlone: false, sharesPorts: false });
@@ -131,6 +133,8 @@ Deno.test("serveAlone() replaces the unix socket of a worker that hangs", async 
   const listens = new Map<string, ListenFacts>([[`unix:${path}`, {
     unix: { path, mode: 0o600 },
     proxyProtocol: false,
+    tls: null,
+    httpsPort: null,
   }]]);
   const problems: string[] = [];
   // It goes on listening and takes nothing.
@@ -163,7 +167,7 @@ Deno.test("keepOnly() goes on where the file of a unix socket is gone, and says 
   const folder = await Deno.makeTempDir();
   const path = `${folder}/a.sock`;
   const listens = new Map<string, ListenFacts>([
-    [`unix:${path}`, { unix: { path, mode: 0o600 }, proxyProtocol: false }],
+    [`unix:${path}`, { unix: { path, mode: 0o600 }, proxyProtocol: false, tls: null, httpsPort: null }],
   ]);
   const problems: string[] = [];
   const set = setOf(sayAddress, { onProblem: (problem) => problems.push(problem) });
@@ -197,7 +201,12 @@ Deno.test("keepOnly() serves an address that stays as it is described from then 
   await Deno.remove(path);
   const set = setOf((named) => (_, { peer }) => new Response(`${peer} ${named}`), { isTrusted: () => true });
   const unix = (mode: number, proxyProtocol: boolean) =>
-    new Map([[address, { unix: null, proxyProtocol }], [`unix:${path}`, { unix: { path, mode }, proxyProtocol }]]);
+    new Map([[address, { unix: null, proxyProtocol, tls: null, httpsPort: null }], [`unix:${path}`, {
+      unix: { path, mode },
+      proxyProtocol,
+      tls: null,
+      httpsPort: null,
+    }]]);
   await set.open(unix(0o600, false));
   set.keepOnly(unix(0o660, true));
   assert.equal((await Deno.stat(path)).mode! & 0o777, 0o660);

@@ -18,6 +18,7 @@ export function initMessage(init: ConfigGeneration & Partial<InitMessage>): Init
     diskFilter: null,
     sharedLimits: newSharedLimits(1),
     purges: [],
+    challenges: new Map(),
     instanceId: "usher-test",
     ...init,
   };

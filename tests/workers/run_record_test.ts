@@ -12,6 +12,7 @@ const RECORD: RunRecord = {
   pid: 42,
   config: "/etc/usher/config.yaml",
   admin: "http://127.0.0.1:6636",
+  certificateFile: null,
   key: "0123456789abcdef",
 };
 

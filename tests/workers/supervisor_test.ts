@@ -5,6 +5,7 @@ import { loadPurges } from "../../lib/cache/purge_table.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { LoadResult } from "../../lib/config/load.ts";
 import { createLogger } from "../../lib/logging/logger.ts";
+import { AcmeKeeper } from "../../lib/workers/acme_keeper.ts";
 import { Supervisor, type SupervisorOptions } from "../../lib/workers/supervisor.ts";
 import { ANY_CONFIG, loadOf, type Mapping } from "../gateway/config_of.ts";
 import { eventually } from "./eventually.ts";
@@ -29,6 +30,12 @@ function fileFor({ port, dataDir }: Places, server: Mapping = {}): Mapping {
   };
 }
 
+/** Nothing is fetched here. */
+const ACME = new AcmeKeeper({
+  directory: "/nowhere",
+  logger: createLogger({ level: "error", format: "text", sink() {}, now: Date.now }),
+});
+
 /** A supervisor over real workers in roles that the test directs, with a configuration file that the test writes. */
 async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping } = {}) {
   const stage = await setStage();
@@ -46,6 +53,7 @@ async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping 
     workerUrl: stage.url,
     kvFile: { path: null, problem: null, setAside: null },
     kvBeside: null,
+    acme: ACME,
     askStop: () => {},
     logger: createLogger({
       level: "info",

@@ -1,0 +1,135 @@
+/** Longest message that is taken: those with keys for quantum computers have some 1,800 bytes. */
+export const MAX_HELLO_BYTES = 16 * 1024;
+
+const RECORD_HEAD_BYTES = 5;
+const HANDSHAKE_RECORD = 22;
+const CLIENT_HELLO = 1;
+const MESSAGE_HEAD_BYTES = 4;
+/** Version and random value. */
+const FIXED_BYTES = 34;
+const SERVER_NAME = 0;
+const PROTOCOLS = 16;
+const HOST_NAME = 0;
+
+/** What a client says before it is answered (RFC 8446 §4.1.2). */
+export interface ClientHello {
+  /** The name that it asks for, in lower case (RFC 6066 §3); `null` where it names none. */
+  readonly serverName: string | null;
+  /** The protocols that it offers (RFC 7301), its preferred one first. */
+  readonly protocols: readonly string[];
+}
+
+/** Bytes that begin no TLS handshake. */
+export class NoClientHello extends Error {
+  override readonly name = "NoClientHello";
+}
+
+/**
+ * Reads the first message of a TLS handshake, which may come in several records; `null` where its end has not come yet.
+ *
+ * @throws {NoClientHello} where the bytes cannot become one
+ */
+export function parseClientHello(bytes: Uint8Array): ClientHello | null {
+  const message = messageOf(bytes);
+  if (message === null) return null;
+  const reader = new Reader(message);
+  reader.skip(FIXED_BYTES);
+  reader.take(reader.number(1)); // session
+  reader.take(reader.number(2)); // cipher suites
+  reader.take(reader.number(1)); // compression methods
+  let serverName: string | null = null;
+  let protocols: string[] = [];
+  const extensions = reader.isDone ? reader : new Reader(reader.take(reader.number(2)));
+  while (!extensions.isDone) {
+    const kind = extensions.number(2);
+    const content = extensions.take(extensions.number(2));
+    if (kind === SERVER_NAME) serverName = hostNameOf(content);
+    else if (kind === PROTOCOLS) protocols = protocolsOf(content);
+  }
+  return { serverName, protocols };
+}
+
+/** The body of the message that the records hold; `null` where it is not complete. */
+function messageOf(bytes: Uint8Array): Uint8Array | null {
+  let message: Uint8Array = new Uint8Array(0);
+  for (let at = 0; at < bytes.length;) {
+    if (bytes[at] !== HANDSHAKE_RECORD) throw new NoClientHello("The connection does not begin with a TLS record");
+    if (bytes.length < at + RECORD_HEAD_BYTES) return null;
+    if (bytes[at + 1] !== 3) throw new NoClientHello("The TLS record has no known version");
+    const start = at + RECORD_HEAD_BYTES;
+    const end = start + (bytes[at + 3]! << 8 | bytes[at + 4]!);
+    // The usual case is one record, of which nothing is copied.
+    const part = bytes.subarray(start, end);
+    message = message.length === 0 ? part : joined(message, part);
+    const length = lengthOf(message);
+    if (length !== null && message.length >= length) return message.subarray(MESSAGE_HEAD_BYTES, length);
+    if (end > bytes.length) return null;
+    if (end === start) throw new NoClientHello("The TLS record is empty");
+    at = end;
+  }
+  return null;
+}
+
+/** With its head; `null` where that has not come yet. */
+function lengthOf(message: Uint8Array): number | null {
+  if (message.length > 0 && message[0] !== CLIENT_HELLO) throw new NoClientHello("The handshake has another beginning");
+  if (message.length < MESSAGE_HEAD_BYTES) return null;
+  const length = MESSAGE_HEAD_BYTES + (message[1]! << 16 | message[2]! << 8 | message[3]!);
+  if (length > MAX_HELLO_BYTES) throw new NoClientHello(`The handshake begins with over ${MAX_HELLO_BYTES} bytes`);
+  return length;
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
+function hostNameOf(content: Uint8Array): string | null {
+  const names = new Reader(content);
+  const list = new Reader(names.take(names.number(2)));
+  while (!list.isDone) {
+    const kind = list.number(1);
+    const name = list.take(list.number(2));
+    if (kind === HOST_NAME) return String.fromCharCode(...name.subarray(0, 255)).toLowerCase().replace(/\.$/, "");
+  }
+  return null;
+}
+
+function protocolsOf(content: Uint8Array): string[] {
+  const names = new Reader(content);
+  const list = new Reader(names.take(names.number(2)));
+  const protocols: string[] = [];
+  while (!list.isDone) protocols.push(String.fromCharCode(...list.take(list.number(1))));
+  return protocols;
+}
+
+class Reader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get isDone(): boolean {
+    return this.#at >= this.#bytes.length;
+  }
+
+  number(sizeBytes: number): number {
+    return this.take(sizeBytes).reduce((value, byte) => value << 8 | byte, 0);
+  }
+
+  skip(count: number): void {
+    this.take(count);
+  }
+
+  take(count: number): Uint8Array {
+    const end = this.#at + count;
+    if (end > this.#bytes.length) throw new NoClientHello("The handshake breaks off");
+    const taken = this.#bytes.subarray(this.#at, end);
+    this.#at = end;
+    return taken;
+  }
+}

@@ -1,0 +1,189 @@
+import { issueLeaf } from "../../lib/certificates/issue.ts";
+import { newKeyPair } from "../../lib/certificates/key_pair.ts";
+import { fetchHandler } from "../../lib/server/fetch_adapter.ts";
+import { TlsFront } from "../../lib/server/tls_identity.ts";
+import { DAY_MS, madeAuthority } from "../certificates/made.ts";
+import { serving } from "../server/serving.ts";
+
+/** How a server of a test misbehaves from now on. */
+export interface AcmeFaults {
+  /** Every answer is this. */
+  answer: (() => Response) | null;
+  /** So many further nonces are called stale. */
+  staleNonces: number;
+  accountStatus: string;
+}
+
+/** An authority of a test: it gives certificates to whoever answers its challenges (RFC 8555), over HTTPS. */
+export interface AcmeServer extends AsyncDisposable {
+  readonly directory: string;
+  /** Its own authority in PEM. */
+  readonly ca: string;
+  readonly faults: AcmeFaults;
+  /** Certificates given. */
+  readonly issued: { readonly names: readonly string[] }[];
+  /** Keys of accounts that were made. */
+  readonly accounts: string[];
+}
+
+interface Signed {
+  readonly header: { nonce: string; url: string; kid?: string; jwk?: JsonWebKey };
+  readonly payload: Record<string, unknown>;
+}
+
+/** Starts one. It looks for answers to its challenges at `reach(host)`, in place of port 80 of the host. */
+export async function startAcmeServer(
+  reach: (host: string) => string,
+  lifeMs = 90 * DAY_MS,
+): Promise<AcmeServer> {
+  const authority = await madeAuthority();
+  const signer = { name: "An issuer of a test", keys: await newKeyPair() };
+  const tls = new TlsFront({ identities: [await authority.leaf(["127.0.0.1"])], minVersion: "1.2", http2: true });
+  const state = { nonces: new Set<string>(), keys: new Map<string, CryptoKey>(), jwks: new Map<string, JsonWebKey>() };
+  const orders: { names: string[]; cert: string | null; authorized: Set<string>; failed: string | null }[] = [];
+  const server = { faults: { answer: null, staleNonces: 0, accountStatus: "valid" } as AcmeFaults };
+  const issued: { names: readonly string[] }[] = [];
+  const accounts: string[] = [];
+  const origin = () => `https://${running.address}`;
+
+  const handle = async (request: Request): Promise<Response> => {
+    const { faults } = server;
+    if (faults.answer !== null) return faults.answer();
+    const { pathname } = new URL(request.url);
+    const [, kind, ...rest] = pathname.split("/");
+    if (kind === "dir") {
+      return Response.json({
+        newNonce: `${origin()}/nonce`,
+        newAccount: `${origin()}/account`,
+        newOrder: `${origin()}/order`,
+      });
+    }
+    if (kind === "nonce") return reply(null);
+    const signed = await verified(request, state);
+    if (typeof signed === "string") return problem("malformed", signed);
+    if (!state.nonces.delete(signed.header.nonce) || faults.staleNonces-- > 0) return problem("badNonce", "stale");
+    const order = orders[Number(rest[0])];
+    if (kind === "account") {
+      const url = `${origin()}/accounts/${accounts.length}`;
+      accounts.push(JSON.stringify(signed.header.jwk));
+      state.keys.set(url, await keyOf(signed.header.jwk!));
+      state.jwks.set(url, signed.header.jwk!);
+      return reply({ status: faults.accountStatus }, url);
+    }
+    if (kind === "order" && rest.length === 0) {
+      const names = (signed.payload["identifiers"] as { value: string }[]).map(({ value }) => value);
+      orders.push({ names, cert: null, authorized: new Set(), failed: null });
+      return reply(shown(orders.length - 1), `${origin()}/order/${orders.length - 1}`);
+    }
+    if (order === undefined) return problem("malformed", `nothing at ${pathname}`);
+    if (kind === "order") return reply(shown(Number(rest[0])));
+    if (kind === "authorization") return reply(authorization(Number(rest[0]), rest[1]!));
+    if (kind === "challenge") {
+      const [index, host] = [Number(rest[0]), rest[1]!];
+      await look(index, host, state.jwks.get(signed.header.kid!)!);
+      return reply({});
+    }
+    if (kind === "finalize") {
+      order.cert = await issue(String(signed.payload["csr"]), order.names);
+      return reply(shown(Number(rest[0])));
+    }
+    return new Response(order.cert, { headers: headers() });
+  };
+
+  const headers = (location?: string): Headers => {
+    const nonce = crypto.randomUUID();
+    state.nonces.add(nonce);
+    return new Headers({ "replay-nonce": nonce, ...(location === undefined ? {} : { location }) });
+  };
+  const reply = (value: unknown, location?: string) => Response.json(value, { headers: headers(location) });
+  const problem = (type: string, detail: string) =>
+    Response.json({ type: `urn:ietf:params:acme:error:${type}`, detail }, { status: 400, headers: headers() });
+  const shown = (index: number) => {
+    const { names, cert } = orders[index]!;
+    return {
+      status: cert === null ? "pending" : "valid",
+      authorizations: names.map((name) => `${origin()}/authorization/${index}/${name}`),
+      finalize: `${origin()}/finalize/${index}`,
+      certificate: `${origin()}/certificate/${index}`,
+    };
+  };
+  const authorization = (index: number, host: string) => {
+    const { authorized, failed } = orders[index]!;
+    const status = authorized.has(host) ? "valid" : failed === null ? "pending" : "invalid";
+    const error = failed === null ? undefined : { detail: failed };
+    const url = `${origin()}/challenge/${index}/${host}`;
+    return { status, challenges: [{ type: "dns-01" }, { type: "http-01", url, token: tokenOf(index, host), error }] };
+  };
+  const look = async (index: number, host: string, jwk: JsonWebKey) => {
+    const token = tokenOf(index, host);
+    const thumbprint = await digest(JSON.stringify({ crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y }));
+    const response = await fetch(`${reach(host)}/.well-known/acme-challenge/${token}`, { redirect: "manual" });
+    const text = await response.text();
+    if (text === `${token}.${thumbprint}`) orders[index]!.authorized.add(host);
+    else orders[index]!.failed = `${host} answered ${response.status}`;
+  };
+  const issue = async (csr: string, names: readonly string[]) => {
+    const publicKey = await publicKeyOf(bytesOf(csr));
+    const nowMs = Date.now();
+    issued.push({ names });
+    const keys = { publicKey, privateKey: signer.keys.privateKey };
+    return await issueLeaf({ names, keys, authority: signer, nowMs, notAfterMs: nowMs + lifeMs });
+  };
+
+  const running = await serving(fetchHandler(handle), { tls });
+  return {
+    directory: `${origin()}/dir`,
+    ca: authority.ca,
+    faults: server.faults,
+    issued,
+    accounts,
+    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
+  };
+}
+
+function tokenOf(index: number, host: string): string {
+  return `token-of-order-${index}-${host.replaceAll(".", "_")}`;
+}
+
+/** A request whose signature is right, or what is wrong with it. */
+async function verified(request: Request, { keys }: { keys: Map<string, CryptoKey> }): Promise<Signed | string> {
+  const { protected: head, payload, signature } = await request.json();
+  const header = JSON.parse(textOf(head));
+  const key = header.jwk === undefined ? keys.get(header.kid) : await keyOf(header.jwk);
+  if (key === undefined) return "unknown account";
+  const isRight = await crypto.subtle.verify(
+    { name: "ECDSA", hash: "SHA-256" },
+    key,
+    bytesOf(signature),
+    new TextEncoder().encode(`${head}.${payload}`),
+  );
+  if (!isRight || header.alg !== "ES256") return "wrong signature";
+  if (new URL(header.url).pathname !== new URL(request.url).pathname) return "signed for another URL";
+  return { header, payload: payload === "" ? {} : JSON.parse(textOf(payload)) };
+}
+
+/** The key in a request for a certificate, which the test needs no more of. */
+async function publicKeyOf(csr: Uint8Array): Promise<CryptoKey> {
+  const start = csr.toHex().indexOf("3059301306072a8648ce3d020106082a8648ce3d030107034200") / 2;
+  const info = csr.slice(start, start + 91);
+  return await crypto.subtle.importKey("spki", info as Uint8Array<ArrayBuffer>, CURVE, true, ["verify"]);
+}
+
+const CURVE = { name: "ECDSA", namedCurve: "P-256" };
+
+async function keyOf(jwk: JsonWebKey): Promise<CryptoKey> {
+  return await crypto.subtle.importKey("jwk", jwk, CURVE, true, ["verify"]);
+}
+
+async function digest(text: string): Promise<string> {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.fromBase64(text, { alphabet: "base64url" });
+}
+
+function textOf(text: string): string {
+  return new TextDecoder().decode(bytesOf(text));
+}
