@@ -1,6 +1,7 @@
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { fieldValue } from "../http/fields.ts";
+import { parseWeighted, splitList } from "../http/list.ts";
 import { countTry } from "../metrics/gateway_metrics.ts";
 import type { Outcome } from "../pool/outcome.ts";
 import type { Report, Upstream } from "../pool/upstream.ts";
@@ -57,6 +58,9 @@ export class UpstreamAnswer {
   }
 }
 
+/** Members of an `Accept` that are looked at; more is no browser's. */
+const MAX_RANGES = 64;
+
 /** When a try began, and where its end is noted. */
 interface Try {
   readonly requestTimeMs: number;
@@ -87,6 +91,14 @@ class Books implements AnswerSource {
     const nowMs = services.clock.now();
     return pool.pool.upstreams.some((other) =>
       other !== this.upstream && this.#tried?.has(other) !== true && other.weight > 0 && other.circuit(nowMs) !== "open"
+    );
+  }
+
+  asksFor(mediaType: string): boolean {
+    const accept = this.#exchange.header("accept");
+    if (accept === null || mediaType === "") return false;
+    return splitList(accept, MAX_RANGES).map(parseWeighted).some(({ text, weight }) =>
+      weight > 0 && (text === mediaType || text.startsWith(`${mediaType};`))
     );
   }
 
@@ -184,7 +196,7 @@ export function askedPauseMs({ fields, receivedAtMs }: UpstreamResponse): number
 function answerReport(response: UpstreamResponse, judgement: Judgement, latencyMs: number): Report {
   const pauseMs = askedPauseMs(response);
   // A refused credential says nothing bad of the host, as long as it is not known to be good.
-  if (judgement === "ok" || judgement === "credential" || judgement === "disputed") {
+  if (judgement === "ok" || judgement === "credential" || judgement === "disputed" || judgement === "unsuitable") {
     return { outcome: "ok", latencyMs, retryAfterMs: 0 };
   }
   if (judgement === "limited" || (response.status === 503 && pauseMs > 0)) {

@@ -130,7 +130,7 @@ function refuseRetry(exchange: Exchange, last: Attempt | null): void {
 function endedWell(last: Attempt | null): boolean | null {
   if (last === null || isCredential(last) || isDisputed(last)) return null;
   if (last.kind === "failure") return isClients(last.failure) ? null : false;
-  return last.answer.judgement === "ok";
+  return last.answer.judgement === "unsuitable" ? null : last.answer.judgement === "ok";
 }
 
 /** Whether a try failed by what the client sent or did, or by a limit of the gateway's own. */

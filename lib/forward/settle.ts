@@ -32,13 +32,16 @@ export function settle(exchange: Exchange, last: Attempt | null): UpstreamAnswer
   if (last.answer.judgement === "limited" && exchange.tenant.type.isReadable?.(last.answer.response) === false) {
     throw limited(last.answer);
   }
-  if (last.answer.judgement === "wrong_content") {
+  const { judgement } = last.answer;
+  if (judgement === "wrong_content" || judgement === "unsuitable") {
     discard(last.answer);
     throw new GatewayError(
       "upstream_wrong_content",
       "The upstream answered with content that this pool does not carry",
       {
-        hint: "A block page or a proxy's error page, most likely; see content_types of the pool",
+        hint: judgement === "unsuitable"
+          ? "The request's Accept asked for it; content_types of the pool says what is carried"
+          : "A block page or a proxy's error page, most likely; see content_types of the pool",
       },
     );
   }
@@ -104,6 +107,8 @@ export function mayTryAgain(exchange: Exchange, ask: Ask, last: Attempt): boolea
 
 function endOf(last: Attempt): TryEnd {
   if (last.kind === "failure") return { failure: last.failure.kind, requestSent: last.failure.requestSent };
-  if (last.answer.judgement === "wrong_content") return { wrongContent: true };
-  return { status: last.answer.judgement === "limited" ? 429 : last.answer.response.status };
+  const { judgement } = last.answer;
+  if (judgement === "wrong_content") return { wrongContent: true };
+  if (judgement === "unsuitable") return { status: 200 };
+  return { status: judgement === "limited" ? 429 : last.answer.response.status };
 }

@@ -117,6 +117,11 @@ class CheckCredentials implements CheckTransport, AnswerSource {
     return this.#hasOthers;
   }
 
+  /** A check has no client. */
+  asksFor(): boolean {
+    return false;
+  }
+
   send(request: CheckRequest, options: CheckSendOptions): Promise<CheckResponse> {
     const { type, transport } = this.#parts;
     const mark = request.target.indexOf("?");

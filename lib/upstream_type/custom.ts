@@ -3,6 +3,7 @@ import { type Fields, fieldValue } from "../http/fields.ts";
 import { ContentRule, hasContent, mediaTypeOf } from "./_content.ts";
 import { problemDetails } from "./_errors.ts";
 import type {
+  AnswerSource,
   DefaultCheck,
   ErrorBody,
   Judgement,
@@ -64,11 +65,11 @@ export class Custom implements UpstreamType {
     return { query: request.query, set: [], credential: null };
   }
 
-  judge({ status, fields }: ResponseHead): Judgement {
+  judge({ status, fields }: ResponseHead, _credential: number | null, from?: AnswerSource): Judgement {
     if (status === 429) return "limited";
     const mediaType = mediaTypeOf(fieldValue(fields, "content-type"));
     if (this.#content.isWrong(status, mediaType) && hasContent(status, fieldValue(fields, "content-length"))) {
-      return "wrong_content";
+      return from?.asksFor(mediaType) === true ? "unsuitable" : "wrong_content";
     }
     return status >= 500 ? "failed" : "ok";
   }

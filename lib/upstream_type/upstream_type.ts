@@ -78,6 +78,8 @@ export interface AnswerSource {
   readonly id: string;
   /** Whether another upstream could be asked next. */
   mayAskOther(): boolean;
+  /** Whether the client's `Accept` names a media type, and not by a wildcard alone. */
+  asksFor(mediaType: string): boolean;
 }
 
 /** What a type makes of an upstream's answer. */
@@ -95,7 +97,9 @@ export type Judgement =
   /** 5xx. */
   | "failed"
   /** A type of content that the pool does not carry (a block page). */
-  | "wrong_content";
+  | "wrong_content"
+  /** The same, but it is what the client's `Accept` names: the host has done as it was told. */
+  | "unsuitable";
 
 /** An error response in the shape that clients of the type understand. */
 export interface ErrorBody {

@@ -42,6 +42,28 @@ Deno.test("settle() takes content that the pool does not carry for a failed try,
       ),
   ));
 
+Deno.test("settle() holds nothing against an upstream that sends the type which the client's Accept names", () =>
+  withOrigins(
+    [(exchange) => exchange.reply({ fields: [["content-type", "text/html; charset=utf-8"]], body: "<h1>page</h1>" })],
+    (page) =>
+      withGateway(
+        plainParts([page!.url], { pool: { content_types: { allow: ["application/json"] } } }),
+        async ({ ask, gateway }) => {
+          const outcomes = () => gateway.counts.upstreams["p"]![page!.url]!.outcomes;
+          for (const accept of ["text/html", "application/json;q=0.1, TEXT/HTML ;q=0.9,*/*;q=0.8"]) {
+            const answer = await ask(`/${accept.length}`, { headers: { accept } });
+            assert.equal(answer.status, 502);
+            assert.match(answer.text, /Accept asked for it/);
+          }
+          assert.deepEqual(outcomes(), { ok: 2 });
+          for (const accept of ["*/*", "text/*", "text/html;q=0", "text/htm"]) {
+            await ask(`/${accept}`, { headers: { accept } });
+          }
+          assert.deepEqual(outcomes(), { ok: 2, failed: 4 });
+        },
+      ),
+  ));
+
 Deno.test("settle() answers 502 for an answer that is no HTTP", () =>
   withOrigin(
     (exchange) => exchange.write("SMTP ready\r\n\r\n").then(() => exchange.end()),

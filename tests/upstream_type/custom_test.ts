@@ -37,7 +37,7 @@ Deno.test("Custom.judge() goes by the pool's content types", () => {
   ];
   for (const [status, contentType, judgement] of rows) {
     assert.equal(
-      type.judge({ status, fields: [["content-type", contentType]] }),
+      type.judge({ status, fields: [["content-type", contentType]] }, null),
       judgement,
       `${status} ${contentType}`,
     );
