@@ -42,7 +42,7 @@ Deno.test("Custom.judge() goes by the pool's content types", () => {
       `${status} ${contentType}`,
     );
   }
-  assert.equal(new Custom(typeOptions()).judge({ status: 200, fields: [] }), "ok");
+  assert.equal(new Custom(typeOptions()).judge({ status: 200, fields: [] }, null), "ok");
 });
 
 Deno.test("Custom.error() is problem details", () => {
