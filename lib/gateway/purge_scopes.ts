@@ -3,7 +3,13 @@ import type { PurgeScope } from "../cache/purge_rules.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { nearest } from "../config/nearest.ts";
 import { keyTargetOf, withoutPrefix } from "../request/tenant_key.ts";
-import { beginningInOneSpelling, hasDotSegment, inOneSpelling, splitTarget } from "../http/target.ts";
+import {
+  beginningInOneSpelling,
+  hasDotSegment,
+  inOneSpelling,
+  patternInOneSpelling,
+  splitTarget,
+} from "../http/target.ts";
 import { RouteTable } from "../listener/route_table.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import { addressKey } from "./compile.ts";
@@ -86,7 +92,7 @@ function prefixScopes({ name, stripPrefix, ...listener }: ListenerConfig, given:
 }
 
 function globScopes({ name, stripPrefix, ...listener }: ListenerConfig, given: string): PurgeScope[] {
-  const pattern = beginningInOneSpelling(given);
+  const pattern = patternInOneSpelling(given);
   const prefix = inOneSpelling(listener.prefix);
   const head = pattern.slice(0, (pattern + "*").indexOf("*"));
   if (!head.startsWith(prefix) && !prefix.startsWith(head)) return [];

@@ -113,7 +113,7 @@ const MAX_WEIGHTS = 9;
  * import assert from "node:assert/strict";
  * import { codingPreference } from "./content_coding.ts";
  * assert.equal(codingPreference("gzip, deflate, br"), "br,gzip");
- * assert.equal(codingPreference("BR;q=1.0, x-gzip;q=0.8, *;q=0.1"), "br,gzip;q=0.9");
+ * assert.equal(codingPreference("BR;q=1.0, x-gzip;q=0.8, *;q=0.1"), "br,gzip;q=0.9,*;q=0.8");
  * assert.equal(codingPreference("gzip;q=0"), "identity");
  * assert.equal(codingPreference("gzip, *;q=0"), "gzip,identity;q=0");
  * ```
