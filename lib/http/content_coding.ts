@@ -66,8 +66,14 @@ function weightOf(coding: string, weights: ReadonlyMap<string, number>): number 
 /** What origins choose among where a client takes it; beside one of these, other codings of a list change nothing. */
 const USUAL: ReadonlySet<string> = new Set(["br", "gzip", "zstd"]);
 
-/** Codings that an origin may have chosen because a client takes them (RFC 9110 §8.4.1, RFC 7932, RFC 8878, RFC 9842). */
-const NEGOTIATED: ReadonlySet<string> = new Set([...USUAL, "compress", "dcb", "dcz", "deflate", "sdch"]);
+/**
+ * Codings that an origin may have chosen because a client takes them (RFC 9110 §8.4.1, RFC 7932, RFC 8878, RFC 9842), and some that are
+ * not registered but used.
+ */
+const NEGOTIATED: ReadonlySet<string> = new Set([
+  ...USUAL,
+  ...["bzip2", "compress", "dcb", "dcz", "deflate", "exi", "lz4", "lzma", "pack200-gzip", "sdch", "x-bzip2", "xz"],
+]);
 
 /**
  * The codings of a `Content-Encoding` that a client may or may not take, by their usual names; empty where there are none: what else

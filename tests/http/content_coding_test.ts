@@ -132,6 +132,7 @@ Deno.test("negotiatedCodings() names what a client may refuse, and nothing else"
   assert.deepEqual(negotiatedCodings(null), []);
   assert.deepEqual(negotiatedCodings("gzip"), ["gzip"]);
   assert.deepEqual(negotiatedCodings(" X-GZip , br"), ["gzip", "br"]);
+  assert.deepEqual(negotiatedCodings("exi, xz"), ["exi", "xz"]);
   for (const none of ["", "identity", "utf-8", "none", "aws-chunked", "binary"]) {
     assert.deepEqual(negotiatedCodings(none), [], none);
   }
