@@ -7,9 +7,12 @@ import { splitList } from "../http/list.ts";
 const SHARED_DIRECTIVE = /^(?:public|private|s-maxage|proxy-revalidate)(?:\s*=|$)/i;
 const MAX_DIRECTIVES = 64;
 
-/** Fields that speak to shared caches alone (RFC 9213); nginx heeds its own before `Cache-Control`. */
+/** Fields that speak to shared caches alone, and that one kind of cache or another heeds before `Cache-Control`. */
+const TO_SHARED_CACHES: ReadonlySet<string> = new Set(["edge-control", "surrogate-control", "x-accel-expires"]);
+
+/** Whether a field speaks to shared caches alone; those that target some are named like `CDN-Cache-Control` (RFC 9213 §2). */
 export function speaksToSharedCaches(name: string): boolean {
-  return name === "surrogate-control" || name === "x-accel-expires" || name.endsWith("cdn-cache-control");
+  return name.endsWith("-cache-control") || TO_SHARED_CACHES.has(name);
 }
 
 /**
