@@ -92,7 +92,8 @@ export function appendCacheStatus(received: string | null, ours: string): string
   return received === null || received === "" ? ours : `${received}, ${ours}`;
 }
 
-const STRINGS = /"(?:[^"\\]|\\.)*"/g;
+/** Quoted strings; one that is never closed reaches to the end, so that none is read twice. */
+const STRINGS = /"(?:[^"\\]|\\.?)*(?:"|$)/gs;
 const NEGATIVE_TTL = /;[ \t]*ttl=-\d/;
 
 /**
