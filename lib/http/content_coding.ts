@@ -112,7 +112,8 @@ const MAX_WEIGHTS = 9;
 /**
  * An `Accept-Encoding` in the form in which lists that mean the same to an origin are the same text: the codings that origins choose
  * among, in the order of preference, and a refusal of `identity`. `deflate` beside `gzip`, how exactly weights differ, and `identity`
- * where it comes last say nothing. `null` for a list that is malformed or contradicts itself: nobody knows what an origin makes of it.
+ * where it comes last say nothing. `null` for a list that is malformed, contradicts itself or is endless: nobody knows what an origin
+ * makes of it.
  *
  * @example
  * ```ts
@@ -144,10 +145,12 @@ export function codingPreference(acceptEncoding: string): string | null {
   return texts.join(",");
 }
 
-/** The weight that each coding is given; `null` where one is given two, or something is no coding. */
+/** The weight that each coding is given; `null` where one is given two, something is no coding, or there are too many. */
 function exactWeights(acceptEncoding: string): ReadonlyMap<string, number> | null {
   const weights = new Map<string, number>();
-  for (const member of splitList(acceptEncoding.toLowerCase(), Infinity)) {
+  const members = splitList(acceptEncoding.toLowerCase(), MAX_CODINGS + 1);
+  if (members.length > MAX_CODINGS) return null;
+  for (const member of members) {
     const choice = CHOICE.exec(member);
     if (choice === null) return null;
     const name = ALIASES[choice[1]!] ?? choice[1]!;

@@ -145,3 +145,10 @@ Deno.test("suitsAlike() looks up in a client's list what its preference leaves o
   assert.equal(suitsAlike("gzip", "utf-8"), true);
   assert.equal(suitsAlike("gzip", null), true);
 });
+
+Deno.test("codingPreference() does not go through a list that no client means", () => {
+  const list = (members: number) => Array.from({ length: members }, (_, index) => `c${index}`).join();
+  assert.equal(codingPreference(`gzip;q=0.5,${list(31)}`)?.split(",").length, 32);
+  assert.equal(codingPreference(`gzip;q=0.5,${list(32)}`), null);
+  assert.equal(codingPreference(list(500_000)), null);
+});
