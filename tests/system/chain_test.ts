@@ -201,7 +201,7 @@ Deno.test("what was purged and had to stand in is no fresh copy for the gateway 
   const origin = await startOrigin(stack, (exchange) => {
     if (state.isBroken) return exchange.reply({ status: 503, body: "broken" });
     const etag = `"${state.version}"`;
-    const fields: [string, string][] = [["content-type", "application/json"], ["etag", etag]];
+    const fields: [string, string][] = [["content-type", "application/json"], ["etag", etag], ["age", "7"]];
     if (fieldValue(exchange.head.fields, "if-none-match") === etag) return exchange.reply({ status: 304, fields });
     return exchange.reply({ fields, body: JSON.stringify({ version: state.version }) });
   });
