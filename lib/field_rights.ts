@@ -41,10 +41,20 @@ const OF_CONTENT: ReadonlySet<string> = new Set([
 
 const ELSEWHERE = "it frames the message or belongs to one connection";
 
-/** Whether a response field tells caches what they may keep; in lower case. nginx heeds `X-Accel-Expires` before `Cache-Control`. */
+/** Fields that speak to shared caches alone, and that one kind of cache or another heeds before `Cache-Control`. */
+const TO_SHARED_CACHES: ReadonlySet<string> = new Set(["edge-control", "surrogate-control", "x-accel-expires"]);
+
+/**
+ * Whether a response field, in lower case, speaks to shared caches alone; those that target some are named like `CDN-Cache-Control`
+ * (RFC 9213 §2).
+ */
+export function speaksToSharedCaches(name: string): boolean {
+  return name.endsWith("-cache-control") || TO_SHARED_CACHES.has(name);
+}
+
+/** Whether a response field, in lower case, tells caches what they may keep. */
 export function speaksToCaches(name: string): boolean {
-  return name === "cache-control" || name === "expires" || name === "pragma" || name === "surrogate-control" ||
-    name === "x-accel-expires" || name.endsWith("cdn-cache-control");
+  return name === "cache-control" || name === "expires" || name === "pragma" || speaksToSharedCaches(name);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { deltaSeconds, type Qualified, type ResponseDirectives, responseDirectives } from "../http/cache_control.ts";
+import { saysStale } from "../http/cache_status.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { parseHttpDate } from "../http/http_date.ts";
 import { trimSpace } from "../http/list.ts";
@@ -148,12 +149,16 @@ export function isShielded(status: number): boolean {
   return status === 429 || status >= 500;
 }
 
-/** A configured time counts from the moment the response came, so the age it came with is added to the lifetime. */
+/**
+ * A configured time counts from the moment the response came, so the age it came with is added to the lifetime. What a cache nearer to
+ * the origin has served stale, because it had to, is stale here too: it would be kept for another lifetime.
+ */
 function configuredFreshness(subject: FreshnessSubject, ageMs: number, ttlMs: number): FreshnessResult {
-  const { rule, options, head: { status } } = subject;
+  const { rule, options, head: { status, fields } } = subject;
   const limitMs = NEGATIVE_STATUSES.has(status) || isShielded(status) ? ttlMs : Infinity;
   const { staleWhileRevalidateMs, staleIfErrorMs } = staleWindows(subject, "configured first");
-  const atLeastMs = isShielded(status) ? ttlMs : Math.max(ttlMs, rule?.minTtlMs ?? 0);
+  const isStale = saysStale(fieldValue(fields, "cache-status"));
+  const atLeastMs = isStale ? 0 : isShielded(status) ? ttlMs : Math.max(ttlMs, rule?.minTtlMs ?? 0);
   const freshness = {
     initialAgeMs: ageMs,
     lifetimeMs: ageMs + Math.min(atLeastMs, rule?.maxTtlMs ?? Infinity, options.maxTtlMs ?? Infinity),

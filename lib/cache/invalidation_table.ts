@@ -22,6 +22,7 @@ export class InvalidationTable {
   readonly #slots: BigInt64Array;
   /** Which kinds of changes there were, in the first slot: read on every hit, so a plain number. */
   readonly #changes: Int32Array;
+  readonly #places = new WeakMap<Invalidated, readonly number[]>();
 
   /** `byteOffset` is where in `memory` the table lies; a multiple of 8. */
   constructor(memory: SharedArrayBuffer, byteOffset: number) {
@@ -45,10 +46,25 @@ export class InvalidationTable {
    * Whether a response has changed since it was asked for, by its key or by one of its tags; `type` is `null` for one whose tags nobody
    * notes.
    */
-  concerns({ key, tags, requestTimeMs }: Invalidated, type: string | null): boolean {
-    if (this.since(key, requestTimeMs)) return true;
-    if (type === null || (Atomics.load(this.#changes, 0) & TAGS) === 0) return false;
-    return tags.some((tag) => requestTimeMs < Number(Atomics.load(this.#slots, slotOf(tagKey(type, tag)))));
+  concerns(stored: Invalidated, type: string | null): boolean {
+    const changes = Atomics.load(this.#changes, 0);
+    if (changes === 0) return false;
+    const places = this.#placesOf(stored, type);
+    const end = (changes & TAGS) === 0 ? 1 : places.length;
+    for (let at = 0; at < end; at++) {
+      if (stored.requestTimeMs < Number(Atomics.load(this.#slots, places[at]!))) return true;
+    }
+    return false;
+  }
+
+  /** The slots of a response's key and of its tags. Worked out once, for the type of its listener: hits ask for them. */
+  #placesOf(stored: Invalidated, type: string | null): readonly number[] {
+    const known = this.#places.get(stored);
+    if (known !== undefined) return known;
+    const tags = type === null ? [] : stored.tags.map((tag) => slotOf(tagKey(type, tag)));
+    const places = [slotOf(stored.key), ...tags];
+    this.#places.set(stored, places);
+    return places;
   }
 
   /** Whether that came after `requestTimeMs`, when an upstream was asked. While there was no change at all, it costs one read. */

@@ -1,4 +1,4 @@
-import { beginningInOneSpelling, inOneSpelling } from "../http/target.ts";
+import { beginningInOneSpelling, inOneSpelling, patternInOneSpelling } from "../http/target.ts";
 import { KEY_SEPARATOR } from "./key.ts";
 import type { StoredResponse } from "./stored_response.ts";
 
@@ -136,7 +136,7 @@ export class PurgeRules {
 
   #globOf({ listener, pattern, base = "" }: Extract<PurgeScope, { kind: "glob" }>): Mark {
     const spelledBase = inOneSpelling(base);
-    const matches = globMatcher(beginningInOneSpelling(pattern));
+    const matches = globMatcher(patternInOneSpelling(pattern));
     return this.#patternOf(`glob ${base} ${pattern}`, listener, (target) => matches(spelledBase + target));
   }
 

@@ -18,7 +18,9 @@ const LIFETIME: ReadonlySet<string> = new Set(["cache-control", "expires", "prag
 export function sentCacheControl(tenant: Tenant, fields: Fields, freshness: Freshness): Fields {
   if (tenant.policy?.mode !== "ttl" || freshness.mustRevalidate || freshness.lifetimeMs <= 0) return fields;
   const said = responseDirectives(fieldValue(fields, "cache-control"));
-  const words = [`max-age=${Math.floor(freshness.lifetimeMs / 1000)}`];
+  // What was stale when it came has no lifetime.
+  const lifetimeMs = freshness.lifetimeMs > freshness.initialAgeMs ? freshness.lifetimeMs : 0;
+  const words = [`max-age=${Math.floor(lifetimeMs / 1000)}`];
   // Whether a user's request may share the response is the type's to say, or the origin's; not to be made up here.
   if (said.public || tenant.type.cacheMode === "ttl") words.unshift("public");
   if (said.noTransform) words.push("no-transform");

@@ -1,4 +1,4 @@
-import { speaksToCaches } from "../field_rights.ts";
+import { speaksToSharedCaches } from "../field_rights.ts";
 import type { Tenant } from "../request/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import type { Field, Fields } from "../http/fields.ts";
@@ -7,9 +7,6 @@ import { splitList } from "../http/list.ts";
 /** Directives of `Cache-Control` that speak to shared caches (RFC 9111 §5.2.2). */
 const SHARED_DIRECTIVE = /^(?:public|private|s-maxage|proxy-revalidate)(?:\s*=|$)/i;
 const MAX_DIRECTIVES = 64;
-
-/** Fields that do not speak to shared caches alone (RFC 9213). */
-const OF_ALL_CACHES: ReadonlySet<string> = new Set(["expires", "pragma"]);
 
 /** A request, as far as what is sent depends on it. */
 export interface SentTo {
@@ -44,7 +41,7 @@ function withVaryOrigin(fields: Fields): Fields {
  * about `Authorization` alone): so it is told not to. What a client's own cache may do stays as it is.
  */
 export function forOneClient(fields: Fields): Fields {
-  const others = fields.filter(([name]) => !speaksToCaches(name) || OF_ALL_CACHES.has(name));
+  const others = fields.filter(([name]) => name !== "cache-control" && !speaksToSharedCaches(name));
   const said = fields.filter(([name]) => name === "cache-control").map(([, value]) => value).join(", ");
   if (said !== "" && responseDirectives(said).noStore) return [...others, ["cache-control", said]];
   const kept = splitList(said, MAX_DIRECTIVES).filter((directive) => !SHARED_DIRECTIVE.test(directive));

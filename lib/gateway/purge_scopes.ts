@@ -4,7 +4,13 @@ import type { Config, ListenerConfig } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
 import { nearest } from "../config/nearest.ts";
 import { keyTargetOf, withoutPrefix } from "../request/tenant_key.ts";
-import { beginningInOneSpelling, hasDotSegment, inOneSpelling, splitTarget } from "../http/target.ts";
+import {
+  beginningInOneSpelling,
+  hasDotSegment,
+  inOneSpelling,
+  patternInOneSpelling,
+  splitTarget,
+} from "../http/target.ts";
 import { RouteTable } from "../listener/route_table.ts";
 import { RuleSet } from "../rules/rule_set.ts";
 import type { TypedRequest } from "../upstream_type/upstream_type.ts";
@@ -106,7 +112,7 @@ function prefixScopes({ name, stripPrefix, ...listener }: ListenerConfig, given:
 }
 
 function globScopes({ name, stripPrefix, ...listener }: ListenerConfig, given: string): PurgeScope[] {
-  const pattern = beginningInOneSpelling(given);
+  const pattern = patternInOneSpelling(given);
   const prefix = inOneSpelling(listener.prefix);
   const head = pattern.slice(0, (pattern + "*").indexOf("*"));
   if (!head.startsWith(prefix) && !prefix.startsWith(head)) return [];

@@ -91,3 +91,24 @@ export function withKey(member: string, key: string): string {
 export function appendCacheStatus(received: string | null, ours: string): string {
   return received === null || received === "" ? ours : `${received}, ${ours}`;
 }
+
+/** Quoted strings; one that is never closed reaches to the end, so that none is read twice. */
+const STRINGS = /"(?:[^"\\]|\\.?)*(?:"|$)/gs;
+const NEGATIVE_TTL = /;[ \t]*ttl=-\d/;
+
+/**
+ * Whether the nearest of the caches that a response came through calls it stale (RFC 9211 §2.4).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { saysStale } from "./cache_status.ts";
+ * assert.ok(saysStale("inner; hit; ttl=-1"));
+ * assert.ok(!saysStale('inner; hit; ttl=-1, outer; fwd=stale; fwd-status=304; ttl=60; key="; ttl=-1"'));
+ * ```
+ */
+export function saysStale(received: string | null): boolean {
+  if (received === null) return false;
+  const members = received.replace(STRINGS, "").split(",");
+  return NEGATIVE_TTL.test(members.at(-1)!);
+}

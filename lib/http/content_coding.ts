@@ -66,8 +66,14 @@ function weightOf(coding: string, weights: ReadonlyMap<string, number>): number 
 /** What origins choose among where a client takes it; beside one of these, other codings of a list change nothing. */
 const USUAL: ReadonlySet<string> = new Set(["br", "gzip", "zstd"]);
 
-/** Codings that an origin may have chosen because a client takes them (RFC 9110 §8.4.1, RFC 7932, RFC 8878, RFC 9842). */
-const NEGOTIATED: ReadonlySet<string> = new Set([...USUAL, "compress", "dcb", "dcz", "deflate", "sdch"]);
+/**
+ * Codings that an origin may have chosen because a client takes them (RFC 9110 §8.4.1, RFC 7932, RFC 8878, RFC 9842), and some that are
+ * not registered but used.
+ */
+const NEGOTIATED: ReadonlySet<string> = new Set([
+  ...USUAL,
+  ...["bzip2", "compress", "dcb", "dcz", "deflate", "exi", "lz4", "lzma", "pack200-gzip", "sdch", "x-bzip2", "xz"],
+]);
 
 /**
  * The codings of a `Content-Encoding` that a client may or may not take, by their usual names; empty where there are none: what else
@@ -106,14 +112,15 @@ const MAX_WEIGHTS = 9;
 /**
  * An `Accept-Encoding` in the form in which lists that mean the same to an origin are the same text: the codings that origins choose
  * among, in the order of preference, and a refusal of `identity`. `deflate` beside `gzip`, how exactly weights differ, and `identity`
- * where it comes last say nothing. `null` for a list that is malformed or contradicts itself: nobody knows what an origin makes of it.
+ * where it comes last say nothing. `null` for a list that is malformed, contradicts itself or is endless: nobody knows what an origin
+ * makes of it.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { codingPreference } from "./content_coding.ts";
  * assert.equal(codingPreference("gzip, deflate, br"), "br,gzip");
- * assert.equal(codingPreference("BR;q=1.0, x-gzip;q=0.8, *;q=0.1"), "br,gzip;q=0.9");
+ * assert.equal(codingPreference("BR;q=1.0, x-gzip;q=0.8, *;q=0.1"), "br,gzip;q=0.9,*;q=0.8");
  * assert.equal(codingPreference("gzip;q=0"), "identity");
  * assert.equal(codingPreference("gzip, *;q=0"), "gzip,identity;q=0");
  * ```
@@ -138,10 +145,12 @@ export function codingPreference(acceptEncoding: string): string | null {
   return texts.join(",");
 }
 
-/** The weight that each coding is given; `null` where one is given two, or something is no coding. */
+/** The weight that each coding is given; `null` where one is given two, something is no coding, or there are too many. */
 function exactWeights(acceptEncoding: string): ReadonlyMap<string, number> | null {
   const weights = new Map<string, number>();
-  for (const member of splitList(acceptEncoding.toLowerCase(), Infinity)) {
+  const members = splitList(acceptEncoding.toLowerCase(), MAX_CODINGS + 1);
+  if (members.length > MAX_CODINGS) return null;
+  for (const member of members) {
     const choice = CHOICE.exec(member);
     if (choice === null) return null;
     const name = ALIASES[choice[1]!] ?? choice[1]!;

@@ -111,32 +111,53 @@ export function hostOf(authority: string): string {
   return host.endsWith(".") ? host.slice(0, -1) : host;
 }
 
-const UNRESERVED = /[A-Za-z0-9._~-]/;
+/** An escape, or a character that is escaped in the one spelling, of a path and of a query. A `*` is so too, but not in patterns. */
+const OF_PATH = /%([0-9a-fA-F]{2})|[^%*\w.~/-]/gu;
+const OF_QUERY = /%([0-9a-fA-F]{2})|[^%*\w.~&=+;-]/gu;
+const STAR = /\*/g;
+const UNRESERVED = /[\w.~-]/;
 
 /**
- * A path and query in the one spelling that others of the same bytes have too (RFC 3986 §6.2.2): escapes in upper case, unreserved
- * characters plain, all else that is no part of a URI escaped, and no lone `?` at the end. To compare targets, not to send them.
+ * A path and query in the one spelling that others of the same bytes have too: all is escaped but unreserved characters and what separates
+ * the parts of a target, and a lone `?` at the end is left out. That is more than RFC 3986 §6.2.2 calls equivalent (`,` and `%2C` are
+ * the same here), but `%2F` in a path and `%26` in a query separate nothing and stay what they are. To compare targets, not to send them.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { inOneSpelling } from "./target.ts";
  * assert.equal(inOneSpelling("/caf%c3%a9/%7euser?a=%2f"), "/caf%C3%A9/~user?a=%2F");
- * assert.equal(inOneSpelling("/café?"), "/caf%C3%A9");
+ * assert.equal(inOneSpelling("/café?a=/"), "/caf%C3%A9?a=%2F");
+ * assert.equal(inOneSpelling("/a:1*?"), "/a%3A1%2A");
  * ```
  */
 export function inOneSpelling(target: string): string {
-  const text = target.endsWith("?") ? target.slice(0, -1) : target;
-  // Nearly every target is in it already.
-  if (!/[^!#$&-;=?@A-Z[\]_a-z~]/.test(text)) return text;
-  return text.replace(/%([0-9a-f]{2})|[^!#$%&-;=?@A-Z[\]_a-z~]/giu, (match, hex) => {
-    if (hex === undefined) return match.isWellFormed() ? encodeURIComponent(match) : match;
-    const character = String.fromCharCode(parseInt(hex, 16));
-    return UNRESERVED.test(character) ? character : `%${hex.toUpperCase()}`;
-  });
+  return beginningInOneSpelling(target.indexOf("?") === target.length - 1 ? target.slice(0, -1) : target);
 }
 
-/** The same of what targets may begin with, or of a pattern: a `?` at the end stays. */
+/** The same of what targets may begin with: a `?` at the end stays. */
 export function beginningInOneSpelling(text: string): string {
-  return text.endsWith("?") ? `${inOneSpelling(text)}?` : inOneSpelling(text);
+  const spelled = patternInOneSpelling(text);
+  return spelled.includes("*") ? spelled.replace(STAR, "%2A") : spelled;
+}
+
+/** The same of a pattern: `*` stays too. */
+export function patternInOneSpelling(pattern: string): string {
+  const start = pattern.indexOf("?");
+  if (start < 0) return pattern.replace(OF_PATH, respelled);
+  return `${pattern.slice(0, start).replace(OF_PATH, respelled)}?${
+    pattern.slice(start + 1).replace(OF_QUERY, respelled)
+  }`;
+}
+
+function respelled(match: string, hex: string | undefined): string {
+  if (hex === undefined) return match.isWellFormed() ? escaped(match) : match;
+  const character = String.fromCharCode(parseInt(hex, 16));
+  return UNRESERVED.test(character) ? character : `%${hex.toUpperCase()}`;
+}
+
+/** A character as the escapes of its bytes, also where `encodeURIComponent` leaves it plain. */
+function escaped(character: string): string {
+  const code = character.charCodeAt(0);
+  return code < 0x80 ? `%${code.toString(16).toUpperCase().padStart(2, "0")}` : encodeURIComponent(character);
 }

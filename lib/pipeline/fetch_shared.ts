@@ -109,12 +109,12 @@ async function whole({ head, fill }: Shared): Promise<StoredResponse | null> {
  * coming in.
  */
 export async function heldElsewhere(exchange: Exchange, key: string): Promise<StoredResponse | null> {
-  const { collapse, invalidations } = exchange.services;
+  const { collapse } = exchange.services;
   const entry = collapse.enter(key);
   if (entry.role === "leader") collapse.finish(entry.flight, null);
   if (entry.role !== "follower") return null;
   const result = await entry.result;
-  if (result.kind !== "shared" || invalidations.since(key, result.head.requestTimeMs)) return null;
+  if (result.kind !== "shared" || exchange.isChanged(result.head)) return null;
   return await whole(result);
 }
 

@@ -42,9 +42,15 @@ function languageOf(query: string): string {
   return "";
 }
 
-/** Purge tags of what a request changes, if it is answered well: those of the ids in its path, where it is no mere question. */
+/**
+ * Purge tags of what a request changes, if it is answered well: those of the ids in its path, where it is no mere question. A method that
+ * changes something counts on lists and on paths of users alone: nobody writes elsewhere, and a mirror that answers `POST` as `GET`
+ * would let anyone purge a title.
+ */
 export function writtenTags(request: TypedRequest): readonly string[] {
-  if (!CHANGING.has(request.method) && findTmdbRoute(request.path).private !== "mutating-get") return [];
+  const { name, private: reason } = findTmdbRoute(request.path);
+  const isWritten = CHANGING.has(request.method) && (name === "user_list" || reason !== null);
+  if (!isWritten && reason !== "mutating-get") return [];
   return apiTags(request).filter((tag) => !/^(?:class|lang):/.test(tag));
 }
 

@@ -272,3 +272,23 @@ Deno.test("freshnessOf() lets s-maxage leave stale-while-revalidate in force whe
     assert.equal(decideStored({ fields }).freshness.mustRevalidate, true, said);
   }
 });
+
+Deno.test("freshnessOf() takes what a cache before has served stale for stale, whatever is configured", () => {
+  const routeTtl = { ttlMs: MINUTE, staleWhileRevalidateMs: SECOND, staleIfErrorMs: DAY };
+  const rules = [rule({ minTtlMs: MINUTE })];
+  const stored = (status: string) =>
+    decideStored({
+      fields: [["age", "7"], ["cache-status", status]],
+      request: request({}, { routeTtl }),
+      options: { ...TTL, rules },
+    }).freshness;
+  for (const status of ["inner; hit; ttl=-1", "cdn; hit; ttl=5, inner; fwd=stale; ttl=-0; detail=stale-if-error"]) {
+    const { lifetimeMs, initialAgeMs: ageMs, staleWhileRevalidateMs, staleIfErrorMs } = stored(status);
+    assert.deepEqual([lifetimeMs, ageMs, staleWhileRevalidateMs, staleIfErrorMs], [7000, 7000, SECOND, DAY], status);
+  }
+  for (
+    const status of ["cdn; hit; ttl=-9, inner; fwd=stale; fwd-status=304; ttl=60", 'a; hit; key=", b; ttl=-1"', ""]
+  ) {
+    assert.equal(stored(status).lifetimeMs, 7000 + MINUTE, status);
+  }
+});

@@ -40,3 +40,15 @@ Deno.test("InvalidationTable tells what has changed by a tag, of the type whose 
   one.add("v3\0\0/3/list/5", 2000);
   assert.equal(two.concerns(list(1999), null), true);
 });
+
+Deno.test("InvalidationTable tells of a response that it was asked about before, by its key and by each of its tags", () => {
+  const table = new InvalidationTable(new SharedArrayBuffer(INVALIDATION_BYTES), 0);
+  const movie = (key: string) => ({ key, tags: ["lang:de", "movie:5"], requestTimeMs: 999 });
+  const stored = [movie("v3\0\0/3/movie/a"), movie("v3\0\0/3/movie/b"), { ...movie("v3\0\0/c"), tags: ["movie:6"] }];
+  const concerned = () => stored.map((response) => table.concerns(response, "tmdb-api"));
+  assert.deepEqual(concerned(), [false, false, false]);
+  table.add("v3\0\0/3/movie/a", 1000);
+  for (let turn = 0; turn < 2; turn++) assert.deepEqual(concerned(), [true, false, false]);
+  table.addTag("tmdb-api", "movie:5", 1000);
+  for (let turn = 0; turn < 2; turn++) assert.deepEqual(concerned(), [true, true, false]);
+});

@@ -86,6 +86,14 @@ const PURGED: ReadonlyArray<readonly [said: [string, string][], sent: string]> =
     "no-transform, max-age=0",
   ],
   [[["cdn-cache-control", "max-age=600, stale-while-revalidate=60"]], "max-age=0"],
+  [
+    [
+      ["cache-control", "max-age=600, stale-while-revalidate=60"],
+      ["akamai-cache-control", "max-age=600"],
+      ["edge-control", "max-age=600"],
+    ],
+    "max-age=0",
+  ],
   [[["surrogate-control", "max-age=600+60"], ["cache-control", "s-maxage=7"]], "max-age=0"],
 ];
 
@@ -109,7 +117,9 @@ Deno.test("endLifetime() sends max-age=0 in place of all that states a lifetime 
           const { headers, cacheStatus, status } = await ask("/a", options);
           assert.match(cacheStatus, /hit; ttl=-/);
           assert.deepEqual([headers.get("cache-control"), headers.get("age")], [sent, "7"], `${status}`);
-          for (const name of ["expires", "pragma", "cdn-cache-control"]) assert.equal(headers.get(name), null);
+          for (const name of ["expires", "pragma", "cdn-cache-control", "akamai-cache-control", "edge-control"]) {
+            assert.equal(headers.get(name), null);
+          }
           // The validation behind it is of no use here: it would make it fresh again.
           purges.add(newPurge({ kind: "all", listener: null }, { soft: true, nowMs: clock.now() }));
         }

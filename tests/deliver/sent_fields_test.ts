@@ -47,6 +47,8 @@ Deno.test("sentFields() drops the fields that speak to shared caches alone, wher
   const fields: Fields = [
     ["cdn-cache-control", "max-age=9"],
     ["cloudflare-cdn-cache-control", "max-age=9"],
+    ["akamai-cache-control", "max-age=9"],
+    ["edge-control", "max-age=9"],
     ["surrogate-control", "max-age=9"],
     ["x-accel-expires", "9"],
     ["expires", "0"],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { appendCacheStatus, cacheName, forwardedStatus, hitStatus } from "../../lib/http/cache_status.ts";
+import { appendCacheStatus, cacheName, forwardedStatus, hitStatus, saysStale } from "../../lib/http/cache_status.ts";
+import { assertLinear } from "../linear_time.ts";
 import { parseDictionary } from "../../lib/http/structured_fields.ts";
 
 Deno.test("cacheName() makes a token or a string of any name (RFC 9211 §2)", () => {
@@ -39,4 +40,27 @@ Deno.test("appendCacheStatus() puts ours behind those nearer to the origin (RFC 
   assert.equal(appendCacheStatus(null, "usher; hit"), "usher; hit");
   assert.equal(appendCacheStatus("", "usher; hit"), "usher; hit");
   assert.equal(appendCacheStatus("cdn; hit", "usher; fwd=miss"), "cdn; hit, usher; fwd=miss");
+});
+
+Deno.test("saysStale() heeds the nearest cache alone, and nothing inside a string (RFC 9211 §2.4)", () => {
+  for (const stale of ["a; hit; ttl=-1", '"a, b"; ttl=-20; key="x"', "a; ttl=5, b;ttl=-3", 'a; key="\\"", b; ttl=-3']) {
+    assert.ok(saysStale(stale), stale);
+  }
+  for (
+    const other of [
+      null,
+      "",
+      ",",
+      "a; hit",
+      "a; ttl=-1, b; ttl=0",
+      'a; key="; ttl=-1',
+      'a; x="\\"; ttl=-1"',
+      "a; ttl=-",
+    ]
+  ) {
+    assert.ok(!saysStale(other), String(other));
+  }
+  for (const part of ['"', '\\"', '"\\', ",", "; ttl=-"]) {
+    assertLinear((times) => saysStale(part.repeat(times * 5_000) + "\\"));
+  }
 });

@@ -132,6 +132,7 @@ Deno.test("negotiatedCodings() names what a client may refuse, and nothing else"
   assert.deepEqual(negotiatedCodings(null), []);
   assert.deepEqual(negotiatedCodings("gzip"), ["gzip"]);
   assert.deepEqual(negotiatedCodings(" X-GZip , br"), ["gzip", "br"]);
+  assert.deepEqual(negotiatedCodings("exi, xz"), ["exi", "xz"]);
   for (const none of ["", "identity", "utf-8", "none", "aws-chunked", "binary"]) {
     assert.deepEqual(negotiatedCodings(none), [], none);
   }
@@ -143,4 +144,11 @@ Deno.test("suitsAlike() looks up in a client's list what its preference leaves o
   assert.equal(suitsAlike("gzip, deflate", "deflate"), true);
   assert.equal(suitsAlike("gzip", "utf-8"), true);
   assert.equal(suitsAlike("gzip", null), true);
+});
+
+Deno.test("codingPreference() does not go through a list that no client means", () => {
+  const list = (members: number) => Array.from({ length: members }, (_, index) => `c${index}`).join();
+  assert.equal(codingPreference(`gzip;q=0.5,${list(31)}`)?.split(",").length, 32);
+  assert.equal(codingPreference(`gzip;q=0.5,${list(32)}`), null);
+  assert.equal(codingPreference(list(500_000)), null);
 });

@@ -5,6 +5,7 @@ import {
   hostOf,
   inOneSpelling,
   isAuthority,
+  patternInOneSpelling,
   splitTarget,
 } from "../../lib/http/target.ts";
 import { seededRandom } from "../pool/seeded_random.ts";
@@ -173,6 +174,10 @@ Deno.test("inOneSpelling() is one text for spellings of the same bytes (RFC 3986
     ["/a-b._~c?d=e", "/%61%2Db%2e%5F%7ec?%64=%65"],
     ["/a%2Fb", "/a%2fb"],
     ["/a%20b?c=%22", '/a b?c="'],
+    ["/a,b:(c)*'!$@[1]", "/a%2Cb%3A%28c%29%2A%27%21%24%40%5b1%5D"],
+    ["/a&b=c+d;e", "/a%26b%3Dc%2Bd%3be"],
+    ["/a?to=/b?c,d:e", "/a?to=%2Fb%3fc%2cd%3Ae"],
+    ["/\u017f\u212a", "/%C5%BF%E2%84%AA"],
     ["/%", "/%"],
     ["/%e", "/%e"],
   ];
@@ -189,14 +194,28 @@ Deno.test("inOneSpelling() keeps apart what is not the same", () => {
     "/a?b",
     "/a%3Fb",
     "/a+b",
-    "/a%2Bb",
     "/a%20b",
+    "/a?b=c&d",
+    "/a?b=c%26d",
+    "/a?b%3Dc&d",
+    "/a?b=c+d",
+    "/a?b=c%2Bd",
+    "/a?b=c;d",
+    "/a?b=c%3Bd",
+    "/a?b=?",
+    "/a?b=",
     "/A/b",
     "/a//b",
     "/a/b/",
   ];
   assert.equal(new Set(different.map(inOneSpelling)).size, different.length);
   assert.equal(beginningInOneSpelling("/%61?"), "/a?");
+  assert.ok(inOneSpelling("/a?b=?c").startsWith(beginningInOneSpelling("/a?b=?")));
+});
+
+Deno.test("patternInOneSpelling() leaves wildcards as they are, and escapes an asterisk that is none", () => {
+  assert.equal(patternInOneSpelling("/%61,*/%2a?b=**"), "/a%2C*/%2A?b=**");
+  assert.equal(inOneSpelling("/a*"), "/a%2A");
 });
 
 Deno.test("inOneSpelling() finds what a target was before any of its bytes was escaped (seeded)", () => {
@@ -205,7 +224,7 @@ Deno.test("inOneSpelling() finds what a target was before any of its bytes was e
   for (let turn = 0; turn < 2_000; turn++) {
     const target = `/${Array.from({ length: 12 }, () => letters[Math.floor(random() * letters.length)]).join("")}`;
     const spelled = Array.from(target, (letter) => {
-      if (!/[\w.~-]/.test(letter) || random() < 0.5) return letter;
+      if (!/[\w.~!$'()*,:@-]/.test(letter) || random() < 0.5) return letter;
       const hex = letter.charCodeAt(0).toString(16);
       return `%${random() < 0.5 ? hex : hex.toUpperCase()}`;
     }).join("");

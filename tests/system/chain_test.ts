@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fieldValue } from "../../lib/http/fields.ts";
 import { type ScriptedHandler, type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
+import { eventually } from "./_eventually.ts";
 import { fetched, freePort, type RunningGateway, startGateway } from "./_gateway.ts";
 import { customPool, testConfig } from "./test_config.ts";
 
@@ -14,6 +15,8 @@ interface Link {
   readonly trusts?: readonly string[];
   readonly attempts?: number;
   readonly admin?: Readonly<Record<string, unknown>>;
+  /** Instead of a pool of the general type. */
+  readonly pool?: Readonly<Record<string, unknown>>;
 }
 
 async function startLink(stack: AsyncDisposableStack, link: Link): Promise<RunningGateway> {
@@ -23,7 +26,9 @@ async function startLink(stack: AsyncDisposableStack, link: Link): Promise<Runni
         testConfig(link.port === undefined ? places : { ...places, port: link.port }, {
           server: { name: link.name, workers: 1, trusted_proxies: link.trusts ?? [] },
           admin: link.admin,
-          pools: { p: customPool(link.upstreams, { retry: { attempts: link.attempts ?? 3, backoff: "1ms" } }) },
+          pools: {
+            p: link.pool ?? customPool(link.upstreams, { retry: { attempts: link.attempts ?? 3, backoff: "1ms" } }),
+          },
           listeners: link.listeners ?? [{ name: "l", prefix: "/", pool: "p" }],
         }),
     }),
@@ -188,4 +193,45 @@ Deno.test("a purge is done here also where a peer refuses or is gone, and says s
   assert.deepEqual(told.peers.map(({ problem }: { problem: string }) => problem), ["status 401", "cannot be reached"]);
   await link.logged("A peer did not purge");
   await link.logged("outcome=done");
+});
+
+Deno.test("what was purged and had to stand in is no fresh copy for the gateway before, whatever its own lifetimes say", async () => {
+  await using stack = new AsyncDisposableStack();
+  const state = { version: 1, isBroken: false };
+  const origin = await startOrigin(stack, (exchange) => {
+    if (state.isBroken) return exchange.reply({ status: 503, body: "broken" });
+    const etag = `"${state.version}"`;
+    const fields: [string, string][] = [["content-type", "application/json"], ["etag", etag], ["age", "7"]];
+    if (fieldValue(exchange.head.fields, "if-none-match") === etag) return exchange.reply({ status: 304, fields });
+    return exchange.reply({ fields, body: JSON.stringify({ version: state.version }) });
+  });
+  const tmdb = (upstream: unknown) => ({ type: "tmdb-api", health: false, upstreams: [upstream], key_mode: "pass" });
+  const inner = await startLink(stack, { name: "inner", upstreams: [], pool: tmdb(origin.url) });
+  const outer = await startLink(stack, {
+    name: "outer",
+    upstreams: [],
+    pool: tmdb({ url: inner.url, usher: true }),
+  });
+  const version = async () => {
+    const { bytes, headers } = await fetched(`${outer.url}/3/movie/550`);
+    return [JSON.parse(new TextDecoder().decode(bytes)).version, headers.get("cache-control")];
+  };
+  const purge = (link: RunningGateway) =>
+    fetched(`${link.adminUrl}/purge`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"tag":"movie:550"}',
+    });
+  await fetched(`${inner.url}/3/movie/550`);
+  await purge(inner);
+  state.isBroken = true;
+  assert.deepEqual(await version(), [1, "public, max-age=0"]);
+  state.isBroken = false;
+  // What it validates with comes back as 304.
+  await eventually("it is fresh again", async () => (await version())[1] !== "public, max-age=0");
+  for (const link of [inner, outer]) await purge(link);
+  Object.assign(state, { version: 2, isBroken: true });
+  for (let turn = 0; turn < 3; turn++) assert.deepEqual(await version(), [1, "public, max-age=0"]);
+  state.isBroken = false;
+  await eventually("the next version is there", async () => (await version())[0] === 2);
 });

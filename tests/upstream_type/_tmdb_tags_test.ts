@@ -45,6 +45,11 @@ Deno.test("writtenTags() names what a request changes, by the ids in its path", 
     ["HEAD", "/4/list/5", []],
     ["OPTIONS", "/3/list/5", []],
     ["GET", "/3/movie/550", []],
+    // Nobody writes there.
+    ["POST", "/3/movie/550", []],
+    ["PUT", "/3/tv/1399/season/1?language=de", []],
+    ["DELETE", "/3/person/1/images", []],
+    ["POST", "/3/movie/550/what_tmdb_adds_one_day", ["movie:550"]],
   ];
   for (const [method, target, tags] of cases) {
     assert.deepEqual(writtenTags({ ...requestFor(target), method, header: () => null }), tags, `${method} ${target}`);
