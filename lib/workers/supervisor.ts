@@ -283,7 +283,8 @@ export class Supervisor {
     await this.#closeAdmin();
     await this.#operations?.release();
     // The last line: that the process ended as asked, and whether anybody noticed.
-    this.#options.logger.info(`Usher has stopped, ${finished} requests finished`, { cut, since_start: sinceStart });
+    const requests = finished === 1 ? "request" : "requests";
+    this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
   }
 
   /** The admin surface is served only once they are there. */
@@ -325,15 +326,15 @@ export class Supervisor {
     if (!loaded.ok) return this.#reloadFailed(loaded.problems.map(formatLocated));
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
     const before = this.config;
-    const { server: { dataDir }, listeners } = this.#options.config;
-    const outOfReach = foldersOutOfReach({ dataDir, listeners }, loaded.config);
+    const started = this.#options.config;
+    const outOfReach = foldersOutOfReach({ ...started, dataDir: started.server.dataDir }, loaded.config);
     if (outOfReach.length > 0) return this.#reloadFailed(outOfReach.map(restartFor));
     const generation = this.#fleet.current.generation + 1;
     const problem = await this.#fleet.reload({ generation, config: loaded.config });
     if (problem !== null) return this.#reloadFailed([problem]);
     logger.reconfigure(loaded.config.logging);
     if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, loaded.config));
-    const atRestart = changedAtRestart(before, loaded.config);
+    const atRestart = changedAtRestart(started, loaded.config);
     for (const setting of atRestart) logger.warn("A changed setting takes effect at the next start", { setting });
     this.#operations?.reconfigure();
     this.#lastReload = { atMs: Date.now(), problems: [] };

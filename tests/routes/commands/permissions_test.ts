@@ -28,22 +28,50 @@ Deno.test({
       { given: [], args: ["health"], missing: "--allow-net --allow-read --allow-env" },
     ];
     await Promise.all(cases.map(async ({ given, args, missing }) => {
-      const child = new Deno.Command(PYTHON, {
-        args: ["-c", ON_A_TERMINAL, Deno.execPath(), "run", ...given, "main.ts", ...args],
-        cwd: ROOT_URL,
-        env: { NO_COLOR: "1" },
-        signal: AbortSignal.timeout(120_000),
-      });
-      const { code, stdout } = await child.output();
-      const text = new TextDecoder().decode(stdout);
+      const { code, text } = await onTerminal(given, args);
       assert.equal(code, 1, text);
       assert.equal(
-        text.trim(),
+        text,
         `Deno was not given ${missing}: \`deno task usher ${args[0]}\` gives what is needed, and --no-prompt`,
       );
     }));
   },
 });
+
+Deno.test({
+  name:
+    "D1: on a terminal a gateway that may use a part of the network or of the files does not start to ask for the rest",
+  ignore: !isThere(PYTHON),
+  fn: async () => {
+    const cases = [
+      { given: ["--allow-net=127.0.0.1", "--allow-read", "--allow-env"], part: "--allow-net" },
+      { given: ["--allow-net=127.0.0.1", "--allow-read=.", "--allow-env"], part: "--allow-net --allow-read" },
+    ];
+    await Promise.all(cases.map(async ({ given, part }) => {
+      const asked = await onTerminal(given, ["start", "--config", "none.yaml"]);
+      const said =
+        `Deno was given a part of ${part}, and would ask this terminal for the rest while it serves: set DENO_NO_PROMPT=1`;
+      assert.deepEqual(asked, { code: 1, text: said });
+      const told = await onTerminal(given, ["start", "--config", "none.yaml"], { DENO_NO_PROMPT: "1" });
+      assert.match(told.text, /^none\.yaml: cannot read the configuration: there is no such file/);
+    }));
+  },
+});
+
+/** Runs `main.ts` on a terminal of its own, with these permissions. */
+async function onTerminal(
+  given: readonly string[],
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+) {
+  const { code, stdout } = await new Deno.Command(PYTHON, {
+    args: ["-c", ON_A_TERMINAL, Deno.execPath(), "run", ...given, "main.ts", ...args],
+    cwd: ROOT_URL,
+    env: { NO_COLOR: "1", ...env },
+    signal: AbortSignal.timeout(120_000),
+  }).output();
+  return { code, text: new TextDecoder().decode(stdout).trim() };
+}
 
 function isThere(path: string): boolean {
   try {
