@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ROOT_URL } from "../../house/syntax.ts";
+import { freePort } from "../../system/_gateway.ts";
 import { mayBegin } from "../../../routes/commands/permissions.ts";
 
 const PYTHON = "/usr/bin/python3";
@@ -55,6 +56,48 @@ Deno.test({
       const told = await onTerminal(given, ["start", "--config", "none.yaml"], { DENO_NO_PROMPT: "1" });
       assert.match(told.text, /^none\.yaml: cannot read the configuration: there is no such file/);
     }));
+  },
+});
+
+Deno.test({
+  name: "D8: on a terminal a gateway that may start no program says so, and serves",
+  ignore: !isThere(PYTHON) || Deno.build.os !== "linux",
+  fn: async () => {
+    const directory = await Deno.makeTempDir({ prefix: "usher-test-" });
+    try {
+      const config = `${directory}/config.yaml`;
+      const port = freePort();
+      await Deno.writeTextFile(
+        config,
+        `server: { data_dir: ${JSON.stringify(directory)}, cpu_affinity: true, workers: 1 }
+admin: { listen: "127.0.0.1:${port}" }
+pools: { one: { type: custom, health: false, upstreams: [http://127.0.0.1:9] } }
+listeners: [{ name: one, listen: "127.0.0.1:0", pool: one }]
+`,
+      );
+      const given = ["--allow-net", "--allow-read", "--allow-env", "--allow-write"];
+      const args = ["-c", ON_A_TERMINAL, Deno.execPath(), "run", ...given, "main.ts", "start", "--config", config];
+      const child = new Deno.Command(PYTHON, {
+        args,
+        cwd: ROOT_URL,
+        env: { NO_COLOR: "1", USHER_RUN_DIR: directory },
+        stdin: "null",
+        stdout: "piped",
+        signal: AbortSignal.timeout(120_000),
+      }).spawn();
+      let text = "";
+      let hasStopped = false;
+      for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+        text += part;
+        if (hasStopped || !text.includes("Usher is ready")) continue;
+        hasStopped = true;
+        await fetch(`http://127.0.0.1:${port}/stop`, { method: "POST" }).then((response) => response.body?.cancel());
+      }
+      assert.equal((await child.status).code, 0, text);
+      assert.match(text, /not pinned to cores.*may not start taskset.*deno task start:pinned/);
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
   },
 });
 
