@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ROOT_URL } from "../../house/syntax.ts";
-import { freePort } from "../../system/_gateway.ts";
+import { freePort } from "../../free_port.ts";
 import { mayBegin } from "../../../routes/commands/permissions.ts";
 
 const PYTHON = "/usr/bin/python3";
@@ -56,6 +56,23 @@ Deno.test({
       const told = await onTerminal(given, ["start", "--config", "none.yaml"], { DENO_NO_PROMPT: "1" });
       assert.match(told.text, /^none\.yaml: cannot read the configuration: there is no such file/);
     }));
+  },
+});
+
+Deno.test({
+  name: "D1: on a terminal migrate-env says that it may not write, and does not wait for an answer",
+  ignore: !isThere(PYTHON),
+  fn: async () => {
+    const directory = await Deno.makeTempDir({ prefix: "usher-test-" });
+    try {
+      await Deno.writeTextFile(`${directory}/.env`, "UPSTREAM_SERVERS=https://api.themoviedb.org\n");
+      const args = ["migrate-env", `${directory}/.env`, "--output", `${directory}/made.yaml`];
+      const { code, text } = await onTerminal(["--allow-read", "--allow-env"], args);
+      assert.equal(code, 1, text);
+      assert.match(text, /^Cannot write .*made\.yaml: Deno was not given --allow-write/m);
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
   },
 });
 
