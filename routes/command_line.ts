@@ -8,7 +8,7 @@ import { adminApp } from "./admin.ts";
 import { adminUrl } from "./commands/admin_client.ts";
 import { askedInstead, type Command, Misuse, misused, readArguments, unknown } from "./commands/command.ts";
 import { load, NAMES } from "./commands/config_file.ts";
-import { configFile } from "./commands/config_path.ts";
+import { configFile, STANDARD_INPUT } from "./commands/config_path.ts";
 import { checkPorts } from "./commands/check_ports.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -41,6 +41,7 @@ const start: Command = {
     return await runGateway({
       version: manifest.version,
       configFile: file,
+      isFromFile: file !== STANDARD_INPUT,
       source: async () => {
         const loaded = await load(file, environment.get);
         if (loaded.ok) environment.takeOut();

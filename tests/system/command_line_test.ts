@@ -363,6 +363,35 @@ async function write(child: Deno.ChildProcess, text: string): Promise<void> {
   await writer.close();
 }
 
+Deno.test("D5: of two gateways from standard input a command finds the one whose configuration it is given", () =>
+  inDirectory(async (directory) => {
+    const env = { USHER_RUN_DIR: join(directory, "run") };
+    const start = async (name: string) => {
+      const yaml = `server: { workers: 1, data_dir: ${JSON.stringify(join(directory, name))} }
+admin: { listen: "127.0.0.1:${freePort()}" }
+pools: { one: { type: custom, health: false, upstreams: ["http://127.0.0.1:9"] } }
+listeners: [{ name: one, listen: "127.0.0.1:${freePort()}", pool: one }]
+`;
+      const child = mainCommand(["start", "--config", "-"], { cwd: directory, env, stdin: "piped" }).spawn();
+      await write(child, yaml);
+      let text = "";
+      const drained = (async () => {
+        for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) text += part;
+      })();
+      await eventually("it is ready", () => text.includes("Usher is ready"));
+      return { yaml, child, drained: Promise.all([drained, child.stderr.text()]) };
+    };
+    const gateways = [await start("one"), await start("two")];
+    for (const { yaml, child, drained } of gateways) {
+      const stop = mainCommand(["stop", "--config", "-"], { cwd: directory, env, stdin: "piped" }).spawn();
+      await write(stop, yaml);
+      const { stdout } = await stop.output();
+      assert.equal(new TextDecoder().decode(stdout), `The gateway (process ${child.pid}) has stopped\n`);
+      assert.equal((await child.status).code, 0);
+      await drained;
+    }
+  }));
+
 Deno.test("D5: what is wrong with a configuration from standard input has its place", async () => {
   const check = mainCommand(["check", "--config", "-"], { stdin: "piped" }).spawn();
   await write(check, "pools: {}\nlisteners:\n  - { nam: x }\n");
