@@ -21,8 +21,8 @@ export const TARGETS = [
 export const ASSETS = ["config.example.yaml", "config.schema.json"] as const;
 
 /**
- * What the program may do. A compiled program cannot be given more when it is started, and `data_dir` may be anywhere, so writing
- * is not limited to a folder here, as it is in `deno task start`.
+ * What the program may do, as in `deno task start`: a compiled program cannot be given more when it is started, and `data_dir` may be
+ * anywhere.
  */
 const PERMISSIONS = [
   "--no-prompt",
@@ -172,7 +172,7 @@ export async function tryProgram(program: string): Promise<string | null> {
       const signal = AbortSignal.timeout(TRY_TIMEOUT_MS);
       // Where a program unpacks itself, it leaves nothing behind.
       const options = { args, cwd, env: { NO_COLOR: "1", USHER_UNPACK_DIR: cwd }, signal } as const;
-      const { success, stdout, stderr } = await new Deno.Command(program, options).output();
+      const { success, stdout, stderr } = await new Deno.Command(resolve(program), options).output();
       const said = new TextDecoder().decode(stdout);
       if (success && expected.test(said)) continue;
       const [line = ""] = (new TextDecoder().decode(stderr) + said).trim().split("\n");

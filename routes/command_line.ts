@@ -5,10 +5,11 @@ import { jsonSchema } from "../lib/config/json_schema.ts";
 import { runGateway } from "../lib/workers/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
+import { adminUrl } from "./commands/admin_client.ts";
 import { askedInstead, type Command, Misuse, misused, readArguments, unknown } from "./commands/command.ts";
 import { certsCommand } from "./commands/certs.ts";
 import { load, NAMES } from "./commands/config_file.ts";
-import { configFile } from "./commands/config_path.ts";
+import { configFile, STANDARD_INPUT } from "./commands/config_path.ts";
 import { checkPorts } from "./commands/check_ports.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -20,7 +21,7 @@ import { purgeCommand } from "./commands/purge.ts";
 import { reloadCommand } from "./commands/reload.ts";
 import { statusCommand } from "./commands/status.ts";
 import { stopCommand } from "./commands/stop.ts";
-import { print } from "./commands/terminal.ts";
+import { exitStatus, print } from "./commands/terminal.ts";
 
 const CONFIG_OPTION = { config: { type: "string", short: "c" } } as const;
 
@@ -41,6 +42,7 @@ const start: Command = {
     return await runGateway({
       version: manifest.version,
       configFile: file,
+      isFromFile: file !== STANDARD_INPUT,
       source: async () => {
         const loaded = await load(file, environment.get);
         if (loaded.ok) environment.takeOut();
@@ -82,7 +84,10 @@ const healthCommand: Command = {
 
   ${CONFIG_HELP}
 `,
-  run: (args) => health(readArguments(args, { ...CONFIG_OPTION, admin: { type: "string" } }).values),
+  run(args) {
+    const { config, admin } = readArguments(args, { ...CONFIG_OPTION, admin: { type: "string" } }).values;
+    return health({ config, admin: admin === undefined ? undefined : adminUrl(admin) });
+  },
 };
 
 /** Every command by its name, in the order of `usher help`. */
@@ -158,6 +163,10 @@ function commandOf(name: string): Command | null {
 
 /** Runs a command; answers the process's exit status. `workerUrl` is the module that workers start from. */
 export async function commandLine(args: readonly string[], workerUrl: URL): Promise<number> {
+  return exitStatus(await perform(args, workerUrl));
+}
+
+async function perform(args: readonly string[], workerUrl: URL): Promise<number> {
   const [first = "help", ...rest] = commandFirst(args);
   const named = commandOf(first);
   // Without a command there may be only what is asked for in place of one.
@@ -165,6 +174,7 @@ export async function commandLine(args: readonly string[], workerUrl: URL): Prom
   if (asked === "version") return print(manifest.version);
   if (asked === "help") return print((named === null ? overview() : named.usage).trimEnd());
   if (named === null) {
+    if (/^(?:--config|-c$)/.test(first)) return misused("Say which command", overview());
     const kind = first.startsWith("-") ? "option" : "command";
     const known = kind === "option" ? ["--help", "--version"] : Object.keys(COMMANDS);
     return misused(unknown(kind, first, known), overview());

@@ -47,19 +47,19 @@ export function standardOutput(): LineBuffer {
 const FULL_PIPE_PAUSE_MS = 5;
 
 /**
- * Writes the whole of a text to a standard stream, as fast as it is read; `false` where nobody reads it any more (a closed pipe), or
- * it cannot be written (a full disk): the rest is lost.
+ * Writes the whole of a text to a standard stream, as fast as it is read; answers `null`, or why the rest is lost: nobody reads it any
+ * more (`BrokenPipe`), or it cannot be written (a full disk).
  */
-export function writeText(stream: { writeSync(bytes: Uint8Array): number }, text: string): boolean {
+export function writeText(stream: { writeSync(bytes: Uint8Array): number }, text: string): Error | null {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length;) {
     try {
       at += stream.writeSync(bytes.subarray(at));
     } catch (error) {
       // A program that shares the pipe (`npx` does) may have made it one that never waits.
-      if (!(error instanceof Deno.errors.WouldBlock)) return false;
+      if (!(error instanceof Deno.errors.WouldBlock)) return error as Error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_PIPE_PAUSE_MS);
     }
   }
-  return true;
+  return null;
 }

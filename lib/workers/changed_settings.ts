@@ -15,9 +15,9 @@ const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config
   ["cache.fill_memory", (config) => config.cache.fillMemoryBytes],
 ];
 
-/** The settings that have changed and take effect at the next start, by their path in the file. */
-export function changedAtRestart(before: Config, after: Config): string[] {
-  return RESTART_ONLY.flatMap(([path, value]) => value(before) === value(after) ? [] : [path]);
+/** The settings that differ from those of the start and take effect at the next one, by their path in the file. */
+export function changedAtRestart(started: Config, next: Config): string[] {
+  return RESTART_ONLY.flatMap(([path, value]) => value(started) === value(next) ? [] : [path]);
 }
 
 /** Which pools, listeners and other parts have come, gone or changed, by name: for the log, without what is in them. */

@@ -104,7 +104,10 @@ export function coresOf(text: string): number[] {
 
 /** What a program prints. @throws {Unpinnable} where it cannot be started or fails */
 async function output(program: string, args: readonly string[]): Promise<string> {
+  const { state } = Deno.permissions.querySync({ name: "run", command: program });
   try {
+    // Deno would ask it, and wait.
+    if (state !== "granted" && Deno.stdin.isTerminal()) throw new Deno.errors.NotCapable(program);
     const { success, stdout, stderr } = await new Deno.Command(program, { args: [...args], env: { LC_ALL: "C" } })
       .output();
     if (success) return new TextDecoder().decode(stdout);

@@ -25,6 +25,8 @@ const SAME_STOP_MS = 500;
 export interface RunOptions extends Pick<SupervisorOptions, "version" | "configFile" | "workerUrl" | "adminHandler"> {
   /** Reads and checks the configuration; called at the start and at each reload. */
   readonly source: () => Promise<LoadResult>;
+  /** Whether commands can name its configuration; one from standard input is any gateway's, so its admin address tells it apart. */
+  readonly isFromFile: boolean;
   readonly testHooks: boolean;
 }
 
@@ -78,12 +80,17 @@ export async function runGateway(options: RunOptions): Promise<number> {
       logger,
       descriptors,
     });
-    return await serveUntil(stop.promise, { supervisor, logger, configFile: options.configFile });
+    return await serveUntil(stop.promise, { supervisor, logger, configFile: knownAs(options, loaded.config) });
   } finally {
     removeListeners();
     kv?.release();
     output.flush();
   }
+}
+
+/** The path by which commands know the gateway of a configuration. */
+function knownAs({ configFile, isFromFile }: RunOptions, { admin }: Config): string {
+  return resolve(isFromFile ? configFile : `${configFile} at ${formatListenAddress(admin.listen)}`);
 }
 
 /** What is served, and by what it is known. */
@@ -115,7 +122,7 @@ async function leaveRecord({ adminUrl, key, config }: Supervisor, configFile: st
   if (adminUrl === null) return null;
   const shown = adminCertificateFile(config.admin);
   const certificateFile = shown === null ? null : resolve(shown);
-  const record = { pid: Deno.pid, config: resolve(configFile), admin: adminUrl, certificateFile, key };
+  const record = { pid: Deno.pid, config: configFile, admin: adminUrl, certificateFile, key };
   return await writeRunRecord(record, [...recordFolders(readEnv), config.server.dataDir]);
 }
 

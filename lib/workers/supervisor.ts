@@ -296,7 +296,8 @@ export class Supervisor {
     await this.#admin?.close();
     await this.#operations?.release();
     // The last line: that the process ended as asked, and whether anybody noticed.
-    this.#options.logger.info(`Usher has stopped, ${finished} requests finished`, { cut, since_start: sinceStart });
+    const requests = finished === 1 ? "request" : "requests";
+    this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
   }
 
   /** The admin surface is served only once they are there. */
@@ -335,8 +336,8 @@ export class Supervisor {
     if (!loaded.ok) return this.#reloadFailed(loaded.problems.map(formatLocated));
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
     const before = this.config;
-    const { server: { dataDir }, listeners } = this.#options.config;
-    const outOfReach = foldersOutOfReach({ dataDir, listeners }, loaded.config);
+    const started = this.#options.config;
+    const outOfReach = foldersOutOfReach({ ...started, dataDir: started.server.dataDir }, loaded.config);
     if (outOfReach.length > 0) return this.#reloadFailed(outOfReach.map(restartFor));
     const next = await this.#options.acme.complete(loaded.config);
     const worse = worseCertificates(before, next, Date.now());
@@ -345,7 +346,7 @@ export class Supervisor {
     if (problem !== null) return this.#reloadFailed([problem]);
     logger.reconfigure(loaded.config.logging);
     if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, loaded.config));
-    const atRestart = changedAtRestart(before, loaded.config);
+    const atRestart = changedAtRestart(started, loaded.config);
     for (const setting of atRestart) logger.warn("A changed setting takes effect at the next start", { setting });
     this.#operations?.reconfigure();
     this.#lastReload = { atMs: Date.now(), problems: [] };

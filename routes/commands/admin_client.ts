@@ -1,7 +1,7 @@
 import { readEnv } from "../../lib/config/environment.ts";
 import { adminFetch } from "../../lib/workers/admin_fetch.ts";
 import { Misuse } from "./command.ts";
-import { type AdminAccess, gatewayPlaces, reasonOf } from "./running_gateway.ts";
+import { type AdminAccess, gatewayPlaces, notGateway, reasonOf } from "./running_gateway.ts";
 
 /** What the user said about it. */
 export interface AdminFlags {
@@ -37,8 +37,7 @@ const PROBE_MS = 2_000;
 export async function adminAccess({ admin, token, config }: AdminFlags): Promise<AdminAccess> {
   const given = token ?? readEnv("USHER_ADMIN_TOKEN") ?? null;
   if (admin !== undefined) {
-    if (!/^https?:\/\//i.test(admin) || !URL.canParse(admin)) throw new Misuse(`--admin wants a URL, found "${admin}"`);
-    return { url: admin.replace(/\/+$/, ""), token: given, certificateFile: null, isNoted: false };
+    return { url: adminUrl(admin), token: given, certificateFile: null, isNoted: false };
   }
   // What is noted is the gateway's own; a variable may be of another time.
   const places = (await Array.fromAsync(gatewayPlaces(config))).map((place) => ({
@@ -52,6 +51,12 @@ export async function adminAccess({ admin, token, config }: AdminFlags): Promise
     if (answer === "refuses") alive ??= place;
   }
   return alive ?? places.at(-1)!;
+}
+
+/** The URL that `--admin` names. @throws {Misuse} where it is none */
+export function adminUrl(text: string): string {
+  if (/^https?:\/\//i.test(text) && URL.canParse(text)) return text.replace(/\/+$/, "");
+  throw new Misuse(`--admin wants a URL such as http://127.0.0.1:6636, found "${text}"`);
 }
 
 /** Whether a gateway answers, and takes the token: a note may be another one's, of a folder that is shared between machines. */
@@ -71,14 +76,14 @@ async function probe({ url, token, certificateFile }: AdminAccess): Promise<"ope
 export interface AdminReply {
   readonly ok: boolean;
   readonly status: number;
-  /** Its JSON, or its text where it is none. */
+  /** Its JSON. */
   readonly value: unknown;
 }
 
 /**
  * Asks the admin surface: `target` is a method and a path, such as `POST /purge`.
  *
- * @throws {Error} when no gateway answers; its message is for the user
+ * @throws {Error} when no gateway answers, or something else does; its message is for the user
  */
 export async function askAdmin(access: AdminAccess, target: string, body?: unknown): Promise<AdminReply> {
   const [method, path] = target.split(" ", 2);
@@ -87,31 +92,37 @@ export async function askAdmin(access: AdminAccess, target: string, body?: unkno
     ...(access.token === null ? {} : { authorization: `Bearer ${access.token}` }),
     ...(body === undefined ? {} : { "content-type": "application/json" }),
   };
-  try {
-    const { ok, status, text } = await adminFetch(`${access.url}${path}`, {
-      method: method ?? "GET",
-      headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
-      timeoutMs: TIMEOUT_MS,
-      certificateFile: access.certificateFile,
-    });
-    return { ok, status, value: valueOf(text) };
-  } catch (error) {
+  const { ok, status, text } = await adminFetch(`${access.url}${path}`, {
+    method: method ?? "GET",
+    headers,
+    body: body === undefined ? undefined : JSON.stringify(body),
+    timeoutMs: TIMEOUT_MS,
+    certificateFile: access.certificateFile,
+  }).catch((error: unknown) => {
     throw new Error(`No gateway answers at ${access.url}: ${reasonOf(error)}`);
-  }
+  });
+  const value = valueOf(text);
+  if (!isAdminAnswer(ok, value)) throw new Error(notGateway(access.url, status));
+  return { ok, status, value };
+}
+
+/** The admin surface answers with objects, and says what is wrong in `detail` or, after a reload, in `problems`. */
+function isAdminAnswer(ok: boolean, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return ok || "detail" in value || "problems" in value;
 }
 
 /** What the gateway said was wrong. */
 export function refusalOf(reply: AdminReply): string {
   const { detail } = (reply.value ?? {}) as { readonly detail?: unknown };
   const hint = reply.status === 401 ? ": give it with --token or USHER_ADMIN_TOKEN" : "";
-  return `The gateway refused (${reply.status}): ${typeof detail === "string" ? detail : String(reply.value)}${hint}`;
+  return `The gateway refused (${reply.status}): ${String(detail)}${hint}`;
 }
 
 function valueOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return text;
+    return null;
   }
 }

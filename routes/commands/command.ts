@@ -58,13 +58,16 @@ export function unknown(kind: string, name: string, known: readonly string[]): s
 /**
  * Reads a command's options; `positionals` is how many arguments without a name it takes at most.
  *
- * @throws {Misuse} on an option that is not known, one without its value or with one too many, and on further arguments
+ * @throws {Misuse} on an option that is not known, one without its value, with an empty one or one too many, and on further arguments
  */
 export function readArguments<T extends ParseArgsOptionsConfig>(args: readonly string[], options: T, positionals = 0) {
   try {
     const parsed = parseArgs({ args: [...args], options, allowPositionals: true });
     const extra = parsed.positionals[positionals];
     if (extra !== undefined) throw new Misuse(`Unexpected argument "${redact(extra.slice(0, 100))}"`);
+    // What a shell makes of a variable that is not set.
+    const empty = Object.entries(parsed.values).find(([, value]) => value === "");
+    if (empty !== undefined) throw new Misuse(`--${empty[0]} wants a value, found ""`);
     return parsed;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;

@@ -1,4 +1,4 @@
-import { gatewayPlaces, reasonOf } from "./running_gateway.ts";
+import { gatewayPlaces, notGateway, reasonOf } from "./running_gateway.ts";
 import { fail, print } from "./terminal.ts";
 
 const TIMEOUT_MS = 3_000;
@@ -16,9 +16,7 @@ export interface HealthFlags {
  * or reload's matter. A health check runs every few seconds: it loads a hundredth of what the gateway is made of.
  */
 export async function health({ config, admin }: HealthFlags): Promise<number> {
-  const places = admin === undefined
-    ? gatewayPlaces(config)
-    : [{ url: admin.replace(/\/+$/, ""), certificateFile: null }];
+  const places = admin === undefined ? gatewayPlaces(config) : [{ url: admin, certificateFile: null }];
   const tried = new Set<string>();
   let problem = "";
   for await (const { url, certificateFile } of places) {
@@ -29,7 +27,7 @@ export async function health({ config, admin }: HealthFlags): Promise<number> {
       const text = response.text.slice(0, 1_000);
       // Another program may have taken the place of a gateway that is no more.
       if (!/^\{"status":"(?:ready|no worker serves)"\}/.test(text)) {
-        problem = `What answers at ${url} is no gateway (${response.status})`;
+        problem = notGateway(url, response.status);
         continue;
       }
       print(text);

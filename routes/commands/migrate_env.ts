@@ -98,6 +98,10 @@ async function prove(yaml: string): Promise<void> {
 }
 
 async function write(file: string, yaml: string, force: boolean): Promise<number> {
+  // Asked first: without the permission Deno would ask the terminal, and wait.
+  if (Deno.permissions.querySync({ name: "write", path: file }).state !== "granted") {
+    return fail(`Cannot write ${called(file)}: Deno was not given --allow-write, \`deno task migrate-env\` gives it`);
+  }
   try {
     await Deno.writeTextFile(file, yaml, { createNew: !force });
   } catch (error) {

@@ -1,3 +1,4 @@
+import { readEnv } from "../../lib/config/environment.ts";
 import { fail } from "./terminal.ts";
 
 /** Commands that send nothing, or whose addresses may be narrowed. */
@@ -24,9 +25,23 @@ export function mayBegin(command: string, args: readonly string[], isTerminal = 
   if (!NARROWED.has(command) && !isGranted({ name: "net" })) missing.push("net");
   if (![".", ...args].some((path) => path !== "" && isGranted({ name: "read", path }))) missing.push("read");
   if (!isGranted({ name: "env" })) missing.push("env");
-  if (missing.length === 0) return true;
+  if (missing.length === 0) return command !== "start" || mayStartNarrowed();
   const flags = missing.map((name) => `--allow-${name}`).join(" ");
   fail(`Deno was not given ${flags}: \`deno task usher ${command}\` gives what is needed, and --no-prompt`);
+  return false;
+}
+
+/**
+ * Whether a gateway that may use some addresses or folders alone may start on a terminal: its workers would stand still at the first
+ * other one, until somebody answers. `--no-prompt` cannot be seen from here, its variable can.
+ */
+function mayStartNarrowed(): boolean {
+  const narrowed = (["net", "read"] as const).filter((name) => !isGranted({ name }));
+  if (narrowed.length === 0 || readEnv("DENO_NO_PROMPT") !== undefined) return true;
+  const flags = narrowed.map((name) => `--allow-${name}`).join(" ");
+  fail(
+    `Deno was given a part of ${flags}, and would ask this terminal for the rest while it serves: set DENO_NO_PROMPT=1`,
+  );
   return false;
 }
 

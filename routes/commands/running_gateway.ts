@@ -40,7 +40,16 @@ function accesses(records: readonly RunRecord[]): AdminAccess[] {
 /** Why a request failed: `fetch` wraps what the system said. */
 export function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause ?? error : error;
-  return cause instanceof Error ? cause.message : String(cause);
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return text.replace(
+    /^error sending request for url \(.*?\): (?:client error \(\w+\): )?(?:tcp connect error: )?/,
+    "",
+  );
+}
+
+/** What is said where something answers that is no gateway. */
+export function notGateway(url: string, status: number): string {
+  return `What answers at ${url} is no gateway (${status})`;
 }
 
 function exists(path: string): boolean {

@@ -1,5 +1,6 @@
 import { ADMIN_HELP, ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
 import { type Command, failed, readArguments } from "./command.ts";
+import { notGateway } from "./running_gateway.ts";
 import { type StatusReply, statusReport } from "./status_report.ts";
 import { fail, print } from "./terminal.ts";
 
@@ -17,9 +18,11 @@ export const statusCommand: Command = {
   async run(args) {
     const { values: { json, ...flags } } = readArguments(args, { ...ADMIN_OPTIONS, json: { type: "boolean" } });
     try {
-      const reply = await askAdmin(await adminAccess(flags), "GET /status");
+      const access = await adminAccess(flags);
+      const reply = await askAdmin(access, "GET /status");
       if (!reply.ok) return fail(refusalOf(reply));
       const status = reply.value as StatusReply;
+      if (!Array.isArray(status.workers)) return fail(notGateway(access.url, reply.status));
       print(json ? JSON.stringify(status, null, 2) : statusReport(status));
       return status.workers.some(({ name, state }) => name.startsWith("serving") && state === "up") ? 0 : 1;
     } catch (error) {

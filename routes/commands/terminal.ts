@@ -1,19 +1,23 @@
 import { writeText } from "../../lib/logging/line_buffer.ts";
 
-/**
- * Prints a line to standard output; answers the exit status of success. Where nobody reads any more (`| head`), the rest is lost, and
- * that is no failure.
- */
+/** Why the rest of what is printed is lost; `null` while it is not. */
+let loss: Error | null = null;
+
+/** Prints a line to standard output; answers the exit status of success. What becomes of it {@linkcode exitStatus} judges. */
 export function print(text: string): number {
-  isCut ||= !writeText(Deno.stdout, `${text}\n`);
+  loss ??= writeText(Deno.stdout, `${text}\n`);
   return 0;
 }
 
-let isCut = false;
-
-/** Whether nobody reads what is printed any more. */
+/** Whether what is printed goes nowhere any more. */
 export function isOutputCut(): boolean {
-  return isCut;
+  return loss !== null;
+}
+
+/** The exit status of a command that ends with `code`: that nobody reads any more (`| head`) is no failure, a full disk is one. */
+export function exitStatus(code: number): number {
+  if (loss === null || loss instanceof Deno.errors.BrokenPipe) return code;
+  return Math.max(code, fail(`What was printed is lost: ${loss.message}`));
 }
 
 /** Prints a line to standard error; answers the exit status of failure. */

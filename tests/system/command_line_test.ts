@@ -5,6 +5,16 @@ import { mainCommand, runMain, runMany } from "./_command.ts";
 import { eventually } from "./_eventually.ts";
 import { freePort } from "./_gateway.ts";
 
+/** Debian's: it starts a program with another standard output. */
+const PYTHON = "/usr/bin/python3";
+const hasPython = (() => {
+  try {
+    return Deno.lstatSync(PYTHON) !== null;
+  } catch {
+    return false;
+  }
+})();
+
 const TEN_MISTAKES = `server:
   workers: many
   shutdown_grase: 30s
@@ -99,10 +109,15 @@ Deno.test("D5: a command line that is wrong ends with 2, whatever the command, a
     ["start --confg x", /did you mean "--config"\?/],
     ["start --config=x extra", /Unexpected argument "extra"/],
     ["start --config", /--config/],
+    ["start --config=", /--config wants a value, found ""/],
+    ["--config x", /^Say which command\n/],
     ["check extra", /Unexpected argument "extra"/],
     ["check --skip-ports=1", /--skip-ports/],
     ["check -- --help", /Unexpected argument "--help"/],
     ["health now", /Unexpected argument "now"/],
+    ["health --admin 127.0.0.1:6636", /--admin wants a URL/],
+    ["health --admin http://", /--admin wants a URL/],
+    ["status --token=", /--token wants a value, found ""/],
     ["status --jsno", /did you mean "--json"\?/],
     ["reload config.yaml", /Unexpected argument "config.yaml"/],
     ["stop --admin nowhere", /--admin wants a URL/],
@@ -145,6 +160,60 @@ Deno.test("D5: where the reader of the output leaves (`| head`) a command ends s
       assert.deepEqual([code, new TextDecoder().decode(stderr)], [status, ""], args.join(" "));
     }
   }));
+
+Deno.test({
+  name: "D5: a full disk is not a reader that has left: the command says so and ends with 1",
+  ignore: Deno.build.os !== "linux" || !hasPython,
+  fn: async () => {
+    const onFullDisk =
+      "import os, sys; os.dup2(os.open('/dev/full', os.O_WRONLY), 1); os.execv(sys.argv[1], sys.argv[1:])";
+    for (const command of ["schema", "version"]) {
+      const { code, stderr } = await new Deno.Command(PYTHON, {
+        args: [
+          "-c",
+          onFullDisk,
+          Deno.execPath(),
+          "run",
+          "--no-prompt",
+          "--allow-read",
+          "--allow-env",
+          "main.ts",
+          command,
+        ],
+        cwd: ROOT_URL,
+        env: { NO_COLOR: "1" },
+      }).output();
+      assert.equal(code, 1, command);
+      assert.match(
+        new TextDecoder().decode(stderr),
+        /^What was printed is lost: No space left on device.*\n$/,
+        command,
+      );
+    }
+  },
+});
+
+Deno.test("D2: a command that meets another program in the gateway's place says so", async () => {
+  const answers = [
+    () => Response.json({ id: 550 }),
+    () => new Response("<html>Not here</html>", { status: 501 }),
+    () => Response.json({ success: false, status_code: 34 }, { status: 404 }),
+    () => new Response(null, { status: 204 }),
+  ];
+  for (const answer of answers) {
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, answer);
+    const admin = `http://127.0.0.1:${server.addr.port}`;
+    const { status } = answer();
+    const commands = status === 200
+      ? [["status"]]
+      : [["status"], ["reload"], ["stop"], ["purge", "--all"], ["prewarm", "--listener", "one", "/x"]];
+    const results = await runMany(commands.map((command) => [...command, "--admin", admin]));
+    for (const [at, result] of results.entries()) {
+      const said = `What answers at ${admin} is no gateway (${status})\n`;
+      assert.deepEqual(result, { code: 1, stdout: "", stderr: said }, commands[at]!.join(" "));
+    }
+  }
+});
 
 Deno.test("a file that is missing, a directory or not UTF-8 is named, without a stack", () =>
   inDirectory(async (directory) => {
@@ -293,6 +362,35 @@ async function write(child: Deno.ChildProcess, text: string): Promise<void> {
   await writer.write(new TextEncoder().encode(text));
   await writer.close();
 }
+
+Deno.test("D5: of two gateways from standard input a command finds the one whose configuration it is given", () =>
+  inDirectory(async (directory) => {
+    const env = { USHER_RUN_DIR: join(directory, "run") };
+    const start = async (name: string) => {
+      const yaml = `server: { workers: 1, data_dir: ${JSON.stringify(join(directory, name))} }
+admin: { listen: "127.0.0.1:${freePort()}" }
+pools: { one: { type: custom, health: false, upstreams: ["http://127.0.0.1:9"] } }
+listeners: [{ name: one, listen: "127.0.0.1:${freePort()}", pool: one }]
+`;
+      const child = mainCommand(["start", "--config", "-"], { cwd: directory, env, stdin: "piped" }).spawn();
+      await write(child, yaml);
+      let text = "";
+      const drained = (async () => {
+        for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) text += part;
+      })();
+      await eventually("it is ready", () => text.includes("Usher is ready"));
+      return { yaml, child, drained: Promise.all([drained, child.stderr.text()]) };
+    };
+    const gateways = [await start("one"), await start("two")];
+    for (const { yaml, child, drained } of gateways) {
+      const stop = mainCommand(["stop", "--config", "-"], { cwd: directory, env, stdin: "piped" }).spawn();
+      await write(stop, yaml);
+      const { stdout } = await stop.output();
+      assert.equal(new TextDecoder().decode(stdout), `The gateway (process ${child.pid}) has stopped\n`);
+      assert.equal((await child.status).code, 0);
+      await drained;
+    }
+  }));
 
 Deno.test("D5: what is wrong with a configuration from standard input has its place", async () => {
   const check = mainCommand(["check", "--config", "-"], { stdin: "piped" }).spawn();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { launcher, PLATFORM_PACKAGES, readCommandLine } from "../../.ci/dist.ts";
 import { ROOT_URL } from "../house/syntax.ts";
 import { eventually } from "./_eventually.ts";
@@ -25,7 +26,15 @@ async function buildAndRun(directory: string): Promise<void> {
   const target = Deno.build.target;
   const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-run"];
   const built = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...permissions, ".ci/dist.ts", "--target", target, "--out", directory],
+    args: [
+      "run",
+      ...permissions,
+      ".ci/dist.ts",
+      "--target",
+      target,
+      "--out",
+      relative(fileURLToPath(ROOT_URL), directory),
+    ],
     cwd: ROOT_URL,
     env: { NO_COLOR: "1" },
   }).output();

@@ -56,4 +56,5 @@ Deno.test("signals in a row do not confuse it: reloads during a stop, and a seco
   for (const signal of ["SIGHUP", "SIGTERM", "SIGHUP", "SIGTERM", "SIGHUP"] as const) gateway.signal(signal);
   assert.equal((await slow).bytes.length, BODY.length);
   assert.equal(await gateway.ended(), 0);
+  assert.match(gateway.log(), /Usher has stopped, 1 request finished cut=0 since_start=1\n$/);
 });

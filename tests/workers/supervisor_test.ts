@@ -200,6 +200,19 @@ Deno.test("reload() warns of a changed setting that only a restart applies", asy
   assert.deepEqual(warned.map(({ setting }) => setting).sort(), ["cache.memory", "server.workers"]);
 });
 
+Deno.test("D2: reload() compares what a restart applies with the start, not with the reload before", async () => {
+  await using set = await supervised();
+  await set.supervisor.start();
+  const workers = set.supervisor.config.server.workers;
+  const asked = [[3, ["server.workers"]], [3, ["server.workers"]], [workers, undefined]] as const;
+  for (const [count, atRestart] of asked) {
+    set.write({ workers: count });
+    const result = await set.supervisor.reload();
+    assert.ok(result.ok);
+    assert.deepEqual(result.atRestart, atRestart);
+  }
+});
+
 Deno.test("purge() reaches the workers and outlives the process", async () => {
   const directory = await Deno.makeTempDir();
   const kvFile = await prepareKvFile(join(directory, "usher.kv"), { clock: systemClock, log: { warn: assert.fail } });
