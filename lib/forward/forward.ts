@@ -7,7 +7,7 @@ import { attemptHedged } from "./hedge.ts";
 import { type Next, nextUpstream, type Tried } from "./next_upstream.ts";
 import type { Ask } from "./outgoing.ts";
 import { refuseForwarding } from "./refuse_forwarding.ts";
-import { isCredential, isDisputed, mayTryAgain, settle } from "./settle.ts";
+import { isCredential, isDisputed, isRefused, mayTryAgain, settle } from "./settle.ts";
 import { takeCredential } from "./take_credential.ts";
 import { takePlace } from "./take_place.ts";
 
@@ -82,8 +82,8 @@ async function askInTurn(
       if (!mayTryAgain(exchange, ask, last) || performance.now() >= untilMs || isWanted?.() === false) break;
       // A connection that was refused put no load on anyone.
       takesBudget = last.kind === "answer" || last.failure.requestSent;
-      // Each key is refused once only: no request fails because several of them are bad.
-      if (isCredential(last) || isDisputed(last)) lastTry++;
+      // Each key, and each upstream, refuses once only: no request fails because several of them do.
+      if (isRefused(last)) lastTry++;
       if (!isCredential(last)) tried.add(last.upstream);
     }
     const answer = settle(exchange, last);
