@@ -29,6 +29,18 @@ export function nextUpstream(exchange: Exchange, so: Tried): Next | Promise<Next
   return fresh !== null ? { upstream: fresh, last: so.last } : laterUpstream(exchange, so);
 }
 
+/**
+ * Whether there may be an upstream for another try: asked before anything is taken for it, a place in the retry budget or a share of a
+ * key's rate.
+ */
+export function mayHaveNext(exchange: Exchange, so: Tried): boolean {
+  // It may be the key's limit: then the same upstream is worth a try once a key is back.
+  if (so.last?.kind === "answer" && so.last.answer.judgement === "limited") return true;
+  const { pool } = exchange.tenant.pool;
+  return pool.upstreams.some((upstream) => upstream.nominalWeight > 0 && !so.tried.has(upstream)) ||
+    pool.saturated(exchange.services.clock.now()) || pauseBefore(exchange, so) !== null;
+}
+
 async function laterUpstream(exchange: Exchange, so: Tried): Promise<Next> {
   const { last } = so;
   if (last === null || select(exchange, so) === null) return { upstream: await room(exchange, so), last };

@@ -109,3 +109,19 @@ Deno.test("askUpstreams() goes back to retries soon after one of three upstreams
         assert.equal(counts.retriesRefused, last, "none is refused any more");
       }),
   ));
+
+for (const handlers of [[status(503)], [status(503), status(500)]]) {
+  const { length } = handlers;
+  Deno.test(`askUpstreams() takes no retry and nothing of a key's rate once ${length} of ${length} upstreams have failed`, () =>
+    withOrigins(handlers, (...origins) => {
+      const pool = { type: "tmdb-api", health: false, api_keys: ["1".repeat(32)], timeouts: { total: "20s" } };
+      // Of the rate there is as much as there are tries to make, and the clock stands.
+      const p = { ...pool, key_limits: { max_rps: 1, burst: length }, upstreams: origins.map(({ url }) => url) };
+      return withGateway({ pools: { p }, listeners: [{ name: "l", prefix: "/", pool: "p" }] }, async (gateway) => {
+        assert.ok((await gateway.ask("/3/movie/1")).status >= 500);
+        assert.deepEqual(origins.map(({ heads }) => heads.length), handlers.map(() => 1));
+        const { retries, retriesRefused, credentialQueued } = gateway.gateway.snapshot.pools[0]!.counts;
+        assert.deepEqual([retries, retriesRefused, credentialQueued], [length - 1, 0, 0]);
+      });
+    }));
+}
