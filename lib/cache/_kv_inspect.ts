@@ -72,22 +72,35 @@ export function inspectKvFile(path: string): KvFileVerdict {
 }
 
 /** Files of a KV file that whoever uses it writes to. */
-const WRITTEN = ["", "-wal", "-shm"];
+const WRITTEN = ["", "-wal", "-shm", "-journal"];
 
 /**
- * Why a KV file is not this user's to use: it, what belongs to it or its folder cannot be written to. Says whose that is; `null` where
- * nothing stands in the way. Nothing is changed, and SQLite is not asked: it would put files of this user beside those of the other.
+ * Why a KV file is not this user's to use: it, what belongs to it or its folder cannot be written to, or its folder not be made. Says
+ * whose that is; `null` where nothing stands in the way. Nothing is changed, and SQLite is not asked: it would put files of this user beside those of the other.
  */
 export function foreignKvFile(path: string): string | null {
   for (const part of WRITTEN) {
     const denied = denial(() => Deno.openSync(path + part, { read: true, write: true }).close());
     if (denied !== null) return `this user may not write ${path + part}, ${ownerOf(path + part)} (${denied})`;
   }
-  const directory = dirname(path);
-  const denied = denial(() => Deno.removeSync(Deno.makeTempFileSync({ dir: directory, prefix: ".usher-" })));
-  return denied === null
-    ? null
-    : `this user may not write to the folder ${directory}, ${ownerOf(directory)} (${denied})`;
+  const folder = nearestFolder(dirname(path));
+  const denied = denial(() => Deno.removeSync(Deno.makeTempFileSync({ dir: folder, prefix: ".usher-" })));
+  return denied === null ? null : `this user may not write to the folder ${folder}, ${ownerOf(folder)} (${denied})`;
+}
+
+/** The folder, or where it is not there yet that in which it is to be made. */
+function nearestFolder(path: string): string {
+  const above = dirname(path);
+  return above === path || isThere(path) ? path : nearestFolder(above);
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
+  }
 }
 
 /** What the system says where something is not allowed; another failure, or none, is `null`. */
@@ -111,7 +124,9 @@ function ownerOf(path: string): string {
     const owner = name === null ? `uid ${uid}` : `${name}, uid ${uid}`;
     return `which belongs to ${owner}, mode ${(mode & 0o7777).toString(8).padStart(4, "0")}`;
   } catch {
-    return "which is in a folder of another user's";
+    // This user may not look into the folder that it is in.
+    const folder = dirname(path);
+    return folder === path ? "which is another user's" : `which is in ${folder}, ${ownerOf(folder)}`;
   }
 }
 

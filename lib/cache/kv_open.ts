@@ -40,9 +40,8 @@ const DEFAULT_DEADLINE_MS = 10_000;
  */
 export async function prepareKvFile(path: string, options: KvOpenOptions): Promise<PreparedKvFile> {
   const failed = await attempt(() => Deno.mkdir(dirname(path), { recursive: true }));
-  if (failed !== null) return unusable(failed, options.log);
-  const foreign = foreignKvFile(path);
-  if (foreign !== null) return unusable(foreign, options.log);
+  const hindrance = foreignKvFile(path) ?? failed;
+  if (hindrance !== null) return unusable(hindrance, options.log);
   const verdict = await isMarkedDamaged(path) ? damagedBefore : inspectKvFile(path);
   if (verdict.kind === "locked" || verdict.kind === "full") return unusable(verdict.problem, options.log);
   if (verdict.kind === "damaged") return await replace(path, verdict.problem, options);

@@ -1,3 +1,4 @@
+import { GatewayError } from "../errors.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { fieldValue } from "../http/fields.ts";
@@ -186,6 +187,19 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
 export function discard(answer: UpstreamAnswer): void {
   answer.response.body.cancel();
   answer.release();
+}
+
+/**
+ * Gives up an answer that would hold its place at the upstream during a wait. Should nothing come of that, its status is told.
+ *
+ * @param reason what is waited for
+ */
+export function givenUp({ answer, upstream }: Extract<Attempt, { kind: "answer" }>, reason: string): Attempt {
+  const { status } = answer.response;
+  discard(answer);
+  const code = status === 429 ? "rate_limited" : "no_healthy_upstream";
+  const cause = new GatewayError(code, `The upstream answered ${status}, and no other try could be made in time`);
+  return { kind: "failure", upstream, failure: new UpstreamFailure("reset", reason, true, { cause }) };
 }
 
 /** What an answer asks to wait for, in milliseconds, until the same upstream is asked again; 0 where it says nothing. */

@@ -4,10 +4,10 @@ import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { type Attempt, discard, type UpstreamAnswer } from "./attempt.ts";
 import { triesAllowed } from "./chain.ts";
 import { attemptHedged } from "./hedge.ts";
-import { type Next, nextUpstream, type Tried } from "./next_upstream.ts";
+import { mayHaveNext, type Next, nextUpstream, type Tried } from "./next_upstream.ts";
 import type { Ask } from "./outgoing.ts";
 import { refuseForwarding } from "./refuse_forwarding.ts";
-import { isCredential, isDisputed, mayTryAgain, settle } from "./settle.ts";
+import { isCredential, isDisputed, isRefused, mayTryAgain, settle } from "./settle.ts";
 import { takeCredential } from "./take_credential.ts";
 import { takePlace } from "./take_place.ts";
 
@@ -78,13 +78,13 @@ async function askInTurn(
       if (takesBudget && upstream !== null) retried++;
       if (last === null || upstream === null) break;
       exchange.upstream = last.upstream.id;
-      if (last.kind === "answer" && last.answer.judgement === "ok") break;
-      if (!mayTryAgain(exchange, ask, last) || performance.now() >= untilMs || isWanted?.() === false) break;
+      if (!isCredential(last)) tried.add(last.upstream);
+      if (endedWell(last) === true || isWanted?.() === false) break;
+      if (!mayGoOn(exchange, ask, { tried, last, untilMs, signal })) break;
       // A connection that was refused put no load on anyone.
       takesBudget = last.kind === "answer" || last.failure.requestSent;
-      // Each key is refused once only: no request fails because several of them are bad.
-      if (isCredential(last) || isDisputed(last)) lastTry++;
-      if (!isCredential(last)) tried.add(last.upstream);
+      // Each key, and each upstream, refuses once only: no request fails because several of them do.
+      if (isRefused(last)) lastTry++;
     }
     const answer = settle(exchange, last);
     answer.onRelease = end;
@@ -93,6 +93,11 @@ async function askInTurn(
     end();
     throw error;
   }
+}
+
+/** Whether another try may be made, in time, and there may be an upstream for it. */
+function mayGoOn(exchange: Exchange, ask: Ask, so: Tried & { readonly last: Attempt }): boolean {
+  return mayTryAgain(exchange, ask, so.last) && performance.now() < so.untilMs && mayHaveNext(exchange, so);
 }
 
 /** Waits for a place in the pool's retry budget, as long as the request has time and retries help. */

@@ -1,8 +1,7 @@
 import type { Exchange } from "../request/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { backoffMs } from "../upstream_client/retry.ts";
-import { UpstreamFailure } from "../upstream_client/transport.ts";
-import { askedPauseMs, type Attempt, discard, type UpstreamAnswer } from "./attempt.ts";
+import { askedPauseMs, type Attempt, givenUp } from "./attempt.ts";
 
 /** What was tried so far. */
 export interface Tried {
@@ -29,12 +28,24 @@ export function nextUpstream(exchange: Exchange, so: Tried): Next | Promise<Next
   return fresh !== null ? { upstream: fresh, last: so.last } : laterUpstream(exchange, so);
 }
 
+/**
+ * Whether there may be an upstream for another try: asked before anything is taken for it, a place in the retry budget or a share of a
+ * key's rate.
+ */
+export function mayHaveNext(exchange: Exchange, so: Tried): boolean {
+  // It may be the key's limit: then the same upstream is worth a try once a key is back.
+  if (so.last?.kind === "answer" && so.last.answer.judgement === "limited") return true;
+  const { pool } = exchange.tenant.pool;
+  return pool.upstreams.some((upstream) => upstream.nominalWeight > 0 && !so.tried.has(upstream)) ||
+    pool.saturated(exchange.services.clock.now()) || pauseBefore(exchange, so) !== null;
+}
+
 async function laterUpstream(exchange: Exchange, so: Tried): Promise<Next> {
   const { last } = so;
   if (last === null || select(exchange, so) === null) return { upstream: await room(exchange, so), last };
   const pauseMs = pauseBefore(exchange, so);
   if (pauseMs === null) return { upstream: null, last };
-  const left = last.kind === "answer" ? givenUp(last.answer) : last;
+  const left = last.kind === "answer" ? givenUp(last, "The upstream asked for a pause") : last;
   await pause(pauseMs, so.signal);
   const again = { ...so, last: null };
   return { upstream: grant(exchange, again) ?? await room(exchange, again), last: left };
@@ -93,13 +104,6 @@ function pauseBefore(exchange: Exchange, { last, untilMs }: Tried): number | nul
   if (last?.kind !== "answer") return Math.min(drawnMs, leftMs);
   const askedMs = askedPauseMs(last.answer.response);
   return askedMs === 0 || askedMs > Math.min(backoff.maxMs, leftMs) ? null : Math.min(askedMs + drawnMs, leftMs);
-}
-
-/** An answer that is not waited on: it would hold its place at the upstream during the pause. */
-function givenUp(answer: UpstreamAnswer): Attempt {
-  discard(answer);
-  const failure = new UpstreamFailure("reset", "The upstream asked for a pause", true);
-  return { kind: "failure", upstream: answer.upstream, failure };
 }
 
 /** Waits, at most until the signal. */

@@ -89,7 +89,7 @@ export function isDisputed(last: Attempt): boolean {
 }
 
 /** Whether a request was refused for its credential, whoever is to blame: then it was not processed. */
-function isRefused(last: Attempt): boolean {
+export function isRefused(last: Attempt): boolean {
   return isCredential(last) || isDisputed(last) || (last.kind === "answer" && last.answer.judgement === "refusing");
 }
 

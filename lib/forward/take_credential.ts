@@ -1,9 +1,8 @@
 import { GatewayError } from "../errors.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { TurnQueue } from "../request/turn_queue.ts";
-import { UpstreamFailure } from "../upstream_client/transport.ts";
 import type { Held, Outgoing } from "../upstream_type/upstream_type.ts";
-import { type Attempt, discard } from "./attempt.ts";
+import { type Attempt, givenUp } from "./attempt.ts";
 import { mayGetRoom, select } from "./next_upstream.ts";
 
 /** What was tried so far, and how long there is time for more. */
@@ -44,7 +43,7 @@ async function waitForRoom(exchange: Exchange, { heldMs }: Held, wait: Credentia
   const leftMs = untilMs - performance.now();
   // Where no upstream is in there is nothing to wait for.
   if (heldMs > leftMs || !isAnyUpstreamIn(exchange)) return inVain(exchange, { last, heldMs });
-  const left = last?.kind === "answer" ? givenUp(last) : last;
+  const left = last?.kind === "answer" ? givenUp(last, "Every key was at its limit") : last;
   const room = roomFor(exchange);
   const before = room.size;
   const turn = room.take(() => unheld(type.outgoing(exchange)), { waitMs: leftMs, signal });
@@ -63,12 +62,6 @@ function unheld(taken: Outgoing | Held): Outgoing | null {
 
 function isAnyUpstreamIn(exchange: Exchange): boolean {
   return select(exchange, { tried: null }) !== null || mayGetRoom(exchange);
-}
-
-/** The last answer holds its place at the upstream: it is not kept while a request waits. */
-function givenUp({ answer, upstream }: Extract<Attempt, { kind: "answer" }>): Attempt {
-  discard(answer);
-  return { kind: "failure", upstream, failure: new UpstreamFailure("reset", "Every key was at its limit", true) };
 }
 
 function inVain(

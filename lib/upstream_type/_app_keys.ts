@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { hasApiKey, mayBeApiKey, withoutApiKey } from "./_canonical_query.ts";
+import { hasApiKey, mayBeApiKey, withoutApiKey, withoutPlaceholderKeys } from "./_canonical_query.ts";
 import { mediaTypeOf } from "./_content.ts";
 import { classifyAuthorization } from "./_credentials.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
@@ -19,6 +19,8 @@ interface AppKey {
   /** The key alone, as it is written there. */
   readonly secret: string;
 }
+
+const NO_AUTHORIZATION: FieldChange = ["authorization", null];
 
 /** What is made of a 401, by whose fault it is; the client gets to see it where no other key is left. */
 const REFUSALS: Readonly<Record<ReturnType<KeyPool["refused"]>, Judgement>> = {
@@ -74,11 +76,11 @@ export class AppKeys {
     return this.#pool.states();
   }
 
-  /** The query and the field of a request with a key in it. Beside the key no byte of the query changes. */
+  /** The query and the field of a request with a key in it. Beside keys no byte of the query changes. */
   put(request: TypedRequest, { shared, provesKey }: KeyUse): Keyed | Held {
     // A session belongs to the key that it was made with, so requests of users all go out with one key.
     const ticket = this.#needsKey(request) ? this.#pool.take(!shared) : null;
-    if (ticket === null) return { query: request.query, change: null, credential: null };
+    if (ticket === null) return this.#putNone(request);
     if (typeof ticket !== "number") return ticket;
     this.#count(ticket, "requests");
     const credential = ticket * 2 + (provesKey ? 1 : 0);
@@ -86,10 +88,14 @@ export class AppKeys {
     const key = this.#keys[placeOf(ticket)]!;
     const { secret } = key;
     if (key.place === "authorization") return { query, change: ["authorization", key.text], credential, secret };
-    const dropsField = this.#mode === "replace" ||
-      classifyAuthorization(request.header("authorization")) === "placeholder";
-    const change: FieldChange | null = dropsField ? ["authorization", null] : null;
+    const change = this.#mode === "replace" ? NO_AUTHORIZATION : withoutPlaceholder(request);
     return { query: query === "" ? key.text : `${query}&${key.text}`, change, credential, secret };
+  }
+
+  /** A client's own credential goes as it is; what only stands for one beside it does not, where the pool has keys. */
+  #putNone(request: TypedRequest): Keyed {
+    if (this.#keys.length === 0) return { query: request.query, change: null, credential: null };
+    return { query: withoutPlaceholderKeys(request.query), change: withoutPlaceholder(request), credential: null };
   }
 
   /** The upstream answered 429. Says whether another key is worth a try. */
@@ -136,6 +142,11 @@ export class AppKeys {
     if (this.#mode === "replace") return true;
     return bearer !== "app" && !hasApiKey(request.query) && !holdsApiKey(request.bodyText ?? "");
   }
+}
+
+/** Takes out a field that gives no credential. */
+function withoutPlaceholder(request: TypedRequest): FieldChange | null {
+  return classifyAuthorization(request.header("authorization")) === "placeholder" ? NO_AUTHORIZATION : null;
 }
 
 function isJson(contentType: string | null): boolean {

@@ -73,13 +73,21 @@ export function withoutApiKey(query: string): string {
   return query.split("&").filter((pair) => !isApiKey(pairName(pair))).join("&");
 }
 
+/** A raw query without those of its `api_key` pairs that give no key; every other byte stays. */
+export function withoutPlaceholderKeys(query: string): string {
+  if (!mayHoldApiKey(query)) return query;
+  return query.split("&").filter((pair) => !isApiKey(pairName(pair)) || givesKey(pair)).join("&");
+}
+
 /** Whether a raw query gives an application key: one that TMDB could have given out, not what stands for one in an example. */
 export function hasApiKey(query: string): boolean {
   if (!mayHoldApiKey(query)) return false;
-  return query.split("&").some((pair) => {
-    const equals = pair.indexOf("=");
-    return equals > 0 && isApiKey(pairName(pair)) && mayBeApiKey(canonicalText(pair.slice(equals + 1)));
-  });
+  return query.split("&").some((pair) => isApiKey(pairName(pair)) && givesKey(pair));
+}
+
+function givesKey(pair: string): boolean {
+  const equals = pair.indexOf("=");
+  return equals > 0 && mayBeApiKey(canonicalText(pair.slice(equals + 1)));
 }
 
 /**

@@ -24,12 +24,23 @@ export function classifyAuthorization(authorization: string | null): Bearer {
   return verdict;
 }
 
+/** A language's word for nothing, and what stands for text that was left out. */
+const NOTHING = String.raw`null|undefined|none|nil|nan|\[object object\]|x+(?:[.-]x+)*|\*+|-+|(?:ey\w*)?\.{3,}`;
+/** Names of what belongs here. */
+const NAMES = String
+  .raw`(?:tmdb[_-]?)?(?:api[_-]?key|(?:api[_-]?)?(?:read[_-]?)?access[_-]?token)|tmdb[_-]?token|placeholder`;
+/** Requests to put it here. */
+const REQUESTS =
+  String.raw`your[ _.-][\w .-]{1,60}|your(?:api|access|bearer)?(?:key|token)|(?:change|replace)[ _-]?me|` +
+  String.raw`(?:add|enter|insert|paste|put)[ _-][\w -]{1,60}[ _-]here`;
+/** Variables, and other places, that nobody has filled in. */
+const UNFILLED = String.raw`<<?[^<>]*>?>|\[[^[\]]*\]|\$?\{\{?[^{}]*\}?\}|\$\w+|%\w+%|process\.env\.\w+`;
+
 /**
- * What programs and people without a token put in its place: nothing, a language's word for nothing, or a text that says that a
- * key belongs here. All else may be a user's, and is taken for it.
+ * What programs and people without a token put in its place: nothing, or a text that says that a key belongs here. All else may be a
+ * user's, and is taken for it.
  */
-const PLACEHOLDER =
-  /^(?:bearer\b *)?(?:null|undefined|none|nil|nan|x+|\*+|\.\.\.|(?:tmdb[_-]?)?api[_-]?key|your[ _-][\w -]{1,60}|<[^<>]*>|\{[^{}]*\}|\$?\{\{?[\w .]*\}?\}|\$\w+|%\w+%)?$/i;
+const PLACEHOLDER = new RegExp(`^(?:bearer\\b *)*["']?(?:${NOTHING}|${NAMES}|${REQUESTS}|${UNFILLED})?["']?$`, "i");
 
 function judge(authorization: string): Bearer {
   const trimmed = authorization.trim();

@@ -37,16 +37,13 @@ async function folderFinding(dataDir: string): Promise<Finding> {
     await Deno.remove(await Deno.makeTempFile({ dir: dataDir, prefix: ".usher-doctor-" }));
     return { check, state: "ok", text: `${shown} can be written to`, remedy: null };
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound && !await exists(dataDir)) {
-      return { check, state: "ok", text: `${shown} is not there yet: the start makes it`, remedy: null };
+    const remedy = "give it to the user that the gateway runs as, or set another `server.data_dir`";
+    if (!(error instanceof Deno.errors.NotFound) || await exists(dataDir)) {
+      return { check, state: "fail", text: `${shown} cannot be written to: ${messageOf(error)}`, remedy };
     }
-    const text = `${shown} cannot be written to: ${messageOf(error)}`;
-    return {
-      check,
-      state: "fail",
-      text,
-      remedy: "give it to the user that the gateway runs as, or set another `server.data_dir`",
-    };
+    const foreign = foreignKvFile(join(dataDir, NAME));
+    if (foreign !== null) return { check, state: "fail", text: `${shown} cannot be made: ${foreign}`, remedy };
+    return { check, state: "ok", text: `${shown} is not there yet: the start makes it`, remedy: null };
   }
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type PreparedKvFile, prepareKvFile } from "../../lib/cache/kv_open.ts";
@@ -51,7 +52,7 @@ const CASES: readonly Case[] = [
     named: "usher.kv",
   },
   { name: "a file that all may read only", arrange: (path) => giveAway(path, 0o444), named: "usher.kv" },
-  ...["-wal", "-shm"].map((suffix): Case => ({
+  ...["-wal", "-shm", "-journal"].map((suffix): Case => ({
     name: `a file's ${suffix}`,
     arrange(path) {
       Deno.writeTextFileSync(path + suffix, "");
@@ -60,6 +61,19 @@ const CASES: readonly Case[] = [
     named: `usher.kv${suffix}`,
   })),
   { name: "the folder", arrange: (path) => giveAway(join(path, ".."), 0o755), named: "/" },
+  {
+    name: "the folder, that nobody else may look into",
+    arrange: (path) => giveAway(join(path, ".."), 0o700),
+    named: "usher.kv",
+  },
+  {
+    name: "the folder in which that of the file is to be made",
+    arrange(path) {
+      Deno.removeSync(join(path, ".."), { recursive: true });
+      giveAway(join(path, "../.."), 0o755);
+    },
+    named: "/",
+  },
   {
     name: "the folder, without a file",
     arrange(path) {
@@ -83,7 +97,7 @@ async function claimAll(paths: readonly string[]): Promise<Claimed[]> {
     "--no-prompt",
     "--allow-read",
     "--allow-sys=statfs",
-    `--allow-write=${join(paths[0]!, "../..")}`,
+    `--allow-write=${join(paths[0]!, "../../..")}`,
   ];
   const { stdout, stderr } = await new Deno.Command(program!, {
     args: [...before, "run", "--no-check", ...permissions, script, ...paths],
@@ -93,8 +107,9 @@ async function claimAll(paths: readonly string[]): Promise<Claimed[]> {
   return lines.map((line) => JSON.parse(line));
 }
 
-/** Names, owners and content of all that is in a folder. */
+/** Names, owners and content of all that is in a folder; nothing where it is not there. */
 function contentOf(folder: string): unknown[] {
+  if (!existsSync(folder)) return [];
   return [...Deno.readDirSync(folder)].map(({ name }) => {
     const { uid, mode } = Deno.statSync(join(folder, name));
     return [name, uid, mode, Deno.readFileSync(join(folder, name)).join()];
@@ -118,7 +133,7 @@ Deno.test({
     const directory = await Deno.makeTempDir();
     const paths: string[] = [];
     for (const [index, { arrange }] of CASES.entries()) {
-      const path = await makeFile(join(directory, String(index)));
+      const path = await makeFile(join(directory, String(index), "data"));
       arrange(path);
       paths.push(path);
     }
@@ -131,14 +146,16 @@ Deno.test({
         assert.equal(warnings.length, 1, JSON.stringify(warnings));
         assert.match(warnings[0]!.message, /memory alone/);
         const [, what, part] =
-          /^this user may not write (to the folder )?([^,]*), which belongs to .*uid \d+, mode 0\d{3}/
+          /^this user may not write (to the folder )?([^,]*),(?: which is in [^,]*,)? which belongs to .*uid \d+, mode 0\d{3}/
             .exec(file.problem ?? "") ?? assert.fail(file.problem ?? "no problem");
         assert.equal(what !== undefined ? "/" : part!.slice(part!.lastIndexOf("/") + 1), named);
         assert.equal(warnings[0]!.fields.problem, file.problem);
         assert.deepEqual(contentOf(join(paths[index]!, "..")), before[index]);
       });
     }
-    for (const [index, path] of paths.entries()) if (CASES[index]!.named === "/") takeBack(join(path, ".."));
+    for (const folder of paths.flatMap((path) => [join(path, "../.."), join(path, "..")])) {
+      if (existsSync(folder)) takeBack(folder);
+    }
     await Deno.remove(directory, { recursive: true });
   },
 });
@@ -148,7 +165,7 @@ Deno.test({
   ignore: !hasUnprivileged,
   async fn() {
     const directory = await Deno.makeTempDir();
-    const folder = join(directory, "data");
+    const folder = join(directory, "gateway/data");
     const path = await makeFile(folder);
     const left = await makeFile(folder, "usher-2.kv");
     for (const file of [left, `${path}.lock`]) {

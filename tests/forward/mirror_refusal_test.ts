@@ -80,6 +80,18 @@ for (const keys of [[ONE], [ONE, OTHER]]) {
   }
 }
 
+Deno.test("askUpstreams() asks on after a mirror's refusal where the pool makes no second tries", () =>
+  withOrigins(
+    [refusing(json), refusing("text/plain", "Unauthorized"), refusing(null, ""), taking(ONE)],
+    (...origins) => {
+      const { pools: { p }, ...more } = parts(origins.map(({ url }) => url), [ONE]);
+      return withGateway({ ...more, pools: { p: { ...p, retry: { attempts: 1 } } } }, async (gateway) => {
+        assert.deepEqual(await askMany(gateway, 40, 4), { 200: 40 });
+        assert.deepEqual(keyStates(gateway), ["ready"]);
+      });
+    },
+  ));
+
 Deno.test("askUpstreams() ejects a key that both mirrors refuse, and blames neither", () =>
   withOrigins(
     [taking(OTHER), taking(OTHER)],

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { type InProcessGateway, plainParts, withGateway, withOrigins } from "../pipeline/in_process_gateway.ts";
+import {
+  eventually,
+  type InProcessGateway,
+  plainParts,
+  withGateway,
+  withOrigins,
+} from "../pipeline/in_process_gateway.ts";
 
 const REQUESTS = 200;
 const AT_ONCE = 20;
@@ -109,3 +115,37 @@ Deno.test("askUpstreams() goes back to retries soon after one of three upstreams
         assert.equal(counts.retriesRefused, last, "none is refused any more");
       }),
   ));
+
+for (const handlers of [[status(503)], [status(503), status(500)]]) {
+  const { length } = handlers;
+  Deno.test(`askUpstreams() takes no retry and nothing of a key's rate once ${length} of ${length} upstreams have failed`, () =>
+    withOrigins(handlers, (...origins) => {
+      const pool = { type: "tmdb-api", health: false, api_keys: ["1".repeat(32)], timeouts: { total: "20s" } };
+      // Of the rate there is as much as there are tries to make, and the clock stands.
+      const p = { ...pool, key_limits: { max_rps: 1, burst: length }, upstreams: origins.map(({ url }) => url) };
+      return withGateway({ pools: { p }, listeners: [{ name: "l", prefix: "/", pool: "p" }] }, async (gateway) => {
+        assert.ok((await gateway.ask("/3/movie/1")).status >= 500);
+        assert.deepEqual(origins.map(({ heads }) => heads.length), handlers.map(() => 1));
+        const { retries, retriesRefused, credentialQueued } = gateway.gateway.snapshot.pools[0]!.counts;
+        assert.deepEqual([retries, retriesRefused, credentialQueued], [length - 1, 0, 0]);
+      });
+    }));
+}
+
+Deno.test("askUpstreams() says what the upstream answered where a retry was refused after a wait for a key", () =>
+  withOrigins([status(503), status(503)], (...origins) => {
+    const pool = { type: "tmdb-api", health: false, api_keys: ["1".repeat(32)], timeouts: { total: "2m" } };
+    const p = { ...pool, key_limits: { max_rps: 1, burst: 1 }, upstreams: origins.map(({ url }) => url) };
+    const parts = { pools: { p }, listeners: [{ name: "l", prefix: "/", pool: "p" }] };
+    return withGateway(parts, async ({ ask, clock, gateway }) => {
+      const { keyRoom, retries } = gateway.snapshot.pools[0]!;
+      const asked = ask("/3/movie/1");
+      await eventually("it waits for a key", () => keyRoom.size === 1);
+      for (let place = 0; place < 4; place++) retries.tryTake();
+      for (let end = 0; end < 32; end++) retries.requestEnded(false);
+      clock.advance(1_000);
+      const answer = await asked;
+      assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "5"]);
+      assert.match(JSON.parse(answer.text).status_message, /answered 503/);
+    });
+  }));

@@ -37,15 +37,26 @@ Deno.test("AppKeys.put() puts its key in the place of what cannot be one, in the
   assert.deepEqual(put("inject-missing", HEX, "/3/a", "Bearer <your token>"), [`api_key=${HEX}`, removed]);
   const bearer: FieldChange = ["authorization", `Bearer ${readToken}`];
   assert.deepEqual(put("inject-missing", readToken, "/3/a?api_key=your_api_key", "undefined"), ["", bearer]);
-  assert.deepEqual(put("inject-missing", HEX, `/3/a?api_key=${MINE}`, "Bearer null"), [`api_key=${MINE}`, null]);
   assert.deepEqual(put("pass", HEX, "/3/a?api_key=x", "Bearer null"), ["api_key=x", null]);
+});
+
+Deno.test("AppKeys.put() takes what cannot be a key from beside a client's own", () => {
+  const removed: FieldChange = ["authorization", null];
+  assert.deepEqual(put("inject-missing", HEX, `/3/a?api_key=${MINE}`, "Bearer null"), [`api_key=${MINE}`, removed]);
+  assert.deepEqual(put("inject-missing", HEX, `/3/a?api_key=x&b=%zz&api_key=${MINE}`), [`b=%zz&api_key=${MINE}`, null]);
+  assert.deepEqual(put("inject-missing", HEX, `/3/a?api_key=${MINE}&b=1&API_KEY`), [`api_key=${MINE}&b=1`, null]);
+  for (const token of [readToken, userToken]) {
+    assert.deepEqual(put("inject-missing", HEX, "/3/a?api_key=null&b=1", `Bearer ${token}`), ["b=1", null]);
+    assert.deepEqual(put("inject-missing", HEX, `/3/a?api_key=${MINE}`, `Bearer ${token}`), [`api_key=${MINE}`, null]);
+    assert.deepEqual(put("pass", HEX, "/3/a?api_key=null", `Bearer ${token}`), ["api_key=null", null]);
+  }
 });
 
 Deno.test("AppKeys.put() replaces an application's credential, never a user's", () => {
   assert.deepEqual(put("replace", HEX, "/3/a?api_key=mine&&b=%zz"), [`&b=%zz&api_key=${HEX}`, ["authorization", null]]);
   assert.deepEqual(put("replace", HEX, "/3/a", `Bearer ${readToken}`), [`api_key=${HEX}`, ["authorization", null]]);
   assert.deepEqual(put("replace", readToken, "/3/a?api_key=mine"), ["", ["authorization", `Bearer ${readToken}`]]);
-  assert.deepEqual(put("replace", HEX, "/3/a?api_key=mine", `Bearer ${userToken}`), ["api_key=mine", null]);
+  assert.deepEqual(put("replace", HEX, `/3/a?api_key=${MINE}`, `Bearer ${userToken}`), [`api_key=${MINE}`, null]);
 });
 
 Deno.test("AppKeys.put() puts nothing in where credentials pass, or where there is no key", () => {

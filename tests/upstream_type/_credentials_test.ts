@@ -24,17 +24,35 @@ Deno.test("classifyAuthorization() tells applications from users", () => {
 Deno.test("classifyAuthorization() takes what stands in the place of a token for none, and nothing else", () => {
   const placeholders = ["null", "undefined", "None", "NaN", "x", "XXXX", "***", "...", "api_key", "TMDB_API_KEY"];
   placeholders.push("<token>", "<your access token>", "{token}", "{{ token }}", "${TOKEN}", "$TOKEN", "%TOKEN%");
-  placeholders.push("your_api_key", "YOUR-ACCESS-TOKEN", "your access token here");
+  placeholders.push("your_api_key", "YOUR-ACCESS-TOKEN", "your access token here", "your.token.here", "YOURTOKEN");
+  placeholders.push("<<access_token>>", "[token]", '"null"', "'null'", '""', "[object Object]", "xxx.xxx.xxx");
+  placeholders.push("access_token", "TMDB_API_READ_ACCESS_TOKEN", "tmdb_token", "changeme", "replace-me", "eyJ...");
+  placeholders.push("insert-token-here", "PUT_YOUR_TOKEN_HERE", "placeholder", "process.env.TOKEN", "Bearer null");
   for (const text of placeholders) {
     for (const field of [`Bearer ${text}`, `bearer   ${text} `, text]) {
       assert.equal(classifyAuthorization(field), "placeholder", field);
     }
   }
-  for (const text of ["nullable", "token", "my-token", "alice", "xylophone", "<a", "0", "secret", "yours", "a<b>"]) {
+  const others = [
+    "nullable",
+    "token",
+    "my-token",
+    "alice",
+    "xylophone",
+    "<a",
+    "0",
+    "secret",
+    "yours",
+    "a<b>",
+    "ey.b.c",
+  ];
+  for (const text of others) {
     assert.equal(classifyAuthorization(`Bearer ${text}`), "user", text);
   }
   assertQuick(`Bearer your ${"a-b c_".repeat(10_000)}!`);
-  assertQuick(`Bearer ${"{".repeat(60_000)}`);
+  for (const letter of "{[<x-*$ ") assertQuick(`Bearer ${letter.repeat(60_000)}!`);
+  assertQuick(`${"Bearer ".repeat(9_000)}!`);
+  assertQuick(`Bearer put ${"here ".repeat(10_000)}!`);
   assertQuick(`Bearer${" ".repeat(60_000)}!`);
 });
 

@@ -5,6 +5,7 @@ import { prepareKvFile } from "../../lib/cache/kv_open.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { Finding } from "../../lib/gateway/finding.ts";
 import { diagnoseDisk, shownSize } from "../../lib/workers/diagnose_disk.ts";
+import { giveAway, hasUnprivileged, takeBack, unprivileged } from "../unprivileged.ts";
 import { ANY_CONFIG, configOf, type Mapping } from "../gateway/config_of.ts";
 
 async function inDirectory(work: (directory: string) => Promise<void>): Promise<void> {
@@ -67,6 +68,28 @@ Deno.test("diagnoseDisk() fails where the folder is a file, and says what to do"
     assert.match(found["data_dir"]!.remedy!, /`server\.data_dir`/);
     assert.equal(found["kv"], undefined);
   }));
+
+Deno.test({
+  name: "diagnoseDisk() fails where the folder is to be made in one of another user, and says whose that is",
+  ignore: !hasUnprivileged,
+  fn: () =>
+    inDirectory(async (directory) => {
+      const foreign = join(directory, "foreign");
+      await Deno.mkdir(foreign);
+      giveAway(foreign, 0o755);
+      const [program, ...before] = unprivileged;
+      const script = new URL("_diagnose_disk_process.ts", import.meta.url).pathname;
+      const permissions = ["--no-prompt", "--allow-read", "--allow-write", "--allow-env"];
+      const { stdout } = await new Deno.Command(program!, {
+        args: [...before, "run", "--no-check", ...permissions, script, join(foreign, "a/data")],
+      }).output();
+      const [found] = JSON.parse(new TextDecoder().decode(stdout)) as Finding[];
+      assert.equal(found!.state, "fail");
+      assert.match(found!.text, /cannot be made: .* folder .*foreign, which belongs to .*uid \d+, mode/);
+      takeBack(foreign);
+      assert.deepEqual([...Deno.readDirSync(foreign)], [], "nothing is left behind");
+    }),
+});
 
 Deno.test("diagnoseDisk() holds the room on the disk against what the cache may take", () =>
   inDirectory(async (directory) => {
