@@ -17,6 +17,14 @@ const MAX_UNASKED_BYTES = 4 * 1024 * 1024;
 /** A coded body up to this size is kept beside what it decodes to. */
 const MAX_KEPT_BYTES = 1024 * 1024;
 
+/** What is larger may be a bomb; what is smaller is a document, also where less is stored. */
+const MIN_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** How much a body may decode to where bodies up to a size are stored: larger ones are passed on. */
+export function decodedLimitBytes(maxEntryBytes: number): number {
+  return Math.max(maxEntryBytes, MIN_LIMIT_BYTES);
+}
+
 /** More codings than one on top of the other are none that anybody uses. */
 const MAX_CODINGS = 8;
 
@@ -30,7 +38,7 @@ export function codingsOf(fields: Readonly<Fields>): string[] {
 
 /**
  * A response in a coding that was asked for: content in another one is decoded. What is a part of a representation, or empty, stays as
- * it is.
+ * it is. Nobody asks for several codings on top of each other.
  *
  * @param asked the `Accept-Encoding` that was sent; without one nothing is taken to be asked for
  * @throws {UpstreamFailure} where the coding is not known
@@ -39,7 +47,8 @@ export function inAskedCoding(response: UpstreamResponse, asked: string | null, 
   if (fieldValue(response.fields, "content-encoding") === null) return response;
   const { status, body } = response;
   if (status === 206 || status === 304 || body.lengthBytes === 0) return response;
-  if (asked !== null && codingsOf(response.fields).every((coding) => acceptsCoding(asked, coding))) return response;
+  const codings = codingsOf(response.fields);
+  if (asked !== null && codings.length <= 1 && codings.every((coding) => acceptsCoding(asked, coding))) return response;
   return decodedResponse(response, limitBytes);
 }
 

@@ -159,6 +159,10 @@ class ResumedBody implements UpstreamBody, FromCoded {
     return this.#head?.isWhole === true ? this.#head.bytes : null;
   }
 
+  get trailers(): UpstreamBody["trailers"] {
+    return this.#rest.trailers ?? null;
+  }
+
   read(): Promise<Uint8Array | null> {
     const head = this.#head;
     this.#head = null;

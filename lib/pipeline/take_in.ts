@@ -134,9 +134,10 @@ async function gatherWhole(exchange: Exchange, { flight, answer }: Storing): Pro
   const isReserved = lengthBytes !== null && lengthBytes > WHOLE_BYTES && lengthBytes <= settings.maxEntryBytes;
   if (isReserved && !admit(lengthBytes)) return { whole: null, chunks: [], reason: "fill-memory-full" };
   const untilMs = clock.now() + settings.fillTimeoutMs;
-  const isOver = () => clock.now() > untilMs || (exchange.hasLeft && !exchange.fillsToTheEnd && !flight.isFollowed);
+  const isWanted = () => exchange.fillsToTheEnd || flight.isFollowed || !exchange.hasLeft;
+  const stops = () => clock.now() > untilMs ? "too-slow" : isWanted() ? null : "client-left";
   try {
-    return await gather(body, { limitBytes: settings.maxEntryBytes, admit, isOver });
+    return await gather(body, { limitBytes: settings.maxEntryBytes, admit, stops });
   } catch (error) {
     answer.release(asFailure(error));
     throw error;

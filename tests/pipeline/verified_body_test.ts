@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { brotliCompressSync, deflateSync, gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { connect } from "node:net";
 import type { Fields } from "../../lib/http/fields.ts";
+import { ByteInbox } from "../origins/byte_inbox.ts";
 import type { ScriptedHandler, ScriptedReply } from "../origins/scripted_origin.ts";
 import { eventually, inParts, plainParts, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
 
@@ -274,3 +276,46 @@ Deno.test("a large picture that is cut short reaches nobody as a whole, and is n
     assert.equal(origin.heads.length, 2);
   }, { pool: { type: "tmdb-image" } });
 });
+
+Deno.test("a document in gzip that is larger than what is stored is passed on, as one without a coding is", async () => {
+  const pools = [tmdb, { pool: { type: "tmdb-api", api_keys: ["0123456789abcdef0123456789abcdef"] } }];
+  for (const parts of pools) {
+    for (
+      const handler of [
+        says(DOCUMENT),
+        says(gzipSync(DOCUMENT), [["content-encoding", "gzip"]]),
+        says(gzipSync(DOCUMENT)),
+      ]
+    ) {
+      await withOrigin(handler, async ({ ask }) => {
+        const { status, text, cacheStatus } = await ask(TARGET);
+        assert.deepEqual([status, text], [200, DOCUMENT]);
+        assert.match(cacheStatus, /detail=too-large/);
+      }, { ...parts, cache: { max_entry: "100B" } });
+    }
+  }
+});
+
+Deno.test("content in several codings on top of each other is a failed try, and the next upstream is asked", () =>
+  withOrigins(
+    [says(DOCUMENT, [["content-encoding", "gzip, x-gzip"]]), says(DOCUMENT)],
+    (bad, good) =>
+      withGateway(plainParts([bad!.url, good!.url], tmdb), async ({ ask }) => {
+        for (let at = 0; at < 2; at++) assert.equal((await ask(`${TARGET}?at=${at}`)).text, DOCUMENT);
+        assert.ok(bad!.heads.length > 0);
+      }),
+  ));
+
+Deno.test("content that is looked at keeps its trailers", () =>
+  withOrigin(async (exchange) => {
+    await exchange.write("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n");
+    await exchange.write("2\r\n{}\r\n0\r\nx-sum: 5\r\n\r\n");
+  }, async (gateway) => {
+    const { hostname, port } = new URL(await gateway.serve());
+    const socket = connect({ host: hostname, port: Number(port) });
+    const inbox = new ByteInbox(socket);
+    socket.write("GET /a HTTP/1.1\r\nhost: gateway.test\r\nte: trailers\r\nconnection: te\r\n\r\n");
+    await inbox.takeThrough("\r\n\r\n");
+    assert.match(await inbox.takeThrough("\r\n\r\n"), /^2\r\n\{\}\r\n0\r\nx-sum: 5\r\n/i);
+    socket.destroy();
+  }, verifying));
