@@ -14,11 +14,11 @@ import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { gather, type Gathered, inTurn, ReservedCopy, resumed, wholeBody } from "../request/gathered_body.ts";
+import { gather, type Gathered, inTurn, ReservedCopy, resumed } from "../request/gathered_body.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
 import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
-import { wholeDocument } from "./whole_document.ts";
+import { unkept, wholeDocument } from "./whole_document.ts";
 
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
 const WHOLE_BYTES = 262_144;
@@ -107,7 +107,7 @@ async function storeWhole(exchange: Exchange, storing: Storing): Promise<Answer 
   }
   const { status } = answer.response;
   if (status >= 200 && status < 300 && exchange.tenant.type.saysFailure?.(whole) === true) {
-    return unstored(exchange, { ...storing, answer: answer.with(unkeepable(answer.response, whole)) }, "says-failure");
+    return passFailure(exchange, storing, whole);
   }
   answer.release();
   const stored = keep(exchange, storedHead(exchange, storing, whole.byteLength), whole);
@@ -146,10 +146,17 @@ async function gatherWhole(exchange: Exchange, { flight, answer }: Storing): Pro
   }
 }
 
-/** An answer whose good status is wrong: no cache on the way is to keep it either. */
-function unkeepable(response: UpstreamResponse, whole: Uint8Array<ArrayBuffer>): UpstreamResponse {
-  const fields: Fields = response.fields.filter(([name]) => name !== "cache-control" && name !== "expires");
-  return { ...response, fields: [...fields, ["cache-control", "no-store"]], body: wholeBody(whole) };
+/** An answer whose good status is wrong goes to everyone who waits for it, and no cache on the way is to keep it either. */
+function passFailure(exchange: Exchange, { flight, answer, fwd }: Storing, whole: Uint8Array<ArrayBuffer>): Answer {
+  const note = forwardNote(exchange, { fwd, detail: "says-failure" });
+  const fields: Fields = answer.response.fields.filter(([name]) => name !== "cache-control" && name !== "expires");
+  fields.push(["cache-control", "no-store"]);
+  const sent = streamAnswer(exchange, answer.with({ ...answer.response, fields }), { note, askedMethod: "GET" });
+  sent.onEnd();
+  const response = unkept(flight.key, sent, whole);
+  landWhole(flight, response);
+  exchange.services.collapse.finish(flight, null);
+  return { kind: "stored", note, response, isNew: true };
 }
 
 /** A large body of known length: stored as it comes in, while this client and all who join read along. */

@@ -41,8 +41,8 @@ async function gatherDocument(exchange: Exchange, answer: StreamingAnswer): Prom
   }
 }
 
-/** A whole answer in the form of a stored response, for this request alone. */
-function unkept(key: string, answer: StreamingAnswer, body: Uint8Array<ArrayBuffer>): StoredResponse {
+/** A whole answer in the form of a stored response, for those alone who wait for it. */
+export function unkept(key: string, answer: StreamingAnswer, body: Uint8Array<ArrayBuffer>): StoredResponse {
   return storedResponse({
     key,
     status: answer.status,

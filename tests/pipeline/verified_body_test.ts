@@ -239,6 +239,27 @@ Deno.test("saysFailure() passes an error with a good status on, and nobody keeps
   }
 });
 
+Deno.test("saysFailure() passes one error on to all who wait for it, and no cache behind is to keep it", () => {
+  const { promise, resolve: goOn } = Promise.withResolvers<void>();
+  const failing: ScriptedHandler = async (exchange) => {
+    await promise;
+    await exchange.reply({ fields: [...JSON_TYPE, ["expires", "Thu, 01 Jan 2037 00:00:00 GMT"]], body: FAILURES[0]! });
+  };
+  return withOrigin(inParts(failing, says(DOCUMENT)), async (gateway, origin) => {
+    const asked = Array.from(
+      { length: 8 },
+      (_, at) => gateway.ask(TARGET, { headers: { "accept-encoding": at % 2 === 0 ? "gzip" : "br" } }),
+    );
+    goOn();
+    for (const { status, text, headers } of await Promise.all(asked)) {
+      assert.deepEqual([status, text, headers.get("cache-control")], [200, FAILURES[0], "no-store"]);
+      assert.equal(headers.get("expires"), null);
+    }
+    assert.equal(origin.heads.length, 1);
+    assert.equal((await gateway.ask(TARGET)).text, DOCUMENT);
+  }, tmdb);
+});
+
 Deno.test("saysFailure() keeps what only looks like one: 404 with code 34, a success, a title, and anything on custom", async () => {
   const rows: readonly (readonly [body: string, status: number])[] = [
     ['{"success":false,"status_code":34,"status_message":"The resource you requested could not be found."}', 404],
