@@ -1,4 +1,5 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from "node:zlib";
+import { type ChunkReader, GunzipReader } from "./_gunzip_reader.ts";
 import { acceptsCoding } from "../http/content_coding.ts";
 import { belies } from "../http/content_signature.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
@@ -129,7 +130,7 @@ class DecodedBody implements UpstreamBody, FromCoded {
   readonly #options: DecodedOptions;
   #isBegun = false;
   #isEnded = false;
-  #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | null = null;
+  #reader: ChunkReader | null = null;
   #bytes = 0;
   /** The coded bytes that were read; `null` where they are not kept. */
   #kept: Uint8Array[] | null;
@@ -175,7 +176,7 @@ class DecodedBody implements UpstreamBody, FromCoded {
 
   cancel(): void {
     this.#kept = null;
-    this.#reader?.cancel().catch(() => {});
+    this.#reader?.cancel();
     this.#body.cancel();
   }
 
@@ -211,36 +212,28 @@ class DecodedBody implements UpstreamBody, FromCoded {
     if (this.#reader === null) {
       const first = await this.#body.read();
       if (first === null) return null;
-      this.#reader = this.#decoded(first).getReader();
+      this.#reader = this.#decoded(first);
     }
-    const { done, value } = await this.#reader.read().catch(asFailure);
-    if (done) return null;
-    this.#bytes += value.byteLength;
+    const chunk = await this.#reader.read().catch(asFailure);
+    if (chunk === null) return null;
+    this.#bytes += chunk.byteLength;
     if (this.#bytes > this.#options.limitBytes) {
       this.cancel();
       throw tooLarge(this.#options.limitBytes);
     }
-    return value;
+    return chunk;
   }
 
   /** @param first of the coded bytes */
-  #decoded(first: Uint8Array): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const body = this.#body;
-    const keep = (chunk: Uint8Array) => this.#keep(chunk);
+  #decoded(first: Uint8Array): ChunkReader {
     let ahead: Uint8Array | null = first;
-    const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
-      async pull(controller) {
-        const chunk = ahead ?? await body.read();
-        ahead = null;
-        if (chunk === null) return controller.close();
-        keep(chunk);
-        controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
-      },
-      cancel: () => body.cancel(),
-    }, { highWaterMark: 0 });
-    // The type knows fewer formats than the runtime does.
-    const format = (this.#options.coding === "br" ? "brotli" : "gzip") as CompressionFormat;
-    return source.pipeThrough(new DecompressionStream(format));
+    const coded = async () => {
+      const chunk = ahead ?? await this.#body.read();
+      ahead = null;
+      if (chunk !== null) this.#keep(chunk);
+      return chunk;
+    };
+    return this.#options.coding === "br" ? brotliReader(coded) : new GunzipReader(coded, this.#options.limitBytes);
   }
 
   #keep(chunk: Uint8Array): void {
@@ -249,6 +242,26 @@ class DecodedBody implements UpstreamBody, FromCoded {
     if (this.#keptBytes > MAX_KEPT_BYTES) this.#kept = null;
     else this.#kept.push(chunk);
   }
+}
+
+/** By the runtime's stream, which tells where the end is missing. */
+function brotliReader(coded: () => Promise<Uint8Array | null>): ChunkReader {
+  const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      const chunk = await coded();
+      if (chunk === null) controller.close();
+      else controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
+    },
+  }, { highWaterMark: 0 });
+  // The type knows fewer formats than the runtime does.
+  const reader = source.pipeThrough(new DecompressionStream("brotli" as CompressionFormat)).getReader();
+  return {
+    async read() {
+      const { done, value } = await reader.read();
+      return done ? null : value;
+    },
+    cancel: () => void reader.cancel().catch(() => {}),
+  };
 }
 
 function asFailure(error: unknown): never {
