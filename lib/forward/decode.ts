@@ -62,7 +62,7 @@ export function inAskedCoding(response: UpstreamResponse, asked: string | null, 
 export function decodedResponse(response: UpstreamResponse, limitBytes: number): UpstreamResponse {
   const [coding, ...others] = codingsOf(response.fields);
   if (coding === undefined) return response;
-  if (others.length > 0 || !DECODERS.has(coding)) {
+  if (others.length > 0 || !isKnownCoding(coding)) {
     response.body.cancel();
     throw new UpstreamFailure("protocol", "The content comes in a coding that was not asked for", true);
   }
@@ -116,6 +116,11 @@ const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
       (coded[0]! & 0x0f) === 8 ? inflateSync(coded, { maxOutputLength }) : inflateRawSync(coded, { maxOutputLength }),
   ],
 ]);
+
+/** Whether content in a coding can be decoded here. */
+export function isKnownCoding(coding: string): boolean {
+  return DECODERS.has(coding);
+}
 
 interface DecodedOptions {
   readonly coding: string;

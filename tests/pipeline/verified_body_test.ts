@@ -101,6 +101,29 @@ Deno.test("withToldCoding() leaves gzip alone that may be meant, and decodes it 
   }, { pool: { content_types: { verify: ["*/*"] } } });
 });
 
+Deno.test("withToldCoding() leaves codings alone that a general upstream tells of, known or not", async (t) => {
+  const parts = { pool: { content_types: { verify: ["*/*"] } } };
+  for (const coding of ["gzip", "x-gzip", "br", "zstd", "deflate", "aws-chunked", "gzip, aes128gcm"]) {
+    const code = CODERS[coding.replace("x-", "") as keyof typeof CODERS] ??
+      ((content: Uint8Array) => gzipSync(content));
+    const coded = new Uint8Array(code(bytesOf(DOCUMENT)));
+    const fields: Fields = [["content-encoding", coding], ["etag", '"coded"'], ["vary", "accept-encoding"]];
+    for (const handler of [says(coded, fields), chunked(coded, fields)]) {
+      await t.step(coding, () =>
+        withOrigin(handler, async ({ send }, origin) => {
+          for (let round = 0; round < 2; round++) {
+            const { status, headers, body } = await send("/a", {
+              headers: { "accept-encoding": "gzip, br, zstd, deflate" },
+            });
+            assert.deepEqual([status, headers.get("content-encoding"), headers.get("etag")], [200, coding, '"coded"']);
+            assert.deepEqual(new Uint8Array(await new Response(body).arrayBuffer()), coded);
+          }
+          assert.equal(origin.heads.length, 1);
+        }, parts));
+    }
+  }
+});
+
 /** What is not what it says, with status 200. */
 const WRONG: Readonly<Record<string, string | Uint8Array>> = {
   "empty": "",
