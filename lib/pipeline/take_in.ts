@@ -1,5 +1,6 @@
 import { Fill } from "../cache/fill.ts";
 import type { Flight } from "../cache/flight.ts";
+import { isEndless } from "../cache/storable.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { fieldsAhead, keepGzip } from "../deliver/choose_coding.ts";
 import { awaitsForm } from "../deliver/choose_picture.ts";
@@ -43,16 +44,14 @@ export async function takeIn(exchange: Exchange, storing: Storing): Promise<Answ
   const { response } = storing.answer;
   const { lengthBytes } = response.body;
   const mediaType = mediaTypeOf(fieldValue(response.fields, "content-type"));
-  if (lengthBytes === null && ENDLESS.test(mediaType)) return unstored(exchange, storing, "endless");
+  // A rule may name such a type, and still cannot store what has no end.
+  if (lengthBytes === null && isEndless(response.fields)) return unstored(exchange, storing, "endless");
   if (isTakenWhole(exchange, response, mediaType)) return await storeWhole(exchange, storing);
   if (lengthBytes === null) return storeBeside(exchange, storing);
   if (lengthBytes > settings.maxEntryBytes) return unstored(exchange, storing, "too-large");
   if (!budget.reserve(lengthBytes)) return unstored(exchange, storing, "fill-memory-full");
   return storeAlong(exchange, storing, lengthBytes);
 }
-
-/** Types of messages without end. */
-const ENDLESS = /^(?:text\/event-stream|multipart\/x-mixed-replace|application\/grpc(?:[-+].*)?)$/;
 
 function isTakenWhole(exchange: Exchange, response: UpstreamResponse, mediaType: string): boolean {
   const { body: { lengthBytes, whole }, fields } = response;
