@@ -154,7 +154,8 @@ export function storable(subject: StorableSubject): Storable | NotStorable {
 /** Media types of bodies that go on until somebody leaves: they are stored only where a rule names their type. */
 const ENDLESS = /^\s*(?:text\/event-stream|multipart\/x-mixed-replace|application\/grpc)/i;
 
-function isEndless(fields: Readonly<Fields>): boolean {
+/** Whether fields announce such a body. */
+export function isEndless(fields: Readonly<Fields>): boolean {
   return ENDLESS.test(fieldValue(fields, "content-type") ?? "");
 }
 

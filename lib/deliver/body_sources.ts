@@ -70,7 +70,8 @@ export class FillSource implements BodySource {
       this.#at += chunk.byteLength;
       if (part.byteLength > 0) return part;
     }
-    this.#isOver = true;
+    // It does not read to the end: those who do may leave before it comes.
+    this.cancel();
     return null;
   }
 

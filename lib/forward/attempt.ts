@@ -9,7 +9,7 @@ import type { Report, Upstream } from "../pool/upstream.ts";
 import { retryAfterMs } from "../upstream_client/retry.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { AnswerSource, Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
-import { inAskedCoding } from "./decode.ts";
+import { decodedLimitBytes, inAskedCoding } from "./decode.ts";
 import { inspectedResponse, type Judged, withToldCoding } from "./inspect.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { fieldsWithoutSecret, withoutSecret } from "./secret_echo.ts";
@@ -161,13 +161,13 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const answered = await endpoint.transport.send({ ...request, body: timing.body }, sending);
     const { latencyMs } = timing;
     const told = tenant.pool.inspectsContent ? await withToldCoding(exchange, ask, answered) : answered;
-    const { maxEntryBytes } = services.settings;
+    const limitBytes = decodedLimitBytes(services.settings.maxEntryBytes);
     // A general upstream says itself what it sends, but for what it has not told.
     const received = secret !== undefined
-      ? withoutSecret(told, secret, maxEntryBytes)
+      ? withoutSecret(told, secret, limitBytes)
       : tenant.type.acceptEncoding === null
-      ? (told === answered ? told : inAskedCoding(told, null, maxEntryBytes))
-      : inAskedCoding(told, fieldValue(request.fields, "accept-encoding"), maxEntryBytes);
+      ? (told === answered ? told : inAskedCoding(told, null, limitBytes))
+      : inAskedCoding(told, fieldValue(request.fields, "accept-encoding"), limitBytes);
     const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential, books) };
     const judged = tenant.pool.inspectsContent ? await inspectedResponse(exchange, ask, seen) : seen;
     if (judged.judgement !== "ok") logAttempt(exchange, upstream, `${received.status} (${judged.judgement})`);

@@ -1,4 +1,5 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from "node:zlib";
+import { type ChunkReader, GunzipReader } from "./_gunzip_reader.ts";
 import { acceptsCoding } from "../http/content_coding.ts";
 import { belies } from "../http/content_signature.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
@@ -17,6 +18,14 @@ const MAX_UNASKED_BYTES = 4 * 1024 * 1024;
 /** A coded body up to this size is kept beside what it decodes to. */
 const MAX_KEPT_BYTES = 1024 * 1024;
 
+/** What is larger may be a bomb; what is smaller is a document, also where less is stored. */
+const MIN_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** How much a body may decode to where bodies up to a size are stored: larger ones are passed on. */
+export function decodedLimitBytes(maxEntryBytes: number): number {
+  return Math.max(maxEntryBytes, MIN_LIMIT_BYTES);
+}
+
 /** More codings than one on top of the other are none that anybody uses. */
 const MAX_CODINGS = 8;
 
@@ -30,7 +39,7 @@ export function codingsOf(fields: Readonly<Fields>): string[] {
 
 /**
  * A response in a coding that was asked for: content in another one is decoded. What is a part of a representation, or empty, stays as
- * it is.
+ * it is. Nobody asks for several codings on top of each other.
  *
  * @param asked the `Accept-Encoding` that was sent; without one nothing is taken to be asked for
  * @throws {UpstreamFailure} where the coding is not known
@@ -39,7 +48,8 @@ export function inAskedCoding(response: UpstreamResponse, asked: string | null, 
   if (fieldValue(response.fields, "content-encoding") === null) return response;
   const { status, body } = response;
   if (status === 206 || status === 304 || body.lengthBytes === 0) return response;
-  if (asked !== null && codingsOf(response.fields).every((coding) => acceptsCoding(asked, coding))) return response;
+  const codings = codingsOf(response.fields);
+  if (asked !== null && codings.length <= 1 && codings.every((coding) => acceptsCoding(asked, coding))) return response;
   return decodedResponse(response, limitBytes);
 }
 
@@ -52,7 +62,7 @@ export function inAskedCoding(response: UpstreamResponse, asked: string | null, 
 export function decodedResponse(response: UpstreamResponse, limitBytes: number): UpstreamResponse {
   const [coding, ...others] = codingsOf(response.fields);
   if (coding === undefined) return response;
-  if (others.length > 0 || !DECODERS.has(coding)) {
+  if (others.length > 0 || !isKnownCoding(coding)) {
     response.body.cancel();
     throw new UpstreamFailure("protocol", "The content comes in a coding that was not asked for", true);
   }
@@ -107,6 +117,11 @@ const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ],
 ]);
 
+/** Whether content in a coding can be decoded here. */
+export function isKnownCoding(coding: string): boolean {
+  return DECODERS.has(coding);
+}
+
 interface DecodedOptions {
   readonly coding: string;
   readonly limitBytes: number;
@@ -120,7 +135,7 @@ class DecodedBody implements UpstreamBody, FromCoded {
   readonly #options: DecodedOptions;
   #isBegun = false;
   #isEnded = false;
-  #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | null = null;
+  #reader: ChunkReader | null = null;
   #bytes = 0;
   /** The coded bytes that were read; `null` where they are not kept. */
   #kept: Uint8Array[] | null;
@@ -166,7 +181,7 @@ class DecodedBody implements UpstreamBody, FromCoded {
 
   cancel(): void {
     this.#kept = null;
-    this.#reader?.cancel().catch(() => {});
+    this.#reader?.cancel();
     this.#body.cancel();
   }
 
@@ -202,36 +217,28 @@ class DecodedBody implements UpstreamBody, FromCoded {
     if (this.#reader === null) {
       const first = await this.#body.read();
       if (first === null) return null;
-      this.#reader = this.#decoded(first).getReader();
+      this.#reader = this.#decoded(first);
     }
-    const { done, value } = await this.#reader.read().catch(asFailure);
-    if (done) return null;
-    this.#bytes += value.byteLength;
+    const chunk = await this.#reader.read().catch(asFailure);
+    if (chunk === null) return null;
+    this.#bytes += chunk.byteLength;
     if (this.#bytes > this.#options.limitBytes) {
       this.cancel();
       throw tooLarge(this.#options.limitBytes);
     }
-    return value;
+    return chunk;
   }
 
   /** @param first of the coded bytes */
-  #decoded(first: Uint8Array): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const body = this.#body;
-    const keep = (chunk: Uint8Array) => this.#keep(chunk);
+  #decoded(first: Uint8Array): ChunkReader {
     let ahead: Uint8Array | null = first;
-    const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
-      async pull(controller) {
-        const chunk = ahead ?? await body.read();
-        ahead = null;
-        if (chunk === null) return controller.close();
-        keep(chunk);
-        controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
-      },
-      cancel: () => body.cancel(),
-    }, { highWaterMark: 0 });
-    // The type knows fewer formats than the runtime does.
-    const format = (this.#options.coding === "br" ? "brotli" : "gzip") as CompressionFormat;
-    return source.pipeThrough(new DecompressionStream(format));
+    const coded = async () => {
+      const chunk = ahead ?? await this.#body.read();
+      ahead = null;
+      if (chunk !== null) this.#keep(chunk);
+      return chunk;
+    };
+    return this.#options.coding === "br" ? brotliReader(coded) : new GunzipReader(coded, this.#options.limitBytes);
   }
 
   #keep(chunk: Uint8Array): void {
@@ -240,6 +247,26 @@ class DecodedBody implements UpstreamBody, FromCoded {
     if (this.#keptBytes > MAX_KEPT_BYTES) this.#kept = null;
     else this.#kept.push(chunk);
   }
+}
+
+/** By the runtime's stream, which tells where the end is missing. */
+function brotliReader(coded: () => Promise<Uint8Array | null>): ChunkReader {
+  const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      const chunk = await coded();
+      if (chunk === null) controller.close();
+      else controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
+    },
+  }, { highWaterMark: 0 });
+  // The type knows fewer formats than the runtime does.
+  const reader = source.pipeThrough(new DecompressionStream("brotli" as CompressionFormat)).getReader();
+  return {
+    async read() {
+      const { done, value } = await reader.read();
+      return done ? null : value;
+    },
+    cancel: () => void reader.cancel().catch(() => {}),
+  };
 }
 
 function asFailure(error: unknown): never {

@@ -6,7 +6,7 @@ import { mediaTypeOf } from "../http/media_range.ts";
 import { isGzip, isNeverGzip, isWholeContent } from "../http/whole_content.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { Judgement } from "../upstream_type/upstream_type.ts";
-import { codingsOf, decodedBytes, type FromCoded, gzipOf } from "./decode.ts";
+import { codingsOf, decodedBytes, type FromCoded, gzipOf, isKnownCoding } from "./decode.ts";
 import type { Ask } from "./outgoing.ts";
 
 /** An answer and what it is taken for. */
@@ -33,6 +33,7 @@ export async function withToldCoding(
 ): Promise<UpstreamResponse> {
   const mediaType = mediaTypeOf(fieldValue(response.fields, "content-type"));
   if (!isRead(ask, response) || !exchange.tenant.type.verifies(mediaType) || !isNeverGzip(mediaType)) return response;
+  if (codingsOf(response.fields).length > 0) return response;
   const { body, head } = await beginningOf(response.body);
   const seen = body === response.body ? response : { ...response, body };
   if (!isGzip(head.bytes)) return seen;
@@ -84,7 +85,7 @@ function isWholeUncoded(mediaType: string, fields: Readonly<Fields>, content: Ui
   const [coding, ...others] = codingsOf(fields);
   if (coding === undefined) return isWholeContent(mediaType, content);
   if (content.byteLength === 0) return false;
-  if (others.length > 0 || content.byteLength > MAX_LOOKED_INTO_BYTES) return true;
+  if (others.length > 0 || !isKnownCoding(coding) || content.byteLength > MAX_LOOKED_INTO_BYTES) return true;
   try {
     return isWholeContent(mediaType, decodedBytes(coding, content, 16 * MAX_LOOKED_INTO_BYTES));
   } catch (error) {
@@ -157,6 +158,10 @@ class ResumedBody implements UpstreamBody, FromCoded {
 
   get whole(): Uint8Array<ArrayBuffer> | null {
     return this.#head?.isWhole === true ? this.#head.bytes : null;
+  }
+
+  get trailers(): UpstreamBody["trailers"] {
+    return this.#rest.trailers ?? null;
   }
 
   read(): Promise<Uint8Array | null> {

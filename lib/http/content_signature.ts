@@ -67,11 +67,12 @@ function isImage(head: Uint8Array): boolean {
 
 /** XML that has, as far as can be seen, an `svg` element and no `html` one before it. */
 function isSvg(head: Uint8Array): boolean {
-  const text = textOf(head);
-  if (!text.startsWith("<")) return false;
+  const beginning = textOf(head);
+  if (!beginning.startsWith("<")) return false;
+  const text = beginning.replaceAll(/<!--[^]*?(?:-->|$)/g, "");
   const first = /<(?!\?|!--)(?:!doctype\s+)?([a-z][\w:-]*)/i.exec(text)?.[1]?.toLowerCase();
   // A long comment or licence may come before the first element.
-  return first === undefined ? /^<(\?xml|!--)/i.test(text) : first === "svg" || first.endsWith(":svg");
+  return first === undefined ? /^<(\?xml|!--)/i.test(beginning) : first === "svg" || first.endsWith(":svg");
 }
 
 function isMarkup(head: Uint8Array): boolean {

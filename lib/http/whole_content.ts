@@ -80,6 +80,10 @@ function textEnd(content: Uint8Array, start: number): number {
 
 const CLOSING: ReadonlyMap<number, number> = new Map([[0x7b, 0x7d], [0x5b, 0x5d]]);
 
+/** The beginning of a script that gives a document to a function. */
+const CALL = /^(?:\/\*\*\/\s*)?[A-Za-z_$][\w$.]*\(/;
+const MAX_CALL_BYTES = 128;
+
 function isWholeJson(content: Uint8Array, start: number, end: number): boolean {
   const first = content[start]!;
   const last = content[end - 1]!;
@@ -88,6 +92,8 @@ function isWholeJson(content: Uint8Array, start: number, end: number): boolean {
     return last === closing && (end - start > MAX_WALK_BYTES || closingAt(content, start, end) === end - 1);
   }
   if (first === QUOTE) return end - start <= MAX_WALK_BYTES && stringEnd(content, start, end) === end - 1;
+  // What `callback` makes of a document is not called a script by everybody.
+  if (CALL.test(latin1(content, start, start + MAX_CALL_BYTES))) return /\);?$/.test(latin1(content, end - 2, end));
   // Numbers and literals are short; what is longer is none.
   if (end - start > 64) return false;
   return /^(?:true|false|null|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)$/.test(latin1(content, start, end));
@@ -120,9 +126,11 @@ function stringEnd(content: Uint8Array, start: number, end: number): number {
 /** By what the bytes are: names and types of pictures are often mixed up. Of formats that are not known, nothing is said. */
 function isWholePicture(content: Uint8Array, start: number, end: number): boolean {
   const head = latin1(content, 0, 16);
-  if (head.startsWith("\xff\xd8\xff")) return isWholeJpeg(content);
-  if (head.startsWith("\x89PNG\r\n\x1a\n")) return isWholePng(content);
-  if (head.startsWith("GIF8")) return lastByte(content) === 0x3b;
+  // What its own end stands behind is whole, whatever an unusual encoder has put before that.
+  const tail = unpaddedEnd(content);
+  if (head.startsWith("\xff\xd8\xff")) return tail.endsWith("\xff\xd9") || isWholeJpeg(content);
+  if (head.startsWith("\x89PNG\r\n\x1a\n")) return tail.startsWith("\0\0\0\0IEND") || isWholePng(content);
+  if (head.startsWith("GIF8")) return tail.endsWith(";") || isWholeGif(content);
   if (head.startsWith("RIFF")) return content.length >= 12 && content.length >= 8 + uint32LittleEndian(content, 4);
   if (head.slice(4, 8) === "ftyp") return isWholeBoxes(content);
   if (content[start] === LESS) return isWholeSvg(latin1(content, start, end));
@@ -156,11 +164,28 @@ function isWholePng(content: Uint8Array): boolean {
   return false;
 }
 
-/** AVIF and HEIF: boxes that tell their length, each within the file (ISO/IEC 14496-12 §4.2). */
+/** Block by block to the trailer (GIF89a §15 to §27). */
+function isWholeGif(content: Uint8Array): boolean {
+  const tableBytes = (packed: number) => (packed & 0x80) === 0 ? 0 : 3 << ((packed & 7) + 1);
+  let at = 13 + tableBytes(content[10]!);
+  while (at < content.length) {
+    const block = content[at]!;
+    if (block === 0x3b) return true;
+    if (block === 0x21) at += 2;
+    else if (block === 0x2c) at += 11 + tableBytes(content[at + 9]!);
+    else return false;
+    for (; content[at]! > 0; at += content[at]! + 1);
+    at++;
+  }
+  return false;
+}
+
+/** AVIF and HEIF: boxes that tell their length, each within the file (ISO/IEC 14496-12 §4.2). What is behind them is no box. */
 function isWholeBoxes(content: Uint8Array): boolean {
   const view = viewOf(content);
   let hasData = false;
   for (let at = 0; at < content.length;) {
+    if (hasData && !/^[ -~]{4}/.test(latin1(content, at + 4, at + 8))) return true;
     if (at + 8 > content.length) return false;
     hasData ||= latin1(content, at + 4, at + 8) === "mdat";
     const size = view.readUInt32BE(at);
@@ -172,13 +197,13 @@ function isWholeBoxes(content: Uint8Array): boolean {
   return hasData;
 }
 
-/** The last tag closes the `svg` element; comments may come behind it. */
+/** The last tag closes the `svg` element; comments and processing instructions may come behind it. */
 function isWholeSvg(text: string): boolean {
   let end = text.length;
-  while (text.endsWith("-->", end)) {
-    const comment = text.lastIndexOf("<!--", end);
-    if (comment < 0) return false;
-    end = comment;
+  while (text.endsWith("-->", end) || text.endsWith("?>", end)) {
+    const before = text.lastIndexOf(text.endsWith("?>", end) ? "<?" : "<!--", end);
+    if (before < 0) return false;
+    end = before;
     while (end > 0 && isSpace(text.charCodeAt(end - 1))) end--;
   }
   if (text[end - 1] !== ">") return false;
@@ -186,11 +211,11 @@ function isWholeSvg(text: string): boolean {
   return /^<\/(?:[\w.-]+:)?svg\s*>$/i.test(tag) || /^<(?:[\w.-]+:)?svg\b[^]*\/>$/i.test(tag);
 }
 
-/** Encoders pad with zeros. */
-function lastByte(content: Uint8Array): number | undefined {
+/** The last twelve bytes before the zeros that encoders pad with. */
+function unpaddedEnd(content: Uint8Array): string {
   let end = content.length;
   while (end > 0 && content[end - 1] === 0) end--;
-  return content[end - 1];
+  return latin1(content, Math.max(0, end - 12), end);
 }
 
 function uint32LittleEndian(content: Uint8Array, at: number): number {

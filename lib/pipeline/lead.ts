@@ -6,7 +6,7 @@ import type { StoredResponse } from "../cache/stored_response.ts";
 import { clientFields } from "../deliver/client_fields.ts";
 import { sentCacheControl } from "../deliver/sent_cache_control.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
-import { codingsOf, decodedResponse } from "../forward/decode.ts";
+import { codingsOf, decodedLimitBytes, decodedResponse } from "../forward/decode.ts";
 import { askUpstreams } from "../forward/forward.ts";
 import { refuseOutage } from "../forward/offline.ts";
 import type { Ask } from "../forward/outgoing.ts";
@@ -110,7 +110,7 @@ function settleAnswer(exchange: Exchange, task: Lead, answer: UpstreamAnswer): A
     return standIn;
   }
   const response = exchange.tenant.type.acceptEncoding === "gzip"
-    ? decodedResponse(answer.response, exchange.services.settings.maxEntryBytes)
+    ? decodedResponse(answer.response, decodedLimitBytes(exchange.services.settings.maxEntryBytes))
     : answer.response;
   const decoded = response === answer.response ? answer : answer.with(response);
   const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };

@@ -1,5 +1,6 @@
 import { Fill } from "../cache/fill.ts";
 import type { Flight } from "../cache/flight.ts";
+import { isEndless } from "../cache/storable.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { fieldsAhead, keepGzip } from "../deliver/choose_coding.ts";
 import { awaitsForm } from "../deliver/choose_picture.ts";
@@ -14,11 +15,11 @@ import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { gather, type Gathered, inTurn, ReservedCopy, resumed, wholeBody } from "../request/gathered_body.ts";
+import { gather, type Gathered, inTurn, ReservedCopy, resumed } from "../request/gathered_body.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
 import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
-import { wholeDocument } from "./whole_document.ts";
+import { unkept, wholeDocument } from "./whole_document.ts";
 
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
 const WHOLE_BYTES = 262_144;
@@ -43,16 +44,14 @@ export async function takeIn(exchange: Exchange, storing: Storing): Promise<Answ
   const { response } = storing.answer;
   const { lengthBytes } = response.body;
   const mediaType = mediaTypeOf(fieldValue(response.fields, "content-type"));
-  if (lengthBytes === null && ENDLESS.test(mediaType)) return unstored(exchange, storing, "endless");
+  // A rule may name such a type, and still cannot store what has no end.
+  if (lengthBytes === null && isEndless(response.fields)) return unstored(exchange, storing, "endless");
   if (isTakenWhole(exchange, response, mediaType)) return await storeWhole(exchange, storing);
   if (lengthBytes === null) return storeBeside(exchange, storing);
   if (lengthBytes > settings.maxEntryBytes) return unstored(exchange, storing, "too-large");
   if (!budget.reserve(lengthBytes)) return unstored(exchange, storing, "fill-memory-full");
   return storeAlong(exchange, storing, lengthBytes);
 }
-
-/** Types of messages without end. */
-const ENDLESS = /^(?:text\/event-stream|multipart\/x-mixed-replace|application\/grpc(?:[-+].*)?)$/;
 
 function isTakenWhole(exchange: Exchange, response: UpstreamResponse, mediaType: string): boolean {
   const { body: { lengthBytes, whole }, fields } = response;
@@ -107,7 +106,7 @@ async function storeWhole(exchange: Exchange, storing: Storing): Promise<Answer 
   }
   const { status } = answer.response;
   if (status >= 200 && status < 300 && exchange.tenant.type.saysFailure?.(whole) === true) {
-    return unstored(exchange, { ...storing, answer: answer.with(unkeepable(answer.response, whole)) }, "says-failure");
+    return passFailure(exchange, storing, whole);
   }
   answer.release();
   const stored = keep(exchange, storedHead(exchange, storing, whole.byteLength), whole);
@@ -134,9 +133,10 @@ async function gatherWhole(exchange: Exchange, { flight, answer }: Storing): Pro
   const isReserved = lengthBytes !== null && lengthBytes > WHOLE_BYTES && lengthBytes <= settings.maxEntryBytes;
   if (isReserved && !admit(lengthBytes)) return { whole: null, chunks: [], reason: "fill-memory-full" };
   const untilMs = clock.now() + settings.fillTimeoutMs;
-  const isOver = () => clock.now() > untilMs || (exchange.hasLeft && !exchange.fillsToTheEnd && !flight.isFollowed);
+  const isWanted = () => exchange.fillsToTheEnd || flight.isFollowed || !exchange.hasLeft;
+  const stops = () => clock.now() > untilMs ? "too-slow" : isWanted() ? null : "client-left";
   try {
-    return await gather(body, { limitBytes: settings.maxEntryBytes, admit, isOver });
+    return await gather(body, { limitBytes: settings.maxEntryBytes, admit, stops });
   } catch (error) {
     answer.release(asFailure(error));
     throw error;
@@ -145,10 +145,17 @@ async function gatherWhole(exchange: Exchange, { flight, answer }: Storing): Pro
   }
 }
 
-/** An answer whose good status is wrong: no cache on the way is to keep it either. */
-function unkeepable(response: UpstreamResponse, whole: Uint8Array<ArrayBuffer>): UpstreamResponse {
-  const fields: Fields = response.fields.filter(([name]) => name !== "cache-control" && name !== "expires");
-  return { ...response, fields: [...fields, ["cache-control", "no-store"]], body: wholeBody(whole) };
+/** An answer whose good status is wrong goes to everyone who waits for it, and no cache on the way is to keep it either. */
+function passFailure(exchange: Exchange, { flight, answer, fwd }: Storing, whole: Uint8Array<ArrayBuffer>): Answer {
+  const note = forwardNote(exchange, { fwd, detail: "says-failure" });
+  const fields: Fields = answer.response.fields.filter(([name]) => name !== "cache-control" && name !== "expires");
+  fields.push(["cache-control", "no-store"]);
+  const sent = streamAnswer(exchange, answer.with({ ...answer.response, fields }), { note, askedMethod: "GET" });
+  sent.onEnd();
+  const response = unkept(flight.key, sent, whole);
+  landWhole(flight, response);
+  exchange.services.collapse.finish(flight, null);
+  return { kind: "stored", note, response, isNew: true };
 }
 
 /** A large body of known length: stored as it comes in, while this client and all who join read along. */

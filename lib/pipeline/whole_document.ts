@@ -27,9 +27,9 @@ async function gatherDocument(exchange: Exchange, answer: StreamingAnswer): Prom
   };
   if (!admit(body.lengthBytes ?? 0)) return answer;
   const untilMs = clock.now() + settings.fillTimeoutMs;
-  const isOver = () => exchange.hasLeft || clock.now() > untilMs;
+  const stops = () => exchange.hasLeft ? "client-left" : clock.now() > untilMs ? "too-slow" : null;
   try {
-    const gathered = await gather(body, { limitBytes: MAX_DOCUMENT_BYTES, admit, isOver });
+    const gathered = await gather(body, { limitBytes: MAX_DOCUMENT_BYTES, admit, stops });
     if (gathered.whole === null) return { ...answer, body: resumed(gathered.chunks, body) };
     answer.onEnd();
     return { kind: "stored", note, response: unkept(exchange.key, answer, gathered.whole) };
@@ -41,8 +41,8 @@ async function gatherDocument(exchange: Exchange, answer: StreamingAnswer): Prom
   }
 }
 
-/** A whole answer in the form of a stored response, for this request alone. */
-function unkept(key: string, answer: StreamingAnswer, body: Uint8Array<ArrayBuffer>): StoredResponse {
+/** A whole answer in the form of a stored response, for those alone who wait for it. */
+export function unkept(key: string, answer: StreamingAnswer, body: Uint8Array<ArrayBuffer>): StoredResponse {
   return storedResponse({
     key,
     status: answer.status,

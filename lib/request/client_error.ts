@@ -62,7 +62,7 @@ export function gatewayError(failure: UpstreamFailure): GatewayError {
   if (failure.kind === "too_large") {
     return new GatewayError("upstream_invalid_response", "The upstream's answer is larger than the gateway takes", {
       ...options,
-      hint: "Its content decodes to more than cache.max_entry",
+      hint: "Its content decodes to more than cache.max_entry, and to more than 16 MiB",
       retryAfterSeconds: null,
     });
   }

@@ -7,12 +7,12 @@ export interface GatherLimits {
   readonly limitBytes: number;
   /** Takes note of bytes before they are held; `false` where there is no room for them. Asked only where no length is stated. */
   readonly admit: (bytes: number) => boolean;
-  /** Asked with each chunk: whether it has taken too long, or nobody waits for it any more. Never, by default. */
-  readonly isOver?: () => boolean;
+  /** Asked with each chunk: why to read no further; `null` to go on. */
+  readonly stops?: () => string | null;
 }
 
 /** Collects a body that may turn out too large: then what was read is given back and the rest stays in the body. */
-export async function gather(body: UpstreamBody, { limitBytes, admit, isOver }: GatherLimits): Promise<Gathered> {
+export async function gather(body: UpstreamBody, { limitBytes, admit, stops }: GatherLimits): Promise<Gathered> {
   if (body.whole != null && body.whole.byteLength <= limitBytes) return { whole: body.whole };
   if (body.lengthBytes !== null && body.lengthBytes <= limitBytes) return { whole: await body.readAll(limitBytes) };
   const chunks: Uint8Array[] = [];
@@ -23,7 +23,8 @@ export async function gather(body: UpstreamBody, { limitBytes, admit, isOver }: 
     bytes += chunk.byteLength;
     if (bytes > limitBytes) return { whole: null, chunks, reason: "too-large" };
     if (!admit(chunk.byteLength)) return { whole: null, chunks, reason: "fill-memory-full" };
-    if (isOver?.() === true) return { whole: null, chunks, reason: "too-slow" };
+    const reason = stops?.() ?? null;
+    if (reason !== null) return { whole: null, chunks, reason };
   }
 }
 

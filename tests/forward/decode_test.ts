@@ -229,3 +229,33 @@ Deno.test("decodedResponse() refuses a page that calls itself JSON, small or chu
     assert.deepEqual(await readAll(good.body), small);
   }
 });
+
+Deno.test("decodedResponse() decodes gzip of several members, padded or not, in one piece and in chunks", async () => {
+  const members = Uint8Array.from([...gzipSync(large.subarray(0, 90_000)), ...gzipSync(large.subarray(90_000))]);
+  for (const padding of [0, 16]) {
+    for (const chunked of [true, false]) {
+      const { response } = responseOf(Uint8Array.from([...members, ...new Uint8Array(padding)]), { chunked });
+      assert.deepEqual(await readAll(decodedResponse(response, LIMIT_BYTES).body), large);
+    }
+  }
+  const { response } = responseOf(members.subarray(0, -9), { chunked: true });
+  await assert.rejects(readAll(decodedResponse(response, LIMIT_BYTES).body), { kind: "protocol" });
+});
+
+Deno.test("decodedResponse() decodes what comes byte by byte, and may be given up at any time", async () => {
+  const coded = gzipSync(small);
+  let at = 0;
+  const fields: Fields = [["content-encoding", "gzip"]];
+  const body: UpstreamBody = {
+    lengthBytes: null,
+    read: () => Promise.resolve(at < coded.length ? coded.slice(at, ++at) : null),
+    readAll: () => Promise.reject(new Error("not asked for")),
+    cancel: () => {},
+  };
+  const { body: decoded } = decodedResponse({ status: 200, fields, body, receivedAtMs: 0 }, LIMIT_BYTES);
+  assert.deepEqual(await readAll(decoded), small);
+  const given = decodedResponse(responseOf(gzipSync(large), { chunked: true }).response, LIMIT_BYTES).body;
+  assert.ok(await given.read() !== null);
+  given.cancel();
+  given.cancel();
+});

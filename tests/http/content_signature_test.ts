@@ -59,3 +59,11 @@ Deno.test("belies() says nothing of what is empty or of another type", () => {
   assert.equal(belies("text/html", bytes("<html>")), false);
   assert.deepEqual(["image/jpeg", "application/json", "text/html", ""].map(hasSignature), [true, true, false, false]);
 });
+
+Deno.test("belies() looks for the first element of an SVG behind comments, whatever they hold", () => {
+  const svg = '<svg xmlns="http://www.w3.org/2000/svg"></svg>';
+  for (const before of ["<!-- by <http://example.org/> -->", "<?xml version='1.0'?>\n<!-- a <b> -->\n<!-- <c> -->"]) {
+    assert.equal(belies("image/svg+xml", new TextEncoder().encode(before + svg)), false, before);
+    assert.equal(belies("image/svg+xml", new TextEncoder().encode(`${before}<html></html>`)), true, before);
+  }
+});

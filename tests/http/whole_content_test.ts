@@ -86,14 +86,49 @@ Deno.test("isWholeContent() takes pictures of every format under every picture t
 
 Deno.test("isWholeContent() minds no bytes behind the end of a picture, and no thumbnail before it", async () => {
   for (const [format, picture] of await pictures()) {
-    if (!/jpeg|png|webp/.test(format)) continue;
-    assert.equal(isWholeContent("image/jpeg", Uint8Array.of(...picture, 0, 0, 10)), true, format);
+    // Of an SVG there is nothing behind the end but white space, comments and instructions.
+    if (format.endsWith("svg")) continue;
+    for (const more of [[10], [0, 0, 10], [13, 10, 26], [1, 2, 3, 4, 5, 6, 7, 8, 9, 200, 3, 255, 0]]) {
+      assert.equal(isWholeContent("image/jpeg", Uint8Array.of(...picture, ...more)), true, `${format} and ${more}`);
+    }
   }
   const [, jpeg] = (await pictures())[0]!;
   const thumbnail = [0xff, 0xe1, 0, 10, 0xff, 0xd8, 0xff, 0xd9, 0xff, 0xff, 0xd9, 0xff];
   const withThumbnail = Uint8Array.of(...jpeg.subarray(0, 2), ...thumbnail, ...jpeg.subarray(2));
   assert.equal(isWholeContent("image/jpeg", withThumbnail), true);
   assert.equal(isWholeContent("image/jpeg", withThumbnail.subarray(0, -2)), false);
+});
+
+Deno.test("isWholeContent() takes a picture that ends with its own end for whole, whatever is before that", () => {
+  const noise = String.fromCharCode(...Array.from({ length: 600 }, (_, at) => at * 7 % 251));
+  const rows: readonly (readonly [head: string, end: string])[] = [
+    ["\xff\xd8\xff\xe0", "\xff\xd9"],
+    ["\xff\xd8\xff", "\xff\xd9\0\0\0"],
+    ["\x89PNG\r\n\x1a\n", "\0\0\0\0IEND\xae\x42\x60\x82"],
+    ["GIF89a", ";"],
+    ["GIF87a", ";\0\0"],
+  ];
+  for (const [head, end] of rows) {
+    assert.equal(isWholeContent("image/jpeg", bytes(head + noise + end)), true, head);
+    assert.equal(isWholeContent("image/jpeg", bytes(head + noise)), false, head);
+  }
+});
+
+Deno.test("isWholeContent() minds nothing behind the end of an SVG that is none of it", () => {
+  const svg = '<svg xmlns="http://www.w3.org/2000/svg"><g></g></svg>';
+  for (const more of ["<?xpacket end='w'?>", "\n<!-- a --><?b c?>\n", "<?b c?><!-- > -->"]) {
+    assert.equal(isWholeContent("image/svg+xml", bytes(svg + more)), true, more);
+    assert.equal(isWholeContent("image/svg+xml", bytes(svg.slice(0, -6) + more)), false, more);
+  }
+});
+
+Deno.test("isWholeContent() takes the script that a callback makes of a document for one, under the document's type", () => {
+  for (const text of ['cb({"id":1})', '/**/ jQuery1.cb_2({"id":1});', "$([])\n", "a.b.c(5);"]) {
+    assert.equal(isWholeContent("application/json", bytes(text)), true, text);
+  }
+  for (const text of ['cb({"id":1}', "cb(", "Forbidden", "Forbidden (by policy)", "function() {", "(1)"]) {
+    assert.equal(isWholeContent("application/json", bytes(text)), false, text);
+  }
 });
 
 Deno.test("isWholeContent() does not read beyond what it was given, whatever lengths a picture tells", () => {

@@ -199,3 +199,37 @@ Deno.test("a document that is read whole and does not end is passed on after fil
     await untilGone("document", origin, more);
   }, { pool: { type: "tmdb-api", key_mode: "pass" } });
 });
+
+for (const background_fill of [true, false]) {
+  Deno.test(`who has read a range of a body holds it no more (background_fill: ${background_fill})`, () => {
+    const { handler, more } = trickling(undefined, "content-length: 900000");
+    return withOrigin(handler, async (gateway, origin) => {
+      const reader = await begun(gateway, "/a");
+      const part = await gateway.ask("/a", { headers: { range: "bytes=0-99" } });
+      assert.deepEqual([part.status, part.text.length, origin.heads.length], [206, 100, 1]);
+      await reader.cancel();
+      if (background_fill) gateway.clock.advance(3 * MINUTE_MS);
+      await untilGone("range", origin, more);
+      await gateway.idle();
+    }, { cache: { background_fill }, listeners: [{ name: "l", pool: "p", cache: { range: "fetch-full" } }] });
+  });
+}
+
+Deno.test("a client that leaves while a document comes in does not keep the next ones from storing it", () => {
+  const { handler, exchanges, more } = trickling("content-type: application/json");
+  return withOrigin(handler, async (gateway, origin) => {
+    const client = new AbortController();
+    const asked = fetch(`${await gateway.serve()}/3/movie/550`, { signal: client.signal }).catch(() => null);
+    await eventually("its beginning is held", () => gateway.gateway.services.budget.usedBytes > 0);
+    client.abort();
+    await asked;
+    await untilGone("document", origin, more);
+    const next = gateway.ask("/3/movie/550");
+    await eventually("it is asked for once more", () => exchanges.length === 2);
+    await exchanges[1]!.write("0\r\n\r\n");
+    assert.match((await next).cacheStatus, /stored/);
+  }, {
+    pool: { type: "tmdb-api", key_mode: "pass", content_types: { allow: ["application/json"], verify: [] } },
+    cache: { background_fill: false },
+  });
+});

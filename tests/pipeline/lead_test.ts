@@ -57,11 +57,11 @@ Deno.test("lead() stores the decoded form of what it asked for in gzip, and weak
     assert.equal(origin.heads.length, 1);
   }, { pool: { type: "tmdb-api" } }));
 
-Deno.test("lead() answers 502 for content that decodes to more than max_entry, and holds on to nothing", () =>
+Deno.test("lead() answers 502 for content that decodes to more than max_entry and any document, and holds on to nothing", () =>
   withOrigin((exchange) =>
     exchange.reply({
       fields: [["content-type", "application/json"], ["content-encoding", "gzip"]],
-      body: gzipSync(new Uint8Array(4 << 20)),
+      body: gzipSync(new Uint8Array(17 << 20)),
     }), async (gateway) => {
     const answer = await gateway.ask("/3/movie/603");
     assert.equal(answer.status, 502);

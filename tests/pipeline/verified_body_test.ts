@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { brotliCompressSync, deflateSync, gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { connect } from "node:net";
 import type { Fields } from "../../lib/http/fields.ts";
+import { ByteInbox } from "../origins/byte_inbox.ts";
 import type { ScriptedHandler, ScriptedReply } from "../origins/scripted_origin.ts";
 import { eventually, inParts, plainParts, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
 
@@ -97,6 +99,29 @@ Deno.test("withToldCoding() leaves gzip alone that may be meant, and decodes it 
     for (let round = 0; round < 2; round++) assert.equal(await (await send("/application/json")).text(), DOCUMENT);
     assert.deepEqual(await read(await send("/text/plain")), [...bytesOf(DOCUMENT)]);
   }, { pool: { content_types: { verify: ["*/*"] } } });
+});
+
+Deno.test("withToldCoding() leaves codings alone that a general upstream tells of, known or not", async (t) => {
+  const parts = { pool: { content_types: { verify: ["*/*"] } } };
+  for (const coding of ["gzip", "x-gzip", "br", "zstd", "deflate", "aws-chunked", "gzip, aes128gcm"]) {
+    const code = CODERS[coding.replace("x-", "") as keyof typeof CODERS] ??
+      ((content: Uint8Array) => gzipSync(content));
+    const coded = new Uint8Array(code(bytesOf(DOCUMENT)));
+    const fields: Fields = [["content-encoding", coding], ["etag", '"coded"'], ["vary", "accept-encoding"]];
+    for (const handler of [says(coded, fields), chunked(coded, fields)]) {
+      await t.step(coding, () =>
+        withOrigin(handler, async ({ send }, origin) => {
+          for (let round = 0; round < 2; round++) {
+            const { status, headers, body } = await send("/a", {
+              headers: { "accept-encoding": "gzip, br, zstd, deflate" },
+            });
+            assert.deepEqual([status, headers.get("content-encoding"), headers.get("etag")], [200, coding, '"coded"']);
+            assert.deepEqual(new Uint8Array(await new Response(body).arrayBuffer()), coded);
+          }
+          assert.equal(origin.heads.length, 1);
+        }, parts));
+    }
+  }
 });
 
 /** What is not what it says, with status 200. */
@@ -237,6 +262,27 @@ Deno.test("saysFailure() passes an error with a good status on, and nobody keeps
   }
 });
 
+Deno.test("saysFailure() passes one error on to all who wait for it, and no cache behind is to keep it", () => {
+  const { promise, resolve: goOn } = Promise.withResolvers<void>();
+  const failing: ScriptedHandler = async (exchange) => {
+    await promise;
+    await exchange.reply({ fields: [...JSON_TYPE, ["expires", "Thu, 01 Jan 2037 00:00:00 GMT"]], body: FAILURES[0]! });
+  };
+  return withOrigin(inParts(failing, says(DOCUMENT)), async (gateway, origin) => {
+    const asked = Array.from(
+      { length: 8 },
+      (_, at) => gateway.ask(TARGET, { headers: { "accept-encoding": at % 2 === 0 ? "gzip" : "br" } }),
+    );
+    goOn();
+    for (const { status, text, headers } of await Promise.all(asked)) {
+      assert.deepEqual([status, text, headers.get("cache-control")], [200, FAILURES[0], "no-store"]);
+      assert.equal(headers.get("expires"), null);
+    }
+    assert.equal(origin.heads.length, 1);
+    assert.equal((await gateway.ask(TARGET)).text, DOCUMENT);
+  }, tmdb);
+});
+
 Deno.test("saysFailure() keeps what only looks like one: 404 with code 34, a success, a title, and anything on custom", async () => {
   const rows: readonly (readonly [body: string, status: number])[] = [
     ['{"success":false,"status_code":34,"status_message":"The resource you requested could not be found."}', 404],
@@ -274,3 +320,46 @@ Deno.test("a large picture that is cut short reaches nobody as a whole, and is n
     assert.equal(origin.heads.length, 2);
   }, { pool: { type: "tmdb-image" } });
 });
+
+Deno.test("a document in gzip that is larger than what is stored is passed on, as one without a coding is", async () => {
+  const pools = [tmdb, { pool: { type: "tmdb-api", api_keys: ["0123456789abcdef0123456789abcdef"] } }];
+  for (const parts of pools) {
+    for (
+      const handler of [
+        says(DOCUMENT),
+        says(gzipSync(DOCUMENT), [["content-encoding", "gzip"]]),
+        says(gzipSync(DOCUMENT)),
+      ]
+    ) {
+      await withOrigin(handler, async ({ ask }) => {
+        const { status, text, cacheStatus } = await ask(TARGET);
+        assert.deepEqual([status, text], [200, DOCUMENT]);
+        assert.match(cacheStatus, /detail=too-large/);
+      }, { ...parts, cache: { max_entry: "100B" } });
+    }
+  }
+});
+
+Deno.test("content in several codings on top of each other is a failed try, and the next upstream is asked", () =>
+  withOrigins(
+    [says(DOCUMENT, [["content-encoding", "gzip, x-gzip"]]), says(DOCUMENT)],
+    (bad, good) =>
+      withGateway(plainParts([bad!.url, good!.url], tmdb), async ({ ask }) => {
+        for (let at = 0; at < 2; at++) assert.equal((await ask(`${TARGET}?at=${at}`)).text, DOCUMENT);
+        assert.ok(bad!.heads.length > 0);
+      }),
+  ));
+
+Deno.test("content that is looked at keeps its trailers", () =>
+  withOrigin(async (exchange) => {
+    await exchange.write("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n");
+    await exchange.write("2\r\n{}\r\n0\r\nx-sum: 5\r\n\r\n");
+  }, async (gateway) => {
+    const { hostname, port } = new URL(await gateway.serve());
+    const socket = connect({ host: hostname, port: Number(port) });
+    const inbox = new ByteInbox(socket);
+    socket.write("GET /a HTTP/1.1\r\nhost: gateway.test\r\nte: trailers\r\nconnection: te\r\n\r\n");
+    await inbox.takeThrough("\r\n\r\n");
+    assert.match(await inbox.takeThrough("\r\n\r\n"), /^2\r\n\{\}\r\n0\r\nx-sum: 5\r\n/i);
+    socket.destroy();
+  }, verifying));

@@ -48,10 +48,14 @@ Deno.test("gather() stops where there is no room, and says so", async () => {
   assert.deepEqual(gathered, { whole: null, chunks: [bytes(1, 2), bytes(3, 4)], reason: "fill-memory-full" });
 });
 
-Deno.test("gather() stops when its time is over, and gives back what it read", async () => {
+Deno.test("gather() stops where it is told to, says why, and gives back what it read", async () => {
   let reads = 0;
   const body = bodyOf([bytes(1), bytes(2), bytes(3)]);
-  const gathered = await gather(body, { limitBytes: 100, admit: () => true, isOver: () => ++reads === 2 });
+  const gathered = await gather(body, {
+    limitBytes: 100,
+    admit: () => true,
+    stops: () => ++reads === 2 ? "too-slow" : null,
+  });
   assert.deepEqual(gathered, { whole: null, chunks: [bytes(1), bytes(2)], reason: "too-slow" });
   assert.deepEqual(await body.read(), bytes(3));
 });
