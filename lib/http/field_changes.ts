@@ -41,12 +41,21 @@ export class ChangedRequestFields implements FieldList {
   }
 
   header(name: string): string | null {
+    if (name === "connection") return this.#connection();
     const isChanged = this.#changes.some((change) => isMeant(change, name, isRefused));
     return isChanged ? fieldValue(this.list() as Fields, name) : this.#source.header(name);
   }
 
   list(): Readonly<Fields> {
     return this.#list ??= changedFields(this.#source.list(), this.#changes, isRefused);
+  }
+
+  /** Without the names that rules write: those fields are not of the client's connection, and it cannot have them left out. */
+  #connection(): string | null {
+    const given = this.#source.header("connection");
+    const isWritten = (option: string) =>
+      this.#changes.some(({ kind, name }) => kind !== "remove" && name === option.trim().toLowerCase());
+    return given === null ? null : given.split(",").filter((option) => !isWritten(option)).join(",");
   }
 }
 

@@ -45,14 +45,15 @@ function parametersOf(query: string): ReadonlyMap<string, readonly string[]> {
   return parameters;
 }
 
-/** A name or value of a query as a server reads it; broken escapes stay. */
+/** A name or value of a query as a server reads it: broken escapes stay, and what is no UTF-8 is replaced, whatever stands beside it. */
 export function decodedParameter(text: string): string {
   if (!text.includes("%") && !text.includes("+")) return text;
   const spaced = text.replaceAll("+", " ");
   try {
     return decodeURIComponent(spaced);
   } catch {
-    return spaced;
+    const bytes = spaced.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+    return new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
   }
 }
 
