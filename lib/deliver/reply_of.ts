@@ -114,7 +114,7 @@ function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
     exchange.finish({ status, bytes: whole.byteLength, cache: note.result, cacheStatus: note.status });
     return { ...sent, lengthBytes: whole.byteLength, body: whole, onEnd: null };
   }
-  const source = new StreamSource(answer);
+  const source = new StreamSource(answer, exchange.ruling?.response?.fields ?? []);
   return { ...sent, lengthBytes: body.lengthBytes, body: source, onEnd: finisher(exchange, status, note) };
 }
 

@@ -1,5 +1,5 @@
 import { type Fields, fieldValue } from "./fields.ts";
-import { requestFieldRefusal } from "../field_rights.ts";
+import { requestFieldRefusal, responseFieldRefusal } from "../field_rights.ts";
 import type { FieldList } from "./request_fields.ts";
 
 /** One change; names are in lower case. */
@@ -67,4 +67,16 @@ export function namesSet(changes: readonly FieldChange[]): ReadonlySet<string> {
 /** A removal with `*` means no field that frames the message or that the gateway decides by. */
 function isRefused(name: string): boolean {
   return requestFieldRefusal("remove", name) !== null;
+}
+
+/** A removal with `*` means no field that frames the message, or that tells caches whose response it is. */
+export function isResponseFieldSpared(name: string): boolean {
+  return responseFieldRefusal("remove", name) !== null;
+}
+
+/** Fields that come beside a response's own (RFC 9110 §6.5, §15.2), without what changes of these take away or replace. */
+export function besideChanged(fields: Readonly<Fields>, changes: readonly FieldChange[]): Fields {
+  return fields.filter(([name]) =>
+    !changes.some((change) => change.kind !== "add" && isMeant(change, name, isResponseFieldSpared))
+  );
 }

@@ -23,6 +23,12 @@ export class Facts {
     return this.#client ??= this.request.client;
   }
 
+  /** The value of a field; `null` where the request does not have it. */
+  field(name: string): string | null {
+    if (name !== "host") return this.request.header(name);
+    return this.request.authority === "" ? null : this.request.authority;
+  }
+
   /** The values of a parameter, decoded; none where the query does not have it. */
   parameter(name: string): readonly string[] {
     if (this.request.query === "") return NONE;
@@ -103,14 +109,20 @@ export class Condition {
   }
 
   /** Whether its conditions on fields hold. */
-  isFieldMet({ request }: Facts): boolean {
-    for (const test of this.#fields) if (!isFieldMet(test, request)) return false;
+  isFieldMet(facts: Facts): boolean {
+    for (const test of this.#fields) if (!isFieldMet(test, facts)) return false;
     return true;
   }
 
   /** The same of the field that it needs alone. */
-  isNeededFieldMet({ request }: Facts): boolean {
-    return isFieldMet(this.#needed!, request);
+  isNeededFieldMet(facts: Facts): boolean {
+    return isFieldMet(this.#needed!, facts);
+  }
+
+  /** Names of the fields that it asks for, where it is for the request's method and path, whoever sends it. */
+  fieldsAsked({ request, path }: Facts): readonly string[] {
+    if (this.#fields.length === 0 || !this.isForMethod(request.method)) return NONE;
+    return this.path === null || this.path.test(path) ? this.#fields.map(({ name }) => name) : NONE;
   }
 
   /** Whether its conditions on the query hold. */
@@ -131,7 +143,7 @@ export class Condition {
     if (!this.isForMethod(request.method)) return `method is not ${methods.join(", ")}`;
     if (scheme !== null && scheme !== request.publicScheme) return `scheme is not ${scheme}`;
     if (this.path !== null && !this.path.test(facts.path)) return `path does not match ${path}`;
-    const field = this.#fields.findIndex((test) => !isFieldMet(test, request));
+    const field = this.#fields.findIndex((test) => !isFieldMet(test, facts));
     if (field >= 0) return `header ${fields[field]![0]} does not match`;
     const parameter = this.#query.findIndex((test) => !isParameterMet(test, facts));
     if (parameter >= 0) return `query ${query[parameter]![0]} does not match`;
@@ -153,8 +165,8 @@ function valueTest(name: string, value: string): ValueTest {
   return { name, isNegated, glob: textGlob(isNegated ? value.slice(1) : value) };
 }
 
-function isFieldMet({ name, isNegated, glob }: ValueTest, request: RuledRequest): boolean {
-  const value = request.header(name);
+function isFieldMet({ name, isNegated, glob }: ValueTest, facts: Facts): boolean {
+  const value = facts.field(name);
   return (value !== null && glob.test(value.toLowerCase())) !== isNegated;
 }
 

@@ -131,3 +131,117 @@ Deno.test("what a page may read is decided by the origin that its browser names,
       { when: { path: "/b" }, request: { set: { origin: "https://page.example" } } },
     ], { cors: { origins: ["https://page.example"] } }),
   ));
+
+const TOKEN = "5f3c9a1e7b2d4068aa51c0de93b7f642";
+
+Deno.test("what leads back to a listener leads each client by its own name and token, from the cache too", () =>
+  withOrigin(
+    (exchange) => exchange.reply({ status: 301, fields: [FRESH, ["location", "http://films.lan/login"]] }),
+    async (gateway) => {
+      const ask = await rawly(gateway);
+      const other = TOKEN.toUpperCase();
+      const led = async (host: string, token: string) =>
+        (await ask(`GET /~${token}/pre/x HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)).field("location");
+      for (let turn = 0; turn < 2; turn++) {
+        assert.equal(await led("evil.example", TOKEN), "http://films.lan/login");
+        assert.equal(await led("films.lan", TOKEN), `http://films.lan/~${TOKEN}/pre/login`);
+        assert.equal(await led("films.lan", other), `http://films.lan/~${other}/pre/login`);
+      }
+      assert.deepEqual(gateway.results(), { hit_memory: 4, miss: 2 });
+    },
+    {
+      pool: { forwarded: "off" },
+      ...listener([], {
+        prefix: "/pre",
+        strip_prefix: true,
+        auth: { tokens: { one: TOKEN, two: TOKEN.toUpperCase() } },
+      }),
+    },
+  ));
+
+Deno.test("an unsafe request ends what rules have stored for its target under another path", () =>
+  withOrigin(
+    echo,
+    async (gateway) => {
+      const states = async (method: string) => {
+        gateway.clock.advance(1_000);
+        const { cacheStatus } = await gateway.ask("/v3/a", { method });
+        return /; hit/.test(cacheStatus) ? "hit" : "asked";
+      };
+      assert.deepEqual([await states("GET"), await states("HEAD"), await states("PUT")], ["asked", "hit", "asked"]);
+      assert.deepEqual([await states("GET"), await states("GET")], ["asked", "hit"]);
+    },
+    listener([{
+      when: { path: "/v3/**", method: ["GET", "HEAD"] },
+      request: { rewrite: { to: "/api/$1" }, set: { "x-from": "usher" } },
+    }]),
+  ));
+
+Deno.test("what rules take away is not to be read in interim responses and trailers either", () =>
+  withOrigin(
+    (exchange) =>
+      exchange.write(
+        "HTTP/1.1 103 Early\r\nlink: </a>\r\nx-secret: 1\r\nx-set: 1\r\n\r\n" +
+          "HTTP/1.1 200 OK\r\nx-secret: 2\r\ncache-control: no-store\r\ntransfer-encoding: chunked\r\n\r\n" +
+          "3\r\nabc\r\n0\r\nx-secret: 3\r\nx-set: 3\r\nx-sum: 4\r\n\r\n",
+      ),
+    async (gateway) => {
+      const ask = await rawly(gateway);
+      const { interim, trailers, field } = await ask(
+        "GET / HTTP/1.1\r\nhost: a\r\nconnection: close, te\r\nte: trailers\r\n\r\n",
+      );
+      assert.deepEqual(interim[0]!.fields, [["link", "</a>"]]);
+      assert.deepEqual([field("x-secret"), field("x-set")], [null, "own"]);
+      assert.deepEqual(trailers, [["x-sum", "4"]]);
+    },
+    listener([{ response: { remove: ["x-sec*"], set: { "x-set": "own" } } }]),
+  ));
+
+Deno.test("caches in front are told by which fields rules tell clients apart", () =>
+  withOrigin(
+    (exchange) => exchange.reply({ fields: [FRESH, ["vary", "Accept, X-App"]], body: "x" }),
+    async (gateway) => {
+      const vary = async (target: string, headers: Record<string, string> = {}) =>
+        (await gateway.ask(target, { headers })).headers.get("vary");
+      for (let turn = 0; turn < 2; turn++) {
+        assert.equal(await vary("/v3/a"), "Accept, X-App, dnt");
+        assert.equal(await vary("/v3/a", { "x-app": "kodi" }), "Accept, X-App, dnt");
+        assert.equal(await vary("/b"), "Accept, X-App, dnt");
+      }
+      assert.equal(await vary("/c/a"), "Accept, X-App, x-c, dnt");
+    },
+    listener([
+      { when: { path: "/v3/**", header: { "x-app": "kodi", host: "gateway.*" } }, request: { set: { "x-from": "1" } } },
+      { when: { path: "/c/**", header: { "x-c": "!1" } }, response: { set: { "x-from": "1" } } },
+      { when: { header: { dnt: "1" } }, request: { remove: ["cookie"] } },
+    ]),
+  ));
+
+Deno.test("a condition on Host looks at what the target names, where it names one (RFC 9112 §3.2.2)", () =>
+  withOrigin(
+    echo,
+    async (gateway) => {
+      const ask = await rawly(gateway);
+      const status = async (target: string, host: string) =>
+        (await ask(`GET ${target} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)).status;
+      assert.deepEqual([await status("/x", "INSIDE.lan"), await status("/x", "out.example")], [200, 403]);
+      assert.equal(await status("http://out.example/x", "inside.lan"), 403);
+    },
+    listener([{ when: { header: { host: "!inside.lan" } }, respond: { status: 403 } }]),
+  ));
+
+Deno.test("a removal with * leaves the handshake of a WebSocket alone", () =>
+  withOrigin(
+    async (exchange) => {
+      await exchange.write("HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n");
+      exchange.end();
+    },
+    async (gateway, origin) => {
+      const ask = await rawly(gateway);
+      const fields = "upgrade: websocket\r\nsec-websocket-key: x\r\nsec-websocket-version: 13\r\nsec-fetch-mode: a\r\n";
+      await ask(`GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade, close\r\n${fields}\r\n`);
+      const names = ["upgrade", "sec-websocket-key", "sec-websocket-version", "sec-fetch-mode"];
+      assert.deepEqual(names.map((name) => sentField(origin, name)), ["websocket", "x", "13", null]);
+    },
+    listener([{ request: { remove: ["sec-*", "u*"] } }]),
+  ));
