@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ScriptedExchange } from "../origins/scripted_origin.ts";
-import { rawRequest, type RawResponse, requestText } from "../system/_raw_client.ts";
-import { type InProcessGateway, sentField, withOrigin } from "./in_process_gateway.ts";
+import { rawRequest, type RawResponse, requestText } from "./_raw_client.ts";
+import { type InProcessGateway, sentField, withOrigin } from "../pipeline/in_process_gateway.ts";
 
 const FRESH: [string, string] = ["cache-control", "max-age=600"];
 
