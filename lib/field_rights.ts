@@ -57,6 +57,11 @@ export function speaksToCaches(name: string): boolean {
   return name === "cache-control" || name === "expires" || name === "pragma" || speaksToSharedCaches(name);
 }
 
+/** Whether it frames a message or belongs to one connection, the handshake of a tunnel included (RFC 6455 §4). */
+function isOfConnection(name: string): boolean {
+  return FRAMING.has(name) || name.startsWith("sec-websocket-");
+}
+
 /**
  * Why no rule may do this to a request field, its name in lower case, as the end of a sentence; `null` where one may.
  *
@@ -69,7 +74,7 @@ export function speaksToCaches(name: string): boolean {
  * ```
  */
 export function requestFieldRefusal(act: FieldAct, name: string): string | null {
-  if (FRAMING.has(name)) return ELSEWHERE;
+  if (isOfConnection(name)) return ELSEWHERE;
   if (act !== "remove" && CLIENTS_OWN.has(name)) {
     return "the answer to this client depends on it: it can only be removed";
   }
@@ -78,7 +83,7 @@ export function requestFieldRefusal(act: FieldAct, name: string): string | null 
 
 /** The same for a response field. */
 export function responseFieldRefusal(act: FieldAct, name: string): string | null {
-  if (FRAMING.has(name) || name.startsWith("sec-websocket-")) return ELSEWHERE;
+  if (isOfConnection(name)) return ELSEWHERE;
   if (name.startsWith("access-control-")) return "`cors` of the listener says what pages may do";
   if (OWN_IN_RESPONSES.has(name)) return "the gateway writes it itself";
   if (name === "vary" && act !== "add") {

@@ -95,7 +95,7 @@ function nameMatcher(patterns: readonly string[]): (name: string) => boolean {
 }
 
 /** What requests themselves add to a key behind its target. */
-const OF_REQUESTS = ["~bare", "~cookie:", "~fields:", "~part"];
+const OF_REQUESTS = ["~bare", "~cookie:", "~fields:", "~part", "~rules:"];
 
 /** Whether a key is that of something made here of a stored response: a coded form, a picture of another size, an index. */
 export function isMadeKey(key: string): boolean {

@@ -33,31 +33,47 @@ const fieldValue = text({
   expected: "a text of printable ASCII characters",
 });
 
-const parameterName = text({ title: "name", pattern: /^[^\p{Cc}]+$/u, maxLength: 256, expected: "a parameter's name" });
+const parameterName = text({
+  title: "name",
+  pattern: /^[^\p{Cc}\p{Cs}]+$/u,
+  maxLength: 256,
+  expected: "a parameter's name",
+});
 const removedParameter = text({
   title: "name",
   pattern: /^[^*\p{Cc}]+\*?$/u,
   maxLength: 256,
   expected: "a parameter's name, * at its end allowed",
 });
-const parameterValue = text({ title: "text", pattern: /^[^\p{Cc}]*$/u, maxLength: 2_000, expected: "a text" });
+const parameterValue = text({ title: "text", pattern: /^[^\p{Cc}\p{Cs}]*$/u, maxLength: 2_000, expected: "a text" });
 
 function texts<K extends z.core.$ZodRecordKey, V extends z.ZodType>(key: K, value: V, what: string) {
   return asMapping(z.record(key, value, { error: `a mapping of ${what}` })).prefault({});
 }
 
-/** A CIDR block, `!` before it allowed; a file may bring many of them, with comments behind `#`. */
+/** A CIDR block, `!` before it allowed; a file may bring many of them, with comments behind `#`. `!${file:…}` means each of them. */
 function clientBlocks() {
-  const expected = new Unusable("a CIDR block such as 10.0.0.0/8 or !10.0.0.0/8, or a file of them");
+  const due = "a CIDR block such as 10.0.0.0/8 or !10.0.0.0/8, or a file of them";
+  const expected = new Unusable(due);
   return scalar<readonly string[]>({
     title: "CIDR block",
     json: { type: "string" },
     expected,
     interpolated: "text",
-    read(value) {
+    read(value, source) {
       if (typeof value !== "string") return expected;
-      const blocks = value.replace(/#[^\n]*/g, "").split(/[\s,]+/).filter((block) => block !== "").map(cleanBlock);
-      return blocks.length === 0 || blocks.length > MAX_BLOCKS || blocks.includes(null) ? expected : blocks as string[];
+      const isRefused = source !== null && /^!\$\{[^}]*\}$/.test(source);
+      if (!isRefused && source?.includes("!${") === true) return new Unusable(`${due}: of !\${…} one alone`);
+      const sign = isRefused ? "!" : "";
+      const blocks: string[] = [];
+      for (const [index, line] of value.slice(sign.length).split("\n").entries()) {
+        const found = line.replace(/#.*/, "").split(/[\s,]+/).filter((block) => block !== "");
+        const clean = found.map((block) => cleanBlock(sign + block));
+        if (clean.includes(null)) return index === 0 ? expected : new Unusable(`${due}: line ${index + 1} is none`);
+        blocks.push(...clean as string[]);
+      }
+      if (blocks.length > MAX_BLOCKS) return new Unusable(`${due}: at most ${MAX_BLOCKS} (these are ${blocks.length})`);
+      return blocks.length === 0 ? new Unusable(`${due}: at least one`) : blocks;
     },
   });
 }
@@ -68,12 +84,16 @@ function cleanBlock(block: string): string | null {
   return clean === null ? null : sign + clean;
 }
 
+/** Paths are read without these: a glob with one of them would match none. */
+const READABLE_GLOB =
+  /^(?!.*(?:\/\/|\/%2f|%2f%2f|[\\;]|%5c|%3b|(?:\/|%2f)(?:\.|%2e){1,2}(?:\/|%2f|$)))[/*][^\s?#\p{Cc}]*$/iu;
+
 const whenSection = section({
   path: text({
     title: "glob",
-    pattern: /^[/*][^\s?#\p{Cc}]*$/u,
+    pattern: READABLE_GLOB,
     maxLength: 500,
-    expected: "a glob such as /a/*/c or /a/**",
+    expected: "a glob such as /a/*/c or /a/**, over paths as they are read: without //, \\, ; and dot segments",
   }).optional().describe(
     "Glob over the path behind a prefix that is stripped: `*` within a segment, `**` across. Escapes, `//`, `;…` and `\\` are read as an upstream may read them.",
   ),
@@ -98,9 +118,10 @@ const whenSection = section({
 
 const writtenPath = text({
   title: "path",
-  pattern: /^\/[\x21-\x22\x24-\x3e\x40-\x7e]*$/,
+  pattern:
+    /^(?!.*\/(?:\.|%2e){1,2}(?:[/;]|%2f|%5c|%3b|$))\/(?:[\x21\x22\x24\x26-\x3e\x40-\x5b\x5d-\x7e]|%[0-9a-f]{2})*$/i,
   maxLength: 2_000,
-  expected: "a path that begins with /, without query and fragment",
+  expected: "a path that begins with /, without query, fragment and dot segments, and with two hex digits behind a %",
 });
 
 const requestSection = section({
@@ -108,7 +129,12 @@ const requestSection = section({
   add: texts(fieldName(), fieldValue, "field names and texts").describe("Request fields beside the client's."),
   remove: list(removedField, 100).prefault([]).describe("Request fields that go no further; `x-debug-*` is several."),
   rewrite: asMapping(section({
-    from: text({ title: "expression", pattern: /^[^\p{Cc}]+$/u, maxLength: 1_000, expected: "a regular expression" })
+    from: text({
+      title: "expression",
+      pattern: /^[\x20-\x7e]+$/,
+      maxLength: 1_000,
+      expected: "a regular expression in ASCII (what is beyond it is several bytes to it: `[^/]+`)",
+    })
       .optional().describe(
         "Regular expression over the path; what it matches is replaced, by default all of it. It takes linear time: no back references, no look-around.",
       ),
@@ -154,9 +180,9 @@ const responseSection = section({
 const redirectSection = section({
   to: text({
     title: "target",
-    pattern: /^(?:\/|https?:\/\/)[\x21-\x7e]*$/i,
+    pattern: /^(?:\/(?![/\\])|https?:\/\/(?=[^/?#\\]))[\x21-\x7e]*$/i,
     maxLength: 2_000,
-    expected: "a path of this listener that begins with /, or a URL",
+    expected: "a path of this listener that begins with one /, or a URL with a host",
   }).describe("A path as `when.path` sees it, or a URL; the client's query is kept unless it has one of its own."),
   status: redirectStatus().prefault(302).describe("301, 302, 303, 307 or 308."),
 });

@@ -32,7 +32,8 @@ export interface ScalarOptions<T> {
   readonly expected: Unusable;
   /** Whether `${…}` stays text (`text`), or becomes what YAML would read (`value`). */
   readonly interpolated: "text" | "value";
-  read(value: unknown): T | Unusable;
+  /** `source` is the scalar as it stands in the file, where `${…}` is in it. */
+  read(value: unknown, source: string | null): T | Unusable;
 }
 
 /** What a JSON Schema must also take where a value may come from `${…}`. */
@@ -56,7 +57,8 @@ export function scalar<T>(options: ScalarOptions<T>) {
       ? input.text()
       : input.value();
     const isScalar = value !== undefined && typeof value !== "object";
-    const result = isScalar ? options.read(value) : options.expected;
+    const source = input instanceof Interpolated ? input.source : null;
+    const result = isScalar ? options.read(value, source) : options.expected;
     if (!(result instanceof Unusable)) return result;
     context.addIssue({ code: "custom", message: result.expected, params: { choices: result.choices } });
     return z.NEVER;

@@ -61,6 +61,18 @@ function validateFields(
   fields.remove.forEach((name, index) => check("remove", name, original([...at, "remove", index])));
 }
 
+/** Bodies need a status that has one, and ranges of statuses an order. */
+function validateBodies({ respond, response }: DraftRule, path: Path, { problems }: ValidationContext): void {
+  if (respond?.body !== undefined && respond.body !== "" && (respond.status === 204 || respond.status === 205)) {
+    problems.expect([...path, "respond", "body"], `no body: a response with status ${respond.status} has none`);
+  }
+  for (const range of Object.keys(response?.status ?? {})) {
+    const [from = "", to = from] = range.split("-");
+    if (from <= to) continue;
+    problems.add([...path, "response", "status", range], `found ${range} expected ${to}-${from}`, { atKey: true });
+  }
+}
+
 /** Texts must not name what nothing is matched for. */
 function validatePlaces(text: string, most: number, path: Path, { problems }: ValidationContext): void {
   const { highest } = template(text);
@@ -159,6 +171,7 @@ export function validateRules(context: ValidationContext): void {
       validateDeeds(rule, path, context);
       if (rule.request !== undefined) validateFields(rule.request, [...path, "request"], context);
       if (rule.response !== undefined) validateFields(rule.response, [...path, "response"], context);
+      validateBodies(rule, path, context);
       validateTexts(rule, path, context);
       validateWho(rule, listener, path, context);
       const { path: glob } = rule.when;

@@ -1,4 +1,5 @@
 import type { Fill } from "../cache/fill.ts";
+import { besideChanged, type FieldChange } from "../http/field_changes.ts";
 import type { ByteRange } from "../http/ranges.ts";
 import type { StreamingAnswer } from "../request/answer.ts";
 import { asFailure } from "../request/client_error.ts";
@@ -8,15 +9,19 @@ import type { BodySource } from "../wire/body_source.ts";
 export class StreamSource implements BodySource {
   readonly lengthBytes: number | null;
   readonly #answer: StreamingAnswer;
+  readonly #changes: readonly FieldChange[];
   #isOver = false;
 
-  constructor(answer: StreamingAnswer) {
+  /** `changes` are those that rules make in the response's fields. */
+  constructor(answer: StreamingAnswer, changes: readonly FieldChange[]) {
     this.#answer = answer;
+    this.#changes = changes;
     this.lengthBytes = answer.body.lengthBytes;
   }
 
   get trailers(): BodySource["trailers"] {
-    return this.#answer.body.trailers ?? null;
+    const trailers = this.#answer.body.trailers ?? null;
+    return trailers === null ? null : besideChanged(trailers, this.#changes);
   }
 
   async read(): Promise<Uint8Array | null> {

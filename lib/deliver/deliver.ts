@@ -21,13 +21,13 @@ export interface Step {
 
 /** What happens to every answer on its way out, in this order. After them only fields are changed: by rules, and the listener's own. */
 export const STEPS: readonly Step[] = [
-  { name: "rules", concerns: ({ rules }) => rules !== null, apply: replaceError },
   { name: "lifetime", concerns: ({ policy }) => policy !== null, apply: endLifetime },
   { name: "document", concerns: ({ rewriting }) => rewriting !== null, apply: changeDocument },
   { name: "picture", concerns: ({ images }) => images !== null, apply: choosePicture },
   { name: "coding", concerns: ({ storing }) => storing.compress !== null, apply: chooseCoding },
   { name: "conditions", concerns: () => true, apply: checkConditions },
   { name: "range", concerns: () => true, apply: cutRange },
+  { name: "rules", concerns: ({ rules }) => rules !== null, apply: replaceError },
 ];
 
 /**

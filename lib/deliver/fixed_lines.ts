@@ -13,6 +13,8 @@ export interface FixedLines {
   readonly tenant: Tenant;
   /** What rules change in them; `null` for nothing. */
   readonly change: ResponseChange | null;
+  /** What the client puts before paths and calls the gateway, where fields lead back to it; else empty. */
+  readonly ledTo: string;
   readonly bytes: Uint8Array;
   readonly hasDate: boolean;
 }
@@ -23,13 +25,16 @@ const known = new WeakMap<StoredResponse, FixedLines>();
 export function fixedLines(stored: StoredResponse, exchange: Exchange, note: CacheNote): FixedLines {
   const { tenant } = exchange;
   const change = exchange.ruling === null ? null : exchange.ruling.response;
+  const ledTo = tenant.wayBack === null ? "" : `${exchange.keyPrefix} ${exchange.authority}`;
   const before = known.get(stored);
-  if (before !== undefined && before.tenant === tenant && before.change === change) return before;
+  if (before !== undefined && before.tenant === tenant && before.change === change && before.ledTo === ledTo) {
+    return before;
+  }
   const given = stored.fields.filter(([name]) => name !== "content-length");
   const fields = sentFields(exchange, ruledFields(exchange, given, note));
   const hasDate = fields.some(([name]) => name === "date");
   const isAsStored = fields === given && tenant.responseFields.length === 0;
-  const made = { tenant, change, bytes: isAsStored ? stored.head : encoded(fields, tenant), hasDate };
+  const made = { tenant, change, ledTo, bytes: isAsStored ? stored.head : encoded(fields, tenant), hasDate };
   known.set(stored, made);
   return made;
 }

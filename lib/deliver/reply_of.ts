@@ -114,7 +114,7 @@ function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
     exchange.finish({ status, bytes: whole.byteLength, cache: note.result, cacheStatus: note.status });
     return { ...sent, lengthBytes: whole.byteLength, body: whole, onEnd: null };
   }
-  const source = new StreamSource(answer);
+  const source = new StreamSource(answer, exchange.ruling?.response?.fields ?? []);
   return { ...sent, lengthBytes: body.lengthBytes, body: source, onEnd: finisher(exchange, status, note) };
 }
 
@@ -173,7 +173,7 @@ function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): st
   if (status !== "") lines = `cache-status: ${status}\r\n${lines}`;
   if (ageSeconds !== null) lines = `age: ${ageSeconds}\r\n${lines}`;
   if (cors !== null && cors.isByOrigin) {
-    const origin = cors.originFor((name) => exchange.header(name));
+    const origin = cors.originFor((name) => exchange.asSent.header(name));
     if (origin !== null) lines += `access-control-allow-origin: ${origin}\r\n`;
   }
   return quotaFields === null ? lines : lines + fieldLines(quotaFields);

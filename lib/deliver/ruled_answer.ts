@@ -1,11 +1,11 @@
-import { responseFieldRefusal, speaksToCaches } from "../field_rights.ts";
+import { speaksToCaches } from "../field_rights.ts";
 import { responseDirectives } from "../http/cache_control.ts";
-import { changedFields } from "../http/field_changes.ts";
+import { changedFields, type FieldChange, isResponseFieldSpared } from "../http/field_changes.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import type { Answer, MadeAnswer } from "../request/answer.ts";
 import type { CacheNote } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { forOneClient } from "./sent_fields.ts";
+import { forOneClient, withVary } from "./sent_fields.ts";
 
 /** Fields of a replaced body, beside those that begin with `content-`. */
 const OF_BODY: ReadonlySet<string> = new Set([
@@ -58,22 +58,23 @@ function giveUp(answer: Answer): void {
  * A response's fields as the rules of its listener change them. What tells caches to keep it counts only where others get the same
  * response anyway: no rule gives one client's answer to another.
  */
-export function ruledFields({ ruling }: Exchange, fields: Fields, note: CacheNote): Fields {
+export function ruledFields(exchange: Exchange, fields: Fields, note: CacheNote): Fields {
+  const { ruling, tenant: { rules } } = exchange;
   const changes = ruling === null || ruling.response === null ? [] : ruling.response.fields;
-  if (changes.length === 0) return fields;
+  const changed = changes.length === 0 ? fields : changedBy(changes, fields, note);
+  // A cache in front asks no rules: it has to keep apart what they do.
+  return rules === null ? changed : rules.variesBy(exchange.asSent).reduce(withVary, changed);
+}
+
+function changedBy(changes: readonly FieldChange[], fields: Fields, note: CacheNote): Fields {
   const { noStore, private: isPrivate, maxAgeSeconds } = responseDirectives(fieldValue(fields, "cache-control"));
   const isShared = note.isShared === true && !noStore && isPrivate === false &&
     !fields.some(([name]) => name === "set-cookie");
-  if (isShared) return changedFields(fields, changes, isSpared);
+  if (isShared) return changedFields(fields, changes, isResponseFieldSpared);
   // No lifetime is made up either where there is none: what was purged goes out with none.
   const others = changes.filter(({ name }) => !speaksToCaches(name));
-  const changed = changedFields(fields, others, (name) => isSpared(name) || speaksToCaches(name));
+  const changed = changedFields(fields, others, (name) => isResponseFieldSpared(name) || speaksToCaches(name));
   const said = changes.findLast(({ kind, name }) => kind === "set" && name === "cache-control");
   if (said === undefined || said.kind === "remove" || noStore || maxAgeSeconds === 0) return changed;
   return forOneClient([...changed.filter(([name]) => !speaksToCaches(name)), ["cache-control", said.value]]);
-}
-
-/** A removal with `*` means no field that frames the message, or that tells caches whose response it is. */
-function isSpared(name: string): boolean {
-  return responseFieldRefusal("remove", name) !== null;
 }

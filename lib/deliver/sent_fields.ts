@@ -12,28 +12,33 @@ const MAX_DIRECTIVES = 64;
 export interface SentTo {
   readonly tenant: Pick<Tenant, "cors" | "auth" | "wayBack">;
   readonly authority: string;
+  /** What stood before its path, such as `/~TOKEN`: what leads back to the listener leads through it. */
+  readonly keyPrefix: string;
 }
 
 /**
  * A response's fields as this listener sends them, whatever it was stored by: leading back to it where it takes its prefix off; where the
  * gateway speaks for itself, without what the upstream says of pages; where the listener is closed, for no cache that others share.
  */
-export function sentFields({ tenant: { cors, auth, wayBack }, authority }: SentTo, fields: Fields): Fields {
-  let sent = wayBack === null ? fields : wayBack.fields(fields, authority);
+export function sentFields({ tenant, authority, keyPrefix }: SentTo, fields: Fields): Fields {
+  const { cors, auth, wayBack } = tenant;
+  let sent = wayBack === null ? fields : wayBack.fields(fields, { authority, keyPrefix });
   if (cors !== null) {
     sent = sent.filter(([name]) => !name.startsWith("access-control-"));
-    if (cors.isByOrigin) sent = withVaryOrigin(sent);
+    if (cors.isByOrigin) sent = withVary(sent, "Origin");
   }
   return auth === null || auth.sharedCaches ? sent : forOneClient(sent);
 }
 
-/** Adds `Origin` to `Vary`. */
-function withVaryOrigin(fields: Fields): Fields {
+/** Adds a name to `Vary`. */
+export function withVary(fields: Fields, added: string): Fields {
   const at = fields.findIndex(([name]) => name === "vary");
-  if (at < 0) return [...fields, ["vary", "Origin"]];
+  if (at < 0) return [...fields, ["vary", added]];
   const value = fields[at]![1];
-  if (/(?:^|,)\s*(?:\*|origin)\s*(?:,|$)/i.test(value)) return fields;
-  return fields.with(at, ["vary", `${value}, Origin`]);
+  const names = value.split(",").map((name) => name.trim().toLowerCase());
+  return names.includes("*") || names.includes(added.toLowerCase())
+    ? fields
+    : fields.with(at, ["vary", `${value}, ${added}`]);
 }
 
 /**

@@ -1,7 +1,6 @@
 import { queryFilter } from "../cache/key.ts";
 import type { PurgeScope } from "../cache/purge_rules.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
-import { GatewayError } from "../errors.ts";
 import { nearest } from "../config/nearest.ts";
 import { keyTargetOf, withoutPrefix } from "../request/tenant_key.ts";
 import {
@@ -12,10 +11,9 @@ import {
   splitTarget,
 } from "../http/target.ts";
 import { RouteTable } from "../listener/route_table.ts";
-import { RuleSet } from "../rules/rule_set.ts";
-import type { TypedRequest } from "../upstream_type/upstream_type.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
 import { addressKey } from "./compile.ts";
+import { ruledBeginnings, ruledRequests } from "./ruled_targets.ts";
 
 /** What an operator asks to be purged, in the words of clients: URLs and paths as they send them. */
 export interface PurgeOrder {
@@ -63,7 +61,7 @@ function urlScopes(config: Config, asked: readonly ListenerConfig[], url: string
     const type = typeOf(config, listener);
     const asked = { method: "GET", path, query: target.query, header: () => null };
     const tenant = { filterQuery: queryFilter(listener.cache.query), type };
-    const keyed = [asked, ruledRequest(listener, asked, target.authority)].map((request) =>
+    const keyed = [asked, ...ruledRequests(listener, asked, target.authority)].map((request) =>
       keyTargetOf(tenant, request)
     );
     return [...new Set(keyed)].map((one) => ({ kind: "url" as const, listener: listener.name, target: one }));
@@ -74,20 +72,6 @@ function urlScopes(config: Config, asked: readonly ListenerConfig[], url: string
 function spelledPath(path: string): string {
   const spelled = inOneSpelling(path);
   return hasDotSegment(spelled) ? new URL(`http://any.invalid${spelled}`).pathname : spelled;
-}
-
-/** The request as rules change it for a client of which no more is known. */
-function ruledRequest({ rules }: ListenerConfig, asked: TypedRequest, authority: string): TypedRequest {
-  if (rules.length === 0) return asked;
-  const facts = { ...asked, publicScheme: "http", authority, client: "" } as const;
-  try {
-    const change = new RuleSet(rules).judge(facts)?.request;
-    return { ...asked, path: inOneSpelling(change?.path ?? asked.path), query: change?.query ?? asked.query };
-  } catch (error) {
-    // What rules make no request of is not stored by them.
-    if (error instanceof GatewayError) return asked;
-    throw error;
-  }
 }
 
 /** The listeners that requests for an authority and a path come to, one an address. */
@@ -101,23 +85,41 @@ function routed(listeners: readonly ListenerConfig[], authority: string, path: s
   });
 }
 
-function prefixScopes({ name, stripPrefix, ...listener }: ListenerConfig, given: string): PurgeScope[] {
+function prefixScopes(listener: ListenerConfig, given: string): PurgeScope[] {
+  const { name, stripPrefix } = listener;
   const asked = beginningInOneSpelling(given);
   const prefix = inOneSpelling(listener.prefix);
   const whole = prefix === "/" ? "/" : `${prefix}/`;
   if (asked === prefix || whole.startsWith(asked)) return [{ kind: "all", listener: name }];
   if (!covers(prefix, asked)) return [];
   const rest = stripPrefix ? withoutPrefix(asked, prefix) : asked;
-  return [{ kind: "prefix", listener: name, prefix: rest.startsWith("?") ? `/${rest}` : rest }];
+  const beginning = rest.startsWith("?") ? `/${rest}` : rest;
+  const beginnings = beginning.includes("?") ? [beginning] : [beginning, ...ruledBeginnings(listener, beginning)];
+  return beginnings.map((one) => ({ kind: "prefix", listener: name, prefix: one }));
 }
 
-function globScopes({ name, stripPrefix, ...listener }: ListenerConfig, given: string): PurgeScope[] {
+function globScopes(listener: ListenerConfig, given: string): PurgeScope[] {
+  const { name, stripPrefix } = listener;
   const pattern = patternInOneSpelling(given);
   const prefix = inOneSpelling(listener.prefix);
   const head = pattern.slice(0, (pattern + "*").indexOf("*"));
   if (!head.startsWith(prefix) && !prefix.startsWith(head)) return [];
-  const scope = { kind: "glob", listener: name, pattern } as const;
-  return [stripPrefix && prefix !== "/" ? { ...scope, base: prefix } : scope];
+  const base = stripPrefix && prefix !== "/" ? prefix : "";
+  return [pattern, ...ruledPatterns(listener, pattern, base)].map((one) => ({
+    kind: "glob",
+    listener: name,
+    pattern: one,
+    ...(base === "" ? {} : { base }),
+  }));
+}
+
+/** What rules make of the paths of a pattern: they take its wildcards for a part of the path. */
+function ruledPatterns(listener: ListenerConfig, pattern: string, base: string): string[] {
+  const [path = "", ...query] = pattern.slice(base.length).split("?");
+  if (!pattern.startsWith(`${base}/`)) return [];
+  const asked = { method: "GET", path, query: "", header: () => null };
+  const made = ruledRequests(listener, asked, "").map((request) => request.path).filter((one) => one !== path);
+  return [...new Set(made)].map((one) => [base + one, ...query].join("?"));
 }
 
 /** Whether a path lies under a listener's prefix, on segment boundaries. */

@@ -1,10 +1,12 @@
 const ESCAPE = /%([0-9A-Fa-f]{2})/g;
 /** What a path must have for its careful reading to be another text. */
-const ODD = /[%\\;]|\/\//;
+const ODD = /[%\\;\xc0\xc1\xe0\xf0]|\/\//;
+/** ASCII in more bytes of UTF-8 than it needs: no text, but some read it (RFC 3629 §10). */
+const OVERLONG = /(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]/g;
 
 /**
  * A path as whatever stands behind the gateway may read it: percent-decoded once (a character is a byte), `\` as `/`, what follows a `;`
- * in a segment cut, empty segments left out. Decisions are made by it; what is sent on stays as it was. Dot segments are refused before.
+ * in a segment cut, empty segments left out, overlong UTF-8 as what it stands for. Decisions are made by it; what is sent on stays as it was. Dot segments are refused before.
  *
  * @example
  * ```ts
@@ -18,7 +20,11 @@ const ODD = /[%\\;]|\/\//;
 export function carefulPath(path: string): string {
   if (!ODD.test(path)) return path;
   const decoded = path.replace(ESCAPE, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
-  return decoded.replaceAll("\\", "/").replace(/;[^/]*/g, "").replace(/\/{2,}/g, "/");
+  const plain = decoded.replace(OVERLONG, (bytes) => {
+    const [before, last] = [bytes.charCodeAt(bytes.length - 2), bytes.charCodeAt(bytes.length - 1)];
+    return String.fromCharCode((before & 1) << 6 | last & 0x3f);
+  });
+  return plain.replaceAll("\\", "/").replace(/;[^/]*/g, "").replace(/\/{2,}/g, "/");
 }
 
 const UNESCAPED = /[^A-Za-z0-9._~!$&'()*+,=:@/-]/g;

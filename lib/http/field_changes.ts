@@ -1,5 +1,5 @@
 import { type Fields, fieldValue } from "./fields.ts";
-import { requestFieldRefusal } from "../field_rights.ts";
+import { requestFieldRefusal, responseFieldRefusal } from "../field_rights.ts";
 import type { FieldList } from "./request_fields.ts";
 
 /** One change; names are in lower case. */
@@ -41,12 +41,21 @@ export class ChangedRequestFields implements FieldList {
   }
 
   header(name: string): string | null {
+    if (name === "connection") return this.#connection();
     const isChanged = this.#changes.some((change) => isMeant(change, name, isRefused));
     return isChanged ? fieldValue(this.list() as Fields, name) : this.#source.header(name);
   }
 
   list(): Readonly<Fields> {
     return this.#list ??= changedFields(this.#source.list(), this.#changes, isRefused);
+  }
+
+  /** Without the names that rules write: those fields are not of the client's connection, and it cannot have them left out. */
+  #connection(): string | null {
+    const given = this.#source.header("connection");
+    const isWritten = (option: string) =>
+      this.#changes.some(({ kind, name }) => kind !== "remove" && name === option.trim().toLowerCase());
+    return given === null ? null : given.split(",").filter((option) => !isWritten(option)).join(",");
   }
 }
 
@@ -58,4 +67,16 @@ export function namesSet(changes: readonly FieldChange[]): ReadonlySet<string> {
 /** A removal with `*` means no field that frames the message or that the gateway decides by. */
 function isRefused(name: string): boolean {
   return requestFieldRefusal("remove", name) !== null;
+}
+
+/** A removal with `*` means no field that frames the message, or that tells caches whose response it is. */
+export function isResponseFieldSpared(name: string): boolean {
+  return responseFieldRefusal("remove", name) !== null;
+}
+
+/** Fields that come beside a response's own (RFC 9110 §6.5, §15.2), without what changes of these take away or replace. */
+export function besideChanged(fields: Readonly<Fields>, changes: readonly FieldChange[]): Fields {
+  return fields.filter(([name]) =>
+    !changes.some((change) => change.kind !== "add" && isMeant(change, name, isResponseFieldSpared))
+  );
 }

@@ -55,8 +55,11 @@ export function requestTarget(target: string, host: string): Target | null {
   return { authority: host, path: target.slice(0, question), query: target.slice(question + 1) };
 }
 
-/** A `.` or `..` segment, plain or escaped, with `/` or `\`, plain or escaped, at its ends. */
-const DOT_SEGMENT = /(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?=[/\\;]|%2f|%5c|$)/i;
+/** What ends a segment for somebody: `/`, `\`, plain, escaped, or in overlong UTF-8. */
+const SLASHES = String.raw`[/\\]|%2f|%5c|(?:%c0|%e0%80|%f0%80%80)%af|(?:%c1|%e0%81|%f0%80%81)%9c`;
+const DOT = String.raw`\.|%2e|(?:%c0|%e0%80|%f0%80%80)%ae`;
+/** A `.` or `..` segment in any spelling; what follows a `;` is not of the segment's name. */
+const DOT_SEGMENT = new RegExp(`(?:${SLASHES})(?:${DOT}){1,2}(?=${SLASHES}|;|%3b|$)`, "i");
 
 /**
  * Whether a path has a `.` or `..` segment in any spelling. An upstream could resolve it to a path outside the listener's

@@ -9,6 +9,14 @@ export interface NamedUpstream {
   readonly basePath: string;
 }
 
+/** Whom a response goes to. */
+export interface LedBack {
+  /** What the client calls the gateway. */
+  readonly authority: string;
+  /** What the client puts before every path, such as `/~TOKEN`; often empty. */
+  readonly keyPrefix: string;
+}
+
 /** A reference in a response: what stands before its path, and the rest. */
 const REFERENCE = /^(?:(https?):)?\/\/([^/?#]*)([^]*)$/i;
 const REFRESH = /^(\s*[\d.]+\s*[;,]\s*(?:url\s*=\s*)?)(["']?)([^"']*)\2(\s*)$/i;
@@ -40,56 +48,56 @@ export class WayBack {
     this.#basePaths = [...new Set(upstreams.map(({ basePath }) => basePath))].sort((a, b) => b.length - a.length);
   }
 
-  /** Fields as a client gets them that called the gateway by `authority`; the same list where nothing is mapped. */
-  fields(fields: Fields, authority: string): Fields {
+  /** Fields as one client gets them; the same list where nothing is mapped. */
+  fields(fields: Fields, to: LedBack): Fields {
     let changed: Fields | null = null;
     for (let index = 0; index < fields.length; index++) {
       const [name, value] = fields[index]!;
-      const mapped = this.#mapped(name, value, authority);
+      const mapped = this.#mapped(name, value, to);
       if (mapped !== value) (changed ??= [...fields])[index] = [name, mapped] as Field;
     }
     return changed ?? fields;
   }
 
-  #mapped(name: string, value: string, authority: string): string {
+  #mapped(name: string, value: string, to: LedBack): string {
     switch (name) {
       case "location":
       case "content-location":
-        return this.reference(value, authority);
+        return this.reference(value, to);
       case "refresh":
-        return this.#refresh(value, authority);
+        return this.#refresh(value, to);
       case "set-cookie":
-        return this.#cookie(value);
+        return this.#cookie(value, to);
       default:
         return value;
     }
   }
 
-  #refresh(value: string, authority: string): string {
+  #refresh(value: string, to: LedBack): string {
     const [whole, before, quote, target, after] = REFRESH.exec(value) ?? [];
-    return whole === undefined ? value : `${before}${quote}${this.reference(target!, authority)}${quote}${after}`;
+    return whole === undefined ? value : `${before}${quote}${this.reference(target!, to)}${quote}${after}`;
   }
 
   /** A URI reference (RFC 3986 §4.1); what is relative to the request's own path leads to the right place as it is. */
-  reference(value: string, authority: string): string {
+  reference(value: string, to: LedBack): string {
     const [, scheme, named, rest = ""] = REFERENCE.exec(value) ?? [];
-    if (named === undefined) return value.startsWith("/") ? this.#path(value) ?? value : value;
-    const path = this.#path(rest.startsWith("/") ? rest : `/${rest}`);
+    if (named === undefined) return value.startsWith("/") ? this.#path(value, to) ?? value : value;
+    const path = this.#path(rest.startsWith("/") ? rest : `/${rest}`, to);
     if (path === null) return value;
     // Without a scheme and a host it leads to the gateway however the client calls it.
     if (this.#authorities.has(named.toLowerCase())) return path;
-    const isOwn = named.toLowerCase() === authority.toLowerCase();
+    const isOwn = named.toLowerCase() === to.authority.toLowerCase();
     return isOwn ? `${scheme === undefined ? "" : `${scheme}:`}//${named}${path}` : value;
   }
 
   /** A path at the upstreams as the listener serves it; `null` where it does not, or the path is the listener's already. */
-  #path(path: string): string | null {
-    if (this.#isTold && begins(path, this.prefix)) return path;
+  #path(path: string, { keyPrefix }: LedBack): string | null {
+    if (this.#isTold && begins(path, this.prefix)) return keyPrefix + path;
     const basePath = this.#basePaths.find((base) => begins(path, base));
-    return basePath === undefined ? null : this.prefix + path.slice(basePath.length);
+    return basePath === undefined ? null : keyPrefix + this.prefix + path.slice(basePath.length);
   }
 
-  #cookie(value: string): string {
+  #cookie(value: string, to: LedBack): string {
     const [pair = "", ...attributes] = value.split(";");
     // Browsers take such a cookie with the path / only.
     const isHostCookie = /^\s*__Host-/i.test(pair);
@@ -98,8 +106,8 @@ export class WayBack {
       if (/^domain$/i.test(name)) return this.#isUpstreams(said.replace(/^\./, "").toLowerCase()) ? [] : [attribute];
       if (isHostCookie || !/^path$/i.test(name) || !said.startsWith("/")) return [attribute];
       // A cookie for more than the upstream's base path is one for all of the listener.
-      const path = this.#path(said) ??
-        (this.#basePaths.some((base) => begins(base, said.replace(/\/$/, ""))) ? this.prefix : null);
+      const path = this.#path(said, to) ??
+        (this.#basePaths.some((base) => begins(base, said.replace(/\/$/, ""))) ? to.keyPrefix + this.prefix : null);
       return path === null ? [attribute] : [` Path=${path.replace(/(?<=.)\/$/, "")}`];
     });
     return [pair, ...kept].join(";");

@@ -105,7 +105,7 @@ export class Parser {
       case "$":
         return { kind: "end" };
       case ".":
-        return { kind: "char", takes: (code) => code !== 10 && code !== 13 && code !== 0x2028 && code !== 0x2029 };
+        return { kind: "char", takes: () => true };
       case "[":
         return { kind: "char", takes: this.#class() };
       case "(":

@@ -5,7 +5,8 @@ export { PatternError };
 /**
  * Regular expressions that take no more steps than text length × pattern length: all ways to match are followed at once (a Pike VM), as
  * in RE2. What a backtracking engine takes exponential time for is fast here, and what cannot be done so (look-around, back references) is
- * refused. What it does match, it matches as JavaScript does: the same text, the same groups.
+ * refused. What it does match, it matches as JavaScript does with the flag `s`: the same text, the same groups. A path has no lines, and
+ * nobody gets past a `.` with an escaped one.
  */
 
 /** Instructions of a compiled pattern; counted repetitions multiply them. */
@@ -79,7 +80,7 @@ function flat(node: Node): readonly Node[] | null {
 }
 
 function nativeExec(source: string): LinearPattern["exec"] {
-  const pattern = new RegExp(source);
+  const pattern = new RegExp(source, "s");
   return (text) => {
     const match = pattern.exec(text);
     if (match === null) return null;

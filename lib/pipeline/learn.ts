@@ -2,11 +2,13 @@ import { invalidates } from "../cache/invalidation.ts";
 import { headUpdate } from "../cache/policy.ts";
 import { staleSince } from "../cache/purge_rules.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import { GatewayError } from "../errors.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { tenantKey } from "../request/tenant_key.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
 import { clientFields } from "../deliver/client_fields.ts";
 import { sentCacheControl } from "../deliver/sent_cache_control.ts";
+import { ruled } from "./arrive.ts";
 import { partKey } from "./part.ts";
 
 /** What the cache learns of an answer that it will not store. */
@@ -49,8 +51,20 @@ function invalidate(exchange: Exchange, answer: UpstreamAnswer): void {
   for (const target of invalidates(method, answer.response, { authority, path, query, upstreamAuthority })) {
     const request = { method: "GET", path: target.path, query: target.query, header: () => null };
     const key = tenantKey(tenant, request, target.authority === authority ? exchange.keyAuthority : target.authority);
-    const keys = target.path === path && target.query === query ? [key, exchange.key] : [key];
+    const keys = target.path === path && target.query === query ? [key, exchange.key, ...readKeys(exchange)] : [key];
     for (const changed of keys) forget(services, changed);
+  }
+}
+
+/** The key under which its client reads what it has changed, where rules change a request for that in another way. */
+function readKeys(exchange: Exchange): string[] {
+  if (exchange.tenant.rules === null) return [];
+  try {
+    return [ruled(exchange.asSent.inBackground()).key];
+  } catch (error) {
+    // Rules make no request of it that could have been stored.
+    if (error instanceof GatewayError) return [];
+    throw error;
   }
 }
 

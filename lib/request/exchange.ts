@@ -5,7 +5,7 @@ import { type KnownVariants, knownVariants } from "../cache/variants.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import { plainAddress, toldApart } from "../http/forwarded.ts";
 import { RequestFields } from "../http/request_fields.ts";
-import { ChangedRequestFields, namesSet } from "../http/field_changes.ts";
+import { besideChanged, ChangedRequestFields, namesSet } from "../http/field_changes.ts";
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
 import { publicOrigin } from "../http/public_origin.ts";
 import type { Target } from "../http/target.ts";
@@ -300,7 +300,8 @@ export class Exchange implements TypedRequest {
     if (this.#quiet) return;
     const passed = endToEndFields(fields, fieldValue(fields, "connection"));
     // There is no content that it could be the length of (RFC 9110 §8.6).
-    this.arrival.interim(status, passed.filter(([name]) => name !== "content-length"));
+    const described = passed.filter(([name]) => name !== "content-length");
+    this.arrival.interim(status, besideChanged(described, this.ruling?.response?.fields ?? []));
   }
 
   /** Every field of the request, names in lower case. */

@@ -5,6 +5,8 @@ export interface RuledRequest {
   readonly method: string;
   /** By which the client came, as far as a trusted proxy says it. */
   readonly publicScheme: "http" | "https";
+  /** What the client calls the gateway: a target that names a host counts more than the field (RFC 9112 §3.2.2). */
+  readonly authority: string;
   /** Without the listener's prefix where that is stripped; raw. */
   readonly path: string;
   readonly query: string;
@@ -21,6 +23,8 @@ export interface Rules {
    * @throws {GatewayError} `bad_request` where what a rule makes of the path is none that goes to an upstream
    */
   judge(request: RuledRequest): Ruling | null;
+  /** Names of fields by which rules for the request's method and path tell clients apart. */
+  variesBy(request: RuledRequest): readonly string[];
   /** The first condition of each rule that does not hold for a request, in words; `null` for a rule that applies. */
   unmet(request: RuledRequest): readonly (string | null)[];
 }

@@ -23,6 +23,12 @@ export class Facts {
     return this.#client ??= this.request.client;
   }
 
+  /** The value of a field; `null` where the request does not have it. */
+  field(name: string): string | null {
+    if (name !== "host") return this.request.header(name);
+    return this.request.authority === "" ? null : this.request.authority;
+  }
+
   /** The values of a parameter, decoded; none where the query does not have it. */
   parameter(name: string): readonly string[] {
     if (this.request.query === "") return NONE;
@@ -45,14 +51,15 @@ function parametersOf(query: string): ReadonlyMap<string, readonly string[]> {
   return parameters;
 }
 
-/** A name or value of a query as a server reads it; broken escapes stay. */
+/** A name or value of a query as a server reads it: broken escapes stay, and what is no UTF-8 is replaced, whatever stands beside it. */
 export function decodedParameter(text: string): string {
   if (!text.includes("%") && !text.includes("+")) return text;
   const spaced = text.replaceAll("+", " ");
   try {
     return decodeURIComponent(spaced);
   } catch {
-    return spaced;
+    const bytes = spaced.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+    return new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
   }
 }
 
@@ -102,14 +109,20 @@ export class Condition {
   }
 
   /** Whether its conditions on fields hold. */
-  isFieldMet({ request }: Facts): boolean {
-    for (const test of this.#fields) if (!isFieldMet(test, request)) return false;
+  isFieldMet(facts: Facts): boolean {
+    for (const test of this.#fields) if (!isFieldMet(test, facts)) return false;
     return true;
   }
 
   /** The same of the field that it needs alone. */
-  isNeededFieldMet({ request }: Facts): boolean {
-    return isFieldMet(this.#needed!, request);
+  isNeededFieldMet(facts: Facts): boolean {
+    return isFieldMet(this.#needed!, facts);
+  }
+
+  /** Names of the fields that it asks for, where it is for the request's method and path, whoever sends it. */
+  fieldsAsked({ request, path }: Facts): readonly string[] {
+    if (this.#fields.length === 0 || !this.isForMethod(request.method)) return NONE;
+    return this.path === null || this.path.test(path) ? this.#fields.map(({ name }) => name) : NONE;
   }
 
   /** Whether its conditions on the query hold. */
@@ -130,7 +143,7 @@ export class Condition {
     if (!this.isForMethod(request.method)) return `method is not ${methods.join(", ")}`;
     if (scheme !== null && scheme !== request.publicScheme) return `scheme is not ${scheme}`;
     if (this.path !== null && !this.path.test(facts.path)) return `path does not match ${path}`;
-    const field = this.#fields.findIndex((test) => !isFieldMet(test, request));
+    const field = this.#fields.findIndex((test) => !isFieldMet(test, facts));
     if (field >= 0) return `header ${fields[field]![0]} does not match`;
     const parameter = this.#query.findIndex((test) => !isParameterMet(test, facts));
     if (parameter >= 0) return `query ${query[parameter]![0]} does not match`;
@@ -152,8 +165,8 @@ function valueTest(name: string, value: string): ValueTest {
   return { name, isNegated, glob: textGlob(isNegated ? value.slice(1) : value) };
 }
 
-function isFieldMet({ name, isNegated, glob }: ValueTest, request: RuledRequest): boolean {
-  const value = request.header(name);
+function isFieldMet({ name, isNegated, glob }: ValueTest, facts: Facts): boolean {
+  const value = facts.field(name);
   return (value !== null && glob.test(value.toLowerCase())) !== isNegated;
 }
 

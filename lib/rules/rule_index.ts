@@ -40,7 +40,7 @@ export class RuleIndex {
     const line = `${request.method} ${path}`;
     add(this.#byLine.get(line) ?? this.#byLine.set(line, this.#on(request.method, path)));
     for (const [name, { rules, found }] of this.#byField) {
-      const value = request.header(name);
+      const value = facts.field(name);
       if (value !== null) add(found.get(value) ?? found.set(value, this.#meeting(rules, "isNeededFieldMet", facts)));
     }
     if (this.#byQuery.rules.length > 0 && request.query !== "") {

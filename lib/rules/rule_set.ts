@@ -42,12 +42,14 @@ const NO_MATCH: readonly string[] = [];
 export class RuleSet implements Rules {
   readonly #rules: readonly Rule[];
   readonly #index: RuleIndex;
+  readonly #asksForFields: boolean;
   /** By a hash of the rules' places. */
   readonly #combinations = new Map<number, Combination>();
 
   /** @throws {PatternError} an expression cannot be used */
   constructor(options: readonly RuleOptions[]) {
     this.#rules = options.map(compileRule);
+    this.#asksForFields = options.some(({ when }) => when.fields.length > 0);
     this.#index = new RuleIndex(this.#rules.map(({ condition }) => condition));
   }
 
@@ -71,6 +73,14 @@ export class RuleSet implements Rules {
       request: reply !== null ? null : change === undefined ? changeBy(changing, decider, facts) : change,
       response,
     };
+  }
+
+  variesBy(request: RuledRequest): readonly string[] {
+    if (!this.#asksForFields) return NO_MATCH;
+    const facts = new Facts(request, carefulPath(request.path));
+    const names = this.#rules.flatMap(({ condition }) => condition.fieldsAsked(facts));
+    // What clients call the gateway is part of the URL.
+    return [...new Set(names)].filter((name) => name !== "host");
   }
 
   unmet(request: RuledRequest): readonly (string | null)[] {

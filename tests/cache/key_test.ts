@@ -97,7 +97,16 @@ Deno.test("queryFilter() sorts queries with the same parameters into one text, a
 });
 
 Deno.test("isMadeKey() tells forms and notes from what clients ask for", () => {
-  const asked = ["", "\0accept-language:de", "\0~cookie:1", "\0~fields:1", "\0~bare", "\0~part", "\0accept:webp"];
+  const asked = [
+    "",
+    "\0accept-language:de",
+    "\0~cookie:1",
+    "\0~fields:1",
+    "\0~bare",
+    "\0~part",
+    "\0~rules:1",
+    "\0accept:webp",
+  ];
   for (const behind of asked) assert.equal(isMadeKey(`l\0\0/~br${behind}`), false, behind);
   for (const behind of ["\0~br", "\0~supersets", "\0~rewritten:1\0~gzip", "\0~derived"]) {
     assert.equal(isMadeKey(`l\0\0/x${behind}`), true, behind);

@@ -60,7 +60,7 @@ Deno.test("loadConfig() says of every mistake in rules where it stands, and what
     "21:60 [10].respond.status: found 100 expected a status from 200 to 599, other than 206 and 304",
     '22:33 [11].response.status["200"]: found key "200" expected a status from 400 to 599, or a range such as 500-599',
     '23:27 [12].when.method: found "get" expected a method in capital letters',
-    '23:60 [12].request.rewrite.to: found "x" expected a path that begins with /, without query and fragment',
+    '23:60 [12].request.rewrite.to: found "x" expected a path that begins with /, without query, fragment and dot segments, and with two hex digits behind a %',
     "24:39 [13].redirect.status: found 200 expected one of 301, 302, 303, 307, 308",
     '24:46 [13].wen: found unknown key "wen" expected one of when, request, response, redirect, respond, pool, upstream; did you mean "when"?',
     '25:54 [14].request.rewrite.to: found "/$1/$2" expected no $2: only one part of the path is matched (write $$ for a dollar sign)',
@@ -119,4 +119,64 @@ Deno.test("loadConfig() takes rules over as they are written, clients from a fil
   assert.deepEqual(changed!.response!.errors, [
     { status: [500, 502], body: "x", contentType: "text/html; charset=utf-8" },
   ]);
+});
+
+Deno.test("loadConfig() refuses rules that could never do what they say", async () => {
+  const due =
+    "expected a glob such as /a/*/c or /a/**, over paths as they are read: without //, \\, ; and dot segments";
+  for (const path of ["/a;b/**", "/a//b", "/a/../b", "/a/%2E%2e", "/a\\b", "/a%5Cb", "/a%3bc", "/%2fa"]) {
+    const rule = `{ when: { path: '${path}' }, respond: { status: 403 } }`;
+    assert.deepEqual(await problems(rule), [`11:25 [0].when.path: found ${JSON.stringify(path)} ${due}`], path);
+  }
+  for (const path of ["/a%2fb", "/a.b/..c/*", "/%C3%A9/**", "**.php", "*"]) {
+    assert.deepEqual(await problems(`{ when: { path: "${path}" }, upstream: https://two.example }`), [], path);
+  }
+  for (const to of ["/a/../b", "/./$1", "/%2e%2E", "/a%2", "/100%", "/a\\b"]) {
+    const [found = ""] = await problems(`{ when: { path: "/*" }, request: { rewrite: { to: '${to}' } } }`);
+    assert.match(
+      found,
+      /rewrite\.to: found .* expected a path that begins with \/, without query, fragment and dot/,
+      to,
+    );
+  }
+  assert.deepEqual(
+    await problems(`{ response: { status: { 599-500: x } } }`, `{ respond: { status: 204, body: x } }`),
+    [
+      '11:33 [0].response.status["599-500"]: found 599-500 expected 500-599',
+      '12:41 [1].respond.body: found "x" expected no body: a response with status 204 has none',
+    ],
+  );
+  assert.match((await problems(`{ request: { rewrite: { from: é, to: /x } } }`))[0]!, /a regular expression in ASCII/);
+  for (const text of ['a: "\\uD800"', '"\\uD800": a']) {
+    assert.equal((await problems(`{ request: { query: { set: { ${text} } } } }`)).length, 1, text);
+  }
+});
+
+Deno.test("loadConfig() refuses redirects that lead to a host of the client's choice, or to one by accident", async () => {
+  for (
+    const to of ["//evil.example/$1", "/\\\\evil.example", "https:///$1", "https://\\$1", "http://?$1", "HTTPS:///x"]
+  ) {
+    const [found = ""] = await problems(`{ when: { path: "/**" }, redirect: { to: '${to}' } }`);
+    assert.match(found, /redirect\.to: found .* expected a path .* begins with one \/, or a URL with a host/, to);
+  }
+});
+
+Deno.test("loadConfig() says which line of a file names no clients, and takes ! before a file for each of them", async () => {
+  const files = {
+    "/none": "# nobody yet\n",
+    "/bad": "10.0.0.0/8\n# ours\n10.1.0.1/8 10.2.0.0/16\n",
+    "/many": Array.from({ length: 1_001 }, (_, index) => `10.${index >> 8}.${index & 255}.0/24`).join("\n"),
+    "/office": "192.0.2.0/24\n\n2001:db8::/32 # the other one\n",
+    "/twice": "!192.0.2.0/24\n",
+  };
+  const rule = (client: string) => withRules([`{ when: { client: "${client}" }, upstream: https://two.example }`]);
+  const said = async (client: string) =>
+    (await problemsOf(rule(client), { files }))[0]?.replace(/^.* or a file of them/, "");
+  assert.equal(await said("${file:/none}"), ": at least one");
+  assert.equal(await said("${file:/bad}"), ": line 3 is none");
+  assert.equal(await said("${file:/many}"), ": at most 1000 (these are 1001)");
+  assert.equal(await said("!${file:/twice}"), "");
+  assert.equal(await said("!${file:/office} 10.0.0.0/8"), ": of !${…} one alone");
+  const { listeners } = await configOf(rule("!${file:/office}"), { files });
+  assert.deepEqual(listeners[2]!.rules[0]!.when.clients, ["!192.0.2.0/24", "!2001:db8::/32"]);
 });

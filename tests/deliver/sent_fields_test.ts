@@ -6,7 +6,7 @@ import { sentFields, type SentTo } from "../../lib/deliver/sent_fields.ts";
 
 /** A request to a listener. */
 function to(tenant: Partial<SentTo["tenant"]>): SentTo {
-  return { tenant: { cors: null, auth: null, wayBack: null, ...tenant }, authority: "a.example" };
+  return { tenant: { cors: null, auth: null, wayBack: null, ...tenant }, authority: "a.example", keyPrefix: "" };
 }
 
 const CLOSED = to({ auth: { sharedCaches: false } as ClientAuth });

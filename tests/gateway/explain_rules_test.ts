@@ -27,7 +27,7 @@ const config = await configFor({
       { when: { path: "/v3/x/**" }, pool: "q" },
       { when: { path: "/old/*" }, redirect: { to: "/new/$1" } },
       { when: { path: "/old/**", client: "127.0.0.0/8" }, respond: { status: 410 } },
-      { when: { path: "/dots" }, request: { rewrite: { from: "dots", to: "/.." } } },
+      { when: { path: "/.dots" }, request: { rewrite: { from: "dots", to: "/" } } },
     ],
   }],
 });
@@ -74,5 +74,5 @@ Deno.test("explain() shows the pool and the upstream that rules ask, and which r
 });
 
 Deno.test("explain() shows a request that a rule makes unusable as refused", async () => {
-  assert.equal((await served("/pre/dots")).refused?.code, "bad_request");
+  assert.equal((await served("/pre/.dots")).refused?.code, "bad_request");
 });

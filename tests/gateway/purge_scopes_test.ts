@@ -71,6 +71,47 @@ Deno.test("purgeScopes() finds what rules make of a URL, beside the URL itself",
   assert.deepEqual(targets("/pre/film"), ["/film"]);
 });
 
+Deno.test("purgeScopes() finds what rules make of paths, for clients of which it knows nothing too", async () => {
+  const rules = [
+    { when: { path: "/v3/**" }, request: { rewrite: { from: "^/v3/(.*)$", to: "/api/$1" } } },
+    { when: { path: "/k/**", header: { "x-app": "kodi*" } }, request: { rewrite: { to: "/kodi/$1" } } },
+    { when: { path: "/t/*/cast", client: "10.0.0.0/8" }, request: { rewrite: { to: "/cast/$1" } } },
+    { when: { path: "/gone" }, redirect: { to: "/v3/gone" } },
+  ];
+  for (const prefix of ["", "/pre"]) {
+    const ruled = await configOf({
+      pools: { any: { type: "custom", health: false, upstreams } },
+      listeners: [{
+        name: "any",
+        listen: ":1",
+        pool: "any",
+        rules,
+        ...(prefix === "" ? {} : { prefix, strip_prefix: true }),
+      }],
+    });
+    const found = (by: PurgeOrder["by"], value: string) => {
+      const plan = purgeScopes(ruled, { by, value: prefix + value, listener: null, hard: false });
+      assert.ok(plan.ok);
+      return plan.scopes.map((scope) =>
+        scope.kind === "url"
+          ? scope.target
+          : scope.kind === "prefix"
+          ? scope.prefix
+          : scope.kind === "glob"
+          ? scope.pattern.slice(scope.base?.length ?? 0)
+          : scope.kind
+      );
+    };
+    assert.deepEqual(found("url", "/k/a?q=1"), ["/k/a?q=1", "/kodi/a?q=1"]);
+    assert.deepEqual(found("url", "/gone"), ["/gone"]);
+    assert.deepEqual(found("prefix", "/v3/film/"), ["/v3/film/", "/api/film/"]);
+    assert.deepEqual(found("prefix", "/t/"), ["/t/", "/cast/"]);
+    assert.deepEqual(found("prefix", "/other/"), ["/other/"]);
+    assert.deepEqual(found("glob", "/v3/*/x?q=*"), ["/v3/*/x?q=*", "/api/*/x?q=*"]);
+    assert.deepEqual(found("glob", "/t/*/cast"), ["/t/*/cast", "/cast/*"]);
+  }
+});
+
 Deno.test("purgeScopes() reads prefixes as clients do, where the listener strips its own too", () => {
   const prefix = (value: string, listener: string | null = null) => planOf({ by: "prefix", value, listener });
   assert.deepEqual(prefix("/art/posters/", "art"), [{ kind: "prefix", listener: "art", prefix: "/posters/" }]);

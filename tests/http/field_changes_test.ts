@@ -32,6 +32,18 @@ Deno.test("ChangedRequestFields.header() gives what its list has", () => {
   assert.deepEqual(["x-a", "x-request-id"].map((name) => fields.header(name)), [null, "6"]);
 });
 
+Deno.test("a client cannot name what rules write as fields of its connection (RFC 9110 §7.6.1)", () => {
+  const given: Fields = [["connection", "close, X-From , x-own"], ["connection", "x-more,te"], ["x-own", "1"]];
+  const source = { header: (name: string) => fieldValue(given, name), list: () => given };
+  const changes: FieldChange[] = [
+    { kind: "set", name: "x-from", value: "usher" },
+    { kind: "add", name: "x-more", value: "1" },
+    { kind: "remove", name: "x-own" },
+  ];
+  const connection = new ChangedRequestFields(source, changes).header("connection")!;
+  assert.deepEqual(connection.split(",").map((option) => option.trim()), ["close", "x-own", "te"]);
+});
+
 Deno.test("no rule may touch what frames a message or belongs to one connection, in either direction", () => {
   const framing = [
     "connection",

@@ -63,12 +63,12 @@ Deno.test("splitTarget() takes what a real server shows of absolute-form, origin
 });
 
 Deno.test("hasDotSegment() finds every spelling of a dot segment between every spelling of its ends", () => {
-  const dots = [".", "..", "%2e", "%2E", "%2e.", ".%2E", "%2e%2E"];
-  const slashes = ["/", "\\", "%2f", "%2F", "%5c", "%5C"];
+  const dots = [".", "..", "%2e", "%2E", "%2e.", ".%2E", "%2e%2E", ".%c0%ae", "%E0%80%AE"];
+  const slashes = ["/", "\\", "%2f", "%2F", "%5c", "%5C", "%C0%af", "%e0%80%af", "%c1%9c"];
   for (const dot of dots) {
     for (const before of slashes) {
       assert.ok(hasDotSegment(`/3${before}${dot}`), `${before}${dot} at the end`);
-      for (const after of [...slashes, ";", ";jsessionid=1/"]) {
+      for (const after of [...slashes, ";", "%3B", ";jsessionid=1/"]) {
         assert.ok(hasDotSegment(`/3${before}${dot}${after}x`), `${before}${dot}${after}`);
       }
     }

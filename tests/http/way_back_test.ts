@@ -3,6 +3,7 @@ import type { Fields } from "../../lib/http/fields.ts";
 import { WayBack } from "../../lib/http/way_back.ts";
 
 const CLIENT = "gateway.example:8080";
+const TO = { authority: CLIENT, keyPrefix: "" };
 const plain = new WayBack("/pre", [{ authorities: ["one.internal:9", "api.example"], basePath: "" }], false);
 const based = new WayBack("/pre", [{ authorities: ["two.internal"], basePath: "/base" }, {
   authorities: ["three.internal"],
@@ -37,7 +38,7 @@ const REFERENCES: [way: WayBack, said: string, led: string][] = [
 
 for (const [way, said, led] of REFERENCES) {
   Deno.test(`WayBack.reference() leads ${JSON.stringify(said)} to ${JSON.stringify(led)}`, () => {
-    assert.equal(way.reference(said, CLIENT), led);
+    assert.equal(way.reference(said, TO), led);
   });
 }
 
@@ -59,8 +60,30 @@ Deno.test("WayBack.fields() maps cookies and Refresh, and gives back a list that
   ];
   for (const [way, name, said, led] of cases) {
     const fields: Fields = [["date", "x"], [name, said]];
-    const mapped = way.fields(fields, CLIENT);
+    const mapped = way.fields(fields, TO);
     assert.deepEqual(mapped, [["date", "x"], [name, led]], said);
     assert.equal(mapped === fields, said === led, said);
   }
+});
+
+Deno.test("WayBack.fields() leads a client with a token in its paths back by that token", () => {
+  const to = { authority: CLIENT, keyPrefix: "/~key" };
+  const given: Fields = [
+    ["location", "/login"],
+    ["content-location", `http://${CLIENT}/x`],
+    ["refresh", "0; url=/later"],
+    ["set-cookie", "a=1; Path=/x"],
+    ["set-cookie", "b=1; Path=/"],
+    ["link", "</x>"],
+  ];
+  assert.deepEqual(plain.fields(given, to).map(([, value]) => value), [
+    "/~key/pre/login",
+    `http://${CLIENT}/~key/pre/x`,
+    "0; url=/~key/pre/later",
+    "a=1; Path=/~key/pre/x",
+    "b=1; Path=/~key/pre",
+    "</x>",
+  ]);
+  assert.equal(based.reference("/pre/x", to), "/~key/pre/x");
+  assert.equal(plain.reference("https://elsewhere.example/x", to), "https://elsewhere.example/x");
 });

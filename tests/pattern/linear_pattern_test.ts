@@ -5,7 +5,7 @@ import { seededRandom } from "../pool/seeded_random.ts";
 
 /** What JavaScript's own engine finds. */
 function native(source: string, text: string) {
-  const match = new RegExp(source).exec(text);
+  const match = new RegExp(source, "s").exec(text);
   if (match === null) return null;
   const [whole, ...groups] = match;
   return { start: match.index, end: match.index + whole.length, groups: groups.map((group) => group ?? "") };
