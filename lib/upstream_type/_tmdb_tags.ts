@@ -43,15 +43,14 @@ function languageOf(query: string): string {
 }
 
 /**
- * Purge tags of what a request changes, if it is answered well: those of the ids in its path, where it is no mere question. A method that
- * changes something counts on lists and on paths of users alone: nobody writes elsewhere, and a mirror that answers `POST` as `GET`
- * would let anyone purge a title.
+ * Purge tags of what a request changes, if it is answered well: those of the list in its path. Ratings purge nothing: what a user sees of
+ * an own rating is never stored, and one vote changes a title's average less than the whole world's do while it is fresh; each would
+ * cost every copy of the title. A method that changes something counts on lists alone: nobody writes to titles, and a mirror that
+ * answers `POST` as `GET` would let anyone purge them.
  */
 export function writtenTags(request: TypedRequest): readonly string[] {
-  const { name, private: reason } = findTmdbRoute(request.path);
-  const isWritten = CHANGING.has(request.method) && (name === "user_list" || reason !== null);
-  if (!isWritten && reason !== "mutating-get") return [];
-  return apiTags(request).filter((tag) => !/^(?:class|lang):/.test(tag));
+  const isWritten = CHANGING.has(request.method) || findTmdbRoute(request.path).private === "mutating-get";
+  return isWritten ? apiTags(request).filter((tag) => tag.startsWith("list:")) : [];
 }
 
 const CHANGING: ReadonlySet<string> = new Set(["DELETE", "PATCH", "POST", "PUT"]);

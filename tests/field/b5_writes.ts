@@ -83,13 +83,10 @@ export const writeRows: readonly FieldRow[] = [
     "PUT /4/list/53",
   ]),
   wrote("GET of /clear empties a list too, v4", ["/4/list/54?language=fr", "/4/list/54"], ["GET /4/list/54/clear"]),
-  wrote("rating a title, and taking that back", ["/3/movie/55", "/3/movie/55?append_to_response=credits"], [
-    `POST /3/movie/55/rating?${SESSION}`,
-    `DELETE /3/movie/55/rating?guest_session_id=of-bob`,
-  ], { before: "the old title was served for six hours" }),
-  wrote("rating an episode", ["/3/tv/56", "/3/tv/56/season/1/episode/2"], [
-    `POST /3/tv/56/season/1/episode/2/rating?${SESSION}`,
-  ], { before: "the old series was served for six hours" }),
+  kept("a rating costs no copy of its title, and its user sees it at once", [
+    ...["GET /3/movie/55", `GET /3/movie/55/account_states?${SESSION}`, `POST /3/movie/55/rating?${SESSION}`],
+    ...["GET /3/movie/55", `GET /3/movie/55/account_states?${SESSION}`],
+  ], 4),
   kept("a write that is refused, and one to another list, leave a list alone", [
     ...["GET /3/list/57", `POST /3/list/57/add_item?${SESSION}&refused`, `DELETE /3/list/58?${SESSION}`],
     ...["GET /3/list/57", "GET /3/list/57"],
