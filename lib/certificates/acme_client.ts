@@ -218,6 +218,8 @@ export class AcmeClient {
   }
 
   async #ask(url: string, init: RequestInit): Promise<Answer> {
+    // The directory is asked with HTTPS (RFC 8555 §6.1), and so is whatever it names.
+    if (!url.startsWith("https://") || !URL.canParse(url)) wrong("a place that is no https URL");
     let response: Response;
     let text: string;
     try {
