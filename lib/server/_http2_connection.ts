@@ -24,6 +24,8 @@ const MAX_SHARING = 10;
 /** How the client takes a response. */
 interface Taking {
   wait: Wait | null;
+  /** How often others had their turn while it was waited for. */
+  turns: number;
   isStalled: boolean;
 }
 
@@ -53,6 +55,8 @@ export class Http2Connection implements ServerConnection, Waiting {
   #idleDueMs = Infinity;
   /** Of a write to the client that is under way. */
   #writeDueMs = Infinity;
+  /** When content went to the client last. */
+  #sentAtMs = -Infinity;
   #isEnding = false;
   #isClosed = false;
 
@@ -147,12 +151,14 @@ export class Http2Connection implements ServerConnection, Waiting {
     }
     this.#writeDueMs = Infinity;
     // The engine still has content of responses that it got as a whole, and the client takes it.
-    if (bytes.length >= MIN_CONTENT_BYTES) this.#rest();
+    if (bytes.length < MIN_CONTENT_BYTES) return;
+    this.#sentAtMs = wheel.nowMs;
+    this.#rest();
   }
 
   async #answer(request: Request, completed: Promise<void>): Promise<Response> {
     this.#options.context.counts.requests++;
-    const taking: Taking = { wait: null, isStalled: false };
+    const taking: Taking = { wait: null, turns: 0, isStalled: false };
     this.#open++;
     this.#rest();
     completed.catch(() => void this.#options.context.counts.abortedRequests++).finally(() => this.#answered(taking));
@@ -222,25 +228,30 @@ export class Http2Connection implements ServerConnection, Waiting {
 
   /** The same content. What has been read of it the client has to take in time, which shows by the next read. */
   #watched(body: BodySource, taking: Taking): BodySource {
-    const { limits, counts } = this.#options.context;
+    const read = async () => {
+      this.#waits.delete(taking.wait);
+      if (taking.isStalled) throw new Error("The client did not take the content in time");
+      const chunk = await body.read();
+      taking.turns = 0;
+      if (chunk !== null && !this.#isClosed) this.#awaitTaking(taking, body);
+      return chunk;
+    };
+    return { lengthBytes: body.lengthBytes, read, cancel: () => (this.#waits.delete(taking.wait), body.cancel()) };
+  }
+
+  #awaitTaking(taking: Taking, body: BodySource): void {
+    const { wheel, limits: { sendTimeoutMs }, counts } = this.#options.context;
     const onDue = () => {
+      const areOthersSent = wheel.nowMs - this.#sentAtMs < sendTimeoutMs;
+      if (areOthersSent && ++taking.turns < Math.min(this.#open, MAX_SHARING)) return this.#awaitTaking(taking, body);
       counts.sendTimeouts++;
       taking.isStalled = true;
       this.#stalled++;
       body.cancel();
       if (this.#open === this.#stalled) this.close();
     };
-    const read = async () => {
-      this.#waits.delete(taking.wait);
-      if (taking.isStalled) throw new Error("The client did not take the content in time");
-      const chunk = await body.read();
-      if (chunk !== null && !this.#isClosed) {
-        taking.wait = { dueMs: this.#after(limits.sendTimeoutMs), onDue };
-        this.#waits.add(taking.wait);
-      }
-      return chunk;
-    };
-    return { lengthBytes: body.lengthBytes, read, cancel: () => (this.#waits.delete(taking.wait), body.cancel()) };
+    taking.wait = { dueMs: wheel.after(sendTimeoutMs), onDue };
+    this.#waits.add(taking.wait);
   }
 
   #fault(error: unknown): void {
