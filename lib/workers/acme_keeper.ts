@@ -242,6 +242,7 @@ export class AcmeKeeper implements ChallengeDesk {
   /** One for each authority, and for each account that it is tied to. */
   async #accountKey({ directory, externalAccount }: AcmeConfig): Promise<KeyPair> {
     const path = this.#path(`account-${await shortHash(`${directory} ${externalAccount?.kid ?? ""}`)}`, "key");
+    await this.#close(path);
     try {
       return await keyPairOf(await readText(path));
     } catch (error) {

@@ -183,8 +183,14 @@ Deno.test("AcmeKeeper: an authority that asks to be left alone for ever is asked
 
 Deno.test("AcmeKeeper: files that were copied open to others are closed and used; what cannot be used is kept aside", async () => {
   await using one = await keeping();
-  const { keeper, shown, files } = one;
+  const { keeper, shown, files, state } = one;
   await keeper.tend();
+  const account = `${files}/${[...Deno.readDirSync(files)].find(({ name }) => name.startsWith("account-"))!.name}`;
+  assert.equal((await Deno.stat(account)).mode! & 0o777, 0o600);
+  await Deno.chmod(account, 0o644);
+  state.atMs += 65 * DAY_MS;
+  await keeper.tend();
+  assert.equal((await Deno.stat(account)).mode! & 0o777, 0o600);
   const good = (await shown()).serialNumber;
   const names = [...Deno.readDirSync(files)].map(({ name }) => name).filter((name) => name.startsWith("one.example"));
   const key = `${files}/${names.find((name) => name.endsWith(".key"))}`;
