@@ -226,14 +226,21 @@ export class AcmeClient {
       response = await this.#options.fetch(url, { ...init, redirect: "error" });
       text = await readAnswer(response);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new AcmeError(`The authority cannot be asked at ${new URL(url).origin}: ${reason}`, { cause: error });
+      throw new AcmeError(`The authority cannot be asked at ${new URL(url).origin}: ${reasonOf(error)}`, {
+        cause: error,
+      });
     }
     this.#nonce = response.headers.get("replay-nonce") ?? this.#nonce;
     const value = valueOf(text);
     if (!response.ok) throw refusal(response, value);
     return { value, text, location: response.headers.get("location") };
   }
+}
+
+/** The engine says in an error's cause what went wrong. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message} (${reasonOf(error.cause)})`;
 }
 
 async function readAnswer(response: Response): Promise<string> {

@@ -207,3 +207,11 @@ Deno.test("AcmeKeeper: files that were copied open to others are closed and used
   await Deno.writeTextFile(key, text);
   assert.equal((await shown()).serialNumber, good);
 });
+
+Deno.test("AcmeKeeper: why an authority cannot be reached is said", async () => {
+  await using one = await keeping();
+  const { keeper, authority, state } = one;
+  await authority[Symbol.asyncDispose]();
+  await keeper.tend();
+  assert.match(state.lines[0]!, /cannot be asked at https:.*refused/i);
+});
