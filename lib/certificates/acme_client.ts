@@ -218,20 +218,29 @@ export class AcmeClient {
   }
 
   async #ask(url: string, init: RequestInit): Promise<Answer> {
+    // The directory is asked with HTTPS (RFC 8555 §6.1), and so is whatever it names.
+    if (!url.startsWith("https://") || !URL.canParse(url)) wrong("a place that is no https URL");
     let response: Response;
     let text: string;
     try {
       response = await this.#options.fetch(url, { ...init, redirect: "error" });
       text = await readAnswer(response);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new AcmeError(`The authority cannot be asked at ${new URL(url).origin}: ${reason}`, { cause: error });
+      throw new AcmeError(`The authority cannot be asked at ${new URL(url).origin}: ${reasonOf(error)}`, {
+        cause: error,
+      });
     }
     this.#nonce = response.headers.get("replay-nonce") ?? this.#nonce;
     const value = valueOf(text);
     if (!response.ok) throw refusal(response, value);
     return { value, text, location: response.headers.get("location") };
   }
+}
+
+/** The engine says in an error's cause what went wrong. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message} (${reasonOf(error.cause)})`;
 }
 
 async function readAnswer(response: Response): Promise<string> {

@@ -1,6 +1,9 @@
 /** Longest message that is taken: those with keys for quantum computers have some 1,800 bytes. */
 export const MAX_HELLO_BYTES = 16 * 1024;
 
+/** Every piece that comes has all of them looked at again. */
+const MAX_RECORDS = 1_000;
+
 const RECORD_HEAD_BYTES = 5;
 const HANDSHAKE_RECORD = 22;
 const CLIENT_HELLO = 1;
@@ -51,39 +54,50 @@ export function parseClientHello(bytes: Uint8Array): ClientHello | null {
 
 /** The body of the message that the records hold; `null` where it is not complete. */
 function messageOf(bytes: Uint8Array): Uint8Array | null {
-  let message: Uint8Array = new Uint8Array(0);
+  const parts: Uint8Array[] = [];
+  let count = 0;
   for (let at = 0; at < bytes.length;) {
     if (bytes[at] !== HANDSHAKE_RECORD) throw new NoClientHello("The connection does not begin with a TLS record");
     if (bytes.length < at + RECORD_HEAD_BYTES) return null;
     if (bytes[at + 1] !== 3) throw new NoClientHello("The TLS record has no known version");
     const start = at + RECORD_HEAD_BYTES;
     const end = start + (bytes[at + 3]! << 8 | bytes[at + 4]!);
-    // The usual case is one record, of which nothing is copied.
-    const part = bytes.subarray(start, end);
-    message = message.length === 0 ? part : joined(message, part);
-    const length = lengthOf(message);
-    if (length !== null && message.length >= length) return message.subarray(MESSAGE_HEAD_BYTES, length);
-    if (end > bytes.length) return null;
     if (end === start) throw new NoClientHello("The TLS record is empty");
+    if (parts.push(bytes.subarray(start, end)) > MAX_RECORDS) {
+      throw new NoClientHello(`The handshake begins with over ${MAX_RECORDS} records`);
+    }
+    count += parts.at(-1)!.length;
+    if (end > bytes.length) break;
     at = end;
   }
-  return null;
+  // The usual case is one record, of which nothing is copied; of many, nothing is before the last has come.
+  const length = lengthOf(parts);
+  if (length === null || count < length) return null;
+  return joined(parts, count).subarray(MESSAGE_HEAD_BYTES, length);
 }
 
 /** With its head; `null` where that has not come yet. */
-function lengthOf(message: Uint8Array): number | null {
-  if (message.length > 0 && message[0] !== CLIENT_HELLO) throw new NoClientHello("The handshake has another beginning");
-  if (message.length < MESSAGE_HEAD_BYTES) return null;
-  const length = MESSAGE_HEAD_BYTES + (message[1]! << 16 | message[2]! << 8 | message[3]!);
+function lengthOf(parts: readonly Uint8Array[]): number | null {
+  const head: number[] = [];
+  for (let at = 0; at < parts.length && head.length < MESSAGE_HEAD_BYTES; at++) {
+    head.push(...parts[at]!.subarray(0, MESSAGE_HEAD_BYTES - head.length));
+  }
+  if (head.length > 0 && head[0] !== CLIENT_HELLO) throw new NoClientHello("The handshake has another beginning");
+  if (head.length < MESSAGE_HEAD_BYTES) return null;
+  const length = MESSAGE_HEAD_BYTES + (head[1]! << 16 | head[2]! << 8 | head[3]!);
   if (length > MAX_HELLO_BYTES) throw new NoClientHello(`The handshake begins with over ${MAX_HELLO_BYTES} bytes`);
   return length;
 }
 
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
+function joined(parts: readonly Uint8Array[], count: number): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const all = new Uint8Array(count);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 function hostNameOf(content: Uint8Array): string | null {

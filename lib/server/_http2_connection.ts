@@ -3,16 +3,31 @@ import type { ByteStream } from "../wire/byte_stream.ts";
 import { WireError } from "../wire/wire_error.ts";
 import type { ConnectionContext, ServerConnection } from "./_connection_context.ts";
 import { type Http2Engine, privatePair, serveHttp2 } from "./_http2_engine.ts";
+import { checkHttp2Request, contentIfAny } from "./_http2_request.ts";
 import { Input } from "./_input.ts";
 import { INTERNAL_ERROR, isSource } from "./_reply_head.ts";
 import { closeStream, runTunnel } from "./_tunnel.ts";
+import { type Wait, Waits } from "./_waits.ts";
 import type { Waiting } from "./_wheel.ts";
 import type { Arrival, ConnectionFacts } from "./arrival.ts";
 import { UNCOUNTED } from "./connection_gate.ts";
-import { replyResponse, requestArrival } from "./fetch_adapter.ts";
+import { contentOfRequest, replyResponse, requestArrival } from "./fetch_adapter.ts";
 import type { Handler, Reply } from "./reply.ts";
 import { countRefusal } from "./server_counts.ts";
-import type { ServerLimits } from "./server_limits.ts";
+
+/** Less is what keeps a connection up: it shows nothing of a client that takes content. */
+const MIN_CONTENT_BYTES = 256;
+
+/** Requests share a connection, and so each has more time; for so many of them at most. */
+const MAX_SHARING = 10;
+
+/** How the client takes a response. */
+interface Taking {
+  wait: Wait | null;
+  /** How often others had their turn while it was waited for. */
+  turns: number;
+  isStalled: boolean;
+}
 
 /** What an HTTP/2 connection is made of. */
 export interface Http2Options {
@@ -27,20 +42,21 @@ export interface Http2Options {
  * that this finds go to the same handler as all others. The limits on silence are kept here, where both directions pass.
  */
 export class Http2Connection implements ServerConnection, Waiting {
-  readDueMs = Infinity;
   addressKey = UNCOUNTED;
   readonly #options: Http2Options;
   #engine: Http2Engine | null = null;
   #near: Deno.TcpConn | null = null;
-  /** Requests whose response has not been sent as a whole. */
+  /** Requests whose response the engine has not got as a whole. */
   #open = 0;
-  /** Of those, the ones whose content is being read, and whose response waits for content itself. */
-  #readingContent = 0;
-  #awaitingSource = 0;
+  /** Of those, the ones whose client has not taken their response in time: they keep no connection from being idle. */
+  #stalled = 0;
+  /** Each of content that a client is to send, and of content that it is to take. */
+  readonly #waits = new Waits();
+  #idleDueMs = Infinity;
   /** Of a write to the client that is under way. */
   #writeDueMs = Infinity;
-  /** Of the next sign that some response goes on. */
-  #stallDueMs = Infinity;
+  /** When content went to the client last. */
+  #sentAtMs = -Infinity;
   #isEnding = false;
   #isClosed = false;
 
@@ -53,8 +69,12 @@ export class Http2Connection implements ServerConnection, Waiting {
     return this.#options.facts;
   }
 
+  get readDueMs(): number {
+    return Math.min(this.#idleDueMs, this.#waits.firstDueMs);
+  }
+
   get writeDueMs(): number {
-    return Math.min(this.#writeDueMs, this.#stallDueMs);
+    return this.#writeDueMs;
   }
 
   /** Serves until it ends; never rejects. */
@@ -79,7 +99,7 @@ export class Http2Connection implements ServerConnection, Waiting {
         input,
         send: (bytes) => this.#send(bytes),
         endSending: () => stream.closeWrite(),
-        onMoved: () => this.#moved(),
+        onMoved: () => {},
       });
     } catch {
       // Either side has left: all that there was ends with it.
@@ -97,7 +117,8 @@ export class Http2Connection implements ServerConnection, Waiting {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.readDueMs = this.#writeDueMs = this.#stallDueMs = Infinity;
+    this.#idleDueMs = this.#writeDueMs = Infinity;
+    this.#waits.clear();
     closeStream(this.#options.stream);
     if (this.#near !== null) closeStream(this.#near);
     this.#options.context.onClosed(this);
@@ -106,12 +127,8 @@ export class Http2Connection implements ServerConnection, Waiting {
   expire(nowMs: number): void {
     const { counts } = this.#options.context;
     if (this.#writeDueMs <= nowMs) counts.sendTimeouts++;
-    else if (this.#stallDueMs <= nowMs) {
-      // Whoever waits for an upstream is not to blame.
-      if (this.#open <= this.#awaitingSource) return this.#goesOn();
-      counts.sendTimeouts++;
-    } else if (this.#readingContent > 0) counts.bodyTimeouts++;
-    else counts.idleTimeouts++;
+    else if (this.#idleDueMs <= nowMs) counts.idleTimeouts++;
+    else return this.#waits.expire(nowMs);
     this.close();
   }
 
@@ -119,20 +136,11 @@ export class Http2Connection implements ServerConnection, Waiting {
     this.#engine?.shutdown().catch(() => {});
   }
 
-  /** No request is there. */
+  /** Is idle from now on, unless a request is there that is being served. */
   #rest(): void {
     const { wheel, limits } = this.#options.context;
-    this.readDueMs = wheel.after(limits.idleTimeoutMs);
-  }
-
-  #moved(): void {
-    const { wheel, limits } = this.#options.context;
-    if (this.#readingContent > 0) this.readDueMs = wheel.after(limits.bodyTimeoutMs);
-  }
-
-  #goesOn(): void {
-    const { wheel, limits } = this.#options.context;
-    this.#stallDueMs = this.#isClosed ? Infinity : wheel.after(limits.sendTimeoutMs);
+    const isServing = this.#open > this.#stalled || this.#isClosed;
+    this.#idleDueMs = isServing ? Infinity : wheel.after(limits.idleTimeoutMs);
   }
 
   async #send(bytes: Uint8Array): Promise<void> {
@@ -142,86 +150,112 @@ export class Http2Connection implements ServerConnection, Waiting {
       rest = rest.subarray(await stream.write(rest));
     }
     this.#writeDueMs = Infinity;
-  }
-
-  async #answer(request: Request, completed: Promise<void>): Promise<Response> {
-    const { context: { counts } } = this.#options;
-    counts.requests++;
-    if (this.#open++ === 0) this.readDueMs = Infinity;
-    completed.catch(() => void counts.abortedRequests++).finally(() => this.#answered());
-    const reply = await this.#reply(
-      requestArrival(request, { connection: this.facts, minor: 2, watched: (body) => this.#timed(body) }),
-    );
-    this.#goesOn();
-    const { body } = reply;
-    return replyResponse(isSource(body) ? { ...reply, body: this.#watched(body) } : reply, request.method);
-  }
-
-  #answered(): void {
-    if (this.#isClosed) return;
-    if (--this.#open > 0) return this.#goesOn();
-    this.#stallDueMs = Infinity;
+    // The engine still has content of responses that it got as a whole, and the client takes it.
+    if (bytes.length < MIN_CONTENT_BYTES) return;
+    this.#sentAtMs = wheel.nowMs;
     this.#rest();
   }
 
-  async #reply(arrival: Arrival): Promise<Reply> {
+  async #answer(request: Request, completed: Promise<void>): Promise<Response> {
+    this.#options.context.counts.requests++;
+    const taking: Taking = { wait: null, turns: 0, isStalled: false };
+    this.#open++;
+    this.#rest();
+    completed.catch(() => void this.#options.context.counts.abortedRequests++).finally(() => this.#answered(taking));
+    const reply = await this.#reply(request);
+    const { body } = reply;
+    return replyResponse(isSource(body) ? { ...reply, body: this.#watched(body, taking) } : reply, request.method);
+  }
+
+  #answered(taking: Taking): void {
+    this.#waits.delete(taking.wait);
+    this.#open--;
+    if (taking.isStalled) this.#stalled--;
+    this.#rest();
+  }
+
+  async #reply(request: Request): Promise<Reply> {
     const { context, handler } = this.#options;
     try {
-      const refused = breach(arrival, context.limits);
-      if (refused !== null) throw refused;
+      const arrival = await this.#arrivalOf(request);
       return await handler(arrival);
     } catch (error) {
       if (error instanceof WireError) {
         countRefusal(context.counts, error.status);
         return context.refuse(error);
       }
-      if (!arrival.isGone) this.#fault(error);
+      if (!request.signal.aborted) this.#fault(error);
       return INTERNAL_ERROR;
     }
   }
 
-  /** The content of a request, which has to come in time. */
+  async #arrivalOf(request: Request): Promise<Arrival> {
+    const { limits } = this.#options.context;
+    const facts = { connection: this.facts, minor: 2 };
+    const content = contentOfRequest(request);
+    const arrival = requestArrival(request, { ...facts, body: content && this.#timed(content) });
+    checkHttp2Request(request, arrival, { limits, ownAuthority: this.#ownAuthority });
+    if (arrival.body === null || arrival.body.lengthBytes !== null) return arrival;
+    return requestArrival(request, { ...facts, body: await contentIfAny(arrival.body) });
+  }
+
+  /** What the engine takes for the host of requests that name none. */
+  get #ownAuthority(): string {
+    return `localhost:${this.#near?.remoteAddr.port}`;
+  }
+
+  #after(durationMs: number): number {
+    return this.#options.context.wheel.after(durationMs * Math.min(this.#open, MAX_SHARING));
+  }
+
+  /** The content of a request, each chunk of which has to come in time. */
   #timed(body: BodySource): BodySource {
-    const { context: { wheel, limits } } = this.#options;
-    const read = async () => {
-      this.#readingContent++;
-      this.readDueMs = wheel.after(limits.bodyTimeoutMs);
-      try {
-        return await body.read();
-      } finally {
-        if (--this.#readingContent === 0 && !this.#isClosed) this.readDueMs = Infinity;
-      }
+    const { limits, counts } = this.#options.context;
+    const read = () => {
+      const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | null>();
+      const onDue = () => {
+        counts.bodyTimeouts++;
+        reject(new WireError(408, "The content did not come in time"));
+        body.cancel();
+      };
+      const wait = { dueMs: this.#after(limits.bodyTimeoutMs), onDue };
+      this.#waits.add(wait);
+      body.read().then(resolve, reject).finally(() => this.#waits.delete(wait));
+      return promise;
     };
     return { lengthBytes: body.lengthBytes, read, cancel: () => body.cancel() };
   }
 
-  /** The same content; that it is asked for shows that the client takes it. */
-  #watched(body: BodySource): BodySource {
+  /** The same content. What has been read of it the client has to take in time, which shows by the next read. */
+  #watched(body: BodySource, taking: Taking): BodySource {
     const read = async () => {
-      this.#goesOn();
-      this.#awaitingSource++;
-      try {
-        return await body.read();
-      } finally {
-        this.#awaitingSource--;
-        this.#goesOn();
-      }
+      this.#waits.delete(taking.wait);
+      if (taking.isStalled) throw new Error("The client did not take the content in time");
+      const chunk = await body.read();
+      taking.turns = 0;
+      if (chunk !== null && !this.#isClosed) this.#awaitTaking(taking, body);
+      return chunk;
     };
-    return { lengthBytes: body.lengthBytes, read, cancel: () => body.cancel() };
+    return { lengthBytes: body.lengthBytes, read, cancel: () => (this.#waits.delete(taking.wait), body.cancel()) };
+  }
+
+  #awaitTaking(taking: Taking, body: BodySource): void {
+    const { wheel, limits: { sendTimeoutMs }, counts } = this.#options.context;
+    const onDue = () => {
+      const areOthersSent = wheel.nowMs - this.#sentAtMs < sendTimeoutMs;
+      if (areOthersSent && ++taking.turns < Math.min(this.#open, MAX_SHARING)) return this.#awaitTaking(taking, body);
+      counts.sendTimeouts++;
+      taking.isStalled = true;
+      this.#stalled++;
+      body.cancel();
+      if (this.#open === this.#stalled) this.close();
+    };
+    taking.wait = { dueMs: wheel.after(sendTimeoutMs), onDue };
+    this.#waits.add(taking.wait);
   }
 
   #fault(error: unknown): void {
     this.#options.context.counts.faults++;
     this.#options.context.onFault(error);
   }
-}
-
-/** The limit of HTTP/1.1 requests that a request breaks; `null` where it keeps them all. */
-function breach({ target, fields }: Arrival, limits: ServerLimits): WireError | null {
-  if (target.length > limits.targetBytes) return new WireError(414, `The target is over ${limits.targetBytes} bytes`);
-  const list = fields.list();
-  if (list.length > limits.maxFields) return new WireError(431, `There are over ${limits.maxFields} fields`);
-  let bytes = 0;
-  for (const [name, value] of list) bytes += name.length + value.length + 4;
-  return bytes > limits.fieldsBytes ? new WireError(431, `The fields are over ${limits.fieldsBytes} bytes`) : null;
 }

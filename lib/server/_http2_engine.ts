@@ -44,7 +44,9 @@ export async function privatePair(): Promise<[near: Deno.TcpConn, far: Deno.TcpC
   try {
     for (;;) {
       const far = await listener.accept();
-      if (far.remoteAddr.port === near.localAddr.port) {
+      const { hostname, port } = far.remoteAddr;
+      // Another process may have the same port at another loopback address.
+      if (port === near.localAddr.port && hostname === near.localAddr.hostname) {
         near.setNoDelay(true);
         far.setNoDelay(true);
         return [near, far];

@@ -14,8 +14,8 @@ export interface RequestFacts {
   readonly connection: ConnectionFacts;
   /** Minor version of HTTP/1, or 2 for HTTP/2; 1 where it is not given. */
   readonly minor?: number;
-  /** Watches over its content; it is read as it comes where this is not given. */
-  readonly watched?: (content: BodySource) => BodySource;
+  /** Its content in place of the one that it has itself, which is read as it comes. */
+  readonly body?: BodySource | null;
 }
 
 /** Fields that the server itself writes, or that belong to one connection: a `Response` cannot set them. */
@@ -77,16 +77,14 @@ class RequestArrival implements Arrival {
   readonly connection: ConnectionFacts;
   readonly #request: Request;
 
-  constructor(request: Request, { connection, minor = 1, watched = (content) => content }: RequestFacts) {
+  constructor(request: Request, { connection, minor = 1, body = contentOfRequest(request) }: RequestFacts) {
     this.#request = request;
     this.method = request.method;
     const { authority, target } = splitUrl(request.url);
-    this.target = target;
+    this.target = escapeHighCharacters(target);
     this.minor = minor;
     this.fields = new HeaderFields(request.headers, authority);
-    this.body = request.body === null
-      ? null
-      : watched(new StreamSource(request.body, lengthOf(request.headers.get("content-length"))));
+    this.body = body;
     this.connection = connection;
   }
 
@@ -123,8 +121,18 @@ class HeaderFields implements ArrivalFields {
   }
 }
 
-/** Authority and path with query of an absolute URL, as they stand there. */
-function splitUrl(url: string): { authority: string; target: string } {
+/** The content that a request has itself; `null` where it has none, as every `Request` with `GET` and `HEAD`. */
+export function contentOfRequest({ body, headers }: Request): BodySource | null {
+  return body === null ? null : new StreamSource(body, lengthOf(headers.get("content-length")));
+}
+
+/** As the server escapes the bytes of a target that are not ASCII. */
+function escapeHighCharacters(target: string): string {
+  return target.replace(/[\u0080-\uffff]+/g, encodeURIComponent);
+}
+
+/** Authority, without user information, and path with query of an absolute URL, as they stand there. */
+export function splitUrl(url: string): { authority: string; target: string } {
   const start = url.indexOf("://") + 3;
   const fragment = url.indexOf("#", start);
   const end = fragment < 0 ? url.length : fragment;

@@ -5,7 +5,7 @@ import type { Reply } from "./reply.ts";
 const HTTPS_PORT = 443;
 
 /** A host as an authority has it: a name or an IPv4 address, or an IPv6 address in brackets (RFC 3986 §3.2.2). */
-const AUTHORITY = /^([a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;
+const AUTHORITY = /^([a-z0-9._~!$&'()*+,;=-]+|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;
 
 /**
  * Sends a request to the same URL with `https` on `port`; `null` where it names no host that could be sent to. What may have content

@@ -200,9 +200,16 @@ function checkHost(bytes: Uint8Array, textStart: number, fields: FieldBlock, min
   }
   if (fields.find("host", line + 1) >= 0) throw new WireError(400, "More than one Host");
   if (isPlainHost(bytes, textStart + fields.valueStart(line), textStart + fields.lineEnd(line))) return;
-  if (!isHost(fields.valueOf(line))) {
-    throw new WireError(400, "Invalid Host: expected a host, with a port from 0 to 65535 or none");
-  }
+  requireHost(fields.valueOf(line));
+}
+
+/**
+ * Refuses what names no host: an authority without user information, with a port from 0 to 65535 or none.
+ *
+ * @throws {WireError} 400
+ */
+export function requireHost(text: string): void {
+  if (!isHost(text)) throw new WireError(400, "Invalid Host: expected a host, with a port from 0 to 65535 or none");
 }
 
 const MAX_PORT = 65_535;

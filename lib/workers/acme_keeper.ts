@@ -15,6 +15,10 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 const LOOK_EVERY_MS = MINUTE_MS;
 /** After one failure, two, and so on: authorities count them, and let a host fail five times an hour. */
 const PAUSES_MS = [MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS, 6 * 60 * MINUTE_MS, DAY_MS];
+/** An authority cannot have itself asked less seldom than that. */
+const MAX_PAUSE_MS = 7 * DAY_MS;
+/** After one was fetched, whatever its time is. */
+const REST_MS = 60 * MINUTE_MS;
 /** A certificate is fetched anew once so much of its time is left. */
 const RENEWED_SHARE = 1 / 3;
 /** An authority that does not answer is given up on. */
@@ -38,8 +42,10 @@ export interface AcmeLink {
   setChallenges(challenges: Challenges): Promise<void>;
 }
 
-interface Failures {
-  readonly count: number;
+/** How long an authority is left alone. */
+interface Pause {
+  /** Since the last certificate. */
+  readonly failures: number;
   readonly untilMs: number;
 }
 
@@ -50,7 +56,9 @@ interface Failures {
 export class AcmeKeeper implements ChallengeDesk {
   readonly #options: AcmeKeeperOptions;
   readonly #now: () => number;
-  readonly #failures = new Map<string, Failures>();
+  readonly #pauses = new Map<string, Pause>();
+  /** Files are read and written one after the other: a certificate and its key change together. */
+  #turn: Promise<unknown> = Promise.resolve();
   #challenges = new Map<string, string>();
   #link: AcmeLink | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -99,7 +107,7 @@ export class AcmeKeeper implements ChallengeDesk {
     const all = this.#link?.config.listeners.flatMap(({ tls }) => tls?.acme ?? []) ?? [];
     for (const [name, acme] of new Map(await Promise.all(all.map(async (one) => [await nameOf(one), one] as const)))) {
       if (this.#isClosed) return;
-      if ((this.#failures.get(name)?.untilMs ?? 0) > this.#now() || !await this.#isDue(name)) continue;
+      if ((this.#pauses.get(name)?.untilMs ?? 0) > this.#now() || !await this.#isDue(name)) continue;
       await this.#fetch(name, acme);
     }
   }
@@ -127,14 +135,16 @@ export class AcmeKeeper implements ChallengeDesk {
           fetch(url, { ...init, client: http, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) } as RequestInit),
       });
       const { cert, keys } = await client.fetchCertificate(acme.hosts, this);
-      await this.#write(name, cert, await keyPem(keys));
-      this.#failures.delete(name);
+      const key = await keyPem(keys);
+      await this.#check(acme, cert, key);
+      await this.#inTurn(() => this.#write(name, cert, key));
+      this.#pauses.set(name, { failures: 0, untilMs: this.#now() + REST_MS });
       logger.info("A certificate was fetched", { hosts, directory: acme.directory });
     } catch (error) {
-      const count = (this.#failures.get(name)?.count ?? 0) + 1;
-      const asked = error instanceof AcmeError ? error.retryAfterMs ?? 0 : 0;
-      const pauseMs = Math.max(asked, PAUSES_MS[Math.min(count, PAUSES_MS.length) - 1]!);
-      this.#failures.set(name, { count, untilMs: this.#now() + pauseMs });
+      const failures = (this.#pauses.get(name)?.failures ?? 0) + 1;
+      const asked = error instanceof AcmeError ? Math.min(error.retryAfterMs ?? 0, MAX_PAUSE_MS) : 0;
+      const pauseMs = Math.max(asked, PAUSES_MS[Math.min(failures, PAUSES_MS.length) - 1]!);
+      this.#pauses.set(name, { failures, untilMs: this.#now() + pauseMs });
       logger.error("No certificate was fetched: what is there stays in use", {
         hosts,
         problem: error instanceof Error ? error.message : String(error),
@@ -143,6 +153,25 @@ export class AcmeKeeper implements ChallengeDesk {
     } finally {
       http.close();
     }
+  }
+
+  /** What an authority gave is used if it can be: what is there may still be good. */
+  async #check({ hosts }: AcmeConfig, cert: string, key: string): Promise<void> {
+    const files = { certFile: "cert", keyFile: "key", place: "" };
+    const result = await readCertificate(files, {
+      readTextFile: (file) => Promise.resolve(file === "cert" ? cert : key),
+      now: this.#now,
+    });
+    const names = result.ok ? result.certificate.names : [];
+    const missing = hosts.filter((host) => !names.includes(host));
+    const problem = !result.ok
+      ? `expected ${result.problems[0]?.expected}`
+      : missing.length > 0
+      ? `it does not name ${missing.join(", ")}`
+      : result.certificate.notAfterMs <= this.#now()
+      ? "it has expired: is this machine's clock right?"
+      : null;
+    if (problem !== null) throw new AcmeError(`The authority gave a certificate that cannot be used: ${problem}`);
   }
 
   /** Whether a certificate is missing, stands in for one, or is about to end. */
@@ -157,29 +186,63 @@ export class AcmeKeeper implements ChallengeDesk {
     }
   }
 
-  async #certificateOf(acme: AcmeConfig, place: string): Promise<CertificateConfig | null> {
-    const name = await nameOf(acme);
-    const files = { certFile: this.#path(name, "pem"), keyFile: this.#path(name, "key"), place };
-    const reading = { readTextFile: readText, fileMode, now: this.#now };
-    const known = await readCertificate(files, reading);
-    if (known.ok) return known.certificate;
+  #certificateOf(acme: AcmeConfig, place: string): Promise<CertificateConfig | null> {
+    return this.#inTurn(async () => {
+      const name = await nameOf(acme);
+      const files = { certFile: this.#path(name, "pem"), keyFile: this.#path(name, "key"), place };
+      const reading = { readTextFile: readText, fileMode, now: this.#now };
+      try {
+        await this.#close(files.keyFile);
+        const known = await readCertificate(files, reading);
+        if (known.ok) return known.certificate;
+        await this.#setAside(files);
+        const keys = await newKeyPair();
+        const nowMs = this.#now();
+        const standIn = await issueLeaf({ names: acme.hosts, keys, nowMs, notAfterMs: nowMs + PLACEHOLDER_MS });
+        await this.#write(name, standIn, await keyPem(keys));
+        const made = await readCertificate(files, reading);
+        return made.ok ? made.certificate : null;
+      } catch (error) {
+        const problem = error instanceof Error ? error.message : String(error);
+        this.#options.logger.error("Certificates cannot be kept", { directory: this.#options.directory, problem });
+        return null;
+      }
+    });
+  }
+
+  /** A key that was copied here, or taken from a backup, may be open to others. */
+  async #close(keyFile: string): Promise<void> {
     try {
-      const keys = await newKeyPair();
-      const nowMs = this.#now();
-      const standIn = await issueLeaf({ names: acme.hosts, keys, nowMs, notAfterMs: nowMs + PLACEHOLDER_MS });
-      await this.#write(name, standIn, await keyPem(keys));
-      const made = await readCertificate(files, reading);
-      return made.ok ? made.certificate : null;
-    } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
-      this.#options.logger.error("Certificates cannot be kept", { directory: this.#options.directory, problem });
-      return null;
+      await Deno.chmod(keyFile, 0o600);
+    } catch {
+      // It is not there, or the system has no such thing; reading it says what is wrong.
     }
+  }
+
+  /** Keeps what cannot be used: nothing takes the place of a file that somebody may want back. */
+  async #setAside({ certFile, keyFile }: { certFile: string; keyFile: string }): Promise<void> {
+    for (const file of [certFile, keyFile]) {
+      try {
+        await Deno.rename(file, `${file}.unusable`);
+        this.#options.logger.error("A fetched certificate cannot be used: it is kept, and fetched anew", {
+          file: `${file}.unusable`,
+        });
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
   }
 
   /** One for each authority, and for each account that it is tied to. */
   async #accountKey({ directory, externalAccount }: AcmeConfig): Promise<KeyPair> {
     const path = this.#path(`account-${await shortHash(`${directory} ${externalAccount?.kid ?? ""}`)}`, "key");
+    await this.#close(path);
     try {
       return await keyPairOf(await readText(path));
     } catch (error) {

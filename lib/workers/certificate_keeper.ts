@@ -110,10 +110,10 @@ export class CertificateKeeper {
   }
 }
 
-/** Tells a file that was changed, or another one in its place. */
+/** Tells a file that was changed, or whose permissions were, or another one in its place. */
 async function stampOf(path: string): Promise<string> {
-  const { mtime, size, ino } = await Deno.stat(path);
-  return `${mtime?.getTime()} ${size} ${ino}`;
+  const { mtime, ctime, mode, size, ino } = await Deno.stat(path);
+  return `${mtime?.getTime()} ${ctime?.getTime()} ${mode} ${size} ${ino}`;
 }
 
 /** The certificates of a configuration, each once. */

@@ -11,6 +11,7 @@ import type { Logger } from "../logging/logger.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Arrival } from "../server/arrival.ts";
 import { challengeReply } from "../server/acme_challenge.ts";
+import { WireError } from "../wire/wire_error.ts";
 import { cameByHttps, httpsRedirect } from "../server/https_redirect.ts";
 import type { Handler, Reply } from "../server/reply.ts";
 import { compileServerLimits } from "../gateway/server_limits.ts";
@@ -233,6 +234,11 @@ interface Serving {
   readonly challenges: () => Challenges;
 }
 
+const NOWHERE_TO_SEND = new WireError(
+  400,
+  "This address sends to https, and the request names no host and path to send to",
+);
+
 /** Serves the requests of an address: an authority's before all others, then those that are sent to the one that speaks TLS. */
 function handlerAt(address: string, { gateway, handler, challenges }: Serving): Handler {
   return (arrival) => {
@@ -240,8 +246,10 @@ function handlerAt(address: string, { gateway, handler, challenges }: Serving): 
     const challenge = challengeReply(arrival, challenges());
     if (challenge !== null) return challenge;
     const httpsPort = snapshot.listens.get(address)?.httpsPort ?? null;
-    const redirect = httpsPort === null || isHttps(arrival, gateway) ? null : httpsRedirect(arrival, httpsPort);
-    return redirect ?? handler({ services, table: snapshot.tables.get(address) }, arrival);
+    if (httpsPort !== null && !isHttps(arrival, gateway)) {
+      return httpsRedirect(arrival, httpsPort) ?? refuse(services, refusedMessage(NOWHERE_TO_SEND));
+    }
+    return handler({ services, table: snapshot.tables.get(address) }, arrival);
   };
 }
 

@@ -28,3 +28,27 @@ Deno.test("explainReadError() never shows more than it knows", () => {
   assert.match(explainReadError(new Deno.errors.PermissionDenied("x")), /this user/);
   assert.equal(explainReadError("x"), "it cannot be read");
 });
+
+const PYTHON = "/usr/bin/python3";
+
+Deno.test({
+  name: "readText() refuses a pipe, which it would wait at for ever",
+  ignore: !await isThere(PYTHON),
+  async fn() {
+    const directory = await Deno.makeTempDir();
+    try {
+      const path = `${directory}/cert.pem`;
+      const { success } = await new Deno.Command(PYTHON, {
+        args: ["-c", "import os, sys; os.mkfifo(sys.argv[1])", path],
+      }).output();
+      assert.ok(success);
+      await assert.rejects(readText(path), { name: "UnusableFile", message: "it is a pipe" });
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(({ isFile }) => isFile, () => false);
+}

@@ -12,6 +12,8 @@ export interface AcmeFaults {
   /** So many further nonces are called stale. */
   staleNonces: number;
   accountStatus: string;
+  /** What it gives in place of the certificate that was asked for. */
+  cert: (() => Promise<string> | string) | null;
 }
 
 /** An authority of a test: it gives certificates to whoever answers its challenges (RFC 8555), over HTTPS. */
@@ -41,7 +43,7 @@ export async function startAcmeServer(
   const tls = new TlsFront({ identities: [await authority.leaf(["127.0.0.1"])], minVersion: "1.2", http2: true });
   const state = { nonces: new Set<string>(), keys: new Map<string, CryptoKey>(), jwks: new Map<string, JsonWebKey>() };
   const orders: { names: string[]; cert: string | null; authorized: Set<string>; failed: string | null }[] = [];
-  const server = { faults: { answer: null, staleNonces: 0, accountStatus: "valid" } as AcmeFaults };
+  const server = { faults: { answer: null, staleNonces: 0, accountStatus: "valid", cert: null } as AcmeFaults };
   const issued: { names: readonly string[] }[] = [];
   const accounts: string[] = [];
   const origin = () => `https://${running.address}`;
@@ -87,7 +89,7 @@ export async function startAcmeServer(
       order.cert = await issue(String(signed.payload["csr"]), order.names);
       return reply(shown(Number(rest[0])));
     }
-    return new Response(order.cert, { headers: headers() });
+    return new Response(await faults.cert?.() ?? order.cert, { headers: headers() });
   };
 
   const headers = (location?: string): Headers => {

@@ -43,6 +43,14 @@ Deno.test("parseClientHello() waits for every byte", () => {
   for (let length = 0; length < split.length; length++) assert.equal(parseClientHello(split.subarray(0, length)), null);
 });
 
+Deno.test("parseClientHello() refuses a message in thousands of records before it is complete", () => {
+  const long = new Uint8Array(5 + 5_000);
+  long.set([1, 0, 0x13, 0x84], 5);
+  const records = inRecords(long, 1);
+  assert.equal(parseClientHello(records.subarray(0, 900 * 6)), null);
+  assert.throws(() => parseClientHello(records.subarray(0, 1_100 * 6)), NoClientHello);
+});
+
 Deno.test("parseClientHello() refuses what is none, and never breaks on garbage", () => {
   for (
     const text of [

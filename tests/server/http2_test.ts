@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import type http2 from "node:http2";
 import { eventually, leakless } from "../workers/eventually.ts";
 import { chunksOf, ends, readText, reply, serving, sourceOf, textReply } from "./serving.ts";
 import { frontOf, http2Client, StallingWire, tlsClient, tlsOver } from "./tls_serving.ts";
@@ -151,7 +152,7 @@ Deno.test("HTTP/2: a request that takes longer than a connection may idle is ser
   assert.equal((await client.ask(GET)).body, "late");
 });
 
-Deno.test("HTTP/2: content that does not come in time ends the connection", async () => {
+Deno.test("HTTP/2: content that does not come in time is told so (408), whatever else comes; other requests go on", async () => {
   await using running = await serving(async ({ body }) => textReply(await readText(body)), {
     tls,
     limits: { bodyTimeoutMs: 100 },
@@ -159,9 +160,78 @@ Deno.test("HTTP/2: content that does not come in time ends the connection", asyn
   using client = await http2Client(running.address);
   const stream = client.session.request({ ...GET, ":method": "POST" }, { endStream: false });
   stream.on("error", () => {});
+  const status = new Promise((resolve) => stream.on("response", (fields) => resolve(fields[":status"])));
   stream.write(Buffer.from("a part"));
-  await new Promise((resolve) => client.session.once("close", resolve));
+  let isPinging = true;
+  const ping = () => void (isPinging && client.session.ping(ping));
+  ping();
+  assert.equal(await status, 408);
+  isPinging = false;
   assert.equal(running.server.counts.bodyTimeouts, 1);
+  assert.equal((await client.ask(GET)).status, 200);
+});
+
+Deno.test("HTTP/2: content that a client does not take in time is given up, though others are asked for", async () => {
+  const given = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  await using running = await serving(async ({ method, target }) => {
+    if (target === "/late") await goOn.promise;
+    if (method === "HEAD") return textReply("x");
+    return reply({ body: { ...sourceOf(() => "x".repeat(20_000)), cancel: () => given.resolve() } });
+  }, { tls, limits: { sendTimeoutMs: 100 } });
+  using client = await http2Client(running.address, { settings: { initialWindowSize: 0 } });
+  const head = (path: string) => client.ask({ ...GET, ":method": "HEAD", ":path": path });
+  const late = head("/late");
+  client.session.request(GET).on("error", () => {});
+  let isGivenUp = false;
+  given.promise.then(() => isGivenUp = true);
+  while (!isGivenUp) assert.equal((await head("/")).status, 200);
+  goOn.resolve();
+  assert.equal((await late).status, 200);
+  assert.equal(running.server.counts.sendTimeouts, 1);
+});
+
+Deno.test("HTTP/2: a client that takes a large response slowly is not idle", async () => {
+  const size = 1_000_000;
+  await using running = await serving(() => reply({ body: new Uint8Array(size), lengthBytes: size }), {
+    tls,
+    limits: { idleTimeoutMs: 200, sendTimeoutMs: 200 },
+  });
+  using client = await http2Client(running.address);
+  const stream = client.session.request(GET);
+  let got = 0;
+  for await (const chunk of stream) {
+    got += (chunk as Uint8Array).length;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.equal(got, size);
+});
+
+Deno.test("HTTP/2: what HTTP/1.1 refuses is refused, and a target is escaped as it is there", async () => {
+  await using running = await serving(
+    ({ target, body, fields }) => textReply(`${target} ${body === null ? "without" : "with"} ${fields.header("host")}`),
+    { tls },
+  );
+  using client = await http2Client(running.address);
+  const { ":authority": _, ...hostless } = GET;
+  const cases: [http2.OutgoingHttpHeaders, Uint8Array | undefined, number][] = [
+    [{ ...GET, host: "one.example" }, undefined, 200],
+    [{ ...GET, host: "ONE.example" }, undefined, 200],
+    [{ ...GET, host: "two.example" }, undefined, 400],
+    [{ ...GET, ":authority": "one.example:99999" }, undefined, 400],
+    [{ ...hostless, host: "two.example" }, undefined, 200],
+    [{ ...hostless, host: "two.example/x" }, undefined, 400],
+    [{ ...GET, "content-length": "5" }, Buffer.from("hello"), 400],
+    [{ ...GET, "content-length": "0" }, undefined, 200],
+  ];
+  for (const [fields, content, status] of cases) {
+    assert.equal((await client.ask(fields, content)).status, status, JSON.stringify(fields));
+  }
+  const target = "/3/search?query=\u9ed1";
+  const latin1 = Buffer.from(target).toString("latin1");
+  assert.equal((await client.ask({ ...GET, ":path": latin1 })).body, "/3/search?query=%E9%BB%91 without one.example");
+  assert.equal((await client.ask({ ...GET, ":method": "DELETE" })).body, "/ without one.example");
+  assert.equal((await client.ask({ ...GET, ":method": "PUT" }, Buffer.from("x"))).body, "/ with one.example");
 });
 
 Deno.test("stopListening() lets HTTP/2 requests finish and ends the connection", async () => {

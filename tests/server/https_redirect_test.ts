@@ -17,6 +17,7 @@ Deno.test("httpsRedirect() keeps host, path and query as they were sent, and the
   assert.equal(location("/", "one.example", 6643), "301 Location: https://one.example:6643/");
   assert.equal(location("/", "[2001:db8::1]:80", 443, "POST"), "308 Location: https://[2001:db8::1]/");
   assert.equal(location("http://two.example/x", "one.example"), "301 Location: https://two.example/x");
+  assert.equal(location("/", "a!b;c"), "301 Location: https://a!b;c/");
   for (const host of ["", "a b", "a@b", "a/b", 'a"b']) assert.equal(location("/", host), null, host);
   assert.equal(location("*", "one.example"), null);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DAY_MS, madeAuthority, type MadeCertificate } from "../certificates/made.ts";
+import { RawClient } from "../server/raw_client.ts";
 import { askOnce } from "../server/tls_serving.ts";
 import { startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { runMain } from "./_command.ts";
@@ -77,6 +78,13 @@ Deno.test("a gateway with TLS: HTTP/1.1, HTTP/2, redirect, admin address; certif
     await answer.body?.cancel();
     assert.equal(answer.status, 301);
     assert.equal(answer.headers.get("location"), `https://${tlsAddress}/3/a%2fb?q=1`);
+    const before = origin.requests.length;
+    for (const request of ["GET /3/movie/550 HTTP/1.0\r\n\r\n", "OPTIONS * HTTP/1.0\r\nHost: a\r\n\r\n"]) {
+      using plain = await RawClient.to(`127.0.0.1:${gateway.port}`);
+      await plain.send(request);
+      assert.match(await plain.rest(), /^HTTP\/1\.1 400 /);
+    }
+    assert.equal(origin.requests.length, before);
   });
 
   await step.step("status and metrics say how long certificates go on", async () => {

@@ -6,7 +6,7 @@ import { challengeReply } from "../../lib/server/acme_challenge.ts";
 import { AcmeKeeper } from "../../lib/workers/acme_keeper.ts";
 import type { Challenges } from "../../lib/workers/messages.ts";
 import { usedCertificates } from "../../lib/workers/certificate_keeper.ts";
-import { DAY_MS } from "../certificates/made.ts";
+import { DAY_MS, madeAuthority } from "../certificates/made.ts";
 import { startAcmeServer } from "../origins/acme_server.ts";
 import { reply, serving } from "../server/serving.ts";
 
@@ -56,7 +56,17 @@ async function keeping({ lifeMs = 90 * DAY_MS } = {}) {
     const [used] = usedCertificates(await keeper.complete(loaded));
     return new X509Certificate(used!.certificate.cert);
   };
-  return { keeper, newKeeper, attach, authority, state, shown, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const files = `${directory}/acme`;
+  return {
+    keeper,
+    newKeeper,
+    attach,
+    authority,
+    state,
+    shown,
+    files,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
 
 Deno.test("AcmeKeeper: a certificate stands in until one is fetched; it is kept, and renewed a third before its end", async () => {
@@ -97,6 +107,7 @@ Deno.test("AcmeKeeper: whatever the authority does, what is there stays, and it 
     [() => Response.json({ newNonce: 7 }), /cannot be understood/],
     [() => new Response("x".repeat(300_000)), /over 262144 bytes/],
     [() => Response.redirect("https://127.0.0.1:1/"), /cannot be asked/],
+    [() => Response.json({ newNonce: "http://127.0.0.1:1/", newAccount: "x", newOrder: "x" }), /no https URL/],
     [problem("rateLimited", 429, { "retry-after": "7200" }), /refuses: it is rateLimited/],
   ];
   for (const [answer, expected] of cases) {
@@ -134,4 +145,73 @@ Deno.test("AcmeKeeper: a host that does not lead here is said, with what the aut
   elsewhere.close();
   assert.match(state.lines.join(), /did not find what it looked for: (?:one|two)\.example answered 404/);
   assert.equal(authority.issued.length, 0);
+});
+
+Deno.test("AcmeKeeper: what the authority gives and cannot be used takes no good one's place", async () => {
+  await using one = await keeping();
+  const { keeper, authority, state, shown } = one;
+  await keeper.tend();
+  const good = (await shown()).serialNumber;
+  const other = await madeAuthority();
+  const cases: [() => Promise<string> | string, RegExp][] = [
+    [async () => (await other.leaf(["one.example", "two.example"])).cert, /it is another's/],
+    [() => "-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n", /cannot be read/],
+    [() => authority.ca, /it is another's/],
+  ];
+  for (const [cert, expected] of cases) {
+    authority.faults.cert = cert;
+    state.lines.length = 0;
+    state.atMs += 65 * DAY_MS;
+    await keeper.tend();
+    await keeper.tend();
+    assert.equal(state.lines.length, 1, state.lines.join("\n"));
+    assert.match(state.lines[0]!, expected);
+    assert.equal((await shown()).serialNumber, good);
+  }
+});
+
+Deno.test("AcmeKeeper: an authority that asks to be left alone for ever is asked again after a week", async () => {
+  await using one = await keeping();
+  const { keeper, authority, state } = one;
+  authority.faults.answer = () => new Response(null, { status: 503, headers: { "retry-after": "99999999999" } });
+  await keeper.tend();
+  authority.faults.answer = null;
+  state.atMs += 7 * DAY_MS;
+  await keeper.tend();
+  assert.equal(authority.issued.length, 1);
+});
+
+Deno.test("AcmeKeeper: files that were copied open to others are closed and used; what cannot be used is kept aside", async () => {
+  await using one = await keeping();
+  const { keeper, shown, files, state } = one;
+  await keeper.tend();
+  const account = `${files}/${[...Deno.readDirSync(files)].find(({ name }) => name.startsWith("account-"))!.name}`;
+  assert.equal((await Deno.stat(account)).mode! & 0o777, 0o600);
+  await Deno.chmod(account, 0o644);
+  state.atMs += 65 * DAY_MS;
+  await keeper.tend();
+  assert.equal((await Deno.stat(account)).mode! & 0o777, 0o600);
+  const good = (await shown()).serialNumber;
+  const names = [...Deno.readDirSync(files)].map(({ name }) => name).filter((name) => name.startsWith("one.example"));
+  const key = `${files}/${names.find((name) => name.endsWith(".key"))}`;
+  await Deno.chmod(key, 0o644);
+  assert.equal((await shown()).serialNumber, good);
+  assert.equal((await Deno.stat(key)).mode! & 0o777, 0o600);
+  const text = await Deno.readTextFile(key);
+  await Deno.writeTextFile(key, "damaged");
+  const standIn = await shown();
+  assert.equal(standIn.issuer, standIn.subject);
+  assert.equal(await Deno.readTextFile(`${key}.unusable`), "damaged");
+  const cert = key.replace(/key$/, "pem");
+  await Deno.rename(`${cert}.unusable`, cert);
+  await Deno.writeTextFile(key, text);
+  assert.equal((await shown()).serialNumber, good);
+});
+
+Deno.test("AcmeKeeper: why an authority cannot be reached is said", async () => {
+  await using one = await keeping();
+  const { keeper, authority, state } = one;
+  await authority[Symbol.asyncDispose]();
+  await keeper.tend();
+  assert.match(state.lines[0]!, /cannot be asked at https:.*refused/i);
 });

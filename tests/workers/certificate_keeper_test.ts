@@ -110,6 +110,20 @@ Deno.test("CertificateKeeper sees files that are put in the place of others, wha
   assert.deepEqual(namesOf(state.config), ["linked.example", "b.example"]);
 });
 
+Deno.test("CertificateKeeper: a key that was open to others is taken once it is closed, as the message says", async () => {
+  await using keeper = await keeping();
+  const { directory, put, state, look } = keeper;
+  const key = join(directory, "a.key");
+  await put("a", await authority.leaf(["new.example"]));
+  await Deno.chmod(key, 0o644);
+  await look();
+  assert.match(state.lines.join(), /chmod 640/);
+  assert.equal(state.brought, 0);
+  await Deno.chmod(key, 0o640);
+  await look();
+  assert.deepEqual(namesOf(state.config), ["new.example", "b.example"]);
+});
+
 Deno.test("CertificateKeeper: what cannot be used is said once, with its place, and replaces nothing", async () => {
   await using keeper = await keeping();
   const { directory, put, state, look } = keeper;
