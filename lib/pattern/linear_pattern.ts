@@ -9,8 +9,8 @@ export { PatternError };
  * nobody gets past a `.` with an escaped one.
  */
 
-/** Instructions of a compiled pattern; counted repetitions multiply them. */
-const MAX_INSTRUCTIONS = 2_000;
+/** Instructions of a compiled pattern; counted repetitions multiply them. So many take half a second for a path of 8 KB at worst. */
+const MAX_INSTRUCTIONS = 500;
 
 /** A pattern, ready to match. */
 export interface LinearPattern {
