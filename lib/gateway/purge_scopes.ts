@@ -113,13 +113,16 @@ function globScopes(listener: ListenerConfig, given: string): PurgeScope[] {
   }));
 }
 
+/** Stands for a wildcard while rules work on a pattern's path: no spelling changes it. */
+const WILDCARD = "~any-3f9c1e~";
+
 /** What rules make of the paths of a pattern: they take its wildcards for a part of the path. */
 function ruledPatterns(listener: ListenerConfig, pattern: string, base: string): string[] {
   const [path = "", ...query] = pattern.slice(base.length).split("?");
   if (!pattern.startsWith(`${base}/`)) return [];
-  const asked = { method: "GET", path, query: "", header: () => null };
-  const made = ruledRequests(listener, asked, "").map((request) => request.path).filter((one) => one !== path);
-  return [...new Set(made)].map((one) => [base + one, ...query].join("?"));
+  const asked = { method: "GET", path: path.replaceAll("*", WILDCARD), query: "", header: () => null };
+  const made = ruledRequests(listener, asked, "").map((request) => request.path.replaceAll(WILDCARD, "*"));
+  return [...new Set(made)].filter((one) => one !== path).map((one) => [base + one, ...query].join("?"));
 }
 
 /** Whether a path lies under a listener's prefix, on segment boundaries. */
