@@ -1,7 +1,7 @@
 import { decodeBytes } from "./_tmdb_routes.ts";
 
 /**
- * Whom an `Authorization` field speaks for: nobody, nobody although there is a text (`placeholder`), an application (a read token),
+ * The kind of an `Authorization` field: none, a text that can be no token (`placeholder`), an application's (a read token),
  * a user (any other bearer token), or something that TMDB does not use (`other`).
  */
 export type Bearer = "none" | "placeholder" | "app" | "user" | "other";

@@ -1,4 +1,4 @@
-/** Whom a 401 speaks against: the key, the host that refused it, or nobody yet, so that another host is to be asked. */
+/** What a 401 is the fault of: the key, the host that refused it, or not known yet, so that another host is asked. */
 export type Culprit = "key" | "host" | "unknown";
 
 /** For so long a good answer, or a refusal, is held against what another host says. */
