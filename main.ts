@@ -8,14 +8,14 @@
 const workerName = "WorkerGlobalScope" in globalThis ? (globalThis as { readonly name?: string }).name : undefined;
 
 if (workerName === "health") {
-  const { runHealthWorker } = await import("./lib/workers/health_worker.ts");
+  const { runHealthWorker } = await import("./lib/workers/worker/health_worker.ts");
   runHealthWorker();
 } else if (workerName === "image") {
-  const { runImageWorker } = await import("./lib/workers/image_worker.ts");
+  const { runImageWorker } = await import("./lib/workers/worker/image_worker.ts");
   runImageWorker();
 } else if (workerName !== undefined) {
   const [{ runServingWorker }, { handle }] = await Promise.all([
-    import("./lib/workers/serving_worker.ts"),
+    import("./lib/workers/worker/serving_worker.ts"),
     import("./lib/pipeline/pipeline.ts"),
   ]);
   runServingWorker(handle);

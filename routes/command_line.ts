@@ -2,7 +2,7 @@ import { checkReport } from "../lib/config/check.ts";
 import { HeldEnvironment, readEnv } from "../lib/config/environment.ts";
 import { configReference } from "../lib/config/reference.ts";
 import { jsonSchema } from "../lib/config/json_schema.ts";
-import { runGateway } from "../lib/workers/run_gateway.ts";
+import { runGateway } from "../lib/workers/supervisor/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
 import { adminUrl } from "./commands/admin_client.ts";

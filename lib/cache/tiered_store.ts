@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
-import type { KvTier } from "./kv_tier.ts";
-import type { MemoryEntry, MemoryTier } from "./memory_tier.ts";
-import { PurgeTable } from "./purge_table.ts";
+import type { KvTier } from "./disk/kv_tier.ts";
+import type { MemoryEntry, MemoryTier } from "./memory/memory_tier.ts";
+import { PurgeTable } from "./purge/purge_table.ts";
 import type { Found, Store, TierStats } from "./store.ts";
 import type { StoredResponse } from "./stored_response.ts";
 import { areSameMarkers, isVaryMarker } from "./variants.ts";

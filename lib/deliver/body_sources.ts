@@ -1,4 +1,4 @@
-import type { Fill } from "../cache/fill.ts";
+import type { Fill } from "../cache/flights/fill.ts";
 import { besideChanged, type FieldChange } from "../http/field_changes.ts";
 import type { ByteRange } from "../http/ranges.ts";
 import type { StreamingAnswer } from "../request/answer.ts";

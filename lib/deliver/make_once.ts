@@ -1,4 +1,4 @@
-import { Fill } from "../cache/fill.ts";
+import { Fill } from "../cache/flights/fill.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Services } from "../request/services.ts";
 

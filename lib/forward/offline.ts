@@ -1,4 +1,4 @@
-import { allowsStaleIfError, type CacheRequest } from "../cache/policy.ts";
+import { allowsStaleIfError, type CacheRequest } from "../cache/policy/policy.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { type ErrorCode, GatewayError } from "../errors.ts";
 import type { Exchange } from "../request/exchange.ts";

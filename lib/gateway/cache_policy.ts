@@ -1,4 +1,4 @@
-import type { CacheRule, PolicyOptions } from "../cache/policy_options.ts";
+import type { CacheRule, PolicyOptions } from "../cache/policy/policy_options.ts";
 import type { CacheRuleConfig, ListenerCacheConfig } from "../config/config.ts";
 import type { StoringOptions } from "../request/storing_options.ts";
 import { mediaMatcher } from "../http/media_range.ts";

@@ -1,7 +1,7 @@
-import { Collapse } from "../cache/collapse.ts";
-import { FillBudget } from "../cache/fill.ts";
-import { InvalidationTable } from "../cache/invalidation_table.ts";
-import { LEASE_BYTES, LeaseTable } from "../cache/lease_table.ts";
+import { Collapse } from "../cache/flights/collapse.ts";
+import { FillBudget } from "../cache/flights/fill.ts";
+import { InvalidationTable } from "../cache/flights/invalidation_table.ts";
+import { LEASE_BYTES, LeaseTable } from "../cache/flights/lease_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Clock } from "../clock.ts";
 import type { Config, UpstreamConfig } from "../config/config.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { KEY_SEPARATOR } from "../cache/key.ts";
-import { ttlMs } from "../cache/reuse.ts";
+import { ttlMs } from "../cache/policy/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Derived, Deriver } from "../request/deriver.ts";

@@ -1,4 +1,4 @@
-import { ttlMs } from "../cache/reuse.ts";
+import { ttlMs } from "../cache/policy/reuse.ts";
 import type { Answer } from "../request/answer.ts";
 import { derivedNote } from "../request/cache_note.ts";
 import type { Derived, Deriver } from "../request/deriver.ts";

@@ -1,5 +1,5 @@
-import { Flight, type FlightResult } from "../cache/flight.ts";
-import { evaluate, selects, type Verdict } from "../cache/policy.ts";
+import { Flight, type FlightResult } from "../cache/flights/flight.ts";
+import { evaluate, selects, type Verdict } from "../cache/policy/policy.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import { deliver } from "../deliver/deliver.ts";
 import { refuseLoop } from "../forward/chain.ts";

@@ -1,4 +1,4 @@
-import { selects, ttlMs } from "../cache/reuse.ts";
+import { selects, ttlMs } from "../cache/policy/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { isVaryMarker } from "../cache/variants.ts";

@@ -1,5 +1,5 @@
 import { variantKey } from "../cache/key.ts";
-import type { Storable } from "../cache/storable.ts";
+import type { Storable } from "../cache/policy/storable.ts";
 import { StoredHead, type StoredResponse } from "../cache/stored_response.ts";
 import { varyMarker } from "../cache/variants.ts";
 import type { Exchange } from "../request/exchange.ts";

@@ -1,7 +1,7 @@
-import type { Flight } from "../cache/flight.ts";
-import { freshen, storable, validationFields } from "../cache/policy.ts";
-import type { CacheRequest } from "../cache/policy_options.ts";
-import type { NotStorable } from "../cache/storable.ts";
+import type { Flight } from "../cache/flights/flight.ts";
+import { freshen, storable, validationFields } from "../cache/policy/policy.ts";
+import type { CacheRequest } from "../cache/policy/policy_options.ts";
+import type { NotStorable } from "../cache/policy/storable.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { clientFields } from "../deliver/client_fields.ts";
 import { sentCacheControl } from "../deliver/sent_cache_control.ts";

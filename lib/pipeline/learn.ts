@@ -1,6 +1,6 @@
-import { invalidates } from "../cache/invalidation.ts";
-import { headUpdate } from "../cache/policy.ts";
-import { staleSince } from "../cache/purge_rules.ts";
+import { invalidates } from "../cache/policy/invalidation.ts";
+import { headUpdate } from "../cache/policy/policy.ts";
+import { staleSince } from "../cache/purge/purge_rules.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { GatewayError } from "../errors.ts";
 import type { Exchange } from "../request/exchange.ts";

@@ -1,4 +1,4 @@
-import { evaluate, type Verdict } from "../cache/policy.ts";
+import { evaluate, type Verdict } from "../cache/policy/policy.ts";
 import type { Found } from "../cache/store.ts";
 import { isVaryMarker, leadsTo } from "../cache/variants.ts";
 import { needsOrigin } from "../deliver/check_conditions.ts";

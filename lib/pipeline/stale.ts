@@ -1,4 +1,4 @@
-import { allowsStaleIfError } from "../cache/policy.ts";
+import { allowsStaleIfError } from "../cache/policy/policy.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { servesOffline } from "../forward/offline.ts";
 import type { FwdReason } from "../http/cache_status.ts";

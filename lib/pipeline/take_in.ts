@@ -1,6 +1,6 @@
-import { Fill } from "../cache/fill.ts";
-import type { Flight } from "../cache/flight.ts";
-import { isEndless } from "../cache/storable.ts";
+import { Fill } from "../cache/flights/fill.ts";
+import type { Flight } from "../cache/flights/flight.ts";
+import { isEndless } from "../cache/policy/storable.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { fieldsAhead, keepGzip } from "../deliver/choose_coding.ts";
 import { awaitsForm } from "../deliver/choose_picture.ts";

@@ -1,4 +1,4 @@
-import type { Fill } from "../cache/fill.ts";
+import type { Fill } from "../cache/flights/fill.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import type { Fields } from "../http/fields.ts";
 import type { ByteRange } from "../http/ranges.ts";

@@ -1,6 +1,6 @@
 import type { StoredHead } from "../cache/stored_response.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
-import { ageSeconds, ttlSeconds } from "../cache/reuse.ts";
+import { ageSeconds, ttlSeconds } from "../cache/policy/reuse.ts";
 import { forwardedStatus, type FwdReason, hitStatus, withKey } from "../http/cache_status.ts";
 import type { CacheResult } from "../metrics/gateway_metrics.ts";
 import type { Exchange } from "./exchange.ts";

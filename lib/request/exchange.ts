@@ -1,5 +1,5 @@
 import { KEY_SEPARATOR } from "../cache/key.ts";
-import type { Invalidated } from "../cache/invalidation_table.ts";
+import type { Invalidated } from "../cache/flights/invalidation_table.ts";
 import type { StoredHead } from "../cache/stored_response.ts";
 import { type KnownVariants, knownVariants } from "../cache/variants.ts";
 import type { FwdReason } from "../http/cache_status.ts";

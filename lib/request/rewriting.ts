@@ -1,4 +1,4 @@
-import type { PathPattern } from "../cache/policy_options.ts";
+import type { PathPattern } from "../cache/policy/policy_options.ts";
 import { type JsonValue, mergePatched, withStrings } from "../http/json_merge.ts";
 import { type PublicOrigin, publicOrigin } from "../http/public_origin.ts";
 import { hostOf } from "../http/target.ts";

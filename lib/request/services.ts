@@ -1,6 +1,6 @@
-import type { Collapse } from "../cache/collapse.ts";
-import type { FillBudget } from "../cache/fill.ts";
-import type { InvalidationTable } from "../cache/invalidation_table.ts";
+import type { Collapse } from "../cache/flights/collapse.ts";
+import type { FillBudget } from "../cache/flights/fill.ts";
+import type { InvalidationTable } from "../cache/flights/invalidation_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Clock } from "../clock.ts";
 import type { ImageConverter } from "../image/conversion.ts";

@@ -1,5 +1,5 @@
 import type { ConvertOptions } from "./convert_options.ts";
-import type { PolicyOptions } from "../cache/policy_options.ts";
+import type { PolicyOptions } from "../cache/policy/policy_options.ts";
 import type { Field } from "../http/fields.ts";
 import type { ForwardedPolicy } from "../http/forwarded.ts";
 import type { RouteTable } from "../listener/route_table.ts";

@@ -1,5 +1,5 @@
-import type { StandInKvFile } from "../cache/kv_claim.ts";
-import type { PurgeRule } from "../cache/purge_rules.ts";
+import type { StandInKvFile } from "../cache/disk/kv_claim.ts";
+import type { PurgeRule } from "../cache/purge/purge_rules.ts";
 import type { TierStats } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
 import type { SharedLimits } from "../gateway/limits.ts";

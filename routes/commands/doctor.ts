@@ -1,6 +1,6 @@
 import { checkReport } from "../../lib/config/check.ts";
 import { parseDurationMs } from "../../lib/config/units.ts";
-import { diagnose } from "../../lib/workers/doctor.ts";
+import { diagnose } from "../../lib/inspect/doctor.ts";
 import { heldByGateway } from "./check_ports.ts";
 import { type Command, Misuse, readArguments, unknown } from "./command.ts";
 import { load } from "./config_file.ts";

@@ -1,5 +1,5 @@
-import type { Finding, FindingState } from "../../lib/gateway/finding.ts";
-import type { Diagnosis } from "../../lib/workers/doctor.ts";
+import type { Finding, FindingState } from "../../lib/inspect/finding.ts";
+import type { Diagnosis } from "../../lib/inspect/doctor.ts";
 import { aligned, harmless, type Paint, painter, type Tone, wrapped } from "./text_layout.ts";
 
 const MARKS: Readonly<Record<FindingState, readonly [mark: string, tone: Tone]>> = {

@@ -1,6 +1,6 @@
 import { checkReport } from "../../lib/config/check.ts";
 import type { Loaded } from "../../lib/config/load_result.ts";
-import { explain, type ExplainRequest } from "../../lib/gateway/explain.ts";
+import { explain, type ExplainRequest } from "../../lib/inspect/explain.ts";
 import { redact } from "../../lib/logging/redact.ts";
 import { type Command, Misuse, readArguments } from "./command.ts";
 import { load } from "./config_file.ts";

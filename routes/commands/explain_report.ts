@@ -6,7 +6,7 @@ import type {
   RuleView,
   ServedView,
   UpstreamView,
-} from "../../lib/gateway/explanation.ts";
+} from "../../lib/inspect/explanation.ts";
 import { aligned, type Paint, painter } from "./text_layout.ts";
 
 /** An explanation for people: listeners first, then what the one that takes the request does. */

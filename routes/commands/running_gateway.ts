@@ -1,5 +1,10 @@
 import { readEnv } from "../../lib/config/environment.ts";
-import { readRunRecords, recordFolders, type RunRecord, runRecordsAt } from "../../lib/workers/run_record.ts";
+import {
+  readRunRecords,
+  recordFolders,
+  type RunRecord,
+  runRecordsAt,
+} from "../../lib/workers/supervisor/run_record.ts";
 import { startedWith } from "./config_path.ts";
 
 /** Where the admin surface of a running gateway is, and what opens it. */

@@ -1,4 +1,4 @@
-import { shownSize } from "../../lib/workers/diagnose_disk.ts";
+import { shownSize } from "../../lib/inspect/diagnose_disk.ts";
 import { aligned, harmless } from "./text_layout.ts";
 
 /** As much of `/status` as the report shows. */

@@ -1,7 +1,7 @@
-import { ageSeconds, evaluate, type PolicyOptions, storable, ttlSeconds } from "../../lib/cache/policy.ts";
+import { ageSeconds, evaluate, type PolicyOptions, storable, ttlSeconds } from "../../lib/cache/policy/policy.ts";
 import { hitStatus } from "../../lib/http/cache_status.ts";
 import type { Field } from "../../lib/http/fields.ts";
-import { NOW_MS, request, RFC9111, store, TTL } from "../cache/policy_case.ts";
+import { NOW_MS, request, RFC9111, store, TTL } from "../cache/policy/policy_case.ts";
 
 /** Fields as a browser sends them, behind the same kind of object that the server hands over. */
 const headers = new Headers({

@@ -1,7 +1,7 @@
 /** What one call of a store costs: `deno bench --allow-read --allow-write --unstable-kv tests/bench/store_bench.ts`. */
 import { systemClock } from "../../lib/clock.ts";
-import { createKvTier } from "../../lib/cache/kv_tier.ts";
-import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
+import { createKvTier } from "../../lib/cache/disk/kv_tier.ts";
+import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { sampleResponse } from "../cache/store_suite.ts";
 

@@ -7,9 +7,9 @@
  */
 import { LRUCache } from "lru-cache";
 import { systemClock } from "../../lib/clock.ts";
-import { createKvJanitor } from "../../lib/cache/kv_janitor.ts";
-import { createKvTier, type KvTier } from "../../lib/cache/kv_tier.ts";
-import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
+import { createKvJanitor } from "../../lib/cache/disk/kv_janitor.ts";
+import { createKvTier, type KvTier } from "../../lib/cache/disk/kv_tier.ts";
+import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
 import { heldBytes } from "../../lib/cache/stored_response.ts";
 import { sampleResponse, seededRandom } from "../cache/store_suite.ts";
 

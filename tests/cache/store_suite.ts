@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { newPurge, type PurgeTable } from "../../lib/cache/purge_table.ts";
+import { newPurge, type PurgeTable } from "../../lib/cache/purge/purge_table.ts";
 import type { Found, Store } from "../../lib/cache/store.ts";
 import { type StoredParts, type StoredResponse, storedResponse } from "../../lib/cache/stored_response.ts";
 

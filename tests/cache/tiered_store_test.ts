@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { auditRows } from "./_audited_rows.ts";
-import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
-import { newPurge, PurgeTable } from "../../lib/cache/purge_table.ts";
+import { auditRows } from "./disk/audited_rows.ts";
+import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
+import { newPurge, PurgeTable } from "../../lib/cache/purge/purge_table.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { varyMarker } from "../../lib/cache/variants.ts";
-import { openKvForTest } from "./_opened_kv.ts";
+import { openKvForTest } from "./disk/opened_kv.ts";
 import { assertNothing, assertSameResponse, sampleResponse, storeSuite } from "./store_suite.ts";
 
 storeSuite({

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { PurgeRules } from "../../lib/cache/purge_rules.ts";
+import { PurgeRules } from "../../lib/cache/purge/purge_rules.ts";
 import type { Conversion } from "../../lib/image/conversion.ts";
 import { sample } from "../cache/stored_sample.ts";
 import { decoded, drawn } from "../image/pictures.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Fill } from "../../lib/cache/fill.ts";
+import { Fill } from "../../lib/cache/flights/fill.ts";
 import { StoredHead } from "../../lib/cache/stored_response.ts";
 import { deliver } from "../../lib/deliver/deliver.ts";
 import { replyResponse } from "../../lib/server/fetch_adapter.ts";

@@ -36,7 +36,7 @@ Deno.test("lint_levels finds the file's place from an absolute path, as the lint
 Deno.test("lint_levels lets a clean file pass", () => {
   const source =
     `import { at } from "../clock.ts";\nimport { LRUCache } from "lru-cache";\nimport { join } from "node:path";`;
-  assert.deepEqual(messages("lib/cache/memory_tier.ts", source), []);
+  assert.deepEqual(messages("lib/cache/memory/memory_tier.ts", source), []);
 });
 
 Deno.test("lint_levels refuses packages that deno.json does not pin; tests may name others, with their exact version", () => {

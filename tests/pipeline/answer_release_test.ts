@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
-import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
+import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { RouteTable } from "../../lib/listener/route_table.ts";
 import { handle } from "../../lib/pipeline/pipeline.ts";

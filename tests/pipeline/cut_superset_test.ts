@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { createKvTier } from "../../lib/cache/kv_tier.ts";
-import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
-import { newPurge, PurgeTable } from "../../lib/cache/purge_table.ts";
-import type { PurgeScope } from "../../lib/cache/purge_rules.ts";
+import { createKvTier } from "../../lib/cache/disk/kv_tier.ts";
+import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
+import { newPurge, PurgeTable } from "../../lib/cache/purge/purge_table.ts";
+import type { PurgeScope } from "../../lib/cache/purge/purge_rules.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { demoApiKey, startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
 import { type GatewayParts, HandClock, type InProcessGateway, withGateway } from "./in_process_gateway.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { newLeaseMemory } from "../../lib/cache/lease_table.ts";
-import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
+import { newLeaseMemory } from "../../lib/cache/flights/lease_table.ts";
+import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
 import type { Store } from "../../lib/cache/store.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import type { Clock } from "../../lib/clock.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { createKvTier } from "../../lib/cache/kv_tier.ts";
-import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
+import { createKvTier } from "../../lib/cache/disk/kv_tier.ts";
+import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
 import type { Store } from "../../lib/cache/store.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { BackgroundTasks } from "../../lib/request/background_tasks.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { createMemoryTier } from "../../lib/cache/memory_tier.ts";
-import { createKvTier } from "../../lib/cache/kv_tier.ts";
+import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
+import { createKvTier } from "../../lib/cache/disk/kv_tier.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import type { Store } from "../../lib/cache/store.ts";
 import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
 import { findTmdbRoute, tmdbRoutes } from "../../lib/upstream_type/_tmdb_routes.ts";
-import { PrewarmFetcher } from "../../lib/workers/prewarm_fetch.ts";
+import { PrewarmFetcher } from "../../lib/workers/operations/prewarm_fetch.ts";
 import type { ScriptedExchange, ScriptedHandler } from "../origins/scripted_origin.ts";
 import { type GatewayParts, withGateway, withOrigins } from "../pipeline/in_process_gateway.ts";
 

@@ -1,5 +1,5 @@
 import { ConnectionGate } from "../../lib/server/connection_gate.ts";
-import { newLeaseMemory } from "../../lib/cache/lease_table.ts";
+import { newLeaseMemory } from "../../lib/cache/flights/lease_table.ts";
 import { newSharedLimits } from "../../lib/gateway/limits.ts";
 import { newWorkerCounts } from "../../lib/metrics/gateway_metrics.ts";
 import type { ConfigGeneration, InitMessage, WorkerReport } from "../../lib/workers/messages.ts";

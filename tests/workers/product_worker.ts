@@ -1,5 +1,5 @@
 import type { FromWorker, ToWorker } from "../../lib/workers/messages.ts";
-import { WorkerHandle } from "../../lib/workers/worker_handle.ts";
+import { WorkerHandle } from "../../lib/workers/supervisor/worker_handle.ts";
 import { type ScriptedHandler, startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { initMessage } from "./messages.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Finding, FindingState } from "../../../lib/gateway/finding.ts";
-import type { Diagnosis } from "../../../lib/workers/doctor.ts";
+import type { Finding, FindingState } from "../../../lib/inspect/finding.ts";
+import type { Diagnosis } from "../../../lib/inspect/doctor.ts";
 import { doctorReport } from "../../../routes/commands/doctor_report.ts";
 import { painter } from "../../../routes/commands/text_layout.ts";
 

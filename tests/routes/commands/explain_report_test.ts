@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { explain } from "../../../lib/gateway/explain.ts";
+import { explain } from "../../../lib/inspect/explain.ts";
 import { explanationReport } from "../../../routes/commands/explain_report.ts";
 import { painter } from "../../../routes/commands/text_layout.ts";
 import { configOf } from "../../gateway/config_of.ts";

@@ -1,0 +1,79 @@
+import type { Clock } from "../../clock.ts";
+import { saysDamaged } from "./kv_open.ts";
+import type { StoreLog } from "../store.ts";
+
+/** What is logged of trouble below, and how often at most. */
+const WARN_EVERY_MS = 60_000;
+/** Failures in a row after which nothing more is tried for a while. */
+const FAILURES_TO_SUSPEND = 3;
+const MIN_SUSPEND_MS = 1000;
+const MAX_SUSPEND_MS = 60_000;
+
+/** Where trouble is told. */
+export interface KvTroubleOptions {
+  readonly clock: Clock;
+  readonly log: StoreLog;
+  /** Called when KV says that the file is damaged. */
+  readonly onDamage: () => void;
+}
+
+/** Keeps count of what goes wrong in the KV tier, tells it at a bounded rate, and says when to leave KV alone for a while. */
+export class KvTrouble {
+  readonly #clock: Clock;
+  readonly #log: StoreLog;
+  readonly #onDamage: () => void;
+  readonly #warnedAtMs = new Map<string, number>();
+  #failures = 0;
+  #inARow = 0;
+  #suspendedUntilMs = 0;
+  #problem: string | null = null;
+
+  constructor(options: KvTroubleOptions) {
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#onDamage = options.onDamage;
+  }
+
+  /** What went wrong last; `null` since something went well. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** Whether KV is left alone for now. */
+  get isSuspended(): boolean {
+    return this.#suspendedUntilMs !== 0 && this.#clock.now() < this.#suspendedUntilMs;
+  }
+
+  /** Does something with KV; what goes wrong is counted and told, and answered with `undefined`. */
+  async guard<Result>(action: string, work: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      const result = await work();
+      this.#inARow = 0;
+      this.#problem = null;
+      return result;
+    } catch (error) {
+      this.#failed(action, error);
+      return undefined;
+    }
+  }
+
+  #failed(action: string, error: unknown): void {
+    if (saysDamaged(error)) this.#onDamage();
+    this.#failures++;
+    this.#inARow++;
+    this.#problem = `Cannot ${action} on disk: ${error instanceof Error ? error.message : String(error)}`;
+    if (this.#inARow >= FAILURES_TO_SUSPEND) {
+      const doublings = Math.min(10, this.#inARow - FAILURES_TO_SUSPEND);
+      this.#suspendedUntilMs = this.#clock.now() + Math.min(MAX_SUSPEND_MS, MIN_SUSPEND_MS * 2 ** doublings);
+    }
+    this.warn("failure", this.#problem, { failures: this.#failures });
+  }
+
+  /** Logs a warning, one of a kind a minute at most. */
+  warn(kind: string, message: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    const nowMs = this.#clock.now();
+    if (nowMs - (this.#warnedAtMs.get(kind) ?? -Infinity) < WARN_EVERY_MS) return;
+    this.#warnedAtMs.set(kind, nowMs);
+    this.#log.warn(message, fields);
+  }
+}

@@ -1,0 +1,45 @@
+import type { Fill } from "./fill.ts";
+import type { StoredHead } from "../stored_response.ts";
+
+/** How a flight ended for those who wait for it. */
+export type FlightResult =
+  /** A response that may be shared; the body may still be coming in. */
+  | { readonly kind: "shared"; readonly head: StoredHead; readonly fill: Fill }
+  /** The response belongs to the request that led: everyone else goes on their own. */
+  | { readonly kind: "solo" }
+  /** No upstream answered. */
+  | { readonly kind: "failed"; readonly error: Error };
+
+/** One fetch that several requests wait for. */
+export class Flight {
+  readonly #result: Promise<FlightResult>;
+  #resolve!: (result: FlightResult) => void;
+  #landed = false;
+  #isFollowed = false;
+
+  constructor(readonly key: string) {
+    this.#result = new Promise((resolve) => this.#resolve = resolve);
+  }
+
+  /** The result, for one more that waits for it. */
+  get result(): Promise<FlightResult> {
+    this.#isFollowed = true;
+    return this.#result;
+  }
+
+  /** Whether anyone has ever waited for the result. */
+  get isFollowed(): boolean {
+    return this.#isFollowed;
+  }
+
+  /** Whether a result is known. */
+  get landed(): boolean {
+    return this.#landed;
+  }
+
+  /** Tells everyone who waits; only the first call counts. */
+  land(result: FlightResult): void {
+    this.#landed = true;
+    this.#resolve(result);
+  }
+}

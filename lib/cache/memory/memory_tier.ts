@@ -1,0 +1,202 @@
+import { listenerOfKey, type TierStats } from "../store.ts";
+import { heldBytes, type StoredResponse } from "../stored_response.ts";
+import { MemoryEntry, TenantSegments } from "./_tenant_segments.ts";
+
+export type { MemoryEntry } from "./_tenant_segments.ts";
+
+/** How a memory tier is bounded. */
+export interface MemoryTierOptions {
+  /** Bytes held at most, all listeners together. */
+  readonly limitBytes: number;
+  /**
+   * Largest part of the limit that one entry may take, from 0 to 1; a larger one is not kept.
+   * @default 0.125
+   */
+  readonly maxEntryShare?: number;
+  /**
+   * Part of the limit that is guaranteed to the listeners, split evenly among those that hold anything, from 0 to 0.8: what a
+   * listener holds below its split is never evicted for another listener.
+   * @default 0.5
+   */
+  readonly guaranteedShare?: number;
+}
+
+/** What one listener holds in one tier. */
+export interface ListenerUsage {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+/** Listeners looked at for one eviction: all of them in a usual config, a rotating sample in a large one. */
+const VICTIM_SAMPLE = 16;
+
+/**
+ * Keeps stored responses in this worker's memory, bounded by bytes. Every call answers at once.
+ *
+ * Within a listener it is a segmented LRU that a scan cannot flush; between listeners, the one whose next entry has been out
+ * of use longest gives way, unless that would take it below its guaranteed share.
+ */
+export class MemoryTier {
+  readonly #limitBytes: number;
+  readonly #maxEntryBytes: number;
+  readonly #guaranteedBytes: number;
+  readonly #tenants = new Map<string, TenantSegments>();
+  #order: TenantSegments[] = [];
+  #turn = 0;
+  #bytes = 0;
+  #entries = 0;
+  #evictions = 0;
+  #uses = 0;
+  #last: TenantSegments | undefined;
+
+  /** @throws {RangeError} when a limit makes no sense */
+  constructor(options: MemoryTierOptions) {
+    const { limitBytes, maxEntryShare = 0.125, guaranteedShare = 0.5 } = options;
+    if (!(limitBytes >= 0)) {
+      throw new RangeError(`Cannot make a memory tier: limitBytes must be >= 0: received ${limitBytes}`);
+    }
+    if (!(maxEntryShare > 0 && maxEntryShare <= 1)) {
+      throw new RangeError(`Cannot make a memory tier: maxEntryShare must be in (0, 1]: received ${maxEntryShare}`);
+    }
+    if (!(guaranteedShare >= 0 && guaranteedShare <= 0.8)) {
+      throw new RangeError(
+        `Cannot make a memory tier: guaranteedShare must be in [0, 0.8]: received ${guaranteedShare}`,
+      );
+    }
+    this.#limitBytes = Math.floor(limitBytes);
+    this.#maxEntryBytes = Math.floor(limitBytes * maxEntryShare);
+    this.#guaranteedBytes = limitBytes * guaranteedShare;
+  }
+
+  /** The entry that `key` holds, now the most recently used one. */
+  get(key: string): MemoryEntry | undefined {
+    const entry = this.#tenantOf(key)?.get(key);
+    if (entry !== undefined) entry.usedAt = ++this.#uses;
+    return entry;
+  }
+
+  /** The entry that `key` holds, without counting as a use. */
+  peek(key: string): MemoryEntry | undefined {
+    return this.#tenantOf(key)?.peek(key);
+  }
+
+  /** Keeps a response in place of what its key held. Answers whether it was kept: one that is too large is not. */
+  put(given: StoredResponse, nowMs: number): MemoryEntry | undefined {
+    const response = given.owned();
+    const bytes = heldBytes(response);
+    const replaced = this.#take(response.key);
+    if (bytes > this.#maxEntryBytes) return undefined;
+    this.#makeRoom(bytes);
+    const entry = new MemoryEntry(response, { bytes, use: ++this.#uses, nowMs });
+    this.#tenantFor(response.key).add(entry, replaced?.isProtected === true);
+    this.#bytes += bytes;
+    this.#entries++;
+    return entry;
+  }
+
+  /** Removes what `key` holds; answers whether it held anything. */
+  delete(key: string): boolean {
+    return this.#take(key) !== undefined;
+  }
+
+  /** Figures of the tier; the sums are kept as entries come and go. */
+  stats(): TierStats {
+    return {
+      entries: this.#entries,
+      bytes: this.#bytes,
+      limitBytes: this.#limitBytes,
+      evictions: this.#evictions,
+      queuedWrites: 0,
+      droppedWrites: 0,
+      corrupt: 0,
+      sparedReads: 0,
+      emptyReads: 0,
+    };
+  }
+
+  /** What each listener holds, by name. */
+  usage(): Map<string, ListenerUsage> {
+    const usage = new Map<string, ListenerUsage>();
+    for (const tenant of this.#order) usage.set(tenant.name, { entries: tenant.entries, bytes: tenant.bytes });
+    return usage;
+  }
+
+  /** All entries, for a check or a sweep; not for the request path. */
+  *entries(): Generator<MemoryEntry> {
+    for (const tenant of this.#order) yield* tenant.values();
+  }
+
+  #take(key: string): MemoryEntry | undefined {
+    const tenant = this.#tenantOf(key);
+    const removed = tenant?.remove(key);
+    if (tenant === undefined || removed === undefined) return undefined;
+    this.#bytes -= removed.bytes;
+    this.#entries--;
+    this.#forgetIfEmpty(tenant);
+    return removed;
+  }
+
+  #makeRoom(bytes: number): void {
+    while (this.#bytes + bytes > this.#limitBytes) {
+      const victim = this.#victim();
+      const evicted = victim.evict();
+      // Cannot be: bytes are held, so a listener holds them. Without an entry there is no room to make.
+      if (evicted === undefined) {
+        throw new Error("Cannot evict from the memory tier: its sums disagree with its entries");
+      }
+      this.#bytes -= evicted.bytes;
+      this.#entries--;
+      this.#evictions++;
+      this.#forgetIfEmpty(victim);
+    }
+  }
+
+  /** The listener that gives way: of those above their guaranteed share, the one whose next entry is out of use longest. */
+  #victim(): TenantSegments {
+    const guaranteed = this.#guaranteedBytes / this.#order.length;
+    let victim: TenantSegments | undefined;
+    let oldest = Infinity;
+    for (let looked = 0; looked < this.#order.length; looked++) {
+      if (looked >= VICTIM_SAMPLE && victim !== undefined) break;
+      const tenant = this.#order[this.#turn++ % this.#order.length]!;
+      if (tenant.bytes <= guaranteed) continue;
+      const use = tenant.oldestUse();
+      if (use >= oldest) continue;
+      victim = tenant;
+      oldest = use;
+    }
+    // One is always above: an entry takes a part of the limit at most, and the guarantees together leave that part free or
+    // the tier holds less than its guarantees, when the largest one gives way.
+    return victim ?? this.#order.reduce((a, b) => a.bytes >= b.bytes ? a : b);
+  }
+
+  #tenantOf(key: string): TenantSegments | undefined {
+    const last = this.#last;
+    // Most look-ups in a row are of one listener; this saves the slice and the look-up of its name.
+    if (last !== undefined && key.charCodeAt(last.name.length) === 0 && key.startsWith(last.name)) return last;
+    const tenant = this.#tenants.get(listenerOfKey(key));
+    if (tenant !== undefined) this.#last = tenant;
+    return tenant;
+  }
+
+  #tenantFor(key: string): TenantSegments {
+    const held = this.#tenantOf(key);
+    if (held !== undefined) return held;
+    const tenant = new TenantSegments(listenerOfKey(key));
+    this.#tenants.set(tenant.name, tenant);
+    this.#order.push(tenant);
+    return tenant;
+  }
+
+  #forgetIfEmpty(tenant: TenantSegments): void {
+    if (tenant.entries > 0) return;
+    this.#tenants.delete(tenant.name);
+    this.#order = this.#order.filter((other) => other !== tenant);
+    if (this.#last === tenant) this.#last = undefined;
+  }
+}
+
+/** A memory tier; see {@linkcode MemoryTier}. @throws {RangeError} when a limit makes no sense */
+export function createMemoryTier(options: MemoryTierOptions): MemoryTier {
+  return new MemoryTier(options);
+}

@@ -1,0 +1,128 @@
+import type { Fields } from "../../http/fields.ts";
+import type { Tiers } from "../stored_response.ts";
+
+/** How a listener caches; compiled once from its configuration. */
+export interface PolicyOptions {
+  /** `rfc9111` obeys the origin; `ttl` lets rules and route times override freshness, but never privacy. */
+  readonly mode: "rfc9111" | "ttl";
+  /** The first whose conditions all hold decides. */
+  readonly rules: readonly CacheRule[];
+  /**
+   * Response fields that speak to this cache before `Cache-Control` and `Expires` do, most important first, lower case
+   * (RFC 9213 §2.2). `surrogate-control` comes after them where it is not one of them.
+   */
+  readonly targetedFields: readonly string[];
+  /** Names of the `Vary` list that select nothing here, because the gateway itself decides those fields. */
+  readonly ignoreVary: ReadonlySet<string>;
+  /** What a `Set-Cookie` does to a response: it is not stored, stored without the field, or stored with it. */
+  readonly setCookie: "bypass" | "strip" | "store";
+  /** What a `Cookie` does to a request: the cache is not asked, or nothing (the origin's `Vary` decides). */
+  readonly cookies: "bypass" | "ignore";
+  /** Longest freshness lifetime of any response, in milliseconds; `null` has no limit. */
+  readonly maxTtlMs: number | null;
+  /**
+   * Store a 206 for requests with the very same `Range`. It stands beside the whole response as a variant does; nothing is ever put
+   * together of parts. Off where it is left out.
+   */
+  readonly storePartial?: boolean;
+  /** `s-maxage` does not forbid what `stale-while-revalidate` allows. Off where it is left out, as RFC 9111 §5.2.2.10 has it. */
+  readonly sharedStale?: boolean;
+}
+
+/** Says whether a path is meant; an expression does, and a compiled glob. */
+export interface PathPattern {
+  test(path: string): boolean;
+}
+
+/** One rule of a listener, compiled. A condition of `null` always holds; a value of `null` leaves the default. */
+export interface CacheRule {
+  /** Over the path as the upstream sees it. */
+  readonly path: PathPattern | null;
+  /** Over the response's media type: lower case, without parameters, empty where it has none. */
+  readonly contentType: ((type: string) => boolean) | null;
+  readonly status: ReadonlyArray<readonly [from: number, to: number]> | null;
+  readonly ttlMs: number | null;
+  readonly minTtlMs: number | null;
+  readonly maxTtlMs: number | null;
+  readonly staleWhileRevalidateMs: number | null;
+  readonly staleIfErrorMs: number | null;
+  readonly tiers: Tiers;
+}
+
+/** A request as the policy reads it. */
+export interface CacheRequest {
+  readonly method: string;
+  /** As the upstream sees it. */
+  readonly path: string;
+  /** A field's value by its lower-case name; repeated lines are joined. */
+  header(name: string): string | null;
+  /** Its `Authorization` names an application, not a user. */
+  readonly sharedAuthorization: boolean;
+  /** Why its response belongs to one user or it changes something; `null` where it may be shared. */
+  readonly private: string | null;
+  /** Default times of its route class; `null` leaves freshness to the origin. */
+  readonly routeTtl: RouteTimes | null;
+  /** Its target is known to be answered in different codings, whether or not a `Vary` says so. */
+  readonly isNegotiated?: boolean;
+}
+
+/** Default times of a route class, in milliseconds. */
+export interface RouteTimes {
+  readonly ttlMs: number;
+  readonly staleWhileRevalidateMs: number;
+  readonly staleIfErrorMs: number;
+}
+
+/** Status and fields of a response, as received. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly fields: Readonly<Fields>;
+}
+
+/** When a request was sent and when its response came, by the local clock (RFC 9111 §4.2.3). */
+export interface ResponseTimes {
+  readonly requestTimeMs: number;
+  readonly responseTimeMs: number;
+}
+
+/** What {@linkcode matchingRule} looks at. */
+export interface RuleSubject {
+  readonly path: string;
+  readonly status: number;
+  readonly fields: Readonly<Fields>;
+}
+
+/**
+ * The first rule whose conditions all hold, or `null`.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { type CacheRule, matchingRule } from "./policy_options.ts";
+ * const times = { ttlMs: 1, minTtlMs: null, maxTtlMs: null, staleWhileRevalidateMs: null, staleIfErrorMs: null };
+ * const tiers = { memory: true, disk: true };
+ * const rule: CacheRule = { path: /^\/t\//, contentType: (type) => type === "image/png", status: [[200, 299]], ...times, tiers };
+ * const fields: [string, string][] = [["content-type", "Image/PNG; x=y"]];
+ * assert.equal(matchingRule([rule], { path: "/t/p/a.png", status: 200, fields }), rule);
+ * assert.equal(matchingRule([rule], { path: "/t/p/a.png", status: 404, fields }), null);
+ * ```
+ */
+export function matchingRule(rules: readonly CacheRule[], subject: RuleSubject): CacheRule | null {
+  if (rules.length === 0) return null;
+  const type = mediaType(subject.fields);
+  for (const rule of rules) {
+    if (rule.path !== null && !rule.path.test(subject.path)) continue;
+    if (rule.contentType !== null && !rule.contentType(type)) continue;
+    if (rule.status !== null && !rule.status.some(([from, to]) => subject.status >= from && subject.status <= to)) {
+      continue;
+    }
+    return rule;
+  }
+  return null;
+}
+
+function mediaType(fields: Readonly<Fields>): string {
+  const value = fields.find(([name]) => name === "content-type")?.[1] ?? "";
+  const semicolon = value.indexOf(";");
+  return (semicolon < 0 ? value : value.slice(0, semicolon)).trim().toLowerCase();
+}

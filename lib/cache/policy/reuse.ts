@@ -1,0 +1,68 @@
+import type { Fields } from "../../http/fields.ts";
+import { suitsAlike } from "../../http/content_coding.ts";
+import { normalizeSelecting } from "../../http/vary.ts";
+import { originValidators } from "./origin_tag.ts";
+import type { CacheRequest } from "./policy_options.ts";
+import type { StoredHead } from "../stored_response.ts";
+
+/** What age and remaining life are worked out from: a stored response, with its body or before it has come in. */
+export type Aged = Pick<StoredHead, "freshness" | "responseTimeMs">;
+
+/** Current age in milliseconds (RFC 9111 §4.2.3). A clock that was set back makes nothing younger than it came. */
+export function ageMs(stored: Aged, nowMs: number): number {
+  return stored.freshness.initialAgeMs + Math.max(0, nowMs - stored.responseTimeMs);
+}
+
+/** Current age in whole seconds: the `Age` field (RFC 9111 §5.1). */
+export function ageSeconds(stored: Aged, nowMs: number): number {
+  return Math.floor(ageMs(stored, nowMs) / 1000);
+}
+
+/** What is left of the freshness lifetime, in milliseconds; negative when stale (RFC 9111 §4.2). */
+export function ttlMs(stored: Aged, nowMs: number): number {
+  return stored.freshness.lifetimeMs - ageMs(stored, nowMs);
+}
+
+/** What is left of the freshness lifetime in whole seconds, negative when stale: `ttl` of `Cache-Status` (RFC 9211 §2.4). */
+export function ttlSeconds(stored: Aged, nowMs: number): number {
+  return Math.floor(ttlMs(stored, nowMs) / 1000);
+}
+
+/**
+ * Whether a request selects the stored response: it says the same in every field that its `Vary` names (RFC 9111 §4.1), and takes the
+ * coding that it has.
+ */
+export function selects(
+  stored: Pick<StoredHead, "selectedBy" | "field">,
+  request: Pick<CacheRequest, "header">,
+): boolean {
+  for (const [name, value] of stored.selectedBy) {
+    const asked = request.header(name);
+    if (asked !== value && normalizeSelecting(name, asked) !== value) return false;
+    if (name === "accept-encoding" && hasRareCoding(stored) && !suitsAlike(asked, stored.field("content-encoding"))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Whether a response has a coding that lists which count as the same may differ in. Looked up once: it is asked on hits. */
+function hasRareCoding(stored: Pick<StoredHead, "field">): boolean {
+  let isRare = rare.get(stored);
+  if (isRare === undefined) rare.set(stored, isRare = !suitsAlike("", stored.field("content-encoding")));
+  return isRare;
+}
+
+const rare = new WeakMap<object, boolean>();
+
+/**
+ * The conditions of a validation request (RFC 9111 §4.3.1): both validators where there are both, each exactly as the origin
+ * sent it. Empty where the stored response has none.
+ */
+export function validationFields(stored: StoredHead): Fields {
+  const { etag, lastModified } = originValidators(stored);
+  const fields: Fields = [];
+  if (etag !== null) fields.push(["if-none-match", etag]);
+  if (lastModified !== null) fields.push(["if-modified-since", lastModified]);
+  return fields;
+}

@@ -1,0 +1,71 @@
+import type { Config, ListenAddress } from "../config/config.ts";
+import { formatLocated } from "../config/located.ts";
+import type { Loaded } from "../config/load_result.ts";
+import { type DiagnoseOptions, diagnosePools, type PoolDiagnosis } from "./diagnose_pool.ts";
+import type { Finding, FindingState } from "./finding.ts";
+import { tlsFindings } from "./tls_findings.ts";
+import { diagnoseDisk } from "./diagnose_disk.ts";
+import {
+  adminFinding,
+  clockFinding,
+  machineFindings,
+  portFindings,
+  runningGateway,
+  thisMachine,
+} from "./diagnose_host.ts";
+
+/** What `usher doctor` found out, as `--json` prints it. */
+export interface Diagnosis {
+  readonly file: string;
+  /** What works but is most likely not meant, each with its place. */
+  readonly warnings: readonly string[];
+  readonly pools: readonly PoolDiagnosis[];
+  /** What is local to this machine. */
+  readonly machine: readonly Finding[];
+  /** How many checks ended in each way. */
+  readonly summary: Readonly<Record<FindingState, number>>;
+}
+
+/** How a configuration and its machine are looked over. */
+export interface DoctorOptions extends DiagnoseOptions {
+  /** Where the gateway that runs listens, as far as it says. */
+  readonly held?: readonly ListenAddress[];
+}
+
+/** Looks over a configuration's upstreams and the machine that it is to run on. Each step has its deadline. Never throws. */
+export async function diagnose(loaded: Loaded, options: DoctorOptions): Promise<Diagnosis> {
+  const { config, file } = loaded;
+  const [pools, machine] = await Promise.all([diagnosePools(config, options), machineOf(loaded, config, options)]);
+  const all = [...pools.flatMap(findingsOf), ...machine, clockFinding(pools)];
+  return {
+    file,
+    warnings: loaded.warnings.map(formatLocated),
+    pools,
+    machine: [...machine, clockFinding(pools)],
+    summary: {
+      ok: countOf(all, "ok"),
+      warn: countOf(all, "warn") + loaded.warnings.length,
+      fail: countOf(all, "fail"),
+      skip: countOf(all, "skip"),
+    },
+  };
+}
+
+async function machineOf(loaded: Loaded, config: Config, { timeoutMs, held }: DoctorOptions): Promise<Finding[]> {
+  const running = await runningGateway(config, timeoutMs);
+  return [
+    ...await diagnoseDisk(config, { timeoutMs, isRunning: running !== null }),
+    ...tlsFindings(config, Date.now()),
+    ...machineFindings(config, thisMachine(loaded.file)),
+    ...await portFindings(loaded, running, timeoutMs, held),
+    adminFinding(config),
+  ];
+}
+
+function findingsOf({ upstreams, keys }: PoolDiagnosis): Finding[] {
+  return [...upstreams.flatMap(({ findings }) => findings), ...keys];
+}
+
+function countOf(findings: readonly Finding[], state: FindingState): number {
+  return findings.filter((finding) => finding.state === state).length;
+}

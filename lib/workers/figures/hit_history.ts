@@ -1,0 +1,86 @@
+import { CACHE_RESULT_INDEX, type CacheResult, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
+
+/** Requests that the cache was asked for, and those of them that it answered. */
+interface Answered {
+  readonly asked: number;
+  readonly served: number;
+}
+
+/** What was counted until a moment, by listener. */
+type Snapshot = ReadonlyMap<string, Answered>;
+
+/** Parts of the requests that the cache answered, from 0 to 1; `null` where it was not asked. */
+export interface HitRates {
+  readonly lastMinute: number | null;
+  readonly lastHour: number | null;
+  readonly sinceStart: number | null;
+}
+
+/** Snapshots kept of each window. */
+const KEPT = 60;
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60_000;
+const SERVED: readonly CacheResult[] = ["hit_memory", "hit_disk", "stale", "collapsed"];
+const NOT_ASKED: readonly CacheResult[] = ["bypass", "none"];
+
+/** Remembers what was counted, a second and a minute apart, so that hit rates can be told for the last minute and hour. */
+export class HitHistory {
+  readonly #seconds = new Ring(SECOND_MS);
+  readonly #minutes = new Ring(MINUTE_MS);
+  #now: Snapshot = new Map();
+
+  /** Takes what has been counted until now; about once a second. */
+  record(counts: WorkerCounts, nowMs: number): void {
+    this.#now = new Map(Object.entries(counts.listeners).map(([name, { byCache }]) => [name, answered(byCache)]));
+    this.#seconds.add(this.#now, nowMs);
+    this.#minutes.add(this.#now, nowMs);
+  }
+
+  /** The rates of a listener, by what was recorded last. */
+  rates(listener: string): HitRates {
+    const now = this.#now.get(listener) ?? NOTHING;
+    return {
+      lastMinute: rate(now, this.#seconds.oldest?.get(listener)),
+      lastHour: rate(now, this.#minutes.oldest?.get(listener)),
+      sinceStart: rate(now, NOTHING),
+    };
+  }
+}
+
+const NOTHING: Answered = { asked: 0, served: 0 };
+
+/** Snapshots at least so far apart, the newest `KEPT` of them. */
+class Ring {
+  readonly #everyMs: number;
+  readonly #snapshots: Snapshot[] = [];
+  #lastMs = -Infinity;
+
+  constructor(everyMs: number) {
+    this.#everyMs = everyMs;
+  }
+
+  /** As long as the window reaches back behind the first snapshot there is none: nothing was counted before. */
+  get oldest(): Snapshot | undefined {
+    return this.#snapshots.length > KEPT ? this.#snapshots[0] : undefined;
+  }
+
+  add(snapshot: Snapshot, nowMs: number): void {
+    // Timers are late by a little; that must not stretch the window.
+    if (nowMs - this.#lastMs < this.#everyMs * 0.9) return;
+    this.#lastMs = nowMs;
+    this.#snapshots.push(snapshot);
+    if (this.#snapshots.length > KEPT + 1) this.#snapshots.shift();
+  }
+}
+
+function answered(byCache: readonly number[]): Answered {
+  const count = (names: readonly CacheResult[]) =>
+    names.reduce((sum, name) => sum + (byCache[CACHE_RESULT_INDEX[name]] ?? 0), 0);
+  const all = byCache.reduce((sum, value) => sum + value, 0);
+  return { asked: all - count(NOT_ASKED), served: count(SERVED) };
+}
+
+function rate(now: Answered, before: Answered = NOTHING): number | null {
+  const asked = now.asked - before.asked;
+  return asked <= 0 ? null : Math.round((now.served - before.served) / asked * 10_000) / 10_000;
+}

@@ -1,0 +1,198 @@
+import type { PoolConfig, UpstreamConfig } from "../../config/config.ts";
+import type { PoolState, UpstreamState } from "../../gateway/resilience_state.ts";
+import type { Metric, Sample } from "../../metrics/exposition.ts";
+import {
+  type ListenerCounts,
+  newListenerCounts,
+  newPoolCounts,
+  type WorkerCounts,
+} from "../../metrics/gateway_metrics.ts";
+import type { BreakerState } from "../../pool/local_breaker.ts";
+import { admits, type UpstreamHealth } from "../../pool/upstream_health.ts";
+import type { Slot } from "../supervisor/fleet.ts";
+import { keyGauges, keyStatus } from "./key_figures.ts";
+
+/** What pools' figures are made from. */
+export interface ResilienceFacts {
+  readonly slots: readonly Slot[];
+  readonly pools: readonly PoolConfig[];
+  /** Names of the listeners. */
+  readonly listeners: readonly string[];
+}
+
+const CIRCUIT_STATES: readonly BreakerState[] = ["closed", "open", "half_open"];
+
+/** A pool in `/status`. */
+export function poolStatus(pool: PoolConfig, slots: readonly Slot[], counts: WorkerCounts): unknown {
+  const counted = own(counts.pools, pool.name) ?? newPoolCounts();
+  const states = poolStates(pool.name, slots);
+  return {
+    name: pool.name,
+    type: pool.type,
+    strategy: pool.strategy,
+    retries: {
+      made: counted.retries,
+      refused: counted.retriesRefused,
+      in_flight: sum(states, ({ retrying }) => retrying),
+      waiting: sum(states, ({ retriesWaiting }) => retriesWaiting),
+    },
+    hedges: { sent: counted.hedges, won: counted.hedgesWon },
+    queue: { waiting: sum(states, ({ waiting }) => waiting), waited: counted.queued, refused: counted.turnedAway },
+    ...keyStatus(pool, slots, counts),
+    upstreams: pool.upstreams.map((upstream) => ({
+      ...healthStatus(upstream.id, healthOf(slots, pool.name, upstream.id)),
+      ...loadStatus(upstream, upstreamStates(pool.name, upstream.id, slots)),
+      tries: own(own(counts.upstreams, pool.name) ?? {}, upstream.id)?.outcomes ?? {},
+    })),
+  };
+}
+
+/** The limits of a listener in `/status`. */
+export function listenerLimits(listener: string, slots: readonly Slot[], counts: ListenerCounts | undefined): {
+  readonly queue: { readonly waiting: number; readonly waited: number; readonly refused: number };
+  readonly rate_limited: number;
+} {
+  const { queued, turnedAway, rateLimited } = counts ?? newListenerCounts();
+  return {
+    queue: { waiting: listenerWaiting(listener, slots), waited: queued, refused: turnedAway },
+    rate_limited: rateLimited,
+  };
+}
+
+/** How pools, their upstreams and listeners' queues stand at this moment. */
+export function resilienceMetrics({ slots, pools, listeners }: ResilienceFacts): Metric[] {
+  const poolSamples = (of: (state: PoolState) => number) =>
+    pools.map(({ name }) => ({ labels: { pool: name }, value: sum(poolStates(name, slots), of) }));
+  return [
+    ...upstreamMetrics(slots, pools),
+    gauge("usher_retries_in_flight", "Retries under way", poolSamples(({ retrying }) => retrying)),
+    gauge("usher_retries_waiting", "Retries that wait for the budget", poolSamples((state) => state.retriesWaiting)),
+    gauge("usher_pool_waiting", "Requests that wait for an upstream with room", poolSamples((state) => state.waiting)),
+    ...keyGauges(slots, pools),
+    gauge(
+      "usher_listener_waiting",
+      "Requests that wait under max_in_flight",
+      listeners.map((listener) => ({ labels: { listener }, value: listenerWaiting(listener, slots) })),
+    ),
+  ];
+}
+
+function upstreamMetrics(slots: readonly Slot[], pools: readonly PoolConfig[]): Metric[] {
+  const rows = pools.flatMap(({ name, upstreams }) =>
+    upstreams.map((config) => ({
+      config,
+      labels: { pool: name, upstream: config.id },
+      health: healthOf(slots, name, config.id),
+      states: upstreamStates(name, config.id, slots),
+    }))
+  );
+  type Row = typeof rows[number];
+  const each = (of: (row: Row) => number) => rows.map((row) => ({ labels: row.labels, value: of(row) }));
+  return [
+    gauge(
+      "usher_upstream_healthy",
+      "1 while the upstream is given requests",
+      each(({ health }) => health === undefined || admits(health.state) ? 1 : 0),
+    ),
+    gauge("usher_upstream_weight", "Effective weight", each(({ health }) => health?.weight ?? 0)),
+    gauge(
+      "usher_upstream_circuit",
+      "1 for the state of the circuit, as the health worker sees it",
+      rows.flatMap(({ labels, health }) =>
+        CIRCUIT_STATES.map((state) => ({ labels: { ...labels, state }, value: circuitOf(health) === state ? 1 : 0 }))
+      ),
+    ),
+    gauge(
+      "usher_upstream_breakers_open",
+      "Serving workers whose own breaker keeps the upstream out",
+      each(({ states }) => openBreakers(states)),
+    ),
+    gauge(
+      "usher_upstream_in_flight",
+      "Requests at the upstream",
+      each(({ states }) => sum(states, ({ inFlight }) => inFlight)),
+    ),
+    gauge(
+      "usher_upstream_limit",
+      "What the upstream may be given: requests at a time and per second",
+      rows.flatMap(({ labels, config }) => limitSamples(labels, config)),
+    ),
+  ];
+}
+
+function limitSamples(
+  labels: Readonly<Record<string, string>>,
+  { maxInFlight, maxPerSecond }: UpstreamConfig,
+): Sample[] {
+  return Object.entries({ in_flight: maxInFlight, per_second: maxPerSecond }).flatMap(([limit, value]) =>
+    value === null ? [] : [{ labels: { ...labels, limit }, value }]
+  );
+}
+
+function healthStatus(id: string, health: UpstreamHealth | undefined): Record<string, unknown> {
+  return {
+    url: id,
+    state: health?.state ?? "unknown",
+    healthy: health === undefined ? null : admits(health.state),
+    circuit: circuitOf(health),
+    reason: health?.reason ?? "",
+    since: health === undefined ? null : new Date(health.sinceMs).toISOString(),
+    weight: health?.weight ?? null,
+    fast_ms: health?.fastMs ?? null,
+    slow_ms: health?.slowMs ?? null,
+    success_rate: health?.successRate ?? null,
+    checks: health?.checks ?? 0,
+    failed_checks: health?.failedChecks ?? 0,
+    credential: health?.credential ?? "",
+  };
+}
+
+function loadStatus(config: UpstreamConfig, states: readonly UpstreamState[]): Record<string, unknown> {
+  return {
+    breakers_open: openBreakers(states),
+    in_flight: sum(states, ({ inFlight }) => inFlight),
+    max_in_flight: config.maxInFlight,
+    max_rps: config.maxPerSecond,
+  };
+}
+
+/** What the health worker lets through: it holds one breaker for all workers. */
+function circuitOf(health: UpstreamHealth | undefined): BreakerState {
+  if (health?.state === "half_open") return "half_open";
+  return health === undefined || admits(health.state) ? "closed" : "open";
+}
+
+function openBreakers(states: readonly UpstreamState[]): number {
+  return states.filter(({ breaker }) => breaker === "open").length;
+}
+
+function healthOf(slots: readonly Slot[], pool: string, upstream: string): UpstreamHealth | undefined {
+  const tables = slots.find((slot) => slot.role === "health")?.handle?.report?.health;
+  return own(tables?.find((table) => table.pool === pool)?.upstreams ?? {}, upstream);
+}
+
+function upstreamStates(pool: string, upstream: string, slots: readonly Slot[]): UpstreamState[] {
+  return poolStates(pool, slots).flatMap(({ upstreams }) => own(upstreams, upstream) ?? []);
+}
+
+/** The pool in each serving worker. */
+function poolStates(pool: string, slots: readonly Slot[]): PoolState[] {
+  return slots.flatMap((slot) => own(slot.handle?.report?.resilience?.pools ?? {}, pool) ?? []);
+}
+
+function listenerWaiting(listener: string, slots: readonly Slot[]): number {
+  return sum(slots, (slot) => own(slot.handle?.report?.resilience?.waiting ?? {}, listener) ?? 0);
+}
+
+/** Names come from the configuration: one may be called like something that objects inherit. */
+function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
+}
+
+function sum<T>(values: readonly T[], of: (value: T) => number): number {
+  return values.reduce((total, value) => total + of(value), 0);
+}
+
+function gauge(name: string, help: string, values: readonly Sample[]): Metric {
+  return { name, help, type: "gauge", values };
+}

@@ -1,0 +1,74 @@
+import type { Metric, Sample } from "../../metrics/exposition.ts";
+import type { ServerCounts } from "../../server/server_counts.ts";
+import type { Slot } from "../supervisor/fleet.ts";
+
+/** One figure of the server: where it is counted, and how it is shown. */
+interface Figure {
+  readonly field: keyof ServerCounts;
+  readonly metric: string;
+  readonly label?: readonly [name: string, value: string];
+}
+
+const HELP: Readonly<Record<string, string>> = {
+  usher_connections: "Open connections of clients",
+  usher_tunnels: "Connections that have switched to another protocol",
+  usher_connections_accepted_total: "Connections accepted, those refused included",
+  usher_connections_refused_total:
+    "Connections closed at once: too many in all, too many of one address, no PROXY header",
+  usher_tls_handshake_failures_total: "TLS handshakes that failed, those over handshake_timeout not counted",
+  usher_accept_errors_total: "Times that no connection could be accepted, mostly for want of descriptors",
+  usher_client_timeouts_total: "Connections, requests and replies that a limit of server.limits has ended",
+  usher_requests_refused_total: "Requests refused for their form, by what was wrong",
+  usher_client_aborts_total: "Requests whose client left before the reply was complete",
+  usher_pipeline_full_total: "Times that reading stopped since as many requests waited as may",
+  usher_reply_faults_total: "Replies that could not be sent as they were: faults of the gateway",
+};
+
+const GAUGES: readonly Figure[] = [
+  { field: "openConnections", metric: "usher_connections" },
+  { field: "openTunnels", metric: "usher_tunnels" },
+];
+
+const COUNTERS: readonly Figure[] = [
+  { field: "accepted", metric: "usher_connections_accepted_total" },
+  { field: "refusedFull", metric: "usher_connections_refused_total", label: ["reason", "full"] },
+  { field: "refusedAddress", metric: "usher_connections_refused_total", label: ["reason", "address"] },
+  { field: "refusedProxyHeader", metric: "usher_connections_refused_total", label: ["reason", "proxy_header"] },
+  { field: "handshakeFailures", metric: "usher_tls_handshake_failures_total" },
+  { field: "acceptErrors", metric: "usher_accept_errors_total" },
+  { field: "handshakeTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "handshake_timeout"] },
+  { field: "headTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "head_timeout"] },
+  { field: "idleTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "idle_timeout"] },
+  { field: "bodyTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "body_timeout"] },
+  { field: "sendTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "send_timeout"] },
+  { field: "tunnelTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "tunnels.idle"] },
+  { field: "targetsTooLong", metric: "usher_requests_refused_total", label: ["reason", "target"] },
+  { field: "fieldsTooLarge", metric: "usher_requests_refused_total", label: ["reason", "fields"] },
+  { field: "malformed", metric: "usher_requests_refused_total", label: ["reason", "malformed"] },
+  { field: "abortedRequests", metric: "usher_client_aborts_total" },
+  { field: "pipelineFull", metric: "usher_pipeline_full_total" },
+  { field: "faults", metric: "usher_reply_faults_total" },
+];
+
+/** What the servers of the workers have met, for `/metrics`. */
+export function serverMetrics(slots: readonly Slot[]): Metric[] {
+  return [...metricsOf(slots, GAUGES, "gauge"), ...metricsOf(slots, COUNTERS, "counter")];
+}
+
+function metricsOf(slots: readonly Slot[], figures: readonly Figure[], type: Metric["type"]): Metric[] {
+  const byName = Map.groupBy(figures, ({ metric }) => metric);
+  return [...byName].map(([name, parts]) => ({
+    name,
+    type,
+    help: HELP[name] ?? "",
+    values: parts.flatMap((part) => samples(slots, part)),
+  }));
+}
+
+function samples(slots: readonly Slot[], { field, label }: Figure): Sample[] {
+  return slots.flatMap(({ name, handle }) => {
+    const counts = handle?.report?.server;
+    if (counts === undefined) return [];
+    return [{ labels: { worker: name, ...(label && { [label[0]]: label[1] }) }, value: counts[field] }];
+  });
+}

@@ -1,0 +1,139 @@
+import { openKvFile, type PreparedKvFile } from "../../cache/disk/kv_open.ts";
+import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
+import { systemClock } from "../../clock.ts";
+import type { Config } from "../../config/config.ts";
+import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
+import type { Logger } from "../../logging/logger.ts";
+import type { WorkerCounts } from "../../metrics/gateway_metrics.ts";
+import type { StatisticsFacts } from "../figures/cache_statistics.ts";
+import { ChangeFeed } from "./change_feed.ts";
+import { HitHistory } from "../figures/hit_history.ts";
+import { KnownTags } from "./known_tags.ts";
+import type { PrewarmResult, ReadResult } from "../messages.ts";
+import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
+import { PurgeDesk, type PurgeOutcome, type PurgeSpread } from "./purge_desk.ts";
+import { PurgeLedger } from "./purge_ledger.ts";
+
+/** What operations need of the fleet. */
+export interface OperatedFleet {
+  purge(rules: readonly PurgeRule[], counts?: boolean): Promise<PurgeSpread>;
+  prewarm(listener: string, url: string): Promise<PrewarmResult>;
+  read(pool: string, target: string): Promise<ReadResult>;
+  counts(): WorkerCounts;
+}
+
+/** What operations are made of. */
+export interface OperationsOptions {
+  readonly kvFile: PreparedKvFile;
+  readonly logger: Logger;
+  readonly config: () => Config;
+  readonly fleet: OperatedFleet;
+  /** See `newLeaseMemory`. */
+  readonly leaseMemory: SharedArrayBuffer;
+}
+
+/** How often what was counted is noted for the hit rates; the workers report as often. */
+const RECORD_EVERY_MS = 1_000;
+
+/** What operators do with the cache of a running gateway, and what the supervisor remembers for it. */
+export class Operations {
+  readonly prewarmer: Prewarmer;
+  readonly changes: ChangeFeed;
+  readonly #fleet: OperatedFleet;
+  readonly #config: () => Config;
+  readonly #kv: Deno.Kv | null;
+  readonly #ledger: PurgeLedger;
+  readonly #desk: PurgeDesk;
+  readonly #history = new HitHistory();
+  readonly #known: KnownTags;
+  #recorder: ReturnType<typeof setInterval> | undefined;
+  /** What users have changed is written down. */
+  #recorded: Promise<void> = Promise.resolve();
+
+  private constructor(options: OperationsOptions, kv: Deno.Kv | null, ledger: PurgeLedger) {
+    const { fleet, config, logger } = options;
+    this.#fleet = fleet;
+    this.#config = config;
+    this.#kv = kv;
+    this.#ledger = ledger;
+    this.#desk = new PurgeDesk({ ledger, logger, spread: (rules, counts) => fleet.purge(rules, counts) });
+    this.prewarmer = new Prewarmer({
+      ...{ kv, logger, config },
+      fetch: (listener, url) => fleet.prewarm(listener, url),
+    });
+    const known = new KnownTags({ kv, logger, memory: options.leaseMemory });
+    this.#known = known;
+    this.changes = new ChangeFeed({
+      ...{ kv, logger, config },
+      read: (pool, target) => fleet.read(pool, target),
+      purge: (tags, listeners) => this.#desk.takeChanges(tags, listeners),
+      mayHold: (tag) => known.mayHold(tag),
+      whenKnown: () => known.whenKnown(),
+    });
+  }
+
+  /** Opens KV and reads what was written down; before the first worker starts. */
+  static async open(options: OperationsOptions): Promise<Operations> {
+    const { kvFile: { path }, logger } = options;
+    const kv = path === null ? null : await openKvFile(path, { clock: systemClock, log: logger });
+    return new Operations(options, kv, await PurgeLedger.open(kv, logger));
+  }
+
+  /** The purges in force, for a worker that starts. */
+  get purges(): readonly PurgeRule[] {
+    return this.#ledger.rules;
+  }
+
+  /** Begins what goes on by itself, when the workers are up. */
+  begin(): void {
+    this.#recorder = setInterval(() => this.#history.record(this.#fleet.counts(), Date.now()), RECORD_EVERY_MS);
+    void this.prewarmer.start();
+    this.changes.reconfigure();
+  }
+
+  /** See {@linkcode PurgeDesk.take}. */
+  purge(order: PurgeOrder, actor: string): Promise<PurgeOutcome> {
+    return this.#desk.take(order, this.#config(), actor);
+  }
+
+  /** See {@linkcode PurgeDesk.recordWrite}. */
+  recordWrite(upstreamType: string, tags: readonly string[]): void {
+    const recorded = this.#desk.recordWrite(upstreamType, tags, this.#config());
+    this.#recorded = Promise.all([this.#recorded, recorded]).then(() => {});
+  }
+
+  /** Follows a new configuration. */
+  reconfigure(): void {
+    this.prewarmer.reconfigure();
+    this.changes.reconfigure();
+  }
+
+  /** See {@linkcode Prewarmer.begin}. */
+  prewarm(order: PrewarmOrder, actor: string): Promise<PrewarmAnswer> {
+    return this.prewarmer.begin(order, actor);
+  }
+
+  /** The part of the statistics that is remembered here, up to now. */
+  statistics(): Pick<StatisticsFacts, "rates" | "purges" | "prewarms" | "changes"> {
+    this.#history.record(this.#fleet.counts(), Date.now());
+    return {
+      rates: (listener) => this.#history.rates(listener),
+      purges: this.#desk.counts,
+      prewarms: this.prewarmer.status(),
+      changes: this.changes.status(),
+    };
+  }
+
+  /** Begins nothing more; what is on its way ends with the workers, so wait for this after them. */
+  async close(): Promise<void> {
+    clearInterval(this.#recorder);
+    this.#known.close();
+    await Promise.all([this.prewarmer.close(), this.changes.close()]);
+  }
+
+  /** Lets go of KV, when what users have changed is written down. */
+  async release(): Promise<void> {
+    await this.#recorded;
+    this.#kv?.close();
+  }
+}

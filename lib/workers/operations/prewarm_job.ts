@@ -1,0 +1,137 @@
+import type { PrewarmResult } from "../messages.ts";
+
+/** What a job is made of. */
+export interface PrewarmJobOptions {
+  readonly listener: string;
+  readonly targets: readonly string[];
+  /** Where to begin. @default 0 */
+  readonly done?: number;
+  readonly concurrency: number;
+  readonly ratePerSecond: number;
+  readonly fetch: (listener: string, url: string) => Promise<PrewarmResult>;
+  /** Waits. */
+  readonly pause: (ms: number) => Promise<void>;
+  /** Called when it has come further, about once a second. */
+  readonly onProgress: () => void;
+}
+
+/** How a job stands. */
+export type PrewarmState = "running" | "paused" | "done" | "stopped";
+
+/** Pause after clients needed the room. */
+const BUSY_PAUSE_MS = 500;
+const PROGRESS_EVERY_MS = 1_000;
+/** Looks at a target that clients left no room for, at most: ten minutes and more. */
+const MAX_BUSY = 600;
+
+/** Fetches a list of targets, so many at a time and a second, from where it was told to begin. */
+export class PrewarmJob {
+  readonly listener: string;
+  readonly targets: readonly string[];
+  readonly startedAtMs = Date.now();
+  readonly counts = { fetched: 0, fresh: 0, skipped: 0, failed: 0 };
+  bytes = 0;
+  finishedAtMs: number | null = null;
+  /** Why the last target that was skipped or failed was. */
+  lastProblem: string | null = null;
+  readonly #options: PrewarmJobOptions;
+  readonly #open = new Set<number>();
+  #next: number;
+  #stopped = false;
+  #busy = 0;
+  #nextStartMs = 0;
+  #toldMs = 0;
+
+  constructor(options: PrewarmJobOptions) {
+    this.#options = options;
+    this.listener = options.listener;
+    this.targets = options.targets;
+    this.#next = Math.min(options.done ?? 0, options.targets.length);
+  }
+
+  /** Fetches at a time. */
+  get concurrency(): number {
+    return this.#options.concurrency;
+  }
+
+  /** Fetches begun in a second, at most. */
+  get ratePerSecond(): number {
+    return this.#options.ratePerSecond;
+  }
+
+  /** How many targets are behind it, without a gap. */
+  get done(): number {
+    return Math.min(this.#next, ...this.#open);
+  }
+
+  /** How it stands; `paused` while clients need the room. */
+  get state(): PrewarmState {
+    if (this.finishedAtMs !== null) return this.done === this.targets.length ? "done" : "stopped";
+    return this.#busy > 0 ? "paused" : "running";
+  }
+
+  /** Fetches until the end or until it is stopped. */
+  async run(): Promise<void> {
+    await Promise.all(Array.from({ length: this.#options.concurrency }, () => this.#work()));
+    this.finishedAtMs = Date.now();
+  }
+
+  /** Begins nothing more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#stopped && this.#next < this.targets.length) {
+      const index = this.#next++;
+      this.#open.add(index);
+      const isDone = await this.#fetch(this.targets[index]!);
+      if (!isDone) return;
+      this.#open.delete(index);
+      this.#tell();
+    }
+  }
+
+  /** Answers `false` where it was stopped before the target was fetched: the target stays open. */
+  async #fetch(target: string): Promise<boolean> {
+    for (let looked = 1; !this.#stopped; looked++) {
+      await this.#turn();
+      if (this.#stopped) return false;
+      const result = await this.#options.fetch(this.listener, target);
+      // A worker that ends takes its fetches along: that is no answer about the target.
+      if (this.#stopped && result.outcome === "failed") return false;
+      if (result.outcome !== "busy") return this.#count(target, result);
+      if (looked >= MAX_BUSY) return this.#count(target, { ...result, outcome: "failed", detail: "no room for it" });
+      await this.#waitForRoom();
+    }
+    return false;
+  }
+
+  #count(target: string, { outcome, detail, bytes }: PrewarmResult): true {
+    this.counts[outcome as keyof PrewarmJob["counts"]]++;
+    this.bytes += bytes;
+    if (detail !== null) this.lastProblem = `${target}: ${detail}`;
+    return true;
+  }
+
+  async #waitForRoom(): Promise<void> {
+    this.#busy++;
+    await this.#options.pause(BUSY_PAUSE_MS);
+    this.#busy--;
+  }
+
+  /** Waits for the next start that the rate allows. */
+  async #turn(): Promise<void> {
+    const nowMs = performance.now();
+    const startMs = Math.max(nowMs, this.#nextStartMs);
+    this.#nextStartMs = startMs + 1000 / this.#options.ratePerSecond;
+    if (startMs > nowMs) await this.#options.pause(startMs - nowMs);
+  }
+
+  #tell(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#toldMs < PROGRESS_EVERY_MS) return;
+    this.#toldMs = nowMs;
+    this.#options.onProgress();
+  }
+}

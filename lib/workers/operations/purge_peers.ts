@@ -1,0 +1,92 @@
+import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
+
+/** Names the gateways that an order has come through, so that it ends where it has been. */
+export const PURGE_VIA_FIELD = "x-usher-purge-via";
+
+const TIMEOUT_MS = 5_000;
+/** Gateways that an order may come through. */
+const MAX_HOPS = 16;
+const INSTANCE_ID = /^[\w.:-]{1,64}$/;
+
+/** The admin surface of another gateway, and the credential that is for it alone. */
+export interface PurgePeer {
+  /** Without a slash at its end. */
+  readonly url: string;
+  /** `null` where it asks for none. */
+  readonly token: string | null;
+}
+
+/** What a peer made of an order. */
+export interface PeerAnswer {
+  readonly peer: string;
+  readonly ok: boolean;
+  /** Why not; `null` where it did. */
+  readonly problem: string | null;
+}
+
+/** How an order goes on. */
+export interface ForwardOptions {
+  readonly peers: readonly PurgePeer[];
+  /** Gateways that have it, this one included. */
+  readonly via: readonly string[];
+  /** @default {5000} */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * The gateways that an order came through, by its field; `null` where that is no list of them, or a chain too long to be meant.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readVia } from "./purge_peers.ts";
+ * assert.deepEqual(readVia("usher-1, usher-2"), ["usher-1", "usher-2"]);
+ * assert.deepEqual(readVia(null), []);
+ * assert.equal(readVia("a b"), null);
+ * ```
+ */
+export function readVia(value: string | null): string[] | null {
+  if (value === null) return [];
+  const ids = value.split(",").map((id) => id.trim());
+  return ids.length <= MAX_HOPS && ids.every((id) => INSTANCE_ID.test(id)) ? ids : null;
+}
+
+/** Passes an order on to every peer at once, each with its own credential, and waits for all. Never throws. */
+export async function forwardPurge(order: PurgeOrder, options: ForwardOptions): Promise<PeerAnswer[]> {
+  return await Promise.all(options.peers.map(async (peer) => {
+    const problem = await tell(peer, order, options);
+    return { peer: peer.url, ok: problem === null, problem };
+  }));
+}
+
+/** Tells one peer; `null` where it did as asked. What it says beside its status goes nowhere. */
+async function tell(peer: PurgePeer, order: PurgeOrder, options: ForwardOptions): Promise<string | null> {
+  const { via, timeoutMs = TIMEOUT_MS } = options;
+  const headers = new Headers({ "content-type": "application/json", [PURGE_VIA_FIELD]: via.join(", ") });
+  if (peer.token !== null) headers.set("authorization", `Bearer ${peer.token}`);
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), timeoutMs);
+  try {
+    // A redirect is not followed: the credential is for this address.
+    const response = await fetch(`${peer.url}/purge`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(purgeBody(order)),
+      redirect: "manual",
+      signal: limit.signal,
+    });
+    await response.body?.cancel();
+    return response.status === 200 ? null : `status ${response.status}`;
+  } catch {
+    return limit.signal.aborted ? `no answer within ${timeoutMs} ms` : "cannot be reached";
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** An order as the admin surface takes it. */
+export function purgeBody({ by, value, listener, hard }: PurgeOrder): Record<string, unknown> {
+  const narrowed = listener === null ? {} : { listener };
+  if (by === "all") return listener === null ? { all: true, hard } : { listener, hard };
+  return { [by]: value, ...narrowed, hard };
+}

@@ -1,0 +1,397 @@
+import { sweepLeases } from "../../cache/flights/lease_table.ts";
+import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
+import { wantsImageWorker } from "../../gateway/compile_images.ts";
+import { type SharedLimits, sweepLimits } from "../../gateway/limits.ts";
+import type { Logger } from "../../logging/logger.ts";
+import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
+import { addDrained, type Drained, settled } from "../drained.ts";
+import type {
+  Challenges,
+  ConfigGeneration,
+  FromWorker,
+  InitMessage,
+  PeerName,
+  PrewarmResult,
+  ReadResult,
+  ToWorker,
+} from "../messages.ts";
+import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
+import { RestartPolicy } from "./restart_policy.ts";
+import { firstProblem, replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
+import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
+
+/** A small machine under load takes its time; one that hangs is found out all the same. */
+const START_TIMEOUT_MS = 120_000;
+const RELOAD_TIMEOUT_MS = 60_000;
+const HEARTBEAT_MS = 1_000;
+/** Longer than a fetch and its wait may take in the worker. */
+const PREWARM_TIMEOUT_MS = 130_000;
+const PING_TIMEOUT_MS = 2_000;
+
+/** What a fleet is made of. */
+export interface FleetOptions {
+  readonly url: URL;
+  /** Serving workers; a health worker comes beside them, and an image worker where the configuration has work for it. */
+  readonly servingWorkers: number;
+  /** Silence after which a worker is replaced. */
+  readonly silenceMs: number;
+  readonly leaseMemory: SharedArrayBuffer;
+  readonly diskFilter: SharedArrayBuffer | null;
+  readonly sharedLimits: SharedLimits;
+  readonly connections: SharedArrayBuffer;
+  readonly descriptors: number;
+  readonly kvPath: string | null;
+  readonly kvBeside: InitMessage["kvBeside"];
+  /** The purges in force, for a worker that starts. */
+  readonly purges: () => readonly PurgeRule[];
+  readonly instanceId: string;
+  readonly logger: Logger;
+  readonly onWritten?: (message: WrittenMessage) => void;
+  /** No worker lives and none can be started. */
+  readonly onLost: () => void;
+  /** A worker has come up. */
+  readonly onUp?: (slot: Slot, handle: WorkerHandle) => void;
+}
+
+/** One place for a worker; the worker in it may change. */
+export interface Slot {
+  readonly name: string;
+  readonly role: "serving" | "health" | "image";
+  readonly index: number;
+  readonly policy: RestartPolicy;
+  handle: WorkerHandle | null;
+  /** What the workers before the current one had counted. */
+  readonly retired: WorkerCounts;
+}
+
+/** All workers: started, watched, replaced, told of each other and of new configurations. */
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #lasting: readonly Slot[];
+  readonly #image: Slot;
+  /** Where the workers write that were started first. */
+  readonly #places: WrittenPlaces;
+  #current: ConfigGeneration;
+  #heartbeat: ReturnType<typeof setInterval> | undefined;
+  /** Workers on their way up. */
+  readonly #starting = new Map<Slot, WorkerHandle>();
+  /** Of purges, prewarms and reads. */
+  #lastId = 0;
+  #challenges: Challenges = new Map();
+  #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
+  #stopping = false;
+  /** The serving worker that listens where only one can. */
+  #aloneIndex = 0;
+
+  constructor(options: FleetOptions, first: ConfigGeneration) {
+    this.#options = options;
+    this.#current = first;
+    this.#places = { dataDir: first.config.server.dataDir, listeners: first.config.listeners };
+    const serving = Array.from({ length: options.servingWorkers }, (_, index) => newSlot("serving", index));
+    this.#lasting = [...serving, newSlot("health", options.servingWorkers)];
+    this.#image = newSlot("image", this.#lasting.length);
+  }
+
+  /** Places of workers that there are to be, by the configuration in force. */
+  get slots(): readonly Slot[] {
+    return wantsImageWorker(this.#current.config) ? [...this.#lasting, this.#image] : this.#lasting;
+  }
+
+  /** The configuration that all workers serve by. */
+  get current(): ConfigGeneration {
+    return this.#current;
+  }
+
+  /** Workers that are up. */
+  get live(): readonly WorkerHandle[] {
+    return this.slots.flatMap((slot) => slot.handle?.alive ? [slot.handle] : []);
+  }
+
+  /** Serving workers that are up. */
+  get liveServing(): number {
+    return this.slots.filter((slot) => slot.role === "serving" && slot.handle !== null).length;
+  }
+
+  /**
+   * Starts every worker.
+   *
+   * @throws {Error} when no serving worker starts; says why the first one did not
+   */
+  async start(): Promise<void> {
+    const outcomes = await Promise.allSettled(this.slots.map((slot) => this.#startSlot(slot)));
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    if (this.liveServing === 0) throw failed?.reason ?? new Error("No worker could be started");
+    if (!this.#stopping) this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+  }
+
+  /** Brings a new configuration into every worker, or into none; answers why not, or `null`. */
+  async reload(next: ConfigGeneration): Promise<string | null> {
+    const handles = this.live;
+    const generation = next.generation;
+    const isPrepared = (message: FromWorker) => message.type === "prepared" && message.generation === generation;
+    const prepared = await Promise.allSettled(
+      handles.map((handle) => handle.call({ type: "prepare", ...next }, isPrepared, RELOAD_TIMEOUT_MS)),
+    );
+    const problem = firstProblem(handles, prepared);
+    if (problem !== null) {
+      for (const handle of handles) handle.post({ type: "abort", generation });
+      return problem;
+    }
+    this.#current = next;
+    // A worker that came up while the others prepared has the configuration before and was not asked.
+    const late = this.live.filter((handle) => !handles.includes(handle));
+    await Promise.all([
+      ...handles.map((handle) => replaceUnless(handle, this.#commit(handle, generation))),
+      ...late.map((handle) => replaceUnless(handle, this.#catchUp(handle))),
+    ]);
+    this.#tendImageWorker();
+    return null;
+  }
+
+  /**
+   * Brings rules that the supervisor has recorded into every serving worker, those that are starting included. When it returns, none
+   * serves what they purge: a worker that does not answer is replaced.
+   */
+  async purge(rules: readonly PurgeRule[], counts = false): Promise<PurgeSpread> {
+    const id = ++this.#lastId;
+    const isDone = (told: FromWorker) => told.type === "purged" && told.id === id;
+    return purgeSpread(await this.#tellServing({ type: "purge", id, rules, counts }, isDone));
+  }
+
+  /** Has every serving worker answer these challenges, and no others. */
+  async setChallenges(challenges: Challenges): Promise<void> {
+    const id = ++this.#lastId;
+    this.#challenges = challenges;
+    const isDone = (told: FromWorker) => told.type === "challenged" && told.id === id;
+    await this.#tellServing({ type: "challenges", id, challenges }, isDone);
+  }
+
+  /** Tells every serving worker, those that are starting included; one that does not answer is replaced, and has `null` for it. */
+  #tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
+    const serving = this.slots.filter(({ role }) => role === "serving");
+    const live = serving.flatMap(({ handle }) => handle?.alive ? [handle] : []);
+    const starting = serving.flatMap((slot) => this.#starting.get(slot) ?? []);
+    return Promise.all([...live, ...starting].map(async (handle) => {
+      try {
+        const timeoutMs = starting.includes(handle) ? START_TIMEOUT_MS : this.#options.silenceMs;
+        return await handle.call(message, isDone, timeoutMs);
+      } catch {
+        handle.kill(`did not take a message: ${message.type}`);
+        return null;
+      }
+    }));
+  }
+
+  /** Has one of the serving workers, in turn, fetch a target into the cache. */
+  async prewarm(listener: string, url: string): Promise<PrewarmResult> {
+    const id = ++this.#lastId;
+    const serving = this.slots.flatMap((slot) => slot.role === "serving" && slot.handle?.alive ? [slot.handle] : []);
+    const handle = serving[id % Math.max(1, serving.length)];
+    if (handle === undefined) return { outcome: "busy", detail: null, bytes: 0 };
+    const isDone = (message: FromWorker) => message.type === "prewarmed" && message.id === id;
+    try {
+      const answer = await handle.call({ type: "prewarm", id, listener, url }, isDone, PREWARM_TIMEOUT_MS);
+      return (answer as Extract<FromWorker, { type: "prewarmed" }>).result;
+    } catch (error) {
+      // The worker has died: whether or not this fetch was the reason, it is not tried again for ever.
+      return { outcome: "failed", detail: error instanceof Error ? error.message : String(error), bytes: 0 };
+    }
+  }
+
+  /** Has one of the serving workers, in turn, ask a pool's upstreams for a path and query. */
+  async read(pool: string, target: string): Promise<ReadResult> {
+    const id = ++this.#lastId;
+    const serving = this.slots.flatMap((slot) => slot.role === "serving" && slot.handle?.alive ? [slot.handle] : []);
+    const handle = serving[id % Math.max(1, serving.length)];
+    if (handle === undefined) return { outcome: "busy", body: null, detail: null, retryAfterMs: null };
+    const isDone = (message: FromWorker) => message.type === "was-read" && message.id === id;
+    try {
+      const answer = await handle.call({ type: "read", id, pool, target }, isDone, PREWARM_TIMEOUT_MS);
+      return (answer as Extract<FromWorker, { type: "was-read" }>).result;
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      return { outcome: "failed", body: null, detail, retryAfterMs: null };
+    }
+  }
+
+  /** Asks every worker for a fresh report. */
+  async refresh(): Promise<void> {
+    await Promise.all(this.live.map((handle) => handle.ping(PING_TIMEOUT_MS)));
+  }
+
+  /** Everything that serving workers have counted since the start, replaced ones included. */
+  counts(): WorkerCounts {
+    const sum = newWorkerCounts();
+    for (const slot of this.slots) {
+      addCounts(sum, slot.retired);
+      if (slot.handle?.report) addCounts(sum, slot.handle.report.counts);
+    }
+    return sum;
+  }
+
+  /** Lets every worker finish what it has begun, at most `graceMs`, and ends it; what became of their requests. */
+  async stop(graceMs: number): Promise<Drained> {
+    this.#stopping = true;
+    clearInterval(this.#heartbeat);
+    for (const timer of this.#restarts.values()) clearTimeout(timer);
+    for (const handle of this.#starting.values()) handle.terminate();
+    const isStopped = (message: FromWorker) => message.type === "stopped";
+    const answers = await Promise.all(this.live.map(async (handle) => {
+      const answer = await handle.call({ type: "stop", graceMs }, isStopped, graceMs + 1_000).catch(() => null);
+      handle.terminate();
+      return answer?.type === "stopped" && answer.drained ? [answer.drained] : [];
+    }));
+    return addDrained(answers.flat(), this.slots.map(({ retired }) => retired));
+  }
+
+  /** A reload may have made the first work for it, or taken the last away. */
+  #tendImageWorker(): void {
+    const slot = this.#image;
+    const isWanted = this.slots.includes(slot);
+    const isThere = slot.handle !== null || this.#starting.has(slot) || this.#restarts.has(slot);
+    // Its death, if it dies, is reported, and the next start is on its way then.
+    if (isWanted && !isThere && !this.#stopping) this.#startSlot(slot).catch(() => {});
+    if (isWanted) return;
+    clearTimeout(this.#restarts.get(slot));
+    this.#restarts.delete(slot);
+    this.#starting.get(slot)?.terminate();
+    slot.handle?.terminate();
+    slot.handle = null;
+    for (const other of this.live) other.post({ type: "peer-gone", peer: "image" });
+  }
+
+  async #startSlot(slot: Slot): Promise<void> {
+    const handle = new WorkerHandle({
+      url: this.#options.url,
+      name: slot.name,
+      permissions: workerPermissions(slot.role, { ...this.#places, listeners: this.#current.config.listeners }),
+      onDeath: (reason) => this.#died(slot, handle, reason),
+      onWritten: this.#options.onWritten,
+    });
+    const init: InitMessage = {
+      type: "init",
+      index: slot.index,
+      kvPath: this.#options.kvPath,
+      kvBeside: this.#options.kvBeside,
+      leaseMemory: this.#options.leaseMemory,
+      diskFilter: this.#options.diskFilter,
+      sharedLimits: this.#options.sharedLimits,
+      connections: this.#options.connections,
+      descriptors: this.#options.descriptors,
+      servesAlone: slot.index === this.#aloneIndex,
+      instanceId: this.#options.instanceId,
+      purges: this.#options.purges(),
+      challenges: this.#challenges,
+      ...this.#current,
+    };
+    // In the same turn as the rules were read: a purge that comes from now on is told to this worker too.
+    this.#starting.set(slot, handle);
+    try {
+      await handle.call(init, (message) => message.type === "ready", START_TIMEOUT_MS);
+      for (let known = init.generation; known !== this.#current.generation;) known = await this.#catchUp(handle);
+    } catch (error) {
+      handle.kill(error instanceof Error ? error.message : String(error));
+      throw error;
+    } finally {
+      this.#starting.delete(slot);
+    }
+    slot.handle = handle;
+    this.#introduce(slot);
+    this.#options.onUp?.(slot, handle);
+  }
+
+  /** A reload may have gone through while the worker was starting; the generation that it has now. */
+  async #catchUp(handle: WorkerHandle): Promise<number> {
+    const next = this.#current;
+    const isPrepared = (message: FromWorker) => message.type === "prepared" && message.generation === next.generation;
+    const prepared = await handle.call({ type: "prepare", ...next }, isPrepared, RELOAD_TIMEOUT_MS);
+    if (prepared.type === "prepared" && prepared.error !== null) throw new Error(prepared.error);
+    await this.#commit(handle, next.generation);
+    return next.generation;
+  }
+
+  async #commit(handle: WorkerHandle, generation: number): Promise<void> {
+    const isCommitted = (message: FromWorker) => message.type === "committed" && message.generation === generation;
+    await handle.call({ type: "commit", generation }, isCommitted, RELOAD_TIMEOUT_MS);
+  }
+
+  /** Gives the worker a port to each other one. */
+  #introduce(slot: Slot): void {
+    for (const other of this.slots) {
+      if (other === slot || other.handle === null || slot.handle === null) continue;
+      // Health and pictures have nothing to do with each other.
+      if (other.role !== "serving" && slot.role !== "serving") continue;
+      const channel = new MessageChannel();
+      slot.handle.post({ type: "peer", peer: peerName(other) }, [channel.port1]);
+      other.handle.post({ type: "peer", peer: peerName(slot) }, [channel.port2]);
+    }
+  }
+
+  #died(slot: Slot, handle: WorkerHandle, reason: string): void {
+    const wasUp = slot.handle === handle;
+    if (wasUp) slot.handle = null;
+    if (this.#stopping) return;
+    if (handle.report !== null) addCounts(slot.retired, settled(handle.report.counts));
+    if (slot.role === "serving") {
+      sweepLeases(this.#options.leaseMemory, slot.index);
+      sweepLimits(this.#options.sharedLimits, slot.index);
+      if (slot.index === this.#aloneIndex) this.#passOn();
+    }
+    const peer = peerName(slot);
+    if (wasUp && peer !== "health") { for (const other of this.live) other.post({ type: "peer-gone", peer }); }
+    const pauseMs = slot.policy.died(Date.now() - handle.startedAtMs);
+    this.#options.logger.error("A worker has stopped", {
+      worker: slot.name,
+      reason,
+      restart_in_ms: pauseMs,
+      deaths: slot.policy.total,
+    });
+    if (slot.policy.isLoop) this.#reportLoop(slot);
+    this.#restarts.set(slot, setTimeout(() => this.#restart(slot), pauseMs));
+  }
+
+  /** Has another worker listen where only one can; the same one again where there is no other. */
+  #passOn(): void {
+    const heir = this.slots.find(({ role, handle }) => role === "serving" && handle !== null);
+    if (heir === undefined) return;
+    this.#aloneIndex = heir.index;
+    heir.handle!.post({ type: "serve-alone" });
+  }
+
+  #reportLoop(slot: Slot): void {
+    this.#options.logger.error("A worker stops again and again", {
+      worker: slot.name,
+      hint: "The lines above say why; the other workers go on serving",
+    });
+    const serving = this.slots.filter((other) => other.role === "serving");
+    if (serving.every((other) => other.handle === null && other.policy.isLoop)) this.#options.onLost();
+  }
+
+  #restart(slot: Slot): void {
+    this.#restarts.delete(slot);
+    if (this.#stopping) return;
+    this.#startSlot(slot).then(
+      () => this.#options.logger.info("A worker was restarted", { worker: slot.name }),
+      () => {}, // its death was reported and the next start is on its way
+    );
+  }
+
+  #beat(): void {
+    for (const slot of this.slots) {
+      const handle = slot.handle;
+      if (handle === null) continue;
+      const silentMs = handle.unansweredBeats * HEARTBEAT_MS;
+      if (silentMs >= this.#options.silenceMs) handle.kill(`silent for ${silentMs} ms`);
+      else handle.beat(HEARTBEAT_MS);
+    }
+  }
+}
+
+function newSlot(role: Slot["role"], index: number): Slot {
+  const name = role === "serving" ? `serving-${index}` : role;
+  return { name, role, index, policy: new RestartPolicy(), handle: null, retired: newWorkerCounts() };
+}
+
+function peerName({ role, index }: Slot): PeerName {
+  return role === "serving" ? index : role;
+}

@@ -1,0 +1,188 @@
+import { join, resolve } from "node:path";
+import { type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_claim.ts";
+import { systemClock } from "../../clock.ts";
+import { formatListenAddress } from "../../config/addresses.ts";
+import type { Config } from "../../config/config.ts";
+import { readEnv } from "../../config/environment.ts";
+import type { LoadResult } from "../../config/load.ts";
+import { formatLocated } from "../../config/located.ts";
+import { portsInUse } from "../../config/ports.ts";
+import { addressKey } from "../../gateway/compile.ts";
+import { standardOutput, writeText } from "../../logging/line_buffer.ts";
+import { createLogger, type Logger } from "../../logging/logger.ts";
+import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
+import { AcmeKeeper } from "./acme_keeper.ts";
+import { adminCertificateFile } from "../admin_fetch.ts";
+import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
+import { onSignals } from "./signals.ts";
+import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
+import { SHARES_PORTS } from "../../server/listen_target.ts";
+
+/** Signals within this time are one request to stop: a terminal and a program between may both pass on the same Ctrl+C. */
+const SAME_STOP_MS = 500;
+
+/** What a run is told. */
+export interface RunOptions extends Pick<SupervisorOptions, "version" | "configFile" | "workerUrl" | "adminHandler"> {
+  /** Reads and checks the configuration; called at the start and at each reload. */
+  readonly source: () => Promise<LoadResult>;
+  /** Whether commands can name its configuration; one from standard input is any gateway's, so its admin address tells it apart. */
+  readonly isFromFile: boolean;
+  readonly testHooks: boolean;
+}
+
+/**
+ * Runs the gateway until a signal ends it. Answers the process's exit status: 0 after a stop that was asked for, 1 when it could not
+ * start or lost all its workers.
+ */
+export async function runGateway(options: RunOptions): Promise<number> {
+  const output = standardOutput();
+  const stop = Promise.withResolvers<void>();
+  let stopAskedAtMs: number | null = null;
+  let supervisor: Supervisor | null = null;
+  let kv: ClaimedKvFile | null = null;
+  // First of all: without a listener SIGHUP ends the process.
+  const removeListeners = onSignals({
+    stop: () => {
+      const nowMs = performance.now();
+      stopAskedAtMs ??= nowMs;
+      // Whoever asks again does not want to wait for what is under way.
+      if (nowMs - stopAskedAtMs > SAME_STOP_MS) Deno.exit(1);
+      stop.resolve();
+    },
+    reload: () => void supervisor?.reload(),
+  });
+  try {
+    // A configuration that comes from standard input may be long in coming.
+    const loaded = await Promise.race([options.source(), stop.promise.then(() => null)]);
+    if (loaded === null) return 0;
+    if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
+    const busy = portsInUse(loaded.listening).map(formatLocated);
+    if (busy.length > 0) return refuse(busy, options.configFile, await earlierRun(options.configFile));
+    const { level, format } = loaded.config.logging;
+    const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
+    for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
+    warnOfTelemetry(logger);
+    // Before anything is opened that could miss one, and only where the number is asked for.
+    const isAsked = loaded.config.server.limits.maxConnections === "auto";
+    const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;
+    kv = await claimKvFile(join(loaded.config.server.dataDir, "usher.kv"), {
+      clock: systemClock,
+      log: logger,
+    });
+    const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger });
+    supervisor = new Supervisor({
+      ...options,
+      askStop: stop.resolve,
+      config: await acme.complete(loaded.config),
+      acme,
+      kvFile: kv.file,
+      kvBeside: kv.beside,
+      logger,
+      descriptors,
+    });
+    return await serveUntil(stop.promise, { supervisor, logger, configFile: knownAs(options, loaded.config) });
+  } finally {
+    removeListeners();
+    kv?.release();
+    output.flush();
+  }
+}
+
+/** The path by which commands know the gateway of a configuration. */
+function knownAs({ configFile, isFromFile }: RunOptions, { admin }: Config): string {
+  return resolve(isFromFile ? configFile : `${configFile} at ${formatListenAddress(admin.listen)}`);
+}
+
+/** What is served, and by what it is known. */
+interface Served {
+  readonly supervisor: Supervisor;
+  readonly logger: Logger;
+  readonly configFile: string;
+}
+
+async function serveUntil(stopAsked: Promise<void>, { supervisor, logger, configFile }: Served): Promise<number> {
+  try {
+    await supervisor.start();
+  } catch (error) {
+    logger.error("Usher cannot start", { reason: error instanceof Error ? error.message : String(error) });
+    await supervisor.stop();
+    return 1;
+  }
+  const removeRecord = await leaveRecord(supervisor, configFile);
+  announce(supervisor.config, logger);
+  const lost = await Promise.race([stopAsked.then(() => false), supervisor.lost.then(() => true)]);
+  if (lost) logger.error("No worker can be started: giving up");
+  await supervisor.stop();
+  removeRecord?.();
+  return lost ? 1 : 0;
+}
+
+/** Tells the commands of this user where the gateway is; the answer takes that back. */
+async function leaveRecord({ adminUrl, key, config }: Supervisor, configFile: string): Promise<(() => void) | null> {
+  if (adminUrl === null) return null;
+  const shown = adminCertificateFile(config.admin);
+  const certificateFile = shown === null ? null : resolve(shown);
+  const record = { pid: Deno.pid, config: configFile, admin: adminUrl, certificateFile, key };
+  return await writeRunRecord(record, [...recordFolders(readEnv), config.server.dataDir]);
+}
+
+function announce(config: Config, logger: Logger): void {
+  for (const { name, listen, hosts, prefix, pool, tls } of config.listeners) {
+    const host = hosts.length === 0 ? undefined : hosts.join(",");
+    logger.info("Listening", {
+      listener: name,
+      address: addressKey(listen),
+      tls: tls !== null || undefined,
+      host,
+      prefix,
+      pool,
+    });
+  }
+  if (config.server.workers > 1 && !sharesPorts(config)) {
+    logger.warn("Workers do not share ports: one of them serves every connection", {
+      hint: config.server.reusePort === false
+        ? "server.reuse_port is false"
+        : "This system spreads no connections over the sockets of a port; server.workers: 1 saves the others",
+    });
+  }
+  logger.info("Usher is ready", {
+    pid: Deno.pid,
+    workers: config.server.workers,
+    admin: `${config.admin.tls === null ? "http" : "https"}://${formatListenAddress(config.admin.listen)}/status`,
+  });
+}
+
+function sharesPorts({ server }: Config): boolean {
+  return SHARES_PORTS && server.reusePort !== false;
+}
+
+/** The runtime's own spans hold whole URLs and fields: keys, tokens, session ids. Said whatever the log's level. */
+function warnOfTelemetry(logger: Logger): void {
+  if (/^(?:|0|false)$/i.test(Deno.env.get("OTEL_DENO")?.trim() ?? "")) return;
+  const say = logger.enabled("warn") ? logger.warn : logger.error;
+  say(
+    "OTEL_DENO is set: the runtime exports spans that hold whole URLs, with API keys, tokens and session ids in them",
+    {
+      hint: "Start the gateway without OTEL_DENO, or send its spans only where such secrets may be read",
+    },
+  );
+}
+
+/** Whoever starts the same once more may mean to reload. */
+async function earlierRun(configFile: string): Promise<string[]> {
+  const records = await readRunRecords(resolve(configFile), recordFolders(readEnv));
+  return records.map(({ pid }) =>
+    `Process ${pid} was started with this file and has not ended well, or runs: \`status\`, \`reload\`, \`stop\` ask it`
+  );
+}
+
+/** Nothing was started: what is wrong goes to standard error, as `check` prints it. */
+function refuse(problems: readonly string[], file: string, hints: readonly string[] = []): number {
+  const text = [
+    ...problems,
+    `Usher cannot start: ${problems.length} problem${problems.length === 1 ? "" : "s"} in ${file}`,
+    ...hints,
+  ];
+  writeText(Deno.stderr, text.join("\n") + "\n");
+  return 1;
+}

@@ -1,0 +1,390 @@
+import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
+import { newDiskFilterMemory } from "../../cache/disk/disk_filter.ts";
+import type { StandInKvFile } from "../../cache/disk/kv_claim.ts";
+import type { PreparedKvFile } from "../../cache/disk/kv_open.ts";
+import type { Config } from "../../config/config.ts";
+import type { LoadResult } from "../../config/load.ts";
+import { formatLocated } from "../../config/located.ts";
+import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
+import { newSharedLimits } from "../../gateway/limits.ts";
+import type { RootLogger } from "../../logging/logger.ts";
+import { ConnectionGate } from "../../server/connection_gate.ts";
+import type { FetchFunction } from "../../server/fetch_adapter.ts";
+import { prometheusText } from "../../metrics/exposition.ts";
+import type { AcmeKeeper } from "./acme_keeper.ts";
+import { AdminServer } from "./admin_server.ts";
+import { CertificateKeeper, worseCertificates } from "./certificate_keeper.ts";
+import { changedAtRestart, changedNames } from "./changed_settings.ts";
+import { shownChangeFeed } from "../figures/change_feed_figures.ts";
+import { diskLimitBytes } from "../worker/disk.ts";
+import { CpuAffinity } from "./cpu_affinity.ts";
+import { Fleet, type FleetOptions } from "./fleet.ts";
+import type { Challenges } from "../messages.ts";
+import { Operations } from "../operations/operations.ts";
+import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
+import type { PurgeOutcome } from "../operations/purge_desk.ts";
+import { forwardPurge, type PeerAnswer } from "../operations/purge_peers.ts";
+import { gauges, statusOf } from "../figures/status.ts";
+import { foldersOutOfReach } from "./worker_permissions.ts";
+
+/** What a supervisor is made of. */
+export interface SupervisorOptions {
+  readonly version: string;
+  readonly configFile: string;
+  /** Reads and checks the configuration; called at each reload. */
+  readonly source: () => Promise<LoadResult>;
+  /** The configuration to start with. */
+  readonly config: Config;
+  /** Module that every worker is started from. */
+  readonly workerUrl: URL;
+  readonly kvFile: PreparedKvFile;
+  /** Fetches certificates; `config` is completed by it. */
+  readonly acme: AcmeKeeper;
+  /** Of a file that stands in for the usual one. */
+  readonly kvBeside: StandInKvFile | null;
+  readonly logger: RootLogger;
+  /** The admin surface over what the supervisor shows. */
+  readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
+  /** Descriptors that the process may have. */
+  readonly descriptors: number;
+  /** Has the process stop this supervisor, as a signal would. */
+  readonly askStop: () => void;
+  /** Lets tests break workers. */
+  readonly testHooks: boolean;
+}
+
+/** What came of a reload. */
+export type ReloadResult =
+  | {
+    readonly ok: true;
+    readonly generation: number;
+    /** Settings that were changed and take effect at the next start, if any. */
+    readonly atRestart?: readonly string[];
+  }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** What came of a purge here, and at the peers where there are any. */
+export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
+
+/** The answer to an order that has been here before. */
+const NOTHING_TO_PURGE: LinkedPurge = {
+  ok: true,
+  soft: true,
+  listeners: [],
+  workers: 0,
+  named: 0,
+  persisted: false,
+  durationMs: 0,
+};
+
+/** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
+export class Supervisor {
+  readonly startedAtMs = Date.now();
+  readonly #options: SupervisorOptions;
+  readonly #fleet: Fleet;
+  readonly #leaseMemory = newLeaseMemory();
+  readonly #lost = Promise.withResolvers<void>();
+  /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
+  readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
+  /** Opens the admin surface to the commands of this user; see {@linkcode RunRecord}. */
+  readonly key = crypto.getRandomValues(new Uint8Array(32)).toHex();
+  #admin: AdminServer | null = null;
+  readonly #certificates: CertificateKeeper;
+  #operations: Operations | null = null;
+  #reloading: Promise<ReloadResult> | null = null;
+  #reloadAgain = false;
+  /** Changes of the configuration, one after the other. */
+  #changes: Promise<unknown> = Promise.resolve();
+  #stopping: Promise<void> | null = null;
+  #lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null = null;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#fleet = new Fleet({
+      url: options.workerUrl,
+      servingWorkers: options.config.server.workers,
+      silenceMs: options.config.server.workerTimeoutMs,
+      leaseMemory: this.#leaseMemory,
+      diskFilter: diskFilterMemory(options),
+      sharedLimits: newSharedLimits(options.config.server.workers),
+      connections: ConnectionGate.memory(options.config.server.workers),
+      descriptors: options.descriptors,
+      kvPath: options.kvFile.path,
+      kvBeside: options.kvBeside,
+      purges: () => this.#operations?.purges ?? [],
+      instanceId: this.#instanceId,
+      onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
+      logger: options.logger,
+      onLost: () => this.#lost.resolve(),
+      onUp: pinner(options),
+    }, { generation: 1, config: options.config });
+    this.#certificates = new CertificateKeeper({
+      config: () => this.config,
+      inTurn: (work) => this.#inTurn(work),
+      bring: (config) => this.#bring(config),
+      logger: options.logger,
+    });
+  }
+
+  /** The configuration in force. */
+  get config(): Config {
+    return this.#fleet.current.config;
+  }
+
+  /** The admin token; `null` where none is set. */
+  get token(): string | null {
+    return this.config.admin.token;
+  }
+
+  /** URL of the admin surface, from this machine; `null` until it is served. */
+  get adminUrl(): string | null {
+    return this.#admin?.url ?? null;
+  }
+
+  /** Has every worker answer these challenges of an authority, and no others. */
+  setChallenges(challenges: Challenges): Promise<void> {
+    return this.#fleet.setChallenges(challenges);
+  }
+
+  /** Settles when every worker is lost for good. */
+  get lost(): Promise<void> {
+    return this.#lost.promise;
+  }
+
+  /**
+   * Starts the workers, then the admin surface.
+   *
+   * @throws {Error} when no worker starts or the admin address cannot be used
+   */
+  async start(): Promise<void> {
+    const { kvFile, logger } = this.#options;
+    const operations = {
+      kvFile,
+      logger,
+      config: () => this.config,
+      fleet: this.#fleet,
+      leaseMemory: this.#leaseMemory,
+    };
+    this.#operations = await Operations.open(operations);
+    await this.#fleet.start();
+    this.#admin = new AdminServer({ ...this.#options, config: this.config });
+    await this.#admin.listen(this.config.admin, this.#options.adminHandler(this));
+    this.#operations.begin();
+    this.#certificates.begin();
+    this.#options.acme.attach(this);
+    this.#options.acme.begin();
+    this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
+  }
+
+  /** Whether requests can be served, and will be: not any more once it is stopping. */
+  isReady(): boolean {
+    return this.#stopping === null && this.#fleet.liveServing > 0;
+  }
+
+  /** Plain data for `/status`, without secrets. */
+  async status(): Promise<unknown> {
+    await this.#fleet.refresh();
+    return statusOf({
+      version: this.#options.version,
+      configFile: this.#options.configFile,
+      startedAtMs: this.startedAtMs,
+      current: this.#fleet.current,
+      slots: this.#fleet.slots,
+      ...this.#ready.statistics(),
+      counts: this.#fleet.counts(),
+      kvFile: this.#options.kvFile,
+      lastReload: this.#lastReload,
+    });
+  }
+
+  /** Text in the Prometheus exposition format. */
+  async metrics(): Promise<string> {
+    await this.#fleet.refresh();
+    const { version } = this.#options;
+    const { current, slots } = this.#fleet;
+    return prometheusText(
+      this.#fleet.counts(),
+      gauges({ version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() }),
+    );
+  }
+
+  /** Reads the configuration again and brings it into every worker, or says why not. Calls during a reload lead to one more. */
+  reload(): Promise<ReloadResult> {
+    if (this.#reloading !== null) {
+      this.#reloadAgain = true;
+      return this.#reloading;
+    }
+    this.#reloading = this.#reloadUntilCurrent().finally(() => this.#reloading = null);
+    return this.#reloading;
+  }
+
+  /** Begins to stop gracefully, for `actor`; answers how long that may take. */
+  requestStop(actor: string): { readonly graceMs: number } {
+    this.#options.logger.write({ audit: "stop", actor });
+    this.#options.askStop();
+    return { graceMs: this.config.server.shutdownGraceMs };
+  }
+
+  /**
+   * Purges stored responses in all workers, for `actor`; see {@linkcode PurgeDesk.take}. Peers come first: what is fetched from
+   * them again would be what they still hold. An order that came through here before ends.
+   */
+  async purge(order: PurgeOrder, actor: string, via: readonly string[] = []): Promise<LinkedPurge> {
+    if (via.includes(this.#instanceId)) return NOTHING_TO_PURGE;
+    const isSound = purgeScopes(this.config, order).ok;
+    const peers = isSound ? await this.#tellPeers(order, [...via, this.#instanceId]) : [];
+    const outcome = await this.#ready.purge(order, actor);
+    return outcome.ok && peers.length > 0 ? { ...outcome, peers } : outcome;
+  }
+
+  /** Fetches targets into the cache, in the background; see {@linkcode Prewarmer.begin}. */
+  async prewarm(order: PrewarmOrder, actor: string): Promise<PrewarmAnswer> {
+    return await this.#ready.prewarm(order, actor);
+  }
+
+  /** Stops a listener's prewarm; `false` where none is under way. */
+  async stopPrewarm(listener: string, actor: string): Promise<boolean> {
+    return await this.#ready.prewarmer.stop(listener, actor);
+  }
+
+  /** How the last prewarm of each listener stands. */
+  prewarms(): readonly PrewarmStatus[] {
+    return this.#ready.prewarmer.status();
+  }
+
+  /** Looks up now what has changed upstream of a pool; `false` where it has no change feed, `null` where that is under way. */
+  pollChanges(pool: string, actor: string): boolean | null {
+    const begun = this.#ready.changes.poll(pool);
+    const outcome = begun === null ? "under way already" : begun ? "begun" : "no change feed";
+    this.#options.logger.write({ audit: "change feed", actor, pool, outcome });
+    return begun;
+  }
+
+  /** How each pool's change feed stands. */
+  changeFeeds(): readonly unknown[] {
+    return this.#ready.changes.status().map(shownChangeFeed);
+  }
+
+  async #tellPeers(order: PurgeOrder, via: readonly string[]): Promise<PeerAnswer[]> {
+    const answers = await forwardPurge(order, { peers: this.config.admin.peers, via });
+    for (const { peer, problem } of answers) {
+      if (problem !== null) this.#options.logger.warn("A peer did not purge", { peer, problem });
+    }
+    return answers;
+  }
+
+  /** Breaks a worker, for tests; `false` where that is not allowed. */
+  fault(worker: number, fault: "throw" | "hang"): boolean {
+    const handle = this.#options.testHooks ? this.#fleet.slots[worker]?.handle : null;
+    handle?.post({ type: "fault", fault });
+    return handle !== null && handle !== undefined;
+  }
+
+  /** Stops taking connections, lets what is under way finish within `shutdown_grace`, and ends the workers. */
+  stop(): Promise<void> {
+    return this.#stopping ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    const graceMs = this.config.server.shutdownGraceMs;
+    this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
+    this.#certificates.close();
+    this.#options.acme.close();
+    const closing = this.#operations?.close();
+    const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
+    await closing;
+    await this.#admin?.close();
+    await this.#operations?.release();
+    // The last line: that the process ended as asked, and whether anybody noticed.
+    const requests = finished === 1 ? "request" : "requests";
+    this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
+  }
+
+  /** The admin surface is served only once they are there. */
+  get #ready(): Operations {
+    if (this.#operations === null) throw new Error("The gateway is still starting");
+    return this.#operations;
+  }
+
+  async #reloadUntilCurrent(): Promise<ReloadResult> {
+    let result: ReloadResult;
+    do {
+      this.#reloadAgain = false;
+      result = await this.#inTurn(() => this.#reloadOnce());
+    } while (this.#reloadAgain);
+    return result;
+  }
+
+  /** Does `work` once no other change of the configuration is under way. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#changes.then(work);
+    this.#changes = done.catch(() => {});
+    return done;
+  }
+
+  /** Brings a configuration into every worker and the admin address, or into none; answers why not, or `null`. */
+  async #bring(config: Config): Promise<string | null> {
+    const problem = await this.#fleet.reload({ generation: this.#fleet.current.generation + 1, config });
+    if (problem === null) this.#admin?.adjust(config.admin);
+    return problem;
+  }
+
+  async #reloadOnce(): Promise<ReloadResult> {
+    const { logger, source } = this.#options;
+    const loaded = await source().catch((error: unknown) => messageOf(error));
+    if (typeof loaded === "string") return this.#reloadFailed([loaded]);
+    if (!loaded.ok) return this.#reloadFailed(loaded.problems.map(formatLocated));
+    for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
+    const before = this.config;
+    const started = this.#options.config;
+    const outOfReach = foldersOutOfReach({ ...started, dataDir: started.server.dataDir }, loaded.config);
+    if (outOfReach.length > 0) return this.#reloadFailed(outOfReach.map(restartFor));
+    const next = await this.#options.acme.complete(loaded.config);
+    const worse = worseCertificates(before, next, Date.now());
+    if (worse.length > 0) return this.#reloadFailed(worse);
+    const problem = await this.#bring(next);
+    if (problem !== null) return this.#reloadFailed([problem]);
+    logger.reconfigure(loaded.config.logging);
+    if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, loaded.config));
+    const atRestart = changedAtRestart(started, loaded.config);
+    for (const setting of atRestart) logger.warn("A changed setting takes effect at the next start", { setting });
+    this.#operations?.reconfigure();
+    this.#lastReload = { atMs: Date.now(), problems: [] };
+    const { generation } = this.#fleet.current;
+    logger.info("Configuration reloaded", { generation, file: this.#options.configFile });
+    return { ok: true, generation, ...atRestart.length > 0 ? { atRestart } : {} };
+  }
+
+  #reloadFailed(problems: readonly string[]): ReloadResult {
+    const { logger, configFile } = this.#options;
+    for (const problem of problems) logger.error(problem);
+    logger.error("Configuration not reloaded: the one before stays in force", {
+      file: configFile,
+      problems: problems.length,
+    });
+    this.#lastReload = { atMs: Date.now(), problems };
+    return { ok: false, problems };
+  }
+}
+
+/** What pins workers that have come up; nothing where that is not asked for. */
+function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptions): FleetOptions["onUp"] {
+  if (cpuAffinity === false) return undefined;
+  const affinity = new CpuAffinity({ cores: cpuAffinity, logger });
+  return ({ role, name, index }, { ordinal }) => {
+    if (role === "serving") void affinity.pin({ name, index, ordinal });
+  };
+}
+
+function diskFilterMemory({ config, kvFile, kvBeside }: SupervisorOptions): SharedArrayBuffer | null {
+  const limitBytes = diskLimitBytes({ config, kvBeside });
+  return kvFile.path === null || limitBytes === 0 ? null : newDiskFilterMemory(limitBytes);
+}
+
+function restartFor(folder: string): string {
+  return `A unix socket in ${folder} needs a restart: workers may write only where sockets were at the start`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,104 @@
+import { DiskFilter } from "../../cache/disk/disk_filter.ts";
+import { createKvTier, type KvTier } from "../../cache/disk/kv_tier.ts";
+import { freeBytesBeside, logBytesBeside, markDamaged, openKvFile } from "../../cache/disk/kv_open.ts";
+import { systemClock } from "../../clock.ts";
+import type { Config } from "../../config/config.ts";
+import type { Logger } from "../../logging/logger.ts";
+import { DiskQuotas } from "./disk_quotas.ts";
+import type { InitMessage } from "../messages.ts";
+
+/** How often the figures of all workers together are read. */
+const FIGURES_EVERY_MS = 2_000;
+
+/** One worker's way to the disk: its connections to Deno KV, and the tier over them. */
+export class Disk {
+  /** `null` where there is no disk tier. */
+  readonly tier: KvTier | null;
+  readonly #kvs: readonly Deno.Kv[];
+  readonly #quotas: DiskQuotas;
+  readonly #timer: ReturnType<typeof setInterval> | undefined;
+  #listenerBytes: Readonly<Record<string, number>> = {};
+
+  private constructor(init: InitMessage, kvs: readonly Deno.Kv[], logger: Logger) {
+    this.#quotas = new DiskQuotas(init.config);
+    this.tier = createTier(init, kvs, { logger, quotas: this.#quotas });
+    this.#kvs = kvs;
+    if (this.tier !== null) this.#timer = setInterval(() => void this.#readFigures(), FIGURES_EVERY_MS);
+  }
+
+  /** Opens what there is; a file that cannot be used is logged and leaves the memory tier alone. */
+  static async open(init: InitMessage, logger: Logger): Promise<Disk> {
+    const kvs = await openKvs(init.kvPath, logger);
+    return new Disk(init, kvs, logger);
+  }
+
+  /** A connection for other uses than the cache; `undefined` where there is none. */
+  get kv(): Deno.Kv | undefined {
+    return this.#kvs[0];
+  }
+
+  /** Bytes on disk by listener, as last read. */
+  get listenerBytes(): Readonly<Record<string, number>> {
+    return this.#listenerBytes;
+  }
+
+  /** Takes what a reload changes: the quotas of the listeners. */
+  reconfigure(config: Config): void {
+    this.#quotas.reconfigure(config);
+  }
+
+  /** Closes the connections; the tier is closed by its store. */
+  close(): void {
+    clearInterval(this.#timer);
+    for (const kv of this.#kvs) kv.close();
+  }
+
+  async #readFigures(): Promise<void> {
+    await this.tier?.refresh();
+    this.#listenerBytes = Object.fromEntries(await this.tier?.usage() ?? []);
+  }
+}
+
+/** Least part of the limit that a file has which stands in for another. */
+const STAND_IN_SHARE = 1 / 8;
+
+/** Bytes that the disk tier may take: a file that stands in for another has what that one leaves of the limit, and an eighth at least. */
+export function diskLimitBytes({ config, kvBeside }: Pick<InitMessage, "config" | "kvBeside">): number {
+  const { diskBytes } = config.cache;
+  return Math.max(Math.floor(diskBytes * STAND_IN_SHARE), diskBytes - (kvBeside?.reservedBytes ?? 0));
+}
+
+/** One connection to read by and one to write by, so that reads don't wait behind writes; none where the file cannot be opened. */
+async function openKvs(path: string | null, logger: Logger): Promise<Deno.Kv[]> {
+  if (path === null) return [];
+  const options = { clock: systemClock, log: logger };
+  const opened = await Promise.all([openKvFile(path, options), openKvFile(path, options)]);
+  return opened.flatMap((kv) => kv ?? []);
+}
+
+function createTier(
+  { config, index, kvPath, kvBeside, diskFilter }: InitMessage,
+  kvs: readonly Deno.Kv[],
+  { logger, quotas }: { readonly logger: Logger; readonly quotas: DiskQuotas },
+): KvTier | null {
+  const [kv, writeKv] = kvs;
+  const limitBytes = diskLimitBytes({ config, kvBeside });
+  if (kv === undefined || kvPath === null || limitBytes === 0) return null;
+  const log = {
+    warn: (message: string, fields?: Readonly<Record<string, unknown>>) =>
+      logger.warn(message, fields as Record<string, string>),
+  };
+  return createKvTier({
+    kv,
+    writeKv,
+    clock: systemClock,
+    log,
+    limitBytes,
+    quotaBytes: quotas.of,
+    minFreeBytes: config.cache.minFreeDiskBytes,
+    freeBytes: () => freeBytesBeside(kvPath),
+    logBytes: () => logBytesBeside(kvPath),
+    onDamage: () => markDamaged(kvPath),
+    filter: diskFilter === null ? undefined : new DiskFilter(diskFilter, index),
+  });
+}

@@ -1,0 +1,233 @@
+import { KvFilterKeeper } from "../../cache/disk/kv_filter_keeper.ts";
+import { createKvJanitor } from "../../cache/disk/kv_janitor.ts";
+import { openKvFile } from "../../cache/disk/kv_open.ts";
+import { systemClock } from "../../clock.ts";
+import type { Config, UpstreamConfig } from "../../config/config.ts";
+import { createTransport, transportSignature } from "../../gateway/compile_pool.ts";
+import { type HealthTargetDeps, monitoredPools } from "../../gateway/health_targets.ts";
+import { logKeyEvent } from "../../gateway/key_event.ts";
+import { Limits } from "../../gateway/limits.ts";
+import { HealthMonitor, type MonitoredPool, type PoolReport } from "../../health/health_monitor.ts";
+import { KvHealthWriter } from "../../health/kv_health_writer.ts";
+import type { Transition } from "../../health/health_monitor.ts";
+import type { HealthTable } from "../../pool/upstream_health.ts";
+import type { Logger } from "../../logging/logger.ts";
+import type { Transport } from "../../upstream_client/transport.ts";
+import { LoopMonitor } from "./loop_monitor.ts";
+import { diskLimitBytes } from "./disk.ts";
+import { DiskQuotas } from "./disk_quotas.ts";
+import type { ConfigGeneration, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
+import { schedule } from "./schedule.ts";
+import { runWorker, type WorkerRole } from "./worker_runtime.ts";
+
+/** Pause between two steps of the disk tier's janitor. */
+const JANITOR_EVERY_MS = 1_000;
+
+/** Runs this worker as the health worker, until the supervisor ends it. */
+export function runHealthWorker(): void {
+  runWorker((init, logger) => HealthWorker.open(init, logger));
+}
+
+/** A configuration's pools, and the transports that their checks use. */
+interface Targets {
+  readonly generation: number;
+  readonly config: Config;
+  readonly pools: readonly MonitoredPool[];
+  readonly transports: ReadonlyMap<string, Transport>;
+}
+
+type CheckedKeys = Pick<HealthTargetDeps, "keyCells" | "onKeyEvent">;
+
+/** What the worker is put together from. */
+interface Parts {
+  readonly monitor: HealthMonitor;
+  readonly kv: Deno.Kv | null;
+  readonly targets: Targets;
+  readonly ports: Map<PeerName, MessagePort>;
+  readonly keys: CheckedKeys;
+}
+
+class HealthWorker implements WorkerRole {
+  readonly #monitor: HealthMonitor;
+  readonly #kv: Deno.Kv | null;
+  readonly #loop = new LoopMonitor();
+  readonly #ports: Map<PeerName, MessagePort>;
+  readonly #ending = new AbortController();
+  readonly #quotas: DiskQuotas;
+  readonly #keys: CheckedKeys;
+  #house: Promise<unknown> = Promise.resolve();
+  #targets: Targets;
+  #prepared: Targets | null = null;
+
+  private constructor(parts: Parts) {
+    this.#monitor = parts.monitor;
+    this.#kv = parts.kv;
+    this.#targets = parts.targets;
+    this.#quotas = new DiskQuotas(parts.targets.config);
+    this.#ports = parts.ports;
+    this.#keys = parts.keys;
+  }
+
+  static async open(init: InitMessage, logger: Logger): Promise<HealthWorker> {
+    const kv = init.kvPath === null ? null : await openKvFile(init.kvPath, { clock: systemClock, log: logger });
+    const writer = kv === null ? null : new KvHealthWriter(kv);
+    const stored = writer === null ? null : await writer.load(systemClock.now());
+    const ports = new Map<PeerName, MessagePort>();
+    const monitor = new HealthMonitor({
+      now: () => systemClock.now(),
+      schedule,
+      random: Math.random,
+      publish: (tables, removed) => writer === null ? tell(ports, tables) : writer.publish(tables, removed),
+      onTrouble: (error) => logger.warn("Health cannot be written to Deno KV", { problem: String(error) }),
+      onTransition: (transition) => logTransition(logger, transition),
+      onCheck: ({ pool, id, verdict, reason, latencyMs }) =>
+        logger.debug("An upstream was checked", {
+          ...{ pool, upstream: id, verdict, reason: reason === "" ? undefined : reason },
+          ms: Math.round(latencyMs * 10) / 10,
+        }),
+    });
+    const keys = keysOf(init, logger);
+    const targets = targetsOf(init, keys, new Map());
+    monitor.reconfigure(targets.pools);
+    if (stored !== null) monitor.restore(stored);
+    const worker = new HealthWorker({ monitor, kv, targets, ports, keys });
+    worker.#keepHouse(init, logger);
+    return worker;
+  }
+
+  /** The disk tier's janitor and the keeper of its filter work here, off the requests' way, and alone. */
+  #keepHouse({ kvPath, kvBeside, config, diskFilter: memory }: InitMessage, logger: Logger): void {
+    const limitBytes = diskLimitBytes({ config, kvBeside });
+    if (this.#kv === null || limitBytes === 0) return;
+    const janitor = createKvJanitor({
+      ...{ kv: this.#kv, path: kvPath, clock: systemClock, log: logger, limitBytes },
+      quotaBytes: this.#quotas.of,
+      keepPurges: kvBeside !== null,
+    });
+    const keeper = memory && new KvFilterKeeper({ kv: this.#kv, memory, clock: systemClock, log: logger });
+    const { signal } = this.#ending;
+    this.#house = Promise.all([janitor.run(signal, JANITOR_EVERY_MS), keeper?.run(signal)]);
+  }
+
+  peer(peer: PeerName, port: MessagePort): void {
+    this.#ports.get(peer)?.close();
+    this.#ports.set(peer, port);
+    port.onmessage = (event: MessageEvent<readonly PoolReport[]>) => this.#monitor.report(event.data);
+    if (this.#kv === null) port.postMessage(this.#monitor.tables());
+  }
+
+  peerGone(peer: PeerName): void {
+    this.#ports.get(peer)?.close();
+    this.#ports.delete(peer);
+  }
+
+  prepare(generation: number, config: Config): void {
+    this.#prepared = targetsOf({ generation, config }, this.#keys, this.#targets.transports);
+  }
+
+  commit(): void {
+    if (this.#prepared === null) return;
+    const before = this.#targets;
+    this.#targets = this.#prepared;
+    this.#prepared = null;
+    this.#monitor.reconfigure(this.#targets.pools);
+    this.#quotas.reconfigure(this.#targets.config);
+    closeOthers(before, this.#targets);
+  }
+
+  /** It serves nothing. */
+  purge(): null {
+    return null;
+  }
+
+  /** It serves nothing. */
+  prewarm(): Promise<PrewarmResult> {
+    return Promise.resolve({ outcome: "busy", detail: null, bytes: 0 });
+  }
+
+  /** It has no balancers. */
+  read(): Promise<ReadResult> {
+    return Promise.resolve({ outcome: "busy", body: null, detail: null, retryAfterMs: null });
+  }
+
+  abort(): void {
+    if (this.#prepared !== null) closeOthers(this.#prepared, this.#targets);
+    this.#prepared = null;
+  }
+
+  report(): WorkerReport {
+    return {
+      generation: this.#targets.generation,
+      counts: { listeners: {}, pools: {}, upstreams: {}, credentials: {} },
+      memory: null,
+      disk: null,
+      diskProblem: null,
+      byListener: {},
+      purgeRules: 0,
+      flights: 0,
+      backgroundTasks: 0,
+      fillBytes: 0,
+      connections: {},
+      resilience: null,
+      loopLagMs: this.#loop.takeWorstMs(),
+      heapBytes: Deno.memoryUsage().heapUsed,
+      health: this.#monitor.tables(),
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    await this.#house;
+    this.#monitor.close();
+    this.#loop.close();
+    for (const port of this.#ports.values()) port.close();
+    for (const transport of this.#targets.transports.values()) transport.close();
+    this.#kv?.close();
+  }
+}
+
+/** Without Deno KV the serving workers are told over their ports. */
+function tell(ports: ReadonlyMap<PeerName, MessagePort>, tables: readonly HealthTable[]): Promise<void> {
+  for (const port of ports.values()) port.postMessage(tables);
+  return Promise.resolve();
+}
+
+/** What checks find out about keys holds for all workers. */
+function keysOf({ sharedLimits, index }: InitMessage, logger: Logger): CheckedKeys {
+  const limits = new Limits(sharedLimits, index);
+  return {
+    keyCells: (pool, digest) => limits.keyCells(pool, digest),
+    onKeyEvent: (pool, event) => logKeyEvent(logger, pool, event),
+  };
+}
+
+function targetsOf(
+  { generation, config }: ConfigGeneration,
+  keys: CheckedKeys,
+  known: ReadonlyMap<string, Transport>,
+): Targets {
+  const transports = new Map<string, Transport>();
+  const transportOf = (upstream: UpstreamConfig) => {
+    const signature = transportSignature(upstream);
+    const transport = transports.get(signature) ?? known.get(signature) ?? createTransport(upstream, systemClock);
+    transports.set(signature, transport);
+    return transport;
+  };
+  return {
+    generation,
+    config,
+    pools: monitoredPools(config, { clock: systemClock, transportOf, ...keys }),
+    transports,
+  };
+}
+
+/** Closes the transports of `given` that `kept` does not use. */
+function closeOthers(given: Targets, kept: Targets): void {
+  for (const [signature, transport] of given.transports) if (!kept.transports.has(signature)) transport.close();
+}
+
+function logTransition(logger: Logger, transition: Transition): void {
+  const { pool, id, from, to, reason } = transition;
+  const isGood = to === "healthy" || to === "half_open" || to === "unknown";
+  logger[isGood ? "info" : "warn"]("An upstream changed its state", { pool, upstream: id, from, to, reason });
+}

@@ -1,0 +1,287 @@
+import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
+import { systemClock } from "../../clock.ts";
+import type { Config } from "../../config/config.ts";
+import type { Services } from "../../request/services.ts";
+import type { Tenant } from "../../request/snapshot.ts";
+import { Gateway, type Prepared } from "../../gateway/gateway.ts";
+import { type HealthWatch, watchHealth } from "../../health/kv_health_reader.ts";
+import { type ConverterBounds, RemoteConverter } from "../../image/image_port.ts";
+import type { RouteTable } from "../../listener/route_table.ts";
+import type { Logger } from "../../logging/logger.ts";
+import type { HealthTable } from "../../pool/upstream_health.ts";
+import type { Arrival } from "../../server/arrival.ts";
+import { challengeReply } from "../../server/acme_challenge.ts";
+import { WireError } from "../../wire/wire_error.ts";
+import { cameByHttps, httpsRedirect } from "../../server/https_redirect.ts";
+import type { Handler, Reply } from "../../server/reply.ts";
+import { compileServerLimits } from "../../gateway/server_limits.ts";
+import { refuse } from "../../pipeline/pipeline.ts";
+import { refusedMessage } from "../../request/client_error.ts";
+import { ConnectionGate } from "../../server/connection_gate.ts";
+import { HttpServer } from "../../server/http_server.ts";
+import { SHARES_PORTS } from "../../server/listen_target.ts";
+import { ListenSet } from "./listen_set.ts";
+import { LoopMonitor } from "./loop_monitor.ts";
+import type { Challenges, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
+import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
+import { schedule } from "./schedule.ts";
+import { runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
+import { WorkerStore } from "./worker_store.ts";
+
+/** Serves one request; `table` is that of the address it came to. */
+export type RequestHandler = (
+  entrance: { readonly services: Services; readonly table: RouteTable<Tenant> | undefined },
+  arrival: Arrival,
+) => Reply | Promise<Reply>;
+
+/** How often the health worker is told what became of tries; at once when this worker takes an upstream out by itself. */
+const REPORT_EVERY_MS = 20;
+
+/** Runs this worker as a serving worker, until the supervisor ends it. */
+export function runServingWorker(handler: RequestHandler): void {
+  runWorker((init, logger) => ServingWorker.open(init, logger, handler));
+}
+
+class ServingWorker implements WorkerRole {
+  readonly #gateway: Gateway;
+  readonly #listen: ListenSet;
+  readonly #server: HttpServer;
+  readonly #descriptors: number;
+  readonly #store: WorkerStore;
+  readonly #watch: HealthWatch | null;
+  readonly #prewarm = new PrewarmFetcher();
+  readonly #images: RemoteConverter;
+  readonly #loop = new LoopMonitor();
+  readonly #reporter: ReturnType<typeof setInterval>;
+  /** Of an authority that gives certificates, answered before all else. */
+  challenges: Challenges;
+  #health: MessagePort | null = null;
+  #prepared: { readonly gateway: Prepared; readonly config: Config } | null = null;
+
+  private constructor(
+    parts: {
+      gateway: Gateway;
+      listen: ListenSet;
+      server: HttpServer;
+      descriptors: number;
+      store: WorkerStore;
+      watch: HealthWatch | null;
+      images: RemoteConverter;
+      challenges: Challenges;
+    },
+  ) {
+    this.#images = parts.images;
+    this.challenges = parts.challenges;
+    this.#gateway = parts.gateway;
+    this.#listen = parts.listen;
+    this.#server = parts.server;
+    this.#descriptors = parts.descriptors;
+    this.#store = parts.store;
+    this.#watch = parts.watch;
+    this.#reporter = setInterval(() => this.#report(), REPORT_EVERY_MS);
+    this.#gateway.onBreaker = () => this.#report();
+  }
+
+  static async open(init: InitMessage, logger: Logger, handler: RequestHandler): Promise<ServingWorker> {
+    const { config } = init;
+    const store = await WorkerStore.open(init, logger);
+    const { leaseMemory, sharedLimits, instanceId, index, generation } = init;
+    const images = new RemoteConverter(conversionBounds(config));
+    const gateway = new Gateway(
+      {
+        ...{
+          store: store.store,
+          forgotten: () => store.forgotten(),
+          recordWrite: (upstreamType: string, tags: readonly string[]) =>
+            tellSupervisor({ type: "written", upstreamType, tags }),
+          leaseMemory,
+          sharedLimits,
+          worker: index,
+          instanceId,
+        },
+        ...{ clock: systemClock, logger, config, images },
+      },
+      generation,
+    );
+    const { kv } = store.disk;
+    const watch = kv === undefined ? null : watchTables(kv, gateway, logger);
+    const server = serverFor(init, gateway, logger);
+    let worker: ServingWorker | null = null;
+    const listen = new ListenSet({
+      server,
+      handlerFor: (address) =>
+        handlerAt(address, { gateway, handler, challenges: () => worker?.challenges ?? init.challenges }),
+      servesAlone: init.servesAlone,
+      sharesPorts: SHARES_PORTS && config.server.reusePort !== false,
+      onProblem: (problem) => logger.warn("An address is not served as it should be", { problem }),
+    });
+    await listen.open(gateway.snapshot.listens);
+    const { descriptors, challenges } = init;
+    return worker = new ServingWorker({ gateway, listen, server, descriptors, store, watch, images, challenges });
+  }
+
+  peer(peer: PeerName, port: MessagePort): void {
+    if (peer === "image") return this.#images.connect(port);
+    if (peer !== "health") return this.#meet(peer, port);
+    this.#health?.close();
+    this.#health = port;
+    // Only where Deno KV cannot be used: else tables come by watching it.
+    port.onmessage = (event: MessageEvent<readonly HealthTable[]>) => this.#gateway.applyHealth(event.data);
+  }
+
+  peerGone(peer: number | "image"): void {
+    if (peer === "image") return this.#images.close();
+    this.#gateway.services.collapse.peers.disconnect(peer);
+    this.#store.disconnect(peer);
+  }
+
+  async prepare(generation: number, config: Config): Promise<void> {
+    this.#prepared = { gateway: this.#gateway.prepare(config, generation), config };
+    await this.#listen.open(this.#prepared.gateway.snapshot.listens);
+  }
+
+  async serveAlone(): Promise<void> {
+    // What a reload that is under way opens too: this worker was not alone yet when it was asked to.
+    await this.#listen.serveAlone(() =>
+      new Map([...this.#gateway.snapshot.listens, ...this.#prepared?.gateway.snapshot.listens ?? []])
+    );
+  }
+
+  commit(): void {
+    if (this.#prepared === null) return;
+    this.#gateway.commit(this.#prepared.gateway);
+    this.#store.reconfigure(this.#prepared.config);
+    this.#images.reconfigure(conversionBounds(this.#prepared.config));
+    this.#server.setLimits(compileServerLimits(this.#prepared.config.server.limits, this.#descriptors));
+    this.#prepared = null;
+    this.#listen.keepOnly(this.#gateway.snapshot.listens);
+  }
+
+  abort(): void {
+    if (this.#prepared === null) return;
+    this.#gateway.abort(this.#prepared.gateway);
+    this.#prepared = null;
+    this.#listen.keepOnly(this.#gateway.snapshot.listens);
+  }
+
+  purge(rules: readonly PurgeRule[], counts: boolean): readonly number[] | null {
+    const named = counts ? this.#store.named(rules) : null;
+    this.#store.purge(rules);
+    this.#gateway.services.collapse.detachAll((response) => this.#store.keeps(response));
+    return named;
+  }
+
+  answer(challenges: Challenges): void {
+    this.challenges = challenges;
+  }
+
+  prewarm(listener: string, url: string): Promise<PrewarmResult> {
+    const { services, snapshot } = this.#gateway;
+    return this.#prewarm.fetch({ services, snapshot }, listener, url);
+  }
+
+  read(pool: string, target: string): Promise<ReadResult> {
+    const { services, snapshot } = this.#gateway;
+    return this.#prewarm.read({ services, snapshot }, pool, target);
+  }
+
+  report(): WorkerReport {
+    const { services, snapshot, counts } = this.#gateway;
+    return {
+      generation: snapshot.generation,
+      counts,
+      ...this.#store.figures(),
+      flights: services.collapse.size,
+      backgroundTasks: services.background.size,
+      fillBytes: services.budget.usedBytes,
+      connections: this.#gateway.connections(),
+      resilience: this.#gateway.resilience(),
+      loopLagMs: this.#loop.takeWorstMs(),
+      heapBytes: Deno.memoryUsage().heapUsed,
+      server: this.#server.counts,
+      health: null,
+    };
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    const untilMs = performance.now() + graceMs;
+    await this.#listen.close(graceMs);
+    clearInterval(this.#reporter);
+    this.#loop.close();
+    this.#images.close();
+    await this.#gateway.close(Math.max(500, untilMs - performance.now()));
+    await this.#watch?.close();
+    this.#store.disk.close();
+    this.#health?.close();
+  }
+
+  #meet(peer: number, port: MessagePort): void {
+    this.#gateway.services.collapse.peers.connect(peer, port);
+    this.#store.connect(peer, port, (key) => this.#gateway.forget(key));
+  }
+
+  #report(): void {
+    if (this.#health === null) return;
+    const reports = this.#gateway.drainReports();
+    if (reports.length > 0) this.#health.postMessage(reports);
+  }
+}
+
+/** What the requests of an address are served with. */
+interface Serving {
+  readonly gateway: Gateway;
+  readonly handler: RequestHandler;
+  readonly challenges: () => Challenges;
+}
+
+const NOWHERE_TO_SEND = new WireError(
+  400,
+  "This address sends to https, and the request names no host and path to send to",
+);
+
+/** Serves the requests of an address: an authority's before all others, then those that are sent to the one that speaks TLS. */
+function handlerAt(address: string, { gateway, handler, challenges }: Serving): Handler {
+  return (arrival) => {
+    const { services, snapshot } = gateway;
+    const challenge = challengeReply(arrival, challenges());
+    if (challenge !== null) return challenge;
+    const httpsPort = snapshot.listens.get(address)?.httpsPort ?? null;
+    if (httpsPort !== null && !isHttps(arrival, gateway)) {
+      return httpsRedirect(arrival, httpsPort) ?? refuse(services, refusedMessage(NOWHERE_TO_SEND));
+    }
+    return handler({ services, table: snapshot.tables.get(address) }, arrival);
+  };
+}
+
+function isHttps(arrival: Arrival, { services }: Gateway): boolean {
+  return services.settings.isTrusted(arrival.connection.peer) && cameByHttps(arrival);
+}
+
+/** The server of a worker: it refuses in the shape of the gateway's other refusals, and counts with the other workers. */
+function serverFor(init: InitMessage, gateway: Gateway, logger: Logger): HttpServer {
+  const limits = compileServerLimits(init.config.server.limits, init.descriptors);
+  const gate = new ConnectionGate(init.connections, init.index, limits);
+  // What the worker before this one still held is gone with it.
+  gate.clearSlot();
+  return new HttpServer({
+    limits,
+    gate,
+    refuse: (error) => refuse(gateway.services, refusedMessage(error)),
+    isTrusted: (address) => gateway.services.settings.isTrusted(address),
+    clock: systemClock,
+    onFault: (error) => logger.error("A reply could not be written", { cause: String(error) }),
+  });
+}
+
+/** An answer comes in the time that one may wait and take, or its worker is lost. */
+function conversionBounds({ images }: Config): ConverterBounds {
+  return { maxPending: images.queue + images.concurrency, patienceMs: images.timeoutMs * 4 + 10_000 };
+}
+
+function watchTables(kv: Deno.Kv, gateway: Gateway, logger: Logger): HealthWatch {
+  return watchHealth(kv, (tables) => gateway.applyHealth(tables), {
+    now: () => systemClock.now(),
+    schedule,
+    onTrouble: (error) => logger.warn("Health cannot be read from Deno KV", { problem: String(error) }),
+  });
+}

@@ -1,0 +1,160 @@
+import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
+import type { Config } from "../../config/config.ts";
+import { standardOutput } from "../../logging/line_buffer.ts";
+import { createLogger, type Logger, type LogSettings, type RootLogger } from "../../logging/logger.ts";
+import { drainedBy } from "../drained.ts";
+import type {
+  Challenges,
+  FromWorker,
+  InitMessage,
+  PeerName,
+  PrewarmResult,
+  ReadResult,
+  ToWorker,
+  WorkerReport,
+} from "../messages.ts";
+
+/** What a worker does when the supervisor says so; one for each role. */
+export interface WorkerRole {
+  /** Takes the port to another worker. */
+  peer(peer: PeerName, port: MessagePort): void;
+  /** Another worker has died. */
+  peerGone(peer: number | "image"): void;
+  /** Listens where only one worker can: the one that did has died. */
+  serveAlone?(): Promise<void>;
+  /** @throws {Error} when the configuration cannot be used; nothing has changed then; also by rejection */
+  prepare(generation: number, config: Config): void | Promise<void>;
+  commit(): void;
+  abort(): void;
+  /** From its return on, nothing is served that the rules purge; what they name in memory, see `WorkerStore.named`, where `counts`. */
+  purge(rules: readonly PurgeRule[], counts: boolean): readonly number[] | null;
+  /** Answers these challenges of an authority from now on. */
+  answer?(challenges: Challenges): void;
+  /** Fetches a target into the cache. */
+  prewarm(listener: string, url: string): Promise<PrewarmResult>;
+  /** Asks a pool's upstreams for a path and query. */
+  read(pool: string, target: string): Promise<ReadResult>;
+  report(): WorkerReport;
+  stop(graceMs: number): Promise<void>;
+}
+
+/** As much of the worker's global scope as is used. */
+interface WorkerScope {
+  readonly name: string;
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  postMessage(message: FromWorker): void;
+  addEventListener(type: "unhandledrejection", listener: (event: PromiseRejectionEvent) => void): void;
+}
+
+const scope = globalThis as unknown as WorkerScope;
+
+/** Takes the supervisor's messages for a role that `open` makes of the first of them. */
+export function runWorker(open: (init: InitMessage, logger: Logger) => Promise<WorkerRole>): void {
+  const output = standardOutput();
+  let opened: Promise<WorkerRole> | null = null;
+  let logger: RootLogger | null = null;
+  /** Of a configuration that is prepared. */
+  let nextLogging: LogSettings | null = null;
+  // A rejection that nobody took is a bug, but no reason to drop the requests of this worker.
+  scope.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    logger?.error("A promise was rejected and nobody took it", { cause: textOf(event.reason) });
+  });
+  scope.onmessage = async ({ data, ports }) => {
+    if (data.type === "init") {
+      logger = loggerOf(data.config, output.push);
+      opened = open(data, logger);
+      return scope.postMessage(await opened.then(() => READY, failure));
+    }
+    if (opened === null) return;
+    // What comes while it opens is done afterwards, in order: no purge may be missed.
+    const answer = await obey(await opened, data, ports[0]);
+    if (data.type === "prepare") nextLogging = data.config.logging;
+    if (data.type === "commit" && nextLogging !== null) logger?.reconfigure(nextLogging);
+    if (data.type === "stop") output.flush();
+    if (answer !== null) scope.postMessage(answer);
+  };
+  scope.postMessage({ type: "hello" });
+}
+
+/** Tells the supervisor what it has not asked for. */
+export function tellSupervisor(message: FromWorker): void {
+  scope.postMessage(message);
+}
+
+const READY: FromWorker = { type: "ready" };
+
+function failure(error: unknown): FromWorker {
+  return { type: "failed", reason: error instanceof Error ? error.message : String(error) };
+}
+
+/** Does what a message says; the answer to it, if it has one. */
+async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | undefined): Promise<FromWorker | null> {
+  switch (message.type) {
+    case "peer":
+      if (port !== undefined) role.peer(message.peer, port);
+      return null;
+    case "peer-gone":
+      role.peerGone(message.peer);
+      return null;
+    case "serve-alone":
+      await role.serveAlone?.();
+      return null;
+    case "prepare":
+      return {
+        type: "prepared",
+        generation: message.generation,
+        error: await problemOf(() => role.prepare(message.generation, message.config)),
+      };
+    case "commit":
+      role.commit();
+      return { type: "committed", generation: message.generation };
+    case "abort":
+      role.abort();
+      return null;
+    case "purge":
+      return { type: "purged", id: message.id, named: role.purge(message.rules, message.counts) };
+    case "challenges":
+      role.answer?.(message.challenges);
+      return { type: "challenged", id: message.id };
+    case "prewarm":
+      return { type: "prewarmed", id: message.id, result: await role.prewarm(message.listener, message.url) };
+    case "read":
+      return { type: "was-read", id: message.id, result: await role.read(message.pool, message.target) };
+    case "ping":
+      return { type: "pong", sequence: message.sequence, report: role.report() };
+    case "stop":
+      return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), role.report().counts) };
+    case "fault":
+      return fail(message.fault);
+    default:
+      return null;
+  }
+}
+
+async function problemOf(action: () => void | Promise<void>): Promise<string | null> {
+  try {
+    await action();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Breaks this worker, for tests: an error outside of any promise, or a loop without end. */
+function fail(fault: "throw" | "hang"): null {
+  if (fault === "hang") { while (true); }
+  setTimeout(() => {
+    throw new Error("A test asked for this error");
+  }, 0);
+  return null;
+}
+
+function loggerOf(config: Config, sink: (line: string) => void): RootLogger {
+  const { level, format } = config.logging;
+  return createLogger({ level, format, sink, now: () => Date.now() }, { worker: scope.name });
+}
+
+function textOf(reason: unknown): string {
+  return reason instanceof Error ? reason.stack ?? reason.message : String(reason);
+}

@@ -1,0 +1,128 @@
+import { hash } from "node:crypto";
+import { isMadeKey } from "../../cache/key.ts";
+import { TAG_FILTER_AT } from "../../cache/flights/lease_table.ts";
+import { createMemoryTier, type MemoryTier } from "../../cache/memory/memory_tier.ts";
+import { PeerNotices } from "../../cache/flights/peer_notices.ts";
+import { type PurgeRule, PurgeRules } from "../../cache/purge/purge_rules.ts";
+import { PurgeTable } from "../../cache/purge/purge_table.ts";
+import type { StoredResponse } from "../../cache/stored_response.ts";
+import { TagFilter } from "../../cache/purge/tag_filter.ts";
+import { createTieredStore, type TieredStore } from "../../cache/tiered_store.ts";
+import type { Config } from "../../config/config.ts";
+import type { Logger } from "../../logging/logger.ts";
+import { Disk } from "./disk.ts";
+import type { InitMessage, WorkerReport } from "../messages.ts";
+
+/** How long an unsafe request's response waits for the other workers; they answer within a millisecond unless they are stuck. */
+const NOTICE_TIMEOUT_MS = 500;
+
+/** Entries that are held against a purge to tell how many it names: some ten milliseconds. */
+const MAX_LOOKED_AT = 20_000;
+
+/** 48 bits of a key's digest. */
+function numberOf(key: string): number {
+  return parseInt(hash("sha256", key).slice(0, 12), 16);
+}
+
+/** One worker's store with all that keeps it in step with the other workers'. */
+export class WorkerStore {
+  readonly store: TieredStore;
+  readonly disk: Disk;
+  readonly #memory: MemoryTier;
+  readonly #purges: PurgeTable;
+  readonly #peers: PeerNotices;
+  #onForget: (key: string) => void = () => {};
+
+  private constructor(disk: Disk, init: InitMessage) {
+    this.disk = disk;
+    this.#purges = new PurgeTable(init.purges);
+    this.#memory = createMemoryTier({ limitBytes: init.config.cache.memoryBytes });
+    this.#peers = new PeerNotices({ timeoutMs: NOTICE_TIMEOUT_MS, onForget: (key) => this.#forget(key) });
+    const known = new TagFilter(init.leaseMemory, TAG_FILTER_AT);
+    this.store = createTieredStore({
+      memory: this.#memory,
+      disk: disk.tier,
+      purges: this.#purges,
+      onPut: ({ tags }) => known.add(tags),
+      onDelete: (key) => this.#peers.forget(key),
+    });
+  }
+
+  /** Opens the tiers. */
+  static async open(init: InitMessage, logger: Logger): Promise<WorkerStore> {
+    return new WorkerStore(await Disk.open(init, logger), init);
+  }
+
+  /** Settles when the other workers have forgotten what was deleted here so far, or do not answer. */
+  forgotten(): Promise<void> {
+    return this.#peers.settled();
+  }
+
+  /** Takes what a reload changes. */
+  reconfigure(config: Config): void {
+    this.disk.reconfigure(config);
+  }
+
+  /** Takes the port to another worker; `onForget` is told of the keys that it has deleted. */
+  connect(peer: number, port: MessagePort, onForget: (key: string) => void): void {
+    this.#onForget = onForget;
+    this.#peers.connect(peer, port);
+  }
+
+  /** Waits for that worker no more. */
+  disconnect(peer: number): void {
+    this.#peers.disconnect(peer);
+  }
+
+  /**
+   * The responses in memory that rules name and that are not gone yet, each by a number that is the same in every worker; `null` where too
+   * many lie there for a look at all of them.
+   */
+  named(rules: readonly PurgeRule[]): readonly number[] | null {
+    if (this.#memory.stats().entries > MAX_LOOKED_AT) return null;
+    const asked = new PurgeRules(rules);
+    const found: number[] = [];
+    for (const { key, response } of this.#memory.entries()) {
+      if (response.kind !== "response" && response.kind !== "part" || isMadeKey(key)) continue;
+      if (asked.verdict(response).kind === "keep" || this.#purges.apply(response) === undefined) continue;
+      found.push(numberOf(key));
+    }
+    return found;
+  }
+
+  /** From its return on, nothing is answered that the rules purge. */
+  purge(rules: readonly PurgeRule[]): void {
+    for (const rule of rules) this.#purges.add(rule);
+  }
+
+  /** Whether the rules leave a response as it is. */
+  keeps(response: StoredResponse): boolean {
+    return this.#purges.apply(response) === response;
+  }
+
+  /** The store's part of a report. */
+  figures(): Pick<WorkerReport, "memory" | "disk" | "diskProblem" | "byListener" | "purgeRules"> {
+    return {
+      ...this.store.stats(),
+      diskProblem: this.disk.tier?.problem ?? null,
+      byListener: this.#holdings(),
+      purgeRules: this.#purges.size,
+    };
+  }
+
+  #holdings(): WorkerReport["byListener"] {
+    const holdings: Record<string, WorkerReport["byListener"][string]> = {};
+    for (const [name, { entries, bytes }] of this.#memory.usage()) {
+      holdings[name] = { memoryEntries: entries, memoryBytes: bytes, diskBytes: 0 };
+    }
+    for (const [name, diskBytes] of Object.entries(this.disk.listenerBytes)) {
+      holdings[name] = { ...holdings[name] ?? { memoryEntries: 0, memoryBytes: 0 }, diskBytes };
+    }
+    return holdings;
+  }
+
+  #forget(key: string): void {
+    this.#onForget(key);
+    this.store.forget(key);
+  }
+}

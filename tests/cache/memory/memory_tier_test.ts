@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { createMemoryTier, type MemoryTier } from "../../../lib/cache/memory/memory_tier.ts";
+import { heldBytes } from "../../../lib/cache/stored_response.ts";
+import { PurgeTable } from "../../../lib/cache/purge/purge_table.ts";
+import { createTieredStore } from "../../../lib/cache/tiered_store.ts";
+import { sampleResponse, seededRandom, storeSuite } from "../store_suite.ts";
+
+const KIB = 1024;
+
+storeSuite({
+  name: "memory tier",
+  open: (limitBytes) => {
+    const memory = createMemoryTier({ limitBytes });
+    const purges = new PurgeTable();
+    return Promise.resolve({
+      store: createTieredStore({ memory, disk: null, purges }),
+      purges,
+      settle: () => Promise.resolve(),
+      heldBytes: () => Promise.resolve(countedBytes(memory)),
+      audit: () => Promise.resolve(void countedBytes(memory)),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    });
+  },
+});
+
+function countedBytes(memory: MemoryTier): number {
+  let bytes = 0;
+  for (const entry of memory.entries()) bytes += heldBytes(entry.response);
+  assert.equal(memory.stats().bytes, bytes, "the sum disagrees with the entries");
+  return bytes;
+}
+
+function fill(memory: MemoryTier, listener: string, count: number, from = 0): void {
+  for (let n = from; n < from + count; n++) {
+    memory.put(sampleResponse(`${listener}\0\0/${n}`, { bodyLength: 4 * KIB }), 0);
+  }
+}
+
+function keysHeld(memory: MemoryTier, listener: string): number {
+  return [...memory.entries()].filter((entry) => entry.key.startsWith(`${listener}\0`)).length;
+}
+
+Deno.test("MemoryTier evicts the least recently used entry first", () => {
+  const memory = createMemoryTier({ limitBytes: 100 * KIB });
+  fill(memory, "a", 10);
+  for (let n = 0; n < 5; n++) memory.get(`a\0\0/${n}`);
+  fill(memory, "a", 16, 10);
+  for (let n = 0; n < 5; n++) assert.ok(memory.get(`a\0\0/${n}`), `entry ${n} was in use`);
+  for (let n = 5; n < 10; n++) assert.equal(memory.get(`a\0\0/${n}`), undefined, `entry ${n} was not in use`);
+  assert.ok(memory.stats().evictions > 0);
+});
+
+Deno.test("MemoryTier is not flushed by a scan", () => {
+  const memory = createMemoryTier({ limitBytes: 400 * KIB });
+  fill(memory, "a", 50);
+  for (let n = 0; n < 50; n++) memory.get(`a\0\0/${n}`);
+  fill(memory, "a", 5000, 1000);
+  let kept = 0;
+  for (let n = 0; n < 50; n++) if (memory.peek(`a\0\0/${n}`)) kept++;
+  assert.ok(kept >= 45, `a scan left ${kept} of 50 entries in use`);
+});
+
+Deno.test("MemoryTier gives each listener its guaranteed share", () => {
+  const memory = createMemoryTier({ limitBytes: 800 * KIB, guaranteedShare: 0.5 });
+  fill(memory, "quiet", 60);
+  fill(memory, "busy", 3000);
+  for (let n = 0; n < 3000; n++) memory.get(`busy\0\0/${n}`);
+  fill(memory, "busy", 3000, 5000);
+  const { bytes } = memory.usage().get("quiet")!;
+  assert.ok(bytes > 180 * KIB && bytes <= 210 * KIB, `${bytes} bytes are left of a guaranteed 200 KiB`);
+  assert.ok(countedBytes(memory) <= 800 * KIB);
+});
+
+Deno.test("MemoryTier lets one listener use what others do not hold", () => {
+  const memory = createMemoryTier({ limitBytes: 800 * KIB });
+  fill(memory, "one", 1);
+  fill(memory, "two", 1000);
+  assert.ok(memory.usage().get("two")!.bytes > 750 * KIB);
+  assert.equal(keysHeld(memory, "one"), 1);
+});
+
+Deno.test("MemoryTier keeps its sums over many listeners and never goes over its limit", () => {
+  const random = seededRandom(7);
+  const memory = createMemoryTier({ limitBytes: 300 * KIB });
+  for (let step = 0; step < 5000; step++) {
+    const key = `listener${Math.floor(random() * 40)}\0\0/${Math.floor(random() * 30)}`;
+    const dice = random();
+    if (dice < 0.5) memory.put(sampleResponse(key, { bodyLength: Math.floor(random() ** 3 * 30 * KIB) }), 0);
+    else if (dice < 0.6) memory.delete(key);
+    else assert.ok((memory.get(key)?.key ?? key) === key);
+    assert.ok(memory.stats().bytes <= 300 * KIB);
+    if (step % 250 === 0) countedBytes(memory);
+  }
+});
+
+Deno.test("MemoryTier holds nothing where its limit is nothing", () => {
+  const memory = createMemoryTier({ limitBytes: 0 });
+  assert.equal(memory.put(sampleResponse("a\0\0/", { bodyLength: 0 }), 0), undefined);
+  assert.deepEqual(memory.stats().entries, 0);
+});
+
+Deno.test("createMemoryTier() refuses limits that make no sense", () => {
+  assert.throws(() => createMemoryTier({ limitBytes: NaN }), RangeError);
+  assert.throws(() => createMemoryTier({ limitBytes: 1, maxEntryShare: 2 }), RangeError);
+  assert.throws(() => createMemoryTier({ limitBytes: 1, guaranteedShare: 1 }), RangeError);
+});
+
+Deno.test("MemoryTier.put() does not keep the buffer behind a view of it", () => {
+  const memory = createMemoryTier({ limitBytes: 1000 * KIB });
+  const body = new Uint8Array(10_000_000).subarray(5, 1005);
+  const { response } = memory.put(sampleResponse("a\0\0/").with({ body }), 0)!;
+  assert.equal(response.body.buffer.byteLength, response.headBytes + 1000);
+});

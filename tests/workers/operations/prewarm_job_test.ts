@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import type { PrewarmResult } from "../../../lib/workers/messages.ts";
+import { PrewarmJob, type PrewarmJobOptions } from "../../../lib/workers/operations/prewarm_job.ts";
+
+const FETCHED: PrewarmResult = { outcome: "fetched", detail: null, bytes: 10 };
+const targets = Array.from({ length: 40 }, (_, n) => `/${n}`);
+
+/** A job whose pauses take no time; what it paused for, and what it asked for. */
+function jobOf(fetch: (url: string, job: PrewarmJob) => Promise<PrewarmResult>, more: Partial<PrewarmJobOptions> = {}) {
+  const pausesMs: number[] = [];
+  const asked: string[] = [];
+  const job: PrewarmJob = new PrewarmJob({
+    listener: "films",
+    targets,
+    concurrency: 4,
+    ratePerSecond: 10_000,
+    fetch: (_, url) => (asked.push(url), fetch(url, job)),
+    pause: (ms) => (pausesMs.push(ms), Promise.resolve()),
+    onProgress: () => {},
+    ...more,
+  });
+  return { job, pausesMs, asked };
+}
+
+Deno.test("PrewarmJob.run() fetches each target once and counts what became of it", async () => {
+  const outcomes = ["fetched", "fresh", "skipped", "failed"] as const;
+  const { job, asked } = jobOf((url) =>
+    Promise.resolve({ ...FETCHED, outcome: outcomes[Number(url.slice(1)) % 4]!, detail: "why" })
+  );
+  await job.run();
+  // Several are under way at a time: those may overtake each other.
+  assert.deepEqual(asked.toSorted(), targets.toSorted());
+  assert.deepEqual({ ...job.counts, bytes: job.bytes }, {
+    fetched: 10,
+    fresh: 10,
+    skipped: 10,
+    failed: 10,
+    bytes: 400,
+  });
+  assert.deepEqual([job.state, job.done], ["done", 40]);
+  assert.match(job.lastProblem ?? "", /^\/\d+: why$/);
+});
+
+Deno.test("PrewarmJob.run() has so many under way, and begins no more than its rate", async () => {
+  let [atOnce, most] = [0, 0];
+  const { job, pausesMs } = jobOf(async () => {
+    most = Math.max(most, ++atOnce);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    atOnce--;
+    return FETCHED;
+  }, { ratePerSecond: 5 });
+  await job.run();
+  assert.equal(most, 4);
+  assert.ok(Math.max(...pausesMs) > 39 * 200 - 1_000, "the last of 40 at five a second begins after eight seconds");
+});
+
+Deno.test("PrewarmJob.done is a place from which nothing before it is missing", async () => {
+  const gate = Promise.withResolvers<void>();
+  const { job } = jobOf(async (url) => {
+    if (url === "/5") await gate.promise;
+    return FETCHED;
+  });
+  const running = job.run();
+  while (job.counts.fetched < 39) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.equal(job.done, 5);
+  gate.resolve();
+  await running;
+  assert.equal(job.done, 40);
+});
+
+Deno.test("PrewarmJob.run() begins where it was told to", async () => {
+  const { job, asked } = jobOf(() => Promise.resolve(FETCHED), { done: 38 });
+  await job.run();
+  assert.deepEqual(asked, ["/38", "/39"]);
+  assert.equal(job.done, 40);
+});
+
+Deno.test("PrewarmJob.run() asks again later while clients need the room, and says that it pauses", async () => {
+  let busy = 3;
+  const states: string[] = [];
+  const { job } = jobOf((_, { state }) => {
+    states.push(state);
+    return Promise.resolve(busy-- > 0 ? { outcome: "busy", detail: null, bytes: 0 } : FETCHED);
+  }, { targets: ["/a", "/b"], concurrency: 2 });
+  await job.run();
+  assert.equal(job.counts.fetched, 2);
+  assert.ok(states.includes("paused"), states.join());
+});
+
+Deno.test("PrewarmJob.run() does not ask for a target for ever", async () => {
+  const { job, asked } = jobOf(() => Promise.resolve({ outcome: "busy", detail: null, bytes: 0 }), { targets: ["/a"] });
+  await job.run();
+  assert.deepEqual([job.counts.failed, job.state], [1, "done"]);
+  assert.ok(asked.length <= 600);
+});
+
+Deno.test("PrewarmJob.stop() leaves open what was not fetched, a fetch that its end broke off included", async () => {
+  const { job } = jobOf((url, running) => {
+    if (url !== "/10") return Promise.resolve(FETCHED);
+    running.stop();
+    return Promise.resolve({ outcome: "failed", detail: "the worker has stopped", bytes: 0 });
+  }, { concurrency: 1 });
+  await job.run();
+  assert.deepEqual([job.state, job.done, job.counts.failed], ["stopped", 10, 0]);
+});

@@ -1,0 +1,217 @@
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import type { Config } from "../../../lib/config/config.ts";
+import type { LogFields, Logger } from "../../../lib/logging/logger.ts";
+import { challengeReply } from "../../../lib/server/acme_challenge.ts";
+import { AcmeKeeper } from "../../../lib/workers/supervisor/acme_keeper.ts";
+import type { Challenges } from "../../../lib/workers/messages.ts";
+import { usedCertificates } from "../../../lib/workers/supervisor/certificate_keeper.ts";
+import { DAY_MS, madeAuthority } from "../../certificates/made.ts";
+import { startAcmeServer } from "../../origins/acme_server.ts";
+import { reply, serving } from "../../server/serving.ts";
+
+/** A keeper, the authority that it asks, and a plain address that answers challenges as a gateway's do. */
+async function keeping({ lifeMs = 90 * DAY_MS } = {}) {
+  const stack = new AsyncDisposableStack();
+  const state = { challenges: new Map() as Challenges, lines: [] as string[], atMs: Date.now() };
+  const plain = stack.use(
+    await serving((arrival) => challengeReply(arrival, state.challenges) ?? reply({ status: 404 })),
+  );
+  const authority = stack.use(await startAcmeServer(() => `http://${plain.address}`, lifeMs));
+  const directory = await Deno.makeTempDir();
+  stack.defer(() => Deno.remove(directory, { recursive: true }));
+  const acme = {
+    hosts: ["one.example", "two.example"],
+    directory: authority.directory,
+    email: "me@one.example",
+    ca: authority.ca,
+    externalAccount: { kid: "kid-1", key: "c2VjcmV0LWtleQ" },
+  };
+  const tls = { certificates: [], minVersion: null, http2: null, acme };
+  const listen = { hostname: "0.0.0.0", port: 443 };
+  const loaded = {
+    admin: { tls: null, listen },
+    pools: [],
+    listeners: [{ name: "a", listen, tls }],
+  } as unknown as Config;
+  const write = (message: string, fields?: LogFields) =>
+    void state.lines.push(`${message} ${fields?.["problem"] ?? ""}`);
+  const newKeeper = () =>
+    new AcmeKeeper({
+      directory: `${directory}/acme`,
+      logger: { info: write, error: write } as Partial<Logger> as Logger,
+      now: () => state.atMs,
+      pause: () => Promise.resolve(),
+    });
+  const keeper = newKeeper();
+  const inUse = { config: await keeper.complete(loaded) };
+  const attach = (one: AcmeKeeper) => {
+    one.attach({
+      config: inUse.config,
+      setChallenges: (challenges) => (state.challenges = challenges, Promise.resolve()),
+    });
+  };
+  attach(keeper);
+  const shown = async () => {
+    const [used] = usedCertificates(await keeper.complete(loaded));
+    return new X509Certificate(used!.certificate.cert);
+  };
+  const files = `${directory}/acme`;
+  return {
+    keeper,
+    newKeeper,
+    attach,
+    authority,
+    state,
+    shown,
+    files,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+Deno.test("AcmeKeeper: a certificate stands in until one is fetched; it is kept, and renewed a third before its end", async () => {
+  await using one = await keeping();
+  const { keeper, authority, state, shown } = one;
+  const standIn = await shown();
+  assert.equal(standIn.issuer, standIn.subject);
+  authority.faults.staleNonces = 2;
+  await keeper.tend();
+  const first = await shown();
+  assert.equal(first.issuer, "CN=An issuer of a test", state.lines.join("\n"));
+  assert.equal(first.subjectAltName, "DNS:one.example, DNS:two.example");
+  assert.deepEqual(state.challenges, new Map());
+  assert.deepEqual(state.lines, ["A certificate was fetched "]);
+  // Neither a look soon after nor a restart fetches another.
+  await keeper.tend();
+  state.atMs += 55 * DAY_MS;
+  await keeper.tend();
+  assert.equal(authority.issued.length, 1);
+  state.atMs += 10 * DAY_MS;
+  await keeper.tend();
+  assert.equal(authority.issued.length, 2);
+  assert.notEqual((await shown()).serialNumber, first.serialNumber);
+  // The account is the same: its key was kept.
+  assert.equal(new Set(authority.accounts).size, 1);
+});
+
+Deno.test("AcmeKeeper: whatever the authority does, what is there stays, and it is asked more and more seldom", async () => {
+  await using one = await keeping();
+  const { keeper, authority, state, shown } = one;
+  const before = (await shown()).serialNumber;
+  const { faults } = authority;
+  const problem = (type: string, status: number, headers = {}) => () =>
+    Response.json({ type: `urn:ietf:params:acme:error:${type}`, detail: `it is ${type}` }, { status, headers });
+  const cases: [() => Response, RegExp][] = [
+    [() => new Response("<html>down", { status: 502 }), /refuses: status 502/],
+    [() => new Response("<html>ok"), /cannot be understood/],
+    [() => Response.json({ newNonce: 7 }), /cannot be understood/],
+    [() => new Response("x".repeat(300_000)), /over 262144 bytes/],
+    [() => Response.redirect("https://127.0.0.1:1/"), /cannot be asked/],
+    [() => Response.json({ newNonce: "http://127.0.0.1:1/", newAccount: "x", newOrder: "x" }), /no https URL/],
+    [problem("rateLimited", 429, { "retry-after": "7200" }), /refuses: it is rateLimited/],
+  ];
+  for (const [answer, expected] of cases) {
+    faults.answer = answer;
+    state.lines.length = 0;
+    state.atMs += DAY_MS;
+    await keeper.tend();
+    // At once again nothing is asked.
+    await keeper.tend();
+    assert.equal(state.lines.length, 1, state.lines.join("\n"));
+    assert.match(state.lines[0]!, expected);
+    assert.equal((await shown()).serialNumber, before);
+  }
+  faults.answer = null;
+  faults.accountStatus = "revoked";
+  state.lines.length = 0;
+  state.atMs += DAY_MS;
+  await keeper.tend();
+  assert.match(state.lines[0]!, /The account is revoked/);
+  faults.accountStatus = "valid";
+  state.atMs += DAY_MS;
+  await keeper.tend();
+  assert.notEqual((await shown()).serialNumber, before);
+});
+
+Deno.test("AcmeKeeper: a host that does not lead here is said, with what the authority found there", async () => {
+  await using one = await keeping();
+  const { keeper, newKeeper, attach, authority, state } = one;
+  keeper.close();
+  const elsewhere = newKeeper();
+  attach(elsewhere);
+  // Challenges are never answered: another machine has the name.
+  Object.assign(elsewhere, { present: () => Promise.resolve() });
+  await elsewhere.tend();
+  elsewhere.close();
+  assert.match(state.lines.join(), /did not find what it looked for: (?:one|two)\.example answered 404/);
+  assert.equal(authority.issued.length, 0);
+});
+
+Deno.test("AcmeKeeper: what the authority gives and cannot be used takes no good one's place", async () => {
+  await using one = await keeping();
+  const { keeper, authority, state, shown } = one;
+  await keeper.tend();
+  const good = (await shown()).serialNumber;
+  const other = await madeAuthority();
+  const cases: [() => Promise<string> | string, RegExp][] = [
+    [async () => (await other.leaf(["one.example", "two.example"])).cert, /it is another's/],
+    [() => "-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n", /cannot be read/],
+    [() => authority.ca, /it is another's/],
+  ];
+  for (const [cert, expected] of cases) {
+    authority.faults.cert = cert;
+    state.lines.length = 0;
+    state.atMs += 65 * DAY_MS;
+    await keeper.tend();
+    await keeper.tend();
+    assert.equal(state.lines.length, 1, state.lines.join("\n"));
+    assert.match(state.lines[0]!, expected);
+    assert.equal((await shown()).serialNumber, good);
+  }
+});
+
+Deno.test("AcmeKeeper: an authority that asks to be left alone for ever is asked again after a week", async () => {
+  await using one = await keeping();
+  const { keeper, authority, state } = one;
+  authority.faults.answer = () => new Response(null, { status: 503, headers: { "retry-after": "99999999999" } });
+  await keeper.tend();
+  authority.faults.answer = null;
+  state.atMs += 7 * DAY_MS;
+  await keeper.tend();
+  assert.equal(authority.issued.length, 1);
+});
+
+Deno.test("AcmeKeeper: files that were copied open to others are closed and used; what cannot be used is kept aside", async () => {
+  await using one = await keeping();
+  const { keeper, shown, files, state } = one;
+  await keeper.tend();
+  const account = `${files}/${[...Deno.readDirSync(files)].find(({ name }) => name.startsWith("account-"))!.name}`;
+  assert.equal((await Deno.stat(account)).mode! & 0o777, 0o600);
+  await Deno.chmod(account, 0o644);
+  state.atMs += 65 * DAY_MS;
+  await keeper.tend();
+  assert.equal((await Deno.stat(account)).mode! & 0o777, 0o600);
+  const good = (await shown()).serialNumber;
+  const names = [...Deno.readDirSync(files)].map(({ name }) => name).filter((name) => name.startsWith("one.example"));
+  const key = `${files}/${names.find((name) => name.endsWith(".key"))}`;
+  await Deno.chmod(key, 0o644);
+  assert.equal((await shown()).serialNumber, good);
+  assert.equal((await Deno.stat(key)).mode! & 0o777, 0o600);
+  const text = await Deno.readTextFile(key);
+  await Deno.writeTextFile(key, "damaged");
+  const standIn = await shown();
+  assert.equal(standIn.issuer, standIn.subject);
+  assert.equal(await Deno.readTextFile(`${key}.unusable`), "damaged");
+  const cert = key.replace(/key$/, "pem");
+  await Deno.rename(`${cert}.unusable`, cert);
+  await Deno.writeTextFile(key, text);
+  assert.equal((await shown()).serialNumber, good);
+});
+
+Deno.test("AcmeKeeper: why an authority cannot be reached is said", async () => {
+  await using one = await keeping();
+  const { keeper, authority, state } = one;
+  await authority[Symbol.asyncDispose]();
+  await keeper.tend();
+  assert.match(state.lines[0]!, /cannot be asked at https:.*refused/i);
+});
