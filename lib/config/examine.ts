@@ -24,7 +24,7 @@ export async function examine({ file, tree }: TreeOfFile, deps: LoadDependencies
     reading: deps,
     cwd: deps.cwd,
     mayLoadAddons: deps.mayLoadAddons ?? true,
-    refusedCheck: deps.refusedCheck ?? (() => null),
+    types: deps.types,
   });
   const found = problems.list();
   if (found.length > 0 || !result.success) return { ok: false, file, problems: found };

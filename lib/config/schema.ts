@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { UpstreamTypes } from "../upstream_type/registry.ts";
 import { Interpolated } from "./interpolate.ts";
 import { listenKeys } from "./listen_sections.ts";
 import { listenerKeys } from "./listener_sections.ts";
@@ -27,14 +28,9 @@ import { processSections } from "./process_sections.ts";
 /** Names that the rooms of the gateway register and the configuration may use. */
 export interface RegisteredNames {
   /** Upstream types, key `type` of a pool. */
-  readonly types: readonly string[];
+  readonly types: UpstreamTypes;
   /** Balancing strategies, key `strategy` of a pool. */
   readonly strategies: readonly string[];
-  /**
-   * Why health checks must not ask upstreams of a type for a target (path and query), as the end of a sentence; `null` where they
-   * may. Left out, they may ask for anything.
-   */
-  readonly refusedCheck?: (type: string, target: string) => string | null;
 }
 
 const SECOND = 1000;
@@ -212,7 +208,9 @@ function upstreamList<S extends z.ZodType>(item: S) {
 
 function poolSection(names: RegisteredNames) {
   return section({
-    type: choice(names.types).describe("What the upstreams carry: decides the defaults of nearly everything else."),
+    type: choice(names.types.names).describe(
+      "What the upstreams carry: decides the defaults of nearly everything else.",
+    ),
     strategy: choice(names.strategies).prefault("weighted-ewma").describe("How an upstream is chosen for a request."),
     upstreams: upstreamList(upstreamSection).min(1, { error: "a list of at least one upstream" }).describe(
       "Where requests go; a URL alone is short for `{ url: … }`.",

@@ -50,7 +50,7 @@ export interface ValidateOptions {
   /** Directory that relative paths start from, absolute. */
   readonly cwd: string;
   readonly mayLoadAddons: boolean;
-  readonly refusedCheck: ValidationContext["refusedCheck"];
+  readonly types: ValidationContext["types"];
 }
 
 /**
@@ -61,8 +61,8 @@ export async function validate(schema: DraftSchema, options: ValidateOptions): P
   const { problems, reading } = options;
   const salvaged = salvage(schema, problems.tree.root);
   if (salvaged === null) return { authorities: new Map(), certificates: new Map() };
-  const { cwd, mayLoadAddons, refusedCheck } = options;
-  const context = { values: salvaged.values, original: salvaged.original, problems, cwd, mayLoadAddons, refusedCheck };
+  const { cwd, mayLoadAddons, types } = options;
+  const context = { values: salvaged.values, original: salvaged.original, problems, cwd, mayLoadAddons, types };
   validateAdmin(context);
   validateCache(context);
   validateLimits(context);

@@ -1,17 +1,16 @@
 import type { ValidationContext } from "./validation_context.ts";
 
-/** The type whose upstreams list what has changed. */
-const TYPE = "tmdb-api";
-
 /** A change feed is of use where upstreams have one, and where the gateway may ask with a key of its own. */
-export function validateChangeFeeds({ values, problems, original }: ValidationContext): void {
+export function validateChangeFeeds({ values, problems, original, types }: ValidationContext): void {
   for (const [name, pool] of Object.entries(values.pools)) {
     const at = original(["pools", name, "change_feed"]);
     if (pool.change_feed?.enabled !== true || problems.has(at)) continue;
-    if (pool.type !== undefined && pool.type !== TYPE) {
+    if (types.traits(pool.type)?.changes === null) {
       problems.add(
         at,
-        `found change_feed expected none on a pool of type ${pool.type}: only ${TYPE} lists its changes`,
+        `found change_feed expected none on a pool of type ${pool.type}: only ${
+          types.namesWith(({ changes }) => changes !== null)
+        } lists its changes`,
         {
           atKey: true,
         },

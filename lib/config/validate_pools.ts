@@ -1,4 +1,4 @@
-import { cleanApiKey, isApiKey, isUserToken } from "./api_key.ts";
+import { cleanApiKey } from "./api_key.ts";
 import { formatDurationMs } from "./units.ts";
 import { reachedBy } from "./build_connection.ts";
 import type { Path } from "./located.ts";
@@ -8,19 +8,12 @@ import type { ValidationContext } from "./validation_context.ts";
 
 type DraftPool = DraftValues["pools"][string];
 
-const USER_TOKEN = "this token may do more than read: with it every client acts as the user whom it belongs to; " +
-  "take the application's read access token";
-
-/** Whether upstreams of this type take API keys. */
-function takesApiKeys(type: string | undefined): boolean {
-  return type === undefined || type.startsWith("tmdb-");
-}
-
 function validateApiKeys(pool: DraftPool, path: Path, context: ValidationContext): void {
-  const { problems, original } = context;
+  const { problems, original, types } = context;
   const keys = pool.api_keys.map(cleanApiKey);
   if (keys.every((key) => key === "")) return;
-  if (!takesApiKeys(pool.type)) {
+  const form = types.traits(pool.type)?.keyForm ?? null;
+  if (form === null && pool.type !== undefined) {
     problems.add(
       [...path, "api_keys"],
       `found api_keys expected none on a pool of type ${problems.found([...path, "type"])}`,
@@ -33,10 +26,9 @@ function validateApiKeys(pool: DraftPool, path: Path, context: ValidationContext
   for (const [index, key] of keys.entries()) {
     const at = original([...path, "api_keys", index]);
     if (key === "") continue;
-    if (!isApiKey(key)) {
-      problems.expect(at, "a TMDB API key (32 hex digits) or a read access token (three parts with dots)");
-    } else if (keys.indexOf(key) < index) problems.warn(at, "this key is in the list already");
-    else if (isUserToken(key)) problems.warn(at, USER_TOKEN);
+    const warning = keys.indexOf(key) < index ? "this key is in the list already" : form?.warning(key) ?? null;
+    if (form?.isKey(key) === false) problems.expect(at, form.expected);
+    else if (warning !== null) problems.warn(at, warning);
   }
   if (pool.key_mode === "pass") problems.warn([...path, "key_mode"], "api_keys are not used with `key_mode: pass`");
 }
@@ -84,9 +76,9 @@ function validateParts(
   }
 }
 
-function validateHealth(pool: DraftPool, path: Path, { problems, refusedCheck }: ValidationContext): void {
+function validateHealth(pool: DraftPool, path: Path, { problems, types }: ValidationContext): void {
   const { interval, timeout, path: target } = pool.health;
-  const refused = target === undefined || pool.type === undefined ? null : refusedCheck(pool.type, target);
+  const refused = target === undefined ? null : types.traits(pool.type)?.refusedCheck(target) ?? null;
   if (refused !== null) {
     problems.expect([...path, "health", "path"], `a path that can be asked for again and again: ${refused}`);
   }
@@ -103,11 +95,14 @@ function intervalText(path: Path, problems: ValidationContext["problems"]): stri
   return problems.given(at).length === at.length ? problems.found(at) : `${formatDurationMs(30_000)}, the default`;
 }
 
-/** Only the general type has connections that go on as another protocol. */
-function validateUpgrade({ type, upgrade = [] }: DraftPool, path: Path, { problems }: ValidationContext): void {
+/** Not every type has connections that go on as another protocol. */
+function validateUpgrade({ type, upgrade = [] }: DraftPool, path: Path, { problems, types }: ValidationContext): void {
   const at = [...path, "upgrade"];
-  if (upgrade.length === 0 || type === undefined || type === "custom" || problems.has(at)) return;
-  problems.add(at, `found upgrade expected none on a pool of type ${type}: only custom has upgrades`, { atKey: true });
+  if (upgrade.length === 0 || types.traits(type)?.upgrades.length !== 0 || problems.has(at)) return;
+  const others = types.namesWith(({ upgrades }) => upgrades.length > 0);
+  problems.add(at, `found upgrade expected none on a pool of type ${type}: only ${others} has upgrades`, {
+    atKey: true,
+  });
 }
 
 /** A pool that no listener names does nothing. */

@@ -2,10 +2,6 @@ import type { Path } from "./located.ts";
 import type { DraftValues } from "./schema.ts";
 import type { ValidationContext } from "./validation_context.ts";
 
-/** The type whose documents hold addresses of images, and the type that serves those. */
-const DOCUMENTS = "tmdb-api";
-const IMAGES = "tmdb-image";
-
 type DraftListener = DraftValues["listeners"][number];
 
 /** The type of a listener's pool; `undefined` where a mistake of its own hides it. */
@@ -17,18 +13,19 @@ function typeOf(listener: DraftListener, { values }: ValidationContext): string 
 
 /** A `rewrite_image_base` that somebody wrote must be able to do something. */
 function validateImageBase(listener: DraftListener, path: Path, context: ValidationContext): void {
-  const { problems, values } = context;
+  const { problems, values, types } = context;
   const at = [...path, "rewrite_image_base"];
   const type = typeOf(listener, context);
   const isGiven = problems.given(at).length === at.length && !problems.has(at);
   if (!isGiven || type === undefined || listener.rewrite_image_base === false) return;
-  if (type !== DOCUMENTS) {
+  const linked = types.traits(type)?.links?.type;
+  if (linked === undefined) {
     problems.add(at, `found rewrite_image_base expected none on a pool of type ${type}`, { atKey: true });
     return;
   }
-  const types = values.listeners.map((other) => typeOf(other, context));
-  if (listener.rewrite_image_base !== true || types.includes(IMAGES) || types.includes(undefined)) return;
-  problems.expect(at, `false, the URL of images, or a listener with a pool of type ${IMAGES}`);
+  const served = values.listeners.map((other) => typeOf(other, context));
+  if (listener.rewrite_image_base !== true || served.includes(linked) || served.includes(undefined)) return;
+  problems.expect(at, `false, the URL of images, or a listener with a pool of type ${linked}`);
 }
 
 /** Whether a glob can match a path that a listener passes on as it stands. */

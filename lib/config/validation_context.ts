@@ -1,3 +1,4 @@
+import type { UpstreamTypes } from "../upstream_type/registry.ts";
 import type { Path } from "./located.ts";
 import type { Problems } from "./problems.ts";
 import type { DraftValues } from "./schema.ts";
@@ -10,8 +11,8 @@ export interface ValidationContext {
   readonly problems: Problems;
   /** Directory that relative paths start from, absolute. */
   readonly cwd: string;
-  /** See `RegisteredNames.refusedCheck`. */
-  readonly refusedCheck: (type: string, target: string) => string | null;
+  /** Tells what pools of a type may have. */
+  readonly types: UpstreamTypes;
   /** Whether the process may load native code. */
   readonly mayLoadAddons: boolean;
 }

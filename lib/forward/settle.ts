@@ -29,7 +29,7 @@ export function settle(exchange: Exchange, last: Attempt | null): UpstreamAnswer
     });
   }
   if (last.kind === "failure") throw gatewayError(last.failure);
-  if (last.answer.judgement === "limited" && exchange.tenant.type.isReadable?.(last.answer.response) === false) {
+  if (last.answer.judgement === "limited" && !exchange.tenant.type.isReadable(last.answer.response)) {
     throw limited(last.answer);
   }
   const { judgement } = last.answer;
@@ -52,7 +52,7 @@ export function settle(exchange: Exchange, last: Attempt | null): UpstreamAnswer
       hint: "The upstreams that take them are out; see /status on the admin address",
     });
   }
-  return exchange.tenant.type.mendsRetryAfter === true ? withRetryAfter(last.answer) : last.answer;
+  return exchange.tenant.type.mendsRetryAfter ? withRetryAfter(last.answer) : last.answer;
 }
 
 /** A 429 with the whole seconds that this gateway itself would wait: many clients read nothing else, and some wait not at all. */

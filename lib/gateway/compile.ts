@@ -10,7 +10,7 @@ import {
   newPoolCounts,
   type WorkerCounts,
 } from "../metrics/gateway_metrics.ts";
-import { createUpstreamType } from "../upstream_type/registry.ts";
+import type { UpstreamTypes } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { tokenFields } from "./access.ts";
 import { compilePool, type PoolDeps } from "./compile_pool.ts";
@@ -19,6 +19,7 @@ import { compileListens } from "./compile_tls.ts";
 
 /** What compiling takes from outside. */
 export interface CompileDeps extends Pick<PoolDeps, "transportOf" | "limits" | "onBreaker"> {
+  readonly types: UpstreamTypes;
   readonly clock: Clock;
   /** Counters live through reloads: those of a name that is known are used on. */
   readonly counts: WorkerCounts;
@@ -34,7 +35,7 @@ export function addressKey(address: ListenAddress): string {
 export function compileSnapshot(config: Config, generation: number, deps: CompileDeps): Snapshot {
   const runtimes = new Map<string, { runtime: PoolRuntime; type: UpstreamType }>();
   for (const pool of config.pools) {
-    const type = createUpstreamType(pool.type, {
+    const type = deps.types.create(pool.type, {
       apiKeys: pool.apiKeys,
       keyMode: pool.keyMode,
       contentTypes: pool.contentTypes,

@@ -38,7 +38,7 @@ export function compileDeriver(
   { images: { derive } }: ListenerConfig,
   { type, counts }: ImageParts,
 ): ImageDeriver | null {
-  if (derive === null || type.sizes === undefined) return null;
+  if (derive === null || type.sizes === null) return null;
   return new ImageDeriver({
     sizes: type.sizes,
     quality: derive.quality,

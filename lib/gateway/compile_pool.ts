@@ -63,12 +63,11 @@ export function compilePool(config: PoolConfig, type: UpstreamType, deps: PoolDe
     room: deps.limits.room(config),
     keyRoom: deps.limits.keyRoom(config, "anybody"),
     userKeyRoom: deps.limits.keyRoom(config, "users"),
-    credentials: () => type.credentials?.() ?? [],
+    credentials: () => type.credentials(),
     counts: deps.poolCountsOf(config.name),
-    // A general pool that says nothing of its content carries whatever its upstreams send.
-    inspectsContent: config.type !== "custom" || config.contentTypes !== null,
+    inspectsContent: type.inspectsContent,
     preserveHost: config.preserveHost,
-    upgrades: new Set(config.upgrade ?? defaultUpgrades(config)),
+    upgrades: new Set(config.upgrade ?? defaultUpgrades(config, type)),
     tunnelIdleMs: config.tunnels.idleMs,
     maxTunnels: config.tunnels.max,
     tunnels: deps.limits.tunnels(config),
@@ -135,7 +134,7 @@ function endpointOf(pool: string, upstream: UpstreamConfig, deps: PoolDeps): End
   };
 }
 
-/** HTTP/2 knows no `Upgrade` (RFC 9113 §8.6): a pool with such an upstream carries WebSocket only where its operator says so. */
-function defaultUpgrades({ type, upstreams }: PoolConfig): readonly string[] {
-  return type === "custom" && !upstreams.some(({ http2 }) => http2) ? ["websocket"] : [];
+/** HTTP/2 knows no `Upgrade` (RFC 9113 §8.6): a pool with such an upstream has upgrades only where its operator says so. */
+function defaultUpgrades({ upstreams }: PoolConfig, type: UpstreamType): readonly string[] {
+  return upstreams.some(({ http2 }) => http2) ? [] : type.upgrades;
 }

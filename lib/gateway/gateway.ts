@@ -16,6 +16,7 @@ import type { OutcomeBatch } from "../pool/outcome.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Transport } from "../upstream_client/transport.ts";
+import { type UpstreamTypes, upstreamTypes } from "../upstream_type/registry.ts";
 import { compileSnapshot } from "./compile.ts";
 import { createTransport, transportSignature } from "./compile_pool.ts";
 import { logKeyEvent } from "./key_event.ts";
@@ -45,6 +46,8 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly config: Config;
+  /** @default those of the product */
+  readonly types?: UpstreamTypes;
   /** What limits are counted in, shared by all workers; its own where this worker is alone. */
   readonly sharedLimits?: SharedLimits;
   /**
@@ -142,6 +145,7 @@ export class Gateway {
     };
     const limits = this.#limits.next();
     const snapshot = compileSnapshot(config, generation, {
+      types: this.#options.types ?? upstreamTypes,
       limits,
       clock: this.#options.clock,
       counts: this.#counts,

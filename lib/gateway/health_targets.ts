@@ -6,7 +6,7 @@ import { OUTLIER_DEFAULTS } from "../health/outlier_detector.ts";
 import { WEIGHT_DEFAULTS } from "../health/weights.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Transport } from "../upstream_client/transport.ts";
-import { createUpstreamType } from "../upstream_type/registry.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import type {
   AnswerSource,
   DefaultCheck,
@@ -29,7 +29,7 @@ export interface HealthTargetDeps {
 /** What the health worker is to look after: every pool, its upstreams and how each is checked. */
 export function monitoredPools(config: Config, deps: HealthTargetDeps): MonitoredPool[] {
   return config.pools.map((pool) => {
-    const type = createUpstreamType(pool.type, {
+    const type = upstreamTypes.create(pool.type, {
       apiKeys: pool.apiKeys,
       keyMode: pool.keyMode,
       contentTypes: pool.contentTypes,

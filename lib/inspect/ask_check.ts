@@ -9,7 +9,7 @@ import {
 } from "../health/check.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { parseHttpDate } from "../http/http_date.ts";
-import { createUpstreamType } from "../upstream_type/registry.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import { createTransport } from "../gateway/compile_pool.ts";
 import { monitoredPools } from "../gateway/health_targets.ts";
@@ -56,7 +56,7 @@ export async function askCheck(order: CheckOrder): Promise<CheckAnswer | null> {
 
 /** The type of a pool, for what it says of paths and bodies. */
 export function typeOfPool({ type, keyMode, contentTypes }: PoolConfig, clock: Clock): UpstreamType {
-  return createUpstreamType(type, { apiKeys: [], keyMode, contentTypes, now: () => clock.now() });
+  return upstreamTypes.create(type, { apiKeys: [], keyMode, contentTypes, now: () => clock.now() });
 }
 
 /**

@@ -89,7 +89,7 @@ export function keyFinding(place: number, answer: CheckAnswer | null, type: Upst
     return { check, state: "skip", text: "no upstream answered: nothing is known of it", remedy: null };
   }
   if (status >= 200 && status < 300) return { check, state: "ok", text: "valid", remedy: null };
-  const said = type.refusedBecause?.(answer.text) ?? null;
+  const said = type.refusedBecause(answer.text);
   if (status === 429) {
     const remedy =
       "requests with it are over its limit: wait, give another key, or hold requests back with `rate_limit`";

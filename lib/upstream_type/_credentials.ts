@@ -60,7 +60,8 @@ export function isReadToken(token: string): boolean {
     scopes[0] === "api_read";
 }
 
-function readClaims(token: string): Record<string, unknown> | null {
+/** The claims of a JSON web token, which is not verified; `null` where a text is none. */
+export function readClaims(token: string): Record<string, unknown> | null {
   if (token.length > MAX_TOKEN_LENGTH) return null;
   const match = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(token);
   if (match === null) return null;

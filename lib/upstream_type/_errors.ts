@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { ErrorCode, GatewayError } from "../errors.ts";
-import type { ErrorBody } from "./upstream_type.ts";
+import type { ErrorBody } from "./error_body.ts";
 
 /** TMDB's own code for each error: clients decide by it, some of them without a look at the status. */
 const TMDB_CODES: Readonly<Record<ErrorCode, number>> = {
@@ -40,19 +40,6 @@ export function tmdbError(error: GatewayError, requestId: string): ErrorBody {
     request_id: requestId,
   };
   return { status: error.status, contentType: "application/json;charset=utf-8", body: JSON.stringify(body) };
-}
-
-/** An error as problem details (RFC 9457). */
-export function problemDetails(error: GatewayError, requestId: string): ErrorBody {
-  const body = {
-    type: `urn:usher:error:${error.code}`,
-    title: error.message,
-    status: error.status,
-    detail: error.hint,
-    code: error.code,
-    request_id: requestId,
-  };
-  return { status: error.status, contentType: "application/problem+json", body: JSON.stringify(body) };
 }
 
 function sentences(error: GatewayError): string {

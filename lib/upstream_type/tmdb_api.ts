@@ -1,21 +1,27 @@
-import { type Fields, fieldValue } from "../http/fields.ts";
+import type { GatewayError } from "../errors.ts";
+import { fieldValue } from "../http/fields.ts";
 import { AppKeys } from "./_app_keys.ts";
 import { ContentRule, hasContent, isBlockPage, isJsonType, isPage, mediaTypeOf } from "./_content.ts";
 import { isTmdbFailure, tmdbError, tmdbRefusal } from "./_errors.ts";
 import { classifyTmdb, provesKey } from "./_tmdb_classes.ts";
+import { tmdbChanges } from "./_tmdb_changes.ts";
 import { tmdbLinks } from "./_tmdb_links.ts";
+import { MAX_KEPT_MS } from "./_tmdb_routes.ts";
 import { apiTags, tmdbDocuments, tmdbTarget, writtenTags } from "./_tmdb_targets.ts";
 import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
-import type {
-  AnswerSource,
-  DefaultCheck,
-  Held,
-  Judgement,
-  Outgoing,
-  RequestClass,
-  ResponseHead,
-  TypedRequest,
-  TypeOptions,
+import { tmdbKeyForm } from "./tmdb_key_form.ts";
+import type { ErrorBody } from "./error_body.ts";
+import {
+  type AnswerSource,
+  type CredentialState,
+  type DefaultCheck,
+  type Held,
+  type Judgement,
+  type Outgoing,
+  type RequestClass,
+  type ResponseHead,
+  type TypedRequest,
+  type TypeOptions,
   UpstreamType,
 } from "./upstream_type.ts";
 
@@ -27,6 +33,13 @@ const CONTENT = {
 
 /** What selects nothing here: the gateway fixes or removes these request fields where a response is shared. */
 const IGNORED_VARY = ["accept", "accept-encoding", "accept-language", "authorization", "cookie", "origin"];
+
+/** Why no check may ask for such paths: it would do it again and again, for nobody. */
+const REFUSED_CHECKS: Readonly<Record<string, string>> = {
+  "mutating-get": "this one changes something",
+  "user-state": "this one is about a user",
+  "user-query": "this one is about a user",
+};
 
 /** A response that is shared must not depend on fields that are not in its key; TMDB chooses the language by query. */
 const SHARED_CHANGES: readonly FieldChange[] = [
@@ -42,68 +55,72 @@ const SHARED_CHANGES: readonly FieldChange[] = [
  * application is public, and a cache a key would be cold for each. So a client with a wrong key gets what is stored, and TMDB's own
  * 401 for all else, which is never stored. Requests that name a user are never shared.
  */
-export class TmdbApi implements UpstreamType {
+export class TmdbApi extends UpstreamType {
   readonly name = "tmdb-api";
-  readonly cacheMode = "ttl";
-  readonly forwarded = "off";
-  readonly hostInKey = false;
-  readonly acceptEncoding = "gzip";
-  readonly wholeBodies = true;
-  readonly mendsRetryAfter = true;
-  readonly links = tmdbLinks;
-  readonly simpleTags = false;
-  readonly documents = tmdbDocuments;
-  readonly cors = "*";
-  readonly responseFields: Readonly<Fields> = [];
-  readonly dropFields = tmdbDropFields;
-  readonly ignoreVary: ReadonlySet<string> = new Set(IGNORED_VARY);
+  override readonly cacheMode = "ttl";
+  override readonly maxTtlMs = MAX_KEPT_MS;
+  override readonly cookies = "ignore";
+  override readonly forwarded = "off";
+  override readonly hostInKey = false;
+  override readonly acceptEncoding = "gzip";
+  override readonly wholeBodies = true;
+  override readonly inspectsContent = true;
+  override readonly mendsRetryAfter = true;
+  override readonly keyForm = tmdbKeyForm;
+  override readonly changes = tmdbChanges;
+  override readonly documents = tmdbDocuments;
+  override readonly links = tmdbLinks;
+  override readonly cors = "*";
+  override readonly dropFields = tmdbDropFields;
+  override readonly ignoreVary: ReadonlySet<string> = new Set(IGNORED_VARY);
   /** Asked as any request, through {@linkcode outgoing} and {@linkcode judge}: a refused or limited key is no fault of the host. */
-  readonly check: DefaultCheck = {
+  override readonly check: DefaultCheck = {
     method: "GET",
     target: "/3/configuration",
     fields: [],
     status: [[200, 299], [401, 401], [429, 429]],
   };
-  readonly error: UpstreamType["error"] = tmdbError;
   readonly #keys: AppKeys;
   readonly #content: ContentRule;
 
   constructor(options: TypeOptions) {
+    super();
     this.#keys = new AppKeys(options);
     this.#content = new ContentRule(options.contentTypes ?? CONTENT, CONTENT.allow);
   }
 
-  /** How the keys stand, by their place in the configuration. */
-  credentials(): AppKeys["states"] {
+  override credentials(): readonly CredentialState[] {
     return this.#keys.states;
   }
 
-  classify(request: TypedRequest): RequestClass {
+  override classify(request: TypedRequest): RequestClass {
     return classifyTmdb(request);
   }
 
-  keyTarget(request: TypedRequest): string {
+  override keyTarget(request: TypedRequest): string {
     return tmdbTarget(request);
   }
 
-  tags(request: TypedRequest): readonly string[] {
+  override tags(request: TypedRequest): readonly string[] {
     return apiTags(request);
   }
 
   /** Lists that users write are shared, and titles that they rate: both are known by the ids in the path. */
-  written(request: TypedRequest): readonly string[] {
+  override written(request: TypedRequest): readonly string[] {
     return writtenTags(request);
   }
 
-  upstreamPath(path: string): string {
-    return path;
+  override refusedCheck(target: string): string | null {
+    const [path = "", query = ""] = target.split(/\?(.*)/s, 2);
+    const reason = classifyTmdb({ method: "GET", path, query, header: () => null }).private;
+    return REFUSED_CHECKS[reason ?? ""] ?? null;
   }
 
-  readsBody(request: TypedRequest): boolean {
+  override readsBody(request: TypedRequest): boolean {
     return this.#keys.mayComeInBody(request);
   }
 
-  outgoing(request: TypedRequest): Outgoing | Held {
+  override outgoing(request: TypedRequest): Outgoing | Held {
     const shared = classifyTmdb(request).private === null;
     const use = { shared, provesKey: shared && provesKey(request.path) };
     const keyed = this.#keys.put(request, use);
@@ -113,7 +130,7 @@ export class TmdbApi implements UpstreamType {
     return { query, set: change === null ? changes : [...changes, change], credential, secret };
   }
 
-  judge({ status, fields }: ResponseHead, credential: number | null, from?: AnswerSource): Judgement {
+  override judge({ status, fields }: ResponseHead, credential: number | null, from?: AnswerSource): Judgement {
     const mediaType = mediaTypeOf(fieldValue(fields, "content-type"));
     if (status === 429) return this.#limited(fieldValue(fields, "retry-after"), credential);
     if (hasContent(status, fieldValue(fields, "content-length")) && this.#isWrong(status, mediaType)) {
@@ -126,19 +143,23 @@ export class TmdbApi implements UpstreamType {
     return "ok";
   }
 
-  verifies(mediaType: string): boolean {
+  override verifies(mediaType: string): boolean {
     return this.#content.verifies(mediaType);
   }
 
-  saysFailure(document: Uint8Array): boolean {
+  override saysFailure(document: Uint8Array): boolean {
     return isTmdbFailure(document);
   }
 
-  refusedBecause(bodyText: string): string | null {
+  override refusedBecause(bodyText: string): string | null {
     return tmdbRefusal(bodyText);
   }
 
-  isReadable({ fields }: ResponseHead): boolean {
+  override error(error: GatewayError, requestId: string): ErrorBody {
+    return tmdbError(error, requestId);
+  }
+
+  override isReadable({ fields }: ResponseHead): boolean {
     return isJsonType(mediaTypeOf(fieldValue(fields, "content-type")));
   }
 

@@ -6,17 +6,17 @@ import { ContentRule, hasContent, isBlockPage, mediaTypeOf } from "./_content.ts
 import { tmdbError } from "./_errors.ts";
 import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
 import { imageTags, tmdbSize } from "./_tmdb_image_paths.ts";
-import { IMAGE_TTL } from "./_tmdb_routes.ts";
+import { IMAGE_TTL, MAX_KEPT_MS } from "./_tmdb_routes.ts";
 import type { SizedPictures } from "./sized_pictures.ts";
-import type {
-  DefaultCheck,
-  ErrorBody,
-  Judgement,
-  Outgoing,
-  RequestClass,
-  ResponseHead,
-  TypedRequest,
-  TypeOptions,
+import type { ErrorBody } from "./error_body.ts";
+import {
+  type DefaultCheck,
+  type Judgement,
+  type Outgoing,
+  type RequestClass,
+  type ResponseHead,
+  type TypedRequest,
+  type TypeOptions,
   UpstreamType,
 } from "./upstream_type.ts";
 
@@ -62,63 +62,68 @@ const UNSHARED: RequestClass = Object.freeze({
 });
 
 /** TMDB's image host: any size token, any extension. The extension chooses the format and is part of the identity. */
-export class TmdbImage implements UpstreamType {
+export class TmdbImage extends UpstreamType {
   readonly name = "tmdb-image";
-  readonly cacheMode = "ttl";
-  readonly forwarded = "off";
-  readonly hostInKey = false;
-  readonly acceptEncoding = "identity";
-  readonly wholeBodies = true;
-  readonly mendsRetryAfter = true;
-  readonly simpleTags = true;
-  readonly cors = "*";
-  readonly responseFields: Readonly<Fields>;
-  readonly dropFields: ReadonlySet<string> = new Set([...tmdbDropFields, ...SAFE.map(([name]) => name)]);
-  readonly ignoreVary: ReadonlySet<string> = new Set([
+  override readonly cacheMode = "ttl";
+  override readonly maxTtlMs = MAX_KEPT_MS;
+  override readonly cookies = "ignore";
+  override readonly forwarded = "off";
+  override readonly hostInKey = false;
+  override readonly acceptEncoding = "identity";
+  override readonly wholeBodies = true;
+  override readonly inspectsContent = true;
+  override readonly negotiatesImages = true;
+  override readonly mendsRetryAfter = true;
+  override readonly simpleTags = true;
+  override readonly cors = "*";
+  override readonly responseFields: Readonly<Fields>;
+  override readonly dropFields: ReadonlySet<string> = new Set([...tmdbDropFields, ...SAFE.map(([name]) => name)]);
+  override readonly ignoreVary: ReadonlySet<string> = new Set([
     ...["accept", "accept-encoding", "accept-language", "authorization", "cookie", "origin"],
   ]);
   /** A poster that has been there for years. Should it go, the 404 still shows that the host is well. */
-  readonly check: DefaultCheck = {
+  override readonly check: DefaultCheck = {
     method: "HEAD",
     target: "/t/p/w92/pB8BM7pdSp6B6Ih7QZ4DrQ3PmJK.jpg",
     fields: [],
     status: [[200, 299], [404, 404], [429, 429]],
   };
-  readonly sizes: SizedPictures = (path) => tmdbSize(collapseSlashes(path));
+  override readonly sizes: SizedPictures = (path) => tmdbSize(collapseSlashes(path));
   readonly #content: ContentRule;
   readonly #negotiates: boolean;
 
   constructor(options: TypeOptions) {
+    super();
     this.#negotiates = options.imageAccept === "negotiate";
     this.responseFields = [...SAFE, ...(this.#negotiates ? VARY : [])];
     this.#content = new ContentRule(options.contentTypes ?? CONTENT, VERIFIED);
   }
 
-  classify(request: TypedRequest): RequestClass {
+  override classify(request: TypedRequest): RequestClass {
     if (request.method !== "GET" && request.method !== "HEAD") return UNSHARED;
     return IMAGE_NAME.test(request.path) ? IMAGE : OTHER;
   }
 
-  keyTarget(request: TypedRequest): string {
+  override keyTarget(request: TypedRequest): string {
     const path = canonicalPath(collapseSlashes(request.path));
     const query = canonicalQuery(request.query);
     const target = query === "" ? path : `${path}?${query}`;
     return this.#classOf(request) === "webp" ? target + WEBP_KEY : target;
   }
 
-  tags(request: TypedRequest): readonly string[] {
+  override tags(request: TypedRequest): readonly string[] {
     return imageTags(collapseSlashes(request.path));
   }
 
-  upstreamPath(path: string): string {
+  override upstreamPath(path: string): string {
     return collapseSlashes(path);
   }
 
-  outgoing(request: TypedRequest): Outgoing {
+  override outgoing(request: TypedRequest): Outgoing {
     return { query: withoutApiKey(request.query), set: CHANGES[this.#classOf(request)], credential: null };
   }
 
-  judge({ status, fields }: ResponseHead): Judgement {
+  override judge({ status, fields }: ResponseHead): Judgement {
     // 428 is a limit too: the image host's edge was seen to answer bursts with it.
     if (status === 429 || status === 428) return "limited";
     const mediaType = mediaTypeOf(fieldValue(fields, "content-type"));
@@ -127,11 +132,11 @@ export class TmdbImage implements UpstreamType {
     return status >= 500 ? "failed" : "ok";
   }
 
-  verifies(mediaType: string): boolean {
+  override verifies(mediaType: string): boolean {
     return this.#content.verifies(mediaType);
   }
 
-  error(error: GatewayError, requestId: string): ErrorBody {
+  override error(error: GatewayError, requestId: string): ErrorBody {
     return tmdbError(error, requestId);
   }
 

@@ -1,6 +1,8 @@
 import type { GatewayError } from "../errors.ts";
 import type { Fields } from "../http/fields.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
+import type { ChangeSource } from "./change_source.ts";
+import { type ErrorBody, problemDetails } from "./error_body.ts";
 import type { PartedDocuments } from "./parted_documents.ts";
 import type { SizedPictures } from "./sized_pictures.ts";
 
@@ -101,13 +103,6 @@ export type Judgement =
   /** The same, but it is what the client's `Accept` names: the host has done as it was told. */
   | "unsuitable";
 
-/** An error response in the shape that clients of the type understand. */
-export interface ErrorBody {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-}
-
 /** A health check of the type, where the configuration does not give its own. */
 export interface DefaultCheck {
   readonly method: string;
@@ -165,6 +160,15 @@ export interface KeyEvent {
   readonly untilMs: number;
 }
 
+/** The form of the API keys that pools of a type may have. */
+export interface KeyForm {
+  /** Says what a key is, for the end of a sentence. */
+  readonly expected: string;
+  isKey(text: string): boolean;
+  /** Why a key should not be used, though it is one; `null` where nothing speaks against it. */
+  warning(key: string): string | null;
+}
+
 /** Addresses in a type's documents of what upstreams of another type serve. */
 export interface DocumentLinks {
   /** The other type's name. */
@@ -178,86 +182,157 @@ export interface DocumentLinks {
   places(request: TypedRequest): readonly (readonly string[])[] | null;
 }
 
-/** All that is special about one type of upstream. The rest of the gateway knows types only through this. */
-export interface UpstreamType {
-  readonly name: string;
+const SHARED: RequestClass = Object.freeze({ name: "any", private: null, sharedAuthorization: false, ttl: null });
+const UNSHARED: RequestClass = Object.freeze({ ...SHARED, private: "method" });
+
+/**
+ * All that is special about one type of upstream; the rest of the gateway asks only this. Each default is that of an HTTP service
+ * of which nothing is known, so a type states what differs.
+ */
+export abstract class UpstreamType {
+  abstract readonly name: string;
   /** Cache mode where the listener does not choose. */
-  readonly cacheMode: "rfc9111" | "ttl";
+  readonly cacheMode: "rfc9111" | "ttl" = "rfc9111";
+  /** Longest freshness lifetime that the terms of the service allow, in milliseconds, whatever is configured; `null` for no limit. */
+  readonly maxTtlMs: number | null = null;
+  /** What `Cookie` does to a request where the listener does not choose: a response may depend on it without saying so in `Vary`. */
+  readonly cookies: "bypass" | "ignore" = "bypass";
   /** Forwarding fields where the pool does not choose. */
-  readonly forwarded: "x-forwarded" | "off";
+  readonly forwarded: "x-forwarded" | "off" = "x-forwarded";
   /** Whether the client's authority is part of the cache key: it must be wherever an upstream is told of it. */
-  readonly hostInKey: boolean;
+  readonly hostInKey: boolean = true;
+  /** Protocols that a connection may go on as where the pool does not choose; where there are none, a pool cannot choose any. */
+  readonly upgrades: readonly string[] = [];
   /**
    * What to ask an upstream for when the response may be stored: a fixed `Accept-Encoding`, or `null` to pass the client's.
    * Where it is not `null` and the response comes encoded, the gateway decodes it before it is stored.
    */
-  readonly acceptEncoding: "gzip" | "identity" | null;
+  readonly acceptEncoding: "gzip" | "identity" | null = null;
   /**
    * Whether responses are documents, read whole (up to a bound) before they are passed on, so that one that breaks off can be
-   * fetched from another upstream; streams of unknown length must not wait, so a general type says no.
+   * fetched from another upstream; streams of unknown length must not wait.
    */
-  readonly wholeBodies: boolean;
+  readonly wholeBodies: boolean = false;
+  /** Whether content is looked into: codings that nobody told of, and what {@linkcode verifies} asks for. */
+  readonly inspectsContent: boolean = false;
   /**
    * Whether clients of the type take only strong entity tags of letters, digits, `_` and `-`: they get one in the place of another
    * that the origin gives, or of none.
    */
-  readonly simpleTags: boolean;
-  /** Which sizes its pictures have; absent where it carries none. */
-  readonly sizes?: SizedPictures;
+  readonly simpleTags: boolean = false;
   /** Whether pages of every site may read responses, or the upstream says which; where the listener does not choose. */
-  readonly cors: "*" | "pass";
+  readonly cors: "*" | "pass" = "pass";
   /** Fields that every response to a client gets, the gateway's own errors included. */
-  readonly responseFields: Readonly<Fields>;
-  /** Response fields that never leave the gateway, lower case (the origin's cookies on TMDB types). */
-  readonly dropFields: ReadonlySet<string>;
-  classify(request: TypedRequest): RequestClass;
+  readonly responseFields: Readonly<Fields> = [];
+  /** Response fields that never leave the gateway, lower case. */
+  readonly dropFields: ReadonlySet<string> = new Set();
+  /** Names of the `Vary` list that select nothing here, because the gateway itself decides those fields. */
+  readonly ignoreVary: ReadonlySet<string> = new Set();
+  /** Whether clients are told in whole seconds how long to wait after a 429, whatever the upstream says of it, or does not. */
+  readonly mendsRetryAfter: boolean = false;
+  /** Any answer but a server's error will do: most services have something, if only a 404, at their root. */
+  readonly check: DefaultCheck | null = { method: "HEAD", target: "/", fields: [], status: [[200, 499], [501, 501]] };
+  /** Form of the keys in a pool's `api_keys`; `null` where a pool has none. */
+  readonly keyForm: KeyForm | null = null;
+  /** How upstreams are asked what has changed there; `null` where they cannot be. */
+  readonly changes: ChangeSource | null = null;
+  /** How documents that are made of parts are cut; `null` where none is. */
+  readonly documents: PartedDocuments | null = null;
+  /** Addresses in documents that lead to upstreams of another type; `null` where there are none. */
+  readonly links: DocumentLinks | null = null;
+  /** Which sizes pictures have; `null` where the type carries none. */
+  readonly sizes: SizedPictures | null = null;
+  /** Whether a pool may choose which format of a picture upstreams are asked for (its `image_accept`). */
+  readonly negotiatesImages: boolean = false;
+
+  classify(request: TypedRequest): RequestClass {
+    return request.method === "GET" || request.method === "HEAD" ? SHARED : UNSHARED;
+  }
+
   /** The part of the cache key that the request target gives: canonical, collision-free, without credentials. */
-  keyTarget(request: TypedRequest): string;
+  keyTarget(request: TypedRequest): string {
+    return request.query === "" ? request.path : `${request.path}?${request.query}`;
+  }
+
   /** Purge tags of the response to a request, beside those that the origin gives it; a few short ones, made when it is stored. */
-  tags(request: TypedRequest): readonly string[];
+  tags(_request: TypedRequest): readonly string[] {
+    return [];
+  }
+
   /**
    * Purge tags of what a request has changed, where it was answered well, on every listener of the type; none for one that only asks. Left
    * out by types of which nothing is known but the target (RFC 9111 §4.4).
    */
   written?(request: TypedRequest): readonly string[];
-  /** Not there where no document of the type is made of parts. */
-  readonly documents?: PartedDocuments;
-  /** Not there where the type's documents have no addresses of another type's. */
-  readonly links?: DocumentLinks;
-  /** The path as an upstream gets it (double slashes of image paths are collapsed here). */
-  upstreamPath(path: string): string;
-  /** Whether what goes out depends on the request's body. Left out by types that look into none. */
-  readsBody?(request: TypedRequest): boolean;
+
+  /** Why health checks must not ask for a target (path and query) again and again; `null` where they may. */
+  refusedCheck(_target: string): string | null {
+    return null;
+  }
+
+  /** The path as an upstream gets it. */
+  upstreamPath(path: string): string {
+    return path;
+  }
+
+  /** Whether what goes out depends on the request's body. */
+  readsBody(_request: TypedRequest): boolean {
+    return false;
+  }
+
   /** Puts credentials in and takes out what the upstream must not see. Called once per try; again after it said to wait. */
-  outgoing(request: TypedRequest): Outgoing | Held;
+  outgoing(request: TypedRequest): Outgoing | Held {
+    return { query: request.query, set: [], credential: null };
+  }
+
   /**
    * Judges an answer and takes note of what it says about the credential. `from` is where it comes from; without it, no other
    * upstream has anything to say.
    */
-  judge(head: ResponseHead, credential: number | null, from?: AnswerSource): Judgement;
-  /** Whether clients are told in whole seconds how long to wait after a 429, whatever the upstream says of it, or does not. */
-  readonly mendsRetryAfter?: boolean;
+  judge({ status }: ResponseHead, _credential: number | null, _from?: AnswerSource): Judgement {
+    if (status === 429) return "limited";
+    return status >= 500 ? "failed" : "ok";
+  }
+
   /**
    * Whether clients of the type can read an answer that says that the upstream is over its limit; another one is replaced by the
-   * gateway's own. Left out by types whose clients read the status alone.
+   * gateway's own.
    */
-  isReadable?(head: ResponseHead): boolean;
+  isReadable(_head: ResponseHead): boolean {
+    return true;
+  }
+
   /**
    * Whether content of a media type (lower case, no parameters; empty for none) is held against that type: gzip that nobody told of is
    * decoded, and a 200 that is empty, blank or cut short is a failed try.
    */
-  verifies(mediaType: string): boolean;
-  /**
-   * Whether a document that came with a good status says that the request has failed: it is passed on and not stored. Left out by
-   * types whose status is to be relied on.
-   */
-  saysFailure?(document: Uint8Array): boolean;
-  /** Names of the `Vary` list that select nothing here, because the gateway itself decides those fields. */
-  readonly ignoreVary: ReadonlySet<string>;
+  verifies(_mediaType: string): boolean {
+    return false;
+  }
+
+  /** Whether a document that came with a good status says that the request has failed: it is passed on and not stored. */
+  saysFailure(_document: Uint8Array): boolean {
+    return false;
+  }
+
   /** Why a credential was refused, as the body of the refusal says it, in a few words of the type's own; `null` for no word. */
-  refusedBecause?(bodyText: string): string | null;
-  error(error: GatewayError, requestId: string): ErrorBody;
-  readonly check: DefaultCheck | null;
-  /** How the pool's credentials stand; left out by types that have none. */
-  readonly credentials?: () => readonly CredentialState[];
+  refusedBecause(_bodyText: string): string | null {
+    return null;
+  }
+
+  /** How the pool's credentials stand. */
+  credentials(): readonly CredentialState[] {
+    return [];
+  }
+
+  /** An error of the gateway in the shape that clients understand; problem details (RFC 9457) by default. */
+  error(error: GatewayError, requestId: string): ErrorBody {
+    return problemDetails(error, requestId);
+  }
 }
+
+/** What is true of every pool of a type, whatever its options: all that a configuration is checked by. */
+export type TypeTraits = Pick<
+  UpstreamType,
+  "name" | "upgrades" | "keyForm" | "changes" | "documents" | "links" | "sizes" | "negotiatesImages" | "refusedCheck"
+>;

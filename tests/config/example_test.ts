@@ -6,7 +6,7 @@ import { formatLocated } from "../../lib/config/located.ts";
 import { parseText } from "../../lib/config/parse.ts";
 import { buildTree, isMapping, type TreeValue } from "../../lib/config/tree.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { madeAuthority } from "../certificates/made.ts";
 import { CERTIFICATE } from "./_certificate.ts";
 import { pick, seededRandom } from "./_random.ts";
@@ -14,7 +14,7 @@ import { configOf, SOUND } from "./load_text.ts";
 
 const made = await (await madeAuthority()).leaf(["usher.example"]);
 
-const names = { types: upstreamTypeNames, strategies: balancerNames };
+const names = { types: upstreamTypes, strategies: balancerNames };
 const example = await Deno.readTextFile(new URL("../../config.example.yaml", import.meta.url));
 
 /** The example with every line that is switched off (`#key`, no space between) switched on. */

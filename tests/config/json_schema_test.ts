@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { type JsonSchema, jsonSchema, jsonSchemaText } from "../../lib/config/json_schema.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { UpstreamTypes, upstreamTypes } from "../../lib/upstream_type/registry.ts";
+import { UpstreamType } from "../../lib/upstream_type/upstream_type.ts";
 
-const names = { types: upstreamTypeNames, strategies: balancerNames };
+const names = { types: upstreamTypes, strategies: balancerNames };
 
 /** Every key of a schema, with its path. */
 function* keysOf(schema: JsonSchema, path = ""): Generator<[path: string, schema: JsonSchema]> {
@@ -115,7 +116,13 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
 });
 
 Deno.test("jsonSchema() takes the short forms and the registered names", () => {
-  const schema = jsonSchema({ types: ["x", "y"], strategies: ["z"] });
+  class X extends UpstreamType {
+    readonly name: string = "x";
+  }
+  class Y extends X {
+    override readonly name = "y";
+  }
+  const schema = jsonSchema({ types: new UpstreamTypes([X, Y]), strategies: ["z"] });
   const pools = schema.properties?.pools?.additionalProperties;
   assert.ok(typeof pools === "object");
   const forms = (key: string) => pools.properties?.[key]?.anyOf?.map((form) => form.type);

@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig, type LoadDependencies, type LoadResult } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/located.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 
 /** What a test's file finds around it. */
 export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
   /** Files beside the configuration, by absolute path. */
   readonly files?: Readonly<Record<string, string>>;
-  readonly refusedCheck?: LoadDependencies["refusedCheck"];
 }
 
-export const names = { types: ["tmdb-api", "tmdb-image", "custom"], strategies: ["weighted-ewma", "round-robin"] };
+export const names = { types: upstreamTypes, strategies: ["weighted-ewma", "round-robin"] };
 
 /** A pool and a listener that are sound, to put a test's own lines before. */
 export const SOUND = `
@@ -22,11 +22,10 @@ listeners:
 `;
 
 /** Loads `text` as config.yaml in the directory /etc/usher. */
-export function loadText(text: string, { env = {}, files = {}, refusedCheck }: Surroundings = {}): Promise<LoadResult> {
+export function loadText(text: string, { env = {}, files = {} }: Surroundings = {}): Promise<LoadResult> {
   const all: Record<string, string> = { ...files, "/etc/usher/config.yaml": text };
   const deps: LoadDependencies = {
     ...names,
-    refusedCheck,
     readTextFile(path) {
       const found = all[path];
       return found === undefined ? Promise.reject(new Deno.errors.NotFound(path)) : Promise.resolve(found);

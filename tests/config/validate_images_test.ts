@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/located.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 
 /** Warnings about a listener with these `images` over a pool of this type. */
 async function warningsOf(images: string, more: { type?: string; pool?: string; mayLoadAddons?: boolean } = {}) {
@@ -15,7 +15,7 @@ listeners:
     images: ${images}
 `;
   const loaded = await loadConfig("config.yaml", {
-    types: upstreamTypeNames,
+    types: upstreamTypes,
     strategies: balancerNames,
     readTextFile: () => Promise.resolve(text),
     env: () => undefined,

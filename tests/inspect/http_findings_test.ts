@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import type { CheckAnswer } from "../../lib/inspect/ask_check.ts";
 import { httpFinding, keyFinding } from "../../lib/inspect/http_findings.ts";
 import type { Fields } from "../../lib/http/fields.ts";
-import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { configOf } from "../gateway/config_of.ts";
 
 const { pools: [pool] } = await configOf({
   pools: { p: { type: "custom", upstreams: ["http://127.0.0.1:9"], health: { timeout: "1s", interval: "10s" } } },
   listeners: [{ name: "l", listen: "127.0.0.1:6635", pool: "p" }],
 });
-const tmdb = createUpstreamType("tmdb-api", { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
+const tmdb = upstreamTypes.create("tmdb-api", { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
 
 function answer(
   status: number | null,

@@ -18,7 +18,7 @@ import { refusedMessage } from "../../lib/request/client_error.ts";
 import { HttpServer } from "../../lib/server/http_server.ts";
 import { SERVER_LIMIT_DEFAULTS, type ServerLimits } from "../../lib/server/server_limits.ts";
 import { replyResponse, requestArrival } from "../../lib/server/fetch_adapter.ts";
-import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { type UpstreamTypes, upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { RequestFields } from "../../lib/http/request_fields.ts";
 import { splitTarget } from "../../lib/http/target.ts";
 import { Exchange } from "../../lib/request/exchange.ts";
@@ -70,6 +70,8 @@ export interface GatewayParts {
   readonly store?: Store;
   /** Of the servers that {@linkcode InProcessGateway.serve} starts. */
   readonly limits?: Partial<ServerLimits>;
+  /** Types of upstreams; those of the product unless said. */
+  readonly types?: UpstreamTypes;
   /** Who converts pictures; nobody unless said. */
   readonly images?: ImageConverter;
 }
@@ -123,7 +125,7 @@ export async function configFor(parts: GatewayParts): Promise<Config> {
     listeners: parts.listeners.map((listener) => ({ listen: ADDRESS, ...listener })),
   });
   const loaded = await loadConfig("config.yaml", {
-    types: upstreamTypeNames,
+    types: parts.types ?? upstreamTypes,
     strategies: balancerNames,
     readTextFile: () => Promise.resolve(text),
     env: () => undefined,
@@ -171,6 +173,7 @@ export async function withGateway(
     clock,
     logger: createLogger({ level: "debug", format: "json", sink, now: () => clock.now() }),
     images: parts.images,
+    types: parts.types,
     config: await configFor(parts),
   }, 1);
   const servers: HttpServer[] = [];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { tmdbLinks } from "../../lib/upstream_type/_tmdb_links.ts";
-import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 
 const places = (path: string, query = "") => tmdbLinks.places({ method: "GET", path, query, header: () => null });
 
@@ -15,8 +15,7 @@ Deno.test("tmdbLinks are the two base addresses of the configuration, and nothin
 });
 
 Deno.test("tmdbLinks lead to a type that there is, and belong to the API alone", () => {
-  const options = { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 } as const;
-  assert.equal(createUpstreamType(tmdbLinks.type, options).links, undefined);
-  assert.equal(createUpstreamType("custom", options).links, undefined);
-  assert.equal(createUpstreamType("tmdb-api", options).links, tmdbLinks);
+  assert.equal(upstreamTypes.traits(tmdbLinks.type)?.links, null);
+  assert.equal(upstreamTypes.traits("custom")?.links, null);
+  assert.equal(upstreamTypes.traits("tmdb-api")?.links, tmdbLinks);
 });
