@@ -20,3 +20,8 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     }
   });
 }
+
+/** A time's low 32 bits, for a cell of shared memory in which 0 says that there is none: differences are right across their overflow. */
+export function lowBits(timeMs: number): number {
+  return (timeMs | 0) || 1;
+}

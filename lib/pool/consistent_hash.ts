@@ -1,5 +1,5 @@
 import { type Balancer, type BalancerOptions, eligible } from "./balancer.ts";
-import { hash32, mix32 } from "./hash.ts";
+import { hash32, mix32 } from "../hash.ts";
 import { leastLoaded, nominalWeightOf } from "./least_loaded.ts";
 import type { Upstream } from "./upstream.ts";
 
