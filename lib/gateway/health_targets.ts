@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Config, HealthConfig, PoolConfig, UpstreamConfig } from "../config/config.ts";
 import type { CheckRequest, CheckResponse, CheckSendOptions, CheckSpec, CheckTransport } from "../health/check.ts";
-import type { MonitoredPool } from "../health/health_monitor.ts";
+import type { MonitoredPool } from "../health/pool_monitor.ts";
 import { OUTLIER_DEFAULTS } from "../health/outlier_detector.ts";
 import { WEIGHT_DEFAULTS } from "../health/weights.ts";
 import type { Fields } from "../http/fields.ts";

@@ -3,8 +3,6 @@ import type { HealthTable } from "../pool/upstream_health.ts";
 import type { StoredHealth } from "./kv_health_writer.ts";
 import { type MonitorDeps, type MonitoredPool, PoolMonitor } from "./pool_monitor.ts";
 
-export type { MonitoredPool, MonitoredUpstream, Transition } from "./pool_monitor.ts";
-
 /** What serving workers saw of one pool. */
 export interface PoolReport {
   readonly pool: string;

@@ -1,5 +1,5 @@
 import type { HealthTable } from "../pool/upstream_health.ts";
-import { type Index, INDEX_KEY, isIndex, MAX_AGE_MS, readAll, readSome } from "./_health_records.ts";
+import { type Index, INDEX_KEY, isIndex, MAX_AGE_MS, readAll, readSome } from "./health_records.ts";
 import type { Schedule } from "./check.ts";
 
 /** What a reader of health tables needs from outside. */

@@ -11,7 +11,7 @@ import {
   readAll,
   TABLE_LIMIT_BYTES,
   toPublication,
-} from "./_health_records.ts";
+} from "./health_records.ts";
 
 /** One atomic of Deno KV takes 819,200 bytes, 1,000 mutations and 81,920 bytes of keys. */
 const ATOMIC_BYTES = 700_000;

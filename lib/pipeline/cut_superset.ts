@@ -6,7 +6,7 @@ import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Derived, Deriver } from "../request/deriver.ts";
 import type { Exchange } from "../request/exchange.ts";
-import type { PartedDocuments, PartedTarget } from "../upstream_type/parted_documents.ts";
+import type { PartedDocuments, PartedTarget } from "../upstream_type/type_traits.ts";
 import { SupersetIndex } from "./superset_index.ts";
 
 /** Bytes of documents that were cut, kept so that each is cut once; in each worker, for each listener. */

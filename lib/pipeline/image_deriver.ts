@@ -10,7 +10,7 @@ import { pictureFormat } from "../image/picture_format.ts";
 import { isResting, reportConversion } from "../deliver/conversion_report.ts";
 import { derivedKey, isConvertible, sizedResponse } from "../deliver/image_form.ts";
 import { madeOnce, within } from "../deliver/make_once.ts";
-import type { SizedPicture, SizedPictures } from "../upstream_type/sized_pictures.ts";
+import type { SizedPicture, SizedPictures } from "../upstream_type/type_traits.ts";
 import type { Derived, Deriver } from "../request/deriver.ts";
 import { judged } from "./fetch_shared.ts";
 

@@ -1,6 +1,6 @@
 import { type Balancer, type BalancerOptions, eligible } from "./balancer.ts";
 import { hash32, mix32 } from "../hash.ts";
-import { leastLoaded, nominalWeightOf } from "./least_loaded.ts";
+import { leastLoaded, nominalWeightOf } from "./balancer.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Points on the ring for an upstream of average weight: shares are even to within about a tenth. */

@@ -1,5 +1,5 @@
 import { type Balancer, type BalancerOptions, eligible } from "./balancer.ts";
-import { leastLoaded, nominalWeightOf } from "./least_loaded.ts";
+import { leastLoaded, nominalWeightOf } from "./balancer.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Pairs drawn before the way out. */

@@ -1,6 +1,6 @@
 import { Turn, TurnHeap } from "./_turn_heap.ts";
 import { type Balancer, type BalancerOptions, eligible } from "./balancer.ts";
-import { leastLoaded, nominalWeightOf } from "./least_loaded.ts";
+import { leastLoaded, nominalWeightOf } from "./balancer.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Turns passed over before the way out. */

@@ -1,11 +1,8 @@
 import { type BreakerOptions, type BreakerState, LocalBreaker } from "./local_breaker.ts";
 import { type OutcomeBatch, OutcomeRecorder, type Report } from "./outcome.ts";
-import { PeakEwma } from "./peak_ewma.ts";
-import { type Waiting, WaitingRequests } from "./waiting_requests.ts";
+import { PeakEwma } from "./response_times.ts";
+import { type Waiting, WaitingRequests } from "./response_times.ts";
 import { admits, type HealthState, type UpstreamHealth } from "./upstream_health.ts";
-
-export type { Waiting } from "./waiting_requests.ts";
-export type { Outcome, OutcomeBatch, Report } from "./outcome.ts";
 
 /** A limit on what an upstream is given, shared by whoever holds it (for instance across workers). */
 export interface UpstreamGate {

@@ -1,5 +1,5 @@
 import { type Balancer, type BalancerOptions, eligible } from "./balancer.ts";
-import { effectiveWeightOf, leastLoaded } from "./least_loaded.ts";
+import { effectiveWeightOf, leastLoaded } from "./balancer.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Draws before the way out: with 1 in 2 eligible, 1 request in 256 takes it. */

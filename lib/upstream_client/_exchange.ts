@@ -1,15 +1,16 @@
 import type { Clock } from "../clock.ts";
 import { fieldValue } from "../http/fields.ts";
+import type { ByteStream } from "../wire/byte_stream.ts";
 import { type ResponseFraming, responseFraming } from "../wire/response_framing.ts";
 import type { ResponseHead } from "../wire/response_head.ts";
 import { type BodyOwner, openBody } from "./_body_reader.ts";
 import { type Connection, protocolFailure } from "./_connection.ts";
 import type { ConnectionPool } from "./_connection_pool.ts";
-import { Tunnel } from "./_tunnel.ts";
 import { Upload } from "./_upload.ts";
 import {
   type FailureKind,
   type SendOptions,
+  type UpstreamBody,
   UpstreamFailure,
   type UpstreamRequest,
   type UpstreamResponse,
@@ -168,5 +169,45 @@ export class Exchange implements BodyOwner {
     this.#end();
     const tunnel = new Tunnel(this.connection);
     return { status, fields, body: tunnel.body, tunnel, receivedAtMs: this.#home.clock.now() };
+  }
+}
+
+/** A connection that has gone on as another protocol, from the first byte behind the 101 response on (RFC 9110 §15.2.2). */
+export class Tunnel implements ByteStream {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  read(target: Uint8Array): Promise<number | null> {
+    const { bytes, start, end, socket, isClosed } = this.#connection;
+    if (start === end || isClosed) return socket.read(target);
+    const count = Math.min(target.length, end - start);
+    target.set(bytes.subarray(start, start + count));
+    this.#connection.start += count;
+    return Promise.resolve(count);
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#connection.socket.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#connection.socket.closeWrite();
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  /** A 101 response has no content; whoever gives it up gives up the tunnel. */
+  get body(): UpstreamBody {
+    return {
+      lengthBytes: 0,
+      read: () => Promise.resolve(null),
+      readAll: () => Promise.resolve(new Uint8Array(0)),
+      cancel: () => this.close(),
+    };
   }
 }

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { hasApiKey, mayBeApiKey, withoutApiKey, withoutPlaceholderKeys } from "./_canonical_query.ts";
-import { mediaTypeOf } from "./_content.ts";
+import { hasApiKey, withoutApiKey, withoutPlaceholderKeys } from "./_canonical_query.ts";
+import { mediaTypeOf } from "../http/media_range.ts";
 import { classifyAuthorization } from "./_credentials.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
 import { type KeyPlace, KeyPool, placeOf } from "./_key_pool.ts";
 import { RATE_CELLS } from "./_shared_rate.ts";
 import type { FieldChange } from "./_tmdb_fields.ts";
+import { tmdbKeyForm } from "./tmdb_key_form.ts";
 import type { CredentialState, Held, Judgement, TypedRequest, TypeOptions } from "./upstream_type.ts";
 
 /** In place of a key's digest: what all keys of the pool have together. */
@@ -158,7 +159,7 @@ function holdsApiKey(body: string): boolean {
   if (!body.includes("api_key")) return false;
   try {
     const { api_key: key } = JSON.parse(body) ?? {};
-    return typeof key === "string" && mayBeApiKey(key);
+    return typeof key === "string" && tmdbKeyForm.isKey(key);
   } catch {
     return false;
   }

@@ -1,3 +1,5 @@
+import { tmdbKeyForm } from "./tmdb_key_form.ts";
+
 /** Text that is its own canonical form. */
 const PLAIN = /^[A-Za-z0-9_.~,-]*$/;
 const UNRESERVED = /[A-Za-z0-9_.~,-]/;
@@ -79,7 +81,10 @@ export function withoutPlaceholderKeys(query: string): string {
   return query.split("&").filter((pair) => !isApiKey(pairName(pair)) || givesKey(pair)).join("&");
 }
 
-/** Whether a raw query gives an application key: one that TMDB could have given out, not what stands for one in an example. */
+/**
+ * Whether a raw query has an application key: one that TMDB could have issued, not `x`, `null`, `<api_key>` or an empty text, which
+ * programs and people without a key put there.
+ */
 export function hasApiKey(query: string): boolean {
   if (!mayHoldApiKey(query)) return false;
   return query.split("&").some((pair) => isApiKey(pairName(pair)) && givesKey(pair));
@@ -87,15 +92,7 @@ export function hasApiKey(query: string): boolean {
 
 function givesKey(pair: string): boolean {
   const equals = pair.indexOf("=");
-  return equals > 0 && mayBeApiKey(canonicalText(pair.slice(equals + 1)));
-}
-
-/**
- * Whether TMDB could have given this key out: 32 hex digits, or a token of three parts. `x`, `null`, `<api_key>` and an empty text
- * are put there by programs and people that have none.
- */
-export function mayBeApiKey(text: string): boolean {
-  return /^[0-9A-Fa-f]{32}$/.test(text) || /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
+  return equals > 0 && tmdbKeyForm.isKey(canonicalText(pair.slice(equals + 1)));
 }
 
 /** Cheap and never wrong with `false`: most queries need no closer look. */

@@ -1,8 +1,5 @@
 import { type MediaMatcher, mediaMatcher } from "../http/media_range.ts";
 
-export { isJsonType } from "../http/content_signature.ts";
-export { mediaMatcher, mediaTypeOf } from "../http/media_range.ts";
-
 /** Whether a media type is that of a page for people. */
 export function isPage(mediaType: string): boolean {
   return mediaType === "text/html" || mediaType === "application/xhtml+xml";

@@ -1,5 +1,6 @@
 import { fieldValue } from "../http/fields.ts";
-import { ContentRule, hasContent, mediaTypeOf } from "./_content.ts";
+import { mediaTypeOf } from "../http/media_range.ts";
+import { ContentRule, hasContent } from "./_content.ts";
 import {
   type AnswerSource,
   type Judgement,

@@ -1,20 +1,22 @@
 import type { GatewayError } from "../errors.ts";
 import { fieldValue } from "../http/fields.ts";
 import { AppKeys } from "./_app_keys.ts";
-import { ContentRule, hasContent, isBlockPage, isJsonType, isPage, mediaTypeOf } from "./_content.ts";
-import { isTmdbFailure, tmdbError, tmdbRefusal } from "./_errors.ts";
-import { classifyTmdb, provesKey } from "./_tmdb_classes.ts";
+import { isJsonType } from "../http/content_signature.ts";
+import { mediaTypeOf } from "../http/media_range.ts";
+import { ContentRule, hasContent, isBlockPage, isPage } from "./_content.ts";
+import { classifyAuthorization, isUserQuery } from "./_credentials.ts";
+import { isTmdbFailure, tmdbError, tmdbRefusal } from "./_tmdb_errors.ts";
 import { tmdbChanges } from "./_tmdb_changes.ts";
-import { tmdbLinks } from "./_tmdb_links.ts";
-import { MAX_KEPT_MS } from "./_tmdb_routes.ts";
-import { apiTags, tmdbDocuments, tmdbTarget, writtenTags } from "./_tmdb_targets.ts";
 import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
-import { tmdbKeyForm } from "./tmdb_key_form.ts";
+import { findTmdbRoute, MAX_KEPT_MS, type TmdbRoute, tmdbRoutes, unlistedRoute } from "./_tmdb_routes.ts";
+import { apiTags, tmdbDocuments, tmdbTarget, writtenTags } from "./_tmdb_targets.ts";
 import type { ErrorBody } from "./error_body.ts";
+import { tmdbKeyForm } from "./tmdb_key_form.ts";
 import {
   type AnswerSource,
   type CredentialState,
   type DefaultCheck,
+  type DocumentLinks,
   type Held,
   type Judgement,
   type Outgoing,
@@ -24,6 +26,16 @@ import {
   type TypeOptions,
   UpstreamType,
 } from "./upstream_type.ts";
+
+/** Where `/3/configuration` says that images are, for clients to put a size and a file's path behind. */
+const CONFIGURATION = [["images", "base_url"], ["images", "secure_base_url"]];
+
+/** The addresses of images in TMDB's documents. The other documents hold paths alone. */
+const tmdbLinks: DocumentLinks = {
+  type: "tmdb-image",
+  path: "/t/p",
+  places: ({ path }) => path === "/3/configuration" || path === "/3/configuration/" ? CONFIGURATION : null,
+};
 
 /** JSON, and the script that TMDB wraps it in for `callback`. */
 const CONTENT = {
@@ -122,7 +134,7 @@ export class TmdbApi extends UpstreamType {
 
   override outgoing(request: TypedRequest): Outgoing | Held {
     const shared = classifyTmdb(request).private === null;
-    const use = { shared, provesKey: shared && provesKey(request.path) };
+    const use = { shared, provesKey: shared && findTmdbRoute(request.path).provesKey };
     const keyed = this.#keys.put(request, use);
     if ("heldMs" in keyed) return keyed;
     const { query, change, credential, secret } = keyed;
@@ -182,4 +194,42 @@ export class TmdbApi extends UpstreamType {
   #limited(retryAfter: string | null, credential: number | null): Judgement {
     return credential !== null && this.#keys.limited(credential, retryAfter) ? "credential" : "limited";
   }
+}
+
+/** Says of a request to TMDB's API which class it is of, and whether its response belongs to one user. */
+function classifyTmdb(request: TypedRequest): RequestClass {
+  const route = findTmdbRoute(request.path);
+  const classes = CLASSES.get(route)!;
+  if (route.private !== null) return classes.byRoute;
+  if (request.method !== "GET" && request.method !== "HEAD") return classes.byMethod;
+  const bearer = classifyAuthorization(request.header("authorization"));
+  if (bearer === "user" || bearer === "other") return classes.byAuthorization;
+  return isUserQuery(request.query) ? classes.byQuery : classes.shared;
+}
+
+/** The classes of one route, made once. */
+interface RouteClasses {
+  readonly shared: RequestClass;
+  readonly byRoute: RequestClass;
+  readonly byMethod: RequestClass;
+  readonly byAuthorization: RequestClass;
+  readonly byQuery: RequestClass;
+}
+
+const CLASSES: ReadonlyMap<TmdbRoute, RouteClasses> = new Map(
+  [...tmdbRoutes, unlistedRoute].map((route) => [route, routeClasses(route)]),
+);
+
+function routeClasses(route: TmdbRoute): RouteClasses {
+  const { name } = route;
+  // Reasons are words: they stand in `Cache-Status` and in the log, and never hold anything of the request.
+  const unshared = (reason: string): RequestClass =>
+    Object.freeze({ name, private: reason, sharedAuthorization: false, ttl: null });
+  return {
+    shared: Object.freeze({ name, private: null, sharedAuthorization: true, ttl: route.ttl }),
+    byRoute: unshared(route.private ?? ""),
+    byMethod: unshared("method"),
+    byAuthorization: unshared("user-authorization"),
+    byQuery: unshared("user-query"),
+  };
 }

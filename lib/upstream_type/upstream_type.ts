@@ -1,10 +1,10 @@
 import type { GatewayError } from "../errors.ts";
 import type { Fields } from "../http/fields.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
-import type { ChangeSource } from "./change_source.ts";
+import type { ChangeSource } from "./type_traits.ts";
 import { type ErrorBody, problemDetails } from "./error_body.ts";
-import type { PartedDocuments } from "./parted_documents.ts";
-import type { SizedPictures } from "./sized_pictures.ts";
+import type { PartedDocuments } from "./type_traits.ts";
+import type { SizedPictures } from "./type_traits.ts";
 
 /** A client's request as a type sees it: the path after `strip_prefix`, the query without `?`, both raw. */
 export interface TypedRequest {

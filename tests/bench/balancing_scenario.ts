@@ -1,8 +1,9 @@
 import type { CheckResponse, CheckTransport } from "../../lib/health/check.ts";
-import { decodeHealthTable, encodeHealthTable } from "../../lib/health/health_table.ts";
+import { decodeHealthTable, encodeHealthTable } from "../../lib/health/health_records.ts";
 import { HealthMonitor } from "../../lib/health/health_monitor.ts";
 import { Pool } from "../../lib/pool/pool.ts";
-import type { Report, Upstream } from "../../lib/pool/upstream.ts";
+import type { Report } from "../../lib/pool/outcome.ts";
+import type { Upstream } from "../../lib/pool/upstream.ts";
 import { checkSpec } from "../health/check_specs.ts";
 import { FakeTime } from "../health/fake_time.ts";
 import { seededRandom } from "../pool/seeded_random.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { HealthTable } from "../../lib/health/health_table.ts";
+import type { HealthTable } from "../../lib/pool/upstream_health.ts";
 import type { HealthReaderDeps } from "../../lib/health/kv_health_reader.ts";
 import { healthRow } from "../pool/health_rows.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type Report, Upstream } from "../../lib/pool/upstream.ts";
+import type { Report } from "../../lib/pool/outcome.ts";
+import { Upstream } from "../../lib/pool/upstream.ts";
 import { healthRow } from "./health_rows.ts";
 
 const OK: Report = { outcome: "ok", latencyMs: 10, retryAfterMs: 0 };

@@ -2,7 +2,7 @@ import { pause } from "../../clock.ts";
 import type { ChangeFeedConfig } from "../../config/change_feed_config.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
-import type { ChangeSource } from "../../upstream_type/change_source.ts";
+import type { ChangeSource } from "../../upstream_type/type_traits.ts";
 import { upstreamTypes } from "../../upstream_type/registry.ts";
 import { ChangeMemory, type ChangePosition } from "./change_memory.ts";
 import { ChangePoll, ChangePollError } from "./change_poll.ts";

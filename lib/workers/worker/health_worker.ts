@@ -7,9 +7,10 @@ import { createTransport, transportSignature } from "../../gateway/compile_pool.
 import { type HealthTargetDeps, monitoredPools } from "../../gateway/health_targets.ts";
 import { logKeyEvent } from "../../gateway/key_event.ts";
 import { Limits } from "../../gateway/limits.ts";
-import { HealthMonitor, type MonitoredPool, type PoolReport } from "../../health/health_monitor.ts";
+import type { MonitoredPool } from "../../health/pool_monitor.ts";
+import { HealthMonitor, type PoolReport } from "../../health/health_monitor.ts";
 import { KvHealthWriter } from "../../health/kv_health_writer.ts";
-import type { Transition } from "../../health/health_monitor.ts";
+import type { Transition } from "../../health/pool_monitor.ts";
 import type { HealthTable } from "../../pool/upstream_health.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { Transport } from "../../upstream_client/transport.ts";

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
-import { type Index, isIndex, nextIndex, toPublication } from "../../lib/health/_health_records.ts";
-import { healthRow } from "../pool/health_rows.ts";
+import {
+  decodeHealthTable,
+  encodeHealthTable,
+  type Index,
+  isIndex,
+  nextIndex,
+  toPublication,
+} from "../../lib/health/health_records.ts";
+import { healthRow, healthTable } from "../pool/health_rows.ts";
 import { tableOf } from "./kv_kit.ts";
 
 const EMPTY: Index = { version: 0, recent: [], floor: 0 };
@@ -36,4 +43,33 @@ Deno.test("toPublication() cuts a table into values that KV takes, and refuses o
   }
   assert.equal(toPublication(tableOf("p", 3, { upstreams: rows(20_000) })), null);
   assert.equal(toPublication(tableOf("x".repeat(201), 3)), null);
+});
+
+const TABLE = healthTable(7, {
+  "p http://a.test": healthRow("ejected", { reason: "5 failures in a row", weight: 0.25, fastMs: 12.5, checks: 3 }),
+  "__proto__": healthRow("half_open", { credential: "key 1 refused", failedChecks: 2 }),
+});
+
+Deno.test("decodeHealthTable() gives back what encodeHealthTable() was given", () => {
+  assert.deepEqual(decodeHealthTable(encodeHealthTable(TABLE)), TABLE);
+});
+
+Deno.test("encodeHealthTable() cuts texts that are too long", () => {
+  const table = healthTable(1, { a: healthRow("ejected", { reason: "x".repeat(10_000) }) });
+  assert.ok(encodeHealthTable(table).length < 500);
+});
+
+Deno.test("decodeHealthTable() answers null to anything else", () => {
+  const text = new TextDecoder().decode(encodeHealthTable(TABLE));
+  const broken = [
+    "",
+    "{",
+    "null",
+    "[]",
+    "[1]",
+    text.slice(0, -1),
+    text.replace("[2,", "[3,"),
+    text.replace("12.5", '"12.5"'),
+  ];
+  for (const bytes of broken) assert.equal(decodeHealthTable(new TextEncoder().encode(bytes)), null, bytes);
 });
