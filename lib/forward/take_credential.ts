@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { TurnQueue } from "../request/turn_queue.ts";
-import type { Held, Outgoing } from "../upstream_type/upstream_type.ts";
+import type { KeyWait, Outgoing } from "../upstream_type/upstream_type.ts";
 import { type Attempt, givenUp } from "./attempt.ts";
 import { mayGetRoom, select } from "./next_upstream.ts";
 
@@ -34,30 +34,30 @@ export function takeCredential(
   // Those that wait already come first; one that brings its own credential waits for nobody.
   if (room.size > 0) room.advance();
   const taken = type.outgoing(exchange);
-  return "heldMs" in taken ? waitForRoom(exchange, taken, wait) : { outgoing: taken, last: wait.last };
+  return "waitMs" in taken ? waitForRoom(exchange, taken, wait) : { outgoing: taken, last: wait.last };
 }
 
-async function waitForRoom(exchange: Exchange, { heldMs }: Held, wait: CredentialWait): Promise<TakenCredential> {
+async function waitForRoom(exchange: Exchange, { waitMs }: KeyWait, wait: CredentialWait): Promise<TakenCredential> {
   const { last, untilMs, signal } = wait;
   const { pool, type } = exchange.tenant;
   const leftMs = untilMs - performance.now();
   // Where no upstream is in there is nothing to wait for.
-  if (heldMs > leftMs || !isAnyUpstreamIn(exchange)) return inVain(exchange, { last, heldMs });
+  if (waitMs > leftMs || !isAnyUpstreamIn(exchange)) return inVain(exchange, { last, waitMs });
   const left = last?.kind === "answer" ? givenUp(last, "Every key was at its limit") : last;
   const room = roomFor(exchange);
   const before = room.size;
   const turn = room.take(() => unheld(type.outgoing(exchange)), { waitMs: leftMs, signal });
   if (room.size > before) pool.counts.credentialQueued++;
   const outgoing = await turn;
-  return outgoing === null ? inVain(exchange, { last: null, heldMs, signal }) : { outgoing, last: left };
+  return outgoing === null ? inVain(exchange, { last: null, waitMs, signal }) : { outgoing, last: left };
 }
 
 function roomFor({ private: reason, tenant: { pool } }: Exchange): TurnQueue {
   return reason === null ? pool.keyRoom : pool.userKeyRoom;
 }
 
-function unheld(taken: Outgoing | Held): Outgoing | null {
-  return "heldMs" in taken ? null : taken;
+function unheld(taken: Outgoing | KeyWait): Outgoing | null {
+  return "waitMs" in taken ? null : taken;
 }
 
 function isAnyUpstreamIn(exchange: Exchange): boolean {
@@ -66,13 +66,13 @@ function isAnyUpstreamIn(exchange: Exchange): boolean {
 
 function inVain(
   exchange: Exchange,
-  { last, heldMs, signal }: { last: Attempt | null; heldMs: number; signal?: AbortSignal },
+  { last, waitMs, signal }: { last: Attempt | null; waitMs: number; signal?: AbortSignal },
 ): TakenCredential {
   const { pool } = exchange.tenant;
   if (last !== null || !isAnyUpstreamIn(exchange)) return { outgoing: null, last };
   if (signal?.aborted !== true) pool.counts.credentialTurnedAway++;
   throw new GatewayError("rate_limited", `Every key of pool "${pool.name}" is at its limit`, {
     hint: "Try again in a moment; a higher key_limits of the pool allows more",
-    retryAfterSeconds: Math.max(1, Math.ceil(heldMs / 1000)),
+    retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
   });
 }

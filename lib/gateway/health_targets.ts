@@ -129,7 +129,7 @@ class CheckCredentials implements CheckTransport, AnswerSource {
     const query = mark < 0 ? "" : request.target.slice(mark + 1);
     const outgoing = type.outgoing({ method: request.method, path, query, header: () => null });
     // A check waits for nothing: its type was told so.
-    const { query: ownQuery, set, credential } = "heldMs" in outgoing ? { query, set: [], credential: null } : outgoing;
+    const { query: ownQuery, set, credential } = "waitMs" in outgoing ? { query, set: [], credential: null } : outgoing;
     this.#credential = credential;
     const given = new Set(request.fields.map(([name]) => name));
     const added: Fields = set.flatMap(([name, value]) => value === null || given.has(name) ? [] : [[name, value]]);

@@ -1,15 +1,15 @@
 import type { HealthState, HealthTable, UpstreamHealth } from "../pool/upstream_health.ts";
 
-/** What changed last: the one key that readers watch. */
+/** Key of the index of changes: the one key that readers watch. */
 export const INDEX_KEY: Deno.KvKey = ["health", "index"];
 
 /** `["health", "pool", name, part]` holds a table's bytes. */
 export const POOL_PREFIX: Deno.KvKey = ["health", "pool"];
 
-/** Older tables are of a health worker that is gone: a living one tells every table twice a minute. */
+/** Older tables are stale: a running health worker publishes every table twice a minute. */
 export const MAX_AGE_MS = 120_000;
 
-/** A table of more bytes is not published: about 5,000 upstreams. */
+/** Larger tables are not published: about 5,000 upstreams. */
 export const TABLE_LIMIT_BYTES = 600_000;
 
 /** Deno KV takes values of 65,536 bytes. */
@@ -18,10 +18,10 @@ const PART_BYTES = 60_000;
 /** A name is part of keys (2,048 bytes) and, a hundred times, of the index. In UTF-16 units. */
 const NAME_LIMIT = 200;
 
-/** The index names this many pools; a reader that missed more reads all. */
+/** Pools in the index; a reader that missed more reads all. */
 const RECENT_LIMIT = 100;
 
-/** What {@linkcode INDEX_KEY} holds. */
+/** Value of {@linkcode INDEX_KEY}. */
 export interface Index {
   readonly version: number;
   /** Pools changed after version `floor`, newest first. */
@@ -60,7 +60,7 @@ export function isIndex(value: unknown): value is Index {
   return typeof version === "number" && Array.isArray(recent) && typeof floor === "number";
 }
 
-/** What to write for a table; `null` where it is over a limit. */
+/** KV entries of a table; `null` where it is over a limit. */
 export function toPublication(table: HealthTable): Publication | null {
   const bytes = encodeHealthTable(table);
   if (table.pool.length > NAME_LIMIT || bytes.length > TABLE_LIMIT_BYTES) return null;
@@ -72,7 +72,7 @@ export function toPublication(table: HealthTable): Publication | null {
   return { table, entries, sizeBytes: bytes.length };
 }
 
-/** Every table there is. */
+/** Reads every table. */
 export async function readAll(kv: Deno.Kv): Promise<HealthTable[]> {
   const byPool = new Map<string, Part[]>();
   for await (const { key, value } of kv.list<Part>({ prefix: POOL_PREFIX })) {
@@ -84,7 +84,7 @@ export async function readAll(kv: Deno.Kv): Promise<HealthTable[]> {
   return [...byPool.values()].map(join).filter((table) => table !== null);
 }
 
-/** The tables of these pools, as far as there are any. */
+/** Reads the tables of these pools, where they exist. */
 export async function readSome(kv: Deno.Kv, pools: readonly string[]): Promise<HealthTable[]> {
   const tables: HealthTable[] = [];
   for (const pool of pools) {
@@ -96,7 +96,10 @@ export async function readSome(kv: Deno.Kv, pools: readonly string[]): Promise<H
   return tables;
 }
 
-/** The table of these parts, in order; `null` where some are missing or of another version: a newer one is on its way. */
+/**
+ * Joins the parts of a table, given in order; `null` where some are missing or of another version, because a newer table is being
+ * written.
+ */
 function join(parts: readonly Part[]): HealthTable | null {
   const first = parts[0];
   if (first === undefined || !(first.bytes instanceof Uint8Array)) return null;
@@ -111,15 +114,15 @@ function join(parts: readonly Part[]): HealthTable | null {
   return decodeHealthTable(bytes);
 }
 
-/** Changes with the encoding; a table of another one is not read. */
+/** Version of the encoding; tables of other versions are not read. */
 const ENCODING = 2;
 
-/** Longest id and reason that are kept, in UTF-16 units: both come from configuration and upstreams. */
+/** Longest reason and credential text, in UTF-16 units: both may come from upstreams. */
 const TEXT_LIMIT = 256;
 
 const STATES: readonly HealthState[] = ["unknown", "healthy", "unhealthy", "ejected", "half_open"];
 
-/** The fields of a row, in the order that they are written in. */
+/** Numbers of a row, in the order of the encoding. */
 const NUMBERS = [
   "sinceMs",
   "weightFactor",
@@ -132,7 +135,7 @@ const NUMBERS = [
   "failedChecks",
 ] as const;
 
-/** A table as bytes: compact JSON. */
+/** Encodes a table as compact JSON. */
 export function encodeHealthTable(table: HealthTable): Uint8Array<ArrayBuffer> {
   const rows = Object.entries(table.upstreams).map(([id, row]) => [
     id,
@@ -144,7 +147,7 @@ export function encodeHealthTable(table: HealthTable): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify([ENCODING, table.pool, table.version, table.atMs, rows]));
 }
 
-/** The table that these bytes hold; `null` where they hold none. */
+/** Decodes a table; `null` where the bytes are none. */
 export function decodeHealthTable(bytes: Uint8Array): HealthTable | null {
   const data = parseJson(bytes);
   if (!Array.isArray(data) || data[0] !== ENCODING) return null;

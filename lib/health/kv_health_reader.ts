@@ -2,11 +2,11 @@ import type { HealthTable } from "../pool/upstream_health.ts";
 import { type Index, INDEX_KEY, isIndex, MAX_AGE_MS, readAll, readSome } from "./health_records.ts";
 import type { Schedule } from "./check.ts";
 
-/** What a reader of health tables needs from outside. */
+/** Dependencies of a reader of health tables. */
 export interface HealthReaderDeps {
   readonly now: () => number;
   readonly schedule: Schedule;
-  /** Called when KV cannot be read, once until it can be again. */
+  /** Called when KV cannot be read, once until it can be read again. */
   readonly onTrouble: (error: unknown) => void;
 }
 
@@ -15,13 +15,13 @@ const RETRY_MS = 1_000;
 
 /** A running watch. */
 export interface HealthWatch {
-  /** Ends it; resolves when nothing of it runs any more. */
+  /** Ends it; resolves when it has stopped. */
   close(): Promise<void>;
 }
 
 /**
- * Calls `onTables` with the tables that have changed: with all of them at once, then within milliseconds of each change.
- * Trouble with KV is reported and tried again; the tables of before go on to hold.
+ * Calls `onTables` with changed tables: with all at once, then within milliseconds of each change. Failures of KV are reported and
+ * retried; the last tables stay valid.
  */
 export function watchHealth(
   kv: Deno.Kv,
@@ -79,7 +79,7 @@ class HealthReader implements HealthWatch {
   }
 
   async #catchUp(index: Index): Promise<void> {
-    // A smaller version than the last means that the data were begun anew.
+    // A smaller version than the last means that the data were recreated.
     const all = this.#seen === 0 || this.#seen < index.floor || index.version < this.#seen;
     const changed = index.recent.filter(([, version]) => version > this.#seen).map(([pool]) => pool);
     const tables = all ? await readAll(this.#kv) : await readSome(this.#kv, changed);

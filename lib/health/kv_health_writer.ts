@@ -16,17 +16,17 @@ import {
 /** One atomic of Deno KV takes 819,200 bytes, 1,000 mutations and 81,920 bytes of keys. */
 const ATOMIC_BYTES = 700_000;
 
-/** What each mutation counts as beside its value, and each UTF-16 unit of its pool's name: keeps the other two limits. */
+/** Cost of a mutation beside its value, and of each UTF-16 unit of its pool's name: it keeps the other two limits. */
 const MUTATION_BYTES = 1_000;
 const NAME_UNIT_BYTES = 30;
 
-/** What is in KV when a health worker begins. */
+/** Stored tables when a health worker starts. */
 export interface StoredHealth {
-  /** The version last told; the next must be greater. */
+  /** The last published version; the next must be greater. */
   readonly version: number;
-  /** Tables fresh enough to go on from. */
+  /** Tables that are fresh enough to continue from. */
   readonly tables: readonly HealthTable[];
-  /** All pools that there are tables of, old ones too. */
+  /** All pools with tables, stale ones too. */
   readonly pools: readonly string[];
 }
 
@@ -39,7 +39,7 @@ export class KvHealthWriter {
     this.#kv = kv;
   }
 
-  /** What a health worker before this one left: where versions stand, and the tables it told within the last two minutes. */
+  /** Loads the last version, and the tables that an earlier health worker published within the last two minutes. */
   async load(nowMs: number): Promise<StoredHealth> {
     const stored = await this.#kv.get<Index>(INDEX_KEY);
     const version = isIndex(stored.value) ? stored.value.version : 0;
@@ -53,7 +53,7 @@ export class KvHealthWriter {
   }
 
   /**
-   * Writes these tables and takes away those of `removedPools`, then tells the readers.
+   * Writes these tables, deletes those of `removedPools`, then notifies the readers.
    *
    * @throws {RangeError} a table is over a limit; the others are written
    * @throws {Error} KV could not be written; readers were not told of anything
@@ -62,7 +62,7 @@ export class KvHealthWriter {
     const publications = tables.map(toPublication).filter((publication) => publication !== null);
     const batches = toBatches(publications);
     for (const [i, batch] of batches.entries()) {
-      // Readers are told with the last commit: what they are sent to read is there.
+      // Readers are notified by the last commit, when all tables are written.
       const announced = i === batches.length - 1 ? publications.map(({ table }) => table) : [];
       await this.#commit(batch, announced);
     }
@@ -90,7 +90,7 @@ export class KvHealthWriter {
   }
 }
 
-/** As many publications together as one atomic takes. */
+/** Groups publications to what one atomic operation takes. */
 function toBatches(publications: readonly Publication[]): Publication[][] {
   const batches: Publication[][] = [];
   let room = 0;

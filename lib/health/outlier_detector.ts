@@ -1,21 +1,21 @@
 import type { BreakerState } from "../pool/local_breaker.ts";
 import type { OutcomeBatch } from "../pool/outcome.ts";
 
-/** When an upstream's answers to requests take it out, and for how long. */
+/** When outcomes of requests eject an upstream, and for how long. */
 export interface OutlierOptions {
   /** Failures in a row; 0 turns this rule off. */
   readonly consecutiveFailures: number;
   /** Share of failures over the window, 0 to 1; above 1 turns this rule off. */
   readonly failureRatio: number;
   readonly windowMs: number;
-  /** Tries in the window below which the share says nothing. */
+  /** Fewest tries in the window for which the share counts. */
   readonly minVolume: number;
   /** The first ejection; each further one is twice as long. */
   readonly ejectionMs: number;
   readonly maxEjectionMs: number;
-  /** Share of an ejection that chance adds to it, so that many do not return at once. */
+  /** Random share that is added to an ejection, so that upstreams do not return together. */
   readonly jitter: number;
-  /** Share of the pool that may be out, checks included; one always may. */
+  /** Share of the pool that may be out, by checks too; one upstream always may. */
   readonly maxEjected: number;
   /** Good answers or checks, in a row, that close a half-open circuit. */
   readonly halfOpenSuccesses: number;
@@ -34,7 +34,7 @@ export const OUTLIER_DEFAULTS: OutlierOptions = {
   halfOpenSuccesses: 3,
 };
 
-/** Ejections are counted up to here; the time's own limit is reached long before. */
+/** Most ejections that are counted; the limit of their time is reached long before. */
 const EJECTIONS_LIMIT = 20;
 
 /** A circuit per upstream. */
@@ -45,26 +45,25 @@ interface Circuit {
   consecutive: number;
   /** Good answers since it became half-open. */
   successes: number;
-  /** Ejections that good behaviour has not made up for. */
+  /** Ejections that count for the length of the next. */
   ejections: number;
   /** End of the ejection. */
   untilMs: number;
-  /** When the last ejection ended or was made up for. */
+  /** When the last ejection ended or was forgiven. */
   goodSinceMs: number;
   readonly window: FailureWindow;
 }
 
-/** What the detector is built with. */
+/** Dependencies of the detector. */
 export interface OutlierDeps {
   /** In [0, 1). */
   readonly random: () => number;
-  /** Whether one more upstream of the pool may be taken out. */
+  /** Whether one more upstream of the pool may be ejected. */
   readonly mayEject: (id: string) => boolean;
 }
 
 /**
- * Passive health of one pool: watches what becomes of requests and runs a circuit breaker for each upstream.
- * Answers with a 4xx status and 429 are not failures.
+ * Passive health of one pool: a circuit breaker for each upstream, by the outcomes of requests. 4xx and 429 are not failures.
  */
 export class OutlierDetector {
   #options: OutlierOptions;
@@ -76,7 +75,7 @@ export class OutlierDetector {
     this.#deps = deps;
   }
 
-  /** Changes the limits. Circuits stay as they are; windows begin anew if their length changed. */
+  /** Changes the limits. Circuits stay; windows start over if their length changed. */
   configure(options: OutlierOptions): void {
     const windowChanged = options.windowMs !== this.#options.windowMs;
     this.#options = options;
@@ -100,7 +99,7 @@ export class OutlierDetector {
     return this.#circuits.get(id)?.reason ?? "";
   }
 
-  /** Takes in what a serving worker saw. */
+  /** Records the outcomes of a serving worker. */
   record(batch: OutcomeBatch, nowMs: number): void {
     const { ok, failed, unreachable } = batch.counts;
     const failures = failed + unreachable;
@@ -118,7 +117,7 @@ export class OutlierDetector {
     if (circuit?.state === "half_open") this.#probed(circuit, { ok: 1, failures: 0 }, nowMs);
   }
 
-  /** Active checks have found it recovered: its ejection need not run out, and what it did before is no longer held against it. */
+  /** Ends the ejection of an upstream that active checks found recovered, and forgets its failures. */
   recovered(id: string): void {
     const circuit = this.#circuits.get(id);
     if (circuit === undefined) return;
@@ -127,7 +126,7 @@ export class OutlierDetector {
     if (circuit.state === "open") halfOpen(circuit);
   }
 
-  /** Goes on from an ejection that a detector before this one told: it is to be probed. */
+  /** Continues an ejection of an earlier detector: the upstream is probed. */
   restore(id: string, reason: string, nowMs: number): void {
     const circuit = this.#circuit(id, nowMs);
     if (circuit.state !== "closed") return;
@@ -136,7 +135,7 @@ export class OutlierDetector {
     halfOpen(circuit);
   }
 
-  /** Lets time pass: ejections run out, good behaviour is made up for. */
+  /** Ends ejections whose time is over, and forgives old ones. */
   tick(nowMs: number): void {
     for (const circuit of this.#circuits.values()) {
       if (circuit.state === "open" && this.#isOver(circuit, nowMs)) halfOpen(circuit);
@@ -144,7 +143,7 @@ export class OutlierDetector {
     }
   }
 
-  /** Milliseconds since the Unix epoch at which the next ejection runs out; `Infinity` where there is none. */
+  /** Milliseconds since the Unix epoch at which the next ejection ends; `Infinity` where there is none. */
   nextEventMs(): number {
     let next = Infinity;
     for (const circuit of this.#circuits.values()) {
@@ -153,7 +152,7 @@ export class OutlierDetector {
     return next;
   }
 
-  /** Whether an ejection has run out, or ends further off than it can: then the clock was set back. */
+  /** Whether an ejection is over, or ends later than possible: the clock was set back. */
   #isOver(circuit: Circuit, nowMs: number): boolean {
     const { maxEjectionMs, jitter } = this.#options;
     return nowMs >= circuit.untilMs || circuit.untilMs - nowMs > maxEjectionMs * (1 + jitter);
@@ -174,7 +173,7 @@ export class OutlierDetector {
     if (reason !== null && this.#deps.mayEject(id)) this.#eject(circuit, reason, nowMs);
   }
 
-  /** Which rule it breaks, in words; `null` where none. */
+  /** The rule that an upstream breaks, for people; `null` for none. */
   #fault(circuit: Circuit, nowMs: number): string | null {
     const { consecutiveFailures, failureRatio, minVolume, windowMs } = this.#options;
     if (consecutiveFailures > 0 && circuit.consecutive >= consecutiveFailures) {
@@ -206,7 +205,7 @@ export class OutlierDetector {
     circuit.successes = 0;
   }
 
-  /** One ejection is made up for by as much good time as the first ejection lasts, twice over. */
+  /** An ejection is forgiven after twice the time of the first ejection. */
   #forgive(circuit: Circuit, nowMs: number): void {
     const eachMs = 2 * this.#options.ejectionMs;
     while (circuit.ejections > 0 && nowMs - circuit.goodSinceMs >= eachMs) {
@@ -223,10 +222,10 @@ function halfOpen(circuit: Circuit): void {
   circuit.successes = 0;
 }
 
-/** Parts a window is kept in; the oldest is forgotten whole. */
+/** Parts of a window; the oldest is dropped whole. */
 const PARTS = 10;
 
-/** Counts good and failed tries over the last so many milliseconds, in ten parts. */
+/** Counts good and failed tries over a sliding window, in ten parts. */
 export class FailureWindow {
   readonly #partMs: number;
   readonly #good = new Float64Array(PARTS);
@@ -261,8 +260,8 @@ export class FailureWindow {
   }
 
   /**
-   * Empties the parts that time has passed; the place of the present one. A clock that goes back a little stays in its
-   * part, one that was set back far begins anew.
+   * Clears the parts that are over and returns the index of the present one. A clock that goes back a little stays in its part;
+   * one that was set back far starts over.
    */
   #advance(nowMs: number): number {
     const part = Math.floor(nowMs / this.#partMs);

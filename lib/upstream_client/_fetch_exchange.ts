@@ -18,13 +18,11 @@ export interface FetchExchangeOptions extends SendOptions {
   readonly authority: string;
   readonly request: UpstreamRequest;
   readonly clock: Clock;
-  /** Called once, when nothing more will come of the exchange. */
+  /** Called once, when the exchange is over. */
   readonly onEnd: () => void;
 }
 
-/**
- * What a client's error means. Its own words hold the URL, and that may hold a key: only what it begins with is used.
- */
+/** The failure for an error of `fetch`. Its message holds the URL, which may hold a key: only its beginning is used. */
 function meaningOf(error: unknown): { kind: FailureKind; what: string; requestSent: boolean } {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : "";
   const text = error instanceof Error ? `${error.message} ${cause}` : "";
@@ -100,7 +98,7 @@ export class FetchExchange implements FetchBodyOwner {
   #fetch(): Promise<Response> {
     const { client, url, request } = this.#options;
     const headers = request.fields.filter(([name]) => !CHOSEN_HERE.has(name.toLowerCase()));
-    // Asked for any coding, the client decodes what comes and keeps the label and length of what came. Not so with this one.
+    // Without this the client would ask for any coding, decode the content, and keep the old coding and length fields.
     headers.push(["accept-encoding", "identity"]);
     return fetch(url, {
       client,
@@ -120,17 +118,17 @@ export class FetchExchange implements FetchBodyOwner {
     return EMPTY;
   }
 
-  /** HTTP/2 does not tell the length of what is sent: a body that ends early would look whole. */
+  /** HTTP/2 sends no length here: a body that ends early would look complete. */
   #checkedBody(body: BodySource): ReadableStream<Uint8Array> {
     const { lengthBytes } = body;
     let takenBytes = 0;
     return new ReadableStream<Uint8Array>({
       pull: async (controller) => {
-        // As long as the client is waited for, time says nothing of the upstream.
+        // Waiting for the client is not the upstream's time.
         this.#armFor("aborted", this.#options.deadlines.idleMs);
         let chunk: Uint8Array | null;
         try {
-          // A chunk is lent, and may not be empty to the stream's reader.
+          // A chunk is only lent, and must not be empty for the stream's reader.
           do chunk = await body.read(); while (chunk !== null && chunk.length === 0);
         } catch (error) {
           throw this.#bodyFailure("its source failed", error);
@@ -184,9 +182,9 @@ export interface FetchBodyOwner {
   /** Sets the deadline of the next chunk. */
   arm(): void;
   disarm(): void;
-  /** The exchange is over, well or not. */
+  /** Ends the exchange. */
   finish(): void;
-  /** Ends the exchange and returns the failure that `error` stands for. */
+  /** Ends the exchange and returns the failure for `error`. */
   fail(error: unknown): UpstreamFailure;
 }
 
@@ -239,7 +237,7 @@ export class FetchBody implements UpstreamBody {
 
   #count(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     this.#receivedBytes += chunk.length;
-    // Also how a body would show that was decoded on its way and still has its old length.
+    // A body that was decoded but kept its old length would show here too.
     if (this.lengthBytes !== null && this.#receivedBytes > this.lengthBytes) {
       throw failure("truncated", `more than its ${this.lengthBytes} bytes`);
     }
@@ -258,7 +256,7 @@ export class FetchBody implements UpstreamBody {
 
   #fail(error: unknown): UpstreamFailure {
     this.#failure ??= this.#owner.fail(error);
-    // An unread body would hold the window of its connection for good.
+    // An unread body would hold its connection's flow-control window.
     this.#reader.cancel().catch(() => {});
     return this.#failure;
   }

@@ -10,7 +10,7 @@ const UNRESERVED = /[A-Za-z0-9_.~,-]/;
  */
 export function canonicalText(text: string): string {
   if (PLAIN.test(text)) return text;
-  // What most clients escape without need, and far cheaper than the expression below.
+  // A fast path for what most clients escape without need.
   const commas = text.replaceAll("%2C", ",");
   if (PLAIN.test(commas)) return commas;
   return text.replace(/%([0-9A-Fa-f]{2})|[^A-Za-z0-9_.~,-]/gu, (match, hex) => {
@@ -32,8 +32,8 @@ function escapeByte(character: string): string {
 }
 
 /**
- * The query as part of a cache key: without `api_key` and without empty pairs, names in order (lines of one name keep theirs),
- * the items of `append_to_response` as a set.
+ * The query as part of a cache key: without `api_key` and without empty pairs, names in order (lines of one name keep theirs), the
+ * items of `append_to_response` as a set.
  */
 export function canonicalQuery(query: string): string {
   if (query === "") return "";
@@ -82,8 +82,8 @@ export function withoutPlaceholderKeys(query: string): string {
 }
 
 /**
- * Whether a raw query has an application key: one that TMDB could have issued, not `x`, `null`, `<api_key>` or an empty text, which
- * programs and people without a key put there.
+ * Whether a raw query has an application key: one that TMDB could have issued, not `x`, `null`, `<api_key>` or an empty text,
+ * which programs and people without a key put there.
  */
 export function hasApiKey(query: string): boolean {
   if (!mayHoldApiKey(query)) return false;

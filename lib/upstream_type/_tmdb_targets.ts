@@ -16,8 +16,8 @@ const TITLE = "alternative_titles,changes,credits,external_ids,images,keywords,l
   "translations,videos,watch/providers";
 
 /**
- * Parts that TMDB appends under their own name to the documents of a path, and that are no members of the document itself: only these
- * are cut out. What is not listed stays where it is: `season/1`, `account_states`, and whatever TMDB comes to append.
+ * Parts that TMDB appends under their own name, and that are no members of the document itself. Only these are cut out; others
+ * stay: `season/1`, `account_states`, and any that TMDB adds.
  */
 const PARTS: ReadonlyArray<readonly [path: RegExp, parts: ReadonlyMap<string, string>]> = [
   documents(`/3/movie${ID}`, `${TITLE},release_dates`),
@@ -35,7 +35,7 @@ function documents(path: string, parts: string): readonly [RegExp, ReadonlyMap<s
   return [new RegExp(`^${path}$`), new Map(parts.split(",").map((name) => [canonicalText(name), name]))];
 }
 
-/** Parts that may be cut, by their text in a key; `null` on other paths. */
+/** Parts that may be cut, by their spelling in a key; `null` on other paths. */
 function cuttable(base: string): ReadonlyMap<string, string> | null {
   const path = base.split("?", 1)[0]!;
   return PARTS.find(([pattern]) => pattern.test(path))?.[1] ?? null;
@@ -64,13 +64,13 @@ function read(target: string): PartedTarget | null {
   return { base: others.length === 0 ? path : `${path}?${others.join("&")}`, parts };
 }
 
-/** The list of parts; `null` where it is given twice, or by a name that upstreams may or may not take for the same. */
+/** The list of parts; `null` where it is given twice, or by a name that upstreams may treat differently. */
 function valueOf(appending: readonly string[]): string | null {
   const [pair = "", second] = appending;
   return second === undefined && pair.startsWith(`${APPEND}=`) ? pair.slice(APPEND.length + 1) : null;
 }
 
-/** Every part too many is known, and every other one is wanted too. */
+/** All wanted parts are held, and all surplus ones can be cut. */
 function mayCut(held: PartedTarget, wanted: PartedTarget): boolean {
   if (held.base !== wanted.base || held.parts.length <= wanted.parts.length) return false;
   const known = cuttable(held.base);
@@ -88,7 +88,7 @@ function cut(body: Uint8Array<ArrayBuffer>, held: PartedTarget, wanted: PartedTa
   return isCertain ? mergePatched(body, Object.fromEntries([...unwanted].map((name) => [name, null]))) : null;
 }
 
-/** A part's name as a member would have it. */
+/** The name of a part's member. */
 function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
@@ -97,19 +97,19 @@ function decoded(part: string): string {
   }
 }
 
-/** Whether the parts stand behind the document itself: one that stands within it may be a member of its own by the same name. */
+/** Whether the parts come last: one among the document's own members may be a member of the same name. */
 function isAppended(members: readonly JsonMember[], parts: ReadonlySet<string>): boolean {
   const first = members.findIndex(({ name }) => parts.has(name));
   return first > 0 && members.slice(first).every(({ name }) => parts.has(name));
 }
 
-/** Whether each of them is there, once. A part that is missing says that the document is not what its target promises. */
+/** Whether each of them is present once. A missing part means that the document is not what its target promises. */
 function holdsOnce(members: readonly JsonMember[], names: ReadonlySet<string>): boolean {
   const found = members.filter(({ name }) => names.has(name));
   return found.length === names.size && new Set(found.map(({ name }) => name)).size === names.size;
 }
 
-/** What follows these in a path is an id; the tag is the word, a colon and the id. */
+/** Segments that an id follows; the tag is the segment, a colon and the id. */
 const KINDS: ReadonlySet<string> = new Set([
   ...["movie", "tv", "person", "collection", "company", "network", "keyword", "credit", "review", "list", "find"],
   "episode_group",
@@ -118,8 +118,8 @@ const ID_START = /^[a-z0-9]{1,64}/;
 const LANGUAGE = /^([a-z]{2,3})(?:-[a-z]{2,4})?$/i;
 
 /**
- * Tags of a request to TMDB's API: what it is about (`movie:550`, `tv:1399`, `person:1`), its language (`lang:de` and `lang:de-de`) and
- * its route class (`class:search`).
+ * Tags of a request to TMDB's API: what it is about (`movie:550`, `tv:1399`, `person:1`), its language (`lang:de` and
+ * `lang:de-de`) and its route class (`class:search`).
  */
 export function apiTags(request: TypedRequest): readonly string[] {
   const route = findTmdbRoute(request.path);
@@ -136,7 +136,7 @@ export function apiTags(request: TypedRequest): readonly string[] {
   return tags;
 }
 
-/** Titles and people have numbers; what stands there else (`popular`, `changes`) is a list. */
+/** Ids of titles and people are numbers; other words in that place (`popular`, `changes`) are lists. */
 function isId(kind: string, id: string): boolean {
   return ["credit", "review", "find", "episode_group", "list"].includes(kind) ? /\d/.test(id) : /^\d+$/.test(id);
 }
@@ -150,10 +150,9 @@ function languageOf(query: string): string {
 }
 
 /**
- * Purge tags of what a request changes, if it is answered well: those of the list in its path. Ratings purge nothing: what a user sees of
- * an own rating is never stored, and one vote changes a title's average less than the whole world's do while it is fresh; each would
- * cost every copy of the title. A method that changes something counts on lists alone: nobody writes to titles, and a mirror that
- * answers `POST` as `GET` would let anyone purge them.
+ * Purge tags of the list that a request changes. Ratings purge nothing: a user's own rating is never stored, and one vote hardly
+ * moves an average, while it would cost every copy of the title. Changing methods count on lists only: clients do not write to
+ * titles, and on a mirror that answers `POST` as `GET` anyone could purge them.
  */
 export function writtenTags(request: TypedRequest): readonly string[] {
   const isWritten = CHANGING.has(request.method) || findTmdbRoute(request.path).private === "mutating-get";

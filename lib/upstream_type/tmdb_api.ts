@@ -1,36 +1,34 @@
-import type { GatewayError } from "../errors.ts";
 import { fieldValue } from "../http/fields.ts";
 import { AppKeys } from "./_app_keys.ts";
 import { isJsonType } from "../http/content_signature.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
-import { ContentRule, hasContent, isBlockPage, isPage } from "./_content.ts";
+import { hasContent, isBlockPage, isPage } from "./_content.ts";
 import { classifyAuthorization, isUserQuery } from "./_credentials.ts";
-import { isTmdbFailure, tmdbError, tmdbRefusal } from "./_tmdb_errors.ts";
+import { isTmdbFailure, tmdbRefusal } from "./_tmdb_errors.ts";
 import { tmdbChanges } from "./_tmdb_changes.ts";
-import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
-import { findTmdbRoute, MAX_KEPT_MS, type TmdbRoute, tmdbRoutes, unlistedRoute } from "./_tmdb_routes.ts";
+import { removedFromAll, TmdbType } from "./_tmdb_type.ts";
+import { findTmdbRoute, type TmdbRoute, tmdbRoutes, unlistedRoute } from "./_tmdb_routes.ts";
 import { apiTags, tmdbDocuments, tmdbTarget, writtenTags } from "./_tmdb_targets.ts";
-import type { ErrorBody } from "./error_body.ts";
 import { tmdbKeyForm } from "./tmdb_key_form.ts";
-import {
-  type AnswerSource,
-  type CredentialState,
-  type DefaultCheck,
-  type DocumentLinks,
-  type Held,
-  type Judgement,
-  type Outgoing,
-  type RequestClass,
-  type ResponseHead,
-  type TypedRequest,
-  type TypeOptions,
-  UpstreamType,
+import type {
+  AnswerSource,
+  CredentialState,
+  DefaultCheck,
+  DocumentLinks,
+  FieldChange,
+  Judgement,
+  KeyWait,
+  Outgoing,
+  RequestClass,
+  ResponseHead,
+  TypedRequest,
+  TypeOptions,
 } from "./upstream_type.ts";
 
-/** Where `/3/configuration` says that images are, for clients to put a size and a file's path behind. */
+/** Members of `/3/configuration` with the base URLs of images. */
 const CONFIGURATION = [["images", "base_url"], ["images", "secure_base_url"]];
 
-/** The addresses of images in TMDB's documents. The other documents hold paths alone. */
+/** Image addresses in TMDB's documents; other documents have paths only. */
 const tmdbLinks: DocumentLinks = {
   type: "tmdb-image",
   path: "/t/p",
@@ -43,10 +41,7 @@ const CONTENT = {
   deny: [],
 };
 
-/** What selects nothing here: the gateway fixes or removes these request fields where a response is shared. */
-const IGNORED_VARY = ["accept", "accept-encoding", "accept-language", "authorization", "cookie", "origin"];
-
-/** Why no check may ask for such paths: it would do it again and again, for nobody. */
+/** Reasons against health checks on private paths: a check would repeat the request for ever. */
 const REFUSED_CHECKS: Readonly<Record<string, string>> = {
   "mutating-get": "this one changes something",
   "user-state": "this one is about a user",
@@ -64,27 +59,16 @@ const SHARED_CHANGES: readonly FieldChange[] = [
  * TMDB's API, v3 and v4.
  *
  * Requests of applications share responses, whatever their keys, in every key mode, `pass` included: what TMDB answers an
- * application is public, and a cache a key would be cold for each. So a client with a wrong key gets what is stored, and TMDB's own
- * 401 for all else, which is never stored. Requests that name a user are never shared.
+ * application is public, and a cache a key would be cold for each. So a client with a wrong key gets what is stored, and TMDB's
+ * own 401 for all else, which is never stored. Requests that name a user are never shared.
  */
-export class TmdbApi extends UpstreamType {
+export class TmdbApi extends TmdbType {
   readonly name = "tmdb-api";
-  override readonly cacheMode = "ttl";
-  override readonly maxTtlMs = MAX_KEPT_MS;
-  override readonly cookies = "ignore";
-  override readonly forwarded = "off";
-  override readonly hostInKey = false;
   override readonly acceptEncoding = "gzip";
-  override readonly wholeBodies = true;
-  override readonly inspectsContent = true;
-  override readonly mendsRetryAfter = true;
   override readonly keyForm = tmdbKeyForm;
   override readonly changes = tmdbChanges;
   override readonly documents = tmdbDocuments;
   override readonly links = tmdbLinks;
-  override readonly cors = "*";
-  override readonly dropFields = tmdbDropFields;
-  override readonly ignoreVary: ReadonlySet<string> = new Set(IGNORED_VARY);
   /** Asked as any request, through {@linkcode outgoing} and {@linkcode judge}: a refused or limited key is no fault of the host. */
   override readonly check: DefaultCheck = {
     method: "GET",
@@ -93,12 +77,10 @@ export class TmdbApi extends UpstreamType {
     status: [[200, 299], [401, 401], [429, 429]],
   };
   readonly #keys: AppKeys;
-  readonly #content: ContentRule;
 
   constructor(options: TypeOptions) {
-    super();
+    super(options.contentTypes ?? CONTENT, CONTENT.allow);
     this.#keys = new AppKeys(options);
-    this.#content = new ContentRule(options.contentTypes ?? CONTENT, CONTENT.allow);
   }
 
   override credentials(): readonly CredentialState[] {
@@ -106,7 +88,13 @@ export class TmdbApi extends UpstreamType {
   }
 
   override classify(request: TypedRequest): RequestClass {
-    return classifyTmdb(request);
+    const route = findTmdbRoute(request.path);
+    const classes = CLASSES.get(route)!;
+    if (route.private !== null) return classes.byRoute;
+    if (request.method !== "GET" && request.method !== "HEAD") return classes.byMethod;
+    const bearer = classifyAuthorization(request.header("authorization"));
+    if (bearer === "user" || bearer === "other") return classes.byAuthorization;
+    return isUserQuery(request.query) ? classes.byQuery : classes.shared;
   }
 
   override keyTarget(request: TypedRequest): string {
@@ -124,7 +112,7 @@ export class TmdbApi extends UpstreamType {
 
   override refusedCheck(target: string): string | null {
     const [path = "", query = ""] = target.split(/\?(.*)/s, 2);
-    const reason = classifyTmdb({ method: "GET", path, query, header: () => null }).private;
+    const reason = this.classify({ method: "GET", path, query, header: () => null }).private;
     return REFUSED_CHECKS[reason ?? ""] ?? null;
   }
 
@@ -132,11 +120,11 @@ export class TmdbApi extends UpstreamType {
     return this.#keys.mayComeInBody(request);
   }
 
-  override outgoing(request: TypedRequest): Outgoing | Held {
-    const shared = classifyTmdb(request).private === null;
+  override outgoing(request: TypedRequest): Outgoing | KeyWait {
+    const shared = this.classify(request).private === null;
     const use = { shared, provesKey: shared && findTmdbRoute(request.path).provesKey };
     const keyed = this.#keys.put(request, use);
-    if ("heldMs" in keyed) return keyed;
+    if ("waitMs" in keyed) return keyed;
     const { query, change, credential, secret } = keyed;
     const changes = shared ? SHARED_CHANGES : removedFromAll;
     return { query, set: change === null ? changes : [...changes, change], credential, secret };
@@ -155,10 +143,6 @@ export class TmdbApi extends UpstreamType {
     return "ok";
   }
 
-  override verifies(mediaType: string): boolean {
-    return this.#content.verifies(mediaType);
-  }
-
   override saysFailure(document: Uint8Array): boolean {
     return isTmdbFailure(document);
   }
@@ -167,16 +151,12 @@ export class TmdbApi extends UpstreamType {
     return tmdbRefusal(bodyText);
   }
 
-  override error(error: GatewayError, requestId: string): ErrorBody {
-    return tmdbError(error, requestId);
-  }
-
   override isReadable({ fields }: ResponseHead): boolean {
     return isJsonType(mediaTypeOf(fieldValue(fields, "content-type")));
   }
 
   #isWrong(status: number, mediaType: string): boolean {
-    if (this.#content.isWrong(status, mediaType)) return true;
+    if (this.content.isWrong(status, mediaType)) return true;
     // TMDB's own 404 is JSON; a page says that something else sits at this address.
     if (isBlockPage(status, mediaType)) return true;
     if (isPage(mediaType) && (status === 401 || status === 404 || status === 410)) return true;
@@ -194,17 +174,6 @@ export class TmdbApi extends UpstreamType {
   #limited(retryAfter: string | null, credential: number | null): Judgement {
     return credential !== null && this.#keys.limited(credential, retryAfter) ? "credential" : "limited";
   }
-}
-
-/** Says of a request to TMDB's API which class it is of, and whether its response belongs to one user. */
-function classifyTmdb(request: TypedRequest): RequestClass {
-  const route = findTmdbRoute(request.path);
-  const classes = CLASSES.get(route)!;
-  if (route.private !== null) return classes.byRoute;
-  if (request.method !== "GET" && request.method !== "HEAD") return classes.byMethod;
-  const bearer = classifyAuthorization(request.header("authorization"));
-  if (bearer === "user" || bearer === "other") return classes.byAuthorization;
-  return isUserQuery(request.query) ? classes.byQuery : classes.shared;
 }
 
 /** The classes of one route, made once. */

@@ -1,51 +1,48 @@
-import type { GatewayError } from "../errors.ts";
 import { namesMediaType } from "../http/accept.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { canonicalQuery, withoutApiKey } from "./_canonical_query.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
-import { ContentRule, hasContent, isBlockPage } from "./_content.ts";
-import { tmdbError } from "./_tmdb_errors.ts";
-import { type FieldChange, removedFromAll, tmdbDropFields } from "./_tmdb_fields.ts";
-import { IMAGE_TTL, MAX_KEPT_MS } from "./_tmdb_routes.ts";
-import type { ErrorBody } from "./error_body.ts";
+import { hasContent, isBlockPage } from "./_content.ts";
+import { removedFromAll, tmdbDropFields, TmdbType } from "./_tmdb_type.ts";
+import { IMAGE_TTL } from "./_tmdb_routes.ts";
 import type { SizedPicture, SizedPictures } from "./type_traits.ts";
-import {
-  type DefaultCheck,
-  type Judgement,
-  type Outgoing,
-  type RequestClass,
-  type ResponseHead,
-  type TypedRequest,
-  type TypeOptions,
-  UpstreamType,
+import type {
+  DefaultCheck,
+  FieldChange,
+  Judgement,
+  Outgoing,
+  RequestClass,
+  ResponseHead,
+  TypedRequest,
+  TypeOptions,
 } from "./upstream_type.ts";
 
-/** Images, and several ranges of one at once. */
+/** Images, and multipart ranges of them. */
 const CONTENT = { allow: ["image/*", "multipart/byteranges"], deny: [] };
 
-/** A mirror's disk or an edge on the way has cut pictures short, and they were kept for months. */
+/** Mirrors and edges have truncated pictures, which were then cached for months. */
 const VERIFIED = ["image/*"];
 
 /**
- * Nothing that comes from here runs in a browser that opens it, an SVG with scripts no more than a page in the place of a picture:
- * they stand on every response, so that they hold whatever the origin calls its content.
+ * Keeps browsers from running scripts in what they open from here, an SVG or a page in the place of a picture. The fields are on
+ * every response, whatever its `Content-Type`.
  */
 const SAFE: Readonly<Fields> = [
   ["content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox"],
   ["x-content-type-options", "nosniff"],
 ];
 
-/** What upstreams are asked for by clients that name WebP, and by all others: the client's own `Accept` never goes up. */
+/** `Accept` sent up for clients that name WebP, and for all others; the client's own is never sent. */
 const ACCEPT = { webp: "image/webp,*/*;q=0.8", named: "*/*" } as const;
 
-/** Behind the target in the key of the WebP class; no target can hold the separator, so that purges find the target before it. */
+/** Suffix of the key's target for the WebP class. No target contains the separator, so purges match the target before it. */
 const WEBP_KEY = "\0accept:webp";
 
 function changesFor(accept: string): readonly FieldChange[] {
   return [...removedFromAll, ["accept", accept], ["accept-language", null], ["authorization", null]];
 }
 
-/** With another `Accept` the origin sends WebP for a name that says `.jpg`; media servers keep the bytes under that name. */
+/** With another `Accept` the origin sends WebP under a name in `.jpg`, and media servers store it under that name. */
 const CHANGES = { webp: changesFor(ACCEPT.webp), named: changesFor(ACCEPT.named) } as const;
 
 const VARY: Readonly<Fields> = [["vary", "Accept"]];
@@ -54,34 +51,17 @@ const IMAGE_NAME = /\.[A-Za-z0-9]{2,5}$/;
 
 const IMAGE: RequestClass = Object.freeze({ name: "image", private: null, sharedAuthorization: true, ttl: IMAGE_TTL });
 const OTHER: RequestClass = Object.freeze({ name: "other", private: null, sharedAuthorization: true, ttl: null });
-const UNSHARED: RequestClass = Object.freeze({
-  name: "other",
-  private: "method",
-  sharedAuthorization: false,
-  ttl: null,
-});
+const UNSHARED: RequestClass = Object.freeze({ ...OTHER, private: "method", sharedAuthorization: false });
 
 /** TMDB's image host: any size token, any extension. The extension chooses the format and is part of the identity. */
-export class TmdbImage extends UpstreamType {
+export class TmdbImage extends TmdbType {
   readonly name = "tmdb-image";
-  override readonly cacheMode = "ttl";
-  override readonly maxTtlMs = MAX_KEPT_MS;
-  override readonly cookies = "ignore";
-  override readonly forwarded = "off";
-  override readonly hostInKey = false;
   override readonly acceptEncoding = "identity";
-  override readonly wholeBodies = true;
-  override readonly inspectsContent = true;
   override readonly negotiatesImages = true;
-  override readonly mendsRetryAfter = true;
   override readonly simpleTags = true;
-  override readonly cors = "*";
   override readonly responseFields: Readonly<Fields>;
   override readonly dropFields: ReadonlySet<string> = new Set([...tmdbDropFields, ...SAFE.map(([name]) => name)]);
-  override readonly ignoreVary: ReadonlySet<string> = new Set([
-    ...["accept", "accept-encoding", "accept-language", "authorization", "cookie", "origin"],
-  ]);
-  /** A poster that has been there for years. Should it go, the 404 still shows that the host is well. */
+  /** A poster that has existed for years. If it goes, the 404 still shows a healthy host. */
   override readonly check: DefaultCheck = {
     method: "HEAD",
     target: "/t/p/w92/pB8BM7pdSp6B6Ih7QZ4DrQ3PmJK.jpg",
@@ -89,14 +69,12 @@ export class TmdbImage extends UpstreamType {
     status: [[200, 299], [404, 404], [429, 429]],
   };
   override readonly sizes: SizedPictures = (path) => tmdbSize(collapseSlashes(path));
-  readonly #content: ContentRule;
   readonly #negotiates: boolean;
 
   constructor(options: TypeOptions) {
-    super();
+    super(options.contentTypes ?? CONTENT, VERIFIED);
     this.#negotiates = options.imageAccept === "negotiate";
     this.responseFields = [...SAFE, ...(this.#negotiates ? VARY : [])];
-    this.#content = new ContentRule(options.contentTypes ?? CONTENT, VERIFIED);
   }
 
   override classify(request: TypedRequest): RequestClass {
@@ -124,20 +102,12 @@ export class TmdbImage extends UpstreamType {
   }
 
   override judge({ status, fields }: ResponseHead): Judgement {
-    // 428 is a limit too: the image host's edge was seen to answer bursts with it.
+    // 428 is a limit too: the image host's edge answers bursts with it.
     if (status === 429 || status === 428) return "limited";
     const mediaType = mediaTypeOf(fieldValue(fields, "content-type"));
-    const wrong = this.#content.isWrong(status, mediaType) || isBlockPage(status, mediaType);
+    const wrong = this.content.isWrong(status, mediaType) || isBlockPage(status, mediaType);
     if (wrong && hasContent(status, fieldValue(fields, "content-length"))) return "wrong_content";
     return status >= 500 ? "failed" : "ok";
-  }
-
-  override verifies(mediaType: string): boolean {
-    return this.#content.verifies(mediaType);
-  }
-
-  override error(error: GatewayError, requestId: string): ErrorBody {
-    return tmdbError(error, requestId);
   }
 
   #classOf(request: TypedRequest): keyof typeof CHANGES {
@@ -145,7 +115,7 @@ export class TmdbImage extends UpstreamType {
   }
 }
 
-/** Clients build addresses of a base that ends in a slash and a path that begins with one. */
+/** Clients join a base that ends in a slash and a path that begins with one. */
 function collapseSlashes(path: string): string {
   return path.includes("//") ? path.replaceAll(/\/{2,}/g, "/") : path;
 }
@@ -168,14 +138,14 @@ function imageTags(path: string): readonly string[] {
   return found === null ? [] : [`img:${found[2]}`, `size:${found[1]}`];
 }
 
-/** A width or a height alone; `w600_and_h900_bestv2` and filters are cut and coloured in ways that are TMDB's own. */
+/** A plain width or height; other sizes are cropped or filtered in TMDB's own way. */
 const PLAIN = /^(.*\/)(w|h)([1-9]\d{0,3})(\/[^/]+\.(?:jpe?g|png|webp))$/;
 
-/** Widths that clients ask for, of all kinds of pictures together. */
+/** Widths that TMDB's clients use. */
 const WIDTHS = [92, 154, 185, 300, 342, 500, 780, 1280];
 
 /**
- * The size that an image path names, and the larger ones of the same file that it can be made of.
+ * The size in an image path, and larger ones of the same file that it can be made from.
  *
  * @param path without duplicate slashes
  */

@@ -12,13 +12,13 @@ export interface ChangeAsk {
   readonly kind: string;
   /** Day (UTC), as `2026-01-31`. */
   readonly day: string;
-  /** The day goes on: the list is to reach up to now. */
+  /** The day is not over: the list reaches up to now. */
   readonly isToday: boolean;
   /** From 1. */
   readonly page: number;
 }
 
-/** How an upstream of a type is asked what has changed there. */
+/** How a type's upstreams list what has changed. */
 export interface ChangeSource {
   /** What changes are listed for. */
   readonly kinds: readonly string[];
@@ -26,42 +26,42 @@ export interface ChangeSource {
   readonly reachDays: number;
   /** Path and query of a page. */
   target(ask: ChangeAsk): string;
-  /** Reads a page; `null` where the body is none. What makes no sense in it is left out, and it is never more than a bounded number. */
+  /** Reads a page; `null` where the body is none. Invalid entries are skipped, and the number of ids is bounded. */
   read(body: Uint8Array): ChangePage | null;
   /** The purge tag of what has changed. */
   tag(kind: string, id: number): string;
 }
 
-/** A target of a cache key (see `keyTarget` of a type), taken apart by what may be asked for beside a document. */
+/** A cache key's target split into a document and the parts asked for with it. */
 export interface PartedTarget {
-  /** The target of the document alone: targets with one base ask for the same, but for their parts. */
+  /** The target without its parts; targets with one base ask for the same document. */
   readonly base: string;
-  /** Names of the parts asked for, as they stand in the target; sorted, each once. */
+  /** Names of the parts as in the target; sorted, each once. */
   readonly parts: readonly string[];
 }
 
-/** How a type's documents can be cut down: a stored one with more parts answers a request for fewer, to the byte. */
+/** How a stored document with more parts answers a request for fewer, to the byte. */
 export interface PartedDocuments {
-  /** Takes a target apart; `null` where its document is never cut, nor made by cutting. */
+  /** Splits a target; `null` where its document is never cut or made by cutting. */
   read(target: string): PartedTarget | null;
-  /** Whether a document with some parts may be made of one with others, as far as the targets say. */
+  /** Whether the wanted document can be cut from the held one, by their targets. */
   mayCut(held: PartedTarget, wanted: PartedTarget): boolean;
   /**
-   * The bytes of a document without the parts that are not wanted, every other byte kept; `null` where it is not certain that an
-   * upstream would have sent just that.
+   * Cuts a document; every byte outside the removed parts is kept. `null` where it is not certain that an upstream would have sent
+   * the same.
    */
   cut(body: Uint8Array<ArrayBuffer>, held: PartedTarget, wanted: PartedTarget): Uint8Array<ArrayBuffer> | null;
 }
 
-/** What a smaller picture is fitted to, in pixels; its other side follows. */
+/** The side that a smaller picture is fitted to, in pixels; the other side follows. */
 export type PictureFit = { readonly width: number } | { readonly height: number };
 
-/** A picture that can be made of a larger one of its own. */
+/** A size of a picture that can be made from a larger one. */
 export interface SizedPicture {
   readonly fit: PictureFit;
-  /** Paths of larger ones that may be stored, the nearest size first; a few. */
+  /** Paths of larger sizes that may be stored, the nearest first. */
   readonly larger: readonly string[];
 }
 
-/** Tells which size of a picture a path names; `null` where it is none that can be made of another exactly. */
+/** Reads the size in a picture's path; `null` where it cannot be made exactly from another. */
 export type SizedPictures = (path: string) => SizedPicture | null;

@@ -111,7 +111,7 @@ Deno.test("Limits have room for all that is known of a key, also with one worker
   typeFor(2).judge({ status: 429, fields: [] }, sent.credential);
   // It is at its limit, where one request at a time may try it.
   assert.ok("credential" in typeFor(2).outgoing(request));
-  assert.ok("heldMs" in typeFor(1).outgoing(request));
+  assert.ok("waitMs" in typeFor(1).outgoing(request));
 });
 
 Deno.test("Limits hold the rate of all keys of a pool for all workers together, through reloads, and each pool's apart", () => {
@@ -131,7 +131,7 @@ Deno.test("Limits hold the rate of all keys of a pool for all workers together, 
     let count = 0;
     for (let turn = 0; turn < 40; turn++) {
       const request = { method: "GET", path: `/3/movie/${turn}`, query: "", header: () => null };
-      if (!("heldMs" in types[turn % 2]!.outgoing(request))) count++;
+      if (!("waitMs" in types[turn % 2]!.outgoing(request))) count++;
     }
     return count;
   };

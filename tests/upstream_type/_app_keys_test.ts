@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { AppKeys } from "../../lib/upstream_type/_app_keys.ts";
 import { KEY_CELLS } from "../../lib/upstream_type/_shared_key.ts";
 import type { CredentialCounts } from "../../lib/metrics/gateway_metrics.ts";
-import type { FieldChange } from "../../lib/upstream_type/_tmdb_fields.ts";
+import type { FieldChange } from "../../lib/upstream_type/upstream_type.ts";
 import { readToken, requestFor, typeOptions, unheld, userToken } from "./_requests.ts";
 
 const HEX = "0123456789abcdef0123456789abcdef";
@@ -118,7 +118,7 @@ Deno.test("AppKeys.put() says how long to wait where every key is at its limit",
   const credentials = { limits: { per: "pool", maxPerSecond: 10, burst: 1 }, holds: true } as const;
   const keys = new AppKeys(typeOptions({ apiKeys: [HEX], credentials, now: () => 1_000_000 }));
   unheld(keys.put(requestFor("/3/movie/1"), USE));
-  assert.deepEqual(keys.put(requestFor("/3/movie/2"), USE), { heldMs: 100 });
+  assert.deepEqual(keys.put(requestFor("/3/movie/2"), USE), { waitMs: 100 });
   const own = unheld(keys.put(requestFor(`/3/movie/2?api_key=${MINE}`), USE));
   assert.equal(own.credential, null);
 });

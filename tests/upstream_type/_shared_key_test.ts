@@ -61,13 +61,13 @@ Deno.test("SharedKey.rest() is news once, whichever worker sees it first, and th
   assert.equal(twin.restMs(NOW_MS), 2_000);
   assert.equal(twin.rest("limited", NOW_MS + 1, NOW_MS + 5_000), false);
   assert.equal(key.restMs(NOW_MS), 5_000);
-  assert.deepEqual([key.standing, key.streak, key.rests], ["limited", 1, 1]);
+  assert.deepEqual([key.state, key.streak, key.rests], ["limited", 1, 1]);
   assert.equal(twin.rest("refused", NOW_MS + 2, NOW_MS + 60_000), true);
   assert.equal(key.rest("limited", NOW_MS + 3, NOW_MS + 90_000), false);
-  assert.deepEqual([key.standing, key.streak, key.restMs(NOW_MS)], ["refused", 2, 60_000]);
+  assert.deepEqual([key.state, key.streak, key.restMs(NOW_MS)], ["refused", 2, 60_000]);
   assert.equal(key.recover(), true);
   assert.equal(twin.recover(), false);
-  assert.deepEqual([key.standing, key.streak, key.rests], ["ready", 0, 2]);
+  assert.deepEqual([key.state, key.streak, key.rests], ["ready", 0, 2]);
 });
 
 Deno.test("SharedKey.restMs() is right where the low 32 bits of the time overflow", () => {
@@ -103,5 +103,5 @@ Deno.test("SharedKey counts rests in as many bits as it says, for ever", () => {
     key.rest("limited", NOW_MS, NOW_MS + 1_000);
     key.wake();
   }
-  assert.deepEqual([key.rests, key.streak, key.standing], [3, 16, "ready"]);
+  assert.deepEqual([key.rests, key.streak, key.state], [3, 16, "ready"]);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Fields } from "../../lib/http/fields.ts";
-import { removedFromAll, tmdbDropFields } from "../../lib/upstream_type/_tmdb_fields.ts";
+import { removedFromAll, tmdbDropFields } from "../../lib/upstream_type/_tmdb_type.ts";
 import { findTmdbRoute, tmdbRoutes } from "../../lib/upstream_type/_tmdb_routes.ts";
 import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { TmdbApi } from "../../lib/upstream_type/tmdb_api.ts";
