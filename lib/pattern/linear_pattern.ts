@@ -3,10 +3,10 @@ import { type Node, Parser, PatternError } from "./_parser.ts";
 export { PatternError };
 
 /**
- * Regular expressions that take no more steps than text length × pattern length: all ways to match are followed at once (a Pike VM), as
- * in RE2. What a backtracking engine takes exponential time for is fast here, and what cannot be done so (look-around, back references) is
- * refused. What it does match, it matches as JavaScript does with the flag `s`: the same text, the same groups. A path has no lines, and
- * nobody gets past a `.` with an escaped one.
+ * Regular expressions in at most text length × pattern length steps: all alternatives are followed at once (a Pike VM), as in
+ * RE2. Patterns that would take a backtracking engine exponential time are fast, and what needs backtracking (look-around, back
+ * references) is refused. Matches and groups are those of JavaScript with the flag `s`: a path has no lines, and an escaped line
+ * break must not get past a `.`.
  */
 
 /** Instructions of a compiled pattern; counted repetitions multiply them. So many take half a second for a path of 8 KB at worst. */
@@ -20,7 +20,7 @@ export interface LinearPattern {
   exec(text: string): PatternMatch | null;
 }
 
-/** Where a pattern matched. */
+/** A match. */
 export interface PatternMatch {
   readonly start: number;
   readonly end: number;

@@ -11,7 +11,7 @@ export function takeChunkBuffer(): Uint8Array<ArrayBuffer> {
   return kept.pop() ?? new Uint8Array(CHUNK_BYTES);
 }
 
-/** Gives a buffer back. No operation may be using it, and nobody may hold a view of it. */
+/** Gives a buffer back. No pending operation and no view may use it any more. */
 export function giveChunkBuffer(buffer: Uint8Array<ArrayBuffer>): void {
   if (kept.length < MAX_KEPT) kept.push(buffer);
 }

@@ -89,13 +89,13 @@ function forwardProxyOf(endpoint: Endpoint, url: URL): ForwardProxy | null {
   return { authority: url.host, authorization: proxyAuthorization(endpoint.proxy) };
 }
 
-/** Where requests are said to go, in messages. */
+/** Authority of the upstream, for messages. */
 function authorityLabel({ host, port, proxy }: Endpoint): string {
   const authority = authorityOf({ host, port });
   return proxy === null ? authority : `${authority} through proxy ${proxy.label}`;
 }
 
-/** HTTP/1.1 over sockets of its own (RFC 9112). */
+/** HTTP/1.1 over its own connections (RFC 9112). */
 class Http1Transport implements Transport, ExchangeHome {
   readonly pool: ConnectionPool;
   readonly clock: Clock;

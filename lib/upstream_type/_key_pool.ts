@@ -112,7 +112,7 @@ export class KeyPool {
     return { waitMs: Math.max(1, key.roomInMs(nowMs)) };
   }
 
-  /** Whether the rate of the pool has room, whatever that of each key. */
+  /** Whether the rate of the pool has room; that of each key is not looked at. */
   #hasRoom(nowMs: number): boolean {
     return !this.#options.holds || (this.#rate?.hasRoom(nowMs) ?? true);
   }

@@ -80,7 +80,7 @@ export class SharedKey {
     return this.#rate?.hasRoom(nowMs) ?? true;
   }
 
-  /** Milliseconds until one more request may be sent, if nobody else sends one. */
+  /** Milliseconds until one more request may be sent, if no other worker sends one. */
   roomInMs(nowMs: number): number {
     return this.#rate?.roomInMs(nowMs) ?? 0;
   }

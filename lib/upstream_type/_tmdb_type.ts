@@ -34,7 +34,7 @@ const REMOVED = [
   "x-rewrite-url",
 ];
 
-/** Changes to every request on its way to TMDB. */
+/** Changes to every request to TMDB. */
 export const removedFromAll: readonly FieldChange[] = REMOVED.map((name) => [name, null]);
 
 /** Response fields about the origin's own site, cache, limits or transport, which would be wrong from here. */

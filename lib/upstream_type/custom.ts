@@ -13,7 +13,7 @@ import {
 export class Custom extends UpstreamType {
   readonly name = "custom";
   override readonly upgrades = ["websocket"];
-  /** A pool that says nothing of its content carries whatever its upstreams send. */
+  /** Without `content_types` a pool carries any content. */
   override readonly inspectsContent: boolean;
   readonly #content: ContentRule;
 

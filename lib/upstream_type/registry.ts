@@ -3,7 +3,7 @@ import { TmdbApi } from "./tmdb_api.ts";
 import { TmdbImage } from "./tmdb_image.ts";
 import type { TypeOptions, TypeTraits, UpstreamType } from "./upstream_type.ts";
 
-/** The class of a type, made anew for each pool. */
+/** The class of a type; each pool has an instance. */
 export type TypeClass = new (options: TypeOptions) => UpstreamType;
 
 /** The types that a pool may be of, by name. */
@@ -23,12 +23,12 @@ export class UpstreamTypes {
     return [...this.#types.keys()];
   }
 
-  /** What is true of every pool of a type; `null` where there is none of that name. */
+  /** The traits of a type; `null` where there is none of that name. */
   traits(name: string | undefined): TypeTraits | null {
     return name === undefined ? null : this.#types.get(name)?.traits ?? null;
   }
 
-  /** Names the types of which something is true, for a sentence: `a or b`. */
+  /** Names of the types with a trait, for a sentence: `a or b`. */
   namesWith(isTrue: (traits: TypeTraits) => boolean): string {
     return [...this.#types.values()].flatMap(({ traits }) => isTrue(traits) ? [traits.name] : []).join(" or ");
   }

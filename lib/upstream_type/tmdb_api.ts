@@ -58,9 +58,9 @@ const SHARED_CHANGES: readonly FieldChange[] = [
 /**
  * TMDB's API, v3 and v4.
  *
- * Requests of applications share responses, whatever their keys, in every key mode, `pass` included: what TMDB answers an
- * application is public, and a cache a key would be cold for each. So a client with a wrong key gets what is stored, and TMDB's
- * own 401 for all else, which is never stored. Requests that name a user are never shared.
+ * Applications share responses for any key and in every key mode, `pass` included: TMDB's answers to applications are public, and a
+ * cache for each key would be cold. So a client with a wrong key gets stored responses, and for all else TMDB's own 401, which is
+ * never stored. Requests that name a user are never shared.
  */
 export class TmdbApi extends TmdbType {
   readonly name = "tmdb-api";
@@ -105,7 +105,7 @@ export class TmdbApi extends TmdbType {
     return apiTags(request);
   }
 
-  /** Lists that users write are shared, and titles that they rate: both are known by the ids in the path. */
+  /** Lists that users write are shared; the path has their ids. */
   override written(request: TypedRequest): readonly string[] {
     return writtenTags(request);
   }
@@ -164,7 +164,7 @@ export class TmdbApi extends TmdbType {
     return status >= 500 && mediaType !== "" && !isJsonType(mediaType);
   }
 
-  /** TMDB says so in JSON; what else says it is not TMDB, and stands in the way to it. */
+  /** TMDB's own 401 is JSON; another comes from something in front of TMDB. */
   #refused(credential: number, { isTmdb, from }: { isTmdb: boolean; from: AnswerSource | undefined }): Judgement {
     const mayAskOther = from?.mayAskOther() ?? false;
     if (!isTmdb) return mayAskOther && this.#keys.isProof(credential) ? "refusing" : "ok";

@@ -195,7 +195,9 @@ export abstract class UpstreamType {
   abstract readonly name: string;
   /** Cache mode where the listener does not choose. */
   readonly cacheMode: "rfc9111" | "ttl" = "rfc9111";
-  /** Longest freshness lifetime that the terms of the service allow, in milliseconds, whatever is configured; `null` for no limit. */
+  /**
+   * Longest freshness lifetime that the service's terms allow, in milliseconds, also for configured ones; `null` for no limit.
+   */
   readonly maxTtlMs: number | null = null;
   /** What `Cookie` does to a request where the listener does not choose: a response may depend on it without saying so in `Vary`. */
   readonly cookies: "bypass" | "ignore" = "bypass";
@@ -236,7 +238,7 @@ export abstract class UpstreamType {
   readonly check: DefaultCheck | null = { method: "HEAD", target: "/", fields: [], status: [[200, 499], [501, 501]] };
   /** Form of the keys in a pool's `api_keys`; `null` where a pool has none. */
   readonly keyForm: KeyForm | null = null;
-  /** How upstreams are asked what has changed there; `null` where they cannot be. */
+  /** Lists of what has changed at upstreams; `null` where there are none. */
   readonly changes: ChangeSource | null = null;
   /** How documents that are made of parts are cut; `null` where none is. */
   readonly documents: PartedDocuments | null = null;
@@ -327,7 +329,7 @@ export abstract class UpstreamType {
   }
 }
 
-/** Members that hold for every pool of a type, whatever its options: the configuration is checked by them. */
+/** Members that do not depend on a pool's options: the configuration is checked by them. */
 export type TypeTraits = Pick<
   UpstreamType,
   "name" | "upgrades" | "keyForm" | "changes" | "documents" | "links" | "sizes" | "negotiatesImages" | "refusedCheck"
