@@ -1,6 +1,6 @@
 import { parseUpstreamUrl } from "../config/addresses.ts";
 import { cleanApiKey } from "../config/api_key.ts";
-import { tmdbKeyForm } from "../upstream_type/tmdb_key_form.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import type { Located } from "../config/located.ts";
 import { nearest } from "../config/nearest.ts";
 import type { PlacedValue, ServiceEnvironment } from "./compose_file.ts";
@@ -178,7 +178,7 @@ class SettingReader {
       return null;
     }
     const text = cleanApiKey(given.value);
-    const isUsable = text === "" || tmdbKeyForm.isKey(text);
+    const isUsable = text === "" || upstreamTypes.traits("tmdb-api")!.keyForm!.isKey(text);
     if (!isUsable) {
       const expected = "32 hex digits or a read access token (three parts with dots)";
       this.#warn("TMDB_API_KEY", `found a text that is no key expected ${expected}: api_keys is switched off`);

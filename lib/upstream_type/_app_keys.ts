@@ -5,8 +5,16 @@ import { classifyAuthorization } from "./_credentials.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
 import { type KeyPlace, KeyPool, placeOf } from "./_key_pool.ts";
 import { RATE_CELLS } from "./_shared_rate.ts";
-import { tmdbKeyForm } from "./tmdb_key_form.ts";
-import type { CredentialState, FieldChange, Judgement, KeyWait, TypedRequest, TypeOptions } from "./upstream_type.ts";
+import { tmdbKeyForm } from "./_credentials.ts";
+import type {
+  CredentialState,
+  FieldChange,
+  Judgement,
+  KeyWait,
+  Outgoing,
+  TypedRequest,
+  TypeOptions,
+} from "./upstream_type.ts";
 
 /** Digest under which the rate of all keys of a pool together is kept. */
 const ALL_KEYS = "all";
@@ -20,7 +28,7 @@ interface AppKey {
   readonly secret: string;
 }
 
-const NO_AUTHORIZATION: FieldChange = ["authorization", null];
+const NO_AUTHORIZATION: readonly FieldChange[] = [["authorization", null]];
 
 /** Judgement of a 401 by its cause. The client gets the 401 where no other key is left. */
 const REFUSALS: Readonly<Record<ReturnType<KeyPool["refused"]>, Judgement>> = {
@@ -36,17 +44,6 @@ export interface KeyUse {
   readonly shared: boolean;
   /** A 401 would speak of the key alone. */
   readonly provesKey: boolean;
-}
-
-/** A request with its key. */
-export interface Keyed {
-  /** Raw query without `?`. */
-  readonly query: string;
-  readonly change: FieldChange | null;
-  /** The key's ticket times two, plus one where a 401 counts against the key; `null` where the client's own key was sent. */
-  readonly credential: number | null;
-  /** The key that was added. */
-  readonly secret?: string;
 }
 
 /** Puts a pool's keys into requests, as its `key_mode` says, and learns from the answers which of them are good. */
@@ -76,8 +73,11 @@ export class AppKeys {
     return this.#pool.states();
   }
 
-  /** Adds a key to a request. Every other byte of the query stays. */
-  put(request: TypedRequest, { shared, provesKey }: KeyUse): Keyed | KeyWait {
+  /**
+   * Adds a key to a request; every other byte of the query stays. Its `credential` is the key's ticket times two, plus one where a
+   * 401 counts against the key; `null` where the client's own key is sent.
+   */
+  put(request: TypedRequest, { shared, provesKey }: KeyUse): Outgoing | KeyWait {
     // A session belongs to the key that it was made with, so requests of users all go out with one key.
     const ticket = this.#needsKey(request) ? this.#pool.take(!shared) : null;
     if (ticket === null) return this.#putNone(request);
@@ -87,15 +87,15 @@ export class AppKeys {
     const query = withoutApiKey(request.query);
     const key = this.#keys[placeOf(ticket)]!;
     const { secret } = key;
-    if (key.place === "authorization") return { query, change: ["authorization", key.text], credential, secret };
-    const change = this.#mode === "replace" ? NO_AUTHORIZATION : withoutPlaceholder(request);
-    return { query: query === "" ? key.text : `${query}&${key.text}`, change, credential, secret };
+    if (key.place === "authorization") return { query, set: [["authorization", key.text]], credential, secret };
+    const set = this.#mode === "replace" ? NO_AUTHORIZATION : withoutPlaceholder(request);
+    return { query: query === "" ? key.text : `${query}&${key.text}`, set, credential, secret };
   }
 
   /** The client's own credential is sent unchanged. Placeholders beside it are removed where the pool has keys. */
-  #putNone(request: TypedRequest): Keyed {
-    if (this.#keys.length === 0) return { query: request.query, change: null, credential: null };
-    return { query: withoutPlaceholderKeys(request.query), change: withoutPlaceholder(request), credential: null };
+  #putNone(request: TypedRequest): Outgoing {
+    if (this.#keys.length === 0) return { query: request.query, set: [], credential: null };
+    return { query: withoutPlaceholderKeys(request.query), set: withoutPlaceholder(request), credential: null };
   }
 
   /** Records a 429. Returns whether another key may be tried. */
@@ -145,8 +145,8 @@ export class AppKeys {
 }
 
 /** Removes an `Authorization` field that is a placeholder. */
-function withoutPlaceholder(request: TypedRequest): FieldChange | null {
-  return classifyAuthorization(request.header("authorization")) === "placeholder" ? NO_AUTHORIZATION : null;
+function withoutPlaceholder(request: TypedRequest): readonly FieldChange[] {
+  return classifyAuthorization(request.header("authorization")) === "placeholder" ? NO_AUTHORIZATION : [];
 }
 
 function isJson(contentType: string | null): boolean {

@@ -1,4 +1,4 @@
-import { tmdbKeyForm } from "./tmdb_key_form.ts";
+import { tmdbKeyForm } from "./_credentials.ts";
 
 /** Text that is its own canonical form. */
 const PLAIN = /^[A-Za-z0-9_.~,-]*$/;

@@ -1,4 +1,5 @@
 import { decodeBytes } from "./_tmdb_routes.ts";
+import type { KeyForm } from "./upstream_type.ts";
 
 /**
  * The kind of an `Authorization` field: none, a text that can be no token (`placeholder`), an application's (a read token), a user
@@ -58,7 +59,7 @@ export function isReadToken(token: string): boolean {
 }
 
 /** The claims of a JSON web token, which is not verified; `null` where a text is none. */
-export function readClaims(token: string): Record<string, unknown> | null {
+function readClaims(token: string): Record<string, unknown> | null {
   if (token.length > MAX_TOKEN_LENGTH) return null;
   const match = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(token);
   if (match === null) return null;
@@ -91,4 +92,23 @@ export function isUserQuery(query: string): boolean {
   const text = ESCAPED_LETTER.test(query) ? decodeBytes(query.replaceAll("%26", ";")) : query;
   if (!USER_WORDS.test(text)) return false;
   return USER_WORDS.test(text.replace(APPENDED, (parts) => parts.replace(STATES, "")));
+}
+
+/**
+ * The form of TMDB's keys: an API key of 32 hex digits, or a read access token, which is a JWT (three base64url parts, the first a
+ * JSON object, RFC 7519 §3).
+ */
+export const tmdbKeyForm: KeyForm = {
+  expected: "a TMDB API key (32 hex digits) or a read access token (three parts with dots)",
+  isKey: (text) => /^[0-9A-Fa-f]{32}$/.test(text) || /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text),
+  warning: (key) => isUserToken(key) ? USER_TOKEN : null,
+};
+
+const USER_TOKEN = "this token may do more than read: with it every client acts as the user whom it belongs to; " +
+  "take the application's read access token";
+
+/** Whether TMDB gave a token to one user: its claims list a scope beside `api_read`. */
+function isUserToken(key: string): boolean {
+  const scopes = readClaims(key)?.["scopes"];
+  return Array.isArray(scopes) && scopes.some((scope) => scope !== "api_read");
 }

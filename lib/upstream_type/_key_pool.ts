@@ -94,7 +94,8 @@ export class KeyPool {
 
   #takeOneOf(inside: readonly SharedKey[], nowMs: number): number | KeyWait {
     if (inside.length === 0) return this.#takeResting(nowMs);
-    const key = leastUsed(inside.filter((one) => one.hasRoom(nowMs))) ?? soonest(inside, (one) => one.roomInMs(nowMs));
+    const roomInMs = ({ rate }: SharedKey) => rate?.roomInMs(nowMs) ?? 0;
+    const key = leastUsed(inside.filter((one) => roomInMs(one) === 0)) ?? soonest(inside, roomInMs);
     return this.#spend(key, nowMs) ?? this.#given(this.#keys.indexOf(key));
   }
 
@@ -103,13 +104,13 @@ export class KeyPool {
     if (!this.#options.holds) {
       // Recorded, never held back: there are few such requests.
       this.#rate?.tryTake(nowMs);
-      key.tryTake(nowMs);
+      key.rate?.tryTake(nowMs);
       return null;
     }
     if (this.#rate?.tryTake(nowMs) === false) return { waitMs: Math.max(1, this.#rate.roomInMs(nowMs)) };
-    if (key.tryTake(nowMs)) return null;
+    if (key.rate?.tryTake(nowMs) !== false) return null;
     this.#rate?.giveBack();
-    return { waitMs: Math.max(1, key.roomInMs(nowMs)) };
+    return { waitMs: Math.max(1, key.rate.roomInMs(nowMs)) };
   }
 
   /** Whether the rate of the pool has room; that of each key is not looked at. */
@@ -167,7 +168,7 @@ export class KeyPool {
         // A refused key counts as ready only after an upstream has accepted it.
         state: leftMs > 0 || key.state === "refused" ? key.state : "ready",
         untilMs: leftMs > 0 ? nowMs + leftMs : 0,
-        ratePerSecond: key.ratePerSecond(),
+        ratePerSecond: key.rate?.perSecond ?? null,
       };
     });
   }

@@ -32,14 +32,14 @@ export const LONGEST_REST_MS = { limited: 300_000, refused: 3_600_000 } as const
 export class SharedKey {
   readonly #cells: Int32Array;
   /** `null` for no limit. */
-  readonly #rate: SharedRate | null;
+  readonly rate: SharedRate | null;
   /** Requests that this worker sent with it, to balance keys; raised when it comes back. */
   share = 0;
 
   /** @param cells {@linkcode KEY_CELLS} of them, all 0 at first */
   constructor(cells: Int32Array, limits: KeyLimits | null) {
     this.#cells = cells;
-    this.#rate = limits === null ? null : new SharedRate(cells.subarray(RATE, RATE + RATE_CELLS), limits);
+    this.rate = limits === null ? null : new SharedRate(cells.subarray(RATE, RATE + RATE_CELLS), limits);
   }
 
   /** The stored state: a rest that is over still counts until the key is used again. */
@@ -65,26 +65,6 @@ export class SharedKey {
     return leftMs < 0 || leftMs > LONGEST_REST_MS[state] ? 0 : leftMs;
   }
 
-  /** Requests per second that it may be given now; `null` for no limit. */
-  ratePerSecond(): number | null {
-    return this.#rate?.perSecond ?? null;
-  }
-
-  /** Takes one request from the rate, where it has room. */
-  tryTake(nowMs: number): boolean {
-    return this.#rate?.tryTake(nowMs) ?? true;
-  }
-
-  /** Whether one more request may be sent now. */
-  hasRoom(nowMs: number): boolean {
-    return this.#rate?.hasRoom(nowMs) ?? true;
-  }
-
-  /** Milliseconds until one more request may be sent, if no other worker sends one. */
-  roomInMs(nowMs: number): number {
-    return this.#rate?.roomInMs(nowMs) ?? 0;
-  }
-
   /** Claims the next probe of a key that may be well again, for one worker at a time. */
   claimProbe(nowMs: number, everyMs: number): boolean {
     const last = Atomics.load(this.#cells, PROBED_AT_MS);
@@ -107,7 +87,7 @@ export class SharedKey {
     const next = to | (streak << 2) | (((this.rests + 1) & RESTS_MASK) << 7);
     if (Atomics.compareExchange(this.#cells, STATE, word, next) !== word) return false;
     Atomics.store(this.#cells, PROBED_AT_MS, 0);
-    if (to === LIMITED) this.#rate?.slowDown(nowMs);
+    if (to === LIMITED) this.rate?.slowDown(nowMs);
     return true;
   }
 
@@ -119,7 +99,7 @@ export class SharedKey {
 
   /** Records that an upstream accepted it. Returns whether that changed its state. */
   recover(): boolean {
-    this.#rate?.speedUp();
+    this.rate?.speedUp();
     const word = this.#word;
     if ((word & 127) === 0) return false;
     return Atomics.compareExchange(this.#cells, STATE, word, word & ~127) === word;

@@ -9,7 +9,7 @@ import { tmdbChanges } from "./_tmdb_changes.ts";
 import { removedFromAll, TmdbType } from "./_tmdb_type.ts";
 import { findTmdbRoute, type TmdbRoute, tmdbRoutes, unlistedRoute } from "./_tmdb_routes.ts";
 import { apiTags, tmdbDocuments, tmdbTarget, writtenTags } from "./_tmdb_targets.ts";
-import { tmdbKeyForm } from "./tmdb_key_form.ts";
+import { tmdbKeyForm } from "./_credentials.ts";
 import type {
   AnswerSource,
   CredentialState,
@@ -124,10 +124,7 @@ export class TmdbApi extends TmdbType {
     const shared = this.classify(request).private === null;
     const use = { shared, provesKey: shared && findTmdbRoute(request.path).provesKey };
     const keyed = this.#keys.put(request, use);
-    if ("waitMs" in keyed) return keyed;
-    const { query, change, credential, secret } = keyed;
-    const changes = shared ? SHARED_CHANGES : removedFromAll;
-    return { query, set: change === null ? changes : [...changes, change], credential, secret };
+    return "waitMs" in keyed ? keyed : { ...keyed, set: [...shared ? SHARED_CHANGES : removedFromAll, ...keyed.set] };
   }
 
   override judge({ status, fields }: ResponseHead, credential: number | null, from?: AnswerSource): Judgement {

@@ -1,6 +1,7 @@
 import type { GatewayError } from "../errors.ts";
 import type { Fields } from "../http/fields.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
+import type { ContentTypes } from "./_content.ts";
 import type { ChangeSource } from "./type_traits.ts";
 import { type ErrorBody, problemDetails } from "./error_body.ts";
 import type { PartedDocuments } from "./type_traits.ts";
@@ -118,13 +119,7 @@ export interface DefaultCheck {
 export interface TypeOptions {
   readonly apiKeys: readonly string[];
   readonly keyMode: "inject-missing" | "replace" | "pass";
-  readonly contentTypes:
-    | {
-      readonly allow: readonly string[];
-      readonly deny: readonly string[];
-      readonly verify?: readonly string[] | null;
-    }
-    | null;
+  readonly contentTypes: ContentTypes | null;
   /**
    * For types with `negotiatesImages`: the format in the name, or the one that the origin negotiates for each class of clients.
    * @default "named"

@@ -12,8 +12,8 @@ const USE = { shared: true, provesKey: true };
 function put(keyMode: "inject-missing" | "replace" | "pass", key: string, target: string, authorization?: string) {
   const keys = new AppKeys(typeOptions({ keyMode, apiKeys: [key] }));
   const request = requestFor(target, { fields: authorization === undefined ? {} : { authorization } });
-  const { query, change } = unheld(keys.put(request, USE));
-  return [query, change] as const;
+  const { query, set } = unheld(keys.put(request, USE));
+  return [query, set[0] ?? null] as const;
 }
 
 Deno.test("AppKeys.put() injects a key where the client sends none", () => {
@@ -62,7 +62,7 @@ Deno.test("AppKeys.put() replaces an application's credential, never a user's", 
 Deno.test("AppKeys.put() puts nothing in where credentials pass, or where there is no key", () => {
   assert.deepEqual(put("pass", HEX, "/3/a?b=1"), ["b=1", null]);
   const none = new AppKeys(typeOptions());
-  assert.deepEqual(none.put(requestFor("/3/a?b=1"), USE), { query: "b=1", change: null, credential: null });
+  assert.deepEqual(none.put(requestFor("/3/a?b=1"), USE), { query: "b=1", set: [], credential: null });
 });
 
 Deno.test("AppKeys keeps requests of users with one key and learns nothing from their 401s", () => {
