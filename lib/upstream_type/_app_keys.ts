@@ -131,7 +131,8 @@ export class AppKeys {
 
   /** Whether the body may hold the client's own key, so that none of the pool's is added. */
   mayComeInBody(request: TypedRequest): boolean {
-    return this.#mode !== "replace" && isJson(request.header("content-type")) && this.#needsKey(request);
+    const isJson = mediaTypeOf(request.header("content-type")) === "application/json";
+    return this.#mode !== "replace" && isJson && this.#needsKey(request);
   }
 
   #needsKey(request: TypedRequest): boolean {
@@ -147,10 +148,6 @@ export class AppKeys {
 /** Removes an `Authorization` field that is a placeholder. */
 function withoutPlaceholder(request: TypedRequest): readonly FieldChange[] {
   return classifyAuthorization(request.header("authorization")) === "placeholder" ? NO_AUTHORIZATION : [];
-}
-
-function isJson(contentType: string | null): boolean {
-  return mediaTypeOf(contentType) === "application/json";
 }
 
 /** Whether a JSON object has a key: some clients put theirs into the body beside the session. */

@@ -123,7 +123,7 @@ export class KeyPool {
     const key = this.#keys[placeOf(ticket)]!;
     const nowMs = this.#options.now();
     const askedMs = retryAfterMs(retryAfter, nowMs) ?? MIN_COOL_DOWN_MS * 2 ** streakBefore(key, nowMs);
-    this.#out(ticket, "limited", nowMs + clamp(askedMs, MIN_COOL_DOWN_MS, LONGEST_REST_MS.limited));
+    this.#out(ticket, "limited", nowMs + Math.min(LONGEST_REST_MS.limited, Math.max(MIN_COOL_DOWN_MS, askedMs)));
     return this.#isAnyIn(nowMs);
   }
 
@@ -252,8 +252,4 @@ function leastUsed(keys: readonly SharedKey[]): SharedKey | undefined {
   let best: SharedKey | undefined;
   for (const key of keys) if (best === undefined || key.share < best.share) best = key;
   return best;
-}
-
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(high, Math.max(low, value));
 }
