@@ -11,7 +11,7 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
   return {
     asked,
     token: null,
-    key: null,
+    key: "key-of-the-process",
     isReady: () => true,
     status: () => Promise.resolve({ version: "0.0.0" }),
     metrics: () => Promise.resolve("# HELP x X\n"),

@@ -2,7 +2,7 @@ import { pause } from "../../clock.ts";
 import type { Config, ListenerConfig } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { PrewarmResult } from "../messages.ts";
-import { PrewarmJob } from "./prewarm_job.ts";
+import { PrewarmJob, type PrewarmState } from "./prewarm_job.ts";
 import { configuredTargets, withHost } from "./prewarm_list.ts";
 import { type KeptPrewarm, PrewarmMemory } from "./prewarm_memory.ts";
 
@@ -15,9 +15,10 @@ export interface PrewarmerOptions {
   readonly fetch: (listener: string, url: string) => Promise<PrewarmResult>;
 }
 
-/** What is to be prewarmed; what is left out is as configured. */
+/** What is to be prewarmed; what is `null` is as configured. */
 export interface PrewarmOrder {
   readonly listener: string;
+  /** Paths and URLs as clients send them. */
   readonly targets: readonly string[] | null;
   readonly concurrency: number | null;
   readonly ratePerSecond: number | null;
@@ -26,18 +27,25 @@ export interface PrewarmOrder {
 /** Whether a prewarm was begun, or why not. */
 export type PrewarmAnswer =
   | { readonly ok: true; readonly total: number }
-  | { readonly ok: false; readonly isBusy: boolean; readonly problem: string };
+  | {
+    readonly ok: false;
+    /** One of this listener is under way. */
+    readonly isBusy: boolean;
+    readonly problem: string;
+  };
 
 /** How a prewarm stands: plain data. */
 export interface PrewarmStatus {
   readonly listener: string;
-  readonly state: string;
+  readonly state: PrewarmState;
   readonly total: number;
+  /** Targets behind it. */
   readonly done: number;
   readonly fetched: number;
   readonly fresh: number;
   readonly skipped: number;
   readonly failed: number;
+  /** Of all bodies. */
   readonly bytes: number;
   readonly startedAtMs: number;
   readonly finishedAtMs: number | null;
