@@ -9,14 +9,14 @@ import {
   purgeRules,
   type StatisticsFacts,
   tierFigures,
-} from "./cache_statistics.ts";
+} from "./cache_figures.ts";
 import { diskQuotasOf } from "../worker/disk_quotas.ts";
 import { shownChangeFeed } from "./change_feed_figures.ts";
 import { certificateMetrics, certificateStatus } from "../supervisor/certificate_keeper.ts";
 import type { Slot } from "../supervisor/fleet.ts";
-import { serverMetrics } from "./server_figures.ts";
+import { serverMetrics } from "./worker_figures.ts";
 import type { ConfigGeneration, WorkerReport } from "../messages.ts";
-import { listenerLimits, poolStatus, resilienceMetrics } from "./resilience_figures.ts";
+import { listenerLimits, poolStatus, resilienceMetrics } from "./pool_figures.ts";
 
 /** What the supervisor knows, for whoever asks. */
 export interface StatusFacts {

@@ -5,7 +5,7 @@ import type { Config } from "../../config/config.ts";
 import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { WorkerCounts } from "../../metrics/gateway_metrics.ts";
-import type { StatisticsFacts } from "../figures/cache_statistics.ts";
+import type { StatisticsFacts } from "../figures/cache_figures.ts";
 import { ChangeFeed } from "./change_feed.ts";
 import { HitHistory } from "../figures/hit_history.ts";
 import { KnownTags } from "./known_tags.ts";

@@ -16,7 +16,7 @@ import type {
   ToWorker,
 } from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
-import { RestartPolicy } from "./restart_policy.ts";
+import { RestartPolicy } from "./slot.ts";
 import { firstProblem, replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
 import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 

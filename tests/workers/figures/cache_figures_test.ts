@@ -8,7 +8,7 @@ import {
   purgeRules,
   type StatisticsFacts,
   tierFigures,
-} from "../../../lib/workers/figures/cache_statistics.ts";
+} from "../../../lib/workers/figures/cache_figures.ts";
 import { slotOf } from "../slots.ts";
 
 const MEMORY: TierStats = {
