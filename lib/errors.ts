@@ -97,3 +97,8 @@ export class GatewayError extends Error {
     this.retryAfterSeconds = retryAfterSeconds ?? undefined;
   }
 }
+
+/** What a thrown value says: an error's message, anything else as text. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.ts";
 import type { Clock } from "../clock.ts";
 import type { Config, PoolConfig, UpstreamConfig } from "../config/config.ts";
 import {
@@ -86,7 +87,7 @@ async function ask(check: CheckSpec, way: CheckTransport, { timeoutMs, clock }: 
       try {
         return response = await way.send(request, options);
       } catch (error) {
-        failure = error instanceof Error ? error.message : String(error);
+        failure = messageOf(error);
         throw error;
       }
     },

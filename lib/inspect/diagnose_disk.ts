@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.ts";
 import { dirname, join, relative } from "node:path";
 import { foreignKvFile, freeBytesBeside, inspectKvFile, openKvFile } from "../cache/disk/kv_open.ts";
 import { systemClock } from "../clock.ts";
@@ -152,8 +153,4 @@ async function exists(path: string): Promise<boolean> {
 
 async function sizeOf(path: string): Promise<number> {
   return await Deno.stat(path).then(({ size }) => size, () => 0);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

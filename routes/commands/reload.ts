@@ -1,4 +1,4 @@
-import type { ReloadResult } from "../../lib/workers/supervisor/supervisor.ts";
+import type { ReloadResult } from "../../lib/workers/supervisor/config_changes.ts";
 import { ADMIN_HELP, ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
 import { type Command, failed, readArguments } from "./command.ts";
 import { fail, print } from "./terminal.ts";

@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.ts";
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { AcmeClient, AcmeError, type ChallengeDesk } from "../../certificates/acme_client.ts";
@@ -147,7 +148,7 @@ export class AcmeKeeper implements ChallengeDesk {
       this.#pauses.set(name, { failures, untilMs: this.#now() + pauseMs });
       logger.error("No certificate was fetched: what is there stays in use", {
         hosts,
-        problem: error instanceof Error ? error.message : String(error),
+        problem: messageOf(error),
         next_try_in_ms: pauseMs,
       });
     } finally {
@@ -203,7 +204,7 @@ export class AcmeKeeper implements ChallengeDesk {
         const made = await readCertificate(files, reading);
         return made.ok ? made.certificate : null;
       } catch (error) {
-        const problem = error instanceof Error ? error.message : String(error);
+        const problem = messageOf(error);
         this.#options.logger.error("Certificates cannot be kept", { directory: this.#options.directory, problem });
         return null;
       }

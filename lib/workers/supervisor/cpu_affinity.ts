@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../logging/logger.ts";
 
 /** What pins workers. */
@@ -64,7 +65,7 @@ export class CpuAffinity {
   #giveUp(error: unknown): void {
     this.#hasGivenUp = true;
     const hint = error instanceof Unpinnable ? error.hint : "Leave server.cpu_affinity out where this cannot be mended";
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     this.#options.logger.warn("Workers are not pinned to cores (server.cpu_affinity)", { reason, hint });
   }
 }

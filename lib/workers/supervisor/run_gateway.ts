@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.ts";
 import { join, resolve } from "node:path";
 import { type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_claim.ts";
 import { systemClock } from "../../clock.ts";
@@ -104,7 +105,7 @@ async function serveUntil(stopAsked: Promise<void>, { supervisor, logger, config
   try {
     await supervisor.start();
   } catch (error) {
-    logger.error("Usher cannot start", { reason: error instanceof Error ? error.message : String(error) });
+    logger.error("Usher cannot start", { reason: messageOf(error) });
     await supervisor.stop();
     return 1;
   }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.ts";
 import type { FromWorker, ToWorker, WorkerReport } from "../messages.ts";
 
 /** What a handle is made of. */
@@ -173,7 +174,7 @@ export async function replaceUnless(handle: WorkerHandle, taken: Promise<unknown
   try {
     await taken;
   } catch (error) {
-    handle.kill(`did not take the configuration: ${error instanceof Error ? error.message : String(error)}`);
+    handle.kill(`did not take the configuration: ${messageOf(error)}`);
   }
 }
 
