@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../clock.ts";
 import type { Config, PoolConfig, UpstreamConfig } from "../config/config.ts";
 import { type ProbeDeps, probeWay } from "../upstream_client/probe.ts";
-import { askCheck, type CheckAnswer, typeOfPool, withDefaultCheck, withSafeCheck } from "./ask_check.ts";
+import { askCheck, type CheckAnswer, typeOfPool, withDefaultCheck, withSafeCheck } from "./check_findings.ts";
 import { http1Options } from "../gateway/compile_pool.ts";
 import type { Finding } from "./finding.ts";
 import { httpFinding, keyFinding } from "./http_findings.ts";

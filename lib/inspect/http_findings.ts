@@ -4,7 +4,7 @@ import { fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import { redact } from "../logging/redact.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
-import type { CheckAnswer } from "./ask_check.ts";
+import type { CheckAnswer } from "./check_findings.ts";
 import type { Finding } from "./finding.ts";
 import { shownMs } from "./way_findings.ts";
 

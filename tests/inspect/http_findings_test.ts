@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { CheckAnswer } from "../../lib/inspect/ask_check.ts";
+import type { CheckAnswer } from "../../lib/inspect/check_findings.ts";
 import { httpFinding, keyFinding } from "../../lib/inspect/http_findings.ts";
 import type { Fields } from "../../lib/http/fields.ts";
 import { createUpstreamType } from "../../lib/upstream_type/registry.ts";

@@ -6,7 +6,7 @@ import {
   typeOfPool,
   withDefaultCheck,
   withSafeCheck,
-} from "../../lib/inspect/ask_check.ts";
+} from "../../lib/inspect/check_findings.ts";
 import { formatHttpDate } from "../../lib/http/http_date.ts";
 import { type ScriptedHandler, startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { configOf, type Mapping } from "../gateway/config_of.ts";
