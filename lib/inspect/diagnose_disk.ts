@@ -3,8 +3,7 @@ import { dirname, join, relative } from "node:path";
 import { foreignKvFile, freeBytesBeside, inspectKvFile, openKvFile } from "../cache/disk/kv_open.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
-import { formatSizeBytes } from "../config/units.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, shownSize } from "./finding.ts";
 
 /** What looking at the disk takes. */
 export interface DiskOptions {
@@ -128,12 +127,6 @@ async function roomFinding({ cache, server: { dataDir } }: Config): Promise<Find
     text,
     remedy: `the disk would fill up first: lower \`cache.disk\` to ${most} or less`,
   };
-}
-
-/** A size in whole units of the largest kind that shows something. */
-export function shownSize(bytes: number): string {
-  const unit = [1024 ** 4, 1024 ** 3, 1024 ** 2, 1024].find((each) => bytes >= 10 * each) ?? 1;
-  return formatSizeBytes(Math.floor(bytes / unit) * unit);
 }
 
 async function nearestFolder(path: string): Promise<string> {

@@ -6,9 +6,8 @@ import type { CacheRuleConfig, PoolConfig } from "../config/config.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
-import { type Outcome, type Trial, tryOut } from "./dry_run.ts";
+import { type MadeUpAnswer, type Outcome, type Trial, tryOut } from "./dry_run.ts";
 import type { AnswerView, CacheView } from "./explanation.ts";
-import type { MadeUpAnswer } from "./made_up_upstreams.ts";
 import { shownTarget } from "./shown_request.ts";
 
 /** A request at one listen address, and the listener that takes it. */

@@ -52,7 +52,7 @@ export function purgeRules(slots: readonly Slot[]): number {
 }
 
 /** How the cache served one listener, as `/status` shows it. */
-export function listenerCache(name: string, counts: ListenerCounts | undefined, facts: StatisticsFacts): unknown {
+export function listenerCache(name: string, counts: ListenerCounts | undefined, facts: StatisticsFacts) {
   const { byCache, byReason } = counts ?? newListenerCounts();
   const { lastMinute, lastHour, sinceStart } = facts.rates(name);
   const held = holdingOf(name, facts.slots);

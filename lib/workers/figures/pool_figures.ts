@@ -24,7 +24,7 @@ const KEY_STATES: readonly CredentialState["state"][] = ["ready", "limited", "re
 const CIRCUIT_STATES: readonly BreakerState[] = ["closed", "open", "half_open"];
 
 /** A pool in `/status`. */
-export function poolStatus(pool: PoolConfig, slots: readonly Slot[], counts: WorkerCounts): unknown {
+export function poolStatus(pool: PoolConfig, slots: readonly Slot[], counts: WorkerCounts) {
   const counted = own(counts.pools, pool.name) ?? newPoolCounts();
   const states = poolStates(pool.name, slots);
   return {
@@ -130,7 +130,7 @@ function limitSamples(
   );
 }
 
-function healthStatus(id: string, health: UpstreamHealth | undefined): Record<string, unknown> {
+function healthStatus(id: string, health: UpstreamHealth | undefined) {
   return {
     url: id,
     state: health?.state ?? "unknown",
@@ -148,7 +148,7 @@ function healthStatus(id: string, health: UpstreamHealth | undefined): Record<st
   };
 }
 
-function loadStatus(config: UpstreamConfig, states: readonly UpstreamState[]): Record<string, unknown> {
+function loadStatus(config: UpstreamConfig, states: readonly UpstreamState[]) {
   return {
     breakers_open: openBreakers(states),
     in_flight: sum(states, ({ inFlight }) => inFlight),

@@ -39,7 +39,7 @@ export interface StatusDetails extends StatusFacts {
 }
 
 /** The state of the whole gateway as plain data: what `/status` answers. */
-export function statusOf(details: StatusDetails): unknown {
+export function statusOf(details: StatusDetails) {
   const { current, slots, counts } = details;
   return {
     version: details.version,
@@ -76,6 +76,9 @@ export function statusOf(details: StatusDetails): unknown {
   };
 }
 
+/** The state of the whole gateway, as `/status` answers it and commands read it. */
+export type Status = ReturnType<typeof statusOf>;
+
 /** Metrics beside the counters: what is so at this moment. */
 export function gauges(facts: StatusFacts): Metric[] {
   return [
@@ -97,7 +100,7 @@ export function gauges(facts: StatusFacts): Metric[] {
   ];
 }
 
-function listenerFigures(counts: ListenerCounts | undefined): Record<string, unknown> {
+function listenerFigures(counts: ListenerCounts | undefined) {
   if (counts === undefined) return { requests: 0, in_flight: 0 };
   return {
     requests: counts.requests,

@@ -4,7 +4,7 @@ import type { WorkerReport } from "../messages.ts";
 import type { Slot } from "../supervisor/slot.ts";
 
 /** A worker in `/status`. */
-export function workerStatus(slot: Slot): unknown {
+export function workerStatus(slot: Slot) {
   const report = slot.handle?.report ?? null;
   return {
     name: slot.name,

@@ -17,7 +17,7 @@ import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
 import { forwardPurge, type PeerAnswer } from "../operations/purge_peers.ts";
-import { gauges, statusOf } from "../figures/status.ts";
+import { gauges, type Status, statusOf } from "../figures/status.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
@@ -172,7 +172,7 @@ export class Supervisor {
   }
 
   /** Plain data for `/status`, without secrets. */
-  async status(): Promise<unknown> {
+  async status(): Promise<Status> {
     await this.#fleet.refresh();
     return statusOf({
       version: this.#options.version,
@@ -246,7 +246,7 @@ export class Supervisor {
   }
 
   /** How each pool's change feed stands. */
-  changeFeeds(): readonly unknown[] {
+  changeFeeds(): ReturnType<typeof shownChangeFeed>[] {
     return this.#ready.changes.status().map(shownChangeFeed);
   }
 
