@@ -98,7 +98,7 @@ export class GatewayError extends Error {
   }
 }
 
-/** What a thrown value says: an error's message, anything else as text. */
+/** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,12 +1,12 @@
-import { messageOf } from "../../errors.ts";
 import { pause } from "../../clock.ts";
 import type { ChangeFeedConfig } from "../../config/change_feed_config.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { ChangeSource } from "../../upstream_type/change_source.ts";
 import { changeSourceOf } from "../../upstream_type/registry.ts";
+import { ChangeMemory, type ChangePosition } from "./change_memory.ts";
+import { ChangePoll, ChangePollError } from "./change_poll.ts";
 import type { ReadResult } from "../messages.ts";
-import { ChangeMemory, ChangePoll, ChangePollError, type ChangePosition } from "./change_poll.ts";
 
 /** What a change feed works with. */
 export interface ChangeFeedOptions {
@@ -192,7 +192,7 @@ class PoolFeed {
       if (!this.#ending.signal.aborted) logger.info("Looked up what has changed", { pool, ...counts, ms });
       this.#schedule(feed.intervalMs);
     } catch (error) {
-      const problem = messageOf(error);
+      const problem = error instanceof Error ? error.message : String(error);
       this.#ended(counts, problem);
       const pauseMs = this.#pauseAfter(error);
       // A worker that ends with the gateway takes the look-up along.

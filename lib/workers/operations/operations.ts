@@ -6,12 +6,13 @@ import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import type { StatisticsFacts } from "../figures/cache_figures.ts";
-import { HitHistory } from "../figures/hit_history.ts";
-import type { PrewarmResult, ReadResult } from "../messages.ts";
 import { ChangeFeed } from "./change_feed.ts";
+import { HitHistory } from "../figures/hit_history.ts";
 import { KnownTags } from "./known_tags.ts";
+import type { PrewarmResult, ReadResult } from "../messages.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
-import { PurgeDesk, PurgeLedger, type PurgeOutcome, type PurgeSpread } from "./purge_desk.ts";
+import { PurgeDesk, type PurgeOutcome, type PurgeSpread } from "./purge_desk.ts";
+import { PurgeLedger } from "./purge_ledger.ts";
 
 /** What operations need of the fleet. */
 export interface OperatedFleet {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ChangeMemory } from "../../../lib/workers/operations/change_poll.ts";
+import { ChangeMemory } from "../../../lib/workers/operations/change_memory.ts";
 
 Deno.test("ChangeMemory keeps a position for each pool and kind, however many ids it has", async () => {
   using kv = await Deno.openKv(":memory:");

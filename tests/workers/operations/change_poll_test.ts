@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { changeSourceOf } from "../../../lib/upstream_type/registry.ts";
-import {
-  ChangePoll,
-  ChangePollError,
-  type ChangePollOptions,
-  type ChangePosition,
-} from "../../../lib/workers/operations/change_poll.ts";
+import type { ChangePosition } from "../../../lib/workers/operations/change_memory.ts";
+import { ChangePoll, ChangePollError, type ChangePollOptions } from "../../../lib/workers/operations/change_poll.ts";
 import type { ReadResult } from "../../../lib/workers/messages.ts";
 
 const NOON = Date.UTC(2026, 1, 2, 12);

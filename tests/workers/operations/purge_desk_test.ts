@@ -3,7 +3,8 @@ import type { PurgeRule } from "../../../lib/cache/purge/purge_rules.ts";
 import { loadPurges } from "../../../lib/cache/purge/purge_table.ts";
 import type { PurgeOrder } from "../../../lib/gateway/purge_scopes.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
-import { PurgeDesk, PurgeLedger } from "../../../lib/workers/operations/purge_desk.ts";
+import { PurgeDesk } from "../../../lib/workers/operations/purge_desk.ts";
+import { PurgeLedger } from "../../../lib/workers/operations/purge_ledger.ts";
 import { configOf } from "../../gateway/config_of.ts";
 
 const config = await configOf({

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { PurgeRule } from "../../../lib/cache/purge/purge_rules.ts";
 import { loadPurges } from "../../../lib/cache/purge/purge_table.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
-import { PurgeLedger } from "../../../lib/workers/operations/purge_desk.ts";
+import { PurgeLedger } from "../../../lib/workers/operations/purge_ledger.ts";
 
 function rule(id: string, timeMs = 1): PurgeRule {
   return { id, scope: { kind: "url", listener: "films", target: `/${id}` }, soft: false, timeMs };
