@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ScriptedExchange } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { type ScriptedGateway, startScriptedGateway } from "./_scripted_gateway.ts";
 import { sharedByTests } from "./_shared.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ROOT_URL } from "../house/syntax.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { freePort } from "./_gateway.ts";
 import { testConfig } from "./test_config.ts";
 

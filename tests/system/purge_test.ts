@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { filePath } from "../origins/artwork.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { runMain } from "./_command.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { startGateway } from "./_gateway.ts";
 import { sharedByTests } from "./_shared.ts";
 import { testConfig } from "./test_config.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { fieldValue } from "../../lib/http/fields.ts";
 import type { ScriptedExchange, ScriptedHandler } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { parseHead, rawRequest, requestText, textOf } from "./_raw_client.ts";
 import { openRaw, type RawConnection } from "./_raw_connection.ts";

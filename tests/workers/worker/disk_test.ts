@@ -7,7 +7,7 @@ import { createLogger } from "../../../lib/logging/logger.ts";
 import { Disk, diskLimitBytes, DiskQuotas, diskQuotasOf } from "../../../lib/workers/worker/disk.ts";
 import { sample } from "../../cache/stored_sample.ts";
 import { ANY_CONFIG, configOf, type Mapping } from "../../gateway/config_of.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import { initMessage } from "../messages.ts";
 
 const quiet = createLogger({ level: "info", format: "json", sink: (line) => assert.fail(line), now: Date.now });

@@ -11,7 +11,7 @@ import type { WorkerHandle } from "../../../lib/workers/supervisor/worker_handle
 import { sample } from "../../cache/stored_sample.ts";
 import { configOf, type Mapping } from "../../gateway/config_of.ts";
 import type { ScriptedHandler } from "../../origins/scripted_origin.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import { originWith, PATIENCE_MS, readyWorker } from "../product_worker.ts";
 
 const well: ScriptedHandler = (exchange) => exchange.reply({ body: "well" });
