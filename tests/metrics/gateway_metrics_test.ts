@@ -13,7 +13,7 @@ import {
   newWorkerCounts,
   upstreamCounts,
 } from "../../lib/metrics/gateway_metrics.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 Deno.test("countRequest() counts a request once in each of its rows", () => {
   const counts = newListenerCounts();

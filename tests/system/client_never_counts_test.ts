@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readExposition } from "../metrics/exposition_text.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { type ScriptedExchange, type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { misbehave, misdeeds, SLOW_CLIENT_MS } from "./_client_misdeeds.ts";
 import { eventually } from "../eventually.ts";
