@@ -6,7 +6,7 @@ import { redact } from "../lib/logging/redact.ts";
 import { PURGE_VIA_FIELD, purgeBody, readVia } from "../lib/workers/operations/purge_peers.ts";
 import type { PrewarmStatus } from "../lib/workers/operations/prewarmer.ts";
 
-/** The admin surface: liveness and readiness for everyone, the rest for whoever {@linkcode authorize} lets in. */
+/** The admin surface: liveness and readiness for everyone, the rest for requests that {@linkcode authorize} allows. */
 export function adminApp(view: AdminView): Hono {
   const app = new Hono();
   // The process lives.

@@ -134,7 +134,7 @@ async function askedIfReady(admin: AdminConfig, timeoutMs: number): Promise<{ ok
   return { ok: response.ok, text: await beginningOf(response) };
 }
 
-/** The first bytes of a body, whoever sends it. */
+/** The first bytes of a body. */
 async function beginningOf(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   const first = await reader?.read();

@@ -26,7 +26,7 @@ export interface AskedRequest {
   readonly fields: Readonly<Fields>;
 }
 
-/** What became of a request that was tried out. */
+/** The outcome of a request that was tried out. */
 export interface Outcome {
   /** As upstreams would have got it; empty where none would have been asked. */
   readonly sent: readonly UpstreamRequest[];
@@ -62,7 +62,7 @@ export class DryRun implements AsyncDisposable {
     }
   }
 
-  /** Hands the request to the pipeline, as if it had come in at an address, and looks at what became of it. */
+  /** Hands the request to the pipeline, as if it had come in at an address, and returns the outcome. */
   async run(address: string, asked: AskedRequest): Promise<Outcome> {
     const { gateway: { services, snapshot }, sent } = this.#made;
     const exchange = this.exchange(address, asked);

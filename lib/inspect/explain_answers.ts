@@ -137,7 +137,7 @@ function isSaidInVain(view: AnswerView, silent: AnswerView): boolean {
   return said !== null && JSON.stringify(rest) === JSON.stringify(restSilent);
 }
 
-/** What became of one answer. */
+/** The outcome of one answer. */
 function answerView(
   exchange: Exchange,
   { answer, outcome, ruleName }: { answer: MadeUpAnswer; outcome: Outcome; ruleName: RuleName },

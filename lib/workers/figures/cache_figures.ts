@@ -12,7 +12,7 @@ import type { ListenerHolding, WorkerReport } from "../messages.ts";
 import type { PrewarmStatus } from "../operations/prewarmer.ts";
 import type { HitRates } from "./hit_history.ts";
 
-/** What the cache statistics are made of. */
+/** What the cache figures are computed from. */
 export interface StatisticsFacts {
   readonly slots: readonly Slot[];
   readonly listeners: readonly string[];

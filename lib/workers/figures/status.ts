@@ -18,7 +18,7 @@ import {
 import { workerMetrics, workerStatus } from "./worker_figures.ts";
 import { listenerLimits, poolStatus, resilienceMetrics } from "./pool_figures.ts";
 
-/** What the supervisor knows, for whoever asks. */
+/** The supervisor's part of the status and the metrics. */
 export interface StatusFacts {
   readonly version: string;
   readonly startedAtMs: number;
@@ -79,7 +79,7 @@ export function statusOf(details: StatusDetails) {
 /** The state of the whole gateway, as `/status` answers it and commands read it. */
 export type Status = ReturnType<typeof statusOf>;
 
-/** Metrics beside the counters: what is so at this moment. */
+/** Metrics beside the counters: the state of this moment. */
 export function gauges(facts: StatusFacts): Metric[] {
   return [
     gauge("usher_build_info", "Always 1", [{ labels: { version: facts.version }, value: 1 }]),

@@ -22,7 +22,7 @@ export interface OperatedFleet {
   counts(): WorkerCounts;
 }
 
-/** What operations are made of. */
+/** Options of {@linkcode Operations}. */
 export interface OperationsOptions {
   readonly kvFile: PreparedKvFile;
   readonly logger: Logger;
@@ -124,7 +124,7 @@ export class Operations {
     };
   }
 
-  /** Begins nothing more; what is on its way ends with the workers, so wait for this after them. */
+  /** Begins nothing more; fetches under way end with the workers, so wait for this after them. */
   async close(): Promise<void> {
     clearInterval(this.#recorder);
     this.#known.close();

@@ -115,7 +115,7 @@ function quietExchange({ services }: PrewarmPlace, tenant: Tenant, arrival: Arri
   return new Exchange({ services, tenant, arrival, fields: new RequestFields(arrival.fields), target }).inBackground();
 }
 
-/** The exchange of a request that comes from nobody and goes to the pool, whatever its listeners serve. */
+/** The exchange of a request of the gateway's own, sent to the pool by no listener. */
 function ownExchange(place: PrewarmPlace, tenant: Tenant, target: string): Exchange {
   const stripped = tenant.stripPrefix && tenant.prefix !== "/" ? tenant.prefix : "";
   const arrival = arrivalFor(stripped + target, "localhost");

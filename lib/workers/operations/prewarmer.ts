@@ -6,7 +6,7 @@ import type { PrewarmResult } from "../messages.ts";
 import { PrewarmJob, type PrewarmState } from "./prewarm_job.ts";
 import { type KeptPrewarm, PrewarmMemory } from "./prewarm_memory.ts";
 
-/** What a prewarmer works with. */
+/** Options of {@linkcode Prewarmer}. */
 export interface PrewarmerOptions {
   readonly kv: Deno.Kv | null;
   readonly logger: Logger;
@@ -120,7 +120,7 @@ export class Prewarmer {
     return [...this.#jobs.values()].map(statusOf);
   }
 
-  /** Lets what is on its way end, and notes where to go on. */
+  /** Lets fetches under way end, and notes where to go on. */
   async close(): Promise<void> {
     this.#ending.abort();
     for (const { timer } of this.#schedules.values()) clearInterval(timer);

@@ -8,7 +8,7 @@ import { worseCertificates } from "./certificate_keeper.ts";
 import type { Fleet } from "./fleet.ts";
 import { foldersOutOfReach } from "./worker_permissions.ts";
 
-/** What changes of the configuration need. */
+/** Options of {@linkcode ConfigChanges}. */
 export interface ConfigChangesOptions {
   /** The configuration of the start. */
   readonly config: Config;
@@ -24,7 +24,7 @@ export interface ConfigChangesOptions {
   readonly onReloaded: () => void;
 }
 
-/** What came of a reload. */
+/** The outcome of a reload. */
 export type ReloadResult =
   | {
     readonly ok: true;

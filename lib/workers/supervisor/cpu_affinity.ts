@@ -21,7 +21,7 @@ export interface PinnedWorker {
 const PERMISSION_HINT = "Start it with deno task start:pinned, which may start ps and taskset (--allow-run=ps,taskset)";
 
 /**
- * Pins serving workers to cores, `server.cpu_affinity`: `ps` finds their threads by name, `taskset` pins them. Whatever keeps it from
+ * Pins serving workers to cores, `server.cpu_affinity`: `ps` finds their threads by name, `taskset` pins them. Anything that keeps it from
  * that is said once, with what to do, and the workers run where the kernel puts them.
  */
 export class CpuAffinity {

@@ -28,7 +28,7 @@ const HEARTBEAT_MS = 1_000;
 const WORK_TIMEOUT_MS = 130_000;
 const PING_TIMEOUT_MS = 2_000;
 
-/** What a fleet is made of. */
+/** Options of {@linkcode Fleet}. */
 export interface FleetOptions {
   readonly url: URL;
   /** Serving workers; a health worker comes beside them, and an image worker where the configuration has work for it. */
@@ -220,7 +220,7 @@ export class Fleet {
     return sum;
   }
 
-  /** Lets every worker finish what it has begun, at most `graceMs`, and ends it; what became of their requests. */
+  /** Lets every worker finish its requests, for at most `graceMs`, and ends it; returns how many finished. */
   async stop(graceMs: number): Promise<Drained> {
     this.#stopping = true;
     clearInterval(this.#heartbeat);
@@ -240,7 +240,7 @@ export class Fleet {
     const slot = this.#image;
     const isWanted = this.slots.includes(slot);
     const isThere = slot.handle !== null || this.#starting.has(slot) || this.#restarts.has(slot);
-    // Its death, if it dies, is reported, and the next start is on its way then.
+    // If it dies, that is logged and the next start is scheduled.
     if (isWanted && !isThere && !this.#stopping) this.#startSlot(slot).catch(() => {});
     if (isWanted) return;
     clearTimeout(this.#restarts.get(slot));
@@ -363,7 +363,7 @@ export class Fleet {
     if (this.#stopping) return;
     this.#startSlot(slot).then(
       () => this.#options.logger.info("A worker was restarted", { worker: slot.name }),
-      () => {}, // its death was reported and the next start is on its way
+      () => {}, // its death was logged and the next start is scheduled
     );
   }
 

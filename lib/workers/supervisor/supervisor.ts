@@ -25,7 +25,7 @@ import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
 
-/** What a supervisor is made of. */
+/** Options of {@linkcode Supervisor}. */
 export interface SupervisorOptions {
   readonly version: string;
   readonly configFile: string;
@@ -51,7 +51,7 @@ export interface SupervisorOptions {
   readonly testHooks: boolean;
 }
 
-/** What came of a purge here, and at the peers where there are any. */
+/** The outcome of a purge here, and at the peers where there are any. */
 export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
 
 /** The answer to an order that has been here before. */
@@ -292,7 +292,7 @@ export class Supervisor {
   }
 }
 
-/** What pins workers that have come up; nothing where that is not asked for. */
+/** Pins workers that have come up; `undefined` where that is not configured. */
 function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptions): FleetOptions["onUp"] {
   if (cpuAffinity === false) return undefined;
   const affinity = new CpuAffinity({ cores: cpuAffinity, logger });

@@ -6,7 +6,7 @@ import type { HttpServer } from "../../server/http_server.ts";
 import { type ListenTarget, SHARES_PORTS } from "../../server/listen_target.ts";
 import type { Handler } from "../../server/reply.ts";
 
-/** What a set of addresses is made of. */
+/** Options of {@linkcode ListenSet}. */
 export interface ListenSetOptions {
   readonly server: HttpServer;
   /** Makes the handler of an address. */

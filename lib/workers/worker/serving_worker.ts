@@ -32,7 +32,7 @@ export type RequestHandler = (
   arrival: Arrival,
 ) => Reply | Promise<Reply>;
 
-/** How often the health worker is told what became of tries; at once when this worker takes an upstream out by itself. */
+/** How often the health worker is sent the outcomes of attempts; at once when this worker takes an upstream out by itself. */
 const REPORT_EVERY_MS = 20;
 
 /** Runs this worker as a serving worker, until the supervisor ends it. */
