@@ -108,7 +108,6 @@ export interface WorkerReport {
   /** Fetches under way that others may wait for. */
   readonly flights: number;
   readonly backgroundTasks: number;
-  readonly fillBytes: number;
   /** Open connections to upstreams, by pool. */
   readonly connections: Readonly<Record<string, number>>;
   /** How its pools and queues stand; `null` from the health worker. */

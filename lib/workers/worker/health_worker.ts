@@ -162,7 +162,6 @@ class HealthWorker implements WorkerRole {
       purgeRules: 0,
       flights: 0,
       backgroundTasks: 0,
-      fillBytes: 0,
       connections: {},
       resilience: null,
       loopLagMs: this.#loop.takeWorstMs(),

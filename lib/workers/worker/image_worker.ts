@@ -95,7 +95,6 @@ export class ImageWorker implements WorkerRole {
       purgeRules: 0,
       flights: 0,
       backgroundTasks: 0,
-      fillBytes: 0,
       connections: {},
       resilience: null,
       loopLagMs: this.#loop.takeWorstMs(),

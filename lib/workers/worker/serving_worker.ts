@@ -191,7 +191,6 @@ class ServingWorker implements WorkerRole {
       ...this.#store.figures(),
       flights: services.collapse.size,
       backgroundTasks: services.background.size,
-      fillBytes: services.budget.usedBytes,
       connections: this.#gateway.connections(),
       resilience: this.#gateway.resilience(),
       loopLagMs: this.#loop.takeWorstMs(),
