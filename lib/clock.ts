@@ -25,3 +25,9 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 export function lowBits(timeMs: number): number {
   return (timeMs | 0) || 1;
 }
+
+/** A timer in the form that rooms with injected timers want: the answer takes the call back. */
+export function schedule(call: () => void, delayMs: number): () => void {
+  const timer = setTimeout(call, delayMs);
+  return () => clearTimeout(timer);
+}

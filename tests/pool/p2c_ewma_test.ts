@@ -3,7 +3,7 @@ import { P2cEwma } from "../../lib/pool/p2c_ewma.ts";
 import type { Report } from "../../lib/pool/outcome.ts";
 import type { Upstream } from "../../lib/pool/upstream.ts";
 import { balancerSuite, countPicks, upstreamsOf } from "./balancer_suite.ts";
-import { seededRandom } from "./seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 balancerSuite("P2cEwma", (options) => new P2cEwma(options));
 
