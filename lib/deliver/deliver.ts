@@ -5,7 +5,7 @@ import type { Reply } from "../server/reply.ts";
 import { changeDocument } from "./change_document.ts";
 import { chooseCoding } from "./choose_coding.ts";
 import { choosePicture } from "./choose_picture.ts";
-import { checkConditions } from "./check_conditions.ts";
+import { checkConditions } from "./conditions.ts";
 import { cutRange } from "./cut_range.ts";
 import { replaceError } from "./ruled_answer.ts";
 import { replyOf } from "./reply_of.ts";

@@ -10,7 +10,7 @@ import { retryAfterMs } from "../upstream_client/retry.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { AnswerSource, Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { decodedLimitBytes, inAskedCoding } from "./decode.ts";
-import { inspectedResponse, type Judged, withToldCoding } from "./inspect.ts";
+import { inspectedResponse, type Judged, withToldCoding } from "./verify_content.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { fieldsWithoutSecret, withoutSecret } from "./secret_echo.ts";
 import { TryTiming } from "./try_timing.ts";

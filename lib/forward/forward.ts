@@ -4,10 +4,10 @@ import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { type Attempt, discard, type UpstreamAnswer } from "./attempt.ts";
 import { triesAllowed } from "./chain.ts";
 import { attemptHedged } from "./hedge.ts";
-import { mayHaveNext, type Next, nextUpstream, type Tried } from "./next_upstream.ts";
+import { mayHaveNext, type Next, nextUpstream, type Tried } from "./next_try.ts";
 import type { Ask } from "./outgoing.ts";
 import { refuseForwarding } from "./refuse_forwarding.ts";
-import { isCredential, isDisputed, isRefused, mayTryAgain, settle } from "./settle.ts";
+import { isCredential, isDisputed, isRefused, mayTryAgain, settle } from "./retry_policy.ts";
 import { takeCredential } from "./take_credential.ts";
 import { takePlace } from "./take_place.ts";
 

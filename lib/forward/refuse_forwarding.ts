@@ -1,7 +1,7 @@
 import type { Exchange } from "../request/exchange.ts";
 import { refuseLoop } from "./chain.ts";
 import { refuseOffline } from "./offline.ts";
-import { refuseUpgrade } from "./refusal.ts";
+import { refuseUpgrade } from "./refuse.ts";
 
 /**
  * Refuses to take a request to any upstream: it has been here before, wants another protocol, or the listener is offline.

@@ -3,7 +3,7 @@ import type { Exchange } from "../request/exchange.ts";
 import type { TurnQueue } from "../request/turn_queue.ts";
 import type { Held, Outgoing } from "../upstream_type/upstream_type.ts";
 import { type Attempt, givenUp } from "./attempt.ts";
-import { mayGetRoom, select } from "./next_upstream.ts";
+import { mayGetRoom, select } from "./next_try.ts";
 
 /** What was tried so far, and how long there is time for more. */
 export interface CredentialWait {

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import { refusal } from "../forward/refusal.ts";
+import { refusal } from "../forward/refuse.ts";
 import { splitKeyedPath } from "../http/keyed_path.ts";
 import { RequestFields } from "../http/request_fields.ts";
 import { requestTarget } from "../http/target.ts";

@@ -4,7 +4,7 @@ import type { StoredResponse } from "../cache/stored_response.ts";
 import { isVaryMarker } from "../cache/variants.ts";
 import type { ConversionCounts } from "../request/convert_options.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { tenantKey } from "../request/tenant_key.ts";
+import { tenantKey } from "../request/request_key.ts";
 import type { Recipe } from "../image/conversion.ts";
 import { pictureFormat } from "../image/picture_format.ts";
 import { isResting, reportConversion } from "../deliver/conversion_report.ts";

@@ -20,7 +20,7 @@ import type { UpstreamFailure } from "../upstream_client/transport.ts";
 import { passThrough } from "./pass_through.ts";
 import { staleFor } from "./stale.ts";
 import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
-import { landWhole, type Storing, takeIn } from "./take_in.ts";
+import { landWhole, type Storing, takeIn } from "./store_response.ts";
 import { wholeDocument } from "./whole_document.ts";
 
 /** What a leader starts from. */

@@ -16,8 +16,8 @@ import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
 import type { RequestChange, Ruling } from "./ruling.ts";
 import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
-import { type Finish, tellServed } from "./served.ts";
-import { requestKey, withoutPrefix } from "./tenant_key.ts";
+import { type Finish, tellServed } from "./request_log.ts";
+import { requestKey, withoutPrefix } from "./request_key.ts";
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 

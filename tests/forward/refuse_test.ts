@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../lib/errors.ts";
-import { refusal, refuseUpgrade, upgradeProtocol } from "../../lib/forward/refusal.ts";
+import { refusal, refuseUpgrade, upgradeProtocol } from "../../lib/forward/refuse.ts";
 import { requestTarget } from "../../lib/http/target.ts";
 import { ownArrival } from "../../lib/request/own_arrival.ts";
 import { exchangeFor, type InProcessGateway, plainParts, withGateway } from "../pipeline/in_process_gateway.ts";

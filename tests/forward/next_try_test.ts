@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { pause } from "../../lib/forward/next_upstream.ts";
+import { pause } from "../../lib/forward/next_try.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { eventually, plainParts, withGateway, withOrigin, withOrigins } from "../pipeline/in_process_gateway.ts";
 

@@ -4,12 +4,12 @@ import { staleSince } from "../cache/purge/purge_rules.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { GatewayError } from "../errors.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { tenantKey } from "../request/tenant_key.ts";
+import { tenantKey } from "../request/request_key.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
 import { clientFields } from "../deliver/client_fields.ts";
 import { sentCacheControl } from "../deliver/sent_cache_control.ts";
 import { ruled } from "./arrive.ts";
-import { partKey } from "./part.ts";
+import { partKey } from "./partial_response.ts";
 
 /** What the cache learns of an answer that it will not store. */
 export function learn(exchange: Exchange, answer: UpstreamAnswer, held: StoredResponse | undefined): void {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { keyTargetOf, tenantKey, withoutPrefix } from "../../lib/request/tenant_key.ts";
+import { keyTargetOf, tenantKey, withoutPrefix } from "../../lib/request/request_key.ts";
 
 const type = {
   keyTarget: ({ path, query }: { readonly path: string; readonly query: string }) =>

@@ -3,7 +3,7 @@ import { gatewayError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { retryable, type TryEnd } from "../upstream_client/retry.ts";
 import { askedPauseMs, type Attempt, discard, type UpstreamAnswer } from "./attempt.ts";
-import { mayGetRoom } from "./next_upstream.ts";
+import { mayGetRoom } from "./next_try.ts";
 import type { Ask } from "./outgoing.ts";
 
 /**

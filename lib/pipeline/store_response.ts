@@ -7,7 +7,7 @@ import { awaitsForm } from "../deliver/choose_picture.ts";
 import { isDocument } from "../deliver/json_document.ts";
 import { discard } from "../forward/attempt.ts";
 import { gzipOf } from "../forward/decode.ts";
-import { contentFailure } from "../forward/inspect.ts";
+import { contentFailure } from "../forward/verify_content.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
