@@ -1,8 +1,16 @@
 import type { Answer, FillingAnswer, StreamingAnswer } from "../request/answer.ts";
 import { clientError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { isDocument, withoutContentFields } from "./json_document.ts";
-import { rewrittenForm } from "./rewritten_form.ts";
+import { createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import { KEY_SEPARATOR } from "../cache/key.ts";
+import { heldBytes, type StoredResponse } from "../cache/stored_response.ts";
+import type { Rewrite, Rewriting } from "../request/rewriting.ts";
+import { tagOf } from "./client_fields.ts";
+import { gunzipSync } from "node:zlib";
+import { isJsonType } from "../http/content_signature.ts";
+import { type Fields, fieldValue } from "../http/fields.ts";
+import { mediaTypeOf } from "../http/media_range.ts";
 
 /**
  * Changes the document of an answer as its listener says (`overrides`, `rewrite_image_base`): for that it has to be there whole.
@@ -35,4 +43,116 @@ function changeFilling(exchange: Exchange, answer: FillingAnswer): Answer | Prom
 function changeStreaming(answer: StreamingAnswer): Answer {
   if (answer.askedMethod !== "HEAD" || !isDocument(answer, answer.body.lengthBytes)) return answer;
   return { ...answer, fields: withoutContentFields(answer.fields) };
+}
+
+/**
+ * Forms of one stored response that are kept, also compressed: clients choose by which host they come. Others are made anew each time.
+ */
+const MAX_FORMS = 16;
+
+/** Bytes that all kept forms may hold together, in each serving worker. */
+const HELD_BYTES = 16 * 1024 * 1024;
+
+/** Forms by the names of the changes; `null` where those leave the response as it is. */
+type Forms = Map<string, StoredResponse | null>;
+
+/** What is remembered of a stored response, by the options that it was made with. */
+const remembered = new WeakMap<StoredResponse, { readonly rewriting: Rewriting; readonly forms: Forms }>();
+
+/** Every form that is remembered, so that all together have a bound; those of responses that are gone leave in their turn. */
+const held = new LRUCache<StoredResponse, { readonly forms: Forms; readonly name: string }>({
+  maxSize: HELD_BYTES,
+  sizeCalculation: (_, form) => heldBytes(form),
+  dispose: ({ forms, name }) => forms.delete(name),
+});
+
+/**
+ * A response with what its listener changes in documents, under a key, an entity tag and a length of its own; the response itself
+ * where nothing is changed.
+ */
+export function rewrittenForm({ rewrite, tenant }: Exchange, stored: StoredResponse): StoredResponse {
+  if (rewrite === null || tenant.rewriting === null || !isDocument(stored, stored.body.byteLength)) return stored;
+  if (rewrite.isOwn) return elsewhere(rewritten(stored, rewrite), stored);
+  let known = remembered.get(stored);
+  if (known?.rewriting !== tenant.rewriting) {
+    remembered.set(stored, known = { rewriting: tenant.rewriting, forms: new Map() });
+  }
+  const { forms } = known;
+  const form = forms.get(rewrite.name);
+  if (form === undefined) return newForm(stored, rewrite, forms);
+  if (form !== null) held.get(form);
+  return form ?? stored;
+}
+
+function newForm(stored: StoredResponse, rewrite: Rewrite, forms: Forms): StoredResponse {
+  const form = rewritten(stored, rewrite);
+  const { name } = rewrite;
+  if (forms.size >= MAX_FORMS) return elsewhere(form, stored);
+  forms.set(name, form === stored ? null : form);
+  if (form !== stored) held.set(form, { forms, name });
+  return form;
+}
+
+/** A form that no store keeps, compressed or not. */
+function elsewhere(form: StoredResponse, stored: StoredResponse): StoredResponse {
+  return form === stored ? form : form.with({ tiers: NOWHERE });
+}
+
+const NOWHERE = { memory: false, disk: false };
+
+function rewritten(stored: StoredResponse, rewrite: Rewrite): StoredResponse {
+  const json = plainBody(stored);
+  const body = json === null ? null : rewrite.apply(json);
+  if (body === null || body === json) return stored;
+  const fields = withoutContentFields(stored.fields);
+  fields.push(["etag", tagOf(body)]);
+  const name = createHash("sha256").update(rewrite.name).digest("base64url").slice(0, 22);
+  return stored.with({ key: `${stored.key}${KEY_SEPARATOR}~rewritten:${name}`, fields, body, isUndated: true });
+}
+
+/** Larger documents are served as they are: changing them would keep a core for too long. */
+export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
+
+/** Fields that describe the bytes before the change. The date too: a document changes with the configuration as well. */
+const REPLACED: ReadonlySet<string> = new Set([
+  "accept-ranges",
+  "content-digest",
+  "content-encoding",
+  "content-length",
+  "content-md5",
+  "digest",
+  "etag",
+  "last-modified",
+  "repr-digest",
+  "signature",
+  "signature-input",
+]);
+
+/** Whether a response is a JSON document that can be changed; `null` is a length that is not known yet. */
+export function isDocument(
+  { status, fields }: { readonly status: number; readonly fields: Readonly<Fields> },
+  lengthBytes: number | null,
+): boolean {
+  if (status !== 200 || (lengthBytes ?? 0) > MAX_DOCUMENT_BYTES) return false;
+  if (!isJsonType(mediaTypeOf(fieldValue(fields, "content-type")))) return false;
+  const coding = fieldValue(fields, "content-encoding")?.trim().toLowerCase() ?? "identity";
+  return coding === "identity" || coding === "gzip" || coding === "x-gzip";
+}
+
+/** Fields of a response to `HEAD` whose document `GET` would have changed: what is not known without it is left out. */
+export function withoutContentFields(fields: Readonly<Fields>): Fields {
+  return fields.filter(([name]) => !REPLACED.has(name));
+}
+
+/** The body without its content coding; `null` where that cannot be. */
+export function plainBody({ fields, body }: Pick<StoredResponse, "fields" | "body">): Uint8Array<ArrayBuffer> | null {
+  const coding = fieldValue(fields, "content-encoding")?.trim().toLowerCase() ?? "identity";
+  if (coding === "identity") return body;
+  try {
+    const decoded = gunzipSync(body, { maxOutputLength: MAX_DOCUMENT_BYTES });
+    return new Uint8Array(decoded.buffer as ArrayBuffer, decoded.byteOffset, decoded.byteLength);
+  } catch {
+    // Not gzip, or too large when decoded: it goes out as it came.
+    return null;
+  }
 }

@@ -4,12 +4,11 @@ import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import type { Answer, StoredAnswer } from "../request/answer.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
-import type { Coding, CompressOptions } from "../request/storing_options.ts";
+import type { Coding, CompressOptions } from "../request/snapshot.ts";
 import { evaluatePreconditions } from "../http/conditional.ts";
 import { acceptsCoding, negotiateCoding } from "../http/content_coding.ts";
 import type { Fields } from "../http/fields.ts";
-import { Forms, isCodable, varying } from "./coded_form.ts";
-import { compressed } from "./compress.ts";
+import { compressed, Forms, isCodable, varying } from "./coded_form.ts";
 import { pictureFields } from "./image_form.ts";
 
 /** Larger bodies go out as they are when they come in; a coding of them is there for the next one. */

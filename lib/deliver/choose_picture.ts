@@ -1,13 +1,19 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Answer } from "../request/answer.ts";
-import type { ConvertOptions, FormRecipe } from "../request/convert_options.ts";
+import type { ConvertOptions, FormRecipe } from "../request/snapshot.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
-import { type Accepted, accepted } from "../http/accept.ts";
+import { type Accepted, accepted } from "../http/media_range.ts";
 import type { Fields } from "../http/fields.ts";
-import { isResting, reportConversion } from "./conversion_report.ts";
-import { ImageForms, isConvertible, willBeConvertible } from "./image_form.ts";
-import { madeOnce, within } from "./make_once.ts";
+import {
+  ImageForms,
+  isConvertible,
+  isResting,
+  madeOnce,
+  reportConversion,
+  willBeConvertible,
+  within,
+} from "./image_form.ts";
 
 /** Forms of each stored response by the options that they were worked out for; `null` where it is served as it is. */
 const known = new WeakMap<StoredResponse, { readonly options: ConvertOptions; readonly forms: ImageForms | null }>();

@@ -5,11 +5,10 @@ import type { Reply } from "../server/reply.ts";
 import { changeDocument } from "./change_document.ts";
 import { chooseCoding } from "./choose_coding.ts";
 import { choosePicture } from "./choose_picture.ts";
-import { checkConditions } from "./conditions.ts";
-import { cutRange } from "./cut_range.ts";
-import { replaceError } from "./ruled_answer.ts";
+import { checkConditions, cutRange } from "./conditions.ts";
+import { replaceError } from "./sent_fields.ts";
 import { replyOf } from "./reply_of.ts";
-import { endLifetime } from "./sent_cache_control.ts";
+import { endLifetime } from "./client_fields.ts";
 
 /** One step between an answer and the wire: the same answer, or another one in its place. */
 export interface Step {

@@ -1,12 +1,16 @@
 import { createHash } from "node:crypto";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import type { ConvertOptions, FormRecipe } from "../request/convert_options.ts";
+import type { ConversionCounts, ConvertOptions, FormRecipe } from "../request/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import { pictureFormat } from "../image/picture_format.ts";
-import { tagOf } from "./simple_tag.ts";
+import { tagOf } from "./client_fields.ts";
+import { LRUCache } from "lru-cache";
+import type { Services } from "../request/services.ts";
+import type { Conversion } from "../image/conversion.ts";
+import { Fill } from "../cache/flights/fill.ts";
 
 /** The field of a stored form that says what it was made of; it is never sent. */
 const SOURCE = "x-usher-source";
@@ -141,4 +145,91 @@ function varying(fields: Readonly<Fields>): Fields {
   if (vary === null) return [...fields, ["vary", "Accept"]];
   if (/(?:^|,)[ \t]*(?:\*|accept)[ \t]*(?:,|$)/i.test(vary)) return fields.slice();
   return [...fields.filter(([name]) => name !== "vary"), ["vary", `${vary}, Accept`]];
+}
+
+/** What a conversion was for. */
+export interface Converted {
+  /** Key of what it was to make. */
+  readonly key: string;
+  readonly counts: ConversionCounts;
+  readonly made: "done" | "derived";
+}
+
+/** What a conversion has failed on, or run out of time with: it rests for a while in this worker. */
+const resting = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
+
+/** Whether what a key names has failed lately. */
+export function isResting(key: string): boolean {
+  return resting.size > 0 && resting.has(key);
+}
+
+/** Counts a conversion, logs one that failed and lets it rest. */
+export function reportConversion(services: Services, { key, counts, made }: Converted, conversion: Conversion): void {
+  counts[conversion.kind === "done" ? made : conversion.kind]++;
+  if (conversion.kind !== "failed" && conversion.kind !== "timeout") return;
+  resting.set(key, true);
+  log(services, key, conversion);
+}
+
+/** Lines that were not written, since the last one that was: a flood of broken pictures is told in a few lines. */
+let silenced = 0;
+let nextLineMs = 0;
+const LINE_EVERY_MS = 10_000;
+
+function log({ logger }: Services, key: string, { kind, detail }: Exclude<Conversion, { kind: "done" }>): void {
+  const nowMs = performance.now();
+  if (nowMs < nextLineMs) return void silenced++;
+  nextLineMs = nowMs + LINE_EVERY_MS;
+  logger.warn("A picture could not be converted: its original is served", {
+    key: key.replaceAll("\0", " "),
+    result: kind,
+    problem: detail,
+    more: silenced > 0 ? silenced : undefined,
+  });
+  silenced = 0;
+}
+
+/** How something is made that all workers need once. */
+export interface Making {
+  /** Names it; no request's own key. */
+  readonly key: string;
+  /** What is to be stored, or `null` where there is nothing. */
+  readonly make: () => Promise<StoredResponse | null>;
+}
+
+/** Makes a response once in all workers together, and stores it; `null` where there is none. Never rejects. */
+export async function madeOnce({ collapse, store }: Services, { key, make }: Making): Promise<StoredResponse | null> {
+  const entry = collapse.enter(key);
+  if (entry.role === "solo") return null;
+  if (entry.role === "follower") {
+    const result = await entry.result;
+    // Whoever made it just now may have let go of it, since it is stored.
+    if (result.kind !== "shared") return (await store.get(key))?.response ?? null;
+    return await result.fill.whole().then((body) => result.head.withBody(body), () => null);
+  }
+  let made: StoredResponse | null = null;
+  try {
+    made = await make();
+    if (made === null) return null;
+    store.put(made);
+    entry.flight.land({ kind: "shared", head: made, fill: Fill.ofBody(made.body) });
+    return made;
+  } catch {
+    return null;
+  } finally {
+    collapse.finish(entry.flight, made);
+  }
+}
+
+/** What a promise gives in time; `undefined` where that takes longer. */
+export async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) =>
+    timer = setTimeout(() => resolve(undefined), Math.max(0, timeoutMs))
+  );
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

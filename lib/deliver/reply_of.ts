@@ -6,11 +6,12 @@ import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Reply, ReplyEnd } from "../server/reply.ts";
 import { fieldLines } from "../wire/head_writer.ts";
-import { FillSource, StreamSource } from "./body_sources.ts";
 import { fieldsAhead } from "./choose_coding.ts";
-import { fixedLines } from "./fixed_lines.ts";
-import { ruledFields } from "./ruled_answer.ts";
-import { sentFields } from "./sent_fields.ts";
+import { fixedLines, ruledFields, sentFields } from "./sent_fields.ts";
+import type { Fill } from "../cache/flights/fill.ts";
+import { besideChanged, type FieldChange } from "../http/field_changes.ts";
+import type { ByteRange } from "../http/ranges.ts";
+import type { BodySource } from "../wire/body_source.ts";
 
 /** Statuses whose responses have no content (RFC 9110 §6.4.1). */
 const NO_CONTENT: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -177,4 +178,86 @@ function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): st
     if (origin !== null) lines += `access-control-allow-origin: ${origin}\r\n`;
   }
   return quotaFields === null ? lines : lines + fieldLines(quotaFields);
+}
+
+/** The content of an upstream's answer on its way to the client; tells the answer once how it ended. */
+export class StreamSource implements BodySource {
+  readonly lengthBytes: number | null;
+  readonly #answer: StreamingAnswer;
+  readonly #changes: readonly FieldChange[];
+  #isOver = false;
+
+  /** `changes` are those that rules make in the response's fields. */
+  constructor(answer: StreamingAnswer, changes: readonly FieldChange[]) {
+    this.#answer = answer;
+    this.#changes = changes;
+    this.lengthBytes = answer.body.lengthBytes;
+  }
+
+  get trailers(): BodySource["trailers"] {
+    const trailers = this.#answer.body.trailers ?? null;
+    return trailers === null ? null : besideChanged(trailers, this.#changes);
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    const { body, read, onEnd } = this.#answer;
+    try {
+      const chunk = await (read !== undefined ? read() : body.lend !== undefined ? body.lend() : body.read());
+      if (chunk === null && !this.#isOver) {
+        this.#isOver = true;
+        onEnd();
+      }
+      return chunk;
+    } catch (error) {
+      if (!this.#isOver) {
+        this.#isOver = true;
+        onEnd(asFailure(error));
+      }
+      throw error;
+    }
+  }
+
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#answer.onLeave();
+  }
+}
+
+/** A body that is being stored, or one range of it, as far as it has come and on. */
+export class FillSource implements BodySource {
+  readonly lengthBytes: number;
+  readonly #fill: Fill;
+  readonly #next: () => Promise<Uint8Array | null>;
+  readonly #range: ByteRange | null;
+  #at = 0;
+  #isOver = false;
+
+  constructor(fill: Fill, range: ByteRange | null) {
+    this.#fill = fill;
+    this.#range = range;
+    this.#next = fill.reader();
+    this.lengthBytes = range === null ? fill.lengthBytes : range.last - range.first + 1;
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    const range = this.#range;
+    if (range === null) return await this.#next();
+    while (this.#at <= range.last) {
+      const chunk = await this.#next();
+      if (chunk === null) return null;
+      const part = chunk.subarray(Math.max(0, range.first - this.#at), range.last + 1 - this.#at);
+      this.#at += chunk.byteLength;
+      if (part.byteLength > 0) return part;
+    }
+    // It does not read to the end: those who do may leave before it comes.
+    this.cancel();
+    return null;
+  }
+
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#fill.leave();
+  }
 }

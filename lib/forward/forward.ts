@@ -2,14 +2,12 @@ import type { Exchange } from "../request/exchange.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { type Attempt, discard, type UpstreamAnswer } from "./attempt.ts";
-import { triesAllowed } from "./chain.ts";
+import { refuseForwarding, triesAllowed } from "./refuse.ts";
 import { attemptHedged } from "./hedge.ts";
-import { mayHaveNext, type Next, nextUpstream, type Tried } from "./next_try.ts";
+import { mayHaveNext, type Next, nextUpstream, takeCredential, type Tried } from "./next_try.ts";
 import type { Ask } from "./outgoing.ts";
-import { refuseForwarding } from "./refuse_forwarding.ts";
 import { isCredential, isDisputed, isRefused, mayTryAgain, settle } from "./retry_policy.ts";
-import { takeCredential } from "./take_credential.ts";
-import { takePlace } from "./take_place.ts";
+import { GatewayError } from "../errors.ts";
 
 /** How upstreams are asked. */
 export interface AskOptions {
@@ -141,4 +139,30 @@ function endedWell(last: Attempt | null): boolean | null {
 /** Whether a try failed by what the client sent or did, or by a limit of the gateway's own. */
 function isClients({ kind }: UpstreamFailure): boolean {
   return kind === "aborted" || kind === "unsendable" || kind === "too_large";
+}
+
+/**
+ * Takes a place among the listener's requests at upstreams; the answer gives it back. `null` where the listener has no limit.
+ *
+ * @throws {GatewayError} `overloaded` when it has waited in vain
+ */
+export async function takePlace(
+  { tenant, services }: Exchange,
+  signal: AbortSignal | undefined,
+): Promise<(() => void) | null> {
+  const { admission, counts } = tenant;
+  if (admission === null) return null;
+  const before = admission.waiting;
+  const entering = admission.enter(signal);
+  if (admission.waiting > before) counts.queued++;
+  if (await entering) return () => admission.leave();
+  if (signal?.aborted !== true) counts.turnedAway++;
+  services.logger.warn("A request was turned away: too many are under way", {
+    listener: tenant.name,
+    waiting: admission.waiting,
+  });
+  throw new GatewayError("overloaded", "Too many requests are under way", {
+    hint: "Try again in a moment; the operator's limit is max_in_flight of the listener",
+    retryAfterSeconds: 1,
+  });
 }

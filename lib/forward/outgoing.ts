@@ -6,7 +6,7 @@ import { speaksForProxy } from "../forwarded_fields.ts";
 import type { UpstreamRequest } from "../upstream_client/transport.ts";
 import type { BodySource } from "../wire/body_source.ts";
 import type { Outgoing } from "../upstream_type/upstream_type.ts";
-import { ATTEMPT_FIELD, attemptFields } from "./chain.ts";
+import { ATTEMPT_FIELD, attemptFields } from "./refuse.ts";
 
 /** What is to be asked of an upstream. */
 export interface Ask {

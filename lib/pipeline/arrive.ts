@@ -1,8 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { refusal } from "../forward/refuse.ts";
-import { splitKeyedPath } from "../http/keyed_path.ts";
+import { requestTarget, splitKeyedPath } from "../http/target.ts";
 import { RequestFields } from "../http/request_fields.ts";
-import { requestTarget } from "../http/target.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import { redact } from "../logging/redact.ts";
 import type { ClientAuth, Visitor } from "../request/client_auth.ts";
@@ -11,12 +10,11 @@ import { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
 import type { Tenant } from "../request/snapshot.ts";
 import type { Arrival } from "../server/arrival.ts";
-import type { Field } from "../http/fields.ts";
+import type { Field, Fields } from "../http/fields.ts";
 import type { CacheNote } from "../request/cache_note.ts";
-import type { MadeAnswer } from "../request/answer.ts";
+import type { Answer, MadeAnswer } from "../request/answer.ts";
 import type { Ruling } from "../request/ruling.ts";
 import { errorAnswer } from "../deliver/error_answer.ts";
-import { isPreflight } from "./preflight.ts";
 
 /** Where a request came in: the worker's services, and the routes of the address. */
 export interface Entrance {
@@ -142,3 +140,17 @@ export function ruledAnswer(exchange: Exchange): MadeAnswer | null {
 }
 
 const NO_NOTE: CacheNote = { result: "none", status: "", ageSeconds: null };
+
+/** Whether a browser asks what it may do, of a listener that answers that itself (Fetch standard, CORS-preflight request). */
+export function isPreflight(exchange: Exchange): boolean {
+  return exchange.method === "OPTIONS" && exchange.tenant.cors !== null &&
+    exchange.asSent.header("access-control-request-method") !== null;
+}
+
+/** Answers a preflight here: the upstream is not asked, and what it would say is dropped anyway. */
+export function preflightAnswer(exchange: Exchange): Answer {
+  const cors = exchange.tenant.cors!;
+  const ownFields = cors.preflightFields((name) => exchange.asSent.header(name));
+  const fields: Fields = [["vary", `${cors.isByOrigin ? "Origin, " : ""}Access-Control-Request-Headers`]];
+  return { kind: "made", note: NO_NOTE, status: 204, fields, ownFields, body: null };
+}

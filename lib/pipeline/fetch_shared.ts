@@ -2,7 +2,7 @@ import { Flight, type FlightResult } from "../cache/flights/flight.ts";
 import { evaluate, selects, type Verdict } from "../cache/policy/policy.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import { deliver } from "../deliver/deliver.ts";
-import { refuseLoop } from "../forward/chain.ts";
+import { refuseLoop } from "../forward/refuse.ts";
 import { requestDirectives } from "../http/cache_control.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import type { Answer } from "../request/answer.ts";

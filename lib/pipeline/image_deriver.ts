@@ -2,16 +2,21 @@ import { selects, ttlMs } from "../cache/policy/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { isVaryMarker } from "../cache/variants.ts";
-import type { ConversionCounts } from "../request/convert_options.ts";
+import type { ConversionCounts, Derived, Deriver } from "../request/snapshot.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { tenantKey } from "../request/request_key.ts";
 import type { Recipe } from "../image/conversion.ts";
 import { pictureFormat } from "../image/picture_format.ts";
-import { isResting, reportConversion } from "../deliver/conversion_report.ts";
-import { derivedKey, isConvertible, sizedResponse } from "../deliver/image_form.ts";
-import { madeOnce, within } from "../deliver/make_once.ts";
+import {
+  derivedKey,
+  isConvertible,
+  isResting,
+  madeOnce,
+  reportConversion,
+  sizedResponse,
+  within,
+} from "../deliver/image_form.ts";
 import type { SizedPicture, SizedPictures } from "../upstream_type/sized_pictures.ts";
-import type { Derived, Deriver } from "../request/deriver.ts";
 import { judged } from "./fetch_shared.ts";
 
 /** How a listener makes sizes of pictures; compiled once from its configuration. */

@@ -6,8 +6,7 @@ import { GatewayError } from "../errors.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { tenantKey } from "../request/request_key.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
-import { clientFields } from "../deliver/client_fields.ts";
-import { sentCacheControl } from "../deliver/sent_cache_control.ts";
+import { clientFields, sentCacheControl } from "../deliver/client_fields.ts";
 import { ruled } from "./arrive.ts";
 import { partKey } from "./partial_response.ts";
 

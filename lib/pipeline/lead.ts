@@ -3,12 +3,11 @@ import { freshen, storable, validationFields } from "../cache/policy/policy.ts";
 import type { CacheRequest } from "../cache/policy/policy_options.ts";
 import type { NotStorable } from "../cache/policy/storable.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import { clientFields } from "../deliver/client_fields.ts";
-import { sentCacheControl } from "../deliver/sent_cache_control.ts";
+import { clientFields, sentCacheControl } from "../deliver/client_fields.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { codingsOf, decodedLimitBytes, decodedResponse } from "../forward/decode.ts";
 import { askUpstreams } from "../forward/forward.ts";
-import { refuseOutage } from "../forward/offline.ts";
+import { refuseOutage } from "../forward/refuse.ts";
 import type { Ask } from "../forward/outgoing.ts";
 import { acceptsCoding } from "../http/content_coding.ts";
 import type { FwdReason } from "../http/cache_status.ts";
@@ -19,9 +18,8 @@ import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamFailure } from "../upstream_client/transport.ts";
 import { passThrough } from "./pass_through.ts";
 import { staleFor } from "./stale.ts";
-import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
+import { isAskedInVain, streamAnswer, wholeDocument } from "./stream_answer.ts";
 import { landWhole, type Storing, takeIn } from "./store_response.ts";
-import { wholeDocument } from "./whole_document.ts";
 
 /** What a leader starts from. */
 export interface Lead {

@@ -6,7 +6,7 @@ import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
 import { rangeApplies } from "../http/conditional.ts";
 import { type ByteRange, parseRange } from "../http/ranges.ts";
-import { storedHead } from "./keep_response.ts";
+import { storedHead } from "./store_response.ts";
 
 /** The key of the part that is held of a target; the whole, and its variants, have keys of their own. */
 export function partKey(primaryKey: string): string {

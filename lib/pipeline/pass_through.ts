@@ -2,8 +2,7 @@ import type { StoredResponse } from "../cache/stored_response.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { askUpstreams } from "../forward/forward.ts";
 import type { Ask } from "../forward/outgoing.ts";
-import { peekedBody } from "../forward/peeked_body.ts";
-import { requestBody } from "../forward/request_body.ts";
+import { peekedBody, requestBody } from "../forward/request_body.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
@@ -12,8 +11,9 @@ import type { Exchange } from "../request/exchange.ts";
 import { learn } from "./invalidate.ts";
 import { keepPart } from "./partial_response.ts";
 import { staleFor } from "./stale.ts";
-import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
-import { wholeDocument } from "./whole_document.ts";
+import { isAskedInVain, streamAnswer, wholeDocument } from "./stream_answer.ts";
+import { GatewayError } from "../errors.ts";
+import type { UpstreamFailure } from "../upstream_client/transport.ts";
 
 /** Why a request goes past the cache, and what the cache still learns of it. */
 export interface Bypass {
@@ -83,4 +83,45 @@ function passedAnswer(exchange: Exchange, answer: UpstreamAnswer, bypass: Bypass
     read: part.read,
     onEnd: (failure) => part.onEnd(failure === undefined),
   });
+}
+
+/**
+ * Takes a handshake to an upstream. It has a place among the pool's tunnels from now on, or as many at once as come while upstreams
+ * think would all be let in.
+ *
+ * @throws {GatewayError} `overloaded` where there is no place; as {@linkcode passThrough}
+ */
+export async function passUpgrade(exchange: Exchange, bypass: Bypass): Promise<Answer> {
+  const { name, tunnels, maxTunnels } = exchange.tenant.pool;
+  if (tunnels.open >= maxTunnels) {
+    throw new GatewayError("overloaded", `Pool "${name}" has as many tunnels open as it may`, {
+      hint: "Try again later; the operator's limit is tunnels.max of the pool",
+      retryAfterSeconds: 5,
+    });
+  }
+  tunnels.open++;
+  let isOpen = true;
+  const leave = () => {
+    if (isOpen) tunnels.open--;
+    isOpen = false;
+  };
+  try {
+    const answer = await passThrough(exchange, bypass);
+    if (answer.kind === "streaming" && answer.tunnel !== undefined) {
+      const onEnd = (failure?: UpstreamFailure) => {
+        leave();
+        answer.onEnd(failure);
+      };
+      const onLeave = () => {
+        leave();
+        answer.onLeave();
+      };
+      return { ...answer, onEnd, onLeave };
+    }
+    leave();
+    return answer;
+  } catch (error) {
+    leave();
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 import { deliver } from "../deliver/deliver.ts";
 import { errorAnswer, refusalReply } from "../deliver/error_answer.ts";
 import { replyOf } from "../deliver/reply_of.ts";
-import { replaceError } from "../deliver/ruled_answer.ts";
+import { replaceError } from "../deliver/sent_fields.ts";
 import { GatewayError } from "../errors.ts";
 import type { Answer } from "../request/answer.ts";
 import type { Exchange } from "../request/exchange.ts";

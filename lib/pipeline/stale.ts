@@ -1,6 +1,6 @@
 import { allowsStaleIfError } from "../cache/policy/policy.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import { servesOffline } from "../forward/offline.ts";
+import { servesOffline } from "../forward/refuse.ts";
 import type { FwdReason } from "../http/cache_status.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";

@@ -1,11 +1,11 @@
 import { Fill } from "../cache/flights/fill.ts";
 import type { Flight } from "../cache/flights/flight.ts";
-import { isEndless } from "../cache/policy/storable.ts";
-import type { StoredResponse } from "../cache/stored_response.ts";
+import { isEndless, type Storable } from "../cache/policy/storable.ts";
+import { StoredHead, type StoredResponse } from "../cache/stored_response.ts";
 import { fieldsAhead, keepGzip } from "../deliver/choose_coding.ts";
 import { awaitsForm } from "../deliver/choose_picture.ts";
-import { isDocument } from "../deliver/json_document.ts";
-import { discard } from "../forward/attempt.ts";
+import { isDocument } from "../deliver/change_document.ts";
+import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { gzipOf } from "../forward/decode.ts";
 import { contentFailure } from "../forward/verify_content.ts";
 import type { FwdReason } from "../http/cache_status.ts";
@@ -17,9 +17,10 @@ import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { gather, type Gathered, inTurn, ReservedCopy, resumed } from "../request/gathered_body.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
-import { keep, type Keepable, storedHead, withOwnFields } from "./keep_response.ts";
-import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
-import { unkept, wholeDocument } from "./whole_document.ts";
+import { isAskedInVain, streamAnswer, unkept, wholeDocument } from "./stream_answer.ts";
+import { variantKey } from "../cache/key.ts";
+import { varyMarker } from "../cache/variants.ts";
+import { clientFields, sentCacheControl, withBodyTag, withSimpleTag } from "../deliver/client_fields.ts";
 
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
 const WHOLE_BYTES = 262_144;
@@ -264,4 +265,67 @@ async function drain(read: () => Promise<Uint8Array | null>, copy: ReservedCopy)
   do {
     if (!copy.isHeld) throw notWanted();
   } while (await read() !== null);
+}
+
+/** An answer, and the form in which it may be stored. */
+export interface Keepable {
+  readonly answer: UpstreamAnswer;
+  readonly decision: Storable;
+}
+
+/** Everything of the response that is to be stored but its body; `null` is a length that is not known yet. */
+export function storedHead(
+  exchange: Exchange,
+  { answer, decision }: Keepable,
+  lengthBytes: number | null,
+): StoredHead {
+  const given = clientFields(exchange, decision.fields);
+  const { fields: own, originTag } = exchange.tenant.type.simpleTags
+    ? withSimpleTag(given, answer.response.fields)
+    : { fields: given, originTag: null };
+  const { freshness, selectedBy, tiers } = decision;
+  return StoredHead.of({
+    key: selectedBy.length === 0 ? exchange.key : variantKey(exchange.key, selectedBy),
+    status: answer.response.status,
+    fields: sentCacheControl(exchange.tenant, own, freshness),
+    lengthBytes,
+    requestTimeMs: answer.requestTimeMs,
+    responseTimeMs: answer.response.receivedAtMs,
+    freshness,
+    selectedBy,
+    tags: allTags(decision.tags, exchange.tenant.type.tags(exchange)),
+    tiers,
+    originTag,
+  });
+}
+
+/**
+ * Puts a complete response into the store, with the marker that leads to it where it is one of several variants. What was asked for
+ * before an unsafe request changed it is not kept (RFC 9111 §4.4).
+ */
+export function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<ArrayBuffer>): StoredResponse {
+  const { store } = exchange.services;
+  const isToTag = exchange.tenant.type.simpleTags && head.status === 200;
+  const tagged = isToTag ? withBodyTag(head.fields, body) : null;
+  const stored = (tagged === null ? head : head.with(tagged)).withBody(body);
+  if (exchange.isChanged(stored)) return stored;
+  if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored, exchange.variants?.sinceMs));
+  store.put(stored);
+  exchange.tenant.deriver?.kept?.(exchange, stored);
+  return stored;
+}
+
+/** The response as the client gets it whose request brought it: with the fields that belong to that client alone. */
+export function withOwnFields<T extends StoredHead>(
+  exchange: Exchange,
+  response: T,
+  { ownFields }: Storable,
+): T {
+  const own = ownFields.filter(([name]) => !exchange.tenant.type.dropFields.has(name));
+  return own.length === 0 ? response : response.with({ fields: [...response.fields, ...own] }) as T;
+}
+
+/** The origin's tags and the type's, sorted, each once. */
+function allTags(given: readonly string[], derived: readonly string[]): readonly string[] {
+  return derived.length === 0 ? given : [...new Set([...given, ...derived])].sort();
 }

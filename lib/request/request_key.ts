@@ -1,8 +1,7 @@
 import { cacheKey, KEY_SEPARATOR } from "../cache/key.ts";
 import type { TypedRequest } from "../upstream_type/upstream_type.ts";
-import { cookieKey } from "./cookie_key.ts";
-import { fieldsKey } from "./fields_key.ts";
 import type { PoolRuntime, Tenant } from "./snapshot.ts";
+import { createHash } from "node:crypto";
 
 /** The parts of a listener that its cache keys are made of. */
 export type KeyingTenant = Pick<Tenant, "name" | "filterQuery" | "hostInKey"> & {
@@ -61,4 +60,65 @@ export function withoutPrefix(path: string, prefix: string): string {
   if (prefix === "/") return path;
   const rest = path.slice(prefix.length);
   return rest === "" ? "/" : rest;
+}
+
+/** Cookies past this many characters are not taken apart: no honest client sends as much. */
+const MAX_COOKIE_LENGTH = 16_384;
+
+/**
+ * What the values of some cookies add to a cache key: nothing where no cookie counts, else a hash, since a key must not tell a secret.
+ * Requests without any of them share one key.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { cookieKey } from "./request_key.ts";
+ * const key = (cookie: string | null) => cookieKey(["lang", "region"], () => cookie);
+ * assert.equal(key("a=1; lang=de"), key("lang=de; a=2"));
+ * assert.notEqual(key("lang=de"), key("lang=fr"));
+ * assert.notEqual(key("lang=de"), key("region=de"));
+ * assert.equal(cookieKey([], () => "lang=de"), "");
+ * ```
+ */
+export function cookieKey(names: readonly string[], cookie: () => string | null): string {
+  if (names.length === 0) return "";
+  const values = cookieValues((cookie() ?? "").slice(0, MAX_COOKIE_LENGTH));
+  const text = names.map((name) => `${name}=${values.get(name) ?? ""}`).join("\n");
+  return `${KEY_SEPARATOR}~cookie:${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
+}
+
+/** The first value of each name (RFC 6265 §4.2.1). */
+function cookieValues(cookie: string): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  for (const pair of cookie.split(";")) {
+    const equals = pair.indexOf("=");
+    const name = (equals < 0 ? pair : pair.slice(0, equals)).trim();
+    if (!values.has(name)) values.set(name, equals < 0 ? "" : pair.slice(equals + 1).trim());
+  }
+  return values;
+}
+
+/**
+ * What the values of some request fields add to a cache key: nothing where the request has none of them, else a hash, since a key must not
+ * tell a secret. `names` are in lower case and sorted.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { fieldsKey } from "./request_key.ts";
+ * const key = (fields: Record<string, string>) => fieldsKey(["x-forwarded-ssl", "x-host"], (name) => fields[name] ?? null);
+ * assert.equal(key({ accept: "text/html" }), "");
+ * assert.notEqual(key({ "x-host": "a" }), key({ "x-host": "b" }));
+ * assert.notEqual(key({ "x-host": "a" }), key({ "x-forwarded-ssl": "a" }));
+ * assert.notEqual(key({ "x-host": "" }), "");
+ * ```
+ */
+export function fieldsKey(names: readonly string[], header: (name: string) => string | null): string {
+  let text = "";
+  for (const name of names) {
+    const value = header(name);
+    if (value !== null) text += `${name}:${value}\n`;
+  }
+  if (text === "") return "";
+  return `${KEY_SEPARATOR}~fields:${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
 }

@@ -6,7 +6,6 @@ import type { Clock } from "../clock.ts";
 import type { ImageConverter } from "../image/conversion.ts";
 import type { AccessPolicy } from "../logging/access_log.ts";
 import type { Logger } from "../logging/logger.ts";
-import type { BackgroundTasks } from "./background_tasks.ts";
 
 /** What the pipeline works with beside the snapshot; made once per worker, settings swapped with the snapshot. */
 export interface Services {
@@ -40,4 +39,41 @@ export interface Settings {
   /** How long a body may take to come in where its length is not known, or nobody waits for it. */
   readonly fillTimeoutMs: number;
   readonly backgroundFill: boolean;
+}
+
+/** Work that goes on after its response: counted, bounded, its errors caught, waited for at the end. */
+export class BackgroundTasks {
+  readonly #running = new Set<Promise<void>>();
+  readonly #limit: number;
+  readonly #onError: (error: unknown) => void;
+
+  constructor(limit: number, onError: (error: unknown) => void) {
+    this.#limit = limit;
+    this.#onError = onError;
+  }
+
+  /** Tasks under way. */
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** Whether one more optional task would be too many. */
+  get isFull(): boolean {
+    return this.#running.size >= this.#limit;
+  }
+
+  /** Keeps hold of a task until it ends. */
+  add(task: Promise<unknown>): void {
+    const running: Promise<void> = task.then(() => {}, this.#onError).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** Waits for what is under way, and what begins meanwhile, at most `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let isOver = false;
+    const expiry = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs)).then(() => isOver = true);
+    while (this.#running.size > 0 && !isOver) await Promise.race([Promise.all(this.#running), expiry]);
+    clearTimeout(timer);
+  }
 }

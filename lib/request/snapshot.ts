@@ -1,4 +1,3 @@
-import type { ConvertOptions } from "./convert_options.ts";
 import type { PolicyOptions } from "../cache/policy/policy_options.ts";
 import type { Field } from "../http/fields.ts";
 import type { ForwardedPolicy } from "../http/forwarded.ts";
@@ -12,15 +11,15 @@ import type { RetryBudget } from "../upstream_client/retry_budget.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import type { Rewriting } from "./rewriting.ts";
 import type { Rules } from "./ruling.ts";
-import type { StoringOptions } from "./storing_options.ts";
-import type { CredentialState, UpstreamType } from "../upstream_type/upstream_type.ts";
+import type { CredentialState, TypedRequest, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
 import type { ClientAuth } from "./client_auth.ts";
 import type { ClientRate } from "./client_rate.ts";
 import type { Cors } from "./cors.ts";
-import type { Deriver } from "./deriver.ts";
 import type { WayBack } from "../http/way_back.ts";
 import type { TurnQueue } from "./turn_queue.ts";
+import type { Conversion, Recipe } from "../image/conversion.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
 
 /** One upstream as a request is sent to it. */
 export interface Endpoint {
@@ -142,4 +141,83 @@ export interface Snapshot {
   readonly listens: ReadonlyMap<string, ListenFacts>;
   readonly tenants: readonly Tenant[];
   readonly pools: readonly PoolRuntime[];
+}
+
+/** Conversions by what became of them; plain numbers. `derived` ones are those that made a size. */
+export type ConversionCounts = Record<Conversion["kind"] | "derived", number>;
+
+/** A form that pictures are served in beside their own. */
+export interface FormRecipe extends Recipe {
+  /** What the form's key ends in: it says all that decides the bytes. */
+  readonly id: string;
+  readonly mediaType: string;
+}
+
+/** How a listener converts pictures; compiled once from its configuration. */
+export interface ConvertOptions {
+  /** Best first. */
+  readonly recipes: readonly FormRecipe[];
+  /** Smaller and larger ones are served as they are. */
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  /** Every response of the listener says `Vary: Accept` anyway. */
+  readonly saysVary: boolean;
+  /** How long a request waits for a conversion that is under way. */
+  readonly waitMs: number;
+  readonly counts: ConversionCounts;
+}
+
+/** A content coding that is made here. */
+export type Coding = "br" | "gzip" | "zstd";
+
+/** How a listener stores and serves beyond what the policy decides; compiled once from its configuration. */
+export interface StoringOptions {
+  /** A range of what is not stored is forwarded, or the whole is fetched and stored. */
+  readonly range: "pass" | "fetch-full";
+  /** Cookies whose values are part of the key, sorted. */
+  readonly cookieKey: readonly string[];
+  /** `Cache-Status` tells the cache key (RFC 9211 §2.7). */
+  readonly statusKey: boolean;
+  /** `null` where nothing is compressed. */
+  readonly compress: CompressOptions | null;
+}
+
+/** Which stored responses are served compressed, and how. */
+export interface CompressOptions {
+  /** Smaller bodies are served as they are. */
+  readonly minBytes: number;
+  /** Over a media type in lower case, without parameters. */
+  readonly isCompressible: (mediaType: string) => boolean;
+  /** Best first. */
+  readonly codings: readonly Coding[];
+}
+
+/** A response that was made of another stored one. */
+export interface Derived {
+  /**
+   * Whole, at the key of the exchange (`exchange.key`), with its own `etag` and no other validator, and with the times, the freshness
+   * and the tags of what it was made of. The same object for the same source, as far as that can be: what it is compressed to and
+   * its fields are remembered by it.
+   */
+  readonly response: StoredResponse;
+  /** The tier that its source was found in. */
+  readonly tier: "memory" | "disk";
+  /** How it came about, for `Cache-Status`: a token. */
+  readonly detail: string;
+}
+
+/**
+ * Makes responses for a listener out of others that are stored: a smaller document out of a larger, a picture out of a bigger one.
+ *
+ * It is asked when no upstream has been asked yet and what is stored for the request, if anything, cannot serve it; for `GET` and `HEAD`
+ * alike, and never for requests that are private or carry `If-Match` or `If-Unmodified-Since`. It has to see to it itself that its
+ * source is valid (not invalidated, not stale, no marker) and the request's to use. Whatever it does must be bounded, in time too: the
+ * client waits. What it throws is logged, and an upstream is asked as if it had answered `null`. What it is handed is the request's
+ * `Exchange`, which this file must not know: a listener has a deriver, and an exchange has a listener.
+ */
+export interface Deriver {
+  /** A response for the request, or `null`: an upstream is asked then. Answers at once where it can. */
+  derive(exchange: TypedRequest): Derived | null | Promise<Derived | null>;
+  /** Told of each response of the listener that was put into the store, or renewed there. It must not throw. */
+  kept?(exchange: TypedRequest, stored: StoredResponse): void;
 }

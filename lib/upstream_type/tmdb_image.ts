@@ -1,5 +1,5 @@
 import type { GatewayError } from "../errors.ts";
-import { namesMediaType } from "../http/accept.ts";
+import { namesMediaType } from "../http/media_range.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { canonicalQuery, withoutApiKey } from "./_canonical_query.ts";
 import { ContentRule, hasContent, isBlockPage, mediaTypeOf } from "./_content.ts";

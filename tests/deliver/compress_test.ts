@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
-import { compressed } from "../../lib/deliver/compress.ts";
+import { compressed } from "../../lib/deliver/coded_form.ts";
 
 const body = new TextEncoder().encode(JSON.stringify(Array.from({ length: 500 }, (_, id) => ({ id, name: "film" }))));
 

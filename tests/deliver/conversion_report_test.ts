@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isResting, reportConversion } from "../../lib/deliver/conversion_report.ts";
+import { isResting, reportConversion } from "../../lib/deliver/image_form.ts";
 import { plainParts, withGateway } from "../pipeline/in_process_gateway.ts";
 
 Deno.test("reportConversion() counts by what became of it, and lets only rest what would fail again", () =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import type { Fields } from "../../lib/http/fields.ts";
-import { isDocument, MAX_DOCUMENT_BYTES, plainBody, withoutContentFields } from "../../lib/deliver/json_document.ts";
+import { isDocument, MAX_DOCUMENT_BYTES, plainBody, withoutContentFields } from "../../lib/deliver/change_document.ts";
 
 const json: Fields = [["content-type", "application/json;charset=utf-8"]];
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { madeOnce, within } from "../../lib/deliver/make_once.ts";
+import { madeOnce, within } from "../../lib/deliver/image_form.ts";
 import { sample } from "../cache/stored_sample.ts";
 import { plainParts, withGateway } from "../pipeline/in_process_gateway.ts";
 

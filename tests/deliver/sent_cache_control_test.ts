@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
 import { newPurge, PurgeTable } from "../../lib/cache/purge/purge_table.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
-import { plainCacheControl } from "../../lib/deliver/sent_cache_control.ts";
+import { plainCacheControl } from "../../lib/deliver/client_fields.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { withOrigin } from "../pipeline/in_process_gateway.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Fields } from "../../lib/http/fields.ts";
-import { tagOf, withBodyTag, withSimpleTag } from "../../lib/deliver/simple_tag.ts";
+import { tagOf, withBodyTag, withSimpleTag } from "../../lib/deliver/client_fields.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { type GatewayParts, inParts, sentField, withOrigin } from "../pipeline/in_process_gateway.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../lib/errors.ts";
 import type { Exchange } from "../../lib/request/exchange.ts";
-import { ATTEMPT_FIELD, attemptFields, refuseLoop, triesAllowed } from "../../lib/forward/chain.ts";
+import { ATTEMPT_FIELD, attemptFields, refuseLoop, triesAllowed } from "../../lib/forward/refuse.ts";
 import type { Sending } from "../../lib/forward/outgoing.ts";
 
 /** What of a request and its pool the chain looks at. */

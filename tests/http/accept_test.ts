@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { accepted, namesMediaType } from "../../lib/http/accept.ts";
+import { accepted, namesMediaType } from "../../lib/http/media_range.ts";
 
 const CHROME = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { splitKeyedPath } from "../../lib/http/keyed_path.ts";
+import { splitKeyedPath } from "../../lib/http/target.ts";
 
 const TOKEN = "abc.DEF_~-0123456";
 

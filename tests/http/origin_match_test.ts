@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { originMatcher } from "../../lib/http/origin_match.ts";
+import { originMatcher } from "../../lib/request/cors.ts";
 
 Deno.test("originMatcher() takes exact origins, names below a host, and any port where that is said", () => {
   const matches = originMatcher(["https://app.example", "https://*.home.example:8443", "http://localhost:*"]);

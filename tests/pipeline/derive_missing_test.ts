@@ -4,8 +4,8 @@ import type { Answer } from "../../lib/request/answer.ts";
 import { replyResponse } from "../../lib/server/fetch_adapter.ts";
 import type { Exchange } from "../../lib/request/exchange.ts";
 import { deliver } from "../../lib/deliver/deliver.ts";
-import { deriveMissing } from "../../lib/pipeline/derive_missing.ts";
-import type { Derived, Deriver } from "../../lib/request/deriver.ts";
+import { deriveMissing } from "../../lib/pipeline/obtain.ts";
+import type { Derived, Deriver } from "../../lib/request/snapshot.ts";
 import { exchangeFor, type InProcessGateway, plainParts, withGateway } from "./in_process_gateway.ts";
 
 /** An exchange as the pipeline would have it, for a request with these fields. */

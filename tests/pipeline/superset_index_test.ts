@@ -3,8 +3,8 @@ import { createKvTier } from "../../lib/cache/disk/kv_tier.ts";
 import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
 import type { Store } from "../../lib/cache/store.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
-import { BackgroundTasks } from "../../lib/request/background_tasks.ts";
-import { SupersetIndex } from "../../lib/pipeline/superset_index.ts";
+import { BackgroundTasks } from "../../lib/request/services.ts";
+import { SupersetIndex } from "../../lib/pipeline/cut_superset.ts";
 import { sample } from "../cache/stored_sample.ts";
 import { HandClock } from "./in_process_gateway.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BackgroundTasks } from "../../lib/request/background_tasks.ts";
+import { BackgroundTasks } from "../../lib/request/services.ts";
 
 Deno.test("BackgroundTasks counts what is under way, and is full at its limit", async () => {
   const tasks = new BackgroundTasks(2, () => {});

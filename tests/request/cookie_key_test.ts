@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cookieKey } from "../../lib/request/cookie_key.ts";
+import { cookieKey } from "../../lib/request/request_key.ts";
 import { sentField, withOrigin } from "../pipeline/in_process_gateway.ts";
 
 Deno.test("cookieKey() takes the first value of each name, whatever stands around it, and shows none", () => {
