@@ -225,7 +225,7 @@ class DecodedBody implements UpstreamBody, FromCoded {
       if (first === null) return null;
       this.#reader = this.#decoded(first);
     }
-    const chunk = await this.#reader.read().catch(asFailure);
+    const chunk = await this.#reader.read().catch(rethrow);
     if (chunk === null) return null;
     this.#bytes += chunk.byteLength;
     if (this.#bytes > this.#options.limitBytes) {
@@ -275,7 +275,7 @@ function brotliReader(coded: () => Promise<Uint8Array | null>): ChunkReader {
   };
 }
 
-function asFailure(error: unknown): never {
+function rethrow(error: unknown): never {
   throw error instanceof UpstreamFailure ? error : notCoded(error);
 }
 

@@ -1,11 +1,9 @@
+import type { ForwardReason } from "../forward_reason.ts";
 import { serializeString, tokenOrString } from "./structured_fields.ts";
-
-/** Why a request went to an upstream (RFC 9211 §2.2). */
-export type FwdReason = "bypass" | "method" | "uri-miss" | "vary-miss" | "miss" | "request" | "stale" | "partial";
 
 /** What `Cache-Status` says of a request that went to an upstream. */
 export interface ForwardedStatus {
-  readonly fwd: FwdReason;
+  readonly fwd: ForwardReason;
   /** Status that the upstream answered, where it differs from the one sent (RFC 9211 §2.3). */
   readonly fwdStatus?: number | null;
   /** Remaining freshness lifetime in seconds; negative where stale (RFC 9211 §2.4). */

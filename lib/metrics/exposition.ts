@@ -1,8 +1,8 @@
+import { FORWARD_REASONS } from "../forward_reason.ts";
 import { Registry } from "prom-client";
 import {
   CACHE_RESULTS,
   DURATION_BUCKETS_MS,
-  FORWARD_REASONS,
   type ListenerCounts,
   type PoolCounts,
   type UpstreamCounts,

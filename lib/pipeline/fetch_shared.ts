@@ -1,10 +1,10 @@
+import type { ForwardReason } from "../forward_reason.ts";
 import { Flight, type FlightResult } from "../cache/flights/flight.ts";
 import { evaluate, selects, type Verdict } from "../cache/policy/policy.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import { deliver } from "../deliver/deliver.ts";
 import { refuseLoop } from "../forward/refuse.ts";
 import { requestDirectives } from "../http/cache_control.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote, hitNote } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
@@ -16,7 +16,7 @@ const SMALL_BYTES = 262_144;
 
 /** Why an upstream is asked, and what there is to fall back on. */
 export interface SharedFetch {
-  readonly fwd: FwdReason;
+  readonly fwd: ForwardReason;
   /** A stored response that can be validated; `null` where there is none. */
   readonly stale: StoredResponse | null;
 }

@@ -1,3 +1,5 @@
+import { staleAnswer } from "./stale.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import type { Flight } from "../cache/flights/flight.ts";
 import { freshen, storable, validationFields } from "../cache/policy/policy.ts";
 import type { CacheRequest } from "../cache/policy/policy_options.ts";
@@ -10,21 +12,19 @@ import { askUpstreams } from "../forward/forward.ts";
 import { refuseOutage } from "../forward/refuse.ts";
 import type { Ask } from "../forward/outgoing.ts";
 import { acceptsCoding } from "../http/content_coding.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
 import { asFailure, clientError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamFailure } from "../upstream_client/transport.ts";
 import { passThrough } from "./pass_through.ts";
-import { staleFor } from "./stale.ts";
 import { isAskedInVain, streamAnswer, wholeDocument } from "./stream_answer.ts";
 import { landWhole, type Storing, takeIn } from "./store_response.ts";
 
 /** What a leader starts from. */
 export interface Lead {
   readonly flight: Flight;
-  readonly fwd: FwdReason;
+  readonly fwd: ForwardReason;
   /** A stored response that can be validated, or served if no upstream answers. */
   readonly stale: StoredResponse | null;
 }
@@ -41,7 +41,7 @@ export async function lead(exchange: Exchange, task: Lead): Promise<Answer> {
     return await settleAnswer(exchange, task, await ask(exchange, task));
   } catch (thrown) {
     const error = clientError(thrown) as Error;
-    const answer = staleFor(exchange, task, error);
+    const answer = staleAnswer(exchange, task, error);
     if (answer !== null) {
       shareStale(exchange, task);
       return answer;
@@ -101,7 +101,7 @@ function settleAnswer(exchange: Exchange, task: Lead, answer: UpstreamAnswer): A
   if (status === 304 && stale !== null) {
     return renewStored(exchange, task, answer) ?? askUnconditionally(exchange, task);
   }
-  const standIn = staleFor(exchange, task, status);
+  const standIn = staleAnswer(exchange, task, status);
   if (standIn !== null) {
     shareStale(exchange, task);
     discard(answer);

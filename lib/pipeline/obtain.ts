@@ -1,10 +1,10 @@
+import type { ForwardReason } from "../forward_reason.ts";
 import { evaluate, type Verdict } from "../cache/policy/policy.ts";
 import type { Found } from "../cache/store.ts";
 import { isVaryMarker, leadsTo } from "../cache/variants.ts";
 import { needsOrigin } from "../deliver/conditions.ts";
 import { GatewayError } from "../errors.ts";
 import { upgradeProtocol } from "../forward/refuse.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import type { Answer } from "../request/answer.ts";
 import { derivedNote, hitNote } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
@@ -36,7 +36,7 @@ export function obtain(exchange: Exchange): Answer | Promise<Answer> {
   return found instanceof Promise ? found.then((late) => select(exchange, late)) : select(exchange, found);
 }
 
-function bypass(exchange: Exchange, fwd: FwdReason, detail: string | null): Promise<Answer> {
+function bypass(exchange: Exchange, fwd: ForwardReason, detail: string | null): Promise<Answer> {
   const upgrade = upgradeProtocol(exchange);
   if (upgrade === null) return passThrough(exchange, { fwd, detail });
   return passUpgrade(exchange, { fwd, detail: detail ?? "upgrade", upgrade });
@@ -111,7 +111,7 @@ function fetchMissing(exchange: Exchange, found: Found | undefined, verdict: Ver
 }
 
 /** A range of what is not stored: from a part that is, or from an upstream, whose answer becomes the part. */
-function missingRange(exchange: Exchange, fwd: FwdReason, detail: string | null): Answer | Promise<Answer> {
+function missingRange(exchange: Exchange, fwd: ForwardReason, detail: string | null): Answer | Promise<Answer> {
   if (exchange.tenant.policy!.storePartial !== true) return passThrough(exchange, { fwd, detail });
   const answer = (found: Found | undefined): Answer | Promise<Answer> => {
     const part = found === undefined ? null : fromPart(exchange, found.response);
@@ -123,7 +123,7 @@ function missingRange(exchange: Exchange, fwd: FwdReason, detail: string | null)
 }
 
 /** A range that another worker may hold, as the whole or a part, while the disk tier has it not yet; else from an upstream. */
-async function rangeElsewhere(exchange: Exchange, fwd: FwdReason, detail: string | null): Promise<Answer> {
+async function rangeElsewhere(exchange: Exchange, fwd: ForwardReason, detail: string | null): Promise<Answer> {
   const whole = await heldElsewhere(exchange, exchange.variantKey);
   if (whole !== null && judged(exchange, whole).kind === "hit") {
     return hit(exchange, { response: whole, tier: "memory" });

@@ -1,23 +1,23 @@
+import { staleAnswer } from "./stale.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { askUpstreams } from "../forward/forward.ts";
 import type { Ask } from "../forward/outgoing.ts";
 import { peekedBody, requestBody } from "../forward/request_body.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
 import { clientError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { learn } from "./invalidate.ts";
 import { keepPart } from "./partial_response.ts";
-import { staleFor } from "./stale.ts";
 import { isAskedInVain, streamAnswer, wholeDocument } from "./stream_answer.ts";
 import { GatewayError } from "../errors.ts";
 import type { UpstreamFailure } from "../upstream_client/transport.ts";
 
 /** Why a request goes past the cache, and what the cache still learns of it. */
 export interface Bypass {
-  readonly fwd: FwdReason;
+  readonly fwd: ForwardReason;
   readonly detail: string | null;
   /** What the store holds for a `HEAD`: the answer may be news of it (RFC 9111 §4.3.5). */
   readonly held?: StoredResponse;
@@ -66,7 +66,7 @@ export async function passThrough(exchange: Exchange, bypass: Bypass): Promise<A
 
 function standIn(exchange: Exchange, { fwd, held, standsIn }: Bypass, cause: number | Error): Answer | null {
   if (standsIn !== true || held === undefined || exchange.hasLeft) return null;
-  return staleFor(exchange, { fwd, stale: held }, cause);
+  return staleAnswer(exchange, { fwd, stale: held }, cause);
 }
 
 function passedAnswer(exchange: Exchange, answer: UpstreamAnswer, bypass: Bypass): Answer | Promise<Answer> {

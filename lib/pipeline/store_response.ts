@@ -1,3 +1,4 @@
+import type { ForwardReason } from "../forward_reason.ts";
 import { Fill } from "../cache/flights/fill.ts";
 import type { Flight } from "../cache/flights/flight.ts";
 import { isEndless, type Storable } from "../cache/policy/storable.ts";
@@ -8,7 +9,6 @@ import { isDocument } from "../deliver/change_document.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { gzipOf } from "../forward/decode.ts";
 import { contentFailure } from "../forward/verify_content.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import type { Answer } from "../request/answer.ts";
@@ -31,7 +31,7 @@ const UNSTORED_MS = 30_000;
 /** A response that is about to be stored. */
 export interface Storing extends Keepable {
   readonly flight: Flight;
-  readonly fwd: FwdReason;
+  readonly fwd: ForwardReason;
 }
 
 /**

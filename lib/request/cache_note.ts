@@ -1,7 +1,8 @@
+import type { ForwardReason } from "../forward_reason.ts";
 import type { StoredHead } from "../cache/stored_response.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { ageSeconds, ttlSeconds } from "../cache/policy/reuse.ts";
-import { forwardedStatus, type FwdReason, hitStatus, withKey } from "../http/cache_status.ts";
+import { forwardedStatus, hitStatus, withKey } from "../http/cache_status.ts";
 import type { CacheResult } from "../metrics/gateway_metrics.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -45,7 +46,7 @@ export function derivedNote(
 
 /** What is said of a request that went to an upstream. */
 export interface ForwardFacts {
-  readonly fwd: FwdReason;
+  readonly fwd: ForwardReason;
   readonly fwdStatus?: number | null;
   /** The response that was stored with it. */
   readonly stored?: StoredHead;

@@ -1,8 +1,8 @@
+import type { ForwardReason } from "../forward_reason.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { Invalidated } from "../cache/flights/invalidation_table.ts";
 import type { StoredHead } from "../cache/stored_response.ts";
 import { type KnownVariants, knownVariants } from "../cache/variants.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import { plainAddress, toldApart } from "../http/forwarded.ts";
 import { RequestFields } from "../http/request_fields.ts";
 import { besideChanged, ChangedRequestFields, namesSet } from "../http/field_changes.ts";
@@ -64,7 +64,7 @@ export class Exchange implements TypedRequest {
   /** The upstream that answered last. */
   upstream: string | null = null;
   /** Why an upstream was asked; `null` where none was. */
-  fwd: FwdReason | null = null;
+  fwd: ForwardReason | null = null;
   /** Response fields about the client's quota; `null` where clients are not limited. */
   quotaFields: readonly Field[] | null = null;
   #variants: KnownVariants | null = null;

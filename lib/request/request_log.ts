@@ -1,5 +1,5 @@
+import type { ForwardReason } from "../forward_reason.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
 import { type CacheResult, countClient, countRequest } from "../metrics/gateway_metrics.ts";
 import type { RequestClass } from "../upstream_type/upstream_type.ts";
@@ -31,7 +31,7 @@ export interface ServedRequest {
   readonly class: RequestClass;
   readonly private: string | null;
   readonly key: string;
-  readonly fwd: FwdReason | null;
+  readonly fwd: ForwardReason | null;
   readonly upstream: string | null;
   readonly tries: number;
   readonly startedAtMs: number;

@@ -1,8 +1,7 @@
+import assert from "node:assert/strict";
 import { heldBytes, StoredHead, storedResponse } from "../../lib/cache/stored_response.ts";
 import { encodeFieldLines, type Field, latin1Text } from "../../lib/http/fields.ts";
 import { patterned, sample } from "./stored_sample.ts";
-
-import assert from "node:assert/strict";
 
 Deno.test("a stored response says the length of the body it holds, once", () => {
   const fields: Field[] = [["a", "1"], ["content-length", "99"]];

@@ -1,9 +1,8 @@
+import assert from "node:assert/strict";
 import type { ConvertOptions, FormRecipe } from "../../lib/request/snapshot.ts";
 import { type Fields, fieldValue } from "../../lib/http/fields.ts";
 import { ImageForms, isConvertible, pictureFields } from "../../lib/deliver/image_form.ts";
 import { sample } from "../cache/stored_sample.ts";
-
-import assert from "node:assert/strict";
 
 const webp: FormRecipe = { format: "webp", quality: 80, effort: 4, id: "webp-80-4", mediaType: "image/webp" };
 const counts = { done: 0, unsuitable: 0, refused: 0, timeout: 0, failed: 0, unavailable: 0, derived: 0 };

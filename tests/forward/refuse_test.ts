@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../lib/errors.ts";
-import { refusal, refuseUpgrade, upgradeProtocol } from "../../lib/forward/refuse.ts";
+import { refusal, refuseLoop, refuseUpgrade, upgradeProtocol } from "../../lib/forward/refuse.ts";
 import { requestTarget } from "../../lib/http/target.ts";
 import { ownArrival } from "../../lib/request/own_arrival.ts";
-import { exchangeFor, type InProcessGateway, plainParts, withGateway } from "../pipeline/in_process_gateway.ts";
+import {
+  exchangeFor,
+  type InProcessGateway,
+  plainParts,
+  withGateway,
+  withOrigin,
+} from "../pipeline/in_process_gateway.ts";
+import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 
 const HOST = { host: "gateway.test" };
 
@@ -80,4 +87,43 @@ Deno.test("refuseUpgrade() refuses WebSocket where the pool does not carry it", 
     const asked = exchangeFor(gateway, "/a", handshake("websocket"));
     assert.equal(upgradeProtocol(asked), null);
     assert.throws(() => refuseUpgrade(asked), (error) => error instanceof GatewayError && error.status === 501);
+  }));
+
+const ok: ScriptedHandler = (exchange) => exchange.reply({ body: "good" });
+
+Deno.test("refuseForwarding() answers 508 where its own name is in CDN-Loop, and asks nobody", () =>
+  withOrigin(ok, async ({ ask }, origin) => {
+    assert.equal((await ask("/a", { headers: { "cdn-loop": "other, usher-test" } })).status, 508);
+    assert.equal(origin.heads.length, 0);
+  }));
+
+Deno.test("refuseForwarding() cuts a real loop: a gateway that leads to itself answers 508 and comes to rest", () =>
+  withOrigin(ok, async (gateway, origin) => {
+    const url = await gateway.serve();
+    origin.handle(async (exchange) => {
+      const headers = exchange.head.fields.filter(([name]) => name === "cdn-loop");
+      const again = await fetch(`${url}${exchange.head.target}`, { headers });
+      await exchange.reply({ status: again.status, body: await again.text() });
+    });
+    assert.equal((await gateway.ask("/a")).status, 508);
+    assert.equal(origin.heads.length, 1);
+  }));
+
+Deno.test("refuseForwarding() refuses a WebSocket handshake that the pool does not carry", () =>
+  withOrigin(ok, async ({ ask }, origin) => {
+    const answer = await ask("/a", { headers: { connection: "upgrade", upgrade: "websocket" } });
+    assert.equal(answer.status, 501);
+    assert.equal(origin.heads.length, 0);
+  }, { pool: { upgrade: [] } }));
+
+Deno.test("refuseLoop() refuses what carries this process's own mark, wherever in the list", () =>
+  withUpgrades([], (gateway) => {
+    const asked = (list: string) => exchangeFor(gateway, "/a", { headers: { "cdn-loop": list } });
+    for (const list of ["usher-test", "other, usher-test", "usher-test, other; x=1"]) {
+      assert.throws(() => refuseLoop(asked(list)), (error) => {
+        return error instanceof GatewayError && error.code === "loop_detected" && error.status === 508;
+      });
+    }
+    refuseLoop(asked("other"));
+    refuseLoop(exchangeFor(gateway, "/a"));
   }));

@@ -1,11 +1,7 @@
+import { FORWARD_REASONS } from "../../forward_reason.ts";
 import type { TierStats } from "../../cache/store.ts";
 import type { Metric, Sample } from "../../metrics/exposition.ts";
-import {
-  CACHE_RESULTS,
-  FORWARD_REASONS,
-  type ListenerCounts,
-  newListenerCounts,
-} from "../../metrics/gateway_metrics.ts";
+import { CACHE_RESULTS, type ListenerCounts, newListenerCounts } from "../../metrics/gateway_metrics.ts";
 import type { ChangeFeedStatus } from "../operations/change_feed.ts";
 import { changeFeedMetrics } from "./change_feed_figures.ts";
 import type { Slot } from "../supervisor/fleet.ts";
