@@ -21,7 +21,7 @@ export function changeDocument(exchange: Exchange, answer: Answer): Answer | Pro
   if (answer.kind === "filling") return changeFilling(exchange, answer);
   if (exchange.rewrite === null) return answer;
   if (answer.kind === "streaming") return changeStreaming(answer);
-  if (answer.kind !== "stored" || answer.isPart) return answer;
+  if (answer.kind !== "stored" || answer.isPartial) return answer;
   const response = rewrittenForm(exchange, answer.response);
   return response === answer.response ? answer : { ...answer, response };
 }

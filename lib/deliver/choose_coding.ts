@@ -1,3 +1,4 @@
+import { withVary } from "../http/vary.ts";
 import { LRUCache } from "lru-cache";
 import type { Found, Store } from "../cache/store.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
@@ -8,7 +9,7 @@ import type { Coding, CompressOptions } from "../request/snapshot.ts";
 import { evaluatePreconditions } from "../http/conditional.ts";
 import { acceptsCoding, negotiateCoding } from "../http/content_coding.ts";
 import type { Fields } from "../http/fields.ts";
-import { compressed, Forms, isCodable, varying } from "./coded_form.ts";
+import { compressed, Forms, isCodable } from "./coded_form.ts";
 import { pictureFields } from "./image_form.ts";
 
 /** Larger bodies go out as they are when they come in; a coding of them is there for the next one. */
@@ -20,7 +21,7 @@ const MADE_AT_ONCE_BYTES = 262_144;
  */
 export function chooseCoding(exchange: Exchange, answer: Answer): Answer | Promise<Answer> {
   const { compress } = exchange.tenant.storing;
-  if (compress === null || answer.kind !== "stored" || answer.isPart || answer.isChosen) return answer;
+  if (compress === null || answer.kind !== "stored" || answer.isPartial || answer.isChosen) return answer;
   const form = chosenForm(exchange, answer, compress);
   if (form instanceof Promise) return form.then((response) => ({ ...answer, response }));
   return form === answer.response ? answer : { ...answer, response: form };
@@ -30,10 +31,10 @@ export function chooseCoding(exchange: Exchange, answer: Answer): Answer | Promi
  * The fields of a response that is passed on while it is being stored: with the `Vary` of its stored form, so that a cache behind does
  * not take the first client's form for everyone's. `null` is a length that is not known yet.
  */
-export function fieldsAhead(exchange: Exchange, head: StoredHead, lengthBytes: number | null): Fields {
+export function fillingFields(exchange: Exchange, head: StoredHead, lengthBytes: number | null): Fields {
   const { images, storing: { compress } } = exchange.tenant;
   const isCoded = compress !== null && isCodable(head, lengthBytes, compress);
-  return pictureFields(isCoded ? varying(head.fields) : head.fields, images);
+  return pictureFields(isCoded ? withVary(head.fields, "Accept-Encoding") : head.fields, images);
 }
 
 /** What a stored response may be served as, by the options of its listener; `null` where it is served as it is. */

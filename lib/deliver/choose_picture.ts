@@ -1,3 +1,4 @@
+import { within } from "../clock.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Answer } from "../request/answer.ts";
 import type { ConvertOptions, FormRecipe } from "../request/snapshot.ts";
@@ -5,15 +6,7 @@ import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
 import { type Accepted, accepted } from "../http/media_range.ts";
 import type { Fields } from "../http/fields.ts";
-import {
-  ImageForms,
-  isConvertible,
-  isResting,
-  madeOnce,
-  reportConversion,
-  willBeConvertible,
-  within,
-} from "./image_form.ts";
+import { ImageForms, isConvertible, isResting, madeOnce, reportConversion, willBeConvertible } from "./image_form.ts";
 
 /** Forms of each stored response by the options that they were worked out for; `null` where it is served as it is. */
 const known = new WeakMap<StoredResponse, { readonly options: ConvertOptions; readonly forms: ImageForms | null }>();
@@ -30,7 +23,7 @@ function imageForms(stored: StoredResponse, options: ConvertOptions): ImageForms
 /** Puts a stored picture into the best format that the client takes and that there is; begins to make what is missing. */
 export function choosePicture(exchange: Exchange, answer: Answer): Answer | Promise<Answer> {
   const { images } = exchange.tenant;
-  if (images === null || answer.kind !== "stored" || answer.isPart) return answer;
+  if (images === null || answer.kind !== "stored" || answer.isPartial) return answer;
   const forms = imageForms(answer.response, images);
   if (forms === null) return answer;
   const form = chosenForm(exchange, forms, images);
@@ -63,7 +56,7 @@ function chosenForm(
  * Whether what is about to be stored is a picture that this request would get converted: then its client does better to wait for the
  * whole of it than to be sent the original as it comes in.
  */
-export function awaitsForm(exchange: Exchange, fields: Readonly<Fields>): boolean {
+export function waitsForPicture(exchange: Exchange, fields: Readonly<Fields>): boolean {
   const { images } = exchange.tenant;
   if (images === null || images.waitMs === 0 || exchange.wantsPart) return false;
   const accept = accepted(exchange.header("accept"));
@@ -123,7 +116,7 @@ async function chosenLate(
     if (!mayMake || services.background.isFull) continue;
     const made = obtain(services, forms, { recipe, options });
     services.background.add(made);
-    const inTime = await within(made, untilMs - performance.now());
+    const inTime = await within(made, untilMs - performance.now(), undefined);
     if (inTime === undefined) mayMake = false;
     else if (inTime !== null) return inTime;
   }

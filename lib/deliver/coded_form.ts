@@ -1,3 +1,4 @@
+import { withVary } from "../http/vary.ts";
 import { createHash } from "node:crypto";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
@@ -25,7 +26,7 @@ export class Forms {
 
   constructor(stored: StoredResponse) {
     this.#stored = stored;
-    this.identity = stored.with({ fields: varying(stored.fields) });
+    this.identity = stored.with({ fields: withVary(stored.fields, "Accept-Encoding") });
   }
 
   /** The coded form without its body: enough for a 304. */
@@ -83,17 +84,11 @@ export function isCodable(
   return options.isCompressible(type) && !responseDirectives(head.field("cache-control")).noTransform;
 }
 
-/** The fields with the `Vary` that a choice of codings makes necessary (RFC 9110 §12.5.5). */
-export function varying(fields: Readonly<Fields>): Fields {
-  const vary = fieldValue(fields, "vary");
-  if (vary === null) return [...fields, ["vary", "Accept-Encoding"]];
-  if (/(?:^|,)[ \t]*(?:\*|accept-encoding)[ \t]*(?:,|$)/i.test(vary)) return fields.slice();
-  return [...fields.filter(([name]) => name !== "vary"), ["vary", `${vary}, Accept-Encoding`]];
-}
-
 /** Other bytes, so another entity tag; ranges are of the identity form alone (RFC 9110 §8.8.1, §14.3). */
 function codedFields(fields: Readonly<Fields>, coding: Coding): Fields {
-  const coded = varying(fields).filter(([name]) => name !== "accept-ranges" && name !== "content-md5")
+  const coded = withVary(fields, "Accept-Encoding").filter(([name]) =>
+    name !== "accept-ranges" && name !== "content-md5"
+  )
     .map(([name, value]): [string, string] => name === "etag" ? [name, codedTag(value, coding)] : [name, value]);
   coded.push(["content-encoding", coding]);
   return coded;

@@ -11,7 +11,7 @@ import { type ByteRange, parseRange, rangeReply } from "../http/ranges.ts";
  * the document itself (RFC 9110 §13.2).
  */
 export function checkConditions(exchange: Exchange, answer: Answer): Answer {
-  if (answer.kind !== "stored" || exchange.isPlain || answer.isPart) return answer;
+  if (answer.kind !== "stored" || exchange.isPlain || answer.isPartial) return answer;
   const { response, note } = answer;
   const precondition = evaluatePreconditions(exchange, response);
   if (precondition === "forward" && response.isUndated) {
@@ -56,7 +56,7 @@ export function cutRange(exchange: Exchange, answer: Answer): Answer {
     const range = rangeOf(exchange, answer);
     return range === null ? answer : { ...answer, range };
   }
-  if (answer.kind !== "stored" || answer.isPart) return answer;
+  if (answer.kind !== "stored" || answer.isPartial) return answer;
   const reply = rangeReply(exchange, answer.response, exchange.services.nextRequestId());
   if (reply === null) return answer;
   return { kind: "made", note: answer.note, status: reply.status, fields: reply.fields, body: reply.chunks };

@@ -1,3 +1,4 @@
+import { withVary } from "../http/vary.ts";
 import { createHash } from "node:crypto";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
@@ -57,7 +58,9 @@ export function willBeConvertible(fields: Readonly<Fields>, { minBytes, maxBytes
 
 /** Fields of a response that is sent while its body comes in: they say already what will decide on its form. */
 export function pictureFields(fields: Fields, options: ConvertOptions | null): Fields {
-  return options !== null && willBeConvertible(fields, options) && !options.saysVary ? varying(fields) : fields;
+  return options !== null && willBeConvertible(fields, options) && !options.saysVary
+    ? withVary(fields, "Accept")
+    : fields;
 }
 
 /** Fields without those that speak of the very bytes they came with. */
@@ -96,7 +99,7 @@ export class ImageForms {
 
   constructor(stored: StoredResponse, { saysVary }: Pick<ConvertOptions, "saysVary"> = { saysVary: false }) {
     this.#stored = stored;
-    this.original = saysVary ? stored : stored.with({ fields: varying(stored.fields) });
+    this.original = saysVary ? stored : stored.with({ fields: withVary(stored.fields, "Accept") });
     this.mediaType = mediaTypeOf(stored.field("content-type"));
   }
 
@@ -138,13 +141,6 @@ export class ImageForms {
   #sourceHash(): string {
     return this.#source ??= createHash("sha256").update(this.#stored.body).digest("base64url");
   }
-}
-
-function varying(fields: Readonly<Fields>): Fields {
-  const vary = fieldValue(fields, "vary");
-  if (vary === null) return [...fields, ["vary", "Accept"]];
-  if (/(?:^|,)[ \t]*(?:\*|accept)[ \t]*(?:,|$)/i.test(vary)) return fields.slice();
-  return [...fields.filter(([name]) => name !== "vary"), ["vary", `${vary}, Accept`]];
 }
 
 /** What a conversion was for. */
@@ -218,18 +214,5 @@ export async function madeOnce({ collapse, store }: Services, { key, make }: Mak
     return null;
   } finally {
     collapse.finish(entry.flight, made);
-  }
-}
-
-/** What a promise gives in time; `undefined` where that takes longer. */
-export async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) =>
-    timer = setTimeout(() => resolve(undefined), Math.max(0, timeoutMs))
-  );
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -6,7 +6,7 @@ import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Reply, ReplyEnd } from "../server/reply.ts";
 import { fieldLines } from "../wire/head_writer.ts";
-import { fieldsAhead } from "./choose_coding.ts";
+import { fillingFields } from "./choose_coding.ts";
 import { fixedLines, ruledFields, sentFields } from "./sent_fields.ts";
 import type { Fill } from "../cache/flights/fill.ts";
 import { besideChanged, type FieldChange } from "../http/field_changes.ts";
@@ -81,7 +81,7 @@ function lengthOf(body: MadeAnswer["body"]): number {
 
 function fillingReply(exchange: Exchange, { head, fill, range, note }: FillingAnswer): Reply {
   const status = range === undefined ? head.status : 206;
-  const fields = fieldsAhead(exchange, head, fill.lengthBytes);
+  const fields = fillingFields(exchange, head, fill.lengthBytes);
   if (range !== undefined) fields.push(["content-range", `bytes ${range.first}-${range.last}/${fill.lengthBytes}`]);
   const sent = headOf(exchange, { status, fields, note });
   const lengthBytes = range === undefined ? fill.lengthBytes : range.last - range.first + 1;

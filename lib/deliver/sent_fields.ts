@@ -1,3 +1,4 @@
+import { withVary } from "../http/vary.ts";
 import { speaksToCaches, speaksToSharedCaches } from "../field_rights.ts";
 import type { Tenant } from "../request/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
@@ -35,17 +36,6 @@ export function sentFields({ tenant, authority, keyPrefix }: SentTo, fields: Fie
     if (cors.isByOrigin) sent = withVary(sent, "Origin");
   }
   return auth === null || auth.sharedCaches ? sent : forOneClient(sent);
-}
-
-/** Adds a name to `Vary`. */
-export function withVary(fields: Fields, added: string): Fields {
-  const at = fields.findIndex(([name]) => name === "vary");
-  if (at < 0) return [...fields, ["vary", added]];
-  const value = fields[at]![1];
-  const names = value.split(",").map((name) => name.trim().toLowerCase());
-  return names.includes("*") || names.includes(added.toLowerCase())
-    ? fields
-    : fields.with(at, ["vary", `${value}, ${added}`]);
 }
 
 /**

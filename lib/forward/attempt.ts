@@ -10,7 +10,7 @@ import { retryAfterMs } from "../upstream_client/retry.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { AnswerSource, Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { decodedLimitBytes, inAskedCoding } from "./decode.ts";
-import { inspectedResponse, type Judged, withToldCoding } from "./verify_content.ts";
+import { type Judged, verifiedResponse, withStatedCoding } from "./verify_content.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { fieldsWithoutSecret, withoutSecret } from "./secret_echo.ts";
 import { TryTiming } from "./try_timing.ts";
@@ -160,16 +160,16 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const request = outgoingRequest(exchange, { endpoint, ask, outgoing });
     const answered = await endpoint.transport.send({ ...request, body: timing.body }, sending);
     const { latencyMs } = timing;
-    const told = tenant.pool.inspectsContent ? await withToldCoding(exchange, ask, answered) : answered;
+    const stated = tenant.pool.inspectsContent ? await withStatedCoding(exchange, ask, answered) : answered;
     const limitBytes = decodedLimitBytes(services.settings.maxEntryBytes);
     // An upstream of a general type chooses its coding itself; only a coding that it did not state is decoded.
     const received = secret !== undefined
-      ? withoutSecret(told, secret, limitBytes)
+      ? withoutSecret(stated, secret, limitBytes)
       : tenant.type.acceptEncoding === null
-      ? (told === answered ? told : inAskedCoding(told, null, limitBytes))
-      : inAskedCoding(told, fieldValue(request.fields, "accept-encoding"), limitBytes);
+      ? (stated === answered ? stated : inAskedCoding(stated, null, limitBytes))
+      : inAskedCoding(stated, fieldValue(request.fields, "accept-encoding"), limitBytes);
     const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential, record) };
-    const judged = tenant.pool.inspectsContent ? await inspectedResponse(exchange, ask, seen) : seen;
+    const judged = tenant.pool.inspectsContent ? await verifiedResponse(exchange, ask, seen) : seen;
     if (judged.judgement !== "ok") logAttempt(exchange, upstream, `${received.status} (${judged.judgement})`);
     else if (services.logger.enabled("debug")) logAnswer(exchange, upstream, { status: received.status, latencyMs });
     return { kind: "answer", upstream, answer: new UpstreamAnswer({ requestTimeMs, record }, judged, latencyMs) };

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
-import { concat } from "../request/gathered_body.ts";
+import { concat, type FromCoded, gzipOf } from "../request/gathered_body.ts";
 import type { Field, Fields } from "../http/fields.ts";
 import type { UpstreamBody, UpstreamResponse } from "../upstream_client/transport.ts";
-import { decodedResponse, type FromCoded, gzipOf } from "./decode.ts";
+import { decodedResponse } from "./decode.ts";
 
 /** How often a value is unescaped to look for a credential in it. */
 const MAX_UNESCAPES = 3;

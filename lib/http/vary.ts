@@ -1,4 +1,5 @@
 import { codingPreference } from "./content_coding.ts";
+import { type Fields, fieldValue } from "./fields.ts";
 import { splitList, trimSpace } from "./list.ts";
 
 /** A response that depends on more request fields than this is not worth storing. */
@@ -99,4 +100,24 @@ function normalizeValue(name: string, value: string): string {
   weighted.sort((a, b) => b.weight - a.weight || (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
   const texts = weighted.map(({ text, weight }) => weight === 1 ? text : `${text};q=${weight}`);
   return [...new Set(texts)].join(",");
+}
+
+/**
+ * Fields with a name added to `Vary` (RFC 9110 §12.5.5); unchanged where it is there already, or `*` is. Several lines become one.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { withVary } from "./vary.ts";
+ * assert.deepEqual(withVary([["vary", "Origin"], ["age", "3"]], "Accept"), [["vary", "Origin, Accept"], ["age", "3"]]);
+ * assert.deepEqual(withVary([], "Accept"), [["vary", "Accept"]]);
+ * ```
+ */
+export function withVary(fields: Readonly<Fields>, name: string): Fields {
+  const vary = fieldValue(fields, "vary");
+  if (vary === null) return [...fields, ["vary", name]];
+  const names = vary.split(",").map((given) => given.trim().toLowerCase());
+  if (names.includes("*") || names.includes(name.toLowerCase())) return fields as Fields;
+  const at = fields.findIndex(([given]) => given === "vary");
+  return fields.with(at, ["vary", `${vary}, ${name}`]).filter(([given], place) => given !== "vary" || place === at);
 }

@@ -4,8 +4,7 @@ import { KEY_SEPARATOR } from "../cache/key.ts";
 import { ttlMs } from "../cache/policy/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import type { Derived, Deriver } from "../request/snapshot.ts";
-import type { Exchange } from "../request/exchange.ts";
+import type { DerivableRequest, Derived, Deriver } from "../request/snapshot.ts";
 import type { PartedDocuments, PartedTarget } from "../upstream_type/parted_documents.ts";
 import type { Services } from "../request/services.ts";
 
@@ -23,20 +22,20 @@ const OF_BYTES: ReadonlySet<string> = new Set([
   "repr-digest",
 ]);
 
-/** A key taken apart: what stands before its target, and the target. */
+/** A cache key, split into the prefix and the target. */
 interface PartedKey extends PartedTarget {
   readonly prefix: string;
 }
 
-/** What came of cutting a stored document; `null` where it cannot be cut. */
+/** The result of cutting a stored document; `null` where it cannot be cut. */
 interface Cut {
   readonly source: WeakRef<StoredResponse>;
   readonly response: StoredResponse | null;
 }
 
 /**
- * Serves a request for a document with some parts from a stored one with more. What it makes is not stored, so that whatever
- * purges, invalidates or evicts its source ends it too.
+ * Serves a request for a document with some parts from a stored one with more. The result is not stored, so that it ends when its
+ * source is purged, invalidated or evicted.
  */
 export class SupersetCutter implements Deriver {
   readonly #documents: PartedDocuments;
@@ -51,37 +50,37 @@ export class SupersetCutter implements Deriver {
     this.#documents = documents;
   }
 
-  async derive(exchange: Exchange): Promise<Derived | null> {
-    const wanted = this.#read(exchange.key);
+  async derive(request: DerivableRequest): Promise<Derived | null> {
+    const wanted = this.#read(request.key);
     if (wanted === null) return null;
     const base = wanted.prefix + wanted.base;
-    return await this.#fromOneOf(exchange, wanted, this.#index.known(base)) ??
-      await this.#fromOneOf(exchange, wanted, await this.#index.recorded(exchange.services, base));
+    return await this.#fromOneOf(request, wanted, this.#index.known(base)) ??
+      await this.#fromOneOf(request, wanted, await this.#index.recorded(request.services, base));
   }
 
-  kept({ services }: Exchange, stored: StoredResponse): void {
+  onStored({ services }: DerivableRequest, stored: StoredResponse): void {
     const held = this.#read(stored.key);
-    if (held === null || !isDocument(stored)) return;
+    if (held === null || !isCuttable(stored)) return;
     const bare = { ...held, parts: [] };
-    // A document of which nothing can be cut is of no use to others.
+    // Only a document from which something can be cut is indexed.
     if (held.parts.some((part) => this.#documents.mayCut({ ...held, parts: [part] }, bare))) {
       this.#index.note(services, held.prefix + held.base, stored);
     }
   }
 
-  async #fromOneOf(exchange: Exchange, wanted: PartedKey, keys: readonly string[]): Promise<Derived | null> {
+  async #fromOneOf(request: DerivableRequest, wanted: PartedKey, keys: readonly string[]): Promise<Derived | null> {
     for (const key of keys) {
       const held = this.#read(key);
       if (held === null || held.prefix !== wanted.prefix || !this.#documents.mayCut(held, wanted)) continue;
-      const found = await exchange.services.store.get(key);
-      if (found === undefined || !isUsable(exchange, found)) continue;
-      const response = this.#cut(exchange.key, found.response, { held, wanted });
+      const found = await request.services.store.get(key);
+      if (found === undefined || !isUsable(request, found)) continue;
+      const response = this.#cut(request.key, found.response, { held, wanted });
       if (response !== null) return { response, tier: found.tier, detail: "superset" };
     }
     return null;
   }
 
-  /** Listener and host come before the target; a key with more behind it is that of a variant, or of one cookie's value. */
+  /** Splits a key behind listener and host; `null` where more follows the target, as in the key of a variant or with cookies. */
   #read(key: string): PartedKey | null {
     const start = key.indexOf(KEY_SEPARATOR, key.indexOf(KEY_SEPARATOR) + 1) + 1;
     const target = key.slice(start);
@@ -103,22 +102,22 @@ export class SupersetCutter implements Deriver {
   }
 }
 
-/** Fresh, of nobody's variant, and not changed since by an unsafe request (RFC 9111 §4.4). */
-function isUsable(exchange: Exchange, { response }: Found): boolean {
-  return isDocument(response) && !response.freshness.alwaysValidate &&
-    ttlMs(response, exchange.services.clock.now()) > 0 &&
-    !exchange.isChanged(response);
+/** Whether a source is fresh, no variant, and not changed since by an unsafe request (RFC 9111 §4.4). */
+function isUsable(request: DerivableRequest, { response }: Found): boolean {
+  return isCuttable(response) && !response.freshness.alwaysValidate &&
+    ttlMs(response, request.services.clock.now()) > 0 &&
+    !request.isChanged(response);
 }
 
-/** A good answer in JSON, as UTF-8 and not coded, that every client gets alike. */
-function isDocument(stored: StoredResponse): boolean {
+/** Whether a response is JSON in UTF-8 with status 200, neither coded nor one of several variants. */
+function isCuttable(stored: StoredResponse): boolean {
   if (stored.status !== 200 || stored.selectedBy.length > 0 || stored.field("content-encoding") !== null) return false;
   const [type = "", ...parameters] = (stored.field("content-type") ?? "").toLowerCase().split(";");
   return /^application\/(?:[\w.+-]+\+)?json$/.test(type.trim()) &&
     parameters.every((parameter) => !/^\s*charset=/.test(parameter) || /^\s*charset="?utf-8"?\s*$/.test(parameter));
 }
 
-/** Other bytes than the source's, so an entity tag of its own; all that tells of age and lifetime is the source's. */
+/** The cut document with the source's age and lifetime, and an entity tag of its own. */
 function cutResponse(key: string, source: StoredResponse, body: Uint8Array<ArrayBuffer>): StoredResponse {
   const fields = source.fields.filter(([name]) => !OF_BYTES.has(name));
   fields.push(["etag", `"${createHash("sha256").update(body).digest("base64url").slice(0, 32)}"`]);
@@ -133,9 +132,8 @@ const MAX_BASES = 10_000;
 const MAX_KEY_LENGTH = 2_048;
 
 /**
- * Which keys hold documents with more parts of one base: in this worker's memory, and in a record of the disk tier that all workers read
- * and that outlives them. It only says where to look. What it forgets or never learned (two workers that write a record at once) costs a
- * fetch, no more.
+ * The keys of stored documents by their base: in this worker's memory, and in a record of the disk tier that all workers read and that
+ * survives a restart. It only says where to look: an entry that is missing, as when two workers write a record at once, costs a fetch.
  */
 export class SupersetIndex {
   readonly #known = new LRUCache<string, readonly string[]>({ max: MAX_BASES });
@@ -145,7 +143,7 @@ export class SupersetIndex {
     return this.#known.get(base) ?? [];
   }
 
-  /** The keys that the record names and this worker did not know. */
+  /** The keys of the record that this worker does not know. */
   async recorded({ store }: Pick<Services, "store">, base: string): Promise<readonly string[]> {
     const known = this.known(base);
     const found = await store.get(recordKey(base));
@@ -154,21 +152,21 @@ export class SupersetIndex {
     return news;
   }
 
-  /** Notes that `stored` is such a document; the record is written in the background. */
+  /** Adds a stored document; the record is written in the background. */
   note({ store, background }: Pick<Services, "store" | "background">, base: string, stored: StoredResponse): void {
     if (stored.key.length > MAX_KEY_LENGTH) return;
     this.#known.set(base, withKey(this.known(base), stored.key));
-    // Without a record other workers fetch what this one could have cut.
+    // Without a record other workers fetch the document.
     if (!stored.tiers.disk || background.isFull) return;
     background.add(this.#record(store, base, stored));
   }
 
-  /** A record lives as long as the newest of what it names. */
+  /** A record has the lifetime of the newest document that it names. */
   async #record(store: Services["store"], base: string, stored: StoredResponse): Promise<void> {
     const found = await store.get(recordKey(base));
     const keys = withKey(found === undefined ? [] : keysIn(found.response), stored.key);
     const body = new TextEncoder().encode(JSON.stringify(keys));
-    // In memory it would hide what other workers write.
+    // In memory it would hide the records that other workers write.
     const tiers = { memory: false, disk: true };
     store.put(
       stored.with({ key: recordKey(base), kind: "index", status: 0, fields: [], originTag: null, body, tiers }),

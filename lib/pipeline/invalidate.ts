@@ -8,32 +8,32 @@ import { tenantKey } from "../request/request_key.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
 import { clientFields, sentCacheControl } from "../deliver/client_fields.ts";
 import { ruled } from "./arrive.ts";
-import { partKey } from "./partial_response.ts";
+import { partialKey } from "./partial_response.ts";
 
-/** What the cache learns of an answer that it will not store. */
-export function learn(exchange: Exchange, answer: UpstreamAnswer, held: StoredResponse | undefined): void {
-  if (answer.response.status >= 200 && answer.response.status <= 299) learnWritten(exchange);
+/** Invalidates or renews stored responses by an answer that is not stored itself; `stored` is the response that a `HEAD` is about. */
+export function updateStore(exchange: Exchange, answer: UpstreamAnswer, stored: StoredResponse | undefined): void {
+  if (answer.response.status >= 200 && answer.response.status <= 299) invalidateWritten(exchange);
   if (exchange.tenant.policy === null) return;
-  if (exchange.method === "HEAD" && held !== undefined) renew(exchange, answer, held);
+  if (exchange.method === "HEAD" && stored !== undefined) renew(exchange, answer, stored);
   else if (exchange.method !== "GET" && exchange.method !== "HEAD") invalidate(exchange, answer);
 }
 
-/** A `HEAD` that was forwarded brings a stored response up to date, or shows that it has changed (RFC 9111 §4.3.5). */
-function renew(exchange: Exchange, { requestTimeMs, response }: UpstreamAnswer, held: StoredResponse): void {
+/** Renews a stored response by the answer to a `HEAD`, or marks it stale where that shows that it has changed (RFC 9111 §4.3.5). */
+function renew(exchange: Exchange, { requestTimeMs, response }: UpstreamAnswer, stored: StoredResponse): void {
   const { store, clock } = exchange.services;
   const times = { requestTimeMs, responseTimeMs: response.receivedAtMs };
   const head = { status: response.status, fields: clientFields(exchange, response.fields) };
-  const update = headUpdate(held, head, { request: exchange, times, options: exchange.tenant.policy! });
+  const update = headUpdate(stored, head, { request: exchange, times, options: exchange.tenant.policy! });
   if (update.kind === "none") return;
-  if (update.kind === "changed") return store.put(staleSince(held, clock.now()));
+  if (update.kind === "changed") return store.put(staleSince(stored, clock.now()));
   const { response: renewed, keep } = update.freshened;
-  if (keep === "delete") store.delete(held.key);
+  if (keep === "delete") store.delete(stored.key);
   if (keep !== "replace") return;
   store.put(renewed.with({ fields: sentCacheControl(exchange.tenant, renewed.fields, renewed.freshness) }));
 }
 
-/** What a user has changed at an upstream is not served as it was before, on any listener of the type, under any target that shows it. */
-function learnWritten(exchange: Exchange): void {
+/** Invalidates what a user's request has changed, by tags: on every listener of the type, under every target that shows it. */
+function invalidateWritten(exchange: Exchange): void {
   const { services, tenant: { type } } = exchange;
   const tags = type.written?.(exchange) ?? [];
   if (tags.length === 0) return;
@@ -42,7 +42,7 @@ function learnWritten(exchange: Exchange): void {
   services.recordWrite(type.name, tags);
 }
 
-/** What an unsafe request changed is not served from the store any more (RFC 9111 §4.4). */
+/** Invalidates the targets that an unsafe request has changed (RFC 9111 §4.4). */
 function invalidate(exchange: Exchange, answer: UpstreamAnswer): void {
   const { tenant, services, method } = exchange;
   const { authority, path, query } = exchange;
@@ -51,25 +51,25 @@ function invalidate(exchange: Exchange, answer: UpstreamAnswer): void {
     const request = { method: "GET", path: target.path, query: target.query, header: () => null };
     const key = tenantKey(tenant, request, target.authority === authority ? exchange.keyAuthority : target.authority);
     const keys = target.path === path && target.query === query ? [key, exchange.key, ...readKeys(exchange)] : [key];
-    for (const changed of keys) forget(services, changed);
+    for (const changed of keys) remove(services, changed);
   }
 }
 
-/** The key under which its client reads what it has changed, where rules change a request for that in another way. */
+/** The key of a GET for the same target, where rules change that request otherwise than this one. */
 function readKeys(exchange: Exchange): string[] {
   if (exchange.tenant.rules === null) return [];
   try {
     return [ruled(exchange.asSent.inBackground()).key];
   } catch (error) {
-    // Rules make no request of it that could have been stored.
+    // The rules refuse that request, so that nothing is stored for it.
     if (error instanceof GatewayError) return [];
     throw error;
   }
 }
 
-function forget({ store, invalidations, collapse, clock }: Exchange["services"], key: string): void {
+function remove({ store, invalidations, collapse, clock }: Exchange["services"], key: string): void {
   invalidations.add(key, clock.now());
   collapse.detach(key);
   store.delete(key);
-  store.delete(partKey(key));
+  store.delete(partialKey(key));
 }

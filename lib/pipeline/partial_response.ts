@@ -8,32 +8,32 @@ import { rangeApplies } from "../http/conditional.ts";
 import { type ByteRange, parseRange } from "../http/ranges.ts";
 import { storedHead } from "./store_response.ts";
 
-/** The key of the part that is held of a target; the whole, and its variants, have keys of their own. */
-export function partKey(primaryKey: string): string {
+/** The key of a target's stored partial response (RFC 9111 §3.3); the whole, and its variants, have other keys. */
+export function partialKey(primaryKey: string): string {
   return `${primaryKey}${KEY_SEPARATOR}~part`;
 }
 
-/** What a stored part says of a request for a range: an answer made of it, or nothing. */
-export function fromPart(exchange: Exchange, stored: StoredResponse): StoredResponse | null {
+/** The response to a range request, made of a stored partial response; `null` where that does not cover it. */
+export function fromPartial(exchange: Exchange, stored: StoredResponse): StoredResponse | null {
   if (exchange.services.invalidations.since(exchange.key, stored.requestTimeMs)) return null;
   const { selectedBy } = stored;
   const part = stored.with({ selectedBy: [] });
   const context = { options: exchange.tenant.policy!, nowMs: exchange.services.clock.now() };
   if (evaluate(exchange, part, context).kind !== "hit" || !rangeApplies(exchange.header("if-range"), part)) return null;
   const asked = exchange.header("range")!;
-  // The very same request gets the very same answer; another one only what lies within.
+  // The same `Range` gets the same response; another one a range that lies within.
   if (selectedBy.some(([name, value]) => name === "range" && value === asked)) return part;
   return cutOut(part, asked);
 }
 
 const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+|\*)$/;
 
-/** A smaller range of a part; `null` where some of it is not there. */
+/** A range that lies within a partial response; `null` where some of it does not. */
 function cutOut(part: StoredResponse, asked: string): StoredResponse | null {
   const [, from = "", , total = "*"] = CONTENT_RANGE.exec(part.field("content-range") ?? "") ?? [];
   const first = Number(from);
   const range = onlyRange(asked, total === "*" ? Infinity : Number(total));
-  // What was sent counts, not what Content-Range announced.
+  // The bytes that came count, not those that Content-Range announced.
   if (from === "" || range === null || range.first < first || range.last >= first + part.body.byteLength) return null;
   const body = part.body.subarray(range.first - first, range.last - first + 1);
   const fields = part.fields.filter(([name]) => name !== "content-range");
@@ -46,22 +46,22 @@ function onlyRange(asked: string, lengthBytes: number): ByteRange | null {
   return parsed.kind === "ranges" && parsed.ranges.length === 1 ? parsed.ranges[0]! : null;
 }
 
-/** What reads an answer's body and keeps a copy of it. */
-export interface PartCopy {
+/** Reads an answer's body and keeps a copy of it. */
+export interface PartialCopy {
   readonly read: () => Promise<Uint8Array | null>;
   /** The body has ended, or broken off. */
   readonly onEnd: (isWhole: boolean) => void;
 }
 
-/** Keeps a copy of an answer to a range request on its way to the client; `null` where it is not to be kept (RFC 9111 §3.3). */
-export function keepPart(exchange: Exchange, answer: UpstreamAnswer): PartCopy | null {
+/** Copies the answer to a range request while it is sent, to store it; `null` where it is not to be stored (RFC 9111 §3.3). */
+export function storePartial(exchange: Exchange, answer: UpstreamAnswer): PartialCopy | null {
   const { response } = answer;
   const { lengthBytes } = response.body;
   const { settings, budget, store, invalidations, collapse } = exchange.services;
   if (response.status !== 206 || lengthBytes === null || lengthBytes > settings.maxEntryBytes) return null;
   const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };
   const decision = storable({ request: exchange, head: response, times, options: exchange.tenant.policy! });
-  // Parts of several variants would need a key for each; they are worth too little for that.
+  // Partial responses of several variants would need a key for each, and are seldom asked for.
   if (!decision.store || decision.selectedBy.length !== 1 || !budget.reserve(lengthBytes)) return null;
   const copy = new BoundedCopy(lengthBytes);
   return {
@@ -75,9 +75,9 @@ export function keepPart(exchange: Exchange, answer: UpstreamAnswer): PartCopy |
       const body = isWhole ? copy.whole() : null;
       if (body === null || invalidations.since(exchange.key, answer.requestTimeMs)) return;
       const head = storedHead(exchange, { answer, decision }, body.byteLength);
-      const stored = head.with({ key: partKey(exchange.key), kind: "part" }).withBody(body);
+      const stored = head.with({ key: partialKey(exchange.key), kind: "part" }).withBody(body);
       store.put(stored);
-      // For a while other workers find it here, until the disk tier has it.
+      // Until the disk tier has it, other workers find it here.
       const entry = collapse.enter(stored.key);
       if (entry.role === "leader") collapse.finish(entry.flight, stored);
     },

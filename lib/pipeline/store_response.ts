@@ -3,11 +3,10 @@ import { Fill } from "../cache/flights/fill.ts";
 import type { Flight } from "../cache/flights/flight.ts";
 import { isEndless, type Storable } from "../cache/policy/storable.ts";
 import { StoredHead, type StoredResponse } from "../cache/stored_response.ts";
-import { fieldsAhead, keepGzip } from "../deliver/choose_coding.ts";
-import { awaitsForm } from "../deliver/choose_picture.ts";
+import { fillingFields, keepGzip } from "../deliver/choose_coding.ts";
+import { waitsForPicture } from "../deliver/choose_picture.ts";
 import { isDocument } from "../deliver/change_document.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
-import { gzipOf } from "../forward/decode.ts";
 import { contentFailure } from "../forward/verify_content.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
@@ -15,9 +14,9 @@ import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { gather, type Gathered, inTurn, ReservedCopy, resumed } from "../request/gathered_body.ts";
+import { gather, type Gathered, gzipOf, inTurn, ReservedCopy, ResumedBody } from "../request/gathered_body.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
-import { isAskedInVain, streamAnswer, unkept, wholeDocument } from "./stream_answer.ts";
+import { mustAskAgain, streamAnswer, unkept, wholeDocument } from "./stream_answer.ts";
 import { variantKey } from "../cache/key.ts";
 import { varyMarker } from "../cache/variants.ts";
 import { clientFields, sentCacheControl, withBodyTag, withSimpleTag } from "../deliver/client_fields.ts";
@@ -25,55 +24,56 @@ import { clientFields, sentCacheControl, withBodyTag, withSimpleTag } from "../d
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
 const WHOLE_BYTES = 262_144;
 
-/** How long a target is taken for one that is not stored: its requests need not wait for each other, and ranges are passed on. */
+/** How long a target counts as one that is not stored: its requests do not wait for each other, and ranges are passed on. */
 const UNSTORED_MS = 30_000;
 
-/** A response that is about to be stored. */
-export interface Storing extends Keepable {
+/** A response that is about to be stored, and the fetch that it belongs to. */
+export interface Storing extends StorableAnswer {
   readonly flight: Flight;
   readonly fwd: ForwardReason;
 }
 
 /**
- * Takes a body in, stores it and answers the request that fetched it: whole, along with its readers, or beside the client's stream.
- * `null` says that it cannot be stored, and that the client wants a part only: the body is given up.
+ * Stores a response and answers the request that fetched it: after its whole body, while others read it along, or beside the client's
+ * stream. `null` where it cannot be stored and the client wants a range only: the body is given up.
  *
  * @throws {UpstreamFailure} when the body breaks off, or is not what it says, before any of it was passed on
  */
-export async function takeIn(exchange: Exchange, storing: Storing): Promise<Answer | null> {
+export async function storeResponse(exchange: Exchange, storing: Storing): Promise<Answer | null> {
   const { settings, budget } = exchange.services;
   const { response } = storing.answer;
   const { lengthBytes } = response.body;
   const mediaType = mediaTypeOf(fieldValue(response.fields, "content-type"));
-  // A rule may name such a type, and still cannot store what has no end.
-  if (lengthBytes === null && isEndless(response.fields)) return unstored(exchange, storing, "endless");
-  if (isTakenWhole(exchange, response, mediaType)) return await storeWhole(exchange, storing);
-  if (lengthBytes === null) return storeBeside(exchange, storing);
-  if (lengthBytes > settings.maxEntryBytes) return unstored(exchange, storing, "too-large");
-  if (!budget.reserve(lengthBytes)) return unstored(exchange, storing, "fill-memory-full");
-  return storeAlong(exchange, storing, lengthBytes);
+  // A rule may name such a type, but a body without end cannot be stored.
+  if (lengthBytes === null && isEndless(response.fields)) return passUnstored(exchange, storing, "endless");
+  if (isReadWhole(exchange, response, mediaType)) return await storeWhole(exchange, storing);
+  if (lengthBytes === null) return storeCopy(exchange, storing);
+  if (lengthBytes > settings.maxEntryBytes) return passUnstored(exchange, storing, "too-large");
+  if (!budget.reserve(lengthBytes)) return passUnstored(exchange, storing, "fill-memory-full");
+  return storeFilling(exchange, storing, lengthBytes);
 }
 
-function isTakenWhole(exchange: Exchange, response: UpstreamResponse, mediaType: string): boolean {
+function isReadWhole(exchange: Exchange, response: UpstreamResponse, mediaType: string): boolean {
   const { body: { lengthBytes, whole }, fields } = response;
-  // It is there already, or small, or a document that may turn out to be of no use.
+  // It has come already, or is small, or is a document that may turn out to be wrong content.
   if (whole != null) return true;
   const { wholeBodies } = exchange.tenant.type;
   const isWhole = lengthBytes === null
     ? wholeBodies || exchange.tenant.type.verifies(mediaType)
     : lengthBytes <= WHOLE_BYTES;
-  return isWhole || awaitsForm(exchange, fields) || (exchange.rewrite !== null && isDocument(response, lengthBytes));
+  return isWhole || waitsForPicture(exchange, fields) ||
+    (exchange.rewrite !== null && isDocument(response, lengthBytes));
 }
 
-/** Tells everyone who waits of a complete response. */
+/** Gives a complete response to all requests that wait. */
 export function landWhole(flight: Flight, stored: StoredResponse): void {
   flight.land({ kind: "shared", head: stored, fill: Fill.ofBody(stored.body) });
 }
 
-/** Why what is asked for again soon will not be stored either. */
+/** Reasons that hold for the next responses of the target, too. */
 const LASTING: ReadonlySet<string> = new Set(["too-large", "too-slow", "endless"]);
 
-function unstored(
+function passUnstored(
   exchange: Exchange,
   storing: Storing,
   detail: string,
@@ -81,7 +81,7 @@ function unstored(
   const { collapse } = exchange.services;
   if (LASTING.has(detail)) collapse.rememberSolo(storing.flight.key, UNSTORED_MS);
   collapse.finish(storing.flight, null);
-  if (isAskedInVain(exchange, storing.answer)) exchange.leaveAsItIs();
+  if (mustAskAgain(exchange, storing.answer)) exchange.leaveUnchanged();
   if (exchange.wantsPart && exchange.rewrite === null) {
     discard(storing.answer);
     return null;
@@ -90,14 +90,14 @@ function unstored(
   return wholeDocument(exchange, streamAnswer(exchange, storing.answer, { note, askedMethod: "GET" }));
 }
 
-/** Reads the body whole before it answers. */
+/** Reads the whole body before it answers. */
 async function storeWhole(exchange: Exchange, storing: Storing): Promise<Answer | null> {
   const { flight, answer, fwd, decision } = storing;
   const { collapse } = exchange.services;
   const gathered = await gatherWhole(exchange, storing);
   if (gathered.whole === null) {
-    const response = { ...answer.response, body: resumed(gathered.chunks, answer.response.body) };
-    return unstored(exchange, { ...storing, answer: answer.with(response) }, gathered.reason);
+    const response = { ...answer.response, body: new ResumedBody(gathered.chunks, answer.response.body) };
+    return passUnstored(exchange, { ...storing, answer: answer.with(response) }, gathered.reason);
   }
   const { whole } = gathered;
   const failure = contentFailure(exchange, answer.response, whole);
@@ -110,7 +110,7 @@ async function storeWhole(exchange: Exchange, storing: Storing): Promise<Answer 
     return passFailure(exchange, storing, whole);
   }
   answer.release();
-  const stored = keep(exchange, storedHead(exchange, storing, whole.byteLength), whole);
+  const stored = putResponse(exchange, storedHead(exchange, storing, whole.byteLength), whole);
   const coded = gzipOf(answer.response.body);
   if (coded !== null) keepGzip(exchange, stored, coded);
   landWhole(flight, stored);
@@ -129,7 +129,7 @@ async function gatherWhole(exchange: Exchange, { flight, answer }: Storing): Pro
     reservedBytes += bytes;
     return true;
   };
-  // Of what is larger, or of a length that is not stated, each chunk asks for its room.
+  // A body that is larger, or of a length that is not stated, reserves room with each chunk.
   const { lengthBytes } = body;
   const isReserved = lengthBytes !== null && lengthBytes > WHOLE_BYTES && lengthBytes <= settings.maxEntryBytes;
   if (isReserved && !admit(lengthBytes)) return { whole: null, chunks: [], reason: "fill-memory-full" };
@@ -146,7 +146,7 @@ async function gatherWhole(exchange: Exchange, { flight, answer }: Storing): Pro
   }
 }
 
-/** An answer whose good status is wrong goes to everyone who waits for it, and no cache on the way is to keep it either. */
+/** Passes a response with status 200 whose content is an error to all requests that wait, unstored, and with `no-store` for other caches. */
 function passFailure(exchange: Exchange, { flight, answer, fwd }: Storing, whole: Uint8Array<ArrayBuffer>): Answer {
   const note = forwardNote(exchange, { fwd, detail: "says-failure" });
   const fields: Fields = answer.response.fields.filter(([name]) => name !== "cache-control" && name !== "expires");
@@ -159,8 +159,8 @@ function passFailure(exchange: Exchange, { flight, answer, fwd }: Storing, whole
   return { kind: "stored", note, response, isNew: true };
 }
 
-/** A large body of known length: stored as it comes in, while this client and all who join read along. */
-function storeAlong(
+/** A large body of known length: stored as it comes in, while this client and others that join read it. */
+function storeFilling(
   exchange: Exchange,
   storing: Storing,
   lengthBytes: number,
@@ -178,13 +178,13 @@ function storeAlong(
     budget.release(lengthBytes);
     let stored: StoredResponse | null = null;
     try {
-      if (failure === null) stored = keep(exchange, head, fill.body!);
+      if (failure === null) stored = putResponse(exchange, head, fill.body!);
     } finally {
       collapse.finish(flight, stored);
     }
   };
   const giveUp = () => {
-    // Before the body breaks off, so that nobody joins what will fail.
+    // Before the body breaks off, so that no request joins one that will fail.
     collapse.finish(flight, null);
     body.cancel();
   };
@@ -211,13 +211,13 @@ function notWanted(): UpstreamFailure {
   return new UpstreamFailure("aborted", "The clients have left, and the body does not end", true);
 }
 
-/** A body of unknown length: what the client is sent is copied aside, and stored if it ends within the limits. */
-function storeBeside(exchange: Exchange, storing: Storing): Answer {
+/** A body of unknown length: copied as it is sent to the client, and stored if it ends within the limits. */
+function storeCopy(exchange: Exchange, storing: Storing): Answer {
   const { flight, answer, fwd, decision } = storing;
   const { collapse, background, clock } = exchange.services;
   const followedUntilMs = clock.now() + collapse.timeoutMs;
   const copy = new ReservedCopy(exchange.services, (isLasting) => {
-    // Others cannot follow a body that will not be stored, and nothing of it is held any more.
+    // Others cannot follow a body that will not be stored.
     if (isLasting) collapse.rememberSolo(flight.key, UNSTORED_MS);
     collapse.finish(flight, null);
   });
@@ -225,7 +225,7 @@ function storeBeside(exchange: Exchange, storing: Storing): Answer {
   const read = inTurn(async () => {
     const chunk = await answer.response.body.read();
     copy.add(chunk);
-    // Nobody waits for its end for longer than that, nor do those who come now.
+    // After that time no request waits for its end any more.
     if (clock.now() > followedUntilMs) flight.land({ kind: "solo" });
     return chunk;
   });
@@ -234,7 +234,7 @@ function storeBeside(exchange: Exchange, storing: Storing): Answer {
     try {
       const whole = failure === undefined ? copy.whole() : null;
       if (whole !== null && contentFailure(exchange, answer.response, whole) === null) {
-        stored = keep(exchange, storedHead(exchange, storing, whole.byteLength), whole);
+        stored = putResponse(exchange, storedHead(exchange, storing, whole.byteLength), whole);
         landWhole(flight, stored);
       }
     } finally {
@@ -249,7 +249,7 @@ function storeBeside(exchange: Exchange, storing: Storing): Answer {
   };
   const goOn = () => background.add(drain(read, copy).then(() => ended(), (error) => ended(asFailure(error))));
   const head = storedHead(exchange, storing, null);
-  const { fields } = withOwnFields(exchange, head.with({ fields: fieldsAhead(exchange, head, null) }), decision);
+  const { fields } = withOwnFields(exchange, head.with({ fields: fillingFields(exchange, head, null) }), decision);
   return streamAnswer(exchange, answer, {
     note: forwardNote(exchange, { fwd, stored: head }),
     askedMethod: "GET",
@@ -260,23 +260,23 @@ function storeBeside(exchange: Exchange, storing: Storing): Answer {
   });
 }
 
-/** Reads on for the copy alone. */
+/** Reads the rest for the copy alone. */
 async function drain(read: () => Promise<Uint8Array | null>, copy: ReservedCopy): Promise<void> {
   do {
     if (!copy.isHeld) throw notWanted();
   } while (await read() !== null);
 }
 
-/** An answer, and the form in which it may be stored. */
-export interface Keepable {
+/** An answer, and the policy's decision to store it. */
+export interface StorableAnswer {
   readonly answer: UpstreamAnswer;
   readonly decision: Storable;
 }
 
-/** Everything of the response that is to be stored but its body; `null` is a length that is not known yet. */
+/** The head of a response that is to be stored; `null` is a length that is not known yet. */
 export function storedHead(
   exchange: Exchange,
-  { answer, decision }: Keepable,
+  { answer, decision }: StorableAnswer,
   lengthBytes: number | null,
 ): StoredHead {
   const given = clientFields(exchange, decision.fields);
@@ -300,10 +300,10 @@ export function storedHead(
 }
 
 /**
- * Puts a complete response into the store, with the marker that leads to it where it is one of several variants. What was asked for
- * before an unsafe request changed it is not kept (RFC 9111 §4.4).
+ * Puts a complete response into the store, with the marker of its primary key where it is one of several variants. A response that was
+ * asked for before an unsafe request changed it is not stored (RFC 9111 §4.4).
  */
-export function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<ArrayBuffer>): StoredResponse {
+export function putResponse(exchange: Exchange, head: StoredHead, body: Uint8Array<ArrayBuffer>): StoredResponse {
   const { store } = exchange.services;
   const isToTag = exchange.tenant.type.simpleTags && head.status === 200;
   const tagged = isToTag ? withBodyTag(head.fields, body) : null;
@@ -311,12 +311,12 @@ export function keep(exchange: Exchange, head: StoredHead, body: Uint8Array<Arra
   if (exchange.isChanged(stored)) return stored;
   if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored, exchange.variants?.sinceMs));
   store.put(stored);
-  exchange.tenant.deriver?.kept?.(exchange, stored);
+  exchange.tenant.deriver?.onStored?.(exchange, stored);
   return stored;
 }
 
-/** The response as the client gets it whose request brought it: with the fields that belong to that client alone. */
-export function withOwnFields<T extends StoredHead>(
+/** The response as the client gets it that fetched it: with the fields that are for that client alone. */
+function withOwnFields<T extends StoredHead>(
   exchange: Exchange,
   response: T,
   { ownFields }: Storable,

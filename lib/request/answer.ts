@@ -15,7 +15,7 @@ export interface StoredAnswer {
   readonly note: CacheNote;
   readonly response: StoredResponse;
   /** It is what a range request asked for: no condition, range or coding applies to it any more. */
-  readonly isPart?: boolean;
+  readonly isPartial?: boolean;
   /** Its form has been chosen by `Accept`: it is not coded as well. */
   readonly isChosen?: boolean;
   /** It has just come from an upstream: no coding of it has been made yet. */

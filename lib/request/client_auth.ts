@@ -34,7 +34,7 @@ export interface IdentifiableRequest {
 }
 
 /** Whose request it is, and what is left of it without its tokens. */
-export interface Visitor {
+export interface ClientIdentity {
   /** `null` where it showed no valid token. */
   readonly client: string | null;
   readonly target: Target;
@@ -90,7 +90,7 @@ export class ClientAuth {
   }
 
   /** Looks for a token, and takes all of them out: what comes after knows nothing of them. */
-  identify({ target, fields, pathToken }: IdentifiableRequest): Visitor {
+  identify({ target, fields, pathToken }: IdentifiableRequest): ClientIdentity {
     const search = new Search(this.#known);
     if (this.path && pathToken !== null) search.show(pathToken);
     const own = fields.header(this.#options.header);

@@ -11,12 +11,12 @@ import { publicOrigin } from "../http/public_origin.ts";
 import type { Target } from "../http/target.ts";
 import type { Arrival } from "../server/arrival.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
-import type { Visitor } from "./client_auth.ts";
+import type { ClientIdentity } from "./client_auth.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
 import type { RequestChange, Ruling } from "./ruling.ts";
 import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
-import { type Finish, tellServed } from "./request_log.ts";
+import { type Finish, recordRequest } from "./request_log.ts";
 import { requestKey, withoutPrefix } from "./request_key.ts";
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -30,7 +30,7 @@ export interface ExchangeOptions {
   readonly fields: RequestFields;
   readonly target: Target;
   /** Who sends it; nobody in particular where the listener is open. */
-  readonly visitor?: Visitor | null;
+  readonly identity?: ClientIdentity | null;
   /** What stood before the path, such as `/~TOKEN`. */
   readonly keyPrefix?: string;
   /** In place of the request's own. */
@@ -56,7 +56,7 @@ export class Exchange implements TypedRequest {
   readonly requestId: string;
   readonly startedAtMs: number;
   /** Who sends it, by the tokens that it showed; `null` where the listener is open. */
-  readonly visitor: Visitor | null;
+  readonly identity: ClientIdentity | null;
   /** The request's body, where the type looks into it. */
   bodyText: string | null = null;
   /** Tries at upstreams so far. */
@@ -91,7 +91,7 @@ export class Exchange implements TypedRequest {
     this.#fields = options.fields;
     const { change, asSent } = options;
     this.startedAtMs = asSent?.startedAtMs ?? services.clock.now();
-    this.visitor = options.visitor ?? null;
+    this.identity = options.identity ?? null;
     this.method = options.method ?? arrival.method;
     this.authority = target.authority;
     this.path = change?.path ?? (tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path);
@@ -108,7 +108,7 @@ export class Exchange implements TypedRequest {
 
   /** The client's name, by its token; `null` where it showed none that is valid, or the listener is open. */
   get clientName(): string | null {
-    return this.visitor === null ? null : this.visitor.client;
+    return this.identity === null ? null : this.identity.client;
   }
 
   /** See {@linkcode RequestClass.sharedAuthorization}. */
@@ -223,7 +223,7 @@ export class Exchange implements TypedRequest {
   }
 
   /** Leaves the response as it is after all: it is no document, and has to be asked for in the client's own way. */
-  leaveAsItIs(): void {
+  leaveUnchanged(): void {
     this.#rewrite = null;
   }
 
@@ -245,7 +245,7 @@ export class Exchange implements TypedRequest {
   }
 
   /** Says once in the log, for each configuration, that a peer's word on the scheme does not count. */
-  distrusted(): void {
+  warnUntrustedScheme(): void {
     const { tenant: { name, rewriting }, services: { logger } } = this;
     if (rewriting === null || distrustful.has(rewriting)) return;
     distrustful.add(rewriting);
@@ -347,7 +347,7 @@ export class Exchange implements TypedRequest {
     if (this.#quiet) return;
     if (this.#isUnderWay) this.tenant.counts.inFlight--;
     this.#isUnderWay = false;
-    tellServed(this, finish);
+    recordRequest(this, finish);
   }
 }
 

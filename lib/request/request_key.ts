@@ -3,12 +3,12 @@ import type { TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { PoolRuntime, Tenant } from "./snapshot.ts";
 import { createHash } from "node:crypto";
 
-/** The parts of a listener that its cache keys are made of. */
+/** A listener, as far as cache keys depend on it. */
 export type KeyingTenant = Pick<Tenant, "name" | "filterQuery" | "hostInKey"> & {
   readonly type: Pick<Tenant["type"], "keyTarget">;
 };
 
-/** The part of a cache key that a request's target gives, with the query as the listener's `cache.query` leaves it. */
+/** The target's part of a cache key, its query filtered by the listener's `cache.query`. */
 export function keyTargetOf(tenant: Pick<KeyingTenant, "filterQuery" | "type">, request: TypedRequest): string {
   const filter = tenant.filterQuery;
   if (filter === null) return tenant.type.keyTarget(request);
@@ -27,18 +27,18 @@ export function tenantKey(tenant: KeyingTenant, request: TypedRequest, authority
   return cacheKey({ listener: tenant.name, host, target: keyTargetOf(tenant, request) });
 }
 
-/** A request with all that keys tell apart. */
+/** A request, as far as its cache key depends on it. */
 export interface KeyedRequest extends TypedRequest {
   readonly tenant: Tenant;
-  /** What its client called the gateway, as keys tell apart what upstreams are told of that. */
+  /** The client's authority, with the forwarding facts that upstreams are told. */
   readonly keyAuthority: string;
   readonly hasEmptyQuery: boolean;
   readonly isBarePrefix: boolean;
-  /** What rules changed. */
+  /** The part of the key that rules add; often empty. */
   readonly changeKey: string;
 }
 
-/** The primary cache key of a request, with what its listener tells apart beside the target. */
+/** The primary cache key of a request: of its target, cookies, forwarded fields and the changes that rules make. */
 export function requestKey(request: KeyedRequest): string {
   const { tenant } = request;
   return tenantKey(tenant, request, request.keyAuthority) + (request.hasEmptyQuery ? "?" : "") +
@@ -55,19 +55,12 @@ function hasBasePath({ endpoints }: PoolRuntime): boolean {
   return false;
 }
 
-/** A path as the upstream sees it: without the prefix of a listener that strips it. */
-export function withoutPrefix(path: string, prefix: string): string {
-  if (prefix === "/") return path;
-  const rest = path.slice(prefix.length);
-  return rest === "" ? "/" : rest;
-}
-
-/** Cookies past this many characters are not taken apart: no honest client sends as much. */
+/** Characters of a `Cookie` field that are parsed. */
 const MAX_COOKIE_LENGTH = 16_384;
 
 /**
- * What the values of some cookies add to a cache key: nothing where no cookie counts, else a hash, since a key must not tell a secret.
- * Requests without any of them share one key.
+ * The cookies' part of a cache key: a hash, since keys are shown and cookies are secret; empty where no cookie is named. Requests
+ * without any of the named cookies share one key.
  *
  * @example
  * ```ts
@@ -84,7 +77,7 @@ export function cookieKey(names: readonly string[], cookie: () => string | null)
   if (names.length === 0) return "";
   const values = cookieValues((cookie() ?? "").slice(0, MAX_COOKIE_LENGTH));
   const text = names.map((name) => `${name}=${values.get(name) ?? ""}`).join("\n");
-  return `${KEY_SEPARATOR}~cookie:${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
+  return `${KEY_SEPARATOR}~cookie:${shortHash(text)}`;
 }
 
 /** The first value of each name (RFC 6265 §4.2.1). */
@@ -99,8 +92,8 @@ function cookieValues(cookie: string): ReadonlyMap<string, string> {
 }
 
 /**
- * What the values of some request fields add to a cache key: nothing where the request has none of them, else a hash, since a key must not
- * tell a secret. `names` are in lower case and sorted.
+ * The forwarded fields' part of a cache key: a hash of their values; empty where the request has none of them. `names` are in lower
+ * case and sorted.
  *
  * @example
  * ```ts
@@ -120,5 +113,17 @@ export function fieldsKey(names: readonly string[], header: (name: string) => st
     if (value !== null) text += `${name}:${value}\n`;
   }
   if (text === "") return "";
-  return `${KEY_SEPARATOR}~fields:${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
+  return `${KEY_SEPARATOR}~fields:${shortHash(text)}`;
+}
+
+/** 128 bits of SHA-256, in hexadecimal. */
+function shortHash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+}
+
+/** A path as the upstream sees it: without the prefix of a listener that strips it. */
+export function withoutPrefix(path: string, prefix: string): string {
+  if (prefix === "/") return path;
+  const rest = path.slice(prefix.length);
+  return rest === "" ? "/" : rest;
 }

@@ -22,7 +22,7 @@ export interface Finish {
 }
 
 /** A request that was answered, as counters and the log look at it. */
-export interface ServedRequest {
+export interface RecordedRequest {
   readonly services: Services;
   readonly tenant: Tenant;
   readonly requestId: string;
@@ -36,7 +36,7 @@ export interface ServedRequest {
   readonly tries: number;
   readonly startedAtMs: number;
   /** As the client sent it. */
-  readonly asSent: Pick<ServedRequest, "tenant"> & {
+  readonly asSent: Pick<RecordedRequest, "tenant"> & {
     readonly client: string;
     readonly path: string;
     readonly query: string;
@@ -44,7 +44,7 @@ export interface ServedRequest {
 }
 
 /** Counts a request and writes its lines in the log. */
-export function tellServed(request: ServedRequest, finish: Finish): void {
+export function recordRequest(request: RecordedRequest, finish: Finish): void {
   const { services, tenant, clientName, tries, asSent } = request;
   const durationMs = Math.max(0, services.clock.now() - request.startedAtMs);
   const status = finish.aborted ? CLIENT_LEFT : finish.status;
@@ -76,7 +76,7 @@ export function tellServed(request: ServedRequest, finish: Finish): void {
 }
 
 /** Says in the log how the request was understood and what was decided, beyond what an access line says. */
-function explainInLog(request: ServedRequest, finish: Finish, durationMs: number): void {
+function explainInLog(request: RecordedRequest, finish: Finish, durationMs: number): void {
   const { tenant, private: reason } = request;
   const isShared = reason === null && tenant.policy !== null;
   request.services.logger.debug("A request was served", {
@@ -98,7 +98,7 @@ function explainInLog(request: ServedRequest, finish: Finish, durationMs: number
   });
 }
 
-function rawTarget({ tenant, path, query }: ServedRequest["asSent"]): string {
+function rawTarget({ tenant, path, query }: RecordedRequest["asSent"]): string {
   const prefix = tenant.stripPrefix && tenant.prefix !== "/" ? tenant.prefix : "";
   return prefix + path + (query === "" ? "" : `?${query}`);
 }

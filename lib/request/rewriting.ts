@@ -53,7 +53,7 @@ export interface RewrittenRequest extends TypedRequest {
   /** What stood before the path, such as `/~TOKEN`; empty where nothing did. */
   readonly keyPrefix: string;
   /** Told where a peer that is no trusted proxy says that the client came by https, so that addresses begin with http. */
-  readonly distrusted: () => void;
+  readonly warnUntrustedScheme: () => void;
 }
 
 /** What is changed in the document of one request. */
@@ -113,7 +113,7 @@ function clientOrigin(
 ): PublicOrigin {
   const { authority, scheme } = request;
   const trusted = request.isTrusted();
-  if (!trusted && scheme === "http" && request.header("x-forwarded-proto") === "https") request.distrusted();
+  if (!trusted && scheme === "http" && request.header("x-forwarded-proto") === "https") request.warnUntrustedScheme();
   const origin = publicOrigin({
     authority,
     scheme,

@@ -1,4 +1,5 @@
-import type { PolicyOptions } from "../cache/policy/policy_options.ts";
+import type { Invalidated } from "../cache/flights/invalidation_table.ts";
+import type { CacheRequest, PolicyOptions } from "../cache/policy/policy_options.ts";
 import type { Field } from "../http/fields.ts";
 import type { ForwardedPolicy } from "../http/forwarded.ts";
 import type { RouteTable } from "../listener/route_table.ts";
@@ -10,6 +11,7 @@ import type { BackoffOptions } from "../upstream_client/retry.ts";
 import type { RetryBudget } from "../upstream_client/retry_budget.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import type { Rewriting } from "./rewriting.ts";
+import type { Services } from "./services.ts";
 import type { Rules } from "./ruling.ts";
 import type { CredentialState, TypedRequest, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
@@ -21,19 +23,19 @@ import type { TurnQueue } from "./turn_queue.ts";
 import type { Conversion, Recipe } from "../image/conversion.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 
-/** One upstream as a request is sent to it. */
+/** One upstream, as requests are sent to it. */
 export interface Endpoint {
   readonly transport: Transport;
   /** Base path of the upstream's URL, without a slash at its end; often empty. */
   readonly basePath: string;
   /** `Host` field, where the client's is not kept. */
   readonly host: string;
-  /** It is another Usher: what tries again, it or this one, is agreed on. */
+  /** It is another Usher: the two agree on which of them makes further tries. */
   readonly usher: boolean;
   readonly counts: UpstreamCounts;
 }
 
-/** A pool with what is needed to use it. */
+/** A pool with its upstreams' endpoints, limits and counts. */
 export interface PoolRuntime {
   readonly name: string;
   readonly pool: Pool;
@@ -51,16 +53,16 @@ export interface PoolRuntime {
   readonly retries: RetryBudget;
   /** `null` where nothing is hedged. */
   readonly hedge: HedgePolicy | null;
-  /** Where requests wait while every upstream that is in has as many as it may. */
+  /** Requests that wait while every upstream that is in is at its limit. */
   readonly room: TurnQueue;
-  /** Where requests wait while every credential is at its limit. */
+  /** Requests that wait while every credential is at its limit. */
   readonly keyRoom: TurnQueue;
-  /** The same for those of users: they wait for one credential only, and must not hold up those that any will do for. */
+  /** The same for users' requests: they wait for one credential only, and must not delay those that any credential will do for. */
   readonly userKeyRoom: TurnQueue;
-  /** How the pool's credentials stand. */
+  /** State of the pool's credentials. */
   readonly credentials: () => readonly CredentialState[];
   readonly counts: PoolCounts;
-  /** Whether first bytes are held against the content type: the pool says what it carries. */
+  /** Whether first bytes are compared with the content type. */
   readonly inspectsContent: boolean;
   readonly preserveHost: boolean;
   /** Protocols in lower case that a connection may go on as (RFC 9110 §7.8); empty for none. */
@@ -85,38 +87,38 @@ export interface Tenant {
   readonly storing: StoringOptions;
   /** `null` where pictures are served as they are. */
   readonly images: ConvertOptions | null;
-  /** Leaves of a query what is part of the key; `null` keeps all. */
+  /** Reduces a query to its part in the key; `null` keeps all of it. */
   readonly filterQuery: ((query: string) => string) | null;
   readonly hostInKey: boolean;
   /** Largest request content that is passed on. */
   readonly maxRequestBodyBytes: number;
   readonly forwarded: ForwardedPolicy;
-  /** Fields that speak for a proxy and go to upstreams all the same, in lower case and sorted; part of the key. */
+  /** Proxies' fields that are passed on to upstreams, in lower case and sorted; part of the key. */
   readonly forwardFields: readonly string[];
   /** Fields that every response of this listener gets. */
   readonly responseFields: readonly Field[];
-  /** `null` where anybody may use it. */
+  /** `null` where it is open to all clients. */
   readonly auth: ClientAuth | null;
   /** Whether a field carries a token of some listener, so that no upstream gets it; `null` where there are none. */
   readonly isToken: ((name: string, value: string) => boolean) | null;
-  /** `null` where the upstream speaks to pages for itself. */
+  /** `null` where the upstream's own CORS fields are passed on. */
   readonly cors: Cors | null;
   readonly counts: ListenerCounts;
   /** `null` where requests at upstreams are not limited. */
   readonly admission: Admission | null;
   /** `null` where clients are not limited. */
   readonly clientRate: ClientRate | null;
-  /** Makes responses of others that are stored, before an upstream is asked; `null` where nothing does. */
+  /** Makes responses out of other stored ones before an upstream is asked; `null` for none. */
   readonly deriver: Deriver | null;
-  /** What is changed in documents when they are served; `null` where nothing is. */
+  /** Changes in documents when they are served; `null` for none. */
   readonly rewriting: Rewriting | null;
-  /** Serve any stored response: never, while no upstream can answer, or always. */
+  /** When a stored response of any age is served: never, while no upstream can answer (`auto`), or always. */
   readonly offline: boolean | "auto";
   /** `null` where it has none. */
   readonly rules: Rules | null;
   /** The same listener over the other pools that its rules name. */
   readonly elsewhere: ReadonlyMap<string, Tenant>;
-  /** Leads back to the listener what in responses points at its upstreams; `null` where nothing is mapped. */
+  /** Maps URLs of upstreams in response fields to the listener; `null` where none are mapped. */
   readonly wayBack: WayBack | null;
 }
 
@@ -143,12 +145,12 @@ export interface Snapshot {
   readonly pools: readonly PoolRuntime[];
 }
 
-/** Conversions by what became of them; plain numbers. `derived` ones are those that made a size. */
+/** Number of conversions by their result; `derived` ones made a size. */
 export type ConversionCounts = Record<Conversion["kind"] | "derived", number>;
 
-/** A form that pictures are served in beside their own. */
+/** A format that pictures are converted to. */
 export interface FormRecipe extends Recipe {
-  /** What the form's key ends in: it says all that decides the bytes. */
+  /** Suffix of the form's cache key: it names every setting that decides the bytes. */
   readonly id: string;
   readonly mediaType: string;
 }
@@ -170,9 +172,9 @@ export interface ConvertOptions {
 /** A content coding that is made here. */
 export type Coding = "br" | "gzip" | "zstd";
 
-/** How a listener stores and serves beyond what the policy decides; compiled once from its configuration. */
+/** Storing and serving options of a listener beside its cache policy; compiled once from its configuration. */
 export interface StoringOptions {
-  /** A range of what is not stored is forwarded, or the whole is fetched and stored. */
+  /** A range request that misses is forwarded, or the whole is fetched and stored. */
   readonly range: "pass" | "fetch-full";
   /** Cookies whose values are part of the key, sorted. */
   readonly cookieKey: readonly string[];
@@ -195,29 +197,44 @@ export interface CompressOptions {
 /** A response that was made of another stored one. */
 export interface Derived {
   /**
-   * Whole, at the key of the exchange (`exchange.key`), with its own `etag` and no other validator, and with the times, the freshness
-   * and the tags of what it was made of. The same object for the same source, as far as that can be: what it is compressed to and
-   * its fields are remembered by it.
+   * Whole, under the request's key, with its own `etag` and no other validator, and with the times, the freshness and the tags of its
+   * source. The same object for the same source where possible: its codings and field lines are remembered by it.
    */
   readonly response: StoredResponse;
   /** The tier that its source was found in. */
   readonly tier: "memory" | "disk";
-  /** How it came about, for `Cache-Status`: a token. */
+  /** A token for `Cache-Status` that says how it was made. */
   readonly detail: string;
 }
 
+/** A request, as far as a {@linkcode Deriver} looks at it. */
+export interface DerivableRequest extends TypedRequest, CacheRequest {
+  readonly method: string;
+  readonly path: string;
+  header(name: string): string | null;
+  readonly services: Services;
+  readonly tenant: Tenant;
+  /** The primary cache key. */
+  readonly key: string;
+  /** The client's authority, as it is part of keys. */
+  readonly keyAuthority: string;
+  /** The part of the key that rules add. */
+  readonly changeKey: string;
+  readonly hasEmptyQuery: boolean;
+  /** Whether a stored response was invalidated since it was asked for (RFC 9111 §4.4). */
+  isChanged(stored: Invalidated): boolean;
+}
+
 /**
- * Makes responses for a listener out of others that are stored: a smaller document out of a larger, a picture out of a bigger one.
+ * Makes responses out of other stored ones: a document with fewer parts, a smaller picture.
  *
- * It is asked when no upstream has been asked yet and what is stored for the request, if anything, cannot serve it; for `GET` and `HEAD`
- * alike, and never for requests that are private or carry `If-Match` or `If-Unmodified-Since`. It has to see to it itself that its
- * source is valid (not invalidated, not stale, no marker) and the request's to use. Whatever it does must be bounded, in time too: the
- * client waits. What it throws is logged, and an upstream is asked as if it had answered `null`. What it is handed is the request's
- * `Exchange`, which this file must not know: a listener has a deriver, and an exchange has a listener.
+ * It is asked before any upstream, when no stored response can serve the request; for `GET` and `HEAD` alike, and never for requests
+ * that are private or carry `If-Match` or `If-Unmodified-Since`. It checks itself that its source is fresh, not invalidated, and may be
+ * served to the request. Its work must be bounded in time, since the client waits. An error that it throws is logged and counts as `null`.
  */
 export interface Deriver {
-  /** A response for the request, or `null`: an upstream is asked then. Answers at once where it can. */
-  derive(exchange: TypedRequest): Derived | null | Promise<Derived | null>;
-  /** Told of each response of the listener that was put into the store, or renewed there. It must not throw. */
-  kept?(exchange: TypedRequest, stored: StoredResponse): void;
+  /** A response for the request, or `null`: then an upstream is asked. */
+  readonly derive: (request: DerivableRequest) => Derived | null | Promise<Derived | null>;
+  /** Called with each response of the listener that was stored or renewed. It must not throw. */
+  readonly onStored?: (request: DerivableRequest, stored: StoredResponse) => void;
 }

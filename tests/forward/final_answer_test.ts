@@ -6,7 +6,7 @@ const ok: ScriptedHandler = (exchange) => exchange.reply({ body: "good" });
 const fails = (status: number): ScriptedHandler => (exchange) => exchange.reply({ status, body: `bad ${status}` });
 const CLOSED = "http://127.0.0.1:1";
 
-Deno.test("settle() passes on the last answer as it is", () =>
+Deno.test("askUpstreams() passes on the last answer as it is", () =>
   withOrigins(
     [fails(500), fails(503), ok],
     (first, second, third) =>
@@ -23,7 +23,7 @@ Deno.test("settle() passes on the last answer as it is", () =>
       ),
   ));
 
-Deno.test("settle() takes content that the pool does not carry for a failed try, and never passes it on", () =>
+Deno.test("askUpstreams() takes content that the pool does not carry for a failed try, and never passes it on", () =>
   withOrigins(
     [(exchange) => exchange.reply({ fields: [["content-type", "text/html"]], body: "<h1>blocked</h1>" })],
     (page) =>
@@ -42,7 +42,7 @@ Deno.test("settle() takes content that the pool does not carry for a failed try,
       ),
   ));
 
-Deno.test("settle() holds nothing against an upstream that sends the type which the client's Accept names", () =>
+Deno.test("askUpstreams() holds nothing against an upstream that sends the type which the client's Accept names", () =>
   withOrigins(
     [(exchange) => exchange.reply({ fields: [["content-type", "text/html; charset=utf-8"]], body: "<h1>page</h1>" })],
     (page) =>
@@ -64,14 +64,14 @@ Deno.test("settle() holds nothing against an upstream that sends the type which 
       ),
   ));
 
-Deno.test("settle() answers 502 for an answer that is no HTTP", () =>
+Deno.test("askUpstreams() answers 502 for an answer that is no HTTP", () =>
   withOrigin(
     (exchange) => exchange.write("SMTP ready\r\n\r\n").then(() => exchange.end()),
     async ({ ask }) => assert.equal((await ask("/a")).status, 502),
     { pool: { retry: { attempts: 1 } } },
   ));
 
-Deno.test("settle() answers 503 where no upstream may be used", () =>
+Deno.test("askUpstreams() answers 503 where no upstream may be used", () =>
   withGateway(plainParts([CLOSED]), async ({ ask, gateway }) => {
     const { pool } = gateway.snapshot.pools[0]!;
     pool.select = () => null;
@@ -130,7 +130,7 @@ function limitedParts(url: string) {
   };
 }
 
-Deno.test("settle() tells clients of TMDB types after a 429 how many whole seconds to wait, whatever the upstream says", () => {
+Deno.test("askUpstreams() tells clients of TMDB types after a 429 how many whole seconds to wait, whatever the upstream says", () => {
   let said: string | null = null;
   const limits: ScriptedHandler = (exchange) => {
     const fields: [string, string][] = [["content-type", "application/json"]];

@@ -220,7 +220,7 @@ Deno.test("asFailure() keeps a transport's failure and takes anything else for a
   assert.deepEqual([other.kind, other.message, other.requestSent], ["protocol", "odd", true]);
 });
 
-Deno.test("takePlace() answers 503 where too many requests of the listener are under way, and gives the place back", () => {
+Deno.test("askUpstreams() answers 503 where too many requests of the listener are under way, and gives the place back", () => {
   const { promise, resolve: goOn } = Promise.withResolvers<void>();
   return withOrigins([async (exchange) => {
     await promise;
@@ -243,7 +243,7 @@ Deno.test("takePlace() answers 503 where too many requests of the listener are u
     }));
 });
 
-Deno.test("takePlace() counts who waits, and as turned away not who leaves while waiting", () => {
+Deno.test("askUpstreams() counts who waits, and as turned away not who leaves while waiting", () => {
   const { promise: isTime, resolve: goOn } = Promise.withResolvers<void>();
   return withOrigins([async (exchange) => {
     await isTime;
@@ -268,7 +268,7 @@ Deno.test("takePlace() counts who waits, and as turned away not who leaves while
     }));
 });
 
-Deno.test("takePlace() gives the place back of clients that leave, of failures and of hits alike", () =>
+Deno.test("askUpstreams() gives the place back of clients that leave, of failures and of hits alike", () =>
   withOrigins([async (exchange) => {
     if (exchange.head.target === "/reset") return exchange.reset();
     await exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");

@@ -10,7 +10,7 @@ function says(type: string, body: string | Uint8Array): ScriptedHandler {
   return (exchange) => exchange.reply({ fields: [["content-type", type], ["cache-control", "max-age=60"]], body });
 }
 
-Deno.test("inspectedResponse() takes a page that calls itself an image for a failed try, and stores nothing of it", () =>
+Deno.test("verifiedResponse() takes a page that calls itself an image for a failed try, and stores nothing of it", () =>
   withOrigins(
     [says("image/jpeg", PAGE), says("image/jpeg", JPEG)],
     (bad, good) =>
@@ -23,7 +23,7 @@ Deno.test("inspectedResponse() takes a page that calls itself an image for a fai
       }),
   ));
 
-Deno.test("inspectedResponse() answers 502 where no upstream has an image, and asks again next time", () =>
+Deno.test("verifiedResponse() answers 502 where no upstream has an image, and asks again next time", () =>
   withOrigins(
     [says("image/png", PAGE)],
     (bad) =>
@@ -38,7 +38,7 @@ Deno.test("inspectedResponse() answers 502 where no upstream has an image, and a
       }),
   ));
 
-Deno.test("inspectedResponse() passes images on byte by byte: whole, in pieces, large, tiny and without a length", () =>
+Deno.test("verifiedResponse() passes images on byte by byte: whole, in pieces, large, tiny and without a length", () =>
   withOrigins(
     [async (exchange) => {
       const { target } = exchange.head;
@@ -67,7 +67,7 @@ Deno.test("inspectedResponse() passes images on byte by byte: whole, in pieces, 
       }),
   ));
 
-Deno.test("inspectedResponse() finds a page where JSON is due, and lets a general pool carry what it likes", () =>
+Deno.test("verifiedResponse() finds a page where JSON is due, and lets a general pool carry what it likes", () =>
   withOrigins([says("application/json", PAGE)], async (origin) => {
     await withGateway(
       plainParts([origin!.url], { pool: { content_types: { allow: ["application/json"] } } }),
@@ -76,7 +76,7 @@ Deno.test("inspectedResponse() finds a page where JSON is due, and lets a genera
     await withGateway(plainParts([origin!.url]), async ({ ask }) => assert.equal((await ask("/a")).text, PAGE));
   }));
 
-Deno.test("inspectedResponse() takes a body that breaks off before its signature for a failed try", () =>
+Deno.test("verifiedResponse() takes a body that breaks off before its signature for a failed try", () =>
   withOrigins(
     [async (exchange) => {
       await exchange.write("HTTP/1.1 200 OK\r\ncontent-type: image/jpeg\r\ncontent-length: 5000\r\n\r\n\xff\xd8");

@@ -13,7 +13,7 @@ const isHit = async (ask: (target: string) => Promise<{ cacheStatus: string }>, 
   (await ask(target)).cacheStatus.includes("hit");
 
 for (const method of ["POST", "PUT", "DELETE", "PATCH", "MYMETHOD"]) {
-  Deno.test(`learn() invalidates the target of a successful ${method}`, () =>
+  Deno.test(`updateStore() invalidates the target of a successful ${method}`, () =>
     withOrigin(counting, async ({ ask }) => {
       await ask("/a?q=1");
       await ask("/b");
@@ -23,7 +23,7 @@ for (const method of ["POST", "PUT", "DELETE", "PATCH", "MYMETHOD"]) {
     }));
 }
 
-Deno.test("learn() invalidates what Location and Content-Location name, by the client's or the upstream's authority", () =>
+Deno.test("updateStore() invalidates what Location and Content-Location name, by the client's or the upstream's authority", () =>
   withOrigin(counting, async ({ ask }, origin) => {
     for (const target of ["/a", "/b", "/c", "/d"]) await ask(target);
     origin.handle((exchange) =>
@@ -40,7 +40,7 @@ Deno.test("learn() invalidates what Location and Content-Location name, by the c
     assert.deepEqual(hits, [false, false, false, true]);
   }));
 
-Deno.test("learn() invalidates nothing after an error, a safe method or in another listener", () =>
+Deno.test("updateStore() invalidates nothing after an error, a safe method or in another listener", () =>
   withOrigins([counting], (origin) =>
     withGateway({
       pools: { p: plainPool([origin!.url]) },

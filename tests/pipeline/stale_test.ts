@@ -15,7 +15,7 @@ const failures: [string, ScriptedHandler][] = [
   }],
 ];
 for (const [what, failure] of failures) {
-  Deno.test(`standIn() serves a stale response within stale-if-error after ${what}, and an error past it`, () =>
+  Deno.test(`staleAnswer() serves a stale response within stale-if-error after ${what}, and an error past it`, () =>
     withOrigin(
       inParts(
         (exchange) => exchange.reply({ fields: [...lasting, ["content-type", "text/plain"]], body: "old" }),
@@ -39,7 +39,7 @@ for (const [what, failure] of failures) {
 }
 
 for (const [what, failure] of failures.slice(0, 2)) {
-  Deno.test(`staleFor() answers HEAD as GET within stale-if-error after ${what}`, () =>
+  Deno.test(`staleAnswer() answers HEAD as GET within stale-if-error after ${what}`, () =>
     withOrigin(
       inParts(
         (exchange) => exchange.reply({ fields: [...lasting, ["content-type", "text/plain"]], body: "old" }),
@@ -56,7 +56,7 @@ for (const [what, failure] of failures.slice(0, 2)) {
     ));
 }
 
-Deno.test("standIn() never serves what must be revalidated stale", () =>
+Deno.test("staleAnswer() never serves what must be revalidated stale", () =>
   withOrigin(
     inParts(
       (exchange) =>
@@ -85,7 +85,7 @@ function parts(url: string, offline: unknown) {
   });
 }
 
-Deno.test("servesOffline() serves a stored response of any age while no upstream answers, and marks it", () =>
+Deno.test("staleAnswer() serves a stored response of any age while no upstream answers, and marks it", () =>
   withOrigins([fresh], (origin) =>
     withGateway(parts(origin!.url, "auto"), async ({ ask, clock }) => {
       await ask("/a");
@@ -101,7 +101,7 @@ Deno.test("servesOffline() serves a stored response of any age while no upstream
       origin!.handle(fresh);
     })));
 
-Deno.test("servesOffline() does nothing where the listener does not say so", () =>
+Deno.test("staleAnswer() does nothing where the listener does not say so", () =>
   withOrigins([fresh], (origin) =>
     withGateway(parts(origin!.url, false), async ({ ask, clock }) => {
       await ask("/a");
@@ -110,7 +110,7 @@ Deno.test("servesOffline() does nothing where the listener does not say so", () 
       assert.equal((await ask("/a")).status, 502);
     })));
 
-Deno.test("servesOffline() never serves what must be validated, nor another user's", () =>
+Deno.test("staleAnswer() never serves what must be validated, nor another user's", () =>
   withOrigins([
     (exchange) => exchange.reply({ fields: [["cache-control", "max-age=1, must-revalidate"]], body: "stored" }),
   ], (origin) =>
@@ -121,7 +121,7 @@ Deno.test("servesOffline() never serves what must be validated, nor another user
       assert.equal((await ask("/a")).status, 502);
     })));
 
-Deno.test("isOffline() spares requests the wait while every upstream is out, and asks again when one may be in", () =>
+Deno.test("refuseOutage() spares requests the wait while every upstream is out, and asks again when one may be in", () =>
   withOrigins([fresh], (origin) =>
     withGateway(parts(origin!.url, "auto"), async ({ ask, clock, gateway }) => {
       await ask("/a");
@@ -137,7 +137,7 @@ Deno.test("isOffline() spares requests the wait while every upstream is out, and
       assert.match((await ask("/a")).cacheStatus, /stored/);
     })));
 
-Deno.test("refuseOffline() asks no upstream of a listener that is always offline", () =>
+Deno.test("refuseForwarding() asks no upstream of a listener that is always offline", () =>
   withOrigins([fresh], (origin) =>
     withGateway(parts(origin!.url, true), async ({ ask }) => {
       for (const init of [{}, { method: "POST" }]) {

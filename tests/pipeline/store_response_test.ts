@@ -41,7 +41,7 @@ async function wholeOf(response: Response): Promise<string> {
   return hashOf(new Uint8Array(await response.arrayBuffer()));
 }
 
-Deno.test("storeBody() answers a small body from one array, and stores it", () =>
+Deno.test("storeResponse() answers a small body from one array, and stores it", () =>
   withOrigin(
     (exchange) => exchange.reply({ fields: [["cache-control", "max-age=60"], ["etag", '"1"']], body: "small" }),
     async ({ ask }, origin) => {
@@ -53,7 +53,7 @@ Deno.test("storeBody() answers a small body from one array, and stores it", () =
   ));
 
 for (const framing of ["length", "chunked"] as const) {
-  Deno.test(`storeBody() passes a large body on before all of it is there, and stores it (${framing})`, () => {
+  Deno.test(`storeResponse() passes a large body on before all of it is there, and stores it (${framing})`, () => {
     const { handler, goOn } = halting(framing);
     return withOrigin(handler, async (gateway, origin) => {
       const response = await gateway.send("/a");
@@ -77,7 +77,7 @@ for (const framing of ["length", "chunked"] as const) {
 
   for (const reading of [true, false]) {
     const when = reading ? "while it waits for more" : "before it has read anything";
-    Deno.test(`storeBody() fills the cache for a client that leaves ${when} (${framing})`, () => {
+    Deno.test(`storeResponse() fills the cache for a client that leaves ${when} (${framing})`, () => {
       const { handler, goOn } = halting(framing);
       return withOrigin(handler, async (gateway, origin) => {
         const response = await gateway.send("/a");
@@ -91,7 +91,7 @@ for (const framing of ["length", "chunked"] as const) {
       });
     });
 
-    Deno.test(`storeBody() gives the body up when the client leaves ${when} and background_fill is off (${framing})`, () =>
+    Deno.test(`storeResponse() gives the body up when the client leaves ${when} and background_fill is off (${framing})`, () =>
       withOrigin(async (exchange) => {
         await begin(exchange, framing);
         await exchange.hang();
@@ -105,7 +105,7 @@ for (const framing of ["length", "chunked"] as const) {
       }, { cache: { background_fill: false } }));
   }
 
-  Deno.test(`storeBody() stores nothing of a body that breaks off, and the client sees that it did (${framing})`, () => {
+  Deno.test(`storeResponse() stores nothing of a body that breaks off, and the client sees that it did (${framing})`, () => {
     const { promise, resolve: cut } = Promise.withResolvers<void>();
     return withOrigin(async (exchange) => {
       await begin(exchange, framing);
@@ -123,7 +123,7 @@ for (const framing of ["length", "chunked"] as const) {
     });
   });
 
-  Deno.test(`storeBody() passes a body on that is over max_entry, and stores nothing (${framing})`, () =>
+  Deno.test(`storeResponse() passes a body on that is over max_entry, and stores nothing (${framing})`, () =>
     withOrigin(async (exchange) => {
       await begin(exchange, framing);
       await complete(exchange, framing);
@@ -134,7 +134,7 @@ for (const framing of ["length", "chunked"] as const) {
 }
 
 for (const framing of ["length"] as const) {
-  Deno.test(`storeBody() stores nothing while the fill memory is in use, and serves all the same (${framing})`, () => {
+  Deno.test(`storeResponse() stores nothing while the fill memory is in use, and serves all the same (${framing})`, () => {
     const { handler, goOn } = halting(framing);
     return withOrigin(handler, async (gateway, origin) => {
       const first = await gateway.send("/first");
@@ -150,7 +150,7 @@ for (const framing of ["length"] as const) {
   });
 }
 
-Deno.test("storeBody() drops what it copies when the fill memory is full, and serves all the same (chunked)", () => {
+Deno.test("storeResponse() drops what it copies when the fill memory is full, and serves all the same (chunked)", () => {
   const { handler, goOn } = halting("chunked");
   return withOrigin(handler, async (gateway) => {
     const targets = ["/first", "/second"];
@@ -165,7 +165,7 @@ Deno.test("storeBody() drops what it copies when the fill memory is full, and se
 });
 
 for (const framing of ["length", "chunked"] as const) {
-  Deno.test(`storeBody() gives joined requests the same whole body (${framing})`, () => {
+  Deno.test(`storeResponse() gives joined requests the same whole body (${framing})`, () => {
     const { handler, goOn } = halting(framing);
     return withOrigin(handler, async (gateway, origin) => {
       const leader = gateway.send("/a");
@@ -191,7 +191,7 @@ async function leave(response: Response, reading: boolean): Promise<void> {
   await reader.cancel();
 }
 
-Deno.test("storeBody() goes on for a joined request when the first one leaves, background_fill or not", () => {
+Deno.test("storeResponse() goes on for a joined request when the first one leaves, background_fill or not", () => {
   const { handler, goOn } = halting("length");
   return withOrigin(handler, async (gateway, origin) => {
     const leader = await gateway.send("/a");
@@ -205,7 +205,7 @@ Deno.test("storeBody() goes on for a joined request when the first one leaves, b
   }, { cache: { background_fill: false } });
 });
 
-Deno.test("storeBody() tells requests that wait for a body that grows too large to go on their own", () => {
+Deno.test("storeResponse() tells requests that wait for a body that grows too large to go on their own", () => {
   const { handler, goOn } = halting("chunked");
   return withOrigin(handler, async (gateway, origin) => {
     const leader = gateway.send("/a");
@@ -219,7 +219,7 @@ Deno.test("storeBody() tells requests that wait for a body that grows too large 
 });
 
 for (const [framing, backgroundFill] of [["length", false], ["chunked", false], ["chunked", true]] as const) {
-  Deno.test(`storeBody() renews a stale response behind it, background_fill ${backgroundFill} (${framing})`, () =>
+  Deno.test(`storeResponse() renews a stale response behind it, background_fill ${backgroundFill} (${framing})`, () =>
     withOrigin(async (exchange) => {
       const field = framing === "length" ? `content-length: ${LARGE_BYTES}` : "transfer-encoding: chunked";
       const head =
@@ -239,7 +239,7 @@ for (const [framing, backgroundFill] of [["length", false], ["chunked", false], 
     }, { cache: { background_fill: backgroundFill } }));
 }
 
-Deno.test("storeBody() gives what belongs to one client to that client alone", () =>
+Deno.test("storeResponse() gives what belongs to one client to that client alone", () =>
   withOrigin(async (exchange) => {
     const lengthBytes = exchange.head.target === "/large" ? LARGE_BYTES : 5;
     await exchange.write(
@@ -256,7 +256,7 @@ Deno.test("storeBody() gives what belongs to one client to that client alone", (
     }
   }));
 
-Deno.test("storeBody() gives a leader up that a served client leaves before the origin answers, and fills the cache", async (test) => {
+Deno.test("storeResponse() gives a leader up that a served client leaves before the origin answers, and fills the cache", async (test) => {
   for (const framing of ["length", "chunked"] as const) {
     await test.step(framing, () => {
       const { promise, resolve: answer } = Promise.withResolvers<void>();
@@ -280,7 +280,7 @@ Deno.test("storeBody() gives a leader up that a served client leaves before the 
   }
 });
 
-Deno.test("storeBody() gives back every answer to clients that leave at any moment", () =>
+Deno.test("storeResponse() gives back every answer to clients that leave at any moment", () =>
   withOrigin(async (exchange) => {
     await begin(exchange, exchange.head.target.startsWith("/chunked") ? "chunked" : "length");
     await exchange.wait(20);
@@ -300,7 +300,7 @@ Deno.test("storeBody() gives back every answer to clients that leave at any mome
     await answered(await gateway.send("/chunked0"));
   }));
 
-Deno.test("storeBody() gives its room back as soon as a body of unknown length is too large, not when it ends", () => {
+Deno.test("storeResponse() gives its room back as soon as a body of unknown length is too large, not when it ends", () => {
   const { promise, resolve: goOn } = Promise.withResolvers<void>();
   return withOrigin(async (exchange) => {
     await exchange.write("HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ntransfer-encoding: chunked\r\n\r\n");
@@ -322,7 +322,7 @@ Deno.test("storeBody() gives its room back as soon as a body of unknown length i
 });
 
 for (const framing of ["length", "chunked"] as const) {
-  Deno.test(`storeBody() tells caches behind of the choice of codings before it has made any (${framing})`, () =>
+  Deno.test(`storeResponse() tells caches behind of the choice of codings before it has made any (${framing})`, () =>
     withOrigin(async (exchange) => {
       const field = framing === "length" ? `content-length: ${LARGE_BYTES}` : "transfer-encoding: chunked";
       await exchange.write(
@@ -343,7 +343,7 @@ for (const framing of ["length", "chunked"] as const) {
     }, { listeners: [{ name: "l", pool: "p", cache: { compress: true } }] }));
 }
 
-Deno.test("storeBody() reads no large document whole while the fill memory is in use, and gives its own room back", () => {
+Deno.test("storeResponse() reads no large document whole while the fill memory is in use, and gives its own room back", () => {
   const { promise, resolve: goOn } = Promise.withResolvers<void>();
   const half = `{"a":"${"x".repeat(LARGE_BYTES / 2)}`;
   const length = half.length + LARGE_BYTES / 2 + 2;

@@ -37,17 +37,17 @@ function identified({ target = "/3/movie/550", fields = {}, pathToken, options }
   const request = new Request(`http://gateway.test${target}`, { headers: fields });
   const list = [...request.headers];
   const seen = new RequestFields({ header: (name) => request.headers.get(name), list: () => list });
-  const visitor = auth(options).identify({
+  const identity = auth(options).identify({
     target: splitTarget(request.url)!,
     fields: seen,
     pathToken: pathToken ?? null,
   });
-  const { client, wrong, isShown } = visitor;
+  const { client, wrong, isShown } = identity;
   return {
     client,
     isWrong: wrong.length > 0,
     isShown,
-    target: visitor.target.path + (visitor.target.query === "" ? "" : `?${visitor.target.query}`),
+    target: identity.target.path + (identity.target.query === "" ? "" : `?${identity.target.query}`),
     fields: Object.fromEntries(seen.list()),
     header: (name: string) => seen.header(name),
   };

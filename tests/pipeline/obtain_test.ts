@@ -6,7 +6,15 @@ import type { Exchange } from "../../lib/request/exchange.ts";
 import { deliver } from "../../lib/deliver/deliver.ts";
 import { deriveMissing } from "../../lib/pipeline/obtain.ts";
 import type { Derived, Deriver } from "../../lib/request/snapshot.ts";
-import { exchangeFor, type InProcessGateway, plainParts, withGateway } from "./in_process_gateway.ts";
+import {
+  exchangeFor,
+  type InProcessGateway,
+  plainParts,
+  sentField,
+  withGateway,
+  withOrigin,
+} from "./in_process_gateway.ts";
+import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 
 /** An exchange as the pipeline would have it, for a request with these fields. */
 function exchangeOf(gateway: InProcessGateway, headers: Record<string, string> = {}, method = "GET"): Exchange {
@@ -127,3 +135,59 @@ Deno.test("deriveMissing() fetches where the deriver fails, and logs it", () =>
     );
     assert.deepEqual(lines.map(({ problem }) => problem), ["no memory", "no memory"]);
   }));
+
+const DATE = "Thu, 01 Jan 2026 00:00:00 GMT";
+const stored: ScriptedHandler = (exchange) =>
+  exchange.reply({ fields: [["cache-control", "max-age=60"], ["etag", '"v1"'], ["last-modified", DATE]], body: "v1" });
+
+Deno.test("obtain() hands If-Match to the origin where nothing is stored", () =>
+  withOrigin(stored, async ({ ask }, origin) => {
+    await ask("/a", { headers: { "if-match": '"v1"' } });
+    assert.equal(sentField(origin, "if-match"), '"v1"');
+  }));
+
+Deno.test("obtain() answers 504 where only a stored response is wanted (RFC 9111 §5.2.1.7)", () =>
+  withOrigin(stored, async ({ ask }, origin) => {
+    for (const more of [[], [["range", "bytes=0-1"]]]) {
+      const headers = [["cache-control", "only-if-cached"], ...more] as [string, string][];
+      const answer = await ask("/a", { headers });
+      assert.equal(answer.status, 504);
+    }
+    assert.equal(origin.heads.length, 0);
+  }));
+
+Deno.test("obtain() learns from a HEAD what it says of the stored response (RFC 9111 §4.3.5)", async () => {
+  let tag = '"v1"';
+  const handler: ScriptedHandler = (exchange) =>
+    exchange.reply({
+      fields: [["cache-control", "max-age=10"], ["etag", tag], ["x-turn", exchange.head.method]],
+      body: "v1",
+    });
+  await withOrigin(handler, async ({ ask, clock }, origin) => {
+    await ask("/a");
+    clock.advance(20_000);
+    assert.match((await ask("/a", { method: "HEAD" })).cacheStatus, /fwd=stale/);
+    const renewed = await ask("/a");
+    assert.match(renewed.cacheStatus, /hit; ttl=10/);
+    assert.deepEqual([renewed.text, renewed.headers.get("x-turn")], ["v1", "HEAD"]);
+    clock.advance(20_000);
+    tag = '"v2"';
+    await ask("/a", { method: "HEAD" });
+    assert.match((await ask("/a")).cacheStatus, /fwd=stale/);
+    assert.deepEqual(origin.heads.map(({ method }) => method), ["GET", "HEAD", "HEAD", "GET"]);
+  });
+});
+
+Deno.test("a request of a user's waits for nobody, and nobody waits for it (RFC 9111 §3.5)", async () => {
+  const waiting: (() => void)[] = [];
+  const handler: ScriptedHandler = async (exchange) => {
+    await new Promise<void>((resolve) => waiting.push(resolve));
+    await exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "x" });
+  };
+  await withOrigin(handler, async ({ ask }) => {
+    const asked = ["alice", "bob", "carol"].map((user) => ask("/a", { headers: { authorization: user } }));
+    while (waiting.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    waiting.forEach((go) => go());
+    for (const { cacheStatus } of await Promise.all(asked)) assert.match(cacheStatus, /detail=authorization/);
+  });
+});

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
-import { type AskOptions, configFor, type InProcessGateway, withGateway, withOrigin } from "./in_process_gateway.ts";
+import {
+  type AskOptions,
+  configFor,
+  type InProcessGateway,
+  plainParts,
+  plainPool,
+  withGateway,
+  withOrigin,
+} from "./in_process_gateway.ts";
 
 const KODI = "5f3c9a1e7b2d4068aa51c0de93b7f642";
 const TV_OLD = "0b6f1c2d3e4a5968778695a4b3c2d1e0";
@@ -264,3 +272,149 @@ Deno.test("admit() takes another gateway whose key is a token, which then stores
       assert.deepEqual(sent(), [`GET /3/movie/603?api_key=${demoApiKey}`]);
     });
   }, { shared_caches: true }));
+
+const PREFLIGHT = {
+  method: "OPTIONS",
+  headers: {
+    "origin": "https://page.example",
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization, content-type",
+  },
+};
+
+Deno.test("preflightAnswer() answers browsers on TMDB listeners without asking the upstream", () =>
+  withOrigin((exchange) => exchange.reply({ body: "{}" }), async (_, origin) => {
+    const pool = { type: "tmdb-api", health: false, upstreams: [origin.url] };
+    await withGateway(plainParts([origin.url], { pools: { p: pool } }), async ({ ask }) => {
+      const { status, headers } = await ask("/3/movie/550/rating", PREFLIGHT);
+      assert.equal(status, 204);
+      assert.equal(headers.get("access-control-allow-origin"), "*");
+      assert.match(headers.get("access-control-allow-methods") ?? "", /POST/);
+      assert.equal(headers.get("access-control-allow-headers"), "authorization, content-type");
+      const bad = { ...PREFLIGHT, headers: { ...PREFLIGHT.headers, "access-control-request-headers": "a; b" } };
+      assert.equal((await ask("/3/movie/550", bad)).headers.get("access-control-allow-headers"), null);
+      assert.equal(origin.heads.length, 0);
+    });
+  }));
+
+Deno.test("isPreflight() leaves OPTIONS to the upstream on custom listeners, and where nobody asks for leave", () =>
+  withOrigin((exchange) => exchange.reply({ status: 200, body: "mine" }), async ({ ask }, origin) => {
+    assert.equal((await ask("/a", PREFLIGHT)).text, "mine");
+    assert.equal((await ask("/a", { method: "OPTIONS" })).text, "mine");
+    assert.equal(origin.heads.length, 2);
+  }));
+
+Deno.test("preflightAnswer() answers by the listener's policy, with a listener that is off too", () =>
+  withOrigin((exchange) => exchange.reply({ body: "mine" }), async (_, origin) => {
+    const listener = (name: string, cors: unknown) => ({ name, prefix: `/${name}`, pool: "p", cors });
+    const listed = { origins: ["https://page.example"], methods: ["GET", "POST"], max_age: "1m" };
+    const listeners = [listener("listed", listed), listener("off", "off"), listener("other", "https://x.example")];
+    await withGateway(plainParts([origin.url], { listeners }), async ({ ask }) => {
+      const yes = await ask("/listed/a", PREFLIGHT);
+      assert.equal(yes.status, 204);
+      assert.equal(yes.headers.get("access-control-allow-origin"), "https://page.example");
+      assert.equal(yes.headers.get("access-control-allow-methods"), "GET, POST");
+      assert.equal(yes.headers.get("access-control-max-age"), "60");
+      assert.equal(yes.headers.get("vary"), "Origin, Access-Control-Request-Headers");
+      for (const path of ["/off/a", "/other/a"]) {
+        const no = await ask(path, PREFLIGHT);
+        assert.equal(no.status, 204);
+        assert.equal(no.headers.get("access-control-allow-origin"), null);
+        assert.equal(no.headers.get("access-control-allow-methods"), null);
+      }
+      assert.equal(origin.heads.length, 0);
+    });
+  }));
+
+function limited(rate: Readonly<Record<string, unknown>>) {
+  return { listeners: [{ name: "l", pool: "p", rate_limit: rate }] };
+}
+
+Deno.test("admit() answers 429 over the limit, hits included, and says how the quota stands", () =>
+  withOrigin(
+    (exchange) => exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "x" }),
+    async ({ ask, clock, gateway }, origin) => {
+      const answers = [];
+      for (let turn = 0; turn < 3; turn++) answers.push(await ask("/a"));
+      assert.deepEqual(answers.map(({ status }) => status), [200, 200, 429]);
+      assert.match(answers[1]!.cacheStatus, /hit/);
+      assert.deepEqual(answers.map(({ headers }) => headers.get("ratelimit")), [
+        '"default";r=1;t=30',
+        '"default";r=0;t=60',
+        '"default";r=0;t=30',
+      ]);
+      assert.equal(answers[2]!.headers.get("ratelimit-policy"), '"default";q=2;w=60');
+      assert.equal(answers[2]!.headers.get("retry-after"), "30");
+      assert.equal(answers[2]!.headers.get("content-type"), "application/problem+json");
+      for (const { headers } of answers) assert.ok(![...headers.keys()].some((name) => name.startsWith("x-ratelimit")));
+      assert.equal(origin.heads.length, 1);
+      assert.equal(gateway.counts.listeners["l"]!.rateLimited, 1);
+      assert.equal((await ask("/a", { from: "192.0.2.77" })).status, 200, "another client");
+      clock.advance(30_000);
+      assert.equal((await ask("/a")).status, 200);
+    },
+    limited({ requests: 2, per: "1m" }),
+  ));
+
+Deno.test("admit() says nothing where clients are not limited", () =>
+  withOrigin((exchange) => exchange.reply({ body: "x" }), async ({ ask }) => {
+    const { headers } = await ask("/a");
+    assert.equal(headers.get("ratelimit"), null);
+    assert.equal(headers.get("ratelimit-policy"), null);
+  }));
+
+Deno.test("admit() goes by what a trusted proxy says of the client, and by nobody else's word", () =>
+  withOrigin((exchange) => exchange.reply({ body: "x" }), async ({ ask }) => {
+    const from = (peer: string, client: string) => ask("/a", { from: peer, headers: { "x-forwarded-for": client } });
+    assert.equal((await from("10.0.0.1", "203.0.113.1")).status, 200);
+    assert.equal((await from("10.0.0.1", "203.0.113.2")).status, 200);
+    assert.equal((await from("10.0.0.1", "203.0.113.1")).status, 429);
+    assert.equal((await from("192.0.2.1", "203.0.113.5")).status, 200);
+    assert.equal((await from("192.0.2.1", "203.0.113.6")).status, 429);
+  }, { server: { trusted_proxies: ["10.0.0.0/8"] }, ...limited({ requests: 1, per: "1h" }) }));
+
+Deno.test("admit() refuses in the shape that TMDB's clients understand", async () => {
+  const origin = await startTmdbOrigin();
+  try {
+    await withGateway({
+      pools: { p: { type: "tmdb-api", health: false, api_keys: [demoApiKey], upstreams: [origin.url] } },
+      listeners: [{ name: "l", prefix: "/3", pool: "p", rate_limit: { requests: 1, per: "1h" } }],
+    }, async ({ ask }) => {
+      await ask("/3/movie/603");
+      const refused = await ask("/3/movie/603");
+      assert.equal(refused.status, 429);
+      assert.equal(JSON.parse(refused.text).status_code, 25);
+    });
+  } finally {
+    await origin.close();
+  }
+});
+
+Deno.test("admit() limits the clients of one listener only", () =>
+  withOrigin((exchange) => exchange.reply({ body: "x" }), async (_, origin) => {
+    await withGateway({
+      ...plainParts([]),
+      pools: { p: plainPool([origin.url]) },
+      listeners: [
+        { name: "a", prefix: "/a", pool: "p", rate_limit: { requests: 1, per: "1h" } },
+        { name: "b", prefix: "/b", pool: "p", rate_limit: { requests: 1, per: "1h" } },
+      ],
+    }, async ({ ask }) => {
+      assert.deepEqual([(await ask("/a")).status, (await ask("/b")).status, (await ask("/a")).status], [200, 200, 429]);
+    });
+  }));
+
+Deno.test("admit() goes by the names that tokens give, wherever a client is", () =>
+  withOrigin((exchange) => exchange.reply({ body: "x" }), async ({ ask }) => {
+    const tokens = { tv: "0b6f1c2d3e4a5968778695a4b3c2d1e0", kodi: "e0d1c2b3a495867768594a3e2d1c6f0b" };
+    const by = (name: keyof typeof tokens, from: string) =>
+      ask("/a", { from, headers: { "x-usher-token": tokens[name] } });
+    assert.equal((await by("tv", "192.0.2.1")).status, 200);
+    assert.equal((await by("tv", "192.0.2.2")).status, 429);
+    assert.equal((await by("kodi", "192.0.2.1")).status, 200);
+  }, {
+    listeners: [{
+      ...{ name: "l", pool: "p", rate_limit: { requests: 1, per: "1h", by: "client" } },
+      auth: { tokens: { tv: "0b6f1c2d3e4a5968778695a4b3c2d1e0", kodi: "e0d1c2b3a495867768594a3e2d1c6f0b" } },
+    }],
+  }));

@@ -1,5 +1,88 @@
 import assert from "node:assert/strict";
-import { eventually, withOrigin } from "./in_process_gateway.ts";
+import { eventually, inParts, withOrigin } from "./in_process_gateway.ts";
+import type { Fields } from "../../lib/http/fields.ts";
+import type { ScriptedHandler } from "../origins/scripted_origin.ts";
+
+Deno.test("fetchShared() asks the origin once for all that come at the same time, and counts each", () =>
+  withOrigin(async (exchange) => {
+    await exchange.wait(30);
+    await exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "shared" });
+  }, async (gateway, origin) => {
+    const answers = await Promise.all(Array.from({ length: 50 }, () => gateway.ask("/a")));
+    assert.deepEqual(new Set(answers.map(({ text }) => text)), new Set(["shared"]));
+    assert.equal(origin.heads.length, 1);
+    assert.deepEqual(gateway.results(), { collapsed: 49, miss: 1 });
+    assert.match(answers[1]!.cacheStatus, /^usher; fwd=uri-miss;.*\bcollapsed\b/);
+  }));
+
+Deno.test("fetchShared() lets a request go on its own when another's fetch takes too long", () => {
+  const { promise: isTime, resolve: goOn } = Promise.withResolvers<void>();
+  return withOrigin(async (exchange) => {
+    if (exchange.connection === 1) await isTime;
+    await exchange.reply({ fields: [["cache-control", "max-age=60"]], body: `${exchange.connection}` });
+  }, async (gateway, origin) => {
+    const slow = gateway.ask("/a");
+    await eventually("the origin was asked", () => origin.heads.length === 1);
+    assert.equal((await gateway.ask("/a")).text, "2");
+    goOn();
+    assert.equal((await slow).text, "1");
+  }, { cache: { collapse_timeout: "50ms" } });
+});
+
+Deno.test("revalidateInBackground() leaves work out where too much is under way", () =>
+  withOrigin(
+    (exchange) => exchange.reply({ fields: [["cache-control", "max-age=10, stale-while-revalidate=600"]] }),
+    async (gateway, origin) => {
+      await gateway.ask("/a");
+      gateway.clock.advance(20_000);
+      const { background } = gateway.gateway.services;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      while (!background.isFull) background.add(promise);
+      assert.match((await gateway.ask("/a")).cacheStatus, /hit; ttl=-10/);
+      resolve();
+      await gateway.idle();
+      assert.equal(origin.heads.length, 1);
+      await gateway.ask("/a");
+      await gateway.idle();
+      assert.equal(origin.heads.length, 2);
+    },
+  ));
+
+Deno.test("revalidateInBackground() keeps serving stale while the origin fails, and logs no request of it", () =>
+  withOrigin(
+    (exchange) =>
+      exchange.reply({ fields: [["cache-control", "max-age=10, stale-while-revalidate=600"]], body: "old" }),
+    async (gateway, origin) => {
+      await gateway.ask("/a");
+      gateway.clock.advance(20_000);
+      origin.handle((exchange) => exchange.reset());
+      for (let turn = 0; turn < 3; turn++) {
+        assert.equal((await gateway.ask("/a")).text, "old");
+        await gateway.idle();
+      }
+      assert.equal(gateway.access().length, 4);
+      assert.deepEqual(gateway.results(), { stale: 3, miss: 1 });
+    },
+    { pool: { retry: { attempts: 1 } } },
+  ));
+
+Deno.test("revalidateInBackground() goes on for the cache when the client that found it stale has left", () =>
+  withOrigin(async (exchange) => {
+    await exchange.reply({ fields: [["cache-control", "max-age=10, stale-while-revalidate=600"]], body: "old" });
+    exchange.end();
+  }, async (gateway, origin) => {
+    const client = new AbortController();
+    await gateway.ask("/a");
+    gateway.clock.advance(20_000);
+    let tries = 0;
+    origin.handle((exchange) =>
+      tries++ === 0 ? exchange.reset() : exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "new" })
+    );
+    assert.equal((await gateway.ask("/a", { signal: client.signal })).text, "old");
+    client.abort();
+    await gateway.idle();
+    assert.equal((await gateway.ask("/a")).text, "new");
+  }, { cache: { background_fill: false } }));
 
 Deno.test("follow() has a request wait for the variant that it selects", () =>
   withOrigin(async (exchange) => {
@@ -127,3 +210,42 @@ Deno.test("a herd makes one request for each variant that it wants, and one vali
     assert.ok(answers.every(({ cacheStatus }) => /; hit; ttl=60/.test(cacheStatus)), answers[0]!.cacheStatus);
     assert.equal(origin.heads.length, 4);
   }));
+
+/** A compressible text of one letter, soon stale. */
+function text(letter: string): ScriptedHandler {
+  const fields: Fields = [["cache-control", "max-age=10, stale-while-revalidate=600"], ["content-type", "text/plain"]];
+  return (exchange) => exchange.reply({ fields, body: letter.repeat(20_000) });
+}
+
+Deno.test("revalidateInBackground() has the forms made of what it brings, as for a client", () =>
+  withOrigin(inParts(text("a"), text("b")), async (gateway) => {
+    const ask = () => gateway.ask("/a", { headers: { "accept-encoding": "gzip" } });
+    await ask();
+    await gateway.idle();
+    gateway.clock.advance(20_000);
+    assert.match((await ask()).cacheStatus, /hit; ttl=-10/);
+    await gateway.idle();
+    const hit = await ask();
+    assert.match(hit.cacheStatus, /hit; ttl=10/);
+    assert.equal(hit.headers.get("content-encoding"), "gzip");
+    assert.equal(gateway.gateway.counts.listeners["l"]!.requests, 3);
+  }, { listeners: [{ name: "l", pool: "p", cache: { compress: true } }] }));
+
+Deno.test("revalidateInBackground() gives up what is not to be stored and goes to nobody", () =>
+  withOrigin(
+    inParts(text("a"), async (exchange) => {
+      await exchange.write(
+        "HTTP/1.1 200 OK\r\ncache-control: no-store\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n",
+      );
+      await exchange.hang();
+    }),
+    async (gateway, origin) => {
+      await gateway.ask("/a");
+      gateway.clock.advance(20_000);
+      await gateway.ask("/a");
+      await eventually("the origin was asked again", () => origin.heads.length === 2);
+      await gateway.idle();
+      await eventually("its connection is closed", () => origin.open <= 1);
+      assert.deepEqual(gateway.gateway.counts.upstreams["p"]![origin.url]!.outcomes, { ok: 1, cancelled: 1 });
+    },
+  ));

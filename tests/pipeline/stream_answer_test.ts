@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Fields } from "../../lib/http/fields.ts";
-import type { ScriptedHandler } from "../origins/scripted_origin.ts";
+import type { ScriptedExchange, ScriptedHandler } from "../origins/scripted_origin.ts";
 import {
+  eventually,
   inParts,
   type InProcessGateway,
   plainPool,
@@ -19,7 +20,7 @@ const cached = { listeners: [overridden] };
 const document = (more: Fields = [], body = '{"a":1.0}'): ScriptedHandler => (exchange) =>
   exchange.reply({ fields: [...json, ...more], body });
 
-Deno.test("respondAnswer() changes documents that are not stored: no cache, not for it, not for sharing", async () => {
+Deno.test("streamAnswer() changes documents that are not stored: no cache, not for it, not for sharing", async () => {
   await withOrigin(document([["etag", '"o"']]), async (gateway) => {
     const { text, headers } = await gateway.ask("/a");
     assert.equal(text, '{"a":1.0,"b":2}');
@@ -32,7 +33,7 @@ Deno.test("respondAnswer() changes documents that are not stored: no cache, not 
   }, cached);
 });
 
-Deno.test("respondAnswer() keeps what belongs to one user private, and changes it too", () =>
+Deno.test("streamAnswer() keeps what belongs to one user private, and changes it too", () =>
   withOrigins([document([["cache-control", "public, max-age=60"]])], (origin) =>
     withGateway({
       pools: { p: plainPool([origin!.url], { type: "tmdb-api" }) },
@@ -46,7 +47,7 @@ Deno.test("respondAnswer() keeps what belongs to one user private, and changes i
       assert.equal(origin!.heads.length, 2);
     })));
 
-Deno.test("respondAnswer() asks for the whole and judges conditions and ranges itself", () =>
+Deno.test("streamAnswer() asks for the whole and judges conditions and ranges itself", () =>
   withOrigin(document([["etag", '"o"'], ["accept-ranges", "bytes"]]), async (gateway, origin) => {
     const etag = (await gateway.ask("/a")).headers.get("etag")!;
     const ask = (headers: Record<string, string>) => gateway.ask("/a", { headers });
@@ -61,7 +62,7 @@ Deno.test("respondAnswer() asks for the whole and judges conditions and ranges i
     assert.equal(sentField(origin, "accept-encoding"), "identity");
   }, uncached));
 
-Deno.test("respondAnswer() leaves out of HEAD what is not known without the document", () =>
+Deno.test("streamAnswer() leaves out of HEAD what is not known without the document", () =>
   withOrigin(
     document([["etag", '"o"'], ["last-modified", "Fri, 02 Jan 2026 00:00:00 GMT"]]),
     async (gateway, origin) => {
@@ -78,7 +79,7 @@ Deno.test("respondAnswer() leaves out of HEAD what is not known without the docu
     uncached,
   ));
 
-Deno.test("respondAnswer() passes on what cannot be changed, and all of a document that is too large", async () => {
+Deno.test("streamAnswer() passes on what cannot be changed, and all of a document that is too large", async () => {
   const large = `{"a":"${"x".repeat(5 << 20)}"}`;
   const inChunks: ScriptedHandler = async (exchange) => {
     await exchange.write(
@@ -114,7 +115,7 @@ const video: ScriptedHandler = (exchange) => {
   return exchange.reply({ status: 206, fields: [...fields, ["content-range", "bytes 2-3/10"]], body: "23" });
 };
 
-Deno.test("isAskedInVain() has the origin answer for what is no document, however wide the patch reaches", async () => {
+Deno.test("mustAskAgain() has the origin answer for what is no document, however wide the patch reaches", async () => {
   for (const [options, asked] of [[uncached, 5], [cached, 3]] as const) {
     await withOrigin(video, async (gateway, origin) => {
       const part = await gateway.ask("/a", { headers: { range: "bytes=2-3" } });
@@ -128,7 +129,7 @@ Deno.test("isAskedInVain() has the origin answer for what is no document, howeve
   }
 });
 
-Deno.test("isAskedInVain() never sends twice what may change something", () =>
+Deno.test("mustAskAgain() never sends twice what may change something", () =>
   withOrigins(
     [(exchange) => exchange.reply({ fields: [["content-type", "text/plain"]], body: "token" })],
     (origin) =>
@@ -142,7 +143,7 @@ Deno.test("isAskedInVain() never sends twice what may change something", () =>
       }),
   ));
 
-Deno.test("respondAnswer() answers with an error where a document breaks off", () =>
+Deno.test("streamAnswer() answers with an error where a document breaks off", () =>
   withOrigin(async (exchange) => {
     await exchange.write("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{");
     exchange.reset();
@@ -151,7 +152,7 @@ Deno.test("respondAnswer() answers with an error where a document breaks off", (
     await gateway.idle();
   }, uncached));
 
-Deno.test("respondAnswer() streams a document on where there is no room to hold it", () =>
+Deno.test("streamAnswer() streams a document on where there is no room to hold it", () =>
   withOrigin(
     document([["cache-control", "no-store"]], `{"a":"${"x".repeat(2 << 20)}"}`),
     async (gateway: InProcessGateway) => {
@@ -160,9 +161,30 @@ Deno.test("respondAnswer() streams a document on where there is no room to hold 
     { ...cached, cache: { fill_memory: "1MiB", max_entry: "1MiB" } },
   ));
 
-Deno.test("respondAnswer() passes unsafe requests through as they are", () =>
+Deno.test("streamAnswer() passes unsafe requests through as they are", () =>
   withOrigin(document([], '{"a":1}'), async (gateway, origin) => {
     const { text } = await gateway.ask("/a", { method: "POST", body: "x", headers: { "if-match": '"o"' } });
     assert.equal(text, '{"a":1}');
     assert.equal(sentField(origin, "if-match"), '"o"');
   }, cached));
+
+Deno.test("storeResponse() tells those who wait that a response is not to be shared, and remembers it for the next", () => {
+  const held: ScriptedExchange[] = [];
+  const first: ScriptedHandler = (exchange) =>
+    exchange.reply({ fields: [["cache-control", "private"]], body: "first" });
+  return withOrigin(first, async (gateway, origin) => {
+    const early = await Promise.all([gateway.ask("/a"), gateway.ask("/a")]);
+    assert.equal(origin.heads.length, 2);
+    assert.match(early[0]!.cacheStatus, /fwd=uri-miss; detail=private$/);
+    assert.match(early[1]!.cacheStatus, /detail=not-shared$/);
+    // From now on nobody waits for anybody: three at a time reach the origin, which waits for all of them.
+    origin.handle(async (exchange) => {
+      held.push(exchange);
+      await eventually("three requests are here", () => held.length >= 3);
+      await exchange.reply({ fields: [["cache-control", "private"]], body: `for ${exchange.connection}` });
+    });
+    const late = await Promise.all([gateway.ask("/a"), gateway.ask("/a"), gateway.ask("/a")]);
+    assert.equal(new Set(late.map(({ text }) => text)).size, 3);
+    assert.match(late[0]!.cacheStatus, /detail=hit-for-miss$/);
+  });
+});
