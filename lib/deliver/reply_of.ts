@@ -181,7 +181,7 @@ function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): st
 }
 
 /** The content of an upstream's answer on its way to the client; tells the answer once how it ended. */
-export class StreamSource implements BodySource {
+class StreamSource implements BodySource {
   readonly lengthBytes: number | null;
   readonly #answer: StreamingAnswer;
   readonly #changes: readonly FieldChange[];
@@ -225,7 +225,7 @@ export class StreamSource implements BodySource {
 }
 
 /** A body that is being stored, or one range of it, as far as it has come and on. */
-export class FillSource implements BodySource {
+class FillSource implements BodySource {
   readonly lengthBytes: number;
   readonly #fill: Fill;
   readonly #next: () => Promise<Uint8Array | null>;

@@ -42,7 +42,7 @@ export function sentFields({ tenant, authority, keyPrefix }: SentTo, fields: Fie
  * A cache in front asks nobody for a token, and one in a URL or a field of its own does not keep it from storing (RFC 9111 §3.5 is
  * about `Authorization` alone): so it is told not to. What a client's own cache may do stays as it is.
  */
-export function forOneClient(fields: Fields): Fields {
+function forOneClient(fields: Fields): Fields {
   const others = fields.filter(([name]) => name !== "cache-control" && !speaksToSharedCaches(name));
   const said = fields.filter(([name]) => name === "cache-control").map(([, value]) => value).join(", ");
   if (said !== "" && responseDirectives(said).noStore) return [...others, ["cache-control", said]];

@@ -6,7 +6,7 @@ import { parseWeighted, splitList } from "../http/list.ts";
 import { countTry } from "../metrics/gateway_metrics.ts";
 import type { Outcome } from "../pool/outcome.ts";
 import type { Report, Upstream } from "../pool/upstream.ts";
-import { retryAfterMs } from "../upstream_client/retry.ts";
+import { retryPauseMs } from "../upstream_client/retry.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { AnswerSource, Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { decodedLimitBytes, inAskedCoding } from "./decode.ts";
@@ -205,7 +205,7 @@ export function releaseBeforeWait({ answer, upstream }: Extract<Attempt, { kind:
 
 /** The pause that an answer's `Retry-After` asks for, in milliseconds; 0 where it has none. */
 export function askedPauseMs({ fields, receivedAtMs }: UpstreamResponse): number {
-  return retryAfterMs(fieldValue(fields, "retry-after"), receivedAtMs);
+  return retryPauseMs(fieldValue(fields, "retry-after"), receivedAtMs);
 }
 
 function answerReport(response: UpstreamResponse, judgement: Judgement, latencyMs: number): Report {

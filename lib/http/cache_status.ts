@@ -15,23 +15,7 @@ export interface ForwardedStatus {
 }
 
 /**
- * The name that stands first in our member of `Cache-Status`: a token where the name can be one (RFC 9211 §2).
- * Made once, when the configuration is compiled.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { cacheName } from "./cache_status.ts";
- * assert.equal(cacheName("usher"), "usher");
- * assert.equal(cacheName("10.0.0.1:80"), '"10.0.0.1:80"');
- * ```
- */
-export function cacheName(name: string): string {
-  return tokenOrString(name);
-}
-
-/**
- * Our member for a response that came from the cache (RFC 9211 §2.1). `name` is what {@linkcode cacheName} made.
+ * Our member for a response that came from the cache (RFC 9211 §2.1). `name` is the gateway's: a token.
  *
  * @example
  * ```ts
@@ -83,11 +67,6 @@ export function forwardedStatus(name: string, status: ForwardedStatus): string {
  */
 export function withKey(member: string, key: string): string {
   return `${member}; key=${serializeString(key)}`;
-}
-
-/** The field's value: our member behind those of caches nearer to the origin (RFC 9211 §2). */
-export function appendCacheStatus(received: string | null, ours: string): string {
-  return received === null || received === "" ? ours : `${received}, ${ours}`;
 }
 
 /** Quoted strings; one that is never closed reaches to the end, so that none is read twice. */

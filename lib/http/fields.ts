@@ -24,24 +24,6 @@ export function fieldValue(fields: Readonly<Fields>, name: string): string | nul
   return joined;
 }
 
-/**
- * The first value called `name` (lower case) in a list that has no repeated names; `null` where there is none.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { singleValue } from "./fields.ts";
- * assert.equal(singleValue([["age", "3"]], "age"), "3");
- * ```
- */
-export function singleValue(fields: Readonly<Fields>, name: string): string | null {
-  for (let index = 0; index < fields.length; index++) {
-    const field = fields[index]!;
-    if (field[0] === name) return field[1];
-  }
-  return null;
-}
-
 /** Fields that belong to one connection and are never forwarded (RFC 9110 §7.6.1). */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",

@@ -65,7 +65,7 @@ function authorize(exchange: Exchange, auth: ClientAuth, identity: ClientIdentit
   if (isPreflight(exchange)) return;
   const { counts } = exchange.tenant;
   const nowMs = exchange.services.clock.now();
-  const blockedSeconds = identity.isShown ? auth.blockedSeconds(exchange.client, nowMs) : 0;
+  const blockedSeconds = identity.hasToken ? auth.blockedSeconds(exchange.client, nowMs) : 0;
   if (blockedSeconds > 0) {
     counts.authBlocked++;
     throw new GatewayError("rate_limited", "Too many wrong tokens came from this address", {
@@ -78,7 +78,7 @@ function authorize(exchange: Exchange, auth: ClientAuth, identity: ClientIdentit
   auth.failed(identity.wrong, exchange.client, nowMs);
   throw new GatewayError(
     "unauthorized",
-    identity.isShown ? "The token is not valid here" : "This gateway is closed: a token is needed",
+    identity.hasToken ? "The token is not valid here" : "This gateway is closed: a token is needed",
     { hint: "The operator has a token for each client; docs/access.md says where a client can put it" },
   );
 }

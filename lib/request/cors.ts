@@ -1,6 +1,6 @@
 import type { Field } from "../http/fields.ts";
 
-/** Which pages may read a listener's responses (Fetch standard, CORS protocol). */
+/** A listener's CORS policy: which pages may read its responses (Fetch standard, CORS protocol). */
 export interface CorsOptions {
   /** `*`, origins and patterns; empty lets no page read. */
   readonly origins: readonly string[];
@@ -25,18 +25,7 @@ export const CORS_DEFAULTS: CorsOptions = {
   privateNetwork: false,
 };
 
-/** An upstream's own CORS fields, lower case: dropped where the gateway speaks for itself. */
-export const CORS_FIELDS: readonly string[] = [
-  "access-control-allow-credentials",
-  "access-control-allow-headers",
-  "access-control-allow-methods",
-  "access-control-allow-origin",
-  "access-control-allow-private-network",
-  "access-control-expose-headers",
-  "access-control-max-age",
-];
-
-/** What pages may always read of a response: how it came about, and when to come again. */
+/** Fields that pages may always read. */
 const EXPOSED = [
   "Age",
   "Cache-Status",
@@ -48,7 +37,7 @@ const EXPOSED = [
   "X-Request-Id",
 ];
 
-/** Field names, as a browser lists those that it wants to send. */
+/** A list of field names, as in `Access-Control-Request-Headers`. */
 const FIELD_NAMES = /^[\w!#$%&'*+.^`|~-]+(?:\s*,\s*[\w!#$%&'*+.^`|~-]+)*$/;
 const MAX_ASKED_LENGTH = 1_024;
 
@@ -57,7 +46,7 @@ type Header = (name: string) => string | null;
 
 /** A listener's own CORS policy, compiled. */
 export class Cors {
-  /** Fields that every response gets, whoever asks. */
+  /** Fields of every response. */
   readonly fields: readonly Field[];
   /** Whether `Access-Control-Allow-Origin` depends on the request: then `Vary` names `Origin`. */
   readonly isByOrigin: boolean;
@@ -84,7 +73,7 @@ export class Cors {
     return origin !== null && this.#matches(origin) ? origin : null;
   }
 
-  /** What a preflight's answer says beside {@linkcode fields} and the origin. */
+  /** Fields of a preflight's answer beside {@linkcode fields} and the origin. */
   preflightFields(header: Header): Field[] {
     const { origins, methods, maxAgeSeconds, privateNetwork } = this.#options;
     if (origins.length === 0 || (this.isByOrigin && this.originFor(header) === null)) return [];
@@ -100,7 +89,7 @@ export class Cors {
     return fields;
   }
 
-  /** `*` would not cover Authorization, so the names that were asked for are given back. */
+  /** `*` would not cover `Authorization`, so the requested names are returned. */
   #allowedFields(asked: string): string {
     const { requestFields } = this.#options;
     if (requestFields !== null) return requestFields.join(", ");

@@ -6,10 +6,10 @@ import type { RequestClass } from "../upstream_type/upstream_type.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
 
-/** What the log says where a client did not wait for the end. */
+/** Status in the log where the client left before the end. */
 const CLIENT_LEFT = 499;
 
-/** How a response went out, for the log and the counters. */
+/** The end of a response, for the log and the counters. */
 export interface Finish {
   readonly status: number;
   readonly bytes: number;
@@ -21,7 +21,7 @@ export interface Finish {
   readonly aborted?: boolean;
 }
 
-/** A request that was answered, as counters and the log look at it. */
+/** A request that was answered, as far as counters and log need it. */
 export interface RecordedRequest {
   readonly services: Services;
   readonly tenant: Tenant;
@@ -43,7 +43,7 @@ export interface RecordedRequest {
   };
 }
 
-/** Counts a request and writes its lines in the log. */
+/** Counts a request and writes its log lines. */
 export function recordRequest(request: RecordedRequest, finish: Finish): void {
   const { services, tenant, clientName, tries, asSent } = request;
   const durationMs = Math.max(0, services.clock.now() - request.startedAtMs);
@@ -75,7 +75,7 @@ export function recordRequest(request: RecordedRequest, finish: Finish): void {
   });
 }
 
-/** Says in the log how the request was understood and what was decided, beyond what an access line says. */
+/** Logs how the request was classified and what the cache decided, beyond the access line. */
 function explainInLog(request: RecordedRequest, finish: Finish, durationMs: number): void {
   const { tenant, private: reason } = request;
   const isShared = reason === null && tenant.policy !== null;
