@@ -13,7 +13,7 @@ import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 
 /**
- * Changes the document of an answer as its listener says (`overrides`, `rewrite_image_base`): for that it has to be there whole.
+ * Changes the document of an answer as its listener is configured (`overrides`, `rewrite_image_base`). The whole document is awaited.
  *
  * @throws {Error} when a document that is waited for breaks off
  */
@@ -39,40 +39,39 @@ function changeFilling(exchange: Exchange, answer: FillingAnswer): Answer | Prom
   });
 }
 
-/** A document that comes in as a stream is too large to be changed, or its fields alone are wanted: those it would have lost go. */
+/** A document that is streamed is too large to be changed. An answer to HEAD loses the fields that the changed document would not have. */
 function changeStreaming(answer: StreamingAnswer): Answer {
   if (answer.askedMethod !== "HEAD" || !isDocument(answer, answer.body.lengthBytes)) return answer;
   return { ...answer, fields: withoutContentFields(answer.fields) };
 }
 
 /**
- * Forms of one stored response that are kept, also compressed: clients choose by which host they come. Others are made anew each time.
+ * Forms of one stored response that are kept, also compressed: clients choose the host in them. Others are made anew each time.
  */
 const MAX_FORMS = 16;
 
-/** Bytes that all kept forms may hold together, in each serving worker. */
+/** Bytes of all kept forms together, in each serving worker. */
 const HELD_BYTES = 16 * 1024 * 1024;
 
 /** Forms by the names of the changes; `null` where those leave the response as it is. */
 type Forms = Map<string, StoredResponse | null>;
 
-/** What is remembered of a stored response, by the options that it was made with. */
+/** Forms of each stored response, by the options that they were made with. */
 const remembered = new WeakMap<StoredResponse, { readonly rewriting: Rewriting; readonly forms: Forms }>();
 
-/** Every form that is remembered, so that all together have a bound; those of responses that are gone leave in their turn. */
-const held = new LRUCache<StoredResponse, { readonly forms: Forms; readonly name: string }>({
+/** All kept forms, so that they have a common bound; those of responses that are gone are evicted in their turn. */
+const kept = new LRUCache<StoredResponse, { readonly forms: Forms; readonly name: string }>({
   maxSize: HELD_BYTES,
   sizeCalculation: (_, form) => heldBytes(form),
   dispose: ({ forms, name }) => forms.delete(name),
 });
 
 /**
- * A response with what its listener changes in documents, under a key, an entity tag and a length of its own; the response itself
- * where nothing is changed.
+ * A response with its document changed, under a key, an entity tag and a length of its own; the response itself where nothing is changed.
  */
 export function rewrittenForm({ rewrite, tenant }: Exchange, stored: StoredResponse): StoredResponse {
   if (rewrite === null || tenant.rewriting === null || !isDocument(stored, stored.body.byteLength)) return stored;
-  if (rewrite.isOwn) return elsewhere(rewritten(stored, rewrite), stored);
+  if (rewrite.isOwn) return untiered(rewritten(stored, rewrite), stored);
   let known = remembered.get(stored);
   if (known?.rewriting !== tenant.rewriting) {
     remembered.set(stored, known = { rewriting: tenant.rewriting, forms: new Map() });
@@ -80,25 +79,25 @@ export function rewrittenForm({ rewrite, tenant }: Exchange, stored: StoredRespo
   const { forms } = known;
   const form = forms.get(rewrite.name);
   if (form === undefined) return newForm(stored, rewrite, forms);
-  if (form !== null) held.get(form);
+  if (form !== null) kept.get(form);
   return form ?? stored;
 }
 
 function newForm(stored: StoredResponse, rewrite: Rewrite, forms: Forms): StoredResponse {
   const form = rewritten(stored, rewrite);
   const { name } = rewrite;
-  if (forms.size >= MAX_FORMS) return elsewhere(form, stored);
+  if (forms.size >= MAX_FORMS) return untiered(form, stored);
   forms.set(name, form === stored ? null : form);
-  if (form !== stored) held.set(form, { forms, name });
+  if (form !== stored) kept.set(form, { forms, name });
   return form;
 }
 
 /** A form that no store keeps, compressed or not. */
-function elsewhere(form: StoredResponse, stored: StoredResponse): StoredResponse {
-  return form === stored ? form : form.with({ tiers: NOWHERE });
+function untiered(form: StoredResponse, stored: StoredResponse): StoredResponse {
+  return form === stored ? form : form.with({ tiers: NO_TIERS });
 }
 
-const NOWHERE = { memory: false, disk: false };
+const NO_TIERS = { memory: false, disk: false };
 
 function rewritten(stored: StoredResponse, rewrite: Rewrite): StoredResponse {
   const json = plainBody(stored);
@@ -113,7 +112,7 @@ function rewritten(stored: StoredResponse, rewrite: Rewrite): StoredResponse {
 /** Larger documents are served as they are: changing them would keep a core for too long. */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 
-/** Fields that describe the bytes before the change. The date too: a document changes with the configuration as well. */
+/** Fields that describe the unchanged bytes. `Last-Modified` too: a document also changes with the configuration. */
 const REPLACED: ReadonlySet<string> = new Set([
   "accept-ranges",
   "content-digest",
@@ -139,7 +138,7 @@ export function isDocument(
   return coding === "identity" || coding === "gzip" || coding === "x-gzip";
 }
 
-/** Fields of a response to `HEAD` whose document `GET` would have changed: what is not known without it is left out. */
+/** Fields without those that describe the unchanged document. */
 export function withoutContentFields(fields: Readonly<Fields>): Fields {
   return fields.filter(([name]) => !REPLACED.has(name));
 }

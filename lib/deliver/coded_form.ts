@@ -4,20 +4,20 @@ import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import type { Coding, CompressOptions } from "../request/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
-import { type Fields, fieldValue } from "../http/fields.ts";
+import { type Fields } from "../http/fields.ts";
 import { brotliCompress, constants, gzip, zstdCompress } from "node:zlib";
 
-/** Larger bodies are not compressed: by then the client waits for the network anyway, and a core would be busy for long. */
+/** Larger bodies are not compressed: a core would be busy for too long. */
 const MAX_BYTES = 8 * 1024 * 1024;
 
-/** The field of a stored coded body that says what it was made of; it is never sent. */
+/** The field of a stored coded body with its source's hash; it is never sent. */
 const SOURCE = "x-usher-source";
 
-/** What a stored response may be served as: itself, or coded. Worked out once for each stored response. */
+/** The forms of a stored response: identity and codings. Made once for each stored response. */
 export class Forms {
-  /** As it is, with the `Vary` that a choice of codings makes necessary (RFC 9110 §12.5.5). */
+  /** Without a coding, with the `Vary` that a choice of codings requires (RFC 9110 §12.5.5). */
   readonly identity: StoredResponse;
-  /** Codings that are being made, or did not make it smaller. */
+  /** Codings that are being made, or that saved too little. */
   readonly settled = new Set<Coding>();
   readonly #stored: StoredResponse;
   readonly #heads = new Map<Coding, StoredResponse>();
@@ -54,7 +54,7 @@ export class Forms {
     return coded;
   }
 
-  /** A coded body as it is stored: it lives no longer than what it was made of, and goes with the same purges. */
+  /** A coded body as it is stored: with the lifetime and the tags of its source. */
   holding(coding: Coding, body: Uint8Array<ArrayBuffer>): StoredResponse {
     const fields: Fields = [[SOURCE, this.#sourceHash()]];
     return this.#stored.with({ key: this.key(coding), fields, selectedBy: [], body });
@@ -65,7 +65,7 @@ export class Forms {
   }
 }
 
-/** A response, stored or on its way there, as far as its fields tell how it may be served. */
+/** A response, stored or being stored, as far as its coding depends on it. */
 export type FormHead = Pick<StoredHead, "status" | "field" | "tiers">;
 
 /** Whether a response may be served in another coding than it has (RFC 9111 §5.2.2.6); `null` is a length that is not known yet. */
@@ -75,7 +75,7 @@ export function isCodable(
   options: CompressOptions,
 ): boolean {
   const { status, tiers } = head;
-  // Nothing is kept of it, so that it would be coded anew each time.
+  // It is not stored, and would be coded anew each time.
   if (!tiers.memory && !tiers.disk) return false;
   if (status !== 200) return false;
   if (lengthBytes !== null && (lengthBytes < options.minBytes || lengthBytes > MAX_BYTES)) return false;
@@ -101,7 +101,7 @@ function codedTag(tag: string, coding: Coding): string {
 
 type Done = (error: Error | null, coded: Uint8Array) => void;
 
-/** Levels that cost about as much as they save: each variant is made once, but it is made while requests are served. */
+/** Levels that cost about as much as they save: bodies are coded while requests are served. */
 const CODERS: Readonly<Record<Coding, (body: Uint8Array, done: Done) => void>> = {
   br: (body, done) => {
     const params = {
@@ -115,7 +115,7 @@ const CODERS: Readonly<Record<Coding, (body: Uint8Array, done: Done) => void>> =
 };
 
 /**
- * A body in a content coding (RFC 9110 §8.4.1), worked out beside the event loop; rejects with what zlib says.
+ * A body in a content coding (RFC 9110 §8.4.1), coded in another thread; rejects with zlib's error.
  *
  * @example
  * ```ts

@@ -7,8 +7,7 @@ import { rewrittenForm } from "./change_document.ts";
 import { type ByteRange, parseRange, rangeReply } from "../http/ranges.ts";
 
 /**
- * Answers a condition of the request that a stored response decides: 304, or 412 where only the gateway can judge, because it changed
- * the document itself (RFC 9110 §13.2).
+ * Answers a condition of the request from a stored response: 304, or 412 for a document that the gateway itself changed (RFC 9110 §13.2).
  */
 export function checkConditions(exchange: Exchange, answer: Answer): Answer {
   if (answer.kind !== "stored" || exchange.isPlain || answer.isPartial) return answer;
@@ -22,16 +21,16 @@ export function checkConditions(exchange: Exchange, answer: Answer): Answer {
 }
 
 /**
- * Whether the origin has to judge a request's preconditions itself: `If-Match` and `If-Unmodified-Since` that a stored response
- * does not meet (RFC 9111 §4.3.2).
+ * Whether a request's preconditions must be forwarded to the origin: `If-Match` and `If-Unmodified-Since` that a stored response does
+ * not meet (RFC 9111 §4.3.2).
  */
 export function needsOrigin(exchange: Exchange, stored: StoredResponse): boolean {
   if (exchange.isPlain || evaluatePreconditions(exchange, stored) !== "forward") return false;
-  // The origin does not know the entity tag of what was changed here.
+  // The origin does not know the entity tag of a document that was changed here.
   return rewrittenForm(exchange, stored) === stored;
 }
 
-/** Fields that a 304 repeats (RFC 9110 §15.4.5), and those that tell how it came about. */
+/** Fields that a 304 repeats (RFC 9110 §15.4.5), and those of its way from the origin. */
 const KEPT_ON_304: ReadonlySet<string> = new Set([
   "cache-control",
   "cdn-cache-control",
@@ -49,7 +48,7 @@ function fieldsOf304(fields: Readonly<Fields>): Fields {
   return fields.filter(([name]) => KEPT_ON_304.has(name));
 }
 
-/** Cuts the ranges that a request asks for out of a stored response, or of one whose body is still coming in (RFC 9110 §14). */
+/** Answers a range request from a stored response, or from one whose body is still coming in (RFC 9110 §14). */
 export function cutRange(exchange: Exchange, answer: Answer): Answer {
   if (exchange.isPlain) return answer;
   if (answer.kind === "filling") {
@@ -62,7 +61,7 @@ export function cutRange(exchange: Exchange, answer: Answer): Answer {
   return { kind: "made", note: answer.note, status: reply.status, fields: reply.fields, body: reply.chunks };
 }
 
-/** The one range that a client wants of a body that is still coming in; `null` sends the whole (RFC 9110 §14.2). */
+/** The single range that a client wants of a body that is still coming in; `null` sends the whole (RFC 9110 §14.2). */
 function rangeOf(exchange: Exchange, { head, fill }: FillingAnswer): ByteRange | null {
   const asked = exchange.header("range");
   if (asked === null || exchange.method !== "GET" || head.status !== 200) return null;

@@ -13,13 +13,13 @@ import type { Services } from "../request/services.ts";
 import type { Conversion } from "../image/conversion.ts";
 import { Fill } from "../cache/flights/fill.ts";
 
-/** The field of a stored form that says what it was made of; it is never sent. */
+/** The field of a stored form with its source's hash; it is never sent. */
 const SOURCE = "x-usher-source";
 
 /** Media types of pictures that can be converted. */
 const CONVERTIBLE: ReadonlySet<string> = new Set(["image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/webp"]);
 
-/** Fields that speak of the original's bytes. */
+/** Fields that describe the original's bytes. */
 const OF_BYTES: ReadonlySet<string> = new Set([
   "content-digest",
   "content-disposition",
@@ -28,17 +28,17 @@ const OF_BYTES: ReadonlySet<string> = new Set([
   "content-type",
   "digest",
   "etag",
-  // Without it no date tells the forms apart: a client that has one of them must not be told that it has the other.
+  // All forms would have the same date: a client that has one form must not get a 304 for another.
   "last-modified",
   "repr-digest",
 ]);
 
-/** Whether a response is a picture whose form may be chosen by `Accept` (RFC 9111 §5.2.2.6). */
+/** Whether a response is a picture whose format may be chosen by `Accept` (RFC 9111 §5.2.2.6). */
 export function isConvertible(
   { status, fields, body, tiers }: StoredResponse,
   options: Pick<ConvertOptions, "minBytes" | "maxBytes">,
 ): boolean {
-  // Nothing is kept of it, so that it would be converted anew each time.
+  // It is not stored, and would be converted anew each time.
   if (!tiers.memory && !tiers.disk) return false;
   if (status !== 200 || body.byteLength < options.minBytes || body.byteLength > options.maxBytes) return false;
   return isPicture(fields) && fieldValue(fields, "set-cookie") === null && pictureFormat(body) !== null;
@@ -50,32 +50,31 @@ function isPicture(fields: Readonly<Fields>): boolean {
     !responseDirectives(fieldValue(fields, "cache-control")).noTransform;
 }
 
-/** Whether a response whose body is still to come will be served by `Accept` once it is stored. */
+/** Whether a response whose body is still coming in may be converted once it is stored. */
 export function willBeConvertible(fields: Readonly<Fields>, { minBytes, maxBytes }: ConvertOptions): boolean {
   const lengthBytes = Number(fieldValue(fields, "content-length") ?? NaN);
   return isPicture(fields) && !(lengthBytes < minBytes || lengthBytes > maxBytes);
 }
 
-/** Fields of a response that is sent while its body comes in: they say already what will decide on its form. */
+/** Fields of a response that is sent while its body comes in: with `Vary: Accept` where it may be converted later. */
 export function pictureFields(fields: Fields, options: ConvertOptions | null): Fields {
   return options !== null && willBeConvertible(fields, options) && !options.saysVary
     ? withVary(fields, "Accept")
     : fields;
 }
 
-/** Fields without those that speak of the very bytes they came with. */
+/** Fields without those that describe the original's bytes. */
 function withoutBytesFields(fields: Readonly<Fields>): Fields {
   return fields.filter(([name]) => !OF_BYTES.has(name));
 }
 
-/** The key under which a size is made of a larger one. */
+/** The key under which the conversion to a size is run. */
 export function derivedKey(primaryKey: string): string {
   return `${primaryKey}${KEY_SEPARATOR}~derived`;
 }
 
 /**
- * A smaller size of a stored picture: it has the times, the freshness and the tags of that, and an entity tag of its own, which no
- * origin knows.
+ * A smaller size of a stored picture: with its source's times, freshness and tags, and an entity tag of its own, which no origin knows.
  */
 export function sizedResponse(
   source: StoredResponse,
@@ -87,9 +86,9 @@ export function sizedResponse(
   return source.with({ key, fields, originTag: "", tags: [...new Set([...source.tags, ...tags])].sort(), body });
 }
 
-/** What a stored picture may be served as: itself, or converted. Worked out once for each stored response. */
+/** The forms of a stored picture: the original and conversions. Made once for each stored response. */
 export class ImageForms {
-  /** As it is, with the `Vary` that a choice of forms makes necessary (RFC 9110 §12.5.5). */
+  /** Unconverted, with the `Vary` that a choice of formats requires (RFC 9110 §12.5.5). */
   readonly original: StoredResponse;
   readonly mediaType: string;
   readonly #stored: StoredResponse;
@@ -103,14 +102,14 @@ export class ImageForms {
     this.mediaType = mediaTypeOf(stored.field("content-type"));
   }
 
-  /** The key of a form. Purges see the original's target in it. */
+  /** The key of a form. It contains the original's target, for purges. */
   key(recipe: FormRecipe): string {
     let key = this.#keys.get(recipe);
     if (key === undefined) this.#keys.set(recipe, key = `${this.#stored.key}${KEY_SEPARATOR}~${recipe.id}`);
     return key;
   }
 
-  /** The form with a stored body; `null` where none is of use, `undefined` where that was made of another original. */
+  /** The form with a stored body; `null` where there is no such form, `undefined` where the body was made of another original. */
   with(recipe: FormRecipe, held: StoredResponse): StoredResponse | null | undefined {
     const known = this.#forms.get(held);
     if (known !== undefined) return known;
@@ -121,8 +120,7 @@ export class ImageForms {
   }
 
   /**
-   * A form as it is stored: it lives no longer than what it was made of, and goes with the same purges. Without a body it says that
-   * there is no such form.
+   * A form as it is stored: with the lifetime and the tags of its source. Without a body it records that there is no such form.
    */
   holding(recipe: FormRecipe, body: Uint8Array<ArrayBuffer> | null): StoredResponse {
     const fields: Fields = [[SOURCE, this.#sourceHash()]];
@@ -143,31 +141,35 @@ export class ImageForms {
   }
 }
 
-/** What a conversion was for. */
-export interface Converted {
-  /** Key of what it was to make. */
+/** The purpose of a conversion. */
+export interface ConversionPurpose {
+  /** Key of its result. */
   readonly key: string;
   readonly counts: ConversionCounts;
   readonly made: "done" | "derived";
 }
 
-/** What a conversion has failed on, or run out of time with: it rests for a while in this worker. */
+/** Keys whose conversion has failed or timed out: they are not tried again for a while in this worker. */
 const resting = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
 
-/** Whether what a key names has failed lately. */
+/** Whether the conversion to a key has failed lately. */
 export function isResting(key: string): boolean {
   return resting.size > 0 && resting.has(key);
 }
 
-/** Counts a conversion, logs one that failed and lets it rest. */
-export function reportConversion(services: Services, { key, counts, made }: Converted, conversion: Conversion): void {
+/** Counts a conversion; logs one that failed, and keeps it from being tried again for a while. */
+export function reportConversion(
+  services: Services,
+  { key, counts, made }: ConversionPurpose,
+  conversion: Conversion,
+): void {
   counts[conversion.kind === "done" ? made : conversion.kind]++;
   if (conversion.kind !== "failed" && conversion.kind !== "timeout") return;
   resting.set(key, true);
   log(services, key, conversion);
 }
 
-/** Lines that were not written, since the last one that was: a flood of broken pictures is told in a few lines. */
+/** Lines that were not written since the last one: a flood of broken pictures takes a few lines. */
 let silenced = 0;
 let nextLineMs = 0;
 const LINE_EVERY_MS = 10_000;
@@ -185,21 +187,24 @@ function log({ logger }: Services, key: string, { kind, detail }: Exclude<Conver
   silenced = 0;
 }
 
-/** How something is made that all workers need once. */
-export interface Making {
-  /** Names it; no request's own key. */
+/** A response that all workers together make once. */
+export interface SharedMaking {
+  /** Key of its flight; no request's own key. */
   readonly key: string;
-  /** What is to be stored, or `null` where there is nothing. */
+  /** The response to store; `null` for none. */
   readonly make: () => Promise<StoredResponse | null>;
 }
 
 /** Makes a response once in all workers together, and stores it; `null` where there is none. Never rejects. */
-export async function madeOnce({ collapse, store }: Services, { key, make }: Making): Promise<StoredResponse | null> {
+export async function madeOnce(
+  { collapse, store }: Services,
+  { key, make }: SharedMaking,
+): Promise<StoredResponse | null> {
   const entry = collapse.enter(key);
   if (entry.role === "solo") return null;
   if (entry.role === "follower") {
     const result = await entry.result;
-    // Whoever made it just now may have let go of it, since it is stored.
+    // The worker that made it may have stored it since, and ended its flight.
     if (result.kind !== "shared") return (await store.get(key))?.response ?? null;
     return await result.fill.whole().then((body) => result.head.withBody(body), () => null);
   }

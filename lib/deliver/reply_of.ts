@@ -23,7 +23,7 @@ const FRAMING: ReadonlySet<string> = new Set([
   "trailer",
 ]);
 
-/** The reply that an answer makes, with the fields of its listener and of this request. What is whole counts as sent. */
+/** The reply of an answer, with the fields of its listener and of this request. A whole body counts as sent. */
 export function replyOf(exchange: Exchange, answer: Answer): Reply {
   switch (answer.kind) {
     case "stored":
@@ -63,7 +63,7 @@ function madeReply(exchange: Exchange, answer: MadeAnswer): Reply {
     aborted: isUnheard ?? false,
   });
   const head = headOf(exchange, { status, fields, note });
-  // A 304 says nothing of the length of what it stands for.
+  // A 304 does not state the length of its representation.
   const isKnown = status !== 304;
   return {
     ...head,
@@ -167,7 +167,7 @@ function headOf(
   return { status, fixed: null, lines, hasDate };
 }
 
-/** The lines that differ from one request to the next. */
+/** The field lines of this request alone. */
 function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): string {
   const { tenant: { cors }, quotaFields, requestId } = exchange;
   let lines = `x-request-id: ${requestId}\r\n`;
@@ -180,7 +180,7 @@ function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): st
   return quotaFields === null ? lines : lines + fieldLines(quotaFields);
 }
 
-/** The content of an upstream's answer on its way to the client; tells the answer once how it ended. */
+/** The content of an upstream's answer, read for the client; calls the answer's `onEnd` or `onLeave` once. */
 class StreamSource implements BodySource {
   readonly lengthBytes: number | null;
   readonly #answer: StreamingAnswer;
@@ -224,7 +224,7 @@ class StreamSource implements BodySource {
   }
 }
 
-/** A body that is being stored, or one range of it, as far as it has come and on. */
+/** A body that is being stored, or one range of it: the part that has come, then the rest as it comes. */
 class FillSource implements BodySource {
   readonly lengthBytes: number;
   readonly #fill: Fill;
@@ -250,7 +250,7 @@ class FillSource implements BodySource {
       this.#at += chunk.byteLength;
       if (part.byteLength > 0) return part;
     }
-    // It does not read to the end: those who do may leave before it comes.
+    // This range is complete before the body's end: it leaves, since all other readers may leave, too.
     this.cancel();
     return null;
   }

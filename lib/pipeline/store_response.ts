@@ -3,7 +3,7 @@ import { Fill } from "../cache/flights/fill.ts";
 import type { Flight } from "../cache/flights/flight.ts";
 import { isEndless, type Storable } from "../cache/policy/storable.ts";
 import { StoredHead, type StoredResponse } from "../cache/stored_response.ts";
-import { fillingFields, keepGzip } from "../deliver/choose_coding.ts";
+import { fillingFields, storeGzip } from "../deliver/choose_coding.ts";
 import { waitsForPicture } from "../deliver/choose_picture.ts";
 import { isDocument } from "../deliver/change_document.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
@@ -112,7 +112,7 @@ async function storeWhole(exchange: Exchange, storing: Storing): Promise<Answer 
   answer.release();
   const stored = putResponse(exchange, storedHead(exchange, storing, whole.byteLength), whole);
   const coded = gzipOf(answer.response.body);
-  if (coded !== null) keepGzip(exchange, stored, coded);
+  if (coded !== null) storeGzip(exchange, stored, coded);
   landWhole(flight, stored);
   collapse.finish(flight, stored);
   const own = withOwnFields(exchange, stored, decision);
