@@ -110,9 +110,9 @@ async function chosenLate(
     const key = forms.key(recipe);
     if (isResting(key)) continue;
     const found = await services.store.get(key);
-    const held = found === undefined ? undefined : forms.with(recipe, found.response);
-    if (held === null) continue;
-    if (held !== undefined) return held;
+    const form = found === undefined ? undefined : forms.with(recipe, found.response);
+    if (form === null) continue;
+    if (form !== undefined) return form;
     if (!mayMake || services.background.isFull) continue;
     const made = makeForm(services, forms, { recipe, options });
     services.background.add(made);
@@ -126,8 +126,8 @@ async function chosenLate(
 /** Makes a form, once in all workers together; `null` where there is none. */
 async function makeForm(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
   const key = forms.key(making.recipe);
-  const held = await madeOnce(services, { key, make: () => converted(services, forms, making) });
-  return held === null ? null : forms.with(making.recipe, held) ?? null;
+  const form = await madeOnce(services, { key, make: () => converted(services, forms, making) });
+  return form === null ? null : forms.with(making.recipe, form) ?? null;
 }
 
 /** The form as it is stored, without a body where there is no such form; `null` where the conversion may be tried again. */

@@ -45,12 +45,12 @@ export class Forms {
   }
 
   /** The coded form with a stored body; `null` where that was made of another body. */
-  with(coding: Coding, held: StoredResponse): StoredResponse | null {
-    const known = this.#coded.get(held);
+  with(coding: Coding, entry: StoredResponse): StoredResponse | null {
+    const known = this.#coded.get(entry);
     if (known !== undefined) return known;
-    if (held.field(SOURCE) !== this.#sourceHash()) return null;
-    const coded = this.head(coding).with({ body: held.body });
-    this.#coded.set(held, coded);
+    if (entry.field(SOURCE) !== this.#sourceHash()) return null;
+    const coded = this.head(coding).with({ body: entry.body });
+    this.#coded.set(entry, coded);
     return coded;
   }
 
@@ -132,6 +132,6 @@ export async function compressed(body: Uint8Array, coding: Coding): Promise<Uint
   const coded = await new Promise<Uint8Array>((resolve, reject) =>
     CODERS[coding](body, (error, result) => error === null ? resolve(result) : reject(error))
   );
-  // A copy of its own: zlib's buffer may be larger than what it holds.
+  // A copy: zlib's buffer may be larger than its content.
   return new Uint8Array(coded);
 }

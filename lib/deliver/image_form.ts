@@ -110,12 +110,12 @@ export class ImageForms {
   }
 
   /** The form with a stored body; `null` where there is no such form, `undefined` where the body was made of another original. */
-  with(recipe: FormRecipe, held: StoredResponse): StoredResponse | null | undefined {
-    const known = this.#forms.get(held);
+  with(recipe: FormRecipe, entry: StoredResponse): StoredResponse | null | undefined {
+    const known = this.#forms.get(entry);
     if (known !== undefined) return known;
-    if (held.field(SOURCE) !== this.#sourceHash()) return undefined;
-    const form = held.body.byteLength === 0 ? null : this.#served(recipe, held);
-    this.#forms.set(held, form);
+    if (entry.field(SOURCE) !== this.#sourceHash()) return undefined;
+    const form = entry.body.byteLength === 0 ? null : this.#served(recipe, entry);
+    this.#forms.set(entry, form);
     return form;
   }
 
@@ -128,12 +128,12 @@ export class ImageForms {
     return this.#stored.with({ key: this.key(recipe), fields, selectedBy: [], body: body ?? new Uint8Array(0) });
   }
 
-  #served(recipe: FormRecipe, held: StoredResponse): StoredResponse {
+  #served(recipe: FormRecipe, entry: StoredResponse): StoredResponse {
     const fields = withoutBytesFields(this.original.fields);
     fields.push(["content-type", recipe.mediaType]);
-    const etag = held.field("etag");
+    const etag = entry.field("etag");
     if (etag !== null) fields.push(["etag", etag]);
-    return this.#stored.with({ fields, body: held.body });
+    return this.#stored.with({ fields, body: entry.body });
   }
 
   #sourceHash(): string {

@@ -10,7 +10,7 @@ import { type Ask, triesAllowed } from "./outgoing.ts";
 import { refuseForwarding } from "./refuse.ts";
 import { isClientFailure, isCredentialRefused, isGoodEnd, isRefused, mayTryAgain } from "./retry_policy.ts";
 
-/** How upstreams are asked. */
+/** Bounds of the tries. */
 export interface AskOptions {
   /** Ends the tries: the client has left. */
   readonly signal?: AbortSignal;
@@ -232,7 +232,7 @@ function withRetryAfter(answer: UpstreamAnswer): UpstreamAnswer {
   return answer.with({ ...response, fields });
 }
 
-/** At least a second, at most five minutes, whatever the upstream says. */
+/** At least a second, at most five minutes. */
 function pauseSeconds({ response }: UpstreamAnswer): number {
   return Math.max(1, Math.ceil(askedPauseMs(response) / 1000));
 }

@@ -7,7 +7,7 @@ import type { UpstreamRequest } from "../upstream_client/transport.ts";
 import type { BodySource } from "../wire/body_source.ts";
 import type { Outgoing } from "../upstream_type/upstream_type.ts";
 
-/** What is to be asked of an upstream. */
+/** A request to upstreams, as far as it is the same for each. */
 export interface Ask {
   readonly method: string;
   /** The response may be stored: the client's conditions and ranges stay here, and the type chooses the encoding. */

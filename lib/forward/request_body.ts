@@ -7,8 +7,8 @@ import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { WireError } from "../wire/wire_error.ts";
 
 /**
- * The client's content on its way to an upstream, bounded by `max_request_body`; `null` where there is none. Its framing is made anew:
- * nothing of the client's is copied (RFC 9112 §6).
+ * The client's content for an upstream, bounded by `max_request_body`; `null` where there is none. Its framing is made anew, never copied
+ * from the client's (RFC 9112 §6).
  *
  * @throws {GatewayError} `request_too_large` when `Content-Length` says so
  */
@@ -55,11 +55,11 @@ function tooLarge(limitBytes: number): GatewayError {
   });
 }
 
-/** Larger bodies are not looked into: what types look for are a few words. */
+/** Larger bodies are not read: types look for a few words. */
 const PEEKED_BYTES = 16 * 1024;
 
 /**
- * The client's content, looked into where the type wants to know what it says (`exchange.bodyText`), and still whole.
+ * The client's content, unchanged; its text is set as `exchange.bodyText` where the type reads it.
  *
  * @throws {GatewayError} `bad_request` where it breaks off; what the server refuses it with: malformed, or too slow
  */

@@ -1,7 +1,7 @@
 import type { ForwardReason } from "../forward_reason.ts";
 import { serializeString, tokenOrString } from "./structured_fields.ts";
 
-/** What `Cache-Status` says of a request that went to an upstream. */
+/** Parameters of `Cache-Status` for a request that went to an upstream. */
 export interface ForwardedStatus {
   readonly fwd: ForwardReason;
   /** Status that the upstream answered, where it differs from the one sent (RFC 9211 §2.3). */

@@ -6,6 +6,12 @@ export type Field = [name: string, value: string];
 /** Field lines in the order received. A list, not `Headers`: it keeps repeated lines apart and costs nothing to read. */
 export type Fields = Field[];
 
+/** Status and fields of a response (RFC 9110 §6.2, §6.3). */
+export interface ResponseHead {
+  readonly status: number;
+  readonly fields: Readonly<Fields>;
+}
+
 /**
  * The values of every line called `name` (lower case), joined as a list (RFC 9110 §5.3); `null` where there is none.
  *
@@ -70,7 +76,7 @@ export function endToEndFields(fields: Iterable<Field>, connection: string | nul
 
 /** A field name (RFC 9110 §5.1), in lower case. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-/** What must not stand in a value, or is no octet: written as Latin-1, some characters beyond it would become line ends. */
+/** Characters that a value must not have, or that are no octet: written as Latin-1, some would become line ends. */
 const NOT_IN_VALUE = /[\0\r\n\u0100-\uffff]/g;
 
 const encoder = new TextEncoder();

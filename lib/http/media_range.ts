@@ -68,7 +68,7 @@ export function mediaTypeOf(contentType: string | null): string {
 /** Members of an `Accept` past this many are not read. */
 const MAX_RANGES = 64;
 
-/** What an `Accept` field says of media types (RFC 9110 §12.5.1). */
+/** The weights of an `Accept` field (RFC 9110 §12.5.1). */
 export class Accepted {
   readonly #weights = new Map<string, number>();
 
@@ -96,7 +96,7 @@ export class Accepted {
   }
 }
 
-/** What clients say, read once: they say the same few things over and over. */
+/** Fields that were read before: clients send few different values. */
 const known = new Map<string, Accepted>();
 const MAX_KNOWN = 256;
 const MAX_KNOWN_LENGTH = 512;

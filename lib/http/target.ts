@@ -55,7 +55,7 @@ export function requestTarget(target: string, host: string): Target | null {
   return { authority: host, path: target.slice(0, question), query: target.slice(question + 1) };
 }
 
-/** What ends a segment for somebody: `/`, `\`, plain, escaped, or in overlong UTF-8. */
+/** Ends of a segment for some server: `/` and `\`, plain, escaped, or in overlong UTF-8. */
 const SLASHES = String.raw`[/\\]|%2f|%5c|(?:%c0|%e0%80|%f0%80%80)%af|(?:%c1|%e0%81|%f0%80%81)%9c`;
 const DOT = String.raw`\.|%2e|(?:%c0|%e0%80|%f0%80%80)%ae`;
 /** A `.` or `..` segment in any spelling; what follows a `;` is not of the segment's name. */
@@ -168,7 +168,7 @@ function escaped(character: string): string {
 /** A path behind a client's token. */
 export interface KeyedPath {
   readonly token: string;
-  /** What follows; begins with `/`. */
+  /** The path behind the token; begins with `/`. */
   readonly path: string;
 }
 

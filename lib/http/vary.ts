@@ -35,7 +35,7 @@ export function varyNames(vary: string | null): readonly string[] | null {
 }
 
 /**
- * What a request says in the fields `names`: the secondary key of the variant it selects (RFC 9111 §4.1).
+ * A request's values of the fields `names`: the secondary key of the variant that it selects (RFC 9111 §4.1).
  *
  * @example
  * ```ts
@@ -93,8 +93,7 @@ function normalizeValue(name: string, value: string): string {
   if (name === "accept-encoding") return codingPreference(value) ?? asIs;
   if (!WEIGHTED.has(name)) return asIs;
   const choices = splitList(value, Infinity).map((member) => PLAIN_CHOICE.exec(member));
-  // Nobody knows what an origin makes of a malformed member: taking it for a well-formed one would let a client have its
-  // answer stored for others.
+  // Origins differ in reading a malformed member: taken for a well-formed one, its response would be stored for other clients.
   if (choices.includes(null)) return asIs;
   const weighted = choices.map((choice) => ({ text: choice![1]!.toLowerCase(), weight: Number(choice![2] ?? 1) }));
   weighted.sort((a, b) => b.weight - a.weight || (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));

@@ -59,22 +59,22 @@ export class SupersetCutter implements Deriver {
   }
 
   onStored({ services }: DerivableRequest, stored: StoredResponse): void {
-    const held = this.#read(stored.key);
-    if (held === null || !isCuttable(stored)) return;
-    const bare = { ...held, parts: [] };
+    const larger = this.#read(stored.key);
+    if (larger === null || !isCuttable(stored)) return;
+    const bare = { ...larger, parts: [] };
     // Only a document from which something can be cut is indexed.
-    if (held.parts.some((part) => this.#documents.mayCut({ ...held, parts: [part] }, bare))) {
-      this.#index.note(services, held.prefix + held.base, stored);
+    if (larger.parts.some((part) => this.#documents.mayCut({ ...larger, parts: [part] }, bare))) {
+      this.#index.note(services, larger.prefix + larger.base, stored);
     }
   }
 
   async #fromOneOf(request: DerivableRequest, wanted: PartedKey, keys: readonly string[]): Promise<Derived | null> {
     for (const key of keys) {
-      const held = this.#read(key);
-      if (held === null || held.prefix !== wanted.prefix || !this.#documents.mayCut(held, wanted)) continue;
+      const larger = this.#read(key);
+      if (larger === null || larger.prefix !== wanted.prefix || !this.#documents.mayCut(larger, wanted)) continue;
       const found = await request.services.store.get(key);
       if (found === undefined || !isUsable(request, found)) continue;
-      const response = this.#cut(request.key, found.response, { held, wanted });
+      const response = this.#cut(request.key, found.response, { larger, wanted });
       if (response !== null) return { response, tier: found.tier, detail: "superset" };
     }
     return null;
@@ -91,11 +91,11 @@ export class SupersetCutter implements Deriver {
   #cut(
     key: string,
     source: StoredResponse,
-    { held, wanted }: { readonly held: PartedKey; readonly wanted: PartedKey },
+    { larger, wanted }: { readonly larger: PartedKey; readonly wanted: PartedKey },
   ): StoredResponse | null {
     const known = this.#cuts.get(key);
     if (known?.source.deref() === source) return known.response;
-    const body = this.#documents.cut(source.body, held, wanted);
+    const body = this.#documents.cut(source.body, larger, wanted);
     const response = body === null ? null : cutResponse(key, source, body);
     this.#cuts.set(key, { source: new WeakRef(source), response });
     return response;

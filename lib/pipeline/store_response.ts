@@ -37,7 +37,7 @@ export interface Storing extends StorableAnswer {
  * Stores a response and answers the request that fetched it: after its whole body, while others read it along, or beside the client's
  * stream. `null` where it cannot be stored and the client wants a range only: the body is given up.
  *
- * @throws {UpstreamFailure} when the body breaks off, or is not what it says, before any of it was passed on
+ * @throws {UpstreamFailure} when the body breaks off, or is not of its type, before any of it was passed on
  */
 export async function storeResponse(exchange: Exchange, storing: Storing): Promise<Answer | null> {
   const { settings, budget } = exchange.services;

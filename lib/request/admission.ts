@@ -16,7 +16,7 @@ export interface AdmissionPlace {
   readonly workers: number;
 }
 
-/** How many 32-bit cells a listener needs for so many workers. */
+/** Number of 32-bit cells that a listener needs. */
 export function admissionCells(workers: number): number {
   return 2 * workers;
 }

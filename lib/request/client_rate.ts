@@ -173,8 +173,8 @@ function seconds(us: bigint): number {
 }
 
 /**
- * The part of an address that names a client, in one spelling; an IPv4 address written as IPv6 counts as IPv4. What is no address
- * stays as it is.
+ * The prefix of an address that identifies a client, in one spelling; an IPv4 address written as IPv6 counts as IPv4. Any other text is
+ * returned unchanged.
  *
  * @example
  * ```ts

@@ -79,7 +79,7 @@ export class Exchange implements TypedRequest {
   #setByRules: ReadonlySet<string> | null = null;
   #key: string | null = null;
   #plain: boolean | null = null;
-  /** `undefined` until somebody asks. */
+  /** `undefined` until the first use. */
   #rewrite: Rewrite | null | undefined = undefined;
 
   constructor(options: ExchangeOptions) {

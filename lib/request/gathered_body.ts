@@ -88,7 +88,7 @@ export class ResumedBody implements UpstreamBody, FromCoded {
     this.#isWhole = isWhole;
   }
 
-  /** What was read ahead; `null` once some of it has been given. */
+  /** The beginning that was read ahead; `null` once some of it has been given. */
   get start(): BodyStart | null {
     return this.#isBegun ? null : { bytes: joined(this.#ahead), isWhole: this.#isWhole };
   }

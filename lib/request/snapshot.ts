@@ -122,13 +122,13 @@ export interface Tenant {
   readonly wayBack: WayBack | null;
 }
 
-/** How an address is listened on. */
+/** Options of a listening address. */
 export interface ListenFacts {
   /** File and permission bits of a unix socket; `null` where the address is a host and port. */
   readonly unix: { readonly path: string; readonly mode: number } | null;
   /** Connections of trusted peers, and all over a unix socket, begin with a PROXY header. */
   readonly proxyProtocol: boolean;
-  /** What TLS is spoken with; `null` where connections are plain. */
+  /** Certificates for TLS; `null` where connections are plain. */
   readonly tls: TlsFront | null;
   /** Every request is sent to the same URL with `https` on this port; `null` where they are served. */
   readonly httpsPort: number | null;
@@ -155,7 +155,7 @@ export interface FormRecipe extends Recipe {
   readonly mediaType: string;
 }
 
-/** How a listener converts pictures; compiled once from its configuration. */
+/** Conversion options of a listener; compiled once from its configuration. */
 export interface ConvertOptions {
   /** Best first. */
   readonly recipes: readonly FormRecipe[];

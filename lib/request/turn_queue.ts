@@ -1,4 +1,4 @@
-/** How long a request may wait for its turn. */
+/** Limits of a wait. */
 export interface TurnOptions {
   readonly waitMs: number;
   /** Ends the wait: the client has left. */

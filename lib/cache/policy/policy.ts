@@ -8,14 +8,7 @@ import type { StoredResponse } from "../stored_response.ts";
 
 export { freshen, type Freshened, type HeadUpdate, headUpdate, type UpdateContext } from "./freshen.ts";
 export { invalidates, type InvalidationTarget } from "./invalidation.ts";
-export type {
-  CacheRequest,
-  CacheRule,
-  PolicyOptions,
-  ResponseHead,
-  ResponseTimes,
-  RouteTimes,
-} from "./policy_options.ts";
+export type { CacheRequest, CacheRule, PolicyOptions, ResponseTimes, RouteTimes } from "./policy_options.ts";
 export { ageSeconds, selects, ttlSeconds, validationFields } from "./reuse.ts";
 export { type NotStorable, type RefusalReason, type Storable, storable } from "./storable.ts";
 
