@@ -44,3 +44,8 @@ export async function within<T, L>(promise: Promise<T>, ms: number, late: L): Pr
     clearTimeout(timer);
   }
 }
+
+/** The low 32 bits of a time in milliseconds, never 0, for shared memory: differences are right across an overflow. */
+export function lowBits(timeMs: number): number {
+  return (timeMs | 0) || 1;
+}

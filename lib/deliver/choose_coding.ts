@@ -57,7 +57,7 @@ export function storeGzip(exchange: Exchange, stored: StoredResponse, coded: Uin
   if (compress === null || !isWorth(coded, stored)) return;
   if (wantedCoding(exchange.header("accept-encoding"), compress.codings) !== "gzip") return;
   const known = formsOf(stored, compress);
-  if (known !== null) exchange.services.store.put(known.holding("gzip", coded));
+  if (known !== null) exchange.services.store.put(known.entryFor("gzip", coded));
 }
 
 function chosenForm(
@@ -143,7 +143,7 @@ function make(
       fruitless.set(key, true);
       return null;
     }
-    const form = known.holding(coding, body);
+    const form = known.entryFor(coding, body);
     store.put(form);
     return form;
   }, (error) => {

@@ -135,8 +135,8 @@ async function converted(services: Services, forms: ImageForms, making: Making):
   const { recipe, options: { counts } } = making;
   const conversion = await services.images.convert(forms.original.body, recipe);
   reportConversion(services, { key: forms.key(recipe), counts, made: "done" }, conversion);
-  if (conversion.kind === "done") return forms.holding(recipe, conversion.body);
-  return conversion.kind === "unsuitable" ? forms.holding(recipe, null) : null;
+  if (conversion.kind === "done") return forms.entryFor(recipe, conversion.body);
+  return conversion.kind === "unsuitable" ? forms.entryFor(recipe, null) : null;
 }
 
 interface Making {

@@ -10,8 +10,8 @@ import { brotliCompress, constants, gzip, zstdCompress } from "node:zlib";
 /** Larger bodies are not compressed: a core would be busy for too long. */
 const MAX_BYTES = 8 * 1024 * 1024;
 
-/** The field of a stored coded body with its source's hash; it is never sent. */
-const SOURCE = "x-usher-source";
+/** The field of a stored form with the hash of its source; it is never sent. */
+export const SOURCE = "x-usher-source";
 
 /** The forms of a stored response: identity and codings. Made once for each stored response. */
 export class Forms {
@@ -55,14 +55,19 @@ export class Forms {
   }
 
   /** A coded body as it is stored: with the lifetime and the tags of its source. */
-  holding(coding: Coding, body: Uint8Array<ArrayBuffer>): StoredResponse {
+  entryFor(coding: Coding, body: Uint8Array<ArrayBuffer>): StoredResponse {
     const fields: Fields = [[SOURCE, this.#sourceHash()]];
     return this.#stored.with({ key: this.key(coding), fields, selectedBy: [], body });
   }
 
   #sourceHash(): string {
-    return this.#source ??= createHash("sha256").update(this.#stored.body).digest("base64url");
+    return this.#source ??= sourceHash(this.#stored);
   }
+}
+
+/** The hash of a form's source: its body's. */
+export function sourceHash({ body }: StoredResponse): string {
+  return createHash("sha256").update(body).digest("base64url");
 }
 
 /** A response, stored or being stored, as far as its coding depends on it. */

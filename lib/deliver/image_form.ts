@@ -1,5 +1,5 @@
+import { SOURCE, sourceHash } from "./coded_form.ts";
 import { withVary } from "../http/vary.ts";
-import { createHash } from "node:crypto";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { ConversionCounts, ConvertOptions, FormRecipe } from "../request/snapshot.ts";
@@ -12,9 +12,6 @@ import { LRUCache } from "lru-cache";
 import type { Services } from "../request/services.ts";
 import type { Conversion } from "../image/conversion.ts";
 import { Fill } from "../cache/flights/fill.ts";
-
-/** The field of a stored form with its source's hash; it is never sent. */
-const SOURCE = "x-usher-source";
 
 /** Media types of pictures that can be converted. */
 const CONVERTIBLE: ReadonlySet<string> = new Set(["image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/webp"]);
@@ -122,7 +119,7 @@ export class ImageForms {
   /**
    * A form as it is stored: with the lifetime and the tags of its source. Without a body it records that there is no such form.
    */
-  holding(recipe: FormRecipe, body: Uint8Array<ArrayBuffer> | null): StoredResponse {
+  entryFor(recipe: FormRecipe, body: Uint8Array<ArrayBuffer> | null): StoredResponse {
     const fields: Fields = [[SOURCE, this.#sourceHash()]];
     if (body !== null) fields.push(["etag", tagOf(body)]);
     return this.#stored.with({ key: this.key(recipe), fields, selectedBy: [], body: body ?? new Uint8Array(0) });
@@ -137,7 +134,7 @@ export class ImageForms {
   }
 
   #sourceHash(): string {
-    return this.#source ??= createHash("sha256").update(this.#stored.body).digest("base64url");
+    return this.#source ??= sourceHash(this.#stored);
   }
 }
 

@@ -11,9 +11,7 @@ import type { Exchange } from "../request/exchange.ts";
 import type { DerivableRequest } from "../request/snapshot.ts";
 import { lead } from "./lead.ts";
 import { passThrough } from "./pass_through.ts";
-
-/** Bodies up to this size are awaited whole: another worker is sending them. */
-const SMALL_BYTES = 262_144;
+import { WHOLE_BYTES } from "./store_response.ts";
 
 /** Why an upstream is asked, and the stored response, if any, that may be validated. */
 export interface SharedFetch {
@@ -103,7 +101,7 @@ export function verdictOn(request: DerivableRequest, stored: StoredResponse): Ve
 
 /** The response as it will be stored; `null` while a large body is still coming in. */
 async function whole({ head, fill }: Shared): Promise<StoredResponse | null> {
-  const body = fill.body ?? (fill.lengthBytes <= SMALL_BYTES ? await fill.whole() : null);
+  const body = fill.body ?? (fill.lengthBytes <= WHOLE_BYTES ? await fill.whole() : null);
   return body === null ? null : head.withBody(body);
 }
 

@@ -22,7 +22,7 @@ import { varyMarker } from "../cache/variants.ts";
 import { clientFields, sentCacheControl, withBodyTag, withSimpleTag } from "../deliver/client_fields.ts";
 
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
-const WHOLE_BYTES = 262_144;
+export const WHOLE_BYTES = 262_144;
 
 /** How long a target counts as one that is not stored: its requests do not wait for each other, and ranges are passed on. */
 const UNSTORED_MS = 30_000;

@@ -1,3 +1,4 @@
+import { lowBits } from "../clock.ts";
 import { TurnQueue } from "./turn_queue.ts";
 
 /** Limits on a listener's requests at upstreams, and on those that wait. */
@@ -102,9 +103,4 @@ export class Admission {
     const oldestMs = this.#queue.oldestMs;
     Atomics.store(this.#cells, workers + worker, oldestMs === null ? 0 : lowBits(oldestMs));
   }
-}
-
-/** A time's low 32 bits, never 0: differences are right across their overflow. */
-function lowBits(timeMs: number): number {
-  return (timeMs | 0) || 1;
 }

@@ -67,7 +67,7 @@ Deno.test("Forms.identity names Accept-Encoding in Vary, once", () => {
 
 Deno.test("Forms.with() takes a stored coding of the same body only", () => {
   const forms = new Forms(response([]));
-  const held = forms.holding("gzip", new Uint8Array([1, 2, 3]));
+  const held = forms.entryFor("gzip", new Uint8Array([1, 2, 3]));
   assert.deepEqual([held.key, held.tags, held.selectedBy], ["l\0\0/a\0~gzip", ["t"], []]);
   const coded = forms.with("gzip", held)!;
   assert.deepEqual(coded.body, new Uint8Array([1, 2, 3]));

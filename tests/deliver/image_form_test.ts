@@ -57,7 +57,7 @@ Deno.test("pictureFields() says Vary of what will be chosen by Accept, and of no
 Deno.test("ImageForms stores a form that goes with its original, and finds it again by the original's bytes", () => {
   const stored = picture([["etag", '"o"'], ["last-modified", "Thu, 01 Jan 2026 00:00:00 GMT"], ["x-other", "1"]]);
   const forms = new ImageForms(stored);
-  const held = forms.holding(webp, Uint8Array.of(1, 2, 3));
+  const held = forms.entryFor(webp, Uint8Array.of(1, 2, 3));
   assert.equal(held.key, `${stored.key}\0~webp-80-4`);
   assert.deepEqual([held.tags, held.requestTimeMs, held.tiers], [stored.tags, stored.requestTimeMs, stored.tiers]);
   const served = new ImageForms(stored.with({ responseTimeMs: 5 })).with(webp, held)!;
@@ -75,7 +75,7 @@ Deno.test("ImageForms stores a form that goes with its original, and finds it ag
 
   const other = new ImageForms(stored.with({ body: Uint8Array.of(9) }));
   assert.equal(other.with(webp, held), undefined);
-  assert.equal(forms.with(webp, forms.holding(webp, null)), null);
+  assert.equal(forms.with(webp, forms.entryFor(webp, null)), null);
 });
 
 Deno.test("reportConversion() counts by what became of it, and lets only rest what would fail again", () =>
