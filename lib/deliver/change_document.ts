@@ -1,16 +1,16 @@
-import type { Answer, FillingAnswer, StreamingAnswer } from "../request/answer.ts";
-import { clientError } from "../request/client_error.ts";
-import type { Exchange } from "../request/exchange.ts";
-import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import { createHash } from "node:crypto";
+import { gunzipSync } from "node:zlib";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { heldBytes, type StoredResponse } from "../cache/stored_response.ts";
-import type { Rewrite, Rewriting } from "../request/rewriting.ts";
-import { tagOf } from "./client_fields.ts";
-import { gunzipSync } from "node:zlib";
 import { isJsonType } from "../http/content_signature.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
+import type { Answer, FillingAnswer, StreamingAnswer } from "../request/answer.ts";
+import { clientError } from "../request/client_error.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Rewrite, Rewriting } from "../request/rewriting.ts";
+import { tagOf } from "./client_fields.ts";
 
 /**
  * Changes the document of an answer as its listener is configured (`overrides`, `rewrite_image_base`). The whole document is awaited.

@@ -1,14 +1,14 @@
-import { withVary } from "../http/vary.ts";
 import { LRUCache } from "lru-cache";
 import type { Found, Store } from "../cache/store.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
+import { evaluatePreconditions } from "../http/conditional.ts";
+import { acceptsCoding, negotiateCoding } from "../http/content_coding.ts";
+import type { Fields } from "../http/fields.ts";
+import { withVary } from "../http/vary.ts";
 import type { Answer, StoredAnswer } from "../request/answer.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
 import type { Coding, CompressOptions } from "../request/snapshot.ts";
-import { evaluatePreconditions } from "../http/conditional.ts";
-import { acceptsCoding, negotiateCoding } from "../http/content_coding.ts";
-import type { Fields } from "../http/fields.ts";
 import { compressed, Forms, isCodable } from "./coded_form.ts";
 import { pictureFields } from "./image_form.ts";
 

@@ -1,11 +1,11 @@
-import { within } from "../clock.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import { within } from "../clock.ts";
+import type { Fields } from "../http/fields.ts";
+import { type Accepted, accepted } from "../http/media_range.ts";
 import type { Answer } from "../request/answer.ts";
-import type { ConvertOptions, FormRecipe } from "../request/snapshot.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
-import { type Accepted, accepted } from "../http/media_range.ts";
-import type { Fields } from "../http/fields.ts";
+import type { ConvertOptions, FormRecipe } from "../request/snapshot.ts";
 import { ImageForms, isConvertible, isResting, madeOnce, reportConversion, willBeConvertible } from "./image_form.ts";
 
 /** Forms of each stored response, by the options of its listener; `null` where it is not converted. */

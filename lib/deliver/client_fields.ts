@@ -1,9 +1,9 @@
-import { endToEndFields, type Fields, fieldValue } from "../http/fields.ts";
-import type { Exchange } from "../request/exchange.ts";
 import { createHash } from "node:crypto";
 import type { Freshness } from "../cache/stored_response.ts";
-import type { Tenant } from "../request/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
+import { endToEndFields, type Fields, fieldValue } from "../http/fields.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Tenant } from "../request/snapshot.ts";
 
 /** Fields of an upstream's response for clients: end-to-end, without those of the type's, with `Via`. */
 export function clientFields(exchange: Exchange, fields: Readonly<Fields>): Fields {

@@ -1,11 +1,11 @@
-import { withVary } from "../http/vary.ts";
 import { createHash } from "node:crypto";
+import { brotliCompress, constants, gzip, zstdCompress } from "node:zlib";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
-import type { Coding, CompressOptions } from "../request/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import { type Fields } from "../http/fields.ts";
-import { brotliCompress, constants, gzip, zstdCompress } from "node:zlib";
+import { withVary } from "../http/vary.ts";
+import type { Coding, CompressOptions } from "../request/snapshot.ts";
 
 /** Larger bodies are not compressed: a core would be busy for too long. */
 const MAX_BYTES = 8 * 1024 * 1024;

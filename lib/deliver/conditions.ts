@@ -1,10 +1,10 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { evaluatePreconditions, rangeApplies } from "../http/conditional.ts";
 import type { Fields } from "../http/fields.ts";
+import { type ByteRange, parseRange, rangeReply } from "../http/ranges.ts";
 import type { Answer, FillingAnswer } from "../request/answer.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { rewrittenForm } from "./change_document.ts";
-import { type ByteRange, parseRange, rangeReply } from "../http/ranges.ts";
 
 /**
  * Answers a condition of the request from a stored response: 304, or 412 for a document that the gateway itself changed (RFC 9110 §13.2).

@@ -6,8 +6,8 @@ import { changeDocument } from "./change_document.ts";
 import { chooseCoding } from "./choose_coding.ts";
 import { choosePicture } from "./choose_picture.ts";
 import { checkConditions, cutRange } from "./conditions.ts";
-import { endLifetime, replaceError } from "./sent_fields.ts";
 import { replyOf } from "./reply_of.ts";
+import { endLifetime, replaceError } from "./sent_fields.ts";
 
 /** One step of delivery: returns the same answer, or another in its place. */
 export interface Step {

@@ -1,17 +1,17 @@
-import { SOURCE, sourceHash } from "./coded_form.ts";
-import { withVary } from "../http/vary.ts";
+import { LRUCache } from "lru-cache";
+import { Fill } from "../cache/flights/fill.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import type { ConversionCounts, ConvertOptions, FormRecipe } from "../request/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
-import { pictureFormat } from "../image/picture_format.ts";
-import { tagOf } from "./client_fields.ts";
-import { LRUCache } from "lru-cache";
-import type { Services } from "../request/services.ts";
+import { withVary } from "../http/vary.ts";
 import type { Conversion } from "../image/conversion.ts";
-import { Fill } from "../cache/flights/fill.ts";
+import { pictureFormat } from "../image/picture_format.ts";
+import type { Services } from "../request/services.ts";
+import type { ConversionCounts, ConvertOptions, FormRecipe } from "../request/snapshot.ts";
+import { tagOf } from "./client_fields.ts";
+import { SOURCE, sourceHash } from "./coded_form.ts";
 
 /** Media types of pictures that can be converted. */
 const CONVERTIBLE: ReadonlySet<string> = new Set(["image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/webp"]);

@@ -1,17 +1,17 @@
+import type { Fill } from "../cache/flights/fill.ts";
+import { GatewayError } from "../errors.ts";
+import { besideChanged, type FieldChange } from "../http/field_changes.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
+import type { ByteRange } from "../http/ranges.ts";
 import type { Answer, FillingAnswer, MadeAnswer, StoredAnswer, StreamingAnswer } from "../request/answer.ts";
 import type { CacheNote } from "../request/cache_note.ts";
-import { GatewayError } from "../errors.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Reply, ReplyEnd } from "../server/reply.ts";
+import type { BodySource } from "../wire/body_source.ts";
 import { fieldLines } from "../wire/head_writer.ts";
 import { fillingFields } from "./choose_coding.ts";
 import { fixedLines, ruledFields, sentFields } from "./sent_fields.ts";
-import type { Fill } from "../cache/flights/fill.ts";
-import { besideChanged, type FieldChange } from "../http/field_changes.ts";
-import type { ByteRange } from "../http/ranges.ts";
-import type { BodySource } from "../wire/body_source.ts";
 
 /** Statuses whose responses have no content (RFC 9110 §6.4.1). */
 const NO_CONTENT: ReadonlySet<number> = new Set([204, 205, 304]);

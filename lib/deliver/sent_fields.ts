@@ -1,15 +1,15 @@
-import { withVary } from "../http/vary.ts";
+import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import { speaksToCaches, speaksToSharedCaches } from "../field_rights.ts";
-import type { Tenant } from "../request/snapshot.ts";
 import { responseDirectives } from "../http/cache_control.ts";
+import { changedFields, type FieldChange, isResponseFieldSpared } from "../http/field_changes.ts";
 import { type Field, type Fields, fieldValue } from "../http/fields.ts";
 import { splitList } from "../http/list.ts";
-import { changedFields, type FieldChange, isResponseFieldSpared } from "../http/field_changes.ts";
+import { withVary } from "../http/vary.ts";
 import type { Answer, MadeAnswer } from "../request/answer.ts";
 import type { CacheNote } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
-import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import type { ResponseChange } from "../request/ruling.ts";
+import type { Tenant } from "../request/snapshot.ts";
 import { fieldLines, writeLatin1 } from "../wire/head_writer.ts";
 
 /** Directives of `Cache-Control` that speak to shared caches (RFC 9111 §5.2.2). */

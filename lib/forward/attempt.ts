@@ -1,19 +1,19 @@
 import { GatewayError } from "../errors.ts";
-import { asFailure } from "../request/client_error.ts";
-import type { Exchange } from "../request/exchange.ts";
 import { fieldValue } from "../http/fields.ts";
 import { parseWeighted, splitList } from "../http/list.ts";
 import { countTry } from "../metrics/gateway_metrics.ts";
 import type { Outcome } from "../pool/outcome.ts";
 import type { Report, Upstream } from "../pool/upstream.ts";
+import { asFailure } from "../request/client_error.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { retryPauseMs } from "../upstream_client/retry.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { AnswerSource, Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { decodedLimitBytes, inAskedCoding } from "./decode.ts";
-import { type Judged, verifiedResponse, withStatedCoding } from "./verify_content.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { fieldsWithoutSecret, withoutSecret } from "./secret_echo.ts";
 import { TryTiming } from "./try_timing.ts";
+import { type Judged, verifiedResponse, withStatedCoding } from "./verify_content.ts";
 
 /** An upstream's answer, its body not read yet. The caller reads or cancels the body, and calls `release`. */
 export class UpstreamAnswer {

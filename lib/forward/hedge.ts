@@ -1,6 +1,6 @@
-import type { Exchange } from "../request/exchange.ts";
-import type { Upstream } from "../pool/upstream.ts";
 import { within } from "../clock.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { type Attempt, attempt, type AttemptOptions, discard } from "./attempt.ts";
 
 /** A try that a second one beside it may overtake. */

@@ -1,11 +1,11 @@
-import type { Exchange } from "../request/exchange.ts";
-import type { Endpoint } from "../request/snapshot.ts";
+import { speaksForProxy } from "../forwarded_fields.ts";
 import { endToEndFields, type Field, type Fields } from "../http/fields.ts";
 import { forwardingFields } from "../http/forwarded.ts";
-import { speaksForProxy } from "../forwarded_fields.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Endpoint } from "../request/snapshot.ts";
 import type { UpstreamRequest } from "../upstream_client/transport.ts";
-import type { BodySource } from "../wire/body_source.ts";
 import type { Outgoing } from "../upstream_type/upstream_type.ts";
+import type { BodySource } from "../wire/body_source.ts";
 
 /** A request to upstreams, as far as it is the same for each. */
 export interface Ask {

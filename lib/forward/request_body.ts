@@ -1,9 +1,9 @@
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "../request/exchange.ts";
-import { type BodySource, bytesBody } from "../wire/body_source.ts";
-import { concat } from "../request/gathered_body.ts";
 import { refusedMessage } from "../request/client_error.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { concat } from "../request/gathered_body.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
+import { type BodySource, bytesBody } from "../wire/body_source.ts";
 import { WireError } from "../wire/wire_error.ts";
 
 /**

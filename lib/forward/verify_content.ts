@@ -1,9 +1,9 @@
-import { type BodyStart, concat, ResumedBody } from "../request/gathered_body.ts";
-import type { Exchange } from "../request/exchange.ts";
 import { belies, hasSignature, SIGNATURE_BYTES } from "../http/content_signature.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import { isGzip, isNeverGzip, isWholeContent } from "../http/whole_content.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { type BodyStart, concat, ResumedBody } from "../request/gathered_body.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { Judgement } from "../upstream_type/upstream_type.ts";
 import { codingsOf, decodedBytes, isKnownCoding } from "./decode.ts";

@@ -1,5 +1,5 @@
-import { type Fields, fieldValue } from "./fields.ts";
 import { requestFieldRefusal, responseFieldRefusal } from "../field_rights.ts";
+import { type Fields, fieldValue } from "./fields.ts";
 import type { FieldList } from "./request_fields.ts";
 
 /** One change; names are in lower case. */

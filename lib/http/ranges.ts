@@ -1,6 +1,6 @@
-import { trimSpace } from "./list.ts";
-import type { Fields } from "./fields.ts";
 import { type ConditionalRequest, rangeApplies, type SelectedResponse } from "./conditional.ts";
+import type { Fields } from "./fields.ts";
+import { trimSpace } from "./list.ts";
 
 /** One range of bytes, both ends included. */
 export interface ByteRange {

@@ -1,20 +1,20 @@
+import { errorAnswer } from "../deliver/error_answer.ts";
 import { GatewayError } from "../errors.ts";
 import { refusal } from "../forward/refuse.ts";
-import { requestTarget, splitKeyedPath } from "../http/target.ts";
+import type { Field, Fields } from "../http/fields.ts";
 import { RequestFields } from "../http/request_fields.ts";
+import { requestTarget, splitKeyedPath } from "../http/target.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import { redact } from "../logging/redact.ts";
+import type { Answer, MadeAnswer } from "../request/answer.ts";
+import type { CacheNote } from "../request/cache_note.ts";
 import type { ClientAuth, ClientIdentity } from "../request/client_auth.ts";
 import { CLIENT_NAME, type ClientRate } from "../request/client_rate.ts";
 import { Exchange } from "../request/exchange.ts";
+import type { Ruling } from "../request/ruling.ts";
 import type { Services } from "../request/services.ts";
 import type { Tenant } from "../request/snapshot.ts";
 import type { Arrival } from "../server/arrival.ts";
-import type { Field, Fields } from "../http/fields.ts";
-import type { CacheNote } from "../request/cache_note.ts";
-import type { Answer, MadeAnswer } from "../request/answer.ts";
-import type { Ruling } from "../request/ruling.ts";
-import { errorAnswer } from "../deliver/error_answer.ts";
 
 /** The worker's services, and the routes of the address that a request came to. */
 export interface Entrance {

@@ -1,12 +1,12 @@
-import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import { createHash } from "node:crypto";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { ttlMs } from "../cache/policy/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import type { Services } from "../request/services.ts";
 import type { DerivableRequest, Derived, Deriver } from "../request/snapshot.ts";
 import type { PartedDocuments, PartedTarget } from "../upstream_type/parted_documents.ts";
-import type { Services } from "../request/services.ts";
 
 /** Bytes of documents that were cut, kept so that each is cut once; in each worker, for each listener. */
 const MAX_CUT_BYTES = 8 * 1024 * 1024;

@@ -1,9 +1,9 @@
-import type { ForwardReason } from "../forward_reason.ts";
 import { Flight, type FlightResult } from "../cache/flights/flight.ts";
 import { evaluate, selects, type Verdict } from "../cache/policy/policy.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import { deliver } from "../deliver/deliver.ts";
 import { refuseLoop } from "../forward/refuse.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import { requestDirectives } from "../http/cache_control.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote, hitNote } from "../request/cache_note.ts";

@@ -1,12 +1,8 @@
-import { within } from "../clock.ts";
 import { selects, ttlMs } from "../cache/policy/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { isVaryMarker } from "../cache/variants.ts";
-import type { ConversionCounts, DerivableRequest, Derived, Deriver } from "../request/snapshot.ts";
-import { tenantKey } from "../request/request_key.ts";
-import type { Recipe } from "../image/conversion.ts";
-import { pictureFormat } from "../image/picture_format.ts";
+import { within } from "../clock.ts";
 import {
   derivedKey,
   isConvertible,
@@ -15,6 +11,10 @@ import {
   reportConversion,
   sizedResponse,
 } from "../deliver/image_form.ts";
+import type { Recipe } from "../image/conversion.ts";
+import { pictureFormat } from "../image/picture_format.ts";
+import { tenantKey } from "../request/request_key.ts";
+import type { ConversionCounts, DerivableRequest, Derived, Deriver } from "../request/snapshot.ts";
 import type { SizedPicture, SizedPictures } from "../upstream_type/sized_pictures.ts";
 import { verdictOn } from "./fetch_shared.ts";
 

@@ -2,11 +2,11 @@ import { invalidates } from "../cache/policy/invalidation.ts";
 import { headUpdate } from "../cache/policy/policy.ts";
 import { staleSince } from "../cache/purge/purge_rules.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import { clientFields, sentCacheControl } from "../deliver/client_fields.ts";
 import { GatewayError } from "../errors.ts";
+import type { UpstreamAnswer } from "../forward/attempt.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { tenantKey } from "../request/request_key.ts";
-import type { UpstreamAnswer } from "../forward/attempt.ts";
-import { clientFields, sentCacheControl } from "../deliver/client_fields.ts";
 import { ruled } from "./arrive.ts";
 import { partialKey } from "./partial_response.ts";
 

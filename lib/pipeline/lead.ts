@@ -1,5 +1,3 @@
-import { staleAnswer } from "./stale.ts";
-import type { ForwardReason } from "../forward_reason.ts";
 import type { Flight } from "../cache/flights/flight.ts";
 import { freshen, storable, validationFields } from "../cache/policy/policy.ts";
 import type { CacheRequest } from "../cache/policy/policy_options.ts";
@@ -9,8 +7,9 @@ import { clientFields, sentCacheControl } from "../deliver/client_fields.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { codingsOf, decodedLimitBytes, decodedResponse } from "../forward/decode.ts";
 import { askUpstreams } from "../forward/forward.ts";
-import { refuseOutage } from "../forward/refuse.ts";
 import type { Ask } from "../forward/outgoing.ts";
+import { refuseOutage } from "../forward/refuse.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import { acceptsCoding } from "../http/content_coding.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
@@ -18,8 +17,9 @@ import { asFailure, clientError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamFailure } from "../upstream_client/transport.ts";
 import { passThrough } from "./pass_through.ts";
-import { mustAskAgain, streamAnswer, wholeDocument } from "./stream_answer.ts";
+import { staleAnswer } from "./stale.ts";
 import { landWhole, storeResponse, type Storing } from "./store_response.ts";
+import { mustAskAgain, streamAnswer, wholeDocument } from "./stream_answer.ts";
 
 /** The fetch that a request leads. */
 export interface LeadTask {

@@ -1,19 +1,19 @@
-import type { ForwardReason } from "../forward_reason.ts";
 import { evaluate, type Verdict } from "../cache/policy/policy.ts";
+import { ttlMs } from "../cache/policy/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import { isVaryMarker, leadsTo } from "../cache/variants.ts";
 import { needsOrigin } from "../deliver/conditions.ts";
 import { GatewayError, messageOf } from "../errors.ts";
 import { upgradeProtocol } from "../forward/refuse.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import type { Answer } from "../request/answer.ts";
 import { derivedNote, hitNote } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
+import type { Derived, Deriver } from "../request/snapshot.ts";
+import { isPreflight, preflightAnswer } from "./arrive.ts";
 import { fetchShared, fromOtherWorker, revalidateInBackground, verdictOn } from "./fetch_shared.ts";
 import { fromPartial, partialKey } from "./partial_response.ts";
 import { passThrough, passUpgrade } from "./pass_through.ts";
-import { isPreflight, preflightAnswer } from "./arrive.ts";
-import { ttlMs } from "../cache/policy/reuse.ts";
-import type { Derived, Deriver } from "../request/snapshot.ts";
 
 /**
  * The answer to a request: stored, derived from stored responses, or from an upstream. A response in memory is returned without a promise.

@@ -1,11 +1,11 @@
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { evaluate, storable } from "../cache/policy/policy.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import { BoundedCopy } from "../request/gathered_body.ts";
-import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
 import { rangeApplies } from "../http/conditional.ts";
 import { type ByteRange, parseRange } from "../http/ranges.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { BoundedCopy } from "../request/gathered_body.ts";
 import { storedHead } from "./store_response.ts";
 
 /** The key of a target's stored partial response (RFC 9111 §3.3); the whole, and its variants, have other keys. */

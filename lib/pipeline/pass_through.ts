@@ -1,19 +1,19 @@
-import { staleAnswer } from "./stale.ts";
-import type { ForwardReason } from "../forward_reason.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import { GatewayError } from "../errors.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { askUpstreams } from "../forward/forward.ts";
 import type { Ask } from "../forward/outgoing.ts";
 import { peekedBody, requestBody } from "../forward/request_body.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
 import { clientError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
+import type { UpstreamFailure } from "../upstream_client/transport.ts";
 import { updateStore } from "./invalidate.ts";
 import { storePartial } from "./partial_response.ts";
+import { staleAnswer } from "./stale.ts";
 import { mustAskAgain, streamAnswer, wholeDocument } from "./stream_answer.ts";
-import { GatewayError } from "../errors.ts";
-import type { UpstreamFailure } from "../upstream_client/transport.ts";
 
 /** How a request bypasses the cache, and what of its answer still concerns the store. */
 export interface BypassOptions {

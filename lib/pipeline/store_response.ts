@@ -1,13 +1,16 @@
-import type { ForwardReason } from "../forward_reason.ts";
 import { Fill } from "../cache/flights/fill.ts";
 import type { Flight } from "../cache/flights/flight.ts";
+import { variantKey } from "../cache/key.ts";
 import { isEndless, type Storable } from "../cache/policy/storable.ts";
 import { StoredHead, type StoredResponse } from "../cache/stored_response.ts";
+import { varyMarker } from "../cache/variants.ts";
+import { isDocument } from "../deliver/change_document.ts";
 import { fillingFields, storeGzip } from "../deliver/choose_coding.ts";
 import { waitsForPicture } from "../deliver/choose_picture.ts";
-import { isDocument } from "../deliver/change_document.ts";
+import { clientFields, sentCacheControl, withBodyTag, withSimpleTag } from "../deliver/client_fields.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { contentFailure } from "../forward/verify_content.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import type { Answer } from "../request/answer.ts";
@@ -17,9 +20,6 @@ import type { Exchange } from "../request/exchange.ts";
 import { gather, type Gathered, gzipOf, inTurn, ReservedCopy, ResumedBody } from "../request/gathered_body.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import { mustAskAgain, streamAnswer, unkept, wholeDocument } from "./stream_answer.ts";
-import { variantKey } from "../cache/key.ts";
-import { varyMarker } from "../cache/variants.ts";
-import { clientFields, sentCacheControl, withBodyTag, withSimpleTag } from "../deliver/client_fields.ts";
 
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
 export const WHOLE_BYTES = 262_144;

@@ -1,16 +1,16 @@
-import { withVary } from "../http/vary.ts";
+import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
+import { isDocument, MAX_DOCUMENT_BYTES } from "../deliver/change_document.ts";
 import { clientFields, plainCacheControl, withSimpleTag } from "../deliver/client_fields.ts";
 import { pictureFields } from "../deliver/image_form.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
-import { isDocument, MAX_DOCUMENT_BYTES } from "../deliver/change_document.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
+import { withVary } from "../http/vary.ts";
 import type { Answer, StreamingAnswer } from "../request/answer.ts";
 import type { CacheNote } from "../request/cache_note.ts";
-import type { Exchange } from "../request/exchange.ts";
-import { UpstreamFailure } from "../upstream_client/transport.ts";
-import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
 import { asFailure } from "../request/client_error.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { gather, ResumedBody } from "../request/gathered_body.ts";
+import { UpstreamFailure } from "../upstream_client/transport.ts";
 
 /** Changes to an upstream's answer that is passed on. */
 export interface StreamOptions {

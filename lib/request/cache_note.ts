@@ -1,7 +1,7 @@
-import type { ForwardReason } from "../forward_reason.ts";
-import type { StoredHead } from "../cache/stored_response.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { ageSeconds, ttlSeconds } from "../cache/policy/reuse.ts";
+import type { StoredHead } from "../cache/stored_response.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import { forwardedStatus, hitStatus, withKey } from "../http/cache_status.ts";
 import type { CacheResult } from "../metrics/gateway_metrics.ts";
 import type { Exchange } from "./exchange.ts";

@@ -1,7 +1,7 @@
-import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import type { RequestFields } from "../http/request_fields.ts";
+import { hash } from "node:crypto";
 import { trimSpace } from "../http/list.ts";
+import type { RequestFields } from "../http/request_fields.ts";
 import type { Target } from "../http/target.ts";
 import type { ClientRate } from "./client_rate.ts";
 

@@ -1,6 +1,6 @@
 import { type ErrorCode, GatewayError, messageOf } from "../errors.ts";
-import { type RefusalStatus, WireError } from "../wire/wire_error.ts";
 import { type FailureKind, UpstreamFailure } from "../upstream_client/transport.ts";
+import { type RefusalStatus, WireError } from "../wire/wire_error.ts";
 
 /** The error for the client: a failure of the transport or of the request's grammar as a `GatewayError`, any other unchanged. */
 export function clientError(error: unknown): unknown {

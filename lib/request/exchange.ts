@@ -1,23 +1,23 @@
-import type { ForwardReason } from "../forward_reason.ts";
-import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { Invalidated } from "../cache/flights/invalidation_table.ts";
+import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredHead } from "../cache/stored_response.ts";
 import { type KnownVariants, knownVariants } from "../cache/variants.ts";
-import { plainAddress, toldApart } from "../http/forwarded.ts";
-import { RequestFields } from "../http/request_fields.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import { besideChanged, ChangedRequestFields, namesSet } from "../http/field_changes.ts";
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
+import { plainAddress, toldApart } from "../http/forwarded.ts";
 import { publicOrigin } from "../http/public_origin.ts";
+import { RequestFields } from "../http/request_fields.ts";
 import type { Target } from "../http/target.ts";
 import type { Arrival } from "../server/arrival.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { ClientIdentity } from "./client_auth.ts";
+import { requestKey, withoutPrefix } from "./request_key.ts";
+import { type Finish, recordRequest } from "./request_log.ts";
+import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
+import type { RequestChange, Ruling } from "./ruling.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
-import type { RequestChange, Ruling } from "./ruling.ts";
-import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
-import { type Finish, recordRequest } from "./request_log.ts";
-import { requestKey, withoutPrefix } from "./request_key.ts";
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 

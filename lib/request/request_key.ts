@@ -1,7 +1,7 @@
+import { createHash } from "node:crypto";
 import { cacheKey, KEY_SEPARATOR } from "../cache/key.ts";
 import type { TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { PoolRuntime, Tenant } from "./snapshot.ts";
-import { createHash } from "node:crypto";
 
 /** A listener, as far as cache keys depend on it. */
 export type KeyingTenant = Pick<Tenant, "name" | "filterQuery" | "hostInKey"> & {

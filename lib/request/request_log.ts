@@ -1,5 +1,5 @@
-import type { ForwardReason } from "../forward_reason.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
 import { type CacheResult, countClient, countRequest } from "../metrics/gateway_metrics.ts";
 import type { RequestClass } from "../upstream_type/upstream_type.ts";

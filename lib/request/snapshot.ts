@@ -1,7 +1,10 @@
 import type { Invalidated } from "../cache/flights/invalidation_table.ts";
 import type { CacheRequest, PolicyOptions } from "../cache/policy/policy_options.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Field } from "../http/fields.ts";
 import type { ForwardedPolicy } from "../http/forwarded.ts";
+import type { WayBack } from "../http/way_back.ts";
+import type { Conversion, Recipe } from "../image/conversion.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import type { ListenerCounts, PoolCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -10,18 +13,15 @@ import type { HedgePolicy } from "../upstream_client/hedge.ts";
 import type { BackoffOptions } from "../upstream_client/retry.ts";
 import type { RetryBudget } from "../upstream_client/retry_budget.ts";
 import type { Transport } from "../upstream_client/transport.ts";
-import type { Rewriting } from "./rewriting.ts";
-import type { Services } from "./services.ts";
-import type { Rules } from "./ruling.ts";
 import type { CredentialState, TypedRequest, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
 import type { ClientAuth } from "./client_auth.ts";
 import type { ClientRate } from "./client_rate.ts";
 import type { Cors } from "./cors.ts";
-import type { WayBack } from "../http/way_back.ts";
+import type { Rewriting } from "./rewriting.ts";
+import type { Rules } from "./ruling.ts";
+import type { Services } from "./services.ts";
 import type { TurnQueue } from "./turn_queue.ts";
-import type { Conversion, Recipe } from "../image/conversion.ts";
-import type { StoredResponse } from "../cache/stored_response.ts";
 
 /** One upstream, as requests are sent to it. */
 export interface Endpoint {
@@ -209,9 +209,6 @@ export interface Derived {
 
 /** A request, as far as a {@linkcode Deriver} looks at it. */
 export interface DerivableRequest extends TypedRequest, CacheRequest {
-  readonly method: string;
-  readonly path: string;
-  header(name: string): string | null;
   readonly services: Services;
   readonly tenant: Tenant;
   /** The primary cache key. */

@@ -1,5 +1,5 @@
-import { addressMatcher } from "../http/forwarded.ts";
 import { carefulText } from "../http/careful_path.ts";
+import { addressMatcher } from "../http/forwarded.ts";
 import { type PathGlob, pathGlob } from "../pattern/path_glob.ts";
 import { type TextGlob, textGlob } from "../pattern/text_glob.ts";
 import type { RuledRequest } from "../request/ruling.ts";

@@ -1,6 +1,6 @@
 import { carefulPath, escapedPath } from "../http/careful_path.ts";
-import { type Template, template } from "../pattern/template.ts";
 import type { FieldChange } from "../http/field_changes.ts";
+import { type Template, template } from "../pattern/template.ts";
 import type {
   ErrorPage,
   RequestChange,
@@ -11,8 +11,8 @@ import type {
   Ruling,
 } from "../request/ruling.ts";
 import { Condition, Facts, type RuleCondition } from "./condition.ts";
-import { RuleIndex } from "./rule_index.ts";
 import { type CompiledRequest, compileRequest, RequestChanges, type RequestRule } from "./request_change.ts";
+import { RuleIndex } from "./rule_index.ts";
 
 /** One rule of a listener. */
 export interface RuleOptions {
