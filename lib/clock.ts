@@ -49,3 +49,9 @@ export async function within<T, L>(promise: Promise<T>, ms: number, late: L): Pr
 export function lowBits(timeMs: number): number {
   return (timeMs | 0) || 1;
 }
+
+/** A timer in the form that rooms with injected timers want: the answer takes the call back. */
+export function schedule(call: () => void, delayMs: number): () => void {
+  const timer = setTimeout(call, delayMs);
+  return () => clearTimeout(timer);
+}

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { pause, systemClock, within } from "../lib/clock.ts";
+import { pause, schedule, systemClock, within } from "../lib/clock.ts";
 
 Deno.test("systemClock gives whole milliseconds since the Unix epoch, as they are when it is asked", () => {
   const before = Date.now();
@@ -23,4 +23,26 @@ Deno.test("within() gives a promise's result in time, else the other value, and 
   assert.equal(await within(Promise.resolve(1), 3_600_000, "late"), 1);
   assert.equal(await within(Promise.withResolvers<number>().promise, 1, "late"), "late");
   await assert.rejects(within(Promise.reject(new Error("broken")), 3_600_000, null), { message: "broken" });
+});
+
+Deno.test("schedule() calls once, in the order of the delays", async () => {
+  const called: string[] = [];
+  await new Promise<void>((resolve) => {
+    schedule(() => (called.push("last"), resolve()), 30);
+    schedule(() => called.push("first"), 0);
+    schedule(() => called.push("second"), 5);
+  });
+  assert.deepEqual(called, ["first", "second", "last"]);
+});
+
+Deno.test("schedule() does not call what was taken back, and taking back late or twice does nothing", async () => {
+  let calls = 0;
+  const takeBack = schedule(() => calls++, 0);
+  takeBack();
+  takeBack();
+  const takeBackLate = await new Promise<() => void>((resolve) => {
+    const late = schedule(() => resolve(late), 10);
+  });
+  takeBackLate();
+  assert.equal(calls, 0);
 });

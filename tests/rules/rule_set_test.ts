@@ -1,12 +1,12 @@
-import type { RuleCondition } from "../../lib/rules/condition.ts";
 import assert from "node:assert/strict";
+import type { RuleCondition } from "../../lib/rules/condition.ts";
 import { GatewayError } from "../../lib/errors.ts";
 import { changedFields } from "../../lib/http/field_changes.ts";
 import type { Fields } from "../../lib/http/fields.ts";
 import type { RuledRequest } from "../../lib/request/ruling.ts";
 import { type RuleOptions, RuleSet } from "../../lib/rules/rule_set.ts";
 import { assertLinear } from "../linear_time.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { type ModelRequest, type ModelRuling, modelRuling } from "./rule_model.ts";
 
 const ANY: RuleCondition = { path: null, methods: [], query: [], fields: [], clients: [], scheme: null };
