@@ -1,8 +1,8 @@
-import assert from "node:assert/strict";
 /**
  * Bodies larger than any memory that is given to them: 256 MiB, or as large as `USHER_TEST_BODY` says. Once in a while it should say
  * `USHER_TEST_BODY=2GiB`, since there lengths no longer fit into 31 bits.
  */
+import assert from "node:assert/strict";
 import { parseSizeBytes } from "../../lib/config/units.ts";
 import { residentBytes, type RunningGateway, startGateway } from "./_gateway.ts";
 import { drained, patternChunk, patternHash, startStreamingOrigin } from "./_streaming_origin.ts";
