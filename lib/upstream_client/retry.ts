@@ -1,4 +1,4 @@
-import { retryAfterMs } from "../http/retry_after.ts";
+import { retryAfterMs } from "../http/http_date.ts";
 import type { FailureKind } from "./transport.ts";
 
 /** The end of one try, as far as a retry depends on it. */
@@ -66,8 +66,11 @@ const RETRY_AFTER_FLOOR_MS = 1_000;
 /** Longest pause: a mistake of an upstream must not take it out for a day. */
 const RETRY_AFTER_CAP_MS = 300_000;
 
-/** The pause that a `Retry-After` asks for, in milliseconds: at least a second, at most five minutes; 0 without one. */
+/**
+ * The pause that a `Retry-After` field asks for, in milliseconds from `nowMs`: at least a second, at most five minutes
+ * (RFC 9110 §10.2.3). 0 where the field is absent or malformed.
+ */
 export function retryPauseMs(value: string | null, nowMs: number): number {
-  const askedMs = retryAfterMs(value, nowMs);
-  return askedMs === null ? 0 : Math.min(RETRY_AFTER_CAP_MS, Math.max(RETRY_AFTER_FLOOR_MS, askedMs));
+  const waitMs = retryAfterMs(value, nowMs);
+  return waitMs === null ? 0 : Math.min(RETRY_AFTER_CAP_MS, Math.max(RETRY_AFTER_FLOOR_MS, waitMs));
 }

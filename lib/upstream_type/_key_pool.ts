@@ -1,4 +1,4 @@
-import { retryAfterMs } from "../http/retry_after.ts";
+import { retryAfterMs } from "../http/http_date.ts";
 import { type Culprit, KeyVerdicts } from "./_key_verdicts.ts";
 import { KEY_CELLS, LONGEST_REST_MS, SharedKey } from "./_shared_key.ts";
 import { type KeyLimits, SharedRate } from "./_shared_rate.ts";

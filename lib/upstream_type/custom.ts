@@ -1,13 +1,7 @@
-import { fieldValue } from "../http/fields.ts";
+import { fieldValue, type ResponseHead } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import { ContentRule, hasContent } from "./_content.ts";
-import {
-  type AnswerSource,
-  type Judgement,
-  type ResponseHead,
-  type TypeOptions,
-  UpstreamType,
-} from "./upstream_type.ts";
+import { type AnswerSource, type Judgement, type TypeOptions, UpstreamType } from "./upstream_type.ts";
 
 /** Any HTTP service: what may be shared, and for how long, is for it to say (RFC 9111). */
 export class Custom extends UpstreamType {

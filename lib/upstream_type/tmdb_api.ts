@@ -1,4 +1,4 @@
-import { fieldValue } from "../http/fields.ts";
+import { fieldValue, type ResponseHead } from "../http/fields.ts";
 import { AppKeys } from "./_app_keys.ts";
 import { isJsonType } from "../http/content_signature.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
@@ -20,7 +20,6 @@ import type {
   KeyWait,
   Outgoing,
   RequestClass,
-  ResponseHead,
   TypedRequest,
   TypeOptions,
 } from "./upstream_type.ts";

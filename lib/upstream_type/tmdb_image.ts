@@ -1,7 +1,6 @@
-import { namesMediaType } from "../http/accept.ts";
-import { type Fields, fieldValue } from "../http/fields.ts";
+import { type Fields, fieldValue, type ResponseHead } from "../http/fields.ts";
 import { canonicalQuery, withoutApiKey } from "./_canonical_query.ts";
-import { mediaTypeOf } from "../http/media_range.ts";
+import { mediaTypeOf, namesMediaType } from "../http/media_range.ts";
 import { hasContent, isBlockPage } from "./_content.ts";
 import { removedFromAll, tmdbDropFields, TmdbType } from "./_tmdb_type.ts";
 import { IMAGE_TTL } from "./_tmdb_routes.ts";
@@ -12,7 +11,6 @@ import type {
   Judgement,
   Outgoing,
   RequestClass,
-  ResponseHead,
   TypedRequest,
   TypeOptions,
 } from "./upstream_type.ts";

@@ -1,11 +1,9 @@
 import type { GatewayError } from "../errors.ts";
-import type { Fields } from "../http/fields.ts";
+import type { Fields, ResponseHead } from "../http/fields.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
 import type { ContentTypes } from "./_content.ts";
-import type { ChangeSource } from "./type_traits.ts";
 import { type ErrorBody, problemDetails } from "./error_body.ts";
-import type { PartedDocuments } from "./type_traits.ts";
-import type { SizedPictures } from "./type_traits.ts";
+import type { ChangeSource, PartedDocuments, SizedPictures } from "./type_traits.ts";
 
 /** A client's request as a type sees it: the path after `strip_prefix`, the query without `?`, both raw. */
 export interface TypedRequest {
@@ -69,12 +67,6 @@ export interface CredentialState {
   readonly untilMs: number;
   /** Requests per second that it may be given now; `null` for no limit. */
   readonly ratePerSecond: number | null;
-}
-
-/** A response's status and fields, as a type judges them. */
-export interface ResponseHead {
-  readonly status: number;
-  readonly fields: Readonly<Fields>;
 }
 
 /** The upstream of an answer, and the client's request. */
