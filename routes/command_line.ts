@@ -1,6 +1,6 @@
-import { checkReport } from "../lib/config/check.ts";
+import { checkReport } from "./commands/check_report.ts";
 import { HeldEnvironment, readEnv } from "../lib/config/environment.ts";
-import { configReference } from "../lib/config/reference.ts";
+import { configReference } from "./commands/config_reference.ts";
 import { jsonSchema } from "../lib/config/json_schema.ts";
 import { runGateway } from "../lib/workers/supervisor/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
-import type { Path } from "./located.ts";
-import { explainReadError } from "./read_text.ts";
+import type { Path } from "./yaml/located.ts";
+import { explainReadError } from "./yaml/read_text.ts";
 import type { CertificateConfig } from "./tls_config.ts";
 import type { ValidationContext } from "./validation_context.ts";
 

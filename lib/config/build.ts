@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { cleanApiKey } from "./api_key.ts";
+import { cleanApiKey } from "./api_keys.ts";
 import { buildChangeFeed } from "./build_change_feed.ts";
 import { buildConnection, upstreamId } from "./build_connection.ts";
 import { buildListener } from "./build_listener.ts";

@@ -1,5 +1,5 @@
 import type { AuthConfig, CorsConfig } from "./access_config.ts";
-import { cleanApiKey } from "./api_key.ts";
+import { cleanApiKey } from "./api_keys.ts";
 import { tokenHash } from "./client_token.ts";
 import type { FileValues } from "./schema.ts";
 

@@ -1,5 +1,5 @@
 import type { AcmeConfig, TlsConfig } from "./tls_config.ts";
-import type { TlsValues } from "./tls_sections.ts";
+import type { TlsValues } from "./tls.ts";
 import type { NamedFiles } from "./authorities.ts";
 import { certificateKey, namedCertificates } from "./validate_tls.ts";
 

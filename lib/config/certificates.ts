@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { CertificateConfig } from "./tls_config.ts";
-import { explainReadError } from "./read_text.ts";
+import { explainReadError } from "./yaml/read_text.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** So long before its end a certificate is warned of: a renewal that works has been done by then. */

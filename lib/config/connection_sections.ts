@@ -1,4 +1,4 @@
-import { duration, flag, integer, line, proxyUrl } from "./scalars.ts";
+import { duration, flag, integer, line, proxyUrl } from "./yaml/scalars.ts";
 
 const SECOND_MS = 1000;
 const HOUR_MS = 3600 * SECOND_MS;

@@ -1,11 +1,11 @@
 import { buildConfig } from "./build.ts";
-import { reportIssues } from "./issues.ts";
+import { reportIssues } from "./yaml/issues.ts";
 import type { LoadDependencies, LoadResult } from "./load_result.ts";
 import { listeningPlaces } from "./ports.ts";
-import { Problems } from "./problems.ts";
+import { Problems } from "./yaml/problems.ts";
 import { fileSchemas } from "./schema.ts";
-import type { Tree } from "./tree.ts";
-import { validate } from "./validate.ts";
+import type { Tree } from "./yaml/tree.ts";
+import { validate } from "./check_file.ts";
 
 /** A tree of values and the file that it came from. */
 export interface TreeOfFile {

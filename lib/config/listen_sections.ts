@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
 import type { z } from "zod";
 import { speaksForProxy, WRITTEN_FORWARDING_FIELDS } from "../forwarded_fields.ts";
-import { Interpolated } from "./interpolate.ts";
+import { Interpolated } from "./yaml/interpolate.ts";
 import type { ListenAddress } from "./config.ts";
-import { flag, line, listenAddress, scalar, size, Unusable } from "./scalars.ts";
-import { list, section, short } from "./section.ts";
-import { tlsKey } from "./tls_sections.ts";
+import { flag, line, listenAddress, scalar, size, Unusable } from "./yaml/scalars.ts";
+import { list, section, short } from "./yaml/section.ts";
+import { tlsKey } from "./tls.ts";
 
 const PiB = 1024 ** 5;
 

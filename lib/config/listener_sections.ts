@@ -1,9 +1,9 @@
-import { accessKeys } from "./access_sections.ts";
-import { listenerImageKeys } from "./images_sections.ts";
-import { prewarmKeys } from "./prewarm_sections.ts";
-import { listenerLimitKeys } from "./resilience_sections.ts";
-import { rulesKeys } from "./rules_sections.ts";
-import { rewritingKeys } from "./rewriting_sections.ts";
+import { accessKeys } from "./access.ts";
+import { listenerImageKeys } from "./images.ts";
+import { prewarmKeys } from "./prewarm.ts";
+import { listenerLimitKeys } from "./resilience.ts";
+import { rulesKeys } from "./rules.ts";
+import { rewritingKeys } from "./rewriting.ts";
 
 /** Keys of a listener beside what it answers for and how it stores: who may use it, how much, what is changed in it, and what is
  * fetched ahead. */

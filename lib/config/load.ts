@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { examine } from "./examine.ts";
 import type { LoadDependencies, LoadResult } from "./load_result.ts";
-import { prepareLookup } from "./lookup.ts";
-import { parseText } from "./parse.ts";
-import { explainReadError } from "./read_text.ts";
-import { buildTree } from "./tree.ts";
+import { prepareLookup } from "./yaml/lookup.ts";
+import { parseText } from "./yaml/parse.ts";
+import { explainReadError } from "./yaml/read_text.ts";
+import { buildTree } from "./yaml/tree.ts";
 
 export type { LoadDependencies, LoadResult } from "./load_result.ts";
 

@@ -1,5 +1,5 @@
 import type { Config } from "./config.ts";
-import type { Located, Path } from "./located.ts";
+import type { Located, Path } from "./yaml/located.ts";
 import type { ListeningPlace } from "./ports.ts";
 import type { RegisteredNames } from "./schema.ts";
 

@@ -1,8 +1,8 @@
-import { changeFeedKeys } from "./change_feed_sections.ts";
+import { changeFeedKeys } from "./change_feed.ts";
 import { connectionKeys } from "./connection_sections.ts";
-import { resilienceKeys, upstreamLimitKeys } from "./resilience_sections.ts";
-import { choice, duration, flag, integer, scalar, Unusable } from "./scalars.ts";
-import { asMapping, list, section } from "./section.ts";
+import { resilienceKeys, upstreamLimitKeys } from "./resilience.ts";
+import { choice, duration, flag, integer, scalar, Unusable } from "./yaml/scalars.ts";
+import { asMapping, list, section } from "./yaml/section.ts";
 
 const SECOND = 1000;
 const DAY = 24 * 60 * 60 * SECOND;

@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
 import { formatListenAddress, isUnix } from "./addresses.ts";
 import type { Config, ListenAddress, UnixAddress } from "./config.ts";
-import type { Located } from "./located.ts";
-import type { Problems } from "./problems.ts";
+import type { Located } from "./yaml/located.ts";
+import type { Problems } from "./yaml/problems.ts";
 
 /** An address that the configuration asks to listen on, with its place in the file. */
 export interface ListeningPlace extends Omit<Located, "message"> {

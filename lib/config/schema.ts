@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Interpolated } from "./interpolate.ts";
+import { Interpolated } from "./yaml/interpolate.ts";
 import { listenKeys } from "./listen_sections.ts";
 import { listenerKeys } from "./listener_sections.ts";
 import {
@@ -18,11 +18,11 @@ import {
   statusRange,
   text,
   upstreamUrl,
-} from "./scalars.ts";
-import { asMapping, list, oneOrMany, section, short } from "./section.ts";
-import { storingKeys } from "./storing_sections.ts";
+} from "./yaml/scalars.ts";
+import { asMapping, list, oneOrMany, section, short } from "./yaml/section.ts";
+import { storingKeys } from "./caching.ts";
 import { poolKeys, upstreamKeys, upstreamPartKeys } from "./pool_sections.ts";
-import { processSections } from "./process_sections.ts";
+import { processSections } from "./admin.ts";
 
 /** Names that the rooms of the gateway register and the configuration may use. */
 export interface RegisteredNames {

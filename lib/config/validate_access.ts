@@ -1,6 +1,6 @@
-import { cleanApiKey } from "./api_key.ts";
+import { cleanApiKey } from "./api_keys.ts";
 import { tokenProblem } from "./client_token.ts";
-import type { Path } from "./located.ts";
+import type { Path } from "./yaml/located.ts";
 import type { DraftValues } from "./schema.ts";
 import type { ValidationContext } from "./validation_context.ts";
 

@@ -1,4 +1,4 @@
-import type { Path } from "./located.ts";
+import type { Path } from "./yaml/located.ts";
 import type { ValidationContext } from "./validation_context.ts";
 
 /** What is said of a listener whose pictures nobody could convert here. */

@@ -1,4 +1,4 @@
-import type { Path } from "./located.ts";
+import type { Path } from "./yaml/located.ts";
 import type { DraftValues } from "./schema.ts";
 import type { ValidationContext } from "./validation_context.ts";
 

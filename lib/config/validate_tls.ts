@@ -1,12 +1,12 @@
 import { formatListenAddress, isUnix } from "./addresses.ts";
 import { type CertificateFiles, type CertificateReading, readCertificate } from "./certificates.ts";
 import { listenAddressOf } from "./listen_sections.ts";
-import { formatLocated, type Path } from "./located.ts";
+import { formatLocated, type Path } from "./yaml/located.ts";
 import type { CertificateConfig } from "./tls_config.ts";
-import type { TlsValues } from "./tls_sections.ts";
+import type { TlsValues } from "./tls.ts";
 import type { DraftValues } from "./schema.ts";
-import { isMapping, valueAt } from "./tree.ts";
-import { elsewhere } from "./validate_addresses.ts";
+import { isMapping, valueAt } from "./yaml/tree.ts";
+import { elsewhere } from "./listen.ts";
 import type { ValidationContext } from "./validation_context.ts";
 
 type DraftListener = DraftValues["listeners"][number];

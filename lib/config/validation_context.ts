@@ -1,5 +1,5 @@
-import type { Path } from "./located.ts";
-import type { Problems } from "./problems.ts";
+import type { Path } from "./yaml/located.ts";
+import type { Problems } from "./yaml/problems.ts";
 import type { DraftValues } from "./schema.ts";
 
 /** What the semantic checks work on: the sound part of the file, where it stood, and where to say what is wrong. */

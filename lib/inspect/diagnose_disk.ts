@@ -2,7 +2,7 @@ import { dirname, join, relative } from "node:path";
 import { foreignKvFile, freeBytesBeside, inspectKvFile, openKvFile } from "../cache/disk/kv_open.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
-import { formatSizeBytes } from "../config/units.ts";
+import { formatSizeBytes } from "../config/yaml/units.ts";
 import type { Finding } from "./finding.ts";
 
 /** What looking at the disk takes. */

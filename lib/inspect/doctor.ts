@@ -1,5 +1,5 @@
 import type { Config, ListenAddress } from "../config/config.ts";
-import { formatLocated } from "../config/located.ts";
+import { formatLocated } from "../config/yaml/located.ts";
 import type { Loaded } from "../config/load_result.ts";
 import { type DiagnoseOptions, diagnosePools, type PoolDiagnosis } from "./diagnose_pool.ts";
 import type { Finding, FindingState } from "./finding.ts";

@@ -1,6 +1,6 @@
 import type { ListenerConfig, PoolConfig } from "../config/config.ts";
 import type { RateLimitConfig } from "../config/resilience_config.ts";
-import { formatDurationMs, formatSizeBytes } from "../config/units.ts";
+import { formatDurationMs, formatSizeBytes } from "../config/yaml/units.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import { redact } from "../logging/redact.ts";

@@ -1,5 +1,5 @@
 import type { PoolConfig } from "../config/config.ts";
-import { formatDurationMs } from "../config/units.ts";
+import { formatDurationMs } from "../config/yaml/units.ts";
 import { fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import { redact } from "../logging/redact.ts";

@@ -1,6 +1,6 @@
 import { readEnv } from "../../lib/config/environment.ts";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
-import { fileMode, readText } from "../../lib/config/read_text.ts";
+import { fileMode, readText } from "../../lib/config/yaml/read_text.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { refusedCheck, upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { STANDARD_INPUT } from "./config_path.ts";

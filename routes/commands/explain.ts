@@ -1,4 +1,4 @@
-import { checkReport } from "../../lib/config/check.ts";
+import { checkReport } from "./check_report.ts";
 import type { Loaded } from "../../lib/config/load_result.ts";
 import { explain, type ExplainRequest } from "../../lib/inspect/explain.ts";
 import { redact } from "../../lib/logging/redact.ts";

@@ -1,4 +1,4 @@
-import { formatDurationMs } from "../../lib/config/units.ts";
+import { formatDurationMs } from "../../lib/config/yaml/units.ts";
 import type {
   AnswerView,
   CacheView,

@@ -1,6 +1,6 @@
-import { checkReport } from "../../lib/config/check.ts";
+import { checkReport } from "./check_report.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { migrateEnv } from "../../lib/migration/migrate_env.ts";
 import { readProcessEnvironment, readSeedSource } from "../../lib/migration/seed_source.ts";
 import { type Command, failed, Misuse, readArguments } from "./command.ts";

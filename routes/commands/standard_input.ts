@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { MAX_FILE_BYTES, UnusableFile } from "../../lib/config/read_text.ts";
+import { MAX_FILE_BYTES, UnusableFile } from "../../lib/config/yaml/read_text.ts";
 
 let input: Promise<string> | null = null;
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cleanApiKey, isApiKey, isUserToken } from "../../lib/config/api_key.ts";
+import { cleanApiKey, isApiKey, isUserToken } from "../../lib/config/api_keys.ts";
 
 const KEY = "0123456789abcdef0123456789ABCDEF";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkReport } from "../../lib/config/check.ts";
+import { checkReport } from "../../routes/commands/check_report.ts";
 import { loadText, SOUND } from "./load_text.ts";
 
 Deno.test("checkReport() counts what a sound file has", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseCorsOrigin } from "../../lib/config/cors_origin.ts";
+import { parseCorsOrigin } from "../../lib/config/cors.ts";
 
 Deno.test("parseCorsOrigin() writes origins as browsers do", () => {
   const cases: ReadonlyArray<readonly [string, string]> = [

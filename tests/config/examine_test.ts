@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { formatListenAddress } from "../../lib/config/addresses.ts";
 import { examine } from "../../lib/config/examine.ts";
-import { parseText } from "../../lib/config/parse.ts";
-import { buildTree } from "../../lib/config/tree.ts";
+import { parseText } from "../../lib/config/yaml/parse.ts";
+import { buildTree } from "../../lib/config/yaml/tree.ts";
 import { names, SOUND } from "./load_text.ts";
 
 const deps = {

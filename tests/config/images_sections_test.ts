@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { ANY_CONFIG, loadOf, type Mapping } from "../gateway/config_of.ts";
 
 /** What is said of a listener's `images:`. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { interpolate, Interpolated, type Lookup, retype, templateParts } from "../../lib/config/interpolate.ts";
+import { interpolate, Interpolated, type Lookup, retype, templateParts } from "../../lib/config/yaml/interpolate.ts";
 
 const VARIABLES: Readonly<Record<string, string>> = { NAME: "secret-7", EMPTY: "", COUNT: "16", NESTED: "${NAME}" };
 

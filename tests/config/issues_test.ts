@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
-import { reportIssues, salvage } from "../../lib/config/issues.ts";
-import { formatLocated } from "../../lib/config/located.ts";
-import { parseText } from "../../lib/config/parse.ts";
-import { Problems } from "../../lib/config/problems.ts";
+import { reportIssues, salvage } from "../../lib/config/yaml/issues.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
+import { parseText } from "../../lib/config/yaml/parse.ts";
+import { Problems } from "../../lib/config/yaml/problems.ts";
 import { fileSchemas } from "../../lib/config/schema.ts";
-import { buildTree, type Tree } from "../../lib/config/tree.ts";
+import { buildTree, type Tree } from "../../lib/config/yaml/tree.ts";
 import { names } from "./load_text.ts";
 
 const { file, draft } = fileSchemas(names);

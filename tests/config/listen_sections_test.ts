@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileMode } from "../../lib/config/listen_sections.ts";
-import { Interpolated } from "../../lib/config/interpolate.ts";
+import { Interpolated } from "../../lib/config/yaml/interpolate.ts";
 import { configOf, problemsOf, type Surroundings } from "./load_text.ts";
 
 /** A file with one listener that has these keys. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
-import { readText } from "../../lib/config/read_text.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
+import { readText } from "../../lib/config/yaml/read_text.ts";
 import { configOf, loadText, names, problemsOf, SOUND } from "./load_text.ts";
 
 const TEN_MISTAKES = `server:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig, type LoadDependencies, type LoadResult } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 
 /** What a test's file finds around it. */
 export interface Surroundings {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatLocated, formatPath } from "../../lib/config/located.ts";
+import { formatLocated, formatPath } from "../../lib/config/yaml/located.ts";
 
 Deno.test("formatPath() is unambiguous for unusual keys", () => {
   assert.equal(formatPath([]), "");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { prepareLookup } from "../../lib/config/lookup.ts";
-import { parseText } from "../../lib/config/parse.ts";
+import { prepareLookup } from "../../lib/config/yaml/lookup.ts";
+import { parseText } from "../../lib/config/yaml/parse.ts";
 import { names } from "./load_text.ts";
 
 /** A look-up for `text` over one file. */

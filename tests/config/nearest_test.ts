@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nearest } from "../../lib/config/nearest.ts";
+import { nearest } from "../../lib/config/yaml/nearest.ts";
 
 Deno.test("nearest() finds what was meant", () => {
   const table: ReadonlyArray<readonly [string, readonly string[], string | null]> = [

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MAX_TEXT_LENGTH, parseText } from "../../lib/config/parse.ts";
+import { MAX_TEXT_LENGTH, parseText } from "../../lib/config/yaml/parse.ts";
 
 /** The mistakes in the syntax of `text`, as `line:column message`. */
 function mistakes(text: string): string[] {

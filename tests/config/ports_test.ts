@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { formatListenAddress } from "../../lib/config/addresses.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { portsInUse } from "../../lib/config/ports.ts";
 import { loadText, SOUND } from "./load_text.ts";
 

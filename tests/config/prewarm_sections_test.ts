@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { prewarmSection } from "../../lib/config/prewarm_sections.ts";
+import { prewarmSection } from "../../lib/config/prewarm.ts";
 
 Deno.test("prewarmSection has a default for every key but the file and the schedule", () => {
   assert.deepEqual(prewarmSection.parse({}), { paths: [], concurrency: 2, rate: 10, at_start: true });

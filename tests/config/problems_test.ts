@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { formatLocated } from "../../lib/config/located.ts";
-import { parseText } from "../../lib/config/parse.ts";
-import { describe, Problems } from "../../lib/config/problems.ts";
-import { buildTree, valueAt } from "../../lib/config/tree.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
+import { parseText } from "../../lib/config/yaml/parse.ts";
+import { describe, Problems } from "../../lib/config/yaml/problems.ts";
+import { buildTree, valueAt } from "../../lib/config/yaml/tree.ts";
 
 const VARIABLES: Readonly<Record<string, string>> = { SECRET: "hunter2", EMPTY: "" };
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { processSections } from "../../lib/config/process_sections.ts";
+import { processSections } from "../../lib/config/admin.ts";
 
 Deno.test("processSections has every section that a file may leave out, with its defaults", () => {
   const values = Object.entries(processSections).map(([name, section]) => [name, section.parse(undefined)] as const);

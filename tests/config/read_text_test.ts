@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { explainReadError, MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/read_text.ts";
+import { explainReadError, MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/yaml/read_text.ts";
 
 Deno.test("readText() reads UTF-8 and says why it cannot", async () => {
   const directory = await Deno.makeTempDir();

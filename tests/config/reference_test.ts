@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { configReference } from "../../lib/config/reference.ts";
+import { configReference } from "../../routes/commands/config_reference.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { configOf } from "./load_text.ts";

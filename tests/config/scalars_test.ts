@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { z } from "zod";
-import { Interpolated } from "../../lib/config/interpolate.ts";
-import * as scalars from "../../lib/config/scalars.ts";
+import { Interpolated } from "../../lib/config/yaml/interpolate.ts";
+import * as scalars from "../../lib/config/yaml/scalars.ts";
 
 /** What `schema` makes of `value`: the value read, or what it expected. */
 function read(schema: z.ZodType, value: unknown): unknown {

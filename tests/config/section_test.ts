@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { Interpolated } from "../../lib/config/interpolate.ts";
-import { integer } from "../../lib/config/scalars.ts";
-import { asMapping, section } from "../../lib/config/section.ts";
+import { Interpolated } from "../../lib/config/yaml/interpolate.ts";
+import { integer } from "../../lib/config/yaml/scalars.ts";
+import { asMapping, section } from "../../lib/config/yaml/section.ts";
 
 const schema = asMapping(section({ a: integer(1, 5), b: integer(1, 5).prefault(2) }));
 

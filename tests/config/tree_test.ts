@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Interpolated } from "../../lib/config/interpolate.ts";
-import { formatPath, type Path } from "../../lib/config/located.ts";
-import { parseText } from "../../lib/config/parse.ts";
-import { buildTree, isMapping, referencedFiles, type Tree, type TreeValue, valueAt } from "../../lib/config/tree.ts";
+import { Interpolated } from "../../lib/config/yaml/interpolate.ts";
+import { formatPath, type Path } from "../../lib/config/yaml/located.ts";
+import { parseText } from "../../lib/config/yaml/parse.ts";
+import { buildTree, isMapping, referencedFiles, type Tree, type TreeValue, valueAt } from "../../lib/config/yaml/tree.ts";
 
 const VARIABLES: Readonly<Record<string, string>> = { A: "1", EMPTY: "" };
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from "../../lib/config/units.ts";
+import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from "../../lib/config/yaml/units.ts";
 import { pick, seededRandom } from "./_random.ts";
 
 const DURATIONS: ReadonlyArray<readonly [string, number | null]> = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { configOf, loadText, problemsOf, warningsOf } from "./load_text.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";

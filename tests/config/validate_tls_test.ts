@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { DAY_MS, madeAuthority } from "../certificates/made.ts";
 import { names } from "./load_text.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { formatListenAddress } from "../../lib/config/addresses.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { migrateEnv } from "../../lib/migration/migrate_env.ts";
 import { seedVariables } from "../../lib/migration/seed_variables.ts";
 import { configOf, warningsOf } from "../config/load_text.ts";

@@ -6,7 +6,7 @@ import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { Gateway } from "../../lib/gateway/gateway.ts";
 import type { ImageConverter } from "../../lib/image/conversion.ts";
 import { createLogger } from "../../lib/logging/logger.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { madeAuthority } from "../certificates/made.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import { parse } from "yaml";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";

@@ -5,7 +5,7 @@ import { formatListenAddress } from "../../config/addresses.ts";
 import type { Config } from "../../config/config.ts";
 import { readEnv } from "../../config/environment.ts";
 import type { LoadResult } from "../../config/load.ts";
-import { formatLocated } from "../../config/located.ts";
+import { formatLocated } from "../../config/yaml/located.ts";
 import { portsInUse } from "../../config/ports.ts";
 import { addressKey } from "../../gateway/compile.ts";
 import { standardOutput, writeText } from "../../logging/line_buffer.ts";

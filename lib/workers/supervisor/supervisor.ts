@@ -4,7 +4,7 @@ import type { StandInKvFile } from "../../cache/disk/kv_claim.ts";
 import type { PreparedKvFile } from "../../cache/disk/kv_open.ts";
 import type { Config } from "../../config/config.ts";
 import type { LoadResult } from "../../config/load.ts";
-import { formatLocated } from "../../config/located.ts";
+import { formatLocated } from "../../config/yaml/located.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
 import type { RootLogger } from "../../logging/logger.ts";

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Config } from "../../../lib/config/config.ts";
 import type { LogFields, Logger } from "../../../lib/logging/logger.ts";
 import { loadConfig } from "../../../lib/config/load.ts";
-import { formatLocated } from "../../../lib/config/located.ts";
-import { fileMode, readText } from "../../../lib/config/read_text.ts";
+import { formatLocated } from "../../../lib/config/yaml/located.ts";
+import { fileMode, readText } from "../../../lib/config/yaml/read_text.ts";
 import {
   CertificateKeeper,
   certificateMetrics,

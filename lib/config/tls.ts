@@ -1,7 +1,7 @@
 import type { z } from "zod";
-import { Interpolated } from "./interpolate.ts";
-import { flag, hostPattern, line, scalar, text, Unusable } from "./scalars.ts";
-import { asMapping, list, section, short } from "./section.ts";
+import { Interpolated } from "./yaml/interpolate.ts";
+import { flag, hostPattern, line, scalar, text, Unusable } from "./yaml/scalars.ts";
+import { asMapping, list, section, short } from "./yaml/section.ts";
 
 /** The oldest version of TLS; YAML reads it as a number where it stands without quotes. */
 function tlsVersion() {

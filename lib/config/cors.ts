@@ -10,7 +10,7 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { "http": "80", "https":
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { parseCorsOrigin } from "./cors_origin.ts";
+ * import { parseCorsOrigin } from "./cors.ts";
  *
  * assert.equal(parseCorsOrigin("HTTPS://App.Example:443"), "https://app.example");
  * assert.equal(parseCorsOrigin("http://*.lan.example:*"), "http://*.lan.example:*");

@@ -1,5 +1,5 @@
-import { autoOrFlag, choice, duration, durationOr, integer, positiveNumber, share, text } from "./scalars.ts";
-import { asMapping, section } from "./section.ts";
+import { autoOrFlag, choice, duration, durationOr, integer, positiveNumber, share, text } from "./yaml/scalars.ts";
+import { asMapping, section } from "./yaml/section.ts";
 
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;

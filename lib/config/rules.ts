@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { parseCidr } from "./addresses.ts";
-import { Interpolated } from "./interpolate.ts";
-import { choice, name, scalar, text, Unusable } from "./scalars.ts";
-import { asMapping, list, oneOrMany, section, short } from "./section.ts";
+import { Interpolated } from "./yaml/interpolate.ts";
+import { choice, name, scalar, text, Unusable } from "./yaml/scalars.ts";
+import { asMapping, list, oneOrMany, section, short } from "./yaml/section.ts";
 
 /** Rules of a listener. */
 const MAX_RULES = 1_000;

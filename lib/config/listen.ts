@@ -1,7 +1,7 @@
 import { formatListenAddress, isUnix, overlaps } from "./addresses.ts";
 import type { ListenAddress } from "./config.ts";
 import { listenAddressOf } from "./listen_sections.ts";
-import type { Path } from "./located.ts";
+import type { Path } from "./yaml/located.ts";
 import type { DraftValues } from "./schema.ts";
 import type { ValidationContext } from "./validation_context.ts";
 

@@ -1,9 +1,9 @@
-import { cleanApiKey, isApiKey, isUserToken } from "./api_key.ts";
-import { formatDurationMs } from "./units.ts";
+import { cleanApiKey, isApiKey, isUserToken } from "./api_keys.ts";
+import { formatDurationMs } from "./yaml/units.ts";
 import { reachedBy } from "./build_connection.ts";
-import type { Path } from "./located.ts";
+import type { Path } from "./yaml/located.ts";
 import type { DraftValues } from "./schema.ts";
-import { validateConnections } from "./validate_connections.ts";
+import { validateConnections } from "./upstream.ts";
 import type { ValidationContext } from "./validation_context.ts";
 
 type DraftPool = DraftValues["pools"][string];

@@ -1,5 +1,5 @@
-import { formatLocated } from "./located.ts";
-import type { LoadResult } from "./load_result.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
+import type { LoadResult } from "../../lib/config/load_result.ts";
 
 /** `3 listeners`, `1 pool`. */
 function count(number: number, noun: string): string {

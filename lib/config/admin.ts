@@ -1,8 +1,8 @@
-import { imageWorkerSection } from "./images_sections.ts";
-import { choice, duration, flag, listenAddress, size, text, upstreamUrl } from "./scalars.ts";
-import { asMapping, list, section } from "./section.ts";
-import { serverSection } from "./server_sections.ts";
-import { adminTlsKey } from "./tls_sections.ts";
+import { imageWorkerSection } from "./images.ts";
+import { choice, duration, flag, listenAddress, size, text, upstreamUrl } from "./yaml/scalars.ts";
+import { asMapping, list, section } from "./yaml/section.ts";
+import { serverSection } from "./server.ts";
+import { adminTlsKey } from "./tls.ts";
 
 const HOUR = 60 * 60 * 1000;
 const MiB = 1024 ** 2;

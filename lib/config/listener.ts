@@ -1,9 +1,9 @@
 import { formatListenAddress } from "./addresses.ts";
 import { listenAddressOf } from "./listen_sections.ts";
-import type { Path } from "./located.ts";
+import type { Path } from "./yaml/located.ts";
 import type { DraftValues } from "./schema.ts";
-import { isMapping, valueAt } from "./tree.ts";
-import { elsewhere } from "./validate_addresses.ts";
+import { isMapping, valueAt } from "./yaml/tree.ts";
+import { elsewhere } from "./listen.ts";
 import { validateImages } from "./validate_images.ts";
 import { validateAccess } from "./validate_access.ts";
 import type { ValidationContext } from "./validation_context.ts";

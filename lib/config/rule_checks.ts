@@ -4,7 +4,7 @@ import { linearPattern, PatternError } from "../pattern/linear_pattern.ts";
 import { MAX_WILDCARDS, pathGlob } from "../pattern/path_glob.ts";
 import { template } from "../pattern/template.ts";
 import { upstreamId } from "./build_connection.ts";
-import type { Path } from "./located.ts";
+import type { Path } from "./yaml/located.ts";
 import type { DraftValues } from "./schema.ts";
 import type { ValidationContext } from "./validation_context.ts";
 import { isReachable } from "./validate_rewriting.ts";

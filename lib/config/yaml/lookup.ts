@@ -1,5 +1,5 @@
 import type { Lookup } from "./interpolate.ts";
-import type { LoadDependencies } from "./load_result.ts";
+import type { LoadDependencies } from "../load_result.ts";
 import type { ParsedText } from "./parse.ts";
 import { explainReadError } from "./read_text.ts";
 import { referencedFiles } from "./tree.ts";

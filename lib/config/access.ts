@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { Interpolated } from "./interpolate.ts";
-import { choice, corsOrigin, duration, flag, integer, text } from "./scalars.ts";
-import { asMapping, list, oneOrMany, section, short } from "./section.ts";
+import { Interpolated } from "./yaml/interpolate.ts";
+import { choice, corsOrigin, duration, flag, integer, text } from "./yaml/scalars.ts";
+import { asMapping, list, oneOrMany, section, short } from "./yaml/section.ts";
 
 const DAY_MS = 24 * 3_600_000;
 

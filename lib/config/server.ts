@@ -1,6 +1,6 @@
-import { autoOrInteger, cidr, duration, integer, line, name, scalar, size, Unusable } from "./scalars.ts";
-import { Interpolated } from "./interpolate.ts";
-import { asMapping, list, section, short } from "./section.ts";
+import { autoOrInteger, cidr, duration, integer, line, name, scalar, size, Unusable } from "./yaml/scalars.ts";
+import { Interpolated } from "./yaml/interpolate.ts";
+import { asMapping, list, section, short } from "./yaml/section.ts";
 
 const SECOND = 1000;
 const HOUR = 60 * 60 * SECOND;

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { parseUpstreamUrl } from "./addresses.ts";
-import { Interpolated } from "./interpolate.ts";
+import { Interpolated } from "./yaml/interpolate.ts";
 import type { JsonConfig } from "./rewriting_config.ts";
-import { text, upstreamUrl } from "./scalars.ts";
-import { asMapping, list, section } from "./section.ts";
-import { isMapping } from "./tree.ts";
+import { text, upstreamUrl } from "./yaml/scalars.ts";
+import { asMapping, list, section } from "./yaml/section.ts";
+import { isMapping } from "./yaml/tree.ts";
 
 /** Characters of a patch at most, as JSON. */
 const MAX_PATCH_LENGTH = 65_536;

@@ -1,6 +1,6 @@
-import { Interpolated } from "./interpolate.ts";
-import { autoOrInteger, choice, duration, flag, integer, size } from "./scalars.ts";
-import { asMapping, list, section, short } from "./section.ts";
+import { Interpolated } from "./yaml/interpolate.ts";
+import { autoOrInteger, choice, duration, flag, integer, size } from "./yaml/scalars.ts";
+import { asMapping, list, section, short } from "./yaml/section.ts";
 
 const MINUTE_MS = 60_000;
 const MiB = 1024 ** 2;

@@ -6,10 +6,10 @@ import {
   parseIpAddress,
   parseListenAddress,
   parseUpstreamUrl,
-} from "./addresses.ts";
-import { parseCorsOrigin } from "./cors_origin.ts";
+} from "../addresses.ts";
+import { parseCorsOrigin } from "../cors.ts";
 import { Interpolated } from "./interpolate.ts";
-import { parseProxyUrl } from "./proxy_url.ts";
+import { parseProxyUrl } from "../proxy_url.ts";
 import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from "./units.ts";
 
 /** A range of status codes, both ends included. */

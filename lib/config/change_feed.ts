@@ -1,6 +1,6 @@
-import { Interpolated } from "./interpolate.ts";
-import { choice, duration, flag, integer } from "./scalars.ts";
-import { list, section, short } from "./section.ts";
+import { Interpolated } from "./yaml/interpolate.ts";
+import { choice, duration, flag, integer } from "./yaml/scalars.ts";
+import { list, section, short } from "./yaml/section.ts";
 
 const SECOND_MS = 1000;
 const DAY_MS = 24 * 3_600_000;

@@ -1,6 +1,6 @@
-import { Interpolated } from "./interpolate.ts";
-import { choice, flag, mediaRange, size, text } from "./scalars.ts";
-import { asMapping, list, section, short } from "./section.ts";
+import { Interpolated } from "./yaml/interpolate.ts";
+import { choice, flag, mediaRange, size, text } from "./yaml/scalars.ts";
+import { asMapping, list, section, short } from "./yaml/section.ts";
 
 const MiB = 1024 ** 2;
 const PiB = 1024 ** 5;

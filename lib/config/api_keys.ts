@@ -5,7 +5,7 @@
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { cleanApiKey } from "./api_key.ts";
+ * import { cleanApiKey } from "./api_keys.ts";
  *
  * assert.equal(cleanApiKey("\u200b 0123456789abcdef0123456789abcdef\n"), "0123456789abcdef0123456789abcdef");
  * ```
@@ -22,7 +22,7 @@ export function cleanApiKey(text: string): string {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { isApiKey } from "./api_key.ts";
+ * import { isApiKey } from "./api_keys.ts";
  *
  * assert.equal(isApiKey("0123456789abcdef0123456789abcdef"), true);
  * assert.equal(isApiKey("eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiIxIn0.c2lnbmF0dXJl"), true);

@@ -1,5 +1,5 @@
-import { duration, flag, integer, text } from "./scalars.ts";
-import { asMapping, list, section } from "./section.ts";
+import { duration, flag, integer, text } from "./yaml/scalars.ts";
+import { asMapping, list, section } from "./yaml/section.ts";
 
 const SECOND_MS = 1000;
 const YEAR_MS = 365 * 24 * 3_600_000;

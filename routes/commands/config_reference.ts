@@ -1,5 +1,5 @@
-import { type JsonSchema, jsonSchema } from "./json_schema.ts";
-import type { RegisteredNames } from "./schema.ts";
+import { type JsonSchema, jsonSchema } from "../../lib/config/json_schema.ts";
+import type { RegisteredNames } from "../../lib/config/schema.ts";
 
 const INTRODUCTION = `# Configuration
 
@@ -142,6 +142,6 @@ function section(path: string, mapping: JsonSchema): string[] {
 /** The text of docs/config.md: an introduction, then every key from the schema that checks it. */
 export function configReference(names: RegisteredNames): string {
   const note =
-    "<!-- Made by configReference() of lib/config/reference.ts; tests/config/reference_test.ts keeps it current. -->";
+    "<!-- Made by configReference() of routes/commands/config_reference.ts; tests/config/reference_test.ts keeps it current. -->";
   return `${[note, INTRODUCTION.trimEnd(), ...section("", jsonSchema(names))].join("\n\n")}\n`;
 }
