@@ -8,7 +8,7 @@ import { adminApp } from "./admin.ts";
 import { adminUrl } from "./commands/admin_client.ts";
 import { askedInstead, type Command, Misuse, misused, readArguments, unknown } from "./commands/command.ts";
 import { certsCommand } from "./commands/certs.ts";
-import { load, NAMES } from "./commands/config_file.ts";
+import { load } from "./commands/config_file.ts";
 import { configFile, STANDARD_INPUT } from "./commands/config_path.ts";
 import { checkPorts } from "./commands/check_ports.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -107,12 +107,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   schema: printer(
     "schema",
     "print the JSON Schema of the configuration",
-    () => JSON.stringify(jsonSchema(NAMES), null, 2),
+    () => JSON.stringify(jsonSchema(), null, 2),
   ),
   reference: printer(
     "reference",
     "print the reference of the configuration, as in docs/config.md",
-    () => configReference(NAMES),
+    configReference,
   ),
   version: printer("version", "print the version", () => manifest.version),
   help: {

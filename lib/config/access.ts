@@ -1,28 +1,52 @@
+import { hash } from "node:crypto";
 import { z } from "zod";
-import { Interpolated } from "./yaml/interpolate.ts";
-import { choice, corsOrigin, duration, flag, integer, text } from "./yaml/scalars.ts";
-import { asMapping, list, oneOrMany, section, short } from "./yaml/section.ts";
-
-const DAY_MS = 24 * 3_600_000;
+import type { ClientAuthOptions } from "../request/client_auth.ts";
+import { cleanApiKey } from "./api_keys.ts";
+import { anyText, fieldName } from "./http_scalars.ts";
+import type { Path } from "./yaml/located.ts";
+import type { Problems } from "./yaml/problems.ts";
+import { flag, integer, name, text } from "./yaml/scalars.ts";
+import { asMapping, distinct, list, oneOrMany, section } from "./yaml/section.ts";
 
 /** Clients that a listener may tell apart; each has a line in the metrics. */
 const MAX_CLIENTS = 200;
 
-const clientName = text({
-  title: "name",
-  pattern: /^[A-Za-z0-9][A-Za-z0-9_.-]*$/,
-  maxLength: 64,
-  expected: "a client's name of letters, digits, _ . and -",
-});
+/** Shortest token, in characters: 64 bits where it is hexadecimal. */
+export const MIN_TOKEN_LENGTH = 16;
+/** Longest token, in characters. */
+const MAX_TOKEN_LENGTH = 256;
+/** Different characters that a token has at least; random ones have more. */
+const MIN_DIFFERENT = 6;
 
-function fieldName() {
-  const pattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-  return text({ title: "field name", pattern, maxLength: 256, expected: "a field name (RFC 9110 §5.1)" });
+/**
+ * What is wrong with a client's token, as `expected …`; `null` where nothing is. Its characters need no escape in a path, a query
+ * or a field (RFC 3986 §2.3).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { tokenProblem } from "./access.ts";
+ *
+ * assert.equal(tokenProblem("5f3c9a1e7b2d4068aa51c0de93b7f642"), null);
+ * assert.match(tokenProblem("secret") ?? "", /16 to 256/);
+ * assert.match(tokenProblem("12341234123412341234") ?? "", /random/);
+ * ```
+ */
+export function tokenProblem(token: string): string | null {
+  const isLong = token.length >= MIN_TOKEN_LENGTH && token.length <= MAX_TOKEN_LENGTH;
+  if (!isLong || !/^[A-Za-z0-9._~-]+$/.test(token)) {
+    return `a token of ${MIN_TOKEN_LENGTH} to ${MAX_TOKEN_LENGTH} letters, digits, - . _ and ~, ` +
+      "such as `openssl rand -hex 16` prints";
+  }
+  if (new Set(token).size < MIN_DIFFERENT || /^(.+?)\1+$/.test(token)) {
+    return "a random token, such as `openssl rand -hex 16` prints: this one is easily guessed";
+  }
+  return null;
 }
 
-/** A token as it is pasted; `validateAccess` checks what is left when it is clean. */
-function pastedToken() {
-  return text({ title: "token", pattern: /^[^]*$/, maxLength: 4096, expected: "a token" });
+/** SHA-256 of a token, in hexadecimal. */
+export function tokenHash(token: string): string {
+  return hash("sha256", token, "hex");
 }
 
 function parameterName() {
@@ -37,7 +61,9 @@ function parameterName() {
 
 const authSection = section({
   tokens: asMapping(
-    z.record(clientName, oneOrMany(pastedToken(), 8), { error: "a mapping of client names and tokens" })
+    z.record(name("client's name"), oneOrMany(anyText("token", 4096, "a token"), 8), {
+      error: "a mapping of client names and tokens",
+    })
       .refine((tokens) => Object.keys(tokens).length <= MAX_CLIENTS, { error: `at most ${MAX_CLIENTS} clients` }),
   )
     .describe(
@@ -60,44 +86,103 @@ const authSection = section({
   ),
 });
 
-const MODES = ["own", "off", "pass"] as const;
+/** Key of a listener that says who may use it. */
+export const authKey = asMapping(authSection).optional().describe(
+  "Closes the listener to all but clients with a token; default: anybody may use it. See docs/access.md.",
+);
 
-const corsSection = section({
-  mode: choice(MODES).prefault("own").describe(
-    "`own`: by the keys below; `off`: no page may read; `pass`: what the upstream says.",
-  ),
-  origins: oneOrMany(corsOrigin()).prefault(["*"]).describe(
-    "Pages that may read: `*`, or origins such as `https://app.example`, `https://*.app.example`, `http://localhost:*`.",
-  ),
-  methods: list(choice(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]), 6)
-    .prefault(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]).describe("Methods that a page may use."),
-  request_fields: list(fieldName(), 100).optional().describe("Request fields that a page may set; default: any."),
-  expose: list(fieldName(), 100).prefault([]).describe(
-    "Response fields that a page may read, beside the gateway's own.",
-  ),
-  credentials: flag().prefault(false).describe("Pages may send cookies; needs a list of `origins`."),
-  max_age: duration(0, DAY_MS).prefault("1d").describe("How long a browser may keep the answer to a preflight."),
-  private_network: flag().prefault(false).describe(
-    "Pages of the public Internet may ask a gateway in a private network.",
-  ),
-});
+/** `auth:` of a listener. */
+type AuthValues = z.output<typeof authSection>;
 
-/** `*`, an origin and a list of them stand for `{ origins }`, the other words for `{ mode }`. */
-function corsShorthand(value: unknown): unknown {
-  const plain = value instanceof Interpolated ? value.text() : value;
-  if (Array.isArray(plain)) return { origins: plain };
-  if (typeof plain !== "string") return plain;
-  return plain === "off" || plain === "pass" ? { mode: plain } : { origins: [plain] };
+/** Fields that mean something else already: they would be taken out with the token, or come from somebody else. */
+const TAKEN_FIELDS: ReadonlySet<string> = new Set([
+  ...["authorization", "proxy-authorization", "cookie", "host", "origin", "referer", "range", "user-agent"],
+  ...[
+    "connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+    "content-type",
+    "accept",
+    "accept-encoding",
+  ],
+  ...["via", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"],
+]);
+
+/** What access to a listener is checked with. */
+interface Surroundings {
+  readonly problems: Problems;
+  /** All API keys of the file: none of them may be a token. */
+  readonly apiKeys: ReadonlySet<string>;
 }
 
-/** Keys of a listener that say who may use it, and from which pages. */
-export const accessKeys = {
-  auth: asMapping(authSection).optional().describe(
-    "Closes the listener to all but clients with a token; default: anybody may use it. See docs/access.md.",
-  ),
-  cors: short(corsSection, { anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }] }, corsShorthand)
-    .optional().describe(
-      'Which pages may read responses in browsers: `"*"`, `off`, `pass`, an origin, a list of them, or a mapping; ' +
-        'default: `"*"` on TMDB types, else `pass`.',
-    ),
-};
+/** Checks who may use a listener; `path` is that of the listener. */
+export function checkAuth(auth: AuthValues | undefined, path: Path, { problems, apiKeys }: Surroundings): void {
+  const at = [...path, "auth"];
+  if (auth === undefined) {
+    // With nothing below it, it would leave open what was meant to be closed.
+    if (problems.keyPosition(at) === undefined || problems.has(at)) return;
+    return problems.expect(at, "a mapping with `tokens`, or no `auth` at all, which lets anybody in", []);
+  }
+  checkTokens(auth, [...at, "tokens"], { problems, apiKeys });
+  if (!TAKEN_FIELDS.has(auth.header.toLowerCase())) return;
+  const hint = auth.header.toLowerCase() === "authorization" ? " (for Authorization there is `bearer`)" : "";
+  problems.expect([...at, "header"], `a field that has no meaning of its own${hint}`);
+}
+
+function checkTokens(auth: AuthValues, at: Path, { problems, apiKeys }: Surroundings): void {
+  const placed = placedTokens(auth, at, problems);
+  if (placed.length === 0 && !problems.has(at)) problems.expect(at, "at least one client with a token");
+  const seen = new Map<string, Placed>();
+  for (const one of placed) {
+    const problem = tokenProblem(one.token);
+    const first = seen.get(one.token);
+    if (problem !== null) problems.expect(one.at, problem);
+    else if (apiKeys.has(one.token)) problems.expect(one.at, "a token that is not one of a pool's api_keys");
+    else if (first !== undefined && first.client !== one.client) {
+      problems.expect(one.at, `a token of its own (${first.client} has it too)`);
+    }
+    if (first === undefined) seen.set(one.token, one);
+  }
+}
+
+/** A token with its place in the file. */
+interface Placed {
+  readonly at: Path;
+  readonly client: string;
+  readonly token: string;
+}
+
+function placedTokens(auth: AuthValues, path: Path, problems: Problems): Placed[] {
+  return Object.entries(auth.tokens).flatMap(([client, pasted]) => {
+    const at = [...path, client];
+    const tokens = pasted.map(cleanApiKey);
+    if (tokens.every((token) => token === "")) problems.expect(at, "a token, or several");
+    return tokens.map((token, index) => ({ at: pasted.length > 1 ? [...at, index] : at, client, token }))
+      .filter(({ token }) => token !== "");
+  });
+}
+
+/** Who may use a listener, before it is known how wrong tokens are counted. */
+export interface AuthConfig extends Omit<ClientAuthOptions, "failures"> {
+  /** Different wrong tokens that one address may try in a minute. */
+  readonly maxFailures: number;
+}
+
+/** Who may use a listener; `null` lets anybody. The tokens are hashed here and go no further. */
+export function authOf(auth: AuthValues | undefined): AuthConfig | null {
+  if (auth === undefined) return null;
+  const tokens = Object.entries(auth.tokens).flatMap(([client, pasted]) =>
+    pasted.map(cleanApiKey).filter((token) => token !== "").map((token) => ({ client, sha256: tokenHash(token) }))
+  );
+  return {
+    tokens,
+    header: auth.header.toLowerCase(),
+    bearer: auth.bearer,
+    query: distinct(auth.query),
+    path: auth.path,
+    maxFailures: auth.max_failures,
+    sharedCaches: auth.shared_caches,
+  };
+}

@@ -1,9 +1,8 @@
 import { resolve } from "node:path";
 import { type Document, isAlias, isScalar, parseDocument } from "yaml";
-import { parseListenAddress } from "./addresses.ts";
-import type { TcpAddress } from "./config.ts";
+import { parseListenAddress, type TcpAddress } from "./addresses.ts";
 import { interpolate, Interpolated, templateParts } from "./yaml/interpolate.ts";
-import type { LoadDependencies } from "./load_result.ts";
+import type { LoadDependencies } from "./load.ts";
 import { MAX_TEXT_LENGTH } from "./yaml/parse.ts";
 
 /** As much of a configuration as leads to its running gateway. */

@@ -1,79 +1,78 @@
-import { isLoopback } from "./addresses.ts";
-import { type NamedFiles, readAuthorities } from "./authorities.ts";
-import type { CertificateReading } from "./certificates.ts";
+import type { ListenAddress } from "./addresses.ts";
+import { checkAdmin } from "./admin.ts";
+import { checkCache } from "./caching.ts";
+import { type CertificateReading, type NamedFiles, readAuthorities, readCertificates } from "./certificates.ts";
+import { draftSchema, type DraftValues } from "./config.ts";
+import { checkListeners } from "./listener.ts";
+import { checkAddresses, listenAddressOf } from "./listen.ts";
+import { checkPool } from "./pool.ts";
+import { checkServer } from "./server.ts";
+import { checkListenersTls, checkTls, namedCertificates } from "./tls.ts";
 import { salvage } from "./yaml/issues.ts";
+import type { Path } from "./yaml/located.ts";
 import type { Problems } from "./yaml/problems.ts";
-import type { DraftSchema } from "./schema.ts";
-import { validateAddresses } from "./listen.ts";
-import { validateAppends } from "./validate_appends.ts";
-import { validateChangeFeeds } from "./validate_change_feed.ts";
-import { validateListeners } from "./listener.ts";
-import { validatePools } from "./pool.ts";
-import { validateRules } from "./rule_checks.ts";
-import { validateRewriting } from "./validate_rewriting.ts";
-import { readCertificates, validateTls } from "./validate_tls.ts";
-import type { ValidationContext } from "./validation_context.ts";
 
-/** An admin address that others can reach needs a token. */
-function validateAdmin({ values, problems }: ValidationContext): void {
-  const { listen, token } = values.admin;
-  if (isLoopback(listen) || token !== undefined || problems.has(["admin", "token"])) return;
-  problems.expect(["admin", "listen"], "a loopback address such as 127.0.0.1:6636, or a secret in admin.token");
-}
-
-/** Sizes that make each other meaningless. */
-function validateCache({ values, problems }: ValidationContext): void {
-  const { memory, disk, max_entry, fill_memory } = values.cache;
-  if (problems.has(["cache"])) return;
-  const isGiven = problems.given(["cache", "max_entry"]).length === 2;
-  if (isGiven && max_entry > memory && max_entry > disk) {
-    problems.expect(["cache", "max_entry"], "a size that cache.memory or cache.disk can hold");
-  } else if (Math.min(max_entry, Math.max(memory, disk)) > fill_memory) {
-    problems.warn(
-      ["cache", "fill_memory"],
-      "it is smaller than cache.max_entry: bodies larger than it are never stored",
-    );
-  }
-}
-
-/** Descriptors that nobody counts. */
-function validateLimits({ values, problems }: ValidationContext): void {
-  const at = ["server", "limits", "reserve_descriptors"];
-  if (values.server.limits.max_connections === "auto" || problems.given(at).length < at.length) return;
-  problems.warn(at, "it has no effect: only `max_connections: auto` goes by descriptors");
-}
-
-/** Where problems are noted, and how files are read. */
-export interface ValidateOptions {
-  readonly problems: Problems;
+/** What a file is checked with. */
+export interface CheckOptions {
   readonly reading: CertificateReading;
   /** Directory that relative paths start from, absolute. */
   readonly cwd: string;
+  /** Whether the process may load native code. */
   readonly mayLoadAddons: boolean;
-  readonly refusedCheck: ValidationContext["refusedCheck"];
 }
 
 /**
- * Checks what no key can tell alone on the part of the file that `schema` accepts, and notes every problem and warning. Answers
- * with what the files hold that it names.
+ * Checks what no key can tell alone on the part of a file that is sound, and notes every problem and warning. Answers with what the files
+ * hold that it names.
  */
-export async function validate(schema: DraftSchema, options: ValidateOptions): Promise<NamedFiles> {
-  const { problems, reading } = options;
-  const salvaged = salvage(schema, problems.tree.root);
-  if (salvaged === null) return { authorities: new Map(), certificates: new Map() };
-  const { cwd, mayLoadAddons, refusedCheck } = options;
-  const context = { values: salvaged.values, original: salvaged.original, problems, cwd, mayLoadAddons, refusedCheck };
-  validateAdmin(context);
-  validateCache(context);
-  validateLimits(context);
-  validatePools(context);
-  validateListeners(context);
-  validateAddresses(context);
-  validateTls(context);
-  validateRewriting(context);
-  validateRules(context);
-  validateAppends(context);
-  validateChangeFeeds(context);
-  const authorities = await readAuthorities(context, reading.readTextFile);
-  return { authorities, certificates: await readCertificates(context, reading) };
+export async function checkFile(found: Problems, { reading, cwd, mayLoadAddons }: CheckOptions): Promise<NamedFiles> {
+  const sound = salvage(draftSchema, found.tree.root);
+  if (sound === null) return { authorities: new Map(), certificates: new Map() };
+  const { values } = sound;
+  const problems = found.within(sound.original);
+  const listeners = values.listeners.map((listener, index) => {
+    const address: ListenAddress | null = listenAddressOf(listener.listen, cwd);
+    return { listener, path: ["listeners", index], address };
+  });
+  const { pools, cache, server, admin } = values;
+  checkAdmin(admin, problems);
+  checkCache(cache, problems);
+  checkServer(server, problems);
+  for (const pool of Object.entries(pools)) checkPool(pool, values.listeners, problems);
+  checkListeners(listeners, { problems, pools, diskBytes: cache.disk, mayLoadAddons });
+  checkAddresses(listeners, values, problems);
+  checkListenersTls(listeners, problems);
+  checkTls(admin.tls, ["admin", "tls"], problems);
+  const named = upstreamFiles(values);
+  return {
+    authorities: await readAuthorities([...named.authorities, ...acmeAuthorities(values)], problems, reading),
+    certificates: await readCertificates(
+      [
+        ...namedCertificates(admin.tls, ["admin", "tls"], problems),
+        ...named.certificates,
+        ...listeners.flatMap(({ listener, path }) => namedCertificates(listener.tls, [...path, "tls"], problems)),
+      ],
+      problems,
+      reading,
+    ),
+  };
+}
+
+/** The files that upstreams name. */
+function upstreamFiles({ pools }: DraftValues) {
+  const upstreams = Object.entries(pools).flatMap(([name, pool]) =>
+    (pool.upstreams ?? []).map((upstream, index) => ({ ...upstream, path: ["pools", name, "upstreams", index] }))
+  );
+  return {
+    authorities: upstreams.flatMap(({ ca, path }) => ca === undefined ? [] : [{ file: ca, path: [...path, "ca"] }]),
+    certificates: upstreams.filter(({ cert }) => cert !== undefined),
+  };
+}
+
+/** The files of authorities for directories that certificates are fetched from. */
+function acmeAuthorities({ listeners }: DraftValues): { readonly file: string; readonly path: Path }[] {
+  return listeners.flatMap(({ tls }, index) => {
+    const ca = tls?.acme?.ca;
+    return ca === undefined ? [] : [{ file: ca, path: ["listeners", index, "tls", "acme", "ca"] }];
+  });
 }

@@ -1,9 +1,10 @@
-import { Interpolated } from "./yaml/interpolate.ts";
+import type { z } from "zod";
+import type { Recipe } from "../image/conversion.ts";
+import type { Path } from "./yaml/located.ts";
+import type { Problems } from "./yaml/problems.ts";
 import { autoOrInteger, choice, duration, flag, integer, size } from "./yaml/scalars.ts";
-import { asMapping, list, section, short } from "./yaml/section.ts";
-
-const MINUTE_MS = 60_000;
-const MiB = 1024 ** 2;
+import { asMapping, distinct, type Frozen, list, section, switchable } from "./yaml/section.ts";
+import { MiB, MINUTE } from "./yaml/units.ts";
 
 const FORMATS = ["avif", "webp"] as const;
 
@@ -13,7 +14,7 @@ export const imageWorkerSection = section({
     "Conversions at a time, all listeners together; `auto` is half of the cores.",
   ),
   queue: integer(0, 10_000).prefault(64).describe("Conversions that may wait; beyond them the original is served."),
-  timeout: duration(100, 10 * MINUTE_MS).prefault("20s").describe("Time that a conversion may take."),
+  timeout: duration(100, 10 * MINUTE).prefault("20s").describe("Time that a conversion may take."),
   max_size: size(1024, 256 * MiB).prefault("16MiB").describe("Larger bodies are not converted."),
   max_pixels: integer(1, 500_000_000).prefault(16_000_000).describe(
     "Pictures with more pixels are not converted, whatever they take up in bytes.",
@@ -37,7 +38,7 @@ const convertSection = section({
   quality: asMapping(qualitySection).prefault({}).describe("How close to the original a format stays."),
   effort: asMapping(effortSection).prefault({}).describe("What a format's size is worth in time."),
   min_size: size(0, 256 * MiB).prefault("4KiB").describe("Smaller originals are served as they are."),
-  wait: duration(0, MINUTE_MS).prefault("1s").describe(
+  wait: duration(0, MINUTE).prefault("1s").describe(
     "How long a request waits for a conversion before it gets the original; the conversion goes on.",
   ),
 });
@@ -45,28 +46,82 @@ const convertSection = section({
 const deriveSection = section({
   enabled: flag().prefault(true).describe("Derive at all."),
   quality: integer(1, 100).prefault(85).describe("Quality of what is made, where the format has one."),
-  wait: duration(0, MINUTE_MS).prefault("2s").describe("How long a request waits before an upstream is asked."),
+  wait: duration(0, MINUTE).prefault("2s").describe("How long a request waits before an upstream is asked."),
 });
 
-/** A boolean alone is `enabled`. */
-function switched(value: unknown): unknown {
-  const plain = value instanceof Interpolated ? value.value() : value;
-  return typeof plain === "boolean" ? { enabled: plain } : plain;
-}
-
 const listenerImagesSection = section({
-  convert: short(convertSection, { type: "boolean" }, switched).optional().describe(
+  convert: switchable(convertSection).optional().describe(
     "Serve stored JPEG, PNG and WebP pictures as AVIF or WebP to clients that name it in `Accept`; " +
       "`true` is a mapping of defaults; default: pictures are served as they are.",
   ),
-  derive: short(deriveSection, { type: "boolean" }, switched).optional().describe(
+  derive: switchable(deriveSection).optional().describe(
     "Make a missing size out of a larger stored one (type `tmdb-image`); `true` is a mapping of defaults; default: never.",
   ),
 });
 
-/** The key of a listener. */
-export const listenerImageKeys = {
-  images: asMapping(listenerImagesSection).prefault({}).describe(
-    "What is done with pictures; needs `sharp` and the permission `--allow-ffi`.",
-  ),
-};
+/** Key of a listener that says what is done with pictures. */
+export const imagesKey = asMapping(listenerImagesSection).prefault({}).describe(
+  "What is done with pictures; needs `sharp` and the permission `--allow-ffi`.",
+);
+
+type WorkerValues = z.output<typeof imageWorkerSection>;
+type ListenerImageValues = z.output<typeof listenerImagesSection>;
+
+/** What is said of a listener whose pictures nobody could convert here. */
+const NEEDS_FFI = "pictures are converted only by a process that has the permission --allow-ffi " +
+  "(`deno task start:images`), which this one has not: without it originals are served";
+
+/** What pictures depend on beside the listener. */
+interface Surroundings {
+  readonly problems: Problems;
+  /** Type of the listener's pool; `undefined` where a mistake hides it. */
+  readonly type: string | undefined;
+  /** Whether the process may load native code. */
+  readonly mayLoadAddons: boolean;
+}
+
+/** Warns of pictures that nobody will convert, and of settings that have no effect; `at` is where `images:` stands. */
+export function checkImages(
+  { convert, derive }: ListenerImageValues,
+  at: Path,
+  { problems, type, mayLoadAddons }: Surroundings,
+): void {
+  const isOn = { convert: convert?.enabled === true, derive: derive?.enabled === true };
+  if (!mayLoadAddons && (isOn.convert || isOn.derive)) {
+    problems.warn([...at, isOn.convert ? "convert" : "derive"], NEEDS_FFI);
+  }
+  if (isOn.derive && type !== undefined && type !== "tmdb-image") {
+    problems.warn([...at, "derive"], "it has no effect: only type tmdb-image has sizes");
+  }
+}
+
+/** The worker that converts pictures; `concurrency: auto` is half of the `cores`. */
+export function imageWorkerOf({ concurrency, queue, timeout, max_size, max_pixels }: WorkerValues, cores: number) {
+  return {
+    concurrency: concurrency === "auto" ? Math.max(1, Math.floor(cores / 2)) : concurrency,
+    queue,
+    timeoutMs: timeout,
+    maxBytes: max_size,
+    maxPixels: max_pixels,
+  };
+}
+
+/** `images:` at the top level. */
+export interface ImageWorkerConfig extends Frozen<ReturnType<typeof imageWorkerOf>> {}
+
+/** What a listener does with pictures; `null` where every one is served as it is, and where none is made of a larger one. */
+export function listenerImagesOf({ convert, derive }: ListenerImageValues) {
+  return {
+    convert: convert?.enabled === true ? convertOf(convert) : null,
+    derive: derive?.enabled === true ? { quality: derive.quality, waitMs: derive.wait } : null,
+  };
+}
+
+function convertOf({ formats, quality, effort, min_size, wait }: NonNullable<ListenerImageValues["convert"]>) {
+  return {
+    /** Best first. */
+    recipes: distinct(formats).map((format): Recipe => ({ format, quality: quality[format], effort: effort[format] })),
+    minBytes: min_size,
+    waitMs: wait,
+  };
+}

@@ -1,100 +1,172 @@
-import { formatListenAddress } from "./addresses.ts";
-import { listenAddressOf } from "./listen_sections.ts";
+import { z } from "zod";
+import { authKey, authOf, checkAuth } from "./access.ts";
+import { type Addressed, formatListenAddress, type ListenAddress } from "./addresses.ts";
+import { cleanApiKey } from "./api_keys.ts";
+import { type CacheValues, checkListenerCache, listenerCacheOf, listenerCacheSection } from "./caching.ts";
+import type { NamedFiles } from "./certificates.ts";
+import { checkCors, corsKey, corsOf } from "./cors.ts";
+import { hostPattern, pathPrefix } from "./http_scalars.ts";
+import { checkImages, imagesKey, listenerImagesOf } from "./images.ts";
+import { checkRateLimit, limitsOf, listenerLimitKeys } from "./limits.ts";
+import { listenAddressOf, listenKeys } from "./listen.ts";
+import type { DraftPool } from "./pool.ts";
+import { prewarmKey, prewarmOf } from "./prewarm.ts";
+import { checkRewriting, type RewritingConfig, rewritingKeys, rewritingOf } from "./rewriting.ts";
+import { checkRules } from "./rule_checks.ts";
+import { rulesKeys, rulesOf } from "./rules.ts";
+import { tlsOf } from "./tls.ts";
 import type { Path } from "./yaml/located.ts";
-import type { DraftValues } from "./schema.ts";
-import { isMapping, valueAt } from "./yaml/tree.ts";
-import { elsewhere } from "./listen.ts";
-import { validateImages } from "./validate_images.ts";
-import { validateAccess } from "./validate_access.ts";
-import type { ValidationContext } from "./validation_context.ts";
-
-type DraftListener = DraftValues["listeners"][number];
+import type { Problems } from "./yaml/problems.ts";
+import { flag, name } from "./yaml/scalars.ts";
+import { asMapping, distinct, type Frozen, oneOrMany, section } from "./yaml/section.ts";
+import { isMapping } from "./yaml/tree.ts";
 
 /** Names of pools that a message lists at most. */
 const MAX_LISTED = 10;
 
-function validateNames(context: ValidationContext): void {
-  const seen = new Map<string, Path>();
-  for (const [index, listener] of context.values.listeners.entries()) {
-    const path = context.original(["listeners", index]);
-    if (listener.name === undefined) continue;
-    const first = seen.get(listener.name);
-    if (first === undefined) seen.set(listener.name, path);
-    else context.problems.expect([...path, "name"], `a name of its own (${elsewhere(first, context)} has it too)`);
+/** One entry of `listeners:`. */
+export const listenerSection = section({
+  name: name("name").describe("Name in logs, metrics and cache keys; its own."),
+  ...listenKeys,
+  host: oneOrMany(hostPattern()).prefault([]).describe(
+    "Hosts that are served: exact names and `*.example.com`; empty is any.",
+  ),
+  prefix: pathPrefix().prefault("/").describe("Paths that are served, on segment boundaries; the longest prefix wins."),
+  strip_prefix: flag().prefault(false).describe("Take the prefix off before the upstream sees the path."),
+  pool: name("pool's name").describe("The pool that answers."),
+  cache: asMapping(listenerCacheSection).prefault({}).describe("How responses of this listener are stored."),
+  auth: authKey,
+  cors: corsKey,
+  ...listenerLimitKeys,
+  ...rewritingKeys,
+  prewarm: prewarmKey,
+  images: imagesKey,
+  ...rulesKeys,
+});
+
+/** The same of a file with mistakes: what nothing can be said about without is absent. */
+export const draftListenerSection = listenerSection.partial({ name: true, pool: true });
+
+type ListenerValues = z.output<typeof listenerSection>;
+
+/** A listener of a file with mistakes. */
+export type DraftListener = z.output<typeof draftListenerSection>;
+
+/** What listeners are checked with. */
+export interface ListenerSurroundings {
+  readonly problems: Problems;
+  readonly pools: Readonly<Record<string, DraftPool>>;
+  /** `cache.disk`. */
+  readonly diskBytes: number;
+  /** Whether the process may load native code. */
+  readonly mayLoadAddons: boolean;
+}
+
+/** Checks the listeners, each alone and all together, but for their addresses. */
+export function checkListeners(all: readonly Addressed<DraftListener>[], around: ListenerSurroundings): void {
+  const { problems, pools } = around;
+  checkNames(all, problems);
+  checkClaims(all, problems);
+  const apiKeys = new Set(Object.values(pools).flatMap(({ api_keys }) => api_keys.map(cleanApiKey)));
+  const typeOf = ({ pool }: DraftListener) =>
+    pool === undefined || !Object.hasOwn(pools, pool) ? undefined : pools[pool]?.type;
+  const types = all.map(({ listener }) => typeOf(listener));
+  for (const [index, { listener, path }] of all.entries()) {
+    const type = types[index];
+    checkPoolName(listener, path, problems);
+    checkListenerCache(listener.cache, [...path, "cache"], { ...around, pool: listener.pool, type });
+    checkImages(listener.images, [...path, "images"], { ...around, type });
+    checkAuth(listener.auth, path, { problems, apiKeys });
+    checkRateLimit(listener, path, problems);
+    checkCors(listener.cors, path, problems);
+    checkRewriting(listener, path, { problems, type, types });
+    checkRules(listener, path, { problems, pools });
   }
 }
 
-function validatePoolName(listener: DraftListener, path: Path, { problems }: ValidationContext): void {
-  const pools = valueAt(problems.tree.root, ["pools"]);
-  // Without a mapping of pools that is the mistake. A pool with mistakes of its own is still known.
-  if (listener.pool === undefined || !isMapping(pools) || Object.hasOwn(pools, listener.pool)) return;
-  const known = Object.keys(pools);
-  const listed = known.slice(0, MAX_LISTED).join(", ") + (known.length > MAX_LISTED ? ", …" : "");
-  problems.expect(
-    [...path, "pool"],
-    known.length === 0 ? "a pool that is in `pools`" : `the name of a pool: ${listed}`,
-    known,
-  );
+function checkNames(all: readonly Addressed<DraftListener>[], problems: Problems): void {
+  const seen = new Map<string, Path>();
+  for (const { listener: { name }, path } of all) {
+    if (name === undefined) continue;
+    const first = seen.get(name);
+    if (first === undefined) seen.set(name, path);
+    else problems.expect([...path, "name"], `a name of its own (${problems.elsewhere(first)} has it too)`);
+  }
 }
 
-/** What a listener answers for, a text for each host; nothing where it names no address. */
-function claims(listener: DraftListener, cwd: string): string[] {
-  const address = listenAddressOf(listener.listen, cwd);
-  if (address === null) return [];
-  const hosts = listener.host.length === 0 ? [""] : [...new Set(listener.host)];
-  return hosts.map((host) => JSON.stringify([formatListenAddress(address), host, listener.prefix]));
+function checkPoolName({ pool }: DraftListener, path: Path, problems: Problems): void {
+  const pools = problems.valueAt(["pools"]);
+  // Without a mapping of pools that is the mistake. A pool with mistakes of its own is still known.
+  if (pool === undefined || !isMapping(pools) || Object.hasOwn(pools, pool)) return;
+  const known = Object.keys(pools);
+  const listed = known.slice(0, MAX_LISTED).join(", ") + (known.length > MAX_LISTED ? ", …" : "");
+  const expected = known.length === 0 ? "a pool that is in `pools`" : `the name of a pool: ${listed}`;
+  problems.expect([...path, "pool"], expected, known);
 }
 
 /** No two listeners answer for the same address, host and prefix. */
-function validateClaims(context: ValidationContext): void {
-  const { values, original, problems } = context;
+function checkClaims(all: readonly Addressed<DraftListener>[], problems: Problems): void {
   const claimed = new Map<string, Path>();
-  for (const [index, listener] of values.listeners.entries()) {
-    const path = original(["listeners", index]);
-    if (["listen", "host", "prefix"].some((key) => problems.has([...path, key]))) continue;
-    const own = claims(listener, context.cwd);
+  for (const { listener, path, address } of all) {
+    if (address === null || ["listen", "host", "prefix"].some((key) => problems.has([...path, key]))) continue;
+    const own = claims(listener, address);
     const taken = own.find((claim) => claimed.has(claim));
     for (const claim of own) if (!claimed.has(claim)) claimed.set(claim, path);
     if (taken === undefined) continue;
-    const first = elsewhere(claimed.get(taken) ?? [], context);
-    problems.expect(
-      [...path, "prefix"],
-      `a prefix that no other listener has on this address and host (${first} has it)`,
-    );
+    const first = problems.elsewhere(claimed.get(taken) ?? []);
+    const expected = `a prefix that no other listener has on this address and host (${first} has it)`;
+    problems.expect([...path, "prefix"], expected);
   }
 }
 
-/** Limits of a freshness lifetime that exclude each other. */
-function validateRules(listener: DraftListener, path: Path, { problems, original }: ValidationContext): void {
-  for (const [index, rule] of listener.cache.rules.entries()) {
-    if (rule.min_ttl === undefined || rule.max_ttl === undefined || rule.min_ttl <= rule.max_ttl) continue;
-    const at = original([...path, "cache", "rules", index]);
-    problems.expect([...at, "min_ttl"], `at most max_ttl (${problems.found([...at, "max_ttl"])})`);
-  }
+/** What a listener answers for, a text for each host. */
+function claims({ host, prefix }: DraftListener, address: ListenAddress): string[] {
+  const hosts = host.length === 0 ? [""] : distinct(host);
+  return hosts.map((one) => JSON.stringify([formatListenAddress(address), one, prefix]));
 }
 
-/** Bytes for a listener on a disk tier that gives fewer, or none, to all together. */
-function validateQuota(listener: DraftListener, path: Path, { values, problems, original }: ValidationContext): void {
-  const quota = listener.cache.disk_quota;
-  const at = original([...path, "cache", "disk_quota"]);
-  if (quota === undefined || problems.has(at) || problems.has(["cache", "disk"]) || quota <= values.cache.disk) return;
-  problems.warn(
-    at,
-    values.cache.disk === 0
-      ? "it has no effect: `cache.disk: 0` turns the disk tier off"
-      : "it has no effect: it is larger than cache.disk, which holds for all listeners together",
-  );
+/** What the listeners of a file share. */
+export interface SharedValues {
+  readonly server: { readonly max_request_body: number };
+  readonly cache: CacheValues;
 }
 
-/** Checks the listeners: names, pools, what they answer for, rules. */
-export function validateListeners(context: ValidationContext): void {
-  validateNames(context);
-  validateImages(context);
-  validateClaims(context);
-  for (const [index, listener] of context.values.listeners.entries()) {
-    validatePoolName(listener, context.original(["listeners", index]), context);
-    validateRules(listener, ["listeners", index], context);
-    validateAccess(listener, context.original(["listeners", index]), context);
-    validateQuota(listener, ["listeners", index], context);
-  }
+/** One entry of `listeners:`, with what the files hold that it names; relative paths start from `cwd`. */
+export function listenerOf(
+  listener: ListenerValues,
+  { server, cache }: SharedValues,
+  { cwd, ...files }: NamedFiles & { readonly cwd: string },
+) {
+  return {
+    name: listener.name,
+    listen: listenAddressOf(listener.listen, cwd)!,
+    proxyProtocol: listener.proxy_protocol,
+    tls: tlsOf(listener.tls, files, listener.host),
+    redirectToHttps: listener.redirect_to_https,
+    maxRequestBodyBytes: listener.max_request_body ?? server.max_request_body,
+    /** Lower case, sorted. */
+    forwardFields: distinct(listener.forward_fields).sort(),
+    /** Exact names and `*.example.com`; empty is any host. */
+    hosts: distinct(listener.host),
+    /** Begins with `/`, no slash at its end unless it is `/`. */
+    prefix: listener.prefix,
+    stripPrefix: listener.strip_prefix,
+    pool: listener.pool,
+    cache: listenerCacheOf(listener.cache, cache),
+    auth: authOf(listener.auth),
+    cors: corsOf(listener.cors),
+    limits: limitsOf(listener),
+    /** Serve any stored response: never, while no upstream can answer, or always. */
+    offline: listener.offline,
+    ...rewritingOf(listener),
+    prewarm: prewarmOf(listener.prewarm, cwd),
+    images: listenerImagesOf(listener.images),
+    rules: rulesOf(listener.rules),
+    /** With `strip_prefix`, what responses say of places at upstreams is led back to the listener, or stays. */
+    redirects: listener.redirects,
+  };
 }
+
+/** One entry of `listeners:`. */
+export interface ListenerConfig
+  extends Frozen<Omit<ReturnType<typeof listenerOf>, keyof RewritingConfig>>, RewritingConfig {}

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
-import { formatListenAddress, isUnix } from "./addresses.ts";
-import type { Config, ListenAddress, UnixAddress } from "./config.ts";
+import { formatListenAddress, isUnix, type ListenAddress, type UnixAddress } from "./addresses.ts";
+import type { Config } from "./config.ts";
 import type { Located } from "./yaml/located.ts";
 import type { Problems } from "./yaml/problems.ts";
 

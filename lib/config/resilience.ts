@@ -1,9 +1,9 @@
-import { autoOrFlag, choice, duration, durationOr, integer, positiveNumber, share, text } from "./yaml/scalars.ts";
-import { asMapping, section } from "./yaml/section.ts";
-
-const SECOND = 1000;
-const HOUR = 3600 * SECOND;
-const DAY = 24 * HOUR;
+import type { OutlierOptions } from "../health/outlier_detector.ts";
+import type { WeightOptions } from "../health/weights.ts";
+import type { HedgeOptions } from "../upstream_client/hedge.ts";
+import { choice, duration, durationOr, integer, positiveNumber, share } from "./yaml/scalars.ts";
+import { asMapping, section, type Values } from "./yaml/section.ts";
+import { DAY, HOUR, SECOND } from "./yaml/units.ts";
 
 /** `weights:` of a pool. */
 const weightsSection = section({
@@ -74,46 +74,47 @@ export const resilienceKeys = {
   ),
 };
 
-/** Limits of an upstream, held by all workers together. */
-export const upstreamLimitKeys = {
-  max_in_flight: integer(1, 1_000_000).optional().describe("Requests at a time, of all workers; default: no limit."),
-  max_rps: positiveNumber(1_000_000).optional().describe("Requests per second, of all workers; default: no limit."),
-};
+type ResilienceValues = Values<typeof resilienceKeys>;
 
-/** `queue:` of a listener. */
-const queueSection = section({
-  size: integer(0, 100_000).prefault(256).describe("Requests that may wait, in each serving worker."),
-  timeout: duration(1, HOUR).prefault("2s").describe("How long one waits at most before it gets 503."),
-});
+/** What a pool does when upstreams are slow or fail. Shares are 0 to 1. */
+export function resilienceOf(
+  { panic, panic_threshold, slow_start, weights, outliers, retry, hedge }: ResilienceValues,
+) {
+  return {
+    panic,
+    panicThreshold: panic_threshold,
+    slowStartMs: slow_start,
+    weights: weightsOf(weights),
+    outliers: outliersOf(outliers),
+    retryBudget: { share: retry.budget, floor: retry.budget_floor },
+    hedge: hedge === undefined ? null : hedgeOf(hedge),
+  };
+}
 
-/** `rate_limit:` of a listener. */
-const rateLimitSection = section({
-  requests: integer(1, 10_000_000).describe("Requests that a client may make in `per`."),
-  per: duration(100, DAY).prefault("1s").describe("The time that `requests` is for."),
-  burst: integer(1, 10_000_000).optional().describe("Requests at once after a pause; default: as many as `requests`."),
-  by: choice(["ip", "header", "client"]).prefault("ip").describe(
-    "What tells clients apart: their address, a request field, or their name in `auth`.",
-  ),
-  header: text({
-    title: "field name",
-    pattern: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/,
-    maxLength: 256,
-    expected: "a field name (RFC 9110 §5.1)",
-  }).prefault("authorization").describe("The field, with `by: header`; requests without it are told apart by address."),
-  ipv4_prefix: integer(8, 32).prefault(32).describe("Leading bits of an IPv4 address that make one client."),
-  ipv6_prefix: integer(16, 128).prefault(64).describe("Leading bits of an IPv6 address that make one client."),
-});
+function hedgeOf({ after, max_extra }: NonNullable<ResilienceValues["hedge"]>): HedgeOptions {
+  return { after: after === "p95" ? after : { delayMs: after }, maxExtra: max_extra };
+}
 
-/** Keys of a listener that bound what it takes, and say what it does when every upstream is out. */
-export const listenerLimitKeys = {
-  max_in_flight: integer(1, 1_000_000).optional().describe(
-    "Requests at upstreams at a time, of all workers, until their bodies have ended; default: no limit.",
-  ),
-  queue: asMapping(queueSection).prefault({}).describe("Where requests over `max_in_flight` wait."),
-  rate_limit: asMapping(rateLimitSection).optional().describe(
-    "Requests of one client, at all workers, hits included; default: no limit.",
-  ),
-  offline: autoOrFlag().prefault(false).describe(
-    "Serve any stored response whatever its age: `auto` while no upstream can answer, `true` always and ask none.",
-  ),
-};
+function weightsOf(weights: ResilienceValues["weights"]): Omit<WeightOptions, "alphaMax"> {
+  return {
+    baseMultiplier: weights.base_weight_multiplier,
+    dynamicMultiplier: weights.dynamic_weight_multiplier,
+    alphaInitial: weights.alpha_initial,
+    alphaStep: weights.alpha_adjustment_step,
+    fastHalfLifeMs: weights.fast_half_life,
+    slowHalfLifeMs: weights.slow_half_life,
+    failurePenaltyMs: weights.failure_penalty,
+  };
+}
+
+function outliersOf(outliers: ResilienceValues["outliers"]): Omit<OutlierOptions, "jitter" | "consecutiveFailures"> {
+  return {
+    failureRatio: outliers.failure_ratio,
+    windowMs: outliers.window,
+    minVolume: outliers.min_volume,
+    ejectionMs: outliers.ejection_time,
+    maxEjectionMs: Math.max(outliers.ejection_time, outliers.max_ejection_time),
+    maxEjected: outliers.max_ejected,
+    halfOpenSuccesses: outliers.probes,
+  };
+}

@@ -1,9 +1,12 @@
 import { z } from "zod";
+import type { JsonValue } from "../http/json_merge.ts";
 import { parseUpstreamUrl } from "./addresses.ts";
-import { Interpolated } from "./yaml/interpolate.ts";
-import type { JsonConfig } from "./rewriting_config.ts";
-import { text, upstreamUrl } from "./yaml/scalars.ts";
-import { asMapping, list, section } from "./yaml/section.ts";
+import { glob, upstreamUrl } from "./http_scalars.ts";
+import { plainValue } from "./yaml/interpolate.ts";
+import type { Path } from "./yaml/located.ts";
+import type { Problems } from "./yaml/problems.ts";
+import { text } from "./yaml/scalars.ts";
+import { asMapping, list, record, section, type Values } from "./yaml/section.ts";
 import { isMapping } from "./yaml/tree.ts";
 
 /** Characters of a patch at most, as JSON. */
@@ -13,7 +16,7 @@ const MAX_PATCH_LENGTH = 65_536;
 function flagOrUrl() {
   const expected = "true, false or a URL such as https://images.example/t/p";
   return z.unknown().transform((input, context): boolean | string => {
-    const value = input instanceof Interpolated ? input.value() : input;
+    const value = plainValue(input);
     if (typeof value === "boolean") return value;
     const isUrl = typeof value === "string" && /^https?:/i.test(value) && value.length <= 2000;
     const parsed = isUrl ? parseUpstreamUrl(value) : { expected };
@@ -35,7 +38,7 @@ interface Fault {
 
 /** Any value, as JSON has them. The file's own bounds hold for its depth. */
 function jsonValue() {
-  return z.unknown().transform((input, context): JsonConfig => {
+  return z.unknown().transform((input, context): JsonValue => {
     const faults: Fault[] = [];
     const value = input === undefined ? fault(faults, [], "a value, as JSON has them") : jsonOf(input, [], faults);
     if (faults.length === 0 && JSON.stringify(value).length > MAX_PATCH_LENGTH) {
@@ -51,8 +54,8 @@ function fault(faults: Fault[], path: PropertyKey[], expected: string): null {
   return null;
 }
 
-function jsonOf(input: unknown, path: PropertyKey[], faults: Fault[]): JsonConfig {
-  const value = input instanceof Interpolated ? input.value() : input;
+function jsonOf(input: unknown, path: PropertyKey[], faults: Fault[]): JsonValue {
+  const value = plainValue(input);
   if (Array.isArray(value)) return value.map((item, index) => jsonOf(item, [...path, index], faults));
   if (isMapping(value)) {
     const members = Object.entries(value).map(([name, item]) => [name, jsonOf(item, [...path, name], faults)] as const);
@@ -67,17 +70,14 @@ function jsonOf(input: unknown, path: PropertyKey[], faults: Fault[]): JsonConfi
 const queryValue = text({ title: "text", pattern: /^[^\p{Cc}]*$/u, maxLength: 1024, expected: "a text" });
 
 const overrideSection = section({
-  path: text({
-    title: "glob",
-    pattern: /^[/*][^\s?#\p{Cc}]*$/u,
-    maxLength: 2000,
-    expected: "a glob such as /3/movie/550 or /3/tv/**",
-  }).describe("Glob over the path as the upstream sees it; `*` within a segment, `**` across segments."),
-  query: z.record(
+  path: glob("/3/movie/550 or /3/tv/**").describe(
+    "Glob over the path as the upstream sees it; `*` within a segment, `**` across segments.",
+  ),
+  query: record(
     text({ title: "name", pattern: /^[^\p{Cc}]+$/u, maxLength: 256, expected: "a parameter's name" }),
     queryValue,
-    { error: "a mapping of parameters and texts" },
-  ).prefault({}).describe("Parameters that the query must have, such as `{ language: de-DE }`; default: any query."),
+    "parameters and texts",
+  ).describe("Parameters that the query must have, such as `{ language: de-DE }`; default: any query."),
   merge: jsonValue().describe(
     "Merge patch (RFC 7396): members that are set, or with `null` removed; mappings are merged, lists replaced.",
   ),
@@ -97,3 +97,76 @@ export const rewritingKeys = {
     "Changes to JSON documents as they are served, in this order; what is stored stays as the upstream gave it.",
   ),
 };
+
+type RewritingValues = Values<typeof rewritingKeys>;
+
+/** The type whose documents hold addresses of images, and the type that serves those. */
+const DOCUMENTS = "tmdb-api";
+const IMAGES = "tmdb-image";
+
+/** What changes of documents are checked with. */
+interface Surroundings {
+  readonly problems: Problems;
+  /** Type of the listener's pool; `undefined` where a mistake hides it. */
+  readonly type: string | undefined;
+  /** The types of the pools of all listeners. */
+  readonly types: readonly (string | undefined)[];
+}
+
+/** Checks what a listener changes in the documents that it serves; `path` is that of the listener. */
+export function checkRewriting(
+  listener: Pick<RewritingValues, "rewrite_image_base" | "overrides"> & {
+    readonly prefix: string;
+    readonly strip_prefix: boolean;
+  },
+  path: Path,
+  around: Surroundings,
+): void {
+  checkImageBase(listener.rewrite_image_base, [...path, "rewrite_image_base"], around);
+  const { problems } = around;
+  for (const [index, { path: glob, merge }] of listener.overrides.entries()) {
+    const at = [...path, "overrides", index];
+    const isObject = typeof merge === "object" && merge !== null && !Array.isArray(merge);
+    if (isObject && Object.keys(merge).length === 0) problems.warn([...at, "merge"], "an empty patch changes nothing");
+    if (!listener.strip_prefix && !isReachable(glob, listener.prefix)) {
+      problems.warn([...at, "path"], `it matches no path of this listener: they begin with ${listener.prefix}`);
+    }
+  }
+}
+
+/** A `rewrite_image_base` that somebody wrote must be able to do something. */
+function checkImageBase(base: boolean | string, at: Path, { problems, type, types }: Surroundings): void {
+  if (!problems.isGiven(at) || problems.has(at) || type === undefined || base === false) return;
+  if (type !== DOCUMENTS) {
+    return problems.atKey(at, `found rewrite_image_base expected none on a pool of type ${type}`);
+  }
+  if (base !== true || types.includes(IMAGES) || types.includes(undefined)) return;
+  problems.expect(at, `false, the URL of images, or a listener with a pool of type ${IMAGES}`);
+}
+
+/** Whether a glob can match a path that a listener passes on as it stands. */
+export function isReachable(glob: string, prefix: string): boolean {
+  const [literal = ""] = glob.split("*");
+  const isWhole = literal === glob;
+  if (prefix === "/" || literal.startsWith(`${prefix}/`) || literal === prefix) return true;
+  return !isWhole && prefix.startsWith(literal);
+}
+
+/** What a listener changes in the documents that it serves; what is stored stays as the upstream gave it. */
+export interface RewritingConfig {
+  /** How clients reach the listener's address; `null` goes by the request. */
+  readonly publicUrl: string | null;
+  /** Whether addresses of images lead to a listener of this gateway, or the URL that they lead to. */
+  readonly rewriteImageBase: boolean | string;
+  /** Applied in this order; `merge` is a JSON merge patch (RFC 7396). */
+  readonly overrides: readonly {
+    readonly path: string;
+    readonly query: Readonly<Record<string, string>>;
+    readonly merge: JsonValue;
+  }[];
+}
+
+/** What a listener changes in documents. */
+export function rewritingOf({ public_url, rewrite_image_base, overrides }: RewritingValues): RewritingConfig {
+  return { publicUrl: public_url ?? null, rewriteImageBase: rewrite_image_base, overrides };
+}

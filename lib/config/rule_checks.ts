@@ -3,21 +3,54 @@ import { speaksForProxy } from "../forwarded_fields.ts";
 import { linearPattern, PatternError } from "../pattern/linear_pattern.ts";
 import { MAX_WILDCARDS, pathGlob } from "../pattern/path_glob.ts";
 import { template } from "../pattern/template.ts";
-import { upstreamId } from "./build_connection.ts";
+import type { DraftPool } from "./pool.ts";
+import { isReachable } from "./rewriting.ts";
+import type { FieldChangeValues, RuleValues } from "./rules.ts";
+import { upstreamIds } from "./upstream.ts";
 import type { Path } from "./yaml/located.ts";
-import type { DraftValues } from "./schema.ts";
-import type { ValidationContext } from "./validation_context.ts";
-import { isReachable } from "./validate_rewriting.ts";
+import type { Problems } from "./yaml/problems.ts";
 
-type DraftListener = DraftValues["listeners"][number];
-type DraftRule = DraftListener["rules"][number];
-type DraftPool = DraftValues["pools"][string];
+/** Names that a message lists at most. */
+const MAX_LISTED = 10;
+
+/** A listener as far as its rules depend on it. */
+interface RuledListener {
+  readonly pool?: string | undefined;
+  readonly prefix: string;
+  readonly strip_prefix: boolean;
+  readonly rules: readonly RuleValues[];
+}
+
+/** What rules are checked with. */
+interface Surroundings {
+  readonly problems: Problems;
+  readonly pools: Readonly<Record<string, DraftPool>>;
+}
+
+/** Checks the rules of a listener; `path` is that of the listener. */
+export function checkRules(listener: RuledListener, path: Path, { problems, pools }: Surroundings): void {
+  for (const [index, rule] of listener.rules.entries()) {
+    const at = [...path, "rules", index];
+    checkDeeds(rule, at, problems);
+    if (rule.request !== undefined) checkFields(rule.request, [...at, "request"], problems);
+    if (rule.response !== undefined) checkFields(rule.response, [...at, "response"], problems);
+    checkBodies(rule, at, problems);
+    checkRequestTexts(rule, [...at, "request"], problems);
+    checkRedirect(rule, [...at, "redirect", "to"], problems);
+    checkAsked(rule, { own: listener.pool, at }, { problems, pools });
+    const glob = rule.when.path;
+    if (glob !== undefined && !listener.strip_prefix && !isReachable(glob, listener.prefix)) {
+      const because = `it matches no path of this listener: they begin with ${listener.prefix}`;
+      problems.warn([...at, "when", "path"], because);
+    }
+  }
+}
 
 /** What a rule can do; of some of them it does one only. */
 const DEEDS = ["request", "response", "redirect", "respond", "pool", "upstream"] as const;
 
 /** A rule has to do something, and of what decides about a request one thing. */
-function validateDeeds(rule: DraftRule, path: Path, { problems }: ValidationContext): void {
+function checkDeeds(rule: RuleValues, path: Path, problems: Problems): void {
   const given = DEEDS.filter((deed) => rule[deed] !== undefined);
   if (given.length === 0 && !problems.has(path)) {
     problems.expect(path, `a rule that does something: one of ${DEEDS.join(", ")}`);
@@ -28,53 +61,43 @@ function validateDeeds(rule: DraftRule, path: Path, { problems }: ValidationCont
     ...(rule.pool === undefined && rule.upstream === undefined ? [] : [rule.pool === undefined ? "upstream" : "pool"]),
   ];
   if (deciding.length > 1) {
-    problems.add([...path, deciding[1]!], `found ${deciding[1]} beside ${deciding[0]} expected one of them`, {
-      atKey: true,
-    });
+    problems.atKey([...path, deciding[1]!], `found ${deciding[1]} beside ${deciding[0]} expected one of them`);
   } else if (rule.request !== undefined && (rule.redirect ?? rule.respond) !== undefined) {
     problems.warn([...path, "request"], "it has no effect: no upstream gets the request", { atKey: true });
   }
 }
 
 /** No rule may set what frames messages, or what decides whose answer it is. */
-function validateFields(
-  fields: { readonly set: object; readonly add: object; readonly remove: readonly string[] },
-  at: Path,
-  { problems, original }: ValidationContext,
-): void {
+function checkFields({ set, add, remove }: FieldChangeValues, at: Path, problems: Problems): void {
   const isRequest = at.at(-1) === "request";
   const refusal = isRequest ? requestFieldRefusal : responseFieldRefusal;
   const check = (act: FieldAct, name: string, path: Path) => {
+    if (name.endsWith("*")) return;
     const isProxys = isRequest && act === "add" && speaksForProxy(name.toLowerCase());
-    const reason = name.endsWith("*")
-      ? null
-      : refusal(act, name.toLowerCase()) ?? (isProxys ? "upstreams would believe the client's own too: set it" : null);
-    if (reason !== null) {
-      problems.add(path, `found ${JSON.stringify(name)} expected a field that rules may ${act}: ${reason}`, {
-        atKey: true,
-      });
-    }
+    const reason = refusal(act, name.toLowerCase()) ??
+      (isProxys ? "upstreams would believe the client's own too: set it" : null);
+    if (reason === null) return;
+    problems.atKey(path, `found ${JSON.stringify(name)} expected a field that rules may ${act}: ${reason}`);
   };
-  for (const act of ["set", "add"] as const) {
-    for (const name of Object.keys(fields[act])) check(act, name, [...at, act, name]);
-  }
-  fields.remove.forEach((name, index) => check("remove", name, original([...at, "remove", index])));
+  for (const name of Object.keys(set)) check("set", name, [...at, "set", name]);
+  for (const name of Object.keys(add)) check("add", name, [...at, "add", name]);
+  for (const [index, name] of remove.entries()) check("remove", name, [...at, "remove", index]);
 }
 
 /** Bodies need a status that has one, and ranges of statuses an order. */
-function validateBodies({ respond, response }: DraftRule, path: Path, { problems }: ValidationContext): void {
+function checkBodies({ respond, response }: RuleValues, path: Path, problems: Problems): void {
   if (respond?.body !== undefined && respond.body !== "" && (respond.status === 204 || respond.status === 205)) {
     problems.expect([...path, "respond", "body"], `no body: a response with status ${respond.status} has none`);
   }
   for (const range of Object.keys(response?.status ?? {})) {
     const [from = "", to = from] = range.split("-");
     if (from <= to) continue;
-    problems.add([...path, "response", "status", range], `found ${range} expected ${to}-${from}`, { atKey: true });
+    problems.atKey([...path, "response", "status", range], `found ${range} expected ${to}-${from}`);
   }
 }
 
 /** Texts must not name what nothing is matched for. */
-function validatePlaces(text: string, most: number, path: Path, { problems }: ValidationContext): void {
+function checkPlaces(text: string, most: number, path: Path, problems: Problems): void {
   const { highest } = template(text);
   if (highest <= most) return;
   const matched = most === 0
@@ -85,33 +108,35 @@ function validatePlaces(text: string, most: number, path: Path, { problems }: Va
   problems.expect(path, `no $${highest}: ${matched} (write $$ for a dollar sign)`);
 }
 
-function validateTexts(rule: DraftRule, path: Path, context: ValidationContext): void {
-  const { request, redirect, when } = rule;
-  const { problems } = context;
-  const wildcards = when.path === undefined ? 0 : Math.min(MAX_WILDCARDS, pathGlob(when.path).wildcards);
-  for (const act of ["set", "add"] as const) {
-    for (const [name, value] of Object.entries(request?.[act] ?? {})) {
-      validatePlaces(value, wildcards, [...path, "request", act, name], context);
-    }
-  }
-  for (const [name, value] of Object.entries(request?.query.set ?? {})) {
-    validatePlaces(value, wildcards, [...path, "request", "query", "set", name], context);
-  }
-  if (request?.rewrite !== undefined) {
-    const { from, to } = request.rewrite;
-    const at = [...path, "request", "rewrite"];
-    const groups = from === undefined ? wildcards : groupsOf(from, [...at, "from"], context);
-    if (groups !== null) validatePlaces(to, groups, [...at, "to"], context);
-  }
+function checkRequestTexts({ request, when }: RuleValues, path: Path, problems: Problems): void {
+  if (request === undefined) return;
+  const wildcards = wildcardsOf(when.path);
+  const texts = [
+    ...Object.entries(request.set).map(([name, value]) => ({ value, at: ["set", name] })),
+    ...Object.entries(request.add).map(([name, value]) => ({ value, at: ["add", name] })),
+    ...Object.entries(request.query.set).map(([name, value]) => ({ value, at: ["query", "set", name] })),
+  ];
+  for (const { value, at } of texts) checkPlaces(value, wildcards, [...path, ...at], problems);
+  if (request.rewrite === undefined) return;
+  const { from, to } = request.rewrite;
+  const groups = from === undefined ? wildcards : groupsOf(from, [...path, "rewrite", "from"], problems);
+  if (groups !== null) checkPlaces(to, groups, [...path, "rewrite", "to"], problems);
+}
+
+/** Wildcards of a glob whose matches have a place. */
+function wildcardsOf(glob: string | undefined): number {
+  return glob === undefined ? 0 : Math.min(MAX_WILDCARDS, pathGlob(glob).wildcards);
+}
+
+function checkRedirect({ redirect, when }: RuleValues, at: Path, problems: Problems): void {
   if (redirect === undefined) return;
-  const at = [...path, "redirect", "to"];
-  validatePlaces(redirect.to, wildcards, at, context);
+  checkPlaces(redirect.to, wildcardsOf(when.path), at, problems);
   if (/^https?:\/\/[^/?#]*(?:\$[1-9]|$)/i.test(redirect.to) && redirect.to.includes("$")) {
     problems.expect(at, "a URL whose host is followed by /: what was matched must not become part of the host");
   }
   const isSame = when.path !== undefined && template(redirect.to).highest === 0 &&
     pathGlob(when.path).test(redirect.to);
-  if (isSame && Object.keys(when).every((key) => key === "path" || isOpen(when[key as keyof typeof when]))) {
+  if (isSame && Object.entries(when).every(([key, condition]) => key === "path" || isOpen(condition))) {
     problems.warn(at, "it leads to itself: clients would go round in circles");
   }
 }
@@ -121,7 +146,7 @@ function isOpen(condition: unknown): boolean {
 }
 
 /** How many groups an expression has; `null` where it cannot be used, which is said. */
-function groupsOf(source: string, path: Path, { problems }: ValidationContext): number | null {
+function groupsOf(source: string, path: Path, problems: Problems): number | null {
   try {
     return linearPattern(source).groups;
   } catch (error) {
@@ -131,56 +156,30 @@ function groupsOf(source: string, path: Path, { problems }: ValidationContext): 
   }
 }
 
-/** The pool and the upstream that a rule names must be there, and carry the same. */
-function validateWho(rule: DraftRule, listener: DraftListener, path: Path, context: ValidationContext): void {
-  const { problems, values } = context;
-  const poolOf = (name: string | undefined): DraftPool | undefined =>
-    name !== undefined && Object.hasOwn(values.pools, name) ? values.pools[name] : undefined;
-  const own = poolOf(listener.pool);
-  const named = rule.pool === undefined ? own : poolOf(rule.pool);
+/** The pool and the upstream that a rule names must be there, and carry the same; `own` is the listener's pool. */
+function checkAsked(
+  rule: RuleValues,
+  { own, at }: { readonly own: string | undefined; readonly at: Path },
+  { problems, pools }: Surroundings,
+): void {
+  const poolOf = (name: string | undefined) =>
+    name !== undefined && Object.hasOwn(pools, name) ? pools[name] : undefined;
+  const asked = poolOf(rule.pool ?? own);
   if (rule.pool !== undefined) {
-    const at = [...path, "pool"];
-    const known = Object.keys(values.pools);
-    if (named === undefined && !problems.has(["pools", rule.pool])) {
-      problems.expect(at, `the name of a pool: ${known.slice(0, 10).join(", ")}`, known);
-    } else if (own?.type !== undefined && named?.type !== undefined && own.type !== named.type) {
-      problems.expect(at, `a pool of type ${own.type}, as the listener's own: ${rule.pool} is of type ${named.type}`);
-    } else if (rule.pool === listener.pool && rule.upstream === undefined) {
-      problems.warn(at, "it has no effect: it is the listener's own pool");
+    const place = [...at, "pool"];
+    const [ownType, type] = [poolOf(own)?.type, asked?.type];
+    if (asked === undefined && !problems.has(["pools", rule.pool])) {
+      const known = Object.keys(pools);
+      problems.expect(place, `the name of a pool: ${known.slice(0, MAX_LISTED).join(", ")}`, known);
+    } else if (ownType !== undefined && type !== undefined && ownType !== type) {
+      problems.expect(place, `a pool of type ${ownType}, as the listener's own: ${rule.pool} is of type ${type}`);
+    } else if (rule.pool === own && rule.upstream === undefined) {
+      problems.warn(place, "it has no effect: it is the listener's own pool");
     }
   }
-  if (rule.upstream === undefined || named === undefined) return;
-  const upstreams = (named.upstreams ?? []).flatMap((upstream) =>
-    upstream.url === undefined ? [] : [{ ...upstream, url: upstream.url }]
-  );
-  const ids = upstreams.map((upstream) => upstreamId(upstream, upstreams));
-  if (!ids.includes(rule.upstream)) {
-    problems.expect(
-      [...path, "upstream"],
-      `an upstream of pool ${rule.pool ?? listener.pool}: ${ids.slice(0, 10).join(", ")}`,
-      ids,
-    );
-  }
-}
-
-/** Checks the rules of the listeners. */
-export function validateRules(context: ValidationContext): void {
-  for (const [index, listener] of context.values.listeners.entries()) {
-    for (const [place, rule] of listener.rules.entries()) {
-      const path = context.original(["listeners", index, "rules", place]);
-      validateDeeds(rule, path, context);
-      if (rule.request !== undefined) validateFields(rule.request, [...path, "request"], context);
-      if (rule.response !== undefined) validateFields(rule.response, [...path, "response"], context);
-      validateBodies(rule, path, context);
-      validateTexts(rule, path, context);
-      validateWho(rule, listener, path, context);
-      const { path: glob } = rule.when;
-      if (glob !== undefined && !listener.strip_prefix && !isReachable(glob, listener.prefix)) {
-        context.problems.warn(
-          [...path, "when", "path"],
-          `it matches no path of this listener: they begin with ${listener.prefix}`,
-        );
-      }
-    }
-  }
+  if (rule.upstream === undefined || asked === undefined) return;
+  const ids = upstreamIds(asked.upstreams ?? []);
+  if (ids.includes(rule.upstream)) return;
+  const listed = ids.slice(0, MAX_LISTED).join(", ");
+  problems.expect([...at, "upstream"], `an upstream of pool ${rule.pool ?? own}: ${listed}`, ids);
 }

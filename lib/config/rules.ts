@@ -1,8 +1,11 @@
 import { z } from "zod";
+import type { FieldChange } from "../http/field_changes.ts";
+import type { RuleOptions } from "../rules/rule_options.ts";
 import { parseCidr } from "./addresses.ts";
+import { anyText, fieldName } from "./http_scalars.ts";
+import { asMapping, list, oneOrMany, record, section, short, type Values } from "./yaml/section.ts";
 import { Interpolated } from "./yaml/interpolate.ts";
 import { choice, name, scalar, text, Unusable } from "./yaml/scalars.ts";
-import { asMapping, list, oneOrMany, section, short } from "./yaml/section.ts";
 
 /** Rules of a listener. */
 const MAX_RULES = 1_000;
@@ -12,11 +15,6 @@ const MAX_BODY_LENGTH = 65_536;
 
 /** `*` in its place stands for any text, `!` before it for all that does not match. */
 const valueGlob = text({ title: "glob", pattern: /^[^\p{Cc}]*$/u, maxLength: 500, expected: "a text, with * for any" });
-
-function fieldName() {
-  const pattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-  return text({ title: "field name", pattern, maxLength: 256, expected: "a field name (RFC 9110 §5.1)" });
-}
 
 const removedField = text({
   title: "field name",
@@ -46,10 +44,6 @@ const removedParameter = text({
   expected: "a parameter's name, * at its end allowed",
 });
 const parameterValue = text({ title: "text", pattern: /^[^\p{Cc}\p{Cs}]*$/u, maxLength: 2_000, expected: "a text" });
-
-function texts<K extends z.core.$ZodRecordKey, V extends z.ZodType>(key: K, value: V, what: string) {
-  return asMapping(z.record(key, value, { error: `a mapping of ${what}` })).prefault({});
-}
 
 /** A CIDR block, `!` before it allowed; a file may bring many of them, with comments behind `#`. `!${file:…}` means each of them. */
 function clientBlocks() {
@@ -103,10 +97,10 @@ const whenSection = section({
     maxLength: 32,
     expected: "a method in capital letters",
   })).prefault([]).describe("Methods; default: any."),
-  query: texts(parameterName, valueGlob, "parameters and globs").describe(
+  query: record(parameterName, valueGlob, "parameters and globs").describe(
     'Parameters and what their values are like: `"*"` is any, `"!x*"` none that begins with x.',
   ),
-  header: texts(fieldName(), valueGlob, "field names and globs").describe(
+  header: record(fieldName(), valueGlob, "field names and globs").describe(
     "Request fields and what their values are like, whatever the case of letters; `*` and `!` as in `query`.",
   ),
   client: oneOrMany(clientBlocks()).prefault([]).describe(
@@ -125,8 +119,8 @@ const writtenPath = text({
 });
 
 const requestSection = section({
-  set: texts(fieldName(), fieldValue, "field names and texts").describe("Request fields in place of the client's."),
-  add: texts(fieldName(), fieldValue, "field names and texts").describe("Request fields beside the client's."),
+  set: record(fieldName(), fieldValue, "field names and texts").describe("Request fields in place of the client's."),
+  add: record(fieldName(), fieldValue, "field names and texts").describe("Request fields beside the client's."),
   remove: list(removedField, 100).prefault([]).describe("Request fields that go no further; `x-debug-*` is several."),
   rewrite: asMapping(section({
     from: text({
@@ -143,13 +137,13 @@ const requestSection = section({
     ),
   })).optional().describe("Another path for the upstream, and for the cache."),
   query: asMapping(section({
-    set: texts(parameterName, parameterValue, "parameters and texts").describe("Parameters in place of the client's."),
+    set: record(parameterName, parameterValue, "parameters and texts").describe("Parameters in place of the client's."),
     remove: list(removedParameter, 100).prefault([]).describe("Parameters that go no further; `utm_*` is several."),
   })).prefault({}).describe("Changes of the query."),
 });
 
 const pageSection = section({
-  body: text({ title: "text", pattern: /^[^]*$/, maxLength: MAX_BODY_LENGTH, expected: "a text" }).describe(
+  body: anyText("text", MAX_BODY_LENGTH, "a text").describe(
     "The content; `${file:…}` takes it from a file.",
   ),
   content_type: fieldValue.prefault("text/html; charset=utf-8").describe("Its media type."),
@@ -160,8 +154,8 @@ function bodyShorthand(value: unknown): unknown {
 }
 
 const responseSection = section({
-  set: texts(fieldName(), fieldValue, "field names and texts").describe("Response fields in place of the upstream's."),
-  add: texts(fieldName(), fieldValue, "field names and texts").describe("Response fields beside the upstream's."),
+  set: record(fieldName(), fieldValue, "field names and texts").describe("Response fields in place of the upstream's."),
+  add: record(fieldName(), fieldValue, "field names and texts").describe("Response fields beside the upstream's."),
   remove: list(removedField, 100).prefault([]).describe(
     "Response fields that clients do not get; `x-amz-*` is several.",
   ),
@@ -215,7 +209,7 @@ function answerStatus() {
 
 const respondSection = section({
   status: answerStatus().prefault(200).describe("Its status."),
-  body: text({ title: "text", pattern: /^[^]*$/, maxLength: MAX_BODY_LENGTH, expected: "a text" }).optional().describe(
+  body: anyText("text", MAX_BODY_LENGTH, "a text").optional().describe(
     "Its content; default: none, and for errors what the gateway says.",
   ),
   content_type: fieldValue.prefault("text/plain; charset=utf-8").describe("Its media type."),
@@ -246,3 +240,73 @@ export const rulesKeys = {
     "With `strip_prefix`: lead `Location`, `Refresh` and cookies that point at an upstream back to this listener, and tell upstreams of the prefix (`X-Forwarded-Prefix`), or leave them.",
   ),
 };
+
+type RulesValues = Values<typeof rulesKeys>;
+
+/** One rule as the file has it. */
+export type RuleValues = RulesValues["rules"][number];
+
+/** The rules of a listener: all that apply do, in this order. */
+export function rulesOf(rules: readonly RuleValues[]): RuleOptions[] {
+  return rules.map(ruleOf);
+}
+
+function ruleOf({ when, request, response, redirect, respond, pool, upstream }: RuleValues): RuleOptions {
+  return {
+    when: {
+      path: when.path ?? null,
+      methods: when.method,
+      query: Object.entries(when.query),
+      fields: Object.entries(when.header).map(([name, value]) => [name.toLowerCase(), value]),
+      clients: when.client.flat(),
+      scheme: when.scheme ?? null,
+    },
+    request: request === undefined ? null : {
+      fields: fieldChanges(request),
+      rewrite: request.rewrite === undefined ? null : { from: request.rewrite.from ?? null, to: request.rewrite.to },
+      query: { remove: request.query.remove, set: Object.entries(request.query.set) },
+    },
+    response: response === undefined ? null : {
+      fields: fieldChanges(response),
+      errors: Object.entries(response.status).map(([status, page]) => ({
+        status: statusOf(status),
+        body: page.body,
+        contentType: page.content_type,
+      })),
+    },
+    redirect: redirect ?? null,
+    respond: respond === undefined ? null : {
+      status: respond.status,
+      body: respond.body ?? defaultBody(respond.status),
+      contentType: respond.content_type,
+    },
+    pool: pool ?? null,
+    upstream: upstream ?? null,
+  };
+}
+
+/** The gateway words errors itself. */
+function defaultBody(status: number): string | null {
+  return status < 400 ? "" : null;
+}
+
+/** The changes of fields that a rule names. */
+export interface FieldChangeValues {
+  readonly set: Readonly<Record<string, string>>;
+  readonly add: Readonly<Record<string, string>>;
+  readonly remove: readonly string[];
+}
+
+/** In the order in which they are made: what is removed may be set again. */
+function fieldChanges({ set, add, remove }: FieldChangeValues): FieldChange[] {
+  return [
+    ...remove.map((name) => ({ kind: "remove" as const, name: name.toLowerCase() })),
+    ...Object.entries(set).map(([name, value]) => ({ kind: "set" as const, name: name.toLowerCase(), value })),
+    ...Object.entries(add).map(([name, value]) => ({ kind: "add" as const, name: name.toLowerCase(), value })),
+  ];
+}
+
+function statusOf(text: string): readonly [from: number, to: number] {
+  const [from = "", to = from] = text.split("-");
+  return [Number(from), Number(to)];
+}

@@ -1,14 +1,12 @@
-import { autoOrInteger, cidr, duration, integer, line, name, scalar, size, Unusable } from "./yaml/scalars.ts";
-import { Interpolated } from "./yaml/interpolate.ts";
-import { asMapping, list, section, short } from "./yaml/section.ts";
-
-const SECOND = 1000;
-const HOUR = 60 * 60 * SECOND;
-const DAY = 24 * HOUR;
-const KiB = 1024;
-const MiB = 1024 ** 2;
-const GiB = 1024 ** 3;
-const PiB = 1024 ** 5;
+import { resolve } from "node:path";
+import type { z } from "zod";
+import type { ServerLimits } from "../server/server_limits.ts";
+import { cidr, filePath } from "./http_scalars.ts";
+import { plainValue } from "./yaml/interpolate.ts";
+import type { Problems } from "./yaml/problems.ts";
+import { autoOrInteger, choice, duration, integer, name, scalar, size, Unusable } from "./yaml/scalars.ts";
+import { asMapping, type Frozen, list, section, short } from "./yaml/section.ts";
+import { DAY, GiB, HOUR, KiB, MiB, PiB, SECOND } from "./yaml/units.ts";
 
 const MAX_COUNT = 1_000_000;
 
@@ -33,7 +31,7 @@ function autoOrFalse() {
 function affinity() {
   const cores = list(autoOrInteger(0, 4_095), 256, "true, false, or a list of cores such as [0, 2]");
   return short(cores, { type: "boolean" }, (value) => {
-    const plain = value instanceof Interpolated ? value.value() : value;
+    const plain = plainValue(value);
     return plain === true ? ["auto"] : plain === false ? [] : plain;
   });
 }
@@ -79,7 +77,7 @@ const limitsSection = section({
 export const serverSection = section({
   name: name("name").prefault("usher").describe("Pseudonym in `Via` and `Cache-Status`."),
   workers: autoOrInteger(1, 256).prefault("auto").describe("Serving workers; `auto` is one per core."),
-  data_dir: line("path").prefault("./data").describe(
+  data_dir: filePath().prefault("./data").describe(
     "Directory of the gateway's own data (Deno KV); relative to the working directory.",
   ),
   shutdown_grace: duration(0, HOUR).prefault("30s").describe("How long requests may go on after the signal to stop."),
@@ -104,3 +102,76 @@ export const serverSection = section({
     "How long clients are waited for, and how much they may send.",
   ),
 });
+
+/** `logging:` */
+export const loggingSection = section({
+  level: choice(["debug", "info", "warn", "error"]).prefault("info").describe(
+    "Least important lines that are written.",
+  ),
+  format: choice(["text", "json"]).prefault("text").describe("`text` for people, `json` for machines, one line each."),
+  access: choice(["all", "errors", "off"]).prefault("errors").describe(
+    "Which requests get an access line: all, those with a status of 500 or more or a failed attempt, or none.",
+  ),
+});
+
+/** `logging:` */
+export interface LoggingConfig extends Frozen<z.output<typeof loggingSection>> {}
+
+type ServerValues = z.output<typeof serverSection>;
+
+/** Descriptors that nobody counts. */
+export function checkServer({ limits }: ServerValues, problems: Problems): void {
+  const at = ["server", "limits", "reserve_descriptors"];
+  if (limits.max_connections === "auto" || !problems.isGiven(at)) return;
+  problems.warn(at, "it has no effect: only `max_connections: auto` goes by descriptors");
+}
+
+/** `server:`; `workers: auto` is the number of `cores`, and `data_dir` starts from `cwd`. */
+export function serverOf(server: ServerValues, { cores, cwd }: { readonly cores: number; readonly cwd: string }) {
+  return {
+    name: server.name,
+    workers: server.workers === "auto" ? Math.max(1, cores) : server.workers,
+    dataDir: resolve(cwd, server.data_dir),
+    shutdownGraceMs: server.shutdown_grace,
+    workerTimeoutMs: server.worker_timeout,
+    trustedProxies: server.trusted_proxies,
+    reusePort: server.reuse_port,
+    cpuAffinity: affinityOf(server.cpu_affinity),
+    limits: limitsOf(server.limits),
+  };
+}
+
+/** `server:` */
+export interface ServerConfig extends Frozen<ReturnType<typeof serverOf>> {}
+
+/** To the cores of this process (`true`), to these in turn, or to none. */
+function affinityOf(cores: ServerValues["cpu_affinity"]): boolean | number[] {
+  const numbers = cores.filter((core) => core !== "auto");
+  return numbers.length < cores.length ? true : numbers.length > 0 && numbers;
+}
+
+/** Limits of the server, before it is known how many descriptors the process may have. */
+export interface ServerLimitsConfig extends Omit<ServerLimits, "maxConnections"> {
+  /** `auto` goes by those descriptors. */
+  readonly maxConnections: number | "auto";
+  /** Descriptors that `auto` leaves to upstreams and the disk. */
+  readonly reserveDescriptors: number;
+}
+
+function limitsOf(limits: ServerValues["limits"]): ServerLimitsConfig {
+  return {
+    headTimeoutMs: limits.head_timeout,
+    handshakeTimeoutMs: limits.handshake_timeout,
+    idleTimeoutMs: limits.idle_timeout,
+    bodyTimeoutMs: limits.body_timeout,
+    bodyBytesPerSecond: limits.body_rate,
+    sendTimeoutMs: limits.send_timeout,
+    maxConnections: limits.max_connections,
+    reserveDescriptors: limits.reserve_descriptors,
+    perAddress: limits.per_address,
+    maxFields: limits.max_fields,
+    fieldsBytes: limits.fields_size,
+    targetBytes: limits.target_size,
+    pipeline: limits.pipeline,
+  };
+}

@@ -1,7 +1,13 @@
 import type { z } from "zod";
-import { Interpolated } from "./yaml/interpolate.ts";
-import { flag, hostPattern, line, scalar, text, Unusable } from "./yaml/scalars.ts";
-import { asMapping, list, section, short } from "./yaml/section.ts";
+import { type Addressed, formatListenAddress, isUnix } from "./addresses.ts";
+import { type CertificateConfig, certificateKey, type NamedCertificate, type NamedFiles } from "./certificates.ts";
+import { filePath, hostPattern } from "./http_scalars.ts";
+import { plainValue } from "./yaml/interpolate.ts";
+import type { Path } from "./yaml/located.ts";
+import type { Problems } from "./yaml/problems.ts";
+import { flag, line, scalar, text, Unusable } from "./yaml/scalars.ts";
+import { asMapping, distinct, list, section, short } from "./yaml/section.ts";
+import { isMapping } from "./yaml/tree.ts";
 
 /** The oldest version of TLS; YAML reads it as a number where it stands without quotes. */
 function tlsVersion() {
@@ -20,8 +26,8 @@ const CERT =
 const KEY = "PEM file of its private key, which nobody else may be able to read.";
 
 const certificateSection = section({
-  cert: line("path").optional().describe(CERT),
-  key: line("path").optional().describe(KEY),
+  cert: filePath().optional().describe(CERT),
+  key: filePath().optional().describe(KEY),
 });
 
 const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";
@@ -48,7 +54,7 @@ const acmeSection = section({
   hosts: list(hostPattern(), 100).optional().describe(
     "Names to fetch one certificate for; default: the listener's `host`. The authority asks each of them over plain HTTP, port 80.",
   ),
-  ca: line("path").optional().describe(
+  ca: filePath().optional().describe(
     "PEM file of authorities that the directory's own certificate may be from, beside the built-in ones.",
   ),
   eab: asMapping(externalAccountSection).optional().describe(
@@ -57,8 +63,8 @@ const acmeSection = section({
 });
 
 const tlsShape = {
-  cert: line("path").optional().describe(CERT),
-  key: line("path").optional().describe(KEY),
+  cert: filePath().optional().describe(CERT),
+  key: filePath().optional().describe(KEY),
   certificates: list(asMapping(certificateSection), 100).optional().describe(
     "Several of them: the name that a client asks for decides, first exact, then `*.example.com`; else the first. A list in the place of the mapping is short for it.",
   ),
@@ -100,9 +106,172 @@ export function adminTlsKey() {
 
 /** A list stands for its certificates. */
 function fromList(value: unknown): unknown {
-  const plain = value instanceof Interpolated ? value.value() : value;
+  const plain = plainValue(value);
   return Array.isArray(plain) ? { certificates: plain } : plain;
 }
 
-/** `tls:` as the file has it. */
+type AcmeValues = z.output<typeof acmeSection>;
+
+/** `tls:` as the file has it; that of the admin address has no `acme`. */
 export type TlsValues = z.output<typeof tlsSection>;
+
+/** `acme:` of `tls`: a certificate that is fetched (RFC 8555). */
+export interface AcmeConfig {
+  /** Exact names, at least one. */
+  readonly hosts: readonly string[];
+  /** URL of the authority's directory. */
+  readonly directory: string;
+  readonly email: string | null;
+  /** PEM text of authorities for the directory's own certificate; `ca` in the file is a path. */
+  readonly ca: string | null;
+  /** Its key is a secret. */
+  readonly externalAccount: { readonly kid: string; readonly key: string } | null;
+}
+
+/** `tls:` of an address. */
+export interface TlsConfig {
+  readonly certificates: readonly CertificateConfig[];
+  readonly minVersion: "1.2" | "1.3" | null;
+  readonly http2: boolean | null;
+  /** `null` where nothing is fetched. */
+  readonly acme: AcmeConfig | null;
+}
+
+/** `tls` of an address with what its files hold; `null` where there is none. `hosts` are those that a fetched certificate is for by default. */
+export function tlsOf(
+  tls: TlsValues | undefined,
+  { certificates, authorities }: NamedFiles,
+  hosts: readonly string[] = [],
+): TlsConfig | null {
+  if (tls === undefined) return null;
+  return {
+    certificates: certificatesIn(tls).flatMap((named) => certificates.get(certificateKey(named)) ?? []),
+    minVersion: tls.min_version ?? null,
+    http2: tls.http2 ?? null,
+    acme: tls.acme === undefined ? null : acmeOf(tls.acme, authorities, hosts),
+  };
+}
+
+function acmeOf(acme: AcmeValues, authorities: NamedFiles["authorities"], hosts: readonly string[]): AcmeConfig {
+  const { kid, key } = acme.eab ?? {};
+  return {
+    hosts: distinct(acme.hosts ?? hosts).sort(),
+    directory: acme.directory,
+    email: acme.email ?? null,
+    ca: acme.ca === undefined ? null : authorities.get(acme.ca) ?? null,
+    externalAccount: kid === undefined || key === undefined ? null : { kid, key },
+  };
+}
+
+/** The certificates of a `tls` in the order of the file. */
+function certificatesIn({ cert, key, certificates = [] }: TlsValues): { cert?: string; key?: string }[] {
+  return cert === undefined && key === undefined ? certificates : [{ cert, key }, ...certificates];
+}
+
+/** The certificates of a `tls` with where each stands: in the mapping itself, in its list, or in a list in the mapping's place. */
+export function namedCertificates(tls: TlsValues | undefined, path: Path, problems: Problems): NamedCertificate[] {
+  if (tls === undefined || problems.has(path)) return [];
+  const { cert, key, certificates = [] } = tls;
+  const list = isMapping(problems.valueAt(path)) ? [...path, "certificates"] : path;
+  const own = cert === undefined && key === undefined ? [] : [{ cert, key, path }];
+  return [...own, ...certificates.map((one, index) => ({ cert: one.cert, key: one.key, path: [...list, index] }))];
+}
+
+/** Checks what `tls` says; `path` is where. */
+export function checkTls(tls: TlsValues | undefined, path: Path, problems: Problems): void {
+  if (tls === undefined || problems.has(path)) return;
+  const named = namedCertificates(tls, path, problems);
+  if (named.length === 0 && tls.acme === undefined) {
+    problems.expect(path, "a certificate: `cert` and `key`, a list of such pairs, or `acme`");
+  }
+  for (const one of named) checkPair(one, one.path, problems);
+}
+
+/** A certificate is of use with its key alone. */
+export function checkPair({ cert, key }: { cert?: string; key?: string }, path: Path, problems: Problems): void {
+  if ((cert === undefined) === (key === undefined)) return;
+  const [given, missing] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
+  problems.atKey([...path, missing!], `found ${given} alone expected ${missing} beside it`);
+}
+
+/** What a listener says of TLS. */
+interface TlsListener {
+  readonly tls?: TlsValues | undefined;
+  readonly host: readonly string[];
+  readonly redirect_to_https: boolean;
+}
+
+/** Checks what listeners say of TLS, alone and together: what one says of its address holds for all that share it. */
+export function checkListenersTls(all: readonly Addressed<TlsListener>[], problems: Problems): void {
+  const hasPlainPort80 = all.some(({ listener: { tls }, address }) =>
+    tls === undefined && address !== null && !isUnix(address) && address.port === 80
+  );
+  const first = new Map<string, Addressed<TlsListener>>();
+  for (const one of all) {
+    const { listener, path, address } = one;
+    checkTls(listener.tls, [...path, "tls"], problems);
+    checkAcme(listener, [...path, "tls", "acme"], { problems, hasPlainPort80 });
+    checkRedirect(one, problems);
+    if (address === null || problems.has([...path, "listen"]) || problems.has([...path, "tls"])) continue;
+    const key = formatListenAddress(address);
+    const before = first.get(key);
+    if (before === undefined) first.set(key, one);
+    else checkAgreement(before, one, problems);
+  }
+}
+
+/** The authority asks every host over plain HTTP, port 80; another way to show that a name is one's own is not offered here. */
+function checkAcme(
+  { tls, host }: TlsListener,
+  at: Path,
+  { problems, hasPlainPort80 }: { readonly problems: Problems; readonly hasPlainPort80: boolean },
+): void {
+  if (tls?.acme === undefined || problems.has(at)) return;
+  const hosts = tls.acme.hosts ?? host;
+  const where = tls.acme.hosts === undefined ? at : [...at, "hosts"];
+  if (hosts.length === 0) {
+    problems.expect(where, "names in `hosts`, or the listener's `host`: a certificate is for names");
+  }
+  for (const name of hosts) {
+    if (!name.startsWith("*.") && !/^[\d.]+$|:/.test(name) && name.includes(".")) continue;
+    const found = JSON.stringify(name);
+    problems.add(where, `found ${found} expected a public name: no certificate is to be had for it over HTTP`);
+  }
+  for (const key of ["kid", "key"] as const) {
+    if (tls.acme.eab === undefined || tls.acme.eab[key] !== undefined) continue;
+    problems.atKey([...at, "eab", key], `found no ${key} expected both kid and key, as the authority gave them`);
+  }
+  if (hasPlainPort80 || problems.has(at)) return;
+  const because = "the authority asks there, so something has to pass its requests on";
+  problems.warn(at, `no plain address has port 80: ${because}`, { atKey: true });
+}
+
+function checkRedirect({ listener, path, address }: Addressed<TlsListener>, problems: Problems): void {
+  const at = [...path, "redirect_to_https"];
+  if (!listener.redirect_to_https || problems.has(at)) return;
+  if (listener.tls !== undefined) problems.expect(at, "false beside `tls`: it is for a plain address");
+  else if (address !== null && isUnix(address) && !problems.has([...path, "listen"])) {
+    problems.expect(at, "false on a unix socket, which has no port");
+  }
+}
+
+function checkAgreement(first: Addressed<TlsListener>, other: Addressed<TlsListener>, problems: Problems): void {
+  const where = (key: string) => `as ${problems.elsewhere([...first.path, key])} says of the same address`;
+  const [a, b] = [first.listener.tls, other.listener.tls];
+  if (a !== undefined && b === undefined) {
+    const because = "TLS is spoken on the whole address or not at all";
+    return problems.atKey(other.path, `found no tls expected it, ${where("tls")}: ${because}`);
+  }
+  if (a === undefined && b !== undefined) {
+    const because = `because ${problems.elsewhere(first.path)} shares the address and has none`;
+    return problems.atKey([...other.path, "tls"], `found tls expected none, ${because}`);
+  }
+  for (const key of ["min_version", "http2"] as const) {
+    if (a?.[key] === undefined || b?.[key] === undefined || a[key] === b[key]) continue;
+    problems.expect([...other.path, "tls", key], `${JSON.stringify(a[key])}, ${where("tls")}`);
+  }
+  if (first.listener.redirect_to_https !== other.listener.redirect_to_https) {
+    const at = [...other.path, "redirect_to_https"];
+    if (!problems.has(at)) problems.expect(at, `${first.listener.redirect_to_https}, ${where("redirect_to_https")}`);
+  }
+}

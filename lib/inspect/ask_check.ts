@@ -1,5 +1,7 @@
 import type { Clock } from "../clock.ts";
-import type { Config, PoolConfig, UpstreamConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { PoolConfig } from "../config/pool.ts";
+import type { UpstreamConfig } from "../config/upstream.ts";
 import {
   type CheckResponse,
   type CheckResult,

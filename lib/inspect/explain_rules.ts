@@ -1,10 +1,10 @@
-import type { RuleConfig } from "../config/rules_config.ts";
 import { redact } from "../logging/redact.ts";
 import type { Exchange } from "../request/exchange.ts";
+import type { RuleOptions } from "../rules/rule_options.ts";
 import type { RuleView } from "./explanation.ts";
 
 /** What each rule of a listener makes of a request: why it does not apply, or what it does. */
-export function ruleViews(exchange: Exchange, rules: readonly RuleConfig[]): readonly RuleView[] {
+export function ruleViews(exchange: Exchange, rules: readonly RuleOptions[]): readonly RuleView[] {
   const unmet = exchange.tenant.rules?.unmet(exchange.asSent) ?? [];
   const decider = exchange.ruling?.reply?.rule ?? null;
   return rules.map((rule, place) => ({
@@ -15,7 +15,7 @@ export function ruleViews(exchange: Exchange, rules: readonly RuleConfig[]): rea
 }
 
 /** In words. Values are not shown: they may be secrets. */
-function deedsOf(rule: RuleConfig, exchange: Exchange, isDecider: boolean): string[] {
+function deedsOf(rule: RuleOptions, exchange: Exchange, isDecider: boolean): string[] {
   const { request, response, redirect, respond, pool, upstream } = rule;
   const { ruling, tenant, pinned } = exchange;
   const decides = isDecider ? "" : " (another rule decides)";

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { formatListenAddress } from "../config/addresses.ts";
-import type { ListenerConfig, UpstreamConfig } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
+import type { UpstreamConfig } from "../config/upstream.ts";
 import { STEPS } from "../deliver/deliver.ts";
 import type { Field } from "../http/fields.ts";
 import { redact } from "../logging/redact.ts";

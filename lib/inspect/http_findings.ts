@@ -1,4 +1,4 @@
-import type { PoolConfig } from "../config/config.ts";
+import type { PoolConfig } from "../config/pool.ts";
 import { formatDurationMs } from "../config/yaml/units.ts";
 import { fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
@@ -27,9 +27,9 @@ export function httpFinding(answer: CheckAnswer | null, pool: PoolConfig): Findi
     const remedy = "it limits this address or key: wait, or hold requests back with `max_rps` and `rate_limit`";
     return { check, state: "warn", text: `${asked}: 429 in ${took}`, remedy };
   }
-  if (latencyMs > pool.health.timeoutMs) {
+  if (latencyMs > pool.health.check.timeoutMs) {
     const remedy = `raise \`health.timeout\` (${
-      formatDurationMs(pool.health.timeoutMs)
+      formatDurationMs(pool.health.check.timeoutMs)
     }): it would be taken out for this`;
     return { check, state: "warn", text: `${asked}: ${status} only after ${took}`, remedy };
   }

@@ -1,5 +1,5 @@
 import { formatLocated } from "../../lib/config/yaml/located.ts";
-import type { LoadResult } from "../../lib/config/load_result.ts";
+import type { LoadResult } from "../../lib/config/load.ts";
 
 /** `3 listeners`, `1 pool`. */
 function count(number: number, noun: string): string {

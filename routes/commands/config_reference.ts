@@ -1,5 +1,4 @@
 import { type JsonSchema, jsonSchema } from "../../lib/config/json_schema.ts";
-import type { RegisteredNames } from "../../lib/config/schema.ts";
 
 const INTRODUCTION = `# Configuration
 
@@ -140,8 +139,8 @@ function section(path: string, mapping: JsonSchema): string[] {
 }
 
 /** The text of docs/config.md: an introduction, then every key from the schema that checks it. */
-export function configReference(names: RegisteredNames): string {
+export function configReference(): string {
   const note =
     "<!-- Made by configReference() of routes/commands/config_reference.ts; tests/config/reference_test.ts keeps it current. -->";
-  return `${[note, INTRODUCTION.trimEnd(), ...section("", jsonSchema(names))].join("\n\n")}\n`;
+  return `${[note, INTRODUCTION.trimEnd(), ...section("", jsonSchema())].join("\n\n")}\n`;
 }

@@ -1,5 +1,5 @@
 import { checkReport } from "./check_report.ts";
-import type { Loaded } from "../../lib/config/load_result.ts";
+import type { Loaded } from "../../lib/config/load.ts";
 import { explain, type ExplainRequest } from "../../lib/inspect/explain.ts";
 import { redact } from "../../lib/logging/redact.ts";
 import { type Command, Misuse, readArguments } from "./command.ts";

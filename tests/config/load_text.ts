@@ -8,10 +8,7 @@ export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
   /** Files beside the configuration, by absolute path. */
   readonly files?: Readonly<Record<string, string>>;
-  readonly refusedCheck?: LoadDependencies["refusedCheck"];
 }
-
-export const names = { types: ["tmdb-api", "tmdb-image", "custom"], strategies: ["weighted-ewma", "round-robin"] };
 
 /** A pool and a listener that are sound, to put a test's own lines before. */
 export const SOUND = `
@@ -22,11 +19,9 @@ listeners:
 `;
 
 /** Loads `text` as config.yaml in the directory /etc/usher. */
-export function loadText(text: string, { env = {}, files = {}, refusedCheck }: Surroundings = {}): Promise<LoadResult> {
+export function loadText(text: string, { env = {}, files = {} }: Surroundings = {}): Promise<LoadResult> {
   const all: Record<string, string> = { ...files, "/etc/usher/config.yaml": text };
   const deps: LoadDependencies = {
-    ...names,
-    refusedCheck,
     readTextFile(path) {
       const found = all[path];
       return found === undefined ? Promise.reject(new Deno.errors.NotFound(path)) : Promise.resolve(found);

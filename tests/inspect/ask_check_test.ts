@@ -92,7 +92,7 @@ Deno.test("withDefaultCheck() leaves nothing of a check that was configured", as
   const { pool } = await poolOf({
     health: { path: "/x", method: "GET", status: "200", contains: "y", fields: { a: "b" } },
   });
-  const { path, method, status, contains, fields } = withDefaultCheck(pool).health;
+  const { path, method, status, check: { contains }, fields } = withDefaultCheck(pool).health;
   assert.deepEqual([path, method, status, contains, fields], [null, null, null, null, {}]);
 });
 

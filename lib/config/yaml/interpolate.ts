@@ -108,6 +108,11 @@ export class Interpolated {
   }
 }
 
+/** A value of the file, or what YAML would read where it was put together from `${…}`. */
+export function plainValue(value: unknown): unknown {
+  return value instanceof Interpolated ? value.value() : value;
+}
+
 /** A reference as it is shown: its default may be a secret too, so it is left out. */
 function referenceText(part: TemplatePart): string {
   return part.kind === "env" ? `\${${part.name}}` : part.kind === "file" ? `\${file:${part.path}}` : "";

@@ -1,6 +1,7 @@
 import { Interpolated } from "./interpolate.ts";
 import { formatPath, type Located, type Path } from "./located.ts";
 import { nearest } from "./nearest.ts";
+import type { Position } from "./parse.ts";
 import { isMapping, type Tree, type TreeValue, valueAt } from "./tree.ts";
 
 /** Problems that are listed at most. */
@@ -43,26 +44,62 @@ export interface ProblemOptions {
   readonly atKey?: boolean;
 }
 
+/** What is wrong with one file, and what is to be warned of. */
+class Notes {
+  readonly located = new Map<string, Located>();
+  readonly paths = new Set<string>();
+  readonly warnings: Located[] = [];
+}
+
 /** Collects what is wrong with one file, each with its place. */
 export class Problems {
-  readonly #located = new Map<string, Located>();
-  readonly #paths = new Set<string>();
-  readonly #warnings: Located[] = [];
+  readonly #notes: Notes;
+  readonly #original: (path: Path) => Path;
 
-  constructor(readonly file: string, readonly tree: Tree) {
+  private constructor(readonly file: string, readonly tree: Tree, notes: Notes, original: (path: Path) => Path) {
+    this.#notes = notes;
+    this.#original = original;
+  }
+
+  /** Those of a file, to begin with what was wrong while its tree was built. */
+  static of(file: string, tree: Tree): Problems {
+    const problems = new Problems(file, tree, new Notes(), (path) => path);
     for (const { path, position, message } of tree.problems) {
-      this.#put({ file, ...position, path: formatPath(path), message });
+      problems.#put({ file, ...position, path: formatPath(path), message });
     }
+    return problems;
+  }
+
+  /** The same problems, noted by paths of values that have lost items of lists: `original` finds where those stood in the file. */
+  within(original: (path: Path) => Path): Problems {
+    return new Problems(this.file, this.tree, this.#notes, original);
+  }
+
+  /** Where the key of `path` stands, also one with nothing behind it; `undefined` where the file does not have it. */
+  keyPosition(path: Path): Position | undefined {
+    return this.tree.keyPosition(this.#original(path));
+  }
+
+  /** What the file gives at `path`. */
+  valueAt(path: Path): TreeValue | undefined {
+    return valueAt(this.tree.root, this.#original(path));
+  }
+
+  /** Whether the file gives `path` itself: no default, and not by a shorthand. */
+  isGiven(path: Path): boolean {
+    return this.given(path).length === path.length;
   }
 
   #put(located: Located): void {
-    if (this.#located.size >= MAX_PROBLEMS) return;
-    this.#located.set(`${located.path} ${located.line} ${located.message}`, located);
-    this.#paths.add(located.path);
+    const { located: all, paths } = this.#notes;
+    if (all.size >= MAX_PROBLEMS) return;
+    all.set(`${located.path} ${located.line} ${located.message}`, located);
+    paths.add(located.path);
   }
 
   /** The longest beginning of `path` that the file gives: a shorthand has no keys of its own. */
-  given(path: Path): Path {
+  given(asked: Path): Path {
+    const path = this.#original(asked);
     for (let length = path.length; length > 0; length--) {
       if (valueAt(this.tree.root, path.slice(0, length)) !== undefined) return path.slice(0, length);
     }
@@ -73,7 +110,7 @@ export class Problems {
   found(path: Path): string {
     // Who forgets `tokens:` writes a token in its place.
     const isSecret = path.some((step) => SECRET_KEYS.has(step)) || path.at(-1) === "auth";
-    const empty = this.tree.emptyAt(path);
+    const empty = this.tree.emptyAt(this.#original(path));
     if (empty !== undefined) return `nothing (${isSecret ? empty.references : empty.source} is empty)`;
     const given = this.given(path);
     const value = valueAt(this.tree.root, given);
@@ -83,8 +120,9 @@ export class Problems {
   }
 
   /** The place of `path`, or of what it is missing from. */
-  locate(path: Path, options: ProblemOptions = {}): Omit<Located, "message"> {
+  locate(asked: Path, options: ProblemOptions = {}): Omit<Located, "message"> {
     const { tree, file } = this;
+    const path = this.#original(asked);
     const key = tree.keyPosition(path);
     const own = options.atKey ? key ?? tree.valuePosition(path) : tree.valuePosition(path) ?? key;
     if (own !== undefined) return { file, ...own, path: formatPath(path) };
@@ -96,6 +134,17 @@ export class Problems {
     return { file, line: 1, column: 1, path: formatPath(path) };
   }
 
+  /** `listeners[0] in line 20`, for a message about another place. */
+  elsewhere(path: Path): string {
+    const { path: text, line } = this.locate(path);
+    return `${text} in line ${line}`;
+  }
+
+  /** Notes that a key is there which should not be, or the other way round, at the key. */
+  atKey(path: Path, message: string): void {
+    this.add(path, message, { atKey: true });
+  }
+
   /** Notes a problem in its own words. */
   add(path: Path, message: string, options?: ProblemOptions): void {
     this.#put({ ...this.locate(path, options), message });
@@ -103,7 +152,8 @@ export class Problems {
 
   /** Notes that what the file says of `path` is not to be relied on, without a problem of its own. */
   suspect(path: Path): void {
-    if (this.#paths.size < 2 * MAX_PROBLEMS) this.#paths.add(formatPath(path));
+    const { paths } = this.#notes;
+    if (paths.size < 2 * MAX_PROBLEMS) paths.add(formatPath(this.#original(path)));
   }
 
   /** Notes `found … expected …`, with the nearest of `known` where the value is a text. */
@@ -117,14 +167,16 @@ export class Problems {
 
   /** Notes something that works but is most likely not meant. */
   warn(path: Path, message: string, options?: ProblemOptions): void {
-    if (this.#warnings.length < MAX_PROBLEMS) this.#warnings.push({ ...this.locate(path, options), message });
+    const { warnings } = this.#notes;
+    if (warnings.length < MAX_PROBLEMS) warnings.push({ ...this.locate(path, options), message });
   }
 
   /** Whether something at `path` or beneath it is wrong: what follows from that need not be said. */
   has(path: Path): boolean {
-    const text = formatPath(path);
-    if (this.#paths.has(text)) return true;
-    for (const known of this.#paths) {
+    const text = formatPath(this.#original(path));
+    const { paths } = this.#notes;
+    if (paths.has(text)) return true;
+    for (const known of paths) {
       if (known.startsWith(text) && (text === "" || known[text.length] === "." || known[text.length] === "[")) {
         return true;
       }
@@ -134,17 +186,17 @@ export class Problems {
 
   /** Whether exactly `path` is wrong or suspect. */
   hasExactly(path: Path): boolean {
-    return this.#paths.has(formatPath(path));
+    return this.#notes.paths.has(formatPath(this.#original(path)));
   }
 
   /** All problems in the order of the file. */
   list(): Located[] {
-    return [...this.#located.values()].sort(byPlace);
+    return [...this.#notes.located.values()].sort(byPlace);
   }
 
   /** All warnings in the order of the file. */
   warnings(): Located[] {
-    return this.#warnings.toSorted(byPlace);
+    return this.#notes.warnings.toSorted(byPlace);
   }
 }
 

@@ -1,19 +1,6 @@
 import { z } from "zod";
-import {
-  parseCidr,
-  parseHostField,
-  parseHostPattern,
-  parseIpAddress,
-  parseListenAddress,
-  parseUpstreamUrl,
-} from "../addresses.ts";
-import { parseCorsOrigin } from "../cors.ts";
 import { Interpolated } from "./interpolate.ts";
-import { parseProxyUrl } from "../proxy_url.ts";
 import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from "./units.ts";
-
-/** A range of status codes, both ends included. */
-export type StatusRange = readonly [from: number, to: number];
 
 /** Why a value cannot be used: what would have been right, and the allowed names if it is one of a few. */
 export class Unusable {
@@ -95,7 +82,9 @@ export function text(options: TextOptions) {
 }
 
 /** A text that `parse` takes apart, `null` where it cannot. */
-function parsed<T>(options: { title: string; expected: string; parse: (text: string) => T | null; pattern?: string }) {
+export function parsed<T>(
+  options: { title: string; expected: string; parse: (text: string) => T | null; pattern?: string },
+) {
   const expected = new Unusable(options.expected);
   const { title, pattern } = options;
   return scalar<T>({
@@ -254,131 +243,6 @@ export function size(minBytes: number, maxBytes: number) {
         : null;
       return bytes !== null && bytes >= minBytes && bytes <= maxBytes ? bytes : expected;
     },
-  });
-}
-
-/** An address to listen on. */
-export function listenAddress() {
-  return parsed({
-    title: "listen address",
-    expected: "an address with a port, such as 0.0.0.0:6635, [::1]:6636 or :6635",
-    parse: parseListenAddress,
-    pattern: "^[^ ]*:[0-9]+$",
-  });
-}
-
-/** The URL of an upstream, without a slash at its end. */
-export function upstreamUrl() {
-  return scalar<string>({
-    title: "URL",
-    json: { type: "string", pattern: "^[Hh][Tt][Tt][Pp][Ss]?://" },
-    expected: new Unusable("a URL such as https://one.example"),
-    interpolated: "text",
-    read(value) {
-      if (typeof value !== "string" || value.length > 2000) return new Unusable("a URL such as https://one.example");
-      const result = parseUpstreamUrl(value);
-      return "url" in result ? result.url : new Unusable(result.expected);
-    },
-  });
-}
-
-/** The URL of a proxy, credentials included. */
-export function proxyUrl() {
-  const unusable = (expected: string) => new Unusable(expected);
-  const usual = unusable("a proxy's URL such as http://10.0.0.1:3128 or socks5://10.0.0.1:1080");
-  return scalar<string>({
-    title: "proxy URL",
-    json: { type: "string", pattern: "^([Hh][Tt][Tt][Pp][Ss]?|[Ss][Oo][Cc][Kk][Ss]5[Hh]?)://" },
-    expected: usual,
-    interpolated: "text",
-    read(value) {
-      if (typeof value !== "string" || value.length > 2000) return usual;
-      const result = parseProxyUrl(value);
-      return "url" in result ? result.url : unusable(result.expected);
-    },
-  });
-}
-
-/** A CIDR block or an address. */
-export function cidr() {
-  return parsed({ title: "CIDR block", expected: "a CIDR block such as 10.0.0.0/8 or ::1/128", parse: parseCidr });
-}
-
-/** An IP address. */
-export function ipAddress() {
-  return parsed({
-    title: "IP address",
-    expected: "an IP address such as 203.0.113.7 or 2001:db8::7",
-    parse: parseIpAddress,
-  });
-}
-
-/** A host to match requests against. */
-export function hostPattern() {
-  return parsed({
-    title: "host",
-    expected: "a host name without a port, such as example.com or *.example.com",
-    parse: parseHostPattern,
-  });
-}
-
-/** An origin of pages, or a pattern of origins. */
-export function corsOrigin() {
-  const expected = '"*", or an origin such as https://app.example or https://*.app.example, without path';
-  return parsed({ title: "origin", expected, parse: parseCorsOrigin });
-}
-
-/** A value of the `Host` field. */
-export function hostField() {
-  return parsed({ title: "host", expected: "a host such as api.example or api.example:8443", parse: parseHostField });
-}
-
-/** The ends of a status code or a range of them; `null` where `value` is neither. */
-function readStatusRange(value: unknown): StatusRange | null {
-  const match = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(String(value));
-  if (match === null) return null;
-  const from = Number(match[1]);
-  const to = Number(match[2] ?? match[1]);
-  return from <= to ? [from, to] : null;
-}
-
-/** A status code (`404`) or a range of them (`200-299`). */
-export function statusRange() {
-  const expected = new Unusable("a status such as 404 or a range such as 200-299");
-  return scalar<StatusRange>({
-    title: "status range",
-    json: {
-      anyOf: [{ type: "integer", minimum: 100, maximum: 599 }, {
-        type: "string",
-        pattern: "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$",
-      }],
-    },
-    expected,
-    interpolated: "value",
-    read: (value) => readStatusRange(value) ?? expected,
-  });
-}
-
-/** A media range (RFC 9110 §12.5.1) without parameters, in lower case. */
-export function mediaRange() {
-  const token = "[A-Za-z0-9!#$&^_.+-]+";
-  const pattern = new RegExp(`^(?:\\*/\\*|${token}/(?:\\*|${token}))$`);
-  return parsed({
-    title: "media range",
-    expected: "a media range such as application/json or image/*",
-    parse: (value) => pattern.test(value) ? value.toLowerCase() : null,
-  });
-}
-
-/** A path prefix: begins with `/`, and loses a slash at its end. */
-export function pathPrefix() {
-  return parsed({
-    title: "path prefix",
-    expected: "a path such as /3 or /, without query, fragment, spaces or empty segments",
-    // Some clients put a whole URL behind a prefix of their own: /img/https://image.tmdb.org is one that is served.
-    parse: (value) =>
-      /^(?!.*(?<!\/https?:)\/\/)\/[^\s?#\\\p{Cc}]*$/u.test(value) ? value.replace(/(?<=.)\/$/, "") : null,
-    pattern: "^/[^ ?#]*$",
   });
 }
 

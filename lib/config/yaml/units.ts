@@ -1,12 +1,34 @@
+/** Milliseconds in a unit of time. */
+export const SECOND = 1000;
+/** Milliseconds. */
+export const MINUTE = 60 * SECOND;
+/** Milliseconds. */
+export const HOUR = 60 * MINUTE;
+/** Milliseconds. */
+export const DAY = 24 * HOUR;
+/** Milliseconds; leap years are not counted. */
+export const YEAR = 365 * DAY;
+
+/** Bytes in a unit of size. */
+export const KiB = 1024;
+/** Bytes. */
+export const MiB = 1024 * KiB;
+/** Bytes. */
+export const GiB = 1024 * MiB;
+/** Bytes. */
+export const TiB = 1024 * GiB;
+/** Bytes. */
+export const PiB = 1024 * TiB;
+
 /** Milliseconds in each unit of time that the configuration knows, the largest first. */
-const DURATION_UNITS = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1000], ["ms", 1]] as const;
+const DURATION_UNITS = [["d", DAY], ["h", HOUR], ["m", MINUTE], ["s", SECOND], ["ms", 1]] as const;
 
 /** Bytes in each unit of size: powers of 1024 (`KiB`) first, then powers of 1000 (`KB`), each the largest first. */
 const SIZE_UNITS = [
-  ["TiB", 1024 ** 4],
-  ["GiB", 1024 ** 3],
-  ["MiB", 1024 ** 2],
-  ["KiB", 1024],
+  ["TiB", TiB],
+  ["GiB", GiB],
+  ["MiB", MiB],
+  ["KiB", KiB],
   ["TB", 1e12],
   ["GB", 1e9],
   ["MB", 1e6],

@@ -1,4 +1,4 @@
-import type { PoolConfig } from "../../config/config.ts";
+import type { PoolConfig } from "../../config/pool.ts";
 import type { PoolState } from "../../gateway/resilience_state.ts";
 import type { Metric, Sample } from "../../metrics/exposition.ts";
 import { newPoolCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";

@@ -1,4 +1,4 @@
-import type { ListenerConfig } from "../../config/config.ts";
+import type { ListenerConfig } from "../../config/listener.ts";
 
 /** Bytes and targets of a file, at most. */
 const MAX_FILE_BYTES = 32 * 1024 * 1024;

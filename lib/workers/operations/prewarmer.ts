@@ -1,5 +1,6 @@
 import { pause } from "../../clock.ts";
-import type { Config, ListenerConfig } from "../../config/config.ts";
+import type { Config } from "../../config/config.ts";
+import type { ListenerConfig } from "../../config/listener.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { PrewarmResult } from "../messages.ts";
 import { PrewarmJob } from "./prewarm_job.ts";
