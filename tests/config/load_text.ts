@@ -8,6 +8,8 @@ export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
   /** Files beside the configuration, by absolute path. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Whether the process may load native code. */
+  readonly mayLoadAddons?: boolean;
 }
 
 /** A pool and a listener that are sound, to put a test's own lines before. */
@@ -19,7 +21,7 @@ listeners:
 `;
 
 /** Loads `text` as config.yaml in the directory /etc/usher. */
-export function loadText(text: string, { env = {}, files = {} }: Surroundings = {}): Promise<LoadResult> {
+export function loadText(text: string, { env = {}, files = {}, mayLoadAddons }: Surroundings = {}): Promise<LoadResult> {
   const all: Record<string, string> = { ...files, "/etc/usher/config.yaml": text };
   const deps: LoadDependencies = {
     readTextFile(path) {
@@ -28,6 +30,7 @@ export function loadText(text: string, { env = {}, files = {} }: Surroundings = 
     },
     env: (name) => Object.hasOwn(env, name) ? env[name] : undefined,
     cores: 4,
+    mayLoadAddons,
     cwd: "/etc/usher",
   };
   return loadConfig("config.yaml", deps);
@@ -47,8 +50,8 @@ export async function problemsOf(text: string, around?: Surroundings): Promise<s
 }
 
 /** The warnings of a sound file, without the file's name. */
-export async function warningsOf(text: string): Promise<string[]> {
-  const result = await loadText(text);
+export async function warningsOf(text: string, around?: Surroundings): Promise<string[]> {
+  const result = await loadText(text, around);
   assert.ok(result.ok, result.ok ? "" : result.problems.map(formatLocated).join("\n"));
   return result.warnings.map((warning) => formatLocated(warning).replace(/^config\.yaml:/, ""));
 }

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import type { z } from "zod";
-import { Interpolated } from "../../lib/config/yaml/interpolate.ts";
-import * as scalars from "../../lib/config/yaml/scalars.ts";
+import { Interpolated } from "../../../lib/config/yaml/interpolate.ts";
+import { integer } from "../../../lib/config/yaml/scalars.ts";
+import { asMapping, section } from "../../../lib/config/yaml/section.ts";
+import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from "../../../lib/config/yaml/units.ts";
+import { pick, seededRandom } from "../_random.ts";
+
+import * as http from "../../../lib/config/http_scalars.ts";
+import * as scalars from "../../../lib/config/yaml/scalars.ts";
 
 /** What `schema` makes of `value`: the value read, or what it expected. */
 function read(schema: z.ZodType, value: unknown): unknown {
@@ -41,21 +47,21 @@ const ACCEPTED: ReadonlyArray<readonly [z.ZodType, unknown, unknown]> = [
   [scalars.size(0, 2 ** 50), 4096, 4096],
   [scalars.size(0, 2 ** 50), "10MiB", 10_485_760],
   [scalars.size(0, 2 ** 50), outside("4096"), 4096],
-  [scalars.listenAddress(), ":80", { hostname: "0.0.0.0", port: 80 }],
-  [scalars.upstreamUrl(), outside("HTTPS://One.Example/"), "https://one.example"],
-  [scalars.cidr(), "10.0.0.0/8", "10.0.0.0/8"],
-  [scalars.ipAddress(), "[::1]", "::1"],
-  [scalars.hostPattern(), "*.A.example", "*.a.example"],
-  [scalars.hostField(), "a.example:81", "a.example:81"],
-  [scalars.statusRange(), 404, [404, 404]],
-  [scalars.statusRange(), "200-299", [200, 299]],
-  [scalars.statusRange(), outside("404"), [404, 404]],
-  [scalars.mediaRange(), "Image/*", "image/*"],
-  [scalars.mediaRange(), "*/*", "*/*"],
-  [scalars.pathPrefix(), "/", "/"],
-  [scalars.pathPrefix(), "/t/p/", "/t/p"],
-  [scalars.pathPrefix(), "/img/http://image.tmdb.org/", "/img/http://image.tmdb.org"],
-  [scalars.pathPrefix(), "/https://api.tmdb.org/3", "/https://api.tmdb.org/3"],
+  [http.listenAddress(), ":80", { hostname: "0.0.0.0", port: 80 }],
+  [http.upstreamUrl(), outside("HTTPS://One.Example/"), "https://one.example"],
+  [http.cidr(), "10.0.0.0/8", "10.0.0.0/8"],
+  [http.ipAddress(), "[::1]", "::1"],
+  [http.hostPattern(), "*.A.example", "*.a.example"],
+  [http.hostField(), "a.example:81", "a.example:81"],
+  [http.statusRange(), 404, [404, 404]],
+  [http.statusRange(), "200-299", [200, 299]],
+  [http.statusRange(), outside("404"), [404, 404]],
+  [http.mediaRange(), "Image/*", "image/*"],
+  [http.mediaRange(), "*/*", "*/*"],
+  [http.pathPrefix(), "/", "/"],
+  [http.pathPrefix(), "/t/p/", "/t/p"],
+  [http.pathPrefix(), "/img/http://image.tmdb.org/", "/img/http://image.tmdb.org"],
+  [http.pathPrefix(), "/https://api.tmdb.org/3", "/https://api.tmdb.org/3"],
 ];
 
 const REFUSED: ReadonlyArray<readonly [z.ZodType, unknown, RegExp]> = [
@@ -89,29 +95,29 @@ const REFUSED: ReadonlyArray<readonly [z.ZodType, unknown, RegExp]> = [
   [scalars.size(1024, 2 ** 40), 1023, /from 1KiB to 1TiB/],
   [scalars.size(1024, 2 ** 40), 2000.5, /a size such as/],
   [scalars.size(1024, 2 ** 40), "10 GB", /a size such as/],
-  [scalars.listenAddress(), 80, /such as 0\.0\.0\.0:6635/],
-  [scalars.upstreamUrl(), "ftp://a", /http or https/],
-  [scalars.upstreamUrl(), "x".repeat(3000), /a URL/],
-  [scalars.cidr(), "10.0.0.1/8", /CIDR/],
-  [scalars.ipAddress(), "one.example", /an IP address/],
-  [scalars.hostPattern(), "a:80", /without a port/],
-  [scalars.statusRange(), 99, /a status/],
-  [scalars.statusRange(), 600, /a status/],
-  [scalars.statusRange(), "299-200", /a range/],
-  [scalars.statusRange(), Object.create(null), /a range/],
-  [scalars.statusRange(), [404], /a range/],
-  [scalars.statusRange(), "2xx", /a range/],
-  [scalars.mediaRange(), "image", /media range/],
-  [scalars.mediaRange(), "*/png", /media range/],
-  [scalars.mediaRange(), "text/html; charset=utf-8", /media range/],
-  [scalars.pathPrefix(), "3", /a path/],
-  [scalars.pathPrefix(), "//a", /a path/],
-  [scalars.pathPrefix(), "/a//b", /a path/],
-  [scalars.pathPrefix(), "/ftp://b", /a path/],
-  [scalars.pathPrefix(), "/xhttp://b", /a path/],
-  [scalars.pathPrefix(), "/http:///b", /a path/],
-  [scalars.pathPrefix(), "/a?b", /a path/],
-  [scalars.pathPrefix(), "/a b", /a path/],
+  [http.listenAddress(), 80, /such as 0\.0\.0\.0:6635/],
+  [http.upstreamUrl(), "ftp://a", /http or https/],
+  [http.upstreamUrl(), "x".repeat(3000), /a URL/],
+  [http.cidr(), "10.0.0.1/8", /CIDR/],
+  [http.ipAddress(), "one.example", /an IP address/],
+  [http.hostPattern(), "a:80", /without a port/],
+  [http.statusRange(), 99, /a status/],
+  [http.statusRange(), 600, /a status/],
+  [http.statusRange(), "299-200", /a range/],
+  [http.statusRange(), Object.create(null), /a range/],
+  [http.statusRange(), [404], /a range/],
+  [http.statusRange(), "2xx", /a range/],
+  [http.mediaRange(), "image", /media range/],
+  [http.mediaRange(), "*/png", /media range/],
+  [http.mediaRange(), "text/html; charset=utf-8", /media range/],
+  [http.pathPrefix(), "3", /a path/],
+  [http.pathPrefix(), "//a", /a path/],
+  [http.pathPrefix(), "/a//b", /a path/],
+  [http.pathPrefix(), "/ftp://b", /a path/],
+  [http.pathPrefix(), "/xhttp://b", /a path/],
+  [http.pathPrefix(), "/http:///b", /a path/],
+  [http.pathPrefix(), "/a?b", /a path/],
+  [http.pathPrefix(), "/a b", /a path/],
 ];
 
 Deno.test("every scalar reads what is right, also from outside", () => {
@@ -144,5 +150,82 @@ Deno.test("every scalar takes ${…} in its JSON Schema", () => {
       (form.pattern === undefined || new RegExp(String(form.pattern), "u").test("${NAME}"))
     );
     assert.ok(accepts, JSON.stringify(json));
+  }
+});
+
+const schema = asMapping(section({ a: integer(1, 5), b: integer(1, 5).prefault(2) }));
+
+Deno.test("section() takes its keys, fills defaults, and names all keys where one is unknown", () => {
+  assert.deepEqual(schema.parse({ a: 1 }), { a: 1, b: 2 });
+  assert.equal(schema.safeParse({ a: 1, c: 1 }).error?.issues[0]?.message, "a, b");
+  assert.equal(schema.safeParse(5).error?.issues[0]?.message, "a mapping with a, b");
+});
+
+Deno.test("asMapping() sees that a value from outside is no mapping", () => {
+  const outside = new Interpolated("text", [{ kind: "env", name: "X", fallback: null }]);
+  assert.equal(schema.safeParse(outside).error?.issues[0]?.message, "a mapping with a, b");
+});
+
+const DURATIONS: ReadonlyArray<readonly [string, number | null]> = [
+  ["0", 0],
+  ["0s", 0],
+  ["500ms", 500],
+  ["30s", 30_000],
+  ["5m", 300_000],
+  ["1h", 3_600_000],
+  ["30d", 2_592_000_000],
+  ["1.1s", 1100],
+  ["0.5ms", null],
+  ["30", null],
+  ["", null],
+  ["s", null],
+  ["-1s", null],
+  ["1 s", null],
+  ["1S", null],
+  ["1w", null],
+  ["1h30m", null],
+  ["1e3s", null],
+  ["9999999999999999d", null],
+  ["1toString", null],
+];
+
+const SIZES: ReadonlyArray<readonly [string, number | null]> = [
+  ["0", 0],
+  ["4096", 4096],
+  ["10B", 10],
+  ["512KiB", 524_288],
+  ["1.5MiB", 1_572_864],
+  ["10GiB", 10_737_418_240],
+  ["1TiB", 1_099_511_627_776],
+  ["10KB", 10_000],
+  ["10MB", 10_000_000],
+  ["10GB", 10_000_000_000],
+  ["2TB", 2_000_000_000_000],
+  ["0.0001KB", null],
+  ["1.5B", null],
+  ["10M", null],
+  ["10mb", null],
+  ["-1", null],
+  ["", null],
+  ["99999999999999999", null],
+  ["9007199254740993", null],
+  ["1__proto__", null],
+];
+
+Deno.test("parseDurationMs() reads what has a unit and refuses the rest", () => {
+  for (const [text, expected] of DURATIONS) assert.equal(parseDurationMs(text), expected, text);
+});
+
+Deno.test("parseSizeBytes() reads both kinds of unit and refuses the rest", () => {
+  for (const [text, expected] of SIZES) assert.equal(parseSizeBytes(text), expected, text);
+});
+
+Deno.test("formatDurationMs() and formatSizeBytes() are read back as what they were (seeded)", () => {
+  const random = seededRandom(1);
+  for (let round = 0; round < 2000; round++) {
+    const value = pick(random, 2 ** pick(random, 53)) * [1, 1000, 1024, 60_000, 86_400_000][pick(random, 5)]!;
+    if (!Number.isSafeInteger(value)) continue;
+    assert.equal(parseDurationMs(formatDurationMs(value)), value);
+    assert.equal(parseSizeBytes(formatSizeBytes(value)), value);
   }
 });
