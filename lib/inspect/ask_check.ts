@@ -75,7 +75,8 @@ export function withSafeCheck(pool: PoolConfig, clock: Clock): PoolConfig {
 
 /** The pool with its type's own check. */
 export function withDefaultCheck(pool: PoolConfig): PoolConfig {
-  const health = { ...pool.health, method: null, path: null, fields: {}, status: null, contains: null };
+  const check = { ...pool.health.check, contains: null };
+  const health = { ...pool.health, method: null, path: null, fields: {}, status: null, check };
   return { ...pool, health };
 }
 

@@ -119,7 +119,10 @@ function changeSettings({ listener: { images, overrides }, exchange, contentType
   const { rewrite, tenant } = exchange;
   const settings: Setting[] = [];
   if (tenant.images !== null && contentType.startsWith("image/")) {
-    settings.push(["pictures", `converted to ${images.convert?.recipes.map(({ format }) => format).join(", ")} for clients that take it`]);
+    settings.push([
+      "pictures",
+      `converted to ${images.convert?.recipes.map(({ format }) => format).join(", ")} for clients that take it`,
+    ]);
   }
   if (rewrite === null) return settings;
   const [address = "", ...digests] = rewrite.name.split(" ");

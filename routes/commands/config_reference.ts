@@ -141,6 +141,6 @@ function section(path: string, mapping: JsonSchema): string[] {
 /** The text of docs/config.md: an introduction, then every key from the schema that checks it. */
 export function configReference(): string {
   const note =
-    "<!-- Made by configReference() of routes/commands/config_reference.ts; tests/config/reference_test.ts keeps it current. -->";
+    "<!-- Made by configReference() of routes/commands/config_reference.ts; tests/config/json_schema_test.ts keeps it current. -->";
   return `${[note, INTRODUCTION.trimEnd(), ...section("", jsonSchema())].join("\n\n")}\n`;
 }

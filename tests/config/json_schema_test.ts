@@ -127,7 +127,7 @@ Deno.test("jsonSchema() takes the short forms and the registered names", () => {
 
 const reference = configReference();
 
-Deno.test("docs/config.md is what configReference() makes (`deno test -A tests/config/reference_test.ts -- --update`)", async () => {
+Deno.test("docs/config.md is what configReference() makes (`deno test -A tests/config/json_schema_test.ts -- --update`)", async () => {
   const file = new URL("../../docs/config.md", import.meta.url);
   if (Deno.args.includes("--update")) await Deno.writeTextFile(file, reference);
   assert.equal(await Deno.readTextFile(file), reference);

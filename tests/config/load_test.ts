@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { formatListenAddress } from "../../lib/config/addresses.ts";
 import { loadConfig } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/yaml/located.ts";
-import { MAX_FILE_BYTES, UnusableFile, explainReadError, readText } from "../../lib/config/yaml/read_text.ts";
-import { SOUND, configOf, loadText, problemsOf } from "./load_text.ts";
+import { explainReadError, MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/yaml/read_text.ts";
+import { configOf, loadText, problemsOf, SOUND } from "./load_text.ts";
 
 const TEN_MISTAKES = `server:
   workers: many

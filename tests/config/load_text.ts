@@ -21,7 +21,10 @@ listeners:
 `;
 
 /** Loads `text` as config.yaml in the directory /etc/usher. */
-export function loadText(text: string, { env = {}, files = {}, mayLoadAddons }: Surroundings = {}): Promise<LoadResult> {
+export function loadText(
+  text: string,
+  { env = {}, files = {}, mayLoadAddons }: Surroundings = {},
+): Promise<LoadResult> {
   const all: Record<string, string> = { ...files, "/etc/usher/config.yaml": text };
   const deps: LoadDependencies = {
     readTextFile(path) {

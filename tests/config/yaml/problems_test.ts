@@ -5,8 +5,8 @@ import { reportIssues, salvage } from "../../../lib/config/yaml/issues.ts";
 import { formatLocated } from "../../../lib/config/yaml/located.ts";
 import { nearest } from "../../../lib/config/yaml/nearest.ts";
 import { parseText } from "../../../lib/config/yaml/parse.ts";
-import { Problems, describe } from "../../../lib/config/yaml/problems.ts";
-import { type Tree, buildTree, valueAt } from "../../../lib/config/yaml/tree.ts";
+import { describe, Problems } from "../../../lib/config/yaml/problems.ts";
+import { buildTree, type Tree, valueAt } from "../../../lib/config/yaml/tree.ts";
 
 const VARIABLES: Readonly<Record<string, string>> = { SECRET: "hunter2", EMPTY: "" };
 

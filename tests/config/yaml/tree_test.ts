@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
-import { Interpolated, type Lookup, interpolate, retype, templateParts } from "../../../lib/config/yaml/interpolate.ts";
-import { type Path, formatLocated, formatPath } from "../../../lib/config/yaml/located.ts";
+import { interpolate, Interpolated, type Lookup, retype, templateParts } from "../../../lib/config/yaml/interpolate.ts";
+import { formatLocated, formatPath, type Path } from "../../../lib/config/yaml/located.ts";
 import { MAX_TEXT_LENGTH, parseText } from "../../../lib/config/yaml/parse.ts";
-import { type Tree, type TreeValue, buildTree, isMapping, referencedFiles, valueAt } from "../../../lib/config/yaml/tree.ts";
+import {
+  buildTree,
+  isMapping,
+  referencedFiles,
+  type Tree,
+  type TreeValue,
+  valueAt,
+} from "../../../lib/config/yaml/tree.ts";
 
 const VARIABLES: Readonly<Record<string, string>> = { A: "1", EMPTY: "" };
 
@@ -192,10 +199,10 @@ Deno.test("parseText() reads an empty text and one of comments as nothing", () =
   }
 });
 
-const VARIABLES: Readonly<Record<string, string>> = { NAME: "secret-7", EMPTY: "", COUNT: "16", NESTED: "${NAME}" };
+const OUTSIDE: Readonly<Record<string, string>> = { NAME: "secret-7", EMPTY: "", COUNT: "16", NESTED: "${NAME}" };
 
 const lookup: Lookup = {
-  env: (name) => Object.hasOwn(VARIABLES, name) ? VARIABLES[name] : undefined,
+  env: (name) => Object.hasOwn(OUTSIDE, name) ? OUTSIDE[name] : undefined,
   file: (path) => path === "/run/secrets/x" ? { text: "from-file\n\n" } : { problem: "there is no such file" },
 };
 

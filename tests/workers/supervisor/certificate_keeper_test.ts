@@ -12,7 +12,6 @@ import {
   usedCertificates,
   worseCertificates,
 } from "../../../lib/workers/supervisor/certificate_keeper.ts";
-import { names } from "../../config/load_text.ts";
 import { DAY_MS, madeAuthority, type MadeCertificate } from "../../certificates/made.ts";
 
 const authority = await madeAuthority();
@@ -36,7 +35,6 @@ async function keeping(options: { now?: () => number; refuses?: string } = {}) {
   );
   const load = async () => {
     const loaded = await loadConfig(file, {
-      ...names,
       readTextFile: readText,
       fileMode,
       env: () => undefined,

@@ -96,3 +96,48 @@ Deno.test("server.cpu_affinity is true, false or a list of cores, also from outs
     );
   }
 });
+
+Deno.test("serverOf(), adminOf() and imageWorkerOf() say what each key means", async () => {
+  const config = await configOf(`
+server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, worker_timeout: 5s,
+  trusted_proxies: [10.0.0.0/8], reuse_port: false, cpu_affinity: [0, 2],
+  limits: { head_timeout: 10ms, handshake_timeout: 11ms, idle_timeout: 12ms, body_timeout: 13ms, body_rate: 14,
+    send_timeout: 15ms, max_connections: 16, reserve_descriptors: 17, per_address: 18, max_fields: 19,
+    fields_size: 2KiB, target_size: 256, pipeline: 20 } }
+admin: { listen: "[::1]:1", token: s3cret, peers: [{ url: "http://b.example:6636/", token: t }, { url: "https://c.example" }] }
+logging: { level: debug, format: json, access: all }
+images: { concurrency: 3, queue: 4, timeout: 5s, max_size: 6MiB, max_pixels: 7 }
+${SOUND}`);
+  const { limits, ...server } = config.server;
+  assert.deepEqual(server, {
+    ...{ name: "edge", workers: 2, dataDir: "/var/usher", shutdownGraceMs: 60_000, workerTimeoutMs: 5000 },
+    ...{ trustedProxies: ["10.0.0.0/8"], reusePort: false, cpuAffinity: [0, 2] },
+  });
+  assert.deepEqual(limits, {
+    ...{ headTimeoutMs: 10, handshakeTimeoutMs: 11, idleTimeoutMs: 12, bodyTimeoutMs: 13, bodyBytesPerSecond: 14 },
+    ...{ sendTimeoutMs: 15, maxConnections: 16, reserveDescriptors: 17, perAddress: 18, maxFields: 19 },
+    ...{ fieldsBytes: 2048, targetBytes: 256, pipeline: 20 },
+  });
+  assert.deepEqual(config.admin, {
+    listen: { hostname: "::1", port: 1 },
+    tls: null,
+    token: "s3cret",
+    peers: [{ url: "http://b.example:6636", token: "t" }, { url: "https://c.example", token: null }],
+  });
+  assert.deepEqual(config.logging, { level: "debug", format: "json", access: "all" });
+  assert.deepEqual(config.images, { concurrency: 3, queue: 4, timeoutMs: 5000, maxBytes: 6 * 1024 ** 2, maxPixels: 7 });
+});
+
+Deno.test("serverOf() and imageWorkerOf() go by the machine where nothing is said", async () => {
+  const { server, images } = await configOf(SOUND);
+  assert.deepEqual([server.workers, server.dataDir, images.concurrency], [4, "/etc/usher/data", 2]);
+});
+
+Deno.test("checkAdmin() wants a token for an admin address that is open to others", async () => {
+  assert.deepEqual(await problemsOf(`admin: { listen: ":6636" }${SOUND}`), [
+    '1:18 admin.listen: found ":6636" expected a loopback address such as 127.0.0.1:6636, or a secret in admin.token',
+  ]);
+  assert.equal((await problemsOf(`admin: { listen: ":6636", token: "\${TOKEN:-}" }${SOUND}`)).length, 1);
+  assert.deepEqual(await problemsOf(`admin: { listen: ":6636", token: s3cret }${SOUND}`), []);
+  assert.deepEqual(await problemsOf(`admin: { listen: "[::1]:6636" }${SOUND}`), []);
+});

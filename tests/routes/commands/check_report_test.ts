@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { checkReport } from "../../routes/commands/check_report.ts";
-import { loadText, SOUND } from "./load_text.ts";
+import { checkReport } from "../../../routes/commands/check_report.ts";
+import { loadText, SOUND } from "../../config/load_text.ts";
 
 Deno.test("checkReport() counts what a sound file has", async () => {
   assert.equal(checkReport(await loadText(SOUND)), "config.yaml is valid: 1 listener, 1 pool, 1 upstream");

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { DAY_MS, madeAuthority } from "../certificates/made.ts";
-import { names } from "./load_text.ts";
+import { CERTIFICATE } from "./_certificate.ts";
+import { configOf, problemsOf, SOUND } from "./load_text.ts";
 
 const authority = await madeAuthority();
 const one = await authority.leaf(["one.example", "10.0.0.1"]);
@@ -32,7 +33,6 @@ const FILES: Record<string, string> = {
 function load(yaml: string) {
   const text = `pools: { a: { type: custom, upstreams: [https://one.example] } }\n${yaml}`;
   return loadConfig("config.yaml", {
-    ...names,
     readTextFile(path) {
       const name = path.slice("/etc/usher/".length);
       const found = name === "config.yaml" ? text : FILES[name];
@@ -191,7 +191,6 @@ Deno.test("cert and key of an upstream are read, and belong to https", async () 
     "[{ url: https://one.example, ca: one.pem, cert: one.pem, key: one.key }, { url: http://two.example, cert: two.pem, key: two.key }, { url: https://three.example, ca: one.pem, cert: one.pem }, { url: https://four.example, ca: one.pem, cert: one.pem, key: two.key }, { url: https://five.example, cert: two.pem, key: two.key }, { url: https://six.example, cert: two.pem, key: two.key, http2: true }]";
   const text = `pools: { a: { type: custom, upstreams: ${upstreams} } }\nlisteners: [{ name: a, pool: a }]\n`;
   const read = await loadConfig("config.yaml", {
-    ...names,
     readTextFile(path) {
       const found = path.endsWith("config.yaml") ? text : FILES[path.slice("/etc/usher/".length)];
       return found === undefined ? Promise.reject(new Deno.errors.NotFound()) : Promise.resolve(found);
@@ -207,4 +206,26 @@ Deno.test("cert and key of an upstream are read, and belong to https", async () 
     'pools.a.upstreams[3].key: found "two.key" expected the key of the certificate in "one.pem", and it is another\'s',
     "pools.a.upstreams[4].cert: found cert without ca expected ca beside it, the upstream's authority, or http2: true",
   ]);
+});
+
+const WITH_CA = SOUND.replace("[https://one.example]", "[{ url: https://one.example, ca: ./ca.pem }]");
+
+Deno.test("readAuthorities() wants certificates that can be read, all of them", async () => {
+  const isTaken = async (pem: string) =>
+    (await problemsOf(WITH_CA, { files: { "/etc/usher/ca.pem": pem } })).length === 0;
+  assert.ok(await isTaken(`# a comment\n${CERTIFICATE}\n${CERTIFICATE}`));
+  const broken = CERTIFICATE + CERTIFICATE.replace(/\n[^-]{8}/, "\n!!!!");
+  for (const text of ["", "text", CERTIFICATE.replace("MII", "AII"), broken]) assert.ok(!await isTaken(text), text);
+});
+
+Deno.test("readAuthorities() puts the file's text into the configuration", async () => {
+  const config = await configOf(WITH_CA, { files: { "/etc/usher/ca.pem": CERTIFICATE } });
+  assert.equal(config.pools[0]?.upstreams[0]?.ca, CERTIFICATE);
+});
+
+Deno.test("readAuthorities() locates files that cannot be used", async () => {
+  const place = '3:66 pools.a.upstreams[0].ca: found "./ca.pem" expected a readable PEM file of certificates';
+  assert.deepEqual(await problemsOf(WITH_CA), [`${place}, but there is no such file`]);
+  const files = { "/etc/usher/ca.pem": "-----BEGIN SOMETHING ELSE-----\nhunter2\n-----END SOMETHING ELSE-----\n" };
+  assert.deepEqual(await problemsOf(WITH_CA, { files }), [`${place}, but it holds no usable certificate`]);
 });
