@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { ClientAuthOptions } from "../request/client_auth.ts";
 import { cleanApiKey } from "./api_keys.ts";
 import { anyText, fieldName } from "./http_scalars.ts";
+import type { ListenerContext } from "./listener_context.ts";
 import type { Path } from "./yaml/located.ts";
 import type { Problems } from "./yaml/problems.ts";
 import { flag, integer, name, text } from "./yaml/scalars.ts";
@@ -110,28 +111,22 @@ const TAKEN_FIELDS: ReadonlySet<string> = new Set([
   ...["via", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"],
 ]);
 
-/** What access to a listener is checked with. */
-interface Surroundings {
-  readonly problems: Problems;
-  /** All API keys of the file: none of them may be a token. */
-  readonly apiKeys: ReadonlySet<string>;
-}
-
-/** Checks who may use a listener; `path` is that of the listener. */
-export function checkAuth(auth: AuthValues | undefined, path: Path, { problems, apiKeys }: Surroundings): void {
+/** Checks who may use a listener. */
+export function checkAuth(auth: AuthValues | undefined, context: ListenerContext): void {
+  const { problems, path } = context;
   const at = [...path, "auth"];
   if (auth === undefined) {
     // With nothing below it, it would leave open what was meant to be closed.
     if (problems.keyPosition(at) === undefined || problems.has(at)) return;
     return problems.expect(at, "a mapping with `tokens`, or no `auth` at all, which lets anybody in", []);
   }
-  checkTokens(auth, [...at, "tokens"], { problems, apiKeys });
+  checkTokens(auth, [...at, "tokens"], context);
   if (!TAKEN_FIELDS.has(auth.header.toLowerCase())) return;
   const hint = auth.header.toLowerCase() === "authorization" ? " (for Authorization there is `bearer`)" : "";
   problems.expect([...at, "header"], `a field that has no meaning of its own${hint}`);
 }
 
-function checkTokens(auth: AuthValues, at: Path, { problems, apiKeys }: Surroundings): void {
+function checkTokens(auth: AuthValues, at: Path, { problems, apiKeys }: ListenerContext): void {
   const placed = placedTokens(auth, at, problems);
   if (placed.length === 0 && !problems.has(at)) problems.expect(at, "at least one client with a token");
   const seen = new Map<string, Placed>();

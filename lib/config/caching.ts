@@ -2,8 +2,8 @@ import type { z } from "zod";
 import type { CacheRule, PolicyOptions } from "../cache/policy/policy_options.ts";
 import type { Coding } from "../request/storing_options.ts";
 import { glob, mediaRange, statusRange, token } from "./http_scalars.ts";
+import type { ListenerContext } from "./listener_context.ts";
 import { plainValue } from "./yaml/interpolate.ts";
-import type { Path } from "./yaml/located.ts";
 import type { Problems } from "./yaml/problems.ts";
 import { choice, duration, flag, size, text } from "./yaml/scalars.ts";
 import { asMapping, distinct, type Frozen, list, oneOrMany, section, short, switchable } from "./yaml/section.ts";
@@ -168,37 +168,31 @@ export function checkCache({ memory, disk, max_entry, fill_memory }: CacheValues
   }
 }
 
-/** What of a file the cache of a listener depends on. */
-interface Surroundings {
-  /** `cache.disk`. */
-  readonly diskBytes: number;
-  readonly pool: string | undefined;
-  /** Type of that pool; `undefined` where a mistake hides it. */
-  readonly type: string | undefined;
+/** A listener and its cache. */
+interface CachingListener {
+  readonly cache: ListenerCacheValues;
+  readonly pool?: string | undefined;
 }
 
-/** Checks `cache:` of a listener; `at` is where it stands. */
-export function checkListenerCache(
-  cache: ListenerCacheValues,
-  at: Path,
-  { problems, ...around }: Surroundings & { readonly problems: Problems },
-): void {
+/** Checks `cache:` of a listener. */
+export function checkListenerCache(listener: CachingListener, context: ListenerContext): void {
+  const { cache } = listener;
+  const { problems, path } = context;
   for (const [index, { min_ttl, max_ttl }] of cache.rules.entries()) {
     if (min_ttl === undefined || max_ttl === undefined || min_ttl <= max_ttl) continue;
-    const rule = [...at, "rules", index];
-    problems.expect([...rule, "min_ttl"], `at most max_ttl (${problems.found([...rule, "max_ttl"])})`);
+    const at = [...path, "cache", "rules", index];
+    problems.expect([...at, "min_ttl"], `at most max_ttl (${problems.found([...at, "max_ttl"])})`);
   }
-  checkQuota(cache.disk_quota, [...at, "disk_quota"], { problems, diskBytes: around.diskBytes });
-  checkAppends(cache, [...at, "reuse_appends"], { problems, ...around });
+  checkQuota(cache, context);
+  checkAppends(listener, context);
 }
 
 /** Bytes for a listener on a disk tier that gives fewer, or none, to all together. */
-function checkQuota(
-  quota: number | undefined,
-  at: Path,
-  { problems, diskBytes }: { readonly problems: Problems; readonly diskBytes: number },
-): void {
-  if (quota === undefined || problems.has(at) || problems.has(["cache", "disk"]) || quota <= diskBytes) return;
+function checkQuota({ disk_quota }: ListenerCacheValues, { problems, path, diskBytes }: ListenerContext): void {
+  const at = [...path, "cache", "disk_quota"];
+  if (disk_quota === undefined || disk_quota <= diskBytes || problems.has(at) || problems.has(["cache", "disk"])) {
+    return;
+  }
   const because = diskBytes === 0
     ? "`cache.disk: 0` turns the disk tier off"
     : "it is larger than cache.disk, which holds for all listeners together";
@@ -206,15 +200,12 @@ function checkQuota(
 }
 
 /** `reuse_appends` is of use where documents are made of parts, and something is stored. */
-function checkAppends(
-  { reuse_appends, mode }: ListenerCacheValues,
-  at: Path,
-  { problems, pool, type }: Surroundings & { readonly problems: Problems },
-): void {
-  if (!reuse_appends || problems.has(at)) return;
+function checkAppends({ cache, pool }: CachingListener, { problems, path, type }: ListenerContext): void {
+  const at = [...path, "cache", "reuse_appends"];
+  if (!cache.reuse_appends || problems.has(at)) return;
   if (type !== undefined && type !== "tmdb-api") {
     problems.expect(at, `\`false\`: pool ${pool} is of type ${type}, and only tmdb-api has parts to append`);
-  } else if (mode === "off") {
+  } else if (cache.mode === "off") {
     problems.warn(at, "it has no effect: `mode: off` stores nothing");
   }
 }

@@ -1,9 +1,8 @@
 import type { z } from "zod";
 import type { CorsOptions } from "../request/cors.ts";
 import { fieldName } from "./http_scalars.ts";
+import type { ListenerContext } from "./listener_context.ts";
 import { Interpolated } from "./yaml/interpolate.ts";
-import type { Path } from "./yaml/located.ts";
-import type { Problems } from "./yaml/problems.ts";
 import { choice, duration, flag, parsed } from "./yaml/scalars.ts";
 import { distinct, list, oneOrMany, section, short } from "./yaml/section.ts";
 import { DAY, SECOND } from "./yaml/units.ts";
@@ -90,8 +89,8 @@ export const corsKey = short(corsSection, SHORTHAND, corsShorthand).optional().d
 /** `cors:` of a listener. */
 type CorsValues = z.output<typeof corsSection>;
 
-/** Checks `cors:` of a listener; `path` is that of the listener. */
-export function checkCors(cors: CorsValues | undefined, path: Path, problems: Problems): void {
+/** Checks `cors:` of a listener. */
+export function checkCors(cors: CorsValues | undefined, { problems, path }: ListenerContext): void {
   const at = [...path, "cors"];
   if (cors === undefined || problems.has(at)) return;
   if (cors.credentials && cors.mode === "own" && cors.origins.includes("*")) {

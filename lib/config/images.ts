@@ -1,7 +1,6 @@
 import type { z } from "zod";
 import type { Recipe } from "../image/conversion.ts";
-import type { Path } from "./yaml/located.ts";
-import type { Problems } from "./yaml/problems.ts";
+import type { ListenerContext } from "./listener_context.ts";
 import { autoOrInteger, choice, duration, flag, integer, size } from "./yaml/scalars.ts";
 import { asMapping, distinct, type Frozen, list, section, switchable } from "./yaml/section.ts";
 import { MiB, MINUTE } from "./yaml/units.ts";
@@ -71,21 +70,10 @@ type ListenerImageValues = z.output<typeof listenerImagesSection>;
 const NEEDS_FFI = "pictures are converted only by a process that has the permission --allow-ffi " +
   "(`deno task start:images`), which this one has not: without it originals are served";
 
-/** What pictures depend on beside the listener. */
-interface Surroundings {
-  readonly problems: Problems;
-  /** Type of the listener's pool; `undefined` where a mistake hides it. */
-  readonly type: string | undefined;
-  /** Whether the process may load native code. */
-  readonly mayLoadAddons: boolean;
-}
-
-/** Warns of pictures that nobody will convert, and of settings that have no effect; `at` is where `images:` stands. */
-export function checkImages(
-  { convert, derive }: ListenerImageValues,
-  at: Path,
-  { problems, type, mayLoadAddons }: Surroundings,
-): void {
+/** Warns of pictures that nobody will convert, and of settings that have no effect. */
+export function checkImages({ convert, derive }: ListenerImageValues, context: ListenerContext): void {
+  const { problems, path, type, mayLoadAddons } = context;
+  const at = [...path, "images"];
   const isOn = { convert: convert?.enabled === true, derive: derive?.enabled === true };
   if (!mayLoadAddons && (isOn.convert || isOn.derive)) {
     problems.warn([...at, isOn.convert ? "convert" : "derive"], NEEDS_FFI);

@@ -1,8 +1,7 @@
 import type { AdmissionOptions } from "../request/admission.ts";
 import { CLIENT_NAME, type ClientRateOptions } from "../request/client_rate.ts";
 import { fieldName } from "./http_scalars.ts";
-import type { Path } from "./yaml/located.ts";
-import type { Problems } from "./yaml/problems.ts";
+import type { ListenerContext } from "./listener_context.ts";
 import { autoOrFlag, choice, duration, integer } from "./yaml/scalars.ts";
 import { asMapping, section, type Values } from "./yaml/section.ts";
 import { DAY, HOUR } from "./yaml/units.ts";
@@ -45,17 +44,11 @@ export const listenerLimitKeys = {
 type LimitValues = Values<typeof listenerLimitKeys>;
 type RateValues = NonNullable<LimitValues["rate_limit"]>;
 
-/** What of `auth` a rate is checked with. */
-interface AuthFields {
-  readonly header: string;
-  readonly bearer: boolean;
-}
-
 /** Names tell clients apart only where clients have names; fields that carry tokens do not, since they are taken out. */
 export function checkRateLimit(
-  { auth, rate_limit }: { readonly auth?: AuthFields | undefined; readonly rate_limit?: RateValues | undefined },
-  path: Path,
-  problems: Problems,
+  rate_limit: RateValues | undefined,
+  auth: { readonly header: string; readonly bearer: boolean } | undefined,
+  { problems, path }: ListenerContext,
 ): void {
   const at = [...path, "rate_limit", "by"];
   const field = rate_limit?.by === "header" ? rate_limit.header.toLowerCase() : null;

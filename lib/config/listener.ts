@@ -9,7 +9,7 @@ import { hostPattern, pathPrefix } from "./http_scalars.ts";
 import { checkImages, imagesKey, listenerImagesOf } from "./images.ts";
 import { checkRateLimit, limitsOf, listenerLimitKeys } from "./limits.ts";
 import { listenAddressOf, listenKeys } from "./listen.ts";
-import type { DraftPool } from "./pool.ts";
+import type { ListenerContext } from "./listener_context.ts";
 import { prewarmKey, prewarmOf } from "./prewarm.ts";
 import { checkRewriting, type RewritingConfig, rewritingKeys, rewritingOf } from "./rewriting.ts";
 import { checkRules } from "./rule_checks.ts";
@@ -52,35 +52,28 @@ type ListenerValues = z.output<typeof listenerSection>;
 /** A listener of a file with mistakes. */
 export type DraftListener = z.output<typeof draftListenerSection>;
 
-/** What listeners are checked with. */
-export interface ListenerSurroundings {
-  readonly problems: Problems;
-  readonly pools: Readonly<Record<string, DraftPool>>;
-  /** `cache.disk`. */
-  readonly diskBytes: number;
-  /** Whether the process may load native code. */
-  readonly mayLoadAddons: boolean;
-}
-
 /** Checks the listeners, each alone and all together, but for their addresses. */
-export function checkListeners(all: readonly Addressed<DraftListener>[], around: ListenerSurroundings): void {
-  const { problems, pools } = around;
+export function checkListeners(
+  all: readonly Addressed<DraftListener>[],
+  file: Pick<ListenerContext, "problems" | "pools" | "diskBytes" | "mayLoadAddons">,
+): void {
+  const { problems, pools } = file;
   checkNames(all, problems);
   checkClaims(all, problems);
+  const types = all.map(({ listener: { pool } }) =>
+    pool === undefined || !Object.hasOwn(pools, pool) ? undefined : pools[pool]?.type
+  );
   const apiKeys = new Set(Object.values(pools).flatMap(({ api_keys }) => api_keys.map(cleanApiKey)));
-  const typeOf = ({ pool }: DraftListener) =>
-    pool === undefined || !Object.hasOwn(pools, pool) ? undefined : pools[pool]?.type;
-  const types = all.map(({ listener }) => typeOf(listener));
   for (const [index, { listener, path }] of all.entries()) {
-    const type = types[index];
+    const context = { ...file, path, type: types[index], types, apiKeys };
     checkPoolName(listener, path, problems);
-    checkListenerCache(listener.cache, [...path, "cache"], { ...around, pool: listener.pool, type });
-    checkImages(listener.images, [...path, "images"], { ...around, type });
-    checkAuth(listener.auth, path, { problems, apiKeys });
-    checkRateLimit(listener, path, problems);
-    checkCors(listener.cors, path, problems);
-    checkRewriting(listener, path, { problems, type, types });
-    checkRules(listener, path, { problems, pools });
+    checkListenerCache(listener, context);
+    checkImages(listener.images, context);
+    checkAuth(listener.auth, context);
+    checkRateLimit(listener.rate_limit, listener.auth, context);
+    checkCors(listener.cors, context);
+    checkRewriting(listener, context);
+    checkRules(listener, context);
   }
 }
 

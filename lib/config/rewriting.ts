@@ -2,9 +2,8 @@ import { z } from "zod";
 import type { JsonValue } from "../http/json_merge.ts";
 import { parseUpstreamUrl } from "./addresses.ts";
 import { glob, upstreamUrl } from "./http_scalars.ts";
+import type { ListenerContext } from "./listener_context.ts";
 import { plainValue } from "./yaml/interpolate.ts";
-import type { Path } from "./yaml/located.ts";
-import type { Problems } from "./yaml/problems.ts";
 import { text } from "./yaml/scalars.ts";
 import { asMapping, list, record, section, type Values } from "./yaml/section.ts";
 import { isMapping } from "./yaml/tree.ts";
@@ -104,26 +103,16 @@ type RewritingValues = Values<typeof rewritingKeys>;
 const DOCUMENTS = "tmdb-api";
 const IMAGES = "tmdb-image";
 
-/** What changes of documents are checked with. */
-interface Surroundings {
-  readonly problems: Problems;
-  /** Type of the listener's pool; `undefined` where a mistake hides it. */
-  readonly type: string | undefined;
-  /** The types of the pools of all listeners. */
-  readonly types: readonly (string | undefined)[];
+/** What a listener says of its documents, and of the paths that it has. */
+interface RewritingListener extends Pick<RewritingValues, "rewrite_image_base" | "overrides"> {
+  readonly prefix: string;
+  readonly strip_prefix: boolean;
 }
 
-/** Checks what a listener changes in the documents that it serves; `path` is that of the listener. */
-export function checkRewriting(
-  listener: Pick<RewritingValues, "rewrite_image_base" | "overrides"> & {
-    readonly prefix: string;
-    readonly strip_prefix: boolean;
-  },
-  path: Path,
-  around: Surroundings,
-): void {
-  checkImageBase(listener.rewrite_image_base, [...path, "rewrite_image_base"], around);
-  const { problems } = around;
+/** Checks what a listener changes in the documents that it serves. */
+export function checkRewriting(listener: RewritingListener, context: ListenerContext): void {
+  checkImageBase(listener.rewrite_image_base, context);
+  const { problems, path } = context;
   for (const [index, { path: glob, merge }] of listener.overrides.entries()) {
     const at = [...path, "overrides", index];
     const isObject = typeof merge === "object" && merge !== null && !Array.isArray(merge);
@@ -135,7 +124,8 @@ export function checkRewriting(
 }
 
 /** A `rewrite_image_base` that somebody wrote must be able to do something. */
-function checkImageBase(base: boolean | string, at: Path, { problems, type, types }: Surroundings): void {
+function checkImageBase(base: boolean | string, { problems, path, type, types }: ListenerContext): void {
+  const at = [...path, "rewrite_image_base"];
   if (!problems.isGiven(at) || problems.has(at) || type === undefined || base === false) return;
   if (type !== DOCUMENTS) {
     return problems.atKey(at, `found rewrite_image_base expected none on a pool of type ${type}`);

@@ -3,7 +3,7 @@ import { speaksForProxy } from "../forwarded_fields.ts";
 import { linearPattern, PatternError } from "../pattern/linear_pattern.ts";
 import { MAX_WILDCARDS, pathGlob } from "../pattern/path_glob.ts";
 import { template } from "../pattern/template.ts";
-import type { DraftPool } from "./pool.ts";
+import type { ListenerContext } from "./listener_context.ts";
 import { isReachable } from "./rewriting.ts";
 import type { FieldChangeValues, RuleValues } from "./rules.ts";
 import { upstreamIds } from "./upstream.ts";
@@ -21,14 +21,9 @@ interface RuledListener {
   readonly rules: readonly RuleValues[];
 }
 
-/** What rules are checked with. */
-interface Surroundings {
-  readonly problems: Problems;
-  readonly pools: Readonly<Record<string, DraftPool>>;
-}
-
-/** Checks the rules of a listener; `path` is that of the listener. */
-export function checkRules(listener: RuledListener, path: Path, { problems, pools }: Surroundings): void {
+/** Checks the rules of a listener. */
+export function checkRules(listener: RuledListener, context: ListenerContext): void {
+  const { problems, path } = context;
   for (const [index, rule] of listener.rules.entries()) {
     const at = [...path, "rules", index];
     checkDeeds(rule, at, problems);
@@ -37,7 +32,7 @@ export function checkRules(listener: RuledListener, path: Path, { problems, pool
     checkBodies(rule, at, problems);
     checkRequestTexts(rule, [...at, "request"], problems);
     checkRedirect(rule, [...at, "redirect", "to"], problems);
-    checkAsked(rule, { own: listener.pool, at }, { problems, pools });
+    checkAsked(rule, { own: listener.pool, at }, context);
     const glob = rule.when.path;
     if (glob !== undefined && !listener.strip_prefix && !isReachable(glob, listener.prefix)) {
       const because = `it matches no path of this listener: they begin with ${listener.prefix}`;
@@ -160,7 +155,7 @@ function groupsOf(source: string, path: Path, problems: Problems): number | null
 function checkAsked(
   rule: RuleValues,
   { own, at }: { readonly own: string | undefined; readonly at: Path },
-  { problems, pools }: Surroundings,
+  { problems, pools }: ListenerContext,
 ): void {
   const poolOf = (name: string | undefined) =>
     name !== undefined && Object.hasOwn(pools, name) ? pools[name] : undefined;

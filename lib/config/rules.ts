@@ -5,7 +5,7 @@ import { parseCidr } from "./addresses.ts";
 import { anyText, fieldName } from "./http_scalars.ts";
 import { asMapping, list, oneOrMany, record, section, short, type Values } from "./yaml/section.ts";
 import { Interpolated } from "./yaml/interpolate.ts";
-import { choice, name, scalar, text, Unusable } from "./yaml/scalars.ts";
+import { choice, literal, name, scalar, text, Unusable } from "./yaml/scalars.ts";
 
 /** Rules of a listener. */
 const MAX_RULES = 1_000;
@@ -171,6 +171,8 @@ const responseSection = section({
   )).prefault({}).describe("Bodies in place of those of errors, an upstream's or the gateway's; the status stays."),
 });
 
+const REDIRECTS = [301, 302, 303, 307, 308];
+
 const redirectSection = section({
   to: text({
     title: "target",
@@ -178,20 +180,12 @@ const redirectSection = section({
     maxLength: 2_000,
     expected: "a path of this listener that begins with one /, or a URL with a host",
   }).describe("A path as `when.path` sees it, or a URL; the client's query is kept unless it has one of its own."),
-  status: redirectStatus().prefault(302).describe("301, 302, 303, 307 or 308."),
-});
-
-function redirectStatus() {
-  const statuses = [301, 302, 303, 307, 308];
-  const expected = new Unusable(`one of ${statuses.join(", ")}`);
-  return scalar<number>({
+  status: literal(REDIRECTS, {
     title: "status",
-    json: { type: "integer", enum: statuses },
-    expected,
-    interpolated: "value",
-    read: (value) => typeof value === "number" && statuses.includes(value) ? value : expected,
-  });
-}
+    json: { type: "integer", enum: REDIRECTS },
+    expected: `one of ${REDIRECTS.join(", ")}`,
+  }).prefault(302).describe("301, 302, 303, 307 or 308."),
+});
 
 function answerStatus() {
   const expected = new Unusable("a status from 200 to 599, other than 206 and 304");

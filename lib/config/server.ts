@@ -4,7 +4,7 @@ import type { ServerLimits } from "../server/server_limits.ts";
 import { cidr, filePath } from "./http_scalars.ts";
 import { plainValue } from "./yaml/interpolate.ts";
 import type { Problems } from "./yaml/problems.ts";
-import { autoOrInteger, choice, duration, integer, name, scalar, size, Unusable } from "./yaml/scalars.ts";
+import { autoOrInteger, choice, duration, integer, literal, name, size } from "./yaml/scalars.ts";
 import { asMapping, type Frozen, list, section, short } from "./yaml/section.ts";
 import { DAY, GiB, HOUR, KiB, MiB, PiB, SECOND } from "./yaml/units.ts";
 
@@ -17,14 +17,8 @@ function patience() {
 
 /** `auto` or `false`. */
 function autoOrFalse() {
-  const expected = new Unusable("auto or false", ["auto", "false"]);
-  return scalar<false | "auto">({
-    title: "auto or false",
-    json: { anyOf: [{ const: "auto" }, { const: false }] },
-    expected,
-    interpolated: "value",
-    read: (value) => value === "auto" || value === false ? value : expected,
-  });
+  const json = { anyOf: [{ const: "auto" }, { const: false }] };
+  return literal(["auto", false], { title: "auto or false", json, expected: "auto or false" });
 }
 
 /** A list of cores; `true` stands for those of the process, `false` for none. */

@@ -1,12 +1,12 @@
 import type { z } from "zod";
 import { type Addressed, formatListenAddress, isUnix } from "./addresses.ts";
-import { type CertificateConfig, certificateKey, type NamedCertificate, type NamedFiles } from "./certificates.ts";
+import { certificateKey, type NamedCertificate, type NamedFiles } from "./certificates.ts";
 import { filePath, hostPattern } from "./http_scalars.ts";
 import { plainValue } from "./yaml/interpolate.ts";
 import type { Path } from "./yaml/located.ts";
 import type { Problems } from "./yaml/problems.ts";
 import { flag, line, scalar, text, Unusable } from "./yaml/scalars.ts";
-import { asMapping, distinct, list, section, short } from "./yaml/section.ts";
+import { asMapping, distinct, type Frozen, list, section, short } from "./yaml/section.ts";
 import { isMapping } from "./yaml/tree.ts";
 
 /** The oldest version of TLS; YAML reads it as a number where it stands without quotes. */
@@ -115,53 +115,37 @@ type AcmeValues = z.output<typeof acmeSection>;
 /** `tls:` as the file has it; that of the admin address has no `acme`. */
 export type TlsValues = z.output<typeof tlsSection>;
 
-/** `acme:` of `tls`: a certificate that is fetched (RFC 8555). */
-export interface AcmeConfig {
-  /** Exact names, at least one. */
-  readonly hosts: readonly string[];
-  /** URL of the authority's directory. */
-  readonly directory: string;
-  readonly email: string | null;
-  /** PEM text of authorities for the directory's own certificate; `ca` in the file is a path. */
-  readonly ca: string | null;
-  /** Its key is a secret. */
-  readonly externalAccount: { readonly kid: string; readonly key: string } | null;
+/** `tls` of an address with what its files hold; `null` where there is none. `hosts` are those that a fetched certificate is for by default. */
+export function tlsOf(tls: TlsValues | undefined, files: NamedFiles, hosts: readonly string[] = []) {
+  if (tls === undefined) return null;
+  return {
+    certificates: certificatesIn(tls).flatMap((named) => files.certificates.get(certificateKey(named)) ?? []),
+    minVersion: tls.min_version ?? null,
+    http2: tls.http2 ?? null,
+    /** `null` where nothing is fetched. */
+    acme: tls.acme === undefined ? null : acmeOf(tls.acme, files, hosts),
+  };
 }
 
 /** `tls:` of an address. */
-export interface TlsConfig {
-  readonly certificates: readonly CertificateConfig[];
-  readonly minVersion: "1.2" | "1.3" | null;
-  readonly http2: boolean | null;
-  /** `null` where nothing is fetched. */
-  readonly acme: AcmeConfig | null;
-}
+export interface TlsConfig extends Frozen<NonNullable<ReturnType<typeof tlsOf>>> {}
 
-/** `tls` of an address with what its files hold; `null` where there is none. `hosts` are those that a fetched certificate is for by default. */
-export function tlsOf(
-  tls: TlsValues | undefined,
-  { certificates, authorities }: NamedFiles,
-  hosts: readonly string[] = [],
-): TlsConfig | null {
-  if (tls === undefined) return null;
+function acmeOf({ eab, ...acme }: AcmeValues, { authorities }: NamedFiles, hosts: readonly string[]) {
+  const { kid, key } = eab ?? {};
   return {
-    certificates: certificatesIn(tls).flatMap((named) => certificates.get(certificateKey(named)) ?? []),
-    minVersion: tls.min_version ?? null,
-    http2: tls.http2 ?? null,
-    acme: tls.acme === undefined ? null : acmeOf(tls.acme, authorities, hosts),
-  };
-}
-
-function acmeOf(acme: AcmeValues, authorities: NamedFiles["authorities"], hosts: readonly string[]): AcmeConfig {
-  const { kid, key } = acme.eab ?? {};
-  return {
+    /** Exact names, at least one. */
     hosts: distinct(acme.hosts ?? hosts).sort(),
     directory: acme.directory,
     email: acme.email ?? null,
+    /** PEM text; `ca` in the file is a path. */
     ca: acme.ca === undefined ? null : authorities.get(acme.ca) ?? null,
+    /** Its key is a secret. */
     externalAccount: kid === undefined || key === undefined ? null : { kid, key },
   };
 }
+
+/** `acme:` of `tls`: a certificate that is fetched (RFC 8555). */
+export interface AcmeConfig extends Frozen<ReturnType<typeof acmeOf>> {}
 
 /** The certificates of a `tls` in the order of the file. */
 function certificatesIn({ cert, key, certificates = [] }: TlsValues): { cert?: string; key?: string }[] {

@@ -5,27 +5,15 @@ import { checkPair } from "./tls.ts";
 import { Interpolated } from "./yaml/interpolate.ts";
 import type { Path } from "./yaml/located.ts";
 import type { Problems } from "./yaml/problems.ts";
-import { duration, flag, integer, positiveNumber, scalar, Unusable } from "./yaml/scalars.ts";
+import { duration, flag, integer, numberFromZero, positiveNumber } from "./yaml/scalars.ts";
 import { asMapping, type Frozen, list, section, short } from "./yaml/section.ts";
 import { HOUR, SECOND } from "./yaml/units.ts";
-
-/** A number from zero on. */
-function weight(max: number) {
-  const expected = new Unusable(`a number from 0 to ${max}`);
-  return scalar<number>({
-    title: "number",
-    json: { type: "number", minimum: 0, maximum: max },
-    expected,
-    interpolated: "value",
-    read: (value) => typeof value === "number" && value >= 0 && value <= max ? value : expected,
-  });
-}
 
 const upstreamSection = section({
   url: upstreamUrl().describe(
     "Scheme, authority and optional base path: `http` or `https`, no credentials, query or fragment.",
   ),
-  weight: weight(1_000_000).prefault(1).describe(
+  weight: numberFromZero(1_000_000).prefault(1).describe(
     "Share of the requests, in proportion to the other weights; one with 0 is asked only where a rule names it.",
   ),
   backup: flag().prefault(false).describe("Ask it only when no other is fit: each is out, full, or has been tried."),

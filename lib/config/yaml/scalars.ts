@@ -96,15 +96,19 @@ export function parsed<T>(
   });
 }
 
+/** One of a few values that are no text alone; `title` and `expected` are for messages, `json` is their JSON Schema. */
+export function literal<const T extends string | number | boolean>(
+  values: readonly T[],
+  { title, json, expected }: { readonly title: string; readonly json: Json; readonly expected: string },
+) {
+  const unusable = new Unusable(expected, values.map(String));
+  const read = (value: unknown) => values.find((one) => one === value) ?? unusable;
+  return scalar<T>({ title, json, expected: unusable, interpolated: "value", read });
+}
+
 /** `true` or `false`. */
 export function flag() {
-  return scalar<boolean>({
-    title: "boolean",
-    json: { type: "boolean" },
-    expected: new Unusable("true or false"),
-    interpolated: "value",
-    read: (value) => typeof value === "boolean" ? value : new Unusable("true or false", ["true", "false"]),
-  });
+  return literal([true, false], { title: "boolean", json: { type: "boolean" }, expected: "true or false" });
 }
 
 /** One of a few names. */
@@ -133,13 +137,24 @@ export function integer(min: number, max: number) {
 
 /** A number above zero. */
 export function positiveNumber(max: number) {
-  const expected = new Unusable(`a number greater than 0 and at most ${max}`);
+  return number({ exclusiveMinimum: 0, maximum: max }, `a number greater than 0 and at most ${max}`);
+}
+
+/** A number from zero on. */
+export function numberFromZero(max: number) {
+  return number({ minimum: 0, maximum: max }, `a number from 0 to ${max}`);
+}
+
+function number(limits: { minimum?: number; exclusiveMinimum?: number; maximum: number }, due: string) {
+  const { minimum = 0, exclusiveMinimum = -Infinity, maximum } = limits;
+  const expected = new Unusable(due);
   return scalar<number>({
     title: "number",
-    json: { type: "number", exclusiveMinimum: 0, maximum: max },
+    json: { type: "number", ...limits },
     expected,
     interpolated: "value",
-    read: (value) => typeof value === "number" && value > 0 && value <= max ? value : expected,
+    read: (value) =>
+      typeof value === "number" && value >= minimum && value > exclusiveMinimum && value <= maximum ? value : expected,
   });
 }
 
@@ -160,14 +175,8 @@ export function autoOrInteger(min: number, max: number) {
 
 /** `auto`, `true` or `false`. */
 export function autoOrFlag() {
-  const expected = new Unusable("auto, true or false", ["auto", "true", "false"]);
-  return scalar<boolean | "auto">({
-    title: "auto or boolean",
-    json: { anyOf: [{ const: "auto" }, { type: "boolean" }] },
-    expected,
-    interpolated: "value",
-    read: (value) => value === "auto" || typeof value === "boolean" ? value : expected,
-  });
+  const json = { anyOf: [{ const: "auto" }, { type: "boolean" }] };
+  return literal(["auto", true, false], { title: "auto or boolean", json, expected: "auto, true or false" });
 }
 
 /** A part of a whole, 0 to 1: a number, or a percentage such as `5%`. */
