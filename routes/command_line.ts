@@ -1,5 +1,5 @@
 import { checkReport } from "./commands/check_report.ts";
-import { HeldEnvironment, readEnv } from "../lib/config/environment.ts";
+import { HeldEnvironment, readEnv } from "../lib/workers/supervisor/environment.ts";
 import { configReference } from "./commands/config_reference.ts";
 import { jsonSchema } from "../lib/config/json_schema.ts";
 import { runGateway } from "../lib/workers/supervisor/run_gateway.ts";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
+import { formatListenAddress, isUnix, type ListenAddress } from "./addresses.ts";
 import { checkFile } from "./check_file.ts";
 import { type Config, configOf, fileSchema } from "./config.ts";
-import { type ListeningPlace, listeningPlaces } from "./ports.ts";
 import type { Lookup } from "./yaml/interpolate.ts";
 import { reportIssues } from "./yaml/issues.ts";
 import type { Located, Path } from "./yaml/located.ts";
@@ -38,6 +38,13 @@ export interface LoadDependencies {
    * @default true
    */
   readonly mayLoadAddons?: boolean;
+}
+
+/** An address that the configuration asks to listen on, with its place in the file. */
+export interface ListeningPlace extends Omit<Located, "message"> {
+  readonly address: ListenAddress;
+  /** What stands in the file, as a message may show it. */
+  readonly found: string;
 }
 
 /** A sound configuration. */
@@ -159,4 +166,18 @@ async function examine(problems: Problems, deps: LoadDependencies): Promise<Load
     listening: listeningPlaces(config, problems),
     placeOf: (path) => problems.locate(path),
   };
+}
+
+/** Every address of a configuration once, the admin address first. */
+function listeningPlaces(config: Config, problems: Problems): ListeningPlace[] {
+  const places = new Map<string, ListeningPlace>();
+  const note = (address: ListenAddress, path: readonly PropertyKey[]) => {
+    const key = formatListenAddress(address);
+    const isGiven = problems.given(path).length === path.length;
+    const found = !isGiven ? `${key} (the default)` : isUnix(address) ? key : problems.found(path);
+    if (!places.has(key)) places.set(key, { ...problems.locate(path), address, found });
+  };
+  note(config.admin.listen, ["admin", "listen"]);
+  for (const [index, listener] of config.listeners.entries()) note(listener.listen, ["listeners", index, "listen"]);
+  return [...places.values()];
 }

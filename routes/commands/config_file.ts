@@ -1,4 +1,4 @@
-import { readEnv } from "../../lib/config/environment.ts";
+import { readEnv } from "../../lib/workers/supervisor/environment.ts";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
 import { fileMode, readText } from "../../lib/config/yaml/read_text.ts";
 import { STANDARD_INPUT } from "./config_path.ts";

@@ -10,11 +10,8 @@ import {
   parseListenAddress,
   parseUpstreamUrl,
 } from "../../lib/config/addresses.ts";
-import { portsInUse } from "../../lib/config/ports.ts";
 import { parseProxyUrl } from "../../lib/config/proxy_url.ts";
-import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { pick, seededRandom } from "./_random.ts";
-import { loadText, SOUND } from "./load_text.ts";
 
 Deno.test("parseIpAddress() takes addresses in canonical form and nothing else", () => {
   const table: ReadonlyArray<readonly [string, string | null]> = [
@@ -204,76 +201,5 @@ Deno.test("parseProxyUrl() refuses what no proxy can be reached by", () => {
   for (const text of refused) {
     assert.match(parsed(text), /^expected/, text);
     assert.doesNotMatch(parsed(text), /secret/);
-  }
-});
-
-/** The addresses of a file, each with its place. */
-async function placesOf(text: string) {
-  const result = await loadText(text);
-  assert.ok(result.ok);
-  return result.listening;
-}
-
-Deno.test("listeningPlaces() gives every address once, with its place", async () => {
-  const places = await placesOf(`admin: { listen: "[::1]:1" }
-pools: { a: { type: custom, upstreams: [https://one.example] } }
-listeners:
-  - { name: a, pool: a }
-  - { name: b, pool: a, prefix: /b, listen: "0.0.0.0:6635" }
-  - { name: c, pool: a, listen: "127.0.0.1:2" }
-`);
-  assert.deepEqual(places.map(({ address, line, path, found }) => [formatListenAddress(address), line, path, found]), [
-    ["[::1]:1", 1, "admin.listen", '"[::1]:1"'],
-    ["0.0.0.0:6635", 4, "listeners[0].listen", "0.0.0.0:6635 (the default)"],
-    ["127.0.0.1:2", 6, "listeners[2].listen", '"127.0.0.1:2"'],
-  ]);
-});
-
-Deno.test("portsInUse() finds a port that another holds, with or without reusePort", async () => {
-  for (const reusePort of [false, true]) {
-    using held = Deno.listen({ hostname: "127.0.0.1", port: 0, reusePort });
-    using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const freePort = free.addr.port;
-    free.close();
-    const text = `admin: { listen: "127.0.0.1:${freePort}" }` +
-      SOUND.replace("name: a,", `name: a, listen: "127.0.0.1:${held.addr.port}",`);
-    const places = await placesOf(text);
-    assert.deepEqual(portsInUse(places).map(formatLocated), [
-      `config.yaml:5:24 listeners[0].listen: found "127.0.0.1:${held.addr.port}" expected a free port: another process listens on it`,
-    ]);
-    assert.deepEqual(portsInUse(places, [{ hostname: "127.0.0.1", port: held.addr.port }]), []);
-  }
-});
-
-Deno.test("portsInUse() finds an address that is not this machine's", async () => {
-  const places = await placesOf(SOUND.replace("name: a,", 'name: a, listen: "192.0.2.1:6635",'));
-  const problems = portsInUse(places, [{ hostname: "127.0.0.1", port: 6636 }]);
-  assert.match(problems[0]?.message ?? "", /^found "192\.0\.2\.1:6635" expected an address of this machine$/);
-});
-
-Deno.test("portsInUse() says where a unix socket cannot be, and leaves no file", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const problems = async (path: string) => {
-      const listener = `name: a, listen: { unix: ${path} },`;
-      return portsInUse(await placesOf(SOUND.replace("name: a,", listener)), [{ hostname: "127.0.0.1", port: 6636 }])
-        .map(({ path, message }) => `${path}: ${message}`);
-    };
-    const socket = `${folder}/usher.sock`;
-    assert.deepEqual(await problems(socket), []);
-    assert.deepEqual([...Deno.readDirSync(folder)], []);
-    using listener = Deno.listen({ transport: "unix", path: socket });
-    assert.equal((listener.addr as Deno.UnixAddr).path, socket);
-    // Whether somebody answers there is found out by whoever wants to listen.
-    assert.deepEqual(await problems(socket), []);
-    Deno.writeTextFileSync(`${folder}/file`, "");
-    const at = (path: string, expected: string) => [`listeners[0].listen: found unix:${path} expected ${expected}`];
-    assert.deepEqual(await problems(`${folder}/file`), at(`${folder}/file`, "a path where no other file is"));
-    assert.deepEqual(await problems(folder), at(folder, "a path where no other file is"));
-    for (const path of [`${folder}/none/a.sock`, `${folder}/file/a.sock`]) {
-      assert.deepEqual(await problems(path), at(path, "a path in a folder that exists"));
-    }
-  } finally {
-    await Deno.remove(folder, { recursive: true });
   }
 });

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { adminPlace } from "../../lib/config/admin_place.ts";
-import { HeldEnvironment, readEnv } from "../../lib/config/environment.ts";
 
 const DEFAULT = {
   listen: { hostname: "127.0.0.1", port: 6636 },
@@ -77,27 +76,5 @@ Deno.test("adminPlace() finds the certificate that is shown, in every form of tl
     const tls of ["{ cert: a.pem, key: a.key }", "[{ cert: a.pem, key: a.key }]", "{ certificates: [{ cert: a.pem }] }"]
   ) {
     assert.equal((await placeIn(`admin: { tls: ${tls} }\n`)).certificateFile, "/srv/a.pem", tls);
-  }
-});
-
-const NAME = "USHER_TEST_HELD_VARIABLE";
-
-Deno.test("HeldEnvironment takes what was asked for out of the process and still knows it; the system's own stay", () => {
-  Deno.env.set(NAME, "s3cret");
-  try {
-    const environment = new HeldEnvironment();
-    environment.takeOut();
-    assert.equal(Deno.env.get(NAME), "s3cret", "nobody asked for it");
-    assert.equal(environment.get(NAME), "s3cret");
-    assert.equal(environment.get("USHER_TEST_NOT_SET"), undefined);
-    const path = environment.get("PATH");
-    environment.takeOut();
-    environment.takeOut();
-    assert.equal(Deno.env.get(NAME), undefined);
-    assert.equal(readEnv(NAME), undefined);
-    assert.equal(environment.get(NAME), "s3cret");
-    assert.equal(Deno.env.get("PATH"), path);
-  } finally {
-    Deno.env.delete(NAME);
   }
 });

@@ -317,3 +317,22 @@ Deno.test({
 async function isThere(path: string): Promise<boolean> {
   return await Deno.stat(path).then(({ isFile }) => isFile, () => false);
 }
+
+Deno.test("loadConfig() gives every address to listen on once, with its place", async () => {
+  const result = await loadText(`admin: { listen: "[::1]:1" }
+pools: { a: { type: custom, upstreams: [https://one.example] } }
+listeners:
+  - { name: a, pool: a }
+  - { name: b, pool: a, prefix: /b, listen: "0.0.0.0:6635" }
+  - { name: c, pool: a, listen: "127.0.0.1:2" }
+`);
+  assert.ok(result.ok);
+  const found = result.listening.map((
+    place,
+  ) => [formatListenAddress(place.address), place.line, place.path, place.found]);
+  assert.deepEqual(found, [
+    ["[::1]:1", 1, "admin.listen", '"[::1]:1"'],
+    ["0.0.0.0:6635", 4, "listeners[0].listen", "0.0.0.0:6635 (the default)"],
+    ["127.0.0.1:2", 6, "listeners[2].listen", '"127.0.0.1:2"'],
+  ]);
+});

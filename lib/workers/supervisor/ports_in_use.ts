@@ -1,29 +1,7 @@
 import { dirname } from "node:path";
-import { formatListenAddress, isUnix, type ListenAddress, type UnixAddress } from "./addresses.ts";
-import type { Config } from "./config.ts";
-import type { Located } from "./yaml/located.ts";
-import type { Problems } from "./yaml/problems.ts";
-
-/** An address that the configuration asks to listen on, with its place in the file. */
-export interface ListeningPlace extends Omit<Located, "message"> {
-  readonly address: ListenAddress;
-  /** What stands in the file, as a message may show it. */
-  readonly found: string;
-}
-
-/** Every address of a configuration once, the admin address first. */
-export function listeningPlaces(config: Config, problems: Problems): ListeningPlace[] {
-  const places = new Map<string, ListeningPlace>();
-  const note = (address: ListenAddress, path: readonly PropertyKey[]) => {
-    const key = formatListenAddress(address);
-    const isGiven = problems.given(path).length === path.length;
-    const found = !isGiven ? `${key} (the default)` : isUnix(address) ? key : problems.found(path);
-    if (!places.has(key)) places.set(key, { ...problems.locate(path), address, found });
-  };
-  note(config.admin.listen, ["admin", "listen"]);
-  for (const [index, listener] of config.listeners.entries()) note(listener.listen, ["listeners", index, "listen"]);
-  return [...places.values()];
-}
+import { formatListenAddress, isUnix, type ListenAddress, type UnixAddress } from "../../config/addresses.ts";
+import type { ListeningPlace } from "../../config/load.ts";
+import type { Located } from "../../config/yaml/located.ts";
 
 const NOT_ALLOWED = "an address that Deno may listen on (--allow-net)";
 
