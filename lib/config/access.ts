@@ -1,6 +1,5 @@
-import { hash } from "node:crypto";
 import { z } from "zod";
-import type { ClientAuthOptions } from "../request/client_auth.ts";
+import { type ClientAuthOptions, MAX_TOKEN_LENGTH, MIN_TOKEN_LENGTH, tokenHash } from "../request/client_auth.ts";
 import { cleanApiKey } from "./api_keys.ts";
 import { anyText, fieldName } from "./http_scalars.ts";
 import type { ListenerContext } from "./listener_context.ts";
@@ -12,10 +11,6 @@ import { asMapping, distinct, list, oneOrMany, section } from "./yaml/section.ts
 /** Clients that a listener may tell apart; each has a line in the metrics. */
 const MAX_CLIENTS = 200;
 
-/** Shortest token, in characters: 64 bits where it is hexadecimal. */
-export const MIN_TOKEN_LENGTH = 16;
-/** Longest token, in characters. */
-const MAX_TOKEN_LENGTH = 256;
 /** Different characters that a token has at least; random ones have more. */
 const MIN_DIFFERENT = 6;
 
@@ -43,11 +38,6 @@ export function tokenProblem(token: string): string | null {
     return "a random token, such as `openssl rand -hex 16` prints: this one is easily guessed";
   }
   return null;
-}
-
-/** SHA-256 of a token, in hexadecimal. */
-export function tokenHash(token: string): string {
-  return hash("sha256", token, "hex");
 }
 
 function parameterName() {

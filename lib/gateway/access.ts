@@ -1,7 +1,6 @@
-import { MIN_TOKEN_LENGTH, tokenHash } from "../config/access.ts";
 import type { Config } from "../config/config.ts";
 import type { ListenerConfig } from "../config/listener.ts";
-import { ClientAuth } from "../request/client_auth.ts";
+import { ClientAuth, MIN_TOKEN_LENGTH, tokenHash } from "../request/client_auth.ts";
 import { Cors, CORS_DEFAULTS } from "../request/cors.ts";
 import type { Tenant } from "../request/snapshot.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";

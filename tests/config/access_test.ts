@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { tokenHash, tokenProblem } from "../../lib/config/access.ts";
+import { tokenProblem } from "../../lib/config/access.ts";
+import { tokenHash } from "../../lib/request/client_auth.ts";
 import { parseCorsOrigin } from "../../lib/config/cors.ts";
 import { configOf, problemsOf, warningsOf } from "./load_text.ts";
 
