@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
 import { filePath } from "../origins/artwork.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { fetched, type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { testConfig } from "./test_config.ts";
 
