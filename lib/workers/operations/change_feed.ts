@@ -1,5 +1,5 @@
 import { pause } from "../../clock.ts";
-import type { ChangeFeedConfig } from "../../config/change_feed_config.ts";
+import type { ChangeFeedConfig } from "../../config/change_feed.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { ChangeSource } from "../../upstream_type/change_source.ts";

@@ -1,6 +1,7 @@
 import { messageOf } from "../../errors.ts";
 import { pause } from "../../clock.ts";
-import type { Config, ListenerConfig } from "../../config/config.ts";
+import type { Config } from "../../config/config.ts";
+import type { ListenerConfig } from "../../config/listener.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { PrewarmResult } from "../messages.ts";
 import { PrewarmJob, type PrewarmState } from "./prewarm_job.ts";
