@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { HealthTable } from "../../lib/health/health_table.ts";
-import type { HealthReaderDeps } from "../../lib/health/kv_health_reader.ts";
+import type { HealthReaderDeps } from "../../lib/health/health_reader.ts";
 import { healthRow } from "../pool/health_rows.ts";
 
 /** A table of one healthy upstream whose weight is the version. */

@@ -1,4 +1,4 @@
-import { commitPatiently } from "./kv_commit.ts";
+import { commitPatiently } from "../../state/kv_commit.ts";
 import { chunkCount } from "./_kv_record.ts";
 import {
   chunkRow,

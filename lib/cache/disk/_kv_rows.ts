@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { PAGE_BYTES } from "./_kv_inspect.ts";
+import { PAGE_BYTES } from "./kv_inspect.ts";
 import { CHUNK_BYTES, chunkCount, ID_LENGTH } from "./_kv_record.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import { commitPatiently } from "./kv_commit.ts";
+import { commitPatiently } from "../../state/kv_commit.ts";
 import { encodeResponse, readHeader, type RecordHeader } from "./_kv_record.ts";
 import {
   bucketAt,

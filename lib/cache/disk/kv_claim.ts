@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { foreignKvFile, inspectKvFile } from "./_kv_inspect.ts";
+import { foreignKvFile, inspectKvFile } from "./kv_inspect.ts";
 import {
   type KvOpenOptions,
   openKvFile,

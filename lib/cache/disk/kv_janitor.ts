@@ -1,5 +1,5 @@
 import { type Clock, pause } from "../../clock.ts";
-import { commitPatiently } from "./kv_commit.ts";
+import { commitPatiently } from "../../state/kv_commit.ts";
 import { evict, listenerBytes, removeEntries, type UseEntry, useEntryOf } from "./_kv_evictor.ts";
 import { recount } from "./_kv_recount.ts";
 import { type KvFileSize, KvGauge } from "./_kv_gauge.ts";

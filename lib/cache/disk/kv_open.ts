@@ -1,10 +1,10 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../../clock.ts";
-import { beginKvFile, foreignKvFile, inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
+import { beginKvFile, foreignKvFile, inspectKvFile, type KvFileVerdict } from "./kv_inspect.ts";
 import type { StoreLog } from "../store.ts";
 
-export { foreignKvFile, inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
+export { foreignKvFile, inspectKvFile, type KvFileVerdict } from "./kv_inspect.ts";
 
 /** What opening a KV file needs. */
 export interface KvOpenOptions {

@@ -1,4 +1,4 @@
-import { commitPatiently } from "../disk/kv_commit.ts";
+import { commitPatiently } from "../../state/kv_commit.ts";
 import {
   FOLDED,
   foldRules,

@@ -1,4 +1,4 @@
-import { commitPatiently } from "../../cache/disk/kv_commit.ts";
+import { commitPatiently } from "../../state/kv_commit.ts";
 
 /** How far a list of changes has been looked through. */
 export interface ChangePosition {

@@ -1,4 +1,4 @@
-import { commitPatiently } from "../../cache/disk/kv_commit.ts";
+import { commitPatiently } from "../../state/kv_commit.ts";
 
 /** A prewarm as it is written down, so that one that a stop broke off goes on after a restart. */
 export interface KeptPrewarm {

@@ -8,7 +8,7 @@ import { type HealthTargetDeps, monitoredPools } from "../../gateway/health_targ
 import { logKeyEvent } from "../../gateway/key_event.ts";
 import { Limits } from "../../gateway/limits.ts";
 import { HealthMonitor, type MonitoredPool, type PoolReport } from "../../health/health_monitor.ts";
-import { KvHealthWriter } from "../../health/kv_health_writer.ts";
+import { KvHealthWriter } from "../../health/health_writer.ts";
 import type { Transition } from "../../health/health_monitor.ts";
 import type { HealthTable } from "../../pool/upstream_health.ts";
 import type { Logger } from "../../logging/logger.ts";

@@ -4,7 +4,7 @@ import type { Config } from "../../config/config.ts";
 import type { Services } from "../../request/services.ts";
 import type { Tenant } from "../../request/snapshot.ts";
 import { Gateway, type Prepared } from "../../gateway/gateway.ts";
-import { type HealthWatch, watchHealth } from "../../health/kv_health_reader.ts";
+import { type HealthWatch, watchHealth } from "../../health/health_reader.ts";
 import { type ConverterBounds, RemoteConverter } from "../../image/image_port.ts";
 import type { RouteTable } from "../../listener/route_table.ts";
 import type { Logger } from "../../logging/logger.ts";

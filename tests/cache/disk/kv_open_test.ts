@@ -10,7 +10,7 @@ import {
   saysDamaged,
   saysLocked,
 } from "../../../lib/cache/disk/kv_open.ts";
-import { beginKvFile, PAGE_BYTES } from "../../../lib/cache/disk/_kv_inspect.ts";
+import { beginKvFile, PAGE_BYTES } from "../../../lib/cache/disk/kv_inspect.ts";
 import { HandClock, KeptLog } from "./opened_kv.ts";
 
 async function withPath(body: (path: string, log: KeptLog) => Promise<void>): Promise<void> {

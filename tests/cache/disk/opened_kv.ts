@@ -1,4 +1,4 @@
-import { beginKvFile } from "../../../lib/cache/disk/_kv_inspect.ts";
+import { beginKvFile } from "../../../lib/cache/disk/kv_inspect.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { createKvTier, type KvTier, type KvTierOptions } from "../../../lib/cache/disk/kv_tier.ts";
 import type { StoreLog } from "../../../lib/cache/store.ts";

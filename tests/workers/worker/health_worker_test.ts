@@ -5,7 +5,7 @@ import { createKvTier } from "../../../lib/cache/disk/kv_tier.ts";
 import { prepareKvFile } from "../../../lib/cache/disk/kv_open.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import type { PoolReport } from "../../../lib/health/health_monitor.ts";
-import { watchHealth } from "../../../lib/health/kv_health_reader.ts";
+import { watchHealth } from "../../../lib/health/health_reader.ts";
 import type { HealthState, HealthTable } from "../../../lib/pool/upstream_health.ts";
 import type { WorkerHandle } from "../../../lib/workers/supervisor/worker_handle.ts";
 import { sample } from "../../cache/stored_sample.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { prepareKvFile } from "../../../lib/cache/disk/kv_open.ts";
 import { systemClock } from "../../../lib/clock.ts";
-import { KvHealthWriter } from "../../../lib/health/kv_health_writer.ts";
+import { KvHealthWriter } from "../../../lib/health/health_writer.ts";
 import type { PoolReport } from "../../../lib/health/health_monitor.ts";
 import type { HealthTable, UpstreamHealth } from "../../../lib/pool/upstream_health.ts";
 import { configOf, type Mapping } from "../../gateway/config_of.ts";

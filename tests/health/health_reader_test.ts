@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { HealthMonitor } from "../../lib/health/health_monitor.ts";
-import { watchHealth } from "../../lib/health/kv_health_reader.ts";
-import { KvHealthWriter } from "../../lib/health/kv_health_writer.ts";
+import { watchHealth } from "../../lib/health/health_reader.ts";
+import { KvHealthWriter } from "../../lib/health/health_writer.ts";
 import { Pool, type PoolOptions } from "../../lib/pool/pool.ts";
 import { ScriptedTransport } from "./scripted_transport.ts";
 import { Inbox, READER_DEPS, tableOf, withKv } from "./kv_kit.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { watchHealth } from "../../lib/health/kv_health_reader.ts";
-import { KvHealthWriter } from "../../lib/health/kv_health_writer.ts";
+import { watchHealth } from "../../lib/health/health_reader.ts";
+import { KvHealthWriter } from "../../lib/health/health_writer.ts";
 import { healthRow } from "../pool/health_rows.ts";
 import { Inbox, READER_DEPS, tableOf, withKv } from "./kv_kit.ts";
 

@@ -1,4 +1,4 @@
-import { commitPatiently } from "../cache/disk/kv_commit.ts";
+import { commitPatiently } from "../state/kv_commit.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import {
   type Index,
