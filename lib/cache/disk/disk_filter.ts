@@ -99,7 +99,7 @@ function digitAt(digest: string, at: number): number {
  * "maybe" may be wrong: for 6 keys in 1,000 at most where the disk is full of entries of 2 KiB, and for 10 in 1,000 more before
  * what was removed leads to a new filter; see {@linkcode falseRate}. Removals take nothing back.
  *
- * Only this process writes to the file (see `kv_claim.ts`), and the memory is made anew with each start.
+ * Only this process writes entries to the file (see `claimKvFile`), and the memory is made anew with each start.
  */
 export class DiskFilter {
   readonly #filter: FilterWords;

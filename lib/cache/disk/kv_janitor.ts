@@ -5,7 +5,8 @@ import { recount } from "./_kv_recount.ts";
 import { type KvFileSize, KvGauge } from "./_kv_gauge.ts";
 import { BYTES_ROW, CALIBRATION_ROW, chunkRow, decodeTransit, OLDEST_ROW, type Transit } from "./_kv_rows.ts";
 import { allowedSumBytes, LOG_RESERVE_BYTES, SumChanges, sumOf } from "./_kv_sums.ts";
-import { tidyPurges } from "../purge/purge_table.ts";
+import { tidyPurges } from "../purge/saved_purges.ts";
+import { KvStateStore } from "../../state/kv_state_store.ts";
 import type { StoreLog } from "../store.ts";
 
 /** What a janitor works with. */
@@ -17,11 +18,6 @@ export interface KvJanitorOptions {
   readonly log: StoreLog;
   /** The same as every worker's KV tier has. */
   readonly limitBytes: number;
-  /**
-   * Keep the purges that have done their work here: another file, which stands still meanwhile, holds responses from before them.
-   * @default false
-   */
-  readonly keepPurges?: boolean;
   /** @default 0.5 */
   readonly guaranteedShare?: number;
   /** @default 12 MiB */
@@ -197,8 +193,7 @@ export class KvJanitor {
   /** After a whole sweep: a purge older than all that is stored, and than all that may be on its way, has done its work. */
   async #tidyPurges(): Promise<void> {
     const { startedMs, oldestMs } = this.#sweep;
-    const { kv, keepPurges = false } = this.#options;
-    await tidyPurges(kv, keepPurges ? -Infinity : Math.min(oldestMs, startedMs - FILL_GRACE_MS));
+    await tidyPurges(new KvStateStore(this.#options.kv), Math.min(oldestMs, startedMs - FILL_GRACE_MS));
   }
 
   /** Holds the tier's count against the file: what is counted as a byte takes so many bytes of it. */

@@ -34,6 +34,9 @@ export type PurgeVerdict =
   | { readonly kind: "stale"; readonly atMs: number }
   | { readonly kind: "gone" };
 
+/** Rules held and saved at most, by their weight; see {@linkcode foldRules}. */
+export const MAX_RULES = 10_000;
+
 /** How the ids of folded rules begin. */
 export const FOLDED = "folded ";
 
@@ -64,11 +67,6 @@ export class PurgeRules {
 
   constructor(rules: Iterable<PurgeRule> = []) {
     for (const rule of rules) this.add(rule);
-  }
-
-  /** When the newest rule was made; `-Infinity` where there is none. What was asked for later is not concerned. */
-  get newestMs(): number {
-    return this.#newestMs;
   }
 
   /** Adds a rule. */

@@ -1,7 +1,6 @@
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
 import { newDiskFilterMemory } from "../../cache/disk/disk_filter.ts";
-import type { StandInKvFile } from "../../cache/disk/kv_claim.ts";
-import type { PreparedKvFile } from "../../cache/disk/kv_open.ts";
+import type { ClaimedKvFile } from "../../cache/disk/kv_open.ts";
 import type { Config } from "../../config/config.ts";
 import type { LoadResult } from "../../config/load.ts";
 import { formatLocated } from "../../config/located.ts";
@@ -16,7 +15,6 @@ import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper, worseCertificates } from "./certificate_keeper.ts";
 import { changedAtRestart, changedNames } from "./changed_settings.ts";
 import { shownChangeFeed } from "../figures/change_feed_figures.ts";
-import { diskLimitBytes } from "../worker/disk.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
 import type { Challenges } from "../messages.ts";
@@ -37,11 +35,10 @@ export interface SupervisorOptions {
   readonly config: Config;
   /** Module that every worker is started from. */
   readonly workerUrl: URL;
-  readonly kvFile: PreparedKvFile;
+  readonly kvFile: ClaimedKvFile["file"];
+  readonly purgePath: ClaimedKvFile["purgePath"];
   /** Fetches certificates; `config` is completed by it. */
   readonly acme: AcmeKeeper;
-  /** Of a file that stands in for the usual one. */
-  readonly kvBeside: StandInKvFile | null;
   readonly logger: RootLogger;
   /** The admin surface over what the supervisor shows. */
   readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
@@ -110,7 +107,6 @@ export class Supervisor {
       connections: ConnectionGate.memory(options.config.server.workers),
       descriptors: options.descriptors,
       kvPath: options.kvFile.path,
-      kvBeside: options.kvBeside,
       purges: () => this.#operations?.purges ?? [],
       instanceId: this.#instanceId,
       onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
@@ -157,9 +153,9 @@ export class Supervisor {
    * @throws {Error} when no worker starts or the admin address cannot be used
    */
   async start(): Promise<void> {
-    const { kvFile, logger } = this.#options;
+    const { kvFile, purgePath, logger } = this.#options;
     const operations = {
-      kvFile,
+      ...{ kvPath: kvFile.path, purgePath },
       logger,
       config: () => this.config,
       fleet: this.#fleet,
@@ -376,9 +372,9 @@ function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptio
   };
 }
 
-function diskFilterMemory({ config, kvFile, kvBeside }: SupervisorOptions): SharedArrayBuffer | null {
-  const limitBytes = diskLimitBytes({ config, kvBeside });
-  return kvFile.path === null || limitBytes === 0 ? null : newDiskFilterMemory(limitBytes);
+function diskFilterMemory({ config, kvFile }: SupervisorOptions): SharedArrayBuffer | null {
+  const { diskBytes } = config.cache;
+  return kvFile.path === null || diskBytes === 0 ? null : newDiskFilterMemory(diskBytes);
 }
 
 function restartFor(folder: string): string {
