@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { DiskFilter } from "./disk_filter.ts";
-import { KvLookUps } from "./_kv_look_ups.ts";
-import type { ReadOutcome } from "./_kv_reader.ts";
+import { KvLookUps, type ReadOutcome } from "./_kv_look_ups.ts";
+
 import { bucketStartMs } from "./_kv_rows.ts";
 import { LOG_RESERVE_BYTES } from "./_kv_sums.ts";
 import { KvTrouble } from "./_kv_trouble.ts";

@@ -1,7 +1,7 @@
 import type { Fields } from "../../http/fields.ts";
 import { suitsAlike } from "../../http/content_coding.ts";
+import { type Validators, validatorsOf } from "../../http/validators.ts";
 import { normalizeSelecting } from "../../http/vary.ts";
-import { originValidators } from "./origin_tag.ts";
 import type { CacheRequest } from "./policy_options.ts";
 import type { StoredHead } from "../stored_response.ts";
 
@@ -54,6 +54,24 @@ function hasRareCoding(stored: Pick<StoredHead, "field">): boolean {
 }
 
 const rare = new WeakMap<object, boolean>();
+
+/**
+ * The validators of a stored response as its origin knows them (RFC 9111 §4.3.1).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { originValidators } from "./reuse.ts";
+ * const fields: [string, string][] = [["etag", '"ours"']];
+ * assert.equal(originValidators({ fields, originTag: null }).etag, '"ours"');
+ * assert.equal(originValidators({ fields, originTag: 'W/"1"' }).etag, 'W/"1"');
+ * assert.equal(originValidators({ fields, originTag: "" }).etag, null);
+ * ```
+ */
+export function originValidators({ fields, originTag }: Pick<StoredHead, "fields" | "originTag">): Validators {
+  const validators = validatorsOf(fields);
+  return originTag === null ? validators : { ...validators, etag: originTag || null };
+}
 
 /**
  * The conditions of a validation request (RFC 9111 §4.3.1): both validators where there are both, each exactly as the origin

@@ -142,25 +142,6 @@ export class CountedKv {
   }
 }
 
-/** A connection that answers no `getMany` until `gets` keys have been read: reads that began together go on together. */
-export function gatedKv(real: Deno.Kv, gets: number): Deno.Kv {
-  const all = Promise.withResolvers<void>();
-  return new Proxy(real, {
-    get: (target, name) => {
-      if (name === "get") {
-        return async (key: Deno.KvKey) => {
-          const entry = await target.get(key);
-          if (--gets === 0) all.resolve();
-          return entry;
-        };
-      }
-      if (name === "getMany") return (keys: Deno.KvKey[]) => all.promise.then(() => target.getMany(keys));
-      const member = Reflect.get(target, name, target);
-      return typeof member === "function" ? member.bind(target) : member;
-    },
-  });
-}
-
 /** All rows of a KV file by the first part of their key. */
 export async function rowCounts(kv: Deno.Kv): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
