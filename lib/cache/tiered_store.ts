@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
-import type { KvTier } from "./disk/kv_tier.ts";
+import type { DiskTier } from "./disk/disk_tier.ts";
 import type { MemoryEntry, MemoryTier } from "./memory/memory_tier.ts";
 import { PurgeTable } from "./purge/purge_table.ts";
 import type { Found, Store, TierStats } from "./store.ts";
@@ -11,7 +11,7 @@ import { areSameMarkers, isVaryMarker } from "./variants.ts";
 export interface TieredStoreOptions {
   readonly memory: MemoryTier;
   /** `null` keeps responses in memory only. */
-  readonly disk: KvTier | null;
+  readonly disk: DiskTier | null;
   /** @default the machine's clock */
   readonly clock?: Clock;
   /**
@@ -33,7 +33,7 @@ export interface TieredStore extends Store {
 
 class Tiers implements TieredStore {
   readonly #memory: MemoryTier;
-  readonly #disk: KvTier | null;
+  readonly #disk: DiskTier | null;
   readonly #clock: Clock;
   readonly #purges: PurgeTable;
   readonly #onPut: TieredStoreOptions["onPut"];
@@ -102,7 +102,7 @@ class Tiers implements TieredStore {
   }
 
   /** What is hot in memory never reaches the disk tier's own look-ups; without this it would be evicted there first. */
-  #tellUse(entry: MemoryEntry, disk: KvTier): void {
+  #tellUse(entry: MemoryEntry, disk: DiskTier): void {
     const nowMs = this.#clock.now();
     if (nowMs - entry.touchedAtMs < disk.touchEveryMs) return;
     entry.touchedAtMs = nowMs;

@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import type { DiskFilter } from "./disk_filter.ts";
+import type { DiskTier } from "./disk_tier.ts";
 import { KvLookUps, type ReadOutcome } from "./_kv_look_ups.ts";
 
 import { bucketStartMs } from "./_kv_rows.ts";
@@ -88,7 +89,7 @@ const LOG_FULL_SHARE = 0.75;
  * Keeps stored responses in Deno KV. A read answers what was verified, or nothing. Writes wait in a bounded queue and are made
  * in the background, one batch at a time; a look-up sees what waits. Nothing here throws: trouble is a miss and a warning.
  */
-export class KvTier {
+export class KvTier implements DiskTier {
   /** Apart, because a connection that hangs for reading may well go on writing, and the other way round. */
   readonly #readTrouble: KvTrouble;
   readonly #writeTrouble: KvTrouble;
