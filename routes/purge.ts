@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { AdminView } from "../lib/admin/admin_view.ts";
-import { PURGE_VIA_FIELD, purgeBody, readVia } from "../lib/workers/operations/purge_peers.ts";
+import { PURGE_VIA_FIELD, purgeBody, readVia } from "../lib/workers/operations/peer_bus.ts";
 import { readPurge } from "../lib/admin/purge_request.ts";
 import { readJson } from "../lib/admin/read_json.ts";
 import { actorOf } from "./actor.ts";

@@ -21,7 +21,8 @@ import type { Challenges } from "../messages.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
-import { forwardPurge, type PeerAnswer } from "../operations/purge_peers.ts";
+import type { Bus, PeerAnswer } from "../operations/bus.ts";
+import { PeerBus } from "../operations/peer_bus.ts";
 import { gauges, statusOf } from "../figures/status.ts";
 import { foldersOutOfReach } from "./worker_permissions.ts";
 
@@ -87,6 +88,7 @@ export class Supervisor {
   readonly key = crypto.getRandomValues(new Uint8Array(32)).toHex();
   #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;
+  readonly #bus: Bus;
   #operations: Operations | null = null;
   #reloading: Promise<ReloadResult> | null = null;
   #reloadAgain = false;
@@ -114,6 +116,11 @@ export class Supervisor {
       onLost: () => this.#lost.resolve(),
       onUp: pinner(options),
     }, { generation: 1, config: options.config });
+    this.#bus = new PeerBus({
+      self: this.#instanceId,
+      peers: () => this.config.admin.peers,
+      logger: options.logger,
+    });
     this.#certificates = new CertificateKeeper({
       config: () => this.config,
       inTurn: (work) => this.#inTurn(work),
@@ -226,9 +233,9 @@ export class Supervisor {
    * them again would be what they still hold. An order that came through here before ends.
    */
   async purge(order: PurgeOrder, actor: string, via: readonly string[] = []): Promise<LinkedPurge> {
-    if (via.includes(this.#instanceId)) return NOTHING_TO_PURGE;
+    if (this.#bus.hasSeen(via)) return NOTHING_TO_PURGE;
     const isSound = purgeScopes(this.config, order).ok;
-    const peers = isSound ? await this.#tellPeers(order, [...via, this.#instanceId]) : [];
+    const peers = isSound ? await this.#bus.purge(order, via) : [];
     const outcome = await this.#ready.purge(order, actor);
     return outcome.ok && peers.length > 0 ? { ...outcome, peers } : outcome;
   }
@@ -259,14 +266,6 @@ export class Supervisor {
   /** How each pool's change feed stands. */
   changeFeeds(): readonly unknown[] {
     return this.#ready.changes.status().map(shownChangeFeed);
-  }
-
-  async #tellPeers(order: PurgeOrder, via: readonly string[]): Promise<PeerAnswer[]> {
-    const answers = await forwardPurge(order, { peers: this.config.admin.peers, via });
-    for (const { peer, problem } of answers) {
-      if (problem !== null) this.#options.logger.warn("A peer did not purge", { peer, problem });
-    }
-    return answers;
   }
 
   /** Breaks a worker, for tests; `false` where that is not allowed. */
