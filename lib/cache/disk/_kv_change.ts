@@ -1,8 +1,20 @@
 import { CHUNKS_WITH_ENTRY, removeBody } from "./_kv_evictor.ts";
 import { chunkCount, type EncodedResponse, type RecordHeader, withBucket } from "./_kv_record.ts";
-import { chunkRow, chunksCostBytes, encodeUse, recordRow, transitRow, useRow } from "./_kv_rows.ts";
-import type { SumChanges } from "./_kv_sums.ts";
-import type { WriteOp } from "./_write_queue.ts";
+import { chunkRow, chunksCostBytes, encodeUse, recordRow, type SumChanges, transitRow, useRow } from "./_kv_rows.ts";
+import type { StoredResponse } from "../stored_response.ts";
+
+/** One change that waits to be written. */
+export type WriteOp =
+  | { readonly kind: "put"; readonly key: string; readonly bytes: number; readonly response: StoredResponse }
+  /** `suspect` says that what the key holds was found damaged; what was asked for after `untilMs` stays. */
+  | {
+    readonly kind: "delete";
+    readonly key: string;
+    readonly bytes: number;
+    readonly suspect: boolean;
+    readonly untilMs?: number;
+  }
+  | { readonly kind: "touch"; readonly key: string; readonly bytes: number };
 
 /** A response ready to be written. */
 export interface Encoded extends EncodedResponse {

@@ -7,10 +7,11 @@ import {
   encodeTransit,
   OLDEST_ROW,
   recordRow,
+  SumChanges,
+  sumOf,
   transitRow,
   type Use,
 } from "./_kv_rows.ts";
-import { SumChanges, sumOf } from "./_kv_sums.ts";
 
 /** How entries give way on disk. */
 export interface EvictorOptions {

@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { commitPatiently } from "../../state/kv_commit.ts";
 import { encodeResponse, readHeader, type RecordHeader } from "./_kv_record.ts";
 import {
+  allowedSumBytes,
   bucketAt,
   bucketStartMs,
   BYTES_ROW,
@@ -10,6 +11,7 @@ import {
   chunkRow,
   decodeUse,
   digestOfKey,
+  type DiskLimit,
   encodeTransit,
   ENTRIES_ROW,
   entryCostBytes,
@@ -18,15 +20,15 @@ import {
   newId,
   OLDEST_ROW,
   recordRow,
+  SumChanges,
+  sumOf,
   transitRow,
   useRow,
 } from "./_kv_rows.ts";
-import { allowedSumBytes, type DiskLimit, SumChanges, sumOf } from "./_kv_sums.ts";
 import type { DiskFilter } from "./disk_filter.ts";
-import { addChange, type Change, CHUNKS_AT_ONCE, type Encoded, groupsOf, isLarge } from "./_kv_change.ts";
+import { addChange, type Change, CHUNKS_AT_ONCE, type Encoded, groupsOf, isLarge, type WriteOp } from "./_kv_change.ts";
 import { evict, listenerBytes } from "./_kv_evictor.ts";
 import { deadAtMs, listenerOfKey } from "../store.ts";
-import type { WriteOp } from "./_write_queue.ts";
 
 /** What a writer works with. */
 export interface KvWriterOptions extends DiskLimit {

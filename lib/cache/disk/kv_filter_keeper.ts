@@ -1,7 +1,6 @@
 import { type Clock, pause } from "../../clock.ts";
 import { DiskFilterBuilder } from "./disk_filter.ts";
-import { decodeUse, ENTRIES_ROW } from "./_kv_rows.ts";
-import { sumOf } from "./_kv_sums.ts";
+import { decodeUse, ENTRIES_ROW, sumOf } from "./_kv_rows.ts";
 import type { StoreLog } from "../store.ts";
 
 /** What a keeper works with. */

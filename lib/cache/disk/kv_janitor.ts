@@ -1,10 +1,19 @@
 import { type Clock, pause } from "../../clock.ts";
 import { commitPatiently } from "../../state/kv_commit.ts";
 import { evict, listenerBytes, removeEntries, type UseEntry, useEntryOf } from "./_kv_evictor.ts";
-import { recount } from "./_kv_recount.ts";
-import { type KvFileSize, KvGauge } from "./_kv_gauge.ts";
-import { BYTES_ROW, CALIBRATION_ROW, chunkRow, decodeTransit, OLDEST_ROW, type Transit } from "./_kv_rows.ts";
-import { allowedSumBytes, LOG_RESERVE_BYTES, SumChanges, sumOf } from "./_kv_sums.ts";
+import { type KvFileSize, KvGauge, recount } from "./_kv_gauge.ts";
+import {
+  allowedSumBytes,
+  BYTES_ROW,
+  CALIBRATION_ROW,
+  chunkRow,
+  decodeTransit,
+  LOG_RESERVE_BYTES,
+  OLDEST_ROW,
+  SumChanges,
+  sumOf,
+  type Transit,
+} from "./_kv_rows.ts";
 import { tidyPurges } from "../purge/saved_purges.ts";
 import { KvStateStore } from "../../state/kv_state_store.ts";
 import type { StoreLog } from "../store.ts";

@@ -2,15 +2,12 @@ import type { Clock } from "../../clock.ts";
 import type { DiskFilter } from "./disk_filter.ts";
 import type { DiskTier } from "./disk_tier.ts";
 import { KvLookUps, type ReadOutcome } from "./_kv_look_ups.ts";
-
-import { bucketStartMs } from "./_kv_rows.ts";
-import { LOG_RESERVE_BYTES } from "./_kv_sums.ts";
+import { bucketStartMs, LOG_RESERVE_BYTES } from "./_kv_rows.ts";
 import { KvTrouble } from "./_kv_trouble.ts";
-import { KvWriteLoop } from "./_kv_write_loop.ts";
+import { KvWriteLoop, WriteQueue } from "./_kv_write_queue.ts";
 import { KvWriter } from "./_kv_writer.ts";
 import { DEFAULT_KEEP_MS, listenerOfKey, type StoreLog, type TierStats } from "../store.ts";
 import type { StoredResponse } from "../stored_response.ts";
-import { WriteQueue } from "./_write_queue.ts";
 
 /** What a KV tier works with. */
 export interface KvTierOptions {
