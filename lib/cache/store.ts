@@ -1,7 +1,7 @@
 import { KEY_SEPARATOR } from "./key.ts";
 import type { StoredResponse, Tier } from "./stored_response.ts";
 
-/** What a look-up found and where. */
+/** The result of a look-up and the tier that it is from. */
 export interface Found {
   readonly response: StoredResponse;
   readonly tier: Tier;
@@ -44,7 +44,7 @@ export interface Store {
   /** Removes what the key holds, in every tier. */
   delete(key: string): void;
   stats(): { readonly memory: TierStats; readonly disk: TierStats | null };
-  /** Waits until queued writes are down, at most `graceMs`, then lets go of what the store owns. */
+  /** Waits until queued writes are made, at most `graceMs`, then closes what the store owns. */
   close(graceMs: number): Promise<void>;
 }
 
@@ -69,11 +69,11 @@ export function deadAtMs(response: StoredResponse, keepMs: number): number {
 }
 
 function hasValidator(response: StoredResponse): boolean {
-  // A marker has no fields of its own, and has to outlive the variants that it leads to.
+  // A marker has no fields, and has to outlive the variants that it leads to.
   return response.kind === "marker" || response.field("etag") !== null || response.field("last-modified") !== null;
 }
 
-/** Where a store says what went wrong; a logger fits. */
+/** The log of a store; a logger fits. */
 export interface StoreLog {
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }

@@ -16,7 +16,7 @@ const KEYS_AT_ONCE = 10;
 /** Reads of a value that is replaced while its parts are read. */
 const TRIES = 3;
 
-/** Stands in the row of a value that is too long for one; its parts are the rows `["parts", name, id, n]`. */
+/** The row of a value that is too long for one row; its parts are the rows `["parts", name, id, n]`. */
 interface PartsNote {
   readonly $parts: { readonly id: string; readonly count: number; readonly checksum: number };
 }

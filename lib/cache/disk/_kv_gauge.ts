@@ -1,7 +1,7 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { decodeTransit, decodeUse, SumChanges } from "./_kv_rows.ts";
 
-/** What a KV file takes on disk. */
+/** Sizes of a KV file. */
 export interface KvFileSize {
   /** The file and its write-ahead log. */
   readonly fileBytes: number;
@@ -11,7 +11,7 @@ export interface KvFileSize {
 }
 
 /**
- * Measures a KV file that is in use. It asks SQLite: opening the file by other means and closing it would let go of the locks
+ * Measures a KV file that is in use. It asks SQLite: opening and closing the file by other means would release the locks
  * that this process holds on it.
  */
 export class KvGauge {
@@ -44,7 +44,7 @@ export class KvGauge {
     this.#open().prepare("pragma wal_checkpoint(TRUNCATE)").get();
   }
 
-  /** Lets go of the file. */
+  /** Closes the file. */
   close(): void {
     this.#database?.close();
     this.#database = undefined;
@@ -74,7 +74,7 @@ const END = 0x00;
 const ESCAPED = 0xff;
 
 /**
- * What the tier's sums are off by, all of it read from one snapshot of the file. They can only be off after Deno KV failed in the
+ * The errors of the tier's sums, all read from one snapshot of the file. They can only be off after Deno KV failed in the
  * middle of a commit: it may keep the part that it had written (a full disk does that).
  *
  * @throws {Error} what SQLite throws

@@ -12,7 +12,7 @@ export type ReadOutcome =
   /** Not as it was written; `versionstamp` names what was read. */
   | { readonly kind: "corrupt"; readonly versionstamp: string };
 
-/** What look-ups need. */
+/** Options of look-ups. */
 export interface KvLookUpOptions {
   readonly kv: Deno.Kv;
   readonly clock: Clock;

@@ -8,7 +8,7 @@ import { CHUNK_BYTES, chunkCount, ID_LENGTH } from "./_kv_record.ts";
  *     ["r", hash of the cache key]        record of an entry (see `_kv_record.ts`)
  *     ["b", id, n]                        chunk n of a body
  *     ["x", listener, bucket, id]         use of an entry: oldest bucket first; written with its record, same versionstamp
- *     ["w", id]                           chunks on their way in or out: what a killed writer leaves is found here
+ *     ["w", id]                           chunks being written or removed: those that a killed writer left are found here
  *     ["n", "bytes"], ["n", "entries"]    sums of all entries, kept by every commit
  *     ["l", listener]                     sum of bytes of one listener
  *     ["n", "oldest"]                     bucket of the entry that was evicted last, or is the oldest
@@ -55,7 +55,7 @@ export function useRow(listener: string, bucket: number, id: Uint8Array<ArrayBuf
   return ["x", listener, bucket, id];
 }
 
-/** Row of chunks on their way. */
+/** Row of chunks in transit. */
 export function transitRow(id: Uint8Array<ArrayBuffer>): Row {
   return ["w", id];
 }
@@ -93,7 +93,7 @@ export function newId(nowMs: number): Uint8Array<ArrayBuffer> {
   return id;
 }
 
-/** What the use row of an entry holds: enough to remove the entry without reading it. */
+/** The use row of an entry: enough to remove the entry without reading it. */
 export interface Use {
   readonly hash: Uint8Array<ArrayBuffer>;
   readonly costBytes: number;
@@ -129,7 +129,7 @@ export function decodeUse(value: unknown): Use | null {
   };
 }
 
-/** Chunks in transit: on their way in (`timeMs` is the last progress) or out (`timeMs` is 0). */
+/** Chunks in transit: being written (`timeMs` is the last progress) or to be removed (`timeMs` is 0). */
 export interface Transit {
   readonly listener: string;
   readonly chunks: number;
@@ -153,7 +153,7 @@ export function decodeTransit(value: unknown): Transit | null {
   }
 }
 
-/** What of an overflow page is ours. */
+/** Bytes of an overflow page that hold content. */
 const OVERFLOW_BYTES = PAGE_BYTES - 4;
 /** The most and the least that SQLite keeps of a row in the tree's own pages (its file format, "B-tree pages"). */
 const MAX_LOCAL_BYTES = Math.floor((PAGE_BYTES - 12) * 64 / 255) - 23;
@@ -204,13 +204,13 @@ export function entryCostBytes(listener: string, recordLength: number, bodyLengt
 /** A sum above this is one that fell below zero: the file lost rows behind our back. */
 const PLAUSIBLE_SUM = 2n ** 60n;
 
-/** What SQLite's write-ahead log takes beside the file at most, as measured with four workers writing without a pause. */
+/** The largest size of SQLite's write-ahead log, as measured with four workers writing without a pause. */
 export const LOG_RESERVE_BYTES = 12 * 1024 * 1024;
 const FILE_OVER_LIMIT = 1.2;
 const MIN_SHARE = 0.25;
 const MILLION = 1_000_000;
 
-/** What the sum of entries is held against. */
+/** Input of {@linkcode allowedSumBytes}. */
 export interface DiskLimit {
   /** The limit that the user set. */
   readonly limitBytes: number;

@@ -4,7 +4,7 @@ import type { Clock } from "../../clock.ts";
 import type { KvTrouble } from "./_kv_trouble.ts";
 import type { KvWriter } from "./_kv_writer.ts";
 
-/** How much may wait. */
+/** Limits of a write queue. */
 export interface WriteQueueOptions {
   readonly maxBytes: number;
   readonly maxOps: number;
@@ -14,13 +14,13 @@ export interface WriteQueueOptions {
 const OP_BYTES = 128;
 
 /**
- * What one worker has still to write, newest op of a key only, in the order the keys came. Bounded by bytes and by count: a put
+ * The ops that one worker has yet to write, the newest of each key only, in the order of the keys' arrival. Bounded by bytes and by count: a put
  * that finds no room becomes the removal of what its key holds, so that an old response is not taken for the new one.
  */
 export class WriteQueue {
   readonly #options: WriteQueueOptions;
   readonly #waiting = new Map<string, WriteOp>();
-  /** Uses go before all else: who waits behind a long queue to be noted as in use is evicted meanwhile. */
+  /** Uses are written first: an entry whose use waits behind a long queue may be evicted meanwhile. */
   readonly #touches = new Map<string, WriteOp>();
   #writing: ReadonlyMap<string, WriteOp> = new Map();
   #bytes = 0;
@@ -72,7 +72,7 @@ export class WriteQueue {
     this.#touches.set(key, { kind: "touch", key, bytes: OP_BYTES + key.length * 2 });
   }
 
-  /** What waits or is being written for a key. */
+  /** The op of a key that waits or is being written. */
   find(key: string): WriteOp | undefined {
     return this.#waiting.get(key) ?? this.#touches.get(key) ?? this.#writing.get(key);
   }
@@ -131,7 +131,7 @@ export class WriteQueue {
   }
 }
 
-/** What the loop works with. */
+/** Options of the write loop. */
 export interface KvWriteLoopOptions {
   readonly queue: WriteQueue;
   readonly writer: KvWriter;
@@ -201,7 +201,7 @@ export class KvWriteLoop {
   }
 
   async #run(): Promise<void> {
-    // What comes in the same turn goes down in one commit.
+    // Ops of the same turn are written in one commit.
     await Promise.resolve();
     let failed = false;
     while (this.#options.queue.size > 0 && !failed) {

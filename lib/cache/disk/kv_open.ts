@@ -4,7 +4,7 @@ import type { Clock } from "../../clock.ts";
 import type { StoreLog } from "../store.ts";
 import { beginKvFile, foreignKvFile, inspectKvFile, type KvFileVerdict } from "./kv_inspect.ts";
 
-/** What opening a KV file needs. */
+/** Options of opening a KV file. */
 export interface KvOpenOptions {
   readonly clock: Clock;
   readonly log: StoreLog;
@@ -19,9 +19,9 @@ export interface KvOpenOptions {
 export interface PreparedKvFile {
   /** `null` where no file can be used: the gateway goes on with memory alone. */
   readonly path: string | null;
-  /** What was wrong; `null` where nothing was. */
+  /** The problem found; `null` where there was none. */
   readonly problem: string | null;
-  /** Where a damaged file was put. */
+  /** Path that a file which cannot be used was renamed to. */
   readonly setAside: string | null;
 }
 
@@ -76,7 +76,7 @@ export async function claimKvFile(path: string, options: KvOpenOptions): Promise
  * Makes a KV file ready, once, before any worker opens it: looks it over, puts a damaged one aside under a name with the time
  * (`cache.kv.corrupt-20260102T030405Z`; an older one of these is removed), one of another version of Usher under a name with its
  * layout (`cache.kv.layout-2`), and makes a new one in its place. A locked file, or one that this user may not write, belongs to
- * someone: it is left alone. Never throws: what cannot be mended is told, and memory has to do.
+ * somebody else: it is left alone. Never throws: a problem that remains is logged and returned, and memory alone serves.
  */
 export async function prepareKvFile(path: string, options: KvOpenOptions): Promise<PreparedKvFile> {
   const failed = await attempt(() => Deno.mkdir(dirname(path), { recursive: true }));
@@ -178,7 +178,7 @@ function openLock(path: string): Deno.FsFile {
   }
 }
 
-/** What another version wrote is never misread: its file waits for that version, should it come back. */
+/** A file of another version is never misread: it is renamed, and can be used by that version again. */
 async function replaceLayout(
   path: string,
   { layout, problem }: Extract<KvFileVerdict, { kind: "other_layout" }>,

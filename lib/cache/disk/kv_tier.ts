@@ -9,7 +9,7 @@ import { KvWriter } from "./_kv_writer.ts";
 import { DEFAULT_KEEP_MS, listenerOfKey, type StoreLog, type TierStats } from "../store.ts";
 import type { StoredResponse } from "../stored_response.ts";
 
-/** What a KV tier works with. */
+/** Options of a KV tier. */
 export interface KvTierOptions {
   /** Opened by the caller, who also closes it. */
   readonly kv: Deno.Kv;
@@ -79,7 +79,7 @@ export interface KvTierOptions {
 /** Reads under way at most; more are misses. */
 const MAX_READS = 512;
 const MIB = 1024 * 1024;
-/** Part of the log's reserve from which on writes wait: the rest is for the batches that are on their way in all workers. */
+/** Part of the log's reserve from which on writes wait: the rest is for batches that workers are writing already. */
 const LOG_FULL_SHARE = 0.75;
 
 /**
@@ -209,7 +209,7 @@ export class KvTier implements DiskTier {
     return await this.#writeTrouble.guard("read the figures", () => this.#writer.listenerBytes()) ?? new Map();
   }
 
-  /** What is wrong with the disk now; `null` where nothing is. */
+  /** The problem with the disk now; `null` where there is none. */
   get problem(): string | null {
     return this.#loop.isDiskLow
       ? "Cannot store on disk: free space is below its floor"
@@ -248,7 +248,7 @@ export class KvTier implements DiskTier {
     return this.#responseIn(key, outcome);
   }
 
-  /** What was put while disk was read has the last word. */
+  /** A put or delete during the read counts. */
   #responseIn(key: string, outcome: ReadOutcome): StoredResponse | undefined {
     const waiting = this.#queue.find(key);
     if (waiting?.kind === "put") return waiting.response;

@@ -1,5 +1,5 @@
 /**
- * A body on its way into the cache, of known length. One writer fills it; any number of readers follow along from its start.
+ * A body of known length that is being received for the cache. One writer fills it; any number of readers follow along from its start.
  * The bytes lie in one array from the beginning, so that readers and the stored response share them without a copy.
  */
 export class Fill {
@@ -70,7 +70,7 @@ export class Fill {
   }
 
   /**
-   * The whole body, when it is complete; rejects when the fill fails. Whoever waits for it is a reader that does not leave, unless it
+   * The whole body, when it is complete; rejects when the fill fails. A caller that waits for it is a reader that does not leave, unless it
    * says that it is none.
    */
   async whole(isReader = true): Promise<Uint8Array<ArrayBuffer>> {

@@ -4,7 +4,7 @@ import { MemoryEntry, TenantSegments } from "./_tenant_segments.ts";
 
 export type { MemoryEntry } from "./_tenant_segments.ts";
 
-/** How a memory tier is bounded. */
+/** Options of a memory tier. */
 export interface MemoryTierOptions {
   /** Bytes held at most, all listeners together. */
   readonly limitBytes: number;
@@ -21,7 +21,7 @@ export interface MemoryTierOptions {
   readonly guaranteedShare?: number;
 }
 
-/** What one listener holds in one tier. */
+/** Entries and bytes of one listener in one tier. */
 export interface ListenerUsage {
   readonly entries: number;
   readonly bytes: number;
@@ -114,7 +114,7 @@ export class MemoryTier {
     };
   }
 
-  /** What each listener holds, by name. */
+  /** Entries and bytes by listener. */
   usage(): Map<string, ListenerUsage> {
     const usage = new Map<string, ListenerUsage>();
     for (const tenant of this.#order) usage.set(tenant.name, { entries: tenant.entries, bytes: tenant.bytes });

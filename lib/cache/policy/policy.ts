@@ -41,7 +41,7 @@ import { ageMs, selects, ttlMs } from "./reuse.ts";
 import { allowsAuthorized } from "./storable.ts";
 import type { StoredResponse } from "../stored_response.ts";
 
-/** What is to be done about a request, in view of what the cache holds for it. */
+/** The decision about a request, given the stored response of its key. */
 export interface Verdict {
   /**
    * - `hit`: serve the stored response.
@@ -89,11 +89,11 @@ export interface EvaluationContext {
   readonly nowMs: number;
 }
 
-/** What a request asks of the cache, as far as the mode lets it; `null` where it asks nothing, as nearly all do. */
+/** The request's directives that the mode obeys; `null` where it has none, as nearly all requests. */
 type Asked = RequestDirectives | null;
 
 /**
- * Decides about a request in view of what its key holds (RFC 9111 §4, RFC 5861 §3). Called on every hit: a plain hit allocates
+ * Decides about a request, given the stored response of its key (RFC 9111 §4, RFC 5861 §3). Called on every hit: a plain hit allocates
  * nothing.
  *
  * In mode `ttl` a request's `no-cache`, `max-age`, `min-fresh` and `Pragma` are ignored: they would let any client spend the

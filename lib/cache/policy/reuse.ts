@@ -5,7 +5,7 @@ import { normalizeSelecting } from "../../http/vary.ts";
 import type { CacheRequest } from "./policy_options.ts";
 import type { StoredHead } from "../stored_response.ts";
 
-/** What age and remaining life are worked out from: a stored response, with its body or before it has come in. */
+/** Input of age and remaining lifetime: a stored response, complete or while its body is still being received. */
 export type Aged = Pick<StoredHead, "freshness" | "responseTimeMs">;
 
 /** Current age in milliseconds (RFC 9111 §4.2.3). A clock that was set back makes nothing younger than it came. */
@@ -18,12 +18,12 @@ export function ageSeconds(stored: Aged, nowMs: number): number {
   return Math.floor(ageMs(stored, nowMs) / 1000);
 }
 
-/** What is left of the freshness lifetime, in milliseconds; negative when stale (RFC 9111 §4.2). */
+/** The remaining freshness lifetime, in milliseconds; negative when stale (RFC 9111 §4.2). */
 export function ttlMs(stored: Aged, nowMs: number): number {
   return stored.freshness.lifetimeMs - ageMs(stored, nowMs);
 }
 
-/** What is left of the freshness lifetime in whole seconds, negative when stale: `ttl` of `Cache-Status` (RFC 9211 §2.4). */
+/** The remaining freshness lifetime in whole seconds, negative when stale: `ttl` of `Cache-Status` (RFC 9211 §2.4). */
 export function ttlSeconds(stored: Aged, nowMs: number): number {
   return Math.floor(ttlMs(stored, nowMs) / 1000);
 }
