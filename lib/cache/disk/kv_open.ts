@@ -60,7 +60,8 @@ export async function claimKvFile(path: string, options: KvOpenOptions): Promise
   // No lock file is put beside another user's file: that user could not lock it.
   const lock = foreignKvFile(path) === null ? lockOf(path) : null;
   if (lock === "taken") {
-    return unclaimed(`another gateway uses ${path}: each needs a server.data_dir that no other one has`, path);
+    const purgePath = inspectKvFile(path).kind === "sound" ? path : null;
+    return unclaimed(`another gateway uses ${path}: each needs a server.data_dir that no other one has`, purgePath);
   }
   let held = lock;
   const release = () => {

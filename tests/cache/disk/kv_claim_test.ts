@@ -55,6 +55,13 @@ Deno.test("claimKvFile() leaves a file alone that another gateway uses: memory s
   assert.deepEqual(claims.files(), ["usher.kv"]);
   second.release();
   assert.equal((await claims.claim()).file.path, null, "the first one has it still");
+  const setLayout = (layout: number) => {
+    using database = new DatabaseSync(claims.path);
+    database.exec(`pragma user_version = ${layout}`);
+  };
+  setLayout(99);
+  assert.equal((await claims.claim()).purgePath, null, "nothing is written to what another version has laid out");
+  setLayout(3);
   first.release();
   assert.equal((await claims.claim()).file.path, claims.path);
 });
