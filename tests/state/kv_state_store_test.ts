@@ -5,7 +5,6 @@ import { stateSuite } from "./state_suite.ts";
 
 stateSuite({
   name: "KvStateStore",
-  // deno-lint-ignore require-await
   async open() {
     const kv = await Deno.openKv(":memory:");
     return { state: new KvStateStore(kv), [Symbol.asyncDispose]: () => Promise.resolve(kv.close()) };
