@@ -28,10 +28,10 @@ export interface TierStats {
 /**
  * Keeps stored responses by key. Every key starts with its listener's name (see `key.ts`), so one store serves all listeners.
  *
- * A store never throws and never rejects: trouble below is a miss and a logged warning. What `get` answers is complete and verified.
+ * A store never throws and never rejects: trouble below is a miss and a logged warning. What `get` returns is complete and verified.
  */
 export interface Store {
-  /** Answers at once where it can (memory), so that the caller awaits only when it must. */
+  /** Returns at once where it can (memory), so that the caller awaits only when it must. */
   get(key: string): Found | undefined | Promise<Found | undefined>;
   /** Takes the response; persistence follows in the background. Replaces what the key held. */
   put(response: StoredResponse): void;

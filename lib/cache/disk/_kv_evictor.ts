@@ -63,7 +63,7 @@ export function removeBody(
 }
 
 /**
- * Removes entries whose use rows were read, in commits of bounded size. An entry that changed meanwhile stays. Answers the
+ * Removes entries whose use rows were read, in commits of bounded size. An entry that changed meanwhile stays. Returns the
  * bytes freed and the entries removed.
  */
 export async function removeEntries(
@@ -139,7 +139,7 @@ export async function listenerBytes(kv: Deno.Kv): Promise<Map<string, number>> {
 
 /**
  * Evicts at least `bytes`, least recently used entries first: of the listeners above their guaranteed share, that whose
- * oldest entry has been unused longest is evicted from. Answers the bytes freed, fewer only where nothing is left.
+ * oldest entry has been unused longest is evicted from. Returns the bytes freed, fewer only where nothing is left.
  */
 export async function evict(
   options: EvictorOptions,

@@ -19,7 +19,7 @@ const DEAD_AT = 27;
 /** Length of the id that each stored version of an entry gets: six bytes of time, two of count, six of chance. */
 export const ID_LENGTH = 14;
 
-/** Bodies up to this length lie in the record itself: one read answers them. */
+/** Bodies up to this length lie in the record itself: one read brings them. */
 export const INLINE_BODY_BYTES = 16_000;
 /**
  * Length of a chunk. Deno KV's limit is 65,536; this length fills seven overflow pages of SQLite and the most that it keeps of
@@ -113,7 +113,7 @@ export function withBucket(record: Uint8Array, bucket: number): Uint8Array<Array
 
 /**
  * The response of a value, verified: `body` is what its chunks held, or `null` where the value holds it itself.
- * Answers `null` where anything is not as it was written.
+ * Returns `null` where anything is not as it was written.
  */
 export function decodeResponse(record: Uint8Array, body: Uint8Array<ArrayBuffer> | null): StoredResponse | null {
   const view = new DataView(record.buffer, record.byteOffset, record.byteLength);

@@ -45,7 +45,7 @@ export class WriteQueue {
     return this.#dropped;
   }
 
-  /** Adds a put; answers whether there was room for it. */
+  /** Adds a put; returns whether there was room for it. */
   put(response: StoredResponse): boolean {
     const bytes = heldBytes(response);
     this.#remove(response.key);
@@ -220,7 +220,7 @@ export class KvWriteLoop {
     }
   }
 
-  /** Answers whether KV took it. What it did not take must not be found in an older form: its removal is tried again. */
+  /** Returns whether KV took it. An entry that it did not take must not be found in an older form: its removal is tried again. */
   async #writeBatch(): Promise<boolean> {
     const { queue, writer, trouble } = this.#options;
     const taken = queue.take(BATCH_BYTES, BATCH_OPS);

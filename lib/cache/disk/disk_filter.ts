@@ -228,7 +228,7 @@ export class DiskFilterBuilder {
     this.#awaited = null;
   }
 
-  /** Clears some more of the half; answers whether that was not all. */
+  /** Clears some more of the half; returns whether more is left. */
   clear(): boolean {
     const { words } = this.#filter;
     if (this.#clearFrom === 0) Atomics.store(words, HELD + this.#spare, 0);

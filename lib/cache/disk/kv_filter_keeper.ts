@@ -45,7 +45,7 @@ export class KvFilterKeeper {
     this.#notBeforeMs = options.clock.now() + (this.#builder.hasBegun ? TAKE_OVER_MS : 0);
   }
 
-  /** The next step; answers whether a build is under way. @throws what Deno KV throws; then the build is given up */
+  /** Takes the next step; returns whether a build is under way. @throws what Deno KV throws; then the build is given up */
   async step(): Promise<boolean> {
     try {
       await this.#next();
@@ -102,7 +102,7 @@ export class KvFilterKeeper {
   }
 
   /**
-   * Adds the next entries, by their use rows, which are small and name their records' hashes; answers whether there are more. None is
+   * Adds the next entries, by their use rows, which are small and name their records' hashes; returns whether there are more. None is
    * missed: a use row is written with its record in one commit, and a later use only moves it forward in the order that we read in.
    */
   async #read(): Promise<boolean> {

@@ -215,7 +215,7 @@ function unusable(problem: string, log: StoreLog): PreparedKvFile {
   return { path: null, problem, setAside: null };
 }
 
-/** Opens the file, writes and reads one row; answers what failed, or `null`. */
+/** Opens the file, writes and reads one row; returns the failure, or `null`. */
 async function tryOut(path: string, options: KvOpenOptions): Promise<string | null> {
   let problem = await attempt(() => Promise.resolve(beginKvFile(path)));
   if (problem !== null) return problem;

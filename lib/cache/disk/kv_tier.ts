@@ -83,7 +83,7 @@ const MIB = 1024 * 1024;
 const LOG_FULL_SHARE = 0.75;
 
 /**
- * Keeps stored responses in Deno KV. A read answers what was verified, or nothing. Writes wait in a bounded queue and are made
+ * Keeps stored responses in Deno KV. A read returns a verified response, or nothing. Writes wait in a bounded queue and are made
  * in the background, one batch at a time; a look-up sees what waits. Nothing here throws: trouble is a miss and a warning.
  */
 export class KvTier implements DiskTier {

@@ -82,7 +82,7 @@ export class Fill {
     return this.#body;
   }
 
-  /** Reads from the front: each call answers what has come since the last, `null` at the complete end; throws when the fill fails. */
+  /** Reads from the front: each call returns what has come since the last, `null` at the complete end; throws when the fill fails. */
   reader(): () => Promise<Uint8Array<ArrayBuffer> | null> {
     this.#readers++;
     let at = 0;
@@ -129,7 +129,7 @@ export class FillBudget {
     return this.#usedBytes;
   }
 
-  /** Takes `bytes` from the budget, or answers `false` and takes nothing. */
+  /** Takes `bytes` from the budget, or returns `false` and takes nothing. */
   reserve(bytes: number): boolean {
     if (this.#usedBytes + bytes > this.#limitBytes) return false;
     this.#usedBytes += bytes;
