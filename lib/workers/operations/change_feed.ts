@@ -9,7 +9,7 @@ import { ChangeMemory, type ChangePosition } from "./change_memory.ts";
 import { ChangePoll, ChangePollError } from "./change_poll.ts";
 import type { ReadResult } from "../messages.ts";
 
-/** What a change feed works with. */
+/** Options of {@linkcode ChangeFeed}. */
 export interface ChangeFeedOptions {
   readonly state: StateStore | null;
   readonly logger: Logger;

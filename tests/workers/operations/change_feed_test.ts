@@ -4,7 +4,7 @@ import { createLogger } from "../../../lib/logging/logger.ts";
 import { ChangeFeed } from "../../../lib/workers/operations/change_feed.ts";
 import type { ReadResult } from "../../../lib/workers/messages.ts";
 import { configOf, type Mapping } from "../../gateway/config_of.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import type { StateStore } from "../../../lib/state/state_store.ts";
 import { MapStateStore } from "../../state/map_state_store.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readPurge } from "../../../lib/admin/purge_request.ts";
+import { readPurge } from "../../../lib/admin/orders.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
 import { PeerBus, PURGE_VIA_FIELD, type PurgePeer, readVia } from "../../../lib/workers/operations/peer_bus.ts";
 import type { PurgeOrder } from "../../../lib/gateway/purge_scopes.ts";

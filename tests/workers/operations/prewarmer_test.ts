@@ -4,7 +4,7 @@ import { createLogger } from "../../../lib/logging/logger.ts";
 import type { PrewarmResult } from "../../../lib/workers/messages.ts";
 import { Prewarmer } from "../../../lib/workers/operations/prewarmer.ts";
 import { configOf, type Mapping } from "../../gateway/config_of.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import type { StateStore } from "../../../lib/state/state_store.ts";
 import { MapStateStore } from "../../state/map_state_store.ts";
 

@@ -4,7 +4,7 @@ import { DiskFilter, newDiskFilterMemory } from "../../../lib/cache/disk/disk_fi
 import { KvStateStore } from "../../../lib/state/kv_state_store.ts";
 import { createKvTier } from "../../../lib/cache/disk/kv_tier.ts";
 import { prepareKvFile } from "../../../lib/cache/disk/kv_open.ts";
-import { systemClock } from "../../../lib/clock.ts";
+import { schedule, systemClock } from "../../../lib/clock.ts";
 import type { PoolReport } from "../../../lib/health/health_monitor.ts";
 import { watchHealth } from "../../../lib/health/health_reader.ts";
 import type { HealthState, HealthTable } from "../../../lib/pool/upstream_health.ts";
@@ -12,9 +12,8 @@ import type { WorkerHandle } from "../../../lib/workers/supervisor/worker_handle
 import { sample } from "../../cache/stored_sample.ts";
 import { configOf, type Mapping } from "../../gateway/config_of.ts";
 import type { ScriptedHandler } from "../../origins/scripted_origin.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import { originWith, PATIENCE_MS, readyWorker } from "../product_worker.ts";
-import { schedule } from "../../../lib/workers/worker/schedule.ts";
 
 const well: ScriptedHandler = (exchange) => exchange.reply({ body: "well" });
 const ill: ScriptedHandler = (exchange) => exchange.reply({ status: 500, body: "ill" });
