@@ -1,6 +1,6 @@
 import { messageOf } from "../../errors.ts";
 import { join, resolve } from "node:path";
-import { type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_claim.ts";
+import { type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_open.ts";
 import { systemClock } from "../../clock.ts";
 import { formatListenAddress } from "../../config/addresses.ts";
 import type { Config } from "../../config/config.ts";
@@ -77,7 +77,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
       config: await acme.complete(loaded.config),
       acme,
       kvFile: kv.file,
-      kvBeside: kv.beside,
+      purgePath: kv.purgePath,
       logger,
       descriptors,
     });

@@ -1,4 +1,4 @@
-/** How long a commit is tried: on a busy machine who holds the lock may not get on for a while. */
+/** How long a commit is tried: on a busy machine the holder of the lock may be slow. */
 const PATIENCE_MS = 10_000;
 /** The longest pause between two tries. */
 const MAX_PAUSE_MS = 40;

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-/** What a look at a KV file found. */
+/** The result of an inspection of a KV file. */
 export type KvFileVerdict =
   | { readonly kind: "sound" }
   /** Not what it should be; it can be replaced. */
@@ -21,7 +21,7 @@ const FULL = 13;
 /** Files up to this size are read whole; it takes a fraction of a second. */
 const WHOLE_CHECK_BYTES = 128 * 1024 * 1024;
 const LOCK_WAIT_MS = 2000;
-/** What a file says of how it is laid out, in its `user_version`. The rows and their values count, and the size of its pages. */
+/** Version of the file's layout, kept in its `user_version`: of the rows, their values and the page size. */
 const LAYOUT = 3;
 /**
  * Bytes of a page. Deno KV keeps keys and values in one tree, which holds a quarter of a page of a row itself and gives the rest pages
@@ -71,12 +71,12 @@ export function inspectKvFile(path: string): KvFileVerdict {
   }
 }
 
-/** Files of a KV file that whoever uses it writes to. */
+/** Suffixes of the files that a user of a KV file writes to. */
 const WRITTEN = ["", "-wal", "-shm", "-journal"];
 
 /**
- * Why a KV file is not this user's to use: it, what belongs to it or its folder cannot be written to, or its folder not be made. Says
- * whose that is; `null` where nothing stands in the way. Nothing is changed, and SQLite is not asked: it would put files of this user beside those of the other.
+ * The reason why this user cannot use a KV file: it, a file that belongs to it or its folder cannot be written, or the folder cannot be
+ * made. Names the owner; `null` where there is no such reason. Nothing is changed, and SQLite is not asked: it would put files of this user beside those of the other.
  */
 export function foreignKvFile(path: string): string | null {
   for (const part of WRITTEN) {
@@ -103,7 +103,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** What the system says where something is not allowed; another failure, or none, is `null`. */
+/** The system's message where something is not allowed; `null` for another failure, or none. */
 function denial(work: () => void): string | null {
   try {
     work();
@@ -115,7 +115,7 @@ function denial(work: () => void): string | null {
   }
 }
 
-/** Whose a file is, and who may do what with it. */
+/** Owner and mode of a file, as text. */
 function ownerOf(path: string): string {
   try {
     const { uid, mode } = Deno.statSync(path);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { beginKvFile, inspectKvFile, PAGE_BYTES } from "../../../lib/cache/disk/_kv_inspect.ts";
+import { beginKvFile, inspectKvFile, PAGE_BYTES } from "../../../lib/cache/disk/kv_inspect.ts";
 
 async function withFile(body: (path: string) => Promise<void> | void): Promise<void> {
   const directory = await Deno.makeTempDir();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { commitPatiently } from "../../../lib/cache/disk/kv_commit.ts";
-import { openKvForTest } from "./opened_kv.ts";
+import { commitPatiently } from "../../lib/state/kv_commit.ts";
+import { openKvForTest } from "../cache/disk/opened_kv.ts";
 
 Deno.test("commitPatiently() gets every commit through that several connections make at once", async () => {
   await using opened = await openKvForTest();

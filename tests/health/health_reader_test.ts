@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { HealthMonitor } from "../../lib/health/health_monitor.ts";
-import { watchHealth } from "../../lib/health/kv_health_reader.ts";
-import { KvHealthWriter } from "../../lib/health/kv_health_writer.ts";
+import { watchHealth } from "../../lib/health/health_reader.ts";
+import { HealthWriter } from "../../lib/health/health_writer.ts";
+import { KvStateStore } from "../../lib/state/kv_state_store.ts";
 import { Pool, type PoolOptions } from "../../lib/pool/pool.ts";
 import { ScriptedTransport } from "./scripted_transport.ts";
-import { Inbox, READER_DEPS, tableOf, withKv } from "./kv_kit.ts";
+import { Inbox, READER_DEPS, tableOf, withState } from "./kv_kit.ts";
 
 Deno.test("watchHealth() has all tables at once, then each change", async () => {
-  await withKv(async (kv, other) => {
-    const writer = new KvHealthWriter(kv);
+  await withState(async (state, other) => {
+    const writer = new HealthWriter(state);
     await writer.publish([tableOf("p", 1), tableOf("q", 1)]);
     const inbox = new Inbox();
     const watch = watchHealth(other, inbox.take, READER_DEPS);
@@ -23,10 +24,10 @@ Deno.test("watchHealth() has all tables at once, then each change", async () => 
 });
 
 Deno.test("watchHealth() ends with the newest table when many are written at once", async () => {
-  await withKv(async (kv, other) => {
+  await withState(async (state, other) => {
     const inbox = new Inbox();
     const watch = watchHealth(other, inbox.take, READER_DEPS);
-    const writer = new KvHealthWriter(kv);
+    const writer = new HealthWriter(state);
     for (let version = 1; version <= 100; version++) await writer.publish([tableOf("p", version)]);
     await inbox.until(() => inbox.versions("p").at(-1) === 100);
     await watch.close();
@@ -34,8 +35,8 @@ Deno.test("watchHealth() ends with the newest table when many are written at onc
 });
 
 Deno.test("load() and watchHealth() pass over tables of a health worker that is long gone", async () => {
-  await withKv(async (kv, other) => {
-    const writer = new KvHealthWriter(kv);
+  await withState(async (state, other) => {
+    const writer = new HealthWriter(state);
     await writer.publish([tableOf("old", 1, { atMs: Date.now() - 200_000 }), tableOf("p", 1)]);
     const stored = await writer.load(Date.now());
     assert.deepEqual(stored.tables.map(({ pool }) => pool), ["p"]);
@@ -49,13 +50,13 @@ Deno.test("load() and watchHealth() pass over tables of a health worker that is 
 });
 
 Deno.test("watchHealth() is not harmed by values that are not tables", async () => {
-  await withKv(async (kv, other) => {
+  await withState(async (state, other, kv) => {
     await kv.set(["health", "index"], "nonsense");
-    await kv.set(["health", "pool", "bad", 0], { version: 3, parts: 1, bytes: new Uint8Array([1, 2]) });
-    await kv.set(["health", "pool", "worse", 0], 42);
+    await kv.set(["health", "table", "bad"], new Uint8Array([1, 2]));
+    await kv.set(["health", "table", "worse"], 42);
     const inbox = new Inbox();
     const watch = watchHealth(other, inbox.take, READER_DEPS);
-    const writer = new KvHealthWriter(kv);
+    const writer = new HealthWriter(state);
     await writer.load(Date.now());
     await writer.publish([tableOf("p", 5)]);
     await inbox.until(() => inbox.tables.length > 0);
@@ -70,7 +71,7 @@ Deno.test("watchHealth() reports KV trouble once, tries again, and ends when it 
   kv.close();
   const troubles: unknown[] = [];
   const retries: (() => void)[] = [];
-  const watch = watchHealth(kv, () => {}, {
+  const watch = watchHealth(new KvStateStore(kv), () => {}, {
     now: Date.now,
     schedule: (call) => {
       retries.push(call);
@@ -88,14 +89,14 @@ Deno.test("watchHealth() reports KV trouble once, tries again, and ends when it 
 });
 
 Deno.test("health: failures in one worker take the upstream out in another", async () => {
-  await withKv(async (kv, other) => {
+  await withState(async (state, other) => {
     const options: PoolOptions = {
       name: "p",
       strategy: "weighted-ewma",
       upstreams: ["a", "b"].map((id) => ({ id, url: `http://${id}.test`, weight: 1 })),
     };
     const [here, there] = [new Pool(options), new Pool(options)];
-    const writer = new KvHealthWriter(kv);
+    const writer = new HealthWriter(state);
     const monitor = new HealthMonitor({
       ...READER_DEPS,
       random: Math.random,

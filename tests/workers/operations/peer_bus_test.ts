@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import { readPurge } from "../../../lib/admin/orders.ts";
-import { forwardPurge, PURGE_VIA_FIELD, readVia } from "../../../lib/workers/operations/purge_peers.ts";
+import { createLogger } from "../../../lib/logging/logger.ts";
+import { PeerBus, PURGE_VIA_FIELD, type PurgePeer, readVia } from "../../../lib/workers/operations/peer_bus.ts";
 import type { PurgeOrder } from "../../../lib/gateway/purge_scopes.ts";
 
 const ORDER: PurgeOrder = { by: "tag", value: "movie:550", listener: "api", hard: true };
+
+/** A bus to these peers, and what it logged. */
+function busTo(peers: readonly PurgePeer[], timeoutMs?: number) {
+  const lines: string[] = [];
+  const logger = createLogger({ level: "info", format: "json", sink: (line) => lines.push(line), now: () => 0 });
+  return { bus: new PeerBus({ self: "usher-2", peers: () => peers, logger, timeoutMs }), lines };
+}
 
 /** A peer that writes down what it is asked and answers with a status; `null` never answers. */
 function peer(status: number | null, fields: Record<string, string> = {}) {
@@ -30,18 +38,18 @@ function peer(status: number | null, fields: Record<string, string> = {}) {
   };
 }
 
-Deno.test("forwardPurge() gives each peer its own credential and nobody else's", async () => {
+Deno.test("PeerBus.purge() gives each peer its own credential and nobody else's", async () => {
   await using one = peer(200);
   await using two = peer(200);
   const peers = [{ url: one.url, token: "for-one" }, { url: `${two.url}/admin`, token: null }];
-  const answers = await forwardPurge(ORDER, { peers, via: ["usher-1", "usher-2"] });
+  const answers = await busTo(peers).bus.purge(ORDER, ["usher-1"]);
   assert.deepEqual(answers.map(({ ok }) => ok), [true, true]);
   const body = { tag: "movie:550", listener: "api", hard: true };
   assert.deepEqual(one.asked, [{ path: "/purge", token: "Bearer for-one", via: "usher-1, usher-2", body }]);
   assert.deepEqual(two.asked, [{ path: "/admin/purge", token: null, via: "usher-1, usher-2", body }]);
 });
 
-Deno.test("forwardPurge() says why a peer did not purge, follows no redirect and does not wait for ever", async () => {
+Deno.test("PeerBus.purge() says why a peer did not purge, follows no redirect and does not wait for ever", async () => {
   await using elsewhere = peer(200);
   await using moved = peer(307, { location: `${elsewhere.url}/purge` });
   await using closed = peer(401);
@@ -50,7 +58,8 @@ Deno.test("forwardPurge() says why a peer did not purge, follows no redirect and
     url,
     token: "t",
   }));
-  const answers = await forwardPurge(ORDER, { peers, via: ["usher-1"], timeoutMs: 150 });
+  const { bus, lines } = busTo(peers, 150);
+  const answers = await bus.purge(ORDER, []);
   assert.deepEqual(answers.map(({ problem }) => problem), [
     "status 307",
     "status 401",
@@ -58,9 +67,10 @@ Deno.test("forwardPurge() says why a peer did not purge, follows no redirect and
     "cannot be reached",
   ]);
   assert.equal(elsewhere.asked.length, 0);
+  assert.equal(lines.filter((line) => line.includes("A peer did not purge")).length, 4);
 });
 
-Deno.test("forwardPurge() writes every order so that it is read as the same", async () => {
+Deno.test("PeerBus.purge() writes every order so that it is read as the same", async () => {
   await using server = peer(200);
   const orders: PurgeOrder[] = [
     ORDER,
@@ -70,8 +80,14 @@ Deno.test("forwardPurge() writes every order so that it is read as the same", as
     { by: "all", value: "", listener: null, hard: true },
     { by: "all", value: "", listener: "l", hard: false },
   ];
-  for (const order of orders) await forwardPurge(order, { peers: [{ url: server.url, token: null }], via: ["x"] });
+  const { bus } = busTo([{ url: server.url, token: null }]);
+  for (const order of orders) await bus.purge(order, ["x"]);
   assert.deepEqual(server.asked.map(({ body }) => readPurge(body)), orders.map((order) => ({ ok: true, order })));
+});
+
+Deno.test("PeerBus.hasSeen() knows what came through this gateway", () => {
+  const { bus } = busTo([]);
+  assert.deepEqual([[], ["usher-1"], ["usher-1", "usher-2"]].map((via) => bus.hasSeen(via)), [false, false, true]);
 });
 
 Deno.test("readVia() takes a short list of ids and nothing else", () => {

@@ -1,4 +1,5 @@
 import type { HealthTable } from "../pool/upstream_health.ts";
+import type { StateStore } from "../state/state_store.ts";
 import { type Index, INDEX_KEY, isIndex, MAX_AGE_MS, readAll, readSome } from "./_health_records.ts";
 import type { Schedule } from "./check.ts";
 
@@ -6,11 +7,11 @@ import type { Schedule } from "./check.ts";
 export interface HealthReaderDeps {
   readonly now: () => number;
   readonly schedule: Schedule;
-  /** Called when KV cannot be read, once until it can be again. */
+  /** Called when the state store cannot be read, once until it can be again. */
   readonly onTrouble: (error: unknown) => void;
 }
 
-/** Milliseconds before KV is tried again, after a failure. */
+/** Milliseconds before the store is read again after a failure. */
 const RETRY_MS = 1_000;
 
 /** A running watch. */
@@ -21,18 +22,18 @@ export interface HealthWatch {
 
 /**
  * Calls `onTables` with the tables that have changed: with all of them at once, then within milliseconds of each change.
- * Trouble with KV is reported and tried again; the tables of before go on to hold.
+ * A failure is reported, and the store is read again later; the tables of before go on to hold.
  */
 export function watchHealth(
-  kv: Deno.Kv,
+  state: StateStore,
   onTables: (tables: HealthTable[]) => void,
   deps: HealthReaderDeps,
 ): HealthWatch {
-  return new HealthReader(kv, onTables, deps);
+  return new HealthReader(state, onTables, deps);
 }
 
 class HealthReader implements HealthWatch {
-  readonly #kv: Deno.Kv;
+  readonly #state: StateStore;
   readonly #onTables: (tables: HealthTable[]) => void;
   readonly #deps: HealthReaderDeps;
   readonly #done: Promise<void>;
@@ -41,8 +42,8 @@ class HealthReader implements HealthWatch {
   #wasTroubled = false;
   #stop: () => void = () => {};
 
-  constructor(kv: Deno.Kv, onTables: (tables: HealthTable[]) => void, deps: HealthReaderDeps) {
-    this.#kv = kv;
+  constructor(state: StateStore, onTables: (tables: HealthTable[]) => void, deps: HealthReaderDeps) {
+    this.#state = state;
     this.#onTables = onTables;
     this.#deps = deps;
     this.#done = this.#run();
@@ -67,12 +68,11 @@ class HealthReader implements HealthWatch {
   }
 
   async #follow(): Promise<void> {
-    const reader = this.#kv.watch<[Index]>([[...INDEX_KEY]]).getReader();
+    const reader = this.#state.watch(INDEX_KEY).getReader();
     this.#stop = () => void reader.cancel().catch(() => {});
     while (!this.#closed) {
-      const { done, value } = await reader.read();
+      const { done, value: index } = await reader.read();
       if (done) return;
-      const index = value[0]?.value;
       if (isIndex(index)) await this.#catchUp(index);
       this.#wasTroubled = false;
     }
@@ -82,7 +82,7 @@ class HealthReader implements HealthWatch {
     // A smaller version than the last means that the data were begun anew.
     const all = this.#seen === 0 || this.#seen < index.floor || index.version < this.#seen;
     const changed = index.recent.filter(([, version]) => version > this.#seen).map(([pool]) => pool);
-    const tables = all ? await readAll(this.#kv) : await readSome(this.#kv, changed);
+    const tables = all ? await readAll(this.#state) : await readSome(this.#state, changed);
     this.#seen = index.version;
     const oldestMs = this.#deps.now() - MAX_AGE_MS;
     const fresh = tables.filter((table) => table.atMs >= oldestMs);
