@@ -1,6 +1,8 @@
 import type { Clock } from "../clock.ts";
 import { formatListenAddress } from "../config/addresses.ts";
-import type { Config, ListenAddress, ListenerConfig } from "../config/config.ts";
+import type { ListenAddress } from "../config/addresses.ts";
+import type { Config } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
 import type { PoolRuntime, Snapshot, Tenant } from "../request/snapshot.ts";
 import { type Route, RouteTable } from "../listener/route_table.ts";
 import {
@@ -11,7 +13,7 @@ import {
   upstreamCounts,
   type WorkerCounts,
 } from "../metrics/gateway_metrics.ts";
-import type { UpstreamTypes } from "../upstream_type/registry.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { tokenFields } from "./access.ts";
 import { compilePool, type PoolDeps } from "./compile_pool.ts";
@@ -20,7 +22,6 @@ import { compileListens } from "./compile_tls.ts";
 
 /** What compiling takes from outside. */
 export interface CompileDeps extends Pick<PoolDeps, "transportOf" | "limits" | "onBreaker"> {
-  readonly types: UpstreamTypes;
   readonly clock: Clock;
   /** Counters live through reloads: those of a name that is known are used on. */
   readonly counts: WorkerCounts;
@@ -36,7 +37,7 @@ export function addressKey(address: ListenAddress): string {
 export function compileSnapshot(config: Config, generation: number, deps: CompileDeps): Snapshot {
   const runtimes = new Map<string, { runtime: PoolRuntime; type: UpstreamType }>();
   for (const pool of config.pools) {
-    const type = deps.types.create(pool.type, {
+    const type = upstreamTypes.create(pool.type, {
       apiKeys: pool.apiKeys,
       keyMode: pool.keyMode,
       contentTypes: pool.contentTypes,

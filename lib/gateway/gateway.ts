@@ -4,7 +4,8 @@ import { InvalidationTable } from "../cache/flights/invalidation_table.ts";
 import { LEASE_BYTES, LeaseTable } from "../cache/flights/lease_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Clock } from "../clock.ts";
-import type { Config, UpstreamConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { UpstreamConfig } from "../config/upstream.ts";
 import { BackgroundTasks, type Services, type Settings } from "../request/services.ts";
 import type { Snapshot } from "../request/snapshot.ts";
 import { addressMatcher } from "../http/forwarded.ts";
@@ -15,7 +16,6 @@ import type { OutcomeBatch } from "../pool/outcome.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 import type { Transport } from "../upstream_client/transport.ts";
-import { type UpstreamTypes, upstreamTypes } from "../upstream_type/registry.ts";
 import { compileSnapshot } from "./compile.ts";
 import { createTransport, transportSignature } from "./compile_pool.ts";
 import { logKeyEvent } from "./key_event.ts";
@@ -45,8 +45,6 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly config: Config;
-  /** @default those of the product */
-  readonly types?: UpstreamTypes;
   /** What limits are counted in, shared by all workers; its own where this worker is alone. */
   readonly sharedLimits?: SharedLimits;
   /**
@@ -144,7 +142,6 @@ export class Gateway {
     };
     const limits = this.#limits.next();
     const snapshot = compileSnapshot(config, generation, {
-      types: this.#options.types ?? upstreamTypes,
       limits,
       clock: this.#options.clock,
       counts: this.#counts,

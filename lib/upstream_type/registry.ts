@@ -8,14 +8,16 @@ export type TypeClass = new (options: TypeOptions) => UpstreamType;
 
 /** The types that a pool may be of, by name. */
 export class UpstreamTypes {
-  readonly #types: ReadonlyMap<string, { readonly make: TypeClass; readonly traits: TypeTraits }>;
+  readonly #types = new Map<string, { readonly make: TypeClass; readonly traits: TypeTraits }>();
 
-  constructor(classes: readonly TypeClass[]) {
-    const options: TypeOptions = { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 };
-    this.#types = new Map(classes.map((make) => {
-      const traits = new make(options);
-      return [traits.name, { make, traits }];
-    }));
+  constructor(...classes: TypeClass[]) {
+    for (const make of classes) this.add(make);
+  }
+
+  /** Adds a type. The configuration knows those that were added before its modules were loaded. */
+  add(make: TypeClass): void {
+    const traits = new make({ apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
+    this.#types.set(traits.name, { make, traits });
   }
 
   /** Names that a pool's `type` may have. */
@@ -49,8 +51,8 @@ export class UpstreamTypes {
 }
 
 /** The types of the product. A new one is a file and a line here. */
-export const upstreamTypes: UpstreamTypes = new UpstreamTypes([
+export const upstreamTypes: UpstreamTypes = new UpstreamTypes(
   TmdbApi,
   TmdbImage,
   Custom,
-]);
+);

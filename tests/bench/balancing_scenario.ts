@@ -1,5 +1,5 @@
 import type { CheckResponse, CheckTransport } from "../../lib/health/check.ts";
-import { decodeHealthTable, encodeHealthTable } from "../../lib/health/health_records.ts";
+import { decodeHealthTable, encodeHealthTable } from "../../lib/health/health_table.ts";
 import { HealthMonitor } from "../../lib/health/health_monitor.ts";
 import { Pool } from "../../lib/pool/pool.ts";
 import type { Report } from "../../lib/pool/outcome.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { HealthMonitor, type HealthMonitorDeps } from "../../lib/health/health_monitor.ts";
-import type { HealthTable } from "../../lib/pool/upstream_health.ts";
+import type { HealthTable } from "../../lib/health/health_table.ts";
 import type { MonitoredUpstream, Transition } from "../../lib/health/pool_monitor.ts";
 import { healthRow, healthTable } from "../pool/health_rows.ts";
 import { checkSpec } from "./check_specs.ts";

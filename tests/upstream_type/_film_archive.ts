@@ -1,4 +1,5 @@
 import { ContentRule } from "../../lib/upstream_type/_content.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import {
   type KeyForm,
   type Outgoing,
@@ -8,7 +9,7 @@ import {
 } from "../../lib/upstream_type/upstream_type.ts";
 
 /** A fourth type, for tests: a service with keys and terms of its own, whose answers are JSON. */
-export class FilmArchive extends UpstreamType {
+class FilmArchive extends UpstreamType {
   readonly name = "film-archive";
   override readonly maxTtlMs = 3_600_000;
   override readonly cookies = "ignore";
@@ -35,3 +36,5 @@ export class FilmArchive extends UpstreamType {
     return this.#content.verifies(mediaType);
   }
 }
+
+upstreamTypes.add(FilmArchive);

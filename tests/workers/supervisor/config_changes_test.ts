@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../../lib/config/config.ts";
-import { upstreamTypes } from "../../../lib/upstream_type/registry.ts";
 import { loadConfig } from "../../../lib/config/load.ts";
 import { changedAtRestart, changedNames } from "../../../lib/workers/supervisor/config_changes.ts";
 
 async function configOf(text: string): Promise<Config> {
   const loaded = await loadConfig("config.yaml", {
-    types: upstreamTypes,
-    strategies: ["weighted-ewma", "round-robin"],
     readTextFile: () => Promise.resolve(text),
     env: () => undefined,
     cores: 2,
