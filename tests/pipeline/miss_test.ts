@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { sentField, withOrigin } from "./in_process_gateway.ts";
+import { handle } from "../../lib/pipeline/pipeline.ts";
+import { replyResponse, requestArrival } from "../../lib/server/fetch_adapter.ts";
+import { answered, sentField, withOrigin } from "./in_process_gateway.ts";
 
 const DATE = "Thu, 01 Jan 2026 00:00:00 GMT";
 const stored: ScriptedHandler = (exchange) =>
@@ -57,3 +59,29 @@ Deno.test("a request of a user's waits for nobody, and nobody waits for it (RFC 
     for (const { cacheStatus } of await Promise.all(asked)) assert.match(cacheStatus, /detail=authorization/);
   });
 });
+
+for (const vary of [null, "accept-language"]) {
+  const what = vary === null ? "" : ", as a variant too";
+  Deno.test(`obtain() serves nothing that an unsafe request has changed, though the store still holds it${what}`, async () => {
+    const fields = [["cache-control", "max-age=60"], ...(vary === null ? [] : [["vary", vary] as const])] as const;
+    await withOrigin((exchange) => exchange.reply({ fields, body: "x" }), async (inner, origin) => {
+      const { services, table } = inner.entrance();
+      // As a worker's that has not heard of the change yet.
+      const store = new Proxy(services.store, {
+        get: (target, name) => name === "delete" ? () => {} : Reflect.get(target, name).bind(target),
+      });
+      const ask = async (method: string) => {
+        const request = new Request("http://gateway.test/a", { method, headers: { host: "gateway.test" } });
+        const arrival = requestArrival(request, { connection: { peer: "192.0.2.1", scheme: "http" } });
+        const reply = await handle({ services: { ...services, store }, table }, arrival);
+        return (await answered(replyResponse(reply, method))).cacheStatus;
+      };
+      await ask("GET");
+      assert.match(await ask("GET"), /hit/);
+      inner.clock.advance(1_000);
+      await ask("POST");
+      assert.doesNotMatch(await ask("GET"), /hit/);
+      assert.deepEqual(origin.heads.map(({ method }) => method), ["GET", "POST", "GET"]);
+    });
+  });
+}
