@@ -12,12 +12,18 @@ export class ScratchTree implements AsyncDisposable {
     this.scratch = scratch;
   }
 
-  /** Copies what git knows or would add, as it lies in the folder. */
-  static async copy(root: string): Promise<ScratchTree> {
+  /** Makes one that holds nothing yet. */
+  static async empty(): Promise<ScratchTree> {
     const base = await Deno.makeTempDir({ prefix: "usher-mutate-" });
     const tree = new ScratchTree(`${base}/tree`, `${base}/scratch`);
+    for (const folder of [tree.path, tree.scratch]) await Deno.mkdir(folder);
+    return tree;
+  }
+
+  /** Copies what git knows or would add, as it lies in the folder. */
+  static async copy(root: string): Promise<ScratchTree> {
+    const tree = await ScratchTree.empty();
     for (const path of await listFiles(root)) await copyFile(`${root}/${path}`, `${tree.path}/${path}`);
-    await Deno.mkdir(tree.scratch);
     return tree;
   }
 
@@ -28,6 +34,7 @@ export class ScratchTree implements AsyncDisposable {
 
   /** Writes a file of the copy. */
   write(path: string, text: string): void {
+    Deno.mkdirSync(dirname(`${this.path}/${path}`), { recursive: true });
     Deno.writeTextFileSync(`${this.path}/${path}`, text);
   }
 
