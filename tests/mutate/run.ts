@@ -47,7 +47,7 @@ if (!values.report) await tryAll();
 await print(`\nseed ${values.seed}, results in ${resultsPath}\n`);
 await print(reportResults(sample.map(({ key }) => known.get(key)).filter((it) => it !== undefined), rooms));
 
-/** The first mutants of the order that the seed makes, without those that do not type-check. */
+/** The first mutants of the order that the seed makes, without those that do not type-check; room by room. */
 async function takeSample(): Promise<Mutant[]> {
   const mutants = await findMutants({ tree: root, rooms, seed: values.seed });
   const size = Number(values.sample);
@@ -57,7 +57,8 @@ async function takeSample(): Promise<Mutant[]> {
   );
   await using tree = await ScratchTree.copy(root);
   const invalid = await findInvalid(tree, looked);
-  return looked.filter(({ key }) => !invalid.has(key)).slice(0, size);
+  const taken = looked.filter(({ key }) => !invalid.has(key)).slice(0, size);
+  return taken.sort((one, other) => rooms.indexOf(one.room) - rooms.indexOf(other.room));
 }
 
 async function tryAll(): Promise<void> {
