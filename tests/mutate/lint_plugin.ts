@@ -1,7 +1,7 @@
 import { visitReferences } from "../house/syntax.ts";
 import { visitChanges } from "./operators.ts";
 
-/** Lint plugin `mutate`: its messages are JSON, what `deno lint --json` prints for `deno task mutate`. The gate does not use it. */
+/** Lint plugin `mutate`: what it reports is JSON, for `deno task mutate`. The gate does not use it. */
 const plugin: Deno.lint.Plugin = {
   name: "mutate",
   rules: {

@@ -26,7 +26,7 @@ export interface MutantQuery {
 export async function findMutants({ tree, rooms, seed }: MutantQuery): Promise<Mutant[]> {
   const mutants: Mutant[] = [];
   for (const room of rooms) {
-    const reports = await readReports<Change>({ tree, rule: "changes", paths: [room] });
+    const reports = await readReports<Change>({ tree, rule: "changes", folders: [room] });
     const seen = new Map<string, number>();
     for (const { path, value } of reports) mutants.push(nameMutant({ tree, room, path, change: value, seed, seen }));
   }

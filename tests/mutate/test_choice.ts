@@ -28,7 +28,7 @@ export class TestChoice {
   /** Reads `lib/` and `tests/` of a tree. */
   static async read(tree: string): Promise<TestChoice> {
     const imports = new Map<string, string[]>();
-    for (const { path, value } of await readReports<string>({ tree, rule: "imports", paths: ["lib", "tests"] })) {
+    for (const { path, value } of await readReports<string>({ tree, rule: "imports", folders: ["lib", "tests"] })) {
       const named = imports.get(path) ?? [];
       imports.set(path, named);
       if (value.startsWith(".")) named.push(join(dirname(path), value));
