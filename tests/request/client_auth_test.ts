@@ -138,6 +138,17 @@ Deno.test("ClientAuth tells wrong tokens from none, and takes no long list of th
   }
 });
 
+Deno.test("ClientAuth takes no token whose hash differs from a known one in any digit", () => {
+  const sha256 = createHash("sha256").update(KODI).digest("hex");
+  const clientFor = (known: string) =>
+    identified({ fields: { "x-usher-token": KODI }, options: { tokens: [{ client: "kodi", sha256: known }] } }).client;
+  assert.equal(clientFor(sha256), "kodi");
+  for (let at = 0; at < sha256.length; at++) {
+    const other = (parseInt(sha256[at]!, 16) ^ 1).toString(16);
+    assert.equal(clientFor(sha256.slice(0, at) + other + sha256.slice(at + 1)), null, `digit ${at}`);
+  }
+});
+
 Deno.test("ClientAuth blocks an address by different wrong tokens only, and for its own time", () => {
   const door = auth();
   const at = (nowMs: number) => door.blockedSeconds("192.0.2.1", nowMs);
