@@ -44,7 +44,9 @@ export class TestChoice {
     if (stage === "near") return near.sort(closestName(path));
     if (stage === "room") {
       const rest = inRoom.filter((test) => !near.includes(test));
-      return rest.sort((one, other) => this.#distance(one, path) - this.#distance(other, path));
+      const distance = new Map(rest.map((test) => [test, this.#distance(test, path)]));
+      const byName = closestName(path);
+      return rest.sort((one, other) => byName(one, other) || distance.get(one)! - distance.get(other)!);
     }
     if (stage === "beyond") return this.#beyond(path).filter((test) => !inRoom.includes(test));
     return this.#naming(path);
@@ -116,9 +118,16 @@ function countWords(words: readonly string[], text: string): number {
   return words.reduce((sum, word) => sum + (text.split(word).length - 1), 0);
 }
 
-/** Puts the tests first whose name is the file's. */
+/** Puts the tests first whose name is the file's, or shares most words with it. */
 function closestName(path: string): (one: string, other: string) => number {
-  const stem = path.slice(path.lastIndexOf("/") + 1, -".ts".length);
-  const score = (test: string): number => test.endsWith(`/${stem}_test.ts`) ? 0 : test.includes(stem) ? 1 : 2;
-  return (one, other) => score(one) - score(other);
+  const words = new Set(stemOf(path, ".ts").split("_"));
+  const score = (test: string): number => {
+    const shared = stemOf(test, "_test.ts").split("_").map((word) => words.has(word) ? 1 : -0.1);
+    return shared.reduce((sum, worth) => sum + worth, 0);
+  };
+  return (one, other) => score(other) - score(one);
+}
+
+function stemOf(path: string, ending: string): string {
+  return path.slice(path.lastIndexOf("/") + 1, -ending.length);
 }

@@ -95,8 +95,15 @@ export interface TestQuery {
 export async function runTests({ tree, stage, files, signal }: TestQuery): Promise<TestRun> {
   signal?.throwIfAborted();
   if (files.length === 0) return { passed: true };
+  const isSideBySide = stage !== "system" && files.length > 2;
   const child = new Deno.Command(Deno.execPath(), {
-    args: [...testArguments(tree.scratch), HEAP_LIMIT, "--fail-fast", ...files],
+    args: [
+      ...testArguments(tree.scratch),
+      HEAP_LIMIT,
+      "--fail-fast",
+      ...(isSideBySide ? ["--parallel"] : []),
+      ...files,
+    ],
     cwd: tree.path,
     env: { TMPDIR: tree.scratch, NO_COLOR: "1" },
     stdout: "piped",
