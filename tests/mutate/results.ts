@@ -32,7 +32,7 @@ export function reportResults(results: readonly Result[], rooms: readonly string
 
 function rowOf(name: string, results: readonly Result[]): string {
   const noticed = results.filter(({ verdict }) => verdict === "noticed");
-  const tried = results.filter(({ verdict }) => verdict !== "invalid").length;
+  const tried = results.filter(({ verdict }) => verdict === "noticed" || verdict === "survived").length;
   const byStage = STAGES.map((stage) => noticed.filter((result) => result.stage === stage).length);
   const share = tried === 0 ? "" : `${(noticed.length / tried * 100).toFixed(1)} %`;
   return `| ${[name, tried, ...byStage, tried - noticed.length, share].join(" | ")} |`;

@@ -55,9 +55,13 @@ async function takeSample(): Promise<Mutant[]> {
   await print(
     `${mutants.length} mutants in ${rooms.length} rooms; ${looked.length} are checked for ${size} of sound types`,
   );
-  await using tree = await ScratchTree.copy(root);
-  const invalid = await findInvalid(tree, looked);
-  const taken = looked.filter(({ key }) => !invalid.has(key)).slice(0, size);
+  const unchecked = looked.filter(({ key }) => !known.has(key));
+  if (unchecked.length > 0) {
+    await using tree = await ScratchTree.copy(root);
+    const invalid = await findInvalid(tree, unchecked);
+    for (const mutant of unchecked) await keep({ ...mutant, verdict: invalid.has(mutant.key) ? "invalid" : "untried" });
+  }
+  const taken = looked.filter(({ key }) => known.get(key)?.verdict !== "invalid").slice(0, size);
   return taken.sort((one, other) => rooms.indexOf(one.room) - rooms.indexOf(other.room));
 }
 

@@ -12,9 +12,9 @@ const TRIED_TWICE: ReadonlySet<Stage> = new Set<Stage>(["room", "beyond", "syste
 /** A mutant that allocates without end fails, and leaves the machine alone. */
 const HEAP_LIMIT = "--v8-flags=--max-old-space-size=1024";
 
-/** What became of a mutant: a test failed or hung, none did, or it does not type-check. */
+/** What became of a mutant: a test failed or hung, none did, it does not type-check, or it does and that is all that is known. */
 export interface Verdict {
-  readonly verdict: "noticed" | "survived" | "invalid";
+  readonly verdict: "noticed" | "survived" | "invalid" | "untried";
   /** The last stage that was run. */
   readonly stage?: Stage;
   /** The test file that noticed it; `?` where that is not known. */
