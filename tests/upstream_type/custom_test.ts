@@ -50,6 +50,10 @@ Deno.test("Custom.judge() goes by the pool's content types", () => {
   }
 });
 
+Deno.test("Custom.check takes any answer but a failure's for a sign of life, 501 to HEAD too", () => {
+  assert.deepEqual(type.check, { method: "HEAD", target: "/", fields: [], status: [[200, 499], [501, 501]] });
+});
+
 Deno.test("Custom.error() is problem details", () => {
   const shape = type.error(new GatewayError("overloaded", "Too much", { hint: "Wait" }), "r");
   assert.deepEqual([shape.contentType, JSON.parse(shape.body).detail], ["application/problem+json", "Wait"]);

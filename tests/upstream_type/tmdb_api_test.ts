@@ -169,6 +169,8 @@ Deno.test("TmdbApi takes content types from its options", () => {
 Deno.test("TmdbApi.check goes out with a key like any request", () => {
   const type = new TmdbApi(typeOptions({ apiKeys: [KEYS[0]!] }));
   assert.ok(!type.check.target.includes("api_key"));
+  // A refused key, or one that is limited, says that the host is well.
+  assert.deepEqual(type.check.status, [[200, 299], [401, 401], [429, 429]]);
   assert.equal(outgoing(type, requestFor(type.check.target)).query, `api_key=${KEYS[0]}`);
 });
 
