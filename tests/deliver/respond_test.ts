@@ -46,7 +46,7 @@ Deno.test("respondStored() answers 304 where a precondition says so, with the fi
   }));
 
 Deno.test("respondStored() repeats in a 304 the fields that the 200 had: those of RFC 9110 §15.4.5, cookies, and no others", () => {
-  const repeated = [
+  const repeated: [string, string][] = [
     ["cache-control", "max-age=60"],
     ["cdn-cache-control", "max-age=60"],
     ["content-location", "/a.en"],
@@ -55,7 +55,7 @@ Deno.test("respondStored() repeats in a 304 the fields that the 200 had: those o
     ["last-modified", DATE],
     ["set-cookie", "theme=dark"],
     ["vary", "accept-language"],
-  ] as const;
+  ];
   const handler: ScriptedHandler = (exchange) =>
     exchange.reply({ fields: [...repeated, ["x-own", "1"], ["content-language", "en"]], body: "v1" });
   const listeners = [{ name: "l", pool: "p", cache: { set_cookie: "store" } }];

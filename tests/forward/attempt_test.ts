@@ -46,7 +46,7 @@ Deno.test("attempt() enters each try into the upstream's books once, with what b
 
 Deno.test("attempt() takes a body that decodes to more than is allowed for no failure of its upstream", () => {
   const bomb = gzipSync(`"${"a".repeat(17 * 1024 * 1024)}"`);
-  const fields = [["content-type", "application/json"], ["content-encoding", "gzip"]] as const;
+  const fields: [string, string][] = [["content-type", "application/json"], ["content-encoding", "gzip"]];
   return withOrigins([(exchange) => exchange.reply({ fields, body: bomb })], (origin) => {
     const pool = { type: "tmdb-api", retry: { attempts: 1 } };
     return withGateway(
