@@ -82,10 +82,10 @@ async function tryAll(): Promise<void> {
   }
 }
 
-/** What is left to run: nothing for what was noticed, the deeper stages for a survivor, all of them where survivors are tried anew. */
+/** What is left to run: nothing for what was noticed, the deeper stages for a survivor; all of them where survivors alone are tried anew. */
 function stagesFor(result: Result | undefined): Stage[] {
   const wanted = STAGES.slice(0, depth + 1);
-  if (result?.verdict === "noticed") return [];
+  if (result?.verdict === "noticed" || (values.survivors && result?.verdict !== "survived")) return [];
   const done = result?.stage === undefined || values.survivors ? 0 : STAGES.indexOf(result.stage) + 1;
   return wanted.slice(done);
 }
