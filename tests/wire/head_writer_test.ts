@@ -4,7 +4,7 @@ import { STATUS_CODES } from "node:http";
 import { findHeadEnd } from "../../lib/wire/head_end.ts";
 import { fieldLine, fieldLines, requestLine, statusLine, writeLatin1 } from "../../lib/wire/head_writer.ts";
 import { parseResponseHead } from "../../lib/wire/response_head.ts";
-import { integer, seededRandom } from "./random_pieces.ts";
+import { integer, seededRandom } from "../seeded_random.ts";
 import { textOf } from "./read_requests.ts";
 
 Deno.test("statusLine() has the registered phrase, or none (RFC 9112 §4)", () => {
