@@ -11,7 +11,7 @@ Deno.test("fixedLines() follows a reload that opens, closes or lends the listene
         const { headers, cacheStatus, text } = await gateway.ask("/a", {
           headers: { authorization: `Bearer ${TOKEN}`, origin: "https://page.example" },
         });
-        assert.equal(text, "x");
+        assert.deepEqual([text, headers.get("content-length")], ["x", "1"]);
         const names = ["cache-control", "vary", "access-control-allow-origin", "ratelimit-policy"];
         return [/hit/.test(cacheStatus), ...names.map((name) => headers.get(name))];
       };
@@ -36,4 +36,19 @@ Deno.test("fixedLines() follows a reload that opens, closes or lends the listene
       assert.equal(origin.heads.length, 1);
     },
     { listeners: [{ name: "l", pool: "p" }] },
+  ));
+
+Deno.test("fixedLines() leaves the length to the reply, which says it once", () =>
+  withOrigin(
+    (exchange) => exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "x" }),
+    async (gateway) => {
+      const port = Number(new URL(await gateway.serve()).port);
+      for (let turn = 0; turn < 2; turn++) {
+        const connection = await Deno.connect({ port });
+        await connection.write(new TextEncoder().encode("GET /a HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n"));
+        const text = await new Response(connection.readable).text();
+        assert.deepEqual(text.match(/^content-length:.*/gim), ["Content-Length: 1"], text);
+      }
+    },
+    { listeners: [{ name: "l", pool: "p", cors: { origins: ["*"] } }] },
   ));

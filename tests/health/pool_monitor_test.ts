@@ -42,7 +42,7 @@ Deno.test("PoolMonitor tells an upstream healthy or unhealthy by its checks", as
   const { time, monitor, transitions, row } = start([upstream("a", good), upstream("b", bad)]);
   assert.equal(row("a").state, "unknown");
   await time.advance(250);
-  assert.deepEqual([row("a").state, row("a").reason], ["healthy", ""]);
+  assert.deepEqual([row("a").state, row("a").reason, row("a").credential], ["healthy", "", ""]);
   assert.equal(row("b").state, "unhealthy");
   assert.equal(row("b").reason, "check: connect");
   assert.deepEqual(transitions.map(({ id, from, to }) => `${id}: ${from} ${to}`).sort(), [
