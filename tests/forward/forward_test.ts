@@ -129,6 +129,23 @@ Deno.test("askUpstreams() tries another key at the same host when one is refused
   }
 });
 
+Deno.test("askUpstreams() counts a refused key as none of the tries that a request has", async () => {
+  const second = "f".repeat(32);
+  const origin = await startTmdbOrigin({ keys: [second] });
+  try {
+    const pool = { type: "tmdb-api", health: false, api_keys: [demoApiKey, second], upstreams: [origin.url] };
+    await withGateway({
+      pools: { p: { ...pool, retry: { attempts: 1 } } },
+      listeners: [{ name: "l", prefix: "/3", pool: "p" }],
+    }, async ({ ask }) => {
+      assert.equal((await ask("/3/movie/603")).status, 200);
+      assert.equal(origin.requests.length, 2);
+    });
+  } finally {
+    await origin.close();
+  }
+});
+
 Deno.test("askUpstreams() gives up when all tries together took too long", () =>
   withOrigins([(exchange) => exchange.hang(), (exchange) => exchange.hang(), ok], (one, two, good) =>
     withGateway(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Fields } from "../../lib/http/fields.ts";
-import { removedFromAll, tmdbDropFields } from "../../lib/upstream_type/_tmdb_type.ts";
 import { findTmdbRoute, tmdbRoutes } from "../../lib/upstream_type/_tmdb_routes.ts";
+import { removedFromAll, tmdbDropFields } from "../../lib/upstream_type/_tmdb_type.ts";
 import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { TmdbApi } from "../../lib/upstream_type/tmdb_api.ts";
 import type { KeyEvent } from "../../lib/upstream_type/upstream_type.ts";
@@ -145,6 +145,25 @@ Deno.test("TmdbApi.judge() does not take what something on the way says for TMDB
   assert.equal(judge(JSON_TYPE), "credential");
 });
 
+Deno.test("TmdbApi.judge() blames the upstream, not the key, where another upstream takes the key", () => {
+  for (const [taker, judgement] of [["b", "refusing"], [null, "disputed"]] as const) {
+    const credentials = { upstreams: 2 };
+    const type = new TmdbApi(typeOptions({ apiKeys: KEYS.slice(0, 1), credentials, now: () => 1e12 }));
+    const judge = (status: number, id: string) => {
+      const from = { id, mayAskOther: () => true, asksFor: () => false };
+      return type.judge({ status, fields: JSON_TYPE }, outgoing(type, requestFor("/3/movie/1")).credential, from);
+    };
+    if (taker !== null) assert.equal(judge(200, taker), "ok");
+    assert.equal(judge(401, "a"), judgement);
+    assert.deepEqual(type.credentials().map(({ state }) => state), ["ready"]);
+  }
+});
+
+Deno.test("TmdbApi.ignoreVary names what it fixes or removes where a response is shared", () => {
+  const names = ["accept", "accept-encoding", "accept-language", "authorization", "cookie", "origin"];
+  assert.deepEqual([...new TmdbApi(typeOptions()).ignoreVary].sort(), names);
+});
+
 Deno.test("TmdbApi takes content types from its options", () => {
   const type = new TmdbApi(typeOptions({ contentTypes: { allow: ["text/html"], deny: [] } }));
   assert.equal(type.judge({ status: 200, fields: HTML }, null), "ok");
@@ -154,6 +173,8 @@ Deno.test("TmdbApi takes content types from its options", () => {
 Deno.test("TmdbApi.check goes out with a key like any request", () => {
   const type = new TmdbApi(typeOptions({ apiKeys: [KEYS[0]!] }));
   assert.ok(!type.check.target.includes("api_key"));
+  // A refused key, or one that is limited, says that the host is well.
+  assert.deepEqual(type.check.status, [[200, 299], [401, 401], [429, 429]]);
   assert.equal(outgoing(type, requestFor(type.check.target)).query, `api_key=${KEYS[0]}`);
 });
 
@@ -259,7 +280,11 @@ Deno.test("removedFromAll names fields in lower case, each once, and removes the
   const names = removedFromAll.map(([name]) => name);
   assert.equal(new Set(names).size, names.length);
   assert.ok(removedFromAll.every(([name, value]) => name === name.toLowerCase() && value === null));
-  for (const name of ["cookie", "origin", "referer", "x-http-method-override"]) assert.ok(names.includes(name), name);
+  const ofUsers = ["cookie", "dnt", "origin", "purpose", "referer", "sec-gpc", "sec-purpose", "x-requested-with"];
+  const ofBrowsers = ["dest", "mode", "site", "user"].map((name) => `sec-fetch-${name}`);
+  const ofOthers = ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
+  const hints = ["sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "upgrade-insecure-requests"];
+  for (const name of [...ofUsers, ...ofBrowsers, ...ofOthers, ...hints]) assert.ok(names.includes(name), name);
 });
 
 Deno.test("tmdbDropFields holds what would mislead clients, and nothing that they need", () => {
