@@ -1,8 +1,7 @@
-import type { TLSSocket } from "node:tls";
 import type { ByteStream } from "../wire/byte_stream.ts";
+import type { TlsServerStream } from "../wire/tls_engine.ts";
 import { type ClientHello, MAX_HELLO_BYTES, NoClientHello, parseClientHello } from "./_client_hello.ts";
 import type { ConnectionContext, ServerConnection } from "./_connection_context.ts";
-import { RecordStream, secured, TlsStream } from "../wire/tls_stream.ts";
 import { closeStream } from "./_tunnel.ts";
 import type { Waiting } from "./_wheel.ts";
 import type { ConnectionFacts } from "./arrival.ts";
@@ -22,7 +21,7 @@ const PLAIN_HTTP_REPLY = new TextEncoder().encode(
 
 /** A connection whose handshake has ended well. */
 export interface Secured {
-  readonly stream: TlsStream;
+  readonly stream: ByteStream;
   readonly protocol: AgreedProtocol;
 }
 
@@ -48,8 +47,7 @@ export class Handshake implements ServerConnection, Waiting {
   addressKey = UNCOUNTED;
   facts: ConnectionFacts;
   readonly #options: HandshakeOptions;
-  #socket: TLSSocket | null = null;
-  #records: RecordStream | null = null;
+  #secured: TlsServerStream | null = null;
   #memory = new Uint8Array(FIRST_READ_BYTES);
   #length = 0;
   #isOver = false;
@@ -88,8 +86,7 @@ export class Handshake implements ServerConnection, Waiting {
   close(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#socket?.destroy();
-    this.#records?.destroy();
+    this.#secured?.close();
     closeStream(this.#options.stream);
     this.#options.context.onClosed(this);
   }
@@ -135,10 +132,9 @@ export class Handshake implements ServerConnection, Waiting {
   }
 
   async #secure(front: TlsFront, hello: ClientHello): Promise<Secured> {
-    const records = this.#records = new RecordStream(this.#options.stream, this.#memory.subarray(0, this.#length));
-    const socket = this.#socket = front.secure(records, hello);
-    await secured(socket, records, "secure");
-    return { stream: new TlsStream(socket, records), protocol: socket.alpnProtocol === "h2" ? "h2" : "http/1.1" };
+    const stream = this.#secured = front.secure(this.#options.stream, hello, this.#memory.subarray(0, this.#length));
+    await stream.handshake();
+    return { stream, protocol: stream.protocol === "h2" ? "h2" : "http/1.1" };
   }
 
   get #isPlainHttp(): boolean {
