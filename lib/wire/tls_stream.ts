@@ -153,10 +153,12 @@ export class TlsStream implements ByteStream {
     if (isStalled) return this.#destroy();
     this.#broke(new Error("The connection was closed"));
     const timer = setTimeout(() => this.#destroy(), CLOSE_MS);
-    this.#socket.end(() => {
+    const ended = () => {
       clearTimeout(timer);
       this.#destroy();
-    });
+    };
+    this.#socket.once("close", ended);
+    this.#socket.end(ended);
   }
 
   #destroy(): void {

@@ -16,9 +16,9 @@ export async function identity(...names: string[]): Promise<Identity> {
 }
 
 /** Certificates as an address has them; for `localhost` and 127.0.0.1 where nothing else is said. */
-export async function frontOf(options: Partial<TlsOptions> = {}): Promise<TlsFront> {
+export async function frontOf(options: Partial<TlsOptions> = {}, hasEngine?: boolean): Promise<TlsFront> {
   const { identities = [await identity("localhost", "127.0.0.1")], minVersion = "1.2", http2 = true } = options;
-  return new TlsFront({ identities, minVersion, http2 });
+  return new TlsFront({ identities, minVersion, http2 }, hasEngine);
 }
 
 /** How a client of a test speaks TLS. */

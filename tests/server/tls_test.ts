@@ -11,18 +11,23 @@ const tls = await frontOf();
 const echo = async ({ method, target, body, connection, minor }: Parameters<Parameters<typeof serving>[0]>[0]) =>
   textReply(`${method} ${target} 1.${minor} ${connection.scheme} ${connection.peer} ${await readText(body)}`);
 
-Deno.test("TLS: one connection serves request after request, with content in both directions", async () => {
-  await using running = await serving(echo, { tls });
-  using client = RawClient.over(await tlsClient(running.address));
-  for (let round = 0; round < 3; round++) {
-    await client.send(`POST /${round} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello`);
-    assert.equal((await client.response()).body, `POST /${round} 1.1 https 127.0.0.1 hello`);
+for (const hasEngine of [true, false]) {
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    const means = hasEngine ? "the engine" : "Node's streams";
+    Deno.test(`TLS: one connection of ${maxVersion} serves request after request, with content both ways, by ${means}`, async () => {
+      await using running = await serving(echo, { tls: await frontOf({}, hasEngine) });
+      using client = RawClient.over(await tlsClient(running.address, { maxVersion }));
+      for (let round = 0; round < 3; round++) {
+        await client.send(`POST /${round} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello`);
+        assert.equal((await client.response()).body, `POST /${round} 1.1 https 127.0.0.1 hello`);
+      }
+      const large = "x".repeat(300_000);
+      await client.send(`POST /large HTTP/1.1\r\nHost: a\r\nContent-Length: ${large.length}\r\n\r\n${large}`);
+      assert.equal((await client.response()).body.length, "POST /large 1.1 https 127.0.0.1 ".length + large.length);
+      assert.deepEqual(running.faults, []);
+    });
   }
-  const large = "x".repeat(300_000);
-  await client.send(`POST /large HTTP/1.1\r\nHost: a\r\nContent-Length: ${large.length}\r\n\r\n${large}`);
-  assert.equal((await client.response()).body.length, "POST /large 1.1 https 127.0.0.1 ".length + large.length);
-  assert.deepEqual(running.faults, []);
-});
+}
 
 Deno.test("TLS: bodies of every size and kind come whole", async () => {
   await using running = await serving(({ target }) => {
