@@ -29,6 +29,7 @@ function buildAcme(
     hosts: [...new Set(acme.hosts ?? hosts)].sort(),
     directory: acme.directory,
     email: acme.email ?? null,
+    challenge: acme.challenge ?? null,
     ca: acme.ca === undefined ? null : authorities.get(acme.ca) ?? null,
     externalAccount: kid === undefined || key === undefined ? null : { kid, key },
   };

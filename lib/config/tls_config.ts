@@ -1,3 +1,5 @@
+import type { ChallengeType } from "../certificates/acme_client.ts";
+
 /** A certificate and its key, as read from their files. */
 export interface CertificateConfig {
   /** As the file names them. */
@@ -29,6 +31,8 @@ export interface AcmeConfig {
   /** URL of the authority's directory. */
   readonly directory: string;
   readonly email: string | null;
+  /** `null` leaves it to the ports that are listened on. */
+  readonly challenge: ChallengeType | null;
   /** PEM text of authorities for the directory's own certificate; key `ca`, a path in the file. */
   readonly ca: string | null;
   /** Its key is a secret; key `eab`. */

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { Interpolated } from "./interpolate.ts";
-import { flag, hostPattern, line, scalar, text, Unusable } from "./scalars.ts";
+import { CHALLENGE_TYPES } from "../certificates/acme_client.ts";
+import { choice, flag, hostPattern, line, scalar, text, Unusable } from "./scalars.ts";
 import { asMapping, list, section, short } from "./section.ts";
 
 /** The oldest version of TLS; YAML reads it as a number where it stands without quotes. */
@@ -46,7 +47,10 @@ const acmeSection = section({
     expected: "a URL that begins with https://",
   }).prefault(LETS_ENCRYPT).describe("The authority's directory (RFC 8555); Let's Encrypt unless another is given."),
   hosts: list(hostPattern(), 100).optional().describe(
-    "Names to fetch one certificate for; default: the listener's `host`. The authority asks each of them over plain HTTP, port 80.",
+    "Names to fetch one certificate for; default: the listener's `host`. The authority asks each of them, see `challenge`.",
+  ),
+  challenge: choice(CHALLENGE_TYPES).optional().describe(
+    "How the authority asks: `http-01` over plain HTTP on port 80, `tls-alpn-01` in a TLS handshake on port 443; default: `tls-alpn-01` where a listener with TLS has port 443 and no plain one port 80, else `http-01`.",
   ),
   ca: line("path").optional().describe(
     "PEM file of authorities that the directory's own certificate may be from, beside the built-in ones.",

@@ -65,7 +65,7 @@ function validateForm(tls: TlsValues | undefined, path: Path, { problems }: Vali
   }
 }
 
-/** The authority asks every host over plain HTTP, port 80; another way to show that a name is one's own is not offered here. */
+/** The authority asks every host on port 80 or 443, and no other way to prove a name is offered here. */
 function validateAcme({ tls, host }: DraftListener, path: Path, { values, problems, cwd }: ValidationContext): void {
   const at = [...path, "tls", "acme"];
   if (tls?.acme === undefined || problems.has(at)) return;
@@ -78,7 +78,7 @@ function validateAcme({ tls, host }: DraftListener, path: Path, { values, proble
     if (!name.startsWith("*.") && !/^[\d.]+$|:/.test(name) && name.includes(".")) continue;
     problems.add(
       where,
-      `found ${JSON.stringify(name)} expected a public name: no certificate is to be had for it over HTTP`,
+      `found ${JSON.stringify(name)} expected a public name: no certificate is to be had for it in this way`,
     );
   }
   const { eab } = tls.acme;
@@ -88,19 +88,21 @@ function validateAcme({ tls, host }: DraftListener, path: Path, { values, proble
       atKey: true,
     });
   }
-  const isReached = values.listeners.some((one) => {
-    const address = one.tls === undefined ? listenAddressOf(one.listen, cwd) : null;
-    return address !== null && !isUnix(address) && address.port === 80;
-  });
-  if (!isReached && !problems.has(at)) {
-    problems.warn(
-      at,
-      "no plain address has port 80: the authority asks there, so something has to pass its requests on",
-      {
-        atKey: true,
-      },
-    );
-  }
+  const listens = (port: number, isTls: boolean) =>
+    values.listeners.some((one) => {
+      const address = (one.tls !== undefined) === isTls ? listenAddressOf(one.listen, cwd) : null;
+      return address !== null && !isUnix(address) && address.port === port;
+    });
+  const { challenge } = tls.acme;
+  const isReached = (challenge !== "tls-alpn-01" && listens(80, false)) ||
+    (challenge !== "http-01" && listens(443, true));
+  if (isReached || problems.has(at)) return;
+  const missing = {
+    "http-01": "no plain address has port 80",
+    "tls-alpn-01": "no address with TLS has port 443",
+    any: "no plain address has port 80, and none with TLS port 443",
+  }[challenge ?? "any"];
+  problems.warn(at, `${missing}: the authority asks there, so something has to pass its requests on`, { atKey: true });
 }
 
 function validateRedirect(listener: DraftListener, path: Path, { problems, cwd }: ValidationContext): void {

@@ -1,9 +1,11 @@
 import type { ByteStream } from "../wire/byte_stream.ts";
 import type { TlsServerStream } from "../wire/tls_engine.ts";
+import { showCertificate } from "./_challenge_handshake.ts";
 import { type ClientHello, MAX_HELLO_BYTES, NoClientHello, parseClientHello } from "./_client_hello.ts";
 import type { ConnectionContext, ServerConnection } from "./_connection_context.ts";
 import { closeStream } from "./_tunnel.ts";
 import type { Waiting } from "./_wheel.ts";
+import { challengeCertificate } from "./acme_challenge.ts";
 import type { ConnectionFacts } from "./arrival.ts";
 import { UNCOUNTED } from "./connection_gate.ts";
 import { parseProxyHeader, ProxyHeaderError } from "./proxy_header.ts";
@@ -66,6 +68,11 @@ export class Handshake implements ServerConnection, Waiting {
       if (hasProxyHeader && !await this.#readProxyHeader()) return this.close();
       const hello = await this.#readHello();
       if (hello === null || this.#isOver) return this.close();
+      const challenge = challengeCertificate(hello, context.challenges);
+      if (challenge !== null) {
+        await showCertificate(this.#options.stream, hello, challenge);
+        return this.close();
+      }
       const made = await this.#secure(front(), hello);
       if (this.#isOver) return;
       this.#isOver = true;

@@ -65,8 +65,8 @@ export class TlsFront {
     const context = this.#contextFor(hello.serverName);
     if (context === undefined) throw new Error("There is no certificate yet");
     const isHttp2 = this.http2 && hello.protocols.includes("h2");
-    const Stream = this.#hasEngine ? EngineStream : NodeServerStream;
-    return new Stream(stream, { context, protocols: isHttp2 ? HTTP2_OR_1 : HTTP1, first });
+    const handshake = { context, protocols: isHttp2 ? HTTP2_OR_1 : HTTP1, first };
+    return this.#hasEngine ? new EngineStream(stream, handshake) : new NodeServerStream(stream, handshake);
   }
 
   /** Exact names go before those with a wildcard, which stands for one label (RFC 6125 §6.4.3). */

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { eventually, leakless } from "../workers/eventually.ts";
 import { RawClient } from "./raw_client.ts";
 import { chunksOf, ends, readText, reply, serving, sourceOf, textReply } from "./serving.ts";
-import { askOnce, frontOf, GET_ONCE, identity, restOf, StallingWire, tlsClient } from "./tls_serving.ts";
+import { askOnce, firstMessage, frontOf, GET_ONCE, identity, restOf, StallingWire, tlsClient } from "./tls_serving.ts";
 
 const tls = await frontOf();
 
@@ -226,15 +226,3 @@ Deno.test("stopListening() ends handshakes that have not begun, and lets request
   await stopped;
   assert.equal(running.server.counts.openConnections, 0);
 });
-
-/** The first message of a client. */
-async function firstMessage(): Promise<Uint8Array> {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const refused = assert.rejects(tlsClient(`127.0.0.1:${listener.addr.port}`));
-  const connection = await listener.accept();
-  const memory = new Uint8Array(16_384);
-  const count = await connection.read(memory);
-  connection.close();
-  await refused;
-  return memory.slice(0, count!);
-}

@@ -19,7 +19,7 @@ import { shownChangeFeed } from "../figures/change_feed_figures.ts";
 import { diskLimitBytes } from "../worker/disk.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
-import type { Challenges } from "../messages.ts";
+import type { Challenges } from "../../server/acme_challenge.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
