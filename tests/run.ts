@@ -13,7 +13,8 @@ const DEADLINE_MS = 30 * 60_000;
 /** Holds the packages of tests too; `deno.lock` only those that each start fetches. */
 const LOCK = "--lock=deno.all.lock";
 
-const PYTHON = "/usr/bin/python3";
+/** Debian's programs that some tests start where they are installed: a client, and an authority with its name server. */
+const PROGRAMS = ["/usr/bin/python3", "/usr/bin/pebble", "/usr/bin/pebble-challtestsrv"];
 
 /** The part of the output that is kept to read the counts from. */
 const TAIL_CHARACTERS = 64 * 1024;
@@ -43,7 +44,7 @@ function sideBySide(): string[] {
   return ["lib", "routes", ...entries.map(({ name }) => `tests/${name}`).filter((path) => path !== SYSTEM).sort()];
 }
 
-/** One `deno test`: it may write only below a scratch folder and start only Deno itself and Debian's Python. */
+/** One `deno test`: it may write only below a scratch folder and start only Deno itself and programs of Debian. */
 async function runTests(args: readonly string[]): Promise<TestCounts> {
   const child = new Deno.Command(Deno.execPath(), {
     // Types are a gate of their own: checked here, they would be checked anew for each worker that a test starts.
@@ -67,17 +68,16 @@ function permissions(): string[] {
     // For `sharp`, which is native code.
     "--allow-ffi",
     `--allow-write=${scratch}`,
-    `--allow-run=${[Deno.execPath(), ...python()].join(",")}`,
+    `--allow-run=${[Deno.execPath(), ...PROGRAMS.filter(isInstalled)].join(",")}`,
   ];
 }
 
-/** Debian's Python, where there is one: a client of the library scan is written in it. */
-function python(): string[] {
+function isInstalled(path: string): boolean {
   try {
-    Deno.lstatSync(PYTHON);
-    return [PYTHON];
+    Deno.lstatSync(path);
+    return true;
   } catch {
-    return [];
+    return false;
   }
 }
 

@@ -16,6 +16,8 @@ export interface AcmeOptions {
   /** URL of the authority's directory. */
   readonly directory: string;
   readonly accountKey: KeyPair;
+  /** The file of the account's key, for who has to remove it. */
+  readonly accountFile: string;
   /** Where the authority may write to; `null` for nowhere. */
   readonly email: string | null;
   readonly externalAccount: ExternalAccount | null;
@@ -151,16 +153,26 @@ export class AcmeClient {
   /** Makes the account, or finds the one that this key has. */
   async #register(url: string): Promise<void> {
     const { email, externalAccount } = this.#options;
-    const account = await this.#post(url, {
-      termsOfServiceAgreed: true,
-      ...(email === null ? {} : { contact: [`mailto:${email}`] }),
-      ...(externalAccount === null ? {} : { externalAccountBinding: await this.#binding(url, externalAccount) }),
-    });
+    let account: Answer;
+    try {
+      account = await this.#post(url, {
+        termsOfServiceAgreed: true,
+        ...(email === null ? {} : { contact: [`mailto:${email}`] }),
+        ...(externalAccount === null ? {} : { externalAccountBinding: await this.#binding(url, externalAccount) }),
+      });
+    } catch (error) {
+      const isRevoked = error instanceof AcmeError && error.type.endsWith(":unauthorized") && externalAccount === null;
+      throw isRevoked ? this.#revoked(error.message) : error;
+    }
     this.#account = account.location ?? wrong("an account without a place");
     const { status } = account.value;
     if (status !== undefined && status !== "valid") {
-      throw new AcmeError(`The account is ${String(status)} at the authority`);
+      throw this.#revoked(`The account is ${String(status)} at the authority`);
     }
+  }
+
+  #revoked(what: string): AcmeError {
+    return new AcmeError(`${what}: remove ${JSON.stringify(this.#options.accountFile)} to have another account made`);
   }
 
   async #binding(url: string, { kid, key }: ExternalAccount): Promise<unknown> {

@@ -57,6 +57,7 @@ Deno.test(
     await client.send(await firstMessage({ ALPNProtocols: PROTOCOL }));
     await eventually("handshakeTimeouts is 1", () => running.server.counts.handshakeTimeouts === 1);
     await client.rest().catch(() => {});
+    await running.server.close(10_000);
   }),
 );
 

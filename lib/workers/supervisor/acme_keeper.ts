@@ -146,7 +146,7 @@ export class AcmeKeeper implements ChallengeDesk {
     try {
       const client = new AcmeClient({
         ...acme,
-        accountKey: await this.#accountKey(acme),
+        ...await this.#account(acme),
         challenges: challengesFor(acme, this.#link?.config),
         pause,
         fetch: (url, init) =>
@@ -257,17 +257,17 @@ export class AcmeKeeper implements ChallengeDesk {
     return done;
   }
 
-  /** One for each authority, and for each account that it is tied to. */
-  async #accountKey({ directory, externalAccount }: AcmeConfig): Promise<KeyPair> {
+  /** The key of an account, with its file: one for each authority, and for each account that it is tied to. */
+  async #account({ directory, externalAccount }: AcmeConfig): Promise<{ accountKey: KeyPair; accountFile: string }> {
     const path = this.#path(`account-${await shortHash(`${directory} ${externalAccount?.kid ?? ""}`)}`, "key");
     await this.#close(path);
     try {
-      return await keyPairOf(await readText(path));
+      return { accountKey: await keyPairOf(await readText(path)), accountFile: path };
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       const keys = await newKeyPair();
       await this.#replace(path, await keyPem(keys));
-      return keys;
+      return { accountKey: keys, accountFile: path };
     }
   }
 
