@@ -37,6 +37,8 @@ export type Hop = Pick<Endpoint, "host" | "port" | "address" | "allowPrivate" | 
 const MAX_ADDRESSES = 8;
 /** RFC 8305 §5: how long an attempt is alone before the next one starts beside it. */
 const ATTEMPT_DELAY_MS = 250;
+/** Longer than an event loop should stand still. */
+const ABORT_DELAY_MS = 1_000;
 
 /** The system's look-up: it honours the hosts file, which people use to reach upstreams whose DNS answers are forged. */
 export async function systemLookup(name: string): Promise<string[]> {
@@ -118,7 +120,11 @@ class ConnectRace {
   }
 
   async run(signal: AbortSignal): Promise<Deno.TcpConn> {
-    const onAbort = () => this.#result.reject(signal.reason);
+    const onAbort = () => {
+      // From this moment on nobody takes a socket: one that opens is closed.
+      this.#isOver = true;
+      this.#result.reject(signal.reason);
+    };
     signal.addEventListener("abort", onAbort);
     this.#startNext();
     try {
@@ -127,8 +133,16 @@ class ConnectRace {
       this.#isOver = true;
       clearTimeout(this.#timer);
       signal.removeEventListener("abort", onAbort);
-      this.#attempts.abort();
+      this.#giveUpOthers();
     }
+  }
+
+  /**
+   * Ends the attempts that are still under way, but not at once: the runtime loses the socket of one that is connected already when it
+   * is aborted, and nobody could close that (Deno 2.9.6). Those that are will have been closed by then.
+   */
+  #giveUpOthers(): void {
+    if (this.#running > 0) Deno.unrefTimer(setTimeout(() => this.#attempts.abort(), ABORT_DELAY_MS));
   }
 
   #startNext(): void {
@@ -143,6 +157,7 @@ class ConnectRace {
     this.#running++;
     try {
       const socket = await Deno.connect({ hostname, port: this.#port, signal: this.#attempts.signal });
+      this.#running--;
       if (this.#isOver) return socket.close();
       this.#isOver = true;
       this.#result.resolve(socket);
@@ -160,6 +175,8 @@ async function connect(hop: Hop, signal: AbortSignal): Promise<Deno.TcpConn> {
     const race = new ConnectRace(interleaved(addresses).slice(0, MAX_ADDRESSES), hop.port);
     const socket = await race.run(signal);
     socket.setNoDelay(true);
+    // The system finds out in the end that the other side is gone, also of a socket that the runtime cannot close.
+    socket.setKeepAlive(true);
     return socket;
   } catch (error) {
     const what = error instanceof Deno.errors.ConnectionRefused ? "refused" : "failed";
