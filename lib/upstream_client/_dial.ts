@@ -37,8 +37,9 @@ export type Hop = Pick<Endpoint, "host" | "port" | "address" | "allowPrivate" | 
 const MAX_ADDRESSES = 8;
 /** RFC 8305 §5: how long an attempt is alone before the next one starts beside it. */
 const ATTEMPT_DELAY_MS = 250;
-/** Longer than an event loop should stand still. */
-const ABORT_DELAY_MS = 1_000;
+/** Before attempts are aborted, the event loop gets so many turns, however long it stood still. */
+const ABORT_TURNS = 4;
+const ABORT_TURN_MS = 250;
 
 /** The system's look-up: it honours the hosts file, which people use to reach upstreams whose DNS answers are forged. */
 export async function systemLookup(name: string): Promise<string[]> {
@@ -133,16 +134,20 @@ class ConnectRace {
       this.#isOver = true;
       clearTimeout(this.#timer);
       signal.removeEventListener("abort", onAbort);
-      this.#giveUpOthers();
+      void this.#giveUpOthers();
     }
   }
 
   /**
-   * Ends the attempts that are still under way, but not at once: the runtime loses the socket of one that is connected already when it
-   * is aborted, and nobody could close that (Deno 2.9.6). Those that are will have been closed by then.
+   * Ends the attempts that are still under way, but not at once: the runtime loses the socket of one that is connected when it is
+   * aborted, and nobody could close that (Deno 2.9.6). Those that are connected by now are closed within a few turns of the event loop.
    */
-  #giveUpOthers(): void {
-    if (this.#running > 0) Deno.unrefTimer(setTimeout(() => this.#attempts.abort(), ABORT_DELAY_MS));
+  async #giveUpOthers(): Promise<void> {
+    for (let turn = 0; turn < ABORT_TURNS; turn++) {
+      if (this.#running === 0) return;
+      await new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, ABORT_TURN_MS)));
+    }
+    this.#attempts.abort();
   }
 
   #startNext(): void {

@@ -22,6 +22,14 @@ function descriptors(): number {
   return [...Deno.readDirSync("/proc/self/fd")].length;
 }
 
+/** What is left, once that is no more than `most`, or in vain. */
+async function settled(left: () => number, most: number): Promise<number> {
+  for (let tries = 0; left() > most && tries < MAX_TRIES; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+  return left();
+}
+
 /** Clients that fall silent at once, within their first message, or behind it. */
 async function ofClients(count: number): Promise<number> {
   await using running = await serving(() => textReply("x"), {
@@ -38,7 +46,7 @@ async function ofClients(count: number): Promise<number> {
     clients.push(client);
   }
   await eventually("all have timed out", () => running.server.counts.handshakeTimeouts === count);
-  const left = descriptors() - before - clients.length;
+  const left = await settled(() => descriptors() - before - clients.length, 0);
   for (const client of clients) client.close();
   return left;
 }
@@ -71,11 +79,7 @@ async function ofUpstreams(attempt: (port: number) => () => Promise<unknown>, mo
   const one = attempt(port);
   // On a busy machine some give up before they are connected.
   while (counts.accepted < ALL) await Promise.allSettled(Array.from({ length: TOGETHER }, one));
-  // What the other side sees last are closings.
-  for (let tries = 0; counts.open > most && tries < MAX_TRIES; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-  }
-  return counts.open;
+  return await settled(() => counts.open, most);
 }
 
 function options(port: number, more: Partial<Http1TransportOptions> = {}): Http1TransportOptions {
