@@ -39,7 +39,7 @@ const MAX_ADDRESSES = 8;
 const ATTEMPT_DELAY_MS = 250;
 /** Before attempts are aborted, the event loop gets so many turns, however long it stood still. */
 const ABORT_TURNS = 4;
-const ABORT_TURN_MS = 250;
+const ABORT_TURN_MS = 5_000;
 
 /** The system's look-up: it honours the hosts file, which people use to reach upstreams whose DNS answers are forged. */
 export async function systemLookup(name: string): Promise<string[]> {
