@@ -106,5 +106,5 @@ const left = {
   withCertificate: await ofUpstreams(sending(() => ({ clientCertificate: own }))),
   probes: await ofUpstreams((port) => () => probeWay(options(port), { timeoutMs: LIMIT_MS })),
 };
-console.log(JSON.stringify(left));
+Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(left)}\n`));
 Deno.exit(0);
