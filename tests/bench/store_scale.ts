@@ -11,7 +11,8 @@ import { createKvJanitor } from "../../lib/cache/disk/kv_janitor.ts";
 import { createKvTier, type KvTier } from "../../lib/cache/disk/kv_tier.ts";
 import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
 import { heldBytes } from "../../lib/cache/stored_response.ts";
-import { sampleResponse, seededRandom } from "../cache/store_suite.ts";
+import { sampleResponse } from "../cache/store_suite.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 const MIB = 1024 * 1024;
 const log = { warn: (message: string) => print(message) };

@@ -10,7 +10,7 @@ import {
   type ResponseHead,
 } from "../../lib/wire/response_head.ts";
 import { WireError } from "../../lib/wire/wire_error.ts";
-import { randomPieces, seededRandom } from "./random_pieces.ts";
+import { randomPieces, seededRandom } from "../seeded_random.ts";
 import { latin1, textOf } from "./read_requests.ts";
 import { RESPONSE_CASES, type TakenResponse } from "./response_cases.ts";
 
