@@ -4,7 +4,7 @@ import { issueChallenge } from "../../lib/certificates/issue.ts";
 import { fromPem } from "../../lib/certificates/der.ts";
 import { keyPem, newKeyPair } from "../../lib/certificates/key_pair.ts";
 import { NO_CHALLENGES } from "../../lib/server/acme_challenge.ts";
-import { eventually, leakless } from "../workers/eventually.ts";
+import { eventually, leakless } from "../eventually.ts";
 import { RawClient } from "./raw_client.ts";
 import { serving, textReply } from "./serving.ts";
 import { AUTHORITY, firstMessage, frontOf, tlsClient } from "./tls_serving.ts";

@@ -7,7 +7,7 @@ import { createHttp1Transport, type Http1TransportOptions } from "../../lib/upst
 import { probeWay } from "../../lib/upstream_client/probe.ts";
 import { serving, textReply } from "../server/serving.ts";
 import { AUTHORITY, firstMessage, frontOf } from "../server/tls_serving.ts";
-import { eventually } from "../workers/eventually.ts";
+import { eventually } from "../eventually.ts";
 
 const ALL = 1_000;
 const TOGETHER = 250;
