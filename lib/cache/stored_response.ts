@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
-import { encodeFieldLines, fieldIn, fieldsIn, latin1Text } from "../http/field_lines.ts";
-import type { Fields } from "../http/fields.ts";
+import { encodeFieldLines, fieldIn, type Fields, fieldsIn, latin1Text } from "../http/fields.ts";
 
 /** How long a stored response may be used, fixed when it was stored (RFC 9111 §4.2, RFC 5861). */
 export interface Freshness {

@@ -1,6 +1,6 @@
 import type { CacheRule, PolicyOptions } from "../cache/policy/policy_options.ts";
 import type { CacheRuleConfig, ListenerCacheConfig } from "../config/config.ts";
-import type { StoringOptions } from "../request/storing_options.ts";
+import type { StoringOptions } from "../request/snapshot.ts";
 import { mediaMatcher } from "../http/media_range.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import { pathGlob } from "../pattern/path_glob.ts";

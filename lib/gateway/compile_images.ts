@@ -1,5 +1,5 @@
 import type { Config, ListenerConfig } from "../config/config.ts";
-import type { ConversionCounts, ConvertOptions, FormRecipe } from "../request/convert_options.ts";
+import type { ConversionCounts, ConvertOptions, FormRecipe } from "../request/snapshot.ts";
 import { MEDIA_TYPES } from "../image/conversion.ts";
 import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
 import { ImageDeriver } from "../pipeline/image_deriver.ts";

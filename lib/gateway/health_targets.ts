@@ -4,17 +4,10 @@ import type { CheckRequest, CheckResponse, CheckSendOptions, CheckSpec, CheckTra
 import type { MonitoredPool } from "../health/health_monitor.ts";
 import { OUTLIER_DEFAULTS } from "../health/outlier_detector.ts";
 import { WEIGHT_DEFAULTS } from "../health/weights.ts";
-import type { Fields } from "../http/fields.ts";
+import type { Fields, ResponseHead } from "../http/fields.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
-import type {
-  AnswerSource,
-  DefaultCheck,
-  Judgement,
-  KeyEvent,
-  ResponseHead,
-  UpstreamType,
-} from "../upstream_type/upstream_type.ts";
+import type { AnswerSource, DefaultCheck, Judgement, KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { requestBase } from "./compile_pool.ts";
 
 /** What is taken from outside. */

@@ -2,7 +2,7 @@ import { queryFilter } from "../cache/key.ts";
 import type { PurgeScope } from "../cache/purge/purge_rules.ts";
 import type { Config, ListenerConfig } from "../config/config.ts";
 import { nearest } from "../config/nearest.ts";
-import { keyTargetOf, withoutPrefix } from "../request/tenant_key.ts";
+import { keyTargetOf, withoutPrefix } from "../request/request_key.ts";
 import {
   beginningInOneSpelling,
   hasDotSegment,

@@ -1,7 +1,7 @@
 import { formatListenAddress, isUnix } from "../config/addresses.ts";
 import type { Config, ListenAddress, ListenerConfig } from "../config/config.ts";
 import { nearest } from "../config/nearest.ts";
-import { splitKeyedPath } from "../http/keyed_path.ts";
+import { splitKeyedPath } from "../http/target.ts";
 import { RouteTable } from "../listener/route_table.ts";
 import { redact } from "../logging/redact.ts";
 import { addressKey } from "../gateway/compile.ts";

@@ -32,7 +32,7 @@ function accessSettings({ listener: { auth, cors }, exchange }: SettingsSubject)
   const settings: Setting[] = [];
   if (auth !== null) {
     const clients = new Set(auth.tokens.map(({ client }) => client)).size;
-    const stranger = exchange.visitor?.isShown ? "that of this request is not valid" : "this request shows none";
+    const stranger = exchange.identity?.hasToken ? "that of this request is not valid" : "this request shows none";
     const who = exchange.clientName === null ? stranger : `this is ${exchange.clientName}`;
     settings.push(["auth", `closed: ${clients} client${clients === 1 ? "" : "s"} with tokens; ${who}`]);
   }

@@ -33,6 +33,7 @@ const FILE_LEVELS: Readonly<Record<string, number>> = {
   "lib/clock.ts": 0,
   "lib/forwarded_fields.ts": 0,
   "lib/field_rights.ts": 0,
+  "lib/forward_reason.ts": 0,
   "main.ts": 12,
 };
 

@@ -1,7 +1,7 @@
-import { endToEndFields, type Field, type Fields, fieldValue } from "../../http/fields.ts";
+import { endToEndFields, type Field, type Fields, fieldValue, type ResponseHead } from "../../http/fields.ts";
 import { isStrongTag, strongMatch, type Validators, validatorsOf, weakMatch } from "../../http/validators.ts";
 import { originValidators } from "./origin_tag.ts";
-import type { CacheRequest, PolicyOptions, ResponseHead, ResponseTimes } from "./policy_options.ts";
+import type { CacheRequest, PolicyOptions, ResponseTimes } from "./policy_options.ts";
 import { OF_REQUEST, storable } from "./storable.ts";
 import type { StoredResponse } from "../stored_response.ts";
 

@@ -1,10 +1,10 @@
 import { deltaSeconds, type Qualified, type ResponseDirectives, responseDirectives } from "../../http/cache_control.ts";
 import { saysStale } from "../../http/cache_status.ts";
-import { type Fields, fieldValue } from "../../http/fields.ts";
+import { type Fields, fieldValue, type ResponseHead } from "../../http/fields.ts";
 import { parseHttpDate } from "../../http/http_date.ts";
 import { trimSpace } from "../../http/list.ts";
 import { surrogateDirectives, targetedDirectives } from "../../http/targeted_cache_control.ts";
-import type { CacheRule, PolicyOptions, ResponseHead, ResponseTimes, RouteTimes } from "./policy_options.ts";
+import type { CacheRule, PolicyOptions, ResponseTimes, RouteTimes } from "./policy_options.ts";
 import type { Freshness } from "../stored_response.ts";
 
 /** Statuses whose responses may be given a lifetime by guess (RFC 9110 §15.1). */

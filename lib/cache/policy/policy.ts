@@ -1,5 +1,5 @@
+import type { ForwardReason } from "../../forward_reason.ts";
 import { type RequestDirectives, requestDirectives } from "../../http/cache_control.ts";
-import type { FwdReason } from "../../http/cache_status.ts";
 import { applicableDirectives } from "./freshness.ts";
 import type { CacheRequest, PolicyOptions } from "./policy_options.ts";
 import { ageMs, selects, ttlMs } from "./reuse.ts";
@@ -8,14 +8,7 @@ import type { StoredResponse } from "../stored_response.ts";
 
 export { freshen, type Freshened, type HeadUpdate, headUpdate, type UpdateContext } from "./freshen.ts";
 export { invalidates, type InvalidationTarget } from "./invalidation.ts";
-export type {
-  CacheRequest,
-  CacheRule,
-  PolicyOptions,
-  ResponseHead,
-  ResponseTimes,
-  RouteTimes,
-} from "./policy_options.ts";
+export type { CacheRequest, CacheRule, PolicyOptions, ResponseTimes, RouteTimes } from "./policy_options.ts";
 export { ageSeconds, selects, ttlSeconds, validationFields } from "./reuse.ts";
 export { type NotStorable, type RefusalReason, type Storable, storable } from "./storable.ts";
 
@@ -30,7 +23,7 @@ export interface Verdict {
    */
   readonly kind: "hit" | "stale_while_revalidate" | "validate" | "miss" | "bypass";
   /** Why the request is forwarded (RFC 9211 §2.2); `null` on a hit. */
-  readonly fwd: FwdReason | null;
+  readonly fwd: ForwardReason | null;
   /** For `Cache-Status` and the log; a token. */
   readonly detail: string | null;
   /** Where it would be forwarded: answer 504 instead (`only-if-cached`, RFC 9111 §5.2.1.7). */
@@ -43,7 +36,7 @@ interface Prepared {
   readonly onlyIfCached: Verdict;
 }
 
-function prepare(kind: Verdict["kind"], fwd: FwdReason | null, detail: string | null = null): Prepared {
+function prepare(kind: Verdict["kind"], fwd: ForwardReason | null, detail: string | null = null): Prepared {
   const plain = Object.freeze({ kind, fwd, detail, onlyIfCached: false });
   return { plain, onlyIfCached: fwd === null ? plain : Object.freeze({ ...plain, onlyIfCached: true }) };
 }

@@ -73,12 +73,6 @@ export interface RouteTimes {
   readonly staleIfErrorMs: number;
 }
 
-/** Status and fields of a response, as received. */
-export interface ResponseHead {
-  readonly status: number;
-  readonly fields: Readonly<Fields>;
-}
-
 /** When a request was sent and when its response came, by the local clock (RFC 9111 §4.2.3). */
 export interface ResponseTimes {
   readonly requestTimeMs: number;

@@ -1,5 +1,5 @@
 import { type Qualified, requestDirectives, type ResponseDirectives } from "../../http/cache_control.ts";
-import { endToEndFields, type Fields, fieldValue } from "../../http/fields.ts";
+import { endToEndFields, type Fields, fieldValue, type ResponseHead } from "../../http/fields.ts";
 import { formatHttpDate, parseHttpDate } from "../../http/http_date.ts";
 import { negotiatedCodings } from "../../http/content_coding.ts";
 import { splitList } from "../../http/list.ts";
@@ -13,13 +13,7 @@ import {
   isShielded,
   namesEssential,
 } from "./freshness.ts";
-import {
-  type CacheRequest,
-  matchingRule,
-  type PolicyOptions,
-  type ResponseHead,
-  type ResponseTimes,
-} from "./policy_options.ts";
+import { type CacheRequest, matchingRule, type PolicyOptions, type ResponseTimes } from "./policy_options.ts";
 import { purgeTags } from "../purge/purge_tags.ts";
 import type { Freshness, Tiers } from "../stored_response.ts";
 
