@@ -1,4 +1,4 @@
-import type { ListenerConfig } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
 import type { Fields } from "../http/fields.ts";
 import { splitKeyedPath } from "../http/target.ts";
 import { redact } from "../logging/redact.ts";

@@ -1,5 +1,6 @@
 import { Flight, type FlightResult } from "../cache/flights/flight.ts";
-import { evaluate, selects, type Verdict } from "../cache/policy/policy.ts";
+import { evaluate, type Verdict } from "../cache/policy/policy.ts";
+import { selects } from "../cache/policy/reuse.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import { deliver } from "../deliver/deliver.ts";
 import { refuseLoop } from "../forward/refuse.ts";

@@ -1,5 +1,5 @@
 import { invalidates } from "../cache/policy/invalidation.ts";
-import { headUpdate } from "../cache/policy/policy.ts";
+import { headUpdate } from "../cache/policy/freshen.ts";
 import { staleSince } from "../cache/purge/purge_rules.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { clientFields, sentCacheControl } from "../deliver/client_fields.ts";

@@ -1,7 +1,8 @@
 import type { Flight } from "../cache/flights/flight.ts";
-import { freshen, storable, validationFields } from "../cache/policy/policy.ts";
+import { freshen } from "../cache/policy/freshen.ts";
+import { validationFields } from "../cache/policy/reuse.ts";
 import type { CacheRequest } from "../cache/policy/policy_options.ts";
-import type { NotStorable } from "../cache/policy/storable.ts";
+import { type NotStorable, storable } from "../cache/policy/storable.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { clientFields, sentCacheControl } from "../deliver/client_fields.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";

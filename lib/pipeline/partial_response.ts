@@ -1,5 +1,6 @@
 import { KEY_SEPARATOR } from "../cache/key.ts";
-import { evaluate, storable } from "../cache/policy/policy.ts";
+import { evaluate } from "../cache/policy/policy.ts";
+import { storable } from "../cache/policy/storable.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
 import { rangeApplies } from "../http/conditional.ts";

@@ -1,4 +1,5 @@
-import { allowsStaleIfError, type CacheRequest } from "../cache/policy/policy.ts";
+import { allowsStaleIfError } from "../cache/policy/policy.ts";
+import type { CacheRequest } from "../cache/policy/policy_options.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { isOutage } from "../forward/refuse.ts";
 import type { ForwardReason } from "../forward_reason.ts";

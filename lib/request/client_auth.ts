@@ -52,7 +52,10 @@ interface KnownToken {
 
 /** Numbers of 32 bits in a SHA-256 hash. */
 const HASH_WORDS = 8;
-const MAX_TOKEN_LENGTH = 256;
+/** Shortest token, in characters: 64 bits where it is hexadecimal. */
+export const MIN_TOKEN_LENGTH = 16;
+/** Longest token, in characters. */
+export const MAX_TOKEN_LENGTH = 256;
 /** Tokens that a request may have; one with more is refused. */
 const MAX_SHOWN = 8;
 /** The usual name of an upstream's key: its value is removed only where it is a token, since it may be the client's own key. */
@@ -164,7 +167,7 @@ class Search {
   add(token: string, written = token): boolean {
     if (++this.count > MAX_SHOWN) return false;
     // A longer text is wrong in any case.
-    const sha256 = digest(token.slice(0, MAX_TOKEN_LENGTH + 1));
+    const sha256 = tokenHash(token.slice(0, MAX_TOKEN_LENGTH + 1));
     const client = ownerOf(sha256, this.#known);
     if (client === null) {
       this.wrong.push(sha256);
@@ -176,8 +179,9 @@ class Search {
   }
 }
 
-function digest(text: string): string {
-  return hash("sha256", text, "hex");
+/** SHA-256 of a token, in hexadecimal. */
+export function tokenHash(token: string): string {
+  return hash("sha256", token, "hex");
 }
 
 /** The client whose token has this hash. All hashes are compared in full, so that the time discloses no match. */

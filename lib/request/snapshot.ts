@@ -35,12 +35,8 @@ export interface Endpoint {
   readonly counts: UpstreamCounts;
 }
 
-/** A pool with its upstreams' endpoints, limits and counts. */
-export interface PoolRuntime {
-  readonly name: string;
-  readonly pool: Pool;
-  /** By upstream id. */
-  readonly endpoints: ReadonlyMap<string, Endpoint>;
+/** How requests are sent to the upstreams of a pool, as it is configured. */
+export interface SendingOptions {
   readonly connectMs: number;
   readonly firstByteMs: number;
   readonly idleMs: number;
@@ -50,6 +46,20 @@ export interface PoolRuntime {
   readonly attempts: number;
   /** Pauses before the same upstream is asked again; `maxMs` bounds what `Retry-After` asks for too. */
   readonly backoff: BackoffOptions;
+  /** Send the client's `Host` instead of the upstream's. */
+  readonly preserveHost: boolean;
+  /** Without a byte in either direction for so long, a tunnel is closed. */
+  readonly tunnelIdleMs: number;
+  /** Tunnels at a time, in this worker. */
+  readonly maxTunnels: number;
+}
+
+/** A pool with what is needed to use it. */
+export interface PoolRuntime extends SendingOptions {
+  readonly name: string;
+  readonly pool: Pool;
+  /** By upstream id. */
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
   readonly retries: RetryBudget;
   /** `null` where nothing is hedged. */
   readonly hedge: HedgePolicy | null;
@@ -64,13 +74,8 @@ export interface PoolRuntime {
   readonly counts: PoolCounts;
   /** Whether first bytes are compared with the content type. */
   readonly inspectsContent: boolean;
-  readonly preserveHost: boolean;
   /** Protocols in lower case that a connection may go on as (RFC 9110 §7.8); empty for none. */
   readonly upgrades: ReadonlySet<string>;
-  /** Without a byte in either direction for so long, a tunnel is closed. */
-  readonly tunnelIdleMs: number;
-  /** Tunnels at a time, in this worker. */
-  readonly maxTunnels: number;
   /** Tunnels that are open in this worker, or asked for; the same from one snapshot to the next. */
   readonly tunnels: { open: number };
 }

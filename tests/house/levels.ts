@@ -2,6 +2,7 @@
 const ROOM_LEVELS: Readonly<Record<string, number>> = {
   pattern: 0,
   http: 1,
+  state: 1,
   certificates: 1,
   logging: 1,
   metrics: 1,

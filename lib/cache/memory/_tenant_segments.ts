@@ -5,7 +5,7 @@ import type { StoredResponse } from "../stored_response.ts";
 export class MemoryEntry implements Found {
   /** Replaced only by a response of the same size, where a purge makes it stale. */
   response: StoredResponse;
-  /** What it is counted with; fixed when it is put. */
+  /** Bytes that it is counted with; fixed when it is put. */
   readonly bytes: number;
   /** Number of the tier's last use of it, for comparing listeners. */
   usedAt: number;
@@ -65,7 +65,7 @@ const PROTECTED_SHARE = 0.8;
 const DEMOTIONS_AT_ONCE = 8;
 
 /**
- * What one listener holds in memory: a segmented LRU. A new entry goes on probation, its first hit moves it to the protected
+ * The entries of one listener in memory: a segmented LRU. A new entry goes on probation, its first hit moves it to the protected
  * segment, and room is made on probation first. So a scan, which uses each entry once, cannot flush what is in use.
  */
 export class TenantSegments {
