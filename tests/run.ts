@@ -39,7 +39,7 @@ function sideBySide(): string[] {
   return ["lib", "routes", ...entries.map(({ name }) => `tests/${name}`).filter((path) => path !== SYSTEM).sort()];
 }
 
-/** One `deno test`: it may write only below a scratch folder and start only Deno itself and Debian's Python. */
+/** One `deno test`: it may write only below a scratch folder and start only Deno itself and programs of Debian. */
 async function runTests(args: readonly string[]): Promise<TestCounts> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...testArguments(scratch), ...args],

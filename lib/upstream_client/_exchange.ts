@@ -1,8 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { fieldValue } from "../http/fields.ts";
 import type { ByteStream } from "../wire/byte_stream.ts";
-import { type ResponseFraming, responseFraming } from "../wire/response_framing.ts";
-import type { ResponseHead } from "../wire/response_head.ts";
+import { type ResponseFraming, responseFraming, type ResponseHead } from "../wire/response_head.ts";
 import { type BodyOwner, openBody } from "./_body_reader.ts";
 import { type Connection, protocolFailure } from "./_connection.ts";
 import type { ConnectionPool } from "./_connection_pool.ts";

@@ -1,9 +1,10 @@
 /** Holds the packages of tests too; `deno.lock` only those that each start fetches. */
 const LOCK = "--lock=deno.all.lock";
 
-const PYTHON = "/usr/bin/python3";
+/** Debian's programs that some tests start where they are installed: a client, and an authority with its name server. */
+const PROGRAMS = ["/usr/bin/python3", "/usr/bin/pebble", "/usr/bin/pebble-challtestsrv"];
 
-/** The arguments for Deno to run tests that may write only below `scratch` and start only Deno itself and Debian's Python. */
+/** The arguments for Deno to run tests that may write only below `scratch` and start only Deno itself and programs of Debian. */
 export function testArguments(scratch: string): string[] {
   return [
     "test",
@@ -18,16 +19,15 @@ export function testArguments(scratch: string): string[] {
     // For `sharp`, which is native code.
     "--allow-ffi",
     `--allow-write=${scratch}`,
-    `--allow-run=${[Deno.execPath(), ...python()].join(",")}`,
+    `--allow-run=${[Deno.execPath(), ...PROGRAMS.filter(isInstalled)].join(",")}`,
   ];
 }
 
-/** Debian's Python, where there is one: a client of the library scan is written in it. */
-function python(): string[] {
+function isInstalled(path: string): boolean {
   try {
-    Deno.lstatSync(PYTHON);
-    return [PYTHON];
+    Deno.lstatSync(path);
+    return true;
   } catch {
-    return [];
+    return false;
   }
 }
