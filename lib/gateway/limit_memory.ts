@@ -1,3 +1,5 @@
+import { hash32 } from "../hash.ts";
+
 /** Limits that are counted at a time; beyond them each worker counts for itself. */
 const SLOTS = 2_048;
 /** Cells of a slot beside those that a worker counts in: its tag, and what a gate or a key needs. */
@@ -68,10 +70,5 @@ export class LimitMemory {
 
 /** 30 bits of a name and two of its kind, never 0. Two names in some billion share a limit's counters. */
 function tagOf(name: string, kind: LimitKind): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < name.length; index++) {
-    hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193);
-    hash ^= hash >>> 15;
-  }
-  return (hash & ~3) | KINDS.indexOf(kind) || 4;
+  return (hash32(name) & ~3) | KINDS.indexOf(kind) || 4;
 }

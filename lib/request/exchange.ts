@@ -1,3 +1,4 @@
+import { fnv1a } from "../hash.ts";
 import type { Invalidated } from "../cache/flights/invalidation_table.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredHead } from "../cache/stored_response.ts";
@@ -267,11 +268,7 @@ export class Exchange implements TypedRequest {
 
   /** 32-bit hash of the path, for strategies that keep a target at one upstream. */
   get keyHash(): number {
-    let hash = 0x811c9dc5;
-    for (let index = 0; index < this.path.length; index++) {
-      hash = Math.imul(hash ^ this.path.charCodeAt(index), 0x01000193);
-    }
-    return hash >>> 0;
+    return fnv1a(this.path);
   }
 
   /** Address of the connection's other end. */

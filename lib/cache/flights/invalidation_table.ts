@@ -1,3 +1,4 @@
+import { fnv1a, FNV_SEED, hash32, mix32 } from "../../hash.ts";
 import { KEY_SEPARATOR } from "../key.ts";
 import type { StoredHead } from "../stored_response.ts";
 
@@ -76,19 +77,15 @@ export class InvalidationTable {
 
 /** Listener, host and target decide, not what stands behind them: an unsafe request concerns all variants. */
 function slotOf(key: string): number {
-  let hash = 0x811c9dc5;
-  let separators = 0;
-  for (let index = 0; index < key.length; index++) {
-    const unit = key.charCodeAt(index);
-    if (unit === SEPARATOR && ++separators === 3) break;
-    hash = Math.imul(hash ^ unit, 0x01000193);
+  let end = -1;
+  for (let separators = 0; separators < 3; separators++) {
+    end = key.indexOf(KEY_SEPARATOR, end + 1);
+    if (end < 0) return 1 + (hash32(key) & (SLOTS - 1));
   }
-  return 1 + ((hash ^ (hash >>> 15)) & (SLOTS - 1));
+  return 1 + (mix32(fnv1a(key, FNV_SEED, end)) & (SLOTS - 1));
 }
 
 /** No listener's key: behind the type stands what is no host. */
 function tagKey(type: string, tag: string): string {
   return `${type}${KEY_SEPARATOR}~tag${KEY_SEPARATOR}${tag}`;
 }
-
-const SEPARATOR = KEY_SEPARATOR.charCodeAt(0);

@@ -1,3 +1,5 @@
+import { hash32 } from "../../hash.ts";
+
 /** A power of two; a million of different tags set one bit in eight. */
 const BITS = 1 << 23;
 const BITS_A_WORD = 32;
@@ -34,8 +36,5 @@ export class TagFilter {
 }
 
 function bitOf(tag: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < tag.length; index++) hash = Math.imul(hash ^ tag.charCodeAt(index), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  return (hash ^ (hash >>> 13)) & (BITS - 1);
+  return hash32(tag) & (BITS - 1);
 }
