@@ -142,6 +142,14 @@ Deno.test("OutlierDetector.configure() keeps circuits and begins windows of anot
   assert.equal(target.nextEventMs(), Infinity);
 });
 
+Deno.test("OutlierDetector.configure() goes on with a window whose length is the same", () => {
+  const target = detector({ consecutiveFailures: 0, minVolume: 20 });
+  target.record(batchOf("a", { failed: 9 }), T);
+  target.configure({ ...OUTLIER_DEFAULTS, consecutiveFailures: 0, minVolume: 10 });
+  target.record(batchOf("a", { failed: 1 }), T);
+  assert.equal(target.state("a"), "open");
+});
+
 Deno.test("OutlierDetector.restore() probes what was ejected before", () => {
   const target = detector();
   target.restore("a", "5 failures in a row", T);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { newPurge, PurgeTable } from "../../../lib/cache/purge/purge_table.ts";
+import { FOLDED, type PurgeScope } from "../../../lib/cache/purge/purge_rules.ts";
 import { sampleResponse } from "../store_suite.ts";
 
 Deno.test("PurgeTable.apply() answers the response itself, a stale one, or none", () => {
@@ -54,4 +55,14 @@ Deno.test("PurgeTable.add() holds fewer patterns than other rules, since each of
     assert.equal(table.apply(sampleResponse("other\0\0/a", { tags: [`t${n}`] })), undefined);
   }
   assert.ok(table.apply(sampleResponse("other\0\0/a", { tags: ["t"] })));
+});
+
+Deno.test("PurgeTable.add() folds nothing before there are 257 patterns or 10,001 rules, also beside a rule folded elsewhere", () => {
+  const table = new PurgeTable();
+  table.add({ id: `${FOLDED}other`, scope: { kind: "all", listener: "other" }, soft: false, timeMs: 1 });
+  const rule = (n: number): PurgeScope =>
+    n < 256 ? { kind: "glob", listener: "api", pattern: `/${n}/*` } : { kind: "url", listener: "api", target: `/${n}` };
+  for (let n = 0; n < 9_999; n++) table.add(newPurge(rule(n), { soft: false, nowMs: 1e13 }));
+  assert.equal(table.size, 10_000);
+  assert.ok(table.apply(sampleResponse("api\0\0/a")));
 });
