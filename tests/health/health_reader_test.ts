@@ -4,6 +4,7 @@ import { watchHealth } from "../../lib/health/health_reader.ts";
 import { HealthWriter } from "../../lib/health/health_writer.ts";
 import { KvStateStore } from "../../lib/state/kv_state_store.ts";
 import { Pool, type PoolOptions } from "../../lib/pool/pool.ts";
+import { MapStateStore } from "../state/map_state_store.ts";
 import { ScriptedTransport } from "./scripted_transport.ts";
 import { Inbox, READER_DEPS, tableOf, withState } from "./kv_kit.ts";
 
@@ -86,6 +87,27 @@ Deno.test("watchHealth() reports KV trouble once, tries again, and ends when it 
   assert.equal(troubles.length, 1);
   await watch.close();
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("watchHealth() watches anew, after a pause, when a watch ends by itself", async () => {
+  let begun = 0;
+  const state = new MapStateStore();
+  state.watch = () => {
+    begun++;
+    return new ReadableStream({ start: (controller) => controller.close() });
+  };
+  const pauses = Array.from({ length: 2 }, () => Promise.withResolvers<() => void>());
+  const watch = watchHealth(state, () => {}, {
+    ...READER_DEPS,
+    schedule: (call) => {
+      pauses[begun - 1]?.resolve(call);
+      return () => {};
+    },
+  });
+  (await pauses[0]!.promise)();
+  await pauses[1]!.promise;
+  assert.equal(begun, 2);
+  await watch.close();
 });
 
 Deno.test("health: failures in one worker take the upstream out in another", async () => {

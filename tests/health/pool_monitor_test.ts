@@ -6,6 +6,7 @@ import {
   type Transition,
 } from "../../lib/health/pool_monitor.ts";
 import { OUTLIER_DEFAULTS } from "../../lib/health/outlier_detector.ts";
+import { healthRow } from "../pool/health_rows.ts";
 import { checkSpec } from "./check_specs.ts";
 import { FakeTime } from "./fake_time.ts";
 import { batchOf } from "./outcome_batches.ts";
@@ -36,6 +37,14 @@ function upstream(id: string, transport: ScriptedTransport | null = null, weight
   };
 }
 
+Deno.test("PoolMonitor has a row of an upstream that it knows nothing of yet", () => {
+  const time = new FakeTime();
+  const deps = { now: time.now, schedule: time.schedule, random: () => 0.5, onTransition: () => {} };
+  const monitor = new PoolMonitor("p", deps, () => {});
+  monitor.reconfigure({ name: "p", upstreams: [upstream("a")] });
+  assert.deepEqual(monitor.peek(1).upstreams.a, healthRow("unknown", { sinceMs: time.now(), weight: 1 }));
+});
+
 Deno.test("PoolMonitor tells an upstream healthy or unhealthy by its checks", async () => {
   const good = new ScriptedTransport();
   const bad = new ScriptedTransport({ failure: "connect" });
@@ -44,7 +53,7 @@ Deno.test("PoolMonitor tells an upstream healthy or unhealthy by its checks", as
   await time.advance(250);
   assert.deepEqual([row("a").state, row("a").reason, row("a").credential], ["healthy", "", ""]);
   assert.equal(row("b").state, "unhealthy");
-  assert.equal(row("b").reason, "check: connect");
+  assert.deepEqual([row("b").reason, row("b").checks, row("b").failedChecks], ["check: connect", 1, 1]);
   assert.deepEqual(transitions.map(({ id, from, to }) => `${id}: ${from} ${to}`).sort(), [
     "a: unknown healthy",
     "b: unknown unhealthy",

@@ -31,7 +31,8 @@ Deno.test("OutcomeRecorder tells failures since the last good answer", () => {
   record(recorder, "unreachable");
   record(recorder, "limited");
   record(recorder, "unreachable");
-  assert.equal(recorder.drain("a")!.trailingFailures, 2);
+  const { trailingFailures, retryAfterMs } = recorder.drain("a")!;
+  assert.deepEqual([trailingFailures, retryAfterMs], [2, 0]);
 });
 
 Deno.test("OutcomeRecorder keeps 16 response times of any number, each as likely", () => {
