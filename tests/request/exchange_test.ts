@@ -93,6 +93,14 @@ Deno.test("Exchange.key keeps listeners, hosts and queries apart, and nothing el
     return Promise.resolve();
   }));
 
+Deno.test("Exchange.rewrite changes what GET and HEAD are answered with, and nothing else", () =>
+  withGateway(partsOf({ listener: { overrides: [{ path: "/**", merge: { b: 2 } }] } }), (gateway) => {
+    const methods = ["GET", "HEAD", "OPTIONS", "POST"];
+    const changed = methods.filter((method) => exchangeOf(gateway, "/a", { method }).rewrite !== null);
+    assert.deepEqual(changed, ["GET", "HEAD"]);
+    return Promise.resolve();
+  }));
+
 Deno.test("Exchange.inBackground() asks with GET, is not counted, and outlives the request's fields", () =>
   withGateway(partsOf(), (gateway) => {
     const exchange = exchangeOf(gateway, "/a", { method: "HEAD", headers: { "x-own": "1" } });

@@ -27,6 +27,7 @@ Deno.test("cookieKey() takes the first value of each name, whatever stands aroun
   const key = (cookie: string | null) => cookieKey(["lang"], () => cookie);
   assert.equal(key("lang=de; lang=fr"), key("other=lang=fr;lang=de"));
   assert.equal(key(null), key("other=1"));
+  assert.notEqual(key(null), key("lang=undefined"));
   assert.doesNotMatch(key("lang=secret"), /secret/);
   assert.notEqual(cookieKey(["a", "b"], () => "a=1\nb="), cookieKey(["a", "b"], () => "a=1; b=2"));
 });
