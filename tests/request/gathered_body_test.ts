@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { BoundedCopy, concat, gather, inTurn, ResumedBody } from "../../lib/request/gathered_body.ts";
+import { BoundedCopy, concat, gather, inTurn, ReservedCopy, ResumedBody } from "../../lib/request/gathered_body.ts";
 import { type UpstreamBody, UpstreamFailure } from "../../lib/upstream_client/transport.ts";
+import { exchangeFor, plainParts, withGateway } from "../pipeline/in_process_gateway.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
@@ -84,6 +85,7 @@ Deno.test("ResumedBody can be read whole, up to a limit, and is whole where noth
   const body = () => new ResumedBody([bytes(1), bytes(2)], bodyOf([bytes(3)]));
   assert.deepEqual(await body().readAll(3), bytes(1, 2, 3));
   await assert.rejects(body().readAll(1), UpstreamFailure);
+  assert.deepEqual(await new ResumedBody([bytes(1), bytes(2)], bodyOf([])).readAll(2), bytes(1, 2));
   const whole = new ResumedBody([bytes(1)], bodyOf([new Error("read")]), true);
   assert.deepEqual([whole.start, whole.whole], [{ bytes: bytes(1), isWhole: true }, bytes(1)]);
   assert.deepEqual([await whole.read(), await whole.read(), whole.whole], [bytes(1), null, null]);
@@ -122,3 +124,17 @@ Deno.test("BoundedCopy keeps a whole stream within its limit, and nothing of a l
 Deno.test("concat() joins chunks in their order", () => {
   assert.deepEqual(concat([bytes(1), bytes(), bytes(2, 3)], 3), bytes(1, 2, 3));
 });
+
+Deno.test("ReservedCopy tells once that it was dropped, and takes nothing more", () =>
+  withGateway(plainParts(["http://127.0.0.1:1"]), (gateway) => {
+    const { services } = exchangeFor(gateway, "http://a.test/");
+    const dropped: boolean[] = [];
+    const copy = new ReservedCopy(services, (isLasting) => dropped.push(isLasting));
+    copy.add(bytes(1));
+    assert.equal(services.budget.usedBytes, 1);
+    gateway.clock.advance(services.settings.fillTimeoutMs + 1);
+    for (const chunk of [bytes(2), bytes(3), null]) copy.add(chunk);
+    assert.deepEqual([dropped, copy.isHeld, copy.whole()], [[true], false, null]);
+    assert.equal(services.budget.usedBytes, 0);
+    return Promise.resolve();
+  }));
