@@ -70,3 +70,20 @@ Deno.test("attempt() does not take a storm of 404s for failures", () =>
         assert.equal(upstream!.circuit(clock.now()), "closed");
       }),
   ));
+
+Deno.test("attempt() logs a try that failed as a warning, and any other for debugging, with the time that the pool is told", () =>
+  withOrigins(
+    [(exchange) => exchange.reply({ status: exchange.head.target === "/bad" ? 500 : 200 })],
+    (origin) =>
+      withGateway(plainParts([origin!.url], { pool: { retry: { attempts: 1 } } }), async ({ ask, gateway, lines }) => {
+        const told = (message: string) => lines.filter((line) => line["message"] === message);
+        await ask("/good");
+        assert.deepEqual(told("Try at an upstream failed"), []);
+        const [answered] = told("An upstream has answered");
+        const [batch] = gateway.snapshot.pools[0]!.pool.drainReports();
+        assert.equal(answered!["first_byte_ms"], Math.round(batch!.latenciesMs[0]! * 10) / 10);
+        await ask("/bad");
+        assert.deepEqual(told("Try at an upstream failed").map(({ problem }) => problem), ["500 (failed)"]);
+        assert.equal(told("An upstream has answered").length, 1);
+      }),
+  ));
