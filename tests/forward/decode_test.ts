@@ -62,6 +62,7 @@ for (
     await assert.rejects(readAll(decodedResponse(response, LIMIT_BYTES).body), {
       name: "UpstreamFailure",
       kind: "protocol",
+      requestSent: true,
     });
   });
 
@@ -81,7 +82,10 @@ for (
 for (const chunked of [false, true]) {
   Deno.test(`decodedResponse() refuses a bomb without decoding all of it (${chunked ? "chunked" : "length"})`, async () => {
     const { response, body } = responseOf(gzipSync(new Uint8Array(20 << 20)), { chunked });
-    await assert.rejects(readAll(decodedResponse(response, LIMIT_BYTES).body), { kind: "too_large" });
+    await assert.rejects(readAll(decodedResponse(response, LIMIT_BYTES).body), {
+      kind: "too_large",
+      requestSent: true,
+    });
     if (chunked) assert.ok(body.cancels > 0);
   });
 }
@@ -223,6 +227,7 @@ Deno.test("decodedResponse() refuses a page that calls itself JSON, small or chu
     const { body, response } = responseOf(page, { fields, chunked });
     await assert.rejects(decodedResponse(response, LIMIT_BYTES).body.readAll(LIMIT_BYTES), {
       kind: "protocol",
+      requestSent: true,
       message: "The body is not what Content-Type says",
     });
     assert.ok(body.cancels > 0);

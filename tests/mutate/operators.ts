@@ -132,7 +132,8 @@ function otherConstant(node: Deno.lint.Literal): string | undefined {
   if (isName(node)) return undefined;
   if (typeof node.value === "boolean") return String(!node.value);
   if (typeof node.value === "bigint") return `${node.value + 1n}n`;
-  if (typeof node.value === "number") return String(node.value + 1);
+  // Deno's parser reads `60_000` as `NaN` (2.9.6).
+  if (typeof node.value === "number") return String(Number(node.raw.replaceAll("_", "")) + 1);
   if (typeof node.value !== "string" || node.value.trim().split(/\s+/).length > MAX_WORDS) return undefined;
   return node.value === "" ? '"changed"' : '""';
 }

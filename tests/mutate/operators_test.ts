@@ -23,6 +23,7 @@ const CASES: ReadonlyArray<readonly [source: string, changed: readonly string[]]
   ["a += b;", ["{}", "a -= b;"]],
   ["a ??= b;", ["{}", "a = b;"]],
   ["const c = 0;", ["const c = 1;"]],
+  ["const c = 60_000;", ["const c = 60001;"]],
   ["const c = 2n;", ["const c = 3n;"]],
   ["const c = true;", ["const c = false;"]],
   ['const c = "no-store";', ['const c = "";']],
