@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import type { Attempt } from "../../lib/forward/attempt.ts";
+import { mayFindUpstream } from "../../lib/forward/next_try.ts";
+import type { Upstream } from "../../lib/pool/upstream.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import {
   configFor,
   eventually,
+  exchangeFor,
   type InProcessGateway,
   plainParts,
   withGateway,
@@ -281,3 +285,21 @@ Deno.test("takeCredential() lets nobody wait behind requests that wait for a key
       assert.equal((await waiting).status, 200);
     },
   ));
+
+Deno.test("mayFindUpstream() sees none in an upstream without a weight, which is asked only where it is named", async () => {
+  const upstreams = [{ url: "http://127.0.0.1:1" }, { url: "http://127.0.0.1:2", weight: 0 }];
+  await withGateway(plainParts([], { pool: { upstreams } }), (gateway) => {
+    const exchange = exchangeFor(gateway, "/a");
+    const [upstream] = exchange.tenant.pool.pool.upstreams;
+    const response = { status: 500, fields: [], receivedAtMs: 0 };
+    const last = { kind: "answer", upstream, answer: { judgement: "failed", response } } as unknown as Attempt;
+    const state = (tried: Iterable<Upstream>) => ({
+      tried: new Set(tried),
+      last,
+      untilMs: performance.now() + 60_000,
+      signal: undefined,
+    });
+    assert.deepEqual([[], [upstream!]].map((tried) => mayFindUpstream(exchange, state(tried))), [true, false]);
+    return Promise.resolve();
+  });
+});
