@@ -50,16 +50,17 @@ Deno.test("askUpstreams() holds nothing against an upstream that sends the type 
         plainParts([page!.url], { pool: { content_types: { allow: ["application/json"] } } }),
         async ({ ask, gateway }) => {
           const outcomes = () => ({ ...gateway.counts.upstreams["p"]![page!.url]!.outcomes });
-          for (const accept of ["text/html", "application/json;q=0.1, TEXT/HTML ;q=0.9,*/*;q=0.8"]) {
+          const naming = ["text/html", "text/html;level=1;q=0.5", "application/json;q=0.1, TEXT/HTML ;q=0.9,*/*;q=0.8"];
+          for (const accept of naming) {
             const answer = await ask(`/${accept.length}`, { headers: { accept } });
             assert.equal(answer.status, 502);
             assert.match(answer.text, /Accept asked for it/);
           }
-          assert.deepEqual(outcomes(), { ok: 2 });
+          assert.deepEqual(outcomes(), { ok: 3 });
           for (const accept of ["*/*", "text/*", "text/html;q=0", "text/htm"]) {
             await ask(`/${accept}`, { headers: { accept } });
           }
-          assert.deepEqual(outcomes(), { ok: 2, failed: 4 });
+          assert.deepEqual(outcomes(), { ok: 3, failed: 4 });
         },
       ),
   ));
