@@ -79,6 +79,18 @@ Deno.test("a new half holds what is on disk and no more, and what was marked whi
   }
 });
 
+Deno.test("a build leaves nothing in its half of what was marked there before", () => {
+  const memory = newDiskFilterMemory(1);
+  const filter = new DiskFilter(memory, 0);
+  build(memory);
+  filter.beginWrite(Array.from({ length: 1_000 }, (_, n) => digestOfKey(`${n}`)));
+  filter.endWrite();
+  const marks = new Int32Array(memory, 4096);
+  assert.ok(marks.some((word) => word !== 0));
+  for (let half = 0; half < 2; half++) build(memory);
+  assert.ok(marks.every((word) => word === 0));
+});
+
 Deno.test("isSettled() waits for the writes that were under way at the clearing, and for no later ones", () => {
   const memory = newDiskFilterMemory(1);
   const [one, other] = [new DiskFilter(memory, 0), new DiskFilter(memory, 510)];
