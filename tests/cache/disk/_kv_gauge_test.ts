@@ -47,6 +47,10 @@ Deno.test("recount() finds sums right that are, also while others write", async 
   }
   for (const off of await Promise.all(counts)) assert.ok(off.isEmpty, `off by ${off.bytes}`);
   await opened.tier.flush();
+  let turns = 0;
+  setTimeout(() => turns++, 0);
+  await recount(opened.path);
+  assert.equal(turns, 1, "others get their turn");
 });
 
 Deno.test("recount() says by how much each sum is off", async () => {
