@@ -42,7 +42,7 @@ Deno.test("WriteQueue.put() takes the place of an older op of its key, and its b
 
 Deno.test("WriteQueue.put() without room becomes a removal, and is counted", () => {
   const waiting = queue(20_000);
-  waiting.put(sampleResponse("a\0\0/1", { bodyLength: 10_000 }));
+  assert.equal(waiting.put(sampleResponse("a\0\0/1", { bodyLength: 10_000 })), true);
   assert.equal(waiting.put(sampleResponse("a\0\0/2", { bodyLength: 10_000 })), false);
   assert.equal(waiting.find("a\0\0/1")?.kind, "put");
   assert.equal(waiting.find("a\0\0/2")?.kind, "delete");
