@@ -49,5 +49,7 @@ Deno.test("TenantSegments.oldestUse() tells of the entry that goes next", () => 
   assert.equal(segments.oldestUse(), oldest);
   segments.get("0");
   assert.equal(segments.oldestUse(), oldest + 1);
+  segments.get("1");
+  assert.equal(segments.oldestUse(), oldest, "both are protected, and the first for longer");
   assert.equal(new TenantSegments("b").oldestUse(), Infinity);
 });

@@ -28,6 +28,7 @@ function countedBytes(memory: MemoryTier): number {
   let bytes = 0;
   for (const entry of memory.entries()) bytes += heldBytes(entry.response);
   assert.equal(memory.stats().bytes, bytes, "the sum disagrees with the entries");
+  assert.equal(memory.stats().entries, [...memory.entries()].length);
   return bytes;
 }
 
@@ -92,6 +93,14 @@ Deno.test("MemoryTier keeps its sums over many listeners and never goes over its
     assert.ok(memory.stats().bytes <= 300 * KIB);
     if (step % 250 === 0) countedBytes(memory);
   }
+});
+
+Deno.test("MemoryTier holds what just fits", () => {
+  const response = sampleResponse("a\0\0/1");
+  const memory = createMemoryTier({ limitBytes: 2 * heldBytes(response.owned()), maxEntryShare: 0.5 });
+  for (const key of ["a\0\0/1", "a\0\0/2"]) assert.ok(memory.put(sampleResponse(key), 0));
+  const { entries, bytes, limitBytes, evictions } = memory.stats();
+  assert.deepEqual([entries, bytes, evictions], [2, limitBytes, 0]);
 });
 
 Deno.test("MemoryTier holds nothing where its limit is nothing", () => {

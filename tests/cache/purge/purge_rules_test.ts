@@ -6,6 +6,7 @@ import {
   PurgeRules,
   type PurgeScope,
   staleSince,
+  weightOf,
 } from "../../../lib/cache/purge/purge_rules.ts";
 import { sampleResponse } from "../store_suite.ts";
 import { seededRandom } from "../../seeded_random.ts";
@@ -239,4 +240,10 @@ Deno.test("PurgeRules find a target in another spelling of the same bytes, by it
     const { kind } = new PurgeRules([rule(scope, 2000)]).verdict(spelled);
     assert.equal(kind, isPurged ? "gone" : "keep", JSON.stringify(scope));
   }
+});
+
+Deno.test("weightOf() counts a rule over tags as one for each twenty of them that are begun", () => {
+  const weight = (tags: number) =>
+    weightOf(rule({ kind: "tags", listener: "api", tags: Array.from({ length: tags }, (_, tag) => `${tag}`) }, 1));
+  assert.deepEqual([1, 20, 21, 40, 41].map(weight), [1, 1, 2, 2, 3]);
 });

@@ -66,3 +66,14 @@ Deno.test("PurgeTable.add() folds nothing before there are 257 patterns or 10,00
   assert.equal(table.size, 10_000);
   assert.ok(table.apply(sampleResponse("api\0\0/a")));
 });
+
+Deno.test("PurgeTable.add() has room for 256 patterns again after some were folded", () => {
+  const table = new PurgeTable();
+  let most = 0;
+  for (let n = 0; n < 600; n++) {
+    table.add(newPurge({ kind: "glob", listener: "api", pattern: `/${n}/*` }, { soft: false, nowMs: 1e13 + n }));
+    most = Math.max(most, table.size);
+  }
+  // The rule that the others were folded into is none of them.
+  assert.equal(most, 257);
+});
