@@ -78,7 +78,15 @@ const ROUTE = { ttlMs: 60_000, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 };
 
 Deno.test("storable() must-understand sets no-store aside for known statuses only (RFC 9111 §5.2.2.3)", () => {
   const fields = [cacheControl("max-age=3600, no-store, must-understand")];
-  assert.equal(refusal({ status: 200, fields }), null);
+  // IANA's registry, without what is interim, a part or a 304.
+  const known = [[200, 205], [207, 208], [226], [300, 303], [305], [307, 308], [400, 417], [421, 426], [428, 429], [
+    431,
+  ]]
+    .concat([[451], [500, 508], [511]]);
+  for (let status = 200; status < 600; status++) {
+    const isKnown = known.some(([from, to]) => status >= from! && status <= (to ?? from!));
+    assert.equal(refusal({ status, fields }) === null, isKnown, String(status));
+  }
   assert.equal(refusal({ status: 599, fields }), "status");
   assert.equal(refusal({ status: 599, fields: [cacheControl("max-age=3600, must-understand")] }), "status");
 });
