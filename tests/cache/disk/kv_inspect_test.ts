@@ -23,6 +23,16 @@ Deno.test("inspectKvFile() finds nothing wrong with a sound file, an empty one, 
     assert.equal(inspectKvFile(`${path}.empty`).kind, "sound");
   }));
 
+Deno.test("inspectKvFile() closes the file", () =>
+  withFile((path) => {
+    assert.equal(inspectKvFile(path).kind, "sound");
+    const database = new DatabaseSync(path);
+    // SQLite leaves the write-ahead log only where nobody else has the file open.
+    const left = database.prepare("pragma journal_mode = delete").get();
+    assert.deepEqual({ ...left }, { journal_mode: "delete" });
+    database.close();
+  }));
+
 Deno.test("inspectKvFile() does not disturb a file that is in use", () =>
   withFile(async (path) => {
     const kv = await Deno.openKv(path);
