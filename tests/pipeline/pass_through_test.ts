@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { handle } from "../../lib/pipeline/pipeline.ts";
-import { requestArrival } from "../../lib/server/fetch_adapter.ts";
+import { replyResponse, requestArrival } from "../../lib/server/fetch_adapter.ts";
 import { eventually, plainParts, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
 
 Deno.test("passThrough() streams a response as it comes, with back-pressure to the origin", () => {
@@ -86,6 +87,35 @@ Deno.test("passThrough() gives the answer back when something fails behind it", 
     await gateway.idle();
     gateway.lines.splice(0);
   }));
+
+Deno.test("passThrough() waits for the other workers after an unsafe request only", () =>
+  withOrigin((exchange) => exchange.reply({ body: "done" }), async (gateway) => {
+    const { services, table } = gateway.entrance();
+    let waits = 0;
+    const counting = { ...services, forgotten: () => Promise.resolve(void waits++) };
+    for (const [method, path, expected] of [["GET", "/off", 0], ["POST", "/a", 1]] as const) {
+      const request = new Request(`http://gateway.test${path}`, { method, headers: { host: "gateway.test" } });
+      const arrival = requestArrival(request, { connection: { peer: "192.0.2.1", scheme: "http" } });
+      const answered = await handle({ services: counting, table }, arrival);
+      assert.deepEqual([answered.status, waits], [200, expected], method);
+      await replyResponse(answered, method).text();
+    }
+  }, { listeners: [{ name: "l", pool: "p" }, { name: "off", prefix: "/off", pool: "p", cache: { mode: "off" } }] }));
+
+Deno.test("passThrough() tells caches behind that the coding of TMDB's answer was chosen for one client", () =>
+  withOrigins(
+    [(exchange) =>
+      exchange.reply({
+        fields: [["content-encoding", "gzip"], ["content-type", "application/json"]],
+        body: gzipSync("{}"),
+      })],
+    (origin) =>
+      withGateway(plainParts([origin!.url], { pool: { type: "tmdb-api" } }), async ({ ask }) => {
+        const { headers } = await ask("/3/account?session_id=alice", { headers: { "accept-encoding": "gzip" } });
+        assert.equal(headers.get("content-encoding"), "gzip");
+        assert.match(headers.get("vary") ?? "", /Accept-Encoding/);
+      }),
+  ));
 
 Deno.test("passThrough() passes an answer on as it came, repeated fields included", () =>
   withOrigin(
