@@ -3,6 +3,7 @@ import type { ByteStream } from "../wire/byte_stream.ts";
 import { WireError } from "../wire/wire_error.ts";
 import type { ConnectionContext, ServerConnection } from "./_connection_context.ts";
 import { type Http2Engine, privatePair, serveHttp2 } from "./_http2_engine.ts";
+import { hasPreface } from "./_http2_preface.ts";
 import { checkHttp2Request, contentIfAny } from "./_http2_request.ts";
 import { Input } from "./_input.ts";
 import { INTERNAL_ERROR, isSource } from "./_reply_head.ts";
@@ -56,6 +57,8 @@ export class Http2Connection implements ServerConnection, Waiting {
   #writeDueMs = Infinity;
   /** When content went to the client last. */
   #sentAtMs = -Infinity;
+  /** The client has sent its preface. */
+  #hasBegun = false;
   #isEnding = false;
   #isClosed = false;
 
@@ -78,9 +81,14 @@ export class Http2Connection implements ServerConnection, Waiting {
 
   /** Serves until it ends; never rejects. */
   async run(): Promise<void> {
-    const { stream } = this.#options;
+    const { stream, context: { counts } } = this.#options;
     const input = new Input(stream);
     try {
+      if (!await hasPreface(input)) {
+        if (!this.#isClosed && input.length > 0) countRefusal(counts, 400);
+        return;
+      }
+      this.#hasBegun = true;
       const [near, far] = await privatePair();
       this.#near = near;
       if (this.#isClosed) return far.close();
@@ -108,8 +116,9 @@ export class Http2Connection implements ServerConnection, Waiting {
     }
   }
 
-  end(): void {
+  end(closesIdle: boolean): void {
     this.#isEnding = true;
+    if (closesIdle && !this.#hasBegun) this.close();
     this.#shutdown();
   }
 

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import type http2 from "node:http2";
 import { eventually, leakless } from "../eventually.ts";
 import { chunksOf, ends, readText, reply, serving, sourceOf, textReply } from "./serving.ts";
-import { frontOf, http2Client, StallingWire, tlsClient, tlsOver } from "./tls_serving.ts";
+import { frontOf, http2Client, restOf, StallingWire, tlsClient, tlsOver } from "./tls_serving.ts";
 
 const tls = await frontOf();
 const GET = { ":path": "/", ":authority": "one.example" };
@@ -232,6 +232,37 @@ Deno.test("HTTP/2: what HTTP/1.1 refuses is refused, and a target is escaped as 
   assert.equal((await client.ask({ ...GET, ":path": latin1 })).body, "/3/search?query=%E9%BB%91 without one.example");
   assert.equal((await client.ask({ ...GET, ":method": "DELETE" })).body, "/ without one.example");
   assert.equal((await client.ask({ ...GET, ":method": "PUT" }, Buffer.from("x"))).body, "/ with one.example");
+});
+
+Deno.test("HTTP/2: a connection that begins with something else is closed unanswered, with HTTP/1.1 too (RFC 9113 §3.4)", async () => {
+  await using running = await serving(() => textReply("x"), { tls });
+  const { counts } = running.server;
+  const others = ["GET / HTTP/1.1\nHost: a\n\n", "PRI * HTTP/2.0\r\n\r\nXM\r\n\r\n", "P\r\n"];
+  for (const [index, begin] of others.entries()) {
+    using client = await tlsClient(running.address, { ALPNProtocols: ["h2"] });
+    await client.write(Buffer.from(begin));
+    assert.equal(await restOf(client), "");
+    await eventually("it is counted", () => counts.malformed === index + 1 && counts.openConnections === 0);
+  }
+  assert.equal(counts.requests, 0);
+});
+
+Deno.test("HTTP/2: the beginning may come in pieces", async () => {
+  await using running = await serving(() => textReply("x"), { tls });
+  using client = await tlsClient(running.address, { ALPNProtocols: ["h2"] });
+  for (const letter of "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") await client.write(Buffer.from(letter));
+  await client.write(new Uint8Array([0, 0, 0, 4, 0, 0, 0, 0, 0]));
+  const head = new Uint8Array(9);
+  assert.notEqual(await client.read(head), null);
+  const settings = 4;
+  assert.equal(head[3], settings);
+});
+
+Deno.test("HTTP/2: a connection on which nothing was said keeps no server from closing", async () => {
+  await using running = await serving(() => textReply("x"), { tls });
+  using client = await tlsClient(running.address, { ALPNProtocols: ["h2"] });
+  await running.server.close(600_000);
+  assert.equal(await restOf(client), "");
 });
 
 Deno.test("stopListening() lets HTTP/2 requests finish and ends the connection", async () => {
