@@ -11,7 +11,7 @@ import { DRAIN_MS, linger, LINGER_MS, MAX_DRAIN_BYTES } from "./_leftovers.ts";
 import { faultOf, INTERNAL_ERROR, isDelimitedByClose, isSource } from "./_reply_head.ts";
 import { BrokenBody, ReplyWriter, type WriterLink } from "./_reply_writer.ts";
 import type { RequestBody } from "./_request_body.ts";
-import { closeStream, runTunnel } from "./_tunnel.ts";
+import { abortStream, closeStream, runTunnel } from "./_tunnel.ts";
 import type { Waiting } from "./_wheel.ts";
 import type { ConnectionFacts } from "./arrival.ts";
 import { UNCOUNTED } from "./connection_gate.ts";
@@ -47,6 +47,8 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   /** Nor is another request waited for, whatever the last reply said. */
   #endsIdle = false;
   #isClosed = false;
+  /** The last reply has not been sent as a whole. */
+  #hasBrokenOff = false;
   #lateRefusal: Promise<void> | null = null;
 
   constructor({ stream, facts, handler, context, hasProxyHeader }: ConnectionOptions) {
@@ -114,7 +116,8 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.readDueMs = this.writeDueMs = Infinity;
-    closeStream(this.#stream);
+    if (this.#hasBrokenOff || this.#reply !== null) abortStream(this.#stream);
+    else closeStream(this.#stream);
     this.#exchange?.leave();
     this.#endExchange(ABORTED);
     this.input.dispose();
@@ -294,7 +297,10 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
 
   /** What ended the connection is told to whom it concerns. Any other error is its end itself: nobody is left to tell. */
   async #fail(error: unknown): Promise<void> {
-    if (error instanceof BrokenBody) this.#endExchange({ aborted: false, error: error.cause ?? error });
+    if (error instanceof BrokenBody) {
+      this.#hasBrokenOff = true;
+      this.#endExchange({ aborted: false, error: error.cause ?? error });
+    }
     if (!(error instanceof WireError)) return;
     try {
       await this.#refuse(error);

@@ -61,6 +61,12 @@ async function writeAll(stream: ByteStream, bytes: Uint8Array): Promise<void> {
   for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await stream.write(rest));
 }
 
+/** Closes a stream on which something broke off, so that the other side can tell. */
+export function abortStream(stream: ByteStream): void {
+  if (stream.abort === undefined) closeStream(stream);
+  else stream.abort();
+}
+
 /** Closes a stream that may be closed already: a second close of a socket throws. */
 export function closeStream(stream: ByteStream): void {
   try {

@@ -8,4 +8,6 @@ export interface ByteStream {
   closeWrite(): Promise<void>;
   /** Ends both directions at once; pending reads and writes reject. */
   close(): void;
+  /** The same without telling the other side that this is the end, where the layer has a word for that, as TLS has (RFC 8446 §6.1). */
+  abort?(): void;
 }
