@@ -123,7 +123,7 @@ export class AcmeClient {
     const { newOrder } = await this.#open();
     const order = await this.#post(newOrder, { identifiers: names.map((value) => ({ type: "dns", value })) });
     const orderUrl = order.location ?? wrong("an order without a place");
-    for (const url of textsOf(order.value["authorizations"])) await this.#authorize(url, desk);
+    for (const url of textsOf(order.value["authorizations"])) await this.#authorize(url, names, desk);
     const keys = await newKeyPair();
     const csr = base64url(await certificateRequest(names, keys));
     await this.#post(textOf(order.value["finalize"]), { csr });
@@ -167,7 +167,7 @@ export class AcmeClient {
     this.#account = account.location ?? wrong("an account without a place");
     const { status } = account.value;
     if (status !== undefined && status !== "valid") {
-      throw this.#revoked(`The account is ${String(status)} at the authority`);
+      throw this.#revoked(`The account is ${String(status).slice(0, 40)} at the authority`);
     }
   }
 
@@ -185,10 +185,12 @@ export class AcmeClient {
     return { protected: protectedPart, payload, signature: base64url(new Uint8Array(signature)) };
   }
 
-  async #authorize(url: string, desk: ChallengeDesk): Promise<void> {
+  async #authorize(url: string, names: readonly string[], desk: ChallengeDesk): Promise<void> {
     const { value } = await this.#post(url, null);
     if (value["status"] === "valid") return;
-    const host = textOf((value["identifier"] as { value?: unknown } | undefined)?.value);
+    const identifier = textOf((value["identifier"] as { value?: unknown } | undefined)?.value);
+    // Nothing is proven that was not asked for.
+    const host = names.find((name) => name === identifier.toLowerCase()) ?? wrong("an authorization for another name");
     const { type, offer } = this.#chosen(value["challenges"], host);
     const token = textOf(offer.token);
     if (!/^[A-Za-z0-9_-]{16,512}$/.test(token)) wrong("a token that is none");

@@ -31,6 +31,8 @@ const REST_MS = 60 * MINUTE_MS;
 const RENEWED_SHARE = 1 / 3;
 /** An authority that does not answer is given up on. */
 const ANSWER_TIMEOUT_MS = 30_000;
+/** A certificate that has not come by then is given up, so that others have their turn: an authority may keep one waiting for ever. */
+const MAX_FETCH_MINUTES = 30;
 /** Used until there is one. */
 const PLACEHOLDER_MS = 365 * DAY_MS;
 
@@ -144,6 +146,7 @@ export class AcmeKeeper implements ChallengeDesk {
   async #fetch(name: string, acme: AcmeConfig): Promise<void> {
     const { logger, pause = sleep } = this.#options;
     const hosts = acme.hosts.join(",");
+    const untilMs = this.#now() + MAX_FETCH_MINUTES * MINUTE_MS;
     const http = Deno.createHttpClient({ caCerts: acme.ca === null ? [] : [acme.ca] });
     try {
       const client = new AcmeClient({
@@ -151,8 +154,13 @@ export class AcmeKeeper implements ChallengeDesk {
         ...await this.#account(acme),
         challenges: challengesFor(acme, this.#link?.config),
         pause,
-        fetch: (url, init) =>
-          fetch(url, { ...init, client: http, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) } as RequestInit),
+        fetch: async (url, init) => {
+          if (this.#now() > untilMs) throw new Error(`it has taken over ${MAX_FETCH_MINUTES} minutes`);
+          return await fetch(
+            url,
+            { ...init, client: http, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) } as RequestInit,
+          );
+        },
       });
       const { cert, keys } = await client.fetchCertificate(acme.hosts, this);
       const key = await keyPem(keys);
