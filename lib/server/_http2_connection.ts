@@ -4,7 +4,7 @@ import { WireError } from "../wire/wire_error.ts";
 import type { ConnectionContext, ServerConnection } from "./_connection_context.ts";
 import { type Http2Engine, privatePair, serveHttp2 } from "./_http2_engine.ts";
 import { hasPreface } from "./_http2_preface.ts";
-import { checkHttp2Request, contentIfAny } from "./_http2_request.ts";
+import { checkHttp2Request, contentIfAny, wholeContent } from "./_http2_request.ts";
 import { Input } from "./_input.ts";
 import { INTERNAL_ERROR, isSource } from "./_reply_head.ts";
 import { closeStream, runTunnel } from "./_tunnel.ts";
@@ -201,7 +201,10 @@ export class Http2Connection implements ServerConnection, Waiting {
     const { limits } = this.#options.context;
     const facts = { connection: this.facts, minor: 2 };
     const content = contentOfRequest(request);
-    const arrival = requestArrival(request, { ...facts, body: content && this.#timed(content) });
+    const arrival = requestArrival(request, {
+      ...facts,
+      body: content && this.#timed(wholeContent(content, request.signal)),
+    });
     checkHttp2Request(request, arrival, { limits, ownAuthority: this.#ownAuthority });
     if (arrival.body === null || arrival.body.lengthBytes !== null) return arrival;
     return requestArrival(request, { ...facts, body: await contentIfAny(arrival.body) });

@@ -1,15 +1,18 @@
 import type { BodySource } from "../wire/body_source.ts";
-import { requireHost } from "../wire/request_head.ts";
+import { parseContentLength, requireHost } from "../wire/request_head.ts";
 import { WireError } from "../wire/wire_error.ts";
 import type { Arrival } from "./arrival.ts";
 import { splitUrl } from "./fetch_adapter.ts";
 import type { ServerLimits } from "./server_limits.ts";
 
+/** Turns of the event loop behind the end of content that an abort has to come; it takes one. */
+const ABORT_TURNS = 3;
+
 /**
  * Holds a request of HTTP/2 against what HTTP/1.1 refuses and the runtime lets through. `ownAuthority` is what the runtime makes up
  * where the client names no host.
  *
- * @throws {WireError} 400 for what is malformed; 414 and 431 over a limit
+ * @throws {WireError} 400 for what is malformed; 413, 414 and 431 over a limit
  */
 export function checkHttp2Request(
   request: Request,
@@ -25,8 +28,10 @@ export function checkHttp2Request(
     throw new WireError(400, "Host is not what :authority says");
   }
   requireHost(named);
+  const length = request.headers.get("content-length");
+  if (length !== null) parseContentLength(length);
   // The runtime drops it, and the answer to something else would be given.
-  if (request.body === null && Number(request.headers.get("content-length")) > 0) {
+  if (request.body === null && Number(length) > 0) {
     throw new WireError(400, `Content of ${request.method} is not taken over HTTP/2`);
   }
   checkLimits(arrival, limits);
@@ -39,6 +44,25 @@ function checkLimits({ target, fields }: Arrival, limits: ServerLimits): void {
   let bytes = 0;
   for (const [name, value] of list) bytes += name.length + value.length + 4;
   if (bytes > limits.fieldsBytes) throw new WireError(431, `The fields are over ${limits.fieldsBytes} bytes`);
+}
+
+/**
+ * The same content, whose end is believed only where the client has not given up the request: where it did so without calling that an
+ * error (`CANCEL`, RFC 9113 §7), the runtime first ends the content as if it were whole, and then aborts `signal` (Deno 2.9.6). A wrong
+ * length tells by itself.
+ */
+export function wholeContent(content: BodySource, signal: AbortSignal): BodySource {
+  if (content.lengthBytes !== null) return content;
+  const read = async () => {
+    const chunk = await content.read();
+    if (chunk !== null) return chunk;
+    for (let turn = 0; turn < ABORT_TURNS && !signal.aborted; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    if (signal.aborted) throw new Error("The client gave up the request before its content was whole");
+    return null;
+  };
+  return { lengthBytes: null, read, cancel: () => content.cancel() };
 }
 
 /**
