@@ -37,7 +37,7 @@ export type Hop = Pick<Endpoint, "host" | "port" | "address" | "allowPrivate" | 
 const MAX_ADDRESSES = 8;
 /** Delay before the next attempt starts beside a pending one (RFC 8305 §5). */
 const ATTEMPT_DELAY_MS = 250;
-/** Before attempts are aborted, the event loop gets so many turns, however long it stood still. */
+/** Turns of the event loop before attempts are aborted, even after it was blocked. */
 const ABORT_TURNS = 4;
 const ABORT_TURN_MS = 5_000;
 
@@ -122,7 +122,7 @@ class ConnectRace {
 
   async run(signal: AbortSignal): Promise<Deno.TcpConn> {
     const onAbort = () => {
-      // From this moment on nobody takes a socket: one that opens is closed.
+      // A socket that opens from now on is closed.
       this.#isOver = true;
       this.#result.reject(signal.reason);
     };
@@ -180,7 +180,7 @@ async function connect(hop: Hop, signal: AbortSignal): Promise<Deno.TcpConn> {
     const race = new ConnectRace(interleaved(addresses).slice(0, MAX_ADDRESSES), hop.port);
     const socket = await race.run(signal);
     socket.setNoDelay(true);
-    // The system finds out in the end that the other side is gone, also of a socket that the runtime cannot close.
+    // The system detects a dead peer in the end, also for a socket that the runtime cannot close.
     socket.setKeepAlive(true);
     return socket;
   } catch (error) {

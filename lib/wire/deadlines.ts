@@ -1,4 +1,4 @@
-/** Something that runs out of time unless it ends before its deadline. */
+/** A member of {@linkcode Deadlines}, which expires unless it ends before its deadline. */
 export interface Expirable {
   /** On the clock of `performance.now()`; `Infinity` where nothing is awaited. Written by {@linkcode Deadlines} alone. */
   deadlineMs: number;

@@ -1,3 +1,4 @@
+import { pause } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
 import { parseListenAddress } from "../../config/addresses.ts";
 import type { TcpAddress } from "../../config/addresses.ts";
@@ -98,7 +99,7 @@ export class ListenSet {
       } catch (error) {
         if (tries === TAKE_OVER_TRIES + 1) this.#options.onProblem?.(messageOf(error));
         const pauseMs = tries > TAKE_OVER_TRIES ? HOPELESS_RETRY_MS : TAKE_OVER_RETRY_MS;
-        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        await pause(pauseMs);
       }
     }
     this.#isHeir = false;
