@@ -61,7 +61,7 @@ export class Http2Connection implements ServerConnection, Waiting {
 
   constructor(options: Http2Options) {
     this.#options = options;
-    this.#rest();
+    this.#updateIdle();
   }
 
   get facts(): ConnectionFacts {
@@ -135,8 +135,8 @@ export class Http2Connection implements ServerConnection, Waiting {
     this.#engine?.shutdown().catch(() => {});
   }
 
-  /** Marks the connection as idle, unless a request is being served. */
-  #rest(): void {
+  /** Starts the idle timeout, or stops it while a request is being served. */
+  #updateIdle(): void {
     const { wheel, limits } = this.#options.context;
     const isServing = this.#open > this.#stalled || this.#isClosed;
     this.#idleDueMs = isServing ? Infinity : wheel.after(limits.idleTimeoutMs);
@@ -152,14 +152,14 @@ export class Http2Connection implements ServerConnection, Waiting {
     // The client still takes content that the engine has buffered.
     if (bytes.length < MIN_CONTENT_BYTES) return;
     this.#sentAtMs = wheel.nowMs;
-    this.#rest();
+    this.#updateIdle();
   }
 
   async #answer(request: Request, completed: Promise<void>): Promise<Response> {
     this.#options.context.counts.requests++;
     const taking: TakeProgress = { wait: null, turns: 0, isStalled: false };
     this.#open++;
-    this.#rest();
+    this.#updateIdle();
     completed.catch(() => void this.#options.context.counts.abortedRequests++).finally(() => this.#answered(taking));
     const reply = await this.#reply(request);
     const { body } = reply;
@@ -170,7 +170,7 @@ export class Http2Connection implements ServerConnection, Waiting {
     this.#waits.delete(taking.wait);
     this.#open--;
     if (taking.isStalled) this.#stalled--;
-    this.#rest();
+    this.#updateIdle();
   }
 
   async #reply(request: Request): Promise<Reply> {

@@ -120,7 +120,7 @@ function listenTcp({ hostname, port, reusePort = false }: Extract<ListenTarget, 
 }
 
 async function listenUnix(
-  { path, mode, isHeir = false }: Extract<ListenTarget, { path: string }>,
+  { path, mode, replacesFile = false }: Extract<ListenTarget, { path: string }>,
 ): Promise<Deno.UnixListener> {
   // Asked first: on a terminal Deno asks for the permission, and waits.
   if (Deno.permissions.querySync({ name: "write", path }).state !== "granted") {
@@ -130,7 +130,7 @@ async function listenUnix(
   try {
     listener = Deno.listen({ transport: "unix", path });
   } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse) || !await isStale(path, isHeir)) throw error;
+    if (!(error instanceof Deno.errors.AddrInUse) || !await isStale(path, replacesFile)) throw error;
     await Deno.remove(path);
     listener = Deno.listen({ transport: "unix", path });
   }
@@ -143,10 +143,10 @@ async function listenUnix(
   }
 }
 
-/** Whether a path is a socket without a listener: its process was killed, or the caller knows (`isHeir`). */
-async function isStale(path: string, isHeir: boolean): Promise<boolean> {
+/** Whether a path is a socket without a listener: its process was killed, or the caller knows (`replacesFile`). */
+async function isStale(path: string, replacesFile: boolean): Promise<boolean> {
   if (!(await Deno.lstat(path)).isSocket) return false;
-  if (isHeir) return true;
+  if (replacesFile) return true;
   try {
     (await Deno.connect({ transport: "unix", path })).close();
     return false;

@@ -21,7 +21,7 @@ export type ListenTarget =
     /** Permissions of the socket's file; those of the process's umask where it is not given. */
     readonly mode?: number;
     /** The previous listener is known to be gone: its socket's file is replaced. */
-    readonly isHeir?: boolean;
+    readonly replacesFile?: boolean;
   };
 
 /** Options of one listen address. */

@@ -1,4 +1,5 @@
 import { promises as dns } from "node:dns";
+import { messageOf } from "../errors.ts";
 import { isIpLiteral, isPrivateAddress, isPublicName } from "./_address.ts";
 import { type EgressProxy, proxyFailure, type TunnelTarget } from "./_egress_proxy.ts";
 import { openHttpTunnel } from "./_http_tunnel.ts";
@@ -189,17 +190,13 @@ async function connect(hop: Hop, signal: AbortSignal): Promise<Deno.TcpConn> {
   }
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : "handshake failed";
-}
-
 /** Starts TLS with the upstream, where it has settings for it. */
 async function secured(socket: Socket, { tls }: Endpoint, signal: AbortSignal): Promise<Socket> {
   if (tls === null) return socket;
   try {
     return await secure(socket, tls, signal);
   } catch (error) {
-    throw failure("tls", reasonOf(error), error);
+    throw failure("tls", messageOf(error), error);
   }
 }
 
@@ -215,7 +212,7 @@ async function reachProxy(
     const socket = await connect(hop, signal);
     return endpoint.proxyTls === null ? socket : await secure(socket, endpoint.proxyTls, signal);
   } catch (error) {
-    const what = error instanceof UpstreamFailure ? error.message.replace("Cannot connect: ", "") : reasonOf(error);
+    const what = error instanceof UpstreamFailure ? error.message.replace("Cannot connect: ", "") : messageOf(error);
     throw proxyFailure(proxy, what, error);
   }
 }
