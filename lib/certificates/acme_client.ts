@@ -1,7 +1,7 @@
 import { certificateRequest } from "./issue.ts";
 import { type KeyPair, newKeyPair } from "./key_pair.ts";
 
-/** Sends the requests of the client. It must not follow redirects. */
+/** Sends the HTTP requests of the client, as `fetch` does. A redirect is an error. */
 export type AcmeFetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /** External account binding: ties the account to one that the authority knows already (RFC 8555 §7.3.4). */

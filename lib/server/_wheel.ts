@@ -10,7 +10,7 @@ export interface Waiting {
 
 const MIN_TICK_MS = 20;
 const MAX_TICK_MS = 200;
-/** Ticks within the shortest limit: the delay of a deadline is at most one tick. */
+/** Ticks within the shortest limit, which bound how late a deadline fires. */
 const TICKS_PER_LIMIT = 5;
 
 /** Closing a connection takes the runtime some 20 µs: this bounds the delay of the others. */
