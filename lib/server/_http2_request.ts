@@ -9,10 +9,10 @@ import type { ServerLimits } from "./server_limits.ts";
 const ABORT_TURNS = 3;
 
 /**
- * Holds a request of HTTP/2 against what HTTP/1.1 refuses and the runtime lets through. `ownAuthority` is what the runtime makes up
- * where the client names no host.
+ * Checks an HTTP/2 request for errors that HTTP/1.1 refuses and the runtime accepts. `ownAuthority` is the runtime's default for requests
+ * without a host.
  *
- * @throws {WireError} 400 for what is malformed; 413, 414 and 431 over a limit
+ * @throws {WireError} 400 where it is malformed; 413, 414 and 431 over a limit
  */
 export function checkHttp2Request(
   request: Request,
@@ -30,7 +30,7 @@ export function checkHttp2Request(
   requireHost(named);
   const length = request.headers.get("content-length");
   if (length !== null) parseContentLength(length);
-  // The runtime drops it, and the answer to something else would be given.
+  // The runtime drops the content: another request would be answered.
   if (request.body === null && Number(length) > 0) {
     throw new WireError(400, `Content of ${request.method} is not taken over HTTP/2`);
   }
@@ -66,8 +66,8 @@ export function wholeContent(content: BodySource, signal: AbortSignal): BodySour
 }
 
 /**
- * Content of unknown length; `null` where it turns out that there is none: the runtime does not say whether a request ended with its
- * fields, and an upstream should not be sent content that nobody has.
+ * Content of unknown length; `null` where it is empty: the runtime does not say whether a request ended with its fields, and an upstream
+ * should not get empty content.
  *
  * @throws {Error} as reading it does
  */

@@ -1,4 +1,5 @@
 import { type Clock, pause } from "../../clock.ts";
+import { messageOf } from "../../errors.ts";
 import { commitPatiently } from "../../state/kv_commit.ts";
 import { evict, listenerBytes, removeEntries, type UseEntry, useEntryOf } from "./_kv_evictor.ts";
 import { type KvFileSize, KvGauge, recount } from "./_kv_gauge.ts";
@@ -105,9 +106,7 @@ export class KvJanitor {
         await this.step();
       } catch (error) {
         pauseMs = 60_000;
-        this.#options.log.warn("Cannot tidy the disk cache", {
-          error: error instanceof Error ? error.message : String(error),
-        });
+        this.#options.log.warn("Cannot tidy the disk cache", { error: messageOf(error) });
       }
       await this.#pauseBesideLog(pauseMs, signal);
     }

@@ -5,11 +5,12 @@ import {
   AcmeClient,
   AcmeError,
   type Challenge,
-  type ChallengeDesk,
+  type ChallengePublisher,
   type ChallengeType,
 } from "../../certificates/acme_client.ts";
 import { issueChallenge, issueLeaf } from "../../certificates/issue.ts";
 import { type KeyPair, keyPairOf, keyPem, newKeyPair } from "../../certificates/key_pair.ts";
+import { pause } from "../../clock.ts";
 import { readCertificate } from "../../config/certificates.ts";
 import type { Config } from "../../config/config.ts";
 import { fileMode, readText } from "../../config/yaml/read_text.ts";
@@ -63,7 +64,7 @@ interface Pause {
  * Fetches certificates from authorities and renews them. They are kept in files, so that the keeper of certificates brings them into
  * force; until there is one, a certificate that no client trusts is used. A failure here changes nothing of what is served.
  */
-export class AcmeKeeper implements ChallengeDesk {
+export class AcmeKeeper implements ChallengePublisher {
   readonly #options: AcmeKeeperOptions;
   readonly #now: () => number;
   readonly #pauses = new Map<string, Pause>();
@@ -144,7 +145,7 @@ export class AcmeKeeper implements ChallengeDesk {
   }
 
   async #fetch(name: string, acme: AcmeConfig): Promise<void> {
-    const { logger, pause = sleep } = this.#options;
+    const { logger, pause: wait = pause } = this.#options;
     const hosts = acme.hosts.join(",");
     const untilMs = this.#now() + MAX_FETCH_MINUTES * MINUTE_MS;
     const http = Deno.createHttpClient({ caCerts: acme.ca === null ? [] : [acme.ca] });
@@ -153,7 +154,7 @@ export class AcmeKeeper implements ChallengeDesk {
         ...acme,
         ...await this.#account(acme),
         challenges: challengesFor(acme, this.#link?.config),
-        pause,
+        pause: wait,
         fetch: async (url, init) => {
           if (this.#now() > untilMs) throw new Error(`it has taken over ${MAX_FETCH_MINUTES} minutes`);
           return await fetch(
@@ -318,8 +319,4 @@ async function nameOf({ hosts, directory }: AcmeConfig): Promise<string> {
 async function shortHash(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return new Uint8Array(digest, 0, 6).toHex();
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
