@@ -34,6 +34,8 @@ export interface ListenerUsage {
 
 /** Listeners looked at for one eviction: all of them in a usual config, a rotating sample in a large one. */
 const VICTIM_SAMPLE = 16;
+/** Where a limit was lowered. */
+const EVICTIONS_AT_ONCE = 500;
 
 /**
  * Keeps stored responses in this worker's memory, bounded by bytes. Every call answers at once.
@@ -42,9 +44,11 @@ const VICTIM_SAMPLE = 16;
  * entry has been out of use longest gives way, unless that would take it below its guaranteed share.
  */
 export class MemoryTier {
-  readonly #limitBytes: number;
-  readonly #maxEntryBytes: number;
-  readonly #guaranteedBytes: number;
+  #limitBytes = 0;
+  #maxEntryBytes = 0;
+  #guaranteedBytes = 0;
+  readonly #maxEntryShare: number;
+  readonly #guaranteedShare: number;
   readonly #random: () => number;
   /** So that nobody outside can tell which keys share a counter. */
   readonly #seed: number;
@@ -60,9 +64,6 @@ export class MemoryTier {
   /** @throws {RangeError} when a limit makes no sense */
   constructor(options: MemoryTierOptions) {
     const { limitBytes, maxEntryShare = 0.125, guaranteedShare = 0.5, random = Math.random } = options;
-    if (!(limitBytes >= 0)) {
-      throw new RangeError(`Cannot make a memory tier: limitBytes must be >= 0: received ${limitBytes}`);
-    }
     if (!(maxEntryShare > 0 && maxEntryShare <= 1)) {
       throw new RangeError(`Cannot make a memory tier: maxEntryShare must be in (0, 1]: received ${maxEntryShare}`);
     }
@@ -73,9 +74,29 @@ export class MemoryTier {
     }
     this.#random = random;
     this.#seed = random() * 2 ** 32 | 0;
+    this.#maxEntryShare = maxEntryShare;
+    this.#guaranteedShare = guaranteedShare;
+    this.limit(limitBytes);
+  }
+
+  /**
+   * Bounds what is held from now on. What is over a lower limit goes with {@linkcode trim}, and with what is put.
+   *
+   * @throws {RangeError} when the limit makes no sense
+   */
+  limit(limitBytes: number): void {
+    if (!(limitBytes >= 0)) {
+      throw new RangeError(`Cannot limit a memory tier: limitBytes must be >= 0: received ${limitBytes}`);
+    }
     this.#limitBytes = Math.floor(limitBytes);
-    this.#maxEntryBytes = Math.floor(limitBytes * maxEntryShare);
-    this.#guaranteedBytes = limitBytes * guaranteedShare;
+    this.#maxEntryBytes = Math.floor(limitBytes * this.#maxEntryShare);
+    this.#guaranteedBytes = limitBytes * this.#guaranteedShare;
+  }
+
+  /** Evicts some of what is over the limit, within a millisecond or so; answers whether there is more. */
+  trim(): boolean {
+    this.#makeRoom(0);
+    return this.#bytes > this.#limitBytes;
   }
 
   /** The entry that `key` holds, now the most recently used one. */
@@ -96,7 +117,7 @@ export class MemoryTier {
     const bytes = heldBytes(response);
     const replaced = this.#take(response.key);
     if (bytes > this.#maxEntryBytes) return undefined;
-    this.#makeRoom(bytes);
+    if (!this.#makeRoom(bytes)) return undefined;
     const hash = hashOf(response.key, this.#seed);
     const entry = new MemoryEntry(response, { bytes, hash, use: ++this.#uses, nowMs });
     this.#tenantFor(response.key).add(entry, replaced);
@@ -147,8 +168,10 @@ export class MemoryTier {
     return removed;
   }
 
-  #makeRoom(bytes: number): void {
-    while (this.#bytes + bytes > this.#limitBytes) {
+  /** Answers whether there is room: below a limit that has just been lowered, there is not until enough is evicted. */
+  #makeRoom(bytes: number): boolean {
+    const most = this.#bytes > this.#limitBytes ? EVICTIONS_AT_ONCE : Infinity;
+    for (let n = 0; n < most && this.#bytes + bytes > this.#limitBytes; n++) {
       const victim = this.#victim();
       const evicted = victim.evict();
       // Cannot be: bytes are held, so a listener holds them. Without an entry there is no room to make.
@@ -160,6 +183,7 @@ export class MemoryTier {
       this.#evictions++;
       this.#forgetIfEmpty(victim);
     }
+    return this.#bytes + bytes <= this.#limitBytes;
   }
 
   /** The listener that gives way: of those above their guaranteed share, the one whose next entry is out of use longest. */
