@@ -40,16 +40,11 @@ export interface CompileOptions {
   readonly target: string;
   /** Folder of the programs. */
   readonly out: string;
-  /** Folders of packages that are left out. */
-  readonly excluded: readonly string[];
 }
 
 /** Builds the arguments of `deno compile` for one target. */
-export function compileArguments({ target, out, excluded }: CompileOptions): string[] {
-  const includes = [
-    ...ASSETS.flatMap((asset) => ["--include", asset]),
-    ...excluded.flatMap((folder) => ["--exclude", folder]),
-  ];
+export function compileArguments({ target, out }: CompileOptions): string[] {
+  const includes = ASSETS.flatMap((asset) => ["--include", asset]);
   const output = ["--output", `${out}/usher-${target}`];
   return [
     "compile",
@@ -81,35 +76,6 @@ export function explainFailure(target: string, stderr: string): string | undefin
     `          DENORT_BIN=<path of denort> deno task compile --target ${target}`,
     `          or make one of packages of npm: deno task dist --target ${target}`,
   ].join("\n");
-}
-
-/**
- * Finds the test data of `bintrees` (which `prom-client` brings with it) in Deno's package cache. It is a file without extension of
- * 100,000 numbers below each other, `a\n-b\n-c…`; Deno 2.9.6 parses it as one expression and overflows its stack.
- */
-export async function findUnparsable(): Promise<string[]> {
-  const { npmCache } = JSON.parse(await outputOf(["info", "--json"]));
-  const folders: string[] = [];
-  for (const host of namesIn(npmCache)) {
-    for (const version of namesIn(`${npmCache}/${host}/bintrees`)) {
-      folders.push(`${npmCache}/${host}/bintrees/${version}/test`);
-    }
-  }
-  return folders.filter((folder) => namesIn(folder).length > 0);
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return [...Deno.readDirSync(folder)].filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
-async function outputOf(args: string[]): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stderr: "inherit" }).output();
-  return new TextDecoder().decode(stdout);
 }
 
 /** Reads the command line. @throws {TypeError} on an unknown option or target. */
@@ -203,11 +169,8 @@ async function print(text: string): Promise<void> {
 async function main(): Promise<void> {
   try {
     const { targets, out } = readCommandLine(Deno.args);
-    // Fetches the packages, so that they can be looked into.
-    await outputOf(["install", "--frozen", "--quiet", "--entrypoint", "main.ts"]);
-    const excluded = await findUnparsable();
     const failed: string[] = [];
-    for (const target of targets) if (!await compile({ target, out, excluded })) failed.push(target);
+    for (const target of targets) if (!await compile({ target, out })) failed.push(target);
     await print(
       `compiled ${targets.length - failed.length} of ${targets.length} targets${
         failed.length > 0 ? `, not: ${failed.join(", ")}` : ""

@@ -20,3 +20,9 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     }
   });
 }
+
+/** A timer in the form that rooms with injected timers want: the answer takes the call back. */
+export function schedule(call: () => void, delayMs: number): () => void {
+  const timer = setTimeout(call, delayMs);
+  return () => clearTimeout(timer);
+}

@@ -97,3 +97,8 @@ export class GatewayError extends Error {
     this.retryAfterSeconds = retryAfterSeconds ?? undefined;
   }
 }
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

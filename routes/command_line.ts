@@ -80,7 +80,7 @@ const healthCommand: Command = {
   summary: "ask the running gateway whether it is ready",
   usage: `usage: usher health [--config FILE | --admin URL]
 
-  Exits with 0 if it is ready, else with 1. What stands in the file now does not matter.
+  Exits with 0 if it is ready, else with 1. The file as it is now does not matter.
 
   ${CONFIG_HELP}
 `,

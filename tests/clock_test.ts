@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { pause, systemClock } from "../lib/clock.ts";
+import { pause, schedule, systemClock } from "../lib/clock.ts";
 
 Deno.test("systemClock gives whole milliseconds since the Unix epoch, as they are when it is asked", () => {
   const before = Date.now();
@@ -15,4 +15,26 @@ Deno.test("pause() ends with its time, or with its signal, and leaves no timer b
   stop.abort();
   await long;
   await pause(3_600_000, stop.signal);
+});
+
+Deno.test("schedule() calls once, in the order of the delays", async () => {
+  const called: string[] = [];
+  await new Promise<void>((resolve) => {
+    schedule(() => (called.push("last"), resolve()), 30);
+    schedule(() => called.push("first"), 0);
+    schedule(() => called.push("second"), 5);
+  });
+  assert.deepEqual(called, ["first", "second", "last"]);
+});
+
+Deno.test("schedule() does not call what was taken back, and taking back late or twice does nothing", async () => {
+  let calls = 0;
+  const takeBack = schedule(() => calls++, 0);
+  takeBack();
+  takeBack();
+  const takeBackLate = await new Promise<() => void>((resolve) => {
+    const late = schedule(() => resolve(late), 10);
+  });
+  takeBackLate();
+  assert.equal(calls, 0);
 });

@@ -7,7 +7,7 @@ export type Refusal = { readonly status: 401 | 403; readonly detail: string } | 
 
 /**
  * Whether an admin request may go on. With a token it has to carry it as `Authorization: Bearer`. Without one the address is
- * loopback, and then `Host` must name it: else a page in a browser on this machine could reach it under a name of its own
+ * loopback, and then `Host` must name it: else a page in a browser on this machine could reach it under another name
  * (DNS rebinding). The process's own `key` opens what the token does. A request that a page of another origin makes is refused either way.
  */
 export function authorize(request: Request, token: string | null, key: string | null = null): Refusal {

@@ -8,6 +8,7 @@ import {
   type ListenerCounts,
   newListenerCounts,
   newPoolCounts,
+  upstreamCounts,
   type WorkerCounts,
 } from "../metrics/gateway_metrics.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
@@ -49,8 +50,7 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
         upstreams: pool.upstreams.length,
       },
     });
-    const countsOf = (name: string, upstream: string) =>
-      (deps.counts.upstreams[name] ??= {})[upstream] ??= { outcomes: {}, latencySumMs: 0 };
+    const countsOf = (name: string, upstream: string) => upstreamCounts(deps.counts, name, upstream);
     const poolCountsOf = (name: string) => deps.counts.pools[name] ??= newPoolCounts();
     runtimes.set(pool.name, { runtime: compilePool(pool, type, { ...deps, countsOf, poolCountsOf }), type });
   }

@@ -1,9 +1,9 @@
+import { messageOf } from "../errors.ts";
 import { dirname, join, relative } from "node:path";
 import { foreignKvFile, freeBytesBeside, inspectKvFile, openKvFile } from "../cache/disk/kv_open.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
-import { formatSizeBytes } from "../config/units.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, shownSize } from "./finding.ts";
 
 /** What looking at the disk takes. */
 export interface DiskOptions {
@@ -129,12 +129,6 @@ async function roomFinding({ cache, server: { dataDir } }: Config): Promise<Find
   };
 }
 
-/** A size in whole units of the largest kind that shows something. */
-export function shownSize(bytes: number): string {
-  const unit = [1024 ** 4, 1024 ** 3, 1024 ** 2, 1024].find((each) => bytes >= 10 * each) ?? 1;
-  return formatSizeBytes(Math.floor(bytes / unit) * unit);
-}
-
 async function nearestFolder(path: string): Promise<string> {
   for (let folder = path; folder !== dirname(folder); folder = dirname(folder)) {
     if (await isFolder(folder)) return folder;
@@ -152,8 +146,4 @@ async function exists(path: string): Promise<boolean> {
 
 async function sizeOf(path: string): Promise<number> {
   return await Deno.stat(path).then(({ size }) => size, () => 0);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,10 +3,9 @@ import type { AdminConfig, Config, ListenAddress, TcpAddress } from "../config/c
 import type { Loaded } from "../config/load_result.ts";
 import { portsInUse } from "../config/ports.ts";
 import type { PoolDiagnosis } from "./diagnose_pool.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, shownSize } from "./finding.ts";
 import { adminCertificateFile, adminFetch } from "../workers/admin_fetch.ts";
 import { countOpenable } from "../workers/supervisor/descriptor_limit.ts";
-import { shownSize } from "./diagnose_disk.ts";
 
 /** What the machine has. */
 export interface Machine {
@@ -135,7 +134,7 @@ async function askedIfReady(admin: AdminConfig, timeoutMs: number): Promise<{ ok
   return { ok: response.ok, text: await beginningOf(response) };
 }
 
-/** The first bytes of a body, whoever sends it. */
+/** The first bytes of a body. */
 async function beginningOf(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   const first = await reader?.read();

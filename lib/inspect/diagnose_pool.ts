@@ -1,10 +1,17 @@
 import { type Clock, systemClock } from "../clock.ts";
 import type { Config, PoolConfig, UpstreamConfig } from "../config/config.ts";
 import { type ProbeDeps, probeWay } from "../upstream_client/probe.ts";
-import { askCheck, type CheckAnswer, typeOfPool, withDefaultCheck, withSafeCheck } from "./ask_check.ts";
 import { http1Options } from "../gateway/compile_pool.ts";
+import {
+  askCheck,
+  type CheckAnswer,
+  httpFinding,
+  keyFinding,
+  typeOfPool,
+  withDefaultCheck,
+  withSafeCheck,
+} from "./check_findings.ts";
 import type { Finding } from "./finding.ts";
-import { httpFinding, keyFinding } from "./http_findings.ts";
 import { isReachable, wayFindings } from "./way_findings.ts";
 
 /** What was found out about one upstream. */

@@ -6,9 +6,8 @@ import type { CacheRuleConfig, PoolConfig } from "../config/config.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
-import { type Outcome, type Trial, tryOut } from "./dry_run.ts";
+import { type MadeUpAnswer, type Outcome, type Trial, tryOut } from "./dry_run.ts";
 import type { AnswerView, CacheView } from "./explanation.ts";
-import type { MadeUpAnswer } from "./made_up_upstreams.ts";
 import { shownTarget } from "./shown_request.ts";
 
 /** A request at one listen address, and the listener that takes it. */
@@ -138,7 +137,7 @@ function isSaidInVain(view: AnswerView, silent: AnswerView): boolean {
   return said !== null && JSON.stringify(rest) === JSON.stringify(restSilent);
 }
 
-/** What became of one answer. */
+/** The outcome of one answer. */
 function answerView(
   exchange: Exchange,
   { answer, outcome, ruleName }: { answer: MadeUpAnswer; outcome: Outcome; ruleName: RuleName },

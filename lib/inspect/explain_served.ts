@@ -4,11 +4,12 @@ import type { ListenerConfig, UpstreamConfig } from "../config/config.ts";
 import { STEPS } from "../deliver/deliver.ts";
 import type { Field } from "../http/fields.ts";
 import { redact } from "../logging/redact.ts";
+import type { RuleConfig } from "../config/rules_config.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { tryOut } from "./dry_run.ts";
 import { cacheView, madeUpAnswer, type RoutedCase, type RuleNames } from "./explain_answers.ts";
 import { requestSettings } from "./explain_settings.ts";
-import { ruleViews } from "./explain_rules.ts";
-import type { ServedView, UpstreamView } from "./explanation.ts";
+import type { RuleView, ServedView, UpstreamView } from "./explanation.ts";
 import { shownFields, shownTarget } from "./shown_request.ts";
 
 /** Upstreams of a pool that are shown at most. */
@@ -88,4 +89,55 @@ function isPut({ exchange }: RoutedCase, name: string): boolean {
 function withoutUser(proxy: string): string {
   const { protocol, host } = new URL(proxy);
   return `${protocol}//${host}`;
+}
+
+/** What each rule of a listener makes of a request: why it does not apply, or what it does. */
+export function ruleViews(exchange: Exchange, rules: readonly RuleConfig[]): readonly RuleView[] {
+  const unmet = exchange.tenant.rules?.unmet(exchange.asSent) ?? [];
+  const decider = exchange.ruling?.reply?.rule ?? null;
+  return rules.map((rule, place) => ({
+    rule: place + 1,
+    unmet: unmet[place] ?? null,
+    does: unmet[place] == null ? deedsOf(rule, exchange, decider === null || decider === place) : [],
+  }));
+}
+
+/** In words. Values are not shown: they may be secrets. */
+function deedsOf(rule: RuleConfig, exchange: Exchange, isDecider: boolean): string[] {
+  const { request, response, redirect, respond, pool, upstream } = rule;
+  const { ruling, tenant, pinned } = exchange;
+  const decides = isDecider ? "" : " (another rule decides)";
+  return [
+    ...(request === null ? [] : [
+      ...request.fields.map(({ kind, name }) => `${kind}s request field ${name}`),
+      ...(request.rewrite === null ? [] : [rewriting(exchange)]),
+      ...request.query.remove.map((name) => `removes parameter ${name}`),
+      ...request.query.set.map(([name]) => `sets parameter ${name}`),
+    ]),
+    ...(response === null ? [] : [
+      ...response.fields.map(({ kind, name }) => `${kind}s response field ${name}`),
+      ...response.errors.map(({ status: [from, to] }) =>
+        `has a body for status ${from === to ? from : `${from} to ${to}`}`
+      ),
+    ]),
+    ...(redirect === null ? [] : [
+      `redirects with ${redirect.status} to ${
+        isDecider ? redact(ruling?.reply?.location ?? "") : redirect.to
+      }${decides}`,
+    ]),
+    ...(respond === null ? [] : [`answers with ${respond.status}${decides}`]),
+    ...(pool === null
+      ? []
+      : [tenant.pool.name === pool ? `asks pool ${pool}` : `would ask pool ${pool}, another rule decides`]),
+    ...(upstream === null
+      ? []
+      : [pinned === upstream ? `asks ${upstream} only` : `would ask ${upstream}, another rule decides`]),
+  ];
+}
+
+function rewriting({ path, asSent, ruling }: Exchange): string {
+  if (ruling?.reply != null) return "would rewrite the path, but no upstream is asked";
+  return path === asSent.path
+    ? "leaves the path: its expression does not match"
+    : `rewrites the path to ${redact(path)}`;
 }

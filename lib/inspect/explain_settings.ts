@@ -106,7 +106,7 @@ function servingSettings({ listener, exchange: { tenant }, contentType }: Settin
   return settings;
 }
 
-/** What is made of a response on its way to the client. */
+/** Changes of a response before it is sent to the client. */
 function changeSettings({ listener: { images, overrides }, exchange, contentType }: SettingsSubject): Setting[] {
   const { rewrite, tenant } = exchange;
   const settings: Setting[] = [];

@@ -1,3 +1,5 @@
+import { formatSizeBytes } from "../config/units.ts";
+
 /** How a check ended: well, well enough but worth a look, not well, or not made. */
 export type FindingState = "ok" | "warn" | "fail" | "skip";
 
@@ -9,4 +11,15 @@ export interface Finding {
   readonly text: string;
   /** What to do about it; `null` where there is nothing to do. */
   readonly remedy: string | null;
+}
+
+/** A size in whole units of the largest kind that shows something. */
+export function shownSize(bytes: number): string {
+  const unit = [1024 ** 4, 1024 ** 3, 1024 ** 2, 1024].find((each) => bytes >= 10 * each) ?? 1;
+  return formatSizeBytes(Math.floor(bytes / unit) * unit);
+}
+
+/** A duration, as it is shown. */
+export function shownMs(durationMs: number): string {
+  return `${durationMs < 10 ? durationMs.toFixed(1) : Math.round(durationMs)} ms`;
 }

@@ -59,6 +59,6 @@ function withPlace(text: string, keys: readonly string[]): string | null {
   const place = keys.findIndex((key) => key !== "" && text.includes(key));
   if (place < 0) return null;
   const [before = "", ...after] = text.split(keys[place]!);
-  // Whatever else there is beside the key is not shown.
+  // Nothing beside the key is shown.
   return after.join("") === "" ? `${before}<key ${place + 1} of ${keys.length}>` : "[redacted]";
 }

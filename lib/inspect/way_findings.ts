@@ -1,6 +1,6 @@
 import type { ProbedFamily, ProbedStep, ProbedWay } from "../upstream_client/probe.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, shownMs } from "./finding.ts";
 
 /** Addresses of a name that are shown. */
 const MAX_SHOWN = 3;
@@ -25,11 +25,6 @@ export function wayFindings(way: ProbedWay): Finding[] {
 export function isReachable(way: ProbedWay): boolean {
   if (way.kind === "proxy") return way.whole.failure === null;
   return way.families.some(({ tcp, tls }) => tcp !== null && tcp.failure === null && (tls?.failure ?? null) === null);
-}
-
-/** A duration, as it is shown. */
-export function shownMs(durationMs: number): string {
-  return `${durationMs < 10 ? durationMs.toFixed(1) : Math.round(durationMs)} ms`;
 }
 
 function proxyFinding(proxy: string, { failure, durationMs }: ProbedStep): Finding {

@@ -6,7 +6,7 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 /** Plain values that go beside a message. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
-/** Writes structured lines; every value is redacted on its way out. */
+/** Writes structured lines; every value is redacted when it is written. */
 export interface Logger {
   /** Ask before building fields that cost something. */
   enabled(level: LogLevel): boolean;
@@ -14,7 +14,7 @@ export interface Logger {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
-  /** A line that is not a message, such as an access line: written whatever the level. */
+  /** A line that is not a message, such as an access line: written at every level. */
   write(fields: LogFields): void;
   /** A logger whose lines all carry these fields. */
   with(fields: LogFields): Logger;

@@ -31,72 +31,182 @@ export type ForwardReason = typeof FORWARD_REASONS[number];
 /** Upper bounds of the duration histogram, in milliseconds. */
 export const DURATION_BUCKETS_MS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000] as const;
 
-/** Counters of one listener in one worker; plain numbers, so that counting costs an addition. */
-export interface ListenerCounts {
-  requests: number;
-  /** By first digit of the status: index 1 to 5; index 0 counts requests whose client left before the response. */
-  byClass: number[];
-  responseBytes: number;
-  /** By {@linkcode CACHE_RESULTS}. */
-  byCache: number[];
-  /** Requests for which an upstream was asked, or another request's answer awaited, by {@linkcode FORWARD_REASONS}. */
-  byReason: number[];
-  /** By {@linkcode DURATION_BUCKETS_MS}, with one more at the end for longer ones. Not cumulative. */
-  durations: number[];
-  durationSumMs: number;
-  inFlight: number;
-  /** Requests that waited for their turn under `max_in_flight`. */
-  queued: number;
-  /** Requests answered 503 because they waited in vain or too many waited. */
-  turnedAway: number;
-  /** Requests answered 429 because their client's quota was spent. */
-  rateLimited: number;
-  /** Conversions of pictures by what became of them; empty where the listener converts none. */
-  conversions: Record<string, number>;
-  /** Requests answered 401 because they showed no valid token. */
-  unauthorized: number;
-  /** Requests answered 429 because their address had tried too many wrong tokens. */
-  authBlocked: number;
-  /** Requests by the name of their client; the configuration bounds the names. */
-  clients: Record<string, number>;
+/** By first digit of the status; index 0 counts requests whose client left before the response. */
+const CLASSES = ["499", "1xx", "2xx", "3xx", "4xx", "5xx"] as const;
+
+/** One more bucket than bounds: for what takes longer. Counts are not cumulative until they are shown. */
+const BUCKETS: readonly string[] = [...DURATION_BUCKETS_MS.map((boundMs) => String(boundMs / 1000)), "+Inf"];
+
+/**
+ * One counter: a field of the counts, and the samples that `/metrics` makes of it. A new counter is one row in a table below, and an
+ * addition where it is counted.
+ */
+export interface Counter {
+  readonly field: string;
+  /** Metric that shows it; several rows may share one. None where it is not shown by itself. */
+  readonly metric?: string;
+  /** With the first row of a metric. */
+  readonly help?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Label of the parts that are counted apart: `names`, or the names that come up, which the configuration or the code bounds. */
+  readonly by?: string;
+  /** The parts, where they are known: counts are a list in this order. */
+  readonly names?: readonly string[];
+  /** The parts are buckets of a histogram, and this field, in milliseconds, is the sum of what was measured. */
+  readonly sumField?: string;
+  /** Milliseconds, shown as seconds. */
+  readonly isMs?: boolean;
 }
+
+/** The counts of a table, as plain data: counting costs an addition. */
+type CountsOf<T extends readonly Counter[]> = {
+  [R in T[number] as R["field"]]: R extends { readonly names: readonly string[] } ? number[]
+    : R extends { readonly by: string } ? Record<string, number>
+    : number;
+};
+
+const LISTENER = [
+  { field: "requests" },
+  { field: "inFlight" },
+  {
+    field: "byClass",
+    metric: "usher_requests_total",
+    by: "status",
+    names: CLASSES,
+    help: "Requests by listener and class of status; class 499 counts those whose client left first",
+  },
+  {
+    field: "byCache",
+    metric: "usher_cache_results_total",
+    by: "result",
+    names: CACHE_RESULTS,
+    help: "Requests by listener and how the cache took part",
+  },
+  {
+    field: "byReason",
+    metric: "usher_forwarded_requests_total",
+    by: "reason",
+    names: FORWARD_REASONS,
+    help: "Requests not answered from the store, by listener and reason (RFC 9211)",
+  },
+  { field: "responseBytes", metric: "usher_response_bytes_total", help: "Content bytes sent to clients" },
+  {
+    field: "durations",
+    metric: "usher_request_duration_seconds",
+    by: "le",
+    names: BUCKETS,
+    sumField: "durationSumMs",
+    help: "Time from a request's arrival to its response",
+  },
+  { field: "durationSumMs" },
+  {
+    field: "queued",
+    metric: "usher_listener_queue_total",
+    labels: { result: "waited" },
+    help: "Requests that waited under max_in_flight, and those refused with 503",
+  },
+  { field: "turnedAway", metric: "usher_listener_queue_total", labels: { result: "refused" } },
+  {
+    field: "conversions",
+    metric: "usher_image_conversions_total",
+    by: "result",
+    help: "Conversions of pictures by what became of them; what is not done is served as it is",
+  },
+  {
+    field: "rateLimited",
+    metric: "usher_rate_limited_total",
+    help: "Requests refused with 429: their client's quota was spent",
+  },
+  {
+    field: "clients",
+    metric: "usher_client_requests_total",
+    by: "client",
+    help: "Requests with a valid token, by listener and the name of the client",
+  },
+  {
+    field: "unauthorized",
+    metric: "usher_auth_failures_total",
+    labels: { result: "refused" },
+    help: "Requests without a valid token (401), and those of addresses that tried too many wrong ones (429)",
+  },
+  { field: "authBlocked", metric: "usher_auth_failures_total", labels: { result: "blocked" } },
+] as const satisfies readonly Counter[];
+
+const POOL = [
+  {
+    field: "retries",
+    metric: "usher_retries_total",
+    labels: { result: "made" },
+    help: "Tries after a request's first, and those that the retry budget refused",
+  },
+  { field: "retriesRefused", metric: "usher_retries_total", labels: { result: "refused" } },
+  {
+    field: "hedges",
+    metric: "usher_hedges_total",
+    labels: { result: "sent" },
+    help: "Second tries beside a late first one, and those that brought the answer",
+  },
+  { field: "hedgesWon", metric: "usher_hedges_total", labels: { result: "won" } },
+  {
+    field: "queued",
+    metric: "usher_pool_queue_total",
+    labels: { result: "waited" },
+    help: "Requests that waited for an upstream with room, and those that did so in vain",
+  },
+  { field: "turnedAway", metric: "usher_pool_queue_total", labels: { result: "refused" } },
+  {
+    field: "credentialQueued",
+    metric: "usher_key_queue_total",
+    labels: { result: "waited" },
+    help: "Requests that waited for a key with room, and those that did so in vain",
+  },
+  { field: "credentialTurnedAway", metric: "usher_key_queue_total", labels: { result: "refused" } },
+] as const satisfies readonly Counter[];
+
+const UPSTREAM = [
+  { field: "outcomes", metric: "usher_upstream_tries_total", by: "outcome", help: "Tries at upstreams by outcome" },
+  {
+    field: "latencySumMs",
+    metric: "usher_upstream_latency_seconds_total",
+    isMs: true,
+    help: "Sum of response times of tries at upstreams",
+  },
+] as const satisfies readonly Counter[];
+
+const CREDENTIAL = [
+  {
+    field: "requests",
+    metric: "usher_key_requests_total",
+    help: "Tries at upstreams that a key of the pool was put into, by its place",
+  },
+  {
+    field: "limited",
+    metric: "usher_key_rejections_total",
+    labels: { reason: "limited" },
+    help: "Answers that said that a key is at its limit (429), or refused it (401)",
+  },
+  { field: "refused", metric: "usher_key_rejections_total", labels: { reason: "refused" } },
+] as const satisfies readonly Counter[];
+
+/** The tables by the member of {@linkcode WorkerCounts} that holds their counts, with the labels of its one or two levels of names. */
+export const COUNTER_TABLES = {
+  listeners: { counters: LISTENER, labels: ["listener"] },
+  pools: { counters: POOL, labels: ["pool"] },
+  upstreams: { counters: UPSTREAM, labels: ["pool", "upstream"] },
+  credentials: { counters: CREDENTIAL, labels: ["pool", "key"] },
+} as const;
+
+/** Counters of one listener in one worker. */
+export type ListenerCounts = CountsOf<typeof LISTENER>;
 
 /** Counters of one pool in one worker. */
-export interface PoolCounts {
-  /** Tries after a request's first. */
-  retries: number;
-  /** Tries that were not made because the retry budget was spent. */
-  retriesRefused: number;
-  /** Second tries beside a late first one. */
-  hedges: number;
-  /** Those that brought the answer. */
-  hedgesWon: number;
-  /** Requests that waited for an upstream with room. */
-  queued: number;
-  /** Those that waited in vain, or could not wait because too many did. */
-  turnedAway: number;
-  /** Requests that waited for a credential that was at its limit. */
-  credentialQueued: number;
-  /** Those that waited in vain, or could not wait because too many did. */
-  credentialTurnedAway: number;
-}
-
-/** Counters of one credential of a pool in one worker. */
-export interface CredentialCounts {
-  /** Tries that it was put into. */
-  requests: number;
-  /** Answers that said that it is at its limit (429). */
-  limited: number;
-  /** Answers that refused it (401). */
-  refused: number;
-}
+export type PoolCounts = CountsOf<typeof POOL>;
 
 /** Counters of one upstream in one worker. */
-export interface UpstreamCounts {
-  /** Tries by outcome name. */
-  outcomes: Record<string, number>;
-  latencySumMs: number;
-}
+export type UpstreamCounts = CountsOf<typeof UPSTREAM>;
+
+/** Counters of one credential of a pool in one worker. */
+export type CredentialCounts = CountsOf<typeof CREDENTIAL>;
 
 /** Everything that one worker counts: plain data, sent to the supervisor as it is. */
 export interface WorkerCounts {
@@ -121,43 +231,24 @@ export function newWorkerCounts(): WorkerCounts {
 
 /** Empty counters of a listener. */
 export function newListenerCounts(): ListenerCounts {
-  return {
-    requests: 0,
-    byClass: [0, 0, 0, 0, 0, 0],
-    responseBytes: 0,
-    byCache: CACHE_RESULTS.map(() => 0),
-    byReason: FORWARD_REASONS.map(() => 0),
-    durations: [...DURATION_BUCKETS_MS.map(() => 0), 0],
-    durationSumMs: 0,
-    inFlight: 0,
-    queued: 0,
-    turnedAway: 0,
-    rateLimited: 0,
-    conversions: Object.create(null),
-    unauthorized: 0,
-    authBlocked: 0,
-    clients: Object.create(null),
-  };
+  return newCounts(LISTENER);
 }
 
 /** Empty counters of a pool. */
 export function newPoolCounts(): PoolCounts {
-  return {
-    retries: 0,
-    retriesRefused: 0,
-    hedges: 0,
-    hedgesWon: 0,
-    queued: 0,
-    turnedAway: 0,
-    credentialQueued: 0,
-    credentialTurnedAway: 0,
-  };
+  return newCounts(POOL);
+}
+
+/** Counters of an upstream; made at the first call. */
+export function upstreamCounts(counts: WorkerCounts, pool: string, upstream: string): UpstreamCounts {
+  const ofPool = counts.upstreams[pool] ??= Object.create(null) as Record<string, UpstreamCounts>;
+  return ofPool[upstream] ??= newCounts(UPSTREAM);
 }
 
 /** Counters of a credential, by its place; made at the first call. */
 export function credentialCounts(counts: WorkerCounts, pool: string, place: number): CredentialCounts {
   const ofPool = counts.credentials[pool] ??= Object.create(null) as Record<number, CredentialCounts>;
-  return ofPool[place] ??= { requests: 0, limited: 0, refused: 0 };
+  return ofPool[place] ??= newCounts(CREDENTIAL);
 }
 
 /** Index of a cache result in {@linkcode ListenerCounts.byCache}. */
@@ -204,71 +295,49 @@ export function countTry(counts: UpstreamCounts, outcome: string, latencyMs: num
   if (outcome !== "cancelled") counts.latencySumMs += latencyMs;
 }
 
+/** The counts of a table as its rows read them, whichever table it is. */
+export type AnyCounts = Record<string, number | number[] | Record<string, number>>;
+
+/** Counts with one or two levels of names above them. */
+export type NamedCounts = { [name: string]: AnyCounts | NamedCounts };
+
 /** Adds one worker's counters to a sum, in place; the sum began as {@linkcode newWorkerCounts}. */
 export function addCounts(sum: WorkerCounts, counts: WorkerCounts): void {
-  for (const [name, listener] of Object.entries(counts.listeners)) {
-    addListener(sum.listeners[name] ??= newListenerCounts(), listener);
-  }
-  for (const [name, pool] of Object.entries(counts.pools)) addPool(sum.pools[name] ??= newPoolCounts(), pool);
-  for (const [pool, upstreams] of Object.entries(counts.upstreams)) {
-    const pools = sum.upstreams[pool] ??= Object.create(null) as Record<string, UpstreamCounts>;
-    for (const [id, upstream] of Object.entries(upstreams)) {
-      addUpstream(pools[id] ??= { outcomes: {}, latencySumMs: 0 }, upstream);
-    }
-  }
-  for (const [pool, credentials] of Object.entries(counts.credentials)) {
-    for (const [place, credential] of Object.entries(credentials)) {
-      addCredential(credentialCounts(sum, pool, Number(place)), credential);
-    }
+  for (const [member, { counters, labels }] of Object.entries(COUNTER_TABLES)) {
+    const key = member as keyof typeof COUNTER_TABLES;
+    addNamed(sum[key] as NamedCounts, counts[key] as NamedCounts, { counters, levels: labels.length });
   }
 }
 
-function addListener(sum: ListenerCounts, counts: ListenerCounts): void {
-  sum.requests += counts.requests;
-  sum.responseBytes += counts.responseBytes;
-  sum.durationSumMs += counts.durationSumMs;
-  sum.inFlight += counts.inFlight;
-  sum.queued += counts.queued;
-  sum.turnedAway += counts.turnedAway;
-  sum.rateLimited += counts.rateLimited;
-  for (const [result, count] of Object.entries(counts.conversions)) {
-    sum.conversions[result] = (sum.conversions[result] ?? 0) + count;
-  }
-  sum.unauthorized += counts.unauthorized;
-  sum.authBlocked += counts.authBlocked;
-  for (const [name, requests] of Object.entries(counts.clients)) {
-    sum.clients[name] = (sum.clients[name] ?? 0) + requests;
-  }
-  addEach(sum.byClass, counts.byClass);
-  addEach(sum.byCache, counts.byCache);
-  addEach(sum.byReason, counts.byReason);
-  addEach(sum.durations, counts.durations);
-}
-
-function addPool(sum: PoolCounts, counts: PoolCounts): void {
-  sum.retries += counts.retries;
-  sum.retriesRefused += counts.retriesRefused;
-  sum.hedges += counts.hedges;
-  sum.hedgesWon += counts.hedgesWon;
-  sum.queued += counts.queued;
-  sum.turnedAway += counts.turnedAway;
-  sum.credentialQueued += counts.credentialQueued;
-  sum.credentialTurnedAway += counts.credentialTurnedAway;
-}
-
-function addCredential(sum: CredentialCounts, counts: CredentialCounts): void {
-  sum.requests += counts.requests;
-  sum.limited += counts.limited;
-  sum.refused += counts.refused;
-}
-
-function addUpstream(sum: UpstreamCounts, counts: UpstreamCounts): void {
-  sum.latencySumMs += counts.latencySumMs;
-  for (const [outcome, count] of Object.entries(counts.outcomes)) {
-    sum.outcomes[outcome] = (sum.outcomes[outcome] ?? 0) + count;
+function addNamed(
+  sum: NamedCounts,
+  counts: NamedCounts,
+  { counters, levels }: { readonly counters: readonly Counter[]; readonly levels: number },
+): void {
+  for (const [name, below] of Object.entries(counts)) {
+    if (levels > 1) {
+      const part = sum[name] ??= Object.create(null) as NamedCounts;
+      addNamed(part as NamedCounts, below as NamedCounts, { counters, levels: levels - 1 });
+    } else addRows(counters, (sum[name] ??= newCounts(counters)) as AnyCounts, below as AnyCounts);
   }
 }
 
-function addEach(sum: number[], values: readonly number[]): void {
-  for (let index = 0; index < values.length; index++) sum[index] = (sum[index] ?? 0) + values[index]!;
+function newCounts<T extends readonly Counter[]>(counters: T): CountsOf<T> {
+  const counts: AnyCounts = {};
+  for (const { field, by, names } of counters) {
+    counts[field] = names !== undefined ? names.map(() => 0) : by !== undefined ? Object.create(null) : 0;
+  }
+  return counts as CountsOf<T>;
+}
+
+function addRows(counters: readonly Counter[], sum: AnyCounts, counts: AnyCounts): void {
+  for (const { field, by } of counters) {
+    if (by === undefined) sum[field] = (sum[field] as number) + (counts[field] as number);
+    else addParts(sum[field] as Record<string, number>, counts[field] as Record<string, number>);
+  }
+}
+
+/** A list is taken by its indexes. */
+function addParts(sum: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + count;
 }

@@ -5,7 +5,7 @@ export interface SeedVariable {
   readonly usual: string;
   /** The key of the configuration that it becomes; `null` where none corresponds. */
   readonly key: string | null;
-  /** What whoever has set it should know: that it did nothing there, that it is something else here, that it is gone. */
+  /** What its user should know: that it did nothing there, that it is something else here, that it is gone. */
   readonly note: string | null;
 }
 

@@ -23,7 +23,7 @@ export interface AdminRequest {
   readonly certificateFile: string | null;
 }
 
-/** File of the certificate that a gateway of a configuration shows to whoever asks for it by its address; `null` where it is plain. */
+/** File of the certificate that the admin address of a gateway shows to clients that ask for it by its address; `null` for plain HTTP. */
 export function adminCertificateFile({ tls }: AdminConfig): string | null {
   return tls?.certificates[0]?.certFile ?? null;
 }

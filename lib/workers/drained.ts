@@ -1,6 +1,6 @@
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
 
-/** What became of the requests that were under way when a stop was asked for, and of those that came after. */
+/** The outcome of the requests that were under way when a stop was asked for, and of those that came after. */
 export interface Drained {
   /** Answered whole. */
   readonly finished: number;
@@ -10,7 +10,7 @@ export interface Drained {
   readonly sinceStart: number;
 }
 
-/** Runs a worker's `stop`, and tells what became of its requests meanwhile; `counts` go on in place. */
+/** Runs a worker's `stop` and counts the requests that finished meanwhile; `counts` go on in place. */
 export async function drainedBy(stop: () => Promise<void>, counts: WorkerCounts): Promise<Drained> {
   const before = tally(counts);
   await stop();

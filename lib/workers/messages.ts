@@ -65,7 +65,7 @@ export type ToWorker =
   | { readonly type: "purge"; readonly id: number; readonly rules: readonly PurgeRule[]; readonly counts: boolean }
   /** From its answer on, the worker answers these challenges of an authority and no others. */
   | { readonly type: "challenges"; readonly id: number; readonly challenges: Challenges }
-  /** To be fetched into the cache, for nobody. */
+  /** To be fetched into the cache, for no client. */
   | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
   | { readonly type: "read"; readonly id: number; readonly pool: string; readonly target: string }
@@ -108,7 +108,6 @@ export interface WorkerReport {
   /** Fetches under way that others may wait for. */
   readonly flights: number;
   readonly backgroundTasks: number;
-  readonly fillBytes: number;
   /** Open connections to upstreams, by pool. */
   readonly connections: Readonly<Record<string, number>>;
   /** How its pools and queues stand; `null` from the health worker. */
@@ -131,7 +130,7 @@ export interface ListenerHolding {
   readonly diskBytes: number;
 }
 
-/** What came of asking a pool's upstreams. */
+/** The outcome of a request to a pool's upstreams. */
 export interface ReadResult {
   readonly outcome:
     /** They answered well. */
@@ -143,11 +142,11 @@ export interface ReadResult {
   readonly body: Uint8Array | null;
   /** Why it failed. */
   readonly detail: string | null;
-  /** How long they want to be left alone, in milliseconds; `null` where they do not say. */
+  /** Their `Retry-After`, in milliseconds; `null` where there is none. */
   readonly retryAfterMs: number | null;
 }
 
-/** What became of a target that was to be prewarmed. */
+/** The outcome of a target that was to be prewarmed. */
 export interface PrewarmResult {
   readonly outcome:
     /** It is stored now, or was validated. */

@@ -1,3 +1,4 @@
+import { messageOf } from "../../lib/errors.ts";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { nearest } from "../../lib/config/nearest.ts";
 import { redact } from "../../lib/logging/redact.ts";
@@ -38,7 +39,7 @@ export function misused(problem: string, usage: string): number {
  */
 export function failed(error: unknown): number {
   if (error instanceof Misuse) throw error;
-  return fail(error instanceof Error ? error.message : String(error));
+  return fail(messageOf(error));
 }
 
 /** What is asked of a command in place of its work, in the arguments behind its name; `null` where nothing is. */

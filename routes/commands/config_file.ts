@@ -1,10 +1,10 @@
+import { Buffer } from "node:buffer";
 import { readEnv } from "../../lib/config/environment.ts";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
-import { fileMode, readText } from "../../lib/config/read_text.ts";
+import { fileMode, MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/read_text.ts";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { refusedCheck, upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { STANDARD_INPUT } from "./config_path.ts";
-import { standardInput } from "./standard_input.ts";
 
 /** Names that a configuration may use for types and strategies. */
 export const NAMES = { types: upstreamTypeNames, strategies: balancerNames, refusedCheck };
@@ -21,4 +21,31 @@ export function load(path: string, env: (name: string) => string | undefined = r
     cwd: Deno.cwd(),
     mayLoadAddons: Deno.permissions.querySync({ name: "ffi" }).state === "granted",
   });
+}
+
+let input: Promise<string> | null = null;
+
+/**
+ * The text of a configuration that comes from standard input. It can be read once: a reload takes the same text, with the files and
+ * variables that it names as they are then.
+ *
+ * @throws {UnusableFile} where it is too large or not UTF-8
+ */
+export function standardInput(): Promise<string> {
+  return input ??= readStandardInput();
+}
+
+async function readStandardInput(): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of Deno.stdin.readable) {
+    bytes += chunk.length;
+    if (bytes > MAX_FILE_BYTES) throw new UnusableFile(`it is larger than ${MAX_FILE_BYTES / 1024 ** 2}MiB`);
+    chunks.push(chunk);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new UnusableFile("it is not UTF-8 text");
+  }
 }

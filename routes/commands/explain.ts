@@ -2,11 +2,20 @@ import { checkReport } from "../../lib/config/check.ts";
 import type { Loaded } from "../../lib/config/load_result.ts";
 import { explain, type ExplainRequest } from "../../lib/inspect/explain.ts";
 import { redact } from "../../lib/logging/redact.ts";
+import { formatDurationMs } from "../../lib/config/units.ts";
+import type {
+  AnswerView,
+  CacheView,
+  Explanation,
+  RuleView,
+  ServedView,
+  UpstreamView,
+} from "../../lib/inspect/explanation.ts";
 import { type Command, Misuse, readArguments } from "./command.ts";
 import { load } from "./config_file.ts";
 import { configFile } from "./config_path.ts";
-import { explanationReport } from "./explain_report.ts";
 import { fail, print } from "./terminal.ts";
+import { aligned, type Paint, painter } from "./text_layout.ts";
 
 const USAGE = `usage: usher explain URL [--config FILE] [--method M] [-H 'Name: value']… [--json]
 
@@ -108,4 +117,139 @@ function notUrl(typed: string): string {
     ? `: did you mean http://${shown}, or the path /${shown}?`
     : "";
   return `Found "${shown}", expected http://host:port/path or a path that begins with /${hint}`;
+}
+
+/** An explanation for people: listeners first, then what the one that takes the request does. */
+export function explanationReport(explanation: Explanation, paint: Paint = painter()): string {
+  const { request: { method, authority, target }, note, listeners, nearest, refused, served } = explanation;
+  const lines = [
+    paint("strong", `${method} ${authority === null ? "" : `http://${authority}`}${target}`),
+    ...(note === null ? [] : aligned([["note", note]], 0)),
+    "",
+    paint("strong", "Listeners"),
+    ...aligned(
+      listeners.map(({ listener, address, hosts, prefix, takes, reason, pool }) => [
+        takes ? "takes it" : "no",
+        listener,
+        [address, ...hosts].join(" "),
+        prefix,
+        takes ? `pool ${pool}` : reason ?? "",
+      ]),
+      2,
+    ).map((line, index) => paint(listeners[index]!.takes ? "good" : "faint", line)),
+  ];
+  if (nearest !== null) lines.push("", ...aligned([[paint("bad", "No listener takes it."), nearest]], 0));
+  if (refused !== null) {
+    const { status, code, message, hint } = refused;
+    lines.push("", paint("bad", `The gateway refuses it: ${status} ${code}`), ...aligned([[message]], 2));
+    if (hint !== null) lines.push(...aligned([[hint]], 2));
+  }
+  return [...lines, ...served.flatMap((one) => servedReport(one, paint))].join("\n");
+}
+
+function servedReport(served: ServedView, paint: Paint): string[] {
+  const { listener, address, pool, type, cache, upstreams, settings, own_answer: own } = served;
+  const facts = [
+    ["pool", `${pool} (${type})`],
+    ["class", `${served.class}: ${sharing(served)}`],
+    ...(own === null ? [] : [["answer", `${own.status} by the gateway itself: ${own.text}`]]),
+    ...(cache === null ? [["cache", "off for this listener"]] : cacheFacts(cache)),
+    ...Object.entries(settings),
+    ["delivery", `an answer passes ${[...served.delivery, "own fields"].join(", ")}`],
+  ];
+  return [
+    "",
+    paint("strong", `Listener ${listener} on ${address}`),
+    ...aligned(facts, 2),
+    ...rulesReport(served.rules, paint),
+    ...(cache === null || cache.answers.length === 0 ? [] : answersReport(cache.answers, paint)),
+    "",
+    paint("strong", "Upstreams, and what each would be sent"),
+    ...upstreams.flatMap(upstreamReport),
+  ];
+}
+
+function sharing({ private: reason }: ServedView): string {
+  if (reason === null) return "may be shared";
+  return `private (${reason}): never stored, shared, hedged, or sent again once it was sent`;
+}
+
+function cacheFacts({ mode, bypass, key, vary_ignored: ignored, tags }: CacheView): string[][] {
+  if (bypass !== null) return [["cache", `mode ${mode}, passed by: ${bypass}`]];
+  const [listener = "", host = "", target = "", ...more] = key ?? [];
+  const coded = ignored.includes("accept-encoding") ? "" : " and the codings that it chooses";
+  const variants = `by the upstream's Vary${coded}${
+    ignored.length === 0 ? "" : `, but never by ${ignored.join(", ")}`
+  }`;
+  return [
+    ["cache", `mode ${mode}`],
+    ["key", [listener, host === "" ? "(any host)" : host, target, ...more].join(" | ")],
+    ["variants", variants],
+    ["tags", tags.length === 0 ? "those that the upstream gives" : tags.join(" ")],
+  ];
+}
+
+/** Rules that are shown at most, without those that apply. */
+const MAX_RULES = 20;
+
+function rulesReport(rules: readonly RuleView[], paint: Paint): string[] {
+  if (rules.length === 0) return [];
+  const applied = rules.filter(({ unmet }) => unmet === null);
+  const others = rules.filter(({ unmet }) => unmet !== null);
+  const rows = [...applied, ...others.slice(0, MAX_RULES)].sort((a, b) => a.rule - b.rule);
+  const more = others.length - MAX_RULES;
+  return [
+    "",
+    paint("strong", "Rules"),
+    ...aligned(
+      rows.map((
+        { rule, unmet, does },
+      ) => [unmet === null ? "applies" : "no", `rule ${rule}`, unmet ?? does.join("; ")]),
+      2,
+    ),
+    ...(more > 0 ? aligned([[`and ${more} more that do not apply`]], 2) : []),
+  ];
+}
+
+function answersReport(answers: readonly AnswerView[], paint: Paint): string[] {
+  const rows = answers.map((answer) => [
+    `${answer.status} ${answer.content_type}${answer.cache_control === null ? "" : `, ${answer.cache_control}`}`,
+    ...(answer.stored
+      ? storedCells(answer)
+      : ["not stored", "", "", "", /detail=(\S+)/.exec(answer.sent_cache_status ?? "")?.[1] ?? ""]),
+  ]);
+  const heads = ["if the upstream answers", "fresh", "+ revalidating", "+ on errors", "kept in", "decided by"];
+  return ["", paint("strong", "What would be stored"), ...aligned([heads, ...rows], 2)];
+}
+
+function storedCells(answer: AnswerView): string[] {
+  const tiers = [...(answer.memory ? ["memory"] : []), ...(answer.disk ? ["disk"] : [])];
+  return [
+    shortly(answer.fresh_ms),
+    shortly(answer.stale_while_revalidate_ms),
+    shortly(answer.stale_if_error_ms),
+    tiers.join("+"),
+    answer.decided_by,
+  ];
+}
+
+/** A duration to the second. */
+function shortly(ms: number): string {
+  return formatDurationMs(ms < 1_000 ? ms : Math.round(ms / 1_000) * 1_000);
+}
+
+function upstreamReport({ id, weight, backup, proxy, resolve, request }: UpstreamView): string[] {
+  const way = [
+    `weight ${weight}`,
+    ...(backup ? ["backup"] : []),
+    ...(proxy === null ? [] : [`through ${proxy}`]),
+    ...(resolve === null ? [] : [`at ${resolve}`]),
+  ];
+  const host = request?.fields.find(([name]) => name === "host")?.[1] ?? "";
+  return [
+    ...aligned([[`${id} (${way.join(", ")})`]], 2),
+    ...aligned([request === null ? ["not asked"] : [request.method, request.target]], 4),
+    // Mostly it is that of the upstream's own URL.
+    ...(host === "" || id.includes(`//${host}`) ? [] : aligned([["Host:", host]], 4)),
+  ];
 }

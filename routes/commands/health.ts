@@ -12,7 +12,7 @@ export interface HealthFlags {
 }
 
 /**
- * `usher health`: asks the running gateway whether it is ready, and nothing else. What stands in the file now is the next start's
+ * `usher health`: asks the running gateway whether it is ready, and nothing else. The file as it is now is the next start's
  * or reload's matter. A health check runs every few seconds: it loads a hundredth of what the gateway is made of.
  */
 export async function health({ config, admin }: HealthFlags): Promise<number> {

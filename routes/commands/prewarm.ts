@@ -1,4 +1,4 @@
-import { targetsIn } from "../../lib/workers/operations/prewarm_list.ts";
+import { targetsIn } from "../../lib/workers/operations/prewarmer.ts";
 import { ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
 import { type Command, failed, Misuse, readArguments } from "./command.ts";
 import { typedPath } from "./config_path.ts";

@@ -29,7 +29,7 @@ export async function* gatewayPlaces(config: string | undefined): AsyncGenerator
   const { reachableUrl } = await import("../../lib/config/addresses.ts");
   const { readText } = await import("../../lib/config/read_text.ts");
   const file = files.find(exists) ?? files[0]!;
-  const ownText = config === "-" ? (await import("./standard_input.ts")).standardInput : undefined;
+  const ownText = config === "-" ? (await import("./config_file.ts")).standardInput : undefined;
   const place = await adminPlace(file, { readTextFile: readText, ownText, env: readEnv, cwd: Deno.cwd() });
   yield* accesses(await readRunRecords(file, [place.dataDir]));
   // Of a copy of its file, perhaps: it is the same gateway where it is at the same address.

@@ -9,7 +9,7 @@ interface StopReply {
 }
 
 const POLL_MS = 100;
-/** What a stop takes beside the time that requests have. */
+/** Time of a stop beyond that of the requests under way. */
 const MARGIN_MS = 10_000;
 
 /** `usher stop`: has the running gateway stop gracefully, and waits until it has. */

@@ -17,7 +17,7 @@ export function painter(isColoured: boolean = Deno.stdout.isTerminal() && !Deno.
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 
-/** A text of somebody else's, on one line and without anything that moves a cursor. */
+/** A text from outside, on one line and without anything that moves a cursor. */
 export function harmless(text: string): string {
   return text.replace(CONTROL, "?");
 }

@@ -5,7 +5,7 @@ import { Pool } from "../../lib/pool/pool.ts";
 import type { Report, Upstream } from "../../lib/pool/upstream.ts";
 import { checkSpec } from "../health/check_specs.ts";
 import { FakeTime } from "../health/fake_time.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 /** How a made-up origin answers a request that reaches it `atMs` after the start. */
 export type Origin = (atMs: number) => Report;

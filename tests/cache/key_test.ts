@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { cacheKey, isMadeKey, type KeyParts, queryFilter, variantKey } from "../../lib/cache/key.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 type Selected = ReadonlyArray<readonly [name: string, value: string | null]>;
 

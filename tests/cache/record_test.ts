@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { decodeHead, decodeRecord, encodeRecord, outlineOf, tagsIn } from "../../lib/cache/record.ts";
 import { type StoredKind, type StoredResponse, storedResponse } from "../../lib/cache/stored_response.ts";
 import { varyMarker } from "../../lib/cache/variants.ts";
-import { assertSameResponse, seededRandom } from "./store_suite.ts";
+import { assertSameResponse } from "./store_suite.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { patterned, sample } from "./stored_sample.ts";
 
 type Random = () => number;

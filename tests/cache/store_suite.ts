@@ -1,3 +1,4 @@
+import { seededRandom } from "../seeded_random.ts";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { newPurge, type PurgeTable } from "../../lib/cache/purge/purge_table.ts";
@@ -84,17 +85,6 @@ function factsOf(response: StoredResponse): Record<string, unknown> {
 /** Fails where anything is found. */
 export function assertNothing(found: unknown): void {
   assert.ok(found === undefined, "a response was found where none may be");
-}
-
-/** A generator of numbers in [0, 1) that a seed repeats. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }
 
 /** What every store must do, whatever it is made of. */

@@ -10,7 +10,7 @@ import {
   parseListenAddress,
   parseUpstreamUrl,
 } from "../../lib/config/addresses.ts";
-import { pick, seededRandom } from "./_random.ts";
+import { integer, seededRandom } from "../seeded_random.ts";
 
 Deno.test("parseIpAddress() takes addresses in canonical form and nothing else", () => {
   const table: ReadonlyArray<readonly [string, string | null]> = [
@@ -70,12 +70,12 @@ Deno.test("parseListenAddress() takes the three forms", () => {
 Deno.test("formatListenAddress() is read back as what it was (seeded)", () => {
   const random = seededRandom(2);
   for (let round = 0; round < 500; round++) {
-    const groups = Array.from({ length: 8 }, () => pick(random, 2) * pick(random, 65_536));
+    const groups = Array.from({ length: 8 }, () => integer(random, 2) * integer(random, 65_536));
     const isIpv6 = random() < 0.5;
     const hostname = isIpv6
       ? parseIpAddress(groups.map((group) => group.toString(16)).join(":"))
       : groups.slice(0, 4).map((group) => group % 256).join(".");
-    const address = { hostname: hostname ?? "", port: pick(random, 65_536) };
+    const address = { hostname: hostname ?? "", port: integer(random, 65_536) };
     assert.deepEqual(parseListenAddress(formatListenAddress(address)), address);
   }
 });

@@ -9,7 +9,7 @@ import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { madeAuthority } from "../certificates/made.ts";
 import { CERTIFICATE } from "./_certificate.ts";
-import { pick, seededRandom } from "./_random.ts";
+import { integer, seededRandom } from "../seeded_random.ts";
 import { configOf, SOUND } from "./load_text.ts";
 
 const made = await (await madeAuthority()).leaf(["usher.example"]);
@@ -166,23 +166,23 @@ function mutate(text: string, random: () => number): string {
     "30",
     "1e99",
   ];
-  const at = pick(random, text.length);
+  const at = integer(random, text.length);
   const lines = text.split("\n");
-  const line = pick(random, lines.length);
+  const line = integer(random, lines.length);
   const [key = ""] = (lines[line] ?? "").split(":");
-  switch (pick(random, 6)) {
+  switch (integer(random, 6)) {
     case 0:
-      return text.slice(0, at) + text.slice(at + 1 + pick(random, 20));
+      return text.slice(0, at) + text.slice(at + 1 + integer(random, 20));
     case 1:
-      return text.slice(0, at) + odd[pick(random, odd.length)] + text.slice(at);
+      return text.slice(0, at) + odd[integer(random, odd.length)] + text.slice(at);
     case 2:
       return lines.toSpliced(line, 1).join("\n");
     case 3:
-      return lines.toSpliced(line, 0, lines[pick(random, lines.length)] ?? "").join("\n");
+      return lines.toSpliced(line, 0, lines[integer(random, lines.length)] ?? "").join("\n");
     case 4:
-      return lines.toSpliced(line, 1, `${key}: ${odd[pick(random, odd.length)]}`).join("\n");
+      return lines.toSpliced(line, 1, `${key}: ${odd[integer(random, odd.length)]}`).join("\n");
     default:
-      return text.slice(0, at) + String.fromCharCode(pick(random, 128)) + text.slice(at + 1);
+      return text.slice(0, at) + String.fromCharCode(integer(random, 128)) + text.slice(at + 1);
   }
 }
 
@@ -191,7 +191,7 @@ Deno.test("loadConfig() never throws on a mutated file: it gives a configuration
   const counts = { sound: 0, refused: 0 };
   for (let round = 0; round < 400; round++) {
     let text = everything;
-    for (let change = pick(random, 4); change >= 0; change--) text = mutate(text, random);
+    for (let change = integer(random, 4); change >= 0; change--) text = mutate(text, random);
     const result = await load(text, round % 2 === 0 ? () => "hunter2" : undefined);
     counts[result.ok ? "sound" : "refused"]++;
     if (result.ok) continue;

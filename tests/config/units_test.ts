@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from "../../lib/config/units.ts";
-import { pick, seededRandom } from "./_random.ts";
+import { integer, seededRandom } from "../seeded_random.ts";
 
 const DURATIONS: ReadonlyArray<readonly [string, number | null]> = [
   ["0", 0],
@@ -59,7 +59,7 @@ Deno.test("parseSizeBytes() reads both kinds of unit and refuses the rest", () =
 Deno.test("formatDurationMs() and formatSizeBytes() are read back as what they were (seeded)", () => {
   const random = seededRandom(1);
   for (let round = 0; round < 2000; round++) {
-    const value = pick(random, 2 ** pick(random, 53)) * [1, 1000, 1024, 60_000, 86_400_000][pick(random, 5)]!;
+    const value = integer(random, 2 ** integer(random, 53)) * [1, 1000, 1024, 60_000, 86_400_000][integer(random, 5)]!;
     if (!Number.isSafeInteger(value)) continue;
     assert.equal(parseDurationMs(formatDurationMs(value)), value);
     assert.equal(parseSizeBytes(formatSizeBytes(value)), value);

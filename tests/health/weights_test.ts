@@ -7,7 +7,7 @@ import {
   UpstreamWeight,
   WEIGHT_DEFAULTS,
 } from "../../lib/health/weights.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { batchOf } from "./outcome_batches.ts";
 
 const T = 1_000_000_000;

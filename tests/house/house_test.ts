@@ -35,9 +35,3 @@ Deno.test("house: levels and style hold, as `deno lint` says it", () => {
   });
   assert.deepEqual(found, []);
 });
-
-Deno.test("house: half of the files of lib/ have at most 150 lines", () => {
-  const lengths = productFiles.map((path) => readText(path).trimEnd().split("\n").length).sort((a, b) => a - b);
-  const medianLines = lengths[Math.floor(lengths.length / 2)] ?? 0;
-  assert.ok(medianLines <= 150, `the median is ${medianLines} lines`);
-});

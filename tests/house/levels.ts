@@ -22,8 +22,8 @@ const ROOM_LEVELS: Readonly<Record<string, number>> = {
   config: 7,
   gateway: 8,
   migration: 8,
-  admin: 9,
   workers: 9,
+  admin: 10,
   inspect: 10,
 };
 

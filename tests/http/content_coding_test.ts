@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import {
   acceptsCoding,
   codingPreference,

@@ -7,7 +7,7 @@ import {
   toldApart,
 } from "../../lib/http/forwarded.ts";
 import { speaksForProxy } from "../../lib/forwarded_fields.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 function facts(over: Partial<ForwardingFacts> & { sent?: Record<string, string> } = {}): ForwardingFacts {
   const { sent = {}, ...rest } = over;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type JsonValue, mergePatched, withStrings } from "../../lib/http/json_merge.ts";
-import { randomJson, seededRandom } from "./random_json.ts";
+import { randomJson } from "./random_json.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (of: Uint8Array | null) => of === null ? null : new TextDecoder("utf-8", { ignoreBOM: true }).decode(of);

@@ -8,7 +8,7 @@ import {
   patternInOneSpelling,
   splitTarget,
 } from "../../lib/http/target.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { assertLinear } from "../linear_time.ts";
 
 function oneOf<T>(random: () => number, values: readonly T[]): T {

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { prepareKvFile } from "../../lib/cache/disk/kv_open.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { Finding } from "../../lib/inspect/finding.ts";
-import { diagnoseDisk, shownSize } from "../../lib/inspect/diagnose_disk.ts";
+import { diagnoseDisk } from "../../lib/inspect/diagnose_disk.ts";
+import { shownSize } from "../../lib/inspect/finding.ts";
 import { giveAway, hasUnprivileged, takeBack, unprivileged } from "../unprivileged.ts";
 import { ANY_CONFIG, configOf, type Mapping } from "../gateway/config_of.ts";
 

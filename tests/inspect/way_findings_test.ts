@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Finding } from "../../lib/inspect/finding.ts";
-import { isReachable, shownMs, wayFindings } from "../../lib/inspect/way_findings.ts";
+import { shownMs } from "../../lib/inspect/finding.ts";
+import { isReachable, wayFindings } from "../../lib/inspect/way_findings.ts";
 import type { ProbedFamily, ProbedStep, ProbedWay } from "../../lib/upstream_client/probe.ts";
 import { type FailureKind, UpstreamFailure } from "../../lib/upstream_client/transport.ts";
 

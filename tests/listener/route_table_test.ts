@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Route, RouteTable } from "../../lib/listener/route_table.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { slowMatch } from "./route_oracle.ts";
 import { assertLinear } from "../linear_time.ts";
 

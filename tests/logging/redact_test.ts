@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { redact } from "../../lib/logging/redact.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { assertLinear } from "../linear_time.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
+import { readText } from "../house/source_tree.ts";
 import { type Metric, prometheusText } from "../../lib/metrics/exposition.ts";
 import {
   CACHE_RESULTS,
+  countClient,
   countRequest,
   countTry,
   credentialCounts,
   DURATION_BUCKETS_MS,
   newListenerCounts,
   newWorkerCounts,
+  upstreamCounts,
   type WorkerCounts,
 } from "../../lib/metrics/gateway_metrics.ts";
 import { type ReadExposition, readExposition } from "./exposition_text.ts";
@@ -24,10 +27,9 @@ function counted(): WorkerCounts {
     ...{ credentialQueued: 9, credentialTurnedAway: 2 },
   };
   Object.assign(credentialCounts(counts, "films", 2), { requests: 30, limited: 4, refused: 5 });
-  const upstream = { outcomes: {}, latencySumMs: 0 };
+  const upstream = upstreamCounts(counts, "films", "http://one.example");
   countTry(upstream, "ok", 1_500);
   countTry(upstream, "timeout", 500);
-  counts.upstreams["films"] = { "http://one.example": upstream };
   return counts;
 }
 
@@ -39,8 +41,30 @@ function valueOf({ samples }: ReadExposition, name: string, labels: Record<strin
   return found[0]?.value;
 }
 
-Deno.test("prometheusText() says every counter with its labels, in base units", async () => {
-  const read = readExposition(await prometheusText(counted(), []));
+Deno.test("prometheusText() writes every counter with its labels, help and type, as exposition.txt has it", () => {
+  const counts = counted();
+  delete counts.listeners["images"];
+  const api = counts.listeners["api"] = newListenerCounts();
+  countRequest(api, { status: 200, bytes: 100, durationMs: 4, cache: "hit_memory" });
+  countRequest(api, { status: 404, bytes: 20, durationMs: 40, cache: "miss", fwd: "uri-miss" });
+  countRequest(api, { status: 0, bytes: 3, durationMs: 99_000, cache: "miss", fwd: "stale" });
+  countClient(api, "tv");
+  Object.assign(api, { queued: 3, turnedAway: 2, rateLimited: 5, unauthorized: 7, authBlocked: 8, inFlight: 1 });
+  Object.assign(api.conversions, { done: 4, failed: 1 });
+  const further: Metric[] = [
+    {
+      name: "usher_workers",
+      help: 'Workers\nby "role" \\ or not',
+      type: "gauge",
+      values: [{ labels: { role: 'a"b\\c\nd' }, value: 0.5 }, { labels: {}, value: Infinity }],
+    },
+    { name: "usher_nothing", help: "Without samples", type: "gauge", values: [] },
+  ];
+  assert.equal(prometheusText(counts, further), readText("tests/metrics/exposition.txt"));
+});
+
+Deno.test("prometheusText() says every counter with its labels, in base units", () => {
+  const read = readExposition(prometheusText(counted(), []));
   const listener = "api";
   assert.equal(valueOf(read, "usher_requests_total", { listener, status: "2xx" }), 1);
   assert.equal(valueOf(read, "usher_requests_total", { listener, status: "4xx" }), 1);
@@ -53,8 +77,8 @@ Deno.test("prometheusText() says every counter with its labels, in base units", 
   assert.equal(valueOf(read, "usher_upstream_latency_seconds_total", upstream), 2);
 });
 
-Deno.test("prometheusText() says what retries, hedges, queues and limits have done", async () => {
-  const read = readExposition(await prometheusText(counted(), []));
+Deno.test("prometheusText() says what retries, hedges, queues and limits have done", () => {
+  const read = readExposition(prometheusText(counted(), []));
   const values = (name: string, results: readonly string[], labels: Record<string, string>) =>
     results.map((result) => valueOf(read, name, { ...labels, result }));
   const pool = { pool: "films" };
@@ -70,8 +94,8 @@ Deno.test("prometheusText() says what retries, hedges, queues and limits have do
   assert.equal(valueOf(read, "usher_rate_limited_total", { listener: "api" }), 0);
 });
 
-Deno.test("prometheusText() writes a histogram that adds up: cumulative buckets, +Inf equal to the count", async () => {
-  const read = readExposition(await prometheusText(counted(), []));
+Deno.test("prometheusText() writes a histogram that adds up: cumulative buckets, +Inf equal to the count", () => {
+  const read = readExposition(prometheusText(counted(), []));
   const name = "usher_request_duration_seconds";
   const buckets = read.samples.filter((sample) =>
     sample.name === `${name}_bucket` && sample.labels["listener"] === "api"
@@ -89,14 +113,14 @@ Deno.test("prometheusText() writes a histogram that adds up: cumulative buckets,
   assert.equal(read.types.get(name), "histogram");
 });
 
-Deno.test("prometheusText() gives every metric its help and type", async () => {
+Deno.test("prometheusText() gives every metric its help and type", () => {
   const further: Metric[] = [{
     name: "usher_workers",
     help: "Workers",
     type: "gauge",
     values: [{ labels: { role: "serving" }, value: 2 }],
   }];
-  const { samples, help, types } = readExposition(await prometheusText(counted(), further));
+  const { samples, help, types } = readExposition(prometheusText(counted(), further));
   for (const { name } of samples) {
     const base = types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, "");
     assert.ok(help.get(base), `help of ${name}`);
@@ -104,9 +128,9 @@ Deno.test("prometheusText() gives every metric its help and type", async () => {
   }
 });
 
-Deno.test("prometheusText() has as many samples as listeners and upstreams make, however many requests came", async () => {
+Deno.test("prometheusText() has as many samples as listeners and upstreams make, however many requests came", () => {
   const counts = counted();
-  const size = readExposition(await prometheusText(counts, [])).samples.length;
+  const size = readExposition(prometheusText(counts, [])).samples.length;
   for (let at = 0; at < 1_000; at++) {
     countRequest(counts.listeners["api"]!, {
       status: 100 + at % 500,
@@ -115,10 +139,10 @@ Deno.test("prometheusText() has as many samples as listeners and upstreams make,
       cache: CACHE_RESULTS[at % 8]!,
     });
   }
-  assert.equal(readExposition(await prometheusText(counts, [])).samples.length, size);
+  assert.equal(readExposition(prometheusText(counts, [])).samples.length, size);
 });
 
-Deno.test("prometheusText() escapes labels: no value of one can add a sample", async () => {
+Deno.test("prometheusText() escapes labels: no value of one can add a sample", () => {
   const hostile = 'a"} 1\nusher_requests_total{listener="b\\';
   const further: Metric[] = [{
     name: "usher_x",
@@ -126,18 +150,18 @@ Deno.test("prometheusText() escapes labels: no value of one can add a sample", a
     type: "gauge",
     values: [{ labels: { name: hostile }, value: 1 }],
   }];
-  const { samples } = readExposition(await prometheusText(newWorkerCounts(), further));
+  const { samples } = readExposition(prometheusText(newWorkerCounts(), further));
   assert.deepEqual(samples, [{ name: "usher_x", labels: { name: hostile }, value: 1 }]);
 });
 
-Deno.test("prometheusText() of a gateway that has served nothing is an exposition without samples", async () => {
-  assert.deepEqual(readExposition(await prometheusText(newWorkerCounts(), [])).samples, []);
+Deno.test("prometheusText() of a gateway that has served nothing is an exposition without samples", () => {
+  assert.deepEqual(readExposition(prometheusText(newWorkerCounts(), [])).samples, []);
 });
 
-Deno.test("prometheusText() tells clients apart by name, and who was refused", async () => {
+Deno.test("prometheusText() tells clients apart by name, and who was refused", () => {
   const counts = counted();
   Object.assign(counts.listeners["api"]!, { unauthorized: 7, authBlocked: 8, clients: { tv: 5, kodi: 6 } });
-  const read = readExposition(await prometheusText(counts, []));
+  const read = readExposition(prometheusText(counts, []));
   assert.equal(valueOf(read, "usher_client_requests_total", { listener: "api", client: "tv" }), 5);
   assert.equal(valueOf(read, "usher_client_requests_total", { listener: "api", client: "kodi" }), 6);
   assert.equal(valueOf(read, "usher_auth_failures_total", { listener: "api", result: "refused" }), 7);

@@ -11,8 +11,9 @@ import {
   FORWARD_REASONS,
   newListenerCounts,
   newWorkerCounts,
+  upstreamCounts,
 } from "../../lib/metrics/gateway_metrics.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 Deno.test("countRequest() counts a request once in each of its rows", () => {
   const counts = newListenerCounts();
@@ -70,8 +71,8 @@ Deno.test("addCounts() gives the same sums in any order of workers, and changes 
         durationMs: Math.floor(random() * 1e5),
         cache,
       });
-      const pool = worker.upstreams[`p${Math.floor(random() * 2)}`] ??= {};
-      countTry(pool["http://one.example"] ??= { outcomes: {}, latencySumMs: 0 }, random() < 0.5 ? "ok" : "timeout", 3);
+      const upstream = upstreamCounts(worker, `p${Math.floor(random() * 2)}`, "http://one.example");
+      countTry(upstream, random() < 0.5 ? "ok" : "timeout", 3);
     }
     return worker;
   });
@@ -132,7 +133,7 @@ Deno.test("addCounts() counts what is called like something that objects inherit
       durationMs: 1,
       cache: "miss",
     });
-    countTry((worker.upstreams[name] ??= {})["http://one.example"] ??= { outcomes: {}, latencySumMs: 0 }, "ok", 2);
+    countTry(upstreamCounts(worker, name, "http://one.example"), "ok", 2);
   }
   // As it comes from a worker, by a message.
   const sum = newWorkerCounts();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { linearPattern, PatternError } from "../../lib/pattern/linear_pattern.ts";
 import { assertLinear } from "../linear_time.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 /** What JavaScript's own engine finds. */
 function native(source: string, text: string) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Turn, TurnHeap } from "../../lib/pool/_turn_heap.ts";
 import { upstreamsOf } from "./balancer_suite.ts";
-import { seededRandom } from "./seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 Deno.test("TurnHeap has the earliest turn first, whatever changes", () => {
   const random = seededRandom(2);

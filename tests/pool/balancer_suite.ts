@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Balancer, BalancerOptions } from "../../lib/pool/balancer.ts";
 import { Pool } from "../../lib/pool/pool.ts";
 import { Upstream } from "../../lib/pool/upstream.ts";
-import { seededRandom } from "./seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 /** Upstreams with these weights. */
 export function upstreamsOf(weights: readonly number[]): Upstream[] {

@@ -3,7 +3,7 @@ import { ConsistentHash } from "../../lib/pool/consistent_hash.ts";
 import { hash32 } from "../../lib/pool/hash.ts";
 import { Upstream } from "../../lib/pool/upstream.ts";
 import { balancerSuite, countPicks, upstreamsOf } from "./balancer_suite.ts";
-import { seededRandom } from "./seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 balancerSuite("ConsistentHash", (options) => new ConsistentHash(options));
 

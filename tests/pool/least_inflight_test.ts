@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { LeastInflight } from "../../lib/pool/least_inflight.ts";
 import type { Upstream } from "../../lib/pool/upstream.ts";
 import { balancerSuite, countPicks, upstreamsOf } from "./balancer_suite.ts";
-import { seededRandom } from "./seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 balancerSuite("LeastInflight", (options) => new LeastInflight(options));
 

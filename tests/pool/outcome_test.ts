@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Outcome, OutcomeRecorder } from "../../lib/pool/outcome.ts";
-import { seededRandom } from "./seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 function record(recorder: OutcomeRecorder, outcome: Outcome, latencyMs = 10, retryAfterMs = 0): void {
   recorder.record({ outcome, latencyMs, retryAfterMs });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { P2cEwma } from "../../lib/pool/p2c_ewma.ts";
 import type { Report, Upstream } from "../../lib/pool/upstream.ts";
 import { balancerSuite, countPicks, upstreamsOf } from "./balancer_suite.ts";
-import { seededRandom } from "./seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 balancerSuite("P2cEwma", (options) => new P2cEwma(options));
 

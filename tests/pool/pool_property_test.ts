@@ -4,7 +4,7 @@ import { Pool } from "../../lib/pool/pool.ts";
 import type { Outcome, Upstream, Waiting } from "../../lib/pool/upstream.ts";
 import type { HealthState } from "../../lib/pool/upstream_health.ts";
 import { healthRow, healthTable } from "./health_rows.ts";
-import { seededRandom } from "./seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 const STATES: readonly HealthState[] = ["unknown", "healthy", "unhealthy", "ejected", "half_open"];
 const OUTCOMES: readonly Outcome[] = ["ok", "ok", "ok", "limited", "failed", "unreachable", "unreachable", "cancelled"];

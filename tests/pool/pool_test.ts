@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Pool, type PoolOptions } from "../../lib/pool/pool.ts";
 import type { Report, Upstream } from "../../lib/pool/upstream.ts";
 import { healthRow, healthTable } from "./health_rows.ts";
-import { seededRandom } from "./seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 const FAILED: Report = { outcome: "unreachable", latencyMs: 1, retryAfterMs: 0 };
 const OK: Report = { outcome: "ok", latencyMs: 1, retryAfterMs: 0 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RoundRobin } from "../../lib/pool/round_robin.ts";
 import { balancerSuite, countPicks, upstreamsOf } from "./balancer_suite.ts";
-import { seededRandom } from "./seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 balancerSuite("RoundRobin", (options) => new RoundRobin(options));
 

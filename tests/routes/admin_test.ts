@@ -143,3 +143,30 @@ Deno.test("/change-feed tells how feeds stand, and begins a look-up where there 
   }
   assert.equal((await ask(plainView({ token: "secret" }), "/change-feed/tmdb", { method: "POST" })).status, 401);
 });
+
+Deno.test("GET /health answers 200 as long as the process lives", async () => {
+  const response = await adminApp(plainView({ isReady: () => false })).request("/health");
+  assert.equal(response.status, 200);
+  assert.deepEqual(await response.json(), { status: "ok" });
+});
+
+Deno.test("GET /ready answers 200 or 503, by what is so when it is asked", async () => {
+  let isReady = false;
+  const app = adminApp(plainView({ isReady: () => isReady }));
+  assert.equal((await app.request("/ready")).status, 503);
+  isReady = true;
+  assert.equal((await app.request("/ready")).status, 200);
+});
+
+Deno.test("HEAD /ready answers as GET does, for checks that send no GET", async () => {
+  const response = await adminApp(plainView({ isReady: () => false })).request("/ready", { method: "HEAD" });
+  assert.equal(response.status, 503);
+  assert.equal(await response.text(), "");
+});
+
+Deno.test("GET /metrics answers the view's text with the type that scrapers ask for", async () => {
+  const response = await ask(plainView(), "/metrics");
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  assert.equal(await response.text(), "# HELP x X\n");
+});

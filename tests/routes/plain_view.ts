@@ -1,4 +1,5 @@
 import type { AdminView } from "../../lib/admin/admin_view.ts";
+import type { Status } from "../../lib/workers/figures/status.ts";
 
 /** A supervisor's view that answers what it is told to, and keeps what it was asked. */
 export interface PlainView extends AdminView {
@@ -11,9 +12,9 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
   return {
     asked,
     token: null,
-    key: null,
+    key: "key-of-the-process",
     isReady: () => true,
-    status: () => Promise.resolve({ version: "0.0.0" }),
+    status: () => Promise.resolve({ version: "0.0.0" } as Status),
     metrics: () => Promise.resolve("# HELP x X\n"),
     reload: () => {
       asked.push("reload");

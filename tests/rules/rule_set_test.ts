@@ -6,7 +6,7 @@ import type { RuledRequest } from "../../lib/request/ruling.ts";
 import type { RuleCondition, RuleOptions } from "../../lib/rules/rule_options.ts";
 import { RuleSet } from "../../lib/rules/rule_set.ts";
 import { assertLinear } from "../linear_time.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { type ModelRequest, type ModelRuling, modelRuling } from "./rule_model.ts";
 
 const ANY: RuleCondition = { path: null, methods: [], query: [], fields: [], clients: [], scheme: null };

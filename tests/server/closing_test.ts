@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eventually } from "../workers/eventually.ts";
+import { eventually } from "../eventually.ts";
 import { RawClient } from "./raw_client.ts";
 import { ends, reply, serving, sourceOf, textReply } from "./serving.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CASE_LIMITS, FRAMING_CASES } from "../wire/framing_cases.ts";
-import { integer, seededRandom } from "../wire/random_pieces.ts";
+import { integer, seededRandom } from "../seeded_random.ts";
 import { expectedOutcome, outcomeAt, PING, type RecordingServer, takenRequest } from "./framing_outcome.ts";
 import { readText, serving, textReply } from "./serving.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type http2 from "node:http2";
-import { eventually, leakless } from "../workers/eventually.ts";
+import { eventually, leakless } from "../eventually.ts";
 import { chunksOf, ends, readText, reply, serving, sourceOf, textReply } from "./serving.ts";
 import { frontOf, http2Client, StallingWire, tlsClient, tlsOver } from "./tls_serving.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ConnectionGate } from "../../lib/server/connection_gate.ts";
 import type { ServerCounts } from "../../lib/server/server_counts.ts";
 import { WireError } from "../../lib/wire/wire_error.ts";
-import { eventually } from "../workers/eventually.ts";
+import { eventually } from "../eventually.ts";
 import { RawClient } from "./raw_client.ts";
 import { ends, readText, reply, serving, sourceOf, textReply, WIDE_LIMITS } from "./serving.ts";
 

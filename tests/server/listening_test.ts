@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { SHARES_PORTS } from "../../lib/server/listen_target.ts";
-import { eventually } from "../workers/eventually.ts";
+import { eventually } from "../eventually.ts";
 import { RawClient } from "./raw_client.ts";
 import { serving, textReply } from "./serving.ts";
 

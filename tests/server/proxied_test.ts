@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eventually } from "../workers/eventually.ts";
+import { eventually } from "../eventually.ts";
 import { binaryProxyHeader } from "./proxy_headers.ts";
 import { latin1, RawClient } from "./raw_client.ts";
 import { serving, type ServingOptions, textReply } from "./serving.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Arrival } from "../../lib/server/arrival.ts";
 import type { Reply } from "../../lib/server/reply.ts";
-import { integer, randomPieces, seededRandom } from "../wire/random_pieces.ts";
+import { integer, randomPieces, seededRandom } from "../seeded_random.ts";
 import { latin1, RawClient, textOf } from "./raw_client.ts";
 import { chunksOf, readText, reply, serving, textReply } from "./serving.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { eventually, leakless } from "../workers/eventually.ts";
+import { eventually, leakless } from "../eventually.ts";
 import { RawClient } from "./raw_client.ts";
 import { chunksOf, ends, readText, reply, serving, sourceOf, textReply } from "./serving.ts";
 import { askOnce, frontOf, GET_ONCE, identity, restOf, StallingWire, tlsClient } from "./tls_serving.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Arrival } from "../../lib/server/arrival.ts";
-import { eventually } from "../workers/eventually.ts";
+import { eventually } from "../eventually.ts";
 import { RawClient, textOf } from "./raw_client.ts";
 import { ends, reply, serving } from "./serving.ts";
 

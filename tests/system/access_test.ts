@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { runMain } from "./_command.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { fetched, startGateway } from "./_gateway.ts";
 
 const page = await Deno.readTextFile("docs/access.md");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { residentBytes, startGateway } from "./_gateway.ts";
 import { rawRequest, requestText } from "./_raw_client.ts";
 import { drained, patternChunk, patternHash, patternStream, startStreamingOrigin } from "./_streaming_origin.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ScriptedExchange, ScriptedHandler } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { fetched, freePort } from "./_gateway.ts";
 import { rawRequest, type RawResponse, requestText, textOf } from "./_raw_client.ts";
 import { type ScriptedGateway, startScriptedGateway } from "./_scripted_gateway.ts";

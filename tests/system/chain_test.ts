@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fieldValue } from "../../lib/http/fields.ts";
 import { type ScriptedHandler, type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { fetched, freePort, type RunningGateway, startGateway } from "./_gateway.ts";
 import { customPool, testConfig } from "./test_config.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { readExposition } from "../metrics/exposition_text.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { type ScriptedExchange, type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { misbehave, misdeeds, SLOW_CLIENT_MS } from "./_client_misdeeds.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
 import { openRaw } from "./_raw_connection.ts";
 import { customPool, testConfig } from "./test_config.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { coresOf, threadNamed } from "../../lib/workers/supervisor/cpu_affinity.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { startGateway } from "./_gateway.ts";
 import { customPool, testConfig } from "./test_config.ts";
 

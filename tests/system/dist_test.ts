@@ -3,7 +3,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { launcher, PLATFORM_PACKAGES, readCommandLine } from "../../.ci/dist.ts";
 import { ROOT_URL } from "../house/syntax.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { freePort } from "./_gateway.ts";
 
 /** The shell that starts programs; tests may start nothing but Deno and Python, so it is Python that starts it. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { caCert, type EgressServer, httpProxy, serverTls, socks5Proxy } from "../upstream_client/egress_servers.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { fetched, type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { customPool, testConfig } from "./test_config.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { ScriptedExchange } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
-import { startScriptedGateway } from "./_scripted_gateway.ts";
+import { eventually } from "../eventually.ts";
+import { type ScriptedGateway, startScriptedGateway } from "./_scripted_gateway.ts";
+import { sharedByTests } from "./_shared.ts";
 
 /** How the upstream frames a stream of events: in chunks, or until it closes the connection. */
 const FRAMINGS = {
@@ -18,10 +19,11 @@ type Framing = typeof FRAMINGS[keyof typeof FRAMINGS];
  * An upstream whose streams stay open until somebody leaves; each begins with an event that tells its number. A client that has only
  * ended its direction of the connection may still listen, so while the upstream is silent it counts as gone after five seconds, or `send_timeout` if that is shorter.
  */
-async function start(stack: AsyncDisposableStack, framing: Framing, control: string, sendTimeout = "2s") {
+async function start(framing: Framing, control: string, startPair = shared) {
   const exchanges: ScriptedExchange[] = [];
   const left = { count: 0 };
-  const scripted = await startScriptedGateway(stack, async (exchange) => {
+  const { origin, gateway } = await startPair();
+  origin.handle(async (exchange) => {
     exchanges.push(exchange);
     await exchange.write(
       `HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: ${control}\r\n${framing.head}\r\n`,
@@ -29,8 +31,15 @@ async function start(stack: AsyncDisposableStack, framing: Framing, control: str
     await exchange.write(framing.event(`data: first of ${exchanges.length}\n\n`));
     await exchange.left;
     left.count++;
-  }, () => ({ server: { limits: { send_timeout: sendTimeout } }, cache: { collapse_timeout: "10s" } }));
-  return { ...scripted, exchanges, left };
+  });
+  return { origin, gateway, exchanges, left };
+}
+
+const shared = sharedByTests((stack) => startPatient(stack, "2s"));
+
+function startPatient(stack: AsyncDisposableStack, sendTimeout: string): Promise<ScriptedGateway> {
+  const config = { server: { limits: { send_timeout: sendTimeout } }, cache: { collapse_timeout: "10s" } };
+  return startScriptedGateway(stack, () => {}, () => config);
 }
 
 /** Reads whole events of a response, which stays open. */
@@ -71,8 +80,7 @@ async function listen(url: string): Promise<EventReader> {
 
 for (const [name, framing] of Object.entries(FRAMINGS)) {
   Deno.test(`events that end by ${name} arrive one by one, until the client leaves`, async () => {
-    await using stack = new AsyncDisposableStack();
-    const { origin, gateway, exchanges, left } = await start(stack, framing, "no-cache");
+    const { origin, gateway, exchanges, left } = await start(framing, "no-cache");
     const events = await listen(`${gateway.url}/events`);
     assert.equal(events.response.headers.get("content-type"), "text/event-stream");
     assert.equal(events.response.headers.get("content-encoding"), null);
@@ -90,7 +98,11 @@ for (const [name, framing] of Object.entries(FRAMINGS)) {
 
 Deno.test("where events go on, the upstream's connection ends as soon as the client has left", async () => {
   await using stack = new AsyncDisposableStack();
-  const { origin, gateway, exchanges, left } = await start(stack, FRAMINGS.chunks, "no-cache", "1h");
+  const { origin, gateway, exchanges, left } = await start(
+    FRAMINGS.chunks,
+    "no-cache",
+    () => startPatient(stack, "1h"),
+  );
   const events = await listen(`${gateway.url}/events`);
   await events.next();
   await events.leave();
@@ -101,8 +113,7 @@ Deno.test("where events go on, the upstream's connection ends as soon as the cli
 });
 
 Deno.test("each client has a stream of its own, whatever the upstream says of storing it", async () => {
-  await using stack = new AsyncDisposableStack();
-  const { origin, gateway, left } = await start(stack, FRAMINGS.chunks, "public, max-age=600");
+  const { origin, gateway, left } = await start(FRAMINGS.chunks, "public, max-age=600");
   const both = [await listen(`${gateway.url}/shared`), await listen(`${gateway.url}/shared`)];
   assert.deepEqual(await Promise.all(both.map((events) => events.next())), ["data: first of 1", "data: first of 2"]);
   for (const { response } of both) assert.doesNotMatch(response.headers.get("cache-status") ?? "", /; hit|stored/);
@@ -114,8 +125,7 @@ Deno.test("each client has a stream of its own, whatever the upstream says of st
 });
 
 Deno.test("the end of the upstream's stream is the end of the client's", async () => {
-  await using stack = new AsyncDisposableStack();
-  const { gateway, exchanges } = await start(stack, FRAMINGS.chunks, "no-cache");
+  const { gateway, exchanges } = await start(FRAMINGS.chunks, "no-cache");
   const [whole, cut] = [await listen(`${gateway.url}/whole`), await listen(`${gateway.url}/cut`)];
   await Promise.all([whole.next(), cut.next()]);
   await exchanges[0]!.write("0\r\n\r\n");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { demoApiKey } from "../origins/tmdb_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { startGateway } from "./_gateway.ts";
 import { startLoad } from "./_load.ts";
 import { startOriginProcess } from "./_origin_process.ts";

@@ -3,7 +3,7 @@ import { decoded, drawn } from "../image/pictures.ts";
 import { filePath } from "../origins/artwork.ts";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { startTmdbOrigin } from "../origins/tmdb_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { fetched, type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 
 const BROWSER = { accept: "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8" };

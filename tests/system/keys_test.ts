@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readExposition } from "../metrics/exposition_text.ts";
 import { startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
 import { testConfig } from "./test_config.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
 import { rawRequest, type RawResponse, requestText, textOf } from "./_raw_client.ts";
 import { giveAway, hasUnprivileged, takeBack, unprivileged } from "../unprivileged.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ScriptedHandler, startScriptedOrigin } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { startPoolGateway } from "./pool_gateway.ts";
 
 /** Workers that hold the limits together. */

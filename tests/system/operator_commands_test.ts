@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ROOT_URL } from "../house/syntax.ts";
 import { type CommandResult, runMain } from "./_command.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { freePort } from "./_gateway.ts";
 
 const TOKEN = "operators-0123456789abcdef";

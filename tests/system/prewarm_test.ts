@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { runMain } from "./_command.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
 import { customPool, testConfig } from "./test_config.ts";
 import { ask, postAdmin, startVersioned, startVersionedOrigin, type VersionedOrigin } from "./_versioned_origin.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { readExposition } from "../metrics/exposition_text.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import type { RunningGateway } from "./_gateway.ts";
 import { startPoolGateway } from "./pool_gateway.ts";
 

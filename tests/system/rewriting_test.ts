@@ -4,7 +4,7 @@ import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { filePath } from "../origins/artwork.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { fetched, type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { testConfig } from "./test_config.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { fetched, sha256, startGateway } from "./_gateway.ts";
 import { requestText } from "./_raw_client.ts";
 import { openRaw } from "./_raw_connection.ts";

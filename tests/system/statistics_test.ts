@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import type { RunningGateway } from "./_gateway.ts";
 import { ask, postAdmin, startVersioned } from "./_versioned_origin.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { fetched } from "./_gateway.ts";
 import { startScriptedGateway } from "./_scripted_gateway.ts";
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { fetched, type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { customPool, testConfig } from "./test_config.ts";
 
 const MIB = 1024 * 1024;
 const LIMIT_BYTES = 64 * MIB;
 /** `USHER_SOAK=1` asks for a GiB. */
-const WRITTEN_BYTES = (Deno.env.get("USHER_SOAK") === "1" ? 1024 : 256) * MIB;
+const WRITTEN_BYTES = (Deno.env.get("USHER_SOAK") === "1" ? 1024 : 160) * MIB;
 
 /** Between two MiB: uses are noted by the second, so the disk's whole content must not turn over within one. */
 const BATCH_MS = 45;

@@ -5,7 +5,7 @@ import { RawClient } from "../server/raw_client.ts";
 import { askOnce } from "../server/tls_serving.ts";
 import { startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { runMain } from "./_command.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { freePort, type RunningGateway, startGateway } from "./_gateway.ts";
 import { customPool, testConfig } from "./test_config.ts";
 

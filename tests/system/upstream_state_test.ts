@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ScriptedHandler, type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { testConfig } from "./test_config.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import type { Fields } from "../../lib/http/fields.ts";
 import { type ScriptedExchange, startScriptedOrigin } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { startGateway } from "./_gateway.ts";
 import { openRaw } from "./_raw_connection.ts";
 import { customPool, testConfig } from "./test_config.ts";

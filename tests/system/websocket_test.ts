@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { fieldValue } from "../../lib/http/fields.ts";
-import type { ScriptedExchange } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
+import type { ScriptedExchange, ScriptedHandler } from "../origins/scripted_origin.ts";
+import { eventually } from "../eventually.ts";
 import { type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { parseHead, rawRequest, requestText, textOf } from "./_raw_client.ts";
 import { openRaw, type RawConnection } from "./_raw_connection.ts";
 import { type ScriptedGateway, startScriptedGateway } from "./_scripted_gateway.ts";
+import { sharedByTests } from "./_shared.ts";
 import { customPool, testConfig } from "./test_config.ts";
 import { startWebSocketOrigin } from "./_websocket_origin.ts";
 
@@ -34,6 +35,15 @@ function frame(text: string, mask?: readonly number[]): Uint8Array {
 /** Takes a head off what has arrived. */
 async function headOf(client: RawConnection) {
   return parseHead((await client.inbox.takeThrough("\r\n\r\n")).slice(0, -4));
+}
+
+const shared = sharedByTests((stack) => startScriptedGateway(stack, () => {}));
+
+/** The gateway of several tests, and an upstream that does as one of them says. */
+async function scripted(handler: ScriptedHandler): Promise<ScriptedGateway> {
+  const pair = await shared();
+  pair.origin.handle(handler);
+  return pair;
 }
 
 /** An upstream that agrees and then does as a test says; without more it keeps the connection. */
@@ -138,10 +148,9 @@ Deno.test("a WebSocket client talks with an upstream through the gateway", async
 });
 
 Deno.test("the handshake's fields and every byte behind it pass as they are", async () => {
-  await using stack = new AsyncDisposableStack();
   const masked = frame("from the client", [1, 2, 3, 4]);
   let arrived = "";
-  const { origin, gateway } = await startScriptedGateway(stack, async (exchange) => {
+  const { origin, gateway } = await scripted(async (exchange) => {
     // Its first frame comes in one piece with the head.
     await exchange.write(Uint8Array.of(...new TextEncoder().encode(AGREEMENT), ...frame("from the upstream")));
     arrived = String(await exchange.take(masked.length));
@@ -157,7 +166,7 @@ Deno.test("the handshake's fields and every byte behind it pass as they are", as
   assert.deepEqual(await client.inbox.take(19), frame("from the upstream"));
   client.send(masked);
   await eventually("the frame arrives", () => arrived === String(masked));
-  const [sent] = origin.heads;
+  const sent = origin.heads.at(-1);
   assert.equal(sent!.target, "/chat?room=1");
   assert.equal(fieldValue(sent!.fields, "upgrade"), "websocket");
   assert.match(fieldValue(sent!.fields, "connection") ?? "", /^upgrade$/i);
@@ -181,10 +190,8 @@ Deno.test("the end of one side is the end of the other", async () => {
 });
 
 Deno.test("an upstream that does not agree answers as it answers any request", async () => {
-  await using stack = new AsyncDisposableStack();
-  const { origin, gateway } = await startScriptedGateway(
-    stack,
-    (exchange) => exchange.reply({ status: 403, fields: [["cache-control", "no-store"]], body: "not you" }),
+  const { origin, gateway } = await scripted((exchange) =>
+    exchange.reply({ status: 403, fields: [["cache-control", "no-store"]], body: "not you" })
   );
   using client = await openRaw(gateway.port);
   client.send(HANDSHAKE);
@@ -201,10 +208,8 @@ Deno.test("an upstream that does not agree answers as it answers any request", a
 });
 
 Deno.test("other protocols are never sent on: the request is served as if it named none", async (t) => {
-  await using stack = new AsyncDisposableStack();
-  const { origin, gateway } = await startScriptedGateway(
-    stack,
-    (exchange) => exchange.reply({ fields: [["cache-control", "no-store"]], body: "plain" }),
+  const { origin, gateway } = await scripted((exchange) =>
+    exchange.reply({ fields: [["cache-control", "no-store"]], body: "plain" })
   );
   for (const protocol of ["h2c", "HTTP/2.0", "TLS/1.3"]) {
     await t.step(protocol, async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { fetched, type RunningGateway, startGateway } from "./_gateway.ts";
 import { startLoad } from "./_load.ts";
 import { customPool, testConfig } from "./test_config.ts";

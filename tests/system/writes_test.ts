@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { demoApiKey, startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
 import { demoToken } from "../origins/tmdb_accounts.ts";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
-import { eventually } from "./_eventually.ts";
+import { eventually } from "../eventually.ts";
 import { fetched, type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { startDemoGateway } from "./demo_gateway.ts";
 import { testConfig } from "./test_config.ts";

@@ -3,7 +3,7 @@ import type { Http1TransportOptions } from "../../lib/upstream_client/http1_tran
 import type { FailureKind } from "../../lib/upstream_client/transport.ts";
 import { caCert, serverTls, socks5Proxy } from "./egress_servers.ts";
 import { answering, RawServer } from "./_raw_server.ts";
-import { seededRandom } from "./_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { eventually, exchange, failureOf, leakless, PATIENT, request, transportTo } from "./_sending.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { HedgeBudget, HedgePolicy, LatencyP95 } from "../../lib/upstream_client/hedge.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 Deno.test("LatencyP95 knows nothing before 32 response times, then the time that 19 of 20 keep", () => {
   const p95 = new LatencyP95();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { UpstreamFailure } from "../../lib/upstream_client/transport.ts";
-import { integer, randomPieces, seededRandom } from "./_random.ts";
+import { integer, randomPieces, seededRandom } from "../seeded_random.ts";
 import { answering, latin1, RawServer } from "./_raw_server.ts";
 import { eventually, exchange, failureOf, leakless, PATIENT, request, streamed, transportTo } from "./_sending.ts";
 

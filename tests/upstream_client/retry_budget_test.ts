@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { RETRY_WINDOW_MS, RetryBudget } from "../../lib/upstream_client/retry_budget.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 function budget(active: number, over = {}) {
   const clock = { nowMs: 5_000 };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { backoffMs, retryable, retryAfterMs, type TryEnd } from "../../lib/upstream_client/retry.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 const GET = { method: "GET", bodyTaken: false };
 const POST = { method: "POST", bodyTaken: false };

@@ -6,7 +6,7 @@ import {
   isApiKey,
   withoutApiKey,
 } from "../../lib/upstream_type/_canonical_query.ts";
-import { seededRandom } from "./_requests.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 Deno.test("canonicalQuery() makes one text of queries that mean the same", () => {
   const rows: Array<readonly [query: string, canonical: string]> = [

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { KeyPool, type KeyPoolOptions, placeOf } from "../../lib/upstream_type/_key_pool.ts";
 import { KEY_CELLS } from "../../lib/upstream_type/_shared_key.ts";
 import { RATE_CELLS } from "../../lib/upstream_type/_shared_rate.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import type { KeyEvent } from "../../lib/upstream_type/upstream_type.ts";
 
 function makePool(count: number, more: Partial<KeyPoolOptions> = {}) {

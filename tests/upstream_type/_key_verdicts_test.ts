@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KeyVerdicts } from "../../lib/upstream_type/_key_verdicts.ts";
-import { seededRandom } from "../pool/seeded_random.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 Deno.test("KeyVerdicts never blames a good key, nor a host that takes what is good, in whatever order answers come", () => {
   const random = seededRandom(17);

@@ -42,14 +42,3 @@ export const readToken = tokenWith({ aud: "0123", sub: "5d1f", scopes: ["api_rea
 
 /** A token that a user has given an application. */
 export const userToken = tokenWith({ aud: "0123", sub: "5d1f", scopes: ["api_read", "api_write"], version: 1 });
-
-/** A stream of numbers in [0, 1) that is the same in each run (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

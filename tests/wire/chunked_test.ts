@@ -9,7 +9,7 @@ import {
   writeChunkSize,
 } from "../../lib/wire/chunked_writer.ts";
 import { WireError } from "../../lib/wire/wire_error.ts";
-import { integer, randomPieces, seededRandom } from "./random_pieces.ts";
+import { integer, randomPieces, seededRandom } from "../seeded_random.ts";
 import { latin1, textOf } from "./read_requests.ts";
 
 /** Decodes pieces as they would come off the socket, each somewhere inside a buffer. */

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { type Fields, fieldValue } from "../../lib/http/fields.ts";
 import { type FieldBlock, parseFieldBlock } from "../../lib/wire/field_block.ts";
 import { WireError } from "../../lib/wire/wire_error.ts";
-import { integer, seededRandom } from "./random_pieces.ts";
+import { integer, seededRandom } from "../seeded_random.ts";
 
 /** Parses lines that lie somewhere inside a buffer, with other lines around them. */
 function blockOf(lines: string, maxFields = 100): FieldBlock {

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { findHeadEnd } from "../../lib/wire/head_end.ts";
 import { fieldLine, fieldLines, requestLine, statusLine, writeLatin1 } from "../../lib/wire/head_writer.ts";
 import { parseResponseHead } from "../../lib/wire/response_head.ts";
-import { integer, seededRandom } from "./random_pieces.ts";
+import { integer, seededRandom } from "../seeded_random.ts";
 import { textOf } from "./read_requests.ts";
 
 Deno.test("statusLine() has the registered phrase, or none (RFC 9112 §4)", () => {

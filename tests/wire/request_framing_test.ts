@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CASE_LIMITS, FRAMING_CASES } from "./framing_cases.ts";
 import { latin1, outcomeOf } from "./read_requests.ts";
-import { integer, randomPieces, seededRandom } from "./random_pieces.ts";
+import { integer, randomPieces, seededRandom } from "../seeded_random.ts";
 
 for (const { name, section, text, taken, refusal } of FRAMING_CASES) {
   Deno.test(`${name} (${section})`, () => {

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { findHeadEnd } from "../../lib/wire/head_end.ts";
 import { maxHeadBytes, parseRequestHead, type RequestHead } from "../../lib/wire/request_head.ts";
 import { WireError } from "../../lib/wire/wire_error.ts";
-import { integer, seededRandom } from "./random_pieces.ts";
+import { integer, seededRandom } from "../seeded_random.ts";
 import { latin1 } from "./read_requests.ts";
 
 const LIMITS = { maxFields: 100, fieldsBytes: 32 * 1024, targetBytes: 16 * 1024 };

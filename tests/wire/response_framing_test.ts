@@ -6,7 +6,7 @@ import { findHeadEnd } from "../../lib/wire/head_end.ts";
 import { responseFraming } from "../../lib/wire/response_framing.ts";
 import { MAX_RESPONSE_FIELDS, parseResponseHead, type ResponseHead } from "../../lib/wire/response_head.ts";
 import { WireError } from "../../lib/wire/wire_error.ts";
-import { randomPieces, seededRandom } from "./random_pieces.ts";
+import { randomPieces, seededRandom } from "../seeded_random.ts";
 import { latin1, textOf } from "./read_requests.ts";
 import { RESPONSE_CASES, type TakenResponse } from "./response_cases.ts";
 

@@ -36,7 +36,6 @@ export function plainReport(report: Partial<WorkerReport>): WorkerReport {
     byListener: {},
     flights: 0,
     backgroundTasks: 0,
-    fillBytes: 0,
     connections: {},
     resilience: null,
     loopLagMs: 0,

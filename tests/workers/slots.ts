@@ -1,7 +1,6 @@
 import { newWorkerCounts } from "../../lib/metrics/gateway_metrics.ts";
-import type { Slot } from "../../lib/workers/supervisor/fleet.ts";
 import type { WorkerReport } from "../../lib/workers/messages.ts";
-import { RestartPolicy } from "../../lib/workers/supervisor/restart_policy.ts";
+import { RestartPolicy, type Slot } from "../../lib/workers/supervisor/slot.ts";
 import { plainReport } from "./messages.ts";
 
 /** A worker's place as data: `undefined` where no worker is up, `null` where it has not reported yet. */

@@ -1,24 +1,24 @@
 import type { PreparedKvFile } from "../../cache/disk/kv_open.ts";
 import { addressKey } from "../../gateway/compile.ts";
-import type { Metric, Sample } from "../../metrics/exposition.ts";
+import { gauge, type Metric } from "../../metrics/exposition.ts";
 import type { ListenerCounts, WorkerCounts } from "../../metrics/gateway_metrics.ts";
+import { diskQuotasOf } from "../worker/disk.ts";
+import { certificateMetrics, certificateStatus } from "../supervisor/certificate_keeper.ts";
+import type { Slot } from "../supervisor/slot.ts";
+import type { ConfigGeneration } from "../messages.ts";
 import {
   cacheMetrics,
   diskProblem,
   listenerCache,
   purgeRules,
+  shownChangeFeed,
   type StatisticsFacts,
   tierFigures,
-} from "./cache_statistics.ts";
-import { diskQuotasOf } from "../worker/disk_quotas.ts";
-import { shownChangeFeed } from "./change_feed_figures.ts";
-import { certificateMetrics, certificateStatus } from "../supervisor/certificate_keeper.ts";
-import type { Slot } from "../supervisor/fleet.ts";
-import { serverMetrics } from "./server_figures.ts";
-import type { ConfigGeneration, WorkerReport } from "../messages.ts";
-import { listenerLimits, poolStatus, resilienceMetrics } from "./resilience_figures.ts";
+} from "./cache_figures.ts";
+import { workerMetrics, workerStatus } from "./worker_figures.ts";
+import { listenerLimits, poolStatus, resilienceMetrics } from "./pool_figures.ts";
 
-/** What the supervisor knows, for whoever asks. */
+/** The supervisor's part of the status and the metrics. */
 export interface StatusFacts {
   readonly version: string;
   readonly startedAtMs: number;
@@ -39,7 +39,7 @@ export interface StatusDetails extends StatusFacts {
 }
 
 /** The state of the whole gateway as plain data: what `/status` answers. */
-export function statusOf(details: StatusDetails): unknown {
+export function statusOf(details: StatusDetails) {
   const { current, slots, counts } = details;
   return {
     version: details.version,
@@ -76,18 +76,20 @@ export function statusOf(details: StatusDetails): unknown {
   };
 }
 
-/** Metrics beside the counters: what is so at this moment. */
+/** The state of the whole gateway, as `/status` answers it and commands read it. */
+export type Status = ReturnType<typeof statusOf>;
+
+/** Metrics beside the counters: the state of this moment. */
 export function gauges(facts: StatusFacts): Metric[] {
   return [
-    single("usher_build_info", "Always 1", [{ labels: { version: facts.version }, value: 1 }]),
-    single("usher_config_generation", "Configurations loaded since the start", [{
+    gauge("usher_build_info", "Always 1", [{ labels: { version: facts.version }, value: 1 }]),
+    gauge("usher_config_generation", "Configurations loaded since the start", [{
       labels: {},
       value: facts.current.generation,
     }]),
-    single("usher_start_time_seconds", "When the process began", [{ labels: {}, value: facts.startedAtMs / 1000 }]),
-    single("usher_resident_bytes", "Memory of the whole process", [{ labels: {}, value: Deno.memoryUsage().rss }]),
-    ...workerGauges(facts.slots),
-    ...serverMetrics(facts.slots),
+    gauge("usher_start_time_seconds", "When the process began", [{ labels: {}, value: facts.startedAtMs / 1000 }]),
+    gauge("usher_resident_bytes", "Memory of the whole process", [{ labels: {}, value: Deno.memoryUsage().rss }]),
+    ...workerMetrics(facts.slots),
     ...certificateMetrics(facts.current.config, Date.now()),
     ...cacheMetrics(statisticsOf(facts)),
     ...resilienceMetrics({
@@ -98,71 +100,7 @@ export function gauges(facts: StatusFacts): Metric[] {
   ];
 }
 
-function single(name: string, help: string, values: Sample[]): Metric {
-  return { name, help, type: "gauge", values };
-}
-
-function workerGauges(slots: readonly Slot[]): Metric[] {
-  const each = (of: (slot: Slot, report: WorkerReport | null) => number) =>
-    slots.map((slot) => ({ labels: { worker: slot.name }, value: of(slot, slot.handle?.report ?? null) }));
-  return [
-    single("usher_worker_up", "1 while the worker runs", each((slot) => slot.handle === null ? 0 : 1)),
-    {
-      name: "usher_worker_restarts_total",
-      help: "Times the worker was replaced",
-      type: "counter",
-      values: each((slot) => slot.policy.total),
-    },
-    single(
-      "usher_worker_loop_lag_seconds",
-      "How late timers fire, the worst lately",
-      each((_, report) => (report?.loopLagMs ?? 0) / 1000),
-    ),
-    ...imageGauges(slots),
-    single("usher_worker_heap_bytes", "JavaScript heap in use", each((_, report) => report?.heapBytes ?? 0)),
-    single(
-      "usher_worker_upstream_connections",
-      "Open connections to upstreams",
-      each((_, report) => sum(Object.values(report?.connections ?? {}))),
-    ),
-  ];
-}
-
-/** Nothing where there is no image worker. */
-function imageGauges(slots: readonly Slot[]): Metric[] {
-  const images = slots.find(({ role }) => role === "image")?.handle?.report?.images;
-  if (images === undefined) return [];
-  const { running, waiting, overdue, problem } = images;
-  const states = Object.entries({ running, waiting, overdue }).map(([state, value]) => ({ labels: { state }, value }));
-  return [
-    single("usher_image_queue", "Conversions of pictures under way, waiting, and over their time", states),
-    single("usher_image_converter_up", "1 while pictures can be converted", [
-      { labels: {}, value: problem === null ? 1 : 0 },
-    ]),
-  ];
-}
-
-function workerStatus(slot: Slot): unknown {
-  const report = slot.handle?.report ?? null;
-  return {
-    name: slot.name,
-    state: slot.handle === null ? "restarting" : "up",
-    started_at: slot.handle === null ? null : new Date(slot.handle.startedAtMs).toISOString(),
-    restarts: slot.policy.total,
-    generation: report?.generation ?? null,
-    requests: report === null ? 0 : sum(Object.values(report.counts.listeners).map((counts) => counts.requests)),
-    flights: report?.flights ?? 0,
-    background_tasks: report?.backgroundTasks ?? 0,
-    connections: report?.server?.openConnections ?? 0,
-    tunnels: report?.server?.openTunnels ?? 0,
-    upstream_connections: report?.connections ?? {},
-    loop_lag_ms: report?.loopLagMs ?? null,
-    heap_bytes: report?.heapBytes ?? null,
-    cache: { memory: report?.memory ?? null },
-  };
-}
-
-function listenerFigures(counts: ListenerCounts | undefined): Record<string, unknown> {
+function listenerFigures(counts: ListenerCounts | undefined) {
   if (counts === undefined) return { requests: 0, in_flight: 0 };
   return {
     requests: counts.requests,
@@ -182,8 +120,4 @@ function listenerFigures(counts: ListenerCounts | undefined): Record<string, unk
 function statisticsOf({ slots, current, rates, purges, prewarms, changes }: StatusFacts): StatisticsFacts {
   const listeners = current.config.listeners.map(({ name }) => name);
   return { slots, listeners, diskQuotas: diskQuotasOf(current.config), rates, purges, prewarms, changes };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -8,7 +8,7 @@ import { ChangeMemory, type ChangePosition } from "./change_memory.ts";
 import { ChangePoll, ChangePollError } from "./change_poll.ts";
 import type { ReadResult } from "../messages.ts";
 
-/** What a change feed works with. */
+/** Options of {@linkcode ChangeFeed}. */
 export interface ChangeFeedOptions {
   readonly kv: Deno.Kv | null;
   readonly logger: Logger;

@@ -11,7 +11,7 @@ const BATCH_TAGS = 1_000;
 /** Ids of one day that are remembered; what comes beyond is purged each time it is seen. */
 const MAX_SEEN = 100_000;
 
-/** What a look-up works with. */
+/** Options of {@linkcode ChangePoll}. */
 export interface ChangePollOptions {
   readonly source: ChangeSource;
   readonly kind: string;

@@ -3,7 +3,7 @@ import { TAG_FILTER_AT } from "../../cache/flights/lease_table.ts";
 import { TagFilter } from "../../cache/purge/tag_filter.ts";
 import type { Logger } from "../../logging/logger.ts";
 
-/** What knowing of tags takes. */
+/** Options of {@linkcode KnownTags}. */
 export interface KnownTagsOptions {
   readonly kv: Deno.Kv | null;
   readonly logger: Logger;

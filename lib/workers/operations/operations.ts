@@ -5,7 +5,7 @@ import type { Config } from "../../config/config.ts";
 import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { WorkerCounts } from "../../metrics/gateway_metrics.ts";
-import type { StatisticsFacts } from "../figures/cache_statistics.ts";
+import type { StatisticsFacts } from "../figures/cache_figures.ts";
 import { ChangeFeed } from "./change_feed.ts";
 import { HitHistory } from "../figures/hit_history.ts";
 import { KnownTags } from "./known_tags.ts";
@@ -22,7 +22,7 @@ export interface OperatedFleet {
   counts(): WorkerCounts;
 }
 
-/** What operations are made of. */
+/** Options of {@linkcode Operations}. */
 export interface OperationsOptions {
   readonly kvFile: PreparedKvFile;
   readonly logger: Logger;
@@ -124,7 +124,7 @@ export class Operations {
     };
   }
 
-  /** Begins nothing more; what is on its way ends with the workers, so wait for this after them. */
+  /** Begins nothing more; fetches under way end with the workers, so wait for this after them. */
   async close(): Promise<void> {
     clearInterval(this.#recorder);
     this.#known.close();

@@ -1,4 +1,4 @@
-import { GatewayError } from "../../errors.ts";
+import { GatewayError, messageOf } from "../../errors.ts";
 import { Exchange } from "../../request/exchange.ts";
 import type { Services } from "../../request/services.ts";
 import type { Snapshot, Tenant } from "../../request/snapshot.ts";
@@ -53,7 +53,7 @@ export class PrewarmFetcher {
     try {
       return await resultOf(await responseTo(exchange, obtain(exchange)));
     } catch (error) {
-      return { outcome: "failed", detail: error instanceof Error ? error.message : String(error), bytes: 0 };
+      return { outcome: "failed", detail: messageOf(error), bytes: 0 };
     } finally {
       this.#active--;
     }
@@ -70,7 +70,7 @@ export class PrewarmFetcher {
       return await readOf(await responseTo(exchange, passThrough(exchange, { fwd: "bypass", detail: null })));
     } catch (error) {
       const retryAfterSeconds = error instanceof GatewayError ? error.retryAfterSeconds : undefined;
-      return failedRead(error instanceof Error ? error.message : String(error), retryAfterSeconds);
+      return failedRead(messageOf(error), retryAfterSeconds);
     } finally {
       this.#active--;
     }
@@ -115,7 +115,7 @@ function quietExchange({ services }: PrewarmPlace, tenant: Tenant, arrival: Arri
   return new Exchange({ services, tenant, arrival, fields: new RequestFields(arrival.fields), target }).inBackground();
 }
 
-/** The exchange of a request that comes from nobody and goes to the pool, whatever its listeners serve. */
+/** The exchange of a request of the gateway's own, sent to the pool by no listener. */
 function ownExchange(place: PrewarmPlace, tenant: Tenant, target: string): Exchange {
   const stripped = tenant.stripPrefix && tenant.prefix !== "/" ? tenant.prefix : "";
   const arrival = arrivalFor(stripped + target, "localhost");

@@ -1,6 +1,6 @@
 import type { PrewarmResult } from "../messages.ts";
 
-/** What a job is made of. */
+/** Options of {@linkcode PrewarmJob}. */
 export interface PrewarmJobOptions {
   readonly listener: string;
   readonly targets: readonly string[];

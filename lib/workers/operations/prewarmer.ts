@@ -1,12 +1,12 @@
+import { messageOf } from "../../errors.ts";
 import { pause } from "../../clock.ts";
 import type { Config, ListenerConfig } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { PrewarmResult } from "../messages.ts";
-import { PrewarmJob } from "./prewarm_job.ts";
-import { configuredTargets, withHost } from "./prewarm_list.ts";
+import { PrewarmJob, type PrewarmState } from "./prewarm_job.ts";
 import { type KeptPrewarm, PrewarmMemory } from "./prewarm_memory.ts";
 
-/** What a prewarmer works with. */
+/** Options of {@linkcode Prewarmer}. */
 export interface PrewarmerOptions {
   readonly kv: Deno.Kv | null;
   readonly logger: Logger;
@@ -15,9 +15,10 @@ export interface PrewarmerOptions {
   readonly fetch: (listener: string, url: string) => Promise<PrewarmResult>;
 }
 
-/** What is to be prewarmed; what is left out is as configured. */
+/** What is to be prewarmed; what is `null` is as configured. */
 export interface PrewarmOrder {
   readonly listener: string;
+  /** Paths and URLs as clients send them. */
   readonly targets: readonly string[] | null;
   readonly concurrency: number | null;
   readonly ratePerSecond: number | null;
@@ -26,18 +27,25 @@ export interface PrewarmOrder {
 /** Whether a prewarm was begun, or why not. */
 export type PrewarmAnswer =
   | { readonly ok: true; readonly total: number }
-  | { readonly ok: false; readonly isBusy: boolean; readonly problem: string };
+  | {
+    readonly ok: false;
+    /** One of this listener is under way. */
+    readonly isBusy: boolean;
+    readonly problem: string;
+  };
 
 /** How a prewarm stands: plain data. */
 export interface PrewarmStatus {
   readonly listener: string;
-  readonly state: string;
+  readonly state: PrewarmState;
   readonly total: number;
+  /** Targets behind it. */
   readonly done: number;
   readonly fetched: number;
   readonly fresh: number;
   readonly skipped: number;
   readonly failed: number;
+  /** Of all bodies. */
   readonly bytes: number;
   readonly startedAtMs: number;
   readonly finishedAtMs: number | null;
@@ -112,7 +120,7 @@ export class Prewarmer {
     return [...this.#jobs.values()].map(statusOf);
   }
 
-  /** Lets what is on its way end, and notes where to go on. */
+  /** Lets fetches under way end, and notes where to go on. */
   async close(): Promise<void> {
     this.#ending.abort();
     for (const { timer } of this.#schedules.values()) clearInterval(timer);
@@ -142,7 +150,7 @@ export class Prewarmer {
       });
       return { ok: true, total: targets.length };
     } catch (error) {
-      return refused(error instanceof Error ? error.message : String(error));
+      return refused(messageOf(error));
     }
   }
 
@@ -230,4 +238,48 @@ function everyInterval(everyMs: number, act: () => void): ReturnType<typeof setI
     dueMs += everyMs;
     act();
   }, tickMs);
+}
+
+/** Bytes and targets of a file, at most. */
+const MAX_FILE_BYTES = 32 * 1024 * 1024;
+const MAX_TARGETS = 500_000;
+const TARGET = /^(?:\/|https?:\/\/)[^\s#\p{Cc}]*$/iu;
+
+/**
+ * The targets that a listener's configuration names, in itself and in its file.
+ *
+ * @throws {Error} when the file cannot be read, is too large or holds a line that is no target; its message is for the operator
+ */
+export async function configuredTargets({ hosts, prewarm }: ListenerConfig): Promise<readonly string[]> {
+  const listed = prewarm.file === null ? [] : targetsIn(await readBounded(prewarm.file), prewarm.file);
+  return withHost([...new Set([...prewarm.targets, ...listed])], hosts);
+}
+
+/** Paths as URLs of the listener's first exact host, where it has one: the host may be part of the cache key. */
+export function withHost(targets: readonly string[], hosts: readonly string[]): readonly string[] {
+  const host = hosts.find((name) => !name.startsWith("*"));
+  return host === undefined
+    ? targets
+    : targets.map((target) => target.startsWith("/") ? `http://${host}${target}` : target);
+}
+
+/** The targets in a text, one a line; `#` begins a comment. @throws {Error} naming the line that is none */
+export function targetsIn(text: string, name: string): readonly string[] {
+  const targets: string[] = [];
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    const target = line.replace(/(?:^|\s)#.*$/, "").trim();
+    if (target === "") continue;
+    if (!TARGET.test(target) || target.length > 8192) {
+      throw new Error(`${name}:${index + 1}: a path that begins with / or a URL is needed`);
+    }
+    targets.push(target);
+    if (targets.length > MAX_TARGETS) throw new Error(`${name} holds more than ${MAX_TARGETS} paths`);
+  }
+  return targets;
+}
+
+async function readBounded(path: string): Promise<string> {
+  const { size } = await Deno.stat(path);
+  if (size > MAX_FILE_BYTES) throw new Error(`${path} is larger than ${MAX_FILE_BYTES} bytes`);
+  return await Deno.readTextFile(path);
 }

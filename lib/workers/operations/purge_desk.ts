@@ -21,7 +21,7 @@ export function purgeSpread(answers: readonly (FromWorker | null)[]): PurgeSprea
   return { workers: named.length, named: isKnown ? new Set(named.flat()).size : null };
 }
 
-/** What a purge needs of the rest. */
+/** Options of {@linkcode PurgeDesk}. */
 export interface PurgeDeskOptions {
   readonly ledger: PurgeLedger;
   readonly logger: Logger;
@@ -29,7 +29,7 @@ export interface PurgeDeskOptions {
   readonly spread: (rules: readonly PurgeRule[], counts: boolean) => Promise<PurgeSpread>;
 }
 
-/** What came of a purge. */
+/** The outcome of a purge. */
 export type PurgeOutcome =
   | {
     readonly ok: true;

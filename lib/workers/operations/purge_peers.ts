@@ -16,7 +16,7 @@ export interface PurgePeer {
   readonly token: string | null;
 }
 
-/** What a peer made of an order. */
+/** The outcome of an order at a peer. */
 export interface PeerAnswer {
   readonly peer: string;
   readonly ok: boolean;

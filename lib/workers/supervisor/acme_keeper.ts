@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.ts";
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { AcmeClient, AcmeError, type ChallengeDesk } from "../../certificates/acme_client.ts";
@@ -17,13 +18,13 @@ const LOOK_EVERY_MS = MINUTE_MS;
 const PAUSES_MS = [MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS, 6 * 60 * MINUTE_MS, DAY_MS];
 /** An authority cannot have itself asked less seldom than that. */
 const MAX_PAUSE_MS = 7 * DAY_MS;
-/** After one was fetched, whatever its time is. */
+/** After one was fetched, with any time left. */
 const REST_MS = 60 * MINUTE_MS;
 /** A certificate is fetched anew once so much of its time is left. */
 const RENEWED_SHARE = 1 / 3;
 /** An authority that does not answer is given up on. */
 const ANSWER_TIMEOUT_MS = 30_000;
-/** Stands in until there is one. */
+/** Used until there is one. */
 const PLACEHOLDER_MS = 365 * DAY_MS;
 
 /** What the keeper is made of. */
@@ -50,8 +51,8 @@ interface Pause {
 }
 
 /**
- * Fetches certificates from authorities and renews them. They lie in files, so that whoever sees to files that change brings them into
- * force; until there is one, a certificate that no client trusts stands in. Nothing that fails here takes anything from what is served.
+ * Fetches certificates from authorities and renews them. They are kept in files, so that the keeper of certificates brings them into
+ * force; until there is one, a certificate that no client trusts is used. A failure here changes nothing of what is served.
  */
 export class AcmeKeeper implements ChallengeDesk {
   readonly #options: AcmeKeeperOptions;
@@ -69,7 +70,7 @@ export class AcmeKeeper implements ChallengeDesk {
     this.#now = options.now ?? Date.now;
   }
 
-  /** The configuration with the certificates that have been fetched for it, or what stands in for them. */
+  /** The configuration with the certificates that have been fetched for it, or those that are used until then. */
   async complete(config: Config): Promise<Config> {
     if (config.listeners.every(({ tls }) => tls?.acme == null)) return config;
     const listeners = await Promise.all(config.listeners.map(async (listener) => {
@@ -147,7 +148,7 @@ export class AcmeKeeper implements ChallengeDesk {
       this.#pauses.set(name, { failures, untilMs: this.#now() + pauseMs });
       logger.error("No certificate was fetched: what is there stays in use", {
         hosts,
-        problem: error instanceof Error ? error.message : String(error),
+        problem: messageOf(error),
         next_try_in_ms: pauseMs,
       });
     } finally {
@@ -174,7 +175,7 @@ export class AcmeKeeper implements ChallengeDesk {
     if (problem !== null) throw new AcmeError(`The authority gave a certificate that cannot be used: ${problem}`);
   }
 
-  /** Whether a certificate is missing, stands in for one, or is about to end. */
+  /** Whether a certificate is missing, temporary, or about to end. */
   async #isDue(name: string): Promise<boolean> {
     try {
       const leaf = new X509Certificate(await readText(this.#path(name, "pem")));
@@ -203,7 +204,7 @@ export class AcmeKeeper implements ChallengeDesk {
         const made = await readCertificate(files, reading);
         return made.ok ? made.certificate : null;
       } catch (error) {
-        const problem = error instanceof Error ? error.message : String(error);
+        const problem = messageOf(error);
         this.#options.logger.error("Certificates cannot be kept", { directory: this.#options.directory, problem });
         return null;
       }

@@ -12,7 +12,7 @@ import { HttpServer } from "../../server/http_server.ts";
 /** How long admin requests may take to end when the gateway stops. */
 const GRACE_MS = 1_000;
 
-/** What an admin server is made of. */
+/** Options of {@linkcode AdminServer}. */
 export interface AdminServerOptions {
   readonly config: Config;
   /** Descriptors that the process may have. */

@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../logging/logger.ts";
 
 /** What pins workers. */
@@ -20,7 +21,7 @@ export interface PinnedWorker {
 const PERMISSION_HINT = "Start it with deno task start:pinned, which may start ps and taskset (--allow-run=ps,taskset)";
 
 /**
- * Pins serving workers to cores, `server.cpu_affinity`: `ps` finds their threads by name, `taskset` pins them. Whatever keeps it from
+ * Pins serving workers to cores, `server.cpu_affinity`: `ps` finds their threads by name, `taskset` pins them. Anything that keeps it from
  * that is said once, with what to do, and the workers run where the kernel puts them.
  */
 export class CpuAffinity {
@@ -64,7 +65,7 @@ export class CpuAffinity {
   #giveUp(error: unknown): void {
     this.#hasGivenUp = true;
     const hint = error instanceof Unpinnable ? error.hint : "Leave server.cpu_affinity out where this cannot be mended";
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     this.#options.logger.warn("Workers are not pinned to cores (server.cpu_affinity)", { reason, hint });
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Most descriptors that are looked for by opening as many: room for ten thousand clients, which is more than most gateways see. It
- * takes about a tenth of a second, and whoever needs more sets `server.limits.max_connections` to a number.
+ * takes about a tenth of a second, and for more set `server.limits.max_connections` to a number.
  */
 export const MAX_PROBED = 12_288;
 

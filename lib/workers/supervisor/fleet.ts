@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.ts";
 import { sweepLeases } from "../../cache/flights/lease_table.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { wantsImageWorker } from "../../gateway/compile_images.ts";
@@ -10,13 +11,12 @@ import type {
   ConfigGeneration,
   FromWorker,
   InitMessage,
-  PeerName,
   PrewarmResult,
   ReadResult,
   ToWorker,
 } from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
-import { RestartPolicy } from "./restart_policy.ts";
+import { newSlot, peerName, type Slot } from "./slot.ts";
 import { firstProblem, replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
 import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 
@@ -25,10 +25,10 @@ const START_TIMEOUT_MS = 120_000;
 const RELOAD_TIMEOUT_MS = 60_000;
 const HEARTBEAT_MS = 1_000;
 /** Longer than a fetch and its wait may take in the worker. */
-const PREWARM_TIMEOUT_MS = 130_000;
+const WORK_TIMEOUT_MS = 130_000;
 const PING_TIMEOUT_MS = 2_000;
 
-/** What a fleet is made of. */
+/** Options of {@linkcode Fleet}. */
 export interface FleetOptions {
   readonly url: URL;
   /** Serving workers; a health worker comes beside them, and an image worker where the configuration has work for it. */
@@ -53,16 +53,8 @@ export interface FleetOptions {
   readonly onUp?: (slot: Slot, handle: WorkerHandle) => void;
 }
 
-/** One place for a worker; the worker in it may change. */
-export interface Slot {
-  readonly name: string;
-  readonly role: "serving" | "health" | "image";
-  readonly index: number;
-  readonly policy: RestartPolicy;
-  handle: WorkerHandle | null;
-  /** What the workers before the current one had counted. */
-  readonly retired: WorkerCounts;
-}
+/** What a worker says of a piece of work. */
+type WorkAnswer = Extract<FromWorker, { type: "prewarmed" | "was-read" }>;
 
 /** All workers: started, watched, replaced, told of each other and of new configurations. */
 export class Fleet {
@@ -183,34 +175,33 @@ export class Fleet {
   }
 
   /** Has one of the serving workers, in turn, fetch a target into the cache. */
-  async prewarm(listener: string, url: string): Promise<PrewarmResult> {
-    const id = ++this.#lastId;
-    const serving = this.slots.flatMap((slot) => slot.role === "serving" && slot.handle?.alive ? [slot.handle] : []);
-    const handle = serving[id % Math.max(1, serving.length)];
-    if (handle === undefined) return { outcome: "busy", detail: null, bytes: 0 };
-    const isDone = (message: FromWorker) => message.type === "prewarmed" && message.id === id;
-    try {
-      const answer = await handle.call({ type: "prewarm", id, listener, url }, isDone, PREWARM_TIMEOUT_MS);
-      return (answer as Extract<FromWorker, { type: "prewarmed" }>).result;
-    } catch (error) {
-      // The worker has died: whether or not this fetch was the reason, it is not tried again for ever.
-      return { outcome: "failed", detail: error instanceof Error ? error.message : String(error), bytes: 0 };
-    }
+  prewarm(listener: string, url: string): Promise<PrewarmResult> {
+    const nobody: PrewarmResult = { outcome: "busy", detail: null, bytes: 0 };
+    return this.#haveDone("prewarmed", (id) => ({ type: "prewarm", id, listener, url }), nobody);
   }
 
   /** Has one of the serving workers, in turn, ask a pool's upstreams for a path and query. */
-  async read(pool: string, target: string): Promise<ReadResult> {
+  read(pool: string, target: string): Promise<ReadResult> {
+    const nobody: ReadResult = { outcome: "busy", body: null, detail: null, retryAfterMs: null };
+    return this.#haveDone("was-read", (id) => ({ type: "read", id, pool, target }), nobody);
+  }
+
+  /** Gives one of the serving workers, in turn, a piece of work; the result is `nobody` where none is up. */
+  async #haveDone<R extends PrewarmResult | ReadResult>(
+    type: WorkAnswer["type"],
+    order: (id: number) => ToWorker,
+    nobody: R,
+  ): Promise<R> {
     const id = ++this.#lastId;
     const serving = this.slots.flatMap((slot) => slot.role === "serving" && slot.handle?.alive ? [slot.handle] : []);
     const handle = serving[id % Math.max(1, serving.length)];
-    if (handle === undefined) return { outcome: "busy", body: null, detail: null, retryAfterMs: null };
-    const isDone = (message: FromWorker) => message.type === "was-read" && message.id === id;
+    if (handle === undefined) return nobody;
+    const isDone = (message: FromWorker) => message.type === type && message.id === id;
     try {
-      const answer = await handle.call({ type: "read", id, pool, target }, isDone, PREWARM_TIMEOUT_MS);
-      return (answer as Extract<FromWorker, { type: "was-read" }>).result;
+      return (await handle.call(order(id), isDone, WORK_TIMEOUT_MS) as WorkAnswer).result as R;
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      return { outcome: "failed", body: null, detail, retryAfterMs: null };
+      // The worker has died: whether or not this was the reason, it is not tried again for ever.
+      return { ...nobody, outcome: "failed", detail: messageOf(error) };
     }
   }
 
@@ -229,7 +220,7 @@ export class Fleet {
     return sum;
   }
 
-  /** Lets every worker finish what it has begun, at most `graceMs`, and ends it; what became of their requests. */
+  /** Lets every worker finish its requests, for at most `graceMs`, and ends it; returns how many finished. */
   async stop(graceMs: number): Promise<Drained> {
     this.#stopping = true;
     clearInterval(this.#heartbeat);
@@ -249,7 +240,7 @@ export class Fleet {
     const slot = this.#image;
     const isWanted = this.slots.includes(slot);
     const isThere = slot.handle !== null || this.#starting.has(slot) || this.#restarts.has(slot);
-    // Its death, if it dies, is reported, and the next start is on its way then.
+    // If it dies, that is logged and the next start is scheduled.
     if (isWanted && !isThere && !this.#stopping) this.#startSlot(slot).catch(() => {});
     if (isWanted) return;
     clearTimeout(this.#restarts.get(slot));
@@ -290,7 +281,7 @@ export class Fleet {
       await handle.call(init, (message) => message.type === "ready", START_TIMEOUT_MS);
       for (let known = init.generation; known !== this.#current.generation;) known = await this.#catchUp(handle);
     } catch (error) {
-      handle.kill(error instanceof Error ? error.message : String(error));
+      handle.kill(messageOf(error));
       throw error;
     } finally {
       this.#starting.delete(slot);
@@ -372,7 +363,7 @@ export class Fleet {
     if (this.#stopping) return;
     this.#startSlot(slot).then(
       () => this.#options.logger.info("A worker was restarted", { worker: slot.name }),
-      () => {}, // its death was reported and the next start is on its way
+      () => {}, // its death was logged and the next start is scheduled
     );
   }
 
@@ -385,13 +376,4 @@ export class Fleet {
       else handle.beat(HEARTBEAT_MS);
     }
   }
-}
-
-function newSlot(role: Slot["role"], index: number): Slot {
-  const name = role === "serving" ? `serving-${index}` : role;
-  return { name, role, index, policy: new RestartPolicy(), handle: null, retired: newWorkerCounts() };
-}
-
-function peerName({ role, index }: Slot): PeerName {
-  return role === "serving" ? index : role;
 }

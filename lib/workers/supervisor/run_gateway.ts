@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.ts";
 import { join, resolve } from "node:path";
 import { type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_claim.ts";
 import { systemClock } from "../../clock.ts";
@@ -45,7 +46,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
     stop: () => {
       const nowMs = performance.now();
       stopAskedAtMs ??= nowMs;
-      // Whoever asks again does not want to wait for what is under way.
+      // A second request to stop does not wait for requests under way.
       if (nowMs - stopAskedAtMs > SAME_STOP_MS) Deno.exit(1);
       stop.resolve();
     },
@@ -104,7 +105,7 @@ async function serveUntil(stopAsked: Promise<void>, { supervisor, logger, config
   try {
     await supervisor.start();
   } catch (error) {
-    logger.error("Usher cannot start", { reason: error instanceof Error ? error.message : String(error) });
+    logger.error("Usher cannot start", { reason: messageOf(error) });
     await supervisor.stop();
     return 1;
   }
@@ -156,7 +157,7 @@ function sharesPorts({ server }: Config): boolean {
   return SHARES_PORTS && server.reusePort !== false;
 }
 
-/** The runtime's own spans hold whole URLs and fields: keys, tokens, session ids. Said whatever the log's level. */
+/** The runtime's own spans hold whole URLs and fields: keys, tokens, session ids. Logged at every level. */
 function warnOfTelemetry(logger: Logger): void {
   if (/^(?:|0|false)$/i.test(Deno.env.get("OTEL_DENO")?.trim() ?? "")) return;
   const say = logger.enabled("warn") ? logger.warn : logger.error;
@@ -168,7 +169,7 @@ function warnOfTelemetry(logger: Logger): void {
   );
 }
 
-/** Whoever starts the same once more may mean to reload. */
+/** A user who starts the same once more may mean to reload. */
 async function earlierRun(configFile: string): Promise<string[]> {
   const records = await readRunRecords(resolve(configFile), recordFolders(readEnv));
   return records.map(({ pid }) =>

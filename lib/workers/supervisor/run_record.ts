@@ -9,7 +9,7 @@ export interface RunRecord {
   readonly admin: string;
   /** File of the certificate that it shows there, absolute; `null` where it is plain. */
   readonly certificateFile: string | null;
-  /** Opens the admin address to whoever may read the record, whatever token is configured now. */
+  /** Opens the admin address to every user who may read the record, also after the configured token has changed. */
   readonly key: string;
 }
 

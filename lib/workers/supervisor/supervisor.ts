@@ -4,30 +4,28 @@ import type { StandInKvFile } from "../../cache/disk/kv_claim.ts";
 import type { PreparedKvFile } from "../../cache/disk/kv_open.ts";
 import type { Config } from "../../config/config.ts";
 import type { LoadResult } from "../../config/load.ts";
-import { formatLocated } from "../../config/located.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
 import type { RootLogger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import { prometheusText } from "../../metrics/exposition.ts";
-import type { AcmeKeeper } from "./acme_keeper.ts";
-import { AdminServer } from "./admin_server.ts";
-import { CertificateKeeper, worseCertificates } from "./certificate_keeper.ts";
-import { changedAtRestart, changedNames } from "./changed_settings.ts";
-import { shownChangeFeed } from "../figures/change_feed_figures.ts";
+import { shownChangeFeed } from "../figures/cache_figures.ts";
 import { diskLimitBytes } from "../worker/disk.ts";
-import { CpuAffinity } from "./cpu_affinity.ts";
-import { Fleet, type FleetOptions } from "./fleet.ts";
 import type { Challenges } from "../messages.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
 import { forwardPurge, type PeerAnswer } from "../operations/purge_peers.ts";
-import { gauges, statusOf } from "../figures/status.ts";
-import { foldersOutOfReach } from "./worker_permissions.ts";
+import { gauges, type Status, statusOf } from "../figures/status.ts";
+import type { AcmeKeeper } from "./acme_keeper.ts";
+import { AdminServer } from "./admin_server.ts";
+import { CertificateKeeper } from "./certificate_keeper.ts";
+import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
+import { CpuAffinity } from "./cpu_affinity.ts";
+import { Fleet, type FleetOptions } from "./fleet.ts";
 
-/** What a supervisor is made of. */
+/** Options of {@linkcode Supervisor}. */
 export interface SupervisorOptions {
   readonly version: string;
   readonly configFile: string;
@@ -53,17 +51,7 @@ export interface SupervisorOptions {
   readonly testHooks: boolean;
 }
 
-/** What came of a reload. */
-export type ReloadResult =
-  | {
-    readonly ok: true;
-    readonly generation: number;
-    /** Settings that were changed and take effect at the next start, if any. */
-    readonly atRestart?: readonly string[];
-  }
-  | { readonly ok: false; readonly problems: readonly string[] };
-
-/** What came of a purge here, and at the peers where there are any. */
+/** The outcome of a purge here, and at the peers where there are any. */
 export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
 
 /** The answer to an order that has been here before. */
@@ -91,12 +79,8 @@ export class Supervisor {
   #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;
   #operations: Operations | null = null;
-  #reloading: Promise<ReloadResult> | null = null;
-  #reloadAgain = false;
-  /** Changes of the configuration, one after the other. */
-  #changes: Promise<unknown> = Promise.resolve();
+  readonly #changes: ConfigChanges;
   #stopping: Promise<void> | null = null;
-  #lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null = null;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -118,10 +102,16 @@ export class Supervisor {
       onLost: () => this.#lost.resolve(),
       onUp: pinner(options),
     }, { generation: 1, config: options.config });
+    this.#changes = new ConfigChanges({
+      ...options,
+      fleet: this.#fleet,
+      adjustAdmin: (admin) => this.#admin?.adjust(admin),
+      onReloaded: () => this.#operations?.reconfigure(),
+    });
     this.#certificates = new CertificateKeeper({
       config: () => this.config,
-      inTurn: (work) => this.#inTurn(work),
-      bring: (config) => this.#bring(config),
+      inTurn: (work) => this.#changes.inTurn(work),
+      bring: (config) => this.#changes.bring(config),
       logger: options.logger,
     });
   }
@@ -182,7 +172,7 @@ export class Supervisor {
   }
 
   /** Plain data for `/status`, without secrets. */
-  async status(): Promise<unknown> {
+  async status(): Promise<Status> {
     await this.#fleet.refresh();
     return statusOf({
       version: this.#options.version,
@@ -193,7 +183,7 @@ export class Supervisor {
       ...this.#ready.statistics(),
       counts: this.#fleet.counts(),
       kvFile: this.#options.kvFile,
-      lastReload: this.#lastReload,
+      lastReload: this.#changes.lastReload,
     });
   }
 
@@ -210,12 +200,7 @@ export class Supervisor {
 
   /** Reads the configuration again and brings it into every worker, or says why not. Calls during a reload lead to one more. */
   reload(): Promise<ReloadResult> {
-    if (this.#reloading !== null) {
-      this.#reloadAgain = true;
-      return this.#reloading;
-    }
-    this.#reloading = this.#reloadUntilCurrent().finally(() => this.#reloading = null);
-    return this.#reloading;
+    return this.#changes.reload();
   }
 
   /** Begins to stop gracefully, for `actor`; answers how long that may take. */
@@ -261,7 +246,7 @@ export class Supervisor {
   }
 
   /** How each pool's change feed stands. */
-  changeFeeds(): readonly unknown[] {
+  changeFeeds(): ReturnType<typeof shownChangeFeed>[] {
     return this.#ready.changes.status().map(shownChangeFeed);
   }
 
@@ -305,69 +290,9 @@ export class Supervisor {
     if (this.#operations === null) throw new Error("The gateway is still starting");
     return this.#operations;
   }
-
-  async #reloadUntilCurrent(): Promise<ReloadResult> {
-    let result: ReloadResult;
-    do {
-      this.#reloadAgain = false;
-      result = await this.#inTurn(() => this.#reloadOnce());
-    } while (this.#reloadAgain);
-    return result;
-  }
-
-  /** Does `work` once no other change of the configuration is under way. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#changes.then(work);
-    this.#changes = done.catch(() => {});
-    return done;
-  }
-
-  /** Brings a configuration into every worker and the admin address, or into none; answers why not, or `null`. */
-  async #bring(config: Config): Promise<string | null> {
-    const problem = await this.#fleet.reload({ generation: this.#fleet.current.generation + 1, config });
-    if (problem === null) this.#admin?.adjust(config.admin);
-    return problem;
-  }
-
-  async #reloadOnce(): Promise<ReloadResult> {
-    const { logger, source } = this.#options;
-    const loaded = await source().catch((error: unknown) => messageOf(error));
-    if (typeof loaded === "string") return this.#reloadFailed([loaded]);
-    if (!loaded.ok) return this.#reloadFailed(loaded.problems.map(formatLocated));
-    for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
-    const before = this.config;
-    const started = this.#options.config;
-    const outOfReach = foldersOutOfReach({ ...started, dataDir: started.server.dataDir }, loaded.config);
-    if (outOfReach.length > 0) return this.#reloadFailed(outOfReach.map(restartFor));
-    const next = await this.#options.acme.complete(loaded.config);
-    const worse = worseCertificates(before, next, Date.now());
-    if (worse.length > 0) return this.#reloadFailed(worse);
-    const problem = await this.#bring(next);
-    if (problem !== null) return this.#reloadFailed([problem]);
-    logger.reconfigure(loaded.config.logging);
-    if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, loaded.config));
-    const atRestart = changedAtRestart(started, loaded.config);
-    for (const setting of atRestart) logger.warn("A changed setting takes effect at the next start", { setting });
-    this.#operations?.reconfigure();
-    this.#lastReload = { atMs: Date.now(), problems: [] };
-    const { generation } = this.#fleet.current;
-    logger.info("Configuration reloaded", { generation, file: this.#options.configFile });
-    return { ok: true, generation, ...atRestart.length > 0 ? { atRestart } : {} };
-  }
-
-  #reloadFailed(problems: readonly string[]): ReloadResult {
-    const { logger, configFile } = this.#options;
-    for (const problem of problems) logger.error(problem);
-    logger.error("Configuration not reloaded: the one before stays in force", {
-      file: configFile,
-      problems: problems.length,
-    });
-    this.#lastReload = { atMs: Date.now(), problems };
-    return { ok: false, problems };
-  }
 }
 
-/** What pins workers that have come up; nothing where that is not asked for. */
+/** Pins workers that have come up; `undefined` where that is not configured. */
 function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptions): FleetOptions["onUp"] {
   if (cpuAffinity === false) return undefined;
   const affinity = new CpuAffinity({ cores: cpuAffinity, logger });
@@ -379,12 +304,4 @@ function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptio
 function diskFilterMemory({ config, kvFile, kvBeside }: SupervisorOptions): SharedArrayBuffer | null {
   const limitBytes = diskLimitBytes({ config, kvBeside });
   return kvFile.path === null || limitBytes === 0 ? null : newDiskFilterMemory(limitBytes);
-}
-
-function restartFor(folder: string): string {
-  return `A unix socket in ${folder} needs a restart: workers may write only where sockets were at the start`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

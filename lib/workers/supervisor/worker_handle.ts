@@ -1,6 +1,7 @@
+import { messageOf } from "../../errors.ts";
 import type { FromWorker, ToWorker, WorkerReport } from "../messages.ts";
 
-/** What a handle is made of. */
+/** Options of {@linkcode WorkerHandle}. */
 export interface WorkerHandleOptions {
   readonly url: URL;
   /** Tells the worker's role: `serving-0`, `health`. */
@@ -173,7 +174,7 @@ export async function replaceUnless(handle: WorkerHandle, taken: Promise<unknown
   try {
     await taken;
   } catch (error) {
-    handle.kill(`did not take the configuration: ${error instanceof Error ? error.message : String(error)}`);
+    handle.kill(`did not take the configuration: ${messageOf(error)}`);
   }
 }
 
@@ -183,7 +184,7 @@ export function firstProblem(
   answers: readonly PromiseSettledResult<FromWorker>[],
 ): string | null {
   for (const [index, answer] of answers.entries()) {
-    // A worker that died meanwhile comes back with whatever is current then.
+    // A worker that died meanwhile starts again with the configuration of that time.
     if (answer.status === "rejected" && handles[index]!.alive) return String(answer.reason.message ?? answer.reason);
     if (answer.status === "fulfilled" && answer.value.type === "prepared" && answer.value.error !== null) {
       return answer.value.error;

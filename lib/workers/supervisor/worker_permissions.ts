@@ -12,7 +12,7 @@ export interface WrittenPlaces extends Pick<Config, "listeners"> {
 }
 
 /**
- * What a worker may do: no more than its work needs, whatever the process may do. It writes in `server.data_dir`, a serving worker
+ * What a worker may do: no more than its work needs, even if the process may do more. It writes in `server.data_dir`, a serving worker
  * also in the folders of its unix sockets; it starts no program and sees no environment. Only the image worker loads native code,
  * and `sharp` reads the environment. What the process itself was not given stays out, since asking for it would be an error.
  */

@@ -1,24 +1,20 @@
 import { KvFilterKeeper } from "../../cache/disk/kv_filter_keeper.ts";
 import { createKvJanitor } from "../../cache/disk/kv_janitor.ts";
 import { openKvFile } from "../../cache/disk/kv_open.ts";
-import { systemClock } from "../../clock.ts";
+import { schedule, systemClock } from "../../clock.ts";
 import type { Config, UpstreamConfig } from "../../config/config.ts";
 import { createTransport, transportSignature } from "../../gateway/compile_pool.ts";
 import { type HealthTargetDeps, monitoredPools } from "../../gateway/health_targets.ts";
 import { logKeyEvent } from "../../gateway/key_event.ts";
 import { Limits } from "../../gateway/limits.ts";
-import { HealthMonitor, type MonitoredPool, type PoolReport } from "../../health/health_monitor.ts";
+import { HealthMonitor, type MonitoredPool, type PoolReport, type Transition } from "../../health/health_monitor.ts";
 import { KvHealthWriter } from "../../health/kv_health_writer.ts";
-import type { Transition } from "../../health/health_monitor.ts";
 import type { HealthTable } from "../../pool/upstream_health.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { Transport } from "../../upstream_client/transport.ts";
-import { LoopMonitor } from "./loop_monitor.ts";
-import { diskLimitBytes } from "./disk.ts";
-import { DiskQuotas } from "./disk_quotas.ts";
 import type { ConfigGeneration, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
-import { schedule } from "./schedule.ts";
-import { runWorker, type WorkerRole } from "./worker_runtime.ts";
+import { LoopMonitor, runWorker, type WorkerRole } from "./worker_runtime.ts";
+import { diskLimitBytes, DiskQuotas } from "./disk.ts";
 
 /** Pause between two steps of the disk tier's janitor. */
 const JANITOR_EVERY_MS = 1_000;
@@ -166,7 +162,6 @@ class HealthWorker implements WorkerRole {
       purgeRules: 0,
       flights: 0,
       backgroundTasks: 0,
-      fillBytes: 0,
       connections: {},
       resilience: null,
       loopLagMs: this.#loop.takeWorstMs(),

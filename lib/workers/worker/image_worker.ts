@@ -1,12 +1,12 @@
+import { messageOf } from "../../errors.ts";
 import type { Config } from "../../config/config.ts";
 import { ConversionQueue, type Order, type QueueOptions } from "../../image/conversion_queue.ts";
 import { serveImages } from "../../image/image_port.ts";
 import { type Codec, loadSharpCodec } from "../../image/sharp_codec.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { newWorkerCounts } from "../../metrics/gateway_metrics.ts";
-import { LoopMonitor } from "./loop_monitor.ts";
 import type { FromWorker, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
-import { runWorker, type WorkerRole } from "./worker_runtime.ts";
+import { LoopMonitor, runWorker, type WorkerRole } from "./worker_runtime.ts";
 
 /** Runs this worker as the image worker, until the supervisor ends it. */
 export function runImageWorker(): void {
@@ -95,7 +95,6 @@ export class ImageWorker implements WorkerRole {
       purgeRules: 0,
       flights: 0,
       backgroundTasks: 0,
-      fillBytes: 0,
       connections: {},
       resilience: null,
       loopLagMs: this.#loop.takeWorstMs(),
@@ -146,6 +145,6 @@ function boundsOf({ images }: Config): QueueOptions {
 
 /** What `sharp` says is a page of advice; its beginning names the cause. */
 function firstLines(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   return text.split("\n").slice(0, 2).join(" ").slice(0, 300);
 }

@@ -1,10 +1,12 @@
+import { messageOf } from "../../errors.ts";
+import { parseListenAddress } from "../../config/addresses.ts";
+import type { TcpAddress } from "../../config/config.ts";
 import type { ListenFacts } from "../../request/snapshot.ts";
 import type { HttpServer } from "../../server/http_server.ts";
 import { type ListenTarget, SHARES_PORTS } from "../../server/listen_target.ts";
 import type { Handler } from "../../server/reply.ts";
-import { splitAddress } from "./split_address.ts";
 
-/** What a set of addresses is made of. */
+/** Options of {@linkcode ListenSet}. */
 export interface ListenSetOptions {
   readonly server: HttpServer;
   /** Makes the handler of an address. */
@@ -125,12 +127,14 @@ export class ListenSet {
   async #listen(address: string, { unix, proxyProtocol, tls }: ListenFacts): Promise<string> {
     const target: ListenTarget = unix !== null
       ? { path: unix.path, mode: unix.mode, isHeir: this.#isHeir }
-      : { ...splitAddress(address), reusePort: this.#options.sharesPorts ?? SHARES_PORTS };
+      : { ...tcpAddress(address), reusePort: this.#options.sharesPorts ?? SHARES_PORTS };
     const { server, handlerFor } = this.#options;
     return await server.listen(target, handlerFor(address), { hasProxyHeader: proxyProtocol, tls });
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function tcpAddress(address: string): TcpAddress {
+  const parsed = parseListenAddress(address);
+  if (parsed === null) throw new Error(`Cannot listen on "${address}": it is no address and port`);
+  return parsed;
 }

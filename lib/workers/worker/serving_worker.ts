@@ -1,5 +1,5 @@
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
-import { systemClock } from "../../clock.ts";
+import { schedule, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import type { Services } from "../../request/services.ts";
 import type { Tenant } from "../../request/snapshot.ts";
@@ -20,12 +20,10 @@ import { refusedMessage } from "../../request/client_error.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import { HttpServer } from "../../server/http_server.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
-import { ListenSet } from "./listen_set.ts";
-import { LoopMonitor } from "./loop_monitor.ts";
 import type { Challenges, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
-import { schedule } from "./schedule.ts";
-import { runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
+import { ListenSet } from "./listen_set.ts";
+import { LoopMonitor, runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
 import { WorkerStore } from "./worker_store.ts";
 
 /** Serves one request; `table` is that of the address it came to. */
@@ -34,7 +32,7 @@ export type RequestHandler = (
   arrival: Arrival,
 ) => Reply | Promise<Reply>;
 
-/** How often the health worker is told what became of tries; at once when this worker takes an upstream out by itself. */
+/** How often the health worker is sent the outcomes of attempts; at once when this worker takes an upstream out by itself. */
 const REPORT_EVERY_MS = 20;
 
 /** Runs this worker as a serving worker, until the supervisor ends it. */
@@ -193,7 +191,6 @@ class ServingWorker implements WorkerRole {
       ...this.#store.figures(),
       flights: services.collapse.size,
       backgroundTasks: services.background.size,
-      fillBytes: services.budget.usedBytes,
       connections: this.#gateway.connections(),
       resilience: this.#gateway.resilience(),
       loopLagMs: this.#loop.takeWorstMs(),

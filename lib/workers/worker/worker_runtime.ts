@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import type { Config } from "../../config/config.ts";
 import { standardOutput } from "../../logging/line_buffer.ts";
@@ -85,7 +86,7 @@ export function tellSupervisor(message: FromWorker): void {
 const READY: FromWorker = { type: "ready" };
 
 function failure(error: unknown): FromWorker {
-  return { type: "failed", reason: error instanceof Error ? error.message : String(error) };
+  return { type: "failed", reason: messageOf(error) };
 }
 
 /** Does what a message says; the answer to it, if it has one. */
@@ -137,7 +138,7 @@ async function problemOf(action: () => void | Promise<void>): Promise<string | n
     await action();
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 
@@ -157,4 +158,35 @@ function loggerOf(config: Config, sink: (line: string) => void): RootLogger {
 
 function textOf(reason: unknown): string {
   return reason instanceof Error ? reason.stack ?? reason.message : String(reason);
+}
+
+const TICK_MS = 100;
+
+/** Measures how late timers fire: the time for which the event loop was busy with something else. */
+export class LoopMonitor {
+  readonly #timer: ReturnType<typeof setInterval>;
+  #expectedMs = performance.now() + TICK_MS;
+  #worstMs = 0;
+
+  constructor() {
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** The worst lateness since the last call, in milliseconds. */
+  takeWorstMs(): number {
+    const worstMs = Math.max(this.#worstMs, performance.now() - this.#expectedMs, 0);
+    this.#worstMs = 0;
+    return Math.round(worstMs);
+  }
+
+  /** Stops measuring. */
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    this.#worstMs = Math.max(this.#worstMs, nowMs - this.#expectedMs);
+    this.#expectedMs = nowMs + TICK_MS;
+  }
 }

@@ -3,7 +3,8 @@ import { createKvTier } from "../../../lib/cache/disk/kv_tier.ts";
 import { createMemoryTier } from "../../../lib/cache/memory/memory_tier.ts";
 import { heldBytes, type StoredResponse } from "../../../lib/cache/stored_response.ts";
 import { bestHits, lruHits, TRACES } from "../../cache/memory/traces.ts";
-import { sampleResponse, seededRandom } from "../../cache/store_suite.ts";
+import { sampleResponse } from "../../cache/store_suite.ts";
+import { seededRandom } from "../../seeded_random.ts";
 import { temporaryFolder } from "./holdings.ts";
 
 const ROOM = 2_500;

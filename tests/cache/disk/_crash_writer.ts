@@ -3,7 +3,8 @@ import { systemClock } from "../../../lib/clock.ts";
 import { beginKvFile } from "../../../lib/cache/disk/_kv_inspect.ts";
 import { createKvTier } from "../../../lib/cache/disk/kv_tier.ts";
 import { CRASH_LENGTHS, crashKey } from "./_crash_entries.ts";
-import { sampleResponse, seededRandom } from "../store_suite.ts";
+import { sampleResponse } from "../store_suite.ts";
+import { seededRandom } from "../../seeded_random.ts";
 
 const [path = "", seed = "1"] = Deno.args;
 const random = seededRandom(Number(seed));

@@ -1,6 +1,6 @@
 import { DiskFilter } from "../../../lib/cache/disk/disk_filter.ts";
 import { digestOfKey } from "../../../lib/cache/disk/_kv_rows.ts";
-import { seededRandom } from "../store_suite.ts";
+import { seededRandom } from "../../seeded_random.ts";
 
 /** What the worker is told. */
 interface Task {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DiskFilter, DiskFilterBuilder, newDiskFilterMemory } from "../../../lib/cache/disk/disk_filter.ts";
 import { digestOfKey, hashOfKey } from "../../../lib/cache/disk/_kv_rows.ts";
-import { seededRandom } from "../store_suite.ts";
+import { seededRandom } from "../../seeded_random.ts";
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;

@@ -6,7 +6,8 @@ import { prepareKvFile } from "../../../lib/cache/disk/kv_open.ts";
 import { crashKey } from "./_crash_entries.ts";
 import { HandClock, KeptLog } from "./opened_kv.ts";
 import { auditRows } from "./audited_rows.ts";
-import { assertSameResponse, sampleResponse, seededRandom } from "../store_suite.ts";
+import { assertSameResponse, sampleResponse } from "../store_suite.ts";
+import { seededRandom } from "../../seeded_random.ts";
 
 /** A few rounds in the usual run; `USHER_SOAK=1` asks for a hundred. */
 const ROUNDS = Deno.env.get("USHER_SOAK") === "1" ? 100 : 6;

@@ -3,7 +3,8 @@ import { DiskFilter, DiskFilterBuilder, newDiskFilterMemory } from "../../../lib
 import { KvFilterKeeper } from "../../../lib/cache/disk/kv_filter_keeper.ts";
 import { digestOfKey, ENTRIES_ROW } from "../../../lib/cache/disk/_kv_rows.ts";
 import { FaultyKv, type OpenedKv, openKvForTest } from "./opened_kv.ts";
-import { sampleResponse, seededRandom } from "../store_suite.ts";
+import { sampleResponse } from "../store_suite.ts";
+import { seededRandom } from "../../seeded_random.ts";
 
 /** Steps of a build over few entries, and some more. */
 const MANY_STEPS = 20;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Fill, FillBudget } from "../../../lib/cache/flights/fill.ts";
-import { seededRandom } from "../../pool/seeded_random.ts";
+import { seededRandom } from "../../seeded_random.ts";
 import { patterned } from "../stored_sample.ts";
 
 type Read = () => Promise<Uint8Array | null>;

@@ -6,7 +6,7 @@ import { PeerFlights } from "../../../lib/cache/flights/peer_flights.ts";
 import { encodeRecord } from "../../../lib/cache/record.ts";
 import type { StoredResponse } from "../../../lib/cache/stored_response.ts";
 import { GatewayError } from "../../../lib/errors.ts";
-import { seededRandom } from "../../pool/seeded_random.ts";
+import { seededRandom } from "../../seeded_random.ts";
 import { assertSameResponse } from "../store_suite.ts";
 import { patterned, sample } from "../stored_sample.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Evictable, EvictionOrder } from "../../../lib/cache/memory/_eviction_order.ts";
-import { seededRandom } from "../store_suite.ts";
+import { seededRandom } from "../../seeded_random.ts";
 
 function orderOf(isByRecency = false): EvictionOrder {
   return new EvictionOrder({ random: () => 0.5, isByRecency });

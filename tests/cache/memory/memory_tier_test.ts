@@ -3,7 +3,8 @@ import { createMemoryTier, type MemoryTier } from "../../../lib/cache/memory/mem
 import { heldBytes } from "../../../lib/cache/stored_response.ts";
 import { PurgeTable } from "../../../lib/cache/purge/purge_table.ts";
 import { createTieredStore } from "../../../lib/cache/tiered_store.ts";
-import { sampleResponse, seededRandom, storeSuite } from "../store_suite.ts";
+import { sampleResponse, storeSuite } from "../store_suite.ts";
+import { seededRandom } from "../../seeded_random.ts";
 
 const KIB = 1024;
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createMemoryTier } from "../../../lib/cache/memory/memory_tier.ts";
 import { heldBytes } from "../../../lib/cache/stored_response.ts";
 import type { StoredResponse } from "../../../lib/cache/stored_response.ts";
-import { sampleResponse, seededRandom } from "../store_suite.ts";
+import { seededRandom } from "../../seeded_random.ts";
+import { sampleResponse } from "../store_suite.ts";
 import { lruHits, TRACES } from "./traces.ts";
 
 /** Entries that there is room for. */

@@ -7,7 +7,8 @@ import {
   type PurgeScope,
   staleSince,
 } from "../../../lib/cache/purge/purge_rules.ts";
-import { sampleResponse, seededRandom } from "../store_suite.ts";
+import { sampleResponse } from "../store_suite.ts";
+import { seededRandom } from "../../seeded_random.ts";
 import { sample } from "../stored_sample.ts";
 import { assertLinear } from "../../linear_time.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { PoolState } from "../../../lib/gateway/resilience_state.ts";
 import { credentialCounts, newPoolCounts, newWorkerCounts } from "../../../lib/metrics/gateway_metrics.ts";
 import type { CredentialState } from "../../../lib/upstream_type/upstream_type.ts";
-import { keyGauges, keyStatus } from "../../../lib/workers/figures/key_figures.ts";
+import { keyGauges, keyStatus } from "../../../lib/workers/figures/pool_figures.ts";
 import { configOf } from "../../gateway/config_of.ts";
 import { slotOf } from "../slots.ts";
 

@@ -4,7 +4,7 @@ import { createLogger } from "../../../lib/logging/logger.ts";
 import { ChangeFeed } from "../../../lib/workers/operations/change_feed.ts";
 import type { ReadResult } from "../../../lib/workers/messages.ts";
 import { configOf, type Mapping } from "../../gateway/config_of.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 
 const NOON = Date.UTC(2026, 1, 2, 12);
 const LIMITED: ReadResult = { outcome: "failed", body: null, detail: "status 429", retryAfterMs: 100_000 };

@@ -7,7 +7,7 @@ import { createLogger } from "../../../lib/logging/logger.ts";
 import { countRequest, newListenerCounts, newWorkerCounts } from "../../../lib/metrics/gateway_metrics.ts";
 import { Operations } from "../../../lib/workers/operations/operations.ts";
 import { ANY_CONFIG, configOf } from "../../gateway/config_of.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 
 const logger = createLogger({ level: "error", format: "json", sink: () => {}, now: () => 0 });
 

@@ -4,7 +4,7 @@ import { createLogger } from "../../../lib/logging/logger.ts";
 import type { PrewarmResult } from "../../../lib/workers/messages.ts";
 import { Prewarmer } from "../../../lib/workers/operations/prewarmer.ts";
 import { configOf, type Mapping } from "../../gateway/config_of.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 
 const FETCHED: PrewarmResult = { outcome: "fetched", detail: null, bytes: 1 };
 const ORDER = { listener: "films", targets: null, concurrency: null, ratePerSecond: null };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readPurge } from "../../../lib/admin/purge_request.ts";
+import { readPurge } from "../../../lib/admin/orders.ts";
 import { forwardPurge, PURGE_VIA_FIELD, readVia } from "../../../lib/workers/operations/purge_peers.ts";
 import type { PurgeOrder } from "../../../lib/gateway/purge_scopes.ts";
 

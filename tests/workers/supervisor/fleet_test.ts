@@ -6,7 +6,7 @@ import { createLogger } from "../../../lib/logging/logger.ts";
 import { Fleet, type FleetOptions } from "../../../lib/workers/supervisor/fleet.ts";
 import type { WorkerHandle } from "../../../lib/workers/supervisor/worker_handle.ts";
 import { ANY_CONFIG, configOf, type Mapping } from "../../gateway/config_of.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import type { Part } from "../part.ts";
 import { setStage } from "../stage.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Mapping } from "../../gateway/config_of.ts";
 import type { ScriptedHandler } from "../../origins/scripted_origin.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import { freePort } from "../../free_port.ts";
 import { MAIN, originWith } from "../product_worker.ts";
 

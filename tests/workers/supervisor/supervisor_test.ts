@@ -8,7 +8,7 @@ import { createLogger } from "../../../lib/logging/logger.ts";
 import { AcmeKeeper } from "../../../lib/workers/supervisor/acme_keeper.ts";
 import { Supervisor, type SupervisorOptions } from "../../../lib/workers/supervisor/supervisor.ts";
 import { ANY_CONFIG, loadOf, type Mapping } from "../../gateway/config_of.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import { freePort } from "../../free_port.ts";
 import type { Part } from "../part.ts";
 import { setStage } from "../stage.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { WorkerHandle } from "../../../lib/workers/supervisor/worker_handle.ts";
 import type { FromWorker } from "../../../lib/workers/messages.ts";
 import { ANY_CONFIG, configOf } from "../../gateway/config_of.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import { initMessage } from "../messages.ts";
 
 /** Long enough for any answer on a busy machine. */

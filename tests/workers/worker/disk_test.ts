@@ -4,10 +4,10 @@ import { prepareKvFile } from "../../../lib/cache/disk/kv_open.ts";
 import type { StoredResponse } from "../../../lib/cache/stored_response.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
-import { Disk, diskLimitBytes } from "../../../lib/workers/worker/disk.ts";
+import { Disk, diskLimitBytes, DiskQuotas, diskQuotasOf } from "../../../lib/workers/worker/disk.ts";
 import { sample } from "../../cache/stored_sample.ts";
 import { ANY_CONFIG, configOf, type Mapping } from "../../gateway/config_of.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import { initMessage } from "../messages.ts";
 
 const quiet = createLogger({ level: "info", format: "json", sink: (line) => assert.fail(line), now: Date.now });
@@ -113,4 +113,23 @@ Deno.test("diskLimitBytes() gives a stand-in what the file that cannot be had le
   assert.equal(diskLimitBytes({ config, kvBeside: null }), 64 * MIB);
   assert.deepEqual([0, 24 * MIB, 64 * MIB].map(limitBeside), [64 * MIB, 40 * MIB, 8 * MIB]);
   assert.equal(diskLimitBytes({ config: await configOf({ ...ANY_CONFIG, cache: { disk: 0 } }), kvBeside: null }), 0);
+});
+
+function withQuotas(...quotas: (string | undefined)[]) {
+  const listeners = quotas.map((disk_quota, n) => (
+    { name: `l${n}`, listen: "127.0.0.1:6635", prefix: `/${n}`, pool: "films", cache: { disk_quota } }
+  ));
+  return configOf({ ...ANY_CONFIG, listeners });
+}
+
+Deno.test("diskQuotasOf() names the listeners that have a quota, in bytes", async () => {
+  assert.deepEqual([...diskQuotasOf(await withQuotas("2MiB", undefined, "1GiB"))], [["l0", 2 ** 21], ["l2", 2 ** 30]]);
+});
+
+Deno.test("DiskQuotas.of() goes by the configuration last given, and knows no quota of a listener that is gone", async () => {
+  const quotas = new DiskQuotas(await withQuotas("2MiB", "3MiB"));
+  const { of } = quotas;
+  assert.deepEqual([of("l0"), of("l1"), of("l2"), of("constructor")], [2 ** 21, 3 * 2 ** 20, null, null]);
+  quotas.reconfigure(await withQuotas("1MiB"));
+  assert.deepEqual([of("l0"), of("l1")], [2 ** 20, null]);
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DiskFilter, newDiskFilterMemory } from "../../../lib/cache/disk/disk_filter.ts";
 import { createKvTier } from "../../../lib/cache/disk/kv_tier.ts";
 import { prepareKvFile } from "../../../lib/cache/disk/kv_open.ts";
-import { systemClock } from "../../../lib/clock.ts";
+import { schedule, systemClock } from "../../../lib/clock.ts";
 import type { PoolReport } from "../../../lib/health/health_monitor.ts";
 import { watchHealth } from "../../../lib/health/kv_health_reader.ts";
 import type { HealthState, HealthTable } from "../../../lib/pool/upstream_health.ts";
@@ -11,9 +11,8 @@ import type { WorkerHandle } from "../../../lib/workers/supervisor/worker_handle
 import { sample } from "../../cache/stored_sample.ts";
 import { configOf, type Mapping } from "../../gateway/config_of.ts";
 import type { ScriptedHandler } from "../../origins/scripted_origin.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import { originWith, PATIENCE_MS, readyWorker } from "../product_worker.ts";
-import { schedule } from "../../../lib/workers/worker/schedule.ts";
 
 const well: ScriptedHandler = (exchange) => exchange.reply({ body: "well" });
 const ill: ScriptedHandler = (exchange) => exchange.reply({ status: 500, body: "ill" });

@@ -4,7 +4,7 @@ import { type FetchFunction, fetchHandler } from "../../../lib/server/fetch_adap
 import { HttpServer } from "../../../lib/server/http_server.ts";
 import { SERVER_LIMIT_DEFAULTS } from "../../../lib/server/server_limits.ts";
 import { ListenSet, type ListenSetOptions } from "../../../lib/workers/worker/listen_set.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import { freeAddress } from "../../free_port.ts";
 
 /** Answers with the address that a request came to. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LoopMonitor } from "../../../lib/workers/worker/loop_monitor.ts";
+import { LoopMonitor } from "../../../lib/workers/worker/worker_runtime.ts";
 
 /** Keeps the event loop busy. */
 function blockMs(durationMs: number): void {

@@ -7,7 +7,7 @@ import type { PoolReport } from "../../../lib/health/health_monitor.ts";
 import type { HealthTable, UpstreamHealth } from "../../../lib/pool/upstream_health.ts";
 import { configOf, type Mapping } from "../../gateway/config_of.ts";
 import type { ScriptedHandler } from "../../origins/scripted_origin.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import { freeAddress } from "../../free_port.ts";
 import { initMessage } from "../messages.ts";
 import { newWorker, originWith, PATIENCE_MS, readyWorker } from "../product_worker.ts";

@@ -1,3 +1,29 @@
+import { newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
+import type { PeerName } from "../messages.ts";
+import type { WorkerHandle } from "./worker_handle.ts";
+
+/** One place for a worker; the worker in it may change. */
+export interface Slot {
+  readonly name: string;
+  readonly role: "serving" | "health" | "image";
+  readonly index: number;
+  readonly policy: RestartPolicy;
+  handle: WorkerHandle | null;
+  /** What the workers before the current one had counted. */
+  readonly retired: WorkerCounts;
+}
+
+/** An empty place. */
+export function newSlot(role: Slot["role"], index: number): Slot {
+  const name = role === "serving" ? `serving-${index}` : role;
+  return { name, role, index, policy: new RestartPolicy(), handle: null, retired: newWorkerCounts() };
+}
+
+/** What other workers know the worker of a place by. */
+export function peerName({ role, index }: Slot): PeerName {
+  return role === "serving" ? index : role;
+}
+
 /** Pauses between restarts, and when a worker counts as stable again. */
 export interface RestartOptions {
   /** Pause after the first death; doubles with each further one. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { RESTART_DEFAULTS, RestartPolicy } from "../../../lib/workers/supervisor/restart_policy.ts";
+import { RESTART_DEFAULTS, RestartPolicy } from "../../../lib/workers/supervisor/slot.ts";
 
 const OPTIONS = { firstPauseMs: 10, maxPauseMs: 75, stableAfterMs: 1_000, loopDeaths: 3 };
 

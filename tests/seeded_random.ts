@@ -1,4 +1,4 @@
-/** Numbers in [0, 1) that are the same in every run with the same seed. */
+/** A repeatable `Math.random` (mulberry32), so that a test of chance fails always or never. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

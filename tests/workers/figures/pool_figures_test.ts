@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { PoolState } from "../../../lib/gateway/resilience_state.ts";
 import { newListenerCounts, newWorkerCounts } from "../../../lib/metrics/gateway_metrics.ts";
 import type { BreakerState } from "../../../lib/pool/local_breaker.ts";
-import { listenerLimits, poolStatus, resilienceMetrics } from "../../../lib/workers/figures/resilience_figures.ts";
+import { listenerLimits, poolStatus, resilienceMetrics } from "../../../lib/workers/figures/pool_figures.ts";
 import { configOf } from "../../gateway/config_of.ts";
 import { healthRow } from "../../pool/health_rows.ts";
 import { slotOf } from "../slots.ts";

@@ -1,6 +1,6 @@
 import type { PoolConfig, UpstreamConfig } from "../../config/config.ts";
 import type { PoolState, UpstreamState } from "../../gateway/resilience_state.ts";
-import type { Metric, Sample } from "../../metrics/exposition.ts";
+import { gauge, type Metric, type Sample } from "../../metrics/exposition.ts";
 import {
   type ListenerCounts,
   newListenerCounts,
@@ -9,8 +9,8 @@ import {
 } from "../../metrics/gateway_metrics.ts";
 import type { BreakerState } from "../../pool/local_breaker.ts";
 import { admits, type UpstreamHealth } from "../../pool/upstream_health.ts";
-import type { Slot } from "../supervisor/fleet.ts";
-import { keyGauges, keyStatus } from "./key_figures.ts";
+import type { Slot } from "../supervisor/slot.ts";
+import type { CredentialState } from "../../upstream_type/upstream_type.ts";
 
 /** What pools' figures are made from. */
 export interface ResilienceFacts {
@@ -20,10 +20,11 @@ export interface ResilienceFacts {
   readonly listeners: readonly string[];
 }
 
+const KEY_STATES: readonly CredentialState["state"][] = ["ready", "limited", "refused"];
 const CIRCUIT_STATES: readonly BreakerState[] = ["closed", "open", "half_open"];
 
 /** A pool in `/status`. */
-export function poolStatus(pool: PoolConfig, slots: readonly Slot[], counts: WorkerCounts): unknown {
+export function poolStatus(pool: PoolConfig, slots: readonly Slot[], counts: WorkerCounts) {
   const counted = own(counts.pools, pool.name) ?? newPoolCounts();
   const states = poolStates(pool.name, slots);
   return {
@@ -129,7 +130,7 @@ function limitSamples(
   );
 }
 
-function healthStatus(id: string, health: UpstreamHealth | undefined): Record<string, unknown> {
+function healthStatus(id: string, health: UpstreamHealth | undefined) {
   return {
     url: id,
     state: health?.state ?? "unknown",
@@ -147,7 +148,7 @@ function healthStatus(id: string, health: UpstreamHealth | undefined): Record<st
   };
 }
 
-function loadStatus(config: UpstreamConfig, states: readonly UpstreamState[]): Record<string, unknown> {
+function loadStatus(config: UpstreamConfig, states: readonly UpstreamState[]) {
   return {
     breakers_open: openBreakers(states),
     in_flight: sum(states, ({ inFlight }) => inFlight),
@@ -175,9 +176,21 @@ function upstreamStates(pool: string, upstream: string, slots: readonly Slot[]):
   return poolStates(pool, slots).flatMap(({ upstreams }) => own(upstreams, upstream) ?? []);
 }
 
-/** The pool in each serving worker. */
+/** The pool in each serving worker, that with the oldest configuration first. */
 function poolStates(pool: string, slots: readonly Slot[]): PoolState[] {
-  return slots.flatMap((slot) => own(slot.handle?.report?.resilience?.pools ?? {}, pool) ?? []);
+  return slots
+    .flatMap(({ handle }) => handle?.report ?? [])
+    .toSorted((one, other) => one.generation - other.generation)
+    .flatMap((report) => own(report.resilience?.pools ?? {}, pool) ?? []);
+}
+
+/** All workers know the same of the keys: the newest configuration's are shown. */
+function keyStates(pool: string, slots: readonly Slot[]): readonly CredentialState[] {
+  return poolStates(pool, slots).at(-1)?.credentials ?? [];
+}
+
+function keyWaiting(pool: string, slots: readonly Slot[]): number {
+  return sum(poolStates(pool, slots), ({ waitingForKey }) => waitingForKey);
 }
 
 function listenerWaiting(listener: string, slots: readonly Slot[]): number {
@@ -193,6 +206,49 @@ function sum<T>(values: readonly T[], of: (value: T) => number): number {
   return values.reduce((total, value) => total + of(value), 0);
 }
 
-function gauge(name: string, help: string, values: readonly Sample[]): Metric {
-  return { name, help, type: "gauge", values };
+/** A pool's keys in `/status`, each by its place and never by its text; nothing for a pool without keys. */
+export function keyStatus(pool: PoolConfig, slots: readonly Slot[], counts: WorkerCounts): Record<string, unknown> {
+  const states = keyStates(pool.name, slots);
+  if (states.length === 0) return {};
+  const counted = own(counts.credentials, pool.name) ?? {};
+  const { credentialQueued, credentialTurnedAway } = own(counts.pools, pool.name) ?? newPoolCounts();
+  return {
+    keys: states.map(({ place, state, untilMs, ratePerSecond }) => ({
+      key: place,
+      state,
+      until: untilMs === 0 ? null : new Date(untilMs).toISOString(),
+      ...(counted[place] ?? { requests: 0, limited: 0, refused: 0 }),
+      max_rps: ratePerSecond,
+    })),
+    key_queue: { waiting: keyWaiting(pool.name, slots), waited: credentialQueued, refused: credentialTurnedAway },
+  };
+}
+
+/** How pools' keys stand at this moment. */
+export function keyGauges(slots: readonly Slot[], pools: readonly PoolConfig[]): Metric[] {
+  const each = (of: (state: CredentialState, labels: Record<string, string>) => Sample[]): Sample[] =>
+    pools.flatMap(({ name }) =>
+      keyStates(name, slots).flatMap((state) => of(state, { pool: name, key: String(state.place) }))
+    );
+  return [
+    gauge(
+      "usher_key_state",
+      "1 for the state of a key: ready, limited (resting after a 429) or refused (out after a 401)",
+      each((one, labels) =>
+        KEY_STATES.map((state) => ({ labels: { ...labels, state }, value: one.state === state ? 1 : 0 }))
+      ),
+    ),
+    gauge(
+      "usher_key_rate",
+      "Requests per second that a key may be given now, where that is limited",
+      each(({ ratePerSecond }, labels) => ratePerSecond === null ? [] : [{ labels, value: ratePerSecond }]),
+    ),
+    gauge(
+      "usher_key_waiting",
+      "Requests that wait for a key with room",
+      pools.flatMap(({ name }) =>
+        keyStates(name, slots).length === 0 ? [] : [{ labels: { pool: name }, value: keyWaiting(name, slots) }]
+      ),
+    ),
+  ];
 }

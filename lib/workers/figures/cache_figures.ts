@@ -1,5 +1,5 @@
 import type { TierStats } from "../../cache/store.ts";
-import type { Metric, Sample } from "../../metrics/exposition.ts";
+import { counter, gauge, type Metric, type Sample } from "../../metrics/exposition.ts";
 import {
   CACHE_RESULTS,
   FORWARD_REASONS,
@@ -7,13 +7,12 @@ import {
   newListenerCounts,
 } from "../../metrics/gateway_metrics.ts";
 import type { ChangeFeedStatus } from "../operations/change_feed.ts";
-import { changeFeedMetrics } from "./change_feed_figures.ts";
-import type { Slot } from "../supervisor/fleet.ts";
-import type { HitRates } from "./hit_history.ts";
+import type { Slot } from "../supervisor/slot.ts";
 import type { ListenerHolding, WorkerReport } from "../messages.ts";
 import type { PrewarmStatus } from "../operations/prewarmer.ts";
+import type { HitRates } from "./hit_history.ts";
 
-/** What the cache statistics are made of. */
+/** What the cache figures are computed from. */
 export interface StatisticsFacts {
   readonly slots: readonly Slot[];
   readonly listeners: readonly string[];
@@ -53,7 +52,7 @@ export function purgeRules(slots: readonly Slot[]): number {
 }
 
 /** How the cache served one listener, as `/status` shows it. */
-export function listenerCache(name: string, counts: ListenerCounts | undefined, facts: StatisticsFacts): unknown {
+export function listenerCache(name: string, counts: ListenerCounts | undefined, facts: StatisticsFacts) {
   const { byCache, byReason } = counts ?? newListenerCounts();
   const { lastMinute, lastHour, sinceStart } = facts.rates(name);
   const held = holdingOf(name, facts.slots);
@@ -89,12 +88,11 @@ export function cacheMetrics(facts: StatisticsFacts): Metric[] {
     gauge("usher_purge_rules", "Purge rules that look-ups are held against", [
       { labels: {}, value: purgeRules(facts.slots) },
     ]),
-    {
-      name: "usher_purges_total",
-      help: "Purges by kind",
-      type: "counter",
-      values: Object.entries(facts.purges).map(([kind, value]) => ({ labels: { kind }, value })),
-    },
+    counter(
+      "usher_purges_total",
+      "Purges by kind",
+      Object.entries(facts.purges).map(([kind, value]) => ({ labels: { kind }, value })),
+    ),
     gauge(
       "usher_prewarm_paths",
       "Paths of the last prewarm by listener and outcome; `waiting` are still to come",
@@ -157,10 +155,6 @@ function prewarmSamples({ listener, total, fetched, fresh, skipped, failed }: Pr
   }));
 }
 
-function gauge(name: string, help: string, values: readonly Sample[]): Metric {
-  return { name, help, type: "gauge", values };
-}
-
 /** What a listener holds: in all workers' memories, and on the disk that they share. */
 function holdingOf(listener: string, slots: readonly Slot[]): ListenerHolding {
   const sum = { memoryEntries: 0, memoryBytes: 0, diskBytes: 0 };
@@ -202,4 +196,48 @@ function addWrites(a: TierStats, b: TierStats): TierStats {
     sparedReads: a.sparedReads + b.sparedReads,
     emptyReads: a.emptyReads + b.emptyReads,
   };
+}
+
+/** How a pool's change feed stands, as `/status` and `/change-feed` show it. */
+export function shownChangeFeed(status: ChangeFeedStatus): Readonly<Record<string, unknown>> {
+  return {
+    pool: status.pool,
+    state: status.state,
+    interval_ms: status.intervalMs,
+    last_run: timeOf(status.lastRunMs),
+    last_success: timeOf(status.lastSuccessMs),
+    last_problem: status.lastProblem,
+    next_run: timeOf(status.nextRunMs),
+    last: status.last,
+    total: status.total,
+  };
+}
+
+/** Counters and gauges of change feeds; the labels are pools of the configuration. */
+export function changeFeedMetrics(feeds: readonly ChangeFeedStatus[]): Metric[] {
+  const each = (of: (feed: ChangeFeedStatus) => number | null): Sample[] =>
+    feeds.flatMap((feed) => {
+      const value = of(feed);
+      return value === null ? [] : [{ labels: { pool: feed.pool }, value }];
+    });
+  return [
+    counter("usher_change_feed_runs_total", "Look-ups of what has changed", each(({ total }) => total.runs)),
+    counter("usher_change_feed_failures_total", "Look-ups that came to no end", each(({ total }) => total.failures)),
+    counter("usher_change_feed_pages_total", "Pages of lists of changes read", each(({ total }) => total.pages)),
+    counter(
+      "usher_change_feed_changed_total",
+      "Titles and people listed as changed",
+      each(({ total }) => total.changed),
+    ),
+    counter("usher_change_feed_purged_total", "Tags marked stale because of that", each(({ total }) => total.purged)),
+    gauge(
+      "usher_change_feed_last_success_time_seconds",
+      "When a look-up last came to its end",
+      each(({ lastSuccessMs }) => lastSuccessMs === null ? null : lastSuccessMs / 1000),
+    ),
+  ];
+}
+
+function timeOf(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Finding, FindingState } from "../../../lib/inspect/finding.ts";
 import type { Diagnosis } from "../../../lib/inspect/doctor.ts";
-import { doctorReport } from "../../../routes/commands/doctor_report.ts";
+import { doctorReport } from "../../../routes/commands/doctor.ts";
 import { painter } from "../../../routes/commands/text_layout.ts";
 
 function finding(check: string, state: FindingState, text = "text", remedy: string | null = null): Finding {

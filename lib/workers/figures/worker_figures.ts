@@ -1,6 +1,65 @@
-import type { Metric, Sample } from "../../metrics/exposition.ts";
+import { counter, gauge, type Metric, type Sample } from "../../metrics/exposition.ts";
 import type { ServerCounts } from "../../server/server_counts.ts";
-import type { Slot } from "../supervisor/fleet.ts";
+import type { WorkerReport } from "../messages.ts";
+import type { Slot } from "../supervisor/slot.ts";
+
+/** A worker in `/status`. */
+export function workerStatus(slot: Slot) {
+  const report = slot.handle?.report ?? null;
+  return {
+    name: slot.name,
+    state: slot.handle === null ? "restarting" : "up",
+    started_at: slot.handle === null ? null : new Date(slot.handle.startedAtMs).toISOString(),
+    restarts: slot.policy.total,
+    generation: report?.generation ?? null,
+    requests: report === null ? 0 : sum(Object.values(report.counts.listeners).map((counts) => counts.requests)),
+    flights: report?.flights ?? 0,
+    background_tasks: report?.backgroundTasks ?? 0,
+    connections: report?.server?.openConnections ?? 0,
+    tunnels: report?.server?.openTunnels ?? 0,
+    upstream_connections: report?.connections ?? {},
+    loop_lag_ms: report?.loopLagMs ?? null,
+    heap_bytes: report?.heapBytes ?? null,
+    cache: { memory: report?.memory ?? null },
+  };
+}
+
+/** How workers are, and what their servers have met. */
+export function workerMetrics(slots: readonly Slot[]): Metric[] {
+  const each = (of: (slot: Slot, report: WorkerReport | null) => number) =>
+    slots.map((slot) => ({ labels: { worker: slot.name }, value: of(slot, slot.handle?.report ?? null) }));
+  return [
+    gauge("usher_worker_up", "1 while the worker runs", each((slot) => slot.handle === null ? 0 : 1)),
+    counter("usher_worker_restarts_total", "Times the worker was replaced", each((slot) => slot.policy.total)),
+    gauge(
+      "usher_worker_loop_lag_seconds",
+      "How late timers fire, the worst lately",
+      each((_, report) => (report?.loopLagMs ?? 0) / 1000),
+    ),
+    ...imageGauges(slots),
+    gauge("usher_worker_heap_bytes", "JavaScript heap in use", each((_, report) => report?.heapBytes ?? 0)),
+    gauge(
+      "usher_worker_upstream_connections",
+      "Open connections to upstreams",
+      each((_, report) => sum(Object.values(report?.connections ?? {}))),
+    ),
+    ...serverMetrics(slots),
+  ];
+}
+
+/** Nothing where there is no image worker. */
+function imageGauges(slots: readonly Slot[]): Metric[] {
+  const images = slots.find(({ role }) => role === "image")?.handle?.report?.images;
+  if (images === undefined) return [];
+  const { running, waiting, overdue, problem } = images;
+  const states = Object.entries({ running, waiting, overdue }).map(([state, value]) => ({ labels: { state }, value }));
+  return [
+    gauge("usher_image_queue", "Conversions of pictures under way, waiting, and over their time", states),
+    gauge("usher_image_converter_up", "1 while pictures can be converted", [
+      { labels: {}, value: problem === null ? 1 : 0 },
+    ]),
+  ];
+}
 
 /** One figure of the server: where it is counted, and how it is shown. */
 interface Figure {
@@ -51,7 +110,7 @@ const COUNTERS: readonly Figure[] = [
 ];
 
 /** What the servers of the workers have met, for `/metrics`. */
-export function serverMetrics(slots: readonly Slot[]): Metric[] {
+function serverMetrics(slots: readonly Slot[]): Metric[] {
   return [...metricsOf(slots, GAUGES, "gauge"), ...metricsOf(slots, COUNTERS, "counter")];
 }
 
@@ -71,4 +130,8 @@ function samples(slots: readonly Slot[], { field, label }: Figure): Sample[] {
     if (counts === undefined) return [];
     return [{ labels: { worker: name, ...(label && { [label[0]]: label[1] }) }, value: counts[field] }];
   });
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,0 +1,137 @@
+import { z } from "zod";
+import type { PurgeOrder } from "../gateway/purge_scopes.ts";
+import type { PrewarmOrder } from "../workers/operations/prewarmer.ts";
+
+/** Bytes of a request's body that are taken, at most. */
+const MAX_BYTES = 1024 * 1024;
+
+/** A body read as JSON, or why it cannot be. */
+export type JsonReading =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly status: 400 | 413 | 415; readonly problem: string };
+
+/**
+ * Reads a request's body as JSON, at most 1 MiB of it. The media type must say JSON: a form on another site's page cannot send that
+ * without being asked for permission first (CORS).
+ */
+export async function readJson(request: Request): Promise<JsonReading> {
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^application\/json(?:\s*;|$)/i.test(type)) {
+    return { ok: false, status: 415, problem: "Send the body as application/json" };
+  }
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_BYTES) return { ok: false, status: 413, problem: `The body is larger than ${MAX_BYTES} bytes` };
+    chunks.push(chunk);
+  }
+  try {
+    return { ok: true, value: JSON.parse(await new Blob(chunks).text()) };
+  } catch {
+    return { ok: false, status: 400, problem: "The body is no JSON" };
+  }
+}
+
+/** An order read from a request's body, or what is wrong with that. */
+export type OrderReading<T> =
+  | { readonly ok: true; readonly order: T }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Longest texts that are taken; a pattern is held against many targets, so it stays small. */
+const MAX_TARGET = 8_192;
+const MAX_GLOB = 256;
+const MAX_WILDCARDS = 8;
+const MAX_TAG = 256;
+
+/** A line without control characters: none of them can stand in a cache key's parts or in the audit line. */
+function line(max: number) {
+  return z.string().min(1).max(max).regex(/^[^\p{Cc}]+$/u, { error: "must not hold control characters" });
+}
+
+function isUrl(text: string): boolean {
+  return text.startsWith("/") || (/^https?:\/\//i.test(text) && URL.canParse(text));
+}
+
+function wildcards(text: string): number {
+  return text.match(/\*+/g)?.length ?? 0;
+}
+
+const FIELDS = {
+  url: line(MAX_TARGET).refine(isUrl, { error: "must be a URL (http or https) or a path that begins with /" })
+    .optional(),
+  prefix: line(MAX_TARGET).regex(/^\//, { error: "must begin with /" }).optional(),
+  glob: line(MAX_GLOB).regex(/^[/*]/, { error: "must begin with / or *" })
+    .refine((text) => wildcards(text) <= MAX_WILDCARDS, { error: `must hold at most ${MAX_WILDCARDS} wildcards` })
+    .optional(),
+  tag: line(MAX_TAG).optional(),
+  all: z.literal(true).optional(),
+  listener: line(64).optional(),
+  hard: z.boolean().default(false),
+};
+
+const KINDS = ["url", "prefix", "glob", "tag", "all"] as const;
+
+const purge = z.strictObject(FIELDS).superRefine((value, context) => {
+  const given = KINDS.filter((kind) => value[kind] !== undefined);
+  if (given.length === 1 || (given.length === 0 && value.listener !== undefined)) return;
+  const found = given.length === 0 ? "none" : given.join(" and ");
+  context.addIssue({ code: "custom", message: `Give one of ${KINDS.join(", ")}, or listener alone: found ${found}` });
+});
+
+/**
+ * Reads the body of a purge request: one of `url`, `prefix`, `glob`, `tag` and `all: true`, or `listener` alone; `listener` beside
+ * another narrows it; `hard: true` removes instead of marking stale.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readPurge } from "./orders.ts";
+ * const reading = readPurge({ tag: "movie:550", listener: "api" });
+ * assert.deepEqual(reading, { ok: true, order: { by: "tag", value: "movie:550", listener: "api", hard: false } });
+ * assert.equal(readPurge({ tag: "a", all: true }).ok, false);
+ * ```
+ */
+export function readPurge(body: unknown): OrderReading<PurgeOrder> {
+  const parsed = purge.safeParse(body);
+  if (!parsed.success) return { ok: false, problems: parsed.error.issues.map(problemOf) };
+  const { listener = null, hard, ...asked } = parsed.data;
+  const by = KINDS.find((kind) => asked[kind] !== undefined) ?? "all";
+  return { ok: true, order: { by, value: by === "all" ? "" : asked[by]!, listener, hard } };
+}
+
+function problemOf({ path, message }: { readonly path: PropertyKey[]; readonly message: string }): string {
+  return path.length === 0 ? message : `${path.join(".")}: ${message}`;
+}
+
+const MAX_PATHS = 10_000;
+const target = z.string().max(8192).regex(/^(?:\/|https?:\/\/)[^\s#\p{Cc}]*$/iu, {
+  error: "must be a path that begins with / or a URL",
+});
+
+const prewarm = z.strictObject({
+  listener: z.string().min(1).max(64),
+  paths: z.array(target).min(1).max(MAX_PATHS).optional(),
+  concurrency: z.int().min(1).max(64).optional(),
+  rate: z.int().min(1).max(10_000).optional(),
+});
+
+/**
+ * Reads the body of a prewarm request: `listener`; `paths`, `concurrency` and `rate` in place of what is configured.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readPrewarm } from "./orders.ts";
+ * const reading = readPrewarm({ listener: "api", paths: ["/3/movie/550"] });
+ * const order = { listener: "api", targets: ["/3/movie/550"], concurrency: null, ratePerSecond: null };
+ * assert.deepEqual(reading, { ok: true, order });
+ * assert.equal(readPrewarm({ listener: "api", paths: ["movie"] }).ok, false);
+ * ```
+ */
+export function readPrewarm(body: unknown): OrderReading<PrewarmOrder> {
+  const parsed = prewarm.safeParse(body);
+  if (!parsed.success) return { ok: false, problems: parsed.error.issues.slice(0, 20).map(problemOf) };
+  const { listener, paths = null, concurrency = null, rate = null } = parsed.data;
+  return { ok: true, order: { listener, targets: paths, concurrency, ratePerSecond: rate } };
+}

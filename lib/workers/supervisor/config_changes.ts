@@ -1,0 +1,175 @@
+import type { Config } from "../../config/config.ts";
+import type { LoadResult } from "../../config/load.ts";
+import { formatLocated } from "../../config/located.ts";
+import type { LogFields, RootLogger } from "../../logging/logger.ts";
+import { messageOf } from "../../errors.ts";
+import type { AcmeKeeper } from "./acme_keeper.ts";
+import { worseCertificates } from "./certificate_keeper.ts";
+import type { Fleet } from "./fleet.ts";
+import { foldersOutOfReach } from "./worker_permissions.ts";
+
+/** Options of {@linkcode ConfigChanges}. */
+export interface ConfigChangesOptions {
+  /** The configuration of the start. */
+  readonly config: Config;
+  readonly configFile: string;
+  /** Reads and checks the configuration. */
+  readonly source: () => Promise<LoadResult>;
+  readonly acme: AcmeKeeper;
+  readonly logger: RootLogger;
+  readonly fleet: Pick<Fleet, "current" | "reload">;
+  /** Brings what may change of the admin address into force. */
+  readonly adjustAdmin: (admin: Config["admin"]) => void;
+  /** Another configuration is in force. */
+  readonly onReloaded: () => void;
+}
+
+/** The outcome of a reload. */
+export type ReloadResult =
+  | {
+    readonly ok: true;
+    readonly generation: number;
+    /** Settings that were changed and take effect at the next start, if any. */
+    readonly atRestart?: readonly string[];
+  }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Changes of the configuration in force, one after the other: reloads, and certificates that have come anew. */
+export class ConfigChanges {
+  readonly #options: ConfigChangesOptions;
+  #reloading: Promise<ReloadResult> | null = null;
+  #reloadAgain = false;
+  #last: Promise<unknown> = Promise.resolve();
+  /** When the last reload ended, and why it failed, if it did; `null` before the first. */
+  lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null = null;
+
+  constructor(options: ConfigChangesOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the configuration again and brings it into every worker, or says why not. Calls during a reload lead to one more. */
+  reload(): Promise<ReloadResult> {
+    if (this.#reloading !== null) {
+      this.#reloadAgain = true;
+      return this.#reloading;
+    }
+    this.#reloading = this.#reloadUntilCurrent().finally(() => this.#reloading = null);
+    return this.#reloading;
+  }
+
+  /** Does `work` once no other change is under way. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  /** Brings a configuration into every worker and the admin address, or into none; answers why not, or `null`. */
+  async bring(config: Config): Promise<string | null> {
+    const { fleet, adjustAdmin } = this.#options;
+    const problem = await fleet.reload({ generation: fleet.current.generation + 1, config });
+    if (problem === null) adjustAdmin(config.admin);
+    return problem;
+  }
+
+  async #reloadUntilCurrent(): Promise<ReloadResult> {
+    let result: ReloadResult;
+    do {
+      this.#reloadAgain = false;
+      result = await this.inTurn(() => this.#reloadOnce());
+    } while (this.#reloadAgain);
+    return result;
+  }
+
+  async #reloadOnce(): Promise<ReloadResult> {
+    const { logger, source, fleet, acme, config: started } = this.#options;
+    const loaded = await source().catch((error: unknown) => messageOf(error));
+    if (typeof loaded === "string") return this.#failed([loaded]);
+    if (!loaded.ok) return this.#failed(loaded.problems.map(formatLocated));
+    for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
+    const before = fleet.current.config;
+    const outOfReach = foldersOutOfReach({ ...started, dataDir: started.server.dataDir }, loaded.config);
+    if (outOfReach.length > 0) return this.#failed(outOfReach.map(restartFor));
+    const next = await acme.complete(loaded.config);
+    const worse = worseCertificates(before, next, Date.now());
+    if (worse.length > 0) return this.#failed(worse);
+    const problem = await this.bring(next);
+    if (problem !== null) return this.#failed([problem]);
+    logger.reconfigure(loaded.config.logging);
+    if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, loaded.config));
+    const atRestart = changedAtRestart(started, loaded.config);
+    for (const setting of atRestart) logger.warn("A changed setting takes effect at the next start", { setting });
+    this.#options.onReloaded();
+    this.lastReload = { atMs: Date.now(), problems: [] };
+    const { generation } = fleet.current;
+    logger.info("Configuration reloaded", { generation, file: this.#options.configFile });
+    return { ok: true, generation, ...atRestart.length > 0 ? { atRestart } : {} };
+  }
+
+  #failed(problems: readonly string[]): ReloadResult {
+    const { logger, configFile } = this.#options;
+    for (const problem of problems) logger.error(problem);
+    logger.error("Configuration not reloaded: the one before stays in force", {
+      file: configFile,
+      problems: problems.length,
+    });
+    this.lastReload = { atMs: Date.now(), problems };
+    return { ok: false, problems };
+  }
+}
+
+function restartFor(folder: string): string {
+  return `A unix socket in ${folder} needs a restart: workers may write only where sockets were at the start`;
+}
+
+/** Settings that only a restart applies, by their path in the file. */
+const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config) => unknown]> = [
+  ["server.workers", (config) => config.server.workers],
+  ["server.data_dir", (config) => config.server.dataDir],
+  ["server.reuse_port", (config) => config.server.reusePort],
+  ["server.cpu_affinity", (config) => String(config.server.cpuAffinity)],
+  ["admin.listen", (config) => `${config.admin.listen.hostname}:${config.admin.listen.port}`],
+  ["admin.tls", (config) => config.admin.tls === null],
+  ["cache.disk", (config) => config.cache.diskBytes],
+  ["cache.min_free_disk", (config) => config.cache.minFreeDiskBytes],
+  ["cache.fill_memory", (config) => config.cache.fillMemoryBytes],
+];
+
+/** The settings that differ from those of the start and take effect at the next one, by their path in the file. */
+export function changedAtRestart(started: Config, next: Config): string[] {
+  return RESTART_ONLY.flatMap(([path, value]) => value(started) === value(next) ? [] : [path]);
+}
+
+/** Which pools, listeners and other parts have come, gone or changed, by name: for the log, without what is in them. */
+export function changedNames(before: Config, after: Config): LogFields {
+  const { pools: poolsBefore, listeners: listenersBefore, ...restBefore } = before;
+  const { pools, listeners, ...rest } = after;
+  return {
+    pools: changed(byName(poolsBefore), byName(pools)),
+    listeners: changed(byName(listenersBefore), byName(listeners)),
+    others: changed(texts(Object.entries(restBefore)), texts(Object.entries(rest))),
+  };
+}
+
+function byName(parts: readonly { readonly name: string }[]): Map<string, string> {
+  return texts(parts.map((part) => [part.name, part]));
+}
+
+function texts(entries: ReadonlyArray<readonly [name: string, value: unknown]>): Map<string, string> {
+  return new Map(entries.map(([name, value]) => [name, JSON.stringify(value, plain)]));
+}
+
+/** JSON shows nothing of a set, a map or a pattern. */
+function plain(_: string, value: unknown): unknown {
+  if (value instanceof Set || value instanceof Map) return [...value];
+  return value instanceof RegExp ? String(value) : value;
+}
+
+/** `+new -gone ~different`; `undefined`, so no field, where nothing has changed. */
+function changed(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string | undefined {
+  const signs = [...new Set([...before.keys(), ...after.keys()])].flatMap((name) => {
+    const sign = !before.has(name) ? "+" : !after.has(name) ? "-" : before.get(name) === after.get(name) ? "" : "~";
+    return sign === "" ? [] : [sign + name];
+  });
+  return signs.length === 0 ? undefined : signs.join(" ");
+}
