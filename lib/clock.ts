@@ -7,18 +7,47 @@ export interface Clock {
 /** The machine's own clock. */
 export const systemClock: Clock = { now: () => Date.now() };
 
-/** Settles after `ms` milliseconds of real time, or as soon as the signal aborts; it never rejects. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** Settles after `ms` milliseconds of real time, or as soon as the signal aborts; at once for none or fewer. It never rejects. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
+    if (ms <= 0 || signal?.aborted) return resolve();
     const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
+    signal?.addEventListener("abort", done, { once: true });
     function done(): void {
       clearTimeout(timer);
-      signal.removeEventListener("abort", done);
+      signal?.removeEventListener("abort", done);
       resolve();
     }
   });
+}
+
+/**
+ * The result of a promise, or `late` where it takes more than `ms` milliseconds of real time. The promise goes on. No timer is left
+ * running.
+ *
+ * @throws whatever the promise rejects with in time
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { within } from "./clock.ts";
+ * assert.equal(await within(Promise.resolve("done"), 1_000, null), "done");
+ * assert.equal(await within(new Promise<string>(() => {}), 1, null), null);
+ * ```
+ */
+export async function within<T, L>(promise: Promise<T>, ms: number, late: L): Promise<T | L> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const expiry = new Promise<L>((resolve) => timer = setTimeout(() => resolve(late), Math.max(0, ms)));
+  try {
+    return await Promise.race([promise, expiry]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The low 32 bits of a time in milliseconds, never 0, for shared memory: differences are right across an overflow. */
+export function lowBits(timeMs: number): number {
+  return (timeMs | 0) || 1;
 }
 
 /** A timer in the form that rooms with injected timers want: the answer takes the call back. */

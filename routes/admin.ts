@@ -3,7 +3,7 @@ import type { AdminView } from "../lib/admin/admin_view.ts";
 import { authorize } from "../lib/admin/auth.ts";
 import { readJson, readPrewarm, readPurge } from "../lib/admin/orders.ts";
 import { redact } from "../lib/logging/redact.ts";
-import { PURGE_VIA_FIELD, purgeBody, readVia } from "../lib/workers/operations/purge_peers.ts";
+import { PURGE_VIA_FIELD, purgeBody, readVia } from "../lib/workers/operations/peer_bus.ts";
 import type { PrewarmStatus } from "../lib/workers/operations/prewarmer.ts";
 
 /** The admin surface: liveness and readiness for everyone, the rest for requests that {@linkcode authorize} allows. */

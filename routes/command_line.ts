@@ -1,6 +1,6 @@
-import { checkReport } from "../lib/config/check.ts";
-import { HeldEnvironment, readEnv } from "../lib/config/environment.ts";
-import { configReference } from "../lib/config/reference.ts";
+import { checkReport } from "./commands/check_report.ts";
+import { HeldEnvironment, readEnv } from "../lib/workers/supervisor/environment.ts";
+import { configReference } from "./commands/config_reference.ts";
 import { jsonSchema } from "../lib/config/json_schema.ts";
 import { runGateway } from "../lib/workers/supervisor/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
@@ -8,7 +8,7 @@ import { adminApp } from "./admin.ts";
 import { adminUrl } from "./commands/admin_client.ts";
 import { askedInstead, type Command, Misuse, misused, readArguments, unknown } from "./commands/command.ts";
 import { certsCommand } from "./commands/certs.ts";
-import { load, NAMES } from "./commands/config_file.ts";
+import { load } from "./commands/config_file.ts";
 import { configFile, STANDARD_INPUT } from "./commands/config_path.ts";
 import { checkPorts } from "./commands/check_ports.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -107,12 +107,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   schema: printer(
     "schema",
     "print the JSON Schema of the configuration",
-    () => JSON.stringify(jsonSchema(NAMES), null, 2),
+    () => JSON.stringify(jsonSchema(), null, 2),
   ),
   reference: printer(
     "reference",
     "print the reference of the configuration, as in docs/config.md",
-    () => configReference(NAMES),
+    configReference,
   ),
   version: printer("version", "print the version", () => manifest.version),
   help: {

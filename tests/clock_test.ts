@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { pause, schedule, systemClock } from "../lib/clock.ts";
+import { pause, schedule, systemClock, within } from "../lib/clock.ts";
 
 Deno.test("systemClock gives whole milliseconds since the Unix epoch, as they are when it is asked", () => {
   const before = Date.now();
@@ -15,6 +15,14 @@ Deno.test("pause() ends with its time, or with its signal, and leaves no timer b
   stop.abort();
   await long;
   await pause(3_600_000, stop.signal);
+  await pause(0);
+  await pause(1);
+});
+
+Deno.test("within() gives a promise's result in time, else the other value, and leaves no timer behind", async () => {
+  assert.equal(await within(Promise.resolve(1), 3_600_000, "late"), 1);
+  assert.equal(await within(Promise.withResolvers<number>().promise, 1, "late"), "late");
+  await assert.rejects(within(Promise.reject(new Error("broken")), 3_600_000, null), { message: "broken" });
 });
 
 Deno.test("schedule() calls once, in the order of the delays", async () => {

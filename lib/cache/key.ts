@@ -94,7 +94,7 @@ function nameMatcher(patterns: readonly string[]): (name: string) => boolean {
   return (name) => exact.has(name) || beginnings.some((beginning) => name.startsWith(beginning));
 }
 
-/** What requests themselves add to a key behind its target. */
+/** Parts that a request adds to a key behind its target. */
 const OF_REQUESTS = ["~bare", "~cookie:", "~fields:", "~part", "~rules:"];
 
 /** Whether a key is that of something made here of a stored response: a coded form, a picture of another size, an index. */

@@ -72,7 +72,7 @@ function writeFacts(view: DataView, stored: StoredHead): void {
   view.setFloat64(48, freshness.staleIfErrorMs);
 }
 
-/** Where the parts of a record lie in its bytes, each from `…At` to the next. */
+/** Offsets of the parts of a record in its bytes, each from `…At` to the next. */
 interface Layout {
   readonly view: DataView;
   readonly selectedByAt: number;
@@ -102,7 +102,7 @@ function layoutOf(bytes: Uint8Array): Layout | null {
   return { view, selectedByAt, tagsAt, originTagAt, codeAt, headAt, endAt, bodyBytes: known };
 }
 
-/** What can be told of a record at a glance. */
+/** The facts of a record that are read without decoding it. */
 export interface RecordOutline {
   /** When the request was sent that brought it. */
   readonly requestTimeMs: number;

@@ -1,7 +1,7 @@
 import { KEY_SEPARATOR } from "./key.ts";
 import type { StoredResponse, Tier } from "./stored_response.ts";
 
-/** What a look-up found and where. */
+/** The result of a look-up and the tier that it is from. */
 export interface Found {
   readonly response: StoredResponse;
   readonly tier: Tier;
@@ -28,10 +28,10 @@ export interface TierStats {
 /**
  * Keeps stored responses by key. Every key starts with its listener's name (see `key.ts`), so one store serves all listeners.
  *
- * A store never throws and never rejects: trouble below is a miss and a logged warning. What `get` answers is complete and verified.
+ * A store never throws and never rejects: trouble below is a miss and a logged warning. What `get` returns is complete and verified.
  */
 export interface Store {
-  /** Answers at once where it can (memory), so that the caller awaits only when it must. */
+  /** Returns at once where it can (memory), so that the caller awaits only when it must. */
   get(key: string): Found | undefined | Promise<Found | undefined>;
   /** Takes the response; persistence follows in the background. Replaces what the key held. */
   put(response: StoredResponse): void;
@@ -44,7 +44,7 @@ export interface Store {
   /** Removes what the key holds, in every tier. */
   delete(key: string): void;
   stats(): { readonly memory: TierStats; readonly disk: TierStats | null };
-  /** Waits until queued writes are down, at most `graceMs`, then lets go of what the store owns. */
+  /** Waits until queued writes are made, at most `graceMs`, then closes what the store owns. */
   close(graceMs: number): Promise<void>;
 }
 
@@ -69,11 +69,11 @@ export function deadAtMs(response: StoredResponse, keepMs: number): number {
 }
 
 function hasValidator(response: StoredResponse): boolean {
-  // A marker has no fields of its own, and has to outlive the variants that it leads to.
+  // A marker has no fields, and has to outlive the variants that it leads to.
   return response.kind === "marker" || response.field("etag") !== null || response.field("last-modified") !== null;
 }
 
-/** Where a store says what went wrong; a logger fits. */
+/** The log of a store; a logger fits. */
 export interface StoreLog {
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }

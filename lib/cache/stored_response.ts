@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
-import { encodeFieldLines, fieldIn, fieldsIn, latin1Text } from "../http/field_lines.ts";
-import type { Fields } from "../http/fields.ts";
+import { encodeFieldLines, fieldIn, type Fields, fieldsIn, latin1Text } from "../http/fields.ts";
 
 /** How long a stored response may be used, fixed when it was stored (RFC 9111 §4.2, RFC 5861). */
 export interface Freshness {
@@ -27,7 +26,7 @@ export interface Tiers {
 /** A tier of the store. */
 export type Tier = "memory" | "disk";
 
-/** What an entry of the store is. Only `response` and `part` have a status and fields that are sent. */
+/** The kind of an entry of the store. Only `response` and `part` have a status and fields that are sent. */
 export type StoredKind =
   /** A response to a `GET`, whole. */
   | "response"
@@ -38,7 +37,7 @@ export type StoredKind =
   /** Notes of the gateway's own; its body is their text. */
   | "index";
 
-/** What is known of an entry beside its fields and its body. */
+/** The facts of an entry beside its fields and its body. */
 export interface StoredFacts {
   readonly key: string;
   /** @default "response" */
@@ -75,7 +74,7 @@ export interface StoredFacts {
   readonly isPurged?: boolean;
 }
 
-/** What the head of a response is made of. */
+/** Input of {@linkcode StoredHead.of}. */
 export interface HeadParts extends StoredFacts {
   /** End-to-end fields, `date` included, without `age`; a `content-length` is left out, since `lengthBytes` says it. */
   readonly fields: Readonly<Fields>;
@@ -86,7 +85,7 @@ export interface HeadParts extends StoredFacts {
   readonly lengthBytes?: number | null;
 }
 
-/** What a stored response is made of. */
+/** Input of {@linkcode storedResponse}. */
 export interface StoredParts extends Omit<HeadParts, "lengthBytes"> {
   readonly body: Uint8Array<ArrayBuffer>;
 }
@@ -157,7 +156,7 @@ export class StoredHead implements StoredFacts {
   }
 
   /**
-   * All fields, `content-length` included where the status allows content and the length is known (RFC 9110 §8.6). A list made anew
+   * All fields, `content-length` included where the status allows content and the length is known (RFC 9110 §8.6). A new list
    * each time, which takes about a microsecond: for single fields ask {@linkcode field}.
    */
   get fields(): Fields {
@@ -217,7 +216,7 @@ export class StoredResponse extends StoredHead {
     return isSameView(body, this.body) ? this : super.withBody(body);
   }
 
-  /** The same in memory of its own, to be kept: a view would keep the whole buffer behind it, uncounted. */
+  /** A copy in its own memory, to be kept: a view would keep the whole buffer behind it, uncounted. */
   owned(): StoredResponse {
     const { apart } = this;
     if (apart === null || apart.byteLength > APART_BYTES && apart === filling(apart)) return this;
@@ -284,7 +283,7 @@ function ownText(text: string): string {
 }
 
 /**
- * What an entry takes beside its bytes and texts, measured over 100,000 entries of a kilobyte: some 500 bytes of objects, its place in the
+ * Memory that an entry takes beside its bytes and texts, measured over 100,000 entries of a kilobyte: some 500 bytes of objects, its place in the
  * memory tier included, and 250 that the runtime keeps for a buffer.
  */
 const FLAT_BYTES = 740;

@@ -1,21 +1,21 @@
 import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
-import type { KvTier } from "./disk/kv_tier.ts";
+import type { DiskTier } from "./disk/disk_tier.ts";
 import type { MemoryEntry, MemoryTier } from "./memory/memory_tier.ts";
 import { PurgeTable } from "./purge/purge_table.ts";
 import type { Found, Store, TierStats } from "./store.ts";
 import type { StoredResponse } from "./stored_response.ts";
 import { areSameMarkers, isVaryMarker } from "./variants.ts";
 
-/** What a tiered store is made of. */
+/** Options of a tiered store. */
 export interface TieredStoreOptions {
   readonly memory: MemoryTier;
   /** `null` keeps responses in memory only. */
-  readonly disk: KvTier | null;
+  readonly disk: DiskTier | null;
   /** @default the machine's clock */
   readonly clock?: Clock;
   /**
-   * The purges that look-ups are held against; whoever owns it adds to it.
+   * The purges that look-ups are held against; its owner adds to it.
    * @default none
    */
   readonly purges?: PurgeTable;
@@ -33,7 +33,7 @@ export interface TieredStore extends Store {
 
 class Tiers implements TieredStore {
   readonly #memory: MemoryTier;
-  readonly #disk: KvTier | null;
+  readonly #disk: DiskTier | null;
   readonly #clock: Clock;
   readonly #purges: PurgeTable;
   readonly #onPut: TieredStoreOptions["onPut"];
@@ -59,7 +59,7 @@ class Tiers implements TieredStore {
   }
 
   put(response: StoredResponse): void {
-    // Before it can be found: whoever purges by tag must not think that there is nothing.
+    // Before it can be found: a purge by its tag must not be skipped.
     this.#onPut?.(response);
     if (response.tiers.memory) this.#memory.put(response, this.#clock.now());
     else this.#memory.delete(response.key);
@@ -101,15 +101,15 @@ class Tiers implements TieredStore {
     await this.#disk?.close(graceMs);
   }
 
-  /** What is hot in memory never reaches the disk tier's own look-ups; without this it would be evicted there first. */
-  #tellUse(entry: MemoryEntry, disk: KvTier): void {
+  /** Memory hits never reach the disk tier's look-ups; without this, hot entries would be evicted there first. */
+  #tellUse(entry: MemoryEntry, disk: DiskTier): void {
     const nowMs = this.#clock.now();
     if (nowMs - entry.touchedAtMs < disk.touchEveryMs) return;
     entry.touchedAtMs = nowMs;
     if (entry.response.tiers.disk) disk.touch(entry.key);
   }
 
-  /** What is asked for before `sinceMs` does not count: what memory held in its place was newer, and is purged. */
+  /** Ignores a response requested before `sinceMs`: memory held a newer one, which is purged. */
   #getFromDisk(key: string, sinceMs: number): Found | undefined | Promise<Found | undefined> {
     const onDisk = this.#disk?.get(key);
     if (onDisk === undefined) return undefined;
@@ -118,7 +118,7 @@ class Tiers implements TieredStore {
       : this.#fromDisk(onDisk, sinceMs);
   }
 
-  /** Where the rules that came since leave nothing of an entry, the disk may hold what another worker has fetched meanwhile. */
+  /** Where a purge since the last look-up removes an entry, the disk may hold a newer one that another worker has fetched. */
   #judged(entry: MemoryEntry): Found | undefined | Promise<Found | undefined> {
     const { requestTimeMs } = entry.response;
     return this.#purged(entry) ?? this.#getFromDisk(entry.key, requestTimeMs);
@@ -137,7 +137,7 @@ class Tiers implements TieredStore {
     return entry;
   }
 
-  /** What was put while the disk was read has the last word. */
+  /** A put during the read counts. */
   #fromDisk(response: StoredResponse | undefined, sinceMs: number): Found | undefined {
     if (response === undefined) return undefined;
     const newer = this.#memory.peek(response.key);

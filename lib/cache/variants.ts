@@ -45,7 +45,7 @@ export function areSameMarkers(a: StoredResponse, b: StoredResponse): boolean {
   return isVaryMarker(a) && isVaryMarker(b) && variantKey("", a.selectedBy) === variantKey("", b.selectedBy);
 }
 
-/** What a request knows of the variants that its primary key leads to. */
+/** The variants that the marker of a primary key leads to. */
 export interface KnownVariants {
   /** The key of the one that it selects. */
   readonly key: string;
@@ -64,7 +64,7 @@ export interface VariantSource {
   readonly header: (name: string) => string | null;
 }
 
-/** What a request with this primary key knows of its variants (RFC 9111 §4.1). */
+/** The variants known for a primary key (RFC 9111 §4.1). */
 export function knownVariants(primaryKey: string, { selectedBy, sinceMs, header }: VariantSource): KnownVariants {
   const names = selectedBy.map(([name]) => name);
   const key = variantKey(primaryKey, selectingFields(names, header));

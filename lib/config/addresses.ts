@@ -1,4 +1,28 @@
-import type { ListenAddress, TcpAddress, UnixAddress } from "./config.ts";
+import type { Path } from "./yaml/located.ts";
+
+/** A host and port to listen on. */
+export interface TcpAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** A unix socket to listen on. */
+export interface UnixAddress {
+  /** Absolute. */
+  readonly path: string;
+  /** Permission bits of the socket file: who may write to it may connect. */
+  readonly mode: number;
+}
+
+/** An address to listen on. */
+export type ListenAddress = TcpAddress | UnixAddress;
+
+/** A listener, where it stands in the file, and the address that it names; `null` where it names none, or two. */
+export interface Addressed<L> {
+  readonly listener: L;
+  readonly path: Path;
+  readonly address: ListenAddress | null;
+}
 
 /** The sixteen-bit groups of an IPv4 address (2) or an IPv6 address (8), or `null`. */
 function addressGroups(text: string): number[] | null {

@@ -1,10 +1,9 @@
 import { resolve } from "node:path";
 import { type Document, isAlias, isScalar, parseDocument } from "yaml";
-import { parseListenAddress } from "./addresses.ts";
-import type { TcpAddress } from "./config.ts";
-import { interpolate, Interpolated, templateParts } from "./interpolate.ts";
-import type { LoadDependencies } from "./load_result.ts";
-import { MAX_TEXT_LENGTH } from "./parse.ts";
+import { parseListenAddress, type TcpAddress } from "./addresses.ts";
+import { interpolate, Interpolated, templateParts } from "./yaml/interpolate.ts";
+import type { LoadDependencies } from "./load.ts";
+import { MAX_TEXT_LENGTH } from "./yaml/parse.ts";
 
 /** As much of a configuration as leads to its running gateway. */
 export interface AdminPlace {

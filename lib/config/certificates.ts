@@ -1,10 +1,46 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import type { CertificateConfig } from "./tls_config.ts";
-import { explainReadError } from "./read_text.ts";
+import type { Identity } from "../server/tls_identity.ts";
+import { formatLocated, type Path } from "./yaml/located.ts";
+import type { Problems } from "./yaml/problems.ts";
+import { explainReadError } from "./yaml/read_text.ts";
+import { DAY } from "./yaml/units.ts";
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 /** So long before its end a certificate is warned of: a renewal that works has been done by then. */
-const SOON_MS = 14 * DAY_MS;
+const SOON_MS = 14 * DAY;
+/** Certificates that are read at most. */
+const MAX_CERTIFICATES = 1_000;
+/** Files of certificate authorities that are read at most. */
+const MAX_AUTHORITIES = 100;
+
+/** A certificate and its key, as read from their files. */
+export interface CertificateConfig extends Identity {
+  /** As the configuration names them. */
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly notAfterMs: number;
+  /** Where the configuration names it, `file:line:column path`. */
+  readonly place: string;
+}
+
+/** What the files hold that a configuration names. */
+export interface NamedFiles {
+  /** The text of each file of certificate authorities. */
+  readonly authorities: ReadonlyMap<string, string>;
+  /** By {@linkcode certificateKey}. */
+  readonly certificates: ReadonlyMap<string, CertificateConfig>;
+}
+
+/** A certificate and its key as the configuration names them, and where: the place of `cert` and `key`. */
+export interface NamedCertificate {
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly path: Path;
+}
+
+/** The key of a certificate in {@linkcode NamedFiles}. */
+export function certificateKey({ cert, key }: { readonly cert?: string; readonly key?: string }): string {
+  return `${cert ?? ""}\0${key ?? ""}`;
+}
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 const OTHERS_READ = 0o004;
@@ -61,7 +97,7 @@ export function isWorse(next: CertificateConfig, before: CertificateConfig | und
 
 /** How a certificate's time stands, as the end of a sentence about it. */
 export function lifetimeText(notAfterMs: number, nowMs: number): string {
-  const days = Math.floor(Math.abs(notAfterMs - nowMs) / DAY_MS);
+  const days = Math.floor(Math.abs(notAfterMs - nowMs) / DAY);
   const ago = days === 0 ? "today" : days === 1 ? "a day" : `${days} days`;
   const date = new Date(notAfterMs).toISOString().slice(0, 10);
   if (notAfterMs <= nowMs) return `it has expired (${date}${days === 0 ? "" : `, ${ago} ago`}): renew it`;
@@ -140,4 +176,72 @@ function warningsOf(leaf: X509Certificate, { names, notAfterMs }: CertificateCon
   }
   if (names.length === 0) warnings.push("it names no host (subjectAltName): clients will not take it for any");
   return warnings;
+}
+
+/** Reads every certificate that is named, and notes what is wrong with them. */
+export async function readCertificates(
+  named: readonly NamedCertificate[],
+  problems: Problems,
+  reading: CertificateReading,
+): Promise<ReadonlyMap<string, CertificateConfig>> {
+  const found = new Map<string, CertificateConfig>();
+  for (const { cert, key, path } of named.slice(0, MAX_CERTIFICATES)) {
+    if (cert === undefined || key === undefined) continue;
+    const place = formatLocated({ ...problems.locate(path), message: "" }).replace(/:? *$/, "");
+    const result = await readCertificate({ certFile: cert, keyFile: key, place }, reading);
+    if (!result.ok) {
+      for (const { file, expected } of result.problems) problems.expect([...path, file], expected);
+      continue;
+    }
+    for (const warning of result.warnings) problems.warn([...path, "cert"], warning);
+    // One that is named twice stands at its first place.
+    const name = certificateKey({ cert, key });
+    if (!found.has(name)) found.set(name, result.certificate);
+  }
+  return found;
+}
+
+/** Reads every file of certificate authorities that is named, and notes those that cannot be used. */
+export async function readAuthorities(
+  named: readonly { readonly file: string; readonly path: Path }[],
+  problems: Problems,
+  { readTextFile }: CertificateReading,
+): Promise<ReadonlyMap<string, string>> {
+  const authorities = new Map<string, string>();
+  for (const [file, places] of [...Map.groupBy(named, (one) => one.file)].slice(0, MAX_AUTHORITIES)) {
+    const result = await readAuthority(file, readTextFile);
+    if ("pem" in result) authorities.set(file, result.pem);
+    else {
+      const expected = `a readable PEM file of certificates, but ${result.problem}`;
+      for (const { path } of places) problems.expect(path, expected);
+    }
+  }
+  return authorities;
+}
+
+/** The text of a file of authorities, or what is wrong with it. */
+async function readAuthority(
+  file: string,
+  read: CertificateReading["readTextFile"],
+): Promise<{ pem: string } | { problem: string }> {
+  try {
+    const pem = await read(file);
+    return isCertificatePem(pem) ? { pem } : { problem: "it holds no usable certificate" };
+  } catch (error) {
+    return { problem: explainReadError(error) };
+  }
+}
+
+/** Whether a text holds at least one certificate in PEM (RFC 7468 §5), and none that cannot be read. */
+function isCertificatePem(text: string): boolean {
+  const certificates = text.match(CERTIFICATE) ?? [];
+  return certificates.length > 0 && certificates.every(isCertificate);
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).subject !== null;
+  } catch {
+    return false;
+  }
 }

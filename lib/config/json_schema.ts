@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { fileSchemas, type RegisteredNames } from "./schema.ts";
+import { fileSchema } from "./config.ts";
 
 /** One level of a JSON Schema (draft 2020-12), as far as this configuration uses it. */
 export interface JsonSchema {
@@ -47,8 +47,8 @@ function applyNotes(schema: JsonSchema & Notes): void {
  * JSON Schema (draft 2020-12) of a configuration file, from the schema that checks it: every key with its description and its
  * default, `${…}` allowed for every scalar.
  */
-export function jsonSchema(names: RegisteredNames): JsonSchema {
-  const schema = z.toJSONSchema(fileSchemas(names).file, {
+export function jsonSchema(): JsonSchema {
+  const schema = z.toJSONSchema(fileSchema, {
     io: "input",
     override: ({ jsonSchema: level }) => applyNotes(level as JsonSchema & Notes),
   }) as JsonSchema;
@@ -57,6 +57,6 @@ export function jsonSchema(names: RegisteredNames): JsonSchema {
 }
 
 /** The text of config.schema.json. */
-export function jsonSchemaText(names: RegisteredNames): string {
-  return `${JSON.stringify(jsonSchema(names), null, 2)}\n`;
+export function jsonSchemaText(): string {
+  return `${JSON.stringify(jsonSchema(), null, 2)}\n`;
 }

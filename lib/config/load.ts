@@ -1,28 +1,75 @@
 import { resolve } from "node:path";
-import { examine } from "./examine.ts";
-import type { LoadDependencies, LoadResult } from "./load_result.ts";
-import { prepareLookup } from "./lookup.ts";
-import { parseText } from "./parse.ts";
-import { explainReadError } from "./read_text.ts";
-import { buildTree } from "./tree.ts";
+import { formatListenAddress, isUnix, type ListenAddress } from "./addresses.ts";
+import { checkFile } from "./check_file.ts";
+import { type Config, configOf, fileSchema } from "./config.ts";
+import type { Lookup } from "./yaml/interpolate.ts";
+import { reportIssues } from "./yaml/issues.ts";
+import type { Located, Path } from "./yaml/located.ts";
+import { type ParsedText, parseText } from "./yaml/parse.ts";
+import { Problems } from "./yaml/problems.ts";
+import { explainReadError } from "./yaml/read_text.ts";
+import { buildTree, referencedFiles } from "./yaml/tree.ts";
 
-export type { LoadDependencies, LoadResult } from "./load_result.ts";
+/** Files that `${file:…}` may name in one configuration. */
+const MAX_REFERENCED_FILES = 100;
 
-/** A result with one problem about the file as a whole. */
-function wholeFile(file: string, message: string): LoadResult {
-  return { ok: false, file, problems: [{ file, line: 0, column: 0, path: "", message }] };
+/** Longest secret that is taken from a file, in UTF-16 units. */
+const MAX_SECRET_LENGTH = 64 * 1024;
+
+/** What loading takes from outside. */
+export interface LoadDependencies {
+  /** The text of a file; `readText` in read_text.ts bounds it. Rejects as `Deno.readTextFile` does. */
+  readonly readTextFile: (path: string) => Promise<string>;
+  /** Permission bits of a file; `null` where the system has none. Left out, keys may be read by anybody. */
+  readonly fileMode?: (path: string) => Promise<number | null>;
+  /**
+   * The configuration's own text, where it is in no file.
+   * @default the text of the file
+   */
+  readonly ownText?: () => Promise<string>;
+  /** An environment variable; `undefined` where it is not set. */
+  readonly env: (name: string) => string | undefined;
+  /** Cores of the machine, for `workers: auto`. */
+  readonly cores: number;
+  /** Directory that relative paths start from, absolute. */
+  readonly cwd: string;
+  /**
+   * Whether the process may load native code, which pictures are converted by.
+   * @default true
+   */
+  readonly mayLoadAddons?: boolean;
 }
 
-/** The file's text, or why there is none. */
-async function readConfigText(path: string, deps: LoadDependencies): Promise<{ text: string } | { problem: string }> {
-  try {
-    const text = await (deps.ownText ?? (() => deps.readTextFile(path)))();
-    // A reader that replaces what is not UTF-8 leaves this mark.
-    return text.includes("\ufffd") ? { problem: "it is not UTF-8 text" } : { text };
-  } catch (error) {
-    return { problem: explainReadError(error) };
-  }
+/** An address that the configuration asks to listen on, with its place in the file. */
+export interface ListeningPlace extends Omit<Located, "message"> {
+  readonly address: ListenAddress;
+  /** What stands in the file, as a message may show it. */
+  readonly found: string;
 }
+
+/** A sound configuration. */
+export interface Loaded {
+  readonly ok: true;
+  readonly file: string;
+  readonly config: Config;
+  /** What works but is most likely not meant. */
+  readonly warnings: readonly Located[];
+  /** Every address to listen on with its place, for `portsInUse`. */
+  readonly listening: readonly ListeningPlace[];
+  /** Where a value stands in the file. */
+  readonly placeOf: (path: Path) => Omit<Located, "message">;
+}
+
+/** A file with mistakes. */
+export interface NotLoaded {
+  readonly ok: false;
+  readonly file: string;
+  /** Every mistake, in the order of the file. */
+  readonly problems: readonly Located[];
+}
+
+/** A configuration, or everything that is wrong with the file. */
+export type LoadResult = Loaded | NotLoaded;
 
 /**
  * Reads a configuration file: text, values, schema, meaning. Never throws because of what a file holds: every mistake comes back
@@ -49,5 +96,88 @@ export async function loadConfig(path: string, dependencies: LoadDependencies): 
     return wholeFile(path, "the file is empty or holds only comments: expected `pools` and `listeners`");
   }
   const tree = buildTree(parsed, await prepareLookup(parsed, deps));
-  return await examine({ file: path, tree }, deps);
+  return await examine(Problems.of(path, tree), deps);
+}
+
+/** A result with one problem about the file as a whole. */
+function wholeFile(file: string, message: string): LoadResult {
+  return { ok: false, file, problems: [{ file, line: 0, column: 0, path: "", message }] };
+}
+
+/** The file's text, or why there is none. */
+async function readConfigText(path: string, deps: LoadDependencies): Promise<{ text: string } | { problem: string }> {
+  try {
+    const text = await (deps.ownText ?? (() => deps.readTextFile(path)))();
+    // A reader that replaces what is not UTF-8 leaves this mark.
+    return text.includes("\ufffd") ? { problem: "it is not UTF-8 text" } : { text };
+  } catch (error) {
+    return { problem: explainReadError(error) };
+  }
+}
+
+type FileText = ReturnType<Lookup["file"]>;
+
+/** One secret's text, or what is wrong with its file. */
+async function readSecret(path: string, deps: LoadDependencies): Promise<FileText> {
+  try {
+    const text = await deps.readTextFile(path);
+    return text.length <= MAX_SECRET_LENGTH
+      ? { text }
+      : { problem: `it is longer than ${MAX_SECRET_LENGTH} characters` };
+  } catch (error) {
+    return { problem: explainReadError(error) };
+  }
+}
+
+/** An environment variable; one that the process may not read is as good as not set. */
+function readVariable(name: string, deps: LoadDependencies): string | undefined {
+  try {
+    return deps.env(name);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads every file that the document refers to, so that building the tree needs no waiting. */
+async function prepareLookup(parsed: ParsedText, deps: LoadDependencies): Promise<Lookup> {
+  const files = new Map<string, FileText>();
+  for (const path of referencedFiles(parsed, MAX_REFERENCED_FILES)) files.set(path, await readSecret(path, deps));
+  return {
+    env: (name) => readVariable(name, deps),
+    file: (path) => files.get(path) ?? { problem: `it is one of more than ${MAX_REFERENCED_FILES} files` },
+  };
+}
+
+/** Checks a file's values: the schema, then on what is sound what no key can tell alone. Makes the configuration of them. */
+async function examine(problems: Problems, deps: LoadDependencies): Promise<LoadResult> {
+  const { file, tree } = problems;
+  const { cwd, cores, mayLoadAddons = true } = deps;
+  const result = fileSchema.safeParse(tree.root);
+  if (!result.success) reportIssues(result.error.issues, problems);
+  const files = await checkFile(problems, { reading: deps, cwd, mayLoadAddons });
+  const found = problems.list();
+  if (found.length > 0 || !result.success) return { ok: false, file, problems: found };
+  const config = configOf(result.data, { cores, cwd, ...files });
+  return {
+    ok: true,
+    file,
+    config,
+    warnings: problems.warnings(),
+    listening: listeningPlaces(config, problems),
+    placeOf: (path) => problems.locate(path),
+  };
+}
+
+/** Every address of a configuration once, the admin address first. */
+function listeningPlaces(config: Config, problems: Problems): ListeningPlace[] {
+  const places = new Map<string, ListeningPlace>();
+  const note = (address: ListenAddress, path: readonly PropertyKey[]) => {
+    const key = formatListenAddress(address);
+    const isGiven = problems.given(path).length === path.length;
+    const found = !isGiven ? `${key} (the default)` : isUnix(address) ? key : problems.found(path);
+    if (!places.has(key)) places.set(key, { ...problems.locate(path), address, found });
+  };
+  note(config.admin.listen, ["admin", "listen"]);
+  for (const [index, listener] of config.listeners.entries()) note(listener.listen, ["listeners", index, "listen"]);
+  return [...places.values()];
 }

@@ -1,11 +1,19 @@
+import { LRUCache } from "lru-cache";
+import { createHash } from "node:crypto";
+import { gunzipSync } from "node:zlib";
+import { KEY_SEPARATOR } from "../cache/key.ts";
+import { heldBytes, type StoredResponse } from "../cache/stored_response.ts";
+import { isJsonType } from "../http/content_signature.ts";
+import { type Fields, fieldValue } from "../http/fields.ts";
+import { mediaTypeOf } from "../http/media_range.ts";
 import type { Answer, FillingAnswer, StreamingAnswer } from "../request/answer.ts";
 import { clientError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { isDocument, withoutContentFields } from "./json_document.ts";
-import { rewrittenForm } from "./rewritten_form.ts";
+import type { Rewrite, Rewriting } from "../request/rewriting.ts";
+import { tagOf } from "./client_fields.ts";
 
 /**
- * Changes the document of an answer as its listener says (`overrides`, `rewrite_image_base`): for that it has to be there whole.
+ * Changes the document of an answer as its listener is configured (`overrides`, `rewrite_image_base`). The whole document is awaited.
  *
  * @throws {Error} when a document that is waited for breaks off
  */
@@ -13,7 +21,7 @@ export function changeDocument(exchange: Exchange, answer: Answer): Answer | Pro
   if (answer.kind === "filling") return changeFilling(exchange, answer);
   if (exchange.rewrite === null) return answer;
   if (answer.kind === "streaming") return changeStreaming(answer);
-  if (answer.kind !== "stored" || answer.isPart) return answer;
+  if (answer.kind !== "stored" || answer.isPartial) return answer;
   const response = rewrittenForm(exchange, answer.response);
   return response === answer.response ? answer : { ...answer, response };
 }
@@ -31,8 +39,119 @@ function changeFilling(exchange: Exchange, answer: FillingAnswer): Answer | Prom
   });
 }
 
-/** A document that comes in as a stream is too large to be changed, or its fields alone are wanted: those it would have lost go. */
+/** A document that is streamed is too large to be changed. An answer to HEAD loses the fields that the changed document would not have. */
 function changeStreaming(answer: StreamingAnswer): Answer {
   if (answer.askedMethod !== "HEAD" || !isDocument(answer, answer.body.lengthBytes)) return answer;
   return { ...answer, fields: withoutContentFields(answer.fields) };
+}
+
+/**
+ * Forms of one stored response that are kept, also compressed: clients choose the host in them. Others are made anew each time.
+ */
+const MAX_FORMS = 16;
+
+/** Bytes of all kept forms together, in each serving worker. */
+const HELD_BYTES = 16 * 1024 * 1024;
+
+/** Forms by the names of the changes; `null` where those leave the response as it is. */
+type Forms = Map<string, StoredResponse | null>;
+
+/** Forms of each stored response, by the options that they were made with. */
+const remembered = new WeakMap<StoredResponse, { readonly rewriting: Rewriting; readonly forms: Forms }>();
+
+/** All kept forms, so that they have a common bound; those of responses that are gone are evicted in their turn. */
+const kept = new LRUCache<StoredResponse, { readonly forms: Forms; readonly name: string }>({
+  maxSize: HELD_BYTES,
+  sizeCalculation: (_, form) => heldBytes(form),
+  dispose: ({ forms, name }) => forms.delete(name),
+});
+
+/**
+ * A response with its document changed, under a key, an entity tag and a length of its own; the response itself where nothing is changed.
+ */
+export function rewrittenForm({ rewrite, tenant }: Exchange, stored: StoredResponse): StoredResponse {
+  if (rewrite === null || tenant.rewriting === null || !isDocument(stored, stored.body.byteLength)) return stored;
+  if (rewrite.isOwn) return untiered(rewritten(stored, rewrite), stored);
+  let known = remembered.get(stored);
+  if (known?.rewriting !== tenant.rewriting) {
+    remembered.set(stored, known = { rewriting: tenant.rewriting, forms: new Map() });
+  }
+  const { forms } = known;
+  const form = forms.get(rewrite.name);
+  if (form === undefined) return newForm(stored, rewrite, forms);
+  if (form !== null) kept.get(form);
+  return form ?? stored;
+}
+
+function newForm(stored: StoredResponse, rewrite: Rewrite, forms: Forms): StoredResponse {
+  const form = rewritten(stored, rewrite);
+  const { name } = rewrite;
+  if (forms.size >= MAX_FORMS) return untiered(form, stored);
+  forms.set(name, form === stored ? null : form);
+  if (form !== stored) kept.set(form, { forms, name });
+  return form;
+}
+
+/** A form that no store keeps, compressed or not. */
+function untiered(form: StoredResponse, stored: StoredResponse): StoredResponse {
+  return form === stored ? form : form.with({ tiers: NO_TIERS });
+}
+
+const NO_TIERS = { memory: false, disk: false };
+
+function rewritten(stored: StoredResponse, rewrite: Rewrite): StoredResponse {
+  const json = plainBody(stored);
+  const body = json === null ? null : rewrite.apply(json);
+  if (body === null || body === json) return stored;
+  const fields = withoutContentFields(stored.fields);
+  fields.push(["etag", tagOf(body)]);
+  const name = createHash("sha256").update(rewrite.name).digest("base64url").slice(0, 22);
+  return stored.with({ key: `${stored.key}${KEY_SEPARATOR}~rewritten:${name}`, fields, body, isUndated: true });
+}
+
+/** Larger documents are served as they are: changing them would keep a core for too long. */
+export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
+
+/** Fields that describe the unchanged bytes. `Last-Modified` too: a document also changes with the configuration. */
+const REPLACED: ReadonlySet<string> = new Set([
+  "accept-ranges",
+  "content-digest",
+  "content-encoding",
+  "content-length",
+  "content-md5",
+  "digest",
+  "etag",
+  "last-modified",
+  "repr-digest",
+  "signature",
+  "signature-input",
+]);
+
+/** Whether a response is a JSON document that can be changed; `null` is a length that is not known yet. */
+export function isDocument(
+  { status, fields }: { readonly status: number; readonly fields: Readonly<Fields> },
+  lengthBytes: number | null,
+): boolean {
+  if (status !== 200 || (lengthBytes ?? 0) > MAX_DOCUMENT_BYTES) return false;
+  if (!isJsonType(mediaTypeOf(fieldValue(fields, "content-type")))) return false;
+  const coding = fieldValue(fields, "content-encoding")?.trim().toLowerCase() ?? "identity";
+  return coding === "identity" || coding === "gzip" || coding === "x-gzip";
+}
+
+/** Fields without those that describe the unchanged document. */
+export function withoutContentFields(fields: Readonly<Fields>): Fields {
+  return fields.filter(([name]) => !REPLACED.has(name));
+}
+
+/** The body without its content coding; `null` where that cannot be. */
+export function plainBody({ fields, body }: Pick<StoredResponse, "fields" | "body">): Uint8Array<ArrayBuffer> | null {
+  const coding = fieldValue(fields, "content-encoding")?.trim().toLowerCase() ?? "identity";
+  if (coding === "identity") return body;
+  try {
+    const decoded = gunzipSync(body, { maxOutputLength: MAX_DOCUMENT_BYTES });
+    return new Uint8Array(decoded.buffer as ArrayBuffer, decoded.byteOffset, decoded.byteLength);
+  } catch {
+    // Not gzip, or too large when decoded: it goes out as it came.
+    return null;
+  }
 }

@@ -1,43 +1,43 @@
 import { LRUCache } from "lru-cache";
 import type { Found, Store } from "../cache/store.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
-import type { Answer, StoredAnswer } from "../request/answer.ts";
-import type { Exchange } from "../request/exchange.ts";
-import type { Services } from "../request/services.ts";
-import type { Coding, CompressOptions } from "../request/storing_options.ts";
 import { evaluatePreconditions } from "../http/conditional.ts";
 import { acceptsCoding, negotiateCoding } from "../http/content_coding.ts";
 import type { Fields } from "../http/fields.ts";
-import { Forms, isCodable, varying } from "./coded_form.ts";
-import { compressed } from "./compress.ts";
+import { withVary } from "../http/vary.ts";
+import type { Answer, StoredAnswer } from "../request/answer.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Services } from "../request/services.ts";
+import type { Coding, CompressOptions } from "../request/snapshot.ts";
+import { compressed, Forms, isCodable } from "./coded_form.ts";
 import { pictureFields } from "./image_form.ts";
 
-/** Larger bodies go out as they are when they come in; a coding of them is there for the next one. */
+/** A client does not wait for the coding of a larger body that has just come in; the next one gets it. */
 const MADE_AT_ONCE_BYTES = 262_144;
 
 /**
- * Puts a stored response into the content coding that suits the client best, where its listener compresses. A client that has waited
- * for an upstream waits for that coding too where the body is small; or gets the bytes that the upstream sent, where it takes gzip.
+ * Chooses the content coding of a stored response by `Accept-Encoding`, where its listener compresses. A client that has waited for an
+ * upstream waits for the coding of a small body too, or gets the gzip bytes that the upstream sent.
  */
 export function chooseCoding(exchange: Exchange, answer: Answer): Answer | Promise<Answer> {
   const { compress } = exchange.tenant.storing;
-  if (compress === null || answer.kind !== "stored" || answer.isPart || answer.isChosen) return answer;
+  if (compress === null || answer.kind !== "stored" || answer.isPartial || answer.isChosen) return answer;
   const form = chosenForm(exchange, answer, compress);
   if (form instanceof Promise) return form.then((response) => ({ ...answer, response }));
   return form === answer.response ? answer : { ...answer, response: form };
 }
 
 /**
- * The fields of a response that is passed on while it is being stored: with the `Vary` of its stored form, so that a cache behind does
- * not take the first client's form for everyone's. `null` is a length that is not known yet.
+ * The fields of a response that is passed on while it is being stored: with the `Vary` of its stored form, so that caches behind do not
+ * serve the first client's form to all. `null` is a length that is not known yet.
  */
-export function fieldsAhead(exchange: Exchange, head: StoredHead, lengthBytes: number | null): Fields {
+export function fillingFields(exchange: Exchange, head: StoredHead, lengthBytes: number | null): Fields {
   const { images, storing: { compress } } = exchange.tenant;
   const isCoded = compress !== null && isCodable(head, lengthBytes, compress);
-  return pictureFields(isCoded ? varying(head.fields) : head.fields, images);
+  return pictureFields(isCoded ? withVary(head.fields, "Accept-Encoding") : head.fields, images);
 }
 
-/** What a stored response may be served as, by the options of its listener; `null` where it is served as it is. */
+/** Coded forms of each stored response, by the options of its listener; `null` where it is not coded. */
 const forms = new WeakMap<StoredResponse, { readonly options: CompressOptions; readonly forms: Forms | null }>();
 
 function formsOf(stored: StoredResponse, options: CompressOptions): Forms | null {
@@ -49,15 +49,15 @@ function formsOf(stored: StoredResponse, options: CompressOptions): Forms | null
 }
 
 /**
- * Keeps the gzip bytes that an upstream sent of a response that has just been stored, where they are what this client is served from now
- * on: others need not be waited for, and nothing has to be coded.
+ * Stores the gzip bytes that an upstream sent of a response that has just been stored, where this client is served gzip from now on:
+ * they need not be made.
  */
-export function keepGzip(exchange: Exchange, stored: StoredResponse, coded: Uint8Array<ArrayBuffer>): void {
+export function storeGzip(exchange: Exchange, stored: StoredResponse, coded: Uint8Array<ArrayBuffer>): void {
   const { compress } = exchange.tenant.storing;
   if (compress === null || !isWorth(coded, stored)) return;
   if (wantedCoding(exchange.header("accept-encoding"), compress.codings) !== "gzip") return;
   const known = formsOf(stored, compress);
-  if (known !== null) exchange.services.store.put(known.holding("gzip", coded));
+  if (known !== null) exchange.services.store.put(known.entryFor("gzip", coded));
 }
 
 function chosenForm(
@@ -71,31 +71,31 @@ function chosenForm(
   const coding = wantedCoding(exchange.header("accept-encoding"), options.codings);
   if (coding === null) return known.identity;
   if (!exchange.isPlain) {
-    // What has met an If-Match already is the identity form: a coded one has another tag (RFC 9110 §13.1.1).
+    // The identity form has met `If-Match` already: a coded one has another tag (RFC 9110 §13.1.1).
     if (exchange.header("range") !== null || exchange.header("if-match") !== null) return known.identity;
     const head = known.head(coding);
     if (evaluatePreconditions(exchange, head) === "not_modified") return head;
   }
-  const held = exchange.services.store.get(known.key(coding));
-  const choose = (found: Found | undefined): StoredResponse | Promise<StoredResponse> => {
-    const coded = found === undefined ? null : known.with(coding, found.response);
+  const found = exchange.services.store.get(known.key(coding));
+  const choose = (form: Found | undefined): StoredResponse | Promise<StoredResponse> => {
+    const coded = form === undefined ? null : known.with(coding, form.response);
     if (coded !== null) return coded;
     const making = make(exchange.services, stored, { known, coding });
-    const asItCame = gzipForm(exchange, answer, { known, options });
-    if (asItCame !== null) return asItCame;
+    const received = gzipForm(exchange, answer, { known, options });
+    if (received !== null) return received;
     if (making === null || answer.isNew !== true || stored.body.byteLength > MADE_AT_ONCE_BYTES) return known.identity;
     return making.then((made) => (made === null ? null : known.with(coding, made)) ?? known.identity);
   };
-  return held instanceof Promise ? held.then(choose) : choose(held);
+  return found instanceof Promise ? found.then(choose) : choose(found);
 }
 
-/** What the upstream sent, for a client that takes it; `null` where that has gone, or is not worth it. */
+/** The gzip bytes that the upstream sent, for a client that takes them; `null` where there are none, or they save too little. */
 function gzipForm(
   exchange: Exchange,
   { response, gzip }: StoredAnswer,
   { known, options }: { readonly known: Forms; readonly options: CompressOptions },
 ): StoredResponse | null {
-  // Another response: the document was changed on its way out.
+  // Another response: its document was changed.
   if (gzip === undefined || gzip.of !== response) return null;
   const { coded } = gzip;
   if (!isWorth(coded, response) || !options.codings.includes("gzip")) return null;
@@ -103,7 +103,7 @@ function gzipForm(
   return known.head("gzip").with({ body: coded });
 }
 
-/** What clients say, read once: they say the same few things over and over. */
+/** Codings by `Accept-Encoding`: clients send few different values. */
 const wanted = new WeakMap<readonly Coding[], Map<string, Coding | null>>();
 const MAX_REMEMBERED = 512;
 
@@ -119,12 +119,12 @@ function wantedCoding(acceptEncoding: string | null, offered: readonly Coding[])
   return result;
 }
 
-/** Coded bodies that are being made, by key: all who want the same one wait for the same. */
+/** Coded bodies that are being made, by key. */
 const making = new WeakMap<Store, Map<string, Promise<StoredResponse | null>>>();
 
 /**
- * Makes a coded body, once for each stored response and coding, and stores it; `null` where it is not made, or not worth it. Nobody has
- * to wait for it.
+ * Makes a coded body, once for each stored response and coding, and stores it; `null` where it is not made, or saves too little. Callers
+ * need not wait for it.
  */
 function make(
   { background, store, logger }: Services,
@@ -143,9 +143,9 @@ function make(
       fruitless.set(key, true);
       return null;
     }
-    const held = known.holding(coding, body);
-    store.put(held);
-    return held;
+    const form = known.entryFor(coding, body);
+    store.put(form);
+    return form;
   }, (error) => {
     logger.warn("Cannot compress a response", { key: stored.key, coding, cause: String(error) });
     return null;
@@ -155,12 +155,12 @@ function make(
   return made;
 }
 
-/** Share of the original size that a coded body must stay below: a few bytes less are not worth a second copy. */
+/** Share of the original size that a coded body must stay below to be stored as a second copy. */
 const WORTH_SHARE = 0.9;
 
 function isWorth(coded: Uint8Array, { body }: StoredResponse): boolean {
   return coded.byteLength < body.byteLength * WORTH_SHARE;
 }
 
-/** Keys of codings that were not worth it: a response that is on disk only comes as a new one each time. */
+/** Keys of codings that saved too little: a response that is on disk alone is a new object each time. */
 const fruitless = new LRUCache<string, true>({ max: 4_096, ttl: 600_000 });

@@ -1,18 +1,17 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
+import { within } from "../clock.ts";
+import type { Fields } from "../http/fields.ts";
+import { type Accepted, accepted } from "../http/media_range.ts";
 import type { Answer } from "../request/answer.ts";
-import type { ConvertOptions, FormRecipe } from "../request/convert_options.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
-import { type Accepted, accepted } from "../http/accept.ts";
-import type { Fields } from "../http/fields.ts";
-import { isResting, reportConversion } from "./conversion_report.ts";
-import { ImageForms, isConvertible, willBeConvertible } from "./image_form.ts";
-import { madeOnce, within } from "./make_once.ts";
+import type { ConvertOptions, FormRecipe } from "../request/snapshot.ts";
+import { ImageForms, isConvertible, isResting, madeOnce, reportConversion, willBeConvertible } from "./image_form.ts";
 
-/** Forms of each stored response by the options that they were worked out for; `null` where it is served as it is. */
+/** Forms of each stored response, by the options of its listener; `null` where it is not converted. */
 const known = new WeakMap<StoredResponse, { readonly options: ConvertOptions; readonly forms: ImageForms | null }>();
 
-/** The forms that a stored response may be served in; `null` where it is no picture to convert. */
+/** The forms of a stored response; `null` where it is not converted. */
 function imageForms(stored: StoredResponse, options: ConvertOptions): ImageForms | null {
   const before = known.get(stored);
   if (before?.options === options) return before.forms;
@@ -21,10 +20,10 @@ function imageForms(stored: StoredResponse, options: ConvertOptions): ImageForms
   return forms;
 }
 
-/** Puts a stored picture into the best format that the client takes and that there is; begins to make what is missing. */
+/** Chooses the best format of a stored picture that the client takes and that exists; begins the conversion of a missing one. */
 export function choosePicture(exchange: Exchange, answer: Answer): Answer | Promise<Answer> {
   const { images } = exchange.tenant;
-  if (images === null || answer.kind !== "stored" || answer.isPart) return answer;
+  if (images === null || answer.kind !== "stored" || answer.isPartial) return answer;
   const forms = imageForms(answer.response, images);
   if (forms === null) return answer;
   const form = chosenForm(exchange, forms, images);
@@ -45,7 +44,7 @@ function chosenForm(
     const found = exchange.services.store.get(key);
     const form = found === undefined || found instanceof Promise ? undefined : forms.with(recipe, found.response);
     if (form === undefined) {
-      // The look-up is done once more there: it is rare, and memory has answered that it holds nothing.
+      // The look-up is repeated there, which is rare and cheap: memory has nothing.
       return chosenLate(exchange, forms, { recipes, options });
     }
     if (form !== null) return form;
@@ -54,24 +53,24 @@ function chosenForm(
 }
 
 /**
- * Whether what is about to be stored is a picture that this request would get converted: then its client does better to wait for the
- * whole of it than to be sent the original as it comes in.
+ * Whether a response that is about to be stored is a picture that this request would get converted: then its client waits for the whole
+ * body in place of the original as it comes in.
  */
-export function awaitsForm(exchange: Exchange, fields: Readonly<Fields>): boolean {
+export function waitsForPicture(exchange: Exchange, fields: Readonly<Fields>): boolean {
   const { images } = exchange.tenant;
   if (images === null || images.waitMs === 0 || exchange.wantsPart) return false;
   const accept = accepted(exchange.header("accept"));
   return images.recipes.some(({ mediaType }) => accept.named(mediaType) > 0) && willBeConvertible(fields, images);
 }
 
-/** What clients want of each listener, by what they say: they say the same few things over and over. */
+/** Wanted recipes of each listener by `Accept`: clients send few different values. */
 const wanted = new WeakMap<readonly FormRecipe[], WeakMap<Accepted, Map<string, readonly FormRecipe[]>>>();
 
 /** Recipes for a request, best first: formats that it names in full and likes no less than the original's. */
 function wantedForms(exchange: Exchange, forms: ImageForms, { recipes }: ConvertOptions): readonly FormRecipe[] {
-  // A part that a client has is one of the form that its tag names; without a tag it is taken for the original's.
+  // `If-Range` names the form that the client has a range of; without it the original is assumed.
   if (exchange.header("range") !== null && exchange.header("if-range") === null) return [];
-  // The original has met this already; a form has another tag, and must not be sent in its place (RFC 9110 §13.1.1).
+  // The original has met `If-Match` already; a form has another tag (RFC 9110 §13.1.1).
   if (exchange.header("if-match") !== null) return [];
   const accept = accepted(exchange.header("accept"));
   let byAccept = wanted.get(recipes);
@@ -85,12 +84,12 @@ function wantedForms(exchange: Exchange, forms: ImageForms, { recipes }: Convert
 
 function choose(accept: Accepted, mediaType: string, recipes: readonly FormRecipe[]): readonly FormRecipe[] {
   const least = accept.weightOf(mediaType);
-  const liked = recipes.filter((recipe) => {
+  const wantedRecipes = recipes.filter((recipe) => {
     const weight = accept.named(recipe.mediaType);
     return weight > 0 && weight >= least && recipe.mediaType !== mediaType;
   });
-  // Of forms that are liked equally the listener's order decides, which a stable sort keeps.
-  return liked.toSorted((a, b) => accept.named(b.mediaType) - accept.named(a.mediaType));
+  // Among equal weights the listener's order decides, which a stable sort keeps.
+  return wantedRecipes.toSorted((a, b) => accept.named(b.mediaType) - accept.named(a.mediaType));
 }
 
 interface Choice {
@@ -98,7 +97,7 @@ interface Choice {
   readonly options: ConvertOptions;
 }
 
-/** The best form that is stored, or is made in time; else the original. What is not made in time is still stored. */
+/** The best form that is stored or made in time; else the original. A form that is late is still stored. */
 async function chosenLate(
   exchange: Exchange,
   forms: ImageForms,
@@ -111,33 +110,33 @@ async function chosenLate(
     const key = forms.key(recipe);
     if (isResting(key)) continue;
     const found = await services.store.get(key);
-    const held = found === undefined ? undefined : forms.with(recipe, found.response);
-    if (held === null) continue;
-    if (held !== undefined) return held;
+    const form = found === undefined ? undefined : forms.with(recipe, found.response);
+    if (form === null) continue;
+    if (form !== undefined) return form;
     if (!mayMake || services.background.isFull) continue;
-    const made = obtain(services, forms, { recipe, options });
+    const made = makeForm(services, forms, { recipe, options });
     services.background.add(made);
-    const inTime = await within(made, untilMs - performance.now());
+    const inTime = await within(made, untilMs - performance.now(), undefined);
     if (inTime === undefined) mayMake = false;
     else if (inTime !== null) return inTime;
   }
   return forms.original;
 }
 
-/** Makes a form, once in all workers together; `null` where there is none, or none in time of anybody. */
-async function obtain(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
+/** Makes a form, once in all workers together; `null` where there is none. */
+async function makeForm(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
   const key = forms.key(making.recipe);
-  const held = await madeOnce(services, { key, make: () => converted(services, forms, making) });
-  return held === null ? null : forms.with(making.recipe, held) ?? null;
+  const form = await madeOnce(services, { key, make: () => converted(services, forms, making) });
+  return form === null ? null : forms.with(making.recipe, form) ?? null;
 }
 
-/** The form as it is to be stored, one without a body included; `null` where it is worth another try. */
+/** The form as it is stored, without a body where there is no such form; `null` where the conversion may be tried again. */
 async function converted(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
   const { recipe, options: { counts } } = making;
   const conversion = await services.images.convert(forms.original.body, recipe);
   reportConversion(services, { key: forms.key(recipe), counts, made: "done" }, conversion);
-  if (conversion.kind === "done") return forms.holding(recipe, conversion.body);
-  return conversion.kind === "unsuitable" ? forms.holding(recipe, null) : null;
+  if (conversion.kind === "done") return forms.entryFor(recipe, conversion.body);
+  return conversion.kind === "unsuitable" ? forms.entryFor(recipe, null) : null;
 }
 
 interface Making {

@@ -1,21 +1,23 @@
 import { createHash } from "node:crypto";
+import { brotliCompress, constants, gzip, zstdCompress } from "node:zlib";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
-import type { Coding, CompressOptions } from "../request/storing_options.ts";
 import { responseDirectives } from "../http/cache_control.ts";
-import { type Fields, fieldValue } from "../http/fields.ts";
+import { type Fields } from "../http/fields.ts";
+import { withVary } from "../http/vary.ts";
+import type { Coding, CompressOptions } from "../request/snapshot.ts";
 
-/** Larger bodies are not compressed: by then the client waits for the network anyway, and a core would be busy for long. */
+/** Larger bodies are not compressed: a core would be busy for too long. */
 const MAX_BYTES = 8 * 1024 * 1024;
 
-/** The field of a stored coded body that says what it was made of; it is never sent. */
-const SOURCE = "x-usher-source";
+/** The field of a stored form with the hash of its source; it is never sent. */
+export const SOURCE = "x-usher-source";
 
-/** What a stored response may be served as: itself, or coded. Worked out once for each stored response. */
+/** The forms of a stored response: identity and codings. Made once for each stored response. */
 export class Forms {
-  /** As it is, with the `Vary` that a choice of codings makes necessary (RFC 9110 §12.5.5). */
+  /** Without a coding, with the `Vary` that a choice of codings requires (RFC 9110 §12.5.5). */
   readonly identity: StoredResponse;
-  /** Codings that are being made, or did not make it smaller. */
+  /** Codings that are being made, or that saved too little. */
   readonly settled = new Set<Coding>();
   readonly #stored: StoredResponse;
   readonly #heads = new Map<Coding, StoredResponse>();
@@ -24,7 +26,7 @@ export class Forms {
 
   constructor(stored: StoredResponse) {
     this.#stored = stored;
-    this.identity = stored.with({ fields: varying(stored.fields) });
+    this.identity = stored.with({ fields: withVary(stored.fields, "Accept-Encoding") });
   }
 
   /** The coded form without its body: enough for a 304. */
@@ -43,27 +45,32 @@ export class Forms {
   }
 
   /** The coded form with a stored body; `null` where that was made of another body. */
-  with(coding: Coding, held: StoredResponse): StoredResponse | null {
-    const known = this.#coded.get(held);
+  with(coding: Coding, entry: StoredResponse): StoredResponse | null {
+    const known = this.#coded.get(entry);
     if (known !== undefined) return known;
-    if (held.field(SOURCE) !== this.#sourceHash()) return null;
-    const coded = this.head(coding).with({ body: held.body });
-    this.#coded.set(held, coded);
+    if (entry.field(SOURCE) !== this.#sourceHash()) return null;
+    const coded = this.head(coding).with({ body: entry.body });
+    this.#coded.set(entry, coded);
     return coded;
   }
 
-  /** A coded body as it is stored: it lives no longer than what it was made of, and goes with the same purges. */
-  holding(coding: Coding, body: Uint8Array<ArrayBuffer>): StoredResponse {
+  /** A coded body as it is stored: with the lifetime and the tags of its source. */
+  entryFor(coding: Coding, body: Uint8Array<ArrayBuffer>): StoredResponse {
     const fields: Fields = [[SOURCE, this.#sourceHash()]];
     return this.#stored.with({ key: this.key(coding), fields, selectedBy: [], body });
   }
 
   #sourceHash(): string {
-    return this.#source ??= createHash("sha256").update(this.#stored.body).digest("base64url");
+    return this.#source ??= sourceHash(this.#stored);
   }
 }
 
-/** A response, stored or on its way there, as far as its fields tell how it may be served. */
+/** The hash of a form's source: its body's. */
+export function sourceHash({ body }: StoredResponse): string {
+  return createHash("sha256").update(body).digest("base64url");
+}
+
+/** A response, stored or being stored, as far as its coding depends on it. */
 export type FormHead = Pick<StoredHead, "status" | "field" | "tiers">;
 
 /** Whether a response may be served in another coding than it has (RFC 9111 §5.2.2.6); `null` is a length that is not known yet. */
@@ -73,7 +80,7 @@ export function isCodable(
   options: CompressOptions,
 ): boolean {
   const { status, tiers } = head;
-  // Nothing is kept of it, so that it would be coded anew each time.
+  // It is not stored, and would be coded anew each time.
   if (!tiers.memory && !tiers.disk) return false;
   if (status !== 200) return false;
   if (lengthBytes !== null && (lengthBytes < options.minBytes || lengthBytes > MAX_BYTES)) return false;
@@ -82,17 +89,11 @@ export function isCodable(
   return options.isCompressible(type) && !responseDirectives(head.field("cache-control")).noTransform;
 }
 
-/** The fields with the `Vary` that a choice of codings makes necessary (RFC 9110 §12.5.5). */
-export function varying(fields: Readonly<Fields>): Fields {
-  const vary = fieldValue(fields, "vary");
-  if (vary === null) return [...fields, ["vary", "Accept-Encoding"]];
-  if (/(?:^|,)[ \t]*(?:\*|accept-encoding)[ \t]*(?:,|$)/i.test(vary)) return fields.slice();
-  return [...fields.filter(([name]) => name !== "vary"), ["vary", `${vary}, Accept-Encoding`]];
-}
-
 /** Other bytes, so another entity tag; ranges are of the identity form alone (RFC 9110 §8.8.1, §14.3). */
 function codedFields(fields: Readonly<Fields>, coding: Coding): Fields {
-  const coded = varying(fields).filter(([name]) => name !== "accept-ranges" && name !== "content-md5")
+  const coded = withVary(fields, "Accept-Encoding").filter(([name]) =>
+    name !== "accept-ranges" && name !== "content-md5"
+  )
     .map(([name, value]): [string, string] => name === "etag" ? [name, codedTag(value, coding)] : [name, value]);
   coded.push(["content-encoding", coding]);
   return coded;
@@ -101,4 +102,41 @@ function codedFields(fields: Readonly<Fields>, coding: Coding): Fields {
 /** The coding inside the quotes; a tag that is none stays as it is. */
 function codedTag(tag: string, coding: Coding): string {
   return tag.endsWith('"') && tag.length > 1 ? `${tag.slice(0, -1)}-${coding}"` : tag;
+}
+
+type Done = (error: Error | null, coded: Uint8Array) => void;
+
+/** Levels that cost about as much as they save: bodies are coded while requests are served. */
+const CODERS: Readonly<Record<Coding, (body: Uint8Array, done: Done) => void>> = {
+  br: (body, done) => {
+    const params = {
+      [constants.BROTLI_PARAM_QUALITY]: 5,
+      [constants.BROTLI_PARAM_SIZE_HINT]: body.byteLength,
+    };
+    brotliCompress(body, { params }, done);
+  },
+  gzip: (body, done) => gzip(body, { level: 6 }, done),
+  zstd: (body, done) => zstdCompress(body, { params: { [constants.ZSTD_c_compressionLevel]: 6 } }, done),
+};
+
+/**
+ * A body in a content coding (RFC 9110 §8.4.1), coded in another thread; rejects with zlib's error.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { gunzipSync } from "node:zlib";
+ * import { compressed } from "./coded_form.ts";
+ * const body = new TextEncoder().encode("again and again ".repeat(100));
+ * const coded = await compressed(body, "gzip");
+ * assert.ok(coded.byteLength < 100);
+ * assert.deepEqual(new Uint8Array(gunzipSync(coded)), body);
+ * ```
+ */
+export async function compressed(body: Uint8Array, coding: Coding): Promise<Uint8Array<ArrayBuffer>> {
+  const coded = await new Promise<Uint8Array>((resolve, reject) =>
+    CODERS[coding](body, (error, result) => error === null ? resolve(result) : reject(error))
+  );
+  // A copy: zlib's buffer may be larger than its content.
+  return new Uint8Array(coded);
 }

@@ -5,21 +5,19 @@ import type { Reply } from "../server/reply.ts";
 import { changeDocument } from "./change_document.ts";
 import { chooseCoding } from "./choose_coding.ts";
 import { choosePicture } from "./choose_picture.ts";
-import { checkConditions } from "./check_conditions.ts";
-import { cutRange } from "./cut_range.ts";
-import { replaceError } from "./ruled_answer.ts";
+import { checkConditions, cutRange } from "./conditions.ts";
 import { replyOf } from "./reply_of.ts";
-import { endLifetime } from "./sent_cache_control.ts";
+import { endLifetime, replaceError } from "./sent_fields.ts";
 
-/** One step between an answer and the wire: the same answer, or another one in its place. */
+/** One step of delivery: returns the same answer, or another in its place. */
 export interface Step {
   readonly name: string;
-  /** Whether it has anything to do for a listener; elsewhere it gives every answer back as it is. */
+  /** Whether it may change answers of a listener; elsewhere it returns every answer unchanged. */
   readonly concerns: (tenant: Tenant) => boolean;
   readonly apply: (exchange: Exchange, answer: Answer) => Answer | Promise<Answer>;
 }
 
-/** What happens to every answer on its way out, in this order. After them only fields are changed: by rules, and the listener's own. */
+/** The steps that every answer takes, in this order. After them only fields are changed: by rules and by the listener. */
 export const STEPS: readonly Step[] = [
   { name: "lifetime", concerns: ({ policy }) => policy !== null, apply: endLifetime },
   { name: "document", concerns: ({ rewriting }) => rewriting !== null, apply: changeDocument },
@@ -31,8 +29,8 @@ export const STEPS: readonly Step[] = [
 ];
 
 /**
- * The one way out: takes an answer through {@linkcode STEPS} and makes a reply of it. Nothing is awaited where no step has to wait, as
- * with what is in memory. An upstream's answer of which no reply can be made is given back.
+ * The only way from an answer to a reply: through {@linkcode STEPS}. Returns no promise where no step has to wait, as for a response in
+ * memory. An upstream's answer of which no reply can be made is released.
  */
 export function deliver(exchange: Exchange, answer: Answer): Reply | Promise<Reply> {
   try {
@@ -44,7 +42,7 @@ export function deliver(exchange: Exchange, answer: Answer): Reply | Promise<Rep
     }
     return replyOf(exchange, current);
   } catch (error) {
-    // No step waits with one, so that the other way has none to give back.
+    // No step waits with a streaming answer, so that `deliverLate` has none to release.
     if (answer.kind === "streaming") answer.onLeave();
     throw error;
   }

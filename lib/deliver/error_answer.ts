@@ -9,7 +9,7 @@ import type { ErrorBody } from "../upstream_type/upstream_type.ts";
 import { fieldLines } from "../wire/head_writer.ts";
 import { TruncatedMessage } from "../wire/wire_error.ts";
 
-/** An error of the gateway's own, in the shape that clients of the pool's type understand. */
+/** An error of the gateway, in the shape that clients of the pool's type understand. */
 export function errorAnswer(exchange: Exchange, error: GatewayError): MadeAnswer {
   const shape = exchange.tenant.type.error(error, exchange.requestId);
   const fields = errorFields(error, shape, exchange.services.settings.name);
@@ -26,7 +26,7 @@ export function errorAnswer(exchange: Exchange, error: GatewayError): MadeAnswer
   };
 }
 
-/** Whether a try ended on the client's side: it left, or its body broke off. */
+/** Whether a try ended by the client's fault: it left, or its body broke off. */
 function isAbort(cause: unknown): boolean {
   return cause instanceof TruncatedMessage || (cause instanceof UpstreamFailure && cause.kind === "aborted");
 }

@@ -1,20 +1,22 @@
-import { createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import { Fill } from "../cache/flights/fill.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import type { ConvertOptions, FormRecipe } from "../request/convert_options.ts";
 import { responseDirectives } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
+import { withVary } from "../http/vary.ts";
+import type { Conversion } from "../image/conversion.ts";
 import { pictureFormat } from "../image/picture_format.ts";
-import { tagOf } from "./simple_tag.ts";
-
-/** The field of a stored form that says what it was made of; it is never sent. */
-const SOURCE = "x-usher-source";
+import type { Services } from "../request/services.ts";
+import type { ConversionCounts, ConvertOptions, FormRecipe } from "../request/snapshot.ts";
+import { tagOf } from "./client_fields.ts";
+import { SOURCE, sourceHash } from "./coded_form.ts";
 
 /** Media types of pictures that can be converted. */
 const CONVERTIBLE: ReadonlySet<string> = new Set(["image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/webp"]);
 
-/** Fields that speak of the original's bytes. */
+/** Fields that describe the original's bytes. */
 const OF_BYTES: ReadonlySet<string> = new Set([
   "content-digest",
   "content-disposition",
@@ -23,17 +25,17 @@ const OF_BYTES: ReadonlySet<string> = new Set([
   "content-type",
   "digest",
   "etag",
-  // Without it no date tells the forms apart: a client that has one of them must not be told that it has the other.
+  // All forms would have the same date: a client that has one form must not get a 304 for another.
   "last-modified",
   "repr-digest",
 ]);
 
-/** Whether a response is a picture whose form may be chosen by `Accept` (RFC 9111 §5.2.2.6). */
+/** Whether a response is a picture whose format may be chosen by `Accept` (RFC 9111 §5.2.2.6). */
 export function isConvertible(
   { status, fields, body, tiers }: StoredResponse,
   options: Pick<ConvertOptions, "minBytes" | "maxBytes">,
 ): boolean {
-  // Nothing is kept of it, so that it would be converted anew each time.
+  // It is not stored, and would be converted anew each time.
   if (!tiers.memory && !tiers.disk) return false;
   if (status !== 200 || body.byteLength < options.minBytes || body.byteLength > options.maxBytes) return false;
   return isPicture(fields) && fieldValue(fields, "set-cookie") === null && pictureFormat(body) !== null;
@@ -45,30 +47,31 @@ function isPicture(fields: Readonly<Fields>): boolean {
     !responseDirectives(fieldValue(fields, "cache-control")).noTransform;
 }
 
-/** Whether a response whose body is still to come will be served by `Accept` once it is stored. */
+/** Whether a response whose body is still coming in may be converted once it is stored. */
 export function willBeConvertible(fields: Readonly<Fields>, { minBytes, maxBytes }: ConvertOptions): boolean {
   const lengthBytes = Number(fieldValue(fields, "content-length") ?? NaN);
   return isPicture(fields) && !(lengthBytes < minBytes || lengthBytes > maxBytes);
 }
 
-/** Fields of a response that is sent while its body comes in: they say already what will decide on its form. */
+/** Fields of a response that is sent while its body comes in: with `Vary: Accept` where it may be converted later. */
 export function pictureFields(fields: Fields, options: ConvertOptions | null): Fields {
-  return options !== null && willBeConvertible(fields, options) && !options.saysVary ? varying(fields) : fields;
+  return options !== null && willBeConvertible(fields, options) && !options.saysVary
+    ? withVary(fields, "Accept")
+    : fields;
 }
 
-/** Fields without those that speak of the very bytes they came with. */
+/** Fields without those that describe the original's bytes. */
 function withoutBytesFields(fields: Readonly<Fields>): Fields {
   return fields.filter(([name]) => !OF_BYTES.has(name));
 }
 
-/** The key under which a size is made of a larger one. */
+/** The key under which the conversion to a size is run. */
 export function derivedKey(primaryKey: string): string {
   return `${primaryKey}${KEY_SEPARATOR}~derived`;
 }
 
 /**
- * A smaller size of a stored picture: it has the times, the freshness and the tags of that, and an entity tag of its own, which no
- * origin knows.
+ * A smaller size of a stored picture: with its source's times, freshness and tags, and an entity tag of its own, which no origin knows.
  */
 export function sizedResponse(
   source: StoredResponse,
@@ -80,9 +83,9 @@ export function sizedResponse(
   return source.with({ key, fields, originTag: "", tags: [...new Set([...source.tags, ...tags])].sort(), body });
 }
 
-/** What a stored picture may be served as: itself, or converted. Worked out once for each stored response. */
+/** The forms of a stored picture: the original and conversions. Made once for each stored response. */
 export class ImageForms {
-  /** As it is, with the `Vary` that a choice of forms makes necessary (RFC 9110 §12.5.5). */
+  /** Unconverted, with the `Vary` that a choice of formats requires (RFC 9110 §12.5.5). */
   readonly original: StoredResponse;
   readonly mediaType: string;
   readonly #stored: StoredResponse;
@@ -92,53 +95,126 @@ export class ImageForms {
 
   constructor(stored: StoredResponse, { saysVary }: Pick<ConvertOptions, "saysVary"> = { saysVary: false }) {
     this.#stored = stored;
-    this.original = saysVary ? stored : stored.with({ fields: varying(stored.fields) });
+    this.original = saysVary ? stored : stored.with({ fields: withVary(stored.fields, "Accept") });
     this.mediaType = mediaTypeOf(stored.field("content-type"));
   }
 
-  /** The key of a form. Purges see the original's target in it. */
+  /** The key of a form. It contains the original's target, for purges. */
   key(recipe: FormRecipe): string {
     let key = this.#keys.get(recipe);
     if (key === undefined) this.#keys.set(recipe, key = `${this.#stored.key}${KEY_SEPARATOR}~${recipe.id}`);
     return key;
   }
 
-  /** The form with a stored body; `null` where none is of use, `undefined` where that was made of another original. */
-  with(recipe: FormRecipe, held: StoredResponse): StoredResponse | null | undefined {
-    const known = this.#forms.get(held);
+  /** The form with a stored body; `null` where there is no such form, `undefined` where the body was made of another original. */
+  with(recipe: FormRecipe, entry: StoredResponse): StoredResponse | null | undefined {
+    const known = this.#forms.get(entry);
     if (known !== undefined) return known;
-    if (held.field(SOURCE) !== this.#sourceHash()) return undefined;
-    const form = held.body.byteLength === 0 ? null : this.#served(recipe, held);
-    this.#forms.set(held, form);
+    if (entry.field(SOURCE) !== this.#sourceHash()) return undefined;
+    const form = entry.body.byteLength === 0 ? null : this.#served(recipe, entry);
+    this.#forms.set(entry, form);
     return form;
   }
 
   /**
-   * A form as it is stored: it lives no longer than what it was made of, and goes with the same purges. Without a body it says that
-   * there is no such form.
+   * A form as it is stored: with the lifetime and the tags of its source. Without a body it records that there is no such form.
    */
-  holding(recipe: FormRecipe, body: Uint8Array<ArrayBuffer> | null): StoredResponse {
+  entryFor(recipe: FormRecipe, body: Uint8Array<ArrayBuffer> | null): StoredResponse {
     const fields: Fields = [[SOURCE, this.#sourceHash()]];
     if (body !== null) fields.push(["etag", tagOf(body)]);
     return this.#stored.with({ key: this.key(recipe), fields, selectedBy: [], body: body ?? new Uint8Array(0) });
   }
 
-  #served(recipe: FormRecipe, held: StoredResponse): StoredResponse {
+  #served(recipe: FormRecipe, entry: StoredResponse): StoredResponse {
     const fields = withoutBytesFields(this.original.fields);
     fields.push(["content-type", recipe.mediaType]);
-    const etag = held.field("etag");
+    const etag = entry.field("etag");
     if (etag !== null) fields.push(["etag", etag]);
-    return this.#stored.with({ fields, body: held.body });
+    return this.#stored.with({ fields, body: entry.body });
   }
 
   #sourceHash(): string {
-    return this.#source ??= createHash("sha256").update(this.#stored.body).digest("base64url");
+    return this.#source ??= sourceHash(this.#stored);
   }
 }
 
-function varying(fields: Readonly<Fields>): Fields {
-  const vary = fieldValue(fields, "vary");
-  if (vary === null) return [...fields, ["vary", "Accept"]];
-  if (/(?:^|,)[ \t]*(?:\*|accept)[ \t]*(?:,|$)/i.test(vary)) return fields.slice();
-  return [...fields.filter(([name]) => name !== "vary"), ["vary", `${vary}, Accept`]];
+/** The purpose of a conversion. */
+export interface ConversionPurpose {
+  /** Key of its result. */
+  readonly key: string;
+  readonly counts: ConversionCounts;
+  readonly made: "done" | "derived";
+}
+
+/** Keys whose conversion has failed or timed out: they are not tried again for a while in this worker. */
+const resting = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
+
+/** Whether the conversion to a key has failed lately. */
+export function isResting(key: string): boolean {
+  return resting.size > 0 && resting.has(key);
+}
+
+/** Counts a conversion; logs one that failed, and keeps it from being tried again for a while. */
+export function reportConversion(
+  services: Services,
+  { key, counts, made }: ConversionPurpose,
+  conversion: Conversion,
+): void {
+  counts[conversion.kind === "done" ? made : conversion.kind]++;
+  if (conversion.kind !== "failed" && conversion.kind !== "timeout") return;
+  resting.set(key, true);
+  log(services, key, conversion);
+}
+
+/** Lines that were not written since the last one: a flood of broken pictures takes a few lines. */
+let silenced = 0;
+let nextLineMs = 0;
+const LINE_EVERY_MS = 10_000;
+
+function log({ logger }: Services, key: string, { kind, detail }: Exclude<Conversion, { kind: "done" }>): void {
+  const nowMs = performance.now();
+  if (nowMs < nextLineMs) return void silenced++;
+  nextLineMs = nowMs + LINE_EVERY_MS;
+  logger.warn("A picture could not be converted: its original is served", {
+    key: key.replaceAll("\0", " "),
+    result: kind,
+    problem: detail,
+    more: silenced > 0 ? silenced : undefined,
+  });
+  silenced = 0;
+}
+
+/** A response that all workers together make once. */
+export interface SharedMaking {
+  /** Key of its flight; no request's own key. */
+  readonly key: string;
+  /** The response to store; `null` for none. */
+  readonly make: () => Promise<StoredResponse | null>;
+}
+
+/** Makes a response once in all workers together, and stores it; `null` where there is none. Never rejects. */
+export async function madeOnce(
+  { collapse, store }: Services,
+  { key, make }: SharedMaking,
+): Promise<StoredResponse | null> {
+  const entry = collapse.enter(key);
+  if (entry.role === "solo") return null;
+  if (entry.role === "follower") {
+    const result = await entry.result;
+    // The worker that made it may have stored it since, and ended its flight.
+    if (result.kind !== "shared") return (await store.get(key))?.response ?? null;
+    return await result.fill.whole().then((body) => result.head.withBody(body), () => null);
+  }
+  let made: StoredResponse | null = null;
+  try {
+    made = await make();
+    if (made === null) return null;
+    store.put(made);
+    entry.flight.land({ kind: "shared", head: made, fill: Fill.ofBody(made.body) });
+    return made;
+  } catch {
+    return null;
+  } finally {
+    collapse.finish(entry.flight, made);
+  }
 }

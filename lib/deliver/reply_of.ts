@@ -1,16 +1,17 @@
+import type { Fill } from "../cache/flights/fill.ts";
+import { GatewayError } from "../errors.ts";
+import { besideChanged, type FieldChange } from "../http/field_changes.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
+import type { ByteRange } from "../http/ranges.ts";
 import type { Answer, FillingAnswer, MadeAnswer, StoredAnswer, StreamingAnswer } from "../request/answer.ts";
 import type { CacheNote } from "../request/cache_note.ts";
-import { GatewayError } from "../errors.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Reply, ReplyEnd } from "../server/reply.ts";
+import type { BodySource } from "../wire/body_source.ts";
 import { fieldLines } from "../wire/head_writer.ts";
-import { FillSource, StreamSource } from "./body_sources.ts";
-import { fieldsAhead } from "./choose_coding.ts";
-import { fixedLines } from "./fixed_lines.ts";
-import { ruledFields } from "./ruled_answer.ts";
-import { sentFields } from "./sent_fields.ts";
+import { fillingFields } from "./choose_coding.ts";
+import { fixedLines, ruledFields, sentFields } from "./sent_fields.ts";
 
 /** Statuses whose responses have no content (RFC 9110 §6.4.1). */
 const NO_CONTENT: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -22,7 +23,7 @@ const FRAMING: ReadonlySet<string> = new Set([
   "trailer",
 ]);
 
-/** The reply that an answer makes, with the fields of its listener and of this request. What is whole counts as sent. */
+/** The reply of an answer, with the fields of its listener and of this request. A whole body counts as sent. */
 export function replyOf(exchange: Exchange, answer: Answer): Reply {
   switch (answer.kind) {
     case "stored":
@@ -62,7 +63,7 @@ function madeReply(exchange: Exchange, answer: MadeAnswer): Reply {
     aborted: isUnheard ?? false,
   });
   const head = headOf(exchange, { status, fields, note });
-  // A 304 says nothing of the length of what it stands for.
+  // A 304 does not state the length of its representation.
   const isKnown = status !== 304;
   return {
     ...head,
@@ -80,7 +81,7 @@ function lengthOf(body: MadeAnswer["body"]): number {
 
 function fillingReply(exchange: Exchange, { head, fill, range, note }: FillingAnswer): Reply {
   const status = range === undefined ? head.status : 206;
-  const fields = fieldsAhead(exchange, head, fill.lengthBytes);
+  const fields = fillingFields(exchange, head, fill.lengthBytes);
   if (range !== undefined) fields.push(["content-range", `bytes ${range.first}-${range.last}/${fill.lengthBytes}`]);
   const sent = headOf(exchange, { status, fields, note });
   const lengthBytes = range === undefined ? fill.lengthBytes : range.last - range.first + 1;
@@ -166,7 +167,7 @@ function headOf(
   return { status, fixed: null, lines, hasDate };
 }
 
-/** The lines that differ from one request to the next. */
+/** The field lines of this request alone. */
 function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): string {
   const { tenant: { cors }, quotaFields, requestId } = exchange;
   let lines = `x-request-id: ${requestId}\r\n`;
@@ -177,4 +178,86 @@ function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): st
     if (origin !== null) lines += `access-control-allow-origin: ${origin}\r\n`;
   }
   return quotaFields === null ? lines : lines + fieldLines(quotaFields);
+}
+
+/** The content of an upstream's answer, read for the client; calls the answer's `onEnd` or `onLeave` once. */
+class StreamSource implements BodySource {
+  readonly lengthBytes: number | null;
+  readonly #answer: StreamingAnswer;
+  readonly #changes: readonly FieldChange[];
+  #isOver = false;
+
+  /** `changes` are those that rules make in the response's fields. */
+  constructor(answer: StreamingAnswer, changes: readonly FieldChange[]) {
+    this.#answer = answer;
+    this.#changes = changes;
+    this.lengthBytes = answer.body.lengthBytes;
+  }
+
+  get trailers(): BodySource["trailers"] {
+    const trailers = this.#answer.body.trailers ?? null;
+    return trailers === null ? null : besideChanged(trailers, this.#changes);
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    const { body, read, onEnd } = this.#answer;
+    try {
+      const chunk = await (read !== undefined ? read() : body.lend !== undefined ? body.lend() : body.read());
+      if (chunk === null && !this.#isOver) {
+        this.#isOver = true;
+        onEnd();
+      }
+      return chunk;
+    } catch (error) {
+      if (!this.#isOver) {
+        this.#isOver = true;
+        onEnd(asFailure(error));
+      }
+      throw error;
+    }
+  }
+
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#answer.onLeave();
+  }
+}
+
+/** A body that is being stored, or one range of it: the part that has come, then the rest as it comes. */
+class FillSource implements BodySource {
+  readonly lengthBytes: number;
+  readonly #fill: Fill;
+  readonly #next: () => Promise<Uint8Array | null>;
+  readonly #range: ByteRange | null;
+  #at = 0;
+  #isOver = false;
+
+  constructor(fill: Fill, range: ByteRange | null) {
+    this.#fill = fill;
+    this.#range = range;
+    this.#next = fill.reader();
+    this.lengthBytes = range === null ? fill.lengthBytes : range.last - range.first + 1;
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    const range = this.#range;
+    if (range === null) return await this.#next();
+    while (this.#at <= range.last) {
+      const chunk = await this.#next();
+      if (chunk === null) return null;
+      const part = chunk.subarray(Math.max(0, range.first - this.#at), range.last + 1 - this.#at);
+      this.#at += chunk.byteLength;
+      if (part.byteLength > 0) return part;
+    }
+    // This range is complete before the body's end: it leaves, since all other readers may leave, too.
+    this.cancel();
+    return null;
+  }
+
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#fill.leave();
+  }
 }

@@ -1,21 +1,21 @@
 import { GatewayError } from "../errors.ts";
-import { asFailure } from "../request/client_error.ts";
-import type { Exchange } from "../request/exchange.ts";
 import { fieldValue } from "../http/fields.ts";
 import { parseWeighted, splitList } from "../http/list.ts";
 import { countTry } from "../metrics/gateway_metrics.ts";
 import type { Outcome } from "../pool/outcome.ts";
 import type { Report, Upstream } from "../pool/upstream.ts";
-import { retryAfterMs } from "../upstream_client/retry.ts";
+import { asFailure } from "../request/client_error.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { retryPauseMs } from "../upstream_client/retry.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { AnswerSource, Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { decodedLimitBytes, inAskedCoding } from "./decode.ts";
-import { inspectedResponse, type Judged, withToldCoding } from "./inspect.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { fieldsWithoutSecret, withoutSecret } from "./secret_echo.ts";
 import { TryTiming } from "./try_timing.ts";
+import { type Judged, verifiedResponse, withStatedCoding } from "./verify_content.ts";
 
-/** An upstream's answer, its body not read yet. Whoever takes it reads or cancels the body, and calls `release`. */
+/** An upstream's answer, its body not read yet. The caller reads or cancels the body, and calls `release`. */
 export class UpstreamAnswer {
   readonly response: UpstreamResponse;
   readonly judgement: Judgement;
@@ -23,7 +23,7 @@ export class UpstreamAnswer {
   readonly requestTimeMs: number;
   /** The upstream that answered. */
   readonly upstream: Upstream;
-  /** Called once, when it is released, with what went wrong in its body. */
+  /** Called once, on release, with the failure of its body if there was one. */
   onRelease: ((failure?: UpstreamFailure) => void) | null = null;
   readonly #latencyMs: number;
   readonly #try: Try;
@@ -34,13 +34,13 @@ export class UpstreamAnswer {
     this.response = response;
     this.judgement = judgement;
     this.requestTimeMs = try_.requestTimeMs;
-    this.upstream = try_.books.upstream;
+    this.upstream = try_.record.upstream;
     this.#try = try_;
     this.#received = try_.received ?? response;
     this.#latencyMs = latencyMs;
   }
 
-  /** The same answer in another form: its body decoded, or part of it read. To be released in place of this one. */
+  /** The same answer with a changed response: its body decoded, or partly read. To be released in place of this one. */
   with(response: UpstreamResponse): UpstreamAnswer {
     const { judgement } = this;
     const same: Try = { ...this.#try, received: this.#received };
@@ -49,12 +49,12 @@ export class UpstreamAnswer {
     return other;
   }
 
-  /** Ends the try in the upstream's books, and the request's place; `failure` says that the body broke off. */
+  /** Records the end of the try at its upstream, and frees the request's place; `failure` says that the body broke off. */
   release(failure?: UpstreamFailure): void {
     const report = failure === undefined
       ? answerReport(this.#received, this.judgement, this.#latencyMs)
       : failureReport(failure, this.#latencyMs);
-    if (!this.#try.books.end(report)) return;
+    if (!this.#try.record.end(report)) return;
     this.onRelease?.(failure);
   }
 }
@@ -62,16 +62,16 @@ export class UpstreamAnswer {
 /** Members of an `Accept` that are looked at; more is no browser's. */
 const MAX_RANGES = 64;
 
-/** When a try began, and where its end is noted. */
+/** When a try began, and where its end is recorded. */
 interface Try {
   readonly requestTimeMs: number;
-  readonly books: Books;
+  readonly record: TryRecord;
   /** As the upstream gave it, where it was changed since. */
   readonly received?: UpstreamResponse;
 }
 
-/** Ends a try in the books, exactly once: its latency is that of the field section, its outcome also counts the body. */
-class Books implements AnswerSource {
+/** Records the end of a try exactly once: its latency is that of the field section, its outcome also counts the body. */
+class TryRecord implements AnswerSource {
   readonly upstream: Upstream;
   readonly #exchange: Exchange;
   readonly #tried: ReadonlySet<Upstream> | undefined;
@@ -103,7 +103,7 @@ class Books implements AnswerSource {
     );
   }
 
-  /** Answers whether this was the end. */
+  /** Returns `false` where the end was recorded before. */
   end(report: Report): boolean {
     if (!this.#isOpen) return false;
     this.#isOpen = false;
@@ -115,17 +115,17 @@ class Books implements AnswerSource {
   }
 }
 
-/** How one try ended: with an answer, or with a reason why there is none. */
+/** How one try ended: with an answer or a failure. */
 export type Attempt =
   | { readonly kind: "answer"; readonly upstream: Upstream; readonly answer: UpstreamAnswer }
   | { readonly kind: "failure"; readonly upstream: Upstream; readonly failure: UpstreamFailure };
 
-/** What is tried. */
+/** One try. */
 export interface AttemptOptions {
   readonly ask: Ask;
-  /** Chosen, and told so (`begin`). */
+  /** The request is counted there already (`begin`). */
   readonly upstream: Upstream;
-  /** What the type sends, with its credential. */
+  /** The changes that the type makes in the request, its credential included. */
   readonly outgoing: Outgoing;
   /** Upstreams that the request was sent to before. */
   readonly tried?: ReadonlySet<Upstream>;
@@ -142,17 +142,17 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   const requestTimeMs = services.clock.now();
   exchange.tries++;
   const timing = new TryTiming(upstream, services.clock, ask.body);
-  const books = new Books(exchange, options);
+  const record = new TryRecord(exchange, options);
   const { secret } = outgoing;
   try {
-    // There are GETs that change something; what belongs to a user is not told apart from them.
+    // Some GETs change something; a user's own requests are treated as if all did.
     const once = exchange.private !== null;
     const sending: SendOptions = {
       deadlines: deadlines(exchange, options.untilMs - timing.startedAtMs),
       signal,
       once,
       upgrade: ask.upgrade,
-      // What is stored has no place for them.
+      // A stored response keeps no trailers.
       wantsTrailers: !ask.forCache && exchange.wantsTrailers,
       onInterim: (status, fields) =>
         exchange.passInterim(status, secret === undefined ? fields : fieldsWithoutSecret(fields, secret)),
@@ -160,22 +160,22 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const request = outgoingRequest(exchange, { endpoint, ask, outgoing });
     const answered = await endpoint.transport.send({ ...request, body: timing.body }, sending);
     const { latencyMs } = timing;
-    const told = tenant.pool.inspectsContent ? await withToldCoding(exchange, ask, answered) : answered;
+    const stated = tenant.pool.inspectsContent ? await withStatedCoding(exchange, ask, answered) : answered;
     const limitBytes = decodedLimitBytes(services.settings.maxEntryBytes);
-    // A general upstream says itself what it sends, but for what it has not told.
+    // An upstream of a general type chooses its coding itself; only a coding that it did not state is decoded.
     const received = secret !== undefined
-      ? withoutSecret(told, secret, limitBytes)
+      ? withoutSecret(stated, secret, limitBytes)
       : tenant.type.acceptEncoding === null
-      ? (told === answered ? told : inAskedCoding(told, null, limitBytes))
-      : inAskedCoding(told, fieldValue(request.fields, "accept-encoding"), limitBytes);
-    const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential, books) };
-    const judged = tenant.pool.inspectsContent ? await inspectedResponse(exchange, ask, seen) : seen;
+      ? (stated === answered ? stated : inAskedCoding(stated, null, limitBytes))
+      : inAskedCoding(stated, fieldValue(request.fields, "accept-encoding"), limitBytes);
+    const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential, record) };
+    const judged = tenant.pool.inspectsContent ? await verifiedResponse(exchange, ask, seen) : seen;
     if (judged.judgement !== "ok") logAttempt(exchange, upstream, `${received.status} (${judged.judgement})`);
     else if (services.logger.enabled("debug")) logAnswer(exchange, upstream, { status: received.status, latencyMs });
-    return { kind: "answer", upstream, answer: new UpstreamAnswer({ requestTimeMs, books }, judged, latencyMs) };
+    return { kind: "answer", upstream, answer: new UpstreamAnswer({ requestTimeMs, record }, judged, latencyMs) };
   } catch (error) {
     const failure = asFailure(error);
-    books.end(failureReport(failure, timing.latencyMs));
+    record.end(failureReport(failure, timing.latencyMs));
     logAttempt(exchange, upstream, `${failure.kind}: ${failure.message}`);
     return { kind: "failure", upstream, failure };
   } finally {
@@ -183,18 +183,19 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   }
 }
 
-/** Gives up an answer that nobody takes. */
+/** Gives up an answer. */
 export function discard(answer: UpstreamAnswer): void {
   answer.response.body.cancel();
   answer.release();
 }
 
 /**
- * Gives up an answer that would hold its place at the upstream during a wait. Should nothing come of that, its status is told.
+ * Gives up an answer that would keep its place at the upstream during a wait. The result tells its status, for the case that the wait
+ * brings nothing.
  *
- * @param reason what is waited for
+ * @param reason of the wait
  */
-export function givenUp({ answer, upstream }: Extract<Attempt, { kind: "answer" }>, reason: string): Attempt {
+export function releaseBeforeWait({ answer, upstream }: Extract<Attempt, { kind: "answer" }>, reason: string): Attempt {
   const { status } = answer.response;
   discard(answer);
   const code = status === 429 ? "rate_limited" : "no_healthy_upstream";
@@ -202,14 +203,14 @@ export function givenUp({ answer, upstream }: Extract<Attempt, { kind: "answer" 
   return { kind: "failure", upstream, failure: new UpstreamFailure("reset", reason, true, { cause }) };
 }
 
-/** What an answer asks to wait for, in milliseconds, until the same upstream is asked again; 0 where it says nothing. */
+/** The pause that an answer's `Retry-After` asks for, in milliseconds; 0 where it has none. */
 export function askedPauseMs({ fields, receivedAtMs }: UpstreamResponse): number {
-  return retryAfterMs(fieldValue(fields, "retry-after"), receivedAtMs);
+  return retryPauseMs(fieldValue(fields, "retry-after"), receivedAtMs);
 }
 
 function answerReport(response: UpstreamResponse, judgement: Judgement, latencyMs: number): Report {
   const pauseMs = askedPauseMs(response);
-  // A refused credential says nothing bad of the host, as long as it is not known to be good.
+  // A refused credential does not count against the upstream while the credential is not known to be good.
   if (judgement === "ok" || judgement === "credential" || judgement === "disputed" || judgement === "unsuitable") {
     return { outcome: "ok", latencyMs, retryAfterMs: 0 };
   }
@@ -224,7 +225,7 @@ function failureReport(failure: UpstreamFailure, latencyMs: number): Report {
 }
 
 function outcomeOf({ kind }: UpstreamFailure): Outcome {
-  // Neither a client that has left nor a request that cannot be written is the upstream's doing.
+  // Neither a client that has left nor a request that cannot be written is the upstream's fault.
   if (kind === "aborted" || kind === "unsendable") return "cancelled";
   if (kind === "content") return "failed";
   return kind === "too_large" ? "ok" : "unreachable";

@@ -1,12 +1,18 @@
-import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from "node:zlib";
-import { type ChunkReader, GunzipReader } from "./_gunzip_reader.ts";
+import {
+  brotliDecompressSync,
+  createGunzip,
+  gunzipSync,
+  inflateRawSync,
+  inflateSync,
+  zstdDecompressSync,
+} from "node:zlib";
 import { acceptsCoding } from "../http/content_coding.ts";
 import { belies } from "../http/content_signature.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { splitList } from "../http/list.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import { isGzip, isNeverGzip } from "../http/whole_content.ts";
-import { concat } from "../request/gathered_body.ts";
+import { concat, type FromCoded } from "../request/gathered_body.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 
 /** Bodies up to this size are decoded in one call; larger ones as a stream. */
@@ -18,15 +24,15 @@ const MAX_UNASKED_BYTES = 4 * 1024 * 1024;
 /** A coded body up to this size is kept beside what it decodes to. */
 const MAX_KEPT_BYTES = 1024 * 1024;
 
-/** What is larger may be a bomb; what is smaller is a document, also where less is stored. */
+/** A body that decodes to less is taken for a document, also where less is stored; more may be a decompression bomb. */
 const MIN_LIMIT_BYTES = 16 * 1024 * 1024;
 
-/** How much a body may decode to where bodies up to a size are stored: larger ones are passed on. */
+/** The most that a body may decode to, where bodies up to `maxEntryBytes` are stored. */
 export function decodedLimitBytes(maxEntryBytes: number): number {
   return Math.max(maxEntryBytes, MIN_LIMIT_BYTES);
 }
 
-/** More codings than one on top of the other are none that anybody uses. */
+/** Codings that are read; no server applies as many. */
 const MAX_CODINGS = 8;
 
 /** The codings of a response in the order in which they were applied, in lower case, `identity` left out (RFC 9110 §8.4). */
@@ -38,8 +44,8 @@ export function codingsOf(fields: Readonly<Fields>): string[] {
 }
 
 /**
- * A response in a coding that was asked for: content in another one is decoded. What is a part of a representation, or empty, stays as
- * it is. Nobody asks for several codings on top of each other.
+ * A response in a coding that was asked for: content in another one is decoded. A part of a representation and empty content stay as
+ * they are. No request asks for several codings on top of each other.
  *
  * @param asked the `Accept-Encoding` that was sent; without one nothing is taken to be asked for
  * @throws {UpstreamFailure} where the coding is not known
@@ -76,24 +82,13 @@ export function decodedResponse(response: UpstreamResponse, limitBytes: number):
   return { ...response, fields: fields as Fields, body };
 }
 
-/** A body that was decoded, and still has what it was decoded from. */
-export interface FromCoded {
-  /** The gzip bytes, once all of the body has been read; `null` where they were too many, or another coding. */
-  readonly gzip: Uint8Array<ArrayBuffer> | null;
-}
-
-/** The gzip bytes that a body was decoded from, once it has been read; `null` where there are none. */
-export function gzipOf(body: UpstreamBody): Uint8Array<ArrayBuffer> | null {
-  return "gzip" in body ? (body as UpstreamBody & FromCoded).gzip : null;
-}
-
 /**
  * Content without a coding, in one piece.
  *
  * @throws {UpstreamFailure} `protocol` where it is not in that coding, `too_large` where it decodes to more than the limit
  */
 export function decodedBytes(coding: string, coded: Uint8Array, limitBytes: number): Uint8Array<ArrayBuffer> {
-  // What has no bytes is empty in every coding.
+  // Without bytes it is empty in every coding.
   if (coded.byteLength === 0) return new Uint8Array(0);
   try {
     const decoded = DECODERS.get(coding)!(coded, limitBytes);
@@ -185,7 +180,7 @@ class DecodedBody implements UpstreamBody, FromCoded {
     this.#body.cancel();
   }
 
-  /** Holds the first bytes against the content's type. */
+  /** Compares the first bytes with the content's type. */
   #look(chunk: Uint8Array): void {
     const { mediaType } = this.#options;
     if (!belies(mediaType, chunk) && !(isNeverGzip(mediaType) && isGzip(chunk))) return;
@@ -196,7 +191,7 @@ class DecodedBody implements UpstreamBody, FromCoded {
   get #isInOnePiece(): boolean {
     const { lengthBytes, whole } = this.#body;
     const { coding } = this.#options;
-    // In one piece, the end of a brotli stream could be missing and nobody would be told.
+    // In one piece, a missing end of a brotli stream would not be noticed.
     if (coding !== "gzip") return coding !== "br";
     return whole != null ? whole.byteLength <= SMALL_BYTES : lengthBytes !== null && lengthBytes <= SMALL_BYTES;
   }
@@ -208,7 +203,7 @@ class DecodedBody implements UpstreamBody, FromCoded {
     const decoded = decodedBytes(coding, coded, limitBytes);
     this.#isEnded = true;
     if (!isGzip(decoded) || !isNeverGzip(mediaType)) return decoded;
-    // Coded twice, by two who did not know of each other.
+    // Coded twice: by the origin and by an edge before it.
     this.#kept = null;
     return decodedBytes("gzip", decoded, limitBytes);
   }
@@ -219,7 +214,7 @@ class DecodedBody implements UpstreamBody, FromCoded {
       if (first === null) return null;
       this.#reader = this.#decoded(first);
     }
-    const chunk = await this.#reader.read().catch(asFailure);
+    const chunk = await this.#reader.read().catch(rethrow);
     if (chunk === null) return null;
     this.#bytes += chunk.byteLength;
     if (this.#bytes > this.#options.limitBytes) {
@@ -269,7 +264,7 @@ function brotliReader(coded: () => Promise<Uint8Array | null>): ChunkReader {
   };
 }
 
-function asFailure(error: unknown): never {
+function rethrow(error: unknown): never {
   throw error instanceof UpstreamFailure ? error : notCoded(error);
 }
 
@@ -279,4 +274,69 @@ function notCoded(cause: unknown): UpstreamFailure {
 
 function tooLarge(limitBytes: number): UpstreamFailure {
   return new UpstreamFailure("too_large", `The decoded body holds more than ${limitBytes} bytes`, true);
+}
+
+/** Content that is read chunk by chunk, and may be given up. */
+interface ChunkReader {
+  /** The next chunk; `null` after the end. Not to be called while another call is under way. */
+  read(): Promise<Uint8Array<ArrayBuffer> | null>;
+  cancel(): void;
+}
+
+/**
+ * Gzip that is decoded as it comes in. Unlike the runtime's own stream it takes several members, one behind the other, and padding
+ * (RFC 1952 §2.2), and a short body costs a third.
+ */
+class GunzipReader implements ChunkReader {
+  readonly #coded: () => Promise<Uint8Array | null>;
+  readonly #gunzip = createGunzip();
+  readonly #decoded: Uint8Array<ArrayBuffer>[] = [];
+  #bytes = 0;
+  #error: Error | null = null;
+  #isEnded = false;
+  #wake: () => void = () => {};
+
+  /**
+   * @param coded reads what is to be decoded
+   * @param limitBytes no more than that, and one piece, is ever decoded
+   */
+  constructor(coded: () => Promise<Uint8Array | null>, limitBytes: number) {
+    this.#coded = coded;
+    this.#gunzip.on("data", (chunk: Uint8Array<ArrayBuffer>) => {
+      this.#decoded.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+      this.#bytes += chunk.byteLength;
+      // One chunk may hold a thousand times its size.
+      if (this.#bytes > limitBytes) this.#end();
+    });
+    this.#gunzip.on("end", () => this.#end());
+    this.#gunzip.on("error", (error: Error) => {
+      this.#error = error;
+      this.#wake();
+    });
+  }
+
+  /** @throws {Error} what zlib says of content that is no gzip, or is cut short; what reading it throws */
+  async read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    while (this.#decoded.length === 0) {
+      if (this.#error !== null) throw this.#error;
+      if (this.#isEnded) return null;
+      const chunk = await this.#coded();
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        if (chunk === null) this.#gunzip.end();
+        else this.#gunzip.write(chunk, () => resolve());
+      });
+    }
+    return this.#decoded.shift()!;
+  }
+
+  cancel(): void {
+    this.#end();
+  }
+
+  #end(): void {
+    this.#isEnded = true;
+    this.#gunzip.destroy();
+    this.#wake();
+  }
 }

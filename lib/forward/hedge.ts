@@ -1,10 +1,11 @@
-import type { Exchange } from "../request/exchange.ts";
+import { within } from "../clock.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { type Attempt, attempt, type AttemptOptions, discard } from "./attempt.ts";
 
-/** A first try, and what a second one beside it has to know. */
+/** A try that a second one beside it may overtake. */
 export interface HedgeableAttempt extends AttemptOptions {
-  /** Upstreams that were tried; the second one's is added. */
+  /** Upstreams that were tried; that of the second try is added. */
   readonly tried: Set<Upstream>;
 }
 
@@ -17,17 +18,17 @@ export function attemptHedged(exchange: Exchange, options: HedgeableAttempt): Pr
   const first = new Runner(exchange, options);
   const settled = first.result.finally(() => hedge.record(performance.now() - startedAtMs));
   if (delayMs === null) return settled;
-  return race(settled, delayMs).then((ended) => ended ?? hedged(exchange, first, options));
+  return within(settled, delayMs, null).then((ended) => ended ?? hedged(exchange, first, options));
 }
 
-/** GET requests whose response is no user's own: a second one changes nothing and shows nobody anything. */
+/** GET requests whose response is no user's own: a second one changes nothing and discloses nothing. */
 function isHedgeable(exchange: Exchange, { ask }: AttemptOptions): boolean {
   if (ask.method !== "GET" || ask.body !== null || exchange.private !== null) return false;
   return exchange.header("cookie") === null &&
     (exchange.header("authorization") === null || exchange.sharedAuthorization);
 }
 
-/** The first is late. */
+/** The first try is late: a second one is made beside it, if it may be. */
 async function hedged(exchange: Exchange, first: Runner, options: HedgeableAttempt): Promise<Attempt> {
   const second = secondTry(exchange, options);
   if (second === null) return first.result;
@@ -47,7 +48,7 @@ function secondTry(
 ): Pick<AttemptOptions, "upstream" | "outgoing"> | null {
   const { pool: { pool, hedge, keyRoom }, type } = exchange.tenant;
   const taken = new Set(tried).add(upstream);
-  // Where a rule says who is asked there is no other, and a backup is not asked because somebody is late.
+  // A rule may pin the upstream, and a backup is not asked because another upstream is late.
   const second = exchange.pinned === null ? pool.select(taken, exchange.keyHash, exchange.services.clock.now()) : null;
   if (second === null || second.isBackup || taken.has(second) || keyRoom.size > 0 || !hedge!.take()) return null;
   const outgoing = type.outgoing(exchange);
@@ -74,7 +75,7 @@ function isGood(ended: Attempt): boolean {
   return ended.kind === "answer" && ended.answer.judgement === "ok";
 }
 
-/** A try that can be called off. */
+/** A try that can be cancelled. */
 class Runner {
   readonly result: Promise<Attempt>;
   readonly #abort = new AbortController();
@@ -87,20 +88,9 @@ class Runner {
     this.result = attempt(exchange, { ...options, signal: this.#abort.signal });
   }
 
-  /** Ends it, or gives up what it has brought. */
+  /** Ends the try, or gives up its answer. */
   cancel(): void {
     this.#abort.abort();
     this.result.then((ended) => ended.kind === "answer" && discard(ended.answer));
-  }
-}
-
-/** What a promise gives within a time; `null` where it takes longer. */
-async function race<T>(promise: Promise<T>, waitMs: number): Promise<T | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), waitMs));
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,14 +1,13 @@
-import type { Exchange } from "../request/exchange.ts";
-import type { Endpoint } from "../request/snapshot.ts";
+import { speaksForProxy } from "../forwarded_fields.ts";
 import { endToEndFields, type Field, type Fields } from "../http/fields.ts";
 import { forwardingFields } from "../http/forwarded.ts";
-import { speaksForProxy } from "../forwarded_fields.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Endpoint } from "../request/snapshot.ts";
 import type { UpstreamRequest } from "../upstream_client/transport.ts";
-import type { BodySource } from "../wire/body_source.ts";
 import type { Outgoing } from "../upstream_type/upstream_type.ts";
-import { ATTEMPT_FIELD, attemptFields } from "./chain.ts";
+import type { BodySource } from "../wire/body_source.ts";
 
-/** What is to be asked of an upstream. */
+/** A request to upstreams, as far as it is the same for each. */
 export interface Ask {
   readonly method: string;
   /** The response may be stored: the client's conditions and ranges stay here, and the type chooses the encoding. */
@@ -20,7 +19,10 @@ export interface Ask {
   readonly upgrade?: string;
 }
 
-/** Fields about the message's frame or its way here; the gateway makes its own. */
+/** Tells another Usher the number of the sender's try: its failure will not be the end. */
+export const ATTEMPT_FIELD = "x-usher-attempt";
+
+/** Fields that the gateway makes itself: of the message's framing, and of its way from client to upstream. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
   "host",
   "content-length",
@@ -40,7 +42,7 @@ const PARTIAL_FIELDS: ReadonlySet<string> = new Set([
   "if-unmodified-since",
 ]);
 
-/** Where a request goes, for what, and what the type changes in it. */
+/** One try's upstream, request, and the changes that the type makes in it. */
 export interface Sending {
   readonly endpoint: Endpoint;
   readonly ask: Ask;
@@ -59,7 +61,7 @@ export function outgoingRequest(exchange: Exchange, sending: Sending): UpstreamR
   };
 }
 
-/** The path below the upstream's base path: for the listener's prefix itself that is the base path itself, if it has one. */
+/** The path below the upstream's base path. A request for the listener's prefix alone goes to the base path alone, where there is one. */
 function pathAt({ basePath }: Endpoint, exchange: Exchange): string {
   if (exchange.isBarePrefix && basePath !== "") return basePath;
   return basePath + exchange.tenant.type.upstreamPath(exchange.path);
@@ -69,13 +71,13 @@ function outgoingFields(exchange: Exchange, sending: Sending): Fields {
   const { endpoint, ask, outgoing } = sending;
   const { tenant } = exchange;
   const isRewritten = exchange.rewrite !== null;
-  // What is changed has to be there whole, and not coded; what is looked through for a credential, not coded either.
+  // A document that is changed is read whole, without a coding; so is an answer that is searched for a credential.
   const isRead = isRewritten || outgoing.secret !== undefined;
   const fixedEncoding = (ask.forCache ? tenant.type.acceptEncoding : null) ?? (isRead ? "identity" : null);
   const isForWhole = ask.forCache || isRewritten;
   const replaced = new Set(outgoing.set.map(([name]) => name));
   if (fixedEncoding !== null) replaced.add("accept-encoding");
-  // The gateway speaks to pages for itself, and what all share must not be for one of them.
+  // The gateway answers CORS itself, and a shared response must not depend on one page's origin.
   if (ask.forCache && tenant.cors !== null) replaced.add("origin");
   if (isPrefixTold(tenant)) replaced.add(PREFIX_FIELD);
   const kept = endToEndFields(exchange.fields, exchange.header("connection")).filter(([name, value]) =>
@@ -99,7 +101,7 @@ function outgoingFields(exchange: Exchange, sending: Sending): Fields {
 
 const PREFIX_FIELD = "x-forwarded-prefix";
 
-/** Whether upstreams are told of the prefix that is taken off. */
+/** Whether `X-Forwarded-Prefix` tells upstreams the prefix that was stripped. */
 function isPrefixTold({ wayBack, forwarded }: Exchange["tenant"]): boolean {
   return wayBack !== null && (forwarded === "x-forwarded" || forwarded === "both");
 }
@@ -109,7 +111,7 @@ function ownFields(exchange: Exchange): Fields {
   const via = exchange.header("via");
   const loop = exchange.header("cdn-loop");
   const ownVia = `1.1 ${services.settings.name}`;
-  // What a proxy in front has taken off before counts where it is passed on at all.
+  // The prefix that a proxy in front has stripped counts only where the field is passed on at all.
   const outerPrefix = tenant.forwardFields.includes(PREFIX_FIELD) ? exchange.header(PREFIX_FIELD) ?? "" : "";
   return [
     ["via", via === null ? ownVia : `${via}, ${ownVia}`],
@@ -124,4 +126,31 @@ function ownFields(exchange: Exchange): Fields {
     }),
     ...(isPrefixTold(tenant) ? [[PREFIX_FIELD, outerPrefix + tenant.prefix] as Field] : []),
   ];
+}
+
+const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Tries that a request may have: one where a gateway before this one, which we trust, tries again itself. */
+export function triesAllowed(exchange: Exchange): number {
+  const { services, tenant } = exchange;
+  const isRepeatedBefore = exchange.header(ATTEMPT_FIELD) !== null && services.settings.isTrusted(exchange.peer);
+  return isRepeatedBefore ? 1 : tenant.pool.attempts;
+}
+
+/**
+ * Tells another Usher of the present try, so that it makes no further ones itself. That is said only while another upstream can be
+ * asked: the last one of a pool has to do what it can.
+ */
+export function attemptFields(
+  exchange: Exchange,
+  { endpoint, ask }: Pick<Sending, "endpoint"> & { readonly ask: Pick<Ask, "body"> },
+): Fields {
+  const { method, private: reason, tries } = exchange;
+  const isRepeatable = ask.body === null && reason === null && REPEATABLE.has(method);
+  if (!endpoint.usher || !isRepeatable || tries >= triesAllowed(exchange)) return [];
+  const nowMs = exchange.services.clock.now();
+  const { upstreams } = exchange.tenant.pool.pool;
+  const inUse = upstreams.filter((upstream) => upstream.weight > 0 && upstream.circuit(nowMs) !== "open").length;
+  // Each try so far, the present one included, has taken one of them at most.
+  return inUse > tries ? [[ATTEMPT_FIELD, String(tries)]] : [];
 }

@@ -1,17 +1,16 @@
 import { Buffer } from "node:buffer";
-import { concat } from "../request/gathered_body.ts";
 import type { Field, Fields } from "../http/fields.ts";
+import { concat, type FromCoded, gzipOf } from "../request/gathered_body.ts";
 import type { UpstreamBody, UpstreamResponse } from "../upstream_client/transport.ts";
-import { decodedResponse, type FromCoded, gzipOf } from "./decode.ts";
+import { decodedResponse } from "./decode.ts";
 
-/** How often a value is unescaped to look for a credential in it. */
+/** Times that a value is unescaped to find a credential in it. */
 const MAX_UNESCAPES = 3;
 const STAR = 0x2a;
 
 /**
- * An answer without the credential that was put into its request, wherever the upstream repeats it: a redirect to the URL that it was
- * asked for, an error that quotes it. Field values lose it, and in the body stars stand in its place. Content that is coded is
- * decoded for that.
+ * A response without the request's credential, where the upstream repeats it: in a redirect to the requested URL, or an error that quotes
+ * it. It is removed from field values and masked by stars in the body. Coded content is decoded for that.
  *
  * @throws {UpstreamFailure} where it comes in a coding that is not known
  */
@@ -25,7 +24,7 @@ export function withoutSecret(response: UpstreamResponse, secret: string, limitB
   };
 }
 
-/** Fields without the credential, in whatever spelling their values hold it. */
+/** Fields without the credential, in any spelling. */
 export function fieldsWithoutSecret(fields: Readonly<Fields>, secret: string): Fields {
   return fields.flatMap(fieldCleaner(secret));
 }
@@ -33,10 +32,10 @@ export function fieldsWithoutSecret(fields: Readonly<Fields>, secret: string): F
 /** Takes the text out of a field's value; one that holds it in an escaped spelling goes as a whole. */
 function fieldCleaner(secret: string): (field: Field) => Field[] {
   const text = new RegExp(secret.replaceAll(/[^A-Za-z0-9]/g, "\\$&"), "gi");
-  const isHeld = (value: string) => value.search(text) >= 0;
+  const isPresent = (value: string) => value.search(text) >= 0;
   return ([name, value]) => {
     const cleaned = value.replaceAll(text, "");
-    return unescapes(cleaned).some(isHeld) ? [] : [[name, cleaned]];
+    return unescapes(cleaned).some(isPresent) ? [] : [[name, cleaned]];
   };
 }
 
@@ -56,8 +55,8 @@ class MaskedBody implements UpstreamBody, FromCoded {
   readonly lengthBytes: number | null;
   readonly #body: UpstreamBody;
   readonly #secret: Buffer;
-  /** The end of what was read, where the text may have begun. */
-  #held: Uint8Array = new Uint8Array();
+  /** The last bytes read, where the text may have begun. */
+  #pending: Uint8Array = new Uint8Array();
   #isMasked = false;
 
   constructor(body: UpstreamBody, secret: Buffer) {
@@ -75,11 +74,11 @@ class MaskedBody implements UpstreamBody, FromCoded {
     for (;;) {
       const chunk = await this.#body.read();
       if (chunk === null) return this.#rest();
-      const held = this.#held;
-      const joined = held.byteLength === 0 ? chunk : concat([held, chunk], held.byteLength + chunk.byteLength);
+      const pending = this.#pending;
+      const joined = pending.byteLength === 0 ? chunk : concat([pending, chunk], pending.byteLength + chunk.byteLength);
       this.#mask(joined);
       const end = joined.byteLength - beginning(joined, this.#secret);
-      this.#held = joined.subarray(end);
+      this.#pending = joined.subarray(end);
       if (end > 0) return joined.subarray(0, end);
     }
   }
@@ -99,8 +98,8 @@ class MaskedBody implements UpstreamBody, FromCoded {
   }
 
   #rest(): Uint8Array | null {
-    const rest = this.#held;
-    this.#held = new Uint8Array();
+    const rest = this.#pending;
+    this.#pending = new Uint8Array();
     return rest.byteLength === 0 ? null : rest;
   }
 }
@@ -116,7 +115,7 @@ function mask(bytes: Uint8Array, secret: Buffer): boolean {
   return isMasked;
 }
 
-/** How many bytes at the end of some are those that a text begins with. */
+/** Number of final bytes that equal the beginning of a text. */
 function beginning(bytes: Uint8Array, secret: Buffer): number {
   for (let count = Math.min(secret.byteLength - 1, bytes.byteLength); count > 0; count--) {
     const from = bytes.byteLength - count;

@@ -3,8 +3,8 @@ import type { Upstream, Waiting } from "../pool/upstream.ts";
 import type { BodySource } from "../wire/body_source.ts";
 
 /**
- * How long an upstream takes for one try. What a client takes to send its content is no part of that: a slow one must not make its
- * upstream look slow.
+ * The time that an upstream takes for one try, without the time that the client takes to send its content: a slow client must not make
+ * its upstream look slow.
  */
 export class TryTiming {
   /** The content to be sent, watched; `null` where there is none. */
@@ -34,7 +34,7 @@ export class TryTiming {
     return this.#startedAtMs;
   }
 
-  /** It was answered, or has failed. */
+  /** Ends the try: it was answered, or has failed. */
   end(): void {
     this.#isOver = true;
     this.#waiting?.settle(this.#clock.now());
@@ -46,7 +46,7 @@ export class TryTiming {
   }
 }
 
-/** Content that counts how long its source lets its reader wait. */
+/** Content that measures the time its reader waits for its source. */
 class WatchedBody implements BodySource {
   readonly lengthBytes: number | null;
   readonly #body: BodySource;

@@ -1,6 +1,6 @@
-import { MIN_TOKEN_LENGTH, tokenHash } from "../config/client_token.ts";
-import type { Config, ListenerConfig } from "../config/config.ts";
-import { ClientAuth } from "../request/client_auth.ts";
+import type { Config } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
+import { ClientAuth, MIN_TOKEN_LENGTH, tokenHash } from "../request/client_auth.ts";
 import { Cors, CORS_DEFAULTS } from "../request/cors.ts";
 import type { Tenant } from "../request/snapshot.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";

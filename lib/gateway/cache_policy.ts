@@ -1,6 +1,6 @@
 import type { CacheRule, PolicyOptions } from "../cache/policy/policy_options.ts";
-import type { CacheRuleConfig, ListenerCacheConfig } from "../config/config.ts";
-import type { StoringOptions } from "../request/storing_options.ts";
+import type { CacheRuleConfig, ListenerCacheConfig } from "../config/caching.ts";
+import type { StoringOptions } from "../request/snapshot.ts";
 import { mediaMatcher } from "../http/media_range.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import { pathGlob } from "../pattern/path_glob.ts";
@@ -50,14 +50,8 @@ function cookieUse({ cookies, setCookie }: ListenerCacheConfig, type: UpstreamTy
 
 function compileRule(rule: CacheRuleConfig): CacheRule {
   return {
+    ...rule,
     path: rule.path === null ? null : pathGlob(rule.path),
     contentType: rule.contentType === null ? null : mediaMatcher([rule.contentType]),
-    status: rule.status,
-    ttlMs: rule.ttlMs,
-    minTtlMs: rule.minTtlMs,
-    maxTtlMs: rule.maxTtlMs,
-    staleWhileRevalidateMs: rule.staleWhileRevalidateMs,
-    staleIfErrorMs: rule.staleIfErrorMs,
-    tiers: { memory: rule.memory, disk: rule.disk },
   };
 }

@@ -1,6 +1,8 @@
 import type { Clock } from "../clock.ts";
 import { formatListenAddress } from "../config/addresses.ts";
-import type { Config, ListenAddress, ListenerConfig } from "../config/config.ts";
+import type { ListenAddress } from "../config/addresses.ts";
+import type { Config } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
 import type { PoolRuntime, Snapshot, Tenant } from "../request/snapshot.ts";
 import { type Route, RouteTable } from "../listener/route_table.ts";
 import {

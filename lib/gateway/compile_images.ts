@@ -1,5 +1,6 @@
-import type { Config, ListenerConfig } from "../config/config.ts";
-import type { ConversionCounts, ConvertOptions, FormRecipe } from "../request/convert_options.ts";
+import type { Config } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
+import type { ConversionCounts, ConvertOptions, FormRecipe } from "../request/snapshot.ts";
 import { MEDIA_TYPES } from "../image/conversion.ts";
 import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
 import { ImageDeriver } from "../pipeline/image_deriver.ts";
@@ -19,14 +20,12 @@ export function compileConvert(
 ): ConvertOptions | null {
   if (convert === null) return null;
   return {
-    recipes: convert.formats.map((format): FormRecipe => {
-      const quality = convert.quality[format];
-      const effort = convert.effort[format];
-      return { format, quality, effort, id: `${format}-${quality}-${effort}`, mediaType: MEDIA_TYPES[format] };
+    ...convert,
+    recipes: convert.recipes.map((recipe): FormRecipe => {
+      const { format, quality, effort } = recipe;
+      return { ...recipe, id: `${format}-${quality}-${effort}`, mediaType: MEDIA_TYPES[format] };
     }),
-    minBytes: convert.minBytes,
     maxBytes: config.images.maxBytes,
-    waitMs: convert.waitMs,
     saysVary: type.responseFields.some(([name]) => name === "vary"),
     counts: conversionCounts(counts),
   };
@@ -39,13 +38,8 @@ export function compileDeriver(
   { type, counts }: ImageParts,
 ): ImageDeriver | null {
   if (derive === null || type.sizes === undefined) return null;
-  return new ImageDeriver({
-    sizes: type.sizes,
-    quality: derive.quality,
-    waitMs: derive.waitMs,
-    maxBytes: config.images.maxBytes,
-    counts: conversionCounts(counts),
-  });
+  const { maxBytes } = config.images;
+  return new ImageDeriver({ ...derive, sizes: type.sizes, maxBytes, counts: conversionCounts(counts) });
 }
 
 /** All of them from the start, so that a metric that stays at 0 is there to be seen. */

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
-import type { PoolConfig, UpstreamConfig } from "../config/config.ts";
+import type { PoolConfig } from "../config/pool.ts";
+import type { UpstreamConfig } from "../config/upstream.ts";
 import type { Endpoint, PoolRuntime } from "../request/snapshot.ts";
 import type { PoolCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
 import { BREAKER_DEFAULTS } from "../pool/local_breaker.ts";
@@ -49,15 +50,10 @@ export function compilePool(config: PoolConfig, type: UpstreamType, deps: PoolDe
     onBreaker: (upstream) => deps.onBreaker(config.name, upstream),
   });
   return {
+    ...config.sending,
     name: config.name,
     pool,
     endpoints: new Map(config.upstreams.map((upstream) => [upstream.id, endpointOf(config.name, upstream, deps)])),
-    connectMs: config.timeouts.connectMs,
-    firstByteMs: config.timeouts.firstByteMs,
-    idleMs: config.timeouts.idleMs,
-    totalMs: config.timeouts.totalMs,
-    attempts: resilience.retry.attempts,
-    backoff: { baseMs: resilience.retry.backoffMs, maxMs: resilience.retry.maxBackoffMs },
     retries: deps.limits.retries(config),
     hedge: deps.limits.hedge(config),
     room: deps.limits.room(config),
@@ -67,10 +63,7 @@ export function compilePool(config: PoolConfig, type: UpstreamType, deps: PoolDe
     counts: deps.poolCountsOf(config.name),
     // A general pool that says nothing of its content carries whatever its upstreams send.
     inspectsContent: config.type !== "custom" || config.contentTypes !== null,
-    preserveHost: config.preserveHost,
     upgrades: new Set(config.upgrade ?? defaultUpgrades(config)),
-    tunnelIdleMs: config.tunnels.idleMs,
-    maxTunnels: config.tunnels.max,
     tunnels: deps.limits.tunnels(config),
   };
 }
@@ -102,22 +95,11 @@ export function http1Options(config: UpstreamConfig, clock: Clock): Http1Transpo
 
 /** What of an upstream's configuration makes its transport another one. */
 export function transportSignature(config: UpstreamConfig): string {
-  const { url, host, resolve, ca, maxConnections, proxy, allowPrivate, http2, maxIdle, idleTimeoutMs } = config;
-  const origin = new URL(url).origin;
-  return JSON.stringify([
-    origin,
-    host,
-    resolve,
-    ca,
-    maxConnections,
-    proxy,
-    allowPrivate,
-    http2,
-    maxIdle,
-    idleTimeoutMs,
-    // With another key it is another certificate.
-    config.clientCertificate?.cert ?? null,
-  ]);
+  const { url, clientCertificate, ...rest } = config;
+  const { id: _id, weight: _weight, backup: _backup, usher: _usher, ...reached } = rest;
+  const { maxInFlight: _inFlight, maxPerSecond: _perSecond, ...transport } = reached;
+  // With another key it is another certificate.
+  return JSON.stringify([new URL(url).origin, clientCertificate?.cert ?? null, transport]);
 }
 
 /** Authority and base path of an upstream, as requests name it. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { formatListenAddress, isUnix } from "../config/addresses.ts";
-import type { Config, ListenerConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
 import type { LinkTarget, Override, Rewriting } from "../request/rewriting.ts";
 import { RouteTable } from "../listener/route_table.ts";
 import type { DocumentLinks, UpstreamType } from "../upstream_type/upstream_type.ts";

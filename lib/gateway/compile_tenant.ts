@@ -1,5 +1,7 @@
 import { queryFilter } from "../cache/key.ts";
-import type { Config, ListenerConfig, PoolConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
+import type { PoolConfig } from "../config/pool.ts";
 import { WayBack } from "../http/way_back.ts";
 import type { PoolRuntime, Tenant } from "../request/snapshot.ts";
 import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
@@ -62,7 +64,7 @@ function compileOver(
     images: compileConvert(config, listener, { type, counts }),
     filterQuery: queryFilter(listener.cache.query),
     // An upstream that is told of the client's host may answer by it.
-    hostInKey: type.hostInKey || pool.preserveHost || forwarded !== "off",
+    hostInKey: type.hostInKey || pool.sending.preserveHost || forwarded !== "off",
     maxRequestBodyBytes: listener.maxRequestBodyBytes,
     forwarded,
     forwardFields: listener.forwardFields,

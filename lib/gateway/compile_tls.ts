@@ -1,6 +1,7 @@
 import { formatListenAddress, isUnix } from "../config/addresses.ts";
-import type { Config, ListenerConfig } from "../config/config.ts";
-import type { TlsConfig } from "../config/tls_config.ts";
+import type { Config } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
+import type { TlsConfig } from "../config/tls.ts";
 import type { ListenFacts } from "../request/snapshot.ts";
 import { TlsFront } from "../server/tls_identity.ts";
 

@@ -1,20 +1,16 @@
 import type { Clock } from "../clock.ts";
-import type { Config, HealthConfig, PoolConfig, UpstreamConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { HealthConfig } from "../config/health.ts";
+import type { PoolConfig } from "../config/pool.ts";
+import type { UpstreamConfig } from "../config/upstream.ts";
 import type { CheckRequest, CheckResponse, CheckSendOptions, CheckSpec, CheckTransport } from "../health/check.ts";
 import type { MonitoredPool } from "../health/health_monitor.ts";
 import { OUTLIER_DEFAULTS } from "../health/outlier_detector.ts";
 import { WEIGHT_DEFAULTS } from "../health/weights.ts";
-import type { Fields } from "../http/fields.ts";
+import type { Fields, ResponseHead } from "../http/fields.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { createUpstreamType } from "../upstream_type/registry.ts";
-import type {
-  AnswerSource,
-  DefaultCheck,
-  Judgement,
-  KeyEvent,
-  ResponseHead,
-  UpstreamType,
-} from "../upstream_type/upstream_type.ts";
+import type { AnswerSource, DefaultCheck, Judgement, KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { requestBase } from "./compile_pool.ts";
 
 /** What is taken from outside. */
@@ -82,16 +78,11 @@ function checkOf(
   const own: Fields = Object.entries(health.fields).map(([name, value]) => [name.toLowerCase(), value]);
   const credentials = new CheckCredentials(parts, { basePath, id: upstream.id, hasOthers: pool.upstreams.length > 1 });
   const check: CheckSpec = {
+    ...health.check,
     method: health.method ?? base.method,
     target: base.target,
     fields: [["host", host], ["user-agent", "usher-health"], ...base.fields, ...own],
     status: health.status ?? base.status,
-    contains: health.contains,
-    intervalMs: health.intervalMs,
-    unhealthyIntervalMs: health.unhealthyIntervalMs,
-    timeoutMs: health.timeoutMs,
-    rise: health.rise,
-    fall: health.fall,
     judge: judgeWith(health, base, (head) => credentials.judge(head)),
   };
   return { check, transport: credentials };
@@ -149,6 +140,7 @@ function judgeWith(
   judge: (head: ResponseHead) => Judgement,
 ): CheckSpec["judge"] {
   const ranges = health.status ?? base.status;
+  const { contains } = health.check;
   return (status, fields, bodyText) => {
     const judgement = judge({ status, fields });
     if (judgement === "credential" || judgement === "disputed") return "credential";
@@ -156,6 +148,6 @@ function judgeWith(
     if (judgement === "refusing") return "fail";
     const isExpected = ranges.some(([from, to]) => status >= from && status <= to);
     if (judgement === "wrong_content" || !isExpected) return "fail";
-    return health.contains === null || bodyText.includes(health.contains) ? "pass" : "fail";
+    return contains === null || bodyText.includes(contains) ? "pass" : "fail";
   };
 }

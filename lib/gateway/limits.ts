@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
-import type { ListenerConfig, PoolConfig, UpstreamConfig } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
+import type { PoolConfig } from "../config/pool.ts";
+import type { UpstreamConfig } from "../config/upstream.ts";
 import { Admission } from "../request/admission.ts";
-import { CLIENT_NAME, ClientRate, newClientMemory } from "../request/client_rate.ts";
+import { ClientRate, newClientMemory } from "../request/client_rate.ts";
 import { TurnQueue } from "../request/turn_queue.ts";
 import { gateCells, SharedGate } from "../pool/shared_gate.ts";
 import { HedgePolicy } from "../upstream_client/hedge.ts";
@@ -68,42 +70,31 @@ export class Limits {
   }
 
   /** What of a listener may be at upstreams; `null` where that has no limit. */
-  admission({ name: listener, limits }: ListenerConfig): Admission | null {
-    const { maxInFlight, queueSize, queueTimeoutMs } = limits;
-    if (maxInFlight === null) return null;
+  admission({ name: listener, limits: { admission } }: ListenerConfig): Admission | null {
+    if (admission === null) return null;
     return this.#keep(
-      ["admission", listener, maxInFlight, queueSize, queueTimeoutMs],
-      (name) =>
-        new Admission(this.#memory.cells(name, "admission"), { maxInFlight, queueSize, queueTimeoutMs }, this.#place),
+      ["admission", listener, admission],
+      (name) => new Admission(this.#memory.cells(name, "admission"), admission, this.#place),
     );
   }
 
   /** What each client of a listener may ask; `null` where that has no limit. */
   clientRate({ name: listener, limits: { rate } }: ListenerConfig): ClientRate | null {
-    if (rate === null) return null;
-    const { byClient, ...options } = rate;
-    const header = byClient ? CLIENT_NAME : rate.header;
-    return new ClientRate(this.#shared.clients, { listener, ...options, header });
+    return rate === null ? null : new ClientRate(this.#shared.clients, { listener, ...rate });
   }
 
   /** Different wrong tokens that an address may try at a listener in a minute. */
   wrongTokens(listener: string, requests: number): ClientRate {
-    const address = { header: null, ipv4Prefix: 32, ipv6Prefix: 64 };
     // No listener is called so: names have no space.
     const name = `tokens of ${listener}`;
-    return new ClientRate(this.#shared.clients, {
-      listener: name,
-      requests,
-      perMs: 60_000,
-      burst: requests,
-      ...address,
-    });
+    const perAddress = { perMs: 60_000, burst: requests, header: null, ipv4Prefix: 32, ipv6Prefix: 64 };
+    return new ClientRate(this.#shared.clients, { listener: name, requests, ...perAddress });
   }
 
   /** A pool's retry budget. */
-  retries({ name, resilience: { retry } }: PoolConfig): RetryBudget {
-    const options = { ...RETRY_BUDGET_DEFAULTS, share: retry.budget, floor: retry.budgetFloor };
-    return this.#keep(["retries", name, options.share, options.floor], () => new RetryBudget(options));
+  retries({ name, resilience: { retryBudget } }: PoolConfig): RetryBudget {
+    const options = { ...RETRY_BUDGET_DEFAULTS, ...retryBudget };
+    return this.#keep(["retries", name, retryBudget], () => new RetryBudget(options));
   }
 
   /** A pool's open tunnels; they outlive reloads, as the connections do. */
@@ -113,12 +104,7 @@ export class Limits {
 
   /** When a pool's requests are hedged; `null` for never. */
   hedge({ name, resilience: { hedge } }: PoolConfig): HedgePolicy | null {
-    if (hedge === null) return null;
-    const after = hedge.after === "p95" ? hedge.after : { delayMs: hedge.after };
-    return this.#keep(
-      ["hedge", name, hedge.after, hedge.maxExtra],
-      () => new HedgePolicy({ after, maxExtra: hedge.maxExtra }),
-    );
+    return hedge === null ? null : this.#keep(["hedge", name, hedge], () => new HedgePolicy(hedge));
   }
 
   /** Where requests of a pool wait for an upstream with room; with other upstreams nobody waits behind those for the old ones. */

@@ -1,8 +1,9 @@
 import { queryFilter } from "../cache/key.ts";
 import type { PurgeScope } from "../cache/purge/purge_rules.ts";
-import type { Config, ListenerConfig } from "../config/config.ts";
-import { nearest } from "../config/nearest.ts";
-import { keyTargetOf, withoutPrefix } from "../request/tenant_key.ts";
+import type { Config } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
+import { nearest } from "../config/yaml/nearest.ts";
+import { keyTargetOf, withoutPrefix } from "../request/request_key.ts";
 import {
   beginningInOneSpelling,
   hasDotSegment,

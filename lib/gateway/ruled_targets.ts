@@ -1,13 +1,14 @@
-import type { ListenerConfig } from "../config/config.ts";
-import type { RuleConfig, RuleWhenConfig } from "../config/rules_config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
 import { GatewayError } from "../errors.ts";
 import { inOneSpelling } from "../http/target.ts";
 import { template } from "../pattern/template.ts";
+import type { RuleCondition } from "../rules/condition.ts";
+import type { RuleOptions } from "../rules/rule_set.ts";
 import { RuleSet } from "../rules/rule_set.ts";
 import type { TypedRequest } from "../upstream_type/upstream_type.ts";
 
 /** Open for every request; the path is left. */
-const ANYBODY: Omit<RuleWhenConfig, "path"> = { methods: [], query: [], fields: [], clients: [], scheme: null };
+const ANYBODY: Omit<RuleCondition, "path"> = { methods: [], query: [], fields: [], clients: [], scheme: null };
 
 /**
  * What rules may make of a request, of whose client no more is known: all that apply to it, all whose path it has, and each of these alone.
@@ -35,16 +36,16 @@ export function ruledBeginnings(listener: ListenerConfig, beginning: string): st
   return [...new Set(made)].filter((path) => path !== beginning);
 }
 
-function isRewriting({ request }: RuleConfig): boolean {
+function isRewriting({ request }: RuleOptions): boolean {
   return request !== null &&
     (request.rewrite !== null || request.query.remove.length > 0 || request.query.set.length > 0);
 }
 
-function opened(rule: RuleConfig): RuleConfig {
+function opened(rule: RuleOptions): RuleOptions {
   return { ...rule, when: { ...ANYBODY, path: rule.when.path }, redirect: null, respond: null };
 }
 
-function ruledRequest(rules: readonly RuleConfig[], asked: TypedRequest, authority: string): TypedRequest {
+function ruledRequest(rules: readonly RuleOptions[], asked: TypedRequest, authority: string): TypedRequest {
   const facts = { ...asked, publicScheme: "http", authority, client: "" } as const;
   try {
     const change = new RuleSet(rules).judge(facts)?.request;

@@ -1,4 +1,4 @@
-import type { ServerLimitsConfig } from "../config/config.ts";
+import type { ServerLimitsConfig } from "../config/server.ts";
 import type { ServerLimits } from "../server/server_limits.ts";
 
 /** Connections that `auto` gives at least: with fewer a gateway is of no use, and its health could not be asked for. */

@@ -1,47 +1,34 @@
 import type { HealthTable } from "../pool/upstream_health.ts";
+import type { StateEntry, StateKey, StateStore } from "../state/state_store.ts";
 import { decodeHealthTable, encodeHealthTable } from "./health_table.ts";
 
-/** What changed last: the one key that readers watch. */
-export const INDEX_KEY: Deno.KvKey = ["health", "index"];
+/** What changed last: the one value that readers watch. */
+export const INDEX_KEY: StateKey = ["health", "index"];
 
-/** `["health", "pool", name, part]` holds a table's bytes. */
-export const POOL_PREFIX: Deno.KvKey = ["health", "pool"];
+/** `["health", "table", pool]` holds the bytes of a pool's table. */
+export const TABLES_KEY: StateKey = ["health", "table"];
 
-/** Older tables are of a health worker that is gone: a living one tells every table twice a minute. */
+/** Tables of the layout before this one lie below it, in parts. */
+export const EARLIER_TABLES_KEY: StateKey = ["health", "pool"];
+
+/** Older tables are of a health worker that has ended: a running one publishes every table twice a minute. */
 export const MAX_AGE_MS = 120_000;
 
 /** A table of more bytes is not published: about 5,000 upstreams. */
 export const TABLE_LIMIT_BYTES = 600_000;
 
-/** Deno KV takes values of 65,536 bytes. */
-const PART_BYTES = 60_000;
-
-/** A name is part of keys (2,048 bytes) and, a hundred times, of the index. In UTF-16 units. */
+/** A name is part of a key (2,048 bytes) and, a hundred times, of the index. In UTF-16 units. */
 const NAME_LIMIT = 200;
 
 /** The index names this many pools; a reader that missed more reads all. */
 const RECENT_LIMIT = 100;
 
-/** What {@linkcode INDEX_KEY} holds. */
+/** The value of {@linkcode INDEX_KEY}. */
 export interface Index {
   readonly version: number;
   /** Pools changed after version `floor`, newest first. */
   readonly recent: ReadonlyArray<readonly [pool: string, version: number]>;
   readonly floor: number;
-}
-
-/** One stored part of a table. */
-interface Part {
-  readonly version: number;
-  readonly parts: number;
-  readonly bytes: Uint8Array;
-}
-
-/** A table as KV entries. */
-export interface Publication {
-  readonly table: HealthTable;
-  readonly entries: ReadonlyArray<readonly [key: Deno.KvKey, part: Part]>;
-  readonly sizeBytes: number;
 }
 
 /** The index after these tables were written. */
@@ -54,7 +41,7 @@ export function nextIndex(before: Index, tables: readonly HealthTable[]): Index 
   return { version, recent: all.slice(0, RECENT_LIMIT), floor };
 }
 
-/** Whether KV held an index. */
+/** Whether a value is an index. */
 export function isIndex(value: unknown): value is Index {
   if (typeof value !== "object" || value === null) return false;
   const { version, recent, floor } = value as Partial<Record<keyof Index, unknown>>;
@@ -62,52 +49,26 @@ export function isIndex(value: unknown): value is Index {
 }
 
 /** What to write for a table; `null` where it is over a limit. */
-export function toPublication(table: HealthTable): Publication | null {
-  const bytes = encodeHealthTable(table);
-  if (table.pool.length > NAME_LIMIT || bytes.length > TABLE_LIMIT_BYTES) return null;
-  const parts = Math.ceil(bytes.length / PART_BYTES);
-  const entries = Array.from({ length: parts }, (_, part) => {
-    const slice = bytes.slice(part * PART_BYTES, (part + 1) * PART_BYTES);
-    return [[...POOL_PREFIX, table.pool, part], { version: table.version, parts, bytes: slice }] as const;
-  });
-  return { table, entries, sizeBytes: bytes.length };
+export function entryOf(table: HealthTable): StateEntry | null {
+  const value = encodeHealthTable(table);
+  if (table.pool.length > NAME_LIMIT || value.length > TABLE_LIMIT_BYTES) return null;
+  return { key: [...TABLES_KEY, table.pool], value };
 }
 
-/** Every table there is. */
-export async function readAll(kv: Deno.Kv): Promise<HealthTable[]> {
-  const byPool = new Map<string, Part[]>();
-  for await (const { key, value } of kv.list<Part>({ prefix: POOL_PREFIX })) {
-    const pool = String(key[POOL_PREFIX.length]);
-    const parts = byPool.get(pool);
-    if (parts === undefined) byPool.set(pool, [value]);
-    else parts.push(value);
-  }
-  return [...byPool.values()].map(join).filter((table) => table !== null);
-}
-
-/** The tables of these pools, as far as there are any. */
-export async function readSome(kv: Deno.Kv, pools: readonly string[]): Promise<HealthTable[]> {
+/** Every table there is. @throws what the state store throws */
+export async function readAll(state: StateStore): Promise<HealthTable[]> {
   const tables: HealthTable[] = [];
-  for (const pool of pools) {
-    const parts: Part[] = [];
-    for await (const { value } of kv.list<Part>({ prefix: [...POOL_PREFIX, pool] })) parts.push(value);
-    const table = join(parts);
-    if (table !== null) tables.push(table);
-  }
+  for await (const { value } of state.list(TABLES_KEY)) tables.push(...tablesIn(value));
   return tables;
 }
 
-/** The table of these parts, in order; `null` where some are missing or of another version: a newer one is on its way. */
-function join(parts: readonly Part[]): HealthTable | null {
-  const first = parts[0];
-  if (first === undefined || !(first.bytes instanceof Uint8Array)) return null;
-  const mine = parts.slice(0, first.parts);
-  if (mine.length < first.parts || mine.some((part) => part.version !== first.version)) return null;
-  const bytes = new Uint8Array(mine.reduce((sum, part) => sum + part.bytes.length, 0));
-  let offset = 0;
-  for (const part of mine) {
-    bytes.set(part.bytes, offset);
-    offset += part.bytes.length;
-  }
-  return decodeHealthTable(bytes);
+/** The tables of these pools, as far as there are any. @throws what the state store throws */
+export async function readSome(state: StateStore, pools: readonly string[]): Promise<HealthTable[]> {
+  const values = await Promise.all(pools.map((pool) => state.get([...TABLES_KEY, pool])));
+  return values.flatMap(tablesIn);
+}
+
+function tablesIn(value: unknown): HealthTable[] {
+  const table = value instanceof Uint8Array ? decodeHealthTable(value) : null;
+  return table === null ? [] : [table];
 }

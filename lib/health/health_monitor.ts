@@ -1,6 +1,6 @@
 import type { OutcomeBatch } from "../pool/outcome.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
-import type { StoredHealth } from "./kv_health_writer.ts";
+import type { StoredHealth } from "./health_writer.ts";
 import { type MonitorDeps, type MonitoredPool, PoolMonitor } from "./pool_monitor.ts";
 
 export type { MonitoredPool, MonitoredUpstream, Transition } from "./pool_monitor.ts";

@@ -21,7 +21,7 @@ const QUOTED = /^"((?:[^"\\]|\\.)*)"$/s;
 /** Which fields a directive speaks of: all of them (`true`), the named ones, or none (`false`). */
 export type Qualified = boolean | readonly string[];
 
-/** What a response's `Cache-Control`, or a field that targets it, says (RFC 9111 §5.2.2, RFC 5861, RFC 8246). */
+/** Directives of a response's `Cache-Control`, or of a targeted field (RFC 9111 §5.2.2, RFC 5861, RFC 8246). */
 export interface ResponseDirectives {
   /** `null` where absent; 0 where its argument is malformed, which counts as stale (RFC 9111 §4.2.1). */
   readonly maxAgeSeconds: number | null;
@@ -41,7 +41,7 @@ export interface ResponseDirectives {
   readonly noTransform: boolean;
 }
 
-/** What a request's `Cache-Control` asks for (RFC 9111 §5.2.1, RFC 5861 §4). */
+/** Directives of a request's `Cache-Control` (RFC 9111 §5.2.1, RFC 5861 §4). */
 export interface RequestDirectives {
   readonly noCache: boolean;
   readonly noStore: boolean;

@@ -1,11 +1,9 @@
+import type { ForwardReason } from "../forward_reason.ts";
 import { serializeString, tokenOrString } from "./structured_fields.ts";
 
-/** Why a request went to an upstream (RFC 9211 §2.2). */
-export type FwdReason = "bypass" | "method" | "uri-miss" | "vary-miss" | "miss" | "request" | "stale" | "partial";
-
-/** What `Cache-Status` says of a request that went to an upstream. */
+/** Parameters of `Cache-Status` for a request that went to an upstream. */
 export interface ForwardedStatus {
-  readonly fwd: FwdReason;
+  readonly fwd: ForwardReason;
   /** Status that the upstream answered, where it differs from the one sent (RFC 9211 §2.3). */
   readonly fwdStatus?: number | null;
   /** Remaining freshness lifetime in seconds; negative where stale (RFC 9211 §2.4). */
@@ -17,23 +15,7 @@ export interface ForwardedStatus {
 }
 
 /**
- * The name that stands first in our member of `Cache-Status`: a token where the name can be one (RFC 9211 §2).
- * Made once, when the configuration is compiled.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { cacheName } from "./cache_status.ts";
- * assert.equal(cacheName("usher"), "usher");
- * assert.equal(cacheName("10.0.0.1:80"), '"10.0.0.1:80"');
- * ```
- */
-export function cacheName(name: string): string {
-  return tokenOrString(name);
-}
-
-/**
- * Our member for a response that came from the cache (RFC 9211 §2.1). `name` is what {@linkcode cacheName} made.
+ * Our member for a response that came from the cache (RFC 9211 §2.1). `name` is the gateway's: a token.
  *
  * @example
  * ```ts
@@ -85,11 +67,6 @@ export function forwardedStatus(name: string, status: ForwardedStatus): string {
  */
 export function withKey(member: string, key: string): string {
   return `${member}; key=${serializeString(key)}`;
-}
-
-/** The field's value: our member behind those of caches nearer to the origin (RFC 9211 §2). */
-export function appendCacheStatus(received: string | null, ours: string): string {
-  return received === null || received === "" ? ours : `${received}, ${ours}`;
 }
 
 /** Quoted strings; one that is never closed reaches to the end, so that none is read twice. */

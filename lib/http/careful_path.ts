@@ -1,12 +1,13 @@
 const ESCAPE = /%([0-9A-Fa-f]{2})/g;
-/** What a path must have for its careful reading to be another text. */
+/** Characters of paths that are not their own careful reading. */
 const ODD = /[%\\;\xc0\xc1\xe0\xf0]|\/\//;
 /** ASCII in more bytes of UTF-8 than it needs: no text, but some read it (RFC 3629 §10). */
 const OVERLONG = /(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]/g;
 
 /**
- * A path as whatever stands behind the gateway may read it: percent-decoded once (a character is a byte), `\` as `/`, what follows a `;`
- * in a segment cut, empty segments left out, overlong UTF-8 as what it stands for. Decisions are made by it; what is sent on stays as it was. Dot segments are refused before.
+ * The careful reading of a path: as some upstream may read it. Percent-decoded once (a character is a byte), `\` as `/`, segments cut at
+ * `;`, empty segments left out, overlong UTF-8 decoded. Rules are matched against it; the path that is sent stays as it was. Dot segments
+ * are refused before.
  *
  * @example
  * ```ts
@@ -30,7 +31,7 @@ export function carefulPath(path: string): string {
 const UNESCAPED = /[^A-Za-z0-9._~!$&'()*+,=:@/-]/g;
 
 /**
- * Text of a careful reading as a path is written: what must not stand in one is escaped. Characters are bytes.
+ * Text of a careful reading, escaped for a path. Characters are bytes.
  *
  * @example
  * ```ts

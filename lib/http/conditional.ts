@@ -13,14 +13,14 @@ export interface SelectedResponse {
   readonly status: number;
   /** A field's value by its lower-case name; repeated lines are joined. */
   field(name: string): string | null;
-  /** When it was received, in milliseconds since the Unix epoch: stands in for missing dates (RFC 9111 §4.3.2). */
+  /** When it was received, in milliseconds since the Unix epoch: used for missing dates (RFC 9111 §4.3.2). */
   readonly responseTimeMs: number;
   /** Its dates say nothing of its content, because the gateway changed that: only its entity tag counts. */
   readonly isUndated?: boolean;
 }
 
 /**
- * What a cache makes of a request's preconditions: send the response, answer 304, or leave the question to the origin.
+ * A cache's decision on a request's preconditions: send the response, answer 304, or forward the request to the origin.
  * A cache never answers 412: `If-Match` and `If-Unmodified-Since` are the origin's to refuse (RFC 9111 §4.3.2).
  */
 export type Precondition = "proceed" | "not_modified" | "forward";

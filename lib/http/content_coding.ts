@@ -63,7 +63,7 @@ function weightOf(coding: string, weights: ReadonlyMap<string, number>): number 
   return any ?? 0;
 }
 
-/** What origins choose among where a client takes it; beside one of these, other codings of a list change nothing. */
+/** Codings that origins choose among; beside one of these, other codings of a client's list change nothing. */
 const USUAL: ReadonlySet<string> = new Set(["br", "gzip", "zstd"]);
 
 /**
@@ -76,8 +76,8 @@ const NEGOTIATED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The codings of a `Content-Encoding` that a client may or may not take, by their usual names; empty where there are none: what else
- * stands there (`identity`, `utf-8`) is no coding that anybody negotiates.
+ * The codings of a `Content-Encoding` that clients negotiate, by their usual names; empty where there are none, as in `identity` or
+ * `utf-8`.
  *
  * @example
  * ```ts
@@ -95,8 +95,8 @@ export function negotiatedCodings(contentEncoding: string | null): readonly stri
 }
 
 /**
- * Whether a response in these codings suits a client that says in other words what the one said that it was made for. What is left out
- * of a list by {@linkcode codingPreference} has to be in it after all.
+ * Whether a response in these codings suits a client whose list has the same {@linkcode codingPreference} as that of the first client:
+ * codings that the preference leaves out must be in this client's list, too.
  */
 export function suitsAlike(acceptEncoding: string | null, contentEncoding: string | null): boolean {
   return negotiatedCodings(contentEncoding).every((coding) =>
@@ -112,8 +112,8 @@ const MAX_WEIGHTS = 9;
 /**
  * An `Accept-Encoding` in the form in which lists that mean the same to an origin are the same text: the codings that origins choose
  * among, in the order of preference, and a refusal of `identity`. `deflate` beside `gzip`, how exactly weights differ, and `identity`
- * where it comes last say nothing. `null` for a list that is malformed, contradicts itself or is endless: nobody knows what an origin
- * makes of it.
+ * where it comes last say nothing. `null` for a list that is malformed, contradicts itself or is too long: origins differ in
+ * reading it.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
-import { type Fields, fieldValue } from "./fields.ts";
 import { requestFieldRefusal, responseFieldRefusal } from "../field_rights.ts";
+import { type Fields, fieldValue } from "./fields.ts";
 import type { FieldList } from "./request_fields.ts";
 
 /** One change; names are in lower case. */
@@ -29,7 +29,7 @@ function isMeant({ kind, name }: FieldChange, given: string, isSpared: (name: st
   return given === name;
 }
 
-/** The fields of a request as rules have changed them: whoever reads them sees nothing else. */
+/** The fields of a request with the changes of rules. */
 export class ChangedRequestFields implements FieldList {
   readonly #source: FieldList;
   readonly #changes: readonly FieldChange[];
@@ -59,17 +59,17 @@ export class ChangedRequestFields implements FieldList {
   }
 }
 
-/** Names of fields that changes set: nothing of what was there before is left in them. */
+/** Names of fields that changes set, in place of all their lines. */
 export function namesSet(changes: readonly FieldChange[]): ReadonlySet<string> {
   return new Set(changes.flatMap(({ kind, name }) => kind === "set" ? [name] : []));
 }
 
-/** A removal with `*` means no field that frames the message or that the gateway decides by. */
+/** Fields that a removal with `*` leaves: those that frame the message or that the gateway decides by. */
 function isRefused(name: string): boolean {
   return requestFieldRefusal("remove", name) !== null;
 }
 
-/** A removal with `*` means no field that frames the message, or that tells caches whose response it is. */
+/** Whether a removal with `*` leaves a response field: those that frame the message or tell caches whose response it is. */
 export function isResponseFieldSpared(name: string): boolean {
   return responseFieldRefusal("remove", name) !== null;
 }

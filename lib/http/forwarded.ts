@@ -1,10 +1,10 @@
 import { BlockList, isIP } from "node:net";
 import type { Field, Fields } from "./fields.ts";
 
-/** Which fields an upstream learns about the client by. */
+/** Fields that tell upstreams of the client. */
 export type ForwardedPolicy = "x-forwarded" | "forwarded" | "both" | "off";
 
-/** The connection a request came by, and what it says of itself. */
+/** The connection of a request, and its own forwarding fields. */
 export interface ForwardingFacts {
   /** Address of the peer. */
   readonly peer: string;
@@ -55,7 +55,7 @@ const WITH_PORT = /^(?:\[([^\]]*)\]|(\d{1,3}(?:\.\d{1,3}){3}))(?::\d{1,5})?$/;
 const MAPPED = /^(?:::|(?:0{1,4}:){5})ffff:(?:(\d{1,3}(?:\.\d{1,3}){3})|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i;
 
 /**
- * An address alone: without brackets and port, and an IPv4 address without its IPv6 form. What is no address stays as it is.
+ * An address without brackets and port; an IPv4 address without its IPv6 form. Any other text is returned unchanged.
  *
  * @example
  * ```ts
@@ -114,8 +114,8 @@ function forwardedField(facts: ForwardingFacts): Field {
 }
 
 /**
- * What an upstream is told of the client's scheme and host beyond what it is told of everybody's: part of the cache key, since it may answer
- * by that. Empty for a client that came by http to the authority that it names, as nearly all do.
+ * The client's scheme and host as upstreams are told them: part of the cache key, since responses may depend on them. Empty for a client
+ * that uses http and the request's authority, as nearly all do.
  *
  * @example
  * ```ts

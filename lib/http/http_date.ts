@@ -73,3 +73,24 @@ function utc([year, month = "", day]: (string | undefined)[], time: string[]): n
 export function formatHttpDate(timeMs: number): string {
   return new Date(timeMs).toUTCString();
 }
+
+/**
+ * The delay that a `Retry-After` field asks for, in milliseconds from `nowMs` (RFC 9110 §10.2.3); below 0 for a date in the past, `null`
+ * where the field is absent or malformed.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { retryAfterMs } from "./http_date.ts";
+ * assert.equal(retryAfterMs("120", 0), 120_000);
+ * assert.equal(retryAfterMs("Thu, 01 Jan 1970 00:00:30 GMT", 10_000), 20_000);
+ * assert.equal(retryAfterMs("soon", 0), null);
+ * ```
+ */
+export function retryAfterMs(value: string | null, nowMs: number): number | null {
+  if (value === null) return null;
+  const text = value.trim();
+  if (/^\d{1,10}$/.test(text)) return Number(text) * 1_000;
+  const dateMs = parseHttpDate(text, nowMs);
+  return dateMs === null ? null : dateMs - nowMs;
+}

@@ -82,7 +82,7 @@ function isObject(value: JsonValue): value is { readonly [name: string]: JsonVal
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** What a patch makes of nothing: members of `null` are left out, but not in lists (RFC 7396 §2). */
+/** A patch as a value where there is none: members of `null` are left out, but not in lists (RFC 7396 §2). */
 function serialized(value: JsonValue): string {
   if (!isObject(value)) return JSON.stringify(value);
   const members = Object.entries(value).filter(([, member]) => member !== null);

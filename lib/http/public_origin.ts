@@ -2,7 +2,7 @@ import type { ForwardingFacts } from "./forwarded.ts";
 import { splitList } from "./list.ts";
 import { isAuthority } from "./target.ts";
 
-/** How a client reaches a server: what its addresses begin with. */
+/** The origin that a client uses: the beginning of its URLs. */
 export interface PublicOrigin {
   readonly scheme: "http" | "https";
   /** Host, and port where it is not the scheme's own. */
@@ -13,9 +13,9 @@ export interface PublicOrigin {
 const MAX_ELEMENTS = 1;
 
 /**
- * How the client of a request reaches the gateway: by the request's own authority, or as a trusted proxy says, in `Forwarded`
- * (RFC 7239) or else in `X-Forwarded-Proto` and `X-Forwarded-Host`. Of several elements the first counts, the outermost proxy's. What
- * is no scheme or no authority is passed over.
+ * The origin that a request's client uses: the request's own, or the one that a trusted proxy states, in `Forwarded` (RFC 7239) or else
+ * in `X-Forwarded-Proto` and `X-Forwarded-Host`. Of several elements the first counts, the outermost proxy's. Malformed values are
+ * ignored.
  *
  * @example
  * ```ts

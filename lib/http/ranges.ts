@@ -1,6 +1,6 @@
-import { trimSpace } from "./list.ts";
-import type { Fields } from "./fields.ts";
 import { type ConditionalRequest, rangeApplies, type SelectedResponse } from "./conditional.ts";
+import type { Fields } from "./fields.ts";
+import { trimSpace } from "./list.ts";
 
 /** One range of bytes, both ends included. */
 export interface ByteRange {
@@ -8,7 +8,7 @@ export interface ByteRange {
   readonly last: number;
 }
 
-/** What a `Range` field asks of a representation. */
+/** A `Range` field, applied to a representation. */
 export type RangeRequest =
   /** No range unit we know, or malformed: the whole is sent (RFC 9110 §14.2). */
   | { readonly kind: "whole" }

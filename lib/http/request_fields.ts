@@ -11,7 +11,7 @@ export interface FieldList extends FieldSource {
   list(): Readonly<Fields>;
 }
 
-/** Fields of a request that nobody gets to see. */
+/** Fields of a request that are hidden. */
 export interface HiddenFields {
   /** Lower case. */
   readonly names: ReadonlySet<string>;
@@ -55,10 +55,10 @@ export class RequestFields implements FieldList {
   }
 }
 
-/** Proxies add to what the client put there, and it is known by what they add: only the addresses that hold a text are hidden. */
+/** Proxies append to this field, and the client's address is read from it: only the members that contain a text are hidden. */
 const ADDRESSES = "x-forwarded-for";
 
-/** What is to be seen of a field's value; `null` hides it. */
+/** The visible part of a field's value; `null` hides it. */
 function visible({ names, texts }: HiddenFields, name: string, value: string): string | null {
   if (names.has(name)) return null;
   const isFree = (part: string) => !texts.some((text) => part.includes(text));

@@ -55,7 +55,7 @@ export function requestTarget(target: string, host: string): Target | null {
   return { authority: host, path: target.slice(0, question), query: target.slice(question + 1) };
 }
 
-/** What ends a segment for somebody: `/`, `\`, plain, escaped, or in overlong UTF-8. */
+/** Ends of a segment for some server: `/` and `\`, plain, escaped, or in overlong UTF-8. */
 const SLASHES = String.raw`[/\\]|%2f|%5c|(?:%c0|%e0%80|%f0%80%80)%af|(?:%c1|%e0%81|%f0%80%81)%9c`;
 const DOT = String.raw`\.|%2e|(?:%c0|%e0%80|%f0%80%80)%ae`;
 /** A `.` or `..` segment in any spelling; what follows a `;` is not of the segment's name. */
@@ -163,4 +163,33 @@ function respelled(match: string, hex: string | undefined): string {
 function escaped(character: string): string {
   const code = character.charCodeAt(0);
   return code < 0x80 ? `%${code.toString(16).toUpperCase().padStart(2, "0")}` : encodeURIComponent(character);
+}
+
+/** A path behind a client's token. */
+export interface KeyedPath {
+  readonly token: string;
+  /** The path behind the token; begins with `/`. */
+  readonly path: string;
+}
+
+/** `~` needs no escape (RFC 3986 §2.3), yet there are clients that escape it. */
+const KEYED = /^\/(?:~|%7[Ee])([A-Za-z0-9._~-]{16,256})(?=\/|$)/;
+
+/**
+ * A path with a client's token before it, as in `/~TOKEN/3/movie/550`; `null` for any other. The form cannot be mistaken for a path of
+ * TMDB's, and a segment as short as a user's name (`/~anna/`) is none.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { splitKeyedPath } from "./target.ts";
+ * assert.deepEqual(splitKeyedPath("/~0123456789abcdef/3/movie/550"), { token: "0123456789abcdef", path: "/3/movie/550" });
+ * assert.equal(splitKeyedPath("/~anna/3/movie/550"), null);
+ * ```
+ */
+export function splitKeyedPath(path: string): KeyedPath | null {
+  const match = KEYED.exec(path);
+  if (match === null) return null;
+  const rest = path.slice(match[0].length);
+  return { token: match[1]!, path: rest === "" ? "/" : rest };
 }

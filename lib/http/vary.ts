@@ -1,4 +1,5 @@
 import { codingPreference } from "./content_coding.ts";
+import { type Fields, fieldValue } from "./fields.ts";
 import { splitList, trimSpace } from "./list.ts";
 
 /** A response that depends on more request fields than this is not worth storing. */
@@ -34,7 +35,7 @@ export function varyNames(vary: string | null): readonly string[] | null {
 }
 
 /**
- * What a request says in the fields `names`: the secondary key of the variant it selects (RFC 9111 §4.1).
+ * A request's values of the fields `names`: the secondary key of the variant that it selects (RFC 9111 §4.1).
  *
  * @example
  * ```ts
@@ -92,11 +93,30 @@ function normalizeValue(name: string, value: string): string {
   if (name === "accept-encoding") return codingPreference(value) ?? asIs;
   if (!WEIGHTED.has(name)) return asIs;
   const choices = splitList(value, Infinity).map((member) => PLAIN_CHOICE.exec(member));
-  // Nobody knows what an origin makes of a malformed member: taking it for a well-formed one would let a client have its
-  // answer stored for others.
+  // Origins differ in reading a malformed member: taken for a well-formed one, its response would be stored for other clients.
   if (choices.includes(null)) return asIs;
   const weighted = choices.map((choice) => ({ text: choice![1]!.toLowerCase(), weight: Number(choice![2] ?? 1) }));
   weighted.sort((a, b) => b.weight - a.weight || (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
   const texts = weighted.map(({ text, weight }) => weight === 1 ? text : `${text};q=${weight}`);
   return [...new Set(texts)].join(",");
+}
+
+/**
+ * Fields with a name added to `Vary` (RFC 9110 §12.5.5); unchanged where it is there already, or `*` is. Several lines become one.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { withVary } from "./vary.ts";
+ * assert.deepEqual(withVary([["vary", "Origin"], ["age", "3"]], "Accept"), [["vary", "Origin, Accept"], ["age", "3"]]);
+ * assert.deepEqual(withVary([], "Accept"), [["vary", "Accept"]]);
+ * ```
+ */
+export function withVary(fields: Readonly<Fields>, name: string): Fields {
+  const vary = fieldValue(fields, "vary");
+  if (vary === null) return [...fields, ["vary", name]];
+  const names = vary.split(",").map((given) => given.trim().toLowerCase());
+  if (names.includes("*") || names.includes(name.toLowerCase())) return fields as Fields;
+  const at = fields.findIndex(([given]) => given === "vary");
+  return fields.with(at, ["vary", `${vary}, ${name}`]).filter(([given], place) => given !== "vary" || place === at);
 }

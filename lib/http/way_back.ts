@@ -9,11 +9,11 @@ export interface NamedUpstream {
   readonly basePath: string;
 }
 
-/** Whom a response goes to. */
+/** The client of a response. */
 export interface LedBack {
-  /** What the client calls the gateway. */
+  /** The client's authority for the gateway. */
   readonly authority: string;
-  /** What the client puts before every path, such as `/~TOKEN`; often empty. */
+  /** The client's token before paths, such as `/~TOKEN`; often empty. */
   readonly keyPrefix: string;
 }
 
@@ -22,9 +22,9 @@ const REFERENCE = /^(?:(https?):)?\/\/([^/?#]*)([^]*)$/i;
 const REFRESH = /^(\s*[\d.]+\s*[;,]\s*(?:url\s*=\s*)?)(["']?)([^"']*)\2(\s*)$/i;
 
 /**
- * Leads back to a listener what responses say of places at its upstreams, where the listener takes its prefix off: `Location`,
- * `Content-Location`, `Refresh`, and the `Path` and `Domain` of cookies. What an upstream says of other hosts stays, and so does a path
- * that has the prefix already where the upstream was told of it (`X-Forwarded-Prefix`).
+ * Maps URLs of upstreams in response fields to their listener, whose prefix is stripped: in `Location`, `Content-Location`, `Refresh`, and
+ * the `Path` and `Domain` of cookies. URLs of other hosts stay, and so does a path that has the prefix already, where the upstream was told
+ * of it (`X-Forwarded-Prefix`).
  */
 export class WayBack {
   /** Without a slash at its end. */

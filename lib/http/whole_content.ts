@@ -92,7 +92,7 @@ function isWholeJson(content: Uint8Array, start: number, end: number): boolean {
     return last === closing && (end - start > MAX_WALK_BYTES || closingAt(content, start, end) === end - 1);
   }
   if (first === QUOTE) return end - start <= MAX_WALK_BYTES && stringEnd(content, start, end) === end - 1;
-  // What `callback` makes of a document is not called a script by everybody.
+  // Some servers send a `callback`'s script with the document's type.
   if (CALL.test(latin1(content, start, start + MAX_CALL_BYTES))) return /\);?$/.test(latin1(content, end - 2, end));
   // Numbers and literals are short; what is longer is none.
   if (end - start > 64) return false;
@@ -126,7 +126,7 @@ function stringEnd(content: Uint8Array, start: number, end: number): number {
 /** By what the bytes are: names and types of pictures are often mixed up. Of formats that are not known, nothing is said. */
 function isWholePicture(content: Uint8Array, start: number, end: number): boolean {
   const head = latin1(content, 0, 16);
-  // What its own end stands behind is whole, whatever an unusual encoder has put before that.
+  // A picture that ends with its own end is whole, also with segments of an unusual encoder before that.
   const tail = unpaddedEnd(content);
   if (head.startsWith("\xff\xd8\xff")) return tail.endsWith("\xff\xd9") || isWholeJpeg(content);
   if (head.startsWith("\x89PNG\r\n\x1a\n")) return tail.startsWith("\0\0\0\0IEND") || isWholePng(content);

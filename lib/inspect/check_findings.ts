@@ -1,6 +1,8 @@
 import { messageOf } from "../errors.ts";
 import type { Clock } from "../clock.ts";
-import type { Config, PoolConfig, UpstreamConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { PoolConfig } from "../config/pool.ts";
+import type { UpstreamConfig } from "../config/upstream.ts";
 import {
   type CheckResponse,
   type CheckResult,
@@ -14,7 +16,7 @@ import { createUpstreamType } from "../upstream_type/registry.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import { createTransport } from "../gateway/compile_pool.ts";
 import { monitoredPools } from "../gateway/health_targets.ts";
-import { formatDurationMs } from "../config/units.ts";
+import { formatDurationMs } from "../config/yaml/units.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import { redact } from "../logging/redact.ts";
 import { type Finding, shownMs } from "./finding.ts";
@@ -78,7 +80,8 @@ export function withSafeCheck(pool: PoolConfig, clock: Clock): PoolConfig {
 
 /** The pool with its type's own check. */
 export function withDefaultCheck(pool: PoolConfig): PoolConfig {
-  const health = { ...pool.health, method: null, path: null, fields: {}, status: null, contains: null };
+  const check = { ...pool.health.check, contains: null };
+  const health = { ...pool.health, method: null, path: null, fields: {}, status: null, check };
   return { ...pool, health };
 }
 
@@ -139,9 +142,9 @@ export function httpFinding(answer: CheckAnswer | null, pool: PoolConfig): Findi
     const remedy = "it limits this address or key: wait, or hold requests back with `max_rps` and `rate_limit`";
     return { check, state: "warn", text: `${asked}: 429 in ${took}`, remedy };
   }
-  if (latencyMs > pool.health.timeoutMs) {
+  if (latencyMs > pool.health.check.timeoutMs) {
     const remedy = `raise \`health.timeout\` (${
-      formatDurationMs(pool.health.timeoutMs)
+      formatDurationMs(pool.health.check.timeoutMs)
     }): it would be taken out for this`;
     return { check, state: "warn", text: `${asked}: ${status} only after ${took}`, remedy };
   }

@@ -1,6 +1,7 @@
 import { messageOf } from "../errors.ts";
 import { dirname, join, relative } from "node:path";
-import { foreignKvFile, freeBytesBeside, inspectKvFile, openKvFile } from "../cache/disk/kv_open.ts";
+import { foreignKvFile, inspectKvFile } from "../cache/disk/kv_inspect.ts";
+import { freeBytesBeside, openKvFile } from "../cache/disk/kv_open.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { type Finding, shownSize } from "./finding.ts";

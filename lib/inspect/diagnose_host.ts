@@ -1,7 +1,9 @@
 import { formatListenAddress, isLoopback, isUnix, overlaps, reachableUrl } from "../config/addresses.ts";
-import type { AdminConfig, Config, ListenAddress, TcpAddress } from "../config/config.ts";
-import type { Loaded } from "../config/load_result.ts";
-import { portsInUse } from "../config/ports.ts";
+import type { ListenAddress, TcpAddress } from "../config/addresses.ts";
+import type { AdminConfig } from "../config/admin.ts";
+import type { Config } from "../config/config.ts";
+import type { Loaded } from "../config/load.ts";
+import { portsInUse } from "../workers/supervisor/ports_in_use.ts";
 import type { PoolDiagnosis } from "./diagnose_pool.ts";
 import { type Finding, shownSize } from "./finding.ts";
 import { adminCertificateFile, adminFetch } from "../workers/admin_fetch.ts";

@@ -1,5 +1,7 @@
 import { type Clock, systemClock } from "../clock.ts";
-import type { Config, PoolConfig, UpstreamConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { PoolConfig } from "../config/pool.ts";
+import type { UpstreamConfig } from "../config/upstream.ts";
 import { type ProbeDeps, probeWay } from "../upstream_client/probe.ts";
 import { http1Options } from "../gateway/compile_pool.ts";
 import {

@@ -1,6 +1,7 @@
-import type { Config, ListenAddress } from "../config/config.ts";
-import { formatLocated } from "../config/located.ts";
-import type { Loaded } from "../config/load_result.ts";
+import type { ListenAddress } from "../config/addresses.ts";
+import type { Config } from "../config/config.ts";
+import { formatLocated } from "../config/yaml/located.ts";
+import type { Loaded } from "../config/load.ts";
 import { type DiagnoseOptions, diagnosePools, type PoolDiagnosis } from "./diagnose_pool.ts";
 import type { Finding, FindingState } from "./finding.ts";
 import { tlsFindings } from "./tls_findings.ts";

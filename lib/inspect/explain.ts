@@ -1,4 +1,6 @@
-import type { Config, ListenAddress, ListenerConfig } from "../config/config.ts";
+import type { ListenAddress } from "../config/addresses.ts";
+import type { Config } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
 import { GatewayError } from "../errors.ts";
 import { addressKey } from "../gateway/compile.ts";
 import { type AskedRequest, DryRun } from "./dry_run.ts";

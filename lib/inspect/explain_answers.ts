@@ -2,7 +2,8 @@ import { applicableDirectives, freshnessOf } from "../cache/policy/freshness.ts"
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { evaluate } from "../cache/policy/policy.ts";
 import { matchingRule, type PolicyOptions } from "../cache/policy/policy_options.ts";
-import type { CacheRuleConfig, PoolConfig } from "../config/config.ts";
+import type { CacheRuleConfig } from "../config/caching.ts";
+import type { PoolConfig } from "../config/pool.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";

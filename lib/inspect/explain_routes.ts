@@ -1,7 +1,9 @@
 import { formatListenAddress, isUnix } from "../config/addresses.ts";
-import type { Config, ListenAddress, ListenerConfig } from "../config/config.ts";
-import { nearest } from "../config/nearest.ts";
-import { splitKeyedPath } from "../http/keyed_path.ts";
+import type { ListenAddress } from "../config/addresses.ts";
+import type { Config } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
+import { nearest } from "../config/yaml/nearest.ts";
+import { splitKeyedPath } from "../http/target.ts";
 import { RouteTable } from "../listener/route_table.ts";
 import { redact } from "../logging/redact.ts";
 import { addressKey } from "../gateway/compile.ts";

@@ -1,10 +1,11 @@
 import { hash } from "node:crypto";
 import { formatListenAddress } from "../config/addresses.ts";
-import type { ListenerConfig, UpstreamConfig } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
+import type { UpstreamConfig } from "../config/upstream.ts";
 import { STEPS } from "../deliver/deliver.ts";
 import type { Field } from "../http/fields.ts";
 import { redact } from "../logging/redact.ts";
-import type { RuleConfig } from "../config/rules_config.ts";
+import type { RuleOptions } from "../rules/rule_set.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { tryOut } from "./dry_run.ts";
 import { cacheView, madeUpAnswer, type RoutedCase, type RuleNames } from "./explain_answers.ts";
@@ -92,7 +93,7 @@ function withoutUser(proxy: string): string {
 }
 
 /** What each rule of a listener makes of a request: why it does not apply, or what it does. */
-export function ruleViews(exchange: Exchange, rules: readonly RuleConfig[]): readonly RuleView[] {
+export function ruleViews(exchange: Exchange, rules: readonly RuleOptions[]): readonly RuleView[] {
   const unmet = exchange.tenant.rules?.unmet(exchange.asSent) ?? [];
   const decider = exchange.ruling?.reply?.rule ?? null;
   return rules.map((rule, place) => ({
@@ -103,7 +104,7 @@ export function ruleViews(exchange: Exchange, rules: readonly RuleConfig[]): rea
 }
 
 /** In words. Values are not shown: they may be secrets. */
-function deedsOf(rule: RuleConfig, exchange: Exchange, isDecider: boolean): string[] {
+function deedsOf(rule: RuleOptions, exchange: Exchange, isDecider: boolean): string[] {
   const { request, response, redirect, respond, pool, upstream } = rule;
   const { ruling, tenant, pinned } = exchange;
   const decides = isDecider ? "" : " (another rule decides)";

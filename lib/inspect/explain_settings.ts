@@ -1,8 +1,12 @@
-import type { ListenerConfig, PoolConfig } from "../config/config.ts";
-import type { RateLimitConfig } from "../config/resilience_config.ts";
-import { formatDurationMs, formatSizeBytes } from "../config/units.ts";
+import type { ListenerConfig } from "../config/listener.ts";
+import type { PoolConfig } from "../config/pool.ts";
+import type { ListenerLimits } from "../config/limits.ts";
+import { formatDurationMs, formatSizeBytes } from "../config/yaml/units.ts";
+import type { AdmissionOptions } from "../request/admission.ts";
+import { CLIENT_NAME } from "../request/client_rate.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
+import type { HedgeOptions } from "../upstream_client/hedge.ts";
 import { redact } from "../logging/redact.ts";
 
 /** A name and what is configured under it, in words. */
@@ -32,7 +36,7 @@ function accessSettings({ listener: { auth, cors }, exchange }: SettingsSubject)
   const settings: Setting[] = [];
   if (auth !== null) {
     const clients = new Set(auth.tokens.map(({ client }) => client)).size;
-    const stranger = exchange.visitor?.isShown ? "that of this request is not valid" : "this request shows none";
+    const stranger = exchange.identity?.hasToken ? "that of this request is not valid" : "this request shows none";
     const who = exchange.clientName === null ? stranger : `this is ${exchange.clientName}`;
     settings.push(["auth", `closed: ${clients} client${clients === 1 ? "" : "s"} with tokens; ${who}`]);
   }
@@ -45,33 +49,37 @@ function accessSettings({ listener: { auth, cors }, exchange }: SettingsSubject)
 }
 
 function limitSettings({ limits }: ListenerConfig): Setting[] {
-  const { rate, maxInFlight, queueSize, queueTimeoutMs } = limits;
-  const inFlight = maxInFlight === null
-    ? "no limit"
-    : `${maxInFlight} at upstreams; ${queueSize} more wait up to ${formatDurationMs(queueTimeoutMs)}, then 503`;
+  const { rate, admission } = limits;
+  const inFlight = admission === null ? "no limit" : admissionText(admission);
   return [["client rate", rate === null ? "no limit" : rateText(rate)], ["in flight", inFlight]];
 }
 
-function rateText({ requests, perMs, burst, byClient, header, ipv4Prefix, ipv6Prefix }: RateLimitConfig): string {
+function admissionText({ maxInFlight, queueSize, queueTimeoutMs }: AdmissionOptions): string {
+  return `${maxInFlight} at upstreams; ${queueSize} more wait up to ${formatDurationMs(queueTimeoutMs)}, then 503`;
+}
+
+function rateText({ requests, perMs, burst, ...client }: NonNullable<ListenerLimits["rate"]>): string {
+  const { header, ipv4Prefix, ipv6Prefix } = client;
   const address = `address (/${ipv4Prefix}, /${ipv6Prefix} for IPv6)`;
-  const who = byClient ? "client with a name" : header === null ? address : `value of ${header}`;
+  const who = header === CLIENT_NAME ? "client with a name" : header === null ? address : `value of ${header}`;
   return `${requests} in ${formatDurationMs(perMs)} each ${who}, ${burst} at once; then 429`;
 }
 
-function poolSettings({ strategy, timeouts, resilience, keyLimits, apiKeys }: PoolConfig): Setting[] {
-  const { retry, hedge } = resilience;
-  const { connectMs, firstByteMs, totalMs } = timeouts;
-  const after = hedge?.after === "p95" ? "the 95th percentile" : formatDurationMs(hedge?.after ?? 0);
-  const hedging = hedge === null
-    ? "off"
-    : `a second try after ${after}, for ${percent(hedge.maxExtra)} of requests at most`;
+function poolSettings({ strategy, sending, resilience: { hedge }, keyLimits, apiKeys }: PoolConfig): Setting[] {
+  const { connectMs, firstByteMs, totalMs, attempts } = sending;
+  const hedging = hedge === null ? "off" : hedgeText(hedge);
   return [
     ["strategy", strategy],
     ["timeouts", `connect ${formatDurationMs(connectMs)}, first byte ${formatDurationMs(firstByteMs)}`],
-    ["tries", `${retry.attempts} at most, ${formatDurationMs(totalMs)} together`],
+    ["tries", `${attempts} at most, ${formatDurationMs(totalMs)} together`],
     ["hedging", hedging],
     ...(keyLimits === null || apiKeys.length === 0 ? [] : [keySetting(keyLimits)]),
   ];
+}
+
+function hedgeText({ after, maxExtra }: HedgeOptions): string {
+  const when = after === "p95" ? "the 95th percentile" : formatDurationMs(after.delayMs);
+  return `a second try after ${when}, for ${percent(maxExtra)} of requests at most`;
 }
 
 function keySetting({ per, maxPerSecond, burst }: NonNullable<PoolConfig["keyLimits"]>): Setting {
@@ -111,7 +119,10 @@ function changeSettings({ listener: { images, overrides }, exchange, contentType
   const { rewrite, tenant } = exchange;
   const settings: Setting[] = [];
   if (tenant.images !== null && contentType.startsWith("image/")) {
-    settings.push(["pictures", `converted to ${images.convert?.formats.join(", ")} for clients that take it`]);
+    settings.push([
+      "pictures",
+      `converted to ${images.convert?.recipes.map(({ format }) => format).join(", ")} for clients that take it`,
+    ]);
   }
   if (rewrite === null) return settings;
   const [address = "", ...digests] = rewrite.name.split(" ");

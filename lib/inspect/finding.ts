@@ -1,4 +1,4 @@
-import { formatSizeBytes } from "../config/units.ts";
+import { formatSizeBytes } from "../config/yaml/units.ts";
 
 /** How a check ended: well, well enough but worth a look, not well, or not made. */
 export type FindingState = "ok" | "warn" | "fail" | "skip";

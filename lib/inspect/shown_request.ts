@@ -1,6 +1,6 @@
-import type { ListenerConfig } from "../config/config.ts";
+import type { ListenerConfig } from "../config/listener.ts";
 import type { Fields } from "../http/fields.ts";
-import { splitKeyedPath } from "../http/keyed_path.ts";
+import { splitKeyedPath } from "../http/target.ts";
 import { redact } from "../logging/redact.ts";
 
 /** Fields whose values are credentials as a whole. */

@@ -1,3 +1,5 @@
+import { FORWARD_REASONS, type ForwardReason } from "../forward_reason.ts";
+
 /** How the cache took part in a response. */
 export const CACHE_RESULTS = [
   "hit_memory",
@@ -12,21 +14,6 @@ export const CACHE_RESULTS = [
 
 /** One of {@linkcode CACHE_RESULTS}. */
 export type CacheResult = typeof CACHE_RESULTS[number];
-
-/** Why an upstream was asked: the reasons of RFC 9211 §2.2. */
-export const FORWARD_REASONS = [
-  "bypass",
-  "method",
-  "uri-miss",
-  "vary-miss",
-  "miss",
-  "request",
-  "stale",
-  "partial",
-] as const;
-
-/** One of {@linkcode FORWARD_REASONS}. */
-export type ForwardReason = typeof FORWARD_REASONS[number];
 
 /** Upper bounds of the duration histogram, in milliseconds. */
 export const DURATION_BUCKETS_MS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000] as const;

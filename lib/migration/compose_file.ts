@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { isAlias, isMap, isScalar, isSeq, type Node, type YAMLMap } from "yaml";
-import type { Located } from "../config/located.ts";
-import { type ParsedText, parseText } from "../config/parse.ts";
-import { explainReadError } from "../config/read_text.ts";
+import type { Located } from "../config/yaml/located.ts";
+import { type ParsedText, parseText } from "../config/yaml/parse.ts";
+import { explainReadError } from "../config/yaml/read_text.ts";
 import { parseDotenv } from "./dotenv.ts";
 import { expandVariables } from "./expand_variables.ts";
 

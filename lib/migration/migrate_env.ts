@@ -1,6 +1,6 @@
-import { retype } from "../config/interpolate.ts";
-import { formatLocated, type Located } from "../config/located.ts";
-import { formatDurationMs, formatSizeBytes } from "../config/units.ts";
+import { retype } from "../config/yaml/interpolate.ts";
+import { formatLocated, type Located } from "../config/yaml/located.ts";
+import { formatDurationMs, formatSizeBytes } from "../config/yaml/units.ts";
 import type { Environments, ServiceEnvironment } from "./compose_file.ts";
 import { readSeedSettings, type SeedSettings, type SeedType, type Setting } from "./seed_settings.ts";
 import { seedVariables } from "./seed_variables.ts";

@@ -1,7 +1,7 @@
 import { parseUpstreamUrl } from "../config/addresses.ts";
-import { cleanApiKey, isApiKey } from "../config/api_key.ts";
-import type { Located } from "../config/located.ts";
-import { nearest } from "../config/nearest.ts";
+import { cleanApiKey, isApiKey } from "../config/api_keys.ts";
+import type { Located } from "../config/yaml/located.ts";
+import { nearest } from "../config/yaml/nearest.ts";
 import type { PlacedValue, ServiceEnvironment } from "./compose_file.ts";
 import { formerVariables, seedVariables } from "./seed_variables.ts";
 

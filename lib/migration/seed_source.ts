@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { explainReadError, readText } from "../config/read_text.ts";
+import { explainReadError, readText } from "../config/yaml/read_text.ts";
 import { type Environments, readComposeFile, type ServiceEnvironment } from "./compose_file.ts";
 import { parseDotenv } from "./dotenv.ts";
 import { seedVariables, tellingVariables } from "./seed_variables.ts";

@@ -1,24 +1,22 @@
+import { errorAnswer } from "../deliver/error_answer.ts";
 import { GatewayError } from "../errors.ts";
-import { refusal } from "../forward/refusal.ts";
-import { splitKeyedPath } from "../http/keyed_path.ts";
+import { refusal } from "../forward/refuse.ts";
+import type { Field, Fields } from "../http/fields.ts";
 import { RequestFields } from "../http/request_fields.ts";
-import { requestTarget } from "../http/target.ts";
+import { requestTarget, splitKeyedPath } from "../http/target.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import { redact } from "../logging/redact.ts";
-import type { ClientAuth, Visitor } from "../request/client_auth.ts";
+import type { Answer, MadeAnswer } from "../request/answer.ts";
+import type { CacheNote } from "../request/cache_note.ts";
+import type { ClientAuth, ClientIdentity } from "../request/client_auth.ts";
 import { CLIENT_NAME, type ClientRate } from "../request/client_rate.ts";
 import { Exchange } from "../request/exchange.ts";
+import type { Ruling } from "../request/ruling.ts";
 import type { Services } from "../request/services.ts";
 import type { Tenant } from "../request/snapshot.ts";
 import type { Arrival } from "../server/arrival.ts";
-import type { Field } from "../http/fields.ts";
-import type { CacheNote } from "../request/cache_note.ts";
-import type { MadeAnswer } from "../request/answer.ts";
-import type { Ruling } from "../request/ruling.ts";
-import { errorAnswer } from "../deliver/error_answer.ts";
-import { isPreflight } from "./preflight.ts";
 
-/** Where a request came in: the worker's services, and the routes of the address. */
+/** The worker's services, and the routes of the address that a request came to. */
 export interface Entrance {
   readonly services: Services;
   /** `undefined` where the address has just left the configuration. */
@@ -37,10 +35,10 @@ export function route({ services, table }: Entrance, arrival: Arrival): Exchange
   const routed = keyed === null ? target : { ...target, path: keyed.path };
   const tenant = table?.match(routed.authority, routed.path === "*" ? "/" : routed.path);
   if (tenant === undefined || (routed.path === "*" && tenant.prefix !== "/")) return noListener(routed.path);
-  const visitor = tenant.auth?.identify({ target: routed, fields, pathToken: keyed?.token ?? null }) ?? null;
-  if (visitor === null && keyed !== null) fields.hide({ names: NO_NAMES, texts: [keyed.token] });
+  const identity = tenant.auth?.identify({ target: routed, fields, pathToken: keyed?.token ?? null }) ?? null;
+  if (identity === null && keyed !== null) fields.hide({ names: NO_NAMES, texts: [keyed.token] });
   const keyPrefix = keyed === null ? "" : `/~${keyed.token}`;
-  return new Exchange({ services, tenant, arrival, fields, target: visitor?.target ?? routed, visitor, keyPrefix });
+  return new Exchange({ services, tenant, arrival, fields, target: identity?.target ?? routed, identity, keyPrefix });
 }
 
 function noListener(path: string): GatewayError {
@@ -52,22 +50,22 @@ function noListener(path: string): GatewayError {
 }
 
 /**
- * Lets a request in: only known clients on a closed listener, and each within its quota.
+ * Admits a request: known clients alone on a closed listener, and each within its quota.
  *
  * @throws {GatewayError} `unauthorized`; `rate_limited` for a client over its quota, or an address that has tried too many wrong tokens
  */
-export function enter(exchange: Exchange): void {
-  const { tenant, visitor } = exchange;
-  if (visitor !== null) authorize(exchange, tenant.auth!, visitor);
+export function admit(exchange: Exchange): void {
+  const { tenant, identity } = exchange;
+  if (identity !== null) authorize(exchange, tenant.auth!, identity);
   if (tenant.clientRate !== null) takeQuota(exchange, tenant.clientRate);
 }
 
-/** A browser's preflight carries no token and is answered here, so it may go on. */
-function authorize(exchange: Exchange, auth: ClientAuth, visitor: Visitor): void {
+/** Refuses a client without a valid token. A browser's preflight carries none and is answered here, so it passes. */
+function authorize(exchange: Exchange, auth: ClientAuth, identity: ClientIdentity): void {
   if (isPreflight(exchange)) return;
   const { counts } = exchange.tenant;
   const nowMs = exchange.services.clock.now();
-  const blockedSeconds = visitor.isShown ? auth.blockedSeconds(exchange.client, nowMs) : 0;
+  const blockedSeconds = identity.hasToken ? auth.blockedSeconds(exchange.client, nowMs) : 0;
   if (blockedSeconds > 0) {
     counts.authBlocked++;
     throw new GatewayError("rate_limited", "Too many wrong tokens came from this address", {
@@ -75,17 +73,17 @@ function authorize(exchange: Exchange, auth: ClientAuth, visitor: Visitor): void
       retryAfterSeconds: blockedSeconds,
     });
   }
-  if (visitor.client !== null) return;
+  if (identity.client !== null) return;
   counts.unauthorized++;
-  auth.failed(visitor.wrong, exchange.client, nowMs);
+  auth.failed(identity.wrong, exchange.client, nowMs);
   throw new GatewayError(
     "unauthorized",
-    visitor.isShown ? "The token is not valid here" : "This gateway is closed: a token is needed",
+    identity.hasToken ? "The token is not valid here" : "This gateway is closed: a token is needed",
     { hint: "The operator has a token for each client; docs/access.md says where a client can put it" },
   );
 }
 
-/** Takes a request from its client's quota; the response says how that stands (`RateLimit`, `RateLimit-Policy`). */
+/** Counts a request against its client's quota; the response states what is left (`RateLimit`, `RateLimit-Policy`). */
 function takeQuota(exchange: Exchange, rate: ClientRate): void {
   const header = (name: string) => name === CLIENT_NAME ? exchange.clientName : exchange.header(name);
   const verdict = rate.take(exchange.client, header, exchange.services.clock.now());
@@ -98,14 +96,14 @@ function takeQuota(exchange: Exchange, rate: ClientRate): void {
   });
 }
 
-/** What the rules of its listener say of a request; `null` where none applies. */
+/** The ruling of the listener's rules on a request; `null` where none applies. */
 export function judge(exchange: Exchange): Ruling | null {
   const { tenant: { rules } } = exchange;
   return rules === null ? null : rules.judge(exchange);
 }
 
 /**
- * The request as its listener's rules change it, whether or not one of them answers it: for what comes from nobody, and for showing it.
+ * The request as its listener's rules change it, also where one of them answers it: for requests of the gateway's own, and for `explain`.
  *
  * @throws {GatewayError} as {@linkcode Rules.judge}
  */
@@ -115,7 +113,7 @@ export function ruled(exchange: Exchange): Exchange {
   return change === null ? exchange : exchange.changed(change);
 }
 
-/** The answer that a rule gives; `null` where none does, and for a preflight, which is answered as ever. */
+/** The answer that a rule gives; `null` where none does, and for a preflight, which rules do not answer. */
 export function ruledAnswer(exchange: Exchange): MadeAnswer | null {
   const { ruling, tenant, keyPrefix } = exchange;
   const reply = ruling === null ? null : ruling.reply;
@@ -129,16 +127,30 @@ export function ruledAnswer(exchange: Exchange): MadeAnswer | null {
     return errorAnswer(exchange, error);
   }
   const prefix = tenant.stripPrefix && tenant.prefix !== "/" ? tenant.prefix : "";
-  const led = location?.startsWith("/") === true ? keyPrefix + prefix + location : location;
+  const target = location?.startsWith("/") === true ? keyPrefix + prefix + location : location;
   return {
     kind: "made",
     note: NO_NOTE,
     status,
-    // The next request may be another client's, of whom the rule says something else.
+    // The rule may answer another client otherwise.
     fields: [["cache-control", "no-store"], ...(body === "" ? [] : [["content-type", contentType] as Field])],
-    ownFields: led === null ? [] : [["location", led]],
+    ownFields: target === null ? [] : [["location", target]],
     body: new TextEncoder().encode(body ?? ""),
   };
 }
 
 const NO_NOTE: CacheNote = { result: "none", status: "", ageSeconds: null };
+
+/** Whether a request is a CORS preflight to a listener that answers those itself (Fetch standard, CORS-preflight request). */
+export function isPreflight(exchange: Exchange): boolean {
+  return exchange.method === "OPTIONS" && exchange.tenant.cors !== null &&
+    exchange.asSent.header("access-control-request-method") !== null;
+}
+
+/** Answers a preflight without an upstream, whose CORS fields would be dropped anyway. */
+export function preflightAnswer(exchange: Exchange): Answer {
+  const cors = exchange.tenant.cors!;
+  const ownFields = cors.preflightFields((name) => exchange.asSent.header(name));
+  const fields: Fields = [["vary", `${cors.isByOrigin ? "Origin, " : ""}Access-Control-Request-Headers`]];
+  return { kind: "made", note: NO_NOTE, status: 204, fields, ownFields, body: null };
+}

@@ -1,22 +1,22 @@
 import { Flight, type FlightResult } from "../cache/flights/flight.ts";
-import { evaluate, selects, type Verdict } from "../cache/policy/policy.ts";
+import { evaluate, type Verdict } from "../cache/policy/policy.ts";
+import { selects } from "../cache/policy/reuse.ts";
 import type { StoredHead, StoredResponse } from "../cache/stored_response.ts";
 import { deliver } from "../deliver/deliver.ts";
-import { refuseLoop } from "../forward/chain.ts";
+import { refuseLoop } from "../forward/refuse.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import { requestDirectives } from "../http/cache_control.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote, hitNote } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
+import type { DerivableRequest } from "../request/snapshot.ts";
 import { lead } from "./lead.ts";
 import { passThrough } from "./pass_through.ts";
+import { WHOLE_BYTES } from "./store_response.ts";
 
-/** Bodies up to this size are waited for: they are on their way from the worker next door. */
-const SMALL_BYTES = 262_144;
-
-/** Why an upstream is asked, and what there is to fall back on. */
+/** Why an upstream is asked, and the stored response, if any, that may be validated. */
 export interface SharedFetch {
-  readonly fwd: FwdReason;
+  readonly fwd: ForwardReason;
   /** A stored response that can be validated; `null` where there is none. */
   readonly stale: StoredResponse | null;
 }
@@ -29,8 +29,8 @@ export function fetchShared(exchange: Exchange, fetch: SharedFetch): Promise<Ans
   const { fwd, stale } = fetch;
   refuseLoop(exchange);
   const key = exchange.variantKey;
-  // What comes back may be for this request alone, which the next one cannot know before: nobody waits for it.
-  if (mayBeAlone(exchange)) return lead(exchange, { flight: new Flight(key), fwd, stale });
+  // The response may turn out to be for this request alone: no other one waits for it.
+  if (isLikelyUnshared(exchange)) return lead(exchange, { flight: new Flight(key), fwd, stale });
   const entry = exchange.services.collapse.enter(key);
   if (entry.role === "leader") return lead(exchange, { flight: entry.flight, fwd, stale });
   if (entry.role === "solo") return passThrough(exchange, { fwd, detail: "hit-for-miss" });
@@ -38,14 +38,14 @@ export function fetchShared(exchange: Exchange, fetch: SharedFetch): Promise<Ans
 }
 
 /** Requests whose answer is stored only if it says so (RFC 9111 §3.5), or never (RFC 9111 §5.2.1.5; a stream without end). */
-function mayBeAlone(exchange: Exchange): boolean {
+function isLikelyUnshared(exchange: Exchange): boolean {
   if (!exchange.sharedAuthorization && exchange.header("authorization") !== null) return true;
-  // Whoever asks for a stream of events alone gets one, which has no end to wait for.
+  // A stream of events has no end to wait for.
   if (exchange.header("accept") === "text/event-stream") return true;
   return requestDirectives(exchange.header("cache-control")).noStore;
 }
 
-/** Answers from what another request fetched, where it is meant for this one too. */
+/** Answers with the response of another request's fetch, where that may be shared. */
 async function follow(exchange: Exchange, fetch: SharedFetch, result: FlightResult): Promise<Answer> {
   const { fwd } = fetch;
   if (result.kind === "failed") throw result.error;
@@ -60,9 +60,9 @@ async function follow(exchange: Exchange, fetch: SharedFetch, result: FlightResu
   return { kind: "filling", note, head: result.head, fill: result.fill };
 }
 
-/** A response that came before this request did is a stored one, in whichever worker: it serves as far as it is fresh. */
+/** A response that came before this request is a stored one, in this worker or another: it is served as far as it is fresh. */
 async function followLate(exchange: Exchange, stored: StoredResponse): Promise<Answer> {
-  const { kind, fwd } = judged(exchange, stored);
+  const { kind, fwd } = verdictOn(exchange, stored);
   if (kind === "hit" || kind === "stale_while_revalidate") {
     const note = hitNote(exchange, stored, kind === "hit" ? "hit_memory" : "stale");
     return { kind: "stored", note, response: stored };
@@ -74,15 +74,17 @@ async function followLate(exchange: Exchange, stored: StoredResponse): Promise<A
 type Shared = Extract<FlightResult, { kind: "shared" }>;
 
 /**
- * What was fetched is another variant than this request selects: it goes on with those that select the same, by what is known now of the
- * fields that tell them apart (RFC 9111 §4.1).
+ * The fetched response is another variant than this request selects: the request joins the fetch of its own one, now that the
+ * selecting fields are known (RFC 9111 §4.1).
  */
 async function followVariant(exchange: Exchange, { stale }: SharedFetch, head: StoredHead): Promise<Answer> {
-  // What was known of the fields led here already: another time would not help.
+  // The fields were known before, and led here: a second time would not help.
   if (exchange.variants !== null) return await passThrough(exchange, { fwd: "vary-miss", detail: "not-shared" });
   exchange.knowVariants(head);
   const found = await exchange.services.store.get(exchange.variantKey);
-  if (found !== undefined && !exchange.isChanged(found.response) && judged(exchange, found.response).kind === "hit") {
+  if (
+    found !== undefined && !exchange.isChanged(found.response) && verdictOn(exchange, found.response).kind === "hit"
+  ) {
     const { response, tier } = found;
     return {
       kind: "stored",
@@ -93,14 +95,14 @@ async function followVariant(exchange: Exchange, { stale }: SharedFetch, head: S
   return await fetchShared(exchange, { fwd: "vary-miss", stale });
 }
 
-/** How a stored response is to be used for this request. */
-export function judged(exchange: Exchange, stored: StoredResponse): Verdict {
-  return evaluate(exchange, stored, { options: exchange.tenant.policy!, nowMs: exchange.services.clock.now() });
+/** The policy's verdict on a stored response for this request. */
+export function verdictOn(request: DerivableRequest, stored: StoredResponse): Verdict {
+  return evaluate(request, stored, { options: request.tenant.policy!, nowMs: request.services.clock.now() });
 }
 
 /** The response as it will be stored; `null` while a large body is still coming in. */
 async function whole({ head, fill }: Shared): Promise<StoredResponse | null> {
-  const body = fill.body ?? (fill.lengthBytes <= SMALL_BYTES ? await fill.whole() : null);
+  const body = fill.body ?? (fill.lengthBytes <= WHOLE_BYTES ? await fill.whole() : null);
   return body === null ? null : head.withBody(body);
 }
 
@@ -108,7 +110,7 @@ async function whole({ head, fill }: Shared): Promise<StoredResponse | null> {
  * A response that another worker has just stored and the disk tier does not have yet; `null` where there is none, or it is still
  * coming in.
  */
-export async function heldElsewhere(exchange: Exchange, key: string): Promise<StoredResponse | null> {
+export async function fromOtherWorker(exchange: Exchange, key: string): Promise<StoredResponse | null> {
   const { collapse } = exchange.services;
   const entry = collapse.enter(key);
   if (entry.role === "leader") collapse.finish(entry.flight, null);
@@ -118,7 +120,7 @@ export async function heldElsewhere(exchange: Exchange, key: string): Promise<St
   return await whole(result);
 }
 
-/** Validates a stale response while it is being served; does nothing when that is under way or too much is. */
+/** Validates a stale response in the background; does nothing when that is under way or too many tasks are. */
 export function revalidateInBackground(exchange: Exchange, stale: StoredResponse): void {
   const { collapse, background } = exchange.services;
   if (background.isFull) return;
@@ -126,12 +128,12 @@ export function revalidateInBackground(exchange: Exchange, stale: StoredResponse
   if (entry.role !== "leader") return;
   const quiet = exchange.inBackground();
   background.add(
-    lead(quiet, { flight: entry.flight, fwd: "stale", stale }).then((answer) => deliverToNobody(quiet, answer)),
+    lead(quiet, { flight: entry.flight, fwd: "stale", stale }).then((answer) => prepareForms(quiet, answer)),
   );
 }
 
-/** Has the forms made that those who come next will ask for. What is being stored goes on, everything else is given up. */
-async function deliverToNobody(quiet: Exchange, answer: Answer): Promise<void> {
+/** Delivers to no client, so that the forms that later requests ask for are made. A body that is not being stored is given up. */
+async function prepareForms(quiet: Exchange, answer: Answer): Promise<void> {
   const { body } = await deliver(quiet, answer);
   if (body !== null && "cancel" in body) body.cancel();
 }

@@ -1,49 +1,48 @@
 import type { Flight } from "../cache/flights/flight.ts";
-import { freshen, storable, validationFields } from "../cache/policy/policy.ts";
+import { freshen } from "../cache/policy/freshen.ts";
+import { validationFields } from "../cache/policy/reuse.ts";
 import type { CacheRequest } from "../cache/policy/policy_options.ts";
-import type { NotStorable } from "../cache/policy/storable.ts";
+import { type NotStorable, storable } from "../cache/policy/storable.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import { clientFields } from "../deliver/client_fields.ts";
-import { sentCacheControl } from "../deliver/sent_cache_control.ts";
+import { clientFields, sentCacheControl } from "../deliver/client_fields.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { codingsOf, decodedLimitBytes, decodedResponse } from "../forward/decode.ts";
 import { askUpstreams } from "../forward/forward.ts";
-import { refuseOutage } from "../forward/offline.ts";
 import type { Ask } from "../forward/outgoing.ts";
+import { refuseOutage } from "../forward/refuse.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import { acceptsCoding } from "../http/content_coding.ts";
-import type { FwdReason } from "../http/cache_status.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
 import { asFailure, clientError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamFailure } from "../upstream_client/transport.ts";
 import { passThrough } from "./pass_through.ts";
-import { staleFor } from "./stale.ts";
-import { isAskedInVain, streamAnswer } from "./stream_answer.ts";
-import { landWhole, type Storing, takeIn } from "./take_in.ts";
-import { wholeDocument } from "./whole_document.ts";
+import { staleAnswer } from "./stale.ts";
+import { landWhole, storeResponse, type Storing } from "./store_response.ts";
+import { mustAskAgain, streamAnswer, wholeDocument } from "./stream_answer.ts";
 
-/** What a leader starts from. */
-export interface Lead {
+/** The fetch that a request leads. */
+export interface LeadTask {
   readonly flight: Flight;
-  readonly fwd: FwdReason;
+  readonly fwd: ForwardReason;
   /** A stored response that can be validated, or served if no upstream answers. */
   readonly stale: StoredResponse | null;
 }
 
 /**
- * Fetches for everyone who waits for a key: asks upstreams, stores what may be stored, and answers its own request.
+ * Fetches for all requests that wait for a key: asks upstreams, stores the response if it may be stored, and answers its own request.
  *
- * @throws {GatewayError} when no upstream answers and no stored response may stand in
+ * @throws {GatewayError} when no upstream answers and no stored response may be served
  */
-export async function lead(exchange: Exchange, task: Lead): Promise<Answer> {
+export async function lead(exchange: Exchange, task: LeadTask): Promise<Answer> {
   const { stale, flight } = task;
   try {
     if (stale !== null) refuseOutage(exchange);
-    return await settleAnswer(exchange, task, await ask(exchange, task));
+    return await processAnswer(exchange, task, await ask(exchange, task));
   } catch (thrown) {
     const error = clientError(thrown) as Error;
-    const answer = staleFor(exchange, task, error);
+    const answer = staleAnswer(exchange, task, error);
     if (answer !== null) {
       shareStale(exchange, task);
       return answer;
@@ -54,7 +53,7 @@ export async function lead(exchange: Exchange, task: Lead): Promise<Answer> {
   }
 }
 
-function ask(exchange: Exchange, task: Lead, avoid?: UpstreamAnswer["upstream"]): Promise<UpstreamAnswer> {
+function ask(exchange: Exchange, task: LeadTask, avoid?: UpstreamAnswer["upstream"]): Promise<UpstreamAnswer> {
   const { stale, flight } = task;
   const what: Ask = {
     method: "GET",
@@ -62,7 +61,7 @@ function ask(exchange: Exchange, task: Lead, avoid?: UpstreamAnswer["upstream"])
     conditions: stale === null ? [] : validationFields(stale),
     body: null,
   };
-  // An answer is of use to the client, to others who wait, or to the cache.
+  // An answer is wanted by the client, by requests that follow, or for the cache.
   const isWanted = () => exchange.fillsToTheEnd || flight.isFollowed || !exchange.hasLeft;
   if (exchange.fillsToTheEnd) return askUpstreams(exchange, what, { isWanted, avoid });
   return askWhileWanted(
@@ -73,7 +72,7 @@ function ask(exchange: Exchange, task: Lead, avoid?: UpstreamAnswer["upstream"])
   );
 }
 
-/** Ends what is asked when the client leaves and nobody else wants an answer. */
+/** Aborts the fetch when the client leaves and no other request wants an answer. */
 async function askWhileWanted(
   exchange: Exchange,
   flight: Flight,
@@ -84,7 +83,7 @@ async function askWhileWanted(
   const ending = new AbortController();
   const end = () => {
     if (isWanted()) return;
-    // Before the fetch ends, so that nobody joins what will fail.
+    // Before the fetch ends, so that no request joins one that will fail.
     exchange.services.collapse.finish(flight, null);
     ending.abort(left.reason);
   };
@@ -96,31 +95,36 @@ async function askWhileWanted(
   }
 }
 
-/** What an upstream's answer means for the cache, and for the request that fetched it. */
-function settleAnswer(exchange: Exchange, task: Lead, answer: UpstreamAnswer): Answer | Promise<Answer> {
+/** Renews, stores or passes on an upstream's answer, or serves a stale response in its place. */
+function processAnswer(exchange: Exchange, task: LeadTask, answer: UpstreamAnswer): Answer | Promise<Answer> {
   const { stale, flight, fwd } = task;
   const { status } = answer.response;
   if (status === 304 && stale !== null) {
     return renewStored(exchange, task, answer) ?? askUnconditionally(exchange, task);
   }
-  const standIn = staleFor(exchange, task, status);
-  if (standIn !== null) {
+  const staleServed = staleAnswer(exchange, task, status);
+  if (staleServed !== null) {
     shareStale(exchange, task);
     discard(answer);
-    return standIn;
+    return staleServed;
   }
   const response = exchange.tenant.type.acceptEncoding === "gzip"
     ? decodedResponse(answer.response, decodedLimitBytes(exchange.services.settings.maxEntryBytes))
     : answer.response;
   const decoded = response === answer.response ? answer : answer.with(response);
   const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };
-  const decision = storable({ request: fetched(exchange), head: response, times, options: exchange.tenant.policy! });
-  if (!decision.store) return unstorable(exchange, task, passable(exchange, answer, decoded), decision);
+  const decision = storable({
+    request: fetchedRequest(exchange),
+    head: response,
+    times,
+    options: exchange.tenant.policy!,
+  });
+  if (!decision.store) return passUnstorable(exchange, task, inAcceptedCoding(exchange, answer, decoded), decision);
   return store(exchange, task, answer, { flight, fwd, decision, answer: decoded });
 }
 
-/** An answer that is for its own client: as it came, where that client takes its coding. */
-function passable(exchange: Exchange, answer: UpstreamAnswer, decoded: UpstreamAnswer): UpstreamAnswer {
+/** An answer for its own client alone: in the coding that it came in, where the client takes that. */
+function inAcceptedCoding(exchange: Exchange, answer: UpstreamAnswer, decoded: UpstreamAnswer): UpstreamAnswer {
   if (answer === decoded || exchange.rewrite !== null) return decoded;
   const accepted = exchange.header("accept-encoding");
   if (accepted === null || !codingsOf(answer.response.fields).every((coding) => acceptsCoding(accepted, coding))) {
@@ -129,36 +133,36 @@ function passable(exchange: Exchange, answer: UpstreamAnswer, decoded: UpstreamA
   return answer;
 }
 
-async function store(exchange: Exchange, task: Lead, answer: UpstreamAnswer, storing: Storing): Promise<Answer> {
+async function store(exchange: Exchange, task: LeadTask, answer: UpstreamAnswer, storing: Storing): Promise<Answer> {
   let taken: Answer | null;
   try {
-    taken = await takeIn(exchange, storing);
+    taken = await storeResponse(exchange, storing);
   } catch (error) {
     return await askAgain(exchange, task, answer, asFailure(error));
   }
-  // The whole that was fetched in place of a part is not to be had from the store: the part is asked for.
+  // The whole that was fetched for a range request cannot be stored: the range is asked for.
   return taken ?? await passThrough(exchange, { fwd: task.fwd, detail: "not-stored" });
 }
 
-/** The request that was sent: the whole is asked for also where the client wants its fields only. */
-function fetched(exchange: Exchange): CacheRequest {
+/** The request as it was sent: with GET also where the client uses HEAD. */
+function fetchedRequest(exchange: Exchange): CacheRequest {
   if (exchange.method === "GET") return exchange;
   const { path, sharedAuthorization, private: reason, routeTtl, isNegotiated } = exchange;
   const header = (name: string) => exchange.header(name);
   return { method: "GET", path, sharedAuthorization, private: reason, routeTtl, isNegotiated, header };
 }
 
-/** Passes on an answer that is for its own request alone, and remembers that, so that the next ones do not wait for each other. */
-function unstorable(
+/** Passes on an answer that may not be stored, and remembers that for its key, so that the next requests do not wait for each other. */
+function passUnstorable(
   exchange: Exchange,
-  { flight, fwd }: Lead,
+  { flight, fwd }: LeadTask,
   answer: UpstreamAnswer,
   { reason, hitForMissMs }: NotStorable,
 ): Answer | Promise<Answer> {
   const { collapse } = exchange.services;
   collapse.rememberSolo(flight.key, hitForMissMs);
   collapse.finish(flight, null);
-  if (isAskedInVain(exchange, answer)) exchange.leaveAsItIs();
+  if (mustAskAgain(exchange, answer)) exchange.leaveUnchanged();
   if (exchange.wantsPart && exchange.rewrite === null) {
     discard(answer);
     return passThrough(exchange, { fwd, detail: reason });
@@ -168,10 +172,9 @@ function unstorable(
 }
 
 /**
- * The stored response is still good: its fields are renewed (RFC 9111 §4.3.4). A 304 about another response is worth nothing: the
- * answer is `null` then.
+ * Renews the fields of a stored response that a 304 confirms (RFC 9111 §4.3.4); `null` for a 304 about another response.
  */
-function renewStored(exchange: Exchange, task: Lead, answer: UpstreamAnswer): Answer | null {
+function renewStored(exchange: Exchange, task: LeadTask, answer: UpstreamAnswer): Answer | null {
   const { store, collapse } = exchange.services;
   const stale = task.stale!;
   discard(answer);
@@ -184,7 +187,7 @@ function renewStored(exchange: Exchange, task: Lead, answer: UpstreamAnswer): An
   const fresh = freshened.response.with({ fields: sentCacheControl(exchange.tenant, fields, freshness) });
   if (keep === "replace") {
     store.put(fresh);
-    exchange.tenant.deriver?.kept?.(exchange, fresh);
+    exchange.tenant.deriver?.onStored?.(exchange, fresh);
   }
   if (keep === "delete") store.delete(stale.key);
   const shared = keep === "replace" ? fresh : null;
@@ -196,30 +199,30 @@ function renewStored(exchange: Exchange, task: Lead, answer: UpstreamAnswer): An
 }
 
 /** Asks for the whole, after a 304 that was about another response. */
-async function askUnconditionally(exchange: Exchange, task: Lead): Promise<Answer> {
+async function askUnconditionally(exchange: Exchange, task: LeadTask): Promise<Answer> {
   const unconditional = { ...task, stale: null };
-  return await settleAnswer(exchange, unconditional, await ask(exchange, unconditional));
+  return await processAnswer(exchange, unconditional, await ask(exchange, unconditional));
 }
 
-/** A body that broke off before any of it was passed on is fetched once more, from another upstream if there is one. */
+/** Fetches once more after a body that broke off before any of it was passed on, from another upstream if there is one. */
 async function askAgain(
   exchange: Exchange,
-  task: Lead,
+  task: LeadTask,
   { upstream }: UpstreamAnswer,
   failure: UpstreamFailure,
 ): Promise<Answer> {
-  const message = failure.kind === "content" ? "A response is of no use" : "A response broke off";
+  const message = failure.kind === "content" ? "A response has the wrong content" : "A response broke off";
   exchange.services.logger.warn(message, {
     id: exchange.requestId,
     upstream: upstream.id,
     problem: failure.message,
   });
   if (exchange.tries >= exchange.tenant.pool.attempts || failure.kind === "too_large") throw failure;
-  return await settleAnswer(exchange, task, await ask(exchange, task, upstream));
+  return await processAnswer(exchange, task, await ask(exchange, task, upstream));
 }
 
-/** Everyone who waits gets the stored response that stands in. */
-function shareStale(exchange: Exchange, { flight, stale }: Lead): void {
+/** Gives the stale response to all requests that wait. */
+function shareStale(exchange: Exchange, { flight, stale }: LeadTask): void {
   landWhole(flight, stale!);
   exchange.services.collapse.finish(flight, null);
 }

@@ -1,23 +1,22 @@
 import { evaluate, type Verdict } from "../cache/policy/policy.ts";
+import { ttlMs } from "../cache/policy/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import { isVaryMarker, leadsTo } from "../cache/variants.ts";
-import { needsOrigin } from "../deliver/check_conditions.ts";
-import { GatewayError } from "../errors.ts";
-import { upgradeProtocol } from "../forward/refusal.ts";
-import type { FwdReason } from "../http/cache_status.ts";
+import { needsOrigin } from "../deliver/conditions.ts";
+import { GatewayError, messageOf } from "../errors.ts";
+import { upgradeProtocol } from "../forward/refuse.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import type { Answer } from "../request/answer.ts";
-import { hitNote } from "../request/cache_note.ts";
+import { derivedNote, hitNote } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { deriveMissing } from "./derive_missing.ts";
-import { fetchShared, heldElsewhere, judged, revalidateInBackground } from "./fetch_shared.ts";
-import { fromPart, partKey } from "./part.ts";
-import { passThrough } from "./pass_through.ts";
-import { passUpgrade } from "./pass_upgrade.ts";
-import { isPreflight, preflightAnswer } from "./preflight.ts";
+import type { Derived, Deriver } from "../request/snapshot.ts";
+import { isPreflight, preflightAnswer } from "./arrive.ts";
+import { fetchShared, fromOtherWorker, revalidateInBackground, verdictOn } from "./fetch_shared.ts";
+import { fromPartial, partialKey } from "./partial_response.ts";
+import { passThrough, passUpgrade } from "./pass_through.ts";
 
 /**
- * The answer to a request: from the store, of what is stored, or from an upstream; past the cache where that has no part in it. At once
- * where memory has it.
+ * The answer to a request: stored, derived from stored responses, or from an upstream. A response in memory is returned without a promise.
  *
  * @throws {GatewayError} where there is none; also by rejection
  */
@@ -27,23 +26,25 @@ export function obtain(exchange: Exchange): Answer | Promise<Answer> {
   if (tenant.policy === null) return bypass(exchange, "bypass", null);
   if (method !== "GET" && method !== "HEAD") return bypass(exchange, "method", null);
   if (exchange.private !== null) return bypass(exchange, "bypass", exchange.private);
-  // Content may change what is answered, and is no part of the key (RFC 9110 §9.3.1).
+  // Content may change the response, and is no part of the key (RFC 9110 §9.3.1).
   if (exchange.arrival.body !== null) return bypass(exchange, "bypass", "body");
   if (exchange.header("upgrade") !== null && upgradeProtocol(exchange) !== null) {
     return bypass(exchange, "bypass", null);
   }
   const found = services.store.get(exchange.key);
-  return found instanceof Promise ? found.then((late) => select(exchange, late)) : select(exchange, found);
+  return found instanceof Promise
+    ? found.then((late) => selectVariant(exchange, late))
+    : selectVariant(exchange, found);
 }
 
-function bypass(exchange: Exchange, fwd: FwdReason, detail: string | null): Promise<Answer> {
+function bypass(exchange: Exchange, fwd: ForwardReason, detail: string | null): Promise<Answer> {
   const upgrade = upgradeProtocol(exchange);
   if (upgrade === null) return passThrough(exchange, { fwd, detail });
   return passUpgrade(exchange, { fwd, detail: detail ?? "upgrade", upgrade });
 }
 
 /** Goes on to the variant that the request selects, where the key has several (RFC 9111 §4.1). */
-function select(exchange: Exchange, found: Found | undefined): Answer | Promise<Answer> {
+function selectVariant(exchange: Exchange, found: Found | undefined): Answer | Promise<Answer> {
   if (found === undefined || !isVaryMarker(found.response)) return decide(exchange, valid(exchange, found), false);
   const marker = found.response;
   exchange.knowVariants(marker);
@@ -55,7 +56,7 @@ function select(exchange: Exchange, found: Found | undefined): Answer | Promise<
   return variant instanceof Promise ? variant.then(go) : go(variant);
 }
 
-/** What was found, unless an unsafe request has changed it since, in any worker (RFC 9111 §4.4). */
+/** The stored response, unless an unsafe request has changed it since, in any worker (RFC 9111 §4.4). */
 function valid(exchange: Exchange, found: Found | undefined): Found | undefined {
   return found === undefined || exchange.isChanged(found.response) ? undefined : found;
 }
@@ -80,12 +81,12 @@ function decide(exchange: Exchange, found: Found | undefined, isVariant: boolean
   return { kind: "stored", note: hitNote(exchange, response, "stale"), response };
 }
 
-function hit(exchange: Exchange, { response, tier }: Found, isPart = false): Answer {
+function hit(exchange: Exchange, { response, tier }: Found, isPartial = false): Answer {
   const note = hitNote(exchange, response, tier === "memory" ? "hit_memory" : "hit_disk");
-  return { kind: "stored", note, response, isPart };
+  return { kind: "stored", note, response, isPartial };
 }
 
-/** Answers a request that no stored response answers as it is: by an upstream, on its own or for everyone who asks the same. */
+/** Answers a request that no stored response can answer: by a fetch that others share, or by one for this request alone. */
 function fetchMissing(exchange: Exchange, found: Found | undefined, verdict: Verdict): Answer | Promise<Answer> {
   if (verdict.onlyIfCached) {
     throw new GatewayError("only_if_cached", "The request wants a stored response only, and none can be used");
@@ -93,13 +94,13 @@ function fetchMissing(exchange: Exchange, found: Found | undefined, verdict: Ver
   const { detail, kind } = verdict;
   const fwd = verdict.fwd ?? "miss";
   const stale = kind === "validate" ? found!.response : null;
-  // What is changed in a document depends on the whole of it. Where there may be more than documents, HEAD is not worth that.
+  // Changes in a document depend on the whole of it. HEAD fetches it only where the type serves documents alone.
   if (exchange.rewrite !== null && (exchange.method === "GET" || exchange.tenant.type.wholeBodies)) {
     return fetchShared(exchange, { fwd, stale });
   }
-  // Nothing whole comes back that could be stored.
+  // The answer to HEAD has no content that could be stored.
   if (exchange.method === "HEAD") {
-    return passThrough(exchange, { fwd, detail, held: found?.response, standsIn: stale !== null });
+    return passThrough(exchange, { fwd, detail, stored: found?.response, servesStale: stale !== null });
   }
   if (exchange.header("if-match") !== null || exchange.header("if-unmodified-since") !== null) {
     return passThrough(exchange, { fwd, detail });
@@ -110,26 +111,66 @@ function fetchMissing(exchange: Exchange, found: Found | undefined, verdict: Ver
   return fetchShared(exchange, { fwd, stale });
 }
 
-/** A range of what is not stored: from a part that is, or from an upstream, whose answer becomes the part. */
-function missingRange(exchange: Exchange, fwd: FwdReason, detail: string | null): Answer | Promise<Answer> {
+/** Answers a range request that misses: from a stored partial response, or from an upstream, whose answer is stored as one (RFC 9111 §3.3). */
+function missingRange(exchange: Exchange, fwd: ForwardReason, detail: string | null): Answer | Promise<Answer> {
   if (exchange.tenant.policy!.storePartial !== true) return passThrough(exchange, { fwd, detail });
   const answer = (found: Found | undefined): Answer | Promise<Answer> => {
-    const part = found === undefined ? null : fromPart(exchange, found.response);
-    if (part === null) return rangeElsewhere(exchange, fwd, detail);
+    const part = found === undefined ? null : fromPartial(exchange, found.response);
+    if (part === null) return rangeOfOthers(exchange, fwd, detail);
     return hit(exchange, { response: part, tier: found!.tier }, true);
   };
-  const found = exchange.services.store.get(partKey(exchange.key));
+  const found = exchange.services.store.get(partialKey(exchange.key));
   return found instanceof Promise ? found.then(answer) : answer(found);
 }
 
-/** A range that another worker may hold, as the whole or a part, while the disk tier has it not yet; else from an upstream. */
-async function rangeElsewhere(exchange: Exchange, fwd: FwdReason, detail: string | null): Promise<Answer> {
-  const whole = await heldElsewhere(exchange, exchange.variantKey);
-  if (whole !== null && judged(exchange, whole).kind === "hit") {
+/** Answers a range from the whole or partial response that another worker has just stored and the disk tier has not yet; else from an upstream. */
+async function rangeOfOthers(exchange: Exchange, fwd: ForwardReason, detail: string | null): Promise<Answer> {
+  const whole = await fromOtherWorker(exchange, exchange.variantKey);
+  if (whole !== null && verdictOn(exchange, whole).kind === "hit") {
     return hit(exchange, { response: whole, tier: "memory" });
   }
-  const held = await heldElsewhere(exchange, partKey(exchange.key));
-  const part = held === null ? null : fromPart(exchange, held);
+  const stored = await fromOtherWorker(exchange, partialKey(exchange.key));
+  const part = stored === null ? null : fromPartial(exchange, stored);
   if (part !== null) return hit(exchange, { response: part, tier: "memory" }, true);
-  return await passThrough(exchange, { fwd, detail, keepsPart: true });
+  return await passThrough(exchange, { fwd, detail, storesPartial: true });
+}
+
+/** Answers with a response that is derived from stored ones, as a hit, where there is a fresh one; else by `fetch`. */
+export function deriveMissing(
+  exchange: Exchange,
+  deriver: Deriver,
+  fetch: () => Answer | Promise<Answer>,
+): Answer | Promise<Answer> {
+  // The origin has to judge these (RFC 9111 §4.3.2), by the entity tag of its own response.
+  if (exchange.header("if-match") !== null || exchange.header("if-unmodified-since") !== null) return fetch();
+  const answer = (derived: Derived | null) =>
+    derived !== null && isServable(exchange, derived) ? derivedAnswer(exchange, derived) : fetch();
+  try {
+    const derived = deriver.derive(exchange);
+    return derived instanceof Promise
+      ? derived.catch((error) => derivingFailed(exchange, error)).then(answer)
+      : answer(derived);
+  } catch (error) {
+    return answer(derivingFailed(exchange, error));
+  }
+}
+
+/** Whether a derived response is fresh by its source's times and as the request asks, and its own URL neither purged nor changed since. */
+function isServable(exchange: Exchange, { response }: Derived): boolean {
+  const { store, clock } = exchange.services;
+  return verdictOn(exchange, response).kind === "hit" && ttlMs(response, clock.now()) > 0 &&
+    !store.isPurged(response) && !exchange.isChanged(response);
+}
+
+function derivedAnswer(exchange: Exchange, { response, tier, detail }: Derived): Answer {
+  return { kind: "stored", note: derivedNote(exchange, response, { tier, detail }), response };
+}
+
+function derivingFailed({ services, requestId, tenant }: Exchange, error: unknown): null {
+  services.logger.warn("A response could not be derived from a stored one", {
+    id: requestId,
+    listener: tenant.name,
+    problem: messageOf(error),
+  });
+  return null;
 }

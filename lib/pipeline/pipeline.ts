@@ -1,19 +1,20 @@
 import { deliver } from "../deliver/deliver.ts";
 import { errorAnswer, refusalReply } from "../deliver/error_answer.ts";
 import { replyOf } from "../deliver/reply_of.ts";
-import { replaceError } from "../deliver/ruled_answer.ts";
+import { replaceError } from "../deliver/sent_fields.ts";
 import { GatewayError } from "../errors.ts";
 import type { Answer } from "../request/answer.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Services } from "../request/services.ts";
 import type { Arrival } from "../server/arrival.ts";
 import type { Reply } from "../server/reply.ts";
-import { enter, type Entrance, judge, route, ruledAnswer } from "./arrive.ts";
+import { admit, type Entrance, judge, route, ruledAnswer } from "./arrive.ts";
 import { obtain } from "./obtain.ts";
 
 /**
- * The whole life of a request: `route` finds the listener and takes the client's tokens out, `judge` asks its rules, `enter` lets it in, `obtain` gives the
- * answer from the store or from an upstream, `deliver` turns it into what is sent. With a response in memory nothing is awaited.
+ * The whole life of a request: `route` finds the listener and takes the client's tokens out, `judge` asks its rules, `admit` checks the
+ * client's token and quota, `obtain` gives the answer from the store or from an upstream, `deliver` turns it into the reply. With a
+ * response in memory nothing is awaited.
  */
 export function handle(entrance: Entrance, arrival: Arrival): Reply | Promise<Reply> {
   const routed = route(entrance, arrival);
@@ -25,7 +26,7 @@ export function handle(entrance: Entrance, arrival: Arrival): Reply | Promise<Re
   try {
     if (exchange.tenant.rules !== null) exchange.ruling = judge(exchange);
     const early = exchange.ruling?.isFirst === true ? ruledAnswer(exchange) : null;
-    if (early === null) enter(exchange);
+    if (early === null) admit(exchange);
     const own = early ?? ruledAnswer(exchange);
     const change = exchange.ruling?.request ?? null;
     if (own === null && change !== null) exchange = exchange.changed(change);

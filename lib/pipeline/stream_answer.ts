@@ -1,20 +1,21 @@
-import { clientFields } from "../deliver/client_fields.ts";
-import { varying } from "../deliver/coded_form.ts";
+import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
+import { isDocument, MAX_DOCUMENT_BYTES } from "../deliver/change_document.ts";
+import { clientFields, plainCacheControl, withSimpleTag } from "../deliver/client_fields.ts";
 import { pictureFields } from "../deliver/image_form.ts";
-import { plainCacheControl } from "../deliver/sent_cache_control.ts";
-import { withSimpleTag } from "../deliver/simple_tag.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
-import { isDocument } from "../deliver/json_document.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
-import type { StreamingAnswer } from "../request/answer.ts";
+import { withVary } from "../http/vary.ts";
+import type { Answer, StreamingAnswer } from "../request/answer.ts";
 import type { CacheNote } from "../request/cache_note.ts";
+import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
+import { gather, ResumedBody } from "../request/gathered_body.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 
-/** How an upstream's answer is passed on. */
+/** Changes to an upstream's answer that is passed on. */
 export interface StreamOptions {
   readonly note: CacheNote;
-  /** What the upstream was asked with. */
+  /** Method of the request to the upstream. */
   readonly askedMethod: string;
   /** In place of the answer's own fields. */
   readonly fields?: Fields;
@@ -48,7 +49,7 @@ export function streamAnswer(exchange: Exchange, answer: UpstreamAnswer, options
     status: response.status,
     fields: options.fields === undefined
       ? passedFields(exchange, answer, note)
-      : ownersFields(exchange, options.fields),
+      : privateFields(exchange, options.fields),
     body: response.body,
     read,
     onEnd,
@@ -60,34 +61,95 @@ export function streamAnswer(exchange: Exchange, answer: UpstreamAnswer, options
 }
 
 /**
- * Whether an answer is no document to be changed after all, while the client asked for less than all of it: it has to be asked for
- * once more, in the client's own way.
+ * Whether upstreams must be asked again with the client's own conditions and range: they were left out in order to change a document,
+ * but the answer is none.
  */
-export function isAskedInVain(exchange: Exchange, { response }: UpstreamAnswer): boolean {
+export function mustAskAgain(exchange: Exchange, { response }: UpstreamAnswer): boolean {
   if (exchange.rewrite === null || exchange.isPlain || response.status !== 200) return false;
-  // What is private may change something each time.
+  // A private request may change something each time it is sent.
   return exchange.private === null && !isDocument(response, response.body.lengthBytes);
 }
 
-/** Fields of an answer that is passed on, as its client gets them. */
+/** Fields of an answer that is passed on. */
 function passedFields(exchange: Exchange, { response }: UpstreamAnswer, note: CacheNote): Fields {
   const cleaned = clientFields(exchange, response.fields);
-  // It was taken off where it selects nothing here; but caches behind have to know that this is the form of one client.
+  // `Vary` was removed where it selects nothing here, but caches behind must know that the coding was chosen for one client.
   const isOneForm = exchange.tenant.type.acceptEncoding !== null && fieldValue(cleaned, "content-encoding") !== null;
-  const given = isOneForm ? varying(cleaned) : cleaned;
+  const given = isOneForm ? withVary(cleaned, "Accept-Encoding") : cleaned;
   const fields = exchange.tenant.type.simpleTags
     ? plainCacheControl(withSimpleTag(given, response.fields).fields)
     : given;
-  return ownersFields(exchange, note.ageSeconds === null ? fields : fields.filter(([name]) => name !== "age"));
+  return privateFields(exchange, note.ageSeconds === null ? fields : fields.filter(([name]) => name !== "age"));
 }
 
 /**
- * Fields of an answer to one user: where the gateway decides what is cached, it also tells the caches behind it to keep their hands
- * off (TMDB marks even a user's own data `public`).
+ * Fields of an answer to a private request: where the gateway decides what is cached, it also forbids caches behind it to store the
+ * answer (TMDB marks even a user's own data `public`).
  */
-function ownersFields(exchange: Exchange, fields: Fields): Fields {
+function privateFields(exchange: Exchange, fields: Fields): Fields {
   const { type, images } = exchange.tenant;
   if (exchange.private === null || type.cacheMode !== "ttl") return pictureFields(fields, images);
   const kept = fields.filter(([name]) => name !== "cache-control" && name !== "expires");
   return [...kept, ["cache-control", "private, no-store"]];
 }
+
+/**
+ * Gathers the body of a document that is not stored and that its listener changes, since changes depend on all of it. Other answers,
+ * and a document that is too large or for which there is no room, stay as they are.
+ *
+ * @throws {UpstreamFailure} when the document breaks off
+ */
+export function wholeDocument(exchange: Exchange, answer: StreamingAnswer): Answer | Promise<Answer> {
+  if (exchange.rewrite === null || answer.askedMethod === "HEAD") return answer;
+  return isDocument(answer, answer.body.lengthBytes) ? gatherDocument(exchange, answer) : answer;
+}
+
+async function gatherDocument(exchange: Exchange, answer: StreamingAnswer): Promise<Answer> {
+  const { body, note } = answer;
+  const { budget, clock, settings } = exchange.services;
+  let reservedBytes = 0;
+  const admit = (bytes: number) => {
+    if (!budget.reserve(bytes)) return false;
+    reservedBytes += bytes;
+    return true;
+  };
+  if (!admit(body.lengthBytes ?? 0)) return answer;
+  const untilMs = clock.now() + settings.fillTimeoutMs;
+  const stops = () => exchange.hasLeft ? "client-left" : clock.now() > untilMs ? "too-slow" : null;
+  try {
+    const gathered = await gather(body, { limitBytes: MAX_DOCUMENT_BYTES, admit, stops });
+    if (gathered.whole === null) return { ...answer, body: new ResumedBody(gathered.chunks, body) };
+    answer.onEnd();
+    return { kind: "stored", note, response: unkept(exchange.key, answer, gathered.whole) };
+  } catch (error) {
+    answer.onEnd(asFailure(error));
+    throw error;
+  } finally {
+    budget.release(reservedBytes);
+  }
+}
+
+/** A whole answer in the form of a stored response, for those alone who wait for it. */
+export function unkept(key: string, answer: StreamingAnswer, body: Uint8Array<ArrayBuffer>): StoredResponse {
+  return storedResponse({
+    key,
+    status: answer.status,
+    fields: answer.fields,
+    body,
+    requestTimeMs: answer.requestTimeMs,
+    responseTimeMs: answer.receivedAtMs,
+    freshness: USED_ONCE,
+    selectedBy: [],
+    tags: [],
+    tiers: { memory: false, disk: false },
+  });
+}
+
+const USED_ONCE = {
+  initialAgeMs: 0,
+  lifetimeMs: 0,
+  staleWhileRevalidateMs: 0,
+  staleIfErrorMs: 0,
+  mustRevalidate: true,
+  alwaysValidate: true,
+};

@@ -1,6 +1,7 @@
+import { lowBits } from "../clock.ts";
 import { TurnQueue } from "./turn_queue.ts";
 
-/** How many requests of a listener may be at upstreams, and how long others wait. */
+/** Limits on a listener's requests at upstreams, and on those that wait. */
 export interface AdmissionOptions {
   /** Of all workers. */
   readonly maxInFlight: number;
@@ -9,25 +10,24 @@ export interface AdmissionOptions {
   readonly queueTimeoutMs: number;
 }
 
-/** Which cells are this worker's. */
+/** This worker's place among all. */
 export interface AdmissionPlace {
   /** This worker's number, from 0. */
   readonly worker: number;
   readonly workers: number;
 }
 
-/** How many 32-bit cells a listener needs for so many workers. */
+/** Number of 32-bit cells that a listener needs. */
 export function admissionCells(workers: number): number {
   return 2 * workers;
 }
 
-/** What a worker's oldest waiting request is believed for beyond the time it may wait: its worker may have died. */
+/** Time beyond the wait limit after which another worker's oldest waiting request is ignored: that worker may have died. */
 const STALE_MS = 1_000;
 
 /**
- * Holds a listener to its requests in flight, over all workers, through shared memory: each worker counts its own, so that one
- * that dies takes its count with it. Those over the limit wait, and are let in in the order in which they came, whichever
- * worker they are in.
+ * Limits a listener's requests in flight over all workers, through shared memory: each worker counts its own, so that the count of one
+ * that dies ends with it. Requests over the limit wait, and are admitted in the order in which they came to any worker.
  */
 export class Admission {
   readonly #cells: Int32Array;
@@ -43,7 +43,7 @@ export class Admission {
     this.#queue = new TurnQueue(options.queueSize);
     // A worker that was replaced left its counts behind.
     Atomics.store(cells, place.worker, 0);
-    this.#tellOldest();
+    this.#publishOldest();
   }
 
   /** Requests in flight, of all workers. */
@@ -58,7 +58,7 @@ export class Admission {
     return this.#queue.size;
   }
 
-  /** Lets a request in, at once or when it is its turn; `false` where it has waited in vain or too many wait. {@linkcode leave} is its end. */
+  /** Admits a request, at once or in its turn; `false` where its time is up or too many wait. {@linkcode leave} ends it. */
   async enter(signal: AbortSignal | undefined): Promise<boolean> {
     const sinceMs = Date.now();
     if (this.#queue.size === 0 && this.#tryEnter(sinceMs)) return true;
@@ -66,19 +66,19 @@ export class Admission {
       waitMs: this.#options.queueTimeoutMs,
       signal,
     });
-    this.#tellOldest();
+    this.#publishOldest();
     const entered = await turn;
-    this.#tellOldest();
+    this.#publishOldest();
     return entered !== null;
   }
 
-  /** A request that was let in has ended. */
+  /** Ends a request that was admitted. */
   leave(): void {
     Atomics.sub(this.#cells, this.#place.worker, 1);
     if (this.#queue.size > 0) this.#queue.advance();
   }
 
-  /** Takes a place unless all are taken or somebody in another worker has waited for longer. */
+  /** Takes a place unless all are taken or a request in another worker has waited for longer. */
   #tryEnter(sinceMs: number): boolean {
     if (this.#isBehindOthers(sinceMs)) return false;
     Atomics.add(this.#cells, this.#place.worker, 1);
@@ -98,14 +98,9 @@ export class Admission {
     return false;
   }
 
-  #tellOldest(): void {
+  #publishOldest(): void {
     const { worker, workers } = this.#place;
     const oldestMs = this.#queue.oldestMs;
     Atomics.store(this.#cells, workers + worker, oldestMs === null ? 0 : lowBits(oldestMs));
   }
-}
-
-/** A time's low 32 bits, never 0: differences are right across their overflow. */
-function lowBits(timeMs: number): number {
-  return (timeMs | 0) || 1;
 }

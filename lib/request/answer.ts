@@ -6,21 +6,21 @@ import type { UpstreamBody, UpstreamFailure } from "../upstream_client/transport
 import type { ByteStream } from "../wire/byte_stream.ts";
 import type { CacheNote } from "./cache_note.ts";
 
-/** What a request is answered with, as a value: nothing of it has been sent, and what sends it need not know where it came from. */
+/** The answer to a request, as a value: nothing of it has been sent, and its sender need not know where it came from. */
 export type Answer = StoredAnswer | FillingAnswer | StreamingAnswer | MadeAnswer;
 
-/** A complete response that the cache holds, or that was made of one. */
+/** A complete response from the store, or made of one. */
 export interface StoredAnswer {
   readonly kind: "stored";
   readonly note: CacheNote;
   readonly response: StoredResponse;
-  /** It is what a range request asked for: no condition, range or coding applies to it any more. */
-  readonly isPart?: boolean;
-  /** Its form has been chosen by `Accept`: it is not coded as well. */
+  /** It is the requested range already: conditions, ranges and codings apply no more. */
+  readonly isPartial?: boolean;
+  /** Its picture format was chosen by `Accept`: it gets no content coding. */
   readonly isChosen?: boolean;
-  /** It has just come from an upstream: no coding of it has been made yet. */
+  /** It has just come from an upstream: no coding of it exists yet. */
   readonly isNew?: boolean;
-  /** What the upstream sent it as. */
+  /** The gzip bytes that the upstream sent. */
   readonly gzip?: GzipForm;
 }
 
@@ -30,51 +30,51 @@ export interface GzipForm {
   readonly coded: Uint8Array<ArrayBuffer>;
 }
 
-/** A response that is being stored: its body is still coming in, and others may read along. */
+/** A response that is being stored: its body is still coming in, and other requests may read it, too. */
 export interface FillingAnswer {
   readonly kind: "filling";
   readonly note: CacheNote;
   readonly head: StoredHead;
   readonly fill: Fill;
-  /** Of a range request: the part of the body that is sent. */
+  /** The range of the body that is sent; absent for all of it. */
   readonly range?: ByteRange;
 }
 
-/** An upstream's answer on its way through. */
+/** An upstream's answer that is passed on as it comes in. */
 export interface StreamingAnswer {
   readonly kind: "streaming";
   readonly note: CacheNote;
   readonly status: number;
-  /** As the client is to get them: end-to-end, with `via`. */
+  /** For the client: end-to-end fields, with `via`. */
   readonly fields: Fields;
   readonly body: UpstreamBody;
   /** Reads the body in place of its own `read`. */
   readonly read?: () => Promise<Uint8Array | null>;
-  /** To be called once: the body has been read to its end or, with a failure, broke off. */
+  /** To be called once, when the body has been read to its end or, with a failure, has broken off. */
   readonly onEnd: (failure?: UpstreamFailure) => void;
-  /** To be called in place of `onEnd` where nobody reads on: the client has left, or wants the fields only. */
+  /** To be called in place of `onEnd` when reading stops: the client has left, or wants the fields only. */
   readonly onLeave: () => void;
-  /** What the upstream was asked with. */
+  /** Method of the request to the upstream. */
   readonly askedMethod: string;
   /** Milliseconds since the Unix epoch. */
   readonly requestTimeMs: number;
   readonly receivedAtMs: number;
-  /** With status 101: the upstream's side of the connection that has become another protocol. */
+  /** With status 101: the connection to the upstream, which speaks the other protocol now. */
   readonly tunnel?: ByteStream;
 }
 
-/** A response that was made here: an error, a part of a stored response, an answer without content. */
+/** A response that the gateway made: an error, a range of a stored response, an answer without content. */
 export interface MadeAnswer {
   readonly kind: "made";
   readonly note: CacheNote;
   readonly status: number;
   readonly fields: Fields;
-  /** In one or several pieces. */
+  /** In one piece or several. */
   readonly body: Uint8Array | readonly Uint8Array[] | null;
-  /** Lines that the listener's own rules for fields of upstreams leave alone. */
+  /** Fields that the listener's changes of upstreams' fields do not apply to. */
   readonly ownFields?: Fields;
-  /** Code of the error that it tells. */
+  /** Code of the error. */
   readonly error?: string;
-  /** Nobody is there to get it: it came of the client's leaving. */
+  /** Its client has left. */
   readonly isUnheard?: boolean;
 }

@@ -1,22 +1,23 @@
-import type { StoredHead } from "../cache/stored_response.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { ageSeconds, ttlSeconds } from "../cache/policy/reuse.ts";
-import { forwardedStatus, type FwdReason, hitStatus, withKey } from "../http/cache_status.ts";
+import type { StoredHead } from "../cache/stored_response.ts";
+import type { ForwardReason } from "../forward_reason.ts";
+import { forwardedStatus, hitStatus, withKey } from "../http/cache_status.ts";
 import type { CacheResult } from "../metrics/gateway_metrics.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** How the cache took part in a response: for the `Cache-Status` and `Age` fields, the log and the counters. */
+/** The cache's part in a response: for `Cache-Status`, `Age`, the log and the counters. */
 export interface CacheNote {
   readonly result: CacheResult;
   /** Our member of `Cache-Status` (RFC 9211). */
   readonly status: string;
   /** Current age in seconds; `null` for a response that comes straight from an upstream. */
   readonly ageSeconds: number | null;
-  /** Others get the same response from the cache, or may; not where it was purged since. */
+  /** The response may be served to other clients: it is stored, and not purged. */
   readonly isShared?: boolean;
 }
 
-/** The note of a response that comes from the cache. */
+/** The note of a stored response. */
 export function hitNote(exchange: Exchange, stored: StoredHead, result: CacheResult): CacheNote {
   const nowMs = exchange.services.clock.now();
   const detail = result === "hit_memory" ? "memory" : result === "hit_disk" ? "kv" : null;
@@ -28,7 +29,7 @@ export function hitNote(exchange: Exchange, stored: StoredHead, result: CacheRes
   };
 }
 
-/** The note of a response that was made of one in a tier; `detail` says how. */
+/** The note of a response that was derived from a stored one; `detail` says how. */
 export function derivedNote(
   exchange: Exchange,
   stored: StoredHead,
@@ -43,9 +44,9 @@ export function derivedNote(
   };
 }
 
-/** What is said of a request that went to an upstream. */
+/** The facts of a request that went to an upstream. */
 export interface ForwardFacts {
-  readonly fwd: FwdReason;
+  readonly fwd: ForwardReason;
   readonly fwdStatus?: number | null;
   /** The response that was stored with it. */
   readonly stored?: StoredHead;
@@ -53,7 +54,7 @@ export interface ForwardFacts {
   readonly served?: StoredHead;
   readonly collapsed?: boolean;
   readonly detail?: string | null;
-  /** `miss` where nothing is said. */
+  /** @default "miss" */
   readonly result?: CacheResult;
 }
 
@@ -61,30 +62,30 @@ export interface ForwardFacts {
 export function forwardNote(exchange: Exchange, facts: ForwardFacts): CacheNote {
   exchange.fwd = facts.fwd;
   const nowMs = exchange.services.clock.now();
-  const kept = facts.stored ?? facts.served;
+  const response = facts.stored ?? facts.served;
   return {
     result: facts.result ?? "miss",
     status: forwardedStatus(exchange.services.settings.name, {
       fwd: facts.fwd,
       fwdStatus: facts.fwdStatus ?? null,
-      ttlSeconds: kept === undefined ? null : ttlSeconds(kept, nowMs),
+      ttlSeconds: response === undefined ? null : ttlSeconds(response, nowMs),
       stored: facts.stored !== undefined,
       collapsed: facts.collapsed ?? false,
       key: shownKey(exchange),
       detail: facts.detail ?? null,
     }),
-    ageSeconds: kept === undefined ? null : ageSeconds(kept, nowMs),
-    isShared: kept !== undefined && !kept.isPurged,
+    ageSeconds: response === undefined ? null : ageSeconds(response, nowMs),
+    isShared: response !== undefined && !response.isPurged,
   };
 }
 
-/** A hit's member, with the key where the listener tells it. */
+/** A hit's member, with the key where the listener shows it. */
 function keyed(exchange: Exchange, status: string): string {
   const key = shownKey(exchange);
   return key === null ? status : withKey(status, key);
 }
 
-/** The key's parts, the listener's name first, with spaces between; `null` where it is not told, or there is none. */
+/** The key's parts, the listener's name first, separated by spaces; `null` where it is not shown, or there is none. */
 function shownKey(exchange: Exchange): string | null {
   const { storing, policy } = exchange.tenant;
   if (!storing.statusKey || policy === null || exchange.private !== null) return null;

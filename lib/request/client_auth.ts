@@ -1,11 +1,11 @@
-import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import type { RequestFields } from "../http/request_fields.ts";
+import { hash } from "node:crypto";
 import { trimSpace } from "../http/list.ts";
+import type { RequestFields } from "../http/request_fields.ts";
 import type { Target } from "../http/target.ts";
 import type { ClientRate } from "./client_rate.ts";
 
-/** Who may use a listener, and where its clients show their tokens. */
+/** The clients of a closed listener, and where in requests their tokens are looked for. */
 export interface ClientAuthOptions {
   readonly tokens: readonly {
     readonly client: string;
@@ -25,23 +25,23 @@ export interface ClientAuthOptions {
   readonly failures: ClientRate;
 }
 
-/** A request as it came in, as far as it may show a token. */
+/** The places of a request that may hold a token. */
 export interface IdentifiableRequest {
   readonly target: Target;
   readonly fields: RequestFields;
-  /** What stood before the path; `null` where nothing did. */
+  /** Token before the path; `null` for none. */
   readonly pathToken: string | null;
 }
 
-/** Whose request it is, and what is left of it without its tokens. */
-export interface Visitor {
-  /** `null` where it showed no valid token. */
+/** The client of a request, and the request without its tokens. */
+export interface ClientIdentity {
+  /** `null` where the request has no valid token. */
   readonly client: string | null;
   readonly target: Target;
-  /** Hashes of the wrong tokens that it showed; none where it is let in. */
+  /** Hashes of the wrong tokens in the request; none where a valid one admits it. */
   readonly wrong: readonly string[];
-  /** It showed a token, right or wrong. */
-  readonly isShown: boolean;
+  /** The request has a token, valid or not. */
+  readonly hasToken: boolean;
 }
 
 /** A token that is known, by its hash. */
@@ -52,17 +52,20 @@ interface KnownToken {
 
 /** Numbers of 32 bits in a SHA-256 hash. */
 const HASH_WORDS = 8;
-const MAX_TOKEN_LENGTH = 256;
-/** Tokens that a request may show; one that shows more is refused. */
+/** Shortest token, in characters: 64 bits where it is hexadecimal. */
+export const MIN_TOKEN_LENGTH = 16;
+/** Longest token, in characters. */
+export const MAX_TOKEN_LENGTH = 256;
+/** Tokens that a request may have; one with more is refused. */
 const MAX_SHOWN = 8;
-/** The usual name of a key at upstreams: only a token is taken out, since it may be the client's own key. */
+/** The usual name of an upstream's key: its value is removed only where it is a token, since it may be the client's own key. */
 const KEY_PARAMETER = "api_key";
-/** Wrong tokens that are remembered: a client that was forgotten when tokens changed shows one over and over. */
+/** Wrong tokens that are remembered: a client whose token was removed repeats it with each request. */
 const REMEMBERED = 1_024;
-/** The time that `failures` is for: addresses need no look-up for longer after the last wrong token. */
+/** Time after the last wrong token in which addresses are looked up: the window of `failures`. */
 const FAILURE_WINDOW_MS = 60_000;
 
-/** Knows a listener's clients by the hashes of their tokens. */
+/** Identifies a listener's clients by the hashes of their tokens. */
 export class ClientAuth {
   readonly sharedCaches: boolean;
   /** Whether a token may stand before the path. */
@@ -89,17 +92,17 @@ export class ClientAuth {
     this.#hiddenWithBearer = new Set([...this.#hidden, "authorization"]);
   }
 
-  /** Looks for a token, and takes all of them out: what comes after knows nothing of them. */
-  identify({ target, fields, pathToken }: IdentifiableRequest): Visitor {
+  /** Identifies the client by its token, and removes all tokens from the request. */
+  identify({ target, fields, pathToken }: IdentifiableRequest): ClientIdentity {
     const search = new Search(this.#known);
-    if (this.path && pathToken !== null) search.show(pathToken);
+    if (this.path && pathToken !== null) search.add(pathToken);
     const own = fields.header(this.#options.header);
-    if (own !== null && own !== "") search.show(trimSpace(own));
+    if (own !== null && own !== "") search.add(trimSpace(own));
     const bearer = this.#options.bearer ? bearerToken(fields.header("authorization")) : null;
-    const isBearer = bearer !== null && search.show(bearer);
+    const isBearer = bearer !== null && search.add(bearer);
     const query = this.#withoutTokens(target.query, search);
     const { client, wrong, texts, count } = search;
-    // Before the path may stand a token of another listener.
+    // The token before the path may be one of another listener.
     if (pathToken !== null) texts.push(pathToken);
     fields.hide({ names: isBearer ? this.#hiddenWithBearer : this.#hidden, texts });
     const isAdmitted = client !== null && count <= MAX_SHOWN;
@@ -107,7 +110,7 @@ export class ClientAuth {
       client: isAdmitted ? client : null,
       target: query === target.query ? target : { ...target, query },
       wrong: isAdmitted ? [] : wrong,
-      isShown: count > 0,
+      hasToken: count > 0,
     };
   }
 
@@ -117,7 +120,7 @@ export class ClientAuth {
     return this.#options.failures.waitSeconds(address, nowMs);
   }
 
-  /** Takes note of wrong tokens. The same one once more is no guess: it counts once. */
+  /** Counts wrong tokens against an address. A repeated one counts once: it is no guess. */
   failed(wrong: readonly string[], address: string, nowMs: number): void {
     for (const sha256 of wrong) {
       if (this.#wrong.get(sha256) === true) continue;
@@ -127,7 +130,7 @@ export class ClientAuth {
     }
   }
 
-  /** The query without its tokens, and without what repeats a valid one; every other byte stays. */
+  /** The query without tokens, and without parameters that repeat a valid one; every other byte stays. */
   #withoutTokens(query: string, search: Search): string {
     if (query === "") return query;
     const others = query.split("&").filter((pair) => !this.#isToken(pair, search));
@@ -139,16 +142,16 @@ export class ClientAuth {
     const name = decoded(equals < 0 ? pair : pair.slice(0, equals));
     if (!this.#parameters.has(name)) return false;
     const value = equals < 0 ? "" : pair.slice(equals + 1);
-    const isValid = value !== "" && search.show(decoded(value), value);
+    const isValid = value !== "" && search.add(decoded(value), value);
     return isValid || name !== KEY_PARAMETER;
   }
 }
 
-/** The tokens of one request, held against those that are known. */
+/** The tokens of one request, compared with the known ones. */
 class Search {
-  /** Whose the first valid token is. */
+  /** Client of the first valid token. */
   client: string | null = null;
-  /** How many were shown. */
+  /** Number of tokens. */
   count = 0;
   /** Hashes of those that are not valid. */
   readonly wrong: string[] = [];
@@ -160,11 +163,11 @@ class Search {
     this.#known = known;
   }
 
-  /** Whether a text is a valid token; `written` is how the request spells it. */
-  show(token: string, written = token): boolean {
+  /** Whether a text is a valid token; `written` is its spelling in the request. */
+  add(token: string, written = token): boolean {
     if (++this.count > MAX_SHOWN) return false;
-    // What is too long is cut: it is wrong either way.
-    const sha256 = digest(token.slice(0, MAX_TOKEN_LENGTH + 1));
+    // A longer text is wrong in any case.
+    const sha256 = tokenHash(token.slice(0, MAX_TOKEN_LENGTH + 1));
     const client = ownerOf(sha256, this.#known);
     if (client === null) {
       this.wrong.push(sha256);
@@ -176,11 +179,12 @@ class Search {
   }
 }
 
-function digest(text: string): string {
-  return hash("sha256", text, "hex");
+/** SHA-256 of a token, in hexadecimal. */
+export function tokenHash(token: string): string {
+  return hash("sha256", token, "hex");
 }
 
-/** Whose token has this hash. All are compared in full, so that the time tells nothing of which, or how far, they agree. */
+/** The client whose token has this hash. All hashes are compared in full, so that the time discloses no match. */
 function ownerOf(sha256: string, known: readonly KnownToken[]): string | null {
   const words = wordsOf(sha256);
   let owner: string | null = null;

@@ -1,8 +1,8 @@
-import { type ErrorCode, GatewayError } from "../errors.ts";
-import { type RefusalStatus, WireError } from "../wire/wire_error.ts";
+import { type ErrorCode, GatewayError, messageOf } from "../errors.ts";
 import { type FailureKind, UpstreamFailure } from "../upstream_client/transport.ts";
+import { type RefusalStatus, WireError } from "../wire/wire_error.ts";
 
-/** What a client is told of whatever went wrong on the way to an upstream and back. */
+/** The error for the client: a failure of the transport or of the request's grammar as a `GatewayError`, any other unchanged. */
 export function clientError(error: unknown): unknown {
   if (error instanceof UpstreamFailure) return gatewayError(error);
   return error instanceof WireError ? refusedMessage(error) : error;
@@ -26,7 +26,7 @@ export function refusedMessage(error: WireError): GatewayError {
 
 const TIMEOUTS: ReadonlySet<FailureKind> = new Set(["connect_timeout", "first_byte_timeout", "idle_timeout"]);
 
-/** What can be done where it is the way to the upstream that fails; docs/networking.md says how. */
+/** Hints for failures to connect; docs/networking.md has more. */
 const UNREACHABLE_HINTS: Readonly<Partial<Record<FailureKind, string>>> = {
   resolve: "The upstream's name has no address here: pin one with resolve, or use a proxy",
   refused_address:
@@ -38,14 +38,14 @@ const UNREACHABLE_HINTS: Readonly<Partial<Record<FailureKind, string>>> = {
 
 /** The error that a client gets for a failed try. */
 export function gatewayError(failure: UpstreamFailure): GatewayError {
-  // The client's body was refused on its way: that is no failure of the upstream.
+  // The client's body was refused while it was sent: that is no failure of the upstream.
   if (failure.cause instanceof GatewayError) return failure.cause;
   if (failure.cause instanceof WireError) return refusedMessage(failure.cause);
   const options = { cause: failure };
   if (TIMEOUTS.has(failure.kind)) {
     return new GatewayError("upstream_timeout", "The upstream did not answer in time", options);
   }
-  if (failure.kind === "aborted") return clientsDoing(failure);
+  if (failure.kind === "aborted") return clientBrokeOff(failure);
   if (failure.kind === "unsendable") return new GatewayError("bad_request", failure.message, options);
   if (failure.kind === "protocol") {
     return new GatewayError("upstream_invalid_response", "The upstream's answer is not valid HTTP", options);
@@ -72,15 +72,14 @@ export function gatewayError(failure: UpstreamFailure): GatewayError {
   });
 }
 
-/** The content of the request stalled, or its client has left and nobody reads this. */
-function clientsDoing(failure: UpstreamFailure): GatewayError {
+/** The request's content stalled, or the client has left. */
+function clientBrokeOff(failure: UpstreamFailure): GatewayError {
   if (failure.cause !== undefined) return new GatewayError("bad_request", "The request broke off", { cause: failure });
   return new GatewayError("request_timeout", "The content did not come in time", { cause: failure });
 }
 
-/** Errors that are not the transport's are bugs or hostile input below; they count as a failed try all the same. */
+/** Any error as a transport's failure: others are bugs or hostile input, and count as a failed try, too. */
 export function asFailure(error: unknown): UpstreamFailure {
   if (error instanceof UpstreamFailure) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new UpstreamFailure("protocol", message, true, { cause: error });
+  return new UpstreamFailure("protocol", messageOf(error), true, { cause: error });
 }

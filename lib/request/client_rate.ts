@@ -1,9 +1,9 @@
 import { isIPv4, isIPv6 } from "node:net";
 
-/** In the place of a field's name: clients are told apart by the names that their tokens give them. */
+/** In place of a field's name: clients are distinguished by the names of their tokens. */
 export const CLIENT_NAME = ":client";
 
-/** How much one client of a listener may ask. */
+/** The quota of each client of a listener. */
 export interface ClientRateOptions {
   /** Listener, so that clients of one are not counted for another. */
   readonly listener: string;
@@ -11,14 +11,14 @@ export interface ClientRateOptions {
   readonly perMs: number;
   /** Requests at once after a pause. */
   readonly burst: number;
-  /** Field that tells clients apart, lower case, or {@linkcode CLIENT_NAME}; `null` goes by address. */
+  /** Field that distinguishes clients, lower case, or {@linkcode CLIENT_NAME}; `null` goes by address. */
   readonly header: string | null;
   /** Leading bits of an address that make one client. */
   readonly ipv4Prefix: number;
   readonly ipv6Prefix: number;
 }
 
-/** Whether a request may be served, and how the client's quota stands after it. */
+/** Whether a request is within its client's quota, and the quota after it. */
 export interface RateVerdict {
   readonly allowed: boolean;
   /** Requests left at once. */
@@ -31,7 +31,7 @@ export interface RateVerdict {
 const ENTRIES = 65_536;
 /** Places that a client may be found in. */
 const PROBES = 8;
-/** Two 64-bit numbers an entry: whose it is, and until when its quota is spoken for, in microseconds. */
+/** Two 64-bit numbers an entry: the client's hash, and the time until which its quota is spent, in microseconds. */
 const CELLS = 2;
 /** The first entry holds the secret that keys are hashed with. */
 const SEED_CELLS = 2;
@@ -49,9 +49,9 @@ const SET_BACK_US = 10_000_000n;
 
 /**
  * Token buckets of clients, one bounded table of shared memory for all workers. A client is a hash under a secret seed: no
- * address and no credential is kept. A bucket is one number, the time until which it is spoken for (GCRA), so that a request is
- * one compare-and-exchange. Where all places of a client are taken, the one with the fullest bucket makes room: a flood of
- * addresses does not wash out those that are over their limit.
+ * address and no credential is stored. A bucket is one number, the time until which it is spent (GCRA), so that a request is
+ * one compare-and-exchange. Where all places of a client are taken, the one with the fullest bucket is replaced: a flood of
+ * addresses does not evict clients that are over their limit.
  */
 export class ClientRate {
   readonly #table: BigInt64Array;
@@ -173,8 +173,8 @@ function seconds(us: bigint): number {
 }
 
 /**
- * The part of an address that names a client, in one spelling; an IPv4 address written as IPv6 counts as IPv4. What is no address
- * stays as it is.
+ * The prefix of an address that identifies a client, in one spelling; an IPv4 address written as IPv6 counts as IPv4. Any other text is
+ * returned unchanged.
  *
  * @example
  * ```ts

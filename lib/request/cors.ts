@@ -1,7 +1,6 @@
 import type { Field } from "../http/fields.ts";
-import { originMatcher } from "../http/origin_match.ts";
 
-/** Which pages may read a listener's responses (Fetch standard, CORS protocol). */
+/** A listener's CORS policy: which pages may read its responses (Fetch standard, CORS protocol). */
 export interface CorsOptions {
   /** `*`, origins and patterns; empty lets no page read. */
   readonly origins: readonly string[];
@@ -26,18 +25,7 @@ export const CORS_DEFAULTS: CorsOptions = {
   privateNetwork: false,
 };
 
-/** An upstream's own CORS fields, lower case: dropped where the gateway speaks for itself. */
-export const CORS_FIELDS: readonly string[] = [
-  "access-control-allow-credentials",
-  "access-control-allow-headers",
-  "access-control-allow-methods",
-  "access-control-allow-origin",
-  "access-control-allow-private-network",
-  "access-control-expose-headers",
-  "access-control-max-age",
-];
-
-/** What pages may always read of a response: how it came about, and when to come again. */
+/** Fields that pages may always read. */
 const EXPOSED = [
   "Age",
   "Cache-Status",
@@ -49,7 +37,7 @@ const EXPOSED = [
   "X-Request-Id",
 ];
 
-/** Field names, as a browser lists those that it wants to send. */
+/** A list of field names, as in `Access-Control-Request-Headers`. */
 const FIELD_NAMES = /^[\w!#$%&'*+.^`|~-]+(?:\s*,\s*[\w!#$%&'*+.^`|~-]+)*$/;
 const MAX_ASKED_LENGTH = 1_024;
 
@@ -58,7 +46,7 @@ type Header = (name: string) => string | null;
 
 /** A listener's own CORS policy, compiled. */
 export class Cors {
-  /** Fields that every response gets, whoever asks. */
+  /** Fields of every response. */
   readonly fields: readonly Field[];
   /** Whether `Access-Control-Allow-Origin` depends on the request: then `Vary` names `Origin`. */
   readonly isByOrigin: boolean;
@@ -85,7 +73,7 @@ export class Cors {
     return origin !== null && this.#matches(origin) ? origin : null;
   }
 
-  /** What a preflight's answer says beside {@linkcode fields} and the origin. */
+  /** Fields of a preflight's answer beside {@linkcode fields} and the origin. */
   preflightFields(header: Header): Field[] {
     const { origins, methods, maxAgeSeconds, privateNetwork } = this.#options;
     if (origins.length === 0 || (this.isByOrigin && this.originFor(header) === null)) return [];
@@ -101,10 +89,49 @@ export class Cors {
     return fields;
   }
 
-  /** `*` would not cover Authorization, so the names that were asked for are given back. */
+  /** `*` would not cover `Authorization`, so the requested names are returned. */
   #allowedFields(asked: string): string {
     const { requestFields } = this.#options;
     if (requestFields !== null) return requestFields.join(", ");
     return asked.length <= MAX_ASKED_LENGTH && FIELD_NAMES.test(asked) ? asked : "";
   }
+}
+
+/** Longer origins match nothing: no name of a host is as long. */
+const MAX_ORIGIN_LENGTH = 300;
+
+/**
+ * A test for values of `Origin` (RFC 6454 §7) against origins and patterns: `*` matches all, `*.` before a host stands for one or
+ * more labels, `*` as port for any port or none. Patterns are in lower case, and without a default port.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { originMatcher } from "./cors.ts";
+ * const matches = originMatcher(["https://app.example", "https://*.app.example", "http://localhost:*"]);
+ * assert.equal(matches("https://app.example"), true);
+ * assert.equal(matches("https://a.b.app.example"), true);
+ * assert.equal(matches("http://localhost:5173"), true);
+ * assert.equal(matches("https://evil-app.example"), false);
+ * assert.equal(matches("null"), false);
+ * ```
+ */
+export function originMatcher(patterns: readonly string[]): (origin: string) => boolean {
+  if (patterns.includes("*")) return () => true;
+  const exact = new Set(patterns.filter((pattern) => !pattern.includes("*")));
+  const wild = patterns.filter((pattern) => pattern.includes("*")).map(expressionOf);
+  return (origin) =>
+    exact.has(origin) || (origin.length <= MAX_ORIGIN_LENGTH && wild.some((expression) => expression.test(origin)));
+}
+
+function expressionOf(pattern: string): RegExp {
+  const [, scheme = "", host = "", port = ""] = /^([^:]+):\/\/(.*?)(:[*\d]+)?$/.exec(pattern) ?? [];
+  // Labels cannot hold dots, so the repetition has one way to match only.
+  const labels = host.startsWith("*.") ? "(?:[a-z0-9_-]+\\.)+" : "";
+  const name = escaped(host.startsWith("*.") ? host.slice(2) : host);
+  return new RegExp(`^${escaped(scheme)}://${labels}${name}${port === ":*" ? "(?::\\d{1,5})?" : escaped(port)}$`);
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[^a-z0-9]/g, "\\$&");
 }

@@ -1,27 +1,27 @@
-import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { Invalidated } from "../cache/flights/invalidation_table.ts";
+import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { StoredHead } from "../cache/stored_response.ts";
 import { type KnownVariants, knownVariants } from "../cache/variants.ts";
-import type { FwdReason } from "../http/cache_status.ts";
-import { plainAddress, toldApart } from "../http/forwarded.ts";
-import { RequestFields } from "../http/request_fields.ts";
+import type { ForwardReason } from "../forward_reason.ts";
 import { besideChanged, ChangedRequestFields, namesSet } from "../http/field_changes.ts";
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
+import { plainAddress, toldApart } from "../http/forwarded.ts";
 import { publicOrigin } from "../http/public_origin.ts";
+import { RequestFields } from "../http/request_fields.ts";
 import type { Target } from "../http/target.ts";
 import type { Arrival } from "../server/arrival.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
-import type { Visitor } from "./client_auth.ts";
+import type { ClientIdentity } from "./client_auth.ts";
+import { requestKey, withoutPrefix } from "./request_key.ts";
+import { type Finish, recordRequest } from "./request_log.ts";
+import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
+import type { RequestChange, Ruling } from "./ruling.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
-import type { RequestChange, Ruling } from "./ruling.ts";
-import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
-import { type Finish, tellServed } from "./served.ts";
-import { requestKey, withoutPrefix } from "./tenant_key.ts";
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
-/** What is handed to an exchange. */
+/** The parts of an exchange. */
 export interface ExchangeOptions {
   readonly services: Services;
   readonly tenant: Tenant;
@@ -29,34 +29,34 @@ export interface ExchangeOptions {
   /** Its fields, without tokens. */
   readonly fields: RequestFields;
   readonly target: Target;
-  /** Who sends it; nobody in particular where the listener is open. */
-  readonly visitor?: Visitor | null;
-  /** What stood before the path, such as `/~TOKEN`. */
+  /** The identified client; `null` on an open listener. */
+  readonly identity?: ClientIdentity | null;
+  /** Token before the path, such as `/~TOKEN`. */
   readonly keyPrefix?: string;
   /** In place of the request's own. */
   readonly method?: string;
-  /** What rules have changed in it; `fields` are changed already. */
+  /** The changes that rules have made; `fields` are changed already. */
   readonly change?: RequestChange;
-  /** The request before that, for the log. */
+  /** The exchange of the unchanged request. */
   readonly asSent?: Exchange;
 }
 
-/** One request and all that is known of it while it is served; also what upstream types and the cache policy see of it. */
+/** One request and its state while it is served; upstream types and the cache policy see it through their own interfaces. */
 export class Exchange implements TypedRequest {
   readonly services: Services;
   readonly tenant: Tenant;
-  /** As the server handed it over. */
+  /** The request as the server read it. */
   readonly arrival: Arrival;
   readonly method: string;
   readonly authority: string;
-  /** As the upstream sees it: without the listener's prefix where that is stripped; raw. */
+  /** Raw, without the listener's prefix where that is stripped. */
   readonly path: string;
   readonly query: string;
   readonly class: RequestClass;
   readonly requestId: string;
   readonly startedAtMs: number;
-  /** Who sends it, by the tokens that it showed; `null` where the listener is open. */
-  readonly visitor: Visitor | null;
+  /** The client by its token; `null` where the listener is open. */
+  readonly identity: ClientIdentity | null;
   /** The request's body, where the type looks into it. */
   bodyText: string | null = null;
   /** Tries at upstreams so far. */
@@ -64,22 +64,22 @@ export class Exchange implements TypedRequest {
   /** The upstream that answered last. */
   upstream: string | null = null;
   /** Why an upstream was asked; `null` where none was. */
-  fwd: FwdReason | null = null;
+  fwd: ForwardReason | null = null;
   /** Response fields about the client's quota; `null` where clients are not limited. */
   quotaFields: readonly Field[] | null = null;
   #variants: KnownVariants | null = null;
-  /** What the rules of its listener say; `null` where none applies. */
+  /** The ruling of the listener's rules; `null` where none applies. */
   ruling: Ruling | null = null;
   readonly #fields: RequestFields;
   readonly #options: ExchangeOptions;
-  /** Its response goes to nobody. */
-  #quiet = false;
+  /** No client waits for its response. */
+  #isBackground = false;
   #isUnderWay = false;
   readonly #isBarePrefix: boolean;
-  #set: ReadonlySet<string> | null = null;
+  #setByRules: ReadonlySet<string> | null = null;
   #key: string | null = null;
   #plain: boolean | null = null;
-  /** `undefined` until somebody asks. */
+  /** `undefined` until the first use. */
   #rewrite: Rewrite | null | undefined = undefined;
 
   constructor(options: ExchangeOptions) {
@@ -91,7 +91,7 @@ export class Exchange implements TypedRequest {
     this.#fields = options.fields;
     const { change, asSent } = options;
     this.startedAtMs = asSent?.startedAtMs ?? services.clock.now();
-    this.visitor = options.visitor ?? null;
+    this.identity = options.identity ?? null;
     this.method = options.method ?? arrival.method;
     this.authority = target.authority;
     this.path = change?.path ?? (tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path);
@@ -106,9 +106,9 @@ export class Exchange implements TypedRequest {
     return this.#fields.header(name);
   }
 
-  /** The client's name, by its token; `null` where it showed none that is valid, or the listener is open. */
+  /** The client's name, by its token; `null` without a valid one, or where the listener is open. */
   get clientName(): string | null {
-    return this.visitor === null ? null : this.visitor.client;
+    return this.identity === null ? null : this.identity.client;
   }
 
   /** See {@linkcode RequestClass.sharedAuthorization}. */
@@ -136,7 +136,7 @@ export class Exchange implements TypedRequest {
     return this.#key ??= requestKey(this);
   }
 
-  /** What its client called the gateway, as keys tell apart what upstreams are told of that. */
+  /** The client's authority, with the forwarding facts that upstreams are told, as part of the key. */
   get keyAuthority(): string {
     const { tenant, authority } = this;
     return tenant.hostInKey ? authority + toldApart(tenant.forwarded, this) : authority;
@@ -148,36 +148,36 @@ export class Exchange implements TypedRequest {
     return this.services.invalidations.concerns(stored, type.written === undefined ? null : type.name);
   }
 
-  /** What is known of the key's variants; `null` where it may have none. */
+  /** Known facts of the key's variants; `null` where none are known. */
   get variants(): KnownVariants | null {
     return this.#variants;
   }
 
-  /** Learns by which fields the key's variants are told apart, from a marker or a response (RFC 9111 §4.1). */
+  /** Sets the fields that select among the key's variants, as a marker or a response names them (RFC 9111 §4.1). */
   knowVariants({ selectedBy, requestTimeMs }: Pick<StoredHead, "selectedBy" | "requestTimeMs">): void {
     const sinceMs = this.#variants?.sinceMs ?? requestTimeMs;
     this.#variants = knownVariants(this.key, { selectedBy, sinceMs, header: (name) => this.header(name) });
   }
 
-  /** The key of what it asks for, as far as it is known: that of a variant, or the primary one. Requests that share it wait for one fetch. */
+  /** The key of the variant that the request selects, else the primary key. Requests with the same key wait for one fetch. */
   get variantKey(): string {
     return this.#variants?.key ?? this.key;
   }
 
-  /** Whether the target's variants differ in their codings. */
+  /** Whether the target's variants are selected by `Accept-Encoding`. */
   get isNegotiated(): boolean {
     return this.#variants?.isNegotiated === true;
   }
 
-  /** What keys tell apart by what rules changed; empty where nothing is. */
+  /** The part of the key for changes by rules; empty where there are none. */
   get changeKey(): string {
     const { change } = this.#options;
     return change === undefined || change.key === "" ? "" : `${KEY_SEPARATOR}~rules:${change.key}`;
   }
 
   /**
-   * The request as rules change it: everything that follows sees only that. It counts as this one, which is over. A pool that the change
-   * names is one of {@linkcode Tenant.elsewhere}.
+   * The request as rules change it, which replaces this one in all that follows and in counts. A pool that the change names is one of
+   * {@linkcode Tenant.elsewhere}.
    */
   changed(change: RequestChange): Exchange {
     const tenant = change.pool === null ? this.tenant : this.tenant.elsewhere.get(change.pool) ?? this.tenant;
@@ -188,42 +188,42 @@ export class Exchange implements TypedRequest {
     changed.quotaFields = this.quotaFields;
     changed.ruling = this.ruling;
     changed.#isUnderWay = this.#isUnderWay;
-    changed.#quiet = this.#quiet;
+    changed.#isBackground = this.#isBackground;
     this.#isUnderWay = false;
     return changed;
   }
 
-  /** Id of the only upstream that is to be asked; `null` leaves the choice to the pool. */
+  /** Id of the only upstream that may be asked; `null` leaves the choice to the pool. */
   get pinned(): string | null {
     return this.#options.change?.upstream ?? null;
   }
 
-  /** Whether a field of this name is not the client's any more, but what a rule has set. */
+  /** Whether a rule has set the field of this name. */
   isSetByRule(name: string): boolean {
     const { change } = this.#options;
-    return change !== undefined && (this.#set ??= namesSet(change.fields)).has(name);
+    return change !== undefined && (this.#setByRules ??= namesSet(change.fields)).has(name);
   }
 
-  /** Whether it asks for the listener's prefix itself, without a slash behind it, and the prefix is stripped. */
+  /** Whether the target is the listener's prefix without a slash behind it, and the prefix is stripped. */
   get isBarePrefix(): boolean {
     return this.#isBarePrefix;
   }
 
-  /** Whether it asks for the whole, without conditions: the case that has to be fast. */
+  /** Whether it has neither conditions nor a range: the case that has to be fast. */
   get isPlain(): boolean {
     return this.#plain ??= this.header("if-none-match") === null && this.header("if-modified-since") === null &&
       this.header("range") === null && this.header("if-match") === null && this.header("if-unmodified-since") === null;
   }
 
-  /** What is changed in the document of the response; `null` where nothing is. */
+  /** The changes in the response's document; `null` for none. */
   get rewrite(): Rewrite | null {
     const { rewriting } = this.tenant;
     if (rewriting === null || (this.method !== "GET" && this.method !== "HEAD")) return null;
     return this.#rewrite === undefined ? this.#rewrite = rewriteOf(rewriting, this) : this.#rewrite;
   }
 
-  /** Leaves the response as it is after all: it is no document, and has to be asked for in the client's own way. */
-  leaveAsItIs(): void {
+  /** Drops {@linkcode rewrite}: the response turned out to be no document. */
+  leaveUnchanged(): void {
     this.#rewrite = null;
   }
 
@@ -233,22 +233,22 @@ export class Exchange implements TypedRequest {
     return target.startsWith("/") ? connection.scheme : target.startsWith("https:") ? "https" : "http";
   }
 
-  /** By which the client came, as far as a trusted proxy says it. */
+  /** Scheme that the client used, as a trusted proxy states it. */
   get publicScheme(): "http" | "https" {
     const { authority, scheme } = this;
     return publicOrigin({ authority, scheme, trusted: this.isTrusted(), header: (name) => this.header(name) }).scheme;
   }
 
-  /** What stood before the path, such as `/~TOKEN`; empty where nothing did. For what goes back to this client only. */
+  /** Token before the path, such as `/~TOKEN`; often empty. For responses to this client only. */
   get keyPrefix(): string {
     return this.#options.keyPrefix ?? "";
   }
 
-  /** Says once in the log, for each configuration, that a peer's word on the scheme does not count. */
-  distrusted(): void {
+  /** Warns once for each configuration that an untrusted peer's scheme is ignored. */
+  warnUntrustedScheme(): void {
     const { tenant: { name, rewriting }, services: { logger } } = this;
-    if (rewriting === null || distrustful.has(rewriting)) return;
-    distrustful.add(rewriting);
+    if (rewriting === null || warned.has(rewriting)) return;
+    warned.add(rewriting);
     logger.warn("Image addresses begin with http: the peer says https, but it is not in server.trusted_proxies", {
       listener: name,
       peer: this.peer,
@@ -260,12 +260,12 @@ export class Exchange implements TypedRequest {
     return this.services.settings.isTrusted(this.peer);
   }
 
-  /** Whether the client wants a part of the representation only; nobody does in the background. */
+  /** Whether a client waits for a range of the representation. */
   get wantsPart(): boolean {
-    return !this.#quiet && this.header("range") !== null;
+    return !this.#isBackground && this.header("range") !== null;
   }
 
-  /** What the request is about, 32 bits, for strategies that keep a target at one upstream. */
+  /** 32-bit hash of the path, for strategies that keep a target at one upstream. */
   get keyHash(): number {
     let hash = 0x811c9dc5;
     for (let index = 0; index < this.path.length; index++) {
@@ -284,9 +284,9 @@ export class Exchange implements TypedRequest {
     return this.arrival.signal;
   }
 
-  /** Whether the client has left; nobody does in the background. */
+  /** Whether the client has left; `false` in the background. */
   get hasLeft(): boolean {
-    return !this.#quiet && this.arrival.isGone;
+    return !this.#isBackground && this.arrival.isGone;
   }
 
   /** Whether the client takes a trailer section (RFC 9110 §10.1.4). */
@@ -295,11 +295,11 @@ export class Exchange implements TypedRequest {
     return te !== null && /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(te);
   }
 
-  /** Passes an interim response of an upstream on (RFC 9110 §15.2); to nobody in the background. */
+  /** Passes an interim response of an upstream on to the client (RFC 9110 §15.2); not in the background. */
   passInterim(status: number, fields: Readonly<Fields>): void {
-    if (this.#quiet) return;
+    if (this.#isBackground) return;
     const passed = endToEndFields(fields, fieldValue(fields, "connection"));
-    // There is no content that it could be the length of (RFC 9110 §8.6).
+    // An interim response has no content, so that there is no length to state (RFC 9110 §8.6).
     const described = passed.filter(([name]) => name !== "content-length");
     this.arrival.interim(status, besideChanged(described, this.ruling?.response?.fields ?? []));
   }
@@ -309,26 +309,26 @@ export class Exchange implements TypedRequest {
     return this.#fields.list();
   }
 
-  /** Address of the client: the peer, or what a trusted proxy says. */
+  /** Address of the client: the peer's, or the one that a trusted proxy states. */
   get client(): string {
     const peer = this.peer;
     if (!this.services.settings.isTrusted(peer)) return peer;
     const said = this.header("x-forwarded-for")?.split(",").map((part) => plainAddress(part.trim())) ?? [];
-    // The rightmost address that is not a proxy of ours is the last one that somebody we trust has seen.
+    // The rightmost address that is no trusted proxy's is the last one that a trusted proxy has seen.
     return said.findLast((address) => !this.services.settings.isTrusted(address)) ?? peer;
   }
 
-  /** The same request once more, for a fetch that goes on after its response: with GET whatever it was, and not counted. */
+  /** A copy of the request for a fetch in the background: with GET, and not counted. */
   inBackground(): Exchange {
-    const quiet = new Exchange({ ...this.#options, method: "GET", asSent: undefined });
-    quiet.#quiet = true;
-    quiet.#variants = this.#variants;
-    return quiet;
+    const copy = new Exchange({ ...this.#options, method: "GET", asSent: undefined });
+    copy.#isBackground = true;
+    copy.#variants = this.#variants;
+    return copy;
   }
 
-  /** Whether its response goes on into the cache when its client has left, or never was. */
+  /** Whether its response is stored to the end when no client waits for it. */
   get fillsToTheEnd(): boolean {
-    return this.#quiet || this.services.settings.backgroundFill;
+    return this.#isBackground || this.services.settings.backgroundFill;
   }
 
   /** Counts the request as under way, until {@linkcode finish}. */
@@ -342,19 +342,19 @@ export class Exchange implements TypedRequest {
     return this.#options.asSent ?? this;
   }
 
-  /** Counts the request and writes its access line. */
+  /** Counts the request as ended and writes its access line. */
   finish(finish: Finish): void {
-    if (this.#quiet) return;
+    if (this.#isBackground) return;
     if (this.#isUnderWay) this.tenant.counts.inFlight--;
     this.#isUnderWay = false;
-    tellServed(this, finish);
+    recordRequest(this, finish);
   }
 }
 
-/** Listeners that have said in the log whom they do not trust. */
-const distrustful = new WeakSet<Rewriting>();
+/** Configurations that have been warned of. */
+const warned = new WeakSet<Rewriting>();
 
-/** The client's own id where it is usable, so that one id can be followed through several systems. */
+/** The client's own id where it is usable: one id can then be followed through several systems. */
 function requestIdOf(given: string | null, next: () => string): string {
   return given !== null && REQUEST_ID.test(given) ? given : next();
 }

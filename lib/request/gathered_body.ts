@@ -1,17 +1,16 @@
-import type { UpstreamBody } from "../upstream_client/transport.ts";
-import { bytesBody } from "../wire/body_source.ts";
+import { type UpstreamBody, UpstreamFailure } from "../upstream_client/transport.ts";
 import type { Services } from "./services.ts";
 
-/** How much of a body may be collected. */
+/** Bounds of a body that is collected. */
 export interface GatherLimits {
   readonly limitBytes: number;
-  /** Takes note of bytes before they are held; `false` where there is no room for them. Asked only where no length is stated. */
+  /** Reserves room for bytes before they are held; `false` where there is none. Asked only where no length is stated. */
   readonly admit: (bytes: number) => boolean;
-  /** Asked with each chunk: why to read no further; `null` to go on. */
+  /** Asked after each chunk: the reason to stop; `null` to go on. */
   readonly stops?: () => string | null;
 }
 
-/** Collects a body that may turn out too large: then what was read is given back and the rest stays in the body. */
+/** Collects a body that may be too large: then the chunks read so far are returned and the rest stays in the body. */
 export async function gather(body: UpstreamBody, { limitBytes, admit, stops }: GatherLimits): Promise<Gathered> {
   if (body.whole != null && body.whole.byteLength <= limitBytes) return { whole: body.whole };
   if (body.lengthBytes !== null && body.lengthBytes <= limitBytes) return { whole: await body.readAll(limitBytes) };
@@ -33,7 +32,7 @@ export type Gathered =
   | { readonly whole: Uint8Array<ArrayBuffer> }
   | { readonly whole: null; readonly chunks: readonly Uint8Array[]; readonly reason: string };
 
-/** The same reads, each begun when the one before has ended. */
+/** A function that makes the same reads, each begun when the one before has ended. */
 export function inTurn<T>(read: () => Promise<T>): () => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return () => {
@@ -54,24 +53,87 @@ export function concat(chunks: readonly Uint8Array[], bytes: number): Uint8Array
   return whole;
 }
 
-/** A body of which the beginning has been read: gives that again, then the rest. */
-export function resumed(chunks: readonly Uint8Array[], body: UpstreamBody): UpstreamBody {
-  const ahead = [...chunks];
-  return {
-    lengthBytes: body.lengthBytes,
-    read: () => ahead.length > 0 ? Promise.resolve(ahead.shift()!) : body.read(),
-    async readAll(limitBytes) {
-      const gathered = await gather({ ...this, lengthBytes: null }, { limitBytes, admit: () => true });
-      if (gathered.whole === null) throw new RangeError(`Cannot read more than ${limitBytes} bytes of a resumed body`);
-      return gathered.whole;
-    },
-    cancel: () => body.cancel(),
-  };
+/** A body that was decoded, and still has the bytes that it was decoded from. */
+export interface FromCoded {
+  /** The gzip bytes, once all of the body has been read; `null` where they were too many, or another coding. */
+  readonly gzip: Uint8Array<ArrayBuffer> | null;
 }
 
-/** A body that is there as a whole. */
-export function wholeBody(bytes: Uint8Array<ArrayBuffer>): UpstreamBody {
-  return { ...bytesBody(bytes), whole: bytes, readAll: () => Promise.resolve(bytes) };
+/** The gzip bytes that a body was decoded from, once it has been read; `null` where there are none. */
+export function gzipOf(body: UpstreamBody): Uint8Array<ArrayBuffer> | null {
+  return "gzip" in body ? (body as UpstreamBody & FromCoded).gzip : null;
+}
+
+/** The beginning of a body. */
+export interface BodyStart {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** It is all of the body. */
+  readonly isWhole: boolean;
+}
+
+/** A body of which the beginning has been read: gives that again, then the rest. */
+export class ResumedBody implements UpstreamBody, FromCoded {
+  readonly lengthBytes: number | null;
+  readonly #rest: UpstreamBody;
+  readonly #isWhole: boolean;
+  /** Chunks that were read ahead and are still to be given. */
+  readonly #ahead: Uint8Array[];
+  #isBegun = false;
+
+  /** `isWhole` says that the chunks are all of the body. */
+  constructor(ahead: readonly Uint8Array[], rest: UpstreamBody, isWhole = false) {
+    this.lengthBytes = rest.lengthBytes;
+    this.#ahead = [...ahead];
+    this.#rest = rest;
+    this.#isWhole = isWhole;
+  }
+
+  /** The beginning that was read ahead; `null` once some of it has been given. */
+  get start(): BodyStart | null {
+    return this.#isBegun ? null : { bytes: joined(this.#ahead), isWhole: this.#isWhole };
+  }
+
+  get gzip(): Uint8Array<ArrayBuffer> | null {
+    return gzipOf(this.#rest);
+  }
+
+  get whole(): Uint8Array<ArrayBuffer> | null {
+    return this.#isWhole && !this.#isBegun ? joined(this.#ahead) : null;
+  }
+
+  get trailers(): UpstreamBody["trailers"] {
+    return this.#rest.trailers ?? null;
+  }
+
+  read(): Promise<Uint8Array | null> {
+    this.#isBegun = true;
+    for (let chunk = this.#ahead.shift(); chunk !== undefined; chunk = this.#ahead.shift()) {
+      if (chunk.byteLength > 0) return Promise.resolve(chunk);
+    }
+    return this.#isWhole ? Promise.resolve(null) : this.#rest.read();
+  }
+
+  async readAll(limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    this.#isBegun = true;
+    const ahead = joined(this.#ahead.splice(0));
+    if (ahead.byteLength > limitBytes) {
+      this.cancel();
+      throw new UpstreamFailure("too_large", `The body holds more than ${limitBytes} bytes`, true);
+    }
+    if (this.#isWhole) return ahead;
+    const rest = await this.#rest.readAll(limitBytes - ahead.byteLength);
+    return rest.byteLength === 0 ? ahead : concat([ahead, rest], ahead.byteLength + rest.byteLength);
+  }
+
+  cancel(): void {
+    this.#rest.cancel();
+  }
+}
+
+/** One array of all chunks: the only one itself. */
+function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  if (chunks.length === 1) return chunks[0] as Uint8Array<ArrayBuffer>;
+  return concat(chunks, chunks.reduce((sum, { byteLength }) => sum + byteLength, 0));
 }
 
 /** A copy of a stream that is dropped when it grows beyond a limit. */
@@ -100,22 +162,21 @@ export class BoundedCopy {
     return this.#chunks !== null;
   }
 
-  /** Lets go of what is held; nothing more is taken. */
+  /** Drops the copy; nothing more is taken. */
   drop(): void {
     this.#chunks = null;
     this.#bytes = 0;
   }
 
-  /** Everything, or `null` where the end or the limit says no. */
+  /** The whole body; `null` before its end, and once the limit is passed. */
   whole(): Uint8Array<ArrayBuffer> | null {
     return this.#complete && this.#chunks !== null ? concat(this.#chunks, this.#bytes) : null;
   }
 }
 
 /**
- * A copy of a body of unknown length, taken while the body is on its way to a client. It reserves of the fill memory what has come, not
- * what might come, and is dropped when there is no room for more, or when the body is longer, or goes on for longer, than what is
- * stored.
+ * A copy of a body of unknown length, taken while the body is sent to a client. It reserves fill memory for the bytes that have come,
+ * not for those that might, and is dropped when there is no room for more, or when the body exceeds the size or the time of a stored one.
  */
 export class ReservedCopy {
   readonly #services: Services;
@@ -125,7 +186,7 @@ export class ReservedCopy {
   #reservedBytes = 0;
   #isHeld = true;
 
-  /** @param onDropped told once where a limit says no, and whether it would again */
+  /** @param onDropped called once when a limit is passed; `isLasting` says that the next response would pass it too */
   constructor(services: Services, onDropped: (isLasting: boolean) => void) {
     const { maxEntryBytes, fillTimeoutMs } = services.settings;
     this.#services = services;
@@ -134,7 +195,7 @@ export class ReservedCopy {
     this.#onDropped = onDropped;
   }
 
-  /** Whether it may still become a whole. */
+  /** Whether it has not been dropped. */
   get isHeld(): boolean {
     return this.#isHeld;
   }
@@ -151,12 +212,12 @@ export class ReservedCopy {
     this.#onDropped(isOver || isAdmitted);
   }
 
-  /** Everything, or `null` where the end or a limit says no. */
+  /** The whole body; `null` before its end, and once a limit is passed. */
   whole(): Uint8Array<ArrayBuffer> | null {
     return this.#copy.whole();
   }
 
-  /** Lets go of what is held, and gives its room back. */
+  /** Drops the copy, and gives its room back. */
   drop(): void {
     this.#isHeld = false;
     this.#copy.drop();

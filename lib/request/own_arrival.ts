@@ -1,7 +1,7 @@
 import { type Fields, fieldValue } from "../http/fields.ts";
 import type { Arrival } from "../server/arrival.ts";
 
-/** A request of the gateway's own. */
+/** A request that the gateway makes itself. */
 export interface OwnRequest {
   readonly method: string;
   /** In origin-form or absolute-form. */
@@ -12,7 +12,7 @@ export interface OwnRequest {
   readonly signal?: AbortSignal;
 }
 
-/** A request that no client sent, as the pipeline takes it: from this machine, without content. */
+/** A request of the gateway as the pipeline takes it: from this machine, without content. */
 export function ownArrival({ method, target, fields, signal = NEVER }: OwnRequest): Arrival {
   return {
     method,

@@ -4,7 +4,7 @@ import { type PublicOrigin, publicOrigin } from "../http/public_origin.ts";
 import { hostOf } from "../http/target.ts";
 import type { DocumentLinks, TypedRequest } from "../upstream_type/upstream_type.ts";
 
-/** What a listener changes in the JSON documents that it serves, compiled once; what is stored stays as the upstream gave it. */
+/** A listener's changes in the JSON documents that it serves, compiled once; stored documents stay as upstreams sent them. */
 export interface Rewriting {
   /** `null` where addresses stay as they are. */
   readonly links: LinkRewriting | null;
@@ -18,11 +18,11 @@ export interface LinkRewriting {
   readonly target: LinkTarget;
 }
 
-/** Where such addresses lead. */
+/** The target of such addresses. */
 export interface LinkTarget {
-  /** Scheme, authority and perhaps more, without a slash at its end; `null` goes by how the client came. */
+  /** Beginning of the addresses: scheme, authority and perhaps more, without a final slash; `null` takes the client's. */
   readonly begin: string | null;
-  /** What follows, with slashes at both ends. */
+  /** The path behind it, with slashes at both ends. */
   readonly path: string;
   /** Port of the other listener; `null` where it is the one that the client came to. */
   readonly port: number | null;
@@ -30,7 +30,7 @@ export interface LinkTarget {
   readonly hostFor: (host: string) => string;
   /** Whether a host that a proxy names is one of this listener's. */
   readonly isServed: (host: string) => boolean;
-  /** The other listener is closed, and takes tokens before the path: a client that came with one is led there with it. */
+  /** The other listener is closed, and takes tokens before the path: the addresses contain the client's token. */
   readonly isKeyed: boolean;
 }
 
@@ -44,19 +44,19 @@ export interface Override {
   readonly digest: string;
 }
 
-/** A request as its document's changes depend on it. */
+/** A request, as far as the changes in its document depend on it. */
 export interface RewrittenRequest extends TypedRequest {
   readonly authority: string;
   readonly scheme: "http" | "https";
   /** Whether the peer is a trusted proxy; asked only where it matters. */
   readonly isTrusted: () => boolean;
-  /** What stood before the path, such as `/~TOKEN`; empty where nothing did. */
+  /** Token before the path, such as `/~TOKEN`; often empty. */
   readonly keyPrefix: string;
-  /** Told where a peer that is no trusted proxy says that the client came by https, so that addresses begin with http. */
-  readonly distrusted: () => void;
+  /** Called where a peer that is no trusted proxy says `https`: addresses begin with `http` all the same. */
+  readonly warnUntrustedScheme: () => void;
 }
 
-/** What is changed in the document of one request. */
+/** The changes in the document of one request. */
 export interface Rewrite {
   /** The same for requests whose documents are changed in the same way. */
   readonly name: string;
@@ -66,7 +66,7 @@ export interface Rewrite {
   apply(json: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
 }
 
-/** What is to be changed in the response to a request; `null` where nothing is. */
+/** The changes in the response to a request; `null` for none. */
 export function rewriteOf(rewriting: Rewriting, request: RewrittenRequest): Rewrite | null {
   const places = rewriting.links?.places(request) ?? null;
   const overrides = rewriting.overrides.length === 0 ? NONE : matching(rewriting.overrides, request);
@@ -106,14 +106,14 @@ function linkOrigin(target: LinkTarget, request: RewrittenRequest): string {
   return `${scheme}://${target.hostFor(hostOf(authority))}${isUsual ? "" : `:${port}`}`;
 }
 
-/** How the client came, as far as that can be: a proxy may name any host, of which the listener may serve some only. */
+/** The origin that the client used. A host that a proxy names counts only where the listener serves it. */
 function clientOrigin(
   { isServed }: LinkTarget,
   request: RewrittenRequest,
 ): PublicOrigin {
   const { authority, scheme } = request;
   const trusted = request.isTrusted();
-  if (!trusted && scheme === "http" && request.header("x-forwarded-proto") === "https") request.distrusted();
+  if (!trusted && scheme === "http" && request.header("x-forwarded-proto") === "https") request.warnUntrustedScheme();
   const origin = publicOrigin({
     authority,
     scheme,

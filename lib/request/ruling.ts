@@ -1,11 +1,11 @@
 import type { FieldChange } from "../http/field_changes.ts";
 
-/** A request as rules see it: as the client sent it, without its tokens. */
+/** A request, as rules see it: as the client sent it, without its tokens. */
 export interface RuledRequest {
   readonly method: string;
-  /** By which the client came, as far as a trusted proxy says it. */
+  /** Scheme that the client used, as a trusted proxy states it. */
   readonly publicScheme: "http" | "https";
-  /** What the client calls the gateway: a target that names a host counts more than the field (RFC 9112 §3.2.2). */
+  /** The client's authority: that of the target, else of `Host` (RFC 9112 §3.2.2). */
   readonly authority: string;
   /** Without the listener's prefix where that is stripped; raw. */
   readonly path: string;
@@ -18,28 +18,28 @@ export interface RuledRequest {
 /** The rules of a listener, compiled. */
 export interface Rules {
   /**
-   * What they say of a request; `null` where none applies.
+   * The ruling on a request; `null` where no rule applies.
    *
-   * @throws {GatewayError} `bad_request` where what a rule makes of the path is none that goes to an upstream
+   * @throws {GatewayError} `bad_request` where a rule makes a dot segment of the path
    */
   judge(request: RuledRequest): Ruling | null;
-  /** Names of fields by which rules for the request's method and path tell clients apart. */
+  /** Names of fields on which rules for the request's method and path have conditions. */
   variesBy(request: RuledRequest): readonly string[];
   /** The first condition of each rule that does not hold for a request, in words; `null` for a rule that applies. */
   unmet(request: RuledRequest): readonly (string | null)[];
 }
 
-/** What a listener's rules say of one request. */
+/** The result of a listener's rules for one request. */
 export interface Ruling {
   /** Places of the rules that apply, from 0. */
   readonly applied: readonly number[];
-  /** In place of what store and upstreams answer; `null` where they are asked. */
+  /** The answer of a rule, in place of the store's or an upstream's; `null` for none. */
   readonly reply: RuledReply | null;
-  /** That reply comes before tokens and quotas are asked for: its rule names clients by address. */
+  /** The reply comes before token and quota are checked: its rule has a condition on the client's address. */
   readonly isFirst: boolean;
-  /** `null` where the request stays as it is. */
+  /** `null` where the request is not changed. */
   readonly request: RequestChange | null;
-  /** The same object for all requests that the same rules apply to; `null` where responses stay as they are. */
+  /** The same object for all requests that the same rules apply to; `null` where responses are not changed. */
   readonly response: ResponseChange | null;
 }
 
@@ -48,14 +48,14 @@ export interface RuledReply {
   /** Place of the rule, from 0. */
   readonly rule: number;
   readonly status: number;
-  /** Where the client is sent; a path is one of the listener's, without a prefix that is stripped. `null` for no redirect. */
+  /** Target of a redirect; a path is without the listener's stripped prefix. `null` for no redirect. */
   readonly location: string | null;
-  /** `null` where the gateway words an error itself. */
+  /** `null` for the gateway's own error body. */
   readonly body: string | null;
   readonly contentType: string;
 }
 
-/** What rules change in a request. */
+/** The changes that rules make in a request. */
 export interface RequestChange {
   /** Raw; `null` where it stays. */
   readonly path: string | null;
@@ -66,18 +66,18 @@ export interface RequestChange {
   readonly pool: string | null;
   /** Id of the only upstream that is asked; `null` leaves the choice to the pool. */
   readonly upstream: string | null;
-  /** Tells apart in cache keys what upstreams are asked differently for the same target; empty where nothing is. */
+  /** Part of the cache key that tells changed requests for the same target apart; empty where they do not differ. */
   readonly key: string;
 }
 
-/** What rules change in responses on their way to the client; what is stored stays as it was. */
+/** The changes that rules make in responses when they are sent; stored responses stay as they were. */
 export interface ResponseChange {
   readonly fields: readonly FieldChange[];
-  /** Bodies in place of errors', the first that takes in a status. */
+  /** Bodies for errors; the first whose range includes the status is used. */
   readonly errors: readonly ErrorPage[];
 }
 
-/** A body in place of those of errors. */
+/** A body for errors. */
 export interface ErrorPage {
   readonly status: readonly [from: number, to: number];
   readonly body: string;

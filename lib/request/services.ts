@@ -2,19 +2,18 @@ import type { Collapse } from "../cache/flights/collapse.ts";
 import type { FillBudget } from "../cache/flights/fill.ts";
 import type { InvalidationTable } from "../cache/flights/invalidation_table.ts";
 import type { Store } from "../cache/store.ts";
-import type { Clock } from "../clock.ts";
+import { type Clock, within } from "../clock.ts";
 import type { ImageConverter } from "../image/conversion.ts";
 import type { AccessPolicy } from "../logging/access_log.ts";
 import type { Logger } from "../logging/logger.ts";
-import type { BackgroundTasks } from "./background_tasks.ts";
 
-/** What the pipeline works with beside the snapshot; made once per worker, settings swapped with the snapshot. */
+/** Everything the pipeline uses beside the snapshot; made once per worker, settings swapped with the snapshot. */
 export interface Services {
   readonly store: Store;
   readonly collapse: Collapse;
-  /** Settles when the other workers have forgotten what was deleted here so far, or do not answer. */
+  /** Settles when the other workers have deleted what was deleted here so far, or do not answer. */
   readonly forgotten: () => Promise<void>;
-  /** Has it written down that what has these tags has changed on the listeners of a type, so that it holds after a restart too. */
+  /** Records on disk that responses with these tags have changed, for all listeners of a type. */
   readonly recordWrite: (type: string, tags: readonly string[]) => void;
   readonly budget: FillBudget;
   readonly background: BackgroundTasks;
@@ -24,7 +23,7 @@ export interface Services {
   readonly logger: Logger;
   /** Makes ids for requests that bring none. */
   readonly nextRequestId: () => string;
-  /** This process in `CDN-Loop` (RFC 8586): a request that carries it has been here before. */
+  /** This process in `CDN-Loop` (RFC 8586): a request that carries it has passed this gateway before. */
   readonly instanceId: string;
   settings: Settings;
 }
@@ -37,7 +36,42 @@ export interface Settings {
   /** Whether an address belongs to a trusted proxy. */
   readonly isTrusted: (address: string) => boolean;
   readonly maxEntryBytes: number;
-  /** How long a body may take to come in where its length is not known, or nobody waits for it. */
+  /** Time for a body to come in where its length is not known, or no client reads it. */
   readonly fillTimeoutMs: number;
   readonly backgroundFill: boolean;
+}
+
+/** Work that goes on after its response: counted, bounded, its errors caught, waited for at the end. */
+export class BackgroundTasks {
+  readonly #running = new Set<Promise<void>>();
+  readonly #limit: number;
+  readonly #onError: (error: unknown) => void;
+
+  constructor(limit: number, onError: (error: unknown) => void) {
+    this.#limit = limit;
+    this.#onError = onError;
+  }
+
+  /** Tasks under way. */
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** Whether one more optional task would be too many. */
+  get isFull(): boolean {
+    return this.#running.size >= this.#limit;
+  }
+
+  /** Counts a task until it ends. */
+  add(task: Promise<unknown>): void {
+    const running: Promise<void> = task.then(() => {}, this.#onError).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** Waits for the tasks under way, and for those that begin meanwhile, at most `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    const untilMs = performance.now() + graceMs;
+    const ended = () => Promise.all(this.#running).then(() => true);
+    while (this.#running.size > 0 && await within(ended(), untilMs - performance.now(), false));
+  }
 }

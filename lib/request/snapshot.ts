@@ -1,7 +1,10 @@
-import type { ConvertOptions } from "./convert_options.ts";
-import type { PolicyOptions } from "../cache/policy/policy_options.ts";
+import type { Invalidated } from "../cache/flights/invalidation_table.ts";
+import type { CacheRequest, PolicyOptions } from "../cache/policy/policy_options.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Field } from "../http/fields.ts";
 import type { ForwardedPolicy } from "../http/forwarded.ts";
+import type { WayBack } from "../http/way_back.ts";
+import type { Conversion, Recipe } from "../image/conversion.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import type { ListenerCounts, PoolCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -10,36 +13,30 @@ import type { HedgePolicy } from "../upstream_client/hedge.ts";
 import type { BackoffOptions } from "../upstream_client/retry.ts";
 import type { RetryBudget } from "../upstream_client/retry_budget.ts";
 import type { Transport } from "../upstream_client/transport.ts";
-import type { Rewriting } from "./rewriting.ts";
-import type { Rules } from "./ruling.ts";
-import type { StoringOptions } from "./storing_options.ts";
-import type { CredentialState, UpstreamType } from "../upstream_type/upstream_type.ts";
+import type { CredentialState, TypedRequest, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
 import type { ClientAuth } from "./client_auth.ts";
 import type { ClientRate } from "./client_rate.ts";
 import type { Cors } from "./cors.ts";
-import type { Deriver } from "./deriver.ts";
-import type { WayBack } from "../http/way_back.ts";
+import type { Rewriting } from "./rewriting.ts";
+import type { Rules } from "./ruling.ts";
+import type { Services } from "./services.ts";
 import type { TurnQueue } from "./turn_queue.ts";
 
-/** One upstream as a request is sent to it. */
+/** One upstream, as requests are sent to it. */
 export interface Endpoint {
   readonly transport: Transport;
   /** Base path of the upstream's URL, without a slash at its end; often empty. */
   readonly basePath: string;
   /** `Host` field, where the client's is not kept. */
   readonly host: string;
-  /** It is another Usher: what tries again, it or this one, is agreed on. */
+  /** It is another Usher: the two agree on which of them makes further tries. */
   readonly usher: boolean;
   readonly counts: UpstreamCounts;
 }
 
-/** A pool with what is needed to use it. */
-export interface PoolRuntime {
-  readonly name: string;
-  readonly pool: Pool;
-  /** By upstream id. */
-  readonly endpoints: ReadonlyMap<string, Endpoint>;
+/** How requests are sent to the upstreams of a pool, as it is configured. */
+export interface SendingOptions {
   readonly connectMs: number;
   readonly firstByteMs: number;
   readonly idleMs: number;
@@ -49,27 +46,36 @@ export interface PoolRuntime {
   readonly attempts: number;
   /** Pauses before the same upstream is asked again; `maxMs` bounds what `Retry-After` asks for too. */
   readonly backoff: BackoffOptions;
-  readonly retries: RetryBudget;
-  /** `null` where nothing is hedged. */
-  readonly hedge: HedgePolicy | null;
-  /** Where requests wait while every upstream that is in has as many as it may. */
-  readonly room: TurnQueue;
-  /** Where requests wait while every credential is at its limit. */
-  readonly keyRoom: TurnQueue;
-  /** The same for those of users: they wait for one credential only, and must not hold up those that any will do for. */
-  readonly userKeyRoom: TurnQueue;
-  /** How the pool's credentials stand. */
-  readonly credentials: () => readonly CredentialState[];
-  readonly counts: PoolCounts;
-  /** Whether first bytes are held against the content type: the pool says what it carries. */
-  readonly inspectsContent: boolean;
+  /** Send the client's `Host` instead of the upstream's. */
   readonly preserveHost: boolean;
-  /** Protocols in lower case that a connection may go on as (RFC 9110 §7.8); empty for none. */
-  readonly upgrades: ReadonlySet<string>;
   /** Without a byte in either direction for so long, a tunnel is closed. */
   readonly tunnelIdleMs: number;
   /** Tunnels at a time, in this worker. */
   readonly maxTunnels: number;
+}
+
+/** A pool with what is needed to use it. */
+export interface PoolRuntime extends SendingOptions {
+  readonly name: string;
+  readonly pool: Pool;
+  /** By upstream id. */
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
+  readonly retries: RetryBudget;
+  /** `null` where nothing is hedged. */
+  readonly hedge: HedgePolicy | null;
+  /** Requests that wait while every upstream that is in is at its limit. */
+  readonly room: TurnQueue;
+  /** Requests that wait while every credential is at its limit. */
+  readonly keyRoom: TurnQueue;
+  /** The same for users' requests: they wait for one credential only, and must not delay those that any credential will do for. */
+  readonly userKeyRoom: TurnQueue;
+  /** State of the pool's credentials. */
+  readonly credentials: () => readonly CredentialState[];
+  readonly counts: PoolCounts;
+  /** Whether first bytes are compared with the content type. */
+  readonly inspectsContent: boolean;
+  /** Protocols in lower case that a connection may go on as (RFC 9110 §7.8); empty for none. */
+  readonly upgrades: ReadonlySet<string>;
   /** Tunnels that are open in this worker, or asked for; the same from one snapshot to the next. */
   readonly tunnels: { open: number };
 }
@@ -86,48 +92,48 @@ export interface Tenant {
   readonly storing: StoringOptions;
   /** `null` where pictures are served as they are. */
   readonly images: ConvertOptions | null;
-  /** Leaves of a query what is part of the key; `null` keeps all. */
+  /** Reduces a query to its part in the key; `null` keeps all of it. */
   readonly filterQuery: ((query: string) => string) | null;
   readonly hostInKey: boolean;
   /** Largest request content that is passed on. */
   readonly maxRequestBodyBytes: number;
   readonly forwarded: ForwardedPolicy;
-  /** Fields that speak for a proxy and go to upstreams all the same, in lower case and sorted; part of the key. */
+  /** Proxies' fields that are passed on to upstreams, in lower case and sorted; part of the key. */
   readonly forwardFields: readonly string[];
   /** Fields that every response of this listener gets. */
   readonly responseFields: readonly Field[];
-  /** `null` where anybody may use it. */
+  /** `null` where it is open to all clients. */
   readonly auth: ClientAuth | null;
   /** Whether a field carries a token of some listener, so that no upstream gets it; `null` where there are none. */
   readonly isToken: ((name: string, value: string) => boolean) | null;
-  /** `null` where the upstream speaks to pages for itself. */
+  /** `null` where the upstream's own CORS fields are passed on. */
   readonly cors: Cors | null;
   readonly counts: ListenerCounts;
   /** `null` where requests at upstreams are not limited. */
   readonly admission: Admission | null;
   /** `null` where clients are not limited. */
   readonly clientRate: ClientRate | null;
-  /** Makes responses of others that are stored, before an upstream is asked; `null` where nothing does. */
+  /** Makes responses out of other stored ones before an upstream is asked; `null` for none. */
   readonly deriver: Deriver | null;
-  /** What is changed in documents when they are served; `null` where nothing is. */
+  /** Changes in documents when they are served; `null` for none. */
   readonly rewriting: Rewriting | null;
-  /** Serve any stored response: never, while no upstream can answer, or always. */
+  /** When a stored response of any age is served: never, while no upstream can answer (`auto`), or always. */
   readonly offline: boolean | "auto";
   /** `null` where it has none. */
   readonly rules: Rules | null;
   /** The same listener over the other pools that its rules name. */
   readonly elsewhere: ReadonlyMap<string, Tenant>;
-  /** Leads back to the listener what in responses points at its upstreams; `null` where nothing is mapped. */
+  /** Maps URLs of upstreams in response fields to the listener; `null` where none are mapped. */
   readonly wayBack: WayBack | null;
 }
 
-/** How an address is listened on. */
+/** Options of a listening address. */
 export interface ListenFacts {
   /** File and permission bits of a unix socket; `null` where the address is a host and port. */
   readonly unix: { readonly path: string; readonly mode: number } | null;
   /** Connections of trusted peers, and all over a unix socket, begin with a PROXY header. */
   readonly proxyProtocol: boolean;
-  /** What TLS is spoken with; `null` where connections are plain. */
+  /** Certificates for TLS; `null` where connections are plain. */
   readonly tls: TlsFront | null;
   /** Every request is sent to the same URL with `https` on this port; `null` where they are served. */
   readonly httpsPort: number | null;
@@ -142,4 +148,95 @@ export interface Snapshot {
   readonly listens: ReadonlyMap<string, ListenFacts>;
   readonly tenants: readonly Tenant[];
   readonly pools: readonly PoolRuntime[];
+}
+
+/** Number of conversions by their result; `derived` ones made a size. */
+export type ConversionCounts = Record<Conversion["kind"] | "derived", number>;
+
+/** A format that pictures are converted to. */
+export interface FormRecipe extends Recipe {
+  /** Suffix of the form's cache key: it names every setting that decides the bytes. */
+  readonly id: string;
+  readonly mediaType: string;
+}
+
+/** Conversion options of a listener; compiled once from its configuration. */
+export interface ConvertOptions {
+  /** Best first. */
+  readonly recipes: readonly FormRecipe[];
+  /** Smaller and larger ones are served as they are. */
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  /** Every response of the listener says `Vary: Accept` anyway. */
+  readonly saysVary: boolean;
+  /** How long a request waits for a conversion that is under way. */
+  readonly waitMs: number;
+  readonly counts: ConversionCounts;
+}
+
+/** A content coding that is made here. */
+export type Coding = "br" | "gzip" | "zstd";
+
+/** Storing and serving options of a listener beside its cache policy; compiled once from its configuration. */
+export interface StoringOptions {
+  /** A range request that misses is forwarded, or the whole is fetched and stored. */
+  readonly range: "pass" | "fetch-full";
+  /** Cookies whose values are part of the key, sorted. */
+  readonly cookieKey: readonly string[];
+  /** `Cache-Status` tells the cache key (RFC 9211 §2.7). */
+  readonly statusKey: boolean;
+  /** `null` where nothing is compressed. */
+  readonly compress: CompressOptions | null;
+}
+
+/** Which stored responses are served compressed, and how. */
+export interface CompressOptions {
+  /** Smaller bodies are served as they are. */
+  readonly minBytes: number;
+  /** Over a media type in lower case, without parameters. */
+  readonly isCompressible: (mediaType: string) => boolean;
+  /** Best first. */
+  readonly codings: readonly Coding[];
+}
+
+/** A response that was made of another stored one. */
+export interface Derived {
+  /**
+   * Whole, under the request's key, with its own `etag` and no other validator, and with the times, the freshness and the tags of its
+   * source. The same object for the same source where possible: its codings and field lines are remembered by it.
+   */
+  readonly response: StoredResponse;
+  /** The tier that its source was found in. */
+  readonly tier: "memory" | "disk";
+  /** A token for `Cache-Status` that says how it was made. */
+  readonly detail: string;
+}
+
+/** A request, as far as a {@linkcode Deriver} looks at it. */
+export interface DerivableRequest extends TypedRequest, CacheRequest {
+  readonly services: Services;
+  readonly tenant: Tenant;
+  /** The primary cache key. */
+  readonly key: string;
+  /** The client's authority, as it is part of keys. */
+  readonly keyAuthority: string;
+  /** The part of the key that rules add. */
+  readonly changeKey: string;
+  readonly hasEmptyQuery: boolean;
+  /** Whether a stored response was invalidated since it was asked for (RFC 9111 §4.4). */
+  isChanged(stored: Invalidated): boolean;
+}
+
+/**
+ * Makes responses out of other stored ones: a document with fewer parts, a smaller picture.
+ *
+ * It is asked before any upstream, when no stored response can serve the request; for `GET` and `HEAD` alike, and never for requests
+ * that are private or carry `If-Match` or `If-Unmodified-Since`. It checks itself that its source is fresh, not invalidated, and may be
+ * served to the request. Its work must be bounded in time, since the client waits. An error that it throws is logged and counts as `null`.
+ */
+export interface Deriver {
+  /** A response for the request, or `null`: then an upstream is asked. */
+  readonly derive: (request: DerivableRequest) => Derived | null | Promise<Derived | null>;
+  /** Called with each response of the listener that was stored or renewed. It must not throw. */
+  readonly onStored?: (request: DerivableRequest, stored: StoredResponse) => void;
 }

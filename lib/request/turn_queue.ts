@@ -1,22 +1,22 @@
-/** How long a request may wait for its turn. */
+/** Limits of a wait. */
 export interface TurnOptions {
   readonly waitMs: number;
   /** Ends the wait: the client has left. */
   readonly signal?: AbortSignal;
 }
 
-/** Between two looks at what others, in other workers, may have given back. */
+/** Interval of the poll. */
 const POLL_MS = 5;
 
 interface Waiting {
-  /** Takes what is waited for, if it is there. */
+  /** Tries to take; `false` where nothing is free. */
   readonly attempt: () => boolean;
   readonly sinceMs: number;
 }
 
 /**
- * Requests that wait for something that others give back: a bounded queue, served in order, each until its own deadline. What is
- * waited for is looked at when this worker gives some back, and every few milliseconds for what other workers do.
+ * Requests that wait for something limited, which other requests give back: a bounded queue, served in order, each with a deadline of
+ * its own. It is advanced when this worker gives something back, and polled for what other workers give back.
  */
 export class TurnQueue {
   readonly #limit: number;
@@ -40,8 +40,8 @@ export class TurnQueue {
   }
 
   /**
-   * Waits until `attempt` gives something and it is this one's turn; `null` where the queue is full, the time is up or the
-   * signal ends the wait.
+   * Waits until it is this request's turn and `attempt` returns something; `null` where the queue is full, the time is up or the signal
+   * aborts.
    */
   take<T>(attempt: () => T | null, { waitMs, signal }: TurnOptions): Promise<T | null> {
     if (this.#waiting.size >= this.#limit || waitMs <= 0 || signal?.aborted) return Promise.resolve(null);
@@ -68,7 +68,7 @@ export class TurnQueue {
     });
   }
 
-  /** Something was given back: lets those whose turn it is have it. */
+  /** Serves the requests whose turn it is. Called when something was given back. */
   advance(): void {
     for (const waiting of this.#waiting) if (!waiting.attempt()) return;
   }

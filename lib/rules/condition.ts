@@ -1,14 +1,27 @@
-import { addressMatcher } from "../http/forwarded.ts";
 import { carefulText } from "../http/careful_path.ts";
+import { addressMatcher } from "../http/forwarded.ts";
 import { type PathGlob, pathGlob } from "../pattern/path_glob.ts";
 import { type TextGlob, textGlob } from "../pattern/text_glob.ts";
 import type { RuledRequest } from "../request/ruling.ts";
-import type { RuleCondition } from "./rule_options.ts";
 
-/** A request with what is worked out of it once for all rules. */
+/** Conditions on a request for a rule to apply; `null` and an empty list set none. */
+export interface RuleCondition {
+  /** Glob over the careful reading of the path. */
+  readonly path: string | null;
+  readonly methods: readonly string[];
+  /** Names, decoded, and globs over values; `!` before one says that no value may match. */
+  readonly query: ReadonlyArray<readonly [name: string, value: string]>;
+  /** Names in lower case, and globs over values, whatever the case of letters; `!` as above. */
+  readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
+  /** CIDR blocks of clients; one with `!` before it must not contain the client. */
+  readonly clients: readonly string[];
+  readonly scheme: "http" | "https" | null;
+}
+
+/** A request, with its parsed query and client, computed once for all rules. */
 export class Facts {
   readonly request: RuledRequest;
-  /** Careful reading of the path. */
+  /** The path as read by `carefulPath`. */
   readonly path: string;
   #parameters: ReadonlyMap<string, readonly string[]> | null = null;
   #client: string | null = null;
@@ -51,7 +64,7 @@ function parametersOf(query: string): ReadonlyMap<string, readonly string[]> {
   return parameters;
 }
 
-/** A name or value of a query as a server reads it: broken escapes stay, and what is no UTF-8 is replaced, whatever stands beside it. */
+/** Decodes a name or value of a query as a server does: broken escapes stay, and bytes that are no UTF-8 are replaced. */
 export function decodedParameter(text: string): string {
   if (!text.includes("%") && !text.includes("+")) return text;
   const spaced = text.replaceAll("+", " ");
@@ -69,11 +82,11 @@ export type Unmet = string | null;
 /** The conditions of one rule, compiled. */
 export class Condition {
   readonly path: PathGlob | null;
-  /** A field that the request must have, in lower case; `null` for none in particular. */
+  /** Name of a field that the request must have, in lower case; `null` where there is none. */
   readonly neededField: string | null;
-  /** A parameter is needed. */
+  /** A query parameter must be there. */
   readonly needsQuery: boolean;
-  /** It names clients by address. */
+  /** It has a condition on the client's address. */
   readonly hasClients: boolean;
   readonly #options: RuleCondition;
   readonly #fields: readonly ValueTest[];
@@ -93,7 +106,7 @@ export class Condition {
     this.#isClient = clientTest(options.clients);
   }
 
-  /** Whether it holds but for its path, which {@linkcode RuleIndex} has looked at. Cheap questions come first. */
+  /** Whether all conditions hold but the path's, which {@linkcode RuleIndex} has checked. Cheap tests come first. */
   holds(facts: Facts): boolean {
     const { scheme } = this.#options;
     const { request } = facts;
@@ -114,12 +127,12 @@ export class Condition {
     return true;
   }
 
-  /** The same of the field that it needs alone. */
+  /** Whether its condition on {@linkcode neededField} holds. */
   isNeededFieldMet(facts: Facts): boolean {
     return isFieldMet(this.#needed!, facts);
   }
 
-  /** Names of the fields that it asks for, where it is for the request's method and path, whoever sends it. */
+  /** Names of the fields that it has conditions on, where its method and path fit the request. */
   fieldsAsked({ request, path }: Facts): readonly string[] {
     if (this.#fields.length === 0 || !this.isForMethod(request.method)) return NONE;
     return this.path === null || this.path.test(path) ? this.#fields.map(({ name }) => name) : NONE;
@@ -131,12 +144,12 @@ export class Condition {
     return true;
   }
 
-  /** Whether it is for the client. */
+  /** Whether its condition on the client's address holds. */
   isClientMet(facts: Facts): boolean {
     return !this.hasClients || this.#isClient(facts.client);
   }
 
-  /** The first condition that does not hold. */
+  /** The first condition that does not hold, in words. */
   unmet(facts: Facts): Unmet {
     const { methods, scheme, path, fields, query, clients } = this.#options;
     const { request } = facts;
@@ -179,7 +192,7 @@ function clientTest(blocks: readonly string[]): (address: string) => boolean {
   const meant = blocks.filter((block) => !block.startsWith("!"));
   const isMeant = meant.length === 0 ? () => true : addressMatcher(meant);
   const isRefused = addressMatcher(refused);
-  // Looking an address up in a list of blocks takes longer than all else here, and clients come back.
+  // Looking an address up in a list of blocks takes longer than all other tests, and clients return.
   const known = new Map<string, boolean>();
   return (address) => {
     let isClient = known.get(address);
@@ -191,7 +204,7 @@ function clientTest(blocks: readonly string[]): (address: string) => boolean {
   };
 }
 
-/** Blocks that a text names. */
+/** Blocks that are named in a text. */
 const MAX_NAMED = 5;
 
 /** Addresses that are remembered. */

@@ -7,9 +7,23 @@ import { type LinearPattern, linearPattern } from "../pattern/linear_pattern.ts"
 import { type Template, template } from "../pattern/template.ts";
 import type { RequestChange } from "../request/ruling.ts";
 import { decodedParameter } from "./condition.ts";
-import type { RequestRule } from "./rule_options.ts";
 
-/** What one rule changes in requests, compiled. */
+/** The changes of one rule in a request. In texts, `$1` to `$9` stand for the path's wildcard matches and `$$` for a dollar sign. */
+export interface RequestRule {
+  readonly fields: readonly FieldChange[];
+  readonly rewrite: {
+    /** Expression over the careful reading of the path, whose groups `$1` to `$9` then are; `null` replaces all of the path. */
+    readonly from: string | null;
+    readonly to: string;
+  } | null;
+  readonly query: {
+    /** Names, `*` at the end stands for what follows. */
+    readonly remove: readonly string[];
+    readonly set: ReadonlyArray<readonly [name: string, value: string]>;
+  };
+}
+
+/** The changes of one rule in requests, compiled. */
 export interface CompiledRequest {
   readonly fields: readonly { readonly change: FieldChange; readonly value: Template | null }[];
   readonly rewrite: { readonly from: LinearPattern | null; readonly to: Template } | null;
@@ -17,12 +31,12 @@ export interface CompiledRequest {
   readonly parameters: readonly { readonly name: string; readonly value: Template }[];
   /** It is the same for every request: no path or query is changed, and no text is filled. */
   readonly isFixed: boolean;
-  /** Some text is filled with what the wildcards of the rule's path took. */
+  /** Some text has a place for a match of the path's wildcards. */
   readonly needsMatch: boolean;
 }
 
 /**
- * Compiles what a rule changes in requests.
+ * Compiles the changes of a rule in requests.
  *
  * @throws {PatternError} its expression cannot be used
  */
@@ -49,25 +63,25 @@ export function compileRequest({ fields, rewrite, query }: RequestRule): Compile
   return { ...compiled, needsMatch, isFixed: isTargetKept && !needsMatch };
 }
 
-/** What the rules of a request change in it, one after the other. */
-export class ChangeInTheMaking {
-  /** Careful reading of the path so far. */
+/** Applies the changes of several rules to a request, one after the other. */
+export class RequestChanges {
+  /** The changed path, as read by `carefulPath`. */
   #reading: string;
-  /** As it goes out; `null` while it was not rewritten. */
+  /** The path as it is sent; `null` while it was not rewritten. */
   #written: string | null = null;
   #query: string;
   readonly #given: string;
   readonly #fields: FieldChange[] = [];
-  /** What was done to the query, for the key. */
+  /** Changes of the query, for the key. */
   readonly #parameters: unknown[] = [];
 
-  /** `reading` is the careful one of the path, `query` raw. */
+  /** `reading` is the path as read by `carefulPath`, `query` raw. */
   constructor(reading: string, query: string) {
     this.#reading = reading;
     this.#given = this.#query = query;
   }
 
-  /** `matched` is what the wildcards of the rule's path took. */
+  /** `matched` are the matches of the rule's path's wildcards. */
   apply(rule: CompiledRequest, matched: readonly string[]): void {
     // The server itself has no path (`OPTIONS *`).
     if (rule.rewrite !== null && this.#reading.startsWith("/")) this.#rewrite(rule.rewrite, matched);
@@ -79,9 +93,9 @@ export class ChangeInTheMaking {
   }
 
   /**
-   * All of it; `null` where nothing is changed. `pool` and `upstream` are who is asked, where rules say it.
+   * All changes; `null` where there are none. `pool` and `upstream` are those that rules choose.
    *
-   * @throws {GatewayError} `bad_request` where the path has come to be none that goes to an upstream
+   * @throws {GatewayError} `bad_request` where the changed path has a dot segment
    */
   finish(pool: string | null, upstream: string | null): RequestChange | null {
     const path = this.#written;
@@ -119,7 +133,7 @@ export class ChangeInTheMaking {
     this.#parameters.push(removedParameters, put);
   }
 
-  /** A path is in the key as it goes out. A query need not be: a listener may leave parameters out of it. */
+  /** Hash of the changes beside the path, which is part of every key. The query is hashed: a listener may leave parameters out of keys. */
   #key(pool: string | null, upstream: string | null): string {
     if (this.#fields.length === 0 && this.#parameters.length === 0 && (pool ?? upstream) === null) return "";
     const said = JSON.stringify([this.#fields, this.#parameters, pool, upstream]);

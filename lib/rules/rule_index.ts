@@ -10,9 +10,9 @@ interface PathNode {
 const NO_RULES: readonly number[] = [];
 
 /**
- * Finds the rules that a request may meet without a look at the others. Those with a path are found by the literal segments that their
- * globs begin with, the others by a field, a query or a client that they ask for; what was found for a text is remembered, since clients
- * send the same few over and over.
+ * Finds the rules that may apply to a request without testing all. Rules with a path are found by the literal segments that their
+ * globs begin with, the others by their condition on a field, the query or the client. Results are remembered by the request's text,
+ * since clients send the same few again and again.
  */
 export class RuleIndex {
   readonly #conditions: readonly Condition[];
@@ -22,7 +22,7 @@ export class RuleIndex {
   readonly #byField = new Map<string, { readonly rules: number[]; readonly found: Remembered }>();
   readonly #byQuery: { readonly rules: number[]; readonly found: Remembered } = { rules: [], found: new Remembered() };
   readonly #byClient: { readonly rules: number[]; readonly found: Remembered } = { rules: [], found: new Remembered() };
-  /** They ask for a method, a scheme or nothing. */
+  /** Rules with a condition on method or scheme alone, or with none. */
   readonly #others: number[] = [];
 
   constructor(conditions: readonly Condition[]) {
@@ -62,7 +62,7 @@ export class RuleIndex {
     return rules.filter((place) => this.#conditions[place]![test](facts));
   }
 
-  /** Rules for a method and a path, and those that ask for little else. */
+  /** Rules whose path fits, and those in `#others`, for a method. */
   #on(method: string, path: string): readonly number[] {
     const found = [...this.#root.rules];
     let node: PathNode | undefined = this.#root;
@@ -109,7 +109,7 @@ function newNode(): PathNode {
 }
 
 const MAX_REMEMBERED = 1_024;
-/** Longer texts are not remembered: nobody sends them twice but to fill memory. */
+/** Longer texts are not remembered: they are seldom sent twice. */
 const MAX_TEXT_LENGTH = 512;
 
 /** Rules by the text for which they were found; bounded, since clients choose the texts. */

@@ -1,10 +1,34 @@
 import { carefulPath, escapedPath } from "../http/careful_path.ts";
+import type { FieldChange } from "../http/field_changes.ts";
 import { type Template, template } from "../pattern/template.ts";
-import type { RequestChange, ResponseChange, RuledReply, RuledRequest, Rules, Ruling } from "../request/ruling.ts";
-import { Condition, Facts } from "./condition.ts";
+import type {
+  ErrorPage,
+  RequestChange,
+  ResponseChange,
+  RuledReply,
+  RuledRequest,
+  Rules,
+  Ruling,
+} from "../request/ruling.ts";
+import { Condition, Facts, type RuleCondition } from "./condition.ts";
+import { type CompiledRequest, compileRequest, RequestChanges, type RequestRule } from "./request_change.ts";
 import { RuleIndex } from "./rule_index.ts";
-import { ChangeInTheMaking, type CompiledRequest, compileRequest } from "./request_change.ts";
-import type { RuleOptions } from "./rule_options.ts";
+
+/** One rule of a listener. */
+export interface RuleOptions {
+  readonly when: RuleCondition;
+  readonly request: RequestRule | null;
+  readonly response: { readonly fields: readonly FieldChange[]; readonly errors: readonly ErrorPage[] } | null;
+  readonly redirect: { readonly to: string; readonly status: number } | null;
+  readonly respond: {
+    readonly status: number;
+    /** `null` where the gateway words an error itself. */
+    readonly body: string | null;
+    readonly contentType: string;
+  } | null;
+  readonly pool: string | null;
+  readonly upstream: string | null;
+}
 
 /** A rule, compiled. */
 interface Rule {
@@ -12,15 +36,15 @@ interface Rule {
   readonly condition: Condition;
   readonly request: CompiledRequest | null;
   readonly redirect: Template | null;
-  /** It gives an answer, or chooses who is asked: the first of a list does. */
+  /** It gives an answer, or chooses pool or upstream: of several such rules the first decides. */
   readonly isDeciding: boolean;
-  /** It answers before tokens and quotas are asked for. */
+  /** It answers before token and quota are checked. */
   readonly isFirst: boolean;
-  /** Something in it is filled with what the path's wildcards took. */
+  /** It has a place for a match of the path's wildcards. */
   readonly needsMatch: boolean;
 }
 
-/** What follows from the same rules, whatever else the request is like. */
+/** The result of a combination of rules, as far as it is the same for all requests. */
 interface Combination {
   readonly applied: readonly number[];
   /** The rule that decides, where one does. */
@@ -29,7 +53,7 @@ interface Combination {
   readonly deciding: number;
   /** Rules that change requests. */
   readonly changing: readonly Rule[];
-  /** What they change, where it is the same for all requests; `undefined` where it is not. */
+  /** Their changes, where those are the same for all requests; `undefined` where not. */
   readonly change: RequestChange | null | undefined;
   readonly response: ResponseChange | null;
 }
@@ -38,7 +62,7 @@ interface Combination {
 const MAX_COMBINATIONS = 1_024;
 const NO_MATCH: readonly string[] = [];
 
-/** The rules of one listener: which apply to a request, and what they make of it. All that apply do, in their order. */
+/** The rules of one listener. Every rule that applies to a request takes effect, in their order. */
 export class RuleSet implements Rules {
   readonly #rules: readonly Rule[];
   readonly #index: RuleIndex;
@@ -79,7 +103,7 @@ export class RuleSet implements Rules {
     if (!this.#asksForFields) return NO_MATCH;
     const facts = new Facts(request, carefulPath(request.path));
     const names = this.#rules.flatMap(({ condition }) => condition.fieldsAsked(facts));
-    // What clients call the gateway is part of the URL.
+    // The authority is part of the URL.
     return [...new Set(names)].filter((name) => name !== "host");
   }
 
@@ -121,9 +145,9 @@ function isSame(one: readonly number[], other: readonly number[]): boolean {
   return true;
 }
 
-/** What rules change in a request; `null` stands for any request, where they neither look at its target nor change it. */
+/** The changes that rules make in a request; `facts` are `null` where the changes do not depend on its target. */
 function changeBy(changing: readonly Rule[], decider: Rule | null, facts: Facts | null): RequestChange | null {
-  const making = new ChangeInTheMaking(facts?.path ?? "", facts?.request.query ?? "");
+  const making = new RequestChanges(facts?.path ?? "", facts?.request.query ?? "");
   for (const { request, needsMatch, condition } of changing) {
     making.apply(request!, needsMatch && facts !== null ? condition.path!.match(facts.path)! : NO_MATCH);
   }

@@ -1,4 +1,4 @@
-import { parseHttpDate } from "../http/http_date.ts";
+import { retryAfterMs } from "../http/http_date.ts";
 import type { FailureKind } from "./transport.ts";
 
 /** How one try ended, as far as another try depends on it. */
@@ -68,17 +68,10 @@ const RETRY_AFTER_FLOOR_MS = 1_000;
 const RETRY_AFTER_CAP_MS = 300_000;
 
 /**
- * What a `Retry-After` field asks for, in milliseconds from `nowMs`: at least a second, at most five minutes
- * (RFC 9110 §10.2.3). 0 where the field is missing or says nothing.
+ * The pause that a `Retry-After` field asks for, in milliseconds from `nowMs`: at least a second, at most five minutes
+ * (RFC 9110 §10.2.3). 0 where the field is absent or malformed.
  */
-export function retryAfterMs(value: string | null, nowMs: number): number {
-  if (value === null) return 0;
-  const text = value.trim();
-  const waitMs = /^\d{1,10}$/.test(text) ? Number(text) * 1_000 : untilDate(text, nowMs);
+export function retryPauseMs(value: string | null, nowMs: number): number {
+  const waitMs = retryAfterMs(value, nowMs);
   return waitMs === null ? 0 : Math.min(RETRY_AFTER_CAP_MS, Math.max(RETRY_AFTER_FLOOR_MS, waitMs));
-}
-
-function untilDate(text: string, nowMs: number): number | null {
-  const dateMs = parseHttpDate(text, nowMs);
-  return dateMs === null ? null : dateMs - nowMs;
 }

@@ -1,4 +1,4 @@
-import { parseHttpDate } from "../http/http_date.ts";
+import { retryAfterMs } from "../http/http_date.ts";
 import { type Culprit, KeyVerdicts } from "./_key_verdicts.ts";
 import { KEY_CELLS, LONGEST_REST_MS, SharedKey } from "./_shared_key.ts";
 import { type KeyLimits, SharedRate } from "./_shared_rate.ts";
@@ -254,13 +254,4 @@ function leastUsed(keys: readonly SharedKey[]): SharedKey | undefined {
 
 function clamp(value: number, low: number, high: number): number {
   return Math.min(high, Math.max(low, value));
-}
-
-/** Milliseconds that `Retry-After` asks for (RFC 9110 §10.2.3); `null` where it is missing or unreadable. */
-function retryAfterMs(value: string | null, nowMs: number): number | null {
-  if (value === null) return null;
-  const text = value.trim();
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
-  const dateMs = parseHttpDate(text, nowMs);
-  return dateMs === null ? null : dateMs - nowMs;
 }

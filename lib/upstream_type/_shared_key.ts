@@ -1,4 +1,5 @@
-import { type KeyLimits, lowBits, RATE_CELLS, SharedRate } from "./_shared_rate.ts";
+import { lowBits } from "../clock.ts";
+import { type KeyLimits, RATE_CELLS, SharedRate } from "./_shared_rate.ts";
 
 /** How a key stands: usable, resting after a 429, or out after a 401. */
 export type KeyStanding = "ready" | "limited" | "refused";

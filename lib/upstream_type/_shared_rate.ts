@@ -1,3 +1,4 @@
+import { lowBits } from "../clock.ts";
 /** How many requests one key, or all keys of a pool together, are given. */
 export interface KeyLimits {
   readonly maxPerSecond: number;
@@ -101,9 +102,4 @@ export class SharedRate {
     // A burst that a reload has made smaller is cut.
     Atomics.add(this.#cells, TOKENS, Math.min(earned, this.#fullTokens - tokens));
   }
-}
-
-/** A time's low 32 bits, never 0: that says that there was none. */
-export function lowBits(timeMs: number): number {
-  return (timeMs | 0) || 1;
 }

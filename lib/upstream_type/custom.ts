@@ -1,5 +1,5 @@
 import type { GatewayError } from "../errors.ts";
-import { type Fields, fieldValue } from "../http/fields.ts";
+import { type Fields, fieldValue, type ResponseHead } from "../http/fields.ts";
 import { ContentRule, hasContent, mediaTypeOf } from "./_content.ts";
 import { problemDetails } from "./_errors.ts";
 import type {
@@ -9,7 +9,6 @@ import type {
   Judgement,
   Outgoing,
   RequestClass,
-  ResponseHead,
   TypedRequest,
   TypeOptions,
   UpstreamType,

@@ -1,4 +1,4 @@
-import { type Fields, fieldValue } from "../http/fields.ts";
+import { type Fields, fieldValue, type ResponseHead } from "../http/fields.ts";
 import { AppKeys } from "./_app_keys.ts";
 import { ContentRule, hasContent, isBlockPage, isJsonType, isPage, mediaTypeOf } from "./_content.ts";
 import { isTmdbFailure, tmdbError, tmdbRefusal } from "./_errors.ts";
@@ -13,7 +13,6 @@ import type {
   Judgement,
   Outgoing,
   RequestClass,
-  ResponseHead,
   TypedRequest,
   TypeOptions,
   UpstreamType,

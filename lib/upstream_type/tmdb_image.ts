@@ -1,6 +1,6 @@
 import type { GatewayError } from "../errors.ts";
-import { namesMediaType } from "../http/accept.ts";
-import { type Fields, fieldValue } from "../http/fields.ts";
+import { namesMediaType } from "../http/media_range.ts";
+import { type Fields, fieldValue, type ResponseHead } from "../http/fields.ts";
 import { canonicalQuery, withoutApiKey } from "./_canonical_query.ts";
 import { ContentRule, hasContent, isBlockPage, mediaTypeOf } from "./_content.ts";
 import { tmdbError } from "./_errors.ts";
@@ -14,7 +14,6 @@ import type {
   Judgement,
   Outgoing,
   RequestClass,
-  ResponseHead,
   TypedRequest,
   TypeOptions,
   UpstreamType,

@@ -1,5 +1,5 @@
 import type { GatewayError } from "../errors.ts";
-import type { Fields } from "../http/fields.ts";
+import type { Fields, ResponseHead } from "../http/fields.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
 import type { PartedDocuments } from "./parted_documents.ts";
 import type { SizedPictures } from "./sized_pictures.ts";
@@ -64,12 +64,6 @@ export interface CredentialState {
   readonly untilMs: number;
   /** Requests per second that it may be given now; `null` for no limit. */
   readonly ratePerSecond: number | null;
-}
-
-/** A response's status and fields, as a type judges them. */
-export interface ResponseHead {
-  readonly status: number;
-  readonly fields: Readonly<Fields>;
 }
 
 /** Where an answer comes from. */

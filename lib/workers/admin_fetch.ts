@@ -1,7 +1,7 @@
 import https from "node:https";
 import type { TLSSocket } from "node:tls";
 import { X509Certificate } from "node:crypto";
-import type { AdminConfig } from "../config/config.ts";
+import type { AdminConfig } from "../config/admin.ts";
 
 /** What of a response commands read. */
 export interface AdminResponse {

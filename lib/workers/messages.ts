@@ -1,4 +1,3 @@
-import type { StandInKvFile } from "../cache/disk/kv_claim.ts";
 import type { PurgeRule } from "../cache/purge/purge_rules.ts";
 import type { TierStats } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
@@ -22,8 +21,6 @@ export interface InitMessage extends ConfigGeneration {
   readonly index: number;
   /** Path of the Deno KV file; `null` where it cannot be used. */
   readonly kvPath: string | null;
-  /** Whether that file stands in for the usual one, and what is to be known of it then. */
-  readonly kvBeside: StandInKvFile | null;
   readonly leaseMemory: SharedArrayBuffer;
   /** Which keys the KV file may hold, see `newDiskFilterMemory`; `null` where there is no disk tier. */
   readonly diskFilter: SharedArrayBuffer | null;

@@ -1,4 +1,4 @@
-import { readEnv } from "../../lib/config/environment.ts";
+import { readEnv } from "../../lib/workers/supervisor/environment.ts";
 import { adminFetch } from "../../lib/workers/admin_fetch.ts";
 import { Misuse } from "./command.ts";
 import { type AdminAccess, gatewayPlaces, notGateway, reasonOf } from "./running_gateway.ts";

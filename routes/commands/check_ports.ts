@@ -1,8 +1,8 @@
 import { overlaps, parseListenAddress } from "../../lib/config/addresses.ts";
-import type { ListenAddress } from "../../lib/config/config.ts";
-import type { Loaded } from "../../lib/config/load_result.ts";
-import { formatLocated } from "../../lib/config/located.ts";
-import { portsInUse } from "../../lib/config/ports.ts";
+import type { ListenAddress } from "../../lib/config/addresses.ts";
+import type { Loaded } from "../../lib/config/load.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
+import { portsInUse } from "../../lib/workers/supervisor/ports_in_use.ts";
 import { adminAccess, askAdmin } from "./admin_client.ts";
 import { print } from "./terminal.ts";
 

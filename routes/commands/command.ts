@@ -1,6 +1,6 @@
 import { messageOf } from "../../lib/errors.ts";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import { nearest } from "../../lib/config/nearest.ts";
+import { nearest } from "../../lib/config/yaml/nearest.ts";
 import { redact } from "../../lib/logging/redact.ts";
 import { fail } from "./terminal.ts";
 

@@ -1,18 +1,12 @@
 import { Buffer } from "node:buffer";
-import { readEnv } from "../../lib/config/environment.ts";
+import { readEnv } from "../../lib/workers/supervisor/environment.ts";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
-import { fileMode, MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/read_text.ts";
-import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { refusedCheck, upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { fileMode, MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/yaml/read_text.ts";
 import { STANDARD_INPUT } from "./config_path.ts";
-
-/** Names that a configuration may use for types and strategies. */
-export const NAMES = { types: upstreamTypeNames, strategies: balancerNames, refusedCheck };
 
 /** Reads and checks a configuration: of a file, or of standard input where `configFile` says so. `env` reads a variable. */
 export function load(path: string, env: (name: string) => string | undefined = readEnv): Promise<LoadResult> {
   return loadConfig(path, {
-    ...NAMES,
     ownText: path === STANDARD_INPUT ? standardInput : undefined,
     readTextFile: readText,
     fileMode,

@@ -1,5 +1,5 @@
 import { relative, resolve } from "node:path";
-import { readEnv } from "../../lib/config/environment.ts";
+import { readEnv } from "../../lib/workers/supervisor/environment.ts";
 import { fail } from "./terminal.ts";
 
 /** What a configuration that comes from standard input (`--config -`) is called in messages. */

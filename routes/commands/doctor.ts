@@ -1,5 +1,5 @@
-import { checkReport } from "../../lib/config/check.ts";
-import { parseDurationMs } from "../../lib/config/units.ts";
+import { checkReport } from "./check_report.ts";
+import { parseDurationMs } from "../../lib/config/yaml/units.ts";
 import { diagnose, type Diagnosis } from "../../lib/inspect/doctor.ts";
 import type { Finding, FindingState } from "../../lib/inspect/finding.ts";
 import { heldByGateway } from "./check_ports.ts";

@@ -1,8 +1,8 @@
-import { checkReport } from "../../lib/config/check.ts";
-import type { Loaded } from "../../lib/config/load_result.ts";
+import { checkReport } from "./check_report.ts";
+import type { Loaded } from "../../lib/config/load.ts";
 import { explain, type ExplainRequest } from "../../lib/inspect/explain.ts";
 import { redact } from "../../lib/logging/redact.ts";
-import { formatDurationMs } from "../../lib/config/units.ts";
+import { formatDurationMs } from "../../lib/config/yaml/units.ts";
 import type {
   AnswerView,
   CacheView,

@@ -1,10 +1,9 @@
-import { checkReport } from "../../lib/config/check.ts";
+import { checkReport } from "./check_report.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { migrateEnv } from "../../lib/migration/migrate_env.ts";
 import { readProcessEnvironment, readSeedSource } from "../../lib/migration/seed_source.ts";
 import { type Command, failed, Misuse, readArguments } from "./command.ts";
-import { NAMES } from "./config_file.ts";
 import { shown, typedPath } from "./config_path.ts";
 import { fail, print } from "./terminal.ts";
 
@@ -88,7 +87,6 @@ async function standardInput(): Promise<string> {
 /** @throws {Error} when the configuration does not pass the check, with the variables as they are now */
 async function prove(yaml: string): Promise<void> {
   const result = await loadConfig("the configuration", {
-    ...NAMES,
     readTextFile: () => Promise.resolve(yaml),
     env: (name) => Deno.env.get(name),
     cores: navigator.hardwareConcurrency,

@@ -1,4 +1,4 @@
-import { readEnv } from "../../lib/config/environment.ts";
+import { readEnv } from "../../lib/workers/supervisor/environment.ts";
 import { fail } from "./terminal.ts";
 
 /** Commands that send nothing, or whose addresses may be narrowed. */

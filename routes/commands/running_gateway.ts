@@ -1,4 +1,4 @@
-import { readEnv } from "../../lib/config/environment.ts";
+import { readEnv } from "../../lib/workers/supervisor/environment.ts";
 import {
   readRunRecords,
   recordFolders,
@@ -27,7 +27,7 @@ export async function* gatewayPlaces(config: string | undefined): AsyncGenerator
   // Loaded only here: it costs more than all that a health check does.
   const { adminPlace } = await import("../../lib/config/admin_place.ts");
   const { reachableUrl } = await import("../../lib/config/addresses.ts");
-  const { readText } = await import("../../lib/config/read_text.ts");
+  const { readText } = await import("../../lib/config/yaml/read_text.ts");
   const file = files.find(exists) ?? files[0]!;
   const ownText = config === "-" ? (await import("./config_file.ts")).standardInput : undefined;
   const place = await adminPlace(file, { readTextFile: readText, ownText, env: readEnv, cwd: Deno.cwd() });

@@ -1,4 +1,7 @@
-import { ageSeconds, evaluate, type PolicyOptions, storable, ttlSeconds } from "../../lib/cache/policy/policy.ts";
+import { ageSeconds, ttlSeconds } from "../../lib/cache/policy/reuse.ts";
+import { evaluate } from "../../lib/cache/policy/policy.ts";
+import type { PolicyOptions } from "../../lib/cache/policy/policy_options.ts";
+import { storable } from "../../lib/cache/policy/storable.ts";
 import { hitStatus } from "../../lib/http/cache_status.ts";
 import type { Field } from "../../lib/http/fields.ts";
 import { NOW_MS, request, RFC9111, store, TTL } from "../cache/policy/policy_case.ts";

@@ -1,5 +1,4 @@
-import type { RuleOptions } from "../../lib/rules/rule_options.ts";
-import { RuleSet } from "../../lib/rules/rule_set.ts";
+import { type RuleOptions, RuleSet } from "../../lib/rules/rule_set.ts";
 
 /** What asking a listener's rules costs: `deno bench tests/bench/rules_bench.ts`. */
 

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { heldBytes, StoredHead, storedResponse } from "../../lib/cache/stored_response.ts";
-import { encodeFieldLines, latin1Text } from "../../lib/http/field_lines.ts";
-import type { Field } from "../../lib/http/fields.ts";
+import { encodeFieldLines, type Field, latin1Text } from "../../lib/http/fields.ts";
 import { patterned, sample } from "./stored_sample.ts";
 
 Deno.test("a stored response says the length of the body it holds, once", () => {

@@ -4,6 +4,7 @@ import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
 import { newPurge, PurgeTable } from "../../lib/cache/purge/purge_table.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import { varyMarker } from "../../lib/cache/variants.ts";
+import { MapTier } from "./disk/map_tier.ts";
 import { openKvForTest } from "./disk/opened_kv.ts";
 import { assertNothing, assertSameResponse, sampleResponse, storeSuite } from "./store_suite.ts";
 
@@ -29,6 +30,28 @@ storeSuite({
     };
   },
 });
+
+for (const memoryShare of [0, 1 / 4]) {
+  storeSuite({
+    name: memoryShare === 0 ? "another disk tier" : "tiered store over another disk tier",
+    open: (limitBytes) => {
+      const disk = new MapTier(limitBytes);
+      const memory = createMemoryTier({ limitBytes: limitBytes * memoryShare });
+      const purges = new PurgeTable();
+      return Promise.resolve({
+        store: createTieredStore({ memory, disk, purges }),
+        purges,
+        settle: () => {
+          for (const entry of [...memory.entries()]) memory.delete(entry.key);
+          return Promise.resolve();
+        },
+        heldBytes: () => Promise.resolve(disk.heldBytes()),
+        audit: () => Promise.resolve(assert.equal(disk.stats().bytes, disk.heldBytes())),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      });
+    },
+  });
+}
 
 async function openTiers(limitBytes = 1024 * 1024) {
   const opened = await openKvForTest();

@@ -2,11 +2,9 @@ import assert from "node:assert/strict";
 import { formatListenAddress } from "../../lib/config/addresses.ts";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
 import { type JsonSchema, jsonSchema } from "../../lib/config/json_schema.ts";
-import { formatLocated } from "../../lib/config/located.ts";
-import { parseText } from "../../lib/config/parse.ts";
-import { buildTree, isMapping, type TreeValue } from "../../lib/config/tree.ts";
-import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
+import { parseText } from "../../lib/config/yaml/parse.ts";
+import { buildTree, isMapping, type TreeValue } from "../../lib/config/yaml/tree.ts";
 import { madeAuthority } from "../certificates/made.ts";
 import { CERTIFICATE } from "./_certificate.ts";
 import { integer, seededRandom } from "../seeded_random.ts";
@@ -14,7 +12,6 @@ import { configOf, SOUND } from "./load_text.ts";
 
 const made = await (await madeAuthority()).leaf(["usher.example"]);
 
-const names = { types: upstreamTypeNames, strategies: balancerNames };
 const example = await Deno.readTextFile(new URL("../../config.example.yaml", import.meta.url));
 
 /** The example with every line that is switched off (`#key`, no space between) switched on. */
@@ -33,7 +30,7 @@ function load(text: string, env: (name: string) => string | undefined = () => un
     const found = files[path];
     return found === undefined ? Promise.reject(new Deno.errors.NotFound()) : Promise.resolve(found);
   };
-  return loadConfig("config.yaml", { ...names, readTextFile, env, cores: 2, cwd: "/x" });
+  return loadConfig("config.yaml", { readTextFile, env, cores: 2, cwd: "/x" });
 }
 
 /** The problems of a text as lines. */
@@ -108,12 +105,12 @@ Deno.test("config.example.yaml shows every key of the schema and no other", () =
     !/^(?:pools.health.fields|listeners.auth.tokens|listeners.overrides.(?:query|merge))[.]/.test(key) &&
     !/^listeners.rules.(?:when.(?:query|header)|request.(?:query.set|set|add)|response.(?:set|add))[.]/.test(key)
   );
-  assert.deepEqual(shown.sort(), [...schemaKeys(jsonSchema(names)).keys()].sort());
+  assert.deepEqual(shown.sort(), [...schemaKeys(jsonSchema()).keys()].sort());
 });
 
 Deno.test("config.example.yaml shows each default, or says it beside the value", () => {
   const shown = shownKeys(everything);
-  for (const [key, schema] of schemaKeys(jsonSchema(names))) {
+  for (const [key, schema] of schemaKeys(jsonSchema())) {
     const { value, line } = shown.get(key) ?? assert.fail(`${key} is not shown`);
     const isMappingDefault = isMapping(schema.default) && isMapping(value) && key !== "pools.health.fields";
     if (schema.default === undefined || isMappingDefault) continue;

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { type JsonSchema, jsonSchema, jsonSchemaText } from "../../lib/config/json_schema.ts";
-import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
-
-const names = { types: upstreamTypeNames, strategies: balancerNames };
+import { configReference } from "../../routes/commands/config_reference.ts";
+import { configOf } from "./load_text.ts";
 
 /** Every key of a schema, with its path. */
 function* keysOf(schema: JsonSchema, path = ""): Generator<[path: string, schema: JsonSchema]> {
@@ -19,11 +17,11 @@ function* keysOf(schema: JsonSchema, path = ""): Generator<[path: string, schema
 
 Deno.test("config.schema.json is what jsonSchema() makes (`deno task schema > config.schema.json`)", async () => {
   const committed = await Deno.readTextFile(new URL("../../config.schema.json", import.meta.url));
-  assert.equal(committed, jsonSchemaText(names));
+  assert.equal(committed, jsonSchemaText());
 });
 
 Deno.test("jsonSchema() describes every key, and has a default for it or says what stands in its place", () => {
-  const keys = [...keysOf(jsonSchema(names))];
+  const keys = [...keysOf(jsonSchema())];
   assert.ok(keys.length > 70, String(keys.length));
   for (const [path, schema] of keys) assert.ok((schema.description ?? "").length > 10, `${path} has no description`);
   const without = keys.filter(([, schema]) => schema.default === undefined).map(([path]) => path);
@@ -115,14 +113,36 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
 });
 
 Deno.test("jsonSchema() takes the short forms and the registered names", () => {
-  const schema = jsonSchema({ types: ["x", "y"], strategies: ["z"] });
+  const schema = jsonSchema();
   const pools = schema.properties?.pools?.additionalProperties;
   assert.ok(typeof pools === "object");
   const forms = (key: string) => pools.properties?.[key]?.anyOf?.map((form) => form.type);
   assert.deepEqual(forms("health"), ["boolean", "object"]);
   assert.deepEqual(pools.properties?.upstreams?.items?.anyOf?.map((form) => form.type), ["string", "object"]);
-  assert.deepEqual(pools.properties?.type?.anyOf?.[0]?.enum, ["x", "y"]);
+  assert.deepEqual(pools.properties?.type?.anyOf?.[0]?.enum, ["tmdb-api", "tmdb-image", "custom"]);
   assert.deepEqual(schema.required, ["pools", "listeners"]);
   assert.equal(schema.additionalProperties, false);
   assert.doesNotMatch(JSON.stringify(schema), /shorthand|usual|params/);
+});
+
+const reference = configReference();
+
+Deno.test("docs/config.md is what configReference() makes (`deno test -A tests/config/json_schema_test.ts -- --update`)", async () => {
+  const file = new URL("../../docs/config.md", import.meta.url);
+  if (Deno.args.includes("--update")) await Deno.writeTextFile(file, reference);
+  assert.equal(await Deno.readTextFile(file), reference);
+});
+
+Deno.test("configReference() links only to headings that it has", () => {
+  const anchors = [...reference.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading.toLowerCase().replaceAll(/[^\w -]/g, "").replaceAll(" ", "-")
+  );
+  const links = [...reference.matchAll(/\]\(#([^)]*)\)/g)].map(([, link]) => link);
+  assert.ok(links.length > 10);
+  assert.deepEqual(links.filter((link) => !anchors.includes(link ?? "")), []);
+});
+
+Deno.test("configReference() opens with a file that works", async () => {
+  const [, text = ""] = /```yaml\n([^`]*)```/.exec(reference) ?? [];
+  assert.equal((await configOf(text)).listeners.length, 1);
 });

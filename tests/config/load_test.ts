@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { formatListenAddress } from "../../lib/config/addresses.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
-import { readText } from "../../lib/config/read_text.ts";
-import { configOf, loadText, names, problemsOf, SOUND } from "./load_text.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
+import { explainReadError, MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/yaml/read_text.ts";
+import { configOf, loadText, problemsOf, SOUND } from "./load_text.ts";
 
 const TEN_MISTAKES = `server:
   workers: many
@@ -68,7 +69,7 @@ Deno.test("loadConfig() reads real files: missing, a directory, not UTF-8, relat
     await Deno.writeTextFile(join(cwd, "good.yaml"), SOUND.replace("https://one.example", '"${file:url}"'));
     await Deno.writeTextFile(join(cwd, "url"), "https://two.example\r\n");
     await Deno.writeFile(join(cwd, "latin1.yaml"), new Uint8Array([0x61, 0x3a, 0x20, 0xfc]));
-    const deps = { ...names, readTextFile: readText, env: () => undefined, cores: 2, cwd };
+    const deps = { readTextFile: readText, env: () => undefined, cores: 2, cwd };
     const message = async (path: string) => {
       const result = await loadConfig(path, deps);
       return result.ok ? result.config.pools[0]?.upstreams[0]?.url : result.problems.map(formatLocated).join("\n");
@@ -166,6 +167,172 @@ listeners:
   - &listener { name: a, pool: a }
   - { <<: *listener, name: b, prefix: /b, pool: b }
 `);
-  assert.deepEqual(config.pools.map(({ timeouts }) => timeouts.connectMs), [9000, 9000]);
+  assert.deepEqual(config.pools.map(({ sending }) => sending.connectMs), [9000, 9000]);
   assert.deepEqual(config.listeners.map(({ name }) => name), ["a", "b"]);
+});
+
+Deno.test("loadConfig() gives a configuration, its warnings and its addresses", async () => {
+  const result = await loadText(
+    SOUND.replace("listeners:", "  b: { type: custom, upstreams: [https://b.example] }\nlisteners:"),
+  );
+  assert.ok(result.ok);
+  assert.deepEqual(result.warnings.map(({ path }) => path), ["pools.b"]);
+  assert.deepEqual(result.listening.map(({ address }) => formatListenAddress(address)), [
+    "127.0.0.1:6636",
+    "0.0.0.0:6635",
+  ]);
+});
+
+Deno.test("loadConfig() reports mistakes of the tree, of the schema and of meaning together", async () => {
+  const lines = await problemsOf(`server: { name: "\${NONE}", workers: 0 }\nadmin: { listen: ":1" }${SOUND}`);
+  assert.deepEqual(lines.map((line) => /^\S+ (.*?): /.exec(line)?.[1]), [
+    "server.name",
+    "server.workers",
+    "admin.listen",
+  ]);
+});
+
+Deno.test("loadConfig() refuses unknown keys at every level", async () => {
+  const odd = { odd: 1 };
+  const lines = await problemsOf(JSON.stringify({
+    ...odd,
+    ...{ server: odd, admin: odd, logging: odd, cache: odd },
+    pools: {
+      a: {
+        ...{ type: "custom", ...odd, timeouts: odd, retry: odd, health: odd, content_types: odd },
+        upstreams: [{ url: "https://one.example", ...odd }],
+      },
+    },
+    listeners: [{ name: "a", pool: "a", ...odd, cache: { ...odd, rules: [odd], query: odd } }],
+  }));
+  assert.equal(lines.length, 15);
+  for (const line of lines) assert.match(line, /found unknown key "odd" expected one of /);
+});
+
+Deno.test("loadConfig() freezes all of a configuration, and structuredClone() carries it to a worker", async () => {
+  const config = await configOf(SOUND);
+  const thawed: string[] = [];
+  const visit = (value: unknown, path: string): void => {
+    if (typeof value !== "object" || value === null) return;
+    if (!Object.isFrozen(value)) thawed.push(path);
+    for (const [key, item] of Object.entries(value)) visit(item, `${path}.${key}`);
+  };
+  visit(config, "config");
+  assert.deepEqual(thawed, []);
+  assert.deepEqual(structuredClone(config), config);
+});
+
+/** Loads a text whose values come from files; also says which files were read. */
+async function loadFrom(text: string) {
+  const read: string[] = [];
+  const result = await loadConfig("/config.yaml", {
+    readTextFile(path) {
+      read.push(path);
+      if (path === "/config.yaml") return Promise.resolve(text);
+      if (path === "/secret") return Promise.resolve("s3cret\n");
+      return path === "/long" ? Promise.resolve("x".repeat(100_000)) : Promise.reject(new Deno.errors.NotFound());
+    },
+    env(name) {
+      if (name === "FORBIDDEN") throw new Deno.errors.NotCapable("no");
+      return undefined;
+    },
+    cores: 1,
+    cwd: "/",
+  });
+  return { read: read.slice(1), problems: result.ok ? [] : result.problems.map(({ message }) => message) };
+}
+
+Deno.test("loadConfig() reads each file that values come from once, and says which cannot be used", async () => {
+  const token = (name: string) => `"\${file:${name}}"`;
+  const { read, problems } = await loadFrom(
+    `server: { name: ${token("/secret")}, data_dir: ${token("/secret")} }
+admin: { token: ${token("/long")} }
+logging: { level: ${token("/none")} }${SOUND}`,
+  );
+  assert.deepEqual(read.sort(), ["/long", "/none", "/secret"]);
+  assert.match(problems.join("\n"), /found \$\{file:\/long\} \(it is longer than 65536 characters\)/);
+  assert.match(problems.join("\n"), /found \$\{file:\/none\} \(there is no such file\)/);
+  assert.equal(problems.length, 2);
+});
+
+Deno.test("loadConfig() reads a hundred files at most", async () => {
+  const names = Array.from({ length: 150 }, (_, index) => `"\${file:/f${index}}"`);
+  const { read, problems } = await loadFrom(`server: { trusted_proxies: [${names.join(", ")}] }${SOUND}`);
+  assert.equal(read.length, 100);
+  assert.equal(problems.filter((problem) => problem.includes("one of more than 100 files")).length, 50);
+});
+
+Deno.test("loadConfig() takes a variable that may not be read as not set", async () => {
+  const { problems } = await loadFrom(`server: { name: "\${FORBIDDEN}" }${SOUND}`);
+  assert.match(problems.join(), /^found \$\{FORBIDDEN\}, which is not set/);
+});
+
+Deno.test("readText() reads UTF-8 and says why it cannot", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const file = (name: string) => join(directory, name);
+    await Deno.writeTextFile(file("text"), "grüße\n");
+    await Deno.writeFile(file("latin1"), new Uint8Array([0x61, 0xfc, 0x62]));
+    await Deno.writeFile(file("full"), new Uint8Array(MAX_FILE_BYTES).fill(0x61));
+    await Deno.writeFile(file("large"), new Uint8Array(MAX_FILE_BYTES + 1).fill(0x61));
+    assert.equal(await readText(file("text")), "grüße\n");
+    assert.equal((await readText(file("full"))).length, MAX_FILE_BYTES);
+    const why = (name: string) => readText(file(name)).then(() => "read", explainReadError);
+    assert.equal(await why("none"), "there is no such file");
+    assert.equal(await why(""), "it is a directory");
+    assert.equal(await why("latin1"), "it is not UTF-8 text");
+    assert.equal(await why("large"), "it is larger than 4MiB");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("explainReadError() never shows more than it knows", () => {
+  assert.equal(explainReadError(new UnusableFile("it is odd")), "it is odd");
+  assert.match(explainReadError(new Deno.errors.NotCapable("x")), /--allow-read/);
+  assert.match(explainReadError(new Deno.errors.PermissionDenied("x")), /this user/);
+  assert.equal(explainReadError("x"), "it cannot be read");
+});
+
+const PYTHON = "/usr/bin/python3";
+
+Deno.test({
+  name: "readText() refuses a pipe, which it would wait at for ever",
+  ignore: !await isThere(PYTHON),
+  async fn() {
+    const directory = await Deno.makeTempDir();
+    try {
+      const path = `${directory}/cert.pem`;
+      const { success } = await new Deno.Command(PYTHON, {
+        args: ["-c", "import os, sys; os.mkfifo(sys.argv[1])", path],
+      }).output();
+      assert.ok(success);
+      await assert.rejects(readText(path), { name: "UnusableFile", message: "it is a pipe" });
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(({ isFile }) => isFile, () => false);
+}
+
+Deno.test("loadConfig() gives every address to listen on once, with its place", async () => {
+  const result = await loadText(`admin: { listen: "[::1]:1" }
+pools: { a: { type: custom, upstreams: [https://one.example] } }
+listeners:
+  - { name: a, pool: a }
+  - { name: b, pool: a, prefix: /b, listen: "0.0.0.0:6635" }
+  - { name: c, pool: a, listen: "127.0.0.1:2" }
+`);
+  assert.ok(result.ok);
+  const found = result.listening.map((
+    place,
+  ) => [formatListenAddress(place.address), place.line, place.path, place.found]);
+  assert.deepEqual(found, [
+    ["[::1]:1", 1, "admin.listen", '"[::1]:1"'],
+    ["0.0.0.0:6635", 4, "listeners[0].listen", "0.0.0.0:6635 (the default)"],
+    ["127.0.0.1:2", 6, "listeners[2].listen", '"127.0.0.1:2"'],
+  ]);
 });

@@ -1,17 +1,16 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig, type LoadDependencies, type LoadResult } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 
 /** What a test's file finds around it. */
 export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
   /** Files beside the configuration, by absolute path. */
   readonly files?: Readonly<Record<string, string>>;
-  readonly refusedCheck?: LoadDependencies["refusedCheck"];
+  /** Whether the process may load native code. */
+  readonly mayLoadAddons?: boolean;
 }
-
-export const names = { types: ["tmdb-api", "tmdb-image", "custom"], strategies: ["weighted-ewma", "round-robin"] };
 
 /** A pool and a listener that are sound, to put a test's own lines before. */
 export const SOUND = `
@@ -22,17 +21,19 @@ listeners:
 `;
 
 /** Loads `text` as config.yaml in the directory /etc/usher. */
-export function loadText(text: string, { env = {}, files = {}, refusedCheck }: Surroundings = {}): Promise<LoadResult> {
+export function loadText(
+  text: string,
+  { env = {}, files = {}, mayLoadAddons }: Surroundings = {},
+): Promise<LoadResult> {
   const all: Record<string, string> = { ...files, "/etc/usher/config.yaml": text };
   const deps: LoadDependencies = {
-    ...names,
-    refusedCheck,
     readTextFile(path) {
       const found = all[path];
       return found === undefined ? Promise.reject(new Deno.errors.NotFound(path)) : Promise.resolve(found);
     },
     env: (name) => Object.hasOwn(env, name) ? env[name] : undefined,
     cores: 4,
+    mayLoadAddons,
     cwd: "/etc/usher",
   };
   return loadConfig("config.yaml", deps);
@@ -52,8 +53,8 @@ export async function problemsOf(text: string, around?: Surroundings): Promise<s
 }
 
 /** The warnings of a sound file, without the file's name. */
-export async function warningsOf(text: string): Promise<string[]> {
-  const result = await loadText(text);
+export async function warningsOf(text: string, around?: Surroundings): Promise<string[]> {
+  const result = await loadText(text, around);
   assert.ok(result.ok, result.ok ? "" : result.problems.map(formatLocated).join("\n"));
   return result.warnings.map((warning) => formatLocated(warning).replace(/^config\.yaml:/, ""));
 }

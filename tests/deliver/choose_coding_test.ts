@@ -18,7 +18,7 @@ async function bytesOf(gateway: InProcessGateway, headers: Record<string, string
 
 const gzip = { "accept-encoding": "gzip" };
 
-Deno.test("respondForm() serves the coding, made once, to the first as to all others", () =>
+Deno.test("deliver() serves the coding, made once, to the first as to all others", () =>
   withOrigin(origin([["etag", '"v1"']]), async (gateway, { heads }) => {
     const first = await bytesOf(gateway, gzip);
     assert.equal(first.response.headers.get("content-encoding"), "gzip");
@@ -38,7 +38,7 @@ Deno.test("respondForm() serves the coding, made once, to the first as to all ot
     assert.equal(heads.length, 1);
   }, { listeners }));
 
-Deno.test("respondForm() answers 304 by the tag of the form that the client has", () =>
+Deno.test("deliver() answers 304 by the tag of the form that the client has", () =>
   withOrigin(origin([["etag", '"v1"']]), async (gateway) => {
     await gateway.ask("/a", { headers: gzip });
     await gateway.idle();
@@ -51,7 +51,7 @@ Deno.test("respondForm() answers 304 by the tag of the form that the client has"
     assert.equal((await ask({ "if-none-match": '"v1"' })).status, 304);
   }, { listeners }));
 
-Deno.test("respondForm() serves ranges of the identity form, and identity to those who take nothing else", () =>
+Deno.test("deliver() serves ranges of the identity form, and identity to those who take nothing else", () =>
   withOrigin(origin(), async (gateway) => {
     await gateway.ask("/a", { headers: gzip });
     await gateway.idle();
@@ -71,7 +71,7 @@ for (
     ["a small body", [], "small"],
   ] as const
 ) {
-  Deno.test(`respondForm() leaves ${what} alone`, () =>
+  Deno.test(`deliver() leaves ${what} alone`, () =>
     withOrigin(origin(fields.map(([name, value]) => [name, value]), body), async (gateway) => {
       for (let round = 0; round < 3; round++) {
         const answer = await gateway.ask("/a", { headers: gzip });
@@ -81,7 +81,7 @@ for (
     }, { listeners: [{ name: "l", pool: "p", cache: { compress: true, set_cookie: "store" } }] }));
 }
 
-Deno.test("respondForm() keeps what cannot be made smaller, and does not try again", () => {
+Deno.test("deliver() keeps what cannot be made smaller, and does not try again", () => {
   const noise = Array.from(crypto.getRandomValues(new Uint8Array(3000)), (byte) => String.fromCharCode(33 + byte % 90));
   return withOrigin(origin([], noise.join("")), async (gateway) => {
     for (let round = 0; round < 3; round++) {
@@ -94,7 +94,7 @@ Deno.test("respondForm() keeps what cannot be made smaller, and does not try aga
   }, { listeners });
 });
 
-Deno.test("respondForm() makes the coding of a new body anew, and uses that of a renewed one on", () => {
+Deno.test("deliver() makes the coding of a new body anew, and uses that of a renewed one on", () => {
   let turn = 0;
   const handler: ScriptedHandler = (exchange) => {
     turn++;
@@ -125,7 +125,7 @@ Deno.test("respondForm() makes the coding of a new body anew, and uses that of a
   }, { listeners });
 });
 
-Deno.test("respondForm() sends no coded form to a request whose If-Match the stored one has met", () => {
+Deno.test("deliver() sends no coded form to a request whose If-Match the stored one has met", () => {
   const listeners = [{ name: "l", pool: "p", cache: { compress: true } }];
   const fields: [string, string][] = [["cache-control", "max-age=60"], ["content-type", "text/plain"], [
     "etag",

@@ -58,7 +58,7 @@ async function asked(gateway: InProcessGateway, accept: string | null, init: Req
   return { status, bytes, field, type: field("content-type"), etag: field("etag"), cache: field("cache-status") };
 }
 
-Deno.test("respondImage() serves the best form that a client names: valid, smaller, of the same dimensions, with its own tag", () =>
+Deno.test("choosePicture() serves the best form that a client names: valid, smaller, of the same dimensions, with its own tag", () =>
   withImages({}, async (gateway, images, origin) => {
     const avif = await asked(gateway, BROWSER);
     const webp = await asked(gateway, "image/webp");
@@ -83,7 +83,7 @@ Deno.test("respondImage() serves the best form that a client names: valid, small
     assert.deepEqual(images.asked.map(({ format }) => format), ["avif", "webp"]);
   }));
 
-Deno.test("respondImage() converts once: later requests get the same bytes without a conversion", () =>
+Deno.test("choosePicture() converts once: later requests get the same bytes without a conversion", () =>
   withImages({}, async (gateway, images) => {
     const first = await Promise.all(Array.from({ length: 5 }, () => asked(gateway, BROWSER)));
     const second = await asked(gateway, BROWSER);
@@ -101,7 +101,7 @@ Deno.test("respondImage() converts once: later requests get the same bytes witho
     assert.equal(gateway.gateway.counts.listeners["l"]!.conversions["done"], 1);
   }));
 
-Deno.test("respondImage() serves the original to clients that do not name a format, or like the original better", () =>
+Deno.test("choosePicture() serves the original to clients that do not name a format, or like the original better", () =>
   withImages({}, async (gateway, images) => {
     const accepts = [
       null,
@@ -120,7 +120,7 @@ Deno.test("respondImage() serves the original to clients that do not name a form
     assert.equal((await asked(gateway, "image/avif;q=0.5,image/webp,*/*;q=0.1")).type, "image/webp");
   }));
 
-Deno.test("respondImage() judges conditions and ranges by the form that they speak of", () =>
+Deno.test("choosePicture() judges conditions and ranges by the form that they speak of", () =>
   withImages({}, async (gateway, images) => {
     const form = await asked(gateway, BROWSER);
     const original = await asked(gateway, null);
@@ -147,7 +147,7 @@ Deno.test("respondImage() judges conditions and ranges by the form that they spe
     assert.equal(images.asked.length, 1);
   }));
 
-Deno.test("respondImage() serves the original when the wait is over, and stores what comes later", () =>
+Deno.test("choosePicture() serves the original when the wait is over, and stores what comes later", () =>
   withImages({ convert: { wait: 0, effort: { avif: 0 } } }, async (gateway, images) => {
     const done = Promise.withResolvers<Conversion>();
     images.instead = () => done.promise;
@@ -162,7 +162,7 @@ Deno.test("respondImage() serves the original when the wait is over, and stores 
     assert.equal(images.asked.length, 1);
   }));
 
-Deno.test("respondImage() remembers what cannot be of use, goes on to the next format, and serves the original", async () => {
+Deno.test("choosePicture() remembers what cannot be of use, goes on to the next format, and serves the original", async () => {
   await withImages({}, async (gateway, images) => {
     images.instead = ({ format }) =>
       Promise.resolve(
@@ -179,7 +179,7 @@ Deno.test("respondImage() remembers what cannot be of use, goes on to the next f
 });
 
 for (const kind of ["refused", "unavailable", "failed", "timeout"] as const) {
-  Deno.test(`respondImage() serves the original when a conversion is ${kind}`, () =>
+  Deno.test(`choosePicture() serves the original when a conversion is ${kind}`, () =>
     withImages({ convert: { formats: ["webp"] } }, async (gateway, images) => {
       images.instead = () => Promise.resolve({ kind, detail: "a test says so" });
       const path = `/t/p/${kind}/a.jpg`;
@@ -195,13 +195,13 @@ for (const kind of ["refused", "unavailable", "failed", "timeout"] as const) {
     }));
 }
 
-Deno.test("respondImage() does not fail with a converter that breaks its word", () =>
+Deno.test("choosePicture() does not fail with a converter that breaks its word", () =>
   withImages({ convert: { formats: ["webp"] } }, async (gateway, images) => {
     images.instead = () => Promise.reject(new Error("a test says so"));
     assert.deepEqual((await asked(gateway, BROWSER)).bytes, poster);
   }));
 
-Deno.test("respondImage() leaves alone what is small, no picture, not to be transformed, or not a success", async () => {
+Deno.test("choosePicture() leaves alone what is small, no picture, not to be transformed, or not a success", async () => {
   const rows: Setup[] = [
     { convert: { min_size: "1MiB" } },
     { fields: { "cache-control": "public, max-age=100, no-transform" } },
@@ -215,7 +215,7 @@ Deno.test("respondImage() leaves alone what is small, no picture, not to be tran
   }
 });
 
-Deno.test("respondImage() takes a picture for another one when its bytes change", () =>
+Deno.test("choosePicture() takes a picture for another one when its bytes change", () =>
   withImages({ convert: { effort: { avif: 0 }, wait: "60s", min_size: 0 } }, async (gateway, images, scripted) => {
     const before = await asked(gateway, BROWSER);
     const changed = await drawn("jpeg", { width: 120, height: 180 });
@@ -227,7 +227,7 @@ Deno.test("respondImage() takes a picture for another one when its bytes change"
     assert.equal(images.asked.length, 2);
   }));
 
-Deno.test("respondImage() goes on with the same forms after the original was found unchanged", () =>
+Deno.test("choosePicture() goes on with the same forms after the original was found unchanged", () =>
   withImages({}, async (gateway, images, scripted) => {
     const before = await asked(gateway, BROWSER);
     scripted.handle((exchange) => exchange.write('HTTP/1.1 304 Not Modified\r\netag: W/"v1"\r\n\r\n'));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
+import { type Fields, fieldValue } from "../../lib/http/fields.ts";
 import { type StoredResponse, storedResponse } from "../../lib/cache/stored_response.ts";
-import type { Fields } from "../../lib/http/fields.ts";
-import { fieldValue } from "../../lib/http/fields.ts";
-import { Forms, isCodable, varying } from "../../lib/deliver/coded_form.ts";
+import { compressed, Forms, isCodable } from "../../lib/deliver/coded_form.ts";
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 
 const freshness = {
   initialAgeMs: 0,
@@ -38,16 +38,6 @@ Deno.test("isCodable() takes a length that is not known yet for one that pays", 
   assert.ok(!isCodable(response([], "x", 404), null, options));
 });
 
-Deno.test("varying() names Accept-Encoding in Vary, once", () => {
-  const vary = (given: string) => fieldValue(varying([["vary", given]]), "vary");
-  assert.deepEqual([vary("Origin"), vary("accept-encoding"), vary("*")], [
-    "Origin, Accept-Encoding",
-    "accept-encoding",
-    "*",
-  ]);
-  assert.equal(fieldValue(varying([]), "vary"), "Accept-Encoding");
-});
-
 Deno.test("isCodable() wants a whole, plain response of a type and size that pay", () => {
   assert.ok(codable(response([])));
   assert.ok(!codable(response([], "x")));
@@ -77,7 +67,7 @@ Deno.test("Forms.identity names Accept-Encoding in Vary, once", () => {
 
 Deno.test("Forms.with() takes a stored coding of the same body only", () => {
   const forms = new Forms(response([]));
-  const held = forms.holding("gzip", new Uint8Array([1, 2, 3]));
+  const held = forms.entryFor("gzip", new Uint8Array([1, 2, 3]));
   assert.deepEqual([held.key, held.tags, held.selectedBy], ["l\0\0/a\0~gzip", ["t"], []]);
   const coded = forms.with("gzip", held)!;
   assert.deepEqual(coded.body, new Uint8Array([1, 2, 3]));
@@ -92,3 +82,16 @@ Deno.test("isCodable() leaves alone what no tier keeps: it would be coded anew e
   assert.ok(!codable(response([]).with({ tiers: { memory: false, disk: false } })));
   assert.ok(codable(response([]).with({ tiers: { memory: false, disk: true } })));
 });
+
+const body = new TextEncoder().encode(JSON.stringify(Array.from({ length: 500 }, (_, id) => ({ id, name: "film" }))));
+
+for (
+  const [coding, decode] of [["br", brotliDecompressSync], ["gzip", gunzipSync], ["zstd", zstdDecompressSync]] as const
+) {
+  Deno.test(`compressed() makes ${coding} that decodes to the body, in an array of its own`, async () => {
+    const coded = await compressed(body, coding);
+    assert.ok(coded.byteLength < body.byteLength / 4);
+    assert.equal(coded.buffer.byteLength, coded.byteLength);
+    assert.deepEqual(new Uint8Array(decode(coded)), body);
+  });
+}

@@ -13,7 +13,7 @@ const fields: [string, string][] = [
 ];
 const stored: ScriptedHandler = (exchange) => exchange.reply({ fields, body: BODY });
 
-Deno.test("respondStored() answers HEAD with the fields of GET and no content", () =>
+Deno.test("deliver() answers HEAD with the fields of GET and no content", () =>
   withOrigin(stored, async ({ ask }, origin) => {
     await ask("/a");
     const head = await ask("/a", { method: "HEAD" });
@@ -22,7 +22,7 @@ Deno.test("respondStored() answers HEAD with the fields of GET and no content", 
     assert.equal(origin.heads.length, 1);
   }));
 
-Deno.test("respondStored() answers 304 where a precondition says so, with the fields that a 304 has", () =>
+Deno.test("deliver() answers 304 where a precondition says so, with the fields that a 304 has", () =>
   withOrigin(stored, async ({ ask, gateway }, origin) => {
     await ask("/a");
     const conditions = [["if-none-match", '"v1"'], ["if-none-match", 'W/"v1"'], ["if-none-match", "*"], [
@@ -45,7 +45,7 @@ Deno.test("respondStored() answers 304 where a precondition says so, with the fi
     assert.deepEqual(gateway.counts.listeners["l"]!.byClass, [0, 0, 2, 8, 0, 0]);
   }));
 
-Deno.test("respondStored() answers one range, several, and one that cannot be", () =>
+Deno.test("deliver() answers one range, several, and one that cannot be", () =>
   withOrigin(stored, async ({ ask }, origin) => {
     await ask("/a");
     const one = await ask("/a", { headers: { range: "bytes=2-4" } });
@@ -66,7 +66,7 @@ Deno.test("respondStored() answers one range, several, and one that cannot be", 
     assert.equal(origin.heads.length, 1);
   }));
 
-Deno.test("respondStored() ignores a range where If-Range names another response, and on HEAD", () =>
+Deno.test("deliver() ignores a range where If-Range names another response, and on HEAD", () =>
   withOrigin(stored, async ({ ask }) => {
     await ask("/a");
     const ranged = { range: "bytes=0-1" };
@@ -75,7 +75,7 @@ Deno.test("respondStored() ignores a range where If-Range names another response
     assert.equal((await ask("/a", { method: "HEAD", headers: ranged })).status, 200);
   }));
 
-Deno.test("respondStored() answers a stored 404 and a stored redirect as what they are", () =>
+Deno.test("deliver() answers a stored 404 and a stored redirect as what they are", () =>
   withOrigin((exchange) =>
     exchange.reply(
       exchange.head.target === "/404"
@@ -91,7 +91,7 @@ Deno.test("respondStored() answers a stored 404 and a stored redirect as what th
     assert.equal(origin.heads.length, 2);
   }));
 
-Deno.test("respondStored() sends no content and no length with a stored 204", () =>
+Deno.test("deliver() sends no content and no length with a stored 204", () =>
   withOrigin(
     (exchange) => exchange.write("HTTP/1.1 204 No Content\r\ncache-control: max-age=60\r\n\r\n"),
     async ({ ask }) => {
@@ -102,7 +102,7 @@ Deno.test("respondStored() sends no content and no length with a stored 204", ()
     },
   ));
 
-Deno.test("respondStreaming() passes statuses without content and HEAD on, and lets go of the body", () =>
+Deno.test("deliver() passes statuses without content and HEAD on, and lets go of the body", () =>
   withOrigin((exchange) => {
     const status = exchange.head.target.slice(1);
     return exchange.write(
@@ -141,7 +141,7 @@ Deno.test("clientFields() drops hop-by-hop fields and what Connection names, and
     assert.deepEqual(headers.getSetCookie(), ["a=1", "b=2"]);
   }));
 
-Deno.test("respondError() speaks the language of the pool's type, without content to HEAD", () =>
+Deno.test("errorAnswer() speaks the language of the pool's type, without content to HEAD", () =>
   withOrigin((exchange) => exchange.reset(), async ({ ask, access }) => {
     const answer = await ask("/3/movie/1", { headers: { "x-request-id": "mine-1" } });
     assert.equal(answer.status, 502);
@@ -160,7 +160,7 @@ Deno.test("respondError() speaks the language of the pool's type, without conten
     assert.deepEqual([head.status, head.text], [502, ""]);
   }, { pool: { type: "tmdb-api", retry: { attempts: 1 } } }));
 
-Deno.test("respondStreaming() says nothing of a length that it does not know, in answer to HEAD (RFC 9110 §8.6)", () =>
+Deno.test("deliver() says nothing of a length that it does not know, in answer to HEAD (RFC 9110 §8.6)", () =>
   withOrigin(async (exchange) => {
     const length = exchange.head.target === "/known" ? "content-length: 7\r\n" : "";
     await exchange.write(`HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n${length}\r\n`);

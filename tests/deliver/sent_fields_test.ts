@@ -3,6 +3,7 @@ import type { ClientAuth } from "../../lib/request/client_auth.ts";
 import { Cors, CORS_DEFAULTS } from "../../lib/request/cors.ts";
 import type { Fields } from "../../lib/http/fields.ts";
 import { sentFields, type SentTo } from "../../lib/deliver/sent_fields.ts";
+import { configFor, type GatewayParts, plainParts, withOrigin } from "../pipeline/in_process_gateway.ts";
 
 /** A request to a listener. */
 function to(tenant: Partial<SentTo["tenant"]>): SentTo {
@@ -73,3 +74,40 @@ Deno.test("sentFields() names Origin in Vary once, where the answer depends on i
   assert.deepEqual(vary([["vary", "Accept"]]), [["vary", "Accept, Origin"]]);
   for (const value of ["origin", "Accept, ORIGIN", "*"]) assert.deepEqual(vary([["vary", value]]), [["vary", value]]);
 });
+
+const TOKEN = "5f3c9a1e7b2d4068aa51c0de93b7f642";
+
+Deno.test("fixedLines() follows a reload that opens, closes or lends the listener to pages", () =>
+  withOrigin(
+    (exchange) => exchange.reply({ fields: [["cache-control", "public, max-age=600"], ["vary", "dnt"]], body: "x" }),
+    async (gateway, origin) => {
+      const ask = async () => {
+        const { headers, cacheStatus, text } = await gateway.ask("/a", {
+          headers: { authorization: `Bearer ${TOKEN}`, origin: "https://page.example" },
+        });
+        assert.equal(text, "x");
+        const names = ["cache-control", "vary", "access-control-allow-origin", "ratelimit-policy"];
+        return [/hit/.test(cacheStatus), ...names.map((name) => headers.get(name))];
+      };
+      const reload = async (listener: GatewayParts["listeners"][number]) => {
+        const parts = plainParts([origin.url], { listeners: [{ name: "l", pool: "p", ...listener }] });
+        gateway.gateway.commit(gateway.gateway.prepare(await configFor(parts), 2));
+      };
+      const open = ["public, max-age=600", "dnt", null, null];
+      assert.deepEqual(await ask(), [false, ...open]);
+      assert.deepEqual(await ask(), [true, ...open]);
+      await reload({ auth: { tokens: { kodi: TOKEN } } });
+      assert.deepEqual(await ask(), [true, "private, max-age=600", "dnt", null, null]);
+      await reload({ cors: { origins: ["*"] } });
+      assert.deepEqual(await ask(), [true, "public, max-age=600", "dnt", "*", null]);
+      await reload({ cors: { origins: ["https://page.example"] }, rate_limit: { requests: 9, per: "1m" } });
+      for (let turn = 0; turn < 2; turn++) {
+        const named = ["public, max-age=600", "dnt, Origin", "https://page.example", '"default";q=9;w=60'];
+        assert.deepEqual(await ask(), [true, ...named]);
+      }
+      await reload({});
+      assert.deepEqual(await ask(), [true, ...open]);
+      assert.equal(origin.heads.length, 1);
+    },
+    { listeners: [{ name: "l", pool: "p" }] },
+  ));

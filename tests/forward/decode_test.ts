@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { gzipOf } from "../../lib/request/gathered_body.ts";
 import { randomBytes } from "node:crypto";
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { decodedResponse, gzipOf, inAskedCoding } from "../../lib/forward/decode.ts";
+import { decodedResponse, inAskedCoding } from "../../lib/forward/decode.ts";
 import type { Fields } from "../../lib/http/fields.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../../lib/upstream_client/transport.ts";
 

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { sentField, withOrigin } from "../pipeline/in_process_gateway.ts";
+import {
+  eventually,
+  type GatewayParts,
+  type InProcessGateway,
+  sentField,
+  withGateway,
+  withOrigin,
+} from "../pipeline/in_process_gateway.ts";
+import { demoApiKey, startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
 
 const LIMIT_BYTES = 100_000;
 const limited = { server: { max_request_body: LIMIT_BYTES } };
@@ -77,4 +85,115 @@ Deno.test("requestBody() ends the try when the client leaves in the middle of it
     await gateway.idle();
     assert.deepEqual(gateway.gateway.counts.upstreams["p"]![origin.url]!.outcomes, { cancelled: 1 });
     assert.equal(gateway.access()[0]!["status"], 499);
+  }));
+
+const OWN_KEY = "f".repeat(32);
+const RATING = "/3/movie/550/rating?session_id=session-of-alice";
+const JSON_TYPE = { "content-type": "application/json;charset=utf-8" };
+
+async function withKeys(
+  pool: Readonly<Record<string, unknown>>,
+  run: (gateway: InProcessGateway, origin: TmdbOrigin) => Promise<void>,
+  limits: GatewayParts["limits"] = {},
+): Promise<void> {
+  const origin = await startTmdbOrigin({ keys: [demoApiKey, OWN_KEY] });
+  try {
+    await withGateway({
+      pools: { p: { type: "tmdb-api", health: false, api_keys: [demoApiKey], upstreams: [origin.url], ...pool } },
+      listeners: [{ name: "l", prefix: "/3", pool: "p" }],
+      limits,
+    }, (gateway) => run(gateway, origin));
+  } finally {
+    await origin.close();
+  }
+}
+
+/** What came to the origin: whether with the gateway's key, and the body. */
+function sent({ requests }: TmdbOrigin): readonly [isKeyed: boolean, body: string] {
+  const [{ target, body } = { target: "", body: new Uint8Array() }, ...others] = requests.splice(0);
+  assert.deepEqual(others, []);
+  return [target.includes(demoApiKey), new TextDecoder().decode(body)];
+}
+
+Deno.test("peekedBody() lets a write go with the key that it brings, and adds one where it brings none, every byte kept", () =>
+  withKeys({}, async (gateway, origin) => {
+    const url = await gateway.serve() + RATING;
+    const own = `{"api_key": "${OWN_KEY}" , "value":8.50}\r\n`;
+    const rows: Array<readonly [body: string, isKeyed: boolean]> = [
+      [own, false],
+      ['{"value":8.5}', true],
+      ['{"api_key":"","value":8}', true],
+      ['{"api_key":7,"value":8}', true],
+      ['["api_key"]', true],
+      ['{"api_key', true],
+      ["null", true],
+    ];
+    for (const [body, isKeyed] of rows) {
+      const response = await fetch(url, { method: "POST", body, headers: JSON_TYPE });
+      await response.body?.cancel();
+      assert.deepEqual(sent(origin), [isKeyed, body]);
+    }
+    await (await fetch(url, { method: "DELETE", body: own, headers: JSON_TYPE })).body?.cancel();
+    assert.deepEqual(sent(origin), [false, own]);
+  }));
+
+Deno.test("peekedBody() looks into no other type, nothing large and nothing of unknown length", () =>
+  withKeys({}, async (gateway, origin) => {
+    const url = await gateway.serve() + RATING;
+    const own = `{"api_key":"${OWN_KEY}"}`;
+    const large = own + " ".repeat(16 * 1024);
+    const requests: RequestInit[] = [
+      { body: own, headers: { "content-type": "text/plain" } },
+      { body: large, headers: JSON_TYPE },
+      { body: new Blob([own]).stream(), headers: JSON_TYPE },
+    ];
+    for (const request of requests) {
+      await (await fetch(url, { method: "POST", ...request })).body?.cancel();
+      assert.deepEqual(sent(origin), [true, request.body === large ? large : own]);
+    }
+  }));
+
+Deno.test("peekedBody() is not asked for where the key is always the gateway's, and where the client's stands in the open", () =>
+  withKeys({ key_mode: "replace" }, async (gateway, origin) => {
+    const body = `{"api_key":"${OWN_KEY}","value":8}`;
+    await gateway.ask(RATING, {
+      method: "POST",
+      body,
+      headers: { ...JSON_TYPE, "content-length": String(body.length) },
+    });
+    assert.deepEqual(sent(origin), [true, body]);
+  }));
+
+Deno.test("peekedBody() answers 408 where the body does not come in time, without a word to the origin", () =>
+  withKeys({}, async (gateway, origin) => {
+    const { hostname, port } = new URL(await gateway.serve());
+    using connection = await Deno.connect({ hostname, port: Number(port) });
+    const head =
+      `POST ${RATING} HTTP/1.1\r\nhost: g\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{"va`;
+    await connection.write(new TextEncoder().encode(head));
+    const buffer = new Uint8Array(16_384);
+    let text = "";
+    while (!text.includes("}")) {
+      const count = await connection.read(buffer);
+      if (count === null) break;
+      text += new TextDecoder().decode(buffer.subarray(0, count));
+    }
+    assert.match(text, /^HTTP\/1\.1 408 /);
+    assert.match(text, /"status_code":24/);
+    assert.equal(origin.requests.length, 0);
+  }, { bodyTimeoutMs: 100 }));
+
+Deno.test("peekedBody() takes it for a client that has left where the body breaks off, not for a failure of the gateway", () =>
+  withKeys({}, async (gateway, origin) => {
+    const { hostname, port } = new URL(await gateway.serve());
+    const connection = await Deno.connect({ hostname, port: Number(port) });
+    const head =
+      `POST ${RATING} HTTP/1.1\r\nhost: g\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{"va`;
+    await connection.write(new TextEncoder().encode(head));
+    await eventually("the request is there", () => gateway.gateway.counts.listeners["l"]!.inFlight === 1);
+    connection.close();
+    await eventually("it is given up", () => gateway.access().length === 1);
+    const [line] = gateway.access();
+    assert.deepEqual([line!["status"], line!["error"]], [499, "bad_request"]);
+    assert.equal(origin.requests.length, 0);
   }));

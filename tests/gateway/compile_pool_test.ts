@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { UpstreamConfig } from "../../lib/config/config.ts";
+import type { UpstreamConfig } from "../../lib/config/upstream.ts";
 import { createTransport, requestBase, transportSignature } from "../../lib/gateway/compile_pool.ts";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { plainPool, withGateway } from "../pipeline/in_process_gateway.ts";

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
-import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 
 /** A mapping as it stands in a configuration file. */
 export type Mapping = Readonly<Record<string, unknown>>;
@@ -17,8 +15,6 @@ export const ANY_CONFIG: Mapping = {
 /** Loads a configuration as a file of the name `config.yaml` would be; YAML takes JSON as it is. */
 export function loadOf(file: Mapping): Promise<LoadResult> {
   return loadConfig("config.yaml", {
-    types: upstreamTypeNames,
-    strategies: balancerNames,
     readTextFile: () => Promise.resolve(JSON.stringify(file)),
     env: () => undefined,
     cores: 1,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Index, isIndex, nextIndex, toPublication } from "../../lib/health/_health_records.ts";
+import { entryOf, type Index, isIndex, nextIndex } from "../../lib/health/_health_records.ts";
 import { healthRow } from "../pool/health_rows.ts";
 import { tableOf } from "./kv_kit.ts";
 
@@ -23,17 +23,10 @@ Deno.test("isIndex() takes nothing else for an index", () => {
   for (const value of [null, 1, "x", {}, { version: "1", recent: [], floor: 0 }]) assert.equal(isIndex(value), false);
 });
 
-Deno.test("toPublication() cuts a table into values that KV takes, and refuses one that is too large", () => {
+Deno.test("entryOf() refuses a table that is too large, and a name that is too long", () => {
   const rows = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`u${i}`, healthRow("healthy")]));
-  const publication = toPublication(tableOf("p", 3, { upstreams: rows(3_000) }))!;
-  assert.ok(publication.entries.length > 1);
-  for (const [key, part] of publication.entries) {
-    assert.equal(key[2], "p");
-    assert.equal(part.version, 3);
-    assert.ok(part.bytes.length <= 60_000);
-    assert.equal(part.bytes.byteLength, part.bytes.buffer.byteLength);
-  }
-  assert.equal(toPublication(tableOf("p", 3, { upstreams: rows(20_000) })), null);
-  assert.equal(toPublication(tableOf("x".repeat(201), 3)), null);
+  assert.deepEqual(entryOf(tableOf("p", 3, { upstreams: rows(3_000) }))!.key, ["health", "table", "p"]);
+  assert.equal(entryOf(tableOf("p", 3, { upstreams: rows(20_000) })), null);
+  assert.equal(entryOf(tableOf("x".repeat(201), 3)), null);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { HealthTable } from "../../lib/health/health_table.ts";
-import type { HealthReaderDeps } from "../../lib/health/kv_health_reader.ts";
+import type { HealthReaderDeps } from "../../lib/health/health_reader.ts";
+import { KvStateStore } from "../../lib/state/kv_state_store.ts";
 import { healthRow } from "../pool/health_rows.ts";
 
 /** A table of one healthy upstream whose weight is the version. */
@@ -21,12 +22,14 @@ export const READER_DEPS: HealthReaderDeps = {
 };
 
 /** Runs a test on a real KV file, opened twice as by two workers. */
-export async function withKv(test: (writer: Deno.Kv, reader: Deno.Kv) => Promise<void>): Promise<void> {
+export async function withState(
+  test: (writer: KvStateStore, reader: KvStateStore, kv: Deno.Kv) => Promise<void>,
+): Promise<void> {
   const folder = await Deno.makeTempDir();
   const writer = await Deno.openKv(`${folder}/kv`);
   const reader = await Deno.openKv(`${folder}/kv`);
   try {
-    await test(writer, reader);
+    await test(new KvStateStore(writer), new KvStateStore(reader), writer);
   } finally {
     writer.close();
     reader.close();

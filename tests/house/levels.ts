@@ -2,6 +2,7 @@
 const ROOM_LEVELS: Readonly<Record<string, number>> = {
   pattern: 0,
   http: 1,
+  state: 1,
   certificates: 1,
   logging: 1,
   metrics: 1,
@@ -33,6 +34,7 @@ const FILE_LEVELS: Readonly<Record<string, number>> = {
   "lib/clock.ts": 0,
   "lib/forwarded_fields.ts": 0,
   "lib/field_rights.ts": 0,
+  "lib/forward_reason.ts": 0,
   "main.ts": 12,
 };
 

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
-import { appendCacheStatus, cacheName, forwardedStatus, hitStatus, saysStale } from "../../lib/http/cache_status.ts";
+import { forwardedStatus, hitStatus, saysStale } from "../../lib/http/cache_status.ts";
 import { assertLinear } from "../linear_time.ts";
 import { parseDictionary } from "../../lib/http/structured_fields.ts";
-
-Deno.test("cacheName() makes a token or a string of any name (RFC 9211 §2)", () => {
-  assert.equal(cacheName("usher"), "usher");
-  assert.equal(cacheName("usher-1.example"), "usher-1.example");
-  assert.equal(cacheName("My cache; hit"), '"My cache; hit"');
-});
 
 Deno.test("hitStatus() says hit and ttl, and never fwd (RFC 9211 §2.1)", () => {
   assert.equal(hitStatus("usher", 30, null), "usher; hit; ttl=30");
@@ -34,12 +28,6 @@ Deno.test("forwardedStatus() keeps hostile keys and details inside their strings
   const members = parseDictionary(text);
   assert.deepEqual([...members?.keys() ?? []], ["usher"]);
   assert.deepEqual([...members?.get("usher")?.parameters.keys() ?? []], ["fwd", "key", "detail"]);
-});
-
-Deno.test("appendCacheStatus() puts ours behind those nearer to the origin (RFC 9211 §2)", () => {
-  assert.equal(appendCacheStatus(null, "usher; hit"), "usher; hit");
-  assert.equal(appendCacheStatus("", "usher; hit"), "usher; hit");
-  assert.equal(appendCacheStatus("cdn; hit", "usher; fwd=miss"), "cdn; hit, usher; fwd=miss");
 });
 
 Deno.test("saysStale() heeds the nearest cache alone, and nothing inside a string (RFC 9211 §2.4)", () => {

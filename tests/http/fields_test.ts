@@ -1,17 +1,11 @@
 import assert from "node:assert/strict";
-import { endToEndFields, type Field, fieldValue, singleValue } from "../../lib/http/fields.ts";
+import { endToEndFields, type Field, fieldValue } from "../../lib/http/fields.ts";
 
 Deno.test("fieldValue() joins repeated lines in their order (RFC 9110 §5.3)", () => {
   const fields: Field[] = [["a", "1"], ["b", ""], ["a", "2"], ["a", ""]];
   assert.equal(fieldValue(fields, "a"), "1, 2, ");
   assert.equal(fieldValue(fields, "b"), "");
   assert.equal(fieldValue(fields, "c"), null);
-});
-
-Deno.test("singleValue() gives what Headers gives", () => {
-  const headers = new Headers([["Accept", "a"], ["accept", "b"], ["X-One", ""]]);
-  const fields = [...headers] as Field[];
-  for (const name of ["accept", "x-one", "x-none"]) assert.equal(singleValue(fields, name), headers.get(name), name);
 });
 
 Deno.test("endToEndFields() leaves out what belongs to the connection (RFC 9110 §7.6.1)", () => {

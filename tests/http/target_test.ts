@@ -6,6 +6,7 @@ import {
   inOneSpelling,
   isAuthority,
   patternInOneSpelling,
+  splitKeyedPath,
   splitTarget,
 } from "../../lib/http/target.ts";
 import { seededRandom } from "../seeded_random.ts";
@@ -231,4 +232,22 @@ Deno.test("inOneSpelling() finds what a target was before any of its bytes was e
     assert.equal(inOneSpelling(spelled), inOneSpelling(target), `${target} | ${spelled}`);
     if (!target.endsWith("?")) assert.equal(inOneSpelling(inOneSpelling(spelled)), inOneSpelling(spelled));
   }
+});
+
+const TOKEN = "abc.DEF_~-0123456";
+
+Deno.test("splitKeyedPath() takes a token off the front, and no other byte", () => {
+  const paths: ReadonlyArray<readonly [string, string]> = [
+    [`/~${TOKEN}/3/movie/550`, "/3/movie/550"],
+    [`/%7E${TOKEN}/t/p//a%2fb`, "/t/p//a%2fb"],
+    [`/%7e${TOKEN}//3`, "//3"],
+    [`/~${TOKEN}/`, "/"],
+    [`/~${TOKEN}`, "/"],
+  ];
+  for (const [path, rest] of paths) assert.deepEqual(splitKeyedPath(path), { token: TOKEN, path: rest }, path);
+});
+
+Deno.test("splitKeyedPath() leaves every other path alone", () => {
+  const others = ["/", "/~", "/3/movie/550", "/~anna/page", `/3/~${TOKEN}`, `/~${TOKEN}%2f3`, `/~${"x".repeat(257)}/3`];
+  for (const path of others) assert.equal(splitKeyedPath(path), null, path);
 });

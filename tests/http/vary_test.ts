@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { normalizeSelecting, selectingFields, varyNames } from "../../lib/http/vary.ts";
+import { normalizeSelecting, selectingFields, varyNames, withVary } from "../../lib/http/vary.ts";
 
 Deno.test("varyNames() reads names once, sorted, in lower case (RFC 9110 §12.5.5)", () => {
   const cases: [vary: string | null, names: readonly string[] | null][] = [
@@ -99,4 +99,13 @@ Deno.test("normalizeSelecting() remembers values without mixing names or growing
 Deno.test("selectingFields() tells an absent field from an empty one (RFC 9111 §4.1)", () => {
   const header = (name: string) => name === "foo" ? "" : name === "bar" ? "1 , 2" : null;
   assert.deepEqual(selectingFields(["bar", "baz", "foo"], header), [["bar", "1,2"], ["baz", null], ["foo", ""]]);
+});
+
+Deno.test("withVary() adds a name once, to all that several lines name, and leaves a list alone that has it", () => {
+  const vary = (...given: string[]) => withVary(given.map((value) => ["vary", value]), "Accept-Encoding");
+  assert.deepEqual(vary("Origin"), [["vary", "Origin, Accept-Encoding"]]);
+  assert.deepEqual(vary("Origin", "DNT"), [["vary", "Origin, DNT, Accept-Encoding"]]);
+  assert.deepEqual(vary("Origin", "accept-encoding"), [["vary", "Origin"], ["vary", "accept-encoding"]]);
+  assert.deepEqual(vary("*"), [["vary", "*"]]);
+  assert.deepEqual(vary(), [["vary", "Accept-Encoding"]]);
 });

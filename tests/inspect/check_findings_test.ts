@@ -85,18 +85,22 @@ Deno.test("askCheck() tells by how much this machine's clock is ahead, ages coun
 });
 
 Deno.test("withSafeCheck() falls back on the type's own check where a path is not known to change nothing", async () => {
-  const pathOf = async (pool: Mapping) => withSafeCheck((await poolOf(pool)).pool, systemClock).health.path;
-  assert.equal(await pathOf({ type: "tmdb-api", health: { path: "/3/authentication/token/new" } }), null);
-  assert.equal(await pathOf({ type: "tmdb-api", health: { path: "/3/account" } }), null);
-  assert.equal(await pathOf({ type: "tmdb-api", health: { path: "/3/movie/550" } }), "/3/movie/550");
-  assert.equal(await pathOf({ type: "custom", health: { path: "/healthz?deep=1" } }), "/healthz?deep=1");
+  // A configuration with such a path is refused when it is read.
+  const pathOf = async (type: string, path: string) => {
+    const { pool } = await poolOf({ type });
+    return withSafeCheck({ ...pool, health: { ...pool.health, path } }, systemClock).health.path;
+  };
+  assert.equal(await pathOf("tmdb-api", "/3/authentication/token/new"), null);
+  assert.equal(await pathOf("tmdb-api", "/3/account"), null);
+  assert.equal(await pathOf("tmdb-api", "/3/movie/550"), "/3/movie/550");
+  assert.equal(await pathOf("custom", "/healthz?deep=1"), "/healthz?deep=1");
 });
 
 Deno.test("withDefaultCheck() leaves nothing of a check that was configured", async () => {
   const { pool } = await poolOf({
     health: { path: "/x", method: "GET", status: "200", contains: "y", fields: { a: "b" } },
   });
-  const { path, method, status, contains, fields } = withDefaultCheck(pool).health;
+  const { path, method, status, check: { contains }, fields } = withDefaultCheck(pool).health;
   assert.deepEqual([path, method, status, contains, fields], [null, null, null, null, {}]);
 });
 

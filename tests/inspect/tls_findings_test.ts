@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
-import type { CertificateConfig } from "../../lib/config/tls_config.ts";
+import type { CertificateConfig } from "../../lib/config/certificates.ts";
 import { tlsFindings } from "../../lib/inspect/tls_findings.ts";
 import { DAY_MS, madeAuthority } from "../certificates/made.ts";
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { FORWARD_REASONS } from "../../lib/forward_reason.ts";
 import {
   addCounts,
   CACHE_RESULT_INDEX,
@@ -8,7 +9,6 @@ import {
   countTry,
   credentialCounts,
   DURATION_BUCKETS_MS,
-  FORWARD_REASONS,
   newListenerCounts,
   newWorkerCounts,
   upstreamCounts,

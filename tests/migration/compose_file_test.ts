@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { readComposeFile } from "../../lib/migration/compose_file.ts";
 
 /** Reads a Compose file that stands in /srv, with files beside it. */

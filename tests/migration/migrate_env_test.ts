@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { formatListenAddress } from "../../lib/config/addresses.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { migrateEnv } from "../../lib/migration/migrate_env.ts";
 import { seedVariables } from "../../lib/migration/seed_variables.ts";
 import { configOf, warningsOf } from "../config/load_text.ts";
@@ -36,13 +36,13 @@ Deno.test("migrateEnv() carries every variable of the seed's README over, and lo
   const [pool] = config.pools;
   assert.deepEqual([pool!.name, pool!.type, pool!.apiKeys], ["tmdb-api", "tmdb-api", [KEY]]);
   assert.deepEqual(pool!.upstreams.map(({ url }) => url), ["https://api.themoviedb.org", "https://api.tmdb.org"]);
-  assert.deepEqual([pool!.timeouts.firstByteMs, pool!.timeouts.totalMs], [15_000, 60_000]);
-  assert.deepEqual([pool!.health.intervalMs, pool!.health.maxFailures], [66_350, 3]);
-  const { weights, outliers, retry } = pool!.resilience;
+  assert.deepEqual([pool!.sending.firstByteMs, pool!.sending.totalMs], [15_000, 60_000]);
+  assert.deepEqual([pool!.health.check.intervalMs, pool!.health.maxFailures], [66_350, 3]);
+  const { weights, outliers } = pool!.resilience;
   assert.deepEqual([weights.baseMultiplier, weights.dynamicMultiplier], [20, 50]);
   assert.deepEqual([weights.alphaInitial, weights.alphaStep], [0.6, 0.1]);
   assert.equal(outliers.ejectionMs, 663_500);
-  assert.equal(retry.attempts, 4);
+  assert.equal(pool!.sending.attempts, 4);
   assert.deepEqual(config.listeners.map(({ name, prefix, listen }) => [name, prefix, formatListenAddress(listen)]), [
     ["api", "/3", "0.0.0.0:6635"],
     ["api-v4", "/4", "0.0.0.0:6635"],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatLocated, type Located } from "../../lib/config/located.ts";
+import { formatLocated, type Located } from "../../lib/config/yaml/located.ts";
 import { readSeedSettings, type SeedSettings } from "../../lib/migration/seed_settings.ts";
 import { seedService } from "./_seed_service.ts";
 

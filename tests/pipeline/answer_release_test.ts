@@ -164,7 +164,7 @@ Deno.test("passUpgrade() counts the tunnels of the configuration before, and tho
   }, { pool: { tunnels: { max: 1 } } }));
 
 for (const framing of ["length", "chunked"] as const) {
-  Deno.test(`takeIn() ends its flight and gives its room back where the store fails (${framing})`, () => {
+  Deno.test(`storeResponse() ends its flight and gives its room back where the store fails (${framing})`, () => {
     const clock = { now: () => Date.UTC(2026, 0, 2, 3, 4, 5) };
     const store = createTieredStore({ memory: createMemoryTier({ limitBytes: 1 << 20 }), disk: null, clock });
     store.put = () => assert.fail("the store is broken");

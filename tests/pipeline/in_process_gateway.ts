@@ -6,19 +6,17 @@ import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { Gateway } from "../../lib/gateway/gateway.ts";
 import type { ImageConverter } from "../../lib/image/conversion.ts";
 import { createLogger } from "../../lib/logging/logger.ts";
 import { CACHE_RESULTS } from "../../lib/metrics/gateway_metrics.ts";
-import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import type { Entrance } from "../../lib/pipeline/arrive.ts";
 import { handle, refuse } from "../../lib/pipeline/pipeline.ts";
 import { refusedMessage } from "../../lib/request/client_error.ts";
 import { HttpServer } from "../../lib/server/http_server.ts";
 import { SERVER_LIMIT_DEFAULTS, type ServerLimits } from "../../lib/server/server_limits.ts";
 import { replyResponse, requestArrival } from "../../lib/server/fetch_adapter.ts";
-import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { RequestFields } from "../../lib/http/request_fields.ts";
 import { splitTarget } from "../../lib/http/target.ts";
 import { Exchange } from "../../lib/request/exchange.ts";
@@ -123,8 +121,6 @@ export async function configFor(parts: GatewayParts): Promise<Config> {
     listeners: parts.listeners.map((listener) => ({ listen: ADDRESS, ...listener })),
   });
   const loaded = await loadConfig("config.yaml", {
-    types: upstreamTypeNames,
-    strategies: balancerNames,
     readTextFile: () => Promise.resolve(text),
     env: () => undefined,
     cores: 1,

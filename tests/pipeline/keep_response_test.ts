@@ -30,7 +30,7 @@ Deno.test("storedHead() is what clients get, with tags and the body's own length
     assert.equal((await ask("/a")).headers.get("age"), "5");
   }));
 
-Deno.test("keep() stores a variant under its own key, and a marker that leads to it", () =>
+Deno.test("putResponse() stores a variant under its own key, and a marker that leads to it", () =>
   withOrigin(
     (exchange) => exchange.reply({ fields: [["cache-control", "max-age=60"], ["vary", "accept"]], body: "body" }),
     async ({ ask, gateway }) => {

@@ -40,7 +40,7 @@ function chunked(body: Uint8Array, more: Fields = []): ScriptedHandler {
 
 const CODERS = { gzip: gzipSync, br: brotliCompressSync, zstd: zstdCompressSync, deflate: deflateSync };
 
-Deno.test("withToldCoding() decodes gzip that no field tells of, for the store and for one user alone", () =>
+Deno.test("withStatedCoding() decodes gzip that no field tells of, for the store and for one user alone", () =>
   withOrigin(says(gzipSync(DOCUMENT), [["etag", '"coded"']]), async (gateway, origin) => {
     for (const round of ["miss", "hit"]) {
       const { text, headers } = await gateway.ask(TARGET);
@@ -57,7 +57,7 @@ Deno.test("withToldCoding() decodes gzip that no field tells of, for the store a
     assert.equal(new TextDecoder().decode(gunzipSync(new Uint8Array(await coded.arrayBuffer()))), DOCUMENT);
   }, tmdb));
 
-Deno.test("withToldCoding() decodes it in chunks, with any status, coded twice, and with a key put in, which is masked", async () => {
+Deno.test("withStatedCoding() decodes it in chunks, with any status, coded twice, and with a key put in, which is masked", async () => {
   await withOrigin(
     chunked(gzipSync(DOCUMENT)),
     async ({ ask }) => assert.equal((await ask(TARGET)).text, DOCUMENT),
@@ -81,7 +81,7 @@ Deno.test("withToldCoding() decodes it in chunks, with any status, coded twice, 
   }, { pool: { type: "tmdb-api", api_keys: [key] } });
 });
 
-Deno.test("withToldCoding() leaves gzip alone that may be meant, and decodes it on custom where that is asked for", async () => {
+Deno.test("withStatedCoding() leaves gzip alone that may be meant, and decodes it on custom where that is asked for", async () => {
   const archive: ScriptedHandler = (exchange) =>
     exchange.reply({
       fields: [["content-type", exchange.head.target.slice(1)], ["cache-control", "max-age=60"]],
@@ -101,7 +101,7 @@ Deno.test("withToldCoding() leaves gzip alone that may be meant, and decodes it 
   }, { pool: { content_types: { verify: ["*/*"] } } });
 });
 
-Deno.test("withToldCoding() leaves codings alone that a general upstream tells of, known or not", async (t) => {
+Deno.test("withStatedCoding() leaves codings alone that a general upstream tells of, known or not", async (t) => {
   const parts = { pool: { content_types: { verify: ["*/*"] } } };
   for (const coding of ["gzip", "x-gzip", "br", "zstd", "deflate", "aws-chunked", "gzip, aes128gcm"]) {
     const code = CODERS[coding.replace("x-", "") as keyof typeof CODERS] ??

@@ -37,17 +37,17 @@ function identified({ target = "/3/movie/550", fields = {}, pathToken, options }
   const request = new Request(`http://gateway.test${target}`, { headers: fields });
   const list = [...request.headers];
   const seen = new RequestFields({ header: (name) => request.headers.get(name), list: () => list });
-  const visitor = auth(options).identify({
+  const identity = auth(options).identify({
     target: splitTarget(request.url)!,
     fields: seen,
     pathToken: pathToken ?? null,
   });
-  const { client, wrong, isShown } = visitor;
+  const { client, wrong, hasToken } = identity;
   return {
     client,
     isWrong: wrong.length > 0,
-    isShown,
-    target: visitor.target.path + (visitor.target.query === "" ? "" : `?${visitor.target.query}`),
+    hasToken,
+    target: identity.target.path + (identity.target.query === "" ? "" : `?${identity.target.query}`),
     fields: Object.fromEntries(seen.list()),
     header: (name: string) => seen.header(name),
   };
@@ -121,14 +121,14 @@ Deno.test("ClientAuth heeds no place that is turned off", () => {
   const query = identified({ target: `/a?api_key=${KODI}`, options });
   assert.equal(query.client, null);
   assert.equal(query.target, `/a?api_key=${KODI}`);
-  assert.equal(identified({ options }).isShown, false);
+  assert.equal(identified({ options }).hasToken, false);
 });
 
 Deno.test("ClientAuth tells wrong tokens from none, and takes no long list of them", () => {
-  assert.deepEqual([identified({}).isShown, identified({}).isWrong], [false, false]);
-  assert.equal(identified({ fields: { "x-usher-token": "" } }).isShown, false, "an unset variable is no guess");
+  assert.deepEqual([identified({}).hasToken, identified({}).isWrong], [false, false]);
+  assert.equal(identified({ fields: { "x-usher-token": "" } }).hasToken, false, "an unset variable is no guess");
   const wrong = identified({ fields: { "x-usher-token": `${KODI}x` } });
-  assert.deepEqual([wrong.client, wrong.isShown, wrong.isWrong], [null, true, true]);
+  assert.deepEqual([wrong.client, wrong.hasToken, wrong.isWrong], [null, true, true]);
   const many = Array.from({ length: 8 }, (_, place) => `api_key=guess${place}`).join("&");
   assert.equal(identified({ target: `/a?${many}&api_key=${KODI}` }).client, null);
   assert.equal(identified({ fields: { "x-usher-token": "x".repeat(9_000) } }).client, null);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { BoundedCopy, concat, gather, inTurn, resumed, wholeBody } from "../../lib/request/gathered_body.ts";
-import type { UpstreamBody } from "../../lib/upstream_client/transport.ts";
+import { BoundedCopy, concat, gather, inTurn, ResumedBody } from "../../lib/request/gathered_body.ts";
+import { type UpstreamBody, UpstreamFailure } from "../../lib/upstream_client/transport.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
@@ -63,8 +63,6 @@ Deno.test("gather() stops where it is told to, says why, and gives back what it 
 Deno.test("gather() takes what is there as a whole without reading it", async () => {
   const there = { ...bodyOf([new Error("read")]), whole: bytes(1, 2) };
   assert.deepEqual(await gather(there, roomy), { whole: bytes(1, 2) });
-  assert.deepEqual(await gather(wholeBody(bytes(3)), roomy), { whole: bytes(3) });
-  assert.deepEqual(await wholeBody(bytes(4)).read(), bytes(4));
 });
 
 Deno.test("gather() rejects with what the body breaks off with", async () => {
@@ -72,9 +70,9 @@ Deno.test("gather() rejects with what the body breaks off with", async () => {
   await assert.rejects(gather(bodyOf([bytes(1), error]), roomy), error);
 });
 
-Deno.test("resumed() gives the beginning again, then the rest, and cancels the body under it", async () => {
+Deno.test("ResumedBody gives the beginning again, then the rest, and cancels the body under it", async () => {
   const under = bodyOf([bytes(3)]);
-  const body = resumed([bytes(1), bytes(2)], under);
+  const body = new ResumedBody([bytes(1), bytes(2)], under);
   const read = [];
   for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) read.push(...chunk);
   assert.deepEqual(read, [1, 2, 3]);
@@ -82,10 +80,13 @@ Deno.test("resumed() gives the beginning again, then the rest, and cancels the b
   assert.equal(under.isCancelled, true);
 });
 
-Deno.test("resumed() can be read whole, up to a limit", async () => {
-  const body = () => resumed([bytes(1), bytes(2)], bodyOf([bytes(3)]));
+Deno.test("ResumedBody can be read whole, up to a limit, and is whole where nothing is behind", async () => {
+  const body = () => new ResumedBody([bytes(1), bytes(2)], bodyOf([bytes(3)]));
   assert.deepEqual(await body().readAll(3), bytes(1, 2, 3));
-  await assert.rejects(body().readAll(2), RangeError);
+  await assert.rejects(body().readAll(1), UpstreamFailure);
+  const whole = new ResumedBody([bytes(1)], bodyOf([new Error("read")]), true);
+  assert.deepEqual([whole.start, whole.whole], [{ bytes: bytes(1), isWhole: true }, bytes(1)]);
+  assert.deepEqual([await whole.read(), await whole.read(), whole.whole], [bytes(1), null, null]);
 });
 
 Deno.test("inTurn() begins a read when the one before has ended, with or without success", async () => {

@@ -17,7 +17,7 @@ function request(target: string, more: Partial<RewrittenRequest> = {}): Rewritte
     scheme: "http",
     isTrusted: () => false,
     keyPrefix: "",
-    distrusted: () => {},
+    warnUntrustedScheme: () => {},
     header: () => null,
     ...more,
   };

@@ -1,4 +1,4 @@
-import type { RuleOptions } from "../../lib/rules/rule_options.ts";
+import type { RuleOptions } from "../../lib/rules/rule_set.ts";
 
 /** A request for the model. */
 export interface ModelRequest {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
+import type { RuleCondition } from "../../lib/rules/condition.ts";
 import { GatewayError } from "../../lib/errors.ts";
 import { changedFields } from "../../lib/http/field_changes.ts";
 import type { Fields } from "../../lib/http/fields.ts";
 import type { RuledRequest } from "../../lib/request/ruling.ts";
-import type { RuleCondition, RuleOptions } from "../../lib/rules/rule_options.ts";
-import { RuleSet } from "../../lib/rules/rule_set.ts";
+import { type RuleOptions, RuleSet } from "../../lib/rules/rule_set.ts";
 import { assertLinear } from "../linear_time.ts";
 import { seededRandom } from "../seeded_random.ts";
 import { type ModelRequest, type ModelRuling, modelRuling } from "./rule_model.ts";

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
-import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { madeAuthority } from "../certificates/made.ts";
 import { filePath } from "../origins/artwork.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
@@ -48,8 +46,6 @@ Deno.test("docs/clients.md: every YAML example is a whole configuration that loa
   assert.equal(page.match(/^ *```yaml$/gm)?.length, examples.size, "one under each heading");
   for (const [heading, yaml] of examples) {
     const loaded = await loadConfig("config.yaml", {
-      types: upstreamTypeNames,
-      strategies: balancerNames,
       readTextFile: (path) =>
         Promise.resolve(path.endsWith(".yaml") ? yaml : path.endsWith("key.pem") ? made.key : made.cert),
       env: () => undefined,

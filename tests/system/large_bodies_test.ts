@@ -3,7 +3,7 @@
  * `USHER_TEST_BODY=2GiB`, since there lengths no longer fit into 31 bits.
  */
 import assert from "node:assert/strict";
-import { parseSizeBytes } from "../../lib/config/units.ts";
+import { parseSizeBytes } from "../../lib/config/yaml/units.ts";
 import { residentBytes, type RunningGateway, startGateway } from "./_gateway.ts";
 import { drained, patternChunk, patternHash, startStreamingOrigin } from "./_streaming_origin.ts";
 import { customPool, testConfig } from "./test_config.ts";

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
-import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
 import { filePath } from "../origins/artwork.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { eventually } from "../eventually.ts";
@@ -76,8 +74,6 @@ Deno.test("docs/rewriting.md: every example is a configuration that loads", asyn
   assert.equal(examples.length, 3);
   for (const text of examples) {
     const loaded = await loadConfig("config.yaml", {
-      types: upstreamTypeNames,
-      strategies: balancerNames,
       readTextFile: () => Promise.resolve(text),
       env: () => undefined,
       cores: 1,

@@ -2,9 +2,7 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import { parse } from "yaml";
 import { loadConfig } from "../../lib/config/load.ts";
-import { formatLocated } from "../../lib/config/located.ts";
-import { balancerNames } from "../../lib/pool/balancer_registry.ts";
-import { upstreamTypeNames } from "../../lib/upstream_type/registry.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { freePort, type RunningGateway, startGateway } from "./_gateway.ts";
 import { customPool, testConfig } from "./test_config.ts";
@@ -170,8 +168,6 @@ Deno.test("docs/coming-from.md: every line is one that loads, without a warning"
       listeners: [{ name: "films", pool: "films", ...put("listener"), rules: where === "rules" ? [part] : [] }],
     };
     const loaded = await loadConfig("config.yaml", {
-      types: upstreamTypeNames,
-      strategies: balancerNames,
       readTextFile: () => Promise.resolve(JSON.stringify(file)),
       env: () => undefined,
       cores: 1,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { backoffMs, retryable, retryAfterMs, type TryEnd } from "../../lib/upstream_client/retry.ts";
+import { backoffMs, retryable, retryPauseMs, type TryEnd } from "../../lib/upstream_client/retry.ts";
 import { seededRandom } from "../seeded_random.ts";
 
 const GET = { method: "GET", bodyTaken: false };
@@ -54,7 +54,7 @@ Deno.test("backoffMs() is anywhere between none and a bound that doubles up to i
   }
 });
 
-Deno.test("retryAfterMs() reads seconds and dates, a second at least and five minutes at most", () => {
+Deno.test("retryPauseMs() reads seconds and dates, a second at least and five minutes at most", () => {
   const nowMs = Date.UTC(2026, 0, 1);
   const cases: [string | null, number][] = [
     [null, 0],
@@ -71,5 +71,5 @@ Deno.test("retryAfterMs() reads seconds and dates, a second at least and five mi
     [new Date(nowMs - 20_000).toUTCString(), 1_000],
     [new Date(nowMs + 1e9).toUTCString(), 300_000],
   ];
-  for (const [value, expected] of cases) assert.equal(retryAfterMs(value, nowMs), expected, `${value}`);
+  for (const [value, expected] of cases) assert.equal(retryPauseMs(value, nowMs), expected, `${value}`);
 });

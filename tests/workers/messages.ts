@@ -10,7 +10,6 @@ export function initMessage(init: ConfigGeneration & Partial<InitMessage>): Init
     type: "init",
     index: 0,
     kvPath: null,
-    kvBeside: null,
     leaseMemory: newLeaseMemory(),
     connections: ConnectionGate.memory(2),
     descriptors: 1_024,

@@ -1,8 +1,20 @@
 import { CHUNKS_WITH_ENTRY, removeBody } from "./_kv_evictor.ts";
 import { chunkCount, type EncodedResponse, type RecordHeader, withBucket } from "./_kv_record.ts";
-import { chunkRow, chunksCostBytes, encodeUse, recordRow, transitRow, useRow } from "./_kv_rows.ts";
-import type { SumChanges } from "./_kv_sums.ts";
-import type { WriteOp } from "./_write_queue.ts";
+import { chunkRow, chunksCostBytes, encodeUse, recordRow, type SumChanges, transitRow, useRow } from "./_kv_rows.ts";
+import type { StoredResponse } from "../stored_response.ts";
+
+/** One change that waits to be written. */
+export type WriteOp =
+  | { readonly kind: "put"; readonly key: string; readonly bytes: number; readonly response: StoredResponse }
+  /** `suspect` says that what the key holds was found damaged; what was asked for after `untilMs` stays. */
+  | {
+    readonly kind: "delete";
+    readonly key: string;
+    readonly bytes: number;
+    readonly suspect: boolean;
+    readonly untilMs?: number;
+  }
+  | { readonly kind: "touch"; readonly key: string; readonly bytes: number };
 
 /** A response ready to be written. */
 export interface Encoded extends EncodedResponse {
@@ -12,7 +24,7 @@ export interface Encoded extends EncodedResponse {
   readonly transit: string | null;
 }
 
-/** One op beside what its key holds now. */
+/** One op and the current record of its key. */
 export interface Change {
   readonly op: WriteOp;
   readonly listener: string;
@@ -22,13 +34,13 @@ export interface Change {
   readonly record: Uint8Array<ArrayBuffer> | null;
   /** `null` where there is no record, or none that can be read. */
   readonly current: RecordHeader | null;
-  /** What the rows of `current` are counted with. */
+  /** Bytes that the rows of `current` are counted with. */
   readonly currentCostBytes: number;
-  /** What a put writes; `null` where it only removes. */
+  /** The entry that a put writes; `null` where the change only removes. */
   readonly encoded: Encoded | null;
 }
 
-/** Where a change is written to. */
+/** The commit that changes are added to. */
 export interface ChangeTarget {
   readonly atomic: Deno.AtomicOperation;
   readonly sums: SumChanges;
@@ -38,7 +50,7 @@ export interface ChangeTarget {
 
 /** Chunks of one commit: within Deno KV's 819,200 bytes. */
 export const CHUNKS_AT_ONCE = 12;
-/** What one commit may hold, below Deno KV's limits: 819,200 bytes, 1,000 mutations, 81,920 bytes of keys. */
+/** Limits of one commit, below Deno KV's: 819,200 bytes, 1,000 mutations, 81,920 bytes of keys. */
 const GROUP_BYTES = 770_000;
 const GROUP_MUTATIONS = 800;
 

@@ -1,4 +1,4 @@
-import { commitPatiently } from "./kv_commit.ts";
+import { commitPatiently } from "../../state/kv_commit.ts";
 import { chunkCount } from "./_kv_record.ts";
 import {
   chunkRow,
@@ -7,17 +7,18 @@ import {
   encodeTransit,
   OLDEST_ROW,
   recordRow,
+  SumChanges,
+  sumOf,
   transitRow,
   type Use,
 } from "./_kv_rows.ts";
-import { SumChanges, sumOf } from "./_kv_sums.ts";
 
-/** How entries give way on disk. */
+/** Options of eviction on disk. */
 export interface EvictorOptions {
   readonly kv: Deno.Kv;
   /** Part of the limit guaranteed to the listeners, split evenly; what was used in the last buckets only. */
   readonly guaranteedShare: number;
-  /** Whose entries alone give way; where it is left out, any listener's. */
+  /** The listener whose entries are evicted; where it is left out, any listener's. */
   readonly listener?: string;
 }
 
@@ -62,7 +63,7 @@ export function removeBody(
 }
 
 /**
- * Removes entries whose use rows were read, in commits of bounded size. An entry that changed meanwhile stays. Answers the
+ * Removes entries whose use rows were read, in commits of bounded size. An entry that changed meanwhile stays. Returns the
  * bytes freed and the entries removed.
  */
 export async function removeEntries(
@@ -126,7 +127,7 @@ async function commitRemoval(kv: Deno.Kv, step: readonly UseEntry[], withRecord:
   return (await commitPatiently(atomic)).ok ? -sums.bytes : null;
 }
 
-/** What each listener holds on disk. */
+/** Bytes on disk by listener. */
 export async function listenerBytes(kv: Deno.Kv): Promise<Map<string, number>> {
   const held = new Map<string, number>();
   for await (const { key, value } of kv.list({ prefix: ["l"] }, { limit: 1000 })) {
@@ -137,8 +138,8 @@ export async function listenerBytes(kv: Deno.Kv): Promise<Map<string, number>> {
 }
 
 /**
- * Evicts at least `bytes`, least recently used entries first: of the listeners above their guaranteed share, the one whose
- * oldest entry is out of use longest gives way. Answers the bytes freed, fewer only where nothing is left.
+ * Evicts at least `bytes`, least recently used entries first: of the listeners above their guaranteed share, that whose
+ * oldest entry has been unused longest is evicted from. Returns the bytes freed, fewer only where nothing is left.
  */
 export async function evict(
   options: EvictorOptions,
@@ -159,7 +160,7 @@ export async function evict(
   return { freedBytes, removed };
 }
 
-/** The oldest entries of the listener that gives way, and how many bytes it has above its guarantee. */
+/** The oldest entries of the listener that is evicted from, and its bytes above the guarantee. */
 async function oldestEntries(options: EvictorOptions): Promise<{ entries: readonly UseEntry[]; spareBytes: number }> {
   if (options.listener !== undefined) {
     return { entries: await usesOf(options.kv, options.listener), spareBytes: Infinity };

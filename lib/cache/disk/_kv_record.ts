@@ -3,7 +3,7 @@ import { decodeRecord, encodeRecord, outlineOf, RECORD_VERSION, tagsIn } from ".
 import type { StoredResponse } from "../stored_response.ts";
 
 /**
- * What lies in the file for an entry: a header of fixed length, the response's record (see `record.ts`), then its body where that is
+ * The value of an entry in the file: a header of fixed length, the response's record (see `record.ts`), then its body where that is
  * small. The checksums are CRC-32: they find damage of a file that only this user writes, at a twentieth of what SHA-256 costs. The
  * first covers all that follows it.
  *
@@ -19,7 +19,7 @@ const DEAD_AT = 27;
 /** Length of the id that each stored version of an entry gets: six bytes of time, two of count, six of chance. */
 export const ID_LENGTH = 14;
 
-/** Bodies up to this length lie in the record itself: one read answers them. */
+/** Bodies up to this length lie in the record itself: one read brings them. */
 export const INLINE_BODY_BYTES = 16_000;
 /**
  * Length of a chunk. Deno KV's limit is 65,536; this length fills seven overflow pages of SQLite and the most that it keeps of
@@ -30,7 +30,7 @@ export const CHUNK_BYTES = 59_250;
 const MAX_RECORD_BYTES = 44_000;
 const MAX_CHUNKS = 8_192;
 
-/** What the header of an entry says, and its record at a glance; enough to account for the entry and to remove it. */
+/** The header of an entry and the sizes of its record: enough to account for the entry and to remove it. */
 export interface RecordHeader {
   readonly bucket: number;
   readonly id: Uint8Array<ArrayBuffer>;
@@ -40,7 +40,7 @@ export interface RecordHeader {
   readonly bodyLength: number;
 }
 
-/** What an entry is written from, beside the response. */
+/** Input of {@linkcode encodeResponse} beside the response. */
 export interface RecordOptions {
   readonly id: Uint8Array<ArrayBuffer>;
   readonly bucket: number;
@@ -93,7 +93,7 @@ export function readHeader(record: Uint8Array): RecordHeader | null {
   };
 }
 
-/** Whether another version of Usher wrote a value: what it means is not known here. */
+/** Whether another version of Usher wrote a value: its layout is not known here. */
 export function isOtherVersion(record: Uint8Array): boolean {
   return record.byteLength > 0 && record[0] !== VALUE_VERSION ||
     record.byteLength > HEADER_LENGTH && record[HEADER_LENGTH] !== RECORD_VERSION;
@@ -113,7 +113,7 @@ export function withBucket(record: Uint8Array, bucket: number): Uint8Array<Array
 
 /**
  * The response of a value, verified: `body` is what its chunks held, or `null` where the value holds it itself.
- * Answers `null` where anything is not as it was written.
+ * Returns `null` where anything is not as it was written.
  */
 export function decodeResponse(record: Uint8Array, body: Uint8Array<ArrayBuffer> | null): StoredResponse | null {
   const view = new DataView(record.buffer, record.byteOffset, record.byteLength);

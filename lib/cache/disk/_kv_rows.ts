@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { PAGE_BYTES } from "./_kv_inspect.ts";
+import { PAGE_BYTES } from "./kv_inspect.ts";
 import { CHUNK_BYTES, chunkCount, ID_LENGTH } from "./_kv_record.ts";
 
 /**
@@ -8,7 +8,7 @@ import { CHUNK_BYTES, chunkCount, ID_LENGTH } from "./_kv_record.ts";
  *     ["r", hash of the cache key]        record of an entry (see `_kv_record.ts`)
  *     ["b", id, n]                        chunk n of a body
  *     ["x", listener, bucket, id]         use of an entry: oldest bucket first; written with its record, same versionstamp
- *     ["w", id]                           chunks on their way in or out: what a killed writer leaves is found here
+ *     ["w", id]                           chunks being written or removed: those that a killed writer left are found here
  *     ["n", "bytes"], ["n", "entries"]    sums of all entries, kept by every commit
  *     ["l", listener]                     sum of bytes of one listener
  *     ["n", "oldest"]                     bucket of the entry that was evicted last, or is the oldest
@@ -55,7 +55,7 @@ export function useRow(listener: string, bucket: number, id: Uint8Array<ArrayBuf
   return ["x", listener, bucket, id];
 }
 
-/** Row of chunks on their way. */
+/** Row of chunks in transit. */
 export function transitRow(id: Uint8Array<ArrayBuffer>): Row {
   return ["w", id];
 }
@@ -93,7 +93,7 @@ export function newId(nowMs: number): Uint8Array<ArrayBuffer> {
   return id;
 }
 
-/** What the use row of an entry holds: enough to remove the entry without reading it. */
+/** The use row of an entry: enough to remove the entry without reading it. */
 export interface Use {
   readonly hash: Uint8Array<ArrayBuffer>;
   readonly costBytes: number;
@@ -129,7 +129,7 @@ export function decodeUse(value: unknown): Use | null {
   };
 }
 
-/** Chunks in transit: on their way in (`timeMs` is the last progress) or out (`timeMs` is 0). */
+/** Chunks in transit: being written (`timeMs` is the last progress) or to be removed (`timeMs` is 0). */
 export interface Transit {
   readonly listener: string;
   readonly chunks: number;
@@ -153,7 +153,7 @@ export function decodeTransit(value: unknown): Transit | null {
   }
 }
 
-/** What of an overflow page is ours. */
+/** Bytes of an overflow page that hold content. */
 const OVERFLOW_BYTES = PAGE_BYTES - 4;
 /** The most and the least that SQLite keeps of a row in the tree's own pages (its file format, "B-tree pages"). */
 const MAX_LOCAL_BYTES = Math.floor((PAGE_BYTES - 12) * 64 / 255) - 23;
@@ -199,4 +199,80 @@ export function chunksCostBytes(bodyLength: number): number {
 export function entryCostBytes(listener: string, recordLength: number, bodyLength: number): number {
   return rowCostBytes(RECORD_KEY_LENGTH, recordLength) + rowCostBytes(USE_KEY_LENGTH + listener.length, USE_LENGTH) +
     chunksCostBytes(bodyLength);
+}
+
+/** A sum above this is one that fell below zero: the file lost rows behind our back. */
+const PLAUSIBLE_SUM = 2n ** 60n;
+
+/** The largest size of SQLite's write-ahead log, as measured with four workers writing without a pause. */
+export const LOG_RESERVE_BYTES = 12 * 1024 * 1024;
+const FILE_OVER_LIMIT = 1.2;
+const MIN_SHARE = 0.25;
+const MILLION = 1_000_000;
+
+/** Input of {@linkcode allowedSumBytes}. */
+export interface DiskLimit {
+  /** The limit that the user set. */
+  readonly limitBytes: number;
+  /** Left to SQLite's log. */
+  readonly logReserveBytes: number;
+}
+
+/**
+ * The sum of entries that a limit allows: the file and its log together stay below 1.2 times the limit, so a small limit leaves
+ * a part of itself to the log. `calibration` is what a million bytes counted take of the file, as the janitor measured it.
+ */
+export function allowedSumBytes({ limitBytes, logReserveBytes }: DiskLimit, calibration: number): number {
+  const besideLog = Math.max(limitBytes * MIN_SHARE, limitBytes * FILE_OVER_LIMIT - logReserveBytes);
+  return Math.floor(Math.min(limitBytes, besideLog) * MILLION / Math.max(MILLION / 2, calibration || MILLION));
+}
+
+/** Collects what one commit changes of the sums, and adds it to the commit, so that the two can never disagree. */
+export class SumChanges {
+  readonly #listeners = new Map<string, number>();
+  #bytes = 0;
+  #entries = 0;
+
+  /** Bytes that the commit adds; negative where it frees more. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Adds bytes and entries of a listener; negative where they go. */
+  add(listener: string, bytes: number, entries: number): void {
+    this.#bytes += bytes;
+    this.#entries += entries;
+    this.#listeners.set(listener, (this.#listeners.get(listener) ?? 0) + bytes);
+  }
+
+  /** Changes the sums over all listeners alone. */
+  correct(bytes: number, entries: number): void {
+    this.#bytes += bytes;
+    this.#entries += entries;
+  }
+
+  /** Whether there is nothing to change. */
+  get isEmpty(): boolean {
+    return this.#bytes === 0 && this.#entries === 0 && [...this.#listeners.values()].every((bytes) => bytes === 0);
+  }
+
+  /** Puts the sums into the commit. */
+  addTo(atomic: Deno.AtomicOperation): void {
+    if (this.#bytes !== 0) atomic.sum(BYTES_ROW, wrapped(this.#bytes));
+    if (this.#entries !== 0) atomic.sum(ENTRIES_ROW, wrapped(this.#entries));
+    for (const [listener, bytes] of this.#listeners) {
+      if (bytes !== 0) atomic.sum(listenerRow(listener), wrapped(bytes));
+    }
+  }
+}
+
+/** A sum as it was read; 0 where there is none or it makes no sense. */
+export function sumOf(value: unknown): number {
+  if (!(value instanceof Deno.KvU64) || value.value > PLAUSIBLE_SUM) return 0;
+  return Number(value.value);
+}
+
+/** Deno KV adds modulo 2^64, so a negative number is added as its complement. */
+function wrapped(change: number): bigint {
+  return BigInt.asUintN(64, BigInt(change));
 }

@@ -2,14 +2,14 @@ import type { Clock } from "../../clock.ts";
 import { saysDamaged } from "./kv_open.ts";
 import type { StoreLog } from "../store.ts";
 
-/** What is logged of trouble below, and how often at most. */
+/** The shortest time between two warnings of one kind. */
 const WARN_EVERY_MS = 60_000;
 /** Failures in a row after which nothing more is tried for a while. */
 const FAILURES_TO_SUSPEND = 3;
 const MIN_SUSPEND_MS = 1000;
 const MAX_SUSPEND_MS = 60_000;
 
-/** Where trouble is told. */
+/** Options of a trouble counter. */
 export interface KvTroubleOptions {
   readonly clock: Clock;
   readonly log: StoreLog;
@@ -17,7 +17,7 @@ export interface KvTroubleOptions {
   readonly onDamage: () => void;
 }
 
-/** Keeps count of what goes wrong in the KV tier, tells it at a bounded rate, and says when to leave KV alone for a while. */
+/** Counts failures of the KV tier, logs them at a bounded rate, and suspends the use of KV after several in a row. */
 export class KvTrouble {
   readonly #clock: Clock;
   readonly #log: StoreLog;
@@ -34,7 +34,7 @@ export class KvTrouble {
     this.#onDamage = options.onDamage;
   }
 
-  /** What went wrong last; `null` since something went well. */
+  /** The last failure; `null` where something has succeeded since. */
   get problem(): string | null {
     return this.#problem;
   }
@@ -44,7 +44,7 @@ export class KvTrouble {
     return this.#suspendedUntilMs !== 0 && this.#clock.now() < this.#suspendedUntilMs;
   }
 
-  /** Does something with KV; what goes wrong is counted and told, and answered with `undefined`. */
+  /** Runs an operation on KV; a failure is counted and logged, and the result is `undefined`. */
   async guard<Result>(action: string, work: () => Promise<Result>): Promise<Result | undefined> {
     try {
       const result = await work();

@@ -1,7 +1,8 @@
 import type { Clock } from "../../clock.ts";
-import { commitPatiently } from "./kv_commit.ts";
+import { commitPatiently } from "../../state/kv_commit.ts";
 import { encodeResponse, readHeader, type RecordHeader } from "./_kv_record.ts";
 import {
+  allowedSumBytes,
   bucketAt,
   bucketStartMs,
   BYTES_ROW,
@@ -10,6 +11,7 @@ import {
   chunkRow,
   decodeUse,
   digestOfKey,
+  type DiskLimit,
   encodeTransit,
   ENTRIES_ROW,
   entryCostBytes,
@@ -18,17 +20,17 @@ import {
   newId,
   OLDEST_ROW,
   recordRow,
+  SumChanges,
+  sumOf,
   transitRow,
   useRow,
 } from "./_kv_rows.ts";
-import { allowedSumBytes, type DiskLimit, SumChanges, sumOf } from "./_kv_sums.ts";
 import type { DiskFilter } from "./disk_filter.ts";
-import { addChange, type Change, CHUNKS_AT_ONCE, type Encoded, groupsOf, isLarge } from "./_kv_change.ts";
+import { addChange, type Change, CHUNKS_AT_ONCE, type Encoded, groupsOf, isLarge, type WriteOp } from "./_kv_change.ts";
 import { evict, listenerBytes } from "./_kv_evictor.ts";
 import { deadAtMs, listenerOfKey } from "../store.ts";
-import type { WriteOp } from "./_write_queue.ts";
 
-/** What a writer works with. */
+/** Options of a writer. */
 export interface KvWriterOptions extends DiskLimit {
   readonly kv: Deno.Kv;
   readonly clock: Clock;
@@ -41,7 +43,7 @@ export interface KvWriterOptions extends DiskLimit {
   readonly filter: DiskFilter | null;
 }
 
-/** What came of a batch. */
+/** The result of a batch. */
 export interface WriteReport {
   readonly evicted: number;
   /** Puts that could not be made: too large for the tier, or out of room. */
@@ -53,7 +55,7 @@ export interface DiskSums {
   readonly bytes: number;
   readonly entries: number;
   readonly limitBytes: number;
-  /** An entry whose use was noted longer ago than this is worth a note of its next use. */
+  /** The next use of an entry is noted where the last note is older than this. */
   readonly touchEveryMs: number;
 }
 
@@ -111,7 +113,7 @@ export class KvWriter {
     }
   }
 
-  /** Reads the sums anew. @throws what Deno KV throws */
+  /** Reads the sums. @throws what Deno KV throws */
   async readSums(): Promise<DiskSums> {
     const rows = await this.#options.kv.getMany([BYTES_ROW, ENTRIES_ROW, CALIBRATION_ROW, OLDEST_ROW]);
     const [bytes, entries, calibration, oldest] = rows.map(({ value }) => sumOf(value));
@@ -130,7 +132,7 @@ export class KvWriter {
     return this.#sums;
   }
 
-  /** What each listener holds, of all workers. @throws what Deno KV throws */
+  /** Bytes by listener, written by all workers. @throws what Deno KV throws */
   listenerBytes(): Promise<Map<string, number>> {
     return listenerBytes(this.#options.kv);
   }
@@ -161,7 +163,7 @@ export class KvWriter {
     return changes;
   }
 
-  /** What the keys hold. Those that are certainly not on disk are not read: should one come meanwhile, the commit's check fails. */
+  /** The records of the keys. Keys that are certainly not on disk are not read: if one is written meanwhile, the commit's check fails. */
   async #readRecords(targets: readonly Target[]): Promise<readonly ReadRow[]> {
     const wanted = targets.filter(({ mayBeHeld }) => mayBeHeld).map(({ hash }) => recordRow(hash));
     const reads: Promise<ReadRow[]>[] = [];
@@ -288,7 +290,7 @@ export class KvWriter {
     return (await commitPatiently(atomic)).ok;
   }
 
-  /** After a conflict with another worker: each op by itself, read anew. Answers the puts given up. */
+  /** After a conflict with another worker: reads and commits each op by itself. Returns the number of puts given up. */
   async #commitEach(changes: readonly Change[]): Promise<number> {
     let dropped = 0;
     for (const change of changes) {
@@ -301,9 +303,9 @@ export class KvWriter {
 
   async #commitAgain(change: Change): Promise<boolean> {
     const read = await this.#options.kv.get(recordRow(change.hash));
-    const anew = await this.#changeOf(change.op, change.hash, read);
+    const again = await this.#changeOf(change.op, change.hash, read);
     // The chunks of a large body are there already, under the id of the first try.
-    return anew === null || await this.#commit([{ ...anew, encoded: change.encoded }]);
+    return again === null || await this.#commit([{ ...again, encoded: change.encoded }]);
   }
 }
 

@@ -2,7 +2,7 @@ import { digestOfKey } from "./_kv_rows.ts";
 
 /**
  * The memory: a header, and two halves of the same size, each a split-block Bloom filter. A key names one block, and in each of the
- * block's eight words one bit; a block lies in one cache line. One half serves; the other is filled anew when the first holds too
+ * block's eight words one bit; a block lies in one cache line. One half serves; the other is refilled when the first holds too
  * much that is gone. Marks go into both.
  */
 const BLOCK_WORDS = 8;
@@ -14,14 +14,14 @@ const CLEARED = 3;
 const WRITERS = 16;
 const HEADER_WORDS = 1024;
 
-/** What a half is sized by: as many entries as fit on disk if they are as small as entries can well be. */
+/** Size of the entries that a half is sized for: about the smallest ones. */
 const SMALL_ENTRY_BYTES = 2048;
 const BITS_AN_ENTRY = 12;
 const MIN_HALF_BYTES = 512 * 1024;
 const MAX_HALF_BYTES = 32 * 1024 * 1024;
 /** Bytes cleared in one go: less than a millisecond. */
 const CLEARED_AT_ONCE_WORDS = 256 * 1024;
-/** What Deno KV was handed by a worker that has died is down, or given up, after so long. */
+/** Writes of a worker that has died are committed or given up within this time. */
 const ORPHAN_MS = 10_000;
 
 /**
@@ -35,7 +35,7 @@ export function newDiskFilterMemory(limitBytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer((HEADER_WORDS + words * 2) * Int32Array.BYTES_PER_ELEMENT);
 }
 
-/** What both sides do with the words. */
+/** The operations on the words that filter and builder share. */
 class FilterWords {
   readonly words: Int32Array;
   readonly blocks: number;
@@ -95,11 +95,11 @@ function digitAt(digest: string, at: number): number {
 }
 
 /**
- * Which keys the disk may hold, in memory that all workers share. A "no" is certain: whatever a worker commits was marked before. A
+ * Which keys the disk may hold, in memory that all workers share. A "no" is certain: a worker marks a key before it commits it. A
  * "maybe" may be wrong: for 6 keys in 1,000 at most where the disk is full of entries of 2 KiB, and for 10 in 1,000 more before
  * what was removed leads to a new filter; see {@linkcode falseRate}. Removals take nothing back.
  *
- * Only this process writes to the file (see `kv_claim.ts`), and the memory is made anew with each start.
+ * Only this process writes entries to the file (see `claimKvFile`), and the memory is new at each start.
  */
 export class DiskFilter {
   readonly #filter: FilterWords;
@@ -109,7 +109,7 @@ export class DiskFilter {
   #count = 0;
 
   /**
-   * `self` is this worker's index. `orphanMs` is how long what a dead worker of the same index was writing may still come down.
+   * `self` is this worker's index. `orphanMs` is how long the writes of a dead worker of the same index may still be committed.
    *
    * @throws {RangeError} where there is no room for the worker's count
    */
@@ -136,7 +136,7 @@ export class DiskFilter {
     const state = Atomics.load(words, STATE);
     const serving = servingIn(state);
     if (serving < 0 || this.#filter.has(serving, digest)) return true;
-    // In the meantime another half may have come to serve, and this one have been cleared.
+    // Meanwhile the other half may have begun to serve, and this one been cleared.
     return Atomics.load(words, STATE) !== state;
   }
 
@@ -228,7 +228,7 @@ export class DiskFilterBuilder {
     this.#awaited = null;
   }
 
-  /** Clears some more of the half; answers whether that was not all. */
+  /** Clears some more of the half; returns whether more is left. */
   clear(): boolean {
     const { words } = this.#filter;
     if (this.#clearFrom === 0) Atomics.store(words, HELD + this.#spare, 0);

@@ -1,10 +1,9 @@
 import { type Clock, pause } from "../../clock.ts";
 import { DiskFilterBuilder } from "./disk_filter.ts";
-import { decodeUse, ENTRIES_ROW } from "./_kv_rows.ts";
-import { sumOf } from "./_kv_sums.ts";
+import { decodeUse, ENTRIES_ROW, sumOf } from "./_kv_rows.ts";
 import type { StoreLog } from "../store.ts";
 
-/** What a keeper works with. */
+/** Options of a filter keeper. */
 export interface KvFilterKeeperOptions {
   readonly kv: Deno.Kv;
   /** See `newDiskFilterMemory`. */
@@ -20,7 +19,7 @@ const STALE_RATE = 0.01;
 /** Between two builds, as multiples of what the first took, and at least. */
 const BUILD_PAUSE = 10;
 const MIN_BUILD_PAUSE_MS = 60_000;
-/** What a keeper waits for that finds a build begun: the worker before this one may not have ended quite yet. */
+/** Delay of a keeper that finds a build begun: the worker before it may still be ending. */
 const TAKE_OVER_MS = 10_000;
 /** Between two steps of a build, as multiples of what the first took, and at least: a build takes a quarter of a core. */
 const STEP_PAUSE = 3;
@@ -30,7 +29,7 @@ const RETRY_AFTER_MS = 60_000;
 
 /**
  * Builds the filter of what the disk may hold, in small steps, from one worker alone: after a start, and again when so much was removed
- * that too many look-ups ask the disk in vain.
+ * that too many look-ups read the disk and find nothing.
  */
 export class KvFilterKeeper {
   readonly #options: KvFilterKeeperOptions;
@@ -46,7 +45,7 @@ export class KvFilterKeeper {
     this.#notBeforeMs = options.clock.now() + (this.#builder.hasBegun ? TAKE_OVER_MS : 0);
   }
 
-  /** The next step; answers whether a build is under way. @throws what Deno KV throws; then the build is given up */
+  /** Takes the next step; returns whether a build is under way. @throws what Deno KV throws; then the build is given up */
   async step(): Promise<boolean> {
     try {
       await this.#next();
@@ -103,7 +102,7 @@ export class KvFilterKeeper {
   }
 
   /**
-   * Adds the next entries, by their use rows, which are small and name their records' hashes; answers whether there are more. None is
+   * Adds the next entries, by their use rows, which are small and name their records' hashes; returns whether there are more. None is
    * missed: a use row is written with its record in one commit, and a later use only moves it forward in the order that we read in.
    */
   async #read(): Promise<boolean> {
@@ -123,7 +122,7 @@ export class KvFilterKeeper {
   #end(): void {
     this.#phase = "idle";
     const nowMs = this.#options.clock.now();
-    // Where it was not ours any more, the next look begins anew.
+    // Where another build was begun since, the next look begins one more.
     if (!this.#builder.serve()) return;
     this.#notBeforeMs = nowMs + Math.max(MIN_BUILD_PAUSE_MS, (nowMs - this.#begunAtMs) * BUILD_PAUSE);
   }

@@ -1,14 +1,24 @@
 import { type Clock, pause } from "../../clock.ts";
-import { commitPatiently } from "./kv_commit.ts";
+import { commitPatiently } from "../../state/kv_commit.ts";
 import { evict, listenerBytes, removeEntries, type UseEntry, useEntryOf } from "./_kv_evictor.ts";
-import { recount } from "./_kv_recount.ts";
-import { type KvFileSize, KvGauge } from "./_kv_gauge.ts";
-import { BYTES_ROW, CALIBRATION_ROW, chunkRow, decodeTransit, OLDEST_ROW, type Transit } from "./_kv_rows.ts";
-import { allowedSumBytes, LOG_RESERVE_BYTES, SumChanges, sumOf } from "./_kv_sums.ts";
-import { tidyPurges } from "../purge/purge_table.ts";
+import { type KvFileSize, KvGauge, recount } from "./_kv_gauge.ts";
+import {
+  allowedSumBytes,
+  BYTES_ROW,
+  CALIBRATION_ROW,
+  chunkRow,
+  decodeTransit,
+  LOG_RESERVE_BYTES,
+  OLDEST_ROW,
+  SumChanges,
+  sumOf,
+  type Transit,
+} from "./_kv_rows.ts";
+import { tidyPurges } from "../purge/saved_purges.ts";
+import { KvStateStore } from "../../state/kv_state_store.ts";
 import type { StoreLog } from "../store.ts";
 
-/** What a janitor works with. */
+/** Options of a janitor. */
 export interface KvJanitorOptions {
   readonly kv: Deno.Kv;
   /** The file behind `kv`, for measuring it; `null` where it cannot be measured. */
@@ -17,11 +27,6 @@ export interface KvJanitorOptions {
   readonly log: StoreLog;
   /** The same as every worker's KV tier has. */
   readonly limitBytes: number;
-  /**
-   * Keep the purges that have done their work here: another file, which stands still meanwhile, holds responses from before them.
-   * @default false
-   */
-  readonly keepPurges?: boolean;
   /** @default 0.5 */
   readonly guaranteedShare?: number;
   /** @default 12 MiB */
@@ -30,7 +35,7 @@ export interface KvJanitorOptions {
   readonly quotaBytes?: (listener: string) => number | null;
 }
 
-/** What one step came to. */
+/** The result of one step. */
 export interface JanitorReport {
   /** Entries removed because they were past their time. */
   readonly expired: number;
@@ -54,7 +59,7 @@ const RECOUNT_EVERY_MS = 6 * 3_600_000;
 /** The janitor keeps the sum below this part of the limit, so that writers seldom have to make room themselves. */
 const HIGH_SHARE = 0.98;
 const LOW_SHARE = 0.96;
-/** What one step evicts at most. */
+/** Bytes that one step evicts at most. */
 const EVICTED_AT_ONCE_BYTES = 32 * 1024 * 1024;
 /** Below so many bytes a measure says more about SQLite than about the entries. */
 const CALIBRATE_FROM_BYTES = 8 * 1024 * 1024;
@@ -116,7 +121,7 @@ export class KvJanitor {
     }
   }
 
-  /** Someone who reads from it just now does not let it be emptied: the next look comes soon. */
+  /** A reader of the log keeps it from being emptied: the next look comes soon. */
   #tendLog(): void {
     try {
       if (this.#gauge !== null && this.#gauge.logBytes > LOG_BYTES) this.#gauge.emptyLog();
@@ -125,7 +130,7 @@ export class KvJanitor {
     }
   }
 
-  /** Lets go of the file. The connection stays the caller's. */
+  /** Closes the file. The connection stays the caller's. */
   close(): void {
     this.#gauge?.close();
   }
@@ -143,7 +148,7 @@ export class KvJanitor {
     log.warn("Put the sums of the disk cache right", { offByBytes: off.bytes });
   }
 
-  /** Bodies on their way that nobody brings any further, and those of replaced entries. */
+  /** Removes bodies whose writer made no progress, and those of replaced entries. */
   async #collect(): Promise<number> {
     const { kv, clock } = this.#options;
     const longAgoMs = clock.now() - TRANSIT_GRACE_MS;
@@ -194,14 +199,13 @@ export class KvJanitor {
     return (await removeEntries(kv, dead, Infinity)).removed;
   }
 
-  /** After a whole sweep: a purge older than all that is stored, and than all that may be on its way, has done its work. */
+  /** After a whole sweep: removes purges that are older than every stored response and every one that may still be stored. */
   async #tidyPurges(): Promise<void> {
     const { startedMs, oldestMs } = this.#sweep;
-    const { kv, keepPurges = false } = this.#options;
-    await tidyPurges(kv, keepPurges ? -Infinity : Math.min(oldestMs, startedMs - FILL_GRACE_MS));
+    await tidyPurges(new KvStateStore(this.#options.kv), Math.min(oldestMs, startedMs - FILL_GRACE_MS));
   }
 
-  /** Holds the tier's count against the file: what is counted as a byte takes so many bytes of it. */
+  /** Measures how many bytes of the file one counted byte takes. */
   async #calibrate(): Promise<number> {
     const size = this.#measure();
     if (size === null) return 0;
@@ -251,7 +255,7 @@ export class KvJanitor {
     return (await evict({ kv, guaranteedShare }, wanted)).removed;
   }
 
-  /** Tells the workers how long entries live here, by which they judge how often a use is worth a note. */
+  /** Tells the workers how long entries live here: how often they note a use depends on it. */
   async #noteOldest(): Promise<void> {
     const { kv } = this.#options;
     let oldest = Infinity;

@@ -1,12 +1,10 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../../clock.ts";
-import { beginKvFile, foreignKvFile, inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
 import type { StoreLog } from "../store.ts";
+import { beginKvFile, foreignKvFile, inspectKvFile, type KvFileVerdict } from "./kv_inspect.ts";
 
-export { foreignKvFile, inspectKvFile, type KvFileVerdict } from "./_kv_inspect.ts";
-
-/** What opening a KV file needs. */
+/** Options of opening a KV file. */
 export interface KvOpenOptions {
   readonly clock: Clock;
   readonly log: StoreLog;
@@ -21,10 +19,22 @@ export interface KvOpenOptions {
 export interface PreparedKvFile {
   /** `null` where no file can be used: the gateway goes on with memory alone. */
   readonly path: string | null;
-  /** What was wrong; `null` where nothing was. */
+  /** The problem found; `null` where there was none. */
   readonly problem: string | null;
-  /** Where a damaged file was put. */
+  /** Path that a file which cannot be used was renamed to. */
   readonly setAside: string | null;
+}
+
+/** The KV file that this process alone stores responses in, until `release`. */
+export interface ClaimedKvFile {
+  readonly file: PreparedKvFile;
+  /**
+   * File that purges are written to: the claimed one, or that of another gateway, because this process may get that file at its next
+   * start, with responses from before the purges. `null` where there is none.
+   */
+  readonly purgePath: string | null;
+  /** Lets another process claim the file, once all that use it are closed. The end of the process does the same. */
+  release(): void;
 }
 
 /** Files that belong to a KV file. */
@@ -33,10 +43,41 @@ const DAMAGED = ".damaged";
 const DEFAULT_DEADLINE_MS = 10_000;
 
 /**
+ * Locks the KV file for this process and makes it ready; see {@linkcode prepareKvFile}. Where another gateway or another program has it,
+ * it is left alone and memory alone serves until the next start. Never throws: the problem is logged and returned.
+ */
+export async function claimKvFile(path: string, options: KvOpenOptions): Promise<ClaimedKvFile> {
+  const folder = dirname(path);
+  const unclaimed = (problem: string, purgePath: string | null): ClaimedKvFile => (
+    { file: unusable(problem, options.log), purgePath, release: () => {} }
+  );
+  // Asked first: Deno would ask the terminal, and wait, with the signals unheard.
+  if (Deno.permissions.querySync({ name: "write", path: folder }).state !== "granted") {
+    return unclaimed(`this process was not given leave to write there: --allow-write=${folder}`, null);
+  }
+  // Where that fails, the look at the file says why.
+  await Deno.mkdir(folder, { recursive: true }).catch(() => {});
+  // No lock file is put beside another user's file: that user could not lock it.
+  const lock = foreignKvFile(path) === null ? lockOf(path) : null;
+  if (lock === "taken") {
+    const purgePath = inspectKvFile(path).kind === "sound" ? path : null;
+    return unclaimed(`another gateway uses ${path}: each needs a server.data_dir that no other one has`, purgePath);
+  }
+  let held = lock;
+  const release = () => {
+    held?.close();
+    held = null;
+  };
+  const file = await prepareKvFile(path, options);
+  if (file.path === null) release();
+  return { file, purgePath: file.path, release };
+}
+
+/**
  * Makes a KV file ready, once, before any worker opens it: looks it over, puts a damaged one aside under a name with the time
  * (`cache.kv.corrupt-20260102T030405Z`; an older one of these is removed), one of another version of Usher under a name with its
  * layout (`cache.kv.layout-2`), and makes a new one in its place. A locked file, or one that this user may not write, belongs to
- * someone: it is left alone. Never throws: what cannot be mended is told, and memory has to do.
+ * somebody else: it is left alone. Never throws: a problem that remains is logged and returned, and memory alone serves.
  */
 export async function prepareKvFile(path: string, options: KvOpenOptions): Promise<PreparedKvFile> {
   const failed = await attempt(() => Deno.mkdir(dirname(path), { recursive: true }));
@@ -86,19 +127,6 @@ export function saysDamaged(error: unknown): boolean {
   return /malformed|not a database/.test(messageOf(error));
 }
 
-/** Whether what SQLite or Deno KV says of a file means that another process has it: what cannot be opened in time waits for one. */
-export function saysLocked(problem: string): boolean {
-  return /locked|busy|in time/.test(problem);
-}
-
-/** Removes a KV file and all that belongs to it, a damaged one before it included. @throws {Error} where that is not possible */
-export async function removeKvFile(path: string): Promise<void> {
-  await removeOlder(path);
-  // The file first: without its log it could be half of what it was.
-  await Deno.remove(path, { recursive: true });
-  for (const suffix of [...COMPANIONS, DAMAGED]) await attempt(() => Deno.remove(path + suffix));
-}
-
 /** Free bytes of the disk that a file lies on; `null` where they cannot be told (`--allow-sys=statfs` is needed). */
 export function freeBytesBeside(path: string): number | null {
   // Asked first: else Deno asks the terminal, and waits.
@@ -122,12 +150,36 @@ export function logBytesBeside(path: string): number {
 
 const damagedBefore: KvFileVerdict = { kind: "damaged", problem: "was found damaged while in use" };
 
-/** Another process holds the file, it is not this user's, or the disk has no room: none of that says anything about the file. */
+/** Another process holds the file (`in time`: opening waits for it), it is not this user's, or the disk is full: the file may be sound. */
 function isTransient(problem: string): boolean {
-  return saysLocked(problem) || /disk is full|read-?only database/i.test(problem);
+  return /locked|busy|in time/.test(problem) || /disk is full|read-?only database/i.test(problem);
 }
 
-/** What another version wrote is never misread: its file waits for that version, should it come back. */
+/** An open file whose lock ends with this process; `null` where the file system has no locks. */
+function lockOf(path: string): Deno.FsFile | "taken" | null {
+  let lock: Deno.FsFile | undefined;
+  try {
+    lock = openLock(`${path}.lock`);
+    if (lock.tryLockSync(true)) return lock;
+    lock.close();
+    return "taken";
+  } catch {
+    lock?.close();
+    return null;
+  }
+}
+
+/** A lock file that another user has left behind can be locked through a reading descriptor. */
+function openLock(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { create: true, write: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    return Deno.openSync(path, { read: true });
+  }
+}
+
+/** A file of another version is never misread: it is renamed, and can be used by that version again. */
 async function replaceLayout(
   path: string,
   { layout, problem }: Extract<KvFileVerdict, { kind: "other_layout" }>,
@@ -163,7 +215,7 @@ function unusable(problem: string, log: StoreLog): PreparedKvFile {
   return { path: null, problem, setAside: null };
 }
 
-/** Opens the file, writes and reads one row; answers what failed, or `null`. */
+/** Opens the file, writes and reads one row; returns the failure, or `null`. */
 async function tryOut(path: string, options: KvOpenOptions): Promise<string | null> {
   let problem = await attempt(() => Promise.resolve(beginKvFile(path)));
   if (problem !== null) return problem;

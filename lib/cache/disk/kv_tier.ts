@@ -1,17 +1,15 @@
 import type { Clock } from "../../clock.ts";
 import type { DiskFilter } from "./disk_filter.ts";
-import { KvLookUps } from "./_kv_look_ups.ts";
-import type { ReadOutcome } from "./_kv_reader.ts";
-import { bucketStartMs } from "./_kv_rows.ts";
-import { LOG_RESERVE_BYTES } from "./_kv_sums.ts";
+import type { DiskTier } from "./disk_tier.ts";
+import { KvLookUps, type ReadOutcome } from "./_kv_look_ups.ts";
+import { bucketStartMs, LOG_RESERVE_BYTES } from "./_kv_rows.ts";
 import { KvTrouble } from "./_kv_trouble.ts";
-import { KvWriteLoop } from "./_kv_write_loop.ts";
+import { KvWriteLoop, WriteQueue } from "./_kv_write_queue.ts";
 import { KvWriter } from "./_kv_writer.ts";
 import { DEFAULT_KEEP_MS, listenerOfKey, type StoreLog, type TierStats } from "../store.ts";
 import type { StoredResponse } from "../stored_response.ts";
-import { WriteQueue } from "./_write_queue.ts";
 
-/** What a KV tier works with. */
+/** Options of a KV tier. */
 export interface KvTierOptions {
   /** Opened by the caller, who also closes it. */
   readonly kv: Deno.Kv;
@@ -81,14 +79,14 @@ export interface KvTierOptions {
 /** Reads under way at most; more are misses. */
 const MAX_READS = 512;
 const MIB = 1024 * 1024;
-/** Part of the log's reserve from which on writes wait: the rest is for the batches that are on their way in all workers. */
+/** Part of the log's reserve from which on writes wait: the rest is for batches that workers are writing already. */
 const LOG_FULL_SHARE = 0.75;
 
 /**
- * Keeps stored responses in Deno KV. A read answers what was verified, or nothing. Writes wait in a bounded queue and are made
+ * Keeps stored responses in Deno KV. A read returns a verified response, or nothing. Writes wait in a bounded queue and are made
  * in the background, one batch at a time; a look-up sees what waits. Nothing here throws: trouble is a miss and a warning.
  */
-export class KvTier {
+export class KvTier implements DiskTier {
   /** Apart, because a connection that hangs for reading may well go on writing, and the other way round. */
   readonly #readTrouble: KvTrouble;
   readonly #writeTrouble: KvTrouble;
@@ -211,7 +209,7 @@ export class KvTier {
     return await this.#writeTrouble.guard("read the figures", () => this.#writer.listenerBytes()) ?? new Map();
   }
 
-  /** What is wrong with the disk now; `null` where nothing is. */
+  /** The problem with the disk now; `null` where there is none. */
   get problem(): string | null {
     return this.#loop.isDiskLow
       ? "Cannot store on disk: free space is below its floor"
@@ -250,7 +248,7 @@ export class KvTier {
     return this.#responseIn(key, outcome);
   }
 
-  /** What was put while disk was read has the last word. */
+  /** A put or delete during the read counts. */
   #responseIn(key: string, outcome: ReadOutcome): StoredResponse | undefined {
     const waiting = this.#queue.find(key);
     if (waiting?.kind === "put") return waiting.response;

@@ -8,21 +8,21 @@ import { heldBytes, type StoredResponse } from "../stored_response.ts";
 import { KEY_SEPARATOR } from "../key.ts";
 import { primaryKeyOf, varyMarker } from "../variants.ts";
 
-/** How long after a flight this worker answers the others for its key at least, so that the disk tier's write can come down. */
+/** How long after a flight this worker answers the others for its key at least, so that the disk tier's write can be made. */
 const LINGER_MS = 1_000;
-/** What may linger at most; older ones make room. */
+/** Limits of what lingers; the oldest are removed first. */
 const MAX_LINGERING = 1_000;
 const MAX_LINGERING_BYTES = 32 * 1024 * 1024;
 /** Keys that are remembered as not to be shared. */
 const MAX_SOLO_KEYS = 10_000;
 
-/** What a collapse is made of. */
+/** Options of a collapse. */
 export interface CollapseOptions {
   readonly leases: LeaseTable;
   readonly clock: Clock;
-  /** How long a request waits for another's fetch before it goes on its own. */
+  /** How long a request waits for another's fetch before it fetches for itself. */
   readonly timeoutMs: number;
-  /** What bodies on their way from other workers are held against. */
+  /** Limit of the bodies being received from other workers. */
   readonly budget: FillBudget;
   /** Takes over a response that another worker has fetched and stored. */
   readonly adopt: (response: StoredResponse) => void;
@@ -30,7 +30,7 @@ export interface CollapseOptions {
   readonly isOnItsWay: (key: string) => boolean;
 }
 
-/** What a request that needs an upstream is to do. */
+/** The part of a request that needs an upstream. */
 export type Entry =
   /** Fetch, and tell the flight. */
   | { readonly role: "leader"; readonly flight: Flight }

@@ -1,5 +1,5 @@
 /**
- * A body on its way into the cache, of known length. One writer fills it; any number of readers follow along from its start.
+ * A body of known length that is being received for the cache. One writer fills it; any number of readers follow along from its start.
  * The bytes lie in one array from the beginning, so that readers and the stored response share them without a copy.
  */
 export class Fill {
@@ -70,7 +70,7 @@ export class Fill {
   }
 
   /**
-   * The whole body, when it is complete; rejects when the fill fails. Whoever waits for it is a reader that does not leave, unless it
+   * The whole body, when it is complete; rejects when the fill fails. A caller that waits for it is a reader that does not leave, unless it
    * says that it is none.
    */
   async whole(isReader = true): Promise<Uint8Array<ArrayBuffer>> {
@@ -82,7 +82,7 @@ export class Fill {
     return this.#body;
   }
 
-  /** Reads from the front: each call answers what has come since the last, `null` at the complete end; throws when the fill fails. */
+  /** Reads from the front: each call returns what has come since the last, `null` at the complete end; throws when the fill fails. */
   reader(): () => Promise<Uint8Array<ArrayBuffer> | null> {
     this.#readers++;
     let at = 0;
@@ -129,7 +129,7 @@ export class FillBudget {
     return this.#usedBytes;
   }
 
-  /** Takes `bytes` from the budget, or answers `false` and takes nothing. */
+  /** Takes `bytes` from the budget, or returns `false` and takes nothing. */
   reserve(bytes: number): boolean {
     if (this.#usedBytes + bytes > this.#limitBytes) return false;
     this.#usedBytes += bytes;

@@ -1,11 +1,11 @@
 import type { Fill } from "./fill.ts";
 import type { StoredHead } from "../stored_response.ts";
 
-/** How a flight ended for those who wait for it. */
+/** The result of a flight for the requests that wait for it. */
 export type FlightResult =
   /** A response that may be shared; the body may still be coming in. */
   | { readonly kind: "shared"; readonly head: StoredHead; readonly fill: Fill }
-  /** The response belongs to the request that led: everyone else goes on their own. */
+  /** The response belongs to the request that led: every other one fetches for itself. */
   | { readonly kind: "solo" }
   /** No upstream answered. */
   | { readonly kind: "failed"; readonly error: Error };
@@ -27,7 +27,7 @@ export class Flight {
     return this.#result;
   }
 
-  /** Whether anyone has ever waited for the result. */
+  /** Whether a request has ever waited for the result. */
   get isFollowed(): boolean {
     return this.#isFollowed;
   }
@@ -37,7 +37,7 @@ export class Flight {
     return this.#landed;
   }
 
-  /** Tells everyone who waits; only the first call counts. */
+  /** Gives the result to all that wait; only the first call counts. */
   land(result: FlightResult): void {
     this.#landed = true;
     this.#resolve(result);

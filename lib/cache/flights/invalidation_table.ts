@@ -4,14 +4,14 @@ import type { StoredHead } from "../stored_response.ts";
 const SLOTS = 32_768;
 const SLOT_BYTES = BigInt64Array.BYTES_PER_ELEMENT;
 
-/** What has changed so far, a bit each. */
+/** The slots that have changed so far, a bit each. */
 const KEYS = 1;
 const TAGS = 2;
 
-/** What is known of a response that may have changed. */
+/** The facts of a response that may have changed. */
 export type Invalidated = Pick<StoredHead, "key" | "tags" | "requestTimeMs">;
 
-/** What an invalidation table takes of shared memory, in bytes. */
+/** Bytes of shared memory that an invalidation table takes. */
 export const INVALIDATION_BYTES = (SLOTS + 1) * SLOT_BYTES;
 
 /**

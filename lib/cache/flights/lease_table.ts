@@ -9,10 +9,10 @@ const TAG_MASK = (1 << TAG_BITS) - 1;
 /** Indices of workers that fit above the tag; zero stands for nobody. */
 const MAX_OWNERS = (1 << (32 - TAG_BITS)) - 1;
 
-/** What a lease table takes of shared memory, in bytes. */
+/** Bytes of shared memory that a lease table takes. */
 export const LEASE_BYTES = SLOTS * Int32Array.BYTES_PER_ELEMENT;
 
-/** Where in the memory of {@linkcode newLeaseMemory} the tag filter lies, in bytes. */
+/** Offset of the tag filter in the memory of {@linkcode newLeaseMemory}, in bytes. */
 export const TAG_FILTER_AT = LEASE_BYTES + INVALIDATION_BYTES;
 
 /** Memory of a lease table, and behind it of an invalidation table and a tag filter, to be handed to every worker. */
@@ -20,7 +20,7 @@ export function newLeaseMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(TAG_FILTER_AT + TAG_FILTER_BYTES);
 }
 
-/** What asking for a lease gave. */
+/** The result of asking for a lease. */
 export type LeaseAnswer =
   /** This worker leads; release the lease when done. */
   | { readonly kind: "held"; readonly lease: Lease }
@@ -36,7 +36,7 @@ export interface Lease {
 }
 
 /**
- * Who of all workers fetches a key: one slot of shared memory per key hash, taken by compare-and-exchange, so that an uncontended
+ * The worker that fetches a key: one slot of shared memory per key hash, taken by compare-and-exchange, so that an uncontended
  * miss pays about a microsecond and no message. A slot holds the owner's index and 23 more bits of the hash. A key whose slot is taken
  * moves on to the next of eight, so that keys which meet still collapse across workers, each for itself.
  */

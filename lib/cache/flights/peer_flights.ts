@@ -4,7 +4,7 @@ import { Flight, type FlightResult } from "./flight.ts";
 import { decodeHead, encodeRecord } from "../record.ts";
 import type { StoredResponse } from "../stored_response.ts";
 
-/** What workers say to each other about flights; `id` is chosen by the worker that joins. */
+/** Messages between workers about flights; `id` is chosen by the worker that joins. */
 type PeerMessage =
   | { readonly type: "join"; readonly id: number; readonly key: string }
   /** Nobody reads what was joined any more; it goes on as long as its holder wants it. */
@@ -22,10 +22,10 @@ type HeadMessage = {
   readonly lengthBytes: number;
 };
 
-/** An error on its way between workers: messages carry no classes, and clients are answered by the code. */
+/** An error in a message between workers: messages carry no classes, and clients are answered by the code. */
 type PeerFailure = { readonly message: string; readonly code: ErrorCode | null; readonly options: GatewayErrorOptions };
 
-/** What a worker needs to answer the others. */
+/** Options of flights between workers. */
 export interface PeerFlightsOptions {
   /** The flight of a key in this worker, if one is under way. */
   readonly flightOf: (key: string) => Flight | undefined;
@@ -33,7 +33,7 @@ export interface PeerFlightsOptions {
   readonly heldOf: (key: string) => StoredResponse | undefined;
   /** How long a join waits for the first answer, in milliseconds. */
   readonly timeoutMs: number;
-  /** What bodies on their way from other workers are held against; where there is no room, a join lands as `solo`. */
+  /** Limit of the bodies being received from other workers; where there is no room, a join lands as `solo`. */
   readonly budget: FillBudget;
 }
 
@@ -52,7 +52,7 @@ export class PeerFlights {
   readonly #options: PeerFlightsOptions;
   readonly #ports = new Map<number, MessagePort>();
   readonly #joined = new Map<number, Joined>();
-  /** Bodies on their way to other workers whose clients still read, by port and the other side's id. */
+  /** Bodies being sent to other workers whose clients still read, by port and the other side's id. */
   readonly #lent = new Map<MessagePort, Map<number, Fill>>();
   #nextId = 1;
 
@@ -68,7 +68,7 @@ export class PeerFlights {
     port.onmessage = (event: MessageEvent<PeerMessage>) => this.#receive(peer, port, event.data);
   }
 
-  /** The worker is gone: nothing more comes from it, so that those who wait for it go on their own at once. */
+  /** The worker is gone: nothing more comes from it, so that requests that wait for it fetch for themselves at once. */
   disconnect(peer: number): void {
     this.#leave(peer);
   }
@@ -93,7 +93,7 @@ export class PeerFlights {
     for (const peer of [...this.#ports.keys()]) this.#leave(peer);
   }
 
-  /** Lets go of the port to a worker, of what comes over it, and of what goes to it. */
+  /** Closes the port to a worker and ends what is received and sent over it. */
   #leave(peer: number): void {
     const port = this.#ports.get(peer);
     port?.close();
@@ -192,7 +192,7 @@ export class PeerFlights {
     }
   }
 
-  /** What goes on over a port counts as read by nobody there. */
+  /** Bodies sent over the port count as read by nobody there. */
   #unlend(port: MessagePort, id: number): void {
     const lent = this.#lent.get(port);
     lent?.get(id)?.leave();

@@ -1,9 +1,9 @@
-/** What a worker tells the others: that a key has been deleted, and that this is done. The ports carry other messages too. */
+/** Messages between workers: that a key has been deleted, and that this is done. The ports carry other messages too. */
 type NoticeMessage =
   | { readonly type: "forget"; readonly noticeId: number; readonly key: string }
   | { readonly type: "forgotten"; readonly noticeId: number };
 
-/** How notices are taken. */
+/** Options of notices. */
 export interface PeerNoticesOptions {
   /** Forgets at the word of another worker; when it returns, that is done here. */
   readonly onForget: (key: string) => void;

@@ -4,7 +4,7 @@ import { MemoryEntry, type Removed, TenantEntries } from "./_tenant_entries.ts";
 
 export type { MemoryEntry } from "./_tenant_entries.ts";
 
-/** How a memory tier is bounded. */
+/** Options of a memory tier. */
 export interface MemoryTierOptions {
   /** Bytes held at most, all listeners together. */
   readonly limitBytes: number;
@@ -26,7 +26,7 @@ export interface MemoryTierOptions {
   readonly random?: () => number;
 }
 
-/** What one listener holds in one tier. */
+/** Entries and bytes of one listener in one tier. */
 export interface ListenerUsage {
   readonly entries: number;
   readonly bytes: number;
@@ -38,10 +38,10 @@ const VICTIM_SAMPLE = 16;
 const EVICTIONS_AT_ONCE = 500;
 
 /**
- * Keeps stored responses in this worker's memory, bounded by bytes. Every call answers at once.
+ * Keeps stored responses in this worker's memory, bounded by bytes. Every call returns at once.
  *
  * Within a listener what is used often stays, so that no scan can flush it; see `_eviction_order.ts`. Between listeners, the one whose next
- * entry has been out of use longest gives way, unless that would take it below its guaranteed share.
+ * entry has been unused longest is evicted from, unless that would take it below its guaranteed share.
  */
 export class MemoryTier {
   #limitBytes = 0;
@@ -111,7 +111,7 @@ export class MemoryTier {
     return this.#tenantOf(key)?.peek(key);
   }
 
-  /** Keeps a response in place of what its key held. Answers whether it was kept: one that is too large is not. */
+  /** Keeps a response in place of what its key held. Returns whether it was kept: one that is too large is not. */
   put(given: StoredResponse, nowMs: number): MemoryEntry | undefined {
     const response = given.owned();
     const bytes = heldBytes(response);
@@ -126,7 +126,7 @@ export class MemoryTier {
     return entry;
   }
 
-  /** Removes what `key` holds; answers whether it held anything. */
+  /** Removes what `key` holds; returns whether it held anything. */
   delete(key: string): boolean {
     return this.#take(key) !== undefined;
   }
@@ -146,7 +146,7 @@ export class MemoryTier {
     };
   }
 
-  /** What each listener holds, by name. */
+  /** Entries and bytes by listener. */
   usage(): Map<string, ListenerUsage> {
     const usage = new Map<string, ListenerUsage>();
     for (const tenant of this.#order) usage.set(tenant.name, { entries: tenant.entries, bytes: tenant.bytes });

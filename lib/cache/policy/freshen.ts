@@ -1,7 +1,7 @@
-import { endToEndFields, type Field, type Fields, fieldValue } from "../../http/fields.ts";
+import { endToEndFields, type Field, type Fields, fieldValue, type ResponseHead } from "../../http/fields.ts";
 import { isStrongTag, strongMatch, type Validators, validatorsOf, weakMatch } from "../../http/validators.ts";
-import { originValidators } from "./origin_tag.ts";
-import type { CacheRequest, PolicyOptions, ResponseHead, ResponseTimes } from "./policy_options.ts";
+import { originValidators } from "./reuse.ts";
+import type { CacheRequest, PolicyOptions, ResponseTimes } from "./policy_options.ts";
 import { OF_REQUEST, storable } from "./storable.ts";
 import type { StoredResponse } from "../stored_response.ts";
 
@@ -15,7 +15,7 @@ export interface UpdateContext {
 /** A stored response with new fields and a new lifetime (RFC 9111 §4.3.4). */
 export interface Freshened {
   readonly response: StoredResponse;
-  /** What becomes of the key: it holds `response` from now on, nothing, or what it held. */
+  /** The change to the key: it holds `response` from now on, nothing, or what it held. */
   readonly keep: "replace" | "delete" | "leave";
   /** Fields of the update that are for the client that asked, not for the store (`Set-Cookie`). */
   readonly ownFields: Fields;
@@ -36,7 +36,7 @@ export function freshen(stored: StoredResponse, head: ResponseHead, context: Upd
   return speaksOf(stored, head) ? updated(stored, head, context) : null;
 }
 
-/** What a `HEAD` response says of a stored `GET` response (RFC 9111 §4.3.5). */
+/** The effect of a `HEAD` response on a stored `GET` response (RFC 9111 §4.3.5). */
 export type HeadUpdate =
   | { readonly kind: "updated"; readonly freshened: Freshened }
   /** The representation has changed: the stored response is stale. */
@@ -119,7 +119,7 @@ function mergedFields(stored: StoredResponse, head: ResponseHead, withoutCookies
   return [...stored.fields.filter(([name]) => !replaced.has(name)), ...news];
 }
 
-/** What is stored is always the response to a `GET`, also where a `HEAD` brought the news. */
+/** A stored response is always one to a `GET`, also where a `HEAD` updates it. */
 function asGet(request: CacheRequest): CacheRequest {
   const { path, sharedAuthorization, routeTtl, isNegotiated } = request;
   return {

@@ -1,10 +1,10 @@
 import { deltaSeconds, type Qualified, type ResponseDirectives, responseDirectives } from "../../http/cache_control.ts";
 import { saysStale } from "../../http/cache_status.ts";
-import { type Fields, fieldValue } from "../../http/fields.ts";
+import { type Fields, fieldValue, type ResponseHead } from "../../http/fields.ts";
 import { parseHttpDate } from "../../http/http_date.ts";
 import { trimSpace } from "../../http/list.ts";
 import { surrogateDirectives, targetedDirectives } from "../../http/targeted_cache_control.ts";
-import type { CacheRule, PolicyOptions, ResponseHead, ResponseTimes, RouteTimes } from "./policy_options.ts";
+import type { CacheRule, PolicyOptions, ResponseTimes, RouteTimes } from "./policy_options.ts";
 import type { Freshness } from "../stored_response.ts";
 
 /** Statuses whose responses may be given a lifetime by guess (RFC 9110 §15.1). */
@@ -105,7 +105,7 @@ function dateIn(fields: Readonly<Fields>, name: string, nowMs: number): number |
   return line === undefined ? null : parseHttpDate(line[1], nowMs);
 }
 
-/** What {@linkcode freshnessOf} decides from. */
+/** Input of {@linkcode freshnessOf}. */
 export interface FreshnessSubject {
   readonly head: ResponseHead;
   readonly times: ResponseTimes;
@@ -116,7 +116,7 @@ export interface FreshnessSubject {
   readonly routeTtl: RouteTimes | null;
 }
 
-/** Freshness, and who stated it: a rule or route of ours, the origin, or nobody (RFC 9111 §3 tells them apart). */
+/** Freshness and its source: a rule or route of the gateway, the origin, or none (RFC 9111 §3 tells them apart). */
 export interface FreshnessResult {
   readonly freshness: Freshness;
   readonly basis: "configured" | "origin" | "guess";
@@ -124,7 +124,7 @@ export interface FreshnessResult {
 
 /**
  * How long a response may be used (RFC 9111 §4.2.1, §4.2.2, RFC 5861). In mode `ttl` a configured time comes before what the
- * origin says; in mode `rfc9111` it stands in where the origin says nothing.
+ * origin says; in mode `rfc9111` it is used where the origin says nothing.
  */
 export function freshnessOf(subject: FreshnessSubject): FreshnessResult {
   const ageMs = initialAgeMs(subject.head.fields, subject.times);
@@ -212,10 +212,10 @@ function heuristicLifetimeMs({ applicable, head, times }: FreshnessSubject): num
   return Math.min(Math.max(0, Math.floor((dateMs - modifiedMs) * HEURISTIC_SHARE)), MAX_HEURISTIC_MS);
 }
 
-/** What those take for an end who send `stale-while-revalidate` without a number beside `s-maxage`. */
+/** The window that is meant by `stale-while-revalidate` without a number beside `s-maxage`. */
 const OPEN_STALE_MS = 365 * 24 * 3_600_000;
 
-/** How long the response may be served past its lifetime; the origin's word (RFC 5861) or the configured one first. */
+/** How long the response may be served past its lifetime; the origin's value (RFC 5861) or the configured one first. */
 function staleWindows(
   { applicable: { directives }, rule, routeTtl, options }: FreshnessSubject,
   order: "origin first" | "configured first",

@@ -1,6 +1,5 @@
-import { fieldValue } from "../../http/fields.ts";
+import { fieldValue, type ResponseHead } from "../../http/fields.ts";
 import type { Target } from "../../http/target.ts";
-import type { ResponseHead } from "./policy_options.ts";
 
 /** Methods that are registered as safe: their responses invalidate nothing. All others, unknown ones too, may change things. */
 const SAFE_METHODS: ReadonlySet<string> = new Set([

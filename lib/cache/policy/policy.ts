@@ -1,25 +1,47 @@
+/**
+ * The rules of RFC 9111 as pure functions of values and a time. What is asked of them while a response is stored and used:
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { storedResponse } from "../stored_response.ts";
+ * import { allowsStaleIfError, evaluate } from "./policy.ts";
+ * import type { CacheRequest, PolicyOptions } from "./policy_options.ts";
+ * import { validationFields } from "./reuse.ts";
+ * import { storable } from "./storable.ts";
+ *
+ * const options: PolicyOptions = {
+ *   mode: "rfc9111", rules: [], targetedFields: [], ignoreVary: new Set(), setCookie: "bypass", cookies: "ignore", maxTtlMs: null,
+ * };
+ * const request: CacheRequest = {
+ *   method: "GET", path: "/", header: () => null, sharedAuthorization: false, private: null, routeTtl: null,
+ * };
+ * // A response comes: may it be stored, and for how long is it fresh?
+ * const times = { requestTimeMs: 0, responseTimeMs: 0 };
+ * const head = { status: 200, fields: [["cache-control", "max-age=60"], ["etag", '"1"']] as [string, string][] };
+ * const decision = storable({ request, head, times, options });
+ * assert.ok(decision.store);
+ * const stored = storedResponse({ key: "films\0\0/", status: 200, body: new Uint8Array(), ...times, ...decision });
+ * // Requests come: is it used as it is, or the origin asked?
+ * assert.equal(evaluate(request, undefined, { options, nowMs: 0 }).kind, "miss");
+ * assert.equal(evaluate(request, stored, { options, nowMs: 59_000 }).kind, "hit");
+ * assert.equal(evaluate(request, stored, { options, nowMs: 61_000 }).kind, "validate");
+ * assert.deepEqual(validationFields(stored), [["if-none-match", '"1"']]);
+ * // The origin gives no answer: is the stale response better than none?
+ * assert.ok(allowsStaleIfError(request, stored, { options, nowMs: 61_000, cause: "unreachable" }));
+ * ```
+ *
+ * @module
+ */
+import type { ForwardReason } from "../../forward_reason.ts";
 import { type RequestDirectives, requestDirectives } from "../../http/cache_control.ts";
-import type { FwdReason } from "../../http/cache_status.ts";
 import { applicableDirectives } from "./freshness.ts";
 import type { CacheRequest, PolicyOptions } from "./policy_options.ts";
 import { ageMs, selects, ttlMs } from "./reuse.ts";
 import { allowsAuthorized } from "./storable.ts";
 import type { StoredResponse } from "../stored_response.ts";
 
-export { freshen, type Freshened, type HeadUpdate, headUpdate, type UpdateContext } from "./freshen.ts";
-export { invalidates, type InvalidationTarget } from "./invalidation.ts";
-export type {
-  CacheRequest,
-  CacheRule,
-  PolicyOptions,
-  ResponseHead,
-  ResponseTimes,
-  RouteTimes,
-} from "./policy_options.ts";
-export { ageSeconds, selects, ttlSeconds, validationFields } from "./reuse.ts";
-export { type NotStorable, type RefusalReason, type Storable, storable } from "./storable.ts";
-
-/** What is to be done about a request, in view of what the cache holds for it. */
+/** The decision about a request, given the stored response of its key. */
 export interface Verdict {
   /**
    * - `hit`: serve the stored response.
@@ -30,7 +52,7 @@ export interface Verdict {
    */
   readonly kind: "hit" | "stale_while_revalidate" | "validate" | "miss" | "bypass";
   /** Why the request is forwarded (RFC 9211 §2.2); `null` on a hit. */
-  readonly fwd: FwdReason | null;
+  readonly fwd: ForwardReason | null;
   /** For `Cache-Status` and the log; a token. */
   readonly detail: string | null;
   /** Where it would be forwarded: answer 504 instead (`only-if-cached`, RFC 9111 §5.2.1.7). */
@@ -43,7 +65,7 @@ interface Prepared {
   readonly onlyIfCached: Verdict;
 }
 
-function prepare(kind: Verdict["kind"], fwd: FwdReason | null, detail: string | null = null): Prepared {
+function prepare(kind: Verdict["kind"], fwd: ForwardReason | null, detail: string | null = null): Prepared {
   const plain = Object.freeze({ kind, fwd, detail, onlyIfCached: false });
   return { plain, onlyIfCached: fwd === null ? plain : Object.freeze({ ...plain, onlyIfCached: true }) };
 }
@@ -67,28 +89,15 @@ export interface EvaluationContext {
   readonly nowMs: number;
 }
 
-/** What a request asks of the cache, as far as the mode lets it; `null` where it asks nothing, as nearly all do. */
+/** The request's directives that the mode obeys; `null` where it has none, as nearly all requests. */
 type Asked = RequestDirectives | null;
 
 /**
- * Decides about a request in view of what its key holds (RFC 9111 §4, RFC 5861 §3). Called on every hit: a plain hit allocates
+ * Decides about a request, given the stored response of its key (RFC 9111 §4, RFC 5861 §3). Called on every hit: a plain hit allocates
  * nothing.
  *
  * In mode `ttl` a request's `no-cache`, `max-age`, `min-fresh` and `Pragma` are ignored: they would let any client spend the
  * limited requests of the upstream. RFC 9111 §5.2.1 leaves a cache that choice.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { evaluate, type PolicyOptions } from "./policy.ts";
- * const options: PolicyOptions = {
- *   mode: "rfc9111", rules: [], targetedFields: ["cdn-cache-control"], ignoreVary: new Set(),
- *   setCookie: "bypass", cookies: "ignore", maxTtlMs: null,
- * };
- * const request = { method: "GET", path: "/", header: () => null, sharedAuthorization: false, private: null, routeTtl: null };
- * const verdict = evaluate(request, undefined, { options, nowMs: 0 });
- * assert.deepEqual(verdict, { kind: "miss", fwd: "uri-miss", detail: null, onlyIfCached: false });
- * ```
  */
 export function evaluate(
   request: CacheRequest,

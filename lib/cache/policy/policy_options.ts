@@ -14,9 +14,9 @@ export interface PolicyOptions {
   readonly targetedFields: readonly string[];
   /** Names of the `Vary` list that select nothing here, because the gateway itself decides those fields. */
   readonly ignoreVary: ReadonlySet<string>;
-  /** What a `Set-Cookie` does to a response: it is not stored, stored without the field, or stored with it. */
+  /** Effect of a `Set-Cookie` on its response: not stored, stored without the field, or stored with it. */
   readonly setCookie: "bypass" | "strip" | "store";
-  /** What a `Cookie` does to a request: the cache is not asked, or nothing (the origin's `Vary` decides). */
+  /** Effect of a `Cookie` on its request: the cache is bypassed, or none (the origin's `Vary` decides). */
   readonly cookies: "bypass" | "ignore";
   /** Longest freshness lifetime of any response, in milliseconds; `null` has no limit. */
   readonly maxTtlMs: number | null;
@@ -73,19 +73,13 @@ export interface RouteTimes {
   readonly staleIfErrorMs: number;
 }
 
-/** Status and fields of a response, as received. */
-export interface ResponseHead {
-  readonly status: number;
-  readonly fields: Readonly<Fields>;
-}
-
 /** When a request was sent and when its response came, by the local clock (RFC 9111 §4.2.3). */
 export interface ResponseTimes {
   readonly requestTimeMs: number;
   readonly responseTimeMs: number;
 }
 
-/** What {@linkcode matchingRule} looks at. */
+/** Input of {@linkcode matchingRule}. */
 export interface RuleSubject {
   readonly path: string;
   readonly status: number;

@@ -1,11 +1,11 @@
 import type { Fields } from "../../http/fields.ts";
 import { suitsAlike } from "../../http/content_coding.ts";
+import { type Validators, validatorsOf } from "../../http/validators.ts";
 import { normalizeSelecting } from "../../http/vary.ts";
-import { originValidators } from "./origin_tag.ts";
 import type { CacheRequest } from "./policy_options.ts";
 import type { StoredHead } from "../stored_response.ts";
 
-/** What age and remaining life are worked out from: a stored response, with its body or before it has come in. */
+/** Input of age and remaining lifetime: a stored response, complete or while its body is still being received. */
 export type Aged = Pick<StoredHead, "freshness" | "responseTimeMs">;
 
 /** Current age in milliseconds (RFC 9111 §4.2.3). A clock that was set back makes nothing younger than it came. */
@@ -18,12 +18,12 @@ export function ageSeconds(stored: Aged, nowMs: number): number {
   return Math.floor(ageMs(stored, nowMs) / 1000);
 }
 
-/** What is left of the freshness lifetime, in milliseconds; negative when stale (RFC 9111 §4.2). */
+/** The remaining freshness lifetime, in milliseconds; negative when stale (RFC 9111 §4.2). */
 export function ttlMs(stored: Aged, nowMs: number): number {
   return stored.freshness.lifetimeMs - ageMs(stored, nowMs);
 }
 
-/** What is left of the freshness lifetime in whole seconds, negative when stale: `ttl` of `Cache-Status` (RFC 9211 §2.4). */
+/** The remaining freshness lifetime in whole seconds, negative when stale: `ttl` of `Cache-Status` (RFC 9211 §2.4). */
 export function ttlSeconds(stored: Aged, nowMs: number): number {
   return Math.floor(ttlMs(stored, nowMs) / 1000);
 }
@@ -54,6 +54,24 @@ function hasRareCoding(stored: Pick<StoredHead, "field">): boolean {
 }
 
 const rare = new WeakMap<object, boolean>();
+
+/**
+ * The validators of a stored response as its origin knows them (RFC 9111 §4.3.1).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { originValidators } from "./reuse.ts";
+ * const fields: [string, string][] = [["etag", '"ours"']];
+ * assert.equal(originValidators({ fields, originTag: null }).etag, '"ours"');
+ * assert.equal(originValidators({ fields, originTag: 'W/"1"' }).etag, 'W/"1"');
+ * assert.equal(originValidators({ fields, originTag: "" }).etag, null);
+ * ```
+ */
+export function originValidators({ fields, originTag }: Pick<StoredHead, "fields" | "originTag">): Validators {
+  const validators = validatorsOf(fields);
+  return originTag === null ? validators : { ...validators, etag: originTag || null };
+}
 
 /**
  * The conditions of a validation request (RFC 9111 §4.3.1): both validators where there are both, each exactly as the origin

@@ -1,5 +1,5 @@
 import { type Qualified, requestDirectives, type ResponseDirectives } from "../../http/cache_control.ts";
-import { endToEndFields, type Fields, fieldValue } from "../../http/fields.ts";
+import { endToEndFields, type Fields, fieldValue, type ResponseHead } from "../../http/fields.ts";
 import { formatHttpDate, parseHttpDate } from "../../http/http_date.ts";
 import { negotiatedCodings } from "../../http/content_coding.ts";
 import { splitList } from "../../http/list.ts";
@@ -13,17 +13,11 @@ import {
   isShielded,
   namesEssential,
 } from "./freshness.ts";
-import {
-  type CacheRequest,
-  matchingRule,
-  type PolicyOptions,
-  type ResponseHead,
-  type ResponseTimes,
-} from "./policy_options.ts";
+import { type CacheRequest, matchingRule, type PolicyOptions, type ResponseTimes } from "./policy_options.ts";
 import { purgeTags } from "../purge/purge_tags.ts";
 import type { Freshness, Tiers } from "../stored_response.ts";
 
-/** What {@linkcode storable} decides from. */
+/** Input of {@linkcode storable}. */
 export interface StorableSubject {
   readonly request: CacheRequest;
   readonly head: ResponseHead;
@@ -94,13 +88,13 @@ const UNDERSTOOD_STATUSES: ReadonlySet<number> = new Set(
   ],
 );
 
-/** In mode `ttl` these are never kept, whatever origin or rules say: they answer one client, or one moment. */
+/** In mode `ttl` these are never stored, even where origin or rules allow it: they answer one client, or one moment. */
 const ONE_CLIENTS_STATUSES: ReadonlySet<number> = new Set([401, 403, 407]);
 
 /** Request fields that are credentials: their values must not become part of a key. */
 const CREDENTIALS: ReadonlySet<string> = new Set(["authorization", "cookie", "proxy-authorization", "x-api-key"]);
 
-/** Fields that are written anew, or speak to this gateway alone. */
+/** Fields that are rewritten for each response, or are meant for this gateway alone. */
 const NOT_KEPT: ReadonlySet<string> = new Set(["age", "content-length", "surrogate-control"]);
 const COOKIES: ReadonlySet<string> = new Set(["set-cookie", "set-cookie2"]);
 
@@ -245,7 +239,7 @@ function namesOf(names: Qualified): readonly string[] {
   return typeof names === "boolean" ? [] : names;
 }
 
-/** The fields with a `Date` that is one: the time of receipt stands in for a missing or broken one (RFC 9110 §6.6.1). */
+/** The fields with a `Date` that is one: the time of receipt replaces a missing or broken one (RFC 9110 §6.6.1). */
 function withDate(fields: Fields, responseTimeMs: number): Fields {
   const date = fieldValue(fields, "date");
   if (date !== null && parseHttpDate(date, responseTimeMs) !== null) return fields;
@@ -262,7 +256,7 @@ function selection({ request, head, options }: StorableSubject): SelectingFields
   if (request.isNegotiated === true || negotiatedCodings(fieldValue(head.fields, "content-encoding")).length > 0) {
     if (!options.ignoreVary.has(CODINGS)) varying.push(CODINGS);
   }
-  // A part answers only who asks for the same part.
+  // A part answers only a request for the same part.
   if (head.status === 206) varying.push("range");
   const names = [...new Set(varying)].sort();
   // A field that the client's Connection names was not sent on: the origin answered without it.

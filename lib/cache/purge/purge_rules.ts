@@ -2,9 +2,9 @@ import { beginningInOneSpelling, inOneSpelling, patternInOneSpelling } from "../
 import { KEY_SEPARATOR } from "../key.ts";
 import type { StoredResponse } from "../stored_response.ts";
 
-/** What a purge names. A `listener` of `null` is every listener. */
+/** The responses that a purge names. A `listener` of `null` is every listener. */
 export type PurgeScope =
-  /** One target, as it stands in the cache key, on any host, with all its variants. */
+  /** One target, as in the cache key, on any host, with all its variants. */
   | { readonly kind: "url"; readonly listener: string | null; readonly target: string }
   /** Targets that begin so. */
   | { readonly kind: "prefix"; readonly listener: string | null; readonly prefix: string }
@@ -28,16 +28,19 @@ export interface PurgeRule {
   readonly timeMs: number;
 }
 
-/** What the rules say of a stored response: it stays as it is, is stale since `atMs`, or is gone. */
+/** The result of the rules for a stored response: unchanged, stale since `atMs`, or removed. */
 export type PurgeVerdict =
   | { readonly kind: "keep" }
   | { readonly kind: "stale"; readonly atMs: number }
   | { readonly kind: "gone" };
 
-/** How the ids of folded rules begin. */
+/** Rules held and saved at most, by their weight; see {@linkcode foldRules}. */
+export const MAX_RULES = 10_000;
+
+/** Prefix of the ids of folded rules. */
 export const FOLDED = "folded ";
 
-/** How the ids of merged rules begin. */
+/** Prefix of the ids of merged rules. */
 const MERGED = "merged ";
 
 const KEEP: PurgeVerdict = { kind: "keep" };
@@ -66,11 +69,6 @@ export class PurgeRules {
     for (const rule of rules) this.add(rule);
   }
 
-  /** When the newest rule was made; `-Infinity` where there is none. What was asked for later is not concerned. */
-  get newestMs(): number {
-    return this.#newestMs;
-  }
-
   /** Adds a rule. */
   add(rule: PurgeRule): void {
     for (const mark of this.#marksOf(rule.scope)) {
@@ -81,7 +79,7 @@ export class PurgeRules {
   }
 
   /**
-   * What the rules say of a response, by when it was asked for: a response that was on its way while the purge came is purged too.
+   * Judges a response by the time of its request: a response that was being fetched when the purge was made is purged too.
    */
   verdict(response: StoredResponse): PurgeVerdict {
     if (response.requestTimeMs > this.#newestMs) return KEEP;
@@ -181,7 +179,7 @@ export function staleSince(response: StoredResponse, atMs: number): StoredRespon
 const TAGS_A_RULE = 20;
 
 /**
- * What a rule counts for where rules are bounded: a rule over many tags takes the room of several.
+ * The weight of a rule against the limit of rules: a rule over many tags counts as several.
  *
  * @example
  * ```ts

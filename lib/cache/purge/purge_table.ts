@@ -1,7 +1,7 @@
-import { commitPatiently } from "../disk/kv_commit.ts";
 import {
   FOLDED,
   foldRules,
+  MAX_RULES,
   type PurgeRule,
   PurgeRules,
   type PurgeScope,
@@ -11,8 +11,6 @@ import {
 } from "./purge_rules.ts";
 import type { StoredResponse } from "../stored_response.ts";
 
-/** Rules held at most, by their weight; see `foldRules`. */
-const MAX_RULES = 10_000;
 /**
  * Prefixes and patterns held at most: a response is held against each of them, once after each purge, and 256 patterns take some
  * 50 microseconds. URLs and tags are found by a look-up, however many there are.
@@ -81,37 +79,4 @@ function mayFoldEarly(rule: PurgeRule): boolean {
 /** A new rule over what was asked for until now. */
 export function newPurge(scope: PurgeScope, options: { readonly soft: boolean; readonly nowMs: number }): PurgeRule {
   return { id: crypto.randomUUID(), scope, soft: options.soft, timeMs: options.nowMs };
-}
-
-/**
- * Writes a rule down, so that it holds after a restart too. Do this before telling the workers: one that starts meanwhile reads it.
- *
- * @throws {Error} what Deno KV throws
- */
-export async function savePurge(kv: Deno.Kv, rule: PurgeRule): Promise<void> {
-  await commitPatiently(kv.atomic().set(["p", rule.id], rule));
-}
-
-/** The rules that were written down. @throws {Error} what Deno KV throws */
-export async function loadPurges(kv: Deno.Kv): Promise<PurgeRule[]> {
-  const rules: PurgeRule[] = [];
-  for await (const { value } of kv.list<PurgeRule>({ prefix: ["p"] })) rules.push(value);
-  return rules;
-}
-
-/**
- * Removes the rules made before `timeMs`, when nothing older than that is stored any more, and folds the rest where they are too
- * many. Answers how many are left.
- *
- * @throws {Error} what Deno KV throws
- */
-export async function tidyPurges(kv: Deno.Kv, timeMs: number, max = MAX_RULES): Promise<number> {
-  const rules = await loadPurges(kv);
-  const kept = foldRules(rules.filter((rule) => rule.timeMs >= timeMs), max);
-  const keptIds = new Set(kept.map(({ id }) => id));
-  const loaded = new Set(rules);
-  // What is folded or merged first: at no moment may less be purged.
-  for (const rule of kept) if (!loaded.has(rule)) await savePurge(kv, rule);
-  for (const { id } of rules) if (!keptIds.has(id)) await commitPatiently(kv.atomic().delete(["p", id]));
-  return kept.length;
 }

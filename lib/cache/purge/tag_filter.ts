@@ -2,7 +2,7 @@
 const BITS = 1 << 23;
 const BITS_A_WORD = 32;
 
-/** What a tag filter takes of shared memory, in bytes. */
+/** Bytes of shared memory that a tag filter takes. */
 export const TAG_FILTER_BYTES = BITS / 8;
 
 /**

@@ -1,11 +1,7 @@
+import { FORWARD_REASONS } from "../../forward_reason.ts";
 import type { TierStats } from "../../cache/store.ts";
 import { counter, gauge, type Metric, type Sample } from "../../metrics/exposition.ts";
-import {
-  CACHE_RESULTS,
-  FORWARD_REASONS,
-  type ListenerCounts,
-  newListenerCounts,
-} from "../../metrics/gateway_metrics.ts";
+import { CACHE_RESULTS, type ListenerCounts, newListenerCounts } from "../../metrics/gateway_metrics.ts";
 import type { ChangeFeedStatus } from "../operations/change_feed.ts";
 import type { Slot } from "../supervisor/slot.ts";
 import type { ListenerHolding, WorkerReport } from "../messages.ts";

@@ -1,4 +1,5 @@
-import type { PoolConfig, UpstreamConfig } from "../../config/config.ts";
+import type { PoolConfig } from "../../config/pool.ts";
+import type { UpstreamConfig } from "../../config/upstream.ts";
 import type { PoolState, UpstreamState } from "../../gateway/resilience_state.ts";
 import { gauge, type Metric, type Sample } from "../../metrics/exposition.ts";
 import {

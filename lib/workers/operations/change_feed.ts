@@ -1,7 +1,8 @@
 import { pause } from "../../clock.ts";
-import type { ChangeFeedConfig } from "../../config/change_feed_config.ts";
+import type { ChangeFeedConfig } from "../../config/change_feed.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
+import type { StateStore } from "../../state/state_store.ts";
 import type { ChangeSource } from "../../upstream_type/change_source.ts";
 import { changeSourceOf } from "../../upstream_type/registry.ts";
 import { ChangeMemory, type ChangePosition } from "./change_memory.ts";
@@ -10,7 +11,7 @@ import type { ReadResult } from "../messages.ts";
 
 /** Options of {@linkcode ChangeFeed}. */
 export interface ChangeFeedOptions {
-  readonly kv: Deno.Kv | null;
+  readonly state: StateStore | null;
   readonly logger: Logger;
   readonly config: () => Config;
   /** Has a worker ask a pool's upstreams. */
@@ -64,7 +65,7 @@ export class ChangeFeed {
 
   constructor(options: ChangeFeedOptions) {
     this.#options = options;
-    this.#memory = new ChangeMemory(options.kv);
+    this.#memory = new ChangeMemory(options.state);
   }
 
   /** Begins, and follows a new configuration: feeds that it does not change go on. */

@@ -1,4 +1,4 @@
-import { commitPatiently } from "../../cache/disk/kv_commit.ts";
+import type { StateStore } from "../../state/state_store.ts";
 
 /** How far a list of changes has been looked through. */
 export interface ChangePosition {
@@ -10,67 +10,45 @@ export interface ChangePosition {
   readonly seen: ReadonlySet<number>;
 }
 
-/** Where a position stands in KV, beside its ids. */
-interface Cursor {
-  readonly day: string;
-  readonly page: number;
-  readonly chunks: number;
-}
-
-/** Ids in one value: Deno KV takes 65,536 bytes. */
-const CHUNK_IDS = 15_000;
-
-/** Keeps in KV what has been looked up. Without KV nothing is kept; what KV throws is for the caller to log. */
+/** Keeps positions in lists of changes. Without a state store nothing is kept; its errors are the caller's to log. */
 export class ChangeMemory {
-  readonly #kv: Deno.Kv | null;
+  readonly #state: StateStore | null;
 
-  constructor(kv: Deno.Kv | null) {
-    this.#kv = kv;
+  constructor(state: StateStore | null) {
+    this.#state = state;
   }
 
-  /** The position in a pool's list; `null` where there is none. @throws what Deno KV throws */
+  /** The position in a pool's list; `null` where there is none. @throws what the state store throws */
   async load(pool: string, kind: string): Promise<ChangePosition | null> {
-    const cursor = (await this.#kv?.get<Cursor>(cursorRow(pool, kind)))?.value ?? null;
-    if (cursor === null || typeof cursor.day !== "string") return null;
-    const seen = new Set<number>();
-    for (let number = 0; number < cursor.chunks; number++) {
-      const { value } = await this.#kv!.get<Uint8Array>([...idRows(pool, kind), cursor.day, number]);
-      for (const id of idsIn(value)) seen.add(id);
-    }
-    return { day: cursor.day, page: cursor.page, seen };
+    if (this.#state === null) return null;
+    const held = await this.#state.get(["changes", pool, kind]);
+    return held === null ? await earlierPosition(this.#state, pool, kind) : positionIn(held);
   }
 
-  /** Notes a position: its ids first, so that no cursor tells of ids that are not there. @throws what Deno KV throws */
+  /** Notes a position. @throws what the state store throws */
   async save(pool: string, kind: string, { day, page, seen }: ChangePosition): Promise<void> {
-    const kv = this.#kv;
-    if (kv === null) return;
-    const ids = [...seen];
-    const chunks = Math.ceil(ids.length / CHUNK_IDS);
-    for (let number = 0; number < chunks; number++) {
-      const chunk = new Uint32Array(ids.slice(number * CHUNK_IDS, (number + 1) * CHUNK_IDS));
-      await commitPatiently(kv.atomic().set([...idRows(pool, kind), day, number], new Uint8Array(chunk.buffer)));
-    }
-    await commitPatiently(kv.atomic().set(cursorRow(pool, kind), { day, page, chunks } satisfies Cursor));
-    await this.#forgetBefore(pool, kind, day);
-  }
-
-  async #forgetBefore(pool: string, kind: string, day: string): Promise<void> {
-    const prefix = idRows(pool, kind);
-    for await (const { key } of this.#kv!.list({ prefix, end: [...prefix, day] })) {
-      await commitPatiently(this.#kv!.atomic().delete(key));
-    }
+    const key = ["changes", pool, kind];
+    await this.#state?.set([{ key, value: { day, page, seen: Uint32Array.from(seen) } }]);
+    // What is below the name is of the layout before this one.
+    for await (const earlier of this.#state?.list(key) ?? []) await this.#state?.delete(earlier.key);
   }
 }
 
-function cursorRow(pool: string, kind: string): Deno.KvKey {
-  return ["changes", pool, kind, "at"];
+function positionIn(value: unknown): ChangePosition | null {
+  const { day, page, seen } = (value ?? {}) as Partial<Record<keyof ChangePosition, unknown>>;
+  if (typeof day !== "string" || typeof page !== "number" || !(seen instanceof Uint32Array)) return null;
+  return { day, page, seen: new Set(seen) };
 }
 
-function idRows(pool: string, kind: string): string[] {
-  return ["changes", pool, kind, "seen"];
-}
-
-function idsIn(value: unknown): Iterable<number> {
-  if (!(value instanceof Uint8Array) || value.byteLength % Uint32Array.BYTES_PER_ELEMENT !== 0) return [];
-  return new Uint32Array(value.slice().buffer);
+/** A position as it was laid out before: `at` counts the values of ids below `seen`, in 15,000s of 32 bits each. */
+async function earlierPosition(state: StateStore, pool: string, kind: string): Promise<ChangePosition | null> {
+  const at = await state.get(["changes", pool, kind, "at"]) as { day: string; page: number; chunks: number } | null;
+  if (typeof at?.day !== "string") return null;
+  const seen = new Set<number>();
+  for (let n = 0; n < at.chunks; n++) {
+    const ids = await state.get(["changes", pool, kind, "seen", at.day, n]);
+    if (!(ids instanceof Uint8Array) || ids.byteLength % Uint32Array.BYTES_PER_ELEMENT !== 0) continue;
+    for (const id of new Uint32Array(ids.slice().buffer)) seen.add(id);
+  }
+  return { day: at.day, page: at.page, seen };
 }

@@ -1,4 +1,4 @@
-import { openKvFile, type PreparedKvFile } from "../../cache/disk/kv_open.ts";
+import { openKvFile } from "../../cache/disk/kv_open.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
@@ -9,6 +9,7 @@ import type { StatisticsFacts } from "../figures/cache_figures.ts";
 import { ChangeFeed } from "./change_feed.ts";
 import { HitHistory } from "../figures/hit_history.ts";
 import { KnownTags } from "./known_tags.ts";
+import { KvStateStore } from "../../state/kv_state_store.ts";
 import type { PrewarmResult, ReadResult } from "../messages.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
 import { PurgeDesk, type PurgeOutcome, type PurgeSpread } from "./purge_desk.ts";
@@ -24,12 +25,22 @@ export interface OperatedFleet {
 
 /** Options of {@linkcode Operations}. */
 export interface OperationsOptions {
-  readonly kvFile: PreparedKvFile;
+  /** The file that this process stores responses in; `null` where memory alone serves. */
+  readonly kvPath: string | null;
+  /** See {@linkcode ClaimedKvFile.purgePath}. */
+  readonly purgePath: string | null;
   readonly logger: Logger;
   readonly config: () => Config;
   readonly fleet: OperatedFleet;
   /** See `newLeaseMemory`. */
   readonly leaseMemory: SharedArrayBuffer;
+}
+
+/** What is opened before the operations begin. */
+interface Opened {
+  readonly kv: Deno.Kv | null;
+  readonly purgeKv: Deno.Kv | null;
+  readonly ledger: PurgeLedger;
 }
 
 /** How often what was counted is noted for the hit rates; the workers report as often. */
@@ -41,7 +52,7 @@ export class Operations {
   readonly changes: ChangeFeed;
   readonly #fleet: OperatedFleet;
   readonly #config: () => Config;
-  readonly #kv: Deno.Kv | null;
+  readonly #kvs: readonly Deno.Kv[];
   readonly #ledger: PurgeLedger;
   readonly #desk: PurgeDesk;
   readonly #history = new HitHistory();
@@ -50,21 +61,22 @@ export class Operations {
   /** What users have changed is written down. */
   #recorded: Promise<void> = Promise.resolve();
 
-  private constructor(options: OperationsOptions, kv: Deno.Kv | null, ledger: PurgeLedger) {
+  private constructor(options: OperationsOptions, { kv, purgeKv, ledger }: Opened) {
     const { fleet, config, logger } = options;
+    const state = stateIn(kv);
     this.#fleet = fleet;
     this.#config = config;
-    this.#kv = kv;
+    this.#kvs = [...new Set([kv, purgeKv])].filter((one) => one !== null);
     this.#ledger = ledger;
     this.#desk = new PurgeDesk({ ledger, logger, spread: (rules, counts) => fleet.purge(rules, counts) });
     this.prewarmer = new Prewarmer({
-      ...{ kv, logger, config },
+      ...{ state, logger, config },
       fetch: (listener, url) => fleet.prewarm(listener, url),
     });
     const known = new KnownTags({ kv, logger, memory: options.leaseMemory });
     this.#known = known;
     this.changes = new ChangeFeed({
-      ...{ kv, logger, config },
+      ...{ state, logger, config },
       read: (pool, target) => fleet.read(pool, target),
       purge: (tags, listeners) => this.#desk.takeChanges(tags, listeners),
       mayHold: (tag) => known.mayHold(tag),
@@ -74,9 +86,11 @@ export class Operations {
 
   /** Opens KV and reads what was written down; before the first worker starts. */
   static async open(options: OperationsOptions): Promise<Operations> {
-    const { kvFile: { path }, logger } = options;
-    const kv = path === null ? null : await openKvFile(path, { clock: systemClock, log: logger });
-    return new Operations(options, kv, await PurgeLedger.open(kv, logger));
+    const { kvPath, purgePath, logger } = options;
+    const open = (path: string | null) => path === null ? null : openKvFile(path, { clock: systemClock, log: logger });
+    const kv = await open(kvPath);
+    const purgeKv = purgePath === kvPath ? kv : await open(purgePath);
+    return new Operations(options, { kv, purgeKv, ledger: await PurgeLedger.open(stateIn(purgeKv), logger) });
   }
 
   /** The purges in force, for a worker that starts. */
@@ -134,6 +148,10 @@ export class Operations {
   /** Lets go of KV, when what users have changed is written down. */
   async release(): Promise<void> {
     await this.#recorded;
-    this.#kv?.close();
+    for (const kv of this.#kvs) kv.close();
   }
+}
+
+function stateIn(kv: Deno.Kv | null): KvStateStore | null {
+  return kv === null ? null : new KvStateStore(kv);
 }

@@ -2,7 +2,7 @@ import { GatewayError, messageOf } from "../../errors.ts";
 import { Exchange } from "../../request/exchange.ts";
 import type { Services } from "../../request/services.ts";
 import type { Snapshot, Tenant } from "../../request/snapshot.ts";
-import { refusal } from "../../forward/refusal.ts";
+import { refusal } from "../../forward/refuse.ts";
 import { deliver } from "../../deliver/deliver.ts";
 import { RequestFields } from "../../http/request_fields.ts";
 import { requestTarget, splitTarget, type Target } from "../../http/target.ts";

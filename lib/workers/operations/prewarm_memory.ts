@@ -1,118 +1,96 @@
-import { commitPatiently } from "../../cache/disk/kv_commit.ts";
+import type { StateStore } from "../../state/state_store.ts";
 
-/** A prewarm as it is written down, so that one that a stop broke off goes on after a restart. */
+/** A prewarm as it is noted, so that one that a stop broke off goes on after a restart. */
 export interface KeptPrewarm {
   readonly listener: string;
   readonly targets: readonly string[];
-  /** How many of them are behind it. */
+  /** How many of them are done. */
   readonly done: number;
   readonly concurrency: number;
   readonly ratePerSecond: number;
 }
 
-/** Deno KV takes 65,536 bytes a value; a target has at most two bytes a character here. */
-const PAGE_CHARACTERS = 24_000;
+/** How far a prewarm has come. */
+interface Cursor extends Pick<KeptPrewarm, "done" | "concurrency" | "ratePerSecond"> {
+  /** Values that the targets lie in, in the layout before this one. */
+  readonly pages?: number;
+}
 
-/** Keeps in KV what is being prewarmed. Without KV nothing is kept; what KV throws is for the caller to log. */
+/** Keeps what is being prewarmed. Without a state store nothing is kept; its errors are the caller's to log. */
 export class PrewarmMemory {
-  readonly #kv: Deno.Kv | null;
-  readonly #pageCounts = new Map<string, number>();
-  /** Writes are made one after the other: a late cursor must not outlive its pages. */
+  readonly #state: StateStore | null;
+  /** Listeners whose targets are kept. */
+  readonly #begun = new Set<string>();
+  /** Writes are made one after the other: a late cursor must not outlive its targets. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(kv: Deno.Kv | null) {
-    this.#kv = kv;
+  constructor(state: StateStore | null) {
+    this.#state = state;
   }
 
-  /** Writes a new prewarm down, all of its targets. @throws what Deno KV throws */
+  /** Notes a new prewarm with all of its targets. @throws what the state store throws */
   begin(kept: KeptPrewarm): Promise<void> {
-    return this.#inTurn(async (kv) => {
-      await this.#remove(kv, kept.listener);
-      const pages = pagesOf(kept.targets);
-      for (const [number, page] of pages.entries()) {
-        await commitPatiently(kv.atomic().set(["prewarm", kept.listener, "page", number], page));
-      }
-      this.#pageCounts.set(kept.listener, pages.length);
-      // Last: what has no cursor was not written to its end.
-      await this.#setCursor(kv, kept);
+    return this.#inTurn(async (state) => {
+      await this.#remove(state, kept.listener);
+      // The cursor last: what has none was not noted to its end.
+      await state.set([
+        { key: ["prewarm", kept.listener, "targets"], value: kept.targets.join("\n") },
+        cursorOf(kept),
+      ]);
+      this.#begun.add(kept.listener);
     });
   }
 
-  /** Notes how far it has come. @throws what Deno KV throws */
+  /** Notes how far it has come. @throws what the state store throws */
   advance(kept: KeptPrewarm): Promise<void> {
-    return this.#inTurn((kv) => this.#setCursor(kv, kept));
+    return this.#inTurn(async (state) => {
+      if (this.#begun.has(kept.listener)) await state.set([cursorOf(kept)]);
+    });
   }
 
-  /** Forgets a prewarm. @throws what Deno KV throws */
+  /** Forgets a prewarm. @throws what the state store throws */
   end(listener: string): Promise<void> {
-    return this.#inTurn((kv) => this.#remove(kv, listener));
+    return this.#inTurn((state) => this.#remove(state, listener));
   }
 
-  /** Those that did not come to their end. @throws what Deno KV throws */
+  /** Those that did not come to their end. @throws what the state store throws */
   async unfinished(): Promise<readonly KeptPrewarm[]> {
-    if (this.#kv === null) return [];
     const found: KeptPrewarm[] = [];
-    for await (const { key, value } of this.#kv.list<Cursor>({ prefix: ["prewarm"] })) {
+    for await (const { key, value } of this.#state?.list(["prewarm"]) ?? []) {
       if (key[2] !== "cursor") continue;
       const listener = String(key[1]);
-      const { pages, ...kept } = value;
-      const targets = await this.#pages(listener, pages);
-      this.#pageCounts.set(listener, pages);
-      if (targets !== null) found.push({ ...kept, listener, targets });
+      const { done, concurrency, ratePerSecond, pages } = value as Cursor;
+      const targets = await targetsIn(this.#state!, listener, pages);
+      if (targets === null) continue;
+      this.#begun.add(listener);
+      found.push({ listener, targets, done, concurrency, ratePerSecond });
     }
     return found;
   }
 
-  #inTurn(work: (kv: Deno.Kv) => Promise<void>): Promise<void> {
-    const kv = this.#kv;
-    if (kv === null) return Promise.resolve();
-    const turn = this.#last.then(() => work(kv));
+  #inTurn(work: (state: StateStore) => Promise<void>): Promise<void> {
+    const state = this.#state;
+    if (state === null) return Promise.resolve();
+    const turn = this.#last.then(() => work(state));
     this.#last = turn.catch(() => {});
     return turn;
   }
 
-  async #setCursor(kv: Deno.Kv, { listener, done, concurrency, ratePerSecond }: KeptPrewarm): Promise<void> {
-    const pages = this.#pageCounts.get(listener);
-    if (pages === undefined) return;
-    const cursor: Cursor = { done, pages, concurrency, ratePerSecond };
-    await commitPatiently(kv.atomic().set(["prewarm", listener, "cursor"], cursor));
-  }
-
-  async #remove(kv: Deno.Kv, listener: string): Promise<void> {
-    this.#pageCounts.delete(listener);
-    await commitPatiently(kv.atomic().delete(["prewarm", listener, "cursor"]));
-    for await (const { key } of kv.list({ prefix: ["prewarm", listener, "page"] })) {
-      await commitPatiently(kv.atomic().delete(key));
-    }
-  }
-
-  async #pages(listener: string, count: number): Promise<string[] | null> {
-    const targets: string[] = [];
-    for (let number = 0; number < count; number++) {
-      const { value } = await this.#kv!.get<string>(["prewarm", listener, "page", number]);
-      if (value === null) return null;
-      targets.push(...value.split("\n"));
-    }
-    return targets;
+  async #remove(state: StateStore, listener: string): Promise<void> {
+    this.#begun.delete(listener);
+    await state.delete(["prewarm", listener, "cursor"]);
+    for await (const { key } of state.list(["prewarm", listener])) await state.delete(key);
   }
 }
 
-interface Cursor {
-  readonly done: number;
-  readonly pages: number;
-  readonly concurrency: number;
-  readonly ratePerSecond: number;
+function cursorOf({ listener, done, concurrency, ratePerSecond }: KeptPrewarm) {
+  return { key: ["prewarm", listener, "cursor"], value: { done, concurrency, ratePerSecond } satisfies Cursor };
 }
 
-function pagesOf(targets: readonly string[]): string[] {
-  const pages: string[] = [];
-  let page = "";
-  for (const target of targets) {
-    if (page !== "" && page.length + target.length >= PAGE_CHARACTERS) {
-      pages.push(page);
-      page = "";
-    }
-    page += page === "" ? target : `\n${target}`;
-  }
-  return page === "" ? pages : [...pages, page];
+/** `null` where not all of them are there. */
+async function targetsIn(state: StateStore, listener: string, pages: number | undefined): Promise<string[] | null> {
+  const texts: unknown[] = [];
+  if (pages === undefined) texts.push(await state.get(["prewarm", listener, "targets"]));
+  for (let n = 0; n < (pages ?? 0); n++) texts.push(await state.get(["prewarm", listener, "page", n]));
+  return texts.every((text) => typeof text === "string") ? texts.flatMap((text) => text.split("\n")) : null;
 }

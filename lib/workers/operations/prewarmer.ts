@@ -1,14 +1,16 @@
 import { messageOf } from "../../errors.ts";
 import { pause } from "../../clock.ts";
-import type { Config, ListenerConfig } from "../../config/config.ts";
+import type { Config } from "../../config/config.ts";
+import type { ListenerConfig } from "../../config/listener.ts";
 import type { Logger } from "../../logging/logger.ts";
+import type { StateStore } from "../../state/state_store.ts";
 import type { PrewarmResult } from "../messages.ts";
 import { PrewarmJob, type PrewarmState } from "./prewarm_job.ts";
 import { type KeptPrewarm, PrewarmMemory } from "./prewarm_memory.ts";
 
 /** Options of {@linkcode Prewarmer}. */
 export interface PrewarmerOptions {
-  readonly kv: Deno.Kv | null;
+  readonly state: StateStore | null;
   readonly logger: Logger;
   readonly config: () => Config;
   /** Has a worker fetch a target of a listener into the cache. */
@@ -65,7 +67,7 @@ export class Prewarmer {
 
   constructor(options: PrewarmerOptions) {
     this.#options = options;
-    this.#memory = new PrewarmMemory(options.kv);
+    this.#memory = new PrewarmMemory(options.state);
   }
 
   /** Goes on with what a stop broke off, begins what is to begin at the start, and sets the schedules. */

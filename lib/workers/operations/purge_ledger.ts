@@ -1,29 +1,27 @@
-import { foldRules, type PurgeRule } from "../../cache/purge/purge_rules.ts";
-import { loadPurges, savePurge } from "../../cache/purge/purge_table.ts";
+import { foldRules, MAX_RULES, type PurgeRule } from "../../cache/purge/purge_rules.ts";
+import { loadPurges, savePurges } from "../../cache/purge/saved_purges.ts";
 import type { Logger } from "../../logging/logger.ts";
+import type { StateStore } from "../../state/state_store.ts";
 
-/** Rules held at most; the older half is folded when there are more. */
-const MAX_RULES = 10_000;
-
-/** The purges in force, as the supervisor keeps them: written down in KV, and handed to each worker that starts. */
+/** The purges in force, as the supervisor keeps them: saved, and handed to each worker that starts. */
 export class PurgeLedger {
-  readonly #kv: Deno.Kv | null;
+  readonly #state: StateStore | null;
   readonly #logger: Logger;
   #rules: readonly PurgeRule[];
 
-  private constructor(kv: Deno.Kv | null, logger: Logger, rules: readonly PurgeRule[]) {
-    this.#kv = kv;
+  private constructor(state: StateStore | null, logger: Logger, rules: readonly PurgeRule[]) {
+    this.#state = state;
     this.#logger = logger;
     this.#rules = rules;
   }
 
-  /** Reads what was written down before. Without KV nothing outlives the process, stored responses neither. */
-  static async open(kv: Deno.Kv | null, logger: Logger): Promise<PurgeLedger> {
-    const rules = kv === null ? [] : await loadPurges(kv).catch((error) => {
+  /** Loads what was saved before. Without a state store rules end with the process. */
+  static async open(state: StateStore | null, logger: Logger): Promise<PurgeLedger> {
+    const rules = state === null ? [] : await loadPurges(state).catch((error) => {
       logger.error("The purges made before cannot be read", { problem: String(error) });
       return [];
     });
-    return new PurgeLedger(kv, logger, rules);
+    return new PurgeLedger(state, logger, rules);
   }
 
   /** For a worker that starts. */
@@ -31,13 +29,13 @@ export class PurgeLedger {
     return this.#rules;
   }
 
-  /** Takes rules, each in place of one with its id, and writes them down; answers whether they will outlive the process. */
+  /** Takes rules, each in place of one with its id, and saves them; returns whether they will outlive the process. */
   async record(rules: readonly PurgeRule[]): Promise<boolean> {
     const ids = new Set(rules.map(({ id }) => id));
     this.#rules = foldRules([...this.#rules.filter(({ id }) => !ids.has(id)), ...rules], MAX_RULES);
-    if (this.#kv === null) return false;
+    if (this.#state === null) return false;
     try {
-      for (const rule of rules) await savePurge(this.#kv, rule);
+      await savePurges(this.#state, rules);
       return true;
     } catch (error) {
       this.#logger.error("A purge cannot be written down: it ends with this process", { problem: String(error) });

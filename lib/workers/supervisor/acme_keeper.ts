@@ -6,8 +6,9 @@ import { issueLeaf } from "../../certificates/issue.ts";
 import { type KeyPair, keyPairOf, keyPem, newKeyPair } from "../../certificates/key_pair.ts";
 import { readCertificate } from "../../config/certificates.ts";
 import type { Config } from "../../config/config.ts";
-import { fileMode, readText } from "../../config/read_text.ts";
-import type { AcmeConfig, CertificateConfig } from "../../config/tls_config.ts";
+import { fileMode, readText } from "../../config/yaml/read_text.ts";
+import type { CertificateConfig } from "../../config/certificates.ts";
+import type { AcmeConfig } from "../../config/tls.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { Challenges } from "../messages.ts";
 

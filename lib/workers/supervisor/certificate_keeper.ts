@@ -1,8 +1,9 @@
 import { type CertificateReading, isWorse, lifetimeText, readCertificate } from "../../config/certificates.ts";
 import { formatListenAddress } from "../../config/addresses.ts";
 import type { Config } from "../../config/config.ts";
-import { fileMode, readText } from "../../config/read_text.ts";
-import type { CertificateConfig, TlsConfig } from "../../config/tls_config.ts";
+import { fileMode, readText } from "../../config/yaml/read_text.ts";
+import type { CertificateConfig } from "../../config/certificates.ts";
+import type { TlsConfig } from "../../config/tls.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { Metric } from "../../metrics/exposition.ts";
 

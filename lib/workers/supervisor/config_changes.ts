@@ -1,6 +1,6 @@
 import type { Config } from "../../config/config.ts";
 import type { LoadResult } from "../../config/load.ts";
-import { formatLocated } from "../../config/located.ts";
+import { formatLocated } from "../../config/yaml/located.ts";
 import type { LogFields, RootLogger } from "../../logging/logger.ts";
 import { messageOf } from "../../errors.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";

@@ -41,7 +41,6 @@ export interface FleetOptions {
   readonly connections: SharedArrayBuffer;
   readonly descriptors: number;
   readonly kvPath: string | null;
-  readonly kvBeside: InitMessage["kvBeside"];
   /** The purges in force, for a worker that starts. */
   readonly purges: () => readonly PurgeRule[];
   readonly instanceId: string;
@@ -263,7 +262,6 @@ export class Fleet {
       type: "init",
       index: slot.index,
       kvPath: this.#options.kvPath,
-      kvBeside: this.#options.kvBeside,
       leaseMemory: this.#options.leaseMemory,
       diskFilter: this.#options.diskFilter,
       sharedLimits: this.#options.sharedLimits,

@@ -1,13 +1,13 @@
 import { messageOf } from "../../errors.ts";
 import { join, resolve } from "node:path";
-import { type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_claim.ts";
+import { type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_open.ts";
 import { systemClock } from "../../clock.ts";
 import { formatListenAddress } from "../../config/addresses.ts";
 import type { Config } from "../../config/config.ts";
-import { readEnv } from "../../config/environment.ts";
+import { readEnv } from "./environment.ts";
 import type { LoadResult } from "../../config/load.ts";
-import { formatLocated } from "../../config/located.ts";
-import { portsInUse } from "../../config/ports.ts";
+import { formatLocated } from "../../config/yaml/located.ts";
+import { portsInUse } from "./ports_in_use.ts";
 import { addressKey } from "../../gateway/compile.ts";
 import { standardOutput, writeText } from "../../logging/line_buffer.ts";
 import { createLogger, type Logger } from "../../logging/logger.ts";
@@ -77,7 +77,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
       config: await acme.complete(loaded.config),
       acme,
       kvFile: kv.file,
-      kvBeside: kv.beside,
+      purgePath: kv.purgePath,
       logger,
       descriptors,
     });

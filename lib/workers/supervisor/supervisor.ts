@@ -1,7 +1,6 @@
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
 import { newDiskFilterMemory } from "../../cache/disk/disk_filter.ts";
-import type { StandInKvFile } from "../../cache/disk/kv_claim.ts";
-import type { PreparedKvFile } from "../../cache/disk/kv_open.ts";
+import type { ClaimedKvFile } from "../../cache/disk/kv_open.ts";
 import type { Config } from "../../config/config.ts";
 import type { LoadResult } from "../../config/load.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
@@ -11,12 +10,12 @@ import { ConnectionGate } from "../../server/connection_gate.ts";
 import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import { prometheusText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
-import { diskLimitBytes } from "../worker/disk.ts";
 import type { Challenges } from "../messages.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
-import { forwardPurge, type PeerAnswer } from "../operations/purge_peers.ts";
+import type { Bus, PeerAnswer } from "../operations/bus.ts";
+import { PeerBus } from "../operations/peer_bus.ts";
 import { gauges, type Status, statusOf } from "../figures/status.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
@@ -35,11 +34,10 @@ export interface SupervisorOptions {
   readonly config: Config;
   /** Module that every worker is started from. */
   readonly workerUrl: URL;
-  readonly kvFile: PreparedKvFile;
+  readonly kvFile: ClaimedKvFile["file"];
+  readonly purgePath: ClaimedKvFile["purgePath"];
   /** Fetches certificates; `config` is completed by it. */
   readonly acme: AcmeKeeper;
-  /** Of a file that stands in for the usual one. */
-  readonly kvBeside: StandInKvFile | null;
   readonly logger: RootLogger;
   /** The admin surface over what the supervisor shows. */
   readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
@@ -78,6 +76,7 @@ export class Supervisor {
   readonly key = crypto.getRandomValues(new Uint8Array(32)).toHex();
   #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;
+  readonly #bus: Bus;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
   #stopping: Promise<void> | null = null;
@@ -94,7 +93,6 @@ export class Supervisor {
       connections: ConnectionGate.memory(options.config.server.workers),
       descriptors: options.descriptors,
       kvPath: options.kvFile.path,
-      kvBeside: options.kvBeside,
       purges: () => this.#operations?.purges ?? [],
       instanceId: this.#instanceId,
       onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
@@ -102,6 +100,11 @@ export class Supervisor {
       onLost: () => this.#lost.resolve(),
       onUp: pinner(options),
     }, { generation: 1, config: options.config });
+    this.#bus = new PeerBus({
+      self: this.#instanceId,
+      peers: () => this.config.admin.peers,
+      logger: options.logger,
+    });
     this.#changes = new ConfigChanges({
       ...options,
       fleet: this.#fleet,
@@ -147,9 +150,9 @@ export class Supervisor {
    * @throws {Error} when no worker starts or the admin address cannot be used
    */
   async start(): Promise<void> {
-    const { kvFile, logger } = this.#options;
+    const { kvFile, purgePath, logger } = this.#options;
     const operations = {
-      kvFile,
+      ...{ kvPath: kvFile.path, purgePath },
       logger,
       config: () => this.config,
       fleet: this.#fleet,
@@ -215,9 +218,9 @@ export class Supervisor {
    * them again would be what they still hold. An order that came through here before ends.
    */
   async purge(order: PurgeOrder, actor: string, via: readonly string[] = []): Promise<LinkedPurge> {
-    if (via.includes(this.#instanceId)) return NOTHING_TO_PURGE;
+    if (this.#bus.hasSeen(via)) return NOTHING_TO_PURGE;
     const isSound = purgeScopes(this.config, order).ok;
-    const peers = isSound ? await this.#tellPeers(order, [...via, this.#instanceId]) : [];
+    const peers = isSound ? await this.#bus.purge(order, via) : [];
     const outcome = await this.#ready.purge(order, actor);
     return outcome.ok && peers.length > 0 ? { ...outcome, peers } : outcome;
   }
@@ -248,14 +251,6 @@ export class Supervisor {
   /** How each pool's change feed stands. */
   changeFeeds(): ReturnType<typeof shownChangeFeed>[] {
     return this.#ready.changes.status().map(shownChangeFeed);
-  }
-
-  async #tellPeers(order: PurgeOrder, via: readonly string[]): Promise<PeerAnswer[]> {
-    const answers = await forwardPurge(order, { peers: this.config.admin.peers, via });
-    for (const { peer, problem } of answers) {
-      if (problem !== null) this.#options.logger.warn("A peer did not purge", { peer, problem });
-    }
-    return answers;
   }
 
   /** Breaks a worker, for tests; `false` where that is not allowed. */
@@ -301,7 +296,7 @@ function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptio
   };
 }
 
-function diskFilterMemory({ config, kvFile, kvBeside }: SupervisorOptions): SharedArrayBuffer | null {
-  const limitBytes = diskLimitBytes({ config, kvBeside });
-  return kvFile.path === null || limitBytes === 0 ? null : newDiskFilterMemory(limitBytes);
+function diskFilterMemory({ config, kvFile }: SupervisorOptions): SharedArrayBuffer | null {
+  const { diskBytes } = config.cache;
+  return kvFile.path === null || diskBytes === 0 ? null : newDiskFilterMemory(diskBytes);
 }

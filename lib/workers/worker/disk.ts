@@ -58,15 +58,6 @@ export class Disk {
   }
 }
 
-/** Least part of the limit that a file has which stands in for another. */
-const STAND_IN_SHARE = 1 / 8;
-
-/** Bytes that the disk tier may take: a file that stands in for another has what that one leaves of the limit, and an eighth at least. */
-export function diskLimitBytes({ config, kvBeside }: Pick<InitMessage, "config" | "kvBeside">): number {
-  const { diskBytes } = config.cache;
-  return Math.max(Math.floor(diskBytes * STAND_IN_SHARE), diskBytes - (kvBeside?.reservedBytes ?? 0));
-}
-
 /** One connection to read by and one to write by, so that reads don't wait behind writes; none where the file cannot be opened. */
 async function openKvs(path: string | null, logger: Logger): Promise<Deno.Kv[]> {
   if (path === null) return [];
@@ -76,12 +67,12 @@ async function openKvs(path: string | null, logger: Logger): Promise<Deno.Kv[]> 
 }
 
 function createTier(
-  { config, index, kvPath, kvBeside, diskFilter }: InitMessage,
+  { config, index, kvPath, diskFilter }: InitMessage,
   kvs: readonly Deno.Kv[],
   { logger, quotas }: { readonly logger: Logger; readonly quotas: DiskQuotas },
 ): KvTier | null {
   const [kv, writeKv] = kvs;
-  const limitBytes = diskLimitBytes({ config, kvBeside });
+  const limitBytes = config.cache.diskBytes;
   if (kv === undefined || kvPath === null || limitBytes === 0) return null;
   const log = {
     warn: (message: string, fields?: Readonly<Record<string, unknown>>) =>

@@ -2,19 +2,21 @@ import { KvFilterKeeper } from "../../cache/disk/kv_filter_keeper.ts";
 import { createKvJanitor } from "../../cache/disk/kv_janitor.ts";
 import { openKvFile } from "../../cache/disk/kv_open.ts";
 import { schedule, systemClock } from "../../clock.ts";
-import type { Config, UpstreamConfig } from "../../config/config.ts";
+import type { Config } from "../../config/config.ts";
+import type { UpstreamConfig } from "../../config/upstream.ts";
 import { createTransport, transportSignature } from "../../gateway/compile_pool.ts";
 import { type HealthTargetDeps, monitoredPools } from "../../gateway/health_targets.ts";
 import { logKeyEvent } from "../../gateway/key_event.ts";
 import { Limits } from "../../gateway/limits.ts";
 import { HealthMonitor, type MonitoredPool, type PoolReport, type Transition } from "../../health/health_monitor.ts";
-import { KvHealthWriter } from "../../health/kv_health_writer.ts";
+import { HealthWriter } from "../../health/health_writer.ts";
 import type { HealthTable } from "../../pool/upstream_health.ts";
 import type { Logger } from "../../logging/logger.ts";
+import { KvStateStore } from "../../state/kv_state_store.ts";
 import type { Transport } from "../../upstream_client/transport.ts";
 import type { ConfigGeneration, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
 import { LoopMonitor, runWorker, type WorkerRole } from "./worker_runtime.ts";
-import { diskLimitBytes, DiskQuotas } from "./disk.ts";
+import { DiskQuotas } from "./disk.ts";
 
 /** Pause between two steps of the disk tier's janitor. */
 const JANITOR_EVERY_MS = 1_000;
@@ -66,7 +68,7 @@ class HealthWorker implements WorkerRole {
 
   static async open(init: InitMessage, logger: Logger): Promise<HealthWorker> {
     const kv = init.kvPath === null ? null : await openKvFile(init.kvPath, { clock: systemClock, log: logger });
-    const writer = kv === null ? null : new KvHealthWriter(kv);
+    const writer = kv === null ? null : new HealthWriter(new KvStateStore(kv));
     const stored = writer === null ? null : await writer.load(systemClock.now());
     const ports = new Map<PeerName, MessagePort>();
     const monitor = new HealthMonitor({
@@ -92,13 +94,12 @@ class HealthWorker implements WorkerRole {
   }
 
   /** The disk tier's janitor and the keeper of its filter work here, off the requests' way, and alone. */
-  #keepHouse({ kvPath, kvBeside, config, diskFilter: memory }: InitMessage, logger: Logger): void {
-    const limitBytes = diskLimitBytes({ config, kvBeside });
+  #keepHouse({ kvPath, config, diskFilter: memory }: InitMessage, logger: Logger): void {
+    const limitBytes = config.cache.diskBytes;
     if (this.#kv === null || limitBytes === 0) return;
     const janitor = createKvJanitor({
       ...{ kv: this.#kv, path: kvPath, clock: systemClock, log: logger, limitBytes },
       quotaBytes: this.#quotas.of,
-      keepPurges: kvBeside !== null,
     });
     const keeper = memory && new KvFilterKeeper({ kv: this.#kv, memory, clock: systemClock, log: logger });
     const { signal } = this.#ending;

@@ -1,6 +1,6 @@
 import { messageOf } from "../../errors.ts";
 import { parseListenAddress } from "../../config/addresses.ts";
-import type { TcpAddress } from "../../config/config.ts";
+import type { TcpAddress } from "../../config/addresses.ts";
 import type { ListenFacts } from "../../request/snapshot.ts";
 import type { HttpServer } from "../../server/http_server.ts";
 import { type ListenTarget, SHARES_PORTS } from "../../server/listen_target.ts";

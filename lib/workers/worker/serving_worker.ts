@@ -4,11 +4,13 @@ import type { Config } from "../../config/config.ts";
 import type { Services } from "../../request/services.ts";
 import type { Tenant } from "../../request/snapshot.ts";
 import { Gateway, type Prepared } from "../../gateway/gateway.ts";
-import { type HealthWatch, watchHealth } from "../../health/kv_health_reader.ts";
+import { type HealthWatch, watchHealth } from "../../health/health_reader.ts";
 import { type ConverterBounds, RemoteConverter } from "../../image/image_port.ts";
 import type { RouteTable } from "../../listener/route_table.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { HealthTable } from "../../pool/upstream_health.ts";
+import { KvStateStore } from "../../state/kv_state_store.ts";
+import type { StateStore } from "../../state/state_store.ts";
 import type { Arrival } from "../../server/arrival.ts";
 import { challengeReply } from "../../server/acme_challenge.ts";
 import { WireError } from "../../wire/wire_error.ts";
@@ -102,7 +104,7 @@ class ServingWorker implements WorkerRole {
       generation,
     );
     const { kv } = store.disk;
-    const watch = kv === undefined ? null : watchTables(kv, gateway, logger);
+    const watch = kv === undefined ? null : watchTables(new KvStateStore(kv), gateway, logger);
     const server = serverFor(init, gateway, logger);
     let worker: ServingWorker | null = null;
     const listen = new ListenSet({
@@ -275,8 +277,8 @@ function conversionBounds({ images }: Config): ConverterBounds {
   return { maxPending: images.queue + images.concurrency, patienceMs: images.timeoutMs * 4 + 10_000 };
 }
 
-function watchTables(kv: Deno.Kv, gateway: Gateway, logger: Logger): HealthWatch {
-  return watchHealth(kv, (tables) => gateway.applyHealth(tables), {
+function watchTables(state: StateStore, gateway: Gateway, logger: Logger): HealthWatch {
+  return watchHealth(state, (tables) => gateway.applyHealth(tables), {
     now: () => systemClock.now(),
     schedule,
     onTrouble: (error) => logger.warn("Health cannot be read from Deno KV", { problem: String(error) }),

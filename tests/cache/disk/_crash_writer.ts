@@ -1,6 +1,6 @@
 /** Writes without end into the KV file named by its argument, until it is killed. Run by `kv_crash_test.ts`. */
 import { systemClock } from "../../../lib/clock.ts";
-import { beginKvFile } from "../../../lib/cache/disk/_kv_inspect.ts";
+import { beginKvFile } from "../../../lib/cache/disk/kv_inspect.ts";
 import { createKvTier } from "../../../lib/cache/disk/kv_tier.ts";
 import { CRASH_LENGTHS, crashKey } from "./_crash_entries.ts";
 import { sampleResponse } from "../store_suite.ts";

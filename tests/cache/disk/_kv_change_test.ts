@@ -8,8 +8,7 @@ import {
   isLarge,
 } from "../../../lib/cache/disk/_kv_change.ts";
 import { CHUNK_BYTES, encodeResponse, readHeader } from "../../../lib/cache/disk/_kv_record.ts";
-import { hashOfKey, newId } from "../../../lib/cache/disk/_kv_rows.ts";
-import { SumChanges } from "../../../lib/cache/disk/_kv_sums.ts";
+import { hashOfKey, newId, SumChanges } from "../../../lib/cache/disk/_kv_rows.ts";
 import { openKvForTest, rowCounts } from "./opened_kv.ts";
 import { sampleResponse } from "../store_suite.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KvWriter } from "../../../lib/cache/disk/_kv_writer.ts";
-import type { WriteOp } from "../../../lib/cache/disk/_write_queue.ts";
+import type { WriteOp } from "../../../lib/cache/disk/_kv_change.ts";
 import { auditRows } from "./audited_rows.ts";
 import { openKvForTest, rowCounts } from "./opened_kv.ts";
 import { sampleResponse } from "../store_suite.ts";

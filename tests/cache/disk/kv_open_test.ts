@@ -6,11 +6,9 @@ import {
   markDamaged,
   openKvFile,
   prepareKvFile,
-  removeKvFile,
   saysDamaged,
-  saysLocked,
 } from "../../../lib/cache/disk/kv_open.ts";
-import { beginKvFile, PAGE_BYTES } from "../../../lib/cache/disk/_kv_inspect.ts";
+import { beginKvFile, PAGE_BYTES } from "../../../lib/cache/disk/kv_inspect.ts";
 import { HandClock, KeptLog } from "./opened_kv.ts";
 
 async function withPath(body: (path: string, log: KeptLog) => Promise<void>): Promise<void> {
@@ -179,21 +177,4 @@ Deno.test("logBytesBeside() tells the log's size, and 0 where there is none", ()
     await fill(path);
     await Deno.writeFile(`${path}-wal`, new Uint8Array(5_000));
     assert.equal(logBytesBeside(path), 5_000);
-  }));
-
-Deno.test("saysLocked() tells a file in use from other trouble", () => {
-  assert.ok(saysLocked("database is locked"));
-  assert.ok(saysLocked("Cannot open the disk cache in time"));
-  assert.ok(!saysLocked("database or disk is full"));
-  assert.ok(!saysLocked("file is not a database"));
-});
-
-Deno.test("removeKvFile() leaves nothing of a file", () =>
-  withPath(async (path) => {
-    await fill(path);
-    for (const suffix of ["-wal", "-shm", ".corrupt-20260102T030405Z"]) await Deno.writeTextFile(path + suffix, "x");
-    markDamaged(path);
-    await removeKvFile(path);
-    assert.deepEqual([...Deno.readDirSync(path.slice(0, path.lastIndexOf("/")))], []);
-    await assert.rejects(removeKvFile(path));
   }));

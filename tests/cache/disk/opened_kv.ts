@@ -1,4 +1,4 @@
-import { beginKvFile } from "../../../lib/cache/disk/_kv_inspect.ts";
+import { beginKvFile } from "../../../lib/cache/disk/kv_inspect.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { createKvTier, type KvTier, type KvTierOptions } from "../../../lib/cache/disk/kv_tier.ts";
 import type { StoreLog } from "../../../lib/cache/store.ts";
@@ -140,25 +140,6 @@ export class CountedKv {
       },
     });
   }
-}
-
-/** A connection that answers no `getMany` until `gets` keys have been read: reads that began together go on together. */
-export function gatedKv(real: Deno.Kv, gets: number): Deno.Kv {
-  const all = Promise.withResolvers<void>();
-  return new Proxy(real, {
-    get: (target, name) => {
-      if (name === "get") {
-        return async (key: Deno.KvKey) => {
-          const entry = await target.get(key);
-          if (--gets === 0) all.resolve();
-          return entry;
-        };
-      }
-      if (name === "getMany") return (keys: Deno.KvKey[]) => all.promise.then(() => target.getMany(keys));
-      const member = Reflect.get(target, name, target);
-      return typeof member === "function" ? member.bind(target) : member;
-    },
-  });
 }
 
 /** All rows of a KV file by the first part of their key. */

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
-import type { Field } from "../../../lib/http/fields.ts";
-import { fieldValue } from "../../../lib/http/fields.ts";
-import {
-  type CacheRequest,
-  freshen,
-  type Freshened,
-  headUpdate,
-  type PolicyOptions,
-} from "../../../lib/cache/policy/policy.ts";
+import { type Field, fieldValue } from "../../../lib/http/fields.ts";
+import type { CacheRequest, PolicyOptions } from "../../../lib/cache/policy/policy_options.ts";
+import { freshen, type Freshened, headUpdate } from "../../../lib/cache/policy/freshen.ts";
 import type { StoredResponse } from "../../../lib/cache/stored_response.ts";
 import { at, NOW_MS, request, RFC9111, store, TTL } from "./policy_case.ts";
 

@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
 import type { Field } from "../../../lib/http/fields.ts";
 import { formatHttpDate } from "../../../lib/http/http_date.ts";
-import {
-  type CacheRequest,
-  type CacheRule,
-  type PolicyOptions,
-  type Storable,
-  storable,
-} from "../../../lib/cache/policy/policy.ts";
+import type { CacheRequest, CacheRule, PolicyOptions } from "../../../lib/cache/policy/policy_options.ts";
+import { type Storable, storable } from "../../../lib/cache/policy/storable.ts";
 import { type StoredResponse, storedResponse } from "../../../lib/cache/stored_response.ts";
 
 /** The moment at which responses of these tests come, a whole second. */

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import type { Field } from "../../../lib/http/fields.ts";
-import {
-  allowsStaleIfError,
-  type CacheRequest,
-  evaluate,
-  type FailureContext,
-  type PolicyOptions,
-  type Verdict,
-} from "../../../lib/cache/policy/policy.ts";
+import { allowsStaleIfError, evaluate, type FailureContext, type Verdict } from "../../../lib/cache/policy/policy.ts";
+import type { CacheRequest, PolicyOptions } from "../../../lib/cache/policy/policy_options.ts";
 import { staleSince } from "../../../lib/cache/purge/purge_rules.ts";
 import type { StoredResponse } from "../../../lib/cache/stored_response.ts";
 import { NOW_MS, request, RFC9111, store, TTL } from "./policy_case.ts";

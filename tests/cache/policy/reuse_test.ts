@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
-import { ageMs, ageSeconds, ttlMs, ttlSeconds, validationFields } from "../../../lib/cache/policy/reuse.ts";
-import { selects } from "../../../lib/cache/policy/reuse.ts";
+import {
+  ageMs,
+  ageSeconds,
+  originValidators,
+  selects,
+  ttlMs,
+  ttlSeconds,
+  validationFields,
+} from "../../../lib/cache/policy/reuse.ts";
+import { sample } from "../stored_sample.ts";
 import { at, NOW_MS, request, store } from "./policy_case.ts";
 
 Deno.test("ageMs() grows from the age it came with, and never backwards (RFC 9111 §4.2.3)", () => {
@@ -35,4 +43,23 @@ Deno.test("validationFields() sends both validators as the origin wrote them (RF
   assert.deepEqual(validationFields(store({ fields: [["etag", "unquoted"]] })), [["if-none-match", "unquoted"]]);
   const broken = store({ fields: [["cache-control", "max-age=1"], ["last-modified", "yesterday"]] });
   assert.deepEqual(validationFields(broken), []);
+});
+
+const modified: [string, string] = ["last-modified", "Thu, 01 Jan 2026 00:00:00 GMT"];
+
+function stored(etag: string, originTag?: string) {
+  return sample("l\0\0/a", 1, { fields: [["etag", etag], modified], originTag });
+}
+
+Deno.test("originValidators() gives the origin's own tag where clients get another, and none where it gave none", () => {
+  const lastModified = modified[1];
+  assert.deepEqual(originValidators(stored('"1"')), { etag: '"1"', lastModified });
+  assert.deepEqual(originValidators(stored('"a"', 'W/"1"')), { etag: 'W/"1"', lastModified });
+  assert.deepEqual(originValidators(stored('"a"', "")), { etag: null, lastModified });
+});
+
+Deno.test("validationFields() asks the origin by its own tag alone", () => {
+  const since = ["if-modified-since", modified[1]];
+  assert.deepEqual(validationFields(stored('"ours"', 'W/"1.2"')), [["if-none-match", 'W/"1.2"'], since]);
+  assert.deepEqual(validationFields(stored('"ours"', "")), [since]);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Field } from "../../../lib/http/fields.ts";
-import type { PolicyOptions, RefusalReason } from "../../../lib/cache/policy/policy.ts";
+import type { PolicyOptions } from "../../../lib/cache/policy/policy_options.ts";
+import type { RefusalReason } from "../../../lib/cache/policy/storable.ts";
 import { at, decide, decideStored, request, type Response, RFC9111, rule, TTL } from "./policy_case.ts";
 
 const FRESH: Field = ["cache-control", "max-age=3600"];

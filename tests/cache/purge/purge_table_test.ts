@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { createKvJanitor } from "../../../lib/cache/disk/kv_janitor.ts";
-import { loadPurges, newPurge, PurgeTable, savePurge, tidyPurges } from "../../../lib/cache/purge/purge_table.ts";
-import { openKvForTest } from "../disk/opened_kv.ts";
+import { newPurge, PurgeTable } from "../../../lib/cache/purge/purge_table.ts";
 import { sampleResponse } from "../store_suite.ts";
 
 Deno.test("PurgeTable.apply() answers the response itself, a stale one, or none", () => {
@@ -56,50 +54,4 @@ Deno.test("PurgeTable.add() holds fewer patterns than other rules, since each of
     assert.equal(table.apply(sampleResponse("other\0\0/a", { tags: [`t${n}`] })), undefined);
   }
   assert.ok(table.apply(sampleResponse("other\0\0/a", { tags: ["t"] })));
-});
-
-Deno.test("savePurge() writes a rule down for those who come later", async () => {
-  await using opened = await openKvForTest();
-  const rule = newPurge({ kind: "prefix", listener: "api", prefix: "/" + "x".repeat(9000) }, { soft: false, nowMs: 5 });
-  await savePurge(opened.kv, rule);
-  assert.deepEqual(await loadPurges(opened.kv), [rule]);
-});
-
-Deno.test("tidyPurges() drops old rules and folds the rest where they are too many", async () => {
-  await using opened = await openKvForTest();
-  for (let n = 0; n < 30; n++) {
-    await savePurge(opened.kv, newPurge({ kind: "url", listener: "api", target: `/${n}` }, { soft: n > 15, nowMs: n }));
-  }
-  assert.equal(await tidyPurges(opened.kv, 10, 100), 20);
-  assert.equal(await tidyPurges(opened.kv, 10, 8), 5);
-  const table = new PurgeTable(await loadPurges(opened.kv));
-  assert.equal(table.size, 5);
-  const asked = (target: string, requestTimeMs: number) =>
-    sampleResponse(`api\0\0${target}`, { requestTimeMs, responseTimeMs: 1 });
-  assert.equal(table.apply(asked("/12", 12)), undefined);
-  assert.ok(table.apply(asked("/29", 29))!.freshness.lifetimeMs < 1000);
-});
-
-Deno.test("KvJanitor.step() drops a purge when nothing is stored that is older", async () => {
-  await using opened = await openKvForTest();
-  const { kv, path, clock, log } = opened;
-  const put = (key: string) => {
-    const nowMs = clock.now();
-    opened.tier.put(sampleResponse(key, { requestTimeMs: nowMs, responseTimeMs: nowMs }));
-  };
-  put("api\0\0/old");
-  await opened.tier.flush();
-  clock.advance(1000);
-  await savePurge(kv, newPurge({ kind: "all", listener: "api" }, { soft: true, nowMs: clock.now() }));
-  clock.advance(2 * 3_600_000);
-  put("api\0\0/new");
-  await opened.tier.flush();
-  const janitor = createKvJanitor({ kv, path, clock, log, limitBytes: 64 * 1024 * 1024 });
-  await janitor.step();
-  assert.equal((await loadPurges(kv)).length, 1, "something older is stored");
-  opened.tier.delete("api\0\0/old");
-  await opened.tier.flush();
-  await janitor.step();
-  assert.equal((await loadPurges(kv)).length, 0);
-  janitor.close();
 });

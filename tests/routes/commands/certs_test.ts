@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readCertificate } from "../../../lib/config/certificates.ts";
-import { fileMode, readText } from "../../../lib/config/read_text.ts";
+import { fileMode, readText } from "../../../lib/config/yaml/read_text.ts";
 import { makeCerts } from "../../../routes/commands/certs.ts";
 import { serving, textReply } from "../../server/serving.ts";
 import { askOnce } from "../../server/tls_serving.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { FORWARD_REASONS } from "../../../lib/forward_reason.ts";
 import type { TierStats } from "../../../lib/cache/store.ts";
-import { CACHE_RESULT_INDEX, FORWARD_REASONS, newListenerCounts } from "../../../lib/metrics/gateway_metrics.ts";
+import { CACHE_RESULT_INDEX, newListenerCounts } from "../../../lib/metrics/gateway_metrics.ts";
 import {
   cacheMetrics,
   changeFeedMetrics,

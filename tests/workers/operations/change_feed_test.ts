@@ -5,6 +5,8 @@ import { ChangeFeed } from "../../../lib/workers/operations/change_feed.ts";
 import type { ReadResult } from "../../../lib/workers/messages.ts";
 import { configOf, type Mapping } from "../../gateway/config_of.ts";
 import { eventually } from "../../eventually.ts";
+import type { StateStore } from "../../../lib/state/state_store.ts";
+import { MapStateStore } from "../../state/map_state_store.ts";
 
 const NOON = Date.UTC(2026, 1, 2, 12);
 const LIMITED: ReadResult = { outcome: "failed", body: null, detail: "status 429", retryAfterMs: 100_000 };
@@ -30,14 +32,18 @@ function page(ids: readonly number[]): ReadResult {
 }
 
 /** A feed over real KV, and what it did. */
-function feedOf(first: Config, kv: Deno.Kv | null, answer: (target: string) => ReadResult | Promise<ReadResult>) {
+function feedOf(first: Config, state: StateStore | null, answer: (target: string) => ReadResult | Promise<ReadResult>) {
   const asked: string[] = [];
   const purged: (readonly [tags: string, listeners: string])[] = [];
   const lines: Record<string, unknown>[] = [];
   const sink = (line: string) => void lines.push(JSON.parse(line));
   const place = { config: first };
   const feed = new ChangeFeed({
-    ...{ kv, logger: createLogger({ level: "info", format: "json", sink, now: () => 0 }), config: () => place.config },
+    ...{
+      state,
+      logger: createLogger({ level: "info", format: "json", sink, now: () => 0 }),
+      config: () => place.config,
+    },
     read: (pool, target) => {
       asked.push(`${pool} ${target}`);
       return Promise.resolve(answer(target));
@@ -61,11 +67,11 @@ function feedOf(first: Config, kv: Deno.Kv | null, answer: (target: string) => R
 }
 
 Deno.test("ChangeFeed looks each kind up and has it purged on all listeners of the pool, once", async () => {
-  using kv = await Deno.openKv(":memory:");
+  const state = new MapStateStore();
   const config = await withFeed({ kinds: ["movie", "person"], rate: 20 });
   const { feed, asked, purged, lines, look } = feedOf(
     config,
-    kv,
+    state,
     (target) => page(target.includes("movie") ? [550] : []),
   );
   const status = await look();
@@ -81,7 +87,7 @@ Deno.test("ChangeFeed looks each kind up and has it purged on all listeners of t
   await feed.close();
   assert.match(String(lines.at(-1)!["message"]), /Looked up what has changed/);
   // The next process goes on where this one was.
-  const next = feedOf(config, kv, () => page([550]));
+  const next = feedOf(config, state, () => page([550]));
   assert.deepEqual((await next.look()).last, { changed: 1, purged: 1, pages: 2 });
   assert.deepEqual(next.purged, [["person:550", "api,v4"]]);
   await next.feed.close();

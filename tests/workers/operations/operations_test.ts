@@ -13,14 +13,14 @@ const logger = createLogger({ level: "error", format: "json", sink: () => {}, no
 
 /** Operations over a KV file, and what they brought to the fleet. */
 async function operationsIn(directory: string) {
-  const kvFile = await prepareKvFile(`${directory}/usher.kv`, { clock: systemClock, log: logger });
+  const { path } = await prepareKvFile(`${directory}/usher.kv`, { clock: systemClock, log: logger });
   const config = await configOf(ANY_CONFIG);
   const spread: PurgeRule[] = [];
   const prewarmed: string[] = [];
   const counts = newWorkerCounts();
   counts.listeners["films"] = newListenerCounts();
   const operations = await Operations.open({
-    ...{ kvFile, logger, config: () => config, leaseMemory: newLeaseMemory() },
+    ...{ kvPath: path, purgePath: path, logger, config: () => config, leaseMemory: newLeaseMemory() },
     fleet: {
       read: () => Promise.resolve({ outcome: "busy", body: null, detail: null, retryAfterMs: null }),
       purge: (rules) => (spread.push(...rules), Promise.resolve({ workers: 2, named: null })),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ListenerConfig } from "../../../lib/config/config.ts";
+import type { ListenerConfig } from "../../../lib/config/listener.ts";
 import { configuredTargets, targetsIn, withHost } from "../../../lib/workers/operations/prewarmer.ts";
 
 Deno.test("targetsIn() takes one a line, and no comments", () => {

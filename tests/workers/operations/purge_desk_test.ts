@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import type { PurgeRule } from "../../../lib/cache/purge/purge_rules.ts";
-import { loadPurges } from "../../../lib/cache/purge/purge_table.ts";
+import { loadPurges } from "../../../lib/cache/purge/saved_purges.ts";
 import type { PurgeOrder } from "../../../lib/gateway/purge_scopes.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
 import { PurgeDesk } from "../../../lib/workers/operations/purge_desk.ts";
 import { PurgeLedger } from "../../../lib/workers/operations/purge_ledger.ts";
 import { configOf } from "../../gateway/config_of.ts";
+import type { StateStore } from "../../../lib/state/state_store.ts";
+import { MapStateStore } from "../../state/map_state_store.ts";
 
 const config = await configOf({
   pools: { films: { type: "custom", health: false, upstreams: ["http://127.0.0.1:9"] } },
@@ -17,11 +19,11 @@ const config = await configOf({
 const ALL: PurgeOrder = { by: "all", value: "", listener: null, hard: true };
 
 /** A desk over a real ledger, and what went through it. */
-async function deskOf(kv: Deno.Kv | null, workers = 2) {
+async function deskOf(state: StateStore | null, workers = 2) {
   const lines: Record<string, unknown>[] = [];
   const sink = (line: string) => void lines.push(JSON.parse(line));
   const logger = createLogger({ level: "error", format: "json", sink, now: () => 0 });
-  const ledger = await PurgeLedger.open(kv, logger);
+  const ledger = await PurgeLedger.open(state, logger);
   const spreads: { readonly rules: readonly PurgeRule[]; readonly recorded: number }[] = [];
   const spread = (rules: readonly PurgeRule[], counts: boolean) => {
     spreads.push({ rules, recorded: ledger.rules.length });
@@ -31,8 +33,8 @@ async function deskOf(kv: Deno.Kv | null, workers = 2) {
 }
 
 Deno.test("take() writes a purge down, then brings it into the workers, and says what came of it", async () => {
-  using kv = await Deno.openKv(":memory:");
-  const { desk, spreads, ledger } = await deskOf(kv);
+  const state = new MapStateStore();
+  const { desk, spreads, ledger } = await deskOf(state);
   const beforeMs = Date.now();
   const outcome = await desk.take({ by: "url", value: "/films/1", listener: null, hard: true }, config, "ops");
   assert.ok(outcome.ok);
@@ -92,8 +94,8 @@ Deno.test("counts tells purges by kind", async () => {
 });
 
 Deno.test("takeChanges() marks stale by one rule a listener, written down before any worker is told", async () => {
-  using kv = await Deno.openKv(":memory:");
-  const { desk, spreads, ledger, lines } = await deskOf(kv);
+  const state = new MapStateStore();
+  const { desk, spreads, ledger, lines } = await deskOf(state);
   await desk.takeChanges(["movie:1", "tv:2"], ["films", "stars"]);
   assert.deepEqual(spreads.map(({ rules, recorded }) => [rules.length, recorded]), [[2, 2]]);
   assert.deepEqual(ledger.rules.map(({ scope, soft }) => [scope, soft]), [
@@ -107,15 +109,15 @@ Deno.test("takeChanges() marks stale by one rule a listener, written down before
   await desk.takeChanges(["movie:1"], []);
   assert.equal(spreads.length, 1);
   const again = await PurgeLedger.open(
-    kv,
+    state,
     createLogger({ level: "error", format: "json", sink: () => {}, now: () => 0 }),
   );
   assert.equal(again.rules.length, 2);
 });
 
 Deno.test("recordWrite() writes one rule for each listener of the type and tag, however often it changes, and tells no worker", async () => {
-  using kv = await Deno.openKv(":memory:");
-  const { desk, spreads, ledger } = await deskOf(kv);
+  const state = new MapStateStore();
+  const { desk, spreads, ledger } = await deskOf(state);
   for (let turn = 0; turn < 3; turn++) await desk.recordWrite("custom", ["list:5", "list:6"], config);
   await desk.recordWrite("tmdb-api", ["list:7"], config);
   const names = ledger.rules.map((
@@ -127,6 +129,6 @@ Deno.test("recordWrite() writes one rule for each listener of the type and tag, 
     ["stars", "list:5", false],
     ["stars", "list:6", false],
   ]);
-  assert.equal((await loadPurges(kv)).length, 4);
+  assert.equal((await loadPurges(state)).length, 4);
   assert.deepEqual(spreads, []);
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { PurgeRule } from "../../../lib/cache/purge/purge_rules.ts";
-import { loadPurges } from "../../../lib/cache/purge/purge_table.ts";
+import { loadPurges } from "../../../lib/cache/purge/saved_purges.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
+import { KvStateStore } from "../../../lib/state/kv_state_store.ts";
 import { PurgeLedger } from "../../../lib/workers/operations/purge_ledger.ts";
 
 function rule(id: string, timeMs = 1): PurgeRule {
@@ -26,7 +27,7 @@ Deno.test("record() writes rules down, and open() reads them in another process'
   const { logger, lines } = told();
   {
     using kv = await Deno.openKv(path);
-    const ledger = await PurgeLedger.open(kv, logger);
+    const ledger = await PurgeLedger.open(new KvStateStore(kv), logger);
     assert.deepEqual(ledger.rules, []);
     assert.equal(await ledger.record([rule("a"), rule("b")]), true);
     assert.equal(await ledger.record([rule("c")]), true);
@@ -34,7 +35,7 @@ Deno.test("record() writes rules down, and open() reads them in another process'
   }
   {
     using kv = await Deno.openKv(path);
-    const again = await PurgeLedger.open(kv, logger);
+    const again = await PurgeLedger.open(new KvStateStore(kv), logger);
     assert.deepEqual(again.rules.find(({ id }) => id === "b"), rule("b"));
     assert.deepEqual(ids(again.rules), ["a", "b", "c"]);
   }
@@ -44,11 +45,11 @@ Deno.test("record() writes rules down, and open() reads them in another process'
 
 Deno.test("record() holds rules before they are written down, for a worker that starts meanwhile", async () => {
   using kv = await Deno.openKv(":memory:");
-  const ledger = await PurgeLedger.open(kv, told().logger);
+  const ledger = await PurgeLedger.open(new KvStateStore(kv), told().logger);
   const recording = ledger.record([rule("a")]);
   assert.deepEqual(ids(ledger.rules), ["a"]);
   await recording;
-  assert.deepEqual(ids(await loadPurges(kv)), ["a"]);
+  assert.deepEqual(ids(await loadPurges(new KvStateStore(kv))), ["a"]);
 });
 
 Deno.test("record() without KV holds rules for as long as the process lives, and says so", async () => {
@@ -62,7 +63,7 @@ Deno.test("record() without KV holds rules for as long as the process lives, and
 Deno.test("record() holds rules that cannot be written down, says so and logs why", async () => {
   const { logger, lines } = told();
   const kv = await Deno.openKv(":memory:");
-  const ledger = await PurgeLedger.open(kv, logger);
+  const ledger = await PurgeLedger.open(new KvStateStore(kv), logger);
   kv.close();
   assert.equal(await ledger.record([rule("a")]), false);
   assert.deepEqual(ids(ledger.rules), ["a"]);
@@ -73,7 +74,7 @@ Deno.test("open() goes on without what cannot be read, and logs why", async () =
   const { logger, lines } = told();
   const kv = await Deno.openKv(":memory:");
   kv.close();
-  assert.deepEqual((await PurgeLedger.open(kv, logger)).rules, []);
+  assert.deepEqual((await PurgeLedger.open(new KvStateStore(kv), logger)).rules, []);
   assert.match(lines.join(""), /"level":"error".*The purges made before cannot be read/);
 });
 

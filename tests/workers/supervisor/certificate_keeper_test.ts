@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Config } from "../../../lib/config/config.ts";
 import type { LogFields, Logger } from "../../../lib/logging/logger.ts";
 import { loadConfig } from "../../../lib/config/load.ts";
-import { formatLocated } from "../../../lib/config/located.ts";
-import { fileMode, readText } from "../../../lib/config/read_text.ts";
+import { formatLocated } from "../../../lib/config/yaml/located.ts";
+import { fileMode, readText } from "../../../lib/config/yaml/read_text.ts";
 import {
   CertificateKeeper,
   certificateMetrics,
@@ -12,7 +12,6 @@ import {
   usedCertificates,
   worseCertificates,
 } from "../../../lib/workers/supervisor/certificate_keeper.ts";
-import { names } from "../../config/load_text.ts";
 import { DAY_MS, madeAuthority, type MadeCertificate } from "../../certificates/made.ts";
 
 const authority = await madeAuthority();
@@ -36,7 +35,6 @@ async function keeping(options: { now?: () => number; refuses?: string } = {}) {
   );
   const load = async () => {
     const loaded = await loadConfig(file, {
-      ...names,
       readTextFile: readText,
       fileMode,
       env: () => undefined,

@@ -5,8 +5,6 @@ import { changedAtRestart, changedNames } from "../../../lib/workers/supervisor/
 
 async function configOf(text: string): Promise<Config> {
   const loaded = await loadConfig("config.yaml", {
-    types: ["custom"],
-    strategies: ["weighted-ewma", "round-robin"],
     readTextFile: () => Promise.resolve(text),
     env: () => undefined,
     cores: 2,

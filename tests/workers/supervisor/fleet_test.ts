@@ -35,7 +35,6 @@ async function fleetOf(parts: Readonly<Record<string, readonly Part[]>> = {}, mo
     diskFilter: null,
     sharedLimits: newSharedLimits(2),
     kvPath: null,
-    kvBeside: null,
     purges: () => [],
     instanceId: "usher-test",
     logger: createLogger({

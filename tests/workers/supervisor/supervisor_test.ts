@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { prepareKvFile } from "../../../lib/cache/disk/kv_open.ts";
-import { loadPurges } from "../../../lib/cache/purge/purge_table.ts";
+import { loadPurges } from "../../../lib/cache/purge/saved_purges.ts";
+import { KvStateStore } from "../../../lib/state/kv_state_store.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import type { LoadResult } from "../../../lib/config/load.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
@@ -52,7 +53,7 @@ async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping 
     config: loaded.config,
     workerUrl: stage.url,
     kvFile: { path: null, problem: null, setAside: null },
-    kvBeside: null,
+    purgePath: null,
     acme: ACME,
     askStop: () => {},
     logger: createLogger({
@@ -217,7 +218,7 @@ Deno.test("purge() reaches the workers and outlives the process", async () => {
   const directory = await Deno.makeTempDir();
   const kvFile = await prepareKvFile(join(directory, "usher.kv"), { clock: systemClock, log: { warn: assert.fail } });
   {
-    await using set = await supervised({ kvFile });
+    await using set = await supervised({ kvFile, purgePath: kvFile.path });
     await set.supervisor.start();
     const outcome = await set.supervisor.purge({ by: "all", value: "", listener: null, hard: true }, "a test");
     assert.ok(outcome.ok);
@@ -225,7 +226,10 @@ Deno.test("purge() reaches the workers and outlives the process", async () => {
     assert.match(await set.supervisor.metrics(), /^usher_purges_total\{kind="all"\} 1$/m);
   }
   using kv = await Deno.openKv(kvFile.path!);
-  assert.deepEqual((await loadPurges(kv)).map(({ scope }) => scope), [{ kind: "all", listener: null }]);
+  assert.deepEqual((await loadPurges(new KvStateStore(kv))).map(({ scope }) => scope), [{
+    kind: "all",
+    listener: null,
+  }]);
   await Deno.remove(directory, { recursive: true });
 });
 

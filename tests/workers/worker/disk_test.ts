@@ -4,7 +4,7 @@ import { prepareKvFile } from "../../../lib/cache/disk/kv_open.ts";
 import type { StoredResponse } from "../../../lib/cache/stored_response.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
-import { Disk, diskLimitBytes, DiskQuotas, diskQuotasOf } from "../../../lib/workers/worker/disk.ts";
+import { Disk, DiskQuotas, diskQuotasOf } from "../../../lib/workers/worker/disk.ts";
 import { sample } from "../../cache/stored_sample.ts";
 import { ANY_CONFIG, configOf, type Mapping } from "../../gateway/config_of.ts";
 import { eventually } from "../../eventually.ts";
@@ -104,15 +104,6 @@ Deno.test("Disk is nothing, with a warning, where the file cannot be opened", as
   assert.match(lines[0]!, /"level":"warn".*Cannot open the disk cache/);
   opened.close();
   await Deno.remove(directory, { recursive: true });
-});
-
-Deno.test("diskLimitBytes() gives a stand-in what the file that cannot be had leaves, an eighth at least", async () => {
-  const config = await configOf(disk);
-  const MIB = 1024 ** 2;
-  const limitBeside = (reservedBytes: number) => diskLimitBytes({ config, kvBeside: { reservedBytes } });
-  assert.equal(diskLimitBytes({ config, kvBeside: null }), 64 * MIB);
-  assert.deepEqual([0, 24 * MIB, 64 * MIB].map(limitBeside), [64 * MIB, 40 * MIB, 8 * MIB]);
-  assert.equal(diskLimitBytes({ config: await configOf({ ...ANY_CONFIG, cache: { disk: 0 } }), kvBeside: null }), 0);
 });
 
 function withQuotas(...quotas: (string | undefined)[]) {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DiskFilter, newDiskFilterMemory } from "../../../lib/cache/disk/disk_filter.ts";
+import { KvStateStore } from "../../../lib/state/kv_state_store.ts";
 import { createKvTier } from "../../../lib/cache/disk/kv_tier.ts";
 import { prepareKvFile } from "../../../lib/cache/disk/kv_open.ts";
 import { schedule, systemClock } from "../../../lib/clock.ts";
 import type { PoolReport } from "../../../lib/health/health_monitor.ts";
-import { watchHealth } from "../../../lib/health/kv_health_reader.ts";
+import { watchHealth } from "../../../lib/health/health_reader.ts";
 import type { HealthState, HealthTable } from "../../../lib/pool/upstream_health.ts";
 import type { WorkerHandle } from "../../../lib/workers/supervisor/worker_handle.ts";
 import { sample } from "../../cache/stored_sample.ts";
@@ -105,7 +106,7 @@ Deno.test("the health worker writes health down, so that it outlives the worker,
   const isTold = () => seen.at(-1)?.upstreams[two.url]?.state === "unhealthy";
   {
     using kv = await Deno.openKv(kvFile.path!);
-    const watch = watchHealth(kv, (tables) => void seen.push(...tables), {
+    const watch = watchHealth(new KvStateStore(kv), (tables) => void seen.push(...tables), {
       now: Date.now,
       schedule,
       onTrouble: (error) => assert.fail(String(error)),

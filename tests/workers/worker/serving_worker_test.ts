@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { prepareKvFile } from "../../../lib/cache/disk/kv_open.ts";
 import { systemClock } from "../../../lib/clock.ts";
-import { KvHealthWriter } from "../../../lib/health/kv_health_writer.ts";
+import { KvStateStore } from "../../../lib/state/kv_state_store.ts";
+import { HealthWriter } from "../../../lib/health/health_writer.ts";
 import type { PoolReport } from "../../../lib/health/health_monitor.ts";
 import type { HealthTable, UpstreamHealth } from "../../../lib/pool/upstream_health.ts";
 import { configOf, type Mapping } from "../../gateway/config_of.ts";
@@ -175,7 +176,9 @@ Deno.test("a serving worker keeps responses and reads health in Deno KV", async 
   const init = { generation: 1, config: await filmsAt([address], [one.url, two.url]), kvPath: kvFile.path };
   {
     using kv = await Deno.openKv(kvFile.path!);
-    await new KvHealthWriter(kv).publish([healthOf({ [one.url]: "unhealthy", [two.url]: "healthy" }, 1)], []);
+    await new HealthWriter(new KvStateStore(kv)).publish([
+      healthOf({ [one.url]: "unhealthy", [two.url]: "healthy" }, 1),
+    ], []);
     await using worker = await readyWorker("serving-0", init);
     await eventually("only the healthy one is asked", async () => {
       const asked = await Promise.all(

@@ -1,0 +1,39 @@
+import type { StateStore } from "../../state/state_store.ts";
+import { foldRules, MAX_RULES, type PurgeRule } from "./purge_rules.ts";
+
+/**
+ * Saves rules, so that they hold after a restart too. Do this before telling the workers: one that starts meanwhile loads them.
+ *
+ * @throws {Error} what the state store throws
+ */
+export async function savePurges(state: StateStore, rules: readonly PurgeRule[]): Promise<void> {
+  await state.set(rules.map((rule) => ({ key: keyOf(rule.id), value: rule })));
+}
+
+/** The rules that were saved. @throws {Error} what the state store throws */
+export async function loadPurges(state: StateStore): Promise<PurgeRule[]> {
+  const rules: PurgeRule[] = [];
+  for await (const { value } of state.list(["p"])) rules.push(value as PurgeRule);
+  return rules;
+}
+
+/**
+ * Removes the saved rules made before `timeMs`, when nothing older than that is stored any more, and folds the rest where they are too
+ * many. Returns how many are left.
+ *
+ * @throws {Error} what the state store throws
+ */
+export async function tidyPurges(state: StateStore, timeMs: number, max = MAX_RULES): Promise<number> {
+  const rules = await loadPurges(state);
+  const kept = foldRules(rules.filter((rule) => rule.timeMs >= timeMs), max);
+  const keptIds = new Set(kept.map(({ id }) => id));
+  const loaded = new Set(rules);
+  // What is folded or merged first: at no moment may less be purged.
+  await savePurges(state, kept.filter((rule) => !loaded.has(rule)));
+  for (const { id } of rules) if (!keptIds.has(id)) await state.delete(keyOf(id));
+  return kept.length;
+}
+
+function keyOf(id: string): [string, string] {
+  return ["p", id];
+}

@@ -1,0 +1,78 @@
+import type { ListenAddress } from "./addresses.ts";
+import { checkAdmin } from "./admin.ts";
+import { checkCache } from "./caching.ts";
+import { type CertificateReading, type NamedFiles, readAuthorities, readCertificates } from "./certificates.ts";
+import { draftSchema, type DraftValues } from "./config.ts";
+import { checkListeners } from "./listener.ts";
+import { checkAddresses, listenAddressOf } from "./listen.ts";
+import { checkPool } from "./pool.ts";
+import { checkServer } from "./server.ts";
+import { checkListenersTls, checkTls, namedCertificates } from "./tls.ts";
+import { salvage } from "./yaml/issues.ts";
+import type { Path } from "./yaml/located.ts";
+import type { Problems } from "./yaml/problems.ts";
+
+/** What a file is checked with. */
+export interface CheckOptions {
+  readonly reading: CertificateReading;
+  /** Directory that relative paths start from, absolute. */
+  readonly cwd: string;
+  /** Whether the process may load native code. */
+  readonly mayLoadAddons: boolean;
+}
+
+/**
+ * Checks what no key can tell alone on the part of a file that is sound, and notes every problem and warning. Answers with what the files
+ * hold that it names.
+ */
+export async function checkFile(found: Problems, { reading, cwd, mayLoadAddons }: CheckOptions): Promise<NamedFiles> {
+  const sound = salvage(draftSchema, found.tree.root);
+  if (sound === null) return { authorities: new Map(), certificates: new Map() };
+  const { values } = sound;
+  const problems = found.within(sound.original);
+  const listeners = values.listeners.map((listener, index) => {
+    const address: ListenAddress | null = listenAddressOf(listener.listen, cwd);
+    return { listener, path: ["listeners", index], address };
+  });
+  const { pools, cache, server, admin } = values;
+  checkAdmin(admin, problems);
+  checkCache(cache, problems);
+  checkServer(server, problems);
+  for (const pool of Object.entries(pools)) checkPool(pool, values.listeners, problems);
+  checkListeners(listeners, { problems, pools, diskBytes: cache.disk, mayLoadAddons });
+  checkAddresses(listeners, values, problems);
+  checkListenersTls(listeners, problems);
+  checkTls(admin.tls, ["admin", "tls"], problems);
+  const named = upstreamFiles(values);
+  return {
+    authorities: await readAuthorities([...named.authorities, ...acmeAuthorities(values)], problems, reading),
+    certificates: await readCertificates(
+      [
+        ...namedCertificates(admin.tls, ["admin", "tls"], problems),
+        ...named.certificates,
+        ...listeners.flatMap(({ listener, path }) => namedCertificates(listener.tls, [...path, "tls"], problems)),
+      ],
+      problems,
+      reading,
+    ),
+  };
+}
+
+/** The files that upstreams name. */
+function upstreamFiles({ pools }: DraftValues) {
+  const upstreams = Object.entries(pools).flatMap(([name, pool]) =>
+    (pool.upstreams ?? []).map((upstream, index) => ({ ...upstream, path: ["pools", name, "upstreams", index] }))
+  );
+  return {
+    authorities: upstreams.flatMap(({ ca, path }) => ca === undefined ? [] : [{ file: ca, path: [...path, "ca"] }]),
+    certificates: upstreams.filter(({ cert }) => cert !== undefined),
+  };
+}
+
+/** The files of authorities for directories that certificates are fetched from. */
+function acmeAuthorities({ listeners }: DraftValues): { readonly file: string; readonly path: Path }[] {
+  return listeners.flatMap(({ tls }, index) => {
+    const ca = tls?.acme?.ca;
+    return ca === undefined ? [] : [{ file: ca, path: ["listeners", index, "tls", "acme", "ca"] }];
+  });
+}

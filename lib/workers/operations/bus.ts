@@ -1,0 +1,17 @@
+import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
+
+/** What another gateway answered. */
+export interface PeerAnswer {
+  readonly peer: string;
+  readonly ok: boolean;
+  /** Why it did not do as asked; `null` where it did. */
+  readonly problem: string | null;
+}
+
+/** The way to the other gateways that store the same responses. Purges are all that goes over it. */
+export interface Bus {
+  /** Whether a purge that came through these gateways (their ids, the first one first) has been at this one before. */
+  hasSeen(via: readonly string[]): boolean;
+  /** Passes a purge on to every other gateway; resolves when each has applied it or failed to. Never rejects; failures are logged. */
+  purge(order: PurgeOrder, via: readonly string[]): Promise<readonly PeerAnswer[]>;
+}

@@ -1,0 +1,20 @@
+import { formatLocated } from "../../lib/config/yaml/located.ts";
+import type { LoadResult } from "../../lib/config/load.ts";
+
+/** `3 listeners`, `1 pool`. */
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** What `usher check` prints: each problem or warning in a line of its own, then a summary. Ends without a line feed. */
+export function checkReport(result: LoadResult): string {
+  if (!result.ok) {
+    const lines = result.problems.map(formatLocated);
+    return [...lines, `${count(result.problems.length, "problem")} in ${result.file}`].join("\n");
+  }
+  const { listeners, pools } = result.config;
+  const upstreams = pools.reduce((sum, pool) => sum + pool.upstreams.length, 0);
+  const parts = [count(listeners.length, "listener"), count(pools.length, "pool"), count(upstreams, "upstream")];
+  const warnings = result.warnings.map((warning) => `warning: ${formatLocated(warning)}`);
+  return [...warnings, `${result.file} is valid: ${parts.join(", ")}`].join("\n");
+}
