@@ -2,6 +2,7 @@
  * Runs the tests and ends with a plain line, `N passed, N failed`: first those that may run side by side, with the doc examples,
  * then `tests/system/` one after the other, since those measure whole processes. With arguments it hands them to one `deno test`.
  */
+import { testArguments } from "./house/test_command.ts";
 import { addCounts, countTests, summaryLine, type TestCounts } from "./house/test_summary.ts";
 
 /** Tests of whole processes. */
@@ -9,11 +10,6 @@ const SYSTEM = "tests/system";
 
 /** A run that takes longer than this hangs. */
 const DEADLINE_MS = 30 * 60_000;
-
-/** Holds the packages of tests too; `deno.lock` only those that each start fetches. */
-const LOCK = "--lock=deno.all.lock";
-
-const PYTHON = "/usr/bin/python3";
 
 /** The part of the output that is kept to read the counts from. */
 const TAIL_CHARACTERS = 64 * 1024;
@@ -43,11 +39,10 @@ function sideBySide(): string[] {
   return ["lib", "routes", ...entries.map(({ name }) => `tests/${name}`).filter((path) => path !== SYSTEM).sort()];
 }
 
-/** One `deno test`: it may write only below a scratch folder and start only Deno itself and Debian's Python. */
+/** One `deno test`: it may write only below a scratch folder and start only Deno itself and programs of Debian. */
 async function runTests(args: readonly string[]): Promise<TestCounts> {
   const child = new Deno.Command(Deno.execPath(), {
-    // Types are a gate of their own: checked here, they would be checked anew for each worker that a test starts.
-    args: ["test", "--no-check", LOCK, ...permissions(), ...args],
+    args: [...testArguments(scratch), ...args],
     env: { TMPDIR: scratch, ...(Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : {}) },
     stdout: "piped",
     signal: stopped.signal,
@@ -55,30 +50,6 @@ async function runTests(args: readonly string[]): Promise<TestCounts> {
   const output = await passOn(child.stdout);
   const { success } = await child.status;
   return countTests({ output, isSuccess: success });
-}
-
-function permissions(): string[] {
-  return [
-    "--no-prompt",
-    "--allow-net",
-    "--allow-read",
-    "--allow-env",
-    "--allow-sys",
-    // For `sharp`, which is native code.
-    "--allow-ffi",
-    `--allow-write=${scratch}`,
-    `--allow-run=${[Deno.execPath(), ...python()].join(",")}`,
-  ];
-}
-
-/** Debian's Python, where there is one: a client of the library scan is written in it. */
-function python(): string[] {
-  try {
-    Deno.lstatSync(PYTHON);
-    return [PYTHON];
-  } catch {
-    return [];
-  }
 }
 
 /** Prints what comes, as it comes, and answers the end of it. */

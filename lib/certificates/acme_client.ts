@@ -16,19 +16,39 @@ export interface AcmeOptions {
   /** URL of the authority's directory. */
   readonly directory: string;
   readonly accountKey: KeyPair;
+  /** The file of the account's key, for who has to remove it. */
+  readonly accountFile: string;
   /** Where the authority may write to; `null` for nowhere. */
   readonly email: string | null;
   readonly externalAccount: ExternalAccount | null;
+  /** How a name may be proven, in order of preference: the first that the authority offers is used. */
+  readonly challenges: readonly ChallengeType[];
   readonly fetch: AcmeFetch;
   /** Waits; injectable for tests. */
   readonly pause: (ms: number) => Promise<void>;
 }
 
+/** Ways to prove that a name leads here: over HTTP on port 80 (RFC 8555 §8.3), or in the handshake of TLS on port 443 (RFC 8737). */
+export const CHALLENGE_TYPES = ["http-01", "tls-alpn-01"] as const;
+
+/** One of {@linkcode CHALLENGE_TYPES}. */
+export type ChallengeType = typeof CHALLENGE_TYPES[number];
+
+/** What the authority wants to see. */
+export interface Challenge {
+  readonly type: ChallengeType;
+  /** The name that is to be proven. */
+  readonly host: string;
+  readonly token: string;
+  /** The token and the account key's thumbprint (RFC 8555 §8.1). */
+  readonly keyAuthorization: string;
+}
+
 /** Has a challenge answered, and takes the answer away again. */
 export interface ChallengeDesk {
-  /** From its return on, `http://HOST/.well-known/acme-challenge/TOKEN` answers with `text` (RFC 8555 §8.3). */
-  present(token: string, text: string): Promise<void>;
-  withdraw(token: string): Promise<void>;
+  /** From its return on, the challenge is answered. */
+  present(challenge: Challenge): Promise<void>;
+  withdraw(challenge: Challenge): Promise<void>;
 }
 
 /** Why the authority gave no certificate, in words that lead on. */
@@ -65,6 +85,13 @@ interface Answer {
   readonly location: string | null;
 }
 
+/** A challenge as the authority shows it. */
+interface Offer {
+  readonly type?: unknown;
+  readonly url?: unknown;
+  readonly token?: unknown;
+}
+
 const POLL_MS = 1_000;
 /** Polls of one order or authorization at most. */
 const MAX_POLLS = 60;
@@ -74,7 +101,7 @@ const MAX_NONCE_TRIES = 5;
 
 const encoder = new TextEncoder();
 
-/** A client of an authority that gives certificates by itself (ACME, RFC 8555), with answers over HTTP (`http-01`). */
+/** A client of an authority that gives certificates by itself (ACME, RFC 8555). */
 export class AcmeClient {
   readonly #options: AcmeOptions;
   #directory: Directory | null = null;
@@ -126,16 +153,26 @@ export class AcmeClient {
   /** Makes the account, or finds the one that this key has. */
   async #register(url: string): Promise<void> {
     const { email, externalAccount } = this.#options;
-    const account = await this.#post(url, {
-      termsOfServiceAgreed: true,
-      ...(email === null ? {} : { contact: [`mailto:${email}`] }),
-      ...(externalAccount === null ? {} : { externalAccountBinding: await this.#binding(url, externalAccount) }),
-    });
+    let account: Answer;
+    try {
+      account = await this.#post(url, {
+        termsOfServiceAgreed: true,
+        ...(email === null ? {} : { contact: [`mailto:${email}`] }),
+        ...(externalAccount === null ? {} : { externalAccountBinding: await this.#binding(url, externalAccount) }),
+      });
+    } catch (error) {
+      const isRevoked = error instanceof AcmeError && error.type.endsWith(":unauthorized") && externalAccount === null;
+      throw isRevoked ? this.#revoked(error.message) : error;
+    }
     this.#account = account.location ?? wrong("an account without a place");
     const { status } = account.value;
     if (status !== undefined && status !== "valid") {
-      throw new AcmeError(`The account is ${String(status)} at the authority`);
+      throw this.#revoked(`The account is ${String(status)} at the authority`);
     }
+  }
+
+  #revoked(what: string): AcmeError {
+    return new AcmeError(`${what}: remove ${JSON.stringify(this.#options.accountFile)} to have another account made`);
   }
 
   async #binding(url: string, { kid, key }: ExternalAccount): Promise<unknown> {
@@ -151,20 +188,28 @@ export class AcmeClient {
   async #authorize(url: string, desk: ChallengeDesk): Promise<void> {
     const { value } = await this.#post(url, null);
     if (value["status"] === "valid") return;
-    const challenges = value["challenges"] as { type?: unknown; url?: unknown; token?: unknown }[] | undefined;
-    const challenge = challenges?.find(({ type }) => type === "http-01");
-    if (challenge === undefined) {
-      throw new AcmeError("The authority offers no challenge over HTTP (http-01) for a host");
-    }
-    const token = textOf(challenge.token);
+    const host = textOf((value["identifier"] as { value?: unknown } | undefined)?.value);
+    const { type, offer } = this.#chosen(value["challenges"], host);
+    const token = textOf(offer.token);
     if (!/^[A-Za-z0-9_-]{16,512}$/.test(token)) wrong("a token that is none");
-    await desk.present(token, `${token}.${this.#thumbprint}`);
+    const challenge = { type, host, token, keyAuthorization: `${token}.${this.#thumbprint}` };
+    await desk.present(challenge);
     try {
-      await this.#post(textOf(challenge.url), {});
+      await this.#post(textOf(offer.url), {});
       await this.#until(url, ["valid"]);
     } finally {
-      await desk.withdraw(token);
+      await desk.withdraw(challenge);
     }
+  }
+
+  /** The challenge that is preferred, of those that the authority offers for a host. */
+  #chosen(offers: unknown, host: string): { type: ChallengeType; offer: Offer } {
+    const offered = Array.isArray(offers) ? offers as Offer[] : [];
+    for (const type of this.#options.challenges) {
+      const offer = offered.find((one) => one.type === type);
+      if (offer !== undefined) return { type, offer };
+    }
+    throw new AcmeError(`The authority offers no challenge for ${host} of ${this.#options.challenges.join(", ")}`);
   }
 
   /** Asks until an order or an authorization has one of the statuses. */

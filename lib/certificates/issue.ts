@@ -13,6 +13,7 @@ const OID = {
   serverAuth: "1.3.6.1.5.5.7.3.1",
   clientAuth: "1.3.6.1.5.5.7.3.2",
   extensionRequest: "1.2.840.113549.1.9.14",
+  acmeIdentifier: "1.3.6.1.5.5.7.1.31",
 } as const;
 
 /** Bits of the key usage (RFC 5280 §4.2.1.3), of the first nine. */
@@ -24,6 +25,9 @@ const IP_ADDRESS = 7;
 
 /** A clock that is a little behind takes a new certificate all the same. */
 const BACKDATED_MS = 60 * 60 * 1000;
+
+/** An authority looks within minutes. */
+const CHALLENGE_LIFE_MS = 24 * 60 * 60 * 1000;
 
 /** Who stands behind a certificate. */
 export interface Authority {
@@ -52,6 +56,15 @@ export interface LeafOptions {
   readonly nowMs: number;
   /** A clock that is wrong, for tests. */
   readonly notBeforeMs?: number;
+}
+
+/** What the certificate of a challenge is made of. */
+export interface ChallengeOptions {
+  readonly name: string;
+  /** The challenge's token and the account key's thumbprint (RFC 8555 §8.1). */
+  readonly keyAuthorization: string;
+  readonly keys: KeyPair;
+  readonly nowMs: number;
 }
 
 /** The certificate of an authority of one's own, as PEM text. */
@@ -88,6 +101,24 @@ export async function issueLeaf(options: LeafOptions): Promise<string> {
       extension(OID.keyUsage, der.flags(DIGITAL_SIGNATURE, 1), true),
       extension(OID.extendedKeyUsage, der.sequence(der.oid(purpose)), false),
       extension(OID.altName, der.sequence(...names.map(generalName)), false),
+    ],
+  });
+}
+
+/** The certificate that answers a challenge for one name (RFC 8737 §3), signed by its own key, as PEM text. */
+export async function issueChallenge(
+  { name, keyAuthorization, keys, nowMs }: ChallengeOptions,
+): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(keyAuthorization));
+  return await certificate({
+    subject: name,
+    issuer: { name, keys },
+    keys,
+    notBeforeMs: nowMs - BACKDATED_MS,
+    notAfterMs: nowMs + CHALLENGE_LIFE_MS,
+    extensions: [
+      extension(OID.altName, der.sequence(generalName(name)), false),
+      extension(OID.acmeIdentifier, der.octets(new Uint8Array(digest)), true),
     ],
   });
 }

@@ -43,10 +43,14 @@ export async function publicKeyInfo({ publicKey }: KeyPair): Promise<Uint8Array>
 
 /** What is signed with its algorithm and signature: the outer form of certificates and of requests for them. */
 export async function signed(content: Uint8Array, { privateKey }: KeyPair): Promise<Uint8Array> {
+  return der.sequence(content, signatureAlgorithm(), der.bits(await signature(content, privateKey)));
+}
+
+/** The signature of a key over content, in the form of certificates and of TLS (RFC 3279 §2.2.3). */
+export async function signature(content: Uint8Array, privateKey: CryptoKey): Promise<Uint8Array> {
   const raw = new Uint8Array(await crypto.subtle.sign(SIGNATURE, privateKey, content as Uint8Array<ArrayBuffer>));
   const half = raw.length / 2;
-  const signature = der.sequence(der.integer(raw.subarray(0, half)), der.integer(raw.subarray(half)));
-  return der.sequence(content, signatureAlgorithm(), der.bits(signature));
+  return der.sequence(der.integer(raw.subarray(0, half)), der.integer(raw.subarray(half)));
 }
 
 /** The algorithm of {@linkcode signed}. */

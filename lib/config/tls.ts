@@ -1,11 +1,12 @@
 import type { z } from "zod";
+import { CHALLENGE_TYPES } from "../certificates/acme_client.ts";
 import { type Addressed, formatListenAddress, isUnix } from "./addresses.ts";
 import { certificateKey, type NamedCertificate, type NamedFiles } from "./certificates.ts";
 import { filePath, hostPattern } from "./http_scalars.ts";
 import { plainValue } from "./yaml/interpolate.ts";
 import type { Path } from "./yaml/located.ts";
 import type { Problems } from "./yaml/problems.ts";
-import { flag, line, scalar, text, Unusable } from "./yaml/scalars.ts";
+import { choice, flag, line, scalar, text, Unusable } from "./yaml/scalars.ts";
 import { asMapping, distinct, type Frozen, list, section, short } from "./yaml/section.ts";
 import { isMapping } from "./yaml/tree.ts";
 
@@ -52,7 +53,10 @@ const acmeSection = section({
     expected: "a URL that begins with https://",
   }).prefault(LETS_ENCRYPT).describe("The authority's directory (RFC 8555); Let's Encrypt unless another is given."),
   hosts: list(hostPattern(), 100).optional().describe(
-    "Names to fetch one certificate for; default: the listener's `host`. The authority asks each of them over plain HTTP, port 80.",
+    "Names to fetch one certificate for; default: the listener's `host`. The authority asks each of them, see `challenge`.",
+  ),
+  challenge: choice(CHALLENGE_TYPES).optional().describe(
+    "How the authority asks: `http-01` over plain HTTP on port 80, `tls-alpn-01` in a TLS handshake on port 443; default: `tls-alpn-01` where a listener with TLS has port 443 and no plain one port 80, else `http-01`.",
   ),
   ca: filePath().optional().describe(
     "PEM file of authorities that the directory's own certificate may be from, beside the built-in ones.",
@@ -137,6 +141,8 @@ function acmeOf({ eab, ...acme }: AcmeValues, { authorities }: NamedFiles, hosts
     hosts: distinct(acme.hosts ?? hosts).sort(),
     directory: acme.directory,
     email: acme.email ?? null,
+    /** `null` leaves it to the ports that are listened on. */
+    challenge: acme.challenge ?? null,
     /** PEM text; `ca` in the file is a path. */
     ca: acme.ca === undefined ? null : authorities.get(acme.ca) ?? null,
     /** Its key is a secret. */
@@ -187,14 +193,16 @@ interface TlsListener {
 
 /** Checks what listeners say of TLS, alone and together: what one says of its address holds for all that share it. */
 export function checkListenersTls(all: readonly Addressed<TlsListener>[], problems: Problems): void {
-  const hasPlainPort80 = all.some(({ listener: { tls }, address }) =>
-    tls === undefined && address !== null && !isUnix(address) && address.port === 80
-  );
+  const listens = (port: number, isTls: boolean) =>
+    all.some(({ listener: { tls }, address }) =>
+      (tls !== undefined) === isTls && address !== null && !isUnix(address) && address.port === port
+    );
+  const ports = { hasPlain80: listens(80, false), hasTls443: listens(443, true) };
   const first = new Map<string, Addressed<TlsListener>>();
   for (const one of all) {
     const { listener, path, address } = one;
     checkTls(listener.tls, [...path, "tls"], problems);
-    checkAcme(listener, [...path, "tls", "acme"], { problems, hasPlainPort80 });
+    checkAcme(listener, [...path, "tls", "acme"], problems, ports);
     checkRedirect(one, problems);
     if (address === null || problems.has([...path, "listen"]) || problems.has([...path, "tls"])) continue;
     const key = formatListenAddress(address);
@@ -204,12 +212,14 @@ export function checkListenersTls(all: readonly Addressed<TlsListener>[], proble
   }
 }
 
-/** The authority asks every host over plain HTTP, port 80; another way to show that a name is one's own is not offered here. */
-function checkAcme(
-  { tls, host }: TlsListener,
-  at: Path,
-  { problems, hasPlainPort80 }: { readonly problems: Problems; readonly hasPlainPort80: boolean },
-): void {
+/** Ports that authorities ask on. */
+interface AskedPorts {
+  readonly hasPlain80: boolean;
+  readonly hasTls443: boolean;
+}
+
+/** The authority asks every host on port 80 or 443; no other way to prove a name is offered here. */
+function checkAcme({ tls, host }: TlsListener, at: Path, problems: Problems, ports: AskedPorts): void {
   if (tls?.acme === undefined || problems.has(at)) return;
   const hosts = tls.acme.hosts ?? host;
   const where = tls.acme.hosts === undefined ? at : [...at, "hosts"];
@@ -219,15 +229,23 @@ function checkAcme(
   for (const name of hosts) {
     if (!name.startsWith("*.") && !/^[\d.]+$|:/.test(name) && name.includes(".")) continue;
     const found = JSON.stringify(name);
-    problems.add(where, `found ${found} expected a public name: no certificate is to be had for it over HTTP`);
+    problems.add(where, `found ${found} expected a public name: no certificate is to be had for it in this way`);
   }
   for (const key of ["kid", "key"] as const) {
     if (tls.acme.eab === undefined || tls.acme.eab[key] !== undefined) continue;
     problems.atKey([...at, "eab", key], `found no ${key} expected both kid and key, as the authority gave them`);
   }
-  if (hasPlainPort80 || problems.has(at)) return;
+  const missing = missingPort(tls.acme.challenge, ports);
+  if (missing === null || problems.has(at)) return;
   const because = "the authority asks there, so something has to pass its requests on";
-  problems.warn(at, `no plain address has port 80: ${because}`, { atKey: true });
+  problems.warn(at, `${missing}: ${because}`, { atKey: true });
+}
+
+/** Where the authority would ask and nobody listens; `null` where somebody does. */
+function missingPort(challenge: AcmeValues["challenge"], { hasPlain80, hasTls443 }: AskedPorts): string | null {
+  if (challenge === "http-01") return hasPlain80 ? null : "no plain address has port 80";
+  if (challenge === "tls-alpn-01") return hasTls443 ? null : "no address with TLS has port 443";
+  return hasPlain80 || hasTls443 ? null : "no plain address has port 80, and none with TLS port 443";
 }
 
 function checkRedirect({ listener, path, address }: Addressed<TlsListener>, problems: Problems): void {

@@ -20,6 +20,12 @@ export interface ClientHello {
   readonly serverName: string | null;
   /** The protocols that it offers (RFC 7301), its preferred one first. */
   readonly protocols: readonly string[];
+  /** The whole message, its head included. */
+  readonly message: Uint8Array;
+  /** What the server repeats (RFC 8446 §4.1.3). */
+  readonly sessionId: Uint8Array;
+  /** Contents of all extensions, by their kinds. */
+  readonly extensions: ReadonlyMap<number, Uint8Array>;
 }
 
 /** Bytes that begin no TLS handshake. */
@@ -35,24 +41,24 @@ export class NoClientHello extends Error {
 export function parseClientHello(bytes: Uint8Array): ClientHello | null {
   const message = messageOf(bytes);
   if (message === null) return null;
-  const reader = new Reader(message);
+  const reader = new Reader(message.subarray(MESSAGE_HEAD_BYTES));
   reader.skip(FIXED_BYTES);
-  reader.take(reader.number(1)); // session
+  const sessionId = reader.take(reader.number(1));
   reader.take(reader.number(2)); // cipher suites
   reader.take(reader.number(1)); // compression methods
-  let serverName: string | null = null;
-  let protocols: string[] = [];
-  const extensions = reader.isDone ? reader : new Reader(reader.take(reader.number(2)));
-  while (!extensions.isDone) {
-    const kind = extensions.number(2);
-    const content = extensions.take(extensions.number(2));
-    if (kind === SERVER_NAME) serverName = hostNameOf(content);
-    else if (kind === PROTOCOLS) protocols = protocolsOf(content);
-  }
-  return { serverName, protocols };
+  const extensions = new Map<number, Uint8Array>();
+  const list = reader.isDone ? reader : new Reader(reader.take(reader.number(2)));
+  while (!list.isDone) extensions.set(list.number(2), list.take(list.number(2)));
+  const names = extensions.get(SERVER_NAME);
+  const protocols = extensions.get(PROTOCOLS);
+  return {
+    serverName: names === undefined ? null : hostNameOf(names),
+    protocols: protocols === undefined ? [] : protocolsOf(protocols),
+    ...{ message, sessionId, extensions },
+  };
 }
 
-/** The body of the message that the records hold; `null` where it is not complete. */
+/** The message that the records hold; `null` where it is not complete. */
 function messageOf(bytes: Uint8Array): Uint8Array | null {
   const parts: Uint8Array[] = [];
   let count = 0;
@@ -73,7 +79,7 @@ function messageOf(bytes: Uint8Array): Uint8Array | null {
   // The usual case is one record, of which nothing is copied; of many, nothing is before the last has come.
   const length = lengthOf(parts);
   if (length === null || count < length) return null;
-  return joined(parts, count).subarray(MESSAGE_HEAD_BYTES, length);
+  return joined(parts, count).subarray(0, length);
 }
 
 /** With its head; `null` where that has not come yet. */
@@ -119,7 +125,8 @@ function protocolsOf(content: Uint8Array): string[] {
   return protocols;
 }
 
-class Reader {
+/** Reads numbers and pieces of a message one after the other; throws {@linkcode NoClientHello} where it breaks off. */
+export class Reader {
   readonly #bytes: Uint8Array;
   #at = 0;
 

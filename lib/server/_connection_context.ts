@@ -2,6 +2,7 @@ import type { ByteStream } from "../wire/byte_stream.ts";
 import type { WireError } from "../wire/wire_error.ts";
 import type { DateLine } from "./_reply_head.ts";
 import type { Wheel } from "./_wheel.ts";
+import type { Challenges } from "./acme_challenge.ts";
 import type { ConnectionFacts } from "./arrival.ts";
 import type { Handler, Reply } from "./reply.ts";
 import type { ServerCounts } from "./server_counts.ts";
@@ -10,6 +11,8 @@ import type { ServerLimits } from "./server_limits.ts";
 /** What the connections of a server share. */
 export interface ConnectionContext {
   readonly limits: ServerLimits;
+  /** What authorities ask for at this moment. */
+  readonly challenges: Challenges;
   readonly wheel: Wheel;
   readonly counts: ServerCounts;
   readonly date: DateLine;

@@ -1,10 +1,11 @@
-import type { TLSSocket } from "node:tls";
 import type { ByteStream } from "../wire/byte_stream.ts";
+import type { TlsServerStream } from "../wire/tls_engine.ts";
+import { showCertificate } from "./_challenge_handshake.ts";
 import { type ClientHello, MAX_HELLO_BYTES, NoClientHello, parseClientHello } from "./_client_hello.ts";
 import type { ConnectionContext, ServerConnection } from "./_connection_context.ts";
-import { RecordStream, secured, TlsStream } from "../wire/tls_stream.ts";
 import { closeStream } from "./_tunnel.ts";
 import type { Waiting } from "./_wheel.ts";
+import { challengeCertificate } from "./acme_challenge.ts";
 import type { ConnectionFacts } from "./arrival.ts";
 import { UNCOUNTED } from "./connection_gate.ts";
 import { parseProxyHeader, ProxyHeaderError } from "./proxy_header.ts";
@@ -22,7 +23,7 @@ const PLAIN_HTTP_REPLY = new TextEncoder().encode(
 
 /** A connection whose handshake has ended well. */
 export interface Secured {
-  readonly stream: TlsStream;
+  readonly stream: ByteStream;
   readonly protocol: AgreedProtocol;
 }
 
@@ -48,8 +49,7 @@ export class Handshake implements ServerConnection, Waiting {
   addressKey = UNCOUNTED;
   facts: ConnectionFacts;
   readonly #options: HandshakeOptions;
-  #socket: TLSSocket | null = null;
-  #records: RecordStream | null = null;
+  #secured: TlsServerStream | null = null;
   #memory = new Uint8Array(FIRST_READ_BYTES);
   #length = 0;
   #isOver = false;
@@ -68,6 +68,11 @@ export class Handshake implements ServerConnection, Waiting {
       if (hasProxyHeader && !await this.#readProxyHeader()) return this.close();
       const hello = await this.#readHello();
       if (hello === null || this.#isOver) return this.close();
+      const challenge = challengeCertificate(hello, context.challenges);
+      if (challenge !== null) {
+        await showCertificate(this.#options.stream, hello, challenge);
+        return this.close();
+      }
       const made = await this.#secure(front(), hello);
       if (this.#isOver) return;
       this.#isOver = true;
@@ -88,8 +93,7 @@ export class Handshake implements ServerConnection, Waiting {
   close(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#socket?.destroy();
-    this.#records?.destroy();
+    this.#secured?.close();
     closeStream(this.#options.stream);
     this.#options.context.onClosed(this);
   }
@@ -135,10 +139,9 @@ export class Handshake implements ServerConnection, Waiting {
   }
 
   async #secure(front: TlsFront, hello: ClientHello): Promise<Secured> {
-    const records = this.#records = new RecordStream(this.#options.stream, this.#memory.subarray(0, this.#length));
-    const socket = this.#socket = front.secure(records, hello);
-    await secured(socket, records, "secure");
-    return { stream: new TlsStream(socket, records), protocol: socket.alpnProtocol === "h2" ? "h2" : "http/1.1" };
+    const stream = this.#secured = front.secure(this.#options.stream, hello, this.#memory.subarray(0, this.#length));
+    await stream.handshake();
+    return { stream, protocol: stream.protocol === "h2" ? "h2" : "http/1.1" };
   }
 
   get #isPlainHttp(): boolean {

@@ -7,7 +7,6 @@ import { checkHttp2Request, contentIfAny } from "./_http2_request.ts";
 import { Input } from "./_input.ts";
 import { INTERNAL_ERROR, isSource } from "./_reply_head.ts";
 import { closeStream, runTunnel } from "./_tunnel.ts";
-import { type Wait, Waits } from "./_waits.ts";
 import type { Waiting } from "./_wheel.ts";
 import type { Arrival, ConnectionFacts } from "./arrival.ts";
 import { UNCOUNTED } from "./connection_gate.ts";
@@ -257,5 +256,47 @@ export class Http2Connection implements ServerConnection, Waiting {
   #fault(error: unknown): void {
     this.#options.context.counts.faults++;
     this.#options.context.onFault(error);
+  }
+}
+
+/** Something that has to happen in time. */
+interface Wait {
+  /** On the clock of the wheel. */
+  readonly dueMs: number;
+  /** It has not happened. */
+  readonly onDue: () => void;
+}
+
+/** What is waited for on one connection at the same time. */
+class Waits {
+  readonly #waits = new Set<Wait>();
+
+  /** When the first of them is due; `Infinity` where there is none. */
+  get firstDueMs(): number {
+    let firstMs = Infinity;
+    for (const { dueMs } of this.#waits) firstMs = Math.min(firstMs, dueMs);
+    return firstMs;
+  }
+
+  add(wait: Wait): void {
+    this.#waits.add(wait);
+  }
+
+  /** It has happened. */
+  delete(wait: Wait | null): void {
+    if (wait !== null) this.#waits.delete(wait);
+  }
+
+  clear(): void {
+    this.#waits.clear();
+  }
+
+  /** Ends those that are due. */
+  expire(nowMs: number): void {
+    for (const wait of [...this.#waits]) {
+      if (wait.dueMs > nowMs) continue;
+      this.#waits.delete(wait);
+      wait.onDue();
+    }
   }
 }

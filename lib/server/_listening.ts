@@ -23,6 +23,7 @@ export class Listening {
   #acceptedCount = 0;
   #accepting: Promise<void> = Promise.resolve();
   #isClosed = false;
+  #endPause = () => {};
 
   private constructor(listener: Deno.Listener<Deno.Conn>) {
     this.#listener = listener;
@@ -75,16 +76,29 @@ export class Listening {
     const latestMs = performance.now() + MAX_QUIET_WAIT_MS;
     for (let seen = -1; seen !== this.#acceptedCount && performance.now() < latestMs;) {
       seen = this.#acceptedCount;
-      await pause(QUIET_MS);
-      for (let turn = 0; turn < QUIET_TURNS; turn++) await pause(0);
+      for (const pauseMs of [QUIET_MS, ...Array<number>(QUIET_TURNS).fill(0)]) {
+        if (!this.#isClosed) await this.#pause(pauseMs);
+      }
     }
     await this.closeNow();
+  }
+
+  /** Waits, until the address is closed at most. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** Closes the address at once. Settles when the socket is closed and its file gone: that waits for the `accept` under way. */
   async closeNow(): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true;
+      this.#endPause();
       this.#listener.close();
     }
     await this.#accepting;

@@ -1,7 +1,7 @@
 import type { Fields } from "../http/fields.ts";
 import type { BodySource } from "../wire/body_source.ts";
 import { ChunkedDecoder } from "../wire/chunked_decoder.ts";
-import type { RequestFraming } from "../wire/request_framing.ts";
+import type { RequestFraming } from "../wire/request_head.ts";
 import { TruncatedMessage } from "../wire/wire_error.ts";
 import type { Input, Watcher } from "./_input.ts";
 import type { Memory } from "./_memory.ts";

@@ -1,15 +1,31 @@
+import type { ShownCertificate } from "./_challenge_handshake.ts";
+import type { ClientHello } from "./_client_hello.ts";
 import type { Arrival } from "./arrival.ts";
 import type { Reply } from "./reply.ts";
+
+/** The answers to what authorities that give certificates ask at this moment. Plain data. */
+export interface Challenges {
+  /** What is answered over HTTP, by token (RFC 8555 §8.3). */
+  readonly texts: ReadonlyMap<string, string>;
+  /** What is shown in a handshake, by the name that is asked for (RFC 8737). */
+  readonly certificates: ReadonlyMap<string, ShownCertificate>;
+}
+
+/** Nothing is asked for. */
+export const NO_CHALLENGES: Challenges = { texts: new Map(), certificates: new Map() };
+
+/** The protocol that only an authority offers, and nothing beside it (RFC 8737 §3). */
+const PROTOCOL = "acme-tls/1";
 
 const PATH = "/.well-known/acme-challenge/";
 
 const encoder = new TextEncoder();
 
-/** What an authority that gives certificates asks for (RFC 8555 §8.3); `null` for all other requests, among them those for unknown tokens. */
-export function challengeReply({ target, method }: Arrival, answers: ReadonlyMap<string, string>): Reply | null {
+/** The reply to an authority's request (RFC 8555 §8.3); `null` for all other requests, among them those for unknown tokens. */
+export function challengeReply({ target, method }: Arrival, { texts }: Challenges): Reply | null {
   // Nothing is asked for most of the time.
-  if (answers.size === 0 || !target.startsWith(PATH) || (method !== "GET" && method !== "HEAD")) return null;
-  const text = answers.get(target.slice(PATH.length));
+  if (texts.size === 0 || !target.startsWith(PATH) || (method !== "GET" && method !== "HEAD")) return null;
+  const text = texts.get(target.slice(PATH.length));
   if (text === undefined) return null;
   const body = encoder.encode(text);
   return {
@@ -21,4 +37,13 @@ export function challengeReply({ target, method }: Arrival, answers: ReadonlyMap
     body,
     onEnd: null,
   };
+}
+
+/** The certificate that an authority asks for in a handshake (RFC 8737); `null` for all other clients. */
+export function challengeCertificate(
+  { protocols, serverName }: ClientHello,
+  { certificates }: Challenges,
+): ShownCertificate | null {
+  if (certificates.size === 0 || protocols.length !== 1 || protocols[0] !== PROTOCOL) return null;
+  return certificates.get(serverName ?? "") ?? null;
 }

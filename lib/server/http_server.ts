@@ -9,6 +9,7 @@ import { Http2Connection } from "./_http2_connection.ts";
 import { Listening } from "./_listening.ts";
 import { DateLine } from "./_reply_head.ts";
 import { type Waiting, Wheel } from "./_wheel.ts";
+import { type Challenges, NO_CHALLENGES } from "./acme_challenge.ts";
 import type { ConnectionFacts } from "./arrival.ts";
 import { ConnectionGate, UNCOUNTED } from "./connection_gate.ts";
 import { type ListenOptions, type ListenTarget, UNIX_PEER } from "./listen_target.ts";
@@ -63,7 +64,7 @@ export class HttpServer {
   readonly counts: ServerCounts = zeroCounts();
   readonly #gate: ConnectionGate;
   readonly #wheel: Wheel;
-  readonly #context: ConnectionContext & { limits: ServerLimits };
+  readonly #context: ConnectionContext & { limits: ServerLimits; challenges: Challenges };
   readonly #isTrusted: (address: string) => boolean;
   readonly #listening = new Map<string, BoundOrigin>();
   readonly #connections = new Map<Running, Origin>();
@@ -75,6 +76,7 @@ export class HttpServer {
     this.#isTrusted = isTrusted;
     this.#context = {
       limits,
+      challenges: NO_CHALLENGES,
       wheel: this.#wheel,
       counts: this.counts,
       date: new DateLine(clock),
@@ -138,6 +140,11 @@ export class HttpServer {
     this.#context.limits = limits;
     this.#gate.setLimits(limits);
     this.#wheel.setShortestLimit(shortestLimitMs(limits));
+  }
+
+  /** Has authorities shown what they ask for in handshakes from now on, and nothing else. */
+  setChallenges(challenges: Challenges): void {
+    this.#context.challenges = challenges;
   }
 
   /**

@@ -1,9 +1,10 @@
-import { Buffer } from "node:buffer";
 import tls from "node:tls";
-import type { SecureContext, TLSSocket } from "node:tls";
+import type { SecureContext } from "node:tls";
+import type { ByteStream } from "../wire/byte_stream.ts";
+import { EngineStream, hasTlsEngine, type TlsServerStream } from "../wire/tls_engine.ts";
+import { NodeServerStream } from "../wire/tls_stream.ts";
 import type { ClientHello } from "./_client_hello.ts";
 import { serveHttp2 } from "./_http2_engine.ts";
-import { guardStart, type RecordStream } from "../wire/tls_stream.ts";
 
 /** A certificate and what proves it. */
 export interface Identity {
@@ -34,8 +35,15 @@ export class TlsFront {
   readonly #contexts: readonly SecureContext[];
   readonly #byName = new Map<string, SecureContext>();
 
-  /** @throws {Error} where a certificate or a key cannot be read */
-  constructor({ identities, minVersion, http2 }: TlsOptions) {
+  readonly #hasEngine: boolean;
+
+  /**
+   * `hasEngine` says whether the runtime's TLS engine is used, or Node's streams.
+   *
+   * @throws {Error} where a certificate or a key cannot be read
+   */
+  constructor({ identities, minVersion, http2 }: TlsOptions, hasEngine = hasTlsEngine()) {
+    this.#hasEngine = hasEngine;
     // Where the runtime lacks its part, it is not offered.
     this.http2 = http2 && serveHttp2 !== null;
     this.#contexts = identities.map(({ cert, key }) =>
@@ -48,20 +56,17 @@ export class TlsFront {
     }
   }
 
-  /** Begins the handshake of a client whose first message has come. */
-  secure(records: RecordStream, hello: ClientHello): TLSSocket {
-    const secureContext = this.#contextFor(hello.serverName);
-    if (secureContext === undefined) throw new Error("There is no certificate yet");
+  /**
+   * Begins TLS with a client whose first message, part of `first`, has come.
+   *
+   * @throws {Error} where there is no certificate that can be used
+   */
+  secure(stream: ByteStream, hello: ClientHello, first: Uint8Array): TlsServerStream {
+    const context = this.#contextFor(hello.serverName);
+    if (context === undefined) throw new Error("There is no certificate yet");
     const isHttp2 = this.http2 && hello.protocols.includes("h2");
-    const options = {
-      isServer: true,
-      allowHalfOpen: true,
-      secureContext,
-      // A client that offers none of ours is refused (RFC 7301 §3.2).
-      ALPNProtocols: isHttp2 ? HTTP2_OR_1 : HTTP1,
-    };
-    // The types do not know all of them (Deno 2.9.6).
-    return guardStart(new tls.TLSSocket(records as never, options as never));
+    const handshake = { context, protocols: isHttp2 ? HTTP2_OR_1 : HTTP1, first };
+    return this.#hasEngine ? new EngineStream(stream, handshake) : new NodeServerStream(stream, handshake);
   }
 
   /** Exact names go before those with a wildcard, which stands for one label (RFC 6125 §6.4.3). */
@@ -73,10 +78,5 @@ export class TlsFront {
   }
 }
 
-const HTTP2_OR_1 = protocolList(["h2", "http/1.1"]);
-const HTTP1 = protocolList(["http/1.1", "http/1.0"]);
-
-/** A list of protocols as it is on the wire (RFC 7301 §3.1). */
-function protocolList(names: readonly string[]): Buffer {
-  return Buffer.concat(names.map((name) => Buffer.from(`${String.fromCharCode(name.length)}${name}`, "latin1")));
-}
+const HTTP2_OR_1 = ["h2", "http/1.1"];
+const HTTP1 = ["http/1.1", "http/1.0"];

@@ -1,6 +1,6 @@
 import type { Fields } from "../http/fields.ts";
 import { ChunkedDecoder } from "../wire/chunked_decoder.ts";
-import type { ResponseFraming } from "../wire/response_framing.ts";
+import type { ResponseFraming } from "../wire/response_head.ts";
 import { CHUNK_BYTES, giveChunkBuffer, takeChunkBuffer } from "./_chunk_buffers.ts";
 import type { Connection } from "./_connection.ts";
 import { type UpstreamBody, UpstreamFailure } from "./transport.ts";

@@ -37,6 +37,9 @@ export type Hop = Pick<Endpoint, "host" | "port" | "address" | "allowPrivate" | 
 const MAX_ADDRESSES = 8;
 /** RFC 8305 §5: how long an attempt is alone before the next one starts beside it. */
 const ATTEMPT_DELAY_MS = 250;
+/** Before attempts are aborted, the event loop gets so many turns, however long it stood still. */
+const ABORT_TURNS = 4;
+const ABORT_TURN_MS = 5_000;
 
 /** The system's look-up: it honours the hosts file, which people use to reach upstreams whose DNS answers are forged. */
 export async function systemLookup(name: string): Promise<string[]> {
@@ -118,7 +121,11 @@ class ConnectRace {
   }
 
   async run(signal: AbortSignal): Promise<Deno.TcpConn> {
-    const onAbort = () => this.#result.reject(signal.reason);
+    const onAbort = () => {
+      // From this moment on nobody takes a socket: one that opens is closed.
+      this.#isOver = true;
+      this.#result.reject(signal.reason);
+    };
     signal.addEventListener("abort", onAbort);
     this.#startNext();
     try {
@@ -127,8 +134,20 @@ class ConnectRace {
       this.#isOver = true;
       clearTimeout(this.#timer);
       signal.removeEventListener("abort", onAbort);
-      this.#attempts.abort();
+      void this.#giveUpOthers();
     }
+  }
+
+  /**
+   * Ends the attempts that are still under way, but not at once: the runtime loses the socket of one that is connected when it is
+   * aborted, and nobody could close that (Deno 2.9.6). Those that are connected by now are closed within a few turns of the event loop.
+   */
+  async #giveUpOthers(): Promise<void> {
+    for (let turn = 0; turn < ABORT_TURNS; turn++) {
+      if (this.#running === 0) return;
+      await new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, ABORT_TURN_MS)));
+    }
+    this.#attempts.abort();
   }
 
   #startNext(): void {
@@ -143,6 +162,7 @@ class ConnectRace {
     this.#running++;
     try {
       const socket = await Deno.connect({ hostname, port: this.#port, signal: this.#attempts.signal });
+      this.#running--;
       if (this.#isOver) return socket.close();
       this.#isOver = true;
       this.#result.resolve(socket);
@@ -160,6 +180,8 @@ async function connect(hop: Hop, signal: AbortSignal): Promise<Deno.TcpConn> {
     const race = new ConnectRace(interleaved(addresses).slice(0, MAX_ADDRESSES), hop.port);
     const socket = await race.run(signal);
     socket.setNoDelay(true);
+    // The system finds out in the end that the other side is gone, also of a socket that the runtime cannot close.
+    socket.setKeepAlive(true);
     return socket;
   } catch (error) {
     const what = error instanceof Deno.errors.ConnectionRefused ? "refused" : "failed";

@@ -1,7 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { fieldValue } from "../http/fields.ts";
-import { type ResponseFraming, responseFraming } from "../wire/response_framing.ts";
-import type { ResponseHead } from "../wire/response_head.ts";
+import { type ResponseFraming, responseFraming, type ResponseHead } from "../wire/response_head.ts";
 import { type BodyOwner, openBody } from "./_body_reader.ts";
 import { type Connection, protocolFailure } from "./_connection.ts";
 import type { ConnectionPool } from "./_connection_pool.ts";

@@ -6,7 +6,7 @@ import { isIpLiteral } from "./_address.ts";
 import { Relay } from "./_relay.ts";
 import { isTcp, openingStep, type Socket } from "./_socket.ts";
 
-/** So many times as long as a handshake was waited for in vain, further ones go through a relay, up to the limit. */
+/** So many times as long as a handshake was waited for in vain, further ones go through a relay at least, up to the limit. */
 const RELAY_FACTOR = 600;
 const MAX_RELAY_MS = 10 * 60_000;
 
@@ -32,6 +32,8 @@ export class TlsPeer {
    * that are many before one has ended well.
    */
   relayUntilMs = -Infinity;
+  /** One has hung, and none has ended well since, in a relay or not: who falls silent once leaves no further socket. */
+  isSilent = false;
   /** Handshakes without a relay that are under way. */
   quick = 0;
   /** Some handshake has ended well, and none has hung since. */
@@ -97,6 +99,7 @@ async function secureQuickly(socket: Deno.TcpConn, peer: TlsPeer, signal: AbortS
     const nowMs = performance.now();
     if (signal.aborted) {
       peer.isProven = false;
+      peer.isSilent = true;
       peer.relayUntilMs = nowMs + Math.min(MAX_RELAY_MS, RELAY_FACTOR * (nowMs - startedAtMs));
     }
     throw error;
@@ -131,15 +134,15 @@ async function secureWithOwn(socket: Socket, peer: TlsPeer, signal: AbortSignal)
  */
 export async function secure(socket: Socket, peer: TlsPeer, signal: AbortSignal): Promise<Socket> {
   if (peer.own !== null) return await openingStep(socket, signal, () => secureWithOwn(socket, peer, signal));
-  const isQuick = isTcp(socket) && performance.now() >= peer.relayUntilMs &&
+  const isQuick = isTcp(socket) && !peer.isSilent && performance.now() >= peer.relayUntilMs &&
     peer.quick < (peer.isProven ? MAX_QUICK : MAX_QUICK_UNPROVEN);
   if (isQuick) return await secureQuickly(socket, peer, signal);
   const relay = await openingStep(socket, signal, () => Relay.open(socket));
-  return await openingStep(
-    relay,
-    signal,
-    async () => new RelayedSocket(await shakeHands(relay.near, peer, signal), relay),
-  );
+  return await openingStep(relay, signal, async () => {
+    const inner = await shakeHands(relay.near, peer, signal);
+    peer.isSilent = false;
+    return new RelayedSocket(inner, relay);
+  });
 }
 
 /** TLS whose records go through a relay. */

@@ -51,6 +51,8 @@ export interface ProbeDeps {
 export async function probeWay(options: Http1TransportOptions, deps: ProbeDeps): Promise<ProbedWay> {
   const endpoint = endpointOf(options);
   const { proxy, host } = endpoint;
+  // A handshake that hangs is ended with all that belongs to it.
+  for (const peer of [endpoint.tls, endpoint.proxyTls]) if (peer !== null) peer.relayUntilMs = Infinity;
   if (proxy !== null) {
     return { kind: "proxy", proxy: proxy.label, whole: await open(endpoint, deps.timeoutMs) };
   }

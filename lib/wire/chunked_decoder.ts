@@ -1,8 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Fields } from "../http/fields.ts";
-import { parseFieldBlock } from "./field_block.ts";
+import { isTrailer, parseFieldBlock } from "./field_block.ts";
 import { CR, latin1Text, LF, OCTET_CLASSES, SPACE, TAB, VALUE_OCTET } from "./octets.ts";
-import { isTrailer } from "./trailer_fields.ts";
 import { WireError } from "./wire_error.ts";
 
 /** All chunk extensions of one body together; they carry nothing that we use. */

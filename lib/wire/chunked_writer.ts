@@ -1,7 +1,7 @@
 import type { Fields } from "../http/fields.ts";
 import { fieldLine } from "./head_writer.ts";
 import { CR, LF } from "./octets.ts";
-import { isTrailer } from "./trailer_fields.ts";
+import { isTrailer } from "./field_block.ts";
 
 /** The most bytes that {@linkcode writeChunkSize} writes: eight digits and CRLF. */
 export const MAX_CHUNK_SIZE_BYTES = 10;

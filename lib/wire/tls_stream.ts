@@ -1,7 +1,9 @@
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
+import tls from "node:tls";
 import type { TLSSocket } from "node:tls";
 import type { ByteStream } from "./byte_stream.ts";
+import type { ServerHandshake, TlsServerStream } from "./tls_engine.ts";
 
 /** What an idle connection waits with. */
 const IDLE_READ_BYTES = 2 * 1024;
@@ -151,10 +153,12 @@ export class TlsStream implements ByteStream {
     if (isStalled) return this.#destroy();
     this.#broke(new Error("The connection was closed"));
     const timer = setTimeout(() => this.#destroy(), CLOSE_MS);
-    this.#socket.end(() => {
+    const ended = () => {
       clearTimeout(timer);
       this.#destroy();
-    });
+    };
+    this.#socket.once("close", ended);
+    this.#socket.end(ended);
   }
 
   #destroy(): void {
@@ -197,5 +201,37 @@ export class TlsStream implements ByteStream {
     this.#error ??= error;
     this.#pending?.reject(this.#error);
     this.#pending = null;
+  }
+}
+
+/** The server's side of TLS by Node's streams, for runtimes that lack the engine. */
+export class NodeServerStream extends TlsStream implements TlsServerStream {
+  readonly #secured: Promise<void>;
+  readonly #socket: TLSSocket;
+
+  constructor(stream: ByteStream, { context, protocols, first }: ServerHandshake) {
+    const records = new RecordStream(stream, first);
+    const list = protocols.map((name) => Buffer.from(`${String.fromCharCode(name.length)}${name}`, "latin1"));
+    const options = {
+      isServer: true,
+      allowHalfOpen: true,
+      secureContext: context,
+      // As it is on the wire (RFC 7301 §3.1).
+      ALPNProtocols: Buffer.concat(list),
+    };
+    // The types do not know all of them (Deno 2.9.6).
+    const socket = guardStart(new tls.TLSSocket(records as never, options as never));
+    super(socket, records);
+    this.#socket = socket;
+    this.#secured = secured(socket, records, "secure");
+    this.#secured.catch(() => {});
+  }
+
+  get protocol(): string | null {
+    return this.#socket.alpnProtocol || null;
+  }
+
+  handshake(): Promise<void> {
+    return this.#secured;
   }
 }

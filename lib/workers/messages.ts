@@ -6,6 +6,7 @@ import type { ResilienceState } from "../gateway/resilience_state.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
+import type { Challenges } from "../server/acme_challenge.ts";
 import type { ServerCounts } from "../server/server_counts.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 
@@ -39,9 +40,6 @@ export interface InitMessage extends ConfigGeneration {
   /** This process in `CDN-Loop`. */
   readonly instanceId: string;
 }
-
-/** Answers to challenges of an authority that gives certificates, by their tokens (RFC 8555 §8.3). */
-export type Challenges = ReadonlyMap<string, string>;
 
 /** Another worker: a serving worker by its index, or one of those that there is one of. */
 export type PeerName = number | "health" | "image";

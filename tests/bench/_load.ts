@@ -4,6 +4,10 @@ import { canPin, isInstalled, LOAD_CORE, pinned } from "./_pinned_process.ts";
 export interface LoadOptions {
   readonly port: number;
   readonly path: string;
+  /** Over HTTPS; by `wrk` alone. */
+  readonly isTls?: boolean;
+  /** A connection, and with TLS a handshake, for each request; by `wrk` alone. */
+  readonly closes?: boolean;
   /** Asks for another path with each request: a number comes behind `path`. */
   readonly isDistinct?: boolean;
   readonly connections: number;
@@ -71,11 +75,13 @@ const PATIENCE = ["--timeout", "20s"];
 
 let scriptPath: string | undefined;
 
-async function wrk({ port, path, isDistinct, connections, seconds }: LoadOptions): Promise<Measured> {
+async function wrk({ port, path, isTls, closes, isDistinct, connections, seconds }: LoadOptions): Promise<Measured> {
   const script = isDistinct ? ["-s", scriptPath ??= await writeScript()] : [];
   // It knows whole seconds only.
   const args = ["-t1", `-c${connections}`, `-d${Math.ceil(seconds)}s`, "--latency", ...PATIENCE, ...script];
-  const command = pinned(LOAD_CORE, "wrk", { args: [...args, `http://127.0.0.1:${port}${path}`], stderr: "inherit" });
+  const header = closes ? ["-H", "Connection: close"] : [];
+  const url = `${isTls ? "https" : "http"}://127.0.0.1:${port}${path}`;
+  const command = pinned(LOAD_CORE, "wrk", { args: [...args, ...header, url], stderr: "inherit" });
   const text = await outputOf(command);
   const number = (pattern: RegExp) => Number(pattern.exec(text)?.[1]);
   const requests = number(/(\d+) requests in/);

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { madeAuthority } from "../certificates/made.ts";
 import { freePort } from "../free_port.ts";
 import { isInstalled, LOAD_CORE, type PinnedProcess, SERVER_CORE, startPinned } from "./_pinned_process.ts";
 
@@ -12,6 +13,8 @@ export type ServerName = typeof SERVER_NAMES[number];
 export interface Server {
   readonly name: ServerName;
   readonly port: number;
+  /** The same with TLS; the bare servers and Varnish have none. */
+  readonly tlsPort: number | null;
   readonly process: PinnedProcess;
 }
 
@@ -20,6 +23,7 @@ export interface Servers extends AsyncDisposable {
   readonly running: ReadonlyMap<ServerName, Server>;
 }
 
+const SPEAK_TLS: ReadonlySet<ServerName> = new Set(["usher", "nginx"]);
 const HOST = "127.0.0.1";
 const READY_TRIES = 300;
 const READY_PAUSE_MS = 100;
@@ -37,6 +41,9 @@ export async function startServers(wanted: ReadonlySet<ServerName>): Promise<Ser
   stack.defer(() => Deno.remove(directory, { recursive: true }));
   // nginx drops its privileges: its worker has to reach the files in there.
   await Deno.chmod(directory, 0o755);
+  const { cert, key } = await (await madeAuthority()).leaf(["127.0.0.1"]);
+  await Deno.writeTextFile(join(directory, "cert.pem"), cert);
+  await Deno.writeTextFile(join(directory, "key.pem"), key, { mode: 0o600 });
   const origin = freePort();
   stack.use(startPinned(LOAD_CORE, bareServer("origin", origin), "inherit"));
   await answered(origin, "/m/a");
@@ -45,10 +52,11 @@ export async function startServers(wanted: ReadonlySet<ServerName>): Promise<Ser
   const usher = freePort();
   for (const name of SERVER_NAMES.filter((name) => wanted.has(name))) {
     const port = name === "usher" ? usher : freePort();
-    const command = await COMMANDS[name]({ port, origin, directory, usher });
+    const tlsPort = freePort();
+    const command = await COMMANDS[name]({ port, tlsPort, origin, directory, usher });
     // Varnish tells its life on the error stream.
     const process = stack.use(startPinned(SERVER_CORE, command, name === "varnish" ? "null" : "inherit"));
-    running.set(name, { name, port, process });
+    running.set(name, { name, port, tlsPort: SPEAK_TLS.has(name) ? tlsPort : null, process });
     for (const path of ["/m/a", "/i/a"]) await answered(port, path);
   }
   const kept = stack.move();
@@ -58,6 +66,7 @@ export async function startServers(wanted: ReadonlySet<ServerName>): Promise<Ser
 /** What a server is started with. */
 interface Places {
   readonly port: number;
+  readonly tlsPort: number;
   readonly origin: number;
   readonly directory: string;
   /** The gateway's port. */
@@ -74,7 +83,7 @@ const COMMANDS: Readonly<Record<ServerName, (places: Places) => Promise<readonly
 };
 
 /** The gateway with one worker, started as `deno task start` does it; below `/k` nothing is kept in memory. */
-async function gatewayCommand({ port, origin, directory }: Places): Promise<readonly string[]> {
+async function gatewayCommand({ port, tlsPort, origin, directory }: Places): Promise<readonly string[]> {
   const path = join(directory, "usher.yaml");
   const listen = `${HOST}:${port}`;
   const config = {
@@ -84,6 +93,10 @@ async function gatewayCommand({ port, origin, directory }: Places): Promise<read
     pools: { origin: { type: "custom", upstreams: [`http://${HOST}:${origin}`], health: { path: "/m/health" } } },
     listeners: [
       { name: "memory", listen, prefix: "/", pool: "origin", cache: { mode: "rfc9111" } },
+      {
+        ...{ name: "tls", listen: `${HOST}:${tlsPort}`, prefix: "/", pool: "origin", cache: { mode: "rfc9111" } },
+        tls: { cert: join(directory, "cert.pem"), key: join(directory, "key.pem") },
+      },
       {
         ...{ name: "disk", listen, prefix: "/k", strip_prefix: true, pool: "origin" },
         cache: { mode: "rfc9111", rules: [{ memory: false }] },
@@ -101,7 +114,7 @@ export async function startCommand(configPath: string, directory: string): Promi
   return [Deno.execPath(), ...command.split(" ").slice(1), "--config", configPath];
 }
 
-async function nginxCommand({ port, origin, directory }: Places): Promise<readonly string[]> {
+async function nginxCommand({ port, tlsPort, origin, directory }: Places): Promise<readonly string[]> {
   const path = join(directory, "nginx.conf");
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((kind) => `${kind}_temp_path ${directory}/nginx-${kind};`);
@@ -121,6 +134,9 @@ http {
   upstream origin { server ${HOST}:${origin}; keepalive 64; keepalive_requests 1000000000; }
   server {
     listen ${HOST}:${port} backlog=4096;
+    listen ${HOST}:${tlsPort} ssl backlog=4096;
+    ssl_certificate ${directory}/cert.pem;
+    ssl_certificate_key ${directory}/key.pem;
     location / {
       proxy_pass http://origin;
       proxy_http_version 1.1;

@@ -157,7 +157,7 @@ Deno.test("tls.acme is for public names, and says where nobody could ask for the
   );
   assert.deepEqual(found.map((line) => line.replace(/^\d+:\d+ listeners/, "")), [
     "[0].tls.acme: found a mapping expected names in `hosts`, or the listener's `host`: a certificate is for names",
-    '[1].tls.acme: found "*.one.example" expected a public name: no certificate is to be had for it over HTTP',
+    '[1].tls.acme: found "*.one.example" expected a public name: no certificate is to be had for it in this way',
     '[2].tls.acme.directory: found "http://x" expected a URL that begins with https://',
     '[2].tls.acme.ca: found "none.pem" expected a readable PEM file of certificates, but there is no such file',
     "[3].tls.acme.eab.key: found a value that is not shown expected a key in base64url",
@@ -168,7 +168,7 @@ Deno.test("tls.acme is for public names, and says where nobody could ask for the
   );
   const alone = await load(`listeners:\n${tls}`);
   assert.ok(alone.ok, JSON.stringify(alone));
-  assert.match(alone.warnings[0]?.message ?? "", /no plain address has port 80/);
+  assert.deepEqual(alone.warnings, []);
   assert.deepEqual(alone.config.listeners[0]?.tls, {
     certificates: [],
     minVersion: null,
@@ -177,13 +177,29 @@ Deno.test("tls.acme is for public names, and says where nobody could ask for the
       hosts: ["one.example", "two.example"],
       directory: "https://acme-v02.api.letsencrypt.org/directory",
       email: "me@one.example",
+      challenge: null,
       ca: null,
       externalAccount: null,
     },
   });
-  const both = await load(`listeners:\n${tls}` + listener("b", 'listen: ":80", redirect_to_https: true'));
-  assert.ok(both.ok);
-  assert.deepEqual(both.warnings, []);
+  const over80 = listener("b", 'listen: ":80", redirect_to_https: true');
+  const over443 = listener("b", 'listen: ":443", tls: { cert: one.pem, key: one.key }');
+  const cases: [string, string, RegExp | null][] = [
+    ["", over80, null],
+    ["", over443, null],
+    ["", "", /no plain address has port 80, and none with TLS port 443: /],
+    [", challenge: http-01", over80, null],
+    [", challenge: http-01", over443, /no plain address has port 80: /],
+    [", challenge: tls-alpn-01", over443, null],
+    [", challenge: tls-alpn-01", over80, /no address with TLS has port 443: /],
+  ];
+  for (const [challenge, other, warning] of cases) {
+    const acme = `listen: ":8443", host: one.example, tls: { acme: { email: a@one.example${challenge} } }`;
+    const loaded = await load(`listeners:\n${listener("a", acme)}${other}`);
+    assert.ok(loaded.ok, JSON.stringify(loaded));
+    if (warning === null) assert.deepEqual(loaded.warnings, []);
+    else assert.match(loaded.warnings[0]?.message ?? "", warning);
+  }
 });
 
 Deno.test("cert and key of an upstream are read, and belong to https", async () => {

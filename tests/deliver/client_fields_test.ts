@@ -146,6 +146,11 @@ Deno.test("sentCacheControl() tells clients the lifetime that the gateway gives,
     }
   }, { listeners: [{ name: "l", pool: "p", cache: { mode: "ttl", rules } }] }));
 
+Deno.test("sentCacheControl() tells clients no part of a second more than a response has", () =>
+  withOrigin(origin("public"), async ({ ask }) => {
+    assert.equal((await ask("/a")).headers.get("cache-control"), "public, max-age=6");
+  }, { listeners: [{ name: "l", pool: "p", cache: { mode: "ttl", rules: [{ ttl: "1500ms" }] } }] }));
+
 Deno.test("sentCacheControl() does not make public what the origin did not, and keeps no-transform", () =>
   withOrigin(origin("max-age=1, no-transform"), async ({ ask }) => {
     assert.equal((await ask("/a")).headers.get("cache-control"), "max-age=3605, no-transform");

@@ -45,6 +45,31 @@ Deno.test("deliver() answers 304 where a precondition says so, with the fields t
     assert.deepEqual(gateway.counts.listeners["l"]!.byClass, [0, 0, 2, 8, 0, 0]);
   }));
 
+Deno.test("deliver() repeats in a 304 the fields that the 200 had: those of RFC 9110 §15.4.5, cookies, and no others", () => {
+  const repeated: [string, string][] = [
+    ["cache-control", "max-age=60"],
+    ["cdn-cache-control", "max-age=60"],
+    ["content-location", "/a.en"],
+    ["etag", '"v1"'],
+    ["expires", "Fri, 02 Jan 2027 00:00:00 GMT"],
+    ["last-modified", DATE],
+    ["set-cookie", "theme=dark"],
+    ["vary", "accept-language"],
+  ];
+  const handler: ScriptedHandler = (exchange) =>
+    exchange.reply({ fields: [...repeated, ["x-own", "1"], ["content-language", "en"]], body: "v1" });
+  const listeners = [{ name: "l", pool: "p", cache: { set_cookie: "store" } }];
+  return withOrigin(handler, async ({ ask }) => {
+    const whole = await ask("/a");
+    const headers = { "if-none-match": '"v1"' };
+    const { status, headers: sent } = await ask("/a", { headers });
+    assert.equal(status, 304);
+    for (const [name] of repeated) assert.equal(sent.get(name), whole.headers.get(name), name);
+    for (const name of ["date", "via"]) assert.ok(sent.has(name), name);
+    for (const name of ["x-own", "content-language", "content-length"]) assert.equal(sent.get(name), null, name);
+  }, { listeners });
+});
+
 Deno.test("deliver() answers one range, several, and one that cannot be", () =>
   withOrigin(stored, async ({ ask }, origin) => {
     await ask("/a");

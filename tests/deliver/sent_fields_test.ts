@@ -111,3 +111,18 @@ Deno.test("fixedLines() follows a reload that opens, closes or lends the listene
     },
     { listeners: [{ name: "l", pool: "p" }] },
   ));
+
+Deno.test("fixedLines() leaves the length to the reply, which says it once", () =>
+  withOrigin(
+    (exchange) => exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "x" }),
+    async (gateway) => {
+      const port = Number(new URL(await gateway.serve()).port);
+      for (let turn = 0; turn < 2; turn++) {
+        const connection = await Deno.connect({ port });
+        await connection.write(new TextEncoder().encode("GET /a HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n"));
+        const text = await new Response(connection.readable).text();
+        assert.deepEqual(text.match(/^content-length:.*/gim), ["Content-Length: 1"], text);
+      }
+    },
+    { listeners: [{ name: "l", pool: "p", cors: { origins: ["*"] } }] },
+  ));

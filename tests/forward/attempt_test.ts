@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { askedPauseMs } from "../../lib/forward/attempt.ts";
 import type { UpstreamResponse } from "../../lib/upstream_client/transport.ts";
 import { plainParts, withGateway, withOrigins } from "../pipeline/in_process_gateway.ts";
@@ -35,13 +36,29 @@ Deno.test("attempt() enters each try into the upstream's books once, with what b
         const { url } = origins[index]!;
         await withGateway(plainParts([url], { pool: { retry: { attempts: 1 } } }), async ({ ask, gateway }) => {
           await ask("/a");
-          assert.deepEqual(gateway.counts.upstreams["p"]![url]!.outcomes, { [outcome]: 1 });
+          assert.deepEqual({ ...gateway.counts.upstreams["p"]![url]!.outcomes }, { [outcome]: 1 });
           const [upstream] = gateway.snapshot.pools[0]!.pool.upstreams;
           assert.deepEqual([upstream!.inFlight, upstream!.waiting], [0, 0]);
         });
       }
     },
   ));
+
+Deno.test("attempt() takes a body that decodes to more than is allowed for no failure of its upstream", () => {
+  const bomb = gzipSync(`"${"a".repeat(17 * 1024 * 1024)}"`);
+  const fields: [string, string][] = [["content-type", "application/json"], ["content-encoding", "gzip"]];
+  return withOrigins([(exchange) => exchange.reply({ fields, body: bomb })], (origin) => {
+    const pool = { type: "tmdb-api", retry: { attempts: 1 } };
+    return withGateway(
+      plainParts([origin!.url], { pool, cache: { max_entry: "1MiB" } }),
+      async ({ ask, idle, gateway }) => {
+        assert.equal((await ask("/3/movie/603")).status, 502);
+        await idle();
+        assert.deepEqual({ ...gateway.counts.upstreams["p"]![origin!.url]!.outcomes }, { ok: 1 });
+      },
+    );
+  });
+});
 
 Deno.test("attempt() does not take a storm of 404s for failures", () =>
   withOrigins(

@@ -21,7 +21,7 @@ Deno.test("askUpstreams() goes on to the next upstream after a failed answer, a 
           assert.equal(answer.text, "good");
           assert.equal(access().length, 1);
           assert.equal(failing!.heads.length + resetting!.heads.length + good!.heads.length, 3);
-          const outcomes = Object.values(gateway.counts.upstreams["p"]!).map((counts) => counts.outcomes);
+          const outcomes = Object.values(gateway.counts.upstreams["p"]!).map((counts) => ({ ...counts.outcomes }));
           assert.deepEqual(outcomes, [{ failed: 1 }, { unreachable: 1 }, { unreachable: 1 }, { ok: 1 }]);
         },
       ),
@@ -120,9 +120,26 @@ Deno.test("askUpstreams() tries another key at the same host when one is refused
     }, async ({ ask, gateway, lines }) => {
       assert.equal((await ask("/3/movie/603")).status, 200);
       assert.equal(origin.requests.length, 2);
-      assert.deepEqual(gateway.counts.upstreams["p"]![origin.url]!.outcomes, { ok: 2 });
+      assert.deepEqual({ ...gateway.counts.upstreams["p"]![origin.url]!.outcomes }, { ok: 2 });
       assert.ok(lines.some((line) => line["message"] === "An upstream refuses an API key (401): it is out"));
       assert.ok(!JSON.stringify(lines).includes(demoApiKey));
+    });
+  } finally {
+    await origin.close();
+  }
+});
+
+Deno.test("askUpstreams() counts a refused key as none of the tries that a request has", async () => {
+  const second = "f".repeat(32);
+  const origin = await startTmdbOrigin({ keys: [second] });
+  try {
+    const pool = { type: "tmdb-api", health: false, api_keys: [demoApiKey, second], upstreams: [origin.url] };
+    await withGateway({
+      pools: { p: { ...pool, retry: { attempts: 1 } } },
+      listeners: [{ name: "l", prefix: "/3", pool: "p" }],
+    }, async ({ ask }) => {
+      assert.equal((await ask("/3/movie/603")).status, 200);
+      assert.equal(origin.requests.length, 2);
     });
   } finally {
     await origin.close();
@@ -185,7 +202,7 @@ Deno.test("askUpstreams() ends the try of a client that leaves, and asks no othe
         await answer;
         await eventually("the connection is closed", () => hanging!.open === 0);
         assert.equal(good!.heads.length, 0);
-        assert.deepEqual(gateway.gateway.counts.upstreams["p"]![hanging!.url]!.outcomes, { cancelled: 1 });
+        assert.deepEqual({ ...gateway.gateway.counts.upstreams["p"]![hanging!.url]!.outcomes }, { cancelled: 1 });
       }),
   ));
 

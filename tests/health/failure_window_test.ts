@@ -27,3 +27,10 @@ Deno.test("FailureWindow is empty after a long silence, and a clock that goes ba
   window.add(5, 5, 10_000_000);
   assert.equal(window.volume(5_000_000), 0);
 });
+
+Deno.test("FailureWindow.clear() forgets good and bad", () => {
+  const window = new FailureWindow(10_000);
+  window.add(3, 1, 50_000);
+  window.clear();
+  assert.deepEqual([window.volume(50_000), window.failureRatio(50_000)], [0, 0]);
+});

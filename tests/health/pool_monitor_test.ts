@@ -42,7 +42,7 @@ Deno.test("PoolMonitor tells an upstream healthy or unhealthy by its checks", as
   const { time, monitor, transitions, row } = start([upstream("a", good), upstream("b", bad)]);
   assert.equal(row("a").state, "unknown");
   await time.advance(250);
-  assert.equal(row("a").state, "healthy");
+  assert.deepEqual([row("a").state, row("a").reason, row("a").credential], ["healthy", "", ""]);
   assert.equal(row("b").state, "unhealthy");
   assert.equal(row("b").reason, "check: connect");
   assert.deepEqual(transitions.map(({ id, from, to }) => `${id}: ${from} ${to}`).sort(), [
@@ -173,7 +173,7 @@ Deno.test("PoolMonitor.reconfigure() stops checks that are turned off", async ()
 
 Deno.test("PoolMonitor.take() counts as told what has changed", () => {
   const { monitor } = start([upstream("a")]);
-  assert.equal(monitor.stateChanged, true);
+  assert.deepEqual([monitor.stateChanged, monitor.weightChanged], [true, true]);
   monitor.take(1);
   assert.equal(monitor.stateChanged || monitor.weightChanged, false);
   monitor.record([batchOf("a", { ok: 5, latencyMs: 300 })]);

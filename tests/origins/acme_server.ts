@@ -1,3 +1,5 @@
+import { X509Certificate } from "node:crypto";
+import type { ChallengeType } from "../../lib/certificates/acme_client.ts";
 import { issueLeaf } from "../../lib/certificates/issue.ts";
 import { newKeyPair } from "../../lib/certificates/key_pair.ts";
 import { fetchHandler } from "../../lib/server/fetch_adapter.ts";
@@ -12,6 +14,8 @@ export interface AcmeFaults {
   /** So many further nonces are called stale. */
   staleNonces: number;
   accountStatus: string;
+  /** The challenges that it offers. */
+  offers: readonly ChallengeType[];
   /** What it gives in place of the certificate that was asked for. */
   cert: (() => Promise<string> | string) | null;
 }
@@ -22,6 +26,8 @@ export interface AcmeServer extends AsyncDisposable {
   /** Its own authority in PEM. */
   readonly ca: string;
   readonly faults: AcmeFaults;
+  /** Challenges that were looked at. */
+  readonly looked: ChallengeType[];
   /** Certificates given. */
   readonly issued: { readonly names: readonly string[] }[];
   /** Keys of accounts that were made. */
@@ -33,17 +39,34 @@ interface Signed {
   readonly payload: Record<string, unknown>;
 }
 
-/** Starts one. It looks for answers to its challenges at `reach(host)`, in place of port 80 of the host. */
+/** Where it looks for answers to its challenges. */
+export interface Reach {
+  /** In the place of port 80 of a host. */
+  readonly http: string;
+  /** What a host shows in a handshake on port 443, in PEM. */
+  readonly shown: (host: string) => string | undefined;
+}
+
+/** Starts one. */
 export async function startAcmeServer(
-  reach: (host: string) => string,
+  reach: Reach,
   lifeMs = 90 * DAY_MS,
 ): Promise<AcmeServer> {
   const authority = await madeAuthority();
   const signer = { name: "An issuer of a test", keys: await newKeyPair() };
-  const tls = new TlsFront({ identities: [await authority.leaf(["127.0.0.1"])], minVersion: "1.2", http2: true });
+  const front = new TlsFront({ identities: [await authority.leaf(["127.0.0.1"])], minVersion: "1.2", http2: true });
   const state = { nonces: new Set<string>(), keys: new Map<string, CryptoKey>(), jwks: new Map<string, JsonWebKey>() };
   const orders: { names: string[]; cert: string | null; authorized: Set<string>; failed: string | null }[] = [];
-  const server = { faults: { answer: null, staleNonces: 0, accountStatus: "valid", cert: null } as AcmeFaults };
+  const server = {
+    faults: {
+      answer: null,
+      staleNonces: 0,
+      accountStatus: "valid",
+      cert: null,
+      offers: ["http-01", "tls-alpn-01"],
+    } as AcmeFaults,
+  };
+  const looked: ChallengeType[] = [];
   const issued: { names: readonly string[] }[] = [];
   const accounts: string[] = [];
   const origin = () => `https://${running.address}`;
@@ -81,8 +104,9 @@ export async function startAcmeServer(
     if (kind === "order") return reply(shown(Number(rest[0])));
     if (kind === "authorization") return reply(authorization(Number(rest[0]), rest[1]!));
     if (kind === "challenge") {
-      const [index, host] = [Number(rest[0]), rest[1]!];
-      await look(index, host, state.jwks.get(signed.header.kid!)!);
+      const [index, host, type] = [Number(rest[0]), rest[1]!, rest[2] as ChallengeType];
+      looked.push(type);
+      await look({ index, host, type }, state.jwks.get(signed.header.kid!)!);
       return reply({});
     }
     if (kind === "finalize") {
@@ -113,16 +137,21 @@ export async function startAcmeServer(
     const { authorized, failed } = orders[index]!;
     const status = authorized.has(host) ? "valid" : failed === null ? "pending" : "invalid";
     const error = failed === null ? undefined : { detail: failed };
-    const url = `${origin()}/challenge/${index}/${host}`;
-    return { status, challenges: [{ type: "dns-01" }, { type: "http-01", url, token: tokenOf(index, host), error }] };
+    const offers = server.faults.offers.map((type) => {
+      return { type, url: `${origin()}/challenge/${index}/${host}/${type}`, token: tokenOf(index, host), error };
+    });
+    return { status, identifier: { type: "dns", value: host }, challenges: [{ type: "dns-01" }, ...offers] };
   };
-  const look = async (index: number, host: string, jwk: JsonWebKey) => {
+  const look = async (wanted: { index: number; host: string; type: ChallengeType }, jwk: JsonWebKey) => {
+    const { index, host, type } = wanted;
     const token = tokenOf(index, host);
     const thumbprint = await digest(JSON.stringify({ crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y }));
-    const response = await fetch(`${reach(host)}/.well-known/acme-challenge/${token}`, { redirect: "manual" });
-    const text = await response.text();
-    if (text === `${token}.${thumbprint}`) orders[index]!.authorized.add(host);
-    else orders[index]!.failed = `${host} answered ${response.status}`;
+    const keyAuthorization = `${token}.${thumbprint}`;
+    const problem = type === "http-01"
+      ? await lookOverHttp(`${reach.http}/.well-known/acme-challenge/${token}`, keyAuthorization)
+      : await lookAt(reach.shown(host), host, keyAuthorization);
+    if (problem === null) orders[index]!.authorized.add(host);
+    else orders[index]!.failed = `${host} ${problem}`;
   };
   const issue = async (csr: string, names: readonly string[]) => {
     const publicKey = await publicKeyOf(bytesOf(csr));
@@ -132,15 +161,33 @@ export async function startAcmeServer(
     return await issueLeaf({ names, keys, authority: signer, nowMs, notAfterMs: nowMs + lifeMs });
   };
 
-  const running = await serving(fetchHandler(handle), { tls });
+  const running = await serving(fetchHandler(handle), { tls: front });
   return {
     directory: `${origin()}/dir`,
     ca: authority.ca,
     faults: server.faults,
+    looked,
     issued,
     accounts,
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
+}
+
+/** What is wrong with the answer to `http-01` (RFC 8555 §8.3); `null` where nothing is. */
+async function lookOverHttp(url: string, keyAuthorization: string): Promise<string | null> {
+  const response = await fetch(url, { redirect: "manual" });
+  return await response.text() === keyAuthorization ? null : `answered ${response.status}`;
+}
+
+/** What is wrong with the answer to `tls-alpn-01` (RFC 8737 §3); `null` where nothing is. */
+async function lookAt(cert: string | undefined, host: string, keyAuthorization: string): Promise<string | null> {
+  if (cert === undefined) return "refused the handshake";
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(keyAuthorization));
+  // The identifier of the extension, that it is critical, and an octet string in an octet string.
+  const extension = `06082b0601050507011f0101ff04220420${new Uint8Array(digest).toHex()}`;
+  const { raw, subjectAltName } = new X509Certificate(cert);
+  if (subjectAltName !== `DNS:${host}`) return `showed ${subjectAltName}`;
+  return new Uint8Array(raw).toHex().includes(extension) ? null : "showed another key authorization";
 }
 
 function tokenOf(index: number, host: string): string {

@@ -46,7 +46,7 @@ for (const method of ["GET", "POST"] as const) {
         assert.equal(reply.status, 500);
         await eventually("the origin's connection is closed", () => origin.open === 0);
         await gateway.idle();
-        assert.deepEqual(gateway.gateway.counts.upstreams["p"]![origin.url]!.outcomes, { cancelled: 1 });
+        assert.deepEqual({ ...gateway.gateway.counts.upstreams["p"]![origin.url]!.outcomes }, { cancelled: 1 });
         gateway.lines.splice(0);
       }, { cache: { background_fill: false } }));
   }

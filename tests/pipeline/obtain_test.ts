@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { storedResponse } from "../../lib/cache/stored_response.ts";
 import type { Answer } from "../../lib/request/answer.ts";
-import { replyResponse } from "../../lib/server/fetch_adapter.ts";
+import { replyResponse, requestArrival } from "../../lib/server/fetch_adapter.ts";
 import type { Exchange } from "../../lib/request/exchange.ts";
 import { deliver } from "../../lib/deliver/deliver.ts";
+import { handle } from "../../lib/pipeline/pipeline.ts";
 import { deriveMissing } from "../../lib/pipeline/obtain.ts";
 import type { Derived, Deriver } from "../../lib/request/snapshot.ts";
 import {
+  answered,
   exchangeFor,
   type InProcessGateway,
   plainParts,
@@ -191,3 +193,30 @@ Deno.test("a request of a user's waits for nobody, and nobody waits for it (RFC 
     for (const { cacheStatus } of await Promise.all(asked)) assert.match(cacheStatus, /detail=authorization/);
   });
 });
+
+for (const vary of [null, "accept-language"]) {
+  const what = vary === null ? "" : ", as a variant too";
+  Deno.test(`obtain() serves nothing that an unsafe request has changed, though the store still holds it${what}`, async () => {
+    const fields: [string, string][] = [["cache-control", "max-age=60"]];
+    if (vary !== null) fields.push(["vary", vary]);
+    await withOrigin((exchange) => exchange.reply({ fields, body: "x" }), async (inner, origin) => {
+      const { services, table } = inner.entrance();
+      // As a worker's that has not heard of the change yet.
+      const store = new Proxy(services.store, {
+        get: (target, name) => name === "delete" ? () => {} : Reflect.get(target, name).bind(target),
+      });
+      const ask = async (method: string) => {
+        const request = new Request("http://gateway.test/a", { method, headers: { host: "gateway.test" } });
+        const arrival = requestArrival(request, { connection: { peer: "192.0.2.1", scheme: "http" } });
+        const reply = await handle({ services: { ...services, store }, table }, arrival);
+        return (await answered(replyResponse(reply, method))).cacheStatus;
+      };
+      await ask("GET");
+      assert.match(await ask("GET"), /hit/);
+      inner.clock.advance(1_000);
+      await ask("POST");
+      assert.doesNotMatch(await ask("GET"), /hit/);
+      assert.deepEqual(origin.heads.map(({ method }) => method), ["GET", "POST", "GET"]);
+    });
+  });
+}

@@ -99,7 +99,7 @@ for (const framing of ["length", "chunked"] as const) {
         await leave(await gateway.send("/a"), reading);
         await eventually("the origin's connection is closed", () => origin.open === 0);
         await gateway.idle();
-        assert.deepEqual(gateway.gateway.counts.upstreams["p"]![origin.url]!.outcomes, { cancelled: 1 });
+        assert.deepEqual({ ...gateway.gateway.counts.upstreams["p"]![origin.url]!.outcomes }, { cancelled: 1 });
         origin.handle((exchange) => exchange.reply({ body: "again" }));
         assert.equal((await gateway.ask("/a")).text, "again");
       }, { cache: { background_fill: false } }));
@@ -116,7 +116,7 @@ for (const framing of ["length", "chunked"] as const) {
       cut();
       await assert.rejects(response.arrayBuffer());
       await gateway.idle();
-      assert.deepEqual(gateway.gateway.counts.upstreams["p"]![origin.url]!.outcomes, { unreachable: 1 });
+      assert.deepEqual({ ...gateway.gateway.counts.upstreams["p"]![origin.url]!.outcomes }, { unreachable: 1 });
       assert.equal(gateway.access()[0]!["error"], "body_broke_off");
       origin.handle((exchange) => exchange.reply({ body: "again" }));
       assert.equal((await gateway.ask("/a")).text, "again");

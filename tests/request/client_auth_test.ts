@@ -130,10 +130,22 @@ Deno.test("ClientAuth tells wrong tokens from none, and takes no long list of th
   const wrong = identified({ fields: { "x-usher-token": `${KODI}x` } });
   assert.deepEqual([wrong.client, wrong.hasToken, wrong.isWrong], [null, true, true]);
   const many = Array.from({ length: 8 }, (_, place) => `api_key=guess${place}`).join("&");
-  assert.equal(identified({ target: `/a?${many}&api_key=${KODI}` }).client, null);
+  const ninth = `/a?${many}&api_key=${KODI}`;
+  assert.deepEqual([identified({ target: ninth }).client, identified({ target: ninth }).target], [null, ninth]);
   assert.equal(identified({ fields: { "x-usher-token": "x".repeat(9_000) } }).client, null);
   for (const name of ["", "constructor", "__proto__"]) {
     assert.equal(identified({ fields: { "x-usher-token": name } }).client, null);
+  }
+});
+
+Deno.test("ClientAuth takes no token whose hash differs from a known one in any digit", () => {
+  const sha256 = createHash("sha256").update(KODI).digest("hex");
+  const clientFor = (known: string) =>
+    identified({ fields: { "x-usher-token": KODI }, options: { tokens: [{ client: "kodi", sha256: known }] } }).client;
+  assert.equal(clientFor(sha256), "kodi");
+  for (let at = 0; at < sha256.length; at++) {
+    const other = (parseInt(sha256[at]!, 16) ^ 1).toString(16);
+    assert.equal(clientFor(sha256.slice(0, at) + other + sha256.slice(at + 1)), null, `digit ${at}`);
   }
 });
 

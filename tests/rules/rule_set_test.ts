@@ -207,6 +207,23 @@ Deno.test("RuleSet leads nobody to another host, whatever the path", () => {
     }
   }
   assert.equal(location("/a/x?q=1&r"), "/x?q=1&r");
+  assert.equal(location("/b/x?q=1"), "https://b.example/x?q=1");
+});
+
+Deno.test("RuleSet makes what the same rules change once, and takes no other rules for the same", () => {
+  const response = (value: string) => ({
+    response: { fields: [{ kind: "set" as const, name: "x-a", value }], errors: [] },
+  });
+  const paths = Array.from({ length: 37 }, (_, n) => n === 0 ? "/5/**" : `/${n}/**`);
+  const rules = new RuleSet(paths.map((path, n) => rule({ path }, response(String(n)))));
+  const judged = (target: string) => rules.judge(asked(target))!;
+  // Rules 0 and 5, and rule 36 alone: their places have the same hash.
+  for (const [target, places] of [["/5/a", [0, 5]], ["/36/a", [36]], ["/5/b", [0, 5]]] as const) {
+    assert.deepEqual(judged(target).applied, places);
+    const values = judged(target).response!.fields.map((change) => "value" in change ? change.value : null);
+    assert.deepEqual(values, places.map(String));
+    assert.equal(judged(target).response, judged(target).response);
+  }
 });
 
 Deno.test("RuleSet lets no path come to be one with a dot segment", () => {

@@ -25,16 +25,22 @@ function inRecords(hello: Uint8Array, sizeBytes: number): Uint8Array {
   return new Uint8Array(parts);
 }
 
+/** What is read of a message: the rest is looked at by those who answer it. */
+function read(bytes: Uint8Array) {
+  const found = parseClientHello(bytes);
+  return found && { serverName: found.serverName, protocols: found.protocols };
+}
+
 const hello = await helloOf({ servername: "A.Example", ALPNProtocols: ["h2", "http/1.1"] });
 
 Deno.test("parseClientHello() reads the name and the protocols of a real client, whole or in many records", () => {
-  const read = { serverName: "a.example", protocols: ["h2", "http/1.1"] };
-  assert.deepEqual(parseClientHello(hello), read);
-  for (const size of [1, 7, 100]) assert.deepEqual(parseClientHello(inRecords(hello, size)), read);
+  const expected = { serverName: "a.example", protocols: ["h2", "http/1.1"] };
+  assert.deepEqual(read(hello), expected);
+  for (const size of [1, 7, 100]) assert.deepEqual(read(inRecords(hello, size)), expected);
 });
 
 Deno.test("parseClientHello() reads a client that names nothing", async () => {
-  assert.deepEqual(parseClientHello(await helloOf({})), { serverName: null, protocols: [] });
+  assert.deepEqual(read(await helloOf({})), { serverName: null, protocols: [] });
 });
 
 Deno.test("parseClientHello() waits for every byte", () => {

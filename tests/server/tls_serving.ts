@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import http2 from "node:http2";
 import net from "node:net";
@@ -16,9 +17,9 @@ export async function identity(...names: string[]): Promise<Identity> {
 }
 
 /** Certificates as an address has them; for `localhost` and 127.0.0.1 where nothing else is said. */
-export async function frontOf(options: Partial<TlsOptions> = {}): Promise<TlsFront> {
+export async function frontOf(options: Partial<TlsOptions> = {}, hasEngine?: boolean): Promise<TlsFront> {
   const { identities = [await identity("localhost", "127.0.0.1")], minVersion = "1.2", http2 = true } = options;
-  return new TlsFront({ identities, minVersion, http2 });
+  return new TlsFront({ identities, minVersion, http2 }, hasEngine);
 }
 
 /** How a client of a test speaks TLS. */
@@ -71,6 +72,18 @@ async function wireAfter(port: number, before: Uint8Array) {
   const socket = net.connect(port, "127.0.0.1");
   await new Promise((resolve) => socket.write(before, resolve));
   return socket;
+}
+
+/** What such a client sends first. */
+export async function firstMessage(options: TlsClientOptions = {}): Promise<Uint8Array> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const refused = assert.rejects(tlsClient(`127.0.0.1:${listener.addr.port}`, options));
+  const connection = await listener.accept();
+  const memory = new Uint8Array(16_384);
+  const count = await connection.read(memory);
+  connection.close();
+  await refused;
+  return memory.slice(0, count!);
 }
 
 function streamOf(socket: tls.TLSSocket): TlsClient {

@@ -36,6 +36,7 @@ Deno.test("ContentRule.isWrong() applies what is allowed to success and what is 
     [200, "text/plain", true],
     [200, "", true],
     [206, "image/png", true],
+    [300, "image/png", false],
     [404, "text/plain", false],
     [404, "text/html", true],
     [500, "", false],

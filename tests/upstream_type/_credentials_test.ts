@@ -86,6 +86,8 @@ Deno.test("isReadToken() takes exactly one scope, an audience, and nothing that 
     "",
   ];
   for (const token of bad) assert.ok(!isReadToken(token), token.slice(0, 80));
+  const longest = readToken + "x".repeat(4096 - readToken.length);
+  assert.deepEqual([longest, `${longest}x`].map(isReadToken), [true, false]);
 });
 
 Deno.test("isUserQuery() finds users however the query spells them", () => {

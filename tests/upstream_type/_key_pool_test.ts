@@ -278,6 +278,8 @@ Deno.test("KeyPool counts what it gives to those who do not wait, and has nobody
   const checks = makePool(2, { ...shared, now: () => waits.clock.nowMs });
   for (let check = 0; check < 100; check++) checks.take();
   assert.ok("heldMs" in Object(waits.pool.take(false)), "they have taken all");
+  const unused = makePool(2, { limits: LIMITS, poolCells, holds: true, now: () => waits.clock.nowMs });
+  assert.ok("heldMs" in Object(unused.pool.take(false)), "of the pool, too");
   const given = flood(waits, 3_000, () => checks.take());
   assert.ok(given.length >= 35 && given.length <= 3 * 35, String(given.length));
 });

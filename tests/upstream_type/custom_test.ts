@@ -43,6 +43,15 @@ Deno.test("Custom.judge() goes by the pool's content types", () => {
     );
   }
   assert.equal(new Custom(typeOptions()).judge({ status: 200, fields: [] }, null), "ok");
+  // What the client has asked for by its name is no fault of the upstream's.
+  const from = { id: "a", mayAskOther: () => true, asksFor: (mediaType: string) => mediaType === "image/gif" };
+  for (const [mediaType, judgement] of [["image/gif", "unsuitable"], ["text/html", "wrong_content"]] as const) {
+    assert.equal(type.judge({ status: 200, fields: [["content-type", mediaType]] }, null, from), judgement);
+  }
+});
+
+Deno.test("Custom.check takes any answer but a failure's for a sign of life, 501 to HEAD too", () => {
+  assert.deepEqual(type.check, { method: "HEAD", target: "/", fields: [], status: [[200, 499], [501, 501]] });
 });
 
 Deno.test("Custom.error() is problem details", () => {

@@ -141,6 +141,25 @@ Deno.test("TmdbApi.judge() does not take what something on the way says for TMDB
   assert.equal(judge(JSON_TYPE), "credential");
 });
 
+Deno.test("TmdbApi.judge() blames the upstream, not the key, where another upstream takes the key", () => {
+  for (const [taker, judgement] of [["b", "refusing"], [null, "disputed"]] as const) {
+    const credentials = { upstreams: 2 };
+    const type = new TmdbApi(typeOptions({ apiKeys: KEYS.slice(0, 1), credentials, now: () => 1e12 }));
+    const judge = (status: number, id: string) => {
+      const from = { id, mayAskOther: () => true, asksFor: () => false };
+      return type.judge({ status, fields: JSON_TYPE }, outgoing(type, requestFor("/3/movie/1")).credential, from);
+    };
+    if (taker !== null) assert.equal(judge(200, taker), "ok");
+    assert.equal(judge(401, "a"), judgement);
+    assert.deepEqual(type.credentials().map(({ state }) => state), ["ready"]);
+  }
+});
+
+Deno.test("TmdbApi.ignoreVary names what it fixes or removes where a response is shared", () => {
+  const names = ["accept", "accept-encoding", "accept-language", "authorization", "cookie", "origin"];
+  assert.deepEqual([...new TmdbApi(typeOptions()).ignoreVary].sort(), names);
+});
+
 Deno.test("TmdbApi takes content types from its options", () => {
   const type = new TmdbApi(typeOptions({ contentTypes: { allow: ["text/html"], deny: [] } }));
   assert.equal(type.judge({ status: 200, fields: HTML }, null), "ok");
@@ -150,6 +169,8 @@ Deno.test("TmdbApi takes content types from its options", () => {
 Deno.test("TmdbApi.check goes out with a key like any request", () => {
   const type = new TmdbApi(typeOptions({ apiKeys: [KEYS[0]!] }));
   assert.ok(!type.check.target.includes("api_key"));
+  // A refused key, or one that is limited, says that the host is well.
+  assert.deepEqual(type.check.status, [[200, 299], [401, 401], [429, 429]]);
   assert.equal(outgoing(type, requestFor(type.check.target)).query, `api_key=${KEYS[0]}`);
 });
 

@@ -51,7 +51,7 @@ Deno.test("TmdbImage.outgoing() sends no credentials and always the same Accept"
   const { query, set, credential } = type.outgoing(requestFor("/t/p/w500/a.jpg?v=%zz&api_key=k"));
   const fields = new Map(set);
   assert.deepEqual([query, credential, fields.get("accept")], ["v=%zz", null, "*/*"]);
-  for (const name of ["authorization", "cookie", "referer", "origin", "sec-fetch-dest"]) {
+  for (const name of ["accept-language", "authorization", "cookie", "referer", "origin", "sec-fetch-dest"]) {
     assert.equal(fields.get(name), null);
   }
   assert.ok(type.ignoreVary.has("accept"));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { STATUS_CODES } from "node:http";
 import { findHeadEnd } from "../../lib/wire/head_end.ts";
 import { fieldLine, fieldLines, requestLine, statusLine, writeLatin1 } from "../../lib/wire/head_writer.ts";
 import { parseResponseHead } from "../../lib/wire/response_head.ts";
@@ -13,6 +14,16 @@ Deno.test("statusLine() has the registered phrase, or none (RFC 9112 §4)", () =
   assert.equal(statusLine(103), "HTTP/1.1 103 Early Hints\r\n");
   assert.equal(statusLine(299), "HTTP/1.1 299 \r\n");
   assert.equal(statusLine(999), "HTTP/1.1 999 \r\n");
+  assert.equal(statusLine(100), "HTTP/1.1 100 Continue\r\n");
+  // Node's phrases are those of RFC 2616 in part, and of no RFC in some.
+  const changed = [413, 418, 422, 509, 510];
+  for (const [status, phrase] of Object.entries(STATUS_CODES)) {
+    if (!changed.includes(Number(status))) assert.equal(statusLine(Number(status)), `HTTP/1.1 ${status} ${phrase}\r\n`);
+  }
+  assert.deepEqual([413, 422].map(statusLine), [
+    "HTTP/1.1 413 Content Too Large\r\n",
+    "HTTP/1.1 422 Unprocessable Content\r\n",
+  ]);
   for (const status of [0, 99, 1000, 200.5, NaN, -200]) assert.throws(() => statusLine(status), RangeError);
 });
 

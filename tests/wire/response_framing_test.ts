@@ -3,8 +3,12 @@ import { Buffer } from "node:buffer";
 import type { Fields } from "../../lib/http/fields.ts";
 import { ChunkedDecoder } from "../../lib/wire/chunked_decoder.ts";
 import { findHeadEnd } from "../../lib/wire/head_end.ts";
-import { responseFraming } from "../../lib/wire/response_framing.ts";
-import { MAX_RESPONSE_FIELDS, parseResponseHead, type ResponseHead } from "../../lib/wire/response_head.ts";
+import {
+  MAX_RESPONSE_FIELDS,
+  parseResponseHead,
+  responseFraming,
+  type ResponseHead,
+} from "../../lib/wire/response_head.ts";
 import { WireError } from "../../lib/wire/wire_error.ts";
 import { randomPieces, seededRandom } from "../seeded_random.ts";
 import { latin1, textOf } from "./read_requests.ts";

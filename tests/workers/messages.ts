@@ -2,6 +2,7 @@ import { ConnectionGate } from "../../lib/server/connection_gate.ts";
 import { newLeaseMemory } from "../../lib/cache/flights/lease_table.ts";
 import { newSharedLimits } from "../../lib/gateway/limits.ts";
 import { newWorkerCounts } from "../../lib/metrics/gateway_metrics.ts";
+import { NO_CHALLENGES } from "../../lib/server/acme_challenge.ts";
 import type { ConfigGeneration, InitMessage, WorkerReport } from "../../lib/workers/messages.ts";
 
 /** A first message to a worker that is alone and has no disk, but for what the test says. */
@@ -17,7 +18,7 @@ export function initMessage(init: ConfigGeneration & Partial<InitMessage>): Init
     diskFilter: null,
     sharedLimits: newSharedLimits(1),
     purges: [],
-    challenges: new Map(),
+    challenges: NO_CHALLENGES,
     instanceId: "usher-test",
     ...init,
   };

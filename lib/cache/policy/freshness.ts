@@ -67,7 +67,7 @@ export function applicableDirectives(field: FieldReader, targetedFields: readonl
     const directives = targetedField(field, name);
     if (directives !== null) return { directives, targeted: true };
   }
-  const surrogate = targetedFields.includes("surrogate-control") ? null : targetedField(field, "surrogate-control");
+  const surrogate = targetedField(field, "surrogate-control");
   if (surrogate !== null) return { directives: surrogate, targeted: true };
   return { directives: responseDirectives(field("cache-control")), targeted: false };
 }

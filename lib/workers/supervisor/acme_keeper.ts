@@ -1,8 +1,14 @@
 import { messageOf } from "../../errors.ts";
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
-import { AcmeClient, AcmeError, type ChallengeDesk } from "../../certificates/acme_client.ts";
-import { issueLeaf } from "../../certificates/issue.ts";
+import {
+  AcmeClient,
+  AcmeError,
+  type Challenge,
+  type ChallengeDesk,
+  type ChallengeType,
+} from "../../certificates/acme_client.ts";
+import { issueChallenge, issueLeaf } from "../../certificates/issue.ts";
 import { type KeyPair, keyPairOf, keyPem, newKeyPair } from "../../certificates/key_pair.ts";
 import { readCertificate } from "../../config/certificates.ts";
 import type { Config } from "../../config/config.ts";
@@ -10,7 +16,7 @@ import { fileMode, readText } from "../../config/yaml/read_text.ts";
 import type { CertificateConfig } from "../../config/certificates.ts";
 import type { AcmeConfig } from "../../config/tls.ts";
 import type { Logger } from "../../logging/logger.ts";
-import type { Challenges } from "../messages.ts";
+import { type Challenges, NO_CHALLENGES } from "../../server/acme_challenge.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -61,7 +67,7 @@ export class AcmeKeeper implements ChallengeDesk {
   readonly #pauses = new Map<string, Pause>();
   /** Files are read and written one after the other: a certificate and its key change together. */
   #turn: Promise<unknown> = Promise.resolve();
-  #challenges = new Map<string, string>();
+  #challenges = NO_CHALLENGES;
   #link: AcmeLink | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
@@ -114,14 +120,25 @@ export class AcmeKeeper implements ChallengeDesk {
     }
   }
 
-  async present(token: string, text: string): Promise<void> {
-    this.#challenges = new Map([...this.#challenges, [token, text]]);
-    await this.#link?.setChallenges(this.#challenges);
+  async present({ type, host, token, keyAuthorization }: Challenge): Promise<void> {
+    const { texts, certificates } = this.#challenges;
+    if (type === "http-01") {
+      return await this.#answer({ texts: new Map([...texts, [token, keyAuthorization]]), certificates });
+    }
+    const keys = await newKeyPair();
+    const cert = await issueChallenge({ name: host, keyAuthorization, keys, nowMs: this.#now() });
+    const shown = { cert, key: await keyPem(keys) };
+    await this.#answer({ texts, certificates: new Map([...certificates, [host, shown]]) });
   }
 
-  async withdraw(token: string): Promise<void> {
-    this.#challenges = new Map([...this.#challenges].filter(([known]) => known !== token));
-    await this.#link?.setChallenges(this.#challenges);
+  async withdraw({ host, token }: Challenge): Promise<void> {
+    const { texts, certificates } = this.#challenges;
+    await this.#answer({ texts: without(texts, token), certificates: without(certificates, host) });
+  }
+
+  async #answer(challenges: Challenges): Promise<void> {
+    this.#challenges = challenges;
+    await this.#link?.setChallenges(challenges);
   }
 
   async #fetch(name: string, acme: AcmeConfig): Promise<void> {
@@ -131,7 +148,8 @@ export class AcmeKeeper implements ChallengeDesk {
     try {
       const client = new AcmeClient({
         ...acme,
-        accountKey: await this.#accountKey(acme),
+        ...await this.#account(acme),
+        challenges: challengesFor(acme, this.#link?.config),
         pause,
         fetch: (url, init) =>
           fetch(url, { ...init, client: http, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) } as RequestInit),
@@ -241,17 +259,17 @@ export class AcmeKeeper implements ChallengeDesk {
     return done;
   }
 
-  /** One for each authority, and for each account that it is tied to. */
-  async #accountKey({ directory, externalAccount }: AcmeConfig): Promise<KeyPair> {
+  /** The key of an account, with its file: one for each authority, and for each account that it is tied to. */
+  async #account({ directory, externalAccount }: AcmeConfig): Promise<{ accountKey: KeyPair; accountFile: string }> {
     const path = this.#path(`account-${await shortHash(`${directory} ${externalAccount?.kid ?? ""}`)}`, "key");
     await this.#close(path);
     try {
-      return await keyPairOf(await readText(path));
+      return { accountKey: await keyPairOf(await readText(path)), accountFile: path };
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       const keys = await newKeyPair();
       await this.#replace(path, await keyPem(keys));
-      return keys;
+      return { accountKey: keys, accountFile: path };
     }
   }
 
@@ -270,6 +288,18 @@ export class AcmeKeeper implements ChallengeDesk {
   #path(name: string, ending: "pem" | "key"): string {
     return join(this.#options.directory, `${name}.${ending}`);
   }
+}
+
+function without<T>(map: ReadonlyMap<string, T>, key: string): Map<string, T> {
+  return new Map([...map].filter(([known]) => known !== key));
+}
+
+/** The one that is configured; else the one whose port is listened on, and the other where the authority does not offer that. */
+function challengesFor({ challenge }: AcmeConfig, config: Config | undefined): readonly ChallengeType[] {
+  if (challenge !== null) return [challenge];
+  const listens = (port: number, isTls: boolean) =>
+    config?.listeners.some(({ listen, tls }) => (tls !== null) === isTls && "port" in listen && listen.port === port);
+  return !listens(80, false) && listens(443, true) ? ["tls-alpn-01", "http-01"] : ["http-01", "tls-alpn-01"];
 }
 
 /** Other hosts, or another authority, make another certificate. */

@@ -5,16 +5,9 @@ import { wantsImageWorker } from "../../gateway/compile_images.ts";
 import { type SharedLimits, sweepLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
+import { type Challenges, NO_CHALLENGES } from "../../server/acme_challenge.ts";
 import { addDrained, type Drained, settled } from "../drained.ts";
-import type {
-  Challenges,
-  ConfigGeneration,
-  FromWorker,
-  InitMessage,
-  PrewarmResult,
-  ReadResult,
-  ToWorker,
-} from "../messages.ts";
+import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
 import { newSlot, peerName, type Slot } from "./slot.ts";
 import { firstProblem, replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
@@ -68,7 +61,7 @@ export class Fleet {
   readonly #starting = new Map<Slot, WorkerHandle>();
   /** Of purges, prewarms and reads. */
   #lastId = 0;
-  #challenges: Challenges = new Map();
+  #challenges: Challenges = NO_CHALLENGES;
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
   /** The serving worker that listens where only one can. */

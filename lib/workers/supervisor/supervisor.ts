@@ -10,7 +10,7 @@ import { ConnectionGate } from "../../server/connection_gate.ts";
 import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import { prometheusText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
-import type { Challenges } from "../messages.ts";
+import type { Challenges } from "../../server/acme_challenge.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";

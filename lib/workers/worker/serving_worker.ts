@@ -12,7 +12,7 @@ import type { HealthTable } from "../../pool/upstream_health.ts";
 import { KvStateStore } from "../../state/kv_state_store.ts";
 import type { StateStore } from "../../state/state_store.ts";
 import type { Arrival } from "../../server/arrival.ts";
-import { challengeReply } from "../../server/acme_challenge.ts";
+import { challengeReply, type Challenges } from "../../server/acme_challenge.ts";
 import { WireError } from "../../wire/wire_error.ts";
 import { cameByHttps, httpsRedirect } from "../../server/https_redirect.ts";
 import type { Handler, Reply } from "../../server/reply.ts";
@@ -22,7 +22,7 @@ import { refusedMessage } from "../../request/client_error.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import { HttpServer } from "../../server/http_server.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
-import type { Challenges, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
+import type { InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
 import { ListenSet } from "./listen_set.ts";
 import { LoopMonitor, runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
@@ -117,6 +117,7 @@ class ServingWorker implements WorkerRole {
     });
     await listen.open(gateway.snapshot.listens);
     const { descriptors, challenges } = init;
+    server.setChallenges(challenges);
     return worker = new ServingWorker({ gateway, listen, server, descriptors, store, watch, images, challenges });
   }
 
@@ -173,6 +174,7 @@ class ServingWorker implements WorkerRole {
 
   answer(challenges: Challenges): void {
     this.challenges = challenges;
+    this.#server.setChallenges(challenges);
   }
 
   prewarm(listener: string, url: string): Promise<PrewarmResult> {

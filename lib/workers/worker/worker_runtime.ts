@@ -3,9 +3,9 @@ import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import type { Config } from "../../config/config.ts";
 import { standardOutput } from "../../logging/line_buffer.ts";
 import { createLogger, type Logger, type LogSettings, type RootLogger } from "../../logging/logger.ts";
+import type { Challenges } from "../../server/acme_challenge.ts";
 import { drainedBy } from "../drained.ts";
 import type {
-  Challenges,
   FromWorker,
   InitMessage,
   PeerName,

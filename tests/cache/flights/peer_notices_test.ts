@@ -50,3 +50,24 @@ Deno.test("PeerNotices.settled() does not wait for a worker that has died, nor f
   await one.settled();
   for (const port of ports) port.close();
 });
+
+Deno.test("PeerNotices.settled() does not take what another worker has deleted itself for its answer", async () => {
+  const { ports: [own, far], told, workers: [one] } = pair(60_000);
+  one.connect(1, own);
+  const answers: string[] = [];
+  const answered = new Promise<void>((resolve) => {
+    far.onmessage = ({ data }) => {
+      answers.push(`${data.type} ${data.noticeId}`);
+      if (data.type === "forgotten") resolve();
+    };
+  });
+  one.forget("a");
+  let isSettled = false;
+  const settled = one.settled().then(() => isSettled = true);
+  far.postMessage({ type: "forget", noticeId: 1, key: "b" });
+  await answered;
+  assert.deepEqual([answers, told[0], isSettled], [["forget 1", "forgotten 1"], ["b"], false]);
+  far.postMessage({ type: "forgotten", noticeId: 1 });
+  await settled;
+  for (const port of [own, far]) port.close();
+});

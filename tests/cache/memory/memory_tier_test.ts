@@ -129,6 +129,10 @@ Deno.test("createMemoryTier() refuses limits that make no sense", () => {
   assert.throws(() => createMemoryTier({ limitBytes: NaN }), RangeError);
   assert.throws(() => createMemoryTier({ limitBytes: 1, maxEntryShare: 2 }), RangeError);
   assert.throws(() => createMemoryTier({ limitBytes: 1, guaranteedShare: 1 }), RangeError);
+  assert.throws(() => createMemoryTier({ limitBytes: 1, guaranteedShare: -0.1 }), RangeError);
+  assert.throws(() => createMemoryTier({ limitBytes: 1, maxEntryShare: 0 }), RangeError);
+  createMemoryTier({ limitBytes: 0, maxEntryShare: 1, guaranteedShare: 0 });
+  createMemoryTier({ limitBytes: 1, guaranteedShare: 0.8 });
 });
 
 Deno.test("MemoryTier.put() does not keep the buffer behind a view of it", () => {

@@ -222,6 +222,11 @@ Deno.test("freshnessOf() min_ttl prolongs only what it may, max_ttl shortens eve
     options: { ...RFC9111, maxTtlMs: MINUTE },
   });
   assert.equal(capped.freshness.lifetimeMs, MINUTE);
+  const configured = (ttlMs: number, maxTtlMs: number | null) =>
+    decideStored({ fields: [ETAG], options: { ...TTL, rules: [rule({ ttlMs })], maxTtlMs } }).freshness.lifetimeMs;
+  assert.equal(configured(10 * MINUTE, MINUTE), MINUTE);
+  assert.equal(configured(10 * MINUTE, null), 10 * MINUTE);
+  assert.equal(configured(0, null), 0);
 });
 
 Deno.test("freshnessOf() in mode ttl what is missing or elsewhere is remembered for ten minutes at most, unless a rule names it", () => {

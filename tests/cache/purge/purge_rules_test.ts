@@ -123,6 +123,18 @@ Deno.test("foldRules() purges at least as much as before, with no more rules tha
   assert.equal(foldRules(rules, 500), rules);
 });
 
+Deno.test("foldRules() makes one rule for all listeners of what has more listeners than half of the rules asked for", () => {
+  const rules = Array.from(
+    { length: 100 },
+    (_, n) => rule({ kind: "tag", listener: `l${n % 10}`, tag: `${n}` }, n, n > 1),
+  );
+  const { length } = foldRules(rules, 20);
+  assert.equal(length, 10 + 10);
+  const [all, ...others] = foldRules(rules, 19);
+  assert.deepEqual([all!.scope, all!.soft, all!.timeMs], [{ kind: "all", listener: null }, false, 90]);
+  assert.deepEqual(others, rules.slice(91));
+});
+
 Deno.test("a rule over many tags purges what has one of them, on its listener alone", () => {
   const scope = { kind: "tags", listener: "api", tags: ["movie:1", "movie:2"] } as const;
   const rules = new PurgeRules([{ id: "1", scope, soft: true, timeMs: 2_000 }]);

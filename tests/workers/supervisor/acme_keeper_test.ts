@@ -1,34 +1,42 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
+import type { ChallengeType } from "../../../lib/certificates/acme_client.ts";
 import type { Config } from "../../../lib/config/config.ts";
 import type { LogFields, Logger } from "../../../lib/logging/logger.ts";
-import { challengeReply } from "../../../lib/server/acme_challenge.ts";
+import { challengeReply, NO_CHALLENGES } from "../../../lib/server/acme_challenge.ts";
 import { AcmeKeeper } from "../../../lib/workers/supervisor/acme_keeper.ts";
-import type { Challenges } from "../../../lib/workers/messages.ts";
 import { usedCertificates } from "../../../lib/workers/supervisor/certificate_keeper.ts";
 import { DAY_MS, madeAuthority } from "../../certificates/made.ts";
 import { startAcmeServer } from "../../origins/acme_server.ts";
 import { reply, serving } from "../../server/serving.ts";
 
-/** A keeper, the authority that it asks, and a plain address that answers challenges as a gateway's do. */
-async function keeping({ lifeMs = 90 * DAY_MS } = {}) {
+/** How a gateway of a test proves its names. */
+interface Proof {
+  readonly challenge?: ChallengeType;
+  readonly port?: number;
+}
+
+/** A keeper, the authority that it asks, and addresses that answer challenges as a gateway's do. */
+async function keeping({ challenge, port = 443 }: Proof = {}) {
   const stack = new AsyncDisposableStack();
-  const state = { challenges: new Map() as Challenges, lines: [] as string[], atMs: Date.now() };
+  const state = { challenges: NO_CHALLENGES, lines: [] as string[], atMs: Date.now() };
   const plain = stack.use(
     await serving((arrival) => challengeReply(arrival, state.challenges) ?? reply({ status: 404 })),
   );
-  const authority = stack.use(await startAcmeServer(() => `http://${plain.address}`, lifeMs));
+  const shown = (host: string) => state.challenges.certificates.get(host)?.cert;
+  const authority = stack.use(await startAcmeServer({ http: `http://${plain.address}`, shown }));
   const directory = await Deno.makeTempDir();
   stack.defer(() => Deno.remove(directory, { recursive: true }));
   const acme = {
     hosts: ["one.example", "two.example"],
     directory: authority.directory,
     email: "me@one.example",
+    challenge: challenge ?? null,
     ca: authority.ca,
     externalAccount: { kid: "kid-1", key: "c2VjcmV0LWtleQ" },
   };
   const tls = { certificates: [], minVersion: null, http2: null, acme };
-  const listen = { hostname: "0.0.0.0", port: 443 };
+  const listen = { hostname: "0.0.0.0", port };
   const loaded = {
     admin: { tls: null, listen },
     pools: [],
@@ -48,11 +56,14 @@ async function keeping({ lifeMs = 90 * DAY_MS } = {}) {
   const attach = (one: AcmeKeeper) => {
     one.attach({
       config: inUse.config,
-      setChallenges: (challenges) => (state.challenges = challenges, Promise.resolve()),
+      setChallenges(challenges) {
+        state.challenges = challenges;
+        return Promise.resolve();
+      },
     });
   };
   attach(keeper);
-  const shown = async () => {
+  const inForce = async () => {
     const [used] = usedCertificates(await keeper.complete(loaded));
     return new X509Certificate(used!.certificate.cert);
   };
@@ -63,7 +74,7 @@ async function keeping({ lifeMs = 90 * DAY_MS } = {}) {
     attach,
     authority,
     state,
-    shown,
+    shown: inForce,
     files,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -79,7 +90,7 @@ Deno.test("AcmeKeeper: a certificate stands in until one is fetched; it is kept,
   const first = await shown();
   assert.equal(first.issuer, "CN=An issuer of a test", state.lines.join("\n"));
   assert.equal(first.subjectAltName, "DNS:one.example, DNS:two.example");
-  assert.deepEqual(state.challenges, new Map());
+  assert.deepEqual(state.challenges, NO_CHALLENGES);
   assert.deepEqual(state.lines, ["A certificate was fetched "]);
   // Neither a look soon after nor a restart fetches another.
   await keeper.tend();
@@ -143,8 +154,29 @@ Deno.test("AcmeKeeper: a host that does not lead here is said, with what the aut
   Object.assign(elsewhere, { present: () => Promise.resolve() });
   await elsewhere.tend();
   elsewhere.close();
-  assert.match(state.lines.join(), /did not find what it looked for: (?:one|two)\.example answered 404/);
+  assert.match(state.lines.join(), /did not find what it looked for: (?:one|two)\.example refused the handshake/);
   assert.equal(authority.issued.length, 0);
+});
+
+Deno.test("AcmeKeeper: a name is proven as configured, or where the gateway listens, or as the authority offers it", async () => {
+  const cases: [Proof, readonly ChallengeType[], ChallengeType | RegExp][] = [
+    [{}, ["http-01", "tls-alpn-01"], "tls-alpn-01"],
+    [{}, ["http-01"], "http-01"],
+    [{ challenge: "http-01" }, ["http-01", "tls-alpn-01"], "http-01"],
+    [{ port: 8443 }, ["http-01", "tls-alpn-01"], "http-01"],
+    [{ port: 8443, challenge: "tls-alpn-01" }, ["http-01", "tls-alpn-01"], "tls-alpn-01"],
+    [{ challenge: "tls-alpn-01" }, ["http-01"], /offers no challenge for (?:one|two)\.example of tls-alpn-01/],
+  ];
+  for (const [proof, offers, expected] of cases) {
+    await using one = await keeping(proof);
+    const { keeper, authority, state } = one;
+    authority.faults.offers = offers;
+    await keeper.tend();
+    if (expected instanceof RegExp) assert.match(state.lines.join("\n"), expected);
+    else assert.deepEqual(authority.looked, [expected, expected], state.lines.join("\n"));
+    assert.equal(authority.issued.length, expected instanceof RegExp ? 0 : 1);
+    assert.deepEqual(state.challenges, NO_CHALLENGES);
+  }
 });
 
 Deno.test("AcmeKeeper: what the authority gives and cannot be used takes no good one's place", async () => {

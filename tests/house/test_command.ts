@@ -1,0 +1,33 @@
+/** Holds the packages of tests too; `deno.lock` only those that each start fetches. */
+const LOCK = "--lock=deno.all.lock";
+
+/** Debian's programs that some tests start where they are installed: a client, and an authority with its name server. */
+const PROGRAMS = ["/usr/bin/python3", "/usr/bin/pebble", "/usr/bin/pebble-challtestsrv"];
+
+/** The arguments for Deno to run tests that may write only below `scratch` and start only Deno itself and programs of Debian. */
+export function testArguments(scratch: string): string[] {
+  return [
+    "test",
+    // Types are a gate of their own: checked here, they would be checked anew for each worker that a test starts.
+    "--no-check",
+    LOCK,
+    "--no-prompt",
+    "--allow-net",
+    "--allow-read",
+    "--allow-env",
+    "--allow-sys",
+    // For `sharp`, which is native code.
+    "--allow-ffi",
+    `--allow-write=${scratch}`,
+    `--allow-run=${[Deno.execPath(), ...PROGRAMS.filter(isInstalled)].join(",")}`,
+  ];
+}
+
+function isInstalled(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
