@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import type { Path } from "./yaml/located.ts";
 import { anyText } from "./http_scalars.ts";
 import type { Problems } from "./yaml/problems.ts";
@@ -20,39 +21,6 @@ import { distinct, list, section, switchable, type Values } from "./yaml/section
 export function cleanApiKey(text: string): string {
   const visible = text.replaceAll(/\p{Cf}/gu, "").trim();
   return visible.replace(/^(?:bearer\s+|api_key=)/i, "").replaceAll(/\s/g, "");
-}
-
-/**
- * Whether `key` can be one of TMDB's: an API key of 32 hex digits, or a read access token, which is a JWT (three base64url parts,
- * the first a JSON object, RFC 7519 §3).
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { isApiKey } from "./api_keys.ts";
- *
- * assert.equal(isApiKey("0123456789abcdef0123456789abcdef"), true);
- * assert.equal(isApiKey("eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiIxIn0.c2lnbmF0dXJl"), true);
- * assert.equal(isApiKey("<your key>"), false);
- * ```
- */
-export function isApiKey(key: string): boolean {
-  return /^[0-9A-Fa-f]{32}$/.test(key) || /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(key);
-}
-
-/**
- * Whether `key` is a token that TMDB gave to one user: its claims list a scope beside `api_read`. With such a token every client
- * would act as that user.
- */
-function isUserToken(key: string): boolean {
-  const payload = key.split(".")[1];
-  if (payload === undefined) return false;
-  try {
-    const { scopes } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
-    return Array.isArray(scopes) && scopes.some((scope) => scope !== "api_read");
-  } catch {
-    return false;
-  }
 }
 
 const keyLimitsSection = section({
@@ -84,14 +52,6 @@ export const keyLimitsKey = switchable(keyLimitsSection).prefault({}).describe(
 
 type ApiKeyValues = Values<typeof apiKeyKeys>;
 
-const USER_TOKEN = "this token may do more than read: with it every client acts as the user whom it belongs to; " +
-  "take the application's read access token";
-
-/** Whether upstreams of this type take API keys. */
-function takesApiKeys(type: string | undefined): boolean {
-  return type === undefined || type.startsWith("tmdb-");
-}
-
 /** Checks the API keys of a pool; `path` is that of the pool. */
 export function checkApiKeys(
   { type, api_keys, key_mode }: ApiKeyValues & { readonly type?: string | undefined },
@@ -100,17 +60,17 @@ export function checkApiKeys(
 ): void {
   const keys = api_keys.map(cleanApiKey);
   if (keys.every((key) => key === "")) return;
-  if (!takesApiKeys(type)) {
+  const form = upstreamTypes.traits(type)?.keyForm ?? null;
+  if (form === null && type !== undefined) {
     const found = problems.found([...path, "type"]);
     return problems.atKey([...path, "api_keys"], `found api_keys expected none on a pool of type ${found}`);
   }
   for (const [index, key] of keys.entries()) {
     const at = [...path, "api_keys", index];
     if (key === "") continue;
-    if (!isApiKey(key)) {
-      problems.expect(at, "a TMDB API key (32 hex digits) or a read access token (three parts with dots)");
-    } else if (keys.indexOf(key) < index) problems.warn(at, "this key is in the list already");
-    else if (isUserToken(key)) problems.warn(at, USER_TOKEN);
+    const warning = keys.indexOf(key) < index ? "this key is in the list already" : form?.warning(key) ?? null;
+    if (form?.isKey(key) === false) problems.expect(at, form.expected);
+    else if (warning !== null) problems.warn(at, warning);
   }
   if (key_mode === "pass") problems.warn([...path, "key_mode"], "api_keys are not used with `key_mode: pass`");
 }

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { CacheRule, PolicyOptions } from "../cache/policy/policy_options.ts";
 import type { Coding } from "../request/snapshot.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import { glob, mediaRange, statusRange, token } from "./http_scalars.ts";
 import type { ListenerContext } from "./listener_context.ts";
 import { plainValue } from "./yaml/interpolate.ts";
@@ -205,8 +206,9 @@ function checkQuota({ disk_quota }: ListenerCacheValues, { problems, path, diskB
 function checkAppends({ cache, pool }: CachingListener, { problems, path, type }: ListenerContext): void {
   const at = [...path, "cache", "reuse_appends"];
   if (!cache.reuse_appends || problems.has(at)) return;
-  if (type !== undefined && type !== "tmdb-api") {
-    problems.expect(at, `\`false\`: pool ${pool} is of type ${type}, and only tmdb-api has parts to append`);
+  if (upstreamTypes.traits(type)?.documents === null) {
+    const others = upstreamTypes.namesWith(({ documents }) => documents !== null);
+    problems.expect(at, `\`false\`: pool ${pool} is of type ${type}, and only ${others} has parts to append`);
   } else if (cache.mode === "off") {
     problems.warn(at, "it has no effect: `mode: off` stores nothing");
   }

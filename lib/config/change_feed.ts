@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import type { Path } from "./yaml/located.ts";
 import type { Problems } from "./yaml/problems.ts";
 import { choice, duration, flag, integer } from "./yaml/scalars.ts";
@@ -35,11 +36,9 @@ export function checkChangeFeed(
 ): void {
   const at = [...path, "change_feed"];
   if (change_feed?.enabled !== true || problems.has(at)) return;
-  if (type !== undefined && type !== "tmdb-api") {
-    problems.atKey(
-      at,
-      `found change_feed expected none on a pool of type ${type}: only tmdb-api lists its changes`,
-    );
+  if (upstreamTypes.traits(type)?.changes === null) {
+    const others = upstreamTypes.namesWith(({ changes }) => changes !== null);
+    problems.atKey(at, `found change_feed expected none on a pool of type ${type}: only ${others} lists its changes`);
   } else if (key_mode === "pass") {
     problems.atKey(at, "found change_feed expected none with `key_mode: pass`: nobody's key is there to ask with");
   }

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { CheckSpec } from "../health/check.ts";
-import { refusedCheck } from "../upstream_type/registry.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import { fieldName, statusRange } from "./http_scalars.ts";
 import type { Path } from "./yaml/located.ts";
 import type { Problems } from "./yaml/problems.ts";
@@ -54,7 +54,7 @@ export function checkHealth(
   type: string | undefined,
   { at, problems }: { readonly at: Path; readonly problems: Problems },
 ): void {
-  const refused = path === undefined || type === undefined ? null : refusedCheck(type, path);
+  const refused = path === undefined ? null : upstreamTypes.traits(type)?.refusedCheck(path) ?? null;
   if (refused !== null) {
     problems.expect([...at, "path"], `a path that can be asked for again and again: ${refused}`);
   }

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Recipe } from "../image/conversion.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import type { ListenerContext } from "./listener_context.ts";
 import { autoOrInteger, choice, duration, flag, integer, size } from "./yaml/scalars.ts";
 import { asMapping, distinct, type Frozen, list, section, switchable } from "./yaml/section.ts";
@@ -78,8 +79,9 @@ export function checkImages({ convert, derive }: ListenerImageValues, context: L
   if (!mayLoadAddons && (isOn.convert || isOn.derive)) {
     problems.warn([...at, isOn.convert ? "convert" : "derive"], NEEDS_FFI);
   }
-  if (isOn.derive && type !== undefined && type !== "tmdb-image") {
-    problems.warn([...at, "derive"], "it has no effect: only type tmdb-image has sizes");
+  if (isOn.derive && upstreamTypes.traits(type)?.sizes === null) {
+    const others = upstreamTypes.namesWith(({ sizes }) => sizes !== null);
+    problems.warn([...at, "derive"], `it has no effect: only type ${others} has sizes`);
   }
 }
 

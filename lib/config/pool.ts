@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { balancerNames } from "../pool/balancer_registry.ts";
 import type { SendingOptions } from "../request/snapshot.ts";
-import { upstreamTypeNames } from "../upstream_type/registry.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import { apiKeyKeys, apiKeysOf, checkApiKeys, keyLimitsKey, keyLimitsOf } from "./api_keys.ts";
 import type { NamedFiles } from "./certificates.ts";
 import { changeFeedKey, changeFeedOf, checkChangeFeed } from "./change_feed.ts";
@@ -44,7 +44,9 @@ const tunnelsSection = section({
 
 /** One entry of `pools:`. */
 export const poolSection = section({
-  type: choice(upstreamTypeNames).describe("What the upstreams carry: decides the defaults of nearly everything else."),
+  type: choice(upstreamTypes.names).describe(
+    "What the upstreams carry: decides the defaults of nearly everything else.",
+  ),
   strategy: choice(balancerNames).prefault("weighted-ewma").describe("How an upstream is chosen for a request."),
   upstreams: upstreamsKey().min(1, { error: "a list of at least one upstream" }).describe(
     "Where requests go; a URL alone is short for `{ url: … }`.",
@@ -115,16 +117,18 @@ function checkParts({ upstreams = [] }: DraftPool, path: Path, problems: Problem
   problems.expect(at, "at least one upstream that is no backup and has a weight above 0");
 }
 
-/** Only the general type has connections that go on as another protocol. */
+/** Not every type has connections that go on as another protocol. */
 function checkUpgrade({ type, upgrade = [] }: DraftPool, path: Path, problems: Problems): void {
   const at = [...path, "upgrade"];
-  if (upgrade.length === 0 || type === undefined || type === "custom" || problems.has(at)) return;
-  problems.atKey(at, `found upgrade expected none on a pool of type ${type}: only custom has upgrades`);
+  if (upgrade.length === 0 || upstreamTypes.traits(type)?.upgrades.length !== 0 || problems.has(at)) return;
+  const others = upstreamTypes.namesWith(({ upgrades }) => upgrades.length > 0);
+  problems.atKey(at, `found upgrade expected none on a pool of type ${type}: only ${others} has upgrades`);
 }
 
 function checkImageAccept({ type, image_accept }: DraftPool, path: Path, problems: Problems): void {
-  if (type === undefined || type === "tmdb-image" || image_accept === "named") return;
-  problems.warn([...path, "image_accept"], "it has no effect: only type tmdb-image asks for pictures");
+  if (image_accept === "named" || upstreamTypes.traits(type)?.negotiatesImages !== false) return;
+  const others = upstreamTypes.namesWith(({ negotiatesImages }) => negotiatesImages);
+  problems.warn([...path, "image_accept"], `it has no effect: only type ${others} asks for pictures`);
 }
 
 /** A pool that no listener names does nothing, nor does an upstream without a weight that no rule names. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { JsonValue } from "../http/json_merge.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import { parseUpstreamUrl } from "./addresses.ts";
 import { glob, upstreamUrl } from "./http_scalars.ts";
 import type { ListenerContext } from "./listener_context.ts";
@@ -99,10 +100,6 @@ export const rewritingKeys = {
 
 type RewritingValues = Values<typeof rewritingKeys>;
 
-/** The type whose documents hold addresses of images, and the type that serves those. */
-const DOCUMENTS = "tmdb-api";
-const IMAGES = "tmdb-image";
-
 /** What a listener says of its documents, and of the paths that it has. */
 interface RewritingListener extends Pick<RewritingValues, "rewrite_image_base" | "overrides"> {
   readonly prefix: string;
@@ -127,11 +124,12 @@ export function checkRewriting(listener: RewritingListener, context: ListenerCon
 function checkImageBase(base: boolean | string, { problems, path, type, types }: ListenerContext): void {
   const at = [...path, "rewrite_image_base"];
   if (!problems.isGiven(at) || problems.has(at) || type === undefined || base === false) return;
-  if (type !== DOCUMENTS) {
+  const linked = upstreamTypes.traits(type)?.links?.type;
+  if (linked === undefined) {
     return problems.atKey(at, `found rewrite_image_base expected none on a pool of type ${type}`);
   }
-  if (base !== true || types.includes(IMAGES) || types.includes(undefined)) return;
-  problems.expect(at, `false, the URL of images, or a listener with a pool of type ${IMAGES}`);
+  if (base !== true || types.includes(linked) || types.includes(undefined)) return;
+  problems.expect(at, `false, the URL of images, or a listener with a pool of type ${linked}`);
 }
 
 /** Whether a glob can match a path that a listener passes on as it stands. */

@@ -5,7 +5,7 @@ import { forwardNote } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Reply } from "../server/reply.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
-import type { ErrorBody } from "../upstream_type/upstream_type.ts";
+import type { ErrorBody } from "../upstream_type/error_body.ts";
 import { fieldLines } from "../wire/head_writer.ts";
 import { TruncatedMessage } from "../wire/wire_error.ts";
 

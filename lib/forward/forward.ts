@@ -169,7 +169,7 @@ function finalAnswer(exchange: Exchange, last: Attempt | null): UpstreamAnswer {
   const { answer } = last;
   switch (answer.judgement) {
     case "limited":
-      if (type.isReadable?.(answer.response) === false) throw rateLimited(answer);
+      if (!type.isReadable(answer.response)) throw rateLimited(answer);
       break;
     case "wrong_content":
     case "unsuitable":
@@ -185,7 +185,7 @@ function finalAnswer(exchange: Exchange, last: Attempt | null): UpstreamAnswer {
         },
       );
   }
-  return type.mendsRetryAfter === true ? withRetryAfter(answer) : answer;
+  return type.mendsRetryAfter ? withRetryAfter(answer) : answer;
 }
 
 function noUpstream(exchange: Exchange): GatewayError {

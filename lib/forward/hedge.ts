@@ -52,7 +52,7 @@ function secondTry(
   const second = exchange.pinned === null ? pool.select(taken, exchange.keyHash, exchange.services.clock.now()) : null;
   if (second === null || second.isBackup || taken.has(second) || keyRoom.size > 0 || !hedge!.take()) return null;
   const outgoing = type.outgoing(exchange);
-  if ("heldMs" in outgoing) return null;
+  if ("waitMs" in outgoing) return null;
   second.begin(exchange.services.clock.now());
   return { upstream: second, outgoing };
 }

@@ -4,7 +4,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { TurnQueue } from "../request/turn_queue.ts";
 import { backoffMs } from "../upstream_client/retry.ts";
-import type { Held, Outgoing } from "../upstream_type/upstream_type.ts";
+import type { KeyWait, Outgoing } from "../upstream_type/upstream_type.ts";
 import { askedPauseMs, type Attempt, releaseBeforeWait } from "./attempt.ts";
 
 /** The tries of a request so far, and the time that is left for more. */
@@ -132,28 +132,28 @@ export function takeCredential(
   // Requests that wait already come first; one that brings its own credential does not wait.
   if (queue.size > 0) queue.advance();
   const taken = type.outgoing(exchange);
-  return "heldMs" in taken ? waitForCredential(exchange, taken, state) : { outgoing: taken, last: state.last };
+  return "waitMs" in taken ? waitForCredential(exchange, taken, state) : { outgoing: taken, last: state.last };
 }
 
 async function waitForCredential(
   exchange: Exchange,
-  { heldMs }: Held,
+  { waitMs }: KeyWait,
   { last, untilMs, signal }: Omit<RetryState, "tried">,
 ): Promise<TakenCredential> {
   const { pool, type } = exchange.tenant;
   const leftMs = untilMs - performance.now();
   // While no upstream is in, a credential would be of no use.
-  if (heldMs > leftMs || !isAnyUpstreamIn(exchange)) return noCredential(exchange, { last, heldMs });
+  if (waitMs > leftMs || !isAnyUpstreamIn(exchange)) return noCredential(exchange, { last, waitMs });
   const left = last?.kind === "answer" ? releaseBeforeWait(last, "Every key was at its limit") : last;
   const queue = credentialQueue(exchange);
   const before = queue.size;
   const turn = queue.take(() => {
     const taken = type.outgoing(exchange);
-    return "heldMs" in taken ? null : taken;
+    return "waitMs" in taken ? null : taken;
   }, { waitMs: leftMs, signal });
   if (queue.size > before) pool.counts.credentialQueued++;
   const outgoing = await turn;
-  return outgoing === null ? noCredential(exchange, { last: null, heldMs, signal }) : { outgoing, last: left };
+  return outgoing === null ? noCredential(exchange, { last: null, waitMs, signal }) : { outgoing, last: left };
 }
 
 function credentialQueue({ private: reason, tenant: { pool } }: Exchange): TurnQueue {
@@ -166,13 +166,13 @@ function isAnyUpstreamIn(exchange: Exchange): boolean {
 
 function noCredential(
   exchange: Exchange,
-  { last, heldMs, signal }: { last: Attempt | null; heldMs: number; signal?: AbortSignal },
+  { last, waitMs, signal }: { last: Attempt | null; waitMs: number; signal?: AbortSignal },
 ): TakenCredential {
   const { pool } = exchange.tenant;
   if (last !== null || !isAnyUpstreamIn(exchange)) return { outgoing: null, last };
   if (signal?.aborted !== true) pool.counts.credentialTurnedAway++;
   throw new GatewayError("rate_limited", `Every key of pool "${pool.name}" is at its limit`, {
     hint: "Try again in a moment; a higher key_limits of the pool allows more",
-    retryAfterSeconds: Math.max(1, Math.ceil(heldMs / 1000)),
+    retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
   });
 }

@@ -66,7 +66,7 @@ const PEEKED_BYTES = 16 * 1024;
 export async function peekedBody(exchange: Exchange, body: BodySource | null): Promise<BodySource | null> {
   const { type } = exchange.tenant;
   if (body === null || body.lengthBytes === null || body.lengthBytes > PEEKED_BYTES) return body;
-  if (type.readsBody?.(exchange) !== true) return body;
+  if (!type.readsBody(exchange)) return body;
   const bytes = await readAll(body);
   exchange.bodyText = new TextDecoder().decode(bytes);
   return bytesBody(bytes);

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
-import type { Upstream, Waiting } from "../pool/upstream.ts";
+import type { Waiting } from "../pool/response_times.ts";
+import type { Upstream } from "../pool/upstream.ts";
 import type { BodySource } from "../wire/body_source.ts";
 
 /**

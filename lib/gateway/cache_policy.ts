@@ -5,9 +5,6 @@ import { mediaMatcher } from "../http/media_range.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import { pathGlob } from "../pattern/path_glob.ts";
 
-/** Longest lifetime on TMDB types: its terms let nothing be kept for longer than six months. */
-const TMDB_MAX_TTL_MS = 180 * 24 * 3_600_000;
-
 /** Compiles how a listener caches; `null` where it does not. `ownsCors` says that upstreams are not told of pages' origins. */
 export function compilePolicy(config: ListenerCacheConfig, type: UpstreamType, ownsCors = false): PolicyOptions | null {
   const mode = config.mode ?? type.cacheMode;
@@ -23,7 +20,7 @@ export function compilePolicy(config: ListenerCacheConfig, type: UpstreamType, o
     // Where ranges are passed on, a part that was asked for is worth keeping; elsewhere the whole is there.
     storePartial: mode === "rfc9111" && compileStoring(config, type).range === "pass",
     sharedStale: config.sharedStale,
-    maxTtlMs: type.name === "custom" ? null : TMDB_MAX_TTL_MS,
+    maxTtlMs: type.maxTtlMs,
   };
 }
 
@@ -41,10 +38,10 @@ export function compileStoring(config: ListenerCacheConfig, type: UpstreamType):
   };
 }
 
-/** A general origin may answer by cookie without saying so in Vary. Cookies that are part of the key keep such answers apart. */
+/** Cookies that are part of the key keep answers apart that an origin gives by them. */
 function cookieUse({ cookies, setCookie }: ListenerCacheConfig, type: UpstreamType): "bypass" | "ignore" {
   // Who lets every client have the same Set-Cookie has said that cookies tell nobody apart.
-  if (cookies === null) return type.name === "custom" && setCookie !== "store" ? "bypass" : "ignore";
+  if (cookies === null) return setCookie === "store" ? "ignore" : type.cookies;
   return typeof cookies === "string" ? cookies : "ignore";
 }
 

@@ -13,7 +13,7 @@ import {
   upstreamCounts,
   type WorkerCounts,
 } from "../metrics/gateway_metrics.ts";
-import { createUpstreamType } from "../upstream_type/registry.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { tokenFields } from "./access.ts";
 import { compilePool, type PoolDeps } from "./compile_pool.ts";
@@ -37,7 +37,7 @@ export function addressKey(address: ListenAddress): string {
 export function compileSnapshot(config: Config, generation: number, deps: CompileDeps): Snapshot {
   const runtimes = new Map<string, { runtime: PoolRuntime; type: UpstreamType }>();
   for (const pool of config.pools) {
-    const type = createUpstreamType(pool.type, {
+    const type = upstreamTypes.create(pool.type, {
       apiKeys: pool.apiKeys,
       keyMode: pool.keyMode,
       contentTypes: pool.contentTypes,

@@ -37,7 +37,7 @@ export function compileDeriver(
   { images: { derive } }: ListenerConfig,
   { type, counts }: ImageParts,
 ): ImageDeriver | null {
-  if (derive === null || type.sizes === undefined) return null;
+  if (derive === null || type.sizes === null) return null;
   const { maxBytes } = config.images;
   return new ImageDeriver({ ...derive, sizes: type.sizes, maxBytes, counts: conversionCounts(counts) });
 }

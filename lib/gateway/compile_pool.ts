@@ -59,11 +59,10 @@ export function compilePool(config: PoolConfig, type: UpstreamType, deps: PoolDe
     room: deps.limits.room(config),
     keyRoom: deps.limits.keyRoom(config, "anybody"),
     userKeyRoom: deps.limits.keyRoom(config, "users"),
-    credentials: () => type.credentials?.() ?? [],
+    credentials: () => type.credentials(),
     counts: deps.poolCountsOf(config.name),
-    // A general pool that says nothing of its content carries whatever its upstreams send.
-    inspectsContent: config.type !== "custom" || config.contentTypes !== null,
-    upgrades: new Set(config.upgrade ?? defaultUpgrades(config)),
+    inspectsContent: type.inspectsContent,
+    upgrades: new Set(config.upgrade ?? defaultUpgrades(config, type)),
     tunnels: deps.limits.tunnels(config),
   };
 }
@@ -118,6 +117,6 @@ function endpointOf(pool: string, upstream: UpstreamConfig, deps: PoolDeps): End
 }
 
 /** HTTP/2 knows no `Upgrade` (RFC 9113 §8.6): a pool with such an upstream carries WebSocket only where its operator says so. */
-function defaultUpgrades({ type, upstreams }: PoolConfig): readonly string[] {
-  return type === "custom" && !upstreams.some(({ http2 }) => http2) ? ["websocket"] : [];
+function defaultUpgrades({ upstreams }: PoolConfig, type: UpstreamType): readonly string[] {
+  return upstreams.some(({ http2 }) => http2) ? [] : type.upgrades;
 }

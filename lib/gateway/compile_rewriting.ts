@@ -9,7 +9,7 @@ import { pathGlob } from "../pattern/path_glob.ts";
 
 /** Compiles what a listener changes in the documents that it serves; `null` where it changes nothing. */
 export function compileRewriting(config: Config, listener: ListenerConfig, { links }: UpstreamType): Rewriting | null {
-  const target = links === undefined ? null : linkTarget(config, listener, links);
+  const target = links === null ? null : linkTarget(config, listener, links);
   const overrides = listener.overrides.map(compileOverride);
   if (target === null && overrides.length === 0) return null;
   return { links: target === null ? null : { places: links!.places, target }, overrides };

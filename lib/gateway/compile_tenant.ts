@@ -72,7 +72,7 @@ function compileOver(
     isToken,
     cors,
     counts,
-    deriver: listener.cache.reuseAppends && type.documents !== undefined
+    deriver: listener.cache.reuseAppends && type.documents !== null
       ? new SupersetCutter(type.documents)
       : compileDeriver(config, listener, { type, counts }),
     rewriting: compileRewriting(config, listener, type),

@@ -4,12 +4,12 @@ import type { HealthConfig } from "../config/health.ts";
 import type { PoolConfig } from "../config/pool.ts";
 import type { UpstreamConfig } from "../config/upstream.ts";
 import type { CheckRequest, CheckResponse, CheckSendOptions, CheckSpec, CheckTransport } from "../health/check.ts";
-import type { MonitoredPool } from "../health/health_monitor.ts";
+import type { MonitoredPool } from "../health/pool_monitor.ts";
 import { OUTLIER_DEFAULTS } from "../health/outlier_detector.ts";
 import { WEIGHT_DEFAULTS } from "../health/weights.ts";
 import type { Fields, ResponseHead } from "../http/fields.ts";
 import type { Transport } from "../upstream_client/transport.ts";
-import { createUpstreamType } from "../upstream_type/registry.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import type { AnswerSource, DefaultCheck, Judgement, KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { requestBase } from "./compile_pool.ts";
 
@@ -25,7 +25,7 @@ export interface HealthTargetDeps {
 /** What the health worker is to look after: every pool, its upstreams and how each is checked. */
 export function monitoredPools(config: Config, deps: HealthTargetDeps): MonitoredPool[] {
   return config.pools.map((pool) => {
-    const type = createUpstreamType(pool.type, {
+    const type = upstreamTypes.create(pool.type, {
       apiKeys: pool.apiKeys,
       keyMode: pool.keyMode,
       contentTypes: pool.contentTypes,
@@ -120,7 +120,7 @@ class CheckCredentials implements CheckTransport, AnswerSource {
     const query = mark < 0 ? "" : request.target.slice(mark + 1);
     const outgoing = type.outgoing({ method: request.method, path, query, header: () => null });
     // A check waits for nothing: its type was told so.
-    const { query: ownQuery, set, credential } = "heldMs" in outgoing ? { query, set: [], credential: null } : outgoing;
+    const { query: ownQuery, set, credential } = "waitMs" in outgoing ? { query, set: [], credential: null } : outgoing;
     this.#credential = credential;
     const given = new Set(request.fields.map(([name]) => name));
     const added: Fields = set.flatMap(([name, value]) => value === null || given.has(name) ? [] : [[name, value]]);

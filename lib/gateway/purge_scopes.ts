@@ -12,7 +12,7 @@ import {
   splitTarget,
 } from "../http/target.ts";
 import { RouteTable } from "../listener/route_table.ts";
-import { createUpstreamType } from "../upstream_type/registry.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import { addressKey } from "./compile.ts";
 import { ruledBeginnings, ruledRequests } from "./ruled_targets.ts";
 
@@ -135,5 +135,5 @@ function covers(prefix: string, path: string): boolean {
 function typeOf(config: Config, { pool: name }: ListenerConfig) {
   const pool = config.pools.find((known) => known.name === name)!;
   const { keyMode } = pool;
-  return createUpstreamType(pool.type, { apiKeys: [], keyMode, contentTypes: null, now: () => 0 });
+  return upstreamTypes.create(pool.type, { apiKeys: [], keyMode, contentTypes: null, now: () => 0 });
 }

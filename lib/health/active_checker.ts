@@ -7,10 +7,10 @@ import {
   type Schedule,
 } from "./check.ts";
 
-/** What active checks say of an upstream. */
+/** State of an upstream by active checks. */
 export type CheckedState = "unknown" | "up" | "down";
 
-/** What a checker needs from outside. */
+/** Dependencies of a checker. */
 export interface CheckerDeps {
   readonly now: () => number;
   readonly schedule: Schedule;
@@ -23,19 +23,18 @@ export interface CheckerDeps {
 /** The first checks of all upstreams are spread over this time. */
 const FIRST_SPREAD_MS = 250;
 
-/** Share by which an interval is longer or shorter, by chance. */
+/** Random share by which an interval is longer or shorter. */
 const JITTER = 0.1;
 
 /**
- * Checks one upstream again and again, one check at a time. The first check alone decides where it begins; from then on
- * `rise` and `fall` do.
+ * Checks one upstream periodically, one check at a time. The first check sets the state; later changes follow `rise` and `fall`.
  */
 export class ActiveChecker {
   #spec: CheckSpec;
   #transport: CheckTransport;
   readonly #deps: CheckerDeps;
   #state: CheckedState = "unknown";
-  /** Checks in a row that speak against the present state. */
+  /** Checks in a row against the present state. */
   #against = 0;
   #checks = 0;
   #failedChecks = 0;
@@ -68,7 +67,7 @@ export class ActiveChecker {
   }
 
   /**
-   * Goes on with another check or transport from the next check on; the state stays.
+   * Uses another check or transport from the next check on; the state stays.
    *
    * @throws {RangeError} the check's method is not a safe one
    */
@@ -128,7 +127,7 @@ export class ActiveChecker {
     this.#against = 0;
   }
 
-  /** The shorter interval while it is out, about to be, or requests fail. */
+  /** The shorter interval while the upstream is out, is about to be, or fails requests. */
   #nextDelayMs(): number {
     const { intervalMs, unhealthyIntervalMs } = this.#spec;
     const troubled = this.#state !== "up" || this.#against > 0 || this.#hurried;

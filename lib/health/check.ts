@@ -8,25 +8,25 @@ export interface CheckRequest {
   readonly body: null;
 }
 
-/** What bounds a check: its own whole time, for each step. */
+/** Limits of a check: its whole time, for each step. */
 export interface CheckSendOptions {
   readonly deadlines: { readonly connectMs: number; readonly firstByteMs: number; readonly idleMs: number };
   readonly signal: AbortSignal;
 }
 
-/** What a check reads of a response. */
+/** The part of a response that a check reads. */
 export interface CheckResponse {
   readonly status: number;
   readonly fields: Fields;
   readonly body: { read(): Promise<Uint8Array | null>; cancel(): void };
 }
 
-/** How a check reaches its upstream: as much of the upstream client's transport as it needs. */
+/** How a check reaches its upstream: the needed part of the upstream client's transport. */
 export interface CheckTransport {
   send(request: CheckRequest, options: CheckSendOptions): Promise<CheckResponse>;
 }
 
-/** What a check found: the host is well, is not, or is well and refused the credential. */
+/** Result of a check: the host is well, is not, or is well and refused the credential. */
 export type Verdict = "pass" | "fail" | "credential";
 
 /** One upstream's active check. */
@@ -54,7 +54,7 @@ export interface CheckSpec {
   readonly judge?: (status: number, fields: Readonly<Fields>, bodyText: string) => Verdict;
 }
 
-/** How one check ended. */
+/** Result of one check, with its time and reason. */
 export interface CheckResult {
   readonly verdict: Verdict;
   /** Why it did not pass; empty where it did. */
@@ -63,16 +63,16 @@ export interface CheckResult {
   readonly latencyMs: number;
 }
 
-/** Schedules a call; the answer takes it back. */
+/** Schedules a call; returns a function that cancels it. */
 export type Schedule = (call: () => void, delayMs: number) => () => void;
 
-/** What a check needs from outside. */
+/** Dependencies of a check. */
 export interface CheckDeps {
   readonly now: () => number;
   readonly schedule: Schedule;
 }
 
-/** Of a check's body, as much is read and no more. */
+/** Most bytes that are read of a check's body. */
 const BODY_LIMIT_BYTES = 64 * 1024;
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -126,14 +126,14 @@ async function check(spec: CheckSpec, transport: CheckTransport, attempt: Attemp
   return { verdict: reason === "" ? "pass" : "fail", reason, latencyMs };
 }
 
-/** What is wrong with an answer, in words; empty where nothing is. */
+/** Reason why an answer fails; empty where it passes. */
 function fault(spec: CheckSpec, status: number, text: string): string {
   if (!spec.status.some(([from, to]) => status >= from && status <= to)) return `status ${status}`;
   if (spec.contains !== null && !text.includes(spec.contains)) return "the body lacks the expected text";
   return "";
 }
 
-/** The body up to the limit. Read even where nothing looks at it: the connection can then be used again. */
+/** The body up to the limit. It is read even where it is not looked at, so that the connection can be used again. */
 async function readText(body: CheckResponse["body"]): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
@@ -149,7 +149,7 @@ async function readText(body: CheckResponse["body"]): Promise<string> {
   return text + decoder.decode();
 }
 
-/** The transport's word for a failure (`kind`), else the error's name: its message may hold more than a log should. */
+/** The `kind` of a transport's failure, else the error's name: its message may hold secrets. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return "unknown error";
   return "kind" in error && typeof error.kind === "string" ? error.kind.replaceAll("_", " ") : error.name;

@@ -3,42 +3,40 @@ import type { HealthTable } from "../pool/upstream_health.ts";
 import type { StoredHealth } from "./health_writer.ts";
 import { type MonitorDeps, type MonitoredPool, PoolMonitor } from "./pool_monitor.ts";
 
-export type { MonitoredPool, MonitoredUpstream, Transition } from "./pool_monitor.ts";
-
-/** What serving workers saw of one pool. */
+/** Outcomes of one pool in a serving worker. */
 export interface PoolReport {
   readonly pool: string;
   readonly batches: readonly OutcomeBatch[];
 }
 
-/** What the monitor needs from outside. */
+/** Dependencies of the monitor. */
 export interface HealthMonitorDeps extends MonitorDeps {
-  /** Tells the serving workers; a rejection is tried again with the tables of that time. */
+  /** Publishes tables to the serving workers; after a rejection the then current tables are published again. */
   readonly publish: (tables: readonly HealthTable[], removedPools: readonly string[]) => Promise<void>;
   /** Called when a publication fails, once until one succeeds again. */
   readonly onTrouble?: (error: unknown) => void;
 }
 
-/** How often tables are told. */
+/** How often tables are published. */
 export interface HealthMonitorOptions {
   /** Between two publications at least, when a state has changed. */
   readonly stateIntervalMs?: number;
   /** The same when only weights have. */
   readonly weightIntervalMs?: number;
-  /** Every pool is surveyed at least this often: penalties fade without anything happening. */
+  /** Every pool is surveyed at least this often, because penalties decay over time. */
   readonly surveyIntervalMs?: number;
-  /** Every table is told at least this often, so that its reader knows that it is alive. */
+  /** Every table is published at least this often, so that readers know that its writer is alive. */
   readonly refreshMs?: number;
 }
 
-/** A pool and when it was last told of. */
+/** A pool and when it was last published. */
 interface Entry {
   readonly monitor: PoolMonitor;
   toldAtMs: number;
   touched: boolean;
 }
 
-/** What the health worker runs: the health of all pools, published when it changes. */
+/** The health of all pools, published when it changes: the work of the health worker. */
 export class HealthMonitor {
   readonly #deps: HealthMonitorDeps;
   readonly #options: Required<HealthMonitorOptions>;
@@ -64,7 +62,7 @@ export class HealthMonitor {
   }
 
   /**
-   * Looks after these pools from now on; upstreams that it knows keep their state.
+   * Monitors these pools from now on; known upstreams keep their state.
    *
    * @throws {RangeError} a check's method is not a safe one
    */
@@ -81,14 +79,14 @@ export class HealthMonitor {
     this.#wakeBy(this.#deps.now());
   }
 
-  /** Goes on from what a health worker before this one left. Call it after {@linkcode reconfigure}. */
+  /** Continues from the tables of an earlier health worker. Called after {@linkcode reconfigure}. */
   restore(stored: StoredHealth): void {
     this.#version = Math.max(this.#version, stored.version);
     for (const table of stored.tables) this.#pools.get(table.pool)?.monitor.restore(table);
     this.#removed.push(...stored.pools.filter((pool) => !this.#pools.has(pool)));
   }
 
-  /** Takes in what a serving worker saw. */
+  /** Records the outcomes of a serving worker. */
   report(reports: readonly PoolReport[]): void {
     for (const report of reports) {
       const entry = this.#pools.get(report.pool);
@@ -127,7 +125,7 @@ export class HealthMonitor {
     this.#wakeBy(this.#after(this.#publishedAtMs, this.#options.stateIntervalMs));
   }
 
-  /** So long after `sinceMs`, but not before now, nor later than so long after now: the clock may have been set back. */
+  /** `sinceMs` plus the interval, not before now, nor later than now plus the interval: the clock may have been set back. */
   #after(sinceMs: number, intervalMs: number): number {
     const nowMs = this.#deps.now();
     return Math.min(Math.max(sinceMs + intervalMs, nowMs), nowMs + intervalMs);
@@ -177,7 +175,7 @@ export class HealthMonitor {
     } catch (error) {
       if (!this.#wasTroubled) this.#deps.onTrouble?.(error);
       this.#wasTroubled = true;
-      // Told again after a second.
+      // Published again after a second.
       const againAtMs = this.#deps.now() - this.#options.refreshMs + 1_000;
       for (const entry of due) entry.toldAtMs = againAtMs;
       this.#removed.push(...removed.filter((name) => !this.#pools.has(name)));
@@ -186,7 +184,7 @@ export class HealthMonitor {
     this.#sleep();
   }
 
-  /** Until the next survey, ejection's end or touched pool. */
+  /** Milliseconds until the next survey, end of an ejection or changed pool. */
   #sleep(): void {
     const { surveyIntervalMs, stateIntervalMs } = this.#options;
     let untilMs = this.#after(this.#surveyedAtMs, surveyIntervalMs);

@@ -1,22 +1,21 @@
 import type { BreakerState } from "../pool/local_breaker.ts";
 import type { OutcomeBatch } from "../pool/outcome.ts";
-import { FailureWindow } from "./failure_window.ts";
 
-/** When an upstream's answers to requests take it out, and for how long. */
+/** When outcomes of requests eject an upstream, and for how long. */
 export interface OutlierOptions {
   /** Failures in a row; 0 turns this rule off. */
   readonly consecutiveFailures: number;
   /** Share of failures over the window, 0 to 1; above 1 turns this rule off. */
   readonly failureRatio: number;
   readonly windowMs: number;
-  /** Tries in the window below which the share says nothing. */
+  /** Fewest tries in the window for which the share counts. */
   readonly minVolume: number;
   /** The first ejection; each further one is twice as long. */
   readonly ejectionMs: number;
   readonly maxEjectionMs: number;
-  /** Share of an ejection that chance adds to it, so that many do not return at once. */
+  /** Random share that is added to an ejection, so that upstreams do not return together. */
   readonly jitter: number;
-  /** Share of the pool that may be out, checks included; one always may. */
+  /** Share of the pool that may be out, by checks too; one upstream always may. */
   readonly maxEjected: number;
   /** Good answers or checks, in a row, that close a half-open circuit. */
   readonly halfOpenSuccesses: number;
@@ -35,7 +34,7 @@ export const OUTLIER_DEFAULTS: OutlierOptions = {
   halfOpenSuccesses: 3,
 };
 
-/** Ejections are counted up to here; the time's own limit is reached long before. */
+/** Most ejections that are counted; the limit of their time is reached long before. */
 const EJECTIONS_LIMIT = 20;
 
 /** A circuit per upstream. */
@@ -46,26 +45,25 @@ interface Circuit {
   consecutive: number;
   /** Good answers since it became half-open. */
   successes: number;
-  /** Ejections that good behaviour has not made up for. */
+  /** Ejections that count for the length of the next. */
   ejections: number;
   /** End of the ejection. */
   untilMs: number;
-  /** When the last ejection ended or was made up for. */
+  /** When the last ejection ended or was forgiven. */
   goodSinceMs: number;
   readonly window: FailureWindow;
 }
 
-/** What the detector is built with. */
+/** Dependencies of the detector. */
 export interface OutlierDeps {
   /** In [0, 1). */
   readonly random: () => number;
-  /** Whether one more upstream of the pool may be taken out. */
+  /** Whether one more upstream of the pool may be ejected. */
   readonly mayEject: (id: string) => boolean;
 }
 
 /**
- * Passive health of one pool: watches what becomes of requests and runs a circuit breaker for each upstream.
- * Answers with a 4xx status and 429 are not failures.
+ * Passive health of one pool: a circuit breaker for each upstream, by the outcomes of requests. 4xx and 429 are not failures.
  */
 export class OutlierDetector {
   #options: OutlierOptions;
@@ -77,7 +75,7 @@ export class OutlierDetector {
     this.#deps = deps;
   }
 
-  /** Changes the limits. Circuits stay as they are; windows begin anew if their length changed. */
+  /** Changes the limits. Circuits stay; windows start over if their length changed. */
   configure(options: OutlierOptions): void {
     const windowChanged = options.windowMs !== this.#options.windowMs;
     this.#options = options;
@@ -101,7 +99,7 @@ export class OutlierDetector {
     return this.#circuits.get(id)?.reason ?? "";
   }
 
-  /** Takes in what a serving worker saw. */
+  /** Records the outcomes of a serving worker. */
   record(batch: OutcomeBatch, nowMs: number): void {
     const { ok, failed, unreachable } = batch.counts;
     const failures = failed + unreachable;
@@ -119,7 +117,7 @@ export class OutlierDetector {
     if (circuit?.state === "half_open") this.#probed(circuit, { ok: 1, failures: 0 }, nowMs);
   }
 
-  /** Active checks have found it recovered: its ejection need not run out, and what it did before is no longer held against it. */
+  /** Ends the ejection of an upstream that active checks found recovered, and forgets its failures. */
   recovered(id: string): void {
     const circuit = this.#circuits.get(id);
     if (circuit === undefined) return;
@@ -128,7 +126,7 @@ export class OutlierDetector {
     if (circuit.state === "open") halfOpen(circuit);
   }
 
-  /** Goes on from an ejection that a detector before this one told: it is to be probed. */
+  /** Continues an ejection of an earlier detector: the upstream is probed. */
   restore(id: string, reason: string, nowMs: number): void {
     const circuit = this.#circuit(id, nowMs);
     if (circuit.state !== "closed") return;
@@ -137,7 +135,7 @@ export class OutlierDetector {
     halfOpen(circuit);
   }
 
-  /** Lets time pass: ejections run out, good behaviour is made up for. */
+  /** Ends ejections whose time is over, and forgives old ones. */
   tick(nowMs: number): void {
     for (const circuit of this.#circuits.values()) {
       if (circuit.state === "open" && this.#isOver(circuit, nowMs)) halfOpen(circuit);
@@ -145,7 +143,7 @@ export class OutlierDetector {
     }
   }
 
-  /** Milliseconds since the Unix epoch at which the next ejection runs out; `Infinity` where there is none. */
+  /** Milliseconds since the Unix epoch at which the next ejection ends; `Infinity` where there is none. */
   nextEventMs(): number {
     let next = Infinity;
     for (const circuit of this.#circuits.values()) {
@@ -154,7 +152,7 @@ export class OutlierDetector {
     return next;
   }
 
-  /** Whether an ejection has run out, or ends further off than it can: then the clock was set back. */
+  /** Whether an ejection is over, or ends later than possible: the clock was set back. */
   #isOver(circuit: Circuit, nowMs: number): boolean {
     const { maxEjectionMs, jitter } = this.#options;
     return nowMs >= circuit.untilMs || circuit.untilMs - nowMs > maxEjectionMs * (1 + jitter);
@@ -175,7 +173,7 @@ export class OutlierDetector {
     if (reason !== null && this.#deps.mayEject(id)) this.#eject(circuit, reason, nowMs);
   }
 
-  /** Which rule it breaks, in words; `null` where none. */
+  /** The rule that an upstream breaks, for people; `null` for none. */
   #fault(circuit: Circuit, nowMs: number): string | null {
     const { consecutiveFailures, failureRatio, minVolume, windowMs } = this.#options;
     if (consecutiveFailures > 0 && circuit.consecutive >= consecutiveFailures) {
@@ -207,7 +205,7 @@ export class OutlierDetector {
     circuit.successes = 0;
   }
 
-  /** One ejection is made up for by as much good time as the first ejection lasts, twice over. */
+  /** An ejection is forgiven after twice the time of the first ejection. */
   #forgive(circuit: Circuit, nowMs: number): void {
     const eachMs = 2 * this.#options.ejectionMs;
     while (circuit.ejections > 0 && nowMs - circuit.goodSinceMs >= eachMs) {
@@ -222,4 +220,64 @@ const CLOSED = { state: "closed", reason: "", consecutive: 0, successes: 0, ejec
 function halfOpen(circuit: Circuit): void {
   circuit.state = "half_open";
   circuit.successes = 0;
+}
+
+/** Parts of a window; the oldest is dropped whole. */
+const PARTS = 10;
+
+/** Counts good and failed tries over a sliding window, in ten parts. */
+export class FailureWindow {
+  readonly #partMs: number;
+  readonly #good = new Float64Array(PARTS);
+  readonly #failed = new Float64Array(PARTS);
+  #part = 0;
+
+  constructor(windowMs: number) {
+    this.#partMs = windowMs / PARTS;
+  }
+
+  add(good: number, failed: number, nowMs: number): void {
+    const place = this.#advance(nowMs);
+    this.#good[place] = this.#good[place]! + good;
+    this.#failed[place] = this.#failed[place]! + failed;
+  }
+
+  /** Tries in the window. */
+  volume(nowMs: number): number {
+    this.#advance(nowMs);
+    return sum(this.#good) + sum(this.#failed);
+  }
+
+  /** The share of failed ones, 0 where there were none at all. */
+  failureRatio(nowMs: number): number {
+    const volume = this.volume(nowMs);
+    return volume === 0 ? 0 : sum(this.#failed) / volume;
+  }
+
+  clear(): void {
+    this.#good.fill(0);
+    this.#failed.fill(0);
+  }
+
+  /**
+   * Clears the parts that are over and returns the index of the present one. A clock that goes back a little stays in its part;
+   * one that was set back far starts over.
+   */
+  #advance(nowMs: number): number {
+    const part = Math.floor(nowMs / this.#partMs);
+    const passed = part < this.#part - PARTS ? PARTS : Math.min(part - this.#part, PARTS);
+    for (let step = 1; step <= passed; step++) {
+      const place = (this.#part + step) % PARTS;
+      this.#good[place] = this.#failed[place] = 0;
+    }
+    if (passed > 0) this.#part = part;
+    if (passed === PARTS) this.clear();
+    return this.#part % PARTS;
+  }
+}
+
+function sum(parts: Float64Array): number {
+  let total = 0;
+  for (const part of parts) total += part;
+  return total;
 }

@@ -5,7 +5,7 @@ import type { CheckResult, CheckSpec, CheckTransport, Schedule } from "./check.t
 import { OUTLIER_DEFAULTS, OutlierDetector, type OutlierOptions } from "./outlier_detector.ts";
 import { combinedWeight, type Measured, UpstreamWeight, WEIGHT_DEFAULTS, type WeightOptions } from "./weights.ts";
 
-/** One upstream that the health worker looks after. */
+/** One upstream that the health worker monitors. */
 export interface MonitoredUpstream {
   /** The same as in the serving workers. */
   readonly id: string;
@@ -16,7 +16,7 @@ export interface MonitoredUpstream {
   readonly transport: CheckTransport;
 }
 
-/** One pool that the health worker looks after. */
+/** One pool that the health worker monitors. */
 export interface MonitoredPool {
   readonly name: string;
   readonly upstreams: readonly MonitoredUpstream[];
@@ -34,7 +34,7 @@ export interface Transition {
   readonly atMs: number;
 }
 
-/** What monitoring needs from outside. */
+/** Dependencies of a monitor. */
 export interface MonitorDeps {
   readonly now: () => number;
   readonly schedule: Schedule;
@@ -45,7 +45,7 @@ export interface MonitorDeps {
   readonly onCheck?: (check: CheckResult & { readonly pool: string; readonly id: string }) => void;
 }
 
-/** All that is kept of one upstream. */
+/** State of one upstream. */
 interface Watched {
   configuredWeight: number;
   checker: ActiveChecker | null;
@@ -54,17 +54,17 @@ interface Watched {
   credential: string;
   /** Whether requests were answered or failed. */
   heard: boolean;
-  /** A health worker before this one had it out: it stays out until a check has run. */
+  /** Unhealthy by an earlier health worker: it stays out until a check has run. */
   held: boolean;
   row: UpstreamHealth;
-  /** The weight factor that serving workers were last told. */
+  /** The weight factor that was published last. */
   toldFactor: number;
 }
 
-/** A change of weight by less than this share is not worth telling. */
+/** Smaller changes of a weight, as a share, are not published. */
 const WEIGHT_CHANGE = 0.02;
 
-/** What an upstream whose response time is unknown gets at least, as a share of the others' mean, however it fails. */
+/** Least share of the others' mean weight for an upstream whose response time is unknown, even where it fails. */
 const UNKNOWN_FLOOR = 0.05;
 
 const NEW_ROW: UpstreamHealth = {
@@ -82,7 +82,7 @@ const NEW_ROW: UpstreamHealth = {
   credential: "",
 };
 
-/** The health of one pool: active checks, outlier detection and weights, made into one table. */
+/** The health of one pool: active checks, outlier detection and weights, in one table. */
 export class PoolMonitor {
   readonly name: string;
   readonly #deps: MonitorDeps;
@@ -100,12 +100,12 @@ export class PoolMonitor {
     this.#detector = new OutlierDetector(this.#outliers, { random: deps.random, mayEject: () => this.#mayEject() });
   }
 
-  /** Whether something has changed that serving workers should know at once. */
+  /** Whether a state has changed, which is published at once. */
   get stateChanged(): boolean {
     return this.#stateChanged;
   }
 
-  /** Whether a weight has changed enough to be told. */
+  /** Whether a weight has changed enough to be published. */
   get weightChanged(): boolean {
     for (const watched of this.#watched.values()) {
       const change = Math.abs(watched.row.weightFactor - watched.toldFactor);
@@ -114,14 +114,14 @@ export class PoolMonitor {
     return false;
   }
 
-  /** When an ejection runs out next, in milliseconds since the Unix epoch. */
+  /** When the next ejection ends, in milliseconds since the Unix epoch. */
   nextEventMs(): number {
     return this.#detector.nextEventMs();
   }
 
   /**
-   * Looks after these upstreams from now on. Those it knows keep their state; new ones begin, with a slow start unless
-   * the pool itself is new; those that are gone are forgotten.
+   * Monitors these upstreams from now on. Known ones keep their state; new ones begin with a slow start unless the pool itself is
+   * new; others are forgotten.
    *
    * @throws {RangeError} a check's method is not a safe one
    */
@@ -140,7 +140,7 @@ export class PoolMonitor {
     this.#stateChanged = true;
   }
 
-  /** Takes in what a serving worker saw; upstreams that are not of the pool any more are ignored. */
+  /** Records the outcomes of a serving worker; unknown upstreams are ignored. */
   record(batches: readonly OutcomeBatch[]): void {
     const nowMs = this.#deps.now();
     for (const batch of batches) {
@@ -153,8 +153,8 @@ export class PoolMonitor {
   }
 
   /**
-   * Goes on from what a health worker before this one told: response times are kept, what was unhealthy stays so until a
-   * check has run, what was ejected is probed.
+   * Continues from an earlier health worker's table: response times are kept, unhealthy upstreams stay so until a check has run,
+   * ejected ones are probed.
    */
   restore(table: HealthTable): void {
     const nowMs = this.#deps.now();
@@ -168,7 +168,7 @@ export class PoolMonitor {
     }
   }
 
-  /** Works out every row as it is now, and reports what has changed. */
+  /** Computes every row, and reports changes. */
   survey(): void {
     const nowMs = this.#deps.now();
     this.#detector.tick(nowMs);
@@ -183,7 +183,7 @@ export class PoolMonitor {
     return { pool: this.name, version, atMs: this.#deps.now(), upstreams };
   }
 
-  /** The same, to be told to the serving workers: what has changed up to now counts as told. */
+  /** The table to publish: changes up to now count as published. */
   take(version: number): HealthTable {
     for (const watched of this.#watched.values()) watched.toldFactor = watched.row.weightFactor;
     this.#stateChanged = false;
@@ -247,7 +247,7 @@ export class PoolMonitor {
     this.#onChange();
   }
 
-  /** Whether one more upstream may be ejected: those that checks have taken out count too. */
+  /** Whether one more upstream may be ejected; those that checks have taken out count too. */
   #mayEject(): boolean {
     let out = 0;
     for (const [id, watched] of this.#watched) {
@@ -305,7 +305,7 @@ export class PoolMonitor {
     return this.#detector.reason(id);
   }
 
-  /** The mean weight for each unit of configured weight of those whose response time is known; 1 where none is. */
+  /** Mean weight factor of the upstreams with a known response time; 1 where there are none. */
   #meanWeight(measured: ReadonlyMap<string, Measured>): number {
     let sum = 0;
     let known = 0;
@@ -322,7 +322,7 @@ function isOut(state: HealthState): boolean {
   return state === "unhealthy" || state === "ejected" || state === "half_open";
 }
 
-/** To four digits: enough to choose by, and a table that has not changed looks the same. */
+/** Rounds to four digits: exact enough, and an unchanged table stays equal. */
 function round(value: number): number {
   return Number(value.toPrecision(4));
 }

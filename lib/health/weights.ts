@@ -2,21 +2,21 @@ import type { OutcomeBatch } from "../pool/outcome.ts";
 
 /** How measured response times become weights. `docs/balancing.md` explains the formula. */
 export interface WeightOptions {
-  /** Time after which a recent measurement counts half. */
+  /** Half-life of the recent average. */
   readonly fastHalfLifeMs: number;
-  /** The same for the long-term measurement. */
+  /** Half-life of the long-term average. */
   readonly slowHalfLifeMs: number;
-  /** What a failed try counts as, before `Retry-After` is added. */
+  /** Response time of a failed try, before `Retry-After` is added. */
   readonly failurePenaltyMs: number;
-  /** Trust in the long term, key `base_weight_multiplier`. */
+  /** Weight of the long term, key `base_weight_multiplier`. */
   readonly baseMultiplier: number;
-  /** Trust in the recent, key `dynamic_weight_multiplier`. */
+  /** Weight of the recent, key `dynamic_weight_multiplier`. */
   readonly dynamicMultiplier: number;
-  /** Where the mix of the two begins and returns to, 0 (all base) to 1 (all dynamic), key `alpha_initial`. */
+  /** Start and resting point of the mix of the two, 0 (all base) to 1 (all dynamic), key `alpha_initial`. */
   readonly alphaInitial: number;
-  /** How far the mix moves in a second while recent and long term disagree, key `alpha_adjustment_step`. */
+  /** Change of the mix in a second while recent and long term disagree, key `alpha_adjustment_step`. */
   readonly alphaStep: number;
-  /** How far it moves towards the recent at most. */
+  /** Upper bound of the mix. */
   readonly alphaMax: number;
 }
 
@@ -32,19 +32,19 @@ export const WEIGHT_DEFAULTS: WeightOptions = {
   alphaMax: 0.95,
 };
 
-/** The most that one try moves an average, however long ago the one before it was. */
+/** Largest share by which one try moves an average, however long ago the last one was. */
 export const MAX_STEP = 0.25;
 
-/** A try counts at most this many times the present average: an outlier is bounded, a lasting change is not. */
+/** A try counts at most this many times the present average: outliers are bounded, lasting changes are not. */
 export const OUTLIER_FACTOR = 8;
 
-/** Added to every response time: below a millisecond the difference is noise, not speed. */
+/** Added to every response time: differences below a millisecond are noise. */
 const FLOOR_MS = 1;
 
-/** What a response time of 0 is kept as: 0 means that none is known. */
+/** A response time of 0 is stored as this, because 0 means unknown. */
 const SMALLEST_MS = 0.001;
 
-/** Response times until the averages are those of time alone. */
+/** Response times before the averages are purely time-based. */
 const WARM_UP = 20;
 
 /** Recent and long-term response time disagree when one is this many times the other. */
@@ -53,12 +53,12 @@ const DISAGREEMENT = 1.5;
 /** The longest `Retry-After` that amplifies a penalty. */
 const RETRY_AFTER_LIMIT_MS = 300_000;
 
-/** The share of the way that a time-based average goes towards a new value after `elapsedMs`. */
+/** Share by which a time-based average moves towards a new value after `elapsedMs`. */
 export function ewmaStep(elapsedMs: number, halfLifeMs: number): number {
   return Math.min(MAX_STEP, 1 - 2 ** (-Math.max(0, elapsedMs) / halfLifeMs));
 }
 
-/** The response times that base and dynamic weight are made of, and what else the formula takes. */
+/** Inputs of the weight formula. */
 export interface Measured {
   /** Recent response time plus penalty; 0 while unknown. */
   readonly fastMs: number;
@@ -71,9 +71,8 @@ export interface Measured {
 /**
  * The weight for each unit of configured weight:
  *
- *     base     = success rate · 1000 / (slow + 1 ms)
- *     dynamic  =                1000 / (fast + 1 ms)
- *     combined = (α·Md·dynamic + (1−α)·Mb·base) / (α·Md + (1−α)·Mb)
+ *     base     = success rate · 1000 / (slow + 1 ms)     dynamic  =                1000 / (fast + 1 ms)     combined =
+ * (α·Md·dynamic + (1−α)·Mb·base) / (α·Md + (1−α)·Mb)
  *
  * It is inverse to response time and has no upper bound, so that two upstreams never look alike because both are good.
  */
@@ -93,7 +92,7 @@ export class UpstreamWeight {
   #penaltyMs = 0;
   #successRate = 1;
   #alpha: number;
-  /** Response times taken in. */
+  /** Response times recorded. */
   #samples = 0;
   #sampledAtMs = 0;
   #penaltyAtMs = 0;
@@ -104,7 +103,7 @@ export class UpstreamWeight {
     this.#alpha = options.alphaInitial;
   }
 
-  /** Whether a response time is known: it may have failed so far. */
+  /** Whether a response time is known; it is not while all tries have failed. */
   get known(): boolean {
     return this.#fastMs > 0;
   }
@@ -114,12 +113,12 @@ export class UpstreamWeight {
     return this.#options;
   }
 
-  /** Changes the formula's constants; what was measured stays. */
+  /** Changes the formula's constants; measurements stay. */
   configure(options: WeightOptions): void {
     this.#options = options;
   }
 
-  /** Takes in what a serving worker saw. */
+  /** Records the outcomes of a serving worker. */
   record(batch: OutcomeBatch, nowMs: number): void {
     const { ok, limited, failed, unreachable } = batch.counts;
     const failures = limited + failed + unreachable;
@@ -133,7 +132,7 @@ export class UpstreamWeight {
     this.#sampledAtMs = nowMs;
   }
 
-  /** Takes in an active check's response time: only where requests have not said anything for a while. */
+  /** Records an active check's response time, where there were no requests for a while. */
   recordCheck(latencyMs: number, nowMs: number): void {
     if (this.known && nowMs - this.#sampledAtMs < this.#options.fastHalfLifeMs) return;
     this.#answers([latencyMs], this.#elapsed(nowMs));
@@ -149,7 +148,7 @@ export class UpstreamWeight {
     return { fastMs, slowMs, successRate: this.#successRate, alpha: this.#alpha };
   }
 
-  /** What is known of an upstream from before a restart of the worker. */
+  /** Restores the averages from before a restart of the worker. */
   restore(fastMs: number, slowMs: number, nowMs: number): void {
     if (fastMs <= 0 || slowMs <= 0) return;
     this.#fastMs = fastMs;
@@ -167,7 +166,7 @@ export class UpstreamWeight {
     const eachMs = elapsedMs / latenciesMs.length;
     for (const latencyMs of latenciesMs) {
       if (this.#fastMs === 0) this.#fastMs = this.#slowMs = Math.max(latencyMs, SMALLEST_MS);
-      // The first few count as in a plain mean: the very first includes a handshake, and says little alone.
+      // The first few count as in a plain mean: the very first includes a handshake.
       const least = this.#samples < WARM_UP ? Math.min(MAX_STEP, 1 / (this.#samples + 1)) : 0;
       this.#fastMs = towards(this.#fastMs, latencyMs, Math.max(least, ewmaStep(eachMs, fastHalfLifeMs)));
       this.#slowMs = towards(this.#slowMs, latencyMs, Math.max(least, ewmaStep(eachMs, slowHalfLifeMs)));
@@ -175,7 +174,7 @@ export class UpstreamWeight {
     }
   }
 
-  /** The penalty is the average of what tries cost beyond their response time: nothing, or the penalty of a failure. */
+  /** The penalty is the average of the extra cost of tries: zero, or the penalty of a failure. */
   #penalise(seen: { failures: number; tries: number; retryAfterMs: number; elapsedMs: number; nowMs: number }): void {
     const retryAfterMs = Math.min(seen.retryAfterMs, RETRY_AFTER_LIMIT_MS);
     let penaltyMs = this.#penaltyAt(seen.nowMs);
@@ -189,18 +188,18 @@ export class UpstreamWeight {
       }
     }
     this.#penaltyMs = penaltyMs;
-    // A penalty does not fade while the upstream has asked to be left alone.
+    // A penalty does not decay while the upstream asks for a pause.
     this.#penaltyAtMs = seen.nowMs + (seen.failures > 0 ? retryAfterMs : 0);
   }
 
   #penaltyAt(nowMs: number): number {
     if (this.#penaltyMs === 0) return 0;
-    // Held longer than Retry-After can ask for: the clock was set back.
+    // Longer than `Retry-After` can ask for: the clock was set back.
     if (this.#penaltyAtMs - nowMs > RETRY_AFTER_LIMIT_MS) this.#penaltyAtMs = nowMs;
     return this.#penaltyMs * 2 ** (-Math.max(0, nowMs - this.#penaltyAtMs) / this.#options.fastHalfLifeMs);
   }
 
-  /** Trusts the recent more, step by step, while it differs from the long term; goes back when they agree. */
+  /** Moves the mix towards the recent average while it differs from the long term; moves it back when they agree. */
   #mix(nowMs: number): void {
     const { alphaInitial, alphaStep, alphaMax } = this.#options;
     const seconds = this.#mixedAtMs === 0 ? 0 : Math.min(60, (nowMs - this.#mixedAtMs) / 1000);

@@ -1,32 +1,32 @@
 import type { Conversion, Recipe } from "./conversion.ts";
 import type { Codec } from "./sharp_codec.ts";
 
-/** How conversions are bounded. */
+/** Limits of the queue and of each conversion. */
 export interface QueueOptions {
   /** Conversions at a time. */
   readonly concurrency: number;
   /** Conversions that may wait. */
   readonly queue: number;
-  /** Time that one may take, once it has begun. */
+  /** Time limit of a conversion. */
   readonly timeoutMs: number;
-  /** Of the body that is taken in. */
+  /** Largest input body. */
   readonly maxBytes: number;
   readonly maxPixels: number;
 }
 
-/** One conversion that is asked for: its body is fetched only when its turn has come. */
+/** An order for a conversion; its body is fetched when its turn comes. */
 export interface Order {
   readonly recipe: Recipe;
-  /** Its bytes; `null` where whoever asked has gone. */
+  /** Fetches its bytes; `null` where the order was abandoned. */
   readonly fetch: () => Promise<Uint8Array<ArrayBuffer> | null>;
   readonly answer: (conversion: Conversion) => void;
 }
 
-/** What is under way and what waits. */
+/** Numbers of running and waiting conversions. */
 export interface QueueFigures {
   readonly running: number;
   readonly waiting: number;
-  /** Those of them that are over their time: each keeps its place until it ends. */
+  /** Running ones over their time; each keeps its place until it ends. */
   readonly overdue: number;
 }
 
@@ -35,15 +35,15 @@ interface Waiting {
   readonly sinceMs: number;
 }
 
-/** How much longer than its time a conversion is waited for: `sharp` ends most of those that are late by itself. */
+/** Grace beyond the time limit: `sharp` ends most late conversions by itself. */
 const LATE_MS = 2_000;
 /**
- * How much longer, and how often its time, an overdue conversion has until it is taken for one that never ends. Whoever gives up on
- * it sooner has its thread go on unseen, beside those that come next.
+ * An overdue conversion is taken for stuck after this time, or this many times its limit. Giving up sooner would leave its thread
+ * running beside the next ones.
  */
 const MIN_STUCK_MS = 60_000;
 const STUCK_TIMES = 3;
-/** How often its time one may wait: clients have long been served something else. */
+/** Times the limit that an order may wait: by then its client has been served something else. */
 const WAIT_TIMES = 3;
 
 /** Converts in turn, a few at a time. */
@@ -53,7 +53,7 @@ export class ConversionQueue {
   #options: QueueOptions;
   readonly #overdue = new Set<LateConversion>();
   #running = 0;
-  /** Called when every place is taken by a conversion that will not end. */
+  /** Called when every place is taken by a stuck conversion. */
   onJammed: (() => void) | null = null;
 
   constructor(codec: Codec, options: QueueOptions) {
@@ -61,7 +61,7 @@ export class ConversionQueue {
     this.#options = options;
   }
 
-  /** What is under way and what waits. */
+  /** Numbers of running and waiting conversions. */
   get figures(): QueueFigures {
     return { running: this.#running, waiting: this.#waiting.length, overdue: this.#overdue.size };
   }
@@ -72,7 +72,7 @@ export class ConversionQueue {
     this.#next();
   }
 
-  /** Takes an order, or refuses it at once. */
+  /** Queues an order, or refuses it at once. */
   add(order: Order): void {
     if (this.#waiting.length >= this.#options.queue && this.#running >= this.#options.concurrency) {
       return order.answer({ kind: "refused", detail: "the queue is full" });
@@ -91,7 +91,7 @@ export class ConversionQueue {
         continue;
       }
       this.#running++;
-      // An answer that cannot be given is nobody's to hear of any more.
+      // An answer that cannot be delivered has no reader.
       this.#run(order).catch(() => {}).finally(() => {
         this.#running--;
         this.#next();
@@ -103,7 +103,7 @@ export class ConversionQueue {
   async #run({ recipe, fetch, answer }: Order): Promise<void> {
     const { timeoutMs, maxBytes, maxPixels } = this.#options;
     const body = await fetch().catch(() => null);
-    if (body === null) return answer({ kind: "failed", detail: "nobody waits for it" });
+    if (body === null) return answer({ kind: "failed", detail: "the order was abandoned" });
     if (body.byteLength > maxBytes) return answer({ kind: "unsuitable", detail: `${body.byteLength} bytes` });
     const late = new LateConversion(timeoutMs + LATE_MS, (isStuck) => {
       if (!isStuck) answer({ kind: "timeout", detail: `it did not end within ${timeoutMs} ms` });
@@ -122,7 +122,7 @@ export class ConversionQueue {
   }
 }
 
-/** One conversion's clock: it tells when its time is up, and once more when it must be taken for one that never ends. */
+/** Timer of one conversion: it calls `tell` when the conversion is late, and again when it is stuck. */
 class LateConversion {
   isLate = false;
   isStuck = false;

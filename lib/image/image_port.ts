@@ -1,13 +1,13 @@
 import type { Conversion, ImageConverter, Recipe } from "./conversion.ts";
 import type { Order } from "./conversion_queue.ts";
 
-/** What a serving worker says to the image worker. */
+/** Message of a serving worker to the image worker. */
 type ToImages =
   | { readonly type: "ask"; readonly id: number; readonly recipe: Recipe }
-  /** `null`: nobody waits for it any more. */
+  /** `null` where the order was abandoned. */
   | { readonly type: "body"; readonly id: number; readonly body: Uint8Array<ArrayBuffer> | null };
 
-/** What the image worker says to a serving worker. */
+/** Message of the image worker to a serving worker. */
 type FromImages =
   /** Its turn has come. */
   | { readonly type: "send"; readonly id: number }
@@ -20,24 +20,24 @@ interface Pending {
   isUnderWay: boolean;
 }
 
-/** How long a body may be on its way between two threads. */
+/** Time limit for a body between two threads. */
 const FETCH_TIMEOUT_MS = 5_000;
 
-/** How long a worker that cannot convert at all is not asked again. */
+/** Pause before a worker that cannot convert is asked again. */
 const REST_MS = 30_000;
 const RESTING: Conversion = { kind: "unavailable", detail: "the image worker cannot convert" };
 
-/** Bodies that wait here for their turn hold memory, whether the cache still counts them or not; one alone may be larger. */
+/** Most bytes of bodies that wait here: they hold memory that the cache may no longer count. A single body may be larger. */
 const MAX_PENDING_BYTES = 64 * 1024 ** 2;
 
-/** What a serving worker has under way at most. */
+/** Most conversions of a serving worker. */
 export interface ConverterBounds {
   readonly maxPending: number;
-  /** How long an answer is waited for, in case its worker dies unheard. */
+  /** Time limit for an answer, in case the image worker dies silently. */
   readonly patienceMs: number;
 }
 
-/** The image worker, as a serving worker sees it. */
+/** A serving worker's end of the port to the image worker. */
 export class RemoteConverter implements ImageConverter {
   #bounds: ConverterBounds;
   readonly #pending = new Map<number, Pending>();
@@ -50,12 +50,12 @@ export class RemoteConverter implements ImageConverter {
     this.#bounds = bounds;
   }
 
-  /** Changes the bounds for what is asked from now on. */
+  /** Changes the limits of later orders. */
   reconfigure(bounds: ConverterBounds): void {
     this.#bounds = bounds;
   }
 
-  /** Takes the port to a new image worker: what the one before was at is lost. */
+  /** Connects to a new image worker; running conversions of the old one are lost. */
   connect(port: MessagePort): void {
     this.close();
     this.#restUntilMs = 0;
@@ -63,12 +63,12 @@ export class RemoteConverter implements ImageConverter {
     port.onmessage = ({ data }: MessageEvent<FromImages>) => this.#receive(data);
   }
 
-  /** Lets go of the image worker. */
+  /** Disconnects from the image worker. */
   close(): void {
     this.#port?.close();
     this.#port = null;
     for (const { settle, isUnderWay } of [...this.#pending.values()]) {
-      // What only waited has no part in that, and is as good as before.
+      // Orders that only waited are sent to the next worker.
       settle({ kind: isUnderWay ? "failed" : "unavailable", detail: "the image worker has gone" });
     }
   }
@@ -102,7 +102,7 @@ export class RemoteConverter implements ImageConverter {
       if (message.conversion.kind === "unavailable") this.#restUntilMs = performance.now() + REST_MS;
       return pending?.settle(message.conversion);
     }
-    // The stored body stays here: what goes over is a copy, which is moved and not copied again.
+    // The stored body stays here: a copy is transferred.
     const body = pending?.body.slice() ?? null;
     if (pending !== undefined) pending.isUnderWay = true;
     const answer: ToImages = { type: "body", id: message.id, body };
@@ -120,7 +120,7 @@ export function serveImages(port: MessagePort, take: (order: Order) => void): vo
         fetching.delete(id);
         resolve(body);
       };
-      // A serving worker that has died is not heard of here.
+      // The death of a serving worker is not signalled here.
       const timer = setTimeout(() => settle(null), FETCH_TIMEOUT_MS);
       fetching.set(id, settle);
       port.postMessage({ type: "send", id } satisfies FromImages);

@@ -1,8 +1,8 @@
-/** A format that is taken in. */
+/** A format that pictures are converted from. */
 export type PictureFormat = "jpeg" | "png" | "webp";
 
 /**
- * The format of a picture by its first bytes; `null` for all that is not taken in, whatever its name or media type says.
+ * The format of a picture by its first bytes; `null` for all other formats, whatever the name or media type says.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 import type { Conversion, Recipe } from "./conversion.ts";
 import { isAnimatedPng, pictureFormat } from "./picture_format.ts";
 
-/** As much of `sharp` as is used: its own types would make it part of every program that is built from these sources. */
+/** The part of `sharp` that is used: its own types would make it part of every build of these sources. */
 interface Sharp {
   (body: Uint8Array, options: Readonly<Record<string, unknown>>): Picture;
   concurrency(threads: number): number;
@@ -25,9 +25,9 @@ interface Metadata {
   readonly orientation?: number;
 }
 
-/** What one conversion may use. */
+/** Limits of one conversion. */
 export interface CodecLimits {
-  /** Of the picture that is taken in, decoded. */
+  /** Of the decoded input picture. */
   readonly maxPixels: number;
   readonly timeoutMs: number;
 }
@@ -39,12 +39,12 @@ export interface Codec {
 }
 
 /**
- * Not written into the import itself, nor named in `deno.json`: `sharp` is not part of the program, and is fetched and loaded only where
- * it is wanted. `deno.all.lock` has its digest.
+ * Not written into the import itself, nor named in `deno.json`: `sharp` is not part of the program, and is fetched and loaded only
+ * where it is wanted. `deno.all.lock` has its digest.
  */
 const SHARP = "npm:sharp@0.35.5";
 
-/** The loaders for the formats that are taken in; all others of libvips stay shut, so that no file reaches them. */
+/** Loaders of the accepted formats; the others of libvips stay disabled. */
 const LOADERS = ["VipsForeignLoadJpegBuffer", "VipsForeignLoadPngBuffer", "VipsForeignLoadWebpBuffer"];
 
 /**
@@ -53,11 +53,11 @@ const LOADERS = ["VipsForeignLoadJpegBuffer", "VipsForeignLoadPngBuffer", "VipsF
  * @throws {Error} when it is not installed, or may not be loaded (`--allow-ffi`)
  */
 export async function loadSharpCodec(): Promise<Codec> {
-  // Before anything is fetched: without the permission it would be of no use.
+  // Checked before anything is fetched.
   const { state } = Deno.permissions.querySync({ name: "ffi" });
   if (state !== "granted") throw new Deno.errors.NotCapable("the permission --allow-ffi is not granted");
   const { default: sharp } = await import(SHARP) as { readonly default: Sharp };
-  // One thread for a picture: several pictures at a time are what keeps cores busy.
+  // One thread a picture: several pictures at a time keep the cores busy.
   sharp.concurrency(1);
   sharp.cache(false);
   sharp.block({ operation: ["VipsForeignLoad"] });
@@ -76,7 +76,7 @@ async function convert(sharp: Sharp, { body, recipe, limits }: Task): Promise<Co
   if (format === null) return unsuitable("no JPEG, PNG or WebP");
   if (format === "png" && isAnimatedPng(body)) return unsuitable("animated");
   const options = { limitInputPixels: limits.maxPixels, failOn: "warning", sequentialRead: true };
-  // Only the header is read for that, so that the limit can be held against what it says.
+  // Only the header is read here, to compare its size with the limit.
   const metadata = await sharp(body, { ...options, limitInputPixels: false }).metadata();
   const reason = refusal(metadata, recipe, limits);
   if (reason !== null) return unsuitable(reason);
@@ -84,18 +84,18 @@ async function convert(sharp: Sharp, { body, recipe, limits }: Task): Promise<Co
   const picture = sharp(body, options).timeout({ seconds });
   const fitted = recipe.fit === undefined ? picture : picture.resize({ ...recipe.fit, withoutEnlargement: true });
   const coded = await fitted.toFormat(recipe.format, encoderOptions(recipe)).toBuffer();
-  // A copy of its own: what sharp hands out may be a part of something larger.
+  // A copy: sharp's buffer may be part of a larger one.
   const result = new Uint8Array(coded);
   if (recipe.fit === undefined && result.byteLength >= body.byteLength) return unsuitable("no smaller");
   return { kind: "done", body: result };
 }
 
-/** Why a picture is left as it is; `null` where it is not. */
+/** Why a picture is not converted; `null` where it may be. */
 function refusal({ width, height, pages, orientation }: Metadata, { fit }: Recipe, limits: CodecLimits): string | null {
   if (width === undefined || height === undefined) return "without dimensions";
   if (width * height > limits.maxPixels) return `${width} × ${height} pixels`;
   if ((pages ?? 1) > 1) return "animated";
-  // What says how it is to be turned is not carried over, and turning would change what it measures.
+  // The orientation tag would be lost, and rotating would change the size.
   if ((orientation ?? 1) > 1) return "turned by its metadata";
   if (fit === undefined) return null;
   return ("width" in fit ? fit.width > width : fit.height > height) ? "too small" : null;

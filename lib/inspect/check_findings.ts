@@ -12,7 +12,7 @@ import {
 } from "../health/check.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { parseHttpDate } from "../http/http_date.ts";
-import { createUpstreamType } from "../upstream_type/registry.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import { createTransport } from "../gateway/compile_pool.ts";
 import { monitoredPools } from "../gateway/health_targets.ts";
@@ -63,7 +63,7 @@ export async function askCheck(order: CheckOrder): Promise<CheckAnswer | null> {
 
 /** The type of a pool, for what it says of paths and bodies. */
 export function typeOfPool({ type, keyMode, contentTypes }: PoolConfig, clock: Clock): UpstreamType {
-  return createUpstreamType(type, { apiKeys: [], keyMode, contentTypes, now: () => clock.now() });
+  return upstreamTypes.create(type, { apiKeys: [], keyMode, contentTypes, now: () => clock.now() });
 }
 
 /**
@@ -204,7 +204,7 @@ export function keyFinding(place: number, answer: CheckAnswer | null, type: Upst
     return { check, state: "skip", text: "no upstream answered: nothing is known of it", remedy: null };
   }
   if (status >= 200 && status < 300) return { check, state: "ok", text: "valid", remedy: null };
-  const said = type.refusedBecause?.(answer.text) ?? null;
+  const said = type.refusedBecause(answer.text);
   if (status === 429) {
     const remedy =
       "requests with it are over its limit: wait, give another key, or hold requests back with `rate_limit`";

@@ -1,6 +1,6 @@
 import { hostOf } from "../http/target.ts";
 
-/** What a route matches and what it leads to. */
+/** A route: hosts, prefix and value. */
 export interface Route<T> {
   /** Lower-case names, exact or `*.example.com`; empty matches every host. */
   readonly hosts: readonly string[];
@@ -19,7 +19,7 @@ class PrefixTable<T> {
     this.#depth = Math.max(this.#depth, prefix === "/" ? 0 : prefix.split("/").length - 1);
   }
 
-  /** Tries the path's beginnings at segment boundaries, longest first; work grows with prefix depth, not with their number. */
+  /** Tries prefixes of the path at segment boundaries, longest first; work grows with prefix depth, not with their number. */
   match(path: string): T | undefined {
     let end = 0;
     let depth = 0;
@@ -46,7 +46,7 @@ export class RouteTable<T> {
   /** By the part behind `*`, such as `.example.com`. */
   readonly #wildcard = new Map<string, PrefixTable<T>>();
   readonly #any = new PrefixTable<T>();
-  /** Paths may have a client's token before them, which is no part of what is matched. */
+  /** Paths may begin with a client's token, which is not matched. */
   readonly isKeyed: boolean;
 
   constructor(routes: Iterable<Route<T>>, { isKeyed = false } = {}) {

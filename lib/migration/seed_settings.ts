@@ -1,5 +1,6 @@
 import { parseUpstreamUrl } from "../config/addresses.ts";
-import { cleanApiKey, isApiKey } from "../config/api_keys.ts";
+import { cleanApiKey } from "../config/api_keys.ts";
+import { upstreamTypes } from "../upstream_type/registry.ts";
 import type { Located } from "../config/yaml/located.ts";
 import { nearest } from "../config/yaml/nearest.ts";
 import type { PlacedValue, ServiceEnvironment } from "./compose_file.ts";
@@ -177,7 +178,7 @@ class SettingReader {
       return null;
     }
     const text = cleanApiKey(given.value);
-    const isUsable = text === "" || isApiKey(text);
+    const isUsable = text === "" || upstreamTypes.traits("tmdb-api")!.keyForm!.isKey(text);
     if (!isUsable) {
       const expected = "32 hex digits or a read access token (three parts with dots)";
       this.#warn("TMDB_API_KEY", `found a text that is no key expected ${expected}: api_keys is switched off`);

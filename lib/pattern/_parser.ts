@@ -9,7 +9,7 @@ const MAX_DEPTH = 50;
 /** The pattern cannot be used; the message ends the sentence "expected …". */
 export class PatternError extends Error {}
 
-/** What a pattern consists of. */
+/** A node of a pattern's syntax tree. */
 export type Node =
   | { readonly kind: "empty" }
   | { readonly kind: "char"; readonly takes: (code: number) => boolean }
@@ -41,7 +41,7 @@ export class Parser {
     this.#source = source;
   }
 
-  /** The whole of it. @throws {PatternError} */
+  /** Parses the whole pattern. */
   parse(): Node {
     const tree = this.#choice();
     if (this.#at < this.#source.length) throw new PatternError(`${EXPECTED} (a ) has no ( before it)`);
@@ -160,7 +160,7 @@ export class Parser {
     return isNegated ? (code) => !takes(code) : takes;
   }
 
-  /** A character of a class, or a class of its own. */
+  /** A character of a class, or a class escape. */
   #classItem(): number | ((code: number) => boolean) {
     const character = this.#next();
     if (character !== "\\") return character.charCodeAt(0);

@@ -3,10 +3,10 @@ import { type Node, Parser, PatternError } from "./_parser.ts";
 export { PatternError };
 
 /**
- * Regular expressions that take no more steps than text length × pattern length: all ways to match are followed at once (a Pike VM), as
- * in RE2. What a backtracking engine takes exponential time for is fast here, and what cannot be done so (look-around, back references) is
- * refused. What it does match, it matches as JavaScript does with the flag `s`: the same text, the same groups. A path has no lines, and
- * nobody gets past a `.` with an escaped one.
+ * Regular expressions in at most text length × pattern length steps: all alternatives are followed at once (a Pike VM), as in
+ * RE2. Patterns that would take a backtracking engine exponential time are fast, and what needs backtracking (look-around, back
+ * references) is refused. Matches and groups are those of JavaScript with the flag `s`: a path has no lines, and an escaped line
+ * break must not get past a `.`.
  */
 
 /** Instructions of a compiled pattern; counted repetitions multiply them. So many take half a second for a path of 8 KB at worst. */
@@ -20,11 +20,11 @@ export interface LinearPattern {
   exec(text: string): PatternMatch | null;
 }
 
-/** Where a pattern matched. */
+/** A match. */
 export interface PatternMatch {
   readonly start: number;
   readonly end: number;
-  /** What each group took, the first in place 0; empty for one that took no part. */
+  /** Text of each group, the first in place 0; empty for one that did not take part. */
   readonly groups: readonly string[];
 }
 
@@ -33,7 +33,7 @@ type Instruction =
   | { readonly op: "char"; readonly takes: (code: number) => boolean; next: number }
   | { readonly op: "split"; next: number; other: number }
   | { readonly op: "save"; readonly slot: number; next: number }
-  /** Forgets groups: a new turn of a repetition begins. */
+  /** Clears groups at a new turn of a repetition. */
   | { readonly op: "clear"; readonly from: number; readonly to: number; next: number }
   | { readonly op: "begin" | "end"; next: number }
   | { readonly op: "match"; next: number };
@@ -145,7 +145,7 @@ function compile(tree: Node): readonly Instruction[] {
   return program;
 }
 
-/** Forgets what the groups of a repetition took in its last turn, as JavaScript does. */
+/** Clears the groups of a repetition's last turn, as JavaScript does. */
 function clearing(item: Node, start: number, add: (instruction: Instruction) => number): number {
   const indexes = groupsOf(item);
   if (indexes.length === 0) return start;
@@ -166,7 +166,7 @@ function groupsOf(node: Node): readonly number[] {
   }
 }
 
-/** Follows all ways at once, the preferred ones first; no place of the program is taken twice at one place of the text. */
+/** Follows all alternatives at once, preferred ones first; no instruction is entered twice at one place of the text. */
 function run(program: readonly Instruction[], text: string, slots: number): PatternMatch | null {
   const seenAt = new Int32Array(program.length).fill(-1);
   let places: number[] = [];
@@ -194,7 +194,7 @@ function run(program: readonly Instruction[], text: string, slots: number): Patt
       }
     };
     for (let index = 0; index < places.length; index++) follow(places[index]!, saved[index]!);
-    // The leftmost match wins: nothing begins behind one that was found.
+    // The leftmost match wins: no match begins after one that was found.
     if (found === null) follow(program.length - 1, new Int32Array(slots).fill(-1));
     places = [];
     saved = [];

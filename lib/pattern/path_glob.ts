@@ -7,12 +7,12 @@ type Token = string | typeof STAR | typeof GLOBSTAR;
 
 /** A path glob, compiled. */
 export interface PathGlob {
-  /** What stands before the first wildcard; the whole glob where it has none. */
+  /** The text before the first wildcard; the whole glob where it has none. */
   readonly literal: string;
   /** How many wildcards it has. */
   readonly wildcards: number;
   test(path: string): boolean;
-  /** What the wildcards take of a path, the first as much as it can; at most nine of them. `null` where it does not match. */
+  /** Texts that the wildcards match, the first as long as possible; at most nine. `null` where the path does not match. */
   match(path: string): readonly string[] | null;
 }
 
@@ -42,7 +42,7 @@ export function pathGlob(glob: string): PathGlob {
     return { ...known, test: (path) => path === glob, match: (path) => path === glob ? [] : null };
   }
   if (wildcards === 1) return { ...known, ...oneWildcard(literal, tokens) };
-  // With every wildcard going across it is quickly said; few paths that match so do not match the glob.
+  // A fast check with every wildcard crossing segments; few paths pass it without matching the glob.
   const { test: fits } = textGlob(glob.replace(/\*+/g, "*"));
   const test = (path: string) => !tokens.includes(STAR) || placesOfAll(tokens, path)[0]![0] === 1;
   return {

@@ -1,17 +1,17 @@
-/** A text with places for what was matched. */
+/** A text with placeholders for matched groups. */
 export interface Template {
-  /** It has no places: it is the same for all requests. */
+  /** It has no placeholders: it is the same for all requests. */
   readonly isFixed: boolean;
-  /** The highest place, 0 for none. */
+  /** The highest placeholder, 0 for none. */
   readonly highest: number;
-  /** The text; `escape` is applied to what is put in, not to the text itself. */
+  /** Fills the placeholders; `escape` is applied to the inserted texts only. */
   fill(matched: readonly string[], escape?: (text: string) => string): string;
 }
 
 const PLACES = /\$([$1-9])/g;
 
 /**
- * Compiles a text in which `$1` to `$9` stand for what was matched, and `$$` for a dollar sign. A place that nothing was matched for is
+ * Compiles a text in which `$1` to `$9` stand for matched groups, and `$$` for a dollar sign. A placeholder without a match is
  * empty.
  *
  * @example

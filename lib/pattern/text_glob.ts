@@ -1,10 +1,10 @@
-/** Says whether a text is like a glob. */
+/** A compiled text glob. */
 export interface TextGlob {
   test(text: string): boolean;
 }
 
 /**
- * A glob over a text, compiled: `*` stands for anything. Its pieces are looked for one after the other, each as early as it is found.
+ * Compiles a text glob: `*` matches any characters. Its pieces are searched in order, each as early as possible.
  *
  * @example
  * ```ts

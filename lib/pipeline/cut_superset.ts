@@ -6,7 +6,7 @@ import type { Found } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Services } from "../request/services.ts";
 import type { DerivableRequest, Derived, Deriver } from "../request/snapshot.ts";
-import type { PartedDocuments, PartedTarget } from "../upstream_type/parted_documents.ts";
+import type { PartedDocuments, PartedTarget } from "../upstream_type/type_traits.ts";
 
 /** Bytes of documents that were cut, kept so that each is cut once; in each worker, for each listener. */
 const MAX_CUT_BYTES = 8 * 1024 * 1024;

@@ -15,7 +15,7 @@ import type { Recipe } from "../image/conversion.ts";
 import { pictureFormat } from "../image/picture_format.ts";
 import { tenantKey } from "../request/request_key.ts";
 import type { ConversionCounts, DerivableRequest, Derived, Deriver } from "../request/snapshot.ts";
-import type { SizedPicture, SizedPictures } from "../upstream_type/sized_pictures.ts";
+import type { SizedPicture, SizedPictures } from "../upstream_type/type_traits.ts";
 import { verdictOn } from "./fetch_shared.ts";
 
 /** How a listener makes sizes of pictures; compiled once from its configuration. */

@@ -5,7 +5,7 @@ import { P2cEwma } from "./p2c_ewma.ts";
 import { RoundRobin } from "./round_robin.ts";
 import { WeightedEwma } from "./weighted_ewma.ts";
 
-/** Every strategy by the name that a configuration gives it. A new one is one file and one line here. */
+/** Strategies by their names in a configuration. A new one is one file and one line here. */
 const STRATEGIES: Readonly<Record<string, new (options: BalancerOptions) => Balancer>> = {
   "weighted-ewma": WeightedEwma,
   "p2c-ewma": P2cEwma,

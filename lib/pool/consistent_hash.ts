@@ -1,21 +1,21 @@
 import { type Balancer, type BalancerOptions, eligible } from "./balancer.ts";
-import { hash32, mix32 } from "./hash.ts";
-import { leastLoaded, nominalWeightOf } from "./least_loaded.ts";
+import { hash32, mix32 } from "../hash.ts";
+import { leastLoaded, nominalWeightOf } from "./balancer.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Points on the ring for an upstream of average weight: shares are even to within about a tenth. */
 const POINTS = 160;
 
-/** Points of one upstream at most, whatever its weight. */
+/** Most points of one upstream. */
 const POINTS_LIMIT = 4_096;
 
-/** Points walked before the way out. */
+/** Points tried before the fallback. */
 const STEPS = 64;
 
 /**
- * The same upstream for the same hash (a cache key), for chains of gateways that each hold a part of the cache. A ring
- * with many points an upstream, found by binary search; one that is out or over its bound passes its requests on to the
- * next on the ring, and only its own ("consistent hashing with bounded loads", Mirrokni et al. 2017).
+ * Picks the same upstream for the same hash (a cache key), for chains of gateways that each hold a part of the cache. A ring with
+ * many points an upstream, searched in O(log n); an upstream that is out or over its bound passes only its own requests on to the
+ * next on the ring ("consistent hashing with bounded loads", Mirrokni et al. 2017).
  */
 export class ConsistentHash implements Balancer {
   readonly #random: () => number;
@@ -25,7 +25,7 @@ export class ConsistentHash implements Balancer {
   #points = new Uint32Array(0);
   #owners = new Uint32Array(0);
   #seeds = new Uint32Array(0);
-  /** Requests in flight, all together, as last heard. */
+  /** Requests in flight at all upstreams, as last reported. */
   #inFlight = 0;
   #weight = 0;
 
@@ -74,7 +74,7 @@ export class ConsistentHash implements Balancer {
     return upstream.inFlight + 1 <= Math.ceil(this.#loadFactor * fair);
   }
 
-  /** Where few are left the walk is long: the highest of one hash an upstream is as consistent (rendezvous), O(n). */
+  /** Where few are eligible the ring is walked for long: rendezvous hashing is as consistent, O(n). */
   #highest(hash: number, tried: ReadonlySet<Upstream> | null, nowMs: number): Upstream | null {
     let best: Upstream | null = null;
     let highest = -1;

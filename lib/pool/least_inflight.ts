@@ -3,8 +3,8 @@ import { type Balancer, type BalancerOptions, eligible } from "./balancer.ts";
 import type { Upstream } from "./upstream.ts";
 
 /**
- * The upstream with the fewest requests in flight for its weight, kept at the top of a heap as requests come and go
- * (O(log n)). Among equals it is weighted round robin, so that an idle pool's shares are those of its weights.
+ * Picks the upstream with the fewest requests in flight for its weight, from a heap that is updated as requests begin and end
+ * (O(log n)). Ties are broken by weighted round robin, so that an idle pool's shares are those of its weights.
  */
 export class LeastInflight implements Balancer {
   readonly #random: () => number;
@@ -38,7 +38,7 @@ export class LeastInflight implements Balancer {
     return turn.upstream;
   }
 
-  /** The best that may be chosen, when the first may not: O(n). */
+  /** The best eligible turn where the first is not eligible: O(n). */
   #next(tried: ReadonlySet<Upstream> | null, nowMs: number): Turn | null {
     let best: Turn | null = null;
     for (const turn of this.#heap.turns) {

@@ -3,7 +3,7 @@ import type { Outcome } from "./outcome.ts";
 /** Whether a circuit lets requests through: all, none, or a few to try. */
 export type BreakerState = "closed" | "open" | "half_open";
 
-/** When one worker's own breaker opens and for how long. */
+/** When one worker's breaker opens, and for how long. */
 export interface BreakerOptions {
   /** Failures in a row that open it. */
   readonly maxFailures: number;
@@ -13,12 +13,12 @@ export interface BreakerOptions {
   readonly maxOpenMs: number;
 }
 
-/** Short on purpose: the health worker, which sees all workers and checks, has the last word within 100 ms. */
+/** Short on purpose: the health worker, which sees all workers and checks, decides within 100 ms. */
 export const BREAKER_DEFAULTS: BreakerOptions = { maxFailures: 5, openMs: 5_000, maxOpenMs: 60_000 };
 
 /**
- * Takes an upstream out in the worker that saw it fail, at once and without asking anyone. It closes again after a good
- * answer to a probe, or when the health worker says that the upstream has recovered.
+ * One worker's circuit breaker for an upstream: it opens at once where the worker sees failures. It closes after a good answer to
+ * a probe, or when the health worker reports a recovery.
  */
 export class LocalBreaker {
   #options: BreakerOptions;
@@ -30,8 +30,8 @@ export class LocalBreaker {
     this.#options = options;
   }
 
-  /** Goes by the options of another breaker from now on; what it has counted stays. */
-  goBy(other: LocalBreaker): void {
+  /** Uses the options of another breaker; its counts stay. */
+  useOptionsOf(other: LocalBreaker): void {
     this.#options = other.#options;
   }
 
@@ -42,12 +42,12 @@ export class LocalBreaker {
 
   state(nowMs: number): BreakerState {
     if (this.#openUntilMs === 0) return "closed";
-    // Further off than it can be: the clock was set back.
+    // Later than possible: the clock was set back.
     if (this.#openUntilMs - nowMs > this.#options.maxOpenMs) return "half_open";
     return nowMs < this.#openUntilMs ? "open" : "half_open";
   }
 
-  /** Takes note of how a try ended; whether the state changed with it. */
+  /** Records the outcome of a try; returns whether the state changed. */
   record(outcome: Outcome, nowMs: number): boolean {
     if (outcome === "cancelled" || outcome === "limited") return false;
     if (outcome === "ok") return this.reset();
@@ -59,7 +59,7 @@ export class LocalBreaker {
     return true;
   }
 
-  /** Closes it; whether it was open or half-open. */
+  /** Closes it; returns whether it was open or half-open. */
   reset(): boolean {
     const wasClosed = this.#openUntilMs === 0;
     this.#failures = this.#openings = this.#openUntilMs = 0;

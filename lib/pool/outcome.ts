@@ -1,4 +1,4 @@
-/** How one try at an upstream ended, as balancing and health see it. */
+/** Outcome of one try at an upstream, for balancing and health. */
 export type Outcome =
   /** It answered; a 4xx counts as an answer (but 429 is `limited`). */
   | "ok"
@@ -8,7 +8,7 @@ export type Outcome =
   | "failed"
   /** No answer: look-up, connection, reset, timeout, truncation. */
   | "unreachable"
-  /** The client left, or a hedge lost: says nothing of the upstream. */
+  /** The client left, or a hedge lost: no evidence about the upstream. */
   | "cancelled";
 
 /** One ended try, reported to the pool and on to the health worker. */
@@ -23,7 +23,7 @@ export interface Report {
 /** Latencies kept of one batch; more are thinned out evenly at random. */
 const SAMPLES_LIMIT = 16;
 
-/** What one serving worker saw of one upstream since the last batch: plain data, safe to post to another worker. */
+/** Outcomes at one upstream in one serving worker since the last batch: plain data, safe to post to another worker. */
 export interface OutcomeBatch {
   /** Upstream id. */
   readonly id: string;
@@ -37,7 +37,7 @@ export interface OutcomeBatch {
   readonly trailingFailures: number;
 }
 
-/** Collects what became of the tries at one upstream until the batch is taken. */
+/** Collects the outcomes at one upstream until the batch is taken. */
 export class OutcomeRecorder {
   readonly #random: () => number;
   readonly #samples = new Float64Array(SAMPLES_LIMIT);
@@ -78,7 +78,7 @@ export class OutcomeRecorder {
     if (report.retryAfterMs > this.#retryAfterMs) this.#retryAfterMs = report.retryAfterMs;
   }
 
-  /** What was collected under `id`, and begins anew; `null` where nothing was. */
+  /** Takes the batch and starts a new one; `null` where there were no outcomes. */
   drain(id: string): OutcomeBatch | null {
     const counts: Record<Outcome, number> = {
       ok: this.#ok,

@@ -1,14 +1,14 @@
 import { type Balancer, type BalancerOptions, eligible } from "./balancer.ts";
-import { leastLoaded, nominalWeightOf } from "./least_loaded.ts";
+import { leastLoaded, nominalWeightOf } from "./balancer.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** Pairs drawn before the way out. */
+/** Pairs drawn before the fallback. */
 const DRAWS = 4;
 
 /**
- * Power of two choices: of two upstreams drawn at random the one that would answer sooner, by this worker's own peak
- * EWMA of response time and the requests in flight. Reacts to a stall within one answer; shares follow load, not a
- * table. A ramping upstream is drawn as often as its ramp has climbed.
+ * Power of two choices: picks, of two upstreams drawn at random, the one with the shorter expected wait, by this worker's peak
+ * EWMA of response times and the requests in flight. Reacts to a stall within one answer. In slow start an upstream is drawn less
+ * often.
  */
 export class P2cEwma implements Balancer {
   readonly #random: () => number;
@@ -44,7 +44,7 @@ export class P2cEwma implements Balancer {
   }
 }
 
-/** How long a request given now would take, for a unit of weight. A millisecond is added: an unknown time is not none. */
+/** Expected wait of a new request, for a unit of weight. A millisecond is added because an unknown time is not zero. */
 function waitMs(upstream: Upstream, nowMs: number): number {
   return (upstream.costMs(nowMs) + 1) * (upstream.inFlight + 1) / (upstream.weight * upstream.promptness);
 }

@@ -5,41 +5,41 @@ import type { OutcomeBatch } from "./outcome.ts";
 import { Upstream, type UpstreamOptions } from "./upstream.ts";
 import { type HealthTable, SLOW_START_DEFAULTS, slowStartFactor, type SlowStartOptions } from "./upstream_health.ts";
 
-/** A pool as it is built from its configuration. */
+/** Options of a pool, from its configuration. */
 export interface PoolOptions {
   readonly name: string;
   /** One of `balancerNames`. */
   readonly strategy: string;
   readonly upstreams: readonly UpstreamOptions[];
-  /** What to do when too few upstreams are in: use the others too, or only those that are in; `serve-all` by default. */
+  /** In a panic, when too few upstreams are in: use the others too, or only those that are in; `serve-all` by default. */
   readonly panic?: "serve-all" | "fail";
-  /** The share of upstreams below which too few are in; 0.5 by default. */
+  /** Share of upstreams in below which it is a panic; 0.5 by default. */
   readonly panicThreshold?: number;
   readonly slowStart?: SlowStartOptions;
   readonly breaker?: BreakerOptions;
   /** Requests at a time, in this worker, to an upstream that is half-open; 1 by default. */
   readonly halfOpenLimit?: number;
-  /** Called when this worker takes an upstream out by itself, or in again: the time to send reports at once. */
+  /** Called when this worker's own breaker takes an upstream out or in: the time to send reports at once. */
   readonly onBreaker?: (upstream: Upstream) => void;
   /** In [0, 1); `Math.random` by default. */
   readonly random?: () => number;
 }
 
-/** What an upstream that is out counts for in a panic: it is tried, but one that is in gets ten times as much. */
+/** Share of its weight that an upstream that is out gets in a panic. */
 const PANIC_SHARE = 0.1;
 
-/** Steps in which a ramp is climbed; each rebuilds the balancer. */
+/** Steps of a slow start; each rebuilds the balancer. */
 const RAMP_STEPS = 100;
 
-/** While requests wait for answers, weights are worked out this often: they may be late. */
+/** Interval at which weights are computed while requests wait for answers, which may be late. */
 const WAITING_STEP_MS = 50;
 
-/** One pool in one serving worker: who is in, and who is next. */
+/** One pool in one serving worker: picks the upstream for each try. */
 export class Pool {
   readonly name: string;
   readonly upstreams: readonly Upstream[];
   readonly #balancer: Balancer;
-  /** Of those that are asked only when no other is fit; `null` where there are none. */
+  /** Picks among backups, which are used only where no other upstream is eligible; `null` where there are none. */
   readonly #backups: Balancer | null;
   readonly #servesAll: boolean;
   readonly #panicThreshold: number;
@@ -48,7 +48,9 @@ export class Pool {
   readonly #onBreaker: ((upstream: Upstream) => void) | undefined;
   #panicking = false;
   #version = -1;
-  /** When weights are next to be worked out: at once after a change, at the next step of a ramp, when a breaker's time is up. */
+  /**
+   * When weights are computed next: at once after a change, at the next step of a slow start, or when a breaker's time is over.
+   */
   #rebuildAtMs = 0;
 
   /** @throws {RangeError} there is no such strategy */
@@ -73,8 +75,8 @@ export class Pool {
   }
 
   /**
-   * The upstream for one try. One that was tried comes again only where no other is in; `null` where none may be used. A backup comes
-   * where no other is in, untried and with room.
+   * Picks the upstream for one try; `null` where none is eligible. One that was tried is picked again only where no other is in; a
+   * backup where no other is in, untried and with room.
    *
    * @param hash what the request is about, 32 bits, for `consistent-hash`
    */
@@ -90,13 +92,13 @@ export class Pool {
     return picked !== null || this.#backups === null ? picked : this.#backups.pick(tried, hash, nowMs);
   }
 
-  /** The upstream of an id, whatever its weight; `null` where it is out, has no room, or is not there. */
+  /** The upstream with an id, also with weight 0; `null` where it is out, full or unknown. */
   named(id: string, nowMs: number): Upstream | null {
     const upstream = this.upstreams.find((known) => known.id === id);
     return upstream !== undefined && upstream.available(nowMs) ? upstream : null;
   }
 
-  /** Whether upstreams are in, but none may be given another request now: it is worth waiting for one that ends. */
+  /** Whether all upstreams that are in are full: a request in flight is worth waiting for. */
   saturated(nowMs: number): boolean {
     let full = false;
     for (const upstream of this.upstreams) {
@@ -107,33 +109,33 @@ export class Pool {
     return full;
   }
 
-  /** Takes over what the health worker says; an older table than the last is ignored. */
+  /** Applies a health table; one that is older than the last is ignored. */
   apply(table: HealthTable): void {
     if (table.version <= this.#version) return;
     this.#version = table.version;
     for (const upstream of this.upstreams) {
       const health = Object.hasOwn(table.upstreams, upstream.id) ? table.upstreams[upstream.id] : undefined;
-      if (health !== undefined) upstream.tell(health);
+      if (health !== undefined) upstream.setHealth(health);
     }
     this.#rebuildAtMs = 0;
   }
 
   /**
-   * Goes on where the pool before a reload stands: upstreams of the same id keep all they know, new ones begin a slow
-   * start. Call it when this pool takes over, not before.
+   * Continues from the pool before a reload: upstreams with the same id keep their state, new ones begin a slow start. Called when
+   * this pool takes over, not before.
    */
   carryOver(before: Pool, nowMs: number): void {
     const known = new Map(before.upstreams.map((upstream) => [upstream.id, upstream]));
     for (const upstream of this.upstreams) {
       const same = known.get(upstream.id);
-      if (same === undefined) upstream.ramp(nowMs);
-      else upstream.adopt(same);
+      if (same === undefined) upstream.beginSlowStart(nowMs);
+      else upstream.shareStateOf(same);
     }
     this.#version = before.#version;
     this.#watch();
   }
 
-  /** What became of tries since the last call, one batch for each upstream that had any. */
+  /** Takes the outcomes since the last call, one batch for each upstream that had any. */
   drainReports(): OutcomeBatch[] {
     const batches: OutcomeBatch[] = [];
     for (const upstream of this.upstreams) {
@@ -161,7 +163,7 @@ export class Pool {
     const weighted = this.upstreams.filter((upstream) => upstream.weight > 0);
     const usual = weighted.filter(({ isBackup }) => !isBackup);
     const inside = usual.filter((upstream) => upstream.circuit(nowMs) === "closed");
-    // While a backup is in, nobody has to try those that are out.
+    // While a backup is in, there is no need to try those that are out.
     const isBackedUp = weighted.some((upstream) => upstream.isBackup && upstream.circuit(nowMs) === "closed");
     this.#panicking = inside.length < usual.length * this.#panicThreshold && !isBackedUp;
     const meanFactor = this.#meanFactor();
@@ -180,13 +182,13 @@ export class Pool {
     upstream.effectiveWeight = upstream.weight * (upstream.health?.weightFactor ?? meanFactor) * part *
       upstream.promptness;
     if (upstream.waiting > 0) this.#rebuildBy(nowMs + WAITING_STEP_MS);
-    // In a panic requests are served, not counted out one by one: there may be no other upstream to send them to.
+    // In a panic there may be no other upstream to send a request to.
     const probing = circuit === "half_open" && !(this.#panicking && this.#servesAll);
     upstream.inFlightLimit = probing ? this.#halfOpenLimit : Infinity;
     if (upstream.breakerOpenUntilMs > nowMs) this.#rebuildBy(upstream.breakerOpenUntilMs);
   }
 
-  /** The slow start's factor; asks for the next step while it climbs. */
+  /** Factor of slow start; schedules its next step. */
   #ramped(upstream: Upstream, nowMs: number): number {
     if (upstream.circuit(nowMs) === "half_open") return this.#slowStart.floor;
     const factor = slowStartFactor(nowMs, upstream.rampFromMs, this.#slowStart);
@@ -198,7 +200,7 @@ export class Pool {
     this.#rebuildAtMs = Math.min(this.#rebuildAtMs, atMs);
   }
 
-  /** The mean of what the health table gives: for upstreams that it does not know yet. */
+  /** Mean factor of the health table, for upstreams that it does not have yet. */
   #meanFactor(): number {
     let sum = 0;
     let known = 0;

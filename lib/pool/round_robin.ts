@@ -1,9 +1,9 @@
 import { Turn, TurnHeap } from "./_turn_heap.ts";
 import { type Balancer, type BalancerOptions, eligible } from "./balancer.ts";
-import { leastLoaded, nominalWeightOf } from "./least_loaded.ts";
+import { leastLoaded, nominalWeightOf } from "./balancer.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** Turns passed over before the way out. */
+/** Turns skipped before the fallback. */
 const SKIPS = 16;
 
 /**
@@ -25,7 +25,7 @@ export class RoundRobin implements Balancer {
     this.#upstreams = upstreams.filter((upstream) => upstream.nominalWeight > 0);
     this.#heap.fill(this.#upstreams.map((upstream) => {
       const gap = 1 / upstream.nominalWeight;
-      // A newcomer begins at a random point of its first gap: not all of them, in every worker, at once.
+      // A new upstream begins at a random point of its first gap: not in every worker at once.
       const dueAt = before.get(upstream) ?? this.#now + gap * this.#random();
       return new Turn(upstream, Math.min(dueAt, this.#now + gap));
     }));

@@ -1,6 +1,6 @@
 import type { UpstreamGate } from "./upstream.ts";
 
-/** Limits on what one upstream is given by all workers together. */
+/** Limits of one upstream for all workers together. */
 export interface GateLimits {
   /** Requests in flight; `null` for no limit. */
   readonly maxInFlight: number | null;
@@ -8,7 +8,7 @@ export interface GateLimits {
   readonly maxPerSecond: number | null;
 }
 
-/** Which of the gate's cells a worker counts in. */
+/** The cell that a worker counts in. */
 export interface GatePlace {
   /** This worker's number, from 0. */
   readonly worker: number;
@@ -18,22 +18,22 @@ export interface GatePlace {
 /** Thousandths of a request: tokens are counted in them. */
 const ONE = 1_000;
 
-/** The bucket holds what is allowed in a tenth of a second: a limit per second is not spent in one burst. */
+/** The bucket holds the requests of a tenth of a second, so that a limit per second is not spent in one burst. */
 const BURST_SECONDS = 0.1;
 
 const TOKENS = 0;
 const FILLED_AT = 1;
 const FIRST_WORKER = 2;
 
-/** How many 32-bit cells a gate needs for so many workers. */
+/** 32-bit cells of a gate for a number of workers. */
 export function gateCells(workers: number): number {
   return FIRST_WORKER + workers;
 }
 
 /**
- * A gate that all workers share through memory: a token bucket for the rate, and a count of requests in flight that each
- * worker keeps for itself, so that one that dies takes its count with it. No locks and no messages: a choice may be made
- * in two workers at the same instant, so the number in flight may exceed its limit by a few, briefly.
+ * A gate in memory that all workers share: a token bucket for the rate, and a count of requests in flight for each worker, so that
+ * the count of a dead worker goes with it. No locks and no messages: two workers may pick at the same instant, so the limit in
+ * flight may be exceeded briefly, by a few.
  */
 export class SharedGate implements UpstreamGate {
   readonly #cells: Int32Array;
@@ -49,7 +49,7 @@ export class SharedGate implements UpstreamGate {
     this.#own = FIRST_WORKER + place.worker;
     this.#end = FIRST_WORKER + place.workers;
     this.#burst = Math.max(ONE, Math.round((limits.maxPerSecond ?? 0) * BURST_SECONDS * ONE));
-    // A worker that was replaced left its count behind.
+    // The count of the worker that this one replaces.
     Atomics.store(cells, this.#own, 0);
   }
 
@@ -77,7 +77,7 @@ export class SharedGate implements UpstreamGate {
     if (Atomics.load(this.#cells, this.#own) > 0) Atomics.sub(this.#cells, this.#own, 1);
   }
 
-  /** Adds what time has earned. The worker that moves the clock on is the one that adds. */
+  /** Adds the tokens of the elapsed time. The worker that moves the clock on adds them. */
   #refill(nowMs: number, maxPerSecond: number): void {
     const now = Math.floor(nowMs) | 0;
     const last = Atomics.load(this.#cells, FILLED_AT);

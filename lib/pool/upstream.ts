@@ -1,17 +1,14 @@
 import { type BreakerOptions, type BreakerState, LocalBreaker } from "./local_breaker.ts";
 import { type OutcomeBatch, OutcomeRecorder, type Report } from "./outcome.ts";
-import { PeakEwma } from "./peak_ewma.ts";
-import { type Waiting, WaitingRequests } from "./waiting_requests.ts";
+import { PeakEwma } from "./response_times.ts";
+import { type Waiting, WaitingRequests } from "./response_times.ts";
 import { admits, type HealthState, type UpstreamHealth } from "./upstream_health.ts";
 
-export type { Waiting } from "./waiting_requests.ts";
-export type { Outcome, OutcomeBatch, Report } from "./outcome.ts";
-
-/** A limit on what an upstream is given, shared by whoever holds it (for instance across workers). */
+/** A limit of requests to an upstream, shared by its holders (all workers, for instance). */
 export interface UpstreamGate {
   /** Whether one more request may be given now. */
   hasRoom(nowMs: number): boolean;
-  /** A request was given. */
+  /** A request begins. */
   enter(nowMs: number): void;
   /** It ended. */
   leave(): void;
@@ -19,22 +16,22 @@ export interface UpstreamGate {
 
 /** One upstream of a pool. */
 export interface UpstreamOptions {
-  /** The same across workers and reloads for as long as it means the same endpoint. */
+  /** The same in all workers and after reloads, as long as it means the same endpoint. */
   readonly id: string;
   readonly url: string;
-  /** Its configured share, in proportion to the others; 0 gives it nothing but what asks for it by its id. */
+  /** Its configured share relative to the others; with 0 it gets only requests that name it. */
   readonly weight: number;
-  /** It is asked only when no other is fit; not by default. */
+  /** Used only where no other upstream is eligible; off by default. */
   readonly backup?: boolean;
   /** Limits of requests in flight and per second; none by default. */
   readonly gate?: UpstreamGate;
 }
 
-/** What outlives a reload. */
+/** The state that outlives a reload. */
 class UpstreamState {
   inFlight = 0;
   health: UpstreamHealth | null = null;
-  /** Milliseconds since the Unix epoch at which a ramp began that the health table does not know of; 0 for none. */
+  /** Milliseconds since the Unix epoch at which a slow start began that is not in the health table; 0 for none. */
   rampFromMs = 0;
   readonly latency = new PeakEwma();
   readonly waiting = new WaitingRequests();
@@ -64,17 +61,17 @@ export class Upstream {
   readonly id: string;
   readonly url: string;
   readonly weight: number;
-  /** It is asked only when no other is fit. */
+  /** Used only where no other upstream is eligible. */
   readonly isBackup: boolean;
   readonly gate: UpstreamGate | null;
   /**
-   * Weight by configuration and slow start, set by the pool: what strategies use that measure load themselves.
-   * 0 takes it out of the choice.
+   * Weight by configuration and slow start, for strategies that measure load themselves; set by the pool. With 0 it is never
+   * picked.
    */
   nominalWeight: number;
-  /** Weight by configuration, measured response time and slow start, set by the pool; 0 takes it out of the choice. */
+  /** Weight by configuration, measured response time and slow start; set by the pool. With 0 it is never picked. */
   effectiveWeight: number;
-  /** What {@linkcode measurePromptness} last said, set by the pool; part of `effectiveWeight` already. */
+  /** Last {@linkcode measurePromptness}, set by the pool; part of `effectiveWeight` already. */
   promptness = 1;
   /** Requests in flight at most, set by the pool: few while half-open. */
   inFlightLimit = Infinity;
@@ -91,12 +88,12 @@ export class Upstream {
     this.#state = new UpstreamState(deps.breaker, deps.random);
   }
 
-  /** Requests given to it by this worker that have not ended. */
+  /** Requests of this worker that are in flight. */
   get inFlight(): number {
     return this.#state.inFlight;
   }
 
-  /** As last told by the health table; `null` before it was told of. */
+  /** Its row of the last health table; `null` before the first. */
   get health(): UpstreamHealth | null {
     return this.#state.health;
   }
@@ -106,7 +103,7 @@ export class Upstream {
     return this.#state.health?.rampFromMs ?? this.#state.rampFromMs;
   }
 
-  /** Milliseconds since the Unix epoch until which this worker keeps it out by itself; 0 where it does not. */
+  /** Milliseconds since the Unix epoch until which this worker's breaker is open; 0 where it is closed. */
   get breakerOpenUntilMs(): number {
     return this.#state.breaker.openUntilMs;
   }
@@ -116,7 +113,7 @@ export class Upstream {
     return this.#state.breaker.state(nowMs);
   }
 
-  /** The health table's word and this worker's own breaker together. */
+  /** State by the health table and this worker's own breaker together. */
   circuit(nowMs: number): BreakerState {
     const told: HealthState = this.#state.health?.state ?? "unknown";
     if (!admits(told)) return "open";
@@ -129,24 +126,24 @@ export class Upstream {
     return this.#state.inFlight < this.inFlightLimit && (this.gate === null || this.gate.hasRoom(nowMs));
   }
 
-  /** Whether it is neither out nor full. */
+  /** Whether it is in and has room. */
   available(nowMs: number): boolean {
     return this.circuit(nowMs) !== "open" && this.hasRoom(nowMs);
   }
 
-  /** Expected response time as this worker sees it, failures counted as slow. */
+  /** This worker's estimate of its response time; failures count as slow. */
   costMs(nowMs: number): number {
     return this.#state.latency.costMs(nowMs, this.#state.health?.fastMs ?? 0);
   }
 
-  /** A request is given to it. Each call is paired with one of {@linkcode end}. */
+  /** Begins a request. Each call is paired with one of {@linkcode end}. */
   begin(nowMs: number): void {
     this.#state.inFlight++;
     this.gate?.enter(nowMs);
     this.#state.onLoad?.();
   }
 
-  /** That request has ended. */
+  /** Ends a request. */
   end(report: Report, nowMs: number): void {
     const state = this.#state;
     if (state.inFlight > 0) state.inFlight--;
@@ -158,8 +155,8 @@ export class Upstream {
   }
 
   /**
-   * A request waits for its answer from now on; `settle` ends that, when the response's field section has come or the try
-   * has failed. Says, while it lasts, that an upstream stalls, which {@linkcode end} can say only afterwards.
+   * A request begins to wait for its answer. `settle` ends that when the response's field section has come or the try has failed.
+   * It shows a stall while it lasts, which {@linkcode end} can show only afterwards.
    */
   expectAnswer(nowMs: number): Waiting {
     this.#state.onWait?.(nowMs);
@@ -171,43 +168,43 @@ export class Upstream {
     return this.#state.waiting.size;
   }
 
-  /** How much of its weight is left while requests are late, above 0 to 1. */
+  /** Share of its weight while requests are late, above 0 to 1. */
   measurePromptness(nowMs: number): number {
     const expectedMs = this.#state.health?.fastMs ?? 0;
     return (expectedMs + 1) / (this.#state.waiting.expectedMs(nowMs, expectedMs) + 1);
   }
 
-  /** What the health worker says of it now. A recovery that it has seen closes this worker's own breaker. */
-  tell(health: UpstreamHealth): void {
+  /** Sets its row of the health table. A recovery seen by the health worker closes this worker's own breaker. */
+  setHealth(health: UpstreamHealth): void {
     const before = this.#state.health;
     this.#state.health = health;
     if (before === null || admits(before.state) || !admits(health.state)) return;
     if (this.#state.breaker.reset()) this.#state.onTransition?.();
   }
 
-  /** Begins a slow start of which the health table does not know yet. */
-  ramp(nowMs: number): void {
+  /** Begins a slow start that is not in the health table. */
+  beginSlowStart(nowMs: number): void {
     this.#state.rampFromMs = nowMs;
   }
 
-  /** Goes on with the state of the same upstream in the pool before a reload, under its own options. Both share it from now on. */
-  adopt(before: Upstream): void {
-    before.#state.breaker.goBy(this.#state.breaker);
+  /** Shares the state of the same upstream in the pool before a reload, under its own options. */
+  shareStateOf(before: Upstream): void {
+    before.#state.breaker.useOptionsOf(this.#state.breaker);
     this.#state = before.#state;
   }
 
-  /** Who is to be called when the number in flight changes; one at a time. */
+  /** Sets the listener of changes of the number in flight. */
   watchLoad(listener: (() => void) | null): void {
     this.#state.onLoad = listener;
   }
 
-  /** Who is to be called when this worker's own breaker changes, and when a request begins to wait; one at a time. */
+  /** Sets the listeners of changes of this worker's breaker, and of requests that begin to wait. */
   watch(listener: { readonly onTransition: () => void; readonly onWait: (nowMs: number) => void }): void {
     this.#state.onTransition = listener.onTransition;
     this.#state.onWait = listener.onWait;
   }
 
-  /** What became of its tries since the last call; `null` where none ended. */
+  /** Takes the outcomes since the last call; `null` where there were none. */
   drain(): OutcomeBatch | null {
     return this.#state.recorder.drain(this.id);
   }

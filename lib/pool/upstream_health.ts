@@ -1,4 +1,4 @@
-/** What the health worker says of an upstream. */
+/** State of an upstream by the health worker. */
 export type HealthState =
   /** Nothing is known yet; it takes part. */
   | "unknown"
@@ -17,9 +17,9 @@ export interface UpstreamHealth {
   readonly reason: string;
   /** Milliseconds since the Unix epoch at which `state` began. */
   readonly sinceMs: number;
-  /** What response times make of each unit of configured weight. Only its proportion to the others means anything. */
+  /** Weight by response times for each unit of configured weight. Only its ratio to the others counts. */
   readonly weightFactor: number;
-  /** The same times the configured weight, for people; slow start is not in it. */
+  /** `weightFactor` times the configured weight, for people; without slow start. */
   readonly weight: number;
   /** Milliseconds since the Unix epoch at which its slow start began; 0 where it has none. */
   readonly rampFromMs: number;
@@ -37,7 +37,7 @@ export interface UpstreamHealth {
   readonly credential: string;
 }
 
-/** The one truth about a pool's upstreams, as the health worker last told it: plain data with a version that only grows. */
+/** State of a pool's upstreams by the health worker: plain data with a version that only grows. */
 export interface HealthTable {
   readonly pool: string;
   readonly version: number;
@@ -52,25 +52,22 @@ export function admits(state: HealthState): boolean {
   return state !== "unhealthy" && state !== "ejected";
 }
 
-/** How a share ramps up after a start, a recovery or an addition. */
+/** How a weight grows after a start, a recovery or an addition. */
 export interface SlowStartOptions {
-  /** How long the ramp takes; 0 turns it off. */
+  /** Length of the slow start; 0 turns it off. */
   readonly windowMs: number;
   /** The share of its weight that an upstream begins with, 0 to 1. */
   readonly floor: number;
 }
 
-/** A minute-free default: a cold cache or connection pool is warm after half a minute. */
+/** A cold cache or connection pool is warm after half a minute. */
 export const SLOW_START_DEFAULTS: SlowStartOptions = { windowMs: 30_000, floor: 0.1 };
 
-/**
- * The factor by which slow start lowers a weight at `nowMs`: from `floor` straight up to 1 over the window.
- * 1 where no ramp was begun (`fromMs` 0).
- */
+/** Factor of slow start at `nowMs`: linear from `floor` to 1 over the window. 1 where no slow start was begun (`fromMs` 0). */
 export function slowStartFactor(nowMs: number, fromMs: number, options: SlowStartOptions): number {
   if (fromMs === 0 || options.windowMs <= 0) return 1;
   const done = (nowMs - fromMs) / options.windowMs;
-  // Begun long after now: the clock was set back.
+  // Begun in the future: the clock was set back.
   if (done >= 1 || done < -1) return 1;
   return options.floor + (1 - options.floor) * Math.max(0, done);
 }

@@ -1,14 +1,13 @@
 import { type Balancer, type BalancerOptions, eligible } from "./balancer.ts";
-import { effectiveWeightOf, leastLoaded } from "./least_loaded.ts";
+import { effectiveWeightOf, leastLoaded } from "./balancer.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** Draws before the way out: with 1 in 2 eligible, 1 request in 256 takes it. */
+/** Draws before the fallback: with 1 in 2 eligible, 1 request in 256 takes it. */
 const DRAWS = 8;
 
 /**
- * A random choice in proportion to effective weight: the alias method (Vose 1991), two table look-ups whatever the
- * number of upstreams. A draw that was tried already is drawn again; one that is full sends the request to the least
- * loaded.
+ * Picks at random in proportion to effective weight by the alias method (Vose 1991): two table look-ups for any number of
+ * upstreams. A draw that was tried is drawn again; one that is full sends the request to the least loaded.
  */
 export class WeightedEwma implements Balancer {
   readonly #random: () => number;

@@ -53,8 +53,8 @@ export function isIpLiteral(host: string): boolean {
 }
 
 /**
- * Not 198.18.0.0/15, although it is no public range either: local proxies that answer every name with an address of their
- * own use it, and the people behind them could reach no upstream at all.
+ * Without 198.18.0.0/15, although it is no public range: local proxies that answer every name from it are in use, and their users
+ * could reach no upstream.
  */
 function isPrivateIpv4([a = 0, b = 0, c = 0]: number[]): boolean {
   if (a === 0 || a === 10 || a === 127 || a >= 224) return true;
@@ -73,8 +73,8 @@ function embeddedIpv4(groups: number[]): number[] | null {
 }
 
 /**
- * Whether an address is loopback, private, link-local, multicast or otherwise not one that a public name should have
- * (RFC 6890). A text that is no address counts as private: nothing is known in its favour.
+ * Whether an address is loopback, private, link-local, multicast or otherwise not one that a public name should have (RFC 6890). A
+ * text that is no address counts as private.
  */
 export function isPrivateAddress(address: string): boolean {
   const octets = parseIpv4(address);

@@ -9,9 +9,9 @@ import { type UpstreamBody, UpstreamFailure } from "./transport.ts";
 export interface BodyOwner {
   readonly connection: Connection;
   readonly idleMs: number;
-  /** The body has ended as it should; unless more came with it, the connection may go back to the pool. */
+  /** The body is complete; unless more bytes came with it, the connection may go back to the pool. */
   complete(isClean: boolean): void;
-  /** Ends the exchange with the failure that `error` stands for, closes the connection and returns the failure. */
+  /** Ends the exchange, closes the connection and returns the failure for `error`. */
   fail(error: unknown): UpstreamFailure;
 }
 
@@ -22,14 +22,14 @@ function failure(kind: "truncated" | "too_large" | "aborted", message: string): 
   return new UpstreamFailure(kind, `Cannot read the response body: ${message}`, true);
 }
 
-/** A body that is read off its connection as it is asked for. What came with the field section is taken at once. */
+/** A body that is read from its connection on demand. Content that came with the field section is taken at once. */
 class SocketBody implements UpstreamBody {
   readonly lengthBytes: number | null;
   readonly #owner: BodyOwner;
   readonly #decoder: ChunkedDecoder | null;
   /** Content that is still to come; `Infinity` where its length is not stated. */
   #remainingBytes: number;
-  /** Behind the last byte that was taken for the body's. */
+  /** End of the bytes that belong to the body. */
   #takenEnd = 0;
   /** Content that came with the field section and has not been handed out. */
   #ready: Uint8Array<ArrayBuffer> | null;
@@ -85,7 +85,7 @@ class SocketBody implements UpstreamBody {
     } finally {
       this.#isReading = false;
     }
-    // Between two reads no deadline runs: a slow reader is no fault of the upstream.
+    // No deadline runs between reads: a slow reader is not the upstream's fault.
     if (!this.#isEnded) connection.disarm();
     return content.length > 0 ? content : this.#giveBuffer();
   }
@@ -114,7 +114,7 @@ class SocketBody implements UpstreamBody {
     else this.#fail(failure("aborted", "given up by its reader"));
   }
 
-  /** Content of a stated length: read to where it is to stay. */
+  /** Reads content of a stated length into its final place. */
   async #fill(whole: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#isReading) throw new TypeError(BUSY);
     if (this.#ready !== null) whole.set(this.#ready);
@@ -167,7 +167,7 @@ class SocketBody implements UpstreamBody {
     return EMPTY;
   }
 
-  /** Takes the framing off `bytes[start, end)`, in place (RFC 9112 §6.2, §7.1). */
+  /** Removes the framing from `bytes[start, end)` in place (RFC 9112 §6.2, §7.1). */
   #take(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): Uint8Array<ArrayBuffer> {
     const decoder = this.#decoder;
     let contentEnd: number;
@@ -187,14 +187,14 @@ class SocketBody implements UpstreamBody {
     this.#owner.complete(isClean);
   }
 
-  /** At the end, when what was lent last is not looked at any more. */
+  /** Gives the buffer back at the end, when the last lent chunk is no longer used. */
   #giveBuffer(): null {
     if (this.#buffer !== null) giveChunkBuffer(this.#buffer);
     this.#buffer = null;
     return null;
   }
 
-  /** The buffer is left to the garbage: a read may still be under way on it. */
+  /** The buffer is not reused: a read may still be writing to it. */
   #fail(error: unknown): UpstreamFailure {
     this.#buffer = this.#ready = null;
     return this.#failure ??= this.#owner.fail(error);
@@ -202,8 +202,8 @@ class SocketBody implements UpstreamBody {
 }
 
 /**
- * The body that follows a field section. Where all of it has arrived already, it is taken out at once and the connection is
- * free before the caller has looked at the response.
+ * Opens the body behind a field section. Where all of it has arrived, it is taken at once and the connection is free before the
+ * caller sees the response.
  *
  * @throws {WireError} where the first chunks are malformed
  */

@@ -1,17 +1,17 @@
-/** The most that one read takes from a socket, or one write gives to it. */
+/** Largest read from a socket, or write to it. */
 export const CHUNK_BYTES = 64 * 1024;
 
-/** Kept for the next body; under more bodies at a time further ones are made. */
+/** Most buffers that are kept for later bodies. */
 const MAX_KEPT = 64;
 
 const kept: Uint8Array<ArrayBuffer>[] = [];
 
-/** Memory of {@linkcode CHUNK_BYTES} for a body under way. */
+/** Takes a buffer of {@linkcode CHUNK_BYTES}. */
 export function takeChunkBuffer(): Uint8Array<ArrayBuffer> {
   return kept.pop() ?? new Uint8Array(CHUNK_BYTES);
 }
 
-/** Gives it back. No operation may be under way on it, and nobody look at it any more; else it is left to the garbage. */
+/** Gives a buffer back. No pending operation and no view may use it any more. */
 export function giveChunkBuffer(buffer: Uint8Array<ArrayBuffer>): void {
   if (kept.length < MAX_KEPT) kept.push(buffer);
 }

@@ -8,17 +8,17 @@ import { giveChunkBuffer, takeChunkBuffer } from "./_chunk_buffers.ts";
 import type { Socket } from "./_socket.ts";
 import { type FailureKind, UpstreamFailure } from "./transport.ts";
 
-/** Takes most JSON answers with their field section, so that they cost one read; each connection holds it, idle ones too. */
+/** Holds most JSON answers with their field section in one read; idle connections keep it too. */
 const SMALL_BUFFER_BYTES = 16 * 1024;
 const WRITE_BUFFER_BYTES = 2 * 1024;
 
-/** What a connection is made of. */
+/** Parts of a connection. */
 export interface ConnectionOptions {
   readonly socket: Socket;
   /** Host and port, for messages. */
   readonly authority: string;
   readonly deadlines: Deadlines;
-  /** Called once, when the connection has been closed for whatever reason. */
+  /** Called once, when the connection is closed. */
   readonly onClose: (connection: Connection) => void;
 }
 
@@ -27,7 +27,7 @@ export function protocolFailure(message: string): UpstreamFailure {
   return new UpstreamFailure("protocol", `Cannot read the response: ${message}`, true);
 }
 
-/** One socket to an upstream with its buffers, its deadline and the reason for which it ended. */
+/** One socket to an upstream with its buffer, its deadline and the failure that ended it. */
 export class Connection implements Expirable {
   deadlineMs = Infinity;
   readonly socket: Socket;
@@ -35,7 +35,7 @@ export class Connection implements Expirable {
   bytes = new Uint8Array(SMALL_BUFFER_BYTES);
   start = 0;
   end = 0;
-  /** Whether content of the present response has been lent out of the buffer, and not copied out of it. */
+  /** Whether content of the present response was lent from the buffer, instead of copied. */
   hasLent = false;
   /** Whether a byte of the present request has been handed to the socket. */
   requestSent = false;
@@ -47,7 +47,7 @@ export class Connection implements Expirable {
   #head = new Uint8Array(WRITE_BUFFER_BYTES);
   #parked: Promise<number | null> | null = null;
   #scannedTo = 0;
-  /** How far the buffer has been filled for the present response. */
+  /** End of the bytes received for the present response. */
   #mostBytes = 0;
   #isIdle = false;
   #isClosed = false;
@@ -65,12 +65,12 @@ export class Connection implements Expirable {
     return this.#isClosed;
   }
 
-  /** How old the connection was when its last deadline was set: exact enough, and the clock has been looked at already. */
+  /** Age of the connection when its last deadline was set: exact enough, without another look at the clock. */
   get ageMs(): number {
     return this.#armedAtMs - this.#openedAtMs;
   }
 
-  /** Sets what is to happen, and when, unless {@linkcode disarm} comes first. */
+  /** Sets the failure for a deadline, unless {@linkcode disarm} comes first. */
   arm(kind: FailureKind, durationMs: number): void {
     if (this.#isClosed) return;
     this.#deadlineKind = kind;
@@ -94,7 +94,7 @@ export class Connection implements Expirable {
     this.close();
   }
 
-  /** Safe to call twice. An operation under way rejects. */
+  /** Closes the socket. Idempotent. A pending operation rejects. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -105,8 +105,8 @@ export class Connection implements Expirable {
   }
 
   /**
-   * Makes the connection wait for its next request. A read stays open meanwhile: it is how a close by the upstream is
-   * noticed at once, and it becomes the first read of the next response. It does not keep the process alive.
+   * Parks the connection until its next request. A read stays pending: it shows a close by the upstream at once, and becomes the
+   * first read of the next response. It does not keep the process alive.
    */
   park(idleMs: number): void {
     this.#fitBuffer();
@@ -120,12 +120,12 @@ export class Connection implements Expirable {
     this.#parked.then(this.#onParkedRead, this.#onParkedRead);
   }
 
-  /** Nothing may arrive between two requests: what does is a close, or bytes that nobody asked for. */
+  /** Anything that arrives between two requests is a close, or unsolicited bytes. */
   readonly #onParkedRead = () => {
     if (this.#isIdle) this.close();
   };
 
-  /** Takes the connection out of its wait. */
+  /** Resumes a parked connection. */
   unpark(): void {
     this.#isIdle = false;
     this.disarm();
@@ -144,7 +144,7 @@ export class Connection implements Expirable {
   }
 
   /**
-   * Takes a response's head out of the unread bytes; `null` where it has not come whole.
+   * Takes a response's head from the unread bytes; `null` where it is incomplete.
    *
    * @throws {WireError} where it breaks the grammar
    */
@@ -170,7 +170,7 @@ export class Connection implements Expirable {
     return this.write(this.#head.subarray(0, writeLatin1(text, this.#head, 0)));
   }
 
-  /** The failure that an operation's error stands for: our own reason where we closed the socket, else what the upstream did. */
+  /** The failure for an operation's error: our own where we closed the socket, else one by the upstream. */
   failureOf(error: unknown): UpstreamFailure {
     if (this.#failure !== null) return this.#failure;
     if (error instanceof UpstreamFailure) return error;
@@ -201,8 +201,8 @@ export class Connection implements Expirable {
   }
 
   /**
-   * An upstream that is near sends more at once than fits into the small buffer: where content is lent, a larger one saves a read
-   * and a write each time; where it is collected, it would only be copied once more.
+   * A near upstream sends more at once than the small buffer holds. Where content is lent, a larger buffer saves reads and writes;
+   * where it is collected, it would only be copied again.
    */
   #fitBuffer(): void {
     const isLarge = this.bytes.length > SMALL_BUFFER_BYTES;

@@ -3,10 +3,10 @@ import { Connection } from "./_connection.ts";
 import type { Socket } from "./_socket.ts";
 import { UpstreamFailure } from "./transport.ts";
 
-/** An upstream that closes after five seconds may do so just as a request arrives: leave it alone a little earlier. */
+/** Margin before the upstream's own idle timeout, which may end just as a request arrives. */
 const KEEP_ALIVE_MARGIN_MS = 500;
 
-/** What a {@linkcode ConnectionPool} is made of. */
+/** Options of a {@linkcode ConnectionPool}. */
 export interface ConnectionPoolOptions {
   /** Opens a socket. Rejects with an `UpstreamFailure`, and soon after `signal` has aborted. */
   readonly open: (signal: AbortSignal) => Promise<Socket>;
@@ -18,21 +18,21 @@ export interface ConnectionPoolOptions {
   readonly maxIdle: number;
   /** Requests that may wait for a connection. */
   readonly maxWaiting: number;
-  /** After so long without a request a connection is closed. */
+  /** Idle time after which a connection is closed. */
   readonly idleTimeoutMs: number;
   /** Older connections are closed as they are released. */
   readonly maxAgeMs: number;
 }
 
-/** How one request wants its connection. */
+/** One request for a connection. */
 export interface AcquireOptions {
   readonly connectMs: number;
   readonly signal?: AbortSignal;
-  /** Not one that has lain idle. */
+  /** A new connection, never an idle one. */
   readonly isFresh: boolean;
 }
 
-/** The wait of one request for its connection: first for a free place, then for the opening. */
+/** The wait of one request: first for a free place, then for the connection to open. */
 class Acquisition implements Expirable {
   deadlineMs = Infinity;
   isSettled = false;
@@ -80,8 +80,7 @@ class Acquisition implements Expirable {
 }
 
 /**
- * The connections to one upstream. The one used last is used first, so that the others may age away; those who find none
- * wait in order.
+ * Connections to one upstream. The one used last is reused first, so that surplus ones age; requests without one wait in order.
  */
 export class ConnectionPool {
   readonly #options: ConnectionPoolOptions;
@@ -103,11 +102,7 @@ export class ConnectionPool {
     return this.#idle.length;
   }
 
-  get waitingCount(): number {
-    return this.#waiting.length;
-  }
-
-  /** The idle connection used last, where there is one. */
+  /** Takes the idle connection used last, if any. */
   takeIdle(): Connection | undefined {
     const connection = this.#idle.pop();
     connection?.unpark();
@@ -115,7 +110,7 @@ export class ConnectionPool {
   }
 
   /**
-   * A connection, opened or handed on by another request.
+   * Takes a connection: an idle one, a new one, or one that another request releases.
    *
    * @throws {UpstreamFailure} as opening does; `connect_timeout`, `aborted`, or `connect` where too many wait already
    */
@@ -130,7 +125,7 @@ export class ConnectionPool {
     return acquisition.connection;
   }
 
-  /** Takes a connection back whose response has been read to its end. */
+  /** Releases a connection whose response has been read to its end. */
   release(connection: Connection, keepAliveMs: number | null): void {
     connection.isReused = true;
     connection.requestSent = false;
@@ -144,7 +139,7 @@ export class ConnectionPool {
     connection.park(idleMs);
   }
 
-  /** Closes the idle connections; the others close as their responses end, or go to those who wait already. */
+  /** Closes idle connections; the others close as their responses end, or go to requests that wait already. */
   close(): void {
     this.#keepsIdle = false;
     for (const connection of this.#idle.slice()) connection.close();
@@ -203,7 +198,7 @@ export class ConnectionPool {
     this.#serveWaiting();
   }
 
-  /** A place has become free: the one who waits longest opens a connection in it. */
+  /** A place is free: the request that has waited longest opens a connection. */
   #serveWaiting(): void {
     while (this.#waiting.length > 0 && this.#hasPlace()) {
       const next = this.#waiting.shift();

@@ -10,46 +10,46 @@ import { type FailureKind, UpstreamFailure } from "./transport.ts";
 /** The addresses of a name, the preferred one first. */
 export type Lookup = (name: string) => Promise<string[]>;
 
-/** Where and how to open a socket. */
+/** How to open a socket to an upstream. */
 export interface Endpoint {
   /** Name or address, IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
-  /** Whom TLS is spoken with; `null` for plain HTTP. */
+  /** TLS settings; `null` for plain HTTP. */
   readonly tls: TlsPeer | null;
-  /** To connect to in place of a look-up. */
+  /** Address to connect to without a look-up. */
   readonly address: string | null;
   /** Whether a public name may have a private address. */
   readonly allowPrivate: boolean;
-  /** Through which to connect; the names of upstreams are then resolved there and not here. */
+  /** Proxy to connect through; it resolves the upstream's name. */
   readonly proxy: EgressProxy | null;
-  /** Whom TLS is spoken with where the proxy wants it. */
+  /** TLS settings of an HTTPS proxy. */
   readonly proxyTls: TlsPeer | null;
-  /** Whether a plain HTTP upstream is asked for in the proxy's own connection, without a tunnel. */
+  /** Whether requests to a plain HTTP upstream go over the proxy's own connection, without a tunnel. */
   readonly isForwarded: boolean;
   readonly lookup: Lookup;
 }
 
-/** What of an {@linkcode Endpoint} a TCP connection needs. */
+/** The part of an {@linkcode Endpoint} that a TCP connection needs. */
 export type Hop = Pick<Endpoint, "host" | "port" | "address" | "allowPrivate" | "lookup">;
 
 /** Addresses tried for one connection. */
 const MAX_ADDRESSES = 8;
-/** RFC 8305 §5: how long an attempt is alone before the next one starts beside it. */
+/** Delay before the next attempt starts beside a pending one (RFC 8305 §5). */
 const ATTEMPT_DELAY_MS = 250;
 /** Before attempts are aborted, the event loop gets so many turns, however long it stood still. */
 const ABORT_TURNS = 4;
 const ABORT_TURN_MS = 5_000;
 
-/** The system's look-up: it honours the hosts file, which people use to reach upstreams whose DNS answers are forged. */
+/** The system's look-up. It reads the hosts file, which people use where DNS answers for an upstream are forged. */
 export async function systemLookup(name: string): Promise<string[]> {
   const found = await dns.lookup(name, { all: true });
   return found.map(({ address }) => address);
 }
 
 /**
- * The same look-up, but one at a time: those who ask for a name that is being looked up share the answer. A look-up cannot be
- * stopped and keeps a thread; behind a dead name server there would soon be none left.
+ * Shares pending look-ups of a name. A look-up cannot be cancelled and occupies a thread: behind a dead name server there would
+ * soon be none left.
  */
 export function sharedLookup(lookup: Lookup): Lookup {
   const running = new Map<string, Promise<string[]>>();
@@ -66,7 +66,7 @@ function failure(kind: FailureKind, what: string, cause?: unknown): UpstreamFail
   return new UpstreamFailure(kind, `Cannot connect: ${what}`, false, cause === undefined ? undefined : { cause });
 }
 
-/** The families in turn, beginning with the preferred one (RFC 8305 §4). */
+/** Alternates address families, beginning with the preferred one (RFC 8305 §4). */
 function interleaved(addresses: readonly string[]): string[] {
   const isFirstFamily = (address: string) => address.includes(":") === addresses[0]?.includes(":");
   const first = addresses.filter(isFirstFamily);
@@ -74,7 +74,7 @@ function interleaved(addresses: readonly string[]): string[] {
   return first.flatMap((address, at) => [address, ...second.slice(at, at + 1)]).concat(second.slice(first.length));
 }
 
-/** Rejects when `signal` aborts; the work goes on unheard where it cannot be stopped. */
+/** Rejects when `signal` aborts; work that cannot be cancelled goes on, its result ignored. */
 function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
@@ -105,7 +105,7 @@ export async function resolveHost(endpoint: Hop, signal: AbortSignal): Promise<s
   throw failure("refused_address", `public name "${host}" has the private address ${found[0]}`);
 }
 
-/** Attempts at several addresses, of which the first to succeed wins (RFC 8305 §5). */
+/** Connection attempts to several addresses; the first to succeed wins (RFC 8305 §5). */
 class ConnectRace {
   readonly #attempts = new AbortController();
   readonly #result = Promise.withResolvers<Deno.TcpConn>();
@@ -193,7 +193,7 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : "handshake failed";
 }
 
-/** Speaks TLS with the upstream where it wants that. */
+/** Starts TLS with the upstream, where it has settings for it. */
 async function secured(socket: Socket, { tls }: Endpoint, signal: AbortSignal): Promise<Socket> {
   if (tls === null) return socket;
   try {
@@ -203,7 +203,7 @@ async function secured(socket: Socket, { tls }: Endpoint, signal: AbortSignal): 
   }
 }
 
-/** A connection to the proxy; its name is the operator's own and may have any address. */
+/** Connects to the proxy. Its name is the operator's own and may have any address. */
 async function reachProxy(
   endpoint: Endpoint,
   proxy: EgressProxy,

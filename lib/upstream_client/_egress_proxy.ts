@@ -18,7 +18,7 @@ export interface EgressProxy {
   readonly label: string;
 }
 
-/** Where a proxy is to connect to. */
+/** Target of a tunnel through a proxy. */
 export interface TunnelTarget {
   /** Name or address, IPv6 without brackets. */
   readonly host: string;
@@ -34,7 +34,7 @@ function schemeOf(url: URL): EgressProxy["scheme"] {
     case "https:":
       return "https";
     case "socks5:":
-    // The same with the promise that the proxy resolves names, which is what happens here anyway.
+    // As `socks5`, where the proxy resolves names here anyway.
     case "socks5h:":
       return "socks5";
     default:

@@ -1,14 +1,15 @@
 import type { Clock } from "../clock.ts";
 import { fieldValue } from "../http/fields.ts";
+import type { ByteStream } from "../wire/byte_stream.ts";
 import { type ResponseFraming, responseFraming, type ResponseHead } from "../wire/response_head.ts";
 import { type BodyOwner, openBody } from "./_body_reader.ts";
 import { type Connection, protocolFailure } from "./_connection.ts";
 import type { ConnectionPool } from "./_connection_pool.ts";
-import { Tunnel } from "./_tunnel.ts";
 import { Upload } from "./_upload.ts";
 import {
   type FailureKind,
   type SendOptions,
+  type UpstreamBody,
   UpstreamFailure,
   type UpstreamRequest,
   type UpstreamResponse,
@@ -17,10 +18,10 @@ import {
 /** Interim responses (RFC 9110 §15.2) before the final one; more are an attack or a fault. */
 const MAX_INTERIM_RESPONSES = 16;
 
-/** What all exchanges of a transport have in common. */
+/** What the exchanges of a transport share. */
 export interface ExchangeHome {
   readonly clock: Clock;
-  /** Takes connections back after a response that left them usable. */
+  /** Takes back reusable connections. */
   readonly pool: Pick<ConnectionPool, "release">;
 }
 
@@ -127,14 +128,14 @@ export class Exchange implements BodyOwner {
     return new UpstreamFailure("aborted", "Request aborted", this.connection.requestSent, { cause });
   }
 
-  /** Until the field section is there; from then on the reader of the body sets the deadlines. */
+  /** Sets a deadline until the field section has come; later the reader of the body sets them. */
   #arm(kind: FailureKind): void {
     if (this.#isOver || this.#framing !== null) return;
     const { firstByteMs, idleMs } = this.#options.deadlines;
     this.connection.arm(kind, kind === "first_byte_timeout" ? firstByteMs : idleMs);
   }
 
-  /** The upstream may have answered before it closed: the read that follows finds out. */
+  /** The upstream may have answered before it closed: the next read shows it. */
   #cannotWrite(): void {
     this.#canWrite = false;
     this.#upload?.stop();
@@ -152,12 +153,12 @@ export class Exchange implements BodyOwner {
     const framing = responseFraming(this.#request.method, head);
     this.#framing = framing;
     this.connection.disarm();
-    // An upstream that refuses, or is about to close, does not want the rest; another may answer while it still reads.
+    // An upstream that refuses or is about to close does not want the rest of the body; others may answer while they still read.
     if (status >= 400 || !framing.isPersistent) this.#upload?.stop();
     return { status, fields, body: openBody(this, framing), receivedAtMs };
   }
 
-  /** From here on the connection is its taker's: no deadline and no signal ends it any more. */
+  /** The tunnel's user owns the connection from here on: no deadline and no signal ends it. */
   #switch({ status, minor, fields }: ResponseHead): UpstreamResponse {
     const { upgrade } = this.#options;
     const agreed = fieldValue(fields, "upgrade")?.toLowerCase();
@@ -167,5 +168,45 @@ export class Exchange implements BodyOwner {
     this.#end();
     const tunnel = new Tunnel(this.connection);
     return { status, fields, body: tunnel.body, tunnel, receivedAtMs: this.#home.clock.now() };
+  }
+}
+
+/** A connection after a switch of protocols, from the first byte behind the 101 response on (RFC 9110 §15.2.2). */
+export class Tunnel implements ByteStream {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  read(target: Uint8Array): Promise<number | null> {
+    const { bytes, start, end, socket, isClosed } = this.#connection;
+    if (start === end || isClosed) return socket.read(target);
+    const count = Math.min(target.length, end - start);
+    target.set(bytes.subarray(start, start + count));
+    this.#connection.start += count;
+    return Promise.resolve(count);
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#connection.socket.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#connection.socket.closeWrite();
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  /** An empty body: a 101 response has no content. Cancelling it closes the tunnel. */
+  get body(): UpstreamBody {
+    return {
+      lengthBytes: 0,
+      read: () => Promise.resolve(null),
+      readAll: () => Promise.resolve(new Uint8Array(0)),
+      cancel: () => this.close(),
+    };
   }
 }

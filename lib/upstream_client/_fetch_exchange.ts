@@ -1,7 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Fields } from "../http/fields.ts";
 import type { BodySource } from "../wire/body_source.ts";
-import { FetchBody, type FetchBodyOwner } from "./_fetch_body.ts";
 import {
   type FailureKind,
   type SendOptions,
@@ -19,13 +18,11 @@ export interface FetchExchangeOptions extends SendOptions {
   readonly authority: string;
   readonly request: UpstreamRequest;
   readonly clock: Clock;
-  /** Called once, when nothing more will come of the exchange. */
+  /** Called once, when the exchange is over. */
   readonly onEnd: () => void;
 }
 
-/**
- * What a client's error means. Its own words hold the URL, and that may hold a key: only what it begins with is used.
- */
+/** The failure for an error of `fetch`. Its message holds the URL, which may hold a key: only its beginning is used. */
 function meaningOf(error: unknown): { kind: FailureKind; what: string; requestSent: boolean } {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : "";
   const text = error instanceof Error ? `${error.message} ${cause}` : "";
@@ -101,7 +98,7 @@ export class FetchExchange implements FetchBodyOwner {
   #fetch(): Promise<Response> {
     const { client, url, request } = this.#options;
     const headers = request.fields.filter(([name]) => !CHOSEN_HERE.has(name.toLowerCase()));
-    // Asked for any coding, the client decodes what comes and keeps the label and length of what came. Not so with this one.
+    // Without this the client would ask for any coding, decode the content, and keep the old coding and length fields.
     headers.push(["accept-encoding", "identity"]);
     return fetch(url, {
       client,
@@ -121,17 +118,17 @@ export class FetchExchange implements FetchBodyOwner {
     return EMPTY;
   }
 
-  /** HTTP/2 does not tell the length of what is sent: a body that ends early would look whole. */
+  /** HTTP/2 sends no length here: a body that ends early would look complete. */
   #checkedBody(body: BodySource): ReadableStream<Uint8Array> {
     const { lengthBytes } = body;
     let takenBytes = 0;
     return new ReadableStream<Uint8Array>({
       pull: async (controller) => {
-        // As long as the client is waited for, time says nothing of the upstream.
+        // Waiting for the client is not the upstream's time.
         this.#armFor("aborted", this.#options.deadlines.idleMs);
         let chunk: Uint8Array | null;
         try {
-          // A chunk is lent, and may not be empty to the stream's reader.
+          // A chunk is only lent, and must not be empty for the stream's reader.
           do chunk = await body.read(); while (chunk !== null && chunk.length === 0);
         } catch (error) {
           throw this.#bodyFailure("its source failed", error);
@@ -178,4 +175,89 @@ export class FetchExchange implements FetchBodyOwner {
   readonly #onAbort = () => {
     this.fail(new UpstreamFailure("aborted", "Request aborted", true, { cause: this.#options.signal?.reason }));
   };
+}
+
+/** The exchange that a body belongs to. */
+export interface FetchBodyOwner {
+  /** Sets the deadline of the next chunk. */
+  arm(): void;
+  disarm(): void;
+  /** Ends the exchange. */
+  finish(): void;
+  /** Ends the exchange and returns the failure for `error`. */
+  fail(error: unknown): UpstreamFailure;
+}
+
+function failure(kind: "truncated" | "too_large" | "aborted", message: string): UpstreamFailure {
+  return new UpstreamFailure(kind, `Cannot read the response body: ${message}`, true);
+}
+
+/** The body of a response by `fetch`, counted against its announced length. */
+export class FetchBody implements UpstreamBody {
+  readonly #owner: FetchBodyOwner;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  #receivedBytes = 0;
+  #isEnded = false;
+  #failure: UpstreamFailure | null = null;
+
+  constructor(
+    owner: FetchBodyOwner,
+    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+    readonly lengthBytes: number | null,
+  ) {
+    this.#owner = owner;
+    this.#reader = stream.getReader();
+  }
+
+  async read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#isEnded) return null;
+    this.#owner.arm();
+    try {
+      const { done, value } = await this.#reader.read();
+      this.#owner.disarm();
+      return done ? this.#end() : this.#count(value);
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  async readAll(limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    for (let chunk = await this.read(); chunk !== null; chunk = await this.read()) {
+      if (this.#receivedBytes > limitBytes) throw this.#fail(failure("too_large", `over ${limitBytes} bytes`));
+      chunks.push(chunk);
+    }
+    return new Uint8Array(await new Blob(chunks).arrayBuffer());
+  }
+
+  cancel(): void {
+    if (!this.#isEnded && this.#failure === null) this.#fail(failure("aborted", "given up by its reader"));
+  }
+
+  #count(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    this.#receivedBytes += chunk.length;
+    // A body that was decoded but kept its old length would show here too.
+    if (this.lengthBytes !== null && this.#receivedBytes > this.lengthBytes) {
+      throw failure("truncated", `more than its ${this.lengthBytes} bytes`);
+    }
+    return chunk;
+  }
+
+  #end(): null {
+    const { lengthBytes } = this;
+    if (lengthBytes !== null && this.#receivedBytes < lengthBytes) {
+      throw failure("truncated", `${lengthBytes - this.#receivedBytes} of ${lengthBytes} bytes missing`);
+    }
+    this.#isEnded = true;
+    this.#owner.finish();
+    return null;
+  }
+
+  #fail(error: unknown): UpstreamFailure {
+    this.#failure ??= this.#owner.fail(error);
+    // An unread body would hold its connection's flow-control window.
+    this.#reader.cancel().catch(() => {});
+    return this.#failure;
+  }
 }

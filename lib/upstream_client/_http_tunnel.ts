@@ -13,7 +13,7 @@ import {
 import { type Duplex, writeAll } from "./_socket.ts";
 import type { UpstreamFailure } from "./transport.ts";
 
-/** A proxy has little to say before a tunnel is open; more is a fault or an attack. */
+/** Largest answer of a proxy before a tunnel is open. */
 const MAX_ANSWER_BYTES = 16 * 1024;
 const MAX_ANSWER_LINES = 64;
 /** Interim responses before the final one. */
@@ -27,8 +27,7 @@ function requestText(proxy: EgressProxy, target: TunnelTarget): string {
 }
 
 /**
- * The status of the final response. The target speaks only when spoken to: what comes behind it would be taken for the answer to
- * the first request.
+ * Reads the status of the final response. Bytes behind it are refused: they would be taken for the answer to the first request.
  *
  * @throws {WireError} where it is not HTTP
  */
@@ -62,7 +61,7 @@ async function readMore(socket: Duplex, proxy: EgressProxy, target: Uint8Array):
   return count;
 }
 
-/** Statuses by which a proxy speaks of the way behind it (RFC 9110 §15.6.3, §15.6.5). */
+/** Statuses by which a proxy reports a failure behind it (RFC 9110 §15.6.3, §15.6.5). */
 const TARGET_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
 
 function refusal(proxy: EgressProxy, target: TunnelTarget, status: number): UpstreamFailure {
@@ -73,7 +72,7 @@ function refusal(proxy: EgressProxy, target: TunnelTarget, status: number): Upst
 }
 
 /**
- * Makes an HTTP proxy connect its connection to `target` (RFC 9110 §9.3.6). Afterwards every byte is the target's.
+ * Opens a tunnel to `target` through an HTTP proxy (RFC 9110 §9.3.6). Later bytes are the target's.
  *
  * @throws {UpstreamFailure} `proxy`, `connect`
  */

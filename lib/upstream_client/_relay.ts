@@ -10,7 +10,7 @@ async function pump(from: Socket, to: Socket): Promise<void> {
   await to.closeWrite();
 }
 
-/** The connection that `near` made: another process of this machine may have been quicker. */
+/** Accepts the connection of `near`: another process may have connected first. */
 async function acceptOwn(listener: Deno.TcpListener, near: Deno.TcpConn): Promise<Deno.TcpConn> {
   for (;;) {
     const accepted = await listener.accept();
@@ -20,8 +20,8 @@ async function acceptOwn(listener: Deno.TcpListener, near: Deno.TcpConn): Promis
 }
 
 /**
- * A TCP socket whose bytes go through another connection. Deno starts TLS over TCP sockets alone: this is how it runs through TLS,
- * and how a handshake can be ended. It costs two loopback sockets, and one listening for a moment.
+ * A TCP socket that relays its bytes over another connection. Deno starts TLS on TCP sockets only: this allows TLS inside TLS, and
+ * ending a handshake. It costs two loopback sockets, and a listening one for a moment.
  */
 export class Relay implements Disposable {
   readonly #far: Deno.TcpConn;
@@ -30,14 +30,14 @@ export class Relay implements Disposable {
   private constructor(readonly near: Deno.TcpConn, far: Deno.TcpConn, through: Socket) {
     this.#far = far;
     this.#through = through;
-    // Whoever uses the near end keeps the process alive, or does not.
+    // Only the near end may keep the process alive.
     far.unref();
     through.unref();
     const close = () => this[Symbol.dispose]();
     Promise.all([pump(far, through), pump(through, far)]).then(close, close);
   }
 
-  /** Opens one; `through` belongs to it from now on. */
+  /** Opens a relay, which owns `through` from now on. */
   static async open(through: Socket): Promise<Relay> {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     let near: Deno.TcpConn | undefined;
@@ -55,7 +55,7 @@ export class Relay implements Disposable {
     }
   }
 
-  /** Closes all of it. Safe to call twice. */
+  /** Closes all of its sockets. Idempotent. */
   [Symbol.dispose](): void {
     for (const end of [this.near, this.#far, this.#through]) end[Symbol.dispose]();
   }

@@ -1,7 +1,7 @@
 import { fieldLine, requestLine } from "../wire/head_writer.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamRequest } from "./transport.ts";
 
-/** A proxy that is asked for an upstream's resources in absolute form (RFC 9112 §3.2.2). */
+/** A proxy that gets requests in absolute form (RFC 9112 §3.2.2). */
 export interface ForwardProxy {
   /** Host and port of the upstream, as its requests' `Host` names it. */
   readonly authority: string;
@@ -9,7 +9,7 @@ export interface ForwardProxy {
   readonly authorization: string | null;
 }
 
-/** Fields that frame a message or belong to the connection: they are written here or not at all. */
+/** Framing and connection fields: they are written here or not at all. */
 const REFUSED: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
@@ -22,13 +22,13 @@ const REFUSED: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** Methods whose request says `Content-Length: 0` where it has no body (RFC 9110 §8.6). */
+/** Methods whose requests without a body have `Content-Length: 0` (RFC 9110 §8.6). */
 const EXPECT_CONTENT: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
 
-/** What is made of a field by its name, as it is written. */
+/** How a field is handled, by its name. */
 type NameKind = "plain" | "host" | "refused";
 
-/** Names written before. Looking one up is cheaper than looking at its characters; bounded, since clients choose names too. */
+/** Known names: a look-up is cheaper than a check of each character. Bounded, because clients choose names. */
 const nameKinds = new Map<string, NameKind>();
 const MAX_NAME_KINDS = 1024;
 const MAX_KNOWN_NAME_LENGTH = 64;
@@ -61,13 +61,13 @@ function framingLine({ body, method }: UpstreamRequest): string {
   return `content-length: ${lengthBytes}\r\n`;
 }
 
-/** The target as it is written: the proxy is told the upstream with each one, also for `OPTIONS *` (RFC 9112 §3.2.4). */
+/** The request target as written: in absolute form for a proxy, also for `OPTIONS *` (RFC 9112 §3.2.4). */
 function targetText(target: string, proxy: ForwardProxy | null): string {
   if (proxy === null || target === "") return target;
   return `http://${proxy.authority}${target === "*" ? "" : target}`;
 }
 
-/** A proxy replaces `Host` by what the target says: another one would be lost without a word. */
+/** Refuses another `Host` than the target's: a proxy would replace it silently. */
 function proxyLine(proxy: ForwardProxy, host: string): string {
   if (host.toLowerCase() !== proxy.authority) {
     throw unsendable("a forward proxy would send another Host than asked for");
@@ -75,7 +75,7 @@ function proxyLine(proxy: ForwardProxy, host: string): string {
   return proxy.authorization === null ? "" : fieldLine("proxy-authorization", proxy.authorization);
 }
 
-/** What is asked of the connection; each such field is named by `Connection` (RFC 9110 §7.6.1). */
+/** Connection options and the fields that `Connection` names (RFC 9110 §7.6.1). */
 function connectionLines({ upgrade, wantsTrailers }: HeadOptions, hasBody: boolean): string {
   if (upgrade === undefined) return wantsTrailers ? "te: trailers\r\nconnection: te\r\n" : "";
   if (hasBody || !PROTOCOL.test(upgrade)) throw unsendable("no upgrade with a body, or to a protocol without a name");
@@ -84,12 +84,12 @@ function connectionLines({ upgrade, wantsTrailers }: HeadOptions, hasBody: boole
   }\r\n`;
 }
 
-/** What of {@linkcode SendOptions} the head says. */
+/** The part of {@linkcode SendOptions} that the head expresses. */
 export type HeadOptions = Pick<SendOptions, "upgrade" | "wantsTrailers">;
 
 /**
- * The request line and field section as text, each character one byte (RFC 9112 §3, §5), as an upstream or as `proxy` wants
- * them. The framing field is added from the request's body.
+ * The request line and field section as text, each character one byte (RFC 9112 §3, §5), as an upstream or as `proxy` wants them.
+ * The framing field is added from the request's body.
  *
  * @throws {UpstreamFailure} `unsendable`, before anything is sent: a character that could end a line or is not Latin-1, no `host`
  * or two, a field that frames the message, a host that the proxy would replace

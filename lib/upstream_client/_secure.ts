@@ -6,51 +6,51 @@ import { isIpLiteral } from "./_address.ts";
 import { Relay } from "./_relay.ts";
 import { isTcp, openingStep, type Socket } from "./_socket.ts";
 
-/** So many times as long as a handshake was waited for in vain, further ones go through a relay at least, up to the limit. */
+/** After a handshake hung, later ones go through a relay for at least this many times the time it was waited for, up to the limit. */
 const RELAY_FACTOR = 600;
 const MAX_RELAY_MS = 10 * 60_000;
 
-/** Handshakes without a relay that may be under way: so many sockets at most are left behind where the other side falls silent. */
+/** Most pending handshakes without a relay, and so most sockets that are leaked where the peer falls silent. */
 const MAX_QUICK = 16;
-/** The same with one that has not answered yet. */
+/** The same, before the peer has completed a handshake. */
 const MAX_QUICK_UNPROVEN = 2;
 
-/** What this side shows of itself. */
+/** A client certificate and its key. */
 export interface ClientCertificate {
-  /** In PEM, with those between it and its authority. */
+  /** PEM, with its intermediate certificates. */
   readonly cert: string;
-  /** In PEM: a secret. */
+  /** PEM; a secret. */
   readonly key: string;
 }
 
-/** Whom a TLS handshake is to meet. */
+/** TLS settings and handshake history of one peer. */
 export class TlsPeer {
   /**
-   * Until then, on the clock of `performance.now()`, handshakes go through a relay. A handshake under way on the runtime's TLS cannot
-   * be ended: closed, it keeps its socket until the other side leaves. Behind a filter that swallows handshakes each attempt would
-   * leave one. In a relay the other side is ours; as it costs twice the work, only those go through it that follow one that hung, or
-   * that are many before one has ended well.
+   * Time by `performance.now()` until which handshakes go through a relay. A pending handshake of the runtime cannot be ended:
+   * after a close its socket stays open until the peer closes, and a filter that swallows handshakes would leak one for each
+   * attempt. The far end of a relay is ours. It costs twice the work, so only handshakes that follow a hung one use it, or many
+   * before the first that succeeded.
    */
   relayUntilMs = -Infinity;
-  /** One has hung, and none has ended well since, in a relay or not: who falls silent once leaves no further socket. */
+  /** A handshake hung, and none has succeeded since, in a relay or not: a silent peer costs no further socket. */
   isSilent = false;
-  /** Handshakes without a relay that are under way. */
+  /** Pending handshakes without a relay. */
   quick = 0;
-  /** Some handshake has ended well, and none has hung since. */
+  /** A handshake has succeeded, and none has hung since. */
   isProven = false;
   #context: SecureContext | null = null;
 
   constructor(
     /** For SNI and for the certificate. */
     readonly name: string,
-    /** PEM texts, beside the built-in ones. */
+    /** PEM, in addition to the built-in authorities. */
     readonly caCerts: string[],
-    /** What this side shows where it is asked for; `null` for nothing. */
+    /** Client certificate; `null` for none. */
     readonly own: ClientCertificate | null = null,
   ) {}
 
   /**
-   * What Node's library needs, made once: it takes a while to read all authorities.
+   * Context for Node's TLS library, made once because reading all authorities takes a while.
    *
    * @throws {Error} where there are none
    */
@@ -60,7 +60,7 @@ export class TlsPeer {
   }
 }
 
-/** The built-in authorities, which are to be had with a permission of their own, and those that are given. */
+/** The built-in authorities, which need a permission of their own, and the given ones. */
 function authorities(given: readonly string[]): string[] {
   try {
     return [...tls.rootCertificates, ...given];
@@ -108,18 +108,18 @@ async function secureQuickly(socket: Deno.TcpConn, peer: TlsPeer, signal: AbortS
   }
 }
 
-/** Shows a certificate of one's own, which the runtime's TLS does only where it opens the socket too. */
+/** Sends a client certificate, which the runtime's TLS does only on sockets that it opened itself. */
 async function secureWithOwn(socket: Socket, peer: TlsPeer, signal: AbortSignal): Promise<Socket> {
   const records = new RecordStream(socket, null);
   const { name, context } = peer;
   const options = {
     socket: records,
     secureContext: context,
-    // Names alone may be asked for (RFC 6066 §3); the certificate is held against either.
+    // SNI takes names only (RFC 6066 §3); the certificate is checked against name or address.
     ...(isIpLiteral(name) ? { host: name } : { servername: name }),
     ALPNProtocols: [Buffer.from("http/1.1")],
   };
-  // The types do not know a list of protocols as bytes.
+  // The types lack a list of protocols as bytes.
   const inner = guardStart(tls.connect(options as unknown as tls.ConnectionOptions));
   const closing = { [Symbol.dispose]: () => (inner.destroy(), void records.destroy()) };
   await openingStep(closing, signal, () => secured(inner, records, "secureConnect"));
@@ -127,8 +127,8 @@ async function secureWithOwn(socket: Socket, peer: TlsPeer, signal: AbortSignal)
 }
 
 /**
- * Speaks TLS over a socket, TCP or, as behind an HTTPS proxy, TLS. It belongs to the result from now on: it is closed where the
- * handshake fails.
+ * Starts TLS on a socket: TCP, or TLS behind an HTTPS proxy. The result owns the socket, which is closed where the handshake
+ * fails.
  *
  * @throws {Error} in the TLS library's own words
  */

@@ -1,6 +1,6 @@
 import type { ByteStream } from "../wire/byte_stream.ts";
 
-/** What a connection needs of its socket, whatever layers that has: TCP, TLS, TLS through TLS. */
+/** A connection's socket: TCP, TLS, or TLS through TLS. */
 export type Socket = ByteStream & Pick<Deno.Conn, "ref" | "unref"> & Disposable;
 
 /** Whether a socket has no layer above TCP. */
@@ -12,8 +12,7 @@ export function isTcp(socket: Socket): socket is Deno.TcpConn {
 export type Duplex = Pick<ByteStream, "read" | "write">;
 
 /**
- * Runs a step of opening a connection. When it fails, or `signal` aborts, the socket is closed, which ends whatever is under
- * way on it.
+ * Runs a step of opening a connection. When it fails, or `signal` aborts, the socket is closed, which ends pending operations.
  */
 export async function openingStep<T>(socket: Disposable, signal: AbortSignal, step: () => Promise<T>): Promise<T> {
   const close = () => socket[Symbol.dispose]();

@@ -13,7 +13,7 @@ const IPV4 = 1;
 const NAME = 3;
 const IPV6 = 4;
 
-/** What a reply's code says, and whether it speaks of the way behind the proxy (RFC 1928 §6). */
+/** Meaning of a reply's code, and whether it is about the way behind the proxy (RFC 1928 §6). */
 const REPLIES: Readonly<Record<number, readonly [text: string, isTarget: boolean]>> = {
   1: ["general failure", false],
   2: ["not allowed by its rules", false],
@@ -34,7 +34,7 @@ function counted(text: string, proxy: EgressProxy, what: string): Uint8Array {
   return Uint8Array.of(bytes.length, ...bytes);
 }
 
-/** Names go as they are: the proxy resolves them. */
+/** Names are sent as they are: the proxy resolves them. */
 function addressBytes(target: TunnelTarget, proxy: EgressProxy): Uint8Array {
   const bytes = ipBytes(target.host);
   if (bytes === null) return Uint8Array.of(NAME, ...counted(target.host, proxy, "a name"));
@@ -76,7 +76,7 @@ function refusal(proxy: EgressProxy, target: TunnelTarget, code: number): Upstre
   return isTarget ? targetFailure(proxy, target, text) : proxyFailure(proxy, `connection refused: ${text}`);
 }
 
-/** Reads over the address that the proxy bound: its length has to be known, its value says nothing. */
+/** Skips the bound address of the proxy: only its length matters. */
 async function skipBoundAddress(socket: Duplex, proxy: EgressProxy, type: number | undefined): Promise<void> {
   const lengths: Record<number, number> = { [IPV4]: 4, [IPV6]: 16 };
   const lengthBytes = type === NAME ? (await read(socket, proxy, 1))[0] : lengths[type ?? 0];
@@ -85,8 +85,7 @@ async function skipBoundAddress(socket: Duplex, proxy: EgressProxy, type: number
 }
 
 /**
- * Makes a SOCKS5 proxy connect its connection to `target` (RFC 1928; user and password RFC 1929). Not one byte is read beyond
- * the handshake.
+ * Opens a tunnel to `target` through a SOCKS5 proxy (RFC 1928; user and password RFC 1929). It reads no byte beyond the handshake.
  *
  * @throws {UpstreamFailure} `proxy` or `connect`
  */

@@ -4,23 +4,23 @@ import { CHUNK_BYTES, giveChunkBuffer, takeChunkBuffer } from "./_chunk_buffers.
 import type { Connection } from "./_connection.ts";
 import { type FailureKind, UpstreamFailure } from "./transport.ts";
 
-/** Content that fits into a chunk's buffer with its framing. */
+/** Largest content that fits into a buffer with its chunk framing. */
 const MAX_PIECE_BYTES = CHUNK_BYTES - MAX_CHUNK_SIZE_BYTES - CHUNK_END.length;
 
-/** What an {@linkcode Upload} needs to know of its exchange. */
+/** The part of an exchange that an {@linkcode Upload} needs. */
 export interface UploadOptions {
   readonly connection: Connection;
   readonly body: BodySource;
-  /** Sets the deadline of the next step, of the kind with which it fails. */
+  /** Sets the deadline of the next step, and the kind of its failure. */
   readonly arm: (kind: FailureKind) => void;
 }
 
-/** A failure by the side that feeds the body: nothing is said of the upstream. */
+/** A failure of the body's source, which says nothing of the upstream. */
 function feederFailure(what: string, cause?: unknown): UpstreamFailure {
   return new UpstreamFailure("aborted", `Cannot send the request body: ${what}`, true, { cause });
 }
 
-/** Sends a request body, chunk by chunk as the socket takes it. */
+/** Sends a request body chunk by chunk, with back-pressure. */
 export class Upload {
   readonly #options: UploadOptions;
   #isSent = false;
@@ -31,14 +31,14 @@ export class Upload {
     this.#options = options;
   }
 
-  /** Whether the request is complete on the wire. Its source is read to the end all the same, to leave nothing behind there. */
+  /** Whether the request is complete on the wire. Its source is drained all the same. */
   get isSent(): boolean {
     return this.#isSent;
   }
 
   /**
-   * Sends until the body ends, the upstream takes no more or {@linkcode stop} is called. Never rejects: a fault of the body
-   * fails the connection; an upstream that stopped reading may still have answered, so the answer decides.
+   * Sends until the body ends, the upstream reads no more or {@linkcode stop} is called. Never rejects: a failing source fails the
+   * connection; an upstream that stopped reading may still have answered.
    */
   async run(): Promise<void> {
     try {
@@ -51,7 +51,7 @@ export class Upload {
     this.#options.arm("first_byte_timeout");
   }
 
-  /** Sends no more and lets go of the body's source. Safe to call at any time. */
+  /** Stops sending and releases the body's source. Safe to call at any time. */
   stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
@@ -96,7 +96,7 @@ export class Upload {
     return chunk;
   }
 
-  /** In chunks of our own size, each with its framing in one write. */
+  /** Sends chunks of our own size, each with its framing in one write. */
   async #sendFramed(content: Uint8Array): Promise<void> {
     const buffer = takeChunkBuffer();
     for (let at = 0; at < content.length; at += MAX_PIECE_BYTES) {

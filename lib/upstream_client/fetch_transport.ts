@@ -1,7 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { type Hop, type Lookup, resolveHost, sharedLookup, systemLookup } from "./_dial.ts";
 import { FetchExchange } from "./_fetch_exchange.ts";
-import { fetchUrl } from "./_fetch_url.ts";
 import { formatRequestHead, unsendable } from "./_request_head.ts";
 import {
   mayGoAgain,
@@ -13,20 +12,22 @@ import {
   type UpstreamResponse,
 } from "./transport.ts";
 
-/** How long a name's addresses count as looked at. */
+/** Interval at which a name's addresses are checked. */
 const LOOK_UP_EVERY_MS = 30_000;
 
 /** How {@linkcode createFetchTransport} reaches its upstream. */
 export interface FetchTransportOptions {
   /** Scheme `https`, host and port; the rest is not looked at. */
   readonly url: URL;
-  /** Certificates in PEM form that are trusted beside the built-in ones. */
+  /** Trusted certificates in PEM, in addition to the built-in ones. */
   readonly caCerts: readonly string[];
-  /** What the upstream is shown where it asks for a certificate; its `cert` and `key` in PEM. */
+  /** Client certificate, `cert` and `key` in PEM. */
   readonly clientCertificate?: { readonly cert: string; readonly key: string } | null;
-  /** As of the other transport; checked every 30 seconds by a look-up of its own, as the client does not tell its addresses. */
+  /**
+   * As in `Http1TransportOptions`; checked every 30 seconds by a separate look-up, because `fetch` does not show its addresses.
+   */
   readonly allowPrivate: boolean;
-  /** Requests under way at a time; further ones fail as `connect`. */
+  /** Most requests in flight; further ones fail as `connect`. */
   readonly maxRequests: number;
   /** @default the system's look-up, hosts file included */
   readonly lookup?: Lookup;
@@ -41,7 +42,10 @@ class FetchTransport implements Transport {
   readonly #options: FetchTransportOptions;
   readonly #hop: Hop;
   #client: Deno.HttpClient | null = null;
-  /** For requests that go out once: it keeps no connection, since `fetch` sends again what a kept one has lost. */
+  /**
+   * For requests that must not be repeated: it keeps no idle connections, because `fetch` repeats requests that a kept one has
+   * lost.
+   */
   #onceClient: Deno.HttpClient | null = null;
   #requests = 0;
   #keepsIdle = true;
@@ -82,7 +86,7 @@ class FetchTransport implements Transport {
       this.#onEnd();
       throw error;
     }
-    // What has a body is not sent again: it is gone.
+    // A request with a body cannot be repeated: the body is consumed.
     const client = request.body === null && !mayGoAgain(request, options)
       ? this.#onceClient ??= this.#createClient(0)
       : this.#client ??= this.#createClient(MAX_IDLE);
@@ -159,7 +163,7 @@ class FetchTransport implements Transport {
   }
 }
 
-/** Refuses what `fetch` throws for before it connects: that would look like a failure of the upstream. */
+/** Refuses requests for which `fetch` would throw before it connects, which would look like a failure of the upstream. */
 function checkFetchable({ method, body }: UpstreamRequest): void {
   if (FORBIDDEN_METHOD.test(method)) throw unsendable(`HTTP/2 upstreams are not sent ${method}`);
   if (body !== null && WITHOUT_CONTENT.test(method)) {
@@ -171,14 +175,37 @@ const FORBIDDEN_METHOD = /^(?:connect|trace|track)$/i;
 const WITHOUT_CONTENT = /^(?:get|head)$/i;
 
 /**
- * A transport that speaks HTTP/2, or HTTP/1.1 where the upstream does not, through the runtime's `fetch`. What that client does
- * not leave to its user is the price: it writes paths through a URL parser, sends bodies without their length, adds `Accept`,
- * `Accept-Language` and `User-Agent` where they are missing, and joins repeated response fields except `Set-Cookie`. Responses
- * are asked for without a coding, because it would decode them and keep their labels. Interim responses, trailers either way and
- * upgrades do not pass it.
+ * Makes a transport for HTTP/2, or HTTP/1.1 where the upstream has no HTTP/2, by the runtime's `fetch`. Its limits: it writes
+ * paths through a URL parser, sends bodies without their length, adds `Accept`, `Accept-Language` and `User-Agent` where they are
+ * missing, and joins repeated response fields except `Set-Cookie`. It asks for no coding, because `fetch` would decode content and
+ * keep its fields. It carries no interim responses, trailers or upgrades.
  *
  * @throws {RangeError} where the URL's scheme is not https, or not one request is allowed
  */
 export function createFetchTransport(options: FetchTransportOptions): Transport {
   return new FetchTransport(options);
+}
+
+const DOT_SEGMENT = /^(?:\.|%2e){1,2}$/i;
+
+function escaped(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
+}
+
+/**
+ * The URL by which `fetch` requests `target`, whose characters are bytes. Bytes that a path may not hold are percent-encoded,
+ * which keeps their meaning in a URL parser; segments that it would resolve are refused, because they could lead out of the base
+ * path.
+ *
+ * @throws {UpstreamFailure} `unsendable` on dot segments and on what is no path
+ */
+export function fetchUrl(origin: string, target: string): string {
+  if (!target.startsWith("/")) throw unsendable("HTTP/2 upstreams are asked for paths only");
+  const query = target.indexOf("?");
+  const path = query < 0 ? target : target.slice(0, query);
+  const encodedPath = path.replace(/[^\x21-\x7e]|[\\#]/g, escaped);
+  if (encodedPath.split("/").some((segment) => DOT_SEGMENT.test(segment))) {
+    throw unsendable('HTTP/2 upstreams are not asked for paths with "." or ".." segments');
+  }
+  return origin + encodedPath + (query < 0 ? "" : target.slice(query).replace(/[^\x21-\x7e]|#/g, escaped));
 }

@@ -1,20 +1,20 @@
-/** Response times that the 95th percentile is taken of. */
+/** Response times in the sample of the 95th percentile. */
 const WINDOW = 256;
 
-/** So many new ones until it is worked out again. */
+/** New response times before the percentile is computed again. */
 const REFRESH = 32;
 
-/** With fewer the percentile says nothing. */
+/** Fewest response times for a percentile. */
 const MIN_SAMPLES = 32;
 
-/** The 95th percentile of the last 256 response times: after it an answer counts as late. */
+/** The 95th percentile of the last 256 response times: later answers are late. */
 export class LatencyP95 {
   readonly #times = new Float64Array(WINDOW);
   readonly #sorted = new Float64Array(WINDOW);
   #count = 0;
   #p95Ms: number | null = null;
 
-  /** Takes in one response time. O(1), and a sort of 256 numbers every 32 calls. */
+  /** Records a response time. */
   record(latencyMs: number): void {
     this.#times[this.#count % WINDOW] = latencyMs;
     this.#count++;
@@ -34,12 +34,12 @@ export class LatencyP95 {
   }
 }
 
-/** How many hedges that were not used up may be saved for later. */
+/** Most unused hedges that are saved. */
 const SAVED_LIMIT = 10;
 
 /**
- * Keeps hedged requests to a share of all: each request earns that share of a hedge, each hedge costs one. None is
- * earned in advance, so the share holds from the first request on.
+ * Limits hedges to a share of all requests: each request earns that share of a hedge, each hedge costs one. None is earned in
+ * advance, so the share holds from the first request on.
  */
 export class HedgeBudget {
   readonly #share: number;
@@ -57,7 +57,7 @@ export class HedgeBudget {
 
   /** Takes one hedge, if it was earned. */
   tryTake(): boolean {
-    // A sum of shares such as 20 × 0.05 may come out a hair below 1.
+    // Sums of shares such as 20 × 0.05 may be slightly below 1.
     if (this.#saved < 1 - 1e-9) return false;
     this.#saved -= 1;
     return true;
@@ -72,10 +72,10 @@ export interface HedgeOptions {
   readonly maxExtra: number;
 }
 
-/** A hedge is never sent sooner: it would double the load of a fast pool for nothing. */
+/** Least time before a hedge: sooner it would double the load of a fast pool for nothing. */
 const MIN_DELAY_MS = 5;
 
-/** Decides when a request's second try is sent beside its first, for GET requests of one pool. */
+/** Decides when a hedge is sent beside the first try, for GET requests of one pool. */
 export class HedgePolicy {
   readonly #options: HedgeOptions;
   readonly #latency = new LatencyP95();
@@ -87,8 +87,8 @@ export class HedgePolicy {
   }
 
   /**
-   * A request begins: how long to wait for its first try before {@linkcode take} is asked; `null` while too little is
-   * known for the 95th percentile.
+   * Begins a request; returns how long to wait for its first try before {@linkcode take}, or `null` while the percentile is
+   * unknown.
    */
   begin(): number | null {
     this.#budget.requestBegan();
@@ -97,12 +97,12 @@ export class HedgePolicy {
     return delayMs === null ? null : Math.max(MIN_DELAY_MS, delayMs);
   }
 
-  /** Whether the second try may be sent now. */
+  /** Takes a hedge for the request; returns whether it may be sent. */
   take(): boolean {
     return this.#budget.tryTake();
   }
 
-  /** The first try's response time; one that was given up for its hedge counts with the time until then. */
+  /** Records the first try's response time; where its hedge won, the time until then. */
   record(latencyMs: number): void {
     this.#latency.record(latencyMs);
   }

@@ -18,7 +18,7 @@ import {
 } from "./transport.ts";
 
 const IDLE_TIMEOUT_MS = 55_000;
-/** An upstream that has moved to another address is followed after so long. */
+/** Age at which connections are replaced, so that a new address is noticed. */
 const MAX_AGE_MS = 10 * 60_000;
 const MAX_WAITING = 1024;
 
@@ -28,28 +28,28 @@ export interface Http1TransportOptions {
   readonly url: URL;
   /** For SNI and the certificate in place of the URL's host. */
   readonly tlsName?: string | null;
-  /** An IP address to connect to in place of a look-up; not subject to `allowPrivate`. */
+  /** An IP address to connect to without a look-up; exempt from `allowPrivate`. */
   readonly address?: string | null;
   /**
    * URL of a proxy to connect through: `http`, `https` or `socks5`, user and password percent-encoded. Names are resolved there.
    * An `http` upstream is asked for in absolute form, unless it needs a name or an address of its own.
    */
   readonly proxy?: URL | null;
-  /** Certificates in PEM form that are trusted beside the built-in ones. */
+  /** Trusted certificates in PEM, in addition to the built-in ones. */
   readonly caCerts: readonly string[];
-  /** What the upstream is shown where it asks for a certificate. */
+  /** Client certificate and key. */
   readonly clientCertificate?: ClientCertificate | null;
   /** Whether a public name may resolve to a loopback, private or link-local address. Addresses in the URL always may. */
   readonly allowPrivate: boolean;
-  /** Connections open at a time; further requests wait in order, up to their `connectMs`. */
+  /** Most connections; further requests wait in order, up to their `connectMs`. */
   readonly maxConnections: number;
   /** Idle connections kept. @default {maxConnections} */
   readonly maxIdle?: number;
   /** Requests that may wait for a connection. @default {1024} */
   readonly maxWaiting?: number;
-  /** After so long without use a connection is closed, earlier where the upstream's `Keep-Alive` says so. @default {55000} */
+  /** Idle time after which a connection is closed, earlier where the upstream's `Keep-Alive` says so. */
   readonly idleTimeoutMs?: number;
-  /** So long after its opening a connection is not used again, so that a new address is noticed. @default {600000} */
+  /** Age after which a connection is not reused, so that a new address is noticed. */
   readonly maxAgeMs?: number;
   /** @default the system's look-up, hosts file included */
   readonly lookup?: Lookup;
@@ -57,7 +57,7 @@ export interface Http1TransportOptions {
 }
 
 /**
- * What a transport of these options connects to.
+ * The endpoint that a transport with these options connects to.
  *
  * @throws {RangeError} where the URL's scheme is neither http nor https, or the proxy's is unknown
  */
@@ -89,13 +89,13 @@ function forwardProxyOf(endpoint: Endpoint, url: URL): ForwardProxy | null {
   return { authority: url.host, authorization: proxyAuthorization(endpoint.proxy) };
 }
 
-/** Where requests are said to go, in messages. */
+/** Authority of the upstream, for messages. */
 function authorityLabel({ host, port, proxy }: Endpoint): string {
   const authority = authorityOf({ host, port });
   return proxy === null ? authority : `${authority} through proxy ${proxy.label}`;
 }
 
-/** HTTP/1.1 over sockets of its own (RFC 9112). */
+/** HTTP/1.1 over its own connections (RFC 9112). */
 class Http1Transport implements Transport, ExchangeHome {
   readonly pool: ConnectionPool;
   readonly clock: Clock;
@@ -166,7 +166,7 @@ class Http1Transport implements Transport, ExchangeHome {
     return this.pool.acquire({ connectMs: options.deadlines.connectMs, signal: options.signal, isFresh });
   }
 
-  /** It is the proxy that wants something, of the gateway: the client has nothing to do with it (RFC 9110 §15.5.8). */
+  /** The proxy refuses the gateway; the client is not concerned (RFC 9110 §15.5.8). */
   #refusedByProxy(response: UpstreamResponse): UpstreamFailure {
     response.body.cancel();
     const what = `Proxy ${this.#proxy?.label} refuses the credentials, or their lack (407)`;
@@ -175,11 +175,11 @@ class Http1Transport implements Transport, ExchangeHome {
 }
 
 /**
- * A transport that speaks HTTP/1.1 to one upstream over connections of its own: paths go byte for byte, bodies are not
- * decoded, and SNI, `Host` and address are chosen apart. What it takes from an upstream is bounded and parsed strictly.
+ * Makes a transport for HTTP/1.1 to one upstream, with its own connections. Paths are sent byte for byte, bodies are not decoded,
+ * and SNI, `Host` and address are independent. Input from the upstream is bounded and parsed strictly.
  *
- * A request without a body by GET, HEAD or OPTIONS is sent once more, on a fresh connection, when the reused connection it
- * went out on turns out to be dead before one byte of a response, unless it was to go `once`.
+ * A GET, HEAD or OPTIONS request without a body is repeated once on a new connection where its reused connection turns out to be
+ * dead before the first byte of a response, unless it is to be sent `once`.
  *
  * @throws {RangeError} where the URL's scheme is neither http nor https, the proxy's is unknown, or not one connection is allowed
  */

@@ -4,19 +4,19 @@ import { type Endpoint, type Lookup, openSocket } from "./_dial.ts";
 import { endpointOf, type Http1TransportOptions } from "./http1_transport.ts";
 import { UpstreamFailure } from "./transport.ts";
 
-/** How one step on the way to an upstream went. */
+/** Result of one step of connecting to an upstream. */
 export interface ProbedStep {
   readonly durationMs: number;
   /** `null` where it succeeded. */
   readonly failure: UpstreamFailure | null;
 }
 
-/** What was found out about one family of addresses. */
+/** Results for one address family. */
 export interface ProbedFamily {
   readonly family: 4 | 6;
-  /** What the name was resolved to; the address itself where there was nothing to resolve. */
+  /** Addresses of the name, or the given address. */
   readonly addresses: readonly string[];
-  /** Those of them that a public name should not have: they are not connected to. */
+  /** Addresses among them that a public name should not have, and that are not connected to. */
   readonly refused: readonly string[];
   /** The look-up; `null` where there was nothing to resolve. */
   readonly lookup: ProbedStep | null;
@@ -26,12 +26,12 @@ export interface ProbedFamily {
   readonly tls: ProbedStep | null;
 }
 
-/** How far an upstream can be reached: by each family of addresses, or through the proxy that stands between. */
+/** How far an upstream can be reached: by each address family, or through its proxy. */
 export type ProbedWay =
   | { readonly kind: "direct"; readonly host: string; readonly families: readonly ProbedFamily[] }
   | { readonly kind: "proxy"; readonly proxy: string; readonly whole: ProbedStep };
 
-/** What probing takes from outside. */
+/** Dependencies of a probe. */
 export interface ProbeDeps {
   /** For each step. */
   readonly timeoutMs: number;
@@ -43,8 +43,8 @@ export interface ProbeDeps {
 }
 
 /**
- * Walks the way that a transport of these options takes to its upstream, step by step, by the transport's own code. Not one byte of a
- * request is sent. Never throws: a failure is a finding.
+ * Connects to an upstream step by step, by the code of a transport with these options. It sends no byte of a request. Never
+ * throws: a failure is a result.
  *
  * @throws {RangeError} as the transport's constructor does
  */
@@ -63,7 +63,7 @@ export async function probeWay(options: Http1TransportOptions, deps: ProbeDeps):
   return { kind: "direct", host, families };
 }
 
-/** The system's look-up of one family's addresses; none where the name has none of it. */
+/** The system's look-up of one address family; empty where the name has none. */
 function systemLookupOf(family: 4 | 6): Lookup {
   return async (name) => {
     try {
@@ -93,14 +93,14 @@ async function probeFamily(endpoint: Endpoint, family: 4 | 6, deps: ProbeDeps): 
   return { ...found, ...await connect(endpoint, usable, deps.timeoutMs) };
 }
 
-/** Connects as the transport does, to these addresses alone: once by TCP, then with TLS where it is spoken. */
+/** Connects as the transport does, to these addresses only: by TCP, then with TLS. */
 async function connect(
   endpoint: Endpoint,
   addresses: string[],
   timeoutMs: number,
 ): Promise<Pick<ProbedFamily, "tcp" | "tls">> {
   const lookup = () => Promise.resolve(addresses);
-  // What may be connected to has been decided: the name is not looked at again.
+  // The addresses have been checked: the name is not resolved again.
   const there = { ...endpoint, address: addresses.length === 1 ? addresses[0]! : null, allowPrivate: true, lookup };
   const tcp = await open({ ...there, tls: null }, timeoutMs);
   const tls = endpoint.tls !== null && tcp.failure === null ? await open(there, timeoutMs) : null;
@@ -113,7 +113,7 @@ async function open(endpoint: Endpoint, timeoutMs: number): Promise<ProbedStep> 
   });
 }
 
-/** Times a step. One that cannot be stopped goes on unheard. */
+/** Times a step. One that cannot be cancelled goes on, its result ignored. */
 async function step(timeoutMs: number, work: (signal: AbortSignal) => Promise<void>): Promise<ProbedStep> {
   const startedAtMs = performance.now();
   const limit = new AbortController();

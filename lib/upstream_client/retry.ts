@@ -1,7 +1,7 @@
 import { retryAfterMs } from "../http/http_date.ts";
 import type { FailureKind } from "./transport.ts";
 
-/** How one try ended, as far as another try depends on it. */
+/** The end of one try, as far as a retry depends on it. */
 export type TryEnd =
   /** It failed below HTTP. */
   | { readonly failure: FailureKind; readonly requestSent: boolean }
@@ -10,7 +10,7 @@ export type TryEnd =
   /** It was answered with content that the pool does not carry. */
   | { readonly wrongContent: true };
 
-/** What of a request another try depends on. */
+/** The part of a request that a retry depends on. */
 export interface RetryableRequest {
   readonly method: string;
   /** Whether its body, or a part of it, was read already: it cannot be sent again. */
@@ -20,16 +20,15 @@ export interface RetryableRequest {
 /** Methods that may be sent again after the upstream may have seen them (RFC 9110 §9.2.1). */
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
-/** Answers that another upstream, or the same one later, may not give: the fault is the upstream's and temporary. */
+/** Statuses of temporary faults of an upstream. */
 const TEMPORARY_STATUS: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 
-/** Failures that another try does not mend: the client has left, its request cannot be written, or the answer is too large for us. */
+/** Failures that no retry mends: the client has left, its request cannot be written, or the answer is too large. */
 const FINAL_FAILURES: ReadonlySet<FailureKind> = new Set(["aborted", "unsendable", "too_large"]);
 
 /**
- * Whether another try may be made. A request of which not one byte was written may always be given to another upstream;
- * one that an upstream may have processed only if its method is safe: stricter than RFC 9110 §9.2.2, which would allow
- * the idempotent ones too.
+ * Whether a request may be tried again. A request of which no byte was written may always go to another upstream; one that an
+ * upstream may have processed only if its method is safe: stricter than RFC 9110 §9.2.2, which would allow idempotent ones.
  */
 export function retryable(request: RetryableRequest, end: TryEnd): boolean {
   if (request.bodyTaken) return false;
@@ -41,7 +40,7 @@ export function retryable(request: RetryableRequest, end: TryEnd): boolean {
   return "wrongContent" in end || TEMPORARY_STATUS.has(end.status);
 }
 
-/** How pauses between tries grow. */
+/** Bounds of the pauses between tries. */
 export interface BackoffOptions {
   /** The longest first pause. */
   readonly baseMs: number;
@@ -53,18 +52,18 @@ export interface BackoffOptions {
 export const BACKOFF_DEFAULTS: BackoffOptions = { baseMs: 50, maxMs: 2_000 };
 
 /**
- * The pause before retry number `attempt`, from 1: anything from none to a bound that doubles ("full jitter"), so that
- * clients that failed together do not come back together.
+ * The pause before retry number `attempt`, from 1: random up to a bound that doubles ("full jitter"), so that clients that failed
+ * together do not return together.
  */
 export function backoffMs(attempt: number, random: () => number, options: BackoffOptions = BACKOFF_DEFAULTS): number {
   const bound = Math.min(options.maxMs, options.baseMs * 2 ** Math.min(attempt - 1, 30));
   return random() * bound;
 }
 
-/** Shorter waits are not honoured: an upstream that says 0 is not to be asked in a tight loop. */
+/** Least pause: a `Retry-After: 0` must not lead to a tight loop. */
 const RETRY_AFTER_FLOOR_MS = 1_000;
 
-/** Longer waits are cut: a mistake of the upstream's must not take it out for a day. */
+/** Longest pause: a mistake of an upstream must not take it out for a day. */
 const RETRY_AFTER_CAP_MS = 300_000;
 
 /**

@@ -1,10 +1,10 @@
-/** How many retries may be made beside the requests. */
+/** Bounds of retries. */
 export interface RetryBudgetOptions {
   /** Share of the requests, 0 to 1. */
   readonly share: number;
-  /** As many may be made however few requests there are. */
+  /** Retries that are allowed for any number of requests. */
   readonly floor: number;
-  /** As many may wait; one more is refused. */
+  /** Most retries that may wait; further ones are refused. */
   readonly queue: number;
 }
 
@@ -16,14 +16,14 @@ export const RETRY_WINDOW_MS = 10_000;
 const BUCKETS = 10;
 const BUCKET_MS = RETRY_WINDOW_MS / BUCKETS;
 
-/** Ends that are remembered, one bit each, how many say something, and what share of them is most. */
+/** Results that are remembered, one bit each; the fewest that count; the share that is most of them. */
 const RECENT = 32;
 const FEWEST = 16;
 const MOST = 0.75;
 
-/** How the last of something ended; what is older than the window is forgotten. */
+/** The last results of a kind, good or bad, within the window. */
 class RecentEnds {
-  /** A 1 for each bad one. */
+  /** A 1 bit for each bad result. */
   #bits = 0;
   #known = 0;
   #lastMs = 0;
@@ -41,7 +41,7 @@ class RecentEnds {
   }
 }
 
-/** Bits that are 1. */
+/** Counts the bits that are 1. */
 function ones(word: number): number {
   let count = 0;
   for (let rest = word; rest !== 0; rest &= rest - 1) count++;
@@ -66,7 +66,7 @@ interface Waiting {
 export class RetryBudget {
   readonly #options: RetryBudgetOptions;
   readonly #now: () => number;
-  /** First retries of a request, and further ones, which come before them. */
+  /** Waiting first retries of a request, and further ones, which have priority. */
   readonly #waiting = new Set<Waiting>();
   readonly #waitingFurther = new Set<Waiting>();
   readonly #requests = new Array<number>(BUCKETS).fill(0);
@@ -75,7 +75,7 @@ export class RetryBudget {
   readonly #requestEnds = new RecentEnds();
   #requestSum = 0;
   #retrySum = 0;
-  /** Number of the bucket that is counted in, from the clock's zero. */
+  /** Number of the present bucket, from the clock's zero. */
   #bucket: number;
   #active = 0;
   #retrying = 0;
@@ -97,7 +97,7 @@ export class RetryBudget {
     return this.#waiting.size + this.#waitingFurther.size;
   }
 
-  /** Up to so many retries under way, one more may begin although the share is used up. */
+  /** Retries in flight below which one more may begin although the share is used up. */
   get limit(): number {
     const { floor, share } = this.#options;
     return this.#retryEnds.areMostlyBad(this.#now()) ? floor : Math.max(floor, Math.floor(this.#active * share));
@@ -118,8 +118,8 @@ export class RetryBudget {
   }
 
   /**
-   * That request has ended. `isGood` says how, where it was tried again; `null` where it was not, or its client has left, or what
-   * failed says nothing of the upstreams.
+   * Ends a request. `isGood` is its result where it was retried; `null` where it was not, its client has left, or its failure is
+   * no evidence about the upstreams.
    */
   requestEnded(isGood: boolean | null = null): void {
     if (this.#active > 0) this.#active--;
@@ -128,14 +128,14 @@ export class RetryBudget {
     if (this.waiting > 0) this.#admit();
   }
 
-  /** Takes a place for a retry if there is one and nobody waits for it before; {@linkcode release} gives it back. */
+  /** Takes a place for a retry if one is free and no retry waits for it; {@linkcode release} gives it back. */
   tryTake(isFurther: boolean = false): boolean {
     return (isFurther ? this.#waitingFurther.size === 0 : this.waiting === 0) && this.#grant(isFurther);
   }
 
   /**
-   * Waits for a place. `false` when `signal` ends the wait first, the budget is spent or too many wait already; else
-   * {@linkcode release} gives the place back.
+   * Waits for a place. `false` when `signal` ends the wait first, the budget is spent or too many wait already; else {@linkcode
+   * release} gives the place back.
    *
    * @param isFurther the request was tried again before
    */
@@ -158,7 +158,7 @@ export class RetryBudget {
     });
   }
 
-  /** A retry has been answered, or has failed; `null` where that says nothing of the upstreams. */
+  /** Ends a retry with its result; `null` where that is no evidence about the upstreams. */
   release(isGood: boolean | null): void {
     if (this.#retrying > 0) this.#retrying--;
     if (isGood !== null) this.#retryEnds.note(isGood, this.#now());
@@ -166,7 +166,7 @@ export class RetryBudget {
   }
 
   #grant(isFurther: boolean): boolean {
-    // A request that is tried again is to find out whether any upstream is well, or nobody would.
+    // Retried requests have to find out whether any upstream is well.
     if (!this.#hasShare() && (this.#retrying >= this.limit || (this.#isVain() && !isFurther))) return false;
     this.#retrying++;
     this.#retries[this.#bucket % BUCKETS]!++;
@@ -190,7 +190,7 @@ export class RetryBudget {
     return this.#retrySum < Math.max(floor, Math.floor(this.#requestSum * share));
   }
 
-  /** Forgets what the window has left behind. */
+  /** Drops what is older than the window. */
   #turn(): void {
     const bucket = Math.floor(this.#now() / BUCKET_MS);
     const passed = Math.min(bucket - this.#bucket, BUCKETS);

@@ -1,28 +1,36 @@
 import { createHash } from "node:crypto";
-import { hasApiKey, mayBeApiKey, withoutApiKey, withoutPlaceholderKeys } from "./_canonical_query.ts";
-import { mediaTypeOf } from "./_content.ts";
+import { hasApiKey, withoutApiKey, withoutPlaceholderKeys } from "./_canonical_query.ts";
+import { mediaTypeOf } from "../http/media_range.ts";
 import { classifyAuthorization } from "./_credentials.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
 import { type KeyPlace, KeyPool, placeOf } from "./_key_pool.ts";
 import { RATE_CELLS } from "./_shared_rate.ts";
-import type { FieldChange } from "./_tmdb_fields.ts";
-import type { CredentialState, Held, Judgement, TypedRequest, TypeOptions } from "./upstream_type.ts";
+import { tmdbKeyForm } from "./_credentials.ts";
+import type {
+  CredentialState,
+  FieldChange,
+  Judgement,
+  KeyWait,
+  Outgoing,
+  TypedRequest,
+  TypeOptions,
+} from "./upstream_type.ts";
 
-/** In place of a key's digest: what all keys of the pool have together. */
+/** Digest under which the rate of all keys of a pool together is kept. */
 const ALL_KEYS = "all";
 
-/** An application key as it is put into requests. */
+/** An application key in the form that requests carry. */
 interface AppKey {
   readonly place: "query" | "authorization";
   /** Query pair or field value. */
   readonly text: string;
-  /** The key alone, as it is written there. */
+  /** The key alone, encoded as in `text`. */
   readonly secret: string;
 }
 
-const NO_AUTHORIZATION: FieldChange = ["authorization", null];
+const NO_AUTHORIZATION: readonly FieldChange[] = [["authorization", null]];
 
-/** What is made of a 401, by whose fault it is; the client gets to see it where no other key is left. */
+/** Judgement of a 401 by its cause. The client gets the 401 where no other key is left. */
 const REFUSALS: Readonly<Record<ReturnType<KeyPool["refused"]>, Judgement>> = {
   key: "credential",
   "no other": "ok",
@@ -30,23 +38,12 @@ const REFUSALS: Readonly<Record<ReturnType<KeyPool["refused"]>, Judgement>> = {
   unknown: "disputed",
 };
 
-/** What a request is, as far as its key matters. */
+/** Properties of a request that decide which key it gets. */
 export interface KeyUse {
   /** The response may be shared: any key will do. */
   readonly shared: boolean;
   /** A 401 would speak of the key alone. */
   readonly provesKey: boolean;
-}
-
-/** A request with its key. */
-export interface Keyed {
-  /** Raw query without `?`. */
-  readonly query: string;
-  readonly change: FieldChange | null;
-  /** The key's ticket, and in the lowest bit whether a 401 counts against it; `null` where the client's own went along. */
-  readonly credential: number | null;
-  /** The key that was put in. */
-  readonly secret?: string;
 }
 
 /** Puts a pool's keys into requests, as its `key_mode` says, and learns from the answers which of them are good. */
@@ -67,17 +64,20 @@ export class AppKeys {
       poolCells: limits?.per === "pool" ? cellsOf?.(ALL_KEYS) ?? new Int32Array(RATE_CELLS) : null,
       ...(cellsOf === undefined ? {} : { cellsOf: (index) => cellsOf(digest(keys[index]!.text)) }),
     });
-    // A key that was not used yet is counted all the same.
+    // Unused keys have counters too.
     for (let place = 1; place <= keys.length; place++) this.#countsOf(place);
   }
 
-  /** How the keys stand, by their place in the configuration. */
+  /** States of the keys, in the order of the configuration. */
   get states(): readonly CredentialState[] {
     return this.#pool.states();
   }
 
-  /** The query and the field of a request with a key in it. Beside keys no byte of the query changes. */
-  put(request: TypedRequest, { shared, provesKey }: KeyUse): Keyed | Held {
+  /**
+   * Adds a key to a request; every other byte of the query stays. Its `credential` is the key's ticket times two, plus one where a
+   * 401 counts against the key; `null` where the client's own key is sent.
+   */
+  put(request: TypedRequest, { shared, provesKey }: KeyUse): Outgoing | KeyWait {
     // A session belongs to the key that it was made with, so requests of users all go out with one key.
     const ticket = this.#needsKey(request) ? this.#pool.take(!shared) : null;
     if (ticket === null) return this.#putNone(request);
@@ -87,26 +87,26 @@ export class AppKeys {
     const query = withoutApiKey(request.query);
     const key = this.#keys[placeOf(ticket)]!;
     const { secret } = key;
-    if (key.place === "authorization") return { query, change: ["authorization", key.text], credential, secret };
-    const change = this.#mode === "replace" ? NO_AUTHORIZATION : withoutPlaceholder(request);
-    return { query: query === "" ? key.text : `${query}&${key.text}`, change, credential, secret };
+    if (key.place === "authorization") return { query, set: [["authorization", key.text]], credential, secret };
+    const set = this.#mode === "replace" ? NO_AUTHORIZATION : withoutPlaceholder(request);
+    return { query: query === "" ? key.text : `${query}&${key.text}`, set, credential, secret };
   }
 
-  /** A client's own credential goes as it is; what only stands for one beside it does not, where the pool has keys. */
-  #putNone(request: TypedRequest): Keyed {
-    if (this.#keys.length === 0) return { query: request.query, change: null, credential: null };
-    return { query: withoutPlaceholderKeys(request.query), change: withoutPlaceholder(request), credential: null };
+  /** The client's own credential is sent unchanged. Placeholders beside it are removed where the pool has keys. */
+  #putNone(request: TypedRequest): Outgoing {
+    if (this.#keys.length === 0) return { query: request.query, set: [], credential: null };
+    return { query: withoutPlaceholderKeys(request.query), set: withoutPlaceholder(request), credential: null };
   }
 
-  /** The upstream answered 429. Says whether another key is worth a try. */
+  /** Records a 429. Returns whether another key may be tried. */
   limited(credential: number, retryAfter: string | null): boolean {
     this.#count(credential >> 1, "limited");
     return this.#pool.limited(credential >> 1, retryAfter);
   }
 
   /**
-   * The upstream answered 401. Says what to make of it. Where a session may be what was missing, the answer says nothing about the
-   * key: else anybody could have all keys ejected.
+   * Records a 401 and judges it. Where a missing session may be the cause, the 401 says nothing of the key: else any client could
+   * have all keys ejected.
    */
   refused(credential: number, place: KeyPlace | null = null): Judgement {
     if (!this.isProof(credential)) return "ok";
@@ -114,12 +114,12 @@ export class AppKeys {
     return REFUSALS[this.#pool.refused(credential >> 1, place)];
   }
 
-  /** Whether a 401 would speak of the key alone: the request had nothing else that could be refused. */
+  /** Whether a 401 can only be about the key: the request had nothing else that could be refused. */
   isProof(credential: number): boolean {
     return (credential & 1) === 1;
   }
 
-  /** The upstream took the key. */
+  /** Records that the upstream accepted the key. */
   accepted(credential: number, upstream: string | null = null): void {
     this.#pool.accepted(credential >> 1, upstream);
   }
@@ -129,36 +129,33 @@ export class AppKeys {
     if (counts !== undefined) counts[what]++;
   }
 
-  /** Whether a key of the client's own may stand in the body, so that none of ours is to be put beside it. */
+  /** Whether the body may hold the client's own key, so that none of the pool's is added. */
   mayComeInBody(request: TypedRequest): boolean {
-    return this.#mode !== "replace" && isJson(request.header("content-type")) && this.#needsKey(request);
+    const isJson = mediaTypeOf(request.header("content-type")) === "application/json";
+    return this.#mode !== "replace" && isJson && this.#needsKey(request);
   }
 
   #needsKey(request: TypedRequest): boolean {
     if (this.#keys.length === 0) return false;
     const bearer = classifyAuthorization(request.header("authorization"));
-    // No key stands in for a user's own token, and a user's token needs none beside it.
+    // The pool's key neither replaces a user's token nor accompanies one.
     if (bearer === "user") return false;
     if (this.#mode === "replace") return true;
     return bearer !== "app" && !hasApiKey(request.query) && !holdsApiKey(request.bodyText ?? "");
   }
 }
 
-/** Takes out a field that gives no credential. */
-function withoutPlaceholder(request: TypedRequest): FieldChange | null {
-  return classifyAuthorization(request.header("authorization")) === "placeholder" ? NO_AUTHORIZATION : null;
+/** Removes an `Authorization` field that is a placeholder. */
+function withoutPlaceholder(request: TypedRequest): readonly FieldChange[] {
+  return classifyAuthorization(request.header("authorization")) === "placeholder" ? NO_AUTHORIZATION : [];
 }
 
-function isJson(contentType: string | null): boolean {
-  return mediaTypeOf(contentType) === "application/json";
-}
-
-/** Whether a JSON object brings a key: some clients put theirs, with the session made with it, into what they write. */
+/** Whether a JSON object has a key: some clients put theirs into the body beside the session. */
 function holdsApiKey(body: string): boolean {
   if (!body.includes("api_key")) return false;
   try {
     const { api_key: key } = JSON.parse(body) ?? {};
-    return typeof key === "string" && mayBeApiKey(key);
+    return typeof key === "string" && tmdbKeyForm.isKey(key);
   } catch {
     return false;
   }
@@ -172,7 +169,7 @@ function appKey(pasted: string): AppKey {
   return { place: "query", text: `api_key=${secret}`, secret };
 }
 
-/** What a key is known by among workers. */
+/** Name of a key in shared memory. */
 function digest(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }

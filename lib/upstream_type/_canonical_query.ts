@@ -1,3 +1,5 @@
+import { tmdbKeyForm } from "./_credentials.ts";
+
 /** Text that is its own canonical form. */
 const PLAIN = /^[A-Za-z0-9_.~,-]*$/;
 const UNRESERVED = /[A-Za-z0-9_.~,-]/;
@@ -8,7 +10,7 @@ const UNRESERVED = /[A-Za-z0-9_.~,-]/;
  */
 export function canonicalText(text: string): string {
   if (PLAIN.test(text)) return text;
-  // What most clients escape without need, and far cheaper than the expression below.
+  // A fast path for what most clients escape without need.
   const commas = text.replaceAll("%2C", ",");
   if (PLAIN.test(commas)) return commas;
   return text.replace(/%([0-9A-Fa-f]{2})|[^A-Za-z0-9_.~,-]/gu, (match, hex) => {
@@ -30,8 +32,8 @@ function escapeByte(character: string): string {
 }
 
 /**
- * The query as part of a cache key: without `api_key` and without empty pairs, names in order (lines of one name keep theirs),
- * the items of `append_to_response` as a set.
+ * The query as part of a cache key: without `api_key` and without empty pairs, names in order (lines of one name keep theirs), the
+ * items of `append_to_response` as a set.
  */
 export function canonicalQuery(query: string): string {
   if (query === "") return "";
@@ -79,7 +81,10 @@ export function withoutPlaceholderKeys(query: string): string {
   return query.split("&").filter((pair) => !isApiKey(pairName(pair)) || givesKey(pair)).join("&");
 }
 
-/** Whether a raw query gives an application key: one that TMDB could have given out, not what stands for one in an example. */
+/**
+ * Whether a raw query has an application key: one that TMDB could have issued, not `x`, `null`, `<api_key>` or an empty text,
+ * which programs and people without a key put there.
+ */
 export function hasApiKey(query: string): boolean {
   if (!mayHoldApiKey(query)) return false;
   return query.split("&").some((pair) => isApiKey(pairName(pair)) && givesKey(pair));
@@ -87,15 +92,7 @@ export function hasApiKey(query: string): boolean {
 
 function givesKey(pair: string): boolean {
   const equals = pair.indexOf("=");
-  return equals > 0 && mayBeApiKey(canonicalText(pair.slice(equals + 1)));
-}
-
-/**
- * Whether TMDB could have given this key out: 32 hex digits, or a token of three parts. `x`, `null`, `<api_key>` and an empty text
- * are put there by programs and people that have none.
- */
-export function mayBeApiKey(text: string): boolean {
-  return /^[0-9A-Fa-f]{32}$/.test(text) || /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
+  return equals > 0 && tmdbKeyForm.isKey(canonicalText(pair.slice(equals + 1)));
 }
 
 /** Cheap and never wrong with `false`: most queries need no closer look. */

@@ -1,22 +1,19 @@
 import { type MediaMatcher, mediaMatcher } from "../http/media_range.ts";
 
-export { isJsonType } from "../http/content_signature.ts";
-export { mediaMatcher, mediaTypeOf } from "../http/media_range.ts";
-
-/** Whether a media type is that of a page for people. */
+/** Whether a media type is HTML or XHTML. */
 export function isPage(mediaType: string): boolean {
   return mediaType === "text/html" || mediaType === "application/xhtml+xml";
 }
 
-/** Statuses with which filters and dead mirrors send pages of their own; a 400 or 414 page may be the client's own doing. */
+/** Statuses of the pages that filters and dead mirrors send. 400 and 414 may be the client's own fault. */
 const PAGE_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308, 403, 407, 451, 511]);
 
-/** Whether a response is a page that somebody on the way put in the place of the origin's answer. */
+/** Whether a response is a block page: one that a filter or a proxy sent in place of the origin's answer. */
 export function isBlockPage(status: number, mediaType: string): boolean {
   return isPage(mediaType) && (PAGE_STATUSES.has(status) || status === 502 || status === 503);
 }
 
-/** Which content a pool carries, and what of it is held against its type. */
+/** Media types that a pool carries, and those whose content is verified. */
 export interface ContentTypes {
   /** Empty allows all. */
   readonly allow: readonly string[];
@@ -25,7 +22,7 @@ export interface ContentTypes {
   readonly verify?: readonly string[] | null;
 }
 
-/** Says whether content of a response's type is what the pool carries, and whether its bytes are to be held against that type. */
+/** Decides by media type whether a pool carries a response, and whether its content is verified. */
 export class ContentRule {
   /** Over a media type in lower case, without parameters. */
   readonly verifies: MediaMatcher;
@@ -36,7 +33,7 @@ export class ContentRule {
   constructor({ allow, deny, verify }: ContentTypes, ownVerify: readonly string[] = []) {
     const verified = verify ?? ownVerify;
     const isVerified = mediaMatcher(verified);
-    // Content without a type is verified where anything is: that it is not empty can be told without one.
+    // Content without a type is verified where anything is: emptiness shows without one.
     this.verifies = (mediaType) =>
       mediaType === "" ? verified.length > 0 && ownVerify.length > 0 : isVerified(mediaType);
     this.#isAllowed = allow.length === 0 ? null : mediaMatcher(allow);
@@ -44,8 +41,8 @@ export class ContentRule {
   }
 
   /**
-   * Judges a media type. What is denied is wrong with any status; what is not allowed is wrong with success only, because errors
-   * come as pages from upstreams that are well. A response without a type passes unless something is allowed.
+   * Whether a media type is wrong. Denied types are wrong with any status; types that are not allowed are wrong with success only,
+   * because healthy upstreams send errors as pages. A response without a type passes unless `allow` names some.
    */
   isWrong(status: number, mediaType: string): boolean {
     if (this.#isDenied !== null && mediaType !== "" && this.#isDenied(mediaType)) return true;

@@ -1,12 +1,12 @@
-/** What a 401 is the fault of: the key, the host that refused it, or not known yet, so that another host is asked. */
+/** Cause of a 401: the key, the host, or unknown, so that another host is asked. */
 export type Culprit = "key" | "host" | "unknown";
 
-/** For so long a good answer, or a refusal, is held against what another host says. */
+/** Time for which an accepted or refused key is remembered for a host. */
 const REMEMBERED_MS = 300_000;
 
-/** Which hosts of a pool take which of its keys, as far as this worker has seen. */
+/** Which hosts accept which keys, as far as this worker has seen. */
 export class KeyVerdicts {
-  /** By host: when it last took each key, above 0, or refused it, below 0; milliseconds since the Unix epoch. */
+  /** By host: when it last accepted each key (positive) or refused it (negative), in milliseconds since the Unix epoch. */
   readonly #hosts = new Map<string, Float64Array>();
   readonly #keys: number;
 
@@ -14,14 +14,14 @@ export class KeyVerdicts {
     this.#keys = keys;
   }
 
-  /** A host has taken a key. */
+  /** Records that a host accepted a key. */
   accepted(key: number, host: string, nowMs: number): void {
     this.#of(host)[key] = nowMs;
   }
 
   /**
-   * A host has refused a key. It is the host's doing where another one takes the key; the key's where this host takes other keys, or
-   * no other is left to ask.
+   * Records that a host refused a key, and returns the cause: the host where another one accepts the key; the key where this host
+   * accepts other keys, or no other host is left to ask.
    */
   refused(key: number, host: string, { nowMs, mayAskOther }: { nowMs: number; mayAskOther: boolean }): Culprit {
     const verdicts = this.#of(host);
@@ -30,13 +30,13 @@ export class KeyVerdicts {
     const takesOthers = verdicts.some((atMs) => atMs > sinceMs);
     let isTakenElsewhere = false;
     for (const other of this.#hosts.values()) if (other[key]! > sinceMs) isTakenElsewhere = true;
-    // One that takes other keys, but not this one, is left alone with it as long as another host is there.
+    // A host that accepts other keys is not asked with this one while there is another host.
     if (isTakenElsewhere && takesOthers) return mayAskOther ? "unknown" : "key";
     if (isTakenElsewhere) return "host";
     return takesOthers || !mayAskOther ? "key" : "unknown";
   }
 
-  /** How many hosts have refused a key of late. */
+  /** How many hosts refused a key recently. */
   refusals(key: number, nowMs: number): number {
     let count = 0;
     for (const verdicts of this.#hosts.values()) {

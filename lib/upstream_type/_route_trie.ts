@@ -12,7 +12,8 @@ export class RouteTrie<T> {
   readonly #root: Node<T> = node();
 
   /**
-   * Adds a pattern: segments are literal, `*` for any one, `{a,b}` for one of several; `**` at the end is any number, none included.
+   * Adds a pattern: segments are literal, `*` for any one, `{a,b}` for one of several; `**` at the end is any number, none
+   * included.
    *
    * @throws {TypeError} when another pattern has taken the place: a table that says two things about a path is a mistake
    */

@@ -1,5 +1,6 @@
 import { lowBits } from "../clock.ts";
-/** How many requests one key, or all keys of a pool together, are given. */
+
+/** Rate of one key, or of all keys of a pool together. */
 export interface KeyLimits {
   readonly maxPerSecond: number;
   /** Requests at once after a pause. */
@@ -10,15 +11,15 @@ export interface KeyLimits {
 const TOKENS = 0;
 /** Low 32 bits of milliseconds since the Unix epoch: a difference is right across their overflow. */
 const FILLED_AT_MS = 1;
-/** Thousandths of a request per second; 0 is all that is allowed. */
+/** Thousandths of a request per second; 0 for the configured maximum. */
 const RATE = 2;
 
-/** How many 32-bit cells a rate takes. */
+/** 32-bit cells of a rate. */
 export const RATE_CELLS = 3;
 
 const ONE = 1000;
 const CLOCK_SET_BACK_MS = 1000;
-/** What of the rate is left after a 429, and what of the allowed rate each good answer gives back. */
+/** Factor of the rate after a 429, and share of the maximum that each good answer gives back. */
 const SLOWER = 0.5;
 const FASTER = 0.01;
 
@@ -39,7 +40,7 @@ export class SharedRate {
     return rate === 0 ? this.#limits.maxPerSecond : Math.min(rate, this.#limits.maxPerSecond);
   }
 
-  /** Takes what one request costs, if it is there. */
+  /** Takes one request, where there is room. */
   tryTake(nowMs: number): boolean {
     this.#refill(nowMs);
     if (Atomics.sub(this.#cells, TOKENS, ONE) >= ONE) return true;
@@ -47,7 +48,7 @@ export class SharedRate {
     return false;
   }
 
-  /** What was taken is not used. */
+  /** Returns a request that was taken and not sent. */
   giveBack(): void {
     Atomics.add(this.#cells, TOKENS, ONE);
   }
@@ -57,20 +58,20 @@ export class SharedRate {
     return this.#missing(nowMs) <= 0;
   }
 
-  /** Milliseconds until one more request may be sent, if nobody else sends one. */
+  /** Milliseconds until one more request may be sent, if no other worker sends one. */
   roomInMs(nowMs: number): number {
     const missing = this.#missing(nowMs);
     return missing <= 0 ? 0 : Math.ceil(missing / this.perSecond);
   }
 
-  /** The limit is lower than was thought. */
+  /** Lowers the rate after a 429. */
   slowDown(nowMs: number): void {
     Atomics.store(this.#cells, RATE, Math.max(ONE, Math.round(this.perSecond * SLOWER * ONE)));
     Atomics.store(this.#cells, FILLED_AT_MS, lowBits(nowMs));
     Atomics.store(this.#cells, TOKENS, 0);
   }
 
-  /** A request was answered well: a part of the rate comes back. */
+  /** Raises the rate by a step after a good answer. */
   speedUp(): void {
     const rate = Atomics.load(this.#cells, RATE);
     if (rate === 0) return;
@@ -83,23 +84,23 @@ export class SharedRate {
     return this.#limits.burst * ONE;
   }
 
-  /** Thousandths of a request that are missing to one. */
+  /** Thousandths of a request until there is room for one. */
   #missing(nowMs: number): number {
     this.#refill(nowMs);
     return ONE - Atomics.load(this.#cells, TOKENS);
   }
 
-  /** Adds what time has earned. The worker that moves the clock on is the one that adds. */
+  /** Adds the tokens of the elapsed time. The worker that moves the clock on adds them. */
   #refill(nowMs: number): void {
     const now = lowBits(nowMs);
     const last = Atomics.load(this.#cells, FILLED_AT_MS);
     const elapsedMs = (now - last) | 0;
     const earned = last === 0 ? this.#fullTokens : Math.floor(Math.max(0, elapsedMs) * this.perSecond);
-    // Another worker's reading may be a moment ahead; a clock that was set back begins anew, with nothing earned.
+    // Another worker's clock may be a moment ahead; a clock that was set back starts over without tokens.
     if (earned === 0 && elapsedMs > -CLOCK_SET_BACK_MS) return;
     if (Atomics.compareExchange(this.#cells, FILLED_AT_MS, last, now) !== last) return;
     const tokens = Atomics.load(this.#cells, TOKENS);
-    // A burst that a reload has made smaller is cut.
+    // A reload may have lowered the burst.
     Atomics.add(this.#cells, TOKENS, Math.min(earned, this.#fullTokens - tokens));
   }
 }

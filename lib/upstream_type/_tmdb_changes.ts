@@ -1,4 +1,4 @@
-import type { ChangeAsk, ChangePage, ChangeSource } from "./change_source.ts";
+import type { ChangeAsk, ChangePage, ChangeSource } from "./type_traits.ts";
 
 /** TMDB sends 100 ids a page. */
 const MAX_IDS = 1_000;

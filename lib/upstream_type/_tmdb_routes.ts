@@ -1,7 +1,7 @@
 import { RouteTrie } from "./_route_trie.ts";
 import type { RouteTtl } from "./upstream_type.ts";
 
-/** One line of the table: paths that are treated alike. */
+/** One row of the table: paths that are treated alike. */
 export interface TmdbRoute {
   /** Name of the route class. */
   readonly name: string;
@@ -9,7 +9,7 @@ export interface TmdbRoute {
   readonly paths: readonly string[];
   /** Why no response on these paths is shared, in a word; `null` where `GET` and `HEAD` may be. */
   readonly private: string | null;
-  /** Whether a 401 here speaks of the key alone. On other paths it may as well speak of a missing session. */
+  /** Whether a 401 here can only be about the key; elsewhere a session may be missing. */
   readonly provesKey: boolean;
   readonly ttl: RouteTtl | null;
 }
@@ -42,8 +42,8 @@ const SEASON = "/3/tv/*/season/*";
 const EPISODE = "/3/tv/*/season/*/episode/*";
 
 /**
- * All that is known of TMDB's paths. What is not listed is passed on but never shared: TMDB may add paths with user state, and
- * a path that is not cached yet does less harm than one user's page in another's hands.
+ * TMDB's known paths. Others are passed on and never shared: TMDB may add paths with user state, and a miss does less harm than a
+ * leak.
  */
 export const tmdbRoutes: readonly TmdbRoute[] = [
   shared("configuration", CONFIGURATION, [
@@ -131,7 +131,7 @@ function ttl([ttlMs, staleWhileRevalidateMs, staleIfErrorMs]: Times): RouteTtl {
 const trie = new RouteTrie<TmdbRoute>();
 for (const route of tmdbRoutes) for (const path of route.paths) trie.add(path, route);
 
-/** Anything that an upstream may read as another path than it looks: escapes, empty segments, formats, parameters, case. */
+/** Spellings that an upstream may normalise: escapes, empty segments, formats, parameters, case. */
 const NEEDS_CARE = /[%.;\\A-Z]|\/\/|\/$/;
 
 /** The route of a raw path. */
@@ -150,7 +150,7 @@ function carefulSegments(path: string): string[] {
   return decoded.split("/").map((segment) => segment.replace(/[.;].*$/s, "")).filter((segment) => segment !== "");
 }
 
-/** Escapes turned into one character a byte: enough to recognise ASCII words, and never an error. */
+/** Decodes escapes to one character a byte: enough to recognise ASCII words; never throws. */
 export function decodeBytes(text: string): string {
   if (!text.includes("%")) return text;
   return text.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));

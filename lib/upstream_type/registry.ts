@@ -1,55 +1,58 @@
-import { tmdbChanges } from "./_tmdb_changes.ts";
-import type { ChangeSource } from "./change_source.ts";
 import { Custom } from "./custom.ts";
 import { TmdbApi } from "./tmdb_api.ts";
 import { TmdbImage } from "./tmdb_image.ts";
-import type { TypeOptions, UpstreamType } from "./upstream_type.ts";
+import type { TypeOptions, TypeTraits, UpstreamType } from "./upstream_type.ts";
 
-/** A new type is one file and one line here. */
-const FACTORIES: ReadonlyMap<string, (options: TypeOptions) => UpstreamType> = new Map([
-  ["tmdb-api", (options: TypeOptions): UpstreamType => new TmdbApi(options)],
-  ["tmdb-image", (options: TypeOptions): UpstreamType => new TmdbImage(options)],
-  ["custom", (options: TypeOptions): UpstreamType => new Custom(options)],
-]);
+/** The class of a type; each pool has an instance. */
+export type TypeClass = new (options: TypeOptions) => UpstreamType;
 
-/** Types whose upstreams can be asked what has changed there. */
-const CHANGES: ReadonlyMap<string, ChangeSource> = new Map([["tmdb-api", tmdbChanges]]);
+/** The types that a pool may be of, by name. */
+export class UpstreamTypes {
+  readonly #types = new Map<string, { readonly make: TypeClass; readonly traits: TypeTraits }>();
 
-/** How the upstreams of a type are asked what has changed there; `null` where they cannot be. */
-export function changeSourceOf(name: string): ChangeSource | null {
-  return CHANGES.get(name) ?? null;
-}
-
-/** Why no check may ask for such paths: it would do it again and again, for nobody. */
-const REFUSED_CHECKS: Readonly<Record<string, string>> = {
-  "mutating-get": "this one changes something",
-  "user-state": "this one is about a user",
-  "user-query": "this one is about a user",
-};
-
-/** Why health checks must not ask upstreams of a type for a target (path and query); `null` where they may. */
-export function refusedCheck(name: string, target: string): string | null {
-  const make = FACTORIES.get(name);
-  if (make === undefined) return null;
-  const [path = "", query = ""] = target.split(/\?(.*)/s, 2);
-  const type = make({ apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
-  const reason = type.classify({ method: "GET", path, query, header: () => null }).private;
-  return REFUSED_CHECKS[reason ?? ""] ?? null;
-}
-
-/** Names that a pool's `type` may have. */
-export const upstreamTypeNames: readonly string[] = [...FACTORIES.keys()];
-
-/**
- * Makes a type for one pool.
- *
- * @throws {RangeError} when there is none of that name
- * @throws {TypeError} when `contentTypes` holds a text that is no media range
- */
-export function createUpstreamType(name: string, options: TypeOptions): UpstreamType {
-  const factory = FACTORIES.get(name);
-  if (factory === undefined) {
-    throw new RangeError(`Cannot create an upstream type: "${name}" is none of ${upstreamTypeNames.join(", ")}`);
+  constructor(...classes: TypeClass[]) {
+    for (const make of classes) this.add(make);
   }
-  return factory(options);
+
+  /** Adds a type. The configuration knows those that were added before its modules were loaded. */
+  add(make: TypeClass): void {
+    const traits = new make({ apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
+    this.#types.set(traits.name, { make, traits });
+  }
+
+  /** Names that a pool's `type` may have. */
+  get names(): readonly string[] {
+    return [...this.#types.keys()];
+  }
+
+  /** The traits of a type; `null` where there is none of that name. */
+  traits(name: string | undefined): TypeTraits | null {
+    return name === undefined ? null : this.#types.get(name)?.traits ?? null;
+  }
+
+  /** Names of the types with a trait, for a sentence: `a or b`. */
+  namesWith(isTrue: (traits: TypeTraits) => boolean): string {
+    return [...this.#types.values()].flatMap(({ traits }) => isTrue(traits) ? [traits.name] : []).join(" or ");
+  }
+
+  /**
+   * Makes a type for one pool.
+   *
+   * @throws {RangeError} when there is none of that name
+   * @throws {TypeError} when `contentTypes` holds a text that is no media range
+   */
+  create(name: string, options: TypeOptions): UpstreamType {
+    const type = this.#types.get(name);
+    if (type === undefined) {
+      throw new RangeError(`Cannot create an upstream type: "${name}" is none of ${this.names.join(", ")}`);
+    }
+    return new type.make(options);
+  }
 }
+
+/** The types of the product. A new one is a file and a line here. */
+export const upstreamTypes: UpstreamTypes = new UpstreamTypes(
+  TmdbApi,
+  TmdbImage,
+  Custom,
+);

@@ -1,8 +1,9 @@
 import type { GatewayError } from "../errors.ts";
 import type { Fields, ResponseHead } from "../http/fields.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
-import type { PartedDocuments } from "./parted_documents.ts";
-import type { SizedPictures } from "./sized_pictures.ts";
+import type { ContentTypes } from "./_content.ts";
+import { type ErrorBody, problemDetails } from "./error_body.ts";
+import type { ChangeSource, PartedDocuments, SizedPictures } from "./type_traits.ts";
 
 /** A client's request as a type sees it: the path after `strip_prefix`, the query without `?`, both raw. */
 export interface TypedRequest {
@@ -22,13 +23,13 @@ export interface RouteTtl {
   readonly staleIfErrorMs: number;
 }
 
-/** What a type says about a request before any store is asked. */
+/** Classification of a request, made before the store is asked. */
 export interface RequestClass {
   /** Name of the route class (`details`, `search`, `image`, `any`), for the log, the metrics and `explain`. */
   readonly name: string;
   /**
-   * Why the response belongs to one user or changes something, so that it is never stored, collapsed, hedged, retried
-   * after it was sent, or prewarmed; `null` where it may be shared.
+   * Why the response belongs to one user or changes something, so that it is never stored, collapsed, hedged, retried after it was
+   * sent, or prewarmed; `null` where it may be shared.
    */
   readonly private: string | null;
   /** An `Authorization` field on it names an application, not a user: it does not keep the response from being shared. */
@@ -37,27 +38,29 @@ export interface RequestClass {
   readonly ttl: RouteTtl | null;
 }
 
-/** What a type changes in a request on its way to an upstream. */
+/** A change of a request's field: replaces lines of the same name; a value of `null` removes them. */
+export type FieldChange = readonly [name: string, value: string | null];
+
+/** Changes that a type makes in a request for an upstream. */
 export interface Outgoing {
   /** Raw query without `?`. */
   readonly query: string;
-  /** Replaces lines of the same name; a value of `null` removes them. */
-  readonly set: ReadonlyArray<readonly [name: string, value: string | null]>;
-  /** Which credential was put in, for {@linkcode UpstreamType.judge}; never the credential itself. */
+  readonly set: readonly FieldChange[];
+  /** Number of the credential that was added, for {@linkcode UpstreamType.judge}; never the credential itself. */
   readonly credential: number | null;
-  /** Text of the credential that was put in, so that no client gets to see it in the answer; absent where none was. */
+  /** Text of the credential that was added, so that it can be removed from the answer; absent where none was. */
   readonly secret?: string;
 }
 
-/** In place of {@linkcode Outgoing}: every credential that would do is at its limit. */
-export interface Held {
+/** Returned in place of {@linkcode Outgoing} where every usable credential is at its limit. */
+export interface KeyWait {
   /** Milliseconds until one may have room again, above 0; others may be waiting for it too. */
-  readonly heldMs: number;
+  readonly waitMs: number;
 }
 
-/** How a credential of a pool stands; it is named by its place, never by its text. */
+/** State of a credential of a pool, named by its place, never by its text. */
 export interface CredentialState {
-  /** Place among those of the configuration that are not empty, from 1. */
+  /** Place in the configuration, from 1, empty ones left out. */
   readonly place: number;
   readonly state: "ready" | "limited" | "refused";
   /** Milliseconds since the Unix epoch until which it is not used; 0 where it is. */
@@ -66,7 +69,7 @@ export interface CredentialState {
   readonly ratePerSecond: number | null;
 }
 
-/** Where an answer comes from. */
+/** The upstream of an answer, and the client's request. */
 export interface AnswerSource {
   /** Id of the upstream. */
   readonly id: string;
@@ -76,15 +79,15 @@ export interface AnswerSource {
   asksFor(mediaType: string): boolean;
 }
 
-/** What a type makes of an upstream's answer. */
+/** Judgement of an upstream's answer. */
 export type Judgement =
   /** Serve it. */
   | "ok"
-  /** The credential was refused or is limited: try again with another; the host is well. */
+  /** The credential was refused or is limited; the host is well: try again with another credential. */
   | "credential"
-  /** The credential was refused, by its own fault or the host's: try another host with it, which will show. */
+  /** The credential was refused; whether it or the host is the cause shows when another host is tried with it. */
   | "disputed"
-  /** The host refuses credentials that another one takes. */
+  /** The host refuses credentials that another host accepts. */
   | "refusing"
   /** 429 from the host. */
   | "limited"
@@ -92,17 +95,10 @@ export type Judgement =
   | "failed"
   /** A type of content that the pool does not carry (a block page). */
   | "wrong_content"
-  /** The same, but it is what the client's `Accept` names: the host has done as it was told. */
+  /** The same, but the client's `Accept` names it: the host did as asked. */
   | "unsuitable";
 
-/** An error response in the shape that clients of the type understand. */
-export interface ErrorBody {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-}
-
-/** A health check of the type, where the configuration does not give its own. */
+/** The type's health check, used where the configuration has none. */
 export interface DefaultCheck {
   readonly method: string;
   /** Path and query. */
@@ -115,42 +111,36 @@ export interface DefaultCheck {
 export interface TypeOptions {
   readonly apiKeys: readonly string[];
   readonly keyMode: "inject-missing" | "replace" | "pass";
-  readonly contentTypes:
-    | {
-      readonly allow: readonly string[];
-      readonly deny: readonly string[];
-      readonly verify?: readonly string[] | null;
-    }
-    | null;
+  readonly contentTypes: ContentTypes | null;
   /**
-   * Types that carry images: the format that the name says, or what the origin makes of a fixed `Accept` for each class of clients.
+   * For types with `negotiatesImages`: the format in the name, or the one that the origin negotiates for each class of clients.
    * @default "named"
    */
   readonly imageAccept?: "named" | "negotiate";
   readonly now: () => number;
-  /** Told when a key is limited, refused or taken again, for the log and the metrics. */
+  /** Called when a key is limited, refused or accepted again, for the log and the metrics. */
   readonly onKeyEvent?: (event: KeyEvent) => void;
   readonly credentials?: CredentialOptions;
 }
 
-/** How a type's credentials are used, and where what is known of them is kept; each part has a default. */
+/** Limits, shared state and counters of a type's credentials. */
 export interface CredentialOptions {
-  /** What each may be given, or all of a pool together; no limit by default. */
+  /** Rate of each credential, or of all of a pool together; no limit by default. */
   readonly limits?: { readonly per: "pool" | "key"; readonly maxPerSecond: number; readonly burst: number } | null;
-  /** Cells of 32 bits for a credential's standing, all 0 at first, by a digest of it; shared by all workers, or this one's own. */
+  /** 32-bit cells of a credential's state by its digest, all 0 at first, shared by all workers; private by default. */
   readonly cellsOf?: (digest: string) => Int32Array;
-  /** Counters by place, from 1; no one counts by default. */
+  /** Counters by place, from 1; none by default. */
   readonly countsOf?: (place: number) => CredentialCounts;
-  /** Whether {@linkcode UpstreamType.outgoing} may say that a request is to wait; by default a limit is overstepped rather. */
+  /** Whether {@linkcode UpstreamType.outgoing} may ask to wait; by default a limit is exceeded instead. */
   readonly holds?: boolean;
   /**
-   * Upstreams of the pool: a limit, or a refusal, may be that of one of several.
+   * Number of upstreams in the pool: with several, a limit or a refusal may be that of one of them.
    * @default 1
    */
   readonly upstreams?: number;
 }
 
-/** What happened to a key of a pool; it names the key by its place, never by its text. */
+/** A change of a key's state, named by its place, never by its text. */
 export interface KeyEvent {
   /** Place in the configuration, from 1. */
   readonly key: number;
@@ -159,99 +149,175 @@ export interface KeyEvent {
   readonly untilMs: number;
 }
 
-/** Addresses in a type's documents of what upstreams of another type serve. */
+/** The form of the API keys that pools of a type may have. */
+export interface KeyForm {
+  /** Describes a key, for the end of a sentence. */
+  readonly expected: string;
+  isKey(text: string): boolean;
+  /** Why a valid key should not be used; `null` where it may. */
+  warning(key: string): string | null;
+}
+
+/** Addresses in a type's documents that lead to upstreams of another type. */
 export interface DocumentLinks {
   /** The other type's name. */
   readonly type: string;
   /** Path that the addresses lead to, as an upstream of that type sees it, without a slash at its end. */
   readonly path: string;
   /**
-   * The strings of a response's JSON document that are such addresses, each by the names that lead to it from the document's root;
-   * `null` where it has none. Asked for each request.
+   * Member names that lead to each such address from the root of a response's JSON document; `null` where it has none. Called for
+   * each request.
    */
   places(request: TypedRequest): readonly (readonly string[])[] | null;
 }
 
-/** All that is special about one type of upstream. The rest of the gateway knows types only through this. */
-export interface UpstreamType {
-  readonly name: string;
+const SHARED: RequestClass = Object.freeze({ name: "any", private: null, sharedAuthorization: false, ttl: null });
+const UNSHARED: RequestClass = Object.freeze({ ...SHARED, private: "method" });
+
+/**
+ * All that is special about one type of upstream; the rest of the gateway asks only this. Each default is that of an HTTP service
+ * of which nothing is known, so a type states what differs.
+ */
+export abstract class UpstreamType {
+  abstract readonly name: string;
   /** Cache mode where the listener does not choose. */
-  readonly cacheMode: "rfc9111" | "ttl";
-  /** Forwarding fields where the pool does not choose. */
-  readonly forwarded: "x-forwarded" | "off";
-  /** Whether the client's authority is part of the cache key: it must be wherever an upstream is told of it. */
-  readonly hostInKey: boolean;
+  readonly cacheMode: "rfc9111" | "ttl" = "rfc9111";
   /**
-   * What to ask an upstream for when the response may be stored: a fixed `Accept-Encoding`, or `null` to pass the client's.
-   * Where it is not `null` and the response comes encoded, the gateway decodes it before it is stored.
+   * Longest freshness lifetime that the service's terms allow, in milliseconds, also for configured ones; `null` for no limit.
    */
-  readonly acceptEncoding: "gzip" | "identity" | null;
+  readonly maxTtlMs: number | null = null;
+  /** What `Cookie` does to a request where the listener does not choose: a response may depend on it without saying so in `Vary`. */
+  readonly cookies: "bypass" | "ignore" = "bypass";
+  /** Forwarding fields where the pool does not choose. */
+  readonly forwarded: "x-forwarded" | "off" = "x-forwarded";
+  /** Whether the client's authority is part of the cache key: it must be wherever an upstream is told of it. */
+  readonly hostInKey: boolean = true;
+  /** Protocols that a connection may go on as where the pool does not choose; where there are none, a pool cannot choose any. */
+  readonly upgrades: readonly string[] = [];
+  /**
+   * What to ask an upstream for when the response may be stored: a fixed `Accept-Encoding`, or `null` to pass the client's. Where
+   * it is not `null` and the response comes encoded, the gateway decodes it before it is stored.
+   */
+  readonly acceptEncoding: "gzip" | "identity" | null = null;
   /**
    * Whether responses are documents, read whole (up to a bound) before they are passed on, so that one that breaks off can be
-   * fetched from another upstream; streams of unknown length must not wait, so a general type says no.
+   * fetched from another upstream; streams of unknown length must not wait.
    */
-  readonly wholeBodies: boolean;
+  readonly wholeBodies: boolean = false;
+  /** Whether content is inspected: for undeclared codings, and as {@linkcode verifies} says. */
+  readonly inspectsContent: boolean = false;
   /**
-   * Whether clients of the type take only strong entity tags of letters, digits, `_` and `-`: they get one in the place of another
-   * that the origin gives, or of none.
+   * Whether clients accept only strong entity tags of letters, digits, `_` and `-`: other tags are replaced, and missing ones
+   * made.
    */
-  readonly simpleTags: boolean;
-  /** Which sizes its pictures have; absent where it carries none. */
-  readonly sizes?: SizedPictures;
+  readonly simpleTags: boolean = false;
   /** Whether pages of every site may read responses, or the upstream says which; where the listener does not choose. */
-  readonly cors: "*" | "pass";
+  readonly cors: "*" | "pass" = "pass";
   /** Fields that every response to a client gets, the gateway's own errors included. */
-  readonly responseFields: Readonly<Fields>;
-  /** Response fields that never leave the gateway, lower case (the origin's cookies on TMDB types). */
-  readonly dropFields: ReadonlySet<string>;
-  classify(request: TypedRequest): RequestClass;
+  readonly responseFields: Readonly<Fields> = [];
+  /** Response fields that never leave the gateway, lower case. */
+  readonly dropFields: ReadonlySet<string> = new Set();
+  /** Names in `Vary` that select nothing, because the gateway itself sets those fields. */
+  readonly ignoreVary: ReadonlySet<string> = new Set();
+  /** Whether a 429 always gets `Retry-After` in whole seconds, in place of the upstream's own. */
+  readonly mendsRetryAfter: boolean = false;
+  /** Health check. Any answer but a server error passes: most services answer at their root, if only with a 404. */
+  readonly check: DefaultCheck | null = { method: "HEAD", target: "/", fields: [], status: [[200, 499], [501, 501]] };
+  /** Form of the keys in a pool's `api_keys`; `null` where a pool has none. */
+  readonly keyForm: KeyForm | null = null;
+  /** Lists of what has changed at upstreams; `null` where there are none. */
+  readonly changes: ChangeSource | null = null;
+  /** How documents that are made of parts are cut; `null` where none is. */
+  readonly documents: PartedDocuments | null = null;
+  /** Addresses in documents that lead to upstreams of another type; `null` where there are none. */
+  readonly links: DocumentLinks | null = null;
+  /** Which sizes pictures have; `null` where the type carries none. */
+  readonly sizes: SizedPictures | null = null;
+  /** Whether a pool may choose which format of a picture upstreams are asked for (its `image_accept`). */
+  readonly negotiatesImages: boolean = false;
+
+  classify(request: TypedRequest): RequestClass {
+    return request.method === "GET" || request.method === "HEAD" ? SHARED : UNSHARED;
+  }
+
   /** The part of the cache key that the request target gives: canonical, collision-free, without credentials. */
-  keyTarget(request: TypedRequest): string;
+  keyTarget(request: TypedRequest): string {
+    return request.query === "" ? request.path : `${request.path}?${request.query}`;
+  }
+
   /** Purge tags of the response to a request, beside those that the origin gives it; a few short ones, made when it is stored. */
-  tags(request: TypedRequest): readonly string[];
+  tags(_request: TypedRequest): readonly string[] {
+    return [];
+  }
+
   /**
-   * Purge tags of what a request has changed, where it was answered well, on every listener of the type; none for one that only asks. Left
-   * out by types of which nothing is known but the target (RFC 9111 §4.4).
+   * Purge tags of what a successful request has changed, on every listener of the type; empty for one that only reads. Types that
+   * know only the target leave it out (RFC 9111 §4.4).
    */
   written?(request: TypedRequest): readonly string[];
-  /** Not there where no document of the type is made of parts. */
-  readonly documents?: PartedDocuments;
-  /** Not there where the type's documents have no addresses of another type's. */
-  readonly links?: DocumentLinks;
-  /** The path as an upstream gets it (double slashes of image paths are collapsed here). */
-  upstreamPath(path: string): string;
-  /** Whether what goes out depends on the request's body. Left out by types that look into none. */
-  readsBody?(request: TypedRequest): boolean;
+
+  /** Why health checks must not ask for a target (path and query) again and again; `null` where they may. */
+  refusedCheck(_target: string): string | null {
+    return null;
+  }
+
+  /** The path as an upstream gets it. */
+  upstreamPath(path: string): string {
+    return path;
+  }
+
+  /** Whether what goes out depends on the request's body. */
+  readsBody(_request: TypedRequest): boolean {
+    return false;
+  }
+
   /** Puts credentials in and takes out what the upstream must not see. Called once per try; again after it said to wait. */
-  outgoing(request: TypedRequest): Outgoing | Held;
+  outgoing(request: TypedRequest): Outgoing | KeyWait {
+    return { query: request.query, set: [], credential: null };
+  }
+
+  /** Judges an answer and records what it says about the credential. Without `from` no other upstream can be asked. */
+  judge({ status }: ResponseHead, _credential: number | null, _from?: AnswerSource): Judgement {
+    if (status === 429) return "limited";
+    return status >= 500 ? "failed" : "ok";
+  }
+
+  /** Whether clients of the type can read a rate-limited answer; the gateway's own replaces others. */
+  isReadable(_head: ResponseHead): boolean {
+    return true;
+  }
+
   /**
-   * Judges an answer and takes note of what it says about the credential. `from` is where it comes from; without it, no other
-   * upstream has anything to say.
+   * Whether content of a media type (lower case, no parameters; empty for none) is verified: undeclared gzip is decoded, and a 200
+   * that is empty, blank or truncated is a failed try.
    */
-  judge(head: ResponseHead, credential: number | null, from?: AnswerSource): Judgement;
-  /** Whether clients are told in whole seconds how long to wait after a 429, whatever the upstream says of it, or does not. */
-  readonly mendsRetryAfter?: boolean;
-  /**
-   * Whether clients of the type can read an answer that says that the upstream is over its limit; another one is replaced by the
-   * gateway's own. Left out by types whose clients read the status alone.
-   */
-  isReadable?(head: ResponseHead): boolean;
-  /**
-   * Whether content of a media type (lower case, no parameters; empty for none) is held against that type: gzip that nobody told of is
-   * decoded, and a 200 that is empty, blank or cut short is a failed try.
-   */
-  verifies(mediaType: string): boolean;
-  /**
-   * Whether a document that came with a good status says that the request has failed: it is passed on and not stored. Left out by
-   * types whose status is to be relied on.
-   */
-  saysFailure?(document: Uint8Array): boolean;
-  /** Names of the `Vary` list that select nothing here, because the gateway itself decides those fields. */
-  readonly ignoreVary: ReadonlySet<string>;
-  /** Why a credential was refused, as the body of the refusal says it, in a few words of the type's own; `null` for no word. */
-  refusedBecause?(bodyText: string): string | null;
-  error(error: GatewayError, requestId: string): ErrorBody;
-  readonly check: DefaultCheck | null;
-  /** How the pool's credentials stand; left out by types that have none. */
-  readonly credentials?: () => readonly CredentialState[];
+  verifies(_mediaType: string): boolean {
+    return false;
+  }
+
+  /** Whether a document with a success status reports a failure: it is passed on and not stored. */
+  saysFailure(_document: Uint8Array): boolean {
+    return false;
+  }
+
+  /** The reason for a refused credential, read from the body of the refusal; `null` where it has none. */
+  refusedBecause(_bodyText: string): string | null {
+    return null;
+  }
+
+  /** States of the pool's credentials. */
+  credentials(): readonly CredentialState[] {
+    return [];
+  }
+
+  /** An error of the gateway in the shape that clients understand; problem details (RFC 9457) by default. */
+  error(error: GatewayError, requestId: string): ErrorBody {
+    return problemDetails(error, requestId);
+  }
 }
+
+/** Members that do not depend on a pool's options: the configuration is checked by them. */
+export type TypeTraits = Pick<
+  UpstreamType,
+  "name" | "upgrades" | "keyForm" | "changes" | "documents" | "links" | "sizes" | "negotiatesImages" | "refusedCheck"
+>;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { compileAuth, compileCors, tokenFields } from "../../lib/gateway/access.ts";
 import { Limits, newSharedLimits } from "../../lib/gateway/limits.ts";
-import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { configOf } from "./config_of.ts";
 
 const TOKEN = "5f3c9a1e7b2d4068aa51c0de93b7f642";
@@ -12,7 +12,7 @@ async function listenerOf(keys: Readonly<Record<string, unknown>>) {
 }
 
 function typeOf(name: string) {
-  return createUpstreamType(name, { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
+  return upstreamTypes.create(name, { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
 }
 
 Deno.test("compileAuth() closes only what the configuration closes", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { compilePolicy, compileStoring } from "../../lib/gateway/cache_policy.ts";
-import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { configFor, plainParts } from "../pipeline/in_process_gateway.ts";
 
 /** The policy of a listener in a pool of a type. */
@@ -10,7 +10,7 @@ async function policyOf(type: string, cache: Record<string, unknown> = {}) {
     listeners: [{ name: "l", pool: "p", cache }],
   });
   const options = { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 } as const;
-  return compilePolicy(config.listeners[0]!.cache, createUpstreamType(type, options));
+  return compilePolicy(config.listeners[0]!.cache, upstreamTypes.create(type, options));
 }
 
 Deno.test("compilePolicy() takes mode, cookies and the longest lifetime from the type", async () => {
@@ -61,7 +61,7 @@ async function storingOf(type: string, cache: Record<string, unknown> = {}) {
     listeners: [{ name: "l", pool: "p", cache }],
   });
   const options = { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 } as const;
-  return compileStoring(config.listeners[0]!.cache, createUpstreamType(type, options));
+  return compileStoring(config.listeners[0]!.cache, upstreamTypes.create(type, options));
 }
 
 Deno.test("compileStoring() takes ranges and compression from the type", async () => {

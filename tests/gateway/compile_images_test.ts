@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { compileConvert, wantsImageWorker } from "../../lib/gateway/compile_images.ts";
 import { newListenerCounts } from "../../lib/metrics/gateway_metrics.ts";
-import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { ANY_CONFIG, configOf, type Mapping } from "./config_of.ts";
 
-const type = createUpstreamType("custom", { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
+const type = upstreamTypes.create("custom", { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
 
 const withImages = (images: Mapping) =>
   configOf({ ...ANY_CONFIG, listeners: [{ name: "l", listen: "127.0.0.1:6635", pool: "films", images }] });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { rewriteOf } from "../../lib/request/rewriting.ts";
 import { compileRewriting } from "../../lib/gateway/compile_rewriting.ts";
-import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { configOf, type Mapping } from "./config_of.ts";
 
 const pools = {
@@ -24,7 +24,7 @@ interface Asking {
 async function address(listeners: readonly Mapping[], { host = "films.test:6635", forwarded }: Asking = {}) {
   const config = await configOf({ server: { workers: 1 }, pools, listeners });
   const [listener] = config.listeners;
-  const type = createUpstreamType("tmdb-api", { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
+  const type = upstreamTypes.create("tmdb-api", { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
   const rewriting = compileRewriting(config, listener!, type);
   const rewrite = rewriting === null ? null : rewriteOf(rewriting, {
     method: "GET",

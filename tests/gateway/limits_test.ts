@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Limits, newSharedLimits, sweepLimits } from "../../lib/gateway/limits.ts";
-import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { configFor, plainPool } from "../pipeline/in_process_gateway.ts";
 
 async function parts(limit: number) {
@@ -98,7 +98,7 @@ Deno.test("Limits keep what is known of a key for all workers, through reloads a
 Deno.test("Limits have room for all that is known of a key, also with one worker", () => {
   const limits = new Limits(newSharedLimits(1), 0);
   const typeFor = (upstreams: number) =>
-    createUpstreamType("tmdb-api", {
+    upstreamTypes.create("tmdb-api", {
       ...{ apiKeys: ["key"], keyMode: "replace", contentTypes: null, now: () => 1_000 },
       credentials: {
         ...{ limits: { per: "key", maxPerSecond: 10, burst: 1 }, holds: true, upstreams },
@@ -111,7 +111,7 @@ Deno.test("Limits have room for all that is known of a key, also with one worker
   typeFor(2).judge({ status: 429, fields: [] }, sent.credential);
   // It is at its limit, where one request at a time may try it.
   assert.ok("credential" in typeFor(2).outgoing(request));
-  assert.ok("heldMs" in typeFor(1).outgoing(request));
+  assert.ok("waitMs" in typeFor(1).outgoing(request));
 });
 
 Deno.test("Limits hold the rate of all keys of a pool for all workers together, through reloads, and each pool's apart", () => {
@@ -120,7 +120,7 @@ Deno.test("Limits hold the rate of all keys of a pool for all workers together, 
   const apiKeys = ["1", "2", "3"].map((digit) => digit.repeat(32));
   const given = (pool: string, per: "pool" | "key") => {
     const types = workers.map((limits) =>
-      createUpstreamType("tmdb-api", {
+      upstreamTypes.create("tmdb-api", {
         ...{ apiKeys, keyMode: "replace", contentTypes: null, now: () => 1_000_000 },
         credentials: {
           ...{ limits: { per, maxPerSecond: 10, burst: 2 }, holds: true },
@@ -131,7 +131,7 @@ Deno.test("Limits hold the rate of all keys of a pool for all workers together, 
     let count = 0;
     for (let turn = 0; turn < 40; turn++) {
       const request = { method: "GET", path: `/3/movie/${turn}`, query: "", header: () => null };
-      if (!("heldMs" in types[turn % 2]!.outgoing(request))) count++;
+      if (!("waitMs" in types[turn % 2]!.outgoing(request))) count++;
     }
     return count;
   };

@@ -13,7 +13,7 @@ import { formatHttpDate } from "../../lib/http/http_date.ts";
 import { type ScriptedHandler, startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { configOf, type Mapping } from "../gateway/config_of.ts";
 import type { Fields } from "../../lib/http/fields.ts";
-import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
 const PATIENT_MS = 10_000;
@@ -118,7 +118,7 @@ const { pools: [pool] } = await configOf({
   pools: { p: { type: "custom", upstreams: ["http://127.0.0.1:9"], health: { timeout: "1s", interval: "10s" } } },
   listeners: [{ name: "l", listen: "127.0.0.1:6635", pool: "p" }],
 });
-const tmdb = createUpstreamType("tmdb-api", { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
+const tmdb = upstreamTypes.create("tmdb-api", { apiKeys: [], keyMode: "pass", contentTypes: null, now: () => 0 });
 
 function answer(
   status: number | null,

@@ -3,11 +3,11 @@ import { GatewayError } from "../../lib/errors.ts";
 import { DryRun } from "../../lib/inspect/dry_run.ts";
 import { cacheView, likelyContentType, madeUpAnswer, type RoutedCase } from "../../lib/inspect/explain_answers.ts";
 import type { AnswerView } from "../../lib/inspect/explanation.ts";
-import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { configFor, type GatewayParts } from "../pipeline/in_process_gateway.ts";
 
 const typeOf = (name: string, contentTypes: { allow: string[]; deny: string[] } | null = null) =>
-  createUpstreamType(name, { apiKeys: [], keyMode: "pass", contentTypes, now: () => 0 });
+  upstreamTypes.create(name, { apiKeys: [], keyMode: "pass", contentTypes, now: () => 0 });
 
 Deno.test("likelyContentType() goes by the path's end, as far as the pool carries it", () => {
   assert.equal(likelyContentType(typeOf("custom"), "/a/b.css"), "text/css");

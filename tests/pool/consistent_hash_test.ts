@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ConsistentHash } from "../../lib/pool/consistent_hash.ts";
-import { hash32 } from "../../lib/pool/hash.ts";
+import { hash32 } from "../../lib/hash.ts";
 import { Upstream } from "../../lib/pool/upstream.ts";
 import { balancerSuite, countPicks, upstreamsOf } from "./balancer_suite.ts";
 import { seededRandom } from "../seeded_random.ts";

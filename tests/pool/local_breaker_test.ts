@@ -56,10 +56,10 @@ Deno.test("LocalBreaker is not prolonged by failures of requests from before it 
   assert.equal(breaker.openUntilMs, 1_000);
 });
 
-Deno.test("LocalBreaker.goBy() takes over another's options and keeps what was counted", () => {
+Deno.test("LocalBreaker.useOptionsOf() takes over another's options and keeps what was counted", () => {
   const breaker = new LocalBreaker(OPTIONS);
   breaker.record("failed", 0);
-  breaker.goBy(new LocalBreaker({ maxFailures: 2, openMs: 50, maxOpenMs: 50 }));
+  breaker.useOptionsOf(new LocalBreaker({ maxFailures: 2, openMs: 50, maxOpenMs: 50 }));
   assert.equal(breaker.record("failed", 0), true);
   assert.equal(breaker.openUntilMs, 50);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { P2cEwma } from "../../lib/pool/p2c_ewma.ts";
-import type { Report, Upstream } from "../../lib/pool/upstream.ts";
+import type { Report } from "../../lib/pool/outcome.ts";
+import type { Upstream } from "../../lib/pool/upstream.ts";
 import { balancerSuite, countPicks, upstreamsOf } from "./balancer_suite.ts";
 import { seededRandom } from "../seeded_random.ts";
 

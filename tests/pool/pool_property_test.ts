@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { Pool } from "../../lib/pool/pool.ts";
-import type { Outcome, Upstream, Waiting } from "../../lib/pool/upstream.ts";
+import type { Outcome } from "../../lib/pool/outcome.ts";
+import type { Waiting } from "../../lib/pool/response_times.ts";
+import type { Upstream } from "../../lib/pool/upstream.ts";
 import type { HealthState } from "../../lib/pool/upstream_health.ts";
 import { healthRow, healthTable } from "./health_rows.ts";
 import { seededRandom } from "../seeded_random.ts";

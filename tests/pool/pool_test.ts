@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Pool, type PoolOptions } from "../../lib/pool/pool.ts";
-import type { Report, Upstream } from "../../lib/pool/upstream.ts";
+import type { Report } from "../../lib/pool/outcome.ts";
+import type { Upstream } from "../../lib/pool/upstream.ts";
 import { healthRow, healthTable } from "./health_rows.ts";
 import { seededRandom } from "../seeded_random.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type Report, Upstream } from "../../lib/pool/upstream.ts";
+import type { Report } from "../../lib/pool/outcome.ts";
+import { Upstream } from "../../lib/pool/upstream.ts";
 import { healthRow } from "./health_rows.ts";
 
 const OK: Report = { outcome: "ok", latencyMs: 10, retryAfterMs: 0 };
@@ -37,21 +38,21 @@ Deno.test("Upstream is out with the failure that opens its breaker, in again for
 Deno.test("Upstream obeys the health table", () => {
   const target = upstream();
   for (const [state, circuit] of [["unhealthy", "open"], ["ejected", "open"], ["half_open", "half_open"]] as const) {
-    target.tell(healthRow(state));
+    target.setHealth(healthRow(state));
     assert.equal(target.circuit(0), circuit);
   }
-  target.tell(healthRow("healthy"));
+  target.setHealth(healthRow("healthy"));
   assert.equal(target.circuit(0), "closed");
 });
 
 Deno.test("Upstream closes its own breaker when the health worker saw it recover, not because it has not heard yet", () => {
   const target = upstream();
-  target.tell(healthRow("healthy"));
+  target.setHealth(healthRow("healthy"));
   fail(target, 5);
-  target.tell(healthRow("healthy"));
+  target.setHealth(healthRow("healthy"));
   assert.equal(target.circuit(0), "open");
-  target.tell(healthRow("unhealthy"));
-  target.tell(healthRow("healthy"));
+  target.setHealth(healthRow("unhealthy"));
+  target.setHealth(healthRow("healthy"));
   assert.equal(target.circuit(0), "closed");
 });
 
@@ -74,12 +75,12 @@ Deno.test("Upstream.hasRoom() asks the limit and the gate, which sees every requ
   assert.equal(limited.available(0), false);
 });
 
-Deno.test("Upstream.adopt() shares state both ways, so that requests of the old snapshot end where they should", () => {
+Deno.test("Upstream.shareStateOf() shares state both ways, so that requests of the old snapshot end where they should", () => {
   const before = upstream();
   before.begin(0);
   fail(before, 5);
   const after = upstream("a", 3);
-  after.adopt(before);
+  after.shareStateOf(before);
   assert.equal(after.inFlight, 1);
   assert.equal(after.circuit(0), "open");
   before.end(OK, 0);
@@ -102,7 +103,7 @@ Deno.test("Upstream tells its watchers of load and of its breaker", () => {
 
 Deno.test("Upstream.costMs() begins with what the health table says", () => {
   const target = upstream();
-  target.tell(healthRow("healthy", { fastMs: 30 }));
+  target.setHealth(healthRow("healthy", { fastMs: 30 }));
   assert.equal(target.costMs(0), 30);
   target.begin(0);
   target.end({ ...OK, latencyMs: 900 }, 1);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { WeightedEwma } from "../../lib/pool/weighted_ewma.ts";
 import { balancerSuite, countPicks, upstreamsOf } from "./balancer_suite.ts";
-import { chiSquared, chiSquaredLimit } from "./chi_squared.ts";
+import { chiSquared, chiSquaredLimit } from "../chi_squared.ts";
 import { seededRandom } from "../seeded_random.ts";
 
 balancerSuite("WeightedEwma", (options) => new WeightedEwma(options));

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { createFetchTransport } from "../../lib/upstream_client/fetch_transport.ts";
-import { caCert, serverTls } from "./egress_servers.ts";
+import { createFetchTransport, fetchUrl } from "../../lib/upstream_client/fetch_transport.ts";
+import { UpstreamFailure } from "../../lib/upstream_client/transport.ts";
 import { fetchServer } from "./_fetch_server.ts";
 import { answering, RawServer } from "./_raw_server.ts";
 import { eventually, failureOf, PATIENT, sourced, streamed } from "./_sending.ts";
+import { caCert, serverTls } from "./egress_servers.ts";
 
 const options = { deadlines: PATIENT };
 
@@ -158,4 +159,37 @@ Deno.test("createFetchTransport() takes a body that stalls for its source's doin
   const stalled = sourced(2, () => new Promise(() => {}));
   const request = server.request("POST", "/", { body: stalled.body });
   await failureOf(server.transport.send(request, { deadlines: { ...PATIENT, idleMs: 50 } }), "aborted");
+});
+
+const ORIGIN = "https://upstream.example";
+
+Deno.test("fetchUrl() keeps the meaning of every byte through a URL parser", () => {
+  const cases: [target: string, seen: string][] = [
+    ["/a//b;c=1?q=x&&y=%20", "/a//b;c=1?q=x&&y=%20"],
+    ["/t/p/w780_filter(duotone,ffffff,bababa)//a.jpg", "/t/p/w780_filter(duotone,ffffff,bababa)//a.jpg"],
+    ["/\xe9?\xe9", "/%E9?%E9"],
+    ["/a#b?c#d", "/a%23b?c%23d"],
+    ["/a\\..\\b", "/a%5C..%5Cb"],
+    ["/a%2Fb%2e", "/a%2Fb%2e"],
+    ["//evil.example/x", "//evil.example/x"],
+    ["/?", "/?"],
+    ["/x?a=/../b", "/x?a=/../b"],
+  ];
+  for (const [target, seen] of cases) {
+    const url = new URL(fetchUrl(ORIGIN, target));
+    assert.equal(url.origin, ORIGIN, target);
+    assert.equal(url.href.slice(ORIGIN.length), seen, target);
+  }
+});
+
+Deno.test("fetchUrl() refuses what a URL parser would resolve away, and what is no path", () => {
+  for (
+    const target of ["/a/../b", "/..", "/.", "/a/%2e%2E/b", "/a/.%2e", "/a/%2E", "*", "http://x/", "", "@evil.example/"]
+  ) {
+    assert.throws(() => fetchUrl(ORIGIN, target), (error) => {
+      assert.ok(error instanceof UpstreamFailure, target);
+      assert.deepEqual([error.kind, error.requestSent], ["unsendable", false]);
+      return true;
+    });
+  }
 });

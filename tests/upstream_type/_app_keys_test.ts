@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { AppKeys } from "../../lib/upstream_type/_app_keys.ts";
 import { KEY_CELLS } from "../../lib/upstream_type/_shared_key.ts";
 import type { CredentialCounts } from "../../lib/metrics/gateway_metrics.ts";
-import type { FieldChange } from "../../lib/upstream_type/_tmdb_fields.ts";
+import type { FieldChange } from "../../lib/upstream_type/upstream_type.ts";
 import { readToken, requestFor, typeOptions, unheld, userToken } from "./_requests.ts";
 
 const HEX = "0123456789abcdef0123456789abcdef";
@@ -12,8 +12,8 @@ const USE = { shared: true, provesKey: true };
 function put(keyMode: "inject-missing" | "replace" | "pass", key: string, target: string, authorization?: string) {
   const keys = new AppKeys(typeOptions({ keyMode, apiKeys: [key] }));
   const request = requestFor(target, { fields: authorization === undefined ? {} : { authorization } });
-  const { query, change } = unheld(keys.put(request, USE));
-  return [query, change] as const;
+  const { query, set } = unheld(keys.put(request, USE));
+  return [query, set[0] ?? null] as const;
 }
 
 Deno.test("AppKeys.put() injects a key where the client sends none", () => {
@@ -62,7 +62,7 @@ Deno.test("AppKeys.put() replaces an application's credential, never a user's", 
 Deno.test("AppKeys.put() puts nothing in where credentials pass, or where there is no key", () => {
   assert.deepEqual(put("pass", HEX, "/3/a?b=1"), ["b=1", null]);
   const none = new AppKeys(typeOptions());
-  assert.deepEqual(none.put(requestFor("/3/a?b=1"), USE), { query: "b=1", change: null, credential: null });
+  assert.deepEqual(none.put(requestFor("/3/a?b=1"), USE), { query: "b=1", set: [], credential: null });
 });
 
 Deno.test("AppKeys keeps requests of users with one key and learns nothing from their 401s", () => {
@@ -118,7 +118,7 @@ Deno.test("AppKeys.put() says how long to wait where every key is at its limit",
   const credentials = { limits: { per: "pool", maxPerSecond: 10, burst: 1 }, holds: true } as const;
   const keys = new AppKeys(typeOptions({ apiKeys: [HEX], credentials, now: () => 1_000_000 }));
   unheld(keys.put(requestFor("/3/movie/1"), USE));
-  assert.deepEqual(keys.put(requestFor("/3/movie/2"), USE), { heldMs: 100 });
+  assert.deepEqual(keys.put(requestFor("/3/movie/2"), USE), { waitMs: 100 });
   const own = unheld(keys.put(requestFor(`/3/movie/2?api_key=${MINE}`), USE));
   assert.equal(own.credential, null);
 });

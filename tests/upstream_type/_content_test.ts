@@ -1,26 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  ContentRule,
-  hasContent,
-  isBlockPage,
-  isPage,
-  mediaMatcher,
-  mediaTypeOf,
-} from "../../lib/upstream_type/_content.ts";
-
-Deno.test("mediaMatcher() matches exact types, wildcards and suffixes", () => {
-  const matches = mediaMatcher(["Image/*", "application/json", "application/*+json"]);
-  for (const type of ["image/png", "application/json", "application/problem+json"]) assert.ok(matches(type), type);
-  for (const type of ["", "text/html", "imagex/png", "application/jsonx", "text/x+json", "image"]) {
-    assert.ok(!matches(type), type);
-  }
-  assert.ok(mediaMatcher(["*/*"])("any/thing"));
-});
-
-Deno.test("mediaTypeOf() drops parameters and case", () => {
-  assert.equal(mediaTypeOf("Text/HTML ; charset=x"), "text/html");
-  assert.equal(mediaTypeOf(null), "");
-});
+import { ContentRule, hasContent, isBlockPage, isPage } from "../../lib/upstream_type/_content.ts";
 
 Deno.test("isPage() and isBlockPage() know pages in the place of answers", () => {
   assert.deepEqual(["text/html", "application/xhtml+xml", "text/plain"].map(isPage), [true, true, false]);

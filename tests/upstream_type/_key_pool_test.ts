@@ -160,19 +160,19 @@ Deno.test("KeyPool.take() holds requests while every key is at its limit, of all
   const limits = { maxPerSecond: 10, burst: 2 };
   const [one, other] = makePair(2, { limits, holds: true });
   assert.deepEqual([...one.takes(2), ...other.takes(2)], [0, 1, 0, 1]);
-  assert.deepEqual(one.pool.take(false), { heldMs: 100 });
-  assert.deepEqual(other.pool.take(true), { heldMs: 100 });
+  assert.deepEqual(one.pool.take(false), { waitMs: 100 });
+  assert.deepEqual(other.pool.take(true), { waitMs: 100 });
   one.clock.nowMs += 100;
   assert.deepEqual([...one.takes(1), ...other.takes(1)], [0, 1]);
-  assert.deepEqual(other.pool.take(false), { heldMs: 100 });
+  assert.deepEqual(other.pool.take(false), { waitMs: 100 });
 });
 
 Deno.test("KeyPool.take() holds requests for the rest of a pool's only key, and never for one that was refused", () => {
   const { pool, clock, take } = makePool(1, { holds: true });
   pool.limited(0, "5");
-  assert.deepEqual(pool.take(false), { heldMs: 5000 });
+  assert.deepEqual(pool.take(false), { waitMs: 5000 });
   clock.nowMs += 4_990;
-  assert.deepEqual(pool.take(true), { heldMs: 10 });
+  assert.deepEqual(pool.take(true), { waitMs: 10 });
   clock.nowMs += 10;
   assert.equal(take(), 0);
   pool.refused(1 << 10);
@@ -182,7 +182,7 @@ Deno.test("KeyPool.take() holds requests for the rest of a pool's only key, and 
 Deno.test("KeyPool.take() lets a user's request wait for a short rest of its key, and not for a long one", () => {
   const { pool, clock, take } = makePool(2, { holds: true });
   pool.limited(0, "10");
-  assert.deepEqual(pool.take(true), { heldMs: 10_000 });
+  assert.deepEqual(pool.take(true), { waitMs: 10_000 });
   assert.equal(take(), 1);
   clock.nowMs += 10_000;
   assert.equal(take(true), 0);
@@ -196,10 +196,10 @@ Deno.test("KeyPool.take() tries a limited key once a second where the limit may 
   const { pool, clock, take, ticket } = makePool(1, { holds: true, upstreams: 2 });
   pool.limited(0, "60");
   assert.equal(take(), 0);
-  assert.deepEqual(pool.take(false), { heldMs: 60_000 });
+  assert.deepEqual(pool.take(false), { waitMs: 60_000 });
   clock.nowMs += 1000;
   const probe = ticket();
-  assert.deepEqual(pool.take(false), { heldMs: 59_000 });
+  assert.deepEqual(pool.take(false), { waitMs: 59_000 });
   pool.accepted(probe);
   assert.equal(pool.states()[0]!.state, "ready");
   assert.equal(take(), 0);
@@ -277,9 +277,9 @@ Deno.test("KeyPool counts what it gives to those who do not wait, and has nobody
   const waits = makePool(2, { ...shared, holds: true });
   const checks = makePool(2, { ...shared, now: () => waits.clock.nowMs });
   for (let check = 0; check < 100; check++) checks.take();
-  assert.ok("heldMs" in Object(waits.pool.take(false)), "they have taken all");
+  assert.ok("waitMs" in Object(waits.pool.take(false)), "they have taken all");
   const unused = makePool(2, { limits: LIMITS, poolCells, holds: true, now: () => waits.clock.nowMs });
-  assert.ok("heldMs" in Object(unused.pool.take(false)), "of the pool, too");
+  assert.ok("waitMs" in Object(unused.pool.take(false)), "of the pool, too");
   const given = flood(waits, 3_000, () => checks.take());
   assert.ok(given.length >= 35 && given.length <= 3 * 35, String(given.length));
 });

@@ -1,4 +1,10 @@
-import type { Held, Outgoing, TypedRequest, TypeOptions, UpstreamType } from "../../lib/upstream_type/upstream_type.ts";
+import type {
+  KeyWait,
+  Outgoing,
+  TypedRequest,
+  TypeOptions,
+  UpstreamType,
+} from "../../lib/upstream_type/upstream_type.ts";
 
 /** A request by its target, as types see it. */
 export function requestFor(
@@ -25,8 +31,8 @@ export function outgoing(type: UpstreamType, request: TypedRequest): Outgoing {
 }
 
 /** What was taken. @throws {Error} where the request is to wait */
-export function unheld<T extends object>(taken: T | Held): T {
-  if ("heldMs" in taken) throw new Error(`The request is to wait for ${taken.heldMs} ms`);
+export function unheld<T extends object>(taken: T | KeyWait): T {
+  if ("waitMs" in taken) throw new Error(`The request is to wait for ${taken.waitMs} ms`);
   return taken;
 }
 

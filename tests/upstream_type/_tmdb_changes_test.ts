@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { tmdbChanges } from "../../lib/upstream_type/_tmdb_changes.ts";
-import { apiTags } from "../../lib/upstream_type/_tmdb_tags.ts";
+import { apiTags } from "../../lib/upstream_type/_tmdb_targets.ts";
 import { requestFor } from "./_requests.ts";
 
 function read(text: string) {

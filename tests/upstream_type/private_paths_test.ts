@@ -3,7 +3,7 @@ import { createMemoryTier } from "../../lib/cache/memory/memory_tier.ts";
 import { createKvTier } from "../../lib/cache/disk/kv_tier.ts";
 import { createTieredStore } from "../../lib/cache/tiered_store.ts";
 import type { Store } from "../../lib/cache/store.ts";
-import { createUpstreamType } from "../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { findTmdbRoute, tmdbRoutes } from "../../lib/upstream_type/_tmdb_routes.ts";
 import { PrewarmFetcher } from "../../lib/workers/operations/prewarm_fetch.ts";
 import type { ScriptedExchange, ScriptedHandler } from "../origins/scripted_origin.ts";
@@ -69,7 +69,7 @@ Deno.test("private paths: the table holds what the field notes list, and every k
       ["POST", "/4/auth/access_token"],
     ]
   ) {
-    const { classify } = createUpstreamType("tmdb-api", { ...TYPE_OPTIONS, keyMode: "pass" });
+    const { classify } = upstreamTypes.create("tmdb-api", { ...TYPE_OPTIONS, keyMode: "pass" });
     assert.notEqual(classify({ method: method!, path: path!, query: "", header: () => null }).private, null, path);
   }
   assert.ok(privatePaths.length >= 30 && CASES.length >= 500, `${privatePaths.length} paths, ${CASES.length} cases`);
@@ -212,7 +212,7 @@ Deno.test("private paths: no prewarm asks for one, and no check of the type's ow
           assert.match(result.detail ?? "", /belongs to one user/, target);
         }
         assert.equal(origin!.heads.length, 0);
-        const { check } = createUpstreamType("tmdb-api", { ...TYPE_OPTIONS, keyMode: "pass" });
+        const { check } = upstreamTypes.create("tmdb-api", { ...TYPE_OPTIONS, keyMode: "pass" });
         assert.equal(findTmdbRoute(check!.target).private, null);
       }),
   ));

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import type { Fields } from "../../lib/http/fields.ts";
+import { findTmdbRoute, tmdbRoutes } from "../../lib/upstream_type/_tmdb_routes.ts";
+import { removedFromAll, tmdbDropFields } from "../../lib/upstream_type/_tmdb_type.ts";
+import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { TmdbApi } from "../../lib/upstream_type/tmdb_api.ts";
 import type { KeyEvent } from "../../lib/upstream_type/upstream_type.ts";
 import { outgoing, readToken, requestFor, typeOptions, userToken } from "./_requests.ts";
 
+const plain = new TmdbApi(typeOptions());
 const KEYS = ["a".repeat(32), "b".repeat(32), "c".repeat(32)];
 const JSON_TYPE: Fields = [["content-type", "application/json;charset=utf-8"]];
 const HTML: Fields = [["content-type", "text/html"]];
@@ -178,4 +182,116 @@ Deno.test("TmdbApi.refusedBecause() says in TMDB's words why a key was refused",
   const type = new TmdbApi(typeOptions());
   assert.match(type.refusedBecause('{"status_code":10}')!, /suspended/);
   assert.equal(type.refusedBecause("{}"), null);
+});
+
+const links = upstreamTypes.traits("tmdb-api")!.links!;
+const places = (path: string, query = "") => links.places({ method: "GET", path, query, header: () => null });
+
+Deno.test("TmdbApi.links are the two base addresses of the configuration, and nothing of other documents", () => {
+  const both = [["images", "base_url"], ["images", "secure_base_url"]];
+  assert.deepEqual(places("/3/configuration"), both);
+  assert.deepEqual(places("/3/configuration", "append_to_response=countries"), both);
+  assert.deepEqual(places("/3/configuration/"), both);
+  for (const path of ["/3/configuration/countries", "/4/configuration", "/configuration", "/3/movie/550"]) {
+    assert.equal(places(path), null, path);
+  }
+});
+
+Deno.test("TmdbApi.links lead to a type that there is, and belong to the API alone", () => {
+  assert.equal(upstreamTypes.traits(links.type)?.links, null);
+  assert.equal(upstreamTypes.traits("custom")?.links, null);
+});
+
+/** Real paths of every pattern of the table. */
+function pathsOf(pattern: string): string[] {
+  if (pattern.endsWith("/**")) return ["", "/x", "/x/y"].flatMap((rest) => pathsOf(pattern.slice(0, -3) + rest));
+  const filled = pattern.replaceAll("*", "1");
+  const choice = /\{([^}]*)\}/.exec(filled);
+  if (choice === null) return [filled];
+  return choice[1]!.split(",").flatMap((word) => pathsOf(filled.replace(choice[0], word)));
+}
+
+Deno.test("TmdbApi.classify() shares no private path of the table, by any method", () => {
+  const rows = tmdbRoutes.filter((route) => route.private !== null);
+  const paths = rows.flatMap((route) => route.paths.flatMap(pathsOf));
+  assert.ok(paths.length >= 25, String(paths.length));
+  for (const path of paths) {
+    for (const method of ["GET", "HEAD", "POST", "PUT", "DELETE"]) {
+      const found = plain.classify(requestFor(path, { method }));
+      assert.ok(found.private !== null && found.ttl === null && !found.sharedAuthorization, `${method} ${path}`);
+    }
+  }
+});
+
+Deno.test("TmdbApi.classify() shares every other path of the table, for GET and HEAD of applications alone", () => {
+  for (const route of tmdbRoutes.filter((route) => route.private === null)) {
+    for (const path of route.paths.flatMap(pathsOf)) {
+      const fields = { authorization: `Bearer ${readToken}` };
+      for (const request of [requestFor(path), requestFor(path, { method: "HEAD" }), requestFor(path, { fields })]) {
+        assert.deepEqual(plain.classify(request), {
+          name: route.name,
+          private: null,
+          sharedAuthorization: true,
+          ttl: route.ttl,
+        });
+      }
+      for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
+        assert.notEqual(plain.classify(requestFor(path, { method })).private, null, `${method} ${path}`);
+      }
+    }
+  }
+});
+
+Deno.test("TmdbApi.classify() shares nothing that names a user", () => {
+  const authorizations = [`Bearer ${userToken}`, "Bearer opaque", "Basic YTpi"];
+  for (const authorization of authorizations) {
+    assert.notEqual(
+      plain.classify(requestFor("/3/movie/550", { fields: { authorization } })).private,
+      null,
+      authorization,
+    );
+  }
+  for (const query of ["session_id=1", "guest_session_id=1", "append_to_response=account_states&session_id=1"]) {
+    assert.notEqual(plain.classify(requestFor(`/3/movie/550?${query}`)).private, null, query);
+  }
+});
+
+Deno.test("TmdbApi.classify() shares appended account states where nobody is named: by a key or a read token, but not by a user's token", () => {
+  const target = "/3/movie/550?append_to_response=account_states,credits";
+  assert.equal(plain.classify(requestFor(target)).private, null);
+  const byUser = requestFor(target, { fields: { authorization: `Bearer ${userToken}` } });
+  assert.equal(plain.classify(byUser).private, "user-authorization");
+  assert.equal(plain.classify(requestFor("/3/movie/550/account_states")).private, "user-state");
+});
+
+Deno.test("TmdbApi.classify() does not tell values of the request in its reason", () => {
+  const found = plain.classify(requestFor("/3/movie/550?session_id=secret"));
+  assert.ok(!found.private!.includes("secret"));
+});
+
+Deno.test("findTmdbRoute() proves a key only where a 401 cannot be about a session", () => {
+  assert.ok(findTmdbRoute("/3/movie/550").provesKey && findTmdbRoute("/3/configuration").provesKey);
+  for (const path of ["/3/account", "/3/list/1", "/4/list/1", "/3/movie/550/account_states", "/3/unknown"]) {
+    assert.ok(!findTmdbRoute(path).provesKey, path);
+  }
+});
+
+Deno.test("removedFromAll names fields in lower case, each once, and removes them", () => {
+  const names = removedFromAll.map(([name]) => name);
+  assert.equal(new Set(names).size, names.length);
+  assert.ok(removedFromAll.every(([name, value]) => name === name.toLowerCase() && value === null));
+  const ofUsers = ["cookie", "dnt", "origin", "purpose", "referer", "sec-gpc", "sec-purpose", "x-requested-with"];
+  const ofBrowsers = ["dest", "mode", "site", "user"].map((name) => `sec-fetch-${name}`);
+  const ofOthers = ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
+  const hints = ["sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "upgrade-insecure-requests"];
+  for (const name of [...ofUsers, ...ofBrowsers, ...ofOthers, ...hints]) assert.ok(names.includes(name), name);
+});
+
+Deno.test("tmdbDropFields holds what would mislead clients, and nothing that they need", () => {
+  for (const name of ["x-memc", "alt-svc", "set-cookie", "x-ratelimit-remaining"]) {
+    assert.ok(tmdbDropFields.has(name), name);
+  }
+  for (const name of ["etag", "cache-control", "content-type", "vary", "retry-after"]) {
+    assert.ok(!tmdbDropFields.has(name));
+  }
 });

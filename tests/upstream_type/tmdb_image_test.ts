@@ -98,3 +98,40 @@ Deno.test("TmdbImage.judge() wants images", () => {
     assert.equal(type.judge({ status, fields }), judgement, `${status} ${contentType}`);
   }
 });
+
+Deno.test("TmdbImage.sizes() names what a plain size is fitted to, and the larger ones of the same file, the nearest first", () => {
+  assert.deepEqual(type.sizes("/t/p/w500/a.jpg"), {
+    fit: { width: 500 },
+    larger: ["/t/p/w780/a.jpg", "/t/p/w1280/a.jpg", "/t/p/original/a.jpg"],
+  });
+  assert.deepEqual(type.sizes("/t/p/h632/a.png"), { fit: { height: 632 }, larger: ["/t/p/original/a.png"] });
+  assert.deepEqual(type.sizes("/w1280/a.webp"), { fit: { width: 1280 }, larger: ["/original/a.webp"] });
+  assert.equal(type.sizes("/t/p/w45/a.jpg")!.larger.length, 9);
+});
+
+Deno.test("TmdbImage.sizes() leaves alone what is cut, coloured, no picture of pixels, or no size", () => {
+  const paths = [
+    "/t/p/original/a.jpg",
+    "/t/p/w600_and_h900_bestv2/a.jpg",
+    "/t/p/w780_filter(duotone,ffffff,bababa)/a.jpg",
+    "/t/p/w500/a.svg",
+    "/t/p/w500/a",
+    "/t/p/w0/a.jpg",
+    "/t/p/w99999/a.jpg",
+    "/t/p/W500/a.jpg",
+    "/t/p/w500/",
+    "/t/p/w500/b/a.jpg/..",
+  ];
+  for (const path of paths) assert.equal(type.sizes(path), null, path);
+});
+
+Deno.test("TmdbImage.sizes collapses slashes as its keys do", () => {
+  assert.deepEqual(type.sizes("/t/p//w1280//a.jpg")!.larger, ["/t/p/original/a.jpg"]);
+});
+
+Deno.test("TmdbImage.tags() names the picture in all its sizes, and the size", () => {
+  assert.deepEqual(type.tags(requestFor("/t/p/w500/pB8BM7.jpg")), ["img:pB8BM7", "size:w500"]);
+  assert.deepEqual(type.tags(requestFor("/t/p/original//a.svg")), ["img:a", "size:original"]);
+  assert.deepEqual(type.tags(requestFor("/t/p/original/a.svg")), ["img:a", "size:original"]);
+  assert.deepEqual(type.tags(requestFor("/t/p/w500/")), []);
+});

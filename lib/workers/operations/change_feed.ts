@@ -3,8 +3,8 @@ import type { ChangeFeedConfig } from "../../config/change_feed.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { StateStore } from "../../state/state_store.ts";
-import type { ChangeSource } from "../../upstream_type/change_source.ts";
-import { changeSourceOf } from "../../upstream_type/registry.ts";
+import type { ChangeSource } from "../../upstream_type/type_traits.ts";
+import { upstreamTypes } from "../../upstream_type/registry.ts";
 import { ChangeMemory, type ChangePosition } from "./change_memory.ts";
 import { ChangePoll, ChangePollError } from "./change_poll.ts";
 import type { ReadResult } from "../messages.ts";
@@ -72,7 +72,7 @@ export class ChangeFeed {
   reconfigure(): void {
     const wanted = new Map(
       this.#options.config().pools.flatMap(({ name, type, changeFeed }) => {
-        const source = changeSourceOf(type);
+        const source = upstreamTypes.traits(type)?.changes ?? null;
         return changeFeed === null || source === null ? [] : [[name, { changeFeed, source }] as const];
       }),
     );

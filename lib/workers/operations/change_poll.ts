@@ -1,4 +1,4 @@
-import type { ChangePage, ChangeSource } from "../../upstream_type/change_source.ts";
+import type { ChangePage, ChangeSource } from "../../upstream_type/type_traits.ts";
 import type { ChangePosition } from "./change_memory.ts";
 import type { ReadResult } from "../messages.ts";
 

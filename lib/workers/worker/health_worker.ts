@@ -8,7 +8,8 @@ import { createTransport, transportSignature } from "../../gateway/compile_pool.
 import { type HealthTargetDeps, monitoredPools } from "../../gateway/health_targets.ts";
 import { logKeyEvent } from "../../gateway/key_event.ts";
 import { Limits } from "../../gateway/limits.ts";
-import { HealthMonitor, type MonitoredPool, type PoolReport, type Transition } from "../../health/health_monitor.ts";
+import type { MonitoredPool, Transition } from "../../health/pool_monitor.ts";
+import { HealthMonitor, type PoolReport } from "../../health/health_monitor.ts";
 import { HealthWriter } from "../../health/health_writer.ts";
 import type { HealthTable } from "../../pool/upstream_health.ts";
 import type { Logger } from "../../logging/logger.ts";

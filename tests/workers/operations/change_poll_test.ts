@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { changeSourceOf } from "../../../lib/upstream_type/registry.ts";
+import { upstreamTypes } from "../../../lib/upstream_type/registry.ts";
 import type { ChangePosition } from "../../../lib/workers/operations/change_memory.ts";
 import { ChangePoll, ChangePollError, type ChangePollOptions } from "../../../lib/workers/operations/change_poll.ts";
 import type { ReadResult } from "../../../lib/workers/messages.ts";
@@ -23,7 +23,7 @@ function placeOf(answer: (target: string, turn: number) => ReadResult, more: Par
   const saved: ChangePosition[] = [];
   const pauses: number[] = [];
   const options: ChangePollOptions = {
-    source: changeSourceOf("tmdb-api")!,
+    source: upstreamTypes.traits("tmdb-api")!.changes!,
     kind: "movie",
     ratePerSecond: 2,
     maxPages: 10,

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { ErrorCode, GatewayError } from "../errors.ts";
-import type { ErrorBody } from "./upstream_type.ts";
+import type { ErrorBody } from "./error_body.ts";
 
 /** TMDB's own code for each error: clients decide by it, some of them without a look at the status. */
 const TMDB_CODES: Readonly<Record<ErrorCode, number>> = {
@@ -30,7 +30,7 @@ const TMDB_CODES: Readonly<Record<ErrorCode, number>> = {
   internal: 11,
 };
 
-/** An error as TMDB words its own; `error` and `request_id` are added and harm no client. */
+/** An error in the shape of TMDB's own, with `error` and `request_id` added. */
 export function tmdbError(error: GatewayError, requestId: string): ErrorBody {
   const body = {
     success: false,
@@ -42,46 +42,33 @@ export function tmdbError(error: GatewayError, requestId: string): ErrorBody {
   return { status: error.status, contentType: "application/json;charset=utf-8", body: JSON.stringify(body) };
 }
 
-/** An error as problem details (RFC 9457). */
-export function problemDetails(error: GatewayError, requestId: string): ErrorBody {
-  const body = {
-    type: `urn:usher:error:${error.code}`,
-    title: error.message,
-    status: error.status,
-    detail: error.hint,
-    code: error.code,
-    request_id: requestId,
-  };
-  return { status: error.status, contentType: "application/problem+json", body: JSON.stringify(body) };
-}
-
 function sentences(error: GatewayError): string {
   const parts = error.hint === undefined ? [error.message] : [error.message, error.hint];
   return parts.map((part) => part.endsWith(".") ? part : `${part}.`).join(" ");
 }
 
-/** What TMDB's codes say of a key. */
+/** Meaning of the status codes that concern a key. */
 const KEY_CODES: Readonly<Record<number, string>> = {
   7: "invalid key, code 7",
   10: "suspended key, code 10",
   25: "over the limit, code 25",
 };
 
-/** What TMDB says of a key in the body of a refusal; `null` where it is none of its own. */
+/** What TMDB's refusal says of a key; `null` where the body is not TMDB's. */
 export function tmdbRefusal(bodyText: string): string | null {
   const code = Number(/"status_code"\s*:\s*(\d{1,3})\b/.exec(bodyText)?.[1]);
   return KEY_CODES[code] ?? null;
 }
 
-/** An error of TMDB's is a few words; a larger document is an answer. */
+/** TMDB's errors are small: a larger document is an answer. */
 const MAX_ERROR_BYTES = 16_384;
 
-/** What `callback` makes of a document: a script that gives it to a function. */
+/** A document wrapped by `callback`: a script that passes it to a function. */
 const SCRIPT = /^\s*(?:\/\*\*\/)?\s*[\w$.]+\s*\(([^]*)\)\s*;?\s*$/;
 
 /**
- * Whether a document is one of TMDB's errors: `success` is false, or, as the API has written them before it had that, there is a
- * status code with its message and no word of success.
+ * Whether a document is one of TMDB's errors: `success` is false, or, in the older form without it, a status code with its
+ * message.
  */
 export function isTmdbFailure(document: Uint8Array): boolean {
   if (document.byteLength > MAX_ERROR_BYTES) return false;

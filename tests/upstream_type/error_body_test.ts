@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type ErrorCode, GatewayError } from "../../lib/errors.ts";
-import { problemDetails, tmdbError, tmdbRefusal } from "../../lib/upstream_type/_errors.ts";
+import { tmdbError, tmdbRefusal } from "../../lib/upstream_type/_tmdb_errors.ts";
+import { problemDetails } from "../../lib/upstream_type/error_body.ts";
 
 Deno.test("tmdbError() has TMDB's shape, with the code that clients know", () => {
   const rows: Array<readonly [code: ErrorCode, status: number, tmdbCode: number]> = [

@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
-import { hash32, mix32 } from "../../lib/pool/hash.ts";
+import { fnv1a, hash32, mix32 } from "../lib/hash.ts";
 import { chiSquared, chiSquaredLimit } from "./chi_squared.ts";
 
 Deno.test("hash32() is the same everywhere: workers and gateways must agree", () => {
   assert.equal(hash32(""), mix32(0x811c9dc5));
   assert.deepEqual(["/3/movie/550", ""].map(hash32), [3_876_835_977, 2_872_998_923]);
   assert.deepEqual([1, 2 ** 31, 0xdeadbeef].map(mix32), [1_364_076_727, 1_832_674_720, 233_162_409]);
+});
+
+Deno.test("fnv1a() is FNV-1a: its published values, goes on from a seed, stops at an end", () => {
+  assert.deepEqual(["", "a", "foobar"].map((text) => fnv1a(text)), [0x811c9dc5, 0xe40c292c, 0xbf9cf968]);
+  assert.equal(fnv1a("bar", fnv1a("foo")), fnv1a("foobar"));
+  assert.equal(fnv1a("foobar", undefined, 3), fnv1a("foo"));
 });
 
 Deno.test("hash32() spreads texts that differ little (χ²)", () => {

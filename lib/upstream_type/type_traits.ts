@@ -1,0 +1,67 @@
+/** One page of a list of what has changed. */
+export interface ChangePage {
+  /** Ids of what has changed; each may come twice. */
+  readonly ids: readonly number[];
+  /** Pages that the whole list has. */
+  readonly pages: number;
+}
+
+/** Which page of which list is wanted. */
+export interface ChangeAsk {
+  /** One of {@linkcode ChangeSource.kinds}. */
+  readonly kind: string;
+  /** Day (UTC), as `2026-01-31`. */
+  readonly day: string;
+  /** The day is not over: the list reaches up to now. */
+  readonly isToday: boolean;
+  /** From 1. */
+  readonly page: number;
+}
+
+/** How a type's upstreams list what has changed. */
+export interface ChangeSource {
+  /** What changes are listed for. */
+  readonly kinds: readonly string[];
+  /** Days that the lists reach back, today included. */
+  readonly reachDays: number;
+  /** Path and query of a page. */
+  target(ask: ChangeAsk): string;
+  /** Reads a page; `null` where the body is none. Invalid entries are skipped, and the number of ids is bounded. */
+  read(body: Uint8Array): ChangePage | null;
+  /** The purge tag of what has changed. */
+  tag(kind: string, id: number): string;
+}
+
+/** A cache key's target split into a document and the parts asked for with it. */
+export interface PartedTarget {
+  /** The target without its parts; targets with one base ask for the same document. */
+  readonly base: string;
+  /** Names of the parts as in the target; sorted, each once. */
+  readonly parts: readonly string[];
+}
+
+/** How a stored document with more parts answers a request for fewer, to the byte. */
+export interface PartedDocuments {
+  /** Splits a target; `null` where its document is never cut or made by cutting. */
+  read(target: string): PartedTarget | null;
+  /** Whether the wanted document can be cut from the held one, by their targets. */
+  mayCut(held: PartedTarget, wanted: PartedTarget): boolean;
+  /**
+   * Cuts a document; every byte outside the removed parts is kept. `null` where it is not certain that an upstream would have sent
+   * the same.
+   */
+  cut(body: Uint8Array<ArrayBuffer>, held: PartedTarget, wanted: PartedTarget): Uint8Array<ArrayBuffer> | null;
+}
+
+/** The side that a smaller picture is fitted to, in pixels; the other side follows. */
+export type PictureFit = { readonly width: number } | { readonly height: number };
+
+/** A size of a picture that can be made from a larger one. */
+export interface SizedPicture {
+  readonly fit: PictureFit;
+  /** Paths of larger sizes that may be stored, the nearest first. */
+  readonly larger: readonly string[];
+}
+
+/** Reads the size in a picture's path; `null` where it cannot be made exactly from another. */
+export type SizedPictures = (path: string) => SizedPicture | null;
