@@ -124,7 +124,7 @@ async function diskHits(trace: Int32Array): Promise<number> {
 
 async function openTier() {
   const folder = await temporaryFolder();
-  const clock = { nowMs: 1_700_000_000_000, now: () => clock.nowMs };
+  const clock = { nowMs: 1_000_000_000_100, now: () => clock.nowMs };
   const log = {
     warn: (message: string) => {
       throw new Error(message);
