@@ -188,6 +188,11 @@ export class KvTier implements DiskTier {
     this.#loop.wake();
   }
 
+  /** Bounds what is held, in bytes, within seconds: the janitor evicts what is over a lower limit, in small steps. */
+  limit(limitBytes: number): void {
+    this.#writer.limit(limitBytes);
+  }
+
   /** Figures of the tier: of all workers for entries and bytes, as last read; of this worker for the rest. */
   stats(): TierStats {
     const { bytes, entries, limitBytes } = this.#writer.sums;

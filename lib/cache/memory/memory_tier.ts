@@ -1,3 +1,4 @@
+import { hash32 } from "../../hash.ts";
 import { listenerOfKey, type TierStats } from "../store.ts";
 import { heldBytes, type StoredResponse } from "../stored_response.ts";
 import { MemoryEntry, type Removed, TenantEntries } from "./_tenant_entries.ts";
@@ -118,7 +119,7 @@ export class MemoryTier {
     const replaced = this.#take(response.key);
     if (bytes > this.#maxEntryBytes) return undefined;
     if (!this.#makeRoom(bytes)) return undefined;
-    const hash = hashOf(response.key, this.#seed);
+    const hash = hash32(response.key, this.#seed);
     const entry = new MemoryEntry(response, { bytes, hash, use: ++this.#uses, nowMs });
     this.#tenantFor(response.key).add(entry, replaced);
     this.#bytes += bytes;
@@ -234,13 +235,4 @@ export class MemoryTier {
 /** A memory tier; see {@linkcode MemoryTier}. @throws {RangeError} when a limit makes no sense */
 export function createMemoryTier(options: MemoryTierOptions): MemoryTier {
   return new MemoryTier(options);
-}
-
-/** A hash of a key, 32 bits (FNV-1a, then mixed). */
-function hashOf(key: string, seed: number): number {
-  let hash = 0x811c9dc5 ^ seed;
-  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
-  hash = Math.imul(hash ^ hash >>> 16, 0x85ebca6b);
-  hash = Math.imul(hash ^ hash >>> 13, 0xc2b2ae35);
-  return (hash ^ hash >>> 16) >>> 0;
 }
