@@ -161,11 +161,16 @@ async function whoIsAt(address: TcpAddress, timeoutMs: number): Promise<string> 
   }
 }
 
-function memoryFinding({ server: { workers }, cache }: Config, memoryBytes: number | null): Finding {
-  const check = "memory";
-  const wantedBytes = cache.memoryBytes + workers * (cache.fillMemoryBytes + WORKER_BYTES);
+/** Memory that a configuration may take, in bytes and as a text. */
+export function memoryNeed({ server: { workers }, cache }: Config): { readonly bytes: number; readonly text: string } {
+  const bytes = cache.memoryBytes + workers * (cache.fillMemoryBytes + WORKER_BYTES);
   const parts = `${shownSize(cache.memoryBytes)} cache, and ${shownSize(cache.fillMemoryBytes)} filling in each worker`;
-  const asked = `up to ${shownSize(wantedBytes)} for ${workers} worker${workers === 1 ? "" : "s"} (${parts})`;
+  return { bytes, text: `up to ${shownSize(bytes)} for ${workers} worker${workers === 1 ? "" : "s"} (${parts})` };
+}
+
+function memoryFinding(config: Config, memoryBytes: number | null): Finding {
+  const check = "memory";
+  const { bytes: wantedBytes, text: asked } = memoryNeed(config);
   if (memoryBytes === null) {
     return {
       check,
