@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
-import { inParts, plainParts, sentField, withGateway, withOrigin, withOrigins } from "./in_process_gateway.ts";
+import {
+  eventually,
+  inParts,
+  plainParts,
+  sentField,
+  withGateway,
+  withOrigin,
+  withOrigins,
+} from "./in_process_gateway.ts";
 
 const old = [["cache-control", "max-age=10"], ["etag", '"v1"'], ["x-turn", "1"]] as [string, string][];
 
@@ -110,3 +118,13 @@ for (const attempts of [3, 1]) {
       { pool: { retry: { attempts } } },
     ));
 }
+
+Deno.test("lead() ends the upstream's request when its only client leaves and nothing is filled in the background", () =>
+  withOrigin((exchange) => exchange.hang(), async (gateway, origin) => {
+    const client = new AbortController();
+    const response = fetch(`${await gateway.serve()}/a`, { signal: client.signal });
+    await eventually("the request is at the origin", () => origin.heads.length === 1);
+    client.abort();
+    await response.catch(() => {});
+    await eventually("the origin's connection is closed", () => origin.open === 0);
+  }, { cache: { background_fill: false } }));
