@@ -4,13 +4,16 @@ import { MemoryEntry, type Removed, TenantEntries } from "./_tenant_entries.ts";
 
 export type { MemoryEntry } from "./_tenant_entries.ts";
 
+/** Largest part of a tier's limit that one entry takes where nothing else is said. */
+export const MAX_ENTRY_SHARE = 0.125;
+
 /** Options of a memory tier. */
 export interface MemoryTierOptions {
   /** Bytes held at most, all listeners together. */
   readonly limitBytes: number;
   /**
    * Largest part of the limit that one entry may take, from 0 to 1; a larger one is not kept.
-   * @default 0.125
+   * @default {@linkcode MAX_ENTRY_SHARE}
    */
   readonly maxEntryShare?: number;
   /**
@@ -63,7 +66,7 @@ export class MemoryTier {
 
   /** @throws {RangeError} when a limit makes no sense */
   constructor(options: MemoryTierOptions) {
-    const { limitBytes, maxEntryShare = 0.125, guaranteedShare = 0.5, random = Math.random } = options;
+    const { limitBytes, maxEntryShare = MAX_ENTRY_SHARE, guaranteedShare = 0.5, random = Math.random } = options;
     if (!(maxEntryShare > 0 && maxEntryShare <= 1)) {
       throw new RangeError(`Cannot make a memory tier: maxEntryShare must be in (0, 1]: received ${maxEntryShare}`);
     }
