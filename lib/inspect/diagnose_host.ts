@@ -3,7 +3,7 @@ import type { ListenAddress, TcpAddress } from "../config/addresses.ts";
 import type { AdminConfig } from "../config/admin.ts";
 import type { Config } from "../config/config.ts";
 import type { Loaded } from "../config/load.ts";
-import { largestInMemoryBytes } from "../workers/memory_share.ts";
+import { largestInMemoryBytes } from "../gateway/memory_share.ts";
 import { portsInUse } from "../workers/supervisor/ports_in_use.ts";
 import type { PoolDiagnosis } from "./diagnose_pool.ts";
 import { type Finding, shownSize } from "./finding.ts";

@@ -10,7 +10,7 @@ import { TagFilter } from "../../cache/purge/tag_filter.ts";
 import { createTieredStore, type TieredStore } from "../../cache/tiered_store.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
-import { memoryShareBytes } from "../memory_share.ts";
+import { memoryShareBytes } from "../../gateway/memory_share.ts";
 import type { InitMessage, WorkerReport } from "../messages.ts";
 import { Disk } from "./disk.ts";
 

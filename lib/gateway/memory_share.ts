@@ -15,3 +15,9 @@ export function memoryShareBytes({ server, cache }: MemorySettings): number {
 export function largestInMemoryBytes(settings: MemorySettings): number {
   return Math.floor(memoryShareBytes(settings) * MAX_ENTRY_SHARE);
 }
+
+/** The largest body, in bytes, that is stored: without a disk tier, none that memory does not hold. */
+export function largestStoredBytes(settings: MemorySettings): number {
+  const { maxEntryBytes, diskBytes } = settings.cache;
+  return diskBytes > 0 ? maxEntryBytes : Math.min(maxEntryBytes, largestInMemoryBytes(settings));
+}
