@@ -119,8 +119,10 @@ export class MemoryTier {
     const response = given.owned();
     const bytes = heldBytes(response);
     const replaced = this.#take(response.key);
-    if (bytes > this.#maxEntryBytes) return undefined;
-    if (!this.#makeRoom(bytes)) return undefined;
+    if (bytes > this.#maxEntryBytes || !this.#makeRoom(bytes)) {
+      this.#forgetIfEmpty(this.#tenantOf(response.key));
+      return undefined;
+    }
     const hash = hashOf(response.key, this.#seed);
     const entry = new MemoryEntry(response, { bytes, hash, use: ++this.#uses, nowMs });
     this.#tenantFor(response.key).add(entry, replaced);
@@ -131,7 +133,9 @@ export class MemoryTier {
 
   /** Removes what `key` holds; returns whether it held anything. */
   delete(key: string): boolean {
-    return this.#take(key) !== undefined;
+    const isHeld = this.#take(key) !== undefined;
+    this.#forgetIfEmpty(this.#tenantOf(key));
+    return isHeld;
   }
 
   /** Figures of the tier; the sums are kept as entries come and go. */
@@ -161,13 +165,12 @@ export class MemoryTier {
     for (const tenant of this.#order) yield* tenant.values();
   }
 
+  /** Its listener may be left with nothing: one that is put to next keeps its counters. */
   #take(key: string): Removed | undefined {
-    const tenant = this.#tenantOf(key);
-    const removed = tenant?.remove(key);
-    if (tenant === undefined || removed === undefined) return undefined;
+    const removed = this.#tenantOf(key)?.remove(key);
+    if (removed === undefined) return undefined;
     this.#bytes -= removed.entry.bytes;
     this.#entries--;
-    this.#forgetIfEmpty(tenant);
     return removed;
   }
 
@@ -226,8 +229,8 @@ export class MemoryTier {
     return tenant;
   }
 
-  #forgetIfEmpty(tenant: TenantEntries): void {
-    if (tenant.entries > 0) return;
+  #forgetIfEmpty(tenant: TenantEntries | undefined): void {
+    if (tenant === undefined || tenant.entries > 0) return;
     this.#tenants.delete(tenant.name);
     this.#order = this.#order.filter((other) => other !== tenant);
     if (this.#last === tenant) this.#last = undefined;

@@ -46,6 +46,7 @@ function assertSound(memory: MemoryTier): void {
     assert.equal(segment!.bytes, held.reduce((sum, { bytes }) => sum + bytes, 0));
   }
   const usage = [...memory.usage().values()];
+  assert.ok(usage.every((one) => one.entries > 0), "a listener that holds nothing is forgotten");
   const { bytes, entries } = memory.stats();
   assert.equal(usage.reduce((sum, one) => sum + one.bytes, 0), bytes);
   assert.equal(usage.reduce((sum, one) => sum + one.entries, 0), entries);
