@@ -1,10 +1,16 @@
 import { type Context, Hono } from "hono";
-import type { AdminView } from "../lib/admin/admin_view.ts";
 import { authorize } from "../lib/admin/auth.ts";
 import { readJson, readPrewarm, readPurge } from "../lib/admin/orders.ts";
 import { redact } from "../lib/logging/redact.ts";
 import { PURGE_VIA_FIELD, purgeBody, readVia } from "../lib/workers/operations/peer_bus.ts";
 import type { PrewarmStatus } from "../lib/workers/operations/prewarmer.ts";
+import type { Supervisor } from "../lib/workers/supervisor/supervisor.ts";
+
+/** The part of the supervisor that the admin surface shows and calls. */
+export type AdminView = Omit<
+  Supervisor,
+  "startedAtMs" | "config" | "adminUrl" | "lost" | "setChallenges" | "start" | "stop"
+>;
 
 /** The admin surface: liveness and readiness for everyone, the rest for requests that {@linkcode authorize} allows. */
 export function adminApp(view: AdminView): Hono {

@@ -1,62 +1,62 @@
 import { certificateRequest } from "./issue.ts";
 import { type KeyPair, newKeyPair } from "./key_pair.ts";
 
-/** How the directory and what it names are asked; one redirect is none, and no answer is larger than `readAnswer` takes. */
+/** Sends the HTTP requests of the client, as `fetch` does. A redirect is an error. */
 export type AcmeFetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** What ties an account to one that the authority knows already (RFC 8555 §7.3.4). */
+/** External account binding: ties the account to one that the authority knows already (RFC 8555 §7.3.4). */
 export interface ExternalAccount {
   readonly kid: string;
   /** In base64url: a secret. */
   readonly key: string;
 }
 
-/** What a client of an authority is made of. */
+/** Options of an {@linkcode AcmeClient}. */
 export interface AcmeOptions {
   /** URL of the authority's directory. */
   readonly directory: string;
   readonly accountKey: KeyPair;
-  /** The file of the account's key, for who has to remove it. */
+  /** The file of the account's key, named in messages that ask for its removal. */
   readonly accountFile: string;
-  /** Where the authority may write to; `null` for nowhere. */
+  /** E-mail address for the authority's notices; `null` for none. */
   readonly email: string | null;
   readonly externalAccount: ExternalAccount | null;
-  /** How a name may be proven, in order of preference: the first that the authority offers is used. */
+  /** Challenge types in order of preference: the first that the authority offers is used. */
   readonly challenges: readonly ChallengeType[];
   readonly fetch: AcmeFetch;
   /** Waits; injectable for tests. */
   readonly pause: (ms: number) => Promise<void>;
 }
 
-/** Ways to prove that a name leads here: over HTTP on port 80 (RFC 8555 §8.3), or in the handshake of TLS on port 443 (RFC 8737). */
+/** Challenge types: over HTTP on port 80 (RFC 8555 §8.3), or in the TLS handshake on port 443 (RFC 8737). */
 export const CHALLENGE_TYPES = ["http-01", "tls-alpn-01"] as const;
 
 /** One of {@linkcode CHALLENGE_TYPES}. */
 export type ChallengeType = typeof CHALLENGE_TYPES[number];
 
-/** What the authority wants to see. */
+/** A challenge to answer. */
 export interface Challenge {
   readonly type: ChallengeType;
-  /** The name that is to be proven. */
+  /** The name to validate. */
   readonly host: string;
   readonly token: string;
   /** The token and the account key's thumbprint (RFC 8555 §8.1). */
   readonly keyAuthorization: string;
 }
 
-/** Has a challenge answered, and takes the answer away again. */
-export interface ChallengeDesk {
-  /** From its return on, the challenge is answered. */
+/** Publishes the answer to a challenge, and removes it. */
+export interface ChallengePublisher {
+  /** When it settles, the challenge is answered. */
   present(challenge: Challenge): Promise<void>;
   withdraw(challenge: Challenge): Promise<void>;
 }
 
-/** Why the authority gave no certificate, in words that lead on. */
+/** The authority issued no certificate; the message says why and how to go on. */
 export class AcmeError extends Error {
   override readonly name = "AcmeError";
   /** Such as `urn:ietf:params:acme:error:rateLimited`; empty where it named none. */
   readonly type: string;
-  /** How long it wants to be left alone, in milliseconds; `null` where it does not say. */
+  /** Milliseconds until the next attempt (`Retry-After`); `null` where not stated. */
   readonly retryAfterMs: number | null;
 
   constructor(message: string, { type = "", retryAfterMs = null, ...options }: Partial<AcmeError> & ErrorOptions = {}) {
@@ -66,9 +66,9 @@ export class AcmeError extends Error {
   }
 }
 
-/** What was fetched. */
+/** A certificate with its keys. */
 export interface FetchedCertificate {
-  /** The certificate and those behind it, in PEM. */
+  /** The certificate and its intermediates, in PEM. */
   readonly cert: string;
   readonly keys: KeyPair;
 }
@@ -101,7 +101,7 @@ const MAX_NONCE_TRIES = 5;
 
 const encoder = new TextEncoder();
 
-/** A client of an authority that gives certificates by itself (ACME, RFC 8555). */
+/** A client of a certificate authority (ACME, RFC 8555). */
 export class AcmeClient {
   readonly #options: AcmeOptions;
   #directory: Directory | null = null;
@@ -117,13 +117,13 @@ export class AcmeClient {
   /**
    * Fetches a certificate for names.
    *
-   * @throws {AcmeError} where the authority refuses, does not answer, or answers what nobody can understand
+   * @throws {AcmeError} where the authority refuses, does not answer, or answers malformed data
    */
-  async fetchCertificate(names: readonly string[], desk: ChallengeDesk): Promise<FetchedCertificate> {
+  async fetchCertificate(names: readonly string[], publisher: ChallengePublisher): Promise<FetchedCertificate> {
     const { newOrder } = await this.#open();
     const order = await this.#post(newOrder, { identifiers: names.map((value) => ({ type: "dns", value })) });
     const orderUrl = order.location ?? wrong("an order without a place");
-    for (const url of textsOf(order.value["authorizations"])) await this.#authorize(url, desk);
+    for (const url of textsOf(order.value["authorizations"])) await this.#authorize(url, names, publisher);
     const keys = await newKeyPair();
     const csr = base64url(await certificateRequest(names, keys));
     await this.#post(textOf(order.value["finalize"]), { csr });
@@ -150,7 +150,7 @@ export class AcmeClient {
     return this.#directory;
   }
 
-  /** Makes the account, or finds the one that this key has. */
+  /** Creates the account, or finds the one of this key. */
   async #register(url: string): Promise<void> {
     const { email, externalAccount } = this.#options;
     let account: Answer;
@@ -167,7 +167,7 @@ export class AcmeClient {
     this.#account = account.location ?? wrong("an account without a place");
     const { status } = account.value;
     if (status !== undefined && status !== "valid") {
-      throw this.#revoked(`The account is ${String(status)} at the authority`);
+      throw this.#revoked(`The account is ${String(status).slice(0, 40)} at the authority`);
     }
   }
 
@@ -185,24 +185,26 @@ export class AcmeClient {
     return { protected: protectedPart, payload, signature: base64url(new Uint8Array(signature)) };
   }
 
-  async #authorize(url: string, desk: ChallengeDesk): Promise<void> {
+  async #authorize(url: string, names: readonly string[], publisher: ChallengePublisher): Promise<void> {
     const { value } = await this.#post(url, null);
     if (value["status"] === "valid") return;
-    const host = textOf((value["identifier"] as { value?: unknown } | undefined)?.value);
+    const identifier = textOf((value["identifier"] as { value?: unknown } | undefined)?.value);
+    // Nothing is proven that was not asked for.
+    const host = names.find((name) => name === identifier.toLowerCase()) ?? wrong("an authorization for another name");
     const { type, offer } = this.#chosen(value["challenges"], host);
     const token = textOf(offer.token);
     if (!/^[A-Za-z0-9_-]{16,512}$/.test(token)) wrong("a token that is none");
     const challenge = { type, host, token, keyAuthorization: `${token}.${this.#thumbprint}` };
-    await desk.present(challenge);
+    await publisher.present(challenge);
     try {
       await this.#post(textOf(offer.url), {});
       await this.#until(url, ["valid"]);
     } finally {
-      await desk.withdraw(challenge);
+      await publisher.withdraw(challenge);
     }
   }
 
-  /** The challenge that is preferred, of those that the authority offers for a host. */
+  /** The preferred one of the challenges that the authority offers for a host. */
   #chosen(offers: unknown, host: string): { type: ChallengeType; offer: Offer } {
     const offered = Array.isArray(offers) ? offers as Offer[] : [];
     for (const type of this.#options.challenges) {
@@ -212,7 +214,7 @@ export class AcmeClient {
     throw new AcmeError(`The authority offers no challenge for ${host} of ${this.#options.challenges.join(", ")}`);
   }
 
-  /** Asks until an order or an authorization has one of the statuses. */
+  /** Polls until an order or an authorization has one of the statuses. */
   async #until(url: string, statuses: readonly string[]): Promise<Record<string, unknown>> {
     for (let poll = 0; poll < MAX_POLLS; poll++) {
       const { value } = await this.#post(url, null);
@@ -263,7 +265,7 @@ export class AcmeClient {
   }
 
   async #ask(url: string, init: RequestInit): Promise<Answer> {
-    // The directory is asked with HTTPS (RFC 8555 §6.1), and so is whatever it names.
+    // The directory and all URLs in it are HTTPS (RFC 8555 §6.1).
     if (!url.startsWith("https://") || !URL.canParse(url)) wrong("a place that is no https URL");
     let response: Response;
     let text: string;
@@ -282,7 +284,7 @@ export class AcmeClient {
   }
 }
 
-/** The engine says in an error's cause what went wrong. */
+/** The message with those of its causes: `fetch` has the reason in the cause. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message} (${reasonOf(error.cause)})`;
@@ -307,7 +309,7 @@ function refusal({ status, headers }: Response, problem: Record<string, unknown>
   });
 }
 
-/** What an authorization or an order says of its failure. */
+/** The failure that an authorization or an order states. */
 function whyOf(value: Record<string, unknown>): string {
   const challenges = Array.isArray(value["challenges"]) ? value["challenges"] as Record<string, unknown>[] : [];
   const errors = [value, ...challenges].map(({ error }) => (error as { detail?: unknown } | undefined)?.detail);

@@ -81,7 +81,7 @@ export const der = {
       new TextEncoder().encode(isLong ? digits : digits.slice(2)),
     );
   },
-  /** A tag of the context around other values. */
+  /** A context tag around other values. */
   explicit: (number: number, ...parts: readonly Uint8Array[]) => encoded(CONSTRUCTED_CONTEXT | number, joined(parts)),
   /** A tag of the context in the place of the value's own. */
   implicit: (number: number, content: Uint8Array) => encoded(PRIMITIVE_CONTEXT | number, content),

@@ -23,42 +23,42 @@ const SIGNS_CERTIFICATES_AND_LISTS = 0x06;
 const DNS_NAME = 2;
 const IP_ADDRESS = 7;
 
-/** A clock that is a little behind takes a new certificate all the same. */
+/** Backdates new certificates, for clients whose clock is a little slow. */
 const BACKDATED_MS = 60 * 60 * 1000;
 
-/** An authority looks within minutes. */
+/** Authorities validate within minutes. */
 const CHALLENGE_LIFE_MS = 24 * 60 * 60 * 1000;
 
-/** Who stands behind a certificate. */
+/** Issuer of a certificate. */
 export interface Authority {
   /** Its common name. */
   readonly name: string;
   readonly keys: KeyPair;
 }
 
-/** What an authority of one's own is made of. */
+/** Options of a private authority's certificate. */
 export interface AuthorityOptions extends Authority {
-  /** Names that it may vouch for; a client takes none else of it (RFC 5280 §4.2.1.10). Empty leaves it free. */
+  /** Name constraints (RFC 5280 §4.2.1.10): clients refuse its certificates for other names. Empty for none. */
   readonly names: readonly string[];
   readonly notAfterMs: number;
   readonly nowMs: number;
 }
 
-/** What a certificate of a server, or of a client, is made of. */
+/** Options of a server's or client's certificate. */
 export interface LeafOptions {
   /** DNS names, `*.example.com`, and IP addresses. */
   readonly names: readonly string[];
   readonly keys: KeyPair;
-  /** Who signs; it signs for itself where this is left out. */
+  /** The issuer; self-signed by default. */
   readonly authority?: Authority;
   readonly use?: "server" | "client";
   readonly notAfterMs: number;
   readonly nowMs: number;
-  /** A clock that is wrong, for tests. */
+  /** Time of issue, for tests. */
   readonly notBeforeMs?: number;
 }
 
-/** What the certificate of a challenge is made of. */
+/** Options of a challenge's certificate. */
 export interface ChallengeOptions {
   readonly name: string;
   /** The challenge's token and the account key's thumbprint (RFC 8555 §8.1). */
@@ -67,7 +67,7 @@ export interface ChallengeOptions {
   readonly nowMs: number;
 }
 
-/** The certificate of an authority of one's own, as PEM text. */
+/** The certificate of a private authority, as PEM text. */
 export async function issueAuthority(options: AuthorityOptions): Promise<string> {
   const { name, keys, names, nowMs, notAfterMs } = options;
   const constraints = names.length === 0 ? [] : [nameConstraints(names)];
@@ -167,7 +167,7 @@ async function certificate(parts: CertificateParts): Promise<string> {
   return toPem("CERTIFICATE", await signed(content, issuer.keys));
 }
 
-/** Names a key (RFC 7093 §2, the first method). */
+/** The identifier of a key (RFC 7093 §2, first method). */
 async function keyId(info: Uint8Array): Promise<Uint8Array> {
   const digest = await crypto.subtle.digest("SHA-256", info as Uint8Array<ArrayBuffer>);
   return new Uint8Array(digest, 0, 20);
@@ -187,7 +187,7 @@ function generalName(name: string): Uint8Array {
   return address === null ? der.implicit(DNS_NAME, new TextEncoder().encode(name)) : der.implicit(IP_ADDRESS, address);
 }
 
-/** Lets an authority vouch for these names, and for what is below them, alone. */
+/** Name constraints: limits an authority to these names and their subdomains. */
 function nameConstraints(names: readonly string[]): Uint8Array {
   const subtrees = names.map((name) => {
     const address = addressBytes(name);

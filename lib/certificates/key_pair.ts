@@ -6,13 +6,13 @@ const SIGNATURE = { name: "ECDSA", hash: "SHA-256" } as const;
 /** `ecdsa-with-SHA256` (RFC 5758 §3.2). */
 const ALGORITHM = "1.2.840.10045.4.3.2";
 
-/** A key of the curve P-256: every client of the last fifteen years takes it, and its handshakes are cheap. */
+/** An ECDSA key of the curve P-256: all clients of the last fifteen years support it, and its handshakes are cheap. */
 export interface KeyPair {
   readonly privateKey: CryptoKey;
   readonly publicKey: CryptoKey;
 }
 
-/** Makes a key that nobody has had before. */
+/** Generates a key. */
 export async function newKeyPair(): Promise<KeyPair> {
   return await crypto.subtle.generateKey(CURVE, true, ["sign", "verify"]) as CryptoKeyPair;
 }
@@ -41,7 +41,7 @@ export async function publicKeyInfo({ publicKey }: KeyPair): Promise<Uint8Array>
   return new Uint8Array(await crypto.subtle.exportKey("spki", publicKey));
 }
 
-/** What is signed with its algorithm and signature: the outer form of certificates and of requests for them. */
+/** Content with its algorithm and signature: the outer form of certificates and of requests for them. */
 export async function signed(content: Uint8Array, { privateKey }: KeyPair): Promise<Uint8Array> {
   return der.sequence(content, signatureAlgorithm(), der.bits(await signature(content, privateKey)));
 }

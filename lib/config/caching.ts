@@ -12,7 +12,9 @@ import { HOUR, KiB, MiB, PiB, YEAR } from "./yaml/units.ts";
 
 /** `cache:` at the top level. */
 export const cacheSection = section({
-  memory: size(64 * KiB, PiB).prefault("256MiB").describe("Stored responses held in memory, by each serving worker."),
+  memory: size(64 * KiB, PiB).prefault("256MiB").describe(
+    "Stored responses held in memory, by all serving workers together: each has the same part of it.",
+  ),
   disk: size(0, PiB).prefault("10GiB").describe(
     "Stored responses held on disk (Deno KV); `0` turns the disk tier off.",
   ),

@@ -5,6 +5,7 @@ import { LEASE_BYTES, LeaseTable } from "../cache/flights/lease_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
+import { messageOf } from "../errors.ts";
 import type { UpstreamConfig } from "../config/upstream.ts";
 import { BackgroundTasks, type Services, type Settings } from "../request/services.ts";
 import type { Snapshot } from "../request/snapshot.ts";
@@ -244,9 +245,7 @@ export class Gateway {
   }
 
   #backgroundFailed(error: unknown): void {
-    this.#options.logger.debug("Background work failed", {
-      problem: error instanceof Error ? error.message : String(error),
-    });
+    this.#options.logger.debug("Background work failed", { problem: messageOf(error) });
   }
 }
 

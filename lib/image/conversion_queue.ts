@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.ts";
 import type { Conversion, Recipe } from "./conversion.ts";
 import type { Codec } from "./sharp_codec.ts";
 
@@ -145,6 +146,6 @@ class LateConversion {
 }
 
 function failure(error: unknown): Conversion {
-  const detail = String(error instanceof Error ? error.message : error).split("\n", 1)[0]!.slice(0, 200);
+  const detail = messageOf(error).split("\n", 1)[0]!.slice(0, 200);
   return { kind: detail.startsWith("timeout") ? "timeout" : "failed", detail };
 }

@@ -1,5 +1,5 @@
 import { messageOf } from "../errors.ts";
-import type { Clock } from "../clock.ts";
+import { type Clock, schedule } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { PoolConfig } from "../config/pool.ts";
 import type { UpstreamConfig } from "../config/upstream.ts";
@@ -105,10 +105,7 @@ async function ask(check: CheckSpec, way: CheckTransport, { timeoutMs, clock }: 
   };
   const result = await runCheck({ ...check, timeoutMs, judge }, observed, {
     now: () => performance.now(),
-    schedule(call, delayMs) {
-      const timer = setTimeout(call, delayMs);
-      return () => clearTimeout(timer);
-    },
+    schedule,
   });
   const { status, fields } = (response ?? { status: null, fields: [] }) as { status: number | null; fields: Fields };
   const aheadMs = aheadOf(fields, clock.now());

@@ -161,11 +161,16 @@ async function whoIsAt(address: TcpAddress, timeoutMs: number): Promise<string> 
   }
 }
 
-function memoryFinding({ server: { workers }, cache }: Config, memoryBytes: number | null): Finding {
+/** Memory that a configuration may take, in bytes and as a text. */
+export function memoryNeed({ server: { workers }, cache }: Config): { readonly bytes: number; readonly text: string } {
+  const bytes = cache.memoryBytes + workers * (cache.fillMemoryBytes + WORKER_BYTES);
+  const parts = `${shownSize(cache.memoryBytes)} cache, and ${shownSize(cache.fillMemoryBytes)} filling in each worker`;
+  return { bytes, text: `up to ${shownSize(bytes)} for ${workers} worker${workers === 1 ? "" : "s"} (${parts})` };
+}
+
+function memoryFinding(config: Config, memoryBytes: number | null): Finding {
   const check = "memory";
-  const wantedBytes = workers * (cache.memoryBytes + cache.fillMemoryBytes + WORKER_BYTES);
-  const each = `${shownSize(cache.memoryBytes)} cache and ${shownSize(cache.fillMemoryBytes)} filling`;
-  const asked = `up to ${shownSize(wantedBytes)} for ${workers} worker${workers === 1 ? "" : "s"} (${each} each)`;
+  const { bytes: wantedBytes, text: asked } = memoryNeed(config);
   if (memoryBytes === null) {
     return {
       check,
@@ -177,7 +182,7 @@ function memoryFinding({ server: { workers }, cache }: Config, memoryBytes: numb
   const text = `${asked}, of ${shownSize(memoryBytes)}`;
   if (wantedBytes <= memoryBytes * 0.8) return { check, state: "ok", text, remedy: null };
   const state = wantedBytes > memoryBytes ? "fail" : "warn";
-  return { check, state, text, remedy: "lower `cache.memory`, which each worker has for itself, or `server.workers`" };
+  return { check, state, text, remedy: "lower `cache.memory` or `server.workers`" };
 }
 
 function filesFinding(config: Config, openable: Machine["openable"]): Finding {

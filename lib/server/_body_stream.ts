@@ -5,7 +5,7 @@ import type { Reply } from "./reply.ts";
 export class StreamSource implements BodySource {
   readonly lengthBytes: number | null;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-  /** Reads that were begun before they were asked for, in order. */
+  /** Reads begun ahead of their callers, in order. */
   readonly #ahead: Promise<ReadableStreamReadResult<Uint8Array>>[] = [];
 
   constructor(stream: ReadableStream<Uint8Array>, lengthBytes: number | null) {
@@ -26,7 +26,7 @@ export class StreamSource implements BodySource {
   }
 
   /**
-   * The content in one piece where it is there at once, as with a text given to a `Response`; else the source itself.
+   * The content in one piece where it is available at once, as a text given to a `Response` is; otherwise the source itself.
    *
    * @throws {Error} where the stream fails before its first chunk
    */
@@ -54,7 +54,7 @@ export function piecesSource(pieces: readonly Uint8Array[]): BodySource {
   };
 }
 
-/** How a stream ends, and whom that is told. */
+/** The stated length of a stream, and the callback for its end. */
 type StreamEnding = Pick<Reply, "lengthBytes" | "onEnd">;
 
 /**

@@ -1,7 +1,7 @@
-/** Longest message that is taken: those with keys for quantum computers have some 1,800 bytes. */
+/** Longest message: those with post-quantum keys have some 1,800 bytes. */
 export const MAX_HELLO_BYTES = 16 * 1024;
 
-/** Every piece that comes has all of them looked at again. */
+/** Most records: each read parses all of them again. */
 const MAX_RECORDS = 1_000;
 
 const RECORD_HEAD_BYTES = 5;
@@ -14,21 +14,21 @@ const SERVER_NAME = 0;
 const PROTOCOLS = 16;
 const HOST_NAME = 0;
 
-/** What a client says before it is answered (RFC 8446 §4.1.2). */
+/** The first message of a TLS client (RFC 8446 §4.1.2). */
 export interface ClientHello {
-  /** The name that it asks for, in lower case (RFC 6066 §3); `null` where it names none. */
+  /** The server name (SNI, RFC 6066 §3) in lower case; `null` for none. */
   readonly serverName: string | null;
-  /** The protocols that it offers (RFC 7301), its preferred one first. */
+  /** The offered protocols (ALPN, RFC 7301), the preferred one first. */
   readonly protocols: readonly string[];
   /** The whole message, its head included. */
   readonly message: Uint8Array;
-  /** What the server repeats (RFC 8446 §4.1.3). */
+  /** The session id, which the server repeats (RFC 8446 §4.1.3). */
   readonly sessionId: Uint8Array;
   /** Contents of all extensions, by their kinds. */
   readonly extensions: ReadonlyMap<number, Uint8Array>;
 }
 
-/** Bytes that begin no TLS handshake. */
+/** The bytes do not begin a TLS handshake. */
 export class NoClientHello extends Error {
   override readonly name = "NoClientHello";
 }
@@ -39,7 +39,7 @@ export class NoClientHello extends Error {
  * @throws {NoClientHello} where the bytes cannot become one
  */
 export function parseClientHello(bytes: Uint8Array): ClientHello | null {
-  const message = messageOf(bytes);
+  const message = messageIn(bytes);
   if (message === null) return null;
   const reader = new Reader(message.subarray(MESSAGE_HEAD_BYTES));
   reader.skip(FIXED_BYTES);
@@ -59,7 +59,7 @@ export function parseClientHello(bytes: Uint8Array): ClientHello | null {
 }
 
 /** The message that the records hold; `null` where it is not complete. */
-function messageOf(bytes: Uint8Array): Uint8Array | null {
+function messageIn(bytes: Uint8Array): Uint8Array | null {
   const parts: Uint8Array[] = [];
   let count = 0;
   for (let at = 0; at < bytes.length;) {
@@ -76,13 +76,13 @@ function messageOf(bytes: Uint8Array): Uint8Array | null {
     if (end > bytes.length) break;
     at = end;
   }
-  // The usual case is one record, of which nothing is copied; of many, nothing is before the last has come.
+  // One record, the usual case, is not copied; several are joined once the last has come.
   const length = lengthOf(parts);
   if (length === null || count < length) return null;
   return joined(parts, count).subarray(0, length);
 }
 
-/** With its head; `null` where that has not come yet. */
+/** The length of the message with its head; `null` where that is incomplete. */
 function lengthOf(parts: readonly Uint8Array[]): number | null {
   const head: number[] = [];
   for (let at = 0; at < parts.length && head.length < MESSAGE_HEAD_BYTES; at++) {

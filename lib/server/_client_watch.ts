@@ -2,26 +2,23 @@ import type { ConnectionContext } from "./_connection_context.ts";
 import type { Input } from "./_input.ts";
 import type { BodyLink } from "./_request_body.ts";
 
-/** A client that has ended its direction may still read: its request goes on for so long before it counts as gone. */
+/** Time for which a request goes on after its client half-closed, before the client counts as gone. */
 export const HALF_CLOSE_GRACE_MS = 1_000;
 
-/**
- * Once its reply has begun, the next content is waited for so long: most clients that end their direction have left, and a source that is
- * silent, as of events, would not find out.
- */
+/** Longest wait for the next content of a reply to a half-closed client: most have left, and a silent event source would not notice. */
 export const HALF_CLOSED_SILENCE_MS = 5_000;
 
-/** What the receiving side of a connection waits for. */
+/** The event that the receiving side of a connection waits for. */
 export type Wait = "nothing" | "proxy" | "idle" | "head" | "body" | "reply" | "end" | "tunnel";
 
-/** What a watch needs of its connection. */
+/** The part of a connection that a {@linkcode ClientWatch} needs. */
 export interface WatchLink {
   writeDueMs: number;
   readonly wait: Wait;
   /** The reply to the request has begun. */
   readonly isReplying: boolean;
   setWait(wait: Wait, dueMs: number): void;
-  /** The deadline of the next content for a client that has ended its direction. */
+  /** The deadline of the next content for a half-closed client. */
   silenceDue(): number;
   /** The connection broke. */
   onBroken(): void;
@@ -30,8 +27,8 @@ export interface WatchLink {
 }
 
 /**
- * Sees to what a client does while its request is served: its end, its reset, requests ahead of their turn, content that is read by the
- * handler. One read stays open for that wherever there is room.
+ * Watches the client while its request is served: half-close, reset, pipelined requests, and the content that the handler reads. One
+ * read stays pending for that while there is space.
  */
 export class ClientWatch implements BodyLink {
   readonly input: Input;
@@ -47,7 +44,7 @@ export class ClientWatch implements BodyLink {
     this.#link = link;
   }
 
-  /** A handler is at work, or the content of its reply is awaited. */
+  /** Starts while a handler runs, or while the content of its reply is awaited. */
   start(hasContent: boolean): void {
     this.#isOn = true;
     this.#hasContent = hasContent;
@@ -61,8 +58,8 @@ export class ClientWatch implements BodyLink {
   }
 
   /**
-   * The next content of a reply comes from its source, or has come. Answers whether that wait needs a limit: a client that has ended its
-   * direction may have gone, and is not waited for without end.
+   * Notes whether the next content of a reply is awaited from its source. Answers whether that wait needs a deadline: a half-closed client
+   * may be gone.
    */
   awaitSource(isAwaited: boolean): boolean {
     this.#awaitsSource = isAwaited;
@@ -70,7 +67,7 @@ export class ClientWatch implements BodyLink {
   }
 
   onArrived(): void {
-    // With content under way one read ahead of its reader is enough: the pooled memory that it uses is to be given back.
+    // While content arrives, one read ahead is enough: the pooled buffer should be returned.
     if (!this.#hasContent || this.input.isOwn) this.#read();
   }
 
@@ -107,11 +104,11 @@ export class ClientWatch implements BodyLink {
     return this.#context.wheel.nowMs;
   }
 
-  /** Reads on, up to as many requests as may wait. */
+  /** Reads ahead, up to the limit of pipelined requests. */
   #read(): void {
     if (!this.#isOn) return;
     const { input } = this;
-    // Beside content nothing may be moved: a part of it is in use.
+    // Content in use must not be moved.
     if (!this.#hasContent && (input.hasAhead(this.#context.limits.pipeline) || !input.growAhead())) {
       this.#context.counts.pipelineFull++;
       return;

@@ -7,11 +7,11 @@ import { ClientWatch, HALF_CLOSED_SILENCE_MS, type Wait, type WatchLink } from "
 import type { ConnectionContext, ConnectionOptions, ServerConnection } from "./_connection_context.ts";
 import { Exchange, type ExchangeLink } from "./_exchange.ts";
 import { Input } from "./_input.ts";
-import { DRAIN_MS, linger, LINGER_MS, MAX_DRAIN_BYTES } from "./_leftovers.ts";
+import { DRAIN_MS, linger, LINGER_MS, MAX_DRAIN_BYTES } from "./_linger.ts";
 import { faultOf, INTERNAL_ERROR, isDelimitedByClose, isSource } from "./_reply_head.ts";
 import { BrokenBody, ReplyWriter, type WriterLink } from "./_reply_writer.ts";
 import type { RequestBody } from "./_request_body.ts";
-import { closeStream, runTunnel } from "./_tunnel.ts";
+import { abortStream, closeStream, runTunnel } from "./_tunnel.ts";
 import type { Waiting } from "./_wheel.ts";
 import type { ConnectionFacts } from "./arrival.ts";
 import { UNCOUNTED } from "./connection_gate.ts";
@@ -40,13 +40,15 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   wait: Wait = "nothing";
   #exchange: Exchange | null = null;
   #reply: Reply | null = null;
-  /** Content of the last request, which may not have come to its end. */
+  /** Content of the last request, perhaps unread. */
   #body: RequestBody | null = null;
-  /** Replies that begin from now on end it. */
+  /** The connection closes after the next reply. */
   #isEnding = false;
-  /** Nor is another request waited for, whatever the last reply said. */
+  /** No further request is awaited, even on a connection that the last reply kept alive. */
   #endsIdle = false;
   #isClosed = false;
+  /** The last reply has not been sent as a whole. */
+  #hasBrokenOff = false;
   #lateRefusal: Promise<void> | null = null;
 
   constructor({ stream, facts, handler, context, hasProxyHeader }: ConnectionOptions) {
@@ -61,8 +63,8 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   }
 
   /**
-   * Serves one request after the other until the connection ends; never rejects. All of it is one function: a connection that waits
-   * holds half a kilobyte for each one that it waits in.
+   * Serves requests in order until the connection ends; never rejects. It is one function, because each suspended async function costs an
+   * idle connection half a kilobyte.
    */
   async run(): Promise<void> {
     const { input } = this;
@@ -81,9 +83,9 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
           headEnd = input.headEnd(context.limits);
         }
         this.setWait("nothing", Infinity);
-        const exchange = this.#arrive(headEnd);
-        const given = this.#ask(exchange);
-        const reply = this.#checked(given instanceof Promise ? await this.#awaitReply(given) : given, exchange);
+        const exchange = this.#beginExchange(headEnd);
+        const given = this.#handle(exchange);
+        const reply = this.#validated(given instanceof Promise ? await this.#awaitReply(given) : given, exchange);
         if (this.#isClosed) return;
         if (writer.interims !== null) await writer.interims;
         const closes = this.#closesAfter(reply, exchange);
@@ -114,7 +116,8 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.readDueMs = this.writeDueMs = Infinity;
-    closeStream(this.#stream);
+    if (this.#hasBrokenOff || this.#reply !== null) abortStream(this.#stream);
+    else closeStream(this.#stream);
     this.#exchange?.leave();
     this.#endExchange(ABORTED);
     this.input.dispose();
@@ -146,7 +149,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     }
   }
 
-  /** What the receiving side waits for from now on, and until when. */
+  /** Sets the event that the receiving side waits for, and its deadline. */
   setWait(wait: Wait, dueMs: number): void {
     this.wait = wait;
     this.readDueMs = dueMs;
@@ -159,7 +162,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     this.input.prepareHead(limits);
   }
 
-  #arrive(headEnd: number): Exchange {
+  #beginExchange(headEnd: number): Exchange {
     const { input } = this;
     const head = parseRequestHead(input.memory.buffer, input.start, headEnd, this.#context.limits);
     input.use(headEnd - input.start);
@@ -169,31 +172,31 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     return exchange;
   }
 
-  #ask(exchange: Exchange): Reply | Promise<Reply> {
+  #handle(exchange: Exchange): Reply | Promise<Reply> {
     try {
       return this.#handler(exchange);
     } catch (error) {
-      return this.#failed(error);
+      return this.#failureReply(error);
     }
   }
 
-  /** Waits for a handler; the client's end is looked out for meanwhile. */
+  /** Waits for a handler, and watches for the client's end meanwhile. */
   async #awaitReply(given: Promise<Reply>): Promise<Reply> {
     this.watch.start(this.#body !== null);
     try {
       return await given;
     } catch (error) {
-      return this.#failed(error);
+      return this.#failureReply(error);
     } finally {
       this.watch.stop();
       if (this.wait === "reply") this.setWait("nothing", Infinity);
     }
   }
 
-  /** The reply in place of one that a handler failed to give. Broken content of the request is its client's fault. */
-  #failed(error: unknown): Reply {
+  /** The reply where a handler threw. Broken request content is the client's fault. */
+  #failureReply(error: unknown): Reply {
     if (error instanceof WireError) return { ...this.#refusal(error), closes: true };
-    // A handler that is told of its client's end and ends by that has done nothing wrong.
+    // A handler that throws because its client left is not at fault.
     if (!this.#isClosed && !this.#exchange?.isGone) this.#fault(error);
     return INTERNAL_ERROR;
   }
@@ -203,8 +206,8 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     this.#context.onFault(error);
   }
 
-  /** Takes a reply to be sent, or another one in place of one that cannot be. */
-  #checked(reply: Reply, exchange: Exchange): Reply {
+  /** Takes the reply to send; an invalid one is replaced by 500. */
+  #validated(reply: Reply, exchange: Exchange): Reply {
     this.#reply = reply;
     if (this.#isClosed) this.#endExchange(ABORTED);
     const fault = faultOf(reply, exchange);
@@ -220,7 +223,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     if (exchange.minor === 0 && isDelimitedByClose(reply, exchange.isHead)) return true;
     const { body } = exchange;
     if (body === null || body.isComplete) return false;
-    // A client that still waits for `100 Continue` may send its content or not: nobody could tell what comes next.
+    // A client that still waits for `100 Continue` may send its content or the next request: the two cannot be told apart.
     return body.isBroken || exchange.expectsContinue ||
       (body.restBytes !== Infinity && body.restBytes > MAX_DRAIN_BYTES);
   }
@@ -232,13 +235,13 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     this.watch.stop();
   }
 
-  /** The exchange is over: its reply has been written, or cannot be any more. */
+  /** Ends the exchange: its reply was written, or cannot be. */
   #endExchange(end: Ending): void {
     this.#endReply(end);
     this.#exchange = null;
     this.watch.stop();
     if (this.#body === null) return;
-    // Its handler may read no more of it, and keep what it was lent.
+    // The handler may not read on, but may keep the chunk it was lent.
     this.#body.cancel();
     if (this.#body.isLent) this.input.renounce();
   }
@@ -267,7 +270,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     }
   }
 
-  /** Answers a message that cannot be understood; no other can follow it. */
+  /** Answers a malformed message; the connection ends after it. */
   async #refuse(error: WireError): Promise<void> {
     this.setWait("end", Infinity);
     const reply = this.#reply = this.#refusal(error);
@@ -292,26 +295,29 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     }
   }
 
-  /** What ended the connection is told to whom it concerns. Any other error is its end itself: nobody is left to tell. */
+  /** Reports a broken reply body, or answers a malformed message. All other errors mean that the connection is gone. */
   async #fail(error: unknown): Promise<void> {
-    if (error instanceof BrokenBody) this.#endExchange({ aborted: false, error: error.cause ?? error });
+    if (error instanceof BrokenBody) {
+      this.#hasBrokenOff = true;
+      this.#endExchange({ aborted: false, error: error.cause ?? error });
+    }
     if (!(error instanceof WireError)) return;
     try {
       await this.#refuse(error);
       await this.#linger();
     } catch {
-      // The client has left.
+      // The client left.
     }
   }
 
-  /** Takes content off the connection that nobody read. Answers whether another request can follow. */
+  /** Skips unread content. Answers whether another request can follow. */
   async #drain(body: RequestBody): Promise<boolean> {
     if (body.isComplete) return true;
     this.setWait("end", this.#context.wheel.after(DRAIN_MS));
     return await body.drain(MAX_DRAIN_BYTES);
   }
 
-  /** Whether the client may be sending still: it has not asked for the end of the connection, or there is content left. */
+  /** Whether the client may still be sending: it expects to go on, or its content is unread. */
   #needsLinger({ keepsAlive, body }: Exchange): boolean {
     if (this.input.isEnded) return false;
     return keepsAlive || this.input.length > 0 || (body !== null && !body.isComplete);
@@ -361,7 +367,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     if (this.#exchange !== null) this.close();
   }
 
-  /** The client waits for `100 Continue`, and its content is wanted. */
+  /** A handler reads content for which the client waits for `100 Continue`. */
   onWanted(): void {
     const exchange = this.#exchange;
     if (exchange === null || !exchange.expectsContinue) return;

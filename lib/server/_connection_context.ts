@@ -8,24 +8,24 @@ import type { Handler, Reply } from "./reply.ts";
 import type { ServerCounts } from "./server_counts.ts";
 import type { ServerLimits } from "./server_limits.ts";
 
-/** What the connections of a server share. */
+/** State that the connections of a server share. */
 export interface ConnectionContext {
   readonly limits: ServerLimits;
-  /** What authorities ask for at this moment. */
+  /** The pending ACME challenges. */
   readonly challenges: Challenges;
   readonly wheel: Wheel;
   readonly counts: ServerCounts;
   readonly date: DateLine;
   /** The reply to a message that breaks the grammar or a limit. */
   refuse(error: WireError): Reply;
-  /** A handler threw, or its reply broke its word. */
+  /** A handler threw, or its reply was invalid. */
   onFault(error: unknown): void;
-  /** Counts one more connection of an address that a PROXY header named; `null` where it has as many as it may. */
+  /** Counts a connection of an address from a PROXY header; `null` where the address is at its limit. */
   enterAddress(address: string): number | null;
   onClosed(connection: ServerConnection): void;
 }
 
-/** What a connection is made of. */
+/** Options of a connection. */
 export interface ConnectionOptions {
   readonly stream: ByteStream;
   readonly facts: ConnectionFacts;
@@ -37,10 +37,10 @@ export interface ConnectionOptions {
 
 /** A connection as its server sees it. */
 export interface ServerConnection {
-  /** What its address is counted by. */
+  /** Key by which its address is counted. */
   addressKey: number;
-  /** Ends it behind the reply that is under way, or at once where it is idle and `closesIdle`. */
+  /** Closes it after the reply in progress, or at once where it is idle and `closesIdle`. */
   end(closesIdle: boolean): void;
-  /** Ends it at once. */
+  /** Closes it at once. */
   close(): void;
 }

@@ -3,9 +3,9 @@ import type { RequestHead } from "../wire/request_head.ts";
 import { type BodyLink, RequestBody } from "./_request_body.ts";
 import type { Arrival, ArrivalFields, ConnectionFacts } from "./arrival.ts";
 
-/** What a request needs of its connection. */
+/** The part of a connection that an {@linkcode Exchange} needs. */
 export interface ExchangeLink {
-  /** Sees to its content. */
+  /** Reads its content. */
   readonly watch: BodyLink;
   readonly facts: ConnectionFacts;
   /** Sends an interim response to this request, unless its reply has begun. */

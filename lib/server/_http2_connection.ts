@@ -3,7 +3,8 @@ import type { ByteStream } from "../wire/byte_stream.ts";
 import { WireError } from "../wire/wire_error.ts";
 import type { ConnectionContext, ServerConnection } from "./_connection_context.ts";
 import { type Http2Engine, privatePair, serveHttp2 } from "./_http2_engine.ts";
-import { checkHttp2Request, contentIfAny } from "./_http2_request.ts";
+import { hasPreface } from "./_http2_preface.ts";
+import { checkHttp2Request, contentIfAny, wholeContent } from "./_http2_request.ts";
 import { Input } from "./_input.ts";
 import { INTERNAL_ERROR, isSource } from "./_reply_head.ts";
 import { closeStream, runTunnel } from "./_tunnel.ts";
@@ -14,21 +15,21 @@ import { contentOfRequest, replyResponse, requestArrival } from "./fetch_adapter
 import type { Handler, Reply } from "./reply.ts";
 import { countRefusal } from "./server_counts.ts";
 
-/** Less is what keeps a connection up: it shows nothing of a client that takes content. */
+/** Fewer bytes are keep-alive traffic: they do not show that a client takes content. */
 const MIN_CONTENT_BYTES = 256;
 
-/** Requests share a connection, and so each has more time; for so many of them at most. */
+/** Most requests of a connection that prolong each other's time limits. */
 const MAX_SHARING = 10;
 
-/** How the client takes a response. */
-interface Taking {
+/** Progress of a client in taking a response. */
+interface TakeProgress {
   wait: Wait | null;
-  /** How often others had their turn while it was waited for. */
+  /** Times that other responses were taken while this one waited. */
   turns: number;
   isStalled: boolean;
 }
 
-/** What an HTTP/2 connection is made of. */
+/** Options of an {@linkcode Http2Connection}. */
 export interface Http2Options {
   readonly stream: ByteStream;
   readonly facts: ConnectionFacts;
@@ -37,31 +38,33 @@ export interface Http2Options {
 }
 
 /**
- * A connection on which HTTP/2 was agreed on. Its bytes go through a private pair of sockets to the runtime's HTTP/2, and the requests
- * that this finds go to the same handler as all others. The limits on silence are kept here, where both directions pass.
+ * An HTTP/2 connection. Its bytes go through a private pair of sockets to the runtime's HTTP/2, whose requests go to the server's usual
+ * handler. The time limits are enforced here, where both directions pass.
  */
 export class Http2Connection implements ServerConnection, Waiting {
   addressKey = UNCOUNTED;
   readonly #options: Http2Options;
   #engine: Http2Engine | null = null;
   #near: Deno.TcpConn | null = null;
-  /** Requests whose response the engine has not got as a whole. */
+  /** Requests whose response was not completely passed to the engine. */
   #open = 0;
-  /** Of those, the ones whose client has not taken their response in time: they keep no connection from being idle. */
+  /** Those whose client did not take the response in time: the connection may be idle with them. */
   #stalled = 0;
-  /** Each of content that a client is to send, and of content that it is to take. */
+  /** Deadlines of content that the client sends, and of content that it takes. */
   readonly #waits = new Waits();
   #idleDueMs = Infinity;
-  /** Of a write to the client that is under way. */
+  /** Deadline of the pending write to the client. */
   #writeDueMs = Infinity;
-  /** When content went to the client last. */
+  /** Time of the last content written to the client. */
   #sentAtMs = -Infinity;
+  /** The client has sent its preface. */
+  #hasBegun = false;
   #isEnding = false;
   #isClosed = false;
 
   constructor(options: Http2Options) {
     this.#options = options;
-    this.#rest();
+    this.#updateIdle();
   }
 
   get facts(): ConnectionFacts {
@@ -78,9 +81,14 @@ export class Http2Connection implements ServerConnection, Waiting {
 
   /** Serves until it ends; never rejects. */
   async run(): Promise<void> {
-    const { stream } = this.#options;
+    const { stream, context: { counts } } = this.#options;
     const input = new Input(stream);
     try {
+      if (!await hasPreface(input)) {
+        if (!this.#isClosed && input.length > 0) countRefusal(counts, 400);
+        return;
+      }
+      this.#hasBegun = true;
       const [near, far] = await privatePair();
       this.#near = near;
       if (this.#isClosed) return far.close();
@@ -101,15 +109,16 @@ export class Http2Connection implements ServerConnection, Waiting {
         onMoved: () => {},
       });
     } catch {
-      // Either side has left: all that there was ends with it.
+      // One side has left: the connection ends.
     } finally {
       this.close();
       input.dispose();
     }
   }
 
-  end(): void {
+  end(closesIdle: boolean): void {
     this.#isEnding = true;
+    if (closesIdle && !this.#hasBegun) this.close();
     this.#shutdown();
   }
 
@@ -135,8 +144,8 @@ export class Http2Connection implements ServerConnection, Waiting {
     this.#engine?.shutdown().catch(() => {});
   }
 
-  /** Is idle from now on, unless a request is there that is being served. */
-  #rest(): void {
+  /** Starts the idle timeout, or stops it while a request is being served. */
+  #updateIdle(): void {
     const { wheel, limits } = this.#options.context;
     const isServing = this.#open > this.#stalled || this.#isClosed;
     this.#idleDueMs = isServing ? Infinity : wheel.after(limits.idleTimeoutMs);
@@ -149,28 +158,28 @@ export class Http2Connection implements ServerConnection, Waiting {
       rest = rest.subarray(await stream.write(rest));
     }
     this.#writeDueMs = Infinity;
-    // The engine still has content of responses that it got as a whole, and the client takes it.
+    // The client still takes content that the engine has buffered.
     if (bytes.length < MIN_CONTENT_BYTES) return;
     this.#sentAtMs = wheel.nowMs;
-    this.#rest();
+    this.#updateIdle();
   }
 
   async #answer(request: Request, completed: Promise<void>): Promise<Response> {
     this.#options.context.counts.requests++;
-    const taking: Taking = { wait: null, turns: 0, isStalled: false };
+    const taking: TakeProgress = { wait: null, turns: 0, isStalled: false };
     this.#open++;
-    this.#rest();
+    this.#updateIdle();
     completed.catch(() => void this.#options.context.counts.abortedRequests++).finally(() => this.#answered(taking));
     const reply = await this.#reply(request);
     const { body } = reply;
     return replyResponse(isSource(body) ? { ...reply, body: this.#watched(body, taking) } : reply, request.method);
   }
 
-  #answered(taking: Taking): void {
+  #answered(taking: TakeProgress): void {
     this.#waits.delete(taking.wait);
     this.#open--;
     if (taking.isStalled) this.#stalled--;
-    this.#rest();
+    this.#updateIdle();
   }
 
   async #reply(request: Request): Promise<Reply> {
@@ -192,13 +201,16 @@ export class Http2Connection implements ServerConnection, Waiting {
     const { limits } = this.#options.context;
     const facts = { connection: this.facts, minor: 2 };
     const content = contentOfRequest(request);
-    const arrival = requestArrival(request, { ...facts, body: content && this.#timed(content) });
+    const arrival = requestArrival(request, {
+      ...facts,
+      body: content && this.#timed(wholeContent(content, request.signal)),
+    });
     checkHttp2Request(request, arrival, { limits, ownAuthority: this.#ownAuthority });
     if (arrival.body === null || arrival.body.lengthBytes !== null) return arrival;
     return requestArrival(request, { ...facts, body: await contentIfAny(arrival.body) });
   }
 
-  /** What the engine takes for the host of requests that name none. */
+  /** The engine's default host, for requests without one. */
   get #ownAuthority(): string {
     return `localhost:${this.#near?.remoteAddr.port}`;
   }
@@ -207,7 +219,7 @@ export class Http2Connection implements ServerConnection, Waiting {
     return this.#options.context.wheel.after(durationMs * Math.min(this.#open, MAX_SHARING));
   }
 
-  /** The content of a request, each chunk of which has to come in time. */
+  /** The content of a request, with a deadline for each chunk. */
   #timed(body: BodySource): BodySource {
     const { limits, counts } = this.#options.context;
     const read = () => {
@@ -225,8 +237,8 @@ export class Http2Connection implements ServerConnection, Waiting {
     return { lengthBytes: body.lengthBytes, read, cancel: () => body.cancel() };
   }
 
-  /** The same content. What has been read of it the client has to take in time, which shows by the next read. */
-  #watched(body: BodySource, taking: Taking): BodySource {
+  /** The same content, with a deadline for the client to take each chunk, which the next read shows. */
+  #watched(body: BodySource, taking: TakeProgress): BodySource {
     const read = async () => {
       this.#waits.delete(taking.wait);
       if (taking.isStalled) throw new Error("The client did not take the content in time");
@@ -238,7 +250,7 @@ export class Http2Connection implements ServerConnection, Waiting {
     return { lengthBytes: body.lengthBytes, read, cancel: () => (this.#waits.delete(taking.wait), body.cancel()) };
   }
 
-  #awaitTaking(taking: Taking, body: BodySource): void {
+  #awaitTaking(taking: TakeProgress, body: BodySource): void {
     const { wheel, limits: { sendTimeoutMs }, counts } = this.#options.context;
     const onDue = () => {
       const areOthersSent = wheel.nowMs - this.#sentAtMs < sendTimeoutMs;
@@ -259,19 +271,19 @@ export class Http2Connection implements ServerConnection, Waiting {
   }
 }
 
-/** Something that has to happen in time. */
+/** An event with a deadline. */
 interface Wait {
-  /** On the clock of the wheel. */
+  /** Deadline on the wheel's clock. */
   readonly dueMs: number;
-  /** It has not happened. */
+  /** The deadline passed. */
   readonly onDue: () => void;
 }
 
-/** What is waited for on one connection at the same time. */
+/** The deadlines of one connection. */
 class Waits {
   readonly #waits = new Set<Wait>();
 
-  /** When the first of them is due; `Infinity` where there is none. */
+  /** The earliest deadline; `Infinity` for none. */
   get firstDueMs(): number {
     let firstMs = Infinity;
     for (const { dueMs } of this.#waits) firstMs = Math.min(firstMs, dueMs);
@@ -282,7 +294,7 @@ class Waits {
     this.#waits.add(wait);
   }
 
-  /** It has happened. */
+  /** Removes one whose event has occurred. */
   delete(wait: Wait | null): void {
     if (wait !== null) this.#waits.delete(wait);
   }
@@ -291,7 +303,7 @@ class Waits {
     this.#waits.clear();
   }
 
-  /** Ends those that are due. */
+  /** Expires those that are due. */
   expire(nowMs: number): void {
     for (const wait of [...this.#waits]) {
       if (wait.dueMs > nowMs) continue;

@@ -1,6 +1,6 @@
-/** What the runtime says of a request beside it. */
+/** The runtime's information on a request. */
 interface RequestInfo {
-  /** Settles when its response has been sent, rejects where that could not be. */
+  /** Settles when the response was sent; rejects where it could not be. */
   readonly completed: Promise<void>;
 }
 
@@ -8,7 +8,7 @@ interface RequestInfo {
 export interface Http2Engine {
   /** Settles when it has ended. */
   readonly finished: Promise<void>;
-  /** Takes no further requests, and ends once those under way are answered. */
+  /** Takes no further requests, and ends once the pending ones are answered. */
   shutdown(): Promise<void>;
 }
 
@@ -21,8 +21,8 @@ type Serve = (
 ) => Http2Engine;
 
 /**
- * The runtime's own server for a connection that was accepted elsewhere: what `Deno.serve` is made of, without its listening. It stands
- * behind a name that is not documented (Deno 2.9.6); where another version lacks it, HTTP/2 is not offered.
+ * The runtime's server for an accepted connection: `Deno.serve` without its listener. The name is not documented (Deno 2.9.6); where a
+ * version lacks it, HTTP/2 is not offered.
  */
 export const serveHttp2: Serve | null = find();
 
@@ -33,10 +33,9 @@ function find(): Serve | null {
 }
 
 /**
- * Both ends of a new connection within this process, which nobody else has: another process of this machine that connects in the same
- * moment is turned away.
+ * Both ends of a private connection within this process: another local process that connects at the same moment is refused.
  *
- * @throws {Error} where no sockets can be had
+ * @throws {Error} where no sockets are available
  */
 export async function privatePair(): Promise<[near: Deno.TcpConn, far: Deno.TcpConn]> {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

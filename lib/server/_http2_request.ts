@@ -1,15 +1,18 @@
 import type { BodySource } from "../wire/body_source.ts";
-import { requireHost } from "../wire/request_head.ts";
+import { parseContentLength, requireHost } from "../wire/request_head.ts";
 import { WireError } from "../wire/wire_error.ts";
 import type { Arrival } from "./arrival.ts";
 import { splitUrl } from "./fetch_adapter.ts";
 import type { ServerLimits } from "./server_limits.ts";
 
+/** Turns of the event loop behind the end of content that an abort has to come; it takes one. */
+const ABORT_TURNS = 3;
+
 /**
- * Holds a request of HTTP/2 against what HTTP/1.1 refuses and the runtime lets through. `ownAuthority` is what the runtime makes up
- * where the client names no host.
+ * Checks an HTTP/2 request for errors that HTTP/1.1 refuses and the runtime accepts. `ownAuthority` is the runtime's default for requests
+ * without a host.
  *
- * @throws {WireError} 400 for what is malformed; 414 and 431 over a limit
+ * @throws {WireError} 400 where it is malformed; 413, 414 and 431 over a limit
  */
 export function checkHttp2Request(
   request: Request,
@@ -25,8 +28,10 @@ export function checkHttp2Request(
     throw new WireError(400, "Host is not what :authority says");
   }
   requireHost(named);
-  // The runtime drops it, and the answer to something else would be given.
-  if (request.body === null && Number(request.headers.get("content-length")) > 0) {
+  const length = request.headers.get("content-length");
+  if (length !== null) parseContentLength(length);
+  // The runtime drops the content: another request would be answered.
+  if (request.body === null && Number(length) > 0) {
     throw new WireError(400, `Content of ${request.method} is not taken over HTTP/2`);
   }
   checkLimits(arrival, limits);
@@ -42,8 +47,27 @@ function checkLimits({ target, fields }: Arrival, limits: ServerLimits): void {
 }
 
 /**
- * Content of unknown length; `null` where it turns out that there is none: the runtime does not say whether a request ended with its
- * fields, and an upstream should not be sent content that nobody has.
+ * The same content, whose end is believed only where the client has not given up the request: where it did so without calling that an
+ * error (`CANCEL`, RFC 9113 §7), the runtime first ends the content as if it were whole, and then aborts `signal` (Deno 2.9.6). A wrong
+ * length tells by itself.
+ */
+export function wholeContent(content: BodySource, signal: AbortSignal): BodySource {
+  if (content.lengthBytes !== null) return content;
+  const read = async () => {
+    const chunk = await content.read();
+    if (chunk !== null) return chunk;
+    for (let turn = 0; turn < ABORT_TURNS && !signal.aborted; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    if (signal.aborted) throw new Error("The client gave up the request before its content was whole");
+    return null;
+  };
+  return { lengthBytes: null, read, cancel: () => content.cancel() };
+}
+
+/**
+ * Content of unknown length; `null` where it is empty: the runtime does not say whether a request ended with its fields, and an upstream
+ * should not get empty content.
  *
  * @throws {Error} as reading it does
  */

@@ -3,21 +3,21 @@ import { findHeadEnd } from "../wire/head_end.ts";
 import { checkUnfinishedHead, type HeadLimits, maxHeadBytes } from "../wire/request_head.ts";
 import { Memory, takeLargeMemory, takeMemory } from "./_memory.ts";
 
-/** What an idle connection waits with: most heads fit. With it one of 10,000 holds 9 KB in all. */
+/** Read buffer of an idle connection: most heads fit. An idle connection then takes 9 KB in all. */
 const OWN_BYTES = 1024;
 
-/** From this size on a head that is still not complete gets all the memory that it may need. */
+/** An incomplete head of this size gets a buffer for the longest head allowed. */
 const LARGE_HEAD_BYTES = 33 * 1024;
 
-/** While a request is served, what else comes is taken up to here; then it waits in the socket. */
+/** Most bytes read ahead while a request is served; the rest stays in the socket. */
 const MAX_AHEAD_BYTES = 16 * 1024;
 
-/** Less room than this is not worth a read beside content that is being used. */
+/** Least free space for a read behind content that is in use. */
 const MIN_ROOM_BYTES = 512;
 
 const LF = 10;
 
-/** Who is told what comes in while nobody reads. */
+/** Receives the events of a connection on which no read is awaited. */
 export interface Watcher {
   /** Bytes have come. */
   onArrived(): void;
@@ -28,26 +28,25 @@ export interface Watcher {
 }
 
 /**
- * The receiving side of a connection: the bytes that have come and have not been used, and the one read that may be under way. A read
- * cannot be taken back, so it is handed from one part of the server to the next instead: whoever needs bytes awaits
- * {@linkcode read} and passes its result to {@linkcode took}.
+ * The receiving side of a connection: the unused bytes, and at most one pending read. A read cannot be cancelled, so the parts of the
+ * server share it: a caller that needs bytes awaits {@linkcode read} and passes the result to {@linkcode took}.
  */
 export class Input {
   readonly #stream: ByteStream;
   #own = new Memory(OWN_BYTES);
   #memory = this.#own;
-  /** A part of it may still be in use by whom it was lent to. */
+  /** A handler may still use a part of the buffer. */
   #isLent = false;
   #start = 0;
   #end = 0;
-  /** Of the head that has not ended yet: up to where it was looked through. */
+  /** Index up to which the incomplete head was searched for its end. */
   #scannedTo = 0;
-  /** Heads that have come ahead of their turn, and up to where they were looked for. */
+  /** Pipelined heads found so far, and the index up to which they were searched for. */
   #aheadCount = 0;
   #aheadScannedTo = 0;
   #pending: Promise<number | null> | null = null;
   #watcher: Watcher | null = null;
-  /** The last read took all the room that there was: more is there, most likely. */
+  /** The last read filled the buffer: more bytes are probably waiting. */
   #isBusy = false;
   /** Whether the other side has ended its direction. */
   isEnded = false;
@@ -64,7 +63,7 @@ export class Input {
     return this.#memory;
   }
 
-  /** Whether it waits with nothing but the connection's own memory. */
+  /** Whether only the connection's own small buffer is in use. */
   get isOwn(): boolean {
     return this.#memory === this.#own;
   }
@@ -77,16 +76,16 @@ export class Input {
     return this.#end;
   }
 
-  /** Marks so many bytes as used; they stay as they are until the next read of content or of a head. */
+  /** Marks `count` bytes as used. They stay valid until the next read. */
   use(count: number): void {
     this.#start += count;
     this.#scannedTo = this.#start;
   }
 
   /**
-   * Behind the head that has come, or -1 where it is not complete.
+   * The index behind the head, or -1 where it is incomplete.
    *
-   * @throws {WireError} where it cannot become one, or is over a limit already
+   * @throws {WireError} where it is malformed or over a limit
    */
   headEnd(limits: HeadLimits): number {
     const { bytes } = this.#memory;
@@ -96,7 +95,7 @@ export class Input {
     return end;
   }
 
-  /** The read under way or a new one; its result belongs to the caller, who passes it to {@linkcode took} first of all. */
+  /** The pending read or a new one. The caller must pass its result to {@linkcode took} first. */
   read(): Promise<number | null> {
     this.#watcher = null;
     if (this.#pending !== null) return this.#pending;
@@ -115,7 +114,7 @@ export class Input {
     return true;
   }
 
-  /** Has room for more of a head: moves to the front what has come, or into more memory. */
+  /** Makes space for more of a head: moves its bytes to the front, or to a larger buffer. */
   prepareHead(limits: HeadLimits): void {
     if (this.#pending !== null) return;
     if (this.#start === this.#end) return this.#empty();
@@ -127,8 +126,8 @@ export class Input {
   }
 
   /**
-   * Has room for content, of which so much is still to come; what was lent is not needed any more. A client that sends slowly is waited
-   * for with little memory: many could do that at once.
+   * Makes space for content of which `restBytes` are missing; a lent chunk is no longer in use. Slow senders get the small buffer only,
+   * because there may be many of them.
    */
   prepareContent(restBytes: number): void {
     if (this.#pending !== null || this.#start !== this.#end) return;
@@ -137,8 +136,8 @@ export class Input {
   }
 
   /**
-   * Goes back to the connection's own memory with what has not been used, if that fits. Answers the memory left behind, for whoever
-   * lent a part of it to release; `null` where there is none.
+   * Returns to the connection's own buffer, if the unused bytes fit. Answers the buffer that was left, which the caller releases once
+   * its lent part is unused; `null` where there is none.
    */
   leave(): Memory | null {
     const left = this.#memory;
@@ -151,8 +150,8 @@ export class Input {
   }
 
   /**
-   * Reads on while nobody waits for it, so that the client's end is seen; `watcher` hears of what comes. Does nothing while a read is
-   * under way or there is no room.
+   * Starts a read that nobody awaits, to notice the client's end; `watcher` is notified. Does nothing where a read is pending or there is
+   * no space.
    */
   watch(watcher: Watcher): void {
     if (this.isEnded) return;
@@ -164,13 +163,13 @@ export class Input {
     this.#pending.then((count) => this.#watched(count), () => this.#broke());
   }
 
-  /** Forgets what was counted ahead of its turn: another request is being served. */
+  /** Resets the count of pipelined heads, for the next request. */
   startAhead(): void {
     this.#aheadCount = 0;
     this.#aheadScannedTo = this.#start;
   }
 
-  /** Whether so many requests wait for their turn. What has come is taken for heads alone: content counts as more of them, if at all. */
+  /** Whether `limit` pipelined requests wait. Empty lines are counted, also those in content. */
   hasAhead(limit: number): boolean {
     const { bytes } = this.#memory;
     const end = this.#end;
@@ -182,7 +181,7 @@ export class Input {
     return this.#aheadCount >= limit;
   }
 
-  /** More room for what comes ahead of its turn; `false` where there is as much as there may be. */
+  /** Makes space for more pipelined requests; `false` at the limit. */
   growAhead(): boolean {
     if (this.#pending !== null || this.#end < this.#memory.sizeBytes) return true;
     if (this.#start > 0) this.#moveTo(this.#memory);
@@ -191,12 +190,12 @@ export class Input {
     return true;
   }
 
-  /** From now on nothing is read into the memory of before, nor is it given back: whoever was lent a part of it may still use that. */
+  /** Excludes the present buffer from reads and from reuse: a handler may keep its lent part. */
   renounce(): void {
     this.#isLent = true;
   }
 
-  /** Gives back what is not the connection's own, unless a read or somebody else still uses it: that the garbage collector takes. */
+  /** Returns the pooled buffer, unless a read or a handler still uses it: that one is left to the garbage collector. */
   dispose(): void {
     if (this.#pending === null) this.#empty();
   }
@@ -237,7 +236,7 @@ export class Input {
 
   #watched(count: number | null): void {
     const watcher = this.#watcher;
-    // Somebody waits for this read by now and takes its result.
+    // The read is awaited by now; its caller takes the result.
     if (watcher === null) return;
     this.#watcher = null;
     if (this.took(count)) watcher.onArrived();

@@ -1,18 +1,20 @@
+import { pause } from "../clock.ts";
+import { messageOf } from "../errors.ts";
 import type { ListenTarget } from "./listen_target.ts";
 import type { ServerCounts } from "./server_counts.ts";
 
-/** As many as the system allows (`somaxconn`): a burst of clients must not meet a full queue. */
+/** The most that systems allow (`somaxconn`), for bursts of clients. */
 const BACKLOG = 4_000;
 
-/** After an error of `accept`, such as having no descriptor left: it would fail again and again at once. */
+/** Pause after an error of `accept`, such as too few descriptors, which would repeat at once. */
 const MIN_RETRY_MS = 20;
 const MAX_RETRY_MS = 50;
 
-/** No connection for so long: what the kernel had in its queue for this socket has been taken. */
+/** Time without a new connection after which the kernel's queue of this socket counts as empty. */
 const QUIET_MS = 20;
-/** On a busy machine that time may pass before the event loop has looked at a socket: it gets so many turns on top. */
+/** Further turns of the event loop, for busy machines where that time passes before a socket is looked at. */
 const QUIET_TURNS = 3;
-/** On a busy address that moment may never come. */
+/** Longest wait for that, on busy addresses. */
 const MAX_QUIET_WAIT_MS = 1_000;
 
 /** One address that is listened on. */
@@ -42,12 +44,11 @@ export class Listening {
       const address = addressOf(
         "path" in target ? { transport: "unix", path: target.path } : { transport: "tcp", ...target },
       );
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new Error(`Cannot listen on ${address}: ${reason}`, { cause: error });
+      throw new Error(`Cannot listen on ${address}: ${messageOf(error)}`, { cause: error });
     }
   }
 
-  /** Hands every connection to `take`, until the address is closed. */
+  /** Passes every connection to `take`, until the address is closed. */
   accept(take: (connection: Deno.Conn) => void, counts: ServerCounts): void {
     this.#accepting = this.#acceptAll(take, counts);
   }
@@ -69,8 +70,8 @@ export class Listening {
   }
 
   /**
-   * Closes the address once no connection has come for a moment. What the kernel still holds for this socket then is lost, unless
-   * `net.ipv4.tcp_migrate_req` has it passed to another socket of the same port.
+   * Closes the address once no connection has come for a moment. Connections that are still in the kernel's queue are lost, unless
+   * `net.ipv4.tcp_migrate_req` moves them to another socket of the port.
    */
   async close(): Promise<void> {
     const latestMs = performance.now() + MAX_QUIET_WAIT_MS;
@@ -83,7 +84,7 @@ export class Listening {
     await this.closeNow();
   }
 
-  /** Waits, until the address is closed at most. */
+  /** Waits, but not longer than the address is open. */
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
@@ -94,7 +95,7 @@ export class Listening {
     });
   }
 
-  /** Closes the address at once. Settles when the socket is closed and its file gone: that waits for the `accept` under way. */
+  /** Closes the address at once. Settles when the pending `accept` has ended: then the socket is closed and its file gone. */
   async closeNow(): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true;
@@ -103,10 +104,6 @@ export class Listening {
     }
     await this.#accepting;
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function addressOf(address: Deno.Addr): string {
@@ -123,17 +120,17 @@ function listenTcp({ hostname, port, reusePort = false }: Extract<ListenTarget, 
 }
 
 async function listenUnix(
-  { path, mode, isHeir = false }: Extract<ListenTarget, { path: string }>,
+  { path, mode, replacesFile = false }: Extract<ListenTarget, { path: string }>,
 ): Promise<Deno.UnixListener> {
   // Asked first: on a terminal Deno asks for the permission, and waits.
   if (Deno.permissions.querySync({ name: "write", path }).state !== "granted") {
-    throw new Deno.errors.NotCapable(`Deno was not given leave to write at ${path} (--allow-write)`);
+    throw new Deno.errors.NotCapable(`Deno may not write at ${path} (--allow-write)`);
   }
   let listener: Deno.UnixListener;
   try {
     listener = Deno.listen({ transport: "unix", path });
   } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse) || !await isStale(path, isHeir)) throw error;
+    if (!(error instanceof Deno.errors.AddrInUse) || !await isStale(path, replacesFile)) throw error;
     await Deno.remove(path);
     listener = Deno.listen({ transport: "unix", path });
   }
@@ -146,10 +143,10 @@ async function listenUnix(
   }
 }
 
-/** Whether a path is that of a socket which nobody listens on any more: its process was killed, or its heir knows. */
-async function isStale(path: string, isHeir: boolean): Promise<boolean> {
+/** Whether a path is a socket without a listener: its process was killed, or the caller knows (`replacesFile`). */
+async function isStale(path: string, replacesFile: boolean): Promise<boolean> {
   if (!(await Deno.lstat(path)).isSocket) return false;
-  if (isHeir) return true;
+  if (replacesFile) return true;
   try {
     (await Deno.connect({ transport: "unix", path })).close();
     return false;

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 
 /**
- * A piece of memory, in the two views that are needed: views of a `Buffer` cost more than those of a `Uint8Array`. It is not cleared:
- * whoever takes it writes before it reads.
+ * A buffer, as `Uint8Array` and as `Buffer`: subarrays of a `Buffer` cost more. It is not cleared: its user must write before it
+ * reads.
  */
 export class Memory {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -12,7 +12,7 @@ export class Memory {
   constructor(sizeBytes: number, pool: MemoryPool | null = null) {
     const memory = new ArrayBuffer(sizeBytes);
     this.buffer = Buffer.from(memory);
-    // What is one of thousands is kept small instead.
+    // Unpooled ones are small and many: they share one view.
     this.bytes = pool === null ? this.buffer : new Uint8Array(memory);
     this.#pool = pool;
   }
@@ -22,15 +22,15 @@ export class Memory {
   }
 
   /**
-   * Gives it back to its pool, if it has one. Only after every read and write with it has settled: the runtime uses memory later than
-   * the call.
+   * Returns it to its pool, if it has one. Call it after all reads and writes with it have settled: the runtime uses memory after the
+   * call.
    */
   release(): void {
     this.#pool?.give(this);
   }
 }
 
-/** Memory of one size, used again; the piece that was used last comes first, for the sake of the processor's caches. */
+/** Reuses buffers of one size, the last one first, for the processor's caches. */
 class MemoryPool {
   readonly sizeBytes: number;
   readonly #maxKept: number;
@@ -50,10 +50,10 @@ class MemoryPool {
   }
 }
 
-/** Room for a chunk of 64 KiB with its framing. */
+/** Fits a chunk of 64 KiB with its framing. */
 const LARGEST_BYTES = 64 * 1024 + 64;
 
-/** Of memory that nobody uses at most 6 MiB are kept. */
+/** At most 6 MiB of unused memory in all. */
 const POOLS: readonly MemoryPool[] = [
   new MemoryPool(4 * 1024, 256),
   new MemoryPool(16 * 1024, 64),
@@ -61,7 +61,7 @@ const POOLS: readonly MemoryPool[] = [
   new MemoryPool(LARGEST_BYTES, 32),
 ];
 
-/** Memory of at least so many bytes; beyond the largest pooled size it is made for the purpose. */
+/** A buffer of at least `leastBytes`; above the largest pooled size it is a new one. */
 export function takeMemory(leastBytes: number): Memory {
   for (const pool of POOLS) {
     if (pool.sizeBytes >= leastBytes) return pool.take();
@@ -69,7 +69,7 @@ export function takeMemory(leastBytes: number): Memory {
   return new Memory(leastBytes);
 }
 
-/** Memory to copy content through: a chunk of 64 KiB fits with its framing. */
+/** A buffer to copy content through: it fits a chunk of 64 KiB with its framing. */
 export function takeLargeMemory(): Memory {
   return takeMemory(LARGEST_BYTES);
 }

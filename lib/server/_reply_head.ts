@@ -6,17 +6,17 @@ import type { BodySource } from "../wire/body_source.ts";
 import type { Arrival } from "./arrival.ts";
 import type { Reply } from "./reply.ts";
 
-/** How the end of a reply's content is told (RFC 9112 §6.3). */
+/** How a reply's content is delimited (RFC 9112 §6.3). */
 export type ReplyFraming = "none" | "length" | "chunked" | "close";
 
-/** What a request says that decides about its reply's head. */
-export interface Asked {
+/** The properties of a request that its reply's head depends on. */
+export interface RequestTraits {
   /** Minor version: chunked is not for HTTP/1.0. */
   readonly minor: number;
   readonly isHead: boolean;
 }
 
-/** More than the lines that the server adds. */
+/** Upper bound of the lines that the server adds. */
 const OWN_LINES_BYTES = 160;
 
 const statusBytes: Uint8Array[] = [];
@@ -36,7 +36,7 @@ export function contentLength({ status, lengthBytes, body }: Reply): number | nu
   return status === RESET_CONTENT ? 0 : lengthBytes ?? heldLength(body);
 }
 
-/** Whether a response of this status never has content nor framing, whatever was asked (RFC 9110 §6.4.1). */
+/** Whether responses of this status never have content or framing (RFC 9110 §6.4.1). */
 function isBare(status: number): boolean {
   return status < 200 || status === 204 || status === 304;
 }
@@ -46,22 +46,22 @@ export function hasContent({ status, body }: Reply, isHead: boolean): boolean {
   return body !== null && !isHead && status !== RESET_CONTENT && !isBare(status);
 }
 
-/** How content of this length is framed towards such a client; 1xx, 204 and 304 have no framing. */
-export function framingOf(reply: Reply, lengthBytes: number | null, { minor, isHead }: Asked): ReplyFraming {
+/** The framing of content of this length for such a request; 1xx, 204 and 304 have none. */
+export function framingOf(reply: Reply, lengthBytes: number | null, { minor, isHead }: RequestTraits): ReplyFraming {
   if (isBare(reply.status)) return "none";
-  // Without content a `HEAD` request says nothing of a length that nobody knows.
+  // The reply to `HEAD` does not state an unknown length.
   if (isHead && reply.lengthBytes === null && (reply.body === null || lengthBytes === null)) return "none";
   if (lengthBytes !== null) return "length";
   return minor === 0 ? "close" : "chunked";
 }
 
-/** Whether the end of the connection is the only one that a client of HTTP/1.0 can be told of. */
+/** Whether only the close of the connection can delimit the content for an HTTP/1.0 client. */
 export function isDelimitedByClose(reply: Reply, isHead: boolean): boolean {
   return framingOf(reply, contentLength(reply), { minor: 0, isHead }) === "close";
 }
 
-/** What is wrong with a reply to such a request; `null` where nothing is. */
-export function faultOf(reply: Reply, { minor, isHead, body }: Asked & Pick<Arrival, "body">): string | null {
+/** The defect of a reply to such a request, or `null`. */
+export function faultOf(reply: Reply, { minor, isHead, body }: RequestTraits & Pick<Arrival, "body">): string | null {
   const { status, lengthBytes } = reply;
   if (reply.tunnel !== undefined) {
     if (status !== 101) return `a tunnel with status ${status}`;
@@ -78,7 +78,7 @@ export function isSource(body: Reply["body"]): body is BodySource {
   return body !== null && !(body instanceof Uint8Array) && "read" in body;
 }
 
-/** For a request that the handler failed at. */
+/** The reply where a handler failed. */
 export const INTERNAL_ERROR: Reply = {
   status: 500,
   fixed: null,
@@ -90,7 +90,7 @@ export const INTERNAL_ERROR: Reply = {
   onEnd: null,
 };
 
-/** What the connection adds to a head. */
+/** The properties of a connection that its reply's head depends on. */
 export interface OwnLines {
   readonly lengthBytes: number | null;
   readonly framing: ReplyFraming;
@@ -100,7 +100,7 @@ export interface OwnLines {
   readonly dateLine: string;
 }
 
-/** The lines of a head that follow `fixed`, with the server's own and the empty line that ends it. */
+/** The lines of a head after `fixed`: the reply's, the server's, and the closing empty line. */
 export function restOfHead(reply: Reply, minor: number, { lengthBytes, framing, closes, dateLine }: OwnLines): string {
   const lines = reply.hasDate ? reply.lines : reply.lines + dateLine;
   if (framing === "length" && minor !== 0 && !closes) return `${lines}Content-Length: ${lengthBytes}\r\n\r\n`;

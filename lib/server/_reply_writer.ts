@@ -5,49 +5,49 @@ import { CHUNK_END, LAST_CHUNK, lastChunk, MAX_CHUNK_SIZE_BYTES, writeChunkSize 
 import { writeLatin1 } from "../wire/head_writer.ts";
 import { type Memory, takeMemory } from "./_memory.ts";
 import {
-  type Asked,
   contentLength,
   framingOf,
   hasContent,
   headRoom,
   isSource,
   type ReplyFraming,
+  type RequestTraits,
   restOfHead,
   writeHead,
 } from "./_reply_head.ts";
 import type { Reply } from "./reply.ts";
 
-/** Up to here a reply is copied together for one write; above, a second write costs less than the copy. */
+/** A reply up to this size is copied into one write; above, a second write costs less than the copy. */
 const ONE_WRITE_BYTES = 32 * 1024;
-/** Of a larger reply so much goes with the head. */
+/** Content of a larger reply that is sent with its head. */
 const WITH_HEAD_BYTES = 16 * 1024;
-/** Streamed content from this size on is written where it lies. */
+/** A streamed chunk from this size on is written without a copy. */
 const DIRECT_BYTES = 8 * 1024;
-/** Chunks up to here are copied to be framed. */
+/** A chunk up to this size is copied into its frame. */
 const MAX_COPIED_BYTES = 64 * 1024 + 64;
-/** Around a chunk: its size line and the line end behind it. */
+/** Framing of a chunk: its size line and the CRLF after it. */
 const CHUNK_FRAME_BYTES = MAX_CHUNK_SIZE_BYTES + CHUNK_END.length;
-/** Turns of the microtask queue that content has to come, before what is there is sent without it. */
+/** Microtask turns that content may take to join the bytes that wait. */
 const PROMPT_TURNS = 8;
-/** Interim responses to one request; more are dropped. */
+/** Most interim responses to one request; more are dropped. */
 const MAX_INTERIMS = 32;
 
-/** What a writer tells its connection. */
+/** The part of a connection that a {@linkcode ReplyWriter} needs. */
 export interface WriterLink {
-  /** A write begins that may last so long (a deadline), or has ended (`Infinity`). */
+  /** Deadline of the write in progress; `Infinity` for none. */
   writeDueMs: number;
   /** The deadline of one write. */
   sendDue(): number;
-  /** All that is there has been sent: whether the next has to come from the source of the content now. */
+  /** All available bytes are sent: whether the next chunk is awaited from the content's source. */
   awaitSource(isAwaited: boolean): void;
 }
 
-/** Streamed content that broke its word or could not be read. */
+/** Streamed content that is not of its stated length or could not be read. */
 export class BrokenBody extends Error {
   override readonly name = "BrokenBody";
 }
 
-/** The sending side of a connection: turns one reply after the other into bytes. There is one write at a time. */
+/** The sending side of a connection: writes replies in order, one write at a time. */
 export class ReplyWriter {
   readonly #stream: ByteStream;
   readonly #link: WriterLink;
@@ -56,7 +56,7 @@ export class ReplyWriter {
   #framing: ReplyFraming = "none";
   #headBytes = 0;
   #writtenBytes = 0;
-  /** Of a chunked reply: content that was written, and that waits. */
+  /** Content of a chunked reply: bytes written, and bytes that wait. */
   #chunkBytes = 0;
   #pendingBytes = 0;
   #interims: Promise<void> | null = null;
@@ -77,7 +77,7 @@ export class ReplyWriter {
     return this.#interims;
   }
 
-  /** Sends an interim response behind those before it. */
+  /** Sends an interim response after the earlier ones. */
   interim(head: string): void {
     if (++this.#interimCount > MAX_INTERIMS) return;
     const write = async () => {
@@ -85,26 +85,25 @@ export class ReplyWriter {
       await this.#write(memory.bytes.subarray(0, writeLatin1(head, memory.bytes, 0)));
       memory.release();
     };
-    // A failure is seen again by whoever writes next.
+    // A failure shows again at the next write.
     this.#interims = (this.#interims ?? Promise.resolve()).then(write).catch(() => {});
   }
 
   /**
-   * Puts head and content together. Answers whether that is the whole reply, for {@linkcode write}; else {@linkcode rest} has to
-   * follow.
+   * Assembles head and content. Answers whether that is the whole reply, for {@linkcode write}; otherwise {@linkcode rest} must follow.
    */
-  begin(reply: Reply, asked: Asked, closes: boolean, dateLine: string): boolean {
+  begin(reply: Reply, request: RequestTraits, closes: boolean, dateLine: string): boolean {
     const { body } = reply;
     const lengthBytes = contentLength(reply);
-    const framing = this.#framing = framingOf(reply, lengthBytes, asked);
-    const head = restOfHead(reply, asked.minor, { lengthBytes, framing, closes, dateLine });
+    const framing = this.#framing = framingOf(reply, lengthBytes, request);
+    const head = restOfHead(reply, request.minor, { lengthBytes, framing, closes, dateLine });
     this.#writtenBytes = this.#chunkBytes = this.#pendingBytes = 0;
     this.#interimCount = 0;
     this.#interims = null;
-    const isWithContent = hasContent(reply, asked.isHead);
+    const isWithContent = hasContent(reply, request.isHead);
     const room = headRoom(reply);
     const isSmall = isWithContent && lengthBytes !== null && lengthBytes + room <= ONE_WRITE_BYTES;
-    // Of what lies in memory no more is copied than fits beside the head: at 100 KB that costs less than copying 16.
+    // Large content in memory is not copied beside the head: at 100 KB that costs less than copying 16.
     const withHead = body instanceof Uint8Array ? 0 : WITH_HEAD_BYTES;
     const memory = takeMemory(room + (!isWithContent ? 0 : isSmall ? lengthBytes : withHead));
     this.#memory = memory;
@@ -116,28 +115,28 @@ export class ReplyWriter {
     return true;
   }
 
-  /** Begins to write what has been put together. The result goes to {@linkcode wrote}. */
+  /** Begins to write the assembled bytes. The result goes to {@linkcode wrote}. */
   write(): Promise<number> {
     this.#link.writeDueMs = this.#link.sendDue();
     return this.#stream.write(this.#memory!.bytes.subarray(0, this.#used));
   }
 
-  /** Takes the result of {@linkcode write}; where the socket has not taken all, the promise of the rest. */
+  /** Takes the result of {@linkcode write}; a promise of the rest where the socket took only a part. */
   wrote(count: number): Promise<void> | null {
     this.#link.writeDueMs = Infinity;
     this.#writtenBytes += count;
     return count < this.#used ? this.#finish(count) : this.#settle();
   }
 
-  /** Writes what has been put together, if there is anything. */
+  /** Writes the assembled bytes, if any. */
   async flush(): Promise<void> {
     if (this.#memory !== null) await this.wrote(await this.write());
   }
 
   /**
-   * Writes what {@linkcode begin} has put together and the content that it left.
+   * Writes the bytes that {@linkcode begin} assembled and the rest of the content.
    *
-   * @throws {BrokenBody} where its source fails or is not as long as stated; any other error is the connection's
+   * @throws {BrokenBody} where the source fails or is not of the stated length; all other errors are the connection's
    */
   async rest(reply: Reply, sendsTrailers: boolean): Promise<void> {
     const { body } = reply;
@@ -147,12 +146,12 @@ export class ReplyWriter {
     await this.flush();
   }
 
-  /** Writes bytes that are no message. */
+  /** Writes the bytes of a tunnel. */
   async send(bytes: Uint8Array): Promise<void> {
     await this.#write(bytes);
   }
 
-  /** Gives up what has not been written. A write under way may still use its memory: that is left to the garbage collector. */
+  /** Discards unwritten bytes. A pending write may still use the buffer, which is left to the garbage collector. */
   dispose(): void {
     this.#memory = null;
   }
@@ -171,7 +170,7 @@ export class ReplyWriter {
     return null;
   }
 
-  /** One piece in memory: as much of it as fits goes with what waits, the rest from where it lies. */
+  /** Writes a piece in memory: the part that fits joins the bytes that wait, the rest is not copied. */
   async #writePiece(piece: Uint8Array): Promise<void> {
     const memory = this.#memory;
     let at = 0;
@@ -204,7 +203,7 @@ export class ReplyWriter {
     if (this.#framing === "chunked") await this.#appendEnd(sendsTrailers ? source.trailers ?? null : null);
   }
 
-  /** The next content. Where it does not come at once, what waits is sent meanwhile. */
+  /** The next chunk. Where it does not come at once, the bytes that wait are sent meanwhile. */
   async #next(source: BodySource): Promise<Uint8Array | null> {
     let isHere = false;
     const reading = source.read();
@@ -218,7 +217,7 @@ export class ReplyWriter {
       if (!isHere) this.#link.awaitSource(true);
       return await reading;
     } catch (error) {
-      // The client gets what there is, so that it sees a response that broke off and not a connection that failed before one.
+      // The client gets the bytes so far, so that it sees a truncated response and not a failed connection.
       await this.flush();
       throw new BrokenBody("Content could not be read", { cause: error });
     } finally {
@@ -238,7 +237,7 @@ export class ReplyWriter {
     await this.#write(chunk);
   }
 
-  /** A chunk is copied where it can be: that costs less than writing its frame apart. */
+  /** Copies a chunk where possible: that costs less than separate writes of its frame. */
   async #appendChunk(chunk: Uint8Array): Promise<void> {
     const framedBytes = chunk.length + CHUNK_FRAME_BYTES;
     if (this.#memory !== null && framedBytes > this.#memory.sizeBytes - this.#used) await this.flush();

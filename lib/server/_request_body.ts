@@ -6,22 +6,22 @@ import { TruncatedMessage } from "../wire/wire_error.ts";
 import type { Input, Watcher } from "./_input.ts";
 import type { Memory } from "./_memory.ts";
 
-/** What content needs of the connection that it comes over, which hears of its end too. */
+/** The part of a connection that its request content needs; it is notified of the client's end. */
 export interface BodyLink extends Watcher {
   readonly input: Input;
   /** The client waits for `100 Continue`: sends it. Called before the first read. */
   onWanted(): void;
-  /** A read begins that may last so long (a deadline), or has ended (`Infinity`). */
+  /** Sets the deadline of a read; `Infinity` when it has ended. */
   awaitBody(dueMs: number): void;
-  /** The deadline of a read, by what has come and how long that was waited for. */
+  /** The deadline of the next read, by the bytes received and the time waited so far. */
   bodyDue(receivedBytes: number, waitedMs: number): number;
-  /** Milliseconds of a clock that only goes forward. */
+  /** Milliseconds of a monotonic clock. */
   nowMs(): number;
-  /** What came has been handed out: the connection may read on by itself, to see its client's end. */
+  /** A chunk was handed out: the connection may read ahead, to notice its client's end. */
   onLent(): void;
 }
 
-/** The content of a request, taken off its connection as it is asked for (RFC 9112 §6). */
+/** The content of a request, read from its connection on demand (RFC 9112 §6). */
 export class RequestBody implements BodySource {
   readonly lengthBytes: number | null;
   trailers: Readonly<Fields> | null = null;
@@ -32,15 +32,15 @@ export class RequestBody implements BodySource {
   #waitedMs = 0;
   #isWanted = false;
   #isBroken = false;
-  /** Why nobody may read it any more. */
+  /** The error of all further reads. */
   #error: unknown = null;
   #isLent = false;
-  /** Holds what was lent last, where the connection has left it. */
+  /** The buffer of the last chunk, where the connection no longer uses it. */
   #held: Memory | null = null;
   #reading: Promise<Uint8Array | null> | null = null;
   #reject: ((error: unknown) => void) | null = null;
 
-  /** `framing` is that of a message with content. */
+  /** `framing` must be that of a message with content. */
   constructor(framing: RequestFraming, link: BodyLink) {
     this.#link = link;
     this.lengthBytes = framing.lengthBytes;
@@ -48,27 +48,27 @@ export class RequestBody implements BodySource {
     this.#decoder = framing.kind === "chunked" ? new ChunkedDecoder() : null;
   }
 
-  /** Whether all of it has come and been taken off the connection. */
+  /** Whether all of it was read from the connection. */
   get isComplete(): boolean {
     return this.#decoder === null ? this.#restBytes === 0 : this.#decoder.isDone;
   }
 
-  /** Bytes that are still to come; `Infinity` where nobody knows. */
+  /** Missing bytes; `Infinity` where the length is unknown. */
   get restBytes(): number {
     return this.isComplete ? 0 : this.#restBytes;
   }
 
-  /** Whether anybody has asked for it. */
+  /** Whether a handler has asked for it. */
   get isWanted(): boolean {
     return this.#isWanted;
   }
 
-  /** Whether it cannot be taken off the connection any more. */
+  /** Whether the rest cannot be read from the connection. */
   get isBroken(): boolean {
     return this.#isBroken;
   }
 
-  /** Whether what was lent last may still be in use. */
+  /** Whether the last chunk may still be in use. */
   get isLent(): boolean {
     return this.#isLent;
   }
@@ -92,17 +92,17 @@ export class RequestBody implements BodySource {
   }
 
   cancel(): void {
-    this.#turnAway(new Error("The content was given up"));
+    this.#rejectReads(new Error("The content was given up"));
   }
 
-  /** Ends it before its time: the read under way and all later ones reject. */
+  /** Fails it early: the pending read and all later ones reject. */
   fail(error: unknown): void {
     if (this.isComplete) return;
     this.#isBroken = true;
-    this.#turnAway(error);
+    this.#rejectReads(error);
   }
 
-  /** Takes off the connection what nobody has read. Answers whether that was all, and within the bound. */
+  /** Skips the unread rest. Answers whether it ended within `maxBytes`. */
   async drain(maxBytes: number): Promise<boolean> {
     await this.idle();
     const bound = this.#receivedBytes + maxBytes;
@@ -117,7 +117,7 @@ export class RequestBody implements BodySource {
     return this.isComplete && !this.#isBroken;
   }
 
-  /** Settles once no read is under way. */
+  /** Settles once no read is pending. */
   async idle(): Promise<void> {
     await this.#reading?.catch(() => {});
   }
@@ -127,7 +127,7 @@ export class RequestBody implements BodySource {
     this.#held = null;
   }
 
-  #turnAway(error: unknown): void {
+  #rejectReads(error: unknown): void {
     this.#error ??= error;
     this.#reject?.(this.#error);
   }
@@ -156,7 +156,7 @@ export class RequestBody implements BodySource {
     }
   }
 
-  /** The next content. It goes on when its reader has been turned away: the read below it cannot be taken back. */
+  /** The next chunk. It goes on after its reader was rejected: the read of the connection cannot be cancelled. */
   async #next(): Promise<Uint8Array | null> {
     try {
       for (;;) {
@@ -196,7 +196,7 @@ export class RequestBody implements BodySource {
     throw new TruncatedMessage("Content that stops before its end");
   }
 
-  /** Content that is there, `null` at the end, `undefined` where more has to come. */
+  /** A chunk of the bytes received, `null` at the end, `undefined` where a read is needed. */
   #lend(): Uint8Array | null | undefined {
     if (this.isComplete) return null;
     const { input } = this.#link;

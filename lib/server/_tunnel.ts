@@ -1,18 +1,18 @@
-import type { ByteStream } from "../wire/byte_stream.ts";
+import { type ByteStream, writeAll } from "../wire/byte_stream.ts";
 import type { Input } from "./_input.ts";
 import { Memory, takeLargeMemory } from "./_memory.ts";
 
-/** What the upstream's side waits with; most messages of a WebSocket fit. */
+/** Read buffer of the upstream's side while idle; most WebSocket messages fit. */
 const WAIT_BYTES = 1536;
 
-/** What a tunnel needs of its client's connection. */
+/** The part of a client's connection that a tunnel needs. */
 export interface TunnelLink {
   readonly input: Input;
   /** Writes all of it to the client. */
   send(bytes: Uint8Array): Promise<void>;
   /** Ends the direction towards the client. */
   endSending(): Promise<void>;
-  /** A byte went in either direction. */
+  /** Bytes were copied in either direction. */
   onMoved(): void;
 }
 
@@ -24,7 +24,7 @@ export async function runTunnel(upstream: ByteStream, link: TunnelLink): Promise
     await Promise.all(directions);
   } finally {
     closeStream(upstream);
-    // The other direction fails by that; nobody else waits for it.
+    // The other direction fails then; its error is handled here.
     for (const direction of directions) direction.catch(() => {});
   }
 }
@@ -32,7 +32,7 @@ export async function runTunnel(upstream: ByteStream, link: TunnelLink): Promise
 async function toUpstream(upstream: ByteStream, link: TunnelLink): Promise<void> {
   const { input } = link;
   for (;;) {
-    // What came behind the request goes first.
+    // Bytes received after the request come first.
     if (input.length > 0) await writeAll(upstream, input.memory.bytes.subarray(input.start, input.end));
     input.use(input.length);
     input.prepareContent(Infinity);
@@ -57,8 +57,10 @@ async function toClient(upstream: ByteStream, link: TunnelLink): Promise<void> {
   await link.endSending();
 }
 
-async function writeAll(stream: ByteStream, bytes: Uint8Array): Promise<void> {
-  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await stream.write(rest));
+/** Closes a stream on which something broke off, so that the other side can tell. */
+export function abortStream(stream: ByteStream): void {
+  if (stream.abort === undefined) closeStream(stream);
+  else stream.abort();
 }
 
 /** Closes a stream that may be closed already: a second close of a socket throws. */

@@ -1,24 +1,24 @@
-/** Something that waits, and for how long it may. */
+/** A member of the wheel, with its deadlines. */
 export interface Waiting {
-  /** On the wheel's clock; `Infinity` while nothing is read that is waited for. */
+  /** Deadline of the awaited read, on the wheel's clock; `Infinity` for none. */
   readDueMs: number;
-  /** The same of what is written. */
+  /** Deadline of the pending write. */
   writeDueMs: number;
-  /** Called where a deadline has passed; sets both anew. */
+  /** Called after a deadline has passed; must set both again. */
   expire(nowMs: number): void;
 }
 
 const MIN_TICK_MS = 20;
 const MAX_TICK_MS = 200;
-/** Ticks within the shortest limit: a deadline is met at most so much late. */
+/** Ticks within the shortest limit, which bound how late a deadline fires. */
 const TICKS_PER_LIMIT = 5;
 
-/** Closing a connection takes the runtime some 20 µs: so many at a time do not hold up the others. */
+/** Closing a connection takes the runtime some 20 µs: this bounds the delay of the others. */
 const MAX_EXPIRED_PER_TICK = 256;
 
 /**
- * The deadlines of all connections of a server, behind one timer that looks at them all: 10,000 take 70 µs, while a deadline costs its
- * connection one addition. Its clock stands still while the event loop does, so that no client pays for that.
+ * The deadlines of all connections of a server behind one timer, which checks them all: 10,000 take 70 µs, and setting a deadline costs
+ * one addition. Its clock does not count blocked time of the event loop, so that no client is timed out by it.
  */
 export class Wheel {
   readonly #members = new Set<Waiting>();
@@ -36,7 +36,7 @@ export class Wheel {
     this.#tickMs = tickFor(shortestLimitMs);
   }
 
-  /** The deadline of what may take so long from now; never early. */
+  /** The deadline `durationMs` from now; never early. */
   after(durationMs: number): number {
     return this.nowMs + durationMs + this.#tickMs;
   }

@@ -3,27 +3,27 @@ import type { ClientHello } from "./_client_hello.ts";
 import type { Arrival } from "./arrival.ts";
 import type { Reply } from "./reply.ts";
 
-/** The answers to what authorities that give certificates ask at this moment. Plain data. */
+/** The answers to pending challenges of certificate authorities. Plain data. */
 export interface Challenges {
-  /** What is answered over HTTP, by token (RFC 8555 §8.3). */
+  /** Texts for `http-01`, by token (RFC 8555 §8.3). */
   readonly texts: ReadonlyMap<string, string>;
-  /** What is shown in a handshake, by the name that is asked for (RFC 8737). */
+  /** Certificates for `tls-alpn-01`, by name (RFC 8737). */
   readonly certificates: ReadonlyMap<string, ShownCertificate>;
 }
 
-/** Nothing is asked for. */
+/** No challenge is pending. */
 export const NO_CHALLENGES: Challenges = { texts: new Map(), certificates: new Map() };
 
-/** The protocol that only an authority offers, and nothing beside it (RFC 8737 §3). */
+/** The only protocol that an authority offers in a validation handshake (RFC 8737 §3). */
 const PROTOCOL = "acme-tls/1";
 
 const PATH = "/.well-known/acme-challenge/";
 
 const encoder = new TextEncoder();
 
-/** The reply to an authority's request (RFC 8555 §8.3); `null` for all other requests, among them those for unknown tokens. */
+/** The reply to an authority's request (RFC 8555 §8.3); `null` for all others, including unknown tokens. */
 export function challengeReply({ target, method }: Arrival, { texts }: Challenges): Reply | null {
-  // Nothing is asked for most of the time.
+  // Usually none is pending.
   if (texts.size === 0 || !target.startsWith(PATH) || (method !== "GET" && method !== "HEAD")) return null;
   const text = texts.get(target.slice(PATH.length));
   if (text === undefined) return null;
@@ -39,7 +39,7 @@ export function challengeReply({ target, method }: Arrival, { texts }: Challenge
   };
 }
 
-/** The certificate that an authority asks for in a handshake (RFC 8737); `null` for all other clients. */
+/** The certificate for an authority's validation handshake (RFC 8737); `null` for all other clients. */
 export function challengeCertificate(
   { protocols, serverName }: ClientHello,
   { certificates }: Challenges,

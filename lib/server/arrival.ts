@@ -2,7 +2,7 @@ import type { Fields } from "../http/fields.ts";
 import type { FieldList } from "../http/request_fields.ts";
 import type { BodySource } from "../wire/body_source.ts";
 
-/** What is known of a connection to a client. */
+/** Properties of a client's connection. */
 export interface ConnectionFacts {
   /** IP address of the other end, IPv4 never in its IPv6 form; `unix` for a unix socket. From a PROXY header where a trusted peer sends one. */
   readonly peer: string;
@@ -13,7 +13,7 @@ export interface ConnectionFacts {
 /** The fields of a request. */
 export type ArrivalFields = FieldList;
 
-/** One request as the wire gave it, and what can be done while it is served. Valid until its reply has been written. */
+/** One request as received. Valid until its reply has been written. */
 export interface Arrival {
   /** As sent: methods are case-sensitive (RFC 9110 §9.1). */
   readonly method: string;

@@ -7,13 +7,13 @@ const ROW_MASK = ROW_CELLS - 1;
 /** Int32 cells of one worker: its total, then its rows. */
 const SLOT_CELLS = 1 + ROWS * ROW_CELLS;
 
-/** Before the slots: the seed of the hash, so that nobody outside can find addresses that share counters. */
+/** Before the slots: the seed of the hash, so that clients cannot find addresses that share counters. */
 const HEAD_CELLS = 1;
 
-/** Stands for a connection whose address does not count. */
+/** Key of a connection whose address is not counted. */
 export const UNCOUNTED = -1;
 
-/** How many connections there may be. */
+/** Limits of connections. */
 export interface GateLimits {
   /** Of all workers together. */
   readonly maxConnections: number;
@@ -45,19 +45,19 @@ export class ConnectionGate {
     this.#limits = limits;
   }
 
-  /** Memory for so many workers; 256 KiB each, of which the system backs what is used. */
+  /** Memory for `workers` workers; 256 KiB each, of which the system backs the pages in use. */
   static memory(slots: number): SharedArrayBuffer {
     const memory = new SharedArrayBuffer((HEAD_CELLS + slots * SLOT_CELLS) * Int32Array.BYTES_PER_ELEMENT);
     new Int32Array(memory)[0] = crypto.getRandomValues(new Int32Array(1))[0]!;
     return memory;
   }
 
-  /** Forgets what a worker that has ended still held; its successor calls it before it serves. */
+  /** Resets the counts of a worker that has ended; its successor calls it before it serves. */
   clearSlot(): void {
     this.#cells.fill(0, this.#ownStart, this.#ownStart + SLOT_CELLS);
   }
 
-  /** Limits that hold from now on; connections that are there stay. */
+  /** Changes the limits; existing connections stay. */
   setLimits(limits: GateLimits): void {
     this.#limits = limits;
   }
@@ -67,7 +67,7 @@ export class ConnectionGate {
     return Math.max(0, this.#sum(0));
   }
 
-  /** Counts one more connection; `false` where there are as many as there may be. */
+  /** Counts a connection; `false` at the limit. */
   enter(): boolean {
     Atomics.add(this.#cells, this.#ownStart, 1);
     if (this.#sum(0) <= this.#limits.maxConnections) return true;
@@ -80,8 +80,8 @@ export class ConnectionGate {
   }
 
   /**
-   * Counts one more connection of an address. Answers the key that {@linkcode leaveAddress} takes, {@linkcode UNCOUNTED} where no limit
-   * is set, or `null` where the address has as many as it may.
+   * Counts a connection of an address. Answers the key for {@linkcode leaveAddress}, {@linkcode UNCOUNTED} where no limit is set, or `null`
+   * where the address is at its limit.
    */
   enterAddress(address: string): number | null {
     const { perAddress } = this.#limits;
@@ -106,7 +106,7 @@ export class ConnectionGate {
     let sum = 0;
     for (let slot = 0; slot < this.#slots; slot++) {
       const count = Atomics.load(this.#cells, slotStart(slot) + offset);
-      // A worker that was ended while it left is not counted below nothing.
+      // A worker killed between two steps must not lead to negative counts.
       if (count > 0) sum += count;
     }
     return sum;

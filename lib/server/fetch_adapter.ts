@@ -9,12 +9,12 @@ import type { Handler, Reply } from "./reply.ts";
 /** Serves one request in the types of `fetch`: a Hono app's `fetch`, for one. */
 export type FetchFunction = (request: Request, connection: ConnectionFacts) => Response | Promise<Response>;
 
-/** What is known of a `Request` beside itself. */
+/** Facts about a `Request` that it does not hold itself. */
 export interface RequestFacts {
   readonly connection: ConnectionFacts;
   /** Minor version of HTTP/1, or 2 for HTTP/2; 1 where it is not given. */
   readonly minor?: number;
-  /** Its content in place of the one that it has itself, which is read as it comes. */
+  /** Content in place of the request's own. */
   readonly body?: BodySource | null;
 }
 
@@ -47,7 +47,7 @@ export function fetchHandler(fetch: FetchFunction): Handler {
   };
 }
 
-/** A `Request` seen as an {@linkcode Arrival}: for requests that come from elsewhere than the server's own connections. */
+/** A `Request` as an {@linkcode Arrival}, for requests that did not come over the server's own connections. */
 export function requestArrival(request: Request, facts: RequestFacts): Arrival {
   return new RequestArrival(request, facts);
 }

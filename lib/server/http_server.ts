@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../clock.ts";
+import { type Clock, systemClock, within } from "../clock.ts";
 import type { ByteStream } from "../wire/byte_stream.ts";
 import type { WireError } from "../wire/wire_error.ts";
 import { HALF_CLOSE_GRACE_MS } from "./_client_watch.ts";
@@ -19,37 +19,37 @@ import { type ServerCounts, zeroCounts } from "./server_counts.ts";
 import type { ServerLimits } from "./server_limits.ts";
 import type { TlsFront } from "./tls_identity.ts";
 
-/** What a server is made of. */
+/** Options of an {@linkcode HttpServer}. */
 export interface HttpServerOptions {
   readonly limits: ServerLimits;
   /** The reply to a message that breaks the grammar or a limit. */
   readonly refuse: (error: WireError) => Reply;
-  /** Whether an address is a proxy's of our own: it may send PROXY headers, and no limit by address holds for it. */
+  /** Whether an address is a trusted proxy's: it may send PROXY headers, and has no limit by address. */
   readonly isTrusted: (address: string) => boolean;
-  /** Counts the connections of all workers; one of its own where it is not given. */
+  /** Counts the connections of all workers; by default only those of this server. */
   readonly gate?: ConnectionGate;
   /** For the `Date` field. */
   readonly clock?: Clock;
-  /** Told of handlers that throw and of replies that break their own word. */
+  /** Receives the errors of handlers, and invalid replies. */
   readonly onFault?: (error: unknown) => void;
 }
 
-/** Where a connection came from, and who serves it. */
-interface Origin {
+/** The address that a connection was accepted on, and its handler. */
+interface Binding {
   /** `null` where it was accepted elsewhere. */
   readonly listening: Listening | null;
   readonly handler: Handler;
   hasProxyHeader: boolean;
   /** `null` where connections are plain. */
   tls: TlsFront | null;
-  /** It is about to be closed: who still comes is told not to stay. */
+  /** It is closing: new connections end after their first reply. */
   isEnding: boolean;
 }
 
 /** An address that is listened on here. */
-type BoundOrigin = Origin & { readonly listening: Listening };
+type BoundAddress = Binding & { readonly listening: Listening };
 
-/** Somebody who waits for connections to end. */
+/** A caller that waits for connections to end. */
 interface Waiter {
   readonly isOver: () => boolean;
   readonly resolve: () => void;
@@ -60,14 +60,14 @@ type Running = ServerConnection & Waiting & { run(): Promise<void> };
 
 /** An HTTP/1.1 server on any number of addresses (RFC 9112), which speaks TLS and HTTP/2 where an address has certificates. */
 export class HttpServer {
-  /** What it has met so far. */
+  /** Its counters. */
   readonly counts: ServerCounts = zeroCounts();
   readonly #gate: ConnectionGate;
   readonly #wheel: Wheel;
   readonly #context: ConnectionContext & { limits: ServerLimits; challenges: Challenges };
   readonly #isTrusted: (address: string) => boolean;
-  readonly #listening = new Map<string, BoundOrigin>();
-  readonly #connections = new Map<Running, Origin>();
+  readonly #listening = new Map<string, BoundAddress>();
+  readonly #connections = new Map<Running, Binding>();
   readonly #waiters = new Set<Waiter>();
 
   constructor({ limits, refuse, isTrusted, gate, clock = systemClock, onFault = () => {} }: HttpServerOptions) {
@@ -93,7 +93,7 @@ export class HttpServer {
   }
 
   /**
-   * Listens on one more address, whose requests `handler` serves. Answers the address as bound.
+   * Listens on another address, whose requests `handler` serves. Answers the address as bound.
    *
    * @throws {Error} where it cannot be bound
    */
@@ -103,85 +103,81 @@ export class HttpServer {
     { hasProxyHeader = false, tls = null }: ListenOptions = {},
   ): Promise<string> {
     const listening = await Listening.open(target);
-    const origin = { listening, handler, hasProxyHeader, tls, isEnding: false };
-    this.#listening.set(listening.address, origin);
-    listening.accept((stream) => this.#accept(stream, origin), this.counts);
+    const binding = { listening, handler, hasProxyHeader, tls, isEnding: false };
+    this.#listening.set(listening.address, binding);
+    listening.accept((stream) => this.#accept(stream, binding), this.counts);
     return listening.address;
   }
 
   /**
-   * Stops listening on an address; settles once all that came in there has ended. Its idle connections are closed, the others end
-   * behind the reply that is under way. Does nothing for an address that it does not listen on.
+   * Stops listening on an address; settles once its connections have ended. Idle ones are closed, the others end after the reply in
+   * progress. Does nothing for an unknown address.
    */
   async stopListening(address: string): Promise<void> {
-    const origin = this.#listening.get(address);
-    if (origin === undefined) return;
-    await this.#end([origin]);
+    const binding = this.#listening.get(address);
+    if (binding === undefined) return;
+    await this.#end([binding]);
   }
 
-  /** Serves an address that it listens on in another way from now on; connections that are there already go on as they began. */
+  /** Changes the options of an address for new connections. */
   adjust(address: string, { hasProxyHeader = false, tls = null }: ListenOptions): void {
-    const origin = this.#listening.get(address);
-    if (origin === undefined) return;
-    origin.hasProxyHeader = hasProxyHeader;
-    origin.tls = tls;
+    const binding = this.#listening.get(address);
+    if (binding === undefined) return;
+    binding.hasProxyHeader = hasProxyHeader;
+    binding.tls = tls;
   }
 
-  /**
-   * Serves a connection that was accepted elsewhere, as those of tests are. It is closed at once where there are as many as there may be.
-   */
+  /** Serves a connection that was accepted elsewhere, as in tests. It is closed at once over the limit of connections. */
   take(stream: ByteStream, facts: ConnectionFacts, handler: Handler): void {
     this.counts.accepted++;
     this.#admit(stream, facts, { listening: null, handler, hasProxyHeader: false, tls: null, isEnding: false });
   }
 
-  /** Limits that hold from now on; what is awaited already keeps its deadline. */
+  /** Changes the limits; deadlines that are already set stay. */
   setLimits(limits: ServerLimits): void {
     this.#context.limits = limits;
     this.#gate.setLimits(limits);
     this.#wheel.setShortestLimit(shortestLimitMs(limits));
   }
 
-  /** Has authorities shown what they ask for in handshakes from now on, and nothing else. */
+  /** Replaces the ACME challenges that are answered. */
   setChallenges(challenges: Challenges): void {
     this.#context.challenges = challenges;
   }
 
   /**
-   * Stops listening once no connection has come for a moment, closes the idle connections and has the others end behind the reply that
-   * is under way. What has not ended after `graceMs` is closed then, tunnels too.
+   * Stops listening once no connection has come for a moment, closes the idle connections and lets the others end after the reply in
+   * progress. Connections that are left after `graceMs` are closed, tunnels too.
    */
   async close(graceMs: number): Promise<void> {
     const all = [...this.#listening.values()];
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const expiry = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));
-    await Promise.race([this.#end(all, true), expiry]);
-    clearTimeout(timer);
+    await within(this.#end(all, true), graceMs, undefined);
     for (const connection of this.#connections.keys()) connection.close();
     await Promise.all(all.map(({ listening }) => listening.closeNow()));
   }
 
-  async #end(all: readonly BoundOrigin[], withTaken = false): Promise<void> {
-    const isMeant = (origin: Origin) => origin.listening === null ? withTaken : all.some((one) => one === origin);
-    const meant = () =>
-      this.#connections.entries().filter(([, origin]) => isMeant(origin)).map(([connection]) => connection);
-    for (const origin of all) {
-      this.#listening.delete(origin.listening.address);
-      origin.isEnding = true;
+  async #end(all: readonly BoundAddress[], withTaken = false): Promise<void> {
+    const isIncluded = (binding: Binding) =>
+      binding.listening === null ? withTaken : all.some((one) => one === binding);
+    const included = () =>
+      this.#connections.entries().filter(([, binding]) => isIncluded(binding)).map(([connection]) => connection);
+    for (const binding of all) {
+      this.#listening.delete(binding.listening.address);
+      binding.isEnding = true;
     }
-    for (const connection of meant()) connection.end(false);
+    for (const connection of included()) connection.end(false);
     await Promise.all(all.map(({ listening }) => listening.close()));
-    // A moment has passed: what was on its way to an idle connection has come.
-    for (const connection of meant()) connection.end(true);
-    const isOver = () => meant().next().done === true;
+    // By now a request that was already sent on an idle connection has arrived.
+    for (const connection of included()) connection.end(true);
+    const isOver = () => included().next().done === true;
     if (!isOver()) await new Promise<void>((resolve) => this.#waiters.add({ isOver, resolve }));
   }
 
-  #accept(stream: Deno.Conn, origin: Origin): void {
+  #accept(stream: Deno.Conn, binding: Binding): void {
     this.counts.accepted++;
     const remote = stream.remoteAddr;
     const peer = "hostname" in remote ? plainAddress(remote.hostname) : UNIX_PEER;
-    if (!this.#admit(stream, { peer, scheme: "http" }, origin) || peer === UNIX_PEER) return;
+    if (!this.#admit(stream, { peer, scheme: "http" }, binding) || peer === UNIX_PEER) return;
     try {
       const socket = stream as Deno.TcpConn;
       socket.setNoDelay(true);
@@ -191,10 +187,10 @@ export class HttpServer {
     }
   }
 
-  /** Serves a connection, unless there are as many as there may be: then closing it is all that it costs. */
-  #admit(stream: ByteStream, facts: ConnectionFacts, origin: Origin): boolean {
+  /** Serves a connection, or closes it over the limit. */
+  #admit(stream: ByteStream, facts: ConnectionFacts, binding: Binding): boolean {
     const { counts } = this;
-    const hasProxyHeader = origin.hasProxyHeader && (facts.peer === UNIX_PEER || this.#isTrusted(facts.peer));
+    const hasProxyHeader = binding.hasProxyHeader && (facts.peer === UNIX_PEER || this.#isTrusted(facts.peer));
     if (!this.#gate.enter()) {
       counts.refusedFull++;
       stream.close();
@@ -207,43 +203,43 @@ export class HttpServer {
       return false;
     }
     counts.openConnections++;
-    this.#begin(this.#first({ stream, facts, hasProxyHeader }, origin), origin, addressKey);
+    this.#begin(this.#first({ stream, facts, hasProxyHeader }, binding), binding, addressKey);
     return true;
   }
 
   /** A new connection's first stage. */
-  #first(came: { stream: ByteStream; facts: ConnectionFacts; hasProxyHeader: boolean }, origin: Origin): Running {
+  #first(accepted: { stream: ByteStream; facts: ConnectionFacts; hasProxyHeader: boolean }, binding: Binding): Running {
     const context = this.#context;
-    const { tls } = origin;
-    if (tls === null) return new Connection({ ...came, handler: origin.handler, context });
+    const { tls } = binding;
+    if (tls === null) return new Connection({ ...accepted, handler: binding.handler, context });
     return new Handshake({
-      ...came,
+      ...accepted,
       context,
-      // The certificates of the moment at which they are needed.
-      front: () => origin.tls ?? tls,
-      onSecured: (handshake, secured) => this.#goOn(handshake, secured, origin),
+      // The newest certificates when they are needed.
+      front: () => binding.tls ?? tls,
+      onSecured: (handshake, secured) => this.#continueSecured(handshake, secured, binding),
     });
   }
 
-  /** A connection's handshake has ended: what was agreed on is spoken from now on. It stays the one that was counted. */
-  #goOn(handshake: Handshake, { stream, protocol }: Secured, origin: Origin): void {
+  /** Goes on with the protocol that a handshake agreed on. The connection stays counted once. */
+  #continueSecured(handshake: Handshake, { stream, protocol }: Secured, binding: Binding): void {
     this.#connections.delete(handshake);
     const facts: ConnectionFacts = { peer: handshake.facts.peer, scheme: "https" };
-    const parts = { stream, facts, handler: origin.handler, context: this.#context };
+    const parts = { stream, facts, handler: binding.handler, context: this.#context };
     const next = protocol === "h2" ? new Http2Connection(parts) : new Connection({ ...parts, hasProxyHeader: false });
-    this.#begin(next, origin, handshake.addressKey);
+    this.#begin(next, binding, handshake.addressKey);
     this.#wheel.remove(handshake);
   }
 
-  #begin(connection: Running, origin: Origin, addressKey: number): void {
+  #begin(connection: Running, binding: Binding, addressKey: number): void {
     connection.addressKey = addressKey;
-    this.#connections.set(connection, origin);
+    this.#connections.set(connection, binding);
     this.#wheel.add(connection);
-    if (origin.isEnding) connection.end(false);
+    if (binding.isEnding) connection.end(false);
     void connection.run();
   }
 
-  /** Counts one more connection of an address; `null` where it has as many as it may. */
+  /** Counts a connection of an address; `null` at its limit. */
   #enterAddress(address: string): number | null {
     if (address === UNIX_PEER || isLoopback(address) || this.#isTrusted(address)) return UNCOUNTED;
     const key = this.#gate.enterAddress(address);

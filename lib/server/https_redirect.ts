@@ -8,8 +8,8 @@ const HTTPS_PORT = 443;
 const AUTHORITY = /^([a-z0-9._~!$&'()*+,;=-]+|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;
 
 /**
- * Sends a request to the same URL with `https` on `port`; `null` where it names no host that could be sent to. What may have content
- * keeps its method (308, RFC 9110 §15.4.9); the others get the status that old clients know.
+ * Redirects a request to the same URL with `https` on `port`; `null` where it names no usable host. Requests that may have content keep
+ * their method (308, RFC 9110 §15.4.9); the others get the status that old clients know.
  */
 export function httpsRedirect({ method, target, fields }: Arrival, port: number): Reply | null {
   const split = requestTarget(target, fields.header("host") ?? "");
@@ -28,7 +28,7 @@ export function httpsRedirect({ method, target, fields }: Arrival, port: number)
   };
 }
 
-/** Whether the one before this server says that its client came with `https`; only to be asked of one that is believed. */
+/** Whether the proxy in front says that its client used `https`. Only for requests of trusted proxies. */
 export function cameByHttps({ fields }: Arrival): boolean {
   const proto = fields.header("x-forwarded-proto");
   if (proto !== null) return /^\s*https\s*(?:,|$)/i.test(proto);

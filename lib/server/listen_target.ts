@@ -3,7 +3,7 @@ import type { TlsFront } from "./tls_identity.ts";
 /** Peer of a connection over a unix socket. */
 export const UNIX_PEER = "unix";
 
-/** Whether several workers can listen on one port and the system spreads the connections; elsewhere one worker has to serve alone. */
+/** Whether the system spreads the connections of one port over several workers; elsewhere one worker serves alone. */
 export const SHARES_PORTS = Deno.build.os === "linux";
 
 /** Where a server listens. */
@@ -16,15 +16,15 @@ export type ListenTarget =
     readonly reusePort?: boolean;
   }
   | {
-    /** Of a unix socket. One that was left behind by a process that died is replaced. */
+    /** Path of a unix socket. The socket of a dead process is replaced. */
     readonly path: string;
     /** Permissions of the socket's file; those of the process's umask where it is not given. */
     readonly mode?: number;
-    /** Who listens there is gone, though its socket may not be: its file is replaced. */
-    readonly isHeir?: boolean;
+    /** The previous listener is known to be gone: its socket's file is replaced. */
+    readonly replacesFile?: boolean;
   };
 
-/** How an address is served. */
+/** Options of one listen address. */
 export interface ListenOptions {
   /** Connections of trusted peers, and all over a unix socket, begin with a PROXY header, which names the client. */
   readonly hasProxyHeader?: boolean;

@@ -22,15 +22,15 @@ const TCP6_BYTES = 36;
 const MAX_FAMILY = 3;
 const MAX_TRANSPORT = 2;
 
-/** What a PROXY header says. */
+/** A parsed PROXY header. */
 export interface ProxyHeader {
-  /** Its length; what follows is the connection itself. */
+  /** Its length; the connection's own bytes follow. */
   readonly lengthBytes: number;
   /** IP address of the client, IPv4 never in its IPv6 form; `null` where the header speaks for the peer itself (LOCAL, UNKNOWN). */
   readonly address: string | null;
 }
 
-/** A connection that has to begin with a PROXY header and does not. */
+/** A required PROXY header is missing or malformed. */
 export class ProxyHeaderError extends Error {
   override readonly name = "ProxyHeaderError";
 }
@@ -46,7 +46,7 @@ export function parseProxyHeader(bytes: Uint8Array): ProxyHeader | null {
   throw malformed("expected the connection to begin with it");
 }
 
-/** Whether the bytes that are there agree with the start. */
+/** Whether the bytes received so far match the start. */
 function startsWith(bytes: Uint8Array, start: readonly number[]): boolean {
   const length = Math.min(bytes.length, start.length);
   for (let index = 0; index < length; index++) {

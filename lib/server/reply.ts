@@ -6,7 +6,7 @@ import type { Arrival } from "./arrival.ts";
 export interface ReplyEnd {
   /** Content bytes handed to the socket; in a tunnel those towards the client. */
   readonly bytes: number;
-  /** The client left, or took nothing, before the end. */
+  /** The client left, or stopped reading, before the end. */
   readonly aborted: boolean;
   /** Why its body broke off; `null` where it did not. */
   readonly error: unknown;
@@ -34,11 +34,11 @@ export interface Reply {
   readonly closes?: boolean;
   /** With status 101: the protocol switched to, and the other end of the tunnel (RFC 9110 §7.8). */
   readonly tunnel?: Tunnel;
-  /** Called exactly once when all has been written or cannot be any more; `null` where nobody wants to know. Must not throw. */
+  /** Called exactly once, when all was written or cannot be; `null` for none. Must not throw. */
   readonly onEnd: ((end: ReplyEnd) => void) | null;
 }
 
-/** A connection that goes on as another protocol. */
+/** A connection that switches to another protocol. */
 export interface Tunnel {
   /** Value of `Upgrade` in the 101 response. */
   readonly protocol: string;

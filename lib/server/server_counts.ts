@@ -1,14 +1,14 @@
 import type { RefusalStatus } from "../wire/wire_error.ts";
 
-/** What a server has met since it started, as plain numbers; `open…` are of this moment. */
+/** Counters of a server since its start; `open…` are current numbers. */
 export interface ServerCounts {
   /** Connections accepted, those refused included. */
   accepted: number;
   openConnections: number;
   openTunnels: number;
-  /** Refused since all workers together had as many as they may. */
+  /** Refused at the limit of all workers' connections. */
   refusedFull: number;
-  /** Refused since their address had as many as it may. */
+  /** Refused at the limit of their address. */
   refusedAddress: number;
   /** Closed for a PROXY header that was missing or malformed. */
   refusedProxyHeader: number;
@@ -25,7 +25,7 @@ export interface ServerCounts {
   bodyTimeouts: number;
   sendTimeouts: number;
   tunnelTimeouts: number;
-  /** Times that reading stopped since as many requests waited as may. */
+  /** Times that reading stopped at the limit of pipelined requests. */
   pipelineFull: number;
   /** Requests refused for the length of their target. */
   targetsTooLong: number;
@@ -33,7 +33,7 @@ export interface ServerCounts {
   fieldsTooLarge: number;
   /** Requests refused for all other breaches of the grammar. */
   malformed: number;
-  /** Handlers that threw, and replies that broke their own word. */
+  /** Handlers that threw, and invalid replies. */
   faults: number;
 }
 

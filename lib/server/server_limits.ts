@@ -1,4 +1,4 @@
-/** Limits of the HTTP/1.1 server, of one worker unless said. Every one of them is counted where it is met. */
+/** Limits of the HTTP server, per worker unless stated. Each has a counter of how often it was reached. */
 export interface ServerLimits {
   /** From the first byte of a request to the end of its fields. */
   readonly headTimeoutMs: number;

@@ -6,9 +6,9 @@ import { NodeServerStream } from "../wire/tls_stream.ts";
 import type { ClientHello } from "./_client_hello.ts";
 import { serveHttp2 } from "./_http2_engine.ts";
 
-/** A certificate and what proves it. */
+/** A certificate chain with its private key. */
 export interface Identity {
-  /** The certificate and those between it and its authority, in PEM, its own first. */
+  /** The certificate and its intermediates in PEM, its own first. */
   readonly cert: string;
   /** Its private key in PEM. */
   readonly key: string;
@@ -16,9 +16,9 @@ export interface Identity {
   readonly names: readonly string[];
 }
 
-/** How TLS is spoken at an address. */
+/** TLS settings of an address. */
 export interface TlsOptions {
-  /** The first is for clients that name none of their names, or nothing; without any nobody can be served. */
+  /** The first is the default, for clients that ask for another name or none; without any, handshakes fail. */
   readonly identities: readonly Identity[];
   /** Older versions are refused. */
   readonly minVersion: "1.2" | "1.3";
@@ -26,7 +26,7 @@ export interface TlsOptions {
   readonly http2: boolean;
 }
 
-/** The protocols of a connection behind its handshake. */
+/** The protocols of a connection after its handshake. */
 export type AgreedProtocol = "h2" | "http/1.1";
 
 /** The certificates of an address, ready to be used. Immutable: another set is another object, which the next handshake takes. */
@@ -44,7 +44,7 @@ export class TlsFront {
    */
   constructor({ identities, minVersion, http2 }: TlsOptions, hasEngine = hasTlsEngine()) {
     this.#hasEngine = hasEngine;
-    // Where the runtime lacks its part, it is not offered.
+    // Not offered where the runtime lacks its part.
     this.http2 = http2 && serveHttp2 !== null;
     this.#contexts = identities.map(({ cert, key }) =>
       tls.createSecureContext({ cert, key, minVersion: `TLSv${minVersion}` })
@@ -57,9 +57,9 @@ export class TlsFront {
   }
 
   /**
-   * Begins TLS with a client whose first message, part of `first`, has come.
+   * Begins TLS with a client whose first message is in `first`.
    *
-   * @throws {Error} where there is no certificate that can be used
+   * @throws {Error} where there is no certificate
    */
   secure(stream: ByteStream, hello: ClientHello, first: Uint8Array): TlsServerStream {
     const context = this.#contextFor(hello.serverName);
@@ -69,7 +69,7 @@ export class TlsFront {
     return this.#hasEngine ? new EngineStream(stream, handshake) : new NodeServerStream(stream, handshake);
   }
 
-  /** Exact names go before those with a wildcard, which stands for one label (RFC 6125 §6.4.3). */
+  /** Exact names come before wildcards, which match one label (RFC 6125 §6.4.3). */
   #contextFor(name: string | null): SecureContext | undefined {
     const exact = name === null ? undefined : this.#byName.get(name);
     const dot = name?.indexOf(".") ?? -1;

@@ -1,3 +1,5 @@
+import { pause } from "../clock.ts";
+
 /** How long a commit is tried: on a busy machine the holder of the lock may be slow. */
 const PATIENCE_MS = 10_000;
 /** The longest pause between two tries. */
@@ -19,8 +21,7 @@ export async function commitPatiently(
     } catch (error) {
       if (!isLocked(error) || performance.now() - startedMs > PATIENCE_MS) throw error;
     }
-    const pauseMs = Math.random() * Math.min(MAX_PAUSE_MS, 2 ** tried);
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    await pause(Math.random() * Math.min(MAX_PAUSE_MS, 2 ** tried));
   }
 }
 

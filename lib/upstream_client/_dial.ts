@@ -1,4 +1,5 @@
 import { promises as dns } from "node:dns";
+import { messageOf } from "../errors.ts";
 import { isIpLiteral, isPrivateAddress, isPublicName } from "./_address.ts";
 import { type EgressProxy, proxyFailure, type TunnelTarget } from "./_egress_proxy.ts";
 import { openHttpTunnel } from "./_http_tunnel.ts";
@@ -37,7 +38,7 @@ export type Hop = Pick<Endpoint, "host" | "port" | "address" | "allowPrivate" | 
 const MAX_ADDRESSES = 8;
 /** Delay before the next attempt starts beside a pending one (RFC 8305 §5). */
 const ATTEMPT_DELAY_MS = 250;
-/** Before attempts are aborted, the event loop gets so many turns, however long it stood still. */
+/** Turns of the event loop before attempts are aborted, even after it was blocked. */
 const ABORT_TURNS = 4;
 const ABORT_TURN_MS = 5_000;
 
@@ -122,7 +123,7 @@ class ConnectRace {
 
   async run(signal: AbortSignal): Promise<Deno.TcpConn> {
     const onAbort = () => {
-      // From this moment on nobody takes a socket: one that opens is closed.
+      // A socket that opens from now on is closed.
       this.#isOver = true;
       this.#result.reject(signal.reason);
     };
@@ -180,7 +181,7 @@ async function connect(hop: Hop, signal: AbortSignal): Promise<Deno.TcpConn> {
     const race = new ConnectRace(interleaved(addresses).slice(0, MAX_ADDRESSES), hop.port);
     const socket = await race.run(signal);
     socket.setNoDelay(true);
-    // The system finds out in the end that the other side is gone, also of a socket that the runtime cannot close.
+    // The system detects a dead peer in the end, also for a socket that the runtime cannot close.
     socket.setKeepAlive(true);
     return socket;
   } catch (error) {
@@ -189,17 +190,13 @@ async function connect(hop: Hop, signal: AbortSignal): Promise<Deno.TcpConn> {
   }
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : "handshake failed";
-}
-
 /** Starts TLS with the upstream, where it has settings for it. */
 async function secured(socket: Socket, { tls }: Endpoint, signal: AbortSignal): Promise<Socket> {
   if (tls === null) return socket;
   try {
     return await secure(socket, tls, signal);
   } catch (error) {
-    throw failure("tls", reasonOf(error), error);
+    throw failure("tls", messageOf(error), error);
   }
 }
 
@@ -215,7 +212,7 @@ async function reachProxy(
     const socket = await connect(hop, signal);
     return endpoint.proxyTls === null ? socket : await secure(socket, endpoint.proxyTls, signal);
   } catch (error) {
-    const what = error instanceof UpstreamFailure ? error.message.replace("Cannot connect: ", "") : reasonOf(error);
+    const what = error instanceof UpstreamFailure ? error.message.replace("Cannot connect: ", "") : messageOf(error);
     throw proxyFailure(proxy, what, error);
   }
 }

@@ -18,7 +18,7 @@ import {
 /** Interim responses (RFC 9110 §15.2) before the final one; more are an attack or a fault. */
 const MAX_INTERIM_RESPONSES = 16;
 
-/** What the exchanges of a transport share. */
+/** State that the exchanges of a transport share. */
 export interface ExchangeHome {
   readonly clock: Clock;
   /** Takes back reusable connections. */

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { writeAll } from "../wire/byte_stream.ts";
 import { findHeadEnd } from "../wire/head_end.ts";
 import { parseResponseHead } from "../wire/response_head.ts";
 import { WireError } from "../wire/wire_error.ts";
@@ -10,7 +11,7 @@ import {
   targetFailure,
   type TunnelTarget,
 } from "./_egress_proxy.ts";
-import { type Duplex, writeAll } from "./_socket.ts";
+import type { Duplex } from "./_socket.ts";
 import type { UpstreamFailure } from "./transport.ts";
 
 /** Largest answer of a proxy before a tunnel is open. */

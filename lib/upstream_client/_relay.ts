@@ -1,4 +1,5 @@
-import { type Socket, writeAll } from "./_socket.ts";
+import { writeAll } from "../wire/byte_stream.ts";
+import type { Socket } from "./_socket.ts";
 
 const BUFFER_BYTES = 64 * 1024;
 

@@ -28,11 +28,6 @@ export async function openingStep<T>(socket: Disposable, signal: AbortSignal, st
   }
 }
 
-/** Writes all of `bytes`. */
-export async function writeAll(socket: Duplex, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await socket.write(bytes.subarray(at));
-}
-
 /** Reads until `target` is full and not one byte more; `false` where the stream ends before. */
 export async function readFull(socket: Duplex, target: Uint8Array): Promise<boolean> {
   for (let at = 0; at < target.length;) {

@@ -1,6 +1,7 @@
+import { writeAll } from "../wire/byte_stream.ts";
 import { ipBytes } from "./_address.ts";
 import { type EgressProxy, proxyFailure, targetFailure, type TunnelTarget } from "./_egress_proxy.ts";
-import { type Duplex, readFull, writeAll } from "./_socket.ts";
+import { type Duplex, readFull } from "./_socket.ts";
 import type { UpstreamFailure } from "./transport.ts";
 
 const VERSION = 5;

@@ -15,7 +15,7 @@ import {
 /** Interval at which a name's addresses are checked. */
 const LOOK_UP_EVERY_MS = 30_000;
 
-/** How {@linkcode createFetchTransport} reaches its upstream. */
+/** Options of {@linkcode createFetchTransport}. */
 export interface FetchTransportOptions {
   /** Scheme `https`, host and port; the rest is not looked at. */
   readonly url: URL;

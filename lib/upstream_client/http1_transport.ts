@@ -22,7 +22,7 @@ const IDLE_TIMEOUT_MS = 55_000;
 const MAX_AGE_MS = 10 * 60_000;
 const MAX_WAITING = 1024;
 
-/** How {@linkcode createHttp1Transport} reaches its upstream. */
+/** Options of {@linkcode createHttp1Transport}. */
 export interface Http1TransportOptions {
   /** Scheme (`http` or `https`), host and port; the rest is not looked at. */
   readonly url: URL;
@@ -32,7 +32,7 @@ export interface Http1TransportOptions {
   readonly address?: string | null;
   /**
    * URL of a proxy to connect through: `http`, `https` or `socks5`, user and password percent-encoded. Names are resolved there.
-   * An `http` upstream is asked for in absolute form, unless it needs a name or an address of its own.
+   * Requests to an `http` upstream are sent in absolute form, unless `tlsName` or `address` is set.
    */
   readonly proxy?: URL | null;
   /** Trusted certificates in PEM, in addition to the built-in ones. */
@@ -131,7 +131,7 @@ class Http1Transport implements Transport, ExchangeHome {
     if (options.signal?.aborted) {
       throw new UpstreamFailure("aborted", "Request aborted", false, { cause: options.signal.reason });
     }
-    // A connection that is asked to switch may not come back, and must not turn out to be dead: it is opened for the purpose.
+    // An upgrade gets a new connection: it is not returned to the pool, and must not be dead.
     const isFresh = options.upgrade !== undefined;
     const idle = isFresh ? undefined : this.pool.takeIdle();
     const exchange = new Exchange(this, idle ?? await this.#acquire(options, isFresh), request, options);
@@ -139,7 +139,7 @@ class Http1Transport implements Transport, ExchangeHome {
     try {
       response = await exchange.run(head);
     } catch (failure) {
-      // A connection that died while it lay idle says nothing of the upstream, and a request without effect may go again.
+      // A connection that died while idle says nothing about the upstream: a safe request may be sent again.
       const isStale = exchange.connection.isReused && !exchange.hasResponseBytes &&
         (failure as UpstreamFailure).kind === "reset";
       if (!isStale || !mayGoAgain(request, options)) throw failure;

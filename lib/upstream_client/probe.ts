@@ -1,4 +1,6 @@
 import { promises as dns } from "node:dns";
+import { within } from "../clock.ts";
+import { messageOf } from "../errors.ts";
 import { isIpLiteral, isPrivateAddress, isPublicName } from "./_address.ts";
 import { type Endpoint, type Lookup, openSocket } from "./_dial.ts";
 import { endpointOf, type Http1TransportOptions } from "./http1_transport.ts";
@@ -26,7 +28,7 @@ export interface ProbedFamily {
   readonly tls: ProbedStep | null;
 }
 
-/** How far an upstream can be reached: by each address family, or through its proxy. */
+/** Results of a probe: by address family, or through the proxy. */
 export type ProbedWay =
   | { readonly kind: "direct"; readonly host: string; readonly families: readonly ProbedFamily[] }
   | { readonly kind: "proxy"; readonly proxy: string; readonly whole: ProbedStep };
@@ -51,7 +53,7 @@ export interface ProbeDeps {
 export async function probeWay(options: Http1TransportOptions, deps: ProbeDeps): Promise<ProbedWay> {
   const endpoint = endpointOf(options);
   const { proxy, host } = endpoint;
-  // A handshake that hangs is ended with all that belongs to it.
+  // Handshakes go through relays, so that one that hangs can be ended.
   for (const peer of [endpoint.tls, endpoint.proxyTls]) if (peer !== null) peer.relayUntilMs = Infinity;
   if (proxy !== null) {
     return { kind: "proxy", proxy: proxy.label, whole: await open(endpoint, deps.timeoutMs) };
@@ -117,19 +119,13 @@ async function open(endpoint: Endpoint, timeoutMs: number): Promise<ProbedStep> 
 async function step(timeoutMs: number, work: (signal: AbortSignal) => Promise<void>): Promise<ProbedStep> {
   const startedAtMs = performance.now();
   const limit = new AbortController();
-  const { promise: expired, resolve: expire } = Promise.withResolvers<UpstreamFailure>();
-  const timer = setTimeout(() => {
-    limit.abort();
-    expire(new UpstreamFailure("connect_timeout", `No answer within ${timeoutMs} ms`, false));
-  }, timeoutMs);
-  const done = work(limit.signal).then(() => null, asFailure);
-  const failure = await Promise.race([done, expired]);
-  clearTimeout(timer);
+  const late = new UpstreamFailure("connect_timeout", `No answer within ${timeoutMs} ms`, false);
+  const failure = await within(work(limit.signal).then(() => null, asFailure), timeoutMs, late);
+  if (failure === late) limit.abort();
   return { durationMs: performance.now() - startedAtMs, failure };
 }
 
 function asFailure(error: unknown): UpstreamFailure {
   if (error instanceof UpstreamFailure) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new UpstreamFailure("resolve", `Cannot connect: ${message}`, false, { cause: error });
+  return new UpstreamFailure("resolve", `Cannot connect: ${messageOf(error)}`, false, { cause: error });
 }

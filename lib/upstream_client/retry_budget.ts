@@ -54,14 +54,13 @@ interface Waiting {
 }
 
 /**
- * Bounds retries to a share of the requests over the last {@linkcode RETRY_WINDOW_MS}, so that failing upstreams are not buried
- * under them. A retry over the share waits for its turn for as long as retries help: where many requests fail at once and another
- * upstream is well, all are served, as many at a time as the share of the requests under way. While most retries fail it is only
- * the floor at a time, requests first that were tried again already: they show whether any upstream is well. Once most requests
- * that were tried again have failed too, a retry over the share is refused at once, with all that wait; only what was tried again
- * already may go on, the floor at a time.
+ * Limits retries to a share of the requests over the last {@linkcode RETRY_WINDOW_MS}, so that failing upstreams are not flooded.
+ * A retry over the share waits while retries succeed: where many requests fail at once and another upstream works, all are served,
+ * at most the share of pending requests at a time. While most retries fail, only the floor runs at a time, further retries of a
+ * request first: they show whether any upstream works. Once most retried requests have failed too, retries over the share are refused
+ * at once, waiting ones included; only further retries go on, the floor at a time.
  *
- * Only tries that put load on an upstream need a place: a connection that was refused did not.
+ * Only tries that put load on an upstream take a slot: a refused connection does not.
  */
 export class RetryBudget {
   readonly #options: RetryBudgetOptions;

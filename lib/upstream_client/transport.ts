@@ -28,7 +28,7 @@ export interface SendOptions {
   readonly deadlines: Deadlines;
   /** Ends the try: the connection is closed, and the promise rejects with kind `aborted`. */
   readonly signal?: AbortSignal;
-  /** The request may have an effect whatever its method: it is never sent a second time, not even when its connection dies. */
+  /** The request may have an effect even with a safe method: it is never sent twice, not even when its connection dies. */
   readonly once?: boolean;
   /** Called for each interim response but 100 and 101 (RFC 9110 §15.2), hop-by-hop fields included. Must not throw. */
   readonly onInterim?: (status: number, fields: Readonly<Fields>) => void;
@@ -51,7 +51,7 @@ export function mayGoAgain(request: UpstreamRequest, options: Pick<SendOptions, 
 export interface UpstreamBody {
   /**
    * From `Content-Length`; `null` when chunked or ended by the connection's close; 0 where there is no content, as after HEAD and
-   * with 204 and 304, whatever their fields say.
+   * with 204 and 304, even if their fields state one.
    */
   readonly lengthBytes: number | null;
   /**

@@ -34,7 +34,7 @@ function hexDigit(byte: number): number {
   return lower >= 97 && lower <= 102 ? lower - 87 : -1;
 }
 
-/** What a {@linkcode ChunkedDecoder} lets pass. */
+/** Options of a {@linkcode ChunkedDecoder}. */
 export interface ChunkedOptions {
   /** Takes a chunk size that is padded with white space, which some servers send; the grammar does not have it. */
   readonly allowsPaddedSize?: boolean;
@@ -70,7 +70,7 @@ export class ChunkedDecoder {
   }
 
   /**
-   * The trailer section once {@linkcode isDone}; `null` where it is empty. Without the fields that have no business there: those that
+   * The trailer section once {@linkcode isDone}; `null` where it is empty. Without the fields that are not allowed there: those that
    * frame, route, control, authenticate or describe the content (RFC 9110 §6.5.1).
    */
   get trailers(): Fields | null {

@@ -1,4 +1,4 @@
-/** Something that runs out of time unless it ends before its deadline. */
+/** A member of {@linkcode Deadlines}, which expires unless it ends before its deadline. */
 export interface Expirable {
   /** On the clock of `performance.now()`; `Infinity` where nothing is awaited. Written by {@linkcode Deadlines} alone. */
   deadlineMs: number;
@@ -6,13 +6,13 @@ export interface Expirable {
   expire(): void;
 }
 
-/** Members that expire in one turn of the event loop: closing thousands of sockets at once would hold up all others. */
+/** Most members that expire in one turn of the event loop: closing thousands of sockets at once would delay all others. */
 const MAX_EXPIRIES = 256;
 
-/** Looks at all members come no closer than this for each of them, so that thousands with deadlines close by cost little. */
+/** Least time between two scans for each member, so that thousands of close deadlines cost little. */
 const SPACING_MS = 1 / 500;
 
-/** Timers are 32 bits wide; a longer wait is simply looked at again in between. */
+/** Timers are 32 bits wide; a longer wait takes several. */
 const LONGEST_SLEEP_MS = 2 ** 30;
 
 /**
@@ -25,7 +25,7 @@ export class Deadlines {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wakeAtMs = Infinity;
 
-  /** Gives `member` so many milliseconds from `nowMs` on, in place of the deadline it had. Who has the time at hand passes it. */
+  /** Sets the deadline of `member` to `durationMs` after `nowMs`. */
   arm(member: Expirable, durationMs: number, nowMs: number = performance.now()): void {
     const deadlineMs = nowMs + durationMs;
     member.deadlineMs = deadlineMs;
@@ -33,12 +33,12 @@ export class Deadlines {
     if (deadlineMs < this.#wakeAtMs) this.#sleepUntil(deadlineMs);
   }
 
-  /** Takes the deadline of `member` away; it stays known, for the next one. */
+  /** Clears the deadline of `member`, which stays a member. */
   disarm(member: Expirable): void {
     member.deadlineMs = Infinity;
   }
 
-  /** Forgets `member`. With the last one gone the timer goes too. */
+  /** Removes `member`; with the last one the timer ends. */
   remove(member: Expirable): void {
     member.deadlineMs = Infinity;
     this.#members.delete(member);

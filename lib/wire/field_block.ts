@@ -16,11 +16,11 @@ function lowerName(text: string, start: number, end: number): string {
   const slot = (length * 37 + (text.charCodeAt(start) | LOWER_BIT) * 5 + (text.charCodeAt(end - 1) | LOWER_BIT)) & 511;
   const known = knownNames[slot]!;
   if (known.length === length && isName(known, text, start)) return known;
-  // Through a text of its own: a slice would hold the whole head in memory for as long as the slot lives.
+  // A new text: a slice would keep the whole head in memory for as long as the slot lives.
   return knownNames[slot] = ` ${text.slice(start, end)}`.toLowerCase().slice(1);
 }
 
-/** Whether `name` (lower case) stands in `text` from `start` on, in upper or lower case. */
+/** Whether `text` has `name` (lower case) at `start`, in upper or lower case. */
 function isName(name: string, text: string, start: number): boolean {
   for (let at = 0; at < name.length; at++) {
     const wanted = name.charCodeAt(at);
@@ -31,15 +31,15 @@ function isName(name: string, text: string, start: number): boolean {
 }
 
 /**
- * The field lines of one message, read where they lie in the text of its head: nothing is cut out before somebody asks. Valid
- * for as long as it is held, whatever becomes of the buffer that the head was read into.
+ * The field lines of one message, as positions in the text of its head: values are cut out on demand. It does not depend on the buffer
+ * that the head was read into.
  */
 export class FieldBlock {
   /** Latin-1 text that holds the field section. */
   readonly #text: string;
   /** Start of the first name, then for each line the key of its name and the start of the next line. */
   readonly #marks: readonly number[];
-  /** A bit for each length of a name modulo 32: most names that are not there fail by it. */
+  /** A bit for each length of a name modulo 32: it rules out most absent names. */
   readonly #lengths: number;
 
   /** For {@linkcode parseFieldBlock}; the lines have been checked. */
@@ -49,7 +49,7 @@ export class FieldBlock {
     this.#lengths = lengths;
   }
 
-  /** How many lines there are. */
+  /** Number of lines. */
   get count(): number {
     return (this.#marks.length - 1) >> 1;
   }
@@ -90,13 +90,13 @@ export class FieldBlock {
     return text.slice(start, end);
   }
 
-  /** Where in the text the colon of a line is passed. */
+  /** Index behind the colon of a line. */
   valueStart(line: number): number {
     const mark = 2 * line;
     return this.#marks[mark]! + keyLength(this.#marks[mark + 1]!) + 1;
   }
 
-  /** Where in the text the CRLF of a line begins. */
+  /** Index of the CRLF of a line. */
   lineEnd(line: number): number {
     return this.#marks[2 * line + 2]! - 2;
   }

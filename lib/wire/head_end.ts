@@ -19,11 +19,11 @@ export function skipEmptyLines(bytes: Uint8Array, start: number, end: number): n
 }
 
 /**
- * Where the head that begins at `start` ends: the index behind its empty line, or -1 when that has not come yet. Up to two empty
+ * The index behind the empty line of the head that begins at `start`, or -1 where that has not come yet. Up to two empty
  * lines before it belong to it. Look-ups of a growing head go on at `scannedTo`, the `end` of the call before; the first one
  * says `start`.
  *
- * @throws {WireError} 400 for a line feed without carriage return, which would otherwise be waited behind for ever, and for a
+ * @throws {WireError} 400 for a line feed without carriage return, after which the head would never end, and for a
  * first byte that no message begins with, such as those of TLS
  */
 export function findHeadEnd(bytes: Uint8Array, start: number, end: number, scannedTo: number): number {

@@ -75,7 +75,7 @@ const statusLines: string[] = [];
 /**
  * The status line with its CRLF (RFC 9112 §4). A status without a registered phrase gets none.
  *
- * @throws {RangeError} for what is no status from 100 to 999
+ * @throws {RangeError} for a status outside 100 to 999
  */
 export function statusLine(status: number): string {
   return statusLines[status] ?? makeStatusLine(status);
@@ -132,7 +132,7 @@ const QUESTION_MARK = 63;
  * is no byte becomes a question mark.
  *
  * @returns the index behind it
- * @throws {RangeError} where there is no room for it
+ * @throws {RangeError} where it does not fit
  */
 export function writeLatin1(text: string, into: Uint8Array, at: number): number {
   const { length } = text;

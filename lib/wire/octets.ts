@@ -2,12 +2,12 @@ import type { Buffer } from "node:buffer";
 
 /** A character of a token: method, field name, transfer coding (RFC 9110 §5.6.2). */
 export const TOKEN_OCTET = 1;
-/** What a field value may hold: visible ASCII, space, tab and the bytes above ASCII (RFC 9110 §5.5). */
+/** Characters of a field value: visible ASCII, space, tab and the bytes above ASCII (RFC 9110 §5.5). */
 export const VALUE_OCTET = 2;
-/** What a request target may hold: no control, no space, no fragment; the bytes above ASCII are escaped when it is read. */
+/** Characters of a request target: no control, no space, no fragment; bytes above ASCII are escaped when it is read. */
 export const TARGET_OCTET = 4;
 
-/** What nearly all names of hosts are made of; the grammar has more (RFC 3986 §3.2.2). */
+/** The usual characters of host names; the grammar has more (RFC 3986 §3.2.2). */
 export const HOST_OCTET = 8;
 
 /** Carriage return. */

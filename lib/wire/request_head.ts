@@ -7,7 +7,7 @@ import { COLON, CR, HOST_OCTET, latin1Text, LF, OCTET_CLASSES, SPACE, TARGET_OCT
 import { keepsAlive } from "./persistence.ts";
 import { WireError } from "./wire_error.ts";
 
-/** How large the head of a request may be. */
+/** Size limits of a request's head. */
 export interface HeadLimits {
   /** Field lines. */
   readonly maxFields: number;
@@ -84,8 +84,8 @@ export function parseRequestHead(buffer: Buffer, start: number, end: number, lim
 }
 
 /**
- * Refuses a head that has not ended yet and is over a limit already, or whose request line is not valid. While it does not throw, a
- * buffer of {@linkcode maxHeadBytes} has room for more.
+ * Refuses a head that has not ended yet and is over a limit already, or whose request line is not valid. If it does not throw, a
+ * buffer of {@linkcode maxHeadBytes} has space for more.
  *
  * @throws {WireError} as {@linkcode parseRequestHead}
  */
@@ -247,7 +247,7 @@ function expectsContinue(expect: string | null, minor: number): boolean {
   throw new WireError(417, "Unknown expectation: only 100-continue is understood");
 }
 
-/** How the end of a request's content is told (RFC 9112 §6.3). */
+/** How a request's content is delimited (RFC 9112 §6.3). */
 export interface RequestFraming {
   readonly kind: "none" | "length" | "chunked";
   /** For `length`; 0 for `none`, `null` for `chunked`. */

@@ -43,7 +43,7 @@ export function parseResponseHead(
   return { status: Number(match[2]), minor: Number(match[1]), fields };
 }
 
-/** How the end of a response's content is told, and what becomes of the connection after it (RFC 9112 §6, §9). */
+/** How a response's content is delimited, and whether its connection persists (RFC 9112 §6, §9). */
 export interface ResponseFraming {
   readonly kind: "none" | "length" | "chunked" | "close";
   /** For `length`; 0 for `none`, else `null`. */
@@ -54,7 +54,7 @@ export interface ResponseFraming {
   readonly keepAliveMs: number | null;
 }
 
-/** What the fields say about framing, each at most once. */
+/** The framing fields of a response, each at most once. */
 interface FramingFields {
   contentLength: number | null;
   isChunked: boolean;

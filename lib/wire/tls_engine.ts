@@ -232,6 +232,13 @@ export class EngineStream implements TlsServerStream {
     this.#flush().then(free, free);
   }
 
+  abort(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#error ??= new Error(CLOSED);
+    this.#free();
+  }
+
   #free(): void {
     this.#engine.destroySsl();
     try {

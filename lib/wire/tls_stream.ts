@@ -161,6 +161,13 @@ export class TlsStream implements ByteStream {
     this.#socket.end(ended);
   }
 
+  abort(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#broke(new Error("The connection was closed"));
+    this.#destroy();
+  }
+
   #destroy(): void {
     this.#socket.destroy();
     // Whatever the library does of it: this frees the descriptor.

@@ -1,4 +1,4 @@
-/** Statuses that a message which breaks the grammar, or a limit, is refused with. */
+/** Statuses for messages that break the grammar or a limit. */
 export type RefusalStatus = 400 | 408 | 413 | 414 | 417 | 431 | 501 | 505;
 
 /** A message that breaks the grammar of HTTP/1.1 or a limit of this gateway. The connection cannot be used after it. */
@@ -6,9 +6,9 @@ export class WireError extends Error {
   override readonly name = "WireError";
 
   constructor(
-    /** What a server answers with; a client takes each of them for a response that is not valid. */
+    /** The status that a server answers; to a client all of them mean an invalid response. */
     readonly status: RefusalStatus,
-    /** What is wrong and what is allowed; it repeats nothing that the peer sent. */
+    /** The defect and the rule; it repeats nothing that the peer sent. */
     message: string,
     options?: ErrorOptions,
   ) {
@@ -16,7 +16,7 @@ export class WireError extends Error {
   }
 }
 
-/** A message that its sender ended before it was complete: most likely nobody is there any more (RFC 9112 §8). */
+/** A message that ended before it was complete: the sender is probably gone (RFC 9112 §8). */
 export class TruncatedMessage extends WireError {
   constructor(message: string) {
     super(400, message);

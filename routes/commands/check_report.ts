@@ -1,4 +1,6 @@
 import { formatLocated } from "../../lib/config/yaml/located.ts";
+import { memoryNeed } from "../../lib/inspect/diagnose_host.ts";
+import { shownSize } from "../../lib/inspect/finding.ts";
 import type { LoadResult } from "../../lib/config/load.ts";
 
 /** `3 listeners`, `1 pool`. */
@@ -16,5 +18,8 @@ export function checkReport(result: LoadResult): string {
   const upstreams = pools.reduce((sum, pool) => sum + pool.upstreams.length, 0);
   const parts = [count(listeners.length, "listener"), count(pools.length, "pool"), count(upstreams, "upstream")];
   const warnings = result.warnings.map((warning) => `warning: ${formatLocated(warning)}`);
-  return [...warnings, `${result.file} is valid: ${parts.join(", ")}`].join("\n");
+  const { diskBytes } = result.config.cache;
+  const disk = diskBytes === 0 ? "nothing" : `up to ${shownSize(diskBytes)}`;
+  const holds = `memory: ${memoryNeed(result.config).text}; on disk: ${disk}`;
+  return [...warnings, holds, `${result.file} is valid: ${parts.join(", ")}`].join("\n");
 }

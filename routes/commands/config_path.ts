@@ -13,18 +13,18 @@ export function configFile(command: string, given: string | undefined): string {
 
 /** The file that is used where none is named. */
 function defaultConfig(command: string): string {
-  if (exists("config.yaml")) return "config.yaml";
+  if (isFile("config.yaml")) return "config.yaml";
   if (command === "start") {
     fail("There is no config.yaml: using config.example.yaml. Copy it to config.yaml and make it yours.");
   }
-  return exists("config.example.yaml") ? "config.example.yaml" : carriedExample();
+  return isFile("config.example.yaml") ? "config.example.yaml" : carriedExample();
 }
 
 /** A program carries the example along: one that was compiled where it stands among the sources, a bundle beside itself. */
 function carriedExample(): string {
   const folder = import.meta.dirname ?? ".";
   const among = resolve(folder, "../../config.example.yaml");
-  return exists(among) ? among : resolve(folder, "config.example.yaml");
+  return isFile(among) ? among : resolve(folder, "config.example.yaml");
 }
 
 /** Files that a running gateway may have been started with, as absolute paths: where none is named, all that a start would take. */
@@ -46,7 +46,8 @@ export function shown(path: string): string {
   return short.startsWith("..") ? path : short;
 }
 
-function exists(path: string): boolean {
+/** Whether there is a file at a path. */
+export function isFile(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
   } catch {

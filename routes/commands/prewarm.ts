@@ -1,3 +1,4 @@
+import { pause } from "../../lib/clock.ts";
 import { targetsIn } from "../../lib/workers/operations/prewarmer.ts";
 import { ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
 import { type Command, failed, Misuse, readArguments } from "./command.ts";
@@ -95,7 +96,7 @@ async function follow(access: AdminAccess, listener: string): Promise<number> {
     if (isOutputCut()) return 0;
     if (shown.state === "done") return shown.failed === 0 ? 0 : 1;
     if (shown.state === "stopped") return 1;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await pause(POLL_MS);
   }
 }
 

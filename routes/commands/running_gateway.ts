@@ -1,3 +1,4 @@
+import { messageOf } from "../../lib/errors.ts";
 import { readEnv } from "../../lib/workers/supervisor/environment.ts";
 import {
   readRunRecords,
@@ -5,7 +6,7 @@ import {
   type RunRecord,
   runRecordsAt,
 } from "../../lib/workers/supervisor/run_record.ts";
-import { startedWith } from "./config_path.ts";
+import { isFile, startedWith } from "./config_path.ts";
 
 /** Where the admin surface of a running gateway is, and what opens it. */
 export interface AdminAccess {
@@ -28,7 +29,7 @@ export async function* gatewayPlaces(config: string | undefined): AsyncGenerator
   const { adminPlace } = await import("../../lib/config/admin_place.ts");
   const { reachableUrl } = await import("../../lib/config/addresses.ts");
   const { readText } = await import("../../lib/config/yaml/read_text.ts");
-  const file = files.find(exists) ?? files[0]!;
+  const file = files.find(isFile) ?? files[0]!;
   const ownText = config === "-" ? (await import("./config_file.ts")).standardInput : undefined;
   const place = await adminPlace(file, { readTextFile: readText, ownText, env: readEnv, cwd: Deno.cwd() });
   yield* accesses(await readRunRecords(file, [place.dataDir]));
@@ -45,8 +46,7 @@ function accesses(records: readonly RunRecord[]): AdminAccess[] {
 /** Why a request failed: `fetch` wraps what the system said. */
 export function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause ?? error : error;
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return text.replace(
+  return messageOf(cause).replace(
     /^error sending request for url \(.*?\): (?:client error \(\w+\): )?(?:tcp connect error: )?/,
     "",
   );
@@ -55,12 +55,4 @@ export function reasonOf(error: unknown): string {
 /** What is said where something answers that is no gateway. */
 export function notGateway(url: string, status: number): string {
   return `What answers at ${url} is no gateway (${status})`;
-}
-
-function exists(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

@@ -1,3 +1,4 @@
+import { pause } from "../../lib/clock.ts";
 import { ADMIN_HELP, ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
 import { type Command, failed, readArguments } from "./command.ts";
 import { fail, print } from "./terminal.ts";
@@ -48,7 +49,7 @@ async function hasEnded(url: string, waitMs: number): Promise<boolean> {
     } catch {
       return true;
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await pause(POLL_MS);
   }
   return false;
 }

@@ -33,7 +33,7 @@ Deno.test("machineFindings() holds the workers' memory against the machine's", a
   const memory = async (memoryBytes: number | null) =>
     (await machine({ server: { workers: 2 }, cache }, { ...ROOMY, memoryBytes }))["memory"]!;
   assert.equal((await memory(8 * GiB)).state, "ok");
-  assert.equal((await memory(2.5 * GiB)).state, "warn");
+  assert.equal((await memory(1.5 * GiB)).state, "warn");
   const short = await memory(1 * GiB);
   assert.equal(short.state, "fail");
   assert.match(short.remedy!, /`cache\.memory`/);

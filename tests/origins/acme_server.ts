@@ -16,6 +16,10 @@ export interface AcmeFaults {
   accountStatus: string;
   /** The challenges that it offers. */
   offers: readonly ChallengeType[];
+  /** Every authorization is for this name. */
+  identifier: string | null;
+  /** It never looks at challenges. */
+  isUndecided: boolean;
   /** What it gives in place of the certificate that was asked for. */
   cert: (() => Promise<string> | string) | null;
 }
@@ -63,6 +67,8 @@ export async function startAcmeServer(
       staleNonces: 0,
       accountStatus: "valid",
       cert: null,
+      identifier: null,
+      isUndecided: false,
       offers: ["http-01", "tls-alpn-01"],
     } as AcmeFaults,
   };
@@ -106,7 +112,7 @@ export async function startAcmeServer(
     if (kind === "challenge") {
       const [index, host, type] = [Number(rest[0]), rest[1]!, rest[2] as ChallengeType];
       looked.push(type);
-      await look({ index, host, type }, state.jwks.get(signed.header.kid!)!);
+      if (!faults.isUndecided) await look({ index, host, type }, state.jwks.get(signed.header.kid!)!);
       return reply({});
     }
     if (kind === "finalize") {
@@ -140,7 +146,8 @@ export async function startAcmeServer(
     const offers = server.faults.offers.map((type) => {
       return { type, url: `${origin()}/challenge/${index}/${host}/${type}`, token: tokenOf(index, host), error };
     });
-    return { status, identifier: { type: "dns", value: host }, challenges: [{ type: "dns-01" }, ...offers] };
+    const value = server.faults.identifier ?? host;
+    return { status, identifier: { type: "dns", value }, challenges: [{ type: "dns-01" }, ...offers] };
   };
   const look = async (wanted: { index: number; host: string; type: ChallengeType }, jwk: JsonWebKey) => {
     const { index, host, type } = wanted;

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import type { AdminView } from "../../lib/admin/admin_view.ts";
-import { adminApp } from "../../routes/admin.ts";
+import { adminApp, type AdminView } from "../../routes/admin.ts";
 import { plainView } from "./plain_view.ts";
 
 const LOCAL = { host: "127.0.0.1:6636" };

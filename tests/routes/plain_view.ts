@@ -1,4 +1,4 @@
-import type { AdminView } from "../../lib/admin/admin_view.ts";
+import type { AdminView } from "../../routes/admin.ts";
 import type { Status } from "../../lib/workers/figures/status.ts";
 
 /** A supervisor's view that answers what it is told to, and keeps what it was asked. */

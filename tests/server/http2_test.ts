@@ -3,10 +3,12 @@ import { Buffer } from "node:buffer";
 import type http2 from "node:http2";
 import { eventually, leakless } from "../eventually.ts";
 import { chunksOf, ends, readText, reply, serving, sourceOf, textReply } from "./serving.ts";
-import { frontOf, http2Client, StallingWire, tlsClient, tlsOver } from "./tls_serving.ts";
+import { frontOf, http2Client, restOf, StallingWire, tlsClient, tlsOver } from "./tls_serving.ts";
 
 const tls = await frontOf();
 const GET = { ":path": "/", ":authority": "one.example" };
+/** By number (RFC 9113 §7). */
+const CANCEL = 8;
 
 // Those that look for leaks come first: no test before them leaves a timer.
 Deno.test(leakless("HTTP/2: a connection without a request is closed when its time is over", async () => {
@@ -143,6 +145,30 @@ Deno.test("HTTP/2: a client that cancels a request is seen by its handler, other
   assert.equal((await client.ask(GET)).body, "x");
 });
 
+Deno.test("HTTP/2: content of unknown length that its client breaks off is never whole, and one that ends is", async () => {
+  const begun = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const ends = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+  await using running = await serving(async ({ target, body }) => {
+    const index = Number(target.slice(1));
+    await body!.read();
+    begun[index]!.resolve();
+    await readText(body).then(() => ends[index]!.resolve("whole"), () => ends[index]!.resolve("broken"));
+    return textReply("x");
+  }, { tls });
+  using client = await http2Client(running.address);
+  for (const [index, { promise }] of begun.entries()) {
+    const fields = { ...GET, ":method": "POST", ":path": `/${index}` };
+    const stream = client.session.request(fields, { endStream: false });
+    stream.on("error", () => {});
+    stream.write("hello");
+    await promise;
+    if (index === 0) stream.close(CANCEL);
+    else stream.end();
+  }
+  assert.deepEqual(await Promise.all(ends.map(({ promise }) => promise)), ["broken", "whole"]);
+  assert.deepEqual(running.faults, []);
+});
+
 Deno.test("HTTP/2: a request that takes longer than a connection may idle is served", async () => {
   await using running = await serving(async () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -223,6 +249,7 @@ Deno.test("HTTP/2: what HTTP/1.1 refuses is refused, and a target is escaped as 
     [{ ...hostless, host: "two.example/x" }, undefined, 400],
     [{ ...GET, "content-length": "5" }, Buffer.from("hello"), 400],
     [{ ...GET, "content-length": "0" }, undefined, 200],
+    [{ ...GET, ":method": "POST", "content-length": "5" }, Buffer.from("hello"), 200],
   ];
   for (const [fields, content, status] of cases) {
     assert.equal((await client.ask(fields, content)).status, status, JSON.stringify(fields));
@@ -232,6 +259,53 @@ Deno.test("HTTP/2: what HTTP/1.1 refuses is refused, and a target is escaped as 
   assert.equal((await client.ask({ ...GET, ":path": latin1 })).body, "/3/search?query=%E9%BB%91 without one.example");
   assert.equal((await client.ask({ ...GET, ":method": "DELETE" })).body, "/ without one.example");
   assert.equal((await client.ask({ ...GET, ":method": "PUT" }, Buffer.from("x"))).body, "/ with one.example");
+});
+
+Deno.test("HTTP/2: a connection that begins with something else is closed unanswered, with HTTP/1.1 too (RFC 9113 §3.4)", async () => {
+  await using running = await serving(() => textReply("x"), { tls });
+  const { counts } = running.server;
+  const others = ["GET / HTTP/1.1\nHost: a\n\n", "PRI * HTTP/2.0\r\n\r\nXM\r\n\r\n", "P\r\n"];
+  for (const [index, begin] of others.entries()) {
+    using client = await tlsClient(running.address, { ALPNProtocols: ["h2"] });
+    await client.write(Buffer.from(begin));
+    assert.equal(await restOf(client), "");
+    await eventually("it is counted", () => counts.malformed === index + 1 && counts.openConnections === 0);
+  }
+  assert.equal(counts.requests, 0);
+});
+
+Deno.test("HTTP/2: the beginning may come in pieces", async () => {
+  await using running = await serving(() => textReply("x"), { tls });
+  using client = await tlsClient(running.address, { ALPNProtocols: ["h2"] });
+  for (const letter of "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") await client.write(Buffer.from(letter));
+  await client.write(new Uint8Array([0, 0, 0, 4, 0, 0, 0, 0, 0]));
+  const head = new Uint8Array(9);
+  assert.notEqual(await client.read(head), null);
+  const settings = 4;
+  assert.equal(head[3], settings);
+});
+
+Deno.test("HTTP/2: lengths that differ are refused as in HTTP/1.1", async () => {
+  await using running = await serving(() => textReply("x"), { tls });
+  using client = await tlsClient(running.address, { ALPNProtocols: ["h2"] });
+  const pairs = [[":method", "POST"], [":scheme", "https"], [":path", "/"], [":authority", "one.example"]];
+  const fields = [...pairs, ["content-length", "5"], ["content-length", "3"]].flat();
+  const literals = fields.map((text, at) => (at % 2 === 0 ? "\0" : "") + String.fromCharCode(text.length) + text).join(
+    "",
+  );
+  const frame = (type: number, flags: number, stream: number, content: string) =>
+    String.fromCharCode(0, 0, content.length, type, flags, 0, 0, 0, stream) + content;
+  const [DATA, HEADERS, SETTINGS] = [0, 1, 4];
+  const frames = frame(SETTINGS, 0, 0, "") + frame(HEADERS, 4, 1, literals) + frame(DATA, 1, 1, "hello");
+  await client.write(Buffer.from(`PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${frames}`, "latin1"));
+  await eventually("it is refused", () => running.server.counts.malformed === 1);
+});
+
+Deno.test("HTTP/2: a connection on which nothing was said keeps no server from closing", async () => {
+  await using running = await serving(() => textReply("x"), { tls });
+  using client = await tlsClient(running.address, { ALPNProtocols: ["h2"] });
+  await running.server.close(600_000);
+  assert.equal(await restOf(client), "");
 });
 
 Deno.test("stopListening() lets HTTP/2 requests finish and ends the connection", async () => {

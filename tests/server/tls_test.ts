@@ -3,7 +3,17 @@ import { Buffer } from "node:buffer";
 import { eventually, leakless } from "../eventually.ts";
 import { RawClient } from "./raw_client.ts";
 import { chunksOf, ends, readText, reply, serving, sourceOf, textReply } from "./serving.ts";
-import { askOnce, firstMessage, frontOf, GET_ONCE, identity, restOf, StallingWire, tlsClient } from "./tls_serving.ts";
+import {
+  askOnce,
+  AUTHORITY,
+  firstMessage,
+  frontOf,
+  GET_ONCE,
+  identity,
+  restOf,
+  StallingWire,
+  tlsClient,
+} from "./tls_serving.ts";
 
 const tls = await frontOf();
 
@@ -61,6 +71,30 @@ Deno.test("TLS: the connection ends with a notice, so that no client takes a cut
   assert.match(text, /\r\n\r\nab$/);
   await eventually("openConnections is 0", () => running.server.counts.openConnections === 0);
 });
+
+for (const hasEngine of [true, false]) {
+  Deno.test(`TLS: a reply that breaks off ends without a notice, by ${hasEngine ? "the engine" : "Node's streams"}`, async () => {
+    const broken = { lengthBytes: null, cancel() {} };
+    await using running = await serving(({ target }) => {
+      const parts = target === "/whole" ? ["a"] : ["a", null];
+      const read = () => {
+        const part = parts.shift();
+        return part === null
+          ? Promise.reject(new Error("It broke"))
+          : Promise.resolve(part && Buffer.from(part) || null);
+      };
+      return reply({ body: { ...broken, read } });
+    }, { tls: await frontOf({}, hasEngine) });
+    const port = Number(running.address.split(":").at(-1));
+    for (const target of ["/whole", "/broken"]) {
+      using client = await Deno.connectTls({ hostname: "localhost", port, caCerts: [AUTHORITY.ca] });
+      await client.write(Buffer.from(`GET ${target} HTTP/1.0\r\n\r\n`));
+      const all = new Response(client.readable).text();
+      if (target === "/whole") assert.match(await all, /\r\n\r\na$/);
+      else await assert.rejects(all, /close_notify/);
+    }
+  });
+}
 
 Deno.test("TLS: a client that ends its direction is answered", async () => {
   await using running = await serving(async () => {

@@ -39,10 +39,10 @@ type Mapping = Record<string, unknown>;
 async function start(stack: AsyncDisposableStack, cache: Mapping = {}, ofBusy: Mapping = {}) {
   const origin = stack.adopt(await startBodyOrigin(), (running) => running.close());
   let places: GatewayPlaces | null = null;
-  const config = (busy: Mapping, given: GatewayPlaces = places!) =>
+  const config = (busy: Mapping, given: GatewayPlaces = places!, changed: Mapping = {}) =>
     testConfig(given, {
       logging: { access: "errors" },
-      cache: { memory: "4MiB", disk: "64MiB", ...cache },
+      cache: { memory: "4MiB", disk: "64MiB", ...cache, ...changed },
       pools: { any: customPool([origin.url]) },
       listeners: [
         { name: "busy", prefix: "/busy", pool: "any", cache: busy },
@@ -177,6 +177,45 @@ Deno.test("a listener keeps its disk quota, at its own cost, and a reload change
   assert.ok(await bodyBytesIn(gateway, "calm") >= calm.length * 100_000);
   for (const path of calm) assert.match(await get(gateway, path, 100_000), /; hit/, path);
   for (const path of calm) assert.equal(origin.asked.get(path), 1, path);
+});
+
+Deno.test("a reload that lowers the limits of both tiers takes effect without a restart, and one that raises them too", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { gateway, config } = await start(stack, { memory: "32MiB", disk: "64MiB" });
+  const store = async (from: number) => {
+    for (let n = from; n < from + 400; n += 8) {
+      await Promise.all(Array.from({ length: 8 }, (_, index) => get(gateway, `/busy/${n + index}`, 60_000)));
+    }
+    await written(gateway);
+  };
+  const limit = async (memory: string, disk: string) => {
+    const reloads = gateway.log().split("Configuration reloaded").length;
+    await gateway.writeConfig(config({}, undefined, { memory, disk }));
+    gateway.signal("SIGHUP");
+    await eventually("it is reloaded", () => gateway.log().split("Configuration reloaded").length > reloads);
+  };
+  const held = async () => {
+    const { cache } = await (await fetch(`${gateway.adminUrl}/status`)).json();
+    return { memory: cache.memory.bytes as number, disk: cache.disk.bytes as number };
+  };
+  await store(0);
+  const before = await held();
+  assert.ok(before.memory > 16 * MIB && before.disk > 16 * MIB, JSON.stringify(before));
+  await limit("8MiB", "8MiB");
+  await eventually("both tiers are within their limits", async () => {
+    const now = await held();
+    return now.memory <= 8 * MIB && now.disk <= 8 * MIB;
+  });
+  await store(1000);
+  const lowered = await held();
+  assert.ok(lowered.memory <= 8 * MIB && lowered.disk <= 8 * MIB, JSON.stringify(lowered));
+  await limit("32MiB", "64MiB");
+  await store(2000);
+  await eventually("both hold more again", async () => {
+    const now = await held();
+    return now.memory > 12 * MIB && now.disk > 12 * MIB;
+  });
+  assert.doesNotMatch(gateway.log(), /cache\.(memory|disk) .*restart|restart.*cache\.(memory|disk)/i);
 });
 
 Deno.test("with little free disk nothing more is stored there, and everyone is still served", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Duplex, openingStep, readFull, writeAll } from "../../lib/upstream_client/_socket.ts";
+import { type Duplex, openingStep, readFull } from "../../lib/upstream_client/_socket.ts";
 
 /** A socket that gives its chunks one by one and takes three bytes at a time. */
 function slowSocket(chunks: number[][]): Duplex & { readonly written: number[] } {
@@ -28,12 +28,6 @@ Deno.test("readFull() reads as much as asked for and not one byte more", async (
   assert.equal(await readFull(socket, target), true);
   assert.deepEqual([...target], [1, 2, 3]);
   assert.equal(await readFull(socket, new Uint8Array(3)), false);
-});
-
-Deno.test("writeAll() goes on until all is written", async () => {
-  const socket = slowSocket([]);
-  await writeAll(socket, Uint8Array.of(1, 2, 3, 4, 5, 6, 7));
-  assert.deepEqual(socket.written, [1, 2, 3, 4, 5, 6, 7]);
 });
 
 Deno.test("openingStep() closes the socket on failure and on abort, and not otherwise", async () => {

@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import { messageOf } from "../../errors.ts";
 import { saysDamaged } from "./kv_open.ts";
 import type { StoreLog } from "../store.ts";
 
@@ -61,7 +62,7 @@ export class KvTrouble {
     if (saysDamaged(error)) this.#onDamage();
     this.#failures++;
     this.#inARow++;
-    this.#problem = `Cannot ${action} on disk: ${error instanceof Error ? error.message : String(error)}`;
+    this.#problem = `Cannot ${action} on disk: ${messageOf(error)}`;
     if (this.#inARow >= FAILURES_TO_SUSPEND) {
       const doublings = Math.min(10, this.#inARow - FAILURES_TO_SUSPEND);
       this.#suspendedUntilMs = this.#clock.now() + Math.min(MAX_SUSPEND_MS, MIN_SUSPEND_MS * 2 ** doublings);

@@ -84,10 +84,12 @@ const MAX_TOUCH_MS = 12 * 3_600_000;
 /** Writes batches of changes, each in one commit that also keeps the sums; makes room before it writes. */
 export class KvWriter {
   readonly #options: KvWriterOptions;
+  #limitBytes: number;
   #sums: DiskSums;
 
   constructor(options: KvWriterOptions) {
     this.#options = options;
+    this.#limitBytes = options.limitBytes;
     this.#sums = {
       bytes: 0,
       entries: 0,
@@ -99,6 +101,11 @@ export class KvWriter {
   /** The sums as last read. */
   get sums(): DiskSums {
     return this.#sums;
+  }
+
+  /** Bounds what is held, in bytes, from the next reading of the sums on. */
+  limit(limitBytes: number): void {
+    this.#limitBytes = limitBytes;
   }
 
   /** Writes the ops. @throws what Deno KV throws; then some of them may not be written, each wholly or not at all. */
@@ -121,7 +128,7 @@ export class KvWriter {
     this.#sums = {
       bytes: bytes ?? 0,
       entries: entries ?? 0,
-      limitBytes: allowedSumBytes(this.#options, calibration ?? 0),
+      limitBytes: allowedSumBytes({ ...this.#options, limitBytes: this.#limitBytes }, calibration ?? 0),
       touchEveryMs: Math.min(MAX_TOUCH_MS, Math.max(MIN_TOUCH_MS, ageMs / TOUCHES_PER_TURNOVER)),
     };
     if (!oldest) {

@@ -1,4 +1,5 @@
 import { type Clock, pause } from "../../clock.ts";
+import { messageOf } from "../../errors.ts";
 import { DiskFilterBuilder } from "./disk_filter.ts";
 import { decodeUse, ENTRIES_ROW, sumOf } from "./_kv_rows.ts";
 import type { StoreLog } from "../store.ts";
@@ -67,7 +68,7 @@ export class KvFilterKeeper {
       } catch (error) {
         pauseMs = RETRY_AFTER_MS;
         this.#options.log.warn("Cannot list the disk cache: look-ups of what it does not hold go on asking it", {
-          error: error instanceof Error ? error.message : String(error),
+          error: messageOf(error),
         });
       }
       await pause(pauseMs, signal);

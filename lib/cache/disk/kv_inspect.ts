@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { messageOf } from "../../errors.ts";
 
 /** The result of an inspection of a KV file. */
 export type KvFileVerdict =
@@ -167,7 +168,7 @@ function firstProblem(database: DatabaseSync, whole: boolean): string | null {
 }
 
 function verdictOf(error: unknown): KvFileVerdict {
-  const problem = error instanceof Error ? error.message : String(error);
+  const problem = messageOf(error);
   const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
   if (code === BUSY || code === LOCKED) return { kind: "locked", problem };
   if (code === FULL) return { kind: "full", problem };

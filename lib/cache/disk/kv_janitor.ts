@@ -1,4 +1,5 @@
 import { type Clock, pause } from "../../clock.ts";
+import { messageOf } from "../../errors.ts";
 import { commitPatiently } from "../../state/kv_commit.ts";
 import { evict, listenerBytes, removeEntries, type UseEntry, useEntryOf } from "./_kv_evictor.ts";
 import { type KvFileSize, KvGauge, recount } from "./_kv_gauge.ts";
@@ -75,6 +76,7 @@ const MILLION = 1_000_000;
  */
 export class KvJanitor {
   readonly #options: KvJanitorOptions;
+  #limitBytes: number;
   readonly #gauge: KvGauge | null;
   #recountedAtMs = -Infinity;
   #cursor = "";
@@ -83,7 +85,13 @@ export class KvJanitor {
 
   constructor(options: KvJanitorOptions) {
     this.#options = options;
+    this.#limitBytes = options.limitBytes;
     this.#gauge = options.path === null ? null : new KvGauge(options.path);
+  }
+
+  /** Bounds what is held, in bytes; what is over a lower limit goes with the next steps. */
+  limit(limitBytes: number): void {
+    this.#limitBytes = limitBytes;
   }
 
   /** One step of everything. @throws what Deno KV throws */
@@ -105,9 +113,7 @@ export class KvJanitor {
         await this.step();
       } catch (error) {
         pauseMs = 60_000;
-        this.#options.log.warn("Cannot tidy the disk cache", {
-          error: error instanceof Error ? error.message : String(error),
-        });
+        this.#options.log.warn("Cannot tidy the disk cache", { error: messageOf(error) });
       }
       await this.#pauseBesideLog(pauseMs, signal);
     }
@@ -247,9 +253,9 @@ export class KvJanitor {
   }
 
   async #evictAhead(): Promise<number> {
-    const { kv, limitBytes, guaranteedShare = 0.5, logReserveBytes = LOG_RESERVE_BYTES } = this.#options;
+    const { kv, guaranteedShare = 0.5, logReserveBytes = LOG_RESERVE_BYTES } = this.#options;
     const [bytes, calibration] = (await kv.getMany([BYTES_ROW, CALIBRATION_ROW])).map(({ value }) => sumOf(value));
-    const limit = allowedSumBytes({ limitBytes, logReserveBytes }, calibration ?? 0);
+    const limit = allowedSumBytes({ limitBytes: this.#limitBytes, logReserveBytes }, calibration ?? 0);
     if ((bytes ?? 0) <= limit * HIGH_SHARE) return 0;
     const wanted = Math.min(EVICTED_AT_ONCE_BYTES, (bytes ?? 0) - limit * LOW_SHARE);
     return (await evict({ kv, guaranteedShare }, wanted)).removed;

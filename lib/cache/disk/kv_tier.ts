@@ -46,7 +46,7 @@ export interface KvTierOptions {
   readonly queueBytes?: number;
   /**
    * Changes that may wait to be written.
-   * @default 4096
+   * @default 32,768
    */
   readonly queueOps?: number;
   /**
@@ -115,7 +115,7 @@ export class KvTier implements DiskTier {
       maxReads: MAX_READS,
       maxReadBytes: options.readBytes ?? 64 * MIB,
     });
-    this.#queue = new WriteQueue({ maxBytes: options.queueBytes ?? 32 * MIB, maxOps: options.queueOps ?? 4096 });
+    this.#queue = new WriteQueue({ maxBytes: options.queueBytes ?? 32 * MIB, maxOps: options.queueOps ?? 32_768 });
     this.#writer = new KvWriter({
       kv: options.writeKv ?? kv,
       clock,
@@ -186,6 +186,11 @@ export class KvTier implements DiskTier {
     if (this.#closed) return;
     this.#queue.touch(key);
     this.#loop.wake();
+  }
+
+  /** Bounds what is held, in bytes, within seconds: the janitor evicts what is over a lower limit, in small steps. */
+  limit(limitBytes: number): void {
+    this.#writer.limit(limitBytes);
   }
 
   /** Figures of the tier: of all workers for entries and bytes, as last read; of this worker for the rest. */

@@ -1,4 +1,4 @@
-import { type ErrorCode, GatewayError, type GatewayErrorOptions } from "../../errors.ts";
+import { type ErrorCode, GatewayError, type GatewayErrorOptions, messageOf } from "../../errors.ts";
 import { Fill, type FillBudget } from "./fill.ts";
 import { Flight, type FlightResult } from "./flight.ts";
 import { decodeHead, encodeRecord } from "../record.ts";
@@ -209,7 +209,7 @@ export class PeerFlights {
 }
 
 function portable(error: unknown): PeerFailure {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (!(error instanceof GatewayError)) return { message, code: null, options: {} };
   const { code, hint, retryAfterSeconds } = error;
   return { message, code, options: { hint, retryAfterSeconds: retryAfterSeconds ?? null } };

@@ -1,8 +1,9 @@
+import { hash32 } from "../../hash.ts";
 import { listenerOfKey, type TierStats } from "../store.ts";
 import { heldBytes, type StoredResponse } from "../stored_response.ts";
-import { MemoryEntry, TenantSegments } from "./_tenant_segments.ts";
+import { MemoryEntry, type Removed, TenantEntries } from "./_tenant_entries.ts";
 
-export type { MemoryEntry } from "./_tenant_segments.ts";
+export type { MemoryEntry } from "./_tenant_entries.ts";
 
 /** Options of a memory tier. */
 export interface MemoryTierOptions {
@@ -19,6 +20,11 @@ export interface MemoryTierOptions {
    * @default 0.5
    */
   readonly guaranteedShare?: number;
+  /**
+   * From 0 to 1.
+   * @default Math.random
+   */
+  readonly random?: () => number;
 }
 
 /** Entries and bytes of one listener in one tier. */
@@ -29,32 +35,36 @@ export interface ListenerUsage {
 
 /** Listeners looked at for one eviction: all of them in a usual config, a rotating sample in a large one. */
 const VICTIM_SAMPLE = 16;
+/** Where a limit was lowered. */
+const EVICTIONS_AT_ONCE = 500;
 
 /**
  * Keeps stored responses in this worker's memory, bounded by bytes. Every call returns at once.
  *
- * Within a listener it is a segmented LRU that a scan cannot flush; between listeners, the one whose next entry has been
- * unused longest is evicted from, unless that would take it below its guaranteed share.
+ * Within a listener what is used often stays, so that no scan can flush it; see `_eviction_order.ts`. Between listeners, the one whose next
+ * entry has been unused longest is evicted from, unless that would take it below its guaranteed share.
  */
 export class MemoryTier {
-  readonly #limitBytes: number;
-  readonly #maxEntryBytes: number;
-  readonly #guaranteedBytes: number;
-  readonly #tenants = new Map<string, TenantSegments>();
-  #order: TenantSegments[] = [];
+  #limitBytes = 0;
+  #maxEntryBytes = 0;
+  #guaranteedBytes = 0;
+  readonly #maxEntryShare: number;
+  readonly #guaranteedShare: number;
+  readonly #random: () => number;
+  /** So that nobody outside can tell which keys share a counter. */
+  readonly #seed: number;
+  readonly #tenants = new Map<string, TenantEntries>();
+  #order: TenantEntries[] = [];
   #turn = 0;
   #bytes = 0;
   #entries = 0;
   #evictions = 0;
   #uses = 0;
-  #last: TenantSegments | undefined;
+  #last: TenantEntries | undefined;
 
   /** @throws {RangeError} when a limit makes no sense */
   constructor(options: MemoryTierOptions) {
-    const { limitBytes, maxEntryShare = 0.125, guaranteedShare = 0.5 } = options;
-    if (!(limitBytes >= 0)) {
-      throw new RangeError(`Cannot make a memory tier: limitBytes must be >= 0: received ${limitBytes}`);
-    }
+    const { limitBytes, maxEntryShare = 0.125, guaranteedShare = 0.5, random = Math.random } = options;
     if (!(maxEntryShare > 0 && maxEntryShare <= 1)) {
       throw new RangeError(`Cannot make a memory tier: maxEntryShare must be in (0, 1]: received ${maxEntryShare}`);
     }
@@ -63,9 +73,31 @@ export class MemoryTier {
         `Cannot make a memory tier: guaranteedShare must be in [0, 0.8]: received ${guaranteedShare}`,
       );
     }
+    this.#random = random;
+    this.#seed = random() * 2 ** 32 | 0;
+    this.#maxEntryShare = maxEntryShare;
+    this.#guaranteedShare = guaranteedShare;
+    this.limit(limitBytes);
+  }
+
+  /**
+   * Bounds what is held from now on. What is over a lower limit goes with {@linkcode trim}, and with what is put.
+   *
+   * @throws {RangeError} when the limit makes no sense
+   */
+  limit(limitBytes: number): void {
+    if (!(limitBytes >= 0)) {
+      throw new RangeError(`Cannot limit a memory tier: limitBytes must be >= 0: received ${limitBytes}`);
+    }
     this.#limitBytes = Math.floor(limitBytes);
-    this.#maxEntryBytes = Math.floor(limitBytes * maxEntryShare);
-    this.#guaranteedBytes = limitBytes * guaranteedShare;
+    this.#maxEntryBytes = Math.floor(limitBytes * this.#maxEntryShare);
+    this.#guaranteedBytes = limitBytes * this.#guaranteedShare;
+  }
+
+  /** Evicts some of what is over the limit, within a millisecond or so; answers whether there is more. */
+  trim(): boolean {
+    this.#makeRoom(0);
+    return this.#bytes > this.#limitBytes;
   }
 
   /** The entry that `key` holds, now the most recently used one. */
@@ -86,9 +118,10 @@ export class MemoryTier {
     const bytes = heldBytes(response);
     const replaced = this.#take(response.key);
     if (bytes > this.#maxEntryBytes) return undefined;
-    this.#makeRoom(bytes);
-    const entry = new MemoryEntry(response, { bytes, use: ++this.#uses, nowMs });
-    this.#tenantFor(response.key).add(entry, replaced?.isProtected === true);
+    if (!this.#makeRoom(bytes)) return undefined;
+    const hash = hash32(response.key, this.#seed);
+    const entry = new MemoryEntry(response, { bytes, hash, use: ++this.#uses, nowMs });
+    this.#tenantFor(response.key).add(entry, replaced);
     this.#bytes += bytes;
     this.#entries++;
     return entry;
@@ -126,18 +159,20 @@ export class MemoryTier {
     for (const tenant of this.#order) yield* tenant.values();
   }
 
-  #take(key: string): MemoryEntry | undefined {
+  #take(key: string): Removed | undefined {
     const tenant = this.#tenantOf(key);
     const removed = tenant?.remove(key);
     if (tenant === undefined || removed === undefined) return undefined;
-    this.#bytes -= removed.bytes;
+    this.#bytes -= removed.entry.bytes;
     this.#entries--;
     this.#forgetIfEmpty(tenant);
     return removed;
   }
 
-  #makeRoom(bytes: number): void {
-    while (this.#bytes + bytes > this.#limitBytes) {
+  /** Answers whether there is room: below a limit that has just been lowered, there is not until enough is evicted. */
+  #makeRoom(bytes: number): boolean {
+    const most = this.#bytes > this.#limitBytes ? EVICTIONS_AT_ONCE : Infinity;
+    for (let n = 0; n < most && this.#bytes + bytes > this.#limitBytes; n++) {
       const victim = this.#victim();
       const evicted = victim.evict();
       // Cannot be: bytes are held, so a listener holds them. Without an entry there is no room to make.
@@ -149,12 +184,13 @@ export class MemoryTier {
       this.#evictions++;
       this.#forgetIfEmpty(victim);
     }
+    return this.#bytes + bytes <= this.#limitBytes;
   }
 
   /** The listener that gives way: of those above their guaranteed share, the one whose next entry is out of use longest. */
-  #victim(): TenantSegments {
+  #victim(): TenantEntries {
     const guaranteed = this.#guaranteedBytes / this.#order.length;
-    let victim: TenantSegments | undefined;
+    let victim: TenantEntries | undefined;
     let oldest = Infinity;
     for (let looked = 0; looked < this.#order.length; looked++) {
       if (looked >= VICTIM_SAMPLE && victim !== undefined) break;
@@ -170,7 +206,7 @@ export class MemoryTier {
     return victim ?? this.#order.reduce((a, b) => a.bytes >= b.bytes ? a : b);
   }
 
-  #tenantOf(key: string): TenantSegments | undefined {
+  #tenantOf(key: string): TenantEntries | undefined {
     const last = this.#last;
     // Most look-ups in a row are of one listener; this saves the slice and the look-up of its name.
     if (last !== undefined && key.charCodeAt(last.name.length) === 0 && key.startsWith(last.name)) return last;
@@ -179,16 +215,16 @@ export class MemoryTier {
     return tenant;
   }
 
-  #tenantFor(key: string): TenantSegments {
+  #tenantFor(key: string): TenantEntries {
     const held = this.#tenantOf(key);
     if (held !== undefined) return held;
-    const tenant = new TenantSegments(listenerOfKey(key));
+    const tenant = new TenantEntries(listenerOfKey(key), this.#random);
     this.#tenants.set(tenant.name, tenant);
     this.#order.push(tenant);
     return tenant;
   }
 
-  #forgetIfEmpty(tenant: TenantSegments): void {
+  #forgetIfEmpty(tenant: TenantEntries): void {
     if (tenant.entries > 0) return;
     this.#tenants.delete(tenant.name);
     this.#order = this.#order.filter((other) => other !== tenant);

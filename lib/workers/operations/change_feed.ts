@@ -1,6 +1,7 @@
 import { pause } from "../../clock.ts";
 import type { ChangeFeedConfig } from "../../config/change_feed.ts";
 import type { Config } from "../../config/config.ts";
+import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { StateStore } from "../../state/state_store.ts";
 import type { ChangeSource } from "../../upstream_type/type_traits.ts";
@@ -193,7 +194,7 @@ class PoolFeed {
       if (!this.#ending.signal.aborted) logger.info("Looked up what has changed", { pool, ...counts, ms });
       this.#schedule(feed.intervalMs);
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = messageOf(error);
       this.#ended(counts, problem);
       const pauseMs = this.#pauseAfter(error);
       // A worker that ends with the gateway takes the look-up along.

@@ -74,8 +74,7 @@ export class PeerBus implements Bus {
     const { timeoutMs = TIMEOUT_MS } = this.#options;
     const headers = new Headers({ "content-type": "application/json", [PURGE_VIA_FIELD]: via.join(", ") });
     if (peer.token !== null) headers.set("authorization", `Bearer ${peer.token}`);
-    const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(), timeoutMs);
+    const signal = AbortSignal.timeout(timeoutMs);
     try {
       // A redirect is not followed: the credential is for this address.
       const response = await fetch(`${peer.url}/purge`, {
@@ -83,14 +82,12 @@ export class PeerBus implements Bus {
         headers,
         body: JSON.stringify(purgeBody(order)),
         redirect: "manual",
-        signal: limit.signal,
+        signal,
       });
       await response.body?.cancel();
       return response.status === 200 ? null : `status ${response.status}`;
     } catch {
-      return limit.signal.aborted ? `no answer within ${timeoutMs} ms` : "cannot be reached";
-    } finally {
-      clearTimeout(timer);
+      return signal.aborted ? `no answer within ${timeoutMs} ms` : "cannot be reached";
     }
   }
 }

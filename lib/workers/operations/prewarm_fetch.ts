@@ -1,3 +1,4 @@
+import { pause } from "../../clock.ts";
 import { GatewayError, messageOf } from "../../errors.ts";
 import { Exchange } from "../../request/exchange.ts";
 import type { Services } from "../../request/services.ts";
@@ -163,6 +164,6 @@ function skipped(detail: string): PrewarmResult {
 
 async function lateness(): Promise<number> {
   const startedMs = performance.now();
-  await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  await pause(POLL_MS);
   return performance.now() - startedMs - POLL_MS;
 }

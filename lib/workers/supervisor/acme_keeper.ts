@@ -5,11 +5,12 @@ import {
   AcmeClient,
   AcmeError,
   type Challenge,
-  type ChallengeDesk,
+  type ChallengePublisher,
   type ChallengeType,
 } from "../../certificates/acme_client.ts";
 import { issueChallenge, issueLeaf } from "../../certificates/issue.ts";
 import { type KeyPair, keyPairOf, keyPem, newKeyPair } from "../../certificates/key_pair.ts";
+import { pause } from "../../clock.ts";
 import { readCertificate } from "../../config/certificates.ts";
 import type { Config } from "../../config/config.ts";
 import { fileMode, readText } from "../../config/yaml/read_text.ts";
@@ -31,6 +32,8 @@ const REST_MS = 60 * MINUTE_MS;
 const RENEWED_SHARE = 1 / 3;
 /** An authority that does not answer is given up on. */
 const ANSWER_TIMEOUT_MS = 30_000;
+/** A certificate that has not come by then is given up, so that others have their turn: an authority may keep one waiting for ever. */
+const MAX_FETCH_MINUTES = 30;
 /** Used until there is one. */
 const PLACEHOLDER_MS = 365 * DAY_MS;
 
@@ -61,7 +64,7 @@ interface Pause {
  * Fetches certificates from authorities and renews them. They are kept in files, so that the keeper of certificates brings them into
  * force; until there is one, a certificate that no client trusts is used. A failure here changes nothing of what is served.
  */
-export class AcmeKeeper implements ChallengeDesk {
+export class AcmeKeeper implements ChallengePublisher {
   readonly #options: AcmeKeeperOptions;
   readonly #now: () => number;
   readonly #pauses = new Map<string, Pause>();
@@ -142,17 +145,23 @@ export class AcmeKeeper implements ChallengeDesk {
   }
 
   async #fetch(name: string, acme: AcmeConfig): Promise<void> {
-    const { logger, pause = sleep } = this.#options;
+    const { logger, pause: wait = pause } = this.#options;
     const hosts = acme.hosts.join(",");
+    const untilMs = this.#now() + MAX_FETCH_MINUTES * MINUTE_MS;
     const http = Deno.createHttpClient({ caCerts: acme.ca === null ? [] : [acme.ca] });
     try {
       const client = new AcmeClient({
         ...acme,
         ...await this.#account(acme),
         challenges: challengesFor(acme, this.#link?.config),
-        pause,
-        fetch: (url, init) =>
-          fetch(url, { ...init, client: http, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) } as RequestInit),
+        pause: wait,
+        fetch: async (url, init) => {
+          if (this.#now() > untilMs) throw new Error(`it has taken over ${MAX_FETCH_MINUTES} minutes`);
+          return await fetch(
+            url,
+            { ...init, client: http, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) } as RequestInit,
+          );
+        },
       });
       const { cert, keys } = await client.fetchCertificate(acme.hosts, this);
       const key = await keyPem(keys);
@@ -310,8 +319,4 @@ async function nameOf({ hosts, directory }: AcmeConfig): Promise<string> {
 async function shortHash(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return new Uint8Array(digest, 0, 6).toHex();
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -130,8 +130,7 @@ const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config
   ["server.cpu_affinity", (config) => String(config.server.cpuAffinity)],
   ["admin.listen", (config) => `${config.admin.listen.hostname}:${config.admin.listen.port}`],
   ["admin.tls", (config) => config.admin.tls === null],
-  ["cache.memory", (config) => config.cache.memoryBytes],
-  ["cache.disk", (config) => config.cache.diskBytes],
+  ["cache.disk", (config) => config.cache.diskBytes > 0],
   ["cache.min_free_disk", (config) => config.cache.minFreeDiskBytes],
   ["cache.fill_memory", (config) => config.cache.fillMemoryBytes],
 ];

@@ -41,8 +41,9 @@ export class Disk {
     return this.#listenerBytes;
   }
 
-  /** Takes what a reload changes: the quotas of the listeners. */
+  /** Takes what a reload changes: the limit, and the quotas of the listeners. A tier that is off stays off, one that is on stays on. */
   reconfigure(config: Config): void {
+    this.tier?.limit(config.cache.diskBytes);
     this.#quotas.reconfigure(config);
   }
 

@@ -1,5 +1,5 @@
 import { KvFilterKeeper } from "../../cache/disk/kv_filter_keeper.ts";
-import { createKvJanitor } from "../../cache/disk/kv_janitor.ts";
+import { createKvJanitor, type KvJanitor } from "../../cache/disk/kv_janitor.ts";
 import { openKvFile } from "../../cache/disk/kv_open.ts";
 import { schedule, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
@@ -55,6 +55,7 @@ class HealthWorker implements WorkerRole {
   readonly #quotas: DiskQuotas;
   readonly #keys: CheckedKeys;
   #house: Promise<unknown> = Promise.resolve();
+  #janitor: KvJanitor | null = null;
   #targets: Targets;
   #prepared: Targets | null = null;
 
@@ -98,13 +99,13 @@ class HealthWorker implements WorkerRole {
   #keepHouse({ kvPath, config, diskFilter: memory }: InitMessage, logger: Logger): void {
     const limitBytes = config.cache.diskBytes;
     if (this.#kv === null || limitBytes === 0) return;
-    const janitor = createKvJanitor({
+    this.#janitor = createKvJanitor({
       ...{ kv: this.#kv, path: kvPath, clock: systemClock, log: logger, limitBytes },
       quotaBytes: this.#quotas.of,
     });
     const keeper = memory && new KvFilterKeeper({ kv: this.#kv, memory, clock: systemClock, log: logger });
     const { signal } = this.#ending;
-    this.#house = Promise.all([janitor.run(signal, JANITOR_EVERY_MS), keeper?.run(signal)]);
+    this.#house = Promise.all([this.#janitor.run(signal, JANITOR_EVERY_MS), keeper?.run(signal)]);
   }
 
   peer(peer: PeerName, port: MessagePort): void {
@@ -130,6 +131,7 @@ class HealthWorker implements WorkerRole {
     this.#prepared = null;
     this.#monitor.reconfigure(this.#targets.pools);
     this.#quotas.reconfigure(this.#targets.config);
+    this.#janitor?.limit(this.#targets.config.cache.diskBytes);
     closeOthers(before, this.#targets);
   }
 

@@ -1,3 +1,4 @@
+import { pause } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
 import { parseListenAddress } from "../../config/addresses.ts";
 import type { TcpAddress } from "../../config/addresses.ts";
@@ -38,7 +39,7 @@ export class ListenSet {
   readonly #bound = new Map<string, string>();
   readonly #closing = new Set<Promise<void>>();
   #servesAlone: boolean;
-  #isHeir = false;
+  #replacesFile = false;
   #isClosed = false;
   #opening: Promise<void> = Promise.resolve();
 
@@ -91,17 +92,17 @@ export class ListenSet {
   async serveAlone(listens: () => Listens): Promise<void> {
     this.#servesAlone = true;
     for (let tries = 1; !this.#isClosed; tries++) {
-      this.#isHeir = tries > TAKE_OVER_TRIES;
+      this.#replacesFile = tries > TAKE_OVER_TRIES;
       try {
         await this.open(listens());
         break;
       } catch (error) {
         if (tries === TAKE_OVER_TRIES + 1) this.#options.onProblem?.(messageOf(error));
         const pauseMs = tries > TAKE_OVER_TRIES ? HOPELESS_RETRY_MS : TAKE_OVER_RETRY_MS;
-        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        await pause(pauseMs);
       }
     }
-    this.#isHeir = false;
+    this.#replacesFile = false;
   }
 
   /** Stops listening and waits until what came in is finished, at most `graceMs`. */
@@ -126,7 +127,7 @@ export class ListenSet {
 
   async #listen(address: string, { unix, proxyProtocol, tls }: ListenFacts): Promise<string> {
     const target: ListenTarget = unix !== null
-      ? { path: unix.path, mode: unix.mode, isHeir: this.#isHeir }
+      ? { path: unix.path, mode: unix.mode, replacesFile: this.#replacesFile }
       : { ...tcpAddress(address), reusePort: this.#options.sharesPorts ?? SHARES_PORTS };
     const { server, handlerFor } = this.#options;
     return await server.listen(target, handlerFor(address), { hasProxyHeader: proxyProtocol, tls });

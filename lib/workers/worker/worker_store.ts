@@ -10,6 +10,7 @@ import { TagFilter } from "../../cache/purge/tag_filter.ts";
 import { createTieredStore, type TieredStore } from "../../cache/tiered_store.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
+import { SHARES_PORTS } from "../../server/listen_target.ts";
 import { Disk } from "./disk.ts";
 import type { InitMessage, WorkerReport } from "../messages.ts";
 
@@ -19,9 +20,17 @@ const NOTICE_TIMEOUT_MS = 500;
 /** Entries that are held against a purge to tell how many it names: some ten milliseconds. */
 const MAX_LOOKED_AT = 20_000;
 
+const TRIM_EVERY_MS = 5;
+
 /** 48 bits of a key's digest. */
 function numberOf(key: string): number {
   return parseInt(hash("sha256", key).slice(0, 12), 16);
+}
+
+/** A worker's part of `cache.memory`: all of it where only one of them serves. */
+export function memoryShareBytes({ server, cache }: Pick<Config, "server" | "cache">): number {
+  const workers = SHARES_PORTS && server.reusePort !== false ? server.workers : 1;
+  return Math.floor(cache.memoryBytes / workers);
 }
 
 /** One worker's store with all that keeps it in step with the other workers'. */
@@ -36,7 +45,7 @@ export class WorkerStore {
   private constructor(disk: Disk, init: InitMessage) {
     this.disk = disk;
     this.#purges = new PurgeTable(init.purges);
-    this.#memory = createMemoryTier({ limitBytes: init.config.cache.memoryBytes });
+    this.#memory = createMemoryTier({ limitBytes: memoryShareBytes(init.config) });
     this.#peers = new PeerNotices({ timeoutMs: NOTICE_TIMEOUT_MS, onForget: (key) => this.#forget(key) });
     const known = new TagFilter(init.leaseMemory, TAG_FILTER_AT);
     this.store = createTieredStore({
@@ -61,6 +70,8 @@ export class WorkerStore {
   /** Takes what a reload changes. */
   reconfigure(config: Config): void {
     this.disk.reconfigure(config);
+    this.#memory.limit(memoryShareBytes(config));
+    this.#trim();
   }
 
   /** Takes the port to another worker; `onForget` is told of the keys that it has deleted. */
@@ -119,6 +130,11 @@ export class WorkerStore {
       holdings[name] = { ...holdings[name] ?? { memoryEntries: 0, memoryBytes: 0 }, diskBytes };
     }
     return holdings;
+  }
+
+  /** In small steps, between which requests are served. */
+  #trim(): void {
+    if (this.#memory.trim()) setTimeout(() => this.#trim(), TRIM_EVERY_MS);
   }
 
   #forget(key: string): void {

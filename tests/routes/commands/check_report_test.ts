@@ -2,15 +2,20 @@ import assert from "node:assert/strict";
 import { checkReport } from "../../../routes/commands/check_report.ts";
 import { loadText, SOUND } from "../../config/load_text.ts";
 
-Deno.test("checkReport() counts what a sound file has", async () => {
-  assert.equal(checkReport(await loadText(SOUND)), "config.yaml is valid: 1 listener, 1 pool, 1 upstream");
+Deno.test("checkReport() counts what a sound file has, and says what it may take", async () => {
+  const sized = `server: { workers: 2 }\ncache: { memory: 1GiB, fill_memory: 32MiB, disk: 0 }\n${SOUND}`;
+  assert.equal(
+    checkReport(await loadText(sized)),
+    "memory: up to 1248MiB for 2 workers (1GiB cache, and 32MiB filling in each worker); on disk: nothing\n" +
+      "config.yaml is valid: 1 listener, 1 pool, 1 upstream",
+  );
   const more = SOUND.replace(
     "listeners:",
     "  b: { type: custom, upstreams: [https://b.example, https://c.example] }\nlisteners:",
   );
-  assert.equal(
+  assert.match(
     checkReport(await loadText(more)),
-    "warning: config.yaml:4:3 pools.b: no listener uses this pool\nconfig.yaml is valid: 1 listener, 2 pools, 3 upstreams",
+    /^warning: config\.yaml:4:3 pools\.b: no listener uses this pool\nmemory: up to .*on disk: up to 10GiB\nconfig\.yaml is valid: 1 listener, 2 pools, 3 upstreams$/,
   );
 });
 

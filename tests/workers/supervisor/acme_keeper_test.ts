@@ -19,7 +19,7 @@ interface Proof {
 /** A keeper, the authority that it asks, and addresses that answer challenges as a gateway's do. */
 async function keeping({ challenge, port = 443 }: Proof = {}) {
   const stack = new AsyncDisposableStack();
-  const state = { challenges: NO_CHALLENGES, lines: [] as string[], atMs: Date.now() };
+  const state = { challenges: NO_CHALLENGES, lines: [] as string[], atMs: Date.now(), pauseMs: 0 };
   const plain = stack.use(
     await serving((arrival) => challengeReply(arrival, state.challenges) ?? reply({ status: 404 })),
   );
@@ -49,7 +49,7 @@ async function keeping({ challenge, port = 443 }: Proof = {}) {
       directory: `${directory}/acme`,
       logger: { info: write, error: write } as Partial<Logger> as Logger,
       now: () => state.atMs,
-      pause: () => Promise.resolve(),
+      pause: () => Promise.resolve(void (state.atMs += state.pauseMs)),
     });
   const keeper = newKeeper();
   const inUse = { config: await keeper.complete(loaded) };
@@ -200,6 +200,36 @@ Deno.test("AcmeKeeper: what the authority gives and cannot be used takes no good
     assert.match(state.lines[0]!, expected);
     assert.equal((await shown()).serialNumber, good);
   }
+});
+
+Deno.test("AcmeKeeper: an authority is answered for the names of its order alone, and what it says is cut", async () => {
+  await using one = await keeping();
+  const { keeper, authority, state } = one;
+  const { faults } = authority;
+  for (const identifier of ["three.example", "x".repeat(100_000)]) {
+    faults.identifier = identifier;
+    state.atMs += DAY_MS;
+    await keeper.tend();
+    assert.match(state.lines.at(-1)!, /cannot be understood: an authorization for another name/);
+  }
+  faults.offers = [];
+  faults.identifier = null;
+  faults.accountStatus = "x".repeat(100_000);
+  state.atMs += DAY_MS;
+  await keeper.tend();
+  assert.deepEqual(authority.looked, []);
+  assert.equal(state.lines.length, 3);
+  for (const line of state.lines) assert.ok(line.length < 1_000, `${line.length} characters`);
+});
+
+Deno.test("AcmeKeeper: an authority that never comes to an end keeps no other from being asked", async () => {
+  await using one = await keeping();
+  const { keeper, authority, state } = one;
+  authority.faults.isUndecided = true;
+  state.pauseMs = 10 * 60_000;
+  await keeper.tend();
+  assert.match(state.lines.at(-1)!, /cannot be asked at https:.*: it has taken over 30 minutes/);
+  assert.deepEqual(state.challenges, NO_CHALLENGES);
 });
 
 Deno.test("AcmeKeeper: an authority that asks to be left alone for ever is asked again after a week", async () => {
