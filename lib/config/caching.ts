@@ -21,7 +21,9 @@ export const cacheSection = section({
   min_free_disk: size(0, PiB).prefault("256MiB").describe(
     "Free space of the disk below which nothing more is stored on it; what is stored is still served.",
   ),
-  max_entry: size(1, PiB).prefault("16MiB").describe("Largest body that is stored; larger ones are passed on only."),
+  max_entry: size(1, PiB).prefault("16MiB").describe(
+    "Largest body that is stored; larger ones are passed on only. Memory holds none that is larger than an eighth of a worker's part of it.",
+  ),
   fill_memory: size(MiB, PiB).prefault("64MiB").describe(
     "Bodies on their way into the cache, all together, in each serving worker.",
   ),

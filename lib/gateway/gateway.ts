@@ -21,6 +21,7 @@ import { compileSnapshot } from "./compile.ts";
 import { createTransport, transportSignature } from "./compile_pool.ts";
 import { logKeyEvent } from "./key_event.ts";
 import { Limits, newSharedLimits, type SharedLimits } from "./limits.ts";
+import { largestStoredBytes } from "./memory_share.ts";
 import { type ResilienceState, resilienceState } from "./resilience_state.ts";
 
 /** Background tasks at a time; beyond it optional ones (revalidation) are left out. */
@@ -259,7 +260,7 @@ function settingsOf(config: Config): Settings {
     name: config.server.name,
     access: config.logging.access,
     isTrusted: addressMatcher(config.server.trustedProxies),
-    maxEntryBytes: config.cache.maxEntryBytes,
+    maxEntryBytes: largestStoredBytes(config),
     fillTimeoutMs: config.cache.fillTimeoutMs,
     backgroundFill: config.cache.backgroundFill,
   };

@@ -3,6 +3,7 @@ import type { ListenAddress, TcpAddress } from "../config/addresses.ts";
 import type { AdminConfig } from "../config/admin.ts";
 import type { Config } from "../config/config.ts";
 import type { Loaded } from "../config/load.ts";
+import { largestInMemoryBytes } from "../gateway/memory_share.ts";
 import { portsInUse } from "../workers/supervisor/ports_in_use.ts";
 import type { PoolDiagnosis } from "./diagnose_pool.ts";
 import { type Finding, shownSize } from "./finding.ts";
@@ -42,6 +43,7 @@ export function thisMachine(path: string): Machine {
 export function machineFindings(config: Config, machine: Machine): Finding[] {
   return [
     memoryFinding(config, machine.memoryBytes),
+    largestFinding(config),
     filesFinding(config, machine.openable),
     ...handoverFindings(config, machine.migratesConnections),
   ];
@@ -183,6 +185,24 @@ function memoryFinding(config: Config, memoryBytes: number | null): Finding {
   if (wantedBytes <= memoryBytes * 0.8) return { check, state: "ok", text, remedy: null };
   const state = wantedBytes > memoryBytes ? "fail" : "warn";
   return { check, state, text, remedy: "lower `cache.memory` or `server.workers`" };
+}
+
+/** A response that memory does not take is not stored at all where there is no disk tier. */
+function largestFinding(config: Config): Finding {
+  const check = "largest";
+  const { maxEntryBytes, diskBytes } = config.cache;
+  const largestBytes = largestInMemoryBytes(config);
+  const largest = shownSize(largestBytes);
+  if (maxEntryBytes <= largestBytes) {
+    return { check, state: "ok", text: `memory holds responses up to ${shownSize(maxEntryBytes)}`, remedy: null };
+  }
+  const share = "an eighth of a worker's part of `cache.memory`";
+  if (diskBytes > 0) {
+    const text = `memory holds responses up to ${largest}, ${share}; larger ones are served from disk`;
+    return { check, state: "ok", text, remedy: null };
+  }
+  const text = `memory holds responses up to ${largest}, ${share}; larger ones are fetched each time`;
+  return { check, state: "warn", text, remedy: "raise `cache.memory`, set `cache.disk`, or lower `server.workers`" };
 }
 
 function filesFinding(config: Config, openable: Machine["openable"]): Finding {

@@ -66,10 +66,15 @@ export class KvStateStore implements StateStore {
     }
   }
 
-  async delete(key: StateKey): Promise<void> {
-    const { value } = await this.#kv.get(key);
-    await commitPatiently(this.#kv.atomic().delete(key));
-    if (isPartsNote(value)) await this.#removeParts(key, null);
+  async delete(key: StateKey, isMeant?: (value: unknown) => boolean): Promise<void> {
+    const { value, versionstamp } = await this.#kv.get(key);
+    const atomic = this.#kv.atomic().delete(key);
+    if (isMeant !== undefined) {
+      if (!isMeant(isPartsNote(value) ? await this.get(key) : value)) return;
+      atomic.check({ key, versionstamp });
+    }
+    const { ok } = await commitPatiently(atomic);
+    if (ok && isPartsNote(value)) await this.#removeParts(key, null);
   }
 
   watch(key: StateKey): ReadableStream<unknown> {

@@ -20,8 +20,8 @@ export interface StateStore {
   list(prefix: StateKey): AsyncIterable<StateEntry>;
   /** Writes values in this order: a reader that finds one of them finds those before it. */
   set(entries: readonly StateEntry[]): Promise<void>;
-  /** Removes the value of a name, if there is one. */
-  delete(key: StateKey): Promise<void>;
+  /** Removes the value of a name, if there is one and, where it is asked, `isMeant` says so: one that is set meanwhile stays. */
+  delete(key: StateKey, isMeant?: (value: unknown) => boolean): Promise<void>;
   /** The value of a name now, then after each change; values that were replaced soon may be skipped. Cancel it to end it. */
   watch(key: StateKey): ReadableStream<unknown>;
 }

@@ -1,5 +1,6 @@
 import type { GatewayError } from "../errors.ts";
 import { ContentRule, type ContentTypes } from "./_content.ts";
+import { tmdbKeyForm } from "./_credentials.ts";
 import { tmdbError } from "./_tmdb_errors.ts";
 import { MAX_KEPT_MS } from "./_tmdb_routes.ts";
 import type { ErrorBody } from "./error_body.ts";
@@ -73,6 +74,8 @@ export abstract class TmdbType extends UpstreamType {
   override readonly wholeBodies = true;
   override readonly inspectsContent = true;
   override readonly mendsRetryAfter = true;
+  /** The image host needs no key: a pool that shares its keys with one of the API is sound all the same. */
+  override readonly keyForm = tmdbKeyForm;
   override readonly cors = "*";
   override readonly dropFields: ReadonlySet<string> = tmdbDropFields;
   override readonly ignoreVary: ReadonlySet<string> = new Set(IGNORED_VARY);

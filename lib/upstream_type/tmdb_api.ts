@@ -9,7 +9,6 @@ import { tmdbChanges } from "./_tmdb_changes.ts";
 import { removedFromAll, TmdbType } from "./_tmdb_type.ts";
 import { findTmdbRoute, type TmdbRoute, tmdbRoutes, unlistedRoute } from "./_tmdb_routes.ts";
 import { apiTags, tmdbDocuments, tmdbTarget, writtenTags } from "./_tmdb_targets.ts";
-import { tmdbKeyForm } from "./_credentials.ts";
 import type {
   AnswerSource,
   CredentialState,
@@ -64,7 +63,6 @@ const SHARED_CHANGES: readonly FieldChange[] = [
 export class TmdbApi extends TmdbType {
   readonly name = "tmdb-api";
   override readonly acceptEncoding = "gzip";
-  override readonly keyForm = tmdbKeyForm;
   override readonly changes = tmdbChanges;
   override readonly documents = tmdbDocuments;
   override readonly links = tmdbLinks;

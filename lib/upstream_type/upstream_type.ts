@@ -223,7 +223,7 @@ export abstract class UpstreamType {
   readonly mendsRetryAfter: boolean = false;
   /** Health check. Any answer but a server error passes: most services answer at their root, if only with a 404. */
   readonly check: DefaultCheck | null = { method: "HEAD", target: "/", fields: [], status: [[200, 499], [501, 501]] };
-  /** Form of the keys in a pool's `api_keys`; `null` where a pool has none. */
+  /** Form of the keys in a pool's `api_keys`; `null` where a pool may name none. */
   readonly keyForm: KeyForm | null = null;
   /** Lists of what has changed at upstreams; `null` where there are none. */
   readonly changes: ChangeSource | null = null;

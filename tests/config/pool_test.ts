@@ -134,6 +134,15 @@ Deno.test("checkPool() refuses API keys on a type that takes none", async () => 
   assert.deepEqual(await problemsOf(empty), []);
 });
 
+Deno.test("checkPool() takes API keys on both TMDB types, and looks at their form", async () => {
+  for (const type of ["tmdb-api", "tmdb-image"]) {
+    const pool = (key: string) => withPool(`type: ${type}\nupstreams: [https://a.example]\napi_keys: [${key}]`);
+    assert.deepEqual(await problemsOf(pool(KEY)), [], type);
+    const [problem] = await problemsOf(pool("hunter2"));
+    assert.match(problem ?? "", /^6:16 pools\.a\.api_keys\[0\]: .* expected a TMDB API key/, type);
+  }
+});
+
 Deno.test("checkPool() refuses the same upstream twice, however it is written", async () => {
   const text = withPool(`type: custom
 upstreams:

@@ -40,6 +40,19 @@ Deno.test("machineFindings() holds the workers' memory against the machine's", a
   assert.equal((await memory(null)).state, "skip");
 });
 
+Deno.test("machineFindings() says up to which size responses are held in memory, and what becomes of larger ones", async () => {
+  const largest = async (workers: number, cache: Mapping) =>
+    (await machine({ server: { workers }, cache }, ROOMY))["largest"]!;
+  assert.match((await largest(1, { memory: "128MiB" })).text, /^memory holds responses up to 16MiB$/);
+  const onDisk = await largest(4, { memory: "512MiB", max_entry: "64MiB" });
+  assert.deepEqual([onDisk.state, onDisk.remedy], ["ok", null]);
+  assert.match(onDisk.text, /larger ones are served from disk$/);
+  const nowhere = await largest(4, { memory: "64MiB", disk: "0" });
+  assert.equal(nowhere.state, "warn");
+  assert.match(nowhere.text, /larger ones are fetched each time$/);
+  assert.match(nowhere.remedy!, /`cache\.memory`/);
+});
+
 Deno.test("machineFindings() holds the limit of open files against the connections that may be open", async () => {
   const files = async (limit: number) =>
     (await machine({}, { ...ROOMY, openable: (wanted) => Math.min(limit, wanted) }, { max_connections: 100 }))[

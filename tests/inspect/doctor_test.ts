@@ -28,7 +28,8 @@ Deno.test("diagnose() brings pools, machine and clock together and counts how ch
     const { pools, machine, summary } = await diagnose(loaded, { pool: null, timeoutMs: 10_000 });
     assert.deepEqual(pools.map(({ pool }) => pool), ["good", "dead"]);
     const checks = machine.map(({ check }) => check);
-    assert.deepEqual(checks, ["data_dir", "kv", "disk", "memory", "files", "port", "port", "port", "admin", "clock"]);
+    const expected = ["data_dir", "kv", "disk", "memory", "largest", "files", "port", "port", "port", "admin", "clock"];
+    assert.deepEqual(checks, expected);
     assert.equal(machine.at(-1)!.state, "warn", "the origin's date is long past");
     assert.ok(summary.fail >= 1);
     const { upstreams: [good] } = pools[0]!;

@@ -23,8 +23,9 @@ export class MapStateStore implements StateStore {
     return Promise.resolve();
   }
 
-  delete(key: StateKey): Promise<void> {
-    this.#change(JSON.stringify(key), null);
+  delete(key: StateKey, isMeant: (value: unknown) => boolean = () => true): Promise<void> {
+    const name = JSON.stringify(key);
+    if (isMeant(this.#values.get(name) ?? null)) this.#change(name, null);
     return Promise.resolve();
   }
 

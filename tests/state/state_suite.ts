@@ -44,6 +44,18 @@ export function stateSuite(under: StateUnderTest): void {
     });
   }
 
+  for (const length of [10, 150_000]) {
+    test(`deletes a value of ${length} only where it is the one that is meant`, async (state) => {
+      const key = ["a", "b"];
+      await state.set([{ key, value: textOf(length, 2) }]);
+      await state.delete(key, (value) => value === textOf(length, 1));
+      assert.equal(await state.get(key), textOf(length, 2));
+      await state.delete(key, (value) => value === textOf(length, 2));
+      assert.equal(await state.get(key), null);
+      await state.delete(key, (value) => value !== null);
+    });
+  }
+
   test("replaces a long value by a short one, and a short one by a long one", async (state) => {
     for (const length of [10, 150_000, 20, 400_000, 150_000, 30]) {
       await state.set([{ key: ["a", "b"], value: textOf(length) }]);

@@ -2,6 +2,7 @@ import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../../clock.ts";
 import type { StoreLog } from "../store.ts";
+import { adoptPurges, standInFiles } from "./_stand_in_purges.ts";
 import { beginKvFile, foreignKvFile, inspectKvFile, type KvFileVerdict } from "./kv_inspect.ts";
 
 /** Options of opening a KV file. */
@@ -69,8 +70,28 @@ export async function claimKvFile(path: string, options: KvOpenOptions): Promise
     held = null;
   };
   const file = await prepareKvFile(path, options);
+  if (file.path !== null) { for (const other of standInFiles(path)) await adopt(other, path, options); }
   if (file.path === null) release();
   return { file, purgePath: file.path, release };
+}
+
+/** One that a running gateway of an earlier version has, or that cannot be read, is left for the next start. */
+async function adopt(from: string, to: string, options: KvOpenOptions): Promise<void> {
+  const lock = foreignKvFile(from) === null && inspectKvFile(from).kind === "sound" ? lockOf(from) : null;
+  if (lock === null || lock === "taken") return;
+  const problem = await attempt(() =>
+    adoptPurges(from, to, async (path) => {
+      const kv = await openKvFile(path, options);
+      if (kv === null) throw new Error(`cannot open ${path}`);
+      return kv;
+    })
+  );
+  lock.close();
+  if (problem === null) return;
+  options.log.warn("Cannot take over the purges that an earlier version saved beside the disk cache", {
+    from,
+    problem,
+  });
 }
 
 /**

@@ -54,6 +54,8 @@ const PROTECTED_SHARE = 0.8;
 const MOVES_AT_ONCE = 8;
 /** Uses are counted up to here. */
 const MAX_USES = 15;
+/** Ages are counted modulo this: a number that only grows would leave the bits that a heat has for it. */
+const AGES = 2 ** 12;
 /** Uses count half after as many puts and hits as this times the entries held. */
 const HALF_LIFE = 5;
 /** Counters of gone entries' uses for each entry held: with these and the half-life, one new key in fourteen is taken for one that is known. */
@@ -73,7 +75,8 @@ export interface EvictionOrderOptions {
 /**
  * The order in which entries are evicted. By frequency (W-TinyLFU: Einziger, Friedman, Manes, ACM TOS 2017): a new entry waits in a window;
  * what leaves the window replaces the next entry of the main segments only if it was used more often, of late, gone entries' uses included. So
- * neither a scan nor a loop that is larger than the room flushes what is in use. By recency it is a plain LRU.
+ * neither a scan nor a loop that is larger than the room flushes what is in use. By recency it is a plain LRU: all that is put or used stands in
+ * the window; what the main segments still hold from before was not used since, and goes first.
  */
 export class EvictionOrder {
   isByRecency: boolean;
@@ -106,7 +109,7 @@ export class EvictionOrder {
     this.#entries++;
     this.#grow();
     entry.heat = this.#heat(replaced === undefined ? this.#gone.uses(entry.hash) + 1 : this.#usesOf(replaced.heat));
-    (replaced?.wasProtected === true ? this.#protected : this.#window).add(entry);
+    (replaced?.wasProtected === true && !this.isByRecency ? this.#protected : this.#window).add(entry);
   }
 
   /** Notes a hit. */
@@ -114,7 +117,7 @@ export class EvictionOrder {
     this.#grow();
     entry.heat = this.#heat(this.#usesOf(entry.heat) + 1);
     const segment = entry.segment!;
-    const next = this.isByRecency || segment === this.#window && this.#isWindowSmall ? segment : this.#protected;
+    const next = this.isByRecency || segment === this.#window && this.#isWindowSmall ? this.#window : this.#protected;
     if (entry === next.newest) return;
     segment.remove(entry);
     next.add(entry);
@@ -181,13 +184,13 @@ export class EvictionOrder {
 
   /** One at least, as for a key that is new: so what is asked for once never replaces what is held. */
   #usesOf(heat: number): number {
-    return Math.max(1, (heat & MAX_USES) >> Math.min(4, this.#age - (heat >> 4)));
+    return Math.max(1, (heat & MAX_USES) >> Math.min(4, (this.#age - (heat >> 4)) & AGES - 1));
   }
 
   #grow(): void {
     if (++this.#countedUses < HALF_LIFE * Math.max(this.#entries, 100)) return;
     this.#countedUses = 0;
-    this.#age++;
+    this.#age = this.#age + 1 & AGES - 1;
     this.#gone = this.#gone.halved(this.#entries);
   }
 }
@@ -195,9 +198,12 @@ export class EvictionOrder {
 /** How often entries were used that are gone, roughly: two hashed counters each, of which the smaller counts (a count-min sketch). */
 class GoneUses {
   readonly #counts: Uint8Array;
+  /** The same counters, four at a time. */
+  readonly #words: Uint32Array;
 
   constructor(entries: number) {
-    this.#counts = new Uint8Array(2 ** Math.ceil(Math.log2(Math.max(entries, 128) * COUNTERS)));
+    this.#counts = new Uint8Array(sizeFor(entries));
+    this.#words = new Uint32Array(this.#counts.buffer);
   }
 
   uses(hash: number): number {
@@ -210,10 +216,12 @@ class GoneUses {
     }
   }
 
-  /** Counts of half as much, with room for as many entries; where there was not enough it begins anew. */
+  /** Counts of half as much, with room for as many entries; where there was not enough, or far too much, it begins anew. */
   halved(entries: number): GoneUses {
-    if (entries * COUNTERS > 2 * this.#counts.length) return new GoneUses(entries);
-    for (let at = 0; at < this.#counts.length; at++) this.#counts[at]! >>= 1;
+    const size = sizeFor(entries);
+    if (size > 2 * this.#counts.length || size * 8 < this.#counts.length) return new GoneUses(entries);
+    // Tens of millions of counters where a million entries are held: one at a time this took tens of milliseconds.
+    for (let at = 0; at < this.#words.length; at++) this.#words[at] = this.#words[at]! >>> 1 & 0x7f7f7f7f;
     return this;
   }
 
@@ -224,4 +232,9 @@ class GoneUses {
   #second(hash: number): number {
     return Math.imul(hash ^ hash >>> 16, 0x85ebca6b) >>> 7 & this.#counts.length - 1;
   }
+}
+
+/** A power of two. */
+function sizeFor(entries: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(entries, 128) * COUNTERS));
 }

@@ -69,10 +69,9 @@ class Model {
       this.#order.use(held);
       return;
     }
-    while (this.#order.entries > 0 && this.#order.bytes + bytes > roomBytes) {
-      this.#entries.delete(this.#order.evict()!.hash);
-    }
+    // Before anything is evicted for it: an eighth of the tier is kept there, and would empty a model of a sixteenth.
     if (bytes > roomBytes) return;
+    while (this.#order.bytes + bytes > roomBytes) this.#entries.delete(this.#order.evict()!.hash);
     const entry = new Evictable(bytes, hash);
     this.#entries.set(hash, entry);
     this.#order.add(entry);

@@ -5,13 +5,16 @@ import { MemoryEntry, type Removed, TenantEntries } from "./_tenant_entries.ts";
 
 export type { MemoryEntry } from "./_tenant_entries.ts";
 
+/** Largest part of a tier's limit that one entry takes where nothing else is said. */
+export const MAX_ENTRY_SHARE = 0.125;
+
 /** Options of a memory tier. */
 export interface MemoryTierOptions {
   /** Bytes held at most, all listeners together. */
   readonly limitBytes: number;
   /**
    * Largest part of the limit that one entry may take, from 0 to 1; a larger one is not kept.
-   * @default 0.125
+   * @default {@linkcode MAX_ENTRY_SHARE}
    */
   readonly maxEntryShare?: number;
   /**
@@ -64,7 +67,7 @@ export class MemoryTier {
 
   /** @throws {RangeError} when a limit makes no sense */
   constructor(options: MemoryTierOptions) {
-    const { limitBytes, maxEntryShare = 0.125, guaranteedShare = 0.5, random = Math.random } = options;
+    const { limitBytes, maxEntryShare = MAX_ENTRY_SHARE, guaranteedShare = 0.5, random = Math.random } = options;
     if (!(maxEntryShare > 0 && maxEntryShare <= 1)) {
       throw new RangeError(`Cannot make a memory tier: maxEntryShare must be in (0, 1]: received ${maxEntryShare}`);
     }
@@ -117,8 +120,10 @@ export class MemoryTier {
     const response = given.owned();
     const bytes = heldBytes(response);
     const replaced = this.#take(response.key);
-    if (bytes > this.#maxEntryBytes) return undefined;
-    if (!this.#makeRoom(bytes)) return undefined;
+    if (bytes > this.#maxEntryBytes || !this.#makeRoom(bytes)) {
+      this.#forgetIfEmpty(this.#tenantOf(response.key));
+      return undefined;
+    }
     const hash = hash32(response.key, this.#seed);
     const entry = new MemoryEntry(response, { bytes, hash, use: ++this.#uses, nowMs });
     this.#tenantFor(response.key).add(entry, replaced);
@@ -129,7 +134,9 @@ export class MemoryTier {
 
   /** Removes what `key` holds; returns whether it held anything. */
   delete(key: string): boolean {
-    return this.#take(key) !== undefined;
+    const isHeld = this.#take(key) !== undefined;
+    this.#forgetIfEmpty(this.#tenantOf(key));
+    return isHeld;
   }
 
   /** Figures of the tier; the sums are kept as entries come and go. */
@@ -159,13 +166,12 @@ export class MemoryTier {
     for (const tenant of this.#order) yield* tenant.values();
   }
 
+  /** Its listener may be left with nothing: one that is put to next keeps its counters. */
   #take(key: string): Removed | undefined {
-    const tenant = this.#tenantOf(key);
-    const removed = tenant?.remove(key);
-    if (tenant === undefined || removed === undefined) return undefined;
+    const removed = this.#tenantOf(key)?.remove(key);
+    if (removed === undefined) return undefined;
     this.#bytes -= removed.entry.bytes;
     this.#entries--;
-    this.#forgetIfEmpty(tenant);
     return removed;
   }
 
@@ -224,8 +230,8 @@ export class MemoryTier {
     return tenant;
   }
 
-  #forgetIfEmpty(tenant: TenantEntries): void {
-    if (tenant.entries > 0) return;
+  #forgetIfEmpty(tenant: TenantEntries | undefined): void {
+    if (tenant === undefined || tenant.entries > 0) return;
     this.#tenants.delete(tenant.name);
     this.#order = this.#order.filter((other) => other !== tenant);
     if (this.#last === tenant) this.#last = undefined;

@@ -30,7 +30,9 @@ export async function tidyPurges(state: StateStore, timeMs: number, max = MAX_RU
   const loaded = new Set(rules);
   // What is folded or merged first: at no moment may less be purged.
   await savePurges(state, kept.filter((rule) => !loaded.has(rule)));
-  for (const { id } of rules) if (!keptIds.has(id)) await state.delete(keyOf(id));
+  // One that was saved anew under its id since it was loaded is another rule.
+  const gone = rules.filter(({ id }) => !keptIds.has(id));
+  for (const { id, timeMs } of gone) await state.delete(keyOf(id), (held) => (held as PurgeRule)?.timeMs === timeMs);
   return kept.length;
 }
 

@@ -10,9 +10,9 @@ import { TagFilter } from "../../cache/purge/tag_filter.ts";
 import { createTieredStore, type TieredStore } from "../../cache/tiered_store.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
-import { SHARES_PORTS } from "../../server/listen_target.ts";
-import { Disk } from "./disk.ts";
+import { memoryShareBytes } from "../../gateway/memory_share.ts";
 import type { InitMessage, WorkerReport } from "../messages.ts";
+import { Disk } from "./disk.ts";
 
 /** How long an unsafe request's response waits for the other workers; they answer within a millisecond unless they are stuck. */
 const NOTICE_TIMEOUT_MS = 500;
@@ -25,12 +25,6 @@ const TRIM_EVERY_MS = 5;
 /** 48 bits of a key's digest. */
 function numberOf(key: string): number {
   return parseInt(hash("sha256", key).slice(0, 12), 16);
-}
-
-/** A worker's part of `cache.memory`: all of it where only one of them serves. */
-export function memoryShareBytes({ server, cache }: Pick<Config, "server" | "cache">): number {
-  const workers = SHARES_PORTS && server.reusePort !== false ? server.workers : 1;
-  return Math.floor(cache.memoryBytes / workers);
 }
 
 /** One worker's store with all that keeps it in step with the other workers'. */

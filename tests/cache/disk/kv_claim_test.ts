@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { claimKvFile } from "../../../lib/cache/disk/kv_open.ts";
+import { newPurge } from "../../../lib/cache/purge/purge_table.ts";
+import { loadPurges, savePurges } from "../../../lib/cache/purge/saved_purges.ts";
+import { KvStateStore } from "../../../lib/state/kv_state_store.ts";
 import { HandClock, KeptLog } from "./opened_kv.ts";
 
 /** A data directory, and claims to its file that are given back at the end. */
@@ -88,4 +91,29 @@ Deno.test("claimKvFile() replaces a damaged file, and says why where none can be
   const nowhere = await claimKvFile(`${claims.path}/in/a/file.kv`, { clock: new HandClock(), log: claims.log });
   assert.deepEqual([nowhere.file.path, nowhere.purgePath], [null, null]);
   assert.equal(claims.log.lines.length, 2);
+});
+
+Deno.test("claimKvFile() takes over the purges that an earlier version saved beside the file, unless a gateway uses them", async () => {
+  await using claims = await Claims.open();
+  const rules = [2, 4].map((n) => newPurge({ kind: "all", listener: `l${n}` }, { soft: false, nowMs: n }));
+  for (const [at, name] of ["usher-2.kv", "usher-4.kv"].entries()) {
+    const { release } = await claimKvFile(`${claims.directory}/${name}`, { clock: new HandClock(), log: claims.log });
+    using kv = await Deno.openKv(`${claims.directory}/${name}`);
+    await savePurges(new KvStateStore(kv), [rules[at]!]);
+    release();
+  }
+  using used = await Deno.open(`${claims.directory}/usher-4.kv.lock`, { write: true });
+  await used.lock(true);
+  const saved = async () => {
+    using kv = await Deno.openKv(claims.path);
+    return await loadPurges(new KvStateStore(kv));
+  };
+  const first = await claims.claim();
+  assert.deepEqual(await saved(), rules.slice(0, 1));
+  assert.deepEqual(claims.files(), ["usher-4.kv", "usher.kv"]);
+  first.release();
+  await used.unlock();
+  await claims.claim();
+  assert.deepEqual((await saved()).toSorted((a, b) => a.timeMs - b.timeMs), rules);
+  assert.deepEqual([claims.files(), claims.log.lines], [["usher.kv"], []]);
 });

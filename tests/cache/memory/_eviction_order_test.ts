@@ -108,3 +108,26 @@ Deno.test("EvictionOrder keeps its sums, and evicts all that it holds, whatever 
   while (held.size > 0) forget(order.evict()!);
   assert.deepEqual([order.evict(), order.bytes, order.entries], [null, 0, 0]);
 });
+
+Deno.test("EvictionOrder.evict() takes what was not used since the order became recency before what was", () => {
+  const order = orderOf();
+  const held = filled(order, 100);
+  for (const entry of held) order.use(entry);
+  order.isByRecency = true;
+  const added = filled(order, 50, 1000);
+  for (const entry of held.slice(80)) order.use(entry);
+  evicted(order, 130);
+  assert.deepEqual([order.entries, held.slice(80).filter(({ segment }) => segment !== null).length], [20, 20]);
+  assert.ok(added.every(({ segment }) => segment === null));
+});
+
+Deno.test("EvictionOrder tells what is used from what was, however long it runs", () => {
+  const order = orderOf();
+  const [used] = filled(order, 1) as [Evictable];
+  // Two million uses: more ages than are told apart.
+  for (let n = 0; n < 2_100_000; n++) order.use(used);
+  const held = filled(order, 99, 1);
+  for (let n = 0; n < 5000; n++) for (const entry of [used, ...held.slice(0, 40)]) order.use(entry);
+  evicted(order, 50);
+  assert.ok([used, ...held.slice(0, 40)].every(({ segment }) => segment !== null));
+});

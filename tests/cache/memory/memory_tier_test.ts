@@ -32,6 +32,27 @@ function countedBytes(memory: MemoryTier): number {
   return bytes;
 }
 
+/** Holds that what the map of a tier's listeners holds is what its segments hold, in chains without a break. */
+function assertSound(memory: MemoryTier): void {
+  countedBytes(memory);
+  const bySegment = Map.groupBy(memory.entries(), ({ segment }) => segment);
+  for (const [segment, held] of bySegment) {
+    const chain: unknown[] = [];
+    for (let entry = segment!.oldest; entry !== null; entry = entry.newer) {
+      assert.equal(entry.older, chain.at(-1) ?? null);
+      chain.push(entry);
+    }
+    assert.equal(segment!.newest, chain.at(-1));
+    assert.deepEqual([chain.length, new Set(chain)], [held.length, new Set<unknown>(held)]);
+    assert.equal(segment!.bytes, held.reduce((sum, { bytes }) => sum + bytes, 0));
+  }
+  const usage = [...memory.usage().values()];
+  assert.ok(usage.every((one) => one.entries > 0), "a listener that holds nothing is forgotten");
+  const { bytes, entries } = memory.stats();
+  assert.equal(usage.reduce((sum, one) => sum + one.bytes, 0), bytes);
+  assert.equal(usage.reduce((sum, one) => sum + one.entries, 0), entries);
+}
+
 function fill(memory: MemoryTier, listener: string, count: number, from = 0): void {
   for (let n = from; n < from + count; n++) {
     memory.put(sampleResponse(`${listener}\0\0/${n}`, { bodyLength: 4 * KIB }), 0);
@@ -150,3 +171,40 @@ Deno.test("MemoryTier.put() does not keep the buffer behind a view of it", () =>
   const { response } = memory.put(sampleResponse("a\0\0/").with({ body }), 0)!;
   assert.equal(response.body.buffer.byteLength, response.headBytes + 1000);
 });
+
+for (const [chance, random] of [["none", () => 0], ["any", seededRandom(3)], ["all", () => 0.999_999]] as const) {
+  Deno.test(`MemoryTier holds what was put last, within its limit, and its order is sound, with luck for ${chance}`, () => {
+    const dice = seededRandom(7);
+    const memory = createMemoryTier({ limitBytes: 200 * KIB, guaranteedShare: 0.8, random });
+    const put = new Map<string, unknown>();
+    let limitBytes = 200 * KIB;
+    for (let step = 0; step < 10_000; step++) {
+      const key = `listener-${Math.floor(dice() ** 3 * 30)}\0\0/${Math.floor(dice() ** 2 * 120)}`;
+      const { bytes: bytesBefore } = memory.stats();
+      const which = dice();
+      if (which < 0.5) {
+        const bodyLength = which < 0.02 ? 0 : Math.floor(dice() * (which < 0.06 ? 60_000 : 3000));
+        const kept = memory.put(sampleResponse(key, { bodyLength }), 0);
+        assert.equal(memory.peek(key), kept);
+        put.set(key, kept?.response);
+      } else if (which < 0.9) {
+        const found = memory.get(key);
+        if (found !== undefined) assert.equal(found.response, put.get(key));
+      } else if (which < 0.95) {
+        const isHeld = memory.peek(key) !== undefined;
+        assert.equal(memory.delete(key), isHeld);
+        assert.equal(memory.peek(key), undefined);
+      } else if (which < 0.96) {
+        limitBytes = [0, 1, 500, 50 * KIB, 200 * KIB, 1000 * KIB][Math.floor(dice() * 6)]!;
+        memory.limit(limitBytes);
+      } else {
+        assert.equal(memory.trim(), memory.stats().bytes > limitBytes);
+      }
+      assert.ok(memory.stats().bytes <= Math.max(limitBytes, bytesBefore));
+      if (step % 100 === 0) assertSound(memory);
+    }
+    memory.limit(0);
+    while (memory.trim());
+    assert.deepEqual([memory.stats().entries, memory.stats().bytes, memory.usage().size], [0, 0, 0]);
+  });
+}

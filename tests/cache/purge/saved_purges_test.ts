@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { PurgeRule } from "../../../lib/cache/purge/purge_rules.ts";
 import { createKvJanitor } from "../../../lib/cache/disk/kv_janitor.ts";
 import { newPurge, PurgeTable } from "../../../lib/cache/purge/purge_table.ts";
 import { loadPurges, savePurges, tidyPurges } from "../../../lib/cache/purge/saved_purges.ts";
@@ -29,6 +30,33 @@ Deno.test("tidyPurges() drops old rules and folds the rest where they are too ma
     sampleResponse(`api\0\0${target}`, { requestTimeMs, responseTimeMs: 1 });
   assert.equal(table.apply(asked("/12", 12)), undefined);
   assert.ok(table.apply(asked("/29", 29))!.freshness.lifetimeMs < 1000);
+});
+
+Deno.test("tidyPurges() leaves a rule that is saved anew under its id while it works", async () => {
+  await using opened = await openKvForTest();
+  const written = (timeMs: number): PurgeRule => (
+    { id: "written api movie:1", scope: { kind: "tags", listener: "api", tags: ["movie:1"] }, soft: false, timeMs }
+  );
+  const renewed = written(5000);
+  let isRenewed = false;
+  // Saved between the read of the row and the commit that removes it.
+  const late = new Proxy(opened.kv, {
+    get: (kv, name) => {
+      const member = Reflect.get(kv, name, kv);
+      if (name !== "get") return typeof member === "function" ? member.bind(kv) : member;
+      return async (key: Deno.KvKey) => {
+        const row = await kv.get(key);
+        if (!isRenewed) await savePurges(new KvStateStore(kv), [renewed]);
+        isRenewed = true;
+        return row;
+      };
+    },
+  });
+  await savePurges(new KvStateStore(opened.kv), [written(1)]);
+  await tidyPurges(new KvStateStore(late), 1000);
+  assert.deepEqual(await loadPurges(new KvStateStore(opened.kv)), [renewed]);
+  await tidyPurges(new KvStateStore(opened.kv), 6000);
+  assert.deepEqual(await loadPurges(new KvStateStore(opened.kv)), []);
 });
 
 Deno.test("KvJanitor.step() drops a purge when nothing is stored that is older", async () => {
