@@ -1,3 +1,4 @@
+import { beginKvFile } from "../../../lib/cache/disk/kv_inspect.ts";
 import { openKvFile } from "../../../lib/cache/disk/kv_open.ts";
 import { createKvTier } from "../../../lib/cache/disk/kv_tier.ts";
 import { systemClock } from "../../../lib/clock.ts";
@@ -78,6 +79,7 @@ async function fill(folder: string, entries: number): Promise<number> {
       throw new Error(message);
     },
   };
+  beginKvFile(path);
   const kv = (await openKvFile(path, { clock: systemClock, log }))!;
   const tier = createKvTier({ kv, clock: systemClock, log, limitBytes: 16 * 1024 ** 3 });
   const nowMs = Date.now();

@@ -1,3 +1,4 @@
+import { beginKvFile } from "../../../lib/cache/disk/kv_inspect.ts";
 import { openKvFile } from "../../../lib/cache/disk/kv_open.ts";
 import { createKvTier } from "../../../lib/cache/disk/kv_tier.ts";
 import { createMemoryTier } from "../../../lib/cache/memory/memory_tier.ts";
@@ -130,6 +131,7 @@ async function openTier() {
       throw new Error(message);
     },
   };
+  beginKvFile(`${folder.path}/cache.kv`);
   const kv = (await openKvFile(`${folder.path}/cache.kv`, { clock, log }))!;
   const tier = createKvTier({ kv, clock, log, limitBytes: DISK_BYTES, logReserveBytes: 0 });
   return {
