@@ -195,10 +195,10 @@ Deno.test("reload() that is asked for during one leads to one more, however ofte
 Deno.test("reload() warns of a changed setting that only a restart applies", async () => {
   await using set = await supervised();
   await set.supervisor.start();
-  set.write({ workers: 3 }, { cache: { memory: "5MiB" } });
+  set.write({ workers: 3 }, { cache: { fill_memory: "5MiB" } });
   assert.ok((await set.supervisor.reload()).ok);
   const warned = set.lines.filter(({ message }) => /takes effect at the next start/.test(String(message)));
-  assert.deepEqual(warned.map(({ setting }) => setting).sort(), ["cache.memory", "server.workers"]);
+  assert.deepEqual(warned.map(({ setting }) => setting).sort(), ["cache.fill_memory", "server.workers"]);
 });
 
 Deno.test("D2: reload() compares what a restart applies with the start, not with the reload before", async () => {
