@@ -120,7 +120,10 @@ Deno.test("an outer gateway with no other upstream leaves the trying to the inne
   const good = await startOrigin(stack, (exchange) => exchange.reply({ body: "fine" }));
   const inner = await startLink(stack, { name: "inner", upstreams: [bad.url, good.url], trusts: ["127.0.0.0/8"] });
   const outer = await startLink(stack, { name: "outer", upstreams: [{ url: inner.url, usher: true }] });
-  for (let n = 0; n < 6; n++) assert.equal((await fetched(`${outer.url}/${n}`)).status, 200);
+  // The choice between two equals is random: on until the failing one was asked once.
+  for (let n = 0; n < 200 && bad.heads.length === 0; n++) {
+    assert.equal((await fetched(`${outer.url}/${n}`)).status, 200);
+  }
   assert.ok(bad.heads.length > 0);
   assert.ok([...bad.heads, ...good.heads].every(({ fields }) => fieldValue(fields, "x-usher-attempt") === null));
 });
