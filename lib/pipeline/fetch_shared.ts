@@ -34,7 +34,7 @@ export function fetchShared(exchange: Exchange, fetch: SharedFetch): Promise<Ans
   const entry = exchange.services.collapse.enter(key);
   if (entry.role === "leader") return lead(exchange, { flight: entry.flight, fwd, stale });
   if (entry.role === "solo") return passThrough(exchange, { fwd, detail: "hit-for-miss" });
-  return entry.result.then((result) => follow(exchange, fetch, result));
+  return exchange.during("queue", entry.result).then((result) => follow(exchange, fetch, result));
 }
 
 /** Requests whose answer is stored only if it says so (RFC 9111 §3.5), or never (RFC 9111 §5.2.1.5; a stream without end). */
@@ -53,7 +53,7 @@ async function follow(exchange: Exchange, fetch: SharedFetch, result: FlightResu
     return await passThrough(exchange, { fwd, detail: "not-shared" });
   }
   if (!selects(result.head, exchange)) return await followVariant(exchange, fetch, result.head);
-  const stored = await whole(result);
+  const stored = await exchange.during("body", whole(result));
   if (stored !== null && result.head.responseTimeMs < exchange.startedAtMs) return await followLate(exchange, stored);
   const note = forwardNote(exchange, { fwd, served: result.head, collapsed: true, result: "collapsed" });
   if (stored !== null) return { kind: "stored", note, response: stored, isNew: true };
@@ -115,7 +115,7 @@ export async function fromOtherWorker(exchange: Exchange, key: string): Promise<
   const entry = collapse.enter(key);
   if (entry.role === "leader") collapse.finish(entry.flight, null);
   if (entry.role !== "follower") return null;
-  const result = await entry.result;
+  const result = await exchange.during("queue", entry.result);
   if (result.kind !== "shared" || exchange.isChanged(result.head)) return null;
   return await whole(result);
 }
