@@ -91,7 +91,12 @@ function fillingReply(exchange: Exchange, { head, fill, range, note }: FillingAn
     fill.leave();
     return withoutContent(exchange, { ...sent, lengthBytes }, note);
   }
-  return { ...sent, lengthBytes, body: new FillSource(exchange, fill, range ?? null), onEnd: finisher(exchange, status, note) };
+  return {
+    ...sent,
+    lengthBytes,
+    body: new FillSource(exchange, fill, range ?? null),
+    onEnd: finisher(exchange, status, note),
+  };
 }
 
 function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {

@@ -34,7 +34,8 @@ export function fetchShared(exchange: Exchange, fetch: SharedFetch): Promise<Ans
   const entry = exchange.services.collapse.enter(key);
   if (entry.role === "leader") return lead(exchange, { flight: entry.flight, fwd, stale });
   if (entry.role === "solo") return passThrough(exchange, { fwd, detail: "hit-for-miss" });
-  return exchange.during("queue", entry.result).then((result) => follow(exchange, fetch, result));
+  exchange.enter("queue");
+  return entry.result.then((result) => follow(exchange, fetch, result));
 }
 
 /** Requests whose answer is stored only if it says so (RFC 9111 §3.5), or never (RFC 9111 §5.2.1.5; a stream without end). */
@@ -49,11 +50,14 @@ function isLikelyUnshared(exchange: Exchange): boolean {
 async function follow(exchange: Exchange, fetch: SharedFetch, result: FlightResult): Promise<Answer> {
   const { fwd } = fetch;
   if (result.kind === "failed") throw result.error;
+  exchange.enter("own");
   if (result.kind === "solo" || exchange.isChanged(result.head)) {
     return await passThrough(exchange, { fwd, detail: "not-shared" });
   }
   if (!selects(result.head, exchange)) return await followVariant(exchange, fetch, result.head);
-  const stored = await exchange.during("body", whole(result));
+  // In the same turn: the body's other readers may be about to leave.
+  exchange.enter("body");
+  const stored = await whole(result);
   if (stored !== null && result.head.responseTimeMs < exchange.startedAtMs) return await followLate(exchange, stored);
   const note = forwardNote(exchange, { fwd, served: result.head, collapsed: true, result: "collapsed" });
   if (stored !== null) return { kind: "stored", note, response: stored, isNew: true };
