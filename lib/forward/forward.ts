@@ -90,10 +90,7 @@ async function askInTurn(
       const { outgoing, last: answered } = taken instanceof Promise ? await exchange.during("queue", taken) : taken;
       last = answered;
       if (outgoing === null) break;
-      if (takesBudget) {
-        const retry = takeRetry(exchange, { last, untilMs, signal, isFurther: retried > 0 });
-        if (!(await exchange.during("queue", retry))) break;
-      }
+      if (takesBudget && !(await takeRetry(exchange, { last, untilMs, signal, isFurther: retried > 0 }))) break;
       const next = nextUpstream(exchange, { tried, last, untilMs, signal });
       const { upstream, last: before } = next instanceof Promise ? await exchange.during("queue", next) : next;
       if (upstream !== null && before?.kind === "answer") discard(before.answer);
@@ -139,7 +136,7 @@ async function takeRetry(
   const timer = setTimeout(end, untilMs - performance.now());
   signal?.addEventListener("abort", end, { once: true });
   try {
-    const taken = await retries.take(ending.signal, isFurther);
+    const taken = await exchange.during("queue", retries.take(ending.signal, isFurther));
     if (!taken && signal?.aborted !== true) refuseRetry(exchange, last);
     return taken;
   } finally {
