@@ -6,6 +6,7 @@ import { draftSchema, type DraftValues } from "./config.ts";
 import { checkListeners } from "./listener.ts";
 import { checkAddresses, listenAddressOf } from "./listen.ts";
 import { checkPool } from "./pool.ts";
+import { checkLogging } from "./logging.ts";
 import { checkServer } from "./server.ts";
 import { checkListenersTls, checkTls, namedCertificates } from "./tls.ts";
 import { salvage } from "./yaml/issues.ts";
@@ -38,6 +39,7 @@ export async function checkFile(found: Problems, { reading, cwd, mayLoadAddons }
   checkAdmin(admin, problems);
   checkCache(cache, problems);
   checkServer(server, problems);
+  checkLogging(logging, problems);
   for (const pool of Object.entries(pools)) checkPool(pool, values.listeners, problems);
   checkListeners(listeners, { problems, pools, diskBytes: cache.disk, mayLoadAddons });
   checkAddresses(listeners, values, problems);

@@ -5,7 +5,8 @@ import type { NamedFiles } from "./certificates.ts";
 import { type ImageWorkerConfig, imageWorkerOf, imageWorkerSection } from "./images.ts";
 import { draftListenerSection, type ListenerConfig, listenerOf, listenerSection } from "./listener.ts";
 import { draftPoolSection, type PoolConfig, poolOf, poolSection } from "./pool.ts";
-import { type LoggingConfig, loggingSection, type ServerConfig, serverOf, serverSection } from "./server.ts";
+import { type LoggingConfig, loggingOf, loggingSection } from "./logging.ts";
+import { type ServerConfig, serverOf, serverSection } from "./server.ts";
 import { name } from "./yaml/scalars.ts";
 import { asMapping, list, section } from "./yaml/section.ts";
 
@@ -71,7 +72,7 @@ export function configOf(values: FileValues, machine: Machine): Config {
   const config: Config = {
     server: serverOf(values.server, machine),
     admin: adminOf(values.admin, machine),
-    logging: values.logging,
+    logging: loggingOf(values.logging),
     cache: cacheOf(values.cache),
     images: imageWorkerOf(values.images, machine.cores),
     pools: Object.entries(values.pools).map(([name, pool]) => poolOf(name, pool, machine)),

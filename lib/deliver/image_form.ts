@@ -175,7 +175,7 @@ function log({ logger }: Services, key: string, { kind, detail }: Exclude<Conver
   const nowMs = performance.now();
   if (nowMs < nextLineMs) return void silenced++;
   nextLineMs = nowMs + LINE_EVERY_MS;
-  logger.warn("A picture could not be converted: its original is served", {
+  logger.in("cache").warn("A picture could not be converted: its original is served", {
     key: key.replaceAll("\0", " "),
     result: kind,
     problem: detail,

@@ -44,8 +44,7 @@ function storedReply(exchange: Exchange, { response, note }: StoredAnswer): Repl
   exchange.finish({
     status,
     bytes: isEmpty ? 0 : body.byteLength,
-    cache: note.result,
-    cacheStatus: note.status,
+    note,
   });
   const lines = requestLines(exchange, note);
   return { status, fixed, lines, hasDate, lengthBytes: body.byteLength, body, onEnd: null };
@@ -57,8 +56,7 @@ function madeReply(exchange: Exchange, answer: MadeAnswer): Reply {
   exchange.finish({
     status,
     bytes: exchange.method === "HEAD" || NO_CONTENT.has(status) ? 0 : lengthBytes,
-    cache: note.result,
-    cacheStatus: note.status,
+    note,
     error,
     aborted: isUnheard ?? false,
   });
@@ -117,7 +115,7 @@ function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
   const whole = answer.read === undefined && !hasTrailers ? body.whole ?? null : null;
   if (whole !== null) {
     answer.onEnd();
-    exchange.finish({ status, bytes: whole.byteLength, cache: note.result, cacheStatus: note.status });
+    exchange.finish({ status, bytes: whole.byteLength, note });
     return { ...sent, lengthBytes: whole.byteLength, body: whole, onEnd: null };
   }
   const source = new StreamSource(exchange, answer);
@@ -142,7 +140,7 @@ function tunnelReply(exchange: Exchange, answer: StreamingAnswer): Reply {
 
 /** A reply that ends with its fields. */
 function withoutContent(exchange: Exchange, sent: Omit<Reply, "body" | "onEnd">, note: CacheNote): Reply {
-  exchange.finish({ status: sent.status, bytes: 0, cache: note.result, cacheStatus: note.status });
+  exchange.finish({ status: sent.status, bytes: 0, note });
   return { ...sent, body: null, onEnd: null };
 }
 
@@ -152,8 +150,7 @@ function finisher(exchange: Exchange, status: number, note: CacheNote): (end: Re
     exchange.finish({
       status,
       bytes,
-      cache: note.result,
-      cacheStatus: note.status,
+      note,
       aborted,
       error: error === null || aborted ? undefined : "body_broke_off",
     });

@@ -176,7 +176,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential, record) };
     const judged = tenant.pool.inspectsContent ? await verifiedResponse(exchange, ask, seen) : seen;
     if (judged.judgement !== "ok") logAttempt(exchange, upstream, `${received.status} (${judged.judgement})`);
-    else if (services.logger.enabled("debug")) logAnswer(exchange, upstream, { status: received.status, latencyMs });
+    else if (services.logger.in("upstream").enabled("debug")) logAnswer(exchange, upstream, { status: received.status, latencyMs });
     return { kind: "answer", upstream, answer: new UpstreamAnswer({ requestTimeMs, record }, judged, latencyMs) };
   } catch (error) {
     const failure = asFailure(error);
@@ -247,7 +247,7 @@ function logAnswer(
   upstream: Upstream,
   { status, latencyMs }: { readonly status: number; readonly latencyMs: number },
 ): void {
-  exchange.services.logger.debug("An upstream has answered", {
+  exchange.services.logger.in("upstream").debug("An upstream has answered", {
     id: exchange.requestId,
     listener: exchange.tenant.name,
     pool: exchange.tenant.pool.name,
@@ -259,7 +259,7 @@ function logAnswer(
 }
 
 function logAttempt(exchange: Exchange, upstream: Upstream, problem: string): void {
-  exchange.services.logger.warn("Try at an upstream failed", {
+  exchange.services.logger.in("upstream").warn("Try at an upstream failed", {
     id: exchange.requestId,
     listener: exchange.tenant.name,
     pool: exchange.tenant.pool.name,

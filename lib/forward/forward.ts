@@ -46,7 +46,7 @@ async function takePlace(exchange: Exchange, signal: AbortSignal | undefined): P
   if (admission.waiting > before) counts.queued++;
   if (await exchange.during("queue", entering)) return () => admission.leave();
   if (signal?.aborted !== true) counts.turnedAway++;
-  services.logger.warn("A request was turned away: too many are under way", {
+  services.logger.in("request").warn("A request was turned away: too many are under way", {
     listener: tenant.name,
     waiting: admission.waiting,
   });

@@ -7,10 +7,12 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
 import type { UpstreamConfig } from "../config/upstream.ts";
+import { RequestSight } from "../request/request_sight.ts";
 import { BackgroundTasks, type Services, type Settings } from "../request/services.ts";
 import type { Snapshot } from "../request/snapshot.ts";
 import { addressMatcher } from "../http/forwarded.ts";
 import type { ImageConverter } from "../image/conversion.ts";
+import { AccessLog } from "../logging/access_log.ts";
 import type { Logger } from "../logging/logger.ts";
 import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { OutcomeBatch } from "../pool/outcome.ts";
@@ -107,6 +109,7 @@ export class Gateway {
       images: options.images ?? { convert: () => Promise.resolve({ kind: "unavailable", detail: "nobody converts" }) },
       clock,
       logger,
+      sight: new RequestSight(clock.now()),
       nextRequestId: requestIds(),
       instanceId: options.instanceId,
       settings: settingsOf(config),
@@ -149,7 +152,7 @@ export class Gateway {
       counts: this.#counts,
       transportOf,
       onBreaker: (pool, upstream) => this.#breakerChanged(pool, upstream),
-      onKeyEvent: (pool, event) => logKeyEvent(this.services.logger, pool, event),
+      onKeyEvent: (pool, event) => logKeyEvent(this.services.logger.in("upstream"), pool, event),
     });
     return { snapshot, settings: settingsOf(config), transports, limits };
   }
@@ -241,12 +244,12 @@ export class Gateway {
   #breakerChanged(pool: string, upstream: Upstream): void {
     const to = upstream.breakerState(this.#options.clock.now());
     const level = to === "open" ? "warn" : "info";
-    this.services.logger[level]("This worker's breaker changed its state", { pool, upstream: upstream.id, to });
+    this.services.logger.in("upstream")[level]("This worker's breaker changed its state", { pool, upstream: upstream.id, to });
     this.onBreaker?.();
   }
 
   #backgroundFailed(error: unknown): void {
-    this.#options.logger.debug("Background work failed", { problem: messageOf(error) });
+    this.#options.logger.in("cache").debug("Background work failed", { problem: messageOf(error) });
   }
 }
 
@@ -258,7 +261,8 @@ function longestWaitMs(snapshot: Snapshot, config: Config): number {
 function settingsOf(config: Config): Settings {
   return {
     name: config.server.name,
-    access: config.logging.access,
+    accessLog: new AccessLog(config.logging.access),
+    clientDetail: config.logging.client,
     isTrusted: addressMatcher(config.server.trustedProxies),
     maxEntryBytes: largestStoredBytes(config),
     fillTimeoutMs: config.cache.fillTimeoutMs,

@@ -56,7 +56,7 @@ function fail(exchange: Exchange, thrown: unknown): Reply {
     ? thrown
     : new GatewayError("internal", "The gateway failed", { cause: thrown });
   if (error.code === "internal") {
-    exchange.services.logger.error("A request failed inside the gateway", {
+    exchange.services.logger.in("request").error("A request failed inside the gateway", {
       id: exchange.requestId,
       listener: exchange.tenant.name,
       cause: thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown),

@@ -15,17 +15,27 @@ export interface CacheNote {
   readonly ageSeconds: number | null;
   /** The response may be served to other clients: it is stored, and not purged. */
   readonly isShared?: boolean;
+  /** Remaining freshness lifetime in seconds; `null` or absent where nothing is stored. */
+  readonly ttlSeconds?: number | null;
+  /** Status that the upstream answered, where it differs from the one sent. */
+  readonly fwdStatus?: number | null;
+  /** The upstream's response was stored. */
+  readonly isStored?: boolean;
+  /** More on the cache's part, a word or two. */
+  readonly detail?: string | null;
 }
 
 /** The note of a stored response. */
 export function hitNote(exchange: Exchange, stored: StoredHead, result: CacheResult): CacheNote {
   const nowMs = exchange.services.clock.now();
   const detail = result === "hit_memory" ? "memory" : result === "hit_disk" ? "kv" : null;
+  const ttl = ttlSeconds(stored, nowMs);
   return {
     result,
-    status: keyed(exchange, hitStatus(exchange.services.settings.name, ttlSeconds(stored, nowMs), detail)),
+    status: keyed(exchange, hitStatus(exchange.services.settings.name, ttl, detail)),
     ageSeconds: ageSeconds(stored, nowMs),
     isShared: !stored.isPurged,
+    ttlSeconds: ttl,
   };
 }
 
@@ -36,11 +46,14 @@ export function derivedNote(
   { tier, detail }: { readonly tier: "memory" | "disk"; readonly detail: string },
 ): CacheNote {
   const nowMs = exchange.services.clock.now();
+  const ttl = ttlSeconds(stored, nowMs);
   return {
     result: tier === "memory" ? "hit_memory" : "hit_disk",
-    status: keyed(exchange, hitStatus(exchange.services.settings.name, ttlSeconds(stored, nowMs), detail)),
+    status: keyed(exchange, hitStatus(exchange.services.settings.name, ttl, detail)),
     ageSeconds: ageSeconds(stored, nowMs),
     isShared: true,
+    ttlSeconds: ttl,
+    detail,
   };
 }
 
@@ -63,19 +76,25 @@ export function forwardNote(exchange: Exchange, facts: ForwardFacts): CacheNote 
   exchange.fwd = facts.fwd;
   const nowMs = exchange.services.clock.now();
   const response = facts.stored ?? facts.served;
+  const ttl = response === undefined ? null : ttlSeconds(response, nowMs);
+  const detail = facts.detail ?? null;
   return {
     result: facts.result ?? "miss",
     status: forwardedStatus(exchange.services.settings.name, {
       fwd: facts.fwd,
       fwdStatus: facts.fwdStatus ?? null,
-      ttlSeconds: response === undefined ? null : ttlSeconds(response, nowMs),
+      ttlSeconds: ttl,
       stored: facts.stored !== undefined,
       collapsed: facts.collapsed ?? false,
       key: shownKey(exchange),
-      detail: facts.detail ?? null,
+      detail,
     }),
     ageSeconds: response === undefined ? null : ageSeconds(response, nowMs),
     isShared: response !== undefined && !response.isPurged,
+    ttlSeconds: ttl,
+    fwdStatus: facts.fwdStatus,
+    isStored: facts.stored !== undefined,
+    detail,
   };
 }
 

@@ -10,6 +10,7 @@ import { plainAddress, toldApart } from "../http/forwarded.ts";
 import { publicOrigin } from "../http/public_origin.ts";
 import { RequestFields } from "../http/request_fields.ts";
 import type { Target } from "../http/target.ts";
+import { shownClient } from "../logging/client_address.ts";
 import type { Arrival } from "../server/arrival.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { ClientIdentity } from "./client_auth.ts";
@@ -67,6 +68,8 @@ export class Exchange implements TypedRequest {
   upstream: string | null = null;
   /** Why an upstream was asked; `null` where none was. */
   fwd: ForwardReason | null = null;
+  /** Bytes of its content that were read so far, where their number is not stated. */
+  contentBytes = 0;
   /** Where its time goes; `null` while nothing was waited for. */
   phases: Phases | null = null;
   /** Response fields about the client's quota; `null` where clients are not limited. */
@@ -254,9 +257,9 @@ export class Exchange implements TypedRequest {
     const { tenant: { name, rewriting }, services: { logger } } = this;
     if (rewriting === null || warned.has(rewriting)) return;
     warned.add(rewriting);
-    logger.warn("Image addresses begin with http: the peer says https, but it is not in server.trusted_proxies", {
+    logger.in("request").warn("Image addresses begin with http: the peer says https, but it is not in server.trusted_proxies", {
       listener: name,
-      peer: this.peer,
+      peer: shownClient(this.peer, this.services.settings.clientDetail),
     });
   }
 

@@ -4,8 +4,10 @@ import type { InvalidationTable } from "../cache/flights/invalidation_table.ts";
 import type { Store } from "../cache/store.ts";
 import { type Clock, within } from "../clock.ts";
 import type { ImageConverter } from "../image/conversion.ts";
-import type { AccessPolicy } from "../logging/access_log.ts";
+import type { AccessLog } from "../logging/access_log.ts";
+import type { ClientDetail } from "../logging/client_address.ts";
 import type { Logger } from "../logging/logger.ts";
+import type { RequestSight } from "./request_sight.ts";
 
 /** Everything the pipeline uses beside the snapshot; made once per worker, settings swapped with the snapshot. */
 export interface Services {
@@ -21,6 +23,7 @@ export interface Services {
   readonly images: ImageConverter;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly sight: RequestSight;
   /** Makes ids for requests that bring none. */
   readonly nextRequestId: () => string;
   /** This process in `CDN-Loop` (RFC 8586): a request that carries it has passed this gateway before. */
@@ -32,7 +35,9 @@ export interface Services {
 export interface Settings {
   /** Pseudonym in `Via` and `Cache-Status`. */
   readonly name: string;
-  readonly access: AccessPolicy;
+  readonly accessLog: AccessLog;
+  /** How much of a client's address is shown in logs. */
+  readonly clientDetail: ClientDetail;
   /** Whether an address belongs to a trusted proxy. */
   readonly isTrusted: (address: string) => boolean;
   readonly maxEntryBytes: number;

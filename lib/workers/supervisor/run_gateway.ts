@@ -61,16 +61,16 @@ export async function runGateway(options: RunOptions): Promise<number> {
     if (busy.length > 0) return refuse(busy, options.configFile, await earlierRun(options.configFile));
     const { level, format } = loaded.config.logging;
     const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
-    for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
+    for (const warning of loaded.warnings) logger.in("config").warn(formatLocated(warning));
     warnOfTelemetry(logger);
     // Before anything is opened that could miss one, and only where the number is asked for.
     const isAsked = loaded.config.server.limits.maxConnections === "auto";
     const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;
     kv = await claimKvFile(join(loaded.config.server.dataDir, "usher.kv"), {
       clock: systemClock,
-      log: logger,
+      log: logger.in("cache"),
     });
-    const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger });
+    const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger: logger.in("tls") });
     supervisor = new Supervisor({
       ...options,
       askStop: stop.resolve,

@@ -103,7 +103,7 @@ export class Supervisor {
     this.#bus = new PeerBus({
       self: this.#instanceId,
       peers: () => this.config.admin.peers,
-      logger: options.logger,
+      logger: options.logger.in("admin"),
     });
     this.#changes = new ConfigChanges({
       ...options,
@@ -115,7 +115,7 @@ export class Supervisor {
       config: () => this.config,
       inTurn: (work) => this.#changes.inTurn(work),
       bring: (config) => this.#changes.bring(config),
-      logger: options.logger,
+      logger: options.logger.in("tls"),
     });
   }
 

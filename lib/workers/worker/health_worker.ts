@@ -69,7 +69,7 @@ class HealthWorker implements WorkerRole {
   }
 
   static async open(init: InitMessage, logger: Logger): Promise<HealthWorker> {
-    const kv = init.kvPath === null ? null : await openKvFile(init.kvPath, { clock: systemClock, log: logger });
+    const kv = init.kvPath === null ? null : await openKvFile(init.kvPath, { clock: systemClock, log: logger.in("cache") });
     const writer = kv === null ? null : new HealthWriter(new KvStateStore(kv));
     const stored = writer === null ? null : await writer.load(systemClock.now());
     const ports = new Map<PeerName, MessagePort>();
@@ -78,20 +78,20 @@ class HealthWorker implements WorkerRole {
       schedule,
       random: Math.random,
       publish: (tables, removed) => writer === null ? tell(ports, tables) : writer.publish(tables, removed),
-      onTrouble: (error) => logger.warn("Health cannot be written to Deno KV", { problem: String(error) }),
-      onTransition: (transition) => logTransition(logger, transition),
+      onTrouble: (error) => upstreams.warn("Health cannot be written to Deno KV", { problem: String(error) }),
+      onTransition: (transition) => logTransition(upstreams, transition),
       onCheck: ({ pool, id, verdict, reason, latencyMs }) =>
-        logger.debug("An upstream was checked", {
+        upstreams.debug("An upstream was checked", {
           ...{ pool, upstream: id, verdict, reason: reason === "" ? undefined : reason },
           ms: Math.round(latencyMs * 10) / 10,
         }),
     });
-    const keys = keysOf(init, logger);
+    const keys = keysOf(init, upstreams);
     const targets = targetsOf(init, keys, new Map());
     monitor.reconfigure(targets.pools);
     if (stored !== null) monitor.restore(stored);
     const worker = new HealthWorker({ monitor, kv, targets, ports, keys });
-    worker.#keepHouse(init, logger);
+    worker.#keepHouse(init, logger.in("cache"));
     return worker;
   }
 

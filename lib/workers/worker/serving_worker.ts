@@ -84,7 +84,7 @@ class ServingWorker implements WorkerRole {
 
   static async open(init: InitMessage, logger: Logger, handler: RequestHandler): Promise<ServingWorker> {
     const { config } = init;
-    const store = await WorkerStore.open(init, logger);
+    const store = await WorkerStore.open(init, logger.in("cache"));
     const { leaseMemory, sharedLimits, instanceId, index, generation } = init;
     const images = new RemoteConverter(conversionBounds(config));
     const gateway = new Gateway(
@@ -104,7 +104,7 @@ class ServingWorker implements WorkerRole {
       generation,
     );
     const { kv } = store.disk;
-    const watch = kv === undefined ? null : watchTables(new KvStateStore(kv), gateway, logger);
+    const watch = kv === undefined ? null : watchTables(new KvStateStore(kv), gateway, logger.in("upstream"));
     const server = serverFor(init, gateway, logger);
     let worker: ServingWorker | null = null;
     const listen = new ListenSet({
