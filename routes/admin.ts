@@ -1,7 +1,9 @@
 import { type Context, Hono } from "hono";
 import { authorize } from "../lib/admin/auth.ts";
+import { expositionFormat } from "../lib/admin/exposition_format.ts";
 import { readJson, readPrewarm, readPurge } from "../lib/admin/orders.ts";
 import { redact } from "../lib/logging/redact.ts";
+import { EXPOSITION_TYPES } from "../lib/metrics/exposition.ts";
 import { PURGE_VIA_FIELD, purgeBody, readVia } from "../lib/workers/operations/peer_bus.ts";
 import type { PrewarmStatus } from "../lib/workers/operations/prewarmer.ts";
 import type { Supervisor } from "../lib/workers/supervisor/supervisor.ts";
@@ -39,8 +41,9 @@ export function adminApp(view: AdminView): Hono {
 function processRoutes(app: Hono, view: AdminView): void {
   app.get("/status", async (context) => context.json(await view.status()));
   app.get("/metrics", async (context) => {
-    const fields = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
-    return context.body(await view.metrics(), 200, fields);
+    const format = expositionFormat(context.req.header("accept") ?? null);
+    const fields = { "content-type": EXPOSITION_TYPES[format], vary: "accept" };
+    return context.body(await view.metrics(format), 200, fields);
   });
   app.post("/reload", async (context) => {
     const result = await view.reload();

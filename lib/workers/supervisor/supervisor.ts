@@ -8,7 +8,8 @@ import { newSharedLimits } from "../../gateway/limits.ts";
 import type { RootLogger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import type { FetchFunction } from "../../server/fetch_adapter.ts";
-import { prometheusText } from "../../metrics/exposition.ts";
+import { countedMetrics } from "../../metrics/counted_metrics.ts";
+import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
 import { Operations } from "../operations/operations.ts";
@@ -190,15 +191,13 @@ export class Supervisor {
     });
   }
 
-  /** Text in the Prometheus exposition format. */
-  async metrics(): Promise<string> {
+  /** What `/metrics` answers. */
+  async metrics(format: ExpositionFormat): Promise<string> {
     await this.#fleet.refresh();
     const { version } = this.#options;
     const { current, slots } = this.#fleet;
-    return prometheusText(
-      this.#fleet.counts(),
-      gauges({ version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() }),
-    );
+    const facts = { version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() };
+    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(facts)], format);
   }
 
   /** Reads the configuration again and brings it into every worker, or says why not. Calls during a reload lead to one more. */
