@@ -35,7 +35,7 @@ export async function checkFile(found: Problems, { reading, cwd, mayLoadAddons }
     const address: ListenAddress | null = listenAddressOf(listener.listen, cwd);
     return { listener, path: ["listeners", index], address };
   });
-  const { pools, cache, server, admin } = values;
+  const { pools, cache, server, admin, logging } = values;
   checkAdmin(admin, problems);
   checkCache(cache, problems);
   checkServer(server, problems);

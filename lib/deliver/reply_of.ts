@@ -11,6 +11,7 @@ import type { Reply, ReplyEnd } from "../server/reply.ts";
 import type { BodySource } from "../wire/body_source.ts";
 import { fieldLines } from "../wire/head_writer.ts";
 import { fillingFields } from "./choose_coding.ts";
+import { serverTimingLine } from "./server_timing.ts";
 import { fixedLines, ruledFields, sentFields } from "./sent_fields.ts";
 
 /** Statuses whose responses have no content (RFC 9110 §6.4.1). */
@@ -170,8 +171,9 @@ function headOf(
 }
 
 /** The field lines of this request alone. */
-function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): string {
-  const { tenant: { cors }, quotaFields, requestId } = exchange;
+function requestLines(exchange: Exchange, note: CacheNote): string {
+  const { tenant: { cors, serverTiming }, quotaFields, requestId } = exchange;
+  const { ageSeconds, status } = note;
   let lines = `x-request-id: ${requestId}\r\n`;
   if (status !== "") lines = `cache-status: ${status}\r\n${lines}`;
   if (ageSeconds !== null) lines = `age: ${ageSeconds}\r\n${lines}`;
@@ -179,6 +181,7 @@ function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): st
     const origin = cors.originFor((name) => exchange.asSent.header(name));
     if (origin !== null) lines += `access-control-allow-origin: ${origin}\r\n`;
   }
+  if (serverTiming !== "off") lines += serverTimingLine(exchange, note);
   return quotaFields === null ? lines : lines + fieldLines(quotaFields);
 }
 

@@ -244,7 +244,11 @@ export class Gateway {
   #breakerChanged(pool: string, upstream: Upstream): void {
     const to = upstream.breakerState(this.#options.clock.now());
     const level = to === "open" ? "warn" : "info";
-    this.services.logger.in("upstream")[level]("This worker's breaker changed its state", { pool, upstream: upstream.id, to });
+    this.services.logger.in("upstream")[level]("This worker's breaker changed its state", {
+      pool,
+      upstream: upstream.id,
+      to,
+    });
     this.onBreaker?.();
   }
 

@@ -75,5 +75,7 @@ function ncsaTime(timeMs: number): string {
 function shown(value: Value): string {
   if (value === undefined || value === "") return "-";
   if (typeof value !== "string") return String(value);
-  return oneLine(redact(value).replace(/["\\\n]/g, (found) => `\\x${found.charCodeAt(0).toString(16).padStart(2, "0")}`));
+  return oneLine(
+    redact(value).replace(/["\\\n]/g, (found) => `\\x${found.charCodeAt(0).toString(16).padStart(2, "0")}`),
+  );
 }

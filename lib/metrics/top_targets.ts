@@ -96,7 +96,10 @@ export function joined(summaries: readonly (readonly Heavy[])[]): Heavy[] {
   const sums = new Map<string, Heavy>();
   for (const { key, weight, over } of summaries.flat()) {
     const sum = sums.get(key);
-    sums.set(key, sum === undefined ? { key, weight, over } : { key, weight: sum.weight + weight, over: sum.over + over });
+    sums.set(
+      key,
+      sum === undefined ? { key, weight, over } : { key, weight: sum.weight + weight, over: sum.over + over },
+    );
   }
   return [...sums.values()].sort((a, b) => b.weight - a.weight);
 }

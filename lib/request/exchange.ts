@@ -1,3 +1,4 @@
+import { elapsedMs } from "../clock.ts";
 import { fnv1a } from "../hash.ts";
 import type { Invalidated } from "../cache/flights/invalidation_table.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
@@ -58,6 +59,8 @@ export class Exchange implements TypedRequest {
   readonly class: RequestClass;
   readonly requestId: string;
   readonly startedAtMs: number;
+  /** By `elapsedMs` of the clock. */
+  readonly beganMs: number;
   /** The client by its token; `null` where the listener is open. */
   readonly identity: ClientIdentity | null;
   /** The request's body, where the type looks into it. */
@@ -98,6 +101,7 @@ export class Exchange implements TypedRequest {
     this.#fields = options.fields;
     const { change, asSent } = options;
     this.startedAtMs = asSent?.startedAtMs ?? services.clock.now();
+    this.beganMs = asSent?.beganMs ?? elapsedMs(services.clock);
     this.identity = options.identity ?? null;
     this.method = options.method ?? arrival.method;
     this.authority = target.authority;
@@ -257,10 +261,13 @@ export class Exchange implements TypedRequest {
     const { tenant: { name, rewriting }, services: { logger } } = this;
     if (rewriting === null || warned.has(rewriting)) return;
     warned.add(rewriting);
-    logger.in("request").warn("Image addresses begin with http: the peer says https, but it is not in server.trusted_proxies", {
-      listener: name,
-      peer: shownClient(this.peer, this.services.settings.clientDetail),
-    });
+    logger.in("request").warn(
+      "Image addresses begin with http: the peer says https, but it is not in server.trusted_proxies",
+      {
+        listener: name,
+        peer: shownClient(this.peer, this.services.settings.clientDetail),
+      },
+    );
   }
 
   /** Whether the connection's other end is a trusted proxy. */

@@ -1,3 +1,4 @@
+import { elapsedMs } from "../clock.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { ForwardReason } from "../forward_reason.ts";
 import type { AccessRecord } from "../logging/access_record.ts";
@@ -42,7 +43,8 @@ export interface RecordedRequest {
   readonly fwd: ForwardReason | null;
   readonly upstream: string | null;
   readonly tries: number;
-  readonly startedAtMs: number;
+  /** By `elapsedMs` of the clock. */
+  readonly beganMs: number;
   readonly phases: Phases | null;
   readonly ruling: Ruling | null;
   /** Bytes of its content that were read, where their number was not stated. */
@@ -55,8 +57,7 @@ export interface RecordedRequest {
 /** Counts a request, remembers it where it is worth that, and writes its log lines. */
 export function recordRequest(request: RecordedRequest, finish: Finish): void {
   const { services, tenant, clientName, tries } = request;
-  const nowMs = services.clock.now();
-  const durationMs = Math.max(0, nowMs - request.startedAtMs);
+  const durationMs = Math.max(0, elapsedMs(services.clock) - request.beganMs);
   const status = finish.aborted ? CLIENT_LEFT : finish.status;
   countRequest(tenant.counts, {
     status: finish.aborted ? 0 : status,
@@ -66,7 +67,7 @@ export function recordRequest(request: RecordedRequest, finish: Finish): void {
     fwd: request.fwd,
   });
   if (clientName !== null) countClient(tenant.counts, clientName);
-  countTarget(request, finish, { ms: durationMs, nowMs });
+  countTarget(request, finish, durationMs);
   const log = services.logger.in("request");
   if (log.enabled("debug")) explainInLog(request, finish, durationMs);
   // Tunnels and streams of events last as long as their users want.
@@ -76,7 +77,7 @@ export function recordRequest(request: RecordedRequest, finish: Finish): void {
   const isRemembered = services.sight.memory.wants(status, ms);
   if (!isLogged && !isRemembered) return;
   const sample = isLogged ? accessLog.sampleOf(status, tries, ms) : undefined;
-  const record = { ...recordOf(request, finish, durationMs), timeMs: nowMs, status, sample };
+  const record = { ...recordOf(request, finish, durationMs), timeMs: services.clock.now(), status, sample };
   if (isRemembered) services.sight.remember(record);
   if (isLogged) accessLog.write(services.logger, record);
 }
@@ -85,15 +86,15 @@ export function recordRequest(request: RecordedRequest, finish: Finish): void {
 function countTarget(
   request: RecordedRequest,
   { bytes, note: { result } }: Finish,
-  { ms, nowMs }: { readonly ms: number; readonly nowMs: number },
+  ms: number,
 ): void {
-  const { top } = request.services.sight;
+  const { sight: { top }, clock } = request.services;
   if (result === "hit_memory" || result === "hit_disk") {
-    if (top.takesHit()) top.addHit(request.key, { bytes, ms, nowMs });
+    if (top.takesHit()) top.addHit(request.key, { bytes, ms, nowMs: clock.now() });
     return;
   }
   // Errors and answers of the gateway itself have no target that is worth a place.
-  if (result !== "none") top.addMiss(countedKey(request), { bytes, ms, nowMs });
+  if (result !== "none") top.addMiss(countedKey(request), { bytes, ms, nowMs: clock.now() });
 }
 
 /** The cache key; of what is one user's own only the path, and no key is made for it. */
@@ -142,7 +143,11 @@ function recordOf(
     tries: tries > 0 ? tries : undefined,
     rule: ruling === null ? undefined : ruling.applied.map((place) => place + 1).join(","),
     error,
-    level: finish.status >= 500 || error === "body_broke_off" ? "error" : aborted || isSlow || tries > 1 ? "warn" : "info",
+    level: finish.status >= 500 || error === "body_broke_off"
+      ? "error"
+      : aborted || isSlow || tries > 1
+      ? "warn"
+      : "info",
     slow: isSlow ? true : undefined,
     referer: request.header("referer") ?? undefined,
     userAgent: request.header("user-agent") ?? undefined,

@@ -4,6 +4,10 @@ import type { Config } from "../config/config.ts";
 import type { SharedLimits } from "../gateway/limits.ts";
 import type { ResilienceState } from "../gateway/resilience_state.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
+import type { LevelOverride } from "../logging/log_levels.ts";
+import type { Problem } from "../logging/problem_book.ts";
+import type { RememberedRequest } from "../metrics/request_memory.ts";
+import type { TopKeys } from "../metrics/top_targets.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { Challenges } from "../server/acme_challenge.ts";
@@ -20,7 +24,7 @@ export interface ConfigGeneration {
 export interface InitMessage extends ConfigGeneration {
   readonly type: "init";
   readonly index: number;
-  /** Path of the Deno KV file; `null` where it cannot be used. */
+  /** Path of the Deno KV file; `null` where it cannot be used, or not yet. */
   readonly kvPath: string | null;
   readonly leaseMemory: SharedArrayBuffer;
   /** Which keys the KV file may hold, see `newDiskFilterMemory`; `null` where there is no disk tier. */
@@ -39,6 +43,8 @@ export interface InitMessage extends ConfigGeneration {
   readonly challenges: Challenges;
   /** This process in `CDN-Loop`. */
   readonly instanceId: string;
+  /** Levels of the log in place of the configured ones; `null` where those hold. */
+  readonly logLevels: LevelOverride | null;
 }
 
 /** Another worker: a serving worker by its index, or one of those that there is one of. */
@@ -53,6 +59,8 @@ export type ToWorker =
   | { readonly type: "peer-gone"; readonly peer: number | "image" }
   /** It listens from now on where only one worker can: the one that did has died. */
   | { readonly type: "serve-alone" }
+  /** The KV file that another process had is this one's now. */
+  | { readonly type: "take-disk"; readonly kvPath: string }
   | (ConfigGeneration & { readonly type: "prepare" })
   | { readonly type: "commit"; readonly generation: number }
   | { readonly type: "abort"; readonly generation: number }
@@ -64,6 +72,10 @@ export type ToWorker =
   | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
   | { readonly type: "read"; readonly id: number; readonly pool: string; readonly target: string }
+  /** Levels of the log from now on, in place of the configured ones; `null` for those. */
+  | { readonly type: "log-levels"; readonly override: LevelOverride | null }
+  /** To be answered with what is remembered of requests. */
+  | { readonly type: "look"; readonly id: number; readonly question: SightQuestion }
   | { readonly type: "ping"; readonly sequence: number }
   | { readonly type: "stop"; readonly graceMs: number }
   /** Test hooks, refused unless the supervisor was started with them. */
@@ -76,6 +88,7 @@ export type FromWorker =
   | { readonly type: "ready" }
   /** It cannot be what it was asked to be. */
   | { readonly type: "failed"; readonly reason: string }
+  | { readonly type: "disk-taken" }
   | { readonly type: "prepared"; readonly generation: number; readonly error: string | null }
   | { readonly type: "committed"; readonly generation: number }
   /** What the rules named in its memory, see `WorkerStore.named`; `null` where that was not asked, or is not known. */
@@ -83,10 +96,26 @@ export type FromWorker =
   | { readonly type: "challenged"; readonly id: number }
   /** A user has changed what has these tags, on the listeners whose pools are of a type. */
   | { readonly type: "written"; readonly upstreamType: string; readonly tags: readonly string[] }
+  /** Warnings and errors since the last such message. */
+  | { readonly type: "problems"; readonly problems: readonly Problem[] }
+  | { readonly type: "seen"; readonly id: number; readonly answer: SightAnswer }
   | { readonly type: "prewarmed"; readonly id: number; readonly result: PrewarmResult }
   | { readonly type: "was-read"; readonly id: number; readonly result: ReadResult }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }
   | { readonly type: "stopped"; readonly drained: Drained };
+
+/** What is asked of the requests that a worker remembers. */
+export type SightQuestion =
+  | { readonly kind: "slow"; readonly listener: string | null }
+  | { readonly kind: "request"; readonly id: string }
+  | { readonly kind: "top" };
+
+/** What a worker remembers of its requests. */
+export interface SightAnswer {
+  readonly requests: readonly RememberedRequest[];
+  /** Where that was asked. */
+  readonly top: TopKeys | null;
+}
 
 /** What a worker says of itself with each heartbeat: plain data. */
 export interface WorkerReport {

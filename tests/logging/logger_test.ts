@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createLogger, type LogFields, type Logger, type LoggerOptions } from "../../lib/logging/logger.ts";
+import type { LogFields } from "../../lib/logging/log_line.ts";
+import { createLogger, type Logger, type LoggerOptions } from "../../lib/logging/logger.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
 const TIME = "2026-01-02T03:04:05.006Z";

@@ -20,6 +20,7 @@ export function initMessage(init: ConfigGeneration & Partial<InitMessage>): Init
     purges: [],
     challenges: NO_CHALLENGES,
     instanceId: "usher-test",
+    logLevels: null,
     ...init,
   };
 }

@@ -1,7 +1,8 @@
 import type { Config } from "../../config/config.ts";
 import type { LoadResult } from "../../config/load.ts";
 import { formatLocated } from "../../config/yaml/located.ts";
-import type { LogFields, RootLogger } from "../../logging/logger.ts";
+import type { LogFields } from "../../logging/log_line.ts";
+import type { RootLogger } from "../../logging/logger.ts";
 import { messageOf } from "../../errors.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { worseCertificates } from "./certificate_keeper.ts";
@@ -82,7 +83,8 @@ export class ConfigChanges {
   }
 
   async #reloadOnce(): Promise<ReloadResult> {
-    const { logger, source, fleet, acme, config: started } = this.#options;
+    const { logger: root, source, fleet, acme, config: started } = this.#options;
+    const logger = root.in("config");
     const loaded = await source().catch((error: unknown) => messageOf(error));
     if (typeof loaded === "string") return this.#failed([loaded]);
     if (!loaded.ok) return this.#failed(loaded.problems.map(formatLocated));
@@ -95,7 +97,7 @@ export class ConfigChanges {
     if (worse.length > 0) return this.#failed(worse);
     const problem = await this.bring(next);
     if (problem !== null) return this.#failed([problem]);
-    logger.reconfigure(loaded.config.logging);
+    root.reconfigure(loaded.config.logging);
     if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, loaded.config));
     const atRestart = changedAtRestart(started, loaded.config);
     for (const setting of atRestart) logger.warn("A changed setting takes effect at the next start", { setting });
@@ -107,7 +109,8 @@ export class ConfigChanges {
   }
 
   #failed(problems: readonly string[]): ReloadResult {
-    const { logger, configFile } = this.#options;
+    const { configFile } = this.#options;
+    const logger = this.#options.logger.in("config");
     for (const problem of problems) logger.error(problem);
     logger.error("Configuration not reloaded: the one before stays in force", {
       file: configFile,

@@ -3,11 +3,22 @@ import { sweepLeases } from "../../cache/flights/lease_table.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { wantsImageWorker } from "../../gateway/compile_images.ts";
 import { type SharedLimits, sweepLimits } from "../../gateway/limits.ts";
+import type { LevelOverride } from "../../logging/log_levels.ts";
 import type { Logger } from "../../logging/logger.ts";
+import type { Problem } from "../../logging/problem_book.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import { type Challenges, NO_CHALLENGES } from "../../server/acme_challenge.ts";
 import { addDrained, type Drained, settled } from "../drained.ts";
-import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
+import type {
+  ConfigGeneration,
+  FromWorker,
+  InitMessage,
+  PrewarmResult,
+  ReadResult,
+  SightAnswer,
+  SightQuestion,
+  ToWorker,
+} from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
 import { newSlot, peerName, type Slot } from "./slot.ts";
 import { firstProblem, replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
@@ -39,6 +50,7 @@ export interface FleetOptions {
   readonly instanceId: string;
   readonly logger: Logger;
   readonly onWritten?: (message: WrittenMessage) => void;
+  readonly onProblems?: (problems: readonly Problem[]) => void;
   /** No worker lives and none can be started. */
   readonly onLost: () => void;
   /** A worker has come up. */
@@ -62,14 +74,17 @@ export class Fleet {
   /** Of purges, prewarms and reads. */
   #lastId = 0;
   #challenges: Challenges = NO_CHALLENGES;
+  #logLevels: LevelOverride | null = null;
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
   /** The serving worker that listens where only one can. */
   #aloneIndex = 0;
+  #kvPath: string | null;
 
   constructor(options: FleetOptions, first: ConfigGeneration) {
     this.#options = options;
     this.#current = first;
+    this.#kvPath = options.kvPath;
     this.#places = { dataDir: first.config.server.dataDir, listeners: first.config.listeners };
     const serving = Array.from({ length: options.servingWorkers }, (_, index) => newSlot("serving", index));
     this.#lasting = [...serving, newSlot("health", options.servingWorkers)];
@@ -142,6 +157,12 @@ export class Fleet {
     return purgeSpread(await this.#tellServing({ type: "purge", id, rules, counts }, isDone));
   }
 
+  /** Has every worker use the KV file that another process had until now; one that does not is replaced. */
+  async takeDisk(kvPath: string): Promise<void> {
+    this.#kvPath = kvPath;
+    await this.#tell({ type: "take-disk", kvPath }, (told) => told.type === "disk-taken", ["serving", "health"]);
+  }
+
   /** Has every serving worker answer these challenges, and no others. */
   async setChallenges(challenges: Challenges): Promise<void> {
     const id = ++this.#lastId;
@@ -150,11 +171,38 @@ export class Fleet {
     await this.#tellServing({ type: "challenges", id, challenges }, isDone);
   }
 
-  /** Tells every serving worker, those that are starting included; one that does not answer is replaced, and has `null` for it. */
+  /** Brings levels of the log into every worker, those that are starting included. */
+  async setLogLevels(override: LevelOverride | null): Promise<void> {
+    this.#logLevels = override;
+    for (const handle of [...this.live, ...this.#starting.values()]) handle.post({ type: "log-levels", override });
+    // What comes after it is answered after it.
+    await this.refresh();
+  }
+
+  /** What every serving worker remembers of its requests; one that does not answer is left out. */
+  async look(question: SightQuestion): Promise<SightAnswer[]> {
+    const id = ++this.#lastId;
+    const isDone = (told: FromWorker) => told.type === "seen" && told.id === id;
+    const serving = this.slots.flatMap(({ role, handle }) => role === "serving" && handle?.alive ? [handle] : []);
+    const answers = await Promise.all(
+      serving.map((handle) => handle.call({ type: "look", id, question }, isDone, PING_TIMEOUT_MS).catch(() => null)),
+    );
+    return answers.flatMap((told) => told?.type === "seen" ? [told.answer] : []);
+  }
+
   #tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
-    const serving = this.slots.filter(({ role }) => role === "serving");
-    const live = serving.flatMap(({ handle }) => handle?.alive ? [handle] : []);
-    const starting = serving.flatMap((slot) => this.#starting.get(slot) ?? []);
+    return this.#tell(message, isDone, ["serving"]);
+  }
+
+  /** Tells every worker of these roles, those that are starting included; one that does not answer is replaced, and has `null` for it. */
+  #tell(
+    message: ToWorker,
+    isDone: (answer: FromWorker) => boolean,
+    roles: readonly Slot["role"][],
+  ): Promise<(FromWorker | null)[]> {
+    const told = this.slots.filter(({ role }) => roles.includes(role));
+    const live = told.flatMap(({ handle }) => handle?.alive ? [handle] : []);
+    const starting = told.flatMap((slot) => this.#starting.get(slot) ?? []);
     return Promise.all([...live, ...starting].map(async (handle) => {
       try {
         const timeoutMs = starting.includes(handle) ? START_TIMEOUT_MS : this.#options.silenceMs;
@@ -250,11 +298,12 @@ export class Fleet {
       permissions: workerPermissions(slot.role, { ...this.#places, listeners: this.#current.config.listeners }),
       onDeath: (reason) => this.#died(slot, handle, reason),
       onWritten: this.#options.onWritten,
+      onProblems: this.#options.onProblems,
     });
     const init: InitMessage = {
       type: "init",
       index: slot.index,
-      kvPath: this.#options.kvPath,
+      kvPath: this.#kvPath,
       leaseMemory: this.#options.leaseMemory,
       diskFilter: this.#options.diskFilter,
       sharedLimits: this.#options.sharedLimits,
@@ -264,6 +313,7 @@ export class Fleet {
       instanceId: this.#options.instanceId,
       purges: this.#options.purges(),
       challenges: this.#challenges,
+      logLevels: this.#logLevels,
       ...this.#current,
     };
     // In the same turn as the rules were read: a purge that comes from now on is told to this worker too.

@@ -1,6 +1,6 @@
 import { messageOf } from "../../errors.ts";
 import { join, resolve } from "node:path";
-import { type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_open.ts";
+import { awaitKvFile, type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_claim.ts";
 import { systemClock } from "../../clock.ts";
 import { formatListenAddress } from "../../config/addresses.ts";
 import type { Config } from "../../config/config.ts";
@@ -10,6 +10,7 @@ import { formatLocated } from "../../config/yaml/located.ts";
 import { portsInUse } from "./ports_in_use.ts";
 import { addressKey } from "../../gateway/compile.ts";
 import { standardOutput, writeText } from "../../logging/line_buffer.ts";
+import { ProblemBook } from "../../logging/problem_book.ts";
 import { createLogger, type Logger } from "../../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
 import { AcmeKeeper } from "./acme_keeper.ts";
@@ -21,6 +22,9 @@ import { SHARES_PORTS } from "../../server/listen_target.ts";
 
 /** Signals within this time are one request to stop: a terminal and a program between may both pass on the same Ctrl+C. */
 const SAME_STOP_MS = 500;
+
+/** Different warnings and errors that are remembered. */
+const MAX_PROBLEMS = 200;
 
 /** What a run is told. */
 export interface RunOptions extends Pick<SupervisorOptions, "version" | "configFile" | "workerUrl" | "adminHandler"> {
@@ -50,7 +54,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
       if (nowMs - stopAskedAtMs > SAME_STOP_MS) Deno.exit(1);
       stop.resolve();
     },
-    reload: () => void supervisor?.reload(),
+    reload: () => void supervisor?.reload("SIGHUP"),
   });
   try {
     // A configuration that comes from standard input may be long in coming.
@@ -59,17 +63,18 @@ export async function runGateway(options: RunOptions): Promise<number> {
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
     const busy = portsInUse(loaded.listening).map(formatLocated);
     if (busy.length > 0) return refuse(busy, options.configFile, await earlierRun(options.configFile));
-    const { level, format } = loaded.config.logging;
-    const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
+    const { level, levels, format } = loaded.config.logging;
+    const problems = new ProblemBook(MAX_PROBLEMS);
+    const now = () => Date.now();
+    const logger = createLogger({ level, levels, format, sink: output.push, now, onProblem: problems.add });
     for (const warning of loaded.warnings) logger.in("config").warn(formatLocated(warning));
     warnOfTelemetry(logger);
     // Before anything is opened that could miss one, and only where the number is asked for.
     const isAsked = loaded.config.server.limits.maxConnections === "auto";
     const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;
-    kv = await claimKvFile(join(loaded.config.server.dataDir, "usher.kv"), {
-      clock: systemClock,
-      log: logger.in("cache"),
-    });
+    const kvPath = join(loaded.config.server.dataDir, "usher.kv");
+    const kvOptions = { clock: systemClock, log: logger.in("cache") };
+    kv = await claimKvFile(kvPath, kvOptions);
     const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger: logger.in("tls") });
     supervisor = new Supervisor({
       ...options,
@@ -78,7 +83,15 @@ export async function runGateway(options: RunOptions): Promise<number> {
       acme,
       kvFile: kv.file,
       purgePath: kv.purgePath,
+      kvFreed: kv.isAwaited
+        ? async (signal) => {
+          const freed = await awaitKvFile(kvPath, kvOptions, signal);
+          kv = freed ?? kv;
+          return freed?.file ?? null;
+        }
+        : undefined,
       logger,
+      problems,
       descriptors,
     });
     return await serveUntil(stop.promise, { supervisor, logger, configFile: knownAs(options, loaded.config) });

@@ -2,7 +2,7 @@ import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { schedule, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import type { Services } from "../../request/services.ts";
-import type { Tenant } from "../../request/snapshot.ts";
+import type { Snapshot, Tenant } from "../../request/snapshot.ts";
 import { Gateway, type Prepared } from "../../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../../health/health_reader.ts";
 import { type ConverterBounds, RemoteConverter } from "../../image/image_port.ts";
@@ -22,7 +22,15 @@ import { refusedMessage } from "../../request/client_error.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import { HttpServer } from "../../server/http_server.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
-import type { InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
+import type {
+  InitMessage,
+  PeerName,
+  PrewarmResult,
+  ReadResult,
+  SightAnswer,
+  SightQuestion,
+  WorkerReport,
+} from "../messages.ts";
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
 import { ListenSet } from "./listen_set.ts";
 import { LoopMonitor, runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
@@ -48,7 +56,8 @@ class ServingWorker implements WorkerRole {
   readonly #server: HttpServer;
   readonly #descriptors: number;
   readonly #store: WorkerStore;
-  readonly #watch: HealthWatch | null;
+  readonly #logger: Logger;
+  #watch: HealthWatch | null = null;
   readonly #prewarm = new PrewarmFetcher();
   readonly #images: RemoteConverter;
   readonly #loop = new LoopMonitor();
@@ -65,7 +74,7 @@ class ServingWorker implements WorkerRole {
       server: HttpServer;
       descriptors: number;
       store: WorkerStore;
-      watch: HealthWatch | null;
+      logger: Logger;
       images: RemoteConverter;
       challenges: Challenges;
     },
@@ -77,7 +86,8 @@ class ServingWorker implements WorkerRole {
     this.#server = parts.server;
     this.#descriptors = parts.descriptors;
     this.#store = parts.store;
-    this.#watch = parts.watch;
+    this.#logger = parts.logger;
+    this.#watchHealth();
     this.#reporter = setInterval(() => this.#report(), REPORT_EVERY_MS);
     this.#gateway.onBreaker = () => this.#report();
   }
@@ -103,8 +113,6 @@ class ServingWorker implements WorkerRole {
       },
       generation,
     );
-    const { kv } = store.disk;
-    const watch = kv === undefined ? null : watchTables(new KvStateStore(kv), gateway, logger.in("upstream"));
     const server = serverFor(init, gateway, logger);
     let worker: ServingWorker | null = null;
     const listen = new ListenSet({
@@ -118,7 +126,7 @@ class ServingWorker implements WorkerRole {
     await listen.open(gateway.snapshot.listens);
     const { descriptors, challenges } = init;
     server.setChallenges(challenges);
-    return worker = new ServingWorker({ gateway, listen, server, descriptors, store, watch, images, challenges });
+    return worker = new ServingWorker({ gateway, listen, server, descriptors, store, logger, images, challenges });
   }
 
   peer(peer: PeerName, port: MessagePort): void {
@@ -126,7 +134,7 @@ class ServingWorker implements WorkerRole {
     if (peer !== "health") return this.#meet(peer, port);
     this.#health?.close();
     this.#health = port;
-    // Only where Deno KV cannot be used: else tables come by watching it.
+    // Only where Deno KV cannot be used, or not yet: else tables come by watching it.
     port.onmessage = (event: MessageEvent<readonly HealthTable[]>) => this.#gateway.applyHealth(event.data);
   }
 
@@ -134,6 +142,11 @@ class ServingWorker implements WorkerRole {
     if (peer === "image") return this.#images.close();
     this.#gateway.services.collapse.peers.disconnect(peer);
     this.#store.disconnect(peer);
+  }
+
+  async takeDisk(kvPath: string): Promise<void> {
+    await this.#store.takeDisk(kvPath);
+    this.#watchHealth();
   }
 
   async prepare(generation: number, config: Config): Promise<void> {
@@ -187,6 +200,19 @@ class ServingWorker implements WorkerRole {
     return this.#prewarm.read({ services, snapshot }, pool, target);
   }
 
+  look(question: SightQuestion): SightAnswer {
+    const { services: { sight, clock }, snapshot } = this.#gateway;
+    const nowMs = clock.now();
+    switch (question.kind) {
+      case "slow":
+        return { requests: sight.memory.slowest(nowMs, question.listener), top: null };
+      case "request":
+        return { requests: sight.memory.find(nowMs, question.id), top: null };
+      case "top":
+        return { requests: [], top: sight.heaviest(nowMs, strippedPrefixes(snapshot)) };
+    }
+  }
+
   report(): WorkerReport {
     const { services, snapshot, counts } = this.#gateway;
     return {
@@ -214,6 +240,13 @@ class ServingWorker implements WorkerRole {
     await this.#watch?.close();
     this.#store.disk.close();
     this.#health?.close();
+  }
+
+  /** Follows the tables in Deno KV, where there is one. */
+  #watchHealth(): void {
+    const { kv } = this.#store.disk;
+    if (kv === undefined || this.#watch !== null) return;
+    this.#watch = watchTables(new KvStateStore(kv), this.#gateway, this.#logger.in("upstream"));
   }
 
   #meet(peer: number, port: MessagePort): void {
@@ -272,6 +305,12 @@ function serverFor(init: InitMessage, gateway: Gateway, logger: Logger): HttpSer
     clock: systemClock,
     onFault: (error) => logger.error("A reply could not be written", { cause: String(error) }),
   });
+}
+
+/** Prefixes that keys do not have, by listener. */
+function strippedPrefixes({ tenants }: Snapshot): ReadonlyMap<string, string> {
+  const stripping = tenants.filter(({ stripPrefix, prefix }) => stripPrefix && prefix !== "/");
+  return new Map(stripping.map(({ name, prefix }) => [name, prefix]));
 }
 
 /** An answer comes in the time that one may wait and take, or its worker is lost. */

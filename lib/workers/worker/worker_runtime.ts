@@ -2,6 +2,7 @@ import { messageOf } from "../../errors.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import type { Config } from "../../config/config.ts";
 import { standardOutput } from "../../logging/line_buffer.ts";
+import { type Problem, ProblemBook } from "../../logging/problem_book.ts";
 import { createLogger, type Logger, type LogSettings, type RootLogger } from "../../logging/logger.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
 import { drainedBy } from "../drained.ts";
@@ -11,6 +12,8 @@ import type {
   PeerName,
   PrewarmResult,
   ReadResult,
+  SightAnswer,
+  SightQuestion,
   ToWorker,
   WorkerReport,
 } from "../messages.ts";
@@ -23,6 +26,8 @@ export interface WorkerRole {
   peerGone(peer: number | "image"): void;
   /** Listens where only one worker can: the one that did has died. */
   serveAlone?(): Promise<void>;
+  /** Takes the KV file that another process had until now. */
+  takeDisk?(kvPath: string): Promise<void>;
   /** @throws {Error} when the configuration cannot be used; nothing has changed then; also by rejection */
   prepare(generation: number, config: Config): void | Promise<void>;
   commit(): void;
@@ -35,6 +40,8 @@ export interface WorkerRole {
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   /** Asks a pool's upstreams for a path and query. */
   read(pool: string, target: string): Promise<ReadResult>;
+  /** What it remembers of requests. */
+  look?(question: SightQuestion): SightAnswer;
   report(): WorkerReport;
   stop(graceMs: number): Promise<void>;
 }
@@ -63,11 +70,12 @@ export function runWorker(open: (init: InitMessage, logger: Logger) => Promise<W
   });
   scope.onmessage = async ({ data, ports }) => {
     if (data.type === "init") {
-      logger = loggerOf(data.config, output.push);
+      logger = loggerOf(data, output.push);
       opened = open(data, logger);
       return scope.postMessage(await opened.then(() => READY, failure));
     }
     if (opened === null) return;
+    if (data.type === "log-levels") return logger?.override(data.override);
     // What comes while it opens is done afterwards, in order: no purge may be missed.
     const answer = await obey(await opened, data, ports[0]);
     if (data.type === "prepare") nextLogging = data.config.logging;
@@ -84,6 +92,7 @@ export function tellSupervisor(message: FromWorker): void {
 }
 
 const READY: FromWorker = { type: "ready" };
+const NOTHING_SEEN: SightAnswer = { requests: [], top: null };
 
 function failure(error: unknown): FromWorker {
   return { type: "failed", reason: messageOf(error) };
@@ -101,6 +110,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
     case "serve-alone":
       await role.serveAlone?.();
       return null;
+    case "take-disk":
+      await role.takeDisk?.(message.kvPath);
+      return { type: "disk-taken" };
     case "prepare":
       return {
         type: "prepared",
@@ -122,6 +134,8 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "prewarmed", id: message.id, result: await role.prewarm(message.listener, message.url) };
     case "read":
       return { type: "was-read", id: message.id, result: await role.read(message.pool, message.target) };
+    case "look":
+      return { type: "seen", id: message.id, answer: role.look?.(message.question) ?? NOTHING_SEEN };
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
     case "stop":
@@ -151,9 +165,28 @@ function fail(fault: "throw" | "hang"): null {
   return null;
 }
 
-function loggerOf(config: Config, sink: (line: string) => void): RootLogger {
-  const { level, format } = config.logging;
-  return createLogger({ level, format, sink, now: () => Date.now() }, { worker: scope.name });
+/** Different problems that are told in one message, and how long they are gathered for it. */
+const MAX_PROBLEMS = 50;
+const GATHERED_MS = 100;
+
+function loggerOf({ config, logLevels }: InitMessage, sink: (line: string) => void): RootLogger {
+  const book = new ProblemBook(MAX_PROBLEMS);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tell = () => {
+    timer = undefined;
+    scope.postMessage({ type: "problems", problems: book.drain() });
+  };
+  const onProblem = (problem: Problem) => {
+    book.add(problem);
+    timer ??= setTimeout(tell, GATHERED_MS);
+  };
+  const { level, levels, format } = config.logging;
+  const logger = createLogger(
+    { level, levels, format, sink, now: () => Date.now(), onProblem },
+    { worker: scope.name },
+  );
+  logger.override(logLevels);
+  return logger;
 }
 
 function textOf(reason: unknown): string {
