@@ -46,6 +46,7 @@ function storedReply(exchange: Exchange, { response, note }: StoredAnswer): Repl
     status,
     bytes: isEmpty ? 0 : body.byteLength,
     note,
+    aborted: exchange.hasLeft,
   });
   const lines = requestLines(exchange, note);
   return { status, fixed, lines, hasDate, lengthBytes: body.byteLength, body, onEnd: null };

@@ -13,7 +13,9 @@ export type TopKeys = Readonly<Record<TopMeasure, readonly Heavy[]>>;
 const CAPACITY = 256;
 /** How long a window is; two are shown together, the one that goes on and the one before. */
 const WINDOW_MS = 60 * 60_000;
-/** One hit in so many is counted on the average, for as many: a hit costs some nanoseconds. */
+/** So many hits of a window are counted one by one. */
+const EXACT_HITS = 10_000;
+/** Of those behind them one in so many is counted on the average, for as many: a hit costs some nanoseconds. */
 const HIT_SAMPLE = 8;
 
 type Window = Record<TopMeasure, SpaceSaving>;
@@ -24,6 +26,7 @@ export class TopTargets {
   #current: Window = newWindow();
   #before: Window | null = null;
   #endsAtMs: number;
+  #exactLeft = EXACT_HITS;
   #skip = 1;
 
   /** `random` chooses the hits that are counted. */
@@ -33,21 +36,25 @@ export class TopTargets {
   }
 
   /**
-   * Whether the hit that is under way is to be counted by {@linkcode addHit}. Asked once for each hit; the distances vary, so that no
-   * rhythm of the requests favours a target.
+   * For how many hits the one that is under way is to be counted by {@linkcode addHit}; 0 for not at all. Asked once for each hit; the
+   * distances vary, so that no rhythm of the requests favours a target.
    */
-  takesHit(): boolean {
-    if (--this.#skip > 0) return false;
+  hitWeight(): number {
+    if (this.#exactLeft > 0) {
+      this.#exactLeft--;
+      return 1;
+    }
+    if (--this.#skip > 0) return 0;
     this.#skip = 1 + Math.floor(this.#random() * (2 * HIT_SAMPLE - 1));
-    return true;
+    return HIT_SAMPLE;
   }
 
-  /** Counts a hit that {@linkcode takesHit} took, for all that it did not. */
-  addHit(key: string, request: Weights): void {
+  /** Counts a hit for as many as {@linkcode hitWeight} said. */
+  addHit(key: string, request: Weights, weight: number): void {
     const window = this.#windowAt(request.nowMs);
-    window.requests.add(key, HIT_SAMPLE);
-    window.bytes.add(key, request.bytes * HIT_SAMPLE);
-    window.ms.add(key, request.ms * HIT_SAMPLE);
+    window.requests.add(key, weight);
+    window.bytes.add(key, request.bytes * weight);
+    window.ms.add(key, request.ms * weight);
   }
 
   /** Counts a request that was no hit. */
@@ -70,6 +77,7 @@ export class TopTargets {
     // After a longer silence the window before is over, too.
     this.#before = nowMs < this.#endsAtMs + WINDOW_MS ? this.#current : null;
     this.#current = newWindow();
+    this.#exactLeft = EXACT_HITS;
     this.#endsAtMs = nowMs + WINDOW_MS;
     return this.#current;
   }

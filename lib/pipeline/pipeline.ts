@@ -43,7 +43,7 @@ async function deliverLate(exchange: Exchange, answer: Promise<Answer>): Promise
   try {
     const made = await answer;
     // What is whole waits for nobody but the gateway from here on.
-    if (made.kind === "stored" && exchange.phases !== null) exchange.enter("own");
+    if (made.kind === "stored" && exchange.phases !== null && !exchange.hasLeft) exchange.enter("own");
     return await deliver(exchange, made);
   } catch (error) {
     return fail(exchange, error);

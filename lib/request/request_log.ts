@@ -1,5 +1,5 @@
 import { elapsedMs } from "../clock.ts";
-import { KEY_SEPARATOR } from "../cache/key.ts";
+import { cacheKey, KEY_SEPARATOR } from "../cache/key.ts";
 import type { ForwardReason } from "../forward_reason.ts";
 import type { AccessRecord } from "../logging/access_record.ts";
 import { shownClient } from "../logging/client_address.ts";
@@ -90,7 +90,8 @@ function countTarget(
 ): void {
   const { sight: { top }, clock } = request.services;
   if (result === "hit_memory" || result === "hit_disk") {
-    if (top.takesHit()) top.addHit(request.key, { bytes, ms, nowMs: clock.now() });
+    const weight = top.hitWeight();
+    if (weight > 0) top.addHit(request.key, { bytes, ms, nowMs: clock.now() }, weight);
     return;
   }
   // Errors and answers of the gateway itself have no target that is worth a place.
@@ -101,7 +102,8 @@ function countTarget(
 function countedKey(request: RecordedRequest): string {
   const { tenant, asSent: { path } } = request;
   if (request.private === null && tenant.policy !== null) return request.key;
-  return `${tenant.name}${KEY_SEPARATOR}${KEY_SEPARATOR}${path}`;
+  const host = tenant.hostInKey ? request.authority.toLowerCase() : "";
+  return cacheKey({ listener: tenant.name, host, target: path });
 }
 
 function isEndless(request: RecordedRequest, status: number): boolean {
