@@ -1,7 +1,7 @@
 import { checkReport } from "./commands/check_report.ts";
 import { HeldEnvironment, readEnv } from "../lib/workers/supervisor/environment.ts";
 import { configReference } from "./commands/config_reference.ts";
-import { jsonSchema } from "../lib/config/json_schema.ts";
+import { jsonSchema, partJsonSchema } from "../lib/config/json_schema.ts";
 import { runGateway } from "../lib/workers/supervisor/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
@@ -104,11 +104,19 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   doctor: doctorCommand,
   certs: certsCommand,
   "migrate-env": migrateEnvCommand,
-  schema: printer(
-    "schema",
-    "print the JSON Schema of the configuration",
-    () => JSON.stringify(jsonSchema(), null, 2),
-  ),
+  schema: {
+    summary: "print the JSON Schema of the configuration, or of an included file",
+    usage: `usage: usher schema [--part]
+
+  Prints the JSON Schema of the configuration, for editors.
+
+  --part              of a file that the configuration includes
+`,
+    run(args) {
+      const { part } = readArguments(args, { part: { type: "boolean" } }).values;
+      return print(JSON.stringify(part ? partJsonSchema() : jsonSchema(), null, 2));
+    },
+  },
   reference: printer(
     "reference",
     "print the reference of the configuration, as in docs/config.md",

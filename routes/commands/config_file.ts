@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { readEnv } from "../../lib/workers/supervisor/environment.ts";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
-import { fileMode, MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/yaml/read_text.ts";
+import { fileMode, listFolder, MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/yaml/read_text.ts";
 import { STANDARD_INPUT } from "./config_path.ts";
 
 /** Reads and checks a configuration: of a file, or of standard input where `configFile` says so. `env` reads a variable. */
@@ -10,6 +10,7 @@ export function load(path: string, env: (name: string) => string | undefined = r
     ownText: path === STANDARD_INPUT ? standardInput : undefined,
     readTextFile: readText,
     fileMode,
+    listFolder,
     env,
     cores: navigator.hardwareConcurrency,
     cwd: Deno.cwd(),
