@@ -21,6 +21,8 @@ import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
+import type { ConfigSources } from "./config_sources.ts";
+import { ConfigWatch } from "./config_watch.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
 
@@ -30,6 +32,10 @@ export interface SupervisorOptions {
   readonly configFile: string;
   /** Reads and checks the configuration; called at each reload. */
   readonly source: () => Promise<LoadResult>;
+  /** What it was read from; left out where that is not noted. */
+  readonly sources?: ConfigSources;
+  /** Reload when that changes, whatever `server.watch` says. */
+  readonly watch?: boolean;
   /** The configuration to start with. */
   readonly config: Config;
   /** Module that every worker is started from. */
@@ -79,6 +85,7 @@ export class Supervisor {
   readonly #bus: Bus;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
+  readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
   constructor(options: SupervisorOptions) {
@@ -109,8 +116,14 @@ export class Supervisor {
       ...options,
       fleet: this.#fleet,
       adjustAdmin: (admin) => this.#admin?.adjust(admin),
-      onReloaded: () => this.#operations?.reconfigure(),
+      onReloaded: () => {
+        this.#operations?.reconfigure();
+        this.#watchConfig();
+      },
     });
+    const { sources } = options;
+    const reload = () => this.reload();
+    this.#watch = sources === undefined ? null : new ConfigWatch({ sources, reload, logger: options.logger });
     this.#certificates = new CertificateKeeper({
       config: () => this.config,
       inTurn: (work) => this.#changes.inTurn(work),
@@ -166,6 +179,7 @@ export class Supervisor {
     this.#certificates.begin();
     this.#options.acme.attach(this);
     this.#options.acme.begin();
+    this.#watchConfig();
     this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
   }
 
@@ -269,6 +283,7 @@ export class Supervisor {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     this.#certificates.close();
+    this.#watch?.close();
     this.#options.acme.close();
     const closing = this.#operations?.close();
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
@@ -278,6 +293,10 @@ export class Supervisor {
     // The last line: that the process ended as asked, and whether anybody noticed.
     const requests = finished === 1 ? "request" : "requests";
     this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
+  }
+
+  #watchConfig(): void {
+    if (this.#stopping === null) this.#watch?.adjust(this.#options.watch === true || this.config.server.watch);
   }
 
   /** The admin surface is served only once they are there. */
