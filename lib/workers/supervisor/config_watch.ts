@@ -14,7 +14,7 @@ const POLL_EVERY_MS = 2_000;
 
 /** Options of {@linkcode ConfigWatch}. */
 export interface ConfigWatchOptions {
-  readonly sources: ConfigSources;
+  readonly sources: Pick<ConfigSources, "haveChanged" | "now" | "folders">;
   /** Brings what has changed into force, or says why not; notes the sources anew. */
   readonly reload: () => Promise<unknown>;
   readonly logger: Logger;
