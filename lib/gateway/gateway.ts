@@ -12,6 +12,7 @@ import type { Snapshot } from "../request/snapshot.ts";
 import { addressMatcher } from "../http/forwarded.ts";
 import type { ImageConverter } from "../image/conversion.ts";
 import type { Logger } from "../logging/logger.ts";
+import { Repeats } from "../logging/repeats.ts";
 import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { OutcomeBatch } from "../pool/outcome.ts";
 import type { Upstream } from "../pool/upstream.ts";
@@ -107,6 +108,7 @@ export class Gateway {
       images: options.images ?? { convert: () => Promise.resolve({ kind: "unavailable", detail: "nobody converts" }) },
       clock,
       logger,
+      repeats: new Repeats({ logger }),
       nextRequestId: requestIds(),
       instanceId: options.instanceId,
       settings: settingsOf(config),
