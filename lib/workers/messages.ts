@@ -1,8 +1,10 @@
 import type { PurgeRule } from "../cache/purge/purge_rules.ts";
 import type { TierStats } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
+import type { DrainedUpstream } from "../gateway/gateway.ts";
 import type { SharedLimits } from "../gateway/limits.ts";
 import type { ResilienceState } from "../gateway/resilience_state.ts";
+import type { CheckResult } from "../health/check.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
@@ -35,6 +37,8 @@ export interface InitMessage extends ConfigGeneration {
   readonly servesAlone: boolean;
   /** Purges that were made before this worker starts. */
   readonly purges: readonly PurgeRule[];
+  /** Upstreams that operators have drained. */
+  readonly drained: readonly DrainedUpstream[];
   /** What an authority may ask for at this moment. */
   readonly challenges: Challenges;
   /** This process in `CDN-Loop`. */
@@ -60,6 +64,10 @@ export type ToWorker =
   | { readonly type: "purge"; readonly id: number; readonly rules: readonly PurgeRule[]; readonly counts: boolean }
   /** From its answer on, the worker answers these challenges of an authority and no others. */
   | { readonly type: "challenges"; readonly id: number; readonly challenges: Challenges }
+  /** From its answer on, the worker gives these upstreams no new requests, and no others none. */
+  | { readonly type: "drain"; readonly id: number; readonly drained: readonly DrainedUpstream[] }
+  /** To have its active check now; for the health worker. */
+  | { readonly type: "check"; readonly id: number; readonly pool: string; readonly upstream: string }
   /** To be fetched into the cache, for no client. */
   | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
@@ -81,6 +89,9 @@ export type FromWorker =
   /** What the rules named in its memory, see `WorkerStore.named`; `null` where that was not asked, or is not known. */
   | { readonly type: "purged"; readonly id: number; readonly named: readonly number[] | null }
   | { readonly type: "challenged"; readonly id: number }
+  | { readonly type: "drained"; readonly id: number }
+  /** `null` where the upstream has no active check, or is not known. */
+  | { readonly type: "checked"; readonly id: number; readonly result: CheckResult | null }
   /** A user has changed what has these tags, on the listeners whose pools are of a type. */
   | { readonly type: "written"; readonly upstreamType: string; readonly tags: readonly string[] }
   | { readonly type: "prewarmed"; readonly id: number; readonly result: PrewarmResult }

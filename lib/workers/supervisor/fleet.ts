@@ -1,6 +1,8 @@
 import { messageOf } from "../../errors.ts";
 import { sweepLeases } from "../../cache/flights/lease_table.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
+import type { DrainedUpstream } from "../../gateway/gateway.ts";
+import type { CheckResult } from "../../health/check.ts";
 import { wantsImageWorker } from "../../gateway/compile_images.ts";
 import { type SharedLimits, sweepLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
@@ -62,6 +64,7 @@ export class Fleet {
   /** Of purges, prewarms and reads. */
   #lastId = 0;
   #challenges: Challenges = NO_CHALLENGES;
+  #drained: readonly DrainedUpstream[] = [];
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
   /** The serving worker that listens where only one can. */
@@ -148,6 +151,29 @@ export class Fleet {
     this.#challenges = challenges;
     const isDone = (told: FromWorker) => told.type === "challenged" && told.id === id;
     await this.#tellServing({ type: "challenges", id, challenges }, isDone);
+  }
+
+  /** Has every serving worker give these upstreams no new requests, and all others some; returns how many workers do. */
+  async drain(drained: readonly DrainedUpstream[]): Promise<number> {
+    const id = ++this.#lastId;
+    this.#drained = drained;
+    const isDone = (told: FromWorker) => told.type === "drained" && told.id === id;
+    const answers = await this.#tellServing({ type: "drain", id, drained }, isDone);
+    return answers.filter((answer) => answer !== null).length;
+  }
+
+  /**
+   * Has the health worker check an upstream at once; `null` where that has no active check.
+   *
+   * @throws {Error} when the health worker is not up, or does not answer
+   */
+  async check(pool: string, upstream: string): Promise<CheckResult | null> {
+    const handle = this.slots.find(({ role }) => role === "health")?.handle ?? null;
+    if (handle === null) throw new Error("The health worker is starting again");
+    const id = ++this.#lastId;
+    const isDone = (told: FromWorker) => told.type === "checked" && told.id === id;
+    const answer = await handle.call({ type: "check", id, pool, upstream }, isDone, WORK_TIMEOUT_MS);
+    return answer.type === "checked" ? answer.result : null;
   }
 
   /** Tells every serving worker, those that are starting included; one that does not answer is replaced, and has `null` for it. */
@@ -264,6 +290,7 @@ export class Fleet {
       instanceId: this.#options.instanceId,
       purges: this.#options.purges(),
       challenges: this.#challenges,
+      drained: this.#drained,
       ...this.#current,
     };
     // In the same turn as the rules were read: a purge that comes from now on is told to this worker too.

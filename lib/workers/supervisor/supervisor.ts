@@ -14,6 +14,7 @@ import type { Challenges } from "../../server/acme_challenge.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
+import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
 import type { Bus, PeerAnswer } from "../operations/bus.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
 import { gauges, type Status, statusOf } from "../figures/status.ts";
@@ -223,6 +224,21 @@ export class Supervisor {
     const peers = isSound ? await this.#bus.purge(order, via) : [];
     const outcome = await this.#ready.purge(order, actor);
     return outcome.ok && peers.length > 0 ? { ...outcome, peers } : outcome;
+  }
+
+  /** Gives an upstream no new requests, for `actor`; see {@linkcode UpstreamDesk.drain}. */
+  drain(pool: string, upstream: string, actor: string): Promise<DrainOutcome> {
+    return this.#ready.upstreams.drain(pool, upstream, actor);
+  }
+
+  /** Gives an upstream requests again, for `actor`. */
+  undrain(pool: string, upstream: string, actor: string): Promise<DrainOutcome> {
+    return this.#ready.upstreams.undrain(pool, upstream, actor);
+  }
+
+  /** Checks an upstream at once, for `actor`; see {@linkcode UpstreamDesk.check}. */
+  check(pool: string, upstream: string, actor: string): Promise<CheckOutcome> {
+    return this.#ready.upstreams.check(pool, upstream, actor);
   }
 
   /** Fetches targets into the cache, in the background; see {@linkcode Prewarmer.begin}. */

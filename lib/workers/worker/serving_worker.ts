@@ -3,7 +3,7 @@ import { schedule, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import type { Services } from "../../request/services.ts";
 import type { Tenant } from "../../request/snapshot.ts";
-import { Gateway, type Prepared } from "../../gateway/gateway.ts";
+import { type DrainedUpstream, Gateway, type Prepared } from "../../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../../health/health_reader.ts";
 import { type ConverterBounds, RemoteConverter } from "../../image/image_port.ts";
 import type { RouteTable } from "../../listener/route_table.ts";
@@ -103,6 +103,7 @@ class ServingWorker implements WorkerRole {
       },
       generation,
     );
+    gateway.drain(init.drained);
     const { kv } = store.disk;
     const watch = kv === undefined ? null : watchTables(new KvStateStore(kv), gateway, logger);
     const server = serverFor(init, gateway, logger);
@@ -175,6 +176,10 @@ class ServingWorker implements WorkerRole {
   answer(challenges: Challenges): void {
     this.challenges = challenges;
     this.#server.setChallenges(challenges);
+  }
+
+  drain(drained: readonly DrainedUpstream[]): void {
+    this.#gateway.drain(drained);
   }
 
   prewarm(listener: string, url: string): Promise<PrewarmResult> {

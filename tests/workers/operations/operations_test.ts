@@ -26,6 +26,8 @@ async function operationsIn(directory: string) {
       purge: (rules) => (spread.push(...rules), Promise.resolve({ workers: 2, named: null })),
       prewarm: (_, url) => (prewarmed.push(url), Promise.resolve({ outcome: "fetched", detail: null, bytes: 1 })),
       counts: () => counts,
+      drain: () => Promise.resolve(2),
+      check: () => Promise.resolve(null),
     },
   });
   operations.begin();
