@@ -8,6 +8,7 @@ import type { CheckResult } from "../health/check.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
+import type { LookUpOrder, LookUpResult } from "./worker/look_up.ts";
 import type { Challenges } from "../server/acme_challenge.ts";
 import type { ServerCounts } from "../server/server_counts.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
@@ -72,6 +73,8 @@ export type ToWorker =
   | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
   | { readonly type: "read"; readonly id: number; readonly pool: string; readonly target: string }
+  /** To be told what it holds for a request. */
+  | { readonly type: "look-up"; readonly id: number; readonly order: LookUpOrder }
   | { readonly type: "ping"; readonly sequence: number }
   | { readonly type: "stop"; readonly graceMs: number }
   /** Test hooks, refused unless the supervisor was started with them. */
@@ -96,6 +99,8 @@ export type FromWorker =
   | { readonly type: "written"; readonly upstreamType: string; readonly tags: readonly string[] }
   | { readonly type: "prewarmed"; readonly id: number; readonly result: PrewarmResult }
   | { readonly type: "was-read"; readonly id: number; readonly result: ReadResult }
+  /** `null` where no listener takes the request. */
+  | { readonly type: "looked-up"; readonly id: number; readonly result: LookUpResult | null }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }
   | { readonly type: "stopped"; readonly drained: Drained };
 

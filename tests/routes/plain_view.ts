@@ -40,6 +40,7 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
       asked.push(`undrain ${upstream} of ${pool} by ${actor}`);
       return Promise.resolve({ ok: true, pool, upstream, drain: null, workers: 2, left: 2, isPersisted: true });
     },
+    lookUp: () => Promise.resolve([]),
     check: (pool, upstream, actor) => {
       asked.push(`check ${upstream} of ${pool} by ${actor}`);
       return Promise.resolve({ ok: true, pool, upstream, isWell: true, ms: 3, detail: "" });

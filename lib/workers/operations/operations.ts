@@ -22,8 +22,6 @@ export interface OperatedFleet {
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   read(pool: string, target: string): Promise<ReadResult>;
   counts(): WorkerCounts;
-  drain: UpstreamDeskOptions["spread"];
-  check: UpstreamDeskOptions["check"];
 }
 
 /** Options of {@linkcode Operations}. */
@@ -35,6 +33,7 @@ export interface OperationsOptions {
   readonly logger: Logger;
   readonly config: () => Config;
   readonly fleet: OperatedFleet;
+  readonly upstreams: Pick<UpstreamDeskOptions, "spread" | "check">;
   /** See `newLeaseMemory`. */
   readonly leaseMemory: SharedArrayBuffer;
 }
@@ -92,16 +91,12 @@ export class Operations {
 
   /** Opens KV and reads what was written down; before the first worker starts. */
   static async open(options: OperationsOptions): Promise<Operations> {
-    const { kvPath, purgePath, logger, config, fleet } = options;
+    const { kvPath, purgePath, logger, config } = options;
     const open = (path: string | null) => path === null ? null : openKvFile(path, { clock: systemClock, log: logger });
     const kv = await open(kvPath);
     const purgeKv = purgePath === kvPath ? kv : await open(purgePath);
     const ledger = await PurgeLedger.open(stateIn(purgeKv), logger);
-    const upstreams = await UpstreamDesk.open({
-      ...{ state: stateIn(kv), logger, config },
-      spread: (drained) => fleet.drain(drained),
-      check: (pool, upstream) => fleet.check(pool, upstream),
-    });
+    const upstreams = await UpstreamDesk.open({ ...options.upstreams, state: stateIn(kv), logger, config });
     return new Operations(options, { kv, purgeKv, ledger, upstreams });
   }
 

@@ -2,7 +2,6 @@ import { messageOf } from "../../errors.ts";
 import { sweepLeases } from "../../cache/flights/lease_table.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
-import type { CheckResult } from "../../health/check.ts";
 import { wantsImageWorker } from "../../gateway/compile_images.ts";
 import { type SharedLimits, sweepLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
@@ -38,6 +37,8 @@ export interface FleetOptions {
   readonly kvPath: string | null;
   /** The purges in force, for a worker that starts. */
   readonly purges: () => readonly PurgeRule[];
+  /** The upstreams that operators have drained, for a worker that starts. */
+  readonly drained: () => readonly DrainedUpstream[];
   readonly instanceId: string;
   readonly logger: Logger;
   readonly onWritten?: (message: WrittenMessage) => void;
@@ -64,7 +65,6 @@ export class Fleet {
   /** Of purges, prewarms and reads. */
   #lastId = 0;
   #challenges: Challenges = NO_CHALLENGES;
-  #drained: readonly DrainedUpstream[] = [];
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
   /** The serving worker that listens where only one can. */
@@ -142,7 +142,7 @@ export class Fleet {
   async purge(rules: readonly PurgeRule[], counts = false): Promise<PurgeSpread> {
     const id = ++this.#lastId;
     const isDone = (told: FromWorker) => told.type === "purged" && told.id === id;
-    return purgeSpread(await this.#tellServing({ type: "purge", id, rules, counts }, isDone));
+    return purgeSpread(await this.tellServing({ type: "purge", id, rules, counts }, isDone));
   }
 
   /** Has every serving worker answer these challenges, and no others. */
@@ -150,34 +150,11 @@ export class Fleet {
     const id = ++this.#lastId;
     this.#challenges = challenges;
     const isDone = (told: FromWorker) => told.type === "challenged" && told.id === id;
-    await this.#tellServing({ type: "challenges", id, challenges }, isDone);
-  }
-
-  /** Has every serving worker give these upstreams no new requests, and all others some; returns how many workers do. */
-  async drain(drained: readonly DrainedUpstream[]): Promise<number> {
-    const id = ++this.#lastId;
-    this.#drained = drained;
-    const isDone = (told: FromWorker) => told.type === "drained" && told.id === id;
-    const answers = await this.#tellServing({ type: "drain", id, drained }, isDone);
-    return answers.filter((answer) => answer !== null).length;
-  }
-
-  /**
-   * Has the health worker check an upstream at once; `null` where that has no active check.
-   *
-   * @throws {Error} when the health worker is not up, or does not answer
-   */
-  async check(pool: string, upstream: string): Promise<CheckResult | null> {
-    const handle = this.slots.find(({ role }) => role === "health")?.handle ?? null;
-    if (handle === null) throw new Error("The health worker is starting again");
-    const id = ++this.#lastId;
-    const isDone = (told: FromWorker) => told.type === "checked" && told.id === id;
-    const answer = await handle.call({ type: "check", id, pool, upstream }, isDone, WORK_TIMEOUT_MS);
-    return answer.type === "checked" ? answer.result : null;
+    await this.tellServing({ type: "challenges", id, challenges }, isDone);
   }
 
   /** Tells every serving worker, those that are starting included; one that does not answer is replaced, and has `null` for it. */
-  #tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
+  tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
     const serving = this.slots.filter(({ role }) => role === "serving");
     const live = serving.flatMap(({ handle }) => handle?.alive ? [handle] : []);
     const starting = serving.flatMap((slot) => this.#starting.get(slot) ?? []);
@@ -289,8 +266,8 @@ export class Fleet {
       servesAlone: slot.index === this.#aloneIndex,
       instanceId: this.#options.instanceId,
       purges: this.#options.purges(),
+      drained: this.#options.drained(),
       challenges: this.#challenges,
-      drained: this.#drained,
       ...this.#current,
     };
     // In the same turn as the rules were read: a purge that comes from now on is told to this worker too.

@@ -25,6 +25,7 @@ import { SHARES_PORTS } from "../../server/listen_target.ts";
 import type { InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
 import { ListenSet } from "./listen_set.ts";
+import { lookUp, type LookUpOrder, type LookUpResult } from "./look_up.ts";
 import { LoopMonitor, runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
 import { WorkerStore } from "./worker_store.ts";
 
@@ -190,6 +191,11 @@ class ServingWorker implements WorkerRole {
   read(pool: string, target: string): Promise<ReadResult> {
     const { services, snapshot } = this.#gateway;
     return this.#prewarm.read({ services, snapshot }, pool, target);
+  }
+
+  lookUp(order: LookUpOrder): Promise<LookUpResult | null> {
+    const { services, snapshot } = this.#gateway;
+    return lookUp({ services, snapshot, store: this.#store }, order);
   }
 
   report(): WorkerReport {

@@ -16,6 +16,7 @@ import type {
   ToWorker,
   WorkerReport,
 } from "../messages.ts";
+import type { LookUpOrder, LookUpResult } from "./look_up.ts";
 
 /** What a worker does when the supervisor says so; one for each role. */
 export interface WorkerRole {
@@ -41,6 +42,8 @@ export interface WorkerRole {
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   /** Asks a pool's upstreams for a path and query. */
   read(pool: string, target: string): Promise<ReadResult>;
+  /** What it holds for a request; `null` where no listener takes that. */
+  lookUp?(order: LookUpOrder): Promise<LookUpResult | null>;
   report(): WorkerReport;
   stop(graceMs: number): Promise<void>;
 }
@@ -135,6 +138,8 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "prewarmed", id: message.id, result: await role.prewarm(message.listener, message.url) };
     case "read":
       return { type: "was-read", id: message.id, result: await role.read(message.pool, message.target) };
+    case "look-up":
+      return { type: "looked-up", id: message.id, result: await role.lookUp?.(message.order) ?? null };
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
     case "stop":
