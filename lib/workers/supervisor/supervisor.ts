@@ -6,7 +6,7 @@ import type { LoadResult } from "../../config/load.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
-import type { RootLogger } from "../../logging/logger.ts";
+import type { Logger, RootLogger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import { prometheusText } from "../../metrics/exposition.ts";
@@ -131,9 +131,13 @@ export class Supervisor {
     return this.#fleet.current.config;
   }
 
-  /** The admin token; `null` where none is set. */
-  get token(): string | null {
-    return this.config.admin.token;
+  /** What opens the admin surface, beside {@linkcode Supervisor.key}. */
+  get tokens(): Config["admin"]["tokens"] {
+    return this.config.admin.tokens;
+  }
+
+  get logger(): Logger {
+    return this.#options.logger;
   }
 
   /** URL of the admin surface, from this machine; `null` until it is served. */
@@ -212,9 +216,14 @@ export class Supervisor {
     );
   }
 
-  /** Reads the configuration again and brings it into every worker, or says why not. Calls during a reload lead to one more. */
-  reload(): Promise<ReloadResult> {
-    return this.#changes.reload();
+  /**
+   * Reads the configuration again and brings it into every worker, or says why not; for `actor`. Calls during a reload lead to one more.
+   */
+  async reload(actor: string): Promise<ReloadResult> {
+    const result = await this.#changes.reload();
+    const outcome = result.ok ? "in force" : "not in force";
+    this.#options.logger.write({ audit: "reload", actor, outcome, generation: this.#fleet.current.generation });
+    return result;
   }
 
   /** Begins to stop gracefully, for `actor`; answers how long that may take. */
