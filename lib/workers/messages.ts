@@ -8,7 +8,9 @@ import type { CheckResult } from "../health/check.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
-import type { LookUpOrder, LookUpResult } from "./worker/look_up.ts";
+import type { Verdict } from "../cache/policy/policy.ts";
+import type { StoredFacts, StoredKind } from "../cache/stored_response.ts";
+import type { Fields } from "../http/fields.ts";
 import type { Challenges } from "../server/acme_challenge.ts";
 import type { ServerCounts } from "../server/server_counts.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
@@ -173,4 +175,48 @@ export interface PrewarmResult {
   readonly detail: string | null;
   /** Of its body. */
   readonly bytes: number;
+}
+
+/** A request, as it would come in, whose stored responses are looked for. */
+export interface LookUpOrder {
+  /** Key of the listen address that it comes in at. */
+  readonly address: string;
+  readonly method: string;
+  /** Scheme, authority and raw target. */
+  readonly url: string;
+  /** With `host`. */
+  readonly fields: Readonly<Fields>;
+}
+
+/** What one worker holds for a request: plain data, secrets of the request included, so not to be shown as it is. */
+export interface LookUpResult {
+  readonly listener: string;
+  readonly pool: string;
+  /** The primary key; `null` where the listener stores nothing. */
+  readonly key: string | null;
+  /** The request fields that select among responses with this key. */
+  readonly variesBy: readonly string[];
+  readonly held: readonly HeldResponse[];
+}
+
+/** A stored response, as it lies in one tier. */
+export interface HeldResponse extends Pick<StoredFacts, "key" | "status" | "responseTimeMs" | "selectedBy" | "tags"> {
+  readonly tier: "memory" | "disk";
+  readonly kind: Extract<StoredKind, "response" | "part">;
+  readonly contentType: string | null;
+  readonly etag: string | null;
+  readonly lastModified: string | null;
+  readonly bytes: number;
+  readonly ageMs: number;
+  readonly lifetimeMs: number;
+  /** After the lifetime; 0 where it is never to be served stale. */
+  readonly staleWhileRevalidateMs: number;
+  readonly staleIfErrorMs: number;
+  readonly isPurged: boolean;
+  /** Whether the request selects it among the variants. */
+  readonly isSelected: boolean;
+  /** What the cache would make of it for this request; `null` for another variant, and for a part. */
+  readonly verdict: Verdict["kind"] | null;
+  /** Look-ups in this worker since it was stored or renewed; `null` on the disk, where nobody counts them. */
+  readonly hits: number | null;
 }

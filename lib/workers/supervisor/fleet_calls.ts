@@ -1,7 +1,6 @@
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import type { CheckResult } from "../../health/check.ts";
-import type { FromWorker } from "../messages.ts";
-import type { LookUpOrder, LookUpResult } from "../worker/look_up.ts";
+import type { FromWorker, LookUpOrder, LookUpResult } from "../messages.ts";
 import type { Fleet } from "./fleet.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 

@@ -18,7 +18,7 @@ import type { PurgeOutcome } from "../operations/purge_desk.ts";
 import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
 import type { Bus, PeerAnswer } from "../operations/bus.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
-import type { LookUpOrder } from "../worker/look_up.ts";
+import type { LookUpOrder } from "../messages.ts";
 import { gauges, type Status, statusOf } from "../figures/status.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";

@@ -1,60 +1,16 @@
-import { evaluate, type Verdict } from "../../cache/policy/policy.ts";
+import { evaluate } from "../../cache/policy/policy.ts";
 import { ageMs, selects, ttlMs } from "../../cache/policy/reuse.ts";
-import type { StoredFacts, StoredHead, StoredKind } from "../../cache/stored_response.ts";
+import type { StoredHead } from "../../cache/stored_response.ts";
 import { isVaryMarker, leadsTo } from "../../cache/variants.ts";
 import { GatewayError } from "../../errors.ts";
-import type { Fields } from "../../http/fields.ts";
 import { route, ruled } from "../../pipeline/arrive.ts";
 import { partialKey } from "../../pipeline/partial_response.ts";
 import type { Exchange } from "../../request/exchange.ts";
 import { ownArrival } from "../../request/own_arrival.ts";
 import type { Services } from "../../request/services.ts";
 import type { Snapshot } from "../../request/snapshot.ts";
+import type { HeldResponse, LookUpOrder, LookUpResult } from "../messages.ts";
 import type { WorkerStore } from "./worker_store.ts";
-
-/** A request, as it would come in, whose stored responses are looked for. */
-export interface LookUpOrder {
-  /** Key of the listen address that it comes in at. */
-  readonly address: string;
-  readonly method: string;
-  /** Scheme, authority and raw target. */
-  readonly url: string;
-  /** With `host`. */
-  readonly fields: Readonly<Fields>;
-}
-
-/** What one worker holds for a request: plain data, secrets of the request included, so not to be shown as it is. */
-export interface LookUpResult {
-  readonly listener: string;
-  readonly pool: string;
-  /** The primary key; `null` where the listener stores nothing. */
-  readonly key: string | null;
-  /** The request fields that select among responses with this key. */
-  readonly variesBy: readonly string[];
-  readonly held: readonly HeldResponse[];
-}
-
-/** A stored response, as it lies in one tier. */
-export interface HeldResponse extends Pick<StoredFacts, "key" | "status" | "responseTimeMs" | "selectedBy" | "tags"> {
-  readonly tier: "memory" | "disk";
-  readonly kind: Extract<StoredKind, "response" | "part">;
-  readonly contentType: string | null;
-  readonly etag: string | null;
-  readonly lastModified: string | null;
-  readonly bytes: number;
-  readonly ageMs: number;
-  readonly lifetimeMs: number;
-  /** After the lifetime; 0 where it is never to be served stale. */
-  readonly staleWhileRevalidateMs: number;
-  readonly staleIfErrorMs: number;
-  readonly isPurged: boolean;
-  /** Whether the request selects it among the variants. */
-  readonly isSelected: boolean;
-  /** What the cache would make of it for this request; `null` for another variant, and for a part. */
-  readonly verdict: Verdict["kind"] | null;
-  /** Look-ups in this worker since it was stored or renewed; `null` on the disk, where nobody counts them. */
-  readonly hits: number | null;
-}
 
 /** Variants that are looked at, at most. */
 const MAX_VARIANTS = 100;

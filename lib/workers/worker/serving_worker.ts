@@ -22,10 +22,18 @@ import { refusedMessage } from "../../request/client_error.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import { HttpServer } from "../../server/http_server.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
-import type { InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
+import type {
+  InitMessage,
+  LookUpOrder,
+  LookUpResult,
+  PeerName,
+  PrewarmResult,
+  ReadResult,
+  WorkerReport,
+} from "../messages.ts";
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
 import { ListenSet } from "./listen_set.ts";
-import { lookUp, type LookUpOrder, type LookUpResult } from "./look_up.ts";
+import { lookUp } from "./look_up.ts";
 import { LoopMonitor, runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
 import { WorkerStore } from "./worker_store.ts";
 

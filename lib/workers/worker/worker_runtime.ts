@@ -10,13 +10,14 @@ import { drainedBy } from "../drained.ts";
 import type {
   FromWorker,
   InitMessage,
+  LookUpOrder,
+  LookUpResult,
   PeerName,
   PrewarmResult,
   ReadResult,
   ToWorker,
   WorkerReport,
 } from "../messages.ts";
-import type { LookUpOrder, LookUpResult } from "./look_up.ts";
 
 /** What a worker does when the supervisor says so; one for each role. */
 export interface WorkerRole {
