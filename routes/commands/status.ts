@@ -69,7 +69,7 @@ export function statusReport(status: Status): string {
         upstreams.map(({ url, state, healthy, drained, share }) => [
           name,
           harmless(url),
-          drained !== null
+          drained
             ? `drained since ${drained.since} by ${harmless(drained.by)}: gets no requests (${state})`
             : healthy === false
             ? `${state}: gets no requests`
