@@ -53,8 +53,10 @@ export type CheckOutcome =
 
 /** Options of {@linkcode UpstreamDesk}. */
 export interface UpstreamDeskOptions {
-  /** `null` where nothing outlives the process. */
+  /** `null` where nothing outlives the process, or another process still has the file; see {@linkcode UpstreamDesk.attach}. */
   readonly state: StateStore | null;
+  /** Of that other process, whose drains hold here from the start; it is not written to. */
+  readonly before?: StateStore | null;
   readonly logger: Logger;
   readonly config: () => Config;
   /** Brings the list into every serving worker; returns how many go by it. */
@@ -78,23 +80,24 @@ const MAX_NAMES = 10;
  */
 export class UpstreamDesk {
   readonly #options: UpstreamDeskOptions;
+  #state: StateStore | null;
   #drains: readonly Drain[];
+  /** What was drained or undrained while another process had the file. */
+  readonly #ahead: DrainedUpstream[] = [];
   #isPersisted: boolean;
   /** Changes are made one after the other, so that the last one is what is written down. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(options: UpstreamDeskOptions, drains: readonly Drain[]) {
     this.#options = options;
+    this.#state = options.state;
     this.#drains = drains;
     this.#isPersisted = options.state !== null;
   }
 
   /** Goes on with what was drained before, before the first worker starts. */
   static async open(options: UpstreamDeskOptions): Promise<UpstreamDesk> {
-    const kept = await options.state?.get(KEY).catch((error) => {
-      options.logger.error("Which upstreams were drained cannot be read: all get requests", { problem: String(error) });
-    });
-    const desk = new UpstreamDesk(options, Array.isArray(kept) ? kept as readonly Drain[] : []);
+    const desk = new UpstreamDesk(options, await keptIn(options.state ?? options.before ?? null, options.logger));
     await desk.reconfigure();
     for (const { pool, upstream, sinceMs, by } of desk.#drains) {
       const since = new Date(sinceMs).toISOString();
@@ -102,6 +105,17 @@ export class UpstreamDesk {
     }
     await options.spread(desk.#drains);
     return desk;
+  }
+
+  /** Goes on with the file that another process had until now: what it drained meanwhile, and what was drained or undrained here. */
+  attach(state: StateStore): Promise<void> {
+    return this.#queued(async () => {
+      const kept = await keptIn(state, this.#options.logger);
+      const isOurs = (drain: Drain) => this.#ahead.some((named) => isSame(named, drain));
+      this.#state = state;
+      await this.#change([...kept.filter((drain) => !isOurs(drain)), ...this.#drains.filter(isOurs)]);
+      this.#ahead.length = 0;
+    });
   }
 
   /** The drained upstreams. */
@@ -173,6 +187,7 @@ export class UpstreamDesk {
       const named = namedIn(config(), pool, upstream);
       if (named === null) return { ok: false, problem: notNamed(config(), pool, upstream) };
       const before = this.#drains;
+      if (this.#state === null) this.#ahead.push(named);
       const workers = await this.#change(next(named));
       const drain = this.#drains.find((one) => isSame(one, named)) ?? null;
       const left = leftIn(config(), named.pool, this.#drains);
@@ -187,11 +202,11 @@ export class UpstreamDesk {
 
   /** Written down first: a worker, or a process, that starts meanwhile goes by it. */
   async #change(drains: readonly Drain[]): Promise<number> {
-    const { state, logger, spread } = this.#options;
+    const { logger, spread } = this.#options;
     this.#drains = drains;
     try {
-      await state?.set([{ key: KEY, value: drains }]);
-      this.#isPersisted = state !== null;
+      await this.#state?.set([{ key: KEY, value: drains }]);
+      this.#isPersisted = this.#state !== null;
     } catch (error) {
       this.#isPersisted = false;
       logger.error("Which upstreams are drained cannot be written down: it ends with this process", {
@@ -206,6 +221,13 @@ export class UpstreamDesk {
     this.#last = turn.catch(() => {});
     return turn;
   }
+}
+
+async function keptIn(state: StateStore | null, logger: Logger): Promise<readonly Drain[]> {
+  const kept = await state?.get(KEY).catch((error) => {
+    logger.error("Which upstreams were drained cannot be read: all get requests", { problem: String(error) });
+  });
+  return Array.isArray(kept) ? kept : [];
 }
 
 function isSame(one: DrainedUpstream, other: DrainedUpstream): boolean {

@@ -18,18 +18,20 @@ async function configWith(upstreams: readonly string[]) {
 
 interface Parts {
   readonly state?: StateStore | null;
+  readonly before?: StateStore;
   readonly upstreams?: readonly string[];
   readonly check?: () => Promise<CheckResult | null>;
 }
 
 /** A desk, what went through it, and a way to another configuration. */
-async function deskOf({ state = new MapStateStore(), upstreams = [ONE, TWO], check }: Parts = {}) {
+async function deskOf({ state = new MapStateStore(), before, upstreams = [ONE, TWO], check }: Parts = {}) {
   const lines: Record<string, unknown>[] = [];
   const sink = (line: string) => void lines.push(JSON.parse(line));
   const spreads: string[][] = [];
   let config = await configWith(upstreams);
   const desk = await UpstreamDesk.open({
     state,
+    before,
     logger: createLogger({ level: "info", format: "json", sink, now: () => 0 }),
     config: () => config,
     spread: (drained) => Promise.resolve(spreads.push(drained.map(({ upstream }) => upstream)) && 2),
@@ -94,6 +96,23 @@ Deno.test("drain() without a state store, or where that fails, says that it ends
     "Error: the disk is full",
     "Error: the disk is full",
   ]);
+});
+
+Deno.test("attach() goes on with the file of a process before: its drains held already, and what was said here comes last", async () => {
+  const before = new MapStateStore();
+  const old = await deskOf({ state: before });
+  await old.desk.drain("films", ONE, "ops");
+  const { desk, spreads } = await deskOf({ state: null, before });
+  assert.deepEqual(spreads, [[ONE]]);
+  const outcome = await desk.undrain("films", ONE, "ops");
+  assert.ok(outcome.ok && !outcome.isPersisted);
+  assert.equal((await deskOf({ state: before })).desk.drains.length, 1, "nothing was written beside the other process");
+  await old.desk.drain("films", TWO, "ops");
+  await desk.attach(before);
+  assert.deepEqual(spreads.at(-1), [TWO]);
+  assert.deepEqual((await deskOf({ state: before })).desk.drains.map(({ upstream }) => upstream), [TWO]);
+  const later = await desk.undrain("films", TWO, "ops");
+  assert.ok(later.ok && later.isPersisted);
 });
 
 Deno.test("a name that is not known is answered with those that are, without what may be secret in it", async () => {
