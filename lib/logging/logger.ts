@@ -121,5 +121,7 @@ function loggerOver(
 
 function problemOf(head: Pick<Problem, "atMs" | "level" | "area" | "message">, fields: LogFields): Problem {
   const kept = Object.entries(fields).flatMap(([name, value]) => value === undefined ? [] : [[name, value] as const]);
-  return { ...head, fields: Object.fromEntries(kept), count: 1 };
+  // A line that stands for several says for how many.
+  const count = typeof fields["more"] === "number" ? fields["more"] : 1;
+  return { ...head, fields: Object.fromEntries(kept), count };
 }

@@ -8,6 +8,7 @@ import type { AccessLog } from "../logging/access_log.ts";
 import type { ClientDetail } from "../logging/client_address.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { RequestSight } from "./request_sight.ts";
+import type { Repeats } from "../logging/repeats.ts";
 
 /** Everything the pipeline uses beside the snapshot; made once per worker, settings swapped with the snapshot. */
 export interface Services {
@@ -24,6 +25,8 @@ export interface Services {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly sight: RequestSight;
+  /** Warnings that come with requests, folded where they repeat themselves. */
+  readonly repeats: Repeats;
   /** Makes ids for requests that bring none. */
   readonly nextRequestId: () => string;
   /** This process in `CDN-Loop` (RFC 8586): a request that carries it has passed this gateway before. */
