@@ -5,24 +5,14 @@ import type { ForwardReason } from "../forward_reason.ts";
 import { forwardedStatus, hitStatus, withKey } from "../http/cache_status.ts";
 import type { CacheResult } from "../metrics/gateway_metrics.ts";
 import type { Exchange } from "./exchange.ts";
+import type { LoggedNote } from "./request_log.ts";
 
 /** The cache's part in a response: for `Cache-Status`, `Age`, the log and the counters. */
-export interface CacheNote {
-  readonly result: CacheResult;
-  /** Our member of `Cache-Status` (RFC 9211). */
-  readonly status: string;
+export interface CacheNote extends LoggedNote {
   /** Current age in seconds; `null` for a response that comes straight from an upstream. */
   readonly ageSeconds: number | null;
   /** The response may be served to other clients: it is stored, and not purged. */
   readonly isShared?: boolean;
-  /** Remaining freshness lifetime in seconds; `null` or absent where nothing is stored. */
-  readonly ttlSeconds?: number | null;
-  /** Status that the upstream answered, where it differs from the one sent. */
-  readonly fwdStatus?: number | null;
-  /** The upstream's response was stored. */
-  readonly isStored?: boolean;
-  /** More on the cache's part, a word or two. */
-  readonly detail?: string | null;
 }
 
 /** The note of a stored response. */

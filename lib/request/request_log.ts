@@ -3,10 +3,9 @@ import { cacheKey, KEY_SEPARATOR } from "../cache/key.ts";
 import type { ForwardReason } from "../forward_reason.ts";
 import type { AccessRecord } from "../logging/access_record.ts";
 import { shownClient } from "../logging/client_address.ts";
-import { countClient, countRequest } from "../metrics/gateway_metrics.ts";
+import { type CacheResult, countClient, countRequest } from "../metrics/gateway_metrics.ts";
 import type { Arrival } from "../server/arrival.ts";
 import type { RequestClass } from "../upstream_type/upstream_type.ts";
-import type { CacheNote } from "./cache_note.ts";
 import type { Phases } from "./phases.ts";
 import type { Ruling } from "./ruling.ts";
 import type { Services } from "./services.ts";
@@ -17,11 +16,26 @@ import { termination } from "./termination.ts";
 const CLIENT_LEFT = 499;
 const SWITCHING_PROTOCOLS = 101;
 
+/** The cache's part in a response, as far as counters and log tell it. */
+export interface LoggedNote {
+  readonly result: CacheResult;
+  /** Our member of `Cache-Status` (RFC 9211). */
+  readonly status: string;
+  /** Remaining freshness lifetime in seconds; `null` or absent where nothing is stored. */
+  readonly ttlSeconds?: number | null;
+  /** Status that the upstream answered, where it differs from the one sent. */
+  readonly fwdStatus?: number | null;
+  /** The upstream's response was stored. */
+  readonly isStored?: boolean;
+  /** More on the cache's part, a word or two. */
+  readonly detail?: string | null;
+}
+
 /** The end of a response, for the log and the counters. */
 export interface Finish {
   readonly status: number;
   readonly bytes: number;
-  readonly note: CacheNote;
+  readonly note: LoggedNote;
   readonly error?: string;
   /** The client left before the end. */
   readonly aborted?: boolean;

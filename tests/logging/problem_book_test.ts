@@ -43,10 +43,10 @@ Deno.test("a logger tells of its warnings and errors, whatever its level is, wit
   });
   logger.in("cache").warn("full", { disk: 1, none: undefined });
   logger.info("fine");
-  logger.with({ more: 2 }).error("bad");
+  logger.with({ more: 2 }).error("bad", { text: "t" });
   const expected = [
     { atMs: 5, level: "warn", area: "cache", message: "full", fields: { worker: "w", disk: 1 }, count: 1 },
-    { atMs: 5, level: "error", area: "process", message: "bad", fields: { worker: "w", more: 2 }, count: 1 },
+    { atMs: 5, level: "error", area: "process", message: "bad", fields: { worker: "w", more: 2, text: "t" }, count: 2 },
   ];
   assert.deepEqual(book.drain(), expected);
   assert.deepEqual(book.drain(), []);

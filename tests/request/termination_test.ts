@@ -31,9 +31,10 @@ function partsOver(origin: string): GatewayParts {
   const reply = (then: Record<string, unknown>) => [{ when: { path: "/**" }, ...then }];
   const auth = { tokens: { a: "9f1c7e02b84d4ab3a6d05c3be871f92d" } };
   return {
-    pools: { p: plainPool([origin], sending), gone: plainPool([NOBODY], sending) },
+    pools: { p: plainPool([origin], sending), patient: plainPool([origin]), gone: plainPool([NOBODY], sending) },
     listeners: [
       { name: "l", pool: "p" },
+      { name: "patient", prefix: "/patient", pool: "patient" },
       { name: "gone", prefix: "/gone", pool: "gone" },
       { name: "own", prefix: "/own", pool: "p", rules: reply({ redirect: { to: "/elsewhere" } }) },
       { name: "closed", prefix: "/closed", pool: "p", auth },
@@ -45,7 +46,7 @@ function partsOver(origin: string): GatewayParts {
 Deno.test("access lines say who ended a request, and in which phase", () =>
   withOrigins([async (exchange) => {
     const { target } = exchange.head;
-    if (target.startsWith("/late")) await exchange.wait(60_000);
+    if (target.endsWith("/late")) await exchange.wait(60_000);
     if (target === "/reset") return exchange.reset();
     if (target === "/cut") {
       await exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 900000\r\ncontent-type: text/plain\r\n\r\nab");
@@ -72,8 +73,8 @@ Deno.test("access lines say who ended a request, and in which phase", () =>
       await ask("/a", { method: "GET", headers: { "cache-control": "only-if-cached", "x-never": "1" } });
       assert.deepEqual(codes(gateway), ["--", "--", "SH", "sH", "SD", "SC", "LR", "PR", "PR", "--"]);
       const leaving = new AbortController();
-      const left = fetch(`${url}/late?2`, { method: "POST", body: "x", signal: leaving.signal }).catch(() => {});
-      await eventually("the origin is asked", () => origin!.heads.some(({ target }) => target === "/late?2"));
+      const left = fetch(`${url}/patient/late`, { method: "POST", body: "x", signal: leaving.signal }).catch(() => {});
+      await eventually("the origin is asked", () => origin!.heads.some(({ target }) => target === "/patient/late"));
       leaving.abort();
       await left;
       await eventually("the line is there", () => gateway.access().length === 11);

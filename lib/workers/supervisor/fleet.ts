@@ -10,16 +10,7 @@ import type { Problem } from "../../logging/problem_book.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import { type Challenges, NO_CHALLENGES } from "../../server/acme_challenge.ts";
 import { addDrained, type Drained, settled } from "../drained.ts";
-import type {
-  ConfigGeneration,
-  FromWorker,
-  InitMessage,
-  PrewarmResult,
-  ReadResult,
-  SightAnswer,
-  SightQuestion,
-  ToWorker,
-} from "../messages.ts";
+import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
 import { newSlot, peerName, type Slot } from "./slot.ts";
 import { firstProblem, replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
@@ -54,6 +45,8 @@ export interface FleetOptions {
   readonly logger: Logger;
   readonly onWritten?: (message: WrittenMessage) => void;
   readonly onProblems?: (problems: readonly Problem[]) => void;
+  /** Levels of the log that were ordered, for a worker that starts. */
+  readonly logLevels?: () => LevelOverride | null;
   /** No worker lives and none can be started. */
   readonly onLost: () => void;
   /** A worker has come up. */
@@ -77,7 +70,6 @@ export class Fleet {
   /** Of purges, prewarms and reads. */
   #lastId = 0;
   #challenges: Challenges = NO_CHALLENGES;
-  #logLevels: LevelOverride | null = null;
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
   /** The serving worker that listens where only one can. */
@@ -172,25 +164,6 @@ export class Fleet {
     this.#challenges = challenges;
     const isDone = (told: FromWorker) => told.type === "challenged" && told.id === id;
     await this.tellServing({ type: "challenges", id, challenges }, isDone);
-  }
-
-  /** Brings levels of the log into every worker, those that are starting included. */
-  async setLogLevels(override: LevelOverride | null): Promise<void> {
-    this.#logLevels = override;
-    for (const handle of [...this.live, ...this.#starting.values()]) handle.post({ type: "log-levels", override });
-    // What comes after it is answered after it.
-    await this.refresh();
-  }
-
-  /** What every serving worker remembers of its requests; one that does not answer is left out. */
-  async look(question: SightQuestion): Promise<SightAnswer[]> {
-    const id = ++this.#lastId;
-    const isDone = (told: FromWorker) => told.type === "seen" && told.id === id;
-    const serving = this.slots.flatMap(({ role, handle }) => role === "serving" && handle?.alive ? [handle] : []);
-    const answers = await Promise.all(
-      serving.map((handle) => handle.call({ type: "look", id, question }, isDone, PING_TIMEOUT_MS).catch(() => null)),
-    );
-    return answers.flatMap((told) => told?.type === "seen" ? [told.answer] : []);
   }
 
   /** Tells every serving worker, as {@linkcode Fleet.purge} does; `null` for one that did not answer and is replaced. */
@@ -318,7 +291,7 @@ export class Fleet {
       purges: this.#options.purges(),
       drained: this.#options.drained(),
       challenges: this.#challenges,
-      logLevels: this.#logLevels,
+      logLevels: this.#options.logLevels?.() ?? null,
       ...this.#current,
     };
     // In the same turn as the rules were read: a purge that comes from now on is told to this worker too.
@@ -333,6 +306,8 @@ export class Fleet {
       this.#starting.delete(slot);
     }
     slot.handle = handle;
+    // They may have been ordered while it started.
+    handle.post({ type: "log-levels", override: this.#options.logLevels?.() ?? null });
     this.#introduce(slot);
     this.#options.onUp?.(slot, handle);
   }

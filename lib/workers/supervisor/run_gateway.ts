@@ -9,9 +9,9 @@ import type { LoadResult } from "../../config/load.ts";
 import { formatLocated } from "../../config/yaml/located.ts";
 import { portsInUse } from "./ports_in_use.ts";
 import { addressKey } from "../../gateway/compile.ts";
-import { standardOutput, writeText } from "../../logging/line_buffer.ts";
+import { type LineBuffer, standardOutput, writeText } from "../../logging/line_buffer.ts";
 import { ProblemBook } from "../../logging/problem_book.ts";
-import { createLogger, type Logger } from "../../logging/logger.ts";
+import { createLogger, type Logger, type RootLogger } from "../../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
 import { AcmeKeeper } from "./acme_keeper.ts";
 import { adminCertificateFile } from "../admin_fetch.ts";
@@ -64,10 +64,8 @@ export async function runGateway(options: RunOptions): Promise<number> {
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
     const busy = portsInUse(loaded.listening).map(formatLocated);
     if (busy.length > 0) return refuse(busy, options.configFile, await earlierRun(options.configFile));
-    const { level, levels, format } = loaded.config.logging;
     const problems = new ProblemBook(MAX_PROBLEMS);
-    const now = () => Date.now();
-    const logger = createLogger({ level, levels, format, sink: output.push, now, onProblem: problems.add });
+    const logger = loggerOf(loaded.config, output, problems);
     for (const warning of loaded.warnings) logger.in("config").warn(formatLocated(warning));
     warnOfTelemetry(logger);
     // Before anything is opened that could miss one, and only where the number is asked for.
@@ -101,6 +99,12 @@ export async function runGateway(options: RunOptions): Promise<number> {
     kv?.release();
     output.flush();
   }
+}
+
+function loggerOf({ logging }: Config, output: LineBuffer, problems: ProblemBook): RootLogger {
+  const { level, levels, format } = logging;
+  const now = () => Date.now();
+  return createLogger({ level, levels, format, sink: output.push, now, onProblem: problems.add });
 }
 
 /** The path by which commands know the gateway of a configuration. */

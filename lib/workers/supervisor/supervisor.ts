@@ -123,6 +123,7 @@ export class Supervisor {
       drained: () => this.#operations?.upstreams.drains ?? [],
       instanceId: this.#instanceId,
       onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
+      logLevels: () => this.logLevels.inForce.override,
       onProblems: (problems) => problems.forEach(options.problems.add),
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
@@ -130,10 +131,10 @@ export class Supervisor {
     }, { generation: 1, config: options.config });
     this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
-    this.sight = new Sight({ ask: (question) => this.#fleet.look(question), problems: options.problems });
+    this.sight = new Sight({ ask: (question) => this.#calls.look(question), problems: options.problems });
     this.logLevels = new LogLevelKeeper({
       logger: options.logger,
-      spread: (override) => this.#fleet.setLogLevels(override),
+      spread: (override) => this.#calls.setLogLevels(override),
     });
     this.#bus = new PeerBus({
       self: this.#instanceId,
