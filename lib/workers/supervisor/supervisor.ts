@@ -25,6 +25,8 @@ import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
+import type { ConfigSources } from "./config_sources.ts";
+import { ConfigWatch } from "./config_watch.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
 import { DiskTaker, type DiskTakerOptions } from "./disk_taker.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
@@ -36,6 +38,10 @@ export interface SupervisorOptions {
   readonly configFile: string;
   /** Reads and checks the configuration; called at each reload. */
   readonly source: () => Promise<LoadResult>;
+  /** What it was read from; left out where that is not noted. */
+  readonly sources?: ConfigSources;
+  /** Reload when that changes, whatever `server.watch` says. */
+  readonly watch?: boolean;
   /** The configuration to start with. */
   readonly config: Config;
   /** Module that every worker is started from. */
@@ -89,6 +95,7 @@ export class Supervisor {
   readonly #disk: DiskTaker;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
+  readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
   constructor(options: SupervisorOptions) {
@@ -122,8 +129,14 @@ export class Supervisor {
       ...options,
       fleet: this.#fleet,
       adjustAdmin: (admin) => this.#admin?.adjust(admin),
-      onReloaded: () => this.#operations?.reconfigure(),
+      onReloaded: () => {
+        this.#operations?.reconfigure();
+        this.#watchConfig();
+      },
     });
+    const { sources } = options;
+    const reload = () => this.reload("a change of its files");
+    this.#watch = sources === undefined ? null : new ConfigWatch({ sources, reload, logger: options.logger });
     this.#certificates = new CertificateKeeper({
       config: () => this.config,
       inTurn: (work) => this.#changes.inTurn(work),
@@ -188,6 +201,7 @@ export class Supervisor {
     this.#certificates.begin();
     this.#options.acme.attach(this);
     this.#options.acme.begin();
+    this.#watchConfig();
     this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
   }
 
@@ -314,6 +328,7 @@ export class Supervisor {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     this.#certificates.close();
+    this.#watch?.close();
     this.#options.acme.close();
     await this.#disk.close();
     const closing = this.#operations?.close();
@@ -324,6 +339,10 @@ export class Supervisor {
     // The last line: that the process ended as asked, and whether anybody noticed.
     const requests = finished === 1 ? "request" : "requests";
     this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
+  }
+
+  #watchConfig(): void {
+    if (this.#stopping === null) this.#watch?.adjust(this.#options.watch === true || this.config.server.watch);
   }
 
   /** The purges of the process before come first: what it stored is used from then on. */
