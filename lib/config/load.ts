@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { formatListenAddress, isUnix, type ListenAddress } from "./addresses.ts";
 import { checkFile } from "./check_file.ts";
 import { type Config, configOf, fileSchema } from "./config.ts";
+import { tracingEnvironment } from "./tracing_environment.ts";
 import type { Lookup } from "./yaml/interpolate.ts";
 import { reportIssues } from "./yaml/issues.ts";
 import type { Located, Path } from "./yaml/located.ts";
@@ -154,10 +155,11 @@ async function examine(problems: Problems, deps: LoadDependencies): Promise<Load
   const { cwd, cores, mayLoadAddons = true } = deps;
   const result = fileSchema.safeParse(tree.root);
   if (!result.success) reportIssues(result.error.issues, problems);
-  const files = await checkFile(problems, { reading: deps, cwd, mayLoadAddons });
+  const tracing = tracingEnvironment((name) => readVariable(name, deps));
+  const files = await checkFile(problems, { reading: deps, cwd, mayLoadAddons, tracing });
   const found = problems.list();
   if (found.length > 0 || !result.success) return { ok: false, file, problems: found };
-  const config = configOf(result.data, { cores, cwd, ...files });
+  const config = configOf(result.data, { cores, cwd, tracing, ...files });
   return {
     ok: true,
     file,

@@ -7,12 +7,14 @@ import type { Upstream } from "../pool/upstream.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { retryPauseMs } from "../upstream_client/retry.ts";
+import type { Span } from "../tracing/span.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { AnswerSource, Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { decodedLimitBytes, inAskedCoding } from "./decode.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { fieldsWithoutSecret, withoutSecret } from "./secret_echo.ts";
 import { TryTiming } from "./try_timing.ts";
+import { beginTry, endTry, noteAnswer, traceFields } from "./try_trace.ts";
 import { type Judged, verifiedResponse, withStatedCoding } from "./verify_content.ts";
 
 /** An upstream's answer, its body not read yet. The caller reads or cancels the body, and calls `release`. */
@@ -55,6 +57,8 @@ export class UpstreamAnswer {
       ? answerReport(this.#received, this.judgement, this.#latencyMs)
       : failureReport(failure, this.#latencyMs);
     if (!this.#try.record.end(report)) return;
+    const { span } = this.#try.record;
+    if (span !== null) endTry(span, failure ?? null);
     this.onRelease?.(failure);
   }
 }
@@ -73,14 +77,17 @@ interface Try {
 /** Records the end of a try exactly once: its latency is that of the field section, its outcome also counts the body. */
 class TryRecord implements AnswerSource {
   readonly upstream: Upstream;
+  /** `null` where nothing is traced. */
+  readonly span: Span | null;
   readonly #exchange: Exchange;
   readonly #tried: ReadonlySet<Upstream> | undefined;
   #isOpen = true;
 
-  constructor(exchange: Exchange, { upstream, tried }: AttemptOptions) {
+  constructor(exchange: Exchange, { upstream, tried, ask }: AttemptOptions) {
     this.#exchange = exchange;
     this.upstream = upstream;
     this.#tried = tried;
+    this.span = exchange.trace === null ? null : beginTry(exchange, upstream, ask.method);
   }
 
   get id(): string {
@@ -157,9 +164,13 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
       onInterim: (status, fields) =>
         exchange.passInterim(status, secret === undefined ? fields : fieldsWithoutSecret(fields, secret)),
     };
-    const request = outgoingRequest(exchange, { endpoint, ask, outgoing });
+    const request = outgoingRequest(exchange, {
+      ...{ endpoint, ask, outgoing },
+      trace: traceFields(exchange, record.span),
+    });
     const answered = await endpoint.transport.send({ ...request, body: timing.body }, sending);
     const { latencyMs } = timing;
+    record.span?.event("response fields received");
     const stated = tenant.pool.inspectsContent ? await withStatedCoding(exchange, ask, answered) : answered;
     const limitBytes = decodedLimitBytes(services.settings.maxEntryBytes);
     // An upstream of a general type chooses its coding itself; only a coding that it did not state is decoded.
@@ -170,12 +181,14 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
       : inAskedCoding(stated, fieldValue(request.fields, "accept-encoding"), limitBytes);
     const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential, record) };
     const judged = tenant.pool.inspectsContent ? await verifiedResponse(exchange, ask, seen) : seen;
+    if (record.span !== null) noteAnswer(record.span, received, judged.judgement);
     if (judged.judgement !== "ok") logAttempt(exchange, upstream, `${received.status} (${judged.judgement})`);
     else if (services.logger.enabled("debug")) logAnswer(exchange, upstream, { status: received.status, latencyMs });
     return { kind: "answer", upstream, answer: new UpstreamAnswer({ requestTimeMs, record }, judged, latencyMs) };
   } catch (error) {
     const failure = asFailure(error);
     record.end(failureReport(failure, timing.latencyMs));
+    if (record.span !== null) endTry(record.span, failure);
     logAttempt(exchange, upstream, `${failure.kind}: ${failure.message}`);
     return { kind: "failure", upstream, failure };
   } finally {

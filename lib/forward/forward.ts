@@ -37,16 +37,17 @@ export function askUpstreams(exchange: Exchange, ask: Ask, options: AskOptions =
  *
  * @throws {GatewayError} `overloaded` where none is free in time
  */
-async function takePlace(
-  { tenant, services }: Exchange,
-  signal: AbortSignal | undefined,
-): Promise<(() => void) | null> {
+async function takePlace(exchange: Exchange, signal: AbortSignal | undefined): Promise<(() => void) | null> {
+  const { tenant, services } = exchange;
   const { admission, counts } = tenant;
   if (admission === null) return null;
   const before = admission.waiting;
   const entering = admission.enter(signal);
   if (admission.waiting > before) counts.queued++;
-  if (await entering) return () => admission.leave();
+  const waiting = admission.waiting > before ? exchange.trace?.child("wait for max_in_flight", "internal") : undefined;
+  const isAdmitted = await entering;
+  waiting?.end();
+  if (isAdmitted) return () => admission.leave();
   if (signal?.aborted !== true) counts.turnedAway++;
   services.logger.warn("A request was turned away: too many are under way", {
     listener: tenant.name,
@@ -133,6 +134,7 @@ async function takeRetry(
 ): Promise<boolean> {
   const { retries } = exchange.tenant.pool;
   if (retries.tryTake(isFurther)) return true;
+  const waiting = exchange.trace?.child("wait for the retry budget", "internal");
   const ending = new AbortController();
   const end = () => ending.abort();
   const timer = setTimeout(end, untilMs - performance.now());
@@ -144,6 +146,7 @@ async function takeRetry(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", end);
+    waiting?.end();
   }
 }
 

@@ -70,6 +70,7 @@ function compileOver(
     forwardFields: listener.forwardFields,
     responseFields: [...type.responseFields, ...cors?.fields ?? []],
     isToken,
+    traceTrust: listener.traceTrust,
     cors,
     counts,
     deriver: listener.cache.reuseAppends && type.documents !== null

@@ -11,8 +11,10 @@ import { publicOrigin } from "../http/public_origin.ts";
 import { RequestFields } from "../http/request_fields.ts";
 import type { Target } from "../http/target.ts";
 import type { Arrival } from "../server/arrival.ts";
+import type { Span } from "../tracing/span.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { ClientIdentity } from "./client_auth.ts";
+import { beginTrace, endTrace } from "./request_trace.ts";
 import { requestKey, withoutPrefix } from "./request_key.ts";
 import { type Finish, recordRequest } from "./request_log.ts";
 import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
@@ -71,6 +73,8 @@ export class Exchange implements TypedRequest {
   #variants: KnownVariants | null = null;
   /** The ruling of the listener's rules; `null` where none applies. */
   ruling: Ruling | null = null;
+  /** The span of the request; `null` where its trace is not recorded. */
+  trace: Span | null = null;
   readonly #fields: RequestFields;
   readonly #options: ExchangeOptions;
   /** No client waits for its response. */
@@ -188,6 +192,7 @@ export class Exchange implements TypedRequest {
     const changed = new Exchange({ ...this.#options, tenant, fields, change, asSent: this });
     changed.quotaFields = this.quotaFields;
     changed.ruling = this.ruling;
+    changed.trace = this.trace;
     changed.#isUnderWay = this.#isUnderWay;
     changed.#isBackground = this.#isBackground;
     this.#isUnderWay = false;
@@ -328,8 +333,14 @@ export class Exchange implements TypedRequest {
     return this.#isBackground || this.services.settings.backgroundFill;
   }
 
-  /** Counts the request as under way, until {@linkcode finish}. */
+  /** Id of the request's trace; `null` where that is not recorded. */
+  get traceId(): string | null {
+    return this.trace === null ? null : this.trace.trace.traceId;
+  }
+
+  /** Counts the request as under way, until {@linkcode finish}, and begins its span. */
   begin(): void {
+    if (this.services.tracer !== null) this.trace = beginTrace(this);
     this.#isUnderWay = true;
     this.tenant.counts.inFlight++;
   }
@@ -339,12 +350,13 @@ export class Exchange implements TypedRequest {
     return this.#options.asSent ?? this;
   }
 
-  /** Counts the request as ended and writes its access line. */
+  /** Counts the request as ended, writes its access line and ends its span. */
   finish(finish: Finish): void {
     if (this.#isBackground) return;
     if (this.#isUnderWay) this.tenant.counts.inFlight--;
     this.#isUnderWay = false;
     recordRequest(this, finish);
+    if (this.trace !== null) endTrace(this, finish);
   }
 }
 

@@ -18,6 +18,7 @@ import type { Admission } from "./admission.ts";
 import type { ClientAuth } from "./client_auth.ts";
 import type { ClientRate } from "./client_rate.ts";
 import type { Cors } from "./cors.ts";
+import type { TraceTrust } from "./request_trace.ts";
 import type { Rewriting } from "./rewriting.ts";
 import type { Rules } from "./ruling.ts";
 import type { Services } from "./services.ts";
@@ -78,6 +79,8 @@ export interface PoolRuntime extends SendingOptions {
   readonly upgrades: ReadonlySet<string>;
   /** Tunnels that are open in this worker, or asked for; the same from one snapshot to the next. */
   readonly tunnels: { open: number };
+  /** Whether its upstreams are told the trace of a request. */
+  readonly passesTrace: boolean;
 }
 
 /** A listener, compiled: everything a request needs that does not change from one to the next. */
@@ -106,6 +109,8 @@ export interface Tenant {
   readonly auth: ClientAuth | null;
   /** Whether a field carries a token of some listener, so that no upstream gets it; `null` where there are none. */
   readonly isToken: ((name: string, value: string) => boolean) | null;
+  /** Whose trace is continued. */
+  readonly traceTrust: TraceTrust;
   /** `null` where the upstream's own CORS fields are passed on. */
   readonly cors: Cors | null;
   readonly counts: ListenerCounts;
