@@ -52,9 +52,10 @@ type TracingValues = z.output<typeof tracingSection>;
 /** What a field of a request to the collector cannot hold, and what has no effect without a collector. */
 export function checkTracing(
   { endpoint, headers, sample }: TracingValues,
-  { url, isOff }: TracingEnvironment,
+  { url, isOff, problems: unusable }: TracingEnvironment,
   problems: Problems,
 ): void {
+  for (const problem of unusable) problems.warn(["tracing"], problem);
   for (const [name, value] of Object.entries(headers)) {
     if (!FIELD_VALUE.test(value)) problems.expect(["tracing", "headers", name], "visible ASCII characters");
   }

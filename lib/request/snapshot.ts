@@ -16,6 +16,7 @@ import type { Transport } from "../upstream_client/transport.ts";
 import type { CredentialState, TypedRequest, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
 import type { ClientAuth } from "./client_auth.ts";
+import type { ByteRate } from "./byte_rate.ts";
 import type { ClientRate } from "./client_rate.ts";
 import type { Cors } from "./cors.ts";
 import type { TraceTrust } from "./request_trace.ts";
@@ -118,6 +119,10 @@ export interface Tenant {
   readonly admission: Admission | null;
   /** `null` where clients are not limited. */
   readonly clientRate: ClientRate | null;
+  /** `null` where what clients are sent is not limited. */
+  readonly byteRate: ByteRate | null;
+  /** Bytes per second that a large response is sent at; `null` for as fast as its client takes it. */
+  readonly paceBytes: number | null;
   /** Makes responses out of other stored ones before an upstream is asked; `null` for none. */
   readonly deriver: Deriver | null;
   /** Changes in documents when they are served; `null` for none. */
