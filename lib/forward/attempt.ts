@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { fieldValue } from "../http/fields.ts";
 import { parseWeighted, splitList } from "../http/list.ts";
-import { countTry } from "../metrics/gateway_metrics.ts";
+import { type CountedTry, countTry } from "../metrics/gateway_metrics.ts";
 import type { Outcome, Report } from "../pool/outcome.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { asFailure } from "../request/client_error.ts";
@@ -56,9 +56,10 @@ export class UpstreamAnswer {
     const report = failure === undefined
       ? answerReport(this.#received, this.judgement, this.#latencyMs)
       : failureReport(failure, this.#latencyMs);
-    if (!this.#try.record.end(report)) return;
-    const { span } = this.#try.record;
-    if (span !== null) endTry(span, failure ?? null);
+    const { record, timing } = this.#try;
+    const durationMs = this.#received.tunnel === undefined ? timing.latencyMs : null;
+    if (!record.end(report, { firstByteMs: this.#latencyMs, durationMs })) return;
+    if (record.span !== null) endTry(record.span, failure ?? null);
     this.onRelease?.(failure);
   }
 }
@@ -69,6 +70,7 @@ const MAX_RANGES = 64;
 /** When a try began, and where its end is recorded. */
 interface Try {
   readonly requestTimeMs: number;
+  readonly timing: TryTiming;
   readonly record: TryRecord;
   /** As the upstream gave it, where it was changed since. */
   readonly received?: UpstreamResponse;
@@ -83,11 +85,11 @@ class TryRecord implements AnswerSource {
   readonly #tried: ReadonlySet<Upstream> | undefined;
   #isOpen = true;
 
-  constructor(exchange: Exchange, { upstream, tried, ask }: AttemptOptions) {
+  constructor(exchange: Exchange, { upstream, tried, ask, isBeside = false }: AttemptOptions) {
     this.#exchange = exchange;
     this.upstream = upstream;
     this.#tried = tried;
-    this.span = exchange.trace === null ? null : beginTry(exchange, upstream, ask.method);
+    this.span = exchange.trace === null ? null : beginTry(exchange, { upstream, method: ask.method, isBeside });
   }
 
   get id(): string {
@@ -111,12 +113,15 @@ class TryRecord implements AnswerSource {
   }
 
   /** Returns `false` where the end was recorded before. */
-  end(report: Report): boolean {
+  end(report: Report, took: Pick<CountedTry, "firstByteMs" | "durationMs">): boolean {
     if (!this.#isOpen) return false;
     this.#isOpen = false;
     const { tenant: { pool }, services } = this.#exchange;
     this.upstream.end(report, services.clock.now());
-    countTry(pool.endpoints.get(this.upstream.id)!.counts, report.outcome, report.latencyMs);
+    const { outcome } = report;
+    // How long a client stayed says nothing of the upstream.
+    const durationMs = outcome === "cancelled" ? null : took.durationMs;
+    countTry(pool.endpoints.get(this.upstream.id)!.counts, { outcome, firstByteMs: took.firstByteMs, durationMs });
     pool.room.advance();
     return true;
   }
@@ -139,16 +144,19 @@ export interface AttemptOptions {
   /** By `performance.now()`: no step goes on for longer. */
   readonly untilMs: number;
   readonly signal: AbortSignal | undefined;
+  /** It goes on beside another one, whose stages are those of the request. */
+  readonly isBeside?: boolean;
 }
 
 /** Asks one upstream once. Never throws: a failure is a result. */
 export async function attempt(exchange: Exchange, options: AttemptOptions): Promise<Attempt> {
-  const { upstream, ask, outgoing, signal } = options;
+  const { upstream, ask, outgoing, signal, isBeside = false } = options;
   const { tenant, services } = exchange;
   const endpoint = tenant.pool.endpoints.get(upstream.id)!;
   const requestTimeMs = services.clock.now();
   exchange.tries++;
-  const timing = new TryTiming(upstream, services.clock, ask.body);
+  if (!isBeside) exchange.enter("connect");
+  const timing = new TryTiming(upstream, services.clock, ask.body, exchange.phases);
   const record = new TryRecord(exchange, options);
   const { secret } = outgoing;
   try {
@@ -159,8 +167,13 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
       signal,
       once,
       upgrade: ask.upgrade,
+      meter: endpoint.counts,
       // A stored response keeps no trailers.
       wantsTrailers: !ask.forCache && exchange.wantsTrailers,
+      onConnection: isBeside && record.span === null ? undefined : () => {
+        if (!isBeside) exchange.enter("head");
+        record.span?.event("connected");
+      },
       onInterim: (status, fields) =>
         exchange.passInterim(status, secret === undefined ? fields : fieldsWithoutSecret(fields, secret)),
     };
@@ -171,6 +184,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const answered = await endpoint.transport.send({ ...request, body: timing.body }, sending);
     const { latencyMs } = timing;
     record.span?.event("response fields received");
+    if (!isBeside) exchange.enter("body");
     const stated = tenant.pool.inspectsContent ? await withStatedCoding(exchange, ask, answered) : answered;
     const limitBytes = decodedLimitBytes(services.settings.maxEntryBytes);
     // An upstream of a general type chooses its coding itself; only a coding that it did not state is decoded.
@@ -184,10 +198,15 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     if (record.span !== null) noteAnswer(record.span, received, judged.judgement);
     if (judged.judgement !== "ok") logAttempt(exchange, upstream, `${received.status} (${judged.judgement})`);
     else if (services.logger.enabled("debug")) logAnswer(exchange, upstream, { status: received.status, latencyMs });
-    return { kind: "answer", upstream, answer: new UpstreamAnswer({ requestTimeMs, record }, judged, latencyMs) };
+    return {
+      kind: "answer",
+      upstream,
+      answer: new UpstreamAnswer({ requestTimeMs, timing, record }, judged, latencyMs),
+    };
   } catch (error) {
     const failure = asFailure(error);
-    record.end(failureReport(failure, timing.latencyMs));
+    const durationMs = timing.latencyMs;
+    record.end(failureReport(failure, durationMs), { firstByteMs: null, durationMs });
     if (record.span !== null) endTry(record.span, failure);
     logAttempt(exchange, upstream, `${failure.kind}: ${failure.message}`);
     return { kind: "failure", upstream, failure };

@@ -45,7 +45,7 @@ async function takePlace(exchange: Exchange, signal: AbortSignal | undefined): P
   const entering = admission.enter(signal);
   if (admission.waiting > before) counts.queued++;
   const waiting = admission.waiting > before ? exchange.trace?.child("wait for max_in_flight", "internal") : undefined;
-  const isAdmitted = await entering;
+  const isAdmitted = await exchange.during("queue", entering);
   waiting?.end();
   if (isAdmitted) return () => admission.leave();
   if (signal?.aborted !== true) counts.turnedAway++;
@@ -90,12 +90,12 @@ async function askInTurn(
         break;
       }
       const taken = takeCredential(exchange, { last, untilMs, signal });
-      const { outgoing, last: answered } = taken instanceof Promise ? await taken : taken;
+      const { outgoing, last: answered } = taken instanceof Promise ? await exchange.during("queue", taken) : taken;
       last = answered;
       if (outgoing === null) break;
       if (takesBudget && !(await takeRetry(exchange, { last, untilMs, signal, isFurther: retried > 0 }))) break;
       const next = nextUpstream(exchange, { tried, last, untilMs, signal });
-      const { upstream, last: before } = next instanceof Promise ? await next : next;
+      const { upstream, last: before } = next instanceof Promise ? await exchange.during("queue", next) : next;
       if (upstream !== null && before?.kind === "answer") discard(before.answer);
       if (upstream !== null && exchange.tries > 0) runtime.counts.retries++;
       const options = { ask, upstream: upstream!, outgoing, untilMs, signal, tried };
@@ -140,7 +140,7 @@ async function takeRetry(
   const timer = setTimeout(end, untilMs - performance.now());
   signal?.addEventListener("abort", end, { once: true });
   try {
-    const taken = await retries.take(ending.signal, isFurther);
+    const taken = await exchange.during("queue", retries.take(ending.signal, isFurther));
     if (!taken && signal?.aborted !== true) refuseRetry(exchange, last);
     return taken;
   } finally {

@@ -7,8 +7,16 @@ import { formatTraceparent } from "../tracing/trace_context.ts";
 import type { Span } from "../tracing/span.ts";
 import type { UpstreamFailure, UpstreamResponse } from "../upstream_client/transport.ts";
 
+/** A try whose span begins. */
+interface BegunTry {
+  readonly upstream: Upstream;
+  readonly method: string;
+  /** It is a second one beside a late first one. */
+  readonly isBeside: boolean;
+}
+
 /** Begins the span of a try at an upstream; `null` where the request's trace is not recorded. */
-export function beginTry(exchange: Exchange, upstream: Upstream, method: string): Span | null {
+export function beginTry(exchange: Exchange, { upstream, method, isBeside }: BegunTry): Span | null {
   const span = exchange.trace?.child(method, "client") ?? null;
   if (span === null) return null;
   const { hostname, port, protocol } = new URL(upstream.url);
@@ -21,6 +29,7 @@ export function beginTry(exchange: Exchange, upstream: Upstream, method: string)
   if (exchange.tries > 1) span.set("http.request.resend_count", exchange.tries - 1);
   span.set("usher.pool", exchange.tenant.pool.name);
   span.set("usher.upstream", upstream.id);
+  if (isBeside) span.set("usher.hedge", true);
   return span;
 }
 

@@ -1,3 +1,4 @@
+import { elapsedMs } from "../clock.ts";
 import { fnv1a } from "../hash.ts";
 import type { Invalidated } from "../cache/flights/invalidation_table.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
@@ -16,6 +17,7 @@ import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.
 import type { ClientIdentity } from "./client_auth.ts";
 import { beginTrace, endTrace } from "./request_trace.ts";
 import { requestKey, withoutPrefix } from "./request_key.ts";
+import { Phases, type Stage } from "./phases.ts";
 import { type Finish, recordRequest } from "./request_log.ts";
 import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
 import type { RequestChange, Ruling } from "./ruling.ts";
@@ -58,6 +60,8 @@ export class Exchange implements TypedRequest {
   readonly class: RequestClass;
   readonly requestId: string;
   readonly startedAtMs: number;
+  /** By `elapsedMs` of the clock. */
+  readonly beganMs: number;
   /** The client by its token; `null` where the listener is open. */
   readonly identity: ClientIdentity | null;
   /** The request's body, where the type looks into it. */
@@ -68,6 +72,8 @@ export class Exchange implements TypedRequest {
   upstream: string | null = null;
   /** Why an upstream was asked; `null` where none was. */
   fwd: ForwardReason | null = null;
+  /** Where its time goes; `null` while nothing was waited for. */
+  phases: Phases | null = null;
   /** Response fields about the client's quota; `null` where clients are not limited. */
   quotaFields: readonly Field[] | null = null;
   /** Who the client is in the quota of bytes; `null` where that is not limited. */
@@ -100,6 +106,7 @@ export class Exchange implements TypedRequest {
     this.#fields = options.fields;
     const { change, asSent } = options;
     this.startedAtMs = asSent?.startedAtMs ?? services.clock.now();
+    this.beganMs = asSent?.beganMs ?? elapsedMs(services.clock);
     this.identity = options.identity ?? null;
     this.method = options.method ?? arrival.method;
     this.authority = target.authority;
@@ -200,6 +207,7 @@ export class Exchange implements TypedRequest {
     changed.trace = this.trace;
     changed.#isUnderWay = this.#isUnderWay;
     changed.#isBackground = this.#isBackground;
+    changed.phases = this.phases;
     this.#isUnderWay = false;
     return changed;
   }
@@ -341,6 +349,19 @@ export class Exchange implements TypedRequest {
   /** Id of the request's trace; `null` where that is not recorded. */
   get traceId(): string | null {
     return this.trace === null ? null : this.trace.trace.traceId;
+  }
+
+  /** Enters a stage; the result is the one before. */
+  enter(stage: Stage): Stage {
+    return (this.phases ??= new Phases()).enter(stage);
+  }
+
+  /** Waits in a stage for a promise, and goes back to the stage before; where it rejects, the request ends in this one. */
+  async during<T>(stage: Stage, waiting: Promise<T>): Promise<T> {
+    const before = this.enter(stage);
+    const result = await waiting;
+    this.enter(before);
+    return result;
   }
 
   /** Counts the request as under way, until {@linkcode finish}, and begins its span. */

@@ -1,14 +1,15 @@
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
 import { newDiskFilterMemory } from "../../cache/disk/disk_filter.ts";
-import type { ClaimedKvFile } from "../../cache/disk/kv_open.ts";
+import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import type { Config } from "../../config/config.ts";
 import type { LoadResult } from "../../config/load.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
-import type { RootLogger } from "../../logging/logger.ts";
+import type { Logger, RootLogger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import type { FetchFunction } from "../../server/fetch_adapter.ts";
-import { prometheusText } from "../../metrics/exposition.ts";
+import { countedMetrics } from "../../metrics/counted_metrics.ts";
+import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
 import { Operations } from "../operations/operations.ts";
@@ -22,6 +23,7 @@ import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
+import { DiskTaker, type DiskTakerOptions } from "./disk_taker.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
 
 /** Options of {@linkcode Supervisor}. */
@@ -36,6 +38,8 @@ export interface SupervisorOptions {
   readonly workerUrl: URL;
   readonly kvFile: ClaimedKvFile["file"];
   readonly purgePath: ClaimedKvFile["purgePath"];
+  /** See {@linkcode DiskTakerOptions.kvFreed}. */
+  readonly kvFreed?: DiskTakerOptions["kvFreed"];
   /** Fetches certificates; `config` is completed by it. */
   readonly acme: AcmeKeeper;
   readonly logger: RootLogger;
@@ -77,6 +81,7 @@ export class Supervisor {
   #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;
   readonly #bus: Bus;
+  readonly #disk: DiskTaker;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
   #stopping: Promise<void> | null = null;
@@ -100,6 +105,7 @@ export class Supervisor {
       onLost: () => this.#lost.resolve(),
       onUp: pinner(options),
     }, { generation: 1, config: options.config });
+    this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
     this.#bus = new PeerBus({
       self: this.#instanceId,
       peers: () => this.config.admin.peers,
@@ -124,9 +130,13 @@ export class Supervisor {
     return this.#fleet.current.config;
   }
 
-  /** The admin token; `null` where none is set. */
-  get token(): string | null {
-    return this.config.admin.token;
+  /** What opens the admin surface, beside {@linkcode Supervisor.key}. */
+  get tokens(): Config["admin"]["tokens"] {
+    return this.config.admin.tokens;
+  }
+
+  get logger(): Logger {
+    return this.#options.logger;
   }
 
   /** URL of the admin surface, from this machine; `null` until it is served. */
@@ -162,6 +172,7 @@ export class Supervisor {
     await this.#fleet.start();
     this.#admin = new AdminServer({ ...this.#options, config: this.config });
     await this.#admin.listen(this.config.admin, this.#options.adminHandler(this));
+    this.#disk.begin();
     this.#operations.begin();
     this.#certificates.begin();
     this.#options.acme.attach(this);
@@ -185,25 +196,28 @@ export class Supervisor {
       slots: this.#fleet.slots,
       ...this.#ready.statistics(),
       counts: this.#fleet.counts(),
-      kvFile: this.#options.kvFile,
+      kvFile: this.#disk.file,
       lastReload: this.#changes.lastReload,
     });
   }
 
-  /** Text in the Prometheus exposition format. */
-  async metrics(): Promise<string> {
+  /** What `/metrics` answers. */
+  async metrics(format: ExpositionFormat): Promise<string> {
     await this.#fleet.refresh();
     const { version } = this.#options;
     const { current, slots } = this.#fleet;
-    return prometheusText(
-      this.#fleet.counts(),
-      gauges({ version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() }),
-    );
+    const facts = { version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() };
+    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(facts)], format);
   }
 
-  /** Reads the configuration again and brings it into every worker, or says why not. Calls during a reload lead to one more. */
-  reload(): Promise<ReloadResult> {
-    return this.#changes.reload();
+  /**
+   * Reads the configuration again and brings it into every worker, or says why not; for `actor`. Calls during a reload lead to one more.
+   */
+  async reload(actor: string): Promise<ReloadResult> {
+    const result = await this.#changes.reload();
+    const outcome = result.ok ? "in force" : "not in force";
+    this.#options.logger.write({ audit: "reload", actor, outcome, generation: this.#fleet.current.generation });
+    return result;
   }
 
   /** Begins to stop gracefully, for `actor`; answers how long that may take. */
@@ -270,6 +284,7 @@ export class Supervisor {
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     this.#certificates.close();
     this.#options.acme.close();
+    await this.#disk.close();
     const closing = this.#operations?.close();
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
@@ -278,6 +293,12 @@ export class Supervisor {
     // The last line: that the process ended as asked, and whether anybody noticed.
     const requests = finished === 1 ? "request" : "requests";
     this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
+  }
+
+  /** The purges of the process before come first: what it stored is used from then on. */
+  async #takeDisk(kvPath: string): Promise<void> {
+    await this.#ready.take(kvPath);
+    await this.#fleet.takeDisk(kvPath);
   }
 
   /** The admin surface is served only once they are there. */
@@ -296,7 +317,8 @@ function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptio
   };
 }
 
-function diskFilterMemory({ config, kvFile }: SupervisorOptions): SharedArrayBuffer | null {
+function diskFilterMemory({ config, kvFile, kvFreed }: SupervisorOptions): SharedArrayBuffer | null {
   const { diskBytes } = config.cache;
-  return kvFile.path === null || diskBytes === 0 ? null : newDiskFilterMemory(diskBytes);
+  const isNever = kvFile.path === null && kvFreed === undefined;
+  return isNever || diskBytes === 0 ? null : newDiskFilterMemory(diskBytes);
 }
