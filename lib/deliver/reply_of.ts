@@ -99,7 +99,7 @@ function fillingReply(exchange: Exchange, { head, fill, range, note }: FillingAn
     fill.leave();
     return withoutContent(exchange, { ...sent, lengthBytes }, note);
   }
-  exchange.chargeBytes(lengthBytes);
+  exchange.byteAccount?.settle(lengthBytes);
   return {
     ...sent,
     lengthBytes,
@@ -129,7 +129,7 @@ function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
     exchange.finish({ status, bytes: whole.byteLength, cache: note.result, cacheStatus: note.status });
     return { ...sent, lengthBytes: whole.byteLength, body: whole, onEnd: null };
   }
-  exchange.chargeBytes(body.lengthBytes ?? 0);
+  exchange.byteAccount?.settle(body.lengthBytes ?? 0);
   const source = new StreamSource(exchange, answer);
   return { ...sent, lengthBytes: body.lengthBytes, body: source, onEnd: finisher(exchange, status, note) };
 }

@@ -150,7 +150,7 @@ export interface AttemptOptions {
 
 /** Asks one upstream once. Never throws: a failure is a result. */
 export async function attempt(exchange: Exchange, options: AttemptOptions): Promise<Attempt> {
-  const { upstream, ask, outgoing, signal, isBeside = false } = options;
+  const { upstream, ask, outgoing, isBeside = false } = options;
   const { tenant, services } = exchange;
   const endpoint = tenant.pool.endpoints.get(upstream.id)!;
   const requestTimeMs = services.clock.now();
@@ -160,23 +160,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   const record = new TryRecord(exchange, options);
   const { secret } = outgoing;
   try {
-    // Some GETs change something; a user's own requests are treated as if all did.
-    const once = exchange.private !== null;
-    const sending: SendOptions = {
-      deadlines: deadlines(exchange, options.untilMs - timing.startedAtMs),
-      signal,
-      once,
-      upgrade: ask.upgrade,
-      meter: endpoint.counts,
-      // A stored response keeps no trailers.
-      wantsTrailers: !ask.forCache && exchange.wantsTrailers,
-      onConnection: isBeside && record.span === null ? undefined : () => {
-        if (!isBeside) exchange.enter("head");
-        record.span?.event("connected");
-      },
-      onInterim: (status, fields) =>
-        exchange.passInterim(status, secret === undefined ? fields : fieldsWithoutSecret(fields, secret)),
-    };
+    const sending = sendOptions(exchange, options, record, timing);
     const request = outgoingRequest(exchange, {
       ...{ endpoint, ask, outgoing },
       trace: traceFields(exchange, record.span),
@@ -213,6 +197,28 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   } finally {
     timing.end();
   }
+}
+
+/** How one try is sent. */
+function sendOptions(exchange: Exchange, options: AttemptOptions, record: TryRecord, timing: TryTiming): SendOptions {
+  const { ask, upstream, signal, outgoing: { secret }, isBeside = false } = options;
+  const { span } = record;
+  return {
+    deadlines: deadlines(exchange, options.untilMs - timing.startedAtMs),
+    signal,
+    // Some GETs change something; a user's own requests are treated as if all did.
+    once: exchange.private !== null,
+    upgrade: ask.upgrade,
+    meter: exchange.tenant.pool.endpoints.get(upstream.id)!.counts,
+    // A stored response keeps no trailers.
+    wantsTrailers: !ask.forCache && exchange.wantsTrailers,
+    onConnection: isBeside && span === null ? undefined : () => {
+      if (!isBeside) exchange.enter("head");
+      span?.event("connected");
+    },
+    onInterim: (status, fields) =>
+      exchange.passInterim(status, secret === undefined ? fields : fieldsWithoutSecret(fields, secret)),
+  };
 }
 
 /** Gives up an answer. */

@@ -9,7 +9,7 @@ import { redact } from "../logging/redact.ts";
 import type { Answer, MadeAnswer } from "../request/answer.ts";
 import type { CacheNote } from "../request/cache_note.ts";
 import type { ClientAuth, ClientIdentity } from "../request/client_auth.ts";
-import type { ByteRate } from "../request/byte_rate.ts";
+import { ByteAccount, type ByteRate } from "../request/byte_rate.ts";
 import type { ClientRate } from "../request/client_rate.ts";
 import { CLIENT_NAME } from "../request/client_table.ts";
 import { Exchange } from "../request/exchange.ts";
@@ -115,7 +115,7 @@ function takeBytes(exchange: Exchange, rate: ByteRate): void {
     ["ratelimit", joined(state, rate.field(verdict))],
   ];
   if (verdict.allowed) {
-    exchange.byteKey = key;
+    exchange.byteAccount = new ByteAccount(rate, key, exchange.services.clock);
     return;
   }
   exchange.tenant.counts.rateLimited++;

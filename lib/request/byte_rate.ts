@@ -1,3 +1,4 @@
+import type { Clock } from "../clock.ts";
 import { microseconds, type RateVerdict, wholeSeconds, windowSeconds } from "./client_rate.ts";
 import { type ClientIdentityOptions, ClientTable } from "./client_table.ts";
 
@@ -72,5 +73,25 @@ export class ByteRate {
   #aheadUs(spentUntilUs: bigint, nowUs: bigint): bigint {
     const aheadUs = spentUntilUs - nowUs;
     return aheadUs < 0n || aheadUs > this.#fullUs + MAX_DEBT_US + SET_BACK_US ? 0n : aheadUs;
+  }
+}
+
+/** What one response costs its client. */
+export class ByteAccount {
+  readonly #rate: ByteRate;
+  readonly #key: bigint;
+  readonly #clock: Clock;
+  #chargedBytes = 0;
+
+  constructor(rate: ByteRate, key: bigint, clock: Clock) {
+    this.#rate = rate;
+    this.#key = key;
+    this.#clock = clock;
+  }
+
+  /** Charges all that the response is known to hold; called again when it ends, with what was sent. */
+  settle(bytes: number): void {
+    this.#rate.charge(this.#key, bytes - this.#chargedBytes, this.#clock.now());
+    this.#chargedBytes = bytes;
   }
 }

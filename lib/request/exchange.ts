@@ -14,6 +14,7 @@ import type { Target } from "../http/target.ts";
 import type { Arrival } from "../server/arrival.ts";
 import type { Span } from "../tracing/span.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
+import type { ByteAccount } from "./byte_rate.ts";
 import type { ClientIdentity } from "./client_auth.ts";
 import { beginTrace, endTrace } from "./request_trace.ts";
 import { requestKey, withoutPrefix } from "./request_key.ts";
@@ -76,10 +77,8 @@ export class Exchange implements TypedRequest {
   phases: Phases | null = null;
   /** Response fields about the client's quota; `null` where clients are not limited. */
   quotaFields: readonly Field[] | null = null;
-  /** Who the client is in the quota of bytes; `null` where that is not limited. */
-  byteKey: bigint | null = null;
-  /** Bytes of the response that were charged to that quota. */
-  #chargedBytes = 0;
+  /** What the response costs its client's quota of bytes; `null` where that is not limited. */
+  byteAccount: ByteAccount | null = null;
   #variants: KnownVariants | null = null;
   /** The ruling of the listener's rules; `null` where none applies. */
   ruling: Ruling | null = null;
@@ -202,7 +201,7 @@ export class Exchange implements TypedRequest {
       : new RequestFields(new ChangedRequestFields(this.#fields, change.fields));
     const changed = new Exchange({ ...this.#options, tenant, fields, change, asSent: this });
     changed.quotaFields = this.quotaFields;
-    changed.byteKey = this.byteKey;
+    changed.byteAccount = this.byteAccount;
     changed.ruling = this.ruling;
     changed.trace = this.trace;
     changed.#isUnderWay = this.#isUnderWay;
@@ -376,19 +375,12 @@ export class Exchange implements TypedRequest {
     return this.#options.asSent ?? this;
   }
 
-  /** Charges what the response is known to hold to the client's quota of bytes; {@linkcode finish} corrects it. */
-  chargeBytes(bytes: number): void {
-    if (this.byteKey === null) return;
-    this.tenant.byteRate?.charge(this.byteKey, bytes - this.#chargedBytes, this.services.clock.now());
-    this.#chargedBytes = bytes;
-  }
-
   /** Counts the request as ended, writes its access line and ends its span. */
   finish(finish: Finish): void {
     if (this.#isBackground) return;
     if (this.#isUnderWay) this.tenant.counts.inFlight--;
     this.#isUnderWay = false;
-    if (this.byteKey !== null) this.chargeBytes(finish.bytes);
+    if (this.byteAccount !== null) this.byteAccount.settle(finish.bytes);
     recordRequest(this, finish);
     if (this.trace !== null) endTrace(this, finish);
   }

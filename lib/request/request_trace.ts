@@ -14,9 +14,6 @@ const METHODS: ReadonlySet<string> = new Set([
 /** A client's `User-Agent` is kept up to this length. */
 const MAX_AGENT_LENGTH = 256;
 
-/** Whose trace a listener continues: that of trusted proxies, of any client, or of none. */
-export type TraceTrust = "trusted" | "any" | "ignore";
-
 /** A request before rules changed it, as far as its trace is concerned. */
 export interface TracedArrival {
   readonly services: Services;

@@ -19,7 +19,6 @@ import type { ClientAuth } from "./client_auth.ts";
 import type { ByteRate } from "./byte_rate.ts";
 import type { ClientRate } from "./client_rate.ts";
 import type { Cors } from "./cors.ts";
-import type { TraceTrust } from "./request_trace.ts";
 import type { Rewriting } from "./rewriting.ts";
 import type { Rules } from "./ruling.ts";
 import type { Services } from "./services.ts";
@@ -83,6 +82,9 @@ export interface PoolRuntime extends SendingOptions {
   /** Whether its upstreams are told the trace of a request. */
   readonly passesTrace: boolean;
 }
+
+/** Whose trace a listener continues: that of trusted proxies, of any client, or of none. */
+export type TraceTrust = "trusted" | "any" | "ignore";
 
 /** A listener, compiled: everything a request needs that does not change from one to the next. */
 export interface Tenant {
