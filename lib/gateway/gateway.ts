@@ -12,6 +12,7 @@ import type { Snapshot } from "../request/snapshot.ts";
 import { addressMatcher } from "../http/forwarded.ts";
 import type { ImageConverter } from "../image/conversion.ts";
 import type { Logger } from "../logging/logger.ts";
+import { Repeats } from "../logging/repeats.ts";
 import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { OutcomeBatch } from "../pool/outcome.ts";
 import type { Upstream } from "../pool/upstream.ts";
@@ -31,6 +32,14 @@ const MAX_BACKGROUND_TASKS = 1_000;
 
 /** Time for the last spans to be sent, where requests have used up the grace of a stop. */
 const MIN_FLUSH_MS = 500;
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** An upstream that an operator has drained: both names as the configuration has them. */
+export interface DrainedUpstream {
+  readonly pool: string;
+  readonly upstream: string;
+}
 
 /** What a gateway is made of. */
 export interface GatewayOptions {
@@ -89,6 +98,8 @@ export class Gateway {
   readonly #retired = new Map<Transport, ReturnType<typeof setTimeout>>();
   /** Health as last told, for pools that a reload adds again. */
   readonly #health = new Map<string, HealthTable>();
+  /** Upstreams that operators have drained; by pool. */
+  #drained: ReadonlyMap<string, ReadonlySet<string>> = new Map();
   /** Called when this worker takes an upstream out by itself, or in again: {@linkcode drainReports} is not to wait. */
   onBreaker: (() => void) | null = null;
 
@@ -114,6 +125,7 @@ export class Gateway {
       images: options.images ?? { convert: () => Promise.resolve({ kind: "unavailable", detail: "nobody converts" }) },
       clock,
       logger,
+      repeats: new Repeats({ logger }),
       nextRequestId: requestIds(),
       instanceId: options.instanceId,
       settings: settingsOf(config),
@@ -180,6 +192,7 @@ export class Gateway {
       const table = this.#health.get(name);
       if (table !== undefined) pool.apply(table);
     }
+    this.#drainPools(prepared.snapshot);
     const patienceMs = longestWaitMs(this.#snapshot, this.#options.config);
     this.#snapshot = prepared.snapshot;
     this.services.settings = prepared.settings;
@@ -205,6 +218,13 @@ export class Gateway {
       this.#health.set(table.pool, table);
       pools.get(table.pool)?.apply(table);
     }
+  }
+
+  /** Gives these upstreams no new requests, also where a reload brings them later, and gives all others some again. */
+  drain(drained: readonly DrainedUpstream[]): void {
+    const pools = Map.groupBy(drained, ({ pool }) => pool);
+    this.#drained = new Map([...pools].map(([name, some]) => [name, new Set(some.map(({ upstream }) => upstream))]));
+    this.#drainPools(this.#snapshot);
   }
 
   /** Forgets at another worker's word what a key holds, and what is on its way to it. */
@@ -249,6 +269,10 @@ export class Gateway {
   #traceBy(tracing: PreparedTracing | null): void {
     this.#tracing.commit(tracing);
     this.services.tracer = this.#tracing.tracer;
+  }
+
+  #drainPools({ pools }: Snapshot): void {
+    for (const { name, pool } of pools) pool.drain(this.#drained.get(name) ?? NONE);
   }
 
   /** Closes a transport when no request can be left that would begin a try with it: those under way end on the old snapshot. */

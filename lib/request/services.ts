@@ -7,6 +7,7 @@ import type { ImageConverter } from "../image/conversion.ts";
 import type { AccessPolicy } from "../logging/access_log.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Tracer } from "../tracing/tracer.ts";
+import type { Repeats } from "../logging/repeats.ts";
 
 /** Everything the pipeline uses beside the snapshot; made once per worker, settings swapped with the snapshot. */
 export interface Services {
@@ -22,6 +23,8 @@ export interface Services {
   readonly images: ImageConverter;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Warnings that come with requests, folded where they repeat themselves. */
+  readonly repeats: Repeats;
   /** Makes ids for requests that bring none. */
   readonly nextRequestId: () => string;
   /** This process in `CDN-Loop` (RFC 8586): a request that carries it has passed this gateway before. */
