@@ -4,6 +4,7 @@ import { readJson, readPrewarm, readPurge } from "../lib/admin/orders.ts";
 import { redact } from "../lib/logging/redact.ts";
 import { PURGE_VIA_FIELD, purgeBody, readVia } from "../lib/workers/operations/peer_bus.ts";
 import type { PrewarmStatus } from "../lib/workers/operations/prewarmer.ts";
+import { type Beside, dashboard } from "./dashboard/dashboard.ts";
 import type { Supervisor } from "../lib/workers/supervisor/supervisor.ts";
 
 /** The part of the supervisor that the admin surface shows and calls. */
@@ -13,7 +14,7 @@ export type AdminView = Omit<
 >;
 
 /** The admin surface: liveness and readiness for everyone, the rest for requests that {@linkcode authorize} allows. */
-export function adminApp(view: AdminView): Hono {
+export function adminApp(view: AdminView, beside?: Beside): Hono {
   const app = new Hono();
   // The process lives.
   app.get("/health", (context) => context.json({ status: "ok" }));
@@ -22,14 +23,21 @@ export function adminApp(view: AdminView): Hono {
     "/ready",
     (context) => view.isReady() ? context.json({ status: "ready" }) : context.json({ status: "no worker serves" }, 503),
   );
+  app.route("/", dashboard(() => view.token !== null, beside?.files));
   app.use(async (context, next) => {
     const refusal = authorize(context.req.raw, view.token, view.key);
     return refusal === null ? await next() : problem(context, refusal.status, refusal.detail);
   });
   processRoutes(app, view);
+  app.get("/api/v1/events", (context) => {
+    const stream = view.events();
+    if (stream === null) return problem(context, 500, "Too many pages follow the gateway");
+    return context.body(stream, 200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+  });
   purgeRoutes(app, view);
   prewarmRoutes(app, view);
   changeFeedRoutes(app, view);
+  if (beside !== undefined) app.route("/", beside.routes);
   app.notFound((context) => problem(context, 404, `There is nothing at ${context.req.method} ${context.req.path}`));
   app.onError((error, context) => problem(context, 500, redact(error.message)));
   return app;

@@ -11,6 +11,8 @@ import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import { prometheusText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
+import { HISTORY_INTERVAL_MS, type HistorySample } from "../figures/request_history.ts";
+import { EventStreams } from "../operations/event_streams.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
@@ -79,6 +81,12 @@ export class Supervisor {
   readonly #bus: Bus;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
+  readonly #events = new EventStreams({
+    hello: () => ({ type: "hello", ...this.#shown(), history: this.history() }),
+    tick: () => this.#tick(),
+  });
+  /** When readers of events were last told what is new. */
+  #toldMs = 0;
   #stopping: Promise<void> | null = null;
 
   constructor(options: SupervisorOptions) {
@@ -109,7 +117,10 @@ export class Supervisor {
       ...options,
       fleet: this.#fleet,
       adjustAdmin: (admin) => this.#admin?.adjust(admin),
-      onReloaded: () => this.#operations?.reconfigure(),
+      onReloaded: () => {
+        this.#operations?.reconfigure();
+        this.#events.restart();
+      },
     });
     this.#certificates = new CertificateKeeper({
       config: () => this.config,
@@ -177,6 +188,11 @@ export class Supervisor {
   /** Plain data for `/status`, without secrets. */
   async status(): Promise<Status> {
     await this.#fleet.refresh();
+    return this.#statusNow();
+  }
+
+  /** As the workers last reported. */
+  #statusNow(): Status {
     return statusOf({
       version: this.#options.version,
       configFile: this.#options.configFile,
@@ -188,6 +204,28 @@ export class Supervisor {
       kvFile: this.#options.kvFile,
       lastReload: this.#changes.lastReload,
     });
+  }
+
+  /** Samples of the last minutes, the oldest first. */
+  history(minutes = 15): { readonly interval_ms: number; readonly samples: readonly HistorySample[] } {
+    const samples = this.#ready.history.samples(Date.now() - minutes * 60_000);
+    return { interval_ms: HISTORY_INTERVAL_MS, samples };
+  }
+
+  /** A stream of JSON lines that say how the gateway is, see {@linkcode EventStreams}; `null` where there are too many. */
+  events(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    return this.#events.open();
+  }
+
+  #tick(): unknown {
+    const sinceMs = this.#toldMs;
+    this.#toldMs = Date.now();
+    return { type: "tick", ...this.#shown(), samples: this.#ready.history.samples(sinceMs) };
+  }
+
+  /** What each event shows. */
+  #shown(): Readonly<Record<string, unknown>> {
+    return { status: this.#statusNow() };
   }
 
   /** Text in the Prometheus exposition format. */
@@ -273,6 +311,7 @@ export class Supervisor {
     const closing = this.#operations?.close();
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
+    this.#events.close();
     await this.#admin?.close();
     await this.#operations?.release();
     // The last line: that the process ended as asked, and whether anybody noticed.
