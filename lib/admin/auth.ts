@@ -1,32 +1,71 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isIP } from "node:net";
+import type { AdminRole, AdminToken } from "../config/admin.ts";
 import { hostOf } from "../http/target.ts";
 
-/** Why a request is refused, or `null` where it is allowed. */
-export type Refusal = { readonly status: 401 | 403; readonly detail: string } | null;
-
-/**
- * Whether an admin request may go on. With a token it has to carry it as `Authorization: Bearer`. Without one the address is
- * loopback, and then `Host` must name it: else a page in a browser on this machine could reach it under another name
- * (DNS rebinding). The process's own `key` opens what the token does. A request that a page of another origin makes is refused either way.
- */
-export function authorize(request: Request, token: string | null, key: string | null = null): Refusal {
-  const origin = request.headers.get("origin");
-  const host = request.headers.get("host") ?? "";
-  if (origin !== null && !sameAuthority(origin, host)) {
-    return { status: 403, detail: "The request comes from another origin" };
-  }
-  const carried = (secret: string | null) => secret !== null && carries(request, secret);
-  if (token !== null && !carried(token) && !carried(key)) {
-    return { status: 401, detail: "A valid admin token is needed" };
-  }
-  if (token !== null) return null;
-  return isLocalName(hostOf(host)) ? null : { status: 403, detail: "The Host field does not name a local address" };
+/** What opens the admin surface. */
+export interface AdminAccess {
+  /** Of the configuration; with none, requests of this machine alone are served. */
+  readonly tokens: readonly AdminToken[];
+  /** The process's own, for commands of the user that runs it. */
+  readonly key: string;
 }
 
-function carries(request: Request, token: string): boolean {
-  const given = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
-  return timingSafeEqual(digest(given), digest(token));
+/** Who asks: as the audit line names them, and what they may do. */
+export interface Caller {
+  /** The address of the connection, and the name of the token; never the token. */
+  readonly actor: string;
+  readonly role: AdminRole;
+}
+
+/** Why a request is refused. */
+export interface Refusal {
+  readonly status: 401 | 403;
+  readonly detail: string;
+  /** Whether a token was given that opens nothing: a guess, maybe. */
+  readonly isGuess?: boolean;
+}
+
+/** What each role may do beside what is its own: `operate` does all, `metrics` opens the metrics alone. */
+const RANK: Readonly<Record<AdminRole, number>> = { metrics: 0, read: 1, operate: 2 };
+
+const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
+/** Whether a caller in `role` may use what asks for `needed`. */
+export function opens(role: AdminRole, needed: AdminRole): boolean {
+  return RANK[role] >= RANK[needed];
+}
+
+/**
+ * Who makes an admin request, or why it is refused; `remote` is the address of its connection.
+ *
+ * With tokens it has to carry one of them, or the process's own key, as `Authorization: Bearer`. Without tokens it has to come from
+ * this machine, and `Host` has to name this machine: else a page in a browser here could reach it under another name (DNS rebinding).
+ * What a page of another origin asks is refused either way; so is a change that a page of another site or origin causes without
+ * saying so in `Origin`.
+ */
+export function authenticate(request: Request, remote: string, { tokens, key }: AdminAccess): Caller | Refusal {
+  const host = request.headers.get("host") ?? "";
+  if (isForeign(request, host)) return { status: 403, detail: "The request comes from another origin" };
+  const given = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? null;
+  if (given !== null) {
+    const carried = digest(given);
+    // Every token is compared, so that the time says nothing of which one it was.
+    const fitting = tokens.filter(({ token }) => timingSafeEqual(carried, digest(token)));
+    const isKey = timingSafeEqual(carried, digest(key));
+    if (fitting[0] !== undefined) return { actor: `${remote} (token ${fitting[0].name})`, role: fitting[0].role };
+    if (isKey && tokens.length > 0) return { actor: `${remote} (command on this machine)`, role: "operate" };
+  }
+  if (tokens.length > 0) return { status: 401, detail: "A valid admin token is needed", isGuess: given !== null };
+  if (!isLoopbackAddress(remote)) return { status: 403, detail: "Without an admin token only this machine is served" };
+  if (!isLocalName(hostOf(host))) return { status: 403, detail: "The Host field does not name a local address" };
+  return { actor: remote, role: "operate" };
+}
+
+function isForeign({ method, headers }: Request, host: string): boolean {
+  const origin = headers.get("origin");
+  if (origin !== null && !sameAuthority(origin, host)) return true;
+  return !SAFE_METHODS.has(method) && /^(?:cross|same)-site$/i.test(headers.get("sec-fetch-site") ?? "");
 }
 
 /** Equal lengths, so that the comparison takes the same time for every text. */
@@ -40,4 +79,8 @@ function sameAuthority(origin: string, host: string): boolean {
 
 function isLocalName(host: string): boolean {
   return host === "localhost" || isIP(host.replace(/^\[|\]$/g, "")) !== 0;
+}
+
+function isLoopbackAddress(address: string): boolean {
+  return /^(?:::1$|(?:::ffff:)?127\.)/i.test(address);
 }

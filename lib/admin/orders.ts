@@ -33,11 +33,6 @@ export async function readJson(request: Request): Promise<JsonReading> {
   }
 }
 
-/** An order read from a request's body, or what is wrong with that. */
-export type OrderReading<T> =
-  | { readonly ok: true; readonly order: T }
-  | { readonly ok: false; readonly problems: readonly string[] };
-
 /** Longest texts that are taken; a pattern is held against many targets, so it stays small. */
 const MAX_TARGET = 8_192;
 const MAX_GLOB = 256;
@@ -72,13 +67,6 @@ const FIELDS = {
 
 const KINDS = ["url", "prefix", "glob", "tag", "all"] as const;
 
-const purge = z.strictObject(FIELDS).superRefine((value, context) => {
-  const given = KINDS.filter((kind) => value[kind] !== undefined);
-  if (given.length === 1 || (given.length === 0 && value.listener !== undefined)) return;
-  const found = given.length === 0 ? "none" : given.join(" and ");
-  context.addIssue({ code: "custom", message: `Give one of ${KINDS.join(", ")}, or listener alone: found ${found}` });
-});
-
 /**
  * Reads the body of a purge request: one of `url`, `prefix`, `glob`, `tag` and `all: true`, or `listener` alone; `listener` beside
  * another narrows it; `hard: true` removes instead of marking stale.
@@ -86,34 +74,27 @@ const purge = z.strictObject(FIELDS).superRefine((value, context) => {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { readPurge } from "./orders.ts";
- * const reading = readPurge({ tag: "movie:550", listener: "api" });
- * assert.deepEqual(reading, { ok: true, order: { by: "tag", value: "movie:550", listener: "api", hard: false } });
- * assert.equal(readPurge({ tag: "a", all: true }).ok, false);
+ * import { purgeOrder } from "./orders.ts";
+ * const order = purgeOrder.parse({ tag: "movie:550", listener: "api" });
+ * assert.deepEqual(order, { by: "tag", value: "movie:550", listener: "api", hard: false });
+ * assert.equal(purgeOrder.safeParse({ tag: "a", all: true }).success, false);
  * ```
  */
-export function readPurge(body: unknown): OrderReading<PurgeOrder> {
-  const parsed = purge.safeParse(body);
-  if (!parsed.success) return { ok: false, problems: parsed.error.issues.map(problemOf) };
-  const { listener = null, hard, ...asked } = parsed.data;
-  const by = KINDS.find((kind) => asked[kind] !== undefined) ?? "all";
-  return { ok: true, order: { by, value: by === "all" ? "" : asked[by]!, listener, hard } };
-}
-
-function problemOf({ path, message }: { readonly path: PropertyKey[]; readonly message: string }): string {
-  return path.length === 0 ? message : `${path.join(".")}: ${message}`;
-}
+export const purgeOrder = z.strictObject(FIELDS)
+  .superRefine((value, context) => {
+    const given = KINDS.filter((kind) => value[kind] !== undefined);
+    if (given.length === 1 || (given.length === 0 && value.listener !== undefined)) return;
+    const found = given.length === 0 ? "none" : given.join(" and ");
+    context.addIssue({ code: "custom", message: `Give one of ${KINDS.join(", ")}, or listener alone: found ${found}` });
+  })
+  .transform(({ listener = null, hard, ...asked }): PurgeOrder => {
+    const by = KINDS.find((kind) => asked[kind] !== undefined) ?? "all";
+    return { by, value: by === "all" ? "" : asked[by]!, listener, hard };
+  });
 
 const MAX_PATHS = 10_000;
 const target = z.string().max(8192).regex(/^(?:\/|https?:\/\/)[^\s#\p{Cc}]*$/iu, {
   error: "must be a path that begins with / or a URL",
-});
-
-const prewarm = z.strictObject({
-  listener: z.string().min(1).max(64),
-  paths: z.array(target).min(1).max(MAX_PATHS).optional(),
-  concurrency: z.int().min(1).max(64).optional(),
-  rate: z.int().min(1).max(10_000).optional(),
 });
 
 /**
@@ -122,16 +103,20 @@ const prewarm = z.strictObject({
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { readPrewarm } from "./orders.ts";
- * const reading = readPrewarm({ listener: "api", paths: ["/3/movie/550"] });
- * const order = { listener: "api", targets: ["/3/movie/550"], concurrency: null, ratePerSecond: null };
- * assert.deepEqual(reading, { ok: true, order });
- * assert.equal(readPrewarm({ listener: "api", paths: ["movie"] }).ok, false);
+ * import { prewarmOrder } from "./orders.ts";
+ * const order = prewarmOrder.parse({ listener: "api", paths: ["/3/movie/550"] });
+ * assert.deepEqual(order, { listener: "api", targets: ["/3/movie/550"], concurrency: null, ratePerSecond: null });
+ * assert.equal(prewarmOrder.safeParse({ listener: "api", paths: ["movie"] }).success, false);
  * ```
  */
-export function readPrewarm(body: unknown): OrderReading<PrewarmOrder> {
-  const parsed = prewarm.safeParse(body);
-  if (!parsed.success) return { ok: false, problems: parsed.error.issues.slice(0, 20).map(problemOf) };
-  const { listener, paths = null, concurrency = null, rate = null } = parsed.data;
-  return { ok: true, order: { listener, targets: paths, concurrency, ratePerSecond: rate } };
-}
+export const prewarmOrder = z.strictObject({
+  listener: z.string().min(1).max(64),
+  paths: z.array(target).min(1).max(MAX_PATHS).optional(),
+  concurrency: z.int().min(1).max(64).optional(),
+  rate: z.int().min(1).max(10_000).optional(),
+}).transform(({ listener, paths = null, concurrency = null, rate = null }): PrewarmOrder => ({
+  listener,
+  targets: paths,
+  concurrency,
+  ratePerSecond: rate,
+}));

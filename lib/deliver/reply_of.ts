@@ -1,6 +1,6 @@
 import type { Fill } from "../cache/flights/fill.ts";
 import { GatewayError } from "../errors.ts";
-import { besideChanged, type FieldChange } from "../http/field_changes.ts";
+import { besideChanged } from "../http/field_changes.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import type { ByteRange } from "../http/ranges.ts";
 import type { Answer, FillingAnswer, MadeAnswer, StoredAnswer, StreamingAnswer } from "../request/answer.ts";
@@ -91,7 +91,12 @@ function fillingReply(exchange: Exchange, { head, fill, range, note }: FillingAn
     fill.leave();
     return withoutContent(exchange, { ...sent, lengthBytes }, note);
   }
-  return { ...sent, lengthBytes, body: new FillSource(fill, range ?? null), onEnd: finisher(exchange, status, note) };
+  return {
+    ...sent,
+    lengthBytes,
+    body: new FillSource(exchange, fill, range ?? null),
+    onEnd: finisher(exchange, status, note),
+  };
 }
 
 function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
@@ -115,7 +120,7 @@ function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
     exchange.finish({ status, bytes: whole.byteLength, cache: note.result, cacheStatus: note.status });
     return { ...sent, lengthBytes: whole.byteLength, body: whole, onEnd: null };
   }
-  const source = new StreamSource(answer, exchange.ruling?.response?.fields ?? []);
+  const source = new StreamSource(exchange, answer);
   return { ...sent, lengthBytes: body.lengthBytes, body: source, onEnd: finisher(exchange, status, note) };
 }
 
@@ -183,30 +188,32 @@ function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): st
 /** The content of an upstream's answer, read for the client; calls the answer's `onEnd` or `onLeave` once. */
 class StreamSource implements BodySource {
   readonly lengthBytes: number | null;
+  readonly #exchange: Exchange;
   readonly #answer: StreamingAnswer;
-  readonly #changes: readonly FieldChange[];
   #isOver = false;
 
-  /** `changes` are those that rules make in the response's fields. */
-  constructor(answer: StreamingAnswer, changes: readonly FieldChange[]) {
+  constructor(exchange: Exchange, answer: StreamingAnswer) {
+    this.#exchange = exchange;
     this.#answer = answer;
-    this.#changes = changes;
     this.lengthBytes = answer.body.lengthBytes;
+    exchange.enter("send");
   }
 
   get trailers(): BodySource["trailers"] {
     const trailers = this.#answer.body.trailers ?? null;
-    return trailers === null ? null : besideChanged(trailers, this.#changes);
+    return trailers === null ? null : besideChanged(trailers, this.#exchange.ruling?.response?.fields ?? []);
   }
 
   async read(): Promise<Uint8Array | null> {
     const { body, read, onEnd } = this.#answer;
+    this.#exchange.enter("body");
     try {
       const chunk = await (read !== undefined ? read() : body.lend !== undefined ? body.lend() : body.read());
       if (chunk === null && !this.#isOver) {
         this.#isOver = true;
         onEnd();
       }
+      this.#exchange.enter("send");
       return chunk;
     } catch (error) {
       if (!this.#isOver) {
@@ -227,20 +234,30 @@ class StreamSource implements BodySource {
 /** A body that is being stored, or one range of it: the part that has come, then the rest as it comes. */
 class FillSource implements BodySource {
   readonly lengthBytes: number;
+  readonly #exchange: Exchange;
   readonly #fill: Fill;
   readonly #next: () => Promise<Uint8Array | null>;
   readonly #range: ByteRange | null;
   #at = 0;
   #isOver = false;
 
-  constructor(fill: Fill, range: ByteRange | null) {
+  constructor(exchange: Exchange, fill: Fill, range: ByteRange | null) {
+    this.#exchange = exchange;
     this.#fill = fill;
     this.#range = range;
     this.#next = fill.reader();
     this.lengthBytes = range === null ? fill.lengthBytes : range.last - range.first + 1;
+    exchange.enter("send");
   }
 
   async read(): Promise<Uint8Array | null> {
+    this.#exchange.enter("body");
+    const chunk = await this.#read();
+    this.#exchange.enter("send");
+    return chunk;
+  }
+
+  async #read(): Promise<Uint8Array | null> {
     const range = this.#range;
     if (range === null) return await this.#next();
     while (this.#at <= range.last) {

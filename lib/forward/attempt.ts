@@ -132,16 +132,19 @@ export interface AttemptOptions {
   /** By `performance.now()`: no step goes on for longer. */
   readonly untilMs: number;
   readonly signal: AbortSignal | undefined;
+  /** It goes on beside another one, whose stages are those of the request. */
+  readonly isBeside?: boolean;
 }
 
 /** Asks one upstream once. Never throws: a failure is a result. */
 export async function attempt(exchange: Exchange, options: AttemptOptions): Promise<Attempt> {
-  const { upstream, ask, outgoing, signal } = options;
+  const { upstream, ask, outgoing, signal, isBeside = false } = options;
   const { tenant, services } = exchange;
   const endpoint = tenant.pool.endpoints.get(upstream.id)!;
   const requestTimeMs = services.clock.now();
   exchange.tries++;
-  const timing = new TryTiming(upstream, services.clock, ask.body);
+  if (!isBeside) exchange.enter("connect");
+  const timing = new TryTiming(upstream, services.clock, ask.body, exchange.phases);
   const record = new TryRecord(exchange, options);
   const { secret } = outgoing;
   try {
@@ -154,12 +157,14 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
       upgrade: ask.upgrade,
       // A stored response keeps no trailers.
       wantsTrailers: !ask.forCache && exchange.wantsTrailers,
+      onConnection: isBeside ? undefined : () => void exchange.enter("head"),
       onInterim: (status, fields) =>
         exchange.passInterim(status, secret === undefined ? fields : fieldsWithoutSecret(fields, secret)),
     };
     const request = outgoingRequest(exchange, { endpoint, ask, outgoing });
     const answered = await endpoint.transport.send({ ...request, body: timing.body }, sending);
     const { latencyMs } = timing;
+    if (!isBeside) exchange.enter("body");
     const stated = tenant.pool.inspectsContent ? await withStatedCoding(exchange, ask, answered) : answered;
     const limitBytes = decodedLimitBytes(services.settings.maxEntryBytes);
     // An upstream of a general type chooses its coding itself; only a coding that it did not state is decoded.

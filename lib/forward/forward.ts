@@ -37,16 +37,14 @@ export function askUpstreams(exchange: Exchange, ask: Ask, options: AskOptions =
  *
  * @throws {GatewayError} `overloaded` where none is free in time
  */
-async function takePlace(
-  { tenant, services }: Exchange,
-  signal: AbortSignal | undefined,
-): Promise<(() => void) | null> {
+async function takePlace(exchange: Exchange, signal: AbortSignal | undefined): Promise<(() => void) | null> {
+  const { tenant, services } = exchange;
   const { admission, counts } = tenant;
   if (admission === null) return null;
   const before = admission.waiting;
   const entering = admission.enter(signal);
   if (admission.waiting > before) counts.queued++;
-  if (await entering) return () => admission.leave();
+  if (await exchange.during("queue", entering)) return () => admission.leave();
   if (signal?.aborted !== true) counts.turnedAway++;
   services.logger.warn("A request was turned away: too many are under way", {
     listener: tenant.name,
@@ -89,12 +87,12 @@ async function askInTurn(
         break;
       }
       const taken = takeCredential(exchange, { last, untilMs, signal });
-      const { outgoing, last: answered } = taken instanceof Promise ? await taken : taken;
+      const { outgoing, last: answered } = taken instanceof Promise ? await exchange.during("queue", taken) : taken;
       last = answered;
       if (outgoing === null) break;
       if (takesBudget && !(await takeRetry(exchange, { last, untilMs, signal, isFurther: retried > 0 }))) break;
       const next = nextUpstream(exchange, { tried, last, untilMs, signal });
-      const { upstream, last: before } = next instanceof Promise ? await next : next;
+      const { upstream, last: before } = next instanceof Promise ? await exchange.during("queue", next) : next;
       if (upstream !== null && before?.kind === "answer") discard(before.answer);
       if (upstream !== null && exchange.tries > 0) runtime.counts.retries++;
       const options = { ask, upstream: upstream!, outgoing, untilMs, signal, tried };
@@ -138,7 +136,7 @@ async function takeRetry(
   const timer = setTimeout(end, untilMs - performance.now());
   signal?.addEventListener("abort", end, { once: true });
   try {
-    const taken = await retries.take(ending.signal, isFurther);
+    const taken = await exchange.during("queue", retries.take(ending.signal, isFurther));
     if (!taken && signal?.aborted !== true) refuseRetry(exchange, last);
     return taken;
   } finally {

@@ -36,7 +36,7 @@ async function hedged(exchange: Exchange, first: Runner, options: HedgeableAttem
   const { counts } = exchange.tenant.pool;
   counts.hedges++;
   options.tried.add(upstream);
-  const ended = await firstGood(first, new Runner(exchange, { ...options, ...second }));
+  const ended = await firstGood(first, new Runner(exchange, { ...options, ...second, isBeside: true }));
   if (ended.upstream === upstream && isGood(ended)) counts.hedgesWon++;
   return ended;
 }

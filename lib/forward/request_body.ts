@@ -67,7 +67,7 @@ export async function peekedBody(exchange: Exchange, body: BodySource | null): P
   const { type } = exchange.tenant;
   if (body === null || body.lengthBytes === null || body.lengthBytes > PEEKED_BYTES) return body;
   if (!type.readsBody(exchange)) return body;
-  const bytes = await readAll(body);
+  const bytes = await exchange.during("request", readAll(body));
   exchange.bodyText = new TextDecoder().decode(bytes);
   return bytesBody(bytes);
 }

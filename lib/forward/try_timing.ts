@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Waiting } from "../pool/response_times.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { Phases } from "../request/phases.ts";
 import type { BodySource } from "../wire/body_source.ts";
 
 /**
@@ -17,10 +18,11 @@ export class TryTiming {
   #waiting: Waiting | null = null;
   #isOver = false;
 
-  constructor(upstream: Upstream, clock: Clock, body: BodySource | null) {
+  /** Waits for content are the stage `request` of `phases`. */
+  constructor(upstream: Upstream, clock: Clock, body: BodySource | null, phases: Phases | null = null) {
     this.#upstream = upstream;
     this.#clock = clock;
-    this.#upload = body === null ? null : new WatchedBody(body, () => this.#await());
+    this.#upload = body === null ? null : new WatchedBody(body, phases, () => this.#await());
     this.body = this.#upload;
     if (body === null) this.#await();
   }
@@ -51,14 +53,16 @@ export class TryTiming {
 class WatchedBody implements BodySource {
   readonly lengthBytes: number | null;
   readonly #body: BodySource;
+  readonly #phases: Phases | null;
   readonly #onEnd: () => void;
   #waitedMs = 0;
   /** By `performance.now()`: since when a read is under way; `null` where none is. */
   #readingSinceMs: number | null = null;
 
-  constructor(body: BodySource, onEnd: () => void) {
+  constructor(body: BodySource, phases: Phases | null, onEnd: () => void) {
     this.lengthBytes = body.lengthBytes;
     this.#body = body;
+    this.#phases = phases;
     this.#onEnd = onEnd;
   }
 
@@ -72,9 +76,12 @@ class WatchedBody implements BodySource {
 
   async read(): Promise<Uint8Array | null> {
     this.#readingSinceMs = performance.now();
+    const isWaited = this.#phases?.move("head", "request");
     try {
       const chunk = await this.#body.read();
       if (chunk === null) this.#onEnd();
+      // The upstream may have answered meanwhile.
+      if (isWaited) this.#phases?.move("request", "head");
       return chunk;
     } finally {
       this.#waitedMs = this.waitedMs;

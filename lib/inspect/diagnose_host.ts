@@ -80,22 +80,27 @@ export async function portFindings(
 }
 
 /** How open the admin address is. */
-export function adminFinding({ admin: { listen, token } }: Config): Finding {
+export function adminFinding({ admin: { listen, tls, tokens } }: Config): Finding {
   const check = "admin";
   const where = formatListenAddress(listen);
-  if (token === null) {
+  if (tokens.length === 0) {
     return { check, state: "ok", text: `${where}, for this machine alone, without a token`, remedy: null };
   }
-  if (token.length < SHORTEST_TOKEN) {
+  const short = tokens.find(({ token }) => token.length < SHORTEST_TOKEN);
+  if (short !== undefined) {
     const remedy = `use a random one of ${SHORTEST_TOKEN} characters or more`;
-    return { check, state: "warn", text: `${where}: the token has ${token.length} characters`, remedy };
+    const text = `${where}: the token "${short.name}" has ${short.token.length} characters`;
+    return { check, state: "warn", text, remedy };
   }
   if (isLoopback(listen)) {
     return { check, state: "ok", text: `${where}, for this machine alone, with a token`, remedy: null };
   }
+  if (tls !== null) {
+    return { check, state: "ok", text: `${where}, reached from other machines over TLS, with a token`, remedy: null };
+  }
   const remedy =
-    "the token crosses the network in clear text: put TLS in front, or listen on loopback or a private network";
-  return { check, state: "warn", text: `${where} can be reached from other machines`, remedy };
+    "the token crosses the network in clear text: set `admin.tls`, or listen on loopback or a private network";
+  return { check, state: "warn", text: `${where} can be reached from other machines without TLS`, remedy };
 }
 
 /** This machine's clock, held against those of the upstreams that answered. */

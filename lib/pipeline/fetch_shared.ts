@@ -34,6 +34,7 @@ export function fetchShared(exchange: Exchange, fetch: SharedFetch): Promise<Ans
   const entry = exchange.services.collapse.enter(key);
   if (entry.role === "leader") return lead(exchange, { flight: entry.flight, fwd, stale });
   if (entry.role === "solo") return passThrough(exchange, { fwd, detail: "hit-for-miss" });
+  exchange.enter("queue");
   return entry.result.then((result) => follow(exchange, fetch, result));
 }
 
@@ -49,10 +50,13 @@ function isLikelyUnshared(exchange: Exchange): boolean {
 async function follow(exchange: Exchange, fetch: SharedFetch, result: FlightResult): Promise<Answer> {
   const { fwd } = fetch;
   if (result.kind === "failed") throw result.error;
+  exchange.enter("own");
   if (result.kind === "solo" || exchange.isChanged(result.head)) {
     return await passThrough(exchange, { fwd, detail: "not-shared" });
   }
   if (!selects(result.head, exchange)) return await followVariant(exchange, fetch, result.head);
+  // In the same turn: the body's other readers may be about to leave.
+  exchange.enter("body");
   const stored = await whole(result);
   if (stored !== null && result.head.responseTimeMs < exchange.startedAtMs) return await followLate(exchange, stored);
   const note = forwardNote(exchange, { fwd, served: result.head, collapsed: true, result: "collapsed" });
@@ -115,7 +119,7 @@ export async function fromOtherWorker(exchange: Exchange, key: string): Promise<
   const entry = collapse.enter(key);
   if (entry.role === "leader") collapse.finish(entry.flight, null);
   if (entry.role !== "follower") return null;
-  const result = await entry.result;
+  const result = await exchange.during("queue", entry.result);
   if (result.kind !== "shared" || exchange.isChanged(result.head)) return null;
   return await whole(result);
 }

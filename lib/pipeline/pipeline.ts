@@ -41,7 +41,10 @@ export function handle(entrance: Entrance, arrival: Arrival): Reply | Promise<Re
 
 async function deliverLate(exchange: Exchange, answer: Promise<Answer>): Promise<Reply> {
   try {
-    return await deliver(exchange, await answer);
+    const made = await answer;
+    // What is whole waits for nobody but the gateway from here on.
+    if (made.kind === "stored" && exchange.phases !== null) exchange.enter("own");
+    return await deliver(exchange, made);
   } catch (error) {
     return fail(exchange, error);
   }

@@ -14,6 +14,7 @@ import type { Arrival } from "../server/arrival.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { ClientIdentity } from "./client_auth.ts";
 import { requestKey, withoutPrefix } from "./request_key.ts";
+import { Phases, type Stage } from "./phases.ts";
 import { type Finish, recordRequest } from "./request_log.ts";
 import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
 import type { RequestChange, Ruling } from "./ruling.ts";
@@ -66,6 +67,8 @@ export class Exchange implements TypedRequest {
   upstream: string | null = null;
   /** Why an upstream was asked; `null` where none was. */
   fwd: ForwardReason | null = null;
+  /** Where its time goes; `null` while nothing was waited for. */
+  phases: Phases | null = null;
   /** Response fields about the client's quota; `null` where clients are not limited. */
   quotaFields: readonly Field[] | null = null;
   #variants: KnownVariants | null = null;
@@ -190,6 +193,7 @@ export class Exchange implements TypedRequest {
     changed.ruling = this.ruling;
     changed.#isUnderWay = this.#isUnderWay;
     changed.#isBackground = this.#isBackground;
+    changed.phases = this.phases;
     this.#isUnderWay = false;
     return changed;
   }
@@ -326,6 +330,19 @@ export class Exchange implements TypedRequest {
   /** Whether its response is stored to the end when no client waits for it. */
   get fillsToTheEnd(): boolean {
     return this.#isBackground || this.services.settings.backgroundFill;
+  }
+
+  /** Enters a stage; the result is the one before. */
+  enter(stage: Stage): Stage {
+    return (this.phases ??= new Phases()).enter(stage);
+  }
+
+  /** Waits in a stage for a promise, and goes back to the stage before; where it rejects, the request ends in this one. */
+  async during<T>(stage: Stage, waiting: Promise<T>): Promise<T> {
+    const before = this.enter(stage);
+    const result = await waiting;
+    this.enter(before);
+    return result;
   }
 
   /** Counts the request as under way, until {@linkcode finish}. */

@@ -57,6 +57,7 @@ export class Exchange implements BodyOwner {
     const { connection } = this;
     try {
       this.#begin();
+      this.#options.onConnection?.();
       try {
         await connection.writeText(head);
         this.#upload?.run();

@@ -91,6 +91,7 @@ class FetchTransport implements Transport {
       ? this.#onceClient ??= this.#createClient(0)
       : this.#client ??= this.#createClient(MAX_IDLE);
     const onEnd = () => this.#onEnd();
+    options.onConnection?.();
     return await new FetchExchange({ ...options, client, url, authority, request, clock, onEnd }).run();
   }
 

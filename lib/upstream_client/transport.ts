@@ -30,6 +30,11 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
   /** The request may have an effect even with a safe method: it is never sent twice, not even when its connection dies. */
   readonly once?: boolean;
+  /**
+   * Called when there is a connection and the request is about to be written, again where it is sent a second time. Must not throw.
+   * Over HTTP/2 that is not known: it is called at the start.
+   */
+  readonly onConnection?: () => void;
   /** Called for each interim response but 100 and 101 (RFC 9110 §15.2), hop-by-hop fields included. Must not throw. */
   readonly onInterim?: (status: number, fields: Readonly<Fields>) => void;
   /** Sends `TE: trailers`: the reader of the response takes its trailer section (RFC 9110 §10.1.4). */

@@ -1,7 +1,11 @@
-import type { ReloadResult } from "../../lib/workers/supervisor/config_changes.ts";
 import { ADMIN_HELP, ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
 import { type Command, failed, readArguments } from "./command.ts";
 import { fail, print } from "./terminal.ts";
+
+/** As the admin surface answers a reload. */
+type ReloadReply =
+  | { readonly ok: true; readonly generation: number; readonly needs_restart: readonly string[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
 
 /** `usher reload`: has the running gateway read its configuration file again, and prints what came of it. */
 export const reloadCommand: Command = {
@@ -17,7 +21,7 @@ export const reloadCommand: Command = {
     const { values } = readArguments(args, ADMIN_OPTIONS);
     try {
       const reply = await askAdmin(await adminAccess(values), "POST /reload");
-      const result = reply.value as ReloadResult | null;
+      const result = reply.value as ReloadReply | null;
       if (result?.ok === true) return print(storyOf(result));
       if (result?.ok !== false) return fail(refusalOf(reply));
       return fail([...result.problems, "Not reloaded: the configuration before stays in force"].join("\n"));
@@ -27,7 +31,7 @@ export const reloadCommand: Command = {
   },
 };
 
-function storyOf({ generation, atRestart = [] }: Extract<ReloadResult, { ok: true }>): string {
+function storyOf({ generation, needs_restart: atRestart }: Extract<ReloadReply, { ok: true }>): string {
   const later = atRestart.map((setting) => `${setting} has changed: it takes effect at the next start`);
   return [`Reloaded: configuration ${generation} since the start is in force`, ...later].join("\n");
 }

@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { authorize } from "../../lib/admin/auth.ts";
+import { authenticate, type Caller, type Refusal } from "../../lib/admin/auth.ts";
+
+const KEY = "k".repeat(64);
+
+function authorize(request: Request, token: string | null, remote = "127.0.0.1"): Caller | Refusal {
+  const tokens = token === null ? [] : [{ name: "admin", token, role: "operate" as const }];
+  return authenticate(request, remote, { tokens, key: KEY });
+}
+
+function refusalOf(answer: Caller | Refusal): Refusal | null {
+  return "status" in answer ? answer : null;
+}
 
 const TOKEN = "correct horse".replace(" ", "-");
 
@@ -8,7 +19,7 @@ function request(headers: Record<string, string>): Request {
 }
 
 function statusFor(headers: Record<string, string>, token: string | null): number | null {
-  return authorize(request(headers), token)?.status ?? null;
+  return refusalOf(authorize(request(headers), token))?.status ?? null;
 }
 
 Deno.test("authorize() with a token lets in who carries it, whatever the host", () => {
@@ -59,7 +70,7 @@ Deno.test("authorize() without a token refuses names of somebody else's (DNS reb
     "",
   ];
   for (const host of names) assert.equal(statusFor({ host }, null), 403, host);
-  assert.equal(authorize(new Request("http://127.0.0.1/"), null)?.status, 403);
+  assert.equal(refusalOf(authorize(new Request("http://127.0.0.1/"), null))?.status, 403);
 });
 
 Deno.test("authorize() refuses what a page of another origin asks, token or not", () => {
@@ -89,20 +100,58 @@ Deno.test("authorize() lets a page of its own origin ask", () => {
 Deno.test("authorize() never says the token", () => {
   const refused: Record<string, string>[] = [{}, { authorization: "Bearer x" }, { origin: "https://evil.example" }];
   for (const headers of refused) {
-    assert.ok(!authorize(request(headers), TOKEN)!.detail.includes(TOKEN));
+    assert.ok(!refusalOf(authorize(request(headers), TOKEN))!.detail.includes(TOKEN));
   }
 });
 
 Deno.test("authorize() lets the process's own key open what the token opens, and only beside a token", () => {
-  const key = "k".repeat(64);
   const statusWith = (carried: string, token: string | null) =>
-    authorize(request({ authorization: `Bearer ${carried}`, host: "admin.example" }), token, key)?.status ?? null;
-  assert.equal(statusWith(key, TOKEN), null);
+    refusalOf(authorize(request({ authorization: `Bearer ${carried}`, host: "admin.example" }), token))?.status ?? null;
+  assert.equal(statusWith(KEY, TOKEN), null);
   assert.equal(statusWith(TOKEN, TOKEN), null);
-  assert.equal(statusWith(key.slice(1), TOKEN), 401);
+  assert.equal(statusWith(KEY.slice(1), TOKEN), 401);
   assert.equal(statusWith("", TOKEN), 401);
   // Without a token the host has to be local, whoever asks.
-  assert.equal(statusWith(key, null), 403);
-  const forged = { authorization: `Bearer ${key}`, host: "a.example", origin: "http://b.example" };
-  assert.equal(authorize(request(forged), TOKEN, key)?.status, 403);
+  assert.equal(statusWith(KEY, null), 403);
+  const forged = { authorization: `Bearer ${KEY}`, host: "a.example", origin: "http://b.example" };
+  assert.equal(refusalOf(authorize(request(forged), TOKEN))?.status, 403);
+});
+
+Deno.test("authenticate() without a token serves connections of this machine alone, whatever they say", () => {
+  const local = { host: "127.0.0.1:6636" };
+  for (const remote of ["127.0.0.1", "127.8.0.1", "::1", "::ffff:127.0.0.1"]) {
+    assert.deepEqual(authorize(request(local), null, remote), { actor: remote, role: "operate" });
+  }
+  for (const remote of ["192.0.2.1", "::ffff:192.0.2.1", "::", "fe80::1", "1270.0.0.1", "unknown", ""]) {
+    assert.equal(refusalOf(authorize(request(local), null, remote))?.status, 403, remote);
+  }
+});
+
+Deno.test("authenticate() refuses a change that another site's page causes, also where no Origin says so", () => {
+  const asked = (method: string, site: string) =>
+    new Request("http://127.0.0.1/", {
+      method,
+      headers: { host: "127.0.0.1", "sec-fetch-site": site, authorization: `Bearer ${TOKEN}` },
+    });
+  for (const token of [null, TOKEN]) {
+    for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+      for (const site of ["cross-site", "same-site", "Cross-Site"]) {
+        assert.equal(refusalOf(authorize(asked(method, site), token))?.status, 403, `${method} ${site}`);
+      }
+      for (const site of ["same-origin", "none"]) assert.equal(refusalOf(authorize(asked(method, site), token)), null);
+    }
+    assert.equal(refusalOf(authorize(asked("GET", "cross-site"), token)), null);
+  }
+});
+
+Deno.test("authenticate() names the token, never its text, and gives its role", () => {
+  const tokens = [
+    { name: "admin", token: TOKEN, role: "operate" as const },
+    { name: "grafana", token: "scrape-0123456789", role: "metrics" as const },
+  ];
+  const answer = (token: string) =>
+    authenticate(request({ authorization: `Bearer ${token}` }), "192.0.2.7", { tokens, key: KEY });
+  assert.deepEqual(answer(TOKEN), { actor: "192.0.2.7 (token admin)", role: "operate" });
+  assert.deepEqual(answer("scrape-0123456789"), { actor: "192.0.2.7 (token grafana)", role: "metrics" });
+  assert.deepEqual(answer(KEY), { actor: "192.0.2.7 (command on this machine)", role: "operate" });
 });

@@ -17,7 +17,10 @@ const example = await Deno.readTextFile(new URL("../../config.example.yaml", imp
 /** The example with every line that is switched off (`#key`, no space between) switched on. */
 const everything = example.replaceAll(/^( *)#(?=[^ \n]| {2})/gm, "$1");
 
-function load(text: string, env: (name: string) => string | undefined = () => undefined): Promise<LoadResult> {
+/** What has no default has to be set. */
+const REQUIRED: Readonly<Record<string, string>> = { GRAFANA_TOKEN: "set" };
+
+function load(text: string, env: (name: string) => string | undefined = (name) => REQUIRED[name]): Promise<LoadResult> {
   const files: Record<string, string> = {
     "/x/config.yaml": text,
     "/x/ca.pem": CERTIFICATE,

@@ -39,6 +39,9 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.rules.request.rewrite.to",
     "listeners.rules.response.status.body",
     "listeners.rules.redirect.to",
+    "admin.tokens.name",
+    "admin.tokens.token",
+    "admin.tokens.role",
     "admin.peers.url",
   ];
   // All of `tls` is optional: a plain address is the default.

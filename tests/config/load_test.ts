@@ -105,7 +105,7 @@ listeners: [{ name: a, pool: a, cache: { rules: [{ status: "\${S}", ttl: "\${TTL
 
 Deno.test("loadConfig() takes what comes to nothing as absent", async () => {
   const config = await configOf(`admin: { token: "\${TOKEN:-}" }\nserver: { name: "\${NAME:-}" }\ncache:\n${SOUND}`);
-  assert.deepEqual([config.admin.token, config.server.name, config.cache.diskBytes], [null, "usher", 10 * 1024 ** 3]);
+  assert.deepEqual([config.admin.tokens, config.server.name, config.cache.diskBytes], [[], "usher", 10 * 1024 ** 3]);
   const lines = await problemsOf(SOUND.replace("pool: a", 'pool: "${POOL:-}"'));
   assert.match(
     lines[0] ?? "",

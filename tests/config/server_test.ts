@@ -104,7 +104,7 @@ server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, work
   limits: { head_timeout: 10ms, handshake_timeout: 11ms, idle_timeout: 12ms, body_timeout: 13ms, body_rate: 14,
     send_timeout: 15ms, max_connections: 16, reserve_descriptors: 17, per_address: 18, max_fields: 19,
     fields_size: 2KiB, target_size: 256, pipeline: 20 } }
-admin: { listen: "[::1]:1", token: s3cret, peers: [{ url: "http://b.example:6636/", token: t }, { url: "https://c.example" }] }
+admin: { listen: "[::1]:1", token: s3cret, tokens: [{ name: grafana, token: m, role: metrics }], peers: [{ url: "http://b.example:6636/", token: t }, { url: "https://c.example" }] }
 logging: { level: debug, format: json, access: all }
 images: { concurrency: 3, queue: 4, timeout: 5s, max_size: 6MiB, max_pixels: 7 }
 ${SOUND}`);
@@ -121,7 +121,7 @@ ${SOUND}`);
   assert.deepEqual(config.admin, {
     listen: { hostname: "::1", port: 1 },
     tls: null,
-    token: "s3cret",
+    tokens: [{ name: "admin", token: "s3cret", role: "operate" }, { name: "grafana", token: "m", role: "metrics" }],
     peers: [{ url: "http://b.example:6636", token: "t" }, { url: "https://c.example", token: null }],
   });
   assert.deepEqual(config.logging, { level: "debug", format: "json", access: "all" });
@@ -140,4 +140,24 @@ Deno.test("checkAdmin() wants a token for an admin address that is open to other
   assert.equal((await problemsOf(`admin: { listen: ":6636", token: "\${TOKEN:-}" }${SOUND}`)).length, 1);
   assert.deepEqual(await problemsOf(`admin: { listen: ":6636", token: s3cret }${SOUND}`), []);
   assert.deepEqual(await problemsOf(`admin: { listen: "[::1]:6636" }${SOUND}`), []);
+  const named = "{ name: a, token: t, role: read }";
+  assert.deepEqual(await problemsOf(`admin: { listen: ":6636", tokens: [${named}] }${SOUND}`), []);
+});
+
+Deno.test("checkAdmin() wants tokens that differ in name and text, and never shows the text", async () => {
+  const lines = await problemsOf(`admin:
+  token: hunter2hunter2
+  tokens:
+    - { name: admin, token: one, role: read }
+    - { name: a, token: hunter2hunter2, role: read }
+    - { name: a, token: two, role: metrics }
+    - { name: b, token: two, role: write }
+    - { name: "b c", token: three, role: read }
+${SOUND}`);
+  assert.equal(lines.length, 5, lines.join("\n"));
+  assert.match(
+    lines.join("\n"),
+    /tokens\[0\]\.name.*another name[^]*tokens\[1\]\.token[^]*tokens\[2\]\.name[^]*tokens\[3\]\.role/,
+  );
+  assert.doesNotMatch(lines.join(), /hunter2|three/);
 });

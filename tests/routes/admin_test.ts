@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
-import { adminApp, type AdminView } from "../../routes/admin.ts";
+import type { AdminToken } from "../../lib/config/admin.ts";
+import { adminApp } from "../../routes/admin.ts";
+import type { AdminView } from "../../routes/api/admin_view.ts";
 import { plainView } from "./plain_view.ts";
 
 const LOCAL = { host: "127.0.0.1:6636" };
+
+function tokens(token: string): readonly AdminToken[] {
+  return [{ name: "admin", token, role: "operate" }];
+}
 
 /** Paths that only whoever may come in gets to. */
 const GUARDED = [["GET", "/status"], ["GET", "/metrics"], ["POST", "/reload"], ["POST", "/purge"], [
@@ -11,7 +17,7 @@ const GUARDED = [["GET", "/status"], ["GET", "/metrics"], ["POST", "/reload"], [
 ]];
 
 async function ask(view: AdminView, path: string, init: RequestInit = {}): Promise<Response> {
-  return await adminApp(view).request(path, { headers: LOCAL, ...init });
+  return await adminApp(view).request(path, { headers: LOCAL, ...init }, { remote: "127.0.0.1" });
 }
 
 async function assertProblem(response: Response, status: number): Promise<void> {
@@ -33,9 +39,9 @@ Deno.test("adminApp() begins to stop at POST, for whom the audit line names", as
   const begun = await ask(view, "/stop", { method: "POST" });
   assert.equal(begun.status, 202);
   assert.deepEqual(await begun.json(), { pid: Deno.pid, grace_ms: 30_000 });
-  assert.deepEqual(view.asked, ["stop by unknown"]);
-  await assertProblem(await ask(view, "/stop"), 404);
-  const closed = plainView({ token: "t0ken-0123456789" });
+  assert.deepEqual(view.asked, ["stop by 127.0.0.1"]);
+  await assertProblem(await ask(view, "/stop"), 405);
+  const closed = plainView({ tokens: tokens("t0ken-0123456789") });
   await assertProblem(await ask(closed, "/stop", { method: "POST" }), 401);
   assert.deepEqual(closed.asked, []);
 });
@@ -44,19 +50,31 @@ Deno.test("adminApp() reloads at POST, and says why it cannot", async () => {
   const view = plainView();
   const done = await ask(view, "/reload", { method: "POST" });
   assert.equal(done.status, 200);
-  assert.deepEqual(await done.json(), { ok: true, generation: 2 });
-  assert.deepEqual(view.asked, ["reload"]);
+  assert.deepEqual(await done.json(), { ok: true, generation: 2, needs_restart: [] });
+  assert.deepEqual(view.asked, ["reload by 127.0.0.1"]);
   const problems = ["config.yaml:2:3 server.workers: found 0"];
   const refused = await ask(plainView({ reload: () => Promise.resolve({ ok: false, problems }) }), "/reload", {
     method: "POST",
   });
   assert.equal(refused.status, 422);
-  assert.deepEqual(await refused.json(), { ok: false, problems });
+  assert.deepEqual(await refused.json(), {
+    type: "about:blank",
+    title: "Unprocessable Entity",
+    status: 422,
+    detail: "The configuration before stays in force",
+    ok: false,
+    problems,
+  });
 });
 
 Deno.test("adminApp() changes nothing at GET", async () => {
   const view = plainView();
-  for (const path of ["/reload", "/purge", "/test/fault/0/throw"]) await assertProblem(await ask(view, path), 404);
+  for (const path of ["/reload", "/purge", "/api/v1/reload", "/api/v1/purge"]) {
+    const refused = await ask(view, path);
+    assert.equal(refused.headers.get("allow"), "POST");
+    await assertProblem(refused, 405);
+  }
+  await assertProblem(await ask(view, "/test/fault/0/throw"), 404);
   assert.deepEqual(view.asked, []);
 });
 
@@ -75,7 +93,7 @@ Deno.test("adminApp() purges what a request names", async () => {
     persisted: true,
     duration_ms: 3,
   });
-  assert.deepEqual(view.asked, ["purge tag movie:550 of api hard=true by unknown"]);
+  assert.deepEqual(view.asked, ["purge tag movie:550 of api hard=true by 127.0.0.1"]);
 });
 
 Deno.test("adminApp() refuses a purge that is none, and passes on why there is nothing to purge", async () => {
@@ -99,7 +117,7 @@ Deno.test("adminApp() breaks a worker where that is allowed, and else knows noth
 });
 
 Deno.test("adminApp() shows liveness and readiness to everyone, and nothing else", async () => {
-  const view = plainView({ token: "t" });
+  const view = plainView({ tokens: tokens("t") });
   const headers = { host: "any.example", origin: "https://evil.example" };
   for (const path of ["/health", "/ready"]) assert.equal((await ask(view, path, { headers })).status, 200, path);
   for (const [method, path] of GUARDED) {
@@ -114,7 +132,7 @@ Deno.test("adminApp() shows liveness and readiness to everyone, and nothing else
 
 Deno.test("adminApp() lets the token in", async () => {
   const headers = { host: "any.example", authorization: "Bearer t" };
-  assert.equal((await ask(plainView({ token: "t" }), "/status", { headers })).status, 200);
+  assert.equal((await ask(plainView({ tokens: tokens("t") }), "/status", { headers })).status, 200);
 });
 
 Deno.test("adminApp() answers problem details for what is not there and for what goes wrong, without a stack", async () => {
@@ -140,7 +158,10 @@ Deno.test("/change-feed tells how feeds stand, and begins a look-up where there 
     assert.equal(response.status, status, pool);
     await response.body?.cancel();
   }
-  assert.equal((await ask(plainView({ token: "secret" }), "/change-feed/tmdb", { method: "POST" })).status, 401);
+  assert.equal(
+    (await ask(plainView({ tokens: tokens("secret") }), "/change-feed/tmdb", { method: "POST" })).status,
+    401,
+  );
 });
 
 Deno.test("GET /health answers 200 as long as the process lives", async () => {

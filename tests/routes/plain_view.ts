@@ -1,4 +1,6 @@
-import type { AdminView } from "../../routes/admin.ts";
+import { createLogger } from "../../lib/logging/logger.ts";
+import type { AdminView } from "../../routes/api/admin_view.ts";
+import type { Config } from "../../lib/config/config.ts";
 import type { Status } from "../../lib/workers/figures/status.ts";
 
 /** A supervisor's view that answers what it is told to, and keeps what it was asked. */
@@ -11,13 +13,15 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
   const asked: string[] = [];
   return {
     asked,
-    token: null,
+    tokens: [],
     key: "key-of-the-process",
+    config: {} as Config,
+    logger: createLogger({ level: "info", format: "json", sink: (line) => asked.push(line), now: () => 0 }),
     isReady: () => true,
     status: () => Promise.resolve({ version: "0.0.0" } as Status),
     metrics: () => Promise.resolve("# HELP x X\n"),
-    reload: () => {
-      asked.push("reload");
+    reload: (actor) => {
+      asked.push(`reload by ${actor}`);
       return Promise.resolve({ ok: true, generation: 2 });
     },
     requestStop: (actor) => {
@@ -45,6 +49,8 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
       return true;
     },
     changeFeeds: () => [],
+    history: () => ({ interval_ms: 5_000, samples: [] }),
+    events: () => null,
     fault: (worker, fault) => {
       asked.push(`${fault} in ${worker}`);
       return true;

@@ -7,8 +7,8 @@ const MAX_WAITING = 8;
 
 /** What is told to readers: plain data, made anew for each call. */
 export interface EventSource {
-  /** To a reader that has come: everything. */
-  hello(): unknown;
+  /** To a reader that has come: everything, and what is meant for it alone. */
+  hello(reader: Readonly<Record<string, unknown>>): unknown;
   /** To all readers, every two seconds: what is now, and what is new since the last call. */
   tick(): unknown;
 }
@@ -27,14 +27,14 @@ export class EventStreams {
     this.#source = source;
   }
 
-  /** A stream for one more reader; `null` where there are as many as may be, or the gateway stops. */
-  open(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+  /** A stream for one more reader, of whom its first line may say something; `null` where there are as many as may be, or the gateway stops. */
+  open(about: Readonly<Record<string, unknown>>): ReadableStream<Uint8Array<ArrayBuffer>> | null {
     if (this.#isClosed || this.#readers.size >= MAX_STREAMS) return null;
     let reader: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
     return new ReadableStream({
       start: (controller) => {
         reader = controller;
-        controller.enqueue(line(this.#source.hello()));
+        controller.enqueue(line(this.#source.hello(about)));
         this.#readers.add(controller);
         this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
       },

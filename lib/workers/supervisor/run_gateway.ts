@@ -50,7 +50,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
       if (nowMs - stopAskedAtMs > SAME_STOP_MS) Deno.exit(1);
       stop.resolve();
     },
-    reload: () => void supervisor?.reload(),
+    reload: () => void supervisor?.reload("SIGHUP"),
   });
   try {
     // A configuration that comes from standard input may be long in coming.

@@ -5,12 +5,13 @@ import type { Config } from "../../config/config.ts";
 import type { LoadResult } from "../../config/load.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
-import type { RootLogger } from "../../logging/logger.ts";
+import type { Logger, RootLogger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import { prometheusText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
+import { shownPrewarm } from "../figures/prewarm_figures.ts";
 import { HISTORY_INTERVAL_MS, type HistorySample } from "../figures/request_history.ts";
 import { EventStreams } from "../operations/event_streams.ts";
 import { Operations } from "../operations/operations.ts";
@@ -82,7 +83,7 @@ export class Supervisor {
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
   readonly #events = new EventStreams({
-    hello: () => ({ type: "hello", ...this.#shown(), history: this.history() }),
+    hello: (reader) => ({ type: "hello", ...reader, ...this.#shown(), history: this.history() }),
     tick: () => this.#tick(),
   });
   /** When readers of events were last told what is new. */
@@ -135,9 +136,13 @@ export class Supervisor {
     return this.#fleet.current.config;
   }
 
-  /** The admin token; `null` where none is set. */
-  get token(): string | null {
-    return this.config.admin.token;
+  /** What opens the admin surface, beside {@linkcode Supervisor.key}. */
+  get tokens(): Config["admin"]["tokens"] {
+    return this.config.admin.tokens;
+  }
+
+  get logger(): Logger {
+    return this.#options.logger;
   }
 
   /** URL of the admin surface, from this machine; `null` until it is served. */
@@ -213,8 +218,8 @@ export class Supervisor {
   }
 
   /** A stream of JSON lines that say how the gateway is, see {@linkcode EventStreams}; `null` where there are too many. */
-  events(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    return this.#events.open();
+  events(reader: Readonly<Record<string, unknown>>): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    return this.#events.open(reader);
   }
 
   #tick(): unknown {
@@ -225,7 +230,7 @@ export class Supervisor {
 
   /** What each event shows. */
   #shown(): Readonly<Record<string, unknown>> {
-    return { status: this.#statusNow() };
+    return { status: this.#statusNow(), jobs: this.prewarms().map(shownPrewarm) };
   }
 
   /** Text in the Prometheus exposition format. */
@@ -239,9 +244,14 @@ export class Supervisor {
     );
   }
 
-  /** Reads the configuration again and brings it into every worker, or says why not. Calls during a reload lead to one more. */
-  reload(): Promise<ReloadResult> {
-    return this.#changes.reload();
+  /**
+   * Reads the configuration again and brings it into every worker, or says why not; for `actor`. Calls during a reload lead to one more.
+   */
+  async reload(actor: string): Promise<ReloadResult> {
+    const result = await this.#changes.reload();
+    const outcome = result.ok ? "in force" : "not in force";
+    this.#options.logger.write({ audit: "reload", actor, outcome, generation: this.#fleet.current.generation });
+    return result;
   }
 
   /** Begins to stop gracefully, for `actor`; answers how long that may take. */

@@ -4,7 +4,7 @@ const KEPT_SAMPLES = 180;
 const RATE_MS = 10_000;
 
 /** Nothing is known yet. */
-export const EMPTY = { status: null, samples: [], problems: null, jobs: null, marks: [], steps: 0 };
+export const EMPTY = { status: null, samples: [], problems: null, jobs: null, role: "operate", marks: [], steps: 0 };
 
 /** The model after an event: all that the page shows live. */
 export function withEvent(model, event) {
@@ -18,6 +18,7 @@ export function withEvent(model, event) {
     samples: joined(isFirst ? [] : model.samples, isFirst ? event.history?.samples ?? [] : event.samples ?? []),
     problems: isFirst || problems === undefined ? problems ?? model.problems : merged(model.problems ?? [], problems),
     jobs: jobs ?? model.jobs,
+    role: event.role ?? model.role,
     marks: [...young, mark],
     steps: model.steps + 1,
   };

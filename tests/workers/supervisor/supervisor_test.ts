@@ -138,7 +138,7 @@ Deno.test("reload() brings the file's new contents into the workers", async () =
   await using set = await supervised();
   await set.supervisor.start();
   set.write({ name: "renamed" });
-  assert.deepEqual(await set.supervisor.reload(), { ok: true, generation: 2 });
+  assert.deepEqual(await set.supervisor.reload("test"), { ok: true, generation: 2 });
   assert.equal(set.supervisor.config.server.name, "renamed");
   const status: Shown = await set.supervisor.status();
   assert.deepEqual([status.config.generation, status.config.last_reload.problems], [2, []]);
@@ -149,7 +149,7 @@ Deno.test("reload() keeps the configuration in force where the file has mistakes
   await using set = await supervised();
   await set.supervisor.start();
   set.write({ name: 5, wrokers: 2 });
-  const result = await set.supervisor.reload();
+  const result = await set.supervisor.reload("test");
   assert.ok(!result.ok);
   assert.deepEqual(result.problems.length, 2);
   for (const problem of result.problems) assert.match(problem, /^config\.yaml:\d+:\d+ server\./);
@@ -164,31 +164,31 @@ Deno.test("reload() keeps the configuration in force where a worker cannot use i
   await set.supervisor.start();
   set.direct({ "serving-0": ["refuses"] });
   set.write({ name: "next" });
-  assert.deepEqual(await set.supervisor.reload(), { ok: false, problems: ['serving-0 cannot use "next"'] });
+  assert.deepEqual(await set.supervisor.reload("test"), { ok: false, problems: ['serving-0 cannot use "next"'] });
   assert.equal(set.supervisor.config.server.name, "usher");
   set.direct({});
-  assert.deepEqual(await set.supervisor.reload(), { ok: true, generation: 2 });
+  assert.deepEqual(await set.supervisor.reload("test"), { ok: true, generation: 2 });
 });
 
 Deno.test("reload() fails, and harms nothing, where the file cannot even be looked for", async () => {
   const source = () => Promise.reject(new Error("the disk is gone"));
   await using set = await supervised({ source });
   await set.supervisor.start();
-  assert.deepEqual(await set.supervisor.reload(), { ok: false, problems: ["the disk is gone"] });
+  assert.deepEqual(await set.supervisor.reload("test"), { ok: false, problems: ["the disk is gone"] });
   assert.equal(set.supervisor.isReady(), true);
 });
 
 Deno.test("reload() that is asked for during one leads to one more, however often", async () => {
   await using set = await supervised();
   await set.supervisor.start();
-  const first = set.supervisor.reload();
+  const first = set.supervisor.reload("test");
   set.write({ name: "last" });
-  const others = Array.from({ length: 5 }, () => set.supervisor.reload());
+  const others = Array.from({ length: 5 }, () => set.supervisor.reload("test"));
   const results = await Promise.all([first, ...others]);
   assert.equal(set.reads(), 2);
   assert.equal(set.supervisor.config.server.name, "last");
   assert.deepEqual(new Set(results.map((result) => JSON.stringify(result))).size, 1);
-  await set.supervisor.reload();
+  await set.supervisor.reload("test");
   assert.equal(set.reads(), 3);
 });
 
@@ -196,7 +196,7 @@ Deno.test("reload() warns of a changed setting that only a restart applies", asy
   await using set = await supervised();
   await set.supervisor.start();
   set.write({ workers: 3 }, { cache: { fill_memory: "5MiB" } });
-  assert.ok((await set.supervisor.reload()).ok);
+  assert.ok((await set.supervisor.reload("test")).ok);
   const warned = set.lines.filter(({ message }) => /takes effect at the next start/.test(String(message)));
   assert.deepEqual(warned.map(({ setting }) => setting).sort(), ["cache.fill_memory", "server.workers"]);
 });
@@ -208,7 +208,7 @@ Deno.test("D2: reload() compares what a restart applies with the start, not with
   const asked = [[3, ["server.workers"]], [3, ["server.workers"]], [workers, undefined]] as const;
   for (const [count, atRestart] of asked) {
     set.write({ workers: count });
-    const result = await set.supervisor.reload();
+    const result = await set.supervisor.reload("test");
     assert.ok(result.ok);
     assert.deepEqual(result.atRestart, atRestart);
   }
