@@ -1,12 +1,16 @@
 /**
  * Runs the tests and ends with a plain line, `N passed, N failed`: first those that may run side by side, with the doc examples,
- * then `tests/system/` one after the other, since those measure whole processes. With arguments it hands them to one `deno test`.
+ * then `tests/system/` one after the other, since those measure whole processes, then the page in a browser where Debian's is installed.
+ * With arguments it hands them to one `deno test`.
  */
-import { testArguments } from "./house/test_command.ts";
+import { CHROMIUM, isInstalled, pageTestArguments, testArguments } from "./house/test_command.ts";
 import { addCounts, countTests, summaryLine, type TestCounts } from "./house/test_summary.ts";
 
 /** Tests of whole processes. */
 const SYSTEM = "tests/system";
+
+/** Tests of the page in a browser. */
+const PAGE = "tests/page";
 
 /** A run that takes longer than this hangs. */
 const DEADLINE_MS = 30 * 60_000;
@@ -21,14 +25,16 @@ Deno.unrefTimer(setTimeout(() => stopped.abort(), DEADLINE_MS));
 
 try {
   const counts = addCounts(Deno.args.length > 0 ? [await runTests(Deno.args)] : await runAll());
-  await Deno.stdout.write(new TextEncoder().encode(`\n${summaryLine(counts)}\n`));
+  await print(`\n${summaryLine(counts)}`);
   Deno.exitCode = counts.failed > 0 ? 1 : 0;
 } finally {
   await Deno.remove(scratch, { recursive: true });
 }
 
 async function runAll(): Promise<TestCounts[]> {
-  return [await runTests(["--doc", "--parallel", ...sideBySide()]), await runTests([SYSTEM])];
+  const counts = [await runTests(["--doc", "--parallel", ...sideBySide()]), await runTests([SYSTEM])];
+  if (!isInstalled(CHROMIUM)) await print(`\nThe page is not tested: there is no ${CHROMIUM}`);
+  return [...counts, await runTests([PAGE], pageTestArguments(scratch))];
 }
 
 /** Everything but the system tests. It is listed, since `--ignore` counts only for the first of several folders (Deno 2.9.6). */
@@ -36,13 +42,17 @@ function sideBySide(): string[] {
   const entries = [...Deno.readDirSync("tests")].filter(({ isDirectory, name }) =>
     isDirectory || name.endsWith("_test.ts")
   );
-  return ["lib", "routes", ...entries.map(({ name }) => `tests/${name}`).filter((path) => path !== SYSTEM).sort()];
+  return [
+    "lib",
+    "routes",
+    ...entries.map(({ name }) => `tests/${name}`).filter((path) => path !== SYSTEM && path !== PAGE).sort(),
+  ];
 }
 
 /** One `deno test`: it may write only below a scratch folder and start only Deno itself and programs of Debian. */
-async function runTests(args: readonly string[]): Promise<TestCounts> {
+async function runTests(args: readonly string[], before = testArguments(scratch)): Promise<TestCounts> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: [...testArguments(scratch), ...args],
+    args: [...before, ...args],
     env: { TMPDIR: scratch, ...(Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : {}) },
     stdout: "piped",
     signal: stopped.signal,
@@ -50,6 +60,10 @@ async function runTests(args: readonly string[]): Promise<TestCounts> {
   const output = await passOn(child.stdout);
   const { success } = await child.status;
   return countTests({ output, isSuccess: success });
+}
+
+async function print(line: string): Promise<void> {
+  await Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 }
 
 /** Prints what comes, as it comes, and answers the end of it. */

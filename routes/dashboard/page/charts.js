@@ -74,7 +74,12 @@ export function Charts({ samples, look }) {
 function stacked(samples, ends, perSecond) {
   const sums = samples.map(() => 0);
   const areas = RESULTS.map((name) => samples.map(({ by }, index) => sums[index] += perSecond(by[name], index)));
-  return [ends, ...areas.reverse(), samples.map(({ errors }, index) => perSecond(errors, index))];
+  // Where there are none there is no line either, but for its two ends.
+  const errors = samples.map(({ errors }, index) => {
+    const isNear = errors > 0 || samples[index - 1]?.errors > 0 || samples[index + 1]?.errors > 0;
+    return isNear ? perSecond(errors, index) : null;
+  });
+  return [ends, ...areas.reverse(), errors];
 }
 
 function times(samples, ends) {
@@ -118,12 +123,10 @@ function options(kind, place) {
       y: isTimes ? { distr: 3, range: timeRange } : { range: (_, __, most) => [0, Math.max(1, (most ?? 0) * 1.08)] },
     },
     axes: [
-      { ...axis(colour), values: (_, splits) => splits.map(timeOfDay), space: 80, size: 30 },
-      {
-        ...axis(colour),
-        values: (_, splits) => splits.map((value) => isTimes ? timeTick(value) : rate(value)),
-        size: 58,
-      },
+      { ...axis(colour), values: timesOfDay, space: 80, size: 30 },
+      isTimes
+        ? { ...axis(colour, { filter: onlyPowers }), filter: onlyPowers, values: (_, splits) => splits.map(timeTick), size: 58 }
+        : { ...axis(colour), values: (_, splits) => splits.map(rate), size: 48 },
     ],
   };
 }
@@ -134,11 +137,11 @@ function colourOf(place, name) {
   return getComputedStyle(place).color;
 }
 
-function axis(colour) {
+function axis(colour, grid = {}) {
   return {
     stroke: colour("muted"),
     font: "11px system-ui, sans-serif",
-    grid: { stroke: colour("line"), width: 1 },
+    grid: { stroke: colour("line"), width: 1, ...grid },
     ticks: { show: false },
     gap: 6,
   };
@@ -165,11 +168,18 @@ function timeRange(_, least, most) {
   return [10 ** Math.floor(Math.log10(least)), 10 ** Math.ceil(Math.log10(Math.max(most, least * 1.01)))];
 }
 
-/** Between the powers there are lines, but no words. */
-function timeTick(value) {
-  return value !== null && Math.abs(Math.log10(value) % 1) < 1e-6 ? ms(value) : "";
+/** A logarithmic scale has lines between the powers of ten, which say nothing here. */
+function onlyPowers(_, splits) {
+  return splits.map((value) => Math.abs(Math.log10(value) % 1) < 1e-6 ? value : null);
 }
 
-function timeOfDay(seconds) {
-  return new Date(seconds * 1000).toLocaleTimeString(language(), { hour: "2-digit", minute: "2-digit" });
+function timeTick(value) {
+  return value === null ? "" : ms(value);
+}
+
+/** With seconds where the lines are less than a minute apart. */
+function timesOfDay(_, splits) {
+  const second = splits[1] - splits[0] < 60 ? { second: "2-digit" } : {};
+  const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...second };
+  return splits.map((value) => new Date(value * 1000).toLocaleTimeString(language(), options));
 }

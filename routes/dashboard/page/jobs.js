@@ -6,20 +6,20 @@ import { ago, bytes, count, rate, span } from "./shown.js";
 import { t } from "./words.js";
 
 /** Prewarms and change feeds: what the gateway does by itself, or was told to. */
-export function Jobs({ jobs, feeds, tell }) {
+export function Jobs({ jobs, feeds, tell, may }) {
   const prewarms = listOf(jobs, "prewarms") ?? [];
   if (prewarms.length + feeds.length === 0) return null;
   return html`
     <${Section} id="jobs" title=${t("Jobs")}>
       <ul class="jobs">
-          ${prewarms.map((job) => html`<${Prewarm} key=${job.listener} job=${job} tell=${tell} />`)}
-          ${feeds.map((feed) => html`<${Feed} key=${`feed ${feed.pool}`} feed=${feed} tell=${tell} />`)}
+          ${prewarms.map((job) => html`<${Prewarm} key=${job.listener} job=${job} tell=${tell} may=${may} />`)}
+          ${feeds.map((feed) => html`<${Feed} key=${`feed ${feed.pool}`} feed=${feed} tell=${tell} may=${may} />`)}
         </ul>
       <//>
   `;
 }
 
-function Prewarm({ job, tell }) {
+function Prewarm({ job, tell, may }) {
   const { listener, state, total, done, fetched, fresh, skipped, failed } = job;
   const isOn = state === "running" || state === "paused";
   const tones = { running: "good", done: "calm", paused: "warn", stopped: "warn" };
@@ -44,7 +44,7 @@ function Prewarm({ job, tell }) {
     <li class="card job">
       <div class="job-head"><b>${t("Prewarm {name}", { name: listener })}</b><${Pill} tone=${tones[state] ??
         "calm"}>${words[state] ?? state}<//>
-          ${isOn &&
+          ${may && isOn &&
             html`<${Action} kind="small" run=${stop} label=${`${t("Stop")}: ${listener}`}>${t("Stop")}<//>`}</div>
         <progress max=${Math.max(1, total)} value=${done} aria-label=${said}></progress>
         <p class="muted">${[said, ...facts].filter(Boolean).join(" · ")}</p>
@@ -53,7 +53,7 @@ function Prewarm({ job, tell }) {
   `;
 }
 
-function Feed({ feed, tell }) {
+function Feed({ feed, tell, may }) {
   const { pool, last_success, last_problem, next_run, total } = feed;
   const look = async () => {
     const { ok, detail } = await ask("POST", `/change-feeds/${encodeURIComponent(pool)}`);
@@ -67,7 +67,8 @@ function Feed({ feed, tell }) {
   return html`
     <li class="card job">
       <div class="job-head"><b>${t("Changes at {name}", { name: pool })}</b>
-          <${Action} kind="small" run=${look} label=${`${t("Look now")}: ${pool}`}>${t("Look now")}<//></div>
+          ${may &&
+            html`<${Action} kind="small" run=${look} label=${`${t("Look now")}: ${pool}`}>${t("Look now")}<//>`}</div>
         <p class="muted">${facts.filter(Boolean).join(" · ")}</p>
         ${last_problem && html`<p class="bad-text">${last_problem}</p>`}
       </li>

@@ -7,7 +7,7 @@ import { bytes, count, percent, rate } from "./shown.js";
 import { t } from "./words.js";
 
 /** The listeners, and what can be done with what they hold. */
-export function Listeners({ model }) {
+export function Listeners({ model, may }) {
   const [open, setOpen] = useState(null);
   const { listeners } = model.status;
   const columns = [
@@ -39,8 +39,8 @@ export function Listeners({ model }) {
         }</span>`,
         bytes(cache.memory.bytes),
         bytes(cache.disk.bytes),
-        html`<span class="buttons">${button("purge", listener, t("Purge"))}${
-          button("prewarm", listener, t("Prewarm"))
+        html`<span class="buttons">${
+          may && [button("purge", listener, t("Purge")), button("prewarm", listener, t("Prewarm"))]
         }${button("explain", listener, t("Explain"))}</span>`,
       ],
     };

@@ -82,19 +82,21 @@ function Page() {
     `;
   }
   const isLive = link.state === "live";
+  // Others may look, and the gateway would refuse what they order.
+  const may = model.role === "operate";
   return html`
     <a class="skip" href="#content">${t("To the content")}</a>
     <${Strip} status=${model.status} isLive=${isLive} prefer=${prefer} canLeave=${needsToken} leave=${leave}
-      tell=${tell} />
+      tell=${tell} may=${may} />
     <main id="content" class=${isLive ? "" : "stale"} tabindex="-1">
-      <${Content} model=${model} look=${look} tell=${tell} />
+      <${Content} model=${model} look=${look} tell=${tell} may=${may} />
     </main>
     <div class="notices" role="status" aria-live="polite">${notice &&
       html`<p class=${`notice ${notice.tone}`}>${notice.text}</p>`}</div>
   `;
 }
 
-function Content({ model, look, tell }) {
+function Content({ model, look, tell, may }) {
   const { status, samples, problems, jobs } = model;
   const isFirst = sum(status.listeners.map(({ requests }) => requests)) === 0;
   const clients = html`<${Clients} listeners=${status.listeners} isFirst=${isFirst} />`;
@@ -102,11 +104,11 @@ function Content({ model, look, tell }) {
     ${isFirst && clients}
     <${Tiles} model=${model} />
     <${Charts} samples=${samples} look=${look} />
-    <${Listeners} model=${model} />
-    <${Upstreams} pools=${status.pools} tell=${tell} />
+    <${Listeners} model=${model} may=${may} />
+    <${Upstreams} pools=${status.pools} tell=${tell} may=${may} />
     <${Lookup} listeners=${status.listeners} />
     <${Recently} problems=${problems} />
-    <${Jobs} jobs=${jobs} feeds=${status.change_feeds ?? []} tell=${tell} />
+    <${Jobs} jobs=${jobs} feeds=${status.change_feeds ?? []} tell=${tell} may=${may} />
     <${Usage} />
     <${Workers} status=${status} />
     ${!isFirst && clients}`;

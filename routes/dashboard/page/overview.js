@@ -17,7 +17,7 @@ function stateOf(status) {
 }
 
 /** The strip at the top: how the gateway is, what it runs by, and what concerns the page itself. */
-export function Strip({ status, isLive, prefer, canLeave, leave, tell }) {
+export function Strip({ status, isLive, prefer, canLeave, leave, tell, may }) {
   const state = isLive ? stateOf(status) : "lost";
   const up = status.workers.filter((worker) => worker.state === "up").length;
   const { file, generation } = status.config;
@@ -44,7 +44,7 @@ export function Strip({ status, isLive, prefer, canLeave, leave, tell }) {
           `
         )}</dl>
         <div class="tools">
-          <${Action} run=${() => reload(tell)}>${t("Reload")}<//>
+          ${may && html`<${Action} run=${() => reload(tell)}>${t("Reload")}<//>`}
           <${Preferences} prefer=${prefer} />
           ${canLeave && html`<button type="button" class="plain" onClick=${leave}>${t("Sign out")}</button>`}
         </div>
@@ -138,7 +138,12 @@ function Tier({ name, tier }) {
   if (tier === null || tier === undefined) return html`<p class="tier muted">${name}: ${t("not used")}</p>`;
   const limit = tier.limit_bytes ?? tier.limitBytes;
   const label = t("{name}: {held} of {limit}", { name, held: bytes(tier.bytes), limit: bytes(limit) });
-  return html`<p class="tier"><span>${label}</span><${Meter} value=${tier.bytes / limit} label=${label} /></p>`;
+  return html`
+    <div class="tier">
+      <p><span>${name}</span><span class="muted">${bytes(tier.bytes)} / ${bytes(limit)}</span></p>
+      <${Meter} value=${tier.bytes / limit} label=${label} />
+    </div>
+  `;
 }
 
 /** Workers, where one is not as it should be or who looks wants to know. */

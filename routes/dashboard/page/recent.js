@@ -1,6 +1,6 @@
 import { html, useEffect, useState } from "./preact.js";
 import { ask } from "./gateway.js";
-import { Empty, Field, Pill, Section, Table } from "./parts.js";
+import { Empty, Pill, Section, Table } from "./parts.js";
 import { Phases, Times } from "./explained.js";
 import { ago, bytes, count, ms } from "./shown.js";
 import { t } from "./words.js";

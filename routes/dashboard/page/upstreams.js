@@ -8,13 +8,13 @@ import { t } from "./words.js";
 const GOOD = new Set(["healthy", "unknown"]);
 
 /** The pools with their upstreams, and their keys where they have some. */
-export function Upstreams({ pools, tell }) {
+export function Upstreams({ pools, tell, may }) {
   return html`<${Section} id="upstreams" title=${t("Upstreams")}>
     ${
     pools.map((pool) =>
       html`<div class="pool" key=${pool.name}>
       <h3>${pool.name} <span class="muted">${pool.type} · ${pool.strategy}</span></h3>
-      <${PoolTable} pool=${pool} tell=${tell} />
+      <${PoolTable} pool=${pool} tell=${tell} may=${may} />
       <${PoolNote} pool=${pool} />
       ${pool.keys && html`<${Keys} pool=${pool} />`}
     </div>`
@@ -23,7 +23,7 @@ export function Upstreams({ pools, tell }) {
   <//>`;
 }
 
-function PoolTable({ pool, tell }) {
+function PoolTable({ pool, tell, may }) {
   const columns = [
     { title: t("Upstream") },
     { title: t("State") },
@@ -46,7 +46,7 @@ function PoolTable({ pool, tell }) {
       `${count(upstream.in_flight)}${upstream.max_in_flight === null ? "" : ` / ${count(upstream.max_in_flight)}`}`,
       count(sum(Object.values(upstream.tries))),
       count(failures(upstream)),
-      html`<${Orders} pool=${pool} upstream=${upstream} tell=${tell} />`,
+      may ? html`<${Orders} pool=${pool} upstream=${upstream} tell=${tell} />` : "–",
     ],
   }));
   return html`<${Table} label=${t("Upstreams of {name}", { name: pool.name })} columns=${columns} rows=${rows} />`;
