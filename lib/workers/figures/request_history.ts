@@ -1,7 +1,8 @@
+import { DURATION_BUCKETS_MS } from "../../metrics/histogram.ts";
 import {
   CACHE_RESULT_INDEX,
   type CacheResult,
-  DURATION_BUCKETS_MS,
+  durationBuckets,
   type WorkerCounts,
 } from "../../metrics/gateway_metrics.ts";
 
@@ -77,7 +78,7 @@ function totalsOf({ listeners, upstreams }: WorkerCounts): Totals {
   const tries = Object.values(upstreams).flatMap((pool) => Object.values(pool));
   return {
     byCache: addLists(all.map(({ byCache }) => byCache)),
-    durations: addLists(all.map(({ durations }) => durations)),
+    durations: addLists(all.map(durationBuckets)),
     requests: sum(all.map(({ requests }) => requests)),
     errors: sum(all.map(({ byClass }) => byClass[5] ?? 0)),
     upstreamRequests: sum(tries.flatMap(({ outcomes }) => Object.values(outcomes))),

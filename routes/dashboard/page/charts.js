@@ -1,5 +1,5 @@
-import uPlot from "./uplot.js";
-import { html, useEffect, useRef } from "./preact.js";
+import uPlot from "uplot";
+import { html, useEffect, useRef } from "htm/preact/standalone";
 import { count, ms, percent, rate } from "./shown.js";
 import { sum } from "./model.js";
 import { Section } from "./parts.js";
@@ -125,7 +125,12 @@ function options(kind, place) {
     axes: [
       { ...axis(colour), values: timesOfDay, space: 80, size: 30 },
       isTimes
-        ? { ...axis(colour, { filter: onlyPowers }), filter: onlyPowers, values: (_, splits) => splits.map(timeTick), size: 58 }
+        ? {
+          ...axis(colour, { filter: onlyPowers }),
+          filter: onlyPowers,
+          values: (_, splits) => splits.map(timeTick),
+          size: 58,
+        }
         : { ...axis(colour), values: (_, splits) => splits.map(rate), size: 48 },
     ],
   };

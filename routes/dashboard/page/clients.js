@@ -1,4 +1,4 @@
-import { html, useState } from "./preact.js";
+import { html, useState } from "htm/preact/standalone";
 import { Copy, Field, Section, Table } from "./parts.js";
 import { t } from "./words.js";
 

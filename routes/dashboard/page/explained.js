@@ -1,4 +1,4 @@
-import { html } from "./preact.js";
+import { html } from "htm/preact/standalone";
 import { Note } from "./parts.js";
 import { count, ms, span } from "./shown.js";
 import { t } from "./words.js";

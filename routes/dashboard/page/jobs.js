@@ -1,4 +1,4 @@
-import { html } from "./preact.js";
+import { html } from "htm/preact/standalone";
 import { ask } from "./gateway.js";
 import { listOf } from "./recent.js";
 import { Action, Pill, Section } from "./parts.js";

@@ -1,4 +1,4 @@
-import { html, useState } from "./preact.js";
+import { html, useState } from "htm/preact/standalone";
 import { ask } from "./gateway.js";
 import { rateOf } from "./model.js";
 import { Dialog, Field, Form, Note, Section, Table } from "./parts.js";

@@ -1,4 +1,4 @@
-import { html, useState } from "./preact.js";
+import { html, useState } from "htm/preact/standalone";
 import { ask } from "./gateway.js";
 import { Empty, Form, Note, Pill, Section, Table } from "./parts.js";
 import { Explained } from "./explained.js";

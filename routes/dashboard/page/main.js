@@ -1,4 +1,4 @@
-import { html, render, useEffect, useReducer, useRef, useState } from "./preact.js";
+import { html, render, useEffect, useReducer, useRef, useState } from "htm/preact/standalone";
 import { Charts } from "./charts.js";
 import { Clients } from "./clients.js";
 import { follow, keepToken, token } from "./gateway.js";

@@ -1,4 +1,4 @@
-import { html } from "./preact.js";
+import { html } from "htm/preact/standalone";
 import { ask } from "./gateway.js";
 import { Action, Meter, Pill, Section } from "./parts.js";
 import { ago, bytes, count, ms, percent, rate, span } from "./shown.js";

@@ -1,4 +1,4 @@
-import { html, useEffect, useRef, useState } from "./preact.js";
+import { html, useEffect, useRef, useState } from "htm/preact/standalone";
 import { t } from "./words.js";
 
 /** A part of the page under a heading. `aside` stands beside the heading. */

@@ -1,4 +1,4 @@
-import { html, useEffect, useState } from "./preact.js";
+import { html, useEffect, useState } from "htm/preact/standalone";
 import { ask } from "./gateway.js";
 import { Empty, Pill, Section, Table } from "./parts.js";
 import { Phases, Times } from "./explained.js";

@@ -1,4 +1,4 @@
-import { html } from "./preact.js";
+import { html } from "htm/preact/standalone";
 import { ask } from "./gateway.js";
 import { sum } from "./model.js";
 import { Action, Meter, Pill, Section, Table } from "./parts.js";
