@@ -94,7 +94,7 @@ class TryRecord implements AnswerSource {
     const { tenant: { pool }, services } = this.#exchange;
     const nowMs = services.clock.now();
     return pool.pool.upstreams.some((other) =>
-      other !== this.upstream && this.#tried?.has(other) !== true && other.weight > 0 && other.circuit(nowMs) !== "open"
+      other !== this.upstream && this.#tried?.has(other) !== true && other.weight > 0 && other.isIn(nowMs)
     );
   }
 

@@ -27,6 +27,14 @@ import { type ResilienceState, resilienceState } from "./resilience_state.ts";
 /** Background tasks at a time; beyond it optional ones (revalidation) are left out. */
 const MAX_BACKGROUND_TASKS = 1_000;
 
+const NONE: ReadonlySet<string> = new Set();
+
+/** An upstream that an operator has drained: both names as the configuration has them. */
+export interface DrainedUpstream {
+  readonly pool: string;
+  readonly upstream: string;
+}
+
 /** What a gateway is made of. */
 export interface GatewayOptions {
   readonly store: Store;
@@ -82,6 +90,8 @@ export class Gateway {
   readonly #retired = new Map<Transport, ReturnType<typeof setTimeout>>();
   /** Health as last told, for pools that a reload adds again. */
   readonly #health = new Map<string, HealthTable>();
+  /** Upstreams that operators have drained; by pool. */
+  #drained: ReadonlyMap<string, ReadonlySet<string>> = new Map();
   /** Called when this worker takes an upstream out by itself, or in again: {@linkcode drainReports} is not to wait. */
   onBreaker: (() => void) | null = null;
 
@@ -164,6 +174,7 @@ export class Gateway {
       const table = this.#health.get(name);
       if (table !== undefined) pool.apply(table);
     }
+    this.#drainPools(prepared.snapshot);
     const patienceMs = longestWaitMs(this.#snapshot, this.#options.config);
     this.#snapshot = prepared.snapshot;
     this.services.settings = prepared.settings;
@@ -188,6 +199,13 @@ export class Gateway {
       this.#health.set(table.pool, table);
       pools.get(table.pool)?.apply(table);
     }
+  }
+
+  /** Gives these upstreams no new requests, also where a reload brings them later, and gives all others some again. */
+  drain(drained: readonly DrainedUpstream[]): void {
+    const pools = Map.groupBy(drained, ({ pool }) => pool);
+    this.#drained = new Map([...pools].map(([name, some]) => [name, new Set(some.map(({ upstream }) => upstream))]));
+    this.#drainPools(this.#snapshot);
   }
 
   /** Forgets at another worker's word what a key holds, and what is on its way to it. */
@@ -226,6 +244,10 @@ export class Gateway {
       clearTimeout(timer);
       transport.close();
     }
+  }
+
+  #drainPools({ pools }: Snapshot): void {
+    for (const { name, pool } of pools) pool.drain(this.#drained.get(name) ?? NONE);
   }
 
   /** Closes a transport when no request can be left that would begin a try with it: those under way end on the old snapshot. */

@@ -49,6 +49,7 @@ const STEPS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   "it is whole, under 60 KB, and shows the first start": firstStart,
   "it follows what comes in": live,
   "a purge takes what it names": purge,
+  "a drained upstream gets nothing, and its share goes to the other": drain,
   "a reload with a broken file shows its lines, and a mended one takes them away": reload,
   "what strangers send is text": hostile,
   "it fits 320 pixels": narrow,
@@ -75,6 +76,11 @@ async function enter(page: Page, token: string): Promise<void> {
 async function closed(watched: WatchedPage): Promise<void> {
   assert.deepEqual(watched.errors, []);
   await watched.close();
+}
+
+async function lookUp(page: Page, url: string): Promise<void> {
+  await page.fill("#lookup input[name=url]", url);
+  await page.getByRole("button", { name: "Look up" }).click();
 }
 
 async function asked(gateway: RunningGateway, path: string): Promise<string> {
@@ -147,12 +153,34 @@ async function purge(bench: Bench): Promise<void> {
   assert.match(await asked(gateway, "/films/purged"), /hit/);
   const watched = await opened(bench);
   const { page } = watched;
+  await lookUp(page, `${gateway.url}/films/purged`);
+  await page.getByRole("table", { name: "Stored responses" }).getByText("fresh").first().waitFor();
   await page.getByRole("button", { name: "Purge: films" }).click();
   await page.fill("dialog input[name=value]", "/films/purged");
   await page.getByLabel(/remove at once/).check();
   await page.locator("dialog").getByRole("button", { name: "Purge", exact: true }).click();
   await page.getByText(/Purged in 2 workers/).waitFor();
+  await page.keyboard.press("Escape");
+  await lookUp(page, `${gateway.url}/films/purged`);
+  await page.getByText("It is not stored.").or(page.getByText("purged", { exact: true })).first().waitFor();
   assert.match(await asked(gateway, "/films/purged"), /fwd=uri-miss/);
+  await closed(watched);
+}
+
+async function drain(bench: Bench): Promise<void> {
+  const { gateway, origins } = bench;
+  const watched = await opened(bench);
+  const { page } = watched;
+  const [first, second] = origins.map(({ url }) => page.getByRole("row").filter({ hasText: url }));
+  await second!.getByText("50%").waitFor();
+  await page.getByRole("button", { name: `Drain: ${origins[0]!.url}` }).click();
+  await first!.getByText("drained").waitFor();
+  await second!.getByText("100%").waitFor();
+  const before = origins[0]!.heads.length;
+  for (let request = 0; request < 10; request++) await asked(gateway, `/films/drained-${request}`);
+  assert.equal(origins[0]!.heads.length, before);
+  await page.getByRole("button", { name: `Undrain: ${origins[0]!.url}` }).click();
+  await second!.getByText("50%").waitFor();
   await closed(watched);
 }
 
@@ -179,11 +207,9 @@ async function hostile(bench: Bench): Promise<void> {
   const { page } = watched;
   const path = `/films/${encodeURI(HOSTILE)}`;
   await fetch(`${bench.gateway.url}${path}`).then((response) => response.body?.cancel());
-  await page.fill("#lookup input[name=url]", `${bench.gateway.url}${path}`);
-  await page.getByRole("button", { name: "Look up" }).click();
-  await page.locator(".found, .note.bad").first().waitFor();
-  await page.fill("#lookup input[name=url]", `${bench.gateway.url}/films/${HOSTILE}`);
-  await page.getByRole("button", { name: "Look up" }).click();
+  await lookUp(page, `${bench.gateway.url}${path}`);
+  await page.locator(".found code").first().waitFor();
+  await lookUp(page, `${bench.gateway.url}/films?${HOSTILE}`);
   assert.equal(await page.locator("img[src=x]").count(), 0);
   assert.equal(await page.title(), "Usher");
   // Should a text ever be taken for markup, the policy refuses it.

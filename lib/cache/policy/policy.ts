@@ -39,7 +39,7 @@ import { applicableDirectives } from "./freshness.ts";
 import type { CacheRequest, PolicyOptions } from "./policy_options.ts";
 import { ageMs, selects, ttlMs } from "./reuse.ts";
 import { allowsAuthorized } from "./storable.ts";
-import type { StoredResponse } from "../stored_response.ts";
+import type { StoredHead, StoredResponse } from "../stored_response.ts";
 
 /** The decision about a request, given the stored response of its key. */
 export interface Verdict {
@@ -101,7 +101,7 @@ type Asked = RequestDirectives | null;
  */
 export function evaluate(
   request: CacheRequest,
-  stored: StoredResponse | undefined,
+  stored: StoredHead | undefined,
   context: EvaluationContext,
 ): Verdict {
   const verdict = judge(request, stored, context);
@@ -125,7 +125,7 @@ function askedOf(request: CacheRequest, { mode }: PolicyOptions): Asked {
   return mode === "rfc9111" ? asked : { ...asked, noCache: false, maxAgeSeconds: null, minFreshSeconds: null };
 }
 
-function judge(request: CacheRequest, stored: StoredResponse | undefined, context: EvaluationContext): Prepared {
+function judge(request: CacheRequest, stored: StoredHead | undefined, context: EvaluationContext): Prepared {
   if (request.method !== "GET" && request.method !== "HEAD") return METHOD;
   if (request.private !== null) return PRIVATE;
   if (context.options.cookies === "bypass" && request.header("cookie") !== null) return COOKIE;
@@ -136,7 +136,7 @@ function judge(request: CacheRequest, stored: StoredResponse | undefined, contex
 const MAX_CLOCK_STEP_MS = 10_000;
 
 /** Judges a request against the response that is stored for its key. */
-function judgeStored(request: CacheRequest, stored: StoredResponse, { options, nowMs }: EvaluationContext): Prepared {
+function judgeStored(request: CacheRequest, stored: StoredHead, { options, nowMs }: EvaluationContext): Prepared {
   const asked = askedOf(request, options);
   if (!selects(stored, request)) return VARY_MISS;
   if (!mayShare(request, stored, options)) return AUTHORIZATION;
@@ -162,13 +162,13 @@ function keepsCopies(request: CacheRequest): boolean {
 }
 
 /** A user's request gets a shared response only where the origin says that it is for all (the mirror of RFC 9111 §3.5). */
-function mayShare(request: CacheRequest, stored: StoredResponse, options: PolicyOptions): boolean {
+function mayShare(request: CacheRequest, stored: StoredHead, options: PolicyOptions): boolean {
   if (request.sharedAuthorization || request.header("authorization") === null) return true;
   return allowsAuthorized(applicableDirectives((name) => stored.field(name), options.targetedFields).directives);
 }
 
 /** Whether the client wants a fresher response than this one (RFC 9111 §5.2.1.1, §5.2.1.3, §5.2.1.4). */
-function refuses(asked: RequestDirectives, stored: StoredResponse, nowMs: number): boolean {
+function refuses(asked: RequestDirectives, stored: StoredHead, nowMs: number): boolean {
   if (asked.noCache || asked.maxAgeSeconds === 0) return true;
   if (asked.maxAgeSeconds !== null && ageMs(stored, nowMs) > asked.maxAgeSeconds * 1000) return true;
   return asked.minFreshSeconds !== null && ttlMs(stored, nowMs) < asked.minFreshSeconds * 1000;

@@ -4,6 +4,7 @@ import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import type { Config } from "../../config/config.ts";
 import type { LoadResult } from "../../config/load.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
+import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
 import type { Logger, RootLogger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
@@ -18,8 +19,10 @@ import { EventStreams } from "../operations/event_streams.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
+import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
 import type { Bus, PeerAnswer } from "../operations/bus.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
+import type { LookUpOrder } from "../messages.ts";
 import { gauges, type Status, statusOf } from "../figures/status.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
@@ -28,6 +31,7 @@ import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
 import { DiskTaker, type DiskTakerOptions } from "./disk_taker.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
+import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
 
 /** Options of {@linkcode Supervisor}. */
 export interface SupervisorOptions {
@@ -75,6 +79,7 @@ export class Supervisor {
   readonly startedAtMs = Date.now();
   readonly #options: SupervisorOptions;
   readonly #fleet: Fleet;
+  readonly #calls: FleetCalls;
   readonly #leaseMemory = newLeaseMemory();
   readonly #lost = Promise.withResolvers<void>();
   /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
@@ -108,12 +113,14 @@ export class Supervisor {
       descriptors: options.descriptors,
       kvPath: options.kvFile.path,
       purges: () => this.#operations?.purges ?? [],
+      drained: () => this.#operations?.upstreams.drains ?? [],
       instanceId: this.#instanceId,
       onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
       onUp: pinner(options),
     }, { generation: 1, config: options.config });
+    this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
     this.#bus = new PeerBus({
       self: this.#instanceId,
@@ -178,6 +185,10 @@ export class Supervisor {
       logger,
       config: () => this.config,
       fleet: this.#fleet,
+      upstreams: {
+        spread: (drained: readonly DrainedUpstream[]) => this.#calls.drain(drained),
+        check: (pool: string, upstream: string) => this.#calls.check(pool, upstream),
+      },
       leaseMemory: this.#leaseMemory,
     };
     this.#operations = await Operations.open(operations);
@@ -276,6 +287,26 @@ export class Supervisor {
     const peers = isSound ? await this.#bus.purge(order, via) : [];
     const outcome = await this.#ready.purge(order, actor);
     return outcome.ok && peers.length > 0 ? { ...outcome, peers } : outcome;
+  }
+
+  /** Gives an upstream no new requests, for `actor`; see {@linkcode UpstreamDesk.drain}. */
+  drain(pool: string, upstream: string, actor: string): Promise<DrainOutcome> {
+    return this.#ready.upstreams.drain(pool, upstream, actor);
+  }
+
+  /** Gives an upstream requests again, for `actor`. */
+  undrain(pool: string, upstream: string, actor: string): Promise<DrainOutcome> {
+    return this.#ready.upstreams.undrain(pool, upstream, actor);
+  }
+
+  /** Checks an upstream at once, for `actor`; see {@linkcode UpstreamDesk.check}. */
+  check(pool: string, upstream: string, actor: string): Promise<CheckOutcome> {
+    return this.#ready.upstreams.check(pool, upstream, actor);
+  }
+
+  /** What each serving worker holds for a request; no use of it, and no upstream is asked. */
+  lookUp(order: LookUpOrder): Promise<readonly WorkerLookUp[]> {
+    return this.#calls.lookUp(order);
   }
 
   /** Fetches targets into the cache, in the background; see {@linkcode Prewarmer.begin}. */

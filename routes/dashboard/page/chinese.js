@@ -166,6 +166,7 @@ export const CHINESE = {
   "paused": "已暂停",
   "pool": "上游池",
   "private": "私有",
+  "purged": "已清除",
   "queue": "排队",
   "ready": "可用",
   "refused": "被拒",

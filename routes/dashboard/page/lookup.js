@@ -76,6 +76,7 @@ function Stored({ stored }) {
 }
 
 function Freshness({ one }) {
+  if (one.purged) return html`<${Pill} tone="calm">${t("purged")}<//>`;
   if (one.fresh) return html`<${Pill} tone="good">${t("fresh")}<//>`;
   const usable = one.stale_usable_seconds > 0;
   return html`<${Pill} tone=${usable ? "warn" : "calm"}>${
