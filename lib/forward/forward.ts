@@ -46,7 +46,7 @@ async function takePlace(exchange: Exchange, signal: AbortSignal | undefined): P
   if (admission.waiting > before) counts.queued++;
   if (await exchange.during("queue", entering)) return () => admission.leave();
   if (signal?.aborted !== true) counts.turnedAway++;
-  services.logger.warn("A request was turned away: too many are under way", {
+  services.repeats.warn("A request was turned away: too many are under way", tenant.name, {
     listener: tenant.name,
     waiting: admission.waiting,
   });

@@ -1,7 +1,8 @@
 import { Collapse } from "../cache/flights/collapse.ts";
 import { FillBudget } from "../cache/flights/fill.ts";
 import { InvalidationTable } from "../cache/flights/invalidation_table.ts";
-import { LEASE_BYTES, LeaseTable } from "../cache/flights/lease_table.ts";
+import { ValidationTable } from "../cache/flights/validation_table.ts";
+import { LEASE_BYTES, LeaseTable, VALIDATIONS_AT } from "../cache/flights/lease_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
@@ -12,6 +13,7 @@ import type { Snapshot } from "../request/snapshot.ts";
 import { addressMatcher } from "../http/forwarded.ts";
 import type { ImageConverter } from "../image/conversion.ts";
 import type { Logger } from "../logging/logger.ts";
+import { Repeats } from "../logging/repeats.ts";
 import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { OutcomeBatch } from "../pool/outcome.ts";
 import type { Upstream } from "../pool/upstream.ts";
@@ -114,9 +116,11 @@ export class Gateway {
       budget,
       background: new BackgroundTasks(MAX_BACKGROUND_TASKS, (error) => this.#backgroundFailed(error)),
       invalidations: new InvalidationTable(options.leaseMemory, LEASE_BYTES),
+      validations: new ValidationTable(options.leaseMemory, VALIDATIONS_AT),
       images: options.images ?? { convert: () => Promise.resolve({ kind: "unavailable", detail: "nobody converts" }) },
       clock,
       logger,
+      repeats: new Repeats({ logger }),
       nextRequestId: requestIds(),
       instanceId: options.instanceId,
       settings: settingsOf(config),

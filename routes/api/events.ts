@@ -32,7 +32,7 @@ export const EVENT_ENDPOINTS = [
     summary: "What was counted in each interval of the last minutes, over all listeners",
     query: z.object({ minutes: z.coerce.number().int().min(1).max(15).default(15) }),
     answer: z.object({ interval_ms: z.number(), samples: z.array(SAMPLE) }),
-    handle: ({ view, query: { minutes } }) => view.history(minutes),
+    handle: ({ view, query: { minutes } }) => view.live.history(minutes),
   }),
   endpoint({
     method: "GET",
@@ -43,7 +43,7 @@ export const EVENT_ENDPOINTS = [
     media: ["application/x-ndjson"],
     problems: { 503: "As many streams are open as may be" },
     handle({ view, role }) {
-      const stream = view.events({ role });
+      const stream = view.live.open({ role });
       if (stream === null) throw new Problem(503, "As many pages follow the gateway as may: close one");
       return new Response(stream, {
         headers: { "content-type": "application/x-ndjson", "cache-control": "no-store" },

@@ -13,9 +13,7 @@ import { countedMetrics } from "../../metrics/counted_metrics.ts";
 import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
-import { shownPrewarm } from "../figures/prewarm_figures.ts";
-import { HISTORY_INTERVAL_MS, type HistorySample } from "../figures/request_history.ts";
-import { EventStreams } from "../operations/event_streams.ts";
+import { LiveView } from "../operations/live_view.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
@@ -28,6 +26,8 @@ import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
+import type { ConfigSources } from "./config_sources.ts";
+import { ConfigWatch } from "./config_watch.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
 import { DiskTaker, type DiskTakerOptions } from "./disk_taker.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
@@ -39,6 +39,10 @@ export interface SupervisorOptions {
   readonly configFile: string;
   /** Reads and checks the configuration; called at each reload. */
   readonly source: () => Promise<LoadResult>;
+  /** What it was read from; left out where that is not noted. */
+  readonly sources?: ConfigSources;
+  /** Reload when that changes, whatever `server.watch` says. */
+  readonly watch?: boolean;
   /** The configuration to start with. */
   readonly config: Config;
   /** Module that every worker is started from. */
@@ -86,18 +90,19 @@ export class Supervisor {
   readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
   /** Opens the admin surface to the commands of this user; see {@linkcode RunRecord}. */
   readonly key = crypto.getRandomValues(new Uint8Array(32)).toHex();
+  /** What pages show. */
+  readonly live = new LiveView({
+    status: () => this.#statusNow(),
+    prewarms: () => this.prewarms(),
+    history: () => this.#ready.history,
+  });
   #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;
   readonly #bus: Bus;
   readonly #disk: DiskTaker;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
-  readonly #events = new EventStreams({
-    hello: (reader) => ({ type: "hello", ...reader, ...this.#shown(), history: this.history() }),
-    tick: () => this.#tick(),
-  });
-  /** When readers of events were last told what is new. */
-  #toldMs = 0;
+  readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
   constructor(options: SupervisorOptions) {
@@ -133,9 +138,13 @@ export class Supervisor {
       adjustAdmin: (admin) => this.#admin?.adjust(admin),
       onReloaded: () => {
         this.#operations?.reconfigure();
-        this.#events.restart();
+        this.#watchConfig();
+        this.live.restart();
       },
     });
+    const { sources } = options;
+    const reload = () => this.reload("a change of its files");
+    this.#watch = sources === undefined ? null : new ConfigWatch({ sources, reload, logger: options.logger });
     this.#certificates = new CertificateKeeper({
       config: () => this.config,
       inTurn: (work) => this.#changes.inTurn(work),
@@ -200,6 +209,7 @@ export class Supervisor {
     this.#certificates.begin();
     this.#options.acme.attach(this);
     this.#options.acme.begin();
+    this.#watchConfig();
     this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
   }
 
@@ -227,28 +237,6 @@ export class Supervisor {
       kvFile: this.#disk.file,
       lastReload: this.#changes.lastReload,
     });
-  }
-
-  /** Samples of the last minutes, the oldest first. */
-  history(minutes = 15): { readonly interval_ms: number; readonly samples: readonly HistorySample[] } {
-    const samples = this.#ready.history.samples(Date.now() - minutes * 60_000);
-    return { interval_ms: HISTORY_INTERVAL_MS, samples };
-  }
-
-  /** A stream of JSON lines that say how the gateway is, see {@linkcode EventStreams}; `null` where there are too many. */
-  events(reader: Readonly<Record<string, unknown>>): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    return this.#events.open(reader);
-  }
-
-  #tick(): unknown {
-    const sinceMs = this.#toldMs;
-    this.#toldMs = Date.now();
-    return { type: "tick", ...this.#shown(), samples: this.#ready.history.samples(sinceMs) };
-  }
-
-  /** What each event shows. */
-  #shown(): Readonly<Record<string, unknown>> {
-    return { status: this.#statusNow(), jobs: this.prewarms().map(shownPrewarm) };
   }
 
   /** What `/metrics` answers. */
@@ -353,17 +341,22 @@ export class Supervisor {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     this.#certificates.close();
+    this.#watch?.close();
     this.#options.acme.close();
     await this.#disk.close();
     const closing = this.#operations?.close();
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
-    this.#events.close();
+    this.live.close();
     await this.#admin?.close();
     await this.#operations?.release();
     // The last line: that the process ended as asked, and whether anybody noticed.
     const requests = finished === 1 ? "request" : "requests";
     this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
+  }
+
+  #watchConfig(): void {
+    if (this.#stopping === null) this.#watch?.adjust(this.#options.watch === true || this.config.server.watch);
   }
 
   /** The purges of the process before come first: what it stored is used from then on. */
