@@ -1,7 +1,8 @@
 import { Collapse } from "../cache/flights/collapse.ts";
 import { FillBudget } from "../cache/flights/fill.ts";
 import { InvalidationTable } from "../cache/flights/invalidation_table.ts";
-import { LEASE_BYTES, LeaseTable } from "../cache/flights/lease_table.ts";
+import { ValidationTable } from "../cache/flights/validation_table.ts";
+import { LEASE_BYTES, LeaseTable, VALIDATIONS_AT } from "../cache/flights/lease_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
@@ -122,6 +123,7 @@ export class Gateway {
       budget,
       background: new BackgroundTasks(MAX_BACKGROUND_TASKS, (error) => this.#backgroundFailed(error)),
       invalidations: new InvalidationTable(options.leaseMemory, LEASE_BYTES),
+      validations: new ValidationTable(options.leaseMemory, VALIDATIONS_AT),
       images: options.images ?? { convert: () => Promise.resolve({ kind: "unavailable", detail: "nobody converts" }) },
       clock,
       logger,

@@ -1,4 +1,4 @@
-import { evaluate, type Verdict } from "../cache/policy/policy.ts";
+import { asksForValidation, evaluate, VALIDATION, type Verdict } from "../cache/policy/policy.ts";
 import { ttlMs } from "../cache/policy/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import { isVaryMarker, leadsTo } from "../cache/variants.ts";
@@ -78,6 +78,11 @@ function decide(exchange: Exchange, found: Found | undefined, isVariant: boolean
     return deriveMissing(exchange, deriver, () => fetchMissing(exchange, found, asked));
   }
   const { response } = found!;
+  if (
+    asksForValidation(exchange, response, context) && exchange.services.validations.take(response.key, context.nowMs)
+  ) {
+    return fetchMissing(exchange, found, VALIDATION);
+  }
   if (needsOrigin(exchange, response)) return passThrough(exchange, { fwd: "request", detail: "precondition" });
   if (verdict.kind === "hit") return hit(exchange, found!);
   revalidateInBackground(exchange, response);

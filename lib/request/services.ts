@@ -1,6 +1,7 @@
 import type { Collapse } from "../cache/flights/collapse.ts";
 import type { FillBudget } from "../cache/flights/fill.ts";
 import type { InvalidationTable } from "../cache/flights/invalidation_table.ts";
+import type { ValidationTable } from "../cache/flights/validation_table.ts";
 import type { Store } from "../cache/store.ts";
 import { type Clock, within } from "../clock.ts";
 import type { ImageConverter } from "../image/conversion.ts";
@@ -20,6 +21,7 @@ export interface Services {
   readonly budget: FillBudget;
   readonly background: BackgroundTasks;
   readonly invalidations: InvalidationTable;
+  readonly validations: ValidationTable;
   readonly images: ImageConverter;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -44,6 +44,7 @@ export interface StatusDetails extends StatusFacts {
 /** The state of the whole gateway as plain data: what `/status` answers. */
 export function statusOf(details: StatusDetails) {
   const { current, slots, counts } = details;
+  const { lastMinute, lastHour, sinceStart } = details.rates(null);
   return {
     version: details.version,
     pid: Deno.pid,
@@ -73,6 +74,9 @@ export function statusOf(details: StatusDetails) {
     cache: {
       kv_file: details.kvFile,
       ...tierFigures(slots),
+      hit_rate: sinceStart,
+      hit_rate_1m: lastMinute,
+      hit_rate_1h: lastHour,
       disk_problem: diskProblem(slots),
       purge_rules: purgeRules(slots),
     },
