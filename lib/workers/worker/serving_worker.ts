@@ -224,6 +224,7 @@ class ServingWorker implements WorkerRole {
       loopLagMs: this.#loop.takeWorstMs(),
       heapBytes: Deno.memoryUsage().heapUsed,
       server: this.#server.counts,
+      spans: this.#gateway.spans,
       health: null,
     };
   }
