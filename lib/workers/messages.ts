@@ -67,6 +67,8 @@ export type ToWorker =
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
   | { readonly type: "read"; readonly id: number; readonly pool: string; readonly target: string }
   | { readonly type: "ping"; readonly sequence: number }
+  /** From now on each connection ends after its next reply, and new ones are taken still. */
+  | { readonly type: "wind-down" }
   | { readonly type: "stop"; readonly graceMs: number }
   /** Test hooks, refused unless the supervisor was started with them. */
   | { readonly type: "fault"; readonly fault: "throw" | "hang" };
@@ -113,6 +115,8 @@ export interface WorkerReport {
   /** How late timers fire, in milliseconds, the worst since the last report. */
   readonly loopLagMs: number;
   readonly heapBytes: number;
+  /** Addresses that it listens on: why it cannot accept there, or `null` where it can. From serving workers alone. */
+  readonly listening?: Readonly<Record<string, string | null>>;
   /** What its server has met, from serving workers alone. */
   readonly server?: ServerCounts;
   /** The health worker's tables, from the health worker alone. */

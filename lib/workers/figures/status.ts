@@ -15,6 +15,7 @@ import {
   type StatisticsFacts,
   tierFigures,
 } from "./cache_figures.ts";
+import { gatewayState } from "./gateway_state.ts";
 import { workerMetrics, workerStatus } from "./worker_figures.ts";
 import { listenerLimits, poolStatus, resilienceMetrics } from "./pool_figures.ts";
 
@@ -35,6 +36,7 @@ export interface StatusDetails extends StatusFacts {
   readonly configFile: string;
   readonly counts: WorkerCounts;
   readonly kvFile: PreparedKvFile;
+  readonly isStopping: boolean;
   readonly lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null;
 }
 
@@ -42,6 +44,11 @@ export interface StatusDetails extends StatusFacts {
 export function statusOf(details: StatusDetails) {
   const { current, slots, counts } = details;
   return {
+    ...gatewayState({
+      ...{ config: current.config, slots, isStopping: details.isStopping },
+      kvProblem: details.kvFile.path === null ? details.kvFile.problem : null,
+      reloadProblems: details.lastReload?.problems ?? [],
+    }),
     version: details.version,
     pid: Deno.pid,
     started_at: new Date(details.startedAtMs).toISOString(),

@@ -228,6 +228,11 @@ export class Fleet {
     return sum;
   }
 
+  /** Has every connection end after its next reply, while new ones are taken still. */
+  windDown(): void {
+    for (const handle of this.live) handle.post({ type: "wind-down" });
+  }
+
   /** Lets every worker finish its requests, for at most `graceMs`, and ends it; returns how many finished. */
   async stop(graceMs: number): Promise<Drained> {
     this.#stopping = true;

@@ -1,3 +1,4 @@
+import { pause } from "../../clock.ts";
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
 import { newDiskFilterMemory } from "../../cache/disk/disk_filter.ts";
 import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
@@ -16,6 +17,7 @@ import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/p
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
 import type { Bus, PeerAnswer } from "../operations/bus.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
+import { deafAddresses } from "../figures/gateway_state.ts";
 import { gauges, type Status, statusOf } from "../figures/status.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
@@ -52,6 +54,12 @@ export interface SupervisorOptions {
   readonly testHooks: boolean;
 }
 
+/** Connections end after their next reply for so long at the end of `shutdown_delay`: a balancer opens new ones, to another gateway. */
+const WIND_DOWN_MS = 2_000;
+
+/** What `/ready` answers. */
+export type Readiness = "ready" | "stopping" | "no worker serves" | "an address is not served";
+
 /** The outcome of a purge here, and at the peers where there are any. */
 export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
 
@@ -83,6 +91,7 @@ export class Supervisor {
   readonly #disk: DiskTaker;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
+  #isStopping = false;
   #stopping: Promise<void> | null = null;
 
   constructor(options: SupervisorOptions) {
@@ -179,9 +188,11 @@ export class Supervisor {
     this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
   }
 
-  /** Whether requests can be served, and will be: not any more once it is stopping. */
-  isReady(): boolean {
-    return this.#stopping === null && this.#fleet.liveServing > 0;
+  /** Whether requests can be served, and will be. */
+  readiness(): Readiness {
+    if (this.#isStopping) return "stopping";
+    if (this.#fleet.liveServing === 0) return "no worker serves";
+    return deafAddresses(this.config, this.#fleet.slots).length === 0 ? "ready" : "an address is not served";
   }
 
   /** Plain data for `/status`, without secrets. */
@@ -196,6 +207,7 @@ export class Supervisor {
       ...this.#ready.statistics(),
       counts: this.#fleet.counts(),
       kvFile: this.#disk.file,
+      isStopping: this.#isStopping,
       lastReload: this.#changes.lastReload,
     });
   }
@@ -222,10 +234,11 @@ export class Supervisor {
   }
 
   /** Begins to stop gracefully, for `actor`; answers how long that may take. */
-  requestStop(actor: string): { readonly graceMs: number } {
+  requestStop(actor: string): { readonly graceMs: number; readonly delayMs: number } {
     this.#options.logger.write({ audit: "stop", actor });
     this.#options.askStop();
-    return { graceMs: this.config.server.shutdownGraceMs };
+    const { shutdownGraceMs, shutdownDelayMs } = this.config.server;
+    return { graceMs: shutdownGraceMs, delayMs: shutdownDelayMs };
   }
 
   /**
@@ -275,8 +288,24 @@ export class Supervisor {
     return handle !== null && handle !== undefined;
   }
 
+  /** Says that it stops, and serves everything for `shutdown_delay` still, or until `skipped`. */
+  async announceStop(skipped: AbortSignal): Promise<void> {
+    this.#isStopping = true;
+    const { shutdownDelayMs } = this.config.server;
+    if (shutdownDelayMs === 0) return;
+    this.#options.logger.info("Usher is about to stop, and serves on until then", {
+      delay_ms: shutdownDelayMs,
+      hint: "A second signal ends that",
+    });
+    const windDownMs = Math.min(WIND_DOWN_MS, shutdownDelayMs / 2);
+    await pause(shutdownDelayMs - windDownMs, skipped);
+    this.#fleet.windDown();
+    await pause(windDownMs, skipped);
+  }
+
   /** Stops taking connections, lets what is under way finish within `shutdown_grace`, and ends the workers. */
   stop(): Promise<void> {
+    this.#isStopping = true;
     return this.#stopping ??= this.#stop();
   }
 

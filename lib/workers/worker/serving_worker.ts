@@ -204,9 +204,14 @@ class ServingWorker implements WorkerRole {
       resilience: this.#gateway.resilience(),
       loopLagMs: this.#loop.takeWorstMs(),
       heapBytes: Deno.memoryUsage().heapUsed,
+      listening: this.#listen.listening(),
       server: this.#server.counts,
       health: null,
     };
+  }
+
+  windDown(): void {
+    this.#server.windDown();
   }
 
   async stop(graceMs: number): Promise<void> {

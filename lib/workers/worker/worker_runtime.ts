@@ -37,6 +37,8 @@ export interface WorkerRole {
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   /** Asks a pool's upstreams for a path and query. */
   read(pool: string, target: string): Promise<ReadResult>;
+  /** Has each connection end after its next reply. */
+  windDown?(): void;
   report(): WorkerReport;
   stop(graceMs: number): Promise<void>;
 }
@@ -129,6 +131,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "was-read", id: message.id, result: await role.read(message.pool, message.target) };
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
+    case "wind-down":
+      role.windDown?.();
+      return null;
     case "stop":
       return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), role.report().counts) };
     case "fault":
