@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+import { elapsedMs } from "../clock.ts";
 import { fnv1a } from "../hash.ts";
 import type { Invalidated } from "../cache/flights/invalidation_table.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
@@ -57,6 +59,8 @@ export class Exchange implements TypedRequest {
   readonly class: RequestClass;
   readonly requestId: string;
   readonly startedAtMs: number;
+  /** By `elapsedMs` of the clock. */
+  readonly beganMs: number;
   /** The client by its token; `null` where the listener is open. */
   readonly identity: ClientIdentity | null;
   /** The request's body, where the type looks into it. */
@@ -95,6 +99,7 @@ export class Exchange implements TypedRequest {
     this.#fields = options.fields;
     const { change, asSent } = options;
     this.startedAtMs = asSent?.startedAtMs ?? services.clock.now();
+    this.beganMs = asSent?.beganMs ?? elapsedMs(services.clock);
     this.identity = options.identity ?? null;
     this.method = options.method ?? arrival.method;
     this.authority = target.authority;
@@ -316,7 +321,9 @@ export class Exchange implements TypedRequest {
     if (!this.services.settings.isTrusted(peer)) return peer;
     const said = this.header("x-forwarded-for")?.split(",").map((part) => plainAddress(part.trim())) ?? [];
     // The rightmost address that is no trusted proxy's is the last one that a trusted proxy has seen.
-    return said.findLast((address) => !this.services.settings.isTrusted(address)) ?? peer;
+    const stated = said.findLast((address) => !this.services.settings.isTrusted(address));
+    // Where a proxy says `unknown`, or passes on what it was told, each text would be a client of its own.
+    return stated === undefined || isIP(stated) === 0 ? peer : stated;
   }
 
   /** A copy of the request for a fetch in the background: with GET, and not counted. */

@@ -7,6 +7,7 @@ import { LISTENER_ENDPOINTS } from "./listeners.ts";
 import { openApiDocument } from "./openapi.ts";
 import { POOL_ENDPOINTS } from "./pools.ts";
 import { PROCESS_ENDPOINTS } from "./process.ts";
+import { REQUEST_ENDPOINTS } from "./requests.ts";
 
 /** Every endpoint of the API; the last one describes them all. */
 export const ENDPOINTS: readonly Endpoint[] = [
@@ -14,6 +15,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...LISTENER_ENDPOINTS,
   ...POOL_ENDPOINTS,
   ...CACHE_ENDPOINTS,
+  ...REQUEST_ENDPOINTS,
   ...JOB_ENDPOINTS,
   endpoint({
     method: "GET",

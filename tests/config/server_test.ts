@@ -118,7 +118,7 @@ ${SOUND}`);
       shutdownDelayMs: 10_000,
       workerTimeoutMs: 5000,
     },
-    ...{ trustedProxies: ["10.0.0.0/8"], reusePort: false, cpuAffinity: [0, 2] },
+    ...{ trustedProxies: ["10.0.0.0/8"], reusePort: false, cpuAffinity: [0, 2], watch: false },
   });
   assert.deepEqual(limits, {
     ...{ headTimeoutMs: 10, handshakeTimeoutMs: 11, idleTimeoutMs: 12, bodyTimeoutMs: 13, bodyBytesPerSecond: 14 },

@@ -1,6 +1,7 @@
 import { messageOf } from "../../errors.ts";
 import { sweepLeases } from "../../cache/flights/lease_table.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
+import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { wantsImageWorker } from "../../gateway/compile_images.ts";
 import { type SharedLimits, sweepLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
@@ -36,6 +37,8 @@ export interface FleetOptions {
   readonly kvPath: string | null;
   /** The purges in force, for a worker that starts. */
   readonly purges: () => readonly PurgeRule[];
+  /** The upstreams that operators have drained, for a worker that starts. */
+  readonly drained: () => readonly DrainedUpstream[];
   readonly instanceId: string;
   readonly logger: Logger;
   readonly onWritten?: (message: WrittenMessage) => void;
@@ -141,7 +144,7 @@ export class Fleet {
   async purge(rules: readonly PurgeRule[], counts = false): Promise<PurgeSpread> {
     const id = ++this.#lastId;
     const isDone = (told: FromWorker) => told.type === "purged" && told.id === id;
-    return purgeSpread(await this.#tellServing({ type: "purge", id, rules, counts }, isDone));
+    return purgeSpread(await this.tellServing({ type: "purge", id, rules, counts }, isDone));
   }
 
   /** Has every worker use the KV file that another process had until now; one that does not is replaced. */
@@ -155,10 +158,11 @@ export class Fleet {
     const id = ++this.#lastId;
     this.#challenges = challenges;
     const isDone = (told: FromWorker) => told.type === "challenged" && told.id === id;
-    await this.#tellServing({ type: "challenges", id, challenges }, isDone);
+    await this.tellServing({ type: "challenges", id, challenges }, isDone);
   }
 
-  #tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
+  /** Tells every serving worker, as {@linkcode Fleet.purge} does; `null` for one that did not answer and is replaced. */
+  tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
     return this.#tell(message, isDone, ["serving"]);
   }
 
@@ -284,6 +288,7 @@ export class Fleet {
       servesAlone: slot.index === this.#aloneIndex,
       instanceId: this.#options.instanceId,
       purges: this.#options.purges(),
+      drained: this.#options.drained(),
       challenges: this.#challenges,
       ...this.#current,
     };

@@ -21,7 +21,8 @@ import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
 
 /** What a run is told. */
-export interface RunOptions extends Pick<SupervisorOptions, "version" | "configFile" | "workerUrl" | "adminHandler"> {
+export interface RunOptions
+  extends Pick<SupervisorOptions, "version" | "configFile" | "sources" | "watch" | "workerUrl" | "adminHandler"> {
   /** Reads and checks the configuration; called at the start and at each reload. */
   readonly source: () => Promise<LoadResult>;
   /** Whether commands can name its configuration; one from standard input is any gateway's, so its admin address tells it apart. */

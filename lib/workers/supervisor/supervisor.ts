@@ -5,27 +5,34 @@ import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import type { Config } from "../../config/config.ts";
 import type { LoadResult } from "../../config/load.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
+import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
 import type { Logger, RootLogger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import type { FetchFunction } from "../../server/fetch_adapter.ts";
-import { prometheusText } from "../../metrics/exposition.ts";
+import { countedMetrics } from "../../metrics/counted_metrics.ts";
+import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
+import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
 import type { Bus, PeerAnswer } from "../operations/bus.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
 import { deafAddresses } from "../figures/gateway_state.ts";
+import type { LookUpOrder } from "../messages.ts";
 import { gauges, type Status, statusOf } from "../figures/status.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
+import type { ConfigSources } from "./config_sources.ts";
+import { ConfigWatch } from "./config_watch.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
 import { DiskTaker, type DiskTakerOptions } from "./disk_taker.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
+import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
 
 /** Options of {@linkcode Supervisor}. */
 export interface SupervisorOptions {
@@ -33,6 +40,10 @@ export interface SupervisorOptions {
   readonly configFile: string;
   /** Reads and checks the configuration; called at each reload. */
   readonly source: () => Promise<LoadResult>;
+  /** What it was read from; left out where that is not noted. */
+  readonly sources?: ConfigSources;
+  /** Reload when that changes, whatever `server.watch` says. */
+  readonly watch?: boolean;
   /** The configuration to start with. */
   readonly config: Config;
   /** Module that every worker is started from. */
@@ -79,6 +90,7 @@ export class Supervisor {
   readonly startedAtMs = Date.now();
   readonly #options: SupervisorOptions;
   readonly #fleet: Fleet;
+  readonly #calls: FleetCalls;
   readonly #leaseMemory = newLeaseMemory();
   readonly #lost = Promise.withResolvers<void>();
   /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
@@ -92,6 +104,7 @@ export class Supervisor {
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
   #isStopping = false;
+  readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
   constructor(options: SupervisorOptions) {
@@ -107,12 +120,14 @@ export class Supervisor {
       descriptors: options.descriptors,
       kvPath: options.kvFile.path,
       purges: () => this.#operations?.purges ?? [],
+      drained: () => this.#operations?.upstreams.drains ?? [],
       instanceId: this.#instanceId,
       onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
       onUp: pinner(options),
     }, { generation: 1, config: options.config });
+    this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
     this.#bus = new PeerBus({
       self: this.#instanceId,
@@ -123,8 +138,14 @@ export class Supervisor {
       ...options,
       fleet: this.#fleet,
       adjustAdmin: (admin) => this.#admin?.adjust(admin),
-      onReloaded: () => this.#operations?.reconfigure(),
+      onReloaded: () => {
+        this.#operations?.reconfigure();
+        this.#watchConfig();
+      },
     });
+    const { sources } = options;
+    const reload = () => this.reload("a change of its files");
+    this.#watch = sources === undefined ? null : new ConfigWatch({ sources, reload, logger: options.logger });
     this.#certificates = new CertificateKeeper({
       config: () => this.config,
       inTurn: (work) => this.#changes.inTurn(work),
@@ -174,6 +195,10 @@ export class Supervisor {
       logger,
       config: () => this.config,
       fleet: this.#fleet,
+      upstreams: {
+        spread: (drained: readonly DrainedUpstream[]) => this.#calls.drain(drained),
+        check: (pool: string, upstream: string) => this.#calls.check(pool, upstream),
+      },
       leaseMemory: this.#leaseMemory,
     };
     this.#operations = await Operations.open(operations);
@@ -185,6 +210,7 @@ export class Supervisor {
     this.#certificates.begin();
     this.#options.acme.attach(this);
     this.#options.acme.begin();
+    this.#watchConfig();
     this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
   }
 
@@ -212,15 +238,13 @@ export class Supervisor {
     });
   }
 
-  /** Text in the Prometheus exposition format. */
-  async metrics(): Promise<string> {
+  /** What `/metrics` answers. */
+  async metrics(format: ExpositionFormat): Promise<string> {
     await this.#fleet.refresh();
     const { version } = this.#options;
     const { current, slots } = this.#fleet;
-    return prometheusText(
-      this.#fleet.counts(),
-      gauges({ version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() }),
-    );
+    const facts = { version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() };
+    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(facts)], format);
   }
 
   /**
@@ -251,6 +275,26 @@ export class Supervisor {
     const peers = isSound ? await this.#bus.purge(order, via) : [];
     const outcome = await this.#ready.purge(order, actor);
     return outcome.ok && peers.length > 0 ? { ...outcome, peers } : outcome;
+  }
+
+  /** Gives an upstream no new requests, for `actor`; see {@linkcode UpstreamDesk.drain}. */
+  drain(pool: string, upstream: string, actor: string): Promise<DrainOutcome> {
+    return this.#ready.upstreams.drain(pool, upstream, actor);
+  }
+
+  /** Gives an upstream requests again, for `actor`. */
+  undrain(pool: string, upstream: string, actor: string): Promise<DrainOutcome> {
+    return this.#ready.upstreams.undrain(pool, upstream, actor);
+  }
+
+  /** Checks an upstream at once, for `actor`; see {@linkcode UpstreamDesk.check}. */
+  check(pool: string, upstream: string, actor: string): Promise<CheckOutcome> {
+    return this.#ready.upstreams.check(pool, upstream, actor);
+  }
+
+  /** What each serving worker holds for a request; no use of it, and no upstream is asked. */
+  lookUp(order: LookUpOrder): Promise<readonly WorkerLookUp[]> {
+    return this.#calls.lookUp(order);
   }
 
   /** Fetches targets into the cache, in the background; see {@linkcode Prewarmer.begin}. */
@@ -313,6 +357,7 @@ export class Supervisor {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     this.#certificates.close();
+    this.#watch?.close();
     this.#options.acme.close();
     await this.#disk.close();
     const closing = this.#operations?.close();
@@ -323,6 +368,10 @@ export class Supervisor {
     // The last line: that the process ended as asked, and whether anybody noticed.
     const requests = finished === 1 ? "request" : "requests";
     this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
+  }
+
+  #watchConfig(): void {
+    if (this.#stopping === null) this.#watch?.adjust(this.#options.watch === true || this.config.server.watch);
   }
 
   /** The purges of the process before come first: what it stored is used from then on. */
