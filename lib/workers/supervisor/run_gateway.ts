@@ -17,7 +17,8 @@ import { adminCertificateFile } from "../admin_fetch.ts";
 import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
 import { StopRequests } from "./stop_requests.ts";
-import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
+import { Supervisor } from "./supervisor.ts";
+import type { SupervisorOptions } from "./supervisor_options.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
 
 /** What a run is told. */

@@ -1,15 +1,11 @@
 import { pause } from "../../clock.ts";
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
-import { newDiskFilterMemory } from "../../cache/disk/disk_filter.ts";
-import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import type { Config } from "../../config/config.ts";
-import type { LoadResult } from "../../config/load.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
-import type { Logger, RootLogger } from "../../logging/logger.ts";
+import type { Logger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
-import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import { countedMetrics } from "../../metrics/counted_metrics.ts";
 import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
@@ -23,47 +19,15 @@ import { PeerBus } from "../operations/peer_bus.ts";
 import { deafAddresses } from "../figures/gateway_state.ts";
 import type { LookUpOrder } from "../messages.ts";
 import { gauges, type Status, statusOf } from "../figures/status.ts";
-import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
-import type { ConfigSources } from "./config_sources.ts";
 import { ConfigWatch } from "./config_watch.ts";
-import { CpuAffinity } from "./cpu_affinity.ts";
-import { DiskTaker, type DiskTakerOptions } from "./disk_taker.ts";
-import { Fleet, type FleetOptions } from "./fleet.ts";
+import { pinnerOf } from "./cpu_affinity.ts";
+import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
+import { Fleet } from "./fleet.ts";
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
-
-/** Options of {@linkcode Supervisor}. */
-export interface SupervisorOptions {
-  readonly version: string;
-  readonly configFile: string;
-  /** Reads and checks the configuration; called at each reload. */
-  readonly source: () => Promise<LoadResult>;
-  /** What it was read from; left out where that is not noted. */
-  readonly sources?: ConfigSources;
-  /** Reload when that changes, whatever `server.watch` says. */
-  readonly watch?: boolean;
-  /** The configuration to start with. */
-  readonly config: Config;
-  /** Module that every worker is started from. */
-  readonly workerUrl: URL;
-  readonly kvFile: ClaimedKvFile["file"];
-  readonly purgePath: ClaimedKvFile["purgePath"];
-  /** See {@linkcode DiskTakerOptions.kvFreed}. */
-  readonly kvFreed?: DiskTakerOptions["kvFreed"];
-  /** Fetches certificates; `config` is completed by it. */
-  readonly acme: AcmeKeeper;
-  readonly logger: RootLogger;
-  /** The admin surface over what the supervisor shows. */
-  readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
-  /** Descriptors that the process may have. */
-  readonly descriptors: number;
-  /** Has the process stop this supervisor, as a signal would. */
-  readonly askStop: () => void;
-  /** Lets tests break workers. */
-  readonly testHooks: boolean;
-}
+import type { SupervisorOptions } from "./supervisor_options.ts";
 
 /** Connections end after their next reply for so long at the end of `shutdown_delay`: a balancer opens new ones, to another gateway. */
 const WIND_DOWN_MS = 2_000;
@@ -114,7 +78,7 @@ export class Supervisor {
       servingWorkers: options.config.server.workers,
       silenceMs: options.config.server.workerTimeoutMs,
       leaseMemory: this.#leaseMemory,
-      diskFilter: diskFilterMemory(options),
+      diskFilter: diskFilterMemory(options, options.config.cache.diskBytes),
       sharedLimits: newSharedLimits(options.config.server.workers),
       connections: ConnectionGate.memory(options.config.server.workers),
       descriptors: options.descriptors,
@@ -125,7 +89,7 @@ export class Supervisor {
       onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
-      onUp: pinner(options),
+      onUp: pinnerOf(options.config.server.cpuAffinity, options.logger),
     }, { generation: 1, config: options.config });
     this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
@@ -385,19 +349,4 @@ export class Supervisor {
     if (this.#operations === null) throw new Error("The gateway is still starting");
     return this.#operations;
   }
-}
-
-/** Pins workers that have come up; `undefined` where that is not configured. */
-function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptions): FleetOptions["onUp"] {
-  if (cpuAffinity === false) return undefined;
-  const affinity = new CpuAffinity({ cores: cpuAffinity, logger });
-  return ({ role, name, index }, { ordinal }) => {
-    if (role === "serving") void affinity.pin({ name, index, ordinal });
-  };
-}
-
-function diskFilterMemory({ config, kvFile, kvFreed }: SupervisorOptions): SharedArrayBuffer | null {
-  const { diskBytes } = config.cache;
-  const isNever = kvFile.path === null && kvFreed === undefined;
-  return isNever || diskBytes === 0 ? null : newDiskFilterMemory(diskBytes);
 }
