@@ -13,6 +13,7 @@ import type { StoredFacts, StoredKind } from "../cache/stored_response.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Challenges } from "../server/acme_challenge.ts";
 import type { ServerCounts } from "../server/server_counts.ts";
+import type { SpanCounts } from "../tracing/span_exporter.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 
 /** A configuration and which one it is: 1 at the start, one more with each reload. */
@@ -137,6 +138,8 @@ export interface WorkerReport {
   readonly listening?: Readonly<Record<string, string | null>>;
   /** What its server has met, from serving workers alone. */
   readonly server?: ServerCounts;
+  /** What became of its spans; `null` while nothing was ever traced. */
+  readonly spans?: SpanCounts | null;
   /** The health worker's tables, from the health worker alone. */
   readonly health: readonly HealthTable[] | null;
   /** Conversions of pictures, from the image worker alone. */

@@ -63,6 +63,7 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
       return true;
     },
     changeFeeds: () => [],
+    live: { history: () => ({ interval_ms: 5_000, samples: [] }), open: () => null } as unknown as AdminView["live"],
     fault: (worker, fault) => {
       asked.push(`${fault} in ${worker}`);
       return true;

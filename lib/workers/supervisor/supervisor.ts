@@ -10,6 +10,7 @@ import { countedMetrics } from "../../metrics/counted_metrics.ts";
 import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
+import { LiveView } from "../operations/live_view.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
@@ -61,6 +62,12 @@ export class Supervisor {
   readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
   /** Opens the admin surface to the commands of this user; see {@linkcode RunRecord}. */
   readonly key = crypto.getRandomValues(new Uint8Array(32)).toHex();
+  /** What pages show. */
+  readonly live = new LiveView({
+    status: () => this.#statusNow(),
+    prewarms: () => this.prewarms(),
+    history: () => this.#ready.history,
+  });
   #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;
   readonly #bus: Bus;
@@ -105,6 +112,7 @@ export class Supervisor {
       onReloaded: () => {
         this.#operations?.reconfigure();
         this.#watchConfig();
+        this.live.restart();
       },
     });
     const { sources } = options;
@@ -188,6 +196,11 @@ export class Supervisor {
   /** Plain data for `/status`, without secrets. */
   async status(): Promise<Status> {
     await this.#fleet.refresh();
+    return this.#statusNow();
+  }
+
+  /** As the workers last reported. */
+  #statusNow(): Status {
     return statusOf({
       version: this.#options.version,
       configFile: this.#options.configFile,
@@ -327,6 +340,7 @@ export class Supervisor {
     const closing = this.#operations?.close();
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
+    this.live.close();
     await this.#admin?.close();
     await this.#operations?.release();
     // The last line: that the process ended as asked, and whether anybody noticed.

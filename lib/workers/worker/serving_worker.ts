@@ -225,6 +225,7 @@ class ServingWorker implements WorkerRole {
       heapBytes: Deno.memoryUsage().heapUsed,
       listening: this.#listen.listening(),
       server: this.#server.counts,
+      spans: this.#gateway.spans,
       health: null,
     };
   }
