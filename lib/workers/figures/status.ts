@@ -15,6 +15,7 @@ import {
   type StatisticsFacts,
   tierFigures,
 } from "./cache_figures.ts";
+import { gatewayState } from "./gateway_state.ts";
 import { traceMetrics } from "./trace_figures.ts";
 import type { Drain } from "../operations/upstream_desk.ts";
 import { workerMetrics, workerStatus } from "./worker_figures.ts";
@@ -38,6 +39,7 @@ export interface StatusDetails extends StatusFacts {
   readonly configFile: string;
   readonly counts: WorkerCounts;
   readonly kvFile: PreparedKvFile;
+  readonly isStopping: boolean;
   readonly lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null;
 }
 
@@ -46,6 +48,11 @@ export function statusOf(details: StatusDetails) {
   const { current, slots, counts } = details;
   const { lastMinute, lastHour, sinceStart } = details.rates(null);
   return {
+    ...gatewayState({
+      ...{ config: current.config, slots, isStopping: details.isStopping },
+      kvProblem: details.kvFile.path === null ? details.kvFile.problem : null,
+      reloadProblems: details.lastReload?.problems ?? [],
+    }),
     version: details.version,
     pid: Deno.pid,
     started_at: new Date(details.startedAtMs).toISOString(),
