@@ -50,6 +50,8 @@ export interface WorkerRole {
   read(pool: string, target: string): Promise<ReadResult>;
   /** What it remembers of requests. */
   look?(question: SightQuestion): SightAnswer;
+  /** Has each connection end after its next reply. */
+  windDown?(): void;
   /** What it holds for a request; `null` where no listener takes that. */
   lookUp?(order: LookUpOrder): Promise<LookUpResult | null>;
   report(): WorkerReport;
@@ -157,6 +159,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "looked-up", id: message.id, result: await role.lookUp?.(message.order) ?? null };
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
+    case "wind-down":
+      role.windDown?.();
+      return null;
     case "stop":
       return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), role.report().counts) };
     case "fault":
