@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { SharedLimits } from "../gateway/limits.ts";
 import type { ResilienceState } from "../gateway/resilience_state.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
+import type { LagCounts } from "./worker/loop_monitor.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { Challenges } from "../server/acme_challenge.ts";
@@ -112,6 +113,8 @@ export interface WorkerReport {
   readonly resilience: ResilienceState | null;
   /** How late timers fire, in milliseconds, the worst since the last report. */
   readonly loopLagMs: number;
+  /** The same since its start, as a histogram. */
+  readonly loop: LagCounts;
   readonly heapBytes: number;
   /** What its server has met, from serving workers alone. */
   readonly server?: ServerCounts;

@@ -6,7 +6,8 @@ import { type SharedLimits, sweepLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import { type Challenges, NO_CHALLENGES } from "../../server/acme_challenge.ts";
-import { addDrained, type Drained, settled } from "../drained.ts";
+import { addDrained, type Drained } from "../drained.ts";
+import { retire } from "../figures/lasting_counts.ts";
 import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
 import { newSlot, peerName, type Slot } from "./slot.ts";
@@ -222,7 +223,7 @@ export class Fleet {
   counts(): WorkerCounts {
     const sum = newWorkerCounts();
     for (const slot of this.slots) {
-      addCounts(sum, slot.retired);
+      addCounts(sum, slot.retired.requests);
       if (slot.handle?.report) addCounts(sum, slot.handle.report.counts);
     }
     return sum;
@@ -240,7 +241,7 @@ export class Fleet {
       handle.terminate();
       return answer?.type === "stopped" && answer.drained ? [answer.drained] : [];
     }));
-    return addDrained(answers.flat(), this.slots.map(({ retired }) => retired));
+    return addDrained(answers.flat(), this.slots.map(({ retired }) => retired.requests));
   }
 
   /** A reload may have made the first work for it, or taken the last away. */
@@ -329,7 +330,7 @@ export class Fleet {
     const wasUp = slot.handle === handle;
     if (wasUp) slot.handle = null;
     if (this.#stopping) return;
-    if (handle.report !== null) addCounts(slot.retired, settled(handle.report.counts));
+    if (handle.report !== null) retire(slot.retired, handle.report);
     if (slot.role === "serving") {
       sweepLeases(this.#options.leaseMemory, slot.index);
       sweepLimits(this.#options.sharedLimits, slot.index);

@@ -17,7 +17,7 @@ import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/p
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
 import type { Bus, PeerAnswer } from "../operations/bus.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
-import { gauges, type Status, statusOf } from "../figures/status.ts";
+import { gauges, type Status, type StatusFacts, statusOf } from "../figures/status.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
@@ -188,26 +188,28 @@ export class Supervisor {
   /** Plain data for `/status`, without secrets. */
   async status(): Promise<Status> {
     await this.#fleet.refresh();
-    return statusOf({
-      version: this.#options.version,
-      configFile: this.#options.configFile,
-      startedAtMs: this.startedAtMs,
-      current: this.#fleet.current,
-      slots: this.#fleet.slots,
-      ...this.#ready.statistics(),
-      counts: this.#fleet.counts(),
-      kvFile: this.#disk.file,
-      lastReload: this.#changes.lastReload,
-    });
+    const { configFile } = this.#options;
+    const { lastReload } = this.#changes;
+    return statusOf({ ...this.#facts(), configFile, counts: this.#fleet.counts(), lastReload });
   }
 
   /** What `/metrics` answers. */
   async metrics(format: ExpositionFormat): Promise<string> {
     await this.#fleet.refresh();
-    const { version } = this.#options;
-    const { current, slots } = this.#fleet;
-    const facts = { version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() };
-    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(facts)], format);
+    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(this.#facts())], format);
+  }
+
+  #facts(): StatusFacts {
+    return {
+      version: this.#options.version,
+      startedAtMs: this.startedAtMs,
+      current: this.#fleet.current,
+      slots: this.#fleet.slots,
+      ...this.#ready.statistics(),
+      kvFile: this.#disk.file,
+      reloads: this.#changes.reloads,
+      descriptors: this.#options.descriptors,
+    };
   }
 
   /**

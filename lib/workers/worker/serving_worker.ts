@@ -25,7 +25,8 @@ import { SHARES_PORTS } from "../../server/listen_target.ts";
 import type { InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
 import { ListenSet } from "./listen_set.ts";
-import { LoopMonitor, runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
+import { LoopMonitor } from "./loop_monitor.ts";
+import { runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
 import { WorkerStore } from "./worker_store.ts";
 
 /** Serves one request; `table` is that of the address it came to. */
@@ -203,6 +204,7 @@ class ServingWorker implements WorkerRole {
       connections: this.#gateway.connections(),
       resilience: this.#gateway.resilience(),
       loopLagMs: this.#loop.takeWorstMs(),
+      loop: this.#loop.counts,
       heapBytes: Deno.memoryUsage().heapUsed,
       server: this.#server.counts,
       health: null,
