@@ -92,7 +92,7 @@ export function gauges(facts: StatusFacts): Metric[] {
     ...reloadMetrics(facts.current.generation, facts.reloads),
     ...kvFileMetrics(facts.kvFile.path),
     ...workerMetrics(facts.slots),
-    ...certificateMetrics(facts.current.config, Date.now()),
+    ...certificateMetrics(facts.current.config),
     ...cacheMetrics(statisticsOf(facts)),
     ...resilienceMetrics({
       slots: facts.slots,
