@@ -1,7 +1,8 @@
 import { checkReport } from "./commands/check_report.ts";
 import { HeldEnvironment, readEnv } from "../lib/workers/supervisor/environment.ts";
+import { ConfigSources } from "../lib/workers/supervisor/config_sources.ts";
 import { configReference } from "./commands/config_reference.ts";
-import { jsonSchema } from "../lib/config/json_schema.ts";
+import { jsonSchema, partJsonSchema } from "../lib/config/json_schema.ts";
 import { runGateway } from "../lib/workers/supervisor/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
@@ -21,6 +22,7 @@ import { purgeCommand } from "./commands/purge.ts";
 import { reloadCommand } from "./commands/reload.ts";
 import { statusCommand } from "./commands/status.ts";
 import { stopCommand } from "./commands/stop.ts";
+import type { Beside } from "./dashboard/dashboard.ts";
 import { exitStatus, print } from "./commands/terminal.ts";
 
 const CONFIG_OPTION = { config: { type: "string", short: "c" } } as const;
@@ -29,28 +31,33 @@ const CONFIG_HELP = "--config, -c FILE   config.yaml by default, else config.exa
 
 const start: Command = {
   summary: "run the gateway (SIGHUP reloads, SIGTERM stops gracefully)",
-  usage: `usage: usher start [--config FILE]
+  usage: `usage: usher start [--config FILE] [--watch]
 
   Runs the gateway until SIGTERM or SIGINT. Exits with 0 after that, with 1 if it cannot start.
 
   ${CONFIG_HELP}
+  --watch             reload when the configuration changes, or a file that it includes or names, as with server.watch
 `,
-  async run(args, workerUrl) {
-    const file = configFile("start", readArguments(args, CONFIG_OPTION).values.config);
+  async run(args, workerUrl, beside) {
+    const { config, watch = false } = readArguments(args, { ...CONFIG_OPTION, watch: { type: "boolean" } }).values;
+    const file = configFile("start", config);
+    const sources = new ConfigSources();
     const environment = new HeldEnvironment();
     const testHooks = readEnv("USHER_TEST_HOOKS") === "1";
     return await runGateway({
       version: manifest.version,
       configFile: file,
       isFromFile: file !== STANDARD_INPUT,
+      watch,
+      sources,
       source: async () => {
-        const loaded = await load(file, environment.get);
+        const loaded = await load(file, { env: environment.get, sources });
         if (loaded.ok) environment.takeOut();
         return loaded;
       },
       workerUrl,
       adminHandler: (supervisor) => {
-        const app = adminApp(supervisor);
+        const app = adminApp(supervisor, beside);
         return (request, { peer }) => app.fetch(request, { remote: peer });
       },
       testHooks,
@@ -104,11 +111,19 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   doctor: doctorCommand,
   certs: certsCommand,
   "migrate-env": migrateEnvCommand,
-  schema: printer(
-    "schema",
-    "print the JSON Schema of the configuration",
-    () => JSON.stringify(jsonSchema(), null, 2),
-  ),
+  schema: {
+    summary: "print the JSON Schema of the configuration, or of an included file",
+    usage: `usage: usher schema [--part]
+
+  Prints the JSON Schema of the configuration, for editors.
+
+  --part              of a file that the configuration includes
+`,
+    run(args) {
+      const { part } = readArguments(args, { part: { type: "boolean" } }).values;
+      return print(JSON.stringify(part ? partJsonSchema() : jsonSchema(), null, 2));
+    },
+  },
   reference: printer(
     "reference",
     "print the reference of the configuration, as in docs/config.md",
@@ -161,12 +176,12 @@ function commandOf(name: string): Command | null {
   return Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : null;
 }
 
-/** Runs a command; answers the process's exit status. `workerUrl` is the module that workers start from. */
-export async function commandLine(args: readonly string[], workerUrl: URL): Promise<number> {
-  return exitStatus(await perform(args, workerUrl));
+/** Runs a command, as {@linkcode Command} says; answers the process's exit status. */
+export async function commandLine(args: readonly string[], workerUrl: URL, beside?: Beside): Promise<number> {
+  return exitStatus(await perform(args, workerUrl, beside));
 }
 
-async function perform(args: readonly string[], workerUrl: URL): Promise<number> {
+async function perform(args: readonly string[], workerUrl: URL, beside?: Beside): Promise<number> {
   const [first = "help", ...rest] = commandFirst(args);
   const named = commandOf(first);
   // Without a command there may be only what is asked for in place of one.
@@ -181,7 +196,7 @@ async function perform(args: readonly string[], workerUrl: URL): Promise<number>
   }
   if (!mayBegin(first, rest)) return 1;
   try {
-    return await named.run(rest, workerUrl);
+    return await named.run(rest, workerUrl, beside);
   } catch (error) {
     if (error instanceof Misuse) return misused(error.message, named.usage);
     throw error;

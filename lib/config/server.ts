@@ -4,7 +4,7 @@ import type { ServerLimits } from "../server/server_limits.ts";
 import { cidr, filePath } from "./http_scalars.ts";
 import { plainValue } from "./yaml/interpolate.ts";
 import type { Problems } from "./yaml/problems.ts";
-import { autoOrInteger, choice, duration, integer, literal, name, size } from "./yaml/scalars.ts";
+import { autoOrInteger, choice, duration, flag, integer, literal, name, size } from "./yaml/scalars.ts";
 import { asMapping, type Frozen, list, section, short } from "./yaml/section.ts";
 import { DAY, GiB, HOUR, KiB, MiB, PiB, SECOND } from "./yaml/units.ts";
 
@@ -75,6 +75,9 @@ export const serverSection = section({
     "Directory of the gateway's own data (Deno KV); relative to the working directory.",
   ),
   shutdown_grace: duration(0, HOUR).prefault("30s").describe("How long requests may go on after the signal to stop."),
+  shutdown_delay: duration(0, HOUR).prefault("0s").describe(
+    "How long everything is served after that signal, while `/ready` answers 503, before `shutdown_grace` begins.",
+  ),
   worker_timeout: duration(SECOND, HOUR).prefault("10s").describe(
     "How long a worker may stay silent before it is replaced.",
   ),
@@ -91,6 +94,9 @@ export const serverSection = section({
   cpu_affinity: affinity().prefault(false).describe(
     "`true` pins each serving worker to a core of its own, a list to the cores of these numbers in turn. Linux, and only with " +
       "`deno task start:pinned`.",
+  ),
+  watch: flag().prefault(false).describe(
+    "Reload when the configuration changes, or a file that it includes or names: certificates, `${file:…}`.",
   ),
   limits: asMapping(limitsSection).prefault({}).describe(
     "How long clients are waited for, and how much they may send.",
@@ -127,9 +133,11 @@ export function serverOf(server: ServerValues, { cores, cwd }: { readonly cores:
     workers: server.workers === "auto" ? Math.max(1, cores) : server.workers,
     dataDir: resolve(cwd, server.data_dir),
     shutdownGraceMs: server.shutdown_grace,
+    shutdownDelayMs: server.shutdown_delay,
     workerTimeoutMs: server.worker_timeout,
     trustedProxies: server.trusted_proxies,
     reusePort: server.reuse_port,
+    watch: server.watch,
     cpuAffinity: affinityOf(server.cpu_affinity),
     limits: limitsOf(server.limits),
   };

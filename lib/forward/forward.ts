@@ -44,9 +44,12 @@ async function takePlace(exchange: Exchange, signal: AbortSignal | undefined): P
   const before = admission.waiting;
   const entering = admission.enter(signal);
   if (admission.waiting > before) counts.queued++;
-  if (await exchange.during("queue", entering)) return () => admission.leave();
+  const waiting = admission.waiting > before ? exchange.trace?.child("wait for max_in_flight", "internal") : undefined;
+  const isAdmitted = await exchange.during("queue", entering);
+  waiting?.end();
+  if (isAdmitted) return () => admission.leave();
   if (signal?.aborted !== true) counts.turnedAway++;
-  services.logger.warn("A request was turned away: too many are under way", {
+  services.repeats.warn("A request was turned away: too many are under way", tenant.name, {
     listener: tenant.name,
     waiting: admission.waiting,
   });
@@ -131,6 +134,7 @@ async function takeRetry(
 ): Promise<boolean> {
   const { retries } = exchange.tenant.pool;
   if (retries.tryTake(isFurther)) return true;
+  const waiting = exchange.trace?.child("wait for the retry budget", "internal");
   const ending = new AbortController();
   const end = () => ending.abort();
   const timer = setTimeout(end, untilMs - performance.now());
@@ -142,6 +146,7 @@ async function takeRetry(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", end);
+    waiting?.end();
   }
 }
 
@@ -194,10 +199,21 @@ function noUpstream(exchange: Exchange): GatewayError {
       retryAfterSeconds: 1,
     });
   }
+  if (isDrained(exchange)) {
+    return new GatewayError("no_healthy_upstream", `An operator has drained the upstreams of pool "${name}"`, {
+      hint: "Try again later; `usher undrain` gives an upstream requests again, `usher status` shows which are drained",
+      retryAfterSeconds: 5,
+    });
+  }
   return new GatewayError("no_healthy_upstream", `No upstream of pool "${name}" is available`, {
     hint: "All upstreams are out; see /status on the admin address",
     retryAfterSeconds: 5,
   });
+}
+
+/** Whether all that the request could be sent to is drained. */
+function isDrained({ tenant: { pool: { pool } }, pinned }: Exchange): boolean {
+  return pinned === null ? pool.isDrained : pool.upstreams.some(({ id, isDrained }) => id === pinned && isDrained);
 }
 
 function wrongContent(isAskedFor: boolean): GatewayError {

@@ -2,11 +2,13 @@ import { z } from "zod";
 import manifest from "../../deno.json" with { type: "json" };
 import { CACHE_ENDPOINTS } from "./cache.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
+import { EVENT_ENDPOINTS } from "./events.ts";
 import { JOB_ENDPOINTS } from "./jobs.ts";
 import { LISTENER_ENDPOINTS } from "./listeners.ts";
 import { openApiDocument } from "./openapi.ts";
 import { POOL_ENDPOINTS } from "./pools.ts";
 import { PROCESS_ENDPOINTS } from "./process.ts";
+import { REQUEST_ENDPOINTS } from "./requests.ts";
 
 /** Every endpoint of the API; the last one describes them all. */
 export const ENDPOINTS: readonly Endpoint[] = [
@@ -14,7 +16,9 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...LISTENER_ENDPOINTS,
   ...POOL_ENDPOINTS,
   ...CACHE_ENDPOINTS,
+  ...REQUEST_ENDPOINTS,
   ...JOB_ENDPOINTS,
+  ...EVENT_ENDPOINTS,
   endpoint({
     method: "GET",
     path: "/openapi.json",

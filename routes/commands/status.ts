@@ -40,6 +40,9 @@ export function statusReport(status: Status): string {
   return [
     `Usher ${version}, process ${pid}, up ${durationText(status.uptime_seconds)}`,
     ...aligned([["configuration", `${config.file}, the ${ordinal(config.generation)} since the start`]], 2),
+    // An older gateway says nothing of it.
+    ...(status.state === "stopping" ? ["  stopping"] : []),
+    ...(status.reasons ?? []).map((reason) => `  degraded       ${harmless(reason)}`),
     ...(config.last_reload?.problems ?? []).map((problem) => `  not reloaded   ${harmless(problem)}`),
     "",
     "Workers",
@@ -66,10 +69,14 @@ export function statusReport(status: Status): string {
     "Upstreams",
     ...aligned(
       pools.flatMap(({ name, upstreams }) =>
-        upstreams.map(({ url, state, healthy }) => [
+        upstreams.map(({ url, state, healthy, drained, share }) => [
           name,
           harmless(url),
-          healthy ? state : `${state}: gets no requests`,
+          drained
+            ? `drained since ${drained.since} by ${harmless(drained.by)}: gets no requests (${state})`
+            : healthy === false
+            ? `${state}: gets no requests`
+            : `${state}, ${Math.round(share * 100)} %`,
         ])
       ),
       2,

@@ -33,7 +33,6 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "pools.upstreams.url",
     "listeners.name",
     "listeners.pool",
-    "listeners.rate_limit.requests",
     "listeners.overrides.path",
     "listeners.overrides.merge",
     "listeners.rules.request.rewrite.to",
@@ -49,6 +48,10 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
   assert.deepEqual(optional, [
     "admin.token",
     "admin.peers.token",
+    "tracing.endpoint",
+    "tracing.sample",
+    "tracing.parent_based",
+    "tracing.service_name",
     "pools.upstreams.ca",
     "pools.upstreams.host",
     "pools.upstreams.resolve",
@@ -68,6 +71,7 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "pools.content_types",
     "pools.content_types.verify",
     "pools.forwarded",
+    "pools.trace_context",
     "listeners.listen.address",
     "listeners.listen.unix",
     "listeners.max_request_body",
@@ -95,7 +99,10 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.cors.request_fields",
     "listeners.max_in_flight",
     "listeners.rate_limit",
+    "listeners.rate_limit.requests",
+    "listeners.rate_limit.bytes",
     "listeners.rate_limit.burst",
+    "listeners.pace",
     "listeners.public_url",
     "listeners.prewarm.file",
     "listeners.prewarm.every",
@@ -123,7 +130,7 @@ Deno.test("jsonSchema() takes the short forms and the registered names", () => {
   assert.deepEqual(forms("health"), ["boolean", "object"]);
   assert.deepEqual(pools.properties?.upstreams?.items?.anyOf?.map((form) => form.type), ["string", "object"]);
   assert.deepEqual(pools.properties?.type?.anyOf?.[0]?.enum, ["tmdb-api", "tmdb-image", "custom"]);
-  assert.deepEqual(schema.required, ["pools", "listeners"]);
+  assert.deepEqual(schema.anyOf, [{ required: ["pools", "listeners"] }, { required: ["include"] }]);
   assert.equal(schema.additionalProperties, false);
   assert.doesNotMatch(JSON.stringify(schema), /shorthand|usual|params/);
 });

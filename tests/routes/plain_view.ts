@@ -17,7 +17,7 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
     key: "key-of-the-process",
     config: {} as Config,
     logger: createLogger({ level: "info", format: "json", sink: (line) => asked.push(line), now: () => 0 }),
-    isReady: () => true,
+    readiness: () => "ready",
     status: () => Promise.resolve({ version: "0.0.0" } as Status),
     metrics: (format) => Promise.resolve(format === "openmetrics" ? "# EOF\n" : "# HELP x X\n"),
     reload: (actor) => {
@@ -26,7 +26,7 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
     },
     requestStop: (actor) => {
       asked.push(`stop by ${actor}`);
-      return { graceMs: 30_000 };
+      return { graceMs: 30_000, delayMs: 0 };
     },
     purge: (order, actor) => {
       asked.push(`purge ${order.by} ${order.value} of ${order.listener} hard=${order.hard} by ${actor}`);
@@ -34,6 +34,20 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
       const listeners = listener === null ? null : [listener];
       const counted = { workers: 2, named: 4 };
       return Promise.resolve({ ok: true, soft: !order.hard, listeners, ...counted, persisted: true, durationMs: 3 });
+    },
+    drain: (pool, upstream, actor) => {
+      asked.push(`drain ${upstream} of ${pool} by ${actor}`);
+      const drain = { pool, upstream, sinceMs: 0, by: actor };
+      return Promise.resolve({ ok: true, pool, upstream, drain, workers: 2, left: 1, isPersisted: true });
+    },
+    undrain: (pool, upstream, actor) => {
+      asked.push(`undrain ${upstream} of ${pool} by ${actor}`);
+      return Promise.resolve({ ok: true, pool, upstream, drain: null, workers: 2, left: 2, isPersisted: true });
+    },
+    lookUp: () => Promise.resolve([]),
+    check: (pool, upstream, actor) => {
+      asked.push(`check ${upstream} of ${pool} by ${actor}`);
+      return Promise.resolve({ ok: true, pool, upstream, isWell: true, ms: 3, detail: "" });
     },
     prewarm: (order, actor) => {
       asked.push(`prewarm ${order.listener} ${order.targets?.join(" ") ?? "as configured"} by ${actor}`);
@@ -49,6 +63,7 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
       return true;
     },
     changeFeeds: () => [],
+    live: { history: () => ({ interval_ms: 5_000, samples: [] }), open: () => null } as unknown as AdminView["live"],
     fault: (worker, fault) => {
       asked.push(`${fault} in ${worker}`);
       return true;

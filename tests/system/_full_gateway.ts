@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { madeAuthority } from "../certificates/made.ts";
 import { type ScriptedOrigin, startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
+import { startCollector } from "../origins/otlp_collector.ts";
 import { eventually } from "../eventually.ts";
 import { freePort, type RunningGateway, startGateway } from "./_gateway.ts";
 import { customPool, testConfig } from "./test_config.ts";
@@ -34,6 +35,8 @@ export async function startFullGateway(stack: AsyncDisposableStack): Promise<Ful
   const tmdb = stack.adopt(await startTmdbOrigin(), (one) => one.close());
   tmdb.fault = ({ target }) =>
     target.includes("/changes?") ? Response.json({ results: [], total_pages: 1 }) : undefined;
+  const collector = startCollector();
+  stack.defer(() => collector.close());
   const directory = await Deno.makeTempDir({ prefix: "usher-test-" });
   const { cert, key } = await (await madeAuthority()).leaf(["localhost"]);
   await Deno.writeTextFile(join(directory, "one.pem"), cert);
@@ -44,6 +47,7 @@ export async function startFullGateway(stack: AsyncDisposableStack): Promise<Ful
       config: (places) =>
         testConfig(places, {
           server: { workers: 1 },
+          tracing: { endpoint: collector.url, sample: "0%" },
           pools: {
             site: customPool([{ url: origin.url, max_in_flight: 200, max_rps: 5_000 }], { retry: { attempts: 2 } }),
             films: {
@@ -54,7 +58,10 @@ export async function startFullGateway(stack: AsyncDisposableStack): Promise<Ful
             posters: { type: "tmdb-image", health: false, upstreams: [tmdb.url] },
           },
           listeners: [
-            { name: "site", prefix: "/", pool: "site", max_in_flight: 100, cache: { disk_quota: "8MiB" } },
+            {
+              ...{ name: "site", prefix: "/", pool: "site", max_in_flight: 100, cache: { disk_quota: "8MiB" } },
+              trace_context: "any",
+            },
             { name: "guarded", prefix: "/guarded", pool: "site", auth: { tokens: { tv: TV_TOKEN } } },
             { name: "limited", prefix: "/limited", pool: "site", rate_limit: { requests: 1, per: "1h" } },
             { name: "films", prefix: "/3", pool: "films" },

@@ -9,6 +9,8 @@ import type { RunningGateway } from "./_gateway.ts";
 import { openRaw } from "./_raw_connection.ts";
 import { rawRequest, requestText } from "./_raw_client.ts";
 
+const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
+
 type Labels = Readonly<Record<string, string>>;
 
 /** The metrics of a gateway at one moment. */
@@ -235,7 +237,8 @@ Deno.test("metrics agree with what the origin and the clients counted, outlive a
     assert.deepEqual(fallen, []);
   });
 
-  await t.step("promtool takes them, and both formats say the same", async () => {
+  await t.step("promtool takes them, both formats say the same, and OpenMetrics has exemplars", async () => {
+    await load.ask("site", "/a/0", { fields: [["traceparent", `00-${TRACE_ID}-00f067aa0ba902b7-01`]] });
     const metrics = await Metrics.of(gateway);
     if (hasPromtool) {
       const { code, output } = await promtool(["check", "metrics"], metrics.text);
@@ -248,7 +251,12 @@ Deno.test("metrics agree with what the origin and the clients counted, outlive a
     assert.deepEqual(lines.slice(-2), ["# EOF", ""]);
     const names = (lines: readonly string[]) =>
       lines.filter((line) => line !== "" && !line.startsWith("#")).map((line) => line.slice(0, line.lastIndexOf(" ")));
-    assert.deepEqual(names(lines), names(metrics.text.split("\n")));
+    const bare = lines.map((line) => line.replace(/ # \{.*$/, ""));
+    assert.deepEqual(names(bare), names(metrics.text.split("\n")));
+    // Of all requests one alone was traced.
+    const exemplars = lines.filter((line) => line.includes(" # {"));
+    assert.ok(exemplars.some((line) => line.includes(`# {trace_id="${TRACE_ID}"} 0.`)), exemplars.join("\n"));
+    assert.ok(exemplars.every((line) => line.startsWith('usher_request_duration_seconds_bucket{listener="site"')));
   });
 
   await t.step("docs/metrics.md lists every one, with its type, labels and meaning", async () => {
@@ -259,7 +267,10 @@ Deno.test("metrics agree with what the origin and the clients counted, outlive a
     );
     const written = readText("docs/metrics.md").split("\n").filter((line) => /^\| `(?:usher|process)_/.test(line));
     const normal = (lines: readonly string[]) => lines.map((line) => line.replaceAll(/ +/g, " ")).toSorted();
-    assert.deepEqual(normal(written), normal(rows));
+    const [is, should] = [normal(written), normal(rows)];
+    // What is missing here is to be pasted there.
+    assert.deepEqual(should.filter((row) => !is.includes(row)), [], "docs/metrics.md has no such row");
+    assert.deepEqual(is, should);
   });
 
   await t.step("alerts and dashboard ask for what there is", async () => {

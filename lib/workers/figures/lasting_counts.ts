@@ -2,6 +2,7 @@ import type { TierStats } from "../../cache/store.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import { LAG_BUCKETS_MS } from "../../metrics/histogram.ts";
 import { type ServerCounts, zeroCounts } from "../../server/server_counts.ts";
+import { newSpanCounts, type SpanCounts } from "../../tracing/span_exporter.ts";
 import { settled } from "../drained.ts";
 import type { WorkerReport } from "../messages.ts";
 import type { LagCounts } from "../worker/loop_monitor.ts";
@@ -16,6 +17,7 @@ export interface LastingCounts {
   readonly memory: TierCounts;
   readonly disk: TierCounts;
   readonly loop: LagCounts;
+  readonly spans: SpanCounts;
 }
 
 /** Counts from zero. */
@@ -26,6 +28,7 @@ export function newLastingCounts(): LastingCounts {
     memory: newTierCounts(),
     disk: newTierCounts(),
     loop: { buckets: Array.from({ length: LAG_BUCKETS_MS.length + 1 }, () => 0), sumMs: 0 },
+    spans: newSpanCounts(),
   };
 }
 
@@ -34,24 +37,26 @@ function newTierCounts(): TierCounts {
 }
 
 /** Keeps what a worker has counted, when it has ended. What it counted after its last report is lost with it. */
-export function retire(lasting: LastingCounts, { counts, server, memory, disk, loop }: WorkerReport): void {
+export function retire(lasting: LastingCounts, { counts, server, memory, disk, loop, spans }: WorkerReport): void {
   addCounts(lasting.requests, settled(counts));
   addTo(lasting.memory, memory);
   addTo(lasting.disk, disk);
   // Its connections have ended with it.
   if (server !== undefined) addTo(lasting.server, { ...server, openConnections: 0, openTunnels: 0 });
   addLag(lasting.loop, loop);
+  addTo(lasting.spans, spans ?? null);
 }
 
 /** What the workers of a place have counted, the one in it included; `report` is its last one. */
 export function withReport(
   lasting: LastingCounts,
   report: WorkerReport | null,
-): Pick<LastingCounts, "server" | "loop"> {
-  const { server, loop } = newLastingCounts();
-  const sum = { server, loop };
+): Pick<LastingCounts, "server" | "loop" | "spans"> {
+  const { server, loop, spans } = newLastingCounts();
+  const sum = { server, loop, spans };
   for (const part of [lasting, report]) {
     addTo(sum.server, part?.server ?? null);
+    addTo(sum.spans, part?.spans ?? null);
     if (part !== null) addLag(sum.loop, part.loop);
   }
   return sum;

@@ -17,6 +17,9 @@ import {
   tierFigures,
 } from "./cache_figures.ts";
 import { kvFileMetrics, processMetrics, reloadMetrics } from "./process_figures.ts";
+import { gatewayState } from "./gateway_state.ts";
+import { traceMetrics } from "./trace_figures.ts";
+import type { Drain } from "../operations/upstream_desk.ts";
 import { workerMetrics, workerStatus } from "./worker_figures.ts";
 import { listenerLimits, poolStatus, resilienceMetrics } from "./pool_figures.ts";
 
@@ -34,19 +37,27 @@ export interface StatusFacts {
   readonly reloads: ReloadCounts;
   /** Descriptors that the process may have. */
   readonly descriptors: number;
+  readonly drains: readonly Drain[];
 }
 
 /** What `/status` needs beside that. */
 export interface StatusDetails extends StatusFacts {
   readonly configFile: string;
   readonly counts: WorkerCounts;
+  readonly isStopping: boolean;
   readonly lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null;
 }
 
 /** The state of the whole gateway as plain data: what `/status` answers. */
 export function statusOf(details: StatusDetails) {
   const { current, slots, counts } = details;
+  const { lastMinute, lastHour, sinceStart } = details.rates(null);
   return {
+    ...gatewayState({
+      ...{ config: current.config, slots, isStopping: details.isStopping },
+      kvProblem: details.kvFile.path === null ? details.kvFile.problem : null,
+      reloadProblems: details.lastReload?.problems ?? [],
+    }),
     version: details.version,
     pid: Deno.pid,
     started_at: new Date(details.startedAtMs).toISOString(),
@@ -69,12 +80,15 @@ export function statusOf(details: StatusDetails) {
       ...listenerLimits(listener.name, slots, counts.listeners[listener.name]),
       cache: listenerCache(listener.name, counts.listeners[listener.name], statisticsOf(details)),
     })),
-    pools: current.config.pools.map((pool) => poolStatus(pool, slots, counts)),
+    pools: current.config.pools.map((pool) => poolStatus(pool, { slots, counts, drains: details.drains })),
     certificates: certificateStatus(current.config, Date.now()),
     change_feeds: details.changes.map(shownChangeFeed),
     cache: {
       kv_file: details.kvFile,
       ...tierFigures(slots),
+      hit_rate: sinceStart,
+      hit_rate_1m: lastMinute,
+      hit_rate_1h: lastHour,
       disk_problem: diskProblem(slots),
       purge_rules: purgeRules(slots),
     },
@@ -93,10 +107,12 @@ export function gauges(facts: StatusFacts): Metric[] {
     ...kvFileMetrics(facts.kvFile.path),
     ...workerMetrics(facts.slots),
     ...certificateMetrics(facts.current.config),
+    ...traceMetrics(facts.slots),
     ...cacheMetrics(statisticsOf(facts)),
     ...resilienceMetrics({
       slots: facts.slots,
       pools: facts.current.config.pools,
+      drains: facts.drains,
       listeners: facts.current.config.listeners.map(({ name }) => name),
     }),
   ];

@@ -8,6 +8,7 @@ import type { WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import type { StatisticsFacts } from "../figures/cache_figures.ts";
 import { ChangeFeed } from "./change_feed.ts";
 import { HitHistory } from "../figures/hit_history.ts";
+import { RequestHistory } from "../figures/request_history.ts";
 import { KnownTags } from "./known_tags.ts";
 import { KvStateStore } from "../../state/kv_state_store.ts";
 import { LateStateStore } from "../../state/late_state_store.ts";
@@ -15,6 +16,7 @@ import type { PrewarmResult, ReadResult } from "../messages.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
 import { PurgeDesk, type PurgeOutcome, type PurgeSpread } from "./purge_desk.ts";
 import { PurgeLedger } from "./purge_ledger.ts";
+import { type Drain, UpstreamDesk, type UpstreamDeskOptions } from "./upstream_desk.ts";
 
 /** What operations need of the fleet. */
 export interface OperatedFleet {
@@ -33,6 +35,7 @@ export interface OperationsOptions {
   readonly logger: Logger;
   readonly config: () => Config;
   readonly fleet: OperatedFleet;
+  readonly upstreams: Pick<UpstreamDeskOptions, "spread" | "check">;
   /** See `newLeaseMemory`. */
   readonly leaseMemory: SharedArrayBuffer;
 }
@@ -42,6 +45,7 @@ interface Opened {
   readonly kv: Deno.Kv | null;
   readonly purgeKv: Deno.Kv | null;
   readonly ledger: PurgeLedger;
+  readonly upstreams: UpstreamDesk;
 }
 
 /** How often what was counted is noted for the hit rates; the workers report as often. */
@@ -51,6 +55,8 @@ const RECORD_EVERY_MS = 1_000;
 export class Operations {
   readonly prewarmer: Prewarmer;
   readonly changes: ChangeFeed;
+  readonly upstreams: UpstreamDesk;
+  readonly history = new RequestHistory();
   readonly #fleet: OperatedFleet;
   readonly #config: () => Config;
   readonly #logger: Logger;
@@ -59,13 +65,13 @@ export class Operations {
   #kvs: readonly Deno.Kv[];
   readonly #ledger: PurgeLedger;
   readonly #desk: PurgeDesk;
-  readonly #history = new HitHistory();
+  readonly #hits = new HitHistory();
   readonly #known: KnownTags;
   #recorder: ReturnType<typeof setInterval> | undefined;
   /** What users have changed is written down. */
   #recorded: Promise<void> = Promise.resolve();
 
-  private constructor(options: OperationsOptions, { kv, purgeKv, ledger }: Opened) {
+  private constructor(options: OperationsOptions, { kv, purgeKv, ledger, upstreams }: Opened) {
     const { fleet, config, logger } = options;
     const state = new LateStateStore(stateIn(kv));
     this.#logger = logger;
@@ -74,6 +80,7 @@ export class Operations {
     this.#config = config;
     this.#kvs = [...new Set([kv, purgeKv])].filter((one) => one !== null);
     this.#ledger = ledger;
+    this.upstreams = upstreams;
     this.#desk = new PurgeDesk({ ledger, logger, spread: (rules, counts) => fleet.purge(rules, counts) });
     this.prewarmer = new Prewarmer({
       ...{ state, logger, config },
@@ -92,11 +99,16 @@ export class Operations {
 
   /** Opens KV and reads what was written down; before the first worker starts. */
   static async open(options: OperationsOptions): Promise<Operations> {
-    const { kvPath, purgePath, logger } = options;
+    const { kvPath, purgePath, logger, config } = options;
     const open = (path: string | null) => path === null ? null : openKvFile(path, { clock: systemClock, log: logger });
     const kv = await open(kvPath);
     const purgeKv = purgePath === kvPath ? kv : await open(purgePath);
-    return new Operations(options, { kv, purgeKv, ledger: await PurgeLedger.open(stateIn(purgeKv), logger) });
+    const ledger = await PurgeLedger.open(stateIn(purgeKv), logger);
+    const upstreams = await UpstreamDesk.open({
+      ...options.upstreams,
+      ...{ state: stateIn(kv), before: stateIn(purgeKv), logger, config },
+    });
+    return new Operations(options, { kv, purgeKv, ledger, upstreams });
   }
 
   /**
@@ -111,6 +123,7 @@ export class Operations {
     const state = new KvStateStore(kv);
     const rules = await this.#ledger.attach(state);
     if (rules.length > 0) await this.#fleet.purge(rules);
+    await this.upstreams.attach(state);
     this.#known.attach(kv);
     await this.#state.attach(state);
     if (this.#recorder !== undefined) await this.prewarmer.resume();
@@ -123,7 +136,8 @@ export class Operations {
 
   /** Begins what goes on by itself, when the workers are up. */
   begin(): void {
-    this.#recorder = setInterval(() => this.#history.record(this.#fleet.counts(), Date.now()), RECORD_EVERY_MS);
+    this.#record();
+    this.#recorder = setInterval(() => this.#record(), RECORD_EVERY_MS);
     void this.prewarmer.start();
     this.changes.reconfigure();
   }
@@ -143,6 +157,7 @@ export class Operations {
   reconfigure(): void {
     this.prewarmer.reconfigure();
     this.changes.reconfigure();
+    void this.upstreams.reconfigure();
   }
 
   /** See {@linkcode Prewarmer.begin}. */
@@ -151,14 +166,23 @@ export class Operations {
   }
 
   /** The part of the statistics that is remembered here, up to now. */
-  statistics(): Pick<StatisticsFacts, "rates" | "purges" | "prewarms" | "changes"> {
-    this.#history.record(this.#fleet.counts(), Date.now());
+  statistics(): Pick<StatisticsFacts, "rates" | "purges" | "prewarms" | "changes"> & {
+    readonly drains: readonly Drain[];
+  } {
+    this.#hits.record(this.#fleet.counts(), Date.now());
     return {
-      rates: (listener) => this.#history.rates(listener),
+      rates: (listener) => this.#hits.rates(listener),
       purges: this.#desk.counts,
       prewarms: this.prewarmer.status(),
       changes: this.changes.status(),
+      drains: this.upstreams.drains,
     };
+  }
+
+  #record(): void {
+    const counts = this.#fleet.counts();
+    this.#hits.record(counts, Date.now());
+    this.history.record(counts, Date.now());
   }
 
   /** Begins nothing more; fetches under way end with the workers, so wait for this after them. */

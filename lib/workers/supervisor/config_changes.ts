@@ -7,6 +7,7 @@ import type { AcmeKeeper } from "./acme_keeper.ts";
 import { worseCertificates } from "./certificate_keeper.ts";
 import type { Fleet } from "./fleet.ts";
 import { ReloadCounts } from "./reload_counts.ts";
+import { changedAtRestart } from "./restart_settings.ts";
 import { foldersOutOfReach } from "./worker_permissions.ts";
 
 /** Options of {@linkcode ConfigChanges}. */
@@ -122,24 +123,6 @@ export class ConfigChanges {
 
 function restartFor(folder: string): string {
   return `A unix socket in ${folder} needs a restart: workers may write only where sockets were at the start`;
-}
-
-/** Settings that only a restart applies, by their path in the file. */
-const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config) => unknown]> = [
-  ["server.workers", (config) => config.server.workers],
-  ["server.data_dir", (config) => config.server.dataDir],
-  ["server.reuse_port", (config) => config.server.reusePort],
-  ["server.cpu_affinity", (config) => String(config.server.cpuAffinity)],
-  ["admin.listen", (config) => `${config.admin.listen.hostname}:${config.admin.listen.port}`],
-  ["admin.tls", (config) => config.admin.tls === null],
-  ["cache.disk", (config) => config.cache.diskBytes > 0],
-  ["cache.min_free_disk", (config) => config.cache.minFreeDiskBytes],
-  ["cache.fill_memory", (config) => config.cache.fillMemoryBytes],
-];
-
-/** The settings that differ from those of the start and take effect at the next one, by their path in the file. */
-export function changedAtRestart(started: Config, next: Config): string[] {
-  return RESTART_ONLY.flatMap(([path, value]) => value(started) === value(next) ? [] : [path]);
 }
 
 /** Which pools, listeners and other parts have come, gone or changed, by name: for the log, without what is in them. */

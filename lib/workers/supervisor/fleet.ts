@@ -2,16 +2,16 @@ import { messageOf } from "../../errors.ts";
 import { sweepLeases } from "../../cache/flights/lease_table.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { wantsImageWorker } from "../../gateway/compile_images.ts";
-import { type SharedLimits, sweepLimits } from "../../gateway/limits.ts";
-import type { Logger } from "../../logging/logger.ts";
+import { sweepLimits } from "../../gateway/limits.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import { type Challenges, NO_CHALLENGES } from "../../server/acme_challenge.ts";
 import { addDrained, type Drained } from "../drained.ts";
 import { retire } from "../figures/lasting_counts.ts";
 import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
+import type { FleetOptions } from "./fleet_options.ts";
 import { newSlot, peerName, type Slot } from "./slot.ts";
-import { firstProblem, replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
+import { firstProblem, replaceUnless, WorkerHandle } from "./worker_handle.ts";
 import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 
 /** A small machine under load takes its time; one that hangs is found out all the same. */
@@ -21,30 +21,6 @@ const HEARTBEAT_MS = 1_000;
 /** Longer than a fetch and its wait may take in the worker. */
 const WORK_TIMEOUT_MS = 130_000;
 const PING_TIMEOUT_MS = 2_000;
-
-/** Options of {@linkcode Fleet}. */
-export interface FleetOptions {
-  readonly url: URL;
-  /** Serving workers; a health worker comes beside them, and an image worker where the configuration has work for it. */
-  readonly servingWorkers: number;
-  /** Silence after which a worker is replaced. */
-  readonly silenceMs: number;
-  readonly leaseMemory: SharedArrayBuffer;
-  readonly diskFilter: SharedArrayBuffer | null;
-  readonly sharedLimits: SharedLimits;
-  readonly connections: SharedArrayBuffer;
-  readonly descriptors: number;
-  readonly kvPath: string | null;
-  /** The purges in force, for a worker that starts. */
-  readonly purges: () => readonly PurgeRule[];
-  readonly instanceId: string;
-  readonly logger: Logger;
-  readonly onWritten?: (message: WrittenMessage) => void;
-  /** No worker lives and none can be started. */
-  readonly onLost: () => void;
-  /** A worker has come up. */
-  readonly onUp?: (slot: Slot, handle: WorkerHandle) => void;
-}
 
 /** What a worker says of a piece of work. */
 type WorkAnswer = Extract<FromWorker, { type: "prewarmed" | "was-read" }>;
@@ -142,7 +118,7 @@ export class Fleet {
   async purge(rules: readonly PurgeRule[], counts = false): Promise<PurgeSpread> {
     const id = ++this.#lastId;
     const isDone = (told: FromWorker) => told.type === "purged" && told.id === id;
-    return purgeSpread(await this.#tellServing({ type: "purge", id, rules, counts }, isDone));
+    return purgeSpread(await this.tellServing({ type: "purge", id, rules, counts }, isDone));
   }
 
   /** Has every worker use the KV file that another process had until now; one that does not is replaced. */
@@ -156,10 +132,11 @@ export class Fleet {
     const id = ++this.#lastId;
     this.#challenges = challenges;
     const isDone = (told: FromWorker) => told.type === "challenged" && told.id === id;
-    await this.#tellServing({ type: "challenges", id, challenges }, isDone);
+    await this.tellServing({ type: "challenges", id, challenges }, isDone);
   }
 
-  #tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
+  /** Tells every serving worker, as {@linkcode Fleet.purge} does; `null` for one that did not answer and is replaced. */
+  tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
     return this.#tell(message, isDone, ["serving"]);
   }
 
@@ -229,6 +206,11 @@ export class Fleet {
     return sum;
   }
 
+  /** Has every connection end after its next reply, while new ones are taken still. */
+  windDown(): void {
+    for (const handle of this.live) handle.post({ type: "wind-down" });
+  }
+
   /** Lets every worker finish its requests, for at most `graceMs`, and ends it; returns how many finished. */
   async stop(graceMs: number): Promise<Drained> {
     this.#stopping = true;
@@ -280,6 +262,7 @@ export class Fleet {
       servesAlone: slot.index === this.#aloneIndex,
       instanceId: this.#options.instanceId,
       purges: this.#options.purges(),
+      drained: this.#options.drained(),
       challenges: this.#challenges,
       ...this.#current,
     };

@@ -1,57 +1,40 @@
+import { pause } from "../../clock.ts";
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
-import { newDiskFilterMemory } from "../../cache/disk/disk_filter.ts";
-import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import type { Config } from "../../config/config.ts";
-import type { LoadResult } from "../../config/load.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
+import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
-import type { Logger, RootLogger } from "../../logging/logger.ts";
+import type { Logger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
-import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import { countedMetrics } from "../../metrics/counted_metrics.ts";
 import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
+import { LiveView } from "../operations/live_view.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
+import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
 import type { Bus, PeerAnswer } from "../operations/bus.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
+import { deafAddresses } from "../figures/gateway_state.ts";
+import type { LookUpOrder } from "../messages.ts";
 import { gauges, type Status, type StatusFacts, statusOf } from "../figures/status.ts";
-import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
-import { CpuAffinity } from "./cpu_affinity.ts";
-import { DiskTaker, type DiskTakerOptions } from "./disk_taker.ts";
-import { Fleet, type FleetOptions } from "./fleet.ts";
+import { ConfigWatch } from "./config_watch.ts";
+import { pinnerOf } from "./cpu_affinity.ts";
+import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
+import { Fleet } from "./fleet.ts";
+import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
+import type { SupervisorOptions } from "./supervisor_options.ts";
 
-/** Options of {@linkcode Supervisor}. */
-export interface SupervisorOptions {
-  readonly version: string;
-  readonly configFile: string;
-  /** Reads and checks the configuration; called at each reload. */
-  readonly source: () => Promise<LoadResult>;
-  /** The configuration to start with. */
-  readonly config: Config;
-  /** Module that every worker is started from. */
-  readonly workerUrl: URL;
-  readonly kvFile: ClaimedKvFile["file"];
-  readonly purgePath: ClaimedKvFile["purgePath"];
-  /** See {@linkcode DiskTakerOptions.kvFreed}. */
-  readonly kvFreed?: DiskTakerOptions["kvFreed"];
-  /** Fetches certificates; `config` is completed by it. */
-  readonly acme: AcmeKeeper;
-  readonly logger: RootLogger;
-  /** The admin surface over what the supervisor shows. */
-  readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
-  /** Descriptors that the process may have. */
-  readonly descriptors: number;
-  /** Has the process stop this supervisor, as a signal would. */
-  readonly askStop: () => void;
-  /** Lets tests break workers. */
-  readonly testHooks: boolean;
-}
+/** Connections end after their next reply for so long at the end of `shutdown_delay`: a balancer opens new ones, to another gateway. */
+const WIND_DOWN_MS = 2_000;
+
+/** What `/ready` answers. */
+export type Readiness = "ready" | "stopping" | "no worker serves" | "an address is not served";
 
 /** The outcome of a purge here, and at the peers where there are any. */
 export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
@@ -72,18 +55,27 @@ export class Supervisor {
   readonly startedAtMs = Date.now();
   readonly #options: SupervisorOptions;
   readonly #fleet: Fleet;
+  readonly #calls: FleetCalls;
   readonly #leaseMemory = newLeaseMemory();
   readonly #lost = Promise.withResolvers<void>();
   /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
   readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
   /** Opens the admin surface to the commands of this user; see {@linkcode RunRecord}. */
   readonly key = crypto.getRandomValues(new Uint8Array(32)).toHex();
+  /** What pages show. */
+  readonly live = new LiveView({
+    status: () => this.#statusNow(),
+    prewarms: () => this.prewarms(),
+    history: () => this.#ready.history,
+  });
   #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;
   readonly #bus: Bus;
   readonly #disk: DiskTaker;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
+  #isStopping = false;
+  readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
   constructor(options: SupervisorOptions) {
@@ -93,18 +85,20 @@ export class Supervisor {
       servingWorkers: options.config.server.workers,
       silenceMs: options.config.server.workerTimeoutMs,
       leaseMemory: this.#leaseMemory,
-      diskFilter: diskFilterMemory(options),
+      diskFilter: diskFilterMemory(options, options.config.cache.diskBytes),
       sharedLimits: newSharedLimits(options.config.server.workers),
       connections: ConnectionGate.memory(options.config.server.workers),
       descriptors: options.descriptors,
       kvPath: options.kvFile.path,
       purges: () => this.#operations?.purges ?? [],
+      drained: () => this.#operations?.upstreams.drains ?? [],
       instanceId: this.#instanceId,
       onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
-      onUp: pinner(options),
+      onUp: pinnerOf(options.config.server.cpuAffinity, options.logger),
     }, { generation: 1, config: options.config });
+    this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
     this.#bus = new PeerBus({
       self: this.#instanceId,
@@ -115,8 +109,15 @@ export class Supervisor {
       ...options,
       fleet: this.#fleet,
       adjustAdmin: (admin) => this.#admin?.adjust(admin),
-      onReloaded: () => this.#operations?.reconfigure(),
+      onReloaded: () => {
+        this.#operations?.reconfigure();
+        this.#watchConfig();
+        this.live.restart();
+      },
     });
+    const { sources } = options;
+    const reload = () => this.reload("a change of its files");
+    this.#watch = sources === undefined ? null : new ConfigWatch({ sources, reload, logger: options.logger });
     this.#certificates = new CertificateKeeper({
       config: () => this.config,
       inTurn: (work) => this.#changes.inTurn(work),
@@ -166,6 +167,10 @@ export class Supervisor {
       logger,
       config: () => this.config,
       fleet: this.#fleet,
+      upstreams: {
+        spread: (drained: readonly DrainedUpstream[]) => this.#calls.drain(drained),
+        check: (pool: string, upstream: string) => this.#calls.check(pool, upstream),
+      },
       leaseMemory: this.#leaseMemory,
     };
     this.#operations = await Operations.open(operations);
@@ -177,20 +182,32 @@ export class Supervisor {
     this.#certificates.begin();
     this.#options.acme.attach(this);
     this.#options.acme.begin();
+    this.#watchConfig();
     this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
   }
 
-  /** Whether requests can be served, and will be: not any more once it is stopping. */
-  isReady(): boolean {
-    return this.#stopping === null && this.#fleet.liveServing > 0;
+  /** Whether requests can be served, and will be. */
+  readiness(): Readiness {
+    if (this.#isStopping) return "stopping";
+    if (this.#fleet.liveServing === 0) return "no worker serves";
+    return deafAddresses(this.config, this.#fleet.slots).length === 0 ? "ready" : "an address is not served";
   }
 
   /** Plain data for `/status`, without secrets. */
   async status(): Promise<Status> {
     await this.#fleet.refresh();
-    const { configFile } = this.#options;
-    const { lastReload } = this.#changes;
-    return statusOf({ ...this.#facts(), configFile, counts: this.#fleet.counts(), lastReload });
+    return this.#statusNow();
+  }
+
+  /** As the workers last reported. */
+  #statusNow(): Status {
+    return statusOf({
+      ...this.#facts(),
+      configFile: this.#options.configFile,
+      counts: this.#fleet.counts(),
+      isStopping: this.#isStopping,
+      lastReload: this.#changes.lastReload,
+    });
   }
 
   /** What `/metrics` answers. */
@@ -223,10 +240,11 @@ export class Supervisor {
   }
 
   /** Begins to stop gracefully, for `actor`; answers how long that may take. */
-  requestStop(actor: string): { readonly graceMs: number } {
+  requestStop(actor: string): { readonly graceMs: number; readonly delayMs: number } {
     this.#options.logger.write({ audit: "stop", actor });
     this.#options.askStop();
-    return { graceMs: this.config.server.shutdownGraceMs };
+    const { shutdownGraceMs, shutdownDelayMs } = this.config.server;
+    return { graceMs: shutdownGraceMs, delayMs: shutdownDelayMs };
   }
 
   /**
@@ -239,6 +257,26 @@ export class Supervisor {
     const peers = isSound ? await this.#bus.purge(order, via) : [];
     const outcome = await this.#ready.purge(order, actor);
     return outcome.ok && peers.length > 0 ? { ...outcome, peers } : outcome;
+  }
+
+  /** Gives an upstream no new requests, for `actor`; see {@linkcode UpstreamDesk.drain}. */
+  drain(pool: string, upstream: string, actor: string): Promise<DrainOutcome> {
+    return this.#ready.upstreams.drain(pool, upstream, actor);
+  }
+
+  /** Gives an upstream requests again, for `actor`. */
+  undrain(pool: string, upstream: string, actor: string): Promise<DrainOutcome> {
+    return this.#ready.upstreams.undrain(pool, upstream, actor);
+  }
+
+  /** Checks an upstream at once, for `actor`; see {@linkcode UpstreamDesk.check}. */
+  check(pool: string, upstream: string, actor: string): Promise<CheckOutcome> {
+    return this.#ready.upstreams.check(pool, upstream, actor);
+  }
+
+  /** What each serving worker holds for a request; no use of it, and no upstream is asked. */
+  lookUp(order: LookUpOrder): Promise<readonly WorkerLookUp[]> {
+    return this.#calls.lookUp(order);
   }
 
   /** Fetches targets into the cache, in the background; see {@linkcode Prewarmer.begin}. */
@@ -276,8 +314,24 @@ export class Supervisor {
     return handle !== null && handle !== undefined;
   }
 
+  /** Says that it stops, and serves everything for `shutdown_delay` still, or until `skipped`. */
+  async announceStop(skipped: AbortSignal): Promise<void> {
+    this.#isStopping = true;
+    const { shutdownDelayMs } = this.config.server;
+    if (shutdownDelayMs === 0) return;
+    this.#options.logger.info("Usher is about to stop, and serves on until then", {
+      delay_ms: shutdownDelayMs,
+      hint: "A second signal ends that",
+    });
+    const windDownMs = Math.min(WIND_DOWN_MS, shutdownDelayMs / 2);
+    await pause(shutdownDelayMs - windDownMs, skipped);
+    this.#fleet.windDown();
+    await pause(windDownMs, skipped);
+  }
+
   /** Stops taking connections, lets what is under way finish within `shutdown_grace`, and ends the workers. */
   stop(): Promise<void> {
+    this.#isStopping = true;
     return this.#stopping ??= this.#stop();
   }
 
@@ -285,16 +339,22 @@ export class Supervisor {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     this.#certificates.close();
+    this.#watch?.close();
     this.#options.acme.close();
     await this.#disk.close();
     const closing = this.#operations?.close();
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
+    this.live.close();
     await this.#admin?.close();
     await this.#operations?.release();
     // The last line: that the process ended as asked, and whether anybody noticed.
     const requests = finished === 1 ? "request" : "requests";
     this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
+  }
+
+  #watchConfig(): void {
+    if (this.#stopping === null) this.#watch?.adjust(this.#options.watch === true || this.config.server.watch);
   }
 
   /** The purges of the process before come first: what it stored is used from then on. */
@@ -308,19 +368,4 @@ export class Supervisor {
     if (this.#operations === null) throw new Error("The gateway is still starting");
     return this.#operations;
   }
-}
-
-/** Pins workers that have come up; `undefined` where that is not configured. */
-function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptions): FleetOptions["onUp"] {
-  if (cpuAffinity === false) return undefined;
-  const affinity = new CpuAffinity({ cores: cpuAffinity, logger });
-  return ({ role, name, index }, { ordinal }) => {
-    if (role === "serving") void affinity.pin({ name, index, ordinal });
-  };
-}
-
-function diskFilterMemory({ config, kvFile, kvFreed }: SupervisorOptions): SharedArrayBuffer | null {
-  const { diskBytes } = config.cache;
-  const isNever = kvFile.path === null && kvFreed === undefined;
-  return isNever || diskBytes === 0 ? null : newDiskFilterMemory(diskBytes);
 }

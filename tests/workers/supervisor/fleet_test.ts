@@ -3,7 +3,8 @@ import { ConnectionGate } from "../../../lib/server/connection_gate.ts";
 import { LeaseTable, newLeaseMemory } from "../../../lib/cache/flights/lease_table.ts";
 import { newSharedLimits } from "../../../lib/gateway/limits.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
-import { Fleet, type FleetOptions } from "../../../lib/workers/supervisor/fleet.ts";
+import { Fleet } from "../../../lib/workers/supervisor/fleet.ts";
+import type { FleetOptions } from "../../../lib/workers/supervisor/fleet_options.ts";
 import type { WorkerHandle } from "../../../lib/workers/supervisor/worker_handle.ts";
 import { ANY_CONFIG, configOf, type Mapping } from "../../gateway/config_of.ts";
 import { eventually } from "../../eventually.ts";
@@ -35,6 +36,7 @@ async function fleetOf(parts: Readonly<Record<string, readonly Part[]>> = {}, mo
     diskFilter: null,
     sharedLimits: newSharedLimits(2),
     kvPath: null,
+    drained: () => [],
     purges: () => [],
     instanceId: "usher-test",
     logger: createLogger({
