@@ -15,6 +15,8 @@ import {
   type StatisticsFacts,
   tierFigures,
 } from "./cache_figures.ts";
+import { gatewayState } from "./gateway_state.ts";
+import { traceMetrics } from "./trace_figures.ts";
 import type { Drain } from "../operations/upstream_desk.ts";
 import { workerMetrics, workerStatus } from "./worker_figures.ts";
 import { listenerLimits, poolStatus, resilienceMetrics } from "./pool_figures.ts";
@@ -37,6 +39,7 @@ export interface StatusDetails extends StatusFacts {
   readonly configFile: string;
   readonly counts: WorkerCounts;
   readonly kvFile: PreparedKvFile;
+  readonly isStopping: boolean;
   readonly lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null;
 }
 
@@ -45,6 +48,11 @@ export function statusOf(details: StatusDetails) {
   const { current, slots, counts } = details;
   const { lastMinute, lastHour, sinceStart } = details.rates(null);
   return {
+    ...gatewayState({
+      ...{ config: current.config, slots, isStopping: details.isStopping },
+      kvProblem: details.kvFile.path === null ? details.kvFile.problem : null,
+      reloadProblems: details.lastReload?.problems ?? [],
+    }),
     version: details.version,
     pid: Deno.pid,
     started_at: new Date(details.startedAtMs).toISOString(),
@@ -96,6 +104,7 @@ export function gauges(facts: StatusFacts): Metric[] {
     gauge("usher_start_time_seconds", "When the process began", [{ labels: {}, value: facts.startedAtMs / 1000 }]),
     gauge("usher_resident_bytes", "Memory of the whole process", [{ labels: {}, value: Deno.memoryUsage().rss }]),
     ...workerMetrics(facts.slots),
+    ...traceMetrics(facts.slots),
     ...certificateMetrics(facts.current.config, Date.now()),
     ...cacheMetrics(statisticsOf(facts)),
     ...resilienceMetrics({
