@@ -131,8 +131,8 @@ async function eventsFollow(gateway: RunningGateway): Promise<void> {
   await (await fetch(`${gateway.url}/x`)).body?.cancel();
   // Workers report once a second, samples are made every five.
   const samples = [...hello.history.samples];
-  for (let tick; samples.reduce((sum, { requests }) => sum + requests, 0) < 2;) {
-    tick = JSON.parse((await first.read()).value!);
+  while (samples.reduce((sum, { requests }) => sum + requests, 0) < 2) {
+    const tick = JSON.parse((await first.read()).value!);
     assert.equal(tick.type, "tick");
     samples.push(...tick.samples.filter(({ at }: { at: string }) => at > (samples.at(-1)?.at ?? "")));
   }
