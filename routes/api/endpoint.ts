@@ -3,8 +3,10 @@ import type { AdminRole } from "../../lib/config/admin.ts";
 import type { Caller } from "../../lib/admin/auth.ts";
 import type { AdminView } from "./admin_view.ts";
 
-/** A value as it is shown: nothing is changed any more. */
-export type Shown<T> = T extends object ? { readonly [K in keyof T]: Shown<T[K]> } : T;
+/** A value as it is shown: nothing is changed any more, and what a schema leaves open may be anything. */
+export type Shown<T> = T extends readonly (infer I)[] ? readonly Shown<I>[]
+  : T extends object ? { readonly [K in keyof T as string extends K ? never : K]: Shown<T[K]> }
+  : T;
 
 /** What an endpoint is called with: all of it checked. */
 export interface Call<P, Q, B> extends Caller {

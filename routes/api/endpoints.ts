@@ -1,7 +1,9 @@
 import { z } from "zod";
 import manifest from "../../deno.json" with { type: "json" };
 import { CACHE_ENDPOINTS } from "./cache.ts";
+import { CONFIGURATION_ENDPOINTS } from "./configuration.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
+import { EXPLAIN_ENDPOINTS } from "./explain.ts";
 import { JOB_ENDPOINTS } from "./jobs.ts";
 import { LISTENER_ENDPOINTS } from "./listeners.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -11,8 +13,10 @@ import { PROCESS_ENDPOINTS } from "./process.ts";
 /** Every endpoint of the API; the last one describes them all. */
 export const ENDPOINTS: readonly Endpoint[] = [
   ...PROCESS_ENDPOINTS,
+  ...CONFIGURATION_ENDPOINTS,
   ...LISTENER_ENDPOINTS,
   ...POOL_ENDPOINTS,
+  ...EXPLAIN_ENDPOINTS,
   ...CACHE_ENDPOINTS,
   ...JOB_ENDPOINTS,
   endpoint({

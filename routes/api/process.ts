@@ -2,7 +2,6 @@ import { z } from "zod";
 import { endpoint } from "./endpoint.ts";
 import { LISTENER } from "./listeners.ts";
 import { POOL } from "./pools.ts";
-import { Problem } from "./problem.ts";
 
 const STATUS = z.looseObject({
   version: z.string(),
@@ -41,21 +40,6 @@ export const PROCESS_ENDPOINTS = [
       new Response(await view.metrics(), {
         headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
       }),
-  }),
-  endpoint({
-    method: "POST",
-    path: "/reload",
-    formerly: "/reload",
-    role: "operate",
-    summary: "Reads the configuration again and brings it into force, in every worker or in none",
-    answer: z.object({ ok: z.literal(true), generation: z.int(), needs_restart: z.array(z.string()) }),
-    problems: { 422: "The configuration before stays in force; `problems` says why" },
-    async handle({ view, actor }) {
-      const result = await view.reload(actor);
-      if (result.ok) return { ok: true, generation: result.generation, needs_restart: result.atRestart ?? [] };
-      const { problems } = result;
-      throw new Problem(422, "The configuration before stays in force", { more: { ok: false, problems } });
-    },
   }),
   endpoint({
     method: "POST",

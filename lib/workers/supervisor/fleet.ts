@@ -111,12 +111,8 @@ export class Fleet {
   /** Brings a new configuration into every worker, or into none; answers why not, or `null`. */
   async reload(next: ConfigGeneration): Promise<string | null> {
     const handles = this.live;
-    const generation = next.generation;
-    const isPrepared = (message: FromWorker) => message.type === "prepared" && message.generation === generation;
-    const prepared = await Promise.allSettled(
-      handles.map((handle) => handle.call({ type: "prepare", ...next }, isPrepared, RELOAD_TIMEOUT_MS)),
-    );
-    const problem = firstProblem(handles, prepared);
+    const { generation } = next;
+    const problem = await this.#prepare(handles, next);
     if (problem !== null) {
       for (const handle of handles) handle.post({ type: "abort", generation });
       return problem;
@@ -130,6 +126,22 @@ export class Fleet {
     ]);
     this.#tendImageWorker();
     return null;
+  }
+
+  /** Has every worker prepare a configuration and put it away again; answers why it could not be taken, or `null`. */
+  async tryOut(next: ConfigGeneration): Promise<string | null> {
+    const handles = this.live;
+    const problem = await this.#prepare(handles, next);
+    for (const handle of handles) handle.post({ type: "abort", generation: next.generation });
+    return problem;
+  }
+
+  async #prepare(handles: readonly WorkerHandle[], next: ConfigGeneration): Promise<string | null> {
+    const isPrepared = (told: FromWorker) => told.type === "prepared" && told.generation === next.generation;
+    const prepared = await Promise.allSettled(
+      handles.map((handle) => handle.call({ type: "prepare", ...next }, isPrepared, RELOAD_TIMEOUT_MS)),
+    );
+    return firstProblem(handles, prepared);
   }
 
   /**

@@ -75,6 +75,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
       ...options,
       askStop: stop.resolve,
       config: await acme.complete(loaded.config),
+      loaded,
       acme,
       kvFile: kv.file,
       purgePath: kv.purgePath,

@@ -2,7 +2,7 @@ import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
 import { newDiskFilterMemory } from "../../cache/disk/disk_filter.ts";
 import type { ClaimedKvFile } from "../../cache/disk/kv_open.ts";
 import type { Config } from "../../config/config.ts";
-import type { LoadResult } from "../../config/load.ts";
+import type { LoadedFile, LoadResult } from "../../config/load.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
 import type { Logger, RootLogger } from "../../logging/logger.ts";
@@ -20,7 +20,7 @@ import { gauges, type Status, statusOf } from "../figures/status.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
-import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
+import { ConfigChanges, type InForce, type ReloadResult } from "./config_changes.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
 
@@ -30,8 +30,9 @@ export interface SupervisorOptions {
   readonly configFile: string;
   /** Reads and checks the configuration; called at each reload. */
   readonly source: () => Promise<LoadResult>;
-  /** The configuration to start with. */
+  /** The configuration to start with, and the file's values that it is made of. */
   readonly config: Config;
+  readonly loaded: LoadedFile;
   /** Module that every worker is started from. */
   readonly workerUrl: URL;
   readonly kvFile: ClaimedKvFile["file"];
@@ -47,6 +48,13 @@ export interface SupervisorOptions {
   readonly askStop: () => void;
   /** Lets tests break workers. */
   readonly testHooks: boolean;
+}
+
+/** The configuration in force, and how the last reload went. */
+export interface ConfigInForce extends InForce {
+  readonly generation: number;
+  /** `null` before the first. */
+  readonly lastReload: ConfigChanges["lastReload"];
 }
 
 /** The outcome of a purge here, and at the peers where there are any. */
@@ -213,6 +221,17 @@ export class Supervisor {
     const outcome = result.ok ? "in force" : "not in force";
     this.#options.logger.write({ audit: "reload", actor, outcome, generation: this.#fleet.current.generation });
     return result;
+  }
+
+  /** Says what {@linkcode reload} would come to, and changes nothing. */
+  tryReload(): Promise<ReloadResult> {
+    return this.#changes.tryOut();
+  }
+
+  /** The configuration in force as it may be shown, and how the last reload went. */
+  configInForce(): ConfigInForce {
+    const { inForce, lastReload } = this.#changes;
+    return { ...inForce, generation: this.#fleet.current.generation, lastReload };
   }
 
   /** Begins to stop gracefully, for `actor`; answers how long that may take. */

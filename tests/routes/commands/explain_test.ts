@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { explainRequest, explanationReport } from "../../../routes/commands/explain.ts";
+import { explainRequest } from "../../../lib/inspect/explain_request.ts";
+import { explanationReport } from "../../../routes/commands/explain.ts";
 import { explain } from "../../../lib/inspect/explain.ts";
 import { painter } from "../../../routes/commands/text_layout.ts";
 import { configOf } from "../../gateway/config_of.ts";
