@@ -2,10 +2,20 @@
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
+  /**
+   * Milliseconds since some moment, with fractions, that never jump: for how long something took.
+   * @default {@linkcode now}
+   */
+  elapsed?(): number;
 }
 
 /** The machine's own clock. */
-export const systemClock: Clock = { now: () => Date.now() };
+export const systemClock: Clock = { now: () => Date.now(), elapsed: () => performance.now() };
+
+/** By {@linkcode Clock.elapsed}. */
+export function elapsedMs(clock: Clock): number {
+  return clock.elapsed === undefined ? clock.now() : clock.elapsed();
+}
 
 /** Settles after `ms` milliseconds of real time, or as soon as the signal aborts; at once for none or fewer. It never rejects. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {

@@ -1,12 +1,15 @@
 /**
- * Runs the tests and ends with a plain line, `N passed, N failed`: first those that may run side by side, with the doc examples,
- * then `tests/system/` one after the other, since those measure whole processes. With arguments it hands them to one `deno test`.
+ * Runs the tests and ends with a plain line, `N passed, N failed`: first those of parts, with the doc examples, then those of whole
+ * processes, two at a time since they mostly wait, then what measures a process, alone. With arguments it hands them to one `deno test`.
  */
 import { testArguments } from "./house/test_command.ts";
 import { addCounts, countTests, summaryLine, type TestCounts } from "./house/test_summary.ts";
 
 /** Tests of whole processes. */
 const SYSTEM = "tests/system";
+
+/** System tests of what a busy machine changes: bytes on disk by the second, processor cores, ends of whole groups of workers. */
+const ALONE = ["cpu_affinity", "large_bodies", "storage"].map((name) => `${SYSTEM}/${name}_test.ts`);
 
 /** A run that takes longer than this hangs. */
 const DEADLINE_MS = 30 * 60_000;
@@ -28,11 +31,20 @@ try {
 }
 
 async function runAll(): Promise<TestCounts[]> {
-  return [await runTests(["--doc", "--parallel", ...sideBySide()]), await runTests([SYSTEM])];
+  return [
+    await runTests(["--doc", "--parallel", ...partTests()]),
+    await runTests(["--parallel", ...processTests()], { DENO_JOBS: "2" }),
+    await runTests(ALONE),
+  ];
+}
+
+function processTests(): string[] {
+  const paths = [...Deno.readDirSync(SYSTEM)].map(({ name }) => `${SYSTEM}/${name}`);
+  return paths.filter((path) => path.endsWith("_test.ts") && !ALONE.includes(path)).sort();
 }
 
 /** Everything but the system tests. It is listed, since `--ignore` counts only for the first of several folders (Deno 2.9.6). */
-function sideBySide(): string[] {
+function partTests(): string[] {
   const entries = [...Deno.readDirSync("tests")].filter(({ isDirectory, name }) =>
     isDirectory || name.endsWith("_test.ts")
   );
@@ -40,10 +52,10 @@ function sideBySide(): string[] {
 }
 
 /** One `deno test`: it may write only below a scratch folder and start only Deno itself and programs of Debian. */
-async function runTests(args: readonly string[]): Promise<TestCounts> {
+async function runTests(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<TestCounts> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...testArguments(scratch), ...args],
-    env: { TMPDIR: scratch, ...(Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : {}) },
+    env: { TMPDIR: scratch, ...env, ...(Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : {}) },
     stdout: "piped",
     signal: stopped.signal,
   }).spawn();

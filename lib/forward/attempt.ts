@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { fieldValue } from "../http/fields.ts";
 import { parseWeighted, splitList } from "../http/list.ts";
-import { countTry } from "../metrics/gateway_metrics.ts";
+import { type CountedTry, countTry } from "../metrics/gateway_metrics.ts";
 import type { Outcome, Report } from "../pool/outcome.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { asFailure } from "../request/client_error.ts";
@@ -54,7 +54,9 @@ export class UpstreamAnswer {
     const report = failure === undefined
       ? answerReport(this.#received, this.judgement, this.#latencyMs)
       : failureReport(failure, this.#latencyMs);
-    if (!this.#try.record.end(report)) return;
+    const { record, timing } = this.#try;
+    const durationMs = this.#received.tunnel === undefined ? timing.latencyMs : null;
+    if (!record.end(report, { firstByteMs: this.#latencyMs, durationMs })) return;
     this.onRelease?.(failure);
   }
 }
@@ -65,6 +67,7 @@ const MAX_RANGES = 64;
 /** When a try began, and where its end is recorded. */
 interface Try {
   readonly requestTimeMs: number;
+  readonly timing: TryTiming;
   readonly record: TryRecord;
   /** As the upstream gave it, where it was changed since. */
   readonly received?: UpstreamResponse;
@@ -104,12 +107,15 @@ class TryRecord implements AnswerSource {
   }
 
   /** Returns `false` where the end was recorded before. */
-  end(report: Report): boolean {
+  end(report: Report, took: Pick<CountedTry, "firstByteMs" | "durationMs">): boolean {
     if (!this.#isOpen) return false;
     this.#isOpen = false;
     const { tenant: { pool }, services } = this.#exchange;
     this.upstream.end(report, services.clock.now());
-    countTry(pool.endpoints.get(this.upstream.id)!.counts, report.outcome, report.latencyMs);
+    const { outcome } = report;
+    // How long a client stayed says nothing of the upstream.
+    const durationMs = outcome === "cancelled" ? null : took.durationMs;
+    countTry(pool.endpoints.get(this.upstream.id)!.counts, { outcome, firstByteMs: took.firstByteMs, durationMs });
     pool.room.advance();
     return true;
   }
@@ -155,6 +161,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
       signal,
       once,
       upgrade: ask.upgrade,
+      meter: endpoint.counts,
       // A stored response keeps no trailers.
       wantsTrailers: !ask.forCache && exchange.wantsTrailers,
       onConnection: isBeside ? undefined : () => void exchange.enter("head"),
@@ -177,10 +184,15 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const judged = tenant.pool.inspectsContent ? await verifiedResponse(exchange, ask, seen) : seen;
     if (judged.judgement !== "ok") logAttempt(exchange, upstream, `${received.status} (${judged.judgement})`);
     else if (services.logger.enabled("debug")) logAnswer(exchange, upstream, { status: received.status, latencyMs });
-    return { kind: "answer", upstream, answer: new UpstreamAnswer({ requestTimeMs, record }, judged, latencyMs) };
+    return {
+      kind: "answer",
+      upstream,
+      answer: new UpstreamAnswer({ requestTimeMs, timing, record }, judged, latencyMs),
+    };
   } catch (error) {
     const failure = asFailure(error);
-    record.end(failureReport(failure, timing.latencyMs));
+    const durationMs = timing.latencyMs;
+    record.end(failureReport(failure, durationMs), { firstByteMs: null, durationMs });
     logAttempt(exchange, upstream, `${failure.kind}: ${failure.message}`);
     return { kind: "failure", upstream, failure };
   } finally {

@@ -1,10 +1,4 @@
-import {
-  type AnyCounts,
-  type Counter,
-  COUNTER_TABLES,
-  type NamedCounts,
-  type WorkerCounts,
-} from "./gateway_metrics.ts";
+import type { Exemplar } from "./counter_table.ts";
 
 /** One value with its labels. */
 export interface Sample {
@@ -12,9 +6,11 @@ export interface Sample {
   readonly value: number;
   /** Where it is not the metric's own name: `…_bucket`, `…_sum`, `…_count`. */
   readonly metricName?: string;
+  /** Shown where the format has them. */
+  readonly exemplar?: Exemplar;
 }
 
-/** A metric with its values at one moment. */
+/** A metric with its values at one moment. The name of a counter ends in `_total`, that of no other does. */
 export interface Metric {
   readonly name: string;
   readonly help: string;
@@ -32,65 +28,61 @@ export function counter(name: string, help: string, values: readonly Sample[]): 
   return { name, help, type: "counter", values };
 }
 
-/** All counters and further metrics in the Prometheus text format, version 0.0.4. */
-export function prometheusText(counts: WorkerCounts, further: readonly Metric[]): string {
-  const counted = Object.entries(COUNTER_TABLES).flatMap(([member, { counters, labels }]) =>
-    countedMetrics(counters, leaves(counts[member as keyof WorkerCounts] as NamedCounts, labels))
-  );
-  return [...counted, ...further].map(metricText).join("\n\n") + "\n";
+/** A format of `/metrics`. */
+export type ExpositionFormat = "prometheus" | "openmetrics";
+
+/** Media types of the formats. */
+export const EXPOSITION_TYPES: Readonly<Record<ExpositionFormat, string>> = {
+  prometheus: "text/plain; version=0.0.4; charset=utf-8",
+  openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+};
+
+/** Writes metrics in a format. */
+export function expositionText(metrics: readonly Metric[], format: ExpositionFormat): string {
+  return format === "openmetrics" ? openMetricsText(metrics) : prometheusText(metrics);
 }
 
-type Labels = Readonly<Record<string, string>>;
-
-/** The counts below one or two levels of names, each with its names as labels. */
-function leaves(counts: NamedCounts, [label, ...below]: readonly string[], labels: Labels = {}): [Labels, AnyCounts][] {
-  return Object.entries(counts).flatMap(([name, part]): [Labels, AnyCounts][] => {
-    const named = { ...labels, [label!]: name };
-    return below.length > 0 ? leaves(part as NamedCounts, below, named) : [[named, part as AnyCounts]];
-  });
+/** The Prometheus text format, version 0.0.4. */
+export function prometheusText(metrics: readonly Metric[]): string {
+  return metrics.map(({ name, help, type, values }) =>
+    [
+      `# HELP ${name} ${escaped(help)}`,
+      `# TYPE ${name} ${type}`,
+      ...values.map((sample) => sampleText(sample, name)),
+    ].join("\n")
+  ).join("\n\n") + "\n";
 }
 
-function countedMetrics(counters: readonly Counter[], counted: readonly [Labels, AnyCounts][]): Metric[] {
-  const byMetric = Map.groupBy(counters, ({ metric }) => metric);
-  return [...byMetric].flatMap(([name, rows]) => {
-    if (name === undefined) return [];
-    const values = counted.flatMap(([labels, counts]) => rows.flatMap((row) => samplesOf(row, counts, labels)));
-    const { help = "", sumField } = rows[0]!;
-    return [{ name, help, type: sumField === undefined ? "counter" : "histogram", values } as const];
-  });
+/** OpenMetrics, version 1.0.0: with units and exemplars, and an end that shows that nothing was cut off. */
+export function openMetricsText(metrics: readonly Metric[]): string {
+  return metrics.flatMap(({ name, help, type, values }) => {
+    const family = type === "counter" ? name.replace(/_total$/, "") : name;
+    const unit = UNITS.find((unit) => family.endsWith(`_${unit}`));
+    return [
+      `# TYPE ${family} ${type}`,
+      ...unit === undefined ? [] : [`# UNIT ${family} ${unit}`],
+      `# HELP ${family} ${quoted(help)}`,
+      ...values.map((sample) => sampleText(sample, name) + exemplarText(sample.exemplar)),
+    ];
+  }).join("\n") + "\n# EOF\n";
 }
 
-function samplesOf(row: Counter, counts: AnyCounts, labels: Labels): Sample[] {
-  const { field, by, names, sumField, isMs } = row;
-  const value = counts[field]!;
-  if (by === undefined) return [{ labels: { ...labels, ...row.labels }, value: Number(value) / (isMs ? 1000 : 1) }];
-  const parts = Object.entries(value).map(([name, value]) => ({
-    labels: { ...labels, [by]: names?.[Number(name)] ?? name },
-    value,
-  }));
-  if (sumField === undefined) return parts;
-  return histogram(row.metric!, parts, { labels, value: Number(counts[sumField]) / 1000 });
-}
-
-/** Cumulative buckets, and what they add up to. */
-function histogram(name: string, parts: readonly Sample[], sum: Sample): Sample[] {
-  let count = 0;
-  const buckets = parts.map(({ labels, value }) => ({ labels, value: count += value, metricName: `${name}_bucket` }));
-  return [
-    ...buckets,
-    { ...sum, metricName: `${name}_sum` },
-    { labels: sum.labels, value: count, metricName: `${name}_count` },
-  ];
-}
-
-function metricText({ name, help, type, values }: Metric): string {
-  const head = [`# HELP ${name} ${escaped(help)}`, `# TYPE ${name} ${type}`];
-  return [...head, ...values.map((sample) => sampleText(sample, name))].join("\n");
-}
+/** Words that the names of metrics end in. */
+const UNITS = ["seconds", "bytes", "ratio"] as const;
 
 function sampleText({ metricName, labels, value }: Sample, name: string): string {
-  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text).replaceAll('"', '\\"')}"`);
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${quoted(text)}"`);
   return `${metricName ?? name}${pairs.length === 0 ? "" : `{${pairs.join()}}`} ${valueText(value)}`;
+}
+
+function exemplarText(exemplar: Exemplar | undefined): string {
+  if (exemplar === undefined) return "";
+  const { traceId, valueMs, atMs } = exemplar;
+  return ` # {trace_id="${quoted(traceId)}"} ${valueMs / 1000} ${atMs / 1000}`;
+}
+
+function quoted(text: string): string {
+  return escaped(text).replaceAll('"', '\\"');
 }
 
 function escaped(text: string): string {

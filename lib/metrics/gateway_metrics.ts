@@ -1,4 +1,6 @@
 import { FORWARD_REASONS, type ForwardReason } from "../forward_reason.ts";
+import { addNamed, type Counter, type CountsOf, type NamedCounts, newCounts } from "./counter_table.ts";
+import { bucketOf, DURATION_BUCKETS_MS } from "./histogram.ts";
 
 /** How the cache took part in a response. */
 export const CACHE_RESULTS = [
@@ -15,46 +17,17 @@ export const CACHE_RESULTS = [
 /** One of {@linkcode CACHE_RESULTS}. */
 export type CacheResult = typeof CACHE_RESULTS[number];
 
-/** Upper bounds of the duration histogram, in milliseconds. */
-export const DURATION_BUCKETS_MS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000] as const;
-
 /** By first digit of the status; index 0 counts requests whose client left before the response. */
 const CLASSES = ["499", "1xx", "2xx", "3xx", "4xx", "5xx"] as const;
 
-/** One more bucket than bounds: for what takes longer. Counts are not cumulative until they are shown. */
-const BUCKETS: readonly string[] = [...DURATION_BUCKETS_MS.map((boundMs) => String(boundMs / 1000)), "+Inf"];
-
-/**
- * One counter: a field of the counts, and the samples that `/metrics` makes of it. A new counter is one row in a table below, and an
- * addition where it is counted.
- */
-export interface Counter {
-  readonly field: string;
-  /** Metric that shows it; several rows may share one. None where it is not shown by itself. */
-  readonly metric?: string;
-  /** With the first row of a metric. */
-  readonly help?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  /** Label of the parts that are counted apart: `names`, or the names that come up, which the configuration or the code bounds. */
-  readonly by?: string;
-  /** The parts, where they are known: counts are a list in this order. */
-  readonly names?: readonly string[];
-  /** The parts are buckets of a histogram, and this field, in milliseconds, is the sum of what was measured. */
-  readonly sumField?: string;
-  /** Milliseconds, shown as seconds. */
-  readonly isMs?: boolean;
-}
-
-/** The counts of a table, as plain data: counting costs an addition. */
-type CountsOf<T extends readonly Counter[]> = {
-  [R in T[number] as R["field"]]: R extends { readonly names: readonly string[] } ? number[]
-    : R extends { readonly by: string } ? Record<string, number>
-    : number;
-};
-
 const LISTENER = [
   { field: "requests" },
-  { field: "inFlight" },
+  {
+    field: "inFlight",
+    metric: "usher_requests_in_flight",
+    isGauge: true,
+    help: "Requests that are being answered",
+  },
   {
     field: "byClass",
     metric: "usher_requests_total",
@@ -80,12 +53,15 @@ const LISTENER = [
   {
     field: "durations",
     metric: "usher_request_duration_seconds",
-    by: "le",
-    names: BUCKETS,
-    sumField: "durationSumMs",
-    help: "Time from a request's arrival to its response",
+    by: "result",
+    names: CACHE_RESULTS,
+    boundsMs: DURATION_BUCKETS_MS,
+    sumField: "durationSumsMs",
+    exemplarField: "exemplars",
+    help: "Time from a request's arrival until its response was ready, or all sent where it came in piece by piece",
   },
-  { field: "durationSumMs" },
+  { field: "durationSumsMs", names: CACHE_RESULTS },
+  { field: "exemplars", holdsExemplars: true },
   {
     field: "queued",
     metric: "usher_listener_queue_total",
@@ -153,10 +129,25 @@ const POOL = [
 const UPSTREAM = [
   { field: "outcomes", metric: "usher_upstream_tries_total", by: "outcome", help: "Tries at upstreams by outcome" },
   {
-    field: "latencySumMs",
-    metric: "usher_upstream_latency_seconds_total",
-    isMs: true,
-    help: "Sum of response times of tries at upstreams",
+    field: "firstByte",
+    metric: "usher_upstream_first_byte_seconds",
+    boundsMs: DURATION_BUCKETS_MS,
+    sumField: "firstByteSumMs",
+    help: "Time from a try's start to the end of the answer's field section, of tries that were answered",
+  },
+  { field: "firstByteSumMs" },
+  {
+    field: "durations",
+    metric: "usher_upstream_duration_seconds",
+    boundsMs: DURATION_BUCKETS_MS,
+    sumField: "durationSumMs",
+    help: "Time from a try's start to the last byte of its answer, or to its failure; not of tries that were given up",
+  },
+  { field: "durationSumMs" },
+  {
+    field: "receivedBytes",
+    metric: "usher_upstream_received_bytes_total",
+    help: "Content bytes received from upstreams, as they were coded",
   },
 ] as const satisfies readonly Counter[];
 
@@ -255,19 +246,37 @@ export interface CountedRequest {
   readonly cache: CacheResult;
   /** Why it was not answered from the store; nothing where it was. */
   readonly fwd?: ForwardReason | null;
+  /** Where it was traced: it becomes the exemplar of its bucket. */
+  readonly trace?: { readonly id: string; readonly atMs: number } | null;
 }
+
+const BUCKETS = DURATION_BUCKETS_MS.length + 1;
 
 /** Counts a finished request. */
 export function countRequest(counts: ListenerCounts, request: CountedRequest): void {
   counts.requests++;
   counts.byClass[Math.min(5, (request.status / 100) | 0)]!++;
   counts.responseBytes += request.bytes;
-  counts.byCache[CACHE_RESULT_INDEX[request.cache]]!++;
   if (request.fwd !== undefined && request.fwd !== null) counts.byReason[FORWARD_REASON_INDEX[request.fwd]]!++;
-  counts.durationSumMs += request.durationMs;
-  let bucket = 0;
-  while (bucket < DURATION_BUCKETS_MS.length && request.durationMs > DURATION_BUCKETS_MS[bucket]!) bucket++;
+  const { durationMs, trace } = request;
+  const result = CACHE_RESULT_INDEX[request.cache];
+  const bucket = result * BUCKETS + bucketOf(DURATION_BUCKETS_MS, durationMs);
+  counts.byCache[result]!++;
   counts.durations[bucket]!++;
+  counts.durationSumsMs[result]! += durationMs;
+  if (trace !== undefined && trace !== null) {
+    counts.exemplars[bucket] = { traceId: trace.id, valueMs: durationMs, atMs: trace.atMs };
+  }
+}
+
+/**
+ * Buckets of how long requests took, all cache results together: what {@linkcode DURATION_BUCKETS_MS} bounds, not cumulative. The
+ * difference of two such lists is what `quantileMs` takes for the time between them.
+ */
+export function durationBuckets({ durations }: ListenerCounts): number[] {
+  const sums = Array.from({ length: BUCKETS }, () => 0);
+  for (const [index, count] of durations.entries()) sums[index % BUCKETS]! += count;
+  return sums;
 }
 
 /** Counts a finished request of a client with a name. */
@@ -275,18 +284,27 @@ export function countClient({ clients }: ListenerCounts, name: string): void {
   clients[name] = (clients[name] ?? 0) + 1;
 }
 
-/** Counts a try at an upstream. */
-export function countTry(counts: UpstreamCounts, outcome: string, latencyMs: number): void {
-  counts.outcomes[outcome] = (counts.outcomes[outcome] ?? 0) + 1;
-  // How long a client stayed says nothing of the upstream.
-  if (outcome !== "cancelled") counts.latencySumMs += latencyMs;
+/** One ended try at an upstream, as it is counted. */
+export interface CountedTry {
+  readonly outcome: string;
+  /** Until the field section; `null` where none came. */
+  readonly firstByteMs: number | null;
+  /** Until the last byte or the failure; `null` where that tells nothing: the client left, or had a tunnel. */
+  readonly durationMs: number | null;
 }
 
-/** The counts of a table as its rows read them, whichever table it is. */
-export type AnyCounts = Record<string, number | number[] | Record<string, number>>;
-
-/** Counts with one or two levels of names above them. */
-export type NamedCounts = { [name: string]: AnyCounts | NamedCounts };
+/** Counts a try at an upstream. */
+export function countTry(counts: UpstreamCounts, { outcome, firstByteMs, durationMs }: CountedTry): void {
+  counts.outcomes[outcome] = (counts.outcomes[outcome] ?? 0) + 1;
+  if (firstByteMs !== null) {
+    counts.firstByte[bucketOf(DURATION_BUCKETS_MS, firstByteMs)]!++;
+    counts.firstByteSumMs += firstByteMs;
+  }
+  if (durationMs !== null) {
+    counts.durations[bucketOf(DURATION_BUCKETS_MS, durationMs)]!++;
+    counts.durationSumMs += durationMs;
+  }
+}
 
 /** Adds one worker's counters to a sum, in place; the sum began as {@linkcode newWorkerCounts}. */
 export function addCounts(sum: WorkerCounts, counts: WorkerCounts): void {
@@ -294,37 +312,4 @@ export function addCounts(sum: WorkerCounts, counts: WorkerCounts): void {
     const key = member as keyof typeof COUNTER_TABLES;
     addNamed(sum[key] as NamedCounts, counts[key] as NamedCounts, { counters, levels: labels.length });
   }
-}
-
-function addNamed(
-  sum: NamedCounts,
-  counts: NamedCounts,
-  { counters, levels }: { readonly counters: readonly Counter[]; readonly levels: number },
-): void {
-  for (const [name, below] of Object.entries(counts)) {
-    if (levels > 1) {
-      const part = sum[name] ??= Object.create(null) as NamedCounts;
-      addNamed(part as NamedCounts, below as NamedCounts, { counters, levels: levels - 1 });
-    } else addRows(counters, (sum[name] ??= newCounts(counters)) as AnyCounts, below as AnyCounts);
-  }
-}
-
-function newCounts<T extends readonly Counter[]>(counters: T): CountsOf<T> {
-  const counts: AnyCounts = {};
-  for (const { field, by, names } of counters) {
-    counts[field] = names !== undefined ? names.map(() => 0) : by !== undefined ? Object.create(null) : 0;
-  }
-  return counts as CountsOf<T>;
-}
-
-function addRows(counters: readonly Counter[], sum: AnyCounts, counts: AnyCounts): void {
-  for (const { field, by } of counters) {
-    if (by === undefined) sum[field] = (sum[field] as number) + (counts[field] as number);
-    else addParts(sum[field] as Record<string, number>, counts[field] as Record<string, number>);
-  }
-}
-
-/** A list is taken by its indexes. */
-function addParts(sum: Record<string, number>, counts: Readonly<Record<string, number>>): void {
-  for (const [name, count] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + count;
 }

@@ -1,3 +1,4 @@
+import { elapsedMs } from "../clock.ts";
 import { fnv1a } from "../hash.ts";
 import type { Invalidated } from "../cache/flights/invalidation_table.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
@@ -57,6 +58,8 @@ export class Exchange implements TypedRequest {
   readonly class: RequestClass;
   readonly requestId: string;
   readonly startedAtMs: number;
+  /** By `elapsedMs` of the clock. */
+  readonly beganMs: number;
   /** The client by its token; `null` where the listener is open. */
   readonly identity: ClientIdentity | null;
   /** The request's body, where the type looks into it. */
@@ -95,6 +98,7 @@ export class Exchange implements TypedRequest {
     this.#fields = options.fields;
     const { change, asSent } = options;
     this.startedAtMs = asSent?.startedAtMs ?? services.clock.now();
+    this.beganMs = asSent?.beganMs ?? elapsedMs(services.clock);
     this.identity = options.identity ?? null;
     this.method = options.method ?? arrival.method;
     this.authority = target.authority;

@@ -1,3 +1,4 @@
+import { elapsedMs } from "../clock.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { ForwardReason } from "../forward_reason.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
@@ -34,7 +35,8 @@ export interface RecordedRequest {
   readonly fwd: ForwardReason | null;
   readonly upstream: string | null;
   readonly tries: number;
-  readonly startedAtMs: number;
+  /** By `elapsedMs` of the clock. */
+  readonly beganMs: number;
   /** As the client sent it. */
   readonly asSent: Pick<RecordedRequest, "tenant"> & {
     readonly client: string;
@@ -46,7 +48,7 @@ export interface RecordedRequest {
 /** Counts a request and writes its log lines. */
 export function recordRequest(request: RecordedRequest, finish: Finish): void {
   const { services, tenant, clientName, tries, asSent } = request;
-  const durationMs = Math.max(0, services.clock.now() - request.startedAtMs);
+  const durationMs = Math.max(0, elapsedMs(services.clock) - request.beganMs);
   const status = finish.aborted ? CLIENT_LEFT : finish.status;
   countRequest(tenant.counts, {
     status: finish.aborted ? 0 : status,

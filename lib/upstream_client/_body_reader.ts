@@ -3,12 +3,13 @@ import { ChunkedDecoder } from "../wire/chunked_decoder.ts";
 import type { ResponseFraming } from "../wire/response_head.ts";
 import { CHUNK_BYTES, giveChunkBuffer, takeChunkBuffer } from "./_chunk_buffers.ts";
 import type { Connection } from "./_connection.ts";
-import { type UpstreamBody, UpstreamFailure } from "./transport.ts";
+import { type ContentMeter, type UpstreamBody, UpstreamFailure } from "./transport.ts";
 
 /** The exchange that a body belongs to. */
 export interface BodyOwner {
   readonly connection: Connection;
   readonly idleMs: number;
+  readonly meter?: ContentMeter;
   /** The body is complete; unless more bytes came with it, the connection may go back to the pool. */
   complete(isClean: boolean): void;
   /** Ends the exchange, closes the connection and returns the failure for `error`. */
@@ -179,6 +180,7 @@ class SocketBody implements UpstreamBody {
       this.#takenEnd = decoder.consumedEnd;
       if (decoder.isDone) this.#remainingBytes = 0;
     }
+    if (this.#owner.meter !== undefined) this.#owner.meter.receivedBytes += contentEnd - start;
     return bytes.subarray(start, contentEnd);
   }
 

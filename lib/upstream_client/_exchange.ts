@@ -7,6 +7,7 @@ import { type Connection, protocolFailure } from "./_connection.ts";
 import type { ConnectionPool } from "./_connection_pool.ts";
 import { Upload } from "./_upload.ts";
 import {
+  type ContentMeter,
   type FailureKind,
   type SendOptions,
   type UpstreamBody,
@@ -29,6 +30,7 @@ export interface ExchangeHome {
 export class Exchange implements BodyOwner {
   readonly connection: Connection;
   readonly idleMs: number;
+  readonly meter: ContentMeter | undefined;
   /** Whether a single byte of a response has arrived. */
   hasResponseBytes = false;
   readonly #home: ExchangeHome;
@@ -46,6 +48,7 @@ export class Exchange implements BodyOwner {
     this.#request = request;
     this.#options = options;
     this.idleMs = options.deadlines.idleMs;
+    this.meter = options.meter;
   }
 
   /**

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Fields } from "../http/fields.ts";
 import type { BodySource } from "../wire/body_source.ts";
 import {
+  type ContentMeter,
   type FailureKind,
   type SendOptions,
   type UpstreamBody,
@@ -51,6 +52,7 @@ function announcedBytes(headers: Headers): number | null {
 
 /** Sends one request and reads its response. */
 export class FetchExchange implements FetchBodyOwner {
+  readonly meter: ContentMeter | undefined;
   readonly #options: FetchExchangeOptions;
   readonly #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -58,6 +60,7 @@ export class FetchExchange implements FetchBodyOwner {
 
   constructor(options: FetchExchangeOptions) {
     this.#options = options;
+    this.meter = options.meter;
   }
 
   /** @throws {UpstreamFailure} */
@@ -179,6 +182,7 @@ export class FetchExchange implements FetchBodyOwner {
 
 /** The exchange that a body belongs to. */
 export interface FetchBodyOwner {
+  readonly meter?: ContentMeter;
   /** Sets the deadline of the next chunk. */
   arm(): void;
   disarm(): void;
@@ -237,6 +241,7 @@ export class FetchBody implements UpstreamBody {
 
   #count(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     this.#receivedBytes += chunk.length;
+    if (this.#owner.meter !== undefined) this.#owner.meter.receivedBytes += chunk.length;
     // A body that was decoded but kept its old length would show here too.
     if (this.lengthBytes !== null && this.#receivedBytes > this.lengthBytes) {
       throw failure("truncated", `more than its ${this.lengthBytes} bytes`);

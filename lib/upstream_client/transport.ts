@@ -23,6 +23,11 @@ export interface Deadlines {
   readonly idleMs: number;
 }
 
+/** Where content is counted as it comes in, framing and field sections left out, whether or not it is ever read to its end. */
+export interface ContentMeter {
+  receivedBytes: number;
+}
+
 /** Deadlines and options of one try. */
 export interface SendOptions {
   readonly deadlines: Deadlines;
@@ -30,6 +35,7 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
   /** The request may have an effect even with a safe method: it is never sent twice, not even when its connection dies. */
   readonly once?: boolean;
+  readonly meter?: ContentMeter;
   /**
    * Called when there is a connection and the request is about to be written, again where it is sent a second time. Must not throw.
    * Over HTTP/2 that is not known: it is called at the start.

@@ -20,7 +20,7 @@ export interface ConfigGeneration {
 export interface InitMessage extends ConfigGeneration {
   readonly type: "init";
   readonly index: number;
-  /** Path of the Deno KV file; `null` where it cannot be used. */
+  /** Path of the Deno KV file; `null` where it cannot be used, or not yet. */
   readonly kvPath: string | null;
   readonly leaseMemory: SharedArrayBuffer;
   /** Which keys the KV file may hold, see `newDiskFilterMemory`; `null` where there is no disk tier. */
@@ -53,6 +53,8 @@ export type ToWorker =
   | { readonly type: "peer-gone"; readonly peer: number | "image" }
   /** It listens from now on where only one worker can: the one that did has died. */
   | { readonly type: "serve-alone" }
+  /** The KV file that another process had is this one's now. */
+  | { readonly type: "take-disk"; readonly kvPath: string }
   | (ConfigGeneration & { readonly type: "prepare" })
   | { readonly type: "commit"; readonly generation: number }
   | { readonly type: "abort"; readonly generation: number }
@@ -76,6 +78,7 @@ export type FromWorker =
   | { readonly type: "ready" }
   /** It cannot be what it was asked to be. */
   | { readonly type: "failed"; readonly reason: string }
+  | { readonly type: "disk-taken" }
   | { readonly type: "prepared"; readonly generation: number; readonly error: string | null }
   | { readonly type: "committed"; readonly generation: number }
   /** What the rules named in its memory, see `WorkerStore.named`; `null` where that was not asked, or is not known. */

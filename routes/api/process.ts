@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { expositionFormat } from "../../lib/admin/exposition_format.ts";
+import { EXPOSITION_TYPES } from "../../lib/metrics/exposition.ts";
 import { endpoint } from "./endpoint.ts";
 import { LISTENER } from "./listeners.ts";
 import { POOL } from "./pools.ts";
@@ -34,12 +36,13 @@ export const PROCESS_ENDPOINTS = [
     path: "/metrics",
     formerly: "/metrics",
     role: "metrics",
-    summary: "Counters and gauges in the Prometheus text format",
-    media: ["text/plain"],
-    handle: async ({ view }) =>
-      new Response(await view.metrics(), {
-        headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
-      }),
+    summary: "Counters, gauges and histograms: OpenMetrics where `Accept` names it, else the Prometheus text format",
+    media: Object.values(EXPOSITION_TYPES).map((type) => type.split(";")[0]!),
+    async handle({ view, request }) {
+      const format = expositionFormat(request.headers.get("accept"));
+      const headers = { "content-type": EXPOSITION_TYPES[format], vary: "accept" };
+      return new Response(await view.metrics(format), { headers });
+    },
   }),
   endpoint({
     method: "POST",

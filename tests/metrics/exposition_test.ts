@@ -1,24 +1,25 @@
 import assert from "node:assert/strict";
 import { readText } from "../house/source_tree.ts";
-import { type Metric, prometheusText } from "../../lib/metrics/exposition.ts";
+import { countedMetrics } from "../../lib/metrics/counted_metrics.ts";
+import { type Metric, openMetricsText, prometheusText } from "../../lib/metrics/exposition.ts";
 import {
   CACHE_RESULTS,
   countClient,
   countRequest,
   countTry,
   credentialCounts,
-  DURATION_BUCKETS_MS,
   newListenerCounts,
   newWorkerCounts,
   upstreamCounts,
   type WorkerCounts,
 } from "../../lib/metrics/gateway_metrics.ts";
+import { DURATION_BUCKETS_MS } from "../../lib/metrics/histogram.ts";
 import { type ReadExposition, readExposition } from "./exposition_text.ts";
 
 function counted(): WorkerCounts {
   const counts = newWorkerCounts();
   const api = counts.listeners["api"] = newListenerCounts();
-  countRequest(api, { status: 200, bytes: 100, durationMs: 4, cache: "hit_memory" });
+  countRequest(api, { status: 200, bytes: 100, durationMs: 0.4, cache: "hit_memory" });
   countRequest(api, { status: 404, bytes: 20, durationMs: 40, cache: "miss" });
   countRequest(api, { status: 0, bytes: 3, durationMs: 99_000, cache: "miss" });
   counts.listeners["images"] = { ...newListenerCounts(), queued: 3, turnedAway: 2, rateLimited: 5 };
@@ -28,8 +29,9 @@ function counted(): WorkerCounts {
   };
   Object.assign(credentialCounts(counts, "films", 2), { requests: 30, limited: 4, refused: 5 });
   const upstream = upstreamCounts(counts, "films", "http://one.example");
-  countTry(upstream, "ok", 1_500);
-  countTry(upstream, "timeout", 500);
+  countTry(upstream, { outcome: "ok", firstByteMs: 1_500, durationMs: 1_750 });
+  countTry(upstream, { outcome: "timeout", firstByteMs: null, durationMs: 500 });
+  upstream.receivedBytes += 4_000;
   return counts;
 }
 
@@ -60,11 +62,11 @@ Deno.test("prometheusText() writes every counter with its labels, help and type,
     },
     { name: "usher_nothing", help: "Without samples", type: "gauge", values: [] },
   ];
-  assert.equal(prometheusText(counts, further), readText("tests/metrics/exposition.txt"));
+  assert.equal(prometheusText([...countedMetrics(counts), ...further]), readText("tests/metrics/exposition.txt"));
 });
 
 Deno.test("prometheusText() says every counter with its labels, in base units", () => {
-  const read = readExposition(prometheusText(counted(), []));
+  const read = readExposition(prometheusText(countedMetrics(counted())));
   const listener = "api";
   assert.equal(valueOf(read, "usher_requests_total", { listener, status: "2xx" }), 1);
   assert.equal(valueOf(read, "usher_requests_total", { listener, status: "4xx" }), 1);
@@ -74,11 +76,16 @@ Deno.test("prometheusText() says every counter with its labels, in base units", 
   assert.equal(valueOf(read, "usher_response_bytes_total", { listener }), 123);
   const upstream = { pool: "films", upstream: "http://one.example" };
   assert.equal(valueOf(read, "usher_upstream_tries_total", { ...upstream, outcome: "timeout" }), 1);
-  assert.equal(valueOf(read, "usher_upstream_latency_seconds_total", upstream), 2);
+  assert.equal(valueOf(read, "usher_upstream_first_byte_seconds_sum", upstream), 1.5);
+  assert.equal(valueOf(read, "usher_upstream_first_byte_seconds_count", upstream), 1);
+  assert.equal(valueOf(read, "usher_upstream_duration_seconds_sum", upstream), 2.25);
+  assert.equal(valueOf(read, "usher_upstream_duration_seconds_bucket", { ...upstream, le: "1.0" }), 1);
+  assert.equal(valueOf(read, "usher_upstream_duration_seconds_bucket", { ...upstream, le: "2.5" }), 2);
+  assert.equal(valueOf(read, "usher_upstream_received_bytes_total", upstream), 4_000);
 });
 
 Deno.test("prometheusText() says what retries, hedges, queues and limits have done", () => {
-  const read = readExposition(prometheusText(counted(), []));
+  const read = readExposition(prometheusText(countedMetrics(counted())));
   const values = (name: string, results: readonly string[], labels: Record<string, string>) =>
     results.map((result) => valueOf(read, name, { ...labels, result }));
   const pool = { pool: "films" };
@@ -94,23 +101,34 @@ Deno.test("prometheusText() says what retries, hedges, queues and limits have do
   assert.equal(valueOf(read, "usher_rate_limited_total", { listener: "api" }), 0);
 });
 
-Deno.test("prometheusText() writes a histogram that adds up: cumulative buckets, +Inf equal to the count", () => {
-  const read = readExposition(prometheusText(counted(), []));
+Deno.test("prometheusText() writes a histogram for each cache result that was met, and it adds up", () => {
+  const read = readExposition(prometheusText(countedMetrics(counted())));
   const name = "usher_request_duration_seconds";
-  const buckets = read.samples.filter((sample) =>
-    sample.name === `${name}_bucket` && sample.labels["listener"] === "api"
-  );
-  assert.deepEqual(buckets.map(({ labels }) => labels["le"]), [
-    ...DURATION_BUCKETS_MS.map((bound) => String(bound / 1_000)),
-    "+Inf",
-  ]);
-  for (const { labels, value } of buckets) {
-    const bound = labels["le"] === "+Inf" ? Infinity : Number(labels["le"]);
-    assert.equal(value, [0.004, 0.04, 99].filter((seconds) => seconds <= bound).length, `le ${bound}`);
+  const took: Readonly<Record<string, readonly number[]>> = { hit_memory: [0.0004], miss: [0.04, 99] };
+  for (const [result, all] of Object.entries(took)) {
+    const labels = { listener: "api", result };
+    const buckets = read.samples.filter((sample) =>
+      sample.name === `${name}_bucket` && sample.labels["listener"] === "api" && sample.labels["result"] === result
+    );
+    assert.deepEqual(buckets.map(({ labels }) => Number(labels["le"])), [
+      ...DURATION_BUCKETS_MS.map((bound) => bound / 1_000),
+      NaN,
+    ]);
+    for (const { labels: { le }, value } of buckets) {
+      const bound = le === "+Inf" ? Infinity : Number(le);
+      assert.equal(value, all.filter((seconds) => seconds <= bound).length, `${result}, le ${bound}`);
+    }
+    assert.equal(valueOf(read, `${name}_count`, labels), all.length);
+    assert.equal(valueOf(read, `${name}_sum`, labels), all.reduce((sum, one) => sum + one));
   }
-  assert.equal(valueOf(read, `${name}_count`, { listener: "api" }), 3);
-  assert.equal(valueOf(read, `${name}_sum`, { listener: "api" }), 99.044);
+  const results = new Set(
+    read.samples.filter((sample) => sample.name === `${name}_count`).map(({ labels }) => labels["result"]),
+  );
+  assert.deepEqual(results, new Set(Object.keys(took)));
   assert.equal(read.types.get(name), "histogram");
+  // A number of seconds is written the same way in both formats: else each would make series of its own.
+  const bounds = new Set(read.samples.map(({ labels }) => labels["le"]).filter((le) => le !== undefined));
+  assert.ok(["0.00025", "1.0", "30.0", "+Inf"].every((le) => bounds.has(le)) && !bounds.has("1"));
 });
 
 Deno.test("prometheusText() gives every metric its help and type", () => {
@@ -120,7 +138,7 @@ Deno.test("prometheusText() gives every metric its help and type", () => {
     type: "gauge",
     values: [{ labels: { role: "serving" }, value: 2 }],
   }];
-  const { samples, help, types } = readExposition(prometheusText(counted(), further));
+  const { samples, help, types } = readExposition(prometheusText([...countedMetrics(counted()), ...further]));
   for (const { name } of samples) {
     const base = types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, "");
     assert.ok(help.get(base), `help of ${name}`);
@@ -130,7 +148,10 @@ Deno.test("prometheusText() gives every metric its help and type", () => {
 
 Deno.test("prometheusText() has as many samples as listeners and upstreams make, however many requests came", () => {
   const counts = counted();
-  const size = readExposition(prometheusText(counts, [])).samples.length;
+  for (const cache of CACHE_RESULTS) {
+    countRequest(counts.listeners["api"]!, { status: 200, bytes: 1, durationMs: 1, cache });
+  }
+  const size = readExposition(prometheusText(countedMetrics(counts))).samples.length;
   for (let at = 0; at < 1_000; at++) {
     countRequest(counts.listeners["api"]!, {
       status: 100 + at % 500,
@@ -139,7 +160,7 @@ Deno.test("prometheusText() has as many samples as listeners and upstreams make,
       cache: CACHE_RESULTS[at % 8]!,
     });
   }
-  assert.equal(readExposition(prometheusText(counts, [])).samples.length, size);
+  assert.equal(readExposition(prometheusText(countedMetrics(counts))).samples.length, size);
 });
 
 Deno.test("prometheusText() escapes labels: no value of one can add a sample", () => {
@@ -150,20 +171,44 @@ Deno.test("prometheusText() escapes labels: no value of one can add a sample", (
     type: "gauge",
     values: [{ labels: { name: hostile }, value: 1 }],
   }];
-  const { samples } = readExposition(prometheusText(newWorkerCounts(), further));
+  const { samples } = readExposition(prometheusText(further));
   assert.deepEqual(samples, [{ name: "usher_x", labels: { name: hostile }, value: 1 }]);
 });
 
 Deno.test("prometheusText() of a gateway that has served nothing is an exposition without samples", () => {
-  assert.deepEqual(readExposition(prometheusText(newWorkerCounts(), [])).samples, []);
+  assert.deepEqual(readExposition(prometheusText(countedMetrics(newWorkerCounts()))).samples, []);
 });
 
 Deno.test("prometheusText() tells clients apart by name, and who was refused", () => {
   const counts = counted();
   Object.assign(counts.listeners["api"]!, { unauthorized: 7, authBlocked: 8, clients: { tv: 5, kodi: 6 } });
-  const read = readExposition(prometheusText(counts, []));
+  const read = readExposition(prometheusText(countedMetrics(counts)));
   assert.equal(valueOf(read, "usher_client_requests_total", { listener: "api", client: "tv" }), 5);
   assert.equal(valueOf(read, "usher_client_requests_total", { listener: "api", client: "kodi" }), 6);
   assert.equal(valueOf(read, "usher_auth_failures_total", { listener: "api", result: "refused" }), 7);
   assert.equal(valueOf(read, "usher_auth_failures_total", { listener: "api", result: "blocked" }), 8);
+});
+
+Deno.test("openMetricsText() names families without _total, tells units, and ends with # EOF, as openmetrics.txt has it", () => {
+  const counts = newWorkerCounts();
+  const api = counts.listeners["api"] = newListenerCounts();
+  const trace = { id: "4bf92f3577b34da6a3ce929d0e0e4736", atMs: 1_800_000_000_250 };
+  countRequest(api, {
+    status: 200,
+    bytes: 100,
+    durationMs: 0.4,
+    cache: "hit_memory",
+    trace: { ...trace, id: "older" },
+  });
+  countRequest(api, { status: 200, bytes: 100, durationMs: 0.3, cache: "hit_memory", trace });
+  countRequest(api, { status: 200, bytes: 100, durationMs: 0.3, cache: "hit_memory", trace: null });
+  countRequest(api, { status: 200, bytes: 100, durationMs: 1_500, cache: "miss" });
+  const shown = new Set(["usher_response_bytes_total", "usher_requests_in_flight", "usher_request_duration_seconds"]);
+  const metrics: Metric[] = [
+    ...countedMetrics(counts).filter(({ name }) => shown.has(name)),
+    { name: "usher_x", help: 'An "x"\nor \\', type: "gauge", values: [{ labels: { name: 'a"b\\c\nd' }, value: NaN }] },
+  ];
+  assert.equal(openMetricsText(metrics), readText("tests/metrics/openmetrics.txt"));
+  // The other format has no exemplars.
+  assert.ok(!prometheusText(metrics).includes("4bf92f"));
 });

@@ -8,11 +8,12 @@ import {
   countRequest,
   countTry,
   credentialCounts,
-  DURATION_BUCKETS_MS,
+  durationBuckets,
   newListenerCounts,
   newWorkerCounts,
   upstreamCounts,
 } from "../../lib/metrics/gateway_metrics.ts";
+import { DURATION_BUCKETS_MS, quantileMs } from "../../lib/metrics/histogram.ts";
 import { seededRandom } from "../seeded_random.ts";
 
 Deno.test("countRequest() counts a request once in each of its rows", () => {
@@ -30,7 +31,11 @@ Deno.test("countRequest() counts a request once in each of its rows", () => {
     "miss",
     "none",
   ]);
-  assert.equal(counts.durationSumMs, 60_004.4);
+  const sums = Object.fromEntries(CACHE_RESULTS.map((name, index) => [name, counts.durationSumsMs[index]]));
+  assert.deepEqual(
+    [sums["hit_memory"], sums["revalidated"], sums["miss"], sums["none"], sums["stale"]],
+    [0.4, 1, 3, 60_000, 0],
+  );
 });
 
 Deno.test("countRequest() puts a duration into the first bucket that is not below it", () => {
@@ -39,7 +44,9 @@ Deno.test("countRequest() puts a duration into the first bucket that is not belo
   for (const [durationMs, bucket] of [[0, 0] as const, ...cases, [1e9, bounds.length] as const]) {
     const counts = newListenerCounts();
     countRequest(counts, { status: 200, bytes: 0, durationMs, cache: "miss" });
-    assert.equal(counts.durations.indexOf(1), bucket, `${durationMs} ms`);
+    const from = CACHE_RESULT_INDEX["miss"] * (bounds.length + 1);
+    assert.equal(counts.durations.indexOf(1), from + bucket, `${durationMs} ms`);
+    assert.equal(durationBuckets(counts).indexOf(1), bucket, `${durationMs} ms`);
   }
 });
 
@@ -49,12 +56,46 @@ Deno.test("countRequest() counts a status beyond all classes as 5xx, as RFC 9110
   assert.deepEqual(counts.byClass, [0, 0, 0, 0, 0, 1]);
 });
 
-Deno.test("countTry() counts outcomes by their names and adds latencies up", () => {
-  const counts = { outcomes: {}, latencySumMs: 0 };
-  countTry(counts, "ok", 10);
-  countTry(counts, "timeout", 500);
-  countTry(counts, "ok", 5);
-  assert.deepEqual(counts, { outcomes: { ok: 2, timeout: 1 }, latencySumMs: 515 });
+Deno.test("countTry() counts outcomes by their names, and times where they tell something of the upstream", () => {
+  const counts = upstreamCounts(newWorkerCounts(), "films", "http://one.example");
+  countTry(counts, { outcome: "ok", firstByteMs: 10, durationMs: 20 });
+  countTry(counts, { outcome: "timeout", firstByteMs: null, durationMs: 500 });
+  countTry(counts, { outcome: "cancelled", firstByteMs: 5, durationMs: null });
+  assert.deepEqual({ ...counts.outcomes }, { ok: 1, timeout: 1, cancelled: 1 });
+  assert.deepEqual([counts.firstByteSumMs, counts.durationSumMs], [15, 520]);
+  const met = (buckets: readonly number[]) => buckets.flatMap((count, at) => count === 0 ? [] : [[at, count]]);
+  const bucket = (boundMs: number) => DURATION_BUCKETS_MS.findIndex((bound) => bound === boundMs);
+  assert.deepEqual(met(counts.firstByte), [[bucket(5), 1], [bucket(10), 1]]);
+  assert.deepEqual(met(counts.durations), [[bucket(25), 1], [bucket(500), 1]]);
+});
+
+Deno.test("quantileMs() of what countRequest() counted is in the bucket of the true quantile", () => {
+  const random = seededRandom(7);
+  const counts = newListenerCounts();
+  const all = Array.from({ length: 1_000 }, () => Math.exp(random() * 9 - 1));
+  for (const durationMs of all) countRequest(counts, { status: 200, bytes: 0, durationMs, cache: "miss" });
+  const sorted = all.toSorted((one, other) => one - other);
+  for (const quantile of [0.01, 0.5, 0.9, 0.99, 1]) {
+    const trueMs = sorted[Math.ceil(quantile * 1_000) - 1]!;
+    const upper = DURATION_BUCKETS_MS.findIndex((bound) => trueMs <= bound);
+    const estimateMs = quantileMs(DURATION_BUCKETS_MS, durationBuckets(counts), quantile)!;
+    const lowest = DURATION_BUCKETS_MS[upper - 1] ?? 0;
+    assert.ok(estimateMs <= DURATION_BUCKETS_MS[upper]! && estimateMs >= lowest, `${quantile}: ${estimateMs}`);
+  }
+  assert.equal(quantileMs([1, 2], [0, 0, 5], 0.5), 2);
+});
+
+Deno.test("addCounts() keeps the newest exemplar of each bucket", () => {
+  const workers = [3, 9, 6].map((atMs) => {
+    const worker = newWorkerCounts();
+    const counts = worker.listeners["api"] = newListenerCounts();
+    const trace = { id: `trace-${atMs}`, atMs };
+    countRequest(counts, { status: 200, bytes: 0, durationMs: 1, cache: "miss", trace });
+    return worker;
+  });
+  const sum = newWorkerCounts();
+  for (const worker of workers) addCounts(sum, worker);
+  assert.deepEqual(Object.values(sum.listeners["api"]!.exemplars), [{ traceId: "trace-9", valueMs: 1, atMs: 9 }]);
 });
 
 Deno.test("addCounts() gives the same sums in any order of workers, and changes none of them", () => {
@@ -72,7 +113,7 @@ Deno.test("addCounts() gives the same sums in any order of workers, and changes 
         cache,
       });
       const upstream = upstreamCounts(worker, `p${Math.floor(random() * 2)}`, "http://one.example");
-      countTry(upstream, random() < 0.5 ? "ok" : "timeout", 3);
+      countTry(upstream, { outcome: random() < 0.5 ? "ok" : "timeout", firstByteMs: 3, durationMs: 4 });
     }
     return worker;
   });
@@ -133,7 +174,7 @@ Deno.test("addCounts() counts what is called like something that objects inherit
       durationMs: 1,
       cache: "miss",
     });
-    countTry(upstreamCounts(worker, name, "http://one.example"), "ok", 2);
+    countTry(upstreamCounts(worker, name, "http://one.example"), { outcome: "ok", firstByteMs: 2, durationMs: 2 });
   }
   // As it comes from a worker, by a message.
   const sum = newWorkerCounts();

@@ -184,9 +184,30 @@ Deno.test("HEAD /ready answers as GET does, for checks that send no GET", async 
   assert.equal(await response.text(), "");
 });
 
-Deno.test("GET /metrics answers the view's text with the type that scrapers ask for", async () => {
-  const response = await ask(plainView(), "/metrics");
-  assert.equal(response.status, 200);
-  assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
-  assert.equal(await response.text(), "# HELP x X\n");
+Deno.test("GET /metrics answers in the format that the scraper asks for, and says which that is", async () => {
+  const prometheus = ["text/plain; version=0.0.4; charset=utf-8", "# HELP x X\n"];
+  const openMetrics = ["application/openmetrics-text; version=1.0.0; charset=utf-8", "# EOF\n"];
+  const asked: readonly (readonly [accept: string | null, answer: readonly string[]])[] = [
+    [null, prometheus],
+    ["*/*", prometheus],
+    ["text/plain", prometheus],
+    ["text/html, application/xhtml+xml, */*;q=0.8", prometheus],
+    // What Prometheus sends.
+    [
+      "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;q=0.5",
+      openMetrics,
+    ],
+    ["APPLICATION/OpenMetrics-Text", openMetrics],
+    ["application/openmetrics-text; q=0", prometheus],
+    ["application/openmetrics-text;q=0.2, text/plain;version=0.0.4;q=0.9", prometheus],
+    [`${"x/y,".repeat(10_000)}application/openmetrics-text`, prometheus],
+  ];
+  for (const [accept, [type, text]] of asked) {
+    for (const path of ["/metrics", "/api/v1/metrics"]) {
+      const response = await ask(plainView(), path, { headers: accept === null ? LOCAL : { ...LOCAL, accept } });
+      assert.equal(response.status, 200);
+      assert.equal(response.headers.get("content-type"), type, `${accept}`);
+      assert.equal(await response.text(), text);
+    }
+  }
 });

@@ -19,7 +19,7 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
     logger: createLogger({ level: "info", format: "json", sink: (line) => asked.push(line), now: () => 0 }),
     isReady: () => true,
     status: () => Promise.resolve({ version: "0.0.0" } as Status),
-    metrics: () => Promise.resolve("# HELP x X\n"),
+    metrics: (format) => Promise.resolve(format === "openmetrics" ? "# EOF\n" : "# HELP x X\n"),
     reload: (actor) => {
       asked.push(`reload by ${actor}`);
       return Promise.resolve({ ok: true, generation: 2 });

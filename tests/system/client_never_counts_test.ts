@@ -115,7 +115,7 @@ function standing({ retries, upstreams }: PoolStatus) {
 /** How long upstreams have taken, all tries together, as the gateway counts it. */
 async function latencySum(gateway: RunningGateway): Promise<number> {
   const { samples } = readExposition(await (await fetch(`${gateway.adminUrl}/metrics`)).text());
-  const sums = samples.filter(({ name }) => name === "usher_upstream_latency_seconds_total");
+  const sums = samples.filter(({ name }) => name === "usher_upstream_duration_seconds_sum");
   assert.equal(sums.length, 2);
   return sums.reduce((sum, { value }) => sum + value, 0);
 }

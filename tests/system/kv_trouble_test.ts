@@ -141,7 +141,7 @@ Deno.test({
   },
 });
 
-Deno.test("a file that another program has locked is left alone, and memory serves until the next start", async () => {
+Deno.test("a file that another program has locked is left alone, and memory serves until it is free", async () => {
   await using stack = new AsyncDisposableStack();
   const origin = await startOrigin(stack);
   const directory = await Deno.makeTempDir({ prefix: "usher-test-" });
@@ -163,13 +163,14 @@ Deno.test("a file that another program has locked is left alone, and memory serv
   assert.match(cacheStatusOf(await ask(third, "/d")), /hit; .*detail=kv/, "the file kept what it held");
 });
 
-Deno.test("a second gateway on the same directory serves from memory, and its purges hold for the file that it gets later", async () => {
+Deno.test("a second gateway on the same directory serves from memory, and takes the disk up when the first one stops", async () => {
   await using stack = new AsyncDisposableStack();
   const origin = await startOrigin(stack);
   const directory = await Deno.makeTempDir({ prefix: "usher-test-" });
   const first = await start(stack, origin, { directory });
-  for (const path of ["/f", "/gone"]) await servesFromCache(first, path);
-  await eventually("both are on disk", async () => (await diskOf(first))?.entries === 2);
+  const stored = ["/f", "/gone", "/purged-there", "/changed"];
+  for (const path of stored) await servesFromCache(first, path);
+  await eventually("all are on disk", async () => (await diskOf(first))?.entries === stored.length);
   const second = await start(stack, origin, { directory });
   assert.match(second.log(), /WARN.*serving from memory alone.*another gateway uses/);
   await servesFromCache(second, "/g");
@@ -177,14 +178,30 @@ Deno.test("a second gateway on the same directory serves from memory, and its pu
   assert.deepEqual([cache.disk, cache.kv_file.path], [null, null]);
   assert.match(cache.kv_file.problem, /another gateway uses/);
   assert.equal(await purge(second, "/gone"), true);
-  second.signal("SIGKILL");
-  await second.ended();
+  assert.equal(await purge(first, "/purged-there"), true);
+  // An unsafe request invalidates what the disk holds from before.
+  assert.equal((await rawRequest(second.port, requestText("POST /changed"))).status, 200);
   await servesFromCache(first, "/h");
+  await eventually("it is on disk", async () => (await diskOf(first))?.entries === stored.length + 1);
   assert.doesNotMatch(first.log(), /ERROR|damaged/);
   first.signal("SIGTERM");
   assert.equal(await first.ended(), 0);
+  await second.logged("The disk cache is free and in use from now on");
+  const before = origin.heads.length;
+  for (let turn = 0; turn < 6; turn++) {
+    for (const path of ["/f", "/h"]) assert.match(cacheStatusOf(await ask(second, path)), /; hit/);
+  }
+  assert.equal(origin.heads.length, before, "every worker reads the disk");
+  for (const path of ["/gone", "/purged-there", "/changed"]) {
+    assert.match(cacheStatusOf(await ask(second, path)), /fwd=/, path);
+  }
+  const status = await (await fetch(`${second.adminUrl}/status`)).json();
+  assert.equal(status.cache.kv_file.path, join(directory, "data/usher.kv"));
+  assert.ok(status.cache.disk.entries > 0);
+  assert.equal(status.pools[0].upstreams.length, 1);
+  second.signal("SIGKILL");
+  await second.ended();
   const third = await start(stack, origin, { directory });
-  for (const path of ["/f", "/h"]) assert.match(cacheStatusOf(await ask(third, path)), /hit; .*detail=kv/);
-  assert.match(cacheStatusOf(await ask(third, "/gone")), /fwd=/, "what was purged meanwhile stays purged");
+  assert.match(cacheStatusOf(await ask(third, "/f")), /hit; .*detail=kv/);
   assert.deepEqual([...Deno.readDirSync(join(directory, "data"))].filter(({ name }) => /\.kv$/.test(name)).length, 1);
 });

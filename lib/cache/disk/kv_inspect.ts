@@ -72,6 +72,21 @@ export function inspectKvFile(path: string): KvFileVerdict {
   }
 }
 
+/** Whether another program keeps everyone from reading a KV file. */
+export function isLockedKvFile(path: string): boolean {
+  if (sizeOf(path) === null) return false;
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { timeout: 0 });
+    database.prepare("select name from sqlite_master limit 1").all();
+    return false;
+  } catch (error) {
+    return verdictOf(error).kind === "locked";
+  } finally {
+    database?.close();
+  }
+}
+
 /** Suffixes of the files that a user of a KV file writes to. */
 const WRITTEN = ["", "-wal", "-shm", "-journal"];
 

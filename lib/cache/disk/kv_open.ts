@@ -2,7 +2,6 @@ import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../../clock.ts";
 import type { StoreLog } from "../store.ts";
-import { adoptPurges, standInFiles } from "./_stand_in_purges.ts";
 import { beginKvFile, foreignKvFile, inspectKvFile, type KvFileVerdict } from "./kv_inspect.ts";
 
 /** Options of opening a KV file. */
@@ -26,73 +25,10 @@ export interface PreparedKvFile {
   readonly setAside: string | null;
 }
 
-/** The KV file that this process alone stores responses in, until `release`. */
-export interface ClaimedKvFile {
-  readonly file: PreparedKvFile;
-  /**
-   * File that purges are written to: the claimed one, or that of another gateway, because this process may get that file at its next
-   * start, with responses from before the purges. `null` where there is none.
-   */
-  readonly purgePath: string | null;
-  /** Lets another process claim the file, once all that use it are closed. The end of the process does the same. */
-  release(): void;
-}
-
 /** Files that belong to a KV file. */
 const COMPANIONS = ["-wal", "-shm"];
 const DAMAGED = ".damaged";
 const DEFAULT_DEADLINE_MS = 10_000;
-
-/**
- * Locks the KV file for this process and makes it ready; see {@linkcode prepareKvFile}. Where another gateway or another program has it,
- * it is left alone and memory alone serves until the next start. Never throws: the problem is logged and returned.
- */
-export async function claimKvFile(path: string, options: KvOpenOptions): Promise<ClaimedKvFile> {
-  const folder = dirname(path);
-  const unclaimed = (problem: string, purgePath: string | null): ClaimedKvFile => (
-    { file: unusable(problem, options.log), purgePath, release: () => {} }
-  );
-  // Asked first: Deno would ask the terminal, and wait, with the signals unheard.
-  if (Deno.permissions.querySync({ name: "write", path: folder }).state !== "granted") {
-    return unclaimed(`this process was not given leave to write there: --allow-write=${folder}`, null);
-  }
-  // Where that fails, the look at the file says why.
-  await Deno.mkdir(folder, { recursive: true }).catch(() => {});
-  // No lock file is put beside another user's file: that user could not lock it.
-  const lock = foreignKvFile(path) === null ? lockOf(path) : null;
-  if (lock === "taken") {
-    const purgePath = inspectKvFile(path).kind === "sound" ? path : null;
-    return unclaimed(`another gateway uses ${path}: each needs a server.data_dir that no other one has`, purgePath);
-  }
-  let held = lock;
-  const release = () => {
-    held?.close();
-    held = null;
-  };
-  const file = await prepareKvFile(path, options);
-  if (file.path !== null) { for (const other of standInFiles(path)) await adopt(other, path, options); }
-  if (file.path === null) release();
-  return { file, purgePath: file.path, release };
-}
-
-/** One that a running gateway of an earlier version has, or that cannot be read, is left for the next start. */
-async function adopt(from: string, to: string, options: KvOpenOptions): Promise<void> {
-  const lock = foreignKvFile(from) === null && inspectKvFile(from).kind === "sound" ? lockOf(from) : null;
-  if (lock === null || lock === "taken") return;
-  const problem = await attempt(() =>
-    adoptPurges(from, to, async (path) => {
-      const kv = await openKvFile(path, options);
-      if (kv === null) throw new Error(`cannot open ${path}`);
-      return kv;
-    })
-  );
-  lock.close();
-  if (problem === null) return;
-  options.log.warn("Cannot take over the purges that an earlier version saved beside the disk cache", {
-    from,
-    problem,
-  });
-}
 
 /**
  * Makes a KV file ready, once, before any worker opens it: looks it over, puts a damaged one aside under a name with the time
@@ -176,30 +112,6 @@ function isTransient(problem: string): boolean {
   return /locked|busy|in time/.test(problem) || /disk is full|read-?only database/i.test(problem);
 }
 
-/** An open file whose lock ends with this process; `null` where the file system has no locks. */
-function lockOf(path: string): Deno.FsFile | "taken" | null {
-  let lock: Deno.FsFile | undefined;
-  try {
-    lock = openLock(`${path}.lock`);
-    if (lock.tryLockSync(true)) return lock;
-    lock.close();
-    return "taken";
-  } catch {
-    lock?.close();
-    return null;
-  }
-}
-
-/** A lock file that another user has left behind can be locked through a reading descriptor. */
-function openLock(path: string): Deno.FsFile {
-  try {
-    return Deno.openSync(path, { create: true, write: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-    return Deno.openSync(path, { read: true });
-  }
-}
-
 /** A file of another version is never misread: it is renamed, and can be used by that version again. */
 async function replaceLayout(
   path: string,
@@ -231,7 +143,8 @@ async function replace(path: string, problem: string, options: KvOpenOptions): P
   return { path, problem, setAside };
 }
 
-function unusable(problem: string, log: StoreLog): PreparedKvFile {
+/** No file can be used, and the log says why. */
+export function unusable(problem: string, log: StoreLog): PreparedKvFile {
   log.warn("Cannot use the disk cache: serving from memory alone", { problem });
   return { path: null, problem, setAside: null };
 }
@@ -281,7 +194,8 @@ async function isMarkedDamaged(path: string): Promise<boolean> {
   return await attempt(() => Deno.stat(markerOf(path))) === null;
 }
 
-async function attempt(work: () => Promise<unknown>): Promise<string | null> {
+/** What work threw, in words; `null` where it did not. */
+export async function attempt(work: () => Promise<unknown>): Promise<string | null> {
   try {
     await work();
     return null;

@@ -16,12 +16,14 @@ export class KnownTags {
   readonly #options: KnownTagsOptions;
   readonly #filter: TagFilter;
   readonly #ending = new AbortController();
+  #kv: Deno.Kv | null;
   #scan: Promise<void> | null = null;
   /** The disk could not be looked through: anything may be there. */
   #isUnknown = false;
 
   constructor(options: KnownTagsOptions) {
     this.#options = options;
+    this.#kv = options.kv;
     this.#filter = new TagFilter(options.memory, TAG_FILTER_AT);
   }
 
@@ -35,16 +37,26 @@ export class KnownTags {
     return this.#scan ??= this.#look();
   }
 
+  /** There is a disk now, with what it holds from before. */
+  attach(kv: Deno.Kv): void {
+    this.#kv = kv;
+    // Until it is looked through.
+    this.#isUnknown = true;
+    this.#scan = this.#look();
+  }
+
   /** Ends a look at the disk that is under way. */
   close(): void {
     this.#ending.abort();
   }
 
   async #look(): Promise<void> {
-    const { kv, logger } = this.#options;
+    const { logger } = this.#options;
+    const kv = this.#kv;
     if (kv === null) return;
     try {
       await scanTags(kv, (tags) => this.#filter.add(tags), this.#ending.signal);
+      this.#isUnknown = false;
     } catch (error) {
       this.#isUnknown = true;
       // The gateway ends, and lets go of KV.

@@ -10,6 +10,7 @@ import { ChangeFeed } from "./change_feed.ts";
 import { HitHistory } from "../figures/hit_history.ts";
 import { KnownTags } from "./known_tags.ts";
 import { KvStateStore } from "../../state/kv_state_store.ts";
+import { LateStateStore } from "../../state/late_state_store.ts";
 import type { PrewarmResult, ReadResult } from "../messages.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
 import { PurgeDesk, type PurgeOutcome, type PurgeSpread } from "./purge_desk.ts";
@@ -52,7 +53,10 @@ export class Operations {
   readonly changes: ChangeFeed;
   readonly #fleet: OperatedFleet;
   readonly #config: () => Config;
-  readonly #kvs: readonly Deno.Kv[];
+  readonly #logger: Logger;
+  /** What is kept for the next process. */
+  readonly #state: LateStateStore;
+  #kvs: readonly Deno.Kv[];
   readonly #ledger: PurgeLedger;
   readonly #desk: PurgeDesk;
   readonly #history = new HitHistory();
@@ -63,7 +67,9 @@ export class Operations {
 
   private constructor(options: OperationsOptions, { kv, purgeKv, ledger }: Opened) {
     const { fleet, config, logger } = options;
-    const state = stateIn(kv);
+    const state = new LateStateStore(stateIn(kv));
+    this.#logger = logger;
+    this.#state = state;
     this.#fleet = fleet;
     this.#config = config;
     this.#kvs = [...new Set([kv, purgeKv])].filter((one) => one !== null);
@@ -91,6 +97,23 @@ export class Operations {
     const kv = await open(kvPath);
     const purgeKv = purgePath === kvPath ? kv : await open(purgePath);
     return new Operations(options, { kv, purgeKv, ledger: await PurgeLedger.open(stateIn(purgeKv), logger) });
+  }
+
+  /**
+   * Takes the file that another process had until now: its purges come into all workers, and what was kept there goes on.
+   *
+   * @throws {Error} what Deno KV throws
+   */
+  async take(kvPath: string): Promise<void> {
+    const kv = await openKvFile(kvPath, { clock: systemClock, log: this.#logger });
+    if (kv === null) return;
+    this.#kvs = [...this.#kvs, kv];
+    const state = new KvStateStore(kv);
+    const rules = await this.#ledger.attach(state);
+    if (rules.length > 0) await this.#fleet.purge(rules);
+    this.#known.attach(kv);
+    await this.#state.attach(state);
+    if (this.#recorder !== undefined) await this.prewarmer.resume();
   }
 
   /** The purges in force, for a worker that starts. */

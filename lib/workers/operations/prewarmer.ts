@@ -72,15 +72,20 @@ export class Prewarmer {
 
   /** Goes on with what a stop broke off, begins what is to begin at the start, and sets the schedules. */
   async start(): Promise<void> {
-    const unfinished = await this.#memory.unfinished().catch((error) => this.#trouble(error) ?? []);
-    for (const kept of unfinished) {
-      if (this.#listener(kept.listener) !== undefined) this.#run(kept);
-    }
+    await this.resume();
     for (const { name, prewarm } of this.#options.config().listeners) {
       const isConfigured = prewarm.targets.length > 0 || prewarm.file !== null;
       if (isConfigured && prewarm.atStart && !this.#running.has(name)) await this.#beginConfigured(name);
     }
     this.reconfigure();
+  }
+
+  /** Goes on with what a stop broke off, of this process or another, unless a prewarm of that listener is under way. */
+  async resume(): Promise<void> {
+    const unfinished = await this.#memory.unfinished().catch((error) => this.#trouble(error) ?? []);
+    for (const kept of unfinished) {
+      if (this.#listener(kept.listener) !== undefined && !this.#running.has(kept.listener)) this.#run(kept);
+    }
   }
 
   /** Follows the schedules of a new configuration. */

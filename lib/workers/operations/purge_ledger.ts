@@ -5,7 +5,7 @@ import type { StateStore } from "../../state/state_store.ts";
 
 /** The purges in force, as the supervisor keeps them: saved, and handed to each worker that starts. */
 export class PurgeLedger {
-  readonly #state: StateStore | null;
+  #state: StateStore | null;
   readonly #logger: Logger;
   #rules: readonly PurgeRule[];
 
@@ -17,11 +17,20 @@ export class PurgeLedger {
 
   /** Loads what was saved before. Without a state store rules end with the process. */
   static async open(state: StateStore | null, logger: Logger): Promise<PurgeLedger> {
-    const rules = state === null ? [] : await loadPurges(state).catch((error) => {
-      logger.error("The purges made before cannot be read", { problem: String(error) });
-      return [];
+    return new PurgeLedger(state, logger, state === null ? [] : await loaded(state, logger));
+  }
+
+  /** Goes on with another store: takes the rules that were saved there, answers them, and saves its own there. */
+  async attach(state: StateStore): Promise<readonly PurgeRule[]> {
+    const saved = await loaded(state, this.#logger);
+    const savedIds = new Set(saved.map(({ id }) => id));
+    const own = this.#rules.filter(({ id }) => !savedIds.has(id));
+    this.#state = state;
+    this.#rules = foldRules([...saved, ...own], MAX_RULES);
+    await savePurges(state, own).catch((error) => {
+      this.#logger.error("Purges cannot be written down: they end with this process", { problem: String(error) });
     });
-    return new PurgeLedger(state, logger, rules);
+    return saved;
   }
 
   /** For a worker that starts. */
@@ -42,4 +51,11 @@ export class PurgeLedger {
       return false;
     }
   }
+}
+
+async function loaded(state: StateStore, logger: Logger): Promise<PurgeRule[]> {
+  return await loadPurges(state).catch((error) => {
+    logger.error("The purges made before cannot be read", { problem: String(error) });
+    return [];
+  });
 }

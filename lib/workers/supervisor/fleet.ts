@@ -66,10 +66,12 @@ export class Fleet {
   #stopping = false;
   /** The serving worker that listens where only one can. */
   #aloneIndex = 0;
+  #kvPath: string | null;
 
   constructor(options: FleetOptions, first: ConfigGeneration) {
     this.#options = options;
     this.#current = first;
+    this.#kvPath = options.kvPath;
     this.#places = { dataDir: first.config.server.dataDir, listeners: first.config.listeners };
     const serving = Array.from({ length: options.servingWorkers }, (_, index) => newSlot("serving", index));
     this.#lasting = [...serving, newSlot("health", options.servingWorkers)];
@@ -154,6 +156,12 @@ export class Fleet {
     return purgeSpread(await this.#tellServing({ type: "purge", id, rules, counts }, isDone));
   }
 
+  /** Has every worker use the KV file that another process had until now; one that does not is replaced. */
+  async takeDisk(kvPath: string): Promise<void> {
+    this.#kvPath = kvPath;
+    await this.#tell({ type: "take-disk", kvPath }, (told) => told.type === "disk-taken", ["serving", "health"]);
+  }
+
   /** Has every serving worker answer these challenges, and no others. */
   async setChallenges(challenges: Challenges): Promise<void> {
     const id = ++this.#lastId;
@@ -162,11 +170,19 @@ export class Fleet {
     await this.#tellServing({ type: "challenges", id, challenges }, isDone);
   }
 
-  /** Tells every serving worker, those that are starting included; one that does not answer is replaced, and has `null` for it. */
   #tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
-    const serving = this.slots.filter(({ role }) => role === "serving");
-    const live = serving.flatMap(({ handle }) => handle?.alive ? [handle] : []);
-    const starting = serving.flatMap((slot) => this.#starting.get(slot) ?? []);
+    return this.#tell(message, isDone, ["serving"]);
+  }
+
+  /** Tells every worker of these roles, those that are starting included; one that does not answer is replaced, and has `null` for it. */
+  #tell(
+    message: ToWorker,
+    isDone: (answer: FromWorker) => boolean,
+    roles: readonly Slot["role"][],
+  ): Promise<(FromWorker | null)[]> {
+    const told = this.slots.filter(({ role }) => roles.includes(role));
+    const live = told.flatMap(({ handle }) => handle?.alive ? [handle] : []);
+    const starting = told.flatMap((slot) => this.#starting.get(slot) ?? []);
     return Promise.all([...live, ...starting].map(async (handle) => {
       try {
         const timeoutMs = starting.includes(handle) ? START_TIMEOUT_MS : this.#options.silenceMs;
@@ -266,7 +282,7 @@ export class Fleet {
     const init: InitMessage = {
       type: "init",
       index: slot.index,
-      kvPath: this.#options.kvPath,
+      kvPath: this.#kvPath,
       leaseMemory: this.#options.leaseMemory,
       diskFilter: this.#options.diskFilter,
       sharedLimits: this.#options.sharedLimits,

@@ -1,6 +1,6 @@
 import { messageOf } from "../../errors.ts";
 import { join, resolve } from "node:path";
-import { type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_open.ts";
+import { awaitKvFile, type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_claim.ts";
 import { systemClock } from "../../clock.ts";
 import { formatListenAddress } from "../../config/addresses.ts";
 import type { Config } from "../../config/config.ts";
@@ -66,10 +66,9 @@ export async function runGateway(options: RunOptions): Promise<number> {
     // Before anything is opened that could miss one, and only where the number is asked for.
     const isAsked = loaded.config.server.limits.maxConnections === "auto";
     const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;
-    kv = await claimKvFile(join(loaded.config.server.dataDir, "usher.kv"), {
-      clock: systemClock,
-      log: logger,
-    });
+    const kvPath = join(loaded.config.server.dataDir, "usher.kv");
+    const kvOptions = { clock: systemClock, log: logger };
+    kv = await claimKvFile(kvPath, kvOptions);
     const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger });
     supervisor = new Supervisor({
       ...options,
@@ -79,6 +78,13 @@ export async function runGateway(options: RunOptions): Promise<number> {
       acme,
       kvFile: kv.file,
       purgePath: kv.purgePath,
+      kvFreed: kv.isAwaited
+        ? async (signal) => {
+          const freed = await awaitKvFile(kvPath, kvOptions, signal);
+          kv = freed ?? kv;
+          return freed?.file ?? null;
+        }
+        : undefined,
       logger,
       descriptors,
     });

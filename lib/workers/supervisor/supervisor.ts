@@ -1,6 +1,6 @@
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
 import { newDiskFilterMemory } from "../../cache/disk/disk_filter.ts";
-import type { ClaimedKvFile } from "../../cache/disk/kv_open.ts";
+import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import type { Config } from "../../config/config.ts";
 import type { LoadedFile, LoadResult } from "../../config/load.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
@@ -8,7 +8,8 @@ import { newSharedLimits } from "../../gateway/limits.ts";
 import type { Logger, RootLogger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import type { FetchFunction } from "../../server/fetch_adapter.ts";
-import { prometheusText } from "../../metrics/exposition.ts";
+import { countedMetrics } from "../../metrics/counted_metrics.ts";
+import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
 import { Operations } from "../operations/operations.ts";
@@ -22,6 +23,7 @@ import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type InForce, type ReloadResult } from "./config_changes.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
+import { DiskTaker, type DiskTakerOptions } from "./disk_taker.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
 
 /** Options of {@linkcode Supervisor}. */
@@ -37,6 +39,8 @@ export interface SupervisorOptions {
   readonly workerUrl: URL;
   readonly kvFile: ClaimedKvFile["file"];
   readonly purgePath: ClaimedKvFile["purgePath"];
+  /** See {@linkcode DiskTakerOptions.kvFreed}. */
+  readonly kvFreed?: DiskTakerOptions["kvFreed"];
   /** Fetches certificates; `config` is completed by it. */
   readonly acme: AcmeKeeper;
   readonly logger: RootLogger;
@@ -85,6 +89,7 @@ export class Supervisor {
   #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;
   readonly #bus: Bus;
+  readonly #disk: DiskTaker;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
   #stopping: Promise<void> | null = null;
@@ -108,6 +113,7 @@ export class Supervisor {
       onLost: () => this.#lost.resolve(),
       onUp: pinner(options),
     }, { generation: 1, config: options.config });
+    this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
     this.#bus = new PeerBus({
       self: this.#instanceId,
       peers: () => this.config.admin.peers,
@@ -174,6 +180,7 @@ export class Supervisor {
     await this.#fleet.start();
     this.#admin = new AdminServer({ ...this.#options, config: this.config });
     await this.#admin.listen(this.config.admin, this.#options.adminHandler(this));
+    this.#disk.begin();
     this.#operations.begin();
     this.#certificates.begin();
     this.#options.acme.attach(this);
@@ -197,20 +204,18 @@ export class Supervisor {
       slots: this.#fleet.slots,
       ...this.#ready.statistics(),
       counts: this.#fleet.counts(),
-      kvFile: this.#options.kvFile,
+      kvFile: this.#disk.file,
       lastReload: this.#changes.lastReload,
     });
   }
 
-  /** Text in the Prometheus exposition format. */
-  async metrics(): Promise<string> {
+  /** What `/metrics` answers. */
+  async metrics(format: ExpositionFormat): Promise<string> {
     await this.#fleet.refresh();
     const { version } = this.#options;
     const { current, slots } = this.#fleet;
-    return prometheusText(
-      this.#fleet.counts(),
-      gauges({ version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() }),
-    );
+    const facts = { version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() };
+    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(facts)], format);
   }
 
   /**
@@ -298,6 +303,7 @@ export class Supervisor {
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     this.#certificates.close();
     this.#options.acme.close();
+    await this.#disk.close();
     const closing = this.#operations?.close();
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
     await closing;
@@ -306,6 +312,12 @@ export class Supervisor {
     // The last line: that the process ended as asked, and whether anybody noticed.
     const requests = finished === 1 ? "request" : "requests";
     this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
+  }
+
+  /** The purges of the process before come first: what it stored is used from then on. */
+  async #takeDisk(kvPath: string): Promise<void> {
+    await this.#ready.take(kvPath);
+    await this.#fleet.takeDisk(kvPath);
   }
 
   /** The admin surface is served only once they are there. */
@@ -324,7 +336,8 @@ function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptio
   };
 }
 
-function diskFilterMemory({ config, kvFile }: SupervisorOptions): SharedArrayBuffer | null {
+function diskFilterMemory({ config, kvFile, kvFreed }: SupervisorOptions): SharedArrayBuffer | null {
   const { diskBytes } = config.cache;
-  return kvFile.path === null || diskBytes === 0 ? null : newDiskFilterMemory(diskBytes);
+  const isNever = kvFile.path === null && kvFreed === undefined;
+  return isNever || diskBytes === 0 ? null : newDiskFilterMemory(diskBytes);
 }

@@ -10,7 +10,7 @@ import { logKeyEvent } from "../../gateway/key_event.ts";
 import { Limits } from "../../gateway/limits.ts";
 import type { MonitoredPool, Transition } from "../../health/pool_monitor.ts";
 import { HealthMonitor, type PoolReport } from "../../health/health_monitor.ts";
-import { HealthWriter } from "../../health/health_writer.ts";
+import { HealthWriter, type StoredHealth } from "../../health/health_writer.ts";
 import type { HealthTable } from "../../pool/upstream_health.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { KvStateStore } from "../../state/kv_state_store.ts";
@@ -40,17 +40,26 @@ type CheckedKeys = Pick<HealthTargetDeps, "keyCells" | "onKeyEvent">;
 /** What the worker is put together from. */
 interface Parts {
   readonly monitor: HealthMonitor;
-  readonly kv: Deno.Kv | null;
+  readonly tables: Tables;
   readonly targets: Targets;
-  readonly ports: Map<PeerName, MessagePort>;
   readonly keys: CheckedKeys;
+  readonly init: InitMessage;
+  readonly logger: Logger;
+}
+
+/** Where tables go: into Deno KV, or to the serving workers' ports as long as there is none. */
+interface Tables {
+  readonly ports: Map<PeerName, MessagePort>;
+  writer: HealthWriter | null;
 }
 
 class HealthWorker implements WorkerRole {
   readonly #monitor: HealthMonitor;
-  readonly #kv: Deno.Kv | null;
+  readonly #init: InitMessage;
+  readonly #logger: Logger;
+  readonly #tables: Tables;
+  #kv: Deno.Kv | null = null;
   readonly #loop = new LoopMonitor();
-  readonly #ports: Map<PeerName, MessagePort>;
   readonly #ending = new AbortController();
   readonly #quotas: DiskQuotas;
   readonly #keys: CheckedKeys;
@@ -61,23 +70,22 @@ class HealthWorker implements WorkerRole {
 
   private constructor(parts: Parts) {
     this.#monitor = parts.monitor;
-    this.#kv = parts.kv;
+    this.#init = parts.init;
+    this.#logger = parts.logger;
+    this.#tables = parts.tables;
     this.#targets = parts.targets;
     this.#quotas = new DiskQuotas(parts.targets.config);
-    this.#ports = parts.ports;
     this.#keys = parts.keys;
   }
 
   static async open(init: InitMessage, logger: Logger): Promise<HealthWorker> {
-    const kv = init.kvPath === null ? null : await openKvFile(init.kvPath, { clock: systemClock, log: logger });
-    const writer = kv === null ? null : new HealthWriter(new KvStateStore(kv));
-    const stored = writer === null ? null : await writer.load(systemClock.now());
-    const ports = new Map<PeerName, MessagePort>();
+    const opened = init.kvPath === null ? null : await openTables(init.kvPath, logger);
+    const tables: Tables = { ports: new Map(), writer: null };
     const monitor = new HealthMonitor({
       now: () => systemClock.now(),
       schedule,
       random: Math.random,
-      publish: (tables, removed) => writer === null ? tell(ports, tables) : writer.publish(tables, removed),
+      publish: (changed, removed) => tables.writer?.publish(changed, removed) ?? tell(tables.ports, changed),
       onTrouble: (error) => logger.warn("Health cannot be written to Deno KV", { problem: String(error) }),
       onTransition: (transition) => logTransition(logger, transition),
       onCheck: ({ pool, id, verdict, reason, latencyMs }) =>
@@ -89,10 +97,22 @@ class HealthWorker implements WorkerRole {
     const keys = keysOf(init, logger);
     const targets = targetsOf(init, keys, new Map());
     monitor.reconfigure(targets.pools);
-    if (stored !== null) monitor.restore(stored);
-    const worker = new HealthWorker({ monitor, kv, targets, ports, keys });
-    worker.#keepHouse(init, logger);
+    const worker = new HealthWorker({ monitor, tables, targets, keys, init, logger });
+    if (opened !== null) worker.#goOnWith(opened);
     return worker;
+  }
+
+  async takeDisk(kvPath: string): Promise<void> {
+    const opened = this.#kv === null ? await openTables(kvPath, this.#logger) : null;
+    if (opened !== null) this.#goOnWith(opened);
+  }
+
+  /** Goes on with what the health worker before this one has left, and writes there from now on. */
+  #goOnWith({ kv, kvPath, writer, stored }: OpenedTables): void {
+    this.#kv = kv;
+    this.#monitor.restore(stored);
+    this.#tables.writer = writer;
+    this.#keepHouse({ ...this.#init, config: this.#targets.config, kvPath }, this.#logger);
   }
 
   /** The disk tier's janitor and the keeper of its filter work here, off the requests' way, and alone. */
@@ -109,15 +129,16 @@ class HealthWorker implements WorkerRole {
   }
 
   peer(peer: PeerName, port: MessagePort): void {
-    this.#ports.get(peer)?.close();
-    this.#ports.set(peer, port);
+    const { ports } = this.#tables;
+    ports.get(peer)?.close();
+    ports.set(peer, port);
     port.onmessage = (event: MessageEvent<readonly PoolReport[]>) => this.#monitor.report(event.data);
     if (this.#kv === null) port.postMessage(this.#monitor.tables());
   }
 
   peerGone(peer: PeerName): void {
-    this.#ports.get(peer)?.close();
-    this.#ports.delete(peer);
+    this.#tables.ports.get(peer)?.close();
+    this.#tables.ports.delete(peer);
   }
 
   prepare(generation: number, config: Config): void {
@@ -179,10 +200,26 @@ class HealthWorker implements WorkerRole {
     await this.#house;
     this.#monitor.close();
     this.#loop.close();
-    for (const port of this.#ports.values()) port.close();
+    for (const port of this.#tables.ports.values()) port.close();
     for (const transport of this.#targets.transports.values()) transport.close();
     this.#kv?.close();
   }
+}
+
+/** A KV file, and what the health worker before this one has left in it. */
+interface OpenedTables {
+  readonly kv: Deno.Kv;
+  readonly kvPath: string;
+  readonly writer: HealthWriter;
+  readonly stored: StoredHealth;
+}
+
+/** `null` where the file cannot be opened. */
+async function openTables(kvPath: string, logger: Logger): Promise<OpenedTables | null> {
+  const kv = await openKvFile(kvPath, { clock: systemClock, log: logger });
+  if (kv === null) return null;
+  const writer = new HealthWriter(new KvStateStore(kv));
+  return { kv, kvPath, writer, stored: await writer.load(systemClock.now()) };
 }
 
 /** Without Deno KV the serving workers are told over their ports. */

@@ -48,7 +48,8 @@ class ServingWorker implements WorkerRole {
   readonly #server: HttpServer;
   readonly #descriptors: number;
   readonly #store: WorkerStore;
-  readonly #watch: HealthWatch | null;
+  readonly #logger: Logger;
+  #watch: HealthWatch | null = null;
   readonly #prewarm = new PrewarmFetcher();
   readonly #images: RemoteConverter;
   readonly #loop = new LoopMonitor();
@@ -65,7 +66,7 @@ class ServingWorker implements WorkerRole {
       server: HttpServer;
       descriptors: number;
       store: WorkerStore;
-      watch: HealthWatch | null;
+      logger: Logger;
       images: RemoteConverter;
       challenges: Challenges;
     },
@@ -77,7 +78,8 @@ class ServingWorker implements WorkerRole {
     this.#server = parts.server;
     this.#descriptors = parts.descriptors;
     this.#store = parts.store;
-    this.#watch = parts.watch;
+    this.#logger = parts.logger;
+    this.#watchHealth();
     this.#reporter = setInterval(() => this.#report(), REPORT_EVERY_MS);
     this.#gateway.onBreaker = () => this.#report();
   }
@@ -103,8 +105,6 @@ class ServingWorker implements WorkerRole {
       },
       generation,
     );
-    const { kv } = store.disk;
-    const watch = kv === undefined ? null : watchTables(new KvStateStore(kv), gateway, logger);
     const server = serverFor(init, gateway, logger);
     let worker: ServingWorker | null = null;
     const listen = new ListenSet({
@@ -118,7 +118,7 @@ class ServingWorker implements WorkerRole {
     await listen.open(gateway.snapshot.listens);
     const { descriptors, challenges } = init;
     server.setChallenges(challenges);
-    return worker = new ServingWorker({ gateway, listen, server, descriptors, store, watch, images, challenges });
+    return worker = new ServingWorker({ gateway, listen, server, descriptors, store, logger, images, challenges });
   }
 
   peer(peer: PeerName, port: MessagePort): void {
@@ -126,7 +126,7 @@ class ServingWorker implements WorkerRole {
     if (peer !== "health") return this.#meet(peer, port);
     this.#health?.close();
     this.#health = port;
-    // Only where Deno KV cannot be used: else tables come by watching it.
+    // Only where Deno KV cannot be used, or not yet: else tables come by watching it.
     port.onmessage = (event: MessageEvent<readonly HealthTable[]>) => this.#gateway.applyHealth(event.data);
   }
 
@@ -134,6 +134,11 @@ class ServingWorker implements WorkerRole {
     if (peer === "image") return this.#images.close();
     this.#gateway.services.collapse.peers.disconnect(peer);
     this.#store.disconnect(peer);
+  }
+
+  async takeDisk(kvPath: string): Promise<void> {
+    await this.#store.takeDisk(kvPath);
+    this.#watchHealth();
   }
 
   async prepare(generation: number, config: Config): Promise<void> {
@@ -214,6 +219,13 @@ class ServingWorker implements WorkerRole {
     await this.#watch?.close();
     this.#store.disk.close();
     this.#health?.close();
+  }
+
+  /** Follows the tables in Deno KV, where there is one. */
+  #watchHealth(): void {
+    const { kv } = this.#store.disk;
+    if (kv === undefined || this.#watch !== null) return;
+    this.#watch = watchTables(new KvStateStore(kv), this.#gateway, this.#logger);
   }
 
   #meet(peer: number, port: MessagePort): void {

@@ -23,6 +23,8 @@ export interface WorkerRole {
   peerGone(peer: number | "image"): void;
   /** Listens where only one worker can: the one that did has died. */
   serveAlone?(): Promise<void>;
+  /** Takes the KV file that another process had until now. */
+  takeDisk?(kvPath: string): Promise<void>;
   /** @throws {Error} when the configuration cannot be used; nothing has changed then; also by rejection */
   prepare(generation: number, config: Config): void | Promise<void>;
   commit(): void;
@@ -101,6 +103,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
     case "serve-alone":
       await role.serveAlone?.();
       return null;
+    case "take-disk":
+      await role.takeDisk?.(message.kvPath);
+      return { type: "disk-taken" };
     case "prepare":
       return {
         type: "prepared",

@@ -4,10 +4,11 @@ import { TAG_FILTER_AT } from "../../cache/flights/lease_table.ts";
 import { createMemoryTier, type MemoryTier } from "../../cache/memory/memory_tier.ts";
 import { PeerNotices } from "../../cache/flights/peer_notices.ts";
 import { type PurgeRule, PurgeRules } from "../../cache/purge/purge_rules.ts";
-import { PurgeTable } from "../../cache/purge/purge_table.ts";
+import { newPurge, PurgeTable } from "../../cache/purge/purge_table.ts";
 import type { StoredResponse } from "../../cache/stored_response.ts";
 import { TagFilter } from "../../cache/purge/tag_filter.ts";
 import { createTieredStore, type TieredStore } from "../../cache/tiered_store.ts";
+import { systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { memoryShareBytes } from "../../gateway/memory_share.ts";
@@ -44,7 +45,7 @@ export class WorkerStore {
     const known = new TagFilter(init.leaseMemory, TAG_FILTER_AT);
     this.store = createTieredStore({
       memory: this.#memory,
-      disk: disk.tier,
+      disk: disk.below,
       purges: this.#purges,
       onPut: ({ tags }) => known.add(tags),
       onDelete: (key) => this.#peers.forget(key),
@@ -54,6 +55,13 @@ export class WorkerStore {
   /** Opens the tiers. */
   static async open(init: InitMessage, logger: Logger): Promise<WorkerStore> {
     return new WorkerStore(await Disk.open(init, logger), init);
+  }
+
+  /** Takes the file that another process had until now. */
+  async takeDisk(kvPath: string): Promise<void> {
+    if (await this.disk.take(kvPath)) return;
+    // More was removed meanwhile than could be remembered.
+    this.#purges.add(newPurge({ kind: "all", listener: null }, { soft: false, nowMs: systemClock.now() }));
   }
 
   /** Settles when the other workers have forgotten what was deleted here so far, or do not answer. */
@@ -108,7 +116,8 @@ export class WorkerStore {
   /** The store's part of a report. */
   figures(): Pick<WorkerReport, "memory" | "disk" | "diskProblem" | "byListener" | "purgeRules"> {
     return {
-      ...this.store.stats(),
+      memory: this.#memory.stats(),
+      disk: this.disk.tier?.stats() ?? null,
       diskProblem: this.disk.tier?.problem ?? null,
       byListener: this.#holdings(),
       purgeRules: this.#purges.size,

@@ -1,4 +1,4 @@
-import { claimKvFile } from "../../../lib/cache/disk/kv_open.ts";
+import { claimKvFile } from "../../../lib/cache/disk/kv_claim.ts";
 
 // Claims each KV file that it is given, and prints what came of it.
 for (const path of Deno.args) {

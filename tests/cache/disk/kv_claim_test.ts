@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { claimKvFile } from "../../../lib/cache/disk/kv_open.ts";
+import { awaitKvFile, claimKvFile } from "../../../lib/cache/disk/kv_claim.ts";
 import { newPurge } from "../../../lib/cache/purge/purge_table.ts";
 import { loadPurges, savePurges } from "../../../lib/cache/purge/saved_purges.ts";
 import { KvStateStore } from "../../../lib/state/kv_state_store.ts";
@@ -69,7 +69,7 @@ Deno.test("claimKvFile() leaves a file alone that another gateway uses: memory s
   assert.equal((await claims.claim()).file.path, claims.path);
 });
 
-Deno.test("claimKvFile() leaves a file alone that another program has locked, until the next start", async () => {
+Deno.test("claimKvFile() leaves a file alone that another program has locked", async () => {
   await using claims = await Claims.open();
   (await claims.claim()).release();
   const other = new DatabaseSync(claims.path);
@@ -116,4 +116,29 @@ Deno.test("claimKvFile() takes over the purges that an earlier version saved bes
   await claims.claim();
   assert.deepEqual((await saved()).toSorted((a, b) => a.timeMs - b.timeMs), rules);
   assert.deepEqual([claims.files(), claims.log.lines], [["usher.kv"], []]);
+});
+
+Deno.test("awaitKvFile() claims a file as soon as the gateway or program that has it lets go", async () => {
+  await using claims = await Claims.open();
+  const options = { clock: new HandClock(), log: claims.log };
+  const first = await claims.claim();
+  assert.equal(first.isAwaited, false);
+  assert.equal((await claims.claim()).isAwaited, true);
+  const ending = new AbortController();
+  const given = awaitKvFile(claims.path, options, ending.signal);
+  first.release();
+  const second = (await given)!;
+  assert.equal(second.file.path, claims.path);
+  second.release();
+  const other = new DatabaseSync(claims.path);
+  other.exec("pragma locking_mode = exclusive; begin exclusive; insert into data_version values (99, 1, 1)");
+  assert.equal((await claims.claim()).isAwaited, true);
+  const third = awaitKvFile(claims.path, options, ending.signal);
+  const never = awaitKvFile(claims.path, options, AbortSignal.abort());
+  assert.equal(await never, null);
+  other.exec("rollback");
+  other.close();
+  const claimed = (await third)!;
+  assert.equal(claimed.file.path, claims.path);
+  claimed.release();
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { newListenerCounts, newWorkerCounts } from "../../../lib/metrics/gateway_metrics.ts";
+import { newListenerCounts, newWorkerCounts, upstreamCounts } from "../../../lib/metrics/gateway_metrics.ts";
 import type { HealthTable, UpstreamHealth } from "../../../lib/pool/upstream_health.ts";
 import { gauges, type StatusDetails, statusOf } from "../../../lib/workers/figures/status.ts";
 import { configOf } from "../../gateway/config_of.ts";
@@ -58,7 +58,7 @@ function details(more: Partial<StatusDetails> = {}): StatusDetails {
     authBlocked: 1,
     conversions: { done: 4, refused: 1 },
   };
-  counts.upstreams["films"] = { [ONE]: { outcomes: { ok: 7, timeout: 1 }, latencySumMs: 80 } };
+  Object.assign(upstreamCounts(counts, "films", ONE).outcomes, { ok: 7, timeout: 1 });
   return {
     version: "1.2.3",
     startedAtMs: Date.UTC(2026, 0, 2, 3, 4, 5),

@@ -85,3 +85,18 @@ Deno.test("record() is bounded: very many rules become fewer that purge at least
   assert.ok(ledger.rules.some(({ scope, soft }) => scope.kind === "all" && scope.listener === "films" && !soft));
   assert.ok(ledger.rules.some(({ id }) => id === "r10000"), "the newest stay as they are");
 });
+
+Deno.test("attach() takes what another process has saved, and saves there what was made meanwhile", async () => {
+  const { logger, lines } = told();
+  using kv = await Deno.openKv(":memory:");
+  const state = new KvStateStore(kv);
+  const theirs = await PurgeLedger.open(state, logger);
+  await theirs.record([rule("theirs"), rule("both")]);
+  const ledger = await PurgeLedger.open(null, logger);
+  assert.equal(await ledger.record([rule("ours", 2), rule("both")]), false);
+  assert.deepEqual(ids(await ledger.attach(state)), ["both", "theirs"]);
+  assert.deepEqual(ids(ledger.rules), ["both", "ours", "theirs"]);
+  assert.deepEqual(ids(await loadPurges(state)), ["both", "ours", "theirs"]);
+  assert.equal(await ledger.record([rule("later")]), true);
+  assert.deepEqual(lines, []);
+});

@@ -107,7 +107,7 @@ Deno.test("start() brings up workers and the admin surface, stop() ends both", a
     "serving-1 up",
     "health up",
   ]);
-  assert.match(await set.supervisor.metrics(), /^usher_build_info\{version="1\.2\.3"\} 1$/m);
+  assert.match(await set.supervisor.metrics("prometheus"), /^usher_build_info\{version="1\.2\.3"\} 1$/m);
   await set.supervisor.stop();
   assert.equal(set.supervisor.isReady(), false);
   assert.equal(await answers(set.admin), false);
@@ -223,7 +223,7 @@ Deno.test("purge() reaches the workers and outlives the process", async () => {
     const outcome = await set.supervisor.purge({ by: "all", value: "", listener: null, hard: true }, "a test");
     assert.ok(outcome.ok);
     assert.deepEqual([outcome.workers, outcome.persisted, outcome.soft], [2, true, false]);
-    assert.match(await set.supervisor.metrics(), /^usher_purges_total\{kind="all"\} 1$/m);
+    assert.match(await set.supervisor.metrics("prometheus"), /^usher_purges_total\{kind="all"\} 1$/m);
   }
   using kv = await Deno.openKv(kvFile.path!);
   assert.deepEqual((await loadPurges(new KvStateStore(kv))).map(({ scope }) => scope), [{
