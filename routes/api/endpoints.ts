@@ -1,6 +1,7 @@
 import { z } from "zod";
 import manifest from "../../deno.json" with { type: "json" };
 import { CACHE_ENDPOINTS } from "./cache.ts";
+import { CLIENT_ENDPOINTS } from "./clients.ts";
 import { CONFIGURATION_ENDPOINTS } from "./configuration.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
 import { EXPLAIN_ENDPOINTS } from "./explain.ts";
@@ -19,6 +20,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...EXPLAIN_ENDPOINTS,
   ...CACHE_ENDPOINTS,
   ...JOB_ENDPOINTS,
+  ...CLIENT_ENDPOINTS,
   endpoint({
     method: "GET",
     path: "/openapi.json",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { AdminView } from "./admin_view.ts";
 import { endpoint } from "./endpoint.ts";
 import { Problem } from "./problem.ts";
 
@@ -15,12 +16,24 @@ const UPSTREAM = z.looseObject({
   in_flight: z.int(),
 });
 
+/** A key as it is shown: by its place from 1, never by its text. */
+const KEY = z.looseObject({
+  key: z.int(),
+  state: z.enum(["ready", "limited", "refused"]),
+  until: z.iso.datetime().nullable(),
+  requests: z.int(),
+  limited: z.int(),
+  refused: z.int(),
+  max_rps: z.number().nullable(),
+});
+
 /** A pool as it is shown. */
 export const POOL = z.looseObject({
   name: z.string(),
   type: z.string(),
   strategy: z.string(),
   upstreams: z.array(UPSTREAM),
+  keys: z.array(KEY).optional(),
 });
 
 /** The pools, with the state of each upstream. */
@@ -41,10 +54,23 @@ export const POOL_ENDPOINTS = [
     params: z.object({ name: z.string() }),
     answer: POOL,
     problems: { 404: "There is no such pool" },
-    async handle({ view, params: { name } }) {
-      const found = (await view.status()).pools.find((pool) => pool.name === name);
-      if (found === undefined) throw new Problem(404, `There is no pool called "${name}"`);
-      return found;
-    },
+    handle: ({ view, params: { name } }) => poolCalled(name, view),
+  }),
+  endpoint({
+    method: "GET",
+    path: "/pools/{name}/keys",
+    role: "read",
+    summary: "The keys of a pool, each by its place among `api_keys`",
+    params: z.object({ name: z.string() }),
+    answer: z.object({ keys: z.array(KEY) }),
+    problems: { 404: "There is no such pool" },
+    handle: async ({ view, params: { name } }) => ({ keys: (await poolCalled(name, view)).keys ?? [] }),
   }),
 ];
+
+/** @throws {Problem} where there is none */
+async function poolCalled(name: string, view: AdminView) {
+  const found = (await view.status()).pools.find((pool) => pool.name === name);
+  if (found === undefined) throw new Problem(404, `There is no pool called "${name}"`);
+  return found;
+}

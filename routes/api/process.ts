@@ -6,6 +6,8 @@ import { LISTENER } from "./listeners.ts";
 import { POOL } from "./pools.ts";
 
 const STATUS = z.looseObject({
+  state: z.enum(["ready", "degraded", "stopping"]),
+  reasons: z.array(z.string()).describe("Why it is degraded, in words; none where it is not."),
   version: z.string(),
   pid: z.int(),
   started_at: z.iso.datetime(),

@@ -15,6 +15,7 @@ import {
   type StatisticsFacts,
   tierFigures,
 } from "./cache_figures.ts";
+import { gatewayState } from "./gateway_state.ts";
 import { workerMetrics, workerStatus } from "./worker_figures.ts";
 import { listenerLimits, poolStatus, resilienceMetrics } from "./pool_figures.ts";
 
@@ -32,6 +33,7 @@ export interface StatusFacts {
 
 /** What `/status` needs beside that. */
 export interface StatusDetails extends StatusFacts {
+  readonly isStopping: boolean;
   readonly configFile: string;
   readonly counts: WorkerCounts;
   readonly kvFile: PreparedKvFile;
@@ -42,6 +44,7 @@ export interface StatusDetails extends StatusFacts {
 export function statusOf(details: StatusDetails) {
   const { current, slots, counts } = details;
   return {
+    ...gatewayState({ ...details, config: current.config, nowMs: Date.now() }),
     version: details.version,
     pid: Deno.pid,
     started_at: new Date(details.startedAtMs).toISOString(),

@@ -197,6 +197,7 @@ export class Supervisor {
   async status(): Promise<Status> {
     await this.#fleet.refresh();
     return statusOf({
+      isStopping: this.#stopping !== null,
       version: this.#options.version,
       configFile: this.#options.configFile,
       startedAtMs: this.startedAtMs,

@@ -60,6 +60,7 @@ function details(more: Partial<StatusDetails> = {}): StatusDetails {
   };
   Object.assign(upstreamCounts(counts, "films", ONE).outcomes, { ok: 7, timeout: 1 });
   return {
+    isStopping: false,
     version: "1.2.3",
     startedAtMs: Date.UTC(2026, 0, 2, 3, 4, 5),
     current: { generation: 4, config },
