@@ -55,7 +55,8 @@ function difference({ label, before, after, place }: Pair): string[] {
 }
 
 function lineOf({ label, before, after, place }: Pair): string {
-  if (place.isHidden) return `${label}: ${hiddenChange(before, after)} (not shown)`;
+  const isHidden = place.isHidden || (Array.isArray(before ?? after) && placeBelow(place, 0).isHidden);
+  if (isHidden) return `${label}: ${hiddenChange(before, after)} (not shown)`;
   return `${label}: ${textOf(before, place)} → ${textOf(after, place)}`;
 }
 
@@ -66,7 +67,11 @@ function listDifference({ label, before, after, place }: Pair): string[] {
   const key = ["url", "name"].find((one) => isKey(old, one) && isKey(now, one));
   if (key === undefined) {
     const indices = Array.from({ length: Math.max(old.length, now.length) }, (_, index) => index);
-    return indices.flatMap((index) => itemDifference(`${label}[${index}]`, old[index], now[index], below));
+    return indices.flatMap((index) => {
+      const item = `${label}[${index}]`;
+      return comeOrGone(item, old[index], now[index]) ??
+        difference({ label: item, before: old[index], after: now[index], place: below });
+    });
   }
   const singular = label.replace(/s$/, "");
   const [byOld, byNow] = [byKey(old, key), byKey(now, key)];
@@ -85,14 +90,16 @@ function namedDifference(
   return [...new Set([...before.keys(), ...after.keys()])].flatMap((name) => {
     // A URL needs no quotes to be told from the words around it.
     const shown = name.includes("://") ? String(shownValue(name, { schema: undefined, isHidden: false })) : `"${name}"`;
-    return itemDifference(label + shown, before.get(name), after.get(name), place);
+    const item = label + shown;
+    return comeOrGone(item, before.get(name), after.get(name)) ??
+      difference({ label: `${item}:`, before: before.get(name), after: after.get(name), place });
   });
 }
 
-function itemDifference(label: string, before: unknown, after: unknown, place: ValuePlace): string[] {
+/** What is said of a thing that is there only before or after; `null` for one that is there both times. */
+function comeOrGone(label: string, before: unknown, after: unknown): string[] | null {
   if (before === undefined) return [`${label}: added`];
-  if (after === undefined) return [`${label}: removed`];
-  return difference({ label: `${label}:`, before, after, place });
+  return after === undefined ? [`${label}: removed`] : null;
 }
 
 function joined(label: string, key: string): string {

@@ -25,3 +25,9 @@ export const CLIENT_ENDPOINTS = [
       clientSettings(view.config, hostOf(request.headers.get("host") ?? "") || "127.0.0.1"),
   }),
 ];
+
+/** The host that a browser has found the gateway by. */
+function hostIn(request: Request): string {
+  const host = hostOf(request.headers.get("host") ?? "");
+  return URL.canParse(`http://${host}/`) ? host : "127.0.0.1";
+}

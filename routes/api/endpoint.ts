@@ -38,6 +38,8 @@ export interface EndpointDeclaration<
   readonly query?: Q;
   /** Of the JSON that is sent. */
   readonly body?: B;
+  /** A body that is taken, for the document. */
+  readonly example?: z.input<B>;
   /** @default {200}, or 204 without {@linkcode answer} */
   readonly status?: number;
   /** What is answered where it is done; `undefined` for nothing. It documents and is held by tests, at run time it costs nothing. */

@@ -47,6 +47,7 @@ export const EXPLAIN_ENDPOINTS = [
     role: "read",
     summary: "What the gateway would do with a request, sending nothing",
     body: requestAskedAbout,
+    example: { url: "/3/movie/550" },
     answer: z.looseObject({
       request: z.object({ method: z.string(), authority: z.string().nullable(), target: z.string() }),
       note: z.string().nullable(),
