@@ -1,7 +1,8 @@
 import { checkReport } from "./commands/check_report.ts";
 import { HeldEnvironment, readEnv } from "../lib/workers/supervisor/environment.ts";
+import { ConfigSources } from "../lib/workers/supervisor/config_sources.ts";
 import { configReference } from "./commands/config_reference.ts";
-import { jsonSchema } from "../lib/config/json_schema.ts";
+import { jsonSchema, partJsonSchema } from "../lib/config/json_schema.ts";
 import { runGateway } from "../lib/workers/supervisor/run_gateway.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { adminApp } from "./admin.ts";
@@ -29,25 +30,31 @@ const CONFIG_HELP = "--config, -c FILE   config.yaml by default, else config.exa
 
 const start: Command = {
   summary: "run the gateway (SIGHUP reloads, SIGTERM stops gracefully)",
-  usage: `usage: usher start [--config FILE]
+  usage: `usage: usher start [--config FILE] [--watch]
 
   Runs the gateway until SIGTERM or SIGINT. Exits with 0 after that, with 1 if it cannot start.
 
   ${CONFIG_HELP}
+  --watch             reload when the configuration changes, or a file that it includes or names, as with server.watch
 `,
   async run(args, workerUrl) {
-    const file = configFile("start", readArguments(args, CONFIG_OPTION).values.config);
+    const { config, watch = false } = readArguments(args, { ...CONFIG_OPTION, watch: { type: "boolean" } }).values;
+    const file = configFile("start", config);
+    const sources = new ConfigSources();
     const environment = new HeldEnvironment();
     const testHooks = readEnv("USHER_TEST_HOOKS") === "1";
     return await runGateway({
       version: manifest.version,
       configFile: file,
       isFromFile: file !== STANDARD_INPUT,
+      watch,
+      sources,
       source: async () => {
-        const loaded = await load(file, environment.get);
+        const loaded = await load(file, { env: environment.get, sources });
         if (loaded.ok) environment.takeOut();
         return loaded;
       },
+      preview: () => load(file, { env: environment.get }),
       workerUrl,
       adminHandler: (supervisor) => {
         const app = adminApp(supervisor);
@@ -104,11 +111,19 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   doctor: doctorCommand,
   certs: certsCommand,
   "migrate-env": migrateEnvCommand,
-  schema: printer(
-    "schema",
-    "print the JSON Schema of the configuration",
-    () => JSON.stringify(jsonSchema(), null, 2),
-  ),
+  schema: {
+    summary: "print the JSON Schema of the configuration, or of an included file",
+    usage: `usage: usher schema [--part]
+
+  Prints the JSON Schema of the configuration, for editors.
+
+  --part              of a file that the configuration includes
+`,
+    run(args) {
+      const { part } = readArguments(args, { part: { type: "boolean" } }).values;
+      return print(JSON.stringify(part ? partJsonSchema() : jsonSchema(), null, 2));
+    },
+  },
   reference: printer(
     "reference",
     "print the reference of the configuration, as in docs/config.md",

@@ -1,6 +1,6 @@
 import { selectingFields } from "../http/vary.ts";
 import { variantKey } from "./key.ts";
-import type { StoredResponse } from "./stored_response.ts";
+import type { StoredHead, StoredResponse } from "./stored_response.ts";
 
 /**
  * Stands at a primary key whose responses have a `Vary`: it holds no response, but the names of the request fields that select
@@ -25,12 +25,15 @@ export function varyMarker(
 }
 
 /** Whether what a primary key holds is a {@linkcode varyMarker}. */
-export function isVaryMarker(stored: StoredResponse): boolean {
+export function isVaryMarker(stored: Pick<StoredHead, "kind">): boolean {
   return stored.kind === "marker";
 }
 
 /** Whether a marker leads to a variant, or to one of the same key from before an earlier marker was deleted. */
-export function leadsTo(marker: StoredResponse, variant: StoredResponse): boolean {
+export function leadsTo(
+  marker: Pick<StoredHead, "requestTimeMs">,
+  variant: Pick<StoredHead, "requestTimeMs">,
+): boolean {
   return variant.requestTimeMs >= marker.requestTimeMs;
 }
 

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type AdminConfig, adminOf, adminSection } from "./admin.ts";
 import { type CacheConfig, cacheOf, cacheSection } from "./caching.ts";
 import type { NamedFiles } from "./certificates.ts";
+import { includeKey } from "./include.ts";
 import { type ImageWorkerConfig, imageWorkerOf, imageWorkerSection } from "./images.ts";
 import { draftListenerSection, type ListenerConfig, listenerOf, listenerSection } from "./listener.ts";
 import { draftPoolSection, type PoolConfig, poolOf, poolSection } from "./pool.ts";
@@ -9,8 +10,8 @@ import { type LoggingConfig, loggingSection, type ServerConfig, serverOf, server
 import { name } from "./yaml/scalars.ts";
 import { asMapping, list, section } from "./yaml/section.ts";
 
-/** Sections of a file that are about the process, for all pools and listeners together. */
-const processSections = {
+/** Keys of the main file alone: what is about the process, for all pools and listeners together, and what it includes. */
+const mainKeys = {
   server: asMapping(serverSection).prefault({}).describe("The process."),
   admin: asMapping(adminSection).prefault({}).describe("The operator's own address."),
   logging: asMapping(loggingSection).prefault({}).describe("What is written to standard output."),
@@ -20,24 +21,33 @@ const processSections = {
   images: asMapping(imageWorkerSection).prefault({}).describe(
     "The worker that converts pictures, where a listener wants that.",
   ),
+  include: includeKey,
 };
 
 function poolMap<S extends z.ZodType>(pool: S) {
   return asMapping(z.record(name("pool's name"), asMapping(pool), { error: "a mapping of pool names and pools" }));
 }
 
-/** Schema of a whole file. */
+/** Schema of a whole configuration: its main file, with what that includes. */
 export const fileSchema = section({
-  ...processSections,
+  ...mainKeys,
   pools: poolMap(poolSection).describe("Groups of upstreams, by name."),
   listeners: list(asMapping(listenerSection), 1000, "a list of listeners").min(1, {
     error: "a list of at least one listener",
   }).describe("What is served: each binds an address, hosts and a path prefix to a pool."),
 });
 
+/** Schema of an included file. */
+export const partSchema = section({
+  pools: poolMap(poolSection).prefault({}).describe("Groups of upstreams, by name."),
+  listeners: list(asMapping(listenerSection), 1000, "a list of listeners").prefault([]).describe(
+    "What is served, added to what the other files have.",
+  ),
+});
+
 /** The form of it that needs no key, to check what is sound in a file with mistakes. */
 export const draftSchema = section({
-  ...processSections,
+  ...mainKeys,
   pools: poolMap(draftPoolSection).prefault({}),
   listeners: list(asMapping(draftListenerSection)).prefault([]),
 });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { fileSchema } from "./config.ts";
+import { fileSchema, partSchema } from "./config.ts";
 
 /** One level of a JSON Schema (draft 2020-12), as far as this configuration uses it. */
 export interface JsonSchema {
@@ -48,12 +48,22 @@ function applyNotes(schema: JsonSchema & Notes): void {
  * default, `${…}` allowed for every scalar.
  */
 export function jsonSchema(): JsonSchema {
-  const schema = z.toJSONSchema(fileSchema, {
+  const { $schema, required = [], ...rest } = schemaOf(fileSchema);
+  // What the file itself lacks may be in those that it includes.
+  return { $schema, title: "Usher configuration", ...rest, anyOf: [{ required }, { required: ["include"] }] };
+}
+
+/** The same of a file that another one includes. */
+export function partJsonSchema(): JsonSchema {
+  const { $schema, ...rest } = schemaOf(partSchema);
+  return { $schema, title: "Usher configuration, an included file", ...rest };
+}
+
+function schemaOf(schema: z.ZodType): JsonSchema {
+  return z.toJSONSchema(schema, {
     io: "input",
     override: ({ jsonSchema: level }) => applyNotes(level as JsonSchema & Notes),
   }) as JsonSchema;
-  const { $schema, ...rest } = schema;
-  return { $schema, title: "Usher configuration", ...rest };
 }
 
 /** The text of config.schema.json. */

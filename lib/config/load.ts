@@ -2,16 +2,22 @@ import { resolve } from "node:path";
 import { formatListenAddress, isUnix, type ListenAddress } from "./addresses.ts";
 import { checkFile } from "./check_file.ts";
 import { type Config, configOf, fileSchema, type FileValues } from "./config.ts";
+import { findIncluded, includeKey, type ListFolder } from "./include.ts";
+import { checkOpenFiles } from "./open_files.ts";
 import type { Lookup } from "./yaml/interpolate.ts";
 import { reportIssues } from "./yaml/issues.ts";
+import { joinTrees, type Part } from "./yaml/joined_tree.ts";
 import type { Located, Path } from "./yaml/located.ts";
 import { type ParsedText, parseText } from "./yaml/parse.ts";
 import { Problems } from "./yaml/problems.ts";
 import { explainReadError } from "./yaml/read_text.ts";
-import { buildTree, referencedFiles } from "./yaml/tree.ts";
+import { buildTree, isMapping, newValueBudget, referencedFiles, type Tree, type ValueBudget } from "./yaml/tree.ts";
 
 /** Files that `${file:…}` may name in one configuration. */
-const MAX_REFERENCED_FILES = 100;
+const MAX_REFERENCED_FILES = 500;
+
+/** Text of all files of one configuration together, in UTF-16 units. */
+const MAX_TEXT_OF_ALL = 8 * 1024 * 1024;
 
 /** Longest secret that is taken from a file, in UTF-16 units. */
 const MAX_SECRET_LENGTH = 64 * 1024;
@@ -22,6 +28,8 @@ export interface LoadDependencies {
   readonly readTextFile: (path: string) => Promise<string>;
   /** Permission bits of a file; `null` where the system has none. Left out, keys may be read by anybody. */
   readonly fileMode?: (path: string) => Promise<number | null>;
+  /** Lists a folder that is included; left out, there are none. */
+  readonly listFolder?: ListFolder;
   /**
    * The configuration's own text, where it is in no file.
    * @default the text of the file
@@ -81,38 +89,93 @@ export type LoadResult = Loaded | NotLoaded;
  * with its place, all of them at once. Problems name the file as `path` does.
  */
 export async function loadConfig(path: string, dependencies: LoadDependencies): Promise<LoadResult> {
-  const { cwd, readTextFile, fileMode } = dependencies;
+  const { cwd, readTextFile, fileMode, listFolder } = dependencies;
   const deps = {
     ...dependencies,
     readTextFile: (name: string) => readTextFile(resolve(cwd, name)),
     fileMode: (name: string) => fileMode?.(resolve(cwd, name)) ?? Promise.resolve(null),
+    listFolder: (name: string) => listFolder?.(resolve(cwd, name)) ?? Promise.reject(new Deno.errors.NotFound()),
   };
-  const read = await readConfigText(path, deps);
-  if ("problem" in read) return wholeFile(path, `cannot read the configuration: ${read.problem}`);
-  const parsed = parseText(read.text);
-  if (!parsed.ok) {
-    return {
-      ok: false,
-      file: path,
-      problems: parsed.problems.map((problem) => ({ file: path, path: "", ...problem })),
-    };
-  }
-  if (parsed.contents === null) {
+  const reader = new FileReader(deps);
+  const main = await reader.read(path, deps.ownText);
+  if (Array.isArray(main)) return { ok: false, file: path, problems: main };
+  if (main.tree.valuePosition([]) === undefined) {
     return wholeFile(path, "the file is empty or holds only comments: expected `pools` and `listeners`");
   }
-  const tree = buildTree(parsed, await prepareLookup(parsed, deps));
-  return await examine(Problems.of(path, tree), deps);
+  const included = await includedTrees(main, reader, deps);
+  if ("problems" in included) return { ok: false, file: path, problems: included.problems };
+  return await examine(Problems.of(path, included.tree), [path, ...included.files], deps);
+}
+
+/** The main file's tree with what it includes, or what is wrong with that. */
+async function includedTrees(
+  main: Part,
+  reader: FileReader,
+  { cwd, listFolder }: Pick<LoadDependencies, "cwd"> & Required<Pick<LoadDependencies, "listFolder">>,
+): Promise<{ tree: Tree; files: readonly string[] } | { problems: readonly Located[] }> {
+  const { file, tree } = main;
+  const patterns = includeKey.safeParse(isMapping(tree.root) ? tree.root.include : undefined);
+  if (!patterns.success || patterns.data.length === 0) return { tree, files: [] };
+  const found = await findIncluded(patterns.data, { main: file, cwd, listFolder });
+  const mistakes = Problems.of(file, tree);
+  for (const { index, expected } of found.problems) mistakes.expect(["include", index], expected);
+  if (found.problems.length > 0) return { problems: mistakes.list() };
+  const parts: Part[] = [];
+  const problems: Located[] = [];
+  for (const name of found.files) {
+    const part = await reader.read(name);
+    if (Array.isArray(part)) problems.push(...part);
+    else parts.push(part);
+  }
+  return problems.length > 0 ? { problems } : { tree: joinTrees(main, parts), files: found.files };
+}
+
+/** Reads the files of one configuration, within what they may hold together. */
+class FileReader {
+  readonly #deps: LoadDependencies;
+  readonly #secrets = new Map<string, FileText>();
+  readonly #values: ValueBudget = newValueBudget();
+  #textLeft = MAX_TEXT_OF_ALL;
+
+  constructor(deps: LoadDependencies) {
+    this.#deps = deps;
+  }
+
+  /** A file's values, or what keeps it from being read as YAML. */
+  async read(file: string, ownText?: () => Promise<string>): Promise<Part | Located[]> {
+    const read = await readConfigText(ownText ?? (() => this.#deps.readTextFile(file)));
+    if ("problem" in read) return wholeFile(file, `cannot read the configuration: ${read.problem}`).problems;
+    this.#textLeft -= read.text.length;
+    if (this.#textLeft < 0) {
+      return wholeFile(file, `all files together hold more than ${MAX_TEXT_OF_ALL} characters`).problems;
+    }
+    const parsed = parseText(read.text);
+    if (!parsed.ok) return parsed.problems.map((problem) => ({ file, path: "", ...problem }));
+    return { file, tree: buildTree(parsed, await this.#lookup(parsed), this.#values) };
+  }
+
+  /** Reads every file that the document refers to, so that building the tree needs no waiting. */
+  async #lookup(parsed: ParsedText): Promise<Lookup> {
+    for (const path of referencedFiles(parsed, MAX_REFERENCED_FILES)) {
+      if (this.#secrets.size === MAX_REFERENCED_FILES) break;
+      if (!this.#secrets.has(path)) this.#secrets.set(path, await readSecret(path, this.#deps));
+    }
+    return {
+      env: (name) => readVariable(name, this.#deps),
+      file: (path) => this.#secrets.get(path) ?? { problem: `it is one of more than ${MAX_REFERENCED_FILES} files` },
+    };
+  }
 }
 
 /** A result with one problem about the file as a whole. */
-function wholeFile(file: string, message: string): LoadResult {
+function wholeFile(file: string, message: string): NotLoaded & { readonly problems: Located[] } {
   return { ok: false, file, problems: [{ file, line: 0, column: 0, path: "", message }] };
 }
 
 /** The file's text, or why there is none. */
-async function readConfigText(path: string, deps: LoadDependencies): Promise<{ text: string } | { problem: string }> {
+async function readConfigText(read: () => Promise<string>): Promise<{ text: string } | { problem: string }> {
   try {
-    const text = await (deps.ownText ?? (() => deps.readTextFile(path)))();
+    const text = await read();
     // A reader that replaces what is not UTF-8 leaves this mark.
     return text.includes("\ufffd") ? { problem: "it is not UTF-8 text" } : { text };
   } catch (error) {
@@ -143,23 +206,18 @@ function readVariable(name: string, deps: LoadDependencies): string | undefined 
   }
 }
 
-/** Reads every file that the document refers to, so that building the tree needs no waiting. */
-async function prepareLookup(parsed: ParsedText, deps: LoadDependencies): Promise<Lookup> {
-  const files = new Map<string, FileText>();
-  for (const path of referencedFiles(parsed, MAX_REFERENCED_FILES)) files.set(path, await readSecret(path, deps));
-  return {
-    env: (name) => readVariable(name, deps),
-    file: (path) => files.get(path) ?? { problem: `it is one of more than ${MAX_REFERENCED_FILES} files` },
-  };
-}
-
 /** Checks a file's values: the schema, then on what is sound what no key can tell alone. Makes the configuration of them. */
-async function examine(problems: Problems, deps: LoadDependencies): Promise<LoadResult> {
+async function examine(
+  problems: Problems,
+  all: readonly string[],
+  deps: LoadDependencies & Required<Pick<LoadDependencies, "fileMode">>,
+): Promise<LoadResult> {
   const { file, tree } = problems;
   const { cwd, cores, mayLoadAddons = true } = deps;
   const result = fileSchema.safeParse(tree.root);
   if (!result.success) reportIssues(result.error.issues, problems);
   const files = await checkFile(problems, { reading: deps, cwd, mayLoadAddons });
+  await checkOpenFiles(problems, all, deps.fileMode);
   const found = problems.list();
   if (found.length > 0 || !result.success) return { ok: false, file, problems: found };
   const config = configOf(result.data, { cores, cwd, ...files });

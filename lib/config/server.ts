@@ -4,7 +4,7 @@ import type { ServerLimits } from "../server/server_limits.ts";
 import { cidr, filePath } from "./http_scalars.ts";
 import { plainValue } from "./yaml/interpolate.ts";
 import type { Problems } from "./yaml/problems.ts";
-import { autoOrInteger, choice, duration, integer, literal, name, size } from "./yaml/scalars.ts";
+import { autoOrInteger, choice, duration, flag, integer, literal, name, size } from "./yaml/scalars.ts";
 import { asMapping, type Frozen, list, section, short } from "./yaml/section.ts";
 import { DAY, GiB, HOUR, KiB, MiB, PiB, SECOND } from "./yaml/units.ts";
 
@@ -92,6 +92,9 @@ export const serverSection = section({
     "`true` pins each serving worker to a core of its own, a list to the cores of these numbers in turn. Linux, and only with " +
       "`deno task start:pinned`.",
   ),
+  watch: flag().prefault(false).describe(
+    "Reload when the configuration changes, or a file that it includes or names: certificates, `${file:…}`.",
+  ),
   limits: asMapping(limitsSection).prefault({}).describe(
     "How long clients are waited for, and how much they may send.",
   ),
@@ -130,6 +133,7 @@ export function serverOf(server: ServerValues, { cores, cwd }: { readonly cores:
     workerTimeoutMs: server.worker_timeout,
     trustedProxies: server.trusted_proxies,
     reusePort: server.reuse_port,
+    watch: server.watch,
     cpuAffinity: affinityOf(server.cpu_affinity),
     limits: limitsOf(server.limits),
   };

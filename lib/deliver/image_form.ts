@@ -166,22 +166,12 @@ export function reportConversion(
   log(services, key, conversion);
 }
 
-/** Lines that were not written since the last one: a flood of broken pictures takes a few lines. */
-let silenced = 0;
-let nextLineMs = 0;
-const LINE_EVERY_MS = 10_000;
-
-function log({ logger }: Services, key: string, { kind, detail }: Exclude<Conversion, { kind: "done" }>): void {
-  const nowMs = performance.now();
-  if (nowMs < nextLineMs) return void silenced++;
-  nextLineMs = nowMs + LINE_EVERY_MS;
-  logger.warn("A picture could not be converted: its original is served", {
+function log({ repeats }: Services, key: string, { kind, detail }: Exclude<Conversion, { kind: "done" }>): void {
+  repeats.warn("A picture could not be converted: its original is served", kind, {
     key: key.replaceAll("\0", " "),
     result: kind,
     problem: detail,
-    more: silenced > 0 ? silenced : undefined,
   });
-  silenced = 0;
 }
 
 /** A response that all workers together make once. */

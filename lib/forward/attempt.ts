@@ -94,7 +94,7 @@ class TryRecord implements AnswerSource {
     const { tenant: { pool }, services } = this.#exchange;
     const nowMs = services.clock.now();
     return pool.pool.upstreams.some((other) =>
-      other !== this.upstream && this.#tried?.has(other) !== true && other.weight > 0 && other.circuit(nowMs) !== "open"
+      other !== this.upstream && this.#tried?.has(other) !== true && other.weight > 0 && other.isIn(nowMs)
     );
   }
 
@@ -182,7 +182,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
       : inAskedCoding(stated, fieldValue(request.fields, "accept-encoding"), limitBytes);
     const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential, record) };
     const judged = tenant.pool.inspectsContent ? await verifiedResponse(exchange, ask, seen) : seen;
-    if (judged.judgement !== "ok") logAttempt(exchange, upstream, `${received.status} (${judged.judgement})`);
+    if (judged.judgement !== "ok") logAttempt(exchange, upstream, String(received.status), `(${judged.judgement})`);
     else if (services.logger.enabled("debug")) logAnswer(exchange, upstream, { status: received.status, latencyMs });
     return {
       kind: "answer",
@@ -193,7 +193,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const failure = asFailure(error);
     const durationMs = timing.latencyMs;
     record.end(failureReport(failure, durationMs), { firstByteMs: null, durationMs });
-    logAttempt(exchange, upstream, `${failure.kind}: ${failure.message}`);
+    logAttempt(exchange, upstream, `${failure.kind}:`, failure.message);
     return { kind: "failure", upstream, failure };
   } finally {
     timing.end();
@@ -270,13 +270,14 @@ function logAnswer(
   });
 }
 
-function logAttempt(exchange: Exchange, upstream: Upstream, problem: string): void {
-  exchange.services.logger.warn("Try at an upstream failed", {
+function logAttempt(exchange: Exchange, upstream: Upstream, kind: string, detail: string): void {
+  const pool = exchange.tenant.pool.name;
+  exchange.services.repeats.warn("Try at an upstream failed", `${pool} ${upstream.id} ${kind}`, {
     id: exchange.requestId,
     listener: exchange.tenant.name,
-    pool: exchange.tenant.pool.name,
+    pool,
     upstream: upstream.id,
     attempt: exchange.tries,
-    problem,
+    problem: `${kind} ${detail}`,
   });
 }

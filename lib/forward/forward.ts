@@ -46,7 +46,7 @@ async function takePlace(exchange: Exchange, signal: AbortSignal | undefined): P
   if (admission.waiting > before) counts.queued++;
   if (await exchange.during("queue", entering)) return () => admission.leave();
   if (signal?.aborted !== true) counts.turnedAway++;
-  services.logger.warn("A request was turned away: too many are under way", {
+  services.repeats.warn("A request was turned away: too many are under way", tenant.name, {
     listener: tenant.name,
     waiting: admission.waiting,
   });
@@ -194,10 +194,21 @@ function noUpstream(exchange: Exchange): GatewayError {
       retryAfterSeconds: 1,
     });
   }
+  if (isDrained(exchange)) {
+    return new GatewayError("no_healthy_upstream", `An operator has drained the upstreams of pool "${name}"`, {
+      hint: "Try again later; `usher undrain` gives an upstream requests again, `usher status` shows which are drained",
+      retryAfterSeconds: 5,
+    });
+  }
   return new GatewayError("no_healthy_upstream", `No upstream of pool "${name}" is available`, {
     hint: "All upstreams are out; see /status on the admin address",
     retryAfterSeconds: 5,
   });
+}
+
+/** Whether all that the request could be sent to is drained. */
+function isDrained({ tenant: { pool: { pool } }, pinned }: Exchange): boolean {
+  return pinned === null ? pool.isDrained : pool.upstreams.some(({ id, isDrained }) => id === pinned && isDrained);
 }
 
 function wrongContent(isAskedFor: boolean): GatewayError {

@@ -96,7 +96,7 @@ async function waitForRoom(exchange: Exchange, state: RetryState): Promise<Upstr
 export function mayGetRoom({ tenant, services, pinned }: Exchange): boolean {
   const nowMs = services.clock.now();
   return tenant.pool.pool.upstreams.some((upstream) =>
-    (pinned === null ? upstream.weight > 0 : upstream.id === pinned) && upstream.circuit(nowMs) !== "open" &&
+    (pinned === null ? upstream.weight > 0 : upstream.id === pinned) && upstream.isIn(nowMs) &&
     (upstream.gate !== null || upstream.inFlightLimit !== Infinity)
   );
 }

@@ -150,7 +150,7 @@ export function attemptFields(
   if (!endpoint.usher || !isRepeatable || tries >= triesAllowed(exchange)) return [];
   const nowMs = exchange.services.clock.now();
   const { upstreams } = exchange.tenant.pool.pool;
-  const inUse = upstreams.filter((upstream) => upstream.weight > 0 && upstream.circuit(nowMs) !== "open").length;
+  const inUse = upstreams.filter((upstream) => upstream.weight > 0 && upstream.isIn(nowMs)).length;
   // Each try so far, the present one included, has taken one of them at most.
   return inUse > tries ? [[ATTEMPT_FIELD, String(tries)]] : [];
 }

@@ -116,7 +116,7 @@ export function refuseOutage(exchange: Exchange): void {
 function isOffline({ tenant, services }: Exchange): boolean {
   if (tenant.offline !== "auto") return tenant.offline;
   const nowMs = services.clock.now();
-  return tenant.pool.pool.upstreams.every((upstream) => upstream.weight <= 0 || upstream.circuit(nowMs) === "open");
+  return tenant.pool.pool.upstreams.every((upstream) => upstream.weight <= 0 || !upstream.isIn(nowMs));
 }
 
 /** Errors that say that no upstream can answer. */

@@ -1,7 +1,8 @@
 import { Collapse } from "../cache/flights/collapse.ts";
 import { FillBudget } from "../cache/flights/fill.ts";
 import { InvalidationTable } from "../cache/flights/invalidation_table.ts";
-import { LEASE_BYTES, LeaseTable } from "../cache/flights/lease_table.ts";
+import { ValidationTable } from "../cache/flights/validation_table.ts";
+import { LEASE_BYTES, LeaseTable, VALIDATIONS_AT } from "../cache/flights/lease_table.ts";
 import type { Store } from "../cache/store.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
@@ -12,6 +13,7 @@ import type { Snapshot } from "../request/snapshot.ts";
 import { addressMatcher } from "../http/forwarded.ts";
 import type { ImageConverter } from "../image/conversion.ts";
 import type { Logger } from "../logging/logger.ts";
+import { Repeats } from "../logging/repeats.ts";
 import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { OutcomeBatch } from "../pool/outcome.ts";
 import type { Upstream } from "../pool/upstream.ts";
@@ -26,6 +28,14 @@ import { type ResilienceState, resilienceState } from "./resilience_state.ts";
 
 /** Background tasks at a time; beyond it optional ones (revalidation) are left out. */
 const MAX_BACKGROUND_TASKS = 1_000;
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** An upstream that an operator has drained: both names as the configuration has them. */
+export interface DrainedUpstream {
+  readonly pool: string;
+  readonly upstream: string;
+}
 
 /** What a gateway is made of. */
 export interface GatewayOptions {
@@ -82,6 +92,8 @@ export class Gateway {
   readonly #retired = new Map<Transport, ReturnType<typeof setTimeout>>();
   /** Health as last told, for pools that a reload adds again. */
   readonly #health = new Map<string, HealthTable>();
+  /** Upstreams that operators have drained; by pool. */
+  #drained: ReadonlyMap<string, ReadonlySet<string>> = new Map();
   /** Called when this worker takes an upstream out by itself, or in again: {@linkcode drainReports} is not to wait. */
   onBreaker: (() => void) | null = null;
 
@@ -104,9 +116,11 @@ export class Gateway {
       budget,
       background: new BackgroundTasks(MAX_BACKGROUND_TASKS, (error) => this.#backgroundFailed(error)),
       invalidations: new InvalidationTable(options.leaseMemory, LEASE_BYTES),
+      validations: new ValidationTable(options.leaseMemory, VALIDATIONS_AT),
       images: options.images ?? { convert: () => Promise.resolve({ kind: "unavailable", detail: "nobody converts" }) },
       clock,
       logger,
+      repeats: new Repeats({ logger }),
       nextRequestId: requestIds(),
       instanceId: options.instanceId,
       settings: settingsOf(config),
@@ -164,6 +178,7 @@ export class Gateway {
       const table = this.#health.get(name);
       if (table !== undefined) pool.apply(table);
     }
+    this.#drainPools(prepared.snapshot);
     const patienceMs = longestWaitMs(this.#snapshot, this.#options.config);
     this.#snapshot = prepared.snapshot;
     this.services.settings = prepared.settings;
@@ -188,6 +203,13 @@ export class Gateway {
       this.#health.set(table.pool, table);
       pools.get(table.pool)?.apply(table);
     }
+  }
+
+  /** Gives these upstreams no new requests, also where a reload brings them later, and gives all others some again. */
+  drain(drained: readonly DrainedUpstream[]): void {
+    const pools = Map.groupBy(drained, ({ pool }) => pool);
+    this.#drained = new Map([...pools].map(([name, some]) => [name, new Set(some.map(({ upstream }) => upstream))]));
+    this.#drainPools(this.#snapshot);
   }
 
   /** Forgets at another worker's word what a key holds, and what is on its way to it. */
@@ -226,6 +248,10 @@ export class Gateway {
       clearTimeout(timer);
       transport.close();
     }
+  }
+
+  #drainPools({ pools }: Snapshot): void {
+    for (const { name, pool } of pools) pool.drain(this.#drained.get(name) ?? NONE);
   }
 
   /** Closes a transport when no request can be left that would begin a try with it: those under way end on the old snapshot. */

@@ -32,6 +32,8 @@ export interface UpstreamState {
   readonly inFlight: number;
   /** This worker's own breaker. */
   readonly breaker: BreakerState;
+  /** The part of the pool's picks that it may expect, 0 to 1. */
+  readonly share: number;
 }
 
 /** How a worker's pools and listeners stand. */
@@ -43,16 +45,19 @@ export function resilienceState({ pools, tenants }: Snapshot, nowMs: number): Re
 }
 
 function poolState({ pool, retries, room, keyRoom, userKeyRoom, credentials }: PoolRuntime, nowMs: number): PoolState {
+  const shares = pool.shares(nowMs);
   return {
     retrying: retries.retrying,
     retriesWaiting: retries.waiting,
     waiting: room.size,
-    upstreams: Object.fromEntries(pool.upstreams.map((upstream) => [upstream.id, upstreamState(upstream, nowMs)])),
+    upstreams: Object.fromEntries(
+      pool.upstreams.map((upstream, place) => [upstream.id, upstreamState(upstream, shares[place]!, nowMs)]),
+    ),
     waitingForKey: keyRoom.size + userKeyRoom.size,
     credentials: credentials(),
   };
 }
 
-function upstreamState(upstream: Upstream, nowMs: number): UpstreamState {
-  return { inFlight: upstream.inFlight, breaker: upstream.breakerState(nowMs) };
+function upstreamState(upstream: Upstream, share: number, nowMs: number): UpstreamState {
+  return { inFlight: upstream.inFlight, breaker: upstream.breakerState(nowMs), share };
 }

@@ -38,7 +38,8 @@ export class ActiveChecker {
   #against = 0;
   #checks = 0;
   #failedChecks = 0;
-  #running = false;
+  /** The check that is under way; `null` between two. */
+  #running: Promise<CheckResult> | null = null;
   #closed = false;
   #hurried = false;
   #cancel: () => void;
@@ -86,6 +87,12 @@ export class ActiveChecker {
     if (hurried) this.#reschedule();
   }
 
+  /** Checks at once, or waits for the check that is under way; it counts as any other, and the next follows an interval later. */
+  checkNow(): Promise<CheckResult> {
+    this.#cancel();
+    return this.#run();
+  }
+
   /** No more checks; the result of a running one is dropped. */
   close(): void {
     this.#closed = true;
@@ -93,7 +100,7 @@ export class ActiveChecker {
   }
 
   #reschedule(): void {
-    if (this.#running || this.#closed) return;
+    if (this.#running !== null || this.#closed) return;
     this.#cancel();
     this.#cancel = this.#scheduleIn(this.#nextDelayMs());
   }
@@ -102,15 +109,19 @@ export class ActiveChecker {
     return this.#deps.schedule(() => void this.#run(), delayMs);
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
+  #run(): Promise<CheckResult> {
+    return this.#running ??= this.#check();
+  }
+
+  async #check(): Promise<CheckResult> {
     const result = await runCheck(this.#spec, this.#transport, this.#deps);
-    this.#running = false;
-    if (this.#closed) return;
+    this.#running = null;
+    if (this.#closed) return result;
     const before = this.#state;
     this.#count(result);
     this.#deps.onResult(result, this.#state, before);
     if (!this.#closed) this.#cancel = this.#scheduleIn(this.#nextDelayMs());
+    return result;
   }
 
   #count(result: CheckResult): void {

@@ -1,5 +1,6 @@
 import type { OutcomeBatch } from "../pool/outcome.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
+import type { CheckResult } from "./check.ts";
 import type { StoredHealth } from "./health_writer.ts";
 import { type MonitorDeps, type MonitoredPool, PoolMonitor } from "./pool_monitor.ts";
 
@@ -94,6 +95,11 @@ export class HealthMonitor {
       entry.monitor.record(report.batches);
       this.#touch(entry);
     }
+  }
+
+  /** Checks an upstream at once; see {@linkcode PoolMonitor.check}. `null` for an unknown pool too. */
+  async check(pool: string, id: string): Promise<CheckResult | null> {
+    return await this.#pools.get(pool)?.monitor.check(id) ?? null;
   }
 
   /** Every pool's table as last surveyed, at most a second ago. */

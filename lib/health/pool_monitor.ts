@@ -190,6 +190,11 @@ export class PoolMonitor {
     return this.peek(version);
   }
 
+  /** Runs an upstream's active check at once, or waits for the one under way; `null` where it has none, or is not known. */
+  async check(id: string): Promise<CheckResult | null> {
+    return await this.#watched.get(id)?.checker?.checkNow() ?? null;
+  }
+
   /** Stops all checks. */
   close(): void {
     for (const watched of this.#watched.values()) watched.checker?.close();

@@ -1,4 +1,4 @@
-import { evaluate, type Verdict } from "../cache/policy/policy.ts";
+import { asksForValidation, evaluate, VALIDATION, type Verdict } from "../cache/policy/policy.ts";
 import { ttlMs } from "../cache/policy/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import { isVaryMarker, leadsTo } from "../cache/variants.ts";
@@ -75,6 +75,11 @@ function decide(exchange: Exchange, found: Found | undefined, isVariant: boolean
     return deriveMissing(exchange, deriver, () => fetchMissing(exchange, found, asked));
   }
   const { response } = found!;
+  if (
+    asksForValidation(exchange, response, context) && exchange.services.validations.take(response.key, context.nowMs)
+  ) {
+    return fetchMissing(exchange, found, VALIDATION);
+  }
   if (needsOrigin(exchange, response)) return passThrough(exchange, { fwd: "request", detail: "precondition" });
   if (verdict.kind === "hit") return hit(exchange, found!);
   revalidateInBackground(exchange, response);
@@ -167,7 +172,7 @@ function derivedAnswer(exchange: Exchange, { response, tier, detail }: Derived):
 }
 
 function derivingFailed({ services, requestId, tenant }: Exchange, error: unknown): null {
-  services.logger.warn("A response could not be derived from a stored one", {
+  services.repeats.warn("A response could not be derived from a stored one", tenant.name, {
     id: requestId,
     listener: tenant.name,
     problem: messageOf(error),

@@ -13,6 +13,8 @@ export interface Balancer {
    * @param hash what the request is about, 32 bits; strategies that do not need it ignore it
    */
   pick(tried: ReadonlySet<Upstream> | null, hash: number, nowMs: number): Upstream | null;
+  /** The weight that it picks an upstream by; its part of all upstreams' weights is the share that it may expect. */
+  weightOf(upstream: Upstream, nowMs: number): number;
 }
 
 /** Options of a strategy. */

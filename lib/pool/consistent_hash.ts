@@ -56,6 +56,11 @@ export class ConsistentHash implements Balancer {
     return this.#highest(mixed, tried, nowMs) ?? this.#leastLoaded(tried, nowMs);
   }
 
+  /** The ring is laid out by the configured weights; one in slow start has its whole part of it. */
+  weightOf(upstream: Upstream): number {
+    return upstream.nominalWeight > 0 ? upstream.weight : 0;
+  }
+
   /** The first point at or after `hash`, around the ring. */
   #firstPoint(hash: number): number {
     let low = 0;

@@ -1,5 +1,5 @@
 import { Turn, TurnHeap } from "./_turn_heap.ts";
-import { type Balancer, type BalancerOptions, eligible } from "./balancer.ts";
+import { type Balancer, type BalancerOptions, eligible, nominalWeightOf } from "./balancer.ts";
 import type { Upstream } from "./upstream.ts";
 
 /**
@@ -36,6 +36,10 @@ export class LeastInflight implements Balancer {
     turn.dueAt = this.#now + 1 / turn.upstream.nominalWeight;
     this.#heap.moved(turn);
     return turn.upstream;
+  }
+
+  weightOf(upstream: Upstream): number {
+    return nominalWeightOf(upstream);
   }
 
   /** The best eligible turn where the first is not eligible: O(n). */

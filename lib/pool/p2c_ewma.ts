@@ -36,6 +36,11 @@ export class P2cEwma implements Balancer {
     return leastLoaded(this.#upstreams, nominalWeightOf, { tried, nowMs, start });
   }
 
+  /** With few requests the faster of each two gets more than that. */
+  weightOf(upstream: Upstream, nowMs: number): number {
+    return upstream.nominalWeight * upstream.promptness / (upstream.costMs(nowMs) + 1);
+  }
+
   #drawn(index: number, tried: ReadonlySet<Upstream> | null, nowMs: number): Upstream | null {
     const upstream = this.#upstreams[index]!;
     if (!eligible(upstream, tried, nowMs)) return null;

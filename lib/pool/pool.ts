@@ -102,11 +102,33 @@ export class Pool {
   saturated(nowMs: number): boolean {
     let full = false;
     for (const upstream of this.upstreams) {
-      if (upstream.weight <= 0 || upstream.circuit(nowMs) === "open") continue;
+      if (upstream.weight <= 0 || !upstream.isIn(nowMs)) continue;
       if (upstream.hasRoom(nowMs)) return false;
       full = true;
     }
     return full;
+  }
+
+  /** Gives these upstreams no new requests, and all others some again. */
+  drain(ids: ReadonlySet<string>): void {
+    for (const upstream of this.upstreams) upstream.drain(ids.has(upstream.id));
+    this.#rebuildAtMs = 0;
+  }
+
+  /** Whether all of its upstreams that have a weight are drained. */
+  get isDrained(): boolean {
+    return this.upstreams.some(({ isDrained }) => isDrained) &&
+      this.upstreams.every(({ isDrained, weight }) => isDrained || weight <= 0);
+  }
+
+  /** The part of the picks that each upstream may expect, 0 to 1, in the order of the list: by the weights that the strategy picks by. */
+  shares(nowMs: number): number[] {
+    if (nowMs >= this.#rebuildAtMs) this.#rebuild(nowMs);
+    const weights = this.upstreams.map((upstream) => this.#balancer.weightOf(upstream, nowMs));
+    const isUsual = this.upstreams.some(({ isBackup }, place) => !isBackup && weights[place]! > 0);
+    const counted = weights.map((weight, place) => this.upstreams[place]!.isBackup === isUsual ? 0 : weight);
+    const total = counted.reduce((sum, weight) => sum + weight, 0);
+    return counted.map((weight) => total > 0 ? weight / total : 0);
   }
 
   /** Applies a health table; one that is older than the last is ignored. */
@@ -139,7 +161,7 @@ export class Pool {
   drainReports(): OutcomeBatch[] {
     const batches: OutcomeBatch[] = [];
     for (const upstream of this.upstreams) {
-      const batch = upstream.drain();
+      const batch = upstream.takeOutcomes();
       if (batch !== null) batches.push(batch);
     }
     return batches;
@@ -160,7 +182,7 @@ export class Pool {
 
   #rebuild(nowMs: number): void {
     this.#rebuildAtMs = Infinity;
-    const weighted = this.upstreams.filter((upstream) => upstream.weight > 0);
+    const weighted = this.upstreams.filter(({ weight, isDrained }) => weight > 0 && !isDrained);
     const usual = weighted.filter(({ isBackup }) => !isBackup);
     const inside = usual.filter((upstream) => upstream.circuit(nowMs) === "closed");
     // While a backup is in, there is no need to try those that are out.
@@ -176,7 +198,11 @@ export class Pool {
   #weigh(upstream: Upstream, nowMs: number, meanFactor: number): void {
     const circuit = upstream.circuit(nowMs);
     const out = circuit === "open";
-    const part = out ? (this.#panicking && this.#servesAll ? PANIC_SHARE : 0) : this.#ramped(upstream, nowMs);
+    const part = upstream.isDrained
+      ? 0
+      : out
+      ? (this.#panicking && this.#servesAll ? PANIC_SHARE : 0)
+      : this.#ramped(upstream, nowMs);
     upstream.promptness = upstream.waiting === 0 ? 1 : upstream.measurePromptness(nowMs);
     upstream.nominalWeight = upstream.weight * part;
     upstream.effectiveWeight = upstream.weight * (upstream.health?.weightFactor ?? meanFactor) * part *

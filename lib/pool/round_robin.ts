@@ -43,4 +43,8 @@ export class RoundRobin implements Balancer {
     const start = Math.floor(this.#random() * count);
     return leastLoaded(this.#upstreams, nominalWeightOf, { tried, nowMs, start });
   }
+
+  weightOf(upstream: Upstream): number {
+    return nominalWeightOf(upstream);
+  }
 }

@@ -30,6 +30,7 @@ export interface UpstreamOptions {
 /** The state that outlives a reload. */
 class UpstreamState {
   inFlight = 0;
+  isDrained = false;
   health: UpstreamHealth | null = null;
   /** Milliseconds since the Unix epoch at which a slow start began that is not in the health table; 0 for none. */
   rampFromMs = 0;
@@ -121,14 +122,30 @@ export class Upstream {
     return own === "closed" && told === "half_open" ? "half_open" : own;
   }
 
-  /** Whether one more request fits its limits. */
+  /** Whether an operator has taken it out: those in flight end, none begins. */
+  get isDrained(): boolean {
+    return this.#state.isDrained;
+  }
+
+  /** Drains it, or gives it requests again; also for requests that still go by the pool before a reload. */
+  drain(isDrained: boolean): void {
+    this.#state.isDrained = isDrained;
+  }
+
+  /** Whether it may be given requests at all: its circuit is not open, and it is not drained. */
+  isIn(nowMs: number): boolean {
+    return !this.#state.isDrained && this.circuit(nowMs) !== "open";
+  }
+
+  /** Whether it may be given one more request, by its limits; a drained one may not. */
   hasRoom(nowMs: number): boolean {
-    return this.#state.inFlight < this.inFlightLimit && (this.gate === null || this.gate.hasRoom(nowMs));
+    const { inFlight, isDrained } = this.#state;
+    return !isDrained && inFlight < this.inFlightLimit && (this.gate === null || this.gate.hasRoom(nowMs));
   }
 
   /** Whether it is in and has room. */
   available(nowMs: number): boolean {
-    return this.circuit(nowMs) !== "open" && this.hasRoom(nowMs);
+    return this.isIn(nowMs) && this.hasRoom(nowMs);
   }
 
   /** This worker's estimate of its response time; failures count as slow. */
@@ -205,7 +222,7 @@ export class Upstream {
   }
 
   /** Takes the outcomes since the last call; `null` where there were none. */
-  drain(): OutcomeBatch | null {
+  takeOutcomes(): OutcomeBatch | null {
     return this.#state.recorder.drain(this.id);
   }
 }

@@ -44,6 +44,10 @@ export class WeightedEwma implements Balancer {
     return leastLoaded(this.#upstreams, effectiveWeightOf, { tried, nowMs, start });
   }
 
+  weightOf(upstream: Upstream): number {
+    return effectiveWeightOf(upstream);
+  }
+
   #draw(): Upstream {
     const point = this.#random() * this.#upstreams.length;
     const column = Math.floor(point);

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { elapsedMs } from "../clock.ts";
 import { fnv1a } from "../hash.ts";
 import type { Invalidated } from "../cache/flights/invalidation_table.ts";
@@ -320,7 +321,9 @@ export class Exchange implements TypedRequest {
     if (!this.services.settings.isTrusted(peer)) return peer;
     const said = this.header("x-forwarded-for")?.split(",").map((part) => plainAddress(part.trim())) ?? [];
     // The rightmost address that is no trusted proxy's is the last one that a trusted proxy has seen.
-    return said.findLast((address) => !this.services.settings.isTrusted(address)) ?? peer;
+    const stated = said.findLast((address) => !this.services.settings.isTrusted(address));
+    // Where a proxy says `unknown`, or passes on what it was told, each text would be a client of its own.
+    return stated === undefined || isIP(stated) === 0 ? peer : stated;
   }
 
   /** A copy of the request for a fetch in the background: with GET, and not counted. */

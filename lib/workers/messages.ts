@@ -1,11 +1,16 @@
 import type { PurgeRule } from "../cache/purge/purge_rules.ts";
 import type { TierStats } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
+import type { DrainedUpstream } from "../gateway/gateway.ts";
 import type { SharedLimits } from "../gateway/limits.ts";
 import type { ResilienceState } from "../gateway/resilience_state.ts";
+import type { CheckResult } from "../health/check.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
+import type { Verdict } from "../cache/policy/policy.ts";
+import type { StoredFacts, StoredKind } from "../cache/stored_response.ts";
+import type { Fields } from "../http/fields.ts";
 import type { Challenges } from "../server/acme_challenge.ts";
 import type { ServerCounts } from "../server/server_counts.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
@@ -35,6 +40,8 @@ export interface InitMessage extends ConfigGeneration {
   readonly servesAlone: boolean;
   /** Purges that were made before this worker starts. */
   readonly purges: readonly PurgeRule[];
+  /** Upstreams that operators have drained. */
+  readonly drained: readonly DrainedUpstream[];
   /** What an authority may ask for at this moment. */
   readonly challenges: Challenges;
   /** This process in `CDN-Loop`. */
@@ -62,10 +69,16 @@ export type ToWorker =
   | { readonly type: "purge"; readonly id: number; readonly rules: readonly PurgeRule[]; readonly counts: boolean }
   /** From its answer on, the worker answers these challenges of an authority and no others. */
   | { readonly type: "challenges"; readonly id: number; readonly challenges: Challenges }
+  /** From its answer on, the worker gives these upstreams no new requests, and no others none. */
+  | { readonly type: "drain"; readonly id: number; readonly drained: readonly DrainedUpstream[] }
+  /** To have its active check now; for the health worker. */
+  | { readonly type: "check"; readonly id: number; readonly pool: string; readonly upstream: string }
   /** To be fetched into the cache, for no client. */
   | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
   | { readonly type: "read"; readonly id: number; readonly pool: string; readonly target: string }
+  /** To be told what it holds for a request. */
+  | { readonly type: "look-up"; readonly id: number; readonly order: LookUpOrder }
   | { readonly type: "ping"; readonly sequence: number }
   | { readonly type: "stop"; readonly graceMs: number }
   /** Test hooks, refused unless the supervisor was started with them. */
@@ -84,10 +97,15 @@ export type FromWorker =
   /** What the rules named in its memory, see `WorkerStore.named`; `null` where that was not asked, or is not known. */
   | { readonly type: "purged"; readonly id: number; readonly named: readonly number[] | null }
   | { readonly type: "challenged"; readonly id: number }
+  | { readonly type: "drained"; readonly id: number }
+  /** `null` where the upstream has no active check, or is not known. */
+  | { readonly type: "checked"; readonly id: number; readonly result: CheckResult | null }
   /** A user has changed what has these tags, on the listeners whose pools are of a type. */
   | { readonly type: "written"; readonly upstreamType: string; readonly tags: readonly string[] }
   | { readonly type: "prewarmed"; readonly id: number; readonly result: PrewarmResult }
   | { readonly type: "was-read"; readonly id: number; readonly result: ReadResult }
+  /** `null` where no listener takes the request. */
+  | { readonly type: "looked-up"; readonly id: number; readonly result: LookUpResult | null }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }
   | { readonly type: "stopped"; readonly drained: Drained };
 
@@ -160,4 +178,48 @@ export interface PrewarmResult {
   readonly detail: string | null;
   /** Of its body. */
   readonly bytes: number;
+}
+
+/** A request, as it would come in, whose stored responses are looked for. */
+export interface LookUpOrder {
+  /** Key of the listen address that it comes in at. */
+  readonly address: string;
+  readonly method: string;
+  /** Scheme, authority and raw target. */
+  readonly url: string;
+  /** With `host`. */
+  readonly fields: Readonly<Fields>;
+}
+
+/** What one worker holds for a request: plain data, secrets of the request included, so not to be shown as it is. */
+export interface LookUpResult {
+  readonly listener: string;
+  readonly pool: string;
+  /** The primary key; `null` where the listener stores nothing. */
+  readonly key: string | null;
+  /** The request fields that select among responses with this key. */
+  readonly variesBy: readonly string[];
+  readonly held: readonly HeldResponse[];
+}
+
+/** A stored response, as it lies in one tier. */
+export interface HeldResponse extends Pick<StoredFacts, "key" | "status" | "responseTimeMs" | "selectedBy" | "tags"> {
+  readonly tier: "memory" | "disk";
+  readonly kind: Extract<StoredKind, "response" | "part">;
+  readonly contentType: string | null;
+  readonly etag: string | null;
+  readonly lastModified: string | null;
+  readonly bytes: number;
+  readonly ageMs: number;
+  readonly lifetimeMs: number;
+  /** After the lifetime; 0 where it is never to be served stale. */
+  readonly staleWhileRevalidateMs: number;
+  readonly staleIfErrorMs: number;
+  readonly isPurged: boolean;
+  /** Whether the request selects it among the variants. */
+  readonly isSelected: boolean;
+  /** What the cache would make of it for this request; `null` for another variant, and for a part. */
+  readonly verdict: Verdict["kind"] | null;
+  /** Look-ups in this worker since it was stored or renewed; `null` on the disk, where nobody counts them. */
+  readonly hits: number | null;
 }

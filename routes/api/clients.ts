@@ -21,8 +21,7 @@ export const CLIENT_ENDPOINTS = [
       })),
       notes: z.array(z.string()),
     }),
-    handle: ({ view, request }) =>
-      clientSettings(view.config, hostOf(request.headers.get("host") ?? "") || "127.0.0.1"),
+    handle: ({ view, request }) => clientSettings(view.config, hostIn(request)),
   }),
 ];
 

@@ -4,12 +4,12 @@ import { CACHE_ENDPOINTS } from "./cache.ts";
 import { CLIENT_ENDPOINTS } from "./clients.ts";
 import { CONFIGURATION_ENDPOINTS } from "./configuration.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
-import { EXPLAIN_ENDPOINTS } from "./explain.ts";
 import { JOB_ENDPOINTS } from "./jobs.ts";
 import { LISTENER_ENDPOINTS } from "./listeners.ts";
 import { openApiDocument } from "./openapi.ts";
 import { POOL_ENDPOINTS } from "./pools.ts";
 import { PROCESS_ENDPOINTS } from "./process.ts";
+import { REQUEST_ENDPOINTS } from "./requests.ts";
 
 /** Every endpoint of the API; the last one describes them all. */
 export const ENDPOINTS: readonly Endpoint[] = [
@@ -17,8 +17,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...CONFIGURATION_ENDPOINTS,
   ...LISTENER_ENDPOINTS,
   ...POOL_ENDPOINTS,
-  ...EXPLAIN_ENDPOINTS,
   ...CACHE_ENDPOINTS,
+  ...REQUEST_ENDPOINTS,
   ...JOB_ENDPOINTS,
   ...CLIENT_ENDPOINTS,
   endpoint({

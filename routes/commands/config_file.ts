@@ -1,14 +1,24 @@
 import { Buffer } from "node:buffer";
 import { readEnv } from "../../lib/workers/supervisor/environment.ts";
+import type { ConfigSources } from "../../lib/workers/supervisor/config_sources.ts";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
-import { fileMode, MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/yaml/read_text.ts";
+import { fileMode, listFolder, MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/yaml/read_text.ts";
 import { STANDARD_INPUT } from "./config_path.ts";
 
-/** Reads and checks a configuration: of a file, or of standard input where `configFile` says so. `env` reads a variable. */
-export function load(path: string, env: (name: string) => string | undefined = readEnv): Promise<LoadResult> {
+/** How a configuration is read. */
+export interface LoadOptions {
+  /** Reads a variable. */
+  readonly env?: (name: string) => string | undefined;
+  /** Where what it is read from is noted. */
+  readonly sources?: ConfigSources;
+}
+
+/** Reads and checks a configuration: of a file, or of standard input where `configFile` says so. */
+export function load(path: string, { env = readEnv, sources }: LoadOptions = {}): Promise<LoadResult> {
+  const reading = { readTextFile: readText, listFolder };
   return loadConfig(path, {
+    ...sources?.noting(reading) ?? reading,
     ownText: path === STANDARD_INPUT ? standardInput : undefined,
-    readTextFile: readText,
     fileMode,
     env,
     cores: navigator.hardwareConcurrency,

@@ -24,7 +24,8 @@ shows every key with its default. \`config.schema.json\` is the same reference f
   listener may have a unix socket: \`{ unix: ./usher.sock, mode: "0660" }\`. The digits of a mode are octal, with quotes
   or without.
 - **Status ranges**: \`404\`, \`200-299\`, or a list of both.
-- **Relative paths** start from the working directory.
+- **Relative paths** start from the working directory, also in included files; those of \`include\` itself start from the
+  file that they stand in.
 - A key without a value (\`server:\` with nothing below it) is as good as absent. Unknown keys are mistakes, so are keys
   given twice.
 - Anchors, aliases and merge keys (\`<<\`) work.
@@ -127,9 +128,10 @@ function standard(schema: JsonSchema, isRequired: boolean): string {
 function section(path: string, mapping: JsonSchema): string[] {
   const rows: Row[] = [["key", "value", "default", "meaning"]];
   const below: string[] = [];
+  const required = mapping.required ?? mapping.anyOf?.[0]?.required ?? [];
   for (const [key, schema] of Object.entries(mapping.properties ?? {})) {
     const at = path === "" ? key : `${path}.${key}`;
-    const isRequired = mapping.required?.includes(key) ?? false;
+    const isRequired = required.includes(key);
     rows.push([`\`${key}\``, kind(at, schema), standard(schema, isRequired), schema.description ?? ""]);
     const next = sectionBelow(at, schema);
     if (next !== null) below.push(...section(next.path, next.mapping));

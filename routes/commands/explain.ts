@@ -1,7 +1,6 @@
 import { checkReport } from "./check_report.ts";
-import type { Loaded } from "../../lib/config/load.ts";
-import { explain } from "../../lib/inspect/explain.ts";
-import { explainRequest, ruleName } from "../../lib/inspect/explain_request.ts";
+import { explainRequest } from "../../lib/inspect/asked_url.ts";
+import { explain, ruleNamesOf } from "../../lib/inspect/explain.ts";
 import { redact } from "../../lib/logging/redact.ts";
 import { formatDurationMs } from "../../lib/config/yaml/units.ts";
 import type {
@@ -40,7 +39,7 @@ export const explainCommand: Command = {
     const asked = readOrder(args);
     const loaded = await load(configFile("explain", asked.config));
     if (!loaded.ok) return fail(checkReport(loaded));
-    const explanation = await explain(loaded.config, asked.request, (...places) => ruleName(loaded, ...places));
+    const explanation = await explain(loaded.config, asked.request, ruleNamesOf(loaded));
     print(asked.json ? JSON.stringify(explanation, null, 2) : explanationReport(explanation));
     return explanation.served.length > 0 ? 0 : 1;
   },
@@ -133,7 +132,16 @@ function sharing({ private: reason }: ServedView): string {
   return `private (${reason}): never stored, shared, hedged, or sent again once it was sent`;
 }
 
-function cacheFacts({ mode, bypass, key, vary_ignored: ignored, tags }: CacheView): string[][] {
+/** What becomes of a client's `no-cache`, `max-age`, `min-fresh` and `Pragma`. */
+const CLIENT_DIRECTIVES: Readonly<Record<CacheView["client_cache_control"], string>> = {
+  obey: "a client's no-cache, max-age, min-fresh and Pragma have the upstream asked",
+  limit: "clients' no-cache, max-age, min-fresh and Pragma have the upstream asked once in ten seconds",
+  ignore: "a client's no-cache, max-age, min-fresh and Pragma are ignored",
+};
+
+function cacheFacts(
+  { mode, client_cache_control: asked, bypass, key, vary_ignored: ignored, tags }: CacheView,
+): string[][] {
   if (bypass !== null) return [["cache", `mode ${mode}, passed by: ${bypass}`]];
   const [listener = "", host = "", target = "", ...more] = key ?? [];
   const coded = ignored.includes("accept-encoding") ? "" : " and the codings that it chooses";
@@ -142,6 +150,7 @@ function cacheFacts({ mode, bypass, key, vary_ignored: ignored, tags }: CacheVie
   }`;
   return [
     ["cache", `mode ${mode}`],
+    ["no-cache", CLIENT_DIRECTIVES[asked]],
     ["key", [listener, host === "" ? "(any host)" : host, target, ...more].join(" | ")],
     ["variants", variants],
     ["tags", tags.length === 0 ? "those that the upstream gives" : tags.join(" ")],

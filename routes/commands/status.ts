@@ -66,10 +66,14 @@ export function statusReport(status: Status): string {
     "Upstreams",
     ...aligned(
       pools.flatMap(({ name, upstreams }) =>
-        upstreams.map(({ url, state, healthy }) => [
+        upstreams.map(({ url, state, healthy, drained, share }) => [
           name,
           harmless(url),
-          healthy ? state : `${state}: gets no requests`,
+          drained
+            ? `drained since ${drained.since} by ${harmless(drained.by)}: gets no requests (${state})`
+            : healthy === false
+            ? `${state}: gets no requests`
+            : `${state}, ${Math.round(share * 100)} %`,
         ])
       ),
       2,

@@ -123,7 +123,7 @@ Deno.test("jsonSchema() takes the short forms and the registered names", () => {
   assert.deepEqual(forms("health"), ["boolean", "object"]);
   assert.deepEqual(pools.properties?.upstreams?.items?.anyOf?.map((form) => form.type), ["string", "object"]);
   assert.deepEqual(pools.properties?.type?.anyOf?.[0]?.enum, ["tmdb-api", "tmdb-image", "custom"]);
-  assert.deepEqual(schema.required, ["pools", "listeners"]);
+  assert.deepEqual(schema.anyOf, [{ required: ["pools", "listeners"] }, { required: ["include"] }]);
   assert.equal(schema.additionalProperties, false);
   assert.doesNotMatch(JSON.stringify(schema), /shorthand|usual|params/);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig, type LoadDependencies, type LoadResult } from "../../lib/config/load.ts";
+import type { FolderEntry } from "../../lib/config/yaml/read_text.ts";
 import { formatLocated } from "../../lib/config/yaml/located.ts";
 
 /** What a test's file finds around it. */
@@ -8,6 +9,8 @@ export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
   /** Files beside the configuration, by absolute path. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Permission bits of files, by absolute path; others have none. */
+  readonly modes?: Readonly<Record<string, number>>;
   /** Whether the process may load native code. */
   readonly mayLoadAddons?: boolean;
 }
@@ -23,7 +26,7 @@ listeners:
 /** Loads `text` as config.yaml in the directory /etc/usher. */
 export function loadText(
   text: string,
-  { env = {}, files = {}, mayLoadAddons }: Surroundings = {},
+  { env = {}, files = {}, modes = {}, mayLoadAddons }: Surroundings = {},
 ): Promise<LoadResult> {
   const all: Record<string, string> = { ...files, "/etc/usher/config.yaml": text };
   const deps: LoadDependencies = {
@@ -31,12 +34,23 @@ export function loadText(
       const found = all[path];
       return found === undefined ? Promise.reject(new Deno.errors.NotFound(path)) : Promise.resolve(found);
     },
+    fileMode: (path) => Promise.resolve(modes[path] ?? null),
+    listFolder: (path) => listed(Object.keys(all), path),
     env: (name) => Object.hasOwn(env, name) ? env[name] : undefined,
     cores: 4,
     mayLoadAddons,
     cwd: "/etc/usher",
   };
   return loadConfig("config.yaml", deps);
+}
+
+/** The names below a folder, which is there where a file or `.keep` is in it. */
+function listed(paths: readonly string[], folder: string): Promise<FolderEntry[]> {
+  if (paths.includes(folder)) return Promise.reject(new Deno.errors.NotADirectory(folder));
+  const below = paths.filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1));
+  if (below.length === 0) return Promise.reject(new Deno.errors.NotFound(folder));
+  const names = new Map(below.map((path) => [path.split("/", 1)[0]!, path.includes("/")]));
+  return Promise.resolve([...names].map(([name, isDirectory]) => ({ name, isDirectory })));
 }
 
 /** The configuration of a sound file. */

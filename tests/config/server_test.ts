@@ -111,7 +111,7 @@ ${SOUND}`);
   const { limits, ...server } = config.server;
   assert.deepEqual(server, {
     ...{ name: "edge", workers: 2, dataDir: "/var/usher", shutdownGraceMs: 60_000, workerTimeoutMs: 5000 },
-    ...{ trustedProxies: ["10.0.0.0/8"], reusePort: false, cpuAffinity: [0, 2] },
+    ...{ trustedProxies: ["10.0.0.0/8"], reusePort: false, cpuAffinity: [0, 2], watch: false },
   });
   assert.deepEqual(limits, {
     ...{ headTimeoutMs: 10, handshakeTimeoutMs: 11, idleTimeoutMs: 12, bodyTimeoutMs: 13, bodyBytesPerSecond: 14 },

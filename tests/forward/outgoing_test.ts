@@ -148,7 +148,7 @@ function exchangeOf(facts: Facts) {
     tenant: {
       pool: {
         attempts,
-        pool: { upstreams: upstreams.map((isIn) => ({ weight: 1, circuit: () => isIn ? "closed" : "open" })) },
+        pool: { upstreams: upstreams.map((isIn) => ({ weight: 1, isIn: () => isIn })) },
       },
     },
   } as unknown as Exchange;

@@ -16,7 +16,9 @@ Deno.test("resilienceState() tells who is at an upstream, who waits, and which b
       const both = Promise.all([ask("/1"), ask("/2")]);
       await eventually("one is at the upstream", () => origin!.heads.length === 1);
       assert.deepEqual(state().waiting, { l: 1 });
-      assert.deepEqual(state().pools["p"]!.upstreams[url], { inFlight: 1, breaker: "closed" });
+      const { share, ...held } = state().pools["p"]!.upstreams[url]!;
+      assert.deepEqual(held, { inFlight: 1, breaker: "closed" });
+      assert.ok(share > 0 && share <= 1);
       await both;
       assert.deepEqual(state().waiting, { l: 0 });
       const dead = gateway.snapshot.pools[0]!.pool.upstreams[1]!;
@@ -30,7 +32,10 @@ Deno.test("resilienceState() tells who is at an upstream, who waits, and which b
         retrying: 0,
         retriesWaiting: 0,
         waiting: 0,
-        upstreams: { [url]: { inFlight: 0, breaker: "closed" }, [dead.id]: { inFlight: 0, breaker: "open" } },
+        upstreams: {
+          [url]: { inFlight: 0, breaker: "closed", share: 1 },
+          [dead.id]: { inFlight: 0, breaker: "open", share: 0 },
+        },
       });
     });
   }));

@@ -125,3 +125,20 @@ Deno.test("ActiveChecker spreads intervals by a tenth either way", async () => {
   }
   assert.ok(waits[0]! < 9_300 && waits[1]! > 10_700, `${waits}`);
 });
+
+Deno.test("ActiveChecker.checkNow() checks at once, counts as any other check, and joins one under way", async () => {
+  const { time, transport, states, checker } = start({ status: 200 });
+  assert.equal((await checker.checkNow()).verdict, "pass");
+  assert.deepEqual([checker.state, checker.checks], ["up", 1]);
+  transport.answer = { status: 503 };
+  const [one, other] = await Promise.all([checker.checkNow(), checker.checkNow()]);
+  assert.deepEqual([one.verdict, one.reason], ["fail", "status 503"]);
+  assert.equal(other, one);
+  assert.deepEqual([checker.checks, checker.failedChecks, checker.state], [2, 1, "up"]);
+  transport.answer = { status: 200 };
+  // The next one follows at the interval of an upstream that has just failed a check, and only one does.
+  await time.advance(1_000);
+  assert.equal(checker.checks, 3);
+  assert.deepEqual(states, ["up", "up", "up"]);
+  checker.close();
+});

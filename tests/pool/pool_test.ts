@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { balancerNames } from "../../lib/pool/balancer_registry.ts";
 import { Pool, type PoolOptions } from "../../lib/pool/pool.ts";
 import type { Report } from "../../lib/pool/outcome.ts";
 import type { Upstream } from "../../lib/pool/upstream.ts";
@@ -148,7 +149,7 @@ Deno.test("Pool.carryOver() keeps what is known of unchanged upstreams and ramps
   assert.equal(first.b, 0);
   assert.ok(first.new! > 0.02 && first.new! < 0.15, `${first.new}`);
   assert.ok(shares(after, NOW_MS + 10_000).new! > 0.3);
-  assert.equal(byId(after, "a").drain()!.counts.unreachable, 2);
+  assert.equal(byId(after, "a").takeOutcomes()!.counts.unreachable, 2);
   after.apply(healthTable(2, { b: healthRow("healthy") }));
   assert.equal(shares(after).b, 0, "an older table than the old pool's was applied");
 });
@@ -242,4 +243,53 @@ Deno.test("Pool.saturated() tells a full pool from one that is out", () => {
   assert.equal(target.saturated(NOW_MS), true);
   target.apply(healthTable(2, { a: healthRow("ejected"), b: healthRow("unhealthy") }));
   assert.equal(target.saturated(NOW_MS), false);
+});
+
+Deno.test("Pool.drain() gives an upstream nothing new by any strategy, also by name or in a panic, and its share to the others", () => {
+  for (const strategy of balancerNames) {
+    const target = pool(["a", "b", "c"], { strategy });
+    byId(target, "a").begin(NOW_MS);
+    target.drain(new Set(["a"]));
+    assert.equal(shares(target).a, 0, strategy);
+    assert.deepEqual(target.shares(NOW_MS), [0, 0.5, 0.5], strategy);
+    assert.equal(target.named("a", NOW_MS), null);
+    assert.equal(target.isDrained, false);
+    fail(byId(target, "b"), 5);
+    fail(byId(target, "c"), 5);
+    assert.equal(shares(target).a, 0, strategy);
+    assert.equal(target.panicking, true);
+    target.drain(new Set(["a", "b", "c"]));
+    assert.equal(target.select(null, 7, NOW_MS), null);
+    assert.deepEqual([target.isDrained, target.saturated(NOW_MS)], [true, false]);
+    assert.deepEqual(target.shares(NOW_MS), [0, 0, 0]);
+    target.drain(new Set());
+    assert.equal(target.named("a", NOW_MS), byId(target, "a"));
+    assert.equal(byId(target, "a").inFlight, 1);
+    byId(target, "a").end(OK, NOW_MS);
+    assert.ok(shares(target).a! > 0.2, strategy);
+  }
+});
+
+Deno.test("Pool.drain() holds for requests that still go by the pool before a reload, and backups take over", () => {
+  const before = pool(["a"]);
+  const upstreams = ["a", "b"].map((id) => ({ id, url: `http://${id}.test`, weight: 1, backup: id === "b" }));
+  const after = pool([], { upstreams, slowStart: { windowMs: 0, floor: 0 } });
+  after.carryOver(before, NOW_MS);
+  assert.deepEqual(after.shares(NOW_MS), [1, 0]);
+  after.drain(new Set(["a"]));
+  assert.equal(before.select(null, 0, NOW_MS), null);
+  assert.equal(after.select(null, 0, NOW_MS)!.id, "b");
+  assert.deepEqual(after.shares(NOW_MS), [0, 1]);
+});
+
+Deno.test("Pool.shares() are what the picks come to, and 0 for a backup that is not needed", () => {
+  const weights = { a: 1, b: 3, spare: 5 };
+  const upstreams = Object.entries(weights).map(([id, weight]) => {
+    return { id, url: `http://${id}.test`, weight, backup: id === "spare" };
+  });
+  for (const strategy of balancerNames.filter((name) => name !== "p2c-ewma")) {
+    const target = pool([], { strategy, upstreams });
+    assert.deepEqual(target.shares(NOW_MS), [0.25, 0.75, 0]);
+    if (strategy !== "consistent-hash") assert.ok(Math.abs(shares(target).a! - 0.25) < 0.03, strategy);
+  }
 });

@@ -86,7 +86,7 @@ Deno.test("Upstream.shareStateOf() shares state both ways, so that requests of t
   before.end(OK, 0);
   assert.equal(after.inFlight, 0);
   assert.equal(after.weight, 3);
-  assert.equal(after.drain()!.counts.unreachable, 5);
+  assert.equal(after.takeOutcomes()!.counts.unreachable, 5);
 });
 
 Deno.test("Upstream tells its watchers of load and of its breaker", () => {

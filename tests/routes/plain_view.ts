@@ -39,6 +39,20 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
       const counted = { workers: 2, named: 4 };
       return Promise.resolve({ ok: true, soft: !order.hard, listeners, ...counted, persisted: true, durationMs: 3 });
     },
+    drain: (pool, upstream, actor) => {
+      asked.push(`drain ${upstream} of ${pool} by ${actor}`);
+      const drain = { pool, upstream, sinceMs: 0, by: actor };
+      return Promise.resolve({ ok: true, pool, upstream, drain, workers: 2, left: 1, isPersisted: true });
+    },
+    undrain: (pool, upstream, actor) => {
+      asked.push(`undrain ${upstream} of ${pool} by ${actor}`);
+      return Promise.resolve({ ok: true, pool, upstream, drain: null, workers: 2, left: 2, isPersisted: true });
+    },
+    lookUp: () => Promise.resolve([]),
+    check: (pool, upstream, actor) => {
+      asked.push(`check ${upstream} of ${pool} by ${actor}`);
+      return Promise.resolve({ ok: true, pool, upstream, isWell: true, ms: 3, detail: "" });
+    },
     prewarm: (order, actor) => {
       asked.push(`prewarm ${order.listener} ${order.targets?.join(" ") ?? "as configured"} by ${actor}`);
       return Promise.resolve({ ok: true, total: order.targets?.length ?? 5 });

@@ -79,6 +79,7 @@ Deno.test("a reset aborts the signal at once, and the reply is not sent", async 
   reset();
   await abortOf(arrival.signal);
   assert.equal(arrival.isGone, true);
+  assert.equal(arrival.connection.peer, "127.0.0.1", "its address was read when the connection was taken");
   assert.deepEqual(await end.first, { bytes: 0, aborted: true, error: null });
   assert.equal(running.server.counts.openConnections, 0);
   assert.equal(running.server.counts.abortedRequests, 1);

@@ -19,6 +19,7 @@ export function initMessage(init: ConfigGeneration & Partial<InitMessage>): Init
     sharedLimits: newSharedLimits(1),
     purges: [],
     challenges: NO_CHALLENGES,
+    drained: [],
     instanceId: "usher-test",
     ...init,
   };

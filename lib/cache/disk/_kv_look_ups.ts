@@ -1,6 +1,13 @@
 import type { Clock } from "../../clock.ts";
-import type { StoredResponse } from "../stored_response.ts";
-import { chunkCount, decodeResponse, isOtherVersion, readHeader, type RecordHeader } from "./_kv_record.ts";
+import type { StoredHead, StoredResponse } from "../stored_response.ts";
+import {
+  chunkCount,
+  decodeHeadOf,
+  decodeResponse,
+  isOtherVersion,
+  readHeader,
+  type RecordHeader,
+} from "./_kv_record.ts";
 import { chunkRow, hashOfKey, recordRow } from "./_kv_rows.ts";
 
 /** The outcome of a look-up on disk. */
@@ -80,6 +87,19 @@ export class KvLookUps {
     return lookUp.outcome;
   }
 
+  /**
+   * The head of what `key` holds, for a look at it: its body is neither read nor verified, and nobody else waits for the read.
+   *
+   * @throws {Error} what Deno KV throws, or that it took too long
+   */
+  async peek(key: string): Promise<StoredHead | undefined> {
+    const { value: record } = await this.#timed(this.#rows.read(recordRow(hashOfKey(key))));
+    const header = record instanceof Uint8Array ? readHeader(record) : null;
+    if (header === null || header.deadAtMs <= this.#options.clock.now()) return undefined;
+    const head = decodeHeadOf(record as Uint8Array);
+    return head?.key === key ? head : undefined;
+  }
+
   /** Says that `key` was put or deleted. */
   supersede(key: string): void {
     const lookUp = this.#underWay.get(key);
@@ -115,7 +135,7 @@ export class KvLookUps {
     }
   }
 
-  async #timed(work: Promise<ReadOutcome>): Promise<ReadOutcome> {
+  async #timed<T>(work: Promise<T>): Promise<T> {
     const { timeoutMs } = this.#options;
     let timer: ReturnType<typeof setTimeout> | undefined;
     // One that fails after its time is awaited by nobody.

@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
-import { decodeRecord, encodeRecord, outlineOf, RECORD_VERSION, tagsIn } from "../record.ts";
-import type { StoredResponse } from "../stored_response.ts";
+import { decodeHead, decodeRecord, encodeRecord, outlineOf, RECORD_VERSION, tagsIn } from "../record.ts";
+import type { StoredHead, StoredResponse } from "../stored_response.ts";
 
 /**
  * The value of an entry in the file: a header of fixed length, the response's record (see `record.ts`), then its body where that is
@@ -120,6 +120,12 @@ export function decodeResponse(record: Uint8Array, body: Uint8Array<ArrayBuffer>
   if (view.getUint32(CHECKSUM_AT) !== checksumOf(record)) return null;
   if (body !== null && view.getUint32(BODY_CHECKSUM_AT) !== crc32(body)) return null;
   return decodeRecord(record.subarray(HEADER_LENGTH), body);
+}
+
+/** The head of a value's response, its body not looked at; `null` where the value is not as it was written. */
+export function decodeHeadOf(record: Uint8Array): StoredHead | null {
+  const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
+  return view.getUint32(CHECKSUM_AT) === checksumOf(record) ? decodeHead(record.subarray(HEADER_LENGTH)) : null;
 }
 
 /** The purge tags of a value, without a look at the rest of it; none where it cannot be read. */

@@ -7,7 +7,7 @@ import { KvTrouble } from "./_kv_trouble.ts";
 import { KvWriteLoop, WriteQueue } from "./_kv_write_queue.ts";
 import { KvWriter } from "./_kv_writer.ts";
 import { DEFAULT_KEEP_MS, listenerOfKey, type StoreLog, type TierStats } from "../store.ts";
-import type { StoredResponse } from "../stored_response.ts";
+import type { StoredHead, StoredResponse } from "../stored_response.ts";
 
 /** Options of a KV tier. */
 export interface KvTierOptions {
@@ -147,6 +147,16 @@ export class KvTier implements DiskTier {
       return undefined;
     }
     return this.#lookUps.hasRoom && !this.#readTrouble.isSuspended ? this.#read(key) : undefined;
+  }
+
+  /** The head of what `get` would answer, for a look at it: no use of the entry, nothing counted, and its body is not verified. */
+  async peek(key: string): Promise<StoredHead | undefined> {
+    const waiting = this.#queue.find(key);
+    if (waiting?.kind === "put") return waiting.response;
+    if (waiting?.kind === "delete" || this.#closed || !this.#mayHold(key) || this.#readTrouble.isSuspended) {
+      return undefined;
+    }
+    return await this.#readTrouble.guard("look at an entry", () => this.#lookUps.peek(key));
   }
 
   /** Whether what the key holds waits to be written, or is being written. */

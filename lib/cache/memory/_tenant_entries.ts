@@ -11,6 +11,8 @@ export class MemoryEntry extends Evictable implements Found {
   usedAt: number;
   /** When the disk tier was last told that it is in use, in milliseconds. */
   touchedAtMs: number;
+  /** Look-ups that have found it. */
+  hits = 0;
   /** Generation of purge rules that it has been held against. */
   purgeGeneration = -1;
 

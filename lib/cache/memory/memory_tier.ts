@@ -106,7 +106,9 @@ export class MemoryTier {
   /** The entry that `key` holds, now the most recently used one. */
   get(key: string): MemoryEntry | undefined {
     const entry = this.#tenantOf(key)?.get(key);
-    if (entry !== undefined) entry.usedAt = ++this.#uses;
+    if (entry === undefined) return undefined;
+    entry.usedAt = ++this.#uses;
+    entry.hits++;
     return entry;
   }
 

@@ -11,7 +11,7 @@
  * import { storable } from "./storable.ts";
  *
  * const options: PolicyOptions = {
- *   mode: "rfc9111", rules: [], targetedFields: [], ignoreVary: new Set(), setCookie: "bypass", cookies: "ignore", maxTtlMs: null,
+ *   mode: "rfc9111", clientCacheControl: "ignore", rules: [], targetedFields: [], ignoreVary: new Set(), setCookie: "bypass", cookies: "ignore", maxTtlMs: null,
  * };
  * const request: CacheRequest = {
  *   method: "GET", path: "/", header: () => null, sharedAuthorization: false, private: null, routeTtl: null,
@@ -39,7 +39,7 @@ import { applicableDirectives } from "./freshness.ts";
 import type { CacheRequest, PolicyOptions } from "./policy_options.ts";
 import { ageMs, selects, ttlMs } from "./reuse.ts";
 import { allowsAuthorized } from "./storable.ts";
-import type { StoredResponse } from "../stored_response.ts";
+import type { StoredHead, StoredResponse } from "../stored_response.ts";
 
 /** The decision about a request, given the stored response of its key. */
 export interface Verdict {
@@ -75,6 +75,10 @@ const STALE_HIT = prepare("hit", null, "max-stale");
 const STALE_WHILE_REVALIDATE = prepare("stale_while_revalidate", null, "stale-while-revalidate");
 const VALIDATE_STALE = prepare("validate", "stale");
 const VALIDATE_ASKED = prepare("validate", "request");
+
+/** The verdict on a hit that a client wants validated, see {@linkcode asksForValidation}. */
+export const VALIDATION: Verdict = VALIDATE_ASKED.plain;
+
 const URI_MISS = prepare("miss", "uri-miss");
 const VARY_MISS = prepare("miss", "vary-miss");
 const METHOD = prepare("bypass", "method");
@@ -89,19 +93,19 @@ export interface EvaluationContext {
   readonly nowMs: number;
 }
 
-/** The request's directives that the mode obeys; `null` where it has none, as nearly all requests. */
+/** The request's directives that are obeyed; `null` where it has none, as nearly all requests. */
 type Asked = RequestDirectives | null;
 
 /**
  * Decides about a request, given the stored response of its key (RFC 9111 §4, RFC 5861 §3). Called on every hit: a plain hit allocates
  * nothing.
  *
- * In mode `ttl` a request's `no-cache`, `max-age`, `min-fresh` and `Pragma` are ignored: they would let any client spend the
- * limited requests of the upstream. RFC 9111 §5.2.1 leaves a cache that choice.
+ * A request's `no-cache`, `max-age`, `min-fresh` and `Pragma` count only where `clientCacheControl` is `obey`: they would let any client
+ * spend the requests that an upstream allows.
  */
 export function evaluate(
   request: CacheRequest,
-  stored: StoredResponse | undefined,
+  stored: StoredHead | undefined,
   context: EvaluationContext,
 ): Verdict {
   const verdict = judge(request, stored, context);
@@ -113,19 +117,20 @@ function wantsOnlyCached(request: CacheRequest): boolean {
   return requestDirectives(request.header("cache-control")).onlyIfCached;
 }
 
-function askedOf(request: CacheRequest, { mode }: PolicyOptions): Asked {
+function askedOf(request: CacheRequest, { clientCacheControl }: PolicyOptions): Asked {
   const cacheControl = request.header("cache-control");
+  const obeys = clientCacheControl === "obey";
   if (cacheControl === null) {
-    if (mode === "ttl") return null;
+    if (!obeys) return null;
     // Only without Cache-Control does Pragma count (RFC 9111 §5.4).
     const pragma = request.header("pragma");
     return pragma !== null && /\bno-cache\b/i.test(pragma) ? requestDirectives("no-cache") : null;
   }
   const asked = requestDirectives(cacheControl);
-  return mode === "rfc9111" ? asked : { ...asked, noCache: false, maxAgeSeconds: null, minFreshSeconds: null };
+  return obeys ? asked : { ...asked, noCache: false, maxAgeSeconds: null, minFreshSeconds: null };
 }
 
-function judge(request: CacheRequest, stored: StoredResponse | undefined, context: EvaluationContext): Prepared {
+function judge(request: CacheRequest, stored: StoredHead | undefined, context: EvaluationContext): Prepared {
   if (request.method !== "GET" && request.method !== "HEAD") return METHOD;
   if (request.private !== null) return PRIVATE;
   if (context.options.cookies === "bypass" && request.header("cookie") !== null) return COOKIE;
@@ -136,7 +141,7 @@ function judge(request: CacheRequest, stored: StoredResponse | undefined, contex
 const MAX_CLOCK_STEP_MS = 10_000;
 
 /** Judges a request against the response that is stored for its key. */
-function judgeStored(request: CacheRequest, stored: StoredResponse, { options, nowMs }: EvaluationContext): Prepared {
+function judgeStored(request: CacheRequest, stored: StoredHead, { options, nowMs }: EvaluationContext): Prepared {
   const asked = askedOf(request, options);
   if (!selects(stored, request)) return VARY_MISS;
   if (!mayShare(request, stored, options)) return AUTHORIZATION;
@@ -152,6 +157,20 @@ function judgeStored(request: CacheRequest, stored: StoredResponse, { options, n
   return asked?.maxStaleSeconds != null && -leftMs <= asked.maxStaleSeconds * 1000 ? STALE_HIT : VALIDATE_STALE;
 }
 
+/** How old the answer of an origin is before clients may have it validated, where their directives are limited. */
+const LIMITED_MS = 10_000;
+
+/**
+ * Whether the request would have a stored response validated that could answer it, where clients' directives are limited. Ask it of
+ * hits alone; who answers `true` still has to be given one of the validations that all clients share.
+ */
+export function asksForValidation(request: CacheRequest, stored: StoredResponse, context: EvaluationContext): boolean {
+  const { options, nowMs } = context;
+  if (options.clientCacheControl !== "limit" || nowMs - stored.responseTimeMs < LIMITED_MS) return false;
+  const asked = askedOf(request, { ...options, clientCacheControl: "obey" });
+  return asked !== null && refuses(asked, stored, nowMs);
+}
+
 /**
  * Whether a request comes from a cache that holds on to what it is answered: one that validates its own copy, or a gateway (RFC 8586). It
  * would go on with what was purged for another lifetime, so it waits for the validation.
@@ -162,13 +181,13 @@ function keepsCopies(request: CacheRequest): boolean {
 }
 
 /** A user's request gets a shared response only where the origin says that it is for all (the mirror of RFC 9111 §3.5). */
-function mayShare(request: CacheRequest, stored: StoredResponse, options: PolicyOptions): boolean {
+function mayShare(request: CacheRequest, stored: StoredHead, options: PolicyOptions): boolean {
   if (request.sharedAuthorization || request.header("authorization") === null) return true;
   return allowsAuthorized(applicableDirectives((name) => stored.field(name), options.targetedFields).directives);
 }
 
 /** Whether the client wants a fresher response than this one (RFC 9111 §5.2.1.1, §5.2.1.3, §5.2.1.4). */
-function refuses(asked: RequestDirectives, stored: StoredResponse, nowMs: number): boolean {
+function refuses(asked: RequestDirectives, stored: StoredHead, nowMs: number): boolean {
   if (asked.noCache || asked.maxAgeSeconds === 0) return true;
   if (asked.maxAgeSeconds !== null && ageMs(stored, nowMs) > asked.maxAgeSeconds * 1000) return true;
   return asked.minFreshSeconds !== null && ttlMs(stored, nowMs) < asked.minFreshSeconds * 1000;

@@ -1,6 +1,6 @@
 import { beginningInOneSpelling, inOneSpelling, patternInOneSpelling } from "../../http/target.ts";
 import { KEY_SEPARATOR } from "../key.ts";
-import type { StoredResponse } from "../stored_response.ts";
+import type { StoredHead } from "../stored_response.ts";
 
 /** The responses that a purge names. A `listener` of `null` is every listener. */
 export type PurgeScope =
@@ -81,7 +81,7 @@ export class PurgeRules {
   /**
    * Judges a response by the time of its request: a response that was being fetched when the purge was made is purged too.
    */
-  verdict(response: StoredResponse): PurgeVerdict {
+  verdict(response: StoredHead): PurgeVerdict {
     if (response.requestTimeMs > this.#newestMs) return KEEP;
     let softMs = -Infinity;
     let hardMs = -Infinity;
@@ -93,7 +93,7 @@ export class PurgeRules {
     return softMs >= response.requestTimeMs ? { kind: "stale", atMs: softMs } : KEEP;
   }
 
-  *#marksFor(response: StoredResponse): Generator<Mark> {
+  *#marksFor(response: StoredHead): Generator<Mark> {
     const [listener = "", , asked = ""] = response.key.split(KEY_SEPARATOR, 3);
     const target = inOneSpelling(asked);
     for (const owner of [listener, null]) {
@@ -166,13 +166,13 @@ export class PurgeRules {
  * assert.equal(staleSince(stored, 3000).freshness.lifetimeMs, 2050);
  * ```
  */
-export function staleSince(response: StoredResponse, atMs: number): StoredResponse {
+export function staleSince<Stored extends StoredHead>(response: Stored, atMs: number): Stored {
   const { freshness } = response;
   const ageThenMs = freshness.initialAgeMs + Math.max(0, atMs - response.responseTimeMs);
   if (freshness.lifetimeMs > ageThenMs) {
-    return response.with({ freshness: { ...freshness, lifetimeMs: ageThenMs }, isPurged: true });
+    return response.with({ freshness: { ...freshness, lifetimeMs: ageThenMs }, isPurged: true }) as Stored;
   }
-  return response.isPurged ? response : response.with({ isPurged: true });
+  return response.isPurged ? response : response.with({ isPurged: true }) as Stored;
 }
 
 /** Tags of one rule that weigh as much as a rule of another kind. */

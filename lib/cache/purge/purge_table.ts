@@ -9,7 +9,7 @@ import {
   staleSince,
   weightOf,
 } from "./purge_rules.ts";
-import type { StoredResponse } from "../stored_response.ts";
+import type { StoredHead } from "../stored_response.ts";
 
 /**
  * Prefixes and patterns held at most: a response is held against each of them, once after each purge, and 256 patterns take some
@@ -61,7 +61,7 @@ export class PurgeTable {
   }
 
   /** The response as the rules leave it; `undefined` where it is gone. */
-  apply(response: StoredResponse): StoredResponse | undefined {
+  apply<Stored extends StoredHead>(response: Stored): Stored | undefined {
     const verdict: PurgeVerdict = this.#compiled.verdict(response);
     if (verdict.kind === "keep") return response;
     return verdict.kind === "stale" ? staleSince(response, verdict.atMs) : undefined;

@@ -64,8 +64,8 @@ export class Problems {
   /** Those of a file, to begin with what was wrong while its tree was built. */
   static of(file: string, tree: Tree): Problems {
     const problems = new Problems(file, tree, new Notes(), (path) => path);
-    for (const { path, position, message } of tree.problems) {
-      problems.#put({ file, ...position, path: formatPath(path), message });
+    for (const { path, position, message, file: own = file } of tree.problems) {
+      problems.#put({ file: own, ...position, path: formatPath(path), message }, path);
     }
     return problems;
   }
@@ -90,11 +90,12 @@ export class Problems {
     return this.given(path).length === path.length;
   }
 
-  #put(located: Located): void {
+  /** `at` is the path in the configuration as a whole. */
+  #put(located: Located, at: Path): void {
     const { located: all, paths } = this.#notes;
     if (all.size >= MAX_PROBLEMS) return;
-    all.set(`${located.path} ${located.line} ${located.message}`, located);
-    paths.add(located.path);
+    all.set(`${located.file} ${located.path} ${located.line} ${located.message}`, located);
+    paths.add(formatPath(at));
   }
 
   /** The longest beginning of `path` that the file gives: a shorthand has no keys of its own. */
@@ -121,23 +122,30 @@ export class Problems {
 
   /** The place of `path`, or of what it is missing from. */
   locate(asked: Path, options: ProblemOptions = {}): Omit<Located, "message"> {
-    const { tree, file } = this;
+    const { tree } = this;
     const path = this.#original(asked);
+    const { file, path: shown } = this.#origin(path);
     const key = tree.keyPosition(path);
     const own = options.atKey ? key ?? tree.valuePosition(path) : tree.valuePosition(path) ?? key;
-    if (own !== undefined) return { file, ...own, path: formatPath(path) };
+    if (own !== undefined) return { file, ...own, path: formatPath(shown) };
     for (let length = path.length - 1; length >= 0; length--) {
       const parent = path.slice(0, length);
       const position = tree.keyPosition(parent) ?? tree.valuePosition(parent);
-      if (position !== undefined) return { file, ...position, path: formatPath(path) };
+      if (position !== undefined) return { file, ...position, path: formatPath(shown) };
     }
-    return { file, line: 1, column: 1, path: formatPath(path) };
+    return { file, line: 1, column: 1, path: formatPath(shown) };
   }
 
-  /** `listeners[0] in line 20`, for a message about another place. */
+  #origin(path: Path): { readonly file: string; readonly path: Path } {
+    const { file, path: own } = this.tree.origin(path);
+    return { file: file ?? this.file, path: own };
+  }
+
+  /** `listeners[0] in line 20`, for a message about another place; with its file where there are several. */
   elsewhere(path: Path): string {
     const { path: text, line } = this.locate(path);
-    return `${text} in line ${line}`;
+    const { file } = this.tree.origin(this.#original(path));
+    return file === null ? `${text} in line ${line}` : `${text} in ${file} line ${line}`;
   }
 
   /** Notes that a key is there which should not be, or the other way round, at the key. */
@@ -147,7 +155,7 @@ export class Problems {
 
   /** Notes a problem in its own words. */
   add(path: Path, message: string, options?: ProblemOptions): void {
-    this.#put({ ...this.locate(path, options), message });
+    this.#put({ ...this.locate(path, options), message }, this.#original(path));
   }
 
   /** Notes that what the file says of `path` is not to be relied on, without a problem of its own. */
@@ -189,17 +197,19 @@ export class Problems {
     return this.#notes.paths.has(formatPath(this.#original(path)));
   }
 
-  /** All problems in the order of the file. */
+  /** All problems in the order of the file; the main one comes first, then the others by name. */
   list(): Located[] {
-    return [...this.#notes.located.values()].sort(byPlace);
+    return [...this.#notes.located.values()].sort(this.#byPlace);
   }
 
   /** All warnings in the order of the file. */
   warnings(): Located[] {
-    return this.#notes.warnings.toSorted(byPlace);
+    return this.#notes.warnings.toSorted(this.#byPlace);
   }
-}
 
-function byPlace(a: Located, b: Located): number {
-  return a.line - b.line || a.column - b.column;
+  readonly #byPlace = (a: Located, b: Located): number => {
+    if (a.file === b.file) return a.line - b.line || a.column - b.column;
+    if (a.file === this.file || b.file === this.file) return a.file === this.file ? -1 : 1;
+    return a.file < b.file ? -1 : 1;
+  };
 }

@@ -44,6 +44,36 @@ export async function fileMode(path: string): Promise<number | null> {
   return (await Deno.stat(path)).mode;
 }
 
+/** A name in a folder. */
+export interface FolderEntry {
+  readonly name: string;
+  /** Of what a link leads to. */
+  readonly isDirectory: boolean;
+}
+
+/** Names in a folder that are read at most. */
+const MAX_ENTRIES = 10_000;
+
+/**
+ * What is in a folder, the first 10,000 names.
+ *
+ * @throws {Deno.errors.NotFound} and the other errors of reading a folder
+ */
+export async function listFolder(path: string): Promise<FolderEntry[]> {
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") throw new Deno.errors.NotCapable(path);
+  const entries: FolderEntry[] = [];
+  for await (const { name, isDirectory, isSymlink } of Deno.readDir(path)) {
+    entries.push({ name, isDirectory: isSymlink ? await isFolder(`${path}/${name}`) : isDirectory });
+    if (entries.length === MAX_ENTRIES) break;
+  }
+  return entries;
+}
+
+/** A link that leads nowhere is no folder: reading it says what is wrong. */
+async function isFolder(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((found) => found.isDirectory, () => false);
+}
+
 /** What kept a file from being read, and what to do, for the end of a sentence about the file. */
 export function explainReadError(error: unknown): string {
   if (error instanceof UnusableFile) return error.message;

@@ -30,16 +30,38 @@ export type TreeValue =
   | TreeValue[]
   | { [key: string]: TreeValue };
 
+/** What may still be built: several files of one configuration share it. */
+export interface ValueBudget {
+  left: number;
+}
+
+/** As much as a whole configuration may hold. */
+export function newValueBudget(): ValueBudget {
+  return { left: MAX_VALUES };
+}
+
 /** A problem of a value, found while the tree was built. */
 export interface TreeProblem {
+  /** The file that it is in; left out where there is one alone. */
+  readonly file?: string;
   readonly path: Path;
   readonly position: Position;
   readonly message: string;
 }
 
+/** Where a value of a configuration is written. */
+export interface Origin {
+  /** `null` where there is one file alone. */
+  readonly file: string | null;
+  /** The value's path in that file. */
+  readonly path: Path;
+}
+
 /** The file's values with the place of each. */
 export interface Tree {
   readonly root: TreeValue;
+  /** Which file the value at `path` is in, or would be, and its path there. */
+  origin(path: Path): Origin;
   readonly problems: readonly TreeProblem[];
   /** Where the key of the value at `path` stands; `undefined` for what the file does not give and for list items. */
   keyPosition(path: Path): Position | undefined;
@@ -98,8 +120,16 @@ class TreeBuilder {
   readonly values = new Map<string, Position>();
   readonly empties = new Map<string, Interpolated>();
   #count = 0;
+  readonly #most: number;
 
-  constructor(readonly parsed: ParsedText, readonly lookup: Lookup) {}
+  constructor(readonly parsed: ParsedText, readonly lookup: Lookup, budget: ValueBudget) {
+    this.#most = Math.max(0, budget.left);
+  }
+
+  /** Values that were built. */
+  get count(): number {
+    return this.#count;
+  }
 
   /** The value of `node`, which stands at `path`. */
   build(node: Node | null | undefined, path: Path): TreeValue {
@@ -110,7 +140,7 @@ class TreeBuilder {
     if (path.length > MAX_DEPTH) {
       return this.#refuse(path, position, `found more than ${MAX_DEPTH} levels of nesting expected fewer`);
     }
-    if (this.#count > MAX_VALUES) return this.#refuseRest(path, position);
+    if (this.#count > this.#most) return this.#refuseRest(path, position);
     if (isAlias(node)) return this.#alias(node, path);
     if (isMap(node)) return this.#mapping(node, path);
     if (isSeq(node)) return this.#list(node, path);
@@ -133,7 +163,7 @@ class TreeBuilder {
 
   /** Says once that there are too many values; the rest is left out. */
   #refuseRest(path: Path, position: Position): null {
-    if (this.#count > MAX_VALUES + 1) return null;
+    if (this.#count > this.#most + 1) return null;
     return this.#refuse(path, position, `found more than ${MAX_VALUES} values, aliases expanded, expected fewer`);
   }
 
@@ -150,7 +180,7 @@ class TreeBuilder {
   #list(node: YAMLSeq, path: Path): TreeValue[] {
     const list: TreeValue[] = [];
     for (const item of node.items) {
-      if (this.#count > MAX_VALUES) break;
+      if (this.#count > this.#most) break;
       list.push(this.build(item as Node | null, [...path, list.length]));
     }
     return list;
@@ -160,7 +190,7 @@ class TreeBuilder {
     const mapping = emptyMapping();
     const merged: Pair[] = [];
     for (const pair of node.items) {
-      if (this.#count > MAX_VALUES) break;
+      if (this.#count > this.#most) break;
       if (isMergeKey(pair)) merged.push(pair);
       else this.#pair(pair, mapping, path);
     }
@@ -197,7 +227,7 @@ class TreeBuilder {
   /** Adds what a merge key (`<<`) brings, `depth` merges deep; keys that the mapping has already win. */
   #merge(node: Node | null, target: MergeTarget, depth = 1): void {
     const source = isAlias(node) ? this.parsed.target(node) : node;
-    if (++this.#count > MAX_VALUES) return;
+    if (++this.#count > this.#most) return;
     if (depth > MAX_DEPTH || (!isMap(source) && !isSeq(source))) {
       const position = node === null ? this.#keyPosition(target.path) : this.#position(node);
       this.#refuse(target.path, position, "found a merge key (<<) expected an alias of a mapping behind it");
@@ -209,7 +239,7 @@ class TreeBuilder {
   }
 
   #mergePair(pair: Pair, target: MergeTarget, depth: number): void {
-    if (this.#count > MAX_VALUES) return;
+    if (this.#count > this.#most) return;
     if (isMergeKey(pair)) this.#merge(pair.value as Node | null, target, depth + 1);
     else if (!this.keys.has(formatPath([...target.path, keyText(pair) ?? ""]))) {
       this.#pair(pair, target.mapping, target.path);
@@ -255,11 +285,13 @@ function keyText(pair: Pair): string | null {
 }
 
 /** The values of a parsed document with their places; references are replaced, what is wrong with them is reported. */
-export function buildTree(parsed: ParsedText, lookup: Lookup): Tree {
-  const builder = new TreeBuilder(parsed, lookup);
+export function buildTree(parsed: ParsedText, lookup: Lookup, budget: ValueBudget = newValueBudget()): Tree {
+  const builder = new TreeBuilder(parsed, lookup, budget);
   const root = builder.build(parsed.contents, []);
+  budget.left -= builder.count;
   return {
     root,
+    origin: (path) => ({ file: null, path }),
     problems: builder.problems,
     keyPosition: (path) => builder.keys.get(formatPath(path)),
     valuePosition: (path) => builder.values.get(formatPath(path)),

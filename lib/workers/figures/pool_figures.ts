@@ -10,6 +10,7 @@ import {
 } from "../../metrics/gateway_metrics.ts";
 import type { BreakerState } from "../../pool/local_breaker.ts";
 import { admits, type HealthTable, type UpstreamHealth } from "../../pool/upstream_health.ts";
+import type { Drain } from "../operations/upstream_desk.ts";
 import type { Slot } from "../supervisor/slot.ts";
 import type { CredentialState } from "../../upstream_type/upstream_type.ts";
 
@@ -17,6 +18,7 @@ import type { CredentialState } from "../../upstream_type/upstream_type.ts";
 export interface ResilienceFacts {
   readonly slots: readonly Slot[];
   readonly pools: readonly PoolConfig[];
+  readonly drains: readonly Drain[];
   /** Names of the listeners. */
   readonly listeners: readonly string[];
 }
@@ -24,8 +26,15 @@ export interface ResilienceFacts {
 const KEY_STATES: readonly CredentialState["state"][] = ["ready", "limited", "refused"];
 const CIRCUIT_STATES: readonly BreakerState[] = ["closed", "open", "half_open"];
 
+/** What a pool's status is made from. */
+export interface PoolFacts {
+  readonly slots: readonly Slot[];
+  readonly counts: WorkerCounts;
+  readonly drains: readonly Drain[];
+}
+
 /** A pool in `/status`. */
-export function poolStatus(pool: PoolConfig, slots: readonly Slot[], counts: WorkerCounts) {
+export function poolStatus(pool: PoolConfig, { slots, counts, drains }: PoolFacts) {
   const counted = own(counts.pools, pool.name) ?? newPoolCounts();
   const states = poolStates(pool.name, slots);
   return {
@@ -43,6 +52,7 @@ export function poolStatus(pool: PoolConfig, slots: readonly Slot[], counts: Wor
     ...keyStatus(pool, slots, counts),
     upstreams: pool.upstreams.map((upstream) => ({
       ...healthStatus(upstream.id, healthOf(slots, pool.name, upstream.id)),
+      drained: shownDrain(drainOf(drains, pool.name, upstream.id)),
       ...loadStatus(upstream, upstreamStates(pool.name, upstream.id, slots)),
       tries: own(own(counts.upstreams, pool.name) ?? {}, upstream.id)?.outcomes ?? {},
     })),
@@ -68,11 +78,11 @@ export function listenerLimits(listener: string, slots: readonly Slot[], counts:
 }
 
 /** How pools, their upstreams and listeners' queues stand at this moment. */
-export function resilienceMetrics({ slots, pools, listeners }: ResilienceFacts): Metric[] {
+export function resilienceMetrics({ slots, pools, drains, listeners }: ResilienceFacts): Metric[] {
   const poolSamples = (of: (state: PoolState) => number) =>
     pools.map(({ name }) => ({ labels: { pool: name }, value: sum(poolStates(name, slots), of) }));
   return [
-    ...upstreamMetrics(slots, pools),
+    ...upstreamMetrics(slots, pools, drains),
     gauge("usher_retries_in_flight", "Retries under way", poolSamples(({ retrying }) => retrying)),
     gauge("usher_retries_waiting", "Retries that wait for the budget", poolSamples((state) => state.retriesWaiting)),
     gauge("usher_pool_waiting", "Requests that wait for an upstream with room", poolSamples((state) => state.waiting)),
@@ -85,13 +95,14 @@ export function resilienceMetrics({ slots, pools, listeners }: ResilienceFacts):
   ];
 }
 
-function upstreamMetrics(slots: readonly Slot[], pools: readonly PoolConfig[]): Metric[] {
+function upstreamMetrics(slots: readonly Slot[], pools: readonly PoolConfig[], drains: readonly Drain[]): Metric[] {
   const rows = pools.flatMap(({ name, upstreams }) =>
     upstreams.map((config) => ({
       config,
       labels: { pool: name, upstream: config.id },
       health: healthOf(slots, name, config.id),
       states: upstreamStates(name, config.id, slots),
+      isDrained: drainOf(drains, name, config.id) !== undefined,
     }))
   );
   type Row = typeof rows[number];
@@ -119,6 +130,16 @@ function upstreamMetrics(slots: readonly Slot[], pools: readonly PoolConfig[]): 
       "usher_upstream_in_flight",
       "Requests at the upstream",
       each(({ states }) => sum(states, ({ inFlight }) => inFlight)),
+    ),
+    gauge(
+      "usher_upstream_drained",
+      "1 while the upstream gets no requests because an operator has drained it",
+      each(({ isDrained }) => isDrained ? 1 : 0),
+    ),
+    gauge(
+      "usher_upstream_share",
+      "Part of the pool's requests that the upstream may expect, 0 to 1",
+      each(({ states }) => shareOf(states)),
     ),
     gauge(
       "usher_upstream_limit",
@@ -157,6 +178,7 @@ function healthStatus(id: string, health: UpstreamHealth | undefined) {
 
 function loadStatus(config: UpstreamConfig, states: readonly UpstreamState[]) {
   return {
+    share: shareOf(states),
     breakers_open: openBreakers(states),
     in_flight: sum(states, ({ inFlight }) => inFlight),
     max_in_flight: config.maxInFlight,
@@ -168,6 +190,19 @@ function loadStatus(config: UpstreamConfig, states: readonly UpstreamState[]) {
 function circuitOf(health: UpstreamHealth | undefined): BreakerState {
   if (health?.state === "half_open") return "half_open";
   return health === undefined || admits(health.state) ? "closed" : "open";
+}
+
+/** Each worker picks for itself: the mean of what they expect. */
+function shareOf(states: readonly UpstreamState[]): number {
+  return Math.round(sum(states, ({ share }) => share) / Math.max(1, states.length) * 10_000) / 10_000;
+}
+
+function drainOf(drains: readonly Drain[], pool: string, upstream: string): Drain | undefined {
+  return drains.find((drain) => drain.pool === pool && drain.upstream === upstream);
+}
+
+function shownDrain(drain: Drain | undefined) {
+  return drain === undefined ? null : { since: new Date(drain.sinceMs).toISOString(), by: drain.by };
 }
 
 function openBreakers(states: readonly UpstreamState[]): number {

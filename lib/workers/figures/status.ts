@@ -16,6 +16,7 @@ import {
   tierFigures,
 } from "./cache_figures.ts";
 import { gatewayState } from "./gateway_state.ts";
+import type { Drain } from "../operations/upstream_desk.ts";
 import { workerMetrics, workerStatus } from "./worker_figures.ts";
 import { listenerLimits, poolStatus, resilienceMetrics } from "./pool_figures.ts";
 
@@ -29,6 +30,7 @@ export interface StatusFacts {
   readonly purges: StatisticsFacts["purges"];
   readonly prewarms: StatisticsFacts["prewarms"];
   readonly changes: StatisticsFacts["changes"];
+  readonly drains: readonly Drain[];
 }
 
 /** What `/status` needs beside that. */
@@ -67,7 +69,7 @@ export function statusOf(details: StatusDetails) {
       ...listenerLimits(listener.name, slots, counts.listeners[listener.name]),
       cache: listenerCache(listener.name, counts.listeners[listener.name], statisticsOf(details)),
     })),
-    pools: current.config.pools.map((pool) => poolStatus(pool, slots, counts)),
+    pools: current.config.pools.map((pool) => poolStatus(pool, { slots, counts, drains: details.drains })),
     certificates: certificateStatus(current.config, Date.now()),
     change_feeds: details.changes.map(shownChangeFeed),
     cache: {
@@ -98,6 +100,7 @@ export function gauges(facts: StatusFacts): Metric[] {
     ...resilienceMetrics({
       slots: facts.slots,
       pools: facts.current.config.pools,
+      drains: facts.drains,
       listeners: facts.current.config.listeners.map(({ name }) => name),
     }),
   ];

@@ -15,6 +15,7 @@ import type { PrewarmResult, ReadResult } from "../messages.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
 import { PurgeDesk, type PurgeOutcome, type PurgeSpread } from "./purge_desk.ts";
 import { PurgeLedger } from "./purge_ledger.ts";
+import { type Drain, UpstreamDesk, type UpstreamDeskOptions } from "./upstream_desk.ts";
 
 /** What operations need of the fleet. */
 export interface OperatedFleet {
@@ -33,6 +34,7 @@ export interface OperationsOptions {
   readonly logger: Logger;
   readonly config: () => Config;
   readonly fleet: OperatedFleet;
+  readonly upstreams: Pick<UpstreamDeskOptions, "spread" | "check">;
   /** See `newLeaseMemory`. */
   readonly leaseMemory: SharedArrayBuffer;
 }
@@ -42,6 +44,7 @@ interface Opened {
   readonly kv: Deno.Kv | null;
   readonly purgeKv: Deno.Kv | null;
   readonly ledger: PurgeLedger;
+  readonly upstreams: UpstreamDesk;
 }
 
 /** How often what was counted is noted for the hit rates; the workers report as often. */
@@ -51,6 +54,7 @@ const RECORD_EVERY_MS = 1_000;
 export class Operations {
   readonly prewarmer: Prewarmer;
   readonly changes: ChangeFeed;
+  readonly upstreams: UpstreamDesk;
   readonly #fleet: OperatedFleet;
   readonly #config: () => Config;
   readonly #logger: Logger;
@@ -65,7 +69,7 @@ export class Operations {
   /** What users have changed is written down. */
   #recorded: Promise<void> = Promise.resolve();
 
-  private constructor(options: OperationsOptions, { kv, purgeKv, ledger }: Opened) {
+  private constructor(options: OperationsOptions, { kv, purgeKv, ledger, upstreams }: Opened) {
     const { fleet, config, logger } = options;
     const state = new LateStateStore(stateIn(kv));
     this.#logger = logger;
@@ -74,6 +78,7 @@ export class Operations {
     this.#config = config;
     this.#kvs = [...new Set([kv, purgeKv])].filter((one) => one !== null);
     this.#ledger = ledger;
+    this.upstreams = upstreams;
     this.#desk = new PurgeDesk({ ledger, logger, spread: (rules, counts) => fleet.purge(rules, counts) });
     this.prewarmer = new Prewarmer({
       ...{ state, logger, config },
@@ -92,11 +97,16 @@ export class Operations {
 
   /** Opens KV and reads what was written down; before the first worker starts. */
   static async open(options: OperationsOptions): Promise<Operations> {
-    const { kvPath, purgePath, logger } = options;
+    const { kvPath, purgePath, logger, config } = options;
     const open = (path: string | null) => path === null ? null : openKvFile(path, { clock: systemClock, log: logger });
     const kv = await open(kvPath);
     const purgeKv = purgePath === kvPath ? kv : await open(purgePath);
-    return new Operations(options, { kv, purgeKv, ledger: await PurgeLedger.open(stateIn(purgeKv), logger) });
+    const ledger = await PurgeLedger.open(stateIn(purgeKv), logger);
+    const upstreams = await UpstreamDesk.open({
+      ...options.upstreams,
+      ...{ state: stateIn(kv), before: stateIn(purgeKv), logger, config },
+    });
+    return new Operations(options, { kv, purgeKv, ledger, upstreams });
   }
 
   /**
@@ -111,6 +121,7 @@ export class Operations {
     const state = new KvStateStore(kv);
     const rules = await this.#ledger.attach(state);
     if (rules.length > 0) await this.#fleet.purge(rules);
+    await this.upstreams.attach(state);
     this.#known.attach(kv);
     await this.#state.attach(state);
     if (this.#recorder !== undefined) await this.prewarmer.resume();
@@ -143,6 +154,7 @@ export class Operations {
   reconfigure(): void {
     this.prewarmer.reconfigure();
     this.changes.reconfigure();
+    void this.upstreams.reconfigure();
   }
 
   /** See {@linkcode Prewarmer.begin}. */
@@ -151,13 +163,16 @@ export class Operations {
   }
 
   /** The part of the statistics that is remembered here, up to now. */
-  statistics(): Pick<StatisticsFacts, "rates" | "purges" | "prewarms" | "changes"> {
+  statistics(): Pick<StatisticsFacts, "rates" | "purges" | "prewarms" | "changes"> & {
+    readonly drains: readonly Drain[];
+  } {
     this.#history.record(this.#fleet.counts(), Date.now());
     return {
       rates: (listener) => this.#history.rates(listener),
       purges: this.#desk.counts,
       prewarms: this.prewarmer.status(),
       changes: this.changes.status(),
+      drains: this.upstreams.drains,
     };
   }
 

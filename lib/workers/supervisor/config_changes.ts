@@ -7,6 +7,7 @@ import { messageOf } from "../../errors.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { worseCertificates } from "./certificate_keeper.ts";
 import type { Fleet } from "./fleet.ts";
+import { changedAtRestart } from "./restart_settings.ts";
 import { foldersOutOfReach } from "./worker_permissions.ts";
 
 /** Options of {@linkcode ConfigChanges}. */
@@ -17,6 +18,8 @@ export interface ConfigChangesOptions {
   readonly configFile: string;
   /** Reads and checks the configuration. */
   readonly source: () => Promise<LoadResult>;
+  /** The same, only to look at it. @default {source} */
+  readonly preview?: () => Promise<LoadResult>;
   readonly acme: AcmeKeeper;
   readonly logger: RootLogger;
   readonly fleet: Pick<Fleet, "current" | "reload" | "tryOut">;
@@ -76,9 +79,9 @@ export class ConfigChanges {
   /** Says what a reload would come to: every worker looks at the configuration, and none takes it. */
   tryOut(): Promise<ReloadResult> {
     return this.inTurn(async () => {
-      const { fleet } = this.#options;
+      const { fleet, source, preview = source } = this.#options;
       const { generation } = fleet.current;
-      const read = await this.#read();
+      const read = await this.#read(preview);
       if ("problems" in read) return { ok: false, problems: read.problems };
       const problem = await fleet.tryOut({ generation: generation + 1, config: read.next });
       const { changes, needsRestart } = read;
@@ -121,9 +124,9 @@ export class ConfigChanges {
   }
 
   async #reloadOnce(): Promise<ReloadResult> {
-    const { logger, fleet } = this.#options;
+    const { logger, fleet, source } = this.#options;
     const before = fleet.current.config;
-    const read = await this.#read((warning) => logger.warn(warning));
+    const read = await this.#read(source, (warning) => logger.warn(warning));
     if ("problems" in read) return this.#failed(read.problems);
     const { next, loaded, changes, needsRestart } = read;
     const problem = await this.bring(next);
@@ -141,8 +144,11 @@ export class ConfigChanges {
   }
 
   /** Reads and checks the configuration, as far as that can be done without the workers. */
-  async #read(warn: (text: string) => void = () => {}): Promise<Candidate | { readonly problems: readonly string[] }> {
-    const { source, fleet, acme, config: started } = this.#options;
+  async #read(
+    source: () => Promise<LoadResult>,
+    warn: (text: string) => void = () => {},
+  ): Promise<Candidate | { readonly problems: readonly string[] }> {
+    const { fleet, acme, config: started } = this.#options;
     const loaded = await source().catch((error: unknown) => messageOf(error));
     if (typeof loaded === "string") return { problems: [loaded] };
     if (!loaded.ok) return { problems: loaded.problems.map(formatLocated) };
@@ -186,24 +192,6 @@ function changedFiles({ pools, listeners, others }: LogFields, told: readonly st
 
 function restartFor(folder: string): string {
   return `A unix socket in ${folder} needs a restart: workers may write only where sockets were at the start`;
-}
-
-/** Settings that only a restart applies, by their path in the file. */
-const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config) => unknown]> = [
-  ["server.workers", (config) => config.server.workers],
-  ["server.data_dir", (config) => config.server.dataDir],
-  ["server.reuse_port", (config) => config.server.reusePort],
-  ["server.cpu_affinity", (config) => String(config.server.cpuAffinity)],
-  ["admin.listen", (config) => `${config.admin.listen.hostname}:${config.admin.listen.port}`],
-  ["admin.tls", (config) => config.admin.tls === null],
-  ["cache.disk", (config) => config.cache.diskBytes > 0],
-  ["cache.min_free_disk", (config) => config.cache.minFreeDiskBytes],
-  ["cache.fill_memory", (config) => config.cache.fillMemoryBytes],
-];
-
-/** The settings that differ from those of the start and take effect at the next one, by their path in the file. */
-export function changedAtRestart(started: Config, next: Config): string[] {
-  return RESTART_ONLY.flatMap(([path, value]) => value(started) === value(next) ? [] : [path]);
 }
 
 /** Which pools, listeners and other parts have come, gone or changed, by name: for the log, without what is in them. */

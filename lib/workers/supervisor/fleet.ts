@@ -1,6 +1,7 @@
 import { messageOf } from "../../errors.ts";
 import { sweepLeases } from "../../cache/flights/lease_table.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
+import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { wantsImageWorker } from "../../gateway/compile_images.ts";
 import { type SharedLimits, sweepLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
@@ -10,12 +11,12 @@ import { addDrained, type Drained, settled } from "../drained.ts";
 import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
 import { newSlot, peerName, type Slot } from "./slot.ts";
-import { firstProblem, replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
+import { commitIn, prepareIn, putAway } from "./preparation.ts";
+import { replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
 import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 
 /** A small machine under load takes its time; one that hangs is found out all the same. */
 const START_TIMEOUT_MS = 120_000;
-const RELOAD_TIMEOUT_MS = 60_000;
 const HEARTBEAT_MS = 1_000;
 /** Longer than a fetch and its wait may take in the worker. */
 const WORK_TIMEOUT_MS = 130_000;
@@ -36,6 +37,8 @@ export interface FleetOptions {
   readonly kvPath: string | null;
   /** The purges in force, for a worker that starts. */
   readonly purges: () => readonly PurgeRule[];
+  /** The upstreams that operators have drained, for a worker that starts. */
+  readonly drained: () => readonly DrainedUpstream[];
   readonly instanceId: string;
   readonly logger: Logger;
   readonly onWritten?: (message: WrittenMessage) => void;
@@ -114,16 +117,16 @@ export class Fleet {
   async reload(next: ConfigGeneration): Promise<string | null> {
     const handles = this.live;
     const { generation } = next;
-    const problem = await this.#prepare(handles, next);
+    const problem = await prepareIn(handles, next);
     if (problem !== null) {
-      for (const handle of handles) handle.post({ type: "abort", generation });
+      putAway(handles, next);
       return problem;
     }
     this.#current = next;
     // A worker that came up while the others prepared has the configuration before and was not asked.
     const late = this.live.filter((handle) => !handles.includes(handle));
     await Promise.all([
-      ...handles.map((handle) => replaceUnless(handle, this.#commit(handle, generation))),
+      ...handles.map((handle) => replaceUnless(handle, commitIn(handle, generation))),
       ...late.map((handle) => replaceUnless(handle, this.#catchUp(handle))),
     ]);
     this.#tendImageWorker();
@@ -133,17 +136,9 @@ export class Fleet {
   /** Has every worker prepare a configuration and put it away again; answers why it could not be taken, or `null`. */
   async tryOut(next: ConfigGeneration): Promise<string | null> {
     const handles = this.live;
-    const problem = await this.#prepare(handles, next);
-    for (const handle of handles) handle.post({ type: "abort", generation: next.generation });
+    const problem = await prepareIn(handles, next);
+    putAway(handles, next);
     return problem;
-  }
-
-  async #prepare(handles: readonly WorkerHandle[], next: ConfigGeneration): Promise<string | null> {
-    const isPrepared = (told: FromWorker) => told.type === "prepared" && told.generation === next.generation;
-    const prepared = await Promise.allSettled(
-      handles.map((handle) => handle.call({ type: "prepare", ...next }, isPrepared, RELOAD_TIMEOUT_MS)),
-    );
-    return firstProblem(handles, prepared);
   }
 
   /**
@@ -153,7 +148,7 @@ export class Fleet {
   async purge(rules: readonly PurgeRule[], counts = false): Promise<PurgeSpread> {
     const id = ++this.#lastId;
     const isDone = (told: FromWorker) => told.type === "purged" && told.id === id;
-    return purgeSpread(await this.#tellServing({ type: "purge", id, rules, counts }, isDone));
+    return purgeSpread(await this.tellServing({ type: "purge", id, rules, counts }, isDone));
   }
 
   /** Has every worker use the KV file that another process had until now; one that does not is replaced. */
@@ -167,10 +162,11 @@ export class Fleet {
     const id = ++this.#lastId;
     this.#challenges = challenges;
     const isDone = (told: FromWorker) => told.type === "challenged" && told.id === id;
-    await this.#tellServing({ type: "challenges", id, challenges }, isDone);
+    await this.tellServing({ type: "challenges", id, challenges }, isDone);
   }
 
-  #tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
+  /** Tells every serving worker, as {@linkcode Fleet.purge} does; `null` for one that did not answer and is replaced. */
+  tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
     return this.#tell(message, isDone, ["serving"]);
   }
 
@@ -291,6 +287,7 @@ export class Fleet {
       servesAlone: slot.index === this.#aloneIndex,
       instanceId: this.#options.instanceId,
       purges: this.#options.purges(),
+      drained: this.#options.drained(),
       challenges: this.#challenges,
       ...this.#current,
     };
@@ -313,16 +310,10 @@ export class Fleet {
   /** A reload may have gone through while the worker was starting; the generation that it has now. */
   async #catchUp(handle: WorkerHandle): Promise<number> {
     const next = this.#current;
-    const isPrepared = (message: FromWorker) => message.type === "prepared" && message.generation === next.generation;
-    const prepared = await handle.call({ type: "prepare", ...next }, isPrepared, RELOAD_TIMEOUT_MS);
-    if (prepared.type === "prepared" && prepared.error !== null) throw new Error(prepared.error);
-    await this.#commit(handle, next.generation);
+    const problem = await prepareIn([handle], next);
+    if (problem !== null) throw new Error(problem);
+    await commitIn(handle, next.generation);
     return next.generation;
-  }
-
-  async #commit(handle: WorkerHandle, generation: number): Promise<void> {
-    const isCommitted = (message: FromWorker) => message.type === "committed" && message.generation === generation;
-    await handle.call({ type: "commit", generation }, isCommitted, RELOAD_TIMEOUT_MS);
   }
 
   /** Gives the worker a port to each other one. */

@@ -4,6 +4,7 @@ import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import type { Config } from "../../config/config.ts";
 import type { LoadedFile, LoadResult } from "../../config/load.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
+import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
 import type { Logger, RootLogger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
@@ -15,16 +16,21 @@ import type { Challenges } from "../../server/acme_challenge.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { PurgeOutcome } from "../operations/purge_desk.ts";
+import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
 import type { Bus, PeerAnswer } from "../operations/bus.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
+import type { LookUpOrder } from "../messages.ts";
 import { gauges, type Status, statusOf } from "../figures/status.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type InForce, type ReloadResult } from "./config_changes.ts";
+import type { ConfigSources } from "./config_sources.ts";
+import { ConfigWatch } from "./config_watch.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
 import { DiskTaker, type DiskTakerOptions } from "./disk_taker.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
+import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
 
 /** Options of {@linkcode Supervisor}. */
 export interface SupervisorOptions {
@@ -32,6 +38,12 @@ export interface SupervisorOptions {
   readonly configFile: string;
   /** Reads and checks the configuration; called at each reload. */
   readonly source: () => Promise<LoadResult>;
+  /** The same, only to look at it: nothing is noted in `sources`. @default {source} */
+  readonly preview?: () => Promise<LoadResult>;
+  /** What it was read from; left out where that is not noted. */
+  readonly sources?: ConfigSources;
+  /** Reload when that changes, whatever `server.watch` says. */
+  readonly watch?: boolean;
   /** The configuration to start with, and the file's values that it is made of. */
   readonly config: Config;
   readonly loaded: LoadedFile;
@@ -80,6 +92,7 @@ export class Supervisor {
   readonly startedAtMs = Date.now();
   readonly #options: SupervisorOptions;
   readonly #fleet: Fleet;
+  readonly #calls: FleetCalls;
   readonly #leaseMemory = newLeaseMemory();
   readonly #lost = Promise.withResolvers<void>();
   /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
@@ -92,6 +105,7 @@ export class Supervisor {
   readonly #disk: DiskTaker;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
+  readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
   constructor(options: SupervisorOptions) {
@@ -107,12 +121,14 @@ export class Supervisor {
       descriptors: options.descriptors,
       kvPath: options.kvFile.path,
       purges: () => this.#operations?.purges ?? [],
+      drained: () => this.#operations?.upstreams.drains ?? [],
       instanceId: this.#instanceId,
       onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
       onUp: pinner(options),
     }, { generation: 1, config: options.config });
+    this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
     this.#bus = new PeerBus({
       self: this.#instanceId,
@@ -123,8 +139,14 @@ export class Supervisor {
       ...options,
       fleet: this.#fleet,
       adjustAdmin: (admin) => this.#admin?.adjust(admin),
-      onReloaded: () => this.#operations?.reconfigure(),
+      onReloaded: () => {
+        this.#operations?.reconfigure();
+        this.#watchConfig();
+      },
     });
+    const { sources } = options;
+    const reload = () => this.reload("a change of its files");
+    this.#watch = sources === undefined ? null : new ConfigWatch({ sources, reload, logger: options.logger });
     this.#certificates = new CertificateKeeper({
       config: () => this.config,
       inTurn: (work) => this.#changes.inTurn(work),
@@ -174,6 +196,10 @@ export class Supervisor {
       logger,
       config: () => this.config,
       fleet: this.#fleet,
+      upstreams: {
+        spread: (drained: readonly DrainedUpstream[]) => this.#calls.drain(drained),
+        check: (pool: string, upstream: string) => this.#calls.check(pool, upstream),
+      },
       leaseMemory: this.#leaseMemory,
     };
     this.#operations = await Operations.open(operations);
@@ -185,6 +211,7 @@ export class Supervisor {
     this.#certificates.begin();
     this.#options.acme.attach(this);
     this.#options.acme.begin();
+    this.#watchConfig();
     this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
   }
 
@@ -259,6 +286,26 @@ export class Supervisor {
     return outcome.ok && peers.length > 0 ? { ...outcome, peers } : outcome;
   }
 
+  /** Gives an upstream no new requests, for `actor`; see {@linkcode UpstreamDesk.drain}. */
+  drain(pool: string, upstream: string, actor: string): Promise<DrainOutcome> {
+    return this.#ready.upstreams.drain(pool, upstream, actor);
+  }
+
+  /** Gives an upstream requests again, for `actor`. */
+  undrain(pool: string, upstream: string, actor: string): Promise<DrainOutcome> {
+    return this.#ready.upstreams.undrain(pool, upstream, actor);
+  }
+
+  /** Checks an upstream at once, for `actor`; see {@linkcode UpstreamDesk.check}. */
+  check(pool: string, upstream: string, actor: string): Promise<CheckOutcome> {
+    return this.#ready.upstreams.check(pool, upstream, actor);
+  }
+
+  /** What each serving worker holds for a request; no use of it, and no upstream is asked. */
+  lookUp(order: LookUpOrder): Promise<readonly WorkerLookUp[]> {
+    return this.#calls.lookUp(order);
+  }
+
   /** Fetches targets into the cache, in the background; see {@linkcode Prewarmer.begin}. */
   async prewarm(order: PrewarmOrder, actor: string): Promise<PrewarmAnswer> {
     return await this.#ready.prewarm(order, actor);
@@ -303,6 +350,7 @@ export class Supervisor {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     this.#certificates.close();
+    this.#watch?.close();
     this.#options.acme.close();
     await this.#disk.close();
     const closing = this.#operations?.close();
@@ -313,6 +361,10 @@ export class Supervisor {
     // The last line: that the process ended as asked, and whether anybody noticed.
     const requests = finished === 1 ? "request" : "requests";
     this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
+  }
+
+  #watchConfig(): void {
+    if (this.#stopping === null) this.#watch?.adjust(this.#options.watch === true || this.config.server.watch);
   }
 
   /** The purges of the process before come first: what it stored is used from then on. */

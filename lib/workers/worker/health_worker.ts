@@ -8,6 +8,7 @@ import { createTransport, transportSignature } from "../../gateway/compile_pool.
 import { type HealthTargetDeps, monitoredPools } from "../../gateway/health_targets.ts";
 import { logKeyEvent } from "../../gateway/key_event.ts";
 import { Limits } from "../../gateway/limits.ts";
+import type { CheckResult } from "../../health/check.ts";
 import type { MonitoredPool, Transition } from "../../health/pool_monitor.ts";
 import { HealthMonitor, type PoolReport } from "../../health/health_monitor.ts";
 import { HealthWriter, type StoredHealth } from "../../health/health_writer.ts";
@@ -154,6 +155,10 @@ class HealthWorker implements WorkerRole {
     this.#quotas.reconfigure(this.#targets.config);
     this.#janitor?.limit(this.#targets.config.cache.diskBytes);
     closeOthers(before, this.#targets);
+  }
+
+  check(pool: string, upstream: string): Promise<CheckResult | null> {
+    return this.#monitor.check(pool, upstream);
   }
 
   /** It serves nothing. */

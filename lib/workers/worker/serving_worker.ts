@@ -3,7 +3,7 @@ import { schedule, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import type { Services } from "../../request/services.ts";
 import type { Tenant } from "../../request/snapshot.ts";
-import { Gateway, type Prepared } from "../../gateway/gateway.ts";
+import { type DrainedUpstream, Gateway, type Prepared } from "../../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../../health/health_reader.ts";
 import { type ConverterBounds, RemoteConverter } from "../../image/image_port.ts";
 import type { RouteTable } from "../../listener/route_table.ts";
@@ -22,9 +22,18 @@ import { refusedMessage } from "../../request/client_error.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import { HttpServer } from "../../server/http_server.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
-import type { InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
+import type {
+  InitMessage,
+  LookUpOrder,
+  LookUpResult,
+  PeerName,
+  PrewarmResult,
+  ReadResult,
+  WorkerReport,
+} from "../messages.ts";
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
 import { ListenSet } from "./listen_set.ts";
+import { lookUp } from "./look_up.ts";
 import { LoopMonitor, runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
 import { WorkerStore } from "./worker_store.ts";
 
@@ -105,6 +114,7 @@ class ServingWorker implements WorkerRole {
       },
       generation,
     );
+    gateway.drain(init.drained);
     const server = serverFor(init, gateway, logger);
     let worker: ServingWorker | null = null;
     const listen = new ListenSet({
@@ -182,6 +192,10 @@ class ServingWorker implements WorkerRole {
     this.#server.setChallenges(challenges);
   }
 
+  drain(drained: readonly DrainedUpstream[]): void {
+    this.#gateway.drain(drained);
+  }
+
   prewarm(listener: string, url: string): Promise<PrewarmResult> {
     const { services, snapshot } = this.#gateway;
     return this.#prewarm.fetch({ services, snapshot }, listener, url);
@@ -190,6 +204,11 @@ class ServingWorker implements WorkerRole {
   read(pool: string, target: string): Promise<ReadResult> {
     const { services, snapshot } = this.#gateway;
     return this.#prewarm.read({ services, snapshot }, pool, target);
+  }
+
+  lookUp(order: LookUpOrder): Promise<LookUpResult | null> {
+    const { services, snapshot } = this.#gateway;
+    return lookUp({ services, snapshot, store: this.#store }, order);
   }
 
   report(): WorkerReport {

@@ -1,6 +1,8 @@
 import { messageOf } from "../../errors.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import type { Config } from "../../config/config.ts";
+import type { DrainedUpstream } from "../../gateway/gateway.ts";
+import type { CheckResult } from "../../health/check.ts";
 import { standardOutput } from "../../logging/line_buffer.ts";
 import { createLogger, type Logger, type LogSettings, type RootLogger } from "../../logging/logger.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
@@ -8,6 +10,8 @@ import { drainedBy } from "../drained.ts";
 import type {
   FromWorker,
   InitMessage,
+  LookUpOrder,
+  LookUpResult,
   PeerName,
   PrewarmResult,
   ReadResult,
@@ -33,10 +37,16 @@ export interface WorkerRole {
   purge(rules: readonly PurgeRule[], counts: boolean): readonly number[] | null;
   /** Answers these challenges of an authority from now on. */
   answer?(challenges: Challenges): void;
+  /** Gives these upstreams no new requests from its return on, and all others some again. */
+  drain?(drained: readonly DrainedUpstream[]): void;
+  /** Checks an upstream at once; `null` where it has no active check, or is not known. */
+  check?(pool: string, upstream: string): Promise<CheckResult | null>;
   /** Fetches a target into the cache. */
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   /** Asks a pool's upstreams for a path and query. */
   read(pool: string, target: string): Promise<ReadResult>;
+  /** What it holds for a request; `null` where no listener takes that. */
+  lookUp?(order: LookUpOrder): Promise<LookUpResult | null>;
   report(): WorkerReport;
   stop(graceMs: number): Promise<void>;
 }
@@ -123,10 +133,19 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
     case "challenges":
       role.answer?.(message.challenges);
       return { type: "challenged", id: message.id };
+    case "drain":
+      role.drain?.(message.drained);
+      return { type: "drained", id: message.id };
+    case "check": {
+      const result = await role.check?.(message.pool, message.upstream) ?? null;
+      return { type: "checked", id: message.id, result };
+    }
     case "prewarm":
       return { type: "prewarmed", id: message.id, result: await role.prewarm(message.listener, message.url) };
     case "read":
       return { type: "was-read", id: message.id, result: await role.read(message.pool, message.target) };
+    case "look-up":
+      return { type: "looked-up", id: message.id, result: await role.lookUp?.(message.order) ?? null };
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
     case "stop":

@@ -5,8 +5,9 @@ import { createMemoryTier, type MemoryTier } from "../../cache/memory/memory_tie
 import { PeerNotices } from "../../cache/flights/peer_notices.ts";
 import { type PurgeRule, PurgeRules } from "../../cache/purge/purge_rules.ts";
 import { newPurge, PurgeTable } from "../../cache/purge/purge_table.ts";
-import type { StoredResponse } from "../../cache/stored_response.ts";
+import type { StoredHead, StoredResponse } from "../../cache/stored_response.ts";
 import { TagFilter } from "../../cache/purge/tag_filter.ts";
+import { primaryKeyOf } from "../../cache/variants.ts";
 import { createTieredStore, type TieredStore } from "../../cache/tiered_store.ts";
 import { systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
@@ -26,6 +27,10 @@ const TRIM_EVERY_MS = 5;
 /** 48 bits of a key's digest. */
 function numberOf(key: string): number {
   return parseInt(hash("sha256", key).slice(0, 12), 16);
+}
+
+function isVariantOf(response: StoredResponse, primaryKey: string): boolean {
+  return response.selectedBy.length > 0 && !isMadeKey(response.key) && primaryKeyOf(response) === primaryKey;
 }
 
 /** One worker's store with all that keeps it in step with the other workers'. */
@@ -99,6 +104,32 @@ export class WorkerStore {
       if (response.kind !== "response" && response.kind !== "part" || isMadeKey(key)) continue;
       if (asked.verdict(response).kind === "keep" || this.#purges.apply(response) === undefined) continue;
       found.push(numberOf(key));
+    }
+    return found;
+  }
+
+  /** What a key holds in this worker's memory, as purges leave it, and the look-ups that have found it; no use of it. */
+  peek(key: string): { readonly response: StoredResponse; readonly hits: number } | undefined {
+    const entry = this.#memory.peek(key);
+    const response = entry && this.#purges.apply(entry.response);
+    return response && { response, hits: entry.hits };
+  }
+
+  /** The head of what a key holds on the disk, as purges leave it; no use of it. */
+  async peekOnDisk(key: string): Promise<StoredHead | undefined> {
+    const head = await this.disk.tier?.peek(key);
+    return head && this.#purges.apply(head);
+  }
+
+  /** Keys of the variants of a primary key that lie in this worker's memory, as far as a look at all of it is cheap. */
+  variantKeys(primaryKey: string, limit: number): readonly string[] {
+    if (this.#memory.stats().entries > MAX_LOOKED_AT) return [];
+    const found: string[] = [];
+    for (const { key, response } of this.#memory.entries()) {
+      if (response.kind === "response" && key.startsWith(primaryKey) && isVariantOf(response, primaryKey)) {
+        found.push(key);
+      }
+      if (found.length >= limit) break;
     }
     return found;
   }

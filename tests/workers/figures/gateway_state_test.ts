@@ -45,10 +45,13 @@ Deno.test("gatewayState() says each reason why it is degraded, in words", () => 
     assert.equal(state, "degraded");
     return reasons;
   };
-  assert.deepEqual(reasons({ slots: [slotOf("serving-0", {}), slotOf("serving-1", undefined), slotOf("health", undefined)] }), [
-    "1 of 2 serving workers do not run",
-    "The health worker does not run",
-  ]);
+  assert.deepEqual(
+    reasons({ slots: [slotOf("serving-0", {}), slotOf("serving-1", undefined), slotOf("health", undefined)] }),
+    [
+      "1 of 2 serving workers do not run",
+      "The health worker does not run",
+    ],
+  );
   assert.deepEqual(
     reasons({ slots: [slotOf("serving-0", {}), slotOf("health", { health: [table(["ejected", "unhealthy"])] })] }),
     [

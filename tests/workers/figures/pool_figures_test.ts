@@ -18,20 +18,20 @@ const { pools } = await configOf({
 });
 const films = pools.find(({ name }) => name === "films")!;
 
-function stateOf(retrying: number, breaker: BreakerState): PoolState {
+function stateOf(retrying: number, breaker: BreakerState, share: number): PoolState {
   return {
     retrying,
     retriesWaiting: 1,
     waiting: 2,
     waitingForKey: 0,
     credentials: [],
-    upstreams: { [ONE]: { inFlight: 3, breaker }, [TWO]: { inFlight: 0, breaker: "closed" } },
+    upstreams: { [ONE]: { inFlight: 3, breaker, share }, [TWO]: { inFlight: 0, breaker: "closed", share: 1 - share } },
   };
 }
 
 const slots = [
-  slotOf("serving-0", { resilience: { pools: { films: stateOf(4, "open") }, waiting: { l: 5 } } }),
-  slotOf("serving-1", { resilience: { pools: { films: stateOf(1, "half_open") }, waiting: { l: 1 } } }),
+  slotOf("serving-0", { resilience: { pools: { films: stateOf(4, "open", 0) }, waiting: { l: 5 } } }),
+  slotOf("serving-1", { resilience: { pools: { films: stateOf(1, "half_open", 0.5) }, waiting: { l: 1 } } }),
   slotOf("serving-2", undefined),
   slotOf("serving-3", null),
   slotOf("health", {
@@ -44,6 +44,8 @@ const slots = [
   }),
 ];
 
+const drains = [{ pool: "films", upstream: TWO, sinceMs: 60_000, by: "an operator" }];
+
 // deno-lint-ignore no-explicit-any
 function shown(pool: typeof films): any {
   const counts = newWorkerCounts();
@@ -51,7 +53,7 @@ function shown(pool: typeof films): any {
     ...{ retries: 6, retriesRefused: 5, hedges: 4, hedgesWon: 3, queued: 2, turnedAway: 1 },
     ...{ credentialQueued: 0, credentialTurnedAway: 0 },
   };
-  return poolStatus(pool, slots, counts);
+  return poolStatus(pool, { slots, counts, drains });
 }
 
 Deno.test("poolStatus() adds the workers' retries, hedges and queues up", () => {
@@ -61,12 +63,14 @@ Deno.test("poolStatus() adds the workers' retries, hedges and queues up", () => 
   assert.deepEqual(queue, { waiting: 4, waited: 2, refused: 1 });
 });
 
-Deno.test("poolStatus() tells the health worker's circuit, the workers' own breakers, and what limits allow", () => {
+Deno.test("poolStatus() tells the health worker's circuit, the workers' own breakers, what limits allow and who is drained", () => {
   const [one, two] = shown(films).upstreams;
   assert.deepEqual([one.circuit, one.breakers_open, one.in_flight], ["open", 1, 6]);
   assert.deepEqual([one.max_in_flight, one.max_rps], [9, 70]);
   assert.deepEqual([two.circuit, two.breakers_open, two.in_flight], ["half_open", 0, 0]);
   assert.deepEqual([two.max_in_flight, two.max_rps], [null, null]);
+  assert.deepEqual([one.drained, one.share], [null, 0.25]);
+  assert.deepEqual([two.drained, two.share], [{ since: "1970-01-01T00:01:00.000Z", by: "an operator" }, 0.75]);
 });
 
 Deno.test("poolStatus() of a pool that nobody has told of yet, called like something that objects inherit", () => {
@@ -85,7 +89,9 @@ Deno.test("listenerLimits() tells who waits now and what became of others", () =
 });
 
 Deno.test("resilienceMetrics() have a sample for each name of the configuration and no others", () => {
-  const metrics = new Map(resilienceMetrics({ slots, pools, listeners: ["l"] }).map((metric) => [metric.name, metric]));
+  const metrics = new Map(
+    resilienceMetrics({ slots, pools, drains, listeners: ["l"] }).map((metric) => [metric.name, metric]),
+  );
   const values = (name: string, pool = "films") =>
     metrics.get(name)!.values.filter(({ labels }) => (labels["pool"] ?? pool) === pool).map(({ labels, value }) => [
       ...Object.entries(labels).filter(([label]) => label !== "pool").map(([, text]) => text),
@@ -98,6 +104,8 @@ Deno.test("resilienceMetrics() have a sample for each name of the configuration 
   assert.deepEqual(values("usher_upstream_healthy"), [[ONE, 0], [TWO, 1]]);
   assert.deepEqual(values("usher_upstream_breakers_open"), [[ONE, 1], [TWO, 0]]);
   assert.deepEqual(values("usher_upstream_in_flight"), [[ONE, 6], [TWO, 0]]);
+  assert.deepEqual(values("usher_upstream_drained"), [[ONE, 0], [TWO, 1]]);
+  assert.deepEqual(values("usher_upstream_share"), [[ONE, 0.25], [TWO, 0.75]]);
   assert.deepEqual(values("usher_upstream_limit"), [[ONE, "in_flight", 9], [ONE, "per_second", 70]]);
   assert.deepEqual(values("usher_retries_in_flight"), [[5]]);
   assert.deepEqual(values("usher_retries_waiting"), [[2]]);

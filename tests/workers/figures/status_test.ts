@@ -79,6 +79,7 @@ function details(more: Partial<StatusDetails> = {}): StatusDetails {
     rates: () => ({ lastMinute: 0.5, lastHour: 0.25, sinceStart: 0.125 }),
     purges: { url: 1, prefix: 0, glob: 0, tag: 0, all: 2 },
     prewarms: [],
+    drains: [],
     changes: [],
     configFile: "config.yaml",
     counts,

@@ -21,6 +21,7 @@ async function operationsIn(directory: string) {
   counts.listeners["films"] = newListenerCounts();
   const operations = await Operations.open({
     ...{ kvPath: path, purgePath: path, logger, config: () => config, leaseMemory: newLeaseMemory() },
+    upstreams: { spread: () => Promise.resolve(2), check: () => Promise.resolve(null) },
     fleet: {
       read: () => Promise.resolve({ outcome: "busy", body: null, detail: null, retryAfterMs: null }),
       purge: (rules) => (spread.push(...rules), Promise.resolve({ workers: 2, named: null })),

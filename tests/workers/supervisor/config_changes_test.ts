@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../../lib/config/config.ts";
 import { loadConfig } from "../../../lib/config/load.ts";
-import { changedAtRestart, changedNames } from "../../../lib/workers/supervisor/config_changes.ts";
+import { changedNames } from "../../../lib/workers/supervisor/config_changes.ts";
+import { changedAtRestart } from "../../../lib/workers/supervisor/restart_settings.ts";
 
 async function configOf(text: string): Promise<Config> {
   const loaded = await loadConfig("config.yaml", {

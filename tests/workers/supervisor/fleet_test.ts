@@ -35,6 +35,7 @@ async function fleetOf(parts: Readonly<Record<string, readonly Part[]>> = {}, mo
     diskFilter: null,
     sharedLimits: newSharedLimits(2),
     kvPath: null,
+    drained: () => [],
     purges: () => [],
     instanceId: "usher-test",
     logger: createLogger({

@@ -1,10 +1,4 @@
-import type { LoadedFile } from "../config/load.ts";
 import type { ExplainRequest } from "./explain.ts";
-
-/** How a cache rule is called in an explanation, by the places of its listener and its own. */
-export function ruleName({ placeOf }: LoadedFile, listener: number, rule: number): string {
-  return `rule ${rule + 1}, line ${placeOf(["listeners", listener, "cache", "rules", rule]).line}`;
-}
 
 /**
  * The request that a URL or a path stands for.
