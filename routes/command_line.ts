@@ -10,6 +10,7 @@ import { adminUrl } from "./commands/admin_client.ts";
 import { askedInstead, type Command, Misuse, misused, readArguments, unknown } from "./commands/command.ts";
 import { certsCommand } from "./commands/certs.ts";
 import { load } from "./commands/config_file.ts";
+import { lookupCommand } from "./commands/lookup.ts";
 import { configFile, STANDARD_INPUT } from "./commands/config_path.ts";
 import { checkPorts } from "./commands/check_ports.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -21,7 +22,9 @@ import { prewarmCommand } from "./commands/prewarm.ts";
 import { purgeCommand } from "./commands/purge.ts";
 import { reloadCommand } from "./commands/reload.ts";
 import { statusCommand } from "./commands/status.ts";
+import { checkNowCommand, drainCommand, undrainCommand } from "./commands/steer_upstream.ts";
 import { stopCommand } from "./commands/stop.ts";
+import type { Beside } from "./dashboard/dashboard.ts";
 import { exitStatus, print } from "./commands/terminal.ts";
 
 const CONFIG_OPTION = { config: { type: "string", short: "c" } } as const;
@@ -37,7 +40,7 @@ const start: Command = {
   ${CONFIG_HELP}
   --watch             reload when the configuration changes, or a file that it includes or names, as with server.watch
 `,
-  async run(args, workerUrl) {
+  async run(args, workerUrl, beside) {
     const { config, watch = false } = readArguments(args, { ...CONFIG_OPTION, watch: { type: "boolean" } }).values;
     const file = configFile("start", config);
     const sources = new ConfigSources();
@@ -57,7 +60,7 @@ const start: Command = {
       preview: () => load(file, { env: environment.get }),
       workerUrl,
       adminHandler: (supervisor) => {
-        const app = adminApp(supervisor);
+        const app = adminApp(supervisor, beside);
         return (request, { peer }) => app.fetch(request, { remote: peer });
       },
       testHooks,
@@ -107,6 +110,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   stop: stopCommand,
   purge: purgeCommand,
   prewarm: prewarmCommand,
+  lookup: lookupCommand,
+  drain: drainCommand,
+  undrain: undrainCommand,
+  "check-now": checkNowCommand,
   explain: explainCommand,
   doctor: doctorCommand,
   certs: certsCommand,
@@ -176,12 +183,12 @@ function commandOf(name: string): Command | null {
   return Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : null;
 }
 
-/** Runs a command; answers the process's exit status. `workerUrl` is the module that workers start from. */
-export async function commandLine(args: readonly string[], workerUrl: URL): Promise<number> {
-  return exitStatus(await perform(args, workerUrl));
+/** Runs a command, as {@linkcode Command} says; answers the process's exit status. */
+export async function commandLine(args: readonly string[], workerUrl: URL, beside?: Beside): Promise<number> {
+  return exitStatus(await perform(args, workerUrl, beside));
 }
 
-async function perform(args: readonly string[], workerUrl: URL): Promise<number> {
+async function perform(args: readonly string[], workerUrl: URL, beside?: Beside): Promise<number> {
   const [first = "help", ...rest] = commandFirst(args);
   const named = commandOf(first);
   // Without a command there may be only what is asked for in place of one.
@@ -196,7 +203,7 @@ async function perform(args: readonly string[], workerUrl: URL): Promise<number>
   }
   if (!mayBegin(first, rest)) return 1;
   try {
-    return await named.run(rest, workerUrl);
+    return await named.run(rest, workerUrl, beside);
   } catch (error) {
     if (error instanceof Misuse) return misused(error.message, named.usage);
     throw error;

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { Logger } from "../logging/logger.ts";
-import { addressPrefix } from "../request/client_rate.ts";
+import { addressPrefix } from "../request/client_table.ts";
 import { type AdminAccess, authenticate, bearerOf, type Caller, type Refusal } from "./auth.ts";
 
 /** Different wrong tokens that an address may give within the window; one that a client holds on to counts once. */

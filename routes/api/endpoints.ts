@@ -4,6 +4,7 @@ import { CACHE_ENDPOINTS } from "./cache.ts";
 import { CLIENT_ENDPOINTS } from "./clients.ts";
 import { CONFIGURATION_ENDPOINTS } from "./configuration.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
+import { EVENT_ENDPOINTS } from "./events.ts";
 import { JOB_ENDPOINTS } from "./jobs.ts";
 import { LISTENER_ENDPOINTS } from "./listeners.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -21,6 +22,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...REQUEST_ENDPOINTS,
   ...JOB_ENDPOINTS,
   ...CLIENT_ENDPOINTS,
+  ...EVENT_ENDPOINTS,
   endpoint({
     method: "GET",
     path: "/openapi.json",

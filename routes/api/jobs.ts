@@ -1,11 +1,23 @@
 import { z } from "zod";
 import { prewarmOrder } from "../../lib/admin/orders.ts";
-import type { PrewarmStatus } from "../../lib/workers/operations/prewarmer.ts";
+import { shownPrewarm } from "../../lib/workers/figures/prewarm_figures.ts";
 import { endpoint } from "./endpoint.ts";
 import { Problem } from "./problem.ts";
 
-const PREWARM = z.looseObject({
+const PREWARM = z.object({
   listener: z.string(),
+  state: z.enum(["running", "paused", "done", "stopped"]),
+  total: z.int(),
+  /** Those behind it without a gap: where it would go on after a restart. */
+  done: z.int(),
+  fetched: z.int(),
+  fresh: z.int(),
+  skipped: z.int(),
+  failed: z.int(),
+  bytes: z.int(),
+  /** Paths a second, of late. */
+  rate: z.number(),
+  eta_seconds: z.int().nullable(),
   started_at: z.iso.datetime(),
   finished_at: z.iso.datetime().nullable(),
   last_problem: z.string().nullable(),
@@ -80,13 +92,3 @@ export const JOB_ENDPOINTS = [
     },
   }),
 ];
-
-/** Field names as everywhere in the API. */
-function shownPrewarm({ startedAtMs, finishedAtMs, lastProblem, ...rest }: PrewarmStatus) {
-  return {
-    ...rest,
-    started_at: new Date(startedAtMs).toISOString(),
-    finished_at: finishedAtMs === null ? null : new Date(finishedAtMs).toISOString(),
-    last_problem: lastProblem,
-  };
-}

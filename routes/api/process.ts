@@ -53,10 +53,10 @@ export const PROCESS_ENDPOINTS = [
     role: "operate",
     summary: "Begins to stop gracefully; says how long that may take",
     status: 202,
-    answer: z.object({ pid: z.int(), grace_ms: z.number() }),
+    answer: z.object({ pid: z.int(), grace_ms: z.number(), delay_ms: z.number() }),
     handle({ view, actor }) {
-      const { graceMs } = view.requestStop(actor);
-      return { pid: Deno.pid, grace_ms: graceMs };
+      const { graceMs, delayMs } = view.requestStop(actor);
+      return { pid: Deno.pid, grace_ms: graceMs, delay_ms: delayMs };
     },
   }),
 ];

@@ -59,12 +59,6 @@ export function poolStatus(pool: PoolConfig, { slots, counts, drains }: PoolFact
   };
 }
 
-/** Whether a pool has upstreams of which each is known to be unfit. */
-export function admitsNone(pool: string, slots: readonly Slot[]): boolean {
-  const states = Object.values(healthTable(pool, slots)?.upstreams ?? {});
-  return states.length > 0 && !states.some(({ state }) => admits(state));
-}
-
 /** The limits of a listener in `/status`. */
 export function listenerLimits(listener: string, slots: readonly Slot[], counts: ListenerCounts | undefined): {
   readonly queue: { readonly waiting: number; readonly waited: number; readonly refused: number };
@@ -110,7 +104,7 @@ function upstreamMetrics(slots: readonly Slot[], pools: readonly PoolConfig[], d
   return [
     gauge(
       "usher_upstream_healthy",
-      "1 while the upstream is given requests",
+      "1 while the health of the upstream lets it have requests",
       each(({ health }) => health === undefined || admits(health.state) ? 1 : 0),
     ),
     gauge("usher_upstream_weight", "Effective weight", each(({ health }) => health?.weight ?? 0)),

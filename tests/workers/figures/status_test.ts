@@ -60,7 +60,6 @@ function details(more: Partial<StatusDetails> = {}): StatusDetails {
   };
   Object.assign(upstreamCounts(counts, "films", ONE).outcomes, { ok: 7, timeout: 1 });
   return {
-    isStopping: false,
     version: "1.2.3",
     startedAtMs: Date.UTC(2026, 0, 2, 3, 4, 5),
     current: { generation: 4, config },
@@ -83,6 +82,7 @@ function details(more: Partial<StatusDetails> = {}): StatusDetails {
     changes: [],
     configFile: "config.yaml",
     counts,
+    isStopping: false,
     kvFile: { path: "usher.kv", problem: null, setAside: null },
     lastReload: { atMs: Date.UTC(2026, 0, 2), problems: ["config.yaml:1:1: no"] },
     ...more,
