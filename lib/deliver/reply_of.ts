@@ -65,7 +65,7 @@ function madeReply(exchange: Exchange, answer: MadeAnswer): Reply {
   const lengthBytes = lengthOf(body);
   exchange.finish({
     status,
-    bytes: exchange.method === "HEAD" || NO_CONTENT.has(status) ? 0 : lengthBytes,
+    bytes: isUnheard === true || exchange.method === "HEAD" || NO_CONTENT.has(status) ? 0 : lengthBytes,
     note,
     error,
     aborted: isUnheard ?? false,

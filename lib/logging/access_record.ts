@@ -47,6 +47,8 @@ export interface AccessRecord {
   /** Code of the gateway's own error. */
   readonly error: string | undefined;
   readonly level: "info" | "warn" | "error";
+  /** Id of its trace, where that is recorded. */
+  readonly trace: string | undefined;
   /** One line stands for so many requests. */
   readonly sample: number | undefined;
   /** It took longer than `logging.slow`. */
@@ -86,6 +88,7 @@ export const ACCESS_FIELDS = {
   rule: (record: AccessRecord) => record.rule,
   error: (record: AccessRecord) => record.error,
   level: (record: AccessRecord) => record.level,
+  trace: (record: AccessRecord) => record.trace,
   slow: (record: AccessRecord) => record.slow,
   sample: (record: AccessRecord) => record.sample,
 } as const;

@@ -64,13 +64,15 @@ export interface RecordedRequest {
   /** Bytes of its content that were read, where their number was not stated. */
   readonly contentBytes: number;
   header(name: string): string | null;
+  /** Id of its trace; `null` where that is not recorded. */
+  readonly traceId: string | null;
   /** As the client sent it. */
   readonly asSent: Pick<RecordedRequest, "tenant" | "path"> & { readonly client: string; readonly query: string };
 }
 
 /** Counts a request, remembers it where it is worth that, and writes its log lines. */
 export function recordRequest(request: RecordedRequest, finish: Finish): void {
-  const { services, tenant, clientName, tries } = request;
+  const { services, tenant, clientName, tries, traceId } = request;
   const durationMs = Math.max(0, elapsedMs(services.clock) - request.beganMs);
   const status = finish.aborted ? CLIENT_LEFT : finish.status;
   countRequest(tenant.counts, {
@@ -79,6 +81,7 @@ export function recordRequest(request: RecordedRequest, finish: Finish): void {
     durationMs,
     cache: finish.note.result,
     fwd: request.fwd,
+    trace: traceId === null ? null : { id: traceId, atMs: services.clock.now() },
   });
   if (clientName !== null) countClient(tenant.counts, clientName);
   countTarget(request, finish, durationMs);
@@ -165,6 +168,7 @@ function recordOf(
       ? "warn"
       : "info",
     slow: isSlow ? true : undefined,
+    trace: request.traceId ?? undefined,
     referer: request.header("referer") ?? undefined,
     userAgent: request.header("user-agent") ?? undefined,
   };

@@ -10,6 +10,7 @@ import type { LevelOverride } from "../logging/log_levels.ts";
 import type { Problem } from "../logging/problem_book.ts";
 import type { RememberedRequest } from "../metrics/request_memory.ts";
 import type { TopKeys } from "../metrics/top_targets.ts";
+import type { LagCounts } from "./worker/loop_monitor.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { Verdict } from "../cache/policy/policy.ts";
@@ -159,6 +160,8 @@ export interface WorkerReport {
   readonly resilience: ResilienceState | null;
   /** How late timers fire, in milliseconds, the worst since the last report. */
   readonly loopLagMs: number;
+  /** The same since its start, as a histogram. */
+  readonly loop: LagCounts;
   readonly heapBytes: number;
   /** Addresses that it listens on: why it cannot accept there, or `null` where it can. From serving workers alone. */
   readonly listening?: Readonly<Record<string, string | null>>;

@@ -34,6 +34,7 @@ const RECORD: AccessRecord = {
   level: "info",
   sample: undefined,
   slow: undefined,
+  trace: undefined,
   referer: "http://page.example/?token=0123456789abcdef",
   userAgent: 'Kodi "21"\u001b[2J',
 };

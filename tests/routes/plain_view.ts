@@ -22,13 +22,17 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
     config: {} as Config,
     logger,
     sight: new Sight({ ask: () => Promise.resolve([]), problems: new ProblemBook(10) }),
-    logLevels: new LogLevelKeeper({ logger, spread: () => Promise.resolve() }),
+    logLevels: new LogLevelKeeper(logger, () => Promise.resolve()),
     readiness: () => "ready",
     status: () => Promise.resolve({ version: "0.0.0" } as Status),
     metrics: (format) => Promise.resolve(format === "openmetrics" ? "# EOF\n" : "# HELP x X\n"),
     reload: (actor) => {
       asked.push(`reload by ${actor}`);
-      return Promise.resolve({ ok: true, generation: 2 });
+      return Promise.resolve({ ok: true, generation: 2, changes: ["a"], needsRestart: [] });
+    },
+    tryReload: () => Promise.resolve({ ok: true, generation: 1, changes: ["a"], needsRestart: ["b"] }),
+    configInForce: () => {
+      throw new Error("A plain view has no configuration");
     },
     requestStop: (actor) => {
       asked.push(`stop by ${actor}`);

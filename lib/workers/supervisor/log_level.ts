@@ -1,5 +1,4 @@
-import { LOG_AREAS, type LogArea, type LogLevel } from "../../logging/log_levels.ts";
-import type { LevelOverride } from "../../logging/log_levels.ts";
+import { type LevelOverride, LOG_AREAS, type LogArea, type LogLevel } from "../../logging/log_levels.ts";
 import type { RootLogger } from "../../logging/logger.ts";
 
 /** The levels in force. */
@@ -17,27 +16,23 @@ export interface LevelOrder extends LevelOverride {
   readonly forSeconds?: number;
 }
 
-/** What a {@linkcode LogLevelKeeper} needs. */
-export interface LogLevelKeeperOptions {
-  readonly logger: RootLogger;
-  /** Brings levels into every worker. */
-  readonly spread: (override: LevelOverride | null) => Promise<void>;
-}
-
 /** Keeps the levels that were ordered in place of the configured ones, in this thread and all workers, over reloads. */
 export class LogLevelKeeper {
-  readonly #options: LogLevelKeeperOptions;
+  readonly #logger: RootLogger;
+  readonly #spread: (override: LevelOverride | null) => Promise<void>;
   #override: LevelOverride | null = null;
   #untilMs: number | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(options: LogLevelKeeperOptions) {
-    this.#options = options;
+  /** `spread` brings levels into every worker. */
+  constructor(logger: RootLogger, spread: (override: LevelOverride | null) => Promise<void>) {
+    this.#logger = logger;
+    this.#spread = spread;
   }
 
   /** The levels in force. */
   get inForce(): LevelsInForce {
-    return { areas: this.#options.logger.levels(), override: this.#override, untilMs: this.#untilMs };
+    return { areas: this.#logger.levels(), override: this.#override, untilMs: this.#untilMs };
   }
 
   /** Sets levels, for `actor`; an order without any ends the one before. */
@@ -51,7 +46,7 @@ export class LogLevelKeeper {
       this.#timer = setTimeout(() => void this.set({}, "the time that was set"), lasting * 1000);
     }
     const areas = LOG_AREAS.flatMap((area) => levels?.[area] === undefined ? [] : `${area}=${levels[area]}`).join(" ");
-    this.#options.logger.write({
+    this.#logger.write({
       audit: "log level",
       actor,
       level,
@@ -59,12 +54,12 @@ export class LogLevelKeeper {
       for_seconds: lasting,
       outcome: isEmpty ? "as configured" : "done",
     });
-    this.#options.logger.override(this.#override);
-    await this.#options.spread(this.#override);
+    this.#logger.override(this.#override);
+    await this.#spread(this.#override);
     return this.inForce;
   }
 
-  /** Takes no more orders' time. */
+  /** No order ends any more by its time. */
   close(): void {
     clearTimeout(this.#timer);
   }

@@ -20,10 +20,10 @@ import { PeerBus } from "../operations/peer_bus.ts";
 import { Sight } from "../operations/sight.ts";
 import { deafAddresses } from "../figures/gateway_state.ts";
 import type { LookUpOrder } from "../messages.ts";
-import { gauges, type Status, statusOf } from "../figures/status.ts";
+import { gauges, type Status, type StatusFacts, statusOf } from "../figures/status.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
-import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
+import { ConfigChanges, type InForce, type ReloadResult } from "./config_changes.ts";
 import { ConfigWatch } from "./config_watch.ts";
 import { pinnerOf } from "./cpu_affinity.ts";
 import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
@@ -37,6 +37,13 @@ const WIND_DOWN_MS = 2_000;
 
 /** What `/ready` answers. */
 export type Readiness = "ready" | "stopping" | "no worker serves" | "an address is not served";
+
+/** The configuration in force, and how the last reload went. */
+export interface ConfigInForce extends InForce {
+  readonly generation: number;
+  /** `null` before the first. */
+  readonly lastReload: ConfigChanges["lastReload"];
+}
 
 /** The outcome of a purge here, and at the peers where there are any. */
 export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
@@ -109,10 +116,7 @@ export class Supervisor {
     this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
     this.sight = new Sight({ ask: (question) => this.#calls.look(question), problems: options.problems });
-    this.logLevels = new LogLevelKeeper({
-      logger: options.logger,
-      spread: (override) => this.#calls.setLogLevels(override),
-    });
+    this.logLevels = new LogLevelKeeper(options.logger, (override) => this.#calls.setLogLevels(override));
     this.#bus = new PeerBus({
       self: this.#instanceId,
       peers: () => this.config.admin.peers,
@@ -215,14 +219,9 @@ export class Supervisor {
   /** As the workers last reported. */
   #statusNow(): Status {
     return statusOf({
-      version: this.#options.version,
+      ...this.#facts(),
       configFile: this.#options.configFile,
-      startedAtMs: this.startedAtMs,
-      current: this.#fleet.current,
-      slots: this.#fleet.slots,
-      ...this.#ready.statistics(),
       counts: this.#fleet.counts(),
-      kvFile: this.#disk.file,
       isStopping: this.#isStopping,
       lastReload: this.#changes.lastReload,
     });
@@ -231,10 +230,20 @@ export class Supervisor {
   /** What `/metrics` answers. */
   async metrics(format: ExpositionFormat): Promise<string> {
     await this.#fleet.refresh();
-    const { version } = this.#options;
-    const { current, slots } = this.#fleet;
-    const facts = { version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() };
-    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(facts)], format);
+    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(this.#facts())], format);
+  }
+
+  #facts(): StatusFacts {
+    return {
+      version: this.#options.version,
+      startedAtMs: this.startedAtMs,
+      current: this.#fleet.current,
+      slots: this.#fleet.slots,
+      ...this.#ready.statistics(),
+      kvFile: this.#disk.file,
+      reloads: this.#changes.reloads,
+      descriptors: this.#options.descriptors,
+    };
   }
 
   /**
@@ -245,6 +254,17 @@ export class Supervisor {
     const outcome = result.ok ? "in force" : "not in force";
     this.#options.logger.write({ audit: "reload", actor, outcome, generation: this.#fleet.current.generation });
     return result;
+  }
+
+  /** Says what {@linkcode reload} would come to, and changes nothing. */
+  tryReload(): Promise<ReloadResult> {
+    return this.#changes.tryOut();
+  }
+
+  /** The configuration in force as it may be shown, and how the last reload went. */
+  configInForce(): ConfigInForce {
+    const { inForce, lastReload } = this.#changes;
+    return { ...inForce, generation: this.#fleet.current.generation, lastReload };
   }
 
   /** Begins to stop gracefully, for `actor`; answers how long that may take. */
