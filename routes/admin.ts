@@ -13,10 +13,10 @@ export function adminApp(view: AdminView, beside?: Beside): Hono<AdminEnv> {
   // The process lives.
   app.get("/health", (context) => context.json({ status: "ok" }));
   // It can serve requests.
-  app.get(
-    "/ready",
-    (context) => view.isReady() ? context.json({ status: "ready" }) : context.json({ status: "no worker serves" }, 503),
-  );
+  app.get("/ready", (context) => {
+    const status = view.readiness();
+    return context.json({ status }, status === "ready" ? 200 : 503);
+  });
   app.route("/", dashboard(() => view.tokens.length > 0, beside?.files));
   app.use(async (context, next) => {
     const caller = authenticate(context.req.raw, context.env?.remote ?? "unknown", view);

@@ -28,7 +28,7 @@ listeners:
 Deno.test("loadConfig() gives ten located messages for ten mistakes", async () => {
   assert.deepEqual(await problemsOf(TEN_MISTAKES), [
     '2:12 server.workers: found "many" expected auto, or a whole number from 1 to 256',
-    '3:3 server.shutdown_grase: found unknown key "shutdown_grase" expected one of name, workers, data_dir, shutdown_grace, worker_timeout, trusted_proxies, max_request_body, reuse_port, cpu_affinity, watch, limits; did you mean "shutdown_grace"?',
+    '3:3 server.shutdown_grase: found unknown key "shutdown_grase" expected one of name, workers, data_dir, shutdown_grace, shutdown_delay, worker_timeout, trusted_proxies, max_request_body, reuse_port, cpu_affinity, watch, limits; did you mean "shutdown_grace"?',
     '5:11 admin.listen: found "0.0.0.0:6636" expected a loopback address such as 127.0.0.1:6636, or a secret in admin.token',
     '8:11 pools.tmdb-api.type: found "tmdb-apy" expected one of tmdb-api, tmdb-image, custom; did you mean "tmdb-api"?',
     '9:17 pools.tmdb-api.upstreams[0]: found "ftp://one.example" expected a URL with the scheme http or https',
