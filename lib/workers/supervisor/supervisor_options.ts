@@ -7,10 +7,9 @@ import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import type { ConfigSources } from "./config_sources.ts";
 import type { DiskTakerOptions } from "./disk_taker.ts";
-import type { Supervisor } from "./supervisor.ts";
 
-/** Options of {@linkcode Supervisor}. */
-export interface SupervisorOptions {
+/** Options of a supervisor, `S`. */
+export interface SupervisorOptions<S> {
   readonly version: string;
   readonly configFile: string;
   /** Reads and checks the configuration; called at each reload. */
@@ -36,7 +35,7 @@ export interface SupervisorOptions {
   /** Gathers the warnings and errors of `logger`, and of the workers. */
   readonly problems: ProblemBook;
   /** The admin surface over what the supervisor shows. */
-  readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
+  readonly adminHandler: (supervisor: S) => FetchFunction;
   /** Descriptors that the process may have. */
   readonly descriptors: number;
   /** Has the process stop this supervisor, as a signal would. */
