@@ -26,9 +26,11 @@ import { SHARES_PORTS } from "../../server/listen_target.ts";
 const MAX_PROBLEMS = 200;
 
 /** What a run is told. */
-export interface RunOptions
-  extends
-    Pick<SupervisorOptions, "version" | "configFile" | "preview" | "sources" | "watch" | "workerUrl" | "adminHandler"> {
+export interface RunOptions extends
+  Pick<
+    SupervisorOptions<Supervisor>,
+    "version" | "configFile" | "preview" | "sources" | "watch" | "workerUrl" | "adminHandler"
+  > {
   /** Reads and checks the configuration; called at the start and at each reload. */
   readonly source: () => Promise<LoadResult>;
   /** Whether commands can name its configuration; one from standard input is any gateway's, so its admin address tells it apart. */
