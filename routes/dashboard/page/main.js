@@ -104,7 +104,7 @@ function Content({ model, look, tell, may }) {
     ${isFirst && clients}
     <${Tiles} model=${model} />
     <${Charts} samples=${samples} look=${look} />
-    <${Listeners} model=${model} may=${may} />
+    <${Listeners} listeners=${status.listeners} may=${may} />
     <${Upstreams} pools=${status.pools} tell=${tell} may=${may} />
     <${Lookup} listeners=${status.listeners} />
     <${Recently} problems=${problems} />

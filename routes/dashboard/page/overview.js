@@ -2,7 +2,7 @@ import { html } from "htm/preact/standalone";
 import { ask } from "./gateway.js";
 import { Action, Meter, Pill, Section } from "./parts.js";
 import { ago, bytes, count, ms, percent, rate, span } from "./shown.js";
-import { rateOf, sum } from "./model.js";
+import { sum } from "./model.js";
 import { language, LANGUAGES, t } from "./words.js";
 
 const STATES = { ready: "good", degraded: "warn", stopping: "bad" };
@@ -109,7 +109,7 @@ export function Tiles({ model }) {
   const time = samples.slice(-12).findLast(({ p50_ms }) => p50_ms !== null);
   return html`
     <section class="tiles" aria-label=${t("At a glance")}>
-      <${Tile} title=${t("Requests a second")} value=${rate(rateOf(model, null))}
+      <${Tile} title=${t("Requests a second")} value=${rate(status.requests_per_second)}
         note=${t("{n} since the start", { n: count(requests) })} />
       <${Tile} title=${t("From the cache")} value=${percent(cache.hit_rate_1m ?? cache.hit_rate)}
         note=${t("last minute · hour {part}", { part: percent(cache.hit_rate_1h ?? cache.hit_rate) })} />
