@@ -23,7 +23,8 @@ import { SHARES_PORTS } from "../../server/listen_target.ts";
 
 /** What a run is told. */
 export interface RunOptions
-  extends Pick<SupervisorOptions, "version" | "configFile" | "sources" | "watch" | "workerUrl" | "adminHandler"> {
+  extends
+    Pick<SupervisorOptions, "version" | "configFile" | "preview" | "sources" | "watch" | "workerUrl" | "adminHandler"> {
   /** Reads and checks the configuration; called at the start and at each reload. */
   readonly source: () => Promise<LoadResult>;
   /** Whether commands can name its configuration; one from standard input is any gateway's, so its admin address tells it apart. */
@@ -68,6 +69,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
       ...options,
       askStop: () => stop.ask(),
       config: await acme.complete(loaded.config),
+      loaded,
       acme,
       kvFile: kv.file,
       purgePath: kv.purgePath,
