@@ -99,7 +99,7 @@ function Page() {
 function Content({ model, look, tell, may }) {
   const { status, samples, problems, jobs } = model;
   const isFirst = sum(status.listeners.map(({ requests }) => requests)) === 0;
-  const clients = html`<${Clients} listeners=${status.listeners} isFirst=${isFirst} />`;
+  const clients = html`<${Clients} isFirst=${isFirst} />`;
   return html`<${Alerts} status=${status} />
     ${isFirst && clients}
     <${Tiles} model=${model} />

@@ -11,14 +11,9 @@ function stateWord(state) {
   return { ready: t("Ready"), degraded: t("Degraded"), stopping: t("Stopping"), lost: t("No connection") }[state];
 }
 
-/** What the gateway says of itself; one of before it could say so is ready where workers serve. */
-function stateOf(status) {
-  return status.state ?? (status.workers.some(({ state }) => state === "up") ? "ready" : "degraded");
-}
-
 /** The strip at the top: how the gateway is, what it runs by, and what concerns the page itself. */
 export function Strip({ status, isLive, prefer, canLeave, leave, tell, may }) {
-  const state = isLive ? stateOf(status) : "lost";
+  const state = isLive ? status.state : "lost";
   const up = status.workers.filter((worker) => worker.state === "up").length;
   const { file, generation, last_reload } = status.config;
   const facts = [
@@ -71,17 +66,15 @@ export function Preferences({ prefer }) {
 async function reload(tell) {
   const { ok, status, value, detail } = await ask("POST", "/reload");
   if (!ok) return tell("bad", status === 422 ? t("Not reloaded: everything stays as it was") : detail);
-  const restart = value.needs_restart ?? value.atRestart ?? [];
-  const changes = value.changes ?? [];
-  const lines = [t("Reloaded: generation {n}", { n: value.generation }), ...changes];
-  tell("good", [...lines, ...restart.map((key) => t("{key} takes effect at the next start", { key }))].join("\n"));
+  const later = value.needs_restart.map((key) => t("{key} takes effect at the next start", { key }));
+  tell("good", [t("Reloaded: generation {n}", { n: value.generation }), ...value.changes, ...later].join("\n"));
 }
 
 /** What needs a look: why it is degraded, and why the last reload failed. */
 export function Alerts({ status }) {
   const failed = status.config.last_reload;
   const problems = failed?.problems ?? [];
-  const reasons = status.reasons ?? [status.cache.disk_problem].filter(Boolean);
+  const { reasons } = status;
   return html`<div class="alerts" role="status">
     ${
     reasons.length > 0 && html`<div class="alert warn"><b>${t("Degraded")}</b>
