@@ -37,6 +37,8 @@ export interface StatusDetails extends StatusFacts {
   readonly configFile: string;
   readonly counts: WorkerCounts;
   readonly kvFile: PreparedKvFile;
+  /** What has become of that file since; `null` while it is there. */
+  readonly kvFileLost: string | null;
   readonly lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null;
 }
 
@@ -72,7 +74,7 @@ export function statusOf(details: StatusDetails) {
     cache: {
       kv_file: details.kvFile,
       ...tierFigures(slots),
-      disk_problem: diskProblem(slots),
+      disk_problem: details.kvFileLost ?? diskProblem(slots),
       purge_rules: purgeRules(slots),
     },
   };

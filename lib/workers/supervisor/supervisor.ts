@@ -29,6 +29,7 @@ import type { ConfigSources } from "./config_sources.ts";
 import { ConfigWatch } from "./config_watch.ts";
 import { CpuAffinity } from "./cpu_affinity.ts";
 import { DiskTaker, type DiskTakerOptions } from "./disk_taker.ts";
+import { DiskWatch } from "./disk_watch.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
 
@@ -93,6 +94,7 @@ export class Supervisor {
   readonly #certificates: CertificateKeeper;
   readonly #bus: Bus;
   readonly #disk: DiskTaker;
+  readonly #diskWatch: DiskWatch;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
   readonly #watch: ConfigWatch | null;
@@ -120,6 +122,7 @@ export class Supervisor {
     }, { generation: 1, config: options.config });
     this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
+    this.#diskWatch = new DiskWatch({ path: () => this.#disk.file.path, logger: options.logger });
     this.#bus = new PeerBus({
       self: this.#instanceId,
       peers: () => this.config.admin.peers,
@@ -197,6 +200,7 @@ export class Supervisor {
     this.#admin = new AdminServer({ ...this.#options, config: this.config });
     await this.#admin.listen(this.config.admin, this.#options.adminHandler(this));
     this.#disk.begin();
+    this.#diskWatch.begin();
     this.#operations.begin();
     this.#certificates.begin();
     this.#options.acme.attach(this);
@@ -222,6 +226,7 @@ export class Supervisor {
       ...this.#ready.statistics(),
       counts: this.#fleet.counts(),
       kvFile: this.#disk.file,
+      kvFileLost: this.#diskWatch.problem,
       lastReload: this.#changes.lastReload,
     });
   }
@@ -330,6 +335,7 @@ export class Supervisor {
     this.#certificates.close();
     this.#watch?.close();
     this.#options.acme.close();
+    this.#diskWatch.close();
     await this.#disk.close();
     const closing = this.#operations?.close();
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);

@@ -82,6 +82,7 @@ function details(more: Partial<StatusDetails> = {}): StatusDetails {
     changes: [],
     configFile: "config.yaml",
     counts,
+    kvFileLost: null,
     kvFile: { path: "usher.kv", problem: null, setAside: null },
     lastReload: { atMs: Date.UTC(2026, 0, 2), problems: ["config.yaml:1:1: no"] },
     ...more,
