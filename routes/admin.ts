@@ -5,17 +5,19 @@ import type { AdminView } from "./api/admin_view.ts";
 import { ENDPOINTS } from "./api/endpoints.ts";
 import { Problem } from "./api/problem.ts";
 import { addRoutes, type AdminEnv } from "./api/routes.ts";
+import { type Beside, dashboard } from "./dashboard/dashboard.ts";
 
-/** The admin surface: liveness and readiness for everyone, the rest for callers that {@linkcode authenticate} knows. */
-export function adminApp(view: AdminView): Hono<AdminEnv> {
+/** The admin surface: liveness, readiness and the page for everyone, the rest for callers that {@linkcode authenticate} knows. */
+export function adminApp(view: AdminView, beside?: Beside): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   // The process lives.
   app.get("/health", (context) => context.json({ status: "ok" }));
   // It can serve requests.
-  app.get(
-    "/ready",
-    (context) => view.isReady() ? context.json({ status: "ready" }) : context.json({ status: "no worker serves" }, 503),
-  );
+  app.get("/ready", (context) => {
+    const status = view.readiness();
+    return context.json({ status }, status === "ready" ? 200 : 503);
+  });
+  app.route("/", dashboard(() => view.tokens.length > 0, beside?.files));
   app.use(async (context, next) => {
     const caller = authenticate(context.req.raw, context.env?.remote ?? "unknown", view);
     if ("status" in caller) throw refusal(caller);
@@ -23,6 +25,7 @@ export function adminApp(view: AdminView): Hono<AdminEnv> {
     await next();
   });
   addRoutes(app, ENDPOINTS, view);
+  if (beside !== undefined) app.route("/", beside.routes);
   app.post("/test/fault/:worker/:fault{throw|hang}", (context) => {
     const { worker, fault } = context.req.param();
     const mayBreak = opens(context.get("caller").role, "operate");

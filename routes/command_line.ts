@@ -22,6 +22,7 @@ import { purgeCommand } from "./commands/purge.ts";
 import { reloadCommand } from "./commands/reload.ts";
 import { statusCommand } from "./commands/status.ts";
 import { stopCommand } from "./commands/stop.ts";
+import type { Beside } from "./dashboard/dashboard.ts";
 import { exitStatus, print } from "./commands/terminal.ts";
 
 const CONFIG_OPTION = { config: { type: "string", short: "c" } } as const;
@@ -37,7 +38,7 @@ const start: Command = {
   ${CONFIG_HELP}
   --watch             reload when the configuration changes, or a file that it includes or names, as with server.watch
 `,
-  async run(args, workerUrl) {
+  async run(args, workerUrl, beside) {
     const { config, watch = false } = readArguments(args, { ...CONFIG_OPTION, watch: { type: "boolean" } }).values;
     const file = configFile("start", config);
     const sources = new ConfigSources();
@@ -56,7 +57,7 @@ const start: Command = {
       },
       workerUrl,
       adminHandler: (supervisor) => {
-        const app = adminApp(supervisor);
+        const app = adminApp(supervisor, beside);
         return (request, { peer }) => app.fetch(request, { remote: peer });
       },
       testHooks,
@@ -175,12 +176,12 @@ function commandOf(name: string): Command | null {
   return Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : null;
 }
 
-/** Runs a command; answers the process's exit status. `workerUrl` is the module that workers start from. */
-export async function commandLine(args: readonly string[], workerUrl: URL): Promise<number> {
-  return exitStatus(await perform(args, workerUrl));
+/** Runs a command, as {@linkcode Command} says; answers the process's exit status. */
+export async function commandLine(args: readonly string[], workerUrl: URL, beside?: Beside): Promise<number> {
+  return exitStatus(await perform(args, workerUrl, beside));
 }
 
-async function perform(args: readonly string[], workerUrl: URL): Promise<number> {
+async function perform(args: readonly string[], workerUrl: URL, beside?: Beside): Promise<number> {
   const [first = "help", ...rest] = commandFirst(args);
   const named = commandOf(first);
   // Without a command there may be only what is asked for in place of one.
@@ -195,7 +196,7 @@ async function perform(args: readonly string[], workerUrl: URL): Promise<number>
   }
   if (!mayBegin(first, rest)) return 1;
   try {
-    return await named.run(rest, workerUrl);
+    return await named.run(rest, workerUrl, beside);
   } catch (error) {
     if (error instanceof Misuse) return misused(error.message, named.usage);
     throw error;

@@ -1,8 +1,9 @@
 /**
  * Runs the tests and ends with a plain line, `N passed, N failed`: first those of parts, with the doc examples, then those of whole
- * processes, two at a time since they mostly wait, then what measures a process, alone. With arguments it hands them to one `deno test`.
+ * processes, two at a time since they mostly wait, then what measures a process, alone, then the page in a browser where Debian's is
+ * installed. With arguments it hands them to one `deno test`.
  */
-import { testArguments } from "./house/test_command.ts";
+import { CHROMIUM, isInstalled, pageTestArguments, testArguments } from "./house/test_command.ts";
 import { addCounts, countTests, summaryLine, type TestCounts } from "./house/test_summary.ts";
 
 /** Tests of whole processes. */
@@ -10,6 +11,9 @@ const SYSTEM = "tests/system";
 
 /** System tests of what a busy machine changes: bytes on disk by the second, processor cores, ends of whole groups of workers. */
 const ALONE = ["cpu_affinity", "large_bodies", "storage"].map((name) => `${SYSTEM}/${name}_test.ts`);
+
+/** Tests of the page in a browser. */
+const PAGE = "tests/page";
 
 /** A run that takes longer than this hangs. */
 const DEADLINE_MS = 30 * 60_000;
@@ -24,17 +28,19 @@ Deno.unrefTimer(setTimeout(() => stopped.abort(), DEADLINE_MS));
 
 try {
   const counts = addCounts(Deno.args.length > 0 ? [await runTests(Deno.args)] : await runAll());
-  await Deno.stdout.write(new TextEncoder().encode(`\n${summaryLine(counts)}\n`));
+  await print(`\n${summaryLine(counts)}`);
   Deno.exitCode = counts.failed > 0 ? 1 : 0;
 } finally {
   await Deno.remove(scratch, { recursive: true });
 }
 
 async function runAll(): Promise<TestCounts[]> {
+  if (!isInstalled(CHROMIUM)) await print(`The page is not tested: there is no ${CHROMIUM}\n`);
   return [
     await runTests(["--doc", "--parallel", ...partTests()]),
-    await runTests(["--parallel", ...processTests()], { DENO_JOBS: "2" }),
+    await runTests(["--parallel", ...processTests()], { env: { DENO_JOBS: "2" } }),
     await runTests(ALONE),
+    await runTests([PAGE], { before: pageTestArguments(scratch) }),
   ];
 }
 
@@ -48,13 +54,23 @@ function partTests(): string[] {
   const entries = [...Deno.readDirSync("tests")].filter(({ isDirectory, name }) =>
     isDirectory || name.endsWith("_test.ts")
   );
-  return ["lib", "routes", ...entries.map(({ name }) => `tests/${name}`).filter((path) => path !== SYSTEM).sort()];
+  return [
+    "lib",
+    "routes",
+    ...entries.map(({ name }) => `tests/${name}`).filter((path) => path !== SYSTEM && path !== PAGE).sort(),
+  ];
 }
 
 /** One `deno test`: it may write only below a scratch folder and start only Deno itself and programs of Debian. */
-async function runTests(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<TestCounts> {
+async function runTests(
+  args: readonly string[],
+  { env = {}, before = testArguments(scratch) }: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly before?: readonly string[];
+  } = {},
+): Promise<TestCounts> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: [...testArguments(scratch), ...args],
+    args: [...before, ...args],
     env: { TMPDIR: scratch, ...env, ...(Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : {}) },
     stdout: "piped",
     signal: stopped.signal,
@@ -62,6 +78,10 @@ async function runTests(args: readonly string[], env: Readonly<Record<string, st
   const output = await passOn(child.stdout);
   const { success } = await child.status;
   return countTests({ output, isSuccess: success });
+}
+
+async function print(line: string): Promise<void> {
+  await Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
 }
 
 /** Prints what comes, as it comes, and answers the end of it. */

@@ -122,6 +122,10 @@ export const listenerCacheSection = section({
   mode: choice(["rfc9111", "ttl", "off"]).optional().describe(
     "`rfc9111` obeys the origin, `ttl` lets rules override its freshness, `off` stores nothing; default: the type's own.",
   ),
+  client_cache_control: choice(["obey", "limit", "ignore"]).prefault("ignore").describe(
+    "Whether a client's `no-cache`, `max-age`, `min-fresh` and `Pragma` have the origin asked: `obey`, `ignore`, or `limit`, which gives " +
+      "all clients together one validation of a stored response in ten seconds.",
+  ),
   rules: list(asMapping(cacheRuleSection), 200).prefault([]).describe(
     "The first rule whose conditions all hold decides; keys it leaves out fall to the type's default.",
   ),
@@ -248,6 +252,7 @@ export function listenerCacheOf(cache: ListenerCacheValues, shared: CacheValues)
   const { enabled, min_size, types, codings } = cache.compress;
   return {
     mode: cache.mode ?? null,
+    clientCacheControl: cache.client_cache_control,
     rules: cache.rules.map(ruleOf),
     query: { include: cache.query.include ?? null, exclude: cache.query.exclude, sort: cache.query.sort },
     setCookie: cache.set_cookie ?? null,

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { formatListenAddress, isUnix, type ListenAddress } from "./addresses.ts";
 import { checkFile } from "./check_file.ts";
 import { type Config, configOf, fileSchema } from "./config.ts";
+import { tracingEnvironment } from "./tracing_environment.ts";
 import { findIncluded, includeKey, type ListFolder } from "./include.ts";
 import { checkOpenFiles } from "./open_files.ts";
 import type { Lookup } from "./yaml/interpolate.ts";
@@ -211,11 +212,12 @@ async function examine(
   const { cwd, cores, mayLoadAddons = true } = deps;
   const result = fileSchema.safeParse(tree.root);
   if (!result.success) reportIssues(result.error.issues, problems);
-  const files = await checkFile(problems, { reading: deps, cwd, mayLoadAddons });
+  const tracing = tracingEnvironment((name) => readVariable(name, deps));
+  const files = await checkFile(problems, { reading: deps, cwd, mayLoadAddons, tracing });
   await checkOpenFiles(problems, all, deps.fileMode);
   const found = problems.list();
   if (found.length > 0 || !result.success) return { ok: false, file, problems: found };
-  const config = configOf(result.data, { cores, cwd, ...files });
+  const config = configOf(result.data, { cores, cwd, tracing, ...files });
   return {
     ok: true,
     file,

@@ -54,7 +54,9 @@ async function waitForUpstream(exchange: Exchange, state: RetryState): Promise<N
   const pauseMs = pauseMsBefore(exchange, state);
   if (pauseMs === null) return { upstream: null, last };
   const left = last.kind === "answer" ? releaseBeforeWait(last, "The upstream asked for a pause") : last;
+  const waiting = exchange.trace?.child("pause before the same upstream", "internal");
   await pause(pauseMs, state.signal);
+  waiting?.end();
   const again = { ...state, last: null };
   return { upstream: takeUpstream(exchange, again) ?? await waitForRoom(exchange, again), last: left };
 }
@@ -84,7 +86,9 @@ async function waitForRoom(exchange: Exchange, state: RetryState): Promise<Upstr
     signal: state.signal,
   });
   if (room.size > before) counts.queued++;
+  const waiting = exchange.trace?.child("wait for an upstream with room", "internal");
   const upstream = await turn;
+  waiting?.end();
   if (upstream === null && state.signal?.aborted !== true) counts.turnedAway++;
   return upstream;
 }
@@ -152,7 +156,9 @@ async function waitForCredential(
     return "waitMs" in taken ? null : taken;
   }, { waitMs: leftMs, signal });
   if (queue.size > before) pool.counts.credentialQueued++;
+  const waiting = exchange.trace?.child("wait for a key with room", "internal");
   const outgoing = await turn;
+  waiting?.end();
   return outgoing === null ? noCredential(exchange, { last: null, waitMs, signal }) : { outgoing, last: left };
 }
 

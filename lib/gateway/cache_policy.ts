@@ -11,6 +11,7 @@ export function compilePolicy(config: ListenerCacheConfig, type: UpstreamType, o
   if (mode === "off") return null;
   return {
     mode,
+    clientCacheControl: config.clientCacheControl,
     rules: config.rules.map(compileRule),
     targetedFields: config.targetedFields,
     ignoreVary: ownsCors ? new Set([...type.ignoreVary, "origin"]) : type.ignoreVary,

@@ -107,6 +107,7 @@ export async function cacheView(one: RoutedCase, ruleNames: RuleNames): Promise<
   const bypass = verdict.kind === "bypass" ? exchange.private ?? verdict.detail ?? verdict.fwd : null;
   return {
     mode: policy.mode,
+    client_cache_control: policy.clientCacheControl,
     bypass,
     key: bypass === null ? exchange.key.split(KEY_SEPARATOR).map((part) => shownTarget(part, pool.apiKeys)) : null,
     vary_ignored: [...policy.ignoreVary],

@@ -62,6 +62,8 @@ export interface RuleView {
 /** How the cache takes part. */
 export interface CacheView {
   readonly mode: "ttl" | "rfc9111";
+  /** What clients' directives that have the origin asked come to. */
+  readonly client_cache_control: "obey" | "limit" | "ignore";
   /** Why it has no part in this request; `null` where it has. */
   readonly bypass: string | null;
   /** Parts of the key; `null` where nothing is looked up. */

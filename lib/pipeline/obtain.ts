@@ -1,4 +1,4 @@
-import { evaluate, type Verdict } from "../cache/policy/policy.ts";
+import { asksForValidation, evaluate, VALIDATION, type Verdict } from "../cache/policy/policy.ts";
 import { ttlMs } from "../cache/policy/reuse.ts";
 import type { Found } from "../cache/store.ts";
 import { isVaryMarker, leadsTo } from "../cache/variants.ts";
@@ -32,9 +32,12 @@ export function obtain(exchange: Exchange): Answer | Promise<Answer> {
     return bypass(exchange, "bypass", null);
   }
   const found = services.store.get(exchange.key);
-  return found instanceof Promise
-    ? found.then((late) => selectVariant(exchange, late))
-    : selectVariant(exchange, found);
+  if (!(found instanceof Promise)) return selectVariant(exchange, found);
+  const reading = exchange.trace?.child("look up on disk", "internal");
+  return found.then((late) => {
+    reading?.end();
+    return selectVariant(exchange, late);
+  });
 }
 
 function bypass(exchange: Exchange, fwd: ForwardReason, detail: string | null): Promise<Answer> {
@@ -75,6 +78,11 @@ function decide(exchange: Exchange, found: Found | undefined, isVariant: boolean
     return deriveMissing(exchange, deriver, () => fetchMissing(exchange, found, asked));
   }
   const { response } = found!;
+  if (
+    asksForValidation(exchange, response, context) && exchange.services.validations.take(response.key, context.nowMs)
+  ) {
+    return fetchMissing(exchange, found, VALIDATION);
+  }
   if (needsOrigin(exchange, response)) return passThrough(exchange, { fwd: "request", detail: "precondition" });
   if (verdict.kind === "hit") return hit(exchange, found!);
   revalidateInBackground(exchange, response);

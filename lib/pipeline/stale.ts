@@ -59,9 +59,9 @@ function allowsOffline(exchange: Exchange, stored: StoredResponse, cause: number
   });
 }
 
-/** The request without its `Cache-Control`, where the listener's mode ignores that. */
+/** The request without its `Cache-Control`, where the listener ignores that. */
 function withoutClientDirectives(exchange: Exchange): CacheRequest {
-  if (exchange.tenant.policy!.mode === "rfc9111") return exchange;
+  if (exchange.tenant.policy!.clientCacheControl === "obey") return exchange;
   const { method, path, sharedAuthorization, routeTtl } = exchange;
   const header = (name: string) => name === "cache-control" || name === "pragma" ? null : exchange.header(name);
   return { method, path, sharedAuthorization, routeTtl, private: exchange.private, header };

@@ -1,11 +1,13 @@
 import type { Collapse } from "../cache/flights/collapse.ts";
 import type { FillBudget } from "../cache/flights/fill.ts";
 import type { InvalidationTable } from "../cache/flights/invalidation_table.ts";
+import type { ValidationTable } from "../cache/flights/validation_table.ts";
 import type { Store } from "../cache/store.ts";
 import { type Clock, within } from "../clock.ts";
 import type { ImageConverter } from "../image/conversion.ts";
 import type { AccessPolicy } from "../logging/access_log.ts";
 import type { Logger } from "../logging/logger.ts";
+import type { Tracer } from "../tracing/tracer.ts";
 import type { Repeats } from "../logging/repeats.ts";
 
 /** Everything the pipeline uses beside the snapshot; made once per worker, settings swapped with the snapshot. */
@@ -19,6 +21,7 @@ export interface Services {
   readonly budget: FillBudget;
   readonly background: BackgroundTasks;
   readonly invalidations: InvalidationTable;
+  readonly validations: ValidationTable;
   readonly images: ImageConverter;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -29,6 +32,8 @@ export interface Services {
   /** This process in `CDN-Loop` (RFC 8586): a request that carries it has passed this gateway before. */
   readonly instanceId: string;
   settings: Settings;
+  /** `null` where nothing is traced. Swapped with the snapshot, as `settings` is. */
+  tracer: Tracer | null;
 }
 
 /** The part of the configuration that the pipeline reads itself. */

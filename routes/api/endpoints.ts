@@ -2,6 +2,7 @@ import { z } from "zod";
 import manifest from "../../deno.json" with { type: "json" };
 import { CACHE_ENDPOINTS } from "./cache.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
+import { EVENT_ENDPOINTS } from "./events.ts";
 import { JOB_ENDPOINTS } from "./jobs.ts";
 import { LISTENER_ENDPOINTS } from "./listeners.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -17,6 +18,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...CACHE_ENDPOINTS,
   ...REQUEST_ENDPOINTS,
   ...JOB_ENDPOINTS,
+  ...EVENT_ENDPOINTS,
   endpoint({
     method: "GET",
     path: "/openapi.json",

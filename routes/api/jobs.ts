@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { prewarmOrder } from "../../lib/admin/orders.ts";
-import type { PrewarmStatus } from "../../lib/workers/operations/prewarmer.ts";
+import { shownPrewarm } from "../../lib/workers/figures/prewarm_figures.ts";
 import { endpoint } from "./endpoint.ts";
 import { Problem } from "./problem.ts";
 
@@ -79,13 +79,3 @@ export const JOB_ENDPOINTS = [
     },
   }),
 ];
-
-/** Field names as everywhere in the API. */
-function shownPrewarm({ startedAtMs, finishedAtMs, lastProblem, ...rest }: PrewarmStatus) {
-  return {
-    ...rest,
-    started_at: new Date(startedAtMs).toISOString(),
-    finished_at: finishedAtMs === null ? null : new Date(finishedAtMs).toISOString(),
-    last_problem: lastProblem,
-  };
-}

@@ -7,6 +7,8 @@ import { POOL } from "./pools.ts";
 import { Problem } from "./problem.ts";
 
 const STATUS = z.looseObject({
+  state: z.enum(["ready", "degraded", "stopping"]),
+  reasons: z.array(z.string()),
   version: z.string(),
   pid: z.int(),
   started_at: z.iso.datetime(),
@@ -67,10 +69,10 @@ export const PROCESS_ENDPOINTS = [
     role: "operate",
     summary: "Begins to stop gracefully; says how long that may take",
     status: 202,
-    answer: z.object({ pid: z.int(), grace_ms: z.number() }),
+    answer: z.object({ pid: z.int(), grace_ms: z.number(), delay_ms: z.number() }),
     handle({ view, actor }) {
-      const { graceMs } = view.requestStop(actor);
-      return { pid: Deno.pid, grace_ms: graceMs };
+      const { graceMs, delayMs } = view.requestStop(actor);
+      return { pid: Deno.pid, grace_ms: graceMs, delay_ms: delayMs };
     },
   }),
 ];

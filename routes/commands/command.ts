@@ -2,6 +2,7 @@ import { messageOf } from "../../lib/errors.ts";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { nearest } from "../../lib/config/yaml/nearest.ts";
 import { redact } from "../../lib/logging/redact.ts";
+import type { Beside } from "../dashboard/dashboard.ts";
 import { fail } from "./terminal.ts";
 
 /** One word of the command line. */
@@ -11,11 +12,12 @@ export interface Command {
   /** How it is called: what `--help` prints, and what follows a mistake. */
   readonly usage: string;
   /**
-   * Runs it; answers the process's exit status. `workerUrl` is the module that workers start from.
+   * Runs it; answers the process's exit status. `workerUrl` is the module that workers start from, `beside` is served on the admin
+   * address beside what is always there.
    *
    * @throws {Misuse} when the arguments cannot be understood
    */
-  readonly run: (args: readonly string[], workerUrl: URL) => Promise<number> | number;
+  readonly run: (args: readonly string[], workerUrl: URL, beside?: Beside) => Promise<number> | number;
 }
 
 /** Exit status of a command line that cannot be understood, for every command. */

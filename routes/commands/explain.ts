@@ -137,7 +137,16 @@ function sharing({ private: reason }: ServedView): string {
   return `private (${reason}): never stored, shared, hedged, or sent again once it was sent`;
 }
 
-function cacheFacts({ mode, bypass, key, vary_ignored: ignored, tags }: CacheView): string[][] {
+/** What becomes of a client's `no-cache`, `max-age`, `min-fresh` and `Pragma`. */
+const CLIENT_DIRECTIVES: Readonly<Record<CacheView["client_cache_control"], string>> = {
+  obey: "a client's no-cache, max-age, min-fresh and Pragma have the upstream asked",
+  limit: "clients' no-cache, max-age, min-fresh and Pragma have the upstream asked once in ten seconds",
+  ignore: "a client's no-cache, max-age, min-fresh and Pragma are ignored",
+};
+
+function cacheFacts(
+  { mode, client_cache_control: asked, bypass, key, vary_ignored: ignored, tags }: CacheView,
+): string[][] {
   if (bypass !== null) return [["cache", `mode ${mode}, passed by: ${bypass}`]];
   const [listener = "", host = "", target = "", ...more] = key ?? [];
   const coded = ignored.includes("accept-encoding") ? "" : " and the codings that it chooses";
@@ -146,6 +155,7 @@ function cacheFacts({ mode, bypass, key, vary_ignored: ignored, tags }: CacheVie
   }`;
   return [
     ["cache", `mode ${mode}`],
+    ["no-cache", CLIENT_DIRECTIVES[asked]],
     ["key", [listener, host === "" ? "(any host)" : host, target, ...more].join(" | ")],
     ["variants", variants],
     ["tags", tags.length === 0 ? "those that the upstream gives" : tags.join(" ")],

@@ -25,6 +25,7 @@ listeners:
     pool: p
     cache:
       mode: "off"
+      client_cache_control: limit
       query: { include: [q], exclude: [utm_*], sort: true }
       disk_quota: 1MiB
       status_key: true
@@ -44,7 +45,12 @@ listeners:
   });
   const { rules, ...cache } = config.listeners[0]!.cache;
   assert.deepEqual(cache, {
-    ...{ mode: "off", query: { include: ["q"], exclude: ["utm_*"], sort: true }, setCookie: "strip" },
+    ...{
+      mode: "off",
+      clientCacheControl: "limit",
+      query: { include: ["q"], exclude: ["utm_*"], sort: true },
+      setCookie: "strip",
+    },
     ...{ cookies: { key: ["a", "b"] }, range: "fetch-full", sharedStale: true, targetedFields: ["cdn-cache-control"] },
     ...{ reuseAppends: false, statusKey: true, diskQuotaBytes: 1024 ** 2 },
     compress: { enabled: true, minBytes: 2048, types: ["text/html"], codings: ["gzip"] },

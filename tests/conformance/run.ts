@@ -28,7 +28,7 @@ async function startJudged(): Promise<string> {
     await origin.status;
   });
   await listening(port);
-  const judged = { mode: "rfc9111", set_cookie: "store" };
+  const judged = { mode: "rfc9111", client_cache_control: "obey", set_cookie: "store" };
   const gateway = stack.adopt(
     await startListenerGateway(`http://127.0.0.1:${port}`, judged),
     (running) => running.close(),

@@ -96,7 +96,7 @@ function judgeName(name: string): string | undefined {
     return "no barrel files; import the file that has the thing, and name this one after what it exports";
   }
   if (VAGUE_NAMES.test(name)) return "the name says nothing; name the file after what it exports";
-  if (!/^_?[a-z][a-z0-9_]*\.tsx?$/.test(name)) return "file names are snake_case";
+  if (!/^_?[a-z][a-z0-9_]*\.[jt]sx?$/.test(name)) return "file names are snake_case";
   return undefined;
 }
 

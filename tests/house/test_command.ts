@@ -23,7 +23,16 @@ export function testArguments(scratch: string): string[] {
   ];
 }
 
-function isInstalled(path: string): boolean {
+/** Debian's browser, which the tests of the page need. */
+export const CHROMIUM = "/usr/bin/chromium";
+
+/** The arguments for Deno to run the tests of the page: the browser's driver asks for every permission. Without it they are skipped. */
+export function pageTestArguments(scratch: string): string[] {
+  return isInstalled(CHROMIUM) ? ["test", "--no-check", LOCK, "--allow-all"] : testArguments(scratch);
+}
+
+/** Whether a program is there. */
+export function isInstalled(path: string): boolean {
   try {
     Deno.lstatSync(path);
     return true;

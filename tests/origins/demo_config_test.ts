@@ -7,6 +7,8 @@ Deno.test("demoConfig() is YAML with pools for every listener", () => {
   const config = parse(demoConfig("http://127.0.0.1:1", { port: 6635, adminPort: 6636, dataDir: 'C:\\a "b"' }));
   assert.equal(config.server.data_dir, 'C:\\a "b"');
   assert.deepEqual(config.pools["tmdb-api"].upstreams, ["http://127.0.0.1:1"]);
+  const two = parse(demoConfig(["http://127.0.0.1:1", "http://127.0.0.1:2"], { port: 1, adminPort: 2, dataDir: "d" }));
+  assert.deepEqual(two.pools["tmdb-image"].upstreams, ["http://127.0.0.1:1", "http://127.0.0.1:2"]);
   for (const listener of config.listeners) assert.ok(config.pools[listener.pool], listener.name);
 });
 
@@ -14,7 +16,9 @@ Deno.test("demoBanner() names targets that the origin answers", async () => {
   const parentDir = await Deno.makeTempDir();
   const demo = await prepareDemo({ port: 6635, adminPort: 6636, parentDir });
   try {
-    const urls = [...demoBanner(demo.origin.url).matchAll(/'(http[^']+)'/g)].map((match) => match[1]!);
+    const urls = [...demoBanner(demo.origins[0]!.url, "http://127.0.0.1:6636").matchAll(/'(http[^']+)'/g)].map((
+      match,
+    ) => match[1]!);
     assert.equal(urls.length, 3);
     for (const url of urls) {
       const response = await fetch(url);

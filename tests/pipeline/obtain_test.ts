@@ -108,8 +108,52 @@ Deno.test("deriveMissing() fetches where nothing can be derived, or only somethi
     assert.equal(await response.text(), "fetched");
   }));
 
+/** A listener that takes clients' directives so. */
+function obeying(cacheControl: string) {
+  const cache = { mode: "rfc9111", client_cache_control: cacheControl };
+  return { listeners: [{ name: "l", pool: "p", cache }] };
+}
+
+/** Ways in which a client wants more than what is stored. */
+const IMPATIENT: readonly Record<string, string>[] = [
+  { "cache-control": "no-cache" },
+  { "cache-control": "max-age=0" },
+  { "cache-control": "min-fresh=99" },
+  { pragma: "no-cache" },
+];
+
+const minute: ScriptedHandler = (exchange) => exchange.reply({ body: "x", fields: [["cache-control", "max-age=60"]] });
+
+for (const { cacheControl, asked } of [{ cacheControl: "ignore", asked: 2 }, { cacheControl: "obey", asked: 18 }]) {
+  Deno.test(`clients' directives that have the origin asked: ${cacheControl}`, () =>
+    withOrigin(minute, async (gateway, origin) => {
+      const ask = async (path: string, headers = {}) => await gateway.ask(path, { headers });
+      await ask("/a");
+      for (let turn = 0; turn < 4; turn++) for (const headers of IMPATIENT) await ask("/a", headers);
+      assert.equal((await ask("/b", { "cache-control": "only-if-cached, no-cache" })).status, 504);
+      await ask("/c", { "cache-control": "no-store" });
+      assert.equal(origin.heads.length, asked);
+    }, obeying(cacheControl)));
+}
+
+Deno.test("clients' directives that have the origin asked: limit, one validation of a response in ten seconds", () =>
+  withOrigin(minute, async (gateway, origin) => {
+    const askedAfter = async (ms: number) => {
+      gateway.clock.advance(ms);
+      for (const headers of IMPATIENT) await gateway.ask("/a", { headers });
+      return origin.heads.length;
+    };
+    await gateway.ask("/a");
+    assert.equal(await askedAfter(0), 1, "what has just come is fresh enough");
+    assert.equal(await askedAfter(10_000), 2);
+    assert.equal(await askedAfter(9_000), 2);
+    assert.equal(await askedAfter(1_000), 3);
+    await gateway.ask("/a");
+    assert.equal(origin.heads.length, 3);
+  }, obeying("limit")));
+
 Deno.test("deriveMissing() heeds what the request asks for", () =>
-  withExchanges(async (gateway) => {
+  withGateway(plainParts(["http://127.0.0.1:1"], obeying("obey")), async (gateway) => {
     assert.equal(await textFor(gateway, {}), "derived");
     assert.equal(await textFor(gateway, { "cache-control": "max-age=30" }), "derived");
     assert.equal(await textFor(gateway, { "cache-control": "max-age=5" }), "fetched");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { AdminToken } from "../../lib/config/admin.ts";
 import { adminApp } from "../../routes/admin.ts";
 import type { AdminView } from "../../routes/api/admin_view.ts";
+import type { Readiness } from "../../lib/workers/supervisor/supervisor.ts";
 import { plainView } from "./plain_view.ts";
 
 const LOCAL = { host: "127.0.0.1:6636" };
@@ -38,7 +39,7 @@ Deno.test("adminApp() begins to stop at POST, for whom the audit line names", as
   const view = plainView();
   const begun = await ask(view, "/stop", { method: "POST" });
   assert.equal(begun.status, 202);
-  assert.deepEqual(await begun.json(), { pid: Deno.pid, grace_ms: 30_000 });
+  assert.deepEqual(await begun.json(), { pid: Deno.pid, grace_ms: 30_000, delay_ms: 0 });
   assert.deepEqual(view.asked, ["stop by 127.0.0.1"]);
   await assertProblem(await ask(view, "/stop"), 405);
   const closed = plainView({ tokens: tokens("t0ken-0123456789") });
@@ -165,21 +166,25 @@ Deno.test("/change-feed tells how feeds stand, and begins a look-up where there 
 });
 
 Deno.test("GET /health answers 200 as long as the process lives", async () => {
-  const response = await adminApp(plainView({ isReady: () => false })).request("/health");
+  const response = await adminApp(plainView({ readiness: () => "no worker serves" })).request("/health");
   assert.equal(response.status, 200);
   assert.deepEqual(await response.json(), { status: "ok" });
 });
 
 Deno.test("GET /ready answers 200 or 503, by what is so when it is asked", async () => {
-  let isReady = false;
-  const app = adminApp(plainView({ isReady: () => isReady }));
+  let readiness: Readiness = "an address is not served";
+  const app = adminApp(plainView({ readiness: () => readiness }));
   assert.equal((await app.request("/ready")).status, 503);
-  isReady = true;
+  readiness = "stopping";
+  assert.deepEqual(await (await app.request("/ready")).json(), { status: "stopping" });
+  readiness = "ready";
   assert.equal((await app.request("/ready")).status, 200);
 });
 
 Deno.test("HEAD /ready answers as GET does, for checks that send no GET", async () => {
-  const response = await adminApp(plainView({ isReady: () => false })).request("/ready", { method: "HEAD" });
+  const response = await adminApp(plainView({ readiness: () => "no worker serves" })).request("/ready", {
+    method: "HEAD",
+  });
   assert.equal(response.status, 503);
   assert.equal(await response.text(), "");
 });

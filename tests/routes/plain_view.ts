@@ -17,7 +17,7 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
     key: "key-of-the-process",
     config: {} as Config,
     logger: createLogger({ level: "info", format: "json", sink: (line) => asked.push(line), now: () => 0 }),
-    isReady: () => true,
+    readiness: () => "ready",
     status: () => Promise.resolve({ version: "0.0.0" } as Status),
     metrics: (format) => Promise.resolve(format === "openmetrics" ? "# EOF\n" : "# HELP x X\n"),
     reload: (actor) => {
@@ -26,7 +26,7 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
     },
     requestStop: (actor) => {
       asked.push(`stop by ${actor}`);
-      return { graceMs: 30_000 };
+      return { graceMs: 30_000, delayMs: 0 };
     },
     purge: (order, actor) => {
       asked.push(`purge ${order.by} ${order.value} of ${order.listener} hard=${order.hard} by ${actor}`);
@@ -63,6 +63,7 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
       return true;
     },
     changeFeeds: () => [],
+    live: { history: () => ({ interval_ms: 5_000, samples: [] }), open: () => null } as unknown as AdminView["live"],
     fault: (worker, fault) => {
       asked.push(`${fault} in ${worker}`);
       return true;

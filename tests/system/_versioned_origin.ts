@@ -61,7 +61,7 @@ export function versionedConfig(
 ): string {
   return testConfig(places, {
     pools: { any: customPool([origin.url], { retry: { attempts: 1 } }) },
-    listeners: [{ name: "any", prefix: "/", pool: "any" }, {
+    listeners: [{ name: "any", prefix: "/", pool: "any", cache: { client_cache_control: "obey" } }, {
       name: "stripped",
       prefix: "/s",
       strip_prefix: true,

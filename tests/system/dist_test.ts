@@ -80,6 +80,11 @@ listeners: [{ name: ${name}, listen: "127.0.0.1:${port}", pool: one }]
   const status = await (await fetch(`http://127.0.0.1:${adminPort}/status`)).json();
   assert.deepEqual(status.workers.map(({ state }: { state: string }) => state), ["up", "up", "up"]);
   assert.equal(status.cache.disk_problem ?? null, null);
+  // The page and its packages are in it.
+  for (const path of ["", "page/main.js", "page/preact.js", "page/uplot.js"]) {
+    const part = await fetch(`http://127.0.0.1:${adminPort}/${path}`);
+    assert.ok(part.ok && (await part.text()).length > 500, path);
+  }
   const response = await fetch(`http://127.0.0.1:${port}/a`);
   assert.equal(response.status, 502);
   await response.body?.cancel();

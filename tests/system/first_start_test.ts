@@ -6,7 +6,7 @@ import { freePort } from "./_gateway.ts";
 import { testConfig } from "./test_config.ts";
 
 /** What a start needs of npm: the packages that the gateway imports, and theirs. */
-const NEEDED = ["hono", "lru-cache", "yaml", "zod"];
+const NEEDED = ["hono", "htm", "lru-cache", "uplot", "yaml", "zod"];
 
 Deno.test("D4: a first `deno task start` fetches what the gateway imports, and neither test packages nor sharp", async (t) => {
   const directory = await Deno.makeTempDir({ prefix: "usher-test-" });

@@ -1,5 +1,6 @@
 import { INVALIDATION_BYTES } from "./invalidation_table.ts";
 import { TAG_FILTER_BYTES } from "../purge/tag_filter.ts";
+import { VALIDATION_BYTES } from "./validation_table.ts";
 
 const SLOTS = 65_536;
 /** Slots that a key may have: beside the one that its hash names, its neighbours. */
@@ -15,9 +16,12 @@ export const LEASE_BYTES = SLOTS * Int32Array.BYTES_PER_ELEMENT;
 /** Offset of the tag filter in the memory of {@linkcode newLeaseMemory}, in bytes. */
 export const TAG_FILTER_AT = LEASE_BYTES + INVALIDATION_BYTES;
 
-/** Memory of a lease table, and behind it of an invalidation table and a tag filter, to be handed to every worker. */
+/** Offset of the validation table in that memory, in bytes. */
+export const VALIDATIONS_AT = TAG_FILTER_AT + TAG_FILTER_BYTES;
+
+/** Memory of a lease table, and behind it of an invalidation table, a tag filter and a validation table, to be handed to every worker. */
 export function newLeaseMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(TAG_FILTER_AT + TAG_FILTER_BYTES);
+  return new SharedArrayBuffer(VALIDATIONS_AT + VALIDATION_BYTES);
 }
 
 /** The result of asking for a lease. */

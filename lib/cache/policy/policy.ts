@@ -11,7 +11,7 @@
  * import { storable } from "./storable.ts";
  *
  * const options: PolicyOptions = {
- *   mode: "rfc9111", rules: [], targetedFields: [], ignoreVary: new Set(), setCookie: "bypass", cookies: "ignore", maxTtlMs: null,
+ *   mode: "rfc9111", clientCacheControl: "ignore", rules: [], targetedFields: [], ignoreVary: new Set(), setCookie: "bypass", cookies: "ignore", maxTtlMs: null,
  * };
  * const request: CacheRequest = {
  *   method: "GET", path: "/", header: () => null, sharedAuthorization: false, private: null, routeTtl: null,
@@ -75,6 +75,10 @@ const STALE_HIT = prepare("hit", null, "max-stale");
 const STALE_WHILE_REVALIDATE = prepare("stale_while_revalidate", null, "stale-while-revalidate");
 const VALIDATE_STALE = prepare("validate", "stale");
 const VALIDATE_ASKED = prepare("validate", "request");
+
+/** The verdict on a hit that a client wants validated, see {@linkcode asksForValidation}. */
+export const VALIDATION: Verdict = VALIDATE_ASKED.plain;
+
 const URI_MISS = prepare("miss", "uri-miss");
 const VARY_MISS = prepare("miss", "vary-miss");
 const METHOD = prepare("bypass", "method");
@@ -89,15 +93,15 @@ export interface EvaluationContext {
   readonly nowMs: number;
 }
 
-/** The request's directives that the mode obeys; `null` where it has none, as nearly all requests. */
+/** The request's directives that are obeyed; `null` where it has none, as nearly all requests. */
 type Asked = RequestDirectives | null;
 
 /**
  * Decides about a request, given the stored response of its key (RFC 9111 §4, RFC 5861 §3). Called on every hit: a plain hit allocates
  * nothing.
  *
- * In mode `ttl` a request's `no-cache`, `max-age`, `min-fresh` and `Pragma` are ignored: they would let any client spend the
- * limited requests of the upstream. RFC 9111 §5.2.1 leaves a cache that choice.
+ * A request's `no-cache`, `max-age`, `min-fresh` and `Pragma` count only where `clientCacheControl` is `obey`: they would let any client
+ * spend the requests that an upstream allows.
  */
 export function evaluate(
   request: CacheRequest,
@@ -113,16 +117,17 @@ function wantsOnlyCached(request: CacheRequest): boolean {
   return requestDirectives(request.header("cache-control")).onlyIfCached;
 }
 
-function askedOf(request: CacheRequest, { mode }: PolicyOptions): Asked {
+function askedOf(request: CacheRequest, { clientCacheControl }: PolicyOptions): Asked {
   const cacheControl = request.header("cache-control");
+  const obeys = clientCacheControl === "obey";
   if (cacheControl === null) {
-    if (mode === "ttl") return null;
+    if (!obeys) return null;
     // Only without Cache-Control does Pragma count (RFC 9111 §5.4).
     const pragma = request.header("pragma");
     return pragma !== null && /\bno-cache\b/i.test(pragma) ? requestDirectives("no-cache") : null;
   }
   const asked = requestDirectives(cacheControl);
-  return mode === "rfc9111" ? asked : { ...asked, noCache: false, maxAgeSeconds: null, minFreshSeconds: null };
+  return obeys ? asked : { ...asked, noCache: false, maxAgeSeconds: null, minFreshSeconds: null };
 }
 
 function judge(request: CacheRequest, stored: StoredHead | undefined, context: EvaluationContext): Prepared {
@@ -150,6 +155,20 @@ function judgeStored(request: CacheRequest, stored: StoredHead, { options, nowMs
     return stored.isPurged && keepsCopies(request) ? VALIDATE_STALE : STALE_WHILE_REVALIDATE;
   }
   return asked?.maxStaleSeconds != null && -leftMs <= asked.maxStaleSeconds * 1000 ? STALE_HIT : VALIDATE_STALE;
+}
+
+/** How old the answer of an origin is before clients may have it validated, where their directives are limited. */
+const LIMITED_MS = 10_000;
+
+/**
+ * Whether the request would have a stored response validated that could answer it, where clients' directives are limited. Ask it of
+ * hits alone; who answers `true` still has to be given one of the validations that all clients share.
+ */
+export function asksForValidation(request: CacheRequest, stored: StoredResponse, context: EvaluationContext): boolean {
+  const { options, nowMs } = context;
+  if (options.clientCacheControl !== "limit" || nowMs - stored.responseTimeMs < LIMITED_MS) return false;
+  const asked = askedOf(request, { ...options, clientCacheControl: "obey" });
+  return asked !== null && refuses(asked, stored, nowMs);
 }
 
 /**

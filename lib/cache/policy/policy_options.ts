@@ -1,10 +1,18 @@
 import type { Fields } from "../../http/fields.ts";
 import type { Tiers } from "../stored_response.ts";
 
+/** What clients' directives that have the origin asked come to. */
+export type ClientCacheControl = "obey" | "limit" | "ignore";
+
 /** How a listener caches; compiled once from its configuration. */
 export interface PolicyOptions {
   /** `rfc9111` obeys the origin; `ttl` lets rules and route times override freshness, but never privacy. */
   readonly mode: "rfc9111" | "ttl";
+  /**
+   * Whether a client's `no-cache`, `max-age`, `min-fresh` and `Pragma` have the origin asked; RFC 9111 §5.2.1 leaves a cache that choice.
+   * `limit` leaves it to {@linkcode asksForValidation}: the verdict is that of `ignore`.
+   */
+  readonly clientCacheControl: ClientCacheControl;
   /** The first whose conditions all hold decides. */
   readonly rules: readonly CacheRule[];
   /**

@@ -110,7 +110,7 @@ const COOKIES: ReadonlySet<string> = new Set(["set-cookie", "set-cookie2"]);
  *   head: { status: 200, fields: [["cache-control", "max-age=60"], ["connection", "x"], ["x", "1"]] },
  *   times: { requestTimeMs: 0, responseTimeMs: 0 },
  *   options: {
- *     mode: "rfc9111", rules: [], targetedFields: [], ignoreVary: new Set(), setCookie: "bypass", cookies: "ignore", maxTtlMs: null,
+ *     mode: "rfc9111", clientCacheControl: "ignore", rules: [], targetedFields: [], ignoreVary: new Set(), setCookie: "bypass", cookies: "ignore", maxTtlMs: null,
  *   },
  * });
  * assert.ok(decision.store);

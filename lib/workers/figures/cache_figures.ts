@@ -14,7 +14,8 @@ export interface StatisticsFacts {
   readonly listeners: readonly string[];
   /** Bytes that a listener may hold on disk, where the configuration says so. */
   readonly diskQuotas: ReadonlyMap<string, number>;
-  readonly rates: (listener: string) => HitRates;
+  /** Of a listener, or of all for `null`. */
+  readonly rates: (listener: string | null) => HitRates;
   /** Purges since the start, by kind. */
   readonly purges: Readonly<Record<string, number>>;
   /** The last prewarm of each listener. */

@@ -6,8 +6,8 @@ interface Answered {
   readonly served: number;
 }
 
-/** What was counted until a moment, by listener. */
-type Snapshot = ReadonlyMap<string, Answered>;
+/** What was counted until a moment, by listener, and of all under `null`. */
+type Snapshot = ReadonlyMap<string | null, Answered>;
 
 /** Parts of the requests that the cache answered, from 0 to 1; `null` where it was not asked. */
 export interface HitRates {
@@ -31,13 +31,16 @@ export class HitHistory {
 
   /** Takes what has been counted until now; about once a second. */
   record(counts: WorkerCounts, nowMs: number): void {
-    this.#now = new Map(Object.entries(counts.listeners).map(([name, { byCache }]) => [name, answered(byCache)]));
+    const now = new Map<string | null, Answered>();
+    for (const [name, { byCache }] of Object.entries(counts.listeners)) now.set(name, answered(byCache));
+    now.set(null, [...now.values()].reduce(add, NOTHING));
+    this.#now = now;
     this.#seconds.add(this.#now, nowMs);
     this.#minutes.add(this.#now, nowMs);
   }
 
-  /** The rates of a listener, by what was recorded last. */
-  rates(listener: string): HitRates {
+  /** The rates of a listener, or of all for `null`, by what was recorded last. */
+  rates(listener: string | null): HitRates {
     const now = this.#now.get(listener) ?? NOTHING;
     return {
       lastMinute: rate(now, this.#seconds.oldest?.get(listener)),
@@ -71,6 +74,10 @@ class Ring {
     this.#snapshots.push(snapshot);
     if (this.#snapshots.length > KEPT + 1) this.#snapshots.shift();
   }
+}
+
+function add(one: Answered, other: Answered): Answered {
+  return { asked: one.asked + other.asked, served: one.served + other.served };
 }
 
 function answered(byCache: readonly number[]): Answered {

@@ -15,6 +15,8 @@ import {
   type StatisticsFacts,
   tierFigures,
 } from "./cache_figures.ts";
+import { gatewayState } from "./gateway_state.ts";
+import { traceMetrics } from "./trace_figures.ts";
 import type { Drain } from "../operations/upstream_desk.ts";
 import { workerMetrics, workerStatus } from "./worker_figures.ts";
 import { listenerLimits, poolStatus, resilienceMetrics } from "./pool_figures.ts";
@@ -37,15 +39,25 @@ export interface StatusDetails extends StatusFacts {
   readonly configFile: string;
   readonly counts: WorkerCounts;
   readonly kvFile: PreparedKvFile;
+<<<<<<< HEAD
   /** What has become of that file since; `null` while it is there. */
   readonly kvFileLost: string | null;
+=======
+  readonly isStopping: boolean;
+>>>>>>> main
   readonly lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null;
 }
 
 /** The state of the whole gateway as plain data: what `/status` answers. */
 export function statusOf(details: StatusDetails) {
   const { current, slots, counts } = details;
+  const { lastMinute, lastHour, sinceStart } = details.rates(null);
   return {
+    ...gatewayState({
+      ...{ config: current.config, slots, isStopping: details.isStopping },
+      kvProblem: details.kvFile.path === null ? details.kvFile.problem : null,
+      reloadProblems: details.lastReload?.problems ?? [],
+    }),
     version: details.version,
     pid: Deno.pid,
     started_at: new Date(details.startedAtMs).toISOString(),
@@ -74,7 +86,14 @@ export function statusOf(details: StatusDetails) {
     cache: {
       kv_file: details.kvFile,
       ...tierFigures(slots),
+<<<<<<< HEAD
       disk_problem: details.kvFileLost ?? diskProblem(slots),
+=======
+      hit_rate: sinceStart,
+      hit_rate_1m: lastMinute,
+      hit_rate_1h: lastHour,
+      disk_problem: diskProblem(slots),
+>>>>>>> main
       purge_rules: purgeRules(slots),
     },
   };
@@ -94,6 +113,7 @@ export function gauges(facts: StatusFacts): Metric[] {
     gauge("usher_start_time_seconds", "When the process began", [{ labels: {}, value: facts.startedAtMs / 1000 }]),
     gauge("usher_resident_bytes", "Memory of the whole process", [{ labels: {}, value: Deno.memoryUsage().rss }]),
     ...workerMetrics(facts.slots),
+    ...traceMetrics(facts.slots),
     ...certificateMetrics(facts.current.config, Date.now()),
     ...cacheMetrics(statisticsOf(facts)),
     ...resilienceMetrics({

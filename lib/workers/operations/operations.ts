@@ -8,6 +8,7 @@ import type { WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import type { StatisticsFacts } from "../figures/cache_figures.ts";
 import { ChangeFeed } from "./change_feed.ts";
 import { HitHistory } from "../figures/hit_history.ts";
+import { RequestHistory } from "../figures/request_history.ts";
 import { KnownTags } from "./known_tags.ts";
 import { KvStateStore } from "../../state/kv_state_store.ts";
 import { LateStateStore } from "../../state/late_state_store.ts";
@@ -55,6 +56,7 @@ export class Operations {
   readonly prewarmer: Prewarmer;
   readonly changes: ChangeFeed;
   readonly upstreams: UpstreamDesk;
+  readonly history = new RequestHistory();
   readonly #fleet: OperatedFleet;
   readonly #config: () => Config;
   readonly #logger: Logger;
@@ -63,7 +65,7 @@ export class Operations {
   #kvs: readonly Deno.Kv[];
   readonly #ledger: PurgeLedger;
   readonly #desk: PurgeDesk;
-  readonly #history = new HitHistory();
+  readonly #hits = new HitHistory();
   readonly #known: KnownTags;
   #recorder: ReturnType<typeof setInterval> | undefined;
   /** What users have changed is written down. */
@@ -134,7 +136,8 @@ export class Operations {
 
   /** Begins what goes on by itself, when the workers are up. */
   begin(): void {
-    this.#recorder = setInterval(() => this.#history.record(this.#fleet.counts(), Date.now()), RECORD_EVERY_MS);
+    this.#record();
+    this.#recorder = setInterval(() => this.#record(), RECORD_EVERY_MS);
     void this.prewarmer.start();
     this.changes.reconfigure();
   }
@@ -166,14 +169,20 @@ export class Operations {
   statistics(): Pick<StatisticsFacts, "rates" | "purges" | "prewarms" | "changes"> & {
     readonly drains: readonly Drain[];
   } {
-    this.#history.record(this.#fleet.counts(), Date.now());
+    this.#hits.record(this.#fleet.counts(), Date.now());
     return {
-      rates: (listener) => this.#history.rates(listener),
+      rates: (listener) => this.#hits.rates(listener),
       purges: this.#desk.counts,
       prewarms: this.prewarmer.status(),
       changes: this.changes.status(),
       drains: this.upstreams.drains,
     };
+  }
+
+  #record(): void {
+    const counts = this.#fleet.counts();
+    this.#hits.record(counts, Date.now());
+    this.history.record(counts, Date.now());
   }
 
   /** Begins nothing more; fetches under way end with the workers, so wait for this after them. */

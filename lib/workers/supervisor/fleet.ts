@@ -1,17 +1,16 @@
 import { messageOf } from "../../errors.ts";
 import { sweepLeases } from "../../cache/flights/lease_table.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
-import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { wantsImageWorker } from "../../gateway/compile_images.ts";
-import { type SharedLimits, sweepLimits } from "../../gateway/limits.ts";
-import type { Logger } from "../../logging/logger.ts";
+import { sweepLimits } from "../../gateway/limits.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import { type Challenges, NO_CHALLENGES } from "../../server/acme_challenge.ts";
 import { addDrained, type Drained, settled } from "../drained.ts";
 import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
+import type { FleetOptions } from "./fleet_options.ts";
 import { newSlot, peerName, type Slot } from "./slot.ts";
-import { firstProblem, replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
+import { firstProblem, replaceUnless, WorkerHandle } from "./worker_handle.ts";
 import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 
 /** A small machine under load takes its time; one that hangs is found out all the same. */
@@ -21,32 +20,6 @@ const HEARTBEAT_MS = 1_000;
 /** Longer than a fetch and its wait may take in the worker. */
 const WORK_TIMEOUT_MS = 130_000;
 const PING_TIMEOUT_MS = 2_000;
-
-/** Options of {@linkcode Fleet}. */
-export interface FleetOptions {
-  readonly url: URL;
-  /** Serving workers; a health worker comes beside them, and an image worker where the configuration has work for it. */
-  readonly servingWorkers: number;
-  /** Silence after which a worker is replaced. */
-  readonly silenceMs: number;
-  readonly leaseMemory: SharedArrayBuffer;
-  readonly diskFilter: SharedArrayBuffer | null;
-  readonly sharedLimits: SharedLimits;
-  readonly connections: SharedArrayBuffer;
-  readonly descriptors: number;
-  readonly kvPath: string | null;
-  /** The purges in force, for a worker that starts. */
-  readonly purges: () => readonly PurgeRule[];
-  /** The upstreams that operators have drained, for a worker that starts. */
-  readonly drained: () => readonly DrainedUpstream[];
-  readonly instanceId: string;
-  readonly logger: Logger;
-  readonly onWritten?: (message: WrittenMessage) => void;
-  /** No worker lives and none can be started. */
-  readonly onLost: () => void;
-  /** A worker has come up. */
-  readonly onUp?: (slot: Slot, handle: WorkerHandle) => void;
-}
 
 /** What a worker says of a piece of work. */
 type WorkAnswer = Extract<FromWorker, { type: "prewarmed" | "was-read" }>;
@@ -230,6 +203,11 @@ export class Fleet {
       if (slot.handle?.report) addCounts(sum, slot.handle.report.counts);
     }
     return sum;
+  }
+
+  /** Has every connection end after its next reply, while new ones are taken still. */
+  windDown(): void {
+    for (const handle of this.live) handle.post({ type: "wind-down" });
   }
 
   /** Lets every worker finish its requests, for at most `graceMs`, and ends it; returns how many finished. */

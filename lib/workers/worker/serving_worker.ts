@@ -223,9 +223,15 @@ class ServingWorker implements WorkerRole {
       resilience: this.#gateway.resilience(),
       loopLagMs: this.#loop.takeWorstMs(),
       heapBytes: Deno.memoryUsage().heapUsed,
+      listening: this.#listen.listening(),
       server: this.#server.counts,
+      spans: this.#gateway.spans,
       health: null,
     };
+  }
+
+  windDown(): void {
+    this.#server.windDown();
   }
 
   async stop(graceMs: number): Promise<void> {

@@ -45,6 +45,8 @@ export interface WorkerRole {
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   /** Asks a pool's upstreams for a path and query. */
   read(pool: string, target: string): Promise<ReadResult>;
+  /** Has each connection end after its next reply. */
+  windDown?(): void;
   /** What it holds for a request; `null` where no listener takes that. */
   lookUp?(order: LookUpOrder): Promise<LookUpResult | null>;
   report(): WorkerReport;
@@ -148,6 +150,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "looked-up", id: message.id, result: await role.lookUp?.(message.order) ?? null };
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
+    case "wind-down":
+      role.windDown?.();
+      return null;
     case "stop":
       return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), role.report().counts) };
     case "fault":

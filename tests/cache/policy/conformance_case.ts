@@ -45,7 +45,7 @@ export function conformance(
   steps: readonly Step[],
   options: CaseOptions = {},
 ): Deno.TestDefinition {
-  const cache = { mode: "rfc9111", set_cookie: "store", ...options.cache };
+  const cache = { mode: "rfc9111", client_cache_control: "obey", set_cookie: "store", ...options.cache };
   return { name: `conformance ${requirement}`, fn: run };
 
   async function run(): Promise<void> {

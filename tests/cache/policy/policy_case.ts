@@ -16,6 +16,7 @@ export function at(deltaSeconds: number): string {
 /** Rules that obey the origin; `CDN-Cache-Control` is read. */
 export const RFC9111: PolicyOptions = {
   mode: "rfc9111",
+  clientCacheControl: "obey",
   rules: [],
   targetedFields: ["cdn-cache-control"],
   ignoreVary: new Set(),
@@ -25,7 +26,7 @@ export const RFC9111: PolicyOptions = {
 };
 
 /** Rules whose configured times come first. */
-export const TTL: PolicyOptions = { ...RFC9111, mode: "ttl", cookies: "bypass" };
+export const TTL: PolicyOptions = { ...RFC9111, mode: "ttl", clientCacheControl: "ignore", cookies: "bypass" };
 
 /** A rule without conditions and without values, changed by `part`. */
 export function rule(part: Partial<CacheRule>): CacheRule {

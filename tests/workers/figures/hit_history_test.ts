@@ -28,3 +28,15 @@ Deno.test("HitHistory.rates() tells the last minute, the last hour and all time 
   assert.deepEqual([lastMinute, lastHour], [0, 0]);
   assert.ok(sinceStart! < 0.6);
 });
+
+Deno.test("HitHistory.rates() tells those of all listeners together", () => {
+  const history = new HitHistory();
+  const counts = newWorkerCounts();
+  for (const [name, cache, times] of [["films", "hit_disk", 3], ["pictures", "miss", 1]] as const) {
+    const listener = counts.listeners[name] = newListenerCounts();
+    for (let time = 0; time < times; time++) countRequest(listener, { ...request, cache });
+  }
+  assert.equal(history.rates(null).sinceStart, null);
+  history.record(counts, 1_000_000);
+  assert.equal(history.rates(null).sinceStart, 0.75);
+});

@@ -83,6 +83,7 @@ function details(more: Partial<StatusDetails> = {}): StatusDetails {
     configFile: "config.yaml",
     counts,
     kvFileLost: null,
+    isStopping: false,
     kvFile: { path: "usher.kv", problem: null, setAside: null },
     lastReload: { atMs: Date.UTC(2026, 0, 2), problems: ["config.yaml:1:1: no"] },
     ...more,

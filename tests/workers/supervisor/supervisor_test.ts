@@ -7,7 +7,8 @@ import { systemClock } from "../../../lib/clock.ts";
 import type { LoadResult } from "../../../lib/config/load.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
 import { AcmeKeeper } from "../../../lib/workers/supervisor/acme_keeper.ts";
-import { Supervisor, type SupervisorOptions } from "../../../lib/workers/supervisor/supervisor.ts";
+import { Supervisor } from "../../../lib/workers/supervisor/supervisor.ts";
+import type { SupervisorOptions } from "../../../lib/workers/supervisor/supervisor_options.ts";
 import { ANY_CONFIG, loadOf, type Mapping } from "../../gateway/config_of.ts";
 import { eventually } from "../../eventually.ts";
 import { freePort } from "../../free_port.ts";
@@ -97,9 +98,9 @@ async function answers(url: string): Promise<boolean> {
 
 Deno.test("start() brings up workers and the admin surface, stop() ends both", async () => {
   await using set = await supervised();
-  assert.equal(set.supervisor.isReady(), false);
+  assert.equal(set.supervisor.readiness(), "no worker serves");
   await set.supervisor.start();
-  assert.equal(set.supervisor.isReady(), true);
+  assert.equal(set.supervisor.readiness(), "ready");
   assert.equal(await answers(set.admin), true);
   const status: Shown = await set.supervisor.status();
   assert.deepEqual(status.workers.map(({ name, state }: Shown) => `${name} ${state}`), [
@@ -109,7 +110,7 @@ Deno.test("start() brings up workers and the admin surface, stop() ends both", a
   ]);
   assert.match(await set.supervisor.metrics("prometheus"), /^usher_build_info\{version="1\.2\.3"\} 1$/m);
   await set.supervisor.stop();
-  assert.equal(set.supervisor.isReady(), false);
+  assert.equal(set.supervisor.readiness(), "stopping");
   assert.equal(await answers(set.admin), false);
 });
 
@@ -175,7 +176,7 @@ Deno.test("reload() fails, and harms nothing, where the file cannot even be look
   await using set = await supervised({ source });
   await set.supervisor.start();
   assert.deepEqual(await set.supervisor.reload("test"), { ok: false, problems: ["the disk is gone"] });
-  assert.equal(set.supervisor.isReady(), true);
+  assert.equal(set.supervisor.readiness(), "ready");
 });
 
 Deno.test("reload() that is asked for during one leads to one more, however often", async () => {
@@ -253,7 +254,7 @@ Deno.test("lost settles when all serving workers die again and again", async () 
   set.direct({ "serving-0": ["fails"], "serving-1": ["fails"] });
   for (const worker of [0, 1]) set.supervisor.fault(worker, "throw");
   await set.supervisor.lost;
-  assert.equal(set.supervisor.isReady(), false);
+  assert.equal(set.supervisor.readiness(), "no worker serves");
 });
 
 /** Answers after a time that is too long. */
