@@ -39,12 +39,9 @@ export interface StatusDetails extends StatusFacts {
   readonly configFile: string;
   readonly counts: WorkerCounts;
   readonly kvFile: PreparedKvFile;
-<<<<<<< HEAD
   /** What has become of that file since; `null` while it is there. */
   readonly kvFileLost: string | null;
-=======
   readonly isStopping: boolean;
->>>>>>> main
   readonly lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null;
 }
 
@@ -55,7 +52,7 @@ export function statusOf(details: StatusDetails) {
   return {
     ...gatewayState({
       ...{ config: current.config, slots, isStopping: details.isStopping },
-      kvProblem: details.kvFile.path === null ? details.kvFile.problem : null,
+      kvProblem: details.kvFileLost ?? (details.kvFile.path === null ? details.kvFile.problem : null),
       reloadProblems: details.lastReload?.problems ?? [],
     }),
     version: details.version,
@@ -86,14 +83,10 @@ export function statusOf(details: StatusDetails) {
     cache: {
       kv_file: details.kvFile,
       ...tierFigures(slots),
-<<<<<<< HEAD
-      disk_problem: details.kvFileLost ?? diskProblem(slots),
-=======
       hit_rate: sinceStart,
       hit_rate_1m: lastMinute,
       hit_rate_1h: lastHour,
-      disk_problem: diskProblem(slots),
->>>>>>> main
+      disk_problem: details.kvFileLost ?? diskProblem(slots),
       purge_rules: purgeRules(slots),
     },
   };

@@ -24,16 +24,10 @@ import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
 import { ConfigWatch } from "./config_watch.ts";
-<<<<<<< HEAD
-import { CpuAffinity } from "./cpu_affinity.ts";
-import { DiskTaker, type DiskTakerOptions } from "./disk_taker.ts";
-import { DiskWatch } from "./disk_watch.ts";
-import { Fleet, type FleetOptions } from "./fleet.ts";
-=======
 import { pinnerOf } from "./cpu_affinity.ts";
 import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
+import { DiskWatch } from "./disk_watch.ts";
 import { Fleet } from "./fleet.ts";
->>>>>>> main
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
 import type { SupervisorOptions } from "./supervisor_options.ts";
 
@@ -220,11 +214,8 @@ export class Supervisor {
       ...this.#ready.statistics(),
       counts: this.#fleet.counts(),
       kvFile: this.#disk.file,
-<<<<<<< HEAD
       kvFileLost: this.#diskWatch.problem,
-=======
       isStopping: this.#isStopping,
->>>>>>> main
       lastReload: this.#changes.lastReload,
     });
   }
