@@ -6,6 +6,7 @@ import type { SharedLimits } from "../gateway/limits.ts";
 import type { ResilienceState } from "../gateway/resilience_state.ts";
 import type { CheckResult } from "../health/check.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
+import type { LagCounts } from "./worker/loop_monitor.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { Verdict } from "../cache/policy/policy.ts";
@@ -133,6 +134,8 @@ export interface WorkerReport {
   readonly resilience: ResilienceState | null;
   /** How late timers fire, in milliseconds, the worst since the last report. */
   readonly loopLagMs: number;
+  /** The same since its start, as a histogram. */
+  readonly loop: LagCounts;
   readonly heapBytes: number;
   /** Addresses that it listens on: why it cannot accept there, or `null` where it can. From serving workers alone. */
   readonly listening?: Readonly<Record<string, string | null>>;

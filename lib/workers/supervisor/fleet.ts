@@ -5,7 +5,8 @@ import { wantsImageWorker } from "../../gateway/compile_images.ts";
 import { sweepLimits } from "../../gateway/limits.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import { type Challenges, NO_CHALLENGES } from "../../server/acme_challenge.ts";
-import { addDrained, type Drained, settled } from "../drained.ts";
+import { addDrained, type Drained } from "../drained.ts";
+import { retire } from "../figures/lasting_counts.ts";
 import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
 import type { FleetOptions } from "./fleet_options.ts";
@@ -199,7 +200,7 @@ export class Fleet {
   counts(): WorkerCounts {
     const sum = newWorkerCounts();
     for (const slot of this.slots) {
-      addCounts(sum, slot.retired);
+      addCounts(sum, slot.retired.requests);
       if (slot.handle?.report) addCounts(sum, slot.handle.report.counts);
     }
     return sum;
@@ -222,7 +223,7 @@ export class Fleet {
       handle.terminate();
       return answer?.type === "stopped" && answer.drained ? [answer.drained] : [];
     }));
-    return addDrained(answers.flat(), this.slots.map(({ retired }) => retired));
+    return addDrained(answers.flat(), this.slots.map(({ retired }) => retired.requests));
   }
 
   /** A reload may have made the first work for it, or taken the last away. */
@@ -312,7 +313,7 @@ export class Fleet {
     const wasUp = slot.handle === handle;
     if (wasUp) slot.handle = null;
     if (this.#stopping) return;
-    if (handle.report !== null) addCounts(slot.retired, settled(handle.report.counts));
+    if (handle.report !== null) retire(slot.retired, handle.report);
     if (slot.role === "serving") {
       sweepLeases(this.#options.leaseMemory, slot.index);
       sweepLimits(this.#options.sharedLimits, slot.index);

@@ -19,7 +19,7 @@ import type { Bus, PeerAnswer } from "../operations/bus.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
 import { deafAddresses } from "../figures/gateway_state.ts";
 import type { LookUpOrder } from "../messages.ts";
-import { gauges, type Status, statusOf } from "../figures/status.ts";
+import { gauges, type Status, type StatusFacts, statusOf } from "../figures/status.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
@@ -206,15 +206,9 @@ export class Supervisor {
   /** As the workers last reported. */
   #statusNow(): Status {
     return statusOf({
-      version: this.#options.version,
+      ...this.#facts(),
       configFile: this.#options.configFile,
-      startedAtMs: this.startedAtMs,
-      current: this.#fleet.current,
-      slots: this.#fleet.slots,
-      ...this.#ready.statistics(),
       counts: this.#fleet.counts(),
-      kvFile: this.#disk.file,
-      kvFileLost: this.#diskWatch.problem,
       isStopping: this.#isStopping,
       lastReload: this.#changes.lastReload,
     });
@@ -223,10 +217,21 @@ export class Supervisor {
   /** What `/metrics` answers. */
   async metrics(format: ExpositionFormat): Promise<string> {
     await this.#fleet.refresh();
-    const { version } = this.#options;
-    const { current, slots } = this.#fleet;
-    const facts = { version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() };
-    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(facts)], format);
+    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(this.#facts())], format);
+  }
+
+  #facts(): StatusFacts {
+    return {
+      version: this.#options.version,
+      startedAtMs: this.startedAtMs,
+      current: this.#fleet.current,
+      slots: this.#fleet.slots,
+      ...this.#ready.statistics(),
+      kvFile: this.#disk.file,
+      kvFileLost: this.#diskWatch.problem,
+      reloads: this.#changes.reloads,
+      descriptors: this.#options.descriptors,
+    };
   }
 
   /**
