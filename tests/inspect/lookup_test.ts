@@ -44,6 +44,7 @@ const HELD: HeldResponse = {
 async function looked(url: string, held: readonly HeldResponse[], more: Partial<WorkerLookUp["result"]> = {}) {
   const orders: LookUpOrder[] = [];
   const view = await lookup({
+    ruleNames: (_, rule) => `rule ${rule + 1}`,
     config,
     request: explainRequest(url, "GET", new Headers()),
     lookUp: (order) => {

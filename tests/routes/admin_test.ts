@@ -52,7 +52,14 @@ Deno.test("adminApp() reloads at POST, and says why it cannot", async () => {
   const view = plainView();
   const done = await ask(view, "/reload", { method: "POST" });
   assert.equal(done.status, 200);
-  assert.deepEqual(await done.json(), { ok: true, generation: 2, needs_restart: [] });
+  assert.deepEqual(await done.json(), { ok: true, generation: 2, changes: ["a"], needs_restart: [], problems: [] });
+  assert.deepEqual(view.asked, ["reload by 127.0.0.1"]);
+  const tried = await ask(view, "/api/v1/reload?dry_run=true", { method: "POST" });
+  const shown = { ok: true, generation: 1, changes: ["a"], needs_restart: ["b"], problems: [] };
+  assert.deepEqual([tried.status, await tried.json()], [200, shown]);
+  for (const query of ["dry_run=maybe", "dryrun=true"]) {
+    await assertProblem(await ask(view, `/reload?${query}`, { method: "POST" }), 422);
+  }
   assert.deepEqual(view.asked, ["reload by 127.0.0.1"]);
   const problems = ["config.yaml:2:3 server.workers: found 0"];
   const refused = await ask(plainView({ reload: () => Promise.resolve({ ok: false, problems }) }), "/reload", {
@@ -65,6 +72,8 @@ Deno.test("adminApp() reloads at POST, and says why it cannot", async () => {
     status: 422,
     detail: "The configuration before stays in force",
     ok: false,
+    changes: [],
+    needs_restart: [],
     problems,
   });
 });

@@ -22,7 +22,7 @@ import type { LookUpOrder } from "../messages.ts";
 import { gauges, type Status, type StatusFacts, statusOf } from "../figures/status.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
-import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
+import { ConfigChanges, type InForce, type ReloadResult } from "./config_changes.ts";
 import { ConfigWatch } from "./config_watch.ts";
 import { pinnerOf } from "./cpu_affinity.ts";
 import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
@@ -36,6 +36,13 @@ const WIND_DOWN_MS = 2_000;
 
 /** What `/ready` answers. */
 export type Readiness = "ready" | "stopping" | "no worker serves" | "an address is not served";
+
+/** The configuration in force, and how the last reload went. */
+export interface ConfigInForce extends InForce {
+  readonly generation: number;
+  /** `null` before the first. */
+  readonly lastReload: ConfigChanges["lastReload"];
+}
 
 /** The outcome of a purge here, and at the peers where there are any. */
 export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
@@ -54,7 +61,7 @@ const NOTHING_TO_PURGE: LinkedPurge = {
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
   readonly startedAtMs = Date.now();
-  readonly #options: SupervisorOptions;
+  readonly #options: SupervisorOptions<Supervisor>;
   readonly #fleet: Fleet;
   readonly #calls: FleetCalls;
   readonly #leaseMemory = newLeaseMemory();
@@ -80,7 +87,7 @@ export class Supervisor {
   readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
-  constructor(options: SupervisorOptions) {
+  constructor(options: SupervisorOptions<Supervisor>) {
     this.#options = options;
     this.#fleet = new Fleet({
       url: options.workerUrl,
@@ -242,6 +249,17 @@ export class Supervisor {
     const outcome = result.ok ? "in force" : "not in force";
     this.#options.logger.write({ audit: "reload", actor, outcome, generation: this.#fleet.current.generation });
     return result;
+  }
+
+  /** Says what {@linkcode reload} would come to, and changes nothing. */
+  tryReload(): Promise<ReloadResult> {
+    return this.#changes.tryOut();
+  }
+
+  /** The configuration in force as it may be shown, and how the last reload went. */
+  configInForce(): ConfigInForce {
+    const { inForce, lastReload } = this.#changes;
+    return { ...inForce, generation: this.#fleet.current.generation, lastReload };
   }
 
   /** Begins to stop gracefully, for `actor`; answers how long that may take. */

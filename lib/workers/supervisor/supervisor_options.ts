@@ -1,25 +1,27 @@
 import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import type { Config } from "../../config/config.ts";
-import type { LoadResult } from "../../config/load.ts";
+import type { LoadedFile, LoadResult } from "../../config/load.ts";
 import type { RootLogger } from "../../logging/logger.ts";
 import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import type { ConfigSources } from "./config_sources.ts";
 import type { DiskTakerOptions } from "./disk_taker.ts";
-import type { Supervisor } from "./supervisor.ts";
 
-/** Options of {@linkcode Supervisor}. */
-export interface SupervisorOptions {
+/** Options of a supervisor; `Self` is what it shows of itself. */
+export interface SupervisorOptions<Self> {
   readonly version: string;
   readonly configFile: string;
   /** Reads and checks the configuration; called at each reload. */
   readonly source: () => Promise<LoadResult>;
+  /** The same, only to look at it: nothing is noted in `sources`. @default {source} */
+  readonly preview?: () => Promise<LoadResult>;
   /** What it was read from; left out where that is not noted. */
   readonly sources?: ConfigSources;
   /** Reload when that changes, whatever `server.watch` says. */
   readonly watch?: boolean;
-  /** The configuration to start with. */
+  /** The configuration to start with, and what it was made of. */
   readonly config: Config;
+  readonly loaded: LoadedFile;
   /** Module that every worker is started from. */
   readonly workerUrl: URL;
   readonly kvFile: ClaimedKvFile["file"];
@@ -30,7 +32,7 @@ export interface SupervisorOptions {
   readonly acme: AcmeKeeper;
   readonly logger: RootLogger;
   /** The admin surface over what the supervisor shows. */
-  readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
+  readonly adminHandler: (supervisor: Self) => FetchFunction;
   /** Descriptors that the process may have. */
   readonly descriptors: number;
   /** Has the process stop this supervisor, as a signal would. */
