@@ -1,8 +1,10 @@
 import { basename, dirname } from "node:path";
 import type { StoreLog } from "../store.ts";
 
-/** Permission bits of what only this user may use. */
+/** Permission bits of a file that only this user may use. */
 export const PRIVATE_FILE = 0o600;
+
+/** The same of a folder. */
 export const PRIVATE_FOLDER = 0o700;
 
 const OTHERS = 0o077;
