@@ -13,9 +13,8 @@ import type { Challenges } from "../../server/acme_challenge.ts";
 import { LiveView } from "../operations/live_view.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
-import type { PurgeOutcome } from "../operations/purge_desk.ts";
 import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
-import type { Bus, PeerAnswer } from "../operations/bus.ts";
+import { type Bus, type LinkedPurge, NOTHING_TO_PURGE } from "../operations/bus.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
 import { Sight } from "../operations/sight.ts";
 import { deafAddresses } from "../figures/gateway_state.ts";
@@ -28,6 +27,7 @@ import { ConfigWatch } from "./config_watch.ts";
 import { pinnerOf } from "./cpu_affinity.ts";
 import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
 import { LogLevelKeeper } from "./log_level.ts";
+import { DiskWatch } from "./disk_watch.ts";
 import { Fleet } from "./fleet.ts";
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
 import type { SupervisorOptions } from "./supervisor_options.ts";
@@ -44,20 +44,6 @@ export interface ConfigInForce extends InForce {
   /** `null` before the first. */
   readonly lastReload: ConfigChanges["lastReload"];
 }
-
-/** The outcome of a purge here, and at the peers where there are any. */
-export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
-
-/** The answer to an order that has been here before. */
-const NOTHING_TO_PURGE: LinkedPurge = {
-  ok: true,
-  soft: true,
-  listeners: [],
-  workers: 0,
-  named: 0,
-  persisted: false,
-  durationMs: 0,
-};
 
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
@@ -85,6 +71,7 @@ export class Supervisor {
   readonly logLevels: LogLevelKeeper;
   readonly #bus: Bus;
   readonly #disk: DiskTaker;
+  readonly #diskWatch: DiskWatch;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
   #isStopping = false;
@@ -117,6 +104,7 @@ export class Supervisor {
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
     this.sight = new Sight({ ask: (question) => this.#calls.look(question), problems: options.problems });
     this.logLevels = new LogLevelKeeper(options.logger, (override) => this.#calls.setLogLevels(override));
+    this.#diskWatch = new DiskWatch({ path: () => this.#disk.file.path, logger: options.logger });
     this.#bus = new PeerBus({
       self: this.#instanceId,
       peers: () => this.config.admin.peers,
@@ -195,6 +183,7 @@ export class Supervisor {
     this.#admin = new AdminServer({ ...this.#options, config: this.config });
     await this.#admin.listen(this.config.admin, this.#options.adminHandler(this));
     this.#disk.begin();
+    this.#diskWatch.begin();
     this.#operations.begin();
     this.#certificates.begin();
     this.#options.acme.attach(this);
@@ -241,6 +230,7 @@ export class Supervisor {
       slots: this.#fleet.slots,
       ...this.#ready.statistics(),
       kvFile: this.#disk.file,
+      kvFileLost: this.#diskWatch.problem,
       reloads: this.#changes.reloads,
       descriptors: this.#options.descriptors,
     };
@@ -370,6 +360,7 @@ export class Supervisor {
     this.logLevels.close();
     this.#watch?.close();
     this.#options.acme.close();
+    this.#diskWatch.close();
     await this.#disk.close();
     const closing = this.#operations?.close();
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);

@@ -8,8 +8,8 @@ import type { AcmeKeeper } from "./acme_keeper.ts";
 import type { ConfigSources } from "./config_sources.ts";
 import type { DiskTakerOptions } from "./disk_taker.ts";
 
-/** Options of a supervisor, `S`. */
-export interface SupervisorOptions<S> {
+/** Options of a supervisor; `Self` is what it shows of itself. */
+export interface SupervisorOptions<Self> {
   readonly version: string;
   readonly configFile: string;
   /** Reads and checks the configuration; called at each reload. */
@@ -35,7 +35,7 @@ export interface SupervisorOptions<S> {
   /** Gathers the warnings and errors of `logger`, and of the workers. */
   readonly problems: ProblemBook;
   /** The admin surface over what the supervisor shows. */
-  readonly adminHandler: (supervisor: S) => FetchFunction;
+  readonly adminHandler: (supervisor: Self) => FetchFunction;
   /** Descriptors that the process may have. */
   readonly descriptors: number;
   /** Has the process stop this supervisor, as a signal would. */
