@@ -5,6 +5,7 @@ import type { UpstreamConfig } from "../config/upstream.ts";
 import { Admission } from "../request/admission.ts";
 import { ClientRate, newClientMemory } from "../request/client_rate.ts";
 import { TurnQueue } from "../request/turn_queue.ts";
+import { UploadPlaces } from "../request/upload_places.ts";
 import { gateCells, SharedGate } from "../pool/shared_gate.ts";
 import { HedgePolicy } from "../upstream_client/hedge.ts";
 import { RETRY_BUDGET_DEFAULTS, RetryBudget } from "../upstream_client/retry_budget.ts";
@@ -100,6 +101,12 @@ export class Limits {
   /** A pool's open tunnels; they outlive reloads, as the connections do. */
   tunnels({ name }: PoolConfig): { open: number } {
     return this.#keep(["tunnels", name], () => ({ open: 0 }));
+  }
+
+  /** Clients' uploads to a pool; with other limits of connections they are counted anew. */
+  uploads({ name, upstreams }: PoolConfig): UploadPlaces {
+    const connections = upstreams.reduce((sum, { maxConnections }) => sum + maxConnections, 0);
+    return this.#keep(["uploads", name, connections], () => new UploadPlaces(connections));
   }
 
   /** When a pool's requests are hedged; `null` for never. */
