@@ -9,6 +9,8 @@ import { checkPool } from "./pool.ts";
 import { checkServer } from "./server.ts";
 import { checkListenersTls, checkTls, namedCertificates } from "./tls.ts";
 import { salvage } from "./yaml/issues.ts";
+import { checkTracing } from "./tracing.ts";
+import type { TracingEnvironment } from "./tracing_environment.ts";
 import type { Path } from "./yaml/located.ts";
 import type { Problems } from "./yaml/problems.ts";
 
@@ -19,13 +21,16 @@ export interface CheckOptions {
   readonly cwd: string;
   /** Whether the process may load native code. */
   readonly mayLoadAddons: boolean;
+  /** What OpenTelemetry's variables say. */
+  readonly tracing: TracingEnvironment;
 }
 
 /**
  * Checks what no key can tell alone on the part of a file that is sound, and notes every problem and warning. Answers with what the files
  * hold that it names.
  */
-export async function checkFile(found: Problems, { reading, cwd, mayLoadAddons }: CheckOptions): Promise<NamedFiles> {
+export async function checkFile(found: Problems, options: CheckOptions): Promise<NamedFiles> {
+  const { reading, cwd, mayLoadAddons } = options;
   const sound = salvage(draftSchema, found.tree.root);
   if (sound === null) return { authorities: new Map(), certificates: new Map() };
   const { values } = sound;
@@ -38,6 +43,7 @@ export async function checkFile(found: Problems, { reading, cwd, mayLoadAddons }
   checkAdmin(admin, problems);
   checkCache(cache, problems);
   checkServer(server, problems);
+  checkTracing(values.tracing, options.tracing, problems);
   for (const pool of Object.entries(pools)) checkPool(pool, values.listeners, problems);
   checkListeners(listeners, { problems, pools, diskBytes: cache.disk, mayLoadAddons });
   checkAddresses(listeners, values, problems);

@@ -7,6 +7,8 @@ import { type ImageWorkerConfig, imageWorkerOf, imageWorkerSection } from "./ima
 import { draftListenerSection, type ListenerConfig, listenerOf, listenerSection } from "./listener.ts";
 import { draftPoolSection, type PoolConfig, poolOf, poolSection } from "./pool.ts";
 import { type LoggingConfig, loggingSection, type ServerConfig, serverOf, serverSection } from "./server.ts";
+import { type TracingConfig, tracingOf, tracingSection } from "./tracing.ts";
+import type { TracingEnvironment } from "./tracing_environment.ts";
 import { name } from "./yaml/scalars.ts";
 import { asMapping, list, section } from "./yaml/section.ts";
 
@@ -15,6 +17,7 @@ const mainKeys = {
   server: asMapping(serverSection).prefault({}).describe("The process."),
   admin: asMapping(adminSection).prefault({}).describe("The operator's own address."),
   logging: asMapping(loggingSection).prefault({}).describe("What is written to standard output."),
+  tracing: asMapping(tracingSection).prefault({}).describe("Where the steps of requests are reported to."),
   cache: asMapping(cacheSection).prefault({}).describe(
     "Where stored responses are kept, for all listeners together.",
   ),
@@ -63,6 +66,8 @@ export interface Machine extends NamedFiles {
   readonly cores: number;
   /** Directory that relative paths start from, absolute. */
   readonly cwd: string;
+  /** What OpenTelemetry's variables say. */
+  readonly tracing: TracingEnvironment;
 }
 
 /** The whole configuration, checked, with every default filled in, frozen. Sizes are bytes and times milliseconds. Every worker gets it. */
@@ -70,6 +75,8 @@ export interface Config {
   readonly server: ServerConfig;
   readonly admin: AdminConfig;
   readonly logging: LoggingConfig;
+  /** `null` where nothing is traced. */
+  readonly tracing: TracingConfig | null;
   readonly cache: CacheConfig;
   readonly images: ImageWorkerConfig;
   readonly pools: readonly PoolConfig[];
@@ -82,6 +89,7 @@ export function configOf(values: FileValues, machine: Machine): Config {
     server: serverOf(values.server, machine),
     admin: adminOf(values.admin, machine),
     logging: values.logging,
+    tracing: tracingOf(values.tracing, machine.tracing, values.server.name),
     cache: cacheOf(values.cache),
     images: imageWorkerOf(values.images, machine.cores),
     pools: Object.entries(values.pools).map(([name, pool]) => poolOf(name, pool, machine)),

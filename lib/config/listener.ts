@@ -17,7 +17,7 @@ import { rulesKeys, rulesOf } from "./rules.ts";
 import { tlsOf } from "./tls.ts";
 import type { Path } from "./yaml/located.ts";
 import type { Problems } from "./yaml/problems.ts";
-import { flag, name } from "./yaml/scalars.ts";
+import { choice, flag, name } from "./yaml/scalars.ts";
 import { asMapping, distinct, type Frozen, oneOrMany, section } from "./yaml/section.ts";
 import { isMapping } from "./yaml/tree.ts";
 
@@ -38,6 +38,10 @@ export const listenerSection = section({
   auth: authKey,
   cors: corsKey,
   ...listenerLimitKeys,
+  trace_context: choice(["trusted", "any", "ignore"]).prefault("trusted").describe(
+    "Whose trace is continued, where `tracing` is on: that of `server.trusted_proxies`, of any client, or of none. The trace of a " +
+      "client that is not trusted is linked to.",
+  ),
   ...rewritingKeys,
   prewarm: prewarmKey,
   images: imagesKey,
@@ -151,6 +155,7 @@ export function listenerOf(
     limits: limitsOf(listener),
     /** Serve any stored response: never, while no upstream can answer, or always. */
     offline: listener.offline,
+    traceTrust: listener.trace_context,
     ...rewritingOf(listener),
     prewarm: prewarmOf(listener.prewarm, cwd),
     images: listenerImagesOf(listener.images),

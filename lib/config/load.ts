@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { formatListenAddress, isUnix, type ListenAddress } from "./addresses.ts";
 import { checkFile } from "./check_file.ts";
-import { type Config, configOf, fileSchema } from "./config.ts";
+import { type Config, configOf, fileSchema, type FileValues } from "./config.ts";
+import { tracingEnvironment } from "./tracing_environment.ts";
 import { findIncluded, includeKey, type ListFolder } from "./include.ts";
 import { checkOpenFiles } from "./open_files.ts";
 import type { Lookup } from "./yaml/interpolate.ts";
@@ -60,6 +61,8 @@ export interface Loaded {
   readonly ok: true;
   readonly file: string;
   readonly config: Config;
+  /** What it is made of: the keys of the file with their values and defaults. */
+  readonly values: FileValues;
   /** What works but is most likely not meant. */
   readonly warnings: readonly Located[];
   /** Every address to listen on with its place, for `portsInUse`. */
@@ -67,6 +70,9 @@ export interface Loaded {
   /** Where a value stands in the file. */
   readonly placeOf: (path: Path) => Omit<Located, "message">;
 }
+
+/** What a sound file says, as far as it is remembered while its configuration is in force. */
+export type LoadedFile = Pick<Loaded, "values" | "placeOf">;
 
 /** A file with mistakes. */
 export interface NotLoaded {
@@ -211,15 +217,17 @@ async function examine(
   const { cwd, cores, mayLoadAddons = true } = deps;
   const result = fileSchema.safeParse(tree.root);
   if (!result.success) reportIssues(result.error.issues, problems);
-  const files = await checkFile(problems, { reading: deps, cwd, mayLoadAddons });
+  const tracing = tracingEnvironment((name) => readVariable(name, deps));
+  const files = await checkFile(problems, { reading: deps, cwd, mayLoadAddons, tracing });
   await checkOpenFiles(problems, all, deps.fileMode);
   const found = problems.list();
   if (found.length > 0 || !result.success) return { ok: false, file, problems: found };
-  const config = configOf(result.data, { cores, cwd, ...files });
+  const config = configOf(result.data, { cores, cwd, tracing, ...files });
   return {
     ok: true,
     file,
     config,
+    values: result.data,
     warnings: problems.warnings(),
     listening: listeningPlaces(config, problems),
     placeOf: (path) => problems.locate(path),

@@ -72,6 +72,10 @@ export const poolSection = section({
   forwarded: choice(["x-forwarded", "forwarded", "both", "off"]).optional().describe(
     "Fields that tell upstreams of the client; default: the type's own.",
   ),
+  trace_context: flag().optional().describe(
+    "Tell upstreams the trace of a request (`traceparent`), where `tracing` is on; else what the client sent is passed on. " +
+      "Default: true on type `custom`, false on others.",
+  ),
 });
 
 /** The same of a file with mistakes: what nothing can be said about without is absent. */
@@ -167,6 +171,7 @@ export function poolOf(name: string, pool: PoolValues, files: NamedFiles) {
     contentTypes: contentTypesOf(pool.content_types),
     forwarded: pool.forwarded ?? null,
     upgrade: pool.upgrade ?? null,
+    traceContext: pool.trace_context ?? null,
   };
 }
 

@@ -75,6 +75,9 @@ export const serverSection = section({
     "Directory of the gateway's own data (Deno KV); relative to the working directory.",
   ),
   shutdown_grace: duration(0, HOUR).prefault("30s").describe("How long requests may go on after the signal to stop."),
+  shutdown_delay: duration(0, HOUR).prefault("0s").describe(
+    "How long everything is served after that signal, while `/ready` answers 503, before `shutdown_grace` begins.",
+  ),
   worker_timeout: duration(SECOND, HOUR).prefault("10s").describe(
     "How long a worker may stay silent before it is replaced.",
   ),
@@ -130,6 +133,7 @@ export function serverOf(server: ServerValues, { cores, cwd }: { readonly cores:
     workers: server.workers === "auto" ? Math.max(1, cores) : server.workers,
     dataDir: resolve(cwd, server.data_dir),
     shutdownGraceMs: server.shutdown_grace,
+    shutdownDelayMs: server.shutdown_delay,
     workerTimeoutMs: server.worker_timeout,
     trustedProxies: server.trusted_proxies,
     reusePort: server.reuse_port,

@@ -7,6 +7,7 @@ import type { Answer, FillingAnswer, MadeAnswer, StoredAnswer, StreamingAnswer }
 import type { CacheNote } from "../request/cache_note.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
+import { pacedReply } from "../server/paced_reply.ts";
 import type { Reply, ReplyEnd } from "../server/reply.ts";
 import type { BodySource } from "../wire/body_source.ts";
 import { fieldLines } from "../wire/head_writer.ts";
@@ -23,8 +24,15 @@ const FRAMING: ReadonlySet<string> = new Set([
   "trailer",
 ]);
 
-/** The reply of an answer, with the fields of its listener and of this request. A whole body counts as sent. */
+/** The reply of an answer, with the fields of its listener and of this request, at the listener's pace. A whole body counts as sent. */
 export function replyOf(exchange: Exchange, answer: Answer): Reply {
+  const { paceBytes } = exchange.tenant;
+  const reply = unpacedReply(exchange, answer);
+  const hasContent = exchange.method !== "HEAD" && !NO_CONTENT.has(reply.status);
+  return paceBytes === null || !hasContent ? reply : pacedReply(reply, paceBytes);
+}
+
+function unpacedReply(exchange: Exchange, answer: Answer): Reply {
   switch (answer.kind) {
     case "stored":
       return storedReply(exchange, answer);
@@ -56,7 +64,7 @@ function madeReply(exchange: Exchange, answer: MadeAnswer): Reply {
   const lengthBytes = lengthOf(body);
   exchange.finish({
     status,
-    bytes: exchange.method === "HEAD" || NO_CONTENT.has(status) ? 0 : lengthBytes,
+    bytes: isUnheard === true || exchange.method === "HEAD" || NO_CONTENT.has(status) ? 0 : lengthBytes,
     cache: note.result,
     cacheStatus: note.status,
     error,
@@ -91,6 +99,7 @@ function fillingReply(exchange: Exchange, { head, fill, range, note }: FillingAn
     fill.leave();
     return withoutContent(exchange, { ...sent, lengthBytes }, note);
   }
+  exchange.byteAccount?.settle(lengthBytes);
   return {
     ...sent,
     lengthBytes,
@@ -120,6 +129,7 @@ function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
     exchange.finish({ status, bytes: whole.byteLength, cache: note.result, cacheStatus: note.status });
     return { ...sent, lengthBytes: whole.byteLength, body: whole, onEnd: null };
   }
+  exchange.byteAccount?.settle(body.lengthBytes ?? 0);
   const source = new StreamSource(exchange, answer);
   return { ...sent, lengthBytes: body.lengthBytes, body: source, onEnd: finisher(exchange, status, note) };
 }

@@ -7,12 +7,14 @@ import type { Upstream } from "../pool/upstream.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { retryPauseMs } from "../upstream_client/retry.ts";
+import type { Span } from "../tracing/span.ts";
 import { type SendOptions, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import type { AnswerSource, Judgement, Outgoing } from "../upstream_type/upstream_type.ts";
 import { decodedLimitBytes, inAskedCoding } from "./decode.ts";
 import { type Ask, outgoingRequest } from "./outgoing.ts";
 import { fieldsWithoutSecret, withoutSecret } from "./secret_echo.ts";
 import { TryTiming } from "./try_timing.ts";
+import { beginTry, endTry, noteAnswer, traceFields } from "./try_trace.ts";
 import { type Judged, verifiedResponse, withStatedCoding } from "./verify_content.ts";
 
 /** An upstream's answer, its body not read yet. The caller reads or cancels the body, and calls `release`. */
@@ -57,6 +59,7 @@ export class UpstreamAnswer {
     const { record, timing } = this.#try;
     const durationMs = this.#received.tunnel === undefined ? timing.latencyMs : null;
     if (!record.end(report, { firstByteMs: this.#latencyMs, durationMs })) return;
+    if (record.span !== null) endTry(record.span, failure ?? null);
     this.onRelease?.(failure);
   }
 }
@@ -76,14 +79,17 @@ interface Try {
 /** Records the end of a try exactly once: its latency is that of the field section, its outcome also counts the body. */
 class TryRecord implements AnswerSource {
   readonly upstream: Upstream;
+  /** `null` where nothing is traced. */
+  readonly span: Span | null;
   readonly #exchange: Exchange;
   readonly #tried: ReadonlySet<Upstream> | undefined;
   #isOpen = true;
 
-  constructor(exchange: Exchange, { upstream, tried }: AttemptOptions) {
+  constructor(exchange: Exchange, { upstream, tried, ask, isBeside = false }: AttemptOptions) {
     this.#exchange = exchange;
     this.upstream = upstream;
     this.#tried = tried;
+    this.span = exchange.trace === null ? null : beginTry(exchange, { upstream, method: ask.method, isBeside });
   }
 
   get id(): string {
@@ -144,7 +150,7 @@ export interface AttemptOptions {
 
 /** Asks one upstream once. Never throws: a failure is a result. */
 export async function attempt(exchange: Exchange, options: AttemptOptions): Promise<Attempt> {
-  const { upstream, ask, outgoing, signal, isBeside = false } = options;
+  const { upstream, ask, outgoing, isBeside = false } = options;
   const { tenant, services } = exchange;
   const endpoint = tenant.pool.endpoints.get(upstream.id)!;
   const requestTimeMs = services.clock.now();
@@ -154,23 +160,14 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   const record = new TryRecord(exchange, options);
   const { secret } = outgoing;
   try {
-    // Some GETs change something; a user's own requests are treated as if all did.
-    const once = exchange.private !== null;
-    const sending: SendOptions = {
-      deadlines: deadlines(exchange, options.untilMs - timing.startedAtMs),
-      signal,
-      once,
-      upgrade: ask.upgrade,
-      meter: endpoint.counts,
-      // A stored response keeps no trailers.
-      wantsTrailers: !ask.forCache && exchange.wantsTrailers,
-      onConnection: isBeside ? undefined : () => void exchange.enter("head"),
-      onInterim: (status, fields) =>
-        exchange.passInterim(status, secret === undefined ? fields : fieldsWithoutSecret(fields, secret)),
-    };
-    const request = outgoingRequest(exchange, { endpoint, ask, outgoing });
+    const sending = sendOptions(exchange, options, record, timing);
+    const request = outgoingRequest(exchange, {
+      ...{ endpoint, ask, outgoing },
+      trace: traceFields(exchange, record.span),
+    });
     const answered = await endpoint.transport.send({ ...request, body: timing.body }, sending);
     const { latencyMs } = timing;
+    record.span?.event("response fields received");
     if (!isBeside) exchange.enter("body");
     const stated = tenant.pool.inspectsContent ? await withStatedCoding(exchange, ask, answered) : answered;
     const limitBytes = decodedLimitBytes(services.settings.maxEntryBytes);
@@ -182,6 +179,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
       : inAskedCoding(stated, fieldValue(request.fields, "accept-encoding"), limitBytes);
     const seen: Judged = { response: received, judgement: tenant.type.judge(received, outgoing.credential, record) };
     const judged = tenant.pool.inspectsContent ? await verifiedResponse(exchange, ask, seen) : seen;
+    if (record.span !== null) noteAnswer(record.span, received, judged.judgement);
     if (judged.judgement !== "ok") logAttempt(exchange, upstream, String(received.status), `(${judged.judgement})`);
     else if (services.logger.enabled("debug")) logAnswer(exchange, upstream, { status: received.status, latencyMs });
     return {
@@ -193,11 +191,34 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const failure = asFailure(error);
     const durationMs = timing.latencyMs;
     record.end(failureReport(failure, durationMs), { firstByteMs: null, durationMs });
+    if (record.span !== null) endTry(record.span, failure);
     logAttempt(exchange, upstream, `${failure.kind}:`, failure.message);
     return { kind: "failure", upstream, failure };
   } finally {
     timing.end();
   }
+}
+
+/** How one try is sent. */
+function sendOptions(exchange: Exchange, options: AttemptOptions, record: TryRecord, timing: TryTiming): SendOptions {
+  const { ask, upstream, signal, outgoing: { secret }, isBeside = false } = options;
+  const { span } = record;
+  return {
+    deadlines: deadlines(exchange, options.untilMs - timing.startedAtMs),
+    signal,
+    // Some GETs change something; a user's own requests are treated as if all did.
+    once: exchange.private !== null,
+    upgrade: ask.upgrade,
+    meter: exchange.tenant.pool.endpoints.get(upstream.id)!.counts,
+    // A stored response keeps no trailers.
+    wantsTrailers: !ask.forCache && exchange.wantsTrailers,
+    onConnection: isBeside && span === null ? undefined : () => {
+      if (!isBeside) exchange.enter("head");
+      span?.event("connected");
+    },
+    onInterim: (status, fields) =>
+      exchange.passInterim(status, secret === undefined ? fields : fieldsWithoutSecret(fields, secret)),
+  };
 }
 
 /** Gives up an answer. */

@@ -5,7 +5,7 @@ import type { Exchange } from "../request/exchange.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { askedPauseMs, type Attempt, discard, type UpstreamAnswer } from "./attempt.ts";
 import { attemptHedged } from "./hedge.ts";
-import { mayFindUpstream, mayGetRoom, nextUpstream, type RetryState, takeCredential } from "./next_try.ts";
+import { isDrained, mayFindUpstream, mayGetRoom, nextUpstream, type RetryState, takeCredential } from "./next_try.ts";
 import { type Ask, triesAllowed } from "./outgoing.ts";
 import { refuseForwarding } from "./refuse.ts";
 import { isClientFailure, isCredentialRefused, isGoodEnd, isRefused, mayTryAgain } from "./retry_policy.ts";
@@ -44,7 +44,10 @@ async function takePlace(exchange: Exchange, signal: AbortSignal | undefined): P
   const before = admission.waiting;
   const entering = admission.enter(signal);
   if (admission.waiting > before) counts.queued++;
-  if (await exchange.during("queue", entering)) return () => admission.leave();
+  const waiting = admission.waiting > before ? exchange.trace?.child("wait for max_in_flight", "internal") : undefined;
+  const isAdmitted = await exchange.during("queue", entering);
+  waiting?.end();
+  if (isAdmitted) return () => admission.leave();
   if (signal?.aborted !== true) counts.turnedAway++;
   services.repeats.warn("A request was turned away: too many are under way", tenant.name, {
     listener: tenant.name,
@@ -131,6 +134,7 @@ async function takeRetry(
 ): Promise<boolean> {
   const { retries } = exchange.tenant.pool;
   if (retries.tryTake(isFurther)) return true;
+  const waiting = exchange.trace?.child("wait for the retry budget", "internal");
   const ending = new AbortController();
   const end = () => ending.abort();
   const timer = setTimeout(end, untilMs - performance.now());
@@ -142,6 +146,7 @@ async function takeRetry(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", end);
+    waiting?.end();
   }
 }
 
@@ -204,11 +209,6 @@ function noUpstream(exchange: Exchange): GatewayError {
     hint: "All upstreams are out; see /status on the admin address",
     retryAfterSeconds: 5,
   });
-}
-
-/** Whether all that the request could be sent to is drained. */
-function isDrained({ tenant: { pool: { pool } }, pinned }: Exchange): boolean {
-  return pinned === null ? pool.isDrained : pool.upstreams.some(({ id, isDrained }) => id === pinned && isDrained);
 }
 
 function wrongContent(isAskedFor: boolean): GatewayError {

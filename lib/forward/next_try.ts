@@ -54,7 +54,9 @@ async function waitForUpstream(exchange: Exchange, state: RetryState): Promise<N
   const pauseMs = pauseMsBefore(exchange, state);
   if (pauseMs === null) return { upstream: null, last };
   const left = last.kind === "answer" ? releaseBeforeWait(last, "The upstream asked for a pause") : last;
+  const waiting = exchange.trace?.child("pause before the same upstream", "internal");
   await pause(pauseMs, state.signal);
+  waiting?.end();
   const again = { ...state, last: null };
   return { upstream: takeUpstream(exchange, again) ?? await waitForRoom(exchange, again), last: left };
 }
@@ -79,12 +81,17 @@ async function waitForRoom(exchange: Exchange, state: RetryState): Promise<Upstr
   if (!mayGetRoom(exchange)) return null;
   const { room, counts } = exchange.tenant.pool;
   const before = room.size;
-  const turn = room.take(() => takeUpstream(exchange, { ...state, last: null }), {
+  const take = () => takeUpstream(exchange, { ...state, last: null });
+  // There is nothing to wait for where all that it could go to is drained.
+  const turn = room.take(() => take() ?? (isDrained(exchange) ? "nobody" : null), {
     waitMs: state.untilMs - performance.now(),
     signal: state.signal,
   });
   if (room.size > before) counts.queued++;
-  const upstream = await turn;
+  const waiting = exchange.trace?.child("wait for an upstream with room", "internal");
+  const taken = await turn;
+  const upstream = taken === "nobody" ? null : taken;
+  waiting?.end();
   if (upstream === null && state.signal?.aborted !== true) counts.turnedAway++;
   return upstream;
 }
@@ -99,6 +106,13 @@ export function mayGetRoom({ tenant, services, pinned }: Exchange): boolean {
     (pinned === null ? upstream.weight > 0 : upstream.id === pinned) && upstream.isIn(nowMs) &&
     (upstream.gate !== null || upstream.inFlightLimit !== Infinity)
   );
+}
+
+/** Whether all that the request could be sent to is drained by an operator. */
+export function isDrained({ tenant: { pool: { pool } }, pinned }: Exchange): boolean {
+  return pinned === null
+    ? pool.isDrained
+    : pool.upstreams.some((upstream) => upstream.id === pinned && upstream.isDrained);
 }
 
 /** How long to wait before the same upstream is asked again; `null` where it is not to be asked again. */
@@ -152,7 +166,9 @@ async function waitForCredential(
     return "waitMs" in taken ? null : taken;
   }, { waitMs: leftMs, signal });
   if (queue.size > before) pool.counts.credentialQueued++;
+  const waiting = exchange.trace?.child("wait for a key with room", "internal");
   const outgoing = await turn;
+  waiting?.end();
   return outgoing === null ? noCredential(exchange, { last: null, waitMs, signal }) : { outgoing, last: left };
 }
 

@@ -47,6 +47,8 @@ export interface Sending {
   readonly endpoint: Endpoint;
   readonly ask: Ask;
   readonly outgoing: Outgoing;
+  /** Fields in the place of the client's own of these names; `null` leaves those. */
+  readonly trace: Fields | null;
 }
 
 /** The request as it goes to one upstream. */
@@ -68,7 +70,7 @@ function pathAt({ basePath }: Endpoint, exchange: Exchange): string {
 }
 
 function outgoingFields(exchange: Exchange, sending: Sending): Fields {
-  const { endpoint, ask, outgoing } = sending;
+  const { endpoint, ask, outgoing, trace } = sending;
   const { tenant } = exchange;
   const isRewritten = exchange.rewrite !== null;
   // A document that is changed is read whole, without a coding; so is an answer that is searched for a credential.
@@ -80,6 +82,7 @@ function outgoingFields(exchange: Exchange, sending: Sending): Fields {
   // The gateway answers CORS itself, and a shared response must not depend on one page's origin.
   if (ask.forCache && tenant.cors !== null) replaced.add("origin");
   if (isPrefixTold(tenant)) replaced.add(PREFIX_FIELD);
+  if (trace !== null) replaced.add("traceparent").add("tracestate");
   const kept = endToEndFields(exchange.fields, exchange.header("connection")).filter(([name, value]) =>
     !OWN_FIELDS.has(name) && !replaced.has(name) && !(isForWhole && PARTIAL_FIELDS.has(name)) && name !== "cdn-loop" &&
     (!speaksForProxy(name) || tenant.forwardFields.includes(name) || exchange.isSetByRule(name)) &&
@@ -92,6 +95,7 @@ function outgoingFields(exchange: Exchange, sending: Sending): Fields {
     ...kept,
     ...ownFields(exchange),
     ...attemptFields(exchange, sending),
+    ...trace ?? [],
     ...ask.conditions,
   ];
   if (fixedEncoding !== null) fields.push(["accept-encoding", fixedEncoding]);

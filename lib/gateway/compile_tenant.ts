@@ -34,6 +34,7 @@ export function compileTenant(config: Config, listener: ListenerConfig, parts: T
     auth: compileAuth(listener, parts.limits),
     admission: parts.limits.admission(listener),
     clientRate: parts.limits.clientRate(listener),
+    byteRate: parts.limits.byteRate(listener),
   };
   const others = new Set(listener.rules.flatMap(({ pool }) => pool === null || pool === listener.pool ? [] : [pool]));
   const elsewhere = new Map([...others].map((pool) => {
@@ -48,7 +49,7 @@ function compileOver(
   config: Config,
   listener: ListenerConfig,
   { runtime, type, counts, isToken }: TenantParts,
-  shared: Pick<Tenant, "rules" | "elsewhere" | "auth" | "admission" | "clientRate">,
+  shared: Pick<Tenant, "rules" | "elsewhere" | "auth" | "admission" | "clientRate" | "byteRate">,
 ): Tenant {
   const pool = config.pools.find(({ name }) => name === listener.pool)!;
   const forwarded = pool.forwarded ?? type.forwarded;
@@ -70,6 +71,8 @@ function compileOver(
     forwardFields: listener.forwardFields,
     responseFields: [...type.responseFields, ...cors?.fields ?? []],
     isToken,
+    traceTrust: listener.traceTrust,
+    paceBytes: listener.limits.paceBytes,
     cors,
     counts,
     deriver: listener.cache.reuseAppends && type.documents !== null

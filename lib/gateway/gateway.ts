@@ -18,6 +18,7 @@ import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.t
 import type { OutcomeBatch } from "../pool/outcome.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
+import type { SpanCounts } from "../tracing/span_exporter.ts";
 import type { Transport } from "../upstream_client/transport.ts";
 import { compileSnapshot } from "./compile.ts";
 import { createTransport, transportSignature } from "./compile_pool.ts";
@@ -25,9 +26,13 @@ import { logKeyEvent } from "./key_event.ts";
 import { Limits, newSharedLimits, type SharedLimits } from "./limits.ts";
 import { largestStoredBytes } from "./memory_share.ts";
 import { type ResilienceState, resilienceState } from "./resilience_state.ts";
+import { type PreparedTracing, Tracing } from "./tracing.ts";
 
 /** Background tasks at a time; beyond it optional ones (revalidation) are left out. */
 const MAX_BACKGROUND_TASKS = 1_000;
+
+/** Time for the last spans to be sent, where requests have used up the grace of a stop. */
+const MIN_FLUSH_MS = 500;
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -77,6 +82,7 @@ export interface Prepared {
   readonly settings: Settings;
   readonly transports: ReadonlyMap<string, Transport>;
   readonly limits: Limits;
+  readonly tracing: PreparedTracing | null;
 }
 
 /** One worker's gateway: holds the snapshot in force, makes the next one, and swaps them. */
@@ -88,6 +94,7 @@ export class Gateway {
   #transports: ReadonlyMap<string, Transport> = new Map();
   #snapshot: Snapshot;
   #limits: Limits;
+  readonly #tracing: Tracing;
   /** Transports of snapshots before, until they are closed. */
   readonly #retired = new Map<Transport, ReturnType<typeof setTimeout>>();
   /** Health as last told, for pools that a reload adds again. */
@@ -124,17 +131,25 @@ export class Gateway {
       nextRequestId: requestIds(),
       instanceId: options.instanceId,
       settings: settingsOf(config),
+      tracer: null,
     };
+    this.#tracing = new Tracing(this.services);
     this.#limits = new Limits(options.sharedLimits ?? newSharedLimits(options.worker + 1), options.worker);
     const prepared = this.prepare(config, generation);
     this.#limits = prepared.limits;
     this.#snapshot = prepared.snapshot;
     this.#transports = prepared.transports;
+    this.#traceBy(prepared.tracing);
   }
 
   /** The snapshot in force. A request takes it once and keeps it to its end. */
   get snapshot(): Snapshot {
     return this.#snapshot;
+  }
+
+  /** What became of this worker's spans; `null` while nothing was ever traced. */
+  get spans(): SpanCounts | null {
+    return this.#tracing.counts;
   }
 
   /** What this worker has counted. */
@@ -165,7 +180,8 @@ export class Gateway {
       onBreaker: (pool, upstream) => this.#breakerChanged(pool, upstream),
       onKeyEvent: (pool, event) => logKeyEvent(this.services.logger, pool, event),
     });
-    return { snapshot, settings: settingsOf(config), transports, limits };
+    const tracing = this.#tracing.prepare(config.tracing);
+    return { snapshot, settings: settingsOf(config), transports, limits, tracing };
   }
 
   /** Puts a prepared snapshot in force. Requests under way end on the one they began with. */
@@ -182,6 +198,7 @@ export class Gateway {
     const patienceMs = longestWaitMs(this.#snapshot, this.#options.config);
     this.#snapshot = prepared.snapshot;
     this.services.settings = prepared.settings;
+    this.#traceBy(prepared.tracing);
     for (const [signature, transport] of this.#transports) {
       if (!prepared.transports.has(signature)) this.#retire(transport, patienceMs);
     }
@@ -243,11 +260,17 @@ export class Gateway {
     await this.services.background.drain(graceMs);
     await this.services.store.close(Math.max(0, untilMs - performance.now()));
     this.services.collapse.close();
+    await this.#tracing.close(Math.max(MIN_FLUSH_MS, untilMs - performance.now()));
     for (const transport of this.#transports.values()) transport.close();
     for (const [transport, timer] of this.#retired) {
       clearTimeout(timer);
       transport.close();
     }
+  }
+
+  #traceBy(tracing: PreparedTracing | null): void {
+    this.#tracing.commit(tracing);
+    this.services.tracer = this.#tracing.tracer;
   }
 
   #drainPools({ pools }: Snapshot): void {

@@ -3,7 +3,9 @@ import type { ListenerConfig } from "../config/listener.ts";
 import type { PoolConfig } from "../config/pool.ts";
 import type { UpstreamConfig } from "../config/upstream.ts";
 import { Admission } from "../request/admission.ts";
-import { ClientRate, newClientMemory } from "../request/client_rate.ts";
+import { ByteRate } from "../request/byte_rate.ts";
+import { ClientRate } from "../request/client_rate.ts";
+import { newClientMemory } from "../request/client_table.ts";
 import { TurnQueue } from "../request/turn_queue.ts";
 import { UploadPlaces } from "../request/upload_places.ts";
 import { gateCells, SharedGate } from "../pool/shared_gate.ts";
@@ -82,6 +84,12 @@ export class Limits {
   /** What each client of a listener may ask; `null` where that has no limit. */
   clientRate({ name: listener, limits: { rate } }: ListenerConfig): ClientRate | null {
     return rate === null ? null : new ClientRate(this.#shared.clients, { listener, ...rate });
+  }
+
+  /** What each client of a listener may be sent; `null` where that has no limit. */
+  byteRate({ name, limits: { byteRate } }: ListenerConfig): ByteRate | null {
+    // No listener is called so: names have no space.
+    return byteRate === null ? null : new ByteRate(this.#shared.clients, { listener: `bytes of ${name}`, ...byteRate });
   }
 
   /** Different wrong tokens that an address may try at a listener in a minute. */

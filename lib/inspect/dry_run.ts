@@ -131,7 +131,8 @@ export function gatewayOverMadeUpUpstreams(config: Config, answer: MadeUpAnswer)
     instanceId: crypto.randomUUID(),
     clock,
     logger: createLogger({ level: "error", format: "text", sink: () => {}, now: () => clock.now() }),
-    config,
+    // What is explained is no request.
+    config: { ...config, tracing: null },
     transportTo: () => transportOf(answer, clock, sent),
   }, 1);
   return { gateway, sent };

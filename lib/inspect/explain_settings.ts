@@ -3,7 +3,7 @@ import type { PoolConfig } from "../config/pool.ts";
 import type { ListenerLimits } from "../config/limits.ts";
 import { formatDurationMs, formatSizeBytes } from "../config/yaml/units.ts";
 import type { AdmissionOptions } from "../request/admission.ts";
-import { CLIENT_NAME } from "../request/client_rate.ts";
+import { CLIENT_NAME, type ClientIdentityOptions } from "../request/client_table.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import type { HedgeOptions } from "../upstream_client/hedge.ts";
@@ -49,9 +49,16 @@ function accessSettings({ listener: { auth, cors }, exchange }: SettingsSubject)
 }
 
 function limitSettings({ limits }: ListenerConfig): Setting[] {
-  const { rate, admission } = limits;
+  const { rate, byteRate, paceBytes, admission } = limits;
   const inFlight = admission === null ? "no limit" : admissionText(admission);
-  return [["client rate", rate === null ? "no limit" : rateText(rate)], ["in flight", inFlight]];
+  return [
+    ["client rate", rate === null ? "no limit" : rateText(rate)],
+    ...(byteRate === null ? [] : [["client bytes", byteRateText(byteRate)] as Setting]),
+    ...(paceBytes === null
+      ? []
+      : [["pace", `${formatSizeBytes(paceBytes)} per second for one large response`] as Setting]),
+    ["in flight", inFlight],
+  ];
 }
 
 function admissionText({ maxInFlight, queueSize, queueTimeoutMs }: AdmissionOptions): string {
@@ -59,10 +66,16 @@ function admissionText({ maxInFlight, queueSize, queueTimeoutMs }: AdmissionOpti
 }
 
 function rateText({ requests, perMs, burst, ...client }: NonNullable<ListenerLimits["rate"]>): string {
-  const { header, ipv4Prefix, ipv6Prefix } = client;
+  return `${requests} in ${formatDurationMs(perMs)} each ${clientText(client)}, ${burst} at once; then 429`;
+}
+
+function byteRateText({ bytes, perMs, ...client }: NonNullable<ListenerLimits["byteRate"]>): string {
+  return `${formatSizeBytes(bytes)} in ${formatDurationMs(perMs)} each ${clientText(client)}; then 429`;
+}
+
+function clientText({ header, ipv4Prefix, ipv6Prefix }: Omit<ClientIdentityOptions, "listener">): string {
   const address = `address (/${ipv4Prefix}, /${ipv6Prefix} for IPv6)`;
-  const who = header === CLIENT_NAME ? "client with a name" : header === null ? address : `value of ${header}`;
-  return `${requests} in ${formatDurationMs(perMs)} each ${who}, ${burst} at once; then 429`;
+  return header === CLIENT_NAME ? "client with a name" : header === null ? address : `value of ${header}`;
 }
 
 function poolSettings({ strategy, sending, resilience: { hedge }, keyLimits, apiKeys }: PoolConfig): Setting[] {

@@ -9,7 +9,9 @@ import { redact } from "../logging/redact.ts";
 import type { Answer, MadeAnswer } from "../request/answer.ts";
 import type { CacheNote } from "../request/cache_note.ts";
 import type { ClientAuth, ClientIdentity } from "../request/client_auth.ts";
-import { CLIENT_NAME, type ClientRate } from "../request/client_rate.ts";
+import { ByteAccount, type ByteRate } from "../request/byte_rate.ts";
+import type { ClientRate } from "../request/client_rate.ts";
+import { CLIENT_NAME } from "../request/client_table.ts";
 import { Exchange } from "../request/exchange.ts";
 import type { Ruling } from "../request/ruling.ts";
 import type { Services } from "../request/services.ts";
@@ -58,6 +60,7 @@ export function admit(exchange: Exchange): void {
   const { tenant, identity } = exchange;
   if (identity !== null) authorize(exchange, tenant.auth!, identity);
   if (tenant.clientRate !== null) takeQuota(exchange, tenant.clientRate);
+  if (tenant.byteRate !== null) takeBytes(exchange, tenant.byteRate);
 }
 
 /** Refuses a client without a valid token. A browser's preflight carries none and is answered here, so it passes. */
@@ -83,15 +86,41 @@ function authorize(exchange: Exchange, auth: ClientAuth, identity: ClientIdentit
   );
 }
 
+/** What tells clients apart, by name. */
+function identifying(exchange: Exchange): (name: string) => string | null {
+  return (name) => name === CLIENT_NAME ? exchange.clientName : exchange.header(name);
+}
+
 /** Counts a request against its client's quota; the response states what is left (`RateLimit`, `RateLimit-Policy`). */
 function takeQuota(exchange: Exchange, rate: ClientRate): void {
-  const header = (name: string) => name === CLIENT_NAME ? exchange.clientName : exchange.header(name);
-  const verdict = rate.take(exchange.client, header, exchange.services.clock.now());
+  const verdict = rate.take(exchange.client, identifying(exchange), exchange.services.clock.now());
   exchange.quotaFields = [["ratelimit-policy", rate.policyField], ["ratelimit", rate.field(verdict)]];
   if (verdict.allowed) return;
   exchange.tenant.counts.rateLimited++;
   throw new GatewayError("rate_limited", "Too many requests", {
     hint: "Wait as long as Retry-After says; the operator's limit is rate_limit of the listener",
+    retryAfterSeconds: verdict.resetSeconds,
+  });
+}
+
+/** Refuses a client that was sent more than its quota; what this response holds is counted as it is sent. */
+function takeBytes(exchange: Exchange, rate: ByteRate): void {
+  const key = rate.keyOf(exchange.client, identifying(exchange));
+  const verdict = rate.look(key, exchange.services.clock.now());
+  const [policy, state] = exchange.quotaFields ?? [];
+  const joined = (before: Field | undefined, member: string) =>
+    before === undefined ? member : `${before[1]}, ${member}`;
+  exchange.quotaFields = [
+    ["ratelimit-policy", joined(policy, rate.policyField)],
+    ["ratelimit", joined(state, rate.field(verdict))],
+  ];
+  if (verdict.allowed) {
+    exchange.byteAccount = new ByteAccount(rate, key, exchange.services.clock);
+    return;
+  }
+  exchange.tenant.counts.rateLimited++;
+  throw new GatewayError("rate_limited", "Too many bytes were sent to this client", {
+    hint: "Wait as long as Retry-After says; the operator's limit is rate_limit.bytes of the listener",
     retryAfterSeconds: verdict.resetSeconds,
   });
 }

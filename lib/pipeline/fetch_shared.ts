@@ -35,7 +35,11 @@ export function fetchShared(exchange: Exchange, fetch: SharedFetch): Promise<Ans
   if (entry.role === "leader") return lead(exchange, { flight: entry.flight, fwd, stale });
   if (entry.role === "solo") return passThrough(exchange, { fwd, detail: "hit-for-miss" });
   exchange.enter("queue");
-  return entry.result.then((result) => follow(exchange, fetch, result));
+  const waiting = exchange.trace?.child("wait for another request's fetch", "internal");
+  return entry.result.then((result) => {
+    waiting?.end();
+    return follow(exchange, fetch, result);
+  });
 }
 
 /** Requests whose answer is stored only if it says so (RFC 9111 §3.5), or never (RFC 9111 §5.2.1.5; a stream without end). */
@@ -131,8 +135,10 @@ export function revalidateInBackground(exchange: Exchange, stale: StoredResponse
   const entry = collapse.enter(exchange.variantKey);
   if (entry.role !== "leader") return;
   const quiet = exchange.inBackground();
+  quiet.trace = exchange.trace?.child("validate in the background", "internal") ?? null;
   background.add(
-    lead(quiet, { flight: entry.flight, fwd: "stale", stale }).then((answer) => prepareForms(quiet, answer)),
+    lead(quiet, { flight: entry.flight, fwd: "stale", stale }).then((answer) => prepareForms(quiet, answer))
+      .finally(() => quiet.trace?.end()),
   );
 }
 

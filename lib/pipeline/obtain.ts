@@ -32,9 +32,12 @@ export function obtain(exchange: Exchange): Answer | Promise<Answer> {
     return bypass(exchange, "bypass", null);
   }
   const found = services.store.get(exchange.key);
-  return found instanceof Promise
-    ? found.then((late) => selectVariant(exchange, late))
-    : selectVariant(exchange, found);
+  if (!(found instanceof Promise)) return selectVariant(exchange, found);
+  const reading = exchange.trace?.child("look up on disk", "internal");
+  return found.then((late) => {
+    reading?.end();
+    return selectVariant(exchange, late);
+  });
 }
 
 function bypass(exchange: Exchange, fwd: ForwardReason, detail: string | null): Promise<Answer> {

@@ -13,8 +13,11 @@ import { publicOrigin } from "../http/public_origin.ts";
 import { RequestFields } from "../http/request_fields.ts";
 import type { Target } from "../http/target.ts";
 import type { Arrival } from "../server/arrival.ts";
+import type { Span } from "../tracing/span.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
+import type { ByteAccount } from "./byte_rate.ts";
 import type { ClientIdentity } from "./client_auth.ts";
+import { beginTrace, endTrace } from "./request_trace.ts";
 import { requestKey, withoutPrefix } from "./request_key.ts";
 import { Phases, type Stage } from "./phases.ts";
 import { type Finish, recordRequest } from "./request_log.ts";
@@ -75,9 +78,13 @@ export class Exchange implements TypedRequest {
   phases: Phases | null = null;
   /** Response fields about the client's quota; `null` where clients are not limited. */
   quotaFields: readonly Field[] | null = null;
+  /** What the response costs its client's quota of bytes; `null` where that is not limited. */
+  byteAccount: ByteAccount | null = null;
   #variants: KnownVariants | null = null;
   /** The ruling of the listener's rules; `null` where none applies. */
   ruling: Ruling | null = null;
+  /** The span of the request; `null` where its trace is not recorded. */
+  trace: Span | null = null;
   readonly #fields: RequestFields;
   readonly #options: ExchangeOptions;
   /** No client waits for its response. */
@@ -195,7 +202,9 @@ export class Exchange implements TypedRequest {
       : new RequestFields(new ChangedRequestFields(this.#fields, change.fields));
     const changed = new Exchange({ ...this.#options, tenant, fields, change, asSent: this });
     changed.quotaFields = this.quotaFields;
+    changed.byteAccount = this.byteAccount;
     changed.ruling = this.ruling;
+    changed.trace = this.trace;
     changed.#isUnderWay = this.#isUnderWay;
     changed.#isBackground = this.#isBackground;
     changed.phases = this.phases;
@@ -339,6 +348,11 @@ export class Exchange implements TypedRequest {
     return this.#isBackground || this.services.settings.backgroundFill;
   }
 
+  /** Id of the request's trace; `null` where that is not recorded. */
+  get traceId(): string | null {
+    return this.trace === null ? null : this.trace.trace.traceId;
+  }
+
   /** Enters a stage; the result is the one before. */
   enter(stage: Stage): Stage {
     return (this.phases ??= new Phases()).enter(stage);
@@ -352,8 +366,9 @@ export class Exchange implements TypedRequest {
     return result;
   }
 
-  /** Counts the request as under way, until {@linkcode finish}. */
+  /** Counts the request as under way, until {@linkcode finish}, and begins its span. */
   begin(): void {
+    if (this.services.tracer !== null) this.trace = beginTrace(this);
     this.#isUnderWay = true;
     this.tenant.counts.inFlight++;
   }
@@ -363,12 +378,14 @@ export class Exchange implements TypedRequest {
     return this.#options.asSent ?? this;
   }
 
-  /** Counts the request as ended and writes its access line. */
+  /** Counts the request as ended, writes its access line and ends its span. */
   finish(finish: Finish): void {
     if (this.#isBackground) return;
     if (this.#isUnderWay) this.tenant.counts.inFlight--;
     this.#isUnderWay = false;
+    if (this.byteAccount !== null) this.byteAccount.settle(finish.bytes);
     recordRequest(this, finish);
+    if (this.trace !== null) endTrace(this, finish);
   }
 }
 

@@ -37,6 +37,8 @@ export interface RecordedRequest {
   readonly tries: number;
   /** By `elapsedMs` of the clock. */
   readonly beganMs: number;
+  /** Id of its trace; `null` where that is not recorded. */
+  readonly traceId: string | null;
   /** As the client sent it. */
   readonly asSent: Pick<RecordedRequest, "tenant"> & {
     readonly client: string;
@@ -47,7 +49,7 @@ export interface RecordedRequest {
 
 /** Counts a request and writes its log lines. */
 export function recordRequest(request: RecordedRequest, finish: Finish): void {
-  const { services, tenant, clientName, tries, asSent } = request;
+  const { services, tenant, clientName, tries, asSent, traceId } = request;
   const durationMs = Math.max(0, elapsedMs(services.clock) - request.beganMs);
   const status = finish.aborted ? CLIENT_LEFT : finish.status;
   countRequest(tenant.counts, {
@@ -56,6 +58,7 @@ export function recordRequest(request: RecordedRequest, finish: Finish): void {
     durationMs,
     cache: finish.cache,
     fwd: request.fwd,
+    trace: traceId === null ? null : { id: traceId, atMs: services.clock.now() },
   });
   if (clientName !== null) countClient(tenant.counts, clientName);
   if (services.logger.enabled("debug")) explainInLog(request, finish, durationMs);

@@ -7,6 +7,7 @@ import { type Clock, within } from "../clock.ts";
 import type { ImageConverter } from "../image/conversion.ts";
 import type { AccessPolicy } from "../logging/access_log.ts";
 import type { Logger } from "../logging/logger.ts";
+import type { Tracer } from "../tracing/tracer.ts";
 import type { Repeats } from "../logging/repeats.ts";
 
 /** Everything the pipeline uses beside the snapshot; made once per worker, settings swapped with the snapshot. */
@@ -31,6 +32,8 @@ export interface Services {
   /** This process in `CDN-Loop` (RFC 8586): a request that carries it has passed this gateway before. */
   readonly instanceId: string;
   settings: Settings;
+  /** `null` where nothing is traced. Swapped with the snapshot, as `settings` is. */
+  tracer: Tracer | null;
 }
 
 /** The part of the configuration that the pipeline reads itself. */

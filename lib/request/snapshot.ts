@@ -16,6 +16,7 @@ import type { Transport } from "../upstream_client/transport.ts";
 import type { CredentialState, TypedRequest, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
 import type { ClientAuth } from "./client_auth.ts";
+import type { ByteRate } from "./byte_rate.ts";
 import type { ClientRate } from "./client_rate.ts";
 import type { Cors } from "./cors.ts";
 import type { Rewriting } from "./rewriting.ts";
@@ -81,7 +82,12 @@ export interface PoolRuntime extends SendingOptions {
   readonly tunnels: { open: number };
   /** Clients' uploads that are under way in this worker. */
   readonly uploads: UploadPlaces;
+  /** Whether its upstreams are told the trace of a request. */
+  readonly passesTrace: boolean;
 }
+
+/** Whose trace a listener continues: that of trusted proxies, of any client, or of none. */
+export type TraceTrust = "trusted" | "any" | "ignore";
 
 /** A listener, compiled: everything a request needs that does not change from one to the next. */
 export interface Tenant {
@@ -109,6 +115,8 @@ export interface Tenant {
   readonly auth: ClientAuth | null;
   /** Whether a field carries a token of some listener, so that no upstream gets it; `null` where there are none. */
   readonly isToken: ((name: string, value: string) => boolean) | null;
+  /** Whose trace is continued. */
+  readonly traceTrust: TraceTrust;
   /** `null` where the upstream's own CORS fields are passed on. */
   readonly cors: Cors | null;
   readonly counts: ListenerCounts;
@@ -116,6 +124,10 @@ export interface Tenant {
   readonly admission: Admission | null;
   /** `null` where clients are not limited. */
   readonly clientRate: ClientRate | null;
+  /** `null` where what clients are sent is not limited. */
+  readonly byteRate: ByteRate | null;
+  /** Bytes per second that a large response is sent at; `null` for as fast as its client takes it. */
+  readonly paceBytes: number | null;
   /** Makes responses out of other stored ones before an upstream is asked; `null` for none. */
   readonly deriver: Deriver | null;
   /** Changes in documents when they are served; `null` for none. */

@@ -17,19 +17,34 @@ const QUIET_TURNS = 3;
 /** Longest wait for that, on busy addresses. */
 const MAX_QUIET_WAIT_MS = 1_000;
 
+/** Errors of `accept` that go away by themselves: of a client, or for want of descriptors or memory. */
+const PASSING = /^(?:EMFILE|ENFILE|ENOBUFS|ENOMEM|ECONNABORTED|EINTR|EPROTO|EPERM)$/;
+/** After so many other errors in a row the socket is of no use any more. */
+const HOPELESS_ERRORS = 20;
+
+/** Binds an address; tests give sockets of their own. */
+export type Bind = (target: ListenTarget) => Promise<Deno.Listener<Deno.Conn>> | Deno.Listener<Deno.Conn>;
+
 /** One address that is listened on. */
 export class Listening {
   /** `host:port` as bound, or `unix:PATH`. */
   readonly address: string;
-  readonly #listener: Deno.Listener<Deno.Conn>;
+  readonly #target: ListenTarget;
+  readonly #bind: Bind;
+  #listener: Deno.Listener<Deno.Conn>;
+  #errorsInRow = 0;
+  #lastError: unknown = null;
   #acceptedCount = 0;
   #accepting: Promise<void> = Promise.resolve();
   #isClosed = false;
   #endPause = () => {};
 
-  private constructor(listener: Deno.Listener<Deno.Conn>) {
+  private constructor(target: ListenTarget, listener: Deno.Listener<Deno.Conn>, bind: Bind) {
     this.#listener = listener;
+    this.#bind = bind;
     this.address = addressOf(listener.addr);
+    // It is opened again on the port that the system has chosen.
+    this.#target = "port" in target && "port" in listener.addr ? { ...target, port: listener.addr.port } : target;
   }
 
   /**
@@ -37,15 +52,20 @@ export class Listening {
    *
    * @throws {Error} where it cannot be bound
    */
-  static async open(target: ListenTarget): Promise<Listening> {
+  static async open(target: ListenTarget, bind: Bind = bindSystem): Promise<Listening> {
     try {
-      return new Listening("path" in target ? await listenUnix(target) : listenTcp(target));
+      return new Listening(target, await bind(target), bind);
     } catch (error) {
       const address = addressOf(
         "path" in target ? { transport: "unix", path: target.path } : { transport: "tcp", ...target },
       );
       throw new Error(`Cannot listen on ${address}: ${messageOf(error)}`, { cause: error });
     }
+  }
+
+  /** Why connections cannot be accepted at this time; `null` where they can. */
+  get trouble(): string | null {
+    return this.#errorsInRow === 0 ? null : messageOf(this.#lastError);
   }
 
   /** Passes every connection to `take`, until the address is closed. */
@@ -59,13 +79,30 @@ export class Listening {
         for (;;) {
           const connection = await this.#listener.accept();
           this.#acceptedCount++;
+          this.#errorsInRow = 0;
           take(connection);
         }
-      } catch {
+      } catch (error) {
         if (this.#isClosed) return;
         counts.acceptErrors++;
+        this.#errorsInRow++;
+        this.#lastError = error;
+        if (this.#errorsInRow % HOPELESS_ERRORS === 0 && !isPassing(error)) await this.#reopen();
         await pause(MIN_RETRY_MS + Math.random() * (MAX_RETRY_MS - MIN_RETRY_MS));
       }
+    }
+  }
+
+  /** Takes another socket in the place of one that accepts nothing; where that fails too, it is tried again later. */
+  async #reopen(): Promise<void> {
+    try {
+      closeQuietly(this.#listener);
+      const target = "path" in this.#target ? { ...this.#target, replacesFile: true } : this.#target;
+      const listener = await this.#bind(target);
+      if (this.#isClosed) closeQuietly(listener);
+      else this.#listener = listener;
+    } catch (error) {
+      this.#lastError = error;
     }
   }
 
@@ -100,10 +137,28 @@ export class Listening {
     if (!this.#isClosed) {
       this.#isClosed = true;
       this.#endPause();
-      this.#listener.close();
+      closeQuietly(this.#listener);
     }
     await this.#accepting;
   }
+}
+
+function isPassing(error: unknown): boolean {
+  return PASSING.test(String((error as { readonly code?: unknown } | null)?.code ?? "")) ||
+    /too many open files/i.test(messageOf(error));
+}
+
+/** One that is broken may be closed already. */
+function closeQuietly(listener: Deno.Listener<Deno.Conn>): void {
+  try {
+    listener.close();
+  } catch {
+    // It is gone.
+  }
+}
+
+function bindSystem(target: ListenTarget): Promise<Deno.Listener<Deno.Conn>> | Deno.Listener<Deno.Conn> {
+  return "path" in target ? listenUnix(target) : listenTcp(target);
 }
 
 function addressOf(address: Deno.Addr): string {

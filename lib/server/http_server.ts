@@ -119,6 +119,18 @@ export class HttpServer {
     await this.#end([binding]);
   }
 
+  /** Why no connection can be accepted on an address at this time; `null` where they can. */
+  trouble(address: string): string | null {
+    const binding = this.#listening.get(address);
+    return binding === undefined ? "it is not listened on" : binding.listening.trouble;
+  }
+
+  /** Goes on listening, and has each connection end after its next reply, new ones too. */
+  windDown(): void {
+    for (const binding of this.#listening.values()) binding.isEnding = true;
+    for (const connection of this.#connections.keys()) connection.end(false);
+  }
+
   /** Changes the options of an address for new connections. */
   adjust(address: string, { hasProxyHeader = false, tls = null }: ListenOptions): void {
     const binding = this.#listening.get(address);

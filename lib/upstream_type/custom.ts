@@ -6,6 +6,7 @@ import { type AnswerSource, type Judgement, type TypeOptions, UpstreamType } fro
 /** Any HTTP service: what may be shared, and for how long, is for it to say (RFC 9111). */
 export class Custom extends UpstreamType {
   readonly name = "custom";
+  override readonly readsTraces = true;
   override readonly upgrades = ["websocket"];
   /** Without `content_types` a pool carries any content. */
   override readonly inspectsContent: boolean;

@@ -192,6 +192,8 @@ export abstract class UpstreamType {
   readonly forwarded: "x-forwarded" | "off" = "x-forwarded";
   /** Whether the client's authority is part of the cache key: it must be wherever an upstream is told of it. */
   readonly hostInKey: boolean = true;
+  /** Whether upstreams are told the trace of a request where the pool does not choose: a public service does not read it. */
+  readonly readsTraces: boolean = false;
   /** Protocols that a connection may go on as where the pool does not choose; where there are none, a pool cannot choose any. */
   readonly upgrades: readonly string[] = [];
   /**

@@ -6,6 +6,7 @@ import type { SharedLimits } from "../gateway/limits.ts";
 import type { ResilienceState } from "../gateway/resilience_state.ts";
 import type { CheckResult } from "../health/check.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
+import type { LagCounts } from "./worker/loop_monitor.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { Verdict } from "../cache/policy/policy.ts";
@@ -13,6 +14,7 @@ import type { StoredFacts, StoredKind } from "../cache/stored_response.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Challenges } from "../server/acme_challenge.ts";
 import type { ServerCounts } from "../server/server_counts.ts";
+import type { SpanCounts } from "../tracing/span_exporter.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
 
 /** A configuration and which one it is: 1 at the start, one more with each reload. */
@@ -80,6 +82,8 @@ export type ToWorker =
   /** To be told what it holds for a request. */
   | { readonly type: "look-up"; readonly id: number; readonly order: LookUpOrder }
   | { readonly type: "ping"; readonly sequence: number }
+  /** From now on each connection ends after its next reply, and new ones are taken still. */
+  | { readonly type: "wind-down" }
   | { readonly type: "stop"; readonly graceMs: number }
   /** Test hooks, refused unless the supervisor was started with them. */
   | { readonly type: "fault"; readonly fault: "throw" | "hang" };
@@ -130,9 +134,15 @@ export interface WorkerReport {
   readonly resilience: ResilienceState | null;
   /** How late timers fire, in milliseconds, the worst since the last report. */
   readonly loopLagMs: number;
+  /** The same since its start, as a histogram. */
+  readonly loop: LagCounts;
   readonly heapBytes: number;
+  /** Addresses that it listens on: why it cannot accept there, or `null` where it can. From serving workers alone. */
+  readonly listening?: Readonly<Record<string, string | null>>;
   /** What its server has met, from serving workers alone. */
   readonly server?: ServerCounts;
+  /** What became of its spans; `null` while nothing was ever traced. */
+  readonly spans?: SpanCounts | null;
   /** The health worker's tables, from the health worker alone. */
   readonly health: readonly HealthTable[] | null;
   /** Conversions of pictures, from the image worker alone. */

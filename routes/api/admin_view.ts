@@ -1,4 +1,7 @@
 import type { Supervisor } from "../../lib/workers/supervisor/supervisor.ts";
 
 /** The part of the supervisor that the admin surface shows and calls. */
-export type AdminView = Omit<Supervisor, "startedAtMs" | "adminUrl" | "lost" | "setChallenges" | "start" | "stop">;
+export type AdminView = Omit<
+  Supervisor,
+  "startedAtMs" | "adminUrl" | "lost" | "setChallenges" | "start" | "announceStop" | "stop"
+>;

@@ -4,9 +4,10 @@ import { EXPOSITION_TYPES } from "../../lib/metrics/exposition.ts";
 import { endpoint } from "./endpoint.ts";
 import { LISTENER } from "./listeners.ts";
 import { POOL } from "./pools.ts";
-import { Problem } from "./problem.ts";
 
 const STATUS = z.looseObject({
+  state: z.enum(["ready", "degraded", "stopping"]),
+  reasons: z.array(z.string()).describe("Why it is degraded, in words; none where it is not."),
   version: z.string(),
   pid: z.int(),
   started_at: z.iso.datetime(),
@@ -47,30 +48,15 @@ export const PROCESS_ENDPOINTS = [
   }),
   endpoint({
     method: "POST",
-    path: "/reload",
-    formerly: "/reload",
-    role: "operate",
-    summary: "Reads the configuration again and brings it into force, in every worker or in none",
-    answer: z.object({ ok: z.literal(true), generation: z.int(), needs_restart: z.array(z.string()) }),
-    problems: { 422: "The configuration before stays in force; `problems` says why" },
-    async handle({ view, actor }) {
-      const result = await view.reload(actor);
-      if (result.ok) return { ok: true, generation: result.generation, needs_restart: result.atRestart ?? [] };
-      const { problems } = result;
-      throw new Problem(422, "The configuration before stays in force", { more: { ok: false, problems } });
-    },
-  }),
-  endpoint({
-    method: "POST",
     path: "/stop",
     formerly: "/stop",
     role: "operate",
     summary: "Begins to stop gracefully; says how long that may take",
     status: 202,
-    answer: z.object({ pid: z.int(), grace_ms: z.number() }),
+    answer: z.object({ pid: z.int(), grace_ms: z.number(), delay_ms: z.number() }),
     handle({ view, actor }) {
-      const { graceMs } = view.requestStop(actor);
-      return { pid: Deno.pid, grace_ms: graceMs };
+      const { graceMs, delayMs } = view.requestStop(actor);
+      return { pid: Deno.pid, grace_ms: graceMs, delay_ms: delayMs };
     },
   }),
 ];

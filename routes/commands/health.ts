@@ -26,7 +26,7 @@ export async function health({ config, admin }: HealthFlags): Promise<number> {
       const response = await ready(url, certificateFile);
       const text = response.text.slice(0, 1_000);
       // Another program may have taken the place of a gateway that is no more.
-      if (!/^\{"status":"(?:ready|no worker serves)"\}/.test(text)) {
+      if (!/^\{"status":"(?:ready|stopping|no worker serves|an address is not served)"\}/.test(text)) {
         problem = notGateway(url, response.status);
         continue;
       }

@@ -40,6 +40,9 @@ export function statusReport(status: Status): string {
   return [
     `Usher ${version}, process ${pid}, up ${durationText(status.uptime_seconds)}`,
     ...aligned([["configuration", `${config.file}, the ${ordinal(config.generation)} since the start`]], 2),
+    // An older gateway says nothing of it.
+    ...(status.state === "stopping" ? ["  stopping"] : []),
+    ...(status.reasons ?? []).map((reason) => `  degraded       ${harmless(reason)}`),
     ...(config.last_reload?.problems ?? []).map((problem) => `  not reloaded   ${harmless(problem)}`),
     "",
     "Workers",

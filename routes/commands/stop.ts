@@ -7,6 +7,8 @@ import { fail, print } from "./terminal.ts";
 interface StopReply {
   readonly pid: number;
   readonly grace_ms: number;
+  /** Nothing from an older gateway. */
+  readonly delay_ms?: number;
 }
 
 const POLL_MS = 100;
@@ -18,7 +20,7 @@ export const stopCommand: Command = {
   summary: "stop the running gateway gracefully, and wait for it",
   usage: `usage: usher stop [--config FILE | --admin URL] [--token T]
 
-  Requests under way have \`server.shutdown_grace\` to finish. Exits with 0 when the gateway has stopped, with 1 if there is
+  After \`server.shutdown_delay\` requests under way have \`server.shutdown_grace\` to finish. Exits with 0 when the gateway has stopped, with 1 if there is
   none or it does not stop.
 
   ${ADMIN_HELP}
@@ -29,8 +31,8 @@ export const stopCommand: Command = {
       const access = await adminAccess(values);
       const reply = await askAdmin(access, "POST /stop");
       if (!reply.ok) return fail(refusalOf(reply));
-      const { pid, grace_ms } = reply.value as StopReply;
-      const waitMs = grace_ms + MARGIN_MS;
+      const { pid, grace_ms, delay_ms = 0 } = reply.value as StopReply;
+      const waitMs = delay_ms + grace_ms + MARGIN_MS;
       if (await hasEnded(access.url, waitMs)) return print(`The gateway (process ${pid}) has stopped`);
       return fail(`The gateway (process ${pid}) has not stopped within ${Math.round(waitMs / 1000)} s`);
     } catch (error) {

@@ -295,15 +295,22 @@ listeners:
   - { name: a, prefix: /a, pool: p, max_in_flight: 5, queue: { size: 6, timeout: 7s },
       rate_limit: { requests: 8, per: 1m, burst: 9, by: header, header: X-Key, ipv4_prefix: 24, ipv6_prefix: 56 } }
   - { name: b, prefix: /b, pool: p, rate_limit: { requests: 10 } }
+  - { name: c, prefix: /c, pool: p, rate_limit: { bytes: 50MiB, per: 2s }, pace: 5MiB }
 `);
   assert.deepEqual(config.listeners.map(({ limits }) => limits), [
     {
       admission: { maxInFlight: 5, queueSize: 6, queueTimeoutMs: 7000 },
       rate: { requests: 8, perMs: 60_000, burst: 9, header: "x-key", ipv4Prefix: 24, ipv6Prefix: 56 },
+      ...{ byteRate: null, paceBytes: null },
     },
     {
       admission: null,
       rate: { requests: 10, perMs: 1000, burst: 10, header: null, ipv4Prefix: 32, ipv6Prefix: 64 },
+      ...{ byteRate: null, paceBytes: null },
+    },
+    {
+      ...{ admission: null, rate: null, paceBytes: 5 << 20 },
+      byteRate: { bytes: 50 << 20, perMs: 2000, header: null, ipv4Prefix: 32, ipv6Prefix: 64 },
     },
   ]);
 });
@@ -320,9 +327,20 @@ listeners:
       "2:71 pools.p.upstreams[0].max_rps",
       "2:93 pools.p.hedge.after",
       "2:108 pools.p.panic",
-      "4:25 listeners[0].rate_limit.requests",
+      "4:37 listeners[0].rate_limit",
       "4:65 listeners[0].queue.size",
       "4:80 listeners[0].offline",
     ].sort(),
   );
+});
+
+Deno.test("a rate is of requests, of bytes, or of both", async () => {
+  const withRate = (rate: string) =>
+    `pools: { p: { type: custom, upstreams: [https://one.example] } }
+listeners: [{ name: l, pool: p, rate_limit: ${rate} }]
+`;
+  assert.match((await problemsOf(withRate("{ per: 1s }")))[0]!, /expected requests, bytes or both/);
+  assert.deepEqual(await problemsOf(withRate("{ bytes: 1MiB }")), []);
+  const { limits } = (await configOf(withRate("{ requests: 5, bytes: 1MiB, by: header }"))).listeners[0]!;
+  assert.deepEqual([limits.rate?.header, limits.byteRate?.header], ["authorization", "authorization"]);
 });

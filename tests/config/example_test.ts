@@ -105,7 +105,8 @@ Deno.test("config.example.yaml works with everything in it switched on", async (
 
 Deno.test("config.example.yaml shows every key of the schema and no other", () => {
   const shown = [...shownKeys(everything).keys()].filter((key) =>
-    !/^(?:pools.health.fields|listeners.auth.tokens|listeners.overrides.(?:query|merge))[.]/.test(key) &&
+    !/^(?:tracing.(?:headers|resource)|pools.health.fields|listeners.auth.tokens|listeners.overrides.(?:query|merge))[.]/
+      .test(key) &&
     !/^listeners.rules.(?:when.(?:query|header)|request.(?:query.set|set|add)|response.(?:set|add))[.]/.test(key)
   );
   assert.deepEqual(shown.sort(), [...schemaKeys(jsonSchema()).keys()].sort());

@@ -28,12 +28,12 @@ listeners:
 Deno.test("loadConfig() gives ten located messages for ten mistakes", async () => {
   assert.deepEqual(await problemsOf(TEN_MISTAKES), [
     '2:12 server.workers: found "many" expected auto, or a whole number from 1 to 256',
-    '3:3 server.shutdown_grase: found unknown key "shutdown_grase" expected one of name, workers, data_dir, shutdown_grace, worker_timeout, trusted_proxies, max_request_body, reuse_port, cpu_affinity, watch, limits; did you mean "shutdown_grace"?',
+    '3:3 server.shutdown_grase: found unknown key "shutdown_grase" expected one of name, workers, data_dir, shutdown_grace, shutdown_delay, worker_timeout, trusted_proxies, max_request_body, reuse_port, cpu_affinity, watch, limits; did you mean "shutdown_grace"?',
     '5:11 admin.listen: found "0.0.0.0:6636" expected a loopback address such as 127.0.0.1:6636, or a secret in admin.token',
     '8:11 pools.tmdb-api.type: found "tmdb-apy" expected one of tmdb-api, tmdb-image, custom; did you mean "tmdb-api"?',
     '9:17 pools.tmdb-api.upstreams[0]: found "ftp://one.example" expected a URL with the scheme http or https',
     "12:26 pools.fanart.timeouts.connect: found 3 expected a duration with its unit, such as 500ms, 30s, 5m, 1h or 30d, from 1ms to 1h",
-    '15:18 listeners[0].prefx: found unknown key "prefx" expected one of name, listen, proxy_protocol, tls, redirect_to_https, max_request_body, forward_fields, host, prefix, strip_prefix, pool, cache, auth, cors, max_in_flight, queue, rate_limit, offline, public_url, rewrite_image_base, overrides, prewarm, images, rules, redirects; did you mean "prefix"?',
+    '15:18 listeners[0].prefx: found unknown key "prefx" expected one of name, listen, proxy_protocol, tls, redirect_to_https, max_request_body, forward_fields, host, prefix, strip_prefix, pool, cache, auth, cors, max_in_flight, queue, rate_limit, pace, offline, trace_context, public_url, rewrite_image_base, overrides, prewarm, images, rules, redirects; did you mean "prefix"?',
     '16:13 listeners[1].name: found "api" expected a name of its own (listeners[0] in line 15 has it too)',
     '16:36 listeners[1].pool: found "fanrt" expected the name of a pool: tmdb-api, fanart; did you mean "fanart"?',
     '17:24 listeners[2].prefix: found "/b" expected a prefix that no other listener has on this address and host (listeners[1] in line 16 has it)',

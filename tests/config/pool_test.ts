@@ -26,6 +26,7 @@ pools:
     content_types: { allow: [Image/*], deny: [text/html], verify: [application/json] }
     preserve_host: true
     forwarded: both
+    trace_context: false
     upgrade: [websocket]
     tunnels: { idle: 7s, max: 8 }
 listeners: [{ name: l, pool: p }]
@@ -59,7 +60,7 @@ listeners: [{ name: l, pool: p }]
     keyLimits: { per: "key", maxPerSecond: 2.5, burst: 1 },
     changeFeed: null,
     contentTypes: { allow: ["image/*"], deny: ["text/html"], verify: ["application/json"] },
-    ...{ forwarded: "both", upgrade: ["websocket"] },
+    ...{ forwarded: "both", upgrade: ["websocket"], traceContext: false },
   });
 });
 

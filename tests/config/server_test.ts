@@ -99,7 +99,7 @@ Deno.test("server.cpu_affinity is true, false or a list of cores, also from outs
 
 Deno.test("serverOf(), adminOf() and imageWorkerOf() say what each key means", async () => {
   const config = await configOf(`
-server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, worker_timeout: 5s,
+server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, shutdown_delay: 10s, worker_timeout: 5s,
   trusted_proxies: [10.0.0.0/8], reuse_port: false, cpu_affinity: [0, 2],
   limits: { head_timeout: 10ms, handshake_timeout: 11ms, idle_timeout: 12ms, body_timeout: 13ms, body_rate: 14,
     send_timeout: 15ms, max_connections: 16, reserve_descriptors: 17, per_address: 18, max_fields: 19,
@@ -110,7 +110,14 @@ images: { concurrency: 3, queue: 4, timeout: 5s, max_size: 6MiB, max_pixels: 7 }
 ${SOUND}`);
   const { limits, ...server } = config.server;
   assert.deepEqual(server, {
-    ...{ name: "edge", workers: 2, dataDir: "/var/usher", shutdownGraceMs: 60_000, workerTimeoutMs: 5000 },
+    ...{
+      name: "edge",
+      workers: 2,
+      dataDir: "/var/usher",
+      shutdownGraceMs: 60_000,
+      shutdownDelayMs: 10_000,
+      workerTimeoutMs: 5000,
+    },
     ...{ trustedProxies: ["10.0.0.0/8"], reusePort: false, cpuAffinity: [0, 2], watch: false },
   });
   assert.deepEqual(limits, {
@@ -140,6 +147,10 @@ Deno.test("checkAdmin() wants a token for an admin address that is open to other
   assert.equal((await problemsOf(`admin: { listen: ":6636", token: "\${TOKEN:-}" }${SOUND}`)).length, 1);
   assert.deepEqual(await problemsOf(`admin: { listen: ":6636", token: s3cret }${SOUND}`), []);
   assert.deepEqual(await problemsOf(`admin: { listen: "[::1]:6636" }${SOUND}`), []);
+  const open = `admin: { listen: ":6636", token: s3cret }${SOUND}`;
+  assert.deepEqual((await warningsOf(open)).map((line) => line.replace(/: .*/, "")), ["1:18 admin.listen"]);
+  assert.match((await warningsOf(open)).join(), /in clear text: set `admin\.tls`/);
+  assert.deepEqual(await warningsOf(open.replace(":6636", "127.0.0.1:6636")), []);
   const named = "{ name: a, token: t, role: read }";
   assert.deepEqual(await problemsOf(`admin: { listen: ":6636", tokens: [${named}] }${SOUND}`), []);
 });

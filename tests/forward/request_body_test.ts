@@ -276,8 +276,9 @@ Deno.test("begunBody() lets a client hold a part of the connections with uploads
     await gateway.idle();
   }));
 
-Deno.test("a wait for a connection that others hold is no failure of the upstream", () =>
-  withOrigins([(exchange) => exchange.hang()], (origin) => {
+Deno.test("a wait for a connection that others hold is no failure of the upstream", () => {
+  const released = Promise.withResolvers<void>();
+  return withOrigins([(exchange) => released.promise.then(() => exchange.reply())], (origin) => {
     const pool = {
       upstreams: [{ url: origin!.url, max_connections: 1 }],
       timeouts: { connect: "20ms" },
@@ -295,5 +296,7 @@ Deno.test("a wait for a connection that others hold is no failure of the upstrea
       }
       // Three tries each.
       assert.deepEqual({ ...gateway.gateway.counts.upstreams["p"]![origin!.url]!.outcomes }, { cancelled: 24 });
+      released.resolve();
     });
-  }));
+  });
+});

@@ -8,6 +8,7 @@ const ROOM_LEVELS: Readonly<Record<string, number>> = {
   metrics: 1,
   wire: 2,
   listener: 2,
+  tracing: 2,
   cache: 2,
   image: 2,
   pool: 2,

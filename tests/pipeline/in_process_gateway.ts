@@ -58,6 +58,7 @@ const ADDRESS = "127.0.0.1:6635";
 export interface GatewayParts {
   readonly server?: Mapping;
   readonly cache?: Mapping;
+  readonly tracing?: Mapping;
   readonly pools: Readonly<Record<string, Mapping>>;
   readonly listeners: readonly Mapping[];
   /** Which requests are logged; all unless said. */
@@ -113,6 +114,7 @@ export async function configFor(parts: GatewayParts): Promise<Config> {
   const text = JSON.stringify({
     server: { workers: 1, ...parts.server },
     logging: { access: parts.access ?? "all" },
+    tracing: parts.tracing ?? {},
     cache: { memory: "32MiB", collapse_timeout: "5m", ...parts.cache },
     // While the clock stands still a rate gives no more than its burst.
     pools: Object.fromEntries(

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { ClientAuth, type ClientAuthOptions } from "../../lib/request/client_auth.ts";
-import { ClientRate, newClientMemory } from "../../lib/request/client_rate.ts";
+import { ClientRate } from "../../lib/request/client_rate.ts";
+import { newClientMemory } from "../../lib/request/client_table.ts";
 import { RequestFields } from "../../lib/http/request_fields.ts";
 import { splitTarget } from "../../lib/http/target.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { addressPrefix, ClientRate, type ClientRateOptions, newClientMemory } from "../../lib/request/client_rate.ts";
+import { ClientRate, type ClientRateOptions } from "../../lib/request/client_rate.ts";
+import { addressPrefix, newClientMemory } from "../../lib/request/client_table.ts";
 
 const T = 1_700_000_000_000;
 const BY_ADDRESS: ClientRateOptions = {

@@ -1,6 +1,6 @@
 import { createLogger } from "../../lib/logging/logger.ts";
 import type { AdminView } from "../../routes/api/admin_view.ts";
-import type { Config } from "../../lib/config/config.ts";
+import type { Config, FileValues } from "../../lib/config/config.ts";
 import type { Status } from "../../lib/workers/figures/status.ts";
 
 /** A supervisor's view that answers what it is told to, and keeps what it was asked. */
@@ -17,16 +17,22 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
     key: "key-of-the-process",
     config: {} as Config,
     logger: createLogger({ level: "info", format: "json", sink: (line) => asked.push(line), now: () => 0 }),
-    isReady: () => true,
+    readiness: () => "ready",
     status: () => Promise.resolve({ version: "0.0.0" } as Status),
     metrics: (format) => Promise.resolve(format === "openmetrics" ? "# EOF\n" : "# HELP x X\n"),
     reload: (actor) => {
       asked.push(`reload by ${actor}`);
-      return Promise.resolve({ ok: true, generation: 2 });
+      return Promise.resolve({ ok: true, generation: 2, changes: ["a"], needsRestart: [] });
     },
+    tryReload: () => Promise.resolve({ ok: true, generation: 1, changes: ["a"], needsRestart: ["b"] }),
+    configInForce: () => ({
+      ...{ file: "config.yaml", generation: 1, loadedAtMs: 0, lastReload: null },
+      values: {} as FileValues,
+      placeOf: () => ({ file: "config.yaml", line: 1, column: 1, path: "" }),
+    }),
     requestStop: (actor) => {
       asked.push(`stop by ${actor}`);
-      return { graceMs: 30_000 };
+      return { graceMs: 30_000, delayMs: 0 };
     },
     purge: (order, actor) => {
       asked.push(`purge ${order.by} ${order.value} of ${order.listener} hard=${order.hard} by ${actor}`);

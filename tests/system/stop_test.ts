@@ -58,3 +58,31 @@ Deno.test("signals in a row do not confuse it: reloads during a stop, and a seco
   assert.equal(await gateway.ended(), 0);
   assert.match(gateway.log(), /Usher has stopped, 1 request finished cut=0 since_start=1\n$/);
 });
+
+Deno.test("server.shutdown_delay: all is served while /ready says 503, until a second signal or its end", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { gateway } = await startScriptedGateway(
+    stack,
+    (exchange) => exchange.reply({ body: "a" }),
+    () => ({ server: { shutdown_delay: "1h" } }),
+  );
+  const ready = async () => {
+    const response = await fetch(`${gateway.adminUrl}/ready`);
+    return [response.status, (await response.json()).status];
+  };
+  assert.deepEqual(await ready(), [200, "ready"]);
+  assert.equal((await (await fetch(`${gateway.adminUrl}/status`)).json()).state, "ready");
+  const stopping = await fetch(`${gateway.adminUrl}/stop`, { method: "POST" });
+  assert.equal((await stopping.json()).delay_ms, 3_600_000);
+  await gateway.logged("Usher is about to stop");
+  assert.deepEqual(await ready(), [503, "stopping"]);
+  assert.equal((await (await fetch(`${gateway.adminUrl}/status`)).json()).state, "stopping");
+  const served = await fetched(`${gateway.url}/a`);
+  assert.deepEqual([served.status, served.headers.get("connection")], [200, null]);
+  assert.equal((await fetched(`${gateway.url}/b`)).status, 200);
+  // The first signal is the second request.
+  gateway.signal("SIGTERM");
+  await gateway.logged("Usher is stopping");
+  assert.equal(await gateway.ended(), 0);
+  assert.match(gateway.log(), /Usher has stopped, 0 requests finished cut=0 since_start=2\n$/);
+});

@@ -20,6 +20,7 @@ const SECRET_KEYS: ReadonlySet<PropertyKey> = new Set([
   "set",
   "add",
   "eab",
+  "headers",
 ]);
 
 /** Text of the file as it may be shown: short, and without the credentials of a URL. */

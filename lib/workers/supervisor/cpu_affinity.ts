@@ -1,3 +1,6 @@
+import type { Config } from "../../config/config.ts";
+import type { Slot } from "./slot.ts";
+import type { WorkerHandle } from "./worker_handle.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../logging/logger.ts";
 
@@ -126,4 +129,16 @@ async function output(program: string, args: readonly string[]): Promise<string>
     }
     throw error;
   }
+}
+
+/** Pins serving workers that have come up; `undefined` where that is not configured. */
+export function pinnerOf(
+  cores: Config["server"]["cpuAffinity"],
+  logger: Logger,
+): ((slot: Slot, handle: WorkerHandle) => void) | undefined {
+  if (cores === false) return undefined;
+  const affinity = new CpuAffinity({ cores, logger });
+  return ({ role, name, index }, { ordinal }) => {
+    if (role === "serving") void affinity.pin({ name, index, ordinal });
+  };
 }

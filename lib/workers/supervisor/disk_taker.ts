@@ -1,3 +1,4 @@
+import { newDiskFilterMemory } from "../../cache/disk/disk_filter.ts";
 import type { PreparedKvFile } from "../../cache/disk/kv_open.ts";
 import { within } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
@@ -61,4 +62,13 @@ export class DiskTaker {
       logger.error("The disk cache is free, but cannot be used", { problem: messageOf(error) });
     }
   }
+}
+
+/** The filter of what the disk holds; `null` where there is never a disk tier. */
+export function diskFilterMemory(
+  { kvFile, kvFreed }: Pick<DiskTakerOptions, "kvFile" | "kvFreed">,
+  diskBytes: number,
+): SharedArrayBuffer | null {
+  const isNever = kvFile.path === null && kvFreed === undefined;
+  return isNever || diskBytes === 0 ? null : newDiskFilterMemory(diskBytes);
 }

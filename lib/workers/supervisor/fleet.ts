@@ -1,52 +1,26 @@
 import { messageOf } from "../../errors.ts";
 import { sweepLeases } from "../../cache/flights/lease_table.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
-import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { wantsImageWorker } from "../../gateway/compile_images.ts";
-import { type SharedLimits, sweepLimits } from "../../gateway/limits.ts";
-import type { Logger } from "../../logging/logger.ts";
+import { sweepLimits } from "../../gateway/limits.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import { type Challenges, NO_CHALLENGES } from "../../server/acme_challenge.ts";
-import { addDrained, type Drained, settled } from "../drained.ts";
+import { addDrained, type Drained } from "../drained.ts";
+import { retire } from "../figures/lasting_counts.ts";
 import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
+import type { FleetOptions } from "./fleet_options.ts";
 import { newSlot, peerName, type Slot } from "./slot.ts";
-import { firstProblem, replaceUnless, WorkerHandle, type WrittenMessage } from "./worker_handle.ts";
+import { commitIn, prepareIn, putAway } from "./preparation.ts";
+import { replaceUnless, WorkerHandle } from "./worker_handle.ts";
 import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 
 /** A small machine under load takes its time; one that hangs is found out all the same. */
 const START_TIMEOUT_MS = 120_000;
-const RELOAD_TIMEOUT_MS = 60_000;
 const HEARTBEAT_MS = 1_000;
 /** Longer than a fetch and its wait may take in the worker. */
 const WORK_TIMEOUT_MS = 130_000;
 const PING_TIMEOUT_MS = 2_000;
-
-/** Options of {@linkcode Fleet}. */
-export interface FleetOptions {
-  readonly url: URL;
-  /** Serving workers; a health worker comes beside them, and an image worker where the configuration has work for it. */
-  readonly servingWorkers: number;
-  /** Silence after which a worker is replaced. */
-  readonly silenceMs: number;
-  readonly leaseMemory: SharedArrayBuffer;
-  readonly diskFilter: SharedArrayBuffer | null;
-  readonly sharedLimits: SharedLimits;
-  readonly connections: SharedArrayBuffer;
-  readonly descriptors: number;
-  readonly kvPath: string | null;
-  /** The purges in force, for a worker that starts. */
-  readonly purges: () => readonly PurgeRule[];
-  /** The upstreams that operators have drained, for a worker that starts. */
-  readonly drained: () => readonly DrainedUpstream[];
-  readonly instanceId: string;
-  readonly logger: Logger;
-  readonly onWritten?: (message: WrittenMessage) => void;
-  /** No worker lives and none can be started. */
-  readonly onLost: () => void;
-  /** A worker has come up. */
-  readonly onUp?: (slot: Slot, handle: WorkerHandle) => void;
-}
 
 /** What a worker says of a piece of work. */
 type WorkAnswer = Extract<FromWorker, { type: "prewarmed" | "was-read" }>;
@@ -116,25 +90,29 @@ export class Fleet {
   /** Brings a new configuration into every worker, or into none; answers why not, or `null`. */
   async reload(next: ConfigGeneration): Promise<string | null> {
     const handles = this.live;
-    const generation = next.generation;
-    const isPrepared = (message: FromWorker) => message.type === "prepared" && message.generation === generation;
-    const prepared = await Promise.allSettled(
-      handles.map((handle) => handle.call({ type: "prepare", ...next }, isPrepared, RELOAD_TIMEOUT_MS)),
-    );
-    const problem = firstProblem(handles, prepared);
+    const { generation } = next;
+    const problem = await prepareIn(handles, next);
     if (problem !== null) {
-      for (const handle of handles) handle.post({ type: "abort", generation });
+      putAway(handles, next);
       return problem;
     }
     this.#current = next;
     // A worker that came up while the others prepared has the configuration before and was not asked.
     const late = this.live.filter((handle) => !handles.includes(handle));
     await Promise.all([
-      ...handles.map((handle) => replaceUnless(handle, this.#commit(handle, generation))),
+      ...handles.map((handle) => replaceUnless(handle, commitIn(handle, generation))),
       ...late.map((handle) => replaceUnless(handle, this.#catchUp(handle))),
     ]);
     this.#tendImageWorker();
     return null;
+  }
+
+  /** Has every worker prepare a configuration and put it away again; answers why it could not be taken, or `null`. */
+  async tryOut(next: ConfigGeneration): Promise<string | null> {
+    const handles = this.live;
+    const problem = await prepareIn(handles, next);
+    putAway(handles, next);
+    return problem;
   }
 
   /**
@@ -226,10 +204,15 @@ export class Fleet {
   counts(): WorkerCounts {
     const sum = newWorkerCounts();
     for (const slot of this.slots) {
-      addCounts(sum, slot.retired);
+      addCounts(sum, slot.retired.requests);
       if (slot.handle?.report) addCounts(sum, slot.handle.report.counts);
     }
     return sum;
+  }
+
+  /** Has every connection end after its next reply, while new ones are taken still. */
+  windDown(): void {
+    for (const handle of this.live) handle.post({ type: "wind-down" });
   }
 
   /** Lets every worker finish its requests, for at most `graceMs`, and ends it; returns how many finished. */
@@ -244,7 +227,7 @@ export class Fleet {
       handle.terminate();
       return answer?.type === "stopped" && answer.drained ? [answer.drained] : [];
     }));
-    return addDrained(answers.flat(), this.slots.map(({ retired }) => retired));
+    return addDrained(answers.flat(), this.slots.map(({ retired }) => retired.requests));
   }
 
   /** A reload may have made the first work for it, or taken the last away. */
@@ -306,16 +289,10 @@ export class Fleet {
   /** A reload may have gone through while the worker was starting; the generation that it has now. */
   async #catchUp(handle: WorkerHandle): Promise<number> {
     const next = this.#current;
-    const isPrepared = (message: FromWorker) => message.type === "prepared" && message.generation === next.generation;
-    const prepared = await handle.call({ type: "prepare", ...next }, isPrepared, RELOAD_TIMEOUT_MS);
-    if (prepared.type === "prepared" && prepared.error !== null) throw new Error(prepared.error);
-    await this.#commit(handle, next.generation);
+    const problem = await prepareIn([handle], next);
+    if (problem !== null) throw new Error(problem);
+    await commitIn(handle, next.generation);
     return next.generation;
-  }
-
-  async #commit(handle: WorkerHandle, generation: number): Promise<void> {
-    const isCommitted = (message: FromWorker) => message.type === "committed" && message.generation === generation;
-    await handle.call({ type: "commit", generation }, isCommitted, RELOAD_TIMEOUT_MS);
   }
 
   /** Gives the worker a port to each other one. */
@@ -334,7 +311,7 @@ export class Fleet {
     const wasUp = slot.handle === handle;
     if (wasUp) slot.handle = null;
     if (this.#stopping) return;
-    if (handle.report !== null) addCounts(slot.retired, settled(handle.report.counts));
+    if (handle.report !== null) retire(slot.retired, handle.report);
     if (slot.role === "serving") {
       sweepLeases(this.#options.leaseMemory, slot.index);
       sweepLimits(this.#options.sharedLimits, slot.index);

@@ -16,15 +16,17 @@ import { AcmeKeeper } from "./acme_keeper.ts";
 import { adminCertificateFile } from "../admin_fetch.ts";
 import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
-import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
+import { StopRequests } from "./stop_requests.ts";
+import { Supervisor } from "./supervisor.ts";
+import type { SupervisorOptions } from "./supervisor_options.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
 
-/** Signals within this time are one request to stop: a terminal and a program between may both pass on the same Ctrl+C. */
-const SAME_STOP_MS = 500;
-
 /** What a run is told. */
-export interface RunOptions
-  extends Pick<SupervisorOptions, "version" | "configFile" | "sources" | "watch" | "workerUrl" | "adminHandler"> {
+export interface RunOptions extends
+  Pick<
+    SupervisorOptions<Supervisor>,
+    "version" | "configFile" | "preview" | "sources" | "watch" | "workerUrl" | "adminHandler"
+  > {
   /** Reads and checks the configuration; called at the start and at each reload. */
   readonly source: () => Promise<LoadResult>;
   /** Whether commands can name its configuration; one from standard input is any gateway's, so its admin address tells it apart. */
@@ -38,24 +40,18 @@ export interface RunOptions
  */
 export async function runGateway(options: RunOptions): Promise<number> {
   const output = standardOutput();
-  const stop = Promise.withResolvers<void>();
-  let stopAskedAtMs: number | null = null;
+  // A further signal does not wait for requests under way.
+  const stop = new StopRequests({ exit: () => Deno.exit(1), now: () => performance.now() });
   let supervisor: Supervisor | null = null;
   let kv: ClaimedKvFile | null = null;
   // First of all: without a listener SIGHUP ends the process.
   const removeListeners = onSignals({
-    stop: () => {
-      const nowMs = performance.now();
-      stopAskedAtMs ??= nowMs;
-      // A second request to stop does not wait for requests under way.
-      if (nowMs - stopAskedAtMs > SAME_STOP_MS) Deno.exit(1);
-      stop.resolve();
-    },
+    stop: () => stop.signal(),
     reload: () => void supervisor?.reload("SIGHUP"),
   });
   try {
     // A configuration that comes from standard input may be long in coming.
-    const loaded = await Promise.race([options.source(), stop.promise.then(() => null)]);
+    const loaded = await Promise.race([options.source(), stop.asked.then(() => null)]);
     if (loaded === null) return 0;
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
     const busy = portsInUse(loaded.listening).map(formatLocated);
@@ -73,8 +69,9 @@ export async function runGateway(options: RunOptions): Promise<number> {
     const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger });
     supervisor = new Supervisor({
       ...options,
-      askStop: stop.resolve,
+      askStop: () => stop.ask(),
       config: await acme.complete(loaded.config),
+      loaded,
       acme,
       kvFile: kv.file,
       purgePath: kv.purgePath,
@@ -88,7 +85,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
       logger,
       descriptors,
     });
-    return await serveUntil(stop.promise, { supervisor, logger, configFile: knownAs(options, loaded.config) });
+    return await serveUntil(stop, { supervisor, logger, configFile: knownAs(options, loaded.config) });
   } finally {
     removeListeners();
     kv?.release();
@@ -108,7 +105,7 @@ interface Served {
   readonly configFile: string;
 }
 
-async function serveUntil(stopAsked: Promise<void>, { supervisor, logger, configFile }: Served): Promise<number> {
+async function serveUntil(stop: StopRequests, { supervisor, logger, configFile }: Served): Promise<number> {
   try {
     await supervisor.start();
   } catch (error) {
@@ -118,8 +115,9 @@ async function serveUntil(stopAsked: Promise<void>, { supervisor, logger, config
   }
   const removeRecord = await leaveRecord(supervisor, configFile);
   announce(supervisor.config, logger);
-  const lost = await Promise.race([stopAsked.then(() => false), supervisor.lost.then(() => true)]);
+  const lost = await Promise.race([stop.asked.then(() => false), supervisor.lost.then(() => true)]);
   if (lost) logger.error("No worker can be started: giving up");
+  else await stop.delay((skipped) => supervisor.announceStop(skipped));
   await supervisor.stop();
   removeRecord?.();
   return lost ? 1 : 0;

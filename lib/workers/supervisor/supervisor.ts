@@ -1,14 +1,11 @@
+import { pause } from "../../clock.ts";
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
-import { newDiskFilterMemory } from "../../cache/disk/disk_filter.ts";
-import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import type { Config } from "../../config/config.ts";
-import type { LoadResult } from "../../config/load.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
-import type { Logger, RootLogger } from "../../logging/logger.ts";
+import type { Logger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
-import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import { countedMetrics } from "../../metrics/counted_metrics.ts";
 import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
@@ -20,48 +17,30 @@ import type { PurgeOutcome } from "../operations/purge_desk.ts";
 import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
 import type { Bus, PeerAnswer } from "../operations/bus.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
+import { deafAddresses } from "../figures/gateway_state.ts";
 import type { LookUpOrder } from "../messages.ts";
-import { gauges, type Status, statusOf } from "../figures/status.ts";
-import type { AcmeKeeper } from "./acme_keeper.ts";
+import { gauges, type Status, type StatusFacts, statusOf } from "../figures/status.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
-import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
-import type { ConfigSources } from "./config_sources.ts";
+import { ConfigChanges, type InForce, type ReloadResult } from "./config_changes.ts";
 import { ConfigWatch } from "./config_watch.ts";
-import { CpuAffinity } from "./cpu_affinity.ts";
-import { DiskTaker, type DiskTakerOptions } from "./disk_taker.ts";
-import { Fleet, type FleetOptions } from "./fleet.ts";
+import { pinnerOf } from "./cpu_affinity.ts";
+import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
+import { Fleet } from "./fleet.ts";
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
+import type { SupervisorOptions } from "./supervisor_options.ts";
 
-/** Options of {@linkcode Supervisor}. */
-export interface SupervisorOptions {
-  readonly version: string;
-  readonly configFile: string;
-  /** Reads and checks the configuration; called at each reload. */
-  readonly source: () => Promise<LoadResult>;
-  /** What it was read from; left out where that is not noted. */
-  readonly sources?: ConfigSources;
-  /** Reload when that changes, whatever `server.watch` says. */
-  readonly watch?: boolean;
-  /** The configuration to start with. */
-  readonly config: Config;
-  /** Module that every worker is started from. */
-  readonly workerUrl: URL;
-  readonly kvFile: ClaimedKvFile["file"];
-  readonly purgePath: ClaimedKvFile["purgePath"];
-  /** See {@linkcode DiskTakerOptions.kvFreed}. */
-  readonly kvFreed?: DiskTakerOptions["kvFreed"];
-  /** Fetches certificates; `config` is completed by it. */
-  readonly acme: AcmeKeeper;
-  readonly logger: RootLogger;
-  /** The admin surface over what the supervisor shows. */
-  readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
-  /** Descriptors that the process may have. */
-  readonly descriptors: number;
-  /** Has the process stop this supervisor, as a signal would. */
-  readonly askStop: () => void;
-  /** Lets tests break workers. */
-  readonly testHooks: boolean;
+/** Connections end after their next reply for so long at the end of `shutdown_delay`: a balancer opens new ones, to another gateway. */
+const WIND_DOWN_MS = 2_000;
+
+/** What `/ready` answers. */
+export type Readiness = "ready" | "stopping" | "no worker serves" | "an address is not served";
+
+/** The configuration in force, and how the last reload went. */
+export interface ConfigInForce extends InForce {
+  readonly generation: number;
+  /** `null` before the first. */
+  readonly lastReload: ConfigChanges["lastReload"];
 }
 
 /** The outcome of a purge here, and at the peers where there are any. */
@@ -81,7 +60,7 @@ const NOTHING_TO_PURGE: LinkedPurge = {
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
   readonly startedAtMs = Date.now();
-  readonly #options: SupervisorOptions;
+  readonly #options: SupervisorOptions<Supervisor>;
   readonly #fleet: Fleet;
   readonly #calls: FleetCalls;
   readonly #leaseMemory = newLeaseMemory();
@@ -102,17 +81,18 @@ export class Supervisor {
   readonly #disk: DiskTaker;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
+  #isStopping = false;
   readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
-  constructor(options: SupervisorOptions) {
+  constructor(options: SupervisorOptions<Supervisor>) {
     this.#options = options;
     this.#fleet = new Fleet({
       url: options.workerUrl,
       servingWorkers: options.config.server.workers,
       silenceMs: options.config.server.workerTimeoutMs,
       leaseMemory: this.#leaseMemory,
-      diskFilter: diskFilterMemory(options),
+      diskFilter: diskFilterMemory(options, options.config.cache.diskBytes),
       sharedLimits: newSharedLimits(options.config.server.workers),
       connections: ConnectionGate.memory(options.config.server.workers),
       descriptors: options.descriptors,
@@ -123,7 +103,7 @@ export class Supervisor {
       onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
-      onUp: pinner(options),
+      onUp: pinnerOf(options.config.server.cpuAffinity, options.logger),
     }, { generation: 1, config: options.config });
     this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
@@ -213,9 +193,11 @@ export class Supervisor {
     this.#options.logger.debug("Workers and admin address are up", { after_ms: Date.now() - this.startedAtMs });
   }
 
-  /** Whether requests can be served, and will be: not any more once it is stopping. */
-  isReady(): boolean {
-    return this.#stopping === null && this.#fleet.liveServing > 0;
+  /** Whether requests can be served, and will be. */
+  readiness(): Readiness {
+    if (this.#isStopping) return "stopping";
+    if (this.#fleet.liveServing === 0) return "no worker serves";
+    return deafAddresses(this.config, this.#fleet.slots).length === 0 ? "ready" : "an address is not served";
   }
 
   /** Plain data for `/status`, without secrets. */
@@ -227,14 +209,10 @@ export class Supervisor {
   /** As the workers last reported. */
   #statusNow(): Status {
     return statusOf({
-      version: this.#options.version,
+      ...this.#facts(),
       configFile: this.#options.configFile,
-      startedAtMs: this.startedAtMs,
-      current: this.#fleet.current,
-      slots: this.#fleet.slots,
-      ...this.#ready.statistics(),
       counts: this.#fleet.counts(),
-      kvFile: this.#disk.file,
+      isStopping: this.#isStopping,
       lastReload: this.#changes.lastReload,
     });
   }
@@ -242,10 +220,20 @@ export class Supervisor {
   /** What `/metrics` answers. */
   async metrics(format: ExpositionFormat): Promise<string> {
     await this.#fleet.refresh();
-    const { version } = this.#options;
-    const { current, slots } = this.#fleet;
-    const facts = { version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() };
-    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(facts)], format);
+    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(this.#facts())], format);
+  }
+
+  #facts(): StatusFacts {
+    return {
+      version: this.#options.version,
+      startedAtMs: this.startedAtMs,
+      current: this.#fleet.current,
+      slots: this.#fleet.slots,
+      ...this.#ready.statistics(),
+      kvFile: this.#disk.file,
+      reloads: this.#changes.reloads,
+      descriptors: this.#options.descriptors,
+    };
   }
 
   /**
@@ -258,11 +246,23 @@ export class Supervisor {
     return result;
   }
 
+  /** Says what {@linkcode reload} would come to, and changes nothing. */
+  tryReload(): Promise<ReloadResult> {
+    return this.#changes.tryOut();
+  }
+
+  /** The configuration in force as it may be shown, and how the last reload went. */
+  configInForce(): ConfigInForce {
+    const { inForce, lastReload } = this.#changes;
+    return { ...inForce, generation: this.#fleet.current.generation, lastReload };
+  }
+
   /** Begins to stop gracefully, for `actor`; answers how long that may take. */
-  requestStop(actor: string): { readonly graceMs: number } {
+  requestStop(actor: string): { readonly graceMs: number; readonly delayMs: number } {
     this.#options.logger.write({ audit: "stop", actor });
     this.#options.askStop();
-    return { graceMs: this.config.server.shutdownGraceMs };
+    const { shutdownGraceMs, shutdownDelayMs } = this.config.server;
+    return { graceMs: shutdownGraceMs, delayMs: shutdownDelayMs };
   }
 
   /**
@@ -332,8 +332,24 @@ export class Supervisor {
     return handle !== null && handle !== undefined;
   }
 
+  /** Says that it stops, and serves everything for `shutdown_delay` still, or until `skipped`. */
+  async announceStop(skipped: AbortSignal): Promise<void> {
+    this.#isStopping = true;
+    const { shutdownDelayMs } = this.config.server;
+    if (shutdownDelayMs === 0) return;
+    this.#options.logger.info("Usher is about to stop, and serves on until then", {
+      delay_ms: shutdownDelayMs,
+      hint: "A second signal ends that",
+    });
+    const windDownMs = Math.min(WIND_DOWN_MS, shutdownDelayMs / 2);
+    await pause(shutdownDelayMs - windDownMs, skipped);
+    this.#fleet.windDown();
+    await pause(windDownMs, skipped);
+  }
+
   /** Stops taking connections, lets what is under way finish within `shutdown_grace`, and ends the workers. */
   stop(): Promise<void> {
+    this.#isStopping = true;
     return this.#stopping ??= this.#stop();
   }
 
@@ -370,19 +386,4 @@ export class Supervisor {
     if (this.#operations === null) throw new Error("The gateway is still starting");
     return this.#operations;
   }
-}
-
-/** Pins workers that have come up; `undefined` where that is not configured. */
-function pinner({ config: { server: { cpuAffinity } }, logger }: SupervisorOptions): FleetOptions["onUp"] {
-  if (cpuAffinity === false) return undefined;
-  const affinity = new CpuAffinity({ cores: cpuAffinity, logger });
-  return ({ role, name, index }, { ordinal }) => {
-    if (role === "serving") void affinity.pin({ name, index, ordinal });
-  };
-}
-
-function diskFilterMemory({ config, kvFile, kvFreed }: SupervisorOptions): SharedArrayBuffer | null {
-  const { diskBytes } = config.cache;
-  const isNever = kvFile.path === null && kvFreed === undefined;
-  return isNever || diskBytes === 0 ? null : newDiskFilterMemory(diskBytes);
 }

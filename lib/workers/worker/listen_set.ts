@@ -105,6 +105,13 @@ export class ListenSet {
     this.#replacesFile = false;
   }
 
+  /** By address as configured: why no connection can be accepted there, or `null` where they can. */
+  listening(): Record<string, string | null> {
+    return Object.fromEntries(
+      [...this.#bound].map(([address, bound]) => [address, this.#options.server.trouble(bound)]),
+    );
+  }
+
   /** Stops listening and waits until what came in is finished, at most `graceMs`. */
   async close(graceMs: number): Promise<void> {
     this.#isClosed = true;

@@ -34,7 +34,8 @@ import type {
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
 import { ListenSet } from "./listen_set.ts";
 import { lookUp } from "./look_up.ts";
-import { LoopMonitor, runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
+import { LoopMonitor } from "./loop_monitor.ts";
+import { runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
 import { WorkerStore } from "./worker_store.ts";
 
 /** Serves one request; `table` is that of the address it came to. */
@@ -222,10 +223,17 @@ class ServingWorker implements WorkerRole {
       connections: this.#gateway.connections(),
       resilience: this.#gateway.resilience(),
       loopLagMs: this.#loop.takeWorstMs(),
+      loop: this.#loop.counts,
       heapBytes: Deno.memoryUsage().heapUsed,
+      listening: this.#listen.listening(),
       server: this.#server.counts,
+      spans: this.#gateway.spans,
       health: null,
     };
+  }
+
+  windDown(): void {
+    this.#server.windDown();
   }
 
   async stop(graceMs: number): Promise<void> {

@@ -45,6 +45,8 @@ export interface WorkerRole {
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   /** Asks a pool's upstreams for a path and query. */
   read(pool: string, target: string): Promise<ReadResult>;
+  /** Has each connection end after its next reply. */
+  windDown?(): void;
   /** What it holds for a request; `null` where no listener takes that. */
   lookUp?(order: LookUpOrder): Promise<LookUpResult | null>;
   report(): WorkerReport;
@@ -148,6 +150,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "looked-up", id: message.id, result: await role.lookUp?.(message.order) ?? null };
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
+    case "wind-down":
+      role.windDown?.();
+      return null;
     case "stop":
       return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), role.report().counts) };
     case "fault":
@@ -182,35 +187,4 @@ function loggerOf(config: Config, sink: (line: string) => void): RootLogger {
 
 function textOf(reason: unknown): string {
   return reason instanceof Error ? reason.stack ?? reason.message : String(reason);
-}
-
-const TICK_MS = 100;
-
-/** Measures how late timers fire: the time for which the event loop was busy with something else. */
-export class LoopMonitor {
-  readonly #timer: ReturnType<typeof setInterval>;
-  #expectedMs = performance.now() + TICK_MS;
-  #worstMs = 0;
-
-  constructor() {
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
-  }
-
-  /** The worst lateness since the last call, in milliseconds. */
-  takeWorstMs(): number {
-    const worstMs = Math.max(this.#worstMs, performance.now() - this.#expectedMs, 0);
-    this.#worstMs = 0;
-    return Math.round(worstMs);
-  }
-
-  /** Stops measuring. */
-  close(): void {
-    clearInterval(this.#timer);
-  }
-
-  #tick(): void {
-    const nowMs = performance.now();
-    this.#worstMs = Math.max(this.#worstMs, nowMs - this.#expectedMs);
-    this.#expectedMs = nowMs + TICK_MS;
-  }
 }

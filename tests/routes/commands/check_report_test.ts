@@ -23,7 +23,7 @@ Deno.test("checkReport() lists every problem and counts them", async () => {
   assert.equal(
     checkReport(await loadText(`server: { workers: 0, nam: x }${SOUND}`)),
     `config.yaml:1:20 server.workers: found 0 expected auto, or a whole number from 1 to 256
-config.yaml:1:23 server.nam: found unknown key "nam" expected one of name, workers, data_dir, shutdown_grace, worker_timeout, trusted_proxies, max_request_body, reuse_port, cpu_affinity, watch, limits; did you mean "name"?
+config.yaml:1:23 server.nam: found unknown key "nam" expected one of name, workers, data_dir, shutdown_grace, shutdown_delay, worker_timeout, trusted_proxies, max_request_body, reuse_port, cpu_affinity, watch, limits; did you mean "name"?
 2 problems in config.yaml`,
   );
   assert.equal(

@@ -7,7 +7,8 @@ import { systemClock } from "../../../lib/clock.ts";
 import type { LoadResult } from "../../../lib/config/load.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
 import { AcmeKeeper } from "../../../lib/workers/supervisor/acme_keeper.ts";
-import { Supervisor, type SupervisorOptions } from "../../../lib/workers/supervisor/supervisor.ts";
+import { Supervisor } from "../../../lib/workers/supervisor/supervisor.ts";
+import type { SupervisorOptions } from "../../../lib/workers/supervisor/supervisor_options.ts";
 import { ANY_CONFIG, loadOf, type Mapping } from "../../gateway/config_of.ts";
 import { eventually } from "../../eventually.ts";
 import { freePort } from "../../free_port.ts";
@@ -38,7 +39,7 @@ const ACME = new AcmeKeeper({
 });
 
 /** A supervisor over real workers in roles that the test directs, with a configuration file that the test writes. */
-async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping } = {}) {
+async function supervised(more: Partial<SupervisorOptions<Supervisor>> & { server?: Mapping } = {}) {
   const stage = await setStage();
   const places: Places = { port: freePort(), dataDir: stage.directory };
   const lines: Record<string, unknown>[] = [];
@@ -51,6 +52,7 @@ async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping 
     configFile: "config.yaml",
     source: read,
     config: loaded.config,
+    loaded,
     workerUrl: stage.url,
     kvFile: { path: null, problem: null, setAside: null },
     purgePath: null,
@@ -97,9 +99,9 @@ async function answers(url: string): Promise<boolean> {
 
 Deno.test("start() brings up workers and the admin surface, stop() ends both", async () => {
   await using set = await supervised();
-  assert.equal(set.supervisor.isReady(), false);
+  assert.equal(set.supervisor.readiness(), "no worker serves");
   await set.supervisor.start();
-  assert.equal(set.supervisor.isReady(), true);
+  assert.equal(set.supervisor.readiness(), "ready");
   assert.equal(await answers(set.admin), true);
   const status: Shown = await set.supervisor.status();
   assert.deepEqual(status.workers.map(({ name, state }: Shown) => `${name} ${state}`), [
@@ -109,7 +111,7 @@ Deno.test("start() brings up workers and the admin surface, stop() ends both", a
   ]);
   assert.match(await set.supervisor.metrics("prometheus"), /^usher_build_info\{version="1\.2\.3"\} 1$/m);
   await set.supervisor.stop();
-  assert.equal(set.supervisor.isReady(), false);
+  assert.equal(set.supervisor.readiness(), "stopping");
   assert.equal(await answers(set.admin), false);
 });
 
@@ -138,8 +140,14 @@ Deno.test("reload() brings the file's new contents into the workers", async () =
   await using set = await supervised();
   await set.supervisor.start();
   set.write({ name: "renamed" });
-  assert.deepEqual(await set.supervisor.reload("test"), { ok: true, generation: 2 });
+  const changes = ["server.name: usher → renamed"];
+  assert.deepEqual(await set.supervisor.tryReload(), { ok: true, generation: 1, changes, needsRestart: [] });
+  assert.equal(set.supervisor.config.server.name, "usher");
+  assert.deepEqual(await set.supervisor.reload("test"), { ok: true, generation: 2, changes, needsRestart: [] });
   assert.equal(set.supervisor.config.server.name, "renamed");
+  assert.deepEqual(set.lines.filter(({ audit }) => audit !== undefined).map(({ time: _, ...rest }) => rest), [
+    { audit: "reload", actor: "test", outcome: "in force", generation: 2 },
+  ]);
   const status: Shown = await set.supervisor.status();
   assert.deepEqual([status.config.generation, status.config.last_reload.problems], [2, []]);
   assert.deepEqual(status.workers.map(({ generation }: Shown) => generation), [2, 2, 2]);
@@ -166,8 +174,11 @@ Deno.test("reload() keeps the configuration in force where a worker cannot use i
   set.write({ name: "next" });
   assert.deepEqual(await set.supervisor.reload("test"), { ok: false, problems: ['serving-0 cannot use "next"'] });
   assert.equal(set.supervisor.config.server.name, "usher");
+  assert.deepEqual(await set.supervisor.tryReload(), { ok: false, problems: ['serving-0 cannot use "next"'] });
   set.direct({});
-  assert.deepEqual(await set.supervisor.reload("test"), { ok: true, generation: 2 });
+  assert.equal((await set.supervisor.tryReload()).ok, true);
+  const changes = ["server.name: usher → next"];
+  assert.deepEqual(await set.supervisor.reload("test"), { ok: true, generation: 2, changes, needsRestart: [] });
 });
 
 Deno.test("reload() fails, and harms nothing, where the file cannot even be looked for", async () => {
@@ -175,7 +186,7 @@ Deno.test("reload() fails, and harms nothing, where the file cannot even be look
   await using set = await supervised({ source });
   await set.supervisor.start();
   assert.deepEqual(await set.supervisor.reload("test"), { ok: false, problems: ["the disk is gone"] });
-  assert.equal(set.supervisor.isReady(), true);
+  assert.equal(set.supervisor.readiness(), "ready");
 });
 
 Deno.test("reload() that is asked for during one leads to one more, however often", async () => {
@@ -205,12 +216,12 @@ Deno.test("D2: reload() compares what a restart applies with the start, not with
   await using set = await supervised();
   await set.supervisor.start();
   const workers = set.supervisor.config.server.workers;
-  const asked = [[3, ["server.workers"]], [3, ["server.workers"]], [workers, undefined]] as const;
+  const asked = [[3, ["server.workers"]], [3, ["server.workers"]], [workers, []]] as const;
   for (const [count, atRestart] of asked) {
     set.write({ workers: count });
     const result = await set.supervisor.reload("test");
     assert.ok(result.ok);
-    assert.deepEqual(result.atRestart, atRestart);
+    assert.deepEqual(result.needsRestart, atRestart);
   }
 });
 
@@ -253,7 +264,7 @@ Deno.test("lost settles when all serving workers die again and again", async () 
   set.direct({ "serving-0": ["fails"], "serving-1": ["fails"] });
   for (const worker of [0, 1]) set.supervisor.fault(worker, "throw");
   await set.supervisor.lost;
-  assert.equal(set.supervisor.isReady(), false);
+  assert.equal(set.supervisor.readiness(), "no worker serves");
 });
 
 /** Answers after a time that is too long. */

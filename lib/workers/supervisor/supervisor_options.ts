@@ -1,0 +1,42 @@
+import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
+import type { Config } from "../../config/config.ts";
+import type { LoadedFile, LoadResult } from "../../config/load.ts";
+import type { RootLogger } from "../../logging/logger.ts";
+import type { FetchFunction } from "../../server/fetch_adapter.ts";
+import type { AcmeKeeper } from "./acme_keeper.ts";
+import type { ConfigSources } from "./config_sources.ts";
+import type { DiskTakerOptions } from "./disk_taker.ts";
+
+/** Options of a supervisor; `Self` is what it shows of itself. */
+export interface SupervisorOptions<Self> {
+  readonly version: string;
+  readonly configFile: string;
+  /** Reads and checks the configuration; called at each reload. */
+  readonly source: () => Promise<LoadResult>;
+  /** The same, only to look at it: nothing is noted in `sources`. @default {source} */
+  readonly preview?: () => Promise<LoadResult>;
+  /** What it was read from; left out where that is not noted. */
+  readonly sources?: ConfigSources;
+  /** Reload when that changes, whatever `server.watch` says. */
+  readonly watch?: boolean;
+  /** The configuration to start with, and what it was made of. */
+  readonly config: Config;
+  readonly loaded: LoadedFile;
+  /** Module that every worker is started from. */
+  readonly workerUrl: URL;
+  readonly kvFile: ClaimedKvFile["file"];
+  readonly purgePath: ClaimedKvFile["purgePath"];
+  /** See {@linkcode DiskTakerOptions.kvFreed}. */
+  readonly kvFreed?: DiskTakerOptions["kvFreed"];
+  /** Fetches certificates; `config` is completed by it. */
+  readonly acme: AcmeKeeper;
+  readonly logger: RootLogger;
+  /** The admin surface over what the supervisor shows. */
+  readonly adminHandler: (supervisor: Self) => FetchFunction;
+  /** Descriptors that the process may have. */
+  readonly descriptors: number;
+  /** Has the process stop this supervisor, as a signal would. */
+  readonly askStop: () => void;
+  /** Lets tests break workers. */
+  readonly testHooks: boolean;
+}
