@@ -51,7 +51,7 @@ export interface StatusDetails extends StatusFacts {
 /** The state of the whole gateway as plain data: what `/status` answers. */
 export function statusOf(details: StatusDetails) {
   const { current, slots, counts } = details;
-  const { lastMinute, lastHour, sinceStart } = details.rates(null);
+  const { perSecond, lastMinute, lastHour, sinceStart } = details.rates(null);
   return {
     ...gatewayState({
       ...{ config: current.config, slots, isStopping: details.isStopping },
@@ -70,6 +70,7 @@ export function statusOf(details: StatusDetails) {
         ? null
         : { at: new Date(details.lastReload.atMs).toISOString(), problems: details.lastReload.problems },
     },
+    requests_per_second: perSecond,
     workers: slots.map(workerStatus),
     listeners: current.config.listeners.map((listener) => ({
       name: listener.name,
@@ -77,6 +78,7 @@ export function statusOf(details: StatusDetails) {
       hosts: listener.hosts,
       prefix: listener.prefix,
       pool: listener.pool,
+      requests_per_second: details.rates(listener.name).perSecond,
       ...listenerFigures(counts.listeners[listener.name]),
       ...listenerLimits(listener.name, slots, counts.listeners[listener.name]),
       cache: listenerCache(listener.name, counts.listeners[listener.name], statisticsOf(details)),

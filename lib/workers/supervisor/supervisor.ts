@@ -60,7 +60,7 @@ const NOTHING_TO_PURGE: LinkedPurge = {
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
   readonly startedAtMs = Date.now();
-  readonly #options: SupervisorOptions;
+  readonly #options: SupervisorOptions<Supervisor>;
   readonly #fleet: Fleet;
   readonly #calls: FleetCalls;
   readonly #leaseMemory = newLeaseMemory();
@@ -85,7 +85,7 @@ export class Supervisor {
   readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
-  constructor(options: SupervisorOptions) {
+  constructor(options: SupervisorOptions<Supervisor>) {
     this.#options = options;
     this.#fleet = new Fleet({
       url: options.workerUrl,

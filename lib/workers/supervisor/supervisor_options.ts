@@ -6,10 +6,9 @@ import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import type { ConfigSources } from "./config_sources.ts";
 import type { DiskTakerOptions } from "./disk_taker.ts";
-import type { Supervisor } from "./supervisor.ts";
 
-/** Options of {@linkcode Supervisor}. */
-export interface SupervisorOptions {
+/** Options of a supervisor; `Self` is what it shows of itself. */
+export interface SupervisorOptions<Self> {
   readonly version: string;
   readonly configFile: string;
   /** Reads and checks the configuration; called at each reload. */
@@ -33,7 +32,7 @@ export interface SupervisorOptions {
   readonly acme: AcmeKeeper;
   readonly logger: RootLogger;
   /** The admin surface over what the supervisor shows. */
-  readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
+  readonly adminHandler: (supervisor: Self) => FetchFunction;
   /** Descriptors that the process may have. */
   readonly descriptors: number;
   /** Has the process stop this supervisor, as a signal would. */

@@ -76,7 +76,7 @@ function details(more: Partial<StatusDetails> = {}): StatusDetails {
       slotOf("serving-2", null),
       slotOf("health", { health: [table] }),
     ],
-    rates: () => ({ lastMinute: 0.5, lastHour: 0.25, sinceStart: 0.125 }),
+    rates: () => ({ perSecond: 3, lastMinute: 0.5, lastHour: 0.25, sinceStart: 0.125 }),
     purges: { url: 1, prefix: 0, glob: 0, tag: 0, all: 2 },
     prewarms: [],
     drains: [],

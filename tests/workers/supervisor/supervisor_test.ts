@@ -39,7 +39,7 @@ const ACME = new AcmeKeeper({
 });
 
 /** A supervisor over real workers in roles that the test directs, with a configuration file that the test writes. */
-async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping } = {}) {
+async function supervised(more: Partial<SupervisorOptions<Supervisor>> & { server?: Mapping } = {}) {
   const stage = await setStage();
   const places: Places = { port: freePort(), dataDir: stage.directory };
   const lines: Record<string, unknown>[] = [];
