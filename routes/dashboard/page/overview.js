@@ -114,7 +114,7 @@ export function Tiles({ model }) {
         time: ms(time?.p99_ms),
       })} />
       <div class="card tile">
-        <h3>${t("Memory and disk")}</h3>
+        <h2>${t("Memory and disk")}</h2>
         <${Tier} name=${t("memory")} tier=${cache.memory} />
         <${Tier} name=${t("disk")} tier=${cache.disk} />
       </div>
@@ -125,7 +125,7 @@ export function Tiles({ model }) {
 function Tile({ title, value, note, tone = "" }) {
   return html`
     <div class="card tile">
-      <h3>${title}</h3>
+      <h2>${title}</h2>
       <p class=${`value ${tone}`}>${value}</p>
       <p class="muted">${note}</p>
     </div>
