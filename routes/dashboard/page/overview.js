@@ -74,7 +74,8 @@ async function reload(tell) {
 export function Alerts({ status }) {
   const failed = status.config.last_reload;
   const problems = failed?.problems ?? [];
-  const { reasons } = status;
+  // What is shown in full below need not be said twice.
+  const reasons = status.reasons.filter((reason) => problems.length === 0 || !reason.includes(problems[0]));
   return html`<div class="alerts" role="status">
     ${
     reasons.length > 0 && html`<div class="alert warn"><b>${t("Degraded")}</b>
