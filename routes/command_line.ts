@@ -18,6 +18,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { health } from "./commands/health.ts";
 import { migrateEnvCommand } from "./commands/migrate_env.ts";
+import { initCommand } from "./commands/init.ts";
 import { mayBegin } from "./commands/permissions.ts";
 import { prewarmCommand } from "./commands/prewarm.ts";
 import { purgeCommand } from "./commands/purge.ts";
@@ -103,6 +104,7 @@ const healthCommand: Command = {
 
 /** Every command by its name, in the order of `usher help`. */
 const COMMANDS: Readonly<Record<string, Command>> = {
+  init: initCommand,
   start,
   check,
   health: healthCommand,
