@@ -206,7 +206,8 @@ Deno.test("metrics agree with what the origin and the clients counted, outlive a
     await eventually("what goes on in the background has ended", async () => {
       const metrics = await Metrics.of(gateway);
       return metrics.sum("usher_upstream_tries_total", { pool: "site" }) === origin.heads.length &&
-        metrics.sum("usher_requests_total") === load.seen.length;
+        metrics.sum("usher_requests_total") === load.seen.length &&
+        metrics.sum("usher_client_aborts_total") === 1;
     });
     const kinds = ["hit_memory", "stale", "revalidated", "collapsed", "miss", "bypass", "none"];
     assert.deepEqual(Object.keys(load.count(({ result }) => result)).sort(), kinds.toSorted());
