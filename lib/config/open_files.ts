@@ -5,7 +5,7 @@ import { isMapping, type TreeValue } from "./yaml/tree.ts";
 const OTHERS_READ = 0o004;
 
 /** Keys whose values, or the values below them, are secrets. */
-const SECRETS: ReadonlySet<string> = new Set(["token", "tokens", "api_keys", "eab"]);
+const SECRETS: ReadonlySet<string> = new Set(["token", "tokens", "api_keys", "eab", "headers"]);
 
 /** Keys of fields that go to upstreams, peers or a collector. */
 const FIELDS: ReadonlySet<string> = new Set(["fields", "set", "add", "headers"]);

@@ -34,6 +34,8 @@ export interface StatusFacts {
   readonly prewarms: StatisticsFacts["prewarms"];
   readonly changes: StatisticsFacts["changes"];
   readonly kvFile: PreparedKvFile;
+  /** What has become of that file since; `null` while it is there. */
+  readonly kvFileLost: string | null;
   readonly reloads: ReloadCounts;
   /** Descriptors that the process may have. */
   readonly descriptors: number;
@@ -55,7 +57,7 @@ export function statusOf(details: StatusDetails) {
   return {
     ...gatewayState({
       ...{ config: current.config, slots, isStopping: details.isStopping },
-      kvProblem: details.kvFile.path === null ? details.kvFile.problem : null,
+      kvProblem: details.kvFileLost ?? (details.kvFile.path === null ? details.kvFile.problem : null),
       reloadProblems: details.lastReload?.problems ?? [],
       nowMs: Date.now(),
     }),
@@ -92,7 +94,7 @@ export function statusOf(details: StatusDetails) {
       hit_rate: sinceStart,
       hit_rate_1m: lastMinute,
       hit_rate_1h: lastHour,
-      disk_problem: diskProblem(slots),
+      disk_problem: details.kvFileLost ?? diskProblem(slots),
       purge_rules: purgeRules(slots),
     },
   };

@@ -26,6 +26,7 @@ import { ConfigChanges, type InForce, type ReloadResult } from "./config_changes
 import { ConfigWatch } from "./config_watch.ts";
 import { pinnerOf } from "./cpu_affinity.ts";
 import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
+import { DiskWatch } from "./disk_watch.ts";
 import { Fleet } from "./fleet.ts";
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
 import type { SupervisorOptions } from "./supervisor_options.ts";
@@ -79,6 +80,7 @@ export class Supervisor {
   readonly #certificates: CertificateKeeper;
   readonly #bus: Bus;
   readonly #disk: DiskTaker;
+  readonly #diskWatch: DiskWatch;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
   #isStopping = false;
@@ -107,6 +109,7 @@ export class Supervisor {
     }, { generation: 1, config: options.config });
     this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
+    this.#diskWatch = new DiskWatch({ path: () => this.#disk.file.path, logger: options.logger });
     this.#bus = new PeerBus({
       self: this.#instanceId,
       peers: () => this.config.admin.peers,
@@ -185,6 +188,7 @@ export class Supervisor {
     this.#admin = new AdminServer({ ...this.#options, config: this.config });
     await this.#admin.listen(this.config.admin, this.#options.adminHandler(this));
     this.#disk.begin();
+    this.#diskWatch.begin();
     this.#operations.begin();
     this.#certificates.begin();
     this.#options.acme.attach(this);
@@ -231,6 +235,7 @@ export class Supervisor {
       slots: this.#fleet.slots,
       ...this.#ready.statistics(),
       kvFile: this.#disk.file,
+      kvFileLost: this.#diskWatch.problem,
       reloads: this.#changes.reloads,
       descriptors: this.#options.descriptors,
     };
@@ -359,6 +364,7 @@ export class Supervisor {
     this.#certificates.close();
     this.#watch?.close();
     this.#options.acme.close();
+    this.#diskWatch.close();
     await this.#disk.close();
     const closing = this.#operations?.close();
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);

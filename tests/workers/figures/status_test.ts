@@ -83,6 +83,7 @@ function details(more: Partial<StatusDetails> = {}): StatusDetails {
     changes: [],
     configFile: "config.yaml",
     counts,
+    kvFileLost: null,
     isStopping: false,
     kvFile: { path: "usher.kv", problem: null, setAside: null },
     reloads: new ReloadCounts(),
