@@ -11,7 +11,7 @@ import {
   withOrigins,
 } from "../pipeline/in_process_gateway.ts";
 import type { ScriptedHandler, ScriptedOrigin } from "../origins/scripted_origin.ts";
-import { openRaw, type RawConnection } from "../system/_raw_connection.ts";
+import { openRaw, type RawConnection } from "../raw_connection.ts";
 import { demoApiKey, startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
 
 const LIMIT_BYTES = 100_000;

@@ -1,4 +1,4 @@
-import { openRaw, type RawConnection } from "./_raw_connection.ts";
+import { openRaw, type RawConnection } from "../raw_connection.ts";
 
 /** How a client misbehaves: the bytes it sends, when, and how it leaves. */
 export type Misdeed = (client: Misbehaving) => Promise<void>;
