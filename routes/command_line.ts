@@ -1,3 +1,4 @@
+import { apiCommand } from "./commands/api.ts";
 import { checkReport } from "./commands/check_report.ts";
 import { HeldEnvironment, readEnv } from "../lib/workers/supervisor/environment.ts";
 import { ConfigSources } from "../lib/workers/supervisor/config_sources.ts";
@@ -120,6 +121,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   drain: drainCommand,
   undrain: undrainCommand,
   "check-now": checkNowCommand,
+  api: apiCommand,
   explain: explainCommand,
   doctor: doctorCommand,
   certs: certsCommand,

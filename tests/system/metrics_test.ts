@@ -6,7 +6,7 @@ import { hasPromtool, promtool } from "../metrics/promtool.ts";
 import { eventually } from "../eventually.ts";
 import { type FullGateway, settle, startFullGateway, TV_TOKEN } from "./_full_gateway.ts";
 import type { RunningGateway } from "./_gateway.ts";
-import { openRaw } from "./_raw_connection.ts";
+import { openRaw } from "../raw_connection.ts";
 import { rawRequest, requestText } from "./_raw_client.ts";
 
 const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";

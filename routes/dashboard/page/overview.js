@@ -74,7 +74,8 @@ async function reload(tell) {
 export function Alerts({ status }) {
   const failed = status.config.last_reload;
   const problems = failed?.problems ?? [];
-  const { reasons } = status;
+  // What is shown in full below need not be said twice.
+  const reasons = status.reasons.filter((reason) => problems.length === 0 || !reason.includes(problems[0]));
   return html`<div class="alerts" role="status">
     ${
     reasons.length > 0 && html`<div class="alert warn"><b>${t("Degraded")}</b>
@@ -114,7 +115,7 @@ export function Tiles({ model }) {
         time: ms(time?.p99_ms),
       })} />
       <div class="card tile">
-        <h3>${t("Memory and disk")}</h3>
+        <h2>${t("Memory and disk")}</h2>
         <${Tier} name=${t("memory")} tier=${cache.memory} />
         <${Tier} name=${t("disk")} tier=${cache.disk} />
       </div>
@@ -125,7 +126,7 @@ export function Tiles({ model }) {
 function Tile({ title, value, note, tone = "" }) {
   return html`
     <div class="card tile">
-      <h3>${title}</h3>
+      <h2>${title}</h2>
       <p class=${`value ${tone}`}>${value}</p>
       <p class="muted">${note}</p>
     </div>
