@@ -64,6 +64,19 @@ export const PROCESS_ENDPOINTS = [
   }),
   endpoint({
     method: "POST",
+    path: "/hand-over",
+    role: "operate",
+    summary: "Lets another gateway on this machine take over: lets go of listeners, files and this address, then stops",
+    answer: z.object({ pid: z.int(), grace_ms: z.number() }),
+    problems: { 409: "It is stopping already" },
+    async handle({ view, actor }) {
+      const handed = await view.handOver(actor);
+      if (handed === false) throw new Problem(409, "The gateway is stopping already");
+      return { pid: Deno.pid, grace_ms: handed.graceMs };
+    },
+  }),
+  endpoint({
+    method: "POST",
     path: "/stop",
     formerly: "/stop",
     role: "operate",

@@ -196,6 +196,7 @@ export class Operations {
   async release(): Promise<void> {
     await this.#recorded;
     for (const kv of this.#kvs) kv.close();
+    this.#kvs = [];
   }
 }
 

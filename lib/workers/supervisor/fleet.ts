@@ -20,9 +20,14 @@ const HEARTBEAT_MS = 1_000;
 /** Longer than a fetch and its wait may take in the worker. */
 const WORK_TIMEOUT_MS = 130_000;
 const PING_TIMEOUT_MS = 2_000;
+/** Longer than a worker takes to let go of its sockets and of the disk. */
+const LEAVE_TIMEOUT_MS = 30_000;
 
 /** What a worker says of a piece of work. */
 type WorkAnswer = Extract<FromWorker, { type: "prewarmed" | "was-read" }>;
+
+/** No worker listens where only one can. */
+const NOBODY = -1;
 
 /** All workers: started, watched, replaced, told of each other and of new configurations. */
 export class Fleet {
@@ -41,13 +46,14 @@ export class Fleet {
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
   /** The serving worker that listens where only one can. */
-  #aloneIndex = 0;
+  #aloneIndex: number;
   #kvPath: string | null;
 
   constructor(options: FleetOptions, first: ConfigGeneration) {
     this.#options = options;
     this.#current = first;
     this.#kvPath = options.kvPath;
+    this.#aloneIndex = options.takesOver === true ? NOBODY : 0;
     this.#places = { dataDir: first.config.server.dataDir, listeners: first.config.listeners };
     const serving = Array.from({ length: options.servingWorkers }, (_, index) => newSlot("serving", index));
     this.#lasting = [...serving, newSlot("health", options.servingWorkers)];
@@ -123,7 +129,30 @@ export class Fleet {
   /** Has every worker use the KV file that another process had until now; one that does not is replaced. */
   async takeDisk(kvPath: string): Promise<void> {
     this.#kvPath = kvPath;
-    await this.#tell({ type: "take-disk", kvPath }, (told) => told.type === "disk-taken", ["serving", "health"]);
+    await this.#tell({ type: "take-disk", kvPath }, (told) => told.type === "disk-taken", {
+      roles: ["serving", "health"],
+    });
+  }
+
+  /**
+   * Has one worker listen where only one can, in the place of another process.
+   *
+   * @throws {Error} where it cannot
+   */
+  async takeSockets(): Promise<void> {
+    const heir = this.slots.find(({ role, handle }) => role === "serving" && handle !== null);
+    if (this.#aloneIndex !== NOBODY || heir === undefined) return;
+    this.#aloneIndex = heir.index;
+    const isTaken = (told: FromWorker) => told.type === "sockets-taken";
+    const answer = await heir.handle!.call({ type: "take-sockets" }, isTaken, START_TIMEOUT_MS);
+    if (answer.type === "sockets-taken" && answer.error !== null) throw new Error(answer.error);
+  }
+
+  /** Has every worker stop listening and let go of the KV file; what is under way goes on until they are stopped. */
+  async leave(): Promise<void> {
+    this.#kvPath = null;
+    const isLeft = (told: FromWorker) => told.type === "left";
+    await this.#tell({ type: "leave" }, isLeft, { roles: ["serving", "health"], timeoutMs: LEAVE_TIMEOUT_MS });
   }
 
   /** Has every serving worker answer these challenges, and no others. */
@@ -136,22 +165,24 @@ export class Fleet {
 
   /** Tells every serving worker, as {@linkcode Fleet.purge} does; `null` for one that did not answer and is replaced. */
   tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
-    return this.#tell(message, isDone, ["serving"]);
+    return this.#tell(message, isDone, { roles: ["serving"] });
   }
 
   /** Tells every worker of these roles, those that are starting included; one that does not answer is replaced, and has `null` for it. */
   #tell(
     message: ToWorker,
     isDone: (answer: FromWorker) => boolean,
-    roles: readonly Slot["role"][],
+    { roles, timeoutMs = this.#options.silenceMs }: {
+      readonly roles: readonly Slot["role"][];
+      readonly timeoutMs?: number;
+    },
   ): Promise<(FromWorker | null)[]> {
     const told = this.slots.filter(({ role }) => roles.includes(role));
     const live = told.flatMap(({ handle }) => handle?.alive ? [handle] : []);
     const starting = told.flatMap((slot) => this.#starting.get(slot) ?? []);
     return Promise.all([...live, ...starting].map(async (handle) => {
       try {
-        const timeoutMs = starting.includes(handle) ? START_TIMEOUT_MS : this.#options.silenceMs;
-        return await handle.call(message, isDone, timeoutMs);
+        return await handle.call(message, isDone, starting.includes(handle) ? START_TIMEOUT_MS : timeoutMs);
       } catch {
         handle.kill(`did not take a message: ${message.type}`);
         return null;

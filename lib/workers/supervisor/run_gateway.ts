@@ -1,6 +1,6 @@
 import { messageOf } from "../../errors.ts";
 import { join, resolve } from "node:path";
-import { awaitKvFile, type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_claim.ts";
+import { awaitKvFile, type ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import { systemClock } from "../../clock.ts";
 import { formatListenAddress } from "../../config/addresses.ts";
 import type { Config } from "../../config/config.ts";
@@ -16,6 +16,7 @@ import { AcmeKeeper } from "./acme_keeper.ts";
 import { adminCertificateFile } from "../admin_fetch.ts";
 import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
+import { claimAfter, type Predecessor, shareProblems } from "./take_over.ts";
 import { StopRequests } from "./stop_requests.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { SupervisorOptions } from "./supervisor_options.ts";
@@ -29,6 +30,8 @@ export interface RunOptions
   /** Whether commands can name its configuration; one from standard input is any gateway's, so its admin address tells it apart. */
   readonly isFromFile: boolean;
   readonly testHooks: boolean;
+  /** Finds the gateway whose place this one takes; left out where it is to take none's. */
+  readonly predecessor?: () => Promise<Predecessor | null>;
 }
 
 /**
@@ -51,8 +54,13 @@ export async function runGateway(options: RunOptions): Promise<number> {
     const loaded = await Promise.race([options.source(), stop.asked.then(() => null)]);
     if (loaded === null) return 0;
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
-    const busy = portsInUse(loaded.listening).map(formatLocated);
-    if (busy.length > 0) return refuse(busy, options.configFile, await earlierRun(options.configFile));
+    const predecessor = await options.predecessor?.() ?? null;
+    const busy = predecessor === null
+      ? portsInUse(loaded.listening).map(formatLocated)
+      : shareProblems(predecessor, loaded.listening, loaded.config.server.reusePort !== false);
+    if (busy.length > 0) {
+      return refuse(busy, options.configFile, predecessor === null ? await earlierRun(options.configFile) : []);
+    }
     const { level, format } = loaded.config.logging;
     const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
     for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
@@ -62,7 +70,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
     const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;
     const kvPath = join(loaded.config.server.dataDir, "usher.kv");
     const kvOptions = { clock: systemClock, log: logger };
-    kv = await claimKvFile(kvPath, kvOptions);
+    kv = await claimAfter(predecessor, kvPath, kvOptions);
     const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger });
     supervisor = new Supervisor({
       ...options,
@@ -78,6 +86,8 @@ export async function runGateway(options: RunOptions): Promise<number> {
           return freed?.file ?? null;
         }
         : undefined,
+      releaseKv: () => kv?.release(),
+      predecessor,
       logger,
       descriptors,
     });

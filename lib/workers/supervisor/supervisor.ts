@@ -1,4 +1,3 @@
-import { pause } from "../../clock.ts";
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
 import type { Config } from "../../config/config.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
@@ -25,13 +24,14 @@ import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
 import { ConfigWatch } from "./config_watch.ts";
 import { pinnerOf } from "./cpu_affinity.ts";
+import { Departure } from "./departure.ts";
 import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
 import { Fleet } from "./fleet.ts";
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
 import type { SupervisorOptions } from "./supervisor_options.ts";
 
-/** Connections end after their next reply for so long at the end of `shutdown_delay`: a balancer opens new ones, to another gateway. */
-const WIND_DOWN_MS = 2_000;
+/** How long a predecessor's admin address and KV file are waited for when it has said that it lets go of them. */
+const TAKE_OVER_MS = 10_000;
 
 /** What `/ready` answers. */
 export type Readiness = "ready" | "stopping" | "no worker serves" | "an address is not served";
@@ -74,7 +74,7 @@ export class Supervisor {
   readonly #disk: DiskTaker;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
-  #isStopping = false;
+  readonly #departure: Departure;
   readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
@@ -90,6 +90,7 @@ export class Supervisor {
       connections: ConnectionGate.memory(options.config.server.workers),
       descriptors: options.descriptors,
       kvPath: options.kvFile.path,
+      takesOver: (options.predecessor ?? null) !== null,
       purges: () => this.#operations?.purges ?? [],
       drained: () => this.#operations?.upstreams.drains ?? [],
       instanceId: this.#instanceId,
@@ -100,6 +101,7 @@ export class Supervisor {
     }, { generation: 1, config: options.config });
     this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
+    this.#departure = new Departure({ fleet: this.#fleet, config: () => this.config, logger: options.logger });
     this.#bus = new PeerBus({
       self: this.#instanceId,
       peers: () => this.config.admin.peers,
@@ -176,8 +178,10 @@ export class Supervisor {
     this.#operations = await Operations.open(operations);
     await this.#fleet.start();
     this.#admin = new AdminServer({ ...this.#options, config: this.config });
-    await this.#admin.listen(this.config.admin, this.#options.adminHandler(this));
+    const waitMs = await this.#takeOver();
+    await this.#admin.listen(this.config.admin, this.#options.adminHandler(this), waitMs);
     this.#disk.begin();
+    await this.#disk.taken(waitMs);
     this.#operations.begin();
     this.#certificates.begin();
     this.#options.acme.attach(this);
@@ -188,7 +192,7 @@ export class Supervisor {
 
   /** Whether requests can be served, and will be. */
   readiness(): Readiness {
-    if (this.#isStopping) return "stopping";
+    if (this.#departure.hasBegun) return "stopping";
     if (this.#fleet.liveServing === 0) return "no worker serves";
     return deafAddresses(this.config, this.#fleet.slots).length === 0 ? "ready" : "an address is not served";
   }
@@ -210,7 +214,7 @@ export class Supervisor {
       ...this.#ready.statistics(),
       counts: this.#fleet.counts(),
       kvFile: this.#disk.file,
-      isStopping: this.#isStopping,
+      isStopping: this.#departure.hasBegun,
       lastReload: this.#changes.lastReload,
     });
   }
@@ -309,33 +313,37 @@ export class Supervisor {
     return handle !== null && handle !== undefined;
   }
 
-  /** Says that it stops, and serves everything for `shutdown_delay` still, or until `skipped`. */
-  async announceStop(skipped: AbortSignal): Promise<void> {
-    this.#isStopping = true;
-    const { shutdownDelayMs } = this.config.server;
-    if (shutdownDelayMs === 0) return;
-    this.#options.logger.info("Usher is about to stop, and serves on until then", {
-      delay_ms: shutdownDelayMs,
-      hint: "A second signal ends that",
-    });
-    const windDownMs = Math.min(WIND_DOWN_MS, shutdownDelayMs / 2);
-    await pause(shutdownDelayMs - windDownMs, skipped);
-    this.#fleet.windDown();
-    await pause(windDownMs, skipped);
+  /**
+   * Another gateway takes this one's place, for `actor`: its listeners, its files and its admin address. When it returns, that one has
+   * the connections; what is under way here goes on, then this process ends. `false` where it is stopping already.
+   */
+  async handOver(actor: string): Promise<{ readonly graceMs: number } | false> {
+    const handed = await this.#departure.handOver(actor, () => this.#release());
+    if (!handed) return false;
+    // When the answer to this is on its way.
+    setTimeout(() => {
+      this.live.close();
+      void this.#admin?.close();
+      this.#options.askStop();
+    }, 0);
+    return { graceMs: this.config.server.shutdownGraceMs };
+  }
+
+  /** See {@linkcode Departure.delay}. */
+  announceStop(skipped: AbortSignal): Promise<void> {
+    return this.#departure.delay(skipped);
   }
 
   /** Stops taking connections, lets what is under way finish within `shutdown_grace`, and ends the workers. */
   stop(): Promise<void> {
-    this.#isStopping = true;
+    this.#departure.begin();
     return this.#stopping ??= this.#stop();
   }
 
   async #stop(): Promise<void> {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
-    this.#certificates.close();
-    this.#watch?.close();
-    this.#options.acme.close();
+    this.#closeKeepers();
     await this.#disk.close();
     const closing = this.#operations?.close();
     const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
@@ -346,6 +354,31 @@ export class Supervisor {
     // The last line: that the process ended as asked, and whether anybody noticed.
     const requests = finished === 1 ? "request" : "requests";
     this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
+  }
+
+  /** Lets go of the KV file, with what is to be noted there. */
+  async #release(): Promise<void> {
+    this.#closeKeepers();
+    await this.#disk.close();
+    await this.#operations?.close();
+    await this.#operations?.release();
+    this.#options.releaseKv?.();
+  }
+
+  #closeKeepers(): void {
+    this.#certificates.close();
+    this.#watch?.close();
+    this.#options.acme.close();
+  }
+
+  /** The workers serve beside the predecessor: it lets go now. Answers how long what it had is waited for, in milliseconds. */
+  async #takeOver(): Promise<number> {
+    const { predecessor = null, logger } = this.#options;
+    if (predecessor === null) return 0;
+    await this.#fleet.takeSockets();
+    logger.info("Taking over from the gateway that runs", { pid: predecessor.pid });
+    await predecessor.handOver();
+    return TAKE_OVER_MS;
   }
 
   #watchConfig(): void {
