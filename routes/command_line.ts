@@ -10,6 +10,7 @@ import { adminUrl } from "./commands/admin_client.ts";
 import { askedInstead, type Command, Misuse, misused, readArguments, unknown } from "./commands/command.ts";
 import { certsCommand } from "./commands/certs.ts";
 import { load } from "./commands/config_file.ts";
+import { lookupCommand } from "./commands/lookup.ts";
 import { configFile, STANDARD_INPUT } from "./commands/config_path.ts";
 import { checkPorts } from "./commands/check_ports.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -22,7 +23,9 @@ import { prewarmCommand } from "./commands/prewarm.ts";
 import { purgeCommand } from "./commands/purge.ts";
 import { reloadCommand } from "./commands/reload.ts";
 import { statusCommand } from "./commands/status.ts";
+import { checkNowCommand, drainCommand, undrainCommand } from "./commands/steer_upstream.ts";
 import { stopCommand } from "./commands/stop.ts";
+import { usageCommand } from "./commands/usage.ts";
 import type { Beside } from "./dashboard/dashboard.ts";
 import { exitStatus, print } from "./commands/terminal.ts";
 
@@ -110,8 +113,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   status: statusCommand,
   reload: reloadCommand,
   stop: stopCommand,
+  usage: usageCommand,
   purge: purgeCommand,
   prewarm: prewarmCommand,
+  lookup: lookupCommand,
+  drain: drainCommand,
+  undrain: undrainCommand,
+  "check-now": checkNowCommand,
   explain: explainCommand,
   doctor: doctorCommand,
   certs: certsCommand,

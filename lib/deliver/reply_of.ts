@@ -64,7 +64,7 @@ function madeReply(exchange: Exchange, answer: MadeAnswer): Reply {
   const lengthBytes = lengthOf(body);
   exchange.finish({
     status,
-    bytes: exchange.method === "HEAD" || NO_CONTENT.has(status) ? 0 : lengthBytes,
+    bytes: isUnheard === true || exchange.method === "HEAD" || NO_CONTENT.has(status) ? 0 : lengthBytes,
     cache: note.result,
     cacheStatus: note.status,
     error,

@@ -2,7 +2,7 @@ import { elapsedMs } from "../clock.ts";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import type { ForwardReason } from "../forward_reason.ts";
 import { wantsAccessLine, writeAccessLine } from "../logging/access_log.ts";
-import { type CacheResult, countClient, countRequest } from "../metrics/gateway_metrics.ts";
+import { type CacheResult, countClient, type CountedRequest, countRequest } from "../metrics/gateway_metrics.ts";
 import type { RequestClass } from "../upstream_type/upstream_type.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
@@ -37,6 +37,8 @@ export interface RecordedRequest {
   readonly tries: number;
   /** By `elapsedMs` of the clock. */
   readonly beganMs: number;
+  /** Id of its trace; `null` where that is not recorded. */
+  readonly traceId: string | null;
   /** As the client sent it. */
   readonly asSent: Pick<RecordedRequest, "tenant"> & {
     readonly client: string;
@@ -47,17 +49,19 @@ export interface RecordedRequest {
 
 /** Counts a request and writes its log lines. */
 export function recordRequest(request: RecordedRequest, finish: Finish): void {
-  const { services, tenant, clientName, tries, asSent } = request;
+  const { services, tenant, clientName, tries, asSent, traceId } = request;
   const durationMs = Math.max(0, elapsedMs(services.clock) - request.beganMs);
   const status = finish.aborted ? CLIENT_LEFT : finish.status;
-  countRequest(tenant.counts, {
+  const counted: CountedRequest = {
     status: finish.aborted ? 0 : status,
     bytes: finish.bytes,
     durationMs,
     cache: finish.cache,
     fwd: request.fwd,
-  });
-  if (clientName !== null) countClient(tenant.counts, clientName);
+    trace: traceId === null ? null : { id: traceId, atMs: services.clock.now() },
+  };
+  countRequest(tenant.counts, counted);
+  if (clientName !== null) countClient(tenant.counts, clientName, counted);
   if (services.logger.enabled("debug")) explainInLog(request, finish, durationMs);
   if (!wantsAccessLine(services.settings.access, status, tries)) return;
   writeAccessLine(services.logger, {

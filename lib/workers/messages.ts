@@ -6,6 +6,7 @@ import type { SharedLimits } from "../gateway/limits.ts";
 import type { ResilienceState } from "../gateway/resilience_state.ts";
 import type { CheckResult } from "../health/check.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
+import type { LagCounts } from "./worker/loop_monitor.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
 import type { Verdict } from "../cache/policy/policy.ts";
@@ -116,7 +117,8 @@ export type FromWorker =
   /** `null` where no listener takes the request. */
   | { readonly type: "looked-up"; readonly id: number; readonly result: LookUpResult | null }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }
-  | { readonly type: "stopped"; readonly drained: Drained };
+  /** With everything that it has counted, to its end. */
+  | { readonly type: "stopped"; readonly drained: Drained; readonly counts?: WorkerCounts };
 
 /** What a worker says of itself with each heartbeat: plain data. */
 export interface WorkerReport {
@@ -139,6 +141,8 @@ export interface WorkerReport {
   readonly resilience: ResilienceState | null;
   /** How late timers fire, in milliseconds, the worst since the last report. */
   readonly loopLagMs: number;
+  /** The same since its start, as a histogram. */
+  readonly loop: LagCounts;
   readonly heapBytes: number;
   /** Addresses that it listens on: why it cannot accept there, or `null` where it can. From serving workers alone. */
   readonly listening?: Readonly<Record<string, string | null>>;

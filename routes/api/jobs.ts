@@ -4,8 +4,20 @@ import { shownPrewarm } from "../../lib/workers/figures/prewarm_figures.ts";
 import { endpoint } from "./endpoint.ts";
 import { Problem } from "./problem.ts";
 
-const PREWARM = z.looseObject({
+const PREWARM = z.object({
   listener: z.string(),
+  state: z.enum(["running", "paused", "done", "stopped"]),
+  total: z.int(),
+  /** Those behind it without a gap: where it would go on after a restart. */
+  done: z.int(),
+  fetched: z.int(),
+  fresh: z.int(),
+  skipped: z.int(),
+  failed: z.int(),
+  bytes: z.int(),
+  /** Paths a second, of late. */
+  rate: z.number(),
+  eta_seconds: z.int().nullable(),
   started_at: z.iso.datetime(),
   finished_at: z.iso.datetime().nullable(),
   last_problem: z.string().nullable(),

@@ -69,7 +69,7 @@ function readOrder(args: readonly string[]) {
 }
 
 /** Fields as they are typed, `Name: value`. @throws {TypeError} */
-function fieldsOf(lines: readonly string[]): Headers {
+export function fieldsOf(lines: readonly string[]): Headers {
   const fields = new Headers();
   for (const line of lines) {
     const colon = line.indexOf(":");

@@ -5,6 +5,7 @@ import { type Command, failed, Misuse, readArguments } from "./command.ts";
 import { typedPath } from "./config_path.ts";
 import type { AdminAccess } from "./running_gateway.ts";
 import { fail, isOutputCut, print } from "./terminal.ts";
+import { harmless } from "./text_layout.ts";
 
 /** A prewarm as the admin surface shows it. */
 interface Shown {
@@ -17,6 +18,8 @@ interface Shown {
   readonly skipped: number;
   readonly failed: number;
   readonly bytes: number;
+  readonly rate: number;
+  readonly eta_seconds: number | null;
   readonly last_problem: string | null;
 }
 
@@ -100,8 +103,10 @@ async function follow(access: AdminAccess, listener: string): Promise<number> {
   }
 }
 
-function lineOf({ state, done, total, fetched, fresh, skipped, failed, bytes, last_problem }: Shown): string {
-  const problem = skipped + failed > 0 && last_problem !== null ? ` (last: ${last_problem})` : "";
+function lineOf(shown: Shown): string {
+  const { state, done, total, fetched, fresh, skipped, failed, bytes, rate, eta_seconds: eta, last_problem } = shown;
+  const problem = skipped + failed > 0 && last_problem !== null ? ` (last: ${harmless(last_problem)})` : "";
+  const pace = eta == null ? "" : `, ${rate} a second, ${eta} s to go`;
   return `${state}: ${done} of ${total}, ${fetched} fetched, ${fresh} fresh, ${skipped} skipped, ${failed} failed, ` +
-    `${(bytes / 1024 / 1024).toFixed(1)} MiB${problem}`;
+    `${(bytes / 1024 / 1024).toFixed(1)} MiB${pace}${problem}`;
 }

@@ -1,8 +1,8 @@
 /** Holds the packages of tests too; `deno.lock` only those that each start fetches. */
 const LOCK = "--lock=deno.all.lock";
 
-/** Debian's programs that some tests start where they are installed: a client, and an authority with its name server. */
-const PROGRAMS = ["/usr/bin/python3", "/usr/bin/pebble", "/usr/bin/pebble-challtestsrv"];
+/** Debian's programs that some tests start where they are installed: a client, an authority with its name server, and the check of metrics. */
+const PROGRAMS = ["/usr/bin/python3", "/usr/bin/pebble", "/usr/bin/pebble-challtestsrv", "/usr/bin/promtool"];
 
 /** The arguments for Deno to run tests that may write only below `scratch` and start only Deno itself and programs of Debian. */
 export function testArguments(scratch: string): string[] {

@@ -188,7 +188,7 @@ async function waitForText(output: Output, text: string, timeoutMs: number): Pro
 /** Resident memory of the whole gateway, as it tells itself. */
 export async function residentBytes(gateway: RunningGateway): Promise<number> {
   const text = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
-  return Number(/^usher_resident_bytes (\S+)$/m.exec(text)![1]);
+  return Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)![1]);
 }
 
 /** One response, with its body. */

@@ -291,7 +291,7 @@ Deno.test("what was stored before a restart is served from disk, and what was no
   assert.ok(after.sparedReads >= before.sparedReads + cold.length, `${after.sparedReads - before.sparedReads} spared`);
   assert.equal(after.emptyReads, before.emptyReads, "nothing is asked for in vain");
   const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
-  assert.match(metrics, /usher_cache_spared_reads\{tier="disk"\} [1-9]/);
+  assert.match(metrics, /usher_cache_spared_reads_total\{tier="disk"\} [1-9]/);
   // The workers' memories hold what they fetched themselves; each finds what the other has written.
   await written(gateway);
   for (const path of cold) assert.match(await get(gateway, path, 100), /; hit/, path);

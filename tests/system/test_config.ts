@@ -6,6 +6,7 @@ export interface TestConfig {
   readonly server?: Mapping;
   readonly admin?: Mapping;
   readonly logging?: Mapping;
+  readonly tracing?: Mapping;
   readonly cache?: Mapping;
   readonly pools: Readonly<Record<string, Mapping>>;
   /** They listen on the test's port unless they say otherwise. */
@@ -25,6 +26,7 @@ export function testConfig({ port, adminPort, dataDir }: Places, parts: TestConf
     server: { data_dir: dataDir, workers: 2, worker_timeout: "5m", ...parts.server },
     admin: { listen: `127.0.0.1:${adminPort}`, ...parts.admin },
     logging: { access: "all", ...parts.logging },
+    tracing: parts.tracing ?? {},
     cache: { memory: "32MiB", disk: "128MiB", collapse_timeout: "5m", ...parts.cache },
     pools: parts.pools,
     listeners: parts.listeners.map((listener) => ({ listen: `127.0.0.1:${port}`, ...listener })),

@@ -96,6 +96,13 @@ Deno.test("start --take-over: an upgrade under load loses nothing, and has the d
   assert.ok(counts.every(({ wrong }) => wrong === 0), told);
   // What waits to be accepted when a socket closes is lost, unless the kernel moves it (tcp_migrate_req): microseconds a worker.
   assert.ok(counts.flatMap(({ lost }) => lost).length <= 2, told);
+  // Both counted each request once; what ended in the old one after the hand-over is not in it: `/slow`, and little more.
+  const { usage } = await (await fetch(`${next.adminUrl}/api/v1/usage?days=2`)).json() as {
+    usage: { listener: string; requests: number }[];
+  };
+  const asked = counts.reduce((sum, { answered }) => sum + answered, 0) + 3;
+  const inUse = usage.reduce((sum, { requests }) => sum + requests, 0);
+  assert.ok(inUse <= asked && inUse >= asked - 10, `${inUse} of ${asked} requests`);
   assert.match(await cacheStatus(next, "/stored"), /; hit/);
   assert.match(await cacheStatus(next, "/purged"), /fwd=/);
   next.signal("SIGTERM");

@@ -1,3 +1,4 @@
+import { newLastingCounts } from "../../lib/workers/figures/lasting_counts.ts";
 import { ConnectionGate } from "../../lib/server/connection_gate.ts";
 import { newLeaseMemory } from "../../lib/cache/flights/lease_table.ts";
 import { newSharedLimits } from "../../lib/gateway/limits.ts";
@@ -40,6 +41,7 @@ export function plainReport(report: Partial<WorkerReport>): WorkerReport {
     connections: {},
     resilience: null,
     loopLagMs: 0,
+    loop: newLastingCounts().loop,
     heapBytes: 0,
     health: null,
     ...report,

@@ -1,4 +1,4 @@
-import { newWorkerCounts } from "../../lib/metrics/gateway_metrics.ts";
+import { newLastingCounts } from "../../lib/workers/figures/lasting_counts.ts";
 import type { WorkerReport } from "../../lib/workers/messages.ts";
 import { RestartPolicy, type Slot } from "../../lib/workers/supervisor/slot.ts";
 import { plainReport } from "./messages.ts";
@@ -14,6 +14,6 @@ export function slotOf(name: string, report: Partial<WorkerReport> | null | unde
     index: 0,
     policy,
     handle: report === undefined ? null : handle as unknown as Slot["handle"],
-    retired: newWorkerCounts(),
+    retired: newLastingCounts(),
   };
 }

@@ -7,6 +7,7 @@ import type { Slot } from "../supervisor/slot.ts";
 import type { ListenerHolding, WorkerReport } from "../messages.ts";
 import type { PrewarmStatus } from "../operations/prewarmer.ts";
 import type { HitRates } from "./hit_history.ts";
+import type { TierCounts } from "./lasting_counts.ts";
 
 /** What the cache figures are computed from. */
 export interface StatisticsFacts {
@@ -24,7 +25,7 @@ export interface StatisticsFacts {
   readonly changes: readonly ChangeFeedStatus[];
 }
 
-/** Memory of all workers together; the disk tier is one for all. */
+/** Memory of all workers together; the disk tier is one for all. What only grows is counted since the start of the process. */
 export function tierFigures(slots: readonly Slot[]): {
   readonly memory: TierStats | null;
   readonly disk: TierStats | null;
@@ -32,9 +33,10 @@ export function tierFigures(slots: readonly Slot[]): {
   const reports = servingReports(slots);
   const memories = reports.flatMap((report) => report.memory ?? []);
   const disks = reports.flatMap((report) => report.disk ?? []);
+  const retired = slots.map((slot) => slot.retired);
   return {
-    memory: memories.length === 0 ? null : memories.reduce(addTiers),
-    disk: disks.length === 0 ? null : disks.reduce(sameDisk),
+    memory: memories.length === 0 ? null : withRetired(memories.reduce(addTiers), retired.map(({ memory }) => memory)),
+    disk: disks.length === 0 ? null : withRetired(disks.reduce(sameDisk), retired.map(({ disk }) => disk)),
   };
 }
 
@@ -68,16 +70,23 @@ export function listenerCache(name: string, counts: ListenerCounts | undefined, 
 export function cacheMetrics(facts: StatisticsFacts): Metric[] {
   const { memory, disk } = tierFigures(facts.slots);
   const tiers = [["memory", memory], ["disk", disk]] as const;
-  const perTier = (name: string, help: string, of: (stats: TierStats) => number): Metric =>
-    gauge(name, help, tiers.flatMap(([tier, stats]) => stats === null ? [] : [{ labels: { tier }, value: of(stats) }]));
+  const samples = (of: (stats: TierStats) => number): Sample[] =>
+    tiers.flatMap(([tier, stats]) => stats === null ? [] : [{ labels: { tier }, value: of(stats) }]);
+  type Figure = (name: string, help: string, of: (stats: TierStats) => number) => Metric;
+  const perTier: Figure = (name, help, of) => gauge(name, help, samples(of));
+  const countPerTier: Figure = (name, help, of) => counter(name, help, samples(of));
   return [
     perTier("usher_cache_bytes", "Bytes held", (stats) => stats.bytes),
     perTier("usher_cache_entries", "Responses held", (stats) => stats.entries),
     perTier("usher_cache_limit_bytes", "Bytes that may be held", (stats) => stats.limitBytes),
-    perTier("usher_cache_evictions", "Responses evicted by the current workers", (stats) => stats.evictions),
+    countPerTier("usher_cache_evictions_total", "Responses evicted for room", (stats) => stats.evictions),
     perTier("usher_cache_queued_writes", "Writes waiting", (stats) => stats.queuedWrites),
-    perTier("usher_cache_dropped_writes", "Writes not made by the current workers", (stats) => stats.droppedWrites),
-    perTier("usher_cache_corrupt_entries", "Torn entries that the current workers removed", (stats) => stats.corrupt),
+    countPerTier(
+      "usher_cache_dropped_writes_total",
+      "Writes not made since too many waited or the disk is low",
+      (stats) => stats.droppedWrites,
+    ),
+    countPerTier("usher_cache_corrupt_entries_total", "Torn entries that were removed", (stats) => stats.corrupt),
     ...readMetrics(disk),
     gauge("usher_cache_disk_problem", "1 while the disk tier does not work as it should", [
       { labels: {}, value: diskProblem(facts.slots) === null ? 0 : 1 },
@@ -105,10 +114,10 @@ function readMetrics(disk: TierStats | null): Metric[] {
   if (disk === null) return [];
   const labels = { tier: "disk" };
   return [
-    gauge("usher_cache_spared_reads", "Look-ups of what is not there, by the current workers, that did not read", [
+    counter("usher_cache_spared_reads_total", "Look-ups of what is not there that needed no read", [
       { labels, value: disk.sparedReads },
     ]),
-    gauge("usher_cache_empty_reads", "Look-ups by the current workers that read and found nothing", [
+    counter("usher_cache_empty_reads_total", "Look-ups that read and found nothing", [
       { labels, value: disk.emptyReads },
     ]),
   ];
@@ -184,14 +193,19 @@ function sameDisk(a: TierStats, b: TierStats): TierStats {
 }
 
 function addWrites(a: TierStats, b: TierStats): TierStats {
+  return { ...withRetired(a, [b]), queuedWrites: a.queuedWrites + b.queuedWrites };
+}
+
+/** A tier with what others have counted of it. */
+function withRetired(stats: TierStats, others: readonly TierCounts[]): TierStats {
+  const total = (of: (counts: TierCounts) => number) => others.reduce((sum, one) => sum + of(one), of(stats));
   return {
-    ...a,
-    evictions: a.evictions + b.evictions,
-    queuedWrites: a.queuedWrites + b.queuedWrites,
-    droppedWrites: a.droppedWrites + b.droppedWrites,
-    corrupt: a.corrupt + b.corrupt,
-    sparedReads: a.sparedReads + b.sparedReads,
-    emptyReads: a.emptyReads + b.emptyReads,
+    ...stats,
+    evictions: total(({ evictions }) => evictions),
+    droppedWrites: total(({ droppedWrites }) => droppedWrites),
+    corrupt: total(({ corrupt }) => corrupt),
+    sparedReads: total(({ sparedReads }) => sparedReads),
+    emptyReads: total(({ emptyReads }) => emptyReads),
   };
 }
 

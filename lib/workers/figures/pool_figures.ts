@@ -104,7 +104,7 @@ function upstreamMetrics(slots: readonly Slot[], pools: readonly PoolConfig[], d
   return [
     gauge(
       "usher_upstream_healthy",
-      "1 while the upstream is given requests",
+      "1 while the health of the upstream lets it have requests",
       each(({ health }) => health === undefined || admits(health.state) ? 1 : 0),
     ),
     gauge("usher_upstream_weight", "Effective weight", each(({ health }) => health?.weight ?? 0)),

@@ -4,6 +4,7 @@ import { gauge, type Metric } from "../../metrics/exposition.ts";
 import type { ListenerCounts, WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import { diskQuotasOf } from "../worker/disk.ts";
 import { certificateMetrics, certificateStatus } from "../supervisor/certificate_keeper.ts";
+import type { ReloadCounts } from "../supervisor/reload_counts.ts";
 import type { Slot } from "../supervisor/slot.ts";
 import type { ConfigGeneration } from "../messages.ts";
 import {
@@ -15,6 +16,7 @@ import {
   type StatisticsFacts,
   tierFigures,
 } from "./cache_figures.ts";
+import { kvFileMetrics, processMetrics, reloadMetrics } from "./process_figures.ts";
 import { gatewayState } from "./gateway_state.ts";
 import { traceMetrics } from "./trace_figures.ts";
 import type { Drain } from "../operations/upstream_desk.ts";
@@ -31,6 +33,10 @@ export interface StatusFacts {
   readonly purges: StatisticsFacts["purges"];
   readonly prewarms: StatisticsFacts["prewarms"];
   readonly changes: StatisticsFacts["changes"];
+  readonly kvFile: PreparedKvFile;
+  readonly reloads: ReloadCounts;
+  /** Descriptors that the process may have. */
+  readonly descriptors: number;
   readonly drains: readonly Drain[];
 }
 
@@ -38,7 +44,6 @@ export interface StatusFacts {
 export interface StatusDetails extends StatusFacts {
   readonly configFile: string;
   readonly counts: WorkerCounts;
-  readonly kvFile: PreparedKvFile;
   readonly isStopping: boolean;
   readonly lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null;
 }
@@ -97,15 +102,12 @@ export type Status = ReturnType<typeof statusOf>;
 export function gauges(facts: StatusFacts): Metric[] {
   return [
     gauge("usher_build_info", "Always 1", [{ labels: { version: facts.version }, value: 1 }]),
-    gauge("usher_config_generation", "Configurations loaded since the start", [{
-      labels: {},
-      value: facts.current.generation,
-    }]),
-    gauge("usher_start_time_seconds", "When the process began", [{ labels: {}, value: facts.startedAtMs / 1000 }]),
-    gauge("usher_resident_bytes", "Memory of the whole process", [{ labels: {}, value: Deno.memoryUsage().rss }]),
+    ...processMetrics(facts),
+    ...reloadMetrics(facts.current.generation, facts.reloads),
+    ...kvFileMetrics(facts.kvFile.path),
     ...workerMetrics(facts.slots),
+    ...certificateMetrics(facts.current.config),
     ...traceMetrics(facts.slots),
-    ...certificateMetrics(facts.current.config, Date.now()),
     ...cacheMetrics(statisticsOf(facts)),
     ...resilienceMetrics({
       slots: facts.slots,

@@ -1,7 +1,11 @@
+import { histogramSamples } from "../../metrics/counted_metrics.ts";
 import { counter, gauge, type Metric, type Sample } from "../../metrics/exposition.ts";
+import type { WorkerCounts } from "../../metrics/gateway_metrics.ts";
+import { LAG_BUCKETS_MS } from "../../metrics/histogram.ts";
 import type { ServerCounts } from "../../server/server_counts.ts";
 import type { WorkerReport } from "../messages.ts";
 import type { Slot } from "../supervisor/slot.ts";
+import { withReport } from "./lasting_counts.ts";
 
 /** A worker in `/status`. */
 export function workerStatus(slot: Slot) {
@@ -26,16 +30,33 @@ export function workerStatus(slot: Slot) {
 
 /** How workers are, and what their servers have met. */
 export function workerMetrics(slots: readonly Slot[]): Metric[] {
+  const all = slots.map((slot): Counted => ({ slot, counts: withReport(slot.retired, slot.handle?.report ?? null) }));
+  const serving = all.filter(({ slot }) => slot.role === "serving");
   const each = (of: (slot: Slot, report: WorkerReport | null) => number) =>
     slots.map((slot) => ({ labels: { worker: slot.name }, value: of(slot, slot.handle?.report ?? null) }));
   return [
     gauge("usher_worker_up", "1 while the worker runs", each((slot) => slot.handle === null ? 0 : 1)),
     counter("usher_worker_restarts_total", "Times the worker was replaced", each((slot) => slot.policy.total)),
-    gauge(
-      "usher_worker_loop_lag_seconds",
-      "How late timers fire, the worst lately",
-      each((_, report) => (report?.loopLagMs ?? 0) / 1000),
+    counter(
+      "usher_worker_requests_total",
+      "Requests that the worker has answered",
+      serving.map(({ slot }) => ({
+        labels: { worker: slot.name },
+        value: answered(slot.retired.requests) + answered(slot.handle?.report?.counts),
+      })),
     ),
+    {
+      name: "usher_worker_loop_lag_seconds",
+      help: "How late timers fire: the time for which the event loop of a worker was busy with something else",
+      type: "histogram",
+      values: all.flatMap(({ slot, counts: { loop } }) =>
+        histogramSamples("usher_worker_loop_lag_seconds", {
+          labels: { worker: slot.name },
+          boundsMs: LAG_BUCKETS_MS,
+          ...loop,
+        })
+      ),
+    },
     ...imageGauges(slots),
     gauge("usher_worker_heap_bytes", "JavaScript heap in use", each((_, report) => report?.heapBytes ?? 0)),
     gauge(
@@ -43,8 +64,18 @@ export function workerMetrics(slots: readonly Slot[]): Metric[] {
       "Open connections to upstreams",
       each((_, report) => sum(Object.values(report?.connections ?? {}))),
     ),
-    ...serverMetrics(slots),
+    ...serverMetrics(serving),
   ];
+}
+
+/** A place for a worker, and what those in it have counted. */
+interface Counted {
+  readonly slot: Slot;
+  readonly counts: ReturnType<typeof withReport>;
+}
+
+function answered(counts: WorkerCounts | undefined): number {
+  return sum(Object.values(counts?.listeners ?? {}).map(({ requests }) => requests));
 }
 
 /** Nothing where there is no image worker. */
@@ -110,26 +141,23 @@ const COUNTERS: readonly Figure[] = [
 ];
 
 /** What the servers of the workers have met, for `/metrics`. */
-function serverMetrics(slots: readonly Slot[]): Metric[] {
-  return [...metricsOf(slots, GAUGES, "gauge"), ...metricsOf(slots, COUNTERS, "counter")];
+function serverMetrics(serving: readonly Counted[]): Metric[] {
+  return [...metricsOf(serving, GAUGES, "gauge"), ...metricsOf(serving, COUNTERS, "counter")];
 }
 
-function metricsOf(slots: readonly Slot[], figures: readonly Figure[], type: Metric["type"]): Metric[] {
+function metricsOf(serving: readonly Counted[], figures: readonly Figure[], type: Metric["type"]): Metric[] {
   const byName = Map.groupBy(figures, ({ metric }) => metric);
   return [...byName].map(([name, parts]) => ({
     name,
     type,
     help: HELP[name] ?? "",
-    values: parts.flatMap((part) => samples(slots, part)),
+    values: parts.flatMap(({ field, label }) =>
+      serving.map(({ slot, counts }): Sample => ({
+        labels: { worker: slot.name, ...(label && { [label[0]]: label[1] }) },
+        value: counts.server[field],
+      }))
+    ),
   }));
-}
-
-function samples(slots: readonly Slot[], { field, label }: Figure): Sample[] {
-  return slots.flatMap(({ name, handle }) => {
-    const counts = handle?.report?.server;
-    if (counts === undefined) return [];
-    return [{ labels: { worker: name, ...(label && { [label[0]]: label[1] }) }, value: counts[field] }];
-  });
 }
 
 function sum(values: readonly number[]): number {

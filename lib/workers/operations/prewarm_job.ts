@@ -1,3 +1,4 @@
+import { redact } from "../../logging/redact.ts";
 import type { PrewarmResult } from "../messages.ts";
 
 /** Options of {@linkcode PrewarmJob}. */
@@ -24,6 +25,39 @@ const PROGRESS_EVERY_MS = 1_000;
 /** Looks at a target that clients left no room for, at most: ten minutes and more. */
 const MAX_BUSY = 600;
 
+/** How fast targets are got behind, over the last ten seconds. */
+class Pace {
+  readonly #marks: { readonly atMs: number; readonly behind: number }[];
+  readonly #total: number;
+  #behind = 0;
+
+  constructor(total: number) {
+    this.#total = total;
+    this.#marks = [{ atMs: performance.now(), behind: 0 }];
+  }
+
+  /** Targets that are still to come. */
+  get left(): number {
+    return this.#total - this.#behind;
+  }
+
+  step(nowMs: number): void {
+    this.#behind++;
+    if (nowMs - this.#marks.at(-1)!.atMs < MARK_EVERY_MS) return;
+    this.#marks.push({ atMs: nowMs, behind: this.#behind });
+    if (this.#marks.length > MARKS) this.#marks.shift();
+  }
+
+  /** @param wholeMs the time that all of it took; `null` while it goes on */
+  perSecond(nowMs: number, wholeMs: number | null): number {
+    const { atMs, behind } = wholeMs === null ? this.#marks[0]! : { atMs: nowMs - wholeMs, behind: 0 };
+    return (this.#behind - behind) / Math.max(1, nowMs - atMs) * 1_000;
+  }
+}
+
+const MARK_EVERY_MS = 1_000;
+const MARKS = 10;
+
 /** Fetches a list of targets, so many at a time and a second, from where it was told to begin. */
 export class PrewarmJob {
   readonly listener: string;
@@ -41,12 +75,14 @@ export class PrewarmJob {
   #busy = 0;
   #nextStartMs = 0;
   #toldMs = 0;
+  readonly #pace: Pace;
 
   constructor(options: PrewarmJobOptions) {
     this.#options = options;
     this.listener = options.listener;
     this.targets = options.targets;
     this.#next = Math.min(options.done ?? 0, options.targets.length);
+    this.#pace = new Pace(options.targets.length - this.#next);
   }
 
   /** Fetches at a time. */
@@ -62,6 +98,18 @@ export class PrewarmJob {
   /** How many targets are behind it, without a gap. */
   get done(): number {
     return Math.min(this.#next, ...this.#open);
+  }
+
+  /** Targets a second, of late; of the whole time when it has ended. */
+  get pacePerSecond(): number {
+    const { finishedAtMs, startedAtMs } = this;
+    return this.#pace.perSecond(performance.now(), finishedAtMs === null ? null : finishedAtMs - startedAtMs);
+  }
+
+  /** How long the rest takes at this pace; `null` where that cannot be said, and when it has ended. */
+  get leftMs(): number | null {
+    const perSecond = this.pacePerSecond;
+    return this.finishedAtMs !== null || perSecond === 0 ? null : this.#pace.left / perSecond * 1_000;
   }
 
   /** How it stands; `paused` while clients need the room. */
@@ -110,7 +158,8 @@ export class PrewarmJob {
   #count(target: string, { outcome, detail, bytes }: PrewarmResult): true {
     this.counts[outcome as keyof PrewarmJob["counts"]]++;
     this.bytes += bytes;
-    if (detail !== null) this.lastProblem = `${target}: ${detail}`;
+    this.#pace.step(performance.now());
+    if (detail !== null) this.lastProblem = `${redact(target)}: ${redact(detail)}`;
     return true;
   }
 

@@ -49,6 +49,10 @@ export interface PrewarmStatus {
   readonly failed: number;
   /** Of all bodies. */
   readonly bytes: number;
+  /** Targets a second, of late. */
+  readonly ratePerSecond: number;
+  /** For the rest at this rate; `null` where that cannot be said, and when it has ended. */
+  readonly leftMs: number | null;
   readonly startedAtMs: number;
   readonly finishedAtMs: number | null;
   readonly lastProblem: string | null;
@@ -226,6 +230,8 @@ function statusOf(job: PrewarmJob): PrewarmStatus {
     done,
     ...job.counts,
     bytes,
+    ratePerSecond: job.pacePerSecond,
+    leftMs: job.leftMs,
     startedAtMs,
     finishedAtMs,
     lastProblem,

@@ -5,7 +5,7 @@ import { fileMode, readText } from "../../config/yaml/read_text.ts";
 import type { CertificateConfig } from "../../config/certificates.ts";
 import type { TlsConfig } from "../../config/tls.ts";
 import type { Logger } from "../../logging/logger.ts";
-import type { Metric } from "../../metrics/exposition.ts";
+import { gauge, type Metric } from "../../metrics/exposition.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** So long before its end a certificate is warned of once a day. */
@@ -211,18 +211,14 @@ export function certificateStatus(config: Config, nowMs: number): unknown[] {
   }));
 }
 
-/** How long the certificates go on, for `/metrics`; nothing where there are none. */
-export function certificateMetrics(config: Config, nowMs: number): Metric[] {
+/** When the certificates end, for `/metrics`; nothing where there are none. */
+export function certificateMetrics(config: Config): Metric[] {
   const values = usedCertificates(config).map(({ certificate: { certFile, notAfterMs } }) => ({
     labels: { file: certFile },
-    value: daysLeft(notAfterMs, nowMs),
+    value: notAfterMs / 1000,
   }));
-  return values.length === 0 ? [] : [{
-    name: "usher_tls_certificate_days_left",
-    help: "Days until the certificate expires; below 0 it has",
-    type: "gauge",
-    values,
-  }];
+  const name = "usher_tls_certificate_expiry_timestamp_seconds";
+  return values.length === 0 ? [] : [gauge(name, "When the certificate expires, since the Unix epoch", values)];
 }
 
 function daysLeft(notAfterMs: number, nowMs: number): number {

@@ -6,6 +6,7 @@ import { messageOf } from "../../errors.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { worseCertificates } from "./certificate_keeper.ts";
 import type { Fleet } from "./fleet.ts";
+import { ReloadCounts } from "./reload_counts.ts";
 import { changedAtRestart } from "./restart_settings.ts";
 import { foldersOutOfReach } from "./worker_permissions.ts";
 
@@ -41,6 +42,7 @@ export class ConfigChanges {
   #reloading: Promise<ReloadResult> | null = null;
   #reloadAgain = false;
   #last: Promise<unknown> = Promise.resolve();
+  readonly reloads = new ReloadCounts();
   /** When the last reload ended, and why it failed, if it did; `null` before the first. */
   lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null = null;
 
@@ -77,7 +79,7 @@ export class ConfigChanges {
     let result: ReloadResult;
     do {
       this.#reloadAgain = false;
-      result = await this.inTurn(() => this.#reloadOnce());
+      result = await this.inTurn(() => this.reloads.count(() => this.#reloadOnce()));
     } while (this.#reloadAgain);
     return result;
   }

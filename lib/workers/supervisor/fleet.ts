@@ -5,8 +5,9 @@ import { wantsImageWorker } from "../../gateway/compile_images.ts";
 import { sweepLimits } from "../../gateway/limits.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import { type Challenges, NO_CHALLENGES } from "../../server/acme_challenge.ts";
-import { addDrained, type Drained, settled } from "../drained.ts";
-import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
+import { addDrained, type Drained } from "../drained.ts";
+import { retire } from "../figures/lasting_counts.ts";
+import type { ConfigGeneration, FromWorker, InitMessage, ToWorker } from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
 import type { FleetOptions } from "./fleet_options.ts";
 import { newSlot, peerName, type Slot } from "./slot.ts";
@@ -17,14 +18,9 @@ import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 const START_TIMEOUT_MS = 120_000;
 const RELOAD_TIMEOUT_MS = 60_000;
 const HEARTBEAT_MS = 1_000;
-/** Longer than a fetch and its wait may take in the worker. */
-const WORK_TIMEOUT_MS = 130_000;
 const PING_TIMEOUT_MS = 2_000;
 /** Longer than a worker takes to let go of its sockets and of the disk. */
 const LEAVE_TIMEOUT_MS = 30_000;
-
-/** What a worker says of a piece of work. */
-type WorkAnswer = Extract<FromWorker, { type: "prewarmed" | "was-read" }>;
 
 /** No worker listens where only one can. */
 const NOBODY = -1;
@@ -40,7 +36,7 @@ export class Fleet {
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   /** Workers on their way up. */
   readonly #starting = new Map<Slot, WorkerHandle>();
-  /** Of purges, prewarms and reads. */
+  /** Of purges and challenges. */
   #lastId = 0;
   #challenges: Challenges = NO_CHALLENGES;
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
@@ -190,37 +186,6 @@ export class Fleet {
     }));
   }
 
-  /** Has one of the serving workers, in turn, fetch a target into the cache. */
-  prewarm(listener: string, url: string): Promise<PrewarmResult> {
-    const nobody: PrewarmResult = { outcome: "busy", detail: null, bytes: 0 };
-    return this.#haveDone("prewarmed", (id) => ({ type: "prewarm", id, listener, url }), nobody);
-  }
-
-  /** Has one of the serving workers, in turn, ask a pool's upstreams for a path and query. */
-  read(pool: string, target: string): Promise<ReadResult> {
-    const nobody: ReadResult = { outcome: "busy", body: null, detail: null, retryAfterMs: null };
-    return this.#haveDone("was-read", (id) => ({ type: "read", id, pool, target }), nobody);
-  }
-
-  /** Gives one of the serving workers, in turn, a piece of work; the result is `nobody` where none is up. */
-  async #haveDone<R extends PrewarmResult | ReadResult>(
-    type: WorkAnswer["type"],
-    order: (id: number) => ToWorker,
-    nobody: R,
-  ): Promise<R> {
-    const id = ++this.#lastId;
-    const serving = this.slots.flatMap((slot) => slot.role === "serving" && slot.handle?.alive ? [slot.handle] : []);
-    const handle = serving[id % Math.max(1, serving.length)];
-    if (handle === undefined) return nobody;
-    const isDone = (message: FromWorker) => message.type === type && message.id === id;
-    try {
-      return (await handle.call(order(id), isDone, WORK_TIMEOUT_MS) as WorkAnswer).result as R;
-    } catch (error) {
-      // The worker has died: whether or not this was the reason, it is not tried again for ever.
-      return { ...nobody, outcome: "failed", detail: messageOf(error) };
-    }
-  }
-
   /** Asks every worker for a fresh report. */
   async refresh(): Promise<void> {
     await Promise.all(this.live.map((handle) => handle.ping(PING_TIMEOUT_MS)));
@@ -230,7 +195,7 @@ export class Fleet {
   counts(): WorkerCounts {
     const sum = newWorkerCounts();
     for (const slot of this.slots) {
-      addCounts(sum, slot.retired);
+      addCounts(sum, slot.retired.requests);
       if (slot.handle?.report) addCounts(sum, slot.handle.report.counts);
     }
     return sum;
@@ -253,7 +218,7 @@ export class Fleet {
       handle.terminate();
       return answer?.type === "stopped" && answer.drained ? [answer.drained] : [];
     }));
-    return addDrained(answers.flat(), this.slots.map(({ retired }) => retired));
+    return addDrained(answers.flat(), this.slots.map(({ retired }) => retired.requests));
   }
 
   /** A reload may have made the first work for it, or taken the last away. */
@@ -343,7 +308,7 @@ export class Fleet {
     const wasUp = slot.handle === handle;
     if (wasUp) slot.handle = null;
     if (this.#stopping) return;
-    if (handle.report !== null) addCounts(slot.retired, settled(handle.report.counts));
+    if (handle.report !== null) retire(slot.retired, handle.report);
     if (slot.role === "serving") {
       sweepLeases(this.#options.leaseMemory, slot.index);
       sweepLimits(this.#options.sharedLimits, slot.index);

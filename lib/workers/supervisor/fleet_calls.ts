@@ -1,6 +1,7 @@
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import type { CheckResult } from "../../health/check.ts";
-import type { FromWorker, LookUpOrder, LookUpResult } from "../messages.ts";
+import { messageOf } from "../../errors.ts";
+import type { FromWorker, LookUpOrder, LookUpResult, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
 import type { Fleet } from "./fleet.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 
@@ -14,7 +15,13 @@ export interface WorkerLookUp {
 const CHECK_TIMEOUT_MS = 130_000;
 const LOOK_UP_TIMEOUT_MS = 5_000;
 
-/** What operators ask of the workers about upstreams and stored responses. */
+/** Longer than a fetch and its wait may take in the worker. */
+const WORK_TIMEOUT_MS = 130_000;
+
+/** What a worker says of a piece of work. */
+type WorkAnswer = Extract<FromWorker, { type: "prewarmed" | "was-read" }>;
+
+/** Work for single workers, and what operators ask of them about upstreams and stored responses. */
 export class FleetCalls {
   readonly #fleet: Pick<Fleet, "slots" | "tellServing">;
   #lastId = 0;
@@ -57,6 +64,37 @@ export class FleetCalls {
       }),
     );
     return found.flat();
+  }
+
+  /** Has one of the serving workers, in turn, fetch a target into the cache. */
+  prewarm(listener: string, url: string): Promise<PrewarmResult> {
+    const nobody: PrewarmResult = { outcome: "busy", detail: null, bytes: 0 };
+    return this.#haveDone("prewarmed", (id) => ({ type: "prewarm", id, listener, url }), nobody);
+  }
+
+  /** Has one of the serving workers, in turn, ask a pool's upstreams for a path and query. */
+  read(pool: string, target: string): Promise<ReadResult> {
+    const nobody: ReadResult = { outcome: "busy", body: null, detail: null, retryAfterMs: null };
+    return this.#haveDone("was-read", (id) => ({ type: "read", id, pool, target }), nobody);
+  }
+
+  /** Gives one of the serving workers, in turn, a piece of work; the result is `nobody` where none is up. */
+  async #haveDone<R extends PrewarmResult | ReadResult>(
+    type: WorkAnswer["type"],
+    order: (id: number) => ToWorker,
+    nobody: R,
+  ): Promise<R> {
+    const id = ++this.#lastId;
+    const serving = this.#up("serving");
+    const handle = serving[id % Math.max(1, serving.length)];
+    if (handle === undefined) return nobody;
+    const isDone = (message: FromWorker) => message.type === type && message.id === id;
+    try {
+      return (await handle.call(order(id), isDone, WORK_TIMEOUT_MS) as WorkAnswer).result as R;
+    } catch (error) {
+      // The worker has died: whether or not this was the reason, it is not tried again for ever.
+      return { ...nobody, outcome: "failed", detail: messageOf(error) };
+    }
   }
 
   #up(role: "serving" | "health"): WorkerHandle[] {

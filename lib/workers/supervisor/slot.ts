@@ -1,4 +1,4 @@
-import { newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
+import { type LastingCounts, newLastingCounts } from "../figures/lasting_counts.ts";
 import type { PeerName } from "../messages.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 
@@ -10,13 +10,13 @@ export interface Slot {
   readonly policy: RestartPolicy;
   handle: WorkerHandle | null;
   /** What the workers before the current one had counted. */
-  readonly retired: WorkerCounts;
+  readonly retired: LastingCounts;
 }
 
 /** An empty place. */
 export function newSlot(role: Slot["role"], index: number): Slot {
   const name = role === "serving" ? `serving-${index}` : role;
-  return { name, role, index, policy: new RestartPolicy(), handle: null, retired: newWorkerCounts() };
+  return { name, role, index, policy: new RestartPolicy(), handle: null, retired: newLastingCounts() };
 }
 
 /** What other workers know the worker of a place by. */

@@ -1,6 +1,6 @@
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
 import type { Config } from "../../config/config.ts";
-import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
+import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
@@ -12,13 +12,15 @@ import type { Challenges } from "../../server/acme_challenge.ts";
 import { LiveView } from "../operations/live_view.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
-import type { PurgeOutcome } from "../operations/purge_desk.ts";
+import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
+import type { UsageRow } from "../operations/usage_ledger.ts";
 import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
-import type { Bus, PeerAnswer } from "../operations/bus.ts";
+import type { Bus } from "../operations/bus.ts";
+import { type LinkedPurge, purgeLinked } from "../operations/linked_purge.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
 import { deafAddresses } from "../figures/gateway_state.ts";
 import type { LookUpOrder } from "../messages.ts";
-import { gauges, type Status, statusOf } from "../figures/status.ts";
+import { gauges, type Status, type StatusFacts, statusOf } from "../figures/status.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
@@ -35,20 +37,6 @@ const TAKE_OVER_MS = 10_000;
 
 /** What `/ready` answers. */
 export type Readiness = "ready" | "stopping" | "no worker serves" | "an address is not served";
-
-/** The outcome of a purge here, and at the peers where there are any. */
-export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
-
-/** The answer to an order that has been here before. */
-const NOTHING_TO_PURGE: LinkedPurge = {
-  ok: true,
-  soft: true,
-  listeners: [],
-  workers: 0,
-  named: 0,
-  persisted: false,
-  durationMs: 0,
-};
 
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
@@ -168,7 +156,12 @@ export class Supervisor {
       ...{ kvPath: kvFile.path, purgePath },
       logger,
       config: () => this.config,
-      fleet: this.#fleet,
+      fleet: {
+        purge: (rules: readonly PurgeRule[], counts?: boolean) => this.#fleet.purge(rules, counts),
+        prewarm: (listener: string, url: string) => this.#calls.prewarm(listener, url),
+        read: (pool: string, target: string) => this.#calls.read(pool, target),
+        counts: () => this.#fleet.counts(),
+      },
       upstreams: {
         spread: (drained: readonly DrainedUpstream[]) => this.#calls.drain(drained),
         check: (pool: string, upstream: string) => this.#calls.check(pool, upstream),
@@ -206,14 +199,9 @@ export class Supervisor {
   /** As the workers last reported. */
   #statusNow(): Status {
     return statusOf({
-      version: this.#options.version,
+      ...this.#facts(),
       configFile: this.#options.configFile,
-      startedAtMs: this.startedAtMs,
-      current: this.#fleet.current,
-      slots: this.#fleet.slots,
-      ...this.#ready.statistics(),
       counts: this.#fleet.counts(),
-      kvFile: this.#disk.file,
       isStopping: this.#departure.hasBegun,
       lastReload: this.#changes.lastReload,
     });
@@ -222,10 +210,20 @@ export class Supervisor {
   /** What `/metrics` answers. */
   async metrics(format: ExpositionFormat): Promise<string> {
     await this.#fleet.refresh();
-    const { version } = this.#options;
-    const { current, slots } = this.#fleet;
-    const facts = { version, startedAtMs: this.startedAtMs, current, slots, ...this.#ready.statistics() };
-    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(facts)], format);
+    return expositionText([...countedMetrics(this.#fleet.counts()), ...gauges(this.#facts())], format);
+  }
+
+  #facts(): StatusFacts {
+    return {
+      version: this.#options.version,
+      startedAtMs: this.startedAtMs,
+      current: this.#fleet.current,
+      slots: this.#fleet.slots,
+      ...this.#ready.statistics(),
+      kvFile: this.#disk.file,
+      reloads: this.#changes.reloads,
+      descriptors: this.#options.descriptors,
+    };
   }
 
   /**
@@ -246,16 +244,9 @@ export class Supervisor {
     return { graceMs: shutdownGraceMs, delayMs: shutdownDelayMs };
   }
 
-  /**
-   * Purges stored responses in all workers, for `actor`; see {@linkcode PurgeDesk.take}. Peers come first: what is fetched from
-   * them again would be what they still hold. An order that came through here before ends.
-   */
+  /** Purges stored responses in all workers and at the peers, for `actor`; see {@linkcode purgeLinked}. */
   async purge(order: PurgeOrder, actor: string, via: readonly string[] = []): Promise<LinkedPurge> {
-    if (this.#bus.hasSeen(via)) return NOTHING_TO_PURGE;
-    const isSound = purgeScopes(this.config, order).ok;
-    const peers = isSound ? await this.#bus.purge(order, via) : [];
-    const outcome = await this.#ready.purge(order, actor);
-    return outcome.ok && peers.length > 0 ? { ...outcome, peers } : outcome;
+    return purgeLinked({ bus: this.#bus, config: this.config, operations: this.#ready }, { order, actor, via });
   }
 
   /** Gives an upstream no new requests, for `actor`; see {@linkcode UpstreamDesk.drain}. */
@@ -304,6 +295,12 @@ export class Supervisor {
   /** How each pool's change feed stands. */
   changeFeeds(): ReturnType<typeof shownChangeFeed>[] {
     return this.#ready.changes.status().map(shownChangeFeed);
+  }
+
+  /** What each client has used of each listener on the last `days` days. */
+  async usage(days: number): Promise<readonly UsageRow[]> {
+    await this.#fleet.refresh();
+    return await this.#ready.usage(days);
   }
 
   /** Breaks a worker, for tests; `false` where that is not allowed. */
@@ -361,6 +358,7 @@ export class Supervisor {
     this.#closeKeepers();
     await this.#disk.close();
     await this.#operations?.close();
+    await this.#fleet.refresh();
     await this.#operations?.release();
     this.#options.releaseKv?.();
   }

@@ -17,7 +17,8 @@ import type { Logger } from "../../logging/logger.ts";
 import { KvStateStore } from "../../state/kv_state_store.ts";
 import type { Transport } from "../../upstream_client/transport.ts";
 import type { ConfigGeneration, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
-import { LoopMonitor, runWorker, type WorkerRole } from "./worker_runtime.ts";
+import { LoopMonitor } from "./loop_monitor.ts";
+import { runWorker, type WorkerRole } from "./worker_runtime.ts";
 import { DiskQuotas } from "./disk.ts";
 
 /** Pause between two steps of the disk tier's janitor. */
@@ -195,6 +196,7 @@ class HealthWorker implements WorkerRole {
       connections: {},
       resilience: null,
       loopLagMs: this.#loop.takeWorstMs(),
+      loop: this.#loop.counts,
       heapBytes: Deno.memoryUsage().heapUsed,
       health: this.#monitor.tables(),
     };

@@ -6,7 +6,8 @@ import { type Codec, loadSharpCodec } from "../../image/sharp_codec.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { newWorkerCounts } from "../../metrics/gateway_metrics.ts";
 import type { FromWorker, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
-import { LoopMonitor, runWorker, type WorkerRole } from "./worker_runtime.ts";
+import { LoopMonitor } from "./loop_monitor.ts";
+import { runWorker, type WorkerRole } from "./worker_runtime.ts";
 
 /** Runs this worker as the image worker, until the supervisor ends it. */
 export function runImageWorker(): void {
@@ -98,6 +99,7 @@ export class ImageWorker implements WorkerRole {
       connections: {},
       resilience: null,
       loopLagMs: this.#loop.takeWorstMs(),
+      loop: this.#loop.counts,
       heapBytes: Deno.memoryUsage().heapUsed,
       health: null,
       images: { ...(this.#queue?.figures ?? { running: 0, waiting: 0, overdue: 0 }), problem: this.#problem },

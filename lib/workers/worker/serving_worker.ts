@@ -34,7 +34,8 @@ import type {
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
 import { ListenSet } from "./listen_set.ts";
 import { lookUp } from "./look_up.ts";
-import { LoopMonitor, runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
+import { LoopMonitor } from "./loop_monitor.ts";
+import { runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
 import { WorkerStore } from "./worker_store.ts";
 
 /** Serves one request; `table` is that of the address it came to. */
@@ -238,6 +239,7 @@ class ServingWorker implements WorkerRole {
       connections: this.#gateway.connections(),
       resilience: this.#gateway.resilience(),
       loopLagMs: this.#loop.takeWorstMs(),
+      loop: this.#loop.counts,
       heapBytes: Deno.memoryUsage().heapUsed,
       listening: this.#listen.listening(),
       server: this.#server.counts,

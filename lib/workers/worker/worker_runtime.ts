@@ -145,8 +145,10 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
     case "wind-down":
       role.windDown?.();
       return null;
-    case "stop":
-      return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), role.report().counts) };
+    case "stop": {
+      const { counts } = role.report();
+      return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), counts), counts };
+    }
     case "fault":
       return fail(message.fault);
     default:
@@ -204,35 +206,4 @@ function loggerOf(config: Config, sink: (line: string) => void): RootLogger {
 
 function textOf(reason: unknown): string {
   return reason instanceof Error ? reason.stack ?? reason.message : String(reason);
-}
-
-const TICK_MS = 100;
-
-/** Measures how late timers fire: the time for which the event loop was busy with something else. */
-export class LoopMonitor {
-  readonly #timer: ReturnType<typeof setInterval>;
-  #expectedMs = performance.now() + TICK_MS;
-  #worstMs = 0;
-
-  constructor() {
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
-  }
-
-  /** The worst lateness since the last call, in milliseconds. */
-  takeWorstMs(): number {
-    const worstMs = Math.max(this.#worstMs, performance.now() - this.#expectedMs, 0);
-    this.#worstMs = 0;
-    return Math.round(worstMs);
-  }
-
-  /** Stops measuring. */
-  close(): void {
-    clearInterval(this.#timer);
-  }
-
-  #tick(): void {
-    const nowMs = performance.now();
-    this.#worstMs = Math.max(this.#worstMs, nowMs - this.#expectedMs);
-    this.#expectedMs = nowMs + TICK_MS;
-  }
 }

@@ -113,8 +113,8 @@ Deno.test("cacheMetrics() labels by tier, listener, window and kind, and leaves 
     metrics.get(name)!.values.map(({ labels, value }) => [...Object.values(labels), value]);
   assert.deepEqual(values("usher_cache_bytes"), [["memory", 250], ["disk", 5_100]]);
   assert.deepEqual(values("usher_cache_disk_problem"), [[1]]);
-  assert.deepEqual(values("usher_cache_spared_reads"), [["disk", 42]]);
-  assert.deepEqual(values("usher_cache_empty_reads"), [["disk", 1]]);
+  assert.deepEqual(values("usher_cache_spared_reads_total"), [["disk", 42]]);
+  assert.deepEqual(values("usher_cache_empty_reads_total"), [["disk", 1]]);
   assert.deepEqual(values("usher_purges_total"), [["url", 2], ["all", 0]]);
   assert.equal(metrics.get("usher_purges_total")!.type, "counter");
   assert.deepEqual(values("usher_cache_hit_ratio"), [["films", "1m", 0.5], ["films", "1h", 0], [

@@ -78,13 +78,20 @@ Deno.test("PrewarmJob.run() begins where it was told to", async () => {
 Deno.test("PrewarmJob.run() asks again later while clients need the room, and says that it pauses", async () => {
   let busy = 3;
   const states: string[] = [];
-  const { job } = jobOf((_, { state }) => {
-    states.push(state);
-    return Promise.resolve(busy-- > 0 ? { outcome: "busy", detail: null, bytes: 0 } : FETCHED);
-  }, { targets: ["/a", "/b"], concurrency: 2 });
+  const { job } = jobOf(
+    () => Promise.resolve(busy-- > 0 ? { outcome: "busy", detail: null, bytes: 0 } : FETCHED),
+    {
+      targets: ["/a", "/b"],
+      concurrency: 2,
+      pause: (ms): Promise<void> => {
+        if (ms === 500) states.push(job.state);
+        return Promise.resolve();
+      },
+    },
+  );
   await job.run();
   assert.equal(job.counts.fetched, 2);
-  assert.ok(states.includes("paused"), states.join());
+  assert.deepEqual(states, ["paused", "paused", "paused"]);
 });
 
 Deno.test("PrewarmJob.run() does not ask for a target for ever", async () => {
@@ -102,4 +109,28 @@ Deno.test("PrewarmJob.stop() leaves open what was not fetched, a fetch that its 
   }, { concurrency: 1 });
   await job.run();
   assert.deepEqual([job.state, job.done, job.counts.failed], ["stopped", 10, 0]);
+});
+
+Deno.test("PrewarmJob says how fast it is and how long the rest takes, and shows no secret of a path", async () => {
+  const half = Promise.withResolvers<void>();
+  const { job } = jobOf(async (url) => {
+    if (Number(url.slice(1)) >= 20) await half.promise;
+    return FETCHED;
+  }, { targets: [...targets, "/last?api_key=very-secret"], concurrency: 1 });
+  assert.deepEqual([job.pacePerSecond, job.leftMs], [0, null]);
+  const running = job.run();
+  while (job.counts.fetched < 20) await new Promise((resolve) => setTimeout(resolve, 1));
+  const { leftMs, pacePerSecond } = job;
+  assert.ok(pacePerSecond > 0);
+  // The pace falls while nothing comes: the time that is left was asked for first.
+  assert.ok(leftMs !== null && leftMs > 0 && leftMs <= 21 / pacePerSecond * 1_000, `${leftMs} at ${pacePerSecond}`);
+  half.resolve();
+  await running;
+  assert.equal(job.leftMs, null);
+  assert.ok(job.pacePerSecond > 0);
+  const refused = jobOf(() => Promise.resolve({ outcome: "skipped", detail: "?token=very-secret", bytes: 0 }), {
+    targets: ["/last?api_key=very-secret"],
+  }).job;
+  await refused.run();
+  assert.equal(refused.lastProblem, "/last?api_key=[redacted]: ?token=[redacted]");
 });

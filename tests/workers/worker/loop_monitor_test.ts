@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { LoopMonitor } from "../../../lib/workers/worker/worker_runtime.ts";
+import { LAG_BUCKETS_MS } from "../../../lib/metrics/histogram.ts";
+import { LoopMonitor } from "../../../lib/workers/worker/loop_monitor.ts";
 
 /** Keeps the event loop busy. */
 function blockMs(durationMs: number): void {
@@ -33,6 +34,10 @@ Deno.test("LoopMonitor remembers the worst until it is asked, and begins again t
     assert.ok(worstMs >= 450, `${worstMs} ms`);
     const nextMs = monitor.takeWorstMs();
     assert.ok(nextMs < worstMs, `${nextMs} ms after ${worstMs} ms`);
+    // The histogram forgets nothing.
+    const { buckets, sumMs } = monitor.counts;
+    const late = buckets.slice(LAG_BUCKETS_MS.indexOf(500));
+    assert.ok(late.reduce((sum, count) => sum + count) >= 1 && sumMs >= 450, `${buckets}: ${sumMs} ms`);
   } finally {
     monitor.close();
   }
