@@ -1,5 +1,6 @@
 import { Hono } from "hono";
-import { authenticate, opens } from "../lib/admin/auth.ts";
+import { opens, type Refusal } from "../lib/admin/auth.ts";
+import { GuessLimit } from "../lib/admin/guess_limit.ts";
 import { redact } from "../lib/logging/redact.ts";
 import type { AdminView } from "./api/admin_view.ts";
 import { ENDPOINTS } from "./api/endpoints.ts";
@@ -7,9 +8,10 @@ import { Problem } from "./api/problem.ts";
 import { addRoutes, type AdminEnv } from "./api/routes.ts";
 import { type Beside, dashboard } from "./dashboard/dashboard.ts";
 
-/** The admin surface: liveness, readiness and the page for everyone, the rest for callers that {@linkcode authenticate} knows. */
+/** The admin surface: liveness, readiness and the page for everyone, the rest for callers that {@linkcode GuessLimit} lets in. */
 export function adminApp(view: AdminView, beside?: Beside): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
+  const door = new GuessLimit({ logger: view.logger, now: Date.now });
   // The process lives.
   app.get("/health", (context) => context.json({ status: "ok" }));
   // It can serve requests.
@@ -19,7 +21,7 @@ export function adminApp(view: AdminView, beside?: Beside): Hono<AdminEnv> {
   });
   app.route("/", dashboard(() => view.tokens.length > 0, beside?.files));
   app.use(async (context, next) => {
-    const caller = authenticate(context.req.raw, context.env?.remote ?? "unknown", view);
+    const caller = door.authenticate(context.req.raw, context.env?.remote ?? "unknown", view);
     if ("status" in caller) throw refusal(caller);
     context.set("caller", caller);
     await next();
@@ -37,7 +39,9 @@ export function adminApp(view: AdminView, beside?: Beside): Hono<AdminEnv> {
   return app;
 }
 
-function refusal({ status, detail }: { readonly status: 401 | 403; readonly detail: string }): Problem {
-  const fields = status === 401 ? { "www-authenticate": 'Bearer realm="usher admin"' } : undefined;
+function refusal({ status, detail, retryAfterSeconds }: Refusal): Problem {
+  const fields: Record<string, string> = {};
+  if (status === 401) fields["www-authenticate"] = 'Bearer realm="usher admin"';
+  if (retryAfterSeconds !== undefined) fields["retry-after"] = String(retryAfterSeconds);
   return new Problem(status, detail, { fields });
 }

@@ -62,6 +62,7 @@ const start: Command = {
         if (loaded.ok) environment.takeOut();
         return loaded;
       },
+      preview: () => load(file, { env: environment.get }),
       workerUrl,
       adminHandler: (supervisor) => {
         const app = adminApp(supervisor, beside);

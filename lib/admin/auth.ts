@@ -16,12 +16,16 @@ export interface Caller {
   /** The address of the connection, and the name of the token; never the token. */
   readonly actor: string;
   readonly role: AdminRole;
+  /** What opened the door: a configured token, the process's own key, or that the connection is of this machine. */
+  readonly by: "token" | "key" | "machine";
 }
 
 /** Why a request is refused. */
 export interface Refusal {
-  readonly status: 401 | 403;
+  readonly status: 401 | 403 | 429;
   readonly detail: string;
+  /** When to come again; with 429. */
+  readonly retryAfterSeconds?: number;
   /** Whether a token was given that opens nothing: a guess, maybe. */
   readonly isGuess?: boolean;
 }
@@ -47,19 +51,26 @@ export function opens(role: AdminRole, needed: AdminRole): boolean {
 export function authenticate(request: Request, remote: string, { tokens, key }: AdminAccess): Caller | Refusal {
   const host = request.headers.get("host") ?? "";
   if (isForeign(request, host)) return { status: 403, detail: "The request comes from another origin" };
-  const given = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? null;
+  const given = bearerOf(request);
   if (given !== null) {
     const carried = digest(given);
     // Every token is compared, so that the time says nothing of which one it was.
     const fitting = tokens.filter(({ token }) => timingSafeEqual(carried, digest(token)));
     const isKey = timingSafeEqual(carried, digest(key));
-    if (fitting[0] !== undefined) return { actor: `${remote} (token ${fitting[0].name})`, role: fitting[0].role };
-    if (isKey && tokens.length > 0) return { actor: `${remote} (command on this machine)`, role: "operate" };
+    if (fitting[0] !== undefined) {
+      return { actor: `${remote} (token ${fitting[0].name})`, role: fitting[0].role, by: "token" };
+    }
+    if (isKey && tokens.length > 0) return { actor: `${remote} (command on this machine)`, role: "operate", by: "key" };
   }
   if (tokens.length > 0) return { status: 401, detail: "A valid admin token is needed", isGuess: given !== null };
   if (!isLoopbackAddress(remote)) return { status: 403, detail: "Without an admin token only this machine is served" };
   if (!isLocalName(hostOf(host))) return { status: 403, detail: "The Host field does not name a local address" };
-  return { actor: remote, role: "operate" };
+  return { actor: remote, role: "operate", by: "machine" };
+}
+
+/** The bearer token that a request carries; `null` where it carries none. */
+export function bearerOf(request: Request): string | null {
+  return /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? null;
 }
 
 function isForeign({ method, headers }: Request, host: string): boolean {

@@ -66,8 +66,8 @@ export const adminSection = section({
 
 type AdminValues = z.output<typeof adminSection>;
 
-/** An admin address that others can reach needs a token; no two are the same, by name or text. */
-export function checkAdmin({ listen, token, tokens }: AdminValues, problems: Problems): void {
+/** An admin address that others can reach needs a token, and should have TLS; no two tokens are the same, by name or text. */
+export function checkAdmin({ listen, tls, token, tokens }: AdminValues, problems: Problems): void {
   const names = new Set([FIRST_TOKEN_NAME]);
   const texts = new Set(token === undefined ? [] : [token]);
   for (const [index, one] of tokens.entries()) {
@@ -80,6 +80,12 @@ export function checkAdmin({ listen, token, tokens }: AdminValues, problems: Pro
     texts.add(one.token);
   }
   const isClosed = token !== undefined || tokens.length > 0;
+  if (!isLoopback(listen) && isClosed && tls === undefined) {
+    problems.warn(
+      ["admin", "listen"],
+      "tokens cross the network in clear text: set `admin.tls`, or listen on loopback",
+    );
+  }
   if (isLoopback(listen) || isClosed || problems.has(["admin", "token"]) || problems.has(["admin", "tokens"])) return;
   problems.expect(["admin", "listen"], "a loopback address such as 127.0.0.1:6636, or a secret in admin.token");
 }

@@ -6,7 +6,7 @@ import { explainReadError } from "./yaml/read_text.ts";
 import { DAY } from "./yaml/units.ts";
 
 /** So long before its end a certificate is warned of: a renewal that works has been done by then. */
-const SOON_MS = 14 * DAY;
+export const SOON_MS = 14 * DAY;
 /** Certificates that are read at most. */
 const MAX_CERTIFICATES = 1_000;
 /** Files of certificate authorities that are read at most. */

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { formatListenAddress, isUnix, type ListenAddress } from "./addresses.ts";
 import { checkFile } from "./check_file.ts";
-import { type Config, configOf, fileSchema } from "./config.ts";
+import { type Config, configOf, fileSchema, type FileValues } from "./config.ts";
 import { tracingEnvironment } from "./tracing_environment.ts";
 import { findIncluded, includeKey, type ListFolder } from "./include.ts";
 import { checkOpenFiles } from "./open_files.ts";
@@ -61,6 +61,8 @@ export interface Loaded {
   readonly ok: true;
   readonly file: string;
   readonly config: Config;
+  /** What it is made of: the keys of the file with their values and defaults. */
+  readonly values: FileValues;
   /** What works but is most likely not meant. */
   readonly warnings: readonly Located[];
   /** Every address to listen on with its place, for `portsInUse`. */
@@ -68,6 +70,9 @@ export interface Loaded {
   /** Where a value stands in the file. */
   readonly placeOf: (path: Path) => Omit<Located, "message">;
 }
+
+/** What a sound file says, as far as it is remembered while its configuration is in force. */
+export type LoadedFile = Pick<Loaded, "values" | "placeOf">;
 
 /** A file with mistakes. */
 export interface NotLoaded {
@@ -222,6 +227,7 @@ async function examine(
     ok: true,
     file,
     config,
+    values: result.data,
     warnings: problems.warnings(),
     listening: listeningPlaces(config, problems),
     placeOf: (path) => problems.locate(path),

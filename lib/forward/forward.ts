@@ -5,7 +5,7 @@ import type { Exchange } from "../request/exchange.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { askedPauseMs, type Attempt, discard, type UpstreamAnswer } from "./attempt.ts";
 import { attemptHedged } from "./hedge.ts";
-import { mayFindUpstream, mayGetRoom, nextUpstream, type RetryState, takeCredential } from "./next_try.ts";
+import { isDrained, mayFindUpstream, mayGetRoom, nextUpstream, type RetryState, takeCredential } from "./next_try.ts";
 import { type Ask, triesAllowed } from "./outgoing.ts";
 import { refuseForwarding } from "./refuse.ts";
 import { isClientFailure, isCredentialRefused, isGoodEnd, isRefused, mayTryAgain } from "./retry_policy.ts";
@@ -209,11 +209,6 @@ function noUpstream(exchange: Exchange): GatewayError {
     hint: "All upstreams are out; see /status on the admin address",
     retryAfterSeconds: 5,
   });
-}
-
-/** Whether all that the request could be sent to is drained. */
-function isDrained({ tenant: { pool: { pool } }, pinned }: Exchange): boolean {
-  return pinned === null ? pool.isDrained : pool.upstreams.some(({ id, isDrained }) => id === pinned && isDrained);
 }
 
 function wrongContent(isAskedFor: boolean): GatewayError {

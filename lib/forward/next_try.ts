@@ -81,13 +81,16 @@ async function waitForRoom(exchange: Exchange, state: RetryState): Promise<Upstr
   if (!mayGetRoom(exchange)) return null;
   const { room, counts } = exchange.tenant.pool;
   const before = room.size;
-  const turn = room.take(() => takeUpstream(exchange, { ...state, last: null }), {
+  const take = () => takeUpstream(exchange, { ...state, last: null });
+  // There is nothing to wait for where all that it could go to is drained.
+  const turn = room.take(() => take() ?? (isDrained(exchange) ? "nobody" : null), {
     waitMs: state.untilMs - performance.now(),
     signal: state.signal,
   });
   if (room.size > before) counts.queued++;
   const waiting = exchange.trace?.child("wait for an upstream with room", "internal");
-  const upstream = await turn;
+  const taken = await turn;
+  const upstream = taken === "nobody" ? null : taken;
   waiting?.end();
   if (upstream === null && state.signal?.aborted !== true) counts.turnedAway++;
   return upstream;
@@ -103,6 +106,13 @@ export function mayGetRoom({ tenant, services, pinned }: Exchange): boolean {
     (pinned === null ? upstream.weight > 0 : upstream.id === pinned) && upstream.isIn(nowMs) &&
     (upstream.gate !== null || upstream.inFlightLimit !== Infinity)
   );
+}
+
+/** Whether all that the request could be sent to is drained by an operator. */
+export function isDrained({ tenant: { pool: { pool } }, pinned }: Exchange): boolean {
+  return pinned === null
+    ? pool.isDrained
+    : pool.upstreams.some((upstream) => upstream.id === pinned && upstream.isDrained);
 }
 
 /** How long to wait before the same upstream is asked again; `null` where it is not to be asked again. */

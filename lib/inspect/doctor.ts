@@ -6,6 +6,7 @@ import { type DiagnoseOptions, diagnosePools, type PoolDiagnosis } from "./diagn
 import type { Finding, FindingState } from "./finding.ts";
 import { tlsFindings } from "./tls_findings.ts";
 import { diagnoseDisk } from "./diagnose_disk.ts";
+import { tracingFindings } from "./diagnose_tracing.ts";
 import {
   adminFinding,
   clockFinding,
@@ -56,6 +57,7 @@ async function machineOf(loaded: Loaded, config: Config, { timeoutMs, held }: Do
   const running = await runningGateway(config, timeoutMs);
   return [
     ...await diagnoseDisk(config, { timeoutMs, isRunning: running !== null }),
+    ...await tracingFindings(config.tracing, timeoutMs),
     ...tlsFindings(config, Date.now()),
     ...machineFindings(config, thisMachine(loaded.file)),
     ...await portFindings(loaded, running, timeoutMs, held),

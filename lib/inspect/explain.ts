@@ -1,5 +1,6 @@
 import type { ListenAddress } from "../config/addresses.ts";
 import type { Config } from "../config/config.ts";
+import type { Loaded } from "../config/load.ts";
 import type { ListenerConfig } from "../config/listener.ts";
 import { GatewayError } from "../errors.ts";
 import { addressKey } from "../gateway/compile.ts";
@@ -21,6 +22,11 @@ export interface ExplainRequest {
   readonly target: string;
   /** Without `host`. */
   readonly fields: AskedRequest["fields"];
+}
+
+/** Calls a cache rule by its place and its line in the file that the configuration was read from. */
+export function ruleNamesOf({ placeOf }: Pick<Loaded, "placeOf">): RuleNames {
+  return (listener, rule) => `rule ${rule + 1}, line ${placeOf(["listeners", listener, "cache", "rules", rule]).line}`;
 }
 
 /** What the gateway would do with a request, found out by doing it, to upstreams that are made up: nothing is sent anywhere. */

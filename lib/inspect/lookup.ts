@@ -6,6 +6,7 @@ import { redact } from "../logging/redact.ts";
 import type { WorkerLookUp } from "../workers/supervisor/fleet_calls.ts";
 import type { HeldResponse, LookUpOrder } from "../workers/messages.ts";
 import { explain, type ExplainRequest } from "./explain.ts";
+import type { RuleNames } from "./explain_answers.ts";
 import { authorityAt, entrancesOf } from "./explain_routes.ts";
 import type { Explanation } from "./explanation.ts";
 import { shownFields, shownTarget } from "./shown_request.ts";
@@ -67,12 +68,13 @@ export interface StoredView {
 export interface LookupParts {
   readonly config: Config;
   readonly request: ExplainRequest;
+  readonly ruleNames: RuleNames;
   /** What each serving worker holds. */
   readonly lookUp: (order: LookUpOrder) => Promise<readonly WorkerLookUp[]>;
 }
 
 /** What is stored for a request, without a use of it. No upstream is asked. */
-export async function lookup({ config, request, lookUp }: LookupParts): Promise<LookupView> {
+export async function lookup({ config, request, ruleNames, lookUp }: LookupParts): Promise<LookupView> {
   const { addresses } = entrancesOf(config, request.to);
   const taken = (await Promise.all(addresses.map(async (address) => {
     const found = await lookUp(orderAt(address, request));
@@ -91,7 +93,7 @@ export async function lookup({ config, request, lookUp }: LookupParts): Promise<
     workers: first?.found.length ?? 0,
     stored: first === undefined ? [] : storedViews(first.found, keys),
     elsewhere: others.map(({ address, found }) => ({ listener: found[0]!.result.listener, address })),
-    explain: await explain(config, request, (_, rule) => `rule ${rule + 1}`),
+    explain: await explain(config, request, ruleNames),
   };
 }
 

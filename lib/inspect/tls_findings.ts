@@ -1,15 +1,12 @@
 import { X509Certificate } from "node:crypto";
 import tls from "node:tls";
 import { formatListenAddress } from "../config/addresses.ts";
-import { lifetimeText } from "../config/certificates.ts";
+import { lifetimeText, SOON_MS } from "../config/certificates.ts";
 import type { Config } from "../config/config.ts";
 import type { ListenerConfig } from "../config/listener.ts";
 import type { CertificateConfig } from "../config/certificates.ts";
 import type { TlsConfig } from "../config/tls.ts";
 import type { Finding } from "./finding.ts";
-
-const DAY_MS = 24 * 60 * 60 * 1000;
-const SOON_MS = 14 * DAY_MS;
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 

@@ -61,7 +61,7 @@ export function newCounts<T extends readonly Counter[]>(counters: T): CountsOf<T
 }
 
 function zeros(length: number): number[] {
-  return Array.from({ length }, () => 0);
+  return new Array<number>(length).fill(0);
 }
 
 /** A table, and how many levels of names are above its counts. */
@@ -84,12 +84,17 @@ function addRows(counters: readonly Counter[], sum: AnyCounts, counts: AnyCounts
   for (const { field, holdsExemplars } of counters) {
     const added = counts[field]!;
     if (typeof added === "number") sum[field] = (sum[field] as number) + added;
+    else if (Array.isArray(added)) addList(sum[field] as number[], added);
     else if (holdsExemplars !== true) addParts(sum[field] as Record<string, number>, added as Record<string, number>);
     else keepNewest(sum[field] as Record<number, Exemplar>, added as Record<number, Exemplar>);
   }
 }
 
-/** A list is taken by its indexes. */
+/** A loop over indexes: it runs each second for each listener and worker. */
+function addList(sum: number[], counts: readonly number[]): void {
+  for (let index = 0; index < counts.length; index++) sum[index]! += counts[index]!;
+}
+
 function addParts(sum: Record<string, number>, counts: Readonly<Record<string, number>>): void {
   for (const [name, count] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + count;
 }

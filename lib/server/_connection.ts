@@ -252,7 +252,8 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     this.#reply = null;
     if (isSource(reply.body)) reply.body.cancel();
     if (reply.tunnel !== undefined) closeStream(reply.tunnel.stream);
-    if (aborted) this.#context.counts.abortedRequests++;
+    // A reply that is written to a client that has half-closed and gone meets no error.
+    if (aborted || this.#exchange?.isGone === true) this.#context.counts.abortedRequests++;
     try {
       reply.onEnd?.({ bytes: this.#writer.contentBytes, aborted, error });
     } catch (fault) {

@@ -14,6 +14,7 @@ export const CACHE_ENDPOINTS = [
     summary:
       "Removes stored responses in every worker, or marks them stale: one of url, prefix, glob, tag and all, or listener",
     body: purgeOrder,
+    example: { tag: "movie:550", listener: "api" },
     answer: z.object({
       asked: z.record(z.string(), z.unknown()),
       soft: z.boolean(),

@@ -3,8 +3,10 @@ import type { AdminRole } from "../../lib/config/admin.ts";
 import type { Caller } from "../../lib/admin/auth.ts";
 import type { AdminView } from "./admin_view.ts";
 
-/** A value as it is shown: nothing is changed any more. */
-export type Shown<T> = T extends object ? { readonly [K in keyof T]: Shown<T[K]> } : T;
+/** A value as it is shown: nothing is changed any more, and what a schema leaves open may be anything. */
+export type Shown<T> = T extends readonly (infer I)[] ? readonly Shown<I>[]
+  : T extends object ? { readonly [K in keyof T as string extends K ? never : K]: Shown<T[K]> }
+  : T;
 
 /** What an endpoint is called with: all of it checked. */
 export interface Call<P, Q, B> extends Caller {
@@ -36,6 +38,8 @@ export interface EndpointDeclaration<
   readonly query?: Q;
   /** Of the JSON that is sent. */
   readonly body?: B;
+  /** A body that is taken, for the document. */
+  readonly example?: z.input<B>;
   /** @default {200}, or 204 without {@linkcode answer} */
   readonly status?: number;
   /** What is answered where it is done; `undefined` for nothing. It documents and is held by tests, at run time it costs nothing. */

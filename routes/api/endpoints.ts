@@ -1,6 +1,8 @@
 import { z } from "zod";
 import manifest from "../../deno.json" with { type: "json" };
 import { CACHE_ENDPOINTS } from "./cache.ts";
+import { CLIENT_ENDPOINTS } from "./clients.ts";
+import { CONFIGURATION_ENDPOINTS } from "./configuration.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
 import { EVENT_ENDPOINTS } from "./events.ts";
 import { JOB_ENDPOINTS } from "./jobs.ts";
@@ -14,12 +16,14 @@ import { REQUEST_ENDPOINTS } from "./requests.ts";
 /** Every endpoint of the API; the last one describes them all. */
 export const ENDPOINTS: readonly Endpoint[] = [
   ...PROCESS_ENDPOINTS,
+  ...CONFIGURATION_ENDPOINTS,
   ...LISTENER_ENDPOINTS,
   ...POOL_ENDPOINTS,
   ...CACHE_ENDPOINTS,
   ...REQUEST_ENDPOINTS,
   ...JOB_ENDPOINTS,
   ...USAGE_ENDPOINTS,
+  ...CLIENT_ENDPOINTS,
   ...EVENT_ENDPOINTS,
   endpoint({
     method: "GET",

@@ -41,6 +41,7 @@ export const JOB_ENDPOINTS = [
     role: "operate",
     summary: "Begins to fetch paths into the cache of a listener",
     body: prewarmOrder,
+    example: { listener: "api", paths: ["/3/movie/550"] },
     status: 202,
     answer: z.object({ listener: z.string(), total: z.int() }),
     problems: { 409: "A prewarm of the listener is under way" },

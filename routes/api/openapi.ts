@@ -53,11 +53,13 @@ function operationOf(endpoint: Endpoint): Json {
     tags: [path.split("/")[1]],
     "x-role": role,
     ...parameters.length === 0 ? {} : { parameters },
-    ...body === undefined
-      ? {}
-      : { requestBody: { required: true, content: { "application/json": { schema: schemaOf(body, "input") } } } },
+    ...body === undefined ? {} : { requestBody: { required: true, content: { "application/json": bodyOf(endpoint) } } },
     responses: { ...successOf(endpoint), ...problemsOf(endpoint) },
   };
+}
+
+function bodyOf({ body, example }: Endpoint): Json {
+  return { schema: schemaOf(body, "input"), ...example === undefined ? {} : { example } };
 }
 
 /** `getPoolsByName` of `GET /pools/{name}`. */
@@ -105,6 +107,13 @@ function problemsOf({ problems = {}, body, query }: Endpoint): Json {
 }
 
 function schemaOf(schema: z.ZodType, io: "input" | "output"): Json {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any", override: plainer });
   return rest;
+}
+
+/** What zod adds for itself says nothing to a reader: the bounds of numbers, the pattern of a time. */
+function plainer({ jsonSchema: level }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  if (level.format === "date-time") delete level.pattern;
+  if (level.minimum === Number.MIN_SAFE_INTEGER) delete level.minimum;
+  if (level.maximum === Number.MAX_SAFE_INTEGER) delete level.maximum;
 }

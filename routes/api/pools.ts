@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { DrainOutcome } from "../../lib/workers/operations/upstream_desk.ts";
+import type { AdminView } from "./admin_view.ts";
 import { endpoint } from "./endpoint.ts";
 import { Problem } from "./problem.ts";
 
@@ -19,12 +20,24 @@ const UPSTREAM = z.looseObject({
   share: z.number(),
 });
 
+/** A key as it is shown: by its place from 1, never by its text. */
+const KEY = z.looseObject({
+  key: z.int(),
+  state: z.enum(["ready", "limited", "refused"]),
+  until: z.iso.datetime().nullable(),
+  requests: z.int(),
+  limited: z.int(),
+  refused: z.int(),
+  max_rps: z.number().nullable(),
+});
+
 /** A pool as it is shown. */
 export const POOL = z.looseObject({
   name: z.string(),
   type: z.string(),
   strategy: z.string(),
   upstreams: z.array(UPSTREAM),
+  keys: z.array(KEY).optional(),
 });
 
 const NAMED = z.strictObject({ upstream: z.string().min(1).max(2_048) });
@@ -61,11 +74,17 @@ export const POOL_ENDPOINTS = [
     params: z.object({ name: z.string() }),
     answer: POOL,
     problems: { 404: "There is no such pool" },
-    async handle({ view, params: { name } }) {
-      const found = (await view.status()).pools.find((pool) => pool.name === name);
-      if (found === undefined) throw new Problem(404, `There is no pool called "${name}"`);
-      return found;
-    },
+    handle: ({ view, params: { name } }) => poolCalled(name, view),
+  }),
+  endpoint({
+    method: "GET",
+    path: "/pools/{name}/keys",
+    role: "read",
+    summary: "The keys of a pool, each by its place among `api_keys`",
+    params: z.object({ name: z.string() }),
+    answer: z.object({ keys: z.array(KEY) }),
+    problems: { 404: "There is no such pool" },
+    handle: async ({ view, params: { name } }) => ({ keys: (await poolCalled(name, view)).keys ?? [] }),
   }),
   endpoint({
     method: "POST",
@@ -74,6 +93,7 @@ export const POOL_ENDPOINTS = [
     summary: "Gives an upstream no new requests in any worker, over reloads and restarts, until it is undrained",
     params: z.object({ name: z.string() }),
     body: NAMED,
+    example: { upstream: "https://api.themoviedb.org" },
     answer: DRAIN,
     problems: UNKNOWN,
     handle: async ({ view, params: { name }, body: { upstream }, actor }) =>
@@ -86,6 +106,7 @@ export const POOL_ENDPOINTS = [
     summary: "Gives an upstream requests again",
     params: z.object({ name: z.string() }),
     body: NAMED,
+    example: { upstream: "https://api.themoviedb.org" },
     answer: DRAIN,
     problems: UNKNOWN,
     handle: async ({ view, params: { name }, body: { upstream }, actor }) =>
@@ -98,6 +119,7 @@ export const POOL_ENDPOINTS = [
     summary: "Runs an upstream's active check at once, which counts as any other check",
     params: z.object({ name: z.string() }),
     body: NAMED,
+    example: { upstream: "https://api.themoviedb.org" },
     answer: z.object({ pool: z.string(), upstream: z.string(), ok: z.boolean(), ms: z.number(), detail: z.string() }),
     problems: { ...UNKNOWN, 409: "The upstream has no active check", 503: "No worker can check it now" },
     async handle({ view, params: { name }, body: { upstream: asked }, actor }) {
@@ -108,6 +130,13 @@ export const POOL_ENDPOINTS = [
     },
   }),
 ];
+
+/** @throws {Problem} where there is none */
+async function poolCalled(name: string, view: AdminView) {
+  const found = (await view.status()).pools.find((pool) => pool.name === name);
+  if (found === undefined) throw new Problem(404, `There is no pool called "${name}"`);
+  return found;
+}
 
 const CHECK_STATUS = { unknown: 404, unchecked: 409, busy: 503 };
 

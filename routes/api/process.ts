@@ -8,7 +8,7 @@ import { Problem } from "./problem.ts";
 
 const STATUS = z.looseObject({
   state: z.enum(["ready", "degraded", "stopping"]),
-  reasons: z.array(z.string()),
+  reasons: z.array(z.string()).describe("Why it is degraded, in words; none where it is not."),
   version: z.string(),
   pid: z.int(),
   started_at: z.iso.datetime(),
@@ -45,21 +45,6 @@ export const PROCESS_ENDPOINTS = [
       const format = expositionFormat(request.headers.get("accept"));
       const headers = { "content-type": EXPOSITION_TYPES[format], vary: "accept" };
       return new Response(await view.metrics(format), { headers });
-    },
-  }),
-  endpoint({
-    method: "POST",
-    path: "/reload",
-    formerly: "/reload",
-    role: "operate",
-    summary: "Reads the configuration again and brings it into force, in every worker or in none",
-    answer: z.object({ ok: z.literal(true), generation: z.int(), needs_restart: z.array(z.string()) }),
-    problems: { 422: "The configuration before stays in force; `problems` says why" },
-    async handle({ view, actor }) {
-      const result = await view.reload(actor);
-      if (result.ok) return { ok: true, generation: result.generation, needs_restart: result.atRestart ?? [] };
-      const { problems } = result;
-      throw new Problem(422, "The configuration before stays in force", { more: { ok: false, problems } });
     },
   }),
   endpoint({

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { explainRequest } from "../../lib/inspect/asked_url.ts";
-import { explain, type ExplainRequest } from "../../lib/inspect/explain.ts";
+import { explain, type ExplainRequest, ruleNamesOf } from "../../lib/inspect/explain.ts";
 import { lookup } from "../../lib/inspect/lookup.ts";
 import { redact } from "../../lib/logging/redact.ts";
 import { endpoint } from "./endpoint.ts";
@@ -65,8 +65,9 @@ export const REQUEST_ENDPOINTS = [
     role: "read",
     summary: "What would be done with a request, as `usher explain` says it; nothing is sent to anybody",
     body: ASKED,
+    example: { url: "/3/movie/550" },
     answer: EXPLANATION,
-    handle: ({ view, body }) => explain(view.config, requestOf(body), (_, rule) => `rule ${rule + 1}`),
+    handle: ({ view, body }) => explain(view.config, requestOf(body), ruleNamesOf(view.configInForce())),
   }),
   endpoint({
     method: "POST",
@@ -75,6 +76,7 @@ export const REQUEST_ENDPOINTS = [
     summary:
       "What is stored for a request, in which tier and worker, and what would be done with it; no use of it counts",
     body: ASKED,
+    example: { url: "/3/movie/550" },
     answer: z.object({
       listener: z.string().nullable(),
       address: z.string().nullable(),
@@ -87,7 +89,12 @@ export const REQUEST_ENDPOINTS = [
       explain: EXPLANATION,
     }),
     handle: ({ view, body }) =>
-      lookup({ config: view.config, request: requestOf(body), lookUp: (order) => view.lookUp(order) }),
+      lookup({
+        config: view.config,
+        request: requestOf(body),
+        ruleNames: ruleNamesOf(view.configInForce()),
+        lookUp: (order) => view.lookUp(order),
+      }),
   }),
 ];
 

@@ -1,7 +1,6 @@
 import { checkReport } from "./check_report.ts";
-import type { Loaded } from "../../lib/config/load.ts";
 import { explainRequest } from "../../lib/inspect/asked_url.ts";
-import { explain } from "../../lib/inspect/explain.ts";
+import { explain, ruleNamesOf } from "../../lib/inspect/explain.ts";
 import { redact } from "../../lib/logging/redact.ts";
 import { formatDurationMs } from "../../lib/config/yaml/units.ts";
 import type {
@@ -40,15 +39,11 @@ export const explainCommand: Command = {
     const asked = readOrder(args);
     const loaded = await load(configFile("explain", asked.config));
     if (!loaded.ok) return fail(checkReport(loaded));
-    const explanation = await explain(loaded.config, asked.request, (...places) => ruleName(loaded, ...places));
+    const explanation = await explain(loaded.config, asked.request, ruleNamesOf(loaded));
     print(asked.json ? JSON.stringify(explanation, null, 2) : explanationReport(explanation));
     return explanation.served.length > 0 ? 0 : 1;
   },
 };
-
-function ruleName({ placeOf }: Loaded, listener: number, rule: number): string {
-  return `rule ${rule + 1}, line ${placeOf(["listeners", listener, "cache", "rules", rule]).line}`;
-}
 
 /** @throws {Misuse} */
 function readOrder(args: readonly string[]) {

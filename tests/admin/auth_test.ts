@@ -120,7 +120,7 @@ Deno.test("authorize() lets the process's own key open what the token opens, and
 Deno.test("authenticate() without a token serves connections of this machine alone, whatever they say", () => {
   const local = { host: "127.0.0.1:6636" };
   for (const remote of ["127.0.0.1", "127.8.0.1", "::1", "::ffff:127.0.0.1"]) {
-    assert.deepEqual(authorize(request(local), null, remote), { actor: remote, role: "operate" });
+    assert.deepEqual(authorize(request(local), null, remote), { actor: remote, role: "operate", by: "machine" });
   }
   for (const remote of ["192.0.2.1", "::ffff:192.0.2.1", "::", "fe80::1", "1270.0.0.1", "unknown", ""]) {
     assert.equal(refusalOf(authorize(request(local), null, remote))?.status, 403, remote);
@@ -151,7 +151,7 @@ Deno.test("authenticate() names the token, never its text, and gives its role", 
   ];
   const answer = (token: string) =>
     authenticate(request({ authorization: `Bearer ${token}` }), "192.0.2.7", { tokens, key: KEY });
-  assert.deepEqual(answer(TOKEN), { actor: "192.0.2.7 (token admin)", role: "operate" });
-  assert.deepEqual(answer("scrape-0123456789"), { actor: "192.0.2.7 (token grafana)", role: "metrics" });
-  assert.deepEqual(answer(KEY), { actor: "192.0.2.7 (command on this machine)", role: "operate" });
+  assert.deepEqual(answer(TOKEN), { actor: "192.0.2.7 (token admin)", role: "operate", by: "token" });
+  assert.deepEqual(answer("scrape-0123456789"), { actor: "192.0.2.7 (token grafana)", role: "metrics", by: "token" });
+  assert.deepEqual(answer(KEY), { actor: "192.0.2.7 (command on this machine)", role: "operate", by: "key" });
 });

@@ -147,6 +147,10 @@ Deno.test("checkAdmin() wants a token for an admin address that is open to other
   assert.equal((await problemsOf(`admin: { listen: ":6636", token: "\${TOKEN:-}" }${SOUND}`)).length, 1);
   assert.deepEqual(await problemsOf(`admin: { listen: ":6636", token: s3cret }${SOUND}`), []);
   assert.deepEqual(await problemsOf(`admin: { listen: "[::1]:6636" }${SOUND}`), []);
+  const open = `admin: { listen: ":6636", token: s3cret }${SOUND}`;
+  assert.deepEqual((await warningsOf(open)).map((line) => line.replace(/: .*/, "")), ["1:18 admin.listen"]);
+  assert.match((await warningsOf(open)).join(), /in clear text: set `admin\.tls`/);
+  assert.deepEqual(await warningsOf(open.replace(":6636", "127.0.0.1:6636")), []);
   const named = "{ name: a, token: t, role: read }";
   assert.deepEqual(await problemsOf(`admin: { listen: ":6636", tokens: [${named}] }${SOUND}`), []);
 });

@@ -124,3 +124,10 @@ Deno.test("mistakes are told with their place, and no field's value is shown", a
   assert.match(line!, /tracing\.headers\.x.*visible ASCII/);
   assert.doesNotMatch(line!, /hidden/);
 });
+
+Deno.test("the examples of docs/tracing.md work", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/tracing.md", import.meta.url));
+  const examples = [...page.matchAll(/```yaml\n([^`]*)```/g)].map(([, text]) => text!);
+  assert.equal(examples.length, 2);
+  for (const text of examples) assert.notEqual((await configOf(text)).tracing, null);
+});

@@ -91,6 +91,31 @@ Deno.test("nextUpstream() gives up with 503 and Retry-After when no upstream get
       },
     )));
 
+Deno.test("nextUpstream() ends the wait for an upstream that is drained, and lets the request that it has end", async () => {
+  const held = Promise.withResolvers<void>();
+  await withOrigins([async (exchange) => {
+    await held.promise;
+    await exchange.reply({ body: "kept" });
+  }], (origin) =>
+    withGateway(
+      plainParts([], { pool: { upstreams: [{ url: origin!.url, max_in_flight: 1 }], timeouts: { total: "5m" } } }),
+      async ({ ask, gateway }) => {
+        const [first, waiting] = [ask("/a"), ask("/b")];
+        await eventually("the other one waits", () => gateway.snapshot.pools[0]!.room.size === 1);
+        gateway.drain([{ pool: "p", upstream: origin!.url }]);
+        const refused = await waiting;
+        assert.equal(refused.status, 503);
+        assert.match(refused.text, /An operator has drained the upstreams of pool/);
+        assert.equal((await ask("/c")).status, 503);
+        held.resolve();
+        assert.equal((await first).text, "kept");
+        gateway.drain([]);
+        assert.equal((await ask("/d")).text, "kept");
+        assert.equal(origin!.heads.length, 2);
+      },
+    ));
+});
+
 Deno.test("nextUpstream() gives an upstream no more than its requests per second, the other takes the rest", () =>
   withOrigins(
     [(exchange) => exchange.reply({ body: "one" }), (exchange) => exchange.reply({ body: "two" })],

@@ -3,6 +3,7 @@ import type { AdminToken } from "../../lib/config/admin.ts";
 import { adminApp } from "../../routes/admin.ts";
 import type { AdminView } from "../../routes/api/admin_view.ts";
 import type { Readiness } from "../../lib/workers/supervisor/supervisor.ts";
+import { ANY_CONFIG, configOf } from "../gateway/config_of.ts";
 import { plainView } from "./plain_view.ts";
 
 const LOCAL = { host: "127.0.0.1:6636" };
@@ -51,7 +52,14 @@ Deno.test("adminApp() reloads at POST, and says why it cannot", async () => {
   const view = plainView();
   const done = await ask(view, "/reload", { method: "POST" });
   assert.equal(done.status, 200);
-  assert.deepEqual(await done.json(), { ok: true, generation: 2, needs_restart: [] });
+  assert.deepEqual(await done.json(), { ok: true, generation: 2, changes: ["a"], needs_restart: [], problems: [] });
+  assert.deepEqual(view.asked, ["reload by 127.0.0.1"]);
+  const tried = await ask(view, "/api/v1/reload?dry_run=true", { method: "POST" });
+  const shown = { ok: true, generation: 1, changes: ["a"], needs_restart: ["b"], problems: [] };
+  assert.deepEqual([tried.status, await tried.json()], [200, shown]);
+  for (const query of ["dry_run=maybe", "dryrun=true"]) {
+    await assertProblem(await ask(view, `/reload?${query}`, { method: "POST" }), 422);
+  }
   assert.deepEqual(view.asked, ["reload by 127.0.0.1"]);
   const problems = ["config.yaml:2:3 server.workers: found 0"];
   const refused = await ask(plainView({ reload: () => Promise.resolve({ ok: false, problems }) }), "/reload", {
@@ -64,6 +72,8 @@ Deno.test("adminApp() reloads at POST, and says why it cannot", async () => {
     status: 422,
     detail: "The configuration before stays in force",
     ok: false,
+    changes: [],
+    needs_restart: [],
     problems,
   });
 });
@@ -214,5 +224,68 @@ Deno.test("GET /metrics answers in the format that the scraper asks for, and say
       assert.equal(response.headers.get("content-type"), type, `${accept}`);
       assert.equal(await response.text(), text);
     }
+  }
+});
+
+Deno.test("adminApp() drains, undrains and checks an upstream of a pool, for who may operate", async () => {
+  const post = (view: AdminView, action: string, body: unknown, token?: string) =>
+    ask(view, `/api/v1/pools/a%20pool/${action}`, {
+      method: "POST",
+      headers: {
+        ...LOCAL,
+        "content-type": "application/json",
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify(body),
+    });
+  const view = plainView();
+  const upstream = "http://one.example";
+  const drained = { since: "1970-01-01T00:00:00.000Z", by: "127.0.0.1" };
+  assert.deepEqual(await (await post(view, "drain", { upstream })).json(), {
+    ...{ pool: "a pool", upstream, drained, workers: 2, left: 1, persisted: true },
+  });
+  assert.equal((await (await post(view, "undrain", { upstream })).json()).drained, null);
+  assert.deepEqual(await (await post(view, "check", { upstream })).json(), {
+    ...{ pool: "a pool", upstream, ok: true, ms: 3, detail: "" },
+  });
+  assert.deepEqual(view.asked, [
+    "drain http://one.example of a pool by 127.0.0.1",
+    "undrain http://one.example of a pool by 127.0.0.1",
+    "check http://one.example of a pool by 127.0.0.1",
+  ]);
+  await assertProblem(await post(view, "drain", {}), 422);
+  await assertProblem(await post(view, "drain", { upstream, force: true }), 422);
+  const refusing = plainView({
+    drain: () => Promise.resolve({ ok: false, problem: "There is no such upstream" }),
+    check: () => Promise.resolve({ ok: false, reason: "unchecked", problem: "It has no active check" }),
+  });
+  await assertProblem(await post(refusing, "drain", { upstream }), 404);
+  await assertProblem(await post(refusing, "check", { upstream }), 409);
+  const reader = plainView({ tokens: [{ name: "page", token: "read-0123456789abcdef", role: "read" }] });
+  await assertProblem(await post(reader, "drain", { upstream }, "read-0123456789abcdef"), 403);
+  assert.deepEqual(reader.asked, []);
+});
+
+Deno.test("adminApp() looks a request up and explains it, and says what is no URL without what may be secret in it", async () => {
+  const post = async (path: string, body: unknown) =>
+    await ask(plainView({ config: await configOf(ANY_CONFIG) }), `/api/v1${path}`, {
+      method: "POST",
+      headers: { ...LOCAL, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const found = await (await post("/cache/lookup", { url: "/a", fields: { Host: "films.example" } })).json();
+  assert.deepEqual([found.listener, found.stored, found.workers], [null, [], 0]);
+  assert.equal(found.explain.request.authority, "films.example");
+  const explained = await (await post("/explain", { url: "/a", method: "head" })).json();
+  assert.deepEqual([explained.request.method, explained.served[0].listener], ["HEAD", "films"]);
+  for (
+    const body of [{ url: "x.example/?token=very-secret" }, { url: "/a", fields: { "a b": "c" } }, {
+      url: "/a",
+      method: "{",
+    }]
+  ) {
+    const refused = await post("/cache/lookup", body);
+    assert.doesNotMatch(await refused.clone().text(), /very-secret/);
+    await assertProblem(refused, 422);
   }
 });

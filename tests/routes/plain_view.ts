@@ -22,7 +22,11 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
     metrics: (format) => Promise.resolve(format === "openmetrics" ? "# EOF\n" : "# HELP x X\n"),
     reload: (actor) => {
       asked.push(`reload by ${actor}`);
-      return Promise.resolve({ ok: true, generation: 2 });
+      return Promise.resolve({ ok: true, generation: 2, changes: ["a"], needsRestart: [] });
+    },
+    tryReload: () => Promise.resolve({ ok: true, generation: 1, changes: ["a"], needsRestart: ["b"] }),
+    configInForce: () => {
+      throw new Error("A plain view has no configuration");
     },
     requestStop: (actor) => {
       asked.push(`stop by ${actor}`);

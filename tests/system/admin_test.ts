@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { freePort, type GatewayPlaces, startGateway } from "./_gateway.ts";
+import { freePort, type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { rawRequest, requestText, textOf } from "./_raw_client.ts";
 import { customPool, testConfig } from "./test_config.ts";
 
@@ -114,4 +114,51 @@ Deno.test("status and metrics say what goes on", async () => {
   }
   assert.match(text, /^usher_config_generation 1$/m);
   assert.match(text, /^usher_\w*requests_total\{[^}]*listener="any"[^}]*\} 1$/m);
+  await eventsFollow(gateway);
 });
+
+/** The stream that pages live on: everything, then what is new; ended by a reload, and by the gateway's end after a last word. */
+async function eventsFollow(gateway: RunningGateway): Promise<void> {
+  const open = async () => {
+    const response = await fetch(`${gateway.adminUrl}/api/v1/events`);
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get("content-type"), "application/x-ndjson");
+    return response.body!.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()).getReader();
+  };
+  const first = await open();
+  const hello = JSON.parse((await first.read()).value!);
+  assert.deepEqual([hello.type, hello.role, hello.status.pid], ["hello", "operate", gateway.pid]);
+  await (await fetch(`${gateway.url}/x`)).body?.cancel();
+  // Workers report once a second, samples are made every five.
+  const samples = [...hello.history.samples];
+  while (samples.reduce((sum, { requests }) => sum + requests, 0) < 2) {
+    const tick = JSON.parse((await first.read()).value!);
+    assert.equal(tick.type, "tick");
+    samples.push(...tick.samples.filter(({ at }: { at: string }) => at > (samples.at(-1)?.at ?? "")));
+  }
+  assert.equal(samples.reduce((sum, { errors }) => sum + errors, 0), 2, "both were answered with 502");
+  const history = await (await fetch(`${gateway.adminUrl}/api/v1/history`)).json();
+  assert.deepEqual(history.samples.slice(0, samples.length), samples);
+  await (await fetch(`${gateway.adminUrl}/reload`, { method: "POST" })).body?.cancel();
+  while (!(await first.read()).done);
+  const second = await open();
+  gateway.signal("SIGTERM");
+  let last = "";
+  for (let read; !(read = await second.read()).done;) last = read.value;
+  assert.equal(JSON.parse(last).type, "tick");
+  assert.equal(await gateway.ended(), 0);
+}
+
+/** Lines of a text, without their ends. */
+class TextLineStream extends TransformStream<string, string> {
+  constructor() {
+    let rest = "";
+    super({
+      transform(chunk, controller) {
+        const lines = (rest + chunk).split("\n");
+        rest = lines.pop()!;
+        for (const line of lines) controller.enqueue(line);
+      },
+    });
+  }
+}

@@ -169,6 +169,7 @@ function compare(metrics: Metrics, load: LoadGenerator, { origin, counts }: Full
   assert.deepEqual(metrics.by("result", "usher_auth_failures_total"), { refused: 2 });
   assert.equal(metrics.sum("usher_rate_limited_total"), 2);
   assert.equal(metrics.sum("usher_requests_refused_total", { reason: "malformed" }), 1);
+  assert.equal(metrics.sum("usher_client_aborts_total"), 1);
   assert.equal(metrics.sum("usher_worker_requests_total"), load.seen.length);
   assert.equal(metrics.sum("usher_connections_accepted_total"), load.connections);
   const pool = { pool: "site" };

@@ -1,5 +1,7 @@
+import { lifetimeText, SOON_MS } from "../../config/certificates.ts";
 import type { Config } from "../../config/config.ts";
 import { addressKey } from "../../gateway/compile.ts";
+import { usedCertificates } from "../supervisor/certificate_keeper.ts";
 import type { Slot } from "../supervisor/slot.ts";
 import type { WorkerReport } from "../messages.ts";
 import { diskProblem } from "./cache_figures.ts";
@@ -13,6 +15,7 @@ export interface StateFacts {
   readonly kvProblem: string | null;
   /** Of the last reload. */
   readonly reloadProblems: readonly string[];
+  readonly nowMs: number;
 }
 
 /** Whether the gateway does all that it is to do. */
@@ -32,7 +35,9 @@ export function gatewayState(facts: StateFacts): GatewayState {
     ...addressProblems(config, slots),
     ...poolProblems(config, slots),
     ...(config.cache.diskBytes > 0 ? disk.map((problem) => `The disk cache: ${problem}`) : []),
-    ...facts.reloadProblems.slice(0, 1).map((problem) => `The last reload failed: ${problem}`),
+    ...reloadProblems(facts.reloadProblems),
+    ...certificateProblems(config, facts.nowMs),
+    ...imageProblems(slots),
   ];
   return { state: facts.isStopping ? "stopping" : reasons.length > 0 ? "degraded" : "ready", reasons };
 }
@@ -65,6 +70,22 @@ function poolProblems({ pools }: Config, slots: readonly Slot[]): string[] {
     const isOut = rows.length > 0 && rows.every(({ state }) => state === "unhealthy" || state === "ejected");
     return isOut ? [`No upstream of the pool ${name} is healthy`] : [];
   });
+}
+
+function reloadProblems([first, ...others]: readonly string[]): string[] {
+  if (first === undefined) return [];
+  return [`The last reload failed: ${first}${others.length === 0 ? "" : `, and ${others.length} more`}`];
+}
+
+function certificateProblems(config: Config, nowMs: number): string[] {
+  return usedCertificates(config).flatMap(({ certificate: { certFile, notAfterMs } }) =>
+    notAfterMs - nowMs < SOON_MS ? [`The certificate ${certFile}: ${lifetimeText(notAfterMs, nowMs)}`] : []
+  );
+}
+
+function imageProblems(slots: readonly Slot[]): string[] {
+  const problem = slots.find(({ role }) => role === "image")?.handle?.report?.images?.problem ?? null;
+  return problem === null ? [] : [`Pictures are not converted: ${problem}`];
 }
 
 function servingReports(slots: readonly Slot[]): WorkerReport[] {

@@ -9,7 +9,7 @@ import {
   type WorkerCounts,
 } from "../../metrics/gateway_metrics.ts";
 import type { BreakerState } from "../../pool/local_breaker.ts";
-import { admits, type UpstreamHealth } from "../../pool/upstream_health.ts";
+import { admits, type HealthTable, type UpstreamHealth } from "../../pool/upstream_health.ts";
 import type { Drain } from "../operations/upstream_desk.ts";
 import type { Slot } from "../supervisor/slot.ts";
 import type { CredentialState } from "../../upstream_type/upstream_type.ts";
@@ -204,8 +204,12 @@ function openBreakers(states: readonly UpstreamState[]): number {
 }
 
 function healthOf(slots: readonly Slot[], pool: string, upstream: string): UpstreamHealth | undefined {
+  return own(healthTable(pool, slots)?.upstreams ?? {}, upstream);
+}
+
+function healthTable(pool: string, slots: readonly Slot[]): HealthTable | undefined {
   const tables = slots.find((slot) => slot.role === "health")?.handle?.report?.health;
-  return own(tables?.find((table) => table.pool === pool)?.upstreams ?? {}, upstream);
+  return tables?.find((table) => table.pool === pool);
 }
 
 function upstreamStates(pool: string, upstream: string, slots: readonly Slot[]): UpstreamState[] {
@@ -243,7 +247,7 @@ function sum<T>(values: readonly T[], of: (value: T) => number): number {
 }
 
 /** A pool's keys in `/status`, each by its place and never by its text; nothing for a pool without keys. */
-export function keyStatus(pool: PoolConfig, slots: readonly Slot[], counts: WorkerCounts): Record<string, unknown> {
+export function keyStatus(pool: PoolConfig, slots: readonly Slot[], counts: WorkerCounts) {
   const states = keyStates(pool.name, slots);
   if (states.length === 0) return {};
   const counted = own(counts.credentials, pool.name) ?? {};

@@ -57,6 +57,7 @@ export function statusOf(details: StatusDetails) {
       ...{ config: current.config, slots, isStopping: details.isStopping },
       kvProblem: details.kvFile.path === null ? details.kvFile.problem : null,
       reloadProblems: details.lastReload?.problems ?? [],
+      nowMs: Date.now(),
     }),
     version: details.version,
     pid: Deno.pid,

@@ -1,4 +1,4 @@
-import { type CertificateReading, isWorse, lifetimeText, readCertificate } from "../../config/certificates.ts";
+import { type CertificateReading, isWorse, lifetimeText, readCertificate, SOON_MS } from "../../config/certificates.ts";
 import { formatListenAddress } from "../../config/addresses.ts";
 import type { Config } from "../../config/config.ts";
 import { fileMode, readText } from "../../config/yaml/read_text.ts";
@@ -8,8 +8,6 @@ import type { Logger } from "../../logging/logger.ts";
 import { gauge, type Metric } from "../../metrics/exposition.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** So long before its end a certificate is warned of once a day. */
-const SOON_MS = 14 * DAY_MS;
 /** How often the files are looked at. Not by a watch of the system: that misses links that are swapped, and network drives. */
 const LOOK_EVERY_MS = 2_000;
 

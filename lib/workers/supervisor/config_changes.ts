@@ -1,5 +1,6 @@
 import type { Config } from "../../config/config.ts";
-import type { LoadResult } from "../../config/load.ts";
+import { differenceInWords } from "../../config/difference.ts";
+import type { LoadedFile, LoadResult } from "../../config/load.ts";
 import { formatLocated } from "../../config/yaml/located.ts";
 import type { LogFields, RootLogger } from "../../logging/logger.ts";
 import { messageOf } from "../../errors.ts";
@@ -12,29 +13,49 @@ import { foldersOutOfReach } from "./worker_permissions.ts";
 
 /** Options of {@linkcode ConfigChanges}. */
 export interface ConfigChangesOptions {
-  /** The configuration of the start. */
+  /** The configuration of the start, and the file's values that it is made of. */
   readonly config: Config;
+  readonly loaded: LoadedFile;
   readonly configFile: string;
   /** Reads and checks the configuration. */
   readonly source: () => Promise<LoadResult>;
+  /** The same, only to look at it. @default {source} */
+  readonly preview?: () => Promise<LoadResult>;
   readonly acme: AcmeKeeper;
   readonly logger: RootLogger;
-  readonly fleet: Pick<Fleet, "current" | "reload">;
+  readonly fleet: Pick<Fleet, "current" | "reload" | "tryOut">;
   /** Brings what may change of the admin address into force. */
   readonly adjustAdmin: (admin: Config["admin"]) => void;
   /** Another configuration is in force. */
   readonly onReloaded: () => void;
 }
 
-/** The outcome of a reload. */
+/** The outcome of a reload, or of trying one out. */
 export type ReloadResult =
   | {
     readonly ok: true;
+    /** The configuration that is in force now. */
     readonly generation: number;
-    /** Settings that were changed and take effect at the next start, if any. */
-    readonly atRestart?: readonly string[];
+    /** What it changes, in words; see {@linkcode differenceInWords}. */
+    readonly changes: readonly string[];
+    /** Settings that differ from those of the start and take effect at the next one, by their path in the file. */
+    readonly needsRestart: readonly string[];
   }
   | { readonly ok: false; readonly problems: readonly string[] };
+
+/** The configuration in force, and where it came from. */
+export interface InForce extends LoadedFile {
+  readonly file: string;
+  readonly loadedAtMs: number;
+}
+
+/** A sound file, ready to be brought into force. */
+interface Candidate {
+  readonly next: Config;
+  readonly loaded: LoadedFile;
+  readonly changes: readonly string[];
+  readonly needsRestart: readonly string[];
+}
 
 /** Changes of the configuration in force, one after the other: reloads, and certificates that have come anew. */
 export class ConfigChanges {
@@ -42,12 +63,32 @@ export class ConfigChanges {
   #reloading: Promise<ReloadResult> | null = null;
   #reloadAgain = false;
   #last: Promise<unknown> = Promise.resolve();
+  #inForce: InForce;
   readonly reloads = new ReloadCounts();
   /** When the last reload ended, and why it failed, if it did; `null` before the first. */
   lastReload: { readonly atMs: number; readonly problems: readonly string[] } | null = null;
 
   constructor(options: ConfigChangesOptions) {
     this.#options = options;
+    this.#inForce = { ...options.loaded, file: options.configFile, loadedAtMs: Date.now() };
+  }
+
+  /** What is in force now. */
+  get inForce(): InForce {
+    return this.#inForce;
+  }
+
+  /** Says what a reload would come to: every worker looks at the configuration, and none takes it. */
+  tryOut(): Promise<ReloadResult> {
+    return this.inTurn(async () => {
+      const { fleet, source, preview = source } = this.#options;
+      const { generation } = fleet.current;
+      const read = await this.#read(preview);
+      if ("problems" in read) return { ok: false, problems: read.problems };
+      const problem = await fleet.tryOut({ generation: generation + 1, config: read.next });
+      const { changes, needsRestart } = read;
+      return problem === null ? { ok: true, generation, changes, needsRestart } : { ok: false, problems: [problem] };
+    });
   }
 
   /** Reads the configuration again and brings it into every worker, or says why not. Calls during a reload lead to one more. */
@@ -85,28 +126,45 @@ export class ConfigChanges {
   }
 
   async #reloadOnce(): Promise<ReloadResult> {
-    const { logger, source, fleet, acme, config: started } = this.#options;
-    const loaded = await source().catch((error: unknown) => messageOf(error));
-    if (typeof loaded === "string") return this.#failed([loaded]);
-    if (!loaded.ok) return this.#failed(loaded.problems.map(formatLocated));
-    for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
+    const { logger, fleet, source } = this.#options;
     const before = fleet.current.config;
-    const outOfReach = foldersOutOfReach({ ...started, dataDir: started.server.dataDir }, loaded.config);
-    if (outOfReach.length > 0) return this.#failed(outOfReach.map(restartFor));
-    const next = await acme.complete(loaded.config);
-    const worse = worseCertificates(before, next, Date.now());
-    if (worse.length > 0) return this.#failed(worse);
+    const read = await this.#read(source, (warning) => logger.warn(warning));
+    if ("problems" in read) return this.#failed(read.problems);
+    const { next, loaded, changes, needsRestart } = read;
     const problem = await this.bring(next);
     if (problem !== null) return this.#failed([problem]);
-    logger.reconfigure(loaded.config.logging);
-    if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, loaded.config));
-    const atRestart = changedAtRestart(started, loaded.config);
-    for (const setting of atRestart) logger.warn("A changed setting takes effect at the next start", { setting });
+    logger.reconfigure(next.logging);
+    if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, next));
+    for (const setting of needsRestart) logger.warn("A changed setting takes effect at the next start", { setting });
+    const { values, placeOf } = loaded;
+    this.#inForce = { values, placeOf, file: this.#options.configFile, loadedAtMs: Date.now() };
     this.#options.onReloaded();
     this.lastReload = { atMs: Date.now(), problems: [] };
     const { generation } = fleet.current;
     logger.info("Configuration reloaded", { generation, file: this.#options.configFile });
-    return { ok: true, generation, ...atRestart.length > 0 ? { atRestart } : {} };
+    return { ok: true, generation, changes, needsRestart };
+  }
+
+  /** Reads and checks the configuration, as far as that can be done without the workers. */
+  async #read(
+    source: () => Promise<LoadResult>,
+    warn: (text: string) => void = () => {},
+  ): Promise<Candidate | { readonly problems: readonly string[] }> {
+    const { fleet, acme, config: started } = this.#options;
+    const loaded = await source().catch((error: unknown) => messageOf(error));
+    if (typeof loaded === "string") return { problems: [loaded] };
+    if (!loaded.ok) return { problems: loaded.problems.map(formatLocated) };
+    for (const warning of loaded.warnings) warn(formatLocated(warning));
+    const { config } = loaded;
+    const outOfReach = foldersOutOfReach({ ...started, dataDir: started.server.dataDir }, config);
+    if (outOfReach.length > 0) return { problems: outOfReach.map(restartFor) };
+    const before = fleet.current.config;
+    const next = await acme.complete(config);
+    const problems = worseCertificates(before, next, Date.now());
+    if (problems.length > 0) return { problems };
+    const inWords = differenceInWords(this.#inForce.values, loaded.values);
+    const changes = [...inWords, ...changedFiles(changedNames(before, next), inWords)];
+    return { next, loaded, changes, needsRestart: changedAtRestart(started, config) };
   }
 
   #failed(problems: readonly string[]): ReloadResult {
@@ -119,6 +177,19 @@ export class ConfigChanges {
     this.lastReload = { atMs: Date.now(), problems };
     return { ok: false, problems };
   }
+}
+
+/** Parts that are other ones although their keys are the same: a file that they name holds something else. */
+function changedFiles({ pools, listeners, others }: LogFields, told: readonly string[]): string[] {
+  const changed = (names: LogFields[string]) =>
+    String(names ?? "").split(" ").flatMap((name) => name.startsWith("~") ? [name.slice(1)] : []);
+  const labels = [
+    ...changed(pools).map((name) => `pool "${name}"`),
+    ...changed(listeners).map((name) => `listener "${name}"`),
+    ...changed(others),
+  ];
+  return labels.filter((label) => !told.some((line) => line.startsWith(label)))
+    .map((label) => `${label}: a file that it names has changed`);
 }
 
 function restartFor(folder: string): string {

@@ -11,12 +11,12 @@ import type { ConfigGeneration, FromWorker, InitMessage, ToWorker } from "../mes
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
 import type { FleetOptions } from "./fleet_options.ts";
 import { newSlot, peerName, type Slot } from "./slot.ts";
-import { firstProblem, replaceUnless, WorkerHandle } from "./worker_handle.ts";
+import { commitIn, prepareIn, putAway } from "./preparation.ts";
+import { replaceUnless, WorkerHandle } from "./worker_handle.ts";
 import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 
 /** A small machine under load takes its time; one that hangs is found out all the same. */
 const START_TIMEOUT_MS = 120_000;
-const RELOAD_TIMEOUT_MS = 60_000;
 const HEARTBEAT_MS = 1_000;
 const PING_TIMEOUT_MS = 2_000;
 /** Longer than a worker takes to let go of its sockets and of the disk. */
@@ -91,25 +91,29 @@ export class Fleet {
   /** Brings a new configuration into every worker, or into none; answers why not, or `null`. */
   async reload(next: ConfigGeneration): Promise<string | null> {
     const handles = this.live;
-    const generation = next.generation;
-    const isPrepared = (message: FromWorker) => message.type === "prepared" && message.generation === generation;
-    const prepared = await Promise.allSettled(
-      handles.map((handle) => handle.call({ type: "prepare", ...next }, isPrepared, RELOAD_TIMEOUT_MS)),
-    );
-    const problem = firstProblem(handles, prepared);
+    const { generation } = next;
+    const problem = await prepareIn(handles, next);
     if (problem !== null) {
-      for (const handle of handles) handle.post({ type: "abort", generation });
+      putAway(handles, next);
       return problem;
     }
     this.#current = next;
     // A worker that came up while the others prepared has the configuration before and was not asked.
     const late = this.live.filter((handle) => !handles.includes(handle));
     await Promise.all([
-      ...handles.map((handle) => replaceUnless(handle, this.#commit(handle, generation))),
+      ...handles.map((handle) => replaceUnless(handle, commitIn(handle, generation))),
       ...late.map((handle) => replaceUnless(handle, this.#catchUp(handle))),
     ]);
     this.#tendImageWorker();
     return null;
+  }
+
+  /** Has every worker prepare a configuration and put it away again; answers why it could not be taken, or `null`. */
+  async tryOut(next: ConfigGeneration): Promise<string | null> {
+    const handles = this.live;
+    const problem = await prepareIn(handles, next);
+    putAway(handles, next);
+    return problem;
   }
 
   /**
@@ -280,16 +284,10 @@ export class Fleet {
   /** A reload may have gone through while the worker was starting; the generation that it has now. */
   async #catchUp(handle: WorkerHandle): Promise<number> {
     const next = this.#current;
-    const isPrepared = (message: FromWorker) => message.type === "prepared" && message.generation === next.generation;
-    const prepared = await handle.call({ type: "prepare", ...next }, isPrepared, RELOAD_TIMEOUT_MS);
-    if (prepared.type === "prepared" && prepared.error !== null) throw new Error(prepared.error);
-    await this.#commit(handle, next.generation);
+    const problem = await prepareIn([handle], next);
+    if (problem !== null) throw new Error(problem);
+    await commitIn(handle, next.generation);
     return next.generation;
-  }
-
-  async #commit(handle: WorkerHandle, generation: number): Promise<void> {
-    const isCommitted = (message: FromWorker) => message.type === "committed" && message.generation === generation;
-    await handle.call({ type: "commit", generation }, isCommitted, RELOAD_TIMEOUT_MS);
   }
 
   /** Gives the worker a port to each other one. */

@@ -2,6 +2,7 @@ import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import type { CheckResult } from "../../health/check.ts";
 import { messageOf } from "../../errors.ts";
 import type { FromWorker, LookUpOrder, LookUpResult, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
+import type { OperationsOptions } from "../operations/operations.ts";
 import type { Fleet } from "./fleet.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 
@@ -28,6 +29,22 @@ export class FleetCalls {
 
   constructor(fleet: Pick<Fleet, "slots" | "tellServing">) {
     this.#fleet = fleet;
+  }
+
+  /** What operations need of the workers; `fleet` is that of the constructor. */
+  operated(fleet: Pick<Fleet, "purge" | "counts">): Pick<OperationsOptions, "fleet" | "upstreams"> {
+    return {
+      fleet: {
+        purge: (rules, counts) => fleet.purge(rules, counts),
+        prewarm: (listener, url) => this.prewarm(listener, url),
+        read: (pool, target) => this.read(pool, target),
+        counts: () => fleet.counts(),
+      },
+      upstreams: {
+        spread: (drained) => this.drain(drained),
+        check: (pool, upstream) => this.check(pool, upstream),
+      },
+    };
   }
 
   /** Has every serving worker give these upstreams no new requests, and all others some; returns how many workers do. */

@@ -1,7 +1,5 @@
 import { messageOf } from "../../errors.ts";
 import { join, resolve } from "node:path";
-import { awaitKvFile, type ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
-import { systemClock } from "../../clock.ts";
 import { formatListenAddress } from "../../config/addresses.ts";
 import type { Config } from "../../config/config.ts";
 import { readEnv } from "./environment.ts";
@@ -14,9 +12,10 @@ import { createLogger, type Logger } from "../../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
 import { AcmeKeeper } from "./acme_keeper.ts";
 import { adminCertificateFile } from "../admin_fetch.ts";
+import { KvHold } from "./kv_hold.ts";
 import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
-import { claimAfter, type Predecessor, shareProblems } from "./take_over.ts";
+import { type Predecessor, shareProblems } from "./take_over.ts";
 import { StopRequests } from "./stop_requests.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { SupervisorOptions } from "./supervisor_options.ts";
@@ -24,7 +23,8 @@ import { SHARES_PORTS } from "../../server/listen_target.ts";
 
 /** What a run is told. */
 export interface RunOptions
-  extends Pick<SupervisorOptions, "version" | "configFile" | "sources" | "watch" | "workerUrl" | "adminHandler"> {
+  extends
+    Pick<SupervisorOptions, "version" | "configFile" | "preview" | "sources" | "watch" | "workerUrl" | "adminHandler"> {
   /** Reads and checks the configuration; called at the start and at each reload. */
   readonly source: () => Promise<LoadResult>;
   /** Whether commands can name its configuration; one from standard input is any gateway's, so its admin address tells it apart. */
@@ -43,7 +43,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
   // A further signal does not wait for requests under way.
   const stop = new StopRequests({ exit: () => Deno.exit(1), now: () => performance.now() });
   let supervisor: Supervisor | null = null;
-  let kv: ClaimedKvFile | null = null;
+  let kv: KvHold | null = null;
   // First of all: without a listener SIGHUP ends the process.
   const removeListeners = onSignals({
     stop: () => stop.signal(),
@@ -54,7 +54,8 @@ export async function runGateway(options: RunOptions): Promise<number> {
     const loaded = await Promise.race([options.source(), stop.asked.then(() => null)]);
     if (loaded === null) return 0;
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
-    const predecessor = await options.predecessor?.() ?? null;
+    const predecessor = await options.predecessor?.().catch(messageOf) ?? null;
+    if (typeof predecessor === "string") return refuse([predecessor], options.configFile);
     const busy = predecessor === null
       ? portsInUse(loaded.listening).map(formatLocated)
       : shareProblems(predecessor, loaded.listening, loaded.config.server.reusePort !== false);
@@ -68,25 +69,15 @@ export async function runGateway(options: RunOptions): Promise<number> {
     // Before anything is opened that could miss one, and only where the number is asked for.
     const isAsked = loaded.config.server.limits.maxConnections === "auto";
     const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;
-    const kvPath = join(loaded.config.server.dataDir, "usher.kv");
-    const kvOptions = { clock: systemClock, log: logger };
-    kv = await claimAfter(predecessor, kvPath, kvOptions);
+    kv = await KvHold.open(loaded.config.server.dataDir, logger, predecessor);
     const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger });
     supervisor = new Supervisor({
       ...options,
       askStop: () => stop.ask(),
       config: await acme.complete(loaded.config),
+      loaded,
       acme,
-      kvFile: kv.file,
-      purgePath: kv.purgePath,
-      kvFreed: kv.isAwaited
-        ? async (signal) => {
-          const freed = await awaitKvFile(kvPath, kvOptions, signal);
-          kv = freed ?? kv;
-          return freed?.file ?? null;
-        }
-        : undefined,
-      releaseKv: () => kv?.release(),
+      ...kv.options,
       predecessor,
       logger,
       descriptors,

@@ -1,7 +1,6 @@
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
 import type { Config } from "../../config/config.ts";
 import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
-import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
@@ -12,7 +11,6 @@ import type { Challenges } from "../../server/acme_challenge.ts";
 import { LiveView } from "../operations/live_view.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
-import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import type { UsageRow } from "../operations/usage_ledger.ts";
 import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
 import type { Bus } from "../operations/bus.ts";
@@ -23,7 +21,7 @@ import type { LookUpOrder } from "../messages.ts";
 import { gauges, type Status, type StatusFacts, statusOf } from "../figures/status.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
-import { ConfigChanges, type ReloadResult } from "./config_changes.ts";
+import { ConfigChanges, type InForce, type ReloadResult } from "./config_changes.ts";
 import { ConfigWatch } from "./config_watch.ts";
 import { pinnerOf } from "./cpu_affinity.ts";
 import { Departure } from "./departure.ts";
@@ -31,12 +29,17 @@ import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
 import { Fleet } from "./fleet.ts";
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
 import type { SupervisorOptions } from "./supervisor_options.ts";
-
-/** How long a predecessor's admin address and KV file are waited for when it has said that it lets go of them. */
-const TAKE_OVER_MS = 10_000;
+import { takeOver } from "./take_over.ts";
 
 /** What `/ready` answers. */
 export type Readiness = "ready" | "stopping" | "no worker serves" | "an address is not served";
+
+/** The configuration in force, and how the last reload went. */
+export interface ConfigInForce extends InForce {
+  readonly generation: number;
+  /** `null` before the first. */
+  readonly lastReload: ConfigChanges["lastReload"];
+}
 
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
@@ -156,22 +159,13 @@ export class Supervisor {
       ...{ kvPath: kvFile.path, purgePath },
       logger,
       config: () => this.config,
-      fleet: {
-        purge: (rules: readonly PurgeRule[], counts?: boolean) => this.#fleet.purge(rules, counts),
-        prewarm: (listener: string, url: string) => this.#calls.prewarm(listener, url),
-        read: (pool: string, target: string) => this.#calls.read(pool, target),
-        counts: () => this.#fleet.counts(),
-      },
-      upstreams: {
-        spread: (drained: readonly DrainedUpstream[]) => this.#calls.drain(drained),
-        check: (pool: string, upstream: string) => this.#calls.check(pool, upstream),
-      },
+      ...this.#calls.operated(this.#fleet),
       leaseMemory: this.#leaseMemory,
     };
     this.#operations = await Operations.open(operations);
     await this.#fleet.start();
     this.#admin = new AdminServer({ ...this.#options, config: this.config });
-    const waitMs = await this.#takeOver();
+    const waitMs = await takeOver(this.#options.predecessor ?? null, this.#fleet, logger);
     await this.#admin.listen(this.config.admin, this.#options.adminHandler(this), waitMs);
     this.#disk.begin();
     await this.#disk.taken(waitMs);
@@ -236,6 +230,17 @@ export class Supervisor {
     return result;
   }
 
+  /** Says what {@linkcode reload} would come to, and changes nothing. */
+  tryReload(): Promise<ReloadResult> {
+    return this.#changes.tryOut();
+  }
+
+  /** The configuration in force as it may be shown, and how the last reload went. */
+  configInForce(): ConfigInForce {
+    const { inForce, lastReload } = this.#changes;
+    return { ...inForce, generation: this.#fleet.current.generation, lastReload };
+  }
+
   /** Begins to stop gracefully, for `actor`; answers how long that may take. */
   requestStop(actor: string): { readonly graceMs: number; readonly delayMs: number } {
     this.#options.logger.write({ audit: "stop", actor });
@@ -245,7 +250,7 @@ export class Supervisor {
   }
 
   /** Purges stored responses in all workers and at the peers, for `actor`; see {@linkcode purgeLinked}. */
-  async purge(order: PurgeOrder, actor: string, via: readonly string[] = []): Promise<LinkedPurge> {
+  purge(order: PurgeOrder, actor: string, via: readonly string[] = []): Promise<LinkedPurge> {
     return purgeLinked({ bus: this.#bus, config: this.config, operations: this.#ready }, { order, actor, via });
   }
 
@@ -367,16 +372,6 @@ export class Supervisor {
     this.#certificates.close();
     this.#watch?.close();
     this.#options.acme.close();
-  }
-
-  /** The workers serve beside the predecessor: it lets go now. Answers how long what it had is waited for, in milliseconds. */
-  async #takeOver(): Promise<number> {
-    const { predecessor = null, logger } = this.#options;
-    if (predecessor === null) return 0;
-    await this.#fleet.takeSockets();
-    logger.info("Taking over from the gateway that runs", { pid: predecessor.pid });
-    await predecessor.handOver();
-    return TAKE_OVER_MS;
   }
 
   #watchConfig(): void {

@@ -1,6 +1,6 @@
 import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import type { Config } from "../../config/config.ts";
-import type { LoadResult } from "../../config/load.ts";
+import type { LoadedFile, LoadResult } from "../../config/load.ts";
 import type { RootLogger } from "../../logging/logger.ts";
 import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
@@ -15,12 +15,15 @@ export interface SupervisorOptions {
   readonly configFile: string;
   /** Reads and checks the configuration; called at each reload. */
   readonly source: () => Promise<LoadResult>;
+  /** The same, only to look at it: nothing is noted in `sources`. @default {source} */
+  readonly preview?: () => Promise<LoadResult>;
   /** What it was read from; left out where that is not noted. */
   readonly sources?: ConfigSources;
   /** Reload when that changes, whatever `server.watch` says. */
   readonly watch?: boolean;
-  /** The configuration to start with. */
+  /** The configuration to start with, and what it was made of. */
   readonly config: Config;
+  readonly loaded: LoadedFile;
   /** Module that every worker is started from. */
   readonly workerUrl: URL;
   readonly kvFile: ClaimedKvFile["file"];

@@ -1,10 +1,9 @@
-import { type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_claim.ts";
-import type { KvOpenOptions } from "../../cache/disk/kv_open.ts";
-import type { StoreLog } from "../../cache/store.ts";
 import { isUnix, type ListenAddress, overlaps } from "../../config/addresses.ts";
 import type { ListeningPlace } from "../../config/load.ts";
 import { formatLocated } from "../../config/yaml/located.ts";
+import type { Logger } from "../../logging/logger.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
+import type { Fleet } from "./fleet.ts";
 import { portsInUse } from "./ports_in_use.ts";
 
 /** A gateway that runs, and whose place this process takes. */
@@ -40,15 +39,23 @@ export function shareProblems(
   ];
 }
 
-/** Claims the KV file; that a predecessor still has it is no reason to warn. */
-export async function claimAfter(
+/** How long a predecessor's admin address and KV file are waited for when it has said that it lets go of them. */
+const TAKE_OVER_MS = 10_000;
+
+/**
+ * Takes the predecessor's place, beside which the workers serve: its unix sockets, then all that it lets go of. Answers how long that is
+ * waited for, in milliseconds; 0 where there is no predecessor.
+ *
+ * @throws {Error} when a socket cannot be had, or the predecessor does not let go
+ */
+export async function takeOver(
   predecessor: Predecessor | null,
-  path: string,
-  options: KvOpenOptions,
-): Promise<ClaimedKvFile> {
-  if (predecessor === null) return await claimKvFile(path, options);
-  const warnings: Parameters<StoreLog["warn"]>[] = [];
-  const claimed = await claimKvFile(path, { ...options, log: { warn: (...told) => warnings.push(told) } });
-  if (!claimed.isAwaited) { for (const told of warnings) options.log.warn(...told); }
-  return claimed;
+  fleet: Pick<Fleet, "takeSockets">,
+  logger: Logger,
+): Promise<number> {
+  if (predecessor === null) return 0;
+  await fleet.takeSockets();
+  logger.info("Taking over from the gateway that runs", { pid: predecessor.pid });
+  await predecessor.handOver();
+  return TAKE_OVER_MS;
 }

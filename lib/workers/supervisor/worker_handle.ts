@@ -180,18 +180,3 @@ export async function replaceUnless(handle: WorkerHandle, taken: Promise<unknown
     handle.kill(`did not take the configuration: ${messageOf(error)}`);
   }
 }
-
-/** Why a message was not done by all workers that it was sent to, as the first of them says; `null` where it was. */
-export function firstProblem(
-  handles: readonly WorkerHandle[],
-  answers: readonly PromiseSettledResult<FromWorker>[],
-): string | null {
-  for (const [index, answer] of answers.entries()) {
-    // A worker that died meanwhile starts again with the configuration of that time.
-    if (answer.status === "rejected" && handles[index]!.alive) return String(answer.reason.message ?? answer.reason);
-    if (answer.status === "fulfilled" && answer.value.type === "prepared" && answer.value.error !== null) {
-      return answer.value.error;
-    }
-  }
-  return null;
-}

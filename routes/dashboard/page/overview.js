@@ -20,7 +20,7 @@ function stateOf(status) {
 export function Strip({ status, isLive, prefer, canLeave, leave, tell, may }) {
   const state = isLive ? stateOf(status) : "lost";
   const up = status.workers.filter((worker) => worker.state === "up").length;
-  const { file, generation } = status.config;
+  const { file, generation, last_reload } = status.config;
   const facts = [
     [t("version"), status.version],
     [t("up for"), span(status.uptime_seconds)],
@@ -29,6 +29,7 @@ export function Strip({ status, isLive, prefer, canLeave, leave, tell, may }) {
       t("configuration"),
       html`<span class="file" title=${file}>${file}</span> · ${t("generation {n}", { n: generation })}`,
     ],
+    ...(last_reload === null ? [] : [[t("last reload"), reloadWords(last_reload)]]),
   ];
   return html`
     <header class="strip">
@@ -50,6 +51,10 @@ export function Strip({ status, isLive, prefer, canLeave, leave, tell, may }) {
         </div>
       </header>
   `;
+}
+
+function reloadWords({ at, problems }) {
+  return problems.length === 0 ? ago(at) : html`<span class="bad-text">${t("failed {ago}", { ago: ago(at) })}</span>`;
 }
 
 /** Language and colours. */
@@ -155,8 +160,8 @@ export function Workers({ status }) {
       <b>${worker.name}</b><${Pill} tone=${worker.state === "up" ? "good" : "bad"}>${
           worker.state === "up" ? t("up") : t("restarting")
         }<//>
-      <span class="muted">${t("{n} connections", { n: count(worker.connections) })} · ${bytes(worker.heap_bytes)} · ${
-          t("{n} restarts", { n: count(worker.restarts) })
+      <span class="muted">${t("connections {n}", { n: count(worker.connections) })} · ${bytes(worker.heap_bytes)} · ${
+          t("restarts {n}", { n: count(worker.restarts) })
         }</span>
     </li>`
       )}</ul>

@@ -28,8 +28,8 @@ function PoolTable({ pool, tell, may }) {
     { title: t("Upstream") },
     { title: t("State") },
     { title: t("Share") },
-    { title: t("Time lately"), isNumber: true },
-    { title: t("Time of old"), isNumber: true },
+    { title: t("Recent time"), isNumber: true },
+    { title: t("Long-term time"), isNumber: true },
     { title: t("In flight"), isNumber: true },
     { title: t("Tries"), isNumber: true },
     { title: t("Failed"), isNumber: true },
@@ -117,9 +117,9 @@ function Orders({ pool, upstream, tell }) {
 /** Retries, hedges and queues, where there were any. */
 function PoolNote({ pool: { retries, hedges, queue } }) {
   const parts = [
-    retries.made > 0 && t("{n} retries", { n: count(retries.made) }),
-    retries.refused > 0 && t("{n} retries over the budget", { n: count(retries.refused) }),
-    hedges.sent > 0 && t("{n} hedges, {m} of them won", { n: count(hedges.sent), m: count(hedges.won) }),
+    retries.made > 0 && t("retries: {n}", { n: count(retries.made) }),
+    retries.refused > 0 && t("retries over the budget: {n}", { n: count(retries.refused) }),
+    hedges.sent > 0 && t("hedges: {n}, of them won: {m}", { n: count(hedges.sent), m: count(hedges.won) }),
     queue.waiting > 0 && t("{n} wait for an upstream", { n: count(queue.waiting) }),
     queue.refused > 0 && t("{n} refused, no upstream had room", { n: count(queue.refused) }),
   ].filter(Boolean);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Config } from "../../../lib/config/config.ts";
 import type { HealthTable, UpstreamHealth } from "../../../lib/pool/upstream_health.ts";
 import { deafAddresses, gatewayState, type StateFacts } from "../../../lib/workers/figures/gateway_state.ts";
 import { ANY_CONFIG, configOf } from "../../gateway/config_of.ts";
@@ -12,11 +13,21 @@ const config = await configOf({
     { name: "b", listen: "127.0.0.1:6637", prefix: "/b", pool: "any" },
   ],
 });
+const NOW_MS = Date.UTC(2026, 0, 1);
+const DAY_MS = 24 * 60 * 60 * 1000;
 const FINE = { "127.0.0.1:6635": null, "127.0.0.1:6637": null };
 
 function stateOf(more: Partial<StateFacts>) {
   const slots = [slotOf("serving-0", { listening: FINE }), slotOf("serving-1", { listening: FINE })];
-  return gatewayState({ config, slots, isStopping: false, kvProblem: null, reloadProblems: [], ...more });
+  return gatewayState({
+    config,
+    slots,
+    isStopping: false,
+    kvProblem: null,
+    reloadProblems: [],
+    nowMs: NOW_MS,
+    ...more,
+  });
 }
 
 Deno.test("gatewayState() is ready where nothing is wrong, and stopping whatever is wrong", () => {
@@ -40,7 +51,7 @@ Deno.test("gatewayState() says in words what is wrong", () => {
       "No upstream of the pool any is healthy",
       "The disk cache: it is locked",
       "The disk cache: it is full",
-      "The last reload failed: 1:1 no",
+      "The last reload failed: 1:1 no, and 1 more",
     ],
   });
 });
@@ -56,4 +67,12 @@ Deno.test("deafAddresses() are those on which no worker accepts; an address need
     "127.0.0.1:6637",
   ]);
   assert.deepEqual(deafAddresses(config, [slotOf("serving-0", null)]), [], "it has not said anything yet");
+});
+
+Deno.test("gatewayState() says when a certificate is near its end, and not before", () => {
+  const certificate = { certFile: "a.pem", keyFile: "a.key", names: [], notAfterMs: NOW_MS + 13 * DAY_MS };
+  const tls = { certificates: [certificate] } as unknown as Config["admin"]["tls"];
+  const near = { ...config, admin: { ...config.admin, tls } };
+  assert.match(stateOf({ config: near }).reasons.join(), /^The certificate a\.pem: /);
+  assert.equal(stateOf({ config: near, nowMs: NOW_MS - 2 * DAY_MS }).state, "ready");
 });

@@ -52,6 +52,7 @@ async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping 
     configFile: "config.yaml",
     source: read,
     config: loaded.config,
+    loaded,
     workerUrl: stage.url,
     kvFile: { path: null, problem: null, setAside: null },
     purgePath: null,
@@ -139,8 +140,14 @@ Deno.test("reload() brings the file's new contents into the workers", async () =
   await using set = await supervised();
   await set.supervisor.start();
   set.write({ name: "renamed" });
-  assert.deepEqual(await set.supervisor.reload("test"), { ok: true, generation: 2 });
+  const changes = ["server.name: usher → renamed"];
+  assert.deepEqual(await set.supervisor.tryReload(), { ok: true, generation: 1, changes, needsRestart: [] });
+  assert.equal(set.supervisor.config.server.name, "usher");
+  assert.deepEqual(await set.supervisor.reload("test"), { ok: true, generation: 2, changes, needsRestart: [] });
   assert.equal(set.supervisor.config.server.name, "renamed");
+  assert.deepEqual(set.lines.filter(({ audit }) => audit !== undefined).map(({ time: _, ...rest }) => rest), [
+    { audit: "reload", actor: "test", outcome: "in force", generation: 2 },
+  ]);
   const status: Shown = await set.supervisor.status();
   assert.deepEqual([status.config.generation, status.config.last_reload.problems], [2, []]);
   assert.deepEqual(status.workers.map(({ generation }: Shown) => generation), [2, 2, 2]);
@@ -167,8 +174,11 @@ Deno.test("reload() keeps the configuration in force where a worker cannot use i
   set.write({ name: "next" });
   assert.deepEqual(await set.supervisor.reload("test"), { ok: false, problems: ['serving-0 cannot use "next"'] });
   assert.equal(set.supervisor.config.server.name, "usher");
+  assert.deepEqual(await set.supervisor.tryReload(), { ok: false, problems: ['serving-0 cannot use "next"'] });
   set.direct({});
-  assert.deepEqual(await set.supervisor.reload("test"), { ok: true, generation: 2 });
+  assert.equal((await set.supervisor.tryReload()).ok, true);
+  const changes = ["server.name: usher → next"];
+  assert.deepEqual(await set.supervisor.reload("test"), { ok: true, generation: 2, changes, needsRestart: [] });
 });
 
 Deno.test("reload() fails, and harms nothing, where the file cannot even be looked for", async () => {
@@ -206,12 +216,12 @@ Deno.test("D2: reload() compares what a restart applies with the start, not with
   await using set = await supervised();
   await set.supervisor.start();
   const workers = set.supervisor.config.server.workers;
-  const asked = [[3, ["server.workers"]], [3, ["server.workers"]], [workers, undefined]] as const;
+  const asked = [[3, ["server.workers"]], [3, ["server.workers"]], [workers, []]] as const;
   for (const [count, atRestart] of asked) {
     set.write({ workers: count });
     const result = await set.supervisor.reload("test");
     assert.ok(result.ok);
-    assert.deepEqual(result.atRestart, atRestart);
+    assert.deepEqual(result.needsRestart, atRestart);
   }
 });
 
