@@ -17,8 +17,7 @@ import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
 import { type Predecessor, shareProblems } from "./take_over.ts";
 import { StopRequests } from "./stop_requests.ts";
-import { Supervisor } from "./supervisor.ts";
-import type { SupervisorOptions } from "./supervisor_options.ts";
+import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
 
 /** What a run is told. */

@@ -3,6 +3,7 @@ import type { Config } from "../../config/config.ts";
 import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
+import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import { countedMetrics } from "../../metrics/counted_metrics.ts";
 import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
@@ -28,8 +29,14 @@ import { Departure } from "./departure.ts";
 import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
 import { Fleet } from "./fleet.ts";
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
-import type { SupervisorOptions } from "./supervisor_options.ts";
+import type { SupervisorParts } from "./supervisor_options.ts";
 import { takeOver } from "./take_over.ts";
+
+/** Options of {@linkcode Supervisor}. */
+export interface SupervisorOptions extends SupervisorParts {
+  /** The admin surface over what the supervisor shows. */
+  readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
+}
 
 /** What `/ready` answers. */
 export type Readiness = "ready" | "stopping" | "no worker serves" | "an address is not served";
