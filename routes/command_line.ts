@@ -1,3 +1,4 @@
+import { apiCommand } from "./commands/api.ts";
 import { checkReport } from "./commands/check_report.ts";
 import { HeldEnvironment, readEnv } from "../lib/workers/supervisor/environment.ts";
 import { ConfigSources } from "../lib/workers/supervisor/config_sources.ts";
@@ -17,6 +18,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { health } from "./commands/health.ts";
 import { migrateEnvCommand } from "./commands/migrate_env.ts";
+import { initCommand } from "./commands/init.ts";
 import { mayBegin } from "./commands/permissions.ts";
 import { predecessorOf } from "./commands/predecessor.ts";
 import { prewarmCommand } from "./commands/prewarm.ts";
@@ -108,6 +110,7 @@ const healthCommand: Command = {
 
 /** Every command by its name, in the order of `usher help`. */
 const COMMANDS: Readonly<Record<string, Command>> = {
+  init: initCommand,
   start,
   check,
   health: healthCommand,
@@ -121,6 +124,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   drain: drainCommand,
   undrain: undrainCommand,
   "check-now": checkNowCommand,
+  api: apiCommand,
   explain: explainCommand,
   doctor: doctorCommand,
   certs: certsCommand,

@@ -92,6 +92,7 @@ function isLocalName(host: string): boolean {
   return host === "localhost" || isIP(host.replace(/^\[|\]$/g, "")) !== 0;
 }
 
-function isLoopbackAddress(address: string): boolean {
+/** Whether a connection's address is of this machine. */
+export function isLoopbackAddress(address: string): boolean {
   return /^(?:::1$|(?:::ffff:)?127\.)/i.test(address);
 }

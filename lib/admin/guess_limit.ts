@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { Logger } from "../logging/logger.ts";
 import { addressPrefix } from "../request/client_table.ts";
-import { type AdminAccess, authenticate, bearerOf, type Caller, type Refusal } from "./auth.ts";
+import { type AdminAccess, authenticate, bearerOf, type Caller, isLoopbackAddress, type Refusal } from "./auth.ts";
 
 /** Different wrong tokens that an address may give within the window; one that a client holds on to counts once. */
 const MAX_GUESSES = 10;
@@ -35,7 +35,8 @@ export interface GuessLimitOptions {
 
 /**
  * Lets an address try few wrong tokens a minute: after that no token of it is looked at for the rest of the minute, right or wrong, so
- * that no answer tells them apart. The process's own key is looked at: it is too long to be guessed.
+ * that no answer tells them apart. The process's own key is looked at: it is too long to be guessed. So are right tokens of this
+ * machine, whose programs have one address together: a wrong one among them keeps no other out.
  */
 export class GuessLimit {
   readonly #options: GuessLimitOptions;
@@ -55,7 +56,8 @@ export class GuessLimit {
     const nowMs = this.#options.now();
     const address = addressPrefix(remote, 32, 64);
     const guesses = this.#guessesOf(address, nowMs);
-    if (guesses.hashes.size >= MAX_GUESSES) return blocked(guesses, nowMs);
+    const isBlocked = guesses.hashes.size >= MAX_GUESSES;
+    if (isBlocked && ("status" in answer || !isLoopbackAddress(remote))) return blocked(guesses, nowMs);
     if ("status" in answer) this.#note(guesses, { address, remote, token: bearerOf(request) ?? "", nowMs });
     return answer;
   }

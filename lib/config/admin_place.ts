@@ -45,9 +45,18 @@ export async function adminPlace(
   return {
     certificateFile: certificate === null ? null : resolve(cwd, certificate),
     listen: parseListenAddress(await text("admin", "listen") ?? "") ?? DEFAULT_LISTEN,
-    token: await text("admin", "token"),
+    token: await text("admin", "token") ?? await operateToken(text),
     dataDir: resolve(cwd, await text("server", "data_dir") ?? "data"),
   };
+}
+
+/** The first of `admin.tokens` that may do everything. */
+async function operateToken(text: (...keys: (string | number)[]) => Promise<string | null>): Promise<string | null> {
+  for (let index = 0;; index++) {
+    const role = await text("admin", "tokens", index, "role");
+    if (role === null) return null;
+    if (role === "operate") return await text("admin", "tokens", index, "token");
+  }
 }
 
 function nodeAt(document: Document | null, keys: readonly (string | number)[]): unknown {

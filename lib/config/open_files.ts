@@ -5,10 +5,10 @@ import { isMapping, type TreeValue } from "./yaml/tree.ts";
 const OTHERS_READ = 0o004;
 
 /** Keys whose values, or the values below them, are secrets. */
-const SECRETS: ReadonlySet<string> = new Set(["token", "tokens", "api_keys", "eab"]);
+const SECRETS: ReadonlySet<string> = new Set(["token", "tokens", "api_keys", "eab", "headers"]);
 
-/** Keys of fields that go to upstreams or peers. */
-const FIELDS: ReadonlySet<string> = new Set(["fields", "set", "add"]);
+/** Keys of fields that go to upstreams, peers or a collector. */
+const FIELDS: ReadonlySet<string> = new Set(["fields", "set", "add", "headers"]);
 
 /** Names of fields and parameters that carry credentials. */
 const CREDENTIAL = /^(?:proxy-)?authorization$|cookie$|key$|token$|secret$|password$/i;

@@ -263,8 +263,8 @@ function failureReport(failure: UpstreamFailure, latencyMs: number): Report {
 }
 
 function outcomeOf({ kind }: UpstreamFailure): Outcome {
-  // Neither a client that has left nor a request that cannot be written is the upstream's fault.
-  if (kind === "aborted" || kind === "unsendable") return "cancelled";
+  // Neither a client that has left, nor a request that cannot be written, nor our own limit is the upstream's fault.
+  if (kind === "aborted" || kind === "unsendable" || kind === "crowded") return "cancelled";
   if (kind === "content") return "failed";
   return kind === "too_large" ? "ok" : "unreachable";
 }

@@ -29,7 +29,7 @@ export function isGoodEnd(last: Attempt | null): boolean | null {
 
 /** Whether a try failed by what the client sent or did, or by a limit of the gateway's own. */
 export function isClientFailure({ kind }: UpstreamFailure): boolean {
-  return kind === "aborted" || kind === "unsendable" || kind === "too_large";
+  return kind === "aborted" || kind === "unsendable" || kind === "too_large" || kind === "crowded";
 }
 
 /**

@@ -64,6 +64,7 @@ export function compilePool(config: PoolConfig, type: UpstreamType, deps: PoolDe
     inspectsContent: type.inspectsContent,
     upgrades: new Set(config.upgrade ?? defaultUpgrades(config, type)),
     tunnels: deps.limits.tunnels(config),
+    uploads: deps.limits.uploads(config),
     passesTrace: config.traceContext ?? type.readsTraces,
   };
 }

@@ -7,6 +7,7 @@ import { ByteRate } from "../request/byte_rate.ts";
 import { ClientRate } from "../request/client_rate.ts";
 import { newClientMemory } from "../request/client_table.ts";
 import { TurnQueue } from "../request/turn_queue.ts";
+import { UploadPlaces } from "../request/upload_places.ts";
 import { gateCells, SharedGate } from "../pool/shared_gate.ts";
 import { HedgePolicy } from "../upstream_client/hedge.ts";
 import { RETRY_BUDGET_DEFAULTS, RetryBudget } from "../upstream_client/retry_budget.ts";
@@ -108,6 +109,12 @@ export class Limits {
   /** A pool's open tunnels; they outlive reloads, as the connections do. */
   tunnels({ name }: PoolConfig): { open: number } {
     return this.#keep(["tunnels", name], () => ({ open: 0 }));
+  }
+
+  /** Clients' uploads to a pool; with other limits of connections they are counted anew. */
+  uploads({ name, upstreams }: PoolConfig): UploadPlaces {
+    const connections = upstreams.reduce((sum, { maxConnections }) => sum + maxConnections, 0);
+    return this.#keep(["uploads", name, connections], () => new UploadPlaces(connections));
   }
 
   /** When a pool's requests are hedged; `null` for never. */

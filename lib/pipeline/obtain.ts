@@ -155,9 +155,12 @@ export function deriveMissing(
     derived !== null && isServable(exchange, derived) ? derivedAnswer(exchange, derived) : fetch();
   try {
     const derived = deriver.derive(exchange);
-    return derived instanceof Promise
-      ? derived.catch((error) => derivingFailed(exchange, error)).then(answer)
-      : answer(derived);
+    if (!(derived instanceof Promise)) return answer(derived);
+    const making = exchange.trace?.child("derive from a stored response", "internal");
+    return derived.catch((error) => derivingFailed(exchange, error)).then((made) => {
+      making?.end();
+      return answer(made);
+    });
   } catch (error) {
     return answer(derivingFailed(exchange, error));
   }

@@ -3,7 +3,7 @@ import { GatewayError } from "../errors.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { askUpstreams } from "../forward/forward.ts";
 import type { Ask } from "../forward/outgoing.ts";
-import { peekedBody, requestBody } from "../forward/request_body.ts";
+import { begunBody, requestBody } from "../forward/request_body.ts";
 import type { ForwardReason } from "../forward_reason.ts";
 import type { Answer } from "../request/answer.ts";
 import { forwardNote } from "../request/cache_note.ts";
@@ -36,7 +36,7 @@ export interface BypassOptions {
  * @throws {GatewayError} when no upstream answers
  */
 export async function passThrough(exchange: Exchange, bypass: BypassOptions): Promise<Answer> {
-  const body = await peekedBody(exchange, requestBody(exchange));
+  const body = await begunBody(exchange, requestBody(exchange));
   const ask: Ask = { method: exchange.method, forCache: false, conditions: [], body, upgrade: bypass.upgrade };
   let answer: UpstreamAnswer | null = null;
   try {
@@ -57,6 +57,7 @@ export async function passThrough(exchange: Exchange, bypass: BypassOptions): Pr
     return await passedAnswer(exchange, answer, bypass);
   } catch (error) {
     if (answer !== null) discard(answer);
+    body?.leave?.();
     const failure = clientError(error) as Error;
     const stale = staleInstead(exchange, bypass, failure);
     if (stale === null) throw failure;

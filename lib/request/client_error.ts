@@ -47,6 +47,12 @@ export function gatewayError(failure: UpstreamFailure): GatewayError {
   }
   if (failure.kind === "aborted") return clientBrokeOff(failure);
   if (failure.kind === "unsendable") return new GatewayError("bad_request", failure.message, options);
+  if (failure.kind === "crowded") {
+    return new GatewayError("overloaded", "Every connection to the upstream is in use", {
+      ...options,
+      hint: "Try again in a moment; the operator's limit is max_connections of the upstream",
+    });
+  }
   if (failure.kind === "protocol") {
     return new GatewayError("upstream_invalid_response", "The upstream's answer is not valid HTTP", options);
   }

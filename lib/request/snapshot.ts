@@ -23,6 +23,7 @@ import type { Rewriting } from "./rewriting.ts";
 import type { Rules } from "./ruling.ts";
 import type { Services } from "./services.ts";
 import type { TurnQueue } from "./turn_queue.ts";
+import type { UploadPlaces } from "./upload_places.ts";
 
 /** One upstream, as requests are sent to it. */
 export interface Endpoint {
@@ -79,6 +80,8 @@ export interface PoolRuntime extends SendingOptions {
   readonly upgrades: ReadonlySet<string>;
   /** Tunnels that are open in this worker, or asked for; the same from one snapshot to the next. */
   readonly tunnels: { open: number };
+  /** Clients' uploads that are under way in this worker. */
+  readonly uploads: UploadPlaces;
   /** Whether its upstreams are told the trace of a request. */
   readonly passesTrace: boolean;
 }

@@ -36,6 +36,8 @@ export interface AcquireOptions {
 class Acquisition implements Expirable {
   deadlineMs = Infinity;
   isSettled = false;
+  /** A connection is being opened for it; until then it waits for a place, which is no fault of the upstream. */
+  isOpening = false;
   readonly #opening = new AbortController();
   readonly #result = Promise.withResolvers<Connection>();
 
@@ -64,8 +66,12 @@ class Acquisition implements Expirable {
   }
 
   expire(): void {
-    const message = `Cannot connect to ${this.authority}: no connection within ${this.options.connectMs} ms`;
-    this.fail(new UpstreamFailure("connect_timeout", message, false));
+    const within = `within ${this.options.connectMs} ms`;
+    this.fail(
+      this.isOpening
+        ? new UpstreamFailure("connect_timeout", `Cannot connect to ${this.authority}: no connection ${within}`, false)
+        : new UpstreamFailure("crowded", `No connection to ${this.authority} was given back ${within}`, false),
+    );
   }
 
   #settle(): void {
@@ -112,7 +118,7 @@ export class ConnectionPool {
   /**
    * Takes a connection: an idle one, a new one, or one that another request releases.
    *
-   * @throws {UpstreamFailure} as opening does; `connect_timeout`, `aborted`, or `connect` where too many wait already
+   * @throws {UpstreamFailure} as opening does; `connect_timeout`, `aborted`, or `crowded` where none is free in time, or too many wait already
    */
   acquire(options: AcquireOptions): Promise<Connection> {
     const idle = options.isFresh ? undefined : this.takeIdle();
@@ -157,7 +163,7 @@ export class ConnectionPool {
   #crowded(): UpstreamFailure {
     const { authority, maxWaiting } = this.#options;
     const message = `Cannot connect to ${authority}: ${maxWaiting} requests wait for a connection already`;
-    return new UpstreamFailure("connect", message, false);
+    return new UpstreamFailure("crowded", message, false);
   }
 
   #createAcquisition(options: AcquireOptions): Acquisition {
@@ -172,6 +178,7 @@ export class ConnectionPool {
 
   async #openFor(acquisition: Acquisition): Promise<void> {
     this.#openingCount++;
+    acquisition.isOpening = true;
     try {
       const socket = await this.#options.open(acquisition.openingSignal);
       this.#openingCount--;

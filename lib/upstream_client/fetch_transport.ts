@@ -77,7 +77,7 @@ class FetchTransport implements Transport {
     const { maxRequests, clock, url: { host: authority } } = this.#options;
     if (this.#requests >= maxRequests) {
       const message = `Cannot connect to ${authority}: ${maxRequests} requests are under way already`;
-      throw new UpstreamFailure("connect", message, false);
+      throw new UpstreamFailure("crowded", message, false);
     }
     this.#requests++;
     try {

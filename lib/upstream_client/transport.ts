@@ -116,12 +116,14 @@ export type FailureKind =
   | "resolve"
   /** A public name resolved to private addresses only. */
   | "refused_address"
-  /** No address accepted the connection, or too many requests wait for one. */
+  /** No address accepted the connection. */
   | "connect"
+  /** All connections that the gateway may have are in use, and stayed so, or too many requests wait for one. */
+  | "crowded"
   | "tls"
   /** The egress proxy cannot be reached, refuses, or does not speak its protocol. */
   | "proxy"
-  /** No connection within `connectMs`, the wait for a free one included. */
+  /** No connection within `connectMs`. */
   | "connect_timeout"
   | "first_byte_timeout"
   /** The upstream sent, or took, nothing within `idleMs`. */

@@ -65,7 +65,7 @@ async function probe({ url, token, certificateFile }: AdminAccess): Promise<"ope
   try {
     if (!(await adminFetch(`${url}/health`, plain)).text.startsWith('{"status":"ok"}')) return "silent";
     const headers = { authorization: `Bearer ${token ?? ""}` };
-    return (await adminFetch(`${url}/prewarm`, { ...plain, headers })).ok ? "opens" : "refuses";
+    return (await adminFetch(`${url}/api/v1/jobs`, { ...plain, headers })).ok ? "opens" : "refuses";
   } catch {
     // It has ended, and could not take its note away.
     return "silent";
@@ -81,7 +81,7 @@ export interface AdminReply {
 }
 
 /**
- * Asks the admin surface: `target` is a method and a path, such as `POST /purge`.
+ * Asks the admin API: `target` is a method and a path of it, such as `POST /purge`.
  *
  * @throws {Error} when no gateway answers, or something else does; its message is for the user
  */
@@ -92,7 +92,7 @@ export async function askAdmin(access: AdminAccess, target: string, body?: unkno
     ...(access.token === null ? {} : { authorization: `Bearer ${access.token}` }),
     ...(body === undefined ? {} : { "content-type": "application/json" }),
   };
-  const { ok, status, text } = await adminFetch(`${access.url}${path}`, {
+  const { ok, status, text } = await adminFetch(`${access.url}/api/v1${path}`, {
     method: method ?? "GET",
     headers,
     body: body === undefined ? undefined : JSON.stringify(body),
@@ -101,6 +101,7 @@ export async function askAdmin(access: AdminAccess, target: string, body?: unkno
   }).catch((error: unknown) => {
     throw new Error(`No gateway answers at ${access.url}: ${reasonOf(error)}`);
   });
+  if (status === 204) return { ok, status, value: null };
   const value = valueOf(text);
   if (!isAdminAnswer(ok, value)) throw new Error(notGateway(access.url, status));
   return { ok, status, value };

@@ -36,7 +36,7 @@ export const lookupCommand: Command = {
     const { method, header = [], explain = false, json = false, ...access } = values;
     const asked = { url, method, fields: Object.fromEntries(readFields(header)) };
     try {
-      const reply = await askAdmin(await adminAccess(access), "POST /api/v1/cache/lookup", asked);
+      const reply = await askAdmin(await adminAccess(access), "POST /cache/lookup", asked);
       if (!reply.ok) return fail(refusalOf(reply));
       const view = reply.value as LookupView;
       print(json ? JSON.stringify(view, null, 2) : lookupReport(view));

@@ -3,6 +3,7 @@ import { fail } from "./terminal.ts";
 
 /** Commands that send nothing, or whose addresses may be narrowed. */
 const NARROWED: ReadonlySet<string> = new Set([
+  "init",
   "start",
   "check",
   "explain",

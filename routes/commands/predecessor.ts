@@ -14,13 +14,20 @@ export async function predecessorOf(config: string | undefined): Promise<Predece
   if (reply === null) return null;
   if (!reply.ok) throw new Error(refusalOf(reply));
   const { pid, addresses } = heldAddresses(access.url, reply.value);
+  // Asked before anything is taken from it.
+  const api = await askAdmin(access, "GET /openapi.json").catch(() => null);
+  if (api?.ok !== true || !JSON.stringify(api.value).includes('/hand-over"')) {
+    throw new Error(
+      `The gateway that runs (process ${pid}) cannot hand over, it is of an older version: stop it, then start`,
+    );
+  }
   const [admin] = addresses;
   return {
     pid,
     held: addresses,
     admin: admin as ListenAddress,
     async handOver() {
-      const answer = await askAdmin(access, "POST /api/v1/hand-over");
+      const answer = await askAdmin(access, "POST /hand-over");
       if (!answer.ok && answer.status !== 409) throw new Error(refusalOf(answer));
     },
   };

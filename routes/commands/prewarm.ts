@@ -60,7 +60,7 @@ export const prewarmCommand: Command = {
       const access = await adminAccess(values);
       const paths = [...positionals, ...await fromFile(file)];
       const order = { listener, paths: paths.length === 0 ? undefined : paths, ...limits };
-      const reply = await askAdmin(access, "POST /prewarm", order);
+      const reply = await askAdmin(access, "POST /jobs/prewarm", order);
       if (!reply.ok) return fail(refusalOf(reply));
       const { total } = reply.value as { readonly total: number };
       print(`Prewarming ${total} path${total === 1 ? "" : "s"} of listener ${listener}`);
@@ -90,7 +90,7 @@ async function fromFile(file: string | undefined): Promise<readonly string[]> {
 async function follow(access: AdminAccess, listener: string): Promise<number> {
   let told = "";
   for (;;) {
-    const reply = await askAdmin(access, "GET /prewarm");
+    const reply = await askAdmin(access, "GET /jobs");
     const { prewarms = [] } = reply.value as { readonly prewarms?: readonly Shown[] };
     const shown = prewarms.find((one) => one.listener === listener);
     if (shown === undefined) return fail(refusalOf(reply));

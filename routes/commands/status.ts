@@ -14,7 +14,7 @@ export const statusCommand: Command = {
   Workers, listeners with what the cache answered, and the state of each upstream. Exits with 0 if a worker serves, else
   with 1.
 
-  --json              all that the gateway says, as /status on its admin address
+  --json              all that the gateway says, as /api/v1/status on its admin address
   ${ADMIN_HELP}
 `,
   async run(args) {

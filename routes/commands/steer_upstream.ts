@@ -74,7 +74,7 @@ function steering<Reply>(
       if (pool === undefined || upstream === undefined) throw new Misuse("Say which upstream of which pool: POOL URL");
       const action = name === "check-now" ? "check" : name;
       try {
-        const target = `POST /api/v1/pools/${encodeURIComponent(pool)}/${action}`;
+        const target = `POST /pools/${encodeURIComponent(pool)}/${action}`;
         const reply = await askAdmin(await adminAccess(values), target, { upstream });
         return reply.ok ? tell(reply.value as Reply) : fail(refusalOf(reply));
       } catch (error) {

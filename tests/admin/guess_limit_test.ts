@@ -51,6 +51,14 @@ Deno.test("GuessLimit counts a wrong token that a client holds on to once", () =
   assert.equal(lines.length, 1);
 });
 
+Deno.test("GuessLimit keeps no right token of this machine out because of another program's wrong ones", () => {
+  const { knock } = door();
+  for (let guess = 0; guess < 20; guess++) {
+    assert.equal(knock("127.0.0.1", `wrong-${guess}`).status, guess < 10 ? 401 : 429);
+  }
+  assert.equal(knock("127.0.0.1", "right-token").status, 200);
+});
+
 Deno.test("GuessLimit hurts nobody who gives no wrong token: on loopback without tokens nothing is a guess", () => {
   const { knock, lines } = door([]);
   for (let guess = 0; guess < 100; guess++) assert.equal(knock("127.0.0.1", `any-${guess}`).status, 200);

@@ -17,6 +17,13 @@ async function placeIn(text: string, files: Record<string, string> = {}) {
   });
 }
 
+Deno.test("adminPlace() takes a token that may do everything, of whatever list", async () => {
+  const tokens = "tokens: [{ name: a, token: reads, role: read }, { name: b, token: does, role: operate }]";
+  assert.equal((await placeIn(`admin: { ${tokens} }`)).token, "does");
+  assert.equal((await placeIn(`admin: { token: first, ${tokens} }`)).token, "first");
+  assert.equal((await placeIn("admin: { tokens: [{ name: a, token: reads, role: read }] }")).token, null);
+});
+
 Deno.test("adminPlace() reads address, token and data_dir in every form that a file may have them", async () => {
   const listen = { hostname: "::1", port: 7000 };
   const expected = { listen, token: "s3cret", dataDir: "/srv/kept", certificateFile: null };

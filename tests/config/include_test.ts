@@ -147,7 +147,10 @@ Deno.test("loadConfig() takes for secrets what is one, and not what comes from e
   const env = { T: "literal-0123456789" };
   const isWarned = async (text: string, base = part("a")) =>
     (await warningsOf(text + base, { modes, env })).some((line) => line.includes("secret stands"));
-  for (const own of ["admin: { token: x }\n", "admin: { peers: [{ url: http://10.0.0.2:6636, token: x }] }\n"]) {
+  const traced = "tracing: { endpoint: 'http://127.0.0.1:4318/v1/traces', headers: { x-any: abc } }\n";
+  for (
+    const own of [traced, "admin: { token: x }\n", "admin: { peers: [{ url: http://10.0.0.2:6636, token: x }] }\n"]
+  ) {
     assert.ok(await isWarned(own), own);
   }
   const upstream = (rest: string) =>

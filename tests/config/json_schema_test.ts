@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type JsonSchema, jsonSchema, jsonSchemaText } from "../../lib/config/json_schema.ts";
+import { type JsonSchema, jsonSchema, jsonSchemaText, partJsonSchema } from "../../lib/config/json_schema.ts";
 import { configReference } from "../../routes/commands/config_reference.ts";
 import { configOf } from "./load_text.ts";
 
@@ -133,6 +133,15 @@ Deno.test("jsonSchema() takes the short forms and the registered names", () => {
   assert.deepEqual(schema.anyOf, [{ required: ["pools", "listeners"] }, { required: ["include"] }]);
   assert.equal(schema.additionalProperties, false);
   assert.doesNotMatch(JSON.stringify(schema), /shorthand|usual|params/);
+});
+
+Deno.test("partJsonSchema() takes pools and listeners as the whole does, needs none of them, and nothing else", () => {
+  const [whole, part] = [jsonSchema(), partJsonSchema()];
+  assert.deepEqual(Object.keys(part.properties ?? {}), ["pools", "listeners"]);
+  assert.deepEqual([part.required, part.anyOf, part.additionalProperties], [undefined, undefined, false]);
+  const item = (schema: JsonSchema) => [schema, ...schema.anyOf ?? []].find(({ items }) => items !== undefined)?.items;
+  assert.deepEqual(item(part.properties!.listeners!), item(whole.properties!.listeners!));
+  assert.deepEqual(part.properties!.pools!.additionalProperties, whole.properties!.pools!.additionalProperties);
 });
 
 const reference = configReference();

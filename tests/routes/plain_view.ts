@@ -1,6 +1,6 @@
 import { createLogger } from "../../lib/logging/logger.ts";
 import type { AdminView } from "../../routes/api/admin_view.ts";
-import type { Config } from "../../lib/config/config.ts";
+import type { Config, FileValues } from "../../lib/config/config.ts";
 import type { Status } from "../../lib/workers/figures/status.ts";
 
 /** A supervisor's view that answers what it is told to, and keeps what it was asked. */
@@ -18,6 +18,8 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
     config: {} as Config,
     logger: createLogger({ level: "info", format: "json", sink: (line) => asked.push(line), now: () => 0 }),
     readiness: () => "ready",
+    usage: () => Promise.resolve([]),
+    handOver: () => Promise.resolve({ graceMs: 30_000 }),
     status: () => Promise.resolve({ version: "0.0.0" } as Status),
     metrics: (format) => Promise.resolve(format === "openmetrics" ? "# EOF\n" : "# HELP x X\n"),
     reload: (actor) => {
@@ -25,9 +27,11 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
       return Promise.resolve({ ok: true, generation: 2, changes: ["a"], needsRestart: [] });
     },
     tryReload: () => Promise.resolve({ ok: true, generation: 1, changes: ["a"], needsRestart: ["b"] }),
-    configInForce: () => {
-      throw new Error("A plain view has no configuration");
-    },
+    configInForce: () => ({
+      ...{ file: "config.yaml", generation: 1, loadedAtMs: 0, lastReload: null },
+      values: {} as FileValues,
+      placeOf: () => ({ file: "config.yaml", line: 1, column: 1, path: "" }),
+    }),
     requestStop: (actor) => {
       asked.push(`stop by ${actor}`);
       return { graceMs: 30_000, delayMs: 0 };

@@ -1,4 +1,4 @@
-import { openRaw, type RawConnection } from "./_raw_connection.ts";
+import { openRaw, type RawConnection } from "../raw_connection.ts";
 
 /** How a client misbehaves: the bytes it sends, when, and how it leaves. */
 export type Misdeed = (client: Misbehaving) => Promise<void>;
@@ -81,7 +81,8 @@ export const misdeeds: Readonly<Record<string, Misdeed>> = {
     ["1\r\na\r\n", "1\r\nb\r\n", "0\r\n\r\n"],
     SLOW_CLIENT_MS / 3,
   ),
-  "cuts the connection in its content": leaving(({ path }) => head(`POST ${path}`, ["Content-Length: 9"]) + "half"),
+  "cuts the connection in its content": ({ raw, path }) =>
+    Promise.resolve(raw.send(head(`POST ${path}`, ["Content-Length: 9"]) + "half")),
   "cuts the connection in a chunk": leaving(({ path }) => head(`POST ${path}`, [CHUNKED]) + "9\r\nhalf"),
   "cuts the connection at once": ({ raw, path }) => Promise.resolve(raw.send(head(`GET ${path}`))),
   "leaves while the origin thinks": leaving(({ path }) => head(`GET ${path}?hold`)),

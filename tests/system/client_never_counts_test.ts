@@ -5,7 +5,7 @@ import { type ScriptedExchange, type ScriptedOrigin, startScriptedOrigin } from 
 import { misbehave, misdeeds, SLOW_CLIENT_MS } from "./_client_misdeeds.ts";
 import { eventually } from "../eventually.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
-import { openRaw } from "./_raw_connection.ts";
+import { openRaw } from "../raw_connection.ts";
 import { customPool, testConfig } from "./test_config.ts";
 
 /** What `/status` says of an upstream, as far as clients must not move it. */

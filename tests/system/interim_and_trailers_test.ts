@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { fieldValue } from "../../lib/http/fields.ts";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { parseHead, rawRequest, requestText, textOf } from "./_raw_client.ts";
-import { openRaw } from "./_raw_connection.ts";
+import { openRaw } from "../raw_connection.ts";
 import { type ScriptedGateway, startScriptedGateway } from "./_scripted_gateway.ts";
 import { sharedByTests } from "./_shared.ts";
 import { customPool } from "./test_config.ts";

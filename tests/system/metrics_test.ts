@@ -6,7 +6,7 @@ import { hasPromtool, promtool } from "../metrics/promtool.ts";
 import { eventually } from "../eventually.ts";
 import { type FullGateway, settle, startFullGateway, TV_TOKEN } from "./_full_gateway.ts";
 import type { RunningGateway } from "./_gateway.ts";
-import { openRaw } from "./_raw_connection.ts";
+import { openRaw } from "../raw_connection.ts";
 import { rawRequest, requestText } from "./_raw_client.ts";
 
 const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -206,7 +206,8 @@ Deno.test("metrics agree with what the origin and the clients counted, outlive a
     await eventually("what goes on in the background has ended", async () => {
       const metrics = await Metrics.of(gateway);
       return metrics.sum("usher_upstream_tries_total", { pool: "site" }) === origin.heads.length &&
-        metrics.sum("usher_requests_total") === load.seen.length;
+        metrics.sum("usher_requests_total") === load.seen.length &&
+        metrics.sum("usher_client_aborts_total") === 1;
     });
     const kinds = ["hit_memory", "stale", "revalidated", "collapsed", "miss", "bypass", "none"];
     assert.deepEqual(Object.keys(load.count(({ result }) => result)).sort(), kinds.toSorted());

@@ -142,6 +142,22 @@ Deno.test("D1, D2, D3, D4: a gateway that `deno task start` runs, and every comm
     assert.match(prewarmed.stdout, /done: 1 of 1, 1 fetched/, prewarmed.stderr);
     const reloaded = await gateway.task("reload");
     assert.deepEqual([reloaded.code, reloaded.stdout], [0, "Reloaded: configuration 2 since the start is in force\n"]);
+    await gateway.write(sound.replace("level: info", "level: warn"));
+    const tried = await gateway.task("reload", "--dry-run");
+    assert.match(tried.stdout, /^logging\.level: info → warn\nNothing was changed/, tried.stderr);
+    await gateway.write(WRONG["an unknown key"]!(sound));
+    const refused = await gateway.task("reload", "--dry-run");
+    assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+    assert.match(refused.stderr, /gateway\.yaml:\d+:\d+ .*\nIt would not be reloaded\n$/);
+    await gateway.write(sound);
+    const config = await gateway.task("api", "/config");
+    const { generation, last_error } = JSON.parse(config.stdout);
+    assert.deepEqual([generation, last_error], [2, null], "what is tried out leaves no trace");
+    const explained = await gateway.task("api", "/explain", JSON.stringify({ url: `${gateway.url}/kept` }));
+    assert.equal(JSON.parse(explained.stdout).served[0].listener, "one");
+    const nothing = await gateway.task("api", "DELETE", "/jobs/prewarm/one");
+    assert.match(nothing.stderr, /^The gateway refused \(404\): No prewarm of "one" is under way/);
+    assert.equal((await gateway.task("api", "config")).code, 2);
   });
 
   await t.step("D2: doctor and a second start know the gateway too", async () => {

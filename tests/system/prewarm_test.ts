@@ -67,6 +67,10 @@ Deno.test("what is configured is prewarmed at the start, from the list and the f
   assert.equal((await gateway.status()).listeners[0]!.requests, 3, "what nobody asked for is not counted");
   const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
   assert.match(metrics, /usher_prewarm_paths\{listener="any",outcome="fetched"\} 22/);
+  const { prewarms: [job] } = await (await fetch(`${gateway.adminUrl}/api/v1/jobs`)).json();
+  assert.deepEqual([job.state, job.total, job.done, job.eta_seconds], ["done", 22, 22, null]);
+  // Of the whole time: no faster than it may be, but for the one that begins at once.
+  assert.ok(job.rate > 0 && job.rate <= 22, `${job.rate}`);
 });
 
 Deno.test("prewarm asks TMDB for nothing that belongs to a user or changes something", async () => {

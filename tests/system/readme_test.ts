@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { eventually } from "../eventually.ts";
 import { freePort } from "./_gateway.ts";
 
 const readme = await Deno.readTextFile("README.md");
@@ -75,9 +76,39 @@ Deno.test("README: every curl line of the demo does what the page says", async (
   const shown = [...banner.matchAll(/'(http:\/\/127[^']*)'/g)].map((match) => match[1]!);
   assert.equal(shown.length, 3);
   for (const url of shown) assert.equal((await ask(url)).status, 200, url);
+  await breakOne(`http://127.0.0.1:${adminPort}`);
   demo.kill("SIGTERM");
   assert.equal((await demo.status).code, 0);
 });
+
+/** One of the demo's upstreams breaks while its clients ask, as its page orders: not one of them gets an error. */
+async function breakOne(admin: string): Promise<void> {
+  const page = await (await fetch(admin)).text();
+  assert.match(page, /src="\/page\/demo\.js"/);
+  const told = async (what: string) => await (await fetch(`${admin}/demo/${what}`, { method: "POST" })).json();
+  assert.deepEqual(await told("break"), { broken: true, traffic: false });
+  assert.deepEqual(await told("traffic"), { broken: true, traffic: true });
+  interface AskedUpstream {
+    readonly tries: Readonly<Record<string, number>>;
+    readonly failed_checks: number;
+  }
+  interface Asked {
+    readonly listeners: readonly { readonly requests: number; readonly by_status?: Readonly<Record<string, number>> }[];
+    readonly pools: readonly { readonly upstreams: readonly AskedUpstream[] }[];
+  }
+  let status: Asked;
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  await eventually("that it is broken was noticed, and many have asked", async () => {
+    status = await (await fetch(`${admin}/api/v1/status`)).json();
+    const failed = status.pools.flatMap(({ upstreams }) =>
+      upstreams.map(({ tries, failed_checks }) => (tries["failed"] ?? 0) + failed_checks)
+    );
+    return sum(failed) > 0 && sum(status.listeners.map(({ requests }) => requests)) > 80;
+  });
+  assert.equal(sum(status!.listeners.map(({ by_status }) => by_status?.["5xx"] ?? 0)), 0);
+  assert.deepEqual(await told("quiet"), { broken: true, traffic: false });
+  assert.deepEqual(await told("mend"), { broken: false, traffic: false });
+}
 
 /** What a process has printed up to a text; the rest is read and dropped. */
 async function until(child: Deno.ChildProcess, text: string): Promise<string> {

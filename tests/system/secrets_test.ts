@@ -6,6 +6,7 @@ import { testConfig } from "./test_config.ts";
 const POOL_KEY = "aaaabbbbccccddddeeeeffff00001111";
 const CLIENT_KEY = "11112222333344445555666677778888";
 const ADMIN_TOKEN = "admin-token-that-nobody-may-see";
+const METRICS_TOKEN = "metrics-token-that-nobody-may-see";
 const APP_TOKEN = `eyJhbGciOiJIUzI1NiJ9.${
   btoa(JSON.stringify({ aud: "x", scopes: ["api_read"], version: 1 })).replaceAll("=", "")
 }.c2lnbmF0dXJl`;
@@ -14,6 +15,7 @@ const SECRETS = [
   POOL_KEY,
   CLIENT_KEY,
   ADMIN_TOKEN,
+  METRICS_TOKEN,
   APP_TOKEN,
   USER_TOKEN,
   "session-of-alice",
@@ -30,7 +32,10 @@ Deno.test("secrets are in no log line, error, status, metric or response", async
       config: (places) =>
         testConfig(places, {
           logging: { level: "debug" },
-          admin: { token: "${USHER_ADMIN_TOKEN}" },
+          admin: {
+            token: "${USHER_ADMIN_TOKEN}",
+            tokens: [{ name: "grafana", token: METRICS_TOKEN, role: "metrics" }],
+          },
           pools: {
             films: {
               type: "tmdb-api",
@@ -81,7 +86,17 @@ Deno.test("secrets are in no log line, error, status, metric or response", async
   origin.keys.set(POOL_KEY, "suspended");
   await fetched(`${gateway.url}/3/movie/554`);
   const admin = { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } };
-  for (const path of ["/status", "/metrics", "/ready", "/nothing"]) {
+  for (
+    const path of [
+      "/status",
+      "/metrics",
+      "/ready",
+      "/nothing",
+      "/api/v1/config",
+      "/api/v1/pools",
+      "/api/v1/openapi.json",
+    ]
+  ) {
     const { bytes } = await fetched(gateway.adminUrl + path, admin);
     seen.push(new TextDecoder().decode(bytes));
   }

@@ -3,7 +3,7 @@ import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { eventually } from "../eventually.ts";
 import { fetched, sha256, startGateway } from "./_gateway.ts";
 import { requestText } from "./_raw_client.ts";
-import { openRaw } from "./_raw_connection.ts";
+import { openRaw } from "../raw_connection.ts";
 import { startScriptedGateway } from "./_scripted_gateway.ts";
 import { customPool, testConfig } from "./test_config.ts";
 

@@ -4,7 +4,7 @@ import type { Fields } from "../../lib/http/fields.ts";
 import { type ScriptedExchange, startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { eventually } from "../eventually.ts";
 import { startGateway } from "./_gateway.ts";
-import { openRaw } from "./_raw_connection.ts";
+import { openRaw } from "../raw_connection.ts";
 import { customPool, testConfig } from "./test_config.ts";
 
 const DOCUMENT = JSON.stringify({ id: 550, cast: [{ id: 819 }, { id: 287 }], overview: "soap ".repeat(400) });

@@ -5,7 +5,7 @@ import type { ScriptedExchange, ScriptedHandler } from "../origins/scripted_orig
 import { eventually } from "../eventually.ts";
 import { type GatewayPlaces, type RunningGateway, startGateway } from "./_gateway.ts";
 import { parseHead, rawRequest, requestText, textOf } from "./_raw_client.ts";
-import { openRaw, type RawConnection } from "./_raw_connection.ts";
+import { openRaw, type RawConnection } from "../raw_connection.ts";
 import { type ScriptedGateway, startScriptedGateway } from "./_scripted_gateway.ts";
 import { sharedByTests } from "./_shared.ts";
 import { customPool, testConfig } from "./test_config.ts";

@@ -32,7 +32,7 @@ Deno.test("createFetchTransport() carries many requests on few connections, boun
   const send = () => server.transport.send(server.request("GET", "/"), options);
   const sent = [send(), send(), send(), send()];
   await eventually(() => release.length === 4);
-  const failure = await failureOf(send(), "connect");
+  const failure = await failureOf(send(), "crowded");
   assert.equal(failure.requestSent, false);
   assert.equal(server.transport.stats().open, 4);
   for (const answer of release) answer();

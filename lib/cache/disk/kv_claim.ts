@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { pause } from "../../clock.ts";
 import { adoptPurges, standInFiles } from "./_stand_in_purges.ts";
 import { foreignKvFile, inspectKvFile, isLockedKvFile } from "./kv_inspect.ts";
+import { makePrivate, PRIVATE_FILE, PRIVATE_FOLDER } from "./kv_privacy.ts";
 import { attempt, type KvOpenOptions, openKvFile, type PreparedKvFile, prepareKvFile, unusable } from "./kv_open.ts";
 
 /** How often a file is looked at that another process has. */
@@ -35,7 +36,7 @@ export async function claimKvFile(path: string, options: KvOpenOptions): Promise
     return unclaimed(`this process was not given leave to write there: --allow-write=${folder}`, null);
   }
   // Where that fails, the look at the file says why.
-  await Deno.mkdir(folder, { recursive: true }).catch(() => {});
+  await Deno.mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER }).catch(() => {});
   // No lock file is put beside another user's file: that user could not lock it.
   const lock = foreignKvFile(path) === null ? lockOf(path) : null;
   if (lock === "taken") {
@@ -52,6 +53,7 @@ export async function claimKvFile(path: string, options: KvOpenOptions): Promise
     held = null;
   };
   const file = await prepareKvFile(path, options);
+  if (file.path !== null) makePrivate(file.path, options.log);
   if (file.path !== null) { for (const other of standInFiles(path)) await adopt(other, path, options); }
   if (file.path === null) release();
   return {
@@ -122,7 +124,7 @@ function lockOf(path: string): Deno.FsFile | "taken" | null {
 /** A lock file that another user has left behind can be locked through a reading descriptor. */
 function openLock(path: string): Deno.FsFile {
   try {
-    return Deno.openSync(path, { create: true, write: true });
+    return Deno.openSync(path, { create: true, write: true, mode: PRIVATE_FILE });
   } catch (error) {
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
     return Deno.openSync(path, { read: true });

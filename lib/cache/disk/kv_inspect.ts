@@ -1,3 +1,4 @@
+import { createPrivate } from "./kv_privacy.ts";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { messageOf } from "../../errors.ts";
@@ -33,6 +34,7 @@ export const PAGE_BYTES = 8192;
 /** Makes an empty file of this layout where there is none. @throws what SQLite throws */
 export function beginKvFile(path: string): void {
   if (sizeOf(path) !== null) return;
+  createPrivate(path);
   const database = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
   try {
     database.exec(`pragma page_size = ${PAGE_BYTES}; pragma user_version = ${LAYOUT}; pragma journal_mode = wal`);

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Clock } from "../../clock.ts";
 import type { StoreLog } from "../store.ts";
 import { beginKvFile, foreignKvFile, inspectKvFile, type KvFileVerdict } from "./kv_inspect.ts";
+import { PRIVATE_FOLDER } from "./kv_privacy.ts";
 
 /** Options of opening a KV file. */
 export interface KvOpenOptions {
@@ -37,7 +38,7 @@ const DEFAULT_DEADLINE_MS = 10_000;
  * somebody else: it is left alone. Never throws: a problem that remains is logged and returned, and memory alone serves.
  */
 export async function prepareKvFile(path: string, options: KvOpenOptions): Promise<PreparedKvFile> {
-  const failed = await attempt(() => Deno.mkdir(dirname(path), { recursive: true }));
+  const failed = await attempt(() => Deno.mkdir(dirname(path), { recursive: true, mode: PRIVATE_FOLDER }));
   const hindrance = foreignKvFile(path) ?? failed;
   if (hindrance !== null) return unusable(hindrance, options.log);
   const verdict = await isMarkedDamaged(path) ? damagedBefore : inspectKvFile(path);

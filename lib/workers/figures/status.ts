@@ -34,6 +34,8 @@ export interface StatusFacts {
   readonly prewarms: StatisticsFacts["prewarms"];
   readonly changes: StatisticsFacts["changes"];
   readonly kvFile: PreparedKvFile;
+  /** What has become of that file since; `null` while it is there. */
+  readonly kvFileLost: string | null;
   readonly reloads: ReloadCounts;
   /** Descriptors that the process may have. */
   readonly descriptors: number;
@@ -51,11 +53,11 @@ export interface StatusDetails extends StatusFacts {
 /** The state of the whole gateway as plain data: what `/status` answers. */
 export function statusOf(details: StatusDetails) {
   const { current, slots, counts } = details;
-  const { lastMinute, lastHour, sinceStart } = details.rates(null);
+  const { perSecond, lastMinute, lastHour, sinceStart } = details.rates(null);
   return {
     ...gatewayState({
       ...{ config: current.config, slots, isStopping: details.isStopping },
-      kvProblem: details.kvFile.path === null ? details.kvFile.problem : null,
+      kvProblem: details.kvFileLost ?? (details.kvFile.path === null ? details.kvFile.problem : null),
       reloadProblems: details.lastReload?.problems ?? [],
       nowMs: Date.now(),
     }),
@@ -70,6 +72,7 @@ export function statusOf(details: StatusDetails) {
         ? null
         : { at: new Date(details.lastReload.atMs).toISOString(), problems: details.lastReload.problems },
     },
+    requests_per_second: perSecond,
     workers: slots.map(workerStatus),
     listeners: current.config.listeners.map((listener) => ({
       name: listener.name,
@@ -77,6 +80,7 @@ export function statusOf(details: StatusDetails) {
       hosts: listener.hosts,
       prefix: listener.prefix,
       pool: listener.pool,
+      requests_per_second: details.rates(listener.name).perSecond,
       ...listenerFigures(counts.listeners[listener.name]),
       ...listenerLimits(listener.name, slots, counts.listeners[listener.name]),
       cache: listenerCache(listener.name, counts.listeners[listener.name], statisticsOf(details)),
@@ -90,7 +94,7 @@ export function statusOf(details: StatusDetails) {
       hit_rate: sinceStart,
       hit_rate_1m: lastMinute,
       hit_rate_1h: lastHour,
-      disk_problem: diskProblem(slots),
+      disk_problem: details.kvFileLost ?? diskProblem(slots),
       purge_rules: purgeRules(slots),
     },
   };

@@ -4,7 +4,7 @@ import type { PreparedKvFile } from "../../cache/disk/kv_open.ts";
 import type { StoreLog } from "../../cache/store.ts";
 import { systemClock } from "../../clock.ts";
 import type { Logger } from "../../logging/logger.ts";
-import type { SupervisorParts } from "./supervisor_options.ts";
+import type { SupervisorOptions } from "./supervisor_options.ts";
 import type { Predecessor } from "./take_over.ts";
 
 /** The KV file of this process: claimed at the start, or when the process that has it lets go. */
@@ -30,7 +30,7 @@ export class KvHold {
   }
 
   /** What the supervisor needs of it. */
-  get options(): Pick<SupervisorParts, "kvFile" | "purgePath" | "kvFreed" | "releaseKv"> {
+  get options(): Pick<SupervisorOptions<unknown>, "kvFile" | "purgePath" | "kvFreed" | "releaseKv"> {
     const { file, purgePath, isAwaited } = this.#claimed;
     return {
       kvFile: file,

@@ -17,13 +17,16 @@ import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
 import { type Predecessor, shareProblems } from "./take_over.ts";
 import { StopRequests } from "./stop_requests.ts";
-import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
+import { Supervisor } from "./supervisor.ts";
+import type { SupervisorOptions } from "./supervisor_options.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
 
 /** What a run is told. */
-export interface RunOptions
-  extends
-    Pick<SupervisorOptions, "version" | "configFile" | "preview" | "sources" | "watch" | "workerUrl" | "adminHandler"> {
+export interface RunOptions extends
+  Pick<
+    SupervisorOptions<Supervisor>,
+    "version" | "configFile" | "preview" | "sources" | "watch" | "workerUrl" | "adminHandler"
+  > {
   /** Reads and checks the configuration; called at the start and at each reload. */
   readonly source: () => Promise<LoadResult>;
   /** Whether commands can name its configuration; one from standard input is any gateway's, so its admin address tells it apart. */

@@ -3,7 +3,6 @@ import type { Config } from "../../config/config.ts";
 import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
-import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import { countedMetrics } from "../../metrics/counted_metrics.ts";
 import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
@@ -27,16 +26,11 @@ import { ConfigWatch } from "./config_watch.ts";
 import { pinnerOf } from "./cpu_affinity.ts";
 import { Departure } from "./departure.ts";
 import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
+import { DiskWatch } from "./disk_watch.ts";
 import { Fleet } from "./fleet.ts";
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
-import type { SupervisorParts } from "./supervisor_options.ts";
+import type { SupervisorOptions } from "./supervisor_options.ts";
 import { takeOver } from "./take_over.ts";
-
-/** Options of {@linkcode Supervisor}. */
-export interface SupervisorOptions extends SupervisorParts {
-  /** The admin surface over what the supervisor shows. */
-  readonly adminHandler: (supervisor: Supervisor) => FetchFunction;
-}
 
 /** What `/ready` answers. */
 export type Readiness = "ready" | "stopping" | "no worker serves" | "an address is not served";
@@ -51,7 +45,7 @@ export interface ConfigInForce extends InForce {
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
   readonly startedAtMs = Date.now();
-  readonly #options: SupervisorOptions;
+  readonly #options: SupervisorOptions<Supervisor>;
   readonly #fleet: Fleet;
   readonly #calls: FleetCalls;
   readonly #leaseMemory = newLeaseMemory();
@@ -70,13 +64,14 @@ export class Supervisor {
   readonly #certificates: CertificateKeeper;
   readonly #bus: Bus;
   readonly #disk: DiskTaker;
+  readonly #diskWatch: DiskWatch;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
   readonly #departure: Departure;
   readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
-  constructor(options: SupervisorOptions) {
+  constructor(options: SupervisorOptions<Supervisor>) {
     this.#options = options;
     this.#fleet = new Fleet({
       url: options.workerUrl,
@@ -100,6 +95,7 @@ export class Supervisor {
     this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
     this.#departure = new Departure({ fleet: this.#fleet, config: () => this.config, logger: options.logger });
+    this.#diskWatch = new DiskWatch({ path: () => this.#disk.file.path, logger: options.logger });
     this.#bus = new PeerBus({
       self: this.#instanceId,
       peers: () => this.config.admin.peers,
@@ -176,6 +172,7 @@ export class Supervisor {
     await this.#admin.listen(this.config.admin, this.#options.adminHandler(this), waitMs);
     this.#disk.begin();
     await this.#disk.taken(waitMs);
+    this.#diskWatch.begin();
     this.#operations.begin();
     this.#certificates.begin();
     this.#options.acme.attach(this);
@@ -222,6 +219,7 @@ export class Supervisor {
       slots: this.#fleet.slots,
       ...this.#ready.statistics(),
       kvFile: this.#disk.file,
+      kvFileLost: this.#diskWatch.problem,
       reloads: this.#changes.reloads,
       descriptors: this.#options.descriptors,
     };
@@ -379,6 +377,7 @@ export class Supervisor {
     this.#certificates.close();
     this.#watch?.close();
     this.#options.acme.close();
+    this.#diskWatch.close();
   }
 
   #watchConfig(): void {

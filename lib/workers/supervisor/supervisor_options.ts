@@ -2,13 +2,14 @@ import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import type { Config } from "../../config/config.ts";
 import type { LoadedFile, LoadResult } from "../../config/load.ts";
 import type { RootLogger } from "../../logging/logger.ts";
+import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import type { ConfigSources } from "./config_sources.ts";
 import type { DiskTakerOptions } from "./disk_taker.ts";
 import type { Predecessor } from "./take_over.ts";
 
-/** Options of a supervisor, but for what is made of it. */
-export interface SupervisorParts {
+/** Options of a supervisor; `Self` is what it shows of itself. */
+export interface SupervisorOptions<Self> {
   readonly version: string;
   readonly configFile: string;
   /** Reads and checks the configuration; called at each reload. */
@@ -35,6 +36,8 @@ export interface SupervisorParts {
   /** Fetches certificates; `config` is completed by it. */
   readonly acme: AcmeKeeper;
   readonly logger: RootLogger;
+  /** The admin surface over what the supervisor shows. */
+  readonly adminHandler: (supervisor: Self) => FetchFunction;
   /** Descriptors that the process may have. */
   readonly descriptors: number;
   /** Has the process stop this supervisor, as a signal would. */

@@ -1,15 +1,13 @@
 import { html, useState } from "htm/preact/standalone";
 import { ask } from "./gateway.js";
-import { rateOf } from "./model.js";
 import { Dialog, Field, Form, Note, Section, Table } from "./parts.js";
 import { Explained } from "./explained.js";
 import { bytes, count, percent, rate } from "./shown.js";
 import { t } from "./words.js";
 
 /** The listeners, and what can be done with what they hold. */
-export function Listeners({ model, may }) {
+export function Listeners({ listeners, may }) {
   const [open, setOpen] = useState(null);
-  const { listeners } = model.status;
   const columns = [
     { title: t("Listener") },
     { title: t("Requests a second"), isNumber: true },
@@ -30,7 +28,7 @@ export function Listeners({ model, may }) {
       key: name,
       cells: [
         html`<b>${name}</b><small class="address">${(hosts ?? []).join(", ") || listen}${prefix} → ${pool}</small>`,
-        rate(rateOf(model, name)),
+        rate(listener.requests_per_second),
         count(listener.requests),
         percent(cache.hit_rate_1h ?? cache.hit_rate),
         count(listener.in_flight),
@@ -126,7 +124,7 @@ function Explain({ listener, onClose }) {
     <${Dialog} title=${t("Explain a request to {name}", { name: listener.name })} onClose=${onClose}>
       <${Form} send=${send} submit=${t("Explain")}>
         <${Field} title="URL" hint=${t("Nothing is sent anywhere.")}>
-            <input name="url" required maxlength="8192" autocomplete="off" spellcheck=${false} value=${urlAt(
+            <input name="url" required maxlength="8192" autocomplete="off" spellcheck=${false} defaultValue=${urlAt(
               listener,
             )} /><//>
         <//>

@@ -99,12 +99,12 @@ function Page() {
 function Content({ model, look, tell, may }) {
   const { status, samples, problems, jobs } = model;
   const isFirst = sum(status.listeners.map(({ requests }) => requests)) === 0;
-  const clients = html`<${Clients} listeners=${status.listeners} isFirst=${isFirst} />`;
+  const clients = html`<${Clients} isFirst=${isFirst} />`;
   return html`<${Alerts} status=${status} />
     ${isFirst && clients}
     <${Tiles} model=${model} />
     <${Charts} samples=${samples} look=${look} />
-    <${Listeners} model=${model} may=${may} />
+    <${Listeners} listeners=${status.listeners} may=${may} />
     <${Upstreams} pools=${status.pools} tell=${tell} may=${may} />
     <${Lookup} listeners=${status.listeners} />
     <${Recently} problems=${problems} />

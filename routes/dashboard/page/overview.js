@@ -2,7 +2,7 @@ import { html } from "htm/preact/standalone";
 import { ask } from "./gateway.js";
 import { Action, Meter, Pill, Section } from "./parts.js";
 import { ago, bytes, count, ms, percent, rate, span } from "./shown.js";
-import { rateOf, sum } from "./model.js";
+import { sum } from "./model.js";
 import { language, LANGUAGES, t } from "./words.js";
 
 const STATES = { ready: "good", degraded: "warn", stopping: "bad" };
@@ -11,14 +11,9 @@ function stateWord(state) {
   return { ready: t("Ready"), degraded: t("Degraded"), stopping: t("Stopping"), lost: t("No connection") }[state];
 }
 
-/** What the gateway says of itself; one of before it could say so is ready where workers serve. */
-function stateOf(status) {
-  return status.state ?? (status.workers.some(({ state }) => state === "up") ? "ready" : "degraded");
-}
-
 /** The strip at the top: how the gateway is, what it runs by, and what concerns the page itself. */
 export function Strip({ status, isLive, prefer, canLeave, leave, tell, may }) {
-  const state = isLive ? stateOf(status) : "lost";
+  const state = isLive ? status.state : "lost";
   const up = status.workers.filter((worker) => worker.state === "up").length;
   const { file, generation, last_reload } = status.config;
   const facts = [
@@ -71,17 +66,16 @@ export function Preferences({ prefer }) {
 async function reload(tell) {
   const { ok, status, value, detail } = await ask("POST", "/reload");
   if (!ok) return tell("bad", status === 422 ? t("Not reloaded: everything stays as it was") : detail);
-  const restart = value.needs_restart ?? value.atRestart ?? [];
-  const changes = value.changes ?? [];
-  const lines = [t("Reloaded: generation {n}", { n: value.generation }), ...changes];
-  tell("good", [...lines, ...restart.map((key) => t("{key} takes effect at the next start", { key }))].join("\n"));
+  const later = value.needs_restart.map((key) => t("{key} takes effect at the next start", { key }));
+  tell("good", [t("Reloaded: generation {n}", { n: value.generation }), ...value.changes, ...later].join("\n"));
 }
 
 /** What needs a look: why it is degraded, and why the last reload failed. */
 export function Alerts({ status }) {
   const failed = status.config.last_reload;
   const problems = failed?.problems ?? [];
-  const reasons = status.reasons ?? [status.cache.disk_problem].filter(Boolean);
+  // What is shown in full below need not be said twice.
+  const reasons = status.reasons.filter((reason) => problems.length === 0 || !reason.includes(problems[0]));
   return html`<div class="alerts" role="status">
     ${
     reasons.length > 0 && html`<div class="alert warn"><b>${t("Degraded")}</b>
@@ -109,7 +103,7 @@ export function Tiles({ model }) {
   const time = samples.slice(-12).findLast(({ p50_ms }) => p50_ms !== null);
   return html`
     <section class="tiles" aria-label=${t("At a glance")}>
-      <${Tile} title=${t("Requests a second")} value=${rate(rateOf(model, null))}
+      <${Tile} title=${t("Requests a second")} value=${rate(status.requests_per_second)}
         note=${t("{n} since the start", { n: count(requests) })} />
       <${Tile} title=${t("From the cache")} value=${percent(cache.hit_rate_1m ?? cache.hit_rate)}
         note=${t("last minute · hour {part}", { part: percent(cache.hit_rate_1h ?? cache.hit_rate) })} />
@@ -121,7 +115,7 @@ export function Tiles({ model }) {
         time: ms(time?.p99_ms),
       })} />
       <div class="card tile">
-        <h3>${t("Memory and disk")}</h3>
+        <h2>${t("Memory and disk")}</h2>
         <${Tier} name=${t("memory")} tier=${cache.memory} />
         <${Tier} name=${t("disk")} tier=${cache.disk} />
       </div>
@@ -132,7 +126,7 @@ export function Tiles({ model }) {
 function Tile({ title, value, note, tone = "" }) {
   return html`
     <div class="card tile">
-      <h3>${title}</h3>
+      <h2>${title}</h2>
       <p class=${`value ${tone}`}>${value}</p>
       <p class="muted">${note}</p>
     </div>

@@ -18,6 +18,7 @@ export function count(value) {
 
 /** So many a second: with a decimal while it is small. */
 export function rate(value) {
+  if (value === null || value === undefined) return NOTHING;
   return formatted(value, { maximumFractionDigits: value < 10 ? 1 : 0 });
 }
 

@@ -84,7 +84,7 @@ Deno.test("claimKvFile() leaves a file alone that another program has locked", a
 
 Deno.test("claimKvFile() replaces a damaged file, and says why where none can be made", async () => {
   await using claims = await Claims.open();
-  await Deno.writeTextFile(claims.path, "this is no database\n".repeat(1000));
+  await Deno.writeTextFile(claims.path, "this is no database\n".repeat(1000), { mode: 0o600 });
   const claimed = await claims.claim();
   assert.equal(claimed.file.path, claims.path);
   assert.ok(claimed.file.setAside);

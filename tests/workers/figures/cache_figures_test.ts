@@ -56,8 +56,8 @@ const facts: StatisticsFacts = {
   diskQuotas: new Map([["films", 6_000]]),
   rates: (listener) => {
     return listener === "films"
-      ? { lastMinute: 0.5, lastHour: 0, sinceStart: 0.25 }
-      : { lastMinute: null, lastHour: null, sinceStart: null };
+      ? { perSecond: 3, lastMinute: 0.5, lastHour: 0, sinceStart: 0.25 }
+      : { perSecond: 3, lastMinute: null, lastHour: null, sinceStart: null };
   },
   purges: { url: 2, all: 0 },
   prewarms: [],

@@ -8,7 +8,7 @@ Deno.test("HitHistory.rates() tells the last minute, the last hour and all time 
   const history = new HitHistory();
   const counts = newWorkerCounts();
   const films = counts.listeners["films"] = newListenerCounts();
-  assert.deepEqual(history.rates("films"), { lastMinute: null, lastHour: null, sinceStart: null });
+  assert.deepEqual(history.rates("films"), { perSecond: null, lastMinute: null, lastHour: null, sinceStart: null });
   let nowMs = 1_000_000;
   const pass = (seconds: number, cache: "hit_memory" | "miss" | "bypass" | null) => {
     for (let second = 0; second < seconds; second++) {
@@ -18,11 +18,11 @@ Deno.test("HitHistory.rates() tells the last minute, the last hour and all time 
   };
   pass(30, "miss");
   pass(30, "hit_memory");
-  assert.deepEqual(history.rates("films"), { lastMinute: 0.5, lastHour: 0.5, sinceStart: 0.5 });
+  assert.deepEqual(history.rates("films"), { perSecond: 1, lastMinute: 0.5, lastHour: 0.5, sinceStart: 0.5 });
   pass(60, "hit_memory");
-  assert.deepEqual(history.rates("films"), { lastMinute: 1, lastHour: 0.75, sinceStart: 0.75 });
+  assert.deepEqual(history.rates("films"), { perSecond: 1, lastMinute: 1, lastHour: 0.75, sinceStart: 0.75 });
   pass(3 * 3600, "bypass");
-  assert.deepEqual(history.rates("films"), { lastMinute: null, lastHour: null, sinceStart: 0.75 });
+  assert.deepEqual(history.rates("films"), { perSecond: 1, lastMinute: null, lastHour: null, sinceStart: 0.75 });
   pass(61, "miss");
   const { lastMinute, lastHour, sinceStart } = history.rates("films");
   assert.deepEqual([lastMinute, lastHour], [0, 0]);

@@ -7,7 +7,8 @@ import { systemClock } from "../../../lib/clock.ts";
 import type { LoadResult } from "../../../lib/config/load.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
 import { AcmeKeeper } from "../../../lib/workers/supervisor/acme_keeper.ts";
-import { Supervisor, type SupervisorOptions } from "../../../lib/workers/supervisor/supervisor.ts";
+import { Supervisor } from "../../../lib/workers/supervisor/supervisor.ts";
+import type { SupervisorOptions } from "../../../lib/workers/supervisor/supervisor_options.ts";
 import { ANY_CONFIG, loadOf, type Mapping } from "../../gateway/config_of.ts";
 import { eventually } from "../../eventually.ts";
 import { freePort } from "../../free_port.ts";
@@ -38,7 +39,7 @@ const ACME = new AcmeKeeper({
 });
 
 /** A supervisor over real workers in roles that the test directs, with a configuration file that the test writes. */
-async function supervised(more: Partial<SupervisorOptions> & { server?: Mapping } = {}) {
+async function supervised(more: Partial<SupervisorOptions<Supervisor>> & { server?: Mapping } = {}) {
   const stage = await setStage();
   const places: Places = { port: freePort(), dataDir: stage.directory };
   const lines: Record<string, unknown>[] = [];

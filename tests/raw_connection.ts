@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { connect } from "node:net";
-import { ByteInbox } from "../origins/byte_inbox.ts";
+import { ByteInbox } from "./origins/byte_inbox.ts";
 
 /** A client's connection whose every byte a test decides, read in portions while the other side is still at work. */
 export interface RawConnection extends Disposable {
