@@ -24,6 +24,7 @@ import { predecessorOf } from "./commands/predecessor.ts";
 import { prewarmCommand } from "./commands/prewarm.ts";
 import { purgeCommand } from "./commands/purge.ts";
 import { reloadCommand } from "./commands/reload.ts";
+import { problemsCommand, slowCommand, topCommand } from "./commands/sight.ts";
 import { statusCommand } from "./commands/status.ts";
 import { checkNowCommand, drainCommand, undrainCommand } from "./commands/steer_upstream.ts";
 import { stopCommand } from "./commands/stop.ts";
@@ -115,6 +116,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   check,
   health: healthCommand,
   status: statusCommand,
+  problems: problemsCommand,
+  slow: slowCommand,
+  top: topCommand,
   reload: reloadCommand,
   stop: stopCommand,
   usage: usageCommand,

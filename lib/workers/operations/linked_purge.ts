@@ -1,21 +1,7 @@
 import type { Config } from "../../config/config.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
-import type { Bus, PeerAnswer } from "./bus.ts";
+import { type Bus, type LinkedPurge, NOTHING_TO_PURGE } from "./bus.ts";
 import type { PurgeOutcome } from "./purge_desk.ts";
-
-/** The outcome of a purge here, and at the peers where there are any. */
-export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
-
-/** The answer to an order that has been here before. */
-const NOTHING_TO_PURGE: LinkedPurge = {
-  ok: true,
-  soft: true,
-  listeners: [],
-  workers: 0,
-  named: 0,
-  persisted: false,
-  durationMs: 0,
-};
 
 /** Who purges. */
 export interface LinkedPurgers {

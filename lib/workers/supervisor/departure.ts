@@ -1,6 +1,7 @@
 import { pause } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
+import type { Drained } from "../drained.ts";
 import type { Fleet } from "./fleet.ts";
 
 /** Connections end after their next reply for so long at the end of `shutdown_delay`: a balancer opens new ones, to another gateway. */
@@ -67,5 +68,11 @@ export class Departure {
     await fleet.leave();
     await release();
     return true;
+  }
+
+  /** The last line: that the process ended as asked, and whether anybody noticed. */
+  end({ finished, cut, sinceStart }: Drained): void {
+    const requests = finished === 1 ? "request" : "requests";
+    this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
   }
 }

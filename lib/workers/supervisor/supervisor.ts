@@ -13,19 +13,21 @@ import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { UsageRow } from "../operations/usage_ledger.ts";
 import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
-import type { Bus } from "../operations/bus.ts";
-import { type LinkedPurge, purgeLinked } from "../operations/linked_purge.ts";
+import type { Bus, LinkedPurge } from "../operations/bus.ts";
+import { purgeLinked } from "../operations/linked_purge.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
+import { Sight } from "../operations/sight.ts";
 import { deafAddresses } from "../figures/gateway_state.ts";
 import type { LookUpOrder } from "../messages.ts";
 import { gauges, type Status, type StatusFacts, statusOf } from "../figures/status.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
-import { ConfigChanges, type InForce, type ReloadResult } from "./config_changes.ts";
+import { ConfigChanges, type ConfigInForce, type ReloadResult } from "./config_changes.ts";
 import { ConfigWatch } from "./config_watch.ts";
 import { pinnerOf } from "./cpu_affinity.ts";
 import { Departure } from "./departure.ts";
 import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
+import { LogLevelKeeper } from "./log_level.ts";
 import { DiskWatch } from "./disk_watch.ts";
 import { Fleet } from "./fleet.ts";
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
@@ -34,13 +36,6 @@ import { takeOver } from "./take_over.ts";
 
 /** What `/ready` answers. */
 export type Readiness = "ready" | "stopping" | "no worker serves" | "an address is not served";
-
-/** The configuration in force, and how the last reload went. */
-export interface ConfigInForce extends InForce {
-  readonly generation: number;
-  /** `null` before the first. */
-  readonly lastReload: ConfigChanges["lastReload"];
-}
 
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
@@ -62,12 +57,16 @@ export class Supervisor {
   });
   #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;
+  /** What is remembered of problems and requests. */
+  readonly sight: Sight;
+  /** The levels of the log, as ordered at run time. */
+  readonly logLevels: LogLevelKeeper;
   readonly #bus: Bus;
   readonly #disk: DiskTaker;
   readonly #diskWatch: DiskWatch;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
-  readonly #departure: Departure;
+  readonly departure: Departure;
   readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
@@ -88,18 +87,22 @@ export class Supervisor {
       drained: () => this.#operations?.upstreams.drains ?? [],
       instanceId: this.#instanceId,
       onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
+      logLevels: () => this.logLevels.inForce.override,
+      onProblems: (problems) => problems.forEach(options.problems.add),
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
       onUp: pinnerOf(options.config.server.cpuAffinity, options.logger),
     }, { generation: 1, config: options.config });
     this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
-    this.#departure = new Departure({ fleet: this.#fleet, config: () => this.config, logger: options.logger });
+    this.departure = new Departure({ fleet: this.#fleet, config: () => this.config, logger: options.logger });
+    this.sight = new Sight({ ask: (question) => this.#calls.look(question), problems: options.problems });
+    this.logLevels = new LogLevelKeeper(options.logger, (override) => this.#calls.setLogLevels(override));
     this.#diskWatch = new DiskWatch({ path: () => this.#disk.file.path, logger: options.logger });
     this.#bus = new PeerBus({
       self: this.#instanceId,
       peers: () => this.config.admin.peers,
-      logger: options.logger,
+      logger: options.logger.in("admin"),
     });
     this.#changes = new ConfigChanges({
       ...options,
@@ -118,7 +121,7 @@ export class Supervisor {
       config: () => this.config,
       inTurn: (work) => this.#changes.inTurn(work),
       bring: (config) => this.#changes.bring(config),
-      logger: options.logger,
+      logger: options.logger.in("tls"),
     });
   }
 
@@ -183,7 +186,7 @@ export class Supervisor {
 
   /** Whether requests can be served, and will be. */
   readiness(): Readiness {
-    if (this.#departure.hasBegun) return "stopping";
+    if (this.departure.hasBegun) return "stopping";
     if (this.#fleet.liveServing === 0) return "no worker serves";
     return deafAddresses(this.config, this.#fleet.slots).length === 0 ? "ready" : "an address is not served";
   }
@@ -200,7 +203,7 @@ export class Supervisor {
       ...this.#facts(),
       configFile: this.#options.configFile,
       counts: this.#fleet.counts(),
-      isStopping: this.#departure.hasBegun,
+      isStopping: this.departure.hasBegun,
       lastReload: this.#changes.lastReload,
     });
   }
@@ -325,7 +328,7 @@ export class Supervisor {
    * the connections; what is under way here goes on, then this process ends. `false` where it is stopping already.
    */
   async handOver(actor: string): Promise<{ readonly graceMs: number } | false> {
-    const handed = await this.#departure.handOver(actor, () => this.#release());
+    const handed = await this.departure.handOver(actor, () => this.#release());
     if (!handed) return false;
     // When the answer to this is on its way.
     setTimeout(() => {
@@ -336,14 +339,9 @@ export class Supervisor {
     return { graceMs: this.config.server.shutdownGraceMs };
   }
 
-  /** See {@linkcode Departure.delay}. */
-  announceStop(skipped: AbortSignal): Promise<void> {
-    return this.#departure.delay(skipped);
-  }
-
   /** Stops taking connections, lets what is under way finish within `shutdown_grace`, and ends the workers. */
   stop(): Promise<void> {
-    this.#departure.begin();
+    this.departure.begin();
     return this.#stopping ??= this.#stop();
   }
 
@@ -353,14 +351,12 @@ export class Supervisor {
     this.#closeKeepers();
     await this.#disk.close();
     const closing = this.#operations?.close();
-    const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
+    const drained = await this.#fleet.stop(graceMs);
     await closing;
     this.live.close();
     await this.#admin?.close();
     await this.#operations?.release();
-    // The last line: that the process ended as asked, and whether anybody noticed.
-    const requests = finished === 1 ? "request" : "requests";
-    this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
+    this.departure.end(drained);
   }
 
   /** Lets go of the KV file, with what is to be noted there. */
@@ -375,6 +371,7 @@ export class Supervisor {
 
   #closeKeepers(): void {
     this.#certificates.close();
+    this.logLevels.close();
     this.#watch?.close();
     this.#options.acme.close();
     this.#diskWatch.close();
