@@ -23,6 +23,7 @@ import { mayBegin } from "./commands/permissions.ts";
 import { prewarmCommand } from "./commands/prewarm.ts";
 import { purgeCommand } from "./commands/purge.ts";
 import { reloadCommand } from "./commands/reload.ts";
+import { problemsCommand, slowCommand, topCommand } from "./commands/sight.ts";
 import { statusCommand } from "./commands/status.ts";
 import { checkNowCommand, drainCommand, undrainCommand } from "./commands/steer_upstream.ts";
 import { stopCommand } from "./commands/stop.ts";
@@ -109,6 +110,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   check,
   health: healthCommand,
   status: statusCommand,
+  problems: problemsCommand,
+  slow: slowCommand,
+  top: topCommand,
   reload: reloadCommand,
   stop: stopCommand,
   purge: purgeCommand,

@@ -124,8 +124,8 @@ function setOwn(span: Span, request: TracedRequest, finish: Finish): void {
   span.set("usher.client", request.clientName);
   span.set("usher.class", request.class.name);
   span.set("usher.private", request.private);
-  span.set("usher.cache.result", finish.cache);
-  if (finish.cacheStatus !== "") span.set("usher.cache.status", redact(finish.cacheStatus));
+  span.set("usher.cache.result", finish.note.result);
+  if (finish.note.status !== "") span.set("usher.cache.status", redact(finish.note.status));
   span.set("usher.cache.fwd", request.fwd);
   span.set("usher.upstream", request.upstream);
   if (request.tries > 0) span.set("usher.tries", request.tries);

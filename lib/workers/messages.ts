@@ -6,6 +6,10 @@ import type { SharedLimits } from "../gateway/limits.ts";
 import type { ResilienceState } from "../gateway/resilience_state.ts";
 import type { CheckResult } from "../health/check.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
+import type { LevelOverride } from "../logging/log_levels.ts";
+import type { Problem } from "../logging/problem_book.ts";
+import type { RememberedRequest } from "../metrics/request_memory.ts";
+import type { TopKeys } from "../metrics/top_targets.ts";
 import type { LagCounts } from "./worker/loop_monitor.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
@@ -48,6 +52,8 @@ export interface InitMessage extends ConfigGeneration {
   readonly challenges: Challenges;
   /** This process in `CDN-Loop`. */
   readonly instanceId: string;
+  /** Levels of the log in place of the configured ones; `null` where those hold. */
+  readonly logLevels: LevelOverride | null;
 }
 
 /** Another worker: a serving worker by its index, or one of those that there is one of. */
@@ -79,6 +85,10 @@ export type ToWorker =
   | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
   | { readonly type: "read"; readonly id: number; readonly pool: string; readonly target: string }
+  /** Levels of the log from now on, in place of the configured ones; `null` for those. */
+  | { readonly type: "log-levels"; readonly override: LevelOverride | null }
+  /** To be answered with what is remembered of requests. */
+  | { readonly type: "look"; readonly id: number; readonly question: SightQuestion }
   /** To be told what it holds for a request. */
   | { readonly type: "look-up"; readonly id: number; readonly order: LookUpOrder }
   | { readonly type: "ping"; readonly sequence: number }
@@ -106,12 +116,28 @@ export type FromWorker =
   | { readonly type: "checked"; readonly id: number; readonly result: CheckResult | null }
   /** A user has changed what has these tags, on the listeners whose pools are of a type. */
   | { readonly type: "written"; readonly upstreamType: string; readonly tags: readonly string[] }
+  /** Warnings and errors since the last such message. */
+  | { readonly type: "problems"; readonly problems: readonly Problem[] }
+  | { readonly type: "seen"; readonly id: number; readonly answer: SightAnswer }
   | { readonly type: "prewarmed"; readonly id: number; readonly result: PrewarmResult }
   | { readonly type: "was-read"; readonly id: number; readonly result: ReadResult }
   /** `null` where no listener takes the request. */
   | { readonly type: "looked-up"; readonly id: number; readonly result: LookUpResult | null }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }
   | { readonly type: "stopped"; readonly drained: Drained };
+
+/** What is asked of the requests that a worker remembers. */
+export type SightQuestion =
+  | { readonly kind: "slow"; readonly listener: string | null }
+  | { readonly kind: "request"; readonly id: string }
+  | { readonly kind: "top" };
+
+/** What a worker remembers of its requests. */
+export interface SightAnswer {
+  readonly requests: readonly RememberedRequest[];
+  /** Where that was asked. */
+  readonly top: TopKeys | null;
+}
 
 /** What a worker says of itself with each heartbeat: plain data. */
 export interface WorkerReport {

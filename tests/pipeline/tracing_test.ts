@@ -330,7 +330,7 @@ Deno.test("the trace's id is that of the exchange, for the log and for exemplars
       const begun = (gateway: InProcessGateway) => {
         const exchange = exchangeFor(gateway, "/1");
         exchange.begin();
-        exchange.finish({ status: 200, bytes: 0, cache: "none", cacheStatus: "" });
+        exchange.finish({ status: 200, bytes: 0, note: { result: "none", status: "" } });
         return exchange.traceId;
       };
       let id: string | null = null;

@@ -72,7 +72,8 @@ export class Operations {
   #recorded: Promise<void> = Promise.resolve();
 
   private constructor(options: OperationsOptions, { kv, purgeKv, ledger, upstreams }: Opened) {
-    const { fleet, config, logger } = options;
+    const { fleet, config } = options;
+    const logger = options.logger.in("cache");
     const state = new LateStateStore(stateIn(kv));
     this.#logger = logger;
     this.#state = state;
@@ -99,7 +100,8 @@ export class Operations {
 
   /** Opens KV and reads what was written down; before the first worker starts. */
   static async open(options: OperationsOptions): Promise<Operations> {
-    const { kvPath, purgePath, logger, config } = options;
+    const { kvPath, purgePath, config } = options;
+    const logger = options.logger.in("cache");
     const open = (path: string | null) => path === null ? null : openKvFile(path, { clock: systemClock, log: logger });
     const kv = await open(kvPath);
     const purgeKv = purgePath === kvPath ? kv : await open(purgePath);

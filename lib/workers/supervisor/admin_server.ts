@@ -32,7 +32,8 @@ export class AdminServer {
       limits: compileServerLimits(server.limits, descriptors),
       refuse: (error) => refusalReply(refusedMessage(error), crypto.randomUUID(), server.name),
       isTrusted: addressMatcher(server.trustedProxies),
-      onFault: (error) => logger.error("An admin reply could not be written", { cause: String(error), version }),
+      onFault: (error) =>
+        logger.in("admin").error("An admin reply could not be written", { cause: String(error), version }),
     });
   }
 

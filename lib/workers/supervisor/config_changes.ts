@@ -2,7 +2,8 @@ import type { Config } from "../../config/config.ts";
 import { differenceInWords } from "../../config/difference.ts";
 import type { LoadedFile, LoadResult } from "../../config/load.ts";
 import { formatLocated } from "../../config/yaml/located.ts";
-import type { LogFields, RootLogger } from "../../logging/logger.ts";
+import type { LogFields } from "../../logging/log_line.ts";
+import type { RootLogger } from "../../logging/logger.ts";
 import { messageOf } from "../../errors.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { worseCertificates } from "./certificate_keeper.ts";
@@ -126,14 +127,15 @@ export class ConfigChanges {
   }
 
   async #reloadOnce(): Promise<ReloadResult> {
-    const { logger, fleet, source } = this.#options;
+    const { logger: root, fleet, source } = this.#options;
+    const logger = root.in("config");
     const before = fleet.current.config;
     const read = await this.#read(source, (warning) => logger.warn(warning));
     if ("problems" in read) return this.#failed(read.problems);
     const { next, loaded, changes, needsRestart } = read;
     const problem = await this.bring(next);
     if (problem !== null) return this.#failed([problem]);
-    logger.reconfigure(next.logging);
+    root.reconfigure(next.logging);
     if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, next));
     for (const setting of needsRestart) logger.warn("A changed setting takes effect at the next start", { setting });
     this.#inForce = this.#loadedNow(loaded);
@@ -171,7 +173,8 @@ export class ConfigChanges {
   }
 
   #failed(problems: readonly string[]): ReloadResult {
-    const { logger, configFile } = this.#options;
+    const { configFile } = this.#options;
+    const logger = this.#options.logger.in("config");
     for (const problem of problems) logger.error(problem);
     logger.error("Configuration not reloaded: the one before stays in force", {
       file: configFile,

@@ -253,6 +253,7 @@ export class Fleet {
       permissions: workerPermissions(slot.role, { ...this.#places, listeners: this.#current.config.listeners }),
       onDeath: (reason) => this.#died(slot, handle, reason),
       onWritten: this.#options.onWritten,
+      onProblems: this.#options.onProblems,
     });
     const init: InitMessage = {
       type: "init",
@@ -268,6 +269,7 @@ export class Fleet {
       purges: this.#options.purges(),
       drained: this.#options.drained(),
       challenges: this.#challenges,
+      logLevels: this.#options.logLevels?.() ?? null,
       ...this.#current,
     };
     // In the same turn as the rules were read: a purge that comes from now on is told to this worker too.
@@ -282,6 +284,8 @@ export class Fleet {
       this.#starting.delete(slot);
     }
     slot.handle = handle;
+    // They may have been ordered while it started.
+    handle.post({ type: "log-levels", override: this.#options.logLevels?.() ?? null });
     this.#introduce(slot);
     this.#options.onUp?.(slot, handle);
   }

@@ -1,6 +1,7 @@
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import type { CheckResult } from "../../health/check.ts";
-import type { FromWorker, LookUpOrder, LookUpResult } from "../messages.ts";
+import type { LevelOverride } from "../../logging/log_levels.ts";
+import type { FromWorker, LookUpOrder, LookUpResult, SightAnswer, SightQuestion } from "../messages.ts";
 import type { Fleet } from "./fleet.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 
@@ -16,10 +17,10 @@ const LOOK_UP_TIMEOUT_MS = 5_000;
 
 /** What operators ask of the workers about upstreams and stored responses. */
 export class FleetCalls {
-  readonly #fleet: Pick<Fleet, "slots" | "tellServing">;
+  readonly #fleet: Pick<Fleet, "slots" | "live" | "refresh" | "tellServing">;
   #lastId = 0;
 
-  constructor(fleet: Pick<Fleet, "slots" | "tellServing">) {
+  constructor(fleet: Pick<Fleet, "slots" | "live" | "refresh" | "tellServing">) {
     this.#fleet = fleet;
   }
 
@@ -57,6 +58,25 @@ export class FleetCalls {
       }),
     );
     return found.flat();
+  }
+
+  /** Brings levels of the log into every worker that is up; one that starts asks for them. */
+  async setLogLevels(override: LevelOverride | null): Promise<void> {
+    for (const handle of this.#fleet.live) handle.post({ type: "log-levels", override });
+    // What comes after it is answered after it.
+    await this.#fleet.refresh();
+  }
+
+  /** What each serving worker remembers of its requests; one that does not answer is left out. */
+  async look(question: SightQuestion): Promise<SightAnswer[]> {
+    const id = ++this.#lastId;
+    const isDone = (told: FromWorker) => told.type === "seen" && told.id === id;
+    const answers = await Promise.all(
+      this.#up("serving").map((handle) =>
+        handle.call({ type: "look", id, question }, isDone, LOOK_UP_TIMEOUT_MS).catch(() => null)
+      ),
+    );
+    return answers.flatMap((told) => told?.type === "seen" ? [told.answer] : []);
   }
 
   #up(role: "serving" | "health"): WorkerHandle[] {

@@ -9,8 +9,9 @@ import type { LoadResult } from "../../config/load.ts";
 import { formatLocated } from "../../config/yaml/located.ts";
 import { portsInUse } from "./ports_in_use.ts";
 import { addressKey } from "../../gateway/compile.ts";
-import { standardOutput, writeText } from "../../logging/line_buffer.ts";
-import { createLogger, type Logger } from "../../logging/logger.ts";
+import { type LineBuffer, standardOutput, writeText } from "../../logging/line_buffer.ts";
+import { ProblemBook } from "../../logging/problem_book.ts";
+import { createLogger, type Logger, type RootLogger } from "../../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
 import { AcmeKeeper } from "./acme_keeper.ts";
 import { adminCertificateFile } from "../admin_fetch.ts";
@@ -20,6 +21,9 @@ import { StopRequests } from "./stop_requests.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { SupervisorOptions } from "./supervisor_options.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
+
+/** Different warnings and errors that are remembered. */
+const MAX_PROBLEMS = 200;
 
 /** What a run is told. */
 export interface RunOptions extends
@@ -56,17 +60,17 @@ export async function runGateway(options: RunOptions): Promise<number> {
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
     const busy = portsInUse(loaded.listening).map(formatLocated);
     if (busy.length > 0) return refuse(busy, options.configFile, await earlierRun(options.configFile));
-    const { level, format } = loaded.config.logging;
-    const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
-    for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
+    const problems = new ProblemBook(MAX_PROBLEMS);
+    const logger = loggerOf(loaded.config, output, problems);
+    for (const warning of loaded.warnings) logger.in("config").warn(formatLocated(warning));
     warnOfTelemetry(logger);
     // Before anything is opened that could miss one, and only where the number is asked for.
     const isAsked = loaded.config.server.limits.maxConnections === "auto";
     const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;
     const kvPath = join(loaded.config.server.dataDir, "usher.kv");
-    const kvOptions = { clock: systemClock, log: logger };
+    const kvOptions = { clock: systemClock, log: logger.in("cache") };
     kv = await claimKvFile(kvPath, kvOptions);
-    const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger });
+    const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger: logger.in("tls") });
     supervisor = new Supervisor({
       ...options,
       askStop: () => stop.ask(),
@@ -83,6 +87,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
         }
         : undefined,
       logger,
+      problems,
       descriptors,
     });
     return await serveUntil(stop, { supervisor, logger, configFile: knownAs(options, loaded.config) });
@@ -91,6 +96,12 @@ export async function runGateway(options: RunOptions): Promise<number> {
     kv?.release();
     output.flush();
   }
+}
+
+function loggerOf({ logging }: Config, output: LineBuffer, problems: ProblemBook): RootLogger {
+  const { level, levels, format } = logging;
+  const now = () => Date.now();
+  return createLogger({ level, levels, format, sink: output.push, now, onProblem: problems.add });
 }
 
 /** The path by which commands know the gateway of a configuration. */

@@ -13,10 +13,10 @@ import type { Challenges } from "../../server/acme_challenge.ts";
 import { LiveView } from "../operations/live_view.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
-import type { PurgeOutcome } from "../operations/purge_desk.ts";
 import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
-import type { Bus, PeerAnswer } from "../operations/bus.ts";
+import { type Bus, type LinkedPurge, NOTHING_TO_PURGE } from "../operations/bus.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
+import { Sight } from "../operations/sight.ts";
 import { deafAddresses } from "../figures/gateway_state.ts";
 import type { LookUpOrder } from "../messages.ts";
 import { gauges, type Status, type StatusFacts, statusOf } from "../figures/status.ts";
@@ -26,6 +26,7 @@ import { ConfigChanges, type InForce, type ReloadResult } from "./config_changes
 import { ConfigWatch } from "./config_watch.ts";
 import { pinnerOf } from "./cpu_affinity.ts";
 import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
+import { LogLevelKeeper } from "./log_level.ts";
 import { DiskWatch } from "./disk_watch.ts";
 import { Fleet } from "./fleet.ts";
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
@@ -43,20 +44,6 @@ export interface ConfigInForce extends InForce {
   /** `null` before the first. */
   readonly lastReload: ConfigChanges["lastReload"];
 }
-
-/** The outcome of a purge here, and at the peers where there are any. */
-export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
-
-/** The answer to an order that has been here before. */
-const NOTHING_TO_PURGE: LinkedPurge = {
-  ok: true,
-  soft: true,
-  listeners: [],
-  workers: 0,
-  named: 0,
-  persisted: false,
-  durationMs: 0,
-};
 
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
@@ -78,6 +65,10 @@ export class Supervisor {
   });
   #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;
+  /** What is remembered of problems and requests. */
+  readonly sight: Sight;
+  /** The levels of the log, as ordered at run time. */
+  readonly logLevels: LogLevelKeeper;
   readonly #bus: Bus;
   readonly #disk: DiskTaker;
   readonly #diskWatch: DiskWatch;
@@ -103,17 +94,21 @@ export class Supervisor {
       drained: () => this.#operations?.upstreams.drains ?? [],
       instanceId: this.#instanceId,
       onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
+      logLevels: () => this.logLevels.inForce.override,
+      onProblems: (problems) => problems.forEach(options.problems.add),
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
       onUp: pinnerOf(options.config.server.cpuAffinity, options.logger),
     }, { generation: 1, config: options.config });
     this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
+    this.sight = new Sight({ ask: (question) => this.#calls.look(question), problems: options.problems });
+    this.logLevels = new LogLevelKeeper(options.logger, (override) => this.#calls.setLogLevels(override));
     this.#diskWatch = new DiskWatch({ path: () => this.#disk.file.path, logger: options.logger });
     this.#bus = new PeerBus({
       self: this.#instanceId,
       peers: () => this.config.admin.peers,
-      logger: options.logger,
+      logger: options.logger.in("admin"),
     });
     this.#changes = new ConfigChanges({
       ...options,
@@ -132,7 +127,7 @@ export class Supervisor {
       config: () => this.config,
       inTurn: (work) => this.#changes.inTurn(work),
       bring: (config) => this.#changes.bring(config),
-      logger: options.logger,
+      logger: options.logger.in("tls"),
     });
   }
 
@@ -362,6 +357,7 @@ export class Supervisor {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
     this.#certificates.close();
+    this.logLevels.close();
     this.#watch?.close();
     this.#options.acme.close();
     this.#diskWatch.close();

@@ -2,6 +2,7 @@ import type { ClaimedKvFile } from "../../cache/disk/kv_claim.ts";
 import type { Config } from "../../config/config.ts";
 import type { LoadedFile, LoadResult } from "../../config/load.ts";
 import type { RootLogger } from "../../logging/logger.ts";
+import type { ProblemBook } from "../../logging/problem_book.ts";
 import type { FetchFunction } from "../../server/fetch_adapter.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import type { ConfigSources } from "./config_sources.ts";
@@ -31,6 +32,8 @@ export interface SupervisorOptions<Self> {
   /** Fetches certificates; `config` is completed by it. */
   readonly acme: AcmeKeeper;
   readonly logger: RootLogger;
+  /** Gathers the warnings and errors of `logger`, and of the workers. */
+  readonly problems: ProblemBook;
   /** The admin surface over what the supervisor shows. */
   readonly adminHandler: (supervisor: Self) => FetchFunction;
   /** Descriptors that the process may have. */

@@ -2,7 +2,7 @@ import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { schedule, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import type { Services } from "../../request/services.ts";
-import type { Tenant } from "../../request/snapshot.ts";
+import type { Snapshot, Tenant } from "../../request/snapshot.ts";
 import { type DrainedUpstream, Gateway, type Prepared } from "../../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../../health/health_reader.ts";
 import { type ConverterBounds, RemoteConverter } from "../../image/image_port.ts";
@@ -29,6 +29,8 @@ import type {
   PeerName,
   PrewarmResult,
   ReadResult,
+  SightAnswer,
+  SightQuestion,
   WorkerReport,
 } from "../messages.ts";
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
@@ -96,7 +98,7 @@ class ServingWorker implements WorkerRole {
 
   static async open(init: InitMessage, logger: Logger, handler: RequestHandler): Promise<ServingWorker> {
     const { config } = init;
-    const store = await WorkerStore.open(init, logger);
+    const store = await WorkerStore.open(init, logger.in("cache"));
     const { leaseMemory, sharedLimits, instanceId, index, generation } = init;
     const images = new RemoteConverter(conversionBounds(config));
     const gateway = new Gateway(
@@ -207,6 +209,19 @@ class ServingWorker implements WorkerRole {
     return this.#prewarm.read({ services, snapshot }, pool, target);
   }
 
+  look(question: SightQuestion): SightAnswer {
+    const { services: { sight, clock }, snapshot } = this.#gateway;
+    const nowMs = clock.now();
+    switch (question.kind) {
+      case "slow":
+        return { requests: sight.memory.slowest(nowMs, question.listener), top: null };
+      case "request":
+        return { requests: sight.memory.find(nowMs, question.id), top: null };
+      case "top":
+        return { requests: [], top: sight.heaviest(nowMs, strippedPrefixes(snapshot)) };
+    }
+  }
+
   lookUp(order: LookUpOrder): Promise<LookUpResult | null> {
     const { services, snapshot } = this.#gateway;
     return lookUp({ services, snapshot, store: this.#store }, order);
@@ -252,7 +267,7 @@ class ServingWorker implements WorkerRole {
   #watchHealth(): void {
     const { kv } = this.#store.disk;
     if (kv === undefined || this.#watch !== null) return;
-    this.#watch = watchTables(new KvStateStore(kv), this.#gateway, this.#logger);
+    this.#watch = watchTables(new KvStateStore(kv), this.#gateway, this.#logger.in("upstream"));
   }
 
   #meet(peer: number, port: MessagePort): void {
@@ -311,6 +326,12 @@ function serverFor(init: InitMessage, gateway: Gateway, logger: Logger): HttpSer
     clock: systemClock,
     onFault: (error) => logger.error("A reply could not be written", { cause: String(error) }),
   });
+}
+
+/** Prefixes that keys do not have, by listener. */
+function strippedPrefixes({ tenants }: Snapshot): ReadonlyMap<string, string> {
+  const stripping = tenants.filter(({ stripPrefix, prefix }) => stripPrefix && prefix !== "/");
+  return new Map(stripping.map(({ name, prefix }) => [name, prefix]));
 }
 
 /** An answer comes in the time that one may wait and take, or its worker is lost. */

@@ -4,6 +4,7 @@ import type { Config } from "../../config/config.ts";
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import type { CheckResult } from "../../health/check.ts";
 import { standardOutput } from "../../logging/line_buffer.ts";
+import { type Problem, ProblemBook } from "../../logging/problem_book.ts";
 import { createLogger, type Logger, type LogSettings, type RootLogger } from "../../logging/logger.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
 import { drainedBy } from "../drained.ts";
@@ -15,6 +16,8 @@ import type {
   PeerName,
   PrewarmResult,
   ReadResult,
+  SightAnswer,
+  SightQuestion,
   ToWorker,
   WorkerReport,
 } from "../messages.ts";
@@ -45,6 +48,8 @@ export interface WorkerRole {
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   /** Asks a pool's upstreams for a path and query. */
   read(pool: string, target: string): Promise<ReadResult>;
+  /** What it remembers of requests. */
+  look?(question: SightQuestion): SightAnswer;
   /** Has each connection end after its next reply. */
   windDown?(): void;
   /** What it holds for a request; `null` where no listener takes that. */
@@ -77,11 +82,12 @@ export function runWorker(open: (init: InitMessage, logger: Logger) => Promise<W
   });
   scope.onmessage = async ({ data, ports }) => {
     if (data.type === "init") {
-      logger = loggerOf(data.config, output.push);
+      logger = loggerOf(data, output.push);
       opened = open(data, logger);
       return scope.postMessage(await opened.then(() => READY, failure));
     }
     if (opened === null) return;
+    if (data.type === "log-levels") return logger?.override(data.override);
     // What comes while it opens is done afterwards, in order: no purge may be missed.
     const answer = await obey(await opened, data, ports[0]);
     if (data.type === "prepare") nextLogging = data.config.logging;
@@ -98,6 +104,7 @@ export function tellSupervisor(message: FromWorker): void {
 }
 
 const READY: FromWorker = { type: "ready" };
+const NOTHING_SEEN: SightAnswer = { requests: [], top: null };
 
 function failure(error: unknown): FromWorker {
   return { type: "failed", reason: messageOf(error) };
@@ -146,6 +153,8 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "prewarmed", id: message.id, result: await role.prewarm(message.listener, message.url) };
     case "read":
       return { type: "was-read", id: message.id, result: await role.read(message.pool, message.target) };
+    case "look":
+      return { type: "seen", id: message.id, answer: role.look?.(message.question) ?? NOTHING_SEEN };
     case "look-up":
       return { type: "looked-up", id: message.id, result: await role.lookUp?.(message.order) ?? null };
     case "ping":
@@ -180,9 +189,28 @@ function fail(fault: "throw" | "hang"): null {
   return null;
 }
 
-function loggerOf(config: Config, sink: (line: string) => void): RootLogger {
-  const { level, format } = config.logging;
-  return createLogger({ level, format, sink, now: () => Date.now() }, { worker: scope.name });
+/** Different problems that are told in one message, and how long they are gathered for it. */
+const MAX_PROBLEMS = 50;
+const GATHERED_MS = 100;
+
+function loggerOf({ config, logLevels }: InitMessage, sink: (line: string) => void): RootLogger {
+  const book = new ProblemBook(MAX_PROBLEMS);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tell = () => {
+    timer = undefined;
+    scope.postMessage({ type: "problems", problems: book.drain() });
+  };
+  const onProblem = (problem: Problem) => {
+    book.add(problem);
+    timer ??= setTimeout(tell, GATHERED_MS);
+  };
+  const { level, levels, format } = config.logging;
+  const logger = createLogger(
+    { level, levels, format, sink, now: () => Date.now(), onProblem },
+    { worker: scope.name },
+  );
+  logger.override(logLevels);
+  return logger;
 }
 
 function textOf(reason: unknown): string {
