@@ -20,7 +20,9 @@ export const usageCommand: Command = {
   async run(args) {
     const options = { ...ADMIN_OPTIONS, days: { type: "string" }, json: { type: "boolean" } } as const;
     const { values: { days = "7", json, ...flags } } = readArguments(args, options);
-    if (!/^[1-9]\d{0,2}$/.test(days)) throw new Misuse(`--days wants a number from 1 to 400, found "${days}"`);
+    if (!/^[1-9]\d{0,2}$/.test(days) || Number(days) > 400) {
+      throw new Misuse(`--days wants a number from 1 to 400, found "${days}"`);
+    }
     try {
       const reply = await askAdmin(await adminAccess(flags), `GET /usage?days=${days}`);
       if (!reply.ok) return fail(refusalOf(reply));
