@@ -344,7 +344,9 @@ listeners: [{ name: one, listen: "[::]:${port}", pool: one }]
     await response.body?.cancel();
   }
   for (const [url, , client] of asked) {
-    const line = `client=${client} method=GET target=${new URL(url).pathname} `;
+    const line = `client=${client} protocol=HTTP/1.1 method=GET host=${new URL(url).host} target=${
+      new URL(url).pathname
+    } `;
     await eventually(line, () => text.includes(line));
   }
   assert.doesNotMatch(text, /::ffff:/i);
