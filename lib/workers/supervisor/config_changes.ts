@@ -71,7 +71,7 @@ export class ConfigChanges {
 
   constructor(options: ConfigChangesOptions) {
     this.#options = options;
-    this.#inForce = { ...options.loaded, file: options.configFile, loadedAtMs: Date.now() };
+    this.#inForce = this.#loadedNow(options.loaded);
   }
 
   /** What is in force now. */
@@ -138,8 +138,7 @@ export class ConfigChanges {
     root.reconfigure(next.logging);
     if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, next));
     for (const setting of needsRestart) logger.warn("A changed setting takes effect at the next start", { setting });
-    const { values, placeOf } = loaded;
-    this.#inForce = { values, placeOf, file: this.#options.configFile, loadedAtMs: Date.now() };
+    this.#inForce = this.#loadedNow(loaded);
     this.#options.onReloaded();
     this.lastReload = { atMs: Date.now(), problems: [] };
     const { generation } = fleet.current;
@@ -167,6 +166,10 @@ export class ConfigChanges {
     const inWords = differenceInWords(this.#inForce.values, loaded.values);
     const changes = [...inWords, ...changedFiles(changedNames(before, next), inWords)];
     return { next, loaded, changes, needsRestart: changedAtRestart(started, config) };
+  }
+
+  #loadedNow({ values, placeOf }: LoadedFile): InForce {
+    return { values, placeOf, file: this.#options.configFile, loadedAtMs: Date.now() };
   }
 
   #failed(problems: readonly string[]): ReloadResult {
