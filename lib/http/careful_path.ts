@@ -34,21 +34,21 @@ function uncollapsed(path: string): string {
 }
 
 /**
- * The careful reading of a path by a program that resolves it as a reference: two slashes begin an authority, which is no part of the path
- * (RFC 3986 §4.2). `null` where it does not begin with two, however they are spelled.
+ * What a program makes of a path that resolves it as a reference: two slashes begin an authority, which is no part of the path (RFC 3986
+ * §4.2). Decoded once, still to be read; `null` where it does not begin with two, however they are spelled.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { pathBehindAuthority } from "./careful_path.ts";
- * assert.equal(pathBehindAuthority("//other.example/private//x"), "/private/x");
+ * assert.equal(pathBehindAuthority("//other.example/private//x"), "/private//x");
  * assert.equal(pathBehindAuthority("/private//x"), null);
  * ```
  */
 export function pathBehindAuthority(path: string): string | null {
   if (!ODD.test(path)) return null;
   const rest = /^\/{2,}[^/]*(.*)$/s.exec(uncollapsed(path))?.[1];
-  return rest === undefined ? null : rest === "" ? "/" : rest.replace(/\/{2,}/g, "/");
+  return rest === "" ? "/" : rest ?? null;
 }
 
 const UNESCAPED = /[^A-Za-z0-9._~!$&'()*+,=:@/-]/g;
