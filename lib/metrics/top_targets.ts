@@ -16,7 +16,7 @@ const WINDOW_MS = 60 * 60_000;
 /** So many hits of a window are counted one by one. */
 const EXACT_HITS = 10_000;
 /** Of those behind them one in so many is counted on the average, for as many: a hit costs some nanoseconds. */
-const HIT_SAMPLE = 8;
+const HIT_SAMPLE = 64;
 
 type Window = Record<TopMeasure, SpaceSaving>;
 

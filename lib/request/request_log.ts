@@ -3,7 +3,7 @@ import { cacheKey, KEY_SEPARATOR } from "../cache/key.ts";
 import type { ForwardReason } from "../forward_reason.ts";
 import type { AccessRecord } from "../logging/access_record.ts";
 import { shownClient } from "../logging/client_address.ts";
-import { type CacheResult, countClient, countRequest } from "../metrics/gateway_metrics.ts";
+import { type CacheResult, countClient, type CountedRequest, countRequest } from "../metrics/gateway_metrics.ts";
 import type { Arrival } from "../server/arrival.ts";
 import type { RequestClass } from "../upstream_type/upstream_type.ts";
 import type { Phases } from "./phases.ts";
@@ -75,15 +75,16 @@ export function recordRequest(request: RecordedRequest, finish: Finish): void {
   const { services, tenant, clientName, tries, traceId } = request;
   const durationMs = Math.max(0, elapsedMs(services.clock) - request.beganMs);
   const status = finish.aborted ? CLIENT_LEFT : finish.status;
-  countRequest(tenant.counts, {
+  const counted: CountedRequest = {
     status: finish.aborted ? 0 : status,
     bytes: finish.bytes,
     durationMs,
     cache: finish.note.result,
     fwd: request.fwd,
     trace: traceId === null ? null : { id: traceId, atMs: services.clock.now() },
-  });
-  if (clientName !== null) countClient(tenant.counts, clientName);
+  };
+  countRequest(tenant.counts, counted);
+  if (clientName !== null) countClient(tenant.counts, clientName, counted);
   countTarget(request, finish, durationMs);
   const log = services.logger.in("request");
   if (log.enabled("debug")) explainInLog(request, finish, durationMs);

@@ -57,7 +57,7 @@ const ENDERS: Readonly<Record<ErrorCode | "body_broke_off", string>> = {
 };
 
 /**
- * The two letters of an ending, as HAProxy's: who ended it, and in which phase. `docs/operations.md` has the table.
+ * The two letters of an ending, as HAProxy's: who ended it, and in which phase. `docs/logs.md` has the table.
  *
  * @example
  * ```ts

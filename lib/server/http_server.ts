@@ -168,9 +168,14 @@ export class HttpServer {
     await Promise.all(all.map(({ listening }) => listening.closeNow()));
   }
 
-  async #end(all: readonly BoundAddress[], withTaken = false): Promise<void> {
-    const isIncluded = (binding: Binding) =>
-      binding.listening === null ? withTaken : all.some((one) => one === binding);
+  /** Stops listening as `close` does, but closes no connection in use: settles when they have ended, after `ms` at the latest. */
+  async leave(ms: number): Promise<void> {
+    await within(this.#end([...this.#listening.values()], true), ms, undefined);
+  }
+
+  /** Ends the connections of these addresses, or every one. */
+  async #end(all: readonly BoundAddress[], isEvery = false): Promise<void> {
+    const isIncluded = (binding: Binding) => isEvery || all.some((one) => one === binding);
     const included = () =>
       this.#connections.entries().filter(([, binding]) => isIncluded(binding)).map(([connection]) => connection);
     for (const binding of all) {

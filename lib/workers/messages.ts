@@ -68,6 +68,10 @@ export type ToWorker =
   | { readonly type: "peer-gone"; readonly peer: number | "image" }
   /** It listens from now on where only one worker can: the one that did has died. */
   | { readonly type: "serve-alone" }
+  /** The same, in the place of another process, which has the sockets still. */
+  | { readonly type: "take-sockets" }
+  /** Another process takes its place: it stops listening, lets go of the disk, and finishes what has begun until it is stopped. */
+  | { readonly type: "leave" }
   /** The KV file that another process had is this one's now. */
   | { readonly type: "take-disk"; readonly kvPath: string }
   | (ConfigGeneration & { readonly type: "prepare" })
@@ -106,6 +110,8 @@ export type FromWorker =
   /** It cannot be what it was asked to be. */
   | { readonly type: "failed"; readonly reason: string }
   | { readonly type: "disk-taken" }
+  | { readonly type: "sockets-taken"; readonly error: string | null }
+  | { readonly type: "left" }
   | { readonly type: "prepared"; readonly generation: number; readonly error: string | null }
   | { readonly type: "committed"; readonly generation: number }
   /** What the rules named in its memory, see `WorkerStore.named`; `null` where that was not asked, or is not known. */
@@ -124,7 +130,8 @@ export type FromWorker =
   /** `null` where no listener takes the request. */
   | { readonly type: "looked-up"; readonly id: number; readonly result: LookUpResult | null }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }
-  | { readonly type: "stopped"; readonly drained: Drained };
+  /** With everything that it has counted, to its end. */
+  | { readonly type: "stopped"; readonly drained: Drained; readonly counts?: WorkerCounts };
 
 /** What is asked of the requests that a worker remembers. */
 export type SightQuestion =

@@ -10,6 +10,7 @@ import { LISTENER_ENDPOINTS } from "./listeners.ts";
 import { openApiDocument } from "./openapi.ts";
 import { POOL_ENDPOINTS } from "./pools.ts";
 import { PROCESS_ENDPOINTS } from "./process.ts";
+import { USAGE_ENDPOINTS } from "./usage.ts";
 import { SIGHT_ENDPOINTS } from "./sight.ts";
 import { REQUEST_ENDPOINTS } from "./requests.ts";
 
@@ -22,6 +23,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...CACHE_ENDPOINTS,
   ...REQUEST_ENDPOINTS,
   ...JOB_ENDPOINTS,
+  ...USAGE_ENDPOINTS,
   ...SIGHT_ENDPOINTS,
   ...CLIENT_ENDPOINTS,
   ...EVENT_ENDPOINTS,

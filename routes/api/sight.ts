@@ -158,6 +158,7 @@ export const SIGHT_ENDPOINTS = [
       areas: AREAS.optional(),
       for_seconds: z.int().min(1).max(86_400).optional(),
     }),
+    example: { areas: { upstream: "debug" }, for_seconds: 600 },
     answer: LEVELS,
     handle: async ({ view, actor, body: { level, areas, for_seconds } }) =>
       shownLevels(await view.logLevels.set({ level, levels: areas, forSeconds: for_seconds }, actor)),

@@ -101,7 +101,8 @@ export async function askAdmin(access: AdminAccess, target: string, body?: unkno
   }).catch((error: unknown) => {
     throw new Error(`No gateway answers at ${access.url}: ${reasonOf(error)}`);
   });
-  if (status === 204) return { ok, status, value: null };
+  // Of the API only what removes something answers with nothing.
+  if (status === 204 && method === "DELETE") return { ok, status, value: null };
   const value = valueOf(text);
   if (!isAdminAnswer(ok, value)) throw new Error(notGateway(access.url, status));
   return { ok, status, value };

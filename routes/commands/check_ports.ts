@@ -4,6 +4,7 @@ import type { Loaded } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { portsInUse } from "../../lib/workers/supervisor/ports_in_use.ts";
 import { adminAccess, askAdmin } from "./admin_client.ts";
+import { notGateway } from "./running_gateway.ts";
 import { print } from "./terminal.ts";
 
 /** As much of `/status` as tells where a gateway listens. */
@@ -36,12 +37,24 @@ export async function heldByGateway(config: string | undefined): Promise<{ held:
         `A gateway runs at ${access.url} and takes another token: which ports are its own cannot be told (--skip-ports)`;
       return { held: [], hint: [hint] };
     }
-    const { pid, listeners } = reply.value as Listening;
-    if (!reply.ok || pid === undefined || listeners === undefined) return { held: [], hint: [] };
-    return { held: [new URL(access.url).host, ...listeners.map(({ listen }) => listen)].flatMap(addressOf), hint: [] };
+    return reply.ok ? { held: heldAddresses(access.url, reply.value).addresses, hint: [] } : { held: [], hint: [] };
   } catch {
     return { held: [], hint: [] };
   }
+}
+
+/**
+ * The process that `/status` tells of, and where it listens, its admin address first.
+ *
+ * @throws {Error} when what answered is no gateway
+ */
+export function heldAddresses(
+  url: string,
+  status: unknown,
+): { readonly pid: number; readonly addresses: ListenAddress[] } {
+  const { pid, listeners } = status as Listening;
+  if (pid === undefined || listeners === undefined) throw new Error(notGateway(url, 200));
+  return { pid, addresses: [new URL(url).host, ...listeners.map(({ listen }) => listen)].flatMap(addressOf) };
 }
 
 function addressOf(text: string): ListenAddress | [] {

@@ -125,7 +125,7 @@ export const problemsCommand: Command = {
 /** Asks the API, and prints what `report` makes of the answer. */
 async function show(flags: AdminFlags, path: string, report: (value: unknown) => string): Promise<number> {
   try {
-    const reply = await askAdmin(await adminAccess(flags), `GET /api/v1${path}`);
+    const reply = await askAdmin(await adminAccess(flags), `GET ${path}`);
     return reply.ok ? print(report(reply.value)) : fail(refusalOf(reply));
   } catch (error) {
     return failed(error);

@@ -30,17 +30,18 @@ Deno.test("TopTargets samples the hits of a busy hour, and comes close to their 
   }
   const shown = top.heaviest(0).requests;
   for (const { key, weight } of shown.slice(0, 10)) {
-    assert.ok(Math.abs(weight - truth[key]!) < 0.05 * truth[key]!, `${key}: ${weight} of ${truth[key]}`);
+    // Three standard deviations of a sample of one in 64.
+    assert.ok(Math.abs(weight - truth[key]!) < 3 * Math.sqrt(64 * truth[key]!), `${key}: ${weight} of ${truth[key]}`);
   }
   const sum = shown.reduce((all, { weight }) => all + weight, 0);
-  assert.ok(Math.abs(sum - 400_000) < 8_000, String(sum));
+  assert.ok(Math.abs(sum - 400_000) < 12_000, String(sum));
 });
 
 Deno.test("TopTargets favours no target whose requests come in a rhythm", () => {
   const top = new TopTargets(0, seededRandom(3));
   for (let at = 0; at < 400_000; at++) hit(top, `k${at % 16}`);
   const weights = top.heaviest(0).requests.map(({ weight }) => weight);
-  assert.ok(weights.length === 16 && Math.min(...weights) > 22_500 && Math.max(...weights) < 27_500, weights.join(" "));
+  assert.ok(weights.length === 16 && Math.min(...weights) > 21_000 && Math.max(...weights) < 29_000, weights.join(" "));
 });
 
 Deno.test("TopTargets shows the hour that goes on and the one before, and holds a bounded number of keys", () => {

@@ -24,6 +24,8 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
     sight: new Sight({ ask: () => Promise.resolve([]), problems: new ProblemBook(10) }),
     logLevels: new LogLevelKeeper(logger, () => Promise.resolve()),
     readiness: () => "ready",
+    usage: () => Promise.resolve([]),
+    handOver: () => Promise.resolve({ graceMs: 30_000 }),
     status: () => Promise.resolve({ version: "0.0.0" } as Status),
     metrics: (format) => Promise.resolve(format === "openmetrics" ? "# EOF\n" : "# HELP x X\n"),
     reload: (actor) => {

@@ -172,6 +172,7 @@ Deno.test("targets, problems and slow requests are there for the API and the com
     ["top", "--by", "mises", ...at],
     ["slow", "nobody", ...at],
   ]);
+  assert.equal(slow!.stderr, "");
   assert.match(
     slow!.stdout,
     /^\d+ ms {2}GET \/any\/slow\?wait=300&api_key=\[redacted\] {2}200 --\n {2}where +.*first byte \d+ ms/,

@@ -58,6 +58,13 @@ interface Candidate {
   readonly needsRestart: readonly string[];
 }
 
+/** The configuration in force, and how the last reload went. */
+export interface ConfigInForce extends InForce {
+  readonly generation: number;
+  /** `null` before the first. */
+  readonly lastReload: ConfigChanges["lastReload"];
+}
+
 /** Changes of the configuration in force, one after the other: reloads, and certificates that have come anew. */
 export class ConfigChanges {
   readonly #options: ConfigChangesOptions;

@@ -20,6 +20,8 @@ export interface FleetOptions {
   readonly connections: SharedArrayBuffer;
   readonly descriptors: number;
   readonly kvPath: string | null;
+  /** Another process has the sockets that only one worker can have, until {@linkcode Fleet.takeSockets}. */
+  readonly takesOver?: boolean;
   /** The purges in force, for a worker that starts. */
   readonly purges: () => readonly PurgeRule[];
   /** The upstreams that operators have drained, for a worker that starts. */

@@ -1,7 +1,5 @@
 import { messageOf } from "../../errors.ts";
 import { join, resolve } from "node:path";
-import { awaitKvFile, type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_claim.ts";
-import { systemClock } from "../../clock.ts";
 import { formatListenAddress } from "../../config/addresses.ts";
 import type { Config } from "../../config/config.ts";
 import { readEnv } from "./environment.ts";
@@ -15,8 +13,10 @@ import { createLogger, type Logger, type RootLogger } from "../../logging/logger
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
 import { AcmeKeeper } from "./acme_keeper.ts";
 import { adminCertificateFile } from "../admin_fetch.ts";
+import { KvHold } from "./kv_hold.ts";
 import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
+import { type Predecessor, shareProblems } from "./take_over.ts";
 import { StopRequests } from "./stop_requests.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { SupervisorOptions } from "./supervisor_options.ts";
@@ -36,6 +36,8 @@ export interface RunOptions extends
   /** Whether commands can name its configuration; one from standard input is any gateway's, so its admin address tells it apart. */
   readonly isFromFile: boolean;
   readonly testHooks: boolean;
+  /** Finds the gateway whose place this one takes; left out where it is to take none's. */
+  readonly predecessor?: () => Promise<Predecessor | null>;
 }
 
 /**
@@ -47,7 +49,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
   // A further signal does not wait for requests under way.
   const stop = new StopRequests({ exit: () => Deno.exit(1), now: () => performance.now() });
   let supervisor: Supervisor | null = null;
-  let kv: ClaimedKvFile | null = null;
+  let kv: KvHold | null = null;
   // First of all: without a listener SIGHUP ends the process.
   const removeListeners = onSignals({
     stop: () => stop.signal(),
@@ -58,8 +60,14 @@ export async function runGateway(options: RunOptions): Promise<number> {
     const loaded = await Promise.race([options.source(), stop.asked.then(() => null)]);
     if (loaded === null) return 0;
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
-    const busy = portsInUse(loaded.listening).map(formatLocated);
-    if (busy.length > 0) return refuse(busy, options.configFile, await earlierRun(options.configFile));
+    const predecessor = await options.predecessor?.().catch(messageOf) ?? null;
+    if (typeof predecessor === "string") return refuse([predecessor], options.configFile);
+    const busy = predecessor === null
+      ? portsInUse(loaded.listening).map(formatLocated)
+      : shareProblems(predecessor, loaded.listening, loaded.config.server.reusePort !== false);
+    if (busy.length > 0) {
+      return refuse(busy, options.configFile, predecessor === null ? await earlierRun(options.configFile) : []);
+    }
     const problems = new ProblemBook(MAX_PROBLEMS);
     const logger = loggerOf(loaded.config, output, problems);
     for (const warning of loaded.warnings) logger.in("config").warn(formatLocated(warning));
@@ -67,9 +75,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
     // Before anything is opened that could miss one, and only where the number is asked for.
     const isAsked = loaded.config.server.limits.maxConnections === "auto";
     const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;
-    const kvPath = join(loaded.config.server.dataDir, "usher.kv");
-    const kvOptions = { clock: systemClock, log: logger.in("cache") };
-    kv = await claimKvFile(kvPath, kvOptions);
+    kv = await KvHold.open(loaded.config.server.dataDir, logger.in("cache"), predecessor);
     const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger: logger.in("tls") });
     supervisor = new Supervisor({
       ...options,
@@ -77,15 +83,8 @@ export async function runGateway(options: RunOptions): Promise<number> {
       config: await acme.complete(loaded.config),
       loaded,
       acme,
-      kvFile: kv.file,
-      purgePath: kv.purgePath,
-      kvFreed: kv.isAwaited
-        ? async (signal) => {
-          const freed = await awaitKvFile(kvPath, kvOptions, signal);
-          kv = freed ?? kv;
-          return freed?.file ?? null;
-        }
-        : undefined,
+      ...kv.options,
+      predecessor,
       logger,
       problems,
       descriptors,
@@ -128,7 +127,7 @@ async function serveUntil(stop: StopRequests, { supervisor, logger, configFile }
   announce(supervisor.config, logger);
   const lost = await Promise.race([stop.asked.then(() => false), supervisor.lost.then(() => true)]);
   if (lost) logger.error("No worker can be started: giving up");
-  else await stop.delay((skipped) => supervisor.announceStop(skipped));
+  else await stop.delay((skipped) => supervisor.departure.delay(skipped));
   await supervisor.stop();
   removeRecord?.();
   return lost ? 1 : 0;

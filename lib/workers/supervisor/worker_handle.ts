@@ -153,6 +153,9 @@ export class WorkerHandle {
     if (message.type === "hello") this.#flushOutbox();
     if (message.type === "failed") return this.#die(message.reason);
     if (message.type === "pong") this.#report = message.report;
+    if (message.type === "stopped" && message.counts !== undefined && this.#report !== null) {
+      this.#report = { ...this.#report, counts: message.counts };
+    }
     if (message.type === "written") this.#onWritten?.(message);
     if (message.type === "problems") this.#onProblems?.(message.problems);
     for (const waiting of this.#waiting) if (waiting.matches(message)) waiting.resolve(message);

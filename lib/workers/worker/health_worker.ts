@@ -203,14 +203,20 @@ class HealthWorker implements WorkerRole {
     };
   }
 
-  async stop(): Promise<void> {
+  async leave(): Promise<void> {
     this.#ending.abort();
     await this.#house;
     this.#monitor.close();
+    this.#tables.writer = null;
+    this.#kv?.close();
+    this.#kv = null;
+  }
+
+  async stop(): Promise<void> {
+    await this.leave();
     this.#loop.close();
     for (const port of this.#tables.ports.values()) port.close();
     for (const transport of this.#targets.transports.values()) transport.close();
-    this.#kv?.close();
   }
 }
 

@@ -49,6 +49,11 @@ export type RequestHandler = (
 /** How often the health worker is sent the outcomes of attempts; at once when this worker takes an upstream out by itself. */
 const REPORT_EVERY_MS = 20;
 
+/** Where another process takes its place, a worker has the disk so long for requests under way: most end in that time. */
+const LEAVE_MS = 2_000;
+/** And so long to write what they brought. */
+const RELEASE_MS = 5_000;
+
 /** Runs this worker as a serving worker, until the supervisor ends it. */
 export function runServingWorker(handler: RequestHandler): void {
   runWorker((init, logger) => ServingWorker.open(init, logger, handler));
@@ -159,10 +164,21 @@ class ServingWorker implements WorkerRole {
     await this.#listen.open(this.#prepared.gateway.snapshot.listens);
   }
 
+  async takeSockets(): Promise<void> {
+    await this.#listen.takeOver(this.#gateway.snapshot.listens);
+  }
+
+  async leave(): Promise<void> {
+    await this.#listen.leave(LEAVE_MS);
+    await this.#watch?.close();
+    this.#watch = null;
+    await this.#store.disk.release(RELEASE_MS);
+  }
+
   async serveAlone(): Promise<void> {
     // What a reload that is under way opens too: this worker was not alone yet when it was asked to.
-    await this.#listen.serveAlone(() =>
-      new Map([...this.#gateway.snapshot.listens, ...this.#prepared?.gateway.snapshot.listens ?? []])
+    await this.#listen.serveAlone(
+      () => new Map([...this.#gateway.snapshot.listens, ...this.#prepared?.gateway.snapshot.listens ?? []]),
     );
   }
 

@@ -30,6 +30,10 @@ export interface WorkerRole {
   peerGone(peer: number | "image"): void;
   /** Listens where only one worker can: the one that did has died. */
   serveAlone?(): Promise<void>;
+  /** Listens where only one worker can, in the place of another process. @throws {Error} where it cannot */
+  takeSockets?(): Promise<void>;
+  /** Stops listening and lets go of the KV file, since another process takes its place; requests under way go on. */
+  leave?(): Promise<void>;
   /** Takes the KV file that another process had until now. */
   takeDisk?(kvPath: string): Promise<void>;
   /** @throws {Error} when the configuration cannot be used; nothing has changed then; also by rejection */
@@ -113,18 +117,6 @@ function failure(error: unknown): FromWorker {
 /** Does what a message says; the answer to it, if it has one. */
 async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | undefined): Promise<FromWorker | null> {
   switch (message.type) {
-    case "peer":
-      if (port !== undefined) role.peer(message.peer, port);
-      return null;
-    case "peer-gone":
-      role.peerGone(message.peer);
-      return null;
-    case "serve-alone":
-      await role.serveAlone?.();
-      return null;
-    case "take-disk":
-      await role.takeDisk?.(message.kvPath);
-      return { type: "disk-taken" };
     case "prepare":
       return {
         type: "prepared",
@@ -162,16 +154,43 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
     case "wind-down":
       role.windDown?.();
       return null;
-    case "stop":
-      return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), role.report().counts) };
+    case "stop": {
+      const { counts } = role.report();
+      return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), counts), counts };
+    }
     case "fault":
       return fail(message.fault);
+    default:
+      return await move(role, message, port);
+  }
+}
+
+/** Does what a message says of other workers and other processes; the answer to it, if it has one. */
+async function move(role: WorkerRole, message: ToWorker, port: MessagePort | undefined): Promise<FromWorker | null> {
+  switch (message.type) {
+    case "peer":
+      if (port !== undefined) role.peer(message.peer, port);
+      return null;
+    case "peer-gone":
+      role.peerGone(message.peer);
+      return null;
+    case "serve-alone":
+      await role.serveAlone?.();
+      return null;
+    case "take-sockets":
+      return { type: "sockets-taken", error: await problemOf(() => role.takeSockets?.()) };
+    case "leave":
+      await role.leave?.();
+      return { type: "left" };
+    case "take-disk":
+      await role.takeDisk?.(message.kvPath);
+      return { type: "disk-taken" };
     default:
       return null;
   }
 }
 
-async function problemOf(action: () => void | Promise<void>): Promise<string | null> {
+async function problemOf(action: () => void | Promise<void> | undefined): Promise<string | null> {
   try {
     await action();
     return null;
