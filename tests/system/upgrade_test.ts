@@ -154,6 +154,6 @@ Deno.test("start --take-over: one that cannot take over says why and leaves the 
   await next.logged("Another gateway takes over");
   next.signal("SIGKILL");
   const last = await starting;
-  assert.match(last.log(), /WARN  That gateway has ended, or does not answer/);
+  assert.match(last.log(), /WARN {2}That gateway has ended, or does not answer/);
   assert.match(await cacheStatus(last, "/a"), /; hit; .*detail=kv/);
 });
