@@ -20,30 +20,37 @@ import { health } from "./commands/health.ts";
 import { migrateEnvCommand } from "./commands/migrate_env.ts";
 import { initCommand } from "./commands/init.ts";
 import { mayBegin } from "./commands/permissions.ts";
+import { predecessorOf } from "./commands/predecessor.ts";
 import { prewarmCommand } from "./commands/prewarm.ts";
 import { purgeCommand } from "./commands/purge.ts";
 import { reloadCommand } from "./commands/reload.ts";
+import { problemsCommand, slowCommand, topCommand } from "./commands/sight.ts";
 import { statusCommand } from "./commands/status.ts";
 import { checkNowCommand, drainCommand, undrainCommand } from "./commands/steer_upstream.ts";
 import { stopCommand } from "./commands/stop.ts";
+import { usageCommand } from "./commands/usage.ts";
 import type { Beside } from "./dashboard/dashboard.ts";
 import { exitStatus, print } from "./commands/terminal.ts";
 
 const CONFIG_OPTION = { config: { type: "string", short: "c" } } as const;
 
-const CONFIG_HELP = "--config, -c FILE   config.yaml by default, else config.example.yaml; - is standard input";
+const CONFIG_HELP =
+  "--config, -c FILE   USHER_CONFIG or config.yaml by default, else config.example.yaml; - is standard input";
 
 const start: Command = {
   summary: "run the gateway (SIGHUP reloads, SIGTERM stops gracefully)",
-  usage: `usage: usher start [--config FILE] [--watch]
+  usage: `usage: usher start [--config FILE] [--watch] [--take-over]
 
   Runs the gateway until SIGTERM or SIGINT. Exits with 0 after that, with 1 if it cannot start.
 
   ${CONFIG_HELP}
   --watch             reload when the configuration changes, or a file that it includes or names, as with server.watch
+  --take-over         take the place of the gateway that runs with this configuration, without a gap: an upgrade. It stops
+                      when this one is ready; if this one cannot start, it goes on
 `,
   async run(args, workerUrl, beside) {
-    const { config, watch = false } = readArguments(args, { ...CONFIG_OPTION, watch: { type: "boolean" } }).values;
+    const options = { ...CONFIG_OPTION, watch: { type: "boolean" }, "take-over": { type: "boolean" } } as const;
+    const { config, watch = false, "take-over": takesOver = false } = readArguments(args, options).values;
     const file = configFile("start", config);
     const sources = new ConfigSources();
     const environment = new HeldEnvironment();
@@ -66,6 +73,7 @@ const start: Command = {
         return (request, { peer }) => app.fetch(request, { remote: peer });
       },
       testHooks,
+      predecessor: takesOver ? () => predecessorOf(config) : undefined,
     });
   },
 };
@@ -109,8 +117,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   check,
   health: healthCommand,
   status: statusCommand,
+  problems: problemsCommand,
+  slow: slowCommand,
+  top: topCommand,
   reload: reloadCommand,
   stop: stopCommand,
+  usage: usageCommand,
   purge: purgeCommand,
   prewarm: prewarmCommand,
   lookup: lookupCommand,

@@ -6,7 +6,8 @@ import { includeKey } from "./include.ts";
 import { type ImageWorkerConfig, imageWorkerOf, imageWorkerSection } from "./images.ts";
 import { draftListenerSection, type ListenerConfig, listenerOf, listenerSection } from "./listener.ts";
 import { draftPoolSection, type PoolConfig, poolOf, poolSection } from "./pool.ts";
-import { type LoggingConfig, loggingSection, type ServerConfig, serverOf, serverSection } from "./server.ts";
+import { type LoggingConfig, loggingOf, loggingSection } from "./logging.ts";
+import { type ServerConfig, serverOf, serverSection } from "./server.ts";
 import { type TracingConfig, tracingOf, tracingSection } from "./tracing.ts";
 import type { TracingEnvironment } from "./tracing_environment.ts";
 import { name } from "./yaml/scalars.ts";
@@ -88,7 +89,7 @@ export function configOf(values: FileValues, machine: Machine): Config {
   const config: Config = {
     server: serverOf(values.server, machine),
     admin: adminOf(values.admin, machine),
-    logging: values.logging,
+    logging: loggingOf(values.logging),
     tracing: tracingOf(values.tracing, machine.tracing, values.server.name),
     cache: cacheOf(values.cache),
     images: imageWorkerOf(values.images, machine.cores),

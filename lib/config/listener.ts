@@ -11,6 +11,7 @@ import { checkImages, imagesKey, listenerImagesOf } from "./images.ts";
 import { checkRateLimit, limitsOf, listenerLimitKeys } from "./limits.ts";
 import { listenAddressOf, listenKeys } from "./listen.ts";
 import type { ListenerContext } from "./listener_context.ts";
+import { serverTimingKey } from "./logging.ts";
 import { prewarmKey, prewarmOf } from "./prewarm.ts";
 import { checkRewriting, type RewritingConfig, rewritingKeys, rewritingOf } from "./rewriting.ts";
 import { checkRules } from "./rule_checks.ts";
@@ -46,6 +47,7 @@ export const listenerSection = section({
   ...rewritingKeys,
   prewarm: prewarmKey,
   images: imagesKey,
+  server_timing: serverTimingKey,
   ...rulesKeys,
 });
 
@@ -160,6 +162,8 @@ export function listenerOf(
     ...rewritingOf(listener),
     prewarm: prewarmOf(listener.prewarm, cwd),
     images: listenerImagesOf(listener.images),
+    /** Who gets `Server-Timing`. */
+    serverTiming: listener.server_timing,
     rules: rulesOf(listener.rules),
     /** With `strip_prefix`, what responses say of places at upstreams is led back to the listener, or stays. */
     redirects: listener.redirects,

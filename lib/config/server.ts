@@ -4,7 +4,7 @@ import type { ServerLimits } from "../server/server_limits.ts";
 import { cidr, filePath } from "./http_scalars.ts";
 import { plainValue } from "./yaml/interpolate.ts";
 import type { Problems } from "./yaml/problems.ts";
-import { autoOrInteger, choice, duration, flag, integer, literal, name, size } from "./yaml/scalars.ts";
+import { autoOrInteger, duration, flag, integer, literal, name, size } from "./yaml/scalars.ts";
 import { asMapping, type Frozen, list, section, short } from "./yaml/section.ts";
 import { DAY, GiB, HOUR, KiB, MiB, PiB, SECOND } from "./yaml/units.ts";
 
@@ -102,20 +102,6 @@ export const serverSection = section({
     "How long clients are waited for, and how much they may send.",
   ),
 });
-
-/** `logging:` */
-export const loggingSection = section({
-  level: choice(["debug", "info", "warn", "error"]).prefault("info").describe(
-    "Least important lines that are written.",
-  ),
-  format: choice(["text", "json"]).prefault("text").describe("`text` for people, `json` for machines, one line each."),
-  access: choice(["all", "errors", "off"]).prefault("errors").describe(
-    "Which requests get an access line: all, those with a status of 500 or more or a failed attempt, or none.",
-  ),
-});
-
-/** `logging:` */
-export interface LoggingConfig extends Frozen<z.output<typeof loggingSection>> {}
 
 type ServerValues = z.output<typeof serverSection>;
 

@@ -147,7 +147,7 @@ function make(
     store.put(form);
     return form;
   }, (error) => {
-    logger.warn("Cannot compress a response", { key: stored.key, coding, cause: String(error) });
+    logger.in("cache").warn("Cannot compress a response", { key: stored.key, coding, cause: String(error) });
     return null;
   }).finally(() => underWay.delete(key));
   underWay.set(key, made);

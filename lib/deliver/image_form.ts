@@ -167,7 +167,7 @@ export function reportConversion(
 }
 
 function log({ repeats }: Services, key: string, { kind, detail }: Exclude<Conversion, { kind: "done" }>): void {
-  repeats.warn("A picture could not be converted: its original is served", kind, {
+  repeats.warn("cache", "A picture could not be converted: its original is served", kind, {
     key: key.replaceAll("\0", " "),
     result: kind,
     problem: detail,

@@ -12,6 +12,7 @@ import type { Reply, ReplyEnd } from "../server/reply.ts";
 import type { BodySource } from "../wire/body_source.ts";
 import { fieldLines } from "../wire/head_writer.ts";
 import { fillingFields } from "./choose_coding.ts";
+import { serverTimingLine } from "./server_timing.ts";
 import { fixedLines, ruledFields, sentFields } from "./sent_fields.ts";
 
 /** Statuses whose responses have no content (RFC 9110 §6.4.1). */
@@ -52,8 +53,8 @@ function storedReply(exchange: Exchange, { response, note }: StoredAnswer): Repl
   exchange.finish({
     status,
     bytes: isEmpty ? 0 : body.byteLength,
-    cache: note.result,
-    cacheStatus: note.status,
+    note,
+    aborted: exchange.hasLeft,
   });
   const lines = requestLines(exchange, note);
   return { status, fixed, lines, hasDate, lengthBytes: body.byteLength, body, onEnd: null };
@@ -65,8 +66,7 @@ function madeReply(exchange: Exchange, answer: MadeAnswer): Reply {
   exchange.finish({
     status,
     bytes: isUnheard === true || exchange.method === "HEAD" || NO_CONTENT.has(status) ? 0 : lengthBytes,
-    cache: note.result,
-    cacheStatus: note.status,
+    note,
     error,
     aborted: isUnheard ?? false,
   });
@@ -126,7 +126,7 @@ function streamingReply(exchange: Exchange, answer: StreamingAnswer): Reply {
   const whole = answer.read === undefined && !hasTrailers ? body.whole ?? null : null;
   if (whole !== null) {
     answer.onEnd();
-    exchange.finish({ status, bytes: whole.byteLength, cache: note.result, cacheStatus: note.status });
+    exchange.finish({ status, bytes: whole.byteLength, note });
     return { ...sent, lengthBytes: whole.byteLength, body: whole, onEnd: null };
   }
   exchange.byteAccount?.settle(body.lengthBytes ?? 0);
@@ -152,7 +152,7 @@ function tunnelReply(exchange: Exchange, answer: StreamingAnswer): Reply {
 
 /** A reply that ends with its fields. */
 function withoutContent(exchange: Exchange, sent: Omit<Reply, "body" | "onEnd">, note: CacheNote): Reply {
-  exchange.finish({ status: sent.status, bytes: 0, cache: note.result, cacheStatus: note.status });
+  exchange.finish({ status: sent.status, bytes: 0, note });
   return { ...sent, body: null, onEnd: null };
 }
 
@@ -162,8 +162,7 @@ function finisher(exchange: Exchange, status: number, note: CacheNote): (end: Re
     exchange.finish({
       status,
       bytes,
-      cache: note.result,
-      cacheStatus: note.status,
+      note,
       aborted,
       error: error === null || aborted ? undefined : "body_broke_off",
     });
@@ -183,8 +182,9 @@ function headOf(
 }
 
 /** The field lines of this request alone. */
-function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): string {
-  const { tenant: { cors }, quotaFields, requestId } = exchange;
+function requestLines(exchange: Exchange, note: CacheNote): string {
+  const { tenant: { cors, serverTiming }, quotaFields, requestId } = exchange;
+  const { ageSeconds, status } = note;
   let lines = `x-request-id: ${requestId}\r\n`;
   if (status !== "") lines = `cache-status: ${status}\r\n${lines}`;
   if (ageSeconds !== null) lines = `age: ${ageSeconds}\r\n${lines}`;
@@ -192,6 +192,7 @@ function requestLines(exchange: Exchange, { ageSeconds, status }: CacheNote): st
     const origin = cors.originFor((name) => exchange.asSent.header(name));
     if (origin !== null) lines += `access-control-allow-origin: ${origin}\r\n`;
   }
+  if (serverTiming !== "off") lines += serverTimingLine(exchange, note);
   return quotaFields === null ? lines : lines + fieldLines(quotaFields);
 }
 

@@ -181,7 +181,9 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     const judged = tenant.pool.inspectsContent ? await verifiedResponse(exchange, ask, seen) : seen;
     if (record.span !== null) noteAnswer(record.span, received, judged.judgement);
     if (judged.judgement !== "ok") logAttempt(exchange, upstream, String(received.status), `(${judged.judgement})`);
-    else if (services.logger.enabled("debug")) logAnswer(exchange, upstream, { status: received.status, latencyMs });
+    else if (services.logger.in("upstream").enabled("debug")) {
+      logAnswer(exchange, upstream, { status: received.status, latencyMs });
+    }
     return {
       kind: "answer",
       upstream,
@@ -280,7 +282,7 @@ function logAnswer(
   upstream: Upstream,
   { status, latencyMs }: { readonly status: number; readonly latencyMs: number },
 ): void {
-  exchange.services.logger.debug("An upstream has answered", {
+  exchange.services.logger.in("upstream").debug("An upstream has answered", {
     id: exchange.requestId,
     listener: exchange.tenant.name,
     pool: exchange.tenant.pool.name,
@@ -293,7 +295,7 @@ function logAnswer(
 
 function logAttempt(exchange: Exchange, upstream: Upstream, kind: string, detail: string): void {
   const pool = exchange.tenant.pool.name;
-  exchange.services.repeats.warn("Try at an upstream failed", `${pool} ${upstream.id} ${kind}`, {
+  exchange.services.repeats.warn("upstream", "Try at an upstream failed", `${pool} ${upstream.id} ${kind}`, {
     id: exchange.requestId,
     listener: exchange.tenant.name,
     pool,

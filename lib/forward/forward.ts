@@ -49,7 +49,7 @@ async function takePlace(exchange: Exchange, signal: AbortSignal | undefined): P
   waiting?.end();
   if (isAdmitted) return () => admission.leave();
   if (signal?.aborted !== true) counts.turnedAway++;
-  services.repeats.warn("A request was turned away: too many are under way", tenant.name, {
+  services.repeats.warn("request", "A request was turned away: too many are under way", tenant.name, {
     listener: tenant.name,
     waiting: admission.waiting,
   });

@@ -16,7 +16,7 @@ export function requestBody(exchange: Exchange): BodySource | null {
   const { body } = exchange.arrival;
   if (body === null) return null;
   const limitBytes = exchange.tenant.maxRequestBodyBytes;
-  if (body.lengthBytes === null) return new BoundedBody(body, limitBytes);
+  if (body.lengthBytes === null) return new BoundedBody(exchange, body, limitBytes);
   if (body.lengthBytes > limitBytes) throw tooLarge(limitBytes);
   return body;
 }
@@ -24,11 +24,12 @@ export function requestBody(exchange: Exchange): BodySource | null {
 /** Content of a length that is not stated, as far as it is allowed to go. */
 class BoundedBody implements BodySource {
   readonly lengthBytes = null;
+  readonly #exchange: Exchange;
   readonly #body: BodySource;
   readonly #limitBytes: number;
-  #bytes = 0;
 
-  constructor(body: BodySource, limitBytes: number) {
+  constructor(exchange: Exchange, body: BodySource, limitBytes: number) {
+    this.#exchange = exchange;
     this.#body = body;
     this.#limitBytes = limitBytes;
   }
@@ -39,8 +40,8 @@ class BoundedBody implements BodySource {
 
   async read(): Promise<Uint8Array | null> {
     const chunk = await this.#body.read();
-    this.#bytes += chunk?.byteLength ?? 0;
-    if (this.#bytes <= this.#limitBytes) return chunk;
+    this.#exchange.contentBytes += chunk?.byteLength ?? 0;
+    if (this.#exchange.contentBytes <= this.#limitBytes) return chunk;
     throw tooLarge(this.#limitBytes);
   }
 

@@ -80,6 +80,7 @@ function compileOver(
       : compileDeriver(config, listener, { type, counts }),
     rewriting: compileRewriting(config, listener, type),
     offline: listener.offline,
+    serverTiming: listener.serverTiming,
     wayBack: compileWayBack(listener, pool, forwarded),
     ...shared,
   });

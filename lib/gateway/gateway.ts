@@ -8,10 +8,12 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
 import type { UpstreamConfig } from "../config/upstream.ts";
+import { RequestSight } from "../request/request_sight.ts";
 import { BackgroundTasks, type Services, type Settings } from "../request/services.ts";
 import type { Snapshot } from "../request/snapshot.ts";
 import { addressMatcher } from "../http/forwarded.ts";
 import type { ImageConverter } from "../image/conversion.ts";
+import { AccessLog } from "../logging/access_log.ts";
 import type { Logger } from "../logging/logger.ts";
 import { Repeats } from "../logging/repeats.ts";
 import { newWorkerCounts, type WorkerCounts } from "../metrics/gateway_metrics.ts";
@@ -127,6 +129,7 @@ export class Gateway {
       images: options.images ?? { convert: () => Promise.resolve({ kind: "unavailable", detail: "nobody converts" }) },
       clock,
       logger,
+      sight: new RequestSight(clock.now()),
       repeats: new Repeats({ logger }),
       nextRequestId: requestIds(),
       instanceId: options.instanceId,
@@ -178,7 +181,7 @@ export class Gateway {
       counts: this.#counts,
       transportOf,
       onBreaker: (pool, upstream) => this.#breakerChanged(pool, upstream),
-      onKeyEvent: (pool, event) => logKeyEvent(this.services.logger, pool, event),
+      onKeyEvent: (pool, event) => logKeyEvent(this.services.logger.in("upstream"), pool, event),
     });
     const tracing = this.#tracing.prepare(config.tracing);
     return { snapshot, settings: settingsOf(config), transports, limits, tracing };
@@ -290,12 +293,16 @@ export class Gateway {
   #breakerChanged(pool: string, upstream: Upstream): void {
     const to = upstream.breakerState(this.#options.clock.now());
     const level = to === "open" ? "warn" : "info";
-    this.services.logger[level]("This worker's breaker changed its state", { pool, upstream: upstream.id, to });
+    this.services.logger.in("upstream")[level]("This worker's breaker changed its state", {
+      pool,
+      upstream: upstream.id,
+      to,
+    });
     this.onBreaker?.();
   }
 
   #backgroundFailed(error: unknown): void {
-    this.#options.logger.debug("Background work failed", { problem: messageOf(error) });
+    this.#options.logger.in("cache").debug("Background work failed", { problem: messageOf(error) });
   }
 }
 
@@ -307,7 +314,8 @@ function longestWaitMs(snapshot: Snapshot, config: Config): number {
 function settingsOf(config: Config): Settings {
   return {
     name: config.server.name,
-    access: config.logging.access,
+    accessLog: new AccessLog(config.logging.access),
+    clientDetail: config.logging.client,
     isTrusted: addressMatcher(config.server.trustedProxies),
     maxEntryBytes: largestStoredBytes(config),
     fillTimeoutMs: config.cache.fillTimeoutMs,

@@ -1,50 +1,78 @@
+import { type AccessTemplate, accessTemplate, combinedLine } from "./access_format.ts";
+import { ACCESS_FIELDS, type AccessRecord } from "./access_record.ts";
+import type { LogFields } from "./log_line.ts";
 import type { Logger } from "./logger.ts";
-
-/** What an access line says of one request. */
-export interface AccessRecord {
-  readonly requestId: string;
-  readonly listener: string;
-  readonly client: string;
-  /** By its token; `null` where it has none. */
-  readonly clientName: string | null;
-  readonly method: string;
-  /** Path and query as received; credentials are redacted when it is written. */
-  readonly target: string;
-  readonly status: number;
-  /** Content bytes sent; `null` where the client left first. */
-  readonly bytes: number | null;
-  readonly durationMs: number;
-  /** The `Cache-Status` value of the response. */
-  readonly cache: string;
-  readonly upstream: string | null;
-  readonly tries: number;
-  /** Code of the gateway's own error, where it answered with one. */
-  readonly error: string | null;
-}
 
 /** Which requests get a line. */
 export type AccessPolicy = "all" | "errors" | "off";
 
-/** Whether a request with this status and number of tries gets a line; asked before a record is built. */
-export function wantsAccessLine(policy: AccessPolicy, status: number, tries: number): boolean {
-  return policy === "all" || (policy === "errors" && (status >= 500 || tries > 1));
+/** What a configuration says of access lines. */
+export interface AccessSettings {
+  readonly access: AccessPolicy;
+  /** One of `ACCESS_FORMATS`, or a template. */
+  readonly format: string;
+  /** Requests that take as long get a line whatever `access` says; `null` for none. */
+  readonly slowMs: number | null;
+  /** Of requests that went well one in so many gets a line. */
+  readonly sample: number;
 }
 
-/** Writes one access line. */
-export function writeAccessLine(logger: Logger, record: AccessRecord): void {
-  logger.write({
-    access: record.listener,
-    id: record.requestId,
-    client: record.client,
-    client_name: record.clientName ?? undefined,
-    method: record.method,
-    target: record.target,
-    status: record.status,
-    bytes: record.bytes,
-    ms: Math.round(record.durationMs * 10) / 10,
-    cache: record.cache,
-    upstream: record.upstream ?? undefined,
-    tries: record.tries > 0 ? record.tries : undefined,
-    error: record.error ?? undefined,
-  });
+/** Chooses requests for a line, and writes it. One in each worker: it counts for the sample. */
+export class AccessLog {
+  readonly #settings: AccessSettings;
+  readonly #template: AccessTemplate | null;
+  #untilNext = 1;
+
+  /** @throws {TemplateError} where the format is a template that cannot be used */
+  constructor(settings: AccessSettings) {
+    this.#settings = settings;
+    this.#template = templateOf(settings.format);
+  }
+
+  /** Whether a request gets a line; asked before a record is built, once for each request. */
+  wants(status: number, tries: number, ms: number): boolean {
+    const { access, sample } = this.#settings;
+    if (this.isSlow(ms)) return true;
+    if (access === "off") return false;
+    if (status >= 500 || tries > 1) return true;
+    if (access === "errors") return false;
+    if (sample === 1 || status >= 400) return true;
+    if (--this.#untilNext > 0) return false;
+    this.#untilNext = sample;
+    return true;
+  }
+
+  /** Whether a request took as long as gets a line whatever `access` says. */
+  isSlow(ms: number): boolean {
+    const { slowMs } = this.#settings;
+    return slowMs !== null && ms >= slowMs;
+  }
+
+  /** How many requests a line of this one stands for; `undefined` for one. */
+  sampleOf(status: number, tries: number, ms: number): number | undefined {
+    const { sample } = this.#settings;
+    const isChosen = sample > 1 && status < 400 && tries <= 1 && !this.isSlow(ms);
+    return isChosen ? sample : undefined;
+  }
+
+  /** Writes the line of a request. */
+  write(logger: Logger, record: AccessRecord): void {
+    if (this.#template !== null) return logger.line(this.#template(record));
+    const { format } = this.#settings;
+    logger.write(accessFields(record), format === "text" || format === "json" ? format : undefined);
+  }
+}
+
+function templateOf(format: string): AccessTemplate | null {
+  if (format === "combined") return combinedLine;
+  return format === "auto" || format === "text" || format === "json" ? null : accessTemplate(format);
+}
+
+function accessFields(record: AccessRecord): LogFields {
+  const fields: Record<string, string | number | boolean | undefined> = {};
+  for (const [name, value] of Object.entries(ACCESS_FIELDS)) {
+    // The listener's name stands where a line says what it is.
+    fields[name === "listener" ? "access" : name] = value(record);
+  }
+  return fields;
 }

@@ -1,10 +1,14 @@
-import { redact } from "./redact.ts";
-
-/** From the least to the most important. */
-export type LogLevel = "debug" | "info" | "warn" | "error";
-
-/** Plain values that go beside a message. */
-export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+import {
+  LEVEL_RANK,
+  type LevelOverride,
+  type LevelSettings,
+  levelsInForce,
+  LOG_AREAS,
+  type LogArea,
+  type LogLevel,
+} from "./log_levels.ts";
+import { formatLine, type LogFields, type LogFormat } from "./log_line.ts";
+import type { Problem } from "./problem_book.ts";
 
 /** Writes structured lines; every value is redacted when it is written. */
 export interface Logger {
@@ -14,22 +18,29 @@ export interface Logger {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
-  /** A line that is not a message, such as an access line: written at every level. */
-  write(fields: LogFields): void;
+  /** A line that is not a message, such as an audit line: written at every level, in the log's format if no other is given. */
+  write(fields: LogFields, format?: LogFormat): void;
+  /** A line that is made elsewhere, redacted and without line feed: written as it is. */
+  line(text: string): void;
   /** A logger whose lines all carry these fields. */
   with(fields: LogFields): Logger;
+  /** The logger of an area, with the level of that: the same one at each call. */
+  in(area: LogArea): Logger;
 }
 
 /** What a configuration says of a log. */
-export interface LogSettings {
-  readonly level: LogLevel;
-  readonly format: "text" | "json";
+export interface LogSettings extends LevelSettings {
+  readonly format: LogFormat;
 }
 
 /** A logger that a reload may change, together with all that were made of it. */
 export interface RootLogger extends Logger {
   /** Applies from the next line on. */
   reconfigure(settings: LogSettings): void;
+  /** Levels in place of those of the settings; `null` for none. */
+  override(levels: LevelOverride | null): void;
+  /** The level of each area. */
+  levels(): Readonly<Record<LogArea, LogLevel>>;
 }
 
 /** What a logger is made of. */
@@ -37,91 +48,80 @@ export interface LoggerOptions extends LogSettings {
   /** Takes finished lines, each with its line feed. */
   readonly sink: (line: string) => void;
   readonly now: () => number;
+  /** Takes warnings and errors, whatever the level is. */
+  readonly onProblem?: (problem: Problem) => void;
 }
 
-const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
-
-/** A logger over a sink. */
+/** A logger over a sink. Its own lines are in the area `process`. */
 export function createLogger(options: LoggerOptions, base: LogFields = {}): RootLogger {
-  const shared = { ...shapeOf(options) };
+  const shared = new Shared(options);
   return {
-    ...loggerOver(options, shared, base),
-    reconfigure: (settings) => void Object.assign(shared, shapeOf(settings)),
+    ...loggerOver(options, shared, { area: "process", base }),
+    reconfigure: (settings) => shared.settle(settings, shared.override),
+    override: (levels) => shared.settle(shared.settings, levels),
+    levels: () => shared.levels,
   };
 }
 
-/** What the settings come to, for a logger and all that are made of it. */
-interface Shape {
-  rank: number;
-  line: (line: Line) => string;
+/** What all loggers of one root go by. */
+class Shared {
+  settings: LogSettings;
+  override: LevelOverride | null = null;
+  levels: Record<LogArea, LogLevel>;
+  /** Of `levels`. */
+  readonly ranks = Object.fromEntries(LOG_AREAS.map((area) => [area, 0])) as Record<LogArea, number>;
+
+  constructor(settings: LogSettings) {
+    this.settings = settings;
+    this.levels = this.settle(settings, null);
+  }
+
+  settle(settings: LogSettings, override: LevelOverride | null): Record<LogArea, LogLevel> {
+    this.settings = settings;
+    this.override = override;
+    this.levels = levelsInForce(settings, override);
+    for (const area of LOG_AREAS) this.ranks[area] = LEVEL_RANK[this.levels[area]];
+    return this.levels;
+  }
 }
 
-function shapeOf({ level, format }: LogSettings): Shape {
-  return { rank: RANK[level], line: format === "json" ? jsonLine : textLine };
-}
+type Outlet = Pick<LoggerOptions, "sink" | "now" | "onProblem">;
 
-function loggerOver(options: Pick<LoggerOptions, "sink" | "now">, shared: Shape, base: LogFields): Logger {
-  const write = (level: LogLevel | null, message: string | null, fields: LogFields) => {
-    const time = new Date(options.now()).toISOString();
-    options.sink(shared.line({ time, level, message, fields: { ...base, ...fields } }));
+function loggerOver(
+  outlet: Outlet,
+  shared: Shared,
+  { area, base }: { readonly area: LogArea; readonly base: LogFields },
+): Logger {
+  const write = (level: LogLevel | null, message: string | null, given: LogFields, format = shared.settings.format) => {
+    const time = new Date(outlet.now()).toISOString();
+    // Of a message it is worth to know which level it has.
+    const place = level === null || area === "process" ? undefined : area;
+    outlet.sink(formatLine(format, { time, level, message, fields: { ...base, ...given, area: place } }));
   };
   const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
-    if (RANK[level] >= shared.rank) write(level, message, fields);
+    const rank = LEVEL_RANK[level];
+    if (rank >= LEVEL_RANK.warn && outlet.onProblem !== undefined) {
+      outlet.onProblem(problemOf({ atMs: outlet.now(), level, area, message }, { ...base, ...fields }));
+    }
+    if (rank >= shared.ranks[area]) write(level, message, fields);
   };
+  const ofAreas: Partial<Record<LogArea, Logger>> = {};
   return {
-    enabled: (level) => RANK[level] >= shared.rank,
+    enabled: (level) => LEVEL_RANK[level] >= shared.ranks[area],
     debug: at("debug"),
     info: at("info"),
     warn: at("warn"),
     error: at("error"),
-    write: (fields) => write(null, null, fields),
-    with: (fields) => loggerOver(options, shared, { ...base, ...fields }),
+    write: (fields, format) => write(null, null, fields, format),
+    line: (text) => outlet.sink(text + "\n"),
+    with: (fields) => loggerOver(outlet, shared, { area, base: { ...base, ...fields } }),
+    in: (other) => ofAreas[other] ??= loggerOver(outlet, shared, { area: other, base }),
   };
 }
 
-/** All that one line says. */
-interface Line {
-  readonly time: string;
-  /** `null`, as the message, on lines that are no messages. */
-  readonly level: LogLevel | null;
-  readonly message: string | null;
-  readonly fields: LogFields;
-}
-
-function jsonLine({ time, level, message, fields }: Line): string {
-  const record: Record<string, unknown> = { time };
-  if (level !== null) record["level"] = level;
-  if (message !== null) record["message"] = redact(message);
-  for (const [name, value] of Object.entries(fields)) {
-    if (value !== undefined) record[name] = typeof value === "string" ? redact(value) : value;
-  }
-  return oneLine(JSON.stringify(record)) + "\n";
-}
-
-function textLine({ time, level, message, fields }: Line): string {
-  let text = time;
-  if (level !== null) text += ` ${level.toUpperCase().padEnd(5)}`;
-  if (message !== null) text += ` ${oneLine(redact(message))}`;
-  for (const [name, value] of Object.entries(fields)) {
-    if (value !== undefined) text += ` ${name}=${textValue(value)}`;
-  }
-  return text + "\n";
-}
-
-function textValue(value: string | number | boolean | null): string {
-  if (typeof value !== "string") return String(value);
-  const safe = redact(value);
-  return /^[\w./:@%+*?&=,;~()[\]-]+$/.test(safe) ? safe : oneLine(JSON.stringify(safe));
-}
-
-/** Control characters, line ends of Unicode, and what turns the direction of writing. */
-// deno-lint-ignore no-control-regex
-const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
-
-/**
- * Control characters escaped as JSON escapes them, so that no request can forge a line, move a terminal's cursor or make a line read
- * as another. Line feeds of our own stay.
- */
-function oneLine(text: string): string {
-  return text.replace(CONTROL, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
+function problemOf(head: Pick<Problem, "atMs" | "level" | "area" | "message">, fields: LogFields): Problem {
+  const kept = Object.entries(fields).flatMap(([name, value]) => value === undefined ? [] : [[name, value] as const]);
+  // A line that stands for several says for how many.
+  const count = typeof fields["more"] === "number" ? fields["more"] : 1;
+  return { ...head, fields: Object.fromEntries(kept), count };
 }

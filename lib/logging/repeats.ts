@@ -1,4 +1,6 @@
-import type { LogFields, Logger } from "./logger.ts";
+import type { LogArea } from "./log_levels.ts";
+import type { LogFields } from "./log_line.ts";
+import type { Logger } from "./logger.ts";
 
 /** So long a line stands for all that say the same. */
 const FOLD_MS = 10_000;
@@ -34,7 +36,7 @@ export class Repeats {
   }
 
   /** Warns; `reason` is what tells one trouble from another: names and words of ours, nothing that a stranger chose. */
-  warn(message: string, reason: string, fields: LogFields): void {
+  warn(area: LogArea, message: string, reason: string, fields: LogFields): void {
     const key = this.#said.size < MAX_KEPT ? `${message}\0${reason}` : message;
     const said = this.#said.get(key);
     if (said !== undefined) {
@@ -42,18 +44,19 @@ export class Repeats {
       said.fields = fields;
       return;
     }
-    this.#logger.warn(message, fields);
+    const logger = this.#logger.in(area);
+    logger.warn(message, fields);
     this.#said.set(key, { fields, more: 0 });
-    this.#later(() => this.#look(key, message), FOLD_MS);
+    this.#later(() => this.#look(logger, key, message), FOLD_MS);
   }
 
-  #look(key: string, message: string): void {
+  #look(logger: Logger, key: string, message: string): void {
     const said = this.#said.get(key);
     if (said === undefined) return;
     if (said.more === 0) return void this.#said.delete(key);
-    this.#logger.warn(message, { ...said.fields, more: said.more });
+    logger.warn(message, { ...said.fields, more: said.more });
     said.more = 0;
-    this.#later(() => this.#look(key, message), FOLD_MS);
+    this.#later(() => this.#look(logger, key, message), FOLD_MS);
   }
 }
 

@@ -87,6 +87,18 @@ const LISTENER = [
     help: "Requests with a valid token, by listener and the name of the client",
   },
   {
+    field: "clientHits",
+    metric: "usher_client_hits_total",
+    by: "client",
+    help: "Requests with a valid token that the cache answered, by listener and the name of the client",
+  },
+  {
+    field: "clientBytes",
+    metric: "usher_client_response_bytes_total",
+    by: "client",
+    help: "Content bytes sent to clients with a valid token, by listener and the name of the client",
+  },
+  {
     field: "unauthorized",
     metric: "usher_auth_failures_total",
     labels: { result: "refused" },
@@ -280,8 +292,21 @@ export function durationBuckets({ durations }: ListenerCounts): number[] {
 }
 
 /** Counts a finished request of a client with a name. */
-export function countClient({ clients }: ListenerCounts, name: string): void {
+export function countClient(counts: ListenerCounts, name: string, request: CountedRequest): void {
+  const { clients, clientHits, clientBytes } = counts;
   clients[name] = (clients[name] ?? 0) + 1;
+  clientBytes[name] = (clientBytes[name] ?? 0) + request.bytes;
+  if (isHit(request.cache)) clientHits[name] = (clientHits[name] ?? 0) + 1;
+}
+
+/** Whether the cache answered. */
+export function isHit(result: CacheResult): boolean {
+  return result === "hit_memory" || result === "hit_disk" || result === "stale" || result === "collapsed";
+}
+
+/** Requests that the cache answered. */
+export function hitsOf({ byCache }: ListenerCounts): number {
+  return CACHE_RESULTS.reduce((sum, result, index) => isHit(result) ? sum + byCache[index]! : sum, 0);
 }
 
 /** One ended try at an upstream, as it is counted. */

@@ -212,7 +212,7 @@ async function askAgain(
   failure: UpstreamFailure,
 ): Promise<Answer> {
   const message = failure.kind === "content" ? "A response has the wrong content" : "A response broke off";
-  exchange.services.repeats.warn(message, upstream.id, {
+  exchange.services.repeats.warn("upstream", message, upstream.id, {
     id: exchange.requestId,
     upstream: upstream.id,
     problem: failure.message,

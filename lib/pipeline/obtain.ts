@@ -178,7 +178,7 @@ function derivedAnswer(exchange: Exchange, { response, tier, detail }: Derived):
 }
 
 function derivingFailed({ services, requestId, tenant }: Exchange, error: unknown): null {
-  services.repeats.warn("A response could not be derived from a stored one", tenant.name, {
+  services.repeats.warn("cache", "A response could not be derived from a stored one", tenant.name, {
     id: requestId,
     listener: tenant.name,
     problem: messageOf(error),

@@ -43,7 +43,7 @@ async function deliverLate(exchange: Exchange, answer: Promise<Answer>): Promise
   try {
     const made = await answer;
     // What is whole waits for nobody but the gateway from here on.
-    if (made.kind === "stored" && exchange.phases !== null) exchange.enter("own");
+    if (made.kind === "stored" && exchange.phases !== null && !exchange.hasLeft) exchange.enter("own");
     return await deliver(exchange, made);
   } catch (error) {
     return fail(exchange, error);
@@ -56,7 +56,7 @@ function fail(exchange: Exchange, thrown: unknown): Reply {
     ? thrown
     : new GatewayError("internal", "The gateway failed", { cause: thrown });
   if (error.code === "internal") {
-    exchange.services.logger.error("A request failed inside the gateway", {
+    exchange.services.logger.in("request").error("A request failed inside the gateway", {
       id: exchange.requestId,
       listener: exchange.tenant.name,
       cause: thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown),

@@ -5,12 +5,10 @@ import type { ForwardReason } from "../forward_reason.ts";
 import { forwardedStatus, hitStatus, withKey } from "../http/cache_status.ts";
 import type { CacheResult } from "../metrics/gateway_metrics.ts";
 import type { Exchange } from "./exchange.ts";
+import type { LoggedNote } from "./request_log.ts";
 
 /** The cache's part in a response: for `Cache-Status`, `Age`, the log and the counters. */
-export interface CacheNote {
-  readonly result: CacheResult;
-  /** Our member of `Cache-Status` (RFC 9211). */
-  readonly status: string;
+export interface CacheNote extends LoggedNote {
   /** Current age in seconds; `null` for a response that comes straight from an upstream. */
   readonly ageSeconds: number | null;
   /** The response may be served to other clients: it is stored, and not purged. */
@@ -21,11 +19,13 @@ export interface CacheNote {
 export function hitNote(exchange: Exchange, stored: StoredHead, result: CacheResult): CacheNote {
   const nowMs = exchange.services.clock.now();
   const detail = result === "hit_memory" ? "memory" : result === "hit_disk" ? "kv" : null;
+  const ttl = ttlSeconds(stored, nowMs);
   return {
     result,
-    status: keyed(exchange, hitStatus(exchange.services.settings.name, ttlSeconds(stored, nowMs), detail)),
+    status: keyed(exchange, hitStatus(exchange.services.settings.name, ttl, detail)),
     ageSeconds: ageSeconds(stored, nowMs),
     isShared: !stored.isPurged,
+    ttlSeconds: ttl,
   };
 }
 
@@ -36,11 +36,14 @@ export function derivedNote(
   { tier, detail }: { readonly tier: "memory" | "disk"; readonly detail: string },
 ): CacheNote {
   const nowMs = exchange.services.clock.now();
+  const ttl = ttlSeconds(stored, nowMs);
   return {
     result: tier === "memory" ? "hit_memory" : "hit_disk",
-    status: keyed(exchange, hitStatus(exchange.services.settings.name, ttlSeconds(stored, nowMs), detail)),
+    status: keyed(exchange, hitStatus(exchange.services.settings.name, ttl, detail)),
     ageSeconds: ageSeconds(stored, nowMs),
     isShared: true,
+    ttlSeconds: ttl,
+    detail,
   };
 }
 
@@ -63,19 +66,25 @@ export function forwardNote(exchange: Exchange, facts: ForwardFacts): CacheNote 
   exchange.fwd = facts.fwd;
   const nowMs = exchange.services.clock.now();
   const response = facts.stored ?? facts.served;
+  const ttl = response === undefined ? null : ttlSeconds(response, nowMs);
+  const detail = facts.detail ?? null;
   return {
     result: facts.result ?? "miss",
     status: forwardedStatus(exchange.services.settings.name, {
       fwd: facts.fwd,
       fwdStatus: facts.fwdStatus ?? null,
-      ttlSeconds: response === undefined ? null : ttlSeconds(response, nowMs),
+      ttlSeconds: ttl,
       stored: facts.stored !== undefined,
       collapsed: facts.collapsed ?? false,
       key: shownKey(exchange),
-      detail: facts.detail ?? null,
+      detail,
     }),
     ageSeconds: response === undefined ? null : ageSeconds(response, nowMs),
     isShared: response !== undefined && !response.isPurged,
+    ttlSeconds: ttl,
+    fwdStatus: facts.fwdStatus,
+    isStored: facts.stored !== undefined,
+    detail,
   };
 }
 

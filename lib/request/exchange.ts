@@ -12,12 +12,14 @@ import { plainAddress, toldApart } from "../http/forwarded.ts";
 import { publicOrigin } from "../http/public_origin.ts";
 import { RequestFields } from "../http/request_fields.ts";
 import type { Target } from "../http/target.ts";
+import { shownClient } from "../logging/client_address.ts";
 import type { Arrival } from "../server/arrival.ts";
 import type { Span } from "../tracing/span.ts";
 import type { RequestClass, TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { ByteAccount } from "./byte_rate.ts";
 import type { ClientIdentity } from "./client_auth.ts";
 import { beginTrace, endTrace } from "./request_trace.ts";
+import { requestIdOf } from "./request_id.ts";
 import { requestKey, withoutPrefix } from "./request_key.ts";
 import { Phases, type Stage } from "./phases.ts";
 import { type Finish, recordRequest } from "./request_log.ts";
@@ -25,8 +27,6 @@ import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
 import type { RequestChange, Ruling } from "./ruling.ts";
 import type { Services } from "./services.ts";
 import type { Tenant } from "./snapshot.ts";
-
-const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /** The parts of an exchange. */
 export interface ExchangeOptions {
@@ -74,6 +74,8 @@ export class Exchange implements TypedRequest {
   upstream: string | null = null;
   /** Why an upstream was asked; `null` where none was. */
   fwd: ForwardReason | null = null;
+  /** Bytes of its content that were read so far, where their number is not stated. */
+  contentBytes = 0;
   /** Where its time goes; `null` while nothing was waited for. */
   phases: Phases | null = null;
   /** Response fields about the client's quota; `null` where clients are not limited. */
@@ -269,10 +271,13 @@ export class Exchange implements TypedRequest {
     const { tenant: { name, rewriting }, services: { logger } } = this;
     if (rewriting === null || warned.has(rewriting)) return;
     warned.add(rewriting);
-    logger.warn("Image addresses begin with http: the peer says https, but it is not in server.trusted_proxies", {
-      listener: name,
-      peer: this.peer,
-    });
+    logger.in("request").warn(
+      "Image addresses begin with http: the peer says https, but it is not in server.trusted_proxies",
+      {
+        listener: name,
+        peer: shownClient(this.peer, this.services.settings.clientDetail),
+      },
+    );
   }
 
   /** Whether the connection's other end is a trusted proxy. */
@@ -392,8 +397,3 @@ export class Exchange implements TypedRequest {
 
 /** Configurations that have been warned of. */
 const warned = new WeakSet<Rewriting>();
-
-/** The client's own id where it is usable: one id can then be followed through several systems. */
-function requestIdOf(given: string | null, next: () => string): string {
-  return given !== null && REQUEST_ID.test(given) ? given : next();
-}

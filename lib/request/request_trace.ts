@@ -1,3 +1,4 @@
+import { shownClient } from "../logging/client_address.ts";
 import { redact } from "../logging/redact.ts";
 import type { Span } from "../tracing/span.ts";
 import { parseTraceContext, type TraceContext } from "../tracing/trace_context.ts";
@@ -68,6 +69,7 @@ function isOwnExport(request: TracedArrival): boolean {
 
 /** A request that was answered, as far as its span tells of it. */
 export interface TracedRequest {
+  readonly services: Services;
   readonly trace: Span | null;
   readonly tenant: Pick<Tenant, "name" | "prefix" | "pool">;
   readonly requestId: string;
@@ -107,7 +109,7 @@ export function endTrace(request: TracedRequest, finish: Finish): void {
   span.set("url.path", redact(prefix + asSent.path));
   if (asSent.query !== "") span.set("url.query", redact(`?${asSent.query}`).slice(1));
   setAuthority(span, asSent.authority);
-  span.set("client.address", asSent.client);
+  span.set("client.address", shownClient(asSent.client, request.services.settings.clientDetail));
   span.set("network.protocol.version", asSent.arrival.minor === 2 ? "2" : `1.${asSent.arrival.minor}`);
   const agent = asSent.header("user-agent");
   if (agent !== null) span.set("user_agent.original", redact(agent.slice(0, MAX_AGENT_LENGTH)));
@@ -124,8 +126,8 @@ function setOwn(span: Span, request: TracedRequest, finish: Finish): void {
   span.set("usher.client", request.clientName);
   span.set("usher.class", request.class.name);
   span.set("usher.private", request.private);
-  span.set("usher.cache.result", finish.cache);
-  if (finish.cacheStatus !== "") span.set("usher.cache.status", redact(finish.cacheStatus));
+  span.set("usher.cache.result", finish.note.result);
+  if (finish.note.status !== "") span.set("usher.cache.status", redact(finish.note.status));
   span.set("usher.cache.fwd", request.fwd);
   span.set("usher.upstream", request.upstream);
   if (request.tries > 0) span.set("usher.tries", request.tries);

@@ -5,8 +5,10 @@ import type { ValidationTable } from "../cache/flights/validation_table.ts";
 import type { Store } from "../cache/store.ts";
 import { type Clock, within } from "../clock.ts";
 import type { ImageConverter } from "../image/conversion.ts";
-import type { AccessPolicy } from "../logging/access_log.ts";
+import type { AccessLog } from "../logging/access_log.ts";
+import type { ClientDetail } from "../logging/client_address.ts";
 import type { Logger } from "../logging/logger.ts";
+import type { RequestSight } from "./request_sight.ts";
 import type { Tracer } from "../tracing/tracer.ts";
 import type { Repeats } from "../logging/repeats.ts";
 
@@ -25,6 +27,7 @@ export interface Services {
   readonly images: ImageConverter;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly sight: RequestSight;
   /** Warnings that come with requests, folded where they repeat themselves. */
   readonly repeats: Repeats;
   /** Makes ids for requests that bring none. */
@@ -40,7 +43,9 @@ export interface Services {
 export interface Settings {
   /** Pseudonym in `Via` and `Cache-Status`. */
   readonly name: string;
-  readonly access: AccessPolicy;
+  readonly accessLog: AccessLog;
+  /** How much of a client's address is shown in logs. */
+  readonly clientDetail: ClientDetail;
   /** Whether an address belongs to a trusted proxy. */
   readonly isTrusted: (address: string) => boolean;
   readonly maxEntryBytes: number;

@@ -134,6 +134,8 @@ export interface Tenant {
   readonly rewriting: Rewriting | null;
   /** When a stored response of any age is served: never, while no upstream can answer (`auto`), or always. */
   readonly offline: boolean | "auto";
+  /** Who is told where the time of a request went. */
+  readonly serverTiming: "off" | "trusted" | "all";
   /** `null` where it has none. */
   readonly rules: Rules | null;
   /** The same listener over the other pools that its rules name. */

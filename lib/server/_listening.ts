@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import { pause } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { ListenTarget } from "./listen_target.ts";
@@ -34,6 +35,8 @@ export class Listening {
   #listener: Deno.Listener<Deno.Conn>;
   #errorsInRow = 0;
   #lastError: unknown = null;
+  /** The file of a unix socket that this one has made; another process may have replaced it since. */
+  readonly #inode: number | null;
   #acceptedCount = 0;
   #accepting: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -42,7 +45,8 @@ export class Listening {
   private constructor(target: ListenTarget, listener: Deno.Listener<Deno.Conn>, bind: Bind) {
     this.#listener = listener;
     this.#bind = bind;
-    this.address = addressOf(listener.addr);
+    this.address = "path" in target ? `unix:${target.path}` : addressOf(listener.addr);
+    this.#inode = inodeOf(target);
     // It is opened again on the port that the system has chosen.
     this.#target = "port" in target && "port" in listener.addr ? { ...target, port: listener.addr.port } : target;
   }
@@ -140,6 +144,9 @@ export class Listening {
       closeQuietly(this.#listener);
     }
     await this.#accepting;
+    if ("path" in this.#target && this.#inode !== null && inodeOf(this.#target) === this.#inode) {
+      await Deno.remove(this.#target.path).catch(() => {});
+    }
   }
 }
 
@@ -181,20 +188,36 @@ async function listenUnix(
   if (Deno.permissions.querySync({ name: "write", path }).state !== "granted") {
     throw new Deno.errors.NotCapable(`Deno may not write at ${path} (--allow-write)`);
   }
-  let listener: Deno.UnixListener;
+  if (await isTaken(path, replacesFile)) throw new Deno.errors.AddrInUse("Address already in use");
+  // Made beside it and renamed, so that there is a socket at every moment, and a listener that closes removes none of another process.
+  const fresh = join(dirname(path), `.~${Math.random().toString(36).slice(2, 6)}`);
+  const listener = Deno.listen({ transport: "unix", path: fresh });
   try {
-    listener = Deno.listen({ transport: "unix", path });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse) || !await isStale(path, replacesFile)) throw error;
-    await Deno.remove(path);
-    listener = Deno.listen({ transport: "unix", path });
-  }
-  try {
-    if (mode !== undefined) await Deno.chmod(path, mode);
+    if (mode !== undefined) await Deno.chmod(fresh, mode);
+    await Deno.rename(fresh, path);
     return listener;
   } catch (error) {
     listener.close();
     throw error;
+  }
+}
+
+/** Whether something is at a path that may not be replaced. */
+async function isTaken(path: string, replacesFile: boolean): Promise<boolean> {
+  try {
+    return !await isStale(path, replacesFile);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** `null` for an address without a file, and where there is none. */
+function inodeOf(target: ListenTarget): number | null {
+  try {
+    return "path" in target ? Deno.lstatSync(target.path).ino : null;
+  } catch {
+    return null;
   }
 }
 

@@ -6,6 +6,10 @@ import type { SharedLimits } from "../gateway/limits.ts";
 import type { ResilienceState } from "../gateway/resilience_state.ts";
 import type { CheckResult } from "../health/check.ts";
 import type { QueueFigures } from "../image/conversion_queue.ts";
+import type { LevelOverride } from "../logging/log_levels.ts";
+import type { Problem } from "../logging/problem_book.ts";
+import type { RememberedRequest } from "../metrics/request_memory.ts";
+import type { TopKeys } from "../metrics/top_targets.ts";
 import type { LagCounts } from "./worker/loop_monitor.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
@@ -13,6 +17,7 @@ import type { Verdict } from "../cache/policy/policy.ts";
 import type { StoredFacts, StoredKind } from "../cache/stored_response.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Challenges } from "../server/acme_challenge.ts";
+import type { PeerFigures } from "../server/peer_sight.ts";
 import type { ServerCounts } from "../server/server_counts.ts";
 import type { SpanCounts } from "../tracing/span_exporter.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
@@ -48,6 +53,8 @@ export interface InitMessage extends ConfigGeneration {
   readonly challenges: Challenges;
   /** This process in `CDN-Loop`. */
   readonly instanceId: string;
+  /** Levels of the log in place of the configured ones; `null` where those hold. */
+  readonly logLevels: LevelOverride | null;
 }
 
 /** Another worker: a serving worker by its index, or one of those that there is one of. */
@@ -62,6 +69,10 @@ export type ToWorker =
   | { readonly type: "peer-gone"; readonly peer: number | "image" }
   /** It listens from now on where only one worker can: the one that did has died. */
   | { readonly type: "serve-alone" }
+  /** The same, in the place of another process, which has the sockets still. */
+  | { readonly type: "take-sockets" }
+  /** Another process takes its place: it stops listening, lets go of the disk, and finishes what has begun until it is stopped. */
+  | { readonly type: "leave" }
   /** The KV file that another process had is this one's now. */
   | { readonly type: "take-disk"; readonly kvPath: string }
   | (ConfigGeneration & { readonly type: "prepare" })
@@ -79,6 +90,10 @@ export type ToWorker =
   | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
   | { readonly type: "read"; readonly id: number; readonly pool: string; readonly target: string }
+  /** Levels of the log from now on, in place of the configured ones; `null` for those. */
+  | { readonly type: "log-levels"; readonly override: LevelOverride | null }
+  /** To be answered with what is remembered of requests. */
+  | { readonly type: "look"; readonly id: number; readonly question: SightQuestion }
   /** To be told what it holds for a request. */
   | { readonly type: "look-up"; readonly id: number; readonly order: LookUpOrder }
   | { readonly type: "ping"; readonly sequence: number }
@@ -96,6 +111,8 @@ export type FromWorker =
   /** It cannot be what it was asked to be. */
   | { readonly type: "failed"; readonly reason: string }
   | { readonly type: "disk-taken" }
+  | { readonly type: "sockets-taken"; readonly error: string | null }
+  | { readonly type: "left" }
   | { readonly type: "prepared"; readonly generation: number; readonly error: string | null }
   | { readonly type: "committed"; readonly generation: number }
   /** What the rules named in its memory, see `WorkerStore.named`; `null` where that was not asked, or is not known. */
@@ -106,12 +123,29 @@ export type FromWorker =
   | { readonly type: "checked"; readonly id: number; readonly result: CheckResult | null }
   /** A user has changed what has these tags, on the listeners whose pools are of a type. */
   | { readonly type: "written"; readonly upstreamType: string; readonly tags: readonly string[] }
+  /** Warnings and errors since the last such message. */
+  | { readonly type: "problems"; readonly problems: readonly Problem[] }
+  | { readonly type: "seen"; readonly id: number; readonly answer: SightAnswer }
   | { readonly type: "prewarmed"; readonly id: number; readonly result: PrewarmResult }
   | { readonly type: "was-read"; readonly id: number; readonly result: ReadResult }
   /** `null` where no listener takes the request. */
   | { readonly type: "looked-up"; readonly id: number; readonly result: LookUpResult | null }
   | { readonly type: "pong"; readonly sequence: number; readonly report: WorkerReport }
-  | { readonly type: "stopped"; readonly drained: Drained };
+  /** With everything that it has counted, to its end. */
+  | { readonly type: "stopped"; readonly drained: Drained; readonly counts?: WorkerCounts };
+
+/** What is asked of the requests that a worker remembers. */
+export type SightQuestion =
+  | { readonly kind: "slow"; readonly listener: string | null }
+  | { readonly kind: "request"; readonly id: string }
+  | { readonly kind: "top" };
+
+/** What a worker remembers of its requests. */
+export interface SightAnswer {
+  readonly requests: readonly RememberedRequest[];
+  /** Where that was asked. */
+  readonly top: TopKeys | null;
+}
 
 /** What a worker says of itself with each heartbeat: plain data. */
 export interface WorkerReport {
@@ -141,6 +175,8 @@ export interface WorkerReport {
   readonly listening?: Readonly<Record<string, string | null>>;
   /** What its server has met, from serving workers alone. */
   readonly server?: ServerCounts;
+  /** Where connections of clients came from, from serving workers alone. */
+  readonly peers?: PeerFigures;
   /** What became of its spans; `null` while nothing was ever traced. */
   readonly spans?: SpanCounts | null;
   /** The health worker's tables, from the health worker alone. */

@@ -10,6 +10,8 @@ import { LISTENER_ENDPOINTS } from "./listeners.ts";
 import { openApiDocument } from "./openapi.ts";
 import { POOL_ENDPOINTS } from "./pools.ts";
 import { PROCESS_ENDPOINTS } from "./process.ts";
+import { USAGE_ENDPOINTS } from "./usage.ts";
+import { SIGHT_ENDPOINTS } from "./sight.ts";
 import { REQUEST_ENDPOINTS } from "./requests.ts";
 
 /** Every endpoint of the API; the last one describes them all. */
@@ -21,6 +23,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...CACHE_ENDPOINTS,
   ...REQUEST_ENDPOINTS,
   ...JOB_ENDPOINTS,
+  ...USAGE_ENDPOINTS,
+  ...SIGHT_ENDPOINTS,
   ...CLIENT_ENDPOINTS,
   ...EVENT_ENDPOINTS,
   endpoint({

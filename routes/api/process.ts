@@ -4,6 +4,7 @@ import { EXPOSITION_TYPES } from "../../lib/metrics/exposition.ts";
 import { endpoint } from "./endpoint.ts";
 import { LISTENER } from "./listeners.ts";
 import { POOL } from "./pools.ts";
+import { Problem } from "./problem.ts";
 
 const STATUS = z.looseObject({
   state: z.enum(["ready", "degraded", "stopping"]),
@@ -44,6 +45,19 @@ export const PROCESS_ENDPOINTS = [
       const format = expositionFormat(request.headers.get("accept"));
       const headers = { "content-type": EXPOSITION_TYPES[format], vary: "accept" };
       return new Response(await view.metrics(format), { headers });
+    },
+  }),
+  endpoint({
+    method: "POST",
+    path: "/hand-over",
+    role: "operate",
+    summary: "Lets another gateway on this machine take over: lets go of listeners, files and this address, then stops",
+    answer: z.object({ pid: z.int(), grace_ms: z.number() }),
+    problems: { 409: "It is stopping already" },
+    async handle({ view, actor }) {
+      const handed = await view.handOver(actor);
+      if (handed === false) throw new Problem(409, "The gateway is stopping already");
+      return { pid: Deno.pid, grace_ms: handed.graceMs };
     },
   }),
   endpoint({

@@ -48,6 +48,7 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
   assert.deepEqual(optional, [
     "admin.token",
     "admin.peers.token",
+    ...["process", "config", "request", "upstream", "cache", "tls", "admin"].map((area) => `logging.levels.${area}`),
     "tracing.endpoint",
     "tracing.sample",
     "tracing.parent_based",

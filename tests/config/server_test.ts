@@ -105,7 +105,7 @@ server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, shut
     send_timeout: 15ms, max_connections: 16, reserve_descriptors: 17, per_address: 18, max_fields: 19,
     fields_size: 2KiB, target_size: 256, pipeline: 20 } }
 admin: { listen: "[::1]:1", token: s3cret, tokens: [{ name: grafana, token: m, role: metrics }], peers: [{ url: "http://b.example:6636/", token: t }, { url: "https://c.example" }] }
-logging: { level: debug, format: json, access: all }
+logging: { level: debug, levels: { cache: warn }, format: json, access: all, access_format: "{status}", sample: 9, slow: 2s, client: network }
 images: { concurrency: 3, queue: 4, timeout: 5s, max_size: 6MiB, max_pixels: 7 }
 ${SOUND}`);
   const { limits, ...server } = config.server;
@@ -131,8 +131,24 @@ ${SOUND}`);
     tokens: [{ name: "admin", token: "s3cret", role: "operate" }, { name: "grafana", token: "m", role: "metrics" }],
     peers: [{ url: "http://b.example:6636", token: "t" }, { url: "https://c.example", token: null }],
   });
-  assert.deepEqual(config.logging, { level: "debug", format: "json", access: "all" });
+  assert.deepEqual(config.logging, {
+    ...{ level: "debug", levels: { cache: "warn" }, format: "json", client: "network" },
+    access: { access: "all", format: "{status}", sample: 9, slowMs: 2_000 },
+  });
   assert.deepEqual(config.images, { concurrency: 3, queue: 4, timeoutMs: 5000, maxBytes: 6 * 1024 ** 2, maxPixels: 7 });
+});
+
+Deno.test("loggingSection wants areas, forms and values that there are", async () => {
+  const problems = await problemsOf(
+    `logging: { levels: { upstreams: debug }, access_format: "{cookie}", slow: 2, client: half }${SOUND}`,
+  );
+  assert.equal(problems.length, 4);
+  assert.match(problems[0]!, /found unknown key "upstreams" .*did you mean "upstream"/);
+  assert.match(problems[1]!, /there is no value "cookie" \(known: time, referer, /);
+  assert.deepEqual(
+    await problemsOf(`logging: { access_format: "${"{client} {host} {status}"}", slow: off }${SOUND}`),
+    [],
+  );
 });
 
 Deno.test("serverOf() and imageWorkerOf() go by the machine where nothing is said", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createLogger, type LogFields, type Logger, type LoggerOptions } from "../../lib/logging/logger.ts";
+import type { LogFields } from "../../lib/logging/log_line.ts";
+import { createLogger, type Logger, type LoggerOptions } from "../../lib/logging/logger.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
 const TIME = "2026-01-02T03:04:05.006Z";
@@ -126,4 +127,33 @@ Deno.test("reconfigure() changes level and format of a logger and of all that we
   child.warn("not any more");
   logger.error("but this");
   assert.deepEqual(lines.slice(1), ["1970-01-01T00:00:00.000Z ERROR but this\n"]);
+});
+
+Deno.test("in() gives an area's logger, which says its area and goes by a level of its own", () => {
+  const { logger, lines } = recording({ level: "warn", levels: { upstream: "debug" }, format: "json" });
+  const areas = ["process", "cache", "upstream"] as const;
+  for (const area of areas) logger.in(area).with({ part: "p" }).info("m");
+  logger.in("cache").warn("m");
+  logger.in("cache").write({ audit: "purge" });
+  const said = lines.map((line) => JSON.parse(line)).map(({ area, level, part, audit }) => [area, level, part, audit]);
+  assert.deepEqual(said, [
+    ["upstream", "info", "p", undefined],
+    ["cache", "warn", undefined, undefined],
+    [undefined, undefined, undefined, "purge"],
+  ]);
+  assert.equal(logger.in("cache"), logger.in("cache"));
+});
+
+Deno.test("override() stands before what is configured, also over reloads, until it is taken back", () => {
+  const sink = () => {};
+  const logger = createLogger({ level: "info", levels: { tls: "error" }, format: "text", sink, now: () => 0 });
+  const cache = logger.in("cache");
+  logger.override({ levels: { cache: "debug" } });
+  assert.deepEqual([cache.enabled("debug"), logger.enabled("debug"), logger.levels().tls], [true, false, "error"]);
+  logger.reconfigure({ level: "warn", format: "json" });
+  assert.deepEqual([cache.enabled("debug"), logger.levels().upstream, logger.levels().tls], [true, "warn", "warn"]);
+  logger.override({ level: "error" });
+  assert.deepEqual(Object.values(logger.levels()), Array(7).fill("error"));
+  logger.override(null);
+  assert.deepEqual([cache.enabled("info"), cache.enabled("warn")], [false, true]);
 });

@@ -21,7 +21,7 @@ function folding() {
 Deno.test("Repeats writes the first of a kind at once, and the rest of ten seconds as one line with their number", () => {
   const { repeats, written, pass, timers } = folding();
   const fail = (upstream: string, reason: string, id: number) =>
-    repeats.warn("Try failed", `${upstream} ${reason}`, { upstream, id });
+    repeats.warn("upstream", "Try failed", `${upstream} ${reason}`, { upstream, id });
   fail("a", "connect", 1);
   assert.deepEqual(written(), ["a 1"]);
   for (let id = 2; id <= 5_000; id++) fail("a", "connect", id);
@@ -43,7 +43,7 @@ Deno.test("Repeats writes the first of a kind at once, and the rest of ten secon
 
 Deno.test("Repeats keeps a bounded number of kinds in mind, and folds the others by message", () => {
   const { repeats, written, pass, timers } = folding();
-  for (let id = 0; id < 2_000; id++) repeats.warn("Try failed", `reason ${id}`, { upstream: "a", id });
+  for (let id = 0; id < 2_000; id++) repeats.warn("upstream", "Try failed", `reason ${id}`, { upstream: "a", id });
   assert.equal(written().length, 501);
   assert.equal(timers(), 501);
   pass();

@@ -23,19 +23,19 @@ Deno.test({
   },
 });
 
-Deno.test("deploy/prometheus: each alert has a test of its rule, and a paragraph in docs/operations.md", () => {
+Deno.test("deploy/prometheus: each alert has a test of its rule, and a paragraph in docs/alerts.md", () => {
   const tested = (parse(readText("deploy/prometheus/alerts_test.yml")) as {
     tests: readonly { alert_rule_test: readonly { alertname: string; exp_alerts: readonly unknown[] }[] }[];
   }).tests.flatMap((test) => test.alert_rule_test);
-  const page = readText("docs/operations.md");
+  const page = readText("docs/alerts.md");
   for (const { alert, annotations, labels } of deployedAlerts()) {
     assert.ok(tested.some(({ alertname, exp_alerts }) => alertname === alert && exp_alerts.length > 0), alert);
-    assert.equal(annotations.runbook, `docs/operations.md#${alert.toLowerCase()}`);
-    const paragraph = new RegExp(`^### ${alert}\n\n([\\s\\S]*?)(?=\n#|$(?![\\s\\S]))`, "m").exec(page)?.[1] ?? "";
-    assert.ok(paragraph.length > 100, `docs/operations.md says nothing of ${alert}`);
+    assert.equal(annotations.runbook, `docs/alerts.md#${alert.toLowerCase()}`);
+    const paragraph = new RegExp(`^## ${alert}\n\n([\\s\\S]*?)(?=\n#|$(?![\\s\\S]))`, "m").exec(page)?.[1] ?? "";
+    assert.ok(paragraph.length > 100, `docs/alerts.md says nothing of ${alert}`);
     assert.ok(["warning", "critical"].includes(labels.severity), alert);
   }
-  const written = [...page.matchAll(/^### (Usher\w+)$/gm)].map(([, name]) => name);
+  const written = [...page.matchAll(/^## (Usher\w+)$/gm)].map(([, name]) => name);
   assert.deepEqual(written.sort(), deployedAlerts().map(({ alert }) => alert).sort());
 });
 

@@ -50,7 +50,7 @@ Deno.test("prometheusText() writes every counter with its labels, help and type,
   countRequest(api, { status: 200, bytes: 100, durationMs: 4, cache: "hit_memory" });
   countRequest(api, { status: 404, bytes: 20, durationMs: 40, cache: "miss", fwd: "uri-miss" });
   countRequest(api, { status: 0, bytes: 3, durationMs: 99_000, cache: "miss", fwd: "stale" });
-  countClient(api, "tv");
+  countClient(api, "tv", { status: 200, bytes: 100, durationMs: 4, cache: "hit_memory" });
   Object.assign(api, { queued: 3, turnedAway: 2, rateLimited: 5, unauthorized: 7, authBlocked: 8, inFlight: 1 });
   Object.assign(api.conversions, { done: 4, failed: 1 });
   const further: Metric[] = [

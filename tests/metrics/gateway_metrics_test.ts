@@ -5,6 +5,7 @@ import {
   CACHE_RESULT_INDEX,
   CACHE_RESULTS,
   countClient,
+  type CountedRequest,
   countRequest,
   countTry,
   credentialCounts,
@@ -201,12 +202,16 @@ Deno.test("countRequest() counts why an upstream was asked, where one was", () =
   });
 });
 
+const ONE_HIT: CountedRequest = { status: 200, bytes: 10, durationMs: 1, cache: "hit_memory" };
+
 Deno.test("countClient() counts by name, and addCounts() adds what all workers counted of access", () => {
   const worker = newWorkerCounts();
   const listener = worker.listeners["l"] = { ...newListenerCounts(), unauthorized: 2, authBlocked: 3 };
-  for (const name of ["tv", "constructor", "tv"]) countClient(listener, name);
+  for (const name of ["tv", "constructor", "tv"]) countClient(listener, name, ONE_HIT);
+  countClient(listener, "tv", { ...ONE_HIT, cache: "miss" });
   const sum = newWorkerCounts();
   for (let time = 0; time < 2; time++) addCounts(sum, structuredClone(worker));
-  const { unauthorized, authBlocked, clients } = sum.listeners["l"]!;
-  assert.deepEqual([unauthorized, authBlocked, { ...clients }], [4, 6, { tv: 4, constructor: 2 }]);
+  const { unauthorized, authBlocked, clients, clientHits, clientBytes } = sum.listeners["l"]!;
+  assert.deepEqual([unauthorized, authBlocked, { ...clients }], [4, 6, { tv: 6, constructor: 2 }]);
+  assert.deepEqual([{ ...clientHits }, { ...clientBytes }], [{ tv: 4, constructor: 2 }, { tv: 60, constructor: 20 }]);
 });

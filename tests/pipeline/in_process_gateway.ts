@@ -63,6 +63,8 @@ export interface GatewayParts {
   readonly listeners: readonly Mapping[];
   /** Which requests are logged; all unless said. */
   readonly access?: "all" | "errors" | "off";
+  /** More of `logging`. */
+  readonly logging?: Mapping;
   /** How it knows requests that have been there before; one of two gateways in a chain needs its own. */
   readonly instanceId?: string;
   /** In place of a memory tier alone. */
@@ -113,7 +115,7 @@ export interface InProcessGateway {
 export async function configFor(parts: GatewayParts): Promise<Config> {
   const text = JSON.stringify({
     server: { workers: 1, ...parts.server },
-    logging: { access: parts.access ?? "all" },
+    logging: { access: parts.access ?? "all", ...parts.logging },
     tracing: parts.tracing ?? {},
     cache: { memory: "32MiB", collapse_timeout: "5m", ...parts.cache },
     // While the clock stands still a rate gives no more than its burst.

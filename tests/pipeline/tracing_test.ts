@@ -45,6 +45,7 @@ Deno.test("a miss is one trace: the request, and its try at the upstream, which 
       [(exchange) => exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "film" })],
       (origin) =>
         withGateway({
+          logging: { client: "network" },
           tracing: { endpoint: collector.url, resource: { "deployment.environment.name": "test" } },
           pools: { p: plainPool([origin!.url]) },
           listeners: [{ name: "l", pool: "p", prefix: "/films", strip_prefix: true }],
@@ -66,7 +67,7 @@ Deno.test("a miss is one trace: the request, and its try at the upstream, which 
             "url.path": "/films/1",
             "url.query": "language=de&api_key=[redacted]",
             "server.address": "gateway.test",
-            "client.address": "192.0.2.9",
+            "client.address": "192.0.2.0/24",
             "network.protocol.version": "1.1",
             "user_agent.original": "Kodi/21",
             "usher.request_id": "r-1",
@@ -330,7 +331,7 @@ Deno.test("the trace's id is that of the exchange, for the log and for exemplars
       const begun = (gateway: InProcessGateway) => {
         const exchange = exchangeFor(gateway, "/1");
         exchange.begin();
-        exchange.finish({ status: 200, bytes: 0, cache: "none", cacheStatus: "" });
+        exchange.finish({ status: 200, bytes: 0, note: { result: "none", status: "" } });
         return exchange.traceId;
       };
       let id: string | null = null;

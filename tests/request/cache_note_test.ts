@@ -41,6 +41,7 @@ Deno.test("hitNote() tells tier, lifetime left and age", () =>
       status: "usher; hit; ttl=45; detail=memory",
       ageSeconds: 15,
       isShared: true,
+      ttlSeconds: 45,
     });
     assert.equal(hitNote(exchange, stored, "hit_disk").status, "usher; hit; ttl=45; detail=kv");
     assert.equal(hitNote(exchange, stored, "stale").status, "usher; hit; ttl=45");
@@ -53,6 +54,10 @@ Deno.test("forwardNote() tells an answer of an upstream from one that stands in 
       status: "usher; fwd=uri-miss",
       ageSeconds: null,
       isShared: false,
+      ttlSeconds: null,
+      fwdStatus: undefined,
+      isStored: false,
+      detail: null,
     });
     const own = forwardNote(exchange, { fwd: "stale", fwdStatus: 304, stored, result: "revalidated" });
     assert.deepEqual([own.status, own.ageSeconds], ["usher; fwd=stale; fwd-status=304; stored; ttl=45", 15]);

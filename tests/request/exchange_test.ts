@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import type { CacheResult } from "../../lib/metrics/gateway_metrics.ts";
+import type { CacheNote } from "../../lib/request/cache_note.ts";
 import type { Exchange } from "../../lib/request/exchange.ts";
 import {
   type AskOptions,
@@ -23,6 +25,10 @@ function partsOf(
 ): GatewayParts {
   const { listener, pool, ...parts } = more;
   return { pools: { p: plainPool([NOWHERE], pool) }, listeners: [{ name: "l", pool: "p", ...listener }], ...parts };
+}
+
+function noteOf(result: CacheResult): CacheNote {
+  return { result, status: "", ageSeconds: null };
 }
 
 Deno.test("Exchange takes the listener's prefix off where it is stripped, and puts it back in the log", () =>
@@ -113,7 +119,7 @@ Deno.test("Exchange.inBackground() asks with GET, is not counted, and outlives t
     const exchange = exchangeOf(gateway, "/a", { method: "HEAD", headers: { "x-own": "1" } });
     const quiet = exchange.inBackground();
     assert.deepEqual([quiet.method, quiet.key, quiet.header("x-own")], ["GET", exchange.key, "1"]);
-    quiet.finish({ status: 200, bytes: 1, cache: "miss", cacheStatus: "" });
+    quiet.finish({ status: 200, bytes: 1, note: noteOf("miss") });
     assert.deepEqual(gateway.results(), {});
     assert.equal(gateway.access().length, 0);
     assert.equal(quiet.fillsToTheEnd, true);
@@ -124,8 +130,8 @@ Deno.test("Exchange.finish() counts a request under its status, bytes and cache 
   withGateway(partsOf(), (gateway) => {
     const exchange = exchangeOf(gateway, "/a?api_key=0123456789abcdef0123456789abcdef");
     gateway.clock.advance(30);
-    exchange.finish({ status: 404, bytes: 7, cache: "hit_disk", cacheStatus: "c" });
-    exchange.finish({ status: 200, bytes: 3, cache: "miss", cacheStatus: "c", aborted: true });
+    exchange.finish({ status: 404, bytes: 7, note: noteOf("hit_disk") });
+    exchange.finish({ status: 200, bytes: 3, note: noteOf("miss"), aborted: true });
     const counts = gateway.gateway.counts.listeners["l"]!;
     assert.deepEqual([counts.requests, counts.responseBytes, counts.byClass], [2, 10, [1, 0, 0, 0, 1, 0]]);
     assert.deepEqual(gateway.results(), { hit_disk: 1, miss: 1 });
@@ -137,7 +143,7 @@ Deno.test("Exchange.finish() counts a request under its status, bytes and cache 
 Deno.test("Exchange.finish() writes no access line for what the configuration leaves out", () =>
   withGateway({ ...partsOf(), access: "errors" }, (gateway) => {
     const finish = (status: number, more = {}) =>
-      exchangeOf(gateway, "/a").finish({ status, bytes: 0, cache: "none", cacheStatus: "", ...more });
+      exchangeOf(gateway, "/a").finish({ status, bytes: 0, note: noteOf("none"), ...more });
     finish(200);
     finish(502);
     finish(502, { aborted: true });
@@ -162,9 +168,9 @@ Deno.test("Exchange.begin() counts a request as under way until it has finished,
     const exchange = exchangeOf(gateway, "/a");
     exchange.begin();
     assert.equal(counts.inFlight, 1);
-    exchange.inBackground().finish({ status: 200, bytes: 0, cache: "none", cacheStatus: "" });
+    exchange.inBackground().finish({ status: 200, bytes: 0, note: noteOf("none") });
     assert.equal(counts.inFlight, 1);
-    for (let turn = 0; turn < 2; turn++) exchange.finish({ status: 200, bytes: 0, cache: "none", cacheStatus: "" });
+    for (let turn = 0; turn < 2; turn++) exchange.finish({ status: 200, bytes: 0, note: noteOf("none") });
     assert.equal(counts.inFlight, 0);
     return Promise.resolve();
   }));

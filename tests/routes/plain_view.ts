@@ -1,7 +1,10 @@
 import { createLogger } from "../../lib/logging/logger.ts";
+import { ProblemBook } from "../../lib/logging/problem_book.ts";
 import type { AdminView } from "../../routes/api/admin_view.ts";
 import type { Config, FileValues } from "../../lib/config/config.ts";
 import type { Status } from "../../lib/workers/figures/status.ts";
+import { Sight } from "../../lib/workers/operations/sight.ts";
+import { LogLevelKeeper } from "../../lib/workers/supervisor/log_level.ts";
 
 /** A supervisor's view that answers what it is told to, and keeps what it was asked. */
 export interface PlainView extends AdminView {
@@ -11,13 +14,18 @@ export interface PlainView extends AdminView {
 /** A view of a gateway that is ready and has nothing to say. */
 export function plainView(over: Partial<AdminView> = {}): PlainView {
   const asked: string[] = [];
+  const logger = createLogger({ level: "info", format: "json", sink: (line) => asked.push(line), now: () => 0 });
   return {
     asked,
     tokens: [],
     key: "key-of-the-process",
     config: {} as Config,
-    logger: createLogger({ level: "info", format: "json", sink: (line) => asked.push(line), now: () => 0 }),
+    logger,
+    sight: new Sight({ ask: () => Promise.resolve([]), problems: new ProblemBook(10) }),
+    logLevels: new LogLevelKeeper(logger, () => Promise.resolve()),
     readiness: () => "ready",
+    usage: () => Promise.resolve([]),
+    handOver: () => Promise.resolve({ graceMs: 30_000 }),
     status: () => Promise.resolve({ version: "0.0.0" } as Status),
     metrics: (format) => Promise.resolve(format === "openmetrics" ? "# EOF\n" : "# HELP x X\n"),
     reload: (actor) => {

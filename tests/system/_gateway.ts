@@ -67,6 +67,8 @@ export interface GatewayOptions {
   readonly permissions?: readonly string[];
   /** The beginning of its command line; Deno alone by default. */
   readonly program?: readonly string[];
+  /** A gateway whose place it takes: its ports and files. */
+  readonly takesOver?: RunningGateway;
 }
 
 /** What a test's configuration is filled with. */
@@ -83,8 +85,12 @@ export function startPermissions(directory: string): string[] {
 
 /** Starts a gateway and waits until it is ready. */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const directory = options.directory ?? await Deno.makeTempDir({ prefix: "usher-test-" });
-  const places = { port: freePort(), adminPort: freePort(), dataDir: join(directory, "data") };
+  const { takesOver } = options;
+  const directory = takesOver?.directory ?? options.directory ?? await Deno.makeTempDir({ prefix: "usher-test-" });
+  const ports = takesOver === undefined
+    ? { port: freePort(), adminPort: freePort() }
+    : { port: takesOver.port, adminPort: Number(new URL(takesOver.adminUrl).port) };
+  const places = { ...ports, dataDir: join(directory, "data") };
   const configPath = join(directory, "config.yaml");
   await Deno.writeTextFile(configPath, options.config(places));
   const [program, ...before] = options.program ?? [Deno.execPath()];
@@ -93,7 +99,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       ...before,
       // With the lock file of `deno task start`: the other one would have to be changed where pictures are converted.
       ...["run", "--no-prompt", "--lock=deno.all.lock", ...startPermissions(directory), ...options.permissions ?? []],
-      ...["main.ts", "start", "--config", configPath],
+      ...["main.ts", "start", "--config", configPath, ...takesOver === undefined ? [] : ["--take-over"]],
     ],
     env: { NO_COLOR: "1", USHER_TEST_HOOKS: "1", ...options.env },
     stdout: "piped",

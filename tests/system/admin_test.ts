@@ -90,6 +90,17 @@ Deno.test("with a token the admin address asks for it, whatever the Host, and st
     assert.equal(response.status, status, `${first} ${JSON.stringify(fields)}`);
     if (status === 401) assert.match(response.field("www-authenticate") ?? "", /^Bearer/);
   }
+  for (let guess = 0; guess < 20; guess++) {
+    const fields = { host: "usher.example", authorization: `Bearer guess-${guess}-0123456789` };
+    const response = await admin(port, "GET /api/v1/status", fields);
+    // One of the table above was a guess too.
+    assert.equal(response.status, guess < 9 ? 401 : 429);
+    if (response.status === 429) assert.match(response.field("retry-after") ?? "", /^[1-9]\d?$/);
+  }
+  assert.equal((await admin(port, "GET /api/v1/status", { host: "usher.example", ...right })).status, 200);
+  assert.equal((await admin(port, "GET /ready", { host: "usher.example" })).status, 200);
+  await gateway.logged("Many wrong admin tokens were given");
+  assert.doesNotMatch(gateway.log(), /guess-\d/);
 });
 
 Deno.test("status and metrics say what goes on", async () => {

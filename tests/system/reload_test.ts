@@ -27,6 +27,7 @@ async function reload(gateway: RunningGateway, yaml: string, outcome: "reloaded"
   await gateway.writeConfig(yaml);
   gateway.signal("SIGHUP");
   await eventually(`one more "Configuration ${outcome}"`, () => told() > before);
+  await gateway.logged(`audit=reload actor=SIGHUP outcome="${outcome === "reloaded" ? "" : "not "}in force"`);
 }
 
 async function generations(gateway: RunningGateway): Promise<number[]> {

@@ -79,6 +79,8 @@ Deno.test("one trace goes through two gateway processes; a reload turns it off; 
     "inner client",
   ]);
   assert.deepEqual(chain[0]!.links.map((link) => link.traceId), [TRACE]);
+  // Both access lines name the trace.
+  for (const gateway of [outer, inner]) await gateway.logged(`trace=${traceId}`);
   const metrics = async () => await (await fetch(`${outer.adminUrl}/metrics`)).text();
   await eventually("it was counted", async () => /^usher_spans_total\{.*result="exported"\} 2$/m.test(await metrics()));
 

@@ -22,6 +22,7 @@ export function initMessage(init: ConfigGeneration & Partial<InitMessage>): Init
     challenges: NO_CHALLENGES,
     drained: [],
     instanceId: "usher-test",
+    logLevels: null,
     ...init,
   };
 }

@@ -1,4 +1,10 @@
-import { CACHE_RESULT_INDEX, type CacheResult, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
+import {
+  CACHE_RESULT_INDEX,
+  CACHE_RESULTS,
+  type CacheResult,
+  isHit,
+  type WorkerCounts,
+} from "../../metrics/gateway_metrics.ts";
 
 /** All requests, those that the cache was asked for, and those of them that it answered. */
 interface Answered {
@@ -25,7 +31,7 @@ const KEPT = 60;
 const LATELY = 10;
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
-const SERVED: readonly CacheResult[] = ["hit_memory", "hit_disk", "stale", "collapsed"];
+const SERVED: readonly CacheResult[] = CACHE_RESULTS.filter(isHit);
 const NOT_ASKED: readonly CacheResult[] = ["bypass", "none"];
 
 /** Remembers what was counted, a second and a minute apart, so that hit rates can be told for the last minute and hour. */

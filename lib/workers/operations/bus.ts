@@ -1,3 +1,4 @@
+import type { PurgeOutcome } from "./purge_desk.ts";
 import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
 
 /** What another gateway answered. */
@@ -15,3 +16,17 @@ export interface Bus {
   /** Passes a purge on to every other gateway; resolves when each has applied it or failed to. Never rejects; failures are logged. */
   purge(order: PurgeOrder, via: readonly string[]): Promise<readonly PeerAnswer[]>;
 }
+
+/** The outcome of a purge here, and at the peers where there are any. */
+export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
+
+/** The answer to an order that has been here before. */
+export const NOTHING_TO_PURGE: LinkedPurge = {
+  ok: true,
+  soft: true,
+  listeners: [],
+  workers: 0,
+  named: 0,
+  persisted: false,
+  durationMs: 0,
+};

@@ -16,6 +16,7 @@ import type { PrewarmResult, ReadResult } from "../messages.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
 import { PurgeDesk, type PurgeOutcome, type PurgeSpread } from "./purge_desk.ts";
 import { PurgeLedger } from "./purge_ledger.ts";
+import { UsageLedger, type UsageRow } from "./usage_ledger.ts";
 import { type Drain, UpstreamDesk, type UpstreamDeskOptions } from "./upstream_desk.ts";
 
 /** What operations need of the fleet. */
@@ -65,6 +66,8 @@ export class Operations {
   #kvs: readonly Deno.Kv[];
   readonly #ledger: PurgeLedger;
   readonly #desk: PurgeDesk;
+  readonly #usage: UsageLedger;
+  #isReleased = false;
   readonly #hits = new HitHistory();
   readonly #known: KnownTags;
   #recorder: ReturnType<typeof setInterval> | undefined;
@@ -72,7 +75,8 @@ export class Operations {
   #recorded: Promise<void> = Promise.resolve();
 
   private constructor(options: OperationsOptions, { kv, purgeKv, ledger, upstreams }: Opened) {
-    const { fleet, config, logger } = options;
+    const { fleet, config } = options;
+    const logger = options.logger.in("cache");
     const state = new LateStateStore(stateIn(kv));
     this.#logger = logger;
     this.#state = state;
@@ -82,6 +86,7 @@ export class Operations {
     this.#ledger = ledger;
     this.upstreams = upstreams;
     this.#desk = new PurgeDesk({ ledger, logger, spread: (rules, counts) => fleet.purge(rules, counts) });
+    this.#usage = new UsageLedger({ state, logger, now: () => systemClock.now() });
     this.prewarmer = new Prewarmer({
       ...{ state, logger, config },
       fetch: (listener, url) => fleet.prewarm(listener, url),
@@ -99,14 +104,15 @@ export class Operations {
 
   /** Opens KV and reads what was written down; before the first worker starts. */
   static async open(options: OperationsOptions): Promise<Operations> {
-    const { kvPath, purgePath, logger, config } = options;
+    const { kvPath, purgePath, config } = options;
+    const logger = options.logger.in("cache");
     const open = (path: string | null) => path === null ? null : openKvFile(path, { clock: systemClock, log: logger });
     const kv = await open(kvPath);
     const purgeKv = purgePath === kvPath ? kv : await open(purgePath);
     const ledger = await PurgeLedger.open(stateIn(purgeKv), logger);
     const upstreams = await UpstreamDesk.open({
       ...options.upstreams,
-      ...{ state: stateIn(kv), before: stateIn(purgeKv), logger, config },
+      ...{ state: stateIn(kv), before: stateIn(purgeKv), logger: options.logger.in("upstream"), config },
     });
     return new Operations(options, { kv, purgeKv, ledger, upstreams });
   }
@@ -182,7 +188,14 @@ export class Operations {
   #record(): void {
     const counts = this.#fleet.counts();
     this.#hits.record(counts, Date.now());
+    this.#usage.record(counts);
     this.history.record(counts, Date.now());
+  }
+
+  /** What each client has used of each listener on the last `days` days, up to now. */
+  usage(days: number): Promise<readonly UsageRow[]> {
+    this.#usage.record(this.#fleet.counts());
+    return this.#usage.rows(days);
   }
 
   /** Begins nothing more; fetches under way end with the workers, so wait for this after them. */
@@ -192,10 +205,15 @@ export class Operations {
     await Promise.all([this.prewarmer.close(), this.changes.close()]);
   }
 
-  /** Lets go of KV, when what users have changed is written down. */
+  /** Lets go of KV, when what users have changed and what clients have used is written down. */
   async release(): Promise<void> {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
     await this.#recorded;
+    this.#usage.record(this.#fleet.counts());
+    await this.#usage.write();
     for (const kv of this.#kvs) kv.close();
+    this.#kvs = [];
   }
 }
 

@@ -1,3 +1,4 @@
+import { pause } from "../../clock.ts";
 import { reachableUrl } from "../../config/addresses.ts";
 import type { Config } from "../../config/config.ts";
 import { refusalReply } from "../../deliver/error_answer.ts";
@@ -11,6 +12,9 @@ import { HttpServer } from "../../server/http_server.ts";
 
 /** How long admin requests may take to end when the gateway stops. */
 const GRACE_MS = 1_000;
+
+/** Between two tries to get an address that another process has. */
+const RETRY_MS = 20;
 
 /** Options of {@linkcode AdminServer}. */
 export interface AdminServerOptions {
@@ -32,7 +36,8 @@ export class AdminServer {
       limits: compileServerLimits(server.limits, descriptors),
       refuse: (error) => refusalReply(refusedMessage(error), crypto.randomUUID(), server.name),
       isTrusted: addressMatcher(server.trustedProxies),
-      onFault: (error) => logger.error("An admin reply could not be written", { cause: String(error), version }),
+      onFault: (error) =>
+        logger.in("admin").error("An admin reply could not be written", { cause: String(error), version }),
     });
   }
 
@@ -41,10 +46,27 @@ export class AdminServer {
     return this.#url;
   }
 
-  /** @throws {Error} when the address cannot be used, or its certificate */
-  async listen({ listen: { hostname, port }, tls }: Config["admin"], surface: FetchFunction): Promise<void> {
+  /**
+   * Listens; for `waitMs` an address that another process has is waited for.
+   *
+   * @throws {Error} when the address cannot be used, or its certificate
+   */
+  async listen(
+    { listen: { hostname, port }, tls }: Config["admin"],
+    surface: FetchFunction,
+    waitMs = 0,
+  ): Promise<void> {
     const front = compileTls([tls]);
-    this.#address = await this.#server.listen({ hostname, port }, fetchHandler(surface), { tls: front });
+    const untilMs = performance.now() + waitMs;
+    for (;;) {
+      try {
+        this.#address = await this.#server.listen({ hostname, port }, fetchHandler(surface), { tls: front });
+        break;
+      } catch (error) {
+        if (performance.now() > untilMs) throw error;
+        await pause(RETRY_MS);
+      }
+    }
     const bound = { hostname, port: Number(this.#address.slice(this.#address.lastIndexOf(":") + 1)) };
     this.#url = reachableUrl(bound, front === null ? "http" : "https");
   }

@@ -2,7 +2,8 @@ import type { Config } from "../../config/config.ts";
 import { differenceInWords } from "../../config/difference.ts";
 import type { LoadedFile, LoadResult } from "../../config/load.ts";
 import { formatLocated } from "../../config/yaml/located.ts";
-import type { LogFields, RootLogger } from "../../logging/logger.ts";
+import type { LogFields } from "../../logging/log_line.ts";
+import type { RootLogger } from "../../logging/logger.ts";
 import { messageOf } from "../../errors.ts";
 import type { AcmeKeeper } from "./acme_keeper.ts";
 import { worseCertificates } from "./certificate_keeper.ts";
@@ -57,6 +58,13 @@ interface Candidate {
   readonly needsRestart: readonly string[];
 }
 
+/** The configuration in force, and how the last reload went. */
+export interface ConfigInForce extends InForce {
+  readonly generation: number;
+  /** `null` before the first. */
+  readonly lastReload: ConfigChanges["lastReload"];
+}
+
 /** Changes of the configuration in force, one after the other: reloads, and certificates that have come anew. */
 export class ConfigChanges {
   readonly #options: ConfigChangesOptions;
@@ -70,7 +78,7 @@ export class ConfigChanges {
 
   constructor(options: ConfigChangesOptions) {
     this.#options = options;
-    this.#inForce = { ...options.loaded, file: options.configFile, loadedAtMs: Date.now() };
+    this.#inForce = this.#loadedNow(options.loaded);
   }
 
   /** What is in force now. */
@@ -126,18 +134,18 @@ export class ConfigChanges {
   }
 
   async #reloadOnce(): Promise<ReloadResult> {
-    const { logger, fleet, source } = this.#options;
+    const { logger: root, fleet, source } = this.#options;
+    const logger = root.in("config");
     const before = fleet.current.config;
     const read = await this.#read(source, (warning) => logger.warn(warning));
     if ("problems" in read) return this.#failed(read.problems);
     const { next, loaded, changes, needsRestart } = read;
     const problem = await this.bring(next);
     if (problem !== null) return this.#failed([problem]);
-    logger.reconfigure(next.logging);
+    root.reconfigure(next.logging);
     if (logger.enabled("debug")) logger.debug("The new configuration differs", changedNames(before, next));
     for (const setting of needsRestart) logger.warn("A changed setting takes effect at the next start", { setting });
-    const { values, placeOf } = loaded;
-    this.#inForce = { values, placeOf, file: this.#options.configFile, loadedAtMs: Date.now() };
+    this.#inForce = this.#loadedNow(loaded);
     this.#options.onReloaded();
     this.lastReload = { atMs: Date.now(), problems: [] };
     const { generation } = fleet.current;
@@ -167,8 +175,13 @@ export class ConfigChanges {
     return { next, loaded, changes, needsRestart: changedAtRestart(started, config) };
   }
 
+  #loadedNow({ values, placeOf }: LoadedFile): InForce {
+    return { values, placeOf, file: this.#options.configFile, loadedAtMs: Date.now() };
+  }
+
   #failed(problems: readonly string[]): ReloadResult {
-    const { logger, configFile } = this.#options;
+    const { configFile } = this.#options;
+    const logger = this.#options.logger.in("config");
     for (const problem of problems) logger.error(problem);
     logger.error("Configuration not reloaded: the one before stays in force", {
       file: configFile,

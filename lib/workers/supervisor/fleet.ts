@@ -7,7 +7,7 @@ import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gat
 import { type Challenges, NO_CHALLENGES } from "../../server/acme_challenge.ts";
 import { addDrained, type Drained } from "../drained.ts";
 import { retire } from "../figures/lasting_counts.ts";
-import type { ConfigGeneration, FromWorker, InitMessage, PrewarmResult, ReadResult, ToWorker } from "../messages.ts";
+import type { ConfigGeneration, FromWorker, InitMessage, ToWorker } from "../messages.ts";
 import { type PurgeSpread, purgeSpread } from "../operations/purge_desk.ts";
 import type { FleetOptions } from "./fleet_options.ts";
 import { newSlot, peerName, type Slot } from "./slot.ts";
@@ -18,12 +18,12 @@ import { workerPermissions, type WrittenPlaces } from "./worker_permissions.ts";
 /** A small machine under load takes its time; one that hangs is found out all the same. */
 const START_TIMEOUT_MS = 120_000;
 const HEARTBEAT_MS = 1_000;
-/** Longer than a fetch and its wait may take in the worker. */
-const WORK_TIMEOUT_MS = 130_000;
 const PING_TIMEOUT_MS = 2_000;
+/** Longer than a worker takes to let go of its sockets and of the disk. */
+const LEAVE_TIMEOUT_MS = 30_000;
 
-/** What a worker says of a piece of work. */
-type WorkAnswer = Extract<FromWorker, { type: "prewarmed" | "was-read" }>;
+/** No worker listens where only one can. */
+const NOBODY = -1;
 
 /** All workers: started, watched, replaced, told of each other and of new configurations. */
 export class Fleet {
@@ -36,19 +36,20 @@ export class Fleet {
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   /** Workers on their way up. */
   readonly #starting = new Map<Slot, WorkerHandle>();
-  /** Of purges, prewarms and reads. */
+  /** Of purges and challenges. */
   #lastId = 0;
   #challenges: Challenges = NO_CHALLENGES;
   #restarts = new Map<Slot, ReturnType<typeof setTimeout>>();
   #stopping = false;
   /** The serving worker that listens where only one can. */
-  #aloneIndex = 0;
+  #aloneIndex: number;
   #kvPath: string | null;
 
   constructor(options: FleetOptions, first: ConfigGeneration) {
     this.#options = options;
     this.#current = first;
     this.#kvPath = options.kvPath;
+    this.#aloneIndex = options.takesOver === true ? NOBODY : 0;
     this.#places = { dataDir: first.config.server.dataDir, listeners: first.config.listeners };
     const serving = Array.from({ length: options.servingWorkers }, (_, index) => newSlot("serving", index));
     this.#lasting = [...serving, newSlot("health", options.servingWorkers)];
@@ -128,7 +129,30 @@ export class Fleet {
   /** Has every worker use the KV file that another process had until now; one that does not is replaced. */
   async takeDisk(kvPath: string): Promise<void> {
     this.#kvPath = kvPath;
-    await this.#tell({ type: "take-disk", kvPath }, (told) => told.type === "disk-taken", ["serving", "health"]);
+    await this.#tell({ type: "take-disk", kvPath }, (told) => told.type === "disk-taken", {
+      roles: ["serving", "health"],
+    });
+  }
+
+  /**
+   * Has one worker listen where only one can, in the place of another process.
+   *
+   * @throws {Error} where it cannot
+   */
+  async takeSockets(): Promise<void> {
+    const heir = this.slots.find(({ role, handle }) => role === "serving" && handle !== null);
+    if (this.#aloneIndex !== NOBODY || heir === undefined) return;
+    this.#aloneIndex = heir.index;
+    const isTaken = (told: FromWorker) => told.type === "sockets-taken";
+    const answer = await heir.handle!.call({ type: "take-sockets" }, isTaken, START_TIMEOUT_MS);
+    if (answer.type === "sockets-taken" && answer.error !== null) throw new Error(answer.error);
+  }
+
+  /** Has every worker stop listening and let go of the KV file; what is under way goes on until they are stopped. */
+  async leave(): Promise<void> {
+    this.#kvPath = null;
+    const isLeft = (told: FromWorker) => told.type === "left";
+    await this.#tell({ type: "leave" }, isLeft, { roles: ["serving", "health"], timeoutMs: LEAVE_TIMEOUT_MS });
   }
 
   /** Has every serving worker answer these challenges, and no others. */
@@ -141,58 +165,29 @@ export class Fleet {
 
   /** Tells every serving worker, as {@linkcode Fleet.purge} does; `null` for one that did not answer and is replaced. */
   tellServing(message: ToWorker, isDone: (answer: FromWorker) => boolean): Promise<(FromWorker | null)[]> {
-    return this.#tell(message, isDone, ["serving"]);
+    return this.#tell(message, isDone, { roles: ["serving"] });
   }
 
   /** Tells every worker of these roles, those that are starting included; one that does not answer is replaced, and has `null` for it. */
   #tell(
     message: ToWorker,
     isDone: (answer: FromWorker) => boolean,
-    roles: readonly Slot["role"][],
+    { roles, timeoutMs = this.#options.silenceMs }: {
+      readonly roles: readonly Slot["role"][];
+      readonly timeoutMs?: number;
+    },
   ): Promise<(FromWorker | null)[]> {
     const told = this.slots.filter(({ role }) => roles.includes(role));
     const live = told.flatMap(({ handle }) => handle?.alive ? [handle] : []);
     const starting = told.flatMap((slot) => this.#starting.get(slot) ?? []);
     return Promise.all([...live, ...starting].map(async (handle) => {
       try {
-        const timeoutMs = starting.includes(handle) ? START_TIMEOUT_MS : this.#options.silenceMs;
-        return await handle.call(message, isDone, timeoutMs);
+        return await handle.call(message, isDone, starting.includes(handle) ? START_TIMEOUT_MS : timeoutMs);
       } catch {
         handle.kill(`did not take a message: ${message.type}`);
         return null;
       }
     }));
-  }
-
-  /** Has one of the serving workers, in turn, fetch a target into the cache. */
-  prewarm(listener: string, url: string): Promise<PrewarmResult> {
-    const nobody: PrewarmResult = { outcome: "busy", detail: null, bytes: 0 };
-    return this.#haveDone("prewarmed", (id) => ({ type: "prewarm", id, listener, url }), nobody);
-  }
-
-  /** Has one of the serving workers, in turn, ask a pool's upstreams for a path and query. */
-  read(pool: string, target: string): Promise<ReadResult> {
-    const nobody: ReadResult = { outcome: "busy", body: null, detail: null, retryAfterMs: null };
-    return this.#haveDone("was-read", (id) => ({ type: "read", id, pool, target }), nobody);
-  }
-
-  /** Gives one of the serving workers, in turn, a piece of work; the result is `nobody` where none is up. */
-  async #haveDone<R extends PrewarmResult | ReadResult>(
-    type: WorkAnswer["type"],
-    order: (id: number) => ToWorker,
-    nobody: R,
-  ): Promise<R> {
-    const id = ++this.#lastId;
-    const serving = this.slots.flatMap((slot) => slot.role === "serving" && slot.handle?.alive ? [slot.handle] : []);
-    const handle = serving[id % Math.max(1, serving.length)];
-    if (handle === undefined) return nobody;
-    const isDone = (message: FromWorker) => message.type === type && message.id === id;
-    try {
-      return (await handle.call(order(id), isDone, WORK_TIMEOUT_MS) as WorkAnswer).result as R;
-    } catch (error) {
-      // The worker has died: whether or not this was the reason, it is not tried again for ever.
-      return { ...nobody, outcome: "failed", detail: messageOf(error) };
-    }
   }
 
   /** Asks every worker for a fresh report. */
@@ -253,6 +248,7 @@ export class Fleet {
       permissions: workerPermissions(slot.role, { ...this.#places, listeners: this.#current.config.listeners }),
       onDeath: (reason) => this.#died(slot, handle, reason),
       onWritten: this.#options.onWritten,
+      onProblems: this.#options.onProblems,
     });
     const init: InitMessage = {
       type: "init",
@@ -268,6 +264,7 @@ export class Fleet {
       purges: this.#options.purges(),
       drained: this.#options.drained(),
       challenges: this.#challenges,
+      logLevels: this.#options.logLevels?.() ?? null,
       ...this.#current,
     };
     // In the same turn as the rules were read: a purge that comes from now on is told to this worker too.
@@ -282,6 +279,8 @@ export class Fleet {
       this.#starting.delete(slot);
     }
     slot.handle = handle;
+    // They may have been ordered while it started.
+    handle.post({ type: "log-levels", override: this.#options.logLevels?.() ?? null });
     this.#introduce(slot);
     this.#options.onUp?.(slot, handle);
   }

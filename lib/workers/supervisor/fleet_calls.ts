@@ -1,6 +1,18 @@
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import type { CheckResult } from "../../health/check.ts";
-import type { FromWorker, LookUpOrder, LookUpResult } from "../messages.ts";
+import { messageOf } from "../../errors.ts";
+import type { LevelOverride } from "../../logging/log_levels.ts";
+import type {
+  FromWorker,
+  LookUpOrder,
+  LookUpResult,
+  PrewarmResult,
+  ReadResult,
+  SightAnswer,
+  SightQuestion,
+  ToWorker,
+} from "../messages.ts";
+import type { OperationsOptions } from "../operations/operations.ts";
 import type { Fleet } from "./fleet.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 
@@ -14,13 +26,35 @@ export interface WorkerLookUp {
 const CHECK_TIMEOUT_MS = 130_000;
 const LOOK_UP_TIMEOUT_MS = 5_000;
 
-/** What operators ask of the workers about upstreams and stored responses. */
+/** Longer than a fetch and its wait may take in the worker. */
+const WORK_TIMEOUT_MS = 130_000;
+
+/** What a worker says of a piece of work. */
+type WorkAnswer = Extract<FromWorker, { type: "prewarmed" | "was-read" }>;
+
+/** Work for single workers, and what operators ask of them about upstreams and stored responses. */
 export class FleetCalls {
-  readonly #fleet: Pick<Fleet, "slots" | "tellServing">;
+  readonly #fleet: Pick<Fleet, "slots" | "live" | "refresh" | "tellServing">;
   #lastId = 0;
 
-  constructor(fleet: Pick<Fleet, "slots" | "tellServing">) {
+  constructor(fleet: Pick<Fleet, "slots" | "live" | "refresh" | "tellServing">) {
     this.#fleet = fleet;
+  }
+
+  /** What operations need of the workers; `fleet` is that of the constructor. */
+  operated(fleet: Pick<Fleet, "purge" | "counts">): Pick<OperationsOptions, "fleet" | "upstreams"> {
+    return {
+      fleet: {
+        purge: (rules, counts) => fleet.purge(rules, counts),
+        prewarm: (listener, url) => this.prewarm(listener, url),
+        read: (pool, target) => this.read(pool, target),
+        counts: () => fleet.counts(),
+      },
+      upstreams: {
+        spread: (drained) => this.drain(drained),
+        check: (pool, upstream) => this.check(pool, upstream),
+      },
+    };
   }
 
   /** Has every serving worker give these upstreams no new requests, and all others some; returns how many workers do. */
@@ -57,6 +91,56 @@ export class FleetCalls {
       }),
     );
     return found.flat();
+  }
+
+  /** Has one of the serving workers, in turn, fetch a target into the cache. */
+  prewarm(listener: string, url: string): Promise<PrewarmResult> {
+    const nobody: PrewarmResult = { outcome: "busy", detail: null, bytes: 0 };
+    return this.#haveDone("prewarmed", (id) => ({ type: "prewarm", id, listener, url }), nobody);
+  }
+
+  /** Has one of the serving workers, in turn, ask a pool's upstreams for a path and query. */
+  read(pool: string, target: string): Promise<ReadResult> {
+    const nobody: ReadResult = { outcome: "busy", body: null, detail: null, retryAfterMs: null };
+    return this.#haveDone("was-read", (id) => ({ type: "read", id, pool, target }), nobody);
+  }
+
+  /** Gives one of the serving workers, in turn, a piece of work; the result is `nobody` where none is up. */
+  async #haveDone<R extends PrewarmResult | ReadResult>(
+    type: WorkAnswer["type"],
+    order: (id: number) => ToWorker,
+    nobody: R,
+  ): Promise<R> {
+    const id = ++this.#lastId;
+    const serving = this.#up("serving");
+    const handle = serving[id % Math.max(1, serving.length)];
+    if (handle === undefined) return nobody;
+    const isDone = (message: FromWorker) => message.type === type && message.id === id;
+    try {
+      return (await handle.call(order(id), isDone, WORK_TIMEOUT_MS) as WorkAnswer).result as R;
+    } catch (error) {
+      // The worker has died: whether or not this was the reason, it is not tried again for ever.
+      return { ...nobody, outcome: "failed", detail: messageOf(error) };
+    }
+  }
+
+  /** Brings levels of the log into every worker that is up; one that starts asks for them. */
+  async setLogLevels(override: LevelOverride | null): Promise<void> {
+    for (const handle of this.#fleet.live) handle.post({ type: "log-levels", override });
+    // What comes after it is answered after it.
+    await this.#fleet.refresh();
+  }
+
+  /** What each serving worker remembers of its requests; one that does not answer is left out. */
+  async look(question: SightQuestion): Promise<SightAnswer[]> {
+    const id = ++this.#lastId;
+    const isDone = (told: FromWorker) => told.type === "seen" && told.id === id;
+    const answers = await Promise.all(
+      this.#up("serving").map((handle) =>
+        handle.call({ type: "look", id, question }, isDone, LOOK_UP_TIMEOUT_MS).catch(() => null)
+      ),
+    );
+    return answers.flatMap((told) => told?.type === "seen" ? [told.answer] : []);
   }
 
   #up(role: "serving" | "health"): WorkerHandle[] {

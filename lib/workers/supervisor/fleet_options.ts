@@ -1,7 +1,9 @@
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import type { SharedLimits } from "../../gateway/limits.ts";
+import type { LevelOverride } from "../../logging/log_levels.ts";
 import type { Logger } from "../../logging/logger.ts";
+import type { Problem } from "../../logging/problem_book.ts";
 import type { Slot } from "./slot.ts";
 import type { WorkerHandle, WrittenMessage } from "./worker_handle.ts";
 
@@ -18,6 +20,8 @@ export interface FleetOptions {
   readonly connections: SharedArrayBuffer;
   readonly descriptors: number;
   readonly kvPath: string | null;
+  /** Another process has the sockets that only one worker can have, until {@linkcode Fleet.takeSockets}. */
+  readonly takesOver?: boolean;
   /** The purges in force, for a worker that starts. */
   readonly purges: () => readonly PurgeRule[];
   /** The upstreams that operators have drained, for a worker that starts. */
@@ -25,6 +29,9 @@ export interface FleetOptions {
   readonly instanceId: string;
   readonly logger: Logger;
   readonly onWritten?: (message: WrittenMessage) => void;
+  readonly onProblems?: (problems: readonly Problem[]) => void;
+  /** Levels of the log that were ordered, for a worker that starts. */
+  readonly logLevels?: () => LevelOverride | null;
   /** No worker lives and none can be started. */
   readonly onLost: () => void;
   /** A worker has come up. */

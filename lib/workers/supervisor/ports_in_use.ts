@@ -6,13 +6,13 @@ import type { Located } from "../../config/yaml/located.ts";
 const NOT_ALLOWED = "an address that Deno may listen on (--allow-net)";
 
 /** What keeps an address from being listened on; `null` where nothing does. */
-function bindProblem(address: ListenAddress): string | null {
+function bindProblem(address: ListenAddress, reusePort: boolean): string | null {
   if (isUnix(address)) return socketProblem(address);
   // Asked first: on a terminal Deno asks for the permission, and waits.
   const { state } = Deno.permissions.querySync({ name: "net", host: formatListenAddress(address) });
   if (state !== "granted") return NOT_ALLOWED;
   try {
-    Deno.listen({ hostname: address.hostname, port: address.port }).close();
+    Deno.listen({ hostname: address.hostname, port: address.port, reusePort }).close();
     return null;
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) return "a free port: another process listens on it";
@@ -49,12 +49,16 @@ function statOf(path: string): Deno.FileInfo | "missing" | null {
 
 /**
  * Tries to listen on every address for a moment, and says which cannot be had. `held` are addresses that this process
- * listens on already (at a reload): they are not tried.
+ * listens on already (at a reload): they are not tried. With `reusePort` an address may be shared with another gateway of this user.
  */
-export function portsInUse(places: readonly ListeningPlace[], held: readonly ListenAddress[] = []): Located[] {
+export function portsInUse(
+  places: readonly ListeningPlace[],
+  held: readonly ListenAddress[] = [],
+  reusePort = false,
+): Located[] {
   const skip = new Set(held.map(formatListenAddress));
   return places.filter(({ address }) => !skip.has(formatListenAddress(address))).flatMap((place) => {
-    const problem = bindProblem(place.address);
+    const problem = bindProblem(place.address, reusePort);
     const { file, line, column, path } = place;
     return problem === null ? [] : [{ file, line, column, path, message: `found ${place.found} expected ${problem}` }];
   });

@@ -1,7 +1,5 @@
 import { messageOf } from "../../errors.ts";
 import { join, resolve } from "node:path";
-import { awaitKvFile, type ClaimedKvFile, claimKvFile } from "../../cache/disk/kv_claim.ts";
-import { systemClock } from "../../clock.ts";
 import { formatListenAddress } from "../../config/addresses.ts";
 import type { Config } from "../../config/config.ts";
 import { readEnv } from "./environment.ts";
@@ -9,17 +7,23 @@ import type { LoadResult } from "../../config/load.ts";
 import { formatLocated } from "../../config/yaml/located.ts";
 import { portsInUse } from "./ports_in_use.ts";
 import { addressKey } from "../../gateway/compile.ts";
-import { standardOutput, writeText } from "../../logging/line_buffer.ts";
-import { createLogger, type Logger } from "../../logging/logger.ts";
+import { type LineBuffer, standardOutput, writeText } from "../../logging/line_buffer.ts";
+import { ProblemBook } from "../../logging/problem_book.ts";
+import { createLogger, type Logger, type RootLogger } from "../../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
 import { AcmeKeeper } from "./acme_keeper.ts";
 import { adminCertificateFile } from "../admin_fetch.ts";
+import { KvHold } from "./kv_hold.ts";
 import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
+import { type Predecessor, shareProblems, takeOverTurn } from "./take_over.ts";
 import { StopRequests } from "./stop_requests.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { SupervisorOptions } from "./supervisor_options.ts";
 import { SHARES_PORTS } from "../../server/listen_target.ts";
+
+/** Different warnings and errors that are remembered. */
+const MAX_PROBLEMS = 200;
 
 /** What a run is told. */
 export interface RunOptions extends
@@ -32,6 +36,8 @@ export interface RunOptions extends
   /** Whether commands can name its configuration; one from standard input is any gateway's, so its admin address tells it apart. */
   readonly isFromFile: boolean;
   readonly testHooks: boolean;
+  /** Finds the gateway whose place this one takes; left out where it is to take none's. */
+  readonly predecessor?: () => Promise<Predecessor | null>;
 }
 
 /**
@@ -43,7 +49,8 @@ export async function runGateway(options: RunOptions): Promise<number> {
   // A further signal does not wait for requests under way.
   const stop = new StopRequests({ exit: () => Deno.exit(1), now: () => performance.now() });
   let supervisor: Supervisor | null = null;
-  let kv: ClaimedKvFile | null = null;
+  let kv: KvHold | null = null;
+  let endTurn = () => {};
   // First of all: without a listener SIGHUP ends the process.
   const removeListeners = onSignals({
     stop: () => stop.signal(),
@@ -54,43 +61,63 @@ export async function runGateway(options: RunOptions): Promise<number> {
     const loaded = await Promise.race([options.source(), stop.asked.then(() => null)]);
     if (loaded === null) return 0;
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
-    const busy = portsInUse(loaded.listening).map(formatLocated);
-    if (busy.length > 0) return refuse(busy, options.configFile, await earlierRun(options.configFile));
-    const { level, format } = loaded.config.logging;
-    const logger = createLogger({ level, format, sink: output.push, now: () => Date.now() });
-    for (const warning of loaded.warnings) logger.warn(formatLocated(warning));
+    const found = await predecessorOf(options, loaded.config).catch(messageOf);
+    if (typeof found === "string") return refuse([found], options.configFile);
+    const { predecessor } = found;
+    endTurn = found.endTurn;
+    const busy = predecessor === null
+      ? portsInUse(loaded.listening).map(formatLocated)
+      : shareProblems(predecessor, loaded.listening, loaded.config.server.reusePort !== false);
+    if (busy.length > 0) {
+      return refuse(busy, options.configFile, predecessor === null ? await earlierRun(options.configFile) : []);
+    }
+    const problems = new ProblemBook(MAX_PROBLEMS);
+    const logger = loggerOf(loaded.config, output, problems);
+    for (const warning of loaded.warnings) logger.in("config").warn(formatLocated(warning));
     warnOfTelemetry(logger);
     // Before anything is opened that could miss one, and only where the number is asked for.
     const isAsked = loaded.config.server.limits.maxConnections === "auto";
     const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;
-    const kvPath = join(loaded.config.server.dataDir, "usher.kv");
-    const kvOptions = { clock: systemClock, log: logger };
-    kv = await claimKvFile(kvPath, kvOptions);
-    const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger });
+    kv = await KvHold.open(loaded.config.server.dataDir, logger.in("cache"), predecessor);
+    const acme = new AcmeKeeper({ directory: join(loaded.config.server.dataDir, "acme"), logger: logger.in("tls") });
     supervisor = new Supervisor({
       ...options,
       askStop: () => stop.ask(),
       config: await acme.complete(loaded.config),
       loaded,
       acme,
-      kvFile: kv.file,
-      purgePath: kv.purgePath,
-      kvFreed: kv.isAwaited
-        ? async (signal) => {
-          const freed = await awaitKvFile(kvPath, kvOptions, signal);
-          kv = freed ?? kv;
-          return freed?.file ?? null;
-        }
-        : undefined,
+      ...kv.options,
+      predecessor,
       logger,
+      problems,
       descriptors,
     });
-    return await serveUntil(stop, { supervisor, logger, configFile: knownAs(options, loaded.config) });
+    const configFile = knownAs(options, loaded.config);
+    return await serveUntil(stop, { supervisor, logger, configFile, onStarted: endTurn });
   } finally {
     removeListeners();
+    endTurn();
     kv?.release();
     output.flush();
   }
+}
+
+/** The gateway whose place is to be taken; no other process takes it until `endTurn` is called. @throws {Error} where it cannot be */
+async function predecessorOf({ predecessor }: RunOptions, { server }: Config) {
+  if (predecessor === undefined) return { predecessor: null, endTurn: () => {} };
+  const endTurn = takeOverTurn(server.dataDir);
+  try {
+    return { predecessor: await predecessor(), endTurn };
+  } catch (error) {
+    endTurn();
+    throw error;
+  }
+}
+
+function loggerOf({ logging }: Config, output: LineBuffer, problems: ProblemBook): RootLogger {
+  const { level, levels, format } = logging;
+  const now = () => Date.now();
+  return createLogger({ level, levels, format, sink: output.push, now, onProblem: problems.add });
 }
 
 /** The path by which commands know the gateway of a configuration. */
@@ -103,9 +130,11 @@ interface Served {
   readonly supervisor: Supervisor;
   readonly logger: Logger;
   readonly configFile: string;
+  /** Called when all is up. */
+  readonly onStarted: () => void;
 }
 
-async function serveUntil(stop: StopRequests, { supervisor, logger, configFile }: Served): Promise<number> {
+async function serveUntil(stop: StopRequests, { supervisor, logger, configFile, onStarted }: Served): Promise<number> {
   try {
     await supervisor.start();
   } catch (error) {
@@ -114,10 +143,11 @@ async function serveUntil(stop: StopRequests, { supervisor, logger, configFile }
     return 1;
   }
   const removeRecord = await leaveRecord(supervisor, configFile);
+  onStarted();
   announce(supervisor.config, logger);
   const lost = await Promise.race([stop.asked.then(() => false), supervisor.lost.then(() => true)]);
   if (lost) logger.error("No worker can be started: giving up");
-  else await stop.delay((skipped) => supervisor.announceStop(skipped));
+  else await stop.delay((skipped) => supervisor.departure.delay(skipped));
   await supervisor.stop();
   removeRecord?.();
   return lost ? 1 : 0;

@@ -1,8 +1,6 @@
-import { pause } from "../../clock.ts";
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
 import type { Config } from "../../config/config.ts";
-import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
-import type { DrainedUpstream } from "../../gateway/gateway.ts";
+import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
@@ -13,50 +11,31 @@ import type { Challenges } from "../../server/acme_challenge.ts";
 import { LiveView } from "../operations/live_view.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
-import type { PurgeOutcome } from "../operations/purge_desk.ts";
+import type { UsageRow } from "../operations/usage_ledger.ts";
 import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
-import type { Bus, PeerAnswer } from "../operations/bus.ts";
+import type { Bus, LinkedPurge } from "../operations/bus.ts";
+import { purgeLinked } from "../operations/linked_purge.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
+import { Sight } from "../operations/sight.ts";
 import { deafAddresses } from "../figures/gateway_state.ts";
 import type { LookUpOrder } from "../messages.ts";
 import { gauges, type Status, type StatusFacts, statusOf } from "../figures/status.ts";
 import { AdminServer } from "./admin_server.ts";
 import { CertificateKeeper } from "./certificate_keeper.ts";
-import { ConfigChanges, type InForce, type ReloadResult } from "./config_changes.ts";
+import { ConfigChanges, type ConfigInForce, type ReloadResult } from "./config_changes.ts";
 import { ConfigWatch } from "./config_watch.ts";
 import { pinnerOf } from "./cpu_affinity.ts";
+import { Departure } from "./departure.ts";
 import { diskFilterMemory, DiskTaker } from "./disk_taker.ts";
+import { LogLevelKeeper } from "./log_level.ts";
 import { DiskWatch } from "./disk_watch.ts";
 import { Fleet } from "./fleet.ts";
 import { FleetCalls, type WorkerLookUp } from "./fleet_calls.ts";
 import type { SupervisorOptions } from "./supervisor_options.ts";
-
-/** Connections end after their next reply for so long at the end of `shutdown_delay`: a balancer opens new ones, to another gateway. */
-const WIND_DOWN_MS = 2_000;
+import { takeOver } from "./take_over.ts";
 
 /** What `/ready` answers. */
 export type Readiness = "ready" | "stopping" | "no worker serves" | "an address is not served";
-
-/** The configuration in force, and how the last reload went. */
-export interface ConfigInForce extends InForce {
-  readonly generation: number;
-  /** `null` before the first. */
-  readonly lastReload: ConfigChanges["lastReload"];
-}
-
-/** The outcome of a purge here, and at the peers where there are any. */
-export type LinkedPurge = PurgeOutcome & { readonly peers?: readonly PeerAnswer[] };
-
-/** The answer to an order that has been here before. */
-const NOTHING_TO_PURGE: LinkedPurge = {
-  ok: true,
-  soft: true,
-  listeners: [],
-  workers: 0,
-  named: 0,
-  persisted: false,
-  durationMs: 0,
-};
 
 /** Runs the gateway: workers, admin surface, reload and stop. One in a process. */
 export class Supervisor {
@@ -75,15 +54,20 @@ export class Supervisor {
     status: () => this.#statusNow(),
     prewarms: () => this.prewarms(),
     history: () => this.#ready.history,
+    problems: () => this.sight.problems(),
   });
   #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;
+  /** What is remembered of problems and requests. */
+  readonly sight: Sight;
+  /** The levels of the log, as ordered at run time. */
+  readonly logLevels: LogLevelKeeper;
   readonly #bus: Bus;
   readonly #disk: DiskTaker;
   readonly #diskWatch: DiskWatch;
   #operations: Operations | null = null;
   readonly #changes: ConfigChanges;
-  #isStopping = false;
+  readonly departure: Departure;
   readonly #watch: ConfigWatch | null;
   #stopping: Promise<void> | null = null;
 
@@ -99,21 +83,27 @@ export class Supervisor {
       connections: ConnectionGate.memory(options.config.server.workers),
       descriptors: options.descriptors,
       kvPath: options.kvFile.path,
+      takesOver: (options.predecessor ?? null) !== null,
       purges: () => this.#operations?.purges ?? [],
       drained: () => this.#operations?.upstreams.drains ?? [],
       instanceId: this.#instanceId,
       onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
+      logLevels: () => this.logLevels.inForce.override,
+      onProblems: (problems) => problems.forEach(options.problems.add),
       logger: options.logger,
       onLost: () => this.#lost.resolve(),
       onUp: pinnerOf(options.config.server.cpuAffinity, options.logger),
     }, { generation: 1, config: options.config });
     this.#calls = new FleetCalls(this.#fleet);
     this.#disk = new DiskTaker({ ...options, take: (path) => this.#takeDisk(path) });
+    this.departure = new Departure({ fleet: this.#fleet, config: () => this.config, logger: options.logger });
+    this.sight = new Sight({ ask: (question) => this.#calls.look(question), problems: options.problems });
+    this.logLevels = new LogLevelKeeper(options.logger, (override) => this.#calls.setLogLevels(override));
     this.#diskWatch = new DiskWatch({ path: () => this.#disk.file.path, logger: options.logger });
     this.#bus = new PeerBus({
       self: this.#instanceId,
       peers: () => this.config.admin.peers,
-      logger: options.logger,
+      logger: options.logger.in("admin"),
     });
     this.#changes = new ConfigChanges({
       ...options,
@@ -132,7 +122,7 @@ export class Supervisor {
       config: () => this.config,
       inTurn: (work) => this.#changes.inTurn(work),
       bring: (config) => this.#changes.bring(config),
-      logger: options.logger,
+      logger: options.logger.in("tls"),
     });
   }
 
@@ -176,18 +166,16 @@ export class Supervisor {
       ...{ kvPath: kvFile.path, purgePath },
       logger,
       config: () => this.config,
-      fleet: this.#fleet,
-      upstreams: {
-        spread: (drained: readonly DrainedUpstream[]) => this.#calls.drain(drained),
-        check: (pool: string, upstream: string) => this.#calls.check(pool, upstream),
-      },
+      ...this.#calls.operated(this.#fleet),
       leaseMemory: this.#leaseMemory,
     };
     this.#operations = await Operations.open(operations);
     await this.#fleet.start();
     this.#admin = new AdminServer({ ...this.#options, config: this.config });
-    await this.#admin.listen(this.config.admin, this.#options.adminHandler(this));
+    const waitMs = await takeOver(this.#options.predecessor ?? null, this.#fleet, logger);
+    await this.#admin.listen(this.config.admin, this.#options.adminHandler(this), waitMs);
     this.#disk.begin();
+    await this.#disk.taken(waitMs);
     this.#diskWatch.begin();
     this.#operations.begin();
     this.#certificates.begin();
@@ -199,7 +187,7 @@ export class Supervisor {
 
   /** Whether requests can be served, and will be. */
   readiness(): Readiness {
-    if (this.#isStopping) return "stopping";
+    if (this.departure.hasBegun) return "stopping";
     if (this.#fleet.liveServing === 0) return "no worker serves";
     return deafAddresses(this.config, this.#fleet.slots).length === 0 ? "ready" : "an address is not served";
   }
@@ -216,7 +204,7 @@ export class Supervisor {
       ...this.#facts(),
       configFile: this.#options.configFile,
       counts: this.#fleet.counts(),
-      isStopping: this.#isStopping,
+      isStopping: this.departure.hasBegun,
       lastReload: this.#changes.lastReload,
     });
   }
@@ -270,16 +258,9 @@ export class Supervisor {
     return { graceMs: shutdownGraceMs, delayMs: shutdownDelayMs };
   }
 
-  /**
-   * Purges stored responses in all workers, for `actor`; see {@linkcode PurgeDesk.take}. Peers come first: what is fetched from
-   * them again would be what they still hold. An order that came through here before ends.
-   */
-  async purge(order: PurgeOrder, actor: string, via: readonly string[] = []): Promise<LinkedPurge> {
-    if (this.#bus.hasSeen(via)) return NOTHING_TO_PURGE;
-    const isSound = purgeScopes(this.config, order).ok;
-    const peers = isSound ? await this.#bus.purge(order, via) : [];
-    const outcome = await this.#ready.purge(order, actor);
-    return outcome.ok && peers.length > 0 ? { ...outcome, peers } : outcome;
+  /** Purges stored responses in all workers and at the peers, for `actor`; see {@linkcode purgeLinked}. */
+  purge(order: PurgeOrder, actor: string, via: readonly string[] = []): Promise<LinkedPurge> {
+    return purgeLinked({ bus: this.#bus, config: this.config, operations: this.#ready }, { order, actor, via });
   }
 
   /** Gives an upstream no new requests, for `actor`; see {@linkcode UpstreamDesk.drain}. */
@@ -330,6 +311,12 @@ export class Supervisor {
     return this.#ready.changes.status().map(shownChangeFeed);
   }
 
+  /** What each client has used of each listener on the last `days` days. */
+  async usage(days: number): Promise<readonly UsageRow[]> {
+    await this.#fleet.refresh();
+    return await this.#ready.usage(days);
+  }
+
   /** Breaks a worker, for tests; `false` where that is not allowed. */
   fault(worker: number, fault: "throw" | "hang"): boolean {
     const handle = this.#options.testHooks ? this.#fleet.slots[worker]?.handle : null;
@@ -337,44 +324,58 @@ export class Supervisor {
     return handle !== null && handle !== undefined;
   }
 
-  /** Says that it stops, and serves everything for `shutdown_delay` still, or until `skipped`. */
-  async announceStop(skipped: AbortSignal): Promise<void> {
-    this.#isStopping = true;
-    const { shutdownDelayMs } = this.config.server;
-    if (shutdownDelayMs === 0) return;
-    this.#options.logger.info("Usher is about to stop, and serves on until then", {
-      delay_ms: shutdownDelayMs,
-      hint: "A second signal ends that",
-    });
-    const windDownMs = Math.min(WIND_DOWN_MS, shutdownDelayMs / 2);
-    await pause(shutdownDelayMs - windDownMs, skipped);
-    this.#fleet.windDown();
-    await pause(windDownMs, skipped);
+  /**
+   * Another gateway takes this one's place, for `actor`: its listeners, its files and its admin address. When it returns, that one has
+   * the connections; what is under way here goes on, then this process ends. `false` where it is stopping already.
+   */
+  async handOver(actor: string): Promise<{ readonly graceMs: number } | false> {
+    const handed = await this.departure.handOver(actor, () => this.#release());
+    if (!handed) return false;
+    // When the answer to this is on its way.
+    setTimeout(() => {
+      this.live.close();
+      void this.#admin?.close();
+      this.#options.askStop();
+    }, 0);
+    return { graceMs: this.config.server.shutdownGraceMs };
   }
 
   /** Stops taking connections, lets what is under way finish within `shutdown_grace`, and ends the workers. */
   stop(): Promise<void> {
-    this.#isStopping = true;
+    this.departure.begin();
     return this.#stopping ??= this.#stop();
   }
 
   async #stop(): Promise<void> {
     const graceMs = this.config.server.shutdownGraceMs;
     this.#options.logger.info("Usher is stopping", { grace_ms: graceMs });
-    this.#certificates.close();
-    this.#watch?.close();
-    this.#options.acme.close();
-    this.#diskWatch.close();
+    this.#closeKeepers();
     await this.#disk.close();
     const closing = this.#operations?.close();
-    const { finished, cut, sinceStart } = await this.#fleet.stop(graceMs);
+    const drained = await this.#fleet.stop(graceMs);
     await closing;
     this.live.close();
     await this.#admin?.close();
     await this.#operations?.release();
-    // The last line: that the process ended as asked, and whether anybody noticed.
-    const requests = finished === 1 ? "request" : "requests";
-    this.#options.logger.info(`Usher has stopped, ${finished} ${requests} finished`, { cut, since_start: sinceStart });
+    this.departure.end(drained);
+  }
+
+  /** Lets go of the KV file, with what is to be noted there. */
+  async #release(): Promise<void> {
+    this.#closeKeepers();
+    await this.#disk.close();
+    await this.#operations?.close();
+    await this.#fleet.refresh();
+    await this.#operations?.release();
+    this.#options.releaseKv?.();
+  }
+
+  #closeKeepers(): void {
+    this.#certificates.close();
+    this.logLevels.close();
+    this.#watch?.close();
+    this.#options.acme.close();
+    this.#diskWatch.close();
   }
 
   #watchConfig(): void {

@@ -1,4 +1,5 @@
 import { messageOf } from "../../errors.ts";
+import type { Problem } from "../../logging/problem_book.ts";
 import type { FromWorker, ToWorker, WorkerReport } from "../messages.ts";
 
 /** Options of {@linkcode WorkerHandle}. */
@@ -15,6 +16,8 @@ export interface WorkerHandleOptions {
   readonly onDeath: (reason: string) => void;
   /** A user has changed something through it. */
   readonly onWritten?: (message: WrittenMessage) => void;
+  /** It has met problems. */
+  readonly onProblems?: (problems: readonly Problem[]) => void;
 }
 
 /** See {@linkcode FromWorker}. */
@@ -36,6 +39,7 @@ export class WorkerHandle {
   /** Which of the workers of this process it is, from 1. */
   readonly ordinal = ++started;
   readonly #onWritten: WorkerHandleOptions["onWritten"];
+  readonly #onProblems: WorkerHandleOptions["onProblems"];
   #worker: Worker | null;
   /** What waits until the worker listens; `null` once it does. */
   #outbox: [ToWorker, Transferable[]][] | null = [];
@@ -49,6 +53,7 @@ export class WorkerHandle {
     this.name = options.name;
     this.#onDeath = options.onDeath;
     this.#onWritten = options.onWritten;
+    this.#onProblems = options.onProblems;
     const { url, name, permissions = "inherit" } = options;
     // Needs `worker-options` among the unstable features (`deno.json`, or `--unstable-worker-options`): without, Deno ends the process.
     const worker = new Worker(url, { type: "module", name, deno: { permissions } });
@@ -148,7 +153,11 @@ export class WorkerHandle {
     if (message.type === "hello") this.#flushOutbox();
     if (message.type === "failed") return this.#die(message.reason);
     if (message.type === "pong") this.#report = message.report;
+    if (message.type === "stopped" && message.counts !== undefined && this.#report !== null) {
+      this.#report = { ...this.#report, counts: message.counts };
+    }
     if (message.type === "written") this.#onWritten?.(message);
+    if (message.type === "problems") this.#onProblems?.(message.problems);
     for (const waiting of this.#waiting) if (waiting.matches(message)) waiting.resolve(message);
   }
 

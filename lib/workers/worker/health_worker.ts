@@ -83,20 +83,21 @@ class HealthWorker implements WorkerRole {
   static async open(init: InitMessage, logger: Logger): Promise<HealthWorker> {
     const opened = init.kvPath === null ? null : await openTables(init.kvPath, logger);
     const tables: Tables = { ports: new Map(), writer: null };
+    const upstreams = logger.in("upstream");
     const monitor = new HealthMonitor({
       now: () => systemClock.now(),
       schedule,
       random: Math.random,
       publish: (changed, removed) => tables.writer?.publish(changed, removed) ?? tell(tables.ports, changed),
-      onTrouble: (error) => logger.warn("Health cannot be written to Deno KV", { problem: String(error) }),
-      onTransition: (transition) => logTransition(logger, transition),
+      onTrouble: (error) => upstreams.warn("Health cannot be written to Deno KV", { problem: String(error) }),
+      onTransition: (transition) => logTransition(upstreams, transition),
       onCheck: ({ pool, id, verdict, reason, latencyMs }) =>
-        logger.debug("An upstream was checked", {
+        upstreams.debug("An upstream was checked", {
           ...{ pool, upstream: id, verdict, reason: reason === "" ? undefined : reason },
           ms: Math.round(latencyMs * 10) / 10,
         }),
     });
-    const keys = keysOf(init, logger);
+    const keys = keysOf(init, upstreams);
     const targets = targetsOf(init, keys, new Map());
     monitor.reconfigure(targets.pools);
     const worker = new HealthWorker({ monitor, tables, targets, keys, init, logger });
@@ -202,14 +203,20 @@ class HealthWorker implements WorkerRole {
     };
   }
 
-  async stop(): Promise<void> {
+  async leave(): Promise<void> {
     this.#ending.abort();
     await this.#house;
     this.#monitor.close();
+    this.#tables.writer = null;
+    this.#kv?.close();
+    this.#kv = null;
+  }
+
+  async stop(): Promise<void> {
+    await this.leave();
     this.#loop.close();
     for (const port of this.#tables.ports.values()) port.close();
     for (const transport of this.#targets.transports.values()) transport.close();
-    this.#kv?.close();
   }
 }
 

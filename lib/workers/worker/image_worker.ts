@@ -39,7 +39,7 @@ export class ImageWorker implements WorkerRole {
 
   constructor({ generation, config }: Pick<InitMessage, "generation" | "config">, deps: ImageWorkerDeps) {
     this.#current = { generation, config };
-    this.#logger = deps.logger;
+    this.#logger = deps.logger.in("cache");
     this.#fail = deps.fail;
     // Its own time is nobody's to wait for: until then it refuses.
     deps.load().then((codec) => this.#begin(codec), (error) => this.#giveUp(error));

@@ -105,6 +105,28 @@ export class ListenSet {
     this.#replacesFile = false;
   }
 
+  /**
+   * This worker serves from now on what only one can, in the place of another process, whose unix sockets are replaced.
+   *
+   * @throws {Error} naming the first address that cannot be used
+   */
+  async takeOver(listens: Listens): Promise<void> {
+    this.#servesAlone = true;
+    this.#replacesFile = true;
+    try {
+      await this.open(listens);
+    } finally {
+      this.#replacesFile = false;
+    }
+  }
+
+  /** Stops listening; settles when what came in is finished, but after `ms` at the latest, and cuts nothing off. */
+  async leave(ms: number): Promise<void> {
+    this.#isClosed = true;
+    this.#bound.clear();
+    await this.#options.server.leave(ms);
+  }
+
   /** By address as configured: why no connection can be accepted there, or `null` where they can. */
   listening(): Record<string, string | null> {
     return Object.fromEntries(

@@ -2,7 +2,7 @@ import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { schedule, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import type { Services } from "../../request/services.ts";
-import type { Tenant } from "../../request/snapshot.ts";
+import type { Snapshot, Tenant } from "../../request/snapshot.ts";
 import { type DrainedUpstream, Gateway, type Prepared } from "../../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../../health/health_reader.ts";
 import { type ConverterBounds, RemoteConverter } from "../../image/image_port.ts";
@@ -29,6 +29,8 @@ import type {
   PeerName,
   PrewarmResult,
   ReadResult,
+  SightAnswer,
+  SightQuestion,
   WorkerReport,
 } from "../messages.ts";
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
@@ -46,6 +48,11 @@ export type RequestHandler = (
 
 /** How often the health worker is sent the outcomes of attempts; at once when this worker takes an upstream out by itself. */
 const REPORT_EVERY_MS = 20;
+
+/** Where another process takes its place, a worker has the disk so long for requests under way: most end in that time. */
+const LEAVE_MS = 2_000;
+/** And so long to write what they brought. */
+const RELEASE_MS = 5_000;
 
 /** Runs this worker as a serving worker, until the supervisor ends it. */
 export function runServingWorker(handler: RequestHandler): void {
@@ -96,7 +103,7 @@ class ServingWorker implements WorkerRole {
 
   static async open(init: InitMessage, logger: Logger, handler: RequestHandler): Promise<ServingWorker> {
     const { config } = init;
-    const store = await WorkerStore.open(init, logger);
+    const store = await WorkerStore.open(init, logger.in("cache"));
     const { leaseMemory, sharedLimits, instanceId, index, generation } = init;
     const images = new RemoteConverter(conversionBounds(config));
     const gateway = new Gateway(
@@ -157,10 +164,21 @@ class ServingWorker implements WorkerRole {
     await this.#listen.open(this.#prepared.gateway.snapshot.listens);
   }
 
+  async takeSockets(): Promise<void> {
+    await this.#listen.takeOver(this.#gateway.snapshot.listens);
+  }
+
+  async leave(): Promise<void> {
+    await this.#listen.leave(LEAVE_MS);
+    await this.#watch?.close();
+    this.#watch = null;
+    await this.#store.disk.release(RELEASE_MS);
+  }
+
   async serveAlone(): Promise<void> {
     // What a reload that is under way opens too: this worker was not alone yet when it was asked to.
-    await this.#listen.serveAlone(() =>
-      new Map([...this.#gateway.snapshot.listens, ...this.#prepared?.gateway.snapshot.listens ?? []])
+    await this.#listen.serveAlone(
+      () => new Map([...this.#gateway.snapshot.listens, ...this.#prepared?.gateway.snapshot.listens ?? []]),
     );
   }
 
@@ -169,6 +187,8 @@ class ServingWorker implements WorkerRole {
     this.#gateway.commit(this.#prepared.gateway);
     this.#store.reconfigure(this.#prepared.config);
     this.#images.reconfigure(conversionBounds(this.#prepared.config));
+    // Others may be trusted from now on.
+    this.#server.peers.clear();
     this.#server.setLimits(compileServerLimits(this.#prepared.config.server.limits, this.#descriptors));
     this.#prepared = null;
     this.#listen.keepOnly(this.#gateway.snapshot.listens);
@@ -207,6 +227,19 @@ class ServingWorker implements WorkerRole {
     return this.#prewarm.read({ services, snapshot }, pool, target);
   }
 
+  look(question: SightQuestion): SightAnswer {
+    const { services: { sight, clock }, snapshot } = this.#gateway;
+    const nowMs = clock.now();
+    switch (question.kind) {
+      case "slow":
+        return { requests: sight.memory.slowest(nowMs, question.listener), top: null };
+      case "request":
+        return { requests: sight.memory.find(nowMs, question.id), top: null };
+      case "top":
+        return { requests: [], top: sight.heaviest(nowMs, strippedPrefixes(snapshot)) };
+    }
+  }
+
   lookUp(order: LookUpOrder): Promise<LookUpResult | null> {
     const { services, snapshot } = this.#gateway;
     return lookUp({ services, snapshot, store: this.#store }, order);
@@ -227,6 +260,7 @@ class ServingWorker implements WorkerRole {
       heapBytes: Deno.memoryUsage().heapUsed,
       listening: this.#listen.listening(),
       server: this.#server.counts,
+      peers: this.#server.peers.figures(),
       spans: this.#gateway.spans,
       health: null,
     };
@@ -252,7 +286,7 @@ class ServingWorker implements WorkerRole {
   #watchHealth(): void {
     const { kv } = this.#store.disk;
     if (kv === undefined || this.#watch !== null) return;
-    this.#watch = watchTables(new KvStateStore(kv), this.#gateway, this.#logger);
+    this.#watch = watchTables(new KvStateStore(kv), this.#gateway, this.#logger.in("upstream"));
   }
 
   #meet(peer: number, port: MessagePort): void {
@@ -311,6 +345,12 @@ function serverFor(init: InitMessage, gateway: Gateway, logger: Logger): HttpSer
     clock: systemClock,
     onFault: (error) => logger.error("A reply could not be written", { cause: String(error) }),
   });
+}
+
+/** Prefixes that keys do not have, by listener. */
+function strippedPrefixes({ tenants }: Snapshot): ReadonlyMap<string, string> {
+  const stripping = tenants.filter(({ stripPrefix, prefix }) => stripPrefix && prefix !== "/");
+  return new Map(stripping.map(({ name, prefix }) => [name, prefix]));
 }
 
 /** An answer comes in the time that one may wait and take, or its worker is lost. */

@@ -4,6 +4,7 @@ import type { Config } from "../../config/config.ts";
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import type { CheckResult } from "../../health/check.ts";
 import { standardOutput } from "../../logging/line_buffer.ts";
+import { type Problem, ProblemBook } from "../../logging/problem_book.ts";
 import { createLogger, type Logger, type LogSettings, type RootLogger } from "../../logging/logger.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
 import { drainedBy } from "../drained.ts";
@@ -15,6 +16,8 @@ import type {
   PeerName,
   PrewarmResult,
   ReadResult,
+  SightAnswer,
+  SightQuestion,
   ToWorker,
   WorkerReport,
 } from "../messages.ts";
@@ -27,6 +30,10 @@ export interface WorkerRole {
   peerGone(peer: number | "image"): void;
   /** Listens where only one worker can: the one that did has died. */
   serveAlone?(): Promise<void>;
+  /** Listens where only one worker can, in the place of another process. @throws {Error} where it cannot */
+  takeSockets?(): Promise<void>;
+  /** Stops listening and lets go of the KV file, since another process takes its place; requests under way go on. */
+  leave?(): Promise<void>;
   /** Takes the KV file that another process had until now. */
   takeDisk?(kvPath: string): Promise<void>;
   /** @throws {Error} when the configuration cannot be used; nothing has changed then; also by rejection */
@@ -45,6 +52,8 @@ export interface WorkerRole {
   prewarm(listener: string, url: string): Promise<PrewarmResult>;
   /** Asks a pool's upstreams for a path and query. */
   read(pool: string, target: string): Promise<ReadResult>;
+  /** What it remembers of requests. */
+  look?(question: SightQuestion): SightAnswer;
   /** Has each connection end after its next reply. */
   windDown?(): void;
   /** What it holds for a request; `null` where no listener takes that. */
@@ -77,11 +86,12 @@ export function runWorker(open: (init: InitMessage, logger: Logger) => Promise<W
   });
   scope.onmessage = async ({ data, ports }) => {
     if (data.type === "init") {
-      logger = loggerOf(data.config, output.push);
+      logger = loggerOf(data, output.push);
       opened = open(data, logger);
       return scope.postMessage(await opened.then(() => READY, failure));
     }
     if (opened === null) return;
+    if (data.type === "log-levels") return logger?.override(data.override);
     // What comes while it opens is done afterwards, in order: no purge may be missed.
     const answer = await obey(await opened, data, ports[0]);
     if (data.type === "prepare") nextLogging = data.config.logging;
@@ -98,6 +108,7 @@ export function tellSupervisor(message: FromWorker): void {
 }
 
 const READY: FromWorker = { type: "ready" };
+const NOTHING_SEEN: SightAnswer = { requests: [], top: null };
 
 function failure(error: unknown): FromWorker {
   return { type: "failed", reason: messageOf(error) };
@@ -106,18 +117,6 @@ function failure(error: unknown): FromWorker {
 /** Does what a message says; the answer to it, if it has one. */
 async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | undefined): Promise<FromWorker | null> {
   switch (message.type) {
-    case "peer":
-      if (port !== undefined) role.peer(message.peer, port);
-      return null;
-    case "peer-gone":
-      role.peerGone(message.peer);
-      return null;
-    case "serve-alone":
-      await role.serveAlone?.();
-      return null;
-    case "take-disk":
-      await role.takeDisk?.(message.kvPath);
-      return { type: "disk-taken" };
     case "prepare":
       return {
         type: "prepared",
@@ -146,6 +145,8 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "prewarmed", id: message.id, result: await role.prewarm(message.listener, message.url) };
     case "read":
       return { type: "was-read", id: message.id, result: await role.read(message.pool, message.target) };
+    case "look":
+      return { type: "seen", id: message.id, answer: role.look?.(message.question) ?? NOTHING_SEEN };
     case "look-up":
       return { type: "looked-up", id: message.id, result: await role.lookUp?.(message.order) ?? null };
     case "ping":
@@ -153,16 +154,43 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
     case "wind-down":
       role.windDown?.();
       return null;
-    case "stop":
-      return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), role.report().counts) };
+    case "stop": {
+      const { counts } = role.report();
+      return { type: "stopped", drained: await drainedBy(() => role.stop(message.graceMs), counts), counts };
+    }
     case "fault":
       return fail(message.fault);
+    default:
+      return await move(role, message, port);
+  }
+}
+
+/** Does what a message says of other workers and other processes; the answer to it, if it has one. */
+async function move(role: WorkerRole, message: ToWorker, port: MessagePort | undefined): Promise<FromWorker | null> {
+  switch (message.type) {
+    case "peer":
+      if (port !== undefined) role.peer(message.peer, port);
+      return null;
+    case "peer-gone":
+      role.peerGone(message.peer);
+      return null;
+    case "serve-alone":
+      await role.serveAlone?.();
+      return null;
+    case "take-sockets":
+      return { type: "sockets-taken", error: await problemOf(() => role.takeSockets?.()) };
+    case "leave":
+      await role.leave?.();
+      return { type: "left" };
+    case "take-disk":
+      await role.takeDisk?.(message.kvPath);
+      return { type: "disk-taken" };
     default:
       return null;
   }
 }
 
-async function problemOf(action: () => void | Promise<void>): Promise<string | null> {
+async function problemOf(action: () => void | Promise<void> | undefined): Promise<string | null> {
   try {
     await action();
     return null;
@@ -180,9 +208,28 @@ function fail(fault: "throw" | "hang"): null {
   return null;
 }
 
-function loggerOf(config: Config, sink: (line: string) => void): RootLogger {
-  const { level, format } = config.logging;
-  return createLogger({ level, format, sink, now: () => Date.now() }, { worker: scope.name });
+/** Different problems that are told in one message, and how long they are gathered for it. */
+const MAX_PROBLEMS = 50;
+const GATHERED_MS = 100;
+
+function loggerOf({ config, logLevels }: InitMessage, sink: (line: string) => void): RootLogger {
+  const book = new ProblemBook(MAX_PROBLEMS);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tell = () => {
+    timer = undefined;
+    scope.postMessage({ type: "problems", problems: book.drain() });
+  };
+  const onProblem = (problem: Problem) => {
+    book.add(problem);
+    timer ??= setTimeout(tell, GATHERED_MS);
+  };
+  const { level, levels, format } = config.logging;
+  const logger = createLogger(
+    { level, levels, format, sink, now: () => Date.now(), onProblem },
+    { worker: scope.name },
+  );
+  logger.override(logLevels);
+  return logger;
 }
 
 function textOf(reason: unknown): string {

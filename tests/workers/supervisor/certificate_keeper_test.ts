@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Config } from "../../../lib/config/config.ts";
-import type { LogFields, Logger } from "../../../lib/logging/logger.ts";
+import type { LogFields } from "../../../lib/logging/log_line.ts";
+import type { Logger } from "../../../lib/logging/logger.ts";
 import { loadConfig } from "../../../lib/config/load.ts";
 import { formatLocated } from "../../../lib/config/yaml/located.ts";
 import { fileMode, readText } from "../../../lib/config/yaml/read_text.ts";

@@ -4,6 +4,7 @@ import { LeaseTable, newLeaseMemory } from "../../../lib/cache/flights/lease_tab
 import { newSharedLimits } from "../../../lib/gateway/limits.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
 import { Fleet } from "../../../lib/workers/supervisor/fleet.ts";
+import { FleetCalls } from "../../../lib/workers/supervisor/fleet_calls.ts";
 import type { FleetOptions } from "../../../lib/workers/supervisor/fleet_options.ts";
 import type { WorkerHandle } from "../../../lib/workers/supervisor/worker_handle.ts";
 import { ANY_CONFIG, configOf, type Mapping } from "../../gateway/config_of.ts";
@@ -323,10 +324,11 @@ function later(delayMs: number): Promise<string> {
 
 Deno.test("read() has the serving workers ask in turn, and is busy where none is up", async () => {
   await using set = await fleetOf();
-  assert.equal((await set.fleet.read("films", "/a")).outcome, "busy");
+  const calls = new FleetCalls(set.fleet);
+  assert.equal((await calls.read("films", "/a")).outcome, "busy");
   await set.fleet.start();
   const texts = await Promise.all([1, 2].map(async (number) => {
-    const { outcome, body } = await set.fleet.read("films", `/a?page=${number}`);
+    const { outcome, body } = await calls.read("films", `/a?page=${number}`);
     assert.equal(outcome, "read");
     return new TextDecoder().decode(body!);
   }));

@@ -6,6 +6,7 @@ import { KvStateStore } from "../../../lib/state/kv_state_store.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import type { LoadResult } from "../../../lib/config/load.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
+import { ProblemBook } from "../../../lib/logging/problem_book.ts";
 import { AcmeKeeper } from "../../../lib/workers/supervisor/acme_keeper.ts";
 import { Supervisor } from "../../../lib/workers/supervisor/supervisor.ts";
 import type { SupervisorOptions } from "../../../lib/workers/supervisor/supervisor_options.ts";
@@ -64,6 +65,7 @@ async function supervised(more: Partial<SupervisorOptions<Supervisor>> & { serve
       sink: (line) => lines.push(JSON.parse(line)),
       now: Date.now,
     }),
+    problems: new ProblemBook(10),
     adminHandler: () => () => new Response("admin"),
     descriptors: 1_024,
     testHooks: false,

@@ -254,3 +254,38 @@ Deno.test("ListenSet does not compress by itself: it would weaken entity tags", 
   assert.equal((await response.text()).length, body.length);
   await set.close(1_000);
 });
+
+Deno.test({
+  name:
+    "takeOver() replaces the unix socket of another process, which keeps what had connected and removes nothing when it leaves",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "usher-" });
+    try {
+      const path = `${folder}/socket`;
+      const listens = new Map([[`unix:${path}`, {
+        ...{ unix: { path, mode: 0o660 }, proxyProtocol: false, tls: null, httpsPort: null },
+      }]]);
+      const before = setOf(() => () => new Response("before"));
+      await before.open(listens);
+      const early = await Deno.connect({ transport: "unix", path });
+      const next = setOf(() => () => new Response("next"), { servesAlone: false });
+      await next.open(listens);
+      await next.takeOver(listens);
+      const answer = async (connection: Deno.Conn) => {
+        const request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        await connection.write(new TextEncoder().encode(request));
+        return (await new Response(connection.readable).text()).slice(-10);
+      };
+      assert.match(await answer(await Deno.connect({ transport: "unix", path })), /next/);
+      assert.match(await answer(early), /before/);
+      await before.leave(1_000);
+      assert.match(await answer(await Deno.connect({ transport: "unix", path })), /next/);
+      await next.close(1_000);
+      await assert.rejects(Deno.lstat(path), Deno.errors.NotFound);
+      assert.deepEqual([...Deno.readDirSync(folder)], []);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});

@@ -44,6 +44,7 @@ Deno.test("runWorker() says hello, then that its role is ready, and answers each
   await worker.ask({ type: "purge", id: 5, rules: [RULE], counts: false }, "purged");
   const report = await worker.handle.ping(PATIENCE_MS);
   assert.equal(report!.generation, 2);
+  const { counts } = report!;
   await worker.ask({ type: "stop", graceMs: 7 }, "stopped");
   assert.deepEqual(worker.said.filter(({ type }) => type !== "pong"), [
     { type: "hello" },
@@ -52,7 +53,7 @@ Deno.test("runWorker() says hello, then that its role is ready, and answers each
     { type: "committed", generation: 2 },
     { type: "purged", id: 5, named: null },
     // The role's counters stand still: what was under way is cut off.
-    { type: "stopped", drained: { finished: 0, cut: 1, sinceStart: 10 } },
+    { type: "stopped", drained: { finished: 0, cut: 1, sinceStart: 10 }, counts },
   ]);
   assert.deepEqual(await worker.seen(), { "purged rule": 1, "stopped 7": 1 });
 });
