@@ -7,53 +7,21 @@ import {
   isOtherVersion,
   readHeader,
   readTags,
-} from "../../lib/cache/disk/_kv_record.ts";
-import { decodeTransit, decodeUse, encodeTransit, encodeUse, sumOf } from "../../lib/cache/disk/_kv_rows.ts";
-import { decodeHead, decodeRecord, encodeRecord, outlineOf, tagsIn } from "../../lib/cache/record.ts";
-import { sample } from "../cache/stored_sample.ts";
-import { bytesOf, type FuzzTarget } from "./fuzz_target.ts";
+} from "../../../lib/cache/disk/_kv_record.ts";
+import { decodeTransit, decodeUse, encodeTransit, encodeUse, sumOf } from "../../../lib/cache/disk/_kv_rows.ts";
+import { bytesOf, type FuzzTarget } from "../../fuzz/fuzz_target.ts";
+import { RECORD_PIECES, RICH, textOf } from "../record_fuzz_target.ts";
 
-function textOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-}
-
-const RICH = sample("api\0\0/a?b=c", 40, { tags: ["movie:1", "é"], selectedBy: [["accept", "x"], ["cookie", null]] });
-const PIECES = [
-  "\0",
-  "\x01",
-  "\xff\xff\xff\xff",
-  "\0\0\0\0",
-  "\x7f\xf0\0\0\0\0\0\0",
-  "\x7f\xf8\0\0\0\0\0\0",
-  "a",
-  "\xc3",
-  "\n",
-  "é",
-];
 const VALUE = encodeResponse(RICH, { id: new Uint8Array(14).fill(3), bucket: 77, deadAtMs: 12_345 })!.record;
 /** Where a value's checksum stands, and what it covers. */
 const CHECKSUM_AT = 5;
 const COVERED_FROM = 9;
 
-/** What is read from the file of the cache: damage is nothing stored, and never an error. */
-export const STORED_TARGETS: readonly FuzzTarget[] = [
-  {
-    name: "records",
-    pieces: PIECES,
-    seeds: [textOf(encodeRecord(RICH)) + textOf(RICH.body), textOf(encodeRecord(sample("k", 0)))],
-    shortRuns: 3_000,
-    check(text) {
-      const bytes = bytesOf(text);
-      outlineOf(bytes);
-      tagsIn(bytes);
-      decodeHead(bytes);
-      const found = decodeRecord(bytes, null);
-      if (found !== null) assert.ok(found.body.byteLength <= bytes.byteLength);
-    },
-  },
+/** Rows and values of the cache's file: damage is nothing stored, and never an error. */
+export const KV_TARGETS: readonly FuzzTarget[] = [
   {
     name: "kv-values",
-    pieces: PIECES,
+    pieces: RECORD_PIECES,
     seeds: [textOf(VALUE)],
     shortRuns: 3_000,
     check(text) {
@@ -72,7 +40,7 @@ export const STORED_TARGETS: readonly FuzzTarget[] = [
   },
   {
     name: "kv-rows",
-    pieces: PIECES,
+    pieces: RECORD_PIECES,
     seeds: [
       textOf(encodeUse(new Uint8Array(16), { costBytes: 1, deadAtMs: 2, storedAtMs: 3, bodyLength: 4 })),
       textOf(encodeTransit({ listener: "a", chunks: 3, countedBytes: 4, timeMs: 5 })),
@@ -97,7 +65,6 @@ export const STORED_TARGETS: readonly FuzzTarget[] = [
     },
   },
 ];
-
 function withChecksum(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   if (bytes.byteLength < COVERED_FROM) return bytes;
   const copy = bytes.slice();
