@@ -10,6 +10,7 @@ import { eventually } from "../eventually.ts";
 import { listFiles, readText } from "../house/source_tree.ts";
 import { filePath } from "../origins/artwork.ts";
 import { startTmdbOrigin, type TmdbOrigin } from "../origins/tmdb_origin.ts";
+import { runMain } from "./_command.ts";
 import { fetched, freePort, type RunningGateway, startGateway } from "./_gateway.ts";
 
 const EXAMPLES = listFiles().filter((path) => /^examples\/(?:tenants\/)?[\w-]+\.yaml$/.test(path));
@@ -132,6 +133,7 @@ Deno.test("examples: one after the other comes into force in a gateway that runs
       await run(around);
     });
   await example("home.yaml", house);
+  await t.step("doctor tells of a proxy in front that no file trusts", () => distrusted(around));
   await example("several-keys.yaml", async ({ gateway, tmdb }) => {
     tmdb.requests.length = 0;
     for (let id = 0; id < 60; id++) await fetched(`${gateway.url}/3/movie/${1000 + id}`);
@@ -189,6 +191,22 @@ async function house({ gateway }: Around): Promise<void> {
   }
   const { images } = await (await fetch(`${gateway.url}/3/configuration`)).json();
   assert.equal(images.secure_base_url, `${gateway.url}/t/p/`);
+}
+
+/** As many connections as it takes, each of which names another client. */
+async function distrusted({ gateway }: Around): Promise<void> {
+  for (let turn = 0; turn < 12; turn++) {
+    using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+    const response = await fetch(`${gateway.url}/3/movie/550`, { client, headers: { "x-forwarded-for": "192.0.2.7" } });
+    await response.body?.cancel();
+  }
+  const peers = async () => (await (await fetch(`${gateway.adminUrl}/status`)).json()).peers;
+  await eventually("the worker has reported them", async () => (await peers()).forwarding >= 12);
+  const { stdout } = await runMain(["doctor", "--config", gateway.configPath, "--json"], { env: ENV });
+  const { machine } = JSON.parse(stdout) as { machine: { check: string; state: string; remedy: string }[] };
+  const found = machine.find(({ check }) => check === "clients");
+  assert.equal(found?.state, "warn");
+  assert.match(found.remedy, /add 127\.0\.0\.1 to `server\.trusted_proxies`/);
 }
 
 async function weather({ gateway, other }: Around): Promise<void> {

@@ -91,6 +91,9 @@ Deno.test("init writes private files, looks whether all is well, says what to se
     assert.equal(kept.code, 1);
     assert.match(kept.stderr, /^config\.yaml is there already: give another --output, or --force to replace it/);
     assert.equal(await Deno.readTextFile(config), text);
+    const astray = await init(folder, ["--client", "kodi", "--yes", "--key", KEY, "--output", "no/such/config.yaml"]);
+    assert.equal(astray.code, 1);
+    assert.equal(astray.stderr, "Cannot write no/such/tmdb_api_key: there is no such folder\n");
     await Deno.chmod(config, 0o644);
     const args = ["--client", "jellyfin", "--yes", "--force", "--skip-doctor"];
     const forced = await init(folder, args, { TMDB_API_KEY: KEY });
