@@ -234,6 +234,7 @@ function steps(config: Config, client: InitClient, file: string): string[] {
       "deno task certs --tmdb, and switch on the last lines of the file",
       start,
       `Have the name server that ${client.name} asks answer TMDB's names with the address of this machine`,
+      "Where this machine asks that name server too, pin TMDB's addresses with `resolve`: docs/clients.md",
       `Give ${client.name} tls/ca.pem to trust: docs/clients.md has the place for it`,
     ];
   }
