@@ -62,9 +62,13 @@ export function proxyUrl() {
   });
 }
 
-/** A CIDR block or an address. */
-export function cidr() {
-  return parsed({ title: "CIDR block", expected: "a CIDR block such as 10.0.0.0/8 or ::1/128", parse: parseCidr });
+/** A CIDR block or an address, or `unix` for whoever is on a unix socket. */
+export function peerBlock() {
+  return parsed({
+    title: "CIDR block",
+    expected: "a CIDR block such as 10.0.0.0/8 or ::1/128, or unix",
+    parse: (text) => text === "unix" ? text : parseCidr(text),
+  });
 }
 
 /** An IP address. */

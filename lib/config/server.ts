@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { z } from "zod";
 import type { ServerLimits } from "../server/server_limits.ts";
-import { cidr, filePath } from "./http_scalars.ts";
+import { filePath, peerBlock } from "./http_scalars.ts";
 import { plainValue } from "./yaml/interpolate.ts";
 import type { Problems } from "./yaml/problems.ts";
 import { autoOrInteger, duration, flag, integer, literal, name, size } from "./yaml/scalars.ts";
@@ -81,8 +81,9 @@ export const serverSection = section({
   worker_timeout: duration(SECOND, HOUR).prefault("10s").describe(
     "How long a worker may stay silent before it is replaced.",
   ),
-  trusted_proxies: list(cidr()).prefault([]).describe(
-    "CIDR blocks whose `Forwarded` and `X-Forwarded-*` fields, and PROXY headers, are believed; such fields of others are replaced.",
+  trusted_proxies: list(peerBlock()).prefault([]).describe(
+    "CIDR blocks, or `unix` for unix sockets, whose `Forwarded` and `X-Forwarded-*` fields, and PROXY headers, are believed; such " +
+      "fields of others are replaced.",
   ),
   max_request_body: size(0, PiB).prefault("100MiB").describe(
     "Largest request body that is passed on; larger ones get 413. A listener may have its own limit.",

@@ -15,10 +15,15 @@ export interface ForwardingFacts {
   header(name: string): string | null;
 }
 
+/** Peers on unix sockets. */
+const UNIX = "unix";
+
 /**
  * A test for addresses in CIDR blocks. IPv4 addresses written as IPv6 (`::ffff:192.0.2.1`) count as IPv4.
  *
- * @throws {RangeError} where a block is not `address/bits` or a plain address
+ * `unix` among the blocks means peers on unix sockets, which have no address and are called so.
+ *
+ * @throws {RangeError} where a block is not `address/bits`, a plain address or `unix`
  *
  * @example
  * ```ts
@@ -32,8 +37,10 @@ export interface ForwardingFacts {
 export function addressMatcher(blocks: readonly string[]): (address: string) => boolean {
   if (blocks.length === 0) return () => false;
   const list = new BlockList();
-  for (const block of blocks) addBlock(list, block);
+  for (const block of blocks) if (block !== UNIX) addBlock(list, block);
+  const hasUnix = blocks.includes(UNIX);
   return (address) => {
+    if (address === UNIX) return hasUnix;
     const plain = address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
     const family = isIP(plain);
     return family !== 0 && list.check(plain, family === 4 ? "ipv4" : "ipv6");

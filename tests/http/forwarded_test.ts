@@ -37,6 +37,13 @@ Deno.test("addressMatcher() knows IPv4 in every spelling of IPv4-mapped IPv6", (
   }
 });
 
+Deno.test("addressMatcher() knows peers on unix sockets only where they are named", () => {
+  assert.equal(addressMatcher(["unix"])("unix"), true);
+  assert.equal(addressMatcher(["10.0.0.0/8", "unix"])("10.1.1.1"), true);
+  assert.equal(addressMatcher(["0.0.0.0/0", "::/0"])("unix"), false);
+  assert.equal(addressMatcher(["unix"])("127.0.0.1"), false);
+});
+
 Deno.test("addressMatcher() knows IPv6 blocks, single addresses, and both families side by side", () => {
   const matches = addressMatcher(["2001:db8::/32", "::1", "192.0.2.1", "198.51.100.128/25"]);
   for (const address of ["2001:db8::5", "2001:DB8:ffff::", "::1", "0:0:0:0:0:0:0:1", "192.0.2.1", "198.51.100.200"]) {

@@ -60,7 +60,7 @@ Deno.test("Exchange takes the client's request id where it is one, and makes its
   }));
 
 Deno.test("Exchange.client is the peer, or the last address that a trusted proxy has seen", () =>
-  withGateway(partsOf({ server: { trusted_proxies: ["10.0.0.0/8", "fd00::/8"] } }), (gateway) => {
+  withGateway(partsOf({ server: { trusted_proxies: ["10.0.0.0/8", "fd00::/8", "unix"] } }), (gateway) => {
     const cases: [from: string, said: string | null, client: string][] = [
       ["203.0.113.1", "198.51.100.1", "203.0.113.1"],
       ["10.0.0.1", null, "10.0.0.1"],
@@ -76,6 +76,8 @@ Deno.test("Exchange.client is the peer, or the last address that a trusted proxy
       ["10.0.0.1", "[::ffff:198.51.100.1]:9", "198.51.100.1"],
       ["10.0.0.1", "198.51.100.1, unknown", "10.0.0.1"],
       ["10.0.0.1", "", "10.0.0.1"],
+      ["unix", "203.0.113.9, 198.51.100.1", "198.51.100.1"],
+      ["unix", null, "unix"],
     ];
     for (const [from, said, client] of cases) {
       const headers: Record<string, string> = said === null ? {} : { "x-forwarded-for": said };
