@@ -39,6 +39,7 @@ const ENDERS: Readonly<Record<ErrorCode | "body_broke_off", string>> = {
   no_listener: "P",
   unauthorized: "P",
   refused_by_rule: "P",
+  refused_by_proxy: "P",
   method_not_supported: "P",
   request_too_large: "P",
   upgrade_not_supported: "P",

@@ -16,7 +16,7 @@ import type { Waiting } from "./_wheel.ts";
 import type { ConnectionFacts } from "./arrival.ts";
 import { UNCOUNTED } from "./connection_gate.ts";
 import { parseProxyHeader, ProxyHeaderError } from "./proxy_header.ts";
-import type { Handler, Reply, ReplyEnd, Tunnel } from "./reply.ts";
+import type { Handler, HandOver, Reply, ReplyEnd, Tunnel } from "./reply.ts";
 import { countRefusal } from "./server_counts.ts";
 
 type Ending = Omit<ReplyEnd, "bytes">;
@@ -92,7 +92,9 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
         const isWhole = writer.begin(reply, exchange, closes, context.date.text());
         const unsent = isWhole ? writer.wrote(await writer.write()) : this.#sendRest(reply, exchange);
         if (unsent !== null) await unsent;
-        if (reply.tunnel !== undefined) return await this.#tunnel(reply.tunnel);
+        if (reply.tunnel !== undefined) {
+          return await ("address" in reply.tunnel ? this.#handOver(reply.tunnel) : this.#tunnel(reply.tunnel));
+        }
         this.#endExchange(COMPLETE);
         if (closes) return this.#needsLinger(exchange) ? await this.#linger() : undefined;
         if (exchange.body !== null && !await this.#drain(exchange.body)) return await this.#linger();
@@ -251,7 +253,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     if (reply === null) return;
     this.#reply = null;
     if (isSource(reply.body)) reply.body.cancel();
-    if (reply.tunnel !== undefined) closeStream(reply.tunnel.stream);
+    if (reply.tunnel !== undefined && "stream" in reply.tunnel) closeStream(reply.tunnel.stream);
     // A reply that is written to a client that has half-closed and gone meets no error.
     if (aborted || this.#exchange?.isGone === true) this.#context.counts.abortedRequests++;
     try {
@@ -294,6 +296,22 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     } finally {
       counts.openTunnels--;
     }
+  }
+
+  /** Leaves the connection to another address of the server, with what has come in for that. */
+  async #handOver({ address }: HandOver): Promise<void> {
+    const { input } = this;
+    this.#endExchange(COMPLETE);
+    this.setWait("proxy", this.#context.wheel.after(this.#context.limits.handshakeTimeoutMs));
+    // A read cannot be taken back; what it waits for comes next anyway.
+    while (input.isReading) if (!input.took(await input.read())) return;
+    if (this.#isClosed) return;
+    const first = input.memory.bytes.slice(input.start, input.end);
+    this.#isClosed = true;
+    this.readDueMs = this.writeDueMs = Infinity;
+    input.dispose();
+    this.#writer.dispose();
+    this.#context.onHandedOver(this, { stream: this.#stream, facts: this.facts, first, address });
   }
 
   /** Reports a broken reply body, or answers a malformed message. All other errors mean that the connection is gone. */

@@ -76,6 +76,11 @@ export class Input {
     return this.#end;
   }
 
+  /** Whether a read has begun whose result was not taken yet. */
+  get isReading(): boolean {
+    return this.#pending !== null;
+  }
+
   /** Marks `count` bytes as used. They stay valid until the next read. */
   use(count: number): void {
     this.#start += count;
