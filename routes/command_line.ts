@@ -34,7 +34,8 @@ import { exitStatus, print } from "./commands/terminal.ts";
 
 const CONFIG_OPTION = { config: { type: "string", short: "c" } } as const;
 
-const CONFIG_HELP = "--config, -c FILE   config.yaml by default, else config.example.yaml; - is standard input";
+const CONFIG_HELP =
+  "--config, -c FILE   USHER_CONFIG or config.yaml by default, else config.example.yaml; - is standard input";
 
 const start: Command = {
   summary: "run the gateway (SIGHUP reloads, SIGTERM stops gracefully)",

@@ -5,14 +5,16 @@ import { exporterName } from "../request/request_trace.ts";
 import { newSpanCounts, type SpanCounts, SpanExporter } from "../tracing/span_exporter.ts";
 import { Tracer } from "../tracing/tracer.ts";
 
-/** Time for the spans of a configuration that is replaced to be sent. */
-const LEAVE_MS = 5_000;
+/** Time for the last spans to be sent: of a configuration that is replaced, and at the end. */
+const LEAVE_MS = 3_000;
 
 /** What a worker's {@linkcode Tracing} is made of. */
 export interface TracingDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly instanceId: string;
+  /** Milliseconds for the last spans to be sent; for tests. */
+  readonly leaveMs?: number;
 }
 
 /** A configuration's tracer and exporter. */
@@ -30,9 +32,11 @@ export class Tracing {
   #current: PreparedTracing | null = null;
   /** Exporters that still send what they have. */
   readonly #leaving = new Set<Promise<void>>();
+  readonly #leaveMs: number;
 
   constructor(deps: TracingDeps) {
     this.#deps = deps;
+    this.#leaveMs = deps.leaveMs ?? LEAVE_MS;
   }
 
   /** `null` where nothing is traced. */
@@ -75,12 +79,12 @@ export class Tracing {
     if (before === prepared) return;
     this.#current = prepared;
     if (before === null) return;
-    const leaving = before.exporter.close(LEAVE_MS).finally(() => this.#leaving.delete(leaving));
+    const leaving = before.exporter.close(this.#leaveMs).finally(() => this.#leaving.delete(leaving));
     this.#leaving.add(leaving);
   }
 
-  /** Sends what is left, at most for `graceMs`. */
+  /** Sends what is left, at most for `graceMs`, and never for long: a stop does not wait for a collector that is away. */
   async close(graceMs: number): Promise<void> {
-    await Promise.all([this.#current?.exporter.close(graceMs), ...this.#leaving]);
+    await Promise.all([this.#current?.exporter.close(Math.min(graceMs, this.#leaveMs)), ...this.#leaving]);
   }
 }

@@ -3,9 +3,11 @@ import type { Config } from "../config/config.ts";
 import { formatLocated } from "../config/yaml/located.ts";
 import type { Loaded } from "../config/load.ts";
 import { type DiagnoseOptions, diagnosePools, type PoolDiagnosis } from "./diagnose_pool.ts";
+import type { PeerFigures } from "../server/peer_sight.ts";
 import type { Finding, FindingState } from "./finding.ts";
 import { tlsFindings } from "./tls_findings.ts";
 import { diagnoseDisk } from "./diagnose_disk.ts";
+import { peerFindings } from "./diagnose_peers.ts";
 import { tracingFindings } from "./diagnose_tracing.ts";
 import {
   adminFinding,
@@ -32,6 +34,8 @@ export interface Diagnosis {
 export interface DoctorOptions extends DiagnoseOptions {
   /** Where the gateway that runs listens, as far as it says. */
   readonly held?: readonly ListenAddress[];
+  /** Where its connections came from; `null` where it does not say. */
+  readonly peers?: PeerFigures | null;
 }
 
 /** Looks over a configuration's upstreams and the machine that it is to run on. Each step has its deadline. Never throws. */
@@ -53,7 +57,11 @@ export async function diagnose(loaded: Loaded, options: DoctorOptions): Promise<
   };
 }
 
-async function machineOf(loaded: Loaded, config: Config, { timeoutMs, held }: DoctorOptions): Promise<Finding[]> {
+async function machineOf(
+  loaded: Loaded,
+  config: Config,
+  { timeoutMs, held, peers }: DoctorOptions,
+): Promise<Finding[]> {
   const running = await runningGateway(config, timeoutMs);
   return [
     ...await diagnoseDisk(config, { timeoutMs, isRunning: running !== null }),
@@ -62,6 +70,7 @@ async function machineOf(loaded: Loaded, config: Config, { timeoutMs, held }: Do
     ...machineFindings(config, thisMachine(loaded.file)),
     ...await portFindings(loaded, running, timeoutMs, held),
     adminFinding(config),
+    ...peerFindings(peers ?? null, config.server.trustedProxies),
   ];
 }
 

@@ -1,3 +1,4 @@
+import type { DiskTier } from "../cache/disk/disk_tier.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import type { Config } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
@@ -124,8 +125,9 @@ export function gatewayOverMadeUpUpstreams(config: Config, answer: MadeUpAnswer)
   // Time stands still, so that what is fresh for an hour does not show as a second less.
   const clock: Clock = { now: () => nowMs };
   const sent: UpstreamRequest[] = [];
+  const disk = config.cache.diskBytes > 0 ? madeUpDisk() : null;
   const gateway = new Gateway({
-    store: createTieredStore({ memory: createMemoryTier({ limitBytes: MEMORY_BYTES }), disk: null, clock }),
+    store: createTieredStore({ memory: createMemoryTier({ limitBytes: MEMORY_BYTES }), disk, clock }),
     leaseMemory: newLeaseMemory(),
     worker: 0,
     instanceId: crypto.randomUUID(),
@@ -136,6 +138,24 @@ export function gatewayOverMadeUpUpstreams(config: Config, answer: MadeUpAnswer)
     transportTo: () => transportOf(answer, clock, sent),
   }, 1);
   return { gateway, sent };
+}
+
+/** A disk tier that is none: what rules keep on disk alone would have nowhere to go. */
+function madeUpDisk(): DiskTier {
+  const held = new Map<string, StoredResponse>();
+  return {
+    get: (key) => held.get(key),
+    put: (response) => void held.set(response.key, response),
+    delete: (key) => void held.delete(key),
+    isOnItsWay: () => false,
+    touch: () => {},
+    touchEveryMs: Infinity,
+    stats: () => ({
+      ...{ entries: held.size, bytes: 0, limitBytes: 0, evictions: 0, queuedWrites: 0, droppedWrites: 0 },
+      ...{ corrupt: 0, sparedReads: 0, emptyReads: 0 },
+    }),
+    close: () => Promise.resolve(),
+  };
 }
 
 function transportOf({ status, fields, body }: MadeUpAnswer, clock: Clock, sent: UpstreamRequest[]): Transport {

@@ -96,7 +96,7 @@ function loggerOver(
     const time = new Date(outlet.now()).toISOString();
     // Of a message it is worth to know which level it has.
     const place = level === null || area === "process" ? undefined : area;
-    outlet.sink(formatLine(format, { time, level, message, fields: { ...base, area: place, ...given } }));
+    outlet.sink(formatLine(format, { time, level, message, fields: { ...base, ...given, area: place } }));
   };
   const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
     const rank = LEVEL_RANK[level];

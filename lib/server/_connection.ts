@@ -47,6 +47,8 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   /** No further request is awaited, even on a connection that the last reply kept alive. */
   #endsIdle = false;
   #isClosed = false;
+  /** It has had a request. */
+  #isMet = false;
   /** The last reply has not been sent as a whole. */
   #hasBrokenOff = false;
   #lateRefusal: Promise<void> | null = null;
@@ -170,6 +172,10 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     input.use(headEnd - input.start);
     this.#context.counts.requests++;
     const exchange = this.#exchange = new Exchange(head, this);
+    if (!this.#isMet) {
+      this.#isMet = true;
+      this.#context.peers.note(exchange);
+    }
     this.#body = exchange.body;
     return exchange;
   }

@@ -4,6 +4,7 @@ import type { DateLine } from "./_reply_head.ts";
 import type { Wheel } from "./_wheel.ts";
 import type { Challenges } from "./acme_challenge.ts";
 import type { ConnectionFacts } from "./arrival.ts";
+import type { PeerSight } from "./peer_sight.ts";
 import type { Handler, Reply } from "./reply.ts";
 import type { ServerCounts } from "./server_counts.ts";
 import type { ServerLimits } from "./server_limits.ts";
@@ -15,6 +16,7 @@ export interface ConnectionContext {
   readonly challenges: Challenges;
   readonly wheel: Wheel;
   readonly counts: ServerCounts;
+  readonly peers: PeerSight;
   readonly date: DateLine;
   /** The reply to a message that breaks the grammar or a limit. */
   refuse(error: WireError): Reply;

@@ -61,6 +61,8 @@ export class Http2Connection implements ServerConnection, Waiting {
   #hasBegun = false;
   #isEnding = false;
   #isClosed = false;
+  /** It has had a request. */
+  #isMet = false;
 
   constructor(options: Http2Options) {
     this.#options = options;
@@ -186,6 +188,8 @@ export class Http2Connection implements ServerConnection, Waiting {
     const { context, handler } = this.#options;
     try {
       const arrival = await this.#arrivalOf(request);
+      if (!this.#isMet) context.peers.note(arrival);
+      this.#isMet = true;
       return await handler(arrival);
     } catch (error) {
       if (error instanceof WireError) {

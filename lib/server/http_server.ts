@@ -15,6 +15,7 @@ import type { ConnectionFacts } from "./arrival.ts";
 import { ConnectionGate, UNCOUNTED } from "./connection_gate.ts";
 import { type ListenOptions, type ListenTarget, UNIX_PEER } from "./listen_target.ts";
 import { plainAddress } from "../http/forwarded.ts";
+import { PeerSight } from "./peer_sight.ts";
 import type { Handler, Reply } from "./reply.ts";
 import { type ServerCounts, zeroCounts } from "./server_counts.ts";
 import type { ServerLimits } from "./server_limits.ts";
@@ -71,6 +72,8 @@ type Running = ServerConnection & Waiting & { run(): Promise<void> };
 export class HttpServer {
   /** Its counters. */
   readonly counts: ServerCounts = zeroCounts();
+  /** Where its connections came from. */
+  readonly peers: PeerSight;
   readonly #gate: ConnectionGate;
   readonly #wheel: Wheel;
   readonly #context: ConnectionContext & { limits: ServerLimits; challenges: Challenges };
@@ -83,11 +86,13 @@ export class HttpServer {
     this.#gate = gate ?? new ConnectionGate(ConnectionGate.memory(1), 0, limits);
     this.#wheel = new Wheel(shortestLimitMs(limits));
     this.#isTrusted = isTrusted;
+    this.peers = new PeerSight(isTrusted);
     this.#context = {
       limits,
       challenges: NO_CHALLENGES,
       wheel: this.#wheel,
       counts: this.counts,
+      peers: this.peers,
       date: new DateLine(clock),
       refuse,
       onFault,

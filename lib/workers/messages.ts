@@ -17,6 +17,7 @@ import type { Verdict } from "../cache/policy/policy.ts";
 import type { StoredFacts, StoredKind } from "../cache/stored_response.ts";
 import type { Fields } from "../http/fields.ts";
 import type { Challenges } from "../server/acme_challenge.ts";
+import type { PeerFigures } from "../server/peer_sight.ts";
 import type { ServerCounts } from "../server/server_counts.ts";
 import type { SpanCounts } from "../tracing/span_exporter.ts";
 import type { HealthTable } from "../pool/upstream_health.ts";
@@ -174,6 +175,8 @@ export interface WorkerReport {
   readonly listening?: Readonly<Record<string, string | null>>;
   /** What its server has met, from serving workers alone. */
   readonly server?: ServerCounts;
+  /** Where connections of clients came from, from serving workers alone. */
+  readonly peers?: PeerFigures;
   /** What became of its spans; `null` while nothing was ever traced. */
   readonly spans?: SpanCounts | null;
   /** The health worker's tables, from the health worker alone. */

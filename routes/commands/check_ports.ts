@@ -2,6 +2,7 @@ import { overlaps, parseListenAddress } from "../../lib/config/addresses.ts";
 import type { ListenAddress } from "../../lib/config/addresses.ts";
 import type { Loaded } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/yaml/located.ts";
+import type { PeerFigures } from "../../lib/server/peer_sight.ts";
 import { portsInUse } from "../../lib/workers/supervisor/ports_in_use.ts";
 import { adminAccess, askAdmin } from "./admin_client.ts";
 import { notGateway } from "./running_gateway.ts";
@@ -11,7 +12,18 @@ import { print } from "./terminal.ts";
 interface Listening {
   readonly pid?: number;
   readonly listeners?: readonly { readonly listen: string }[];
+  readonly peers?: PeerFigures;
 }
+
+/** What the running gateway of a configuration says of its addresses. */
+export interface HeldAddresses {
+  readonly held: ListenAddress[];
+  readonly hint: string[];
+  /** Where its connections came from; `null` where it does not say. */
+  readonly peers: PeerFigures | null;
+}
+
+const NOTHING_HELD: HeldAddresses = { held: [], hint: [], peers: null };
 
 /**
  * Says which addresses of a sound configuration cannot be listened on; answers `check`'s exit status. Those that the running gateway
@@ -28,18 +40,20 @@ export async function checkPorts(loaded: Loaded, config: string | undefined): Pr
 }
 
 /** Where the running gateway of a configuration listens; none, with a hint perhaps, where that cannot be told. */
-export async function heldByGateway(config: string | undefined): Promise<{ held: ListenAddress[]; hint: string[] }> {
+export async function heldByGateway(config: string | undefined): Promise<HeldAddresses> {
   const access = await adminAccess({ config });
   try {
     const reply = await askAdmin(access, "GET /status");
     if (reply.status === 401) {
       const hint =
         `A gateway runs at ${access.url} and takes another token: which ports are its own cannot be told (--skip-ports)`;
-      return { held: [], hint: [hint] };
+      return { ...NOTHING_HELD, hint: [hint] };
     }
-    return reply.ok ? { held: heldAddresses(access.url, reply.value).addresses, hint: [] } : { held: [], hint: [] };
+    if (!reply.ok) return NOTHING_HELD;
+    const { peers = null } = reply.value as Listening;
+    return { held: heldAddresses(access.url, reply.value).addresses, hint: [], peers };
   } catch {
-    return { held: [], hint: [] };
+    return NOTHING_HELD;
   }
 }
 

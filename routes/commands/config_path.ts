@@ -11,8 +11,10 @@ export function configFile(command: string, given: string | undefined): string {
   return given === undefined ? defaultConfig(command) : shown(typedPath(given));
 }
 
-/** The file that is used where none is named. */
+/** The file that is used where none is named: a container and a service name theirs in `USHER_CONFIG`. */
 function defaultConfig(command: string): string {
+  const ofMachine = readEnv("USHER_CONFIG");
+  if (ofMachine) return shown(resolve(ofMachine));
   if (isFile("config.yaml")) return "config.yaml";
   if (command === "start") {
     fail("There is no config.yaml: using config.example.yaml. Copy it to config.yaml and make it yours.");
@@ -29,9 +31,9 @@ function carriedExample(): string {
 
 /** Files that a running gateway may have been started with, as absolute paths: where none is named, all that a start would take. */
 export function startedWith(given: string | undefined): string[] {
-  const names = given === undefined
-    ? ["config.yaml", "config.example.yaml", carriedExample()]
-    : [configFile("", given)];
+  if (given !== undefined) return [resolve(configFile("", given))];
+  const ofMachine = readEnv("USHER_CONFIG");
+  const names = ofMachine ? [ofMachine] : ["config.yaml", "config.example.yaml", carriedExample()];
   return names.map((name) => resolve(name));
 }
 

@@ -13,7 +13,8 @@ listeners:
 
 \`deno task check --config FILE\` checks a file without starting anything and exits with 0 or 1. \`config.example.yaml\`
 shows every key with its default. \`config.schema.json\` is the same reference for editors: put
-\`# yaml-language-server: $schema=./config.schema.json\` in the first line of your file.
+\`# yaml-language-server: $schema=./config.schema.json\` in the first line of your file. A field is what many call a
+header.
 
 ## Values
 

@@ -37,8 +37,8 @@ export const doctorCommand: Command = {
         `${unknown("pool", pool, names)}; there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}`,
       );
     }
-    const { held } = await heldByGateway(config);
-    const diagnosis = await diagnose(loaded, { pool, timeoutMs, held });
+    const { held, peers } = await heldByGateway(config);
+    const diagnosis = await diagnose(loaded, { pool, timeoutMs, held, peers });
     print(json ? JSON.stringify(diagnosis, null, 2) : doctorReport(diagnosis));
     return diagnosis.summary.fail === 0 ? 0 : 1;
   },

@@ -26,7 +26,9 @@ function execForm(name: string): string[] {
 
 Deno.test("Dockerfile has a build stage and a slim last one without Node and npm", () => {
   assert.equal(instructions.filter(({ name }) => name === "FROM").length, 2);
-  assert.match(only("FROM"), /^debian:[a-z]+-slim$/);
+  assert.equal(only("FROM"), "${BASE_IMAGE}");
+  const names = instructions.filter(({ name }) => name === "ARG").slice(0, 2).map(({ value }) => value);
+  assert.match(names.join(), /^NODE_IMAGE=node:\d+-([a-z]+)-slim,BASE_IMAGE=debian:\1-slim$/);
 });
 
 Deno.test("Dockerfile runs as a user that is not root, by number, and owns only /data", () => {
@@ -34,6 +36,7 @@ Deno.test("Dockerfile runs as a user that is not root, by number, and owns only 
   const owned = finalStage.filter(({ name, value }) => name === "COPY" && value.includes("--chown"));
   assert.deepEqual(owned.map(({ value }) => value.split(" ").at(-1)), ["/data"]);
   assert.equal(only("VOLUME"), "/data");
+  assert.match(only("ENV"), /USHER_CONFIG=\/etc\/usher\/config\.yaml .*USHER_RUN_DIR=\/data /);
   const user = finalStage.findIndex(({ name }) => name === "USER");
   assert.ok(
     !finalStage.slice(user).some(({ name }) => name === "COPY" || name === "RUN"),
@@ -41,33 +44,12 @@ Deno.test("Dockerfile runs as a user that is not root, by number, and owns only 
   );
 });
 
-Deno.test("Dockerfile starts Deno itself as process 1, offline, frozen; its workers write in data_dir alone", () => {
-  const entry = execForm("ENTRYPOINT");
-  assert.deepEqual(entry.slice(0, 2), ["deno", "run"]);
-  for (const flag of ["--cached-only", "--frozen", "--no-prompt", "--allow-write"]) {
-    assert.ok(entry.includes(flag), flag);
-  }
-  const grants = entry.filter((part) => part.startsWith("--allow-"));
-  assert.deepEqual(grants.map((grant) => grant.split("=")[0]).sort(), [
-    "--allow-env",
-    "--allow-net",
-    "--allow-read",
-    "--allow-sys",
-    "--allow-write",
-  ]);
-  assert.ok(entry.includes("--allow-sys=statfs"), "for the low-disk guard, and nothing else");
-  assert.deepEqual(execForm("CMD").slice(0, 2), ["start", "--config"]);
-});
-
 Deno.test("Dockerfile has a health check without extra programs, SIGTERM as stop signal and the port of the old system", () => {
-  assert.match(only("HEALTHCHECK"), /^--interval=\d+s --timeout=\d+s --start-period=\d+s --retries=\d+ CMD \["deno"/);
-  assert.deepEqual(
-    execForm("HEALTHCHECK").slice(-3),
-    ["health", ...execForm("CMD").slice(1)],
-    "it asks about the same configuration",
-  );
+  assert.deepEqual([execForm("ENTRYPOINT"), execForm("CMD")], [["usher"], ["start"]]);
+  assert.match(only("HEALTHCHECK"), /^--interval=\d+s --timeout=\d+s --start-period=\d+s --retries=\d+ CMD \[/);
+  assert.deepEqual(execForm("HEALTHCHECK"), ["usher", "health"]);
   assert.equal(only("STOPSIGNAL"), "SIGTERM");
-  assert.equal(only("EXPOSE"), "6635");
+  assert.equal(only("EXPOSE"), "6635 6636");
 });
 
 Deno.test("Dockerfile names no architecture, so that it builds for amd64 and arm64", () => {
@@ -84,17 +66,19 @@ Deno.test("Dockerfile copies everything that main.ts may need, and .dockerignore
   for (const path of copied) assert.ok(files.some((file) => file === path || file.startsWith(path)), `${path} exists`);
 });
 
-Deno.test("compose.yaml serves port 6635 from a container that may do nothing but its work", () => {
+Deno.test("compose.yaml serves port 6635, and the admin address to the host alone, from a container that may do nothing but its work", () => {
   const { services, volumes } = parse(readText("compose.yaml"));
   const { usher } = services;
-  assert.deepEqual(usher.ports, ["6635:6635"]);
+  assert.deepEqual(usher.ports, ["6635:6635", "127.0.0.1:6636:6636"]);
   assert.equal(usher.read_only, true);
   assert.deepEqual(usher.cap_drop, ["ALL"]);
   assert.deepEqual(usher.security_opt, ["no-new-privileges:true"]);
   assert.deepEqual(usher.volumes, ["usher-data:/data"]);
   assert.ok("usher-data" in volumes);
   assert.match(usher.tmpfs[0], /^\/tmp(:|$)/);
-  assert.equal(usher.environment.TMDB_API_KEY, "${TMDB_API_KEY:-}");
+  assert.deepEqual(usher.environment, { TMDB_API_KEY: "${TMDB_API_KEY:-}", ADMIN_TOKEN: "${ADMIN_TOKEN:-}" });
+  assert.equal(usher.build, undefined);
+  assert.match(readText("compose.yaml"), /^ {4}# build: \.$/m, "for those who have the sources");
   assert.equal(usher.privileged ?? usher.cap_add ?? usher.network_mode, undefined);
 });
 

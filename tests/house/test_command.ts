@@ -1,8 +1,9 @@
 /** Holds the packages of tests too; `deno.lock` only those that each start fetches. */
 const LOCK = "--lock=deno.all.lock";
 
-/** Debian's programs that some tests start where they are installed: a client, an authority with its name server, and the check of metrics. */
-const PROGRAMS = ["/usr/bin/python3", "/usr/bin/pebble", "/usr/bin/pebble-challtestsrv", "/usr/bin/promtool"];
+/** Debian's programs that some tests start where they are installed: clients, an authority with its name server, and linters. */
+const PROGRAMS = ["python3", "pebble", "pebble-challtestsrv", "promtool", "shellcheck", "yamllint", "systemd-analyze"]
+  .map((name) => `/usr/bin/${name}`);
 
 /** The arguments for Deno to run tests that may write only below `scratch` and start only Deno itself and programs of Debian. */
 export function testArguments(scratch: string): string[] {

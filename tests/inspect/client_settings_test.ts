@@ -28,6 +28,15 @@ Deno.test("clientSettings() fills the host in that the gateway was found by, and
   assert.deepEqual(notes, []);
   const docs = await Deno.readTextFile(new URL("../../docs/clients.md", import.meta.url));
   for (const { client } of clients) assert.ok(docs.includes(`\n| ${client}`) || docs.includes(client), client);
+  for (const page of ["README.md", "README.zh-CN.md"]) {
+    const rows = (await Deno.readTextFile(new URL(`../../${page}`, import.meta.url))).split("\n");
+    for (const { client, value } of clientSettings(config, "usher.lan").clients) {
+      const [first = ""] = client.split(" ");
+      if (value === null || ["MoviePilot", "curl"].includes(first)) continue;
+      const row = rows.find((line) => line.startsWith(`| ${first}`)) ?? assert.fail(`${page}: no row for ${client}`);
+      for (const url of value.split(" and ")) assert.ok(row.includes(`\`${url}\``), `${page}: ${client}: ${url}`);
+    }
+  }
 });
 
 Deno.test("clientSettings() goes by the listener's own address, its TLS and its public URL", async () => {

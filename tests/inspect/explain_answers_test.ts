@@ -17,8 +17,9 @@ Deno.test("likelyContentType() goes by the path's end, as far as the pool carrie
   assert.equal(likelyContentType(typeOf("custom", { allow: ["text/html"], deny: [] }), "/x.json"), "text/html");
 });
 
-async function answersOf(listener: Readonly<Record<string, unknown>>, path = "/a", method = "GET") {
+async function answersOf(listener: Readonly<Record<string, unknown>>, path = "/a", method = "GET", cache = {}) {
   const parts: GatewayParts = {
+    cache,
     pools: { p: { type: "custom", health: false, upstreams: ["http://127.0.0.1:9"] } },
     listeners: [{ name: "l", pool: "p", ...listener }],
   };
@@ -73,4 +74,17 @@ Deno.test("cacheView() shows for HEAD what a GET would store: that is what answe
 Deno.test("cacheView() shows no credential of a query that is part of the key", async () => {
   const view = await answersOf({}, "/a?token=secret&x=1");
   assert.deepEqual(view!.key, ["l", "h.example", "/a?token=[redacted]&x=1"]);
+});
+
+Deno.test("cacheView() says where an answer is kept: in memory, on disk, on disk alone, or nowhere", async () => {
+  const keptIn = async (rule: Readonly<Record<string, unknown>>, cache: Readonly<Record<string, unknown>> = {}) => {
+    const view = await answersOf({ cache: { mode: "ttl", rules: [{ ttl: "1h", ...rule }] } }, "/a", "GET", cache);
+    const { stored, memory, disk } = view!.answers[0]!;
+    return { stored, memory, disk };
+  };
+  assert.deepEqual(await keptIn({}), { stored: true, memory: true, disk: true });
+  assert.deepEqual(await keptIn({ memory: false }), { stored: true, memory: false, disk: true });
+  assert.deepEqual(await keptIn({ disk: false }), { stored: true, memory: true, disk: false });
+  // Without a disk tier what is for the disk alone is fetched each time.
+  assert.equal((await keptIn({ memory: false }, { disk: 0 })).stored, false);
 });

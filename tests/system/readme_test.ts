@@ -4,9 +4,9 @@ import { freePort } from "./_gateway.ts";
 
 const readme = await Deno.readTextFile("README.md");
 
-/** The README's code blocks of one language. */
-function blocks(language: string): string[] {
-  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, "gm"))].map((match) => match[1]!);
+/** A README's code blocks of one language. */
+function blocks(language: string, page = readme): string[] {
+  return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, "gm"))].map((match) => match[1]!);
 }
 
 function deno(args: readonly string[]): Deno.ChildProcess {
@@ -18,9 +18,9 @@ function deno(args: readonly string[]): Deno.ChildProcess {
   }).spawn();
 }
 
-Deno.test("README: every YAML example passes the check", async () => {
-  const examples = blocks("yaml");
-  assert.ok(examples.length >= 2);
+Deno.test("README: every YAML example passes the check, in Chinese too", async () => {
+  const examples = new Set([...blocks("yaml"), ...blocks("yaml", await Deno.readTextFile("README.zh-CN.md"))]);
+  assert.ok(examples.size >= 3);
   for (const example of examples) {
     const path = await Deno.makeTempFile({ suffix: ".yaml" });
     await Deno.writeTextFile(path, example);
@@ -66,7 +66,7 @@ Deno.test("README: every curl line of the demo does what the page says", async (
   const urls = blocks("sh").flatMap((block) =>
     [...block.matchAll(/^curl .*'(http[^']*:6635[^']*)'/gm)].map((match) => match[1]!)
   );
-  assert.equal(urls.length, 3);
+  assert.equal(urls.length, 4);
   for (const url of urls) {
     const first = await ask(url);
     assert.equal(first.status, url.includes("999999999") ? 404 : 200, url);

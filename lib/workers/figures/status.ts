@@ -20,7 +20,7 @@ import { kvFileMetrics, processMetrics, reloadMetrics } from "./process_figures.
 import { gatewayState } from "./gateway_state.ts";
 import { traceMetrics } from "./trace_figures.ts";
 import type { Drain } from "../operations/upstream_desk.ts";
-import { workerMetrics, workerStatus } from "./worker_figures.ts";
+import { peerStatus, workerMetrics, workerStatus } from "./worker_figures.ts";
 import { listenerLimits, poolStatus, resilienceMetrics } from "./pool_figures.ts";
 
 /** The supervisor's part of the status and the metrics. */
@@ -73,6 +73,7 @@ export function statusOf(details: StatusDetails) {
         : { at: new Date(details.lastReload.atMs).toISOString(), problems: details.lastReload.problems },
     },
     requests_per_second: perSecond,
+    peers: peerStatus(slots, current.config.logging.client),
     workers: slots.map(workerStatus),
     listeners: current.config.listeners.map((listener) => ({
       name: listener.name,

@@ -1,7 +1,9 @@
+import { type ClientDetail, shownClient } from "../../logging/client_address.ts";
 import { histogramSamples } from "../../metrics/counted_metrics.ts";
 import { counter, gauge, type Metric, type Sample } from "../../metrics/exposition.ts";
 import type { WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import { LAG_BUCKETS_MS } from "../../metrics/histogram.ts";
+import { joinedPeers } from "../../server/peer_sight.ts";
 import type { ServerCounts } from "../../server/server_counts.ts";
 import type { WorkerReport } from "../messages.ts";
 import type { Slot } from "../supervisor/slot.ts";
@@ -26,6 +28,12 @@ export function workerStatus(slot: Slot) {
     heap_bytes: report?.heapBytes ?? null,
     cache: { memory: report?.memory ?? null },
   };
+}
+
+/** Where connections of clients came from, in `/status`: an address as logs show it. */
+export function peerStatus(slots: readonly Slot[], detail: ClientDetail) {
+  const { only, ...counts } = joinedPeers(slots.flatMap(({ handle }) => handle?.report?.peers ?? []));
+  return { ...counts, only: only === null ? null : shownClient(only, detail) };
 }
 
 /** How workers are, and what their servers have met. */

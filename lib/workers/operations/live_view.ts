@@ -1,5 +1,6 @@
 import { shownPrewarm } from "../figures/prewarm_figures.ts";
 import { HISTORY_INTERVAL_MS, type HistorySample, type RequestHistory } from "../figures/request_history.ts";
+import type { Problem } from "../../logging/problem_book.ts";
 import type { Status } from "../figures/status.ts";
 import { EventStreams } from "./event_streams.ts";
 import type { PrewarmStatus } from "./prewarmer.ts";
@@ -10,6 +11,8 @@ export interface LiveViewOptions {
   readonly status: () => Status;
   readonly prewarms: () => readonly PrewarmStatus[];
   readonly history: () => RequestHistory;
+  /** The newest first. */
+  readonly problems: () => readonly Problem[];
 }
 
 /** The gateway as a page shows it: how it came to where it is, and how it goes on. */
@@ -22,7 +25,11 @@ export class LiveView {
   constructor(options: LiveViewOptions) {
     this.#options = options;
     this.#streams = new EventStreams({
-      hello: (reader) => ({ type: "hello", ...reader, ...this.#now(), history: this.history() }),
+      hello: (reader) => ({
+        ...{ type: "hello", ...reader, ...this.#now() },
+        problems: this.#problems(0),
+        history: this.history(),
+      }),
       tick: () => this.#tick(),
     });
   }
@@ -51,7 +58,14 @@ export class LiveView {
   #tick(): unknown {
     const sinceMs = this.#toldMs;
     this.#toldMs = Date.now();
-    return { type: "tick", ...this.#now(), samples: this.#options.history().samples(sinceMs) };
+    const samples = this.#options.history().samples(sinceMs);
+    return { type: "tick", ...this.#now(), samples, problems: this.#problems(sinceMs) };
+  }
+
+  /** Problems of after a moment, the newest first. */
+  #problems(sinceMs: number) {
+    const news = this.#options.problems().filter(({ atMs }) => atMs > sinceMs);
+    return news.map(({ atMs, ...problem }) => ({ at: new Date(atMs).toISOString(), ...problem }));
   }
 
   /** What each event shows. */

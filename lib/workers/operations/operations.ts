@@ -112,7 +112,7 @@ export class Operations {
     const ledger = await PurgeLedger.open(stateIn(purgeKv), logger);
     const upstreams = await UpstreamDesk.open({
       ...options.upstreams,
-      ...{ state: stateIn(kv), before: stateIn(purgeKv), logger, config },
+      ...{ state: stateIn(kv), before: stateIn(purgeKv), logger: options.logger.in("upstream"), config },
     });
     return new Operations(options, { kv, purgeKv, ledger, upstreams });
   }

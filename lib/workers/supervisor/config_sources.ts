@@ -1,11 +1,7 @@
-import { dirname } from "node:path";
 import type { LoadDependencies } from "../../config/load.ts";
 
 /** Files and folders that are kept in mind at most. */
 const MAX_SOURCES = 5_000;
-
-/** Folders that are watched at most: the system has few watches to give. */
-const MAX_FOLDERS = 200;
 
 /** What of loading reads files. */
 type Reading = Pick<LoadDependencies, "readTextFile" | "listFolder">;
@@ -53,16 +49,6 @@ export class ConfigSources {
     const [folders, paths] = [this.#folders, [...this.#stamps.keys()]];
     const stamps = await Promise.all(paths.map((path) => folders.has(path) ? folderStamp(path) : fileStamp(path)));
     return stamps.join("\n");
-  }
-
-  /** The folders in which something happens when a source changes: where its name stands, and where that leads to. */
-  async folders(): Promise<string[]> {
-    const folders = new Set<string>();
-    for (const path of this.#stamps.keys()) {
-      const real = await Deno.realPath(path).catch(() => path);
-      for (const each of [path, real]) folders.add(this.#folders.has(path) ? each : dirname(each));
-    }
-    return [...folders].slice(0, MAX_FOLDERS);
   }
 }
 

@@ -3,35 +3,34 @@ import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { ConfigSources } from "./config_sources.ts";
 
-/** Files that are as they were so long ago are not being written any more. */
-const SETTLE_MS = 500;
+/** How often files are looked at; those that are as they were `settleMs` ago are not being written any more. */
+const PACE = { lookEveryMs: 2_000, settleMs: 500 };
 /** Looks until they are taken as they are: something may write to them for ever. */
 const MOST_LOOKS = 20;
-/** How often files are looked at where the system tells of changes: it does not tell of those on network drives. */
-const LOOK_EVERY_MS = 10_000;
-/** The same where it does not. */
-const POLL_EVERY_MS = 2_000;
+/** The longest time between two looks, where a look at many files, or over a network, takes long. */
+const SELDOM_MS = 30_000;
+/** Times that a look takes, from one to the next. */
+const LOOK_SHARE = 50;
 
 /** Options of {@linkcode ConfigWatch}. */
 export interface ConfigWatchOptions {
-  readonly sources: Pick<ConfigSources, "haveChanged" | "now" | "folders">;
+  readonly sources: Pick<ConfigSources, "haveChanged" | "now">;
   /** Brings what has changed into force, or says why not; notes the sources anew. */
   readonly reload: () => Promise<unknown>;
   readonly logger: Logger;
-  /** Begins to listen for changes in folders. @default `Deno.watchFs` */
-  readonly watchFolders?: (folders: string[]) => Deno.FsWatcher;
   /** Milliseconds; for tests. */
-  readonly pace?: { readonly settleMs: number; readonly lookEveryMs: number; readonly pollEveryMs: number };
+  readonly pace?: typeof PACE;
 }
 
 /**
- * Reloads the configuration when one of its files changes. The folders are watched and what the names lead to is compared, since editors
- * put a new file in the place of the old one, and volumes of Kubernetes swap a link above all of them.
+ * Reloads the configuration when one of its files changes. What the names lead to is looked at and compared, since editors put a new file
+ * in the place of the old one, and volumes of Kubernetes swap a link above all of them. The system is not asked to tell of changes: it
+ * tells nothing of network drives, and `Deno.watchFs` opens each file that changes, so that a pipe in a watched folder would stop the
+ * whole process.
  */
 export class ConfigWatch {
   readonly #options: ConfigWatchOptions;
   #running: AbortController | null = null;
-  #isPolling = false;
 
   constructor(options: ConfigWatchOptions) {
     this.#options = options;
@@ -52,28 +51,24 @@ export class ConfigWatch {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { settleMs, lookEveryMs, pollEveryMs } = this.#options.pace ??
-      { settleMs: SETTLE_MS, lookEveryMs: LOOK_EVERY_MS, pollEveryMs: POLL_EVERY_MS };
+    const { sources, reload, logger, pace = PACE } = this.#options;
     while (!signal.aborted) {
-      // First the watch, then the look: nothing that happens between two rounds is missed.
-      const watcher = await this.#watcher();
+      const beginMs = performance.now();
+      let tookMs = 0;
       try {
-        if (await this.#isDue(settleMs, signal)) await this.#options.reload();
-        else if (watcher === null) await pause(pollEveryMs, signal);
-        else if (await somethingHappens(watcher, lookEveryMs, signal)) await pause(settleMs, signal);
+        const hasChanged = await sources.haveChanged();
+        tookMs = performance.now() - beginMs;
+        if (hasChanged && await this.#isDue(pace.settleMs, signal)) await reload();
       } catch (error) {
-        this.#options.logger.error("Cannot look at the configuration files", { problem: messageOf(error) });
-        await pause(pollEveryMs, signal);
-      } finally {
-        closeWatcher(watcher);
+        logger.error("Cannot look at the configuration files", { problem: messageOf(error) });
       }
+      await pause(Math.min(Math.max(pace.lookEveryMs, LOOK_SHARE * tookMs), SELDOM_MS), signal);
     }
   }
 
-  /** Whether sources have changed and lie still. */
+  /** Waits until sources lie still: whether they are other ones then than those in force. */
   async #isDue(settleMs: number, signal: AbortSignal): Promise<boolean> {
     const { sources } = this.#options;
-    if (!await sources.haveChanged()) return false;
     let before = await sources.now();
     for (let look = 0; look < MOST_LOOKS; look++) {
       await pause(settleMs, signal);
@@ -83,54 +78,5 @@ export class ConfigWatch {
     }
     // Somebody else may have reloaded meanwhile, or an editor put back what it had moved.
     return !signal.aborted && await sources.haveChanged();
-  }
-
-  async #watcher(): Promise<Deno.FsWatcher | null> {
-    const { sources, logger, watchFolders = (folders) => Deno.watchFs(folders, { recursive: false }) } = this.#options;
-    try {
-      const folders = (await sources.folders()).filter(isFolder);
-      const watcher = folders.length === 0 ? null : watchFolders(folders);
-      this.#isPolling = watcher === null;
-      return watcher;
-    } catch (error) {
-      if (!this.#isPolling) {
-        const hint = `They are looked at every ${POLL_EVERY_MS / 1000} s`;
-        logger.warn("The system does not tell of changed configuration files", { problem: messageOf(error), hint });
-      }
-      this.#isPolling = true;
-      return null;
-    }
-  }
-}
-
-/** Whether something happens in watched folders before it is time for a look anyway. */
-async function somethingHappens(watcher: Deno.FsWatcher, lookEveryMs: number, signal: AbortSignal): Promise<boolean> {
-  const waiting = new AbortController();
-  const end = AbortSignal.any([signal, waiting.signal]);
-  const event = (async () => {
-    for await (const { kind } of watcher) if (kind !== "access") return true;
-    return false;
-  })().catch(() => false);
-  try {
-    return await Promise.race([event, pause(lookEveryMs, end).then(() => false)]);
-  } finally {
-    waiting.abort();
-  }
-}
-
-/** Whether a folder is there and may be read: Deno would ask a terminal for the leave, and wait. */
-function isFolder(path: string): boolean {
-  try {
-    return Deno.permissions.querySync({ name: "read", path }).state === "granted" && Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
-}
-
-function closeWatcher(watcher: Deno.FsWatcher | null): void {
-  try {
-    watcher?.close();
-  } catch {
-    // Its folder has gone, and it with it.
   }
 }

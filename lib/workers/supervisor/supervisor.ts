@@ -54,6 +54,7 @@ export class Supervisor {
     status: () => this.#statusNow(),
     prewarms: () => this.prewarms(),
     history: () => this.#ready.history,
+    problems: () => this.sight.problems(),
   });
   #admin: AdminServer | null = null;
   readonly #certificates: CertificateKeeper;

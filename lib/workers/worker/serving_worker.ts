@@ -192,6 +192,8 @@ class ServingWorker implements WorkerRole {
     this.#gateway.commit(this.#prepared.gateway);
     this.#store.reconfigure(this.#prepared.config);
     this.#images.reconfigure(conversionBounds(this.#prepared.config));
+    // Others may be trusted from now on.
+    this.#server.peers.clear();
     this.#server.setLimits(compileServerLimits(this.#prepared.config.server.limits, this.#descriptors));
     this.#prepared = null;
     this.#listen.keepOnly(this.#gateway.snapshot.listens);
@@ -263,6 +265,7 @@ class ServingWorker implements WorkerRole {
       heapBytes: Deno.memoryUsage().heapUsed,
       listening: this.#listen.listening(),
       server: this.#server.counts,
+      peers: this.#server.peers.figures(),
       spans: this.#gateway.spans,
       health: null,
     };

@@ -61,34 +61,30 @@ function answerWords(answer) {
   return t("stored, fresh for {span}: {why}", { span: span(answer.fresh_ms / 1000), why: answer.decided_by });
 }
 
-/** Parts of the time of a request, in the order in which they come. */
-export function phasesOf(phases) {
-  const names = {
-    queue_ms: t("queue"),
-    connect_ms: t("connect"),
-    first_byte_ms: t("first byte"),
-    upstream_ms: t("upstream"),
-    client_ms: t("client"),
-  };
-  return Object.keys(names).filter((name) => phases?.[name] > 0).map((name) => ({
-    name,
-    title: names[name],
-    value: phases[name],
-  }));
+/** Less than this is not worth a word. */
+const LEAST_MS = 0.5;
+
+/** Parts of the time of a request, in the order in which they come; what upstreams took is told apart, the rest is the gateway's own. */
+function partsOf({ queue_ms, connect_ms, first_byte_ms, upstream_ms, client_ms }, total) {
+  const parts = [
+    ["queue", t("queue"), queue_ms],
+    ["connect", t("connect"), connect_ms],
+    ["first-byte", t("first byte"), first_byte_ms],
+    ["content", t("content"), upstream_ms - connect_ms - first_byte_ms],
+    ["client", t("client"), client_ms],
+    ["own", t("Usher itself"), total - queue_ms - upstream_ms - client_ms],
+  ];
+  return parts.filter(([, , value]) => value >= LEAST_MS);
 }
 
 /** Where the time of a request went, as a bar and in words. */
 export function Phases({ phases, total }) {
-  const parts = phasesOf(phases);
-  if (parts.length === 0) return html`<span class="muted">–</span>`;
-  const said = parts.map(({ title, value }) => `${title} ${ms(value)}`).join(" · ");
-  return html`<span class="phases"><span class="phase-bar" aria-hidden="true">${
-    parts.map(({ name, value }) =>
-      html`<span key=${name} class=${name} style=${{
-        width: `${Math.min(100, value / Math.max(total, 0.001) * 100)}%`,
-      }}></span>`
-    )
-  }</span><small>${said}</small></span>`;
+  const parts = partsOf(phases, total);
+  const said = parts.map(([, title, value]) => `${title} ${ms(value)}`).join(" · ");
+  const bar = parts.map(([name, , value]) =>
+    html`<span key=${name} class=${name} style=${{ width: `${value / Math.max(total, LEAST_MS) * 100}%` }}></span>`
+  );
+  return html`<span class="phases"><span class="phase-bar" aria-hidden="true">${bar}</span><small>${said}</small></span>`;
 }
 
 /** How often something was seen, where that was more than once. */

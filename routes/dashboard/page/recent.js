@@ -8,6 +8,8 @@ import { t } from "./words.js";
 /** What is asked for apart from the events is asked for again after so long. */
 const AGAIN_MS = 10_000;
 const SHOWN = 12;
+const USAGE_AGAIN_MS = 60_000;
+const MOST_DAYS = 60;
 
 /**
  * What an address of the admin interface answers, again and again while the page is seen: `undefined` until it has, `null` where there is
@@ -145,10 +147,19 @@ function Top() {
   <//>`;
 }
 
-/** What each client has used, a row a day. */
+/** What each client has used, a row a day: asked for when it is unfolded. */
 export function Usage() {
-  const usage = listOf(useAnswer("/usage?days=7", 60_000), "usage");
-  if (usage === null || usage.length === 0) return null;
+  const [isOpen, setOpen] = useState(false);
+  return html`<details class="section" id="usage" onToggle=${(event) => setOpen(event.currentTarget.open)}>
+    <summary>${t("Usage by day")}</summary>${isOpen && html`<${UsageTable} />`}
+  </details>`;
+}
+
+function UsageTable() {
+  const answer = useAnswer("/usage?days=7", USAGE_AGAIN_MS);
+  if (answer === undefined) return null;
+  const usage = listOf(answer, "usage") ?? [];
+  if (usage.length === 0) return html`<${Empty}>${t("Nothing yet.")}<//>`;
   const columns = [
     { title: t("Day") },
     { title: t("Listener") },
@@ -161,9 +172,5 @@ export function Usage() {
     key: `${one.day} ${one.listener} ${one.client}`,
     cells: [one.day, one.listener, one.client ?? "–", count(one.requests), count(one.hits), bytes(one.bytes)],
   }));
-  return html`
-    <${Section} id="usage" title=${t("Usage by day")}>
-      <${Table} label=${t("Usage by day")} columns=${columns} rows=${rows.slice(0, 60)} />
-      <//>
-  `;
+  return html`<${Table} label=${t("Usage by day")} columns=${columns} rows=${rows.slice(0, MOST_DAYS)} />`;
 }

@@ -71,6 +71,7 @@ function details(more: Partial<StatusDetails> = {}): StatusDetails {
         connections: { films: 5, api: 1 },
         loopLagMs: 20,
         heapBytes: 9,
+        peers: { connections: 5, forwarding: 4, trusted: 1, only: "192.0.2.7" },
       }),
       slotOf("serving-1", undefined, 2),
       slotOf("serving-2", null),
@@ -191,4 +192,15 @@ Deno.test("gauges() tell what is so now: one sample a worker, an upstream, a con
     assert.match(name, /^(usher|process)_[a-z_]+$/);
     assert.equal(name.endsWith("_total"), type === "counter", name);
   }
+});
+
+Deno.test("statusOf() says where connections come from, as much of an address as logs show", () => {
+  const shown = (client: "full" | "network" | "off") => {
+    const { current, ...rest } = details();
+    const logging = { ...current.config.logging, client };
+    return statusOf({ ...rest, current: { ...current, config: { ...current.config, logging } } }).peers;
+  };
+  assert.deepEqual(shown("full"), { connections: 5, forwarding: 4, trusted: 1, only: "192.0.2.7" });
+  assert.equal(shown("network").only, "192.0.2.0/24");
+  assert.equal(shown("off").only, null);
 });
