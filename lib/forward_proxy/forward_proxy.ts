@@ -168,8 +168,9 @@ async function tunnel(options: ForwardProxyOptions, tunnelling: Tunnelling): Pro
     return refused(options, arrival, surroundings, new Refusal("full", error));
   }
   counts.tunnels++;
+  const late = AbortSignal.timeout(options.connectMs);
   try {
-    const signal = AbortSignal.any([arrival.signal, AbortSignal.timeout(options.connectMs)]);
+    const signal = AbortSignal.any([arrival.signal, late]);
     const stream = await options.dial(target, signal);
     countProxied(counts, "tunnel");
     return {
@@ -184,17 +185,18 @@ async function tunnel(options: ForwardProxyOptions, tunnelling: Tunnelling): Pro
     };
   } catch (error) {
     counts.tunnels--;
-    return refused(options, arrival, surroundings, unreachable(error));
+    return refused(options, arrival, surroundings, late.aborted ? overdue() : unreachable(error));
   }
+}
+
+function overdue(): Refusal {
+  return new Refusal("failed", new GatewayError("upstream_timeout", "The host did not take the connection in time"));
 }
 
 /** What a client is told of a host that cannot be reached: nothing of this machine's network. */
 function unreachable(error: unknown): Refusal {
   if (error instanceof UpstreamFailure && error.kind === "refused_address") {
     return refusal("address", "The proxy leads to addresses of the Internet alone");
-  }
-  if (error instanceof DOMException && error.name === "TimeoutError") {
-    return new Refusal("failed", new GatewayError("upstream_timeout", "The host did not take the connection in time"));
   }
   return new Refusal(
     "failed",

@@ -15,7 +15,7 @@ import { abortStream, closeStream, runTunnel } from "./_tunnel.ts";
 import type { Waiting } from "./_wheel.ts";
 import type { ConnectionFacts } from "./arrival.ts";
 import { UNCOUNTED } from "./connection_gate.ts";
-import { parseProxyHeader, ProxyHeaderError } from "./proxy_header.ts";
+import { takeProxyHeader } from "./proxy_header.ts";
 import type { Handler, HandOver, Reply, ReplyEnd, Tunnel } from "./reply.ts";
 import { countRefusal } from "./server_counts.ts";
 
@@ -304,18 +304,14 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     }
   }
 
-  /** Leaves the connection to another address of the server, with what has come in for that. */
+  /** Leaves the connection to another address of the server. */
   async #handOver({ address }: HandOver): Promise<void> {
-    const { input } = this;
     this.#endExchange(COMPLETE);
     this.setWait("proxy", this.#context.wheel.after(this.#context.limits.handshakeTimeoutMs));
-    // A read cannot be taken back; what it waits for comes next anyway.
-    while (input.isReading) if (!input.took(await input.read())) return;
-    if (this.#isClosed) return;
-    const first = input.memory.bytes.slice(input.start, input.end);
+    const first = await this.input.takeRest();
+    if (first === null || this.#isClosed) return;
     this.#isClosed = true;
     this.readDueMs = this.writeDueMs = Infinity;
-    input.dispose();
     this.#writer.dispose();
     this.#context.onHandedOver(this, { stream: this.#stream, facts: this.facts, first, address });
   }
@@ -354,22 +350,11 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   }
 
   async #readProxyHeader(): Promise<boolean> {
-    const { input } = this;
     const { limits, wheel, counts } = this.#context;
     this.setWait("proxy", wheel.after(limits.headTimeoutMs));
-    try {
-      for (;;) {
-        if (!input.took(await input.read())) return false;
-        const header = parseProxyHeader(input.memory.bytes.subarray(input.start, input.end));
-        if (header === null) continue;
-        input.use(header.lengthBytes);
-        if (header.address !== null) this.facts = { ...this.facts, peer: header.address };
-        break;
-      }
-    } catch (error) {
-      if (error instanceof ProxyHeaderError) counts.refusedProxyHeader++;
-      throw error;
-    }
+    const header = await takeProxyHeader(this.input, counts);
+    if (header === null) return false;
+    if (header.address !== null) this.facts = { ...this.facts, peer: header.address };
     const key = this.#context.enterAddress(this.facts.peer);
     if (key !== null) this.addressKey = key;
     return key !== null;

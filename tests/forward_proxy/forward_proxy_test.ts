@@ -52,15 +52,15 @@ async function withProxy(
       counts,
       ...parts,
     });
-    let tlsAddress: string | undefined;
+    const served: { address?: string } = {};
     const { services } = gateway.entrance();
     await using running = await serving((arrival) =>
       proxy.handle(arrival, {
         services,
         serveAt: (_, own) => handle(gateway.entrance(), own),
-        boundAs: (address) => address === "tls" ? tlsAddress : undefined,
+        boundAs: (address) => address === "tls" ? served.address : undefined,
       }), { limits });
-    tlsAddress = await running.server.listen(
+    served.address = await running.server.listen(
       { hostname: "127.0.0.1", port: 0 },
       (arrival) => handle(gateway.entrance(), arrival),
       { tls: await frontOf({ identities: [await identity(OWN)] }) },
