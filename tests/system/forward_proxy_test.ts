@@ -58,18 +58,16 @@ Deno.test("clients that know only a proxy: curl, undici, requests and Java are s
   const [tlsPort, proxyPort, tokenPort] = [freePort(), freePort(), freePort()];
   const way = { listen: `127.0.0.1:${proxyPort}`, name: "way-in", hosts: [HOST] };
   const closed = { listen: `127.0.0.1:${tokenPort}`, name: "closed", hosts: [HOST], others: "tunnel", token: TOKEN };
-  const config = (places: GatewayPlaces, forwardProxies: readonly unknown[]) =>
-    JSON.stringify({
-      ...JSON.parse(testConfig(places, {
-        pools: { api: { type: "tmdb-api", api_keys: [demoApiKey], upstreams: [origin.url] } },
-        listeners: [{
-          name: "api",
-          listen: `127.0.0.1:${tlsPort}`,
-          host: HOST,
-          pool: "api",
-          tls: { cert: at("cert.pem"), key: at("key.pem") },
-        }],
-      })),
+  const config = (places: GatewayPlaces, forwardProxies: readonly Record<string, unknown>[]) =>
+    testConfig(places, {
+      pools: { api: { type: "tmdb-api", api_keys: [demoApiKey], upstreams: [origin.url] } },
+      listeners: [{
+        name: "api",
+        listen: `127.0.0.1:${tlsPort}`,
+        host: HOST,
+        pool: "api",
+        tls: { cert: at("cert.pem"), key: at("key.pem") },
+      }],
       forward_proxies: forwardProxies,
     });
   let places: GatewayPlaces | undefined;
