@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { authKey, authOf, checkAuth } from "./access.ts";
+import { carefulPrefix } from "../http/careful_path.ts";
 import { type Addressed, formatListenAddress, type ListenAddress } from "./addresses.ts";
 import { cleanApiKey } from "./api_keys.ts";
 import { type CacheValues, checkListenerCache, listenerCacheOf, listenerCacheSection } from "./caching.ts";
@@ -103,7 +104,7 @@ function checkPoolName({ pool }: DraftListener, path: Path, problems: Problems):
   problems.expect([...path, "pool"], expected, known);
 }
 
-/** No two listeners answer for the same address, host and prefix. */
+/** No two listeners answer for the same address, host and prefix, however it is spelled. */
 function checkClaims(all: readonly Addressed<DraftListener>[], problems: Problems): void {
   const claimed = new Map<string, Path>();
   for (const { listener, path, address } of all) {
@@ -121,7 +122,7 @@ function checkClaims(all: readonly Addressed<DraftListener>[], problems: Problem
 /** What a listener answers for, a text for each host. */
 function claims({ host, prefix }: DraftListener, address: ListenAddress): string[] {
   const hosts = host.length === 0 ? [""] : distinct(host);
-  return hosts.map((one) => JSON.stringify([formatListenAddress(address), one, prefix]));
+  return hosts.map((one) => JSON.stringify([formatListenAddress(address), one, carefulPrefix(prefix)]));
 }
 
 /** What the listeners of a file share. */

@@ -6,8 +6,8 @@ const OVERLONG = /(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]/g;
 
 /**
  * The careful reading of a path: as some upstream may read it. Percent-decoded once (a character is a byte), `\` as `/`, segments cut at
- * `;`, empty segments left out, overlong UTF-8 decoded. Rules are matched against it; the path that is sent stays as it was. Dot segments
- * are refused before.
+ * `;`, empty segments left out, overlong UTF-8 decoded. Rules are matched against it, and a path that it gives to another listener is
+ * refused; the path that is sent stays as it was. Dot segments are refused before.
  *
  * @example
  * ```ts
@@ -20,12 +20,35 @@ const OVERLONG = /(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]/g;
  */
 export function carefulPath(path: string): string {
   if (!ODD.test(path)) return path;
+  return uncollapsed(path).replace(/\/{2,}/g, "/");
+}
+
+/** A path decoded once, its segments cut, those that are empty left in. */
+function uncollapsed(path: string): string {
   const decoded = path.replace(ESCAPE, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
   const plain = decoded.replace(OVERLONG, (bytes) => {
     const [before, last] = [bytes.charCodeAt(bytes.length - 2), bytes.charCodeAt(bytes.length - 1)];
     return String.fromCharCode((before & 1) << 6 | last & 0x3f);
   });
-  return plain.replaceAll("\\", "/").replace(/;[^/]*/g, "").replace(/\/{2,}/g, "/");
+  return plain.replaceAll("\\", "/").replace(/;[^/]*/g, "");
+}
+
+/**
+ * What a program makes of a path that resolves it as a reference: two slashes begin an authority, which is no part of the path (RFC 3986
+ * §4.2). Decoded once, still to be read; `null` where it does not begin with two, however they are spelled.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { pathBehindAuthority } from "./careful_path.ts";
+ * assert.equal(pathBehindAuthority("//other.example/private//x"), "/private//x");
+ * assert.equal(pathBehindAuthority("/private//x"), null);
+ * ```
+ */
+export function pathBehindAuthority(path: string): string | null {
+  if (!ODD.test(path)) return null;
+  const rest = /^\/{2,}[^/]*(.*)$/s.exec(uncollapsed(path))?.[1];
+  return rest === "" ? "/" : rest ?? null;
 }
 
 const UNESCAPED = /[^A-Za-z0-9._~!$&'()*+,=:@/-]/g;
@@ -42,6 +65,12 @@ const UNESCAPED = /[^A-Za-z0-9._~!$&'()*+,=:@/-]/g;
  */
 export function escapedPath(text: string): string {
   return text.replace(UNESCAPED, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
+}
+
+/** The careful reading of a prefix from a configuration: as that of the paths below it begins. */
+export function carefulPrefix(prefix: string): string {
+  const reading = carefulPath(String.fromCharCode(...new TextEncoder().encode(prefix)));
+  return reading.replace(/(?<=.)\/$/, "");
 }
 
 /** Text of a configuration as a careful reading would have it: its UTF-8 bytes, escapes decoded. */

@@ -1,3 +1,5 @@
+import { deltaSeconds } from "./cache_control.ts";
+
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 const SHORT_DAY = "(?:mon|tue|wed|thu|fri|sat|sun)";
@@ -90,7 +92,8 @@ export function formatHttpDate(timeMs: number): string {
 export function retryAfterMs(value: string | null, nowMs: number): number | null {
   if (value === null) return null;
   const text = value.trim();
-  if (/^\d{1,10}$/.test(text)) return Number(text) * 1_000;
+  const seconds = deltaSeconds(text);
+  if (seconds !== null) return seconds * 1_000;
   const dateMs = parseHttpDate(text, nowMs);
   return dateMs === null ? null : dateMs - nowMs;
 }

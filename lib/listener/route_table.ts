@@ -1,4 +1,5 @@
-import { hostOf } from "../http/target.ts";
+import { carefulPath, carefulPrefix, pathBehindAuthority } from "../http/careful_path.ts";
+import { hasDotSegment, hostOf } from "../http/target.ts";
 
 /** A route: hosts, prefix and value. */
 export interface Route<T> {
@@ -37,27 +38,18 @@ class PrefixTable<T> {
   }
 }
 
-/**
- * The routes of one listen address, immutable: the most specific host that has a matching prefix wins (exact name, then the
- * longest wildcard, then any host); under it the longest prefix on segment boundaries.
- */
-export class RouteTable<T> {
+/** Prefixes by host: the most specific host that has a matching prefix wins (exact name, then the longest wildcard, then any host). */
+class HostTable<T> {
   readonly #exact = new Map<string, PrefixTable<T>>();
   /** By the part behind `*`, such as `.example.com`. */
   readonly #wildcard = new Map<string, PrefixTable<T>>();
   readonly #any = new PrefixTable<T>();
-  /** Paths may begin with a client's token, which is not matched. */
-  readonly isKeyed: boolean;
 
-  constructor(routes: Iterable<Route<T>>, { isKeyed = false } = {}) {
-    this.isKeyed = isKeyed;
-    for (const route of routes) {
-      if (route.hosts.length === 0) this.#any.add(route.prefix, route.value);
-      for (const host of route.hosts) this.#tableOf(host).add(route.prefix, route.value);
-    }
+  add(hosts: readonly string[], prefix: string, value: T): void {
+    if (hosts.length === 0) this.#any.add(prefix, value);
+    for (const host of hosts) this.#tableOf(host).add(prefix, value);
   }
 
-  /** The value of the route for an authority (host and port) and a raw path; `undefined` where none matches. */
   match(authority: string, path: string): T | undefined {
     if (this.#exact.size === 0 && this.#wildcard.size === 0) return this.#any.match(path);
     const host = hostOf(authority);
@@ -81,5 +73,57 @@ export class RouteTable<T> {
     let table = tables.get(key);
     if (table === undefined) tables.set(key, table = new PrefixTable<T>());
     return table;
+  }
+}
+
+/** How often a path is read again: some chains of servers decode it more than once. */
+const MAX_READINGS = 4;
+
+/**
+ * The routes of one listen address, immutable: the most specific host that has a matching prefix wins; under it the longest prefix on
+ * segment boundaries.
+ */
+export class RouteTable<T> {
+  readonly #byBytes = new HostTable<T>();
+  /** The same routes by the careful reading of their prefixes; `null` where there is only one. */
+  readonly #byReading: HostTable<T> | null;
+  /** Paths may begin with a client's token, which is not matched. */
+  readonly isKeyed: boolean;
+
+  constructor(routes: Iterable<Route<T>>, { isKeyed = false } = {}) {
+    this.isKeyed = isKeyed;
+    const readings = new HostTable<T>();
+    let count = 0;
+    for (const { hosts, prefix, value } of routes) {
+      this.#byBytes.add(hosts, prefix, value);
+      readings.add(hosts, carefulPrefix(prefix), value);
+      count++;
+    }
+    this.#byReading = count > 1 ? readings : null;
+  }
+
+  /** The value of the route for an authority (host and port) and a raw path; `undefined` where none matches. */
+  match(authority: string, path: string): T | undefined {
+    return this.#byBytes.match(authority, path);
+  }
+
+  /**
+   * Whether an upstream may read the raw path, which {@linkcode match} gave to `found`, as one of another route: one reading would get past
+   * what that route asks of its clients. Read more than once, it may also turn out to have a dot segment.
+   */
+  isDoubtful(authority: string, path: string, found: T): boolean {
+    if (this.#byReading === null) return false;
+    const reading = carefulPath(path);
+    return reading !== path && this.#readsElsewhere(authority, path, { found, turns: MAX_READINGS });
+  }
+
+  /** Whether one of the readings of a path, or of what those readings are read as, belongs to another route, or there are too many. */
+  #readsElsewhere(authority: string, path: string, { found, turns }: { found: T; turns: number }): boolean {
+    for (const reading of [carefulPath(path), pathBehindAuthority(path)]) {
+      if (reading === path || reading === null) continue;
+      if (turns === 0 || this.#byReading!.match(authority, reading) !== found || hasDotSegment(reading)) return true;
+      if (this.#readsElsewhere(authority, reading, { found, turns: turns - 1 })) return true;
+    }
+    return false;
   }
 }

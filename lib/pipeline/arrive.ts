@@ -37,6 +37,7 @@ export function route({ services, table }: Entrance, arrival: Arrival): Exchange
   const routed = keyed === null ? target : { ...target, path: keyed.path };
   const tenant = table?.match(routed.authority, routed.path === "*" ? "/" : routed.path);
   if (tenant === undefined || (routed.path === "*" && tenant.prefix !== "/")) return noListener(routed.path);
+  if (table!.isDoubtful(routed.authority, routed.path, tenant)) return doubtful();
   const identity = tenant.auth?.identify({ target: routed, fields, pathToken: keyed?.token ?? null }) ?? null;
   if (identity === null && keyed !== null) fields.hide({ names: NO_NAMES, texts: [keyed.token] });
   const keyPrefix = keyed === null ? "" : `/~${keyed.token}`;
@@ -48,6 +49,13 @@ function noListener(path: string): GatewayError {
   const shown = safe.length > 100 ? `${safe.slice(0, 100)}…` : safe;
   return new GatewayError("no_listener", `No listener serves "${shown}"`, {
     hint: "The listeners' prefixes and hosts are in the configuration; the admin address shows them at /status",
+  });
+}
+
+/** Refuses whoever asks: which listener's clients may see the answer depends on how the upstream reads the path. */
+function doubtful(): GatewayError {
+  return new GatewayError("bad_request", "Read by an upstream, the path may be one of another listener", {
+    hint: "Write the path plainly: without needless escapes, empty segments, backslashes and semicolons",
   });
 }
 

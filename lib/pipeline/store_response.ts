@@ -18,6 +18,7 @@ import { forwardNote } from "../request/cache_note.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { gather, type Gathered, gzipOf, inTurn, ReservedCopy, ResumedBody } from "../request/gathered_body.ts";
+import { UnreadPace } from "../request/unread_pace.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import { mustAskAgain, streamAnswer, unkept, wholeDocument } from "./stream_answer.ts";
 
@@ -135,7 +136,11 @@ async function gatherWhole(exchange: Exchange, { flight, answer }: Storing): Pro
   if (isReserved && !admit(lengthBytes)) return { whole: null, chunks: [], reason: "fill-memory-full" };
   const untilMs = clock.now() + settings.fillTimeoutMs;
   const isWanted = () => exchange.fillsToTheEnd || flight.isFollowed || !exchange.hasLeft;
-  const stops = () => clock.now() > untilMs ? "too-slow" : isWanted() ? null : "client-left";
+  const pace = new UnreadPace(clock);
+  const stops = (bytes: number) => {
+    const isInTime = pace.take(bytes, !exchange.isBackground && !exchange.hasLeft) && clock.now() <= untilMs;
+    return !isInTime ? "too-slow" : isWanted() ? null : "client-left";
+  };
   try {
     return await gather(body, { limitBytes: settings.maxEntryBytes, admit, stops });
   } catch (error) {
@@ -190,7 +195,8 @@ function storeFilling(
   };
   if (!exchange.fillsToTheEnd) fill.onAbandoned = giveUp;
   const untilMs = clock.now() + settings.fillTimeoutMs;
-  const isWanted = () => fill.isRead || clock.now() <= untilMs;
+  const pace = new UnreadPace(clock);
+  const isWanted = (bytes: number) => pace.take(bytes, fill.isRead) && (fill.isRead || clock.now() <= untilMs);
   const failed = (error: unknown) => {
     giveUp();
     finish(asFailure(error));
@@ -200,15 +206,15 @@ function storeFilling(
   return { kind: "filling", note: forwardNote(exchange, { fwd, stored: head }), head: own, fill };
 }
 
-async function pump(body: UpstreamBody, fill: Fill, isWanted: () => boolean): Promise<void> {
+async function pump(body: UpstreamBody, fill: Fill, isWanted: (bytes: number) => boolean): Promise<void> {
   for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) {
     fill.push(chunk);
-    if (!isWanted()) throw notWanted();
+    if (fill.body === null && !isWanted(chunk.byteLength)) throw notWanted();
   }
 }
 
 function notWanted(): UpstreamFailure {
-  return new UpstreamFailure("aborted", "The clients have left, and the body does not end", true);
+  return new UpstreamFailure("aborted", "The clients have left, and the body does not end or comes too slowly", true);
 }
 
 /** A body of unknown length: copied as it is sent to the client, and stored if it ends within the limits. */
@@ -247,7 +253,8 @@ function storeCopy(exchange: Exchange, storing: Storing): Answer {
     answer.release(failure);
     onEnd(failure);
   };
-  const goOn = () => background.add(drain(read, copy).then(() => ended(), (error) => ended(asFailure(error))));
+  const goOn = () =>
+    background.add(drain(read, copy, new UnreadPace(clock)).then(() => ended(), (error) => ended(asFailure(error))));
   const head = storedHead(exchange, storing, null);
   const { fields } = withOwnFields(exchange, head.with({ fields: fillingFields(exchange, head, null) }), decision);
   return streamAnswer(exchange, answer, {
@@ -261,10 +268,14 @@ function storeCopy(exchange: Exchange, storing: Storing): Answer {
 }
 
 /** Reads the rest for the copy alone. */
-async function drain(read: () => Promise<Uint8Array | null>, copy: ReservedCopy): Promise<void> {
+async function drain(read: () => Promise<Uint8Array | null>, copy: ReservedCopy, pace: UnreadPace): Promise<void> {
+  pace.take(0, false);
   do {
     if (!copy.isHeld) throw notWanted();
-  } while (await read() !== null);
+    const chunk = await read();
+    if (chunk === null) return;
+    if (!pace.take(chunk.byteLength, false)) throw notWanted();
+  } while (true);
 }
 
 /** An answer, and the policy's decision to store it. */

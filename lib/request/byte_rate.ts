@@ -53,19 +53,22 @@ export class ByteRate {
     return { allowed: true, remaining, resetSeconds: wholeSeconds(aheadUs) };
   }
 
-  /** Takes bytes from a client's quota, or gives back those that it was not sent in the end. */
-  charge(key: bigint, bytes: number, nowMs: number): void {
-    if (bytes === 0) return;
+  /**
+   * Takes bytes from a client's quota in place of the `heldUs` that were taken before, and answers with what is held for them now, in
+   * microseconds: less than they cost where the client is as far over as it can be. Only that may be given back.
+   */
+  charge(key: bigint, bytes: number, nowMs: number, heldUs = 0n): bigint {
+    const costUs = BigInt(Math.round(bytes * Number(this.#fullUs) / this.#options.bytes));
+    if (costUs === heldUs) return heldUs;
     const { cells } = this.#table;
     const nowUs = microseconds(nowMs);
-    const costUs = BigInt(Math.round(bytes * Number(this.#fullUs) / this.#options.bytes));
     const cell = this.#table.placeOf(key, nowUs);
     for (;;) {
       const before = Atomics.load(cells, cell);
-      const aheadUs = this.#aheadUs(before, nowUs) + costUs;
-      const most = this.#fullUs + MAX_DEBT_US;
-      const after = nowUs + (aheadUs < 0n ? 0n : aheadUs > most ? most : aheadUs);
-      if (Atomics.compareExchange(cells, cell, before, after) === before) return;
+      const aheadUs = this.#aheadUs(before, nowUs) - heldUs + costUs;
+      const overUs = aheadUs - (this.#fullUs + MAX_DEBT_US);
+      const after = nowUs + (aheadUs < 0n ? 0n : overUs > 0n ? aheadUs - overUs : aheadUs);
+      if (Atomics.compareExchange(cells, cell, before, after) === before) return overUs > 0n ? costUs - overUs : costUs;
     }
   }
 
@@ -81,7 +84,7 @@ export class ByteAccount {
   readonly #rate: ByteRate;
   readonly #key: bigint;
   readonly #clock: Clock;
-  #chargedBytes = 0;
+  #heldUs = 0n;
 
   constructor(rate: ByteRate, key: bigint, clock: Clock) {
     this.#rate = rate;
@@ -91,7 +94,6 @@ export class ByteAccount {
 
   /** Charges all that the response is known to hold; called again when it ends, with what was sent. */
   settle(bytes: number): void {
-    this.#rate.charge(this.#key, bytes - this.#chargedBytes, this.#clock.now());
-    this.#chargedBytes = bytes;
+    this.#heldUs = this.#rate.charge(this.#key, bytes, this.#clock.now(), this.#heldUs);
   }
 }

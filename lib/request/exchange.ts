@@ -90,7 +90,8 @@ export class Exchange implements TypedRequest {
   readonly #fields: RequestFields;
   readonly #options: ExchangeOptions;
   /** No client waits for its response. */
-  #isBackground = false;
+  /** It fetches for the cache alone: no client waits for its answer. */
+  isBackground = false;
   #isUnderWay = false;
   readonly #isBarePrefix: boolean;
   #setByRules: ReadonlySet<string> | null = null;
@@ -208,7 +209,7 @@ export class Exchange implements TypedRequest {
     changed.ruling = this.ruling;
     changed.trace = this.trace;
     changed.#isUnderWay = this.#isUnderWay;
-    changed.#isBackground = this.#isBackground;
+    changed.isBackground = this.isBackground;
     changed.phases = this.phases;
     this.#isUnderWay = false;
     return changed;
@@ -286,7 +287,7 @@ export class Exchange implements TypedRequest {
 
   /** Whether a client waits for a range of the representation. */
   get wantsPart(): boolean {
-    return !this.#isBackground && this.header("range") !== null;
+    return !this.isBackground && this.header("range") !== null;
   }
 
   /** 32-bit hash of the path, for strategies that keep a target at one upstream. */
@@ -306,7 +307,7 @@ export class Exchange implements TypedRequest {
 
   /** Whether the client has left; `false` in the background. */
   get hasLeft(): boolean {
-    return !this.#isBackground && this.arrival.isGone;
+    return !this.isBackground && this.arrival.isGone;
   }
 
   /** Whether the client takes a trailer section (RFC 9110 §10.1.4). */
@@ -317,7 +318,7 @@ export class Exchange implements TypedRequest {
 
   /** Passes an interim response of an upstream on to the client (RFC 9110 §15.2); not in the background. */
   passInterim(status: number, fields: Readonly<Fields>): void {
-    if (this.#isBackground) return;
+    if (this.isBackground) return;
     const passed = endToEndFields(fields, fieldValue(fields, "connection"));
     // An interim response has no content, so that there is no length to state (RFC 9110 §8.6).
     const described = passed.filter(([name]) => name !== "content-length");
@@ -343,14 +344,14 @@ export class Exchange implements TypedRequest {
   /** A copy of the request for a fetch in the background: with GET, and not counted. */
   inBackground(): Exchange {
     const copy = new Exchange({ ...this.#options, method: "GET", asSent: undefined });
-    copy.#isBackground = true;
+    copy.isBackground = true;
     copy.#variants = this.#variants;
     return copy;
   }
 
   /** Whether its response is stored to the end when no client waits for it. */
   get fillsToTheEnd(): boolean {
-    return this.#isBackground || this.services.settings.backgroundFill;
+    return this.isBackground || this.services.settings.backgroundFill;
   }
 
   /** Id of the request's trace; `null` where that is not recorded. */
@@ -385,7 +386,7 @@ export class Exchange implements TypedRequest {
 
   /** Counts the request as ended, writes its access line and ends its span. */
   finish(finish: Finish): void {
-    if (this.#isBackground) return;
+    if (this.isBackground) return;
     if (this.#isUnderWay) this.tenant.counts.inFlight--;
     this.#isUnderWay = false;
     if (this.byteAccount !== null) this.byteAccount.settle(finish.bytes);

@@ -6,14 +6,19 @@ export interface GatherLimits {
   readonly limitBytes: number;
   /** Reserves room for bytes before they are held; `false` where there is none. Asked only where no length is stated. */
   readonly admit: (bytes: number) => boolean;
-  /** Asked after each chunk: the reason to stop; `null` to go on. */
-  readonly stops?: () => string | null;
+  /** Asked after each chunk, with its size: the reason to stop; `null` to go on. */
+  readonly stops?: (chunkBytes: number) => string | null;
 }
 
-/** Collects a body that may be too large: then the chunks read so far are returned and the rest stays in the body. */
+/**
+ * Collects a body that may be too large, or that there is a reason to stop at: then the chunks read so far are returned and the rest stays
+ * in the body.
+ */
 export async function gather(body: UpstreamBody, { limitBytes, admit, stops }: GatherLimits): Promise<Gathered> {
   if (body.whole != null && body.whole.byteLength <= limitBytes) return { whole: body.whole };
-  if (body.lengthBytes !== null && body.lengthBytes <= limitBytes) return { whole: await body.readAll(limitBytes) };
+  const isSized = body.lengthBytes !== null && body.lengthBytes <= limitBytes;
+  if (isSized && stops === undefined) return { whole: await body.readAll(limitBytes) };
+  if (isSized) return await gatherSized(body, body.lengthBytes!, stops!);
   const chunks: Uint8Array[] = [];
   for (let bytes = 0;;) {
     const chunk = await body.read();
@@ -22,8 +27,25 @@ export async function gather(body: UpstreamBody, { limitBytes, admit, stops }: G
     bytes += chunk.byteLength;
     if (bytes > limitBytes) return { whole: null, chunks, reason: "too-large" };
     if (!admit(chunk.byteLength)) return { whole: null, chunks, reason: "fill-memory-full" };
-    const reason = stops?.() ?? null;
+    const reason = stops?.(chunk.byteLength) ?? null;
     if (reason !== null) return { whole: null, chunks, reason };
+  }
+}
+
+/** Reads content of a stated length into its final place, as long as there is no reason to stop. */
+async function gatherSized(
+  body: UpstreamBody,
+  lengthBytes: number,
+  stops: NonNullable<GatherLimits["stops"]>,
+): Promise<Gathered> {
+  const whole = new Uint8Array(lengthBytes);
+  for (let bytes = 0;;) {
+    const chunk = await (body.lend === undefined ? body.read() : body.lend());
+    if (chunk === null) return { whole };
+    whole.set(chunk, bytes);
+    bytes += chunk.byteLength;
+    const reason = bytes < lengthBytes ? stops(chunk.byteLength) : null;
+    if (reason !== null) return { whole: null, chunks: [whole.subarray(0, bytes)], reason };
   }
 }
 

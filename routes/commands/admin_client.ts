@@ -2,6 +2,7 @@ import { readEnv } from "../../lib/workers/supervisor/environment.ts";
 import { adminFetch } from "../../lib/workers/admin_fetch.ts";
 import { Misuse } from "./command.ts";
 import { type AdminAccess, gatewayPlaces, notGateway, reasonOf } from "./running_gateway.ts";
+import { harmless } from "./text_layout.ts";
 
 /** What the user said about it. */
 export interface AdminFlags {
@@ -114,11 +115,11 @@ function isAdminAnswer(ok: boolean, value: unknown): boolean {
   return ok || "detail" in value || "problems" in value;
 }
 
-/** What the gateway said was wrong. */
+/** What the gateway said was wrong; it may repeat what somebody gave it, and another program may have answered. */
 export function refusalOf(reply: AdminReply): string {
   const { detail } = (reply.value ?? {}) as { readonly detail?: unknown };
   const hint = reply.status === 401 ? ": give it with --token or USHER_ADMIN_TOKEN" : "";
-  return `The gateway refused (${reply.status}): ${String(detail)}${hint}`;
+  return `The gateway refused (${reply.status}): ${harmless(String(detail))}${hint}`;
 }
 
 function valueOf(text: string): unknown {

@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { cleanApiKey } from "../../lib/config/api_keys.ts";
 import { loadConfig } from "../../lib/config/load.ts";
+import { messageOf } from "../../lib/errors.ts";
 import { diagnose } from "../../lib/inspect/doctor.ts";
 import { clientSettings } from "../../lib/inspect/client_settings.ts";
 import type { Config } from "../../lib/config/config.ts";
@@ -195,8 +196,20 @@ async function writePrivate(path: string, text: string): Promise<void> {
   }
   const beside = `${path}.new`;
   await Deno.remove(beside).catch(() => {});
-  await Deno.writeTextFile(beside, text, { createNew: true, mode: 0o600 });
-  await Deno.rename(beside, path);
+  try {
+    await Deno.writeTextFile(beside, text, { createNew: true, mode: 0o600 });
+    await Deno.rename(beside, path);
+  } catch (error) {
+    await Deno.remove(beside).catch(() => {});
+    throw new Error(`Cannot write ${shown(path)}: ${unwritable(error)}`);
+  }
+}
+
+function unwritable(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such folder";
+  if (error instanceof Deno.errors.PermissionDenied) return "this user may not write there";
+  if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
+  return messageOf(error);
 }
 
 /** Looks whether all is well, and says what is left to be done. */
@@ -221,6 +234,7 @@ function steps(config: Config, client: InitClient, file: string): string[] {
       "deno task certs --tmdb, and switch on the last lines of the file",
       start,
       `Have the name server that ${client.name} asks answer TMDB's names with the address of this machine`,
+      "Where this machine asks that name server too, pin TMDB's addresses with `resolve`: docs/clients.md",
       `Give ${client.name} tls/ca.pem to trust: docs/clients.md has the place for it`,
     ];
   }

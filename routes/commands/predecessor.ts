@@ -1,4 +1,5 @@
 import type { ListenAddress } from "../../lib/config/addresses.ts";
+import { messageOf } from "../../lib/errors.ts";
 import type { Predecessor } from "../../lib/workers/supervisor/take_over.ts";
 import { adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
 import { heldAddresses } from "./check_ports.ts";
@@ -16,7 +17,9 @@ export async function predecessorOf(config: string | undefined): Promise<Predece
   const { pid, addresses } = heldAddresses(access.url, reply.value);
   // Asked before anything is taken from it.
   const api = await askAdmin(access, "GET /openapi.json").catch(() => null);
-  if (api?.ok !== true || !JSON.stringify(api.value).includes('/hand-over"')) {
+  // It has ended meanwhile.
+  if (api === null) return null;
+  if (!api.ok || !JSON.stringify(api.value).includes('/hand-over"')) {
     throw new Error(
       `The gateway that runs (process ${pid}) cannot hand over, it is of an older version: stop it, then start`,
     );
@@ -27,8 +30,10 @@ export async function predecessorOf(config: string | undefined): Promise<Predece
     held: addresses,
     admin: admin as ListenAddress,
     async handOver() {
-      const answer = await askAdmin(access, "POST /hand-over");
+      const answer = await askAdmin(access, "POST /hand-over").catch(messageOf);
+      if (typeof answer === "string") return answer;
       if (!answer.ok && answer.status !== 409) throw new Error(refusalOf(answer));
+      return null;
     },
   };
 }

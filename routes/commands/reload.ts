@@ -36,7 +36,7 @@ export const reloadCommand: Command = {
       if (result?.ok === true) return print(isTrial ? previewOf(result) : storyOf(result));
       if (result?.ok !== false) return fail(refusalOf(reply));
       const end = isTrial ? "It would not be reloaded" : "Not reloaded: the configuration before stays in force";
-      return fail([...result.problems, end].join("\n"));
+      return fail([...result.problems.map(harmless), end].join("\n"));
     } catch (error) {
       return failed(error);
     }

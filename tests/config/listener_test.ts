@@ -271,6 +271,7 @@ Deno.test("checkListeners() refuses two claims to one address, host and prefix",
   const clashes: ReadonlyArray<readonly [string, string]> = [
     ["prefix: /a", "prefix: /a/"],
     ["prefix: /", "strip_prefix: false"],
+    ["prefix: /a/b", 'prefix: "/%61%2fb"'],
     ["host: A.example", "host: [b.example, a.example]"],
     ['listen: ":6635"', 'listen: "0.0.0.0:6635"'],
   ];

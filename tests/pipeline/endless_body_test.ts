@@ -156,6 +156,59 @@ for (const framing of ["transfer-encoding: chunked", "content-length: 900000"]) 
   });
 }
 
+/** Ways in which a body is fetched for the cache: read whole, of a stated length, or copied as it is sent. */
+const FETCHED = ["content-length: 100000", "content-length: 900000", "transfer-encoding: chunked"];
+
+for (const framing of FETCHED) {
+  Deno.test(`a body that drips once its client has left is given up long before fill_timeout (${framing})`, () => {
+    const { handler, exchanges } = trickling(undefined, framing);
+    const piece = framing.startsWith("transfer") ? chunk(10) : "x".repeat(10);
+    return withOrigin(handler, async (gateway, origin) => {
+      const client = new AbortController();
+      const asked = fetch(`${await gateway.serve()}/a`, { signal: client.signal }).catch(() => null);
+      await eventually("it is asked for", () => exchanges.length === 1);
+      client.abort();
+      await asked;
+      for (let drops = 0; origin.open > 0; drops++) {
+        assert.ok(drops < 2_000, "the connection is still open");
+        // No more than a second in all that the gateway may take to see it: far from the time of fill_timeout.
+        gateway.clock.advance(drops < 10 ? 0 : 500);
+        await exchanges[0]!.write(piece);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      await gateway.idle();
+      assert.equal(gateway.gateway.services.budget.usedBytes, 0);
+    }, { cache: { fill_timeout: "1h" } });
+  });
+}
+
+for (const framing of FETCHED) {
+  Deno.test(`a body that comes in at a fair rate is stored though its client has left (${framing})`, () => {
+    const { handler, exchanges, more } = trickling(undefined, framing);
+    return withOrigin(handler, async (gateway, origin) => {
+      const client = new AbortController();
+      const url = `${await gateway.serve()}/a`;
+      const asked = fetch(url, { signal: client.signal }).catch(() => null);
+      await eventually("it is asked for", () => exchanges.length === 1);
+      client.abort();
+      await asked;
+      for (let pieces = 1; pieces < 100; pieces++) {
+        gateway.clock.advance(100);
+        await more();
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      const rest = framing.startsWith("transfer") ? "0\r\n\r\n" : "x".repeat(Number(framing.split(" ")[1]) - 100_000);
+      if (rest !== "") await exchanges[0]!.write(rest);
+      await gateway.idle();
+      await eventually("it is stored", () => gateway.gateway.services.budget.usedBytes === 0);
+      const again = await fetch(url);
+      await again.body?.cancel();
+      assert.match(again.headers.get("cache-status")!, /hit/);
+      assert.equal(origin.heads.length, 1);
+    });
+  });
+}
+
 Deno.test("a client that goes on reading gets a large body, however long it takes", () => {
   const { promise, resolve: goOn } = Promise.withResolvers<void>();
   return withOrigin(async (exchange) => {

@@ -44,12 +44,27 @@ Deno.test("ByteRate gives on average what it is set to, whatever the size of res
 Deno.test("ByteRate gives back what a client was not sent in the end, and no more than all", () => {
   const rate = new ByteRate(newClientMemory(), BY_ADDRESS);
   const key = rate.keyOf("192.0.2.1", noField);
-  rate.charge(key, 30 * MIB, T);
+  const held = rate.charge(key, 30 * MIB, T);
   assert.equal(rate.look(key, T).allowed, false);
-  rate.charge(key, -30 * MIB, T);
+  rate.charge(key, 0, T, held);
   assert.equal(rate.look(key, T).remaining, 10 * MIB);
-  rate.charge(key, -30 * MIB, T);
+  rate.charge(key, 0, T, held);
   assert.equal(rate.look(key, T).remaining, 10 * MIB);
+});
+
+Deno.test("ByteRate gives nobody back what was never taken: who leaves a huge response pays for what was sent of it", () => {
+  const rate = new ByteRate(newClientMemory(), { ...BY_ADDRESS, perMs: 86_400_000 });
+  const key = rate.keyOf("192.0.2.1", noField);
+  rate.charge(key, 9 * MIB, T);
+  for (let turn = 0; turn < 3; turn++) {
+    // It costs more than a client can owe.
+    const held = rate.charge(key, 1024 * MIB, T);
+    assert.equal(rate.look(key, T).allowed, false);
+    rate.charge(key, 0, T, held);
+    assert.ok(Math.abs(rate.look(key, T).remaining - MIB) < 20, `${rate.look(key, T).remaining}`);
+  }
+  rate.charge(key, 20 * MIB, T, rate.charge(key, 1024 * MIB, T));
+  assert.equal(rate.look(key, T).resetSeconds, 600);
 });
 
 Deno.test("ByteRate counts clients and listeners apart, and workers together", () => {

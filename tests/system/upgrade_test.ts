@@ -136,10 +136,24 @@ Deno.test("start --take-over: one that cannot take over says why and leaves the 
     unix.close();
     assert.equal((await fetched(`${old.adminUrl}/ready`)).status, 200);
   }
+  const lock = await Deno.open(join(old.directory, "data/take-over.lock"), { write: true });
+  await lock.lock(true);
+  await assert.rejects(
+    start(stack, origin, { takesOver: old }),
+    /Cannot take over: another process is doing so right now/,
+  );
+  lock.close();
   assert.doesNotMatch(old.log(), /take|ERROR/);
   old.signal("SIGTERM");
   assert.equal(await old.ended(), 0);
   // Where none runs it is a start like every other.
   const next = await start(stack, origin, { takesOver: old });
   assert.match(await cacheStatus(next, "/a"), /; hit; .*detail=kv/);
+  // One that dies while it hands over has its place taken all the same.
+  const starting = start(stack, origin, { takesOver: next });
+  await next.logged("Another gateway takes over");
+  next.signal("SIGKILL");
+  const last = await starting;
+  assert.match(last.log(), /WARN {2}That gateway has ended, or does not answer/);
+  assert.match(await cacheStatus(last, "/a"), /; hit; .*detail=kv/);
 });

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { Fields } from "../../lib/http/fields.ts";
-import { ChunkedDecoder } from "../../lib/wire/chunked_decoder.ts";
-import { findHeadEnd } from "../../lib/wire/head_end.ts";
 import {
   MAX_RESPONSE_FIELDS,
   parseResponseHead,
@@ -11,47 +9,9 @@ import {
 } from "../../lib/wire/response_head.ts";
 import { WireError } from "../../lib/wire/wire_error.ts";
 import { randomPieces, seededRandom } from "../seeded_random.ts";
-import { latin1, textOf } from "./read_requests.ts";
-import { RESPONSE_CASES, type TakenResponse } from "./response_cases.ts";
-
-/** Reads the response to `method` off pieces that end with the connection; `null` where it is refused. */
-function readResponse(method: string, pieces: readonly Uint8Array[]): TakenResponse | null {
-  try {
-    return takeResponse(method, pieces.slice());
-  } catch (error) {
-    if (error instanceof WireError) return null;
-    throw error;
-  }
-}
-
-function takeResponse(method: string, pieces: Uint8Array[]): TakenResponse {
-  const buffer = Buffer.alloc(8192, "a: b\r\n\r\n");
-  let end = 0;
-  let headEnd = -1;
-  for (let scannedTo = 0; headEnd < 0; scannedTo = end) {
-    const piece = pieces.shift();
-    assert.ok(piece !== undefined, "the head is complete");
-    buffer.set(piece, end);
-    headEnd = findHeadEnd(buffer, 0, end += piece.length, scannedTo);
-  }
-  const head = parseResponseHead(buffer, 0, headEnd);
-  const { kind, lengthBytes, isPersistent } = responseFraming(method, head);
-  const rest = [buffer.subarray(headEnd, end), ...pieces];
-  const body = kind === "chunked" ? decoded(rest) : cut(textOf(Buffer.concat(rest)), lengthBytes);
-  return { status: head.status, body, isPersistent };
-}
-
-function cut(text: string, lengthBytes: number | null): string | null {
-  if (lengthBytes === null) return text;
-  return text.length < lengthBytes ? null : text.slice(0, lengthBytes);
-}
-
-function decoded(pieces: readonly Uint8Array[]): string | null {
-  const decoder = new ChunkedDecoder({ allowsPaddedSize: true });
-  let text = "";
-  for (const piece of pieces) text += textOf(piece.subarray(0, decoder.decode(piece, 0, piece.length)));
-  return decoder.isDone ? text : null;
-}
+import { latin1 } from "./read_requests.ts";
+import { readResponse } from "./read_responses.ts";
+import { RESPONSE_CASES } from "./response_cases.ts";
 
 for (const { name, section, method, text, taken } of RESPONSE_CASES) {
   Deno.test(`response: ${name} (${section})`, () => {

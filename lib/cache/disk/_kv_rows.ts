@@ -120,11 +120,14 @@ export function encodeUse(hash: Uint8Array<ArrayBuffer>, header: Omit<Use, "hash
 export function decodeUse(value: unknown): Use | null {
   if (!(value instanceof Uint8Array) || value.byteLength !== USE_LENGTH) return null;
   const view = new DataView(value.buffer, value.byteOffset, USE_LENGTH);
+  const [costBytes, deadAtMs, storedAtMs] = [view.getFloat64(16), view.getFloat64(24), view.getFloat64(32)];
+  // A damaged number would spoil the sums that it is taken from.
+  if (!isSize(costBytes) || Number.isNaN(deadAtMs) || Number.isNaN(storedAtMs)) return null;
   return {
     hash: new Uint8Array(value.subarray(0, 16)),
-    costBytes: view.getFloat64(16),
-    deadAtMs: view.getFloat64(24),
-    storedAtMs: view.getFloat64(32),
+    costBytes,
+    deadAtMs,
+    storedAtMs,
     bodyLength: view.getUint32(40),
   };
 }
@@ -147,10 +150,16 @@ export function encodeTransit(transit: Transit): Uint8Array<ArrayBuffer> {
 export function decodeTransit(value: unknown): Transit | null {
   if (!(value instanceof Uint8Array)) return null;
   try {
-    return JSON.parse(new TextDecoder().decode(value));
+    const { listener, chunks, countedBytes, timeMs } = JSON.parse(new TextDecoder().decode(value)) ?? {};
+    const isSound = typeof listener === "string" && [chunks, countedBytes, timeMs].every(isSize);
+    return isSound ? { listener, chunks, countedBytes, timeMs } : null;
   } catch {
     return null;
   }
+}
+
+function isSize(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
 /** Bytes of an overflow page that hold content. */

@@ -1,8 +1,9 @@
 import { dirname } from "node:path";
 import { pause } from "../../clock.ts";
 import { adoptPurges, standInFiles } from "./_stand_in_purges.ts";
+import { lockFile } from "./file_lock.ts";
 import { foreignKvFile, inspectKvFile, isLockedKvFile } from "./kv_inspect.ts";
-import { makePrivate, PRIVATE_FILE, PRIVATE_FOLDER } from "./kv_privacy.ts";
+import { makePrivate, PRIVATE_FOLDER } from "./kv_privacy.ts";
 import { attempt, type KvOpenOptions, openKvFile, type PreparedKvFile, prepareKvFile, unusable } from "./kv_open.ts";
 
 /** How often a file is looked at that another process has. */
@@ -38,7 +39,7 @@ export async function claimKvFile(path: string, options: KvOpenOptions): Promise
   // Where that fails, the look at the file says why.
   await Deno.mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER }).catch(() => {});
   // No lock file is put beside another user's file: that user could not lock it.
-  const lock = foreignKvFile(path) === null ? lockOf(path) : null;
+  const lock = foreignKvFile(path) === null ? lockFile(`${path}.lock`) : null;
   if (lock === "taken") {
     const purgePath = inspectKvFile(path).kind === "sound" ? path : null;
     return unclaimed(
@@ -82,7 +83,7 @@ export async function awaitKvFile(
 
 /** As far as can be told without taking it. */
 function isFree(path: string): boolean {
-  const lock = lockOf(path);
+  const lock = lockFile(`${path}.lock`);
   if (lock === "taken") return false;
   lock?.close();
   return !isLockedKvFile(path);
@@ -90,7 +91,7 @@ function isFree(path: string): boolean {
 
 /** One that a running gateway of an earlier version has, or that cannot be read, is left for the next start. */
 async function adopt(from: string, to: string, options: KvOpenOptions): Promise<void> {
-  const lock = foreignKvFile(from) === null && inspectKvFile(from).kind === "sound" ? lockOf(from) : null;
+  const lock = foreignKvFile(from) === null && inspectKvFile(from).kind === "sound" ? lockFile(`${from}.lock`) : null;
   if (lock === null || lock === "taken") return;
   const problem = await attempt(() =>
     adoptPurges(from, to, async (path) => {
@@ -105,28 +106,4 @@ async function adopt(from: string, to: string, options: KvOpenOptions): Promise<
     from,
     problem,
   });
-}
-
-/** An open file whose lock ends with this process; `null` where the file system has no locks. */
-function lockOf(path: string): Deno.FsFile | "taken" | null {
-  let lock: Deno.FsFile | undefined;
-  try {
-    lock = openLock(`${path}.lock`);
-    if (lock.tryLockSync(true)) return lock;
-    lock.close();
-    return "taken";
-  } catch {
-    lock?.close();
-    return null;
-  }
-}
-
-/** A lock file that another user has left behind can be locked through a reading descriptor. */
-function openLock(path: string): Deno.FsFile {
-  try {
-    return Deno.openSync(path, { create: true, write: true, mode: PRIVATE_FILE });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-    return Deno.openSync(path, { read: true });
-  }
 }

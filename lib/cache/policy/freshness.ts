@@ -1,4 +1,10 @@
-import { deltaSeconds, type Qualified, type ResponseDirectives, responseDirectives } from "../../http/cache_control.ts";
+import {
+  deltaSeconds,
+  MAX_DELTA_SECONDS,
+  type Qualified,
+  type ResponseDirectives,
+  responseDirectives,
+} from "../../http/cache_control.ts";
 import { saysStale } from "../../http/cache_status.ts";
 import { type Fields, fieldValue, type ResponseHead } from "../../http/fields.ts";
 import { parseHttpDate } from "../../http/http_date.ts";
@@ -79,7 +85,7 @@ function targetedField(field: FieldReader, name: string): ResponseDirectives | n
 
 /**
  * Age of a response when it came, in milliseconds (RFC 9111 §4.2.3). A malformed `Age` or `Date` is ignored, of several ages
- * the first counts (RFC 9111 §5.1). Dates hold whole seconds, so the part of a second since `Date` is not an age.
+ * the first counts (RFC 9111 §5.1). At most 2^31 seconds, as an age may be sent (RFC 9111 §1.2.2). Dates hold whole seconds, so the part of a second since `Date` is not an age.
  *
  * @example
  * ```ts
@@ -96,7 +102,7 @@ export function initialAgeMs(fields: Readonly<Fields>, times: ResponseTimes): nu
   const age = fieldValue(fields, "age");
   const ageSeconds = age === null ? 0 : deltaSeconds(trimSpace(age.split(",", 1)[0] ?? "")) ?? 0;
   const responseDelayMs = Math.max(0, times.responseTimeMs - times.requestTimeMs);
-  return Math.max(0, apparentAgeMs, ageSeconds * 1000 + responseDelayMs);
+  return Math.min(Math.max(0, apparentAgeMs, ageSeconds * 1000 + responseDelayMs), MAX_DELTA_SECONDS * 1000);
 }
 
 /** A date field in milliseconds since the Unix epoch; of several lines the first counts (RFC 9111 §4.2.1). */
@@ -200,7 +206,9 @@ function explicitLifetimeMs({ applicable, head, times }: FreshnessSubject): numb
   const expiresMs = dateIn(head.fields, "expires", times.responseTimeMs);
   // An Expires that is no date, "0" above all, is in the past (RFC 9111 §5.3).
   if (expiresMs === null) return 0;
-  return Math.max(0, expiresMs - (dateIn(head.fields, "date", times.responseTimeMs) ?? times.responseTimeMs));
+  const statedMs = expiresMs - (dateIn(head.fields, "date", times.responseTimeMs) ?? times.responseTimeMs);
+  // As ages are: else a Date in the first century would leave some lifetime over.
+  return Math.min(Math.max(0, statedMs), MAX_DELTA_SECONDS * 1000);
 }
 
 /** A tenth of the time since the last change, at most a day, for the statuses that allow a guess (RFC 9111 §4.2.2). */

@@ -1,3 +1,4 @@
+import { MAX_DELTA_SECONDS } from "../../http/cache_control.ts";
 import type { Fields } from "../../http/fields.ts";
 import { suitsAlike } from "../../http/content_coding.ts";
 import { type Validators, validatorsOf } from "../../http/validators.ts";
@@ -13,9 +14,9 @@ export function ageMs(stored: Aged, nowMs: number): number {
   return stored.freshness.initialAgeMs + Math.max(0, nowMs - stored.responseTimeMs);
 }
 
-/** Current age in whole seconds: the `Age` field (RFC 9111 §5.1). */
+/** Current age in whole seconds, at most 2^31: the `Age` field (RFC 9111 §1.2.2, §5.1). */
 export function ageSeconds(stored: Aged, nowMs: number): number {
-  return Math.floor(ageMs(stored, nowMs) / 1000);
+  return Math.min(Math.floor(ageMs(stored, nowMs) / 1000), MAX_DELTA_SECONDS);
 }
 
 /** The remaining freshness lifetime, in milliseconds; negative when stale (RFC 9111 §4.2). */

@@ -95,8 +95,13 @@ export class PrewarmJob {
     return this.#options.ratePerSecond;
   }
 
-  /** How many targets are behind it, without a gap. */
+  /** How many targets are behind it. */
   get done(): number {
+    return this.targets.length - this.#pace.left;
+  }
+
+  /** Where another job may go on: every target before it is behind this one. */
+  get resumeAt(): number {
     return Math.min(this.#next, ...this.#open);
   }
 

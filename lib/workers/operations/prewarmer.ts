@@ -217,8 +217,8 @@ export class Prewarmer {
   }
 }
 
-function keptOf({ listener, targets, done, concurrency, ratePerSecond }: PrewarmJob): KeptPrewarm {
-  return { listener, targets, done, concurrency, ratePerSecond };
+function keptOf({ listener, targets, resumeAt, concurrency, ratePerSecond }: PrewarmJob): KeptPrewarm {
+  return { listener, targets, done: resumeAt, concurrency, ratePerSecond };
 }
 
 function statusOf(job: PrewarmJob): PrewarmStatus {

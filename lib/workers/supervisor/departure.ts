@@ -19,7 +19,9 @@ export interface DepartureOptions {
 /** What comes before the end of a gateway: a delay, or another gateway that takes its place. */
 export class Departure {
   readonly #options: DepartureOptions;
+  readonly #handedOver = new AbortController();
   #hasBegun = false;
+  #isDelayed = false;
   #isHandedOver = false;
 
   constructor(options: DepartureOptions) {
@@ -36,28 +38,31 @@ export class Departure {
     this.#hasBegun = true;
   }
 
-  /** Says that it stops, and serves everything for `shutdown_delay` still, or until `skipped`. */
+  /** Says that it stops, and serves everything for `shutdown_delay` still, or until `skipped` or handed over. */
   async delay(skipped: AbortSignal): Promise<void> {
     this.begin();
     const { fleet, logger, config } = this.#options;
     const { shutdownDelayMs } = config().server;
+    const ended = AbortSignal.any([skipped, this.#handedOver.signal]);
     if (shutdownDelayMs === 0 || this.#isHandedOver) return;
     logger.info("Usher is about to stop, and serves on until then", {
       delay_ms: shutdownDelayMs,
       hint: "A second signal ends that",
     });
+    this.#isDelayed = true;
     const windDownMs = Math.min(WIND_DOWN_MS, shutdownDelayMs / 2);
-    await pause(shutdownDelayMs - windDownMs, skipped);
-    fleet.windDown();
-    await pause(windDownMs, skipped);
+    await pause(shutdownDelayMs - windDownMs, ended);
+    if (!ended.aborted) fleet.windDown();
+    await pause(windDownMs, ended);
+    this.#isDelayed = false;
   }
 
   /**
    * Lets go of listeners and files for another gateway, which `actor` is; `release` closes what beside the workers uses them. What is
-   * under way goes on. `false` where the end has begun already.
+   * under way goes on. `false` where it stops already, or is handed over to a third.
    */
   async handOver(actor: string, release: () => Promise<void>): Promise<boolean> {
-    if (this.#hasBegun) return false;
+    if (this.#isHandedOver || (this.#hasBegun && !this.#isDelayed)) return false;
     this.begin();
     this.#isHandedOver = true;
     const { fleet, logger } = this.#options;
@@ -67,6 +72,7 @@ export class Departure {
     await pause(HAND_OVER_MS);
     await fleet.leave();
     await release();
+    this.#handedOver.abort();
     return true;
   }
 

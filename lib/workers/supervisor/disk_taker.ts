@@ -38,9 +38,13 @@ export class DiskTaker {
     if (kvFreed !== undefined) this.#taken = this.#takeFrom(kvFreed);
   }
 
-  /** Settles when the file is in use, but after `ms` milliseconds at the latest. */
+  /** Settles when the file is in use, but after `ms` milliseconds at the latest: then it says so. */
   async taken(ms: number): Promise<void> {
     await within(this.#taken, ms, undefined);
+    const { logger, kvFreed } = this.#options;
+    const { problem, path } = this.#file;
+    if (ms === 0 || kvFreed === undefined || path !== null || this.#ending.signal.aborted) return;
+    logger.warn("The disk cache is not free yet: serving from memory alone until it is", { problem });
   }
 
   /** Waits no more; settles when a take-up that has begun is done. */

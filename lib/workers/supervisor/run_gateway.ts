@@ -16,7 +16,7 @@ import { adminCertificateFile } from "../admin_fetch.ts";
 import { KvHold } from "./kv_hold.ts";
 import { readRunRecords, recordFolders, writeRunRecord } from "./run_record.ts";
 import { onSignals } from "./signals.ts";
-import { type Predecessor, shareProblems } from "./take_over.ts";
+import { type Predecessor, shareProblems, takeOverTurn } from "./take_over.ts";
 import { StopRequests } from "./stop_requests.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { SupervisorOptions } from "./supervisor_options.ts";
@@ -50,6 +50,7 @@ export async function runGateway(options: RunOptions): Promise<number> {
   const stop = new StopRequests({ exit: () => Deno.exit(1), now: () => performance.now() });
   let supervisor: Supervisor | null = null;
   let kv: KvHold | null = null;
+  let endTurn = () => {};
   // First of all: without a listener SIGHUP ends the process.
   const removeListeners = onSignals({
     stop: () => stop.signal(),
@@ -60,8 +61,10 @@ export async function runGateway(options: RunOptions): Promise<number> {
     const loaded = await Promise.race([options.source(), stop.asked.then(() => null)]);
     if (loaded === null) return 0;
     if (!loaded.ok) return refuse(loaded.problems.map(formatLocated), options.configFile);
-    const predecessor = await options.predecessor?.().catch(messageOf) ?? null;
-    if (typeof predecessor === "string") return refuse([predecessor], options.configFile);
+    const found = await predecessorOf(options, loaded.config).catch(messageOf);
+    if (typeof found === "string") return refuse([found], options.configFile);
+    const { predecessor } = found;
+    endTurn = found.endTurn;
     const busy = predecessor === null
       ? portsInUse(loaded.listening).map(formatLocated)
       : shareProblems(predecessor, loaded.listening, loaded.config.server.reusePort !== false);
@@ -89,11 +92,25 @@ export async function runGateway(options: RunOptions): Promise<number> {
       problems,
       descriptors,
     });
-    return await serveUntil(stop, { supervisor, logger, configFile: knownAs(options, loaded.config) });
+    const configFile = knownAs(options, loaded.config);
+    return await serveUntil(stop, { supervisor, logger, configFile, onStarted: endTurn });
   } finally {
     removeListeners();
+    endTurn();
     kv?.release();
     output.flush();
+  }
+}
+
+/** The gateway whose place is to be taken; no other process takes it until `endTurn` is called. @throws {Error} where it cannot be */
+async function predecessorOf({ predecessor }: RunOptions, { server }: Config) {
+  if (predecessor === undefined) return { predecessor: null, endTurn: () => {} };
+  const endTurn = takeOverTurn(server.dataDir);
+  try {
+    return { predecessor: await predecessor(), endTurn };
+  } catch (error) {
+    endTurn();
+    throw error;
   }
 }
 
@@ -113,9 +130,11 @@ interface Served {
   readonly supervisor: Supervisor;
   readonly logger: Logger;
   readonly configFile: string;
+  /** Called when all is up. */
+  readonly onStarted: () => void;
 }
 
-async function serveUntil(stop: StopRequests, { supervisor, logger, configFile }: Served): Promise<number> {
+async function serveUntil(stop: StopRequests, { supervisor, logger, configFile, onStarted }: Served): Promise<number> {
   try {
     await supervisor.start();
   } catch (error) {
@@ -124,6 +143,7 @@ async function serveUntil(stop: StopRequests, { supervisor, logger, configFile }
     return 1;
   }
   const removeRecord = await leaveRecord(supervisor, configFile);
+  onStarted();
   announce(supervisor.config, logger);
   const lost = await Promise.race([stop.asked.then(() => false), supervisor.lost.then(() => true)]);
   if (lost) logger.error("No worker can be started: giving up");

@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { lockFile } from "../../cache/disk/file_lock.ts";
 import { isUnix, type ListenAddress, overlaps } from "../../config/addresses.ts";
 import type { ListeningPlace } from "../../config/load.ts";
 import { formatLocated } from "../../config/yaml/located.ts";
@@ -14,11 +16,12 @@ export interface Predecessor {
   /** Its admin address. */
   readonly admin: ListenAddress;
   /**
-   * Has it let go of its sockets and files, and end its requests. When it returns, it takes no new ones.
+   * Has it let go of its sockets and files, and end its requests. When it returns, it takes no new ones. Answers `null`, or why it
+   * gave no answer: it may have ended.
    *
-   * @throws {Error} when it does not
+   * @throws {Error} when it refuses
    */
-  readonly handOver: () => Promise<void>;
+  readonly handOver: () => Promise<string | null>;
 }
 
 /** What keeps this process from listening beside another one; none where nothing does. */
@@ -56,6 +59,25 @@ export async function takeOver(
   if (predecessor === null) return 0;
   await fleet.takeSockets();
   logger.info("Taking over from the gateway that runs", { pid: predecessor.pid });
-  await predecessor.handOver();
+  const silence = await predecessor.handOver();
+  // One that lives all the same keeps the admin address: that ends the start.
+  if (silence !== null) logger.warn("That gateway has ended, or does not answer", { problem: silence });
   return TAKE_OVER_MS;
+}
+
+/**
+ * Keeps other processes from taking over until the answer is called: each would replace the unix sockets of the others. Does nothing
+ * where there are no locks, or there is no folder yet.
+ *
+ * @throws {Error} when another process takes over
+ */
+export function takeOverTurn(dataDir: string): () => void {
+  // Asked first: without the permission Deno would ask the terminal, and wait.
+  if (Deno.permissions.querySync({ name: "write", path: dataDir }).state !== "granted") return () => {};
+  let lock = lockFile(join(dataDir, "take-over.lock"));
+  if (lock === "taken") throw new Error("Cannot take over: another process is doing so right now");
+  return () => {
+    if (lock instanceof Deno.FsFile) lock.close();
+    lock = null;
+  };
 }

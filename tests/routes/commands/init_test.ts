@@ -91,11 +91,14 @@ Deno.test("init writes private files, looks whether all is well, says what to se
     assert.equal(kept.code, 1);
     assert.match(kept.stderr, /^config\.yaml is there already: give another --output, or --force to replace it/);
     assert.equal(await Deno.readTextFile(config), text);
+    const astray = await init(folder, ["--client", "kodi", "--yes", "--key", KEY, "--output", "no/such/config.yaml"]);
+    assert.equal(astray.code, 1);
+    assert.equal(astray.stderr, "Cannot write no/such/tmdb_api_key: there is no such folder\n");
     await Deno.chmod(config, 0o644);
     const args = ["--client", "jellyfin", "--yes", "--force", "--skip-doctor"];
     const forced = await init(folder, args, { TMDB_API_KEY: KEY });
     assert.equal(forced.code, 0, forced.stderr);
-    assert.match(forced.stdout, /1\. deno task certs --tmdb[^]*4\. Give Jellyfin tls\/ca\.pem to trust/);
+    assert.match(forced.stdout, /1\. deno task certs --tmdb[^]*4\. Where this machine[^]*5\. Give Jellyfin tls\/ca\.pem to trust/);
     assert.match(await Deno.readTextFile(config), /api_keys: \["\$\{TMDB_API_KEY\}"\]/);
     assert.equal(await modeOf(config), 0o600);
   } finally {

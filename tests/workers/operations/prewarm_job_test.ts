@@ -54,7 +54,7 @@ Deno.test("PrewarmJob.run() has so many under way, and begins no more than its r
   assert.ok(Math.max(...pausesMs) > 39 * 200 - 1_000, "the last of 40 at five a second begins after eight seconds");
 });
 
-Deno.test("PrewarmJob.done is a place from which nothing before it is missing", async () => {
+Deno.test("PrewarmJob.done counts what is behind it, resumeAt is a place from which nothing before it is missing", async () => {
   const gate = Promise.withResolvers<void>();
   const { job } = jobOf(async (url) => {
     if (url === "/5") await gate.promise;
@@ -62,10 +62,10 @@ Deno.test("PrewarmJob.done is a place from which nothing before it is missing", 
   });
   const running = job.run();
   while (job.counts.fetched < 39) await new Promise((resolve) => setTimeout(resolve, 1));
-  assert.equal(job.done, 5);
+  assert.deepEqual([job.done, job.resumeAt], [39, 5]);
   gate.resolve();
   await running;
-  assert.equal(job.done, 40);
+  assert.deepEqual([job.done, job.resumeAt], [40, 40]);
 });
 
 Deno.test("PrewarmJob.run() begins where it was told to", async () => {
@@ -108,7 +108,7 @@ Deno.test("PrewarmJob.stop() leaves open what was not fetched, a fetch that its 
     return Promise.resolve({ outcome: "failed", detail: "the worker has stopped", bytes: 0 });
   }, { concurrency: 1 });
   await job.run();
-  assert.deepEqual([job.state, job.done, job.counts.failed], ["stopped", 10, 0]);
+  assert.deepEqual([job.state, job.done, job.resumeAt, job.counts.failed], ["stopped", 10, 10, 0]);
 });
 
 Deno.test("PrewarmJob says how fast it is and how long the rest takes, and shows no secret of a path", async () => {
