@@ -98,7 +98,10 @@ Deno.test("init writes private files, looks whether all is well, says what to se
     const args = ["--client", "jellyfin", "--yes", "--force", "--skip-doctor"];
     const forced = await init(folder, args, { TMDB_API_KEY: KEY });
     assert.equal(forced.code, 0, forced.stderr);
-    assert.match(forced.stdout, /1\. deno task certs --tmdb[^]*4\. Where this machine[^]*5\. Give Jellyfin tls\/ca\.pem to trust/);
+    assert.match(
+      forced.stdout,
+      /1\. deno task certs --tmdb[^]*4\. Where this machine[^]*5\. Give Jellyfin tls\/ca\.pem to trust/,
+    );
     assert.match(await Deno.readTextFile(config), /api_keys: \["\$\{TMDB_API_KEY\}"\]/);
     assert.equal(await modeOf(config), 0o600);
   } finally {
