@@ -40,9 +40,12 @@ export async function runMain(args: readonly string[], options: CommandOptions =
 }
 
 /** Runs many command lines one after the other in a process of its own. */
-export async function runMany(lines: readonly (readonly string[])[]): Promise<CommandResult[]> {
+export async function runMany(
+  lines: readonly (readonly string[])[],
+  options: CommandOptions = {},
+): Promise<CommandResult[]> {
   const mark = `-- ${crypto.randomUUID()}`;
-  const command = moduleCommand("tests/system/_command_lines.ts", [mark, JSON.stringify(lines)], {});
+  const command = moduleCommand("tests/system/_command_lines.ts", [mark, JSON.stringify(lines)], options);
   const { stdout, stderr } = await command.output();
   const parts = (bytes: Uint8Array) => new TextDecoder().decode(bytes).split(new RegExp(`${mark} (\\d+)\\n`));
   const [out, err] = [parts(stdout), parts(stderr)];

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { parse } from "yaml";
+import { loadConfig } from "../../lib/config/load.ts";
+import { formatLocated } from "../../lib/config/yaml/located.ts";
 import { ENDPOINTS } from "../../routes/api/endpoints.ts";
+import { madeAuthority } from "../certificates/made.ts";
 import { listFiles, readText } from "../house/source_tree.ts";
 import { runMany } from "./_command.ts";
 
@@ -116,4 +120,28 @@ Deno.test("docs: every series that a page names stands in docs/metrics.md", () =
   );
   const isKnown = (name: string) => known.has(name) || known.has(name.replace(/_(?:bucket|sum|count)$/, ""));
   assert.deepEqual(named.filter(({ name }) => !isKnown(name)), []);
+});
+
+Deno.test("docs: every YAML block can be read, and loads where it is a whole configuration", async () => {
+  const { cert, key } = await (await madeAuthority()).leaf(["usher.example.com", "films.example"]);
+  const secret = (name: string) => createHash("md5").update(name).digest("hex");
+  let whole = 0;
+  for (const page of PAGES.filter((path) => path.endsWith(".md"))) {
+    for (const [, block = ""] of readText(page).matchAll(/^ *```yaml\n([\s\S]*?)^ *```/gm)) {
+      const found = parse(block, { merge: true });
+      if (found?.pools === undefined || found.listeners === undefined) continue;
+      whole++;
+      const loaded = await loadConfig("config.yaml", {
+        readTextFile: (path) => {
+          if (path.endsWith("config.yaml")) return Promise.resolve(block);
+          return Promise.resolve(/key/.test(path) ? key : /\.pem$/.test(path) ? cert : secret(path));
+        },
+        env: secret,
+        cores: 2,
+        cwd: "/etc/usher",
+      });
+      assert.ok(loaded.ok, loaded.ok ? "" : `${page}\n${block}\n${loaded.problems.map(formatLocated).join("\n")}`);
+    }
+  }
+  assert.ok(whole > 25, `${whole} are found`);
 });
