@@ -83,7 +83,7 @@ async function scanOnce(scan: Scan, gateway: RunningGateway, origin: TmdbOrigin)
 
 /** What clients asked for, from the access log. */
 function accessLines(gateway: RunningGateway): (Seen & { readonly status: number })[] {
-  return [...gateway.log().matchAll(/ access=\S+ .*? method=(\S+) target=(\S+) status=(\d+)/g)].map((match) => ({
+  return [...gateway.log().matchAll(/ access=\S+ .*? method=(\S+) .*?target=(\S+) status=(\d+)/g)].map((match) => ({
     method: match[1]!,
     target: match[2]!,
     status: Number(match[3]),

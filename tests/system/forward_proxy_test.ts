@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ProxyAgent, request } from "npm:undici@8.12.4";
+import { ProxyAgent, request } from "npm:undici@8.13.1";
 import { madeAuthority } from "../certificates/made.ts";
 import { eventually } from "../eventually.ts";
 import { demoApiKey, startTmdbOrigin } from "../origins/tmdb_origin.ts";
