@@ -11,7 +11,7 @@ import { type Beside, dashboard } from "./dashboard/dashboard.ts";
 /** The admin surface: liveness, readiness and the page for everyone, the rest for callers that {@linkcode GuessLimit} lets in. */
 export function adminApp(view: AdminView, beside?: Beside): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
-  const door = new GuessLimit({ logger: view.logger, now: Date.now });
+  const door = new GuessLimit({ logger: view.logger.in("admin"), now: Date.now });
   // The process lives.
   app.get("/health", (context) => context.json({ status: "ok" }));
   // It can serve requests.

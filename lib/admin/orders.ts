@@ -21,10 +21,14 @@ export async function readJson(request: Request): Promise<JsonReading> {
   }
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let bytes = 0;
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_BYTES) return { ok: false, status: 413, problem: `The body is larger than ${MAX_BYTES} bytes` };
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.body ?? []) {
+      bytes += chunk.byteLength;
+      if (bytes > MAX_BYTES) return { ok: false, status: 413, problem: `The body is larger than ${MAX_BYTES} bytes` };
+      chunks.push(chunk);
+    }
+  } catch {
+    return { ok: false, status: 400, problem: "The body breaks off, or its framing is broken" };
   }
   try {
     return { ok: true, value: JSON.parse(await new Blob(chunks).text()) };

@@ -7,6 +7,7 @@ import type { Answer, FillingAnswer, MadeAnswer, StoredAnswer, StreamingAnswer }
 import type { CacheNote } from "../request/cache_note.ts";
 import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
+import type { BodyError } from "../request/termination.ts";
 import { pacedReply } from "../server/paced_reply.ts";
 import type { Reply, ReplyEnd } from "../server/reply.ts";
 import type { BodySource } from "../wire/body_source.ts";
@@ -164,8 +165,13 @@ function finisher(exchange: Exchange, status: number, note: CacheNote): (end: Re
       bytes,
       note,
       aborted,
-      error: error === null || aborted ? undefined : "body_broke_off",
+      error: error === null || aborted ? undefined : brokenOff(error),
     });
+}
+
+/** Whether the upstream took too long with its content, or broke off. */
+function brokenOff(error: unknown): BodyError {
+  return asFailure(error).kind === "idle_timeout" ? "body_timed_out" : "body_broke_off";
 }
 
 type ReplyHead = Pick<Reply, "status" | "fixed" | "lines" | "hasDate">;

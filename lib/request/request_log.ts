@@ -163,7 +163,7 @@ function recordOf(
     tries: tries > 0 ? tries : undefined,
     rule: ruling === null ? undefined : ruling.applied.map((place) => place + 1).join(","),
     error,
-    level: finish.status >= 500 || error === "body_broke_off"
+    level: finish.status >= 500 || error === "body_broke_off" || error === "body_timed_out"
       ? "error"
       : aborted || isSlow || tries > 1
       ? "warn"

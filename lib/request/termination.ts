@@ -1,6 +1,9 @@
 import type { ErrorCode } from "../errors.ts";
 import type { Stage } from "./phases.ts";
 
+/** Ends of content after its response had begun: no error of the gateway could be sent any more. */
+export type BodyError = "body_broke_off" | "body_timed_out";
+
 /** How a request ended, as far as its termination code depends on it. */
 export interface Ending {
   /** The stage it was in; `null` where it never waited for anything. */
@@ -28,7 +31,7 @@ const PHASES: Readonly<Record<Stage, string>> = {
 };
 
 /** Who ended a request that the gateway answered with an error. */
-const ENDERS: Readonly<Record<ErrorCode | "body_broke_off", string>> = {
+const ENDERS: Readonly<Record<ErrorCode | BodyError, string>> = {
   bad_request: "P",
   uri_too_long: "P",
   fields_too_large: "P",
@@ -54,6 +57,7 @@ const ENDERS: Readonly<Record<ErrorCode | "body_broke_off", string>> = {
   stopping: "P",
   internal: "I",
   body_broke_off: "S",
+  body_timed_out: "s",
 };
 
 /**
@@ -73,7 +77,7 @@ export function termination({ stage, error, aborted, isOwn, tries }: Ending): st
   // What is sent has no stage where it was whole in memory.
   if (aborted) return `C${phase}`;
   if (error === undefined) return isOwn ? "LR" : COMPLETE;
-  const who = ENDERS[error as ErrorCode | "body_broke_off"] ?? "I";
+  const who = ENDERS[error as ErrorCode | BodyError] ?? "I";
   switch (error) {
     case "overloaded":
       return "RQ";

@@ -50,6 +50,14 @@ Deno.test("readJson() says 400 for what is no JSON", async () => {
   }
 });
 
+Deno.test("readJson() says 400 for what breaks off", async () => {
+  const broken = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.error(new Error("Chunk without a size")),
+  });
+  const reading = await readJson(post(broken));
+  assert.equal(!reading.ok && reading.status, 400);
+});
+
 Deno.test("readJson() reads on for no more than its limit, however long the body is", async () => {
   let sent = 0;
   const endless = new ReadableStream<Uint8Array>({

@@ -46,7 +46,7 @@ export async function openPage(browser: Browser, url: string, options: PageOptio
   const errors: string[] = [];
   const sizes: Promise<number>[] = [];
   page.on("console", (message) => {
-    if (message.type() === "error" && !/status of (?:401|422)/.test(message.text())) errors.push(message.text());
+    if (message.type() === "error" && !/status of (?:401|403|422)/.test(message.text())) errors.push(message.text());
   });
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("request", (request) => {

@@ -102,6 +102,9 @@ async function login({ browser, gateway }: Bench): Promise<void> {
   assert.equal(await page.locator(".tiles").count(), 0);
   await enter(page, "a-wrong-token-of-somebody");
   await page.waitForSelector(".note.bad");
+  // A token that opens the metrics alone is refused with the reason, and another one may be given.
+  await enter(page, PAGE_TOKENS.metrics);
+  await page.getByText("This needs a token whose role is read").waitFor();
   await enter(page, PAGE_TOKENS.operate);
   await page.waitForSelector(".tiles");
   assert.equal(page.url(), `${gateway.adminUrl}/`);
@@ -126,6 +129,15 @@ async function firstStart(bench: Bench): Promise<void> {
   await clients.getByText(`http://127.0.0.1:${bench.gateway.port}/films`).waitFor();
   await page.fill("input.host", "usher.lan");
   await clients.getByText(`http://usher.lan:${bench.gateway.port}/films`).waitFor();
+  // Over plain HTTP from another machine a page has no clipboard of its own.
+  await page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })");
+  const row = clients.getByRole("row").filter({ hasText: `http://usher.lan:${bench.gateway.port}/films` }).first();
+  await row.getByRole("button", { name: /^Copy/ }).click();
+  await row.getByText("Copied").waitFor();
+  const copied = await row.locator("code").innerText();
+  await page.locator("#lookup input[name=url]").focus();
+  await page.keyboard.press("Control+V");
+  assert.equal(await page.inputValue("#lookup input[name=url]"), copied);
   const loaded = await watched.loadedBytes();
   assert.ok(loaded > 30_000 && loaded < 60_000, `${loaded} bytes`);
   await closed(watched);
@@ -203,6 +215,10 @@ async function reload(bench: Bench): Promise<void> {
   await gateway.writeConfig(config);
   await page.getByRole("button", { name: "Reload" }).click();
   await page.getByText(/Reloaded: generation 2/).waitFor();
+  // It was now, also where this machine's clock goes an hour ahead of the gateway's.
+  await page.addInitScript("{ const now = Date.now; Date.now = () => now() + 3_600_000; }");
+  await page.reload();
+  await page.locator(".facts").getByText(/^(?:now|\d+ sec\. ago)$/).waitFor();
   await page.locator("#reload-problems").waitFor({ state: "detached" });
   await closed(watched);
 }

@@ -27,7 +27,7 @@ const NOBODY = "http://127.0.0.1:1";
 
 /** A listener on everything, and some whose requests end otherwise. */
 function partsOver(origin: string): GatewayParts {
-  const sending = { retry: { attempts: 1 }, timeouts: { first_byte: "300ms" } };
+  const sending = { retry: { attempts: 1 }, timeouts: { first_byte: "300ms", idle: "300ms" } };
   const reply = (then: Record<string, unknown>) => [{ when: { path: "/**" }, ...then }];
   const auth = { tokens: { a: "9f1c7e02b84d4ab3a6d05c3be871f92d" } };
   return {
@@ -52,6 +52,10 @@ Deno.test("access lines say who ended a request, and in which phase", () =>
       await exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 900000\r\ncontent-type: text/plain\r\n\r\nab");
       return exchange.reset();
     }
+    if (target.startsWith("/stalled")) {
+      await exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 900\r\ncontent-type: text/plain\r\n\r\nab");
+      await exchange.wait(60_000);
+    }
     await exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "x" });
   }], (origin) =>
     withGateway(partsOver(origin!.url), async (gateway) => {
@@ -66,18 +70,20 @@ Deno.test("access lines say who ended a request, and in which phase", () =>
       await ask("/reset");
       await ask("/late");
       await ask("/cut", { method: "POST", body: "x" });
+      await ask("/stalled", { method: "POST", body: "x" });
+      await ask("/stalled/shared");
       await ask("/gone/a");
       await ask("/own/a", { redirect: "manual" });
       await ask("/closed/a");
       await ask("/ruled/a");
       await ask("/a", { method: "GET", headers: { "cache-control": "only-if-cached", "x-never": "1" } });
-      assert.deepEqual(codes(gateway), ["--", "--", "SH", "sH", "SD", "SC", "LR", "PR", "PR", "--"]);
+      assert.deepEqual(codes(gateway), ["--", "--", "SH", "sH", "SD", "sD", "sD", "SC", "LR", "PR", "PR", "--"]);
       const leaving = new AbortController();
       const left = fetch(`${url}/patient/late`, { method: "POST", body: "x", signal: leaving.signal }).catch(() => {});
       await eventually("the origin is asked", () => origin!.heads.some(({ target }) => target === "/patient/late"));
       leaving.abort();
       await left;
-      await eventually("the line is there", () => gateway.access().length === 11);
+      await eventually("the line is there", () => gateway.access().length === 13);
       assert.equal(codes(gateway).at(-1), "CH");
       assert.deepEqual(gateway.access().map(({ rule }) => rule).filter((rule) => rule !== undefined), ["1", "1"]);
     })));

@@ -5,6 +5,9 @@ import type { Status } from "../figures/status.ts";
 import { EventStreams } from "./event_streams.ts";
 import type { PrewarmStatus } from "./prewarmer.ts";
 
+/** Workers gather problems before they tell them: one may come after a tick that is younger than itself. */
+const LATE_MS = 1_000;
+
 /** What is shown live. */
 export interface LiveViewOptions {
   /** As the workers last reported. */
@@ -59,7 +62,7 @@ export class LiveView {
     const sinceMs = this.#toldMs;
     this.#toldMs = Date.now();
     const samples = this.#options.history().samples(sinceMs);
-    return { type: "tick", ...this.#now(), samples, problems: this.#problems(sinceMs) };
+    return { type: "tick", ...this.#now(), samples, problems: this.#problems(sinceMs - LATE_MS) };
   }
 
   /** Problems of after a moment, the newest first. */

@@ -69,9 +69,10 @@ export class Sight {
   }
 }
 
+/** Without those whose figure is mostly doubt: where nothing is asked for often, whatever came last has the highest. */
 function topTargets(top: TopKeys, by: TopMeasure): TopTarget[] {
   const weights = keysBy((measure) => new Map(top[measure].map(({ key, weight }) => [key, Math.round(weight)])));
-  return top[by].map(({ key, over }) => {
+  return top[by].filter(({ weight, over }) => over * 2 <= weight).map(({ key, over }) => {
     const space = key.indexOf(TOP_SEPARATOR);
     return {
       listener: key.slice(0, space),

@@ -1,3 +1,5 @@
+import { followClock } from "./shown.js";
+
 /** Where the token is kept: as long as the tab is open, and for this tab alone. */
 const TOKEN = "usher-token";
 /** Without a word for so long the connection is given up: events come every two seconds. */
@@ -97,6 +99,7 @@ async function read(onEvent, onOpen, stop) {
     wait();
     const response = await fetch("/api/v1/events", { headers: fields(), cache: "no-store", signal: stop.signal });
     if (!response.ok) return refusal(response.status, await response.json().catch(() => null));
+    followClock(response.headers.get("date"));
     onOpen();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";

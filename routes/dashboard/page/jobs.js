@@ -2,7 +2,7 @@ import { html } from "htm/preact/standalone";
 import { ask } from "./gateway.js";
 import { listOf } from "./recent.js";
 import { Action, Pill, Section } from "./parts.js";
-import { ago, bytes, count, rate, span } from "./shown.js";
+import { ago, bytes, clock, count, rate, span } from "./shown.js";
 import { t } from "./words.js";
 
 /** Prewarms and change feeds: what the gateway does by itself, or was told to. */
@@ -61,7 +61,7 @@ function Feed({ feed, tell, may }) {
   };
   const facts = [
     last_success && t("last {ago}", { ago: ago(last_success) }),
-    next_run && t("next at {time}", { time: new Date(next_run).toLocaleTimeString() }),
+    next_run && t("next at {time}", { time: clock(next_run) }),
     t("{n} changes, {m} of them purged", { n: count(total?.changed ?? 0), m: count(total?.purged ?? 0) }),
   ];
   return html`

@@ -50,7 +50,13 @@ export function Listeners({ listeners, may }) {
   <//>`;
 }
 
-function Purge({ listener: { name, prefix }, onClose }) {
+/** A path that the listener takes. */
+function below({ prefix }, path) {
+  return (prefix ?? "").replace(/\/$/, "") + path;
+}
+
+function Purge({ listener, onClose }) {
+  const { name } = listener;
   const [by, setBy] = useState("url");
   const [outcome, setOutcome] = useState(null);
   const send = async ({ value, hard }) => {
@@ -65,9 +71,9 @@ function Purge({ listener: { name, prefix }, onClose }) {
     ["listener", t("everything of this listener")],
   ];
   const examples = {
-    url: `${prefix}/movie/550`,
-    prefix: `${prefix}/movie/`,
-    glob: `${prefix}/*/images*`,
+    url: below(listener, "/movie/550"),
+    prefix: below(listener, "/movie/"),
+    glob: below(listener, "/*/images*"),
     tag: "movie:550",
   };
   return html`
@@ -97,7 +103,8 @@ function Purge({ listener: { name, prefix }, onClose }) {
   `;
 }
 
-function Prewarm({ listener: { name, prefix }, onClose }) {
+function Prewarm({ listener, onClose }) {
+  const { name } = listener;
   const [outcome, setOutcome] = useState(null);
   const send = async ({ paths }) => {
     const list = paths.split("\n").map((line) => line.trim()).filter((line) => line !== "");
@@ -107,7 +114,9 @@ function Prewarm({ listener: { name, prefix }, onClose }) {
     <${Dialog} title=${t("Prewarm {name}", { name })} onClose=${onClose}>
       <${Form} send=${send} submit=${t("Begin")}>
         <${Field} title=${t("Paths, one a line")} hint=${t("None: the list of the configuration")}>
-            <textarea name="paths" rows="6" spellcheck=${false} placeholder=${`${prefix}/movie/550\n${prefix}/movie/603`}></textarea><//>
+            <textarea name="paths" rows="6" spellcheck=${false} placeholder=${[550, 603].map((id) =>
+              below(listener, `/movie/${id}`)
+            ).join("\n")}></textarea><//>
         <//>
         ${outcome &&
           (outcome.ok

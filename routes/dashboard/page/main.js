@@ -133,11 +133,12 @@ function Door({ link, enter, prefer, wasTried }) {
     <main class="door">
       <div class="card">
         <div class="brand"><img src="/page/icon.svg" alt="" width="36" height="36" /><h1>Usher</h1></div>
-        ${isRefused ? html`<${Note} tone="bad">${link.detail}<//>` : html`
+        ${isRefused && html`<${Note} tone="bad">${link.detail}<//>`}
+        ${(needsToken || !isRefused) && html`
           <${Form} submit=${t("Open")} send=${({ token }) => enter(token.trim())}>
             <${Field} title=${t("Admin token")} hint=${t("It stays in this tab until that is closed.")}>
                   <input name="token" type="password" required autocomplete="current-password" autofocus /><//>
-                ${wasTried && html`<${Note} tone="bad">${t("This token is not valid.")}<//>`}
+                ${wasTried && !isRefused && html`<${Note} tone="bad">${t("This token is not valid.")}<//>`}
               <//>
         `}
         <div class="door-end"><${Preferences} prefer=${prefer} /></div>

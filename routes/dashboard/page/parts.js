@@ -122,18 +122,30 @@ export function Note({ tone = "", children }) {
   return html`<p class=${`note ${tone}`} role="status">${children}</p>`;
 }
 
-/** A text that is copied with one press. */
+/** A text that is copied with one press; where that fails it is selected. */
 export function Copy({ text }) {
   const [isCopied, setCopied] = useState(false);
+  const place = useRef(null);
   const copy = async () => {
-    await navigator.clipboard?.writeText(text).catch(() => {});
+    if (!await copied(text, place.current)) return;
     setCopied(true);
     setTimeout(() => setCopied(false), 1500);
   };
-  return html`<span class="copy"><code>${text}</code>
+  return html`<span class="copy"><code ref=${place}>${text}</code>
     <button type="button" class="plain small" aria-label=${t("Copy {text}", { text })} onClick=${copy}>${
     isCopied ? t("Copied") : t("Copy")
   }</button></span>`;
+}
+
+/** Browsers have no clipboard for pages over plain HTTP from another machine: there the element's text is selected and copied as by hand. */
+async function copied(text, element) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(element);
+    return document.execCommand("copy");
+  }
 }
 
 /** Where there is nothing yet. */

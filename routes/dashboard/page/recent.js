@@ -26,7 +26,7 @@ export function useAnswer(path, everyMs = AGAIN_MS) {
       if (ok) setAnswer(value);
       // Gone for good: this gateway does not have it.
       if (status === 404) return setAnswer(null);
-      timer = setTimeout(load, everyMs);
+      timer = setTimeout(load, ok ? everyMs : Math.min(everyMs, AGAIN_MS));
     };
     load();
     return () => {
@@ -89,8 +89,9 @@ function Slow() {
     { title: t("Time"), isNumber: true },
     { title: t("Where the time went"), isWide: true },
   ];
+  // Clients name their requests: two may have one id.
   const rows = requests.slice(0, SHOWN).map((request) => ({
-    key: request.id,
+    key: `${request.id} ${request.at} ${request.target}`,
     cells: [
       ago(request.at),
       html`<span class="target">${request.method} ${request.target}</span><small>${request.listener} · ${request.id}</small>`,

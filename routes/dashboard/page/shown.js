@@ -63,10 +63,19 @@ export function span(seconds) {
   return rest === 0 ? withUnit(whole, unit) : `${withUnit(whole, unit)} ${withUnit(rest, next[0])}`;
 }
 
+/** By how much the gateway's clock is ahead of this machine's; a second is what a date does not tell. */
+let aheadMs = 0;
+
+/** Takes the gateway's clock from the date of an answer that has just come: its times are told by it. */
+export function followClock(date) {
+  const ahead = Date.parse(date ?? "") - Date.now();
+  aheadMs = Math.abs(ahead) > 2_000 ? ahead : 0;
+}
+
 /** How long ago a time was, in words. */
 export function ago(time) {
   if (time === null || time === undefined) return NOTHING;
-  const seconds = Math.max(0, (Date.now() - Date.parse(time)) / 1000);
+  const seconds = Math.max(0, (Date.now() + aheadMs - Date.parse(time)) / 1000);
   const format = new Intl.RelativeTimeFormat(language(), { numeric: "auto", style: "short" });
   if (seconds < 60) return format.format(-Math.floor(seconds), "second");
   if (seconds < 3_600) return format.format(-Math.floor(seconds / 60), "minute");
