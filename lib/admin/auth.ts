@@ -45,8 +45,8 @@ export function opens(role: AdminRole, needed: AdminRole): boolean {
  *
  * With tokens it has to carry one of them, or the process's own key, as `Authorization: Bearer`. Without tokens it has to come from
  * this machine, and `Host` has to name this machine: else a page in a browser here could reach it under another name (DNS rebinding).
- * What a page of another origin asks is refused either way; so is a change that a page of another site or origin causes without
- * saying so in `Origin`.
+ * What a page of another origin asks is refused either way; so is all but a link that a page of another site causes without saying so
+ * in `Origin`.
  */
 export function authenticate(request: Request, remote: string, { tokens, key }: AdminAccess): Caller | Refusal {
   const host = request.headers.get("host") ?? "";
@@ -76,7 +76,9 @@ export function bearerOf(request: Request): string | null {
 function isForeign({ method, headers }: Request, host: string): boolean {
   const origin = headers.get("origin");
   if (origin !== null && !sameAuthority(origin, host)) return true;
-  return !SAFE_METHODS.has(method) && /^(?:cross|same)-site$/i.test(headers.get("sec-fetch-site") ?? "");
+  // A link from another site may lead here; what else a page there asks for would only hold streams and cost time.
+  const isLink = SAFE_METHODS.has(method) && headers.get("sec-fetch-mode") === "navigate";
+  return !isLink && /^(?:cross|same)-site$/i.test(headers.get("sec-fetch-site") ?? "");
 }
 
 /** Equal lengths, so that the comparison takes the same time for every text. */

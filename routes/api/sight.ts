@@ -157,7 +157,12 @@ export const SIGHT_ENDPOINTS = [
       level: LEVEL.optional(),
       areas: AREAS.optional(),
       for_seconds: z.int().min(1).max(86_400).optional(),
-    }),
+    }).refine(
+      ({ level, areas = {}, for_seconds }) => for_seconds === undefined || level || Object.keys(areas).length > 0,
+      {
+        error: "for_seconds needs level or areas beside it",
+      },
+    ),
     example: { areas: { upstream: "debug" }, for_seconds: 600 },
     answer: LEVELS,
     handle: async ({ view, actor, body: { level, areas, for_seconds } }) =>

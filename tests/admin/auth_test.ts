@@ -127,11 +127,11 @@ Deno.test("authenticate() without a token serves connections of this machine alo
   }
 });
 
-Deno.test("authenticate() refuses a change that another site's page causes, also where no Origin says so", () => {
-  const asked = (method: string, site: string) =>
+Deno.test("authenticate() refuses all but a link that another site's page causes, also where no Origin says so", () => {
+  const asked = (method: string, site: string, mode = "no-cors") =>
     new Request("http://127.0.0.1/", {
       method,
-      headers: { host: "127.0.0.1", "sec-fetch-site": site, authorization: `Bearer ${TOKEN}` },
+      headers: { host: "127.0.0.1", "sec-fetch-site": site, "sec-fetch-mode": mode, authorization: `Bearer ${TOKEN}` },
     });
   for (const token of [null, TOKEN]) {
     for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
@@ -140,7 +140,9 @@ Deno.test("authenticate() refuses a change that another site's page causes, also
       }
       for (const site of ["same-origin", "none"]) assert.equal(refusalOf(authorize(asked(method, site), token)), null);
     }
-    assert.equal(refusalOf(authorize(asked("GET", "cross-site"), token)), null);
+    assert.equal(refusalOf(authorize(asked("GET", "cross-site"), token))?.status, 403);
+    assert.equal(refusalOf(authorize(asked("POST", "cross-site", "navigate"), token))?.status, 403);
+    assert.equal(refusalOf(authorize(asked("GET", "cross-site", "navigate"), token)), null);
   }
 });
 
