@@ -107,14 +107,14 @@ const PAUSES: ReadonlyArray<readonly [retryAfter: string | null, seconds: string
   [" 7 ", "7"],
   ["300", "300"],
   ["301", "300"],
-  ["99999999999999999999", "1"],
+  ["99999999999999999999", "300"],
   ["9999999999", "300"],
   ["Sun, 01 Jan 2096 00:00:00 GMT", "300"],
 ];
 
 /** A pool of TMDB's API, another of its images, and a general one, over one origin. */
 function limitedParts(url: string) {
-  const keyed = { type: "tmdb-api", health: false, api_keys: [KEY], timeouts: { total: "200ms" }, upstreams: [url] };
+  const keyed = { type: "tmdb-api", health: false, api_keys: [KEY], timeouts: { total: "900ms" }, upstreams: [url] };
   return {
     pools: {
       keyed,
