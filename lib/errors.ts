@@ -13,6 +13,7 @@ export type ErrorCode =
   | "no_listener"
   | "unauthorized"
   | "refused_by_rule"
+  | "refused_by_proxy"
   | "method_not_supported"
   | "request_too_large"
   | "upgrade_not_supported"
@@ -40,6 +41,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   no_listener: 404,
   unauthorized: 401,
   refused_by_rule: 403,
+  refused_by_proxy: 403,
   method_not_supported: 501,
   request_too_large: 413,
   upgrade_not_supported: 501,

@@ -13,6 +13,7 @@ const STATUSES: Readonly<Record<ErrorCode, number>> = {
   no_listener: 404,
   unauthorized: 401,
   refused_by_rule: 403,
+  refused_by_proxy: 403,
   method_not_supported: 501,
   request_too_large: 413,
   upgrade_not_supported: 501,

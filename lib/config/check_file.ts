@@ -3,6 +3,7 @@ import { checkAdmin } from "./admin.ts";
 import { checkCache } from "./caching.ts";
 import { type CertificateReading, type NamedFiles, readAuthorities, readCertificates } from "./certificates.ts";
 import { draftSchema, type DraftValues } from "./config.ts";
+import { checkForwardProxies } from "./forward_proxies.ts";
 import { checkListeners } from "./listener.ts";
 import { checkAddresses, listenAddressOf } from "./listen.ts";
 import { checkPool } from "./pool.ts";
@@ -48,7 +49,8 @@ export async function checkFile(found: Problems, options: CheckOptions): Promise
   checkTracing(values.tracing, options.tracing, problems);
   for (const pool of Object.entries(pools)) checkPool(pool, values.listeners, problems);
   checkListeners(listeners, { problems, pools, diskBytes: cache.disk, mayLoadAddons });
-  checkAddresses(listeners, values, problems);
+  checkAddresses([...listeners, ...proxyAddresses(values)], values, problems);
+  checkForwardProxies(values.forward_proxies, { listeners, pools }, problems);
   checkListenersTls(listeners, problems);
   checkTls(admin.tls, ["admin", "tls"], problems);
   const named = upstreamFiles(values);
@@ -64,6 +66,15 @@ export async function checkFile(found: Problems, options: CheckOptions): Promise
       reading,
     ),
   };
+}
+
+/** Forward proxies as listeners, as far as their addresses go. */
+function proxyAddresses({ forward_proxies }: DraftValues) {
+  return forward_proxies.map(({ listen: address = null }, index) => ({
+    listener: { listen: { address: address ?? undefined, mode: 0 }, proxy_protocol: false },
+    path: ["forward_proxies", index],
+    address,
+  })).filter(({ address }) => address !== null);
 }
 
 /** The files that upstreams name. */

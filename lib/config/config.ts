@@ -2,6 +2,12 @@ import { z } from "zod";
 import { type AdminConfig, adminOf, adminSection } from "./admin.ts";
 import { type CacheConfig, cacheOf, cacheSection } from "./caching.ts";
 import type { NamedFiles } from "./certificates.ts";
+import {
+  draftForwardProxySection,
+  forwardProxiesKey,
+  type ForwardProxyConfig,
+  forwardProxyOf,
+} from "./forward_proxies.ts";
 import { includeKey } from "./include.ts";
 import { type ImageWorkerConfig, imageWorkerOf, imageWorkerSection } from "./images.ts";
 import { draftListenerSection, type ListenerConfig, listenerOf, listenerSection } from "./listener.ts";
@@ -39,6 +45,7 @@ export const fileSchema = section({
   listeners: list(asMapping(listenerSection), 1000, "a list of listeners").min(1, {
     error: "a list of at least one listener",
   }).describe("What is served: each binds an address, hosts and a path prefix to a pool."),
+  forward_proxies: forwardProxiesKey,
 });
 
 /** Schema of an included file. */
@@ -54,6 +61,7 @@ export const draftSchema = section({
   ...mainKeys,
   pools: poolMap(draftPoolSection).prefault({}),
   listeners: list(asMapping(draftListenerSection)).prefault([]),
+  forward_proxies: list(asMapping(draftForwardProxySection)).prefault([]),
 });
 
 /** A file's values, checked one by one, with defaults; keys as in the file. */
@@ -82,6 +90,7 @@ export interface Config {
   readonly images: ImageWorkerConfig;
   readonly pools: readonly PoolConfig[];
   readonly listeners: readonly ListenerConfig[];
+  readonly forwardProxies: readonly ForwardProxyConfig[];
 }
 
 /** The configuration that the values of a sound file mean. */
@@ -95,6 +104,7 @@ export function configOf(values: FileValues, machine: Machine): Config {
     images: imageWorkerOf(values.images, machine.cores),
     pools: Object.entries(values.pools).map(([name, pool]) => poolOf(name, pool, machine)),
     listeners: values.listeners.map((listener) => listenerOf(listener, values, machine)),
+    forwardProxies: values.forward_proxies.map(forwardProxyOf),
   };
   deepFreeze(config);
   return config;

@@ -26,14 +26,16 @@ interface Pair {
  */
 export function differenceInWords(before: FileValues, after: FileValues): string[] {
   const file = wholeFile();
-  const { pools: poolsBefore, listeners: listenersBefore, ...restBefore } = before;
-  const { pools, listeners, ...rest } = after;
+  const { pools: poolsBefore, listeners: listenersBefore, forward_proxies: proxiesBefore, ...restBefore } = before;
+  const { pools, listeners, forward_proxies, ...rest } = after;
   const poolPlace = placeBelow(placeBelow(file, "pools"), "any");
   const listenerPlace = placeBelow(placeBelow(file, "listeners"), 0);
+  const proxyPlace = placeBelow(placeBelow(file, "forward_proxies"), 0);
   const lines = [
     ...difference({ label: "", before: restBefore, after: rest, place: file }),
     ...namedDifference("pool ", new Map(Object.entries(poolsBefore)), new Map(Object.entries(pools)), poolPlace),
     ...namedDifference("listener ", byKey(listenersBefore, "name"), byKey(listeners, "name"), listenerPlace),
+    ...namedDifference("forward proxy ", byKey(proxiesBefore, "name"), byKey(forward_proxies, "name"), proxyPlace),
   ];
   const more = lines.length - MAX_LINES;
   return more > 0 ? [...lines.slice(0, MAX_LINES), `and ${more} more`] : lines;

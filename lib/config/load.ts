@@ -245,5 +245,8 @@ function listeningPlaces(config: Config, problems: Problems): ListeningPlace[] {
   };
   note(config.admin.listen, ["admin", "listen"]);
   for (const [index, listener] of config.listeners.entries()) note(listener.listen, ["listeners", index, "listen"]);
+  for (const [index, proxy] of config.forwardProxies.entries()) {
+    note(proxy.listen, ["forward_proxies", index, "listen"]);
+  }
   return [...places.values()];
 }

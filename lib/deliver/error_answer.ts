@@ -76,6 +76,7 @@ const PROXY_ERRORS: Readonly<Partial<Record<GatewayError["code"], string>>> = {
   no_listener: "destination_not_found",
   unauthorized: "http_request_denied",
   refused_by_rule: "http_request_denied",
+  refused_by_proxy: "http_request_denied",
   method_not_supported: "http_request_error",
   request_too_large: "http_request_error",
   upgrade_not_supported: "http_upgrade_failed",

@@ -16,6 +16,7 @@ import {
 import { upstreamTypes } from "../upstream_type/registry.ts";
 import type { KeyEvent, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { tokenFields } from "./access.ts";
+import { compileForwardProxies } from "./compile_forward_proxies.ts";
 import { compilePool, type PoolDeps } from "./compile_pool.ts";
 import { compileTenant } from "./compile_tenant.ts";
 import { compileListens } from "./compile_tls.ts";
@@ -66,7 +67,7 @@ export function compileSnapshot(config: Config, generation: number, deps: Compil
   return Object.freeze({
     generation,
     tables: tablesOf(tenants),
-    listens: compileListens(config),
+    listens: new Map([...compileListens(config), ...compileForwardProxies(config, deps.counts.forwardProxies)]),
     tenants: [...tenants.values()],
     pools: [...runtimes.values()].map(({ runtime }) => runtime),
   });

@@ -41,6 +41,7 @@ function factsOf(listeners: readonly ListenerConfig[], port: number): ListenFact
     proxyProtocol,
     tls: compileTls(listeners.map(({ tls }) => tls)),
     httpsPort: redirectToHttps ? port : null,
+    proxy: null,
   };
 }
 

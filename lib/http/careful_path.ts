@@ -23,10 +23,14 @@ export function carefulPath(path: string): string {
   return uncollapsed(path).replace(/\/{2,}/g, "/");
 }
 
+/** A path decoded once, and otherwise as it is: some servers do that more than once before they read it. */
+export function decodedPath(path: string): string {
+  return path.replace(ESCAPE, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+}
+
 /** A path decoded once, its segments cut, those that are empty left in. */
 function uncollapsed(path: string): string {
-  const decoded = path.replace(ESCAPE, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
-  const plain = decoded.replace(OVERLONG, (bytes) => {
+  const plain = decodedPath(path).replace(OVERLONG, (bytes) => {
     const [before, last] = [bytes.charCodeAt(bytes.length - 2), bytes.charCodeAt(bytes.length - 1)];
     return String.fromCharCode((before & 1) << 6 | last & 0x3f);
   });
@@ -34,21 +38,19 @@ function uncollapsed(path: string): string {
 }
 
 /**
- * What a program makes of a path that resolves it as a reference: two slashes begin an authority, which is no part of the path (RFC 3986
- * §4.2). Decoded once, still to be read; `null` where it does not begin with two, however they are spelled.
+ * Whether a program that resolves a path as a reference may take its beginning for an authority, which is no part of the path: it begins
+ * with two slashes, however they are spelled (RFC 3986 §4.2). Where such an authority ends depends on the program.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { pathBehindAuthority } from "./careful_path.ts";
- * assert.equal(pathBehindAuthority("//other.example/private//x"), "/private//x");
- * assert.equal(pathBehindAuthority("/private//x"), null);
+ * import { mayBeginWithAuthority } from "./careful_path.ts";
+ * assert.equal(mayBeginWithAuthority("/%2Fa/private"), true);
+ * assert.equal(mayBeginWithAuthority("/private//x"), false);
  * ```
  */
-export function pathBehindAuthority(path: string): string | null {
-  if (!ODD.test(path)) return null;
-  const rest = /^\/{2,}[^/]*(.*)$/s.exec(uncollapsed(path))?.[1];
-  return rest === "" ? "/" : rest ?? null;
+export function mayBeginWithAuthority(path: string): boolean {
+  return ODD.test(path) && uncollapsed(path).startsWith("//");
 }
 
 const UNESCAPED = /[^A-Za-z0-9._~!$&'()*+,=:@/-]/g;

@@ -50,6 +50,17 @@ export function entrancesOf(
   );
   if (addresses.length > 0) return { addresses, note: null };
   const where = formatListenAddress(to);
+  const proxy = config.forwardProxies.find(({ listen }) =>
+    listen.port === to.port && isReachedBy(to.hostname, listen.hostname)
+  );
+  if (proxy !== undefined) {
+    const note =
+      `${where} is the forward proxy ${proxy.name}: what clients ask through it of ${
+        proxy.hosts.join(", ")
+      } comes to ` +
+      "the listeners below as https";
+    return { addresses: all, note };
+  }
   return {
     addresses: all,
     note: `No listener listens on ${where}: taken for the name of a proxy in front of the gateway`,

@@ -3,6 +3,7 @@ import tls from "node:tls";
 import { formatListenAddress } from "../config/addresses.ts";
 import { lifetimeText, SOON_MS } from "../config/certificates.ts";
 import type { Config } from "../config/config.ts";
+import { servingAddress } from "../config/forward_proxies.ts";
 import type { ListenerConfig } from "../config/listener.ts";
 import type { CertificateConfig } from "../config/certificates.ts";
 import type { TlsConfig } from "../config/tls.ts";
@@ -19,6 +20,7 @@ export function tlsFindings(config: Config, nowMs: number): Finding[] {
   return [
     ...[...used.values()].flatMap((certificate) => [lifetime(certificate, nowMs), chain(certificate)]),
     ...hostFindings(config),
+    ...proxyFindings(config),
   ];
 }
 
@@ -113,6 +115,30 @@ function hostFindings({ listeners }: Config): Finding[] {
       text,
       remedy: "clients refuse it for these hosts: add one that names them",
     }];
+  });
+}
+
+/** Whether tunnels of forward proxies end where a certificate names their host. */
+function proxyFindings({ forwardProxies, listeners }: Config): Finding[] {
+  const servers = listeners.map(({ listen, ...rest }) => ({ ...rest, address: listen }));
+  return forwardProxies.map(({ name, hosts, others }) => {
+    const missing = hosts.filter((host) => {
+      const address = servingAddress(host, servers);
+      const sharing = listeners.filter(({ listen }) =>
+        address !== null && formatListenAddress(listen) === formatListenAddress(address)
+      );
+      const names = sharing.flatMap(({ tls }) => tls?.certificates ?? []).flatMap((one) => one.names);
+      // Those that are fetched come later.
+      return sharing.every(({ tls }) => tls?.acme == null) && !isNamed(host, names);
+    });
+    const check = "forward proxy";
+    if (missing.length === 0) {
+      const way = others.length === 0 ? "others are refused" : "others go through a tunnel";
+      return { check, state: "ok", text: `${name}: serves ${hosts.join(", ")}; ${way}`, remedy: null };
+    }
+    const text = `${name}: no certificate names ${missing.join(", ")}`;
+    const remedy = "clients refuse what they are shown: make one that names them (docs/tls.md, certs --tmdb)";
+    return { check, state: "fail", text, remedy };
   });
 }
 

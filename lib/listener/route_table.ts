@@ -1,4 +1,4 @@
-import { carefulPath, carefulPrefix, pathBehindAuthority } from "../http/careful_path.ts";
+import { carefulPath, carefulPrefix, decodedPath, mayBeginWithAuthority } from "../http/careful_path.ts";
 import { hasDotSegment, hostOf } from "../http/target.ts";
 
 /** A route: hosts, prefix and value. */
@@ -112,17 +112,28 @@ export class RouteTable<T> {
    * what that route asks of its clients. Read more than once, it may also turn out to have a dot segment.
    */
   isDoubtful(authority: string, path: string, found: T): boolean {
-    if (this.#byReading === null) return false;
-    const reading = carefulPath(path);
-    return reading !== path && this.#readsElsewhere(authority, path, { found, turns: MAX_READINGS });
+    if (this.#byReading === null || carefulPath(path) === path) return false;
+    // Read and read again, and read at last after it was decoded again and again.
+    for (let turn = 0, read = path, decoded = path; turn < MAX_READINGS; turn++) {
+      if (this.#isReadElsewhere(authority, read, found)) return true;
+      if (decoded !== read && this.#isReadElsewhere(authority, decoded, found)) return true;
+      const before = read + decoded;
+      read = carefulPath(read);
+      decoded = decodedPath(decoded);
+      if (read + decoded === before) return false;
+    }
+    return true;
   }
 
-  /** Whether one of the readings of a path, or of what those readings are read as, belongs to another route, or there are too many. */
-  #readsElsewhere(authority: string, path: string, { found, turns }: { found: T; turns: number }): boolean {
-    for (const reading of [carefulPath(path), pathBehindAuthority(path)]) {
-      if (reading === path || reading === null) continue;
-      if (turns === 0 || this.#byReading!.match(authority, reading) !== found || hasDotSegment(reading)) return true;
-      if (this.#readsElsewhere(authority, reading, { found, turns: turns - 1 })) return true;
+  /** Whether a reading of a path, or what is left of it behind an authority, belongs to another route. */
+  #isReadElsewhere(authority: string, path: string, found: T): boolean {
+    const reading = carefulPath(path);
+    if (hasDotSegment(reading) || this.#byReading!.match(authority, reading) !== found) return true;
+    if (!mayBeginWithAuthority(path)) return false;
+    if (carefulPath(reading) !== reading) return true;
+    // Where an authority ends differs between programs, but what is left begins at a slash.
+    for (let at = reading.indexOf("/", 1); at > 0; at = reading.indexOf("/", at + 1)) {
+      if (this.#byReading!.match(authority, reading.slice(at)) !== found) return true;
     }
     return false;
   }

@@ -178,12 +178,37 @@ const CREDENTIAL = [
   { field: "refused", metric: "usher_key_rejections_total", labels: { reason: "refused" } },
 ] as const satisfies readonly Counter[];
 
+/** What became of a request to a forward proxy. */
+export const PROXY_RESULTS = ["served", "tunnel", "client", "token", "target", "address", "full", "failed"] as const;
+
+/** One of {@linkcode PROXY_RESULTS}. */
+export type ProxyResult = typeof PROXY_RESULTS[number];
+
+const FORWARD_PROXY = [
+  {
+    field: "byResult",
+    metric: "usher_forward_proxy_requests_total",
+    by: "result",
+    names: PROXY_RESULTS,
+    help:
+      "Requests to forward proxies by what became of them: served here, passed on in a tunnel, or why they were not",
+  },
+  {
+    field: "tunnels",
+    metric: "usher_forward_proxy_tunnels",
+    isGauge: true,
+    help: "Tunnels to other hosts that are open, or are being opened",
+  },
+  { field: "bytes", metric: "usher_forward_proxy_bytes_total", help: "Bytes sent to clients through such tunnels" },
+] as const satisfies readonly Counter[];
+
 /** The tables by the member of {@linkcode WorkerCounts} that holds their counts, with the labels of its one or two levels of names. */
 export const COUNTER_TABLES = {
   listeners: { counters: LISTENER, labels: ["listener"] },
   pools: { counters: POOL, labels: ["pool"] },
   upstreams: { counters: UPSTREAM, labels: ["pool", "upstream"] },
   credentials: { counters: CREDENTIAL, labels: ["pool", "key"] },
+  forwardProxies: { counters: FORWARD_PROXY, labels: ["forward_proxy"] },
 } as const;
 
 /** Counters of one listener in one worker. */
@@ -198,6 +223,9 @@ export type UpstreamCounts = CountsOf<typeof UPSTREAM>;
 /** Counters of one credential of a pool in one worker. */
 export type CredentialCounts = CountsOf<typeof CREDENTIAL>;
 
+/** Counters of one forward proxy in one worker. */
+export type ForwardProxyCounts = CountsOf<typeof FORWARD_PROXY>;
+
 /** Everything that one worker counts: plain data, sent to the supervisor as it is. */
 export interface WorkerCounts {
   listeners: Record<string, ListenerCounts>;
@@ -207,6 +235,7 @@ export interface WorkerCounts {
   upstreams: Record<string, Record<string, UpstreamCounts>>;
   /** By pool, then the credential's place, from 1. */
   credentials: Record<string, Record<number, CredentialCounts>>;
+  forwardProxies: Record<string, ForwardProxyCounts>;
 }
 
 /** No counters yet. The records inherit nothing: a listener or pool may be called `constructor`. */
@@ -216,6 +245,7 @@ export function newWorkerCounts(): WorkerCounts {
     pools: Object.create(null),
     upstreams: Object.create(null),
     credentials: Object.create(null),
+    forwardProxies: Object.create(null),
   };
 }
 
@@ -227,6 +257,11 @@ export function newListenerCounts(): ListenerCounts {
 /** Empty counters of a pool. */
 export function newPoolCounts(): PoolCounts {
   return newCounts(POOL);
+}
+
+/** Empty counters of a forward proxy. */
+export function newForwardProxyCounts(): ForwardProxyCounts {
+  return newCounts(FORWARD_PROXY);
 }
 
 /** Counters of an upstream; made at the first call. */
@@ -245,6 +280,11 @@ export function credentialCounts(counts: WorkerCounts, pool: string, place: numb
 export const CACHE_RESULT_INDEX: Readonly<Record<CacheResult, number>> = Object.fromEntries(
   CACHE_RESULTS.map((name, index) => [name, index]),
 ) as Record<CacheResult, number>;
+
+/** Counts what became of a request to a forward proxy. */
+export function countProxied(counts: ForwardProxyCounts, result: ProxyResult): void {
+  counts.byResult[PROXY_RESULTS.indexOf(result)]!++;
+}
 
 const FORWARD_REASON_INDEX = Object.fromEntries(
   FORWARD_REASONS.map((name, index) => [name, index]),

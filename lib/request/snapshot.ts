@@ -8,6 +8,8 @@ import type { Conversion, Recipe } from "../image/conversion.ts";
 import type { RouteTable } from "../listener/route_table.ts";
 import type { ListenerCounts, PoolCounts, UpstreamCounts } from "../metrics/gateway_metrics.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { Arrival } from "../server/arrival.ts";
+import type { Reply } from "../server/reply.ts";
 import type { TlsFront } from "../server/tls_identity.ts";
 import type { HedgePolicy } from "../upstream_client/hedge.ts";
 import type { BackoffOptions } from "../upstream_client/retry.ts";
@@ -154,6 +156,22 @@ export interface ListenFacts {
   readonly tls: TlsFront | null;
   /** Every request is sent to the same URL with `https` on this port; `null` where they are served. */
   readonly httpsPort: number | null;
+  /** What serves it as a forward proxy; `null` where listeners do. */
+  readonly proxy: ForwardProxy | null;
+}
+
+/** What a forward proxy takes from the worker that it serves in. */
+export interface ProxySurroundings {
+  readonly services: Services;
+  /** Serves a request as the listeners of an address do. */
+  readonly serveAt: (address: string, arrival: Arrival) => Reply | Promise<Reply>;
+  /** An address of the configuration as it is bound; `undefined` where it is not listened on here. */
+  readonly boundAs: (address: string) => string | undefined;
+}
+
+/** Serves the requests of an address as a forward proxy does. */
+export interface ForwardProxy {
+  handle(arrival: Arrival, surroundings: ProxySurroundings): Reply | Promise<Reply>;
 }
 
 /** The compiled configuration that requests are served by: immutable, swapped as a whole. */

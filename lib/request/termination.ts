@@ -42,6 +42,7 @@ const ENDERS: Readonly<Record<ErrorCode | BodyError, string>> = {
   no_listener: "P",
   unauthorized: "P",
   refused_by_rule: "P",
+  refused_by_proxy: "P",
   method_not_supported: "P",
   request_too_large: "P",
   upgrade_not_supported: "P",

@@ -15,8 +15,8 @@ import { abortStream, closeStream, runTunnel } from "./_tunnel.ts";
 import type { Waiting } from "./_wheel.ts";
 import type { ConnectionFacts } from "./arrival.ts";
 import { UNCOUNTED } from "./connection_gate.ts";
-import { parseProxyHeader, ProxyHeaderError } from "./proxy_header.ts";
-import type { Handler, Reply, ReplyEnd, Tunnel } from "./reply.ts";
+import { takeProxyHeader } from "./proxy_header.ts";
+import type { Handler, HandOver, Reply, ReplyEnd, Tunnel } from "./reply.ts";
 import { countRefusal } from "./server_counts.ts";
 
 type Ending = Omit<ReplyEnd, "bytes">;
@@ -94,7 +94,9 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
         const isWhole = writer.begin(reply, exchange, closes, context.date.text());
         const unsent = isWhole ? writer.wrote(await writer.write()) : this.#sendRest(reply, exchange);
         if (unsent !== null) await unsent;
-        if (reply.tunnel !== undefined) return await this.#tunnel(reply.tunnel);
+        if (reply.tunnel !== undefined) {
+          return await ("address" in reply.tunnel ? this.#handOver(reply.tunnel) : this.#tunnel(reply.tunnel));
+        }
         this.#endExchange(COMPLETE);
         if (closes) return this.#needsLinger(exchange) ? await this.#linger() : undefined;
         if (exchange.body !== null && !await this.#drain(exchange.body)) return await this.#linger();
@@ -257,7 +259,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     if (reply === null) return;
     this.#reply = null;
     if (isSource(reply.body)) reply.body.cancel();
-    if (reply.tunnel !== undefined) closeStream(reply.tunnel.stream);
+    if (reply.tunnel !== undefined && "stream" in reply.tunnel) closeStream(reply.tunnel.stream);
     // A reply that is written to a client that has half-closed and gone meets no error.
     if (aborted || this.#exchange?.isGone === true) this.#context.counts.abortedRequests++;
     try {
@@ -302,6 +304,18 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     }
   }
 
+  /** Leaves the connection to another address of the server. */
+  async #handOver({ address }: HandOver): Promise<void> {
+    this.#endExchange(COMPLETE);
+    this.setWait("proxy", this.#context.wheel.after(this.#context.limits.handshakeTimeoutMs));
+    const first = await this.input.takeRest();
+    if (first === null || this.#isClosed) return;
+    this.#isClosed = true;
+    this.readDueMs = this.writeDueMs = Infinity;
+    this.#writer.dispose();
+    this.#context.onHandedOver(this, { stream: this.#stream, facts: this.facts, first, address });
+  }
+
   /** Reports a broken reply body, or answers a malformed message. All other errors mean that the connection is gone. */
   async #fail(error: unknown): Promise<void> {
     if (error instanceof BrokenBody) {
@@ -336,22 +350,11 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
   }
 
   async #readProxyHeader(): Promise<boolean> {
-    const { input } = this;
     const { limits, wheel, counts } = this.#context;
     this.setWait("proxy", wheel.after(limits.headTimeoutMs));
-    try {
-      for (;;) {
-        if (!input.took(await input.read())) return false;
-        const header = parseProxyHeader(input.memory.bytes.subarray(input.start, input.end));
-        if (header === null) continue;
-        input.use(header.lengthBytes);
-        if (header.address !== null) this.facts = { ...this.facts, peer: header.address };
-        break;
-      }
-    } catch (error) {
-      if (error instanceof ProxyHeaderError) counts.refusedProxyHeader++;
-      throw error;
-    }
+    const header = await takeProxyHeader(this.input, counts);
+    if (header === null) return false;
+    if (header.address !== null) this.facts = { ...this.facts, peer: header.address };
     const key = this.#context.enterAddress(this.facts.peer);
     if (key !== null) this.addressKey = key;
     return key !== null;

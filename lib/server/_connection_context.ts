@@ -25,6 +25,18 @@ export interface ConnectionContext {
   /** Counts a connection of an address from a PROXY header; `null` where the address is at its limit. */
   enterAddress(address: string): number | null;
   onClosed(connection: ServerConnection): void;
+  /** A connection that ends as such, and goes on as one that was accepted on another address. */
+  onHandedOver(connection: ServerConnection, next: HandedOver): void;
+}
+
+/** What is left of a connection that goes on elsewhere. */
+export interface HandedOver {
+  readonly stream: ByteStream;
+  readonly facts: ConnectionFacts;
+  /** Bytes that have come in already. */
+  readonly first: Uint8Array;
+  /** Where it goes on, as bound. */
+  readonly address: string;
 }
 
 /** Options of a connection. */

@@ -33,6 +33,8 @@ export interface HandshakeOptions {
   readonly facts: ConnectionFacts;
   readonly context: ConnectionContext;
   readonly hasProxyHeader: boolean;
+  /** Bytes that have come in already; default: none. */
+  readonly first?: Uint8Array;
   /** The certificates of this moment. */
   readonly front: () => TlsFront;
   /** The connection is the receiver's from then on. */
@@ -57,7 +59,8 @@ export class Handshake implements ServerConnection, Waiting {
   constructor(options: HandshakeOptions) {
     this.#options = options;
     this.facts = options.facts;
-    const { wheel, limits } = options.context;
+    const { context: { wheel, limits }, first } = options;
+    if (first !== undefined) this.#begin(first);
     this.readDueMs = wheel.after(limits.handshakeTimeoutMs);
   }
 
@@ -85,6 +88,12 @@ export class Handshake implements ServerConnection, Waiting {
     }
   }
 
+  #begin(first: Uint8Array): void {
+    if (first.length > this.#memory.length) this.#memory = new Uint8Array(Math.max(first.length, MAX_FIRST_BYTES));
+    this.#memory.set(first);
+    this.#length = first.length;
+  }
+
   end(closesIdle: boolean): void {
     // What has not said anything yet loses nothing.
     if (closesIdle && this.#length === 0) this.close();
@@ -104,7 +113,7 @@ export class Handshake implements ServerConnection, Waiting {
   }
 
   async #readMore(): Promise<boolean> {
-    if (this.#length === MAX_FIRST_BYTES) throw new NoClientHello("The handshake does not end");
+    if (this.#length >= MAX_FIRST_BYTES) throw new NoClientHello("The handshake does not end");
     if (this.#length === this.#memory.length) {
       const larger = new Uint8Array(MAX_FIRST_BYTES);
       larger.set(this.#memory);

@@ -76,6 +76,14 @@ export class Input {
     return this.#end;
   }
 
+  /** The unused bytes, for who goes on with the stream; `null` at its end. A read that is pending is waited for: it cannot be taken back. */
+  async takeRest(): Promise<Uint8Array | null> {
+    while (this.#pending !== null) if (!this.took(await this.read())) return null;
+    const rest = this.#memory.bytes.slice(this.#start, this.#end);
+    this.dispose();
+    return rest;
+  }
+
   /** Marks `count` bytes as used. They stay valid until the next read. */
   use(count: number): void {
     this.#start += count;

@@ -4,7 +4,7 @@ import { formatHttpDate } from "../http/http_date.ts";
 import { statusLine, writeLatin1 } from "../wire/head_writer.ts";
 import type { BodySource } from "../wire/body_source.ts";
 import type { Arrival } from "./arrival.ts";
-import type { Reply } from "./reply.ts";
+import type { HandOver, Reply, Tunnel } from "./reply.ts";
 
 /** How a reply's content is delimited (RFC 9112 §6.3). */
 export type ReplyFraming = "none" | "length" | "chunked" | "close";
@@ -48,7 +48,7 @@ export function hasContent({ status, body }: Reply, isHead: boolean): boolean {
 
 /** The framing of content of this length for such a request; 1xx, 204 and 304 have none. */
 export function framingOf(reply: Reply, lengthBytes: number | null, { minor, isHead }: RequestTraits): ReplyFraming {
-  if (isBare(reply.status)) return "none";
+  if (isBare(reply.status) || reply.tunnel !== undefined) return "none";
   // The reply to `HEAD` does not state an unknown length.
   if (isHead && reply.lengthBytes === null && (reply.body === null || lengthBytes === null)) return "none";
   if (lengthBytes !== null) return "length";
@@ -61,16 +61,27 @@ export function isDelimitedByClose(reply: Reply, isHead: boolean): boolean {
 }
 
 /** The defect of a reply to such a request, or `null`. */
-export function faultOf(reply: Reply, { minor, isHead, body }: RequestTraits & Pick<Arrival, "body">): string | null {
+export function faultOf(
+  reply: Reply,
+  { method, minor, isHead, body }: RequestTraits & Pick<Arrival, "method" | "body">,
+): string | null {
   const { status, lengthBytes } = reply;
   if (reply.tunnel !== undefined) {
-    if (status !== 101) return `a tunnel with status ${status}`;
+    const isConnect = method === "CONNECT";
+    if (status !== (isConnect ? 200 : 101)) return `a tunnel with status ${status}`;
+    if (isConnect !== isConnectTunnel(reply.tunnel)) return "a tunnel that the method does not ask for";
+    if (isConnect) return body !== null ? "a tunnel for a request with content" : null;
     return minor === 0 || body !== null ? "a tunnel for a request of HTTP/1.0 or with content" : null;
   }
   if (!Number.isInteger(status) || status < 200 || status > 599) return `status ${status}`;
   if (lengthBytes === null || isHead || isBare(status) || status === RESET_CONTENT || isSource(reply.body)) return null;
   const heldBytes = heldLength(reply.body);
   return heldBytes === lengthBytes ? null : `content of ${heldBytes} bytes, stated ${lengthBytes}`;
+}
+
+/** Whether it is what CONNECT asked for. */
+export function isConnectTunnel(tunnel: Tunnel | HandOver): boolean {
+  return "address" in tunnel || tunnel.protocol === null;
 }
 
 /** Whether content is read as the client takes it. */
@@ -104,7 +115,10 @@ export interface OwnLines {
 export function restOfHead(reply: Reply, minor: number, { lengthBytes, framing, closes, dateLine }: OwnLines): string {
   const lines = reply.hasDate ? reply.lines : reply.lines + dateLine;
   if (framing === "length" && minor !== 0 && !closes) return `${lines}Content-Length: ${lengthBytes}\r\n\r\n`;
-  if (reply.tunnel !== undefined) return `${lines}Connection: Upgrade\r\nUpgrade: ${reply.tunnel.protocol}\r\n\r\n`;
+  if (reply.tunnel !== undefined) {
+    const { protocol } = { protocol: null, ...reply.tunnel };
+    return protocol === null ? `${lines}\r\n` : `${lines}Connection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
+  }
   let own = "";
   if (framing === "length") own += `Content-Length: ${lengthBytes}\r\n`;
   else if (framing === "chunked") own += "Transfer-Encoding: chunked\r\n";
@@ -115,7 +129,11 @@ export function restOfHead(reply: Reply, minor: number, { lengthBytes, framing, 
 
 /** Bytes that {@linkcode writeHead} needs at most. */
 export function headRoom(reply: Reply): number {
-  return OWN_LINES_BYTES + (reply.fixed?.length ?? 0) + reply.lines.length + (reply.tunnel?.protocol.length ?? 0);
+  return OWN_LINES_BYTES + (reply.fixed?.length ?? 0) + reply.lines.length + protocolLength(reply);
+}
+
+function protocolLength({ tunnel }: Reply): number {
+  return tunnel === undefined || "address" in tunnel ? 0 : tunnel.protocol?.length ?? 0;
 }
 
 /**

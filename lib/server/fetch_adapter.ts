@@ -191,7 +191,7 @@ function bare(status: number): Reply {
 }
 
 function refusedTunnel(reply: Reply): Response {
-  reply.tunnel?.stream.close();
+  if (reply.tunnel !== undefined && "stream" in reply.tunnel) reply.tunnel.stream.close();
   reply.onEnd?.({ bytes: 0, aborted: true, error: null });
   return new Response(null, { status: 501 });
 }

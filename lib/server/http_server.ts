@@ -3,11 +3,12 @@ import type { ByteStream } from "../wire/byte_stream.ts";
 import type { WireError } from "../wire/wire_error.ts";
 import { HALF_CLOSE_GRACE_MS } from "./_client_watch.ts";
 import { Connection } from "./_connection.ts";
-import type { ConnectionContext, ServerConnection } from "./_connection_context.ts";
+import type { ConnectionContext, HandedOver, ServerConnection } from "./_connection_context.ts";
 import { Handshake, type Secured } from "./_handshake.ts";
 import { Http2Connection } from "./_http2_connection.ts";
 import { Listening } from "./_listening.ts";
 import { DateLine } from "./_reply_head.ts";
+import { closeStream } from "./_tunnel.ts";
 import { type Waiting, Wheel } from "./_wheel.ts";
 import { type Challenges, NO_CHALLENGES } from "./acme_challenge.ts";
 import type { ConnectionFacts } from "./arrival.ts";
@@ -56,6 +57,14 @@ interface Waiter {
   readonly resolve: () => void;
 }
 
+/** A connection before its first stage. */
+interface Accepted {
+  readonly stream: ByteStream;
+  readonly facts: ConnectionFacts;
+  readonly hasProxyHeader: boolean;
+  readonly first?: Uint8Array;
+}
+
 /** A connection in any of its stages. */
 type Running = ServerConnection & Waiting & { run(): Promise<void> };
 
@@ -89,6 +98,7 @@ export class HttpServer {
       onFault,
       enterAddress: (address) => this.#enterAddress(address),
       onClosed: (connection) => this.#forget(connection as Running),
+      onHandedOver: (connection, next) => this.#goOn(connection as Running, next),
     };
   }
 
@@ -229,8 +239,21 @@ export class HttpServer {
     return true;
   }
 
+  /** Goes on with a connection that was handed over, which stays counted once. */
+  #goOn(before: Running, { stream, facts, first, address }: HandedOver): void {
+    const binding = this.#listening.get(address);
+    // What is plain takes no bytes from before, and is not what was promised.
+    if (binding === undefined || binding.tls === null) {
+      closeStream(stream);
+      return this.#forget(before);
+    }
+    this.#connections.delete(before);
+    this.#begin(this.#first({ stream, facts, first, hasProxyHeader: false }, binding), binding, before.addressKey);
+    this.#wheel.remove(before);
+  }
+
   /** A new connection's first stage. */
-  #first(accepted: { stream: ByteStream; facts: ConnectionFacts; hasProxyHeader: boolean }, binding: Binding): Running {
+  #first(accepted: Accepted, binding: Binding): Running {
     const context = this.#context;
     const { tls } = binding;
     if (tls === null) return new Connection({ ...accepted, handler: binding.handler, context });

@@ -1,4 +1,6 @@
 import { plainAddress } from "../http/forwarded.ts";
+import type { Input } from "./_input.ts";
+import type { ServerCounts } from "./server_counts.ts";
 
 /** The longest header that is taken, addresses and additions included. The first form has at most 107 bytes. */
 const MAX_PROXY_HEADER_BYTES = 1_000;
@@ -44,6 +46,26 @@ export function parseProxyHeader(bytes: Uint8Array): ProxyHeader | null {
   if (startsWith(bytes, TEXT_START)) return parseText(bytes);
   if (startsWith(bytes, SIGNATURE)) return parseBinary(bytes);
   throw malformed("expected the connection to begin with it");
+}
+
+/**
+ * Takes the header that a connection begins with; `null` where it ends before.
+ *
+ * @throws {ProxyHeaderError} as {@linkcode parseProxyHeader}, and counts it
+ */
+export async function takeProxyHeader(input: Input, counts: ServerCounts): Promise<ProxyHeader | null> {
+  try {
+    while (input.took(await input.read())) {
+      const header = parseProxyHeader(input.memory.bytes.subarray(input.start, input.end));
+      if (header === null) continue;
+      input.use(header.lengthBytes);
+      return header;
+    }
+    return null;
+  } catch (error) {
+    if (error instanceof ProxyHeaderError) counts.refusedProxyHeader++;
+    throw error;
+  }
 }
 
 /** Whether the bytes received so far match the start. */

@@ -18,7 +18,7 @@ export interface ReplyEnd {
  * method or status forbid it (RFC 9112 §6).
  */
 export interface Reply {
-  /** 200 to 599, or 101 with `tunnel`. */
+  /** 200 to 599, or 101 with a `tunnel` to another protocol. */
   readonly status: number;
   /** Field lines as bytes, each `name: value\r\n`, never changed; `null` where there are none. */
   readonly fixed: Uint8Array | null;
@@ -32,20 +32,26 @@ export interface Reply {
   readonly body: Uint8Array | readonly Uint8Array[] | BodySource | null;
   /** The connection ends after this reply. */
   readonly closes?: boolean;
-  /** With status 101: the protocol switched to, and the other end of the tunnel (RFC 9110 §7.8). */
-  readonly tunnel?: Tunnel;
+  /** What the connection goes on as: with status 101 another protocol (RFC 9110 §7.8), with 200 what CONNECT asked for (§9.3.6). */
+  readonly tunnel?: Tunnel | HandOver;
   /** Called exactly once, when all was written or cannot be; `null` for none. Must not throw. */
   readonly onEnd: ((end: ReplyEnd) => void) | null;
 }
 
-/** A connection that switches to another protocol. */
+/** A connection whose bytes are passed on. */
 export interface Tunnel {
-  /** Value of `Upgrade` in the 101 response. */
-  readonly protocol: string;
+  /** Value of `Upgrade` in the 101 response; `null` for CONNECT. */
+  readonly protocol: string | null;
   /** The upstream's side. The server closes it. */
   readonly stream: ByteStream;
   /** Without a byte in either direction for so long, the tunnel is closed. */
   readonly idleMs: number;
+}
+
+/** A connection that goes on, behind its 200 to CONNECT, as one that has just been accepted on an address with TLS of the same server. */
+export interface HandOver {
+  /** The address as bound; where it is not served any more, the connection is closed. */
+  readonly address: string;
 }
 
 /** Serves one request. The server answers 500 where it throws. */

@@ -88,6 +88,33 @@ export function isPrivateAddress(address: string): boolean {
   return first === 0 || (first & 0xfe00) === 0xfc00 || (first & 0xffc0) === 0xfe80 || (first & 0xff00) === 0xff00;
 }
 
+/** IPv4 ranges that are no private ones and that nobody on the Internet has: for documentation, and of relays that are gone. */
+function isReservedIpv4([a = 0, b = 0, c = 0]: number[]): boolean {
+  return (a === 192 && ((b === 0 && c === 2) || (b === 88 && c === 99))) || (a === 198 && b === 51 && c === 100) ||
+    (a === 203 && b === 0 && c === 113);
+}
+
+/**
+ * Whether an address is one of the public Internet. Stricter than {@linkcode isPrivateAddress}: it is asked where a stranger names the
+ * place. IPv4 in an IPv6 form is refused but behind NAT64, where name servers make it up (RFC 6147); so are tunnels' addresses, which
+ * hold an IPv4 address (6to4, Teredo).
+ */
+export function isInternetAddress(address: string): boolean {
+  if (isPrivateAddress(address)) return false;
+  const octets = parseIpv4(address);
+  if (octets !== null) return !isReservedIpv4(octets);
+  const groups = parseIpv6(address)!;
+  const [first = 0, second = 0] = groups;
+  if (first === 0x64) {
+    const embedded = embeddedIpv4(groups);
+    return embedded !== null && !isReservedIpv4(embedded);
+  }
+  // Global unicast (2000::/3) less 2001::/23, documentation and 6to4 (RFC 6890).
+  const isSpecial = (first === 0x2001 && (second < 0x200 || second === 0xdb8)) || first === 0x2002 ||
+    (first === 0x3fff && second < 0x1000);
+  return first >= 0x2000 && first <= 0x3fff && !isSpecial;
+}
+
 const LOCAL_SUFFIX = /\.(localhost|local|internal|intranet|lan|home|corp|private|test|home\.arpa)$/;
 
 /** Whether `host` is a name of the public DNS: not an address, not a single label, not under a suffix of local networks. */

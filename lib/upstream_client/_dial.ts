@@ -76,7 +76,7 @@ function interleaved(addresses: readonly string[]): string[] {
 }
 
 /** Rejects when `signal` aborts; work that cannot be cancelled goes on, its result ignored. */
-function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", onAbort);
@@ -176,9 +176,21 @@ class ConnectRace {
 }
 
 async function connect(hop: Hop, signal: AbortSignal): Promise<Deno.TcpConn> {
-  const addresses = await resolveHost(hop, signal);
+  return await connectTo(await resolveHost(hop, signal), hop.port, signal);
+}
+
+/**
+ * Connects to one of these addresses, whichever answers first.
+ *
+ * @throws {UpstreamFailure} `connect`
+ */
+export async function connectTo(
+  addresses: readonly string[],
+  port: number,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
   try {
-    const race = new ConnectRace(interleaved(addresses).slice(0, MAX_ADDRESSES), hop.port);
+    const race = new ConnectRace(interleaved(addresses).slice(0, MAX_ADDRESSES), port);
     const socket = await race.run(signal);
     socket.setNoDelay(true);
     // The system detects a dead peer in the end, also for a socket that the runtime cannot close.
@@ -186,7 +198,7 @@ async function connect(hop: Hop, signal: AbortSignal): Promise<Deno.TcpConn> {
     return socket;
   } catch (error) {
     const what = error instanceof Deno.errors.ConnectionRefused ? "refused" : "failed";
-    throw failure("connect", `${what} by ${addresses.join(", ")} port ${hop.port}`, error);
+    throw failure("connect", `${what} by ${addresses.join(", ")} port ${port}`, error);
   }
 }
 

@@ -14,6 +14,7 @@ const TMDB_CODES: Readonly<Record<ErrorCode, number>> = {
   no_listener: 34,
   unauthorized: 7,
   refused_by_rule: 3,
+  refused_by_proxy: 3,
   method_not_supported: 2,
   request_too_large: 18,
   upgrade_not_supported: 2,

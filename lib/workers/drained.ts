@@ -32,10 +32,11 @@ export function addDrained(all: readonly Drained[], retired: readonly WorkerCoun
   }), { finished: 0, cut: 0, sinceStart: before });
 }
 
-/** The counters of a worker that has ended: nothing of it is in flight any more. */
+/** The counters of a worker that has ended: nothing of it is in flight any more, and no tunnel is open. */
 export function settled(counts: WorkerCounts): WorkerCounts {
+  const proxies = Object.entries(counts.forwardProxies).map(([name, one]) => [name, { ...one, tunnels: 0 }] as const);
   const listeners = Object.entries(counts.listeners).map(([name, one]) => [name, { ...one, inFlight: 0 }] as const);
-  return { ...counts, listeners: Object.fromEntries(listeners) };
+  return { ...counts, listeners: Object.fromEntries(listeners), forwardProxies: Object.fromEntries(proxies) };
 }
 
 function tally({ listeners }: WorkerCounts): { answered: number; broken: number; inFlight: number } {

@@ -42,6 +42,9 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "admin.tokens.token",
     "admin.tokens.role",
     "admin.peers.url",
+    "forward_proxies.name",
+    "forward_proxies.listen",
+    "forward_proxies.hosts",
   ];
   // All of `tls` is optional: a plain address is the default.
   const optional = without.filter((path) => !required.includes(path) && !/^(?:admin|listeners)\.tls/.test(path));
@@ -120,6 +123,7 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.rules.respond.body",
     "listeners.rules.pool",
     "listeners.rules.upstream",
+    "forward_proxies.token",
   ]);
 });
 

@@ -47,13 +47,14 @@ Deno.test("compileSnapshot() says how each address of its tables is listened on"
     assert.deepEqual(
       listens,
       new Map([
-        ["127.0.0.1:6635", { unix: null, proxyProtocol: false, tls: null, httpsPort: null }],
-        ["127.0.0.1:6637", { unix: null, proxyProtocol: true, tls: null, httpsPort: null }],
+        ["127.0.0.1:6635", { unix: null, proxyProtocol: false, tls: null, httpsPort: null, proxy: null }],
+        ["127.0.0.1:6637", { unix: null, proxyProtocol: true, tls: null, httpsPort: null, proxy: null }],
         ["unix:/run/usher.sock", {
           unix: { path: "/run/usher.sock", mode: 0o600 },
           proxyProtocol: false,
           tls: null,
           httpsPort: null,
+          proxy: null,
         }],
       ]),
     );

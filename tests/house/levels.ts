@@ -21,6 +21,7 @@ const ROOM_LEVELS: Readonly<Record<string, number>> = {
   rules: 5,
   deliver: 5,
   pipeline: 6,
+  forward_proxy: 6,
   config: 7,
   gateway: 8,
   migration: 8,

@@ -2,8 +2,10 @@
 const LOCK = "--lock=deno.all.lock";
 
 /** Debian's programs that some tests start where they are installed: clients, an authority with its name server, and linters. */
-const PROGRAMS = ["python3", "pebble", "pebble-challtestsrv", "promtool", "shellcheck", "yamllint", "systemd-analyze"]
-  .map((name) => `/usr/bin/${name}`);
+const PROGRAMS = [
+  ...["python3", "curl", "java", "keytool"],
+  ...["pebble", "pebble-challtestsrv", "promtool", "shellcheck", "yamllint", "systemd-analyze"],
+].map((name) => `/usr/bin/${name}`);
 
 /** The arguments for Deno to run tests that may write only below `scratch` and start only Deno itself and programs of Debian. */
 export function testArguments(scratch: string): string[] {

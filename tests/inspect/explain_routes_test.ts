@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Config } from "../../lib/config/config.ts";
 import { formatListenAddress } from "../../lib/config/addresses.ts";
 import { authorityAt, entrancesOf, listenerVerdicts, nearestListener } from "../../lib/inspect/explain_routes.ts";
 import { ANY_CONFIG, configOf } from "../gateway/config_of.ts";
@@ -17,6 +18,13 @@ function reasons(path: string, authority: string | null = null): Record<string, 
   const verdicts = listenerVerdicts(config, entrancesOf(config, null), { authority, path });
   return Object.fromEntries(verdicts.map(({ listener, reason }) => [listener, reason]));
 }
+
+Deno.test("entrancesOf() says that an address is a forward proxy's", () => {
+  const way = { name: "way", listen: { hostname: "0.0.0.0", port: 6637 }, hosts: ["tmdb.example"] };
+  const proxied = { ...config, forwardProxies: [way as unknown as Config["forwardProxies"][number]] };
+  const { note } = entrancesOf(proxied, { hostname: "127.0.0.1", port: 6637 });
+  assert.match(note ?? "", /^127\.0\.0\.1:6637 is the forward proxy way: .* tmdb\.example .* as https$/);
+});
 
 Deno.test("listenerVerdicts() names the listener that takes a path, and why each other does not", () => {
   assert.deepEqual(reasons("/3/movie/5"), {

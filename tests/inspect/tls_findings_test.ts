@@ -11,10 +11,14 @@ function used(cert: string, names: readonly string[], notAfterMs = nowMs + 90 * 
   return { certFile: "c.pem", keyFile: "k.pem", cert, key: "", names, notAfterMs, place: "" };
 }
 
-function findings(certificate: CertificateConfig, hosts: readonly string[] = []): string[] {
+function findings(
+  certificate: CertificateConfig,
+  hosts: readonly string[] = [],
+  forwardProxies: readonly { name: string; hosts: string[]; others: string[] }[] = [],
+): string[] {
   const tls = { certificates: [certificate], minVersion: null, http2: null };
   const listener = { listen: { hostname: "0.0.0.0", port: 443 }, hosts, tls };
-  const config = { admin: { tls: null }, listeners: [listener] } as unknown as Config;
+  const config = { admin: { tls: null }, listeners: [listener], forwardProxies } as unknown as Config;
   return tlsFindings(config, nowMs).map(({ check, state, text }) =>
     `${check} ${state} ${text.replace(/\d{4}-\d\d-\d\d/, "DATE")}`
   );
@@ -38,4 +42,17 @@ Deno.test("tlsFindings() says how a client will see a certificate: its time, its
   assert.equal(expired, "certificate fail c.pem: it has expired (DATE, 2 days ago)");
   const [soon] = findings(used(cert, [], nowMs + 2.5 * DAY_MS));
   assert.equal(soon, "certificate warn c.pem: it expires in 2 days (DATE)");
+});
+
+Deno.test("tlsFindings() says whether tunnels of a forward proxy end at a certificate for their host", async () => {
+  const { cert } = await authority.leaf(["one.example"]);
+  const certificate = used(cert + authority.ca, ["one.example"]);
+  const proxy = (hosts: string[], others: string[]) => ({ name: "way", hosts, others });
+  assert.deepEqual(findings(certificate, [], [proxy(["one.example"], []), proxy(["one.example"], ["*"])]).slice(2), [
+    "forward proxy ok way: serves one.example; others are refused",
+    "forward proxy ok way: serves one.example; others go through a tunnel",
+  ]);
+  assert.deepEqual(findings(certificate, [], [proxy(["one.example", "two.example"], [])]).slice(2), [
+    "forward proxy fail way: no certificate names two.example",
+  ]);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { hasDotSegment, isAuthority, requestTarget } from "../../lib/http/target.ts";
 import { RouteTable } from "../../lib/listener/route_table.ts";
+import { assertLinear } from "../linear_time.ts";
 import { carelessReadings, pathSpellings } from "../http/path_spellings.ts";
 
 function table(...prefixes: readonly string[]): RouteTable<string> {
@@ -59,4 +60,13 @@ Deno.test("isDoubtful() leaves nothing open that a careless server reads as clos
     assert.deepEqual(closed, [], spelling);
   }
   assert.ok(refused > 300, `${refused} of them were refused for doubt`);
+});
+
+Deno.test("isDoubtful() takes time that grows with the length of the path alone", () => {
+  const routes = table("/", "/private");
+  for (const piece of ["//a", "/a", "%25", "/%2525", ";", "\\", "%c0%af"]) {
+    assertLinear((times) => {
+      for (let run = 0; run < 20; run++) routes.isDoubtful("h", `//${piece.repeat(times * 2_000)}`, "/");
+    }, piece);
+  }
 });

@@ -5,9 +5,11 @@ import { type Metric, openMetricsText, prometheusText } from "../../lib/metrics/
 import {
   CACHE_RESULTS,
   countClient,
+  countProxied,
   countRequest,
   countTry,
   credentialCounts,
+  newForwardProxyCounts,
   newListenerCounts,
   newWorkerCounts,
   upstreamCounts,
@@ -53,6 +55,9 @@ Deno.test("prometheusText() writes every counter with its labels, help and type,
   countClient(api, "tv", { status: 200, bytes: 100, durationMs: 4, cache: "hit_memory" });
   Object.assign(api, { queued: 3, turnedAway: 2, rateLimited: 5, unauthorized: 7, authBlocked: 8, inFlight: 1 });
   Object.assign(api.conversions, { done: 4, failed: 1 });
+  const proxy = counts.forwardProxies["way-in"] = { ...newForwardProxyCounts(), tunnels: 2, bytes: 70 };
+  countProxied(proxy, "served");
+  countProxied(proxy, "address");
   const further: Metric[] = [
     {
       name: "usher_workers",

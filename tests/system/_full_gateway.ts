@@ -46,6 +46,7 @@ export async function startFullGateway(stack: AsyncDisposableStack): Promise<Ful
       directory,
       config: (places) =>
         testConfig(places, {
+          forward_proxies: [{ name: "way-in", listen: `127.0.0.1:${freePort()}`, hosts: ["localhost"] }],
           server: { workers: 1 },
           tracing: { endpoint: collector.url, sample: "0%" },
           pools: {

@@ -105,7 +105,7 @@ Deno.test("docs/clients.md: clients with keys of their own have a prefix of thei
     assert.equal((await ask(`/mine/3/movie/550?api_key=${demoApiKey}`)).status, 200);
   }));
 
-Deno.test("docs/clients.md: a proxy setting is no way in for https; plain http is served by its host", () =>
+Deno.test("docs/clients.md: no listener is a forward proxy; plain http by a whole URL is served by its host", () =>
   withExample("TMDB's own names (DNS override)", async ({ serve }) => {
     const port = Number(new URL(await serve()).port);
     const said = async (head: string) => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { madeAuthority } from "../certificates/made.ts";
 import { startTmdbOrigin } from "../origins/tmdb_origin.ts";
 import { fetched, freePort, startGateway } from "./_gateway.ts";
 import { runMain } from "./_command.ts";
@@ -9,9 +10,13 @@ const KEY = "0123456789abcdef0123456789abcdef";
 
 Deno.test("docs/networking.md: every YAML example passes the check", async () => {
   assert.ok(examples.length >= 6);
+  const folder = await Deno.makeTempDir();
+  const { cert, key } = await (await madeAuthority()).leaf(["api.themoviedb.org", "api.tmdb.org"]);
+  await Deno.writeTextFile(`${folder}/cert.pem`, cert);
+  await Deno.writeTextFile(`${folder}/key.pem`, key, { mode: 0o600 });
   for (const example of examples) {
     const path = await Deno.makeTempFile({ suffix: ".yaml" });
-    await Deno.writeTextFile(path, example);
+    await Deno.writeTextFile(path, example.replaceAll("tls/", `${folder}/`));
     const { code, stdout, stderr } = await runMain(["check", "--skip-ports", "--config", path]);
     assert.equal(code, 0, `${example}\n${stdout}${stderr}`);
     await Deno.remove(path);

@@ -11,6 +11,7 @@ export interface TestConfig {
   readonly pools: Readonly<Record<string, Mapping>>;
   /** They listen on the test's port unless they say otherwise. */
   readonly listeners: readonly Mapping[];
+  readonly forward_proxies?: readonly Mapping[];
 }
 
 /** Where a gateway listens and keeps its data. */
@@ -30,6 +31,7 @@ export function testConfig({ port, adminPort, dataDir }: Places, parts: TestConf
     cache: { memory: "32MiB", disk: "128MiB", collapse_timeout: "5m", ...parts.cache },
     pools: parts.pools,
     listeners: parts.listeners.map((listener) => ({ listen: `127.0.0.1:${port}`, ...listener })),
+    forward_proxies: parts.forward_proxies ?? [],
   });
 }
 

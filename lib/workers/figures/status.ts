@@ -1,7 +1,13 @@
 import type { PreparedKvFile } from "../../cache/disk/kv_open.ts";
+import type { ForwardProxyConfig } from "../../config/forward_proxies.ts";
 import { addressKey } from "../../gateway/compile.ts";
 import { gauge, type Metric } from "../../metrics/exposition.ts";
-import type { ListenerCounts, WorkerCounts } from "../../metrics/gateway_metrics.ts";
+import {
+  type ListenerCounts,
+  newForwardProxyCounts,
+  PROXY_RESULTS,
+  type WorkerCounts,
+} from "../../metrics/gateway_metrics.ts";
 import { diskQuotasOf } from "../worker/disk.ts";
 import { certificateMetrics, certificateStatus } from "../supervisor/certificate_keeper.ts";
 import type { ReloadCounts } from "../supervisor/reload_counts.ts";
@@ -86,6 +92,7 @@ export function statusOf(details: StatusDetails) {
       ...listenerLimits(listener.name, slots, counts.listeners[listener.name]),
       cache: listenerCache(listener.name, counts.listeners[listener.name], statisticsOf(details)),
     })),
+    forward_proxies: current.config.forwardProxies.map((proxy) => forwardProxyStatus(proxy, counts.forwardProxies)),
     pools: current.config.pools.map((pool) => poolStatus(pool, { slots, counts, drains: details.drains })),
     certificates: certificateStatus(current.config, Date.now()),
     change_feeds: details.changes.map(shownChangeFeed),
@@ -98,6 +105,21 @@ export function statusOf(details: StatusDetails) {
       disk_problem: details.kvFileLost ?? diskProblem(slots),
       purge_rules: purgeRules(slots),
     },
+  };
+}
+
+function forwardProxyStatus(
+  { name, listen, hosts }: ForwardProxyConfig,
+  counts: WorkerCounts["forwardProxies"],
+) {
+  const { byResult, tunnels, bytes } = counts[name] ?? newForwardProxyCounts();
+  return {
+    name,
+    listen: addressKey(listen),
+    hosts,
+    requests: Object.fromEntries(PROXY_RESULTS.map((result, index) => [result, byResult[index]!])),
+    tunnels,
+    tunnel_bytes: bytes,
   };
 }
 

@@ -193,12 +193,13 @@ export class ConfigChanges {
 }
 
 /** Parts that are other ones although their keys are the same: a file that they name holds something else. */
-function changedFiles({ pools, listeners, others }: LogFields, told: readonly string[]): string[] {
+function changedFiles({ pools, listeners, forward_proxies, others }: LogFields, told: readonly string[]): string[] {
   const changed = (names: LogFields[string]) =>
     String(names ?? "").split(" ").flatMap((name) => name.startsWith("~") ? [name.slice(1)] : []);
   const labels = [
     ...changed(pools).map((name) => `pool "${name}"`),
     ...changed(listeners).map((name) => `listener "${name}"`),
+    ...changed(forward_proxies).map((name) => `forward proxy "${name}"`),
     ...changed(others),
   ];
   return labels.filter((label) => !told.some((line) => line.startsWith(label)))
@@ -211,11 +212,12 @@ function restartFor(folder: string): string {
 
 /** Which pools, listeners and other parts have come, gone or changed, by name: for the log, without what is in them. */
 export function changedNames(before: Config, after: Config): LogFields {
-  const { pools: poolsBefore, listeners: listenersBefore, ...restBefore } = before;
-  const { pools, listeners, ...rest } = after;
+  const { pools: poolsBefore, listeners: listenersBefore, forwardProxies: proxiesBefore, ...restBefore } = before;
+  const { pools, listeners, forwardProxies, ...rest } = after;
   return {
     pools: changed(byName(poolsBefore), byName(pools)),
     listeners: changed(byName(listenersBefore), byName(listeners)),
+    forward_proxies: changed(byName(proxiesBefore), byName(forwardProxies)),
     others: changed(texts(Object.entries(restBefore)), texts(Object.entries(rest))),
   };
 }

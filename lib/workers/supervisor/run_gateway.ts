@@ -174,6 +174,9 @@ function announce(config: Config, logger: Logger): void {
       pool,
     });
   }
+  for (const { name, listen, hosts } of config.forwardProxies) {
+    logger.info("Listening", { forward_proxy: name, address: addressKey(listen), host: hosts.join(",") });
+  }
   if (config.server.workers > 1 && !sharesPorts(config)) {
     logger.warn("Workers do not share ports: one of them serves every connection", {
       hint: config.server.reusePort === false

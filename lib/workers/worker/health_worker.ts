@@ -186,7 +186,7 @@ class HealthWorker implements WorkerRole {
   report(): WorkerReport {
     return {
       generation: this.#targets.generation,
-      counts: { listeners: {}, pools: {}, upstreams: {}, credentials: {} },
+      counts: { listeners: {}, pools: {}, upstreams: {}, credentials: {}, forwardProxies: {} },
       memory: null,
       disk: null,
       diskProblem: null,

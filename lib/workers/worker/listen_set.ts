@@ -127,6 +127,11 @@ export class ListenSet {
     await this.#options.server.leave(ms);
   }
 
+  /** An address of the configuration as it is bound; `undefined` where it is not listened on here. */
+  boundAs(address: string): string | undefined {
+    return this.#bound.get(address);
+  }
+
   /** By address as configured: why no connection can be accepted there, or `null` where they can. */
   listening(): Record<string, string | null> {
     return Object.fromEntries(

@@ -2,7 +2,7 @@ import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { schedule, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import type { Services } from "../../request/services.ts";
-import type { Snapshot, Tenant } from "../../request/snapshot.ts";
+import type { ProxySurroundings, Snapshot, Tenant } from "../../request/snapshot.ts";
 import { type DrainedUpstream, Gateway, type Prepared } from "../../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../../health/health_reader.ts";
 import { type ConverterBounds, RemoteConverter } from "../../image/image_port.ts";
@@ -125,10 +125,15 @@ class ServingWorker implements WorkerRole {
     gateway.drain(init.drained);
     const server = serverFor(init, gateway, logger);
     let worker: ServingWorker | null = null;
-    const listen = new ListenSet({
+    const listen: ListenSet = new ListenSet({
       server,
       handlerFor: (address) =>
-        handlerAt(address, { gateway, handler, challenges: () => worker?.challenges ?? init.challenges }),
+        handlerAt(address, {
+          gateway,
+          handler,
+          challenges: () => worker?.challenges ?? init.challenges,
+          boundAs: (other) => listen.boundAs(other),
+        }),
       servesAlone: init.servesAlone,
       sharesPorts: SHARES_PORTS && config.server.reusePort !== false,
       onProblem: (problem) => logger.warn("An address is not served as it should be", { problem }),
@@ -306,6 +311,7 @@ interface Serving {
   readonly gateway: Gateway;
   readonly handler: RequestHandler;
   readonly challenges: () => Challenges;
+  readonly boundAs: ProxySurroundings["boundAs"];
 }
 
 const NOWHERE_TO_SEND = new WireError(
@@ -313,13 +319,20 @@ const NOWHERE_TO_SEND = new WireError(
   "This address sends to https, and the request names no host and path to send to",
 );
 
-/** Serves the requests of an address: an authority's before all others, then those that are sent to the one that speaks TLS. */
-function handlerAt(address: string, { gateway, handler, challenges }: Serving): Handler {
+/**
+ * Serves the requests of an address: an authority's before all others, then those to a forward proxy, and those that are sent to the
+ * address that speaks TLS.
+ */
+function handlerAt(address: string, { gateway, handler, challenges, boundAs }: Serving): Handler {
+  const serveAt = (other: string, arrival: Arrival) =>
+    handler({ services: gateway.services, table: gateway.snapshot.tables.get(other) }, arrival);
   return (arrival) => {
     const { services, snapshot } = gateway;
     const challenge = challengeReply(arrival, challenges());
     if (challenge !== null) return challenge;
-    const httpsPort = snapshot.listens.get(address)?.httpsPort ?? null;
+    const facts = snapshot.listens.get(address);
+    if (facts?.proxy != null) return facts.proxy.handle(arrival, { services, serveAt, boundAs });
+    const httpsPort = facts?.httpsPort ?? null;
     if (httpsPort !== null && !isHttps(arrival, gateway)) {
       return httpsRedirect(arrival, httpsPort) ?? refuse(services, refusedMessage(NOWHERE_TO_SEND));
     }

@@ -35,6 +35,7 @@ Deno.test("changedNames() and changedAtRestart() say by name what a reload chang
   assert.deepEqual(changedNames(before, await configOf(BASE)), {
     pools: undefined,
     listeners: undefined,
+    forward_proxies: undefined,
     others: undefined,
   });
   assert.deepEqual(changedAtRestart(before, await configOf(BASE)), []);
@@ -44,7 +45,12 @@ Deno.test("changedNames() and changedAtRestart() say by name what a reload chang
       "admin: { token: s3cret-0123456789 }\nlogging: { level: debug }\n",
   );
   const names = changedNames(before, after);
-  assert.deepEqual(names, { pools: "~b", listeners: "-one +new", others: "~server ~admin ~logging" });
+  assert.deepEqual(names, {
+    pools: "~b",
+    listeners: "-one +new",
+    forward_proxies: undefined,
+    others: "~server ~admin ~logging",
+  });
   assert.deepEqual(changedAtRestart(before, after), ["server.workers"]);
 });
 

@@ -88,7 +88,7 @@ function fileWith(path: string, value: string): string {
 }
 
 Deno.test("changedAtRestart() names every key about the process that a reload does not bring into force, and no other", async () => {
-  const { pools: _p, listeners: _l, include: _i, ...ofProcess } = jsonSchema().properties!;
+  const { pools: _p, listeners: _l, forward_proxies: _f, include: _i, ...ofProcess } = jsonSchema().properties!;
   assert.deepEqual([...leaves({ properties: ofProcess }, "")].sort(), Object.keys(KEYS).sort());
   const started = await configOf(SOUND);
   for (const [path, [value, effect]] of Object.entries(KEYS)) {

@@ -28,7 +28,9 @@ function setOf(
 /** Plain addresses as a snapshot describes them. */
 function plain(...addresses: string[]): Map<string, ListenFacts> {
   return new Map(
-    addresses.map((address) => [address, { unix: null, proxyProtocol: false, tls: null, httpsPort: null }]),
+    addresses.map((
+      address,
+    ) => [address, { unix: null, proxyProtocol: false, tls: null, httpsPort: null, proxy: null }]),
   );
 }
 
@@ -108,7 +110,7 @@ Deno.test("open() leaves to another worker what only one can listen on, until it
   await Deno.remove(path);
   const listens = new Map<string, ListenFacts>([
     ...plain(tcp),
-    [`unix:${path}`, { unix: { path, mode: 0o600 }, proxyProtocol: false, tls: null, httpsPort: null }],
+    [`unix:${path}`, { unix: { path, mode: 0o600 }, proxyProtocol: false, tls: null, httpsPort: null, proxy: null }],
   ]);
   const [first, second] = [setOf(sayAddress), setOf(sayAddress, { servesAlone: false })];
   const alone = setOf(sayAddress, { servesAlone: false, sharesPorts: false });
@@ -135,6 +137,7 @@ Deno.test("serveAlone() replaces the unix socket of a worker that hangs", async 
     proxyProtocol: false,
     tls: null,
     httpsPort: null,
+    proxy: null,
   }]]);
   const problems: string[] = [];
   // It goes on listening and takes nothing.
@@ -167,7 +170,7 @@ Deno.test("keepOnly() goes on where the file of a unix socket is gone, and says 
   const folder = await Deno.makeTempDir();
   const path = `${folder}/a.sock`;
   const listens = new Map<string, ListenFacts>([
-    [`unix:${path}`, { unix: { path, mode: 0o600 }, proxyProtocol: false, tls: null, httpsPort: null }],
+    [`unix:${path}`, { unix: { path, mode: 0o600 }, proxyProtocol: false, tls: null, httpsPort: null, proxy: null }],
   ]);
   const problems: string[] = [];
   const set = setOf(sayAddress, { onProblem: (problem) => problems.push(problem) });
@@ -201,11 +204,12 @@ Deno.test("keepOnly() serves an address that stays as it is described from then 
   await Deno.remove(path);
   const set = setOf((named) => (_, { peer }) => new Response(`${peer} ${named}`), { isTrusted: () => true });
   const unix = (mode: number, proxyProtocol: boolean) =>
-    new Map([[address, { unix: null, proxyProtocol, tls: null, httpsPort: null }], [`unix:${path}`, {
+    new Map([[address, { unix: null, proxyProtocol, tls: null, httpsPort: null, proxy: null }], [`unix:${path}`, {
       unix: { path, mode },
       proxyProtocol,
       tls: null,
       httpsPort: null,
+      proxy: null,
     }]]);
   await set.open(unix(0o600, false));
   set.keepOnly(unix(0o660, true));
@@ -264,7 +268,7 @@ Deno.test({
     try {
       const path = `${folder}/socket`;
       const listens = new Map([[`unix:${path}`, {
-        ...{ unix: { path, mode: 0o660 }, proxyProtocol: false, tls: null, httpsPort: null },
+        ...{ unix: { path, mode: 0o660 }, proxyProtocol: false, tls: null, httpsPort: null, proxy: null },
       }]]);
       const before = setOf(() => () => new Response("before"));
       await before.open(listens);
