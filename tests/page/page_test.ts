@@ -302,6 +302,11 @@ async function keyboard(bench: Bench): Promise<void> {
   assert.equal(await focused(), "To the content");
   await page.keyboard.press("Enter");
   assert.equal(await page.evaluate("document.activeElement.id"), "content");
+  // What is ordered does not take the focus away.
+  await page.getByRole("button", { name: "Reload" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByText(/Reloaded: generation/).waitFor();
+  assert.equal(await focused(), "Reload");
   const button = page.getByRole("button", { name: "Purge: films" });
   await button.focus();
   await page.keyboard.press("Enter");

@@ -55,10 +55,11 @@ export function Meter({ value, label, tone = "" }) {
   `;
 }
 
-/** A button that cannot be pressed again until what it does is done. */
+/** A button that cannot be pressed again until what it does is done. It keeps the focus, which one that is disabled would lose. */
 export function Action({ run, children, kind = "", label }) {
   const [isBusy, setBusy] = useState(false);
   const press = async () => {
+    if (isBusy) return;
     setBusy(true);
     try {
       await run();
@@ -67,7 +68,7 @@ export function Action({ run, children, kind = "", label }) {
     }
   };
   return html`
-    <button type="button" class=${kind} disabled=${isBusy} aria-label=${label}
+    <button type="button" class=${kind} aria-disabled=${isBusy} aria-label=${label}
       onClick=${press}>${children}</button>
   `;
 }
@@ -98,6 +99,7 @@ export function Form({ send, submit, children, kind = "primary" }) {
   const [isBusy, setBusy] = useState(false);
   const go = async (event) => {
     event.preventDefault();
+    if (isBusy) return;
     const values = Object.fromEntries(new FormData(event.currentTarget));
     setBusy(true);
     try {
@@ -108,7 +110,7 @@ export function Form({ send, submit, children, kind = "primary" }) {
   };
   return html`<form onSubmit=${go}>
     ${children}
-    <div class="form-end"><button class=${kind} disabled=${isBusy}>${submit}</button></div>
+    <div class="form-end"><button class=${kind} aria-disabled=${isBusy}>${submit}</button></div>
   </form>`;
 }
 
