@@ -62,7 +62,12 @@ export function proxyUrl() {
   });
 }
 
-/** A CIDR block or an address, or `unix` for whoever is on a unix socket. */
+/** A CIDR block or an address. */
+export function cidr() {
+  return parsed({ title: "CIDR block", expected: "a CIDR block such as 10.0.0.0/8 or ::1/128", parse: parseCidr });
+}
+
+/** The same, or `unix` for whoever is on a unix socket. */
 export function peerBlock() {
   return parsed({
     title: "CIDR block",
