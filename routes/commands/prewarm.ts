@@ -1,37 +1,27 @@
-import { pause } from "../../lib/clock.ts";
 import { targetsIn } from "../../lib/workers/operations/prewarmer.ts";
-import { ADMIN_OPTIONS, adminAccess, askAdmin, refusalOf } from "./admin_client.ts";
+import { CLIENT_NAMES } from "../../lib/upstream_type/tmdb_clients.ts";
+import { ADMIN_OPTIONS, adminAccess } from "./admin_client.ts";
 import { type Command, failed, Misuse, readArguments } from "./command.ts";
 import { typedPath } from "./config_path.ts";
-import type { AdminAccess } from "./running_gateway.ts";
-import { fail, isOutputCut, print } from "./terminal.ts";
-import { harmless } from "./text_layout.ts";
-
-/** A prewarm as the admin surface shows it. */
-interface Shown {
-  readonly listener: string;
-  readonly state: string;
-  readonly total: number;
-  readonly done: number;
-  readonly fetched: number;
-  readonly fresh: number;
-  readonly skipped: number;
-  readonly failed: number;
-  readonly bytes: number;
-  readonly rate: number;
-  readonly eta_seconds: number | null;
-  readonly last_problem: string | null;
-}
-
-const POLL_MS = 500;
+import { begin, follow } from "./prewarm_progress.ts";
+import { prewarmLibrary } from "./prewarm_library.ts";
 
 const USAGE = `usage: usher prewarm --listener L [PATH…] [--file F] [--config FILE | --admin URL] [--token T]
+       usher prewarm --listener L (--nfo DIR | --ids F) [--client C] [--language CODE] [--yes | --dry-run] …
 
   Has the running gateway fetch paths into its cache, behind real requests; as configured for the listener where no path
   and no file is given. Exits with 0 when all are there, with 1 when one failed.
 
   --listener L        the listener whose paths they are
   --file F            a file with one path a line
+  --nfo DIR           a media library: TMDB's ids are read from its .nfo files, and from names of folders as {tmdb-550}
+  --ids F             a file with one title a line, as movie:550 or tv:1399
+  --client C          fetch what this client asks for: ${CLIENT_NAMES.join(", ")}; may be given again
+  --language CODE     in which it asks, such as de-DE; each client's own default else
+  --images L          with --client and --base: the listener of pictures, to fetch posters and backdrops too
+  --base URL          where clients reach the gateway, such as http://127.0.0.1:6635
+  --yes               do not ask before a library is fetched
+  --dry-run           print the paths of the library, as a file for --file, and fetch nothing
   --concurrency N     how many at a time
   --rate N            how many a second
   --no-wait           do not wait for the end
@@ -49,6 +39,14 @@ export const prewarmCommand: Command = {
       ...ADMIN_OPTIONS,
       listener: { type: "string" },
       file: { type: "string" },
+      nfo: { type: "string" },
+      ids: { type: "string" },
+      client: { type: "string", multiple: true },
+      language: { type: "string" },
+      images: { type: "string" },
+      base: { type: "string" },
+      yes: { type: "boolean" },
+      "dry-run": { type: "boolean" },
       concurrency: { type: "string" },
       rate: { type: "string" },
       "no-wait": { type: "boolean" },
@@ -56,15 +54,20 @@ export const prewarmCommand: Command = {
     const { listener, file, "no-wait": noWait = false } = values;
     if (listener === undefined) throw new Misuse("Say whose paths they are: give --listener");
     const limits = { concurrency: numberOf(values, "concurrency"), rate: numberOf(values, "rate") };
+    const isLibrary = values.nfo !== undefined || values.ids !== undefined;
+    if (isLibrary && positionals.length + (file?.length ?? 0) > 0) {
+      throw new Misuse("Give either a library, or paths and a file of them");
+    }
+    const alone = (["client", "language", "images", "base", "yes", "dry-run"] as const)
+      .find((name) => values[name] !== undefined);
+    if (!isLibrary && alone !== undefined) throw new Misuse(`--${alone} is for a library: give --nfo or --ids too`);
     try {
+      if (isLibrary) return await prewarmLibrary({ ...values, listener, limits });
       const access = await adminAccess(values);
       const paths = [...positionals, ...await fromFile(file)];
       const order = { listener, paths: paths.length === 0 ? undefined : paths, ...limits };
-      const reply = await askAdmin(access, "POST /jobs/prewarm", order);
-      if (!reply.ok) return fail(refusalOf(reply));
-      const { total } = reply.value as { readonly total: number };
-      print(`Prewarming ${total} path${total === 1 ? "" : "s"} of listener ${listener}`);
-      return noWait ? 0 : await follow(access, listener);
+      const begun = await begin(access, order);
+      return !begun ? 1 : noWait ? 0 : (await follow(access, listener)).code;
     } catch (error) {
       return failed(error);
     }
@@ -84,29 +87,4 @@ function numberOf(values: { concurrency?: string; rate?: string }, name: "concur
 
 async function fromFile(file: string | undefined): Promise<readonly string[]> {
   return file === undefined ? [] : targetsIn(await Deno.readTextFile(typedPath(file)), file);
-}
-
-/** Prints a line whenever it has come further, until it has ended. */
-async function follow(access: AdminAccess, listener: string): Promise<number> {
-  let told = "";
-  for (;;) {
-    const reply = await askAdmin(access, "GET /jobs");
-    const { prewarms = [] } = reply.value as { readonly prewarms?: readonly Shown[] };
-    const shown = prewarms.find((one) => one.listener === listener);
-    if (shown === undefined) return fail(refusalOf(reply));
-    const line = lineOf(shown);
-    if (line !== told) print(told = line);
-    if (isOutputCut()) return 0;
-    if (shown.state === "done") return shown.failed === 0 ? 0 : 1;
-    if (shown.state === "stopped") return 1;
-    await pause(POLL_MS);
-  }
-}
-
-function lineOf(shown: Shown): string {
-  const { state, done, total, fetched, fresh, skipped, failed, bytes, rate, eta_seconds: eta, last_problem } = shown;
-  const problem = skipped + failed > 0 && last_problem !== null ? ` (last: ${harmless(last_problem)})` : "";
-  const pace = eta == null ? "" : `, ${rate} a second, ${eta} s to go`;
-  return `${state}: ${done} of ${total}, ${fetched} fetched, ${fresh} fresh, ${skipped} skipped, ${failed} failed, ` +
-    `${(bytes / 1024 / 1024).toFixed(1)} MiB${pace}${problem}`;
 }

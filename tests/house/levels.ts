@@ -4,6 +4,7 @@ const ROOM_LEVELS: Readonly<Record<string, number>> = {
   http: 1,
   state: 1,
   certificates: 1,
+  library: 1,
   logging: 1,
   metrics: 1,
   wire: 2,
