@@ -8,7 +8,7 @@ import {
 } from "../../lib/upstream_type/tmdb_clients.ts";
 import { type AdminReply, askAdmin, refusalOf } from "./admin_client.ts";
 import { Misuse, unknown } from "./command.ts";
-import { typedPath } from "./config_path.ts";
+import { shown, typedPath } from "./config_path.ts";
 import type { AdminAccess } from "./running_gateway.ts";
 import { harmless } from "./text_layout.ts";
 
@@ -76,7 +76,7 @@ function found(titles: readonly Title[], library: Library | null): string {
 
 function leftOut(library: Library | null): string[] {
   return [...library?.skipped ?? []].map(([reason, { count, first }]) =>
-    `Left out, ${reason}: ${count}, first ${harmless(first)}`
+    `Left out, ${reason}: ${count}, first ${harmless(shown(first))}`
   );
 }
 
@@ -101,12 +101,12 @@ interface ShownConfig {
  */
 export async function ratePerSecond(access: AdminAccess, listener: string, rate: number | undefined): Promise<number> {
   const { config } = valueOf<{ config: ShownConfig }>(await askAdmin(access, "GET /config"));
-  const shown = config.listeners?.find(({ name }) => name === listener);
-  if (shown === undefined) throw new Error(`The gateway has no listener "${harmless(listener)}"`);
+  const configured = config.listeners?.find(({ name }) => name === listener);
+  if (configured === undefined) throw new Error(`The gateway has no listener "${harmless(listener)}"`);
   const pools = valueOf<{ name: string; keys?: { max_rps: number | null }[] }[]>(await askAdmin(access, "GET /pools"));
-  const keys = pools.find(({ name }) => name === shown.pool)?.keys ?? [];
+  const keys = pools.find(({ name }) => name === configured.pool)?.keys ?? [];
   const ofKeys = Math.max(0, ...keys.map(({ max_rps }) => max_rps ?? Infinity)) || Infinity;
-  return Math.min(rate ?? shown.prewarm?.rate ?? 10, ofKeys);
+  return Math.min(rate ?? configured.prewarm?.rate ?? 10, ofKeys);
 }
 
 function valueOf<T>(reply: AdminReply): T {

@@ -46,17 +46,20 @@ export async function prewarmLibrary(flags: PrewarmLibraryFlags): Promise<number
   }
   const access = await adminAccess(flags);
   print(estimate(order.targets.length, await ratePerSecond(access, flags.listener, flags.limits.rate)));
-  if (order.clients.length > 0) print(pictures === null ? WITHOUT_PICTURES : WITH_PICTURES);
+  if (pictures !== null) {
+    const perSecond = await ratePerSecond(access, pictures.listener, flags.limits.rate);
+    print(`Then pictures of ${counted(order.titles.length, "title")}, at most ${perSecond} a second`);
+  } else if (order.clients.length > 0) print(WITHOUT_PICTURES);
   if (flags.yes !== true && !isWanted()) return 1;
   const status = await fetchPieces(access, all, { ...flags, isWaiting });
   if (pictures === null || isOutputCut()) return status;
-  const targets = await picturesOf(order, pictures.base);
+  const { targets, unread } = await picturesOf(order, pictures.base);
   print(`${counted(targets.length, "picture")} of ${counted(order.titles.length, "title")}`);
-  return Math.max(status, await fetchPieces(access, pieces(targets), { ...flags, listener: pictures.listener }));
+  const last = await fetchPieces(access, pieces(targets), { ...flags, listener: pictures.listener });
+  return Math.max(status, last, unread > 0 ? 1 : 0);
 }
 
 const WITHOUT_PICTURES = "Pictures are left out: their paths are in the documents; --images and --base fetch them too";
-const WITH_PICTURES = "Then the posters and backdrops that the documents name, with a rate of their own";
 
 /** The lines of a file for `--file`. */
 function printOrder({ said, targets }: LibraryOrder): number {
@@ -111,8 +114,14 @@ const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
 const DOCUMENT_TIMEOUT_MS = 60_000;
 const READERS = 4;
 
+interface Pictures {
+  readonly targets: readonly string[];
+  /** Documents that could not be read. */
+  readonly unread: number;
+}
+
 /** The pictures that the stored documents name, each once; says how many documents could not be read. */
-async function picturesOf({ titles, clients, language }: LibraryOrder, base: string): Promise<string[]> {
+async function picturesOf({ titles, clients, language }: LibraryOrder, base: string): Promise<Pictures> {
   const wanted = titles.flatMap((title) => clients.map((client) => ({ title, client }))).values();
   const targets = new Set<string>();
   let unread = 0;
@@ -132,7 +141,7 @@ async function picturesOf({ titles, clients, language }: LibraryOrder, base: str
   if (unread > 0) {
     fail(`Without pictures: ${counted(unread, "document")} could not be read (last: ${harmless(problem)})`);
   }
-  return [...targets];
+  return { targets: [...targets], unread };
 }
 
 async function documentAt(url: string): Promise<unknown> {

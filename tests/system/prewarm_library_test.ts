@@ -128,12 +128,15 @@ Deno.test("usher prewarm --nfo warms a library of 500 titles: a scan after it ma
   });
   origin.asked.length = 0;
   let asked = 0;
-  for (const target of scan()) {
-    const response = await fetch(gateway.url + target);
-    await response.body?.cancel();
-    assert.equal(response.status, 200, target);
-    asked++;
-  }
+  const targets = scan();
+  await Promise.all(Array.from({ length: 16 }, async () => {
+    for (const target of targets) {
+      const response = await fetch(gateway.url + target);
+      await response.body?.cancel();
+      assert.equal(response.status, 200, target);
+      asked++;
+    }
+  }));
   assert.deepEqual([asked, origin.asked], [3_001, []]);
   const list = join(gateway.directory, "ids.txt");
   await Deno.writeTextFile(list, `movie:${FIRST_FILM} # the first\ntv:${FIRST_SHOW}\n`);
