@@ -49,6 +49,10 @@ const deriveSection = section({
   wait: duration(0, MINUTE).prefault("2s").describe("How long a request waits before an upstream is asked."),
 });
 
+const maxSizeSection = section({
+  width: integer(45, 10_000).describe("Pixels in width."),
+});
+
 const listenerImagesSection = section({
   convert: switchable(convertSection).optional().describe(
     "Serve stored JPEG, PNG and WebP pictures as AVIF or WebP to clients that name it in `Accept`; " +
@@ -57,11 +61,18 @@ const listenerImagesSection = section({
   derive: switchable(deriveSection).optional().describe(
     "Make a missing size out of a larger stored one (type `tmdb-image`); `true` is a mapping of defaults; default: never.",
   ),
+  size_fallback: flag().prefault(false).describe(
+    "Fetch the next larger listed size where upstreams do not have the asked one (type `tmdb-image`); " +
+      "`Content-Location` names it.",
+  ),
+  max_size: asMapping(maxSizeSection).optional().describe(
+    "Fetch no larger sizes (type `tmdb-image`): the largest listed one within it takes their place; default: any.",
+  ),
 });
 
 /** Key of a listener that says what is done with pictures. */
 export const imagesKey = asMapping(listenerImagesSection).prefault({}).describe(
-  "What is done with pictures; needs `sharp` and the permission `--allow-ffi`.",
+  "What is done with pictures; `convert` and `derive` need `sharp` and the permission `--allow-ffi`.",
 );
 
 type WorkerValues = z.output<typeof imageWorkerSection>;
@@ -72,16 +83,24 @@ const NEEDS_FFI = "pictures are converted only by a process that has the permiss
   "(`deno task start:images`), which this one has not: without it originals are served";
 
 /** Warns of pictures that nobody will convert, and of settings that have no effect. */
-export function checkImages({ convert, derive }: ListenerImageValues, context: ListenerContext): void {
+export function checkImages(values: ListenerImageValues, context: ListenerContext): void {
+  const { convert, derive, size_fallback, max_size } = values;
   const { problems, path, type, mayLoadAddons } = context;
   const at = [...path, "images"];
   const isOn = { convert: convert?.enabled === true, derive: derive?.enabled === true };
   if (!mayLoadAddons && (isOn.convert || isOn.derive)) {
     problems.warn([...at, isOn.convert ? "convert" : "derive"], NEEDS_FFI);
   }
-  if (isOn.derive && upstreamTypes.traits(type)?.sizes === null) {
+  const traits = upstreamTypes.traits(type);
+  if (isOn.derive && traits?.sizes === null) {
     const others = upstreamTypes.namesWith(({ sizes }) => sizes !== null);
     problems.warn([...at, "derive"], `it has no effect: only type ${others} has sizes`);
+  }
+  if (traits?.listedSizes !== null) return;
+  const others = upstreamTypes.namesWith(({ listedSizes }) => listedSizes !== null);
+  const sizing = [["size_fallback", size_fallback], ["max_size", max_size !== undefined]] as const;
+  for (const [key] of sizing.filter(([, isSet]) => isSet)) {
+    problems.warn([...at, key], `it has no effect: only type ${others} has sizes`);
   }
 }
 
@@ -100,10 +119,14 @@ export function imageWorkerOf({ concurrency, queue, timeout, max_size, max_pixel
 export interface ImageWorkerConfig extends Frozen<ReturnType<typeof imageWorkerOf>> {}
 
 /** What a listener does with pictures; `null` where every one is served as it is, and where none is made of a larger one. */
-export function listenerImagesOf({ convert, derive }: ListenerImageValues) {
+export function listenerImagesOf({ convert, derive, size_fallback, max_size }: ListenerImageValues) {
   return {
     convert: convert?.enabled === true ? convertOf(convert) : null,
     derive: derive?.enabled === true ? { quality: derive.quality, waitMs: derive.wait } : null,
+    /** Larger sizes are fetched where the asked one is missing. */
+    fallsBack: size_fallback,
+    /** Pixels; `null` for any. */
+    maxWidth: max_size?.width ?? null,
   };
 }
 

@@ -77,7 +77,8 @@ export function sizedResponse(
   source: StoredResponse,
   { key, tags, body }: Pick<StoredResponse, "key" | "tags" | "body">,
 ): StoredResponse {
-  const fields = withoutBytesFields(source.fields);
+  // What the larger size fell back to does not name what is made of it.
+  const fields = withoutBytesFields(source.fields).filter(([name]) => name !== "content-location");
   const contentType = source.field("content-type") ?? "";
   fields.push(["content-type", contentType], ["etag", tagOf(body)]);
   return source.with({ key, fields, originTag: "", tags: [...new Set([...source.tags, ...tags])].sort(), body });

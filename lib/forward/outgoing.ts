@@ -66,7 +66,7 @@ export function outgoingRequest(exchange: Exchange, sending: Sending): UpstreamR
 /** The path below the upstream's base path. A request for the listener's prefix alone goes to the base path alone, where there is one. */
 function pathAt({ basePath }: Endpoint, exchange: Exchange): string {
   if (exchange.isBarePrefix && basePath !== "") return basePath;
-  return basePath + exchange.tenant.type.upstreamPath(exchange.path);
+  return basePath + exchange.tenant.type.upstreamPath(exchange.largerPath ?? exchange.path);
 }
 
 function outgoingFields(exchange: Exchange, sending: Sending): Fields {

@@ -1,6 +1,6 @@
 import type { Config } from "../config/config.ts";
 import type { ListenerConfig } from "../config/listener.ts";
-import type { ConversionCounts, ConvertOptions, FormRecipe } from "../request/snapshot.ts";
+import type { ConversionCounts, ConvertOptions, FormRecipe, SizingOptions } from "../request/snapshot.ts";
 import { MEDIA_TYPES } from "../image/conversion.ts";
 import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
 import { ImageDeriver } from "../pipeline/image_deriver.ts";
@@ -40,6 +40,18 @@ export function compileDeriver(
   if (derive === null || type.sizes === null) return null;
   const { maxBytes } = config.images;
   return new ImageDeriver({ ...derive, sizes: type.sizes, maxBytes, counts: conversionCounts(counts) });
+}
+
+/** Compiles which sizes of pictures upstreams are asked for; `null` where it is those that clients ask for. */
+export function compileSizing(
+  { images: { maxWidth, fallsBack } }: Pick<ListenerConfig, "images">,
+  { listedSizes }: Pick<UpstreamType, "listedSizes">,
+): SizingOptions | null {
+  if (listedSizes === null || (maxWidth === null && !fallsBack)) return null;
+  return {
+    bounded: maxWidth === null ? null : (path) => listedSizes.bounded(path, maxWidth),
+    larger: fallsBack ? (path) => listedSizes.larger(path) : null,
+  };
 }
 
 /** All of them from the start, so that a metric that stays at 0 is there to be seen. */

@@ -11,7 +11,7 @@ import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import { compileAuth, compileCors } from "./access.ts";
 import { compilePolicy, compileStoring } from "./cache_policy.ts";
 import { requestBase } from "./compile_pool.ts";
-import { compileConvert, compileDeriver } from "./compile_images.ts";
+import { compileConvert, compileDeriver, compileSizing } from "./compile_images.ts";
 import { compileRewriting } from "./compile_rewriting.ts";
 import type { Limits } from "./limits.ts";
 
@@ -63,6 +63,7 @@ function compileOver(
     policy: compilePolicy(listener.cache, type, cors !== null),
     storing: compileStoring(listener.cache, type),
     images: compileConvert(config, listener, { type, counts }),
+    sizing: compileSizing(listener, type),
     filterQuery: queryFilter(listener.cache.query),
     // An upstream that is told of the client's host may answer by it.
     hostInKey: type.hostInKey || pool.sending.preserveHost || forwarded !== "off",

@@ -13,7 +13,9 @@ import {
 } from "../http/target.ts";
 import { RouteTable } from "../listener/route_table.ts";
 import { upstreamTypes } from "../upstream_type/registry.ts";
+import type { TypedRequest } from "../upstream_type/upstream_type.ts";
 import { addressKey } from "./compile.ts";
+import { compileSizing } from "./compile_images.ts";
 import { ruledBeginnings, ruledRequests } from "./ruled_targets.ts";
 
 /** What an operator asks to be purged, in the words of clients: URLs and paths as they send them. */
@@ -62,8 +64,13 @@ function urlScopes(config: Config, asked: readonly ListenerConfig[], url: string
     const type = typeOf(config, listener);
     const asked = { method: "GET", path, query: target.query, header: () => null };
     const tenant = { filterQuery: queryFilter(listener.cache.query), type };
+    const sizing = compileSizing(listener, type);
+    const asFetched = (request: TypedRequest) => ({
+      ...request,
+      path: sizing?.bounded?.(request.path) ?? request.path,
+    });
     const keyed = [asked, ...ruledRequests(listener, asked, target.authority)].map((request) =>
-      keyTargetOf(tenant, request)
+      keyTargetOf(tenant, asFetched(request))
     );
     return [...new Set(keyed)].map((one) => ({ kind: "url" as const, listener: listener.name, target: one }));
   });

@@ -137,6 +137,7 @@ function changeSettings({ listener: { images, overrides }, exchange, contentType
       `converted to ${images.convert?.recipes.map(({ format }) => format).join(", ")} for clients that take it`,
     ]);
   }
+  if (tenant.sizing !== null) settings.push(...sizeSettings(images));
   if (rewrite === null) return settings;
   const [address = "", ...digests] = rewrite.name.split(" ");
   const places = (tenant.rewriting?.overrides ?? []).flatMap(({ digest }, index) =>
@@ -144,6 +145,16 @@ function changeSettings({ listener: { images, overrides }, exchange, contentType
   );
   if (address !== "") settings.push(["image base", redact(address)]);
   if (places.length > 0) settings.push(["overrides", `${places.join(", ")} of ${overrides.length} match the request`]);
+  return settings;
+}
+
+/** Which sizes of pictures upstreams are asked for. */
+function sizeSettings({ fallsBack, maxWidth }: ListenerConfig["images"]): Setting[] {
+  const settings: Setting[] = [];
+  if (fallsBack) {
+    settings.push(["missing sizes", "the next larger one that upstreams have; if there is none, their 404"]);
+  }
+  if (maxWidth !== null) settings.push(["largest size", `${maxWidth} pixels wide, in the place of larger ones`]);
   return settings;
 }
 

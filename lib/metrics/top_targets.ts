@@ -13,40 +13,69 @@ export type TopKeys = Readonly<Record<TopMeasure, readonly Heavy[]>>;
 const CAPACITY = 256;
 /** How long a window is; two are shown together, the one that goes on and the one before. */
 const WINDOW_MS = 60 * 60_000;
-/** So many hits of a window are counted one by one. */
-const EXACT_HITS = 10_000;
-/** Of those behind them one in so many is counted on the average, for as many: a hit costs some nanoseconds. */
+/** So many hits of a window, and so many others, are counted one by one. */
+const EXACT = 10_000;
+/** Of those behind them one in so many is counted on the average, for as many: a hit costs some nanoseconds, a miss some hundred. */
 const HIT_SAMPLE = 64;
+const MISS_SAMPLE = 16;
+/** A miss that weighs so much is always counted: its like are few, and a list without them would be false. */
+const HEAVY_BYTES = 1 << 20;
+const HEAVY_MS = 1_000;
 
-type Window = Record<TopMeasure, SpaceSaving>;
-
-/** The heaviest targets of one worker, in the last one to two hours, in bounded memory. */
-export class TopTargets {
+/** Chooses the requests of one kind that are counted. The distances vary, so that no rhythm of the requests favours a target. */
+class Sampler {
+  readonly #every: number;
   readonly #random: () => number;
-  #current: Window = newWindow();
-  #before: Window | null = null;
-  #endsAtMs: number;
-  #exactLeft = EXACT_HITS;
+  #exactLeft = EXACT;
   #skip = 1;
 
-  /** `random` chooses the hits that are counted. */
-  constructor(nowMs: number, random: () => number = Math.random) {
+  constructor(every: number, random: () => number) {
+    this.#every = every;
     this.#random = random;
-    this.#endsAtMs = nowMs + WINDOW_MS;
   }
 
-  /**
-   * For how many hits the one that is under way is to be counted by {@linkcode addHit}; 0 for not at all. Asked once for each hit; the
-   * distances vary, so that no rhythm of the requests favours a target.
-   */
-  hitWeight(): number {
+  /** Counts one by one again. */
+  begin(): void {
+    this.#exactLeft = EXACT;
+  }
+
+  /** For how many the next one is to be counted; 0 for not at all. */
+  next(): number {
     if (this.#exactLeft > 0) {
       this.#exactLeft--;
       return 1;
     }
     if (--this.#skip > 0) return 0;
-    this.#skip = 1 + Math.floor(this.#random() * (2 * HIT_SAMPLE - 1));
-    return HIT_SAMPLE;
+    this.#skip = 1 + Math.floor(this.#random() * (2 * this.#every - 1));
+    return this.#every;
+  }
+}
+
+type Window = Record<TopMeasure, SpaceSaving>;
+
+/** The heaviest targets of one worker, in the last one to two hours, in bounded memory. */
+export class TopTargets {
+  readonly #hits: Sampler;
+  readonly #misses: Sampler;
+  #current: Window = newWindow();
+  #before: Window | null = null;
+  #endsAtMs: number;
+
+  /** `random` chooses the requests that are counted. */
+  constructor(nowMs: number, random: () => number = Math.random) {
+    this.#hits = new Sampler(HIT_SAMPLE, random);
+    this.#misses = new Sampler(MISS_SAMPLE, random);
+    this.#endsAtMs = nowMs + WINDOW_MS;
+  }
+
+  /** For how many hits the one that is under way is to be counted by {@linkcode addHit}; 0 for not at all. Asked once for each hit. */
+  hitWeight(): number {
+    return this.#hits.next();
+  }
+
+  /** For how many misses one that weighs so much is to be counted by {@linkcode addMiss}; 0 for not at all. Asked once for each miss. */
+  missWeight({ bytes, ms }: Pick<Weights, "bytes" | "ms">): number {
+    return bytes >= HEAVY_BYTES || ms >= HEAVY_MS ? 1 : this.#misses.next();
   }
 
   /** Counts a hit for as many as {@linkcode hitWeight} said. */
@@ -57,13 +86,13 @@ export class TopTargets {
     window.ms.add(key, request.ms * weight);
   }
 
-  /** Counts a request that was no hit. */
-  addMiss(key: string, request: Weights): void {
+  /** Counts a request that was no hit, for as many as {@linkcode missWeight} said. */
+  addMiss(key: string, request: Weights, weight: number): void {
     const window = this.#windowAt(request.nowMs);
-    window.requests.add(key, 1);
-    window.misses.add(key, 1);
-    window.bytes.add(key, request.bytes);
-    window.ms.add(key, request.ms);
+    window.requests.add(key, weight);
+    window.misses.add(key, weight);
+    window.bytes.add(key, request.bytes * weight);
+    window.ms.add(key, request.ms * weight);
   }
 
   /** The heaviest by each measure. */
@@ -77,7 +106,8 @@ export class TopTargets {
     // After a longer silence the window before is over, too.
     this.#before = nowMs < this.#endsAtMs + WINDOW_MS ? this.#current : null;
     this.#current = newWindow();
-    this.#exactLeft = EXACT_HITS;
+    this.#hits.begin();
+    this.#misses.begin();
     this.#endsAtMs = nowMs + WINDOW_MS;
     return this.#current;
   }

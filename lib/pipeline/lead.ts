@@ -7,7 +7,6 @@ import type { StoredResponse } from "../cache/stored_response.ts";
 import { clientFields, sentCacheControl } from "../deliver/client_fields.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
 import { codingsOf, decodedLimitBytes, decodedResponse } from "../forward/decode.ts";
-import { askUpstreams } from "../forward/forward.ts";
 import type { Ask } from "../forward/outgoing.ts";
 import { refuseOutage } from "../forward/refuse.ts";
 import type { ForwardReason } from "../forward_reason.ts";
@@ -17,6 +16,7 @@ import { forwardNote } from "../request/cache_note.ts";
 import { asFailure, clientError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamFailure } from "../upstream_client/transport.ts";
+import { askSizes } from "./ask_sizes.ts";
 import { passThrough } from "./pass_through.ts";
 import { staleAnswer } from "./stale.ts";
 import { landWhole, storeResponse, type Storing } from "./store_response.ts";
@@ -63,11 +63,11 @@ function ask(exchange: Exchange, task: LeadTask, avoid?: UpstreamAnswer["upstrea
   };
   // An answer is wanted by the client, by requests that follow, or for the cache.
   const isWanted = () => exchange.fillsToTheEnd || flight.isFollowed || !exchange.hasLeft;
-  if (exchange.fillsToTheEnd) return askUpstreams(exchange, what, { isWanted, avoid });
+  if (exchange.fillsToTheEnd) return askSizes(exchange, what, { isWanted, avoid });
   return askWhileWanted(
     exchange,
     flight,
-    (signal) => askUpstreams(exchange, what, { isWanted, avoid, signal }),
+    (signal) => askSizes(exchange, what, { isWanted, avoid, signal }),
     isWanted,
   );
 }

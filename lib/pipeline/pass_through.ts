@@ -1,7 +1,6 @@
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { GatewayError } from "../errors.ts";
 import { discard, type UpstreamAnswer } from "../forward/attempt.ts";
-import { askUpstreams } from "../forward/forward.ts";
 import type { Ask } from "../forward/outgoing.ts";
 import { begunBody, requestBody } from "../forward/request_body.ts";
 import type { ForwardReason } from "../forward_reason.ts";
@@ -10,6 +9,7 @@ import { forwardNote } from "../request/cache_note.ts";
 import { clientError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamFailure } from "../upstream_client/transport.ts";
+import { askSizes } from "./ask_sizes.ts";
 import { updateStore } from "./invalidate.ts";
 import { storePartial } from "./partial_response.ts";
 import { staleAnswer } from "./stale.ts";
@@ -40,7 +40,7 @@ export async function passThrough(exchange: Exchange, bypass: BypassOptions): Pr
   const ask: Ask = { method: exchange.method, forCache: false, conditions: [], body, upgrade: bypass.upgrade };
   let answer: UpstreamAnswer | null = null;
   try {
-    answer = await askUpstreams(exchange, ask, { signal: exchange.signal });
+    answer = await askSizes(exchange, ask, { signal: exchange.signal });
     if (body === null && mustAskAgain(exchange, answer)) {
       discard(answer);
       exchange.leaveUnchanged();

@@ -304,7 +304,7 @@ export function storedHead(
     responseTimeMs: answer.response.receivedAtMs,
     freshness,
     selectedBy,
-    tags: allTags(decision.tags, exchange.tenant.type.tags(exchange)),
+    tags: allTags(decision.tags, typeTags(exchange)),
     tiers,
     originTag,
   });
@@ -334,6 +334,14 @@ function withOwnFields<T extends StoredHead>(
 ): T {
   const own = ownFields.filter(([name]) => !exchange.tenant.type.dropFields.has(name));
   return own.length === 0 ? response : response.with({ fields: [...response.fields, ...own] }) as T;
+}
+
+/** The type's tags of a request, and of the larger picture that came for it. */
+function typeTags(exchange: Exchange): readonly string[] {
+  const { largerPath, tenant: { type }, method, query } = exchange;
+  const tags = type.tags(exchange);
+  if (largerPath === null) return tags;
+  return [...tags, ...type.tags({ method, path: largerPath, query, header: (name) => exchange.header(name) })];
 }
 
 /** The origin's tags and the type's, sorted, each once. */

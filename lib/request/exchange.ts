@@ -20,7 +20,7 @@ import type { ByteAccount } from "./byte_rate.ts";
 import type { ClientIdentity } from "./client_auth.ts";
 import { beginTrace, endTrace } from "./request_trace.ts";
 import { requestIdOf } from "./request_id.ts";
-import { requestKey, withoutPrefix } from "./request_key.ts";
+import { fetchedPath, requestKey } from "./request_key.ts";
 import { Phases, type Stage } from "./phases.ts";
 import { type Finish, recordRequest } from "./request_log.ts";
 import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
@@ -70,6 +70,8 @@ export class Exchange implements TypedRequest {
   bodyText: string | null = null;
   /** Tries at upstreams so far. */
   tries = 0;
+  /** Path of the larger size of a picture that upstreams are asked for, since they do not have its own; `null` for its own. */
+  largerPath: string | null = null;
   /** The upstream that answered last. */
   upstream: string | null = null;
   /** Why an upstream was asked; `null` where none was. */
@@ -89,7 +91,6 @@ export class Exchange implements TypedRequest {
   trace: Span | null = null;
   readonly #fields: RequestFields;
   readonly #options: ExchangeOptions;
-  /** No client waits for its response. */
   /** It fetches for the cache alone: no client waits for its answer. */
   isBackground = false;
   #isUnderWay = false;
@@ -113,7 +114,7 @@ export class Exchange implements TypedRequest {
     this.identity = options.identity ?? null;
     this.method = options.method ?? arrival.method;
     this.authority = target.authority;
-    this.path = change?.path ?? (tenant.stripPrefix ? withoutPrefix(target.path, tenant.prefix) : target.path);
+    this.path = fetchedPath(tenant, target.path, change?.path ?? null);
     this.#isBarePrefix = (change?.path ?? null) === null && tenant.stripPrefix && target.path === tenant.prefix &&
       target.path !== "/";
     this.query = change?.query ?? target.query;

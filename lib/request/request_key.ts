@@ -127,3 +127,13 @@ export function withoutPrefix(path: string, prefix: string): string {
   const rest = path.slice(prefix.length);
   return rest === "" ? "/" : rest;
 }
+
+/** The path that upstreams are asked for: as rules changed it, else as the client sent it, within the listener's sizes of pictures. */
+export function fetchedPath(
+  { stripPrefix, prefix, sizing }: Pick<Tenant, "stripPrefix" | "prefix" | "sizing">,
+  sent: string,
+  changed: string | null,
+): string {
+  const path = changed ?? (stripPrefix ? withoutPrefix(sent, prefix) : sent);
+  return sizing === null ? path : sizing.bounded?.(path) ?? path;
+}

@@ -113,7 +113,9 @@ function countTarget(
     return;
   }
   // Errors and answers of the gateway itself have no target that is worth a place.
-  if (result !== "none") top.addMiss(countedKey(request), { bytes, ms, nowMs: clock.now() });
+  if (result === "none") return;
+  const weight = top.missWeight({ bytes, ms });
+  if (weight > 0) top.addMiss(countedKey(request), { bytes, ms, nowMs: clock.now() }, weight);
 }
 
 /** The cache key; of what is one user's own only the path, and no key is made for it. */

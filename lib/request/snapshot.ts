@@ -103,6 +103,8 @@ export interface Tenant {
   readonly storing: StoringOptions;
   /** `null` where pictures are served as they are. */
   readonly images: ConvertOptions | null;
+  /** Sizes of pictures that upstreams are asked for in the place of others; `null` where they are asked as clients ask. */
+  readonly sizing: SizingOptions | null;
   /** Reduces a query to its part in the key; `null` keeps all of it. */
   readonly filterQuery: ((query: string) => string) | null;
   readonly hostInKey: boolean;
@@ -211,6 +213,14 @@ export interface ConvertOptions {
 
 /** A content coding that is made here. */
 export type Coding = "br" | "gzip" | "zstd";
+
+/** Which sizes of pictures a listener asks upstreams for. */
+export interface SizingOptions {
+  /** The path in the place of one whose picture is too large, `null` for others; no function where none is. */
+  readonly bounded: ((path: string) => string | null) | null;
+  /** Paths to ask for, one after the other, where one is missing; `null` where that is the answer. */
+  readonly larger: ((path: string) => readonly string[]) | null;
+}
 
 /** Storing and serving options of a listener beside its cache policy; compiled once from its configuration. */
 export interface StoringOptions {

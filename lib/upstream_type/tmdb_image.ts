@@ -4,7 +4,8 @@ import { mediaTypeOf, namesMediaType } from "../http/media_range.ts";
 import { hasContent, isBlockPage } from "./_content.ts";
 import { removedFromAll, tmdbDropFields, TmdbType } from "./_tmdb_type.ts";
 import { IMAGE_TTL } from "./_tmdb_routes.ts";
-import type { SizedPicture, SizedPictures } from "./type_traits.ts";
+import { tmdbListedSizes, tmdbSize } from "./_tmdb_sizes.ts";
+import type { ListedSizes, SizedPictures } from "./type_traits.ts";
 import type {
   DefaultCheck,
   FieldChange,
@@ -67,6 +68,11 @@ export class TmdbImage extends TmdbType {
     status: [[200, 299], [404, 404], [429, 429]],
   };
   override readonly sizes: SizedPictures = (path) => tmdbSize(collapseSlashes(path));
+  /** Whatever its spelling, a path that has one key is one picture. */
+  override readonly listedSizes: ListedSizes = {
+    larger: (path) => tmdbListedSizes.larger(canonicalPath(collapseSlashes(path))),
+    bounded: (path, maxWidth) => tmdbListedSizes.bounded(canonicalPath(collapseSlashes(path)), maxWidth),
+  };
   readonly #negotiates: boolean;
 
   constructor(options: TypeOptions) {
@@ -134,24 +140,4 @@ const IMAGE_PATH = /([^/]{1,128})\/([A-Za-z0-9_-]{1,128})\.[A-Za-z0-9]{2,5}$/;
 function imageTags(path: string): readonly string[] {
   const found = IMAGE_PATH.exec(path);
   return found === null ? [] : [`img:${found[2]}`, `size:${found[1]}`];
-}
-
-/** A plain width or height; other sizes are cropped or filtered in TMDB's own way. */
-const PLAIN = /^(.*\/)(w|h)([1-9]\d{0,3})(\/[^/]+\.(?:jpe?g|png|webp))$/;
-
-/** Widths that TMDB's clients use. */
-const WIDTHS = [92, 154, 185, 300, 342, 500, 780, 1280];
-
-/**
- * The size in an image path, and larger ones of the same file that it can be made from.
- *
- * @param path without duplicate slashes
- */
-function tmdbSize(path: string): SizedPicture | null {
-  const [, base, side, digits, name] = PLAIN.exec(path) ?? [];
-  if (base === undefined) return null;
-  const pixels = Number(digits);
-  if (side === "h") return { fit: { height: pixels }, larger: [`${base}original${name}`] };
-  const sizes = [...WIDTHS.filter((width) => width > pixels).map((width) => `w${width}`), "original"];
-  return { fit: { width: pixels }, larger: sizes.map((size) => base + size + name) };
 }

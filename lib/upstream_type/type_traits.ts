@@ -63,5 +63,13 @@ export interface SizedPicture {
   readonly larger: readonly string[];
 }
 
+/** The sizes that a type's service lists for its pictures, as far as plain widths and heights go. */
+export interface ListedSizes {
+  /** Paths of the same picture in larger sizes of its kind, the nearest first; a few at most, none for other paths. */
+  larger(path: string): readonly string[];
+  /** The path of the largest size that is not wider than so many pixels; `null` where the path's own is not wider, or is none. */
+  bounded(path: string, maxWidth: number): string | null;
+}
+
 /** Reads the size in a picture's path; `null` where it cannot be made exactly from another. */
 export type SizedPictures = (path: string) => SizedPicture | null;

@@ -3,7 +3,7 @@ import type { Fields, ResponseHead } from "../http/fields.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
 import type { ContentTypes } from "./_content.ts";
 import { type ErrorBody, problemDetails } from "./error_body.ts";
-import type { ChangeSource, PartedDocuments, SizedPictures } from "./type_traits.ts";
+import type { ChangeSource, ListedSizes, PartedDocuments, SizedPictures } from "./type_traits.ts";
 
 /** A client's request as a type sees it: the path after `strip_prefix`, the query without `?`, both raw. */
 export interface TypedRequest {
@@ -235,6 +235,8 @@ export abstract class UpstreamType {
   readonly links: DocumentLinks | null = null;
   /** Which sizes pictures have; `null` where the type carries none. */
   readonly sizes: SizedPictures | null = null;
+  /** The sizes that its service lists for pictures; `null` where there are no such lists. */
+  readonly listedSizes: ListedSizes | null = null;
   /** Whether a pool may choose which format of a picture upstreams are asked for (its `image_accept`). */
   readonly negotiatesImages: boolean = false;
 
@@ -321,5 +323,14 @@ export abstract class UpstreamType {
 /** Members that do not depend on a pool's options: the configuration is checked by them. */
 export type TypeTraits = Pick<
   UpstreamType,
-  "name" | "upgrades" | "keyForm" | "changes" | "documents" | "links" | "sizes" | "negotiatesImages" | "refusedCheck"
+  | "name"
+  | "upgrades"
+  | "keyForm"
+  | "changes"
+  | "documents"
+  | "links"
+  | "sizes"
+  | "listedSizes"
+  | "negotiatesImages"
+  | "refusedCheck"
 >;

@@ -26,12 +26,16 @@ Deno.test("listenerImagesOf() says what each key means, and is off by itself", a
       waitMs: 6000,
     },
     derive: { quality: 7, waitMs: 8000 },
+    fallsBack: false,
+    maxWidth: null,
   });
-  const none = { convert: null, derive: null };
+  const none = { convert: null, derive: null, fallsBack: false, maxWidth: null };
   assert.deepEqual((await withImages({})).listeners[0]!.images, none);
   assert.deepEqual((await withImages({ convert: false, derive: false })).listeners[0]!.images, none);
   const { images } = (await withImages({ convert: true, derive: true })).listeners[0]!;
   assert.ok(images.convert !== null && images.derive !== null);
+  const sizing = await withImages({ size_fallback: true, max_size: { width: 1280 } });
+  assert.deepEqual(sizing.listeners[0]!.images, { ...none, fallsBack: true, maxWidth: 1280 });
 });
 
 Deno.test("imageWorkerOf() gives half of the cores to conversions, one at least", async () => {
@@ -55,6 +59,9 @@ Deno.test("imagesKey says what is wrong, where, and what is allowed", async () =
     [{ convert: { wait: "2m" } }, /images\.convert\.wait/],
     [{ convert: "yes" }, /images\.convert/],
     [{ converts: true }, /images.*convert/],
+    [{ size_fallback: "often" }, /images\.size_fallback/],
+    [{ max_size: {} }, /images\.max_size.*width/],
+    [{ max_size: { width: 44 } }, /max_size\.width.*from 45 to 10000/],
     [{ derive: { quality: 101 } }, /derive\.quality.*from 1 to 100/],
   ];
   for (const [images, expected] of rows) {
@@ -99,6 +106,13 @@ Deno.test("checkImages() says where pictures are to be converted by a process th
 Deno.test("checkImages() says what has no effect with other types", async () => {
   assert.match((await warningsOf("{ derive: true }", { type: "custom" }))[0]!, /images\.derive: it has no effect/);
   assert.deepEqual(await warningsOf("{ convert: true }", { type: "custom" }), []);
+  const sizing = "{ size_fallback: true, max_size: { width: 300 } }";
+  const said = await warningsOf(sizing, { type: "tmdb-api" });
+  assert.deepEqual(said.map((line) => /images\.(\w+): it has no effect/.exec(line)?.[1]), [
+    "size_fallback",
+    "max_size",
+  ]);
+  assert.deepEqual(await warningsOf(sizing, { mayLoadAddons: false }), []);
   const negotiating = { type: "custom", pool: ", image_accept: negotiate" };
   assert.match(
     (await warningsOf("{}", negotiating))[0]!,

@@ -112,6 +112,8 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.prewarm.every",
     "listeners.images.convert",
     "listeners.images.derive",
+    "listeners.images.max_size",
+    "listeners.images.max_size.width",
     "listeners.rules.when.path",
     "listeners.rules.when.scheme",
     "listeners.rules.request",

@@ -81,6 +81,12 @@ Deno.test("requestSettings() tells which overrides match, and what images become
     contentType: "image/jpeg",
   });
   assert.match(picture["pictures"]!, /webp/);
+  const sizing = await settingsOf({ images: { size_fallback: true, max_size: { width: 780 } } }, {
+    type: "tmdb-image",
+  });
+  assert.match(sizing["missing sizes"]!, /next larger one/);
+  assert.match(sizing["largest size"]!, /^780 pixels wide/);
+  assert.equal(picture["missing sizes"], undefined);
 });
 
 Deno.test("requestSettings() tells where s-maxage leaves stale-while-revalidate in force", async () => {

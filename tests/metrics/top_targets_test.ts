@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { TopTargets } from "../../lib/metrics/top_targets.ts";
+import { TopTargets, type Weights } from "../../lib/metrics/top_targets.ts";
 import { integer, seededRandom } from "../seeded_random.ts";
 
 const HOUR_MS = 60 * 60_000;
@@ -9,10 +9,31 @@ function hit(top: TopTargets, key: string, nowMs = 0): void {
   if (weight > 0) top.addHit(key, { bytes: 100, ms: 0.1, nowMs }, weight);
 }
 
-Deno.test("TopTargets counts the first hits one by one, and what is no hit always", () => {
+function miss(top: TopTargets, key: string, request: Weights): void {
+  const weight = top.missWeight(request);
+  if (weight > 0) top.addMiss(key, request, weight);
+}
+
+Deno.test("TopTargets samples the misses of a busy hour, but counts each that is heavy", () => {
+  const random = seededRandom(5);
+  const top = new TopTargets(0, random);
+  for (let at = 0; at < 200_000; at++) {
+    miss(top, `k${integer(random, 20)}`, { bytes: 100, ms: 1, nowMs: 0 });
+    if (at % 10_000 === 0) miss(top, "large", { bytes: 1 << 30, ms: 1, nowMs: 0 });
+    if (at % 10_000 === 1) miss(top, "slow", { bytes: 1, ms: 60_000, nowMs: 0 });
+  }
+  const { misses, bytes, ms } = top.heaviest(0);
+  assert.deepEqual([bytes[0]?.key, bytes[0]?.weight], ["large", 20 * 2 ** 30]);
+  assert.deepEqual([ms[0]?.key, ms[0]?.weight], ["slow", 20 * 60_000]);
+  for (const { key, weight } of misses.slice(0, 20)) {
+    assert.ok(Math.abs(weight - 10_000) < 1_500, `${key}: ${weight}`);
+  }
+});
+
+Deno.test("TopTargets counts the first of each kind one by one", () => {
   const top = new TopTargets(0);
   for (let at = 0; at < 300; at++) hit(top, at % 3 === 0 ? "a" : "b");
-  for (let at = 0; at < 4; at++) top.addMiss("c", { bytes: 1_000_000, ms: 500, nowMs: 0 });
+  for (let at = 0; at < 4; at++) miss(top, "c", { bytes: 1_000_000, ms: 500, nowMs: 0 });
   const { requests, misses, bytes, ms } = top.heaviest(0);
   assert.deepEqual(requests.map(({ key, weight }) => [key, weight]), [["b", 200], ["a", 100], ["c", 4]]);
   assert.deepEqual(misses, [{ key: "c", weight: 4, over: 0 }]);
@@ -46,14 +67,14 @@ Deno.test("TopTargets favours no target whose requests come in a rhythm", () => 
 
 Deno.test("TopTargets shows the hour that goes on and the one before, and holds a bounded number of keys", () => {
   const top = new TopTargets(0);
-  const miss = (key: string, nowMs: number) => top.addMiss(key, { bytes: 1, ms: 1, nowMs });
-  miss("first", 0);
-  miss("second", HOUR_MS);
+  const missAt = (key: string, nowMs: number) => miss(top, key, { bytes: 1, ms: 1, nowMs });
+  missAt("first", 0);
+  missAt("second", HOUR_MS);
   assert.deepEqual(top.heaviest(HOUR_MS + 1).misses.map(({ key }) => key).sort(), ["first", "second"]);
   assert.deepEqual(top.heaviest(2 * HOUR_MS).misses.map(({ key }) => key), ["second"]);
   assert.deepEqual(top.heaviest(4 * HOUR_MS).misses, []);
   const random = seededRandom(1);
-  for (let at = 0; at < 5_000; at++) miss(`k${integer(random, 1e9)}`, 4 * HOUR_MS);
+  for (let at = 0; at < 5_000; at++) missAt(`k${integer(random, 1e9)}`, 4 * HOUR_MS);
   const { requests, misses, bytes, ms } = top.heaviest(4 * HOUR_MS);
   assert.deepEqual([requests, misses, bytes, ms].map(({ length }) => length), [256, 256, 256, 256]);
 });

@@ -129,9 +129,10 @@ Deno.test("with the conversion pool full the original is served, and a stop wait
   await origin.close();
 });
 
-Deno.test("without --allow-ffi the original is served, and the log says once why", async () => {
+Deno.test("without --allow-ffi the original is served, the log says once why, and sizes fall back all the same", async () => {
   const origin = await startTmdbOrigin();
-  const gateway = await startGateway({ config: configFor(origin.url, { convert: { wait: "60s" } }) });
+  const images = { convert: { wait: "60s" }, size_fallback: true, max_size: { width: 780 } };
+  const gateway = await startGateway({ config: configFor(origin.url, images) });
   await gateway.logged("Pictures cannot be converted: originals are served");
   await gateway.logged("listeners[0].images.convert: ");
   const path = `/t/p/w500${filePath("poster", "movie/550")}`;
@@ -144,6 +145,29 @@ Deno.test("without --allow-ffi the original is served, and the log says once why
   assert.equal(await metric(gateway, "usher_image_converter_up"), 0);
   assert.ok(await conversions(gateway, "unavailable") > 0);
   assert.equal(gateway.log().split("Pictures cannot be converted").length, 2);
+
+  const backdrop = filePath("backdrop", "movie/550");
+  const largest = await fetched(`${origin.url}/t/p/w780${backdrop}`);
+  origin.fault = ({ target }) =>
+    /^\/t\/p\/w(?:342|500)\//.test(target) ? new Response("gone", { status: 404 }) : undefined;
+  const missing = await fetched(`${gateway.url}/t/p/w342${backdrop}`);
+  assert.deepEqual(missing.bytes, largest.bytes);
+  assert.equal(missing.headers.get("content-location"), `/t/p/w780${backdrop}`);
+  assert.deepEqual((await fetched(`${gateway.url}/t/p/original/${backdrop}`)).bytes, largest.bytes);
+  assert.equal(origin.count(`/t/p/original${backdrop}`), 0);
+  const none = await fetched(`${gateway.url}/t/p/w342/gone.jpg`);
+  assert.equal(none.status, 404);
+  assert.equal(origin.count(/^\/t\/p\/[^/]+\/gone\.jpg/), 4);
+  const purged = await fetch(`${gateway.adminUrl}/purge`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ listener: "pictures", tag: "size:w780", hard: true }),
+  });
+  assert.equal(purged.status, 200, await purged.text());
+  origin.fault = null;
+  const own = await fetched(`${gateway.url}/t/p/w342${backdrop}`);
+  assert.deepEqual(own.bytes, (await fetched(`${origin.url}/t/p/w342${backdrop}`)).bytes);
+  assert.equal(own.headers.get("content-location"), null);
   await gateway.close();
   await origin.close();
 });

@@ -129,6 +129,46 @@ Deno.test("TmdbImage.sizes collapses slashes as its keys do", () => {
   assert.deepEqual(type.sizes("/t/p//w1280//a.jpg")!.larger, ["/t/p/original/a.jpg"]);
 });
 
+Deno.test("TmdbImage.listedSizes.larger() names the larger sizes of the kinds that list one, a few at most, the original last", () => {
+  const rows: Record<string, string[]> = {
+    w342: ["w500", "w780", "original"],
+    w1280: ["original"],
+    h632: ["original"],
+    w300: ["w500", "w780", "w1280", "original"],
+    w185: ["w300", "w342", "h632", "original"],
+    // No kind has it.
+    w400: ["h632", "w500", "w780", "original"],
+    w1920: ["original"],
+    original: [],
+    w600_and_h900_bestv2: [],
+  };
+  for (const [size, larger] of Object.entries(rows)) {
+    const expected = larger.map((token) => `/t/p/${token}/a.jpg`);
+    assert.deepEqual(type.listedSizes.larger(`/t/p/${size}/a.jpg`), expected, size);
+  }
+  // A stranger's spelling has the same key, and must not make a 404 of it.
+  assert.deepEqual(type.listedSizes.larger("/t/p//w128%30//a.jp%67"), ["/t/p/original/a.jpg"]);
+  for (const path of ["/t/p/w342/a.svg", "/t/p/w342/a%2fb.jpg", "/t/p/w342/"]) {
+    assert.deepEqual(type.listedSizes.larger(path), [], path);
+  }
+});
+
+Deno.test("TmdbImage.listedSizes.bounded() names the largest listed size of any kind that is not wider", () => {
+  const bounded = (size: string, maxWidth: number) =>
+    type.listedSizes.bounded(`/t/p/${size}/a.jpg`, maxWidth)?.split("/")[3] ?? null;
+  assert.deepEqual(["original", "w1281", "w1280", "w92"].map((size) => bounded(size, 1280)), [
+    "w1280",
+    "w1280",
+    null,
+    null,
+  ]);
+  assert.deepEqual([bounded("original", 1279), bounded("w780", 400), bounded("w92", 45)], ["w780", "w342", "w45"]);
+  assert.deepEqual([bounded("h632", 421), bounded("h632", 420)], [null, "w342"]);
+  assert.equal(bounded("w1920_and_h800_multi_faces", 300), null);
+  assert.equal(type.listedSizes.bounded("/t/p/original//a.svg", 300), null);
+  assert.equal(type.listedSizes.bounded("/t/p//%6Friginal//a.jpg", 300), "/t/p/w300/a.jpg");
+});
+
 Deno.test("TmdbImage.tags() names the picture in all its sizes, and the size", () => {
   assert.deepEqual(type.tags(requestFor("/t/p/w500/pB8BM7.jpg")), ["img:pB8BM7", "size:w500"]);
   assert.deepEqual(type.tags(requestFor("/t/p/original//a.svg")), ["img:a", "size:original"]);
