@@ -86,32 +86,11 @@ export const POOL_ENDPOINTS = [
     problems: { 404: "There is no such pool" },
     handle: async ({ view, params: { name } }) => ({ keys: (await poolCalled(name, view)).keys ?? [] }),
   }),
-  endpoint({
-    method: "POST",
-    path: "/pools/{name}/drain",
-    role: "operate",
-    summary: "Gives an upstream no new requests in any worker, over reloads and restarts, until it is undrained",
-    params: z.object({ name: z.string() }),
-    body: NAMED,
-    example: { upstream: "https://api.themoviedb.org" },
-    answer: DRAIN,
-    problems: UNKNOWN,
-    handle: async ({ view, params: { name }, body: { upstream }, actor }) =>
-      shownDrain(await view.drain(name, upstream, actor)),
-  }),
-  endpoint({
-    method: "POST",
-    path: "/pools/{name}/undrain",
-    role: "operate",
-    summary: "Gives an upstream requests again",
-    params: z.object({ name: z.string() }),
-    body: NAMED,
-    example: { upstream: "https://api.themoviedb.org" },
-    answer: DRAIN,
-    problems: UNKNOWN,
-    handle: async ({ view, params: { name }, body: { upstream }, actor }) =>
-      shownDrain(await view.undrain(name, upstream, actor)),
-  }),
+  steering(
+    "drain",
+    "Gives an upstream no new requests in any worker, over reloads and restarts, until it is undrained",
+  ),
+  steering("undrain", "Gives an upstream requests again"),
   endpoint({
     method: "POST",
     path: "/pools/{name}/check",
@@ -130,6 +109,23 @@ export const POOL_ENDPOINTS = [
     },
   }),
 ];
+
+/** Drains an upstream, or takes that back. */
+function steering(order: "drain" | "undrain", summary: string) {
+  return endpoint({
+    method: "POST",
+    path: `/pools/{name}/${order}`,
+    role: "operate",
+    summary,
+    params: z.object({ name: z.string() }),
+    body: NAMED,
+    example: { upstream: "https://api.themoviedb.org" },
+    answer: DRAIN,
+    problems: UNKNOWN,
+    handle: async ({ view, params: { name }, body: { upstream }, actor }) =>
+      shownDrain(await view[order](name, upstream, actor)),
+  });
+}
 
 /** @throws {Problem} where there is none */
 async function poolCalled(name: string, view: AdminView) {
