@@ -135,6 +135,11 @@ export class Operations {
     if (this.#recorder !== undefined) await this.prewarmer.resume();
   }
 
+  /** A purge position behind all that is stored so far. */
+  nextPurgePosition(): number {
+    return this.#ledger.next().position;
+  }
+
   /** The purges in force, for a worker that starts. */
   get purges(): readonly PurgeRule[] {
     return this.#ledger.rules;
@@ -186,6 +191,7 @@ export class Operations {
   }
 
   #record(): void {
+    void this.#ledger.noteTime(Date.now());
     const counts = this.#fleet.counts();
     this.#hits.record(counts, Date.now());
     this.#usage.record(counts);

@@ -385,7 +385,7 @@ export class Supervisor {
   /** The purges of the process before come first: what it stored is used from then on. */
   async #takeDisk(kvPath: string): Promise<void> {
     await this.#ready.take(kvPath);
-    await this.#fleet.takeDisk(kvPath);
+    await this.#fleet.takeDisk(kvPath, this.#ready.nextPurgePosition());
   }
 
   /** The admin surface is served only once they are there. */
