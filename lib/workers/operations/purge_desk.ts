@@ -107,6 +107,15 @@ export class PurgeDesk {
     });
   }
 
+  /** Marks everything stale, since `actor` cannot tell what of it was purged. */
+  async takeAll(actor: string): Promise<void> {
+    const { ledger, logger, spread } = this.#options;
+    const rules = [newPurge({ kind: "all", listener: null }, { soft: true, ...ledger.next() })];
+    const persisted = await ledger.record(rules);
+    const { workers } = await spread(rules, false);
+    logger.write({ audit: "purge", actor, by: "all", hard: false, outcome: "done", workers, persisted });
+  }
+
   /**
    * Writes down that a user has changed what has these tags, on the listeners of an upstream type: a worker that starts from now on does
    * not serve it as it was before. The others know already. One rule stands for all changes of a tag.
