@@ -84,6 +84,10 @@ const PARAMETERS = /(?:"(?:[^"\\]|\\.)*"|[^;"])+/g;
  * ```
  */
 export function withDetail(member: string, detail: string, ttlSeconds: number | null = null): string {
+  const last = member.lastIndexOf("; detail=");
+  if (ttlSeconds === null && last > 0 && !member.includes('"') && !member.includes(";", last + 1)) {
+    return `${member.slice(0, last)}; detail=${tokenOrString(`${member.slice(last + 9)}, ${detail}`)}`;
+  }
   const parameters = (member.match(PARAMETERS) ?? []).map((parameter) => parameter.trim());
   let isSaid = false;
   const changed = parameters.map((parameter) => {

@@ -5,7 +5,6 @@ import {
   type FillAsk,
   isEpisodePlaceholder,
   isSeasonPlaceholder,
-  keyPairs,
   languagesAfter,
 } from "./_tmdb_languages.ts";
 import type { FillPlan, LanguageFilling } from "./type_traits.ts";
@@ -54,5 +53,5 @@ function plan({ path, query }: Parameters<LanguageFilling["plan"]>[0], list: rea
   const asked = planOf === undefined ? null : askedLanguage(query);
   if (planOf === undefined || asked === null) return null;
   const languages = languagesAfter(asked, list);
-  return languages.length === 0 ? null : planOf({ asked, languages, keyPairs: keyPairs(query) });
+  return languages.length === 0 ? null : planOf({ asked, languages, query });
 }

@@ -1,6 +1,6 @@
 import { type JsonEdit, spliced } from "../http/json_edit.ts";
 import { JsonView } from "../http/json_view.ts";
-import { baseOf, type FillAsk, isIn, isSame } from "./_tmdb_languages.ts";
+import { baseOf, type FillAsk, isIn, isSame, keyPairs } from "./_tmdb_languages.ts";
 import type { FilledDocument, FillPlan } from "./type_traits.ts";
 
 /** A name that TMDB gives in the original language where there is none in the asked one. */
@@ -180,8 +180,8 @@ class Details {
   /** One part has all that can fill the document. */
   #next(): readonly string[] | null {
     if (this.#isLast || !(this.#lacksTranslations || this.#lacksPictures)) return null;
-    const { asked, languages, keyPairs } = this.#ask;
-    const query = (...pairs: readonly string[]) => [...keyPairs, ...pairs].join("&");
+    const { asked, languages } = this.#ask;
+    const query = (...pairs: readonly string[]) => [...keyPairs(this.#ask.query), ...pairs].join("&");
     if (this.#lacksPictures) {
       const parts = this.#lacksTranslations ? "images,translations" : "images";
       const of = [...new Set(languages.map(baseOf))].join(",");

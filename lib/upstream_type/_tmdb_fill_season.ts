@@ -1,6 +1,6 @@
 import { type JsonEdit, spliced } from "../http/json_edit.ts";
 import { JsonView } from "../http/json_view.ts";
-import { type FillAsk, isSame } from "./_tmdb_languages.ts";
+import { type FillAsk, isSame, keyPairs } from "./_tmdb_languages.ts";
 import type { FilledDocument, FillPlan } from "./type_traits.ts";
 
 /** Episodes of a season that are filled; further ones stay as they are. */
@@ -20,7 +20,7 @@ interface Hole {
 
 /** How a season is filled: with the same season in one language after the other, since its translations say nothing of episodes. */
 export function seasonPlan(
-  { asked, languages, keyPairs }: FillAsk,
+  { asked, languages, query }: FillAsk,
   placeholders: { readonly isEpisode: IsPlaceholder; readonly isSeason: IsPlaceholder },
 ): FillPlan {
   return {
@@ -44,16 +44,16 @@ export function seasonPlan(
       return {
         document: spliced(document, edits.toSorted((a, b) => a.start - b.start)),
         filled,
-        next: next === undefined ? null : queriesFor(next, keyPairs),
+        next: next === undefined ? null : queriesFor(next, keyPairs(query)),
       } satisfies FilledDocument;
     },
   };
 }
 
 /** TMDB's own language is the one of a request that names none. */
-function queriesFor(language: string, keyPairs: readonly string[]): readonly string[] {
-  const query = [...keyPairs, `language=${language}`].join("&");
-  return isSame(language, "en-US") ? [keyPairs.join("&"), query] : [query];
+function queriesFor(language: string, keys: readonly string[]): readonly string[] {
+  const query = [...keys, `language=${language}`].join("&");
+  return isSame(language, "en-US") ? [keys.join("&"), query] : [query];
 }
 
 function fillFrom(other: Season, holes: readonly Hole[]) {

@@ -6,8 +6,8 @@ export interface FillAsk {
   readonly asked: string;
   /** The languages that it is filled from, in this order; one at least. */
   readonly languages: readonly string[];
-  /** Pairs of the query that every part is asked with too: the client's key. */
-  readonly keyPairs: readonly string[];
+  /** Raw; what is in it of the client's key, every part is asked with too. */
+  readonly query: string;
 }
 
 /** TMDB's language where a request names none. */
@@ -16,7 +16,9 @@ const FORM = /^[A-Za-z]{2,3}(?:-[A-Za-z]{2,4})?$/;
 
 /** The language that a query asks for; `null` where it names one twice, or none that TMDB has. */
 export function askedLanguage(query: string): string | null {
-  const named = pairsOf(query).filter(([name]) => name === "language").map(([, value]) => value);
+  const named = query.includes("%")
+    ? decodedLanguages(query)
+    : [...query.matchAll(PLAIN)].map(([, value = ""]) => value);
   if (named.length > 1) return null;
   const language = named[0] ?? "";
   return language === "" ? DEFAULT : FORM.test(language) ? language : null;
@@ -27,12 +29,12 @@ export function keyPairs(query: string): readonly string[] {
   return query.split("&").filter((pair) => isApiKey(canonicalText(pair.split("=", 1)[0]!)));
 }
 
-function pairsOf(query: string): (readonly [name: string, value: string])[] {
-  return query.split("&").filter((pair) => pair !== "").map((pair) => {
-    const equals = pair.indexOf("=");
-    return equals < 0
-      ? [canonicalText(pair), ""]
-      : [canonicalText(pair.slice(0, equals)), canonicalText(pair.slice(equals + 1))];
+const PLAIN = /(?:^|&)language(?:=([^&]*))?(?=&|$)/g;
+
+function decodedLanguages(query: string): string[] {
+  return query.split("&").flatMap((pair) => {
+    const [name = "", value = ""] = pair.split(/=(.*)/s, 2);
+    return canonicalText(name) === "language" ? [canonicalText(value)] : [];
   });
 }
 
