@@ -353,8 +353,9 @@ export function clientNamed(text: string): Client | undefined {
   return CLIENTS.find((client) => client.word === word || client.aliases.includes(word));
 }
 
-/** Names of TMDB that clients have built in: of its API, and of its pictures. */
+/** The names of TMDB's API that clients have built in. */
 export const API_HOSTS = ["api.themoviedb.org", "api.tmdb.org"] as const;
+/** The name of TMDB's pictures. */
 export const IMAGE_HOST = "image.tmdb.org";
 
 /** Whether a way goes by TMDB's own names, and so needs a certificate of an authority of one's own. */

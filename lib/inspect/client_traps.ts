@@ -87,16 +87,14 @@ const CHECKS: Readonly<Record<TrapCheck, (scene: TrapScene) => Verdict | Promise
     if (way.images !== null && (base.startsWith(`${way.images}/`) || isSameHost(base, way.images))) return null;
     return `it says ${base}, which leads past this gateway`;
   },
-  "picture-head": ({ picture, ...scene }) =>
-    withPicture(scene, picture, "GET", scene.client.sizes.poster, ({ field }) => {
+  "picture-head": (scene) =>
+    withPicture(scene, {}, ({ field }) => {
       const tag = field("etag");
       if (!/^public, max-age=\d+$/.test(field("cache-control"))) return `Cache-Control: ${field("cache-control")}`;
       return /^"[A-Za-z0-9_-]+"$/.test(tag) ? null : `ETag: ${tag || "none"}`;
     }),
-  "unlisted-size": ({ picture, ...scene }) =>
-    withPicture(scene, picture === null ? null : `/${picture}`, "GET", "w600_and_h900_bestv2", () => null),
-  head: ({ picture, ...scene }) =>
-    withPicture(scene, picture, "HEAD", scene.client.sizes.poster, ({ body }) => body.length > 0 ? "content" : null),
+  "unlisted-size": (scene) => withPicture(scene, { size: "w600_and_h900_bestv2/" }, () => null),
+  head: (scene) => withPicture(scene, { method: "HEAD" }, ({ body }) => body.length > 0 ? "content" : null),
   cors: async ({ door, way, document }) => {
     if (document === null) return undefined;
     const fields: [string, string][] = [["origin", "https://lampa.example"]];
@@ -120,13 +118,9 @@ const CHECKS: Readonly<Record<TrapCheck, (scene: TrapScene) => Verdict | Promise
   },
 };
 
-type PictureScene = Pick<TrapScene, "door" | "way">;
-
 async function withPicture(
-  { door, way }: PictureScene,
-  picture: string | null,
-  method: "GET" | "HEAD",
-  size: string,
+  { door, way, picture, client }: TrapScene,
+  { method = "GET", size = client.sizes.poster }: { readonly method?: "GET" | "HEAD"; readonly size?: string },
   judge: (answer: ClientAnswer) => Verdict,
 ): Promise<Verdict> {
   if (picture === null || way.images === null) return undefined;

@@ -56,7 +56,9 @@ function serving({ listeners, pools }: Config, type: string, prefix: string): Li
   );
 }
 
-const isOpen = ({ hosts, listen }: ListenerConfig) => hosts.length === 0 && !isUnix(listen);
+function isOpen({ hosts, listen }: ListenerConfig): boolean {
+  return hosts.length === 0 && !isUnix(listen);
+}
 
 function addressOf({ listen }: ListenerConfig): TcpAddress | null {
   return isUnix(listen) ? null : listen;

@@ -10,7 +10,7 @@ import { upstreamTypes } from "../../lib/upstream_type/registry.ts";
 import { readEnv } from "../../lib/workers/supervisor/environment.ts";
 import { coveringCerts, makeCerts } from "./certs.ts";
 import { checkReport } from "./check_report.ts";
-import { type Command, failed, Misuse, readArguments, unknown } from "./command.ts";
+import { type Command, failed, Misuse, readArguments } from "./command.ts";
 import { load } from "./config_file.ts";
 import { shown, typedPath } from "./config_path.ts";
 import { doctorReport } from "./doctor.ts";
