@@ -22,6 +22,8 @@ export interface RedisOptions {
   readonly port?: number;
   /** Further settings as on its command line: `--name value …`. */
   readonly settings?: readonly string[];
+  /** Speak TLS alone on the port, with these texts in PEM. Clients have to show a certificate of the authority. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
   /**
    * The beginning of the command, such as one that enters a network namespace.
    * @default none
@@ -34,7 +36,7 @@ export interface RedisOptions {
 /** A server of the tests: Debian's `redis-server`, in memory alone unless its settings say otherwise. */
 export interface Redis extends AsyncDisposable {
   readonly port: number;
-  /** `redis://127.0.0.1:PORT` */
+  /** `redis://localhost:PORT`, or `rediss` */
   readonly url: string;
   /** Its folder, which it may write to; it is kept over {@linkcode Redis.restart}. */
   readonly folder: string;
@@ -65,7 +67,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   return {
     port,
     folder,
-    url: `redis://127.0.0.1:${port}`,
+    url: `${options.tls === undefined ? "redis" : "rediss"}://localhost:${port}`,
     pause: () => child.kill("SIGSTOP"),
     resume: () => child.kill("SIGCONT"),
     kill,
@@ -86,6 +88,18 @@ async function spawn(folder: string, port: number, options: RedisOptions): Promi
     ...["--loglevel", "notice", "--logfile", `${folder}/log`, ...(options.settings ?? [])],
   ];
   const own: string[] = [];
+  if (options.tls !== undefined) {
+    const { ca, cert, key } = options.tls;
+    for (const [name, text] of Object.entries({ ca, cert, key })) {
+      await Deno.writeTextFile(`${folder}/${name}.pem`, text, { mode: 0o600 });
+    }
+    settings.push(...["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "yes"]);
+    settings.push(
+      ...["ca-cert", "cert", "key"].flatMap((
+        name,
+      ) => [`--tls-${name}-file`, `${folder}/${name.replace("-cert", "")}.pem`]),
+    );
+  }
   if (options.file !== undefined) {
     await Deno.writeTextFile(`${folder}/redis.conf`, options.file);
     own.push(`${folder}/redis.conf`);
