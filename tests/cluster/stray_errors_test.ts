@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isStraySocketError, outliveSocketErrors } from "../../lib/workers/stray_errors.ts";
 import { madeAuthority } from "../certificates/made.ts";
-import { HAS_REDIS, startRedis } from "./_redis.ts";
+import { HAS_REDIS, startRedis } from "./redis_server.ts";
 
 const TIMES = 200;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { madeAuthority } from "../certificates/made.ts";
-import { HAS_REDIS, type Redis, startRedis } from "../cluster/_redis.ts";
+import { HAS_REDIS, type Redis, startRedis } from "../cluster/redis_server.ts";
 import { eventually } from "../eventually.ts";
 import { startScriptedOrigin } from "../origins/scripted_origin.ts";
 import { type RunningGateway, startGateway } from "./_gateway.ts";
