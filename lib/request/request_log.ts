@@ -91,7 +91,9 @@ export function recordRequest(request: RecordedRequest, finish: Finish): void {
   // Tunnels and streams of events last as long as their users want.
   const ms = isEndless(request, finish.status) ? 0 : durationMs;
   const { accessLog } = services.settings;
-  const isLogged = accessLog.wants(status, tries, ms);
+  const isLogged = finish.error === "overloaded"
+    ? accessLog.wantsRefused(services.clock.now())
+    : accessLog.wants(status, tries, ms);
   const isRemembered = services.sight.memory.wants(status, ms);
   if (!isLogged && !isRemembered) return;
   const sample = isLogged ? accessLog.sampleOf(status, tries, ms) : undefined;
