@@ -16,6 +16,7 @@ const ROOM_LEVELS: Readonly<Record<string, number>> = {
   upstream_type: 2,
   server: 3,
   health: 3,
+  cluster: 3,
   upstream_client: 3,
   request: 4,
   forward: 5,

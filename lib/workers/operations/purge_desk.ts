@@ -76,8 +76,8 @@ export class PurgeDesk {
       logger.write({ ...audit, outcome: plan.problem });
       return { ok: false, problem: plan.problem };
     }
-    const nowMs = Date.now();
-    const rules = plan.scopes.map((scope) => newPurge(scope, { soft: !order.hard, nowMs }));
+    const made = ledger.next();
+    const rules = plan.scopes.map((scope) => newPurge(scope, { soft: !order.hard, ...made }));
     // Written down first: a worker that starts from now on has it from there.
     const persisted = await ledger.record(rules);
     const { workers, named } = await spread(rules, true);
@@ -91,8 +91,8 @@ export class PurgeDesk {
   async takeChanges(tags: readonly string[], listeners: readonly string[]): Promise<void> {
     if (tags.length === 0 || listeners.length === 0) return;
     const { ledger, logger, spread } = this.#options;
-    const nowMs = Date.now();
-    const rules = listeners.map((listener) => newPurge({ kind: "tags", listener, tags }, { soft: true, nowMs }));
+    const made = ledger.next();
+    const rules = listeners.map((listener) => newPurge({ kind: "tags", listener, tags }, { soft: true, ...made }));
     const persisted = await ledger.record(rules);
     const { workers } = await spread(rules, false);
     this.counts.changes += tags.length;
@@ -107,6 +107,15 @@ export class PurgeDesk {
     });
   }
 
+  /** Marks everything stale, since `actor` cannot tell what of it was purged. */
+  async takeAll(actor: string): Promise<void> {
+    const { ledger, logger, spread } = this.#options;
+    const rules = [newPurge({ kind: "all", listener: null }, { soft: true, ...ledger.next() })];
+    const persisted = await ledger.record(rules);
+    const { workers } = await spread(rules, false);
+    logger.write({ audit: "purge", actor, by: "all", hard: false, outcome: "done", workers, persisted });
+  }
+
   /**
    * Writes down that a user has changed what has these tags, on the listeners of an upstream type: a worker that starts from now on does
    * not serve it as it was before. The others know already. One rule stands for all changes of a tag.
@@ -114,13 +123,14 @@ export class PurgeDesk {
   async recordWrite(upstreamType: string, tags: readonly string[], config: Config): Promise<void> {
     const pools = new Set(config.pools.filter(({ type }) => type === upstreamType).map(({ name }) => name));
     const listeners = config.listeners.filter(({ pool }) => pools.has(pool)).map(({ name }) => name);
-    const timeMs = Date.now();
+    const { nowMs: timeMs, position } = this.#options.ledger.next();
     await this.#options.ledger.record(listeners.flatMap((listener) =>
       tags.map((tag): PurgeRule => ({
         id: `written ${listener} ${tag}`,
         scope: { kind: "tags", listener, tags: [tag] },
         soft: false,
         timeMs,
+        position,
       }))
     ));
   }

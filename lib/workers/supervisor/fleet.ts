@@ -127,9 +127,9 @@ export class Fleet {
   }
 
   /** Has every worker use the KV file that another process had until now; one that does not is replaced. */
-  async takeDisk(kvPath: string): Promise<void> {
+  async takeDisk(kvPath: string, purgePosition: number): Promise<void> {
     this.#kvPath = kvPath;
-    await this.#tell({ type: "take-disk", kvPath }, (told) => told.type === "disk-taken", {
+    await this.#tell({ type: "take-disk", kvPath, purgePosition }, (told) => told.type === "disk-taken", {
       roles: ["serving", "health"],
     });
   }
