@@ -153,10 +153,11 @@ export function gauges(facts: StatusFacts): Metric[] {
 }
 
 function listenerFigures(counts: ListenerCounts | undefined) {
-  if (counts === undefined) return { requests: 0, in_flight: 0 };
+  if (counts === undefined) return { requests: 0, in_flight: 0, shed: 0 };
   return {
     requests: counts.requests,
     in_flight: counts.inFlight,
+    shed: counts.shed,
     response_bytes: counts.responseBytes,
     by_status: Object.fromEntries(
       counts.byClass.map((count, index) => [index === 0 ? "client_left" : `${index}xx`, count]),
