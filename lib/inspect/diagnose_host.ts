@@ -169,7 +169,7 @@ async function whoIsAt(address: TcpAddress, timeoutMs: number): Promise<string> 
 
 function memoryFinding(config: Config, memoryBytes: number | null): Finding {
   const check = "memory";
-  const { mostBytes: wantedBytes, text: asked } = memoryNeed(config);
+  const { restBytes, mostBytes, text: asked } = memoryNeed(config);
   if (memoryBytes === null) {
     return {
       check,
@@ -179,8 +179,8 @@ function memoryFinding(config: Config, memoryBytes: number | null): Finding {
     };
   }
   const text = `${asked}, of ${shownSize(memoryBytes)}`;
-  if (wantedBytes <= memoryBytes * 0.8) return { check, state: "ok", text, remedy: null };
-  const state = wantedBytes > memoryBytes ? "fail" : "warn";
+  if (mostBytes <= memoryBytes * 0.8) return { check, state: "ok", text, remedy: null };
+  const state = restBytes > memoryBytes ? "fail" : "warn";
   return { check, state, text, remedy: "lower `cache.memory` or `server.workers`" };
 }
 

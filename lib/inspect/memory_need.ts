@@ -3,12 +3,12 @@ import { shownSize } from "./finding.ts";
 
 const MIB = 1024 * 1024;
 /** The runtime, its files included, the supervisor and the health worker. */
-const PROCESS_BYTES = 150 * MIB;
+const PROCESS_BYTES = 185 * MIB;
 /** A serving worker that has compiled what it runs. */
-const WORKER_BYTES = 55 * MIB;
-/** Of a worker under load: its young heap, and bodies that wait to be collected. */
-const BUSY_BYTES = 60 * MIB;
-/** Responses that wait to be written to disk. */
+const WORKER_BYTES = 48 * MIB;
+/** Of a worker under load: its young heap, and bodies that are sent or wait for the garbage collector. */
+const BUSY_BYTES = 100 * MIB;
+/** Responses of a worker that wait to be written to disk. */
 const QUEUE_BYTES = 32 * MIB;
 
 /** What the memory of the process follows from. */
@@ -21,7 +21,7 @@ export interface MemorySettings {
 export interface MemoryNeed {
   /** With a full cache, while little happens. */
   readonly restBytes: number;
-  /** While as many bodies come in as fit. */
+  /** While as many large bodies come in as fit. */
   readonly mostBytes: number;
   readonly text: string;
 }
@@ -32,8 +32,7 @@ export function memoryNeed({ server: { workers }, cache }: MemorySettings): Memo
   const queueBytes = cache.diskBytes > 0 ? QUEUE_BYTES : 0;
   const mostBytes = restBytes + workers * (cache.fillMemoryBytes + queueBytes + BUSY_BYTES);
   const parts = `${shownSize(cache.memoryBytes)} cache, and ${shownSize(cache.fillMemoryBytes)} filling in each worker`;
-  const text =
-    `some ${shownSize(restBytes)} with a full cache, up to ${shownSize(mostBytes)} under load for ${workers} ` +
-    `worker${workers === 1 ? "" : "s"} (${parts})`;
+  const of = `${workers} worker${workers === 1 ? "" : "s"} (${parts})`;
+  const text = `some ${shownSize(restBytes)} with a full cache, and ${shownSize(mostBytes)} under load, for ${of}`;
   return { restBytes, mostBytes, text };
 }
