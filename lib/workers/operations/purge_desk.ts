@@ -1,5 +1,6 @@
-import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
+import type { PurgeRule, PurgeScope } from "../../cache/purge/purge_rules.ts";
 import { newPurge } from "../../cache/purge/purge_table.ts";
+import { changeTimeMs, type Clock, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
 import type { Logger } from "../../logging/logger.ts";
@@ -27,6 +28,8 @@ export interface PurgeDeskOptions {
   readonly logger: Logger;
   /** Brings rules into every serving worker. */
   readonly spread: (rules: readonly PurgeRule[], counts: boolean) => Promise<PurgeSpread>;
+  /** @default the machine's */
+  readonly clock?: Clock;
 }
 
 /** The outcome of a purge. */
@@ -49,6 +52,7 @@ export type PurgeOutcome =
 /** Where purges are taken: written down, brought into all workers, and noted with who asked. */
 export class PurgeDesk {
   readonly #options: PurgeDeskOptions;
+  readonly #clock: Clock;
   /** By kind of order, for the metrics; `changes` are tags that a change feed brought. */
   readonly counts: Record<PurgeOrder["by"] | "changes", number> = {
     ...{ url: 0, prefix: 0, glob: 0, tag: 0, all: 0 },
@@ -57,6 +61,7 @@ export class PurgeDesk {
 
   constructor(options: PurgeDeskOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** Purges; when it returns, no worker serves what was purged as fresh, or at all where the order is hard. */
@@ -76,8 +81,7 @@ export class PurgeDesk {
       logger.write({ ...audit, outcome: plan.problem });
       return { ok: false, problem: plan.problem };
     }
-    const nowMs = Date.now();
-    const rules = plan.scopes.map((scope) => newPurge(scope, { soft: !order.hard, nowMs }));
+    const rules = plan.scopes.map((scope) => this.#purge(scope, !order.hard));
     // Written down first: a worker that starts from now on has it from there.
     const persisted = await ledger.record(rules);
     const { workers, named } = await spread(rules, true);
@@ -91,8 +95,7 @@ export class PurgeDesk {
   async takeChanges(tags: readonly string[], listeners: readonly string[]): Promise<void> {
     if (tags.length === 0 || listeners.length === 0) return;
     const { ledger, logger, spread } = this.#options;
-    const nowMs = Date.now();
-    const rules = listeners.map((listener) => newPurge({ kind: "tags", listener, tags }, { soft: true, nowMs }));
+    const rules = listeners.map((listener) => this.#purge({ kind: "tags", listener, tags }, true));
     const persisted = await ledger.record(rules);
     const { workers } = await spread(rules, false);
     this.counts.changes += tags.length;
@@ -107,6 +110,12 @@ export class PurgeDesk {
     });
   }
 
+  /** Since when is not known where the clock was set back: then what would be stale is removed. */
+  #purge(scope: PurgeScope, soft: boolean): PurgeRule {
+    const isBehind = this.#clock.now() < changeTimeMs(this.#clock);
+    return newPurge(scope, { soft: soft && !isBehind, nowMs: changeTimeMs(this.#clock) });
+  }
+
   /**
    * Writes down that a user has changed what has these tags, on the listeners of an upstream type: a worker that starts from now on does
    * not serve it as it was before. The others know already. One rule stands for all changes of a tag.
@@ -114,7 +123,7 @@ export class PurgeDesk {
   async recordWrite(upstreamType: string, tags: readonly string[], config: Config): Promise<void> {
     const pools = new Set(config.pools.filter(({ type }) => type === upstreamType).map(({ name }) => name));
     const listeners = config.listeners.filter(({ pool }) => pools.has(pool)).map(({ name }) => name);
-    const timeMs = Date.now();
+    const timeMs = changeTimeMs(this.#clock);
     await this.#options.ledger.record(listeners.flatMap((listener) =>
       tags.map((tag): PurgeRule => ({
         id: `written ${listener} ${tag}`,

@@ -1,3 +1,4 @@
+import { systemClock } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
 import { sweepLeases } from "../../cache/flights/lease_table.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
@@ -356,6 +357,8 @@ export class Fleet {
   }
 
   #beat(): void {
+    // So that nobody has to guess how far it had come before it was set back.
+    systemClock.now();
     for (const slot of this.slots) {
       const handle = slot.handle;
       if (handle === null) continue;

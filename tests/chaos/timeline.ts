@@ -1,0 +1,93 @@
+import type { Resource } from "./resources.ts";
+
+/** What may happen to a request while a fault lasts. */
+export type Excuse =
+  /** No answer: a connection refused, reset or ended. */
+  | "unanswered"
+  /** An answer that breaks off, and says so by its framing. */
+  | "cut"
+  /** A status of 500 and above. */
+  | "error"
+  /** The same of a request that is sent once. */
+  | "unsafe-error"
+  /** A response as old as `stale-if-error` allows. */
+  | "stale"
+  /** An age and a freshness by a clock that jumps. */
+  | "skewed"
+  /** An answer that takes longer than the client waits. */
+  | "late";
+
+/** A time in which something is excused, by a fault. */
+export interface Window {
+  readonly fault: string;
+  readonly excuses: readonly Excuse[];
+  /** The pools that are concerned; `null` is all. */
+  readonly pools: readonly string[] | null;
+  readonly fromMs: number;
+  /** Infinity while it lasts. */
+  toMs: number;
+}
+
+/** A purge that the gateway has confirmed, or an unsafe request that it has answered. */
+export interface Removal {
+  readonly what: (resource: Resource) => boolean;
+  readonly askedMs: number;
+  readonly answeredMs: number;
+  /** It holds over the end of the process. */
+  readonly isPersisted: boolean;
+}
+
+/** What was done to the gateway when, as the judge of a response needs it. */
+export class Timeline {
+  readonly windows: Window[] = [];
+  readonly #removals: Removal[] = [];
+  /** How far the gateway's clock was set back, each time. */
+  readonly #setBack: { readonly atMs: number; readonly byMs: number }[] = [];
+
+  /** Opens a window, `sinceMs` ago; the function that comes back closes it, `afterMs` later than it is called. */
+  open(
+    { sinceMs = 0, ...window }: Pick<Window, "fault" | "excuses" | "pools"> & { readonly sinceMs?: number },
+    afterMs: number,
+  ): () => void {
+    const opened: Window = { ...window, fromMs: Date.now() - sinceMs, toMs: Infinity };
+    this.windows.push(opened);
+    return () => void (opened.toMs = Date.now() + afterMs);
+  }
+
+  /** The fault that excuses this of a request at a pool which was under way at a time; `null` for none. */
+  excuse(excuse: Excuse, pool: string, [fromMs, toMs]: readonly [number, number]): string | null {
+    const window = this.windows.find((one) =>
+      one.excuses.includes(excuse) && (one.pools === null || one.pools.includes(pool)) && one.fromMs <= toMs &&
+      one.toMs >= fromMs
+    );
+    return window?.fault ?? null;
+  }
+
+  remove(removal: Removal): void {
+    this.#removals.push(removal);
+    if (this.#removals.length > 400) this.#removals.splice(0, 100);
+  }
+
+  /** The gateway has ended: what it only kept in memory is forgotten. */
+  ended(): void {
+    const kept = this.#removals.filter(({ isPersisted }) => isPersisted);
+    this.#removals.splice(0, this.#removals.length, ...kept);
+  }
+
+  /** When the last removal was asked for that was answered before a request was sent; responses made before must not be served. */
+  removedMs(resource: Resource, sentMs: number): number {
+    const asked = this.#removals.filter(({ what, answeredMs }) => answeredMs <= sentMs && what(resource));
+    return Math.max(-Infinity, ...asked.map(({ askedMs }) => askedMs));
+  }
+
+  setBack(byMs: number): void {
+    this.#setBack.push({ atMs: Date.now(), byMs });
+  }
+
+  /** How much younger than it is the gateway may take a response for that was made at a time. */
+  youngerMs(madeMs: number): number {
+    // Where exactly it was set between its own jumps is its own business: a second before counts too.
+    const since = this.#setBack.filter(({ atMs }) => atMs >= madeMs - 1_000);
+    return since.reduce((sum, { byMs }) => sum + byMs, 0);
+  }
+}
