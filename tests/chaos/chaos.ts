@@ -6,7 +6,7 @@ import { type ChaosOrigin, type OriginReport, startChaosOrigin } from "./origin_
 import { Planner } from "./plan.ts";
 import { purgeSomething } from "./purges.ts";
 import { inflictAll, type Inflicted } from "./schedule.ts";
-import { Timeline } from "./timeline.ts";
+import { Timeline, watchLag } from "./timeline.ts";
 import { openWorkshop, type Workshop } from "./workshop.ts";
 
 /** How a run goes. */
@@ -61,6 +61,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   await gateway.start();
   stack.defer(async () => void await gateway.end("SIGKILL"));
   const timeline = new Timeline();
+  stack.use(watchLag(timeline));
   const complaints: string[] = [];
   const complain = (what: string) => {
     complaints.push(what);

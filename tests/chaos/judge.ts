@@ -29,6 +29,8 @@ export type WrongKind =
 
 /** What clocks and queues of a busy machine are allowed to add. */
 const SLACK_MS = 2_500;
+/** Where this process is late the others are so too, and there are several in a row. */
+const LATE_PROCESSES = 5;
 /** An age counts the wait for the response's head too (RFC 9111 §4.2.3). */
 const SLOWEST_HEAD_MS = 6_000;
 
@@ -154,19 +156,21 @@ function timeProblem(resource: Resource, madeMs: number, got: Got, timeline: Tim
     );
   }
   const mayBeStale = timeline.excuse("stale", pool, [got.sentMs, got.endedMs]) !== null;
-  const allowedMs = freshMs + Math.max(whileMs, mayBeStale ? errorMs : 0) + SLACK_MS + timeline.youngerMs(madeMs);
+  const slackMs = SLACK_MS + LATE_PROCESSES * timeline.lagMs;
+  const allowedMs = freshMs + Math.max(whileMs, mayBeStale ? errorMs : 0) + slackMs + timeline.youngerMs(madeMs);
   if (oldMs > allowedMs) return wrong("too old", `${oldMs} ms old, ${allowedMs} ms allowed, ${from}`);
-  return ageProblem(madeMs, got, timeline.excuse("skewed", pool, [madeMs - SLACK_MS, got.endedMs]) !== null);
+  const isSkewed = timeline.excuse("skewed", pool, [madeMs - SLACK_MS, got.endedMs]) !== null;
+  return isSkewed ? null : ageProblem(madeMs, got, slackMs);
 }
 
-function ageProblem(madeMs: number, got: Got, isSkewed: boolean): Verdict | null {
+function ageProblem(madeMs: number, got: Got, slackMs: number): Verdict | null {
   const age = fieldOf(got, "age");
   if (age === "") return null;
   if (!/^\d{1,10}$/.test(age) || Number(age) > 2 ** 31) return wrong("age", age);
   const ageMs = Number(age) * 1000;
-  const tooYoung = ageMs < got.sentMs - madeMs - SLACK_MS - 1_000;
-  const tooOld = ageMs > got.headMs - madeMs + SLACK_MS + SLOWEST_HEAD_MS;
-  return !isSkewed && (tooYoung || tooOld) ? wrong("age", `${age} s, made ${got.headMs - madeMs} ms before`) : null;
+  const tooYoung = ageMs < got.sentMs - madeMs - slackMs - 1_000;
+  const tooOld = ageMs > got.headMs - madeMs + slackMs + SLOWEST_HEAD_MS;
+  return tooYoung || tooOld ? wrong("age", `${age} s, made ${got.headMs - madeMs} ms before`) : null;
 }
 
 /** The tag that a client keeps of a response; `null` where it has none. */

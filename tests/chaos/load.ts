@@ -35,6 +35,8 @@ export interface LoadOptions {
   readonly connections: number;
   /** Requests per second of all connections together, at most. */
   readonly rate: number;
+  /** Told of what is wrong as soon as it is seen. */
+  readonly said: (line: string) => void;
 }
 
 /** Wrong responses that are kept whole. */
@@ -114,6 +116,7 @@ export class CheckedLoad {
     if (verdict.is === "lost") return add(tally.lost, `${verdict.fault}: ${verdict.what}`);
     add(tally.wrong, verdict.what);
     if (tally.samples.length >= MAX_SAMPLES) return;
+    this.#options.said(`! ${verdict.what}: ${planned.asked.resource.target}, ${verdict.detail}`);
     const { resource: { listener } } = planned.asked;
     tally.samples.push({
       atMs: got.sentMs,

@@ -40,6 +40,8 @@ export interface Removal {
 /** What was done to the gateway when, as the judge of a response needs it. */
 export class Timeline {
   readonly windows: Window[] = [];
+  /** How late this process itself is, so that a busy machine is not taken for the gateway. */
+  lagMs = 0;
   readonly #removals: Removal[] = [];
   /** How far the gateway's clock was set back, each time. */
   readonly #setBack: { readonly atMs: number; readonly byMs: number }[] = [];
@@ -90,4 +92,21 @@ export class Timeline {
     const since = this.#setBack.filter(({ atMs }) => atMs >= madeMs - 1_000);
     return since.reduce((sum, { byMs }) => sum + byMs, 0);
   }
+}
+
+/** So often it is looked how late a timer is, and so long the latest one counts. */
+const LOOK_MS = 200;
+const REMEMBERED_LOOKS = 50;
+
+/** Keeps {@linkcode Timeline.lagMs} until it is disposed of. */
+export function watchLag(timeline: Timeline): Disposable {
+  const lags: number[] = [];
+  let dueMs = Date.now() + LOOK_MS;
+  const timer = setInterval(() => {
+    lags.push(Math.max(0, Date.now() - dueMs));
+    if (lags.length > REMEMBERED_LOOKS) lags.shift();
+    timeline.lagMs = Math.max(...lags);
+    dueMs = Date.now() + LOOK_MS;
+  }, LOOK_MS);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
