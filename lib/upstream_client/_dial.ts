@@ -73,7 +73,7 @@ function withoutDescriptor(cause: unknown): UpstreamFailure {
 }
 
 function isOutOfDescriptors(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "EMFILE" || error.code === "ENFILE");
+  return /\btoo many open files\b/i.test(messageOf(error));
 }
 
 /** Whether a socket can be opened. Asked after a failure only. */
@@ -230,6 +230,7 @@ async function secured(socket: Socket, { tls }: Endpoint, signal: AbortSignal): 
   try {
     return await secure(socket, tls, signal);
   } catch (error) {
+    if (isOutOfDescriptors(error)) throw withoutDescriptor(error);
     throw failure("tls", messageOf(error), error);
   }
 }

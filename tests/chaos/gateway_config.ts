@@ -11,15 +11,15 @@ export interface Places {
   readonly upstreams: { readonly plain: readonly [string, string]; readonly secure: string; readonly ca: string };
 }
 
-/** No failed try is waited for longer than a client waits. */
-const TIMEOUTS = { connect: "3s", first_byte: "4s", idle: "4s", total: "12s" };
+/** As long as a busy machine may take, and no longer in all than a client waits. */
+const TIMEOUTS = { connect: "9s", first_byte: "9s", idle: "9s", total: "32s" };
 const HEALTH = {
   path: "/_health",
   method: "GET",
   status: ["200-299"],
-  interval: "2s",
+  interval: "10s",
   unhealthy_interval: "1s",
-  timeout: "1s",
+  timeout: "5s",
 };
 const OUTLIERS = { ejection_time: "2s", max_ejection_time: "5s", window: "5s" };
 

@@ -1,5 +1,5 @@
 import type { ChaosResult } from "./chaos.ts";
-import { table } from "./reliability_page.ts";
+import { provenance, table } from "../reliability_page.ts";
 import { FAULTS } from "./schedule.ts";
 
 /** What a run was asked for. */
@@ -11,7 +11,10 @@ export interface ChaosTerms {
 }
 
 /** What a run came to, as a section of docs/reliability.md. */
-export function chaosSection(result: ChaosResult, { minutes, seed, rate, connections }: ChaosTerms): string {
+export async function chaosSection(
+  result: ChaosResult,
+  { minutes, seed, rate, connections }: ChaosTerms,
+): Promise<string> {
   const { tally, seconds, inflicted, purges, complaints, origins } = result;
   const sorted = tally.timesMs.toSorted((a, b) => a - b);
   const at = (share: number) => `${sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0} ms`;

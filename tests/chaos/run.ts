@@ -5,7 +5,7 @@
 import { parseArgs } from "node:util";
 import { type ChaosResult, runChaos } from "./chaos.ts";
 import { chaosSection } from "./report.ts";
-import { writeSection } from "./reliability_page.ts";
+import { writeSection } from "../reliability_page.ts";
 
 const { values } = parseArgs({
   options: {
@@ -39,7 +39,7 @@ const result = await runChaos({
   keeps: values.keep,
   said: (line) => void print(`${((Date.now() - startedMs) / 1000).toFixed(1).padStart(7)}  ${line}`),
 });
-const section = chaosSection(result, { minutes, seed, rate, connections });
+const section = await chaosSection(result, { minutes, seed, rate, connections });
 await print(`\n${section}`);
 for (const sample of result.tally.samples) await print(`\nWRONG ${JSON.stringify(sample)}`);
 if (values.keep) await print(`\nFiles: ${result.shop.directory}`);

@@ -5,7 +5,7 @@ import { ORIGIN_FAULT_NAMES, ORIGIN_FAULTS, type OriginFault } from "./origin_fa
 const IN_CONTENT: readonly OriginFault[] = ["slow-body", "stall-in-body", "reset-in-body", "truncated", "bad-chunks"];
 
 /** So long an upstream may be out when its fault is over: ejections, their trials, checks. */
-const RECOVERY_MS = 15_000;
+const RECOVERY_MS = 20_000;
 /** The origin that has had a fault last, in each run. */
 const last = new WeakMap<World["origins"], number>();
 
@@ -25,7 +25,7 @@ export const UPSTREAM_FAULTS: readonly Fault[] = [
     about: ORIGIN_FAULTS[name],
     // What may be sent once only may have been with it.
     excuses: ["stale", "unsafe-error", ...IN_CONTENT.includes(name) ? ["cut"] as const : []],
-    afterMs: 6_000,
+    afterMs: 12_000,
     track: "upstream",
     async inflict(world, lastsMs) {
       const origin = world.origins[await oneOf(world)]!;

@@ -23,15 +23,23 @@ export interface Workshop extends AsyncDisposable {
   readonly leftOut: ReadonlyMap<string, string>;
 }
 
-/** Makes a place for the files of a run; with `keeps` they stay. */
-export async function openWorkshop({ keeps = false } = {}): Promise<Workshop> {
+/** How a place is made. */
+export interface WorkshopOptions {
+  /** The files stay. */
+  readonly keeps: boolean;
+  /** No small file system, no clock that can be moved, and descriptors enough. */
+  readonly isPlain?: boolean;
+}
+
+/** Makes a place for the files of a run. */
+export async function openWorkshop({ keeps, isPlain = false }: WorkshopOptions): Promise<Workshop> {
   const directory = await Deno.makeTempDir({ prefix: "usher-chaos-" });
   const leftOut = new Map<string, string>();
   const disk = join(directory, "disk");
   await Deno.mkdir(disk);
-  const isMounted = await mounted(disk);
+  const isMounted = !isPlain && await mounted(disk);
   if (!isMounted) leftOut.set("disk-full", "a small file system can be mounted by root alone");
-  const hasFakedClock = isInstalled(LIBFAKETIME);
+  const hasFakedClock = !isPlain && isInstalled(LIBFAKETIME);
   if (!hasFakedClock) leftOut.set("clock-jump", `there is no ${LIBFAKETIME} (Debian: faketime)`);
   const clockPath = hasFakedClock ? join(directory, "clock") : null;
   if (clockPath !== null) await Deno.writeTextFile(clockPath, "+0\n");
@@ -40,7 +48,7 @@ export async function openWorkshop({ keeps = false } = {}): Promise<Workshop> {
     dataDir: join(disk, "data"),
     configPath: join(directory, "config.yaml"),
     logPath: join(directory, "gateway.log"),
-    descriptors: 1_024,
+    descriptors: isPlain ? 4_096 : 1_024,
     clockPath,
     diskDir: isMounted ? disk : null,
     leftOut,

@@ -1,5 +1,5 @@
 /** Where the figures stand. */
-const PAGE = new URL("../../docs/reliability.md", import.meta.url);
+const PAGE = new URL("../docs/reliability.md", import.meta.url);
 
 /** Writes a section of the page, between the comments that name it. @throws {Error} where it has no place */
 export async function writeSection(name: string, text: string): Promise<void> {
