@@ -11,7 +11,8 @@ import { type StoredFacts, StoredHead, type StoredKind, StoredResponse, tiersOf 
  *     88 key · selecting fields · tags · origin tag · authentication code · head
  *
  * Selecting fields (name, value, name, value …) and tags are lists of texts: a length u32 before each, all ones for `null`. A body whose
- * length is not known has all ones too. The purge position and the authentication code (none or 32 bytes) are not used yet.
+ * length is not known has all ones too. The purge position is 0 where the response has none. The authentication code (none or 32 bytes) is
+ * not used yet.
  */
 export const RECORD_VERSION = 1;
 const LENGTHS_AT = 64;
@@ -70,6 +71,7 @@ function writeFacts(view: DataView, stored: StoredHead): void {
   view.setFloat64(32, freshness.lifetimeMs);
   view.setFloat64(40, freshness.staleWhileRevalidateMs);
   view.setFloat64(48, freshness.staleIfErrorMs);
+  view.setBigUint64(56, BigInt(stored.purgePosition));
 }
 
 /** Offsets of the parts of a record in its bytes, each from `…At` to the next. */
@@ -184,6 +186,7 @@ function factsIn(bytes: Uint8Array, layout: Layout): StoredFacts {
     originTag: (flags & HAS_ORIGIN_TAG) === 0 ? null : decoder.decode(bytes.subarray(originTagAt, codeAt)),
     isUndated: (flags & UNDATED) !== 0,
     isPurged: (flags & PURGED) !== 0,
+    purgePosition: Number(view.getBigUint64(56)),
   };
 }
 

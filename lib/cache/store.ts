@@ -39,6 +39,8 @@ export interface Store {
   adopt(response: StoredResponse): void;
   /** Whether what was put last under the key still waits to be written where other workers look. */
   isOnItsWay(key: string): boolean;
+  /** See {@linkcode StoredFacts.purgePosition}: what is asked for now, and stored, is stored with it. */
+  readonly purgePosition: number;
   /** Whether a purge since it was asked for names a response that was made of a stored one, not stored itself. */
   isPurged(response: StoredResponse): boolean;
   /** Removes what the key holds, in every tier. */

@@ -72,6 +72,12 @@ export interface StoredFacts {
    * @default false
    */
   readonly isPurged?: boolean;
+  /**
+   * The position of the newest purge that was in force where its request was sent, when it was sent; see {@linkcode PurgeRule.position}. 0
+   * where an earlier version stored it: it is held against purges by its time.
+   * @default 0
+   */
+  readonly purgePosition?: number;
 }
 
 /** Input of {@linkcode StoredHead.of}. */
@@ -109,6 +115,7 @@ export class StoredHead implements StoredFacts {
   readonly originTag: string | null;
   readonly isUndated: boolean;
   readonly isPurged: boolean;
+  readonly purgePosition: number;
   /** Length of the content; `null` where it is not known yet. */
   readonly lengthBytes: number | null;
   /** The memory of the record, its head first. Views of it are made when they are asked for: one that is kept costs 100 bytes. */
@@ -130,6 +137,7 @@ export class StoredHead implements StoredFacts {
     this.originTag = facts.originTag ?? null;
     this.isUndated = facts.isUndated ?? false;
     this.isPurged = facts.isPurged ?? false;
+    this.purgePosition = facts.purgePosition ?? 0;
     this.lengthBytes = facts.lengthBytes ?? null;
     this.memory = memory;
     this.headBytes = headBytes;

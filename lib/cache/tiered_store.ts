@@ -79,6 +79,10 @@ class Tiers implements TieredStore {
     return this.#disk?.isOnItsWay(key) ?? false;
   }
 
+  get purgePosition(): number {
+    return this.#purges.position;
+  }
+
   isPurged(response: StoredResponse): boolean {
     return this.#purges.apply(response) !== response;
   }

@@ -60,7 +60,7 @@ export const adminSection = section({
     "More bearer tokens, each with a name and what its holder may do; `admin.token` may do everything.",
   ),
   peers: list(asMapping(peerSection), 16).prefault([]).describe(
-    "Other gateways that purges are passed on to, before this one purges itself.",
+    "Other gateways that purges are passed on to, before this one purges itself; what they purged while it was off it learns at its start.",
   ),
 });
 

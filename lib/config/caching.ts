@@ -1,6 +1,8 @@
 import type { z } from "zod";
 import type { CacheRule, PolicyOptions } from "../cache/policy/policy_options.ts";
 import type { Coding } from "../request/snapshot.ts";
+import type { NamedFiles } from "./certificates.ts";
+import { type ClusterValues, sharedTierKey, sharedTierOf } from "./cluster.ts";
 import { upstreamTypes } from "../upstream_type/registry.ts";
 import { glob, mediaRange, statusRange, token } from "./http_scalars.ts";
 import type { ListenerContext } from "./listener_context.ts";
@@ -38,6 +40,7 @@ export const cacheSection = section({
   shared_stale: flag().prefault(false).describe(
     "`s-maxage` does not forbid what `stale-while-revalidate` allows, on listeners that do not say otherwise.",
   ),
+  shared: sharedTierKey,
 });
 
 const cacheRuleSection = section({
@@ -154,6 +157,9 @@ export const listenerCacheSection = section({
   reuse_appends: flag().prefault(false).describe(
     "Serve `append_to_response=credits`, or none, from a fresh stored `credits,images` of the same request (type `tmdb-api`).",
   ),
+  shared: flag().optional().describe(
+    "Share stored responses with the other gateways, where `cache.shared` is on; default: true, false where `auth` is set.",
+  ),
   status_key: flag().prefault(false).describe(
     "Tell clients in `Cache-Status` by which key a response is stored (RFC 9211 §2.7), to find out why one is not shared.",
   ),
@@ -193,6 +199,9 @@ export function checkListenerCache(listener: CachingListener, context: ListenerC
     problems.expect([...at, "min_ttl"], `at most max_ttl (${problems.found([...at, "max_ttl"])})`);
   }
   checkQuota(cache, context);
+  if (cache.shared === true && !context.sharesResponses && !problems.has([...path, "cache", "shared"])) {
+    problems.warn([...path, "cache", "shared"], "it has no effect: `cache.shared` is off, or there is no `cluster`");
+  }
   checkAppends(listener, context);
 }
 
@@ -221,7 +230,7 @@ function checkAppends({ cache, pool }: CachingListener, { problems, path, type }
 }
 
 /** `cache:` at the top level. */
-export function cacheOf(cache: CacheValues) {
+export function cacheOf(cache: CacheValues, cluster: ClusterValues | undefined, files: NamedFiles) {
   return {
     memoryBytes: cache.memory,
     diskBytes: cache.disk,
@@ -232,6 +241,8 @@ export function cacheOf(cache: CacheValues) {
     fillTimeoutMs: cache.fill_timeout,
     collapseTimeoutMs: cache.collapse_timeout,
     backgroundFill: cache.background_fill,
+    /** `null` where there is no such tier. */
+    shared: sharedTierOf(cache.shared, cluster, files),
   };
 }
 
@@ -264,6 +275,8 @@ export function listenerCacheOf(cache: ListenerCacheValues, shared: CacheValues)
     compress: { enabled: enabled ?? null, minBytes: min_size, types, codings: distinct<Coding>(codings) },
     statusKey: cache.status_key,
     diskQuotaBytes: cache.disk_quota ?? null,
+    /** Whether responses are shared with other gateways; `null` leaves it to the default. */
+    shared: cache.shared ?? null,
   };
 }
 

@@ -3,6 +3,8 @@ import { checkAdmin } from "./admin.ts";
 import { checkCache } from "./caching.ts";
 import { type CertificateReading, type NamedFiles, readAuthorities, readCertificates } from "./certificates.ts";
 import { draftSchema, type DraftValues } from "./config.ts";
+import { checkCluster } from "./cluster.ts";
+import { engineFiles } from "./engine.ts";
 import { checkForwardProxies } from "./forward_proxies.ts";
 import { checkListeners } from "./listener.ts";
 import { checkAddresses, listenAddressOf } from "./listen.ts";
@@ -44,22 +46,39 @@ export async function checkFile(found: Problems, options: CheckOptions): Promise
   const { pools, cache, server, admin, logging } = values;
   checkAdmin(admin, problems);
   checkCache(cache, problems);
+  checkCluster(values, problems);
   checkServer(server, problems);
   checkLogging(logging, problems);
   checkTracing(values.tracing, options.tracing, problems);
   for (const pool of Object.entries(pools)) checkPool(pool, values.listeners, problems);
-  checkListeners(listeners, { problems, pools, diskBytes: cache.disk, mayLoadAddons });
+  checkListeners(listeners, {
+    ...{ problems, pools, diskBytes: cache.disk, mayLoadAddons },
+    sharesResponses: values.cluster !== undefined && cache.shared?.enabled === true,
+  });
   checkAddresses([...listeners, ...proxyAddresses(values)], values, problems);
   checkForwardProxies(values.forward_proxies, { listeners, pools }, problems);
   checkListenersTls(listeners, problems);
   checkTls(admin.tls, ["admin", "tls"], problems);
   const named = upstreamFiles(values);
+  const engines = [
+    engineFiles(values.cluster ?? {}, ["cluster"]),
+    engineFiles(cache.shared ?? {}, ["cache", "shared"]),
+  ];
   return {
-    authorities: await readAuthorities([...named.authorities, ...acmeAuthorities(values)], problems, reading),
+    authorities: await readAuthorities(
+      [
+        ...named.authorities,
+        ...engines.flatMap((one) => one.authorities),
+        ...acmeAuthorities(values),
+      ],
+      problems,
+      reading,
+    ),
     certificates: await readCertificates(
       [
         ...namedCertificates(admin.tls, ["admin", "tls"], problems),
         ...named.certificates,
+        ...engines.flatMap((one) => one.certificates),
         ...listeners.flatMap(({ listener, path }) => namedCertificates(listener.tls, [...path, "tls"], problems)),
       ],
       problems,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type AdminConfig, adminOf, adminSection } from "./admin.ts";
+import { type ClusterConfig, clusterOf, clusterSection } from "./cluster.ts";
 import { type CacheConfig, cacheOf, cacheSection } from "./caching.ts";
 import type { NamedFiles } from "./certificates.ts";
 import {
@@ -27,6 +28,9 @@ const mainKeys = {
   tracing: asMapping(tracingSection).prefault({}).describe("Where the steps of requests are reported to."),
   cache: asMapping(cacheSection).prefault({}).describe(
     "Where stored responses are kept, for all listeners together.",
+  ),
+  cluster: asMapping(clusterSection).optional().describe(
+    "Other gateways that act as one with this; default: none. docs/cluster.md",
   ),
   images: asMapping(imageWorkerSection).prefault({}).describe(
     "The worker that converts pictures, where a listener wants that.",
@@ -87,6 +91,8 @@ export interface Config {
   /** `null` where nothing is traced. */
   readonly tracing: TracingConfig | null;
   readonly cache: CacheConfig;
+  /** `null` where this gateway is none of several. */
+  readonly cluster: ClusterConfig | null;
   readonly images: ImageWorkerConfig;
   readonly pools: readonly PoolConfig[];
   readonly listeners: readonly ListenerConfig[];
@@ -100,7 +106,8 @@ export function configOf(values: FileValues, machine: Machine): Config {
     admin: adminOf(values.admin, machine),
     logging: loggingOf(values.logging),
     tracing: tracingOf(values.tracing, machine.tracing, values.server.name),
-    cache: cacheOf(values.cache),
+    cache: cacheOf(values.cache, values.cluster, machine),
+    cluster: clusterOf(values.cluster, machine),
     images: imageWorkerOf(values.images, machine.cores),
     pools: Object.entries(values.pools).map(([name, pool]) => poolOf(name, pool, machine)),
     listeners: values.listeners.map((listener) => listenerOf(listener, values, machine)),

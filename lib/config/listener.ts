@@ -62,7 +62,7 @@ export type DraftListener = z.output<typeof draftListenerSection>;
 /** Checks the listeners, each alone and all together, but for their addresses. */
 export function checkListeners(
   all: readonly Addressed<DraftListener>[],
-  file: Pick<ListenerContext, "problems" | "pools" | "diskBytes" | "mayLoadAddons">,
+  file: Pick<ListenerContext, "problems" | "pools" | "diskBytes" | "sharesResponses" | "mayLoadAddons">,
 ): void {
   const { problems, pools } = file;
   checkNames(all, problems);

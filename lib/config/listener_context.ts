@@ -16,6 +16,8 @@ export interface ListenerContext {
   readonly apiKeys: ReadonlySet<string>;
   /** `cache.disk` */
   readonly diskBytes: number;
+  /** Whether there is a tier that gateways share. */
+  readonly sharesResponses: boolean;
   /** Whether the process may load native code. */
   readonly mayLoadAddons: boolean;
 }

@@ -54,6 +54,8 @@ function* literalSecrets(value: TreeValue, path: Path): Generator<Path> {
 }
 
 function isSecret(text: string, path: Path): boolean {
+  // Names the user of a cluster's engine: its password cannot stand there.
+  if (path.includes("engine")) return false;
   if (USER_INFORMATION.test(text)) return true;
   const names = path.filter((step) => typeof step === "string");
   // A name below `tokens` is the client's, and below `eab` the account's.

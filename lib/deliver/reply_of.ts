@@ -15,6 +15,7 @@ import { fieldLines } from "../wire/head_writer.ts";
 import { fillingFields } from "./choose_coding.ts";
 import { serverTimingLine } from "./server_timing.ts";
 import { fixedLines, ruledFields, sentFields } from "./sent_fields.ts";
+import { lendChunk } from "../upstream_client/transport.ts";
 
 /** Statuses whose responses have no content (RFC 9110 §6.4.1). */
 const NO_CONTENT: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -225,7 +226,7 @@ class StreamSource implements BodySource {
     const { body, read, onEnd } = this.#answer;
     this.#exchange.enter("body");
     try {
-      const chunk = await (read !== undefined ? read() : body.lend !== undefined ? body.lend() : body.read());
+      const chunk = await (read === undefined ? lendChunk(body) : read());
       if (chunk === null && !this.#isOver) {
         this.#isOver = true;
         onEnd();

@@ -1,3 +1,4 @@
+import type { ResponseTimes } from "../cache/policy/policy_options.ts";
 import { GatewayError } from "../errors.ts";
 import { fieldValue } from "../http/fields.ts";
 import { parseWeighted, splitList } from "../http/list.ts";
@@ -23,6 +24,7 @@ export class UpstreamAnswer {
   readonly judgement: Judgement;
   /** Milliseconds since the Unix epoch at which the try began. */
   readonly requestTimeMs: number;
+  readonly #purgePosition: number;
   /** The upstream that answered. */
   readonly upstream: Upstream;
   /** Called once, on release, with the failure of its body if there was one. */
@@ -36,10 +38,17 @@ export class UpstreamAnswer {
     this.response = response;
     this.judgement = judgement;
     this.requestTimeMs = try_.requestTimeMs;
+    this.#purgePosition = try_.purgePosition;
     this.upstream = try_.record.upstream;
     this.#try = try_;
     this.#received = try_.received ?? response;
     this.#latencyMs = latencyMs;
+  }
+
+  /** When it was asked for and when it came, as they are stored with it. */
+  get times(): Required<ResponseTimes> {
+    const { requestTimeMs, response: { receivedAtMs } } = this;
+    return { requestTimeMs, responseTimeMs: receivedAtMs, purgePosition: this.#purgePosition };
   }
 
   /** The same answer with a changed response: its body decoded, or partly read. To be released in place of this one. */
@@ -70,6 +79,7 @@ const MAX_RANGES = 64;
 /** When a try began, and where its end is recorded. */
 interface Try {
   readonly requestTimeMs: number;
+  readonly purgePosition: number;
   readonly timing: TryTiming;
   readonly record: TryRecord;
   /** As the upstream gave it, where it was changed since. */
@@ -154,6 +164,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
   const { tenant, services } = exchange;
   const endpoint = tenant.pool.endpoints.get(upstream.id)!;
   const requestTimeMs = services.clock.now();
+  const purgePosition = services.store.purgePosition;
   exchange.tries++;
   if (!isBeside) exchange.enter("connect");
   const timing = new TryTiming(upstream, services.clock, ask.body, exchange.phases);
@@ -187,7 +198,7 @@ export async function attempt(exchange: Exchange, options: AttemptOptions): Prom
     return {
       kind: "answer",
       upstream,
-      answer: new UpstreamAnswer({ requestTimeMs, timing, record }, judged, latencyMs),
+      answer: new UpstreamAnswer({ requestTimeMs, purgePosition, timing, record }, judged, latencyMs),
     };
   } catch (error) {
     const failure = asFailure(error);

@@ -12,7 +12,8 @@ import { type Fields, fieldValue } from "../http/fields.ts";
 import { splitList } from "../http/list.ts";
 import { mediaTypeOf } from "../http/media_range.ts";
 import { isGzip, isNeverGzip } from "../http/whole_content.ts";
-import { concat, type FromCoded } from "../request/gathered_body.ts";
+import { concat } from "../request/byte_blocks.ts";
+import type { FromCoded } from "../request/gathered_body.ts";
 import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 
 /** Bodies up to this size are decoded in one call; larger ones as a stream. */

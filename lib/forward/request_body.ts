@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { refusedMessage } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
-import { concat } from "../request/gathered_body.ts";
+import { concat } from "../request/byte_blocks.ts";
 import { UpstreamFailure } from "../upstream_client/transport.ts";
 import { type BodySource, bytesBody } from "../wire/body_source.ts";
 import { WireError } from "../wire/wire_error.ts";

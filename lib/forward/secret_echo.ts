@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Field, Fields } from "../http/fields.ts";
-import { concat, type FromCoded, gzipOf } from "../request/gathered_body.ts";
+import { concat } from "../request/byte_blocks.ts";
+import { type FromCoded, gzipOf } from "../request/gathered_body.ts";
 import type { UpstreamBody, UpstreamResponse } from "../upstream_client/transport.ts";
 import { decodedResponse } from "./decode.ts";
 

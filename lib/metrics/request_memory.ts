@@ -43,29 +43,39 @@ interface Kept {
   readonly capacity: number;
   readonly slow: RememberedRequest[];
   readonly failed: RememberedRequest[];
+  /** A request that took no longer has no place among the slow ones, until the first of them is forgotten. */
+  leastMs: number;
+  forgetsAtMs: number;
 }
 
 /** The slowest requests of each listener in the last hour, and the last ones that failed: a bounded number. */
 export class RequestMemory {
   readonly #byListener = new Map<string, Kept>();
 
-  /** Whether {@linkcode add} may be of use: asked before a request is put together. */
-  wants(status: number, ms: number): boolean {
-    return ms >= LEAST_MS || isFailure(status);
+  /** Whether {@linkcode add} may be of use: asked before a request is put together, since under load many are slow. */
+  wants({ listener, status, ms, nowMs }: { listener: string; status: number; ms: number; nowMs: number }): boolean {
+    if (isFailure(status)) return true;
+    if (ms < LEAST_MS) return false;
+    const kept = this.#byListener.get(listener);
+    return kept === undefined || ms > kept.leastMs || nowMs > kept.forgetsAtMs;
   }
 
   /** Remembers a request, as far as it is slow among those of its listener or has failed. */
   add(request: RememberedRequest): void {
-    const { slow, failed, capacity } = this.#of(request.listener);
+    const kept = this.#of(request.listener);
+    const { slow, failed, capacity } = kept;
     if (isFailure(request.status)) {
       failed.push(request);
       if (failed.length > capacity) failed.shift();
     }
     if (request.totalMs < LEAST_MS) return;
     forget(slow, request.atMs);
-    if (slow.length < capacity) return void slow.push(request);
-    const fastest = slow.reduce((least, { totalMs }, at) => totalMs < slow[least]!.totalMs ? at : least, 0);
-    if (slow[fastest]!.totalMs < request.totalMs) slow[fastest] = request;
+    if (slow.length < capacity) slow.push(request);
+    else {
+      const fastest = slow.reduce((least, { totalMs }, at) => totalMs < slow[least]!.totalMs ? at : least, 0);
+      if (slow[fastest]!.totalMs < request.totalMs) slow[fastest] = request;
+    }
+    noteLeast(kept);
   }
 
   /** The slowest requests of one listener, or of all, in no order. */
@@ -86,18 +96,27 @@ export class RequestMemory {
     if (known !== undefined) return known;
     const share = Math.floor(MOST_IN_ALL / 2 / (this.#byListener.size + 1));
     const capacity = Math.max(FEWEST_OF_LISTENER, Math.min(MOST_OF_LISTENER, share));
-    const kept: Kept = { capacity, slow: [], failed: [] };
+    const kept: Kept = { capacity, slow: [], failed: [], leastMs: 0, forgetsAtMs: Infinity };
     this.#byListener.set(listener, kept);
     return kept;
   }
 
   #forget(nowMs: number): void {
-    for (const [listener, { slow, failed }] of this.#byListener) {
+    for (const [listener, kept] of this.#byListener) {
+      const { slow, failed } = kept;
       forget(slow, nowMs);
       forget(failed, nowMs);
+      noteLeast(kept);
       if (slow.length + failed.length === 0) this.#byListener.delete(listener);
     }
   }
+}
+
+function noteLeast(kept: Kept): void {
+  const { slow, capacity } = kept;
+  const isFull = slow.length === capacity;
+  kept.leastMs = isFull ? Math.min(...slow.map(({ totalMs }) => totalMs)) : 0;
+  kept.forgetsAtMs = isFull ? Math.min(...slow.map(({ atMs }) => atMs)) + KEPT_MS : Infinity;
 }
 
 /** Takes out what is older than an hour. */

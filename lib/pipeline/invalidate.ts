@@ -20,9 +20,8 @@ export function updateStore(exchange: Exchange, answer: UpstreamAnswer, stored: 
 }
 
 /** Renews a stored response by the answer to a `HEAD`, or marks it stale where that shows that it has changed (RFC 9111 §4.3.5). */
-function renew(exchange: Exchange, { requestTimeMs, response }: UpstreamAnswer, stored: StoredResponse): void {
+function renew(exchange: Exchange, { times, response }: UpstreamAnswer, stored: StoredResponse): void {
   const { store, clock } = exchange.services;
-  const times = { requestTimeMs, responseTimeMs: response.receivedAtMs };
   const head = { status: response.status, fields: clientFields(exchange, response.fields) };
   const update = headUpdate(stored, head, { request: exchange, times, options: exchange.tenant.policy! });
   if (update.kind === "none") return;

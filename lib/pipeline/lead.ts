@@ -112,11 +112,10 @@ function processAnswer(exchange: Exchange, task: LeadTask, answer: UpstreamAnswe
     ? decodedResponse(answer.response, decodedLimitBytes(exchange.services.settings.maxEntryBytes))
     : answer.response;
   const decoded = response === answer.response ? answer : answer.with(response);
-  const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };
   const decision = storable({
     request: fetchedRequest(exchange),
     head: response,
-    times,
+    times: decoded.times,
     options: exchange.tenant.policy!,
   });
   if (!decision.store) return passUnstorable(exchange, task, inAcceptedCoding(exchange, answer, decoded), decision);
@@ -178,9 +177,8 @@ function renewStored(exchange: Exchange, task: LeadTask, answer: UpstreamAnswer)
   const { store, collapse } = exchange.services;
   const stale = task.stale!;
   discard(answer);
-  const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: answer.response.receivedAtMs };
   const head = { ...answer.response, fields: clientFields(exchange, answer.response.fields) };
-  const freshened = freshen(stale, head, { request: exchange, times, options: exchange.tenant.policy! });
+  const freshened = freshen(stale, head, { request: exchange, times: answer.times, options: exchange.tenant.policy! });
   if (freshened === null) return null;
   const { keep, ownFields } = freshened;
   const { fields, freshness } = freshened.response;

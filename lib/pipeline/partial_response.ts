@@ -60,7 +60,7 @@ export function storePartial(exchange: Exchange, answer: UpstreamAnswer): Partia
   const { lengthBytes } = response.body;
   const { settings, budget, store, invalidations, collapse } = exchange.services;
   if (response.status !== 206 || lengthBytes === null || lengthBytes > settings.maxEntryBytes) return null;
-  const times = { requestTimeMs: answer.requestTimeMs, responseTimeMs: response.receivedAtMs };
+  const { times } = answer;
   const decision = storable({ request: exchange, head: response, times, options: exchange.tenant.policy! });
   // Partial responses of several variants would need a key for each, and are seldom asked for.
   if (!decision.store || decision.selectedBy.length !== 1 || !budget.reserve(lengthBytes)) return null;

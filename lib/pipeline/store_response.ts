@@ -19,7 +19,7 @@ import { asFailure } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { gather, type Gathered, gzipOf, inTurn, ReservedCopy, ResumedBody } from "../request/gathered_body.ts";
 import { UnreadPace } from "../request/unread_pace.ts";
-import { type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
+import { lendChunk, type UpstreamBody, UpstreamFailure, type UpstreamResponse } from "../upstream_client/transport.ts";
 import { mustAskAgain, streamAnswer, unkept, wholeDocument } from "./stream_answer.ts";
 
 /** Bodies up to this size are read whole before they are sent on: cheaper than a stream, and a broken one can be fetched again. */
@@ -207,7 +207,7 @@ function storeFilling(
 }
 
 async function pump(body: UpstreamBody, fill: Fill, isWanted: (bytes: number) => boolean): Promise<void> {
-  for (let chunk = await body.read(); chunk !== null; chunk = await body.read()) {
+  for (let chunk = await lendChunk(body); chunk !== null; chunk = await lendChunk(body)) {
     fill.push(chunk);
     if (fill.body === null && !isWanted(chunk.byteLength)) throw notWanted();
   }
@@ -300,8 +300,7 @@ export function storedHead(
     status: answer.response.status,
     fields: sentCacheControl(exchange.tenant, own, freshness),
     lengthBytes,
-    requestTimeMs: answer.requestTimeMs,
-    responseTimeMs: answer.response.receivedAtMs,
+    ...answer.times,
     freshness,
     selectedBy,
     tags: allTags(decision.tags, typeTags(exchange)),

@@ -1,4 +1,5 @@
-import { type UpstreamBody, UpstreamFailure } from "../upstream_client/transport.ts";
+import { lendChunk, type UpstreamBody, UpstreamFailure } from "../upstream_client/transport.ts";
+import { ByteBlocks, concat } from "./byte_blocks.ts";
 import type { Services } from "./services.ts";
 
 /** Bounds of a body that is collected. */
@@ -19,16 +20,16 @@ export async function gather(body: UpstreamBody, { limitBytes, admit, stops }: G
   const isSized = body.lengthBytes !== null && body.lengthBytes <= limitBytes;
   if (isSized && stops === undefined) return { whole: await body.readAll(limitBytes) };
   if (isSized) return await gatherSized(body, body.lengthBytes!, stops!);
-  const chunks: Uint8Array[] = [];
-  for (let bytes = 0;;) {
-    const chunk = await body.read();
-    if (chunk === null) return { whole: concat(chunks, bytes) };
-    chunks.push(chunk);
-    bytes += chunk.byteLength;
-    if (bytes > limitBytes) return { whole: null, chunks, reason: "too-large" };
-    if (!admit(chunk.byteLength)) return { whole: null, chunks, reason: "fill-memory-full" };
+  const blocks = new ByteBlocks();
+  const stopped = (reason: string) => ({ whole: null, chunks: blocks.parts(), reason });
+  for (;;) {
+    const chunk = await lendChunk(body);
+    if (chunk === null) return { whole: blocks.whole() };
+    blocks.add(chunk);
+    if (blocks.bytes > limitBytes) return stopped("too-large");
+    if (!admit(chunk.byteLength)) return stopped("fill-memory-full");
     const reason = stops?.(chunk.byteLength) ?? null;
-    if (reason !== null) return { whole: null, chunks, reason };
+    if (reason !== null) return stopped(reason);
   }
 }
 
@@ -40,7 +41,7 @@ async function gatherSized(
 ): Promise<Gathered> {
   const whole = new Uint8Array(lengthBytes);
   for (let bytes = 0;;) {
-    const chunk = await (body.lend === undefined ? body.read() : body.lend());
+    const chunk = await lendChunk(body);
     if (chunk === null) return { whole };
     whole.set(chunk, bytes);
     bytes += chunk.byteLength;
@@ -62,17 +63,6 @@ export function inTurn<T>(read: () => Promise<T>): () => Promise<T> {
     last = next;
     return next;
   };
-}
-
-/** One array of all chunks. */
-export function concat(chunks: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return whole;
 }
 
 /** A body that was decoded, and still has the bytes that it was decoded from. */
@@ -128,11 +118,11 @@ export class ResumedBody implements UpstreamBody, FromCoded {
   }
 
   read(): Promise<Uint8Array | null> {
-    this.#isBegun = true;
-    for (let chunk = this.#ahead.shift(); chunk !== undefined; chunk = this.#ahead.shift()) {
-      if (chunk.byteLength > 0) return Promise.resolve(chunk);
-    }
-    return this.#isWhole ? Promise.resolve(null) : this.#rest.read();
+    return this.#next((rest) => rest.read());
+  }
+
+  lend(): Promise<Uint8Array | null> {
+    return this.#next(lendChunk);
   }
 
   async readAll(limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
@@ -150,6 +140,14 @@ export class ResumedBody implements UpstreamBody, FromCoded {
   cancel(): void {
     this.#rest.cancel();
   }
+
+  #next(read: (rest: UpstreamBody) => Promise<Uint8Array | null>): Promise<Uint8Array | null> {
+    this.#isBegun = true;
+    for (let chunk = this.#ahead.shift(); chunk !== undefined; chunk = this.#ahead.shift()) {
+      if (chunk.byteLength > 0) return Promise.resolve(chunk);
+    }
+    return this.#isWhole ? Promise.resolve(null) : read(this.#rest);
+  }
 }
 
 /** One array of all chunks: the only one itself. */
@@ -161,8 +159,7 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 /** A copy of a stream that is dropped when it grows beyond a limit. */
 export class BoundedCopy {
   readonly #limitBytes: number;
-  #chunks: Uint8Array[] | null = [];
-  #bytes = 0;
+  #blocks: ByteBlocks | null = new ByteBlocks();
   #complete = false;
 
   constructor(limitBytes: number) {
@@ -171,28 +168,26 @@ export class BoundedCopy {
 
   /** Bytes that are held. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#blocks?.bytes ?? 0;
   }
 
-  /** Takes the next chunk, or `null` for the end; `false` once the limit is passed. */
+  /** Copies the next chunk, or takes `null` for the end; `false` once the limit is passed. */
   add(chunk: Uint8Array | null): boolean {
-    if (this.#chunks === null) return false;
+    if (this.#blocks === null) return false;
     if (chunk === null) return this.#complete = true;
-    this.#bytes += chunk.byteLength;
-    this.#chunks.push(chunk);
-    if (this.#bytes > this.#limitBytes) this.drop();
-    return this.#chunks !== null;
+    if (this.#blocks.bytes + chunk.byteLength > this.#limitBytes) this.drop();
+    this.#blocks?.add(chunk);
+    return this.#blocks !== null;
   }
 
   /** Drops the copy; nothing more is taken. */
   drop(): void {
-    this.#chunks = null;
-    this.#bytes = 0;
+    this.#blocks = null;
   }
 
   /** The whole body; `null` before its end, and once the limit is passed. */
   whole(): Uint8Array<ArrayBuffer> | null {
-    return this.#complete && this.#chunks !== null ? concat(this.#chunks, this.#bytes) : null;
+    return this.#complete ? this.#blocks?.whole() ?? null : null;
   }
 }
 

@@ -91,11 +91,12 @@ export function recordRequest(request: RecordedRequest, finish: Finish): void {
   // Tunnels and streams of events last as long as their users want.
   const ms = isEndless(request, finish.status) ? 0 : durationMs;
   const { accessLog } = services.settings;
+  const nowMs = services.clock.now();
   const isLogged = accessLog.wants(status, tries, ms);
-  const isRemembered = services.sight.memory.wants(status, ms);
+  const isRemembered = services.sight.memory.wants({ listener: tenant.name, status, ms, nowMs });
   if (!isLogged && !isRemembered) return;
   const sample = isLogged ? accessLog.sampleOf(status, tries, ms) : undefined;
-  const record = { ...recordOf(request, finish, durationMs), timeMs: services.clock.now(), status, sample };
+  const record = { ...recordOf(request, finish, durationMs), timeMs: nowMs, status, sample };
   if (isRemembered) services.sight.remember(record);
   if (isLogged) accessLog.write(services.logger, record);
 }

@@ -95,6 +95,11 @@ export interface UpstreamBody {
   cancel(): void;
 }
 
+/** The next chunk of a body, lent where the body can lend: for who has copied or sent it before the next call. @throws as `read` */
+export function lendChunk(body: UpstreamBody): Promise<Uint8Array | null> {
+  return body.lend === undefined ? body.read() : body.lend();
+}
+
 /** A response whose field section has arrived and whose body has not been read. */
 export interface UpstreamResponse {
   readonly status: number;

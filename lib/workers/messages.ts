@@ -60,6 +60,14 @@ export interface InitMessage extends ConfigGeneration {
 /** Another worker: a serving worker by its index, or one of those that there is one of. */
 export type PeerName = number | "health" | "image";
 
+/** The KV file that another process had is this one's now. */
+export interface TakeDisk {
+  readonly type: "take-disk";
+  readonly kvPath: string;
+  /** A purge position behind all that is stored so far. */
+  readonly purgePosition: number;
+}
+
 /** What the supervisor says to a worker. */
 export type ToWorker =
   | InitMessage
@@ -73,8 +81,7 @@ export type ToWorker =
   | { readonly type: "take-sockets" }
   /** Another process takes its place: it stops listening, lets go of the disk, and finishes what has begun until it is stopped. */
   | { readonly type: "leave" }
-  /** The KV file that another process had is this one's now. */
-  | { readonly type: "take-disk"; readonly kvPath: string }
+  | TakeDisk
   | (ConfigGeneration & { readonly type: "prepare" })
   | { readonly type: "commit"; readonly generation: number }
   | { readonly type: "abort"; readonly generation: number }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { z } from "zod";
-import { prewarmOrder, purgeOrder, readJson } from "../../lib/admin/orders.ts";
+import { prewarmOrder, readJson } from "../../lib/admin/orders.ts";
+import { purgeOrder } from "../../lib/gateway/purge_order.ts";
 
 /** An order that a body is read as, or what is wrong with it. */
 function reading<T>(schema: z.ZodType<T>, body: unknown) {

@@ -47,6 +47,7 @@ function someResponse(random: Random): StoredResponse {
     tiers: { memory: random() < 0.5, disk: random() < 0.5 },
     originTag: pick(random, [null, "", 'W/"1"', '"ü"']),
     isUndated: random() < 0.5,
+    purgePosition: pick(random, [0, 1, 7_318_349_394_477_056, Number.MAX_SAFE_INTEGER]),
   });
 }
 

@@ -29,6 +29,7 @@ listeners:
       query: { include: [q], exclude: [utm_*], sort: true }
       disk_quota: 1MiB
       status_key: true
+      shared: false
       shared_stale: true
       set_cookie: strip
       cookies: { key: [b, a, b] }
@@ -42,6 +43,7 @@ listeners:
   assert.deepEqual(config.cache, {
     ...{ memoryBytes: 1024 ** 2, diskBytes: 2 * 1024 ** 2, minFreeDiskBytes: 7 * 1024 ** 2, maxEntryBytes: 3 * 1024 },
     ...{ fillMemoryBytes: 4 * 1024 ** 2, fillTimeoutMs: 6, collapseTimeoutMs: 5, backgroundFill: false },
+    shared: null,
   });
   const { rules, ...cache } = config.listeners[0]!.cache;
   assert.deepEqual(cache, {
@@ -52,7 +54,7 @@ listeners:
       setCookie: "strip",
     },
     ...{ cookies: { key: ["a", "b"] }, range: "fetch-full", sharedStale: true, targetedFields: ["cdn-cache-control"] },
-    ...{ reuseAppends: false, statusKey: true, diskQuotaBytes: 1024 ** 2 },
+    ...{ reuseAppends: false, statusKey: true, diskQuotaBytes: 1024 ** 2, shared: false },
     compress: { enabled: true, minBytes: 2048, types: ["text/html"], codings: ["gzip"] },
   });
   const silent = { minTtlMs: null, maxTtlMs: null, staleWhileRevalidateMs: null, staleIfErrorMs: null };

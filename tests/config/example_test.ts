@@ -18,7 +18,16 @@ const example = await Deno.readTextFile(new URL("../../config.example.yaml", imp
 const everything = example.replaceAll(/^( *)#(?=[^ \n]| {2})/gm, "$1");
 
 /** What has no default has to be set. */
-const REQUIRED: Readonly<Record<string, string>> = { GRAFANA_TOKEN: "set" };
+const REQUIRED: Readonly<Record<string, string>> = {
+  GRAFANA_TOKEN: "set",
+  CLUSTER_SECRET: "9b1c5a7e3f2d48608a1c7e5b3d9f0246",
+  VALKEY_PASSWORD: "valkey-password",
+  VALKEY_CACHE_PASSWORD: "valkey-cache-password",
+  SENTINEL_PASSWORD: "sentinel-password",
+};
+
+/** Ways to name an engine that are not shown, since one excludes the other, or since the other engine shows them. */
+const OTHER_WAYS = /[.]engine[.](?:url|nodes)$|^cluster[.]engine[.]/;
 
 function load(text: string, env: (name: string) => string | undefined = (name) => REQUIRED[name]): Promise<LoadResult> {
   const files: Record<string, string> = {
@@ -76,6 +85,7 @@ function schemaKeys(schema: JsonSchema, path = "", found = new Map<string, JsonS
     for (const [key, value] of Object.entries(form.properties ?? {})) {
       found.set(path + key, value);
       schemaKeys(value, `${path}${key}.`, found);
+      if (OTHER_WAYS.test(path + key)) found.delete(path + key);
     }
     if (form.items !== undefined) schemaKeys(form.items, path, found);
     if (typeof form.additionalProperties === "object") schemaKeys(form.additionalProperties, path, found);

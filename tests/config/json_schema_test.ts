@@ -38,6 +38,8 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.rules.request.rewrite.to",
     "listeners.rules.response.status.body",
     "listeners.rules.redirect.to",
+    "cluster.engine",
+    "cluster.secret",
     "admin.tokens.name",
     "admin.tokens.token",
     "admin.tokens.role",
@@ -46,8 +48,13 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "forward_proxies.listen",
     "forward_proxies.hosts",
   ];
-  // All of `tls` is optional: a plain address is the default.
-  const optional = without.filter((path) => !required.includes(path) && !/^(?:admin|listeners)\.tls/.test(path));
+  // All of `tls` is optional: a plain address is the default. So is how an engine is reached, and that there is a cluster.
+  const optional = without.filter((path) =>
+    !required.includes(path) &&
+    !/^(?:admin|listeners)\.tls|^(?:cluster|cache\.shared)(?:\.engine.*|\.password|\.ca|\.cert|\.key|\.member)?$/.test(
+      path,
+    )
+  );
   assert.deepEqual(optional, [
     "admin.token",
     "admin.peers.token",
@@ -96,6 +103,7 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.cache.cookies.key",
     "listeners.cache.range",
     "listeners.cache.shared_stale",
+    "listeners.cache.shared",
     "listeners.cache.compress.enabled",
     "listeners.auth",
     "listeners.auth.tokens",

@@ -1,10 +1,10 @@
 /** Holds the packages of tests too; `deno.lock` only those that each start fetches. */
 const LOCK = "--lock=deno.all.lock";
 
-/** Debian's programs that some tests start where they are installed: clients, an authority with its name server, and linters. */
+/** Debian's programs that some tests start where they are installed: clients, an authority with its name server, linters, and the engine of clusters. */
 const PROGRAMS = [
   ...["python3", "curl", "java", "keytool"],
-  ...["pebble", "pebble-challtestsrv", "promtool", "shellcheck", "yamllint", "systemd-analyze"],
+  ...["pebble", "pebble-challtestsrv", "promtool", "shellcheck", "yamllint", "systemd-analyze", "redis-server"],
 ].map((name) => `/usr/bin/${name}`);
 
 /** The arguments for Deno to run tests that may write only below `scratch` and start only Deno itself and programs of Debian. */

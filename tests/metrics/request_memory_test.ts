@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type RememberedRequest, RequestMemory } from "../../lib/metrics/request_memory.ts";
+import { seededRandom } from "../seeded_random.ts";
 
 const HOUR_MS = 60 * 60_000;
 
@@ -60,7 +61,24 @@ Deno.test("RequestMemory forgets slow requests of an hour ago before it leaves a
 Deno.test("RequestMemory.wants() takes nothing that was fast and went well", () => {
   const memory = new RequestMemory();
   const cases = [[200, 9.9], [404, 9.9], [200, 10], [500, 0], [499, 0]] as const;
-  assert.deepEqual(cases.map(([status, ms]) => memory.wants(status, ms)), [false, false, true, true, true]);
+  const wanted = cases.map(([status, ms]) => memory.wants({ listener: "l", status, ms, nowMs: 0 }));
+  assert.deepEqual(wanted, [false, false, true, true, true]);
+});
+
+Deno.test("RequestMemory.wants() says what add() does with a slow request, however full the list is and however old", () => {
+  const random = seededRandom(1);
+  const memory = new RequestMemory();
+  let nowMs = 0;
+  let refused = 0;
+  for (let at = 0; at < 3_000; at++) {
+    nowMs += random() * 2 * HOUR_MS / (at % 500 === 0 ? 1 : 1_000);
+    const ms = 10 + Math.floor(random() * 500);
+    const isWanted = memory.wants({ listener: "l", status: 200, ms, nowMs });
+    memory.add(request(`${at}`, { totalMs: ms, atMs: nowMs }));
+    if (!isWanted) refused++;
+    assert.equal(memory.find(nowMs, `${at}`).length === 1, isWanted, `request ${at}`);
+  }
+  assert.ok(refused > 500, `${refused}`);
 });
 
 Deno.test("RequestMemory holds a bounded number of requests, however many listeners and failures there are", () => {

@@ -248,7 +248,11 @@ for (const vary of [null, "accept-language"]) {
       const { services, table } = inner.entrance();
       // As a worker's that has not heard of the change yet.
       const store = new Proxy(services.store, {
-        get: (target, name) => name === "delete" ? () => {} : Reflect.get(target, name).bind(target),
+        get(target, name) {
+          if (name === "delete") return () => {};
+          const value = Reflect.get(target, name);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
       });
       const ask = async (method: string) => {
         const request = new Request("http://gateway.test/a", { method, headers: { host: "gateway.test" } });

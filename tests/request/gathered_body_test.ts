@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { BoundedCopy, concat, gather, inTurn, ReservedCopy, ResumedBody } from "../../lib/request/gathered_body.ts";
+import { concat } from "../../lib/request/byte_blocks.ts";
+import { BoundedCopy, gather, inTurn, ReservedCopy, ResumedBody } from "../../lib/request/gathered_body.ts";
 import { type UpstreamBody, UpstreamFailure } from "../../lib/upstream_client/transport.ts";
 import { exchangeFor, plainParts, withGateway } from "../pipeline/in_process_gateway.ts";
 
@@ -121,8 +122,14 @@ Deno.test("BoundedCopy keeps a whole stream within its limit, and nothing of a l
   assert.equal(larger.whole(), null);
 });
 
-Deno.test("concat() joins chunks in their order", () => {
-  assert.deepEqual(concat([bytes(1), bytes(), bytes(2, 3)], 3), bytes(1, 2, 3));
+Deno.test("ResumedBody lends what its rest lends, behind what was read ahead", async () => {
+  const memory = bytes(0, 0);
+  let turn = 0;
+  const lend = () => Promise.resolve(++turn > 2 ? null : memory.fill(turn));
+  const body = new ResumedBody([bytes(9)], { ...bodyOf([new Error("read, not lent")]), lend });
+  const lent: number[][] = [];
+  for (let chunk = await body.lend(); chunk !== null; chunk = await body.lend()) lent.push([...chunk]);
+  assert.deepEqual(lent, [[9], [1, 1], [2, 2]]);
 });
 
 Deno.test("ReservedCopy tells once that it was dropped, and takes nothing more", () =>

@@ -108,7 +108,9 @@ Deno.test("adminApp() purges what a request names", async () => {
 });
 
 Deno.test("adminApp() refuses a purge that is none, and passes on why there is nothing to purge", async () => {
-  const view = plainView({ purge: () => Promise.resolve({ ok: false, problem: "There is no listener called x" }) });
+  const { purging } = plainView();
+  const purge = () => Promise.resolve({ ok: false as const, problem: "There is no listener called x" });
+  const view = plainView({ purging: { ...purging, purge } });
   const json = { ...LOCAL, "content-type": "application/json" };
   const post = (headers: Record<string, string>, body: string) =>
     ask(view, "/purge", { method: "POST", headers, body });

@@ -42,12 +42,15 @@ export function plainView(over: Partial<AdminView> = {}): PlainView {
       asked.push(`stop by ${actor}`);
       return { graceMs: 30_000, delayMs: 0 };
     },
-    purge: (order, actor) => {
-      asked.push(`purge ${order.by} ${order.value} of ${order.listener} hard=${order.hard} by ${actor}`);
-      const { listener } = order;
-      const listeners = listener === null ? null : [listener];
-      const counted = { workers: 2, named: 4 };
-      return Promise.resolve({ ok: true, soft: !order.hard, listeners, ...counted, persisted: true, durationMs: 3 });
+    purging: {
+      purge: (order, actor) => {
+        asked.push(`purge ${order.by} ${order.value} of ${order.listener} hard=${order.hard} by ${actor}`);
+        const { listener } = order;
+        const listeners = listener === null ? null : [listener];
+        const counted = { workers: 2, named: 4 };
+        return Promise.resolve({ ok: true, soft: !order.hard, listeners, ...counted, persisted: true, durationMs: 3 });
+      },
+      since: () => ({ gateway: "usher-1", book: "b", newest: 0, isWhole: true, isMore: false, orders: [] }),
     },
     drain: (pool, upstream, actor) => {
       asked.push(`drain ${upstream} of ${pool} by ${actor}`);

@@ -67,6 +67,11 @@ export interface GatewayOptions {
   readonly permissions?: readonly string[];
   /** The beginning of its command line; Deno alone by default. */
   readonly program?: readonly string[];
+  /**
+   * The module that is run.
+   * @default main.ts
+   */
+  readonly main?: string;
   /** A gateway whose place it takes: its ports and files. */
   readonly takesOver?: RunningGateway;
 }
@@ -99,7 +104,13 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       ...before,
       // With the lock file of `deno task start`: the other one would have to be changed where pictures are converted.
       ...["run", "--no-prompt", "--lock=deno.all.lock", ...startPermissions(directory), ...options.permissions ?? []],
-      ...["main.ts", "start", "--config", configPath, ...takesOver === undefined ? [] : ["--take-over"]],
+      ...[
+        options.main ?? "main.ts",
+        "start",
+        "--config",
+        configPath,
+        ...takesOver === undefined ? [] : ["--take-over"],
+      ],
     ],
     env: { NO_COLOR: "1", USHER_TEST_HOOKS: "1", ...options.env },
     stdout: "piped",

@@ -335,6 +335,7 @@ async function withStore(run: (watched: WatchedStore) => Promise<void>): Promise
     },
     adopt: (response) => tiered.adopt(response),
     isOnItsWay: (key) => tiered.isOnItsWay(key),
+    purgePosition: tiered.purgePosition,
     isPurged: (response) => tiered.isPurged(response),
     delete: (key) => tiered.delete(key),
     stats: () => tiered.stats(),

@@ -108,9 +108,8 @@ function updated(stored: StoredResponse, head: ResponseHead, { request, times, o
   // What was stored was for all until now; only the update's own lines can be this client's.
   const own = [...ownFields, ...decision.ownFields.filter(([name]) => fieldValue(head.fields, name) !== null)];
   const tags = [...new Set([...stored.tags, ...decision.tags])].sort().slice(0, MAX_TAGS);
-  const { requestTimeMs, responseTimeMs } = times;
   const changes = { fields: decision.fields, freshness, selectedBy, tiers, tags, isPurged: false };
-  return { response: stored.with({ ...changes, requestTimeMs, responseTimeMs }), keep: "replace", ownFields: own };
+  return { response: stored.with({ ...changes, ...times }), keep: "replace", ownFields: own };
 }
 
 /** The stored fields, replaced by the update's of the same name; its age and date count, not the stored ones (RFC 9111 §3.2). */

@@ -85,6 +85,11 @@ export interface RouteTimes {
 export interface ResponseTimes {
   readonly requestTimeMs: number;
   readonly responseTimeMs: number;
+  /**
+   * See {@linkcode StoredFacts.purgePosition}.
+   * @default 0
+   */
+  readonly purgePosition?: number;
 }
 
 /** Input of {@linkcode matchingRule}. */

@@ -1,6 +1,7 @@
 import { beginningInOneSpelling, inOneSpelling, patternInOneSpelling } from "../../http/target.ts";
 import { KEY_SEPARATOR } from "../key.ts";
 import type { StoredHead } from "../stored_response.ts";
+import { positionAt } from "./purge_clock.ts";
 
 /** The responses that a purge names. A `listener` of `null` is every listener. */
 export type PurgeScope =
@@ -20,12 +21,24 @@ export type PurgeScope =
   /** Everything of a listener, or everything. */
   | { readonly kind: "all"; readonly listener: string | null };
 
-/** One purge: what was asked for before `timeMs` is stale from then on (soft), or gone (hard). */
+/** One purge: what was asked for before it is stale from then on (soft), or gone (hard). */
 export interface PurgeRule {
   readonly id: string;
   readonly scope: PurgeScope;
   readonly soft: boolean;
+  /** When it was made, by the local clock: a response that has no position is held against it, and stale windows begin there. */
   readonly timeMs: number;
+  /**
+   * Its place among all purges, by which no clock is trusted: it purges what was asked for where only smaller ones were in force. See
+   * {@linkcode PurgeClock}.
+   * @default that of `timeMs`, for a rule of an earlier version
+   */
+  readonly position?: number;
+}
+
+/** The place of a rule among all purges. */
+export function positionOf({ position, timeMs }: PurgeRule): number {
+  return position ?? positionAt(timeMs);
 }
 
 /** The result of the rules for a stored response: unchanged, stale since `atMs`, or removed. */
@@ -45,11 +58,14 @@ const MERGED = "merged ";
 
 const KEEP: PurgeVerdict = { kind: "keep" };
 const GONE: PurgeVerdict = { kind: "gone" };
+const NEVER = { softMs: -Infinity, hardMs: -Infinity, softAt: -Infinity, hardAt: -Infinity };
 
-/** Times of the newest soft and hard rule of one scope. */
+/** Times and positions of the newest soft and hard rule of one scope. */
 interface Mark {
   softMs: number;
   hardMs: number;
+  softAt: number;
+  hardAt: number;
 }
 
 interface Pattern extends Mark {
@@ -64,6 +80,7 @@ export class PurgeRules {
   readonly #listeners = new Map<string, Mark>();
   readonly #patterns = new Map<string, Pattern>();
   #newestMs = -Infinity;
+  #newestAt = -Infinity;
 
   constructor(rules: Iterable<PurgeRule> = []) {
     for (const rule of rules) this.add(rule);
@@ -71,26 +88,35 @@ export class PurgeRules {
 
   /** Adds a rule. */
   add(rule: PurgeRule): void {
+    const at = positionOf(rule);
     for (const mark of this.#marksOf(rule.scope)) {
-      if (rule.soft) mark.softMs = Math.max(mark.softMs, rule.timeMs);
-      else mark.hardMs = Math.max(mark.hardMs, rule.timeMs);
+      if (rule.soft) {
+        mark.softMs = Math.max(mark.softMs, rule.timeMs);
+        mark.softAt = Math.max(mark.softAt, at);
+      } else {
+        mark.hardMs = Math.max(mark.hardMs, rule.timeMs);
+        mark.hardAt = Math.max(mark.hardAt, at);
+      }
     }
     this.#newestMs = Math.max(this.#newestMs, rule.timeMs);
+    this.#newestAt = Math.max(this.#newestAt, at);
   }
 
   /**
-   * Judges a response by the time of its request: a response that was being fetched when the purge was made is purged too.
+   * Judges a response by the purges that were in force when its request was sent, or by the time of that where it has no position. What was
+   * being fetched when the purge was made is purged too.
    */
   verdict(response: StoredHead): PurgeVerdict {
-    if (response.requestTimeMs > this.#newestMs) return KEEP;
+    const { purgePosition, requestTimeMs } = response;
+    const hasPosition = purgePosition > 0;
+    if (hasPosition ? purgePosition >= this.#newestAt : requestTimeMs > this.#newestMs) return KEEP;
+    const isBefore = (at: number, timeMs: number) => hasPosition ? purgePosition < at : requestTimeMs <= timeMs;
     let softMs = -Infinity;
-    let hardMs = -Infinity;
     for (const mark of this.#marksFor(response)) {
-      softMs = Math.max(softMs, mark.softMs);
-      hardMs = Math.max(hardMs, mark.hardMs);
+      if (isBefore(mark.hardAt, mark.hardMs)) return GONE;
+      if (isBefore(mark.softAt, mark.softMs)) softMs = Math.max(softMs, mark.softMs);
     }
-    if (hardMs >= response.requestTimeMs) return GONE;
-    return softMs >= response.requestTimeMs ? { kind: "stale", atMs: softMs } : KEEP;
+    return softMs === -Infinity ? KEEP : { kind: "stale", atMs: softMs };
   }
 
   *#marksFor(response: StoredHead): Generator<Mark> {
@@ -142,7 +168,7 @@ export class PurgeRules {
     const id = scoped(listener, name);
     const known = this.#patterns.get(id);
     if (known !== undefined) return known;
-    const pattern: Pattern = { listener, matches, softMs: -Infinity, hardMs: -Infinity };
+    const pattern: Pattern = { listener, matches, ...NEVER };
     this.#patterns.set(id, pattern);
     return pattern;
   }
@@ -204,22 +230,29 @@ export function foldRules(rules: readonly PurgeRule[], max: number): readonly Pu
   let weight = totalWeight(merged);
   // With less room than that the next rules would have all of this done again.
   if (weight <= max * MERGED_SHARE) return merged;
-  const byTime = merged.sort((a, b) => a.timeMs - b.timeMs);
+  const inOrder = merged.sort((a, b) => positionOf(a) - positionOf(b));
   let count = 0;
-  while (weight > Math.floor(max / 2)) weight -= weightOf(byTime[count++]!);
-  const folded = byTime.splice(0, count);
+  while (weight > Math.floor(max / 2)) weight -= weightOf(inOrder[count++]!);
+  const folded = inOrder.splice(0, count);
   const listeners = new Map<string, PurgeRule>();
   for (const rule of folded) {
     const { listener } = rule.scope;
     const id = FOLDED + scoped(listener, "");
     const before = listeners.get(id);
     const soft = rule.soft && (before?.soft ?? true);
-    listeners.set(id, { id, scope: { kind: "all", listener }, soft, timeMs: rule.timeMs });
+    listeners.set(id, { id, scope: { kind: "all", listener }, soft, ...newestOf([before ?? rule, rule]) });
   }
-  if (listeners.size <= max / 2) return [...listeners.values(), ...byTime];
+  if (listeners.size <= max / 2) return [...listeners.values(), ...inOrder];
   const soft = folded.every((rule) => rule.soft);
-  const timeMs = folded.at(-1)!.timeMs;
-  return [{ id: FOLDED, scope: { kind: "all", listener: null }, soft, timeMs }, ...byTime];
+  return [{ id: FOLDED, scope: { kind: "all", listener: null }, soft, ...newestOf(folded) }, ...inOrder];
+}
+
+/** When the newest of some rules was made. */
+function newestOf(rules: readonly PurgeRule[]): Required<Pick<PurgeRule, "timeMs" | "position">> {
+  return {
+    timeMs: Math.max(...rules.map(({ timeMs }) => timeMs)),
+    position: Math.max(...rules.map(positionOf)),
+  };
 }
 
 function totalWeight(rules: readonly PurgeRule[]): number {
@@ -242,12 +275,12 @@ function mergedByDay(rules: readonly PurgeRule[]): PurgeRule[] {
     if (id === "") return day;
     const tags = [...new Set(day.flatMap(({ scope }) => scope.kind === "tags" ? scope.tags : []))];
     const [{ scope: { listener }, soft }] = day as [PurgeRule];
-    const timeMs = Math.max(...day.map((rule) => rule.timeMs));
+    const newest = newestOf(day);
     return Array.from({ length: Math.ceil(tags.length / MAX_TAGS) }, (_, part): PurgeRule => ({
       id: `${id} ${part}`,
       scope: { kind: "tags", listener, tags: tags.slice(part * MAX_TAGS, (part + 1) * MAX_TAGS) },
       soft,
-      timeMs,
+      ...newest,
     }));
   });
 }
@@ -314,7 +347,7 @@ function scoped(listener: string | null, name: string): string {
 
 function markIn(marks: Map<string, Mark>, name: string): Mark {
   let mark = marks.get(name);
-  if (mark === undefined) marks.set(name, mark = { softMs: -Infinity, hardMs: -Infinity });
+  if (mark === undefined) marks.set(name, mark = { ...NEVER });
   return mark;
 }
 

@@ -1,7 +1,9 @@
+import { type Clock, systemClock } from "../../clock.ts";
 import {
   FOLDED,
   foldRules,
   MAX_RULES,
+  positionOf,
   type PurgeRule,
   PurgeRules,
   type PurgeScope,
@@ -9,6 +11,7 @@ import {
   staleSince,
   weightOf,
 } from "./purge_rules.ts";
+import { positionAt } from "./purge_clock.ts";
 import type { StoredHead } from "../stored_response.ts";
 
 /**
@@ -24,9 +27,19 @@ export class PurgeTable {
   #generation = 0;
   #patterns = 0;
   #weight = 0;
+  #position: number;
+  readonly #clock: Clock;
 
-  constructor(rules: Iterable<PurgeRule> = []) {
+  /** `position` is the newest of all that were made before, those that are not kept any more included. */
+  constructor(rules: Iterable<PurgeRule> = [], position = 1, clock: Clock = systemClock) {
+    this.#position = position;
+    this.#clock = clock;
     for (const rule of rules) this.add(rule);
+  }
+
+  /** The position of the newest purge in force here: what is asked for from now on is not touched by it, or by any before. */
+  get position(): number {
+    return this.#position;
   }
 
   /** Changes with every rule. */
@@ -39,13 +52,17 @@ export class PurgeTable {
     return this.#byId.size;
   }
 
-  /** Takes a rule; from now on no look-up answers what it purges. One that is known already changes nothing. */
+  /** Takes a rule; from now on no look-up answers what it purges. One that is known already, at its position or later, changes nothing. */
   add(rule: PurgeRule): void {
-    if (this.#byId.has(rule.id)) return;
+    const known = this.#byId.get(rule.id);
+    if (known !== undefined && positionOf(known) >= positionOf(rule)) return;
     this.#byId.set(rule.id, rule);
     this.#generation++;
-    if (isPattern(rule)) this.#patterns++;
-    this.#weight += weightOf(rule);
+    this.#position = Math.max(this.#position, positionOf(rule));
+    if (known === undefined) {
+      if (isPattern(rule)) this.#patterns++;
+      this.#weight += weightOf(rule);
+    }
     if (this.#weight <= MAX_RULES && this.#patterns <= MAX_PATTERNS) return this.#compiled.add(rule);
     const rules = [...this.#byId.values()];
     // Folded rules of before are folded again with them: there is one a listener.
@@ -64,7 +81,8 @@ export class PurgeTable {
   apply<Stored extends StoredHead>(response: Stored): Stored | undefined {
     const verdict: PurgeVerdict = this.#compiled.verdict(response);
     if (verdict.kind === "keep") return response;
-    return verdict.kind === "stale" ? staleSince(response, verdict.atMs) : undefined;
+    // The rule may be another machine's, or from before a clock was put back.
+    return verdict.kind === "stale" ? staleSince(response, Math.min(verdict.atMs, this.#clock.now())) : undefined;
   }
 }
 
@@ -76,7 +94,14 @@ function mayFoldEarly(rule: PurgeRule): boolean {
   return isPattern(rule) || rule.id.startsWith(FOLDED);
 }
 
-/** A new rule over what was asked for until now. */
-export function newPurge(scope: PurgeScope, options: { readonly soft: boolean; readonly nowMs: number }): PurgeRule {
-  return { id: crypto.randomUUID(), scope, soft: options.soft, timeMs: options.nowMs };
+/** A new rule over what was asked for until now; the position is by default that of `nowMs`. */
+export function newPurge(
+  scope: PurgeScope,
+  { soft, nowMs, position = positionAt(nowMs) }: {
+    readonly soft: boolean;
+    readonly nowMs: number;
+    readonly position?: number;
+  },
+): PurgeRule {
+  return { id: crypto.randomUUID(), scope, soft, timeMs: nowMs, position };
 }

@@ -17,6 +17,20 @@ export async function loadPurges(state: StateStore): Promise<PurgeRule[]> {
   return rules;
 }
 
+/** Where the largest position is kept: rules go before those that they were made after. */
+const POSITION_KEY = ["purge-position"];
+
+/** Saves the largest position that any purge has had. @throws {Error} what the state store throws */
+export async function savePosition(state: StateStore, position: number): Promise<void> {
+  await state.set([{ key: POSITION_KEY, value: position }]);
+}
+
+/** The position that was saved; 0 where there is none. @throws {Error} what the state store throws */
+export async function loadPosition(state: StateStore): Promise<number> {
+  const position = await state.get(POSITION_KEY);
+  return typeof position === "number" && Number.isSafeInteger(position) ? position : 0;
+}
+
 /**
  * Removes the saved rules made before `timeMs`, when nothing older than that is stored any more, and folds the rest where they are too
  * many. Returns how many are left.
@@ -32,7 +46,12 @@ export async function tidyPurges(state: StateStore, timeMs: number, max = MAX_RU
   await savePurges(state, kept.filter((rule) => !loaded.has(rule)));
   // One that was saved anew under its id since it was loaded is another rule.
   const gone = rules.filter(({ id }) => !keptIds.has(id));
-  for (const { id, timeMs } of gone) await state.delete(keyOf(id), (held) => (held as PurgeRule)?.timeMs === timeMs);
+  for (const { id, timeMs, position } of gone) {
+    await state.delete(keyOf(id), (held) => {
+      const now = held as PurgeRule | null;
+      return now?.timeMs === timeMs && now.position === position;
+    });
+  }
   return kept.length;
 }
 

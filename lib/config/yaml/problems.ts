@@ -23,6 +23,9 @@ const SECRET_KEYS: ReadonlySet<PropertyKey> = new Set([
   "headers",
 ]);
 
+/** Keys whose own values are never shown. */
+const SECRET_VALUES: ReadonlySet<PropertyKey> = new Set(["auth", "password", "secret", "sentinel_password"]);
+
 /** Text of the file as it may be shown: short, and without the credentials of a URL. */
 function shownText(text: string): string {
   const short = text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text;
@@ -111,7 +114,8 @@ export class Problems {
   /** What stands at `path`, as a message may show it. */
   found(path: Path): string {
     // Who forgets `tokens:` writes a token in its place.
-    const isSecret = path.some((step) => SECRET_KEYS.has(step)) || path.at(-1) === "auth";
+    const last = path.at(-1) ?? "";
+    const isSecret = path.some((step) => SECRET_KEYS.has(step)) || SECRET_VALUES.has(last);
     const empty = this.tree.emptyAt(this.#original(path));
     if (empty !== undefined) return `nothing (${isSecret ? empty.references : empty.source} is empty)`;
     const given = this.given(path);

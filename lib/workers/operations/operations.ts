@@ -2,7 +2,6 @@ import { openKvFile } from "../../cache/disk/kv_open.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
-import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import type { StatisticsFacts } from "../figures/cache_figures.ts";
@@ -13,8 +12,11 @@ import { KnownTags } from "./known_tags.ts";
 import { KvStateStore } from "../../state/kv_state_store.ts";
 import { LateStateStore } from "../../state/late_state_store.ts";
 import type { PrewarmResult, ReadResult } from "../messages.ts";
+import type { Bus } from "./bus.ts";
+import { LinkedPurges } from "./linked_purges.ts";
+import type { PurgePeer } from "./peer_bus.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
-import { PurgeDesk, type PurgeOutcome, type PurgeSpread } from "./purge_desk.ts";
+import { PurgeDesk, type PurgeSpread } from "./purge_desk.ts";
 import { PurgeLedger } from "./purge_ledger.ts";
 import { UsageLedger, type UsageRow } from "./usage_ledger.ts";
 import { type Drain, UpstreamDesk, type UpstreamDeskOptions } from "./upstream_desk.ts";
@@ -39,6 +41,9 @@ export interface OperationsOptions {
   readonly upstreams: Pick<UpstreamDeskOptions, "spread" | "check">;
   /** See `newLeaseMemory`. */
   readonly leaseMemory: SharedArrayBuffer;
+  readonly bus: Bus;
+  /** Gateways that purges are passed on to. */
+  readonly peers: () => readonly PurgePeer[];
 }
 
 /** What is opened before the operations begin. */
@@ -46,6 +51,8 @@ interface Opened {
   readonly kv: Deno.Kv | null;
   readonly purgeKv: Deno.Kv | null;
   readonly ledger: PurgeLedger;
+  readonly desk: PurgeDesk;
+  readonly purging: LinkedPurges;
   readonly upstreams: UpstreamDesk;
 }
 
@@ -57,6 +64,8 @@ export class Operations {
   readonly prewarmer: Prewarmer;
   readonly changes: ChangeFeed;
   readonly upstreams: UpstreamDesk;
+  /** Where orders to purge are taken. */
+  readonly purging: LinkedPurges;
   readonly history = new RequestHistory();
   readonly #fleet: OperatedFleet;
   readonly #config: () => Config;
@@ -74,7 +83,7 @@ export class Operations {
   /** What users have changed is written down. */
   #recorded: Promise<void> = Promise.resolve();
 
-  private constructor(options: OperationsOptions, { kv, purgeKv, ledger, upstreams }: Opened) {
+  private constructor(options: OperationsOptions, { kv, purgeKv, ledger, desk, purging, upstreams }: Opened) {
     const { fleet, config } = options;
     const logger = options.logger.in("cache");
     const state = new LateStateStore(stateIn(kv));
@@ -85,7 +94,8 @@ export class Operations {
     this.#kvs = [...new Set([kv, purgeKv])].filter((one) => one !== null);
     this.#ledger = ledger;
     this.upstreams = upstreams;
-    this.#desk = new PurgeDesk({ ledger, logger, spread: (rules, counts) => fleet.purge(rules, counts) });
+    this.#desk = desk;
+    this.purging = purging;
     this.#usage = new UsageLedger({ state, logger, now: () => systemClock.now() });
     this.prewarmer = new Prewarmer({
       ...{ state, logger, config },
@@ -109,12 +119,20 @@ export class Operations {
     const open = (path: string | null) => path === null ? null : openKvFile(path, { clock: systemClock, log: logger });
     const kv = await open(kvPath);
     const purgeKv = purgePath === kvPath ? kv : await open(purgePath);
-    const ledger = await PurgeLedger.open(stateIn(purgeKv), logger);
+    const state = stateIn(purgeKv);
+    const ledger = await PurgeLedger.open(state, logger);
+    const desk = new PurgeDesk({
+      ...{ ledger, logger },
+      spread: (rules, counts) => options.fleet.purge(rules, counts),
+    });
+    const { bus, peers } = options;
+    const purging = await LinkedPurges.open({ bus, peers, desk, config, state, logger: options.logger.in("admin") });
     const upstreams = await UpstreamDesk.open({
       ...options.upstreams,
       ...{ state: stateIn(kv), before: stateIn(purgeKv), logger: options.logger.in("upstream"), config },
     });
-    return new Operations(options, { kv, purgeKv, ledger, upstreams });
+    await purging.start();
+    return new Operations(options, { kv, purgeKv, ledger, desk, purging, upstreams });
   }
 
   /**
@@ -129,10 +147,16 @@ export class Operations {
     const state = new KvStateStore(kv);
     const rules = await this.#ledger.attach(state);
     if (rules.length > 0) await this.#fleet.purge(rules);
+    await this.purging.attach(state);
     await this.upstreams.attach(state);
     this.#known.attach(kv);
     await this.#state.attach(state);
     if (this.#recorder !== undefined) await this.prewarmer.resume();
+  }
+
+  /** A purge position behind all that is stored so far. */
+  nextPurgePosition(): number {
+    return this.#ledger.next().position;
   }
 
   /** The purges in force, for a worker that starts. */
@@ -144,13 +168,9 @@ export class Operations {
   begin(): void {
     this.#record();
     this.#recorder = setInterval(() => this.#record(), RECORD_EVERY_MS);
+    this.purging.begin();
     void this.prewarmer.start();
     this.changes.reconfigure();
-  }
-
-  /** See {@linkcode PurgeDesk.take}. */
-  purge(order: PurgeOrder, actor: string): Promise<PurgeOutcome> {
-    return this.#desk.take(order, this.#config(), actor);
   }
 
   /** See {@linkcode PurgeDesk.recordWrite}. */
@@ -186,6 +206,7 @@ export class Operations {
   }
 
   #record(): void {
+    void this.#ledger.noteTime(Date.now());
     const counts = this.#fleet.counts();
     this.#hits.record(counts, Date.now());
     this.#usage.record(counts);
@@ -202,7 +223,7 @@ export class Operations {
   async close(): Promise<void> {
     clearInterval(this.#recorder);
     this.#known.close();
-    await Promise.all([this.prewarmer.close(), this.changes.close()]);
+    await Promise.all([this.prewarmer.close(), this.changes.close(), this.purging.close()]);
   }
 
   /** Lets go of KV, when what users have changed and what clients have used is written down. */

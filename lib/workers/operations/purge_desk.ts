@@ -1,6 +1,5 @@
-import type { PurgeRule, PurgeScope } from "../../cache/purge/purge_rules.ts";
+import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { newPurge } from "../../cache/purge/purge_table.ts";
-import { changeTimeMs, type Clock, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
 import type { Logger } from "../../logging/logger.ts";
@@ -28,8 +27,6 @@ export interface PurgeDeskOptions {
   readonly logger: Logger;
   /** Brings rules into every serving worker. */
   readonly spread: (rules: readonly PurgeRule[], counts: boolean) => Promise<PurgeSpread>;
-  /** @default the machine's */
-  readonly clock?: Clock;
 }
 
 /** The outcome of a purge. */
@@ -52,7 +49,6 @@ export type PurgeOutcome =
 /** Where purges are taken: written down, brought into all workers, and noted with who asked. */
 export class PurgeDesk {
   readonly #options: PurgeDeskOptions;
-  readonly #clock: Clock;
   /** By kind of order, for the metrics; `changes` are tags that a change feed brought. */
   readonly counts: Record<PurgeOrder["by"] | "changes", number> = {
     ...{ url: 0, prefix: 0, glob: 0, tag: 0, all: 0 },
@@ -61,7 +57,6 @@ export class PurgeDesk {
 
   constructor(options: PurgeDeskOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
   }
 
   /** Purges; when it returns, no worker serves what was purged as fresh, or at all where the order is hard. */
@@ -81,7 +76,8 @@ export class PurgeDesk {
       logger.write({ ...audit, outcome: plan.problem });
       return { ok: false, problem: plan.problem };
     }
-    const rules = plan.scopes.map((scope) => this.#purge(scope, !order.hard));
+    const made = ledger.next();
+    const rules = plan.scopes.map((scope) => newPurge(scope, { soft: !order.hard, ...made }));
     // Written down first: a worker that starts from now on has it from there.
     const persisted = await ledger.record(rules);
     const { workers, named } = await spread(rules, true);
@@ -95,7 +91,8 @@ export class PurgeDesk {
   async takeChanges(tags: readonly string[], listeners: readonly string[]): Promise<void> {
     if (tags.length === 0 || listeners.length === 0) return;
     const { ledger, logger, spread } = this.#options;
-    const rules = listeners.map((listener) => this.#purge({ kind: "tags", listener, tags }, true));
+    const made = ledger.next();
+    const rules = listeners.map((listener) => newPurge({ kind: "tags", listener, tags }, { soft: true, ...made }));
     const persisted = await ledger.record(rules);
     const { workers } = await spread(rules, false);
     this.counts.changes += tags.length;
@@ -110,10 +107,13 @@ export class PurgeDesk {
     });
   }
 
-  /** Since when is not known where the clock was set back: then what would be stale is removed. */
-  #purge(scope: PurgeScope, soft: boolean): PurgeRule {
-    const isBehind = this.#clock.now() < changeTimeMs(this.#clock);
-    return newPurge(scope, { soft: soft && !isBehind, nowMs: changeTimeMs(this.#clock) });
+  /** Marks everything stale, since `actor` cannot tell what of it was purged. */
+  async takeAll(actor: string): Promise<void> {
+    const { ledger, logger, spread } = this.#options;
+    const rules = [newPurge({ kind: "all", listener: null }, { soft: true, ...ledger.next() })];
+    const persisted = await ledger.record(rules);
+    const { workers } = await spread(rules, false);
+    logger.write({ audit: "purge", actor, by: "all", hard: false, outcome: "done", workers, persisted });
   }
 
   /**
@@ -123,13 +123,14 @@ export class PurgeDesk {
   async recordWrite(upstreamType: string, tags: readonly string[], config: Config): Promise<void> {
     const pools = new Set(config.pools.filter(({ type }) => type === upstreamType).map(({ name }) => name));
     const listeners = config.listeners.filter(({ pool }) => pools.has(pool)).map(({ name }) => name);
-    const timeMs = changeTimeMs(this.#clock);
+    const { nowMs: timeMs, position } = this.#options.ledger.next();
     await this.#options.ledger.record(listeners.flatMap((listener) =>
       tags.map((tag): PurgeRule => ({
         id: `written ${listener} ${tag}`,
         scope: { kind: "tags", listener, tags: [tag] },
         soft: false,
         timeMs,
+        position,
       }))
     ));
   }

@@ -9,7 +9,7 @@ import type { AcmeKeeper } from "./acme_keeper.ts";
 import { worseCertificates } from "./certificate_keeper.ts";
 import type { Fleet } from "./fleet.ts";
 import { ReloadCounts } from "./reload_counts.ts";
-import { changedAtRestart } from "./restart_settings.ts";
+import { changedAtRestart, withStarted } from "./restart_settings.ts";
 import { foldersOutOfReach } from "./worker_permissions.ts";
 
 /** Options of {@linkcode ConfigChanges}. */
@@ -167,7 +167,7 @@ export class ConfigChanges {
     const outOfReach = foldersOutOfReach({ ...started, dataDir: started.server.dataDir }, config);
     if (outOfReach.length > 0) return { problems: outOfReach.map(restartFor) };
     const before = fleet.current.config;
-    const next = await acme.complete(config);
+    const next = withStarted(started, await acme.complete(config));
     const problems = worseCertificates(before, next, Date.now());
     if (problems.length > 0) return { problems };
     const inWords = differenceInWords(this.#inForce.values, loaded.values);

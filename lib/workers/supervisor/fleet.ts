@@ -1,4 +1,3 @@
-import { systemClock } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
 import { sweepLeases } from "../../cache/flights/lease_table.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
@@ -128,9 +127,9 @@ export class Fleet {
   }
 
   /** Has every worker use the KV file that another process had until now; one that does not is replaced. */
-  async takeDisk(kvPath: string): Promise<void> {
+  async takeDisk(kvPath: string, purgePosition: number): Promise<void> {
     this.#kvPath = kvPath;
-    await this.#tell({ type: "take-disk", kvPath }, (told) => told.type === "disk-taken", {
+    await this.#tell({ type: "take-disk", kvPath, purgePosition }, (told) => told.type === "disk-taken", {
       roles: ["serving", "health"],
     });
   }
@@ -357,8 +356,6 @@ export class Fleet {
   }
 
   #beat(): void {
-    // So that nobody has to guess how far it had come before it was set back.
-    systemClock.now();
     for (const slot of this.slots) {
       const handle = slot.handle;
       if (handle === null) continue;

@@ -15,6 +15,8 @@ const RESTART_ONLY: ReadonlyArray<readonly [path: string, value: (config: Config
   ["cache.disk", ({ cache }) => cache.diskBytes > 0],
   ["cache.min_free_disk", ({ cache }) => cache.minFreeDiskBytes],
   ["cache.fill_memory", ({ cache }) => cache.fillMemoryBytes],
+  ["cluster", ({ cluster }) => JSON.stringify(cluster)],
+  ["cache.shared", ({ cache }) => JSON.stringify(cache.shared)],
   ["cache.collapse_timeout", ({ cache }) => cache.collapseTimeoutMs],
 ];
 
@@ -25,4 +27,9 @@ export function changedAtRestart(started: Config, next: Config): string[] {
   const wasAuto = started.server.limits.maxConnections === "auto";
   const isAuto = next.server.limits.maxConnections === "auto";
   return isAuto && !wasAuto ? [...changed, "server.limits.max_connections"] : changed;
+}
+
+/** A configuration with what workers that start later have to have in common with the others: the cluster as it was at the start. */
+export function withStarted({ cluster, cache: { shared } }: Config, next: Config): Config {
+  return { ...next, cluster, cache: { ...next.cache, shared } };
 }

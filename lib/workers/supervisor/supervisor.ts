@@ -1,6 +1,5 @@
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
 import type { Config } from "../../config/config.ts";
-import type { PurgeOrder } from "../../gateway/purge_scopes.ts";
 import { newSharedLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
@@ -13,8 +12,7 @@ import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
 import type { UsageRow } from "../operations/usage_ledger.ts";
 import type { CheckOutcome, DrainOutcome } from "../operations/upstream_desk.ts";
-import type { Bus, LinkedPurge } from "../operations/bus.ts";
-import { purgeLinked } from "../operations/linked_purge.ts";
+import type { LinkedPurges } from "../operations/linked_purges.ts";
 import { PeerBus } from "../operations/peer_bus.ts";
 import { Sight } from "../operations/sight.ts";
 import { deafAddresses } from "../figures/gateway_state.ts";
@@ -62,7 +60,7 @@ export class Supervisor {
   readonly sight: Sight;
   /** The levels of the log, as ordered at run time. */
   readonly logLevels: LogLevelKeeper;
-  readonly #bus: Bus;
+  readonly #bus: PeerBus;
   readonly #disk: DiskTaker;
   readonly #diskWatch: DiskWatch;
   #operations: Operations | null = null;
@@ -167,7 +165,7 @@ export class Supervisor {
       logger,
       config: () => this.config,
       ...this.#calls.operated(this.#fleet),
-      leaseMemory: this.#leaseMemory,
+      ...{ leaseMemory: this.#leaseMemory, bus: this.#bus, peers: () => this.config.admin.peers },
     };
     this.#operations = await Operations.open(operations);
     await this.#fleet.start();
@@ -258,9 +256,9 @@ export class Supervisor {
     return { graceMs: shutdownGraceMs, delayMs: shutdownDelayMs };
   }
 
-  /** Purges stored responses in all workers and at the peers, for `actor`; see {@linkcode purgeLinked}. */
-  purge(order: PurgeOrder, actor: string, via: readonly string[] = []): Promise<LinkedPurge> {
-    return purgeLinked({ bus: this.#bus, config: this.config, operations: this.#ready }, { order, actor, via });
+  /** Where stored responses of all workers and of the peers are purged. */
+  get purging(): Pick<LinkedPurges, "purge" | "since"> {
+    return this.#ready.purging;
   }
 
   /** Gives an upstream no new requests, for `actor`; see {@linkcode UpstreamDesk.drain}. */
@@ -385,7 +383,7 @@ export class Supervisor {
   /** The purges of the process before come first: what it stored is used from then on. */
   async #takeDisk(kvPath: string): Promise<void> {
     await this.#ready.take(kvPath);
-    await this.#fleet.takeDisk(kvPath);
+    await this.#fleet.takeDisk(kvPath, this.#ready.nextPurgePosition());
   }
 
   /** The admin surface is served only once they are there. */

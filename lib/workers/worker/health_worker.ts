@@ -16,7 +16,15 @@ import type { HealthTable } from "../../pool/upstream_health.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { KvStateStore } from "../../state/kv_state_store.ts";
 import type { Transport } from "../../upstream_client/transport.ts";
-import type { ConfigGeneration, InitMessage, PeerName, PrewarmResult, ReadResult, WorkerReport } from "../messages.ts";
+import type {
+  ConfigGeneration,
+  InitMessage,
+  PeerName,
+  PrewarmResult,
+  ReadResult,
+  TakeDisk,
+  WorkerReport,
+} from "../messages.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
 import { runWorker, type WorkerRole } from "./worker_runtime.ts";
 import { DiskQuotas } from "./disk.ts";
@@ -105,7 +113,7 @@ class HealthWorker implements WorkerRole {
     return worker;
   }
 
-  async takeDisk(kvPath: string): Promise<void> {
+  async takeDisk({ kvPath }: TakeDisk): Promise<void> {
     const opened = this.#kv === null ? await openTables(kvPath, this.#logger) : null;
     if (opened !== null) this.#goOnWith(opened);
   }

@@ -31,6 +31,7 @@ import type {
   ReadResult,
   SightAnswer,
   SightQuestion,
+  TakeDisk,
   WorkerReport,
 } from "../messages.ts";
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
@@ -159,8 +160,8 @@ class ServingWorker implements WorkerRole {
     this.#store.disconnect(peer);
   }
 
-  async takeDisk(kvPath: string): Promise<void> {
-    await this.#store.takeDisk(kvPath);
+  async takeDisk(order: TakeDisk): Promise<void> {
+    await this.#store.takeDisk(order);
     this.#watchHealth();
   }
 

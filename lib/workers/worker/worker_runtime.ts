@@ -18,6 +18,7 @@ import type {
   ReadResult,
   SightAnswer,
   SightQuestion,
+  TakeDisk,
   ToWorker,
   WorkerReport,
 } from "../messages.ts";
@@ -35,7 +36,7 @@ export interface WorkerRole {
   /** Stops listening and lets go of the KV file, since another process takes its place; requests under way go on. */
   leave?(): Promise<void>;
   /** Takes the KV file that another process had until now. */
-  takeDisk?(kvPath: string): Promise<void>;
+  takeDisk?(order: TakeDisk): Promise<void>;
   /** @throws {Error} when the configuration cannot be used; nothing has changed then; also by rejection */
   prepare(generation: number, config: Config): void | Promise<void>;
   commit(): void;
@@ -183,7 +184,7 @@ async function move(role: WorkerRole, message: ToWorker, port: MessagePort | und
       await role.leave?.();
       return { type: "left" };
     case "take-disk":
-      await role.takeDisk?.(message.kvPath);
+      await role.takeDisk?.(message);
       return { type: "disk-taken" };
     default:
       return null;

@@ -13,7 +13,7 @@ import { systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { memoryShareBytes } from "../../gateway/memory_share.ts";
-import type { InitMessage, WorkerReport } from "../messages.ts";
+import type { InitMessage, TakeDisk, WorkerReport } from "../messages.ts";
 import { Disk } from "./disk.ts";
 
 /** How long an unsafe request's response waits for the other workers; they answer within a millisecond unless they are stuck. */
@@ -63,10 +63,11 @@ export class WorkerStore {
   }
 
   /** Takes the file that another process had until now. */
-  async takeDisk(kvPath: string): Promise<void> {
+  async takeDisk({ kvPath, purgePosition: position }: TakeDisk): Promise<void> {
     if (await this.disk.take(kvPath)) return;
     // More was removed meanwhile than could be remembered.
-    this.#purges.add(newPurge({ kind: "all", listener: null }, { soft: false, nowMs: systemClock.now() }));
+    const nowMs = systemClock.now();
+    this.#purges.add(newPurge({ kind: "all", listener: null }, { soft: false, nowMs, position }));
   }
 
   /** Settles when the other workers have forgotten what was deleted here so far, or do not answer. */

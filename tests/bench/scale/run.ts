@@ -10,6 +10,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { table, writeSection } from "../../page_section.ts";
 import { diskHolding, memoryHolding } from "./holdings.ts";
 import { sizesPlot } from "./plot.ts";
 import { type SizeFigures, sizeFigures } from "./sizes.ts";
@@ -19,9 +20,6 @@ const MEMORY_ENTRIES = 145_000;
 const DISK_ENTRIES = 50_000;
 /** Misses a second: what a busy gateway sees at a cold start, and as fast as it goes. */
 const RATES = [2_900, Infinity];
-const PAGE = "docs/performance.md";
-const BEGIN = "<!-- scale: begin -->";
-const END = "<!-- scale: end -->";
 
 const { values } = parseArgs({
   options: {
@@ -38,11 +36,7 @@ if (parts.has("sets")) await showSets();
 if (parts.has("memory")) await showMemory();
 if (parts.has("disk")) await showDisk();
 if (parts.has("sizes")) await showSizes(values.entries.split(",").map(Number));
-if (values.write) {
-  const page = await Deno.readTextFile(PAGE);
-  const [before, after] = [page.slice(0, page.indexOf(BEGIN)), page.slice(page.indexOf(END))];
-  await Deno.writeTextFile(PAGE, `${before}${BEGIN}\n\n${written.join("\n\n")}\n\n${after}`);
-}
+if (values.write) await writeSection("docs/performance.md", "scale", written.join("\n\n"));
 Deno.exit();
 
 async function showSets(): Promise<void> {
@@ -97,12 +91,6 @@ async function showSizes(sizes: readonly number[]): Promise<void> {
 function say(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n\n`));
   written.push(text);
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const rule = `|---|${head.slice(1).map(() => "---:").join("|")}|`;
-  return [line(head), rule, ...rows.map(line)].join("\n");
 }
 
 function share(value: number): string {

@@ -65,6 +65,37 @@ Deno.test("PurgeRules.verdict() puts a hard purge above a soft one, and the newe
   });
 });
 
+Deno.test("PurgeRules.verdict() goes by positions where both have one, whatever the clocks say", () => {
+  const scope = { kind: "all", listener: null } as const;
+  for (const skewMs of [-60_000, 0, 60_000]) {
+    for (const soft of [false, true]) {
+      const rules = new PurgeRules([{ ...rule(scope, 1_000 + skewMs, soft), position: 500 }]);
+      const verdict = (purgePosition: number) => rules.verdict(stored.with({ purgePosition })).kind;
+      assert.deepEqual([499, 500, 501].map(verdict), [soft ? "stale" : "gone", "keep", "keep"], `${skewMs} ms apart`);
+    }
+  }
+});
+
+Deno.test("PurgeRules.verdict() goes by time where a response of an earlier version has no position", () => {
+  const rules = new PurgeRules([{ ...rule({ kind: "all", listener: null }, 1_000), position: 3 }]);
+  const verdict = (requestTimeMs: number) => rules.verdict(stored.with({ requestTimeMs })).kind;
+  assert.deepEqual([999, 1_000, 1_001].map(verdict), ["gone", "gone", "keep"]);
+});
+
+Deno.test("PurgeRules.verdict() holds a rule of an earlier version against what has a position by its time", () => {
+  const rules = new PurgeRules([rule({ kind: "all", listener: null }, 1_000)]);
+  const verdict = (purgePosition: number) => rules.verdict(stored.with({ purgePosition })).kind;
+  assert.deepEqual([1, 999 * 4096 + 4095, 1_000 * 4096].map(verdict), ["gone", "gone", "keep"]);
+});
+
+Deno.test("foldRules() folds by position, and what it makes purges as much as the newest of them", () => {
+  const scope = (n: number): PurgeScope => ({ kind: "url", listener: "api", target: `/${n}` });
+  const rules = Array.from({ length: 10 }, (_, n) => ({ ...rule(scope(n), 1_000 - n), position: 100 + n }));
+  const [folded, ...rest] = foldRules(rules, 8);
+  assert.deepEqual(rest.map(({ position }) => position), [106, 107, 108, 109]);
+  assert.deepEqual([folded!.scope.kind, folded!.position, folded!.timeMs], ["all", 105, 1_000]);
+});
+
 Deno.test("staleSince() ends the freshness with the purge, and never makes a response fresher", () => {
   const freshness = { ...stored.freshness, initialAgeMs: 100, lifetimeMs: 60_000 };
   const response = stored.with({ responseTimeMs: 1000, freshness });

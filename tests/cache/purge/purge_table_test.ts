@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { newPurge, PurgeTable } from "../../../lib/cache/purge/purge_table.ts";
-import { FOLDED, type PurgeScope } from "../../../lib/cache/purge/purge_rules.ts";
+import { FOLDED, type PurgeRule, type PurgeScope } from "../../../lib/cache/purge/purge_rules.ts";
 import { sampleResponse } from "../store_suite.ts";
 
 Deno.test("PurgeTable.apply() answers the response itself, a stale one, or none", () => {
@@ -76,4 +76,35 @@ Deno.test("PurgeTable.add() has room for 256 patterns again after some were fold
   }
   // The rule that the others were folded into is none of them.
   assert.equal(most, 257);
+});
+
+Deno.test("PurgeTable.position is that of the newest rule, also when rules come out of order or again at a later one", () => {
+  const table = new PurgeTable();
+  const all = (id: string, position: number): PurgeRule => ({
+    ...{ id, scope: { kind: "all", listener: "api" }, soft: false, timeMs: 1 },
+    position,
+  });
+  assert.equal(table.position, 1);
+  const response = (purgePosition: number) => sampleResponse("api\0\0/", { requestTimeMs: 5, purgePosition });
+  for (const [id, position, expected] of [["a", 20, 20], ["b", 10, 20], ["a", 30, 30], ["a", 25, 30]] as const) {
+    table.add(all(id, position));
+    assert.equal(table.position, expected);
+  }
+  assert.equal(table.size, 2);
+  assert.equal(table.apply(response(29)), undefined);
+  assert.equal(table.apply(response(30))?.purgePosition, 30);
+});
+
+Deno.test("PurgeTable.apply() leaves nothing fresh by a soft purge of a machine whose clock is ahead", () => {
+  const nowMs = 100_000;
+  const table = new PurgeTable([], 1, { now: () => nowMs });
+  table.add({ id: "a", scope: { kind: "all", listener: null }, soft: true, timeMs: nowMs + 60_000, position: 9 });
+  const stored = sampleResponse("api\0\0/", {
+    requestTimeMs: nowMs - 10,
+    responseTimeMs: nowMs - 10,
+    purgePosition: 3,
+  });
+  const left = table.apply(stored)!;
+  assert.ok(left.isPurged);
+  assert.equal(left.freshness.lifetimeMs, stored.freshness.initialAgeMs + 10);
 });

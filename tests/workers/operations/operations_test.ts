@@ -6,6 +6,7 @@ import type { PurgeRule } from "../../../lib/cache/purge/purge_rules.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
 import { countRequest, newListenerCounts, newWorkerCounts } from "../../../lib/metrics/gateway_metrics.ts";
 import { Operations } from "../../../lib/workers/operations/operations.ts";
+import { PeerBus } from "../../../lib/workers/operations/peer_bus.ts";
 import { ANY_CONFIG, configOf } from "../../gateway/config_of.ts";
 import { eventually } from "../../eventually.ts";
 
@@ -21,6 +22,7 @@ async function operationsIn(directory: string) {
   counts.listeners["films"] = newListenerCounts();
   const operations = await Operations.open({
     ...{ kvPath: path, purgePath: path, logger, config: () => config, leaseMemory: newLeaseMemory() },
+    ...{ bus: new PeerBus({ self: "usher-1", peers: () => [], logger }), peers: () => [] },
     upstreams: { spread: () => Promise.resolve(2), check: () => Promise.resolve(null) },
     fleet: {
       read: () => Promise.resolve({ outcome: "busy", body: null, detail: null, retryAfterMs: null }),
@@ -37,7 +39,7 @@ Deno.test("Operations keeps purges for the workers that start later, in this pro
   const directory = await Deno.makeTempDir();
   try {
     const first = await operationsIn(directory);
-    const outcome = await first.operations.purge({ by: "tag", value: "a", listener: null, hard: true }, "ops");
+    const outcome = await first.operations.purging.purge({ by: "tag", value: "a", listener: null, hard: true }, "ops");
     assert.ok(outcome.ok && outcome.persisted && outcome.workers === 2);
     assert.deepEqual(first.operations.purges, first.spread);
     await first.operations.close();
@@ -56,7 +58,7 @@ Deno.test("Operations tells rates, purges and prewarms up to now", async () => {
   try {
     const { operations, prewarmed, counts } = await operationsIn(directory);
     countRequest(counts.listeners["films"]!, { status: 200, bytes: 1, durationMs: 1, cache: "hit_memory" });
-    await operations.purge({ by: "all", value: "", listener: null, hard: false }, "ops");
+    await operations.purging.purge({ by: "all", value: "", listener: null, hard: false }, "ops");
     const order = { listener: "films", targets: ["/a"], concurrency: null, ratePerSecond: null };
     assert.deepEqual(await operations.prewarm(order, "ops"), { ok: true, total: 1 });
     await eventually("it is prewarmed", () => operations.statistics().prewarms[0]?.state === "done");

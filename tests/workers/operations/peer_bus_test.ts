@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
-import { purgeOrder } from "../../../lib/admin/orders.ts";
+import { purgeOrder } from "../../../lib/gateway/purge_order.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
-import { PeerBus, PURGE_VIA_FIELD, type PurgePeer, readVia } from "../../../lib/workers/operations/peer_bus.ts";
+import {
+  PeerBus,
+  PURGE_ORDER_FIELD,
+  PURGE_VIA_FIELD,
+  type PurgePeer,
+  readMark,
+  readVia,
+} from "../../../lib/workers/operations/peer_bus.ts";
 import type { PurgeOrder } from "../../../lib/gateway/purge_scopes.ts";
 
 const ORDER: PurgeOrder = { by: "tag", value: "movie:550", listener: "api", hard: true };
+
+const MARK = { book: "f00d", number: 7, id: "ab-c" };
 
 /** A bus to these peers, and what it logged. */
 function busTo(peers: readonly PurgePeer[], timeoutMs?: number) {
@@ -15,7 +24,7 @@ function busTo(peers: readonly PurgePeer[], timeoutMs?: number) {
 
 /** A peer that writes down what it is asked and answers with a status; `null` never answers. */
 function peer(status: number | null, fields: Record<string, string> = {}) {
-  const asked: { path: string; token: string | null; via: string | null; body: unknown }[] = [];
+  const asked: Record<"path" | "token" | "via" | "mark" | "body", unknown>[] = [];
   const ending = new AbortController();
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, signal: ending.signal, onListen() {} },
@@ -23,7 +32,8 @@ function peer(status: number | null, fields: Record<string, string> = {}) {
       const { headers } = request;
       const { pathname } = new URL(request.url);
       const body = await request.json();
-      asked.push({ path: pathname, token: headers.get("authorization"), via: headers.get(PURGE_VIA_FIELD), body });
+      const [via, mark] = [headers.get(PURGE_VIA_FIELD), headers.get(PURGE_ORDER_FIELD)];
+      asked.push({ path: pathname, token: headers.get("authorization"), via, mark, body });
       if (status === null) return await new Promise<Response>(() => {});
       return new Response("{}", { status, headers: fields });
     },
@@ -42,11 +52,15 @@ Deno.test("PeerBus.purge() gives each peer its own credential and nobody else's"
   await using one = peer(200);
   await using two = peer(200);
   const peers = [{ url: one.url, token: "for-one" }, { url: `${two.url}/admin`, token: null }];
-  const answers = await busTo(peers).bus.purge(ORDER, ["usher-1"]);
+  const answers = await busTo(peers).bus.purge(ORDER, ["usher-1"], MARK);
   assert.deepEqual(answers.map(({ ok }) => ok), [true, true]);
-  const body = { tag: "movie:550", listener: "api", hard: true };
-  assert.deepEqual(one.asked, [{ path: "/purge", token: "Bearer for-one", via: "usher-1, usher-2", body }]);
-  assert.deepEqual(two.asked, [{ path: "/admin/purge", token: null, via: "usher-1, usher-2", body }]);
+  const told = {
+    via: "usher-1, usher-2",
+    mark: "f00d 7 ab-c",
+    body: { tag: "movie:550", listener: "api", hard: true },
+  };
+  assert.deepEqual(one.asked, [{ path: "/purge", token: "Bearer for-one", ...told }]);
+  assert.deepEqual(two.asked, [{ path: "/admin/purge", token: null, ...told }]);
 });
 
 Deno.test("PeerBus.purge() says why a peer did not purge, follows no redirect and does not wait for ever", async () => {
@@ -59,7 +73,7 @@ Deno.test("PeerBus.purge() says why a peer did not purge, follows no redirect an
     token: "t",
   }));
   const { bus, lines } = busTo(peers, 150);
-  const answers = await bus.purge(ORDER, []);
+  const answers = await bus.purge(ORDER, [], MARK);
   assert.deepEqual(answers.map(({ problem }) => problem), [
     "status 307",
     "status 401",
@@ -81,7 +95,7 @@ Deno.test("PeerBus.purge() writes every order so that it is read as the same", a
     { by: "all", value: "", listener: "l", hard: false },
   ];
   const { bus } = busTo([{ url: server.url, token: null }]);
-  for (const order of orders) await bus.purge(order, ["x"]);
+  for (const order of orders) await bus.purge(order, ["x"], MARK);
   assert.deepEqual(server.asked.map(({ body }) => purgeOrder.parse(body)), orders);
 });
 
@@ -95,5 +109,12 @@ Deno.test("readVia() takes a short list of ids and nothing else", () => {
   assert.deepEqual(readVia(null), []);
   for (const value of ["", "a b", "a,,b", "x".repeat(65), Array(17).fill("a").join()]) {
     assert.equal(readVia(value), null);
+  }
+});
+
+Deno.test("readMark() takes the place of an order in a book and nothing else", () => {
+  assert.deepEqual(readMark("f00d 7 ab-c"), MARK);
+  for (const value of [null, "", "f00d 7", "f00d -7 ab", "f00d 7 ab c", `${"x".repeat(65)} 7 ab`, "f00d 1e9 ab"]) {
+    assert.equal(readMark(value), null);
   }
 });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Clock } from "../../../lib/clock.ts";
 import type { PurgeRule } from "../../../lib/cache/purge/purge_rules.ts";
 import { loadPurges } from "../../../lib/cache/purge/saved_purges.ts";
 import type { PurgeOrder } from "../../../lib/gateway/purge_scopes.ts";
@@ -20,7 +19,7 @@ const config = await configOf({
 const ALL: PurgeOrder = { by: "all", value: "", listener: null, hard: true };
 
 /** A desk over a real ledger, and what went through it. */
-async function deskOf(state: StateStore | null, workers = 2, clock?: Clock) {
+async function deskOf(state: StateStore | null, workers = 2) {
   const lines: Record<string, unknown>[] = [];
   const sink = (line: string) => void lines.push(JSON.parse(line));
   const logger = createLogger({ level: "error", format: "json", sink, now: () => 0 });
@@ -30,7 +29,7 @@ async function deskOf(state: StateStore | null, workers = 2, clock?: Clock) {
     spreads.push({ rules, recorded: ledger.rules.length });
     return Promise.resolve({ workers, named: counts ? 7 : null });
   };
-  return { desk: new PurgeDesk({ ledger, logger, spread, clock }), ledger, spreads, lines };
+  return { desk: new PurgeDesk({ ledger, logger, spread }), ledger, spreads, lines };
 }
 
 Deno.test("take() writes a purge down, then brings it into the workers, and says what came of it", async () => {
@@ -132,13 +131,4 @@ Deno.test("recordWrite() writes one rule for each listener of the type and tag, 
   ]);
   assert.equal((await loadPurges(state)).length, 4);
   assert.deepEqual(spreads, []);
-});
-
-Deno.test("take() purges what was asked for before the clock was set back, and then removes it", async () => {
-  const clock = { now: () => 50_000, latest: () => 90_000 };
-  const { desk, spreads } = await deskOf(null, 0, clock);
-  for (const hard of [true, false]) await desk.take({ ...ALL, hard }, config, "ops");
-  await desk.takeChanges(["movie:1"], ["films"]);
-  const rules = spreads.flatMap(({ rules }) => rules);
-  assert.ok(rules.length === 3 && rules.every(({ timeMs, soft }) => timeMs > 90_000 && !soft), JSON.stringify(rules));
 });

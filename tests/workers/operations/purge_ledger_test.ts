@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { PurgeRule } from "../../../lib/cache/purge/purge_rules.ts";
 import { loadPurges } from "../../../lib/cache/purge/saved_purges.ts";
+import { positionAt } from "../../../lib/cache/purge/purge_clock.ts";
 import { createLogger } from "../../../lib/logging/logger.ts";
 import { KvStateStore } from "../../../lib/state/kv_state_store.ts";
+import { MapStateStore } from "../../state/map_state_store.ts";
 import { PurgeLedger } from "../../../lib/workers/operations/purge_ledger.ts";
 
 function rule(id: string, timeMs = 1): PurgeRule {
@@ -99,4 +101,34 @@ Deno.test("attach() takes what another process has saved, and saves there what w
   assert.deepEqual(ids(await loadPurges(state)), ["both", "ours", "theirs"]);
   assert.equal(await ledger.record([rule("later")]), true);
   assert.deepEqual(lines, []);
+});
+
+Deno.test("next() goes on behind every position before, in this process and the next, also when the clock is put back", async () => {
+  const state = new MapStateStore();
+  const ahead = positionAt(Date.now() + 3_600_000);
+  const first = await PurgeLedger.open(state, told().logger);
+  assert.ok(first.next().position < ahead);
+  await first.noteTime(Date.now() + 3_600_000);
+  const [made, again] = [first.next(), first.next()];
+  assert.ok(made.position > ahead && again.position > made.position);
+  assert.ok(made.nowMs >= Date.now() + 3_590_000, "a rule is not tidied away before what was stored ahead of it");
+  const second = await PurgeLedger.open(state, told().logger);
+  assert.ok(second.next().position > ahead);
+  await second.record([{ ...rule("far"), position: ahead + 5_000_000 }]);
+  const third = await PurgeLedger.open(state, told().logger);
+  assert.ok(third.next().position > ahead + 5_000_000);
+});
+
+Deno.test("attach() puts what was purged meanwhile behind all that was stored before, where the clock was put back", async () => {
+  const state = new MapStateStore();
+  const ahead = positionAt(Date.now() + 3_600_000);
+  const theirs = await PurgeLedger.open(state, told().logger);
+  await theirs.record([{ ...rule("theirs"), position: ahead }]);
+  const ledger = await PurgeLedger.open(null, told().logger);
+  await ledger.record([{ ...rule("ours"), ...ledger.next() }]);
+  const answer = await ledger.attach(state);
+  assert.deepEqual(ids(answer), ["ours", "theirs"]);
+  assert.ok(answer.find(({ id }) => id === "ours")!.position! > ahead);
+  assert.deepEqual(ids(await loadPurges(state)), ["ours", "theirs"]);
+  assert.ok(ledger.next().position > ahead + 1);
 });

@@ -233,7 +233,7 @@ Deno.test("purge() reaches the workers and outlives the process", async () => {
   {
     await using set = await supervised({ kvFile, purgePath: kvFile.path });
     await set.supervisor.start();
-    const outcome = await set.supervisor.purge({ by: "all", value: "", listener: null, hard: true }, "a test");
+    const outcome = await set.supervisor.purging.purge({ by: "all", value: "", listener: null, hard: true }, "a test");
     assert.ok(outcome.ok);
     assert.deepEqual([outcome.workers, outcome.persisted, outcome.soft], [2, true, false]);
     assert.match(await set.supervisor.metrics("prometheus"), /^usher_purges_total\{kind="all"\} 1$/m);
