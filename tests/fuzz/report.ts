@@ -10,7 +10,7 @@ export async function fuzzSection(
   { seconds, seed, failure }: { readonly seconds: number; readonly seed: number; readonly failure: string | null },
 ): Promise<string> {
   const all = Object.values(tried).reduce((sum, count) => sum + count, 0);
-  const rows = FUZZ_TARGETS.filter(({ name }) => name in tried).map(({ name }) => [name, tried[name]!]);
+  const rows = FUZZ_TARGETS.filter(({ name }) => name in tried).map(({ name }) => [`\`${name}\``, tried[name]!]);
   const kept = FUZZ_TARGETS.reduce((sum, { name }) => sum + corpusLines(name), 0);
   return [
     `\`deno task fuzz --seconds ${seconds} --seed ${seed}\`, ${await provenance()}: ${all} made inputs, ` +
