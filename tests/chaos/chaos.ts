@@ -21,6 +21,8 @@ export interface ChaosOptions {
   /** The files of the run stay. */
   readonly keeps: boolean;
   readonly said: (line: string) => void;
+  /** Ends the run before its time; what came of it until then counts. */
+  readonly signal: AbortSignal;
 }
 
 /** What came of a run. */
@@ -81,7 +83,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const stopped = new AbortController();
   const purging = purgeUntil({ ...world, random: seededRandom(options.seed + 2) }, purges, stopped.signal);
   const isLeftOut = (name: string) => shop.leftOut.has(name) || options.without(name);
-  const inflicted = await inflictAll(world, { ...options, untilMs, without: isLeftOut });
+  const inflicted = await inflictAll(world, {
+    ...options,
+    isOver: () => options.signal.aborted || Date.now() >= untilMs,
+    without: isLeftOut,
+  });
   await wait(CALM_MS);
   stopped.abort();
   await purging;
@@ -109,7 +115,7 @@ async function revive({ gateway, timeline, shop, complain }: World, code: number
   // Deno KV ends the process where its own housekeeping meets a damaged file; nothing in the program can keep it from that.
   const isKnown = /denokv_sqlite[^]*malformed/.test(log);
   if (!isKnown) complain(`the process ended by itself with status ${code}: ${log.slice(-500)}`);
-  await gateway.start();
+  await gateway.start().catch((error) => complain(String(error)));
   close();
 }
 

@@ -4,7 +4,7 @@ import { chaosConfig, type Places } from "./gateway_config.ts";
 import { LIBFAKETIME, type Workshop } from "./workshop.ts";
 
 /** How long a gateway may take until it serves, or to end, on a busy machine. */
-const READY_MS = 90_000;
+const READY_MS = 240_000;
 const POLL_MS = 100;
 
 /** A process of the gateway. */
@@ -47,7 +47,13 @@ export class ChaosGateway {
     running.ended.then((code) => {
       if (this.#running === running && this.#isWanted) this.onDeath(code);
     });
-    await this.#ready(running);
+    try {
+      await this.#ready(running);
+    } catch (error) {
+      this.#running = takesOver ? before : running;
+      child.kill("SIGKILL");
+      throw error;
+    }
     if (before !== null && takesOver) await before.ended;
   }
 

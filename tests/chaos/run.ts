@@ -30,6 +30,8 @@ if (![minutes, rate, connections].every((value) => value > 0) || !Number.isSafeI
 const only = values.only?.split(",");
 const without = values.without.split(",");
 const startedMs = Date.now();
+const stopped = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => stopped.abort());
 const result = await runChaos({
   minutes,
   seed,
@@ -37,6 +39,7 @@ const result = await runChaos({
   connections,
   without: (name) => without.includes(name) || only !== undefined && !only.includes(name),
   keeps: values.keep,
+  signal: stopped.signal,
   said: (line) => void print(`${((Date.now() - startedMs) / 1000).toFixed(1).padStart(7)}  ${line}`),
 });
 const section = await chaosSection(result, { minutes, seed, rate, connections });

@@ -22,7 +22,8 @@ export interface Inflicted {
 /** Which kinds of faults there are. */
 export interface ScheduleOptions {
   readonly seed: number;
-  readonly untilMs: number;
+  /** Whether no further fault is to come. */
+  readonly isOver: () => boolean;
   /** Names that are left out. */
   readonly without: (name: string) => boolean;
   readonly said: (line: string) => void;
@@ -49,7 +50,7 @@ async function runTrack(
   const between = ([least, most]: readonly [number, number]) => least + integer(random, most - least);
   let bag: Fault[] = [];
   await wait(between(GAP_MS));
-  while (Date.now() < options.untilMs && faults.length > 0) {
+  while (!options.isOver() && faults.length > 0) {
     if (bag.length === 0) bag = shuffled(random, faults.flatMap((fault) => Array(fault.weight ?? 1).fill(fault)));
     const fault = bag.pop()!;
     const fromMs = Date.now();
