@@ -138,6 +138,10 @@ Deno.test("judge() finds what is served after its removal, until the process tha
   timeline.remove({ what, askedMs: NOW_MS - 400, answeredMs: NOW_MS - 300, isPersisted: true });
   timeline.ended();
   assert.equal(verdictOn(planned(), {}, timeline), "wrong: served after its removal");
+  const divided = new Timeline();
+  divided.open({ fault: "upgraded", excuses: [], pools: null, sinceMs: 60_000 }, 0);
+  divided.remove({ what, askedMs: NOW_MS - 400, answeredMs: NOW_MS - 300, isPersisted: true });
+  assert.equal(verdictOn(planned(), {}, divided), "right");
 });
 
 Deno.test("judge() lets a response be older by what the gateway's clock was set back, and stale while upstreams fail", () => {

@@ -1,5 +1,6 @@
 import { integer } from "../seeded_random.ts";
 import { type Fault, wait, type World } from "./fault.ts";
+import { UPGRADE } from "./timeline.ts";
 
 /** Faults of the gateway's process, its workers, its configuration and its clock. */
 export const PROCESS_FAULTS: readonly Fault[] = [
@@ -54,7 +55,7 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     },
   },
   {
-    name: "upgraded",
+    name: UPGRADE,
     about: "a second process takes the first one's place (--take-over)",
     excuses: [],
     afterMs: 0,

@@ -37,6 +37,9 @@ export interface Removal {
   readonly isPersisted: boolean;
 }
 
+/** The fault in which two processes serve side by side. */
+export const UPGRADE = "upgraded";
+
 /** What was done to the gateway when, as the judge of a response needs it. */
 export class Timeline {
   readonly windows: Window[] = [];
@@ -65,7 +68,14 @@ export class Timeline {
     return window?.fault ?? null;
   }
 
+  /**
+   * Keeps a removal in mind. While one process takes another's place each serves by its own: what is removed then is removed in one of
+   * them (docs/reliability.md).
+   */
   remove(removal: Removal): void {
+    const { askedMs, answeredMs } = removal;
+    const isDivided = ({ fault, fromMs, toMs }: Window) => fault === UPGRADE && fromMs <= answeredMs && toMs >= askedMs;
+    if (this.windows.some(isDivided)) return;
     this.#removals.push(removal);
     if (this.#removals.length > 400) this.#removals.splice(0, 100);
   }
