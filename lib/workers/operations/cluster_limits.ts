@@ -1,8 +1,17 @@
 import { ClientRates, type ClientRatesState } from "../../cluster/client_rates.ts";
+import type { Engine } from "../../cluster/engine.ts";
+import type { ClusterConfig } from "../../config/cluster.ts";
 import type { Config } from "../../config/config.ts";
 import type { SharedLimits } from "../../gateway/limits.ts";
 import { type SpentClient, ToldClients } from "../../request/client_table.ts";
-import type { ClusterLink } from "./cluster_link.ts";
+
+/** A gateway of a cluster. */
+export interface LimitedMember {
+  readonly config: ClusterConfig;
+  readonly engine: Engine;
+  /** Its name. */
+  readonly member: string;
+}
 
 /** How the limits of a cluster stand. */
 export interface ClusterLimitsState {
@@ -19,8 +28,7 @@ export function limitsSecret({ cluster }: Pick<Config, "cluster">): string | nul
 export class ClusterLimits {
   readonly #clients: ClientRates<SpentClient> | null;
 
-  constructor(link: ClusterLink, limits: SharedLimits) {
-    const { config, engine, member } = link;
+  constructor({ config, engine, member }: LimitedMember, limits: SharedLimits) {
     this.#clients = limitsSecret({ cluster: config }) === null ? null : new ClientRates({
       ...{ engine, member, name: config.name, membersBefore: 1 },
       clients: new ToldClients(limits.clients),
