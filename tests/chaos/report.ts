@@ -21,7 +21,7 @@ export async function chaosSection(
   const wrong = sum(tally.wrong) + complaints.length;
   const unsafe = origins.reduce((count, one) => count + one.unsafe, 0);
   return [
-    `\`deno task chaos --minutes ${minutes} --seed ${seed}\`: ${
+    `\`deno task chaos --minutes ${minutes} --seed ${seed}\`, ${await provenance()}: ${
       seconds.toFixed(0)
     } s, at most ${rate} requests a second on ` +
     `${connections} connections, two workers.`,
