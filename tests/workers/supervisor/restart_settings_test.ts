@@ -29,6 +29,7 @@ const KEYS: Readonly<Record<string, readonly [value: string, effect: "reload" | 
   "server.limits.body_timeout": ["7s", "reload"],
   "server.limits.body_rate": ["7KiB", "reload"],
   "server.limits.send_timeout": ["7s", "reload"],
+  "server.limits.unsent": ["64MiB", "reload"],
   "server.limits.max_connections": ["700", "reload"],
   "server.limits.reserve_descriptors": ["7", "reload"],
   "server.limits.per_address": ["7", "reload"],
