@@ -134,9 +134,9 @@ Deno.test("usher prewarm --nfo warms a library of 500 titles: a scan after it ma
   origin.asked.length = 0;
   const known = await runMain([...library, "--images", "images", "--estimate"]);
   assert.equal(known.code, 0, known.stderr);
-  assert.match(known.stdout, /1800 film documents of \d+ each, as \d+ of 12 that were looked up and are stored/);
-  assert.match(known.stdout, /550 posters in original of \d+ each, as the 1000 that listener images holds/);
-  assert.match(known.stdout, /About \d+(?:KiB)? in all, at most\n3151 requests/);
+  assert.match(known.stdout, /1800 film documents of \d+B each, as \d+ of 12 that were looked up and are stored/);
+  assert.match(known.stdout, /550 posters in original of \d+B each, as the 1000 that listener images holds/);
+  assert.match(known.stdout, /About \d+KiB in all, at most\n3151 requests/);
   const configured = await runMain(library.slice(0, 5));
   assert.match(
     configured.stdout,

@@ -14,6 +14,7 @@ import { KvStateStore } from "../../state/kv_state_store.ts";
 import { LateStateStore } from "../../state/late_state_store.ts";
 import type { PrewarmResult, ReadResult } from "../messages.ts";
 import type { Bus } from "./bus.ts";
+import { ClusterLink } from "./cluster_link.ts";
 import { LinkedPurges } from "./linked_purges.ts";
 import type { PurgePeer } from "./peer_bus.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
@@ -55,6 +56,7 @@ interface Opened {
   readonly desk: PurgeDesk;
   readonly purging: LinkedPurges;
   readonly upstreams: UpstreamDesk;
+  readonly link: ClusterLink | null;
 }
 
 /** How often what was counted is noted for the hit rates; the workers report as often. */
@@ -77,6 +79,7 @@ export class Operations {
   readonly #ledger: PurgeLedger;
   readonly #desk: PurgeDesk;
   readonly #usage: UsageLedger;
+  readonly #link: ClusterLink | null;
   #isReleased = false;
   readonly #hits = new HitHistory();
   readonly #known: KnownTags;
@@ -84,7 +87,7 @@ export class Operations {
   /** What users have changed is written down. */
   #recorded: Promise<void> = Promise.resolve();
 
-  private constructor(options: OperationsOptions, { kv, purgeKv, ledger, desk, purging, upstreams }: Opened) {
+  private constructor(options: OperationsOptions, { kv, purgeKv, ledger, desk, purging, upstreams, link }: Opened) {
     const { fleet, config } = options;
     const logger = options.logger.in("cache");
     const state = new LateStateStore(stateIn(kv));
@@ -95,6 +98,7 @@ export class Operations {
     this.#kvs = [...new Set([kv, purgeKv])].filter((one) => one !== null);
     this.#ledger = ledger;
     this.upstreams = upstreams;
+    this.#link = link;
     this.#desk = desk;
     this.purging = purging;
     this.#usage = new UsageLedger({ state, logger, now: () => systemClock.now() });
@@ -120,6 +124,8 @@ export class Operations {
   static async open(options: OperationsOptions): Promise<Operations> {
     const { kvPath, purgePath, config } = options;
     const logger = options.logger.in("cache");
+    // It connects while the files are opened.
+    const link = ClusterLink.open(config(), options.logger.in("admin"));
     const open = (path: string | null) => path === null ? null : openKvFile(path, { clock: systemClock, log: logger });
     const kv = await open(kvPath);
     const purgeKv = purgePath === kvPath ? kv : await open(purgePath);
@@ -135,8 +141,9 @@ export class Operations {
       ...options.upstreams,
       ...{ state: stateIn(kv), before: stateIn(purgeKv), logger: options.logger.in("upstream"), config },
     });
+    await link?.begin();
     await purging.start();
-    return new Operations(options, { kv, purgeKv, ledger, desk, purging, upstreams });
+    return new Operations(options, { kv, purgeKv, ledger, desk, purging, upstreams, link });
   }
 
   /**
@@ -198,6 +205,7 @@ export class Operations {
   /** The part of the statistics that is remembered here, up to now. */
   statistics(): Pick<StatisticsFacts, "rates" | "purges" | "prewarms" | "changes"> & {
     readonly drains: readonly Drain[];
+    readonly cluster: ClusterLink | null;
   } {
     this.#hits.record(this.#fleet.counts(), Date.now());
     return {
@@ -206,6 +214,7 @@ export class Operations {
       prewarms: this.prewarmer.status(),
       changes: this.changes.status(),
       drains: this.upstreams.drains,
+      cluster: this.#link,
     };
   }
 
@@ -228,6 +237,7 @@ export class Operations {
     clearInterval(this.#recorder);
     this.#known.close();
     await Promise.all([this.prewarmer.close(), this.changes.close(), this.purging.close()]);
+    this.#link?.close();
   }
 
   /** Lets go of KV, when what users have changed and what clients have used is written down. */
