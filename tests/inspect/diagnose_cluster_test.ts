@@ -8,7 +8,17 @@ import { freePort } from "../free_port.ts";
 const TIMEOUT_MS = 20_000;
 const PASSWORD = "a-password-of-the-engine";
 const USER = ["--user", "usher", "on", `>${PASSWORD}`, "~u:*", "&u:*"];
-const RIGHTS = ["+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+@stream", "-@dangerous", "+info", "+time"];
+const RIGHTS = [
+  "+@read",
+  "+@write",
+  "+@scripting",
+  "+@pubsub",
+  "+@connection",
+  "+@stream",
+  "-@dangerous",
+  "+info",
+  "+time",
+];
 
 interface Case {
   readonly engine?: Partial<EngineOptions>;
