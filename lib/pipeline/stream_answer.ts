@@ -1,5 +1,5 @@
 import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
-import { isDocument, MAX_DOCUMENT_BYTES } from "../deliver/change_document.ts";
+import { isDocument, MAX_DOCUMENT_BYTES } from "../deliver/document.ts";
 import { clientFields, plainCacheControl, withSimpleTag } from "../deliver/client_fields.ts";
 import { pictureFields } from "../deliver/image_form.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
