@@ -53,6 +53,7 @@ const beside: number[] = [];
 const held: number[] = [];
 let kbEach = 0;
 for (let left = Number(values.rounds); left > 0; left--) {
+  await process.settled();
   quiet.push(await othersP95Ms());
   const before = await process.usage();
   using stack = new DisposableStack();
@@ -72,7 +73,6 @@ function countOf({ isDeaf }: SlowKind): number {
 
 /** How fast a hit is for others. */
 async function othersP95Ms(): Promise<number> {
-  await process.settled();
   const { p95Ms, problem } = await ownLoad({ port, path: "/m/a", connections: OTHERS, seconds });
   if (problem !== "") fail(`Other clients: ${problem}`);
   return p95Ms!;
