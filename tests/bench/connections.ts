@@ -6,12 +6,12 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { provenance, writeSection } from "../reliability_page.ts";
 import { SLOW_KINDS, SlowClients, type SlowKind } from "../slow_clients.ts";
 import { ownLoad, placement } from "./_load.ts";
 import { canCount } from "./_pinned_process.ts";
 import { median } from "./_report.ts";
 import { startServers } from "./_servers.ts";
-import { writeSection } from "./_written_section.ts";
 
 /** The defaults of `server.limits`, and how late it may be noticed that one has passed. */
 const LIMITS_SECONDS: Readonly<Record<SlowKind["limit"], number>> = {
@@ -90,7 +90,7 @@ async function report(groups: readonly SlowClients[]): Promise<void> {
   for (const group of groups.toSorted((a, b) => limitOf(a) - limitOf(b))) await reportEnds(group);
   const left = await process.descriptors();
   say(`\nDescriptors of the gateway: ${descriptors} before, ${left} after.`);
-  if (values.write) await writeSection("docs/reliability.md", "slow-connections", lines.join("\n"));
+  if (values.write) await writeSection("slow-connections", [`${await provenance()}:`, ...lines].join("\n"));
 }
 
 function limitOf({ kind }: SlowClients): number {

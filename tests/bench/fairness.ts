@@ -6,10 +6,10 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { provenance, writeSection } from "../reliability_page.ts";
 import { type Measured, ownLoad, placement } from "./_load.ts";
 import { median } from "./_report.ts";
 import { startServers } from "./_servers.ts";
-import { writeSection } from "./_written_section.ts";
 
 /** The p95 of others may be twice as long as without, and so long in any case. */
 const ALLOWED_P95_MS = 60;
@@ -43,7 +43,7 @@ const { port, process } = servers.running.get("usher")!;
 say(`${rounds} rounds, ${placement}.\n`);
 await reportFloods();
 await reportOverload();
-if (values.write) await writeSection("docs/reliability.md", "fairness", lines.join("\n"));
+if (values.write) await writeSection("fairness", [`${await provenance()}:`, ...lines].join("\n"));
 
 async function reportFloods(): Promise<void> {
   const waits = new Map<string, number[]>([["alone", []]]);
