@@ -115,6 +115,7 @@ class ServingWorker implements WorkerRole {
       {
         ...{
           store: store.store,
+          shared: store.shared?.tier ?? null,
           forgotten: () => store.forgotten(),
           recordWrite: (upstreamType: string, tags: readonly string[]) =>
             tellSupervisor({ type: "written", upstreamType, tags }),
@@ -146,7 +147,16 @@ class ServingWorker implements WorkerRole {
     await listen.open(gateway.snapshot.listens);
     const { descriptors, challenges } = init;
     server.setChallenges(challenges);
-    return worker = new ServingWorker({ gateway, listen, server, descriptors, store, logger, images, challenges });
+    return worker = new ServingWorker({
+      gateway,
+      listen,
+      server,
+      descriptors,
+      store,
+      logger,
+      images,
+      challenges,
+    });
   }
 
   peer(peer: PeerName, port: MessagePort): void {
@@ -289,6 +299,7 @@ class ServingWorker implements WorkerRole {
     await this.#gateway.close(Math.max(500, untilMs - performance.now()));
     await this.#watch?.close();
     this.#store.disk.close();
+    this.#store.shared?.close();
     this.#health?.close();
   }
 
