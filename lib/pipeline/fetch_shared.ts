@@ -55,7 +55,10 @@ async function follow(exchange: Exchange, fetch: SharedFetch, result: FlightResu
   const { fwd } = fetch;
   if (result.kind === "failed") throw result.error;
   exchange.enter("own");
-  if (result.kind === "solo" || exchange.isChanged(result.head)) {
+  const { isTrusted } = exchange.services.store;
+  // It was asked for before this request: a purge in between may not be known here.
+  const isDoubtful = !isTrusted && result.kind === "shared" && result.head.requestTimeMs < exchange.startedAtMs;
+  if (result.kind === "solo" || exchange.isChanged(result.head) || isDoubtful) {
     return await passThrough(exchange, { fwd, detail: "not-shared" });
   }
   if (!selects(result.head, exchange)) return await followVariant(exchange, fetch, result.head);
@@ -125,7 +128,8 @@ export async function fromOtherWorker(exchange: Exchange, key: string): Promise<
   if (entry.role !== "follower") return null;
   const result = await exchange.during("queue", entry.result);
   if (result.kind !== "shared" || exchange.isChanged(result.head)) return null;
-  return await whole(result);
+  const stored = await whole(result);
+  return stored === null ? null : exchange.services.store.trusted(stored);
 }
 
 /** Validates a stale response in the background; does nothing when that is under way or too many tasks are. */

@@ -66,9 +66,10 @@ function readKeys(exchange: Exchange): string[] {
   }
 }
 
-function remove({ store, invalidations, collapse, clock }: Exchange["services"], key: string): void {
+function remove({ store, invalidations, collapse, clock, tellChanged }: Exchange["services"], key: string): void {
   invalidations.add(key, clock.now());
   collapse.detach(key);
   store.delete(key);
   store.delete(partialKey(key));
+  tellChanged([key, partialKey(key)]);
 }

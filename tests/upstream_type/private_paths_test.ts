@@ -336,6 +336,8 @@ async function withStore(run: (watched: WatchedStore) => Promise<void>): Promise
     adopt: (response) => tiered.adopt(response),
     isOnItsWay: (key) => tiered.isOnItsWay(key),
     purgePosition: tiered.purgePosition,
+    isTrusted: tiered.isTrusted,
+    trusted: (response) => tiered.trusted(response),
     isPurged: (response) => tiered.isPurged(response),
     delete: (key) => tiered.delete(key),
     stats: () => tiered.stats(),

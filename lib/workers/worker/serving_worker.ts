@@ -35,6 +35,7 @@ import type {
   WorkerReport,
 } from "../messages.ts";
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
+import { ChangeNotices } from "./change_notices.ts";
 import { ListenSet } from "./listen_set.ts";
 import { lookUp } from "./look_up.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
@@ -70,6 +71,7 @@ class ServingWorker implements WorkerRole {
   #watch: HealthWatch | null = null;
   readonly #prewarm = new PrewarmFetcher();
   readonly #images: RemoteConverter;
+  readonly #changes: ChangeNotices;
   readonly #loop = new LoopMonitor();
   readonly #reporter: ReturnType<typeof setInterval>;
   /** Of an authority that gives certificates, answered before all else. */
@@ -86,10 +88,12 @@ class ServingWorker implements WorkerRole {
       store: WorkerStore;
       logger: Logger;
       images: RemoteConverter;
+      changes: ChangeNotices;
       challenges: Challenges;
     },
   ) {
     this.#images = parts.images;
+    this.#changes = parts.changes;
     this.challenges = parts.challenges;
     this.#gateway = parts.gateway;
     this.#listen = parts.listen;
@@ -107,13 +111,14 @@ class ServingWorker implements WorkerRole {
     const store = await WorkerStore.open(init, logger.in("cache"));
     const { leaseMemory, sharedLimits, instanceId, index, generation } = init;
     const images = new RemoteConverter(conversionBounds(config));
+    const changes = new ChangeNotices(tellSupervisor, config.cluster !== null);
     const gateway = new Gateway(
       {
         ...{
           store: store.store,
-          forgotten: () => store.forgotten(),
-          recordWrite: (upstreamType: string, tags: readonly string[]) =>
-            tellSupervisor({ type: "written", upstreamType, tags }),
+          forgotten: async () => void await Promise.all([store.forgotten(), changes.settled()]),
+          recordWrite: (type: string, tags: readonly string[]) => changes.written(type, tags),
+          tellChanged: (keys: readonly string[]) => changes.changed(keys),
           leaseMemory,
           sharedLimits,
           worker: index,
@@ -142,7 +147,8 @@ class ServingWorker implements WorkerRole {
     await listen.open(gateway.snapshot.listens);
     const { descriptors, challenges } = init;
     server.setChallenges(challenges);
-    return worker = new ServingWorker({ gateway, listen, server, descriptors, store, logger, images, challenges });
+    const parts = { gateway, listen, server, descriptors, store, logger, images, changes, challenges };
+    return worker = new ServingWorker(parts);
   }
 
   peer(peer: PeerName, port: MessagePort): void {
@@ -212,6 +218,17 @@ class ServingWorker implements WorkerRole {
     this.#store.purge(rules);
     this.#gateway.services.collapse.detachAll((response) => this.#store.keeps(response));
     return named;
+  }
+
+  forget(keys: readonly string[]): void {
+    for (const key of keys) {
+      this.#gateway.forget(key);
+      this.#store.store.forget(key);
+    }
+  }
+
+  changeTold(id: number): void {
+    this.#changes.told(id);
   }
 
   answer(challenges: Challenges): void {
