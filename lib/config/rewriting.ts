@@ -5,9 +5,12 @@ import { parseUpstreamUrl } from "./addresses.ts";
 import { glob, upstreamUrl } from "./http_scalars.ts";
 import type { ListenerContext } from "./listener_context.ts";
 import { plainValue } from "./yaml/interpolate.ts";
-import { text } from "./yaml/scalars.ts";
-import { asMapping, list, record, section, type Values } from "./yaml/section.ts";
+import { duration, text } from "./yaml/scalars.ts";
+import { asMapping, list, oneOrMany, record, section, type Values } from "./yaml/section.ts";
 import { isMapping } from "./yaml/tree.ts";
+
+/** Languages that documents are filled from: a season is asked for in each. */
+const MAX_LANGUAGES = 5;
 
 /** Characters of a patch at most, as JSON. */
 const MAX_PATCH_LENGTH = 65_536;
@@ -69,6 +72,13 @@ function jsonOf(input: unknown, path: PropertyKey[], faults: Fault[]): JsonValue
 
 const queryValue = text({ title: "text", pattern: /^[^\p{Cc}]*$/u, maxLength: 1024, expected: "a text" });
 
+const language = text({
+  title: "language",
+  pattern: /^[a-z]{2,3}(-[A-Z]{2,4})?$/,
+  maxLength: 8,
+  expected: "a language as TMDB names it, such as zh-TW or de",
+});
+
 const overrideSection = section({
   path: glob("/3/movie/550 or /3/tv/**").describe(
     "Glob over the path as the upstream sees it; `*` within a segment, `**` across segments.",
@@ -93,6 +103,14 @@ export const rewritingKeys = {
     "On type `tmdb-api`: the image addresses of `/3/configuration` lead to the listener of type `tmdb-image`, if there is " +
       "one, or to this URL; `false` leaves them.",
   ),
+  fill_language: oneOrMany(language, MAX_LANGUAGES).prefault([]).describe(
+    "On type `tmdb-api`: texts that a title, season, episode, person or collection lacks in the asked language are filled " +
+      "from these, in this order, as documents are served: a language on the list from those behind it, others from all; " +
+      "such as `[zh-TW, en-US]`. What is stored stays as the upstream gave it.",
+  ),
+  fill_wait: duration(100, 60_000).prefault("3s").describe(
+    "How long a request waits for what a document is filled from; then it gets the document as it is, for a minute at most.",
+  ),
   overrides: list(asMapping(overrideSection), 200).prefault([]).describe(
     "Changes to JSON documents as they are served, in this order; what is stored stays as the upstream gave it.",
   ),
@@ -101,14 +119,16 @@ export const rewritingKeys = {
 type RewritingValues = Values<typeof rewritingKeys>;
 
 /** What a listener says of its documents, and of the paths that it has. */
-interface RewritingListener extends Pick<RewritingValues, "rewrite_image_base" | "overrides"> {
+interface RewritingListener extends Omit<RewritingValues, "public_url" | "fill_wait"> {
   readonly prefix: string;
   readonly strip_prefix: boolean;
+  readonly cache: { readonly mode?: string };
 }
 
 /** Checks what a listener changes in the documents that it serves. */
 export function checkRewriting(listener: RewritingListener, context: ListenerContext): void {
   checkImageBase(listener.rewrite_image_base, context);
+  checkLanguages(listener, context);
   const { problems, path } = context;
   for (const [index, { path: glob, merge }] of listener.overrides.entries()) {
     const at = [...path, "overrides", index];
@@ -132,6 +152,21 @@ function checkImageBase(base: boolean | string, { problems, path, type, types }:
   problems.expect(at, `false, the URL of images, or a listener with a pool of type ${linked}`);
 }
 
+/** Documents can be filled only where there are some, and where what they are filled from can be kept. */
+function checkLanguages(
+  { fill_language: languages, cache: { mode } }: RewritingListener,
+  { problems, path, type }: ListenerContext,
+): void {
+  const at = [...path, "fill_language"];
+  if (languages.length === 0 || problems.has(at) || type === undefined) return;
+  if ((upstreamTypes.traits(type)?.languages ?? null) === null) {
+    return problems.atKey(at, `found fill_language expected none on a pool of type ${type}`);
+  }
+  const twice = languages.findIndex((language, index) => languages.indexOf(language) < index);
+  if (twice >= 0) problems.expect([...at, twice], "each language once");
+  if (mode === "off") problems.warn(at, "it has no effect: `cache.mode: off` stores nothing");
+}
+
 /** Whether a glob can match a path that a listener passes on as it stands. */
 export function isReachable(glob: string, prefix: string): boolean {
   const [literal = ""] = glob.split("*");
@@ -146,6 +181,10 @@ export interface RewritingConfig {
   readonly publicUrl: string | null;
   /** Whether addresses of images lead to a listener of this gateway, or the URL that they lead to. */
   readonly rewriteImageBase: boolean | string;
+  /** Languages that documents are filled from, in this order; empty for none. */
+  readonly fillLanguages: readonly string[];
+  /** How long a request waits for them. */
+  readonly fillWaitMs: number;
   /** Applied in this order; `merge` is a JSON merge patch (RFC 7396). */
   readonly overrides: readonly {
     readonly path: string;
@@ -155,6 +194,12 @@ export interface RewritingConfig {
 }
 
 /** What a listener changes in documents. */
-export function rewritingOf({ public_url, rewrite_image_base, overrides }: RewritingValues): RewritingConfig {
-  return { publicUrl: public_url ?? null, rewriteImageBase: rewrite_image_base, overrides };
+export function rewritingOf(values: RewritingValues): RewritingConfig {
+  return {
+    publicUrl: values.public_url ?? null,
+    rewriteImageBase: values.rewrite_image_base,
+    fillLanguages: values.fill_language,
+    fillWaitMs: values.fill_wait,
+    overrides: values.overrides,
+  };
 }

@@ -1,19 +1,19 @@
 import { LRUCache } from "lru-cache";
 import { createHash } from "node:crypto";
-import { gunzipSync } from "node:zlib";
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { heldBytes, type StoredResponse } from "../cache/stored_response.ts";
-import { isJsonType } from "../http/content_signature.ts";
-import { type Fields, fieldValue } from "../http/fields.ts";
-import { mediaTypeOf } from "../http/media_range.ts";
-import type { Answer, FillingAnswer, StreamingAnswer } from "../request/answer.ts";
+import type { Answer, FillingAnswer, StoredAnswer, StreamingAnswer } from "../request/answer.ts";
 import { clientError } from "../request/client_error.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Rewrite, Rewriting } from "../request/rewriting.ts";
+import type { Filled } from "../request/snapshot.ts";
 import { tagOf } from "./client_fields.ts";
+import { isDocument, plainBody, withoutContentFields } from "./document.ts";
+import { filledAnswer } from "./filled_form.ts";
 
 /**
- * Changes the document of an answer as its listener is configured (`overrides`, `rewrite_image_base`). The whole document is awaited.
+ * Changes the document of an answer as its listener is configured (`fill_language`, `overrides`, `rewrite_image_base`). The whole
+ * document is awaited, and so is what it is filled from.
  *
  * @throws {Error} when a document that is waited for breaks off
  */
@@ -22,16 +22,26 @@ export function changeDocument(exchange: Exchange, answer: Answer): Answer | Pro
   if (exchange.rewrite === null) return answer;
   if (answer.kind === "streaming") return changeStreaming(answer);
   if (answer.kind !== "stored" || answer.isPartial) return answer;
+  return changeStored(exchange, answer);
+}
+
+function changeStored(exchange: Exchange, answer: StoredAnswer): Answer | Promise<Answer> {
+  const plan = exchange.rewrite === null ? null : exchange.rewrite.fill;
+  if (plan === null || exchange.tenant.filler === null) return rewrite(exchange, answer);
+  const filled = exchange.tenant.filler.fill(exchange, answer.response, plan);
+  const served = (made: Filled) => rewrite(exchange, filledAnswer(exchange, answer, made));
+  return filled instanceof Promise ? filled.then(served) : served(filled);
+}
+
+function rewrite(exchange: Exchange, answer: StoredAnswer): StoredAnswer {
   const response = rewrittenForm(exchange, answer.response);
   return response === answer.response ? answer : { ...answer, response };
 }
 
 function changeFilling(exchange: Exchange, answer: FillingAnswer): Answer | Promise<Answer> {
   const { head, fill, note } = answer;
-  const stored = (body: Uint8Array<ArrayBuffer>): Answer => {
-    const response = head.withBody(body);
-    return { kind: "stored", note, response: exchange.rewrite === null ? response : rewrittenForm(exchange, response) };
-  };
+  const stored = (body: Uint8Array<ArrayBuffer>) =>
+    changeStored(exchange, { kind: "stored", note, response: head.withBody(body) });
   if (fill.body !== null) return stored(fill.body);
   if (exchange.rewrite === null || !isDocument(head, fill.lengthBytes)) return answer;
   return fill.whole().then(stored, (error) => {
@@ -70,7 +80,8 @@ const kept = new LRUCache<StoredResponse, { readonly forms: Forms; readonly name
  * A response with its document changed, under a key, an entity tag and a length of its own; the response itself where nothing is changed.
  */
 export function rewrittenForm({ rewrite, tenant }: Exchange, stored: StoredResponse): StoredResponse {
-  if (rewrite === null || tenant.rewriting === null || !isDocument(stored, stored.body.byteLength)) return stored;
+  if (rewrite === null || rewrite.name === "" || tenant.rewriting === null) return stored;
+  if (!isDocument(stored, stored.body.byteLength)) return stored;
   if (rewrite.isOwn) return untiered(rewritten(stored, rewrite), stored);
   let known = remembered.get(stored);
   if (known?.rewriting !== tenant.rewriting) {
@@ -107,51 +118,4 @@ function rewritten(stored: StoredResponse, rewrite: Rewrite): StoredResponse {
   fields.push(["etag", tagOf(body)]);
   const name = createHash("sha256").update(rewrite.name).digest("base64url").slice(0, 22);
   return stored.with({ key: `${stored.key}${KEY_SEPARATOR}~rewritten:${name}`, fields, body, isUndated: true });
-}
-
-/** Larger documents are served as they are: changing them would keep a core for too long. */
-export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
-
-/** Fields that describe the unchanged bytes. `Last-Modified` too: a document also changes with the configuration. */
-const REPLACED: ReadonlySet<string> = new Set([
-  "accept-ranges",
-  "content-digest",
-  "content-encoding",
-  "content-length",
-  "content-md5",
-  "digest",
-  "etag",
-  "last-modified",
-  "repr-digest",
-  "signature",
-  "signature-input",
-]);
-
-/** Whether a response is a JSON document that can be changed; `null` is a length that is not known yet. */
-export function isDocument(
-  { status, fields }: { readonly status: number; readonly fields: Readonly<Fields> },
-  lengthBytes: number | null,
-): boolean {
-  if (status !== 200 || (lengthBytes ?? 0) > MAX_DOCUMENT_BYTES) return false;
-  if (!isJsonType(mediaTypeOf(fieldValue(fields, "content-type")))) return false;
-  const coding = fieldValue(fields, "content-encoding")?.trim().toLowerCase() ?? "identity";
-  return coding === "identity" || coding === "gzip" || coding === "x-gzip";
-}
-
-/** Fields without those that describe the unchanged document. */
-export function withoutContentFields(fields: Readonly<Fields>): Fields {
-  return fields.filter(([name]) => !REPLACED.has(name));
-}
-
-/** The body without its content coding; `null` where that cannot be. */
-export function plainBody({ fields, body }: Pick<StoredResponse, "fields" | "body">): Uint8Array<ArrayBuffer> | null {
-  const coding = fieldValue(fields, "content-encoding")?.trim().toLowerCase() ?? "identity";
-  if (coding === "identity") return body;
-  try {
-    const decoded = gunzipSync(body, { maxOutputLength: MAX_DOCUMENT_BYTES });
-    return new Uint8Array(decoded.buffer as ArrayBuffer, decoded.byteOffset, decoded.byteLength);
-  } catch {
-    // Not gzip, or too large when decoded: it goes out as it came.
-    return null;
-  }
 }

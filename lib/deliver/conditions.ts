@@ -13,7 +13,7 @@ export function checkConditions(exchange: Exchange, answer: Answer): Answer {
   if (answer.kind !== "stored" || exchange.isPlain || answer.isPartial) return answer;
   const { response, note } = answer;
   const precondition = evaluatePreconditions(exchange, response);
-  if (precondition === "forward" && response.isUndated) {
+  if (precondition === "forward" && (response.isUndated || exchange.rewrite?.fill != null)) {
     return { kind: "made", note, status: 412, fields: [["cache-control", "no-store"]], body: new Uint8Array(0) };
   }
   if (precondition !== "not_modified") return answer;
@@ -27,7 +27,11 @@ export function checkConditions(exchange: Exchange, answer: Answer): Answer {
 export function needsOrigin(exchange: Exchange, stored: StoredResponse): boolean {
   if (exchange.isPlain || evaluatePreconditions(exchange, stored) !== "forward") return false;
   // The origin does not know the entity tag of a document that was changed here.
-  return rewrittenForm(exchange, stored) === stored;
+  return rewrittenForm(exchange, stored) === stored && !isFilled(exchange, stored);
+}
+
+function isFilled({ rewrite, tenant }: Exchange, stored: StoredResponse): boolean {
+  return rewrite !== null && rewrite.fill !== null && tenant.filler?.lacks(stored, rewrite.fill) === true;
 }
 
 /** Fields that a 304 repeats (RFC 9110 §15.4.5), and those of its way from the origin. */

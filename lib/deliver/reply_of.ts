@@ -59,7 +59,8 @@ function storedReply(exchange: Exchange, { response, note }: StoredAnswer): Repl
     aborted: exchange.hasLeft,
   });
   const lines = requestLines(exchange, note);
-  return { status, fixed, lines, hasDate, lengthBytes: body.byteLength, body, onEnd: null };
+  const lane = exchange.tenant.name;
+  return { status, fixed, lines, hasDate, lengthBytes: body.byteLength, body, lane, onEnd: null };
 }
 
 function madeReply(exchange: Exchange, answer: MadeAnswer): Reply {
@@ -106,6 +107,7 @@ function fillingReply(exchange: Exchange, { head, fill, range, note }: FillingAn
     ...sent,
     lengthBytes,
     body: new FillSource(exchange, fill, range ?? null),
+    lane: exchange.tenant.name,
     onEnd: finisher(exchange, status, note),
   };
 }

@@ -223,6 +223,7 @@ function sendOptions(exchange: Exchange, options: AttemptOptions, record: TryRec
     once: exchange.private !== null,
     upgrade: ask.upgrade,
     meter: exchange.tenant.pool.endpoints.get(upstream.id)!.counts,
+    lane: exchange.tenant.name,
     // A stored response keeps no trailers.
     wantsTrailers: !ask.forCache && exchange.wantsTrailers,
     onConnection: isBeside && span === null ? undefined : () => {

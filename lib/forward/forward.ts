@@ -8,6 +8,7 @@ import { attemptHedged } from "./hedge.ts";
 import { isDrained, mayFindUpstream, mayGetRoom, nextUpstream, type RetryState, takeCredential } from "./next_try.ts";
 import { type Ask, triesAllowed } from "./outgoing.ts";
 import { refuseForwarding } from "./refuse.ts";
+import { takeTurn } from "./take_turn.ts";
 import { isClientFailure, isCredentialRefused, isGoodEnd, isRefused, mayTryAgain } from "./retry_policy.ts";
 
 /** Bounds of the tries. */
@@ -28,6 +29,12 @@ export interface AskOptions {
  */
 export function askUpstreams(exchange: Exchange, ask: Ask, options: AskOptions = {}): Promise<UpstreamAnswer> {
   refuseForwarding(exchange);
+  const turn = takeTurn(exchange);
+  if (turn !== null) return turn.then(() => askAdmitted(exchange, ask, options));
+  return askAdmitted(exchange, ask, options);
+}
+
+function askAdmitted(exchange: Exchange, ask: Ask, options: AskOptions): Promise<UpstreamAnswer> {
   if (exchange.tenant.admission === null) return askInTurn(exchange, ask, options, null);
   return takePlace(exchange, options.signal).then((leave) => askInTurn(exchange, ask, options, leave));
 }

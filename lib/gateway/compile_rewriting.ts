@@ -2,17 +2,31 @@ import { createHash } from "node:crypto";
 import { formatListenAddress, isUnix } from "../config/addresses.ts";
 import type { Config } from "../config/config.ts";
 import type { ListenerConfig } from "../config/listener.ts";
-import type { LinkTarget, Override, Rewriting } from "../request/rewriting.ts";
+import type { LanguageFill, LinkTarget, Override, Rewriting } from "../request/rewriting.ts";
 import { RouteTable } from "../listener/route_table.ts";
 import type { DocumentLinks, UpstreamType } from "../upstream_type/upstream_type.ts";
 import { pathGlob } from "../pattern/path_glob.ts";
 
 /** Compiles what a listener changes in the documents that it serves; `null` where it changes nothing. */
-export function compileRewriting(config: Config, listener: ListenerConfig, { links }: UpstreamType): Rewriting | null {
+export function compileRewriting(
+  config: Config,
+  listener: ListenerConfig,
+  { links, languages }: UpstreamType,
+): Rewriting | null {
+  const fill = compileFill(listener, languages);
   const target = links === null ? null : linkTarget(config, listener, links);
   const overrides = listener.overrides.map(compileOverride);
-  if (target === null && overrides.length === 0) return null;
-  return { links: target === null ? null : { places: links!.places, target }, overrides };
+  if (target === null && overrides.length === 0 && fill === null) return null;
+  return { links: target === null ? null : { places: links!.places, target }, overrides, fill };
+}
+
+/** Languages that a listener's documents are filled from; `null` where there are none, or nothing could be kept. */
+function compileFill(
+  { fillLanguages, cache }: ListenerConfig,
+  filling: UpstreamType["languages"],
+): LanguageFill | null {
+  if (filling === null || fillLanguages.length === 0 || cache.mode === "off") return null;
+  return { filling, languages: fillLanguages };
 }
 
 function compileOverride({ path, query, merge }: ListenerConfig["overrides"][number]): Override {

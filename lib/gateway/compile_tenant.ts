@@ -6,6 +6,7 @@ import { WayBack } from "../http/way_back.ts";
 import type { PoolRuntime, Tenant } from "../request/snapshot.ts";
 import type { ListenerCounts } from "../metrics/gateway_metrics.ts";
 import { SupersetCutter } from "../pipeline/cut_superset.ts";
+import { LanguageFiller } from "../pipeline/fill_languages.ts";
 import { RuleSet } from "../rules/rule_set.ts";
 import type { UpstreamType } from "../upstream_type/upstream_type.ts";
 import { compileAuth, compileCors } from "./access.ts";
@@ -54,6 +55,7 @@ function compileOver(
   const pool = config.pools.find(({ name }) => name === listener.pool)!;
   const forwarded = pool.forwarded ?? type.forwarded;
   const cors = compileCors(listener, type);
+  const rewriting = compileRewriting(config, listener, type);
   return Object.freeze({
     name: listener.name,
     prefix: listener.prefix,
@@ -79,7 +81,8 @@ function compileOver(
     deriver: listener.cache.reuseAppends && type.documents !== null
       ? new SupersetCutter(type.documents)
       : compileDeriver(config, listener, { type, counts }),
-    rewriting: compileRewriting(config, listener, type),
+    rewriting,
+    filler: rewriting === null || rewriting.fill === null ? null : new LanguageFiller(listener.fillWaitMs),
     offline: listener.offline,
     serverTiming: listener.serverTiming,
     wayBack: compileWayBack(listener, pool, forwarded),

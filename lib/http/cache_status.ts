@@ -69,6 +69,38 @@ export function withKey(member: string, key: string): string {
   return `${member}; key=${serializeString(key)}`;
 }
 
+/** A member's parts between semicolons; those in quoted strings separate nothing. */
+const PARAMETERS = /(?:"(?:[^"\\]|\\.)*"|[^;"])+/g;
+
+/**
+ * A member that tells more in its `detail` (RFC 9211 §2.8), and another remaining lifetime where that is not `null`.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { withDetail } from "./cache_status.ts";
+ * assert.equal(withDetail("usher; hit; ttl=9; detail=memory", "filled: name (en-US)"), 'usher; hit; ttl=9; detail="memory, filled: name (en-US)"');
+ * assert.equal(withDetail('usher; hit; ttl=9; key="a b"', "late", 3), 'usher; hit; ttl=3; key="a b"; detail=late');
+ * ```
+ */
+export function withDetail(member: string, detail: string, ttlSeconds: number | null = null): string {
+  const last = member.lastIndexOf("; detail=");
+  if (ttlSeconds === null && last > 0 && !member.includes('"') && !member.includes(";", last + 1)) {
+    return `${member.slice(0, last)}; detail=${tokenOrString(`${member.slice(last + 9)}, ${detail}`)}`;
+  }
+  const parameters = (member.match(PARAMETERS) ?? []).map((parameter) => parameter.trim());
+  let isSaid = false;
+  const changed = parameters.map((parameter) => {
+    if (parameter.startsWith("ttl=") && ttlSeconds !== null) return `ttl=${Math.trunc(ttlSeconds)}`;
+    if (!parameter.startsWith("detail=")) return parameter;
+    isSaid = true;
+    const said = parameter.slice(7);
+    const text = said.startsWith('"') ? said.slice(1, -1).replaceAll(/\\(.)/g, "$1") : said;
+    return `detail=${tokenOrString(`${text}, ${detail}`)}`;
+  });
+  return (isSaid ? changed : [...changed, `detail=${tokenOrString(detail)}`]).join("; ");
+}
+
 /** Quoted strings; one that is never closed reaches to the end, so that none is read twice. */
 const STRINGS = /"(?:[^"\\]|\\.?)*(?:"|$)/gs;
 const NEGATIVE_TTL = /;[ \t]*ttl=-\d/;

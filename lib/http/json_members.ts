@@ -43,6 +43,34 @@ export function jsonMembers(json: Uint8Array): JsonMember[] | null {
   return isObject && scanner.at === json.length ? members : null;
 }
 
+/** Where one item of a JSON array stands in the text. */
+export interface JsonItem {
+  /** Its first byte. */
+  readonly start: number;
+  /** The first byte behind it. */
+  readonly end: number;
+}
+
+/**
+ * The items of a JSON array, by the same bounds as {@linkcode jsonMembers}; `null` where the text is none.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { jsonItems } from "./json_members.ts";
+ * assert.deepEqual(jsonItems(new TextEncoder().encode("[7.0, {}]")), [{ start: 1, end: 4 }, { start: 6, end: 8 }]);
+ * ```
+ */
+export function jsonItems(json: Uint8Array): JsonItem[] | null {
+  if (!isUtf8(json)) return null;
+  const items: JsonItem[] = [];
+  const scanner = new Scanner(json);
+  scanner.space();
+  const isArray = scanner.array(1, (item) => items.push(item) <= MAX_MEMBERS);
+  scanner.space();
+  return isArray && scanner.at === json.length ? items : null;
+}
+
 /**
  * Whether a text is one JSON value, by the same bounds as {@linkcode jsonMembers}.
  *
@@ -94,7 +122,7 @@ class Scanner {
       case 0x7b:
         return this.object(depth, null);
       case 0x5b:
-        return this.#array(depth);
+        return this.array(depth, null);
       case 0x74:
         return this.#word(TRUE);
       case 0x66:
@@ -132,13 +160,16 @@ class Scanner {
     return onMember({ name: textOf(this.#json.subarray(start, nameEnd)), start, valueStart, end: this.at });
   }
 
-  #array(depth: number): boolean {
+  /** An array; `onItem` is told of each item and may end the walk. */
+  array(depth: number, onItem: ((item: JsonItem) => boolean) | null): boolean {
     if (depth > MAX_DEPTH || !this.#take(0x5b)) return false;
     this.space();
     if (this.#take(0x5d)) return true;
     do {
       this.space();
+      const start = this.at;
       if (!this.value(depth + 1)) return false;
+      if (onItem !== null && !onItem({ start, end: this.at })) return false;
       this.space();
     } while (this.#take(COMMA));
     return this.#take(0x5d);

@@ -1,16 +1,10 @@
+import { type JsonEdit, spliced } from "./json_edit.ts";
 import { isJsonText, type JsonMember, jsonMembers } from "./json_members.ts";
 
 /** A JSON value that was read already. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | {
   readonly [name: string]: JsonValue;
 };
-
-/** Bytes of a text that are replaced; several are in the text's order and do not overlap. */
-interface Edit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-}
 
 const encoder = new TextEncoder();
 
@@ -30,7 +24,7 @@ const encoder = new TextEncoder();
  */
 export function mergePatched(json: Uint8Array<ArrayBuffer>, patch: JsonValue): Uint8Array<ArrayBuffer> | null {
   if (!isObject(patch)) return isJsonText(json) ? encoder.encode(JSON.stringify(patch)) : null;
-  const edits: Edit[] = [];
+  const edits: JsonEdit[] = [];
   return mergeInto({ json, base: 0 }, patch, edits) ? spliced(json, edits) : null;
 }
 
@@ -41,7 +35,7 @@ interface Slice {
 }
 
 /** Adds the edits that patch an object; `false` where the text is none. */
-function mergeInto({ json, base }: Slice, patch: { readonly [name: string]: JsonValue }, edits: Edit[]): boolean {
+function mergeInto({ json, base }: Slice, patch: { readonly [name: string]: JsonValue }, edits: JsonEdit[]): boolean {
   const members = jsonMembers(json);
   if (members === null) return false;
   const missing = new Map(Object.entries(patch).filter(([, value]) => value !== null));
@@ -71,7 +65,7 @@ const OPENING_BRACE = 0x7b;
 function removal(
   members: readonly JsonMember[],
   { index, isFirst, base }: { readonly index: number; readonly isFirst: boolean; readonly base: number },
-): Edit {
+): JsonEdit {
   const { start, end } = members[index]!;
   const next = members[index + 1]?.start ?? end;
   const [from, to] = isFirst ? [start, next] : [members[index - 1]!.end, end];
@@ -107,14 +101,14 @@ export function withStrings(
   places: readonly (readonly string[])[],
   text: string,
 ): Uint8Array<ArrayBuffer> | null {
-  const edits: Edit[] = [];
+  const edits: JsonEdit[] = [];
   return replaceStrings({ json, base: 0 }, places, { edits, text: JSON.stringify(text) }) ? spliced(json, edits) : null;
 }
 
 function replaceStrings(
   { json, base }: Slice,
   places: readonly (readonly string[])[],
-  made: { readonly edits: Edit[]; readonly text: string },
+  made: { readonly edits: JsonEdit[]; readonly text: string },
 ): boolean {
   const members = jsonMembers(json);
   if (members === null) return false;
@@ -131,22 +125,3 @@ function replaceStrings(
 }
 
 const QUOTE = 0x22;
-
-/** The text with its edits made. */
-function spliced(json: Uint8Array<ArrayBuffer>, edits: readonly Edit[]): Uint8Array<ArrayBuffer> {
-  if (edits.length === 0) return json;
-  const parts: Uint8Array[] = [];
-  let at = 0;
-  for (const { start, end, text } of edits) {
-    parts.push(json.subarray(at, start), encoder.encode(text));
-    at = end;
-  }
-  parts.push(json.subarray(at));
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let written = 0;
-  for (const part of parts) {
-    whole.set(part, written);
-    written += part.byteLength;
-  }
-  return whole;
-}

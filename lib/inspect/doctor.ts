@@ -4,7 +4,7 @@ import { formatLocated } from "../config/yaml/located.ts";
 import type { Loaded } from "../config/load.ts";
 import { type DiagnoseOptions, diagnosePools, type PoolDiagnosis } from "./diagnose_pool.ts";
 import type { PeerFigures } from "../server/peer_sight.ts";
-import type { Finding, FindingState } from "./finding.ts";
+import { countsOf, type Finding, type FindingState } from "./finding.ts";
 import { tlsFindings } from "./tls_findings.ts";
 import { diagnoseDisk } from "./diagnose_disk.ts";
 import { peerFindings } from "./diagnose_peers.ts";
@@ -43,17 +43,13 @@ export async function diagnose(loaded: Loaded, options: DoctorOptions): Promise<
   const { config, file } = loaded;
   const [pools, machine] = await Promise.all([diagnosePools(config, options), machineOf(loaded, config, options)]);
   const all = [...pools.flatMap(findingsOf), ...machine, clockFinding(pools)];
+  const counts = countsOf(all);
   return {
     file,
     warnings: loaded.warnings.map(formatLocated),
     pools,
     machine: [...machine, clockFinding(pools)],
-    summary: {
-      ok: countOf(all, "ok"),
-      warn: countOf(all, "warn") + loaded.warnings.length,
-      fail: countOf(all, "fail"),
-      skip: countOf(all, "skip"),
-    },
+    summary: { ...counts, warn: counts.warn + loaded.warnings.length },
   };
 }
 
@@ -76,8 +72,4 @@ async function machineOf(
 
 function findingsOf({ upstreams, keys }: PoolDiagnosis): Finding[] {
   return [...upstreams.flatMap(({ findings }) => findings), ...keys];
-}
-
-function countOf(findings: readonly Finding[], state: FindingState): number {
-  return findings.filter((finding) => finding.state === state).length;
 }

@@ -128,7 +128,8 @@ function servingSettings({ listener, exchange: { tenant }, contentType }: Settin
 }
 
 /** Changes of a response before it is sent to the client. */
-function changeSettings({ listener: { images, overrides }, exchange, contentType }: SettingsSubject): Setting[] {
+function changeSettings({ listener, exchange, contentType }: SettingsSubject): Setting[] {
+  const { images, overrides, fillLanguages, fillWaitMs } = listener;
   const { rewrite, tenant } = exchange;
   const settings: Setting[] = [];
   if (tenant.images !== null && contentType.startsWith("image/")) {
@@ -139,6 +140,7 @@ function changeSettings({ listener: { images, overrides }, exchange, contentType
   }
   if (tenant.sizing !== null) settings.push(...sizeSettings(images));
   if (rewrite === null) return settings;
+  if (rewrite.fill !== null) settings.push(["language", languageText(fillLanguages, fillWaitMs)]);
   const [address = "", ...digests] = rewrite.name.split(" ");
   const places = (tenant.rewriting?.overrides ?? []).flatMap(({ digest }, index) =>
     digests.includes(digest) ? [index + 1] : []
@@ -146,6 +148,11 @@ function changeSettings({ listener: { images, overrides }, exchange, contentType
   if (address !== "") settings.push(["image base", redact(address)]);
   if (places.length > 0) settings.push(["overrides", `${places.join(", ")} of ${overrides.length} match the request`]);
   return settings;
+}
+
+function languageText(languages: readonly string[], waitMs: number): string {
+  return `what is missing is filled from ${languages.join(", ")}, as far as they come after the asked one; ` +
+    `waits ${formatDurationMs(waitMs)} at most`;
 }
 
 /** Which sizes of pictures upstreams are asked for. */

@@ -13,6 +13,12 @@ export interface Finding {
   readonly remedy: string | null;
 }
 
+/** How many findings ended in each way. */
+export function countsOf(findings: readonly Finding[]): Readonly<Record<FindingState, number>> {
+  const count = (state: FindingState) => findings.filter((finding) => finding.state === state).length;
+  return { ok: count("ok"), warn: count("warn"), fail: count("fail"), skip: count("skip") };
+}
+
 /** A size in whole units of the largest kind that shows something. */
 export function shownSize(bytes: number): string {
   const unit = [1024 ** 4, 1024 ** 3, 1024 ** 2, 1024].find((each) => bytes >= 10 * each) ?? 1;

@@ -95,7 +95,8 @@ function isPublicAuthority(issuer: string): boolean | null {
   }
 }
 
-function nameOf(distinguished: string): string {
+/** The name in a subject or an issuer, as the runtime prints it. */
+export function nameOf(distinguished: string): string {
   return /(?:^|\n)CN=([^\n]+)/.exec(distinguished)?.[1] ?? /(?:^|\n)O=([^\n]+)/.exec(distinguished)?.[1] ??
     distinguished;
 }

@@ -17,11 +17,16 @@ export interface AccessSettings {
   readonly sample: number;
 }
 
+/** With `errors`, so many refusals get a line each second: the others are counted, and warned of together. */
+const REFUSED_A_SECOND = 10;
+
 /** Chooses requests for a line, and writes it. One in each worker: it counts for the sample. */
 export class AccessLog {
   readonly #settings: AccessSettings;
   readonly #template: AccessTemplate | null;
   #untilNext = 1;
+  #refusedSecond = 0;
+  #refused = 0;
 
   /** @throws {TemplateError} where the format is a template that cannot be used */
   constructor(settings: AccessSettings) {
@@ -40,6 +45,16 @@ export class AccessLog {
     if (--this.#untilNext > 0) return false;
     this.#untilNext = sample;
     return true;
+  }
+
+  /** The same of a request that was refused for want of room, of which there may be thousands a second. */
+  wantsRefused(nowMs: number): boolean {
+    const { access } = this.#settings;
+    if (access !== "errors") return access === "all";
+    const second = Math.floor(nowMs / 1000);
+    if (second !== this.#refusedSecond) this.#refused = 0;
+    this.#refusedSecond = second;
+    return ++this.#refused <= REFUSED_A_SECOND;
   }
 
   /** Whether a request took as long as gets a line whatever `access` says. */

@@ -70,6 +70,12 @@ const LISTENER = [
   },
   { field: "turnedAway", metric: "usher_listener_queue_total", labels: { result: "refused" } },
   {
+    field: "shed",
+    metric: "usher_listener_shed_total",
+    help:
+      "Requests refused with 503: they would have had to wait for too long for a worker that had more to fetch than it could",
+  },
+  {
     field: "conversions",
     metric: "usher_image_conversions_total",
     by: "result",

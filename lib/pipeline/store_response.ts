@@ -4,7 +4,7 @@ import { variantKey } from "../cache/key.ts";
 import { isEndless, type Storable } from "../cache/policy/storable.ts";
 import { StoredHead, type StoredResponse } from "../cache/stored_response.ts";
 import { varyMarker } from "../cache/variants.ts";
-import { isDocument } from "../deliver/change_document.ts";
+import { isDocument } from "../deliver/document.ts";
 import { fillingFields, storeGzip } from "../deliver/choose_coding.ts";
 import { waitsForPicture } from "../deliver/choose_picture.ts";
 import { clientFields, sentCacheControl, withBodyTag, withSimpleTag } from "../deliver/client_fields.ts";

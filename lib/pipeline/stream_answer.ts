@@ -1,8 +1,9 @@
 import { type StoredResponse, storedResponse } from "../cache/stored_response.ts";
-import { isDocument, MAX_DOCUMENT_BYTES } from "../deliver/change_document.ts";
+import { isDocument, MAX_DOCUMENT_BYTES } from "../deliver/document.ts";
 import { clientFields, plainCacheControl, withSimpleTag } from "../deliver/client_fields.ts";
 import { pictureFields } from "../deliver/image_form.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
+import { deltaSeconds } from "../http/cache_control.ts";
 import { type Fields, fieldValue } from "../http/fields.ts";
 import { withVary } from "../http/vary.ts";
 import type { Answer, StreamingAnswer } from "../request/answer.ts";
@@ -79,7 +80,19 @@ function passedFields(exchange: Exchange, { response }: UpstreamAnswer, note: Ca
   const fields = exchange.tenant.type.simpleTags
     ? plainCacheControl(withSimpleTag(given, response.fields).fields)
     : given;
-  return privateFields(exchange, note.ageSeconds === null ? fields : fields.filter(([name]) => name !== "age"));
+  return privateFields(exchange, note.ageSeconds === null ? withSaneAge(fields) : withoutAge(fields));
+}
+
+/** One `Age` of at most 2^31 seconds; one that is no number of seconds is left out (RFC 9111 §1.2.2, §5.1). */
+function withSaneAge(fields: Fields): Fields {
+  const age = fieldValue(fields, "age");
+  if (age === null) return fields;
+  const seconds = deltaSeconds(age.split(",", 1)[0]!.trim());
+  return seconds === null ? withoutAge(fields) : [...withoutAge(fields), ["age", String(seconds)]];
+}
+
+function withoutAge(fields: Fields): Fields {
+  return fields.filter(([name]) => name !== "age");
 }
 
 /**

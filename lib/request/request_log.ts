@@ -92,7 +92,7 @@ export function recordRequest(request: RecordedRequest, finish: Finish): void {
   const ms = isEndless(request, finish.status) ? 0 : durationMs;
   const { accessLog } = services.settings;
   const nowMs = services.clock.now();
-  const isLogged = accessLog.wants(status, tries, ms);
+  const isLogged = finish.error === "overloaded" ? accessLog.wantsRefused(nowMs) : accessLog.wants(status, tries, ms);
   const isRemembered = services.sight.memory.wants({ listener: tenant.name, status, ms, nowMs });
   if (!isLogged && !isRemembered) return;
   const sample = isLogged ? accessLog.sampleOf(status, tries, ms) : undefined;

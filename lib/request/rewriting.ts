@@ -2,6 +2,7 @@ import type { PathPattern } from "../cache/policy/policy_options.ts";
 import { type JsonValue, mergePatched, withStrings } from "../http/json_merge.ts";
 import { type PublicOrigin, publicOrigin } from "../http/public_origin.ts";
 import { hostOf } from "../http/target.ts";
+import type { FillPlan, LanguageFilling } from "../upstream_type/type_traits.ts";
 import type { DocumentLinks, TypedRequest } from "../upstream_type/upstream_type.ts";
 
 /** A listener's changes in the JSON documents that it serves, compiled once; stored documents stay as upstreams sent them. */
@@ -10,6 +11,15 @@ export interface Rewriting {
   readonly links: LinkRewriting | null;
   /** In the order in which they are applied. */
   readonly overrides: readonly Override[];
+  /** Before all else documents are filled from other languages; `null` where they are not. */
+  readonly fill: LanguageFill | null;
+}
+
+/** Languages that documents are filled from. */
+export interface LanguageFill {
+  readonly filling: LanguageFilling;
+  /** In this order; one at least. */
+  readonly languages: readonly string[];
 }
 
 /** Addresses in documents that are to lead to a listener of this gateway. */
@@ -46,6 +56,8 @@ export interface Override {
 
 /** A request, as far as the changes in its document depend on it. */
 export interface RewrittenRequest extends TypedRequest {
+  /** Why the response is for one user; `null` where it may be shared. */
+  readonly private: string | null;
   readonly authority: string;
   readonly scheme: "http" | "https";
   /** Whether the peer is a trusted proxy; asked only where it matters. */
@@ -58,8 +70,10 @@ export interface RewrittenRequest extends TypedRequest {
 
 /** The changes in the document of one request. */
 export interface Rewrite {
-  /** The same for requests whose documents are changed in the same way. */
+  /** The same for requests whose documents are changed in the same way; empty where {@linkcode apply} changes nothing. */
   readonly name: string;
+  /** How the document is filled from other languages before it is changed; `null` where it is not. */
+  readonly fill: FillPlan | null;
   /** The document is for one client alone: no part of it is to be kept. */
   readonly isOwn: boolean;
   /** The changed document; the very same bytes where nothing changes, or they are no JSON. */
@@ -70,9 +84,12 @@ export interface Rewrite {
 export function rewriteOf(rewriting: Rewriting, request: RewrittenRequest): Rewrite | null {
   const places = rewriting.links?.places(request) ?? null;
   const overrides = rewriting.overrides.length === 0 ? NONE : matching(rewriting.overrides, request);
-  if (places === null && overrides.length === 0) return null;
+  // A user's own request is sent for that user alone: no others are made beside it.
+  const fill = request.private === null && rewriting.fill !== null ? planOf(rewriting.fill, request) : null;
+  if (places === null && overrides.length === 0 && fill === null) return null;
   const address = places === null ? "" : linkAddress(rewriting.links!.target, request);
   return {
+    fill,
     isOwn: places !== null && keyFor(rewriting.links!.target, request) !== "",
     name: [address, ...overrides.map(({ digest }) => digest)].join(" "),
     apply(json) {
@@ -80,6 +97,10 @@ export function rewriteOf(rewriting: Rewriting, request: RewrittenRequest): Rewr
       return overrides.reduce((document, { patch }) => mergePatched(document, patch) ?? document, linked);
     },
   };
+}
+
+function planOf({ filling, languages }: LanguageFill, request: TypedRequest): FillPlan | null {
+  return filling.plan(request, languages);
 }
 
 const NONE: readonly Override[] = [];

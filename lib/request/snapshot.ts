@@ -1,7 +1,7 @@
 import type { Invalidated } from "../cache/flights/invalidation_table.ts";
 import type { CacheRequest, PolicyOptions } from "../cache/policy/policy_options.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
-import type { Field } from "../http/fields.ts";
+import type { Field, Fields } from "../http/fields.ts";
 import type { ForwardedPolicy } from "../http/forwarded.ts";
 import type { WayBack } from "../http/way_back.ts";
 import type { Conversion, Recipe } from "../image/conversion.ts";
@@ -15,14 +15,16 @@ import type { HedgePolicy } from "../upstream_client/hedge.ts";
 import type { BackoffOptions } from "../upstream_client/retry.ts";
 import type { RetryBudget } from "../upstream_client/retry_budget.ts";
 import type { Transport } from "../upstream_client/transport.ts";
+import type { Span } from "../tracing/span.ts";
+import type { FillPlan } from "../upstream_type/type_traits.ts";
 import type { CredentialState, TypedRequest, UpstreamType } from "../upstream_type/upstream_type.ts";
 import type { Admission } from "./admission.ts";
-import type { ClientAuth } from "./client_auth.ts";
+import type { ClientAuth, ClientIdentity } from "./client_auth.ts";
 import type { ByteRate } from "./byte_rate.ts";
 import type { ClientRate } from "./client_rate.ts";
 import type { Cors } from "./cors.ts";
 import type { Rewriting } from "./rewriting.ts";
-import type { Rules } from "./ruling.ts";
+import type { Rules, Ruling } from "./ruling.ts";
 import type { Services } from "./services.ts";
 import type { TurnQueue } from "./turn_queue.ts";
 import type { UploadPlaces } from "./upload_places.ts";
@@ -136,6 +138,8 @@ export interface Tenant {
   readonly deriver: Deriver | null;
   /** Changes in documents when they are served; `null` for none. */
   readonly rewriting: Rewriting | null;
+  /** Fills documents as {@linkcode Rewriting.fill} says; `null` where that is. */
+  readonly filler: Filler | null;
   /** When a stored response of any age is served: never, while no upstream can answer (`auto`), or always. */
   readonly offline: boolean | "auto";
   /** Who is told where the time of a request went. */
@@ -255,6 +259,38 @@ export interface Derived {
   readonly tier: "memory" | "disk";
   /** A token for `Cache-Status` that says how it was made. */
   readonly detail: string;
+}
+
+/** A request whose document may be filled: what other requests beside it are made of. */
+export interface FillableRequest extends DerivableRequest {
+  readonly requestId: string;
+  readonly authority: string;
+  readonly keyPrefix: string;
+  readonly identity: ClientIdentity | null;
+  readonly arrival: Arrival;
+  readonly fields: Readonly<Fields>;
+  readonly ruling: Ruling | null;
+  readonly trace: Span | null;
+  readonly isBackground: boolean;
+}
+
+/** A stored response with its document filled. */
+export interface Filled {
+  /** The stored one where nothing is filled. */
+  readonly response: StoredResponse;
+  /** What was filled, or why not, for `Cache-Status`; `null` where nothing was missing. */
+  readonly detail: string | null;
+}
+
+/** Fills what documents of a listener lack in one language from other languages, when they are served. */
+export interface Filler {
+  /** Whether a document lacks something, so that clients may get other bytes than the stored ones. */
+  lacks(stored: StoredResponse, plan: FillPlan): boolean;
+  /**
+   * Fills a document, or leaves it where nothing is missing or can be had in time. Returns no promise where the filled document is
+   * known already. Never rejects.
+   */
+  fill(request: FillableRequest, stored: StoredResponse, plan: FillPlan): Filled | Promise<Filled>;
 }
 
 /** A request, as far as a {@linkcode Deriver} looks at it. */

@@ -1,8 +1,9 @@
 import type { BodySource } from "../wire/body_source.ts";
 import type { ByteStream } from "../wire/byte_stream.ts";
+import { privatePair } from "../wire/private_pair.ts";
 import { WireError } from "../wire/wire_error.ts";
 import type { ConnectionContext, ServerConnection } from "./_connection_context.ts";
-import { type Http2Engine, privatePair, serveHttp2 } from "./_http2_engine.ts";
+import { type Http2Engine, serveHttp2 } from "./_http2_engine.ts";
 import { hasPreface } from "./_http2_preface.ts";
 import { checkHttp2Request, contentIfAny, wholeContent } from "./_http2_request.ts";
 import { Input } from "./_input.ts";

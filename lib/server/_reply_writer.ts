@@ -3,6 +3,7 @@ import type { BodySource } from "../wire/body_source.ts";
 import type { ByteStream } from "../wire/byte_stream.ts";
 import { CHUNK_END, LAST_CHUNK, lastChunk, MAX_CHUNK_SIZE_BYTES, writeChunkSize } from "../wire/chunked_writer.ts";
 import { writeLatin1 } from "../wire/head_writer.ts";
+import { loopTurns } from "../wire/loop_turns.ts";
 import { type Memory, takeMemory } from "./_memory.ts";
 import {
   contentLength,
@@ -25,6 +26,8 @@ const WITH_HEAD_BYTES = 16 * 1024;
 const DIRECT_BYTES = 8 * 1024;
 /** A chunk up to this size is copied into its frame. */
 const MAX_COPIED_BYTES = 64 * 1024 + 64;
+/** Of content in memory, so much is written at a time: a fast client takes all that it is given, while others wait. */
+const MAX_WRITE_BYTES = 256 * 1024;
 /** Framing of a chunk: its size line and the CRLF after it. */
 const CHUNK_FRAME_BYTES = MAX_CHUNK_SIZE_BYTES + CHUNK_END.length;
 /** Microtask turns that content may take to join the bytes that wait. */
@@ -53,6 +56,7 @@ export class ReplyWriter {
   readonly #link: WriterLink;
   #memory: Memory | null = null;
   #used = 0;
+  #lane = "";
   #framing: ReplyFraming = "none";
   #headBytes = 0;
   #writtenBytes = 0;
@@ -97,6 +101,7 @@ export class ReplyWriter {
     const lengthBytes = contentLength(reply);
     const framing = this.#framing = framingOf(reply, lengthBytes, request);
     const head = restOfHead(reply, request.minor, { lengthBytes, framing, closes, dateLine });
+    this.#lane = reply.lane ?? "";
     this.#writtenBytes = this.#chunkBytes = this.#pendingBytes = 0;
     this.#interimCount = 0;
     this.#interims = null;
@@ -278,11 +283,12 @@ export class ReplyWriter {
     let rest = bytes;
     for (;;) {
       this.#link.writeDueMs = this.#link.sendDue();
-      const count = await this.#stream.write(rest);
+      const count = await this.#stream.write(rest.length > MAX_WRITE_BYTES ? rest.subarray(0, MAX_WRITE_BYTES) : rest);
       this.#link.writeDueMs = Infinity;
       this.#writtenBytes += count;
       if (count === rest.length) return;
       rest = rest.subarray(count);
+      await loopTurns.step(this.#lane, count);
     }
   }
 }

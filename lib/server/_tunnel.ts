@@ -1,6 +1,10 @@
 import { type ByteStream, writeAll } from "../wire/byte_stream.ts";
+import { loopTurns } from "../wire/loop_turns.ts";
 import type { Input } from "./_input.ts";
 import { Memory, takeLargeMemory } from "./_memory.ts";
+
+/** Bytes that nobody looks at, of all tunnels and HTTP/2 connections. */
+const LANE = "";
 
 /** Read buffer of the upstream's side while idle; most WebSocket messages fit. */
 const WAIT_BYTES = 1536;
@@ -38,6 +42,7 @@ async function toUpstream(upstream: ByteStream, link: TunnelLink): Promise<void>
     input.prepareContent(Infinity);
     if (input.isEnded || !input.took(await input.read())) break;
     link.onMoved();
+    await loopTurns.step(LANE, input.length);
   }
   await upstream.closeWrite();
 }
@@ -48,6 +53,7 @@ async function toClient(upstream: ByteStream, link: TunnelLink): Promise<void> {
     const count = await upstream.read(memory.bytes);
     if (count === null) break;
     link.onMoved();
+    await loopTurns.step(LANE, count);
     await link.send(memory.bytes.subarray(0, count));
     const isBusy = count === memory.sizeBytes;
     if (isBusy === (memory !== small)) continue;

@@ -30,6 +30,8 @@ export interface Reply {
   readonly lengthBytes: number | null;
   /** In memory: one or several pieces in order, written without a copy where they are large. Or read as the client takes it. `null` for none. */
   readonly body: Uint8Array | readonly Uint8Array[] | BodySource | null;
+  /** Whose turns of the event loop its content takes: a listener's name. */
+  readonly lane?: string;
   /** The connection ends after this reply. */
   readonly closes?: boolean;
   /** What the connection goes on as: with status 101 another protocol (RFC 9110 §7.8), with 200 what CONNECT asked for (§9.3.6). */

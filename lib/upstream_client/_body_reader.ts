@@ -1,5 +1,6 @@
 import type { Fields } from "../http/fields.ts";
 import { ChunkedDecoder } from "../wire/chunked_decoder.ts";
+import { loopTurns } from "../wire/loop_turns.ts";
 import type { ResponseFraming } from "../wire/response_head.ts";
 import { CHUNK_BYTES, giveChunkBuffer, takeChunkBuffer } from "./_chunk_buffers.ts";
 import type { Connection } from "./_connection.ts";
@@ -10,6 +11,7 @@ export interface BodyOwner {
   readonly connection: Connection;
   readonly idleMs: number;
   readonly meter?: ContentMeter;
+  readonly lane: string;
   /** The body is complete; unless more bytes came with it, the connection may go back to the pool. */
   complete(isClean: boolean): void;
   /** Ends the exchange, closes the connection and returns the failure for `error`. */
@@ -80,14 +82,13 @@ class SocketBody implements UpstreamBody {
         connection.arm("idle_timeout", idleMs);
         const target = buffer.subarray(0, Math.min(this.#remainingBytes, CHUNK_BYTES));
         content = this.#receive(buffer, 0, await connection.socket.read(target));
+        await this.#turn(content.length);
       } while (content.length === 0 && !this.#isEnded);
     } catch (error) {
       throw this.#fail(error);
     } finally {
       this.#isReading = false;
     }
-    // No deadline runs between reads: a slow reader is not the upstream's fault.
-    if (!this.#isEnded) connection.disarm();
     return content.length > 0 ? content : this.#giveBuffer();
   }
 
@@ -126,7 +127,8 @@ class SocketBody implements UpstreamBody {
       while (!this.#isEnded) {
         connection.arm("idle_timeout", idleMs);
         const at = whole.length - this.#remainingBytes;
-        this.#receive(whole, at, await connection.socket.read(whole.subarray(at)));
+        const content = this.#receive(whole, at, await connection.socket.read(whole.subarray(at)));
+        await this.#turn(content.length);
       }
     } catch (error) {
       throw this.#fail(error);
@@ -151,6 +153,13 @@ class SocketBody implements UpstreamBody {
       at += chunk.length;
     }
     return whole;
+  }
+
+  /** What waits for the loop, or for a slow reader, is not the upstream's fault: no deadline runs between reads. */
+  async #turn(bytes: number): Promise<void> {
+    if (!this.#isEnded) this.#owner.connection.disarm();
+    await loopTurns.step(this.#owner.lane, bytes);
+    if (this.#failure !== null) throw this.#failure;
   }
 
   /** The content in `count` bytes read to `bytes` at `start`; `null` for the end of the stream. */

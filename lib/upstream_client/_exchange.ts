@@ -31,6 +31,7 @@ export class Exchange implements BodyOwner {
   readonly connection: Connection;
   readonly idleMs: number;
   readonly meter: ContentMeter | undefined;
+  readonly lane: string;
   /** Whether a single byte of a response has arrived. */
   hasResponseBytes = false;
   readonly #home: ExchangeHome;
@@ -49,6 +50,7 @@ export class Exchange implements BodyOwner {
     this.#options = options;
     this.idleMs = options.deadlines.idleMs;
     this.meter = options.meter;
+    this.lane = options.lane ?? "";
   }
 
   /**
@@ -116,7 +118,8 @@ export class Exchange implements BodyOwner {
     const { body } = this.#request;
     this.#arm(body === null ? "first_byte_timeout" : "idle_timeout");
     if (body !== null) {
-      this.#upload = new Upload({ connection: this.connection, body, arm: (kind) => this.#arm(kind) });
+      const { connection, lane } = this;
+      this.#upload = new Upload({ connection, body, lane, arm: (kind) => this.#arm(kind) });
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Fields } from "../http/fields.ts";
 import type { BodySource } from "../wire/body_source.ts";
+import { loopTurns } from "../wire/loop_turns.ts";
 import {
   type ContentMeter,
   type FailureKind,
@@ -53,6 +54,7 @@ function announcedBytes(headers: Headers): number | null {
 /** Sends one request and reads its response. */
 export class FetchExchange implements FetchBodyOwner {
   readonly meter: ContentMeter | undefined;
+  readonly lane: string;
   readonly #options: FetchExchangeOptions;
   readonly #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -61,6 +63,7 @@ export class FetchExchange implements FetchBodyOwner {
   constructor(options: FetchExchangeOptions) {
     this.#options = options;
     this.meter = options.meter;
+    this.lane = options.lane ?? "";
   }
 
   /** @throws {UpstreamFailure} */
@@ -183,6 +186,7 @@ export class FetchExchange implements FetchBodyOwner {
 /** The exchange that a body belongs to. */
 export interface FetchBodyOwner {
   readonly meter?: ContentMeter;
+  readonly lane?: string;
   /** Sets the deadline of the next chunk. */
   arm(): void;
   disarm(): void;
@@ -220,6 +224,7 @@ export class FetchBody implements UpstreamBody {
     try {
       const { done, value } = await this.#reader.read();
       this.#owner.disarm();
+      if (!done) await loopTurns.step(this.#owner.lane ?? "", value.length);
       return done ? this.#end() : this.#count(value);
     } catch (error) {
       throw this.#fail(error);

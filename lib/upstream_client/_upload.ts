@@ -1,5 +1,6 @@
 import type { BodySource } from "../wire/body_source.ts";
 import { CHUNK_END, LAST_CHUNK, lastChunk, MAX_CHUNK_SIZE_BYTES, writeChunkSize } from "../wire/chunked_writer.ts";
+import { loopTurns } from "../wire/loop_turns.ts";
 import { CHUNK_BYTES, giveChunkBuffer, takeChunkBuffer } from "./_chunk_buffers.ts";
 import type { Connection } from "./_connection.ts";
 import { type FailureKind, UpstreamFailure } from "./transport.ts";
@@ -11,6 +12,8 @@ const MAX_PIECE_BYTES = CHUNK_BYTES - MAX_CHUNK_SIZE_BYTES - CHUNK_END.length;
 export interface UploadOptions {
   readonly connection: Connection;
   readonly body: BodySource;
+  /** Whose turns of the event loop it takes. */
+  readonly lane: string;
   /** Sets the deadline of the next step, and the kind of its failure. */
   readonly arm: (kind: FailureKind) => void;
 }
@@ -84,6 +87,7 @@ export class Upload {
     } catch (error) {
       throw feederFailure("its source failed", error);
     }
+    if (chunk !== null) await loopTurns.step(this.#options.lane, chunk.length);
     if (this.#isStopped) {
       body.cancel();
       return null;

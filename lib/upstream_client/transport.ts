@@ -36,6 +36,8 @@ export interface SendOptions {
   /** The request may have an effect even with a safe method: it is never sent twice, not even when its connection dies. */
   readonly once?: boolean;
   readonly meter?: ContentMeter;
+  /** Whose turns of the event loop its content takes: a listener's name. */
+  readonly lane?: string;
   /**
    * Called when there is a connection and the request is about to be written, again where it is sent a second time. Must not throw.
    * Over HTTP/2 that is not known: it is called at the start.

@@ -1,3 +1,4 @@
+import { LISTED_SIZES } from "./listed_sizes.ts";
 import type { ListedSizes, SizedPicture } from "./type_traits.ts";
 
 /** A plain width or height; other sizes are cropped or filtered in TMDB's own way. */
@@ -7,14 +8,8 @@ const SIZED = /^(.*\/)([wh][1-9]\d{0,3}|original)(\/[^/]+\.(?:jpe?g|png|webp))$/
 /** Widths that TMDB's clients use. */
 const WIDTHS = [92, 154, 185, 300, 342, 500, 780, 1280];
 
-/** The sizes that `/3/configuration` lists beside `original`, by kind: backdrop, logo, poster, profile, still. */
-const KINDS: ReadonlyArray<readonly string[]> = [
-  ["w300", "w780", "w1280"],
-  ["w45", "w92", "w154", "w185", "w300", "w500"],
-  ["w92", "w154", "w185", "w342", "w500", "w780"],
-  ["w45", "w185", "h632"],
-  ["w92", "w185", "w300"],
-];
+/** The listed ones, by kind. */
+const KINDS: ReadonlyArray<readonly string[]> = Object.values(LISTED_SIZES);
 
 /** Sizes that a missing one falls back to at most, `original` included. */
 const MAX_FALLBACKS = 4;

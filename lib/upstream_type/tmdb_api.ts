@@ -7,6 +7,7 @@ import { classifyAuthorization, isUserQuery } from "./_credentials.ts";
 import { isTmdbFailure, tmdbRefusal } from "./_tmdb_errors.ts";
 import { tmdbChanges } from "./_tmdb_changes.ts";
 import { removedFromAll, TmdbType } from "./_tmdb_type.ts";
+import { tmdbLanguages } from "./_tmdb_fill.ts";
 import { findTmdbRoute, type TmdbRoute, tmdbRoutes, unlistedRoute } from "./_tmdb_routes.ts";
 import { apiTags, tmdbDocuments, tmdbTarget, writtenTags } from "./_tmdb_targets.ts";
 import type {
@@ -65,6 +66,7 @@ export class TmdbApi extends TmdbType {
   override readonly acceptEncoding = "gzip";
   override readonly changes = tmdbChanges;
   override readonly documents = tmdbDocuments;
+  override readonly languages = tmdbLanguages;
   override readonly links = tmdbLinks;
   /** Asked as any request, through {@linkcode outgoing} and {@linkcode judge}: a refused or limited key is no fault of the host. */
   override readonly check: DefaultCheck = {

@@ -73,3 +73,36 @@ export interface ListedSizes {
 
 /** Reads the size in a picture's path; `null` where it cannot be made exactly from another. */
 export type SizedPictures = (path: string) => SizedPicture | null;
+
+/** A document with texts filled in from other languages, as far as the parts so far go. */
+export interface FilledDocument {
+  /** The very bytes that were given where nothing is filled; every byte outside the filled values is kept. */
+  readonly document: Uint8Array<ArrayBuffer>;
+  /** What was filled and from which language, in words of ASCII such as `overview (zh-TW)`; empty where nothing was. */
+  readonly filled: readonly string[];
+  /**
+   * Queries for the next part, at the document's own path: any one of them will do where it is stored, else the last is asked for.
+   * `null` where no further part can fill anything.
+   */
+  readonly next: readonly string[] | null;
+}
+
+/** How the response to one request is filled. Pure: who calls it gets the parts. */
+export interface FillPlan {
+  /** The same for requests that are filled in the same way. */
+  readonly name: string;
+  /**
+   * Fills what a document lacks from itself and from parts, which come in the order in which `next` named them; `null` where it is no
+   * such document.
+   */
+  fill(document: Uint8Array<ArrayBuffer>, parts: readonly Uint8Array[]): FilledDocument | null;
+}
+
+/** How a type's documents say in one language what they lack in another. */
+export interface LanguageFilling {
+  /**
+   * How the response to a request may be filled from these languages, the first that has a text comes first; `null` where it may not.
+   * Called for each request.
+   */
+  plan(request: { readonly path: string; readonly query: string }, languages: readonly string[]): FillPlan | null;
+}

@@ -3,7 +3,7 @@ import type { Fields, ResponseHead } from "../http/fields.ts";
 import type { CredentialCounts } from "../metrics/gateway_metrics.ts";
 import type { ContentTypes } from "./_content.ts";
 import { type ErrorBody, problemDetails } from "./error_body.ts";
-import type { ChangeSource, ListedSizes, PartedDocuments, SizedPictures } from "./type_traits.ts";
+import type { ChangeSource, LanguageFilling, ListedSizes, PartedDocuments, SizedPictures } from "./type_traits.ts";
 
 /** A client's request as a type sees it: the path after `strip_prefix`, the query without `?`, both raw. */
 export interface TypedRequest {
@@ -233,6 +233,8 @@ export abstract class UpstreamType {
   readonly documents: PartedDocuments | null = null;
   /** Addresses in documents that lead to upstreams of another type; `null` where there are none. */
   readonly links: DocumentLinks | null = null;
+  /** How documents are filled from other languages; `null` where none is. */
+  readonly languages: LanguageFilling | null = null;
   /** Which sizes pictures have; `null` where the type carries none. */
   readonly sizes: SizedPictures | null = null;
   /** The sizes that its service lists for pictures; `null` where there are no such lists. */
@@ -328,6 +330,7 @@ export type TypeTraits = Pick<
   | "keyForm"
   | "changes"
   | "documents"
+  | "languages"
   | "links"
   | "sizes"
   | "listedSizes"

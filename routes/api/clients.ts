@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { WAYS } from "../../lib/clients/client.ts";
 import { hostOf } from "../../lib/http/target.ts";
 import { clientSettings } from "../../lib/inspect/client_settings.ts";
 import { endpoint } from "./endpoint.ts";
@@ -15,6 +16,8 @@ export const CLIENT_ENDPOINTS = [
       base_urls: z.array(z.object({ listener: z.string(), url: z.string() })),
       clients: z.array(z.object({
         client: z.string(),
+        word: z.string(),
+        way: z.enum(WAYS).nullable(),
         setting: z.string().nullable(),
         value: z.string().nullable(),
         needs: z.string(),

@@ -1,4 +1,7 @@
+import { X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
 import { join } from "node:path";
+import { API_HOSTS, IMAGE_HOST } from "../../lib/clients/client_table.ts";
 import { parseHostPattern, parseIpAddress } from "../../lib/config/addresses.ts";
 import { issueAuthority, issueLeaf } from "../../lib/certificates/issue.ts";
 import { keyPairOf, keyPem, newKeyPair } from "../../lib/certificates/key_pair.ts";
@@ -13,7 +16,7 @@ const AUTHORITY_DAYS = 10 * 365;
 const MAX_NAMES = 100;
 
 /** The names of TMDB that clients have built in. */
-const TMDB_NAMES = ["api.themoviedb.org", "api.tmdb.org", "image.tmdb.org"];
+const TMDB_NAMES = [...API_HOSTS, IMAGE_HOST];
 
 const AUTHORITY_NAME = "Usher local authority";
 
@@ -111,6 +114,15 @@ export async function makeCerts({ directory, names, nowMs, renewAuthority }: Cer
   await writeSecret(path("key.pem"), await keyPem(keys));
   await Deno.writeTextFile(path("cert.pem"), leaf + await Deno.readTextFile(path("ca.pem")));
   return { isNewAuthority: known === null, notAfterMs };
+}
+
+/** Whether a certificate is there that names all of these and has time left. */
+export async function coveringCerts(directory: string, names: readonly string[]): Promise<boolean> {
+  const text = await textOf(join(directory, "cert.pem"));
+  if (text === null || await textOf(join(directory, "key.pem")) === null) return false;
+  const certificate = new X509Certificate(text);
+  return Date.parse(certificate.validTo) > Date.now() + 30 * DAY_MS &&
+    names.every((name) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined);
 }
 
 /** An authority vouches for its names and for what is below them. */

@@ -1,21 +1,35 @@
 import { checkReport } from "./check_report.ts";
 import { parseDurationMs } from "../../lib/config/yaml/units.ts";
 import { diagnose, type Diagnosis } from "../../lib/inspect/doctor.ts";
-import type { Finding, FindingState } from "../../lib/inspect/finding.ts";
+import type { Finding } from "../../lib/inspect/finding.ts";
+import { CLIENT_WORDS } from "../../lib/clients/client_table.ts";
+import { WAYS } from "../../lib/clients/client.ts";
+import { CLIENT_OPTIONS, clientOrder, doctorClient } from "./doctor_client.ts";
+import { findingLines, verdict } from "./finding_lines.ts";
 import { heldByGateway } from "./check_ports.ts";
 import { type Command, Misuse, readArguments, unknown } from "./command.ts";
 import { load } from "./config_file.ts";
 import { configFile } from "./config_path.ts";
 import { fail, print } from "./terminal.ts";
-import { aligned, harmless, type Paint, painter, type Tone, wrapped } from "./text_layout.ts";
+import { aligned, type Paint, painter } from "./text_layout.ts";
 
 const USAGE = `usage: usher doctor [--config FILE] [--pool NAME] [--timeout 5s] [--json]
+       usher doctor --client NAME [--way WAY] [--host NAME] [--token T] [--ca FILE] [--name-server ADDRESS] …
 
   Checks every upstream (name, IPv4, IPv6, TLS, proxy, health check, keys) and this machine, and says what to do.
   Upstreams are asked for their health check alone. Exits with 0 if nothing fails, with 1 if something does.
+  With --client it goes the way of that client into the gateway that runs: names, connection, certificate, a document, a
+  picture of its sizes, and what the client stumbles over.
 
   --config, -c FILE   the configuration; - is standard input
   --pool NAME         this pool alone
+  --client NAME       ${CLIENT_WORDS.slice(0, 9).join(", ")},
+                      ${CLIENT_WORDS.slice(9).join(", ")}
+  --way WAY           ${WAYS.join(", ")}; the best of the client's that is open, else
+  --host NAME         the name or address that the client is told for this machine
+  --token T           what the client has for a listener or a forward proxy that is closed, also USHER_CLIENT_TOKEN
+  --ca FILE           an authority to trust, beside that of the configuration's certificates
+  --name-server A     ask this name server, the client's, where names lead
   --timeout TIME      of each step, up to 60s; 5s by default
   --json              for programs
 `;
@@ -28,9 +42,10 @@ export const doctorCommand: Command = {
   summary: "check every upstream and this machine, and say what to do",
   usage: USAGE,
   async run(args) {
-    const { json, timeoutMs, pool, config } = readOrder(args);
+    const { json, timeoutMs, pool, config, client } = readOrder(args);
     const loaded = await load(configFile("doctor", config));
     if (!loaded.ok) return fail(checkReport(loaded));
+    if (client !== null) return await doctorClient(loaded, { ...client, timeoutMs, json });
     const names = loaded.config.pools.map(({ name }) => name);
     if (pool !== null && !names.includes(pool)) {
       throw new Misuse(
@@ -51,23 +66,16 @@ function readOrder(args: readonly string[]) {
     pool: { type: "string" },
     timeout: { type: "string" },
     json: { type: "boolean" },
+    ...CLIENT_OPTIONS,
   });
   const { config, pool = null, json = false, timeout } = values;
+  if (pool !== null && values.client !== undefined) throw new Misuse("Give either --pool or --client");
   const timeoutMs = timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDurationMs(timeout);
   if (timeoutMs === null || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS) {
     throw new Misuse(`--timeout wants a duration from 1ms to 60s, such as 5s, found "${timeout}"`);
   }
-  return { config, pool, json, timeoutMs };
+  return { config, pool, json, timeoutMs, client: clientOrder(values) };
 }
-
-const MARKS: Readonly<Record<FindingState, readonly [mark: string, tone: Tone]>> = {
-  ok: ["ok", "good"],
-  warn: ["warn", "doubtful"],
-  fail: ["FAIL", "bad"],
-  skip: ["-", "faint"],
-};
-const MARK_WIDTH = 4;
-const INDENT = 4;
 
 /** A diagnosis for people: pool by pool, then the machine, each line with what to do about it. */
 export function doctorReport({ file, warnings, pools, machine, summary }: Diagnosis, paint: Paint = painter()): string {
@@ -92,18 +100,4 @@ export function doctorReport({ file, warnings, pools, machine, summary }: Diagno
 
 function allOf({ upstreams, keys }: Diagnosis["pools"][number]): Finding[] {
   return [...upstreams.flatMap(({ findings }) => findings), ...keys];
-}
-
-function findingLines({ check, state, text, remedy }: Finding, width: number, paint: Paint): string[] {
-  const [mark, tone] = MARKS[state];
-  const start = INDENT + MARK_WIDTH + 2 + width + 2;
-  const head = `${" ".repeat(INDENT)}${paint(tone, mark.padEnd(MARK_WIDTH))}  ${check.padEnd(width)}  `;
-  const line = head + wrapped(harmless(text), start);
-  return remedy === null ? [line] : [line, `${" ".repeat(start)}-> ${wrapped(harmless(remedy), start + 3)}`];
-}
-
-function verdict({ fail, warn }: Diagnosis["summary"], paint: Paint): string {
-  const warnings = warn === 0 ? "" : `, ${warn} warning${warn === 1 ? "" : "s"}`;
-  if (fail === 0) return paint("good", `All is well${warnings}`);
-  return paint("bad", `${fail} check${fail === 1 ? "" : "s"} failed${warnings}`);
 }

@@ -1,11 +1,6 @@
 import { type Library, readLibrary } from "../../lib/library/read_library.ts";
 import { type Title, TitleSet, titlesIn } from "../../lib/library/title.ts";
-import {
-  CLIENT_NAMES,
-  type ClientName,
-  type ClientOrder,
-  clientTargets,
-} from "../../lib/upstream_type/tmdb_clients.ts";
+import { CLIENT_NAMES, type ClientName, type ClientOrder, clientTargets } from "../../lib/clients/client_requests.ts";
 import { type AdminReply, askAdmin, refusalOf } from "./admin_client.ts";
 import { Misuse, unknown } from "./command.ts";
 import { shown, typedPath } from "./config_path.ts";

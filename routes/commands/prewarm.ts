@@ -1,5 +1,5 @@
 import { targetsIn } from "../../lib/workers/operations/prewarmer.ts";
-import { CLIENT_NAMES } from "../../lib/upstream_type/tmdb_clients.ts";
+import { CLIENT_NAMES } from "../../lib/clients/client_requests.ts";
 import { ADMIN_OPTIONS, adminAccess } from "./admin_client.ts";
 import { type Command, failed, Misuse, readArguments } from "./command.ts";
 import { typedPath } from "./config_path.ts";

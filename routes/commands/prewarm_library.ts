@@ -1,5 +1,5 @@
 import { messageOf } from "../../lib/errors.ts";
-import { documentTarget, pictureTargets } from "../../lib/upstream_type/tmdb_clients.ts";
+import { documentTarget, pictureTargets } from "../../lib/clients/client_requests.ts";
 import { adminAccess, type AdminFlags } from "./admin_client.ts";
 import { Misuse } from "./command.ts";
 import {

@@ -5,7 +5,7 @@ import type { EngineOptions } from "../../lib/cluster/engine_options.ts";
 import { REDIS_PACKAGE } from "../../lib/cluster/_redis_client.ts";
 import { openRedisEngine } from "../../lib/cluster/redis_engine.ts";
 import { eventually } from "../eventually.ts";
-import { HAS_REDIS, type Redis, startRedis } from "./_redis.ts";
+import { HAS_REDIS, type Redis, startRedis } from "./redis_server.ts";
 
 /** The client's digest is in `deno.all.lock` since this names it. */
 export type { Client };

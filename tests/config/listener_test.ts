@@ -25,7 +25,15 @@ listeners:
     ...{ name: "l", listen: { hostname: "127.0.0.1", port: 2 }, proxyProtocol: true, tls: null, redirectToHttps: true },
     ...{ maxRequestBodyBytes: 2_000_000, forwardFields: ["front-end-https", "x-forwarded-scheme"] },
     ...{ hosts: ["*.a.example"], prefix: "/x", stripPrefix: true, pool: "p", auth: null, cors: null, offline: "auto" },
-    ...{ publicUrl: null, rewriteImageBase: true, overrides: [], rules: [], redirects: "keep" },
+    ...{
+      publicUrl: null,
+      rewriteImageBase: true,
+      fillLanguages: [],
+      fillWaitMs: 3_000,
+      overrides: [],
+      rules: [],
+      redirects: "keep",
+    },
     ...{ traceTrust: "any", serverTiming: "off" },
   });
 });

@@ -33,7 +33,7 @@ Deno.test("loadConfig() gives ten located messages for ten mistakes", async () =
     '8:11 pools.tmdb-api.type: found "tmdb-apy" expected one of tmdb-api, tmdb-image, custom; did you mean "tmdb-api"?',
     '9:17 pools.tmdb-api.upstreams[0]: found "ftp://one.example" expected a URL with the scheme http or https',
     "12:26 pools.fanart.timeouts.connect: found 3 expected a duration with its unit, such as 500ms, 30s, 5m, 1h or 30d, from 1ms to 1h",
-    '15:18 listeners[0].prefx: found unknown key "prefx" expected one of name, listen, proxy_protocol, tls, redirect_to_https, max_request_body, forward_fields, host, prefix, strip_prefix, pool, cache, auth, cors, max_in_flight, queue, rate_limit, pace, offline, trace_context, public_url, rewrite_image_base, overrides, prewarm, images, server_timing, rules, redirects; did you mean "prefix"?',
+    '15:18 listeners[0].prefx: found unknown key "prefx" expected one of name, listen, proxy_protocol, tls, redirect_to_https, max_request_body, forward_fields, host, prefix, strip_prefix, pool, cache, auth, cors, max_in_flight, queue, rate_limit, pace, offline, trace_context, public_url, rewrite_image_base, fill_language, fill_wait, overrides, prewarm, images, server_timing, rules, redirects; did you mean "prefix"?',
     '16:13 listeners[1].name: found "api" expected a name of its own (listeners[0] in line 15 has it too)',
     '16:36 listeners[1].pool: found "fanrt" expected the name of a pool: tmdb-api, fanart; did you mean "fanart"?',
     '17:24 listeners[2].prefix: found "/b" expected a prefix that no other listener has on this address and host (listeners[1] in line 16 has it)',

@@ -172,3 +172,30 @@ Deno.test("checkRewriting() warns of paths that a listener does not have", async
     ["8:60 listeners[2].overrides[0].path: it matches no path of this listener: they begin with /3"],
   );
 });
+
+const TMDB = HEAD.replace("type: custom", "type: tmdb-api");
+
+Deno.test("fill_language is a list of languages as TMDB names them, or one alone; off by default", async () => {
+  const of = async (line: string) => (await configOf(`${TMDB}    ${line}\n`)).listeners[0]!;
+  assert.deepEqual((await of("cors: pass")).fillLanguages, []);
+  const { fillLanguages, fillWaitMs } = await of("fill_language: [zh-TW, en-US]");
+  assert.deepEqual([fillLanguages, fillWaitMs], [["zh-TW", "en-US"], 3_000]);
+  assert.deepEqual((await of("fill_language: de\n    fill_wait: 500ms")).fillLanguages, ["de"]);
+});
+
+Deno.test("checkRewriting() refuses languages that TMDB cannot have, that come twice, or that no document of the pool is in", async () => {
+  const problems = (line: string) => problemsOf(`${TMDB}    ${line}\n`);
+  assert.deepEqual(await problems("fill_language: [zh_TW]"), [
+    '5:21 listeners[0].fill_language[0]: found "zh_TW" expected a language as TMDB names it, such as zh-TW or de',
+  ]);
+  assert.deepEqual(await problems("fill_language: [en-US, de, en-US]"), [
+    '5:32 listeners[0].fill_language[2]: found "en-US" expected each language once',
+  ]);
+  assert.match((await problems("fill_language: [a1, bb, cc, dd, ee, ff]")).join(), /of at most 5 items/);
+  assert.deepEqual(await said("fill_language: [de]\n"), [
+    "5:5 listeners[0].fill_language: found fill_language expected none on a pool of type custom",
+  ]);
+  assert.deepEqual(await warningsOf(`${TMDB}    fill_language: [de]\n    cache: { mode: off }\n`), [
+    "5:20 listeners[0].fill_language: it has no effect: `cache.mode: off` stores nothing",
+  ]);
+});

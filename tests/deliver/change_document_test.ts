@@ -10,7 +10,7 @@ import {
   withGateway,
   withOrigins,
 } from "../pipeline/in_process_gateway.ts";
-import { isDocument, MAX_DOCUMENT_BYTES, plainBody, withoutContentFields } from "../../lib/deliver/change_document.ts";
+import { isDocument, MAX_DOCUMENT_BYTES, plainBody, withoutContentFields } from "../../lib/deliver/document.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
 const DOCUMENT = `{"images":{"base_url":"http://image.tmdb.org/t/p/" ,

@@ -34,6 +34,7 @@ async function address(listeners: readonly Mapping[], { host = "films.test:6635"
     scheme: "http",
     isTrusted: () => forwarded !== undefined,
     keyPrefix: "/~KEY",
+    private: null,
     warnUntrustedScheme: () => {},
     header: (name) => forwarded?.[name] ?? null,
   });

@@ -10,6 +10,7 @@ const ROOM_LEVELS: Readonly<Record<string, number>> = {
   wire: 2,
   listener: 2,
   tracing: 2,
+  clients: 2,
   cache: 2,
   image: 2,
   pool: 2,

@@ -1,6 +1,7 @@
 import { genres, people, series } from "./catalog.ts";
 import { type ApiAnswer, type ApiRequest, coded, good, paged } from "./tmdb_answers.ts";
 import * as records from "./tmdb_records.ts";
+import { translatedAnswer } from "./tmdb_translated.ts";
 import { answerAccount, bodyOf } from "./tmdb_account_paths.ts";
 
 /** Answers `/3/…` and `/4/…` as TMDB does, from the catalog. */
@@ -28,6 +29,8 @@ function withBodyParameters({ query, body }: Pick<ApiRequest, "query" | "body">)
 function answerCatalog(request: ApiRequest): ApiAnswer {
   if (request.method !== "GET" && request.method !== "HEAD") return coded(42);
   const [first, second, third] = request.segments;
+  const translated = translatedAnswer(request.segments, request.query);
+  if (translated !== null) return good(translated);
   switch (first) {
     case "configuration":
       return second === undefined

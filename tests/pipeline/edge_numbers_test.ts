@@ -68,3 +68,18 @@ Deno.test("a response whose Content-Length is beyond what numbers hold is a fail
     (exchange) => exchange.write(`HTTP/1.1 200 OK\r\ncontent-length: ${LONG}\r\n\r\nx`).then(() => exchange.left),
     async ({ ask }) => assert.equal((await ask("/a")).status, 502),
   ));
+
+for (
+  const [given, passed] of [[HUGE, String(MAX_AGE_SECONDS)], ["30, 60", "30"], ["-5", null], ["soon", null], [
+    "7",
+    "7",
+  ]] as const
+) {
+  Deno.test(`an answer that is passed on has Age ${passed} where its origin says ${given.slice(0, 20)} (RFC 9111 §5.1)`, () =>
+    withOrigin(
+      (exchange) => exchange.reply({ fields: [["age", given], ["cache-control", "no-store"]], body: "x" }),
+      async ({ ask }) => {
+        assert.equal((await ask("/a")).headers.get("age"), passed);
+      },
+    ));
+}

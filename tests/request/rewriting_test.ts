@@ -17,6 +17,7 @@ function request(target: string, more: Partial<RewrittenRequest> = {}): Rewritte
     scheme: "http",
     isTrusted: () => false,
     keyPrefix: "",
+    private: null,
     warnUntrustedScheme: () => {},
     header: () => null,
     ...more,
@@ -30,7 +31,7 @@ const links: LinkRewriting = {
 
 /** The document as it is after the changes; `null` where nothing is to be changed. */
 function changed(target: string, json: string, overrides: readonly Override[], more: LinkRewriting | null = null) {
-  const rewrite = rewriteOf({ links: more, overrides }, request(target));
+  const rewrite = rewriteOf({ links: more, overrides, fill: null }, request(target));
   return rewrite === null ? null : new TextDecoder().decode(rewrite.apply(new TextEncoder().encode(json)));
 }
 
@@ -64,7 +65,7 @@ Deno.test("rewriteOf() leaves what it cannot change, and goes on with what it ca
 Deno.test("rewriteOf() gives changes that differ different names, and the same to the same", () => {
   const name = (target: string, more: Partial<RewrittenRequest> = {}) =>
     rewriteOf(
-      { links, overrides: [override("/**", { a: 1 }), override("/b", { a: 2 })] },
+      { links, overrides: [override("/**", { a: 1 }), override("/b", { a: 2 })], fill: null },
       request(target, more),
     )!.name;
   assert.equal(name("/about?x"), name("/about?y", { authority: "GATEWAY.test:80" }));
@@ -75,7 +76,7 @@ Deno.test("rewriteOf() leads a client that came with a token to a closed listene
   const keyPrefix = "/~0123456789abcdef";
   const about = (isKeyed: boolean, more: Partial<RewrittenRequest>) => {
     const target = { ...links.target, isKeyed };
-    const rewrite = rewriteOf({ links: { ...links, target }, overrides: [] }, request("/about", more))!;
+    const rewrite = rewriteOf({ links: { ...links, target }, overrides: [], fill: null }, request("/about", more))!;
     const { home } = JSON.parse(new TextDecoder().decode(rewrite.apply(new TextEncoder().encode('{"home":""}'))));
     return [home, rewrite.isOwn];
   };

@@ -44,10 +44,14 @@ export async function startFullGateway(stack: AsyncDisposableStack): Promise<Ful
   const gateway = stack.adopt(
     await startGateway({
       directory,
+      env: { CLUSTER_SECRET: "a-secret-of-the-cluster" },
       config: (places) =>
         testConfig(places, {
           forward_proxies: [{ name: "way-in", listen: `127.0.0.1:${freePort()}`, hosts: ["localhost"] }],
           server: { workers: 1 },
+          // Nobody is there: this gateway is alone, and says so.
+          cluster: { engine: `redis://127.0.0.1:${freePort()}`, secret: "${CLUSTER_SECRET}" },
+          cache: { shared: true },
           tracing: { endpoint: collector.url, sample: "0%" },
           pools: {
             site: customPool([{ url: origin.url, max_in_flight: 200, max_rps: 5_000 }], { retry: { attempts: 2 } }),

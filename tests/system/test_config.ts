@@ -8,6 +8,7 @@ export interface TestConfig {
   readonly logging?: Mapping;
   readonly tracing?: Mapping;
   readonly cache?: Mapping;
+  readonly cluster?: Mapping;
   readonly pools: Readonly<Record<string, Mapping>>;
   /** They listen on the test's port unless they say otherwise. */
   readonly listeners: readonly Mapping[];
@@ -29,6 +30,7 @@ export function testConfig({ port, adminPort, dataDir }: Places, parts: TestConf
     logging: { access: "all", ...parts.logging },
     tracing: parts.tracing ?? {},
     cache: { memory: "32MiB", disk: "128MiB", collapse_timeout: "5m", ...parts.cache },
+    ...parts.cluster === undefined ? {} : { cluster: parts.cluster },
     pools: parts.pools,
     listeners: parts.listeners.map((listener) => ({ listen: `127.0.0.1:${port}`, ...listener })),
     forward_proxies: parts.forward_proxies ?? [],

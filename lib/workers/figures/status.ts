@@ -22,6 +22,8 @@ import {
   type StatisticsFacts,
   tierFigures,
 } from "./cache_figures.ts";
+import { clusterMetrics, clusterStatus } from "./cluster_figures.ts";
+import type { ClusterLink } from "../operations/cluster_link.ts";
 import { kvFileMetrics, processMetrics, reloadMetrics } from "./process_figures.ts";
 import { gatewayState } from "./gateway_state.ts";
 import { traceMetrics } from "./trace_figures.ts";
@@ -46,6 +48,8 @@ export interface StatusFacts {
   /** Descriptors that the process may have. */
   readonly descriptors: number;
   readonly drains: readonly Drain[];
+  /** `null` where there is no cluster. */
+  readonly cluster: ClusterLink | null;
 }
 
 /** What `/status` needs beside that. */
@@ -95,6 +99,7 @@ export function statusOf(details: StatusDetails) {
     forward_proxies: current.config.forwardProxies.map((proxy) => forwardProxyStatus(proxy, counts.forwardProxies)),
     pools: current.config.pools.map((pool) => poolStatus(pool, { slots, counts, drains: details.drains })),
     certificates: certificateStatus(current.config, Date.now()),
+    cluster: clusterStatus(details.cluster),
     change_feeds: details.changes.map(shownChangeFeed),
     cache: {
       kv_file: details.kvFile,
@@ -136,6 +141,7 @@ export function gauges(facts: StatusFacts): Metric[] {
     ...workerMetrics(facts.slots),
     ...certificateMetrics(facts.current.config),
     ...traceMetrics(facts.slots),
+    ...clusterMetrics(facts.cluster),
     ...cacheMetrics(statisticsOf(facts)),
     ...resilienceMetrics({
       slots: facts.slots,
@@ -147,10 +153,11 @@ export function gauges(facts: StatusFacts): Metric[] {
 }
 
 function listenerFigures(counts: ListenerCounts | undefined) {
-  if (counts === undefined) return { requests: 0, in_flight: 0 };
+  if (counts === undefined) return { requests: 0, in_flight: 0, shed: 0 };
   return {
     requests: counts.requests,
     in_flight: counts.inFlight,
+    shed: counts.shed,
     response_bytes: counts.responseBytes,
     by_status: Object.fromEntries(
       counts.byClass.map((count, index) => [index === 0 ? "client_left" : `${index}xx`, count]),

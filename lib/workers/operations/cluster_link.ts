@@ -1,59 +1,58 @@
-import { InvalidationTable } from "../../cache/flights/invalidation_table.ts";
-import { LEASE_BYTES } from "../../cache/flights/lease_table.ts";
+import type { Engine, EngineState } from "../../cluster/engine.ts";
+import { engineLabel } from "../../cluster/engine_options.ts";
 import { openRedisEngine } from "../../cluster/redis_engine.ts";
-import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
+import type { ClusterConfig } from "../../config/cluster.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
-import { Repeats } from "../../logging/repeats.ts";
-import type { StateStore } from "../../state/state_store.ts";
-import { ClusterPurges } from "./cluster_purges.ts";
-import type { ChangedTargets } from "./cluster_rules.ts";
-import type { PurgeLedger } from "./purge_ledger.ts";
+import { RareWarnings } from "../../logging/rare_warnings.ts";
 
-/** What a gateway joins a cluster with. */
-export interface ClusterLinkOptions {
-  readonly config: () => Config;
-  readonly instanceId: string;
-  readonly fleet: {
-    purge(rules: readonly PurgeRule[]): Promise<unknown>;
-    forget(keys: readonly string[]): Promise<void>;
-  };
-  readonly ledger: PurgeLedger;
-  readonly state: StateStore | null;
-  /** Writes down that what has these tags was changed. */
-  readonly recordWrite: (type: string, tags: readonly string[]) => Promise<void>;
-  /** See `newLeaseMemory`. */
-  readonly leaseMemory: SharedArrayBuffer;
-  readonly logger: Logger;
-}
+/** So long a start waits for the engine; then the gateway begins alone. */
+export const START_WAIT_MS = 2_000;
 
-/** Opens the engine of the configured cluster, and what goes over it; `null` where there is no cluster. */
-export async function openCluster(options: ClusterLinkOptions): Promise<ClusterPurges | null> {
-  const { cluster } = options.config();
-  if (cluster === null) return null;
-  const { instanceId, fleet, ledger, state, leaseMemory, logger } = options;
-  const repeats = new Repeats({ logger });
-  const engine = openRedisEngine({
-    ...cluster.engine,
-    onProblem: (problem) => repeats.warn("admin", "Trouble with the cluster's engine", problem, { problem }),
-  });
-  const invalidations = new InvalidationTable(leaseMemory, LEASE_BYTES);
-  return await ClusterPurges.open({
-    ...{ engine, cluster, instanceId, state, ledger, leaseMemory, logger },
-    spread: (rules) => fleet.purge(rules),
-    onChanged: (changed) => takeChange(changed, invalidations, options),
-  });
-}
+/** The supervisor's way to the cluster's engine, which purges, rates and leaders go over. */
+export class ClusterLink {
+  readonly engine: Engine;
+  readonly config: ClusterConfig;
+  /** Name of this gateway among the members. */
+  readonly member: string;
+  /** Of what goes over the link: one line of a kind a minute. */
+  readonly warnings: RareWarnings;
+  readonly #logger: Logger;
 
-/** An unsafe request at another gateway: what it changed is not served as it was from now on, by the clock of this one. */
-async function takeChange(
-  { keys, written }: ChangedTargets,
-  invalidations: InvalidationTable,
-  { recordWrite, fleet }: ClusterLinkOptions,
-): Promise<void> {
-  const nowMs = Date.now();
-  for (const key of keys) invalidations.add(key, nowMs);
-  for (const tag of written?.tags ?? []) invalidations.addTag(written!.type, tag, nowMs);
-  if (written !== null) await recordWrite(written.type, written.tags);
-  if (keys.length > 0) await fleet.forget(keys);
+  private constructor(config: ClusterConfig, logger: Logger) {
+    this.config = config;
+    this.member = config.member ?? `gateway-${crypto.randomUUID().slice(0, 13)}`;
+    this.#logger = logger;
+    this.warnings = new RareWarnings(logger);
+    const at = engineLabel(config.engine);
+    this.engine = openRedisEngine({
+      ...config.engine,
+      onProblem: (problem) =>
+        this.warnings.warn("engine", "The cluster's engine cannot be used", { engine: at, problem }),
+    });
+    let before: EngineState["connection"] = "connecting";
+    this.engine.watch(({ connection }) => {
+      if (connection === before) return;
+      before = connection;
+      if (connection === "ready") logger.info("Connected to the cluster's engine", { engine: at, member: this.member });
+    });
+  }
+
+  /** Opens it without waiting; `null` where there is no cluster. */
+  static open({ cluster }: Pick<Config, "cluster">, logger: Logger): ClusterLink | null {
+    return cluster === null ? null : new ClusterLink(cluster, logger);
+  }
+
+  /** Waits for the engine as long as a start may. */
+  async begin(): Promise<void> {
+    if (await this.engine.ready(START_WAIT_MS)) return;
+    this.#logger.warn("The cluster's engine is not there yet: this gateway begins alone", {
+      engine: engineLabel(this.config.engine),
+      problem: this.engine.state().problem ?? undefined,
+    });
+  }
+
+  close(): void {
+    this.engine.close();
+  }
 }

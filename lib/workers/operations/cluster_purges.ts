@@ -4,13 +4,12 @@ import { Trust } from "../../cache/purge/trust.ts";
 import { TRUST_AT } from "../../cache/flights/lease_table.ts";
 import { type BusMember, type BusState, ClusterBus } from "../../cluster/bus.ts";
 import type { BusMessage, ReceivedMessage } from "../../cluster/bus_message.ts";
-import type { Engine } from "../../cluster/engine.ts";
 import { pause } from "../../clock.ts";
-import type { ClusterConfig } from "../../config/cluster.ts";
 import { messageOf } from "../../errors.ts";
+import type { LogFields } from "../../logging/log_line.ts";
 import type { Logger } from "../../logging/logger.ts";
-import { Repeats } from "../../logging/repeats.ts";
 import type { StateStore } from "../../state/state_store.ts";
+import type { ClusterLink } from "./cluster_link.ts";
 import { type ChangedTargets, type DraftRule, inMessages, readChanged, readRules } from "./cluster_rules.ts";
 import type { PurgeLedger } from "./purge_ledger.ts";
 
@@ -34,10 +33,7 @@ interface SavedPosition {
 
 /** Options of {@linkcode ClusterPurges}. */
 export interface ClusterPurgesOptions {
-  readonly engine: Engine;
-  readonly cluster: ClusterConfig;
-  /** Where no other name is configured. */
-  readonly instanceId: string;
+  readonly link: ClusterLink;
   readonly state: StateStore | null;
   readonly ledger: PurgeLedger;
   /** Brings rules into every worker. */
@@ -77,7 +73,6 @@ export class ClusterPurges {
   readonly #options: ClusterPurgesOptions;
   readonly #bus: ClusterBus;
   readonly #trust: Trust;
-  readonly #repeats: Repeats;
   readonly #ending = new AbortController();
   readonly #handlers = new Map<string, (message: ReceivedMessage) => void>();
   #state: StateStore | null;
@@ -91,16 +86,15 @@ export class ClusterPurges {
   readonly member: string;
 
   private constructor(options: ClusterPurgesOptions, saved: SavedPosition | null) {
-    const { engine, cluster, leaseMemory, logger } = options;
+    const { link: { engine, config: cluster, member }, leaseMemory } = options;
     this.#options = options;
     this.#state = options.state;
     this.#data = saved?.data ?? null;
-    this.member = cluster.member ?? options.instanceId;
+    this.member = member;
     this.#trust = new Trust(leaseMemory, TRUST_AT);
-    this.#repeats = new Repeats({ logger });
     if (cluster.alone === "revalidate") this.#trust.set(0, Date.now());
     this.#bus = new ClusterBus({
-      ...{ engine, name: cluster.name, secret: cluster.secret, leaseMs: cluster.leaseMs, member: this.member },
+      ...{ engine, name: cluster.name, secret: cluster.secret, leaseMs: cluster.leaseMs, member },
       position: saved?.position ?? 0,
       listener: {
         apply: (messages) => this.#apply(messages),
@@ -108,13 +102,13 @@ export class ClusterPurges {
         lost: (left) => this.#lost(left),
         onLease: (untilMs) => this.#onLease(untilMs),
       },
-      onTrouble: (what, problem) => this.#repeats.warn("admin", what, problem, { problem }),
+      onTrouble: (what, problem) => this.#warn(what, { problem }),
     });
   }
 
   /** Reads how far the process before has come. */
   static async open(options: ClusterPurgesOptions): Promise<ClusterPurges> {
-    const { state, cluster, logger } = options;
+    const { state, link: { config: cluster }, logger } = options;
     const saved = await state?.get(POSITION_KEY).catch((error) => {
       logger.error("It cannot be read how far the bus was read", { problem: messageOf(error) });
       return null;
@@ -126,10 +120,10 @@ export class ClusterPurges {
 
   /** Learns what was purged meanwhile, before anything that is stored is served; returns after a while without the engine too. */
   async start(): Promise<void> {
-    const isIn = await this.#bus.join(JOIN_MS);
-    if (isIn) return;
-    const { logger, cluster: { alone } } = this.#options;
-    logger.warn("The cluster's engine does not answer: this gateway is alone", { stored: alone });
+    const { engine, config: { alone } } = this.#options.link;
+    // Where there is no connection, it was waited for already.
+    const waitMs = engine.state().connection === "ready" ? JOIN_MS : 0;
+    if (!await this.#bus.join(waitMs)) this.#options.logger.warn("This gateway is alone", { stored: alone });
   }
 
   /** Goes on with another store. */
@@ -154,7 +148,7 @@ export class ClusterPurges {
 
   /** Gives purges their place among those of all gateways; `null` where the engine cannot be reached. Then they are told later. */
   async place(rules: readonly DraftRule[]): Promise<PlacedPurge | null> {
-    const { ledger, cluster } = this.#options;
+    const { ledger, link: { config: cluster } } = this.#options;
     if (!cluster.share.includes("purges")) return null;
     const { promise, resolve } = Promise.withResolvers<void>();
     for (const { id } of rules) this.#placing.set(id, promise);
@@ -178,9 +172,7 @@ export class ClusterPurges {
       };
     } catch (error) {
       settle();
-      this.#repeats.warn("admin", "A purge cannot be told to the cluster yet", messageOf(error), {
-        problem: messageOf(error),
-      });
+      this.#warn("A purge cannot be told to the cluster yet", { problem: messageOf(error) });
       await this.#keep(rules);
       return null;
     }
@@ -188,7 +180,7 @@ export class ClusterPurges {
 
   /** The answer to a purge that could not be placed. */
   get notTold(): ClusterAnswer | undefined {
-    return this.#options.cluster.share.includes("purges") ? NOT_TOLD : undefined;
+    return this.#options.link.config.share.includes("purges") ? NOT_TOLD : undefined;
   }
 
   /** How the bus stands. */
@@ -225,7 +217,7 @@ export class ClusterPurges {
     const { rules, unread } = readRules(data);
     // What is ordered here counts what it finds: nobody is to be faster.
     for (const { id } of rules) await this.#placing.get(id);
-    if (unread > 0) this.#repeats.warn("admin", "A purge of a later version cannot be read", from, { member: from });
+    if (unread > 0) this.#warn("A purge of a later version cannot be read", { member: from });
     const timeMs = this.#options.ledger.momentMs;
     for (const { id } of rules) this.#heard?.add(id);
     return rules.map((rule) => ({ ...rule, timeMs, position: rule.position ?? position }));
@@ -273,8 +265,8 @@ export class ClusterPurges {
   }
 
   #onLease(untilMs: number): void {
-    const { cluster } = this.#options;
-    if (cluster.alone === "revalidate") this.#trust.set(untilMs, Date.now());
+    const { alone } = this.#options.link.config;
+    if (alone === "revalidate") this.#trust.set(untilMs, Date.now());
     if (untilMs > 0 && this.#outbox.size > 0) this.#flushing ??= this.#flush().finally(() => this.#flushing = null);
   }
 
@@ -310,12 +302,14 @@ export class ClusterPurges {
   }
 
   async #save(position: number): Promise<void> {
-    const saved: SavedPosition = { cluster: this.#options.cluster.name, position, data: this.#data };
+    const saved: SavedPosition = { cluster: this.#options.link.config.name, position, data: this.#data };
     await this.#state?.set([{ key: POSITION_KEY, value: saved }]).catch((error) => {
-      this.#repeats.warn("admin", "It cannot be written down how far the bus was read", "state", {
-        problem: messageOf(error),
-      });
+      this.#warn("It cannot be written down how far the bus was read", { problem: messageOf(error) });
     });
+  }
+
+  #warn(message: string, fields: LogFields): void {
+    this.#options.link.warnings.warn(message, message, fields);
   }
 }
 

@@ -13,10 +13,11 @@ import { KvStateStore } from "../../state/kv_state_store.ts";
 import { LateStateStore } from "../../state/late_state_store.ts";
 import type { PrewarmResult, ReadResult } from "../messages.ts";
 import type { Bus } from "./bus.ts";
-import { openCluster } from "./cluster_link.ts";
+import { ClusterLink } from "./cluster_link.ts";
 import type { ClusterPurges } from "./cluster_purges.ts";
 import type { ChangedTargets } from "./cluster_rules.ts";
 import { LinkedPurges } from "./linked_purges.ts";
+import { openClusterPurges } from "./open_cluster_purges.ts";
 import type { PurgePeer } from "./peer_bus.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
 import { PurgeDesk, type PurgeSpread } from "./purge_desk.ts";
@@ -60,6 +61,7 @@ interface Opened {
   readonly cluster: ClusterPurges | null;
   readonly purging: LinkedPurges;
   readonly upstreams: UpstreamDesk;
+  readonly link: ClusterLink | null;
 }
 
 /** How often what was counted is noted for the hit rates; the workers report as often. */
@@ -84,6 +86,7 @@ export class Operations {
   readonly #ledger: PurgeLedger;
   readonly #desk: PurgeDesk;
   readonly #usage: UsageLedger;
+  readonly #link: ClusterLink | null;
   #isReleased = false;
   readonly #hits = new HitHistory();
   readonly #known: KnownTags;
@@ -91,7 +94,8 @@ export class Operations {
   /** What users have changed is written down. */
   #recorded: Promise<void> = Promise.resolve();
 
-  private constructor(options: OperationsOptions, { kv, purgeKv, ledger, desk, purging, cluster, upstreams }: Opened) {
+  private constructor(options: OperationsOptions, opened: Opened) {
+    const { kv, purgeKv, ledger, desk, purging, cluster, upstreams, link } = opened;
     const { fleet, config } = options;
     const logger = options.logger.in("cache");
     const state = new LateStateStore(stateIn(kv));
@@ -102,6 +106,7 @@ export class Operations {
     this.#kvs = [...new Set([kv, purgeKv])].filter((one) => one !== null);
     this.#ledger = ledger;
     this.upstreams = upstreams;
+    this.#link = link;
     this.#desk = desk;
     this.purging = purging;
     this.cluster = cluster;
@@ -125,20 +130,15 @@ export class Operations {
   static async open(options: OperationsOptions): Promise<Operations> {
     const { kvPath, purgePath, config } = options;
     const logger = options.logger.in("cache");
+    // It connects while the files are opened.
+    const link = ClusterLink.open(config(), options.logger.in("admin"));
     const open = (path: string | null) => path === null ? null : openKvFile(path, { clock: systemClock, log: logger });
     const kv = await open(kvPath);
     const purgeKv = purgePath === kvPath ? kv : await open(purgePath);
     const state = stateIn(purgeKv);
     const ledger = await PurgeLedger.open(state, logger);
-    const cluster = await openCluster({
-      ...{
-        config,
-        instanceId: options.bus.self,
-        fleet: options.fleet,
-        leaseMemory: options.leaseMemory,
-        ledger,
-        state,
-      },
+    const cluster = await openClusterPurges(link, {
+      ...{ fleet: options.fleet, leaseMemory: options.leaseMemory, ledger, state },
       recordWrite: (type, tags) => desk.recordWrite(type, tags, config()),
       logger: options.logger.in("admin"),
     });
@@ -152,8 +152,9 @@ export class Operations {
       ...options.upstreams,
       ...{ state: stateIn(kv), before: stateIn(purgeKv), logger: options.logger.in("upstream"), config },
     });
+    await link?.begin();
     await Promise.all([purging.start(), cluster?.start()]);
-    return new Operations(options, { kv, purgeKv, ledger, desk, purging, cluster, upstreams });
+    return new Operations(options, { kv, purgeKv, ledger, desk, purging, cluster, upstreams, link });
   }
 
   /**
@@ -219,6 +220,7 @@ export class Operations {
   /** The part of the statistics that is remembered here, up to now. */
   statistics(): Pick<StatisticsFacts, "rates" | "purges" | "prewarms" | "changes"> & {
     readonly drains: readonly Drain[];
+    readonly cluster: ClusterLink | null;
   } {
     this.#hits.record(this.#fleet.counts(), Date.now());
     return {
@@ -227,6 +229,7 @@ export class Operations {
       prewarms: this.prewarmer.status(),
       changes: this.changes.status(),
       drains: this.upstreams.drains,
+      cluster: this.#link,
     };
   }
 
@@ -249,6 +252,7 @@ export class Operations {
     clearInterval(this.#recorder);
     this.#known.close();
     await Promise.all([this.prewarmer.close(), this.changes.close(), this.purging.close(), this.cluster?.close()]);
+    this.#link?.close();
   }
 
   /** Lets go of KV, when what users have changed and what clients have used is written down. */

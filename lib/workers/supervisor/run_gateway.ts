@@ -9,6 +9,8 @@ import { portsInUse } from "./ports_in_use.ts";
 import { addressKey } from "../../gateway/compile.ts";
 import { type LineBuffer, standardOutput, writeText } from "../../logging/line_buffer.ts";
 import { ProblemBook } from "../../logging/problem_book.ts";
+import { RareWarnings } from "../../logging/rare_warnings.ts";
+import { outliveSocketErrors, STRAY_ERROR } from "../stray_errors.ts";
 import { createLogger, type Logger, type RootLogger } from "../../logging/logger.ts";
 import { ASSUMED_DESCRIPTORS, descriptorLimit } from "./descriptor_limit.ts";
 import { AcmeKeeper } from "./acme_keeper.ts";
@@ -75,6 +77,8 @@ export async function runGateway(options: RunOptions): Promise<number> {
     const logger = loggerOf(loaded.config, output, problems);
     for (const warning of loaded.warnings) logger.in("config").warn(formatLocated(warning));
     warnOfTelemetry(logger);
+    const strays = new RareWarnings(logger);
+    outliveSocketErrors(globalThis, (problem) => strays.warn("stray", STRAY_ERROR, { problem }));
     // Before anything is opened that could miss one, and only where the number is asked for.
     const isAsked = loaded.config.server.limits.maxConnections === "auto";
     const descriptors = isAsked ? descriptorLimit() : ASSUMED_DESCRIPTORS;

@@ -13,6 +13,8 @@ import { KvStateStore } from "../../state/kv_state_store.ts";
 import type { StateStore } from "../../state/state_store.ts";
 import type { Arrival } from "../../server/arrival.ts";
 import { challengeReply, type Challenges } from "../../server/acme_challenge.ts";
+import { openPulse } from "../../wire/loop_pulse.ts";
+import { loopTurns } from "../../wire/loop_turns.ts";
 import { WireError } from "../../wire/wire_error.ts";
 import { cameByHttps, httpsRedirect } from "../../server/https_redirect.ts";
 import type { Handler, Reply } from "../../server/reply.ts";
@@ -108,6 +110,7 @@ class ServingWorker implements WorkerRole {
 
   static async open(init: InitMessage, logger: Logger, handler: RequestHandler): Promise<ServingWorker> {
     const { config } = init;
+    loopTurns.useLook(await openPulse());
     const store = await WorkerStore.open(init, logger.in("cache"));
     const { leaseMemory, sharedLimits, instanceId, index, generation } = init;
     const images = new RemoteConverter(conversionBounds(config));

@@ -7,6 +7,8 @@ import { standardOutput } from "../../logging/line_buffer.ts";
 import { type Problem, ProblemBook } from "../../logging/problem_book.ts";
 import { createLogger, type Logger, type LogSettings, type RootLogger } from "../../logging/logger.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
+import { RareWarnings } from "../../logging/rare_warnings.ts";
+import { outliveSocketErrors, STRAY_ERROR } from "../stray_errors.ts";
 import { drainedBy } from "../drained.ts";
 import type {
   FromWorker,
@@ -73,6 +75,7 @@ interface WorkerScope {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
   postMessage(message: FromWorker): void;
   addEventListener(type: "unhandledrejection", listener: (event: PromiseRejectionEvent) => void): void;
+  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
 }
 
 const scope = globalThis as unknown as WorkerScope;
@@ -82,12 +85,16 @@ export function runWorker(open: (init: InitMessage, logger: Logger) => Promise<W
   const output = standardOutput();
   let opened: Promise<WorkerRole> | null = null;
   let logger: RootLogger | null = null;
+  let strays: RareWarnings | null = null;
   /** Of a configuration that is prepared. */
   let nextLogging: LogSettings | null = null;
   // A rejection that nobody took is a bug, but no reason to drop the requests of this worker.
   scope.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     logger?.error("A promise was rejected and nobody took it", { cause: textOf(event.reason) });
+  });
+  outliveSocketErrors(scope, (problem) => {
+    if (logger !== null) (strays ??= new RareWarnings(logger)).warn("stray", STRAY_ERROR, { problem });
   });
   scope.onmessage = async ({ data, ports }) => {
     if (data.type === "init") {

@@ -12,9 +12,11 @@ export function Clients({ isFirst }) {
   if (!answer) return null;
   const host = typed ?? answer.host;
   const named = (text) => host === "" ? text : text.replaceAll(answer.host, host);
-  const settings = answer.clients.map(({ client, setting, value, needs }) => [
+  const settings = answer.clients.map(({ client, way, setting, value, needs }) => [
     client,
-    html`${setting ?? t("none: by DNS")}${needs !== "nothing" && html`<small>${needs}</small>`}`,
+    html`${setting ?? (way === "dns" ? t("none: by DNS") : "–")}${
+      needs !== "nothing" && html`<small>${needs}</small>`
+    }`,
     value,
   ]);
   const bases = answer.base_urls.map((

@@ -134,11 +134,11 @@ servr: {}
     [
       '2:3 pools["a b"]: found key "a b" expected a pool\'s name of letters, digits, _ . and -',
       '3:33 pools.c.upstreams: found "https://one.example" expected a list of upstreams',
-      '5:7 listeners[0].nmae: found unknown key "nmae" expected one of name, listen, proxy_protocol, tls, redirect_to_https, max_request_body, forward_fields, host, prefix, strip_prefix, pool, cache, auth, cors, max_in_flight, queue, rate_limit, pace, offline, trace_context, public_url, rewrite_image_base, overrides, prewarm, images, server_timing, rules, redirects; did you mean "name"?',
+      '5:7 listeners[0].nmae: found unknown key "nmae" expected one of name, listen, proxy_protocol, tls, redirect_to_https, max_request_body, forward_fields, host, prefix, strip_prefix, pool, cache, auth, cors, max_in_flight, queue, rate_limit, pace, offline, trace_context, public_url, rewrite_image_base, fill_language, fill_wait, overrides, prewarm, images, server_timing, rules, redirects; did you mean "name"?',
       "5:22 listeners[0].pool: found 5 expected a pool's name of letters, digits, _ . and - (put quotes around it)",
       '5:35 listeners[0].host[1]: found "b:1" expected a host name without a port, such as example.com or *.example.com',
-      '6:5 listeners[1]: found "text" expected a mapping with name, listen, proxy_protocol, tls, redirect_to_https, max_request_body, forward_fields, host, prefix, strip_prefix, pool, cache, auth, cors, max_in_flight, queue, rate_limit, pace, offline, trace_context, public_url, rewrite_image_base, overrides, prewarm, images, server_timing, rules, redirects',
-      '7:1 servr: found unknown key "servr" expected one of server, admin, logging, tracing, cache, images, include, pools, listeners, forward_proxies; did you mean "server"?',
+      '6:5 listeners[1]: found "text" expected a mapping with name, listen, proxy_protocol, tls, redirect_to_https, max_request_body, forward_fields, host, prefix, strip_prefix, pool, cache, auth, cors, max_in_flight, queue, rate_limit, pace, offline, trace_context, public_url, rewrite_image_base, fill_language, fill_wait, overrides, prewarm, images, server_timing, rules, redirects',
+      '7:1 servr: found unknown key "servr" expected one of server, admin, logging, tracing, cache, cluster, images, include, pools, listeners, forward_proxies; did you mean "server"?',
     ],
   );
 });

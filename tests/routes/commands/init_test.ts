@@ -1,35 +1,34 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { formatListenAddress } from "../../../lib/config/addresses.ts";
-import { INIT_CLIENTS, initFile } from "../../../routes/commands/init_file.ts";
+import { CLIENTS } from "../../../lib/clients/client_table.ts";
+import { openWays } from "../../../lib/inspect/open_ways.ts";
+import { initFile } from "../../../routes/commands/init_file.ts";
 import { madeAuthority } from "../../certificates/made.ts";
-import { configOf, loadText } from "../../config/load_text.ts";
+import { loadText } from "../../config/load_text.ts";
 import { ROOT_URL } from "../../house/syntax.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
-const made = await (await madeAuthority()).leaf(["api.themoviedb.org", "api.tmdb.org", "image.tmdb.org"]);
+const made = await (await madeAuthority()).leaf(["api.themoviedb.org", "api.tmdb.org", "image.tmdb.org", "usher.lan"]);
 const files = { "/etc/usher/tls/cert.pem": made.cert, "/etc/usher/tls/key.pem": made.key, "/etc/usher/key": KEY };
 
-Deno.test("initFile() makes a short, sound file without warnings for every client, also with all that is in it switched on", async () => {
-  for (const client of INIT_CLIENTS) {
-    for (const keyReference of [null, "${file:key}"]) {
-      const text = initFile({ client, port: 7635, keyReference });
-      assert.ok(text.split("\n").length <= 22, client.word);
-      const result = await loadText(text, { files });
-      assert.ok(result.ok, `${client.word}: ${JSON.stringify(result)}`);
-      assert.deepEqual(result.warnings, [], client.word);
-      const [api] = result.config.pools;
-      assert.deepEqual([api!.apiKeys, api!.keyMode], [
-        keyReference === null ? [] : [KEY],
-        keyReference !== null && client.hasSharedKey ? "replace" : "inject-missing",
-      ]);
-      assert.deepEqual(result.config.listeners.map(({ listen, prefix }) => formatListenAddress(listen) + prefix), [
-        "0.0.0.0:7635/3",
-        "0.0.0.0:7635/4",
-        "0.0.0.0:7635/t/p",
-      ]);
-      const on = await configOf(text.replaceAll(/^( *)#(?=[^ ])/gm, "$1"), { files, env: { TMDB_API_KEY: KEY } });
-      assert.equal(on.listeners.length, client.way === "dns" ? 6 : 3, client.word);
+Deno.test("initFile() makes a short, sound file without warnings for every way of every client, which opens that way", async () => {
+  for (const client of CLIENTS) {
+    for (const { way } of client.ways) {
+      for (const keyReference of [null, "${file:key}"]) {
+        const which = `${client.word} by ${way}`;
+        const text = initFile({ client, way, port: 7635, host: "usher.lan", tlsFolder: "tls", keyReference });
+        assert.ok(text.split("\n").length <= 32, which);
+        const result = await loadText(text, { files });
+        assert.ok(result.ok, `${which}: ${JSON.stringify(result)}`);
+        assert.deepEqual(result.warnings, [], which);
+        const [api] = result.config.pools;
+        assert.deepEqual([api!.apiKeys, api!.keyMode], [
+          keyReference === null ? [] : [KEY],
+          keyReference !== null && client.hasSharedKey ? "replace" : "inject-missing",
+        ]);
+        const open = openWays(result.config, "usher.lan").find((one) => one.way === way);
+        assert.ok(open !== undefined && open.images !== null, which);
+      }
     }
   }
 });
@@ -79,8 +78,9 @@ Deno.test("init writes private files, looks whether all is well, says what to se
     assert.equal(done.code, 0, done.stderr);
     assert.match(done.stdout, /^Wrote config\.yaml and tmdb_api_key: only you can read them\nconfig\.yaml is valid\n/);
     assert.match(done.stdout, /Pool tmdb-api \(tmdb-api\)[^]*This machine[^]*Next:/);
-    assert.match(done.stdout, /1\. deno task start, and try it: curl http:\/\/127\.0\.0\.1:7635\/3\/configuration/);
-    assert.match(done.stdout, /2\. In Emby with StrmAssistant: .* = http:\/\/\S+:7635/);
+    assert.match(done.stdout, /1\. Start the gateway: deno task start\n/);
+    assert.match(done.stdout, /2\. In Emby with StrmAssistant: .* = http:\/\/\S+:7635; needs both/);
+    assert.match(done.stdout, /deno task doctor --client emby\n[^]*: curl .* http:\/\/\S+:7635\/3\/movie\/550/);
     assert.deepEqual([await modeOf(config), await modeOf(keyFile)], [0o600, 0o600]);
     assert.equal(await Deno.readTextFile(keyFile), `${KEY}\n`);
     const text = await Deno.readTextFile(config);
@@ -93,17 +93,28 @@ Deno.test("init writes private files, looks whether all is well, says what to se
     assert.equal(await Deno.readTextFile(config), text);
     const astray = await init(folder, ["--client", "kodi", "--yes", "--key", KEY, "--output", "no/such/config.yaml"]);
     assert.equal(astray.code, 1);
-    assert.equal(astray.stderr, "Cannot write no/such/tmdb_api_key: there is no such folder\n");
+    assert.equal(astray.stderr, "Cannot write no/such/tls: there is no such folder\n");
     await Deno.chmod(config, 0o644);
     const args = ["--client", "jellyfin", "--yes", "--force", "--skip-doctor"];
     const forced = await init(folder, args, { TMDB_API_KEY: KEY });
     assert.equal(forced.code, 0, forced.stderr);
-    assert.match(
-      forced.stdout,
-      /1\. deno task certs --tmdb[^]*4\. Where this machine[^]*5\. Give Jellyfin tls\/ca\.pem to trust/,
-    );
+    assert.match(forced.stdout, /; made tls\/cert\.pem and its authority, tls\/ca\.pem\n/);
+    assert.match(forced.stdout, /HTTPS_PROXY in its environment = http:\/\/\S+:6637\n/);
     assert.match(await Deno.readTextFile(config), /api_keys: \["\$\{TMDB_API_KEY\}"\]/);
-    assert.equal(await modeOf(config), 0o600);
+    assert.deepEqual([await modeOf(config), await modeOf(join(folder, "tls/key.pem"))], [0o600, 0o600]);
+
+    const named = ["--client", "moviepilot", "--host", "films.lan", "--yes", "--force", "--skip-doctor"];
+    const otherNames = await init(folder, named);
+    assert.equal(otherNames.code, 1);
+    assert.match(
+      otherNames.stderr,
+      /^The authority in .*tls\/ca\.key is for api\.themoviedb\.org, .* alone, not for films\.lan/,
+    );
+    const again = await init(folder, [...args, "--way", "dns"]);
+    assert.match(again.stdout, /; tls\/cert\.pem is for these names already\n/);
+    const wrongs = [["--client", "plex"], ["--client", "emby", "--way", "dns"], ["--way", "dns"], ["--host", "a b"]];
+    const refused = await Promise.all(wrongs.map((wrong) => init(folder, [...wrong, "--yes"])));
+    assert.deepEqual(refused.map(({ code }) => code), [2, 2, 2, 2]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -143,7 +154,7 @@ Deno.test({
       const { href } = new URL("main.ts", ROOT_URL);
       const run = ["run", "--no-prompt", "--allow-net=127.0.0.1", "--allow-read", "--allow-env", "--allow-write", href];
       const { code, stdout } = await new Deno.Command(PYTHON, {
-        args: ["-c", TYPING, `plex|4|nonsense|${KEY}|70000|`, Deno.execPath(), ...run, "init", "--skip-doctor"],
+        args: ["-c", TYPING, `plex|6|nonsense|${KEY}|70000|`, Deno.execPath(), ...run, "init", "--skip-doctor"],
         cwd: folder,
         env: { NO_COLOR: "1", INIT_CWD: folder },
         signal: AbortSignal.timeout(120_000),
@@ -151,11 +162,11 @@ Deno.test({
       const text = new TextDecoder().decode(stdout).replaceAll(ESCAPES, "");
       assert.equal(code, 0, text);
       assert.match(text, /Which client is it for\?\n {2}1 {2}jellyfin\n/);
-      assert.match(text, /There is no client "plex"; there are jellyfin, /);
+      assert.match(text, /Plex cannot be led here: /);
       assert.match(text, /The key is not one of TMDB/);
       assert.match(text, /--port wants a number from 1 to 65535, found "70000"/);
       const written = await Deno.readTextFile(join(folder, "config.yaml"));
-      assert.match(written, /^# Usher for MoviePilot: TMDB's API and images on port 6635\./);
+      assert.match(written, /^# Usher for MoviePilot: TMDB's API and images on port 443\./);
       assert.equal(await Deno.readTextFile(join(folder, "tmdb_api_key")), `${KEY}\n`);
     } finally {
       await Deno.remove(folder, { recursive: true });

@@ -77,6 +77,7 @@ function details(more: Partial<StatusDetails> = {}): StatusDetails {
       slotOf("serving-2", null),
       slotOf("health", { health: [table] }),
     ],
+    cluster: null,
     rates: () => ({ perSecond: 3, lastMinute: 0.5, lastHour: 0.25, sinceStart: 0.125 }),
     purges: { url: 1, prefix: 0, glob: 0, tag: 0, all: 2 },
     prewarms: [],

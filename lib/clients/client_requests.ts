@@ -1,4 +1,5 @@
 import type { Title } from "../library/title.ts";
+import { clientNamed } from "./client_table.ts";
 
 /** Clients whose requests are known, by the names that the command line takes. */
 export const CLIENT_NAMES = ["jellyfin", "kodi", "moviepilot", "seerr"] as const;
@@ -16,14 +17,10 @@ interface ClientRequests {
   readonly movie: (language: string) => readonly string[];
   readonly tv: (language: string) => readonly string[];
   readonly season: (language: string) => readonly string[];
-  /** In which sizes it takes the pictures that a document names. */
-  readonly sizes: { readonly poster_path: readonly string[]; readonly backdrop_path: readonly string[] };
 }
 
-const ORIGINALS = { poster_path: ["original"], backdrop_path: ["original"] } as const;
-
 /** Read in the clients' sources; parts of `append_to_response` count as a set, and parameters in any order. */
-const CLIENTS: Readonly<Record<ClientName, ClientRequests>> = {
+const REQUESTS: Readonly<Record<ClientName, ClientRequests>> = {
   jellyfin: {
     language: "en",
     common: ["/3/configuration"],
@@ -33,7 +30,6 @@ const CLIENTS: Readonly<Record<ClientName, ClientRequests>> = {
       "credits,images,keywords,external_ids,videos,content_ratings,episode_groups,aggregate_credits",
     ],
     season: (l) => [`language=${l}&${jellyfinImages(l)}&append_to_response=credits,images,external_ids,videos`],
-    sizes: ORIGINALS,
   },
   kodi: {
     language: "en-US",
@@ -46,7 +42,6 @@ const CLIENTS: Readonly<Record<ClientName, ClientRequests>> = {
       `language=${l}&append_to_response=credits,content_ratings,external_ids,images,videos&${kodiLanguages(l)}`,
     ],
     season: (l) => [`language=${l}&append_to_response=credits,images&${kodiLanguages(l)}`],
-    sizes: ORIGINALS,
   },
   moviepilot: {
     language: "zh",
@@ -60,7 +55,6 @@ const CLIENTS: Readonly<Record<ClientName, ClientRequests>> = {
       `&language=${l}`,
     ],
     season: (l) => [`append_to_response=videos,trailers,images,credits,translations&language=${l}`],
-    sizes: ORIGINALS,
   },
   seerr: {
     language: "en",
@@ -75,7 +69,6 @@ const CLIENTS: Readonly<Record<ClientName, ClientRequests>> = {
       `&include_video_language=${l}`,
     ],
     season: (l) => [`language=${l}&append_to_response=external_ids`],
-    sizes: { poster_path: ["w600_and_h900_bestv2"], backdrop_path: ["w1920_and_h800_multi_faces"] },
   },
 };
 
@@ -100,13 +93,13 @@ export interface ClientOrder {
 /** The paths that the clients ask for when they scan the titles, each once. */
 export function clientTargets({ titles, clients, language }: ClientOrder): string[] {
   const plain = language === null ? "" : `?language=${language}`;
-  const targets = new Set(clients.flatMap((client) => CLIENTS[client].common));
+  const targets = new Set(clients.flatMap((client) => REQUESTS[client].common));
   for (const title of titles) {
     for (const path of clients.length === 0 ? [title, ...seasonsOf(title)].map((one) => pathOf(one) + plain) : []) {
       targets.add(path);
     }
     for (const client of clients) {
-      const { movie, tv, season, language: own } = CLIENTS[client];
+      const { movie, tv, season, language: own } = REQUESTS[client];
       const asked = language ?? own;
       for (const query of title.kind === "movie" ? movie(asked) : tv(asked)) targets.add(`${pathOf(title)}?${query}`);
       for (const part of seasonsOf(title)) {
@@ -119,7 +112,7 @@ export function clientTargets({ titles, clients, language }: ClientOrder): strin
 
 /** The document in which a client finds a title's pictures. */
 export function documentTarget(title: Title, client: ClientName, language: string | null): string {
-  const { movie, tv, language: own } = CLIENTS[client];
+  const { movie, tv, language: own } = REQUESTS[client];
   return `${pathOf(title)}?${(title.kind === "movie" ? movie : tv)(language ?? own)[0]}`;
 }
 
@@ -128,10 +121,10 @@ const PICTURE = /^\/[A-Za-z0-9]{1,64}\.(?:jpg|png|svg)$/;
 /** The paths of the pictures that a client takes from a document: its poster and its backdrop. */
 export function pictureTargets(document: unknown, client: ClientName): string[] {
   const named = (document ?? {}) as Readonly<Record<string, unknown>>;
-  return (["poster_path", "backdrop_path"] as const).flatMap((name) => {
+  const { poster, backdrop } = clientNamed(client)!.sizes;
+  return ([["poster_path", poster], ["backdrop_path", backdrop]] as const).flatMap(([name, size]) => {
     const path = named[name];
-    if (typeof path !== "string" || !PICTURE.test(path)) return [];
-    return CLIENTS[client].sizes[name].map((size) => `/t/p/${size}${path}`);
+    return typeof path === "string" && PICTURE.test(path) ? [`/t/p/${size}${path}`] : [];
   });
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { canonicalQuery } from "../../lib/upstream_type/_canonical_query.ts";
 import { findTmdbRoute } from "../../lib/upstream_type/_tmdb_routes.ts";
-import { CLIENT_NAMES, clientTargets, documentTarget, pictureTargets } from "../../lib/upstream_type/tmdb_clients.ts";
+import { CLIENT_NAMES, clientTargets, documentTarget, pictureTargets } from "../../lib/clients/client_requests.ts";
 
 const titles = [{ kind: "movie", id: 550, seasons: [] }, { kind: "tv", id: 1399, seasons: [0, 2] }] as const;
 

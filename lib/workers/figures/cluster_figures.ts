@@ -1,0 +1,78 @@
+import type { EngineFigures, EngineState } from "../../cluster/engine.ts";
+import { engineLabel } from "../../cluster/engine_options.ts";
+import { counter, gauge, type Metric } from "../../metrics/exposition.ts";
+import type { ClusterLink } from "../operations/cluster_link.ts";
+
+/** What the supervisor's connection to the engine is called beside those of the workers. */
+const SUPERVISOR = "supervisor";
+
+/** One connection to an engine, by the worker whose it is. */
+interface Connection {
+  readonly worker: string;
+  readonly state: EngineState;
+  readonly figures: EngineFigures | null;
+}
+
+/** How the cluster stands, as `/status` shows it; `null` where there is none. */
+export function clusterStatus(link: ClusterLink | null) {
+  if (link === null) return null;
+  const { config, member, engine } = link;
+  return {
+    name: config.name,
+    member,
+    share: config.share,
+    engine: { address: engineLabel(config.engine), ...shownState(engine.state()), ...shownFigures(engine.figures()) },
+  };
+}
+
+/** How a connection to an engine stands, as `/status` shows it. */
+export function shownState({ connection, isHearing, breaker, problem, sinceMs, roundTripMs }: EngineState) {
+  return {
+    connection,
+    since: new Date(sinceMs).toISOString(),
+    hearing: isHearing,
+    breaker,
+    round_trip_ms: roundTripMs === null ? null : Math.round(roundTripMs * 1_000) / 1_000,
+    problem,
+  };
+}
+
+function shownFigures({ commands, connections, waiting }: EngineFigures) {
+  return { commands, connections, waiting };
+}
+
+/** The metrics of the cluster; none where there is none. */
+export function clusterMetrics(link: ClusterLink | null): Metric[] {
+  if (link === null) return [];
+  const { engine } = link;
+  return engineMetrics([{ worker: SUPERVISOR, state: engine.state(), figures: engine.figures() }]);
+}
+
+function engineMetrics(all: readonly Connection[]): Metric[] {
+  const each = (value: (state: EngineState) => number) =>
+    all.map(({ worker, state }) => ({ labels: { worker }, value: value(state) }));
+  const counted = all.flatMap(({ worker, figures }) => figures === null ? [] : [{ worker, figures }]);
+  return [
+    gauge("usher_engine_up", "1 where there is a connection to the cluster's engine", [
+      ...each(({ connection }) => connection === "ready" ? 1 : 0),
+    ]),
+    gauge("usher_engine_breaker_open", "1 where the engine is not asked for a while, since it was late or failed", [
+      ...each(({ breaker }) => breaker === "closed" ? 0 : 1),
+    ]),
+    gauge("usher_engine_round_trip_seconds", "Smoothed time of a round trip to the engine; 0 before the first", [
+      ...each(({ roundTripMs }) => (roundTripMs ?? 0) / 1_000),
+    ]),
+    counter(
+      "usher_engine_commands_total",
+      "Commands to the engine, by how they ended",
+      counted.flatMap(({ worker, figures }) =>
+        Object.entries(figures.commands).map(([result, value]) => ({ labels: { worker, result }, value }))
+      ),
+    ),
+    counter(
+      "usher_engine_connections_total",
+      "Connections to the engine that were made",
+      counted.map(({ worker, figures }) => ({ labels: { worker }, value: figures.connections })),
+    ),
+  ];
+}
