@@ -1,5 +1,5 @@
 import { within } from "../clock.ts";
-import type { BusMember } from "./bus.ts";
+import type { BusMember } from "./bus_listener.ts";
 
 /** A message that was sent, and who has to apply it. */
 export interface SentMessage {

@@ -1,4 +1,4 @@
-import type { BusListener } from "./bus.ts";
+import type { BusListener } from "./bus_listener.ts";
 import type { BusSeal, ReceivedMessage, RungMessage } from "./bus_message.ts";
 import { idOfPosition, positionOfId } from "./bus_names.ts";
 import type { StreamEntry } from "./engine.ts";

@@ -4,6 +4,7 @@ import { BusAcks, type SentMessage } from "./_bus_acks.ts";
 import { BusReader } from "./_bus_reader.ts";
 import { BEAT, LEAVE, MEMBERS, REPORT, SEND } from "./_bus_scripts.ts";
 import { Lease, leaseMoment } from "./_lease.ts";
+import type { BusListener, BusMember } from "./bus_listener.ts";
 import { type BusMessage, BusSeal, readBell, type ReceivedMessage } from "./bus_message.ts";
 import { type BusNames, busNames, idOfPosition } from "./bus_names.ts";
 import { type Engine, EngineError, type EngineReply } from "./engine.ts";
@@ -19,18 +20,6 @@ const REMEMBERED_MS = 600_000;
 /** Attempts to come to the end of the stream while others write to it. */
 const MAX_TURNS = 100;
 
-/** What a member of a bus does with what it hears. */
-export interface BusListener {
-  /** Messages in their order; when it returns, they hold in every worker. Never rejects. */
-  readonly apply: (messages: readonly ReceivedMessage[]) => Promise<void>;
-  /** Messages up to this position cannot be read any more: nothing that was asked for before may be trusted. Never rejects. */
-  readonly missed: (position: number) => Promise<void>;
-  /** The engine has lost messages. Those of the last hour that are left have been applied again: what they lack is to be sent again. */
-  readonly lost: (left: readonly ReceivedMessage[]) => Promise<void>;
-  /** The lease was renewed, up to this time of the wall clock, or is over: 0. */
-  readonly onLease: (untilMs: number) => void;
-}
-
 /** What a bus is made of. */
 export interface BusOptions {
   readonly engine: Engine;
@@ -44,15 +33,6 @@ export interface BusOptions {
   readonly position: number;
   readonly listener: BusListener;
   readonly onTrouble: (what: string, problem: string) => void;
-}
-
-/** A member, as the engine knows it. */
-export interface BusMember {
-  readonly name: string;
-  /** Milliseconds that its lease lasts still; below 0 where it is over. */
-  readonly leaseMs: number;
-  /** Up to which it has applied all. */
-  readonly position: number;
 }
 
 /** How a bus stands. */
