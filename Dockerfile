@@ -42,11 +42,14 @@ COPY deploy/docker/usher /usr/local/bin/usher
 COPY config.example.yaml /etc/usher/config.yaml
 COPY --from=build --chown=10001:10001 /data /data
 # Everything but /data may be read-only: nothing is downloaded, compiled into a cache or asked for at run time. Commands find the
-# running gateway by what it notes in USHER_RUN_DIR.
+# running gateway by what it notes in USHER_RUN_DIR. The two for malloc keep what was freed from staying with the process:
+# docs/tuning.md.
 ENV DENO_DIR=/deno-dir \
     USHER_CONFIG=/etc/usher/config.yaml \
     USHER_RUN_DIR=/data \
     DENO_NO_UPDATE_CHECK=1 \
+    MALLOC_ARENA_MAX=2 \
+    MALLOC_MMAP_THRESHOLD_=131072 \
     NO_COLOR=1
 # Here `data_dir: ./data`, the default, is /data.
 WORKDIR /

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { tryProgram } from "./compile.ts";
+import { tryProgram, V8_FLAGS } from "./compile.ts";
 
 /** Targets that a program can be made for, and the package with the `deno` of each. */
 export const PLATFORM_PACKAGES: Readonly<Record<string, string>> = {
@@ -41,7 +41,7 @@ export interface LauncherOptions {
 
 /** The script that the archive follows. It needs `sh`, `tail`, `tar` and `gzip`. */
 export function launcher({ version, target, digest }: LauncherOptions): string {
-  const flags = [...UNSTABLE.map((name) => `--unstable-${name}`), ...PERMISSIONS].join(" ");
+  const flags = [...UNSTABLE.map((name) => `--unstable-${name}`), V8_FLAGS, ...PERMISSIONS].join(" ");
   const lines = [
     "#!/bin/sh",
     `# Usher ${version} for ${target}, with its runtime: it unpacks itself once, into USHER_UNPACK_DIR or ~/.cache/usher.`,
@@ -61,7 +61,8 @@ export function launcher({ version, target, digest }: LauncherOptions): string {
     '  rm -rf "$home/${part##*/}"',
     "fi",
     "DENO_DIR=$home/cache DENO_NO_UPDATE_CHECK=1",
-    "export DENO_DIR DENO_NO_UPDATE_CHECK",
+    "MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-2} MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-131072}",
+    "export DENO_DIR DENO_NO_UPDATE_CHECK MALLOC_ARENA_MAX MALLOC_MMAP_THRESHOLD_",
     `exec "$home/deno" run --quiet --no-config --no-lock --no-prompt --no-code-cache ${flags} "$home/main.js" "$@"`,
   ];
   return lines.join("\n").replace("@LINES@", String(lines.length + 1)) + "\n";

@@ -81,5 +81,7 @@ function hasValidator(response: StoredResponse): boolean {
 
 /** The log of a store; a logger fits. */
 export interface StoreLog {
+  /** Absent where only problems are taken. */
+  info?(message: string, fields?: Readonly<Record<string, unknown>>): void;
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }

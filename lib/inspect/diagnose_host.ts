@@ -4,6 +4,7 @@ import type { AdminConfig } from "../config/admin.ts";
 import type { Config } from "../config/config.ts";
 import type { Loaded } from "../config/load.ts";
 import { largestInMemoryBytes } from "../gateway/memory_share.ts";
+import { memoryNeed } from "./memory_need.ts";
 import { portsInUse } from "../workers/supervisor/ports_in_use.ts";
 import type { PoolDiagnosis } from "./diagnose_pool.ts";
 import { type Finding, shownSize } from "./finding.ts";
@@ -20,8 +21,6 @@ export interface Machine {
   readonly migratesConnections: boolean | null;
 }
 
-/** Memory that a worker takes beside its caches, roughly. */
-const WORKER_BYTES = 80 * 1024 * 1024;
 /** Connections of clients that there should be room for. */
 const CLIENTS = 1_024;
 /** Files that are opened to see how many can be. */
@@ -168,16 +167,9 @@ async function whoIsAt(address: TcpAddress, timeoutMs: number): Promise<string> 
   }
 }
 
-/** Memory that a configuration may take, in bytes and as a text. */
-export function memoryNeed({ server: { workers }, cache }: Config): { readonly bytes: number; readonly text: string } {
-  const bytes = cache.memoryBytes + workers * (cache.fillMemoryBytes + WORKER_BYTES);
-  const parts = `${shownSize(cache.memoryBytes)} cache, and ${shownSize(cache.fillMemoryBytes)} filling in each worker`;
-  return { bytes, text: `up to ${shownSize(bytes)} for ${workers} worker${workers === 1 ? "" : "s"} (${parts})` };
-}
-
 function memoryFinding(config: Config, memoryBytes: number | null): Finding {
   const check = "memory";
-  const { bytes: wantedBytes, text: asked } = memoryNeed(config);
+  const { restBytes, mostBytes, text: asked } = memoryNeed(config);
   if (memoryBytes === null) {
     return {
       check,
@@ -187,8 +179,8 @@ function memoryFinding(config: Config, memoryBytes: number | null): Finding {
     };
   }
   const text = `${asked}, of ${shownSize(memoryBytes)}`;
-  if (wantedBytes <= memoryBytes * 0.8) return { check, state: "ok", text, remedy: null };
-  const state = wantedBytes > memoryBytes ? "fail" : "warn";
+  if (mostBytes <= memoryBytes * 0.8) return { check, state: "ok", text, remedy: null };
+  const state = restBytes > memoryBytes ? "fail" : "warn";
   return { check, state, text, remedy: "lower `cache.memory` or `server.workers`" };
 }
 

@@ -1,6 +1,6 @@
 import { formatLocated } from "../../lib/config/yaml/located.ts";
-import { memoryNeed } from "../../lib/inspect/diagnose_host.ts";
 import { shownSize } from "../../lib/inspect/finding.ts";
+import { memoryNeed } from "../../lib/inspect/memory_need.ts";
 import type { LoadResult, NotLoaded } from "../../lib/config/load.ts";
 
 /** `3 listeners`, `1 pool`. */

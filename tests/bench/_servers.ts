@@ -111,7 +111,9 @@ async function gatewayCommand({ port, tlsPort, origin, directory }: Places): Pro
 export async function startCommand(configPath: string, directory: string): Promise<readonly string[]> {
   const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
   const command: string = tasks.start.command.replace("--allow-write ", `--allow-write=${directory} `);
-  return [Deno.execPath(), ...command.split(" ").slice(1), "--config", configPath];
+  const words = command.split(" ");
+  const at = words.indexOf("deno");
+  return ["env", ...words.slice(0, at), Deno.execPath(), ...words.slice(at + 1), "--config", configPath];
 }
 
 async function nginxCommand({ port, tlsPort, origin, directory }: Places): Promise<readonly string[]> {

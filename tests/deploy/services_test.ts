@@ -86,7 +86,13 @@ for (const [, name, value] of readText("deploy/systemd/usher.service").matchAll(
 
 Deno.test("deploy/systemd: the unit's command lines are commands of the program, which takes the file that USHER_CONFIG names", async () => {
   const environment = Object.fromEntries(unit.get("Environment")!.map((pair) => pair.split("=")));
-  assert.deepEqual(Object.keys(environment).sort(), ["USHER_CONFIG", "USHER_RUN_DIR", "USHER_UNPACK_DIR"]);
+  assert.deepEqual(Object.keys(environment).sort(), [
+    "MALLOC_ARENA_MAX",
+    "MALLOC_MMAP_THRESHOLD_",
+    "USHER_CONFIG",
+    "USHER_RUN_DIR",
+    "USHER_UNPACK_DIR",
+  ]);
   const directory = await Deno.makeTempDir({ prefix: "usher-test-" });
   try {
     // A start gets as far as this file, and a reload as far as looking for the gateway.

@@ -2,6 +2,7 @@ import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../../clock.ts";
 import type { StoreLog } from "../store.ts";
+import { compactKvFile } from "./_kv_compact.ts";
 import { beginKvFile, foreignKvFile, inspectKvFile, type KvFileVerdict } from "./kv_inspect.ts";
 import { PRIVATE_FOLDER } from "./kv_privacy.ts";
 
@@ -45,6 +46,7 @@ export async function prepareKvFile(path: string, options: KvOpenOptions): Promi
   if (verdict.kind === "locked" || verdict.kind === "full") return unusable(verdict.problem, options.log);
   if (verdict.kind === "damaged") return await replace(path, verdict.problem, options);
   if (verdict.kind === "other_layout") return await replaceLayout(path, verdict, options);
+  compactKvFile(path, options);
   const problem = await tryOut(path, options);
   if (problem === null) return { path, problem: null, setAside: null };
   return isTransient(problem) ? unusable(problem, options.log) : await replace(path, problem, options);

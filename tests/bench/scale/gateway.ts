@@ -14,6 +14,8 @@ export interface ScaleGateway extends AsyncDisposable {
   readonly firstAnswerMs: number;
   /** Its anonymous memory, in bytes: what files of the runtime it shows in memory is not its own. */
   residentBytes(): Promise<number>;
+  /** All that is resident, files included, as `ps` and `docker stats` show it, and the most that it ever was; in bytes. */
+  shownBytes(): Promise<{ readonly now: number; readonly most: number }>;
   /** CPU time so far, in seconds. */
   cpuSeconds(): Promise<number>;
   /** As much of `/status` as is read here. */
@@ -64,6 +66,11 @@ export async function startScaleGateway(options: ScaleGatewayOptions): Promise<S
     directory,
     firstAnswerMs,
     residentBytes: async () => Number(/RssAnon:\s+(\d+)/.exec(await read(`/proc/${child.pid}/status`))![1]) * 1024,
+    shownBytes: async () => {
+      const status = await read(`/proc/${child.pid}/status`);
+      const bytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)![1]) * 1024;
+      return { now: bytes("VmRSS"), most: bytes("VmHWM") };
+    },
     cpuSeconds: async () => {
       const stat = await read(`/proc/${child.pid}/stat`);
       const words = stat.slice(stat.lastIndexOf(")") + 2).split(" ").map(Number);
@@ -95,12 +102,17 @@ export interface LoadOrder {
   /** Numbers behind `/m/`: from the first, as many as `count`. */
   readonly from: number;
   readonly count: number;
+  /**
+   * What stands before the number.
+   * @default "/m/"
+   */
+  readonly prefix?: string;
   /** Requests a second at most; without it as fast as they are answered. */
   readonly perSecond?: number;
 }
 
 /** Sends the requests; answers the seconds that they took. @throws {Error} where an answer is no 200 */
-export async function load({ port, from, count, perSecond = Infinity }: LoadOrder): Promise<number> {
+export async function load({ port, from, count, prefix = "/m/", perSecond = Infinity }: LoadOrder): Promise<number> {
   const startedMs = performance.now();
   let sent = 0;
   const ask = async () => {
@@ -110,7 +122,7 @@ export async function load({ port, from, count, perSecond = Infinity }: LoadOrde
       const n = sent++;
       const aheadMs = n / perSecond * 1000 - (performance.now() - startedMs);
       if (aheadMs > 0) await new Promise((resolve) => setTimeout(resolve, aheadMs));
-      await connection.write(encoder.encode(`GET /m/${from + n} HTTP/1.1\r\nHost: ${HOST}:${port}\r\n\r\n`));
+      await connection.write(encoder.encode(`GET ${prefix}${from + n} HTTP/1.1\r\nHost: ${HOST}:${port}\r\n\r\n`));
       await takeAnswer(connection, buffer);
     }
   };
@@ -138,16 +150,40 @@ async function takeAnswer(connection: Deno.Conn, buffer: Uint8Array<ArrayBuffer>
 /** Bytes of the body that {@linkcode startOrigin} answers with. */
 export const BODY_BYTES = 1024;
 
-/** Answers each request with a kilobyte of JSON and twelve fields. */
+/** Answers each request with twelve fields and a kilobyte of JSON, or with as many bytes as a path `/b/BYTES/…` says. */
 export function startOrigin(): { readonly port: number; close(): void } {
   const listener = Deno.listen({ hostname: HOST, port: 0 });
-  const body = JSON.stringify({ id: 550, pad: "x".repeat(BODY_BYTES - JSON.stringify({ id: 550, pad: "" }).length) });
+  const small = JSON.stringify({ id: 550, pad: "x".repeat(BODY_BYTES - JSON.stringify({ id: 550, pad: "" }).length) });
+  const answers = new Map<number, Uint8Array<ArrayBuffer>>();
+  const answerOf = (bytes: number) => {
+    const known = answers.get(bytes);
+    if (known !== undefined) return known;
+    const body = small.repeat(Math.ceil(bytes / BODY_BYTES)).slice(0, bytes);
+    const made = encoder.encode(`${headOf(body.length)}\r\n\r\n${body}`);
+    answers.set(bytes, made);
+    return made;
+  };
+  const serve = async (connection: Deno.Conn) => {
+    const buffer = new Uint8Array(BUFFER_BYTES);
+    for (let size = await connection.read(buffer); size !== null; size = await connection.read(buffer)) {
+      const asked = /^GET \/b\/(\d+)\//.exec(new TextDecoder().decode(buffer.subarray(0, size)));
+      const answer = answerOf(asked === null ? BODY_BYTES : Number(asked[1]));
+      for (let at = 0; at < answer.length;) at += await connection.write(answer.subarray(at));
+    }
+  };
+  (async () => {
+    for await (const connection of listener) serve(connection).catch(() => {}).finally(() => connection.close());
+  })().catch(() => {});
+  return { port: (listener.addr as Deno.NetAddr).port, close: () => listener.close() };
+}
+
+function headOf(lengthBytes: number): string {
   const head = [
     "HTTP/1.1 200 OK",
     `Date: ${new Date().toUTCString()}`,
     "Server: openresty",
     "Content-Type: application/json;charset=utf-8",
-    `Content-Length: ${body.length}`,
+    `Content-Length: ${lengthBytes}`,
     "Cache-Control: public, max-age=86400",
     'ETag: W/"6b0db05f0a7c4d2e9b1f3a5c7d8e9f00"',
     "X-Memc: HIT",
@@ -157,15 +193,7 @@ export function startOrigin(): { readonly port: number; close(): void } {
     "X-Amz-Cf-Pop: FRA56-P4",
     "X-Amz-Cf-Id: 3xJ9mQ2vT7bKc5nRw8yZ1aLdF6hGpE4sUuOiXqWtVbMzNj",
   ];
-  const answer = encoder.encode(`${head.join("\r\n")}\r\n\r\n${body}`);
-  const serve = async (connection: Deno.Conn) => {
-    const buffer = new Uint8Array(BUFFER_BYTES);
-    while (await connection.read(buffer) !== null) await connection.write(answer);
-  };
-  (async () => {
-    for await (const connection of listener) serve(connection).catch(() => {}).finally(() => connection.close());
-  })().catch(() => {});
-  return { port: (listener.addr as Deno.NetAddr).port, close: () => listener.close() };
+  return head.join("\r\n");
 }
 
 /** Waits. */

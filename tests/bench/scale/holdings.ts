@@ -103,7 +103,8 @@ export async function temporaryFolder(): Promise<{ readonly path: string } & Asy
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-function closing<T extends { close(): void }>(made: T): T & Disposable {
+/** What is closed in the end. */
+export function closing<T extends { close(): void }>(made: T): T & Disposable {
   return { ...made, [Symbol.dispose]: () => made.close() };
 }
 

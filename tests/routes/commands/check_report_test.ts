@@ -6,7 +6,8 @@ Deno.test("checkReport() counts what a sound file has, and says what it may take
   const sized = `server: { workers: 2 }\ncache: { memory: 1GiB, fill_memory: 32MiB, disk: 0 }\n${SOUND}`;
   assert.equal(
     checkReport(await loadText(sized)),
-    "memory: up to 1248MiB for 2 workers (1GiB cache, and 32MiB filling in each worker); on disk: nothing\n" +
+    "memory: some 1305MiB with a full cache, and 1569MiB under load, for 2 workers (1GiB cache, and 32MiB filling in each " +
+      "worker); on disk: nothing\n" +
       "config.yaml is valid: 1 listener, 1 pool, 1 upstream",
   );
   const more = SOUND.replace(
@@ -15,7 +16,7 @@ Deno.test("checkReport() counts what a sound file has, and says what it may take
   );
   assert.match(
     checkReport(await loadText(more)),
-    /^warning: config\.yaml:4:3 pools\.b: no listener uses this pool\nmemory: up to .*on disk: up to 10GiB\nconfig\.yaml is valid: 1 listener, 2 pools, 3 upstreams$/,
+    /^warning: config\.yaml:4:3 pools\.b: no listener uses this pool\nmemory: some .*on disk: up to 10GiB\nconfig\.yaml is valid: 1 listener, 2 pools, 3 upstreams$/,
   );
 });
 
