@@ -46,7 +46,7 @@ export interface CallOptions {
    */
   readonly deadlineMs?: number;
   /**
-   * Send it although the breaker is open: for what is asked seldom and has to be known.
+   * Send it although the breaker is open, which it does not open itself: for what is asked seldom and has to be known.
    * @default false
    */
   readonly isUrgent?: boolean;

@@ -212,7 +212,8 @@ class RedisEngine implements Engine {
       clearTimeout(timer);
       if (error === null) this.#counts.ok++;
       else reject(this.#count(error));
-      this.#judge(error);
+      // What is urgent has a deadline of its own, which says nothing to others.
+      if (error === null || !options.isUrgent) this.#judge(error);
       return true;
     };
     this.#open.add(settle);

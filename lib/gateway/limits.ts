@@ -21,9 +21,9 @@ export interface SharedLimits {
   readonly workers: number;
 }
 
-/** Memory of all limits, to be handed to every worker. */
-export function newSharedLimits(workers: number): SharedLimits {
-  return { limits: newLimitMemory(workers), clients: newClientMemory(), workers };
+/** Memory of all limits, to be handed to every worker; `sharedSecret` is that of gateways that count clients together. */
+export function newSharedLimits(workers: number, sharedSecret: string | null = null): SharedLimits {
+  return { limits: newLimitMemory(workers), clients: newClientMemory(sharedSecret), workers };
 }
 
 /** Gives back what a worker that has died had under way; called by the supervisor. */

@@ -47,6 +47,7 @@ export class ByteRate {
     const cell = this.#table.find(key);
     const aheadUs = cell < 0 ? 0n : this.#aheadUs(Atomics.load(this.#table.cells, cell), microseconds(nowMs));
     if (aheadUs >= this.#fullUs) {
+      this.#table.tell(cell, 0n, this.#fullUs + MAX_DEBT_US);
       return { allowed: false, remaining: 0, resetSeconds: wholeSeconds(aheadUs - this.#fullUs) };
     }
     const remaining = Math.floor(this.#options.bytes * Number(this.#fullUs - aheadUs) / Number(this.#fullUs));
@@ -58,7 +59,8 @@ export class ByteRate {
    * microseconds: less than they cost where the client is as far over as it can be. Only that may be given back.
    */
   charge(key: bigint, bytes: number, nowMs: number, heldUs = 0n): bigint {
-    const costUs = BigInt(Math.round(bytes * Number(this.#fullUs) / this.#options.bytes));
+    const { divisor } = this.#table;
+    const costUs = BigInt(Math.round(bytes * divisor * Number(this.#fullUs) / this.#options.bytes));
     if (costUs === heldUs) return heldUs;
     const { cells } = this.#table;
     const nowUs = microseconds(nowMs);
@@ -68,7 +70,10 @@ export class ByteRate {
       const aheadUs = this.#aheadUs(before, nowUs) - heldUs + costUs;
       const overUs = aheadUs - (this.#fullUs + MAX_DEBT_US);
       const after = nowUs + (aheadUs < 0n ? 0n : overUs > 0n ? aheadUs - overUs : aheadUs);
-      if (Atomics.compareExchange(cells, cell, before, after) === before) return overUs > 0n ? costUs - overUs : costUs;
+      if (Atomics.compareExchange(cells, cell, before, after) !== before) continue;
+      const takenUs = overUs > 0n ? costUs - overUs : costUs;
+      this.#table.tell(cell, takenUs - heldUs, this.#fullUs + MAX_DEBT_US);
+      return takenUs;
     }
   }
 

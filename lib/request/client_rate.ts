@@ -17,7 +17,7 @@ export interface RateVerdict {
   readonly resetSeconds: number;
 }
 
-/** A time that lies further ahead than a full bucket and this says that the clock was set back; in microseconds. */
+/** A time that lies further ahead than a full bucket and this says that the clock was set back; in microseconds. More than {@linkcode MAX_DEBT_US}. */
 const SET_BACK_US = 10_000_000n;
 
 /**
@@ -28,6 +28,7 @@ export class ClientRate {
   readonly #table: ClientTable;
   readonly #eachUs: bigint;
   readonly #burstUs: bigint;
+  readonly #whole: { readonly eachUs: bigint; readonly burstUs: bigint };
   /** The member of the `RateLimit-Policy` field (draft-ietf-httpapi-ratelimit-headers). */
   readonly policyField: string;
 
@@ -35,6 +36,7 @@ export class ClientRate {
     this.#table = new ClientTable(memory, options);
     this.#eachUs = BigInt(Math.max(1, Math.round(options.perMs * 1_000 / options.requests)));
     this.#burstUs = this.#eachUs * BigInt(options.burst);
+    this.#whole = { eachUs: this.#eachUs, burstUs: this.#burstUs };
     this.policyField = `"default";q=${options.requests};w=${windowSeconds(options.perMs)}`;
   }
 
@@ -54,25 +56,38 @@ export class ClientRate {
     const cell = this.#table.find(this.#table.keyOfAddress(address));
     if (cell < 0) return 0;
     const aheadUs = Atomics.load(this.#table.cells, cell) - microseconds(nowMs);
-    const waitUs = aheadUs + this.#eachUs - this.#burstUs;
-    return waitUs <= 0n || aheadUs > this.#burstUs + SET_BACK_US ? 0 : wholeSeconds(waitUs);
+    const { eachUs, burstUs } = this.#share();
+    const waitUs = aheadUs + eachUs - burstUs;
+    return waitUs <= 0n || aheadUs > burstUs + SET_BACK_US ? 0 : wholeSeconds(waitUs);
+  }
+
+  /** Of a quota that gateways have divided each has a part, and at least one request of its burst. */
+  #share(): { readonly eachUs: bigint; readonly burstUs: bigint } {
+    const { divisor } = this.#table;
+    if (divisor === 1) return this.#whole;
+    const eachUs = this.#eachUs * BigInt(divisor);
+    return { eachUs, burstUs: eachUs > this.#burstUs ? eachUs : this.#burstUs };
   }
 
   #spend(cell: number, nowMs: number): RateVerdict {
     const nowUs = microseconds(nowMs);
     const { cells } = this.#table;
+    const { eachUs, burstUs } = this.#share();
     for (;;) {
       const before = Atomics.load(cells, cell);
       // Much further off than it can be: the clock was set back. A little further only means that this worker read it a while ago.
-      const isSetBack = before - nowUs > this.#burstUs + SET_BACK_US;
+      const isSetBack = before - nowUs > burstUs + SET_BACK_US;
       const from = before > nowUs && !isSetBack ? before : nowUs;
-      const after = from + this.#eachUs;
+      const after = from + eachUs;
       const spokenUs = after - nowUs;
-      if (spokenUs > this.#burstUs) {
-        return { allowed: false, remaining: 0, resetSeconds: wholeSeconds(spokenUs - this.#burstUs) };
+      if (spokenUs > burstUs) {
+        // Else what it goes on to spend at other gateways would not be known here.
+        this.#table.tell(cell, 0n, burstUs);
+        return { allowed: false, remaining: 0, resetSeconds: wholeSeconds(spokenUs - burstUs) };
       }
       if (Atomics.compareExchange(cells, cell, before, after) !== before) continue;
-      const remaining = Number((this.#burstUs - spokenUs) / this.#eachUs);
+      this.#table.tell(cell, eachUs, burstUs);
+      const remaining = Number((burstUs - spokenUs) / eachUs);
       return { allowed: true, remaining, resetSeconds: wholeSeconds(spokenUs) };
     }
   }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { isIPv4, isIPv6 } from "node:net";
 
 /** How the clients of a listener are told apart. */
@@ -18,17 +19,41 @@ export const CLIENT_NAME = ":client";
 const ENTRIES = 65_536;
 /** Places that a client may be found in. */
 const PROBES = 8;
-/** Two 64-bit numbers an entry: the client's hash, and the time until which its quota is spent, in microseconds. */
-const CELLS = 2;
-/** The first entry holds the secret that keys are hashed with. */
+/**
+ * Four 64-bit numbers an entry: the client's hash; the time until which its quota is spent, in microseconds; what it has spent that other
+ * gateways do not know of; and how far ahead that time may be.
+ */
+const CELLS = 4;
+/** So far beyond a full bucket the gateways together may let a client go; what is more is forgiven. */
+export const MAX_DEBT_US = 9_000_000n;
+/** First the secret that keys are hashed with, then how many gateways share each quota, and whether they do. */
+const HEAD_CELLS = 3;
 const SEED_CELLS = 2;
+const CELL_BYTES = BigInt64Array.BYTES_PER_ELEMENT;
+/** In 32-bit words. */
+const DIVISOR = SEED_CELLS * 2;
+const IS_SHARED = DIVISOR + 1;
+/** In place of a divisor: all gateways count together. */
+const WHOLE = 0;
 
-/** Memory of the table of clients, to be handed to every worker. */
-export function newClientMemory(): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer((SEED_CELLS + ENTRIES * CELLS) * BigInt64Array.BYTES_PER_ELEMENT);
-  const seed = crypto.getRandomValues(new BigInt64Array(SEED_CELLS));
-  new BigInt64Array(memory).set(seed);
+/**
+ * Memory of the table of clients, to be handed to every worker. Gateways that count clients together have one secret: without it no two
+ * of them call a client the same.
+ */
+export function newClientMemory(sharedSecret: string | null = null): SharedArrayBuffer {
+  // Behind the entries a byte for each: whether other gateways are to be asked about it.
+  const memory = new SharedArrayBuffer((HEAD_CELLS + ENTRIES * CELLS) * CELL_BYTES + ENTRIES);
+  const seed = sharedSecret === null
+    ? crypto.getRandomValues(new BigInt64Array(SEED_CELLS))
+    : new BigInt64Array(seedOf(sharedSecret), 0, SEED_CELLS);
+  new BigInt64Array(memory, 0, HEAD_CELLS).set(seed);
+  const words = new Int32Array(memory, 0, HEAD_CELLS * 2);
+  words[IS_SHARED] = sharedSecret === null ? 0 : 1;
   return memory;
+}
+
+function seedOf(secret: string): ArrayBuffer {
+  return Uint8Array.from(createHash("sha256").update(`usher clients\0${secret}`).digest()).buffer;
 }
 
 /**
@@ -39,13 +64,36 @@ export function newClientMemory(): SharedArrayBuffer {
 export class ClientTable {
   /** Read and written with `Atomics` alone. */
   readonly cells: BigInt64Array;
+  readonly #words: Int32Array;
+  readonly #asked: Uint8Array;
+  readonly #isShared: boolean;
   readonly #options: ClientIdentityOptions;
   readonly #seed: readonly [number, number];
 
   constructor(memory: SharedArrayBuffer, options: ClientIdentityOptions) {
-    this.cells = new BigInt64Array(memory);
+    this.cells = new BigInt64Array(memory, 0, HEAD_CELLS + ENTRIES * CELLS);
+    this.#words = new Int32Array(memory, 0, HEAD_CELLS * 2);
+    this.#asked = new Uint8Array(memory, this.cells.byteLength, ENTRIES);
+    this.#isShared = this.#words[IS_SHARED] === 1;
     this.#options = options;
     this.#seed = [Number(BigInt.asIntN(32, this.cells[0]!)), Number(BigInt.asIntN(32, this.cells[1]!))];
+  }
+
+  /** How many gateways share a quota, each with its part of it; 1 while all know what the others count. */
+  get divisor(): number {
+    return this.#isShared ? Math.max(1, Atomics.load(this.#words, DIVISOR)) : 1;
+  }
+
+  /**
+   * Tells other gateways what a client has spent here, and asks what it has spent there; `cell` is that of its time, which may be
+   * `furthestUs` ahead. Costs nothing where there are none.
+   */
+  tell(cell: number, spentUs: bigint, furthestUs: bigint): void {
+    if (!this.#isShared) return;
+    // A divided quota is spent by its owner alone.
+    if (spentUs !== 0n && Atomics.load(this.#words, DIVISOR) === WHOLE) Atomics.add(this.cells, cell + 1, spentUs);
+    Atomics.store(this.cells, cell + 2, furthestUs);
+    Atomics.store(this.#asked, (cell - 1 - HEAD_CELLS) / CELLS, 1);
   }
 
   /** Who a client is: a number that is never 0. */
@@ -64,7 +112,7 @@ export class ClientTable {
   find(key: bigint): number {
     const first = Number(BigInt.asUintN(32, key)) % ENTRIES;
     for (let probe = 0; probe < PROBES; probe++) {
-      const entry = SEED_CELLS + ((first + probe) % ENTRIES) * CELLS;
+      const entry = HEAD_CELLS + ((first + probe) % ENTRIES) * CELLS;
       if (Atomics.load(this.cells, entry) === key) return entry + 1;
     }
     return -1;
@@ -76,7 +124,7 @@ export class ClientTable {
     let victim = -1;
     let victimUs = 0n;
     for (let probe = 0; probe < PROBES; probe++) {
-      const entry = SEED_CELLS + ((first + probe) % ENTRIES) * CELLS;
+      const entry = HEAD_CELLS + ((first + probe) % ENTRIES) * CELLS;
       const owner = Atomics.load(this.cells, entry);
       if (owner === key) return entry + 1;
       const untilUs = owner === 0n ? -1n : Atomics.load(this.cells, entry + 1);
@@ -94,6 +142,7 @@ export class ClientTable {
     const timeUs = Atomics.load(this.cells, entry + 1);
     if (owner !== key && Atomics.compareExchange(this.cells, entry, owner, key) === owner) {
       Atomics.compareExchange(this.cells, entry + 1, timeUs, nowUs);
+      Atomics.store(this.cells, entry + 2, 0n);
     }
     return entry + 1;
   }
@@ -110,6 +159,85 @@ export class ClientTable {
     }
     a = Math.imul(a ^ (b >>> 15), 0x27d4eb2f);
     return BigInt.asIntN(64, (BigInt(b >>> 0) << 32n) | BigInt((a ^ (a >>> 16)) >>> 0)) || 1n;
+  }
+}
+
+/** A client that other gateways are to be told of. */
+export interface SpentClient {
+  /** See {@linkcode ClientTable.keyOf}. */
+  readonly key: bigint;
+  /** The cell of its time. */
+  readonly cell: number;
+  /** What it has spent since it was last told, in microseconds; below 0 where something was given back. */
+  readonly spentUs: bigint;
+  /** How far ahead its time may be, in microseconds. */
+  readonly furthestUs: bigint;
+}
+
+/** All clients of all listeners, as one place sees them that tells other gateways of them. */
+export class ToldClients {
+  readonly #cells: BigInt64Array;
+  readonly #words: Int32Array;
+  readonly #asked: Uint8Array;
+  /** The same by eights: most are 0. */
+  readonly #eights: BigInt64Array;
+  #from = 0;
+
+  /** @param memory {@linkcode newClientMemory}, with a shared secret */
+  constructor(memory: SharedArrayBuffer) {
+    this.#cells = new BigInt64Array(memory, 0, HEAD_CELLS + ENTRIES * CELLS);
+    this.#words = new Int32Array(memory, 0, HEAD_CELLS * 2);
+    this.#asked = new Uint8Array(memory, this.#cells.byteLength, ENTRIES);
+    this.#eights = new BigInt64Array(memory, this.#cells.byteLength, ENTRIES / 8);
+  }
+
+  /** Takes `max` clients at most that have something to tell or ask, in turn. */
+  take(max: number): SpentClient[] {
+    const taken: SpentClient[] = [];
+    const { length } = this.#eights;
+    for (let step = 0; step < length && taken.length < max; step++) {
+      const eight = (this.#from + step) % length;
+      if (this.#eights[eight] === 0n) continue;
+      for (let entry = eight * 8; entry < eight * 8 + 8 && taken.length < max; entry++) {
+        if (Atomics.exchange(this.#asked, entry, 0) !== 0) taken.push(this.#clientAt(entry));
+      }
+      if (taken.length >= max) this.#from = eight;
+    }
+    return taken;
+  }
+
+  /** A client's quota is spent so far ahead of now by all gateways; what it has spent here since it was told comes on top. */
+  raise({ key, cell, furthestUs }: SpentClient, aheadUs: bigint, nowUs: bigint): void {
+    const boundUs = nowUs + furthestUs + MAX_DEBT_US;
+    for (;;) {
+      const before = Atomics.load(this.#cells, cell);
+      const all = nowUs + aheadUs + Atomics.load(this.#cells, cell + 1);
+      const after = all > boundUs ? boundUs : all;
+      if (before >= after || Atomics.load(this.#cells, cell - 1) !== key) return;
+      if (Atomics.compareExchange(this.#cells, cell, before, after) === before) return;
+    }
+  }
+
+  /** What could not be told is to be told another time. */
+  putBack({ key, cell, spentUs }: SpentClient): void {
+    if (Atomics.load(this.#cells, cell - 1) !== key) return;
+    Atomics.add(this.#cells, cell + 1, spentUs);
+    Atomics.store(this.#asked, (cell - 1 - HEAD_CELLS) / CELLS, 1);
+  }
+
+  /** From now on each client has one of so many parts of its quota here, of which nobody is told; `null` for all of it. */
+  divide(gateways: number | null): void {
+    Atomics.store(this.#words, DIVISOR, gateways ?? WHOLE);
+  }
+
+  #clientAt(entry: number): SpentClient {
+    const cell = HEAD_CELLS + entry * CELLS + 1;
+    return {
+      key: Atomics.load(this.#cells, cell - 1),
+      cell,
+      spentUs: Atomics.exchange(this.#cells, cell + 1, 0n),
+      furthestUs: Atomics.load(this.#cells, cell + 2),
+    };
   }
 }
 

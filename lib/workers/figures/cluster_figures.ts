@@ -1,6 +1,7 @@
 import type { EngineFigures, EngineState } from "../../cluster/engine.ts";
 import { engineLabel } from "../../cluster/engine_options.ts";
 import { counter, gauge, type Metric } from "../../metrics/exposition.ts";
+import type { ClusterLimitsState } from "../operations/cluster_limits.ts";
 import type { ClusterLink } from "../operations/cluster_link.ts";
 
 /** What the supervisor's connection to the engine is called beside those of the workers. */
@@ -16,11 +17,12 @@ interface Connection {
 /** How the cluster stands, as `/status` shows it; `null` where there is none. */
 export function clusterStatus(link: ClusterLink | null) {
   if (link === null) return null;
-  const { config, member, engine } = link;
+  const { config, member, engine, limits } = link;
   return {
     name: config.name,
     member,
     share: config.share,
+    limits: shownLimits(limits.state()),
     engine: { address: engineLabel(config.engine), ...shownState(engine.state()), ...shownFigures(engine.figures()) },
   };
 }
@@ -37,6 +39,12 @@ export function shownState({ connection, isHearing, breaker, problem, sinceMs, r
   };
 }
 
+function shownLimits({ clients }: ClusterLimitsState) {
+  if (clients === null) return null;
+  const { isAlone, members, ageMs, told } = clients;
+  return { alone: isAlone, members, age_ms: ageMs === null ? null : Math.round(ageMs), told };
+}
+
 function shownFigures({ commands, connections, waiting }: EngineFigures) {
   return { commands, connections, waiting };
 }
@@ -44,8 +52,31 @@ function shownFigures({ commands, connections, waiting }: EngineFigures) {
 /** The metrics of the cluster; none where there is none. */
 export function clusterMetrics(link: ClusterLink | null): Metric[] {
   if (link === null) return [];
-  const { engine } = link;
-  return engineMetrics([{ worker: SUPERVISOR, state: engine.state(), figures: engine.figures() }]);
+  const { engine, limits } = link;
+  return [
+    ...engineMetrics([{ worker: SUPERVISOR, state: engine.state(), figures: engine.figures() }]),
+    ...limitMetrics(limits.state()),
+  ];
+}
+
+function limitMetrics({ clients }: ClusterLimitsState): Metric[] {
+  if (clients === null) return [];
+  const { isAlone, members, ageMs, told } = clients;
+  const one = (value: number) => [{ labels: {}, value }];
+  return [
+    gauge("usher_cluster_limits_alone", "1 while clients have only this gateway's part of their quotas", one(+isAlone)),
+    gauge("usher_cluster_limits_members", "Gateways that count clients together, as far as is known", one(members)),
+    gauge(
+      "usher_cluster_limits_age_seconds",
+      "Time since all gateways' counts of clients were last known; 0 before",
+      one((ageMs ?? 0) / 1_000),
+    ),
+    counter(
+      "usher_cluster_clients_told_total",
+      "Clients that other gateways were told of, each time counted",
+      one(told),
+    ),
+  ];
 }
 
 function engineMetrics(all: readonly Connection[]): Metric[] {

@@ -3,8 +3,10 @@ import { engineLabel } from "../../cluster/engine_options.ts";
 import { openRedisEngine } from "../../cluster/redis_engine.ts";
 import type { ClusterConfig } from "../../config/cluster.ts";
 import type { Config } from "../../config/config.ts";
+import type { SharedLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { RareWarnings } from "../../logging/rare_warnings.ts";
+import { ClusterLimits } from "./cluster_limits.ts";
 
 /** So long a start waits for the engine; then the gateway begins alone. */
 export const START_WAIT_MS = 2_000;
@@ -17,9 +19,10 @@ export class ClusterLink {
   readonly member: string;
   /** Of what goes over the link: one line of a kind a minute. */
   readonly warnings: RareWarnings;
+  readonly limits: ClusterLimits;
   readonly #logger: Logger;
 
-  private constructor(config: ClusterConfig, logger: Logger) {
+  private constructor(config: ClusterConfig, limits: SharedLimits, logger: Logger) {
     this.config = config;
     this.member = config.member ?? `gateway-${crypto.randomUUID().slice(0, 13)}`;
     this.#logger = logger;
@@ -30,6 +33,7 @@ export class ClusterLink {
       onProblem: (problem) =>
         this.warnings.warn("engine", "The cluster's engine cannot be used", { engine: at, problem }),
     });
+    this.limits = new ClusterLimits(this, limits);
     let before: EngineState["connection"] = "connecting";
     this.engine.watch(({ connection }) => {
       if (connection === before) return;
@@ -39,8 +43,8 @@ export class ClusterLink {
   }
 
   /** Opens it without waiting; `null` where there is no cluster. */
-  static open({ cluster }: Pick<Config, "cluster">, logger: Logger): ClusterLink | null {
-    return cluster === null ? null : new ClusterLink(cluster, logger);
+  static open({ cluster }: Pick<Config, "cluster">, limits: SharedLimits, logger: Logger): ClusterLink | null {
+    return cluster === null ? null : new ClusterLink(cluster, limits, logger);
   }
 
   /** Waits for the engine as long as a start may. */
@@ -52,7 +56,9 @@ export class ClusterLink {
     });
   }
 
-  close(): void {
+  /** Tells the other gateways, and ends the connection. */
+  async close(): Promise<void> {
+    await this.limits.close();
     this.engine.close();
   }
 }

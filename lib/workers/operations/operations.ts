@@ -3,6 +3,7 @@ import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../logging/logger.ts";
+import type { SharedLimits } from "../../gateway/limits.ts";
 import type { WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import type { StatisticsFacts } from "../figures/cache_figures.ts";
 import { ChangeFeed } from "./change_feed.ts";
@@ -47,6 +48,7 @@ export interface OperationsOptions {
   readonly upstreams: Pick<UpstreamDeskOptions, "spread" | "check">;
   /** See `newLeaseMemory`. */
   readonly leaseMemory: SharedArrayBuffer;
+  readonly sharedLimits: SharedLimits;
   readonly bus: Bus;
   /** Gateways that purges are passed on to. */
   readonly peers: () => readonly PurgePeer[];
@@ -131,7 +133,7 @@ export class Operations {
     const { kvPath, purgePath, config } = options;
     const logger = options.logger.in("cache");
     // It connects while the files are opened.
-    const link = ClusterLink.open(config(), options.logger.in("admin"));
+    const link = ClusterLink.open(config(), options.sharedLimits, options.logger.in("admin"));
     const open = (path: string | null) => path === null ? null : openKvFile(path, { clock: systemClock, log: logger });
     const kv = await open(kvPath);
     const purgeKv = purgePath === kvPath ? kv : await open(purgePath);
@@ -252,7 +254,7 @@ export class Operations {
     clearInterval(this.#recorder);
     this.#known.close();
     await Promise.all([this.prewarmer.close(), this.changes.close(), this.purging.close(), this.cluster?.close()]);
-    this.#link?.close();
+    await this.#link?.close();
   }
 
   /** Lets go of KV, when what users have changed and what clients have used is written down. */

@@ -1,12 +1,13 @@
 import { newLeaseMemory } from "../../cache/flights/lease_table.ts";
 import type { Config } from "../../config/config.ts";
-import { newSharedLimits } from "../../gateway/limits.ts";
+import { newSharedLimits, type SharedLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { ConnectionGate } from "../../server/connection_gate.ts";
 import { countedMetrics } from "../../metrics/counted_metrics.ts";
 import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
+import { limitsSecret } from "../operations/cluster_limits.ts";
 import { LiveView } from "../operations/live_view.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
@@ -41,7 +42,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions<Supervisor>;
   readonly #fleet: Fleet;
   readonly #calls: FleetCalls;
-  readonly #leaseMemory = newLeaseMemory();
+  readonly #memory: { readonly leaseMemory: SharedArrayBuffer; readonly sharedLimits: SharedLimits };
   readonly #lost = Promise.withResolvers<void>();
   /** This process among gateways of a chain: in `CDN-Loop`, and where purges are passed on. */
   readonly #instanceId = `usher-${crypto.randomUUID().slice(0, 13)}`;
@@ -71,13 +72,14 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions<Supervisor>) {
     this.#options = options;
+    const sharedLimits = newSharedLimits(options.config.server.workers, limitsSecret(options.config));
+    this.#memory = { leaseMemory: newLeaseMemory(), sharedLimits };
     this.#fleet = new Fleet({
       url: options.workerUrl,
       servingWorkers: options.config.server.workers,
       silenceMs: options.config.server.workerTimeoutMs,
-      leaseMemory: this.#leaseMemory,
+      ...this.#memory,
       diskFilter: diskFilterMemory(options, options.config.cache.diskBytes),
-      sharedLimits: newSharedLimits(options.config.server.workers),
       connections: ConnectionGate.memory(options.config.server.workers),
       descriptors: options.descriptors,
       kvPath: options.kvFile.path,
@@ -165,7 +167,7 @@ export class Supervisor {
       logger,
       config: () => this.config,
       ...this.#calls.operated(this.#fleet),
-      ...{ leaseMemory: this.#leaseMemory, bus: this.#bus, peers: () => this.config.admin.peers },
+      ...{ ...this.#memory, bus: this.#bus, peers: () => this.config.admin.peers },
     };
     this.#operations = await Operations.open(operations);
     await this.#fleet.start();

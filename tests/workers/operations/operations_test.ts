@@ -1,3 +1,4 @@
+import { newSharedLimits } from "../../../lib/gateway/limits.ts";
 import assert from "node:assert/strict";
 import { systemClock } from "../../../lib/clock.ts";
 import { newLeaseMemory } from "../../../lib/cache/flights/lease_table.ts";
@@ -22,6 +23,7 @@ async function operationsIn(directory: string) {
   counts.listeners["films"] = newListenerCounts();
   const operations = await Operations.open({
     ...{ kvPath: path, purgePath: path, logger, config: () => config, leaseMemory: newLeaseMemory() },
+    sharedLimits: newSharedLimits(1),
     ...{ bus: new PeerBus({ self: "usher-1", peers: () => [], logger }), peers: () => [] },
     upstreams: { spread: () => Promise.resolve(2), check: () => Promise.resolve(null) },
     fleet: {
