@@ -2,6 +2,7 @@ import { invalidates } from "../cache/policy/invalidation.ts";
 import { headUpdate } from "../cache/policy/freshen.ts";
 import { staleSince } from "../cache/purge/purge_rules.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import { changeTimeMs } from "../clock.ts";
 import { clientFields, sentCacheControl } from "../deliver/client_fields.ts";
 import { GatewayError } from "../errors.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
@@ -36,7 +37,7 @@ function invalidateWritten(exchange: Exchange): void {
   const { services, tenant: { type } } = exchange;
   const tags = type.written?.(exchange) ?? [];
   if (tags.length === 0) return;
-  const nowMs = services.clock.now();
+  const nowMs = changeTimeMs(services.clock);
   for (const tag of tags) services.invalidations.addTag(type.name, tag, nowMs);
   services.recordWrite(type.name, tags);
 }
@@ -67,7 +68,7 @@ function readKeys(exchange: Exchange): string[] {
 }
 
 function remove({ store, invalidations, collapse, clock, tellChanged }: Exchange["services"], key: string): void {
-  invalidations.add(key, clock.now());
+  invalidations.add(key, changeTimeMs(clock));
   collapse.detach(key);
   store.delete(key);
   store.delete(partialKey(key));

@@ -1,6 +1,7 @@
 import { asksForValidation, evaluate, VALIDATION, type Verdict } from "../cache/policy/policy.ts";
 import { ttlMs } from "../cache/policy/reuse.ts";
 import type { Found } from "../cache/store.ts";
+import type { StoredResponse } from "../cache/stored_response.ts";
 import { isVaryMarker, leadsTo } from "../cache/variants.ts";
 import { needsOrigin } from "../deliver/conditions.ts";
 import { GatewayError, messageOf } from "../errors.ts";
@@ -14,6 +15,7 @@ import { isPreflight, preflightAnswer } from "./arrive.ts";
 import { fetchShared, fromOtherWorker, revalidateInBackground, verdictOn } from "./fetch_shared.ts";
 import { fromPartial, partialKey } from "./partial_response.ts";
 import { passThrough, passUpgrade } from "./pass_through.ts";
+import { comingBackAnswer } from "./stale.ts";
 
 /**
  * The answer to a request: stored, derived from stored responses, or from an upstream. A response in memory is returned without a promise.
@@ -71,6 +73,10 @@ function decide(exchange: Exchange, found: Found | undefined, isVariant: boolean
   if (verdict.kind === "bypass") {
     return passThrough(exchange, { fwd: verdict.fwd ?? "bypass", detail: verdict.detail });
   }
+  if (verdict.kind === "validate" && verdict.fwd === "stale" && !verdict.onlyIfCached) {
+    const meanwhile = comingBack(exchange, found!.response);
+    if (meanwhile !== null) return meanwhile;
+  }
   if (verdict.kind !== "hit" && verdict.kind !== "stale_while_revalidate") {
     const { deriver } = exchange.tenant;
     const asked = isVariant && found === undefined ? { ...verdict, fwd: "vary-miss" as const } : verdict;
@@ -87,6 +93,14 @@ function decide(exchange: Exchange, found: Found | undefined, isVariant: boolean
   if (verdict.kind === "hit") return hit(exchange, found!);
   revalidateInBackground(exchange, response);
   return { kind: "stored", note: hitNote(exchange, response, "stale"), response };
+}
+
+/** The stored response while it is validated in the background, after an outage; `null` where the request has to wait. */
+function comingBack(exchange: Exchange, stored: StoredResponse): Answer | null {
+  const answer = comingBackAnswer(exchange, stored);
+  if (answer === null || needsOrigin(exchange, stored)) return null;
+  revalidateInBackground(exchange, stored);
+  return answer;
 }
 
 function hit(exchange: Exchange, { response, tier }: Found, isPartial = false): Answer {

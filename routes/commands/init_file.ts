@@ -66,6 +66,7 @@ const LISTENERS: Readonly<Record<Way, (order: InitOrder) => string[]>> = {
     return [
       "listeners: # on every address of this machine; docs/access.md closes them with tokens",
       ...shared("api", "/3", "tmdb-api"),
+      ...shared("api-v4", "/4", "tmdb-api"),
       ...shared("images", "/t/p", "tmdb-image"),
     ];
   },

@@ -123,18 +123,41 @@ Deno.test("staleAnswer() never serves what must be validated, nor another user's
 
 Deno.test("refuseOutage() spares requests the wait while every upstream is out, and asks again when one may be in", () =>
   withOrigins([fresh], (origin) =>
-    withGateway(parts(origin!.url, "auto"), async ({ ask, clock, gateway }) => {
+    withGateway(parts(origin!.url, "auto"), async ({ ask, clock, gateway, idle }) => {
       await ask("/a");
       clock.advance(60_000);
       origin!.handle((exchange) => exchange.reset());
-      for (let turn = 0; turn < 4; turn++) assert.match((await ask("/a")).cacheStatus, /detail=offline/);
+      for (let turn = 0; turn < 4; turn++) {
+        assert.match((await ask("/a")).cacheStatus, /detail=offline/);
+        await idle();
+      }
       const asked = origin!.heads.length;
       assert.equal(gateway.snapshot.pools[0]!.pool.upstreams[0]!.circuit(clock.now()), "open");
       await ask("/a");
+      await idle();
       assert.equal(origin!.heads.length, asked, "nobody is asked");
       clock.advance(10_000);
       origin!.handle(fresh);
-      assert.match((await ask("/a")).cacheStatus, /stored/);
+      // Nobody waits for an upstream that comes back.
+      assert.match((await ask("/a")).cacheStatus, /^usher; hit; ttl=-\d+; detail=offline$/);
+      await idle();
+      assert.match((await ask("/a")).cacheStatus, /^usher; hit; ttl=1; detail=memory$/);
+    })));
+
+Deno.test("comingBackAnswer() ends some minutes after the last outage", () =>
+  withOrigins([fresh], (origin) =>
+    withGateway(parts(origin!.url, "auto"), async ({ ask, clock, idle }) => {
+      await ask("/a");
+      await ask("/b");
+      clock.advance(86_400_000);
+      origin!.handle(resets);
+      assert.match((await ask("/a")).cacheStatus, /fwd=stale;.*detail=offline/);
+      origin!.handle(fresh);
+      clock.advance(599_000);
+      assert.match((await ask("/a", { method: "HEAD" })).cacheStatus, /^usher; hit; ttl=-\d+; detail=offline$/);
+      await idle();
+      clock.advance(2_000);
+      assert.match((await ask("/b")).cacheStatus, /fwd=stale; stored/);
     })));
 
 Deno.test("refuseForwarding() asks no upstream of a listener that is always offline", () =>

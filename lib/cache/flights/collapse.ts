@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.ts";
+import { type Clock, elapsedMs } from "../../clock.ts";
 import type { FillBudget } from "./fill.ts";
 import { Flight, type FlightResult } from "./flight.ts";
 import type { Lease, LeaseTable } from "./lease_table.ts";
@@ -43,6 +43,7 @@ interface Lingering {
   readonly lease: Lease;
   readonly response: StoredResponse;
   readonly bytes: number;
+  /** By {@linkcode elapsedMs}. */
   readonly untilMs: number;
   /** When it is no longer fresh: it must not be given out unjudged after that. */
   readonly freshUntilMs: number;
@@ -181,16 +182,18 @@ export class Collapse {
 
   /** A disk that is slow just now has more time. */
   #isOver({ untilMs, freshUntilMs, response }: Lingering): boolean {
-    const nowMs = this.#options.clock.now();
+    const nowMs = elapsedMs(this.#options.clock);
     return nowMs >= untilMs && (nowMs >= freshUntilMs || !this.#options.isOnItsWay(response.key));
   }
 
   #linger(key: string, lease: Lease, response: StoredResponse): void {
     const bytes = heldBytes(response);
-    const nowMs = this.#options.clock.now();
+    const { clock } = this.#options;
     // A request that comes after the response may use it only as long as it is fresh: nobody evaluates it again.
-    const freshMs = response.freshness.alwaysValidate ? 0 : ttlMs(response, nowMs);
+    const freshMs = response.freshness.alwaysValidate ? 0 : ttlMs(response, clock.now());
     if (freshMs <= 0 || bytes > MAX_LINGERING_BYTES) return this.#options.leases.release(lease);
+    // A clock that is set back would let it linger, unjudged, for as long.
+    const nowMs = elapsedMs(clock);
     const untilMs = nowMs + Math.min(LINGER_MS, freshMs);
     this.#lingering.set(key, { lease, response, bytes, untilMs, freshUntilMs: nowMs + freshMs });
     this.#lingeringBytes += bytes;

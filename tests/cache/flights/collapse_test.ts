@@ -14,6 +14,8 @@ const MIB = 1024 * 1024;
 /** Workers that share leases and are joined by real ports, with one clock that stands still until it is moved. */
 class Workers implements Disposable {
   nowMs = 2_000;
+  /** How far the wall clock was set back. */
+  backMs = 0;
   readonly memory = newLeaseMemory();
   readonly collapses: Collapse[];
   readonly adopted: StoredResponse[][];
@@ -25,7 +27,7 @@ class Workers implements Disposable {
     this.collapses = this.adopted.map((adopted, index) =>
       new Collapse({
         leases: new LeaseTable(this.memory, index),
-        clock: { now: () => this.nowMs },
+        clock: { now: () => this.nowMs - this.backMs, elapsed: () => this.nowMs },
         timeoutMs,
         budget: new FillBudget(64e6),
         adopt: (response) => void adopted.push(response),
@@ -267,6 +269,15 @@ Deno.test("a lingering response is not given out once it is stale", async () => 
   assert.equal((await followed(workers.enter(1))).kind, "shared");
   await turns();
   workers.nowMs += 1;
+  assert.equal((await followed(workers.enter(1))).kind, "solo");
+});
+
+Deno.test("a lingering response is not given out longer because the clock was set back", async () => {
+  using workers = new Workers();
+  const stored = sample(KEY, 1, { responseTimeMs: 2_000 });
+  workers.finish(0, workers.lead(0), stored.with({ freshness: { ...stored.freshness, lifetimeMs: 900 } }));
+  workers.backMs = 40_000;
+  workers.nowMs += 901;
   assert.equal((await followed(workers.enter(1))).kind, "solo");
 });
 
