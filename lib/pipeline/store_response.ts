@@ -50,7 +50,7 @@ export async function storeResponse(exchange: Exchange, storing: Storing): Promi
   if (isReadWhole(exchange, response, mediaType)) return await storeWhole(exchange, storing);
   if (lengthBytes === null) return storeCopy(exchange, storing);
   if (lengthBytes > settings.maxEntryBytes) return passUnstored(exchange, storing, "too-large");
-  if (!budget.reserve(lengthBytes)) return passUnstored(exchange, storing, "fill-memory-full");
+  if (!budget.reserve(lengthBytes, exchange.tenant.name)) return passUnstored(exchange, storing, "fill-memory-full");
   return storeFilling(exchange, storing, lengthBytes);
 }
 
@@ -126,7 +126,7 @@ async function gatherWhole(exchange: Exchange, { flight, answer }: Storing): Pro
   const { body } = answer.response;
   let reservedBytes = 0;
   const admit = (bytes: number) => {
-    if (!budget.reserve(bytes)) return false;
+    if (!budget.reserve(bytes, exchange.tenant.name)) return false;
     reservedBytes += bytes;
     return true;
   };
@@ -147,7 +147,7 @@ async function gatherWhole(exchange: Exchange, { flight, answer }: Storing): Pro
     answer.release(asFailure(error));
     throw error;
   } finally {
-    budget.release(reservedBytes);
+    budget.release(reservedBytes, exchange.tenant.name);
   }
 }
 
@@ -180,7 +180,7 @@ function storeFilling(
   const finish = (failure: UpstreamFailure | null) => {
     if (failure !== null) fill.fail(failure);
     answer.release(failure ?? undefined);
-    budget.release(lengthBytes);
+    budget.release(lengthBytes, exchange.tenant.name);
     let stored: StoredResponse | null = null;
     try {
       if (failure === null) stored = putResponse(exchange, head, fill.body!);
@@ -222,7 +222,7 @@ function storeCopy(exchange: Exchange, storing: Storing): Answer {
   const { flight, answer, fwd, decision } = storing;
   const { collapse, background, clock } = exchange.services;
   const followedUntilMs = clock.now() + collapse.timeoutMs;
-  const copy = new ReservedCopy(exchange.services, (isLasting) => {
+  const copy = new ReservedCopy(exchange, (isLasting) => {
     // Others cannot follow a body that will not be stored.
     if (isLasting) collapse.rememberSolo(flight.key, UNSTORED_MS);
     collapse.finish(flight, null);
