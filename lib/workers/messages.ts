@@ -1,3 +1,4 @@
+import type { ClientName } from "../clients/client_requests.ts";
 import type { PurgeRule } from "../cache/purge/purge_rules.ts";
 import type { TierStats } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
@@ -94,7 +95,13 @@ export type ToWorker =
   /** To have its active check now; for the health worker. */
   | { readonly type: "check"; readonly id: number; readonly pool: string; readonly upstream: string }
   /** To be fetched into the cache, for no client. */
-  | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
+  | {
+    readonly type: "prewarm";
+    readonly id: number;
+    readonly listener: string;
+    readonly url: string;
+    readonly clients: readonly ClientName[];
+  }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
   | { readonly type: "read"; readonly id: number; readonly pool: string; readonly target: string }
   /** To forget what these keys hold. */
@@ -241,6 +248,8 @@ export interface PrewarmResult {
     | "busy";
   /** Why, where it was skipped or failed. */
   readonly detail: string | null;
+  /** The paths of the pictures that it names, in the sizes of the clients that were asked for; absent for none. */
+  readonly pictures?: readonly string[];
   /** Of its body. */
   readonly bytes: number;
 }

@@ -207,7 +207,10 @@ Deno.test("private paths: no prewarm asks for one, and no check of the type's ow
         for (const { method, target, authorization } of CASES) {
           // A list of paths can name neither a method nor a token.
           if (method !== "GET" || authorization !== undefined) continue;
-          const result = await fetcher.fetch(place, target.startsWith("/3") ? "three" : "four", target);
+          const result = await fetcher.fetch(place, {
+            listener: target.startsWith("/3") ? "three" : "four",
+            url: target,
+          });
           assert.equal(result.outcome, "skipped", target);
           assert.match(result.detail ?? "", /belongs to one user/, target);
         }

@@ -1,3 +1,4 @@
+import type { ClientName } from "../../clients/client_requests.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { schedule, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
@@ -232,9 +233,9 @@ class ServingWorker implements WorkerRole {
     this.#gateway.drain(drained);
   }
 
-  prewarm(listener: string, url: string): Promise<PrewarmResult> {
+  prewarm(listener: string, url: string, clients: readonly ClientName[]): Promise<PrewarmResult> {
     const { services, snapshot } = this.#gateway;
-    return this.#prewarm.fetch({ services, snapshot }, listener, url);
+    return this.#prewarm.fetch({ services, snapshot }, { listener, url, clients });
   }
 
   read(pool: string, target: string): Promise<ReadResult> {
