@@ -11,6 +11,7 @@ import type { LevelOverride } from "../logging/log_levels.ts";
 import type { Problem } from "../logging/problem_book.ts";
 import type { RememberedRequest } from "../metrics/request_memory.ts";
 import type { TopKeys } from "../metrics/top_targets.ts";
+import type { SharedFigures } from "./worker/shared_cache.ts";
 import type { LagCounts } from "./worker/loop_monitor.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
@@ -181,6 +182,8 @@ export interface WorkerReport {
   readonly disk: TierStats | null;
   /** Why the disk tier does not work as it should; `null` where it does. */
   readonly diskProblem: string | null;
+  /** The tier that gateways share, from serving workers alone; `null` where there is none. */
+  readonly shared?: SharedFigures | null;
   /** Purge rules that look-ups are held against. */
   readonly purgeRules: number;
   /** What each listener holds: in this worker's memory, and on the disk that all share. */

@@ -104,6 +104,8 @@ Deno.test("jsonSchema() describes every key, and has a default for it or says wh
     "listeners.cache.range",
     "listeners.cache.shared_stale",
     "listeners.cache.shared",
+    "listeners.cache.shared_as",
+    "listeners.cache.key_host",
     "listeners.cache.compress.enabled",
     "listeners.auth",
     "listeners.auth.tokens",

@@ -337,6 +337,7 @@ async function withStore(run: (watched: WatchedStore) => Promise<void>): Promise
       tiered.put(response);
     },
     adopt: (response) => tiered.adopt(response),
+    takeOver: (response) => tiered.takeOver(response),
     isOnItsWay: (key) => tiered.isOnItsWay(key),
     purgePosition: tiered.purgePosition,
     isTrusted: tiered.isTrusted,

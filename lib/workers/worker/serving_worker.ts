@@ -109,6 +109,7 @@ class ServingWorker implements WorkerRole {
       {
         ...{
           store: store.store,
+          shared: store.shared?.tier ?? null,
           forgotten: async () => void await Promise.all([store.forgotten(), changes.settled()]),
           recordWrite: (type: string, tags: readonly string[]) => changes.written(type, tags),
           tellChanged: (keys: readonly string[]) => changes.changed(keys),
@@ -295,6 +296,7 @@ class ServingWorker implements WorkerRole {
     await this.#gateway.close(Math.max(500, untilMs - performance.now()));
     await this.#watch?.close();
     this.#store.disk.close();
+    this.#store.shared?.close();
     this.#health?.close();
   }
 

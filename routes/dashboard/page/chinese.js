@@ -168,6 +168,7 @@ export const CHINESE = {
   "of {n}": "共 {n}",
   "on probation": "试用中",
   "one URL": "单个 URL",
+  "other gateways": "其他网关",
   "own answer": "网关自答",
   "passed by: {why}": "绕过:{why}",
   "paused": "已暂停",
