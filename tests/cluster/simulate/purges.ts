@@ -19,8 +19,6 @@ export interface PurgeFigures {
   readonly engineBusy: number;
 }
 
-/** Rules that a gateway makes within so long go out as one message. */
-const GATHER_MS = 5;
 /** Positions that a gateway applies within so long are reported at once. */
 const REPORT_MS = 10;
 /** From a message to the gateway's last worker that has applied it; one in two hundred is held up, as by a collection of garbage. */
@@ -36,13 +34,11 @@ interface Gateway {
   reportsAtMs: number;
   /** Whom the next report is for. */
   readonly senders: Set<Gateway>;
-  /** Purges of its own that go out next. */
-  gathered: number[];
   readonly waiting: Set<Purge>;
 }
 
 interface Purge {
-  readonly beganMs: readonly number[];
+  readonly beganMs: number;
   readonly position: number;
   readonly open: Set<Gateway>;
 }
@@ -53,7 +49,7 @@ export function simulatePurges(run: PurgeRun, costs: EngineCosts): PurgeFigures 
   const engine = new EngineModel(simulation);
   const untilMs = run.seconds * 1_000;
   const gateways = Array.from({ length: run.gateways }, (): Gateway => (
-    { position: 0, reported: 0, reportsAtMs: -1, senders: new Set(), gathered: [], waiting: new Set() }
+    { position: 0, reported: 0, reportsAtMs: -1, senders: new Set(), waiting: new Set() }
   ));
   holdLeases(simulation, engine, { gateways: run.gateways, untilMs, renewUs: costs.renewUs });
   let head = 0;
@@ -64,7 +60,7 @@ export function simulatePurges(run: PurgeRun, costs: EngineCosts): PurgeFigures 
     for (const purge of sender.waiting) {
       if (position < purge.position || !purge.open.delete(member) || purge.open.size > 0) continue;
       sender.waiting.delete(purge);
-      for (const beganMs of purge.beganMs) tookMs.push(simulation.nowMs - beganMs);
+      tookMs.push(simulation.nowMs - purge.beganMs);
     }
   };
   const report = (gateway: Gateway) => {
@@ -97,18 +93,15 @@ export function simulatePurges(run: PurgeRun, costs: EngineCosts): PurgeFigures 
     });
   };
   const send = (sender: Gateway) => {
-    const purge: Purge = { beganMs: sender.gathered, position: ++head, open: new Set(gateways) };
-    sender.gathered = [];
+    const purge: Purge = { beganMs: simulation.nowMs, position: ++head, open: new Set(gateways) };
     sender.waiting.add(purge);
     const receivers = gateways.map((gateway) => receive(gateway, sender, purge.position));
     engine.publish({ callUs: costs.purgeUs, deliverUs: costs.deliverUs }, receivers, () => ask(sender, purge));
   };
 
   simulation.randomly(run.purgesPerSecond, untilMs, () => {
-    const gateway = gateways[Math.floor(simulation.random() * gateways.length)]!;
     asked++;
-    if (gateway.gathered.length === 0) simulation.after(GATHER_MS, () => send(gateway));
-    gateway.gathered.push(simulation.nowMs);
+    send(gateways[Math.floor(simulation.random() * gateways.length)]!);
   });
   simulation.runUntil(untilMs + 5_000);
   return {
