@@ -106,7 +106,7 @@ export class LanguageFiller implements Filler {
       const part = await this.#part(request, mixed.next, untilMs);
       const text = typeof part === "string" ? null : plainBody(part);
       if (typeof part === "string" || text === null) {
-        return { mixed, parts, trouble: typeof part === "string" ? part : "wrong content" };
+        return { mixed, parts, trouble: typeof part === "string" ? part : WRONG_CONTENT };
       }
       parts.push(part);
       bodies.push(text);
@@ -129,7 +129,13 @@ export class LanguageFiller implements Filler {
     const asking = obtainPart(request);
     background.add(asking);
     const part = await within(asking, untilMs - performance.now(), "late");
-    const trouble = typeof part === "string" ? part : isGood(part) ? null : `status ${part.status}`;
+    const trouble = typeof part === "string"
+      ? part
+      : isGood(part)
+      ? null
+      : part.status === 200
+      ? WRONG_CONTENT
+      : `status ${part.status}`;
     if (trouble === null) return part;
     if (trouble !== NOT_ASKED) this.#resting.set(request.key, { untilMs: clock.now() + REST_MS, trouble });
     return trouble;
@@ -159,6 +165,9 @@ export class LanguageFiller implements Filler {
     return { response, detail: filled };
   }
 }
+
+/** A part that is too large, or in a coding that is not taken off. */
+const WRONG_CONTENT = "wrong content";
 
 /** The error of a request that wants no upstream asked. */
 const NOT_ASKED = "only_if_cached";

@@ -147,6 +147,32 @@ Deno.test("LanguageFiller serves a document unfilled, for a minute at most, when
     assert.equal(origin.count(/translations/), 1);
   }, { listener: { fill_wait: "100ms" }, pool: { timeouts: { total: "5m", first_byte: "2m" } } }));
 
+Deno.test("LanguageFiller counts the time that a client has waited for parts into the answer's age", async () => {
+  for (const name of ["translations that come late", "none at all"]) {
+    await withFilling(async ({ ask, clock }, origin) => {
+      origin.fault = ({ target }) => {
+        if (!target.includes("translations")) return;
+        clock.advance(7_000);
+        return name === "none at all" ? new Response("{}", { status: 404 }) : undefined;
+      };
+      const { headers } = await ask(CHINESE);
+      const lifetime = Number(headers.get("cache-control")!.split("max-age=")[1]);
+      const left = lifetime - Number(headers.get("age"));
+      assert.equal(headers.get("age"), "7", name);
+      assert.equal(left, name === "none at all" ? 60 : 21_593, name);
+    });
+  }
+});
+
+Deno.test("LanguageFiller says of a part that is too large that its content is wrong", () =>
+  withFilling(async ({ ask }, origin) => {
+    origin.fault = ({ target }) =>
+      target.includes("translations")
+        ? new Response(`{"translations":{}${" ".repeat(5 << 20)}}`, { headers: { "content-type": "application/json" } })
+        : undefined;
+    assert.match((await ask(CHINESE)).cacheStatus, /detail="unfilled: wrong content"$/);
+  }));
+
 Deno.test("LanguageFiller serves documents unfilled while parts fail, and asks again after a rest", () =>
   withFilling(async ({ ask, clock }, origin) => {
     origin.fault = ({ target }) => target.includes("translations") ? Response.json({}, { status: 503 }) : undefined;
