@@ -7,10 +7,46 @@ export interface Clock {
    * @default {@linkcode now}
    */
   elapsed?(): number;
+  /**
+   * The latest time that {@linkcode now} has told: above the time where the clock was set back since.
+   * @default {@linkcode now}
+   */
+  latest?(): number;
 }
 
+let latestMs = -Infinity;
+
 /** The machine's own clock. */
-export const systemClock: Clock = { now: () => Date.now(), elapsed: () => performance.now() };
+export const systemClock: Clock = {
+  now() {
+    const nowMs = Date.now();
+    if (nowMs > latestMs) latestMs = nowMs;
+    return nowMs;
+  },
+  elapsed: () => performance.now(),
+  latest: () => latestMs,
+};
+
+/** Nobody leaves the clock unread for longer. */
+const UNREAD_MS = 1_000;
+
+/**
+ * The time of a change that all that was asked for before has to be older than: now, or, where the clock was set back, beyond all that it
+ * had told until then. What is asked for next counts as older too, until the clock is there again.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { changeTimeMs } from "./clock.ts";
+ * assert.equal(changeTimeMs({ now: () => 9_000, latest: () => 9_000 }), 9_000);
+ * assert.equal(changeTimeMs({ now: () => 5_000, latest: () => 9_000 }), 10_000);
+ * ```
+ */
+export function changeTimeMs(clock: Clock): number {
+  const nowMs = clock.now();
+  const latestMs = clock.latest?.() ?? nowMs;
+  return nowMs < latestMs ? latestMs + UNREAD_MS : nowMs;
+}
 
 /** By {@linkcode Clock.elapsed}. */
 export function elapsedMs(clock: Clock): number {

@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
-import { pause, schedule, systemClock, within } from "../lib/clock.ts";
+import { changeTimeMs, pause, schedule, systemClock, within } from "../lib/clock.ts";
 
 Deno.test("systemClock gives whole milliseconds since the Unix epoch, as they are when it is asked", () => {
   const before = Date.now();
   const now = systemClock.now();
   assert.ok(before <= now && now <= Date.now());
   assert.ok(Number.isInteger(now));
+});
+
+Deno.test("changeTimeMs() is later than all that a clock has told, also where it was set back", () => {
+  const now = systemClock.now();
+  assert.ok(changeTimeMs(systemClock) >= now);
+  assert.equal(changeTimeMs({ now: () => 5 }), 5);
+  assert.equal(changeTimeMs({ now: () => 5, latest: () => 5 }), 5);
+  // It may have gone on after it was read for the last time.
+  assert.equal(changeTimeMs({ now: () => 5, latest: () => 70_000 }), 71_000);
 });
 
 Deno.test("pause() ends with its time, or with its signal, and leaves no timer behind", async () => {

@@ -2,6 +2,7 @@ import { invalidates } from "../cache/policy/invalidation.ts";
 import { headUpdate } from "../cache/policy/freshen.ts";
 import { staleSince } from "../cache/purge/purge_rules.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
+import { changeTimeMs } from "../clock.ts";
 import { clientFields, sentCacheControl } from "../deliver/client_fields.ts";
 import { GatewayError } from "../errors.ts";
 import type { UpstreamAnswer } from "../forward/attempt.ts";
@@ -26,7 +27,7 @@ function renew(exchange: Exchange, { times, response }: UpstreamAnswer, stored: 
   if (update.kind === "none") return;
   if (update.kind === "changed") return store.put(staleSince(stored, clock.now()));
   const { response: renewed, keep } = update.freshened;
-  if (keep === "delete") store.delete(stored.key);
+  if (keep === "delete") deleteStored(exchange, stored.key);
   if (keep !== "replace") return;
   store.put(renewed.with({ fields: sentCacheControl(exchange.tenant, renewed.fields, renewed.freshness) }));
 }
@@ -36,21 +37,21 @@ function invalidateWritten(exchange: Exchange): void {
   const { services, tenant: { type } } = exchange;
   const tags = type.written?.(exchange) ?? [];
   if (tags.length === 0) return;
-  const nowMs = services.clock.now();
+  const nowMs = changeTimeMs(services.clock);
   for (const tag of tags) services.invalidations.addTag(type.name, tag, nowMs);
   services.recordWrite(type.name, tags);
 }
 
 /** Invalidates the targets that an unsafe request has changed (RFC 9111 §4.4). */
 function invalidate(exchange: Exchange, answer: UpstreamAnswer): void {
-  const { tenant, services, method } = exchange;
+  const { tenant, method } = exchange;
   const { authority, path, query } = exchange;
   const upstreamAuthority = tenant.pool.endpoints.get(answer.upstream.id)?.host ?? null;
   for (const target of invalidates(method, answer.response, { authority, path, query, upstreamAuthority })) {
     const request = { method: "GET", path: target.path, query: target.query, header: () => null };
     const key = tenantKey(tenant, request, target.authority === authority ? exchange.keyAuthority : target.authority);
     const keys = target.path === path && target.query === query ? [key, exchange.key, ...readKeys(exchange)] : [key];
-    for (const changed of keys) remove(services, changed);
+    for (const changed of keys) remove(exchange, changed);
   }
 }
 
@@ -66,9 +67,17 @@ function readKeys(exchange: Exchange): string[] {
   }
 }
 
-function remove({ store, invalidations, collapse, clock }: Exchange["services"], key: string): void {
-  invalidations.add(key, clock.now());
+function remove(exchange: Exchange, key: string): void {
+  const { store, invalidations, collapse, clock, tellChanged } = exchange.services;
+  invalidations.add(key, changeTimeMs(clock));
   collapse.detach(key);
-  store.delete(key);
+  deleteStored(exchange, key);
   store.delete(partialKey(key));
+  tellChanged([key, partialKey(key)]);
+}
+
+/** Removes what a key holds, in this gateway and in the tier that gateways share. */
+export function deleteStored({ services: { store, shared }, tenant: { sharing } }: Exchange, key: string): void {
+  store.delete(key);
+  if (shared !== null && sharing !== null) shared.delete(sharing, key, store.purgePosition);
 }

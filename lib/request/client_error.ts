@@ -50,7 +50,7 @@ export function gatewayError(failure: UpstreamFailure): GatewayError {
   if (failure.kind === "crowded") {
     return new GatewayError("overloaded", "Every connection to the upstream is in use", {
       ...options,
-      hint: "Try again in a moment; the operator's limit is max_connections of the upstream",
+      hint: "Try again in a moment; the operator's limits are max_connections of the upstream, and ulimit -n",
     });
   }
   if (failure.kind === "protocol") {

@@ -67,6 +67,25 @@ function failure(kind: FailureKind, what: string, cause?: unknown): UpstreamFail
   return new UpstreamFailure(kind, `Cannot connect: ${what}`, false, cause === undefined ? undefined : { cause });
 }
 
+/** What this process lacks is no failure of the upstream. */
+function withoutDescriptor(cause: unknown): UpstreamFailure {
+  return failure("crowded", "this process has no descriptor left", cause);
+}
+
+function isOutOfDescriptors(error: unknown): boolean {
+  return /\btoo many open files\b/i.test(messageOf(error));
+}
+
+/** Whether a socket can be opened. Asked after a failure only. */
+function hasDescriptors(): boolean {
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port: 0 }).close();
+    return true;
+  } catch (error) {
+    return !isOutOfDescriptors(error);
+  }
+}
+
 /** Alternates address families, beginning with the preferred one (RFC 8305 §4). */
 function interleaved(addresses: readonly string[]): string[] {
   const isFirstFamily = (address: string) => address.includes(":") === addresses[0]?.includes(":");
@@ -87,7 +106,7 @@ export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise
 /**
  * The addresses that a connection may be tried to, at least one.
  *
- * @throws {UpstreamFailure} `resolve`, `refused_address`
+ * @throws {UpstreamFailure} `resolve`, `refused_address`; `crowded` when this process has no descriptor left
  */
 export async function resolveHost(endpoint: Hop, signal: AbortSignal): Promise<string[]> {
   const { host } = endpoint;
@@ -97,6 +116,8 @@ export async function resolveHost(endpoint: Hop, signal: AbortSignal): Promise<s
   try {
     found = await unlessAborted(signal, endpoint.lookup(host));
   } catch (error) {
+    // The system does not say that it could not read its files.
+    if (!hasDescriptors()) throw withoutDescriptor(error);
     throw failure("resolve", `name "${host}" not resolved`, error);
   }
   if (found.length === 0) throw failure("resolve", `name "${host}" has no address`);
@@ -182,7 +203,7 @@ async function connect(hop: Hop, signal: AbortSignal): Promise<Deno.TcpConn> {
 /**
  * Connects to one of these addresses, whichever answers first.
  *
- * @throws {UpstreamFailure} `connect`
+ * @throws {UpstreamFailure} `connect`; `crowded` when this process has no descriptor left
  */
 export async function connectTo(
   addresses: readonly string[],
@@ -197,6 +218,7 @@ export async function connectTo(
     socket.setKeepAlive(true);
     return socket;
   } catch (error) {
+    if (isOutOfDescriptors(error)) throw withoutDescriptor(error);
     const what = error instanceof Deno.errors.ConnectionRefused ? "refused" : "failed";
     throw failure("connect", `${what} by ${addresses.join(", ")} port ${port}`, error);
   }
@@ -208,6 +230,7 @@ async function secured(socket: Socket, { tls }: Endpoint, signal: AbortSignal): 
   try {
     return await secure(socket, tls, signal);
   } catch (error) {
+    if (isOutOfDescriptors(error)) throw withoutDescriptor(error);
     throw failure("tls", messageOf(error), error);
   }
 }

@@ -1,3 +1,4 @@
+import type { ClientName } from "../clients/client_requests.ts";
 import type { PurgeRule } from "../cache/purge/purge_rules.ts";
 import type { TierStats } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
@@ -10,6 +11,7 @@ import type { LevelOverride } from "../logging/log_levels.ts";
 import type { Problem } from "../logging/problem_book.ts";
 import type { RememberedRequest } from "../metrics/request_memory.ts";
 import type { TopKeys } from "../metrics/top_targets.ts";
+import type { SharedFigures } from "./worker/shared_cache.ts";
 import type { LagCounts } from "./worker/loop_monitor.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
@@ -94,9 +96,19 @@ export type ToWorker =
   /** To have its active check now; for the health worker. */
   | { readonly type: "check"; readonly id: number; readonly pool: string; readonly upstream: string }
   /** To be fetched into the cache, for no client. */
-  | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
+  | {
+    readonly type: "prewarm";
+    readonly id: number;
+    readonly listener: string;
+    readonly url: string;
+    readonly clients: readonly ClientName[];
+  }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
   | { readonly type: "read"; readonly id: number; readonly pool: string; readonly target: string }
+  /** To forget what these keys hold. */
+  | { readonly type: "forget"; readonly id: number; readonly keys: readonly string[] }
+  /** The other gateways have been told of a change, as far as they can be. */
+  | { readonly type: "change-told"; readonly id: number }
   /** Levels of the log from now on, in place of the configured ones; `null` for those. */
   | { readonly type: "log-levels"; readonly override: LevelOverride | null }
   /** To be answered with what is remembered of requests. */
@@ -109,6 +121,14 @@ export type ToWorker =
   | { readonly type: "stop"; readonly graceMs: number }
   /** Test hooks, refused unless the supervisor was started with them. */
   | { readonly type: "fault"; readonly fault: "throw" | "hang" };
+
+/** An unsafe request has changed what stands under these keys, and what has tags on the listeners whose pools are of a type. */
+export interface ChangedMessage {
+  readonly type: "changed";
+  readonly id: number;
+  readonly keys: readonly string[];
+  readonly written: { readonly type: string; readonly tags: readonly string[] } | null;
+}
 
 /** What a worker says to the supervisor. */
 export type FromWorker =
@@ -125,11 +145,11 @@ export type FromWorker =
   /** What the rules named in its memory, see `WorkerStore.named`; `null` where that was not asked, or is not known. */
   | { readonly type: "purged"; readonly id: number; readonly named: readonly number[] | null }
   | { readonly type: "challenged"; readonly id: number }
+  | { readonly type: "forgot"; readonly id: number }
   | { readonly type: "drained"; readonly id: number }
   /** `null` where the upstream has no active check, or is not known. */
   | { readonly type: "checked"; readonly id: number; readonly result: CheckResult | null }
-  /** A user has changed what has these tags, on the listeners whose pools are of a type. */
-  | { readonly type: "written"; readonly upstreamType: string; readonly tags: readonly string[] }
+  | ChangedMessage
   /** Warnings and errors since the last such message. */
   | { readonly type: "problems"; readonly problems: readonly Problem[] }
   | { readonly type: "seen"; readonly id: number; readonly answer: SightAnswer }
@@ -162,6 +182,8 @@ export interface WorkerReport {
   readonly disk: TierStats | null;
   /** Why the disk tier does not work as it should; `null` where it does. */
   readonly diskProblem: string | null;
+  /** The tier that gateways share, from serving workers alone; `null` where there is none. */
+  readonly shared?: SharedFigures | null;
   /** Purge rules that look-ups are held against. */
   readonly purgeRules: number;
   /** What each listener holds: in this worker's memory, and on the disk that all share. */
@@ -229,6 +251,8 @@ export interface PrewarmResult {
     | "busy";
   /** Why, where it was skipped or failed. */
   readonly detail: string | null;
+  /** The paths of the pictures that it names, in the sizes of the clients that were asked for; absent for none. */
+  readonly pictures?: readonly string[];
   /** Of its body. */
   readonly bytes: number;
 }

@@ -1,69 +1,74 @@
-import type { HedgingRow } from "./hedging.ts";
-import type { ChaosRow } from "./measure.ts";
+import type { ChaosResult } from "./chaos.ts";
+import { provenance, table } from "../reliability_page.ts";
+import { FAULTS } from "./schedule.ts";
 
-/** Where the tables stand. */
-const PAGE = new URL("../../docs/resilience.md", import.meta.url);
+/** What a run was asked for. */
+export interface ChaosTerms {
+  readonly minutes: number;
+  readonly seed: number;
+  readonly rate: number;
+  readonly connections: number;
+}
 
-type Cells = readonly string[];
+/** What a run came to, as a section of docs/reliability.md. */
+export async function chaosSection(
+  result: ChaosResult,
+  { minutes, seed, rate, connections }: ChaosTerms,
+): Promise<string> {
+  const { tally, seconds, inflicted, purges, complaints, origins } = result;
+  const sorted = tally.timesMs.toSorted((a, b) => a - b);
+  const at = (share: number) => `${sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0} ms`;
+  const wrong = sum(tally.wrong) + complaints.length;
+  const unsafe = origins.reduce((count, one) => count + one.unsafe, 0);
+  return [
+    `\`deno task chaos --minutes ${minutes} --seed ${seed}\`, ${await provenance()}: ${
+      seconds.toFixed(0)
+    } s, at most ${rate} requests a second on ` +
+    `${connections} connections, two workers.`,
+    table([
+      ["", "count"],
+      ["requests sent", tally.sent],
+      ["responses checked", tally.checked],
+      ...rows(tally.right).map(([what, count]) => [`right: ${what}`, count]),
+      ["lost, where a fault excuses it", sum(tally.lost)],
+      ["wrong", wrong],
+      ["faults inflicted", inflicted.length],
+      ["purges confirmed", sum(purges) - (purges.get("refused") ?? 0)],
+      ["requests at origins", origins.reduce((count, one) => count + one.requests, 0)],
+      ["unsafe requests at origins, each once", unsafe],
+    ]),
+    `Right answers took ${at(0.5)} (p50) and ${at(0.99)} (p99), faults included.`,
+    faultTable(result),
+    wrong === 0
+      ? "Nothing was wrong."
+      : `Wrong: ${[...rows(tally.wrong).map(([what, count]) => `${count} × ${what}`), ...complaints].join("; ")}.`,
+    leftOutText(result),
+  ].filter((part) => part !== "").join("\n\n");
+}
 
-/** The table of what the client saw of each fault. */
-export function chaosTable(rows: readonly ChaosRow[]): string {
-  const head = ["one of two upstreams …", "GETs", "failed", "aborted in the body", "extra tries", "p50", "p99"];
+function faultTable({ inflicted, tally }: ChaosResult): string {
+  const names = FAULTS.map(({ name }) => name).filter((name) => inflicted.some(({ fault }) => fault === name));
   return table([
-    head,
-    ...rows.map((row) => [
-      row.name,
-      String(row.sent),
-      String(row.failures.length),
-      String(row.aborted),
-      percent(row.extraTries),
-      ms(row.p50Ms),
-      ms(row.p99Ms),
+    ["fault", "what it is", "times", "requests lost by it"],
+    ...names.map((name) => [
+      name,
+      FAULTS.find((fault) => fault.name === name)!.about,
+      inflicted.filter(({ fault }) => fault === name).length,
+      rows(tally.lost).filter(([what]) => what.startsWith(`${name}: `)).map(([what, count]) =>
+        `${count} ${what.slice(name.length + 2)}`
+      ).join(", ") || "0",
     ]),
   ]);
 }
 
-/** The table of what hedging does. */
-export function hedgingTable(rows: readonly HedgingRow[]): string {
-  return table([
-    ["hedge", "GETs", "failed", "extra requests", "p50", "p99"],
-    ...rows.map((row) => [
-      row.hedge,
-      String(row.sent),
-      String(row.failures.length),
-      percent(row.extra),
-      ms(row.p50Ms),
-      ms(row.p99Ms),
-    ]),
-  ]);
+function leftOutText({ leftOut }: ChaosResult): string {
+  return [...leftOut].map(([name, why]) => `Left out: ${name}, since ${why}.`).join("\n");
 }
 
-/** Writes each table into the page, between its pair of comments. */
-export async function writeTables(tables: readonly string[]): Promise<void> {
-  await Deno.writeTextFile(PAGE, withTables(await Deno.readTextFile(PAGE), tables));
+function rows(counts: ReadonlyMap<string, number>): [string, number][] {
+  return [...counts].toSorted(([a], [b]) => a < b ? -1 : 1);
 }
 
-/** The page's text with these tables, the first in the first place kept for one, and so on. */
-export function withTables(page: string, tables: readonly string[]): string {
-  let index = 0;
-  return page.replaceAll(/(<!-- table -->\n)[^]*?(\n<!-- end of table -->)/g, (whole, before, after) => {
-    const text = tables[index++];
-    return text === undefined ? whole : `${before}\n${text}\n${after}`;
-  });
-}
-
-/** A table whose columns are as wide as their widest cell, as the formatter writes it. */
-function table(rows: readonly Cells[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(3, ...rows.map((row) => row[column]!.length)));
-  const line = (row: Cells) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
-  const [head, ...rest] = rows;
-  return [line(head!), line(widths.map((width) => "-".repeat(width))), ...rest.map(line)].join("\n");
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
-}
-
-function ms(timeMs: number): string {
-  return `${timeMs.toFixed(timeMs < 10 ? 1 : 0)} ms`;
+function sum(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((total, count) => total + count, 0);
 }

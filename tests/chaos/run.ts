@@ -1,73 +1,58 @@
 /**
- * `deno task chaos`: two upstreams as processes, one of them fails in every way of `scenarios.ts` while a gateway is under load.
- * Prints one table and writes it into docs/resilience.md. Ends with 1 where a GET failed.
+ * `deno task chaos [--minutes N] [--seed S] [--rate N] [--only a,b] [--without a,b] [--write] [--keep]`: a gateway under load while it is
+ * broken in every way of `schedule.ts`, and a client that knows every right answer. Ends with 1 where one was wrong.
  */
-import { startPoolGateway } from "../system/pool_gateway.ts";
-import { measureHedging } from "./hedging.ts";
-import { type ChaosRow, measureLoad } from "./measure.ts";
-import { type ChaosOrigin, startChaosOrigin } from "./origins.ts";
-import { chaosTable, hedgingTable, writeTables } from "./report.ts";
-import { type Scenario, scenarios } from "./scenarios.ts";
+import { parseArgs } from "node:util";
+import { type ChaosResult, runChaos } from "./chaos.ts";
+import { chaosSection } from "./report.ts";
+import { writeSection } from "../reliability_page.ts";
 
-/** How long each scenario is under load; the fault comes after a quarter of it. */
-const LENGTH_MS = 8_000;
-
-const rows: ChaosRow[] = [];
-for (const scenario of scenarios) {
-  const row = await runScenario(scenario);
-  rows.push(row);
-  await print(`${scenario.name}: ${row.sent} sent, ${row.failures.length} failed, ${row.aborted} aborted`);
-  for (const failure of row.failures.slice(0, 3)) await print(`  ${failure}`);
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "30" },
+    seed: { type: "string" },
+    rate: { type: "string", default: "150" },
+    connections: { type: "string", default: "32" },
+    only: { type: "string" },
+    without: { type: "string", default: "" },
+    write: { type: "boolean", default: false },
+    keep: { type: "boolean", default: false },
+  },
+});
+const minutes = Number(values.minutes);
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
+const rate = Number(values.rate);
+const connections = Number(values.connections);
+if (![minutes, rate, connections].every((value) => value > 0) || !Number.isSafeInteger(seed)) {
+  await print("Cannot run that: --minutes, --rate and --connections above 0, --seed a whole number");
+  Deno.exit(2);
 }
-const tables = [chaosTable(rows), hedgingTable(await measureHedging())];
-await writeTables(tables);
-await print(`\n${tables.join("\n\n")}`);
-Deno.exitCode = rows.some(({ failures }) => failures.length > 0) ? 1 : 0;
+const only = values.only?.split(",");
+const without = values.without.split(",");
+const startedMs = Date.now();
+const stopped = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => stopped.abort());
+const result = await runChaos({
+  minutes,
+  seed,
+  rate,
+  connections,
+  without: (name) => without.includes(name) || only !== undefined && !only.includes(name),
+  keeps: values.keep,
+  signal: stopped.signal,
+  said: (line) => void print(`${((Date.now() - startedMs) / 1000).toFixed(1).padStart(7)}  ${line}`),
+});
+const section = await chaosSection(result, { minutes, seed, rate, connections });
+await print(`\n${section}`);
+for (const sample of result.tally.samples) await print(`\nWRONG ${JSON.stringify(sample)}`);
+if (values.keep) await print(`\nFiles: ${result.shop.directory}`);
+if (values.write) await writeSection("chaos", section);
+Deno.exitCode = isClean(result) ? 0 : 1;
+
+function isClean({ tally, complaints }: ChaosResult): boolean {
+  return tally.wrong.size === 0 && complaints.length === 0;
+}
 
 async function print(text: string): Promise<void> {
   await Deno.stdout.write(new TextEncoder().encode(`${text}\n`));
-}
-
-async function runScenario(scenario: Scenario): Promise<ChaosRow> {
-  await using stack = new AsyncDisposableStack();
-  const healthy = stack.adopt(await startChaosOrigin(), (origin) => origin.close());
-  const failing = stack.adopt(await startChaosOrigin(), (origin) => origin.close());
-  const gateway = stack.adopt(
-    await startPoolGateway(poolOf([healthy.url, failing.url])),
-    (running) => running.close(),
-  );
-  const startedAtMs = performance.now();
-  const load = measureLoad({
-    url: gateway.url,
-    prefix: scenario.streams ? "/large" : "/small",
-    connections: 8,
-    pauseMs: 40,
-    untilMs: startedAtMs + LENGTH_MS,
-  });
-  await new Promise((resolve) => setTimeout(resolve, LENGTH_MS / 4));
-  await fail(failing, scenario);
-  const measured = await load;
-  return { name: scenario.name, ...measured, extraTries: await extraTries(gateway, measured.sent) };
-}
-
-async function fail(origin: ChaosOrigin, { fault }: Scenario): Promise<void> {
-  if ("signal" in fault) origin.signal(fault.signal);
-  else await origin.mode(fault.mode);
-}
-
-function poolOf(upstreams: readonly string[]) {
-  return {
-    upstreams,
-    content_types: { allow: ["application/json"] },
-    timeouts: { connect: "500ms", first_byte: "1s", idle: "1s", total: "8s" },
-    health: { path: "/_count", interval: "1s", timeout: "500ms", unhealthy_interval: "500ms" },
-  };
-}
-
-/** Tries as the gateway counts them; those that it gave up for a client do not count. */
-async function extraTries(gateway: { adminUrl: string }, sent: number): Promise<number> {
-  const status = await (await fetch(`${gateway.adminUrl}/status`)).json();
-  const upstreams: { tries: Record<string, number> }[] = status.pools[0].upstreams;
-  const tries = upstreams.flatMap((upstream) => Object.values(upstream.tries)).reduce((sum, count) => sum + count, 0);
-  return (tries - sent) / sent;
 }

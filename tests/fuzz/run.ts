@@ -1,8 +1,11 @@
 /**
- * Tries made inputs on everything that reads text from outside: `deno task fuzz [--seconds N] [--seed S] [--target NAME]`. A failure, or an
- * input that takes too long, ends it with status 1 and is printed as a line for the corpus.
+ * Tries made inputs on everything that reads text from outside: `deno task fuzz [--seconds N] [--seed S] [--target NAME]
+ * [--write]`. A failure, or an input that takes too long, ends it with status 1 and is printed as a line for the corpus. With `--write` the
+ * counts go into docs/reliability.md.
  */
 import { parseArgs } from "node:util";
+import { writeSection } from "../reliability_page.ts";
+import { fuzzSection } from "./report.ts";
 import { FUZZ_TARGETS } from "./targets.ts";
 
 /** One input that takes longer hangs. */
@@ -30,6 +33,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "60" },
     seed: { type: "string" },
     target: { type: "string", multiple: true },
+    write: { type: "boolean", default: false },
   },
 });
 const known = FUZZ_TARGETS.map(({ name }) => name);
@@ -65,6 +69,7 @@ clearInterval(watch);
 worker.terminate();
 for (const [name, count] of Object.entries(tried)) say(`${name.padEnd(24)}${String(count).padStart(12)} inputs`);
 if (failure !== null) say(failure);
+if (values.write) await writeSection("inputs", await fuzzSection(tried, { seconds, seed, failure }));
 Deno.exitCode = failure === null ? 0 : 1;
 
 function say(line: string): void {

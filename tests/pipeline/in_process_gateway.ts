@@ -25,17 +25,24 @@ import { type ScriptedHandler, type ScriptedOrigin, startScriptedOrigin } from "
 /** A clock that a test moves. */
 export class HandClock implements Clock {
   #nowMs: number;
+  #latestMs: number;
 
   constructor(nowMs: number) {
-    this.#nowMs = nowMs;
+    this.#nowMs = this.#latestMs = nowMs;
   }
 
   now(): number {
     return this.#nowMs;
   }
 
+  latest(): number {
+    return this.#latestMs;
+  }
+
+  /** Moves it, ahead or back. */
   advance(ms: number): void {
     this.#nowMs += ms;
+    this.#latestMs = Math.max(this.#latestMs, this.#nowMs);
   }
 }
 

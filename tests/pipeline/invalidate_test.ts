@@ -59,3 +59,25 @@ Deno.test("updateStore() invalidates nothing after an error, a safe method or in
       await ask("/one/a", { method: "PUT" });
       assert.equal(await isHit(ask, "/one/a"), true);
     })));
+
+Deno.test("updateStore() invalidates what was asked for before the clock was set back, and comes later", () =>
+  withOrigin(counting, async ({ ask, clock }, origin) => {
+    const asked = Promise.withResolvers<void>();
+    const changed = Promise.withResolvers<void>();
+    origin.handle(async (exchange) => {
+      if (exchange.head.method === "GET") {
+        asked.resolve();
+        await changed.promise;
+      }
+      await counting(exchange);
+    });
+    const before = ask("/a");
+    await asked.promise;
+    clock.advance(-40_000);
+    await ask("/a", { method: "POST" });
+    changed.resolve();
+    await before;
+    // When the clock is there again, nothing else tells that it is old.
+    clock.advance(45_000);
+    assert.equal(await isHit(ask, "/a"), false);
+  }));

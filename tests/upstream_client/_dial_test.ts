@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { sharedLookup } from "../../lib/upstream_client/_dial.ts";
 import type { Http1TransportOptions } from "../../lib/upstream_client/http1_transport.ts";
 import { UpstreamFailure } from "../../lib/upstream_client/transport.ts";
+import { isInstalled } from "../house/test_command.ts";
 import { answering, RawServer } from "./_raw_server.ts";
 import { exchange, failureOf, leakless, PATIENT, request, transportTo } from "./_sending.ts";
 
+const PYTHON = "/usr/bin/python3";
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const certificates = new URL("./certs/", import.meta.url);
 const caCert = Deno.readTextFileSync(new URL("ca.pem", certificates));
@@ -161,4 +163,21 @@ Deno.test("UpstreamFailure of a dial keeps the cause for the log", async () => {
   const transport = transportTo(new URL("http://upstream.example"), { lookup: () => Promise.reject(cause) });
   const failure = await transport.send(request(), { deadlines: PATIENT }).catch((error) => error);
   assert.ok(failure instanceof UpstreamFailure && failure.cause === cause);
+});
+
+Deno.test({
+  name: "openSocket() takes a want of descriptors for its own, not for a failure of the upstream",
+  ignore: !isInstalled(PYTHON),
+  async fn() {
+    const script = new URL("few_descriptors.ts", import.meta.url).pathname;
+    const args = ["run", "--no-check", "--no-prompt", "--allow-net", "--allow-read", script];
+    // The runtime cannot set the limit for itself.
+    const program = [
+      "-c",
+      "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (96, 96)); os.execv(sys.argv[1], sys.argv[1:])",
+    ];
+    const child = new Deno.Command(PYTHON, { args: [...program, Deno.execPath(), ...args], stderr: "inherit" });
+    const { stdout } = await child.output();
+    assert.deepEqual(JSON.parse(new TextDecoder().decode(stdout)), ["crowded", "crowded"]);
+  },
 });

@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.ts";
+import { type Clock, elapsedMs } from "../../clock.ts";
 import type { FillBudget } from "./fill.ts";
 import { Flight, type FlightResult } from "./flight.ts";
 import type { Lease, LeaseTable } from "./lease_table.ts";
@@ -43,6 +43,7 @@ interface Lingering {
   readonly lease: Lease;
   readonly response: StoredResponse;
   readonly bytes: number;
+  /** By {@linkcode elapsedMs}. */
   readonly untilMs: number;
   /** When it is no longer fresh: it must not be given out unjudged after that. */
   readonly freshUntilMs: number;
@@ -120,6 +121,7 @@ export class Collapse {
   /** Ends a flight that this worker led. Call it when `stored` is in the store, or with `null` when nothing will be. */
   finish(flight: Flight, stored: StoredResponse | null): void {
     flight.land({ kind: "solo" });
+    flight.claim?.end();
     const isCurrent = this.#flights.get(flight.key) === flight;
     if (isCurrent) this.#flights.delete(flight.key);
     const lease = this.#leases.get(flight);
@@ -129,9 +131,11 @@ export class Collapse {
     else this.#linger(flight.key, lease, stored);
   }
 
-  /** Remembers that the key's response is not to be shared (hit-for-miss). */
-  rememberSolo(key: string, forMs: number): void {
-    if (forMs > 0) this.#solo.add(key, this.#options.clock.now() + forMs);
+  /** Remembers that the response to a flight's key is not to be shared (hit-for-miss), here and in other gateways. */
+  rememberSolo({ key, claim }: Flight, forMs: number): void {
+    if (forMs <= 0) return;
+    this.#solo.add(key, this.#options.clock.now() + forMs);
+    claim?.solo(forMs);
   }
 
   /** Releases every lease and leaves the other workers. */
@@ -181,16 +185,18 @@ export class Collapse {
 
   /** A disk that is slow just now has more time. */
   #isOver({ untilMs, freshUntilMs, response }: Lingering): boolean {
-    const nowMs = this.#options.clock.now();
+    const nowMs = elapsedMs(this.#options.clock);
     return nowMs >= untilMs && (nowMs >= freshUntilMs || !this.#options.isOnItsWay(response.key));
   }
 
   #linger(key: string, lease: Lease, response: StoredResponse): void {
     const bytes = heldBytes(response);
-    const nowMs = this.#options.clock.now();
+    const { clock } = this.#options;
     // A request that comes after the response may use it only as long as it is fresh: nobody evaluates it again.
-    const freshMs = response.freshness.alwaysValidate ? 0 : ttlMs(response, nowMs);
+    const freshMs = response.freshness.alwaysValidate ? 0 : ttlMs(response, clock.now());
     if (freshMs <= 0 || bytes > MAX_LINGERING_BYTES) return this.#options.leases.release(lease);
+    // A clock that is set back would let it linger, unjudged, for as long.
+    const nowMs = elapsedMs(clock);
     const untilMs = nowMs + Math.min(LINGER_MS, freshMs);
     this.#lingering.set(key, { lease, response, bytes, untilMs, freshUntilMs: nowMs + freshMs });
     this.#lingeringBytes += bytes;

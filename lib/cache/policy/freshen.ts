@@ -44,10 +44,15 @@ export type HeadUpdate =
   /** The response is no statement about the stored one. */
   | { readonly kind: "none" };
 
-/** Compares a `HEAD` response with a stored `GET` response, and brings it up to date or gives it up (RFC 9111 §4.3.5). */
+/**
+ * Compares a `HEAD` response with a stored `GET` response, and brings it up to date or gives it up (RFC 9111 §4.3.5). Without a
+ * validator it says nothing: the content may have changed, and would be served for another lifetime under the new fields.
+ */
 export function headUpdate(stored: StoredResponse, head: ResponseHead, context: UpdateContext): HeadUpdate {
   if (context.request.method !== "HEAD" || head.status !== 200 || stored.status !== 200) return { kind: "none" };
   if (!agreesWith(stored, head)) return { kind: "changed" };
+  const { etag, lastModified } = validatorsOf(head.fields);
+  if (etag === null && lastModified === null) return { kind: "none" };
   return { kind: "updated", freshened: updated(stored, head, context) };
 }
 

@@ -87,7 +87,7 @@ export class Supervisor {
       purges: () => this.#operations?.purges ?? [],
       drained: () => this.#operations?.upstreams.drains ?? [],
       instanceId: this.#instanceId,
-      onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
+      onChanged: async (changed) => await this.#operations?.recordChange(changed),
       logLevels: () => this.logLevels.inForce.override,
       onProblems: (problems) => problems.forEach(options.problems.add),
       logger: options.logger,

@@ -1,3 +1,4 @@
+import type { ClientName } from "../../clients/client_requests.ts";
 import { messageOf } from "../../errors.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import type { Config } from "../../config/config.ts";
@@ -45,14 +46,18 @@ export interface WorkerRole {
   abort(): void;
   /** From its return on, nothing is served that the rules purge; what they name in memory, see `WorkerStore.named`, where `counts`. */
   purge(rules: readonly PurgeRule[], counts: boolean): readonly number[] | null;
+  /** Forgets what these keys hold: another gateway has changed it. */
+  forget?(keys: readonly string[]): void;
+  /** The other gateways have been told of a change. */
+  changeTold?(id: number): void;
   /** Answers these challenges of an authority from now on. */
   answer?(challenges: Challenges): void;
   /** Gives these upstreams no new requests from its return on, and all others some again. */
   drain?(drained: readonly DrainedUpstream[]): void;
   /** Checks an upstream at once; `null` where it has no active check, or is not known. */
   check?(pool: string, upstream: string): Promise<CheckResult | null>;
-  /** Fetches a target into the cache. */
-  prewarm(listener: string, url: string): Promise<PrewarmResult>;
+  /** Fetches a target into the cache, and says which pictures these clients take from it. */
+  prewarm(listener: string, url: string, clients: readonly ClientName[]): Promise<PrewarmResult>;
   /** Asks a pool's upstreams for a path and query. */
   read(pool: string, target: string): Promise<ReadResult>;
   /** What it remembers of requests. */
@@ -139,6 +144,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return null;
     case "purge":
       return { type: "purged", id: message.id, named: role.purge(message.rules, message.counts) };
+    case "forget":
+      role.forget?.(message.keys);
+      return { type: "forgot", id: message.id };
     case "challenges":
       role.answer?.(message.challenges);
       return { type: "challenged", id: message.id };
@@ -150,7 +158,11 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "checked", id: message.id, result };
     }
     case "prewarm":
-      return { type: "prewarmed", id: message.id, result: await role.prewarm(message.listener, message.url) };
+      return {
+        type: "prewarmed",
+        id: message.id,
+        result: await role.prewarm(message.listener, message.url, message.clients),
+      };
     case "read":
       return { type: "was-read", id: message.id, result: await role.read(message.pool, message.target) };
     case "look":
@@ -159,6 +171,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "looked-up", id: message.id, result: await role.lookUp?.(message.order) ?? null };
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
+    case "change-told":
+      role.changeTold?.(message.id);
+      return null;
     case "wind-down":
       role.windDown?.();
       return null;

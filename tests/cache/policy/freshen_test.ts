@@ -182,7 +182,10 @@ Deno.test("headUpdate() compares received validators and length (RFC 9111 §4.3.
   const modified: Field = ["last-modified", at(-9)];
   const stored = store({ fields: [SHORT, ETAG, modified] }, "12345");
   const cases: [why: string, fields: Field[], kind: string][] = [
-    ["nothing said", [], "updated"],
+    ["nothing said", [], "none"],
+    ["the length alone", [["content-length", "5"]], "none"],
+    ["another length alone", [["content-length", "6"]], "changed"],
+    ["the date alone", [modified], "updated"],
     ["all the same", [ETAG, modified, ["content-length", "5"]], "updated"],
     ["other tag", [["etag", '"2"']], "changed"],
     ["weak tag", [["etag", 'W/"1"']], "changed"],
@@ -191,6 +194,12 @@ Deno.test("headUpdate() compares received validators and length (RFC 9111 §4.3.
     ["length in another coding", [ETAG, ["content-encoding", "br"], ["content-length", "3"]], "updated"],
   ];
   for (const [why, fields, kind] of cases) assert.equal(updateKind(stored, { fields }), kind, why);
+});
+
+Deno.test("headUpdate() takes no word for content that has no validator: it may have changed at the same length", () => {
+  const stored = store({ fields: [SHORT] }, "12345");
+  assert.equal(updateKind(stored, { fields: [["content-length", "5"]] }), "none");
+  assert.equal(updateKind(stored, { fields: [ETAG] }), "changed");
 });
 
 Deno.test("headUpdate() wants a HEAD answered by a 200 (RFC 9111 §4.3.5)", () => {
@@ -203,8 +212,8 @@ Deno.test("headUpdate() wants a HEAD answered by a 200 (RFC 9111 §4.3.5)", () =
 });
 
 Deno.test("headUpdate() brings fields and lifetime up to date (RFC 9111 §4.3.5)", () => {
-  const stored = store({ fields: [SHORT, ["template-a", "1"], ["kept", "1"]] });
-  const fields: Field[] = [["template-a", "2"], ["cache-control", "max-age=1000"]];
+  const stored = store({ fields: [SHORT, ETAG, ["template-a", "1"], ["kept", "1"]] });
+  const fields: Field[] = [ETAG, ["template-a", "2"], ["cache-control", "max-age=1000"]];
   const update = headUpdate(stored, { status: 200, fields }, context({ fields, asked: HEAD }));
   assert.ok(update.kind === "updated");
   const { response, keep } = update.freshened;

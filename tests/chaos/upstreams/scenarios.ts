@@ -7,7 +7,7 @@ export interface Scenario {
   readonly streams?: boolean;
 }
 
-/** What `deno task chaos` runs, in the order of its table. */
+/** What `deno task chaos:upstreams` runs, in the order of its table. */
 export const scenarios: readonly Scenario[] = [
   { name: "nothing (for comparison)", fault: { mode: "well" } },
   { name: "killed (SIGKILL)", fault: { signal: "SIGKILL" } },

@@ -1,4 +1,4 @@
-import { startPoolGateway } from "../system/pool_gateway.ts";
+import { startPoolGateway } from "../../system/pool_gateway.ts";
 import { type Measured, measureLoad } from "./measure.ts";
 import { startChaosOrigin } from "./origins.ts";
 

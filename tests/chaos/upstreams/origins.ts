@@ -13,7 +13,7 @@ export interface ChaosOrigin {
 /** Starts one and waits until it listens. */
 export async function startChaosOrigin(): Promise<ChaosOrigin> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--allow-net=127.0.0.1", "--allow-env", "tests/chaos/chaos_origin.ts"],
+    args: ["run", "--no-prompt", "--allow-net=127.0.0.1", "--allow-env", "tests/chaos/upstreams/chaos_origin.ts"],
     stdout: "piped",
   }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();

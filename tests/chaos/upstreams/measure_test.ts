@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { startScriptedOrigin } from "../origins/scripted_origin.ts";
+import { startScriptedOrigin } from "../../origins/scripted_origin.ts";
 import { measureLoad, quantile } from "./measure.ts";
 import { bodyOf } from "./scenarios.ts";
 
