@@ -123,6 +123,7 @@ class ServingWorker implements WorkerRole {
       generation,
     );
     gateway.drain(init.drained);
+    if (index === 0) store.shared?.compare(instanceId, () => gateway.snapshot.tenants);
     const server = serverFor(init, gateway, logger);
     let worker: ServingWorker | null = null;
     const listen: ListenSet = new ListenSet({
