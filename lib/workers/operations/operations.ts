@@ -117,6 +117,7 @@ export class Operations {
     this.prewarmer = new Prewarmer({
       ...{ state, logger, config },
       fetch: (listener, url, clients) => fleet.prewarm(listener, url, clients),
+      ...(link === null ? {} : { isOwn: (listener: string) => link.leaders.prewarms(listener, config()) }),
     });
     const known = new KnownTags({ kv, logger, memory: options.leaseMemory });
     this.#known = known;
