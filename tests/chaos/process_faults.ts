@@ -57,7 +57,8 @@ export const PROCESS_FAULTS: readonly Fault[] = [
   {
     name: UPGRADE,
     about: "a second process takes the first one's place (--take-over)",
-    excuses: [],
+    // A connection that waits to be accepted as the socket is closed (docs/run.md).
+    excuses: ["unanswered"],
     afterMs: 0,
     track: "process",
     async inflict({ gateway, timeline }) {
